@@ -1,0 +1,54 @@
+"""Plain NumPy layers in; seen, verified, explained and fast layers out.
+
+The verbs load what they need when they are first used: `import dout` itself loads next to nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from dout.errors import DoutError
+
+if TYPE_CHECKING:
+    from dout.trace.model import Trace as Trace
+    from dout.trace.verbs import grad as grad
+    from dout.trace.verbs import trace as trace
+    from dout.trace.verbs import value_and_grad as value_and_grad
+
+__version__ = "0.1.0"
+__all__ = ["DoutError", "Trace", "grad", "trace", "value_and_grad"]
+
+_HOMES = {
+    "trace": "dout.trace.verbs",
+    "grad": "dout.trace.verbs",
+    "value_and_grad": "dout.trace.verbs",
+    "Trace": "dout.trace.model",
+}
+
+
+def _public(name: str) -> property:
+    def get(package: ModuleType) -> Any:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+
+    # Importing the folder dout/trace/ makes Python set `dout.trace` to it: the verb stays. See docs/decisions/0002.
+    return property(get, lambda package, folder: None)
+
+
+class _Package(ModuleType):
+    """The package: its attributes are the verbs, also where a folder has the same name."""
+
+    trace, grad, value_and_grad, Trace = map(_public, _HOMES)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("layers",):
+            return importlib.import_module(f"dout.{name}")
+        raise AttributeError(f"module 'dout' has no attribute {name!r}")
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *_HOMES, "layers"})
+
+
+sys.modules[__name__].__class__ = _Package

@@ -1,0 +1,5 @@
+"""`python -m dout`."""
+
+from dout.cli import main
+
+main()

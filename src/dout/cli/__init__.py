@@ -1,0 +1,50 @@
+"""The command `dout`: one file a command. Exit codes: 0 fine, 1 a finding of severity error, 2 cannot run."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from dout import __version__
+from dout.cli.show import show
+from dout.errors import DoutError, UserCodeError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="dout")
+def commands() -> None:
+    """Plain NumPy layers in. Seen, verified, explained and fast layers out.
+
+    Every command that takes a file EXECUTES that file.
+    """
+
+
+commands.add_command(show)
+
+
+def main() -> None:
+    """Run the command; say what is wrong in one message on stderr, and never show a traceback of ours."""
+    try:
+        commands.main(prog_name="dout", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("dout: interrupted", err=True)
+        sys.exit(130)
+    except DoutError as error:
+        if isinstance(error, UserCodeError) and error.traceback:
+            click.echo(_visible(error.traceback), err=True, nl=False)
+        click.echo(f"dout: {_visible(str(error))}", err=True)
+        sys.exit(2)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader has gone: nothing more can be said to it
+        sys.exit(0)
+
+
+def _visible(text: str) -> str:
+    """Text of the user's that is safe in a terminal: control characters are shown, not obeyed; endless text is cut."""
+    shown = "".join(c if c in "\n\t" or c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return shown if len(shown) <= 20_000 else f"{shown[:10_000]}\n… {len(shown) - 20_000} characters …\n{shown[-10_000:]}"

@@ -1,0 +1,145 @@
+"""Limits on the user's code while a command runs it: time, output, questions."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, TextIO
+
+from dout.errors import LimitError
+from dout.trace.script import line_of
+
+MOST_OUTPUT = 1_000_000  # characters a script may print
+_GRACE = 2.0  # seconds for the user's code to end once it was told to
+
+
+class _Stop(BaseException):
+    """Ends the user's code; not an Exception, so that a script's `except Exception` does not keep it alive."""
+
+
+class Meter(io.TextIOBase):
+    """A stdout that counts, keeps what was printed, and passes it on unchanged."""
+
+    def __init__(self, through: TextIO | None) -> None:
+        self.through = through
+        self.parts: list[str] = []
+        self.count = 0
+        self.buffer = _Bytes(self)
+
+    encoding = "utf-8"
+
+    def writable(self) -> bool:
+        return True
+
+    def isatty(self) -> bool:
+        return self.through is not None and self.through.isatty()
+
+    def fileno(self) -> int:
+        return self.through.fileno() if self.through is not None else 1
+
+    def write(self, text: str) -> int:
+        self.count += len(text)
+        if self.count > MOST_OUTPUT:
+            where = line_of(sys._getframe(1))
+            raise _Stop(f"printed more than {MOST_OUTPUT} characters{f', at {where}' if where else ''}")
+        self.parts.append(text)
+        if self.through is not None:
+            self.through.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        if self.through is not None:
+            self.through.flush()
+
+
+class _Bytes(io.RawIOBase):
+    """`sys.stdout.buffer` of a metered stdout."""
+
+    def __init__(self, meter: Meter) -> None:
+        self.meter = meter
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self.meter.write(bytes(data).decode("utf-8", "replace"))
+        return len(data)
+
+
+@contextmanager
+def guarded(what: str, *, timeout: float, capture: bool) -> Iterator[Meter]:
+    """Run the user's code inside: at most `timeout` seconds (0: no limit), bounded output, nothing waits for a person.
+
+    With `capture` nothing reaches the real stdout, also not from C code and child processes; the Meter has it all.
+    Raises LimitError naming the line that was running.
+    """
+    meter = Meter(None if capture else sys.stdout)
+    kept = sys.stdout, sys.stdin
+    with _descriptor_kept(meter) if capture else _as_it_is(), open(os.devnull) as nothing:  # noqa: PTH123
+        sys.stdout, sys.stdin = meter, nothing  # type: ignore[assignment]
+        try:
+            with _alarm(what, timeout):
+                yield meter
+        except _Stop as stop:
+            raise LimitError(f"{what} {stop}; it was stopped") from None
+        finally:
+            sys.stdout, sys.stdin = kept
+            kept[0].flush()
+
+
+@contextmanager
+def _as_it_is() -> Iterator[None]:
+    yield
+
+
+@contextmanager
+def _descriptor_kept(meter: Meter) -> Iterator[None]:
+    """Whatever writes to file descriptor 1 itself is kept with the rest of the output."""
+    sys.stdout.flush()
+    real = os.dup(1)
+    with tempfile.TemporaryFile() as file:
+        os.dup2(file.fileno(), 1)
+        try:
+            yield
+        finally:
+            os.dup2(real, 1)
+            os.close(real)
+            file.seek(0)
+            meter.parts.append(file.read(MOST_OUTPUT).decode("utf-8", "replace"))
+
+
+@contextmanager
+def _alarm(what: str, timeout: float) -> Iterator[None]:
+    """Interrupt the user's code after `timeout` seconds; end the process where it does not give way."""
+    if timeout <= 0 or not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    running = [""]
+
+    def ring(number: int, frame: Any) -> None:
+        where = line_of(frame)
+        running[0] = f", at {where}" if where else ""
+        raise _Stop(f"did not end within {timeout:g} s{running[0]}")
+
+    def give_up() -> None:
+        message = f"dout: {what} did not end within {timeout:g} s{running[0]}, and cannot be interrupted there\n"
+        os.write(2, message.encode("utf-8", "replace"))
+        os._exit(2)
+
+    kept = signal.signal(signal.SIGALRM, ring)
+    last = threading.Timer(timeout + _GRACE, give_up)
+    last.daemon = True
+    last.start()
+    signal.setitimer(signal.ITIMER_REAL, timeout)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        last.cancel()
+        signal.signal(signal.SIGALRM, kept)

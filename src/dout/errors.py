@@ -1,0 +1,42 @@
+"""Every way dout says no: one exception type a cause, all under `DoutError`.
+
+A message says what is wrong, where (file and line of the user's code), and what to write instead.
+"""
+
+from __future__ import annotations
+
+
+class DoutError(Exception):
+    """The common root: `except dout.DoutError` catches everything dout raises on purpose."""
+
+
+class TargetError(DoutError):
+    """The thing to run cannot be found, read, built or called."""
+
+
+class UnsupportedError(DoutError):
+    """A NumPy call that is not in the table of primitives, or one of its options, met a traced value."""
+
+
+class EscapeError(DoutError, TypeError):
+    """A traced value was about to leave the trace as a plain number, and its gradient would be lost."""
+
+
+class DocumentError(DoutError, ValueError):
+    """A trace document cannot be read: not JSON, another version, or a part is missing."""
+
+
+class ShapeError(DoutError, ValueError):
+    """A shape depends on values that are not known where only shapes are (inside a derived gradient)."""
+
+
+class UserCodeError(DoutError):
+    """The user's own code raised: `traceback` is their traceback, without our frames."""
+
+    def __init__(self, message: str, traceback: str = "") -> None:
+        super().__init__(message)
+        self.traceback = traceback
+
+
+class LimitError(DoutError):
+    """The user's code ran for too long or printed too much, and was stopped."""

@@ -1,0 +1,80 @@
+"""Gradients as graph: from a graph, the nodes that compute its gradients.
+
+Each row's `backward` runs on abstract stand-ins (shape and dtype, no value), so a gradient is made of ordinary nodes,
+which can be drawn, compiled and differentiated again. Broadcasting is undone here, and nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from dout.graph import CONSTANT, INPUT, Graph, Node, topological
+from dout.ops.abstract import AbstractRecorder
+from dout.ops.elementwise import add
+from dout.ops.shape import astype, sum_to
+
+
+@dataclass(frozen=True)
+class Gradients:
+    """Nodes of gradients: `of` a value, and `on` an edge, which is (the node that uses it, which argument)."""
+
+    of: Mapping[Node, Node]
+    on: Mapping[tuple[Node, int], Node]
+
+
+def backpropagate(seeds: Mapping[Node, Node]) -> Gradients:
+    """Return the gradient of every value that the nodes in `seeds` depend on, given the gradient of each seed.
+
+    A value without an entry has no gradient: nothing differentiable leads from it to a seed. Several uses of one value
+    add up, in the order in which they were recorded. Source: reverse accumulation, Griewank and Walther, "Evaluating
+    Derivatives" (SIAM, 2008), chapter 3.
+    """
+    recorder = AbstractRecorder()
+    of: dict[Node, Node] = {}
+    on: dict[tuple[Node, int], Node] = {}
+    waiting: dict[Node, list[Any]] = {node: [recorder.wrap(dout)] for node, dout in seeds.items()}
+    for node in reversed(topological(seeds)):
+        parts = waiting.pop(node, None)
+        if parts is None:
+            continue
+        total = parts[-1]
+        for part in parts[-2::-1]:  # they arrived last use first
+            total = add(total, part)
+        of[node] = total.node
+        if node.primitive.backward is None:
+            continue
+        inputs = [recorder.wrap(i) for i in node.inputs]
+        found = node.primitive.backward(total, recorder.wrap(node), *inputs, **node.static)
+        for argument, gradient in enumerate(found if isinstance(found, tuple) else (found,)):
+            if gradient is not None and node.inputs[argument].primitive is not CONSTANT:
+                fitted = _fit(gradient, node.inputs[argument])
+                on[node, argument] = fitted.node
+                waiting.setdefault(node.inputs[argument], []).append(fitted)
+    return Gradients(of, on)
+
+
+def differentiate(graph: Graph) -> Graph:
+    """Return the graph that also computes gradients: one more input `d<output>` an output, one more output `d<input>`.
+
+    An input that no gradient reaches has no such output.
+    """
+    seeds = {node: Node(INPUT, (), {}, node.shape, node.dtype) for node in graph.outputs.values()}
+    gradients = backpropagate(seeds).of
+    inputs = {**graph.inputs, **{f"d{name}": seeds[node] for name, node in graph.outputs.items()}}
+    found = {f"d{name}": gradients[node] for name, node in graph.inputs.items() if node in gradients}
+    outputs = {**graph.outputs, **found}
+    return Graph(topological(outputs.values()), inputs, outputs)
+
+
+def _fit(gradient: Any, value: Node) -> Any:
+    """Give a gradient the shape of its value, and its dtype where that is a NumPy float."""
+    if gradient.shape != value.shape:
+        gradient = sum_to(gradient, value.shape)
+    dtype = value.dtype
+    if not isinstance(dtype, type) and np.issubdtype(dtype, np.inexact) and gradient.dtype != dtype:
+        gradient = astype(gradient, dtype=dtype)
+    return gradient

@@ -1,0 +1,167 @@
+"""Primitives, nodes and graphs: frozen data, topological order, and evaluation over any number.
+
+>>> import operator
+>>> double = Primitive("double", forward=lambda x: 2 * x, python=lambda x: 2 * x)
+>>> x = Node(INPUT, (), {}, (), float)
+>>> y = Node(double, (x,), {}, (), float)
+>>> from fractions import Fraction
+>>> evaluate([y], {x: Fraction(1, 3)})[y]
+Fraction(2, 3)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+
+Shape = tuple[int, ...]
+DType = np.dtype[Any] | type  # a Python number keeps its own type: int, float, complex, bool
+Binder = Callable[..., tuple[tuple[Any, ...], dict[str, Any]]]
+
+PYTHON_NUMBERS = (bool, int, float, complex)
+NUMPY_VALUES = (np.ndarray, np.generic)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Primitive:
+    """A kind of node: one row of the table in `dout.ops`, read by every reader.
+
+    `forward(*values, **static)` computes it on NumPy values, `python` on plain numbers (any number type: exact
+    fractions, balls, symbols). `backward(dout, out, *inputs, **static)` gives one gradient an input, written in plain
+    NumPy; None means that no gradient flows. `infer(primitive, inputs, static)` gives shape and dtype without values.
+    `calls` and `methods` name the NumPy functions and ndarray methods this row answers, each with the function that
+    sorts their arguments into inputs and static parameters. A row that may return a view of its first input says in
+    `write_back(base, changed, *rest, **static)` how a changed view changes its base.
+    """
+
+    name: str
+    forward: Callable[..., Any]
+    python: Callable[..., Any] | None = None
+    backward: Callable[..., Any] | None = None
+    infer: Callable[..., tuple[Shape, DType]] | None = None
+    write_back: Callable[..., Any] | None = None
+    calls: Mapping[Any, Binder] = field(default_factory=dict)
+    methods: Mapping[str, Binder] = field(default_factory=dict)
+    symbol: str = ""
+    latex: str = ""
+    says: str = ""
+    kernel: str | None = None
+
+    # Set once by `dout.ops`: how a primitive is applied where an operand is a stand-in that records.
+    emit: ClassVar[Callable[..., Any]]
+
+    def __call__(self, *operands: Any, **static: Any) -> Any:
+        """Apply to plain values, or record where an operand is a stand-in."""
+        return Primitive.emit(self, operands, static)
+
+    def __repr__(self) -> str:
+        return f"<primitive {self.name}>"
+
+    def apply(self, values: Sequence[Any], static: Mapping[str, Any]) -> Any:
+        """Compute on `values`: with `python` when none of them is NumPy's, so that plain numbers stay plain."""
+        if self.python is not None:
+            for value in values:
+                if isinstance(value, NUMPY_VALUES):
+                    break
+            else:
+                return self.python(*values, **static)
+        return self.forward(*values, **static)
+
+
+def _not_computed(**_: Any) -> Any:
+    raise TypeError("an input has no rule: its value must be given")
+
+
+INPUT = Primitive("input", forward=_not_computed)
+CONSTANT = Primitive("constant", forward=lambda *, value: value, python=lambda *, value: value)
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """A place in the user's source."""
+
+    file: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Node:
+    """One application of a primitive. It holds no array: concrete values live in the trace."""
+
+    primitive: Primitive
+    inputs: tuple[Node, ...]
+    static: Mapping[str, Any]
+    shape: Shape
+    dtype: DType
+    where: Where | None = None
+
+    def __repr__(self) -> str:
+        return f"<{self.primitive.name} {self.shape} {dtype_name(self.dtype)}>"
+
+
+@dataclass(frozen=True, eq=False)
+class Graph:
+    """Nodes in topological order, with named inputs and outputs."""
+
+    nodes: tuple[Node, ...]
+    inputs: Mapping[str, Node]
+    outputs: Mapping[str, Node]
+
+    def __repr__(self) -> str:
+        return f"<graph of {len(self.nodes)} nodes: {', '.join(self.inputs)} → {', '.join(self.outputs)}>"
+
+
+def dtype_name(dtype: DType) -> str:
+    """Name a dtype as Python or NumPy does: int, float, float32, int64 …
+
+    >>> dtype_name(float), dtype_name(np.dtype("f4"))
+    ('float', 'float32')
+    """
+    return dtype.__name__ if isinstance(dtype, type) else dtype.name
+
+
+def topological(outputs: Iterable[Node], known: Collection[Node] = ()) -> tuple[Node, ...]:
+    """Return every node that `outputs` need, each after its inputs; `known` nodes and what is behind them are left out.
+
+    Iterative: a graph of 10**6 nodes must not meet Python's recursion limit.
+    """
+    order: dict[Node, None] = {}
+    opened: set[Node] = set()
+    stack = list(outputs)[::-1]
+    while stack:
+        node = stack[-1]
+        if node in order or node in known:
+            stack.pop()
+        elif node in opened:
+            order[stack.pop()] = None
+        else:
+            opened.add(node)
+            stack.extend([i for i in node.inputs[::-1] if i not in order and i not in known])
+    return tuple(order)
+
+
+def evaluate(
+    outputs: Iterable[Node],
+    given: Mapping[Node, Any],
+    rules: Mapping[Primitive, Callable[..., Any]] | None = None,
+) -> dict[Node, Any]:
+    """Return the value of `outputs` and of every node on the way, from the values `given` for some nodes.
+
+    The numbers may be of any kind. A primitive is computed by `rules` where it stands there, which is how a reader
+    brings its own arithmetic (balls, symbols), and by its row otherwise.
+    """
+    outputs = list(outputs)
+    values = dict(given)
+    for node in topological(outputs, known=values.keys()):
+        arguments = [values[i] for i in node.inputs]
+        if rules and node.primitive in rules:
+            values[node] = rules[node.primitive](*arguments, **node.static)
+        else:
+            values[node] = node.primitive.apply(arguments, node.static)
+    return values

@@ -1,0 +1,220 @@
+"""Arithmetic and functions that act on each element by itself."""
+
+from __future__ import annotations
+
+import math
+import operator
+from typing import Any
+
+import numpy as np
+
+from dout.ops.registry import define
+
+add = define(
+    "add",
+    forward=np.add,
+    python=operator.add,
+    backward=lambda dout, out, x, y: (dout, dout),
+    symbol="+",
+    latex=r"{0} + {1}",
+    says="pass dout on to both inputs",
+    kernel="{0} + {1}",
+)
+
+subtract = define(
+    "subtract",
+    forward=np.subtract,
+    python=operator.sub,
+    backward=lambda dout, out, x, y: (dout, -dout),
+    symbol="−",
+    latex=r"{0} - {1}",
+    says="pass dout on, negated to the second input",
+    kernel="{0} - {1}",
+)
+
+multiply = define(
+    "multiply",
+    forward=np.multiply,
+    python=operator.mul,
+    backward=lambda dout, out, x, y: (dout * y, dout * x),
+    symbol="×",
+    latex=r"{0} \cdot {1}",
+    says="swap the inputs",
+    kernel="{0} * {1}",
+)
+
+divide = define(
+    "divide",
+    forward=np.divide,
+    python=operator.truediv,
+    backward=lambda dout, out, x, y: (dout / y, -dout * out / y),
+    symbol="/",
+    latex=r"\frac{{{0}}}{{{1}}}",
+    says="divide by the second input; to the second, minus the output over it",
+    kernel="{0} / {1}",
+)
+
+negative = define(
+    "negative",
+    forward=np.negative,
+    python=operator.neg,
+    backward=lambda dout, out, x: -dout,
+    symbol="−",
+    latex=r"-{0}",
+    says="negate",
+    kernel="-{0}",
+)
+
+positive = define(
+    "positive",
+    forward=np.positive,
+    python=operator.pos,
+    backward=lambda dout, out, x: dout,
+    symbol="+",
+    latex=r"{0}",
+    says="pass dout on",
+    kernel="+{0}",
+)
+
+
+def _power_backward(dout: Any, out: Any, x: Any, y: Any) -> tuple[Any, Any]:
+    # x**0 is constant, also at 0 where y * x**(y - 1) is not finite; x**y grows like log(x) only where x > 0.
+    dx = np.where(np.equal(y, 0), 0.0, y * x ** np.where(np.equal(y, 0), 1.0, y - 1))
+    safe = np.where(np.greater(x, 0), x, 1.0)
+    return dout * dx, dout * out * np.log(safe)
+
+
+power = define(
+    "power",
+    forward=np.power,
+    backward=_power_backward,
+    symbol="^",
+    latex=r"{{{0}}}^{{{1}}}",
+    says="exponent times the power one lower",
+    kernel="{0} ** {1}",
+)
+
+# `x ** 2` is not np.power(x, 2): NumPy answers it by np.square (and ** 0.5 by np.sqrt), whose last bit can differ.
+pow_ = define(
+    "pow",
+    forward=operator.pow,
+    python=operator.pow,
+    backward=_power_backward,
+    symbol="^",
+    latex=r"{{{0}}}^{{{1}}}",
+    says="exponent times the power one lower",
+    kernel="{0} ** {1}",
+)
+
+square = define(
+    "square",
+    forward=np.square,
+    backward=lambda dout, out, x: dout * (2 * x),
+    symbol="²",
+    latex=r"{{{0}}}^2",
+    says="twice the input",
+    kernel="{0} * {0}",
+)
+
+sqrt = define(
+    "sqrt",
+    forward=np.sqrt,
+    backward=lambda dout, out, x: dout / (2 * out),
+    symbol="√",
+    latex=r"\sqrt{{{0}}}",
+    says="divide by twice the output",
+    kernel="sqrt({0})",
+)
+
+exp = define(
+    "exp",
+    forward=np.exp,
+    backward=lambda dout, out, x: dout * out,
+    symbol="exp",
+    latex=r"e^{{{0}}}",
+    says="multiply by the output",
+    kernel="exp({0})",
+)
+
+log = define(
+    "log",
+    forward=np.log,
+    backward=lambda dout, out, x: dout / x,
+    symbol="log",
+    latex=r"\log {0}",
+    says="divide by the input",
+    kernel="log({0})",
+)
+
+absolute = define(
+    "absolute",
+    forward=np.absolute,
+    python=abs,
+    backward=lambda dout, out, x: dout * np.sign(x),
+    symbol="|·|",
+    latex=r"\left|{0}\right|",
+    says="the sign of the input",
+    kernel="abs({0})",
+)
+
+# math.exp is not np.exp: it takes and gives plain numbers, and the last bit can differ.
+for _name, _math, _numpy in [("exp", math.exp, exp), ("log", math.log, log), ("sqrt", math.sqrt, sqrt)]:
+    define(
+        f"math_{_name}",
+        forward=_math,
+        python=_math,
+        backward=_numpy.backward,
+        calls={_math: lambda x: ((x,), {})},
+        symbol=_numpy.symbol,
+        latex=_numpy.latex,
+        says=_numpy.says,
+        kernel=_numpy.kernel,
+    )
+
+# Steps: flat wherever they have a derivative, so no gradient flows.
+
+sign = define(
+    "sign",
+    forward=np.sign,
+    symbol="sign",
+    latex=r"\operatorname{{sign}} {0}",
+    says="no gradient: the sign is flat",
+    kernel="({0} > 0) - ({0} < 0)",
+)
+
+floor_divide = define(
+    "floor_divide",
+    forward=np.floor_divide,
+    python=operator.floordiv,
+    symbol="//",
+    latex=r"\left\lfloor {0} / {1} \right\rfloor",
+    says="no gradient: whole quotients are flat",
+    kernel="{0} // {1}",
+)
+
+mod = define(
+    "mod",
+    forward=np.remainder,
+    python=operator.mod,
+    backward=lambda dout, out, x, y: (dout, -dout * (x // y)),
+    symbol="mod",
+    latex=r"{0} \bmod {1}",
+    says="pass dout on; to the second input, minus the whole quotient",
+    kernel="{0} % {1}",
+)
+
+round_ = define(
+    "round",
+    forward=lambda x, ndigits=None: np.round(x, ndigits or 0),
+    python=round,
+    calls={
+        np.round: lambda x, decimals=0: ((x,), {"ndigits": decimals}),
+        np.around: lambda x, decimals=0: ((x,), {"ndigits": decimals}),
+    },
+    methods={
+        "round": lambda x, decimals=0: ((x,), {"ndigits": decimals}),
+    },
+    symbol="round",
+    latex=r"\operatorname{{round}} {0}",
+    says="no gradient: rounded values are flat",
+)

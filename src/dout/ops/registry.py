@@ -1,0 +1,100 @@
+"""`define`: how a row enters the table, and the shape and dtype rules that whole families share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from dout.graph import Binder, DType, Node, Primitive, Shape
+
+PRIMITIVES: dict[str, Primitive] = {}
+CALLS: dict[Any, tuple[Primitive, Binder]] = {}  # NumPy function → its row, and how its arguments are sorted
+METHODS: dict[str, tuple[Primitive, Binder]] = {}  # ndarray method → the same
+OPERATORS: dict[str, Primitive] = {}  # "mul" → multiply: Python's operators, by their name in module `operator`
+
+
+def define(
+    name: str,
+    *,
+    forward: Callable[..., Any],
+    python: Callable[..., Any] | None = None,
+    backward: Callable[..., Any] | None = None,
+    infer: Callable[..., tuple[Shape, DType]] | None = None,
+    calls: Mapping[Any, Binder] | None = None,
+    methods: Mapping[str, Binder] | None = None,
+    **words: Any,
+) -> Primitive:
+    """Enter one row into the table and return it. See `dout.graph.Primitive` for what each column means.
+
+    A row whose forward is a NumPy ufunc answers that ufunc, and its shapes broadcast, without saying so.
+    """
+    is_ufunc = isinstance(forward, np.ufunc)
+    if calls is None:
+        calls = {forward: all_inputs} if is_ufunc else {}
+    row = Primitive(
+        name,
+        forward=forward,
+        python=python,
+        backward=backward,
+        infer=infer or broadcast,
+        calls=calls,
+        methods=methods or {},
+        **words,
+    )
+    PRIMITIVES[name] = row
+    CALLS.update({call: (row, bind) for call, bind in row.calls.items()})
+    METHODS.update({method: (row, bind) for method, bind in row.methods.items()})
+    if python is not None and hasattr(np.ndarray, f"__{(dunder := python.__name__.strip('_'))}__"):
+        OPERATORS[dunder] = row
+    return row
+
+
+def all_inputs(*inputs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Sort the arguments of a call without options."""
+    return inputs, {}
+
+
+# --- shape and dtype without values -----------------------------------------------------------------------------------
+
+
+def broadcast(primitive: Primitive, inputs: tuple[Node, ...], static: Mapping[str, Any]) -> tuple[Shape, DType]:
+    """Elementwise: shapes broadcast, the dtype is what NumPy makes of these dtypes."""
+    return np.broadcast_shapes(*(i.shape for i in inputs)), dtype_of(primitive, inputs, static)
+
+
+def same(primitive: Primitive, inputs: tuple[Node, ...], static: Mapping[str, Any]) -> tuple[Shape, DType]:
+    """Shape and dtype of the first input."""
+    return inputs[0].shape, inputs[0].dtype
+
+
+def as_asked(primitive: Primitive, inputs: tuple[Node, ...], static: Mapping[str, Any]) -> tuple[Shape, DType]:
+    """Shape and dtype stand among the static parameters (either may be left to the first input)."""
+    shape = static["shape"] if "shape" in static else inputs[0].shape
+    return shape, np.dtype(static["dtype"]) if "dtype" in static else inputs[0].dtype
+
+
+def rehearsed(primitive: Primitive, inputs: tuple[Node, ...], static: Mapping[str, Any]) -> tuple[Shape, DType]:
+    """Views: run the forward on arrays of the right shape that own one number each."""
+    dummies = [np.broadcast_to(np.zeros((), i.dtype), i.shape) for i in inputs]
+    result = primitive.forward(*dummies, **static)
+    return result.shape, result.dtype
+
+
+def dtype_of(primitive: Primitive, inputs: tuple[Node, ...], static: Mapping[str, Any]) -> DType:
+    """Dtype of the result, by trying the forward on one number of each kind."""
+    return _dtype_of(primitive, tuple((i.dtype, len(i.shape)) for i in inputs), tuple(static.items()))
+
+
+@lru_cache(maxsize=4096)
+def _dtype_of(primitive: Primitive, kinds: tuple[tuple[DType, int], ...], static: tuple[Any, ...]) -> DType:
+    ones = [d(1) if isinstance(d, type) else np.ones((1,) * n, d) for d, n in kinds]
+    return kind_of(primitive.apply(ones, dict(static)))
+
+
+def kind_of(value: Any) -> DType:
+    """Dtype of a value: NumPy's, or the type of a plain Python number."""
+    dtype: DType = value.dtype if isinstance(value, np.ndarray | np.generic) else type(value)
+    return dtype

@@ -1,0 +1,82 @@
+"""Comparisons, logic, and choosing between values."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import numpy as np
+
+from dout.ops.registry import define
+
+for _name, _forward, _python, _symbol, _latex, _code in [
+    ("less", np.less, operator.lt, "<", "<", "<"),
+    ("less_equal", np.less_equal, operator.le, "≤", r"\le", "<="),
+    ("greater", np.greater, operator.gt, ">", ">", ">"),
+    ("greater_equal", np.greater_equal, operator.ge, "≥", r"\ge", ">="),
+    ("equal", np.equal, operator.eq, "=", "=", "=="),
+    ("not_equal", np.not_equal, operator.ne, "≠", r"\ne", "!="),
+    ("bitwise_and", np.bitwise_and, operator.and_, "&", r"\land", "&"),
+    ("bitwise_or", np.bitwise_or, operator.or_, "|", r"\lor", "|"),
+    ("bitwise_xor", np.bitwise_xor, operator.xor, "⊻", r"\oplus", "^"),
+    ("logical_and", np.logical_and, None, "∧", r"\land", "and"),
+    ("logical_or", np.logical_or, None, "∨", r"\lor", "or"),
+]:
+    define(
+        _name,
+        forward=_forward,
+        python=_python,
+        symbol=_symbol,
+        latex=f"{{0}} {_latex} {{1}}",
+        says="no gradient: a condition is not a number",
+        kernel=f"{{0}} {_code} {{1}}",
+    )
+
+for _name, _invert, _not in [("invert", np.invert, operator.invert), ("logical_not", np.logical_not, None)]:
+    define(
+        _name,
+        forward=_invert,
+        python=_not,
+        symbol="¬",
+        latex=r"\lnot {0}",
+        says="no gradient: a condition is not a number",
+        kernel="not {0}" if _not is None else "~{0}",
+    )
+
+where = define(
+    "where",
+    forward=np.where,
+    backward=lambda dout, out, condition, x, y: (None, np.where(condition, dout, 0), np.where(condition, 0, dout)),
+    calls={np.where: lambda condition, x, y: ((condition, x, y), {})},
+    symbol="where",
+    latex=r"\begin{{cases}} {1} & {0} \\ {2} & \text{{otherwise}} \end{{cases}}",
+    says="dout goes to the side that was chosen",
+    kernel="({1} if {0} else {2})",
+)
+
+
+def _extremum_backward(dout: Any, out: Any, x: Any, y: Any) -> tuple[Any, Any]:
+    # Where both are equal each gets half: the middle of what is right there.
+    half = np.where(np.equal(x, y), 0.5, 1.0).astype(out.dtype)
+    return dout * half * np.equal(out, x), dout * half * np.equal(out, y)
+
+
+maximum = define(
+    "maximum",
+    forward=np.maximum,
+    backward=_extremum_backward,
+    symbol="max",
+    latex=r"\max({0}, {1})",
+    says="dout goes to the larger input",
+    kernel="max({0}, {1})",
+)
+
+minimum = define(
+    "minimum",
+    forward=np.minimum,
+    backward=_extremum_backward,
+    symbol="min",
+    latex=r"\min({0}, {1})",
+    says="dout goes to the smaller input",
+    kernel="min({0}, {1})",
+)

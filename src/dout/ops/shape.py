@@ -1,0 +1,231 @@
+"""Shapes and indices: nothing is computed, elements only move."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from dout.errors import ShapeError
+from dout.graph import DType, Node, Primitive, Shape
+from dout.ops.registry import as_asked, define, rehearsed, same
+from dout.ops.standin import fill_key, is_basic
+
+# --- reshape, transpose, broadcast ------------------------------------------------------------------------------------
+
+
+def _whole_shape(x: Any, shape: Any) -> Shape:
+    """The shape with its -1 worked out, so that a node says what it is."""
+    shape = (shape,) if not isinstance(shape, Sequence) else shape
+    return tuple(np.broadcast_to(np.zeros((), bool), x.shape).reshape([int(n) for n in shape]).shape)
+
+
+def _reshape_function(x: Any, shape: Any, order: str = "C") -> tuple[tuple[Any], dict[str, Any]]:
+    static = {"shape": _whole_shape(x, shape)}
+    return (x,), static if order == "C" else {**static, "order": order}
+
+
+def _reshape_method(x: Any, *shape: Any, order: str = "C") -> tuple[tuple[Any], dict[str, Any]]:
+    return _reshape_function(x, shape[0] if len(shape) == 1 else shape, order)
+
+
+reshape = define(
+    "reshape",
+    forward=np.reshape,
+    backward=lambda dout, out, x, shape, order="C": np.reshape(dout, x.shape, order=order),
+    infer=lambda row, inputs, static: (static["shape"], inputs[0].dtype),
+    write_back=lambda base, changed, shape, order="C": np.reshape(changed, base.shape, order=order),
+    calls={np.reshape: _reshape_function, np.ravel: lambda x, order="C": _reshape_function(x, -1, order)},
+    methods={"reshape": _reshape_method, "ravel": lambda x, order="C": _reshape_function(x, -1, order)},
+    symbol="reshape",
+    latex=r"\operatorname{{reshape}} {0}",
+    says="reshape dout back",
+)
+
+
+def _transpose_function(x: Any, axes: Any = None) -> tuple[tuple[Any], dict[str, Any]]:
+    n = len(x.shape)
+    order = range(n)[::-1] if axes is None else [int(a) % n for a in axes]
+    return (x,), {"axes": tuple(order)}
+
+
+def _transpose_method(x: Any, *axes: Any) -> tuple[tuple[Any], dict[str, Any]]:
+    if len(axes) == 1 and (axes[0] is None or isinstance(axes[0], Sequence)):
+        return _transpose_function(x, axes[0])
+    return _transpose_function(x, axes or None)
+
+
+def _transpose_back(axes: tuple[int, ...]) -> list[int]:
+    return sorted(range(len(axes)), key=axes.__getitem__)
+
+
+transpose = define(
+    "transpose",
+    forward=np.transpose,
+    backward=lambda dout, out, x, axes: np.transpose(dout, _transpose_back(axes)),
+    infer=rehearsed,
+    write_back=lambda base, changed, axes: np.transpose(changed, _transpose_back(axes)),
+    calls={np.transpose: _transpose_function},
+    methods={"transpose": _transpose_method},
+    symbol="ᵀ",
+    latex=r"{{{0}}}^\mathsf{{T}}",
+    says="transpose dout back",
+)
+
+
+def sum_to(dout: Any, shape: Shape) -> Any:
+    """Sum a gradient over the axes along which its value was broadcast: the one place where broadcasting is undone."""
+    lead = len(dout.shape) - len(shape)
+    axes = tuple(range(lead)) + tuple(
+        i + lead for i, n in enumerate(shape) if n == 1 and dout.shape[i + lead] != 1
+    )
+    if not axes:
+        return dout
+    summed = np.sum(dout, axis=axes)
+    return summed if lead == len(axes) else np.reshape(summed, shape)
+
+
+broadcast_to = define(
+    "broadcast_to",
+    forward=np.broadcast_to,
+    backward=lambda dout, out, x, shape: sum_to(dout, x.shape),
+    infer=lambda row, inputs, static: (static["shape"], inputs[0].dtype),
+    calls={np.broadcast_to: lambda x, shape: ((x,), {"shape": tuple(shape)})},
+    symbol="broadcast",
+    latex=r"{0}",
+    says="sum dout over the repeated axes",
+)
+
+# --- copies -----------------------------------------------------------------------------------------------------------
+
+
+def _copy(x: Any, order: str = "K") -> Any:
+    return np.array(x, order=order, copy=True)  # type: ignore[call-overload]
+
+
+copy = define(
+    "copy",
+    forward=_copy,
+    backward=lambda dout, out, x, order="K": dout,
+    infer=same,
+    calls={np.copy: lambda x, order="K": ((x,), {"order": order})},
+    methods={
+        "copy": lambda x, order="C": ((x,), {"order": order}),
+        "__copy__": lambda x: ((x,), {"order": "K"}),
+        "__deepcopy__": lambda x, memo=None: ((x,), {"order": "K"}),
+        "flatten": lambda x, order="C": ((x,), {"order": order}),
+    },
+    symbol="copy",
+    latex=r"{0}",
+    says="pass dout on",
+)
+
+astype = define(
+    "astype",
+    forward=lambda x, dtype: np.asarray(x).astype(dtype)[()],
+    backward=lambda dout, out, x, dtype: None if dtype.kind in "biu" else dout,  # whole numbers are steps
+    infer=as_asked,
+    methods={"astype": lambda x, dtype: ((x,), {"dtype": np.dtype(dtype)})},
+    symbol="astype",
+    latex=r"{0}",
+    says="pass dout on, in the dtype of the input",
+)
+
+# --- indexing ---------------------------------------------------------------------------------------------------------
+
+
+def _indexed(primitive: Primitive, inputs: tuple[Node, ...], static: Mapping[str, Any]) -> tuple[Shape, DType]:
+    x, *index = inputs
+    if "shape" in static:
+        return static["shape"], x.dtype
+    if any(i.dtype == np.bool_ for i in index):
+        raise ShapeError("how many elements a mask selects is not known without its values")
+    dummy = np.broadcast_to(np.zeros((), x.dtype), x.shape)
+    return dummy[fill_key(static["key"], tuple(np.zeros(i.shape, np.intp) for i in index))].shape, x.dtype
+
+
+getitem = define(
+    "getitem",
+    forward=lambda x, *index, key, shape=None: x[fill_key(key, index)],
+    backward=lambda dout, out, x, *index, key, shape=None: (
+        scatter(dout, *index, key=key, shape=x.shape, dtype=dout.dtype),
+        *(None for _ in index),
+    ),
+    infer=_indexed,
+    write_back=lambda base, changed, *index, key, shape=None: setitem(
+        base, changed, *index, key=key, selected=changed.shape
+    ),
+    symbol="[ ]",
+    latex=r"{0}[\cdot]",
+    says="put dout back where the elements came from, zero elsewhere",
+)
+
+
+def _setitem(x: Any, value: Any, *index: Any, key: Any, selected: Shape) -> Any:
+    out = same_layout(x)
+    out[fill_key(key, index)] = value
+    return out
+
+
+def _setitem_backward(
+    dout: Any, out: Any, x: Any, value: Any, *index: Any, key: Any, selected: Shape
+) -> tuple[Any, ...]:
+    dx = setitem(dout, 0, *index, key=key, selected=selected)
+    dvalue = sum_to(getitem(dout, *index, key=key, shape=selected), x_shape(value, selected))
+    return dx, dvalue, *(None for _ in index)
+
+
+def x_shape(value: Any, selected: Shape) -> Shape:
+    """The shape of an assigned value without the leading ones that assignment drops: x[0] = [[1, 2]]."""
+    extra = max(0, len(value.shape) - len(selected))
+    return tuple(value.shape[extra:])
+
+
+setitem = define(
+    "setitem",
+    forward=_setitem,
+    backward=_setitem_backward,
+    infer=same,
+    symbol="[ ]=",
+    latex=r"{0}[\cdot \leftarrow {1}]",
+    says="what was overwritten gets no gradient; the new elements get theirs",
+)
+
+
+def _scatter(dout: Any, *index: Any, key: Any, shape: Shape, dtype: Any) -> Any:
+    out = np.zeros(shape, dtype)
+    if is_basic(key):
+        out[key] = dout
+    else:
+        np.add.at(out, fill_key(key, index), dout)  # an element taken twice gets both gradients
+    return out
+
+
+scatter = define(
+    "scatter",
+    forward=_scatter,
+    backward=lambda dout, out, x, *index, key, shape, dtype: (
+        getitem(dout, *index, key=key, shape=x.shape),
+        *(None for _ in index),
+    ),
+    infer=as_asked,
+    symbol="scatter",
+    latex=r"{0}",
+    says="take dout at the places",
+)
+
+
+def same_layout(array: Any) -> Any:
+    """Copy an array so that its strides stay in proportion: NumPy's sums depend on them in the last bit.
+
+    Contiguous arrays stay as they are, C or Fortran; others (steps, reversed axes) keep their whole span of memory.
+    """
+    if not isinstance(array, np.ndarray) or array.flags.forc or array.size == 0:
+        return np.array(array, order="K", copy=True)
+    low, high = np.lib.array_utils.byte_bounds(array)
+    start = array.__array_interface__["data"][0] - low
+    memory = np.zeros(high - low, np.uint8)
+    twin: Any = np.ndarray(array.shape, array.dtype, memory.data, start, array.strides)
+    twin[...] = array
+    return twin

@@ -1,0 +1,69 @@
+"""NumPy functions that need more than a row: they build, copy, or only look."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dout.ops import PRIMITIVES
+from dout.trace.standin import Traced, TracedArray, holds_traced, plain, plain_deep
+
+if TYPE_CHECKING:
+    from dout.trace.tracer import Tracer
+
+
+def _array(tracer: Tracer, x: Any, dtype: Any = None, *, copy: Any = True, order: str = "K", ndmin: int = 0) -> Any:
+    """np.array: elements that are traced stay traced."""
+    out = _build(tracer, x, dtype)
+    if dtype is not None and np.dtype(dtype) != out.dtype:
+        out = out.astype(np.dtype(dtype))
+    elif copy and isinstance(x, Traced | np.ndarray) and out.ndim:
+        out = tracer.emit(PRIMITIVES["copy"], (out,), {"order": order})
+    if ndmin > out.ndim:
+        out = out.reshape((1,) * (ndmin - out.ndim) + out.shape)
+    return out
+
+
+def _build(tracer: Tracer, x: Any, dtype: Any) -> Any:
+    if isinstance(x, TracedArray):
+        return x
+    if isinstance(x, Traced):
+        return tracer.emit(PRIMITIVES["asarray"], (x,), {})
+    if isinstance(x, list | tuple) and holds_traced(x):
+        elements = [_build(tracer, part, dtype) if isinstance(part, list | tuple | Traced) else part for part in x]
+        shape = next(np.shape(plain(e)) for e in elements)
+        if any(np.shape(plain(e)) != shape for e in elements):
+            np.array(plain_deep(list(x)))  # NumPy's own error for ragged rows
+        return tracer.emit(PRIMITIVES["array"], tuple(elements), {})
+    return tracer.source(np.array(x, dtype=dtype))
+
+
+def _asarray(tracer: Tracer, x: Any, dtype: Any = None, order: str = "K") -> Any:
+    return _array(tracer, x, dtype, copy=False, order=order)
+
+
+def _copyto(tracer: Tracer, dst: Any, src: Any) -> None:
+    tracer.wrap(dst)[...] = src
+
+
+BUILD: dict[Any, Callable[..., Any]] = {
+    np.array: _array,
+    np.asarray: _asarray,
+    np.asanyarray: _asarray,
+    np.ascontiguousarray: lambda tracer, x, dtype=None: _array(tracer, x, dtype, order="C"),
+    np.copyto: _copyto,
+}
+
+# Functions that give no number a gradient could flow through: text, shapes, dtypes, files, checks.
+LOOK = {
+    np.shape, np.ndim, np.size, np.result_type, np.can_cast, np.promote_types, np.min_scalar_type, np.common_type,
+    np.isscalar, np.iscomplexobj, np.isrealobj, np.issubdtype, np.finfo, np.iinfo, np.dtype, np.broadcast_shapes,
+    np.array2string, np.array_repr, np.array_str, np.format_float_positional, np.format_float_scientific,
+    np.set_printoptions, np.get_printoptions, np.save, np.savez, np.savez_compressed, np.savetxt,
+    np.shares_memory, np.may_share_memory,
+}  # fmt: skip
+
+# Functions whose answer steers the program: noted like a branch.
+ASK = {np.allclose, np.array_equal, np.array_equiv}

@@ -1,0 +1,230 @@
+"""Layer calls: a class with forward and backward, its calls recorded while a trace runs."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dout.graph import INPUT, Node, Where
+from dout.trace import source
+from dout.trace.model import LayerCall
+from dout.trace.standin import Traced, plain
+
+if TYPE_CHECKING:
+    from dout.trace.tracer import Tracer
+
+KINDS = ("forward", "backward")
+
+
+class OpenCall:
+    """A forward or backward under way; what is known of it is filled in as it happens."""
+
+    def __init__(self, kind: str, instance: Any, name: str, parent: OpenCall | None, where: Where | None) -> None:
+        self.kind = kind
+        self.instance = instance
+        self.cls = type(instance).__name__
+        self.name = name
+        self.parent = parent
+        self.where = where
+        self.arguments: dict[str, Any] = {}
+        self.inputs: tuple[Node | None, ...] = ()
+        self.outputs: tuple[Node | None, ...] = ()
+        self.span = (0, 0)
+        self.match: OpenCall | None = None  # forward ↔ its backward
+        self.done = False
+
+    def in_backward(self) -> bool:
+        """Whether this is a backward or was made inside one."""
+        return self.kind == "backward" or (self.parent is not None and self.parent.in_backward())
+
+
+def is_layer(cls: type) -> bool:
+    """Whether instances have `forward` and `backward`."""
+    return all(callable(getattr(cls, kind, None)) for kind in KINDS)
+
+
+def recording(kind: str, original: Callable[..., Any], current: Callable[[], Tracer | None]) -> Callable[..., Any]:
+    """Return `original`, a method of a layer class, so that its calls are recorded while a trace runs."""
+    signature = inspect.signature(original)
+
+    @functools.wraps(original)
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        tracer = current()
+        if tracer is None or not is_layer(type(self)) or _is_super_call(tracer, kind, self):
+            return original(self, *args, **kwargs)
+        if kind == "forward" and _round_is_complete(tracer, self) and not _next_round(tracer):
+            return original(self, *args, **kwargs)
+        site = sys._getframe(1)
+        call = _open(tracer, kind, self, site, list(signature.parameters)[1:])
+        args, kwargs = _enter(tracer, call, signature, site, args, kwargs)
+        tracer.stack.append(call)
+        try:
+            result = original(self, *args, **kwargs)
+            _close(tracer, call, result, site)
+        finally:
+            tracer.stack.pop()
+        return result
+
+    return method
+
+
+def _is_super_call(tracer: Tracer, kind: str, instance: Any) -> bool:
+    return bool(tracer.stack) and tracer.stack[-1].instance is instance and tracer.stack[-1].kind == kind
+
+
+def _round_is_complete(tracer: Tracer, instance: Any) -> bool:
+    """Whether a script begins another forward–backward round: the instance had its forward and its backward."""
+    if tracer.rounds is None or tracer.stack:
+        return False
+    mine = [call for call in tracer.calls if call.instance is instance and call.kind == "forward"]
+    return bool(mine) and mine[-1].match is not None
+
+
+def _next_round(tracer: Tracer) -> bool:
+    """Begin recording anew where a later round was asked for; else stop. Returns whether recording goes on."""
+    assert tracer.rounds is not None
+    tracer.rounds -= 1
+    if tracer.rounds > 0:
+        tracer.begin_again()
+        return True
+    tracer.note("round", "a further forward–backward round begins; it is not recorded")
+    tracer.stop()
+    return False
+
+
+def _open(tracer: Tracer, kind: str, instance: Any, site: Any, parameters: list[str]) -> OpenCall:
+    receiver, names = source.argument_names(site, parameters) if source.user_frame(site) is site else (None, {})
+    where = Where(site.f_code.co_filename, site.f_lineno)
+    parent = tracer.stack[-1] if tracer.stack else None
+    call = OpenCall(kind, instance, receiver or type(instance).__name__, parent, where)
+    call.arguments = dict(names)
+    tracer.calls.append(call)
+    return call
+
+
+def _enter(
+    tracer: Tracer, call: OpenCall, signature: inspect.Signature, site: Any, args: Any, kwargs: Any
+) -> tuple[Any, Any]:
+    """Make inputs of the arguments, named as the caller names them."""
+    try:
+        bound = signature.bind(call.instance, *args, **kwargs)
+    except TypeError:
+        return args, kwargs  # the call itself will say so
+    if call.kind == "backward":
+        bound.apply_defaults()  # `dout=1` is an upstream gradient too
+    names, call.arguments = call.arguments, {}
+    own, *parameters = signature.parameters
+    for parameter in parameters:
+        if parameter not in bound.arguments:
+            continue
+        value = bound.arguments[parameter]
+        name = names.get(parameter)
+        if signature.parameters[parameter].kind is inspect.Parameter.VAR_POSITIONAL:
+            value = tuple(_argument(tracer, part, None, site) for part in value)
+            call.arguments.update({f"{parameter}[{i}]": part for i, part in enumerate(value)})
+        elif signature.parameters[parameter].kind is inspect.Parameter.VAR_KEYWORD:
+            value = {key: _argument(tracer, part, key, site) for key, part in value.items()}
+            call.arguments.update(value)
+        else:
+            given = parameter in names or name is not None
+            value = _argument(tracer, value, name if given else parameter, site)
+            call.arguments[parameter] = value
+        bound.arguments[parameter] = value
+    call.inputs = tuple(_flat_nodes(tracer, call.arguments.values()))
+    call.span = (len(tracer.nodes), 0)
+    return bound.args[1:], bound.kwargs
+
+
+def _argument(tracer: Tracer, value: Any, name: str | None, site: Any) -> Any:
+    """An argument as a stand-in: the same plain number under the same name in the same place is one input."""
+    if type(value) in (int, float):
+        key = (name, id(value), id(site.f_code))
+        if name and key in tracer.scalars:
+            return tracer.scalars[key]
+        wrapped = tracer.wrap(value, name)
+        if name:
+            tracer.scalars[key] = wrapped
+        return wrapped
+    wrapped = tracer.wrap(value, name)
+    if isinstance(wrapped, Traced) and name:
+        node = wrapped.resolve()
+        if node.primitive is INPUT:
+            tracer.names.setdefault(node, name)
+    return wrapped
+
+
+def _flat_nodes(tracer: Tracer, items: Iterable[Any]) -> Iterable[Node]:
+    """The nodes of the traced values among arguments or results; lists and tuples one level deep."""
+    for item in items:
+        if isinstance(item, Traced):
+            yield tracer.node_of(item)
+        elif type(item) in (list, tuple):
+            yield from (tracer.node_of(part) for part in item if isinstance(part, Traced))
+
+
+def _close(tracer: Tracer, call: OpenCall, result: Any, site: Any) -> None:
+    if not tracer.live:
+        return
+    call.span = (call.span[0], len(tracer.nodes))
+    items = result if type(result) in (list, tuple) else (result,)
+    call.outputs = tuple(_result_node(tracer, item) for item in items)
+    call.done = True
+    names = source.assigned_name(site) if source.user_frame(site) is site else None
+    if call.kind == "forward":
+        for node, name in zip(call.outputs, names if isinstance(names, list) else [names], strict=False):
+            if node is not None and name:
+                tracer.names[node] = name
+    else:
+        _match(tracer, call)
+
+
+def _result_node(tracer: Tracer, item: Any) -> Node | None:
+    if isinstance(item, Traced | np.ndarray | np.generic) or type(plain(item)) in (int, float):
+        return tracer.node_of(item)
+    return None
+
+
+def _match(tracer: Tracer, backward: OpenCall) -> None:
+    """Find the forward a backward belongs to: whose residuals it reads, else the latest that has none yet."""
+    waiting = [c for c in tracer.calls if c.instance is backward.instance and c.kind == "forward" and c.done]
+    waiting = [c for c in waiting if c.match is None]
+    if not waiting:
+        return
+    if len(waiting) > 1:
+        made = set(tracer.nodes[slice(*backward.span)])
+        read = {i for node in made for i in node.inputs} - made - set(backward.inputs)
+
+        def reads(forward: OpenCall) -> int:
+            kept = {*tracer.nodes[slice(*forward.span)], *forward.inputs}
+            return len(read & kept)
+
+        best = max(map(reads, waiting))
+        waiting = [c for c in waiting if reads(c) == best]
+    backward.match, waiting[-1].match = waiting[-1], backward
+
+
+def finished(calls: list[OpenCall]) -> tuple[Mapping[OpenCall, LayerCall], tuple[LayerCall, ...]]:
+    """Freeze the forwards, each with the backward that belongs to it; nodes of a backward lead to its forward."""
+    frozen: dict[OpenCall, LayerCall] = {}
+    for call in calls:
+        if call.kind == "forward" and not call.in_backward():
+            frozen[call] = LayerCall(
+                call.name,
+                call.cls,
+                tuple(n for n in call.inputs if n is not None),
+                tuple(n for n in call.outputs if n is not None),
+                frozen.get(call.parent) if call.parent else None,
+                call.where,
+                None if call.match is None else call.match.inputs[: max(1, len(call.outputs))],
+                None if call.match is None else call.match.outputs,
+            )
+    forwards = tuple(frozen.values())
+    for call in calls:
+        if call.kind == "backward" and call.match in frozen:
+            frozen[call] = frozen[call.match]
+    return frozen, forwards

@@ -1,0 +1,45 @@
+"""Memory behind stand-ins: which recorded values share it, and what a write does to each of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dout.graph import INPUT, Node
+from dout.ops.shape import same_layout
+
+LARGE = 1 << 20  # bytes; a larger value that is about to be overwritten is not saved but computed anew when asked for
+
+
+def owner_of(array: np.ndarray[Any, Any]) -> Any:
+    """The object that owns an array's memory."""
+    owner: Any = array
+    while isinstance(owner, np.ndarray) and owner.base is not None:
+        owner = owner.base
+    return owner
+
+
+class Buffer:
+    """One piece of memory with versions: each write makes a new one.
+
+    `aliases` are the nodes whose recorded value lies in this memory as it is now.
+    """
+
+    __slots__ = ("aliases", "version")
+
+    def __init__(self, node: Node) -> None:
+        self.version = 0
+        self.aliases = [node]
+
+    def save(self, data: dict[Node, Any]) -> None:
+        """Before a write: give the recorded values that lie here memory of their own."""
+        for node in self.aliases:
+            value = data.get(node)
+            if value is None:
+                continue
+            if node.primitive is INPUT or value.nbytes <= LARGE:
+                data[node] = same_layout(value)
+            else:
+                del data[node]
+        self.aliases.clear()

@@ -1,0 +1,164 @@
+"""What a trace is: the graph, the concrete values, the layer calls and the events of one recorded run. Frozen data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+from dout.graph import CONSTANT, INPUT, DType, Graph, Node, Shape, Where
+
+Source = Literal["user", "dout"]
+Phase = Literal["forward", "backward"]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What a trace saw besides nodes: a write into an argument, a branch on a value, an escape, an orphan …"""
+
+    kind: str
+    message: str
+    where: Where | None = None
+
+    def __str__(self) -> str:
+        return f"{self.message}, at {self.where}" if self.where else self.message
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class LayerCall:
+    """One `forward` of one layer, with the `backward` that belongs to it.
+
+    `douts` are the upstream gradients its backward was given, one an output; `gradients` what it returned, one an
+    input. Both are None as long as no backward belongs to this forward; an entry is None where nothing came.
+    """
+
+    name: str
+    cls: str
+    inputs: tuple[Node, ...]
+    outputs: tuple[Node, ...]
+    parent: LayerCall | None = None
+    where: Where | None = None
+    douts: tuple[Node | None, ...] | None = None
+    gradients: tuple[Node | None, ...] | None = None
+
+    def __repr__(self) -> str:
+        return f"<{self.cls} {self.name}>"
+
+    def inside(self, other: LayerCall | None) -> bool:
+        """Whether this call was made inside `other`, at any depth, or is `other`; every call is inside None."""
+        call: LayerCall | None = self
+        while call is not None and call is not other:
+            call = call.parent
+        return call is other
+
+
+@dataclass(frozen=True, slots=True)
+class Gradient:
+    """A gradient and where it comes from: `user` (the hand-written backward) or `dout` (derived).
+
+    `expected` is the derived gradient where the user's differs from it, else None.
+    """
+
+    value: Any
+    source: Source
+    expected: Any = None
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Use:
+    """An edge: one use of a value, as an argument of a node, or of a layer call as a whole (then `node` is None)."""
+
+    node: Node | None
+    call: LayerCall | None
+    argument: int
+    gradient: Gradient | None = None
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Value:
+    """What a node or an input produced: its number or array, its name, its uses and its gradient."""
+
+    node: Node
+    data: Any
+    name: str | None = None
+    uses: tuple[Use, ...] = ()
+    gradient: Gradient | None = None
+
+    @property
+    def shape(self) -> Shape:
+        """Shape; () for numbers."""
+        return self.node.shape
+
+    @property
+    def dtype(self) -> DType:
+        """NumPy dtype, or the type of a plain Python number."""
+        return self.node.dtype
+
+    @property
+    def made(self) -> bool:
+        """Whether a node made it: false for inputs and constants."""
+        return self.node.primitive not in (INPUT, CONSTANT)
+
+    def __repr__(self) -> str:
+        return f"<value {self.name or ''} {self.data!r}>"
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """One recorded run.
+
+    `graph` holds the nodes of forward and backward; `data` the concrete value of each node; `names` what the user
+    calls them; `call_of` the innermost layer call a node was made in; `backward` the nodes that belong to a backward;
+    `seeds` the upstream gradient of each output where no hand-written backward was given one.
+    """
+
+    target: str
+    graph: Graph
+    data: Mapping[Node, Any]
+    names: Mapping[Node, str]
+    calls: tuple[LayerCall, ...] = ()
+    call_of: Mapping[Node, LayerCall] = field(default_factory=dict)
+    backward: frozenset[Node] = frozenset()
+    events: tuple[Event, ...] = ()
+    printed: str = ""
+    outputs: Any = None
+    seeds: Mapping[Node, Node] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"<trace of {self.target}: {len(self.graph.nodes)} nodes, {len(self.calls)} layer calls>"
+
+    @cached_property
+    def values(self) -> tuple[Value, ...]:
+        """Every value, in the order in which they were made, with its uses and gradients."""
+        from dout.trace.values import annotate
+
+        return annotate(self)[0]
+
+    @cached_property
+    def arguments(self) -> Mapping[LayerCall, tuple[Use, ...]]:
+        """The edges into each layer call as a whole, one an input, with the gradient its backward returned."""
+        from dout.trace.values import annotate
+
+        return annotate(self)[1]
+
+    @cached_property
+    def by_node(self) -> Mapping[Node, Value]:
+        """Each value by the node that made it."""
+        return {value.node: value for value in self.values}
+
+    def __getitem__(self, name: str) -> Value:
+        """The value of this name; the last one where several have it.
+
+        Raises KeyError with the names there are.
+        """
+        for value in reversed(self.values):
+            if value.name == name:
+                return value
+        raise KeyError(f"no value is named {name!r}; there are {', '.join(sorted(set(self.names.values())))}")
+
+    @property
+    def gradients(self) -> dict[str, Any]:
+        """Gradient of each named input that has one."""
+        inputs = {name: self.by_node[node].gradient for name, node in self.graph.inputs.items()}
+        return {name: gradient.value for name, gradient in inputs.items() if gradient is not None}

@@ -1,0 +1,162 @@
+"""Running a script once, with what it does recorded; and loading a file for the classes in it."""
+
+from __future__ import annotations
+
+import builtins
+import importlib.util
+import linecache
+import os
+import sys
+import tokenize
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import CodeType, ModuleType
+from typing import Any
+
+from dout.errors import DoutError, TargetError, UserCodeError
+from dout.trace import modules
+from dout.trace.model import Trace
+from dout.trace.record import finish
+from dout.trace.session import Session, session
+from dout.trace.source import is_ours, user_frame
+from dout.trace.tracer import Tracer
+
+
+def record_script(path: str | Path, *, rounds: int = 1) -> Trace:
+    """Run a Python file once as `__main__` and return the recording of its layers and arrays.
+
+    Of a training loop one forward–backward round is kept, the first or the one asked for. Questions to the person
+    (`input()`) are answered with an empty line, and plots are not shown. Raises TargetError for a file that cannot be
+    read, UserCodeError with the user's traceback for a syntax error or anything the file raises, UnsupportedError and
+    EscapeError as `dout.trace` does.
+    """
+    path = Path(path)
+    code = _compiled(path)
+    main = ModuleType("__main__")
+    tracer = Tracer(rounds=rounds)
+    with session(tracer) as state, _as_main(main, path):
+        main.__dict__.update(__file__=str(path), __builtins__=_builtins(tracer, state))
+        run_user_code(lambda: exec(code, main.__dict__), path)
+    if tracer.refused is not None:
+        raise tracer.refused
+    return finish(tracer, str(path))
+
+
+def load_file(path: str | Path) -> ModuleType:
+    """Run a Python file as a module (its `__main__` block does not run) and return it, for the classes in it.
+
+    Raises as `record_script`.
+    """
+    path = Path(path)
+    code = _compiled(path)
+    name = path.stem if path.stem.isidentifier() and path.stem not in sys.modules else f"_dout_{abs(hash(path))}"
+    spec = importlib.util.spec_from_loader(name, loader=None, origin=str(path))
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    module.__file__ = str(path)
+    sys.modules[name] = module
+    with _beside(path):
+        run_user_code(lambda: exec(code, module.__dict__), path)
+    return module
+
+
+def run_user_code(run: Callable[[], Any], what: str | Path) -> Any:
+    """Run the user's code; what it raises becomes a UserCodeError with their own traceback. SystemExit ends it."""
+    try:
+        return run()
+    except DoutError:
+        raise
+    except SystemExit as stop:
+        if stop.code not in (None, 0):
+            raise UserCodeError(f"{what} ended with exit code {stop.code}") from None
+    except Exception as error:
+        shown = users_traceback(error)
+        frames = [f for f in traceback.extract_tb(error.__traceback__) if not is_ours(f.filename)]
+        at = f", at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+        raise UserCodeError(f"{what} raised {type(error).__name__}{at}", shown) from None
+    return None
+
+
+def users_traceback(error: BaseException) -> str:
+    """The traceback of an error as the user would see it without dout."""
+    report = traceback.TracebackException.from_exception(error)
+    part: traceback.TracebackException | None = report
+    while part is not None:
+        kept = [f for f in part.stack if not is_ours(f.filename) and not f.filename.startswith("<frozen")]
+        part.stack = traceback.StackSummary.from_list(kept)
+        part = part.__cause__ or part.__context__
+    return "".join(report.format())
+
+
+def _compiled(path: Path) -> CodeType:
+    if not path.exists():
+        raise TargetError(f"there is no file {path}")
+    try:
+        with tokenize.open(path) as file:
+            text = file.read()
+        return compile(text, str(path), "exec", dont_inherit=True)
+    except (OSError, UnicodeDecodeError) as error:
+        raise TargetError(f"{path} cannot be read: {error}") from None
+    except (SyntaxError, ValueError) as error:
+        line = f":{error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
+        shown = "".join(traceback.format_exception_only(error))
+        raise UserCodeError(f"{path}{line} is not valid Python", shown) from None
+
+
+@contextmanager
+def _as_main(main: ModuleType, path: Path) -> Iterator[None]:
+    """`main` is `__main__`, and the script's folder is where its imports are looked for, as when Python runs it."""
+    kept = sys.modules.get("__main__"), sys.argv
+    sys.modules["__main__"], sys.argv = main, [str(path)]
+    try:
+        with _beside(path):
+            yield
+    finally:
+        if kept[0] is not None:
+            sys.modules["__main__"] = kept[0]
+        sys.argv = kept[1]
+
+
+@contextmanager
+def _beside(path: Path) -> Iterator[None]:
+    os.environ.setdefault("MPLBACKEND", "Agg")  # plt.show() must not wait for a person
+    linecache.checkcache(str(path))
+    folder = str(path.resolve().parent)
+    sys.path.insert(0, folder)
+    try:
+        yield
+    finally:
+        if folder in sys.path:
+            sys.path.remove(folder)
+
+
+def _builtins(tracer: Tracer, state: Session) -> dict[str, Any]:
+    """The script's builtins: its imports find the tracing versions, its classes are recorded, nothing waits."""
+
+    def import_(name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0) -> Any:
+        module = builtins.__import__(name, globals, locals, fromlist, level)
+        if tracer.live:
+            state.adopt(m for m in list(modules.user_modules()) if m.__name__ not in (*before, "__main__"))
+        return modules.tracing_version(module)
+
+    def build_class(*args: Any, **kwargs: Any) -> Any:
+        cls = builtins.__build_class__(*args, **kwargs)
+        if isinstance(cls, type) and tracer.recording:
+            state.patches.layer(cls)
+        return cls
+
+    def answer(prompt: object = "") -> str:
+        sys.stdout.write(f"{prompt}\n")
+        tracer.note("input", "input() was answered with an empty line")
+        return ""
+
+    before = set(sys.modules)
+    return {**vars(builtins), "__import__": import_, "__build_class__": build_class, "input": answer}
+
+
+def line_of(frame: Any) -> str:
+    """The user's line that runs in `frame`: file:line, or nothing."""
+    frame = user_frame(frame)
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame else ""

@@ -1,0 +1,139 @@
+"""The user's source: which frames are theirs, and what a call's arguments and its result are called there."""
+
+from __future__ import annotations
+
+import ast
+import sysconfig
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from types import CodeType, FrameType
+from typing import Any
+
+import numpy as np
+
+_OURS = str(Path(__file__).resolve().parents[1])
+_NUMPY = str(Path(np.__file__).resolve().parent)
+_TAUGHT = (f"{_OURS}/layers", f"{_OURS}/train")  # layers that are read and traced like a user's
+_LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
+_LONGEST_NAME = 60
+
+
+@lru_cache(maxsize=None)
+def is_ours(file: str) -> bool:
+    """Whether a source file is dout's machinery; the ready-made layers are read like a user's."""
+    return file.startswith(_OURS) and not file.startswith(_TAUGHT)
+
+
+@lru_cache(maxsize=None)
+def _is_passed_over(file: str) -> bool:
+    return is_ours(file) or file.startswith((_NUMPY, "<frozen"))
+
+
+@lru_cache(maxsize=None)
+def is_user_code(file: str) -> bool:
+    """Whether a source file is the user's: no library's, not ours. Cells and `exec`'d text are."""
+    if file.startswith(_TAUGHT):
+        return True
+    return not file.startswith((*_LIBRARIES, _OURS, "<frozen"))
+
+
+def user_frame(frame: FrameType | None) -> FrameType | None:
+    """The nearest frame outside dout and NumPy."""
+    while frame is not None and _is_passed_over(frame.f_code.co_filename):
+        frame = frame.f_back
+    return frame
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Site:
+    """Where a frame stood, without the frame. `executing` reads it like one."""
+
+    f_code: CodeType
+    f_lasti: int
+    f_lineno: int
+    f_globals: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, frame: FrameType) -> Site:
+        """Remember where `frame` stands."""
+        return cls(frame.f_code, frame.f_lasti, frame.f_lineno, frame.f_globals)
+
+
+def _node(site: Any) -> Any:
+    """The syntax node that is running at a site, with `.parent` links; None where the source is not to be had."""
+    from executing import Source
+
+    try:
+        return Source.executing(site).node
+    except Exception:  # whatever goes wrong in reading source, a name is a convenience
+        return None
+
+
+def assigned_name(site: Any) -> str | list[str | None] | None:
+    """What the result of the expression at a site is called: `x` in `x = …`, a list for `a, b = …`."""
+    node = _node(site)
+    if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store):
+        return _name(node.value)
+    if isinstance(node, ast.AugAssign):
+        return _name(node.target)
+    parent = getattr(node, "parent", None)
+    if isinstance(parent, ast.Assign) and parent.value is node and parent.targets:
+        target = parent.targets[0]
+        if isinstance(target, ast.Subscript):
+            return None if node is target else _name(target)
+        return [_name(t) for t in target.elts] if isinstance(target, ast.Tuple | ast.List) else _name(target)
+    if isinstance(parent, ast.AnnAssign | ast.AugAssign | ast.NamedExpr) and parent.value is node:
+        return _name(parent.target)
+    return None
+
+
+def argument_names(site: Any, parameters: list[str]) -> tuple[str | None, dict[str, str | None]]:
+    """What the receiver and the arguments of the call at a site are called: `mul`, {x: "apple", y: "apple_num"}."""
+    call = _node(site)
+    if not isinstance(call, ast.Call):
+        return None, {}
+    receiver = _name(call.func.value) if isinstance(call.func, ast.Attribute) else None
+    if any(isinstance(argument, ast.Starred) for argument in call.args):
+        return receiver, {}
+    names = {p: _name(a) for p, a in zip(parameters, call.args, strict=False)}
+    names.update({k.arg: _name(k.value) for k in call.keywords if k.arg})
+    return receiver, names
+
+
+def _name(node: ast.AST) -> str | None:
+    if isinstance(node, ast.Name | ast.Attribute | ast.Subscript):
+        text = ast.unparse(node).removeprefix("self.")
+        return text if isinstance(node, ast.Name) or len(text) <= _LONGEST_NAME else None
+    return None
+
+
+def call_text(site: Any) -> str:
+    """The text of the condition or expression at a site, for a message."""
+    node = _node(user_frame(site)) if isinstance(site, FrameType) else _node(site)
+    text = ast.unparse(node) if isinstance(node, ast.expr) else ""
+    return text if 0 < len(text) <= _LONGEST_NAME else "a condition"
+
+
+def goes_into_text(frame: FrameType) -> bool:
+    """Whether the number made at this place goes straight into text: `"%.2f" % x`, `print(float(x))`, f"{float(x)}"."""
+    node = _node(frame)
+    if isinstance(node, ast.BinOp):
+        return isinstance(node.op, ast.Mod)
+    if not isinstance(node, ast.Call):
+        return False
+    parent = getattr(node, "parent", None)
+    if isinstance(parent, ast.Tuple):
+        parent = getattr(parent, "parent", None)
+    if isinstance(parent, ast.FormattedValue):
+        return True
+    if isinstance(parent, ast.BinOp):
+        return isinstance(parent.op, ast.Mod)
+    return isinstance(parent, ast.Call) and _prints(parent.func)
+
+
+def _prints(function: ast.AST) -> bool:
+    if isinstance(function, ast.Name):
+        return function.id in ("print", "str", "repr", "format")
+    return isinstance(function, ast.Attribute) and function.attr == "format"

@@ -1,0 +1,220 @@
+"""The stand-ins of a trace: they carry the real value through the user's code, and let it out only through hooks."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dout.errors import UnsupportedError
+from dout.graph import Node, Primitive
+from dout.ops import OPERATORS, ArrayStandIn, StandIn
+from dout.trace.memory import Buffer
+
+if TYPE_CHECKING:
+    from dout.trace.tracer import Tracer
+
+Step = tuple[Primitive, tuple[Node, ...], dict[str, Any]]
+
+
+class Traced(StandIn):
+    """A traced number: answers as its value's type, and stays what Python or NumPy made it."""
+
+    __slots__ = ("_recorder", "epoch", "node", "value")
+    _recorder: Tracer
+
+    def __init__(self, recorder: Tracer, value: Any, node: Node) -> None:
+        self._recorder = recorder
+        self.value = value
+        self.node = node
+        self.epoch = recorder.epoch
+
+    @property
+    def __class__(self) -> type:  # type: ignore[override]
+        return type(self.value)
+
+    def resolve(self) -> Node:
+        """The node of the present value."""
+        return self.node
+
+    # Ways out that change nothing: text, identity, truth.
+
+    def __repr__(self) -> str:
+        return repr(self.value)
+
+    def __str__(self) -> str:
+        return str(self.value)
+
+    def __format__(self, spec: str) -> str:
+        return format(self.value, spec)
+
+    def __hash__(self) -> int:
+        return hash(self.value)
+
+    # Ways out that are noted: the recording holds for this value only.
+
+    def __bool__(self) -> bool:
+        return self._recorder.outcome("branch", self, bool(self.value))
+
+    def __int__(self) -> int:
+        return self._recorder.outcome("index", self, int(self.value))
+
+    def __index__(self) -> int:
+        return self._recorder.outcome("index", self, operator.index(self.value))
+
+    # Ways out that would lose an edge.
+
+    def __float__(self) -> float:
+        return self._recorder.escape("float", self, float)
+
+    def __complex__(self) -> complex:
+        return self._recorder.escape("complex", self, complex)
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        return self._recorder.leak(self, np.array(self.value, dtype=dtype))
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        self._recorder.leak(self, None)
+        return (_same, (self.value,))
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(object.__getattribute__(self, "value"), name)
+        if name.startswith("__") or not self._recorder.live:
+            return value
+        raise self._recorder.refuse(UnsupportedError(f"{type(self.value).__name__}.{name} of a traced value"))
+
+
+class TracedArray(Traced, ArrayStandIn):
+    """A traced array. It may be a view: `base` is then what it looks into, and `step` how.
+
+    A view finds its node when it is read: a write anywhere in its buffer makes a new version.
+    """
+
+    __slots__ = ("base", "buffer", "step", "version")
+
+    def __init__(
+        self, recorder: Tracer, value: Any, node: Node, base: TracedArray | None = None, step: Step | None = None
+    ) -> None:
+        super().__init__(recorder, value, node)
+        self.base = base
+        self.step = step
+        self.buffer: Buffer | None = None
+        self.version = 0
+        if base is not None:
+            self.buffer = base.memory()
+            self.buffer.aliases.append(node)
+            self.version = self.buffer.version
+
+    def memory(self) -> Buffer:
+        """The buffer this array lies in; made when it first matters."""
+        if self.buffer is None:
+            self.buffer = Buffer(self.node)
+        return self.buffer
+
+    def resolve(self) -> Node:
+        """The node of the present content."""
+        if self.buffer is not None and self.version != self.buffer.version:
+            self._recorder.refresh(self)
+        return self.node
+
+    # What is known without looking at values.
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.value.shape  # type: ignore[no-any-return]
+
+    @property
+    def dtype(self) -> Any:
+        return self.value.dtype
+
+    @property
+    def ndim(self) -> int:
+        return self.value.ndim  # type: ignore[no-any-return]
+
+    @property
+    def size(self) -> int:
+        return self.value.size  # type: ignore[no-any-return]
+
+    @property
+    def nbytes(self) -> int:
+        return self.value.nbytes  # type: ignore[no-any-return]
+
+    @property
+    def itemsize(self) -> int:
+        return self.value.itemsize  # type: ignore[no-any-return]
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        return self.value.strides  # type: ignore[no-any-return]
+
+    @property
+    def flags(self) -> Any:
+        return self.value.flags
+
+    def __len__(self) -> int:
+        return len(self.value)
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self[i] for i in range(len(self.value)))
+
+    def tolist(self) -> Any:
+        """As `ndarray.tolist`, of traced numbers."""
+        if self.ndim == 0:
+            return self.item()  # type: ignore[attr-defined]
+        return [element.tolist() if element.ndim else element.item() for element in self]
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self._recorder.set_item(self, key, value)
+
+    def fill(self, value: Any) -> None:
+        """As `ndarray.fill`."""
+        self[...] = value
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _in_place(name: str) -> Callable[..., Any]:
+    row = OPERATORS[name]
+    return lambda self, other: self._recorder.in_place(row, self, other)
+
+
+for _name in OPERATORS:
+    if hasattr(np.ndarray, f"__i{_name}__"):
+        setattr(TracedArray, f"__i{_name}__", _in_place(_name))
+
+
+def plain(item: Any) -> Any:
+    """Return the real value of a stand-in, and anything else as it is.
+
+    >>> plain(3)
+    3
+    """
+    kind = type(item)
+    return item.value if kind is TracedArray or kind is Traced else item
+
+
+def plain_deep(item: Any) -> Any:
+    """`plain`, also inside lists, tuples, dicts and slices. What holds no stand-in comes back as the same object."""
+    kind = type(item)
+    if kind in (list, tuple):
+        parts = [plain_deep(part) for part in item]
+        return item if all(a is b for a, b in zip(parts, item, strict=True)) else kind(parts)
+    if kind is dict:
+        return {key: plain_deep(part) for key, part in item.items()}
+    if kind is slice:
+        return slice(plain(item.start), plain(item.stop), plain(item.step))
+    return plain(item)
+
+
+def holds_traced(item: Any) -> bool:
+    """Whether a stand-in is in here, at any depth of lists, tuples and dicts."""
+    kind = type(item)
+    if kind in (list, tuple):
+        return any(holds_traced(part) for part in item)
+    if kind is dict:
+        return any(holds_traced(part) for part in item.values())
+    return isinstance(item, StandIn)

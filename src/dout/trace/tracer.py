@@ -1,0 +1,409 @@
+"""The tracer: every operation on a stand-in runs on the real values and becomes a node."""
+
+from __future__ import annotations
+
+import sys
+from threading import get_ident
+from types import CodeType
+from typing import Any
+
+import numpy as np
+
+from dout.errors import DoutError, EscapeError, UnsupportedError
+from dout.graph import CONSTANT, INPUT, NUMPY_VALUES, PYTHON_NUMBERS, Node, Primitive, Where
+from dout.ops import CALLS, PRIMITIVES, Recorder, kind_of
+from dout.ops.abstract import AbstractRecorder
+from dout.ops.standin import fill_key, numpy_name, split_key
+from dout.trace import source
+from dout.trace.calls import ASK, BUILD, LOOK
+from dout.trace.layercalls import OpenCall
+from dout.trace.memory import owner_of
+from dout.trace.model import Event
+from dout.trace.standin import Step, Traced, TracedArray, holds_traced, plain, plain_deep
+
+LIMIT = 1_000_000  # nodes
+_numbers = frozenset(PYTHON_NUMBERS)
+
+
+class Tracer(Recorder):
+    """Records one run, in one thread; in others, and after `stop`, its stand-ins behave as their plain values."""
+
+    def __init__(self, *, rounds: int | None = None) -> None:
+        self.rounds = rounds  # of a script: which forward–backward round is recorded; None records all that runs
+        self.thread = get_ident()
+        self.recording = True
+        self.epoch = 0
+        self.sites: dict[tuple[CodeType, int], Where] = {}
+        self.site_of: dict[int, source.Site] = {}
+        self._begin()
+
+    def _begin(self) -> None:
+        self.nodes: list[Node] = []
+        self.data: dict[Node, Any] = {}
+        self.names: dict[Node, str] = {}
+        self.call_of: dict[Node, OpenCall] = {}
+        self.calls: list[OpenCall] = []
+        self.stack: list[OpenCall] = []
+        self.events: dict[Event, None] = {}  # ordered, each once
+        self.refused: DoutError | None = None
+        self.scalars: dict[tuple[Any, ...], Any] = {}  # plain numbers that entered, by name, identity and place
+        self.known: dict[int, TracedArray] = {}  # bare arrays by identity
+        self.roots: dict[int, list[TracedArray]] = {}  # bare arrays by the memory they lie in
+
+    def begin_again(self) -> None:
+        """Forget what was recorded; stand-ins from before become inputs when they are used again."""
+        self.epoch += 1
+        self._begin()
+
+    def stop(self) -> None:
+        """Record no more."""
+        self.recording = False
+
+    @property
+    def live(self) -> bool:
+        """Whether an operation here and now is to be recorded."""
+        return self.recording and get_ident() == self.thread
+
+    # --- nodes --------------------------------------------------------------------------------------------------------
+
+    def emit(self, primitive: Primitive, operands: tuple[Any, ...], static: dict[str, Any]) -> Any:
+        """Run a primitive on the real values and record it."""
+        operands = tuple([BUILD[np.array](self, o) if type(o) in (list, tuple) else o for o in operands])
+        values = [plain(operand) for operand in operands]
+        if not self.live:
+            return primitive.apply(values, static)
+        nodes = tuple([self.node_of(operand) for operand in operands])
+        value = primitive.apply(values, static)
+        node = self.record(primitive, nodes, static, value)
+        if type(value) is not np.ndarray:
+            return Traced(self, value, node) if not isinstance(value, np.generic) else TracedArray(self, value, node)
+        first = operands[0] if operands else None
+        if value.base is not None and isinstance(first, TracedArray) and owner_of(value) is owner_of(first.value):
+            return TracedArray(self, value, node, first, (primitive, nodes[1:], static))
+        return TracedArray(self, value, node)
+
+    def record(self, primitive: Primitive, inputs: tuple[Node, ...], static: dict[str, Any], value: Any) -> Node:
+        """Make the node of a value that was just computed."""
+        if isinstance(value, NUMPY_VALUES):
+            node = Node(primitive, inputs, static, value.shape, value.dtype, self.here())
+        elif type(value) in _numbers:
+            node = Node(primitive, inputs, static, (), type(value), self.here())
+        else:
+            raise self.refuse(UnsupportedError(f"{primitive.name} gave a {type(value).__name__}"))
+        self.data[node] = value
+        return self.keep(node)
+
+    def keep(self, node: Node) -> Node:
+        """Enter a node into the recording."""
+        self.nodes.append(node)
+        if self.stack:
+            self.call_of[node] = self.stack[-1]
+        if len(self.nodes) == LIMIT:
+            self.note("limit", f"recorded the first {LIMIT} nodes; what ran after them is not shown")
+            self.stop()
+        return node
+
+    def node_of(self, operand: Any) -> Node:
+        """The node of whatever stands as an operand: a stand-in, a number, a bare array, a list."""
+        kind = type(operand)
+        if kind is TracedArray or kind is Traced:
+            if operand._recorder is self and operand.epoch == self.epoch:
+                return operand.resolve()  # type: ignore[no-any-return]
+            return self.node_of(operand.value)
+        if kind in _numbers or isinstance(operand, np.generic):
+            node = Node(CONSTANT, (), {"value": operand}, (), kind_of(operand))
+            self.data[node] = operand
+            return self.keep(node)
+        if kind is np.ndarray:
+            return self._bare(operand).resolve()
+        if kind in (list, tuple):
+            return self.node_of(BUILD[np.array](self, operand))
+        raise self.refuse(UnsupportedError(f"a {kind.__name__} cannot be an operand of a traced operation"))
+
+    def _bare(self, array: np.ndarray[Any, Any]) -> TracedArray:
+        known = self.known.get(id(array))
+        if known is None:
+            if self.rounds is None or self.stack:  # a script may bring arrays along as long as no layer is at work
+                self.note("orphan", f"an array of shape {array.shape} came from outside the trace: an edge is lost")
+            known = self.source(array)
+        return known
+
+    def source(self, array: Any, name: str | None = None) -> Any:
+        """Return the stand-in of an array or number that enters the trace as an input."""
+        if type(array) is np.ndarray and id(array) in self.known:
+            return self.known[id(array)]
+        if isinstance(array, np.ndarray) and (type(array) is not np.ndarray or array.dtype.kind not in "biufc"):
+            what = type(array).__name__ if type(array) is not np.ndarray else f"array of dtype {array.dtype}"
+            raise self.refuse(UnsupportedError(f"a {what} cannot be traced"))
+        node = Node(INPUT, (), {}, np.shape(array), kind_of(array), self.here())
+        self.data[node] = array
+        if name:
+            self.names[node] = name
+        self.keep(node)
+        if not isinstance(array, NUMPY_VALUES):
+            return Traced(self, array, node)
+        traced = TracedArray(self, array, node)
+        if isinstance(array, np.ndarray):
+            self.known[id(array)] = traced
+            self.roots.setdefault(id(owner_of(array)), []).append(traced)
+        return traced
+
+    def wrap(self, item: Any, name: str | None = None) -> Any:
+        """Return the stand-in of an argument: arrays and numbers, also inside lists, tuples and dicts."""
+        kind = type(item)
+        if kind is TracedArray or kind is Traced:
+            return item if item._recorder is self and item.epoch == self.epoch else self.source(item.value, name)
+        if kind is np.ndarray and id(item) in self.known and name:
+            self.names[self.known[id(item)].resolve()] = name
+        if kind is np.ndarray or kind in (int, float) or (isinstance(item, np.generic) and item.dtype.kind in "iufc"):
+            return self.source(item, name)
+        if kind in (list, tuple):
+            return kind([self.wrap(part) for part in item])
+        if kind is dict:
+            return {key: self.wrap(part, str(key)) for key, part in item.items()}
+        return item
+
+    def here(self) -> Where | None:
+        """The line of the user's code that is running."""
+        frame = source.user_frame(sys._getframe(2))
+        if frame is None:
+            return None
+        key = (frame.f_code, frame.f_lasti)
+        where = self.sites.get(key)
+        if where is None:
+            where = self.sites[key] = Where(frame.f_code.co_filename, frame.f_lineno)
+            self.site_of[id(where)] = source.Site.of(frame)
+        return where
+
+    # --- calls of NumPy functions ---------------------------------------------------------------------------------------
+
+    def operator(self, primitive: Primitive, operands: tuple[Any, ...]) -> Any:
+        """Answer one of Python's operators; what is no number is left to Python."""
+        other = operands[-1]
+        if other is None or isinstance(other, str | dict | set):
+            assert primitive.python is not None
+            return primitive.python(*map(plain, operands))
+        return self.emit(primitive, operands, {})
+
+    def call(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Answer a call of a NumPy function."""
+        if not self.live:
+            return function(*plain_deep(list(args)), **plain_deep(kwargs))
+        out = kwargs.pop("out", None) if "out" in kwargs else None
+        if out is not None:
+            return self._into(out[0] if isinstance(out, tuple) else out, function, args, kwargs)
+        if function in CALLS:
+            return self._row(function, args, kwargs)
+        if function in BUILD:
+            return BUILD[function](self, *args, **kwargs)
+        if function in LOOK or (getattr(function, "__module__", "") or "").startswith("numpy.testing"):
+            return function(*plain_deep(list(args)), **plain_deep(kwargs))
+        traced = holds_traced(args) or holds_traced(kwargs)
+        if function in ASK:
+            answer = function(*plain_deep(list(args)), **plain_deep(kwargs))
+            self.note("branch", f"{numpy_name(function)} was {answer}")
+            return answer
+        if traced:
+            raise self.unsupported(numpy_name(function))
+        return self._from_outside(function, args, kwargs)
+
+    def _row(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """A function with a row. On plain numbers NumPy's functions give NumPy's numbers, unlike Python's operators."""
+        row, bind = CALLS[function]
+        try:
+            operands, static = bind(*args, **kwargs)
+        except TypeError:
+            options = ", ".join(f"{key}=" for key in kwargs) or f"{len(args)} arguments"
+            if not holds_traced(args):
+                return self._from_outside(function, args, kwargs)
+            raise self.unsupported(f"{numpy_name(function)} with {options}") from None
+        if operands and all(type(plain(o)) in _numbers or isinstance(o, np.generic) for o in operands):
+            if not holds_traced(operands):
+                return self._from_outside(function, args, kwargs)
+            if row.python and isinstance(function, np.ufunc) and all(type(plain(o)) in _numbers for o in operands):
+                operands = (self.emit(PRIMITIVES["asarray"], operands[:1], {}), *operands[1:])
+        return self.emit(row, operands, static)
+
+    def _from_outside(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """A function that met no traced value: its arrays enter the trace as inputs."""
+        result = function(*args, **kwargs)
+        if (function.__module__ or "").startswith("numpy.random") or hasattr(function, "__self__") and isinstance(
+            function.__self__, np.random.RandomState
+        ):
+            self.note("draw", f"{function.__name__} drew random numbers")
+        return self.source(result) if type(result) is np.ndarray and result.dtype.kind in "biufc" else result
+
+    def _into(self, out: Any, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """`out=`: the result is written where it was asked to go."""
+        target = self.wrap(out)
+        result = self.call(function, args, kwargs)
+        if np.shape(plain(result)) != target.shape:
+            raise ValueError(f"out has shape {target.shape}, the result {np.shape(plain(result))}")
+        if not np.can_cast(plain(result).dtype, target.dtype, "same_kind"):
+            raise np.exceptions._UFuncOutputCastingError(  # type: ignore[attr-defined]
+                function, "same_kind", plain(result).dtype, target.dtype, 0
+            )
+        target[...] = result
+        return out
+
+    def unsupported(self, what: str) -> UnsupportedError:
+        """Say that `what` has no row, and where it was called."""
+        error = UnsupportedError(f"{what} is not in dout's table of primitives, at {self._there()}")
+        self.refuse(error)
+        return error
+
+    def refuse(self, error: Any) -> Any:
+        """Remember the first refusal, also where the user's code catches the exception."""
+        if " at " not in str(error):
+            error = type(error)(f"{error}, at {self._there()}")
+        if self.refused is None:
+            self.refused = error
+        return error
+
+    def _there(self) -> str:
+        frame = source.user_frame(sys._getframe(1))
+        return f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame else "an unknown place"
+
+    # --- writes -------------------------------------------------------------------------------------------------------
+
+    def set_item(self, target: TracedArray, key: Any, value: Any) -> None:
+        """`target[key] = value`: on the real memory, and as a node."""
+        template, index = split_key(key)
+        filled = fill_key(template, tuple(plain(i) for i in index))
+        if not self.live:
+            target.value[filled] = plain_deep(value)
+            return
+        old = self.node_of(target)
+        rest = tuple([self.node_of(i) for i in index])
+        value = BUILD[np.array](self, value) if type(value) in (list, tuple) else value
+        new = self.node_of(value)
+        selected = np.shape(target.value[filled])
+        self._before_write(target)
+        target.value[filled] = plain(value)
+        static = {"key": template, "selected": selected}
+        self._after_write(target, self.record(PRIMITIVES["setitem"], (old, new, *rest), static, target.value))
+
+    def in_place(self, primitive: Primitive, target: TracedArray, other: Any) -> Any:
+        """`target += other` and its kin: the memory stays, its content is new."""
+        if not isinstance(target.value, np.ndarray):
+            return NotImplemented  # numbers have no memory: Python makes it target = target + other
+        result = self.emit(primitive, (target, other), {})
+        if not self.live:
+            target.value[...] = result
+            return target
+        value = plain(result)
+        if not np.can_cast(value.dtype, target.dtype, "same_kind"):
+            primitive.forward(target.value, plain(other), out=target.value)  # NumPy's own error
+        if value.shape != target.shape:
+            np.broadcast_to(value, target.shape)  # NumPy's own error
+            result = np.broadcast_to(result, target.shape)
+        if value.dtype != target.dtype:
+            result = result.astype(target.dtype)
+        self._before_write(target)
+        target.value[...] = plain(result)
+        node = self.node_of(result)
+        if target.base is None and plain(result).strides == target.strides:
+            self.data[node] = target.value
+            self._after_write(target, node)
+        else:
+            static = {"key": Ellipsis, "selected": target.shape}
+            self._after_write(
+                target, self.record(PRIMITIVES["setitem"], (target.node, node), static, target.value)
+            )
+        return target
+
+    def _before_write(self, target: TracedArray) -> None:
+        if not target.flags.writeable:
+            target.value[...] = target.value  # NumPy's own error
+        target.memory().save(self.data)
+        for other in self._same_memory(target):
+            other.memory().save(self.data)
+        for call in self.stack:
+            for name, argument in call.arguments.items():
+                if isinstance(argument, TracedArray) and np.may_share_memory(argument.value, target.value):
+                    self.note("write", f"{call.cls}.{call.kind} writes into its argument {name}")
+
+    def _after_write(self, target: TracedArray, node: Node) -> None:
+        """Carry a changed view up to its base; a new version begins."""
+        here = self.here()
+        buffer = target.memory()
+        item, changed = target, node
+        chain = [(item, changed)]
+        while item.base is not None and item.step is not None:
+            changed = self._written_back(item.base, item.step, changed, here)
+            item = item.base
+            self.data[changed] = item.value
+            chain.append((item, changed))
+        buffer.version += 1
+        for stand, current in chain:
+            stand.node, stand.version = current, buffer.version
+            buffer.aliases.append(current)
+        for other in self._same_memory(target):
+            self.note("alias", "two arrays that entered separately share memory: an edge is lost")
+            other.node = Node(INPUT, (), {}, other.shape, other.dtype, here)
+            other.memory().version += 1
+            other.version = other.memory().version
+            self.data[other.node] = other.value
+            other.memory().aliases.append(self.keep(other.node))
+
+    def _written_back(self, base: TracedArray, step: Step, changed: Node, here: Where | None) -> Node:
+        primitive, rest, static = step
+        if primitive.write_back is None:
+            raise self.unsupported(f"writing through {primitive.name}")
+        recorder = AbstractRecorder(here)
+        wrapped = [recorder.wrap(node) for node in (base.resolve(), changed, *rest)]
+        result: Node = primitive.write_back(*wrapped, **static).node
+        for made in recorder.made:
+            self.keep(made)
+        return result
+
+    def _same_memory(self, target: TracedArray) -> list[TracedArray]:
+        """Arrays that entered by themselves and overlap the target."""
+        roots = self.roots.get(id(owner_of(target.value)), ())
+        return [r for r in roots if r.buffer is not target.buffer and np.may_share_memory(r.value, target.value)]
+
+    def refresh(self, view: TracedArray) -> None:
+        """Find the node of a view again after a write elsewhere in its buffer."""
+        assert view.base is not None and view.step is not None and view.buffer is not None
+        base = view.base.resolve()
+        if view.version == view.buffer.version:
+            return
+        primitive, rest, static = view.step
+        view.node = self.record(primitive, (base, *rest), static, view.value)
+        view.version = view.buffer.version
+        view.buffer.aliases.append(view.node)
+
+    # --- ways out -----------------------------------------------------------------------------------------------------
+
+    def note(self, kind: str, message: str) -> None:
+        """Add an event, once for each place."""
+        frame = source.user_frame(sys._getframe(1))
+        where = Where(frame.f_code.co_filename, frame.f_lineno) if frame else None
+        self.events.setdefault(Event(kind, message, where))
+
+    def outcome(self, kind: str, item: Traced, outcome: Any) -> Any:
+        """A value steers the program: the recording holds for this outcome."""
+        if self.live:
+            self.note(kind, f"the program was steered by a value: {source.call_text(sys._getframe(2))} was {outcome}")
+        return outcome
+
+    def escape(self, name: str, item: Traced, convert: Any) -> Any:
+        """A value turns into a plain number: harmless on its way into text, refused elsewhere."""
+        frame = sys._getframe(2)
+        if not self.live or source.goes_into_text(frame):
+            return convert(item.value)
+        if not source.is_user_code(frame.f_code.co_filename):
+            self.note("escape", f"{frame.f_globals.get('__name__')} took a traced value as a plain number")
+            return convert(item.value)
+        raise self.refuse(
+            EscapeError(
+                f"{name}(...) turns a traced value into a plain number and its gradient would be lost, "
+                f"at {frame.f_code.co_filename}:{frame.f_lineno}; leave the value as it is, or write x.item()"
+            )
+        )
+
+    def leak(self, item: Traced, result: Any) -> Any:
+        """A value leaves as an array, through a function that dout does not see into."""
+        if self.live:
+            self.note("escape", "a traced value left the trace through a function that NumPy does not dispatch")
+        return result

@@ -1,0 +1,108 @@
+"""The public verbs that trace: `trace`, `grad`, `value_and_grad`."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from dout.errors import TargetError
+from dout.grad import backpropagate
+from dout.graph import INPUT, Node, evaluate
+from dout.trace.model import Trace
+from dout.trace.record import record
+
+
+def trace(target: Any, *inputs: Any, dout: Any = None, **keywords: Any) -> Trace:
+    """Run a layer or a function on `inputs` once and return the recording: the graph with every value and gradient.
+
+    A layer is any object with `forward(*inputs)` and `backward(dout)`: no base class, no registration. Its hand-written
+    backward runs too, on `dout` (ones in the shape of the output by default), and both are in the graph; gradients that
+    it does not compute are derived. What runs is the user's own code, once, and the layer is left as that run leaves it.
+
+    Raises what the user's code raises; `UnsupportedError` for a NumPy function that has no row yet, `EscapeError` where
+    a value would leave the trace, `TargetError` for what is neither layer nor function.
+
+    >>> class Square:
+    ...     def forward(self, x):
+    ...         self.x = x
+    ...         return x * x
+    ...
+    ...     def backward(self, dout):
+    ...         return dout * self.x  # wrong: a factor 2 is missing
+    >>> recorded = trace(Square(), 3.0)
+    >>> recorded.outputs
+    9.0
+    >>> recorded["x"].gradient
+    Gradient(value=3.0, source='user', expected=6.0)
+    """
+    return record(target, *inputs, dout=dout, **keywords)
+
+
+def value_and_grad(function: Any, argnums: int | Sequence[int] = 0) -> Callable[..., tuple[Any, Any]]:
+    """Return a function that gives the value of `function` and its gradient with respect to the inputs `argnums`.
+
+    The gradient is derived from the recorded forward; a hand-written backward is not consulted. The value must be one
+    number. Where `argnums` is a sequence, the gradient is a tuple. Gradients of gradients work.
+
+    >>> import numpy as np
+    >>> value_and_grad(lambda x: np.sum(x * x))(np.array([1.0, 2.0]))
+    (np.float64(5.0), array([2., 4.]))
+    """
+    forward = getattr(function, "forward", function)
+    wanted = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+
+    @functools.wraps(forward)
+    def both(*inputs: Any, **keywords: Any) -> tuple[Any, Any]:
+        return _value_and_grad(forward, inputs, keywords, wanted, many=not isinstance(argnums, int))
+
+    return both
+
+
+def grad(function: Any, argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
+    """Return a function that gives the gradient of `function` with respect to the inputs `argnums`.
+
+    >>> grad(lambda x: x**3)(2.0)
+    np.float64(12.0)
+    >>> grad(grad(lambda x: x**3))(2.0)
+    np.float64(12.0)
+    """
+    both = value_and_grad(function, argnums)
+    return functools.wraps(both)(lambda *inputs, **keywords: both(*inputs, **keywords)[1])
+
+
+def _value_and_grad(
+    forward: Callable[..., Any], inputs: tuple[Any, ...], keywords: dict[str, Any], wanted: tuple[int, ...], many: bool
+) -> tuple[Any, Any]:
+    from dout.trace.standin import Traced, plain
+
+    recorded = record(forward, *(_apart(plain(item)) for item in inputs), **keywords)
+    ends = list(recorded.graph.outputs.values())
+    if len(ends) != 1 or ends[0].shape != ():
+        raise TargetError(f"{recorded.target} gives {_shapes(ends)}, not one number: sum it, or take one element")
+    (end,) = ends
+    seed = recorded.seeds[end]
+    entered = [node for node in recorded.graph.nodes if node.primitive is INPUT]
+    found = backpropagate({end: seed}).of
+    given: dict[Node, Any] = {node: recorded.data[node] for node in entered}
+    # Over stand-ins of an outer trace the same graph records itself there: that is how gradients of gradients come.
+    for node, item in zip(entered, inputs, strict=False):
+        given[node] = item if isinstance(item, Traced) else given[node]
+    nodes = [found.get(entered[i]) for i in wanted]
+    values = evaluate([end, *(node for node in nodes if node is not None)], given)
+    gradients = tuple(
+        values[node] if node is not None else np.zeros(np.shape(plain(inputs[i])))[()]
+        for node, i in zip(nodes, wanted, strict=True)
+    )
+    return values[end], gradients if many else gradients[0]
+
+
+def _apart(item: Any) -> Any:
+    """An array object of its own for each input: the same array given twice is two inputs here."""
+    return item.view() if isinstance(item, np.ndarray) else item
+
+
+def _shapes(ends: list[Node]) -> str:
+    return " and ".join(f"shape {end.shape}" for end in ends) or "nothing traced"
