@@ -21,7 +21,7 @@ from dout.errors import DocumentError
 from dout.graph import CONSTANT, INPUT, Graph, Node, Primitive, Where, dtype_name
 from dout.ops import PRIMITIVES
 from dout.ops.standin import Slot
-from dout.trace.model import Event, Gradient, LayerCall, Trace, Use, Value
+from dout.trace.model import Event, Gradient, LayerCall, Parameter, Trace, Use, Value
 
 VERSION = 1
 LIMIT = 10_000  # elements of an array that are written out
@@ -55,6 +55,10 @@ def to_document(trace: Trace, limit: int | None = LIMIT) -> dict[str, Any]:
             "douts": _ids(call.douts, value_id),
             "gradients": _ids(call.gradients, value_id),
             "arguments": [gradient(use.gradient) for use in trace.arguments[call]],
+            "parameters": [
+                {"name": p.name, "value": value_id[p.node], "gradient": value_id[p.gradient], "by": p.by}
+                for p in call.parameters
+            ],
         }
 
     def node(n: Node) -> dict[str, Any]:
@@ -263,6 +267,10 @@ class _Reader:
             _where(entry),
             nodes(entry["douts"]),
             nodes(entry["gradients"]),
+            tuple(
+                Parameter(str(p["name"]), self.nodes[p["value"]], self.nodes[p["gradient"]], p["by"])
+                for p in entry.get("parameters", ())
+            ),
         )
 
     def _value(self, identity: str, entry: dict[str, Any], data: Mapping[Node, Any]) -> Value:

@@ -12,7 +12,8 @@ import numpy as np
 
 from dout.graph import INPUT, Node, Where
 from dout.trace import source
-from dout.trace.model import LayerCall
+from dout.trace.model import LayerCall, Parameter
+from dout.trace.pairing import pairs
 from dout.trace.standin import Traced, plain
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ class OpenCall:
         self.inputs: tuple[Node | None, ...] = ()
         self.outputs: tuple[Node | None, ...] = ()
         self.span = (0, 0)
+        self.held: dict[str, Any] = {}  # what the layer's attributes were when forward began
+        self.parameters: tuple[Parameter, ...] = ()
         self.match: OpenCall | None = None  # forward ↔ its backward
         self.done = False
 
@@ -60,7 +63,7 @@ def recording(kind: str, original: Callable[..., Any], current: Callable[[], Tra
         if kind == "forward" and _round_is_complete(tracer, self) and not _next_round(tracer):
             return original(self, *args, **kwargs)
         site = sys._getframe(1)
-        call = _open(tracer, kind, self, site, list(signature.parameters)[1:])
+        call = _open(tracer, kind, self, site, original, list(signature.parameters)[1:])
         args, kwargs = _enter(tracer, call, signature, site, args, kwargs)
         tracer.stack.append(call)
         try:
@@ -97,9 +100,15 @@ def _next_round(tracer: Tracer) -> bool:
     return False
 
 
-def _open(tracer: Tracer, kind: str, instance: Any, site: Any, parameters: list[str]) -> OpenCall:
-    receiver, names = source.argument_names(site, parameters) if source.user_frame(site) is site else (None, {})
-    where = Where(site.f_code.co_filename, site.f_lineno)
+def _open(
+    tracer: Tracer, kind: str, instance: Any, site: Any, original: Callable[..., Any], parameters: list[str]
+) -> OpenCall:
+    """Begin a call: named as the user's line names it, or, where dout itself calls, placed where it is written."""
+    receiver, names, code = None, {}, original.__code__
+    where = Where(code.co_filename, code.co_firstlineno)
+    if source.user_frame(site) is site:
+        receiver, names = source.argument_names(site, parameters)
+        where = Where(site.f_code.co_filename, site.f_lineno)
     parent = tracer.stack[-1] if tracer.stack else None
     call = OpenCall(kind, instance, receiver or type(instance).__name__, parent, where)
     call.arguments = dict(names)
@@ -137,7 +146,18 @@ def _enter(
         bound.arguments[parameter] = value
     call.inputs = tuple(_flat_nodes(tracer, call.arguments.values()))
     call.span = (len(tracer.nodes), 0)
+    if call.kind == "forward":
+        _note_state(tracer, call)
     return bound.args[1:], bound.kwargs
+
+
+def _note_state(tracer: Tracer, call: OpenCall) -> None:
+    """Remember what the layer holds as its forward begins: its parameters among it, which it may name."""
+    attributes = getattr(call.instance, "__dict__", {})
+    call.held = {key: list(item) if isinstance(item, list) else item for key, item in attributes.items()}
+    for key, item in attributes.items():
+        if isinstance(item, Traced) and tracer.call_of.get(item.node) is not call:
+            tracer.hints.setdefault(item.node, key)
 
 
 def _argument(tracer: Tracer, value: Any, name: str | None, site: Any) -> Any:
@@ -181,6 +201,17 @@ def _close(tracer: Tracer, call: OpenCall, result: Any, site: Any) -> None:
                 tracer.names[node] = name
     else:
         _match(tracer, call)
+        if call.match is not None:
+            found = pairs(call.match.held, getattr(call.instance, "__dict__", {}))
+            call.parameters = tuple(
+                Parameter(pair.name, _node_then(tracer, pair.parameter), tracer.node_of(pair.gradient), pair.by)
+                for pair in found
+            )
+
+
+def _node_then(tracer: Tracer, parameter: Any) -> Node:
+    """The node of a parameter; a stand-in keeps it, whatever was written into its memory since."""
+    return parameter.node if isinstance(parameter, Traced) else tracer.node_of(parameter)
 
 
 def _result_node(tracer: Tracer, item: Any) -> Node | None:
@@ -211,10 +242,13 @@ def _match(tracer: Tracer, backward: OpenCall) -> None:
 def finished(calls: list[OpenCall]) -> tuple[Mapping[OpenCall, LayerCall], tuple[LayerCall, ...]]:
     """Freeze the forwards, each with the backward that belongs to it; nodes of a backward lead to its forward."""
     frozen: dict[OpenCall, LayerCall] = {}
+    wearers: dict[str, set[int]] = {}  # instances by name: `layer` in a loop over layers says nothing
+    for call in calls:
+        wearers.setdefault(call.name, set()).add(id(call.instance))
     for call in calls:
         if call.kind == "forward" and not call.in_backward():
             frozen[call] = LayerCall(
-                call.name,
+                call.name if len(wearers[call.name]) == 1 else call.cls,
                 call.cls,
                 tuple(n for n in call.inputs if n is not None),
                 tuple(n for n in call.outputs if n is not None),
@@ -222,6 +256,7 @@ def finished(calls: list[OpenCall]) -> tuple[Mapping[OpenCall, LayerCall], tuple
                 call.where,
                 None if call.match is None else call.match.inputs[: max(1, len(call.outputs))],
                 None if call.match is None else call.match.outputs,
+                () if call.match is None else call.match.parameters,
             )
     forwards = tuple(frozen.values())
     for call in calls:

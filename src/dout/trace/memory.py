@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -43,3 +44,13 @@ class Buffer:
             else:
                 del data[node]
         self.aliases.clear()
+
+
+def set_apart(data: dict[Node, Any]) -> None:
+    """Give recorded values that the user's code can still change memory of their own.
+
+    What nobody else refers to, neither the array nor a view of it, stays as it is.
+    """
+    for node, value in data.items():
+        if type(value) is np.ndarray and (value.base is not None or sys.getrefcount(value) > 3):
+            data[node] = same_layout(value)

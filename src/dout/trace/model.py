@@ -26,11 +26,22 @@ class Event:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
+class Parameter:
+    """An array that a layer holds, and the gradient its backward kept for it; `by` says how they were paired."""
+
+    name: str
+    node: Node
+    gradient: Node
+    by: Literal["name", "position", "shape"]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
 class LayerCall:
     """One `forward` of one layer, with the `backward` that belongs to it.
 
     `douts` are the upstream gradients its backward was given, one an output; `gradients` what it returned, one an
     input. Both are None as long as no backward belongs to this forward; an entry is None where nothing came.
+    `parameters` pairs the node of each of the layer's own arrays with that of the gradient the backward kept for it.
     """
 
     name: str
@@ -41,6 +52,7 @@ class LayerCall:
     where: Where | None = None
     douts: tuple[Node | None, ...] | None = None
     gradients: tuple[Node | None, ...] | None = None
+    parameters: tuple[Parameter, ...] = ()
 
     def __repr__(self) -> str:
         return f"<{self.cls} {self.name}>"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import lru_cache
 
 from types import ModuleType
@@ -88,13 +88,24 @@ def tracing_version(item: Any) -> Any:
     return _functions().get(id(item), item) if callable(item) else item
 
 
-def user_modules(*targets: str | None) -> Iterator[ModuleType]:
+_judged: dict[str, tuple[ModuleType, bool]] = {}  # by module name: judging hundreds of them anew costs a millisecond
+
+
+def _is_users(name: str, module: Any) -> bool:
+    known = _judged.get(name)
+    if known is None or known[0] is not module:
+        file = getattr(module, "__file__", None) if isinstance(module, ModuleType) else None
+        known = _judged[name] = (module, bool(file) and source.is_user_code(file))  # type: ignore[arg-type]
+    return known[1]
+
+
+def user_modules(*targets: str | None) -> list[ModuleType]:
     """The user's own modules that are loaded: no library's, but the whole package of each target, also installed."""
-    packages = {name.partition(".")[0] for name in targets if name} - {"dout"}
+    packages = {name.partition(".")[0] for name in targets if name} - {"dout", "builtins"}
+    found = []
     for name, module in list(sys.modules.items()):
-        if not isinstance(module, ModuleType):
-            continue
-        if name.partition(".")[0] in packages or name in targets or name == "__main__":
-            yield module
-        elif (file := getattr(module, "__file__", None)) and source.is_user_code(file):
-            yield module
+        if _is_users(name, module) or name == "__main__" or name in targets:
+            found.append(module)
+        elif packages and name.partition(".")[0] in packages:
+            found.append(module)
+    return [module for module in found if isinstance(module, ModuleType) and module.__name__ != "builtins"]

@@ -18,6 +18,7 @@ class Names(Mapping[Node, str]):
 
     def __init__(self, tracer: Tracer, nodes: tuple[Node, ...]) -> None:
         self.given = dict(tracer.names)
+        self._hints = tracer.hints
         self._nodes = nodes
         self._site_of = tracer.site_of
 
@@ -34,7 +35,7 @@ class Names(Mapping[Node, str]):
                 found[key] = name if isinstance(name, str) else None
             if found[key] and not (node.primitive is INPUT and node.shape == ()):
                 names[node] = found[key]  # type: ignore[assignment]
-        return names
+        return {**{node: name for node, name in self._hints.items() if node not in names}, **names}
 
     def __getitem__(self, node: Node) -> str:
         return self._all[node]

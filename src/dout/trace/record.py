@@ -132,6 +132,7 @@ def _needed(nodes: list[Node], calls: tuple[LayerCall, ...], ends: list[Node]) -
     used = {i for node in nodes for i in node.inputs} | set(ends)
     for call in calls:
         used.update(n for n in (*call.inputs, *call.outputs, *(call.douts or ()), *(call.gradients or ())) if n)
+        used.update(n for p in call.parameters for n in (p.node, p.gradient))
     return tuple(node for node in nodes if node.inputs or node.primitive not in (INPUT, CONSTANT) or node in used)
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from dout.errors import DoutError, TargetError, UserCodeError
 from dout.trace import modules
+from dout.trace.layercalls import is_layer
 from dout.trace.model import Trace
 from dout.trace.record import finish
 from dout.trace.session import Session, session
@@ -41,7 +42,17 @@ def record_script(path: str | Path, *, rounds: int = 1) -> Trace:
         run_user_code(lambda: exec(code, main.__dict__), path)
     if tracer.refused is not None:
         raise tracer.refused
+    if not any(node.inputs for node in tracer.nodes):
+        raise TargetError(_nothing_recorded(path, main))
     return finish(tracer, str(path))
+
+
+def _nothing_recorded(path: Path, main: ModuleType) -> str:
+    """Why there is nothing to show, and what to write instead."""
+    layers = [name for name, item in vars(main).items() if isinstance(item, type) and is_layer(item)]
+    if not layers:
+        return f"{path} has no layer in it: no class with forward and backward, and no operation on NumPy arrays"
+    return f"{path} calls none of its layers ({', '.join(layers)}); name one: dout show {path}:{layers[-1]}"
 
 
 def load_file(path: str | Path) -> ModuleType:
@@ -138,7 +149,7 @@ def _builtins(tracer: Tracer, state: Session) -> dict[str, Any]:
     def import_(name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0) -> Any:
         module = builtins.__import__(name, globals, locals, fromlist, level)
         if tracer.live:
-            state.adopt(m for m in list(modules.user_modules()) if m.__name__ not in (*before, "__main__"))
+            state.adopt(m for m in modules.user_modules() if m.__name__ not in before)
         return modules.tracing_version(module)
 
     def build_class(*args: Any, **kwargs: Any) -> Any:
@@ -152,7 +163,7 @@ def _builtins(tracer: Tracer, state: Session) -> dict[str, Any]:
         tracer.note("input", "input() was answered with an empty line")
         return ""
 
-    before = set(sys.modules)
+    before = {*sys.modules, "__main__"}
     return {**vars(builtins), "__import__": import_, "__build_class__": build_class, "input": answer}
 
 

@@ -118,7 +118,7 @@ def session(tracer: Tracer, target: Any = None, *, numbers: bool = False) -> Ite
         try:
             if target is not None:
                 state.target(target, numbers=numbers)
-                state.adopt(list(modules.user_modules(home)))
+                state.adopt(modules.user_modules(home))
             yield state
         finally:
             tracer.stop()

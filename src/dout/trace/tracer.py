@@ -12,20 +12,20 @@ import numpy as np
 from dout.errors import DoutError, EscapeError, UnsupportedError
 from dout.graph import CONSTANT, INPUT, NUMPY_VALUES, PYTHON_NUMBERS, Node, Primitive, Where
 from dout.ops import CALLS, PRIMITIVES, Recorder, kind_of
-from dout.ops.abstract import AbstractRecorder
-from dout.ops.standin import fill_key, numpy_name, split_key
+from dout.ops.standin import numpy_name
 from dout.trace import source
 from dout.trace.calls import ASK, BUILD, LOOK
 from dout.trace.layercalls import OpenCall
-from dout.trace.memory import owner_of
+from dout.trace.memory import owner_of, set_apart
 from dout.trace.model import Event
-from dout.trace.standin import Step, Traced, TracedArray, holds_traced, plain, plain_deep
+from dout.trace.standin import Traced, TracedArray, holds_traced, plain, plain_deep
+from dout.trace.writes import Writes
 
 LIMIT = 1_000_000  # nodes
 _numbers = frozenset(PYTHON_NUMBERS)
 
 
-class Tracer(Recorder):
+class Tracer(Writes, Recorder):
     """Records one run, in one thread; in others, and after `stop`, its stand-ins behave as their plain values."""
 
     def __init__(self, *, rounds: int | None = None) -> None:
@@ -41,6 +41,7 @@ class Tracer(Recorder):
         self.nodes: list[Node] = []
         self.data: dict[Node, Any] = {}
         self.names: dict[Node, str] = {}
+        self.hints: dict[Node, str] = {}  # names for what has no other: the attribute of the layer that holds it
         self.call_of: dict[Node, OpenCall] = {}
         self.calls: list[OpenCall] = []
         self.stack: list[OpenCall] = []
@@ -56,8 +57,10 @@ class Tracer(Recorder):
         self._begin()
 
     def stop(self) -> None:
-        """Record no more."""
-        self.recording = False
+        """Record no more. What the user's code still holds may change from now on: recorded values are set apart."""
+        if self.recording:
+            self.recording = False
+            set_apart(self.data)
 
     @property
     def live(self) -> bool:
@@ -68,18 +71,20 @@ class Tracer(Recorder):
 
     def emit(self, primitive: Primitive, operands: tuple[Any, ...], static: dict[str, Any]) -> Any:
         """Run a primitive on the real values and record it."""
-        operands = tuple([BUILD[np.array](self, o) if type(o) in (list, tuple) else o for o in operands])
-        values = [plain(operand) for operand in operands]
         if not self.live:
-            return primitive.apply(values, static)
-        nodes = tuple([self.node_of(operand) for operand in operands])
+            return primitive.apply([plain_deep(operand) for operand in operands], static)
+        nodes, values = [], []
+        for operand in operands:
+            built = BUILD[np.array](self, operand) if type(operand) in (list, tuple) else operand
+            nodes.append(self.node_of(built))
+            values.append(plain(built))
         value = primitive.apply(values, static)
-        node = self.record(primitive, nodes, static, value)
+        node = self.record(primitive, tuple(nodes), static, value)
         if type(value) is not np.ndarray:
             return Traced(self, value, node) if not isinstance(value, np.generic) else TracedArray(self, value, node)
         first = operands[0] if operands else None
         if value.base is not None and isinstance(first, TracedArray) and owner_of(value) is owner_of(first.value):
-            return TracedArray(self, value, node, first, (primitive, nodes[1:], static))
+            return TracedArray(self, value, node, first, (primitive, tuple(nodes[1:]), static))
         return TracedArray(self, value, node)
 
     def record(self, primitive: Primitive, inputs: tuple[Node, ...], static: dict[str, Any], value: Any) -> Node:
@@ -227,9 +232,7 @@ class Tracer(Recorder):
     def _from_outside(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """A function that met no traced value: its arrays enter the trace as inputs."""
         result = function(*args, **kwargs)
-        if (function.__module__ or "").startswith("numpy.random") or hasattr(function, "__self__") and isinstance(
-            function.__self__, np.random.RandomState
-        ):
+        if isinstance(getattr(function, "__self__", None), np.random.RandomState) and result is not None:
             self.note("draw", f"{function.__name__} drew random numbers")
         return self.source(result) if type(result) is np.ndarray and result.dtype.kind in "biufc" else result
 
@@ -264,115 +267,6 @@ class Tracer(Recorder):
         frame = source.user_frame(sys._getframe(1))
         return f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame else "an unknown place"
 
-    # --- writes -------------------------------------------------------------------------------------------------------
-
-    def set_item(self, target: TracedArray, key: Any, value: Any) -> None:
-        """`target[key] = value`: on the real memory, and as a node."""
-        template, index = split_key(key)
-        filled = fill_key(template, tuple(plain(i) for i in index))
-        if not self.live:
-            target.value[filled] = plain_deep(value)
-            return
-        old = self.node_of(target)
-        rest = tuple([self.node_of(i) for i in index])
-        value = BUILD[np.array](self, value) if type(value) in (list, tuple) else value
-        new = self.node_of(value)
-        selected = np.shape(target.value[filled])
-        self._before_write(target)
-        target.value[filled] = plain(value)
-        static = {"key": template, "selected": selected}
-        self._after_write(target, self.record(PRIMITIVES["setitem"], (old, new, *rest), static, target.value))
-
-    def in_place(self, primitive: Primitive, target: TracedArray, other: Any) -> Any:
-        """`target += other` and its kin: the memory stays, its content is new."""
-        if not isinstance(target.value, np.ndarray):
-            return NotImplemented  # numbers have no memory: Python makes it target = target + other
-        result = self.emit(primitive, (target, other), {})
-        if not self.live:
-            target.value[...] = result
-            return target
-        value = plain(result)
-        if not np.can_cast(value.dtype, target.dtype, "same_kind"):
-            primitive.forward(target.value, plain(other), out=target.value)  # NumPy's own error
-        if value.shape != target.shape:
-            np.broadcast_to(value, target.shape)  # NumPy's own error
-            result = np.broadcast_to(result, target.shape)
-        if value.dtype != target.dtype:
-            result = result.astype(target.dtype)
-        self._before_write(target)
-        target.value[...] = plain(result)
-        node = self.node_of(result)
-        if target.base is None and plain(result).strides == target.strides:
-            self.data[node] = target.value
-            self._after_write(target, node)
-        else:
-            static = {"key": Ellipsis, "selected": target.shape}
-            self._after_write(
-                target, self.record(PRIMITIVES["setitem"], (target.node, node), static, target.value)
-            )
-        return target
-
-    def _before_write(self, target: TracedArray) -> None:
-        if not target.flags.writeable:
-            target.value[...] = target.value  # NumPy's own error
-        target.memory().save(self.data)
-        for other in self._same_memory(target):
-            other.memory().save(self.data)
-        for call in self.stack:
-            for name, argument in call.arguments.items():
-                if isinstance(argument, TracedArray) and np.may_share_memory(argument.value, target.value):
-                    self.note("write", f"{call.cls}.{call.kind} writes into its argument {name}")
-
-    def _after_write(self, target: TracedArray, node: Node) -> None:
-        """Carry a changed view up to its base; a new version begins."""
-        here = self.here()
-        buffer = target.memory()
-        item, changed = target, node
-        chain = [(item, changed)]
-        while item.base is not None and item.step is not None:
-            changed = self._written_back(item.base, item.step, changed, here)
-            item = item.base
-            self.data[changed] = item.value
-            chain.append((item, changed))
-        buffer.version += 1
-        for stand, current in chain:
-            stand.node, stand.version = current, buffer.version
-            buffer.aliases.append(current)
-        for other in self._same_memory(target):
-            self.note("alias", "two arrays that entered separately share memory: an edge is lost")
-            other.node = Node(INPUT, (), {}, other.shape, other.dtype, here)
-            other.memory().version += 1
-            other.version = other.memory().version
-            self.data[other.node] = other.value
-            other.memory().aliases.append(self.keep(other.node))
-
-    def _written_back(self, base: TracedArray, step: Step, changed: Node, here: Where | None) -> Node:
-        primitive, rest, static = step
-        if primitive.write_back is None:
-            raise self.unsupported(f"writing through {primitive.name}")
-        recorder = AbstractRecorder(here)
-        wrapped = [recorder.wrap(node) for node in (base.resolve(), changed, *rest)]
-        result: Node = primitive.write_back(*wrapped, **static).node
-        for made in recorder.made:
-            self.keep(made)
-        return result
-
-    def _same_memory(self, target: TracedArray) -> list[TracedArray]:
-        """Arrays that entered by themselves and overlap the target."""
-        roots = self.roots.get(id(owner_of(target.value)), ())
-        return [r for r in roots if r.buffer is not target.buffer and np.may_share_memory(r.value, target.value)]
-
-    def refresh(self, view: TracedArray) -> None:
-        """Find the node of a view again after a write elsewhere in its buffer."""
-        assert view.base is not None and view.step is not None and view.buffer is not None
-        base = view.base.resolve()
-        if view.version == view.buffer.version:
-            return
-        primitive, rest, static = view.step
-        view.node = self.record(primitive, (base, *rest), static, view.value)
-        view.version = view.buffer.version
-        view.buffer.aliases.append(view.node)
-
     # --- ways out -----------------------------------------------------------------------------------------------------
 
     def note(self, kind: str, message: str) -> None:
@@ -395,10 +289,11 @@ class Tracer(Recorder):
         if not source.is_user_code(frame.f_code.co_filename):
             self.note("escape", f"{frame.f_globals.get('__name__')} took a traced value as a plain number")
             return convert(item.value)
+        instead = "leave the value as it is" + (", or write .item()" if isinstance(item, TracedArray) else "")
         raise self.refuse(
             EscapeError(
                 f"{name}(...) turns a traced value into a plain number and its gradient would be lost, "
-                f"at {frame.f_code.co_filename}:{frame.f_lineno}; leave the value as it is, or write x.item()"
+                f"at {frame.f_code.co_filename}:{frame.f_lineno}; {instead}"
             )
         )
 

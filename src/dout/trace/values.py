@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -17,7 +18,13 @@ TOLERANCE = {2: 2e-2, 4: 1e-4, 8: 1e-8}  # relative, by the bytes of the float: 
 
 def annotate(trace: Trace) -> tuple[tuple[Value, ...], Mapping[LayerCall, tuple[Use, ...]]]:
     """Return every value with its uses and gradients, and the edges into each layer call as a whole."""
-    return _Annotation(trace).result()
+    collecting = gc.isenabled()
+    gc.disable()  # 10**5 new objects, none of them garbage: collections in between would take most of the time
+    try:
+        return _Annotation(trace).result()
+    finally:
+        if collecting:
+            gc.enable()
 
 
 class _Annotation:
@@ -105,12 +112,23 @@ class _Annotation:
                 continue
             layer = self._entered(node, consumer)
             whole = next((u for u in arguments.get(layer, ()) if layer and layer.inputs[u.argument] is node), None)
-            parts[whole or (consumer, argument)] = whole.gradient if whole else None
+            whole = whole or self._parameter(node, layer)
+            parts[(whole.call, whole.argument) if whole else (consumer, argument)] = whole.gradient if whole else None
             gradient = self._compare(None, self.derived_on.get((consumer, argument)))
             if whole and whole.gradient and self._times_used(node, layer) == 1:
                 gradient = whole.gradient
             uses.append(Use(consumer, self.trace.call_of.get(consumer), argument, gradient))
         return tuple(uses), self._total(node, list(parts.values()))
+
+    def _parameter(self, node: Node, layer: LayerCall | None) -> Use | None:
+        """The edge into a layer of an array that it holds itself, with the gradient its backward kept for it."""
+        for call in (c for c in self.trace.calls if layer is not None and c.inside(layer)):
+            for parameter in call.parameters:
+                if parameter.node is node:
+                    inner = [e for e in self.uses[node] if self._inside(e[0], call) and e in self.derived_on]
+                    derived = _sum(self.derived_on[edge] for edge in inner)
+                    return Use(None, call, len(call.inputs), self._compare(parameter.gradient, derived))
+        return None
 
     def _total(self, node: Node, parts: list[Gradient | None]) -> Gradient | None:
         derived = self.derived.get(node)

@@ -1,0 +1,35 @@
+"""How long dout takes to start, beside `import numpy`: ratios of paired runs of whole processes.
+
+    python benchmarks/startup.py
+
+Goals: `import dout` at most 1.3 × `import numpy`; `dout show examples/buy_fruits.py` at most 4 ×.
+"""
+
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+PAIRS = 15
+HOME = Path(__file__).resolve().parents[1]
+NUMPY = [sys.executable, "-c", "import numpy"]
+COMMANDS = {
+    "import dout": ([sys.executable, "-c", "import numpy, dout"], 1.3),
+    "dout show examples/buy_fruits.py": ([sys.executable, "-m", "dout", "show", "examples/buy_fruits.py"], 4.0),
+}
+
+
+def seconds(command: list[str]) -> float:
+    start = time.perf_counter()
+    subprocess.run(command, cwd=HOME, check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - start
+
+
+print(f"{'':36}{'numpy ms':>10}{'this ms':>10}{'ratio':>8}{'goal':>8}")
+for name, (command, goal) in COMMANDS.items():
+    seconds(NUMPY), seconds(command)  # warm the disk
+    pairs = [(seconds(NUMPY), seconds(command)) for _ in range(PAIRS)]
+    numpy_, this = (statistics.median(column) * 1e3 for column in zip(*pairs, strict=True))
+    ratio = statistics.median(b / a for a, b in pairs)
+    print(f"{name:36}{numpy_:10.0f}{this:10.0f}{ratio:8.2f}{'≤':>6}{goal}")
