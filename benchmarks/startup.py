@@ -14,22 +14,32 @@ from pathlib import Path
 PAIRS = 15
 HOME = Path(__file__).resolve().parents[1]
 NUMPY = [sys.executable, "-c", "import numpy"]
+SHOW = [sys.executable, "-m", "dout", "show"]
 COMMANDS = {
     "import dout": ([sys.executable, "-c", "import numpy, dout"], 1.3),
-    "dout show examples/buy_fruits.py": ([sys.executable, "-m", "dout", "show", "examples/buy_fruits.py"], 4.0),
+    "dout show examples/buy_fruits.py": ([*SHOW, "examples/buy_fruits.py"], 4.0),
+    "dout show examples/residual.py": ([*SHOW, "examples/residual.py"], 4.0),
 }
 
 
 def seconds(command: list[str]) -> float:
+    """Wall time of one whole process."""
     start = time.perf_counter()
     subprocess.run(command, cwd=HOME, check=True, stdout=subprocess.DEVNULL)
     return time.perf_counter() - start
 
 
-print(f"{'':36}{'numpy ms':>10}{'this ms':>10}{'ratio':>8}{'goal':>8}")
-for name, (command, goal) in COMMANDS.items():
-    seconds(NUMPY), seconds(command)  # warm the disk
-    pairs = [(seconds(NUMPY), seconds(command)) for _ in range(PAIRS)]
-    numpy_, this = (statistics.median(column) * 1e3 for column in zip(*pairs, strict=True))
-    ratio = statistics.median(b / a for a, b in pairs)
-    print(f"{name:36}{numpy_:10.0f}{this:10.0f}{ratio:8.2f}{'≤':>6}{goal}")
+def main() -> None:
+    """Print the table."""
+    print(f"{'':36}{'numpy ms':>10}{'this ms':>10}{'ratio':>8}{'goal':>8}")
+    for name, (command, goal) in COMMANDS.items():
+        seconds(NUMPY)  # warm the disk
+        seconds(command)
+        pairs = [(seconds(NUMPY), seconds(command)) for _ in range(PAIRS)]
+        numpy_, this = (statistics.median(column) * 1e3 for column in zip(*pairs, strict=True))
+        ratio = statistics.median(b / a for a, b in pairs)
+        print(f"{name:36}{numpy_:10.0f}{this:10.0f}{ratio:8.2f}{'≤':>6}{goal}")
+
+
+if __name__ == "__main__":
+    main()

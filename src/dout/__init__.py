@@ -43,7 +43,7 @@ class _Package(ModuleType):
     trace, grad, value_and_grad, Trace = map(_public, _HOMES)
 
     def __getattr__(self, name: str) -> Any:
-        if name in ("layers",):
+        if name == "layers":
             return importlib.import_module(f"dout.{name}")
         raise AttributeError(f"module 'dout' has no attribute {name!r}")
 

@@ -13,7 +13,12 @@ from dout.trace.model import Trace
 from dout.trace.record import record
 
 # The slides' own array first: two signs, no symmetry, and it prints whole.
-_ARRAYS = ([[1.0, -0.5], [-2.0, 3.0]], [[0.5, 2.0], [1.5, -1.0]], [[-1.5, 1.0], [0.25, 2.5]], [[2.0, 0.5], [3.0, -0.75]])
+_ARRAYS = (
+    [[1.0, -0.5], [-2.0, 3.0]],
+    [[0.5, 2.0], [1.5, -1.0]],
+    [[-1.5, 1.0], [0.25, 2.5]],
+    [[2.0, 0.5], [3.0, -0.75]],
+)
 _NUMBERS = (2.0, 3.0, 0.5, -1.5)
 
 

@@ -11,6 +11,8 @@ from dout import __version__
 from dout.cli.show import show
 from dout.errors import DoutError, UserCodeError
 
+_MOST = 20_000  # characters of one message
+
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="dout")
@@ -47,4 +49,7 @@ def main() -> None:
 def _visible(text: str) -> str:
     """Text of the user's that is safe in a terminal: control characters are shown, not obeyed; endless text is cut."""
     shown = "".join(c if c in "\n\t" or c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-    return shown if len(shown) <= 20_000 else f"{shown[:10_000]}\n… {len(shown) - 20_000} characters …\n{shown[-10_000:]}"
+    if len(shown) <= _MOST:
+        return shown
+    half = _MOST // 2
+    return f"{shown[:half]}\n… {len(shown) - _MOST} characters …\n{shown[-half:]}"

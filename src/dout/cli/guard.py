@@ -35,15 +35,19 @@ class Meter(io.TextIOBase):
     encoding = "utf-8"
 
     def writable(self) -> bool:
+        """Yes."""
         return True
 
     def isatty(self) -> bool:
+        """Whether a person reads what is passed on."""
         return self.through is not None and self.through.isatty()
 
     def fileno(self) -> int:
+        """The real stdout's descriptor."""
         return self.through.fileno() if self.through is not None else 1
 
     def write(self, text: str) -> int:
+        """Keep and pass on; beyond the limit the script is stopped."""
         self.count += len(text)
         if self.count > MOST_OUTPUT:
             where = line_of(sys._getframe(1))
@@ -54,6 +58,7 @@ class Meter(io.TextIOBase):
         return len(text)
 
     def flush(self) -> None:
+        """Flush what it is passed on to."""
         if self.through is not None:
             self.through.flush()
 
@@ -65,9 +70,11 @@ class _Bytes(io.RawIOBase):
         self.meter = meter
 
     def writable(self) -> bool:
+        """Yes."""
         return True
 
     def write(self, data: Any) -> int:
+        """As `Meter.write`, of UTF-8."""
         self.meter.write(bytes(data).decode("utf-8", "replace"))
         return len(data)
 
@@ -82,7 +89,7 @@ def guarded(what: str, *, timeout: float, capture: bool) -> Iterator[Meter]:
     meter = Meter(None if capture else sys.stdout)
     kept = sys.stdout, sys.stdin
     with _descriptor_kept(meter) if capture else _as_it_is(), open(os.devnull) as nothing:  # noqa: PTH123
-        sys.stdout, sys.stdin = meter, nothing  # type: ignore[assignment]
+        sys.stdout, sys.stdin = meter, nothing
         try:
             with _alarm(what, timeout):
                 yield meter

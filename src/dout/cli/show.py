@@ -8,7 +8,7 @@ import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -17,6 +17,7 @@ from dout.errors import TargetError
 if TYPE_CHECKING:
     from dout.trace.model import Trace
 
+Theme = Literal["auto", "light", "dark"]
 SUFFIXES = (".svg", ".json", ".txt")
 
 
@@ -33,12 +34,12 @@ SUFFIXES = (".svg", ".json", ".txt")
 @click.option("--theme", type=click.Choice(["auto", "light", "dark"]), default="auto", help="Colours of the SVG.")
 def show(
     target: str, output: str | None, inputs: tuple[str, ...], init: tuple[str, ...], as_json: bool, round_: int,
-    timeout: float, theme: str,
+    timeout: float, theme: Theme,
 ) -> None:  # fmt: skip
     """Run TARGET once and draw its graph: every value above its edge, every gradient below.
 
-    TARGET is a script (file.py), a layer or function in it (file.py:Name, package.module:Name), the name of a ready-made
-    layer (Sigmoid), or a saved trace (trace.json). The file is EXECUTED.
+    TARGET is a script (file.py), a layer or function in it (file.py:Name, package.module:Name), the name of a
+    ready-made layer (Sigmoid), or a saved trace (trace.json). The file is EXECUTED.
     """
     if output is not None and Path(output).suffix not in SUFFIXES:
         raise TargetError(f"{output}: a picture ends in {', '.join(SUFFIXES)}")
@@ -96,7 +97,7 @@ def _literal(value: Any) -> str:
     return repr(value.tolist() if hasattr(value, "tolist") else value)
 
 
-def _write(trace: Trace, path: Path, theme: str) -> None:
+def _write(trace: Trace, path: Path, theme: Theme) -> None:
     from dout.draw import to_svg, to_terminal
     from dout.trace.document import save
 

@@ -37,7 +37,8 @@ def find(where: str, name: str | None) -> Any:
 
         if where.isidentifier() and where in layers.__all__:
             return getattr(layers, where)
-        raise TargetError(f"there is no file {where}, and no ready-made layer of this name ({', '.join(layers.__all__)})")
+        known = ", ".join(layers.__all__)
+        raise TargetError(f"there is no file {where}, and no ready-made layer of this name ({known})")
     module = load_file(where) if where.endswith(".py") or Path(where).exists() else _imported(where)
     found = module
     for part in name.split("."):
@@ -74,5 +75,6 @@ def parse(given: tuple[str, ...], option: str) -> dict[str, Any]:
             value = ast.literal_eval(literal.strip())
             values[name.strip()] = np.array(value) if isinstance(value, list) else value
         except (ValueError, SyntaxError, MemoryError, RecursionError):
-            raise TargetError(f"{option} {text!r}: not a Python literal; write {option} 'x=[[1.0, -0.5], [-2.0, 3.0]]'") from None
+            example = f"{option} 'x=[[1.0, -0.5], [-2.0, 3.0]]'"
+            raise TargetError(f"{option} {text!r}: not a Python literal; write {example}") from None
     return values

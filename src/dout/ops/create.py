@@ -9,24 +9,44 @@ import numpy as np
 
 from dout.graph import Shape
 from dout.ops.registry import as_asked, define, dtype_of
-from dout.ops.shape import sum_to
+from dout.ops.shape import asked_shape, read_order, shape_of, sum_to
 
 
-def _arguments(shape: Any, dtype: Any = float, order: str = "C") -> tuple[tuple[()], dict[str, Any]]:
-    whole = tuple(int(n) for n in shape) if isinstance(shape, list | tuple) else (int(shape),)
-    static: dict[str, Any] = {"shape": whole, "dtype": np.dtype(dtype)}
+def _arguments(shape: Any, dtype: Any = float, order: Any = "C") -> tuple[tuple[()], dict[str, Any]]:
+    static: dict[str, Any] = {"shape": asked_shape(shape), "dtype": np.dtype(dtype)}
     return (), static if order == "C" else {**static, "order": order}
 
 
 def _like(x: Any, dtype: Any = None, order: str = "K") -> tuple[tuple[()], dict[str, Any]]:
-    dtype = (x.dtype if hasattr(x, "dtype") else np.asarray(x).dtype) if dtype is None else dtype
+    return _arguments(shape_of(x), _dtype_of(x) if dtype is None else dtype, _order_like(x, order))
+
+
+def _order_like(x: Any, order: str) -> Any:
+    """The memory order of an array like `x`: C, F, or for a permuted one its axes from the outermost to the innermost."""
     flags = getattr(x, "flags", None)
-    fortran = order == "F" or (order in "KA" and flags is not None and flags.fnc)
-    return _arguments(tuple(np.shape(x)), dtype, "F" if fortran else "C")
+    if order != "K" or flags is None or flags.forc:
+        return read_order(x, order)
+    axes = tuple(sorted(range(len(x.shape)), key=lambda axis: -abs(x.strides[axis])))
+    return "C" if axes == tuple(range(len(axes))) else axes
+
+
+def _dtype_of(x: Any) -> Any:
+    """The dtype NumPy gives an array of `x`, which may be a traced number: it is not taken out of the trace."""
+    if isinstance(x, list | tuple):
+        return np.result_type(*(_dtype_of(part) for part in x)) if x else np.dtype(float)
+    return x.dtype if hasattr(x, "dtype") else np.dtype(x.__class__)
 
 
 def _plainly(create: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda shape, dtype, order="C": create(shape, dtype, order=order)
+    """`create` in any memory order, also that of a permuted array."""
+
+    def forward(*value: Any, shape: Shape, dtype: Any, order: Any = "C") -> Any:
+        if isinstance(order, str):
+            return create(shape, *value, dtype=dtype, order=order)
+        made = create(shape, *value, dtype=dtype)
+        return made.transpose(order).copy().transpose(np.argsort(order))
+
+    return forward
 
 
 for _create, _like_function, _symbol in [(np.zeros, np.zeros_like, "0"), (np.ones, np.ones_like, "1")]:
@@ -41,14 +61,10 @@ for _create, _like_function, _symbol in [(np.zeros, np.zeros_like, "0"), (np.one
     )
 
 
-def _empty_is_zero(shape: Shape, dtype: Any, order: str = "C") -> Any:
-    return np.zeros(shape, dtype, order=order)  # type: ignore[call-overload]
-
-
 # np.empty gives whatever the memory held; a recording must replay to the same bits, so it is zeros here.
 empty = define(
     "empty",
-    forward=_empty_is_zero,
+    forward=_plainly(np.zeros),
     infer=as_asked,
     calls={np.empty: _arguments, np.empty_like: _like},
     symbol="∅",
@@ -58,13 +74,13 @@ empty = define(
 
 full = define(
     "full",
-    forward=lambda value, shape, dtype, order="C": np.full(shape, value, dtype, order=order),
+    forward=_plainly(np.full),
     backward=lambda dout, out, value, shape, dtype, order="C": sum_to(dout, value.shape),
     infer=as_asked,
     calls={
         np.full: lambda shape, fill_value, dtype=None, order="C": (
             (fill_value,),
-            _arguments(shape, dtype or np.asarray(fill_value).dtype, order)[1],
+            _arguments(shape, _dtype_of(fill_value) if dtype is None else dtype, order)[1],
         ),
         np.full_like: lambda x, fill_value, dtype=None, order="K": ((fill_value,), _like(x, dtype, order)[1]),
     },

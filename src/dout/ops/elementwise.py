@@ -179,7 +179,7 @@ sign = define(
     symbol="sign",
     latex=r"\operatorname{{sign}} {0}",
     says="no gradient: the sign is flat",
-    kernel="({0} > 0) - ({0} < 0)",
+    kernel="1 if {0} > 0 else -1 if {0} < 0 else {0} + 0",  # NaN stays NaN
 )
 
 floor_divide = define(
@@ -203,17 +203,26 @@ mod = define(
     kernel="{0} % {1}",
 )
 
+
+def _decimals(x: Any, decimals: int = 0) -> tuple[tuple[Any], dict[str, Any]]:
+    return (x,), {"decimals": decimals}
+
+
+around = define(
+    "around",
+    forward=np.round,
+    calls={np.round: _decimals, np.around: _decimals},
+    methods={"round": _decimals},
+    symbol="round",
+    latex=r"\operatorname{{round}} {0}",
+    says="no gradient: rounded values are flat",
+)
+
+# Python's own round() is another function: it gives an int, and rounds 0.15 as the decimal it is.
 round_ = define(
     "round",
-    forward=lambda x, ndigits=None: np.round(x, ndigits or 0),
+    forward=lambda x, ndigits=None: round(x[()], ndigits),
     python=round,
-    calls={
-        np.round: lambda x, decimals=0: ((x,), {"ndigits": decimals}),
-        np.around: lambda x, decimals=0: ((x,), {"ndigits": decimals}),
-    },
-    methods={
-        "round": lambda x, decimals=0: ((x,), {"ndigits": decimals}),
-    },
     symbol="round",
     latex=r"\operatorname{{round}} {0}",
     says="no gradient: rounded values are flat",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ def _axes(axis: Axis, ndim: int) -> tuple[int, ...]:
 
 
 def _arguments(x: Any, axis: Axis = None, dtype: Any = None, *, keepdims: bool = False) -> tuple[Any, dict[str, Any]]:
-    static: dict[str, Any] = {"axis": axis}
+    static: dict[str, Any] = {"axis": tuple(map(index, axis)) if isinstance(axis, tuple) else axis if axis is None else index(axis)}
     if dtype is not None:
         static["dtype"] = np.dtype(dtype)
     if keepdims:

@@ -51,7 +51,7 @@ where = define(
     symbol="where",
     latex=r"\begin{{cases}} {1} & {0} \\ {2} & \text{{otherwise}} \end{{cases}}",
     says="dout goes to the side that was chosen",
-    kernel="({1} if {0} else {2})",
+    kernel="{1} if {0} else {2}",
 )
 
 
@@ -68,7 +68,7 @@ maximum = define(
     symbol="max",
     latex=r"\max({0}, {1})",
     says="dout goes to the larger input",
-    kernel="max({0}, {1})",
+    kernel="{0} if {0} >= {1} or {0} != {0} else {1}",  # NaN wins
 )
 
 minimum = define(
@@ -78,5 +78,5 @@ minimum = define(
     symbol="min",
     latex=r"\min({0}, {1})",
     says="dout goes to the smaller input",
-    kernel="min({0}, {1})",
+    kernel="{0} if {0} <= {1} or {0} != {0} else {1}",
 )

@@ -2,32 +2,64 @@
 
 from __future__ import annotations
 
+import math
+import operator
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from dout.errors import ShapeError
-from dout.graph import DType, Node, Primitive, Shape
+from dout.graph import NUMPY_VALUES, DType, Node, Primitive, Shape
 from dout.ops.registry import as_asked, define, rehearsed, same
 from dout.ops.standin import fill_key, is_basic
 
 # --- reshape, transpose, broadcast ------------------------------------------------------------------------------------
 
 
-def _whole_shape(x: Any, shape: Any) -> Shape:
-    """The shape with its -1 worked out, so that a node says what it is."""
-    shape = (shape,) if not isinstance(shape, Sequence) else shape
-    return tuple(np.broadcast_to(np.zeros((), bool), x.shape).reshape([int(n) for n in shape]).shape)
+def shape_of(x: Any) -> Shape:
+    """The shape of an array, a number, or nested lists, without taking a traced value out of them."""
+    if isinstance(x, list | tuple):
+        return (len(x), *(shape_of(x[0]) if x else ()))
+    return tuple(x.shape) if hasattr(x, "shape") else ()
+
+
+def asked_shape(shape: Any) -> Shape:
+    """A shape as it may be asked for, one number or several, as a tuple of plain ints."""
+    return tuple(operator.index(n) for n in shape) if isinstance(shape, Sequence) else (operator.index(shape),)
+
+
+def read_order(x: Any, order: str) -> str:
+    """The order, C or F, in which the elements of `x` are read; "A" and "K" look at how they lie in memory."""
+    if order in "CF":
+        return order
+    flags = getattr(x, "flags", None)
+    if order == "K" and flags is not None and not flags.forc:
+        raise TypeError("elements in the order of a permuted memory")  # no row for it
+    return "F" if flags is not None and flags.fnc else "C"
+
+
+def _ordered(x: Any, order: str, **static: Any) -> tuple[tuple[Any], dict[str, Any]]:
+    order = read_order(x, order)
+    return (x,), static if order == "C" else {**static, "order": order}
 
 
 def _reshape_function(x: Any, shape: Any, order: str = "C") -> tuple[tuple[Any], dict[str, Any]]:
-    static = {"shape": _whole_shape(x, shape)}
-    return (x,), static if order == "C" else {**static, "order": order}
+    # The -1 is worked out, so that a node says what it is.
+    whole = np.broadcast_to(np.zeros((), bool), shape_of(x)).reshape(asked_shape(shape)).shape
+    return _ordered(x, order, shape=whole)
 
 
 def _reshape_method(x: Any, *shape: Any, order: str = "C") -> tuple[tuple[Any], dict[str, Any]]:
     return _reshape_function(x, shape[0] if len(shape) == 1 else shape, order)
+
+
+def _flat_arguments(x: Any, order: str = "C") -> tuple[tuple[Any], dict[str, Any]]:
+    return _ordered(x, order)
+
+
+def _one_axis(row: Primitive, inputs: tuple[Node, ...], static: Mapping[str, Any]) -> tuple[Shape, DType]:
+    return (math.prod(inputs[0].shape),), inputs[0].dtype
 
 
 reshape = define(
@@ -36,16 +68,41 @@ reshape = define(
     backward=lambda dout, out, x, shape, order="C": np.reshape(dout, x.shape, order=order),
     infer=lambda row, inputs, static: (static["shape"], inputs[0].dtype),
     write_back=lambda base, changed, shape, order="C": np.reshape(changed, base.shape, order=order),
-    calls={np.reshape: _reshape_function, np.ravel: lambda x, order="C": _reshape_function(x, -1, order)},
-    methods={"reshape": _reshape_method, "ravel": lambda x, order="C": _reshape_function(x, -1, order)},
+    calls={np.reshape: _reshape_function},
+    methods={"reshape": _reshape_method},
     symbol="reshape",
     latex=r"\operatorname{{reshape}} {0}",
     says="reshape dout back",
 )
 
+# Not reshape(-1): of x[::2], which is not contiguous, NumPy's ravel gives a copy and its reshape a view.
+ravel = define(
+    "ravel",
+    forward=np.ravel,
+    backward=lambda dout, out, x, order="C": np.reshape(dout, x.shape, order=order),
+    infer=_one_axis,
+    write_back=lambda base, changed, order="C": np.reshape(changed, base.shape, order=order),
+    calls={np.ravel: _flat_arguments},
+    methods={"ravel": _flat_arguments},
+    symbol="ravel",
+    latex=r"\operatorname{{ravel}} {0}",
+    says="reshape dout back",
+)
+
+flatten = define(
+    "flatten",
+    forward=lambda x, order="C": x.flatten(order),
+    backward=lambda dout, out, x, order="C": np.reshape(dout, x.shape, order=order),
+    infer=_one_axis,
+    methods={"flatten": _flat_arguments},
+    symbol="flatten",
+    latex=r"\operatorname{{flatten}} {0}",
+    says="reshape dout back",
+)
+
 
 def _transpose_function(x: Any, axes: Any = None) -> tuple[tuple[Any], dict[str, Any]]:
-    n = len(x.shape)
+    n = len(shape_of(x))
     order = range(n)[::-1] if axes is None else [int(a) % n for a in axes]
     return (x,), {"axes": tuple(order)}
 
@@ -91,7 +148,7 @@ broadcast_to = define(
     forward=np.broadcast_to,
     backward=lambda dout, out, x, shape: sum_to(dout, x.shape),
     infer=lambda row, inputs, static: (static["shape"], inputs[0].dtype),
-    calls={np.broadcast_to: lambda x, shape: ((x,), {"shape": tuple(shape)})},
+    calls={np.broadcast_to: lambda x, shape: ((x,), {"shape": asked_shape(shape)})},
     symbol="broadcast",
     latex=r"{0}",
     says="sum dout over the repeated axes",
@@ -100,21 +157,20 @@ broadcast_to = define(
 # --- copies -----------------------------------------------------------------------------------------------------------
 
 
-def _copy(x: Any, order: str = "K") -> Any:
-    return np.array(x, order=order, copy=True)  # type: ignore[call-overload]
+def _copy(x: Any, order: str = "K", array: bool = False) -> Any:
+    return np.copy(x, order) if array else x.copy(order)  # np.copy makes an array of a number, its method does not
 
 
 copy = define(
     "copy",
     forward=_copy,
-    backward=lambda dout, out, x, order="K": dout,
+    backward=lambda dout, out, x, order="K", array=False: dout,
     infer=same,
-    calls={np.copy: lambda x, order="K": ((x,), {"order": order})},
+    calls={np.copy: lambda x, order="K": ((x,), {"order": order} if shape_of(x) else {"order": order, "array": True})},
     methods={
         "copy": lambda x, order="C": ((x,), {"order": order}),
         "__copy__": lambda x: ((x,), {"order": "K"}),
         "__deepcopy__": lambda x, memo=None: ((x,), {"order": "K"}),
-        "flatten": lambda x, order="C": ((x,), {"order": order}),
     },
     symbol="copy",
     latex=r"{0}",
@@ -123,7 +179,7 @@ copy = define(
 
 astype = define(
     "astype",
-    forward=lambda x, dtype: np.asarray(x).astype(dtype)[()],
+    forward=lambda x, dtype: x.astype(dtype) if isinstance(x, NUMPY_VALUES) else dtype.type(x),
     backward=lambda dout, out, x, dtype: None if dtype.kind in "biu" else dout,  # whole numbers are steps
     infer=as_asked,
     methods={"astype": lambda x, dtype: ((x,), {"dtype": np.dtype(dtype)})},
@@ -172,14 +228,17 @@ def _setitem_backward(
     dout: Any, out: Any, x: Any, value: Any, *index: Any, key: Any, selected: Shape
 ) -> tuple[Any, ...]:
     dx = setitem(dout, 0, *index, key=key, selected=selected)
-    dvalue = sum_to(getitem(dout, *index, key=key, shape=selected), x_shape(value, selected))
+    taken = getitem(dout, *index, key=key, shape=selected)
+    if may_repeat(key, index):
+        taken = np.where(survives(*index, key=key, shape=x.shape, selected=selected), taken, 0)
+    extra = max(0, len(value.shape) - len(selected))  # leading ones that assignment drops: x[0] = [[1, 2]]
+    dvalue = np.reshape(sum_to(taken, tuple(value.shape[extra:])), value.shape)
     return dx, dvalue, *(None for _ in index)
 
 
-def x_shape(value: Any, selected: Shape) -> Shape:
-    """The shape of an assigned value without the leading ones that assignment drops: x[0] = [[1, 2]]."""
-    extra = max(0, len(value.shape) - len(selected))
-    return tuple(value.shape[extra:])
+def may_repeat(key: Any, index: tuple[Any, ...]) -> bool:
+    """Whether a key may choose an element twice: whole numbers in arrays can, masks and slices cannot."""
+    return not is_basic(key) and any(i.dtype != np.bool_ and i.shape != () for i in index)
 
 
 setitem = define(
@@ -190,6 +249,23 @@ setitem = define(
     symbol="[ ]=",
     latex=r"{0}[\cdot \leftarrow {1}]",
     says="what was overwritten gets no gradient; the new elements get theirs",
+)
+
+
+def _survives(*index: Any, key: Any, shape: Shape, selected: Shape) -> Any:
+    number = np.arange(math.prod(selected)).reshape(selected)
+    place = np.zeros(shape, number.dtype)
+    place[fill_key(key, index)] = number
+    return place[fill_key(key, index)] == number
+
+
+survives = define(
+    "survives",
+    forward=_survives,
+    infer=lambda row, inputs, static: (static["selected"], np.dtype(bool)),
+    symbol="last",
+    latex=r"\operatorname{{last}}",
+    says="no gradient: of several writes to one place the last one counts, and this says which they are",
 )
 
 

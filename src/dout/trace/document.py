@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from dout.errors import DocumentError
 from dout.graph import CONSTANT, INPUT, Graph, Node, Primitive, Where, dtype_name
 from dout.ops import PRIMITIVES
 from dout.ops.standin import Slot
-from dout.trace.model import Event, Gradient, LayerCall, Parameter, Trace, Use, Value
+from dout.trace.model import Event, Gradient, LayerCall, Parameter, Source, Trace, Use, Value
 
 VERSION = 1
 LIMIT = 10_000  # elements of an array that are written out
@@ -322,7 +322,7 @@ def _decoded(value: Any, node: Node) -> Any:
 def _gradient(entry: dict[str, Any], node: Node) -> Gradient | None:
     if entry.get("gradient") is None:
         return None
-    source = "user" if entry["source"] == "user" else "dout"
+    source: Source = "user" if entry["source"] == "user" else "dout"
     return Gradient(_plain(entry["gradient"]), source, _plain(entry.get("expected")))
 
 
@@ -349,7 +349,7 @@ def decode_static(item: Any) -> Any:
     """
     if isinstance(item, dict):
         ((kind, content),) = item.items()
-        kinds = {
+        kinds: dict[str, Callable[[], Any]] = {
             "slot": lambda: Slot(content),
             "ellipsis": lambda: Ellipsis,
             "slice": lambda: slice(*content),

@@ -29,7 +29,7 @@ class Twin:
     def of(cls, layer: Any) -> Twin | None:
         """Copy `layer`; None where it cannot be copied, for the trace itself does not need it."""
         try:
-            return cls(copy.deepcopy(layer), random.getstate(), np.random.get_state())
+            return cls(copy.deepcopy(layer), random.getstate(), np.random.get_state())  # noqa: NPY002 - the state users draw from
         except Exception:
             return None
 
@@ -65,8 +65,11 @@ def _specialised(trace: Trace) -> Event:
     """Say that the recording holds for these inputs only, and what steered it."""
     steered = [event for event in trace.events if event.kind in ("branch", "index", "escape", "orphan")]
     because = f": {steered[0].message}" if steered else ""
-    return Event("specialised", f"on other inputs {trace.target} computes something else{because}",
-                 steered[0].where if steered else None)
+    return Event(
+        "specialised",
+        f"on other inputs {trace.target} computes something else{because}",
+        steered[0].where if steered else None,
+    )
 
 
 def _copy(item: Any) -> Any:
@@ -75,14 +78,14 @@ def _copy(item: Any) -> Any:
 
 @contextmanager
 def _generators(python_state: Any, numpy_state: Any) -> Iterator[None]:
-    kept = random.getstate(), np.random.get_state()
+    kept = random.getstate(), np.random.get_state()  # noqa: NPY002
     random.setstate(python_state)
-    np.random.set_state(numpy_state)
+    np.random.set_state(numpy_state)  # noqa: NPY002
     try:
         yield
     finally:
         random.setstate(kept[0])
-        np.random.set_state(kept[1])
+        np.random.set_state(kept[1])  # noqa: NPY002
 
 
 def _fresh(item: Any) -> Any:

@@ -6,6 +6,7 @@ import functools
 import inspect
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -104,9 +105,11 @@ def _open(
     tracer: Tracer, kind: str, instance: Any, site: Any, original: Callable[..., Any], parameters: list[str]
 ) -> OpenCall:
     """Begin a call: named as the user's line names it, or, where dout itself calls, placed where it is written."""
-    receiver, names, code = None, {}, original.__code__
+    code: CodeType = original.__code__
+    receiver: str | None = None
+    names: dict[str, str | None] = {}
     where = Where(code.co_filename, code.co_firstlineno)
-    if source.user_frame(site) is site:
+    if source.in_user_code(site):
         receiver, names = source.argument_names(site, parameters)
         where = Where(site.f_code.co_filename, site.f_lineno)
     parent = tracer.stack[-1] if tracer.stack else None
@@ -127,8 +130,7 @@ def _enter(
     if call.kind == "backward":
         bound.apply_defaults()  # `dout=1` is an upstream gradient too
     names, call.arguments = call.arguments, {}
-    own, *parameters = signature.parameters
-    for parameter in parameters:
+    for parameter in list(signature.parameters)[1:]:
         if parameter not in bound.arguments:
             continue
         value = bound.arguments[parameter]
@@ -194,7 +196,7 @@ def _close(tracer: Tracer, call: OpenCall, result: Any, site: Any) -> None:
     items = result if type(result) in (list, tuple) else (result,)
     call.outputs = tuple(_result_node(tracer, item) for item in items)
     call.done = True
-    names = source.assigned_name(site) if source.user_frame(site) is site else None
+    names = source.assigned_name(site) if source.in_user_code(site) else None
     if call.kind == "forward":
         for node, name in zip(call.outputs, names if isinstance(names, list) else [names], strict=False):
             if node is not None and name:

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Callable
-from functools import lru_cache
-
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from dout.trace import source
 
@@ -56,7 +51,11 @@ class TracingModule(ModuleType):
         self.__dict__["__wrapped__"] = module
 
     def __getattr__(self, name: str) -> Any:
-        item = tracing_version(getattr(self.__dict__["__wrapped__"], name))
+        item = getattr(self.__dict__["__wrapped__"], name)
+        if isinstance(item, ModuleType):
+            item = tracing_version(item)
+        elif is_function(item):
+            item = TracingFunction(item)
         self.__dict__[name] = item
         return item
 
@@ -64,28 +63,32 @@ class TracingModule(ModuleType):
         return dir(self.__dict__["__wrapped__"])
 
 
-@lru_cache(maxsize=None)
-def _modules() -> dict[int, TracingModule]:
-    modules = (np, np.random, np.linalg, np.fft, math)
-    return {id(module): TracingModule(module) for module in modules}
+def is_function(item: Any) -> bool:
+    """Whether something is to be called and is no class: classes and constants stay as they are."""
+    return callable(item) and not isinstance(item, type)
 
 
-@lru_cache(maxsize=None)
-def _functions() -> dict[int, TracingFunction]:
-    """A tracing version of every function that numpy and math show; classes and constants stay as they are."""
-    functions = {}
-    for module in (np, np.random, np.linalg, np.fft, math):
-        for item in list(vars(module).values()):
-            if callable(item) and not isinstance(item, type):
-                functions[id(item)] = TracingFunction(item)
-    return functions
+_SPACES = ("numpy", "numpy.random", "numpy.linalg", "numpy.fft", "math")  # NumPy itself loads some of them late
+_modules: dict[int, TracingModule] = {}
+_functions: dict[int, TracingFunction] = {}
+
+
+def learn() -> None:
+    """Make tracing versions of what has been loaded by now."""
+    for module in (sys.modules.get(name) for name in _SPACES):
+        if module is not None and id(module) not in _modules:
+            _modules[id(module)] = TracingModule(module)
+            functions = [item for item in list(vars(module).values()) if is_function(item)]
+            _functions.update({id(item): TracingFunction(item) for item in functions if id(item) not in _functions})
 
 
 def tracing_version(item: Any) -> Any:
     """Return the tracing version of a module or function of numpy or math, and anything else as it is."""
     if isinstance(item, ModuleType):
-        return _modules().get(id(item), item)
-    return _functions().get(id(item), item) if callable(item) else item
+        if item.__name__ in _SPACES:
+            learn()
+        return _modules.get(id(item), item)
+    return _functions.get(id(item), item) if callable(item) else item
 
 
 _judged: dict[str, tuple[ModuleType, bool]] = {}  # by module name: judging hundreds of them anew costs a millisecond
@@ -95,7 +98,7 @@ def _is_users(name: str, module: Any) -> bool:
     known = _judged.get(name)
     if known is None or known[0] is not module:
         file = getattr(module, "__file__", None) if isinstance(module, ModuleType) else None
-        known = _judged[name] = (module, bool(file) and source.is_user_code(file))  # type: ignore[arg-type]
+        known = _judged[name] = (module, bool(file) and source.is_user_code(file))
     return known[1]
 
 
@@ -104,8 +107,7 @@ def user_modules(*targets: str | None) -> list[ModuleType]:
     packages = {name.partition(".")[0] for name in targets if name} - {"dout", "builtins"}
     found = []
     for name, module in list(sys.modules.items()):
-        if _is_users(name, module) or name == "__main__" or name in targets:
-            found.append(module)
-        elif packages and name.partition(".")[0] in packages:
+        named = name == "__main__" or name in targets or (packages and name.partition(".")[0] in packages)
+        if named or _is_users(name, module):
             found.append(module)
     return [module for module in found if isinstance(module, ModuleType) and module.__name__ != "builtins"]

@@ -46,7 +46,7 @@ class Patches:
         for base in cls.__mro__:
             for kind in KINDS:
                 original = vars(base).get(kind)
-                if hasattr(original, "__code__") and not hasattr(original, "__recorded__"):
+                if original is not None and hasattr(original, "__code__") and not hasattr(original, "__recorded__"):
                     method = recording(kind, original, modules.current)
                     method.__recorded__ = True  # type: ignore[attr-defined]
                     setattr(base, kind, method)
@@ -93,6 +93,7 @@ class Session:
 
     def adopt(self, loaded: Iterable[ModuleType]) -> None:
         """Take modules as the user's: their numpy traces, their layers are recorded, their arrays are inputs."""
+        modules.learn()
         new = [module for module in loaded if module.__name__ not in self.adopted]
         self.adopted.update(module.__name__ for module in new)
         for module in new:

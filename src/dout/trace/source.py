@@ -6,7 +6,7 @@ import ast
 import sysconfig
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
@@ -20,18 +20,18 @@ _LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib"
 _LONGEST_NAME = 60
 
 
-@lru_cache(maxsize=None)
+@cache
 def is_ours(file: str) -> bool:
     """Whether a source file is dout's machinery; the ready-made layers are read like a user's."""
     return file.startswith(_OURS) and not file.startswith(_TAUGHT)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _is_passed_over(file: str) -> bool:
     return is_ours(file) or file.startswith((_NUMPY, "<frozen"))
 
 
-@lru_cache(maxsize=None)
+@cache
 def is_user_code(file: str) -> bool:
     """Whether a source file is the user's: no library's, not ours. Cells and `exec`'d text are."""
     if file.startswith(_TAUGHT):
@@ -44,6 +44,11 @@ def user_frame(frame: FrameType | None) -> FrameType | None:
     while frame is not None and _is_passed_over(frame.f_code.co_filename):
         frame = frame.f_back
     return frame
+
+
+def in_user_code(frame: FrameType) -> bool:
+    """Whether a frame itself is outside dout and NumPy."""
+    return not _is_passed_over(frame.f_code.co_filename)
 
 
 @dataclass(frozen=True, eq=False, slots=True)

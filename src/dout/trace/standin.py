@@ -31,8 +31,8 @@ class Traced(StandIn):
         self.node = node
         self.epoch = recorder.epoch
 
-    @property
-    def __class__(self) -> type:  # type: ignore[override]
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
         return type(self.value)
 
     def resolve(self) -> Node:
@@ -116,41 +116,49 @@ class TracedArray(Traced, ArrayStandIn):
     def resolve(self) -> Node:
         """The node of the present content."""
         if self.buffer is not None and self.version != self.buffer.version:
-            self._recorder.refresh(self)
+            self._recorder.writer.refresh(self)
         return self.node
 
     # What is known without looking at values.
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """As `ndarray.shape`."""
         return self.value.shape  # type: ignore[no-any-return]
 
     @property
     def dtype(self) -> Any:
+        """As `ndarray.dtype`."""
         return self.value.dtype
 
     @property
     def ndim(self) -> int:
+        """As `ndarray.ndim`."""
         return self.value.ndim  # type: ignore[no-any-return]
 
     @property
     def size(self) -> int:
+        """As `ndarray.size`."""
         return self.value.size  # type: ignore[no-any-return]
 
     @property
     def nbytes(self) -> int:
+        """As `ndarray.nbytes`."""
         return self.value.nbytes  # type: ignore[no-any-return]
 
     @property
     def itemsize(self) -> int:
+        """As `ndarray.itemsize`."""
         return self.value.itemsize  # type: ignore[no-any-return]
 
     @property
     def strides(self) -> tuple[int, ...]:
+        """As `ndarray.strides`."""
         return self.value.strides  # type: ignore[no-any-return]
 
     @property
     def flags(self) -> Any:
+        """As `ndarray.flags`."""
         return self.value.flags
 
     def __len__(self) -> int:
@@ -162,11 +170,11 @@ class TracedArray(Traced, ArrayStandIn):
     def tolist(self) -> Any:
         """As `ndarray.tolist`, of traced numbers."""
         if self.ndim == 0:
-            return self.item()  # type: ignore[attr-defined]
+            return self.item()
         return [element.tolist() if element.ndim else element.item() for element in self]
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        self._recorder.set_item(self, key, value)
+        self._recorder.writer.set_item(self, key, value)
 
     def fill(self, value: Any) -> None:
         """As `ndarray.fill`."""
@@ -179,7 +187,7 @@ def _same(value: Any) -> Any:
 
 def _in_place(name: str) -> Callable[..., Any]:
     row = OPERATORS[name]
-    return lambda self, other: self._recorder.in_place(row, self, other)
+    return lambda self, other: self._recorder.writer.in_place(row, self, other)
 
 
 for _name in OPERATORS:

@@ -134,7 +134,8 @@ def _slots(holder: Any, cls: type) -> Iterator[Place]:
         private = name.startswith("__") and not name.endswith("__")
         key = f"_{cls.__name__.lstrip('_')}{name}" if private else name
         if hasattr(holder, key) and not key.startswith("__"):
-            yield Place(key, name, getattr(holder, key), partial(getattr, holder, key, None), partial(setattr, holder, key))
+            get, put = partial(getattr, holder, key, None), partial(setattr, holder, key)
+            yield Place(key, name, getattr(holder, key), get, put)
 
 
 def _cells(function: Any) -> Iterator[Place]:
@@ -143,4 +144,5 @@ def _cells(function: Any) -> Iterator[Place]:
             item = cell.cell_contents
         except ValueError:
             continue  # a cell that nothing was put into yet
-        yield Place(name, name, item, lambda cell=cell: cell.cell_contents, partial(setattr, cell, "cell_contents"))
+        get, put = partial(getattr, cell, "cell_contents", None), partial(setattr, cell, "cell_contents")
+        yield Place(name, name, item, get, put)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from threading import get_ident
 from types import CodeType
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -19,13 +20,14 @@ from dout.trace.layercalls import OpenCall
 from dout.trace.memory import owner_of, set_apart
 from dout.trace.model import Event
 from dout.trace.standin import Traced, TracedArray, holds_traced, plain, plain_deep
-from dout.trace.writes import Writes
+from dout.trace.writes import Writer
 
 LIMIT = 1_000_000  # nodes
 _numbers = frozenset(PYTHON_NUMBERS)
+_T = TypeVar("_T")
 
 
-class Tracer(Writes, Recorder):
+class Tracer(Recorder):
     """Records one run, in one thread; in others, and after `stop`, its stand-ins behave as their plain values."""
 
     def __init__(self, *, rounds: int | None = None) -> None:
@@ -33,6 +35,7 @@ class Tracer(Writes, Recorder):
         self.thread = get_ident()
         self.recording = True
         self.epoch = 0
+        self.writer = Writer(self)
         self.sites: dict[tuple[CodeType, int], Where] = {}
         self.site_of: dict[int, source.Site] = {}
         self._begin()
@@ -180,7 +183,7 @@ class Tracer(Writes, Recorder):
             self.site_of[id(where)] = source.Site.of(frame)
         return where
 
-    # --- calls of NumPy functions ---------------------------------------------------------------------------------------
+    # --- calls of NumPy functions -------------------------------------------------------------------------------------
 
     def operator(self, primitive: Primitive, operands: tuple[Any, ...]) -> Any:
         """Answer one of Python's operators; what is no number is left to Python."""
@@ -275,13 +278,13 @@ class Tracer(Writes, Recorder):
         where = Where(frame.f_code.co_filename, frame.f_lineno) if frame else None
         self.events.setdefault(Event(kind, message, where))
 
-    def outcome(self, kind: str, item: Traced, outcome: Any) -> Any:
+    def outcome(self, kind: str, item: Traced, outcome: _T) -> _T:
         """A value steers the program: the recording holds for this outcome."""
         if self.live:
             self.note(kind, f"the program was steered by a value: {source.call_text(sys._getframe(2))} was {outcome}")
         return outcome
 
-    def escape(self, name: str, item: Traced, convert: Any) -> Any:
+    def escape(self, name: str, item: Traced, convert: Callable[[Any], _T]) -> _T:
         """A value turns into a plain number: harmless on its way into text, refused elsewhere."""
         frame = sys._getframe(2)
         if not self.live or source.goes_into_text(frame):

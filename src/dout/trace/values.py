@@ -71,7 +71,8 @@ class _Annotation:
     def _unlayered_end(self) -> dict[Node, Node]:
         """The end of a forward that goes on after its last layer, `y = relu.forward(h) + h`, with the `dy` of the user.
 
-        Found by its name, d and the value's; or because there is only one end and one gradient that backward began with.
+        Found by its name, d and the value's; or because there is one end only, and one gradient that backward began
+        with.
         """
         backward, names = self.trace.backward, self.trace.names
         ends = [n for n in self.trace.graph.nodes if n not in backward and n not in self.totals and n.inputs]
@@ -111,7 +112,8 @@ class _Annotation:
                 uses.append(Use(consumer, self.trace.call_of.get(consumer), argument))
                 continue
             layer = self._entered(node, consumer)
-            whole = next((u for u in arguments.get(layer, ()) if layer and layer.inputs[u.argument] is node), None)
+            edges = arguments[layer] if layer else ()
+            whole = next((u for u in edges if u.call and u.call.inputs[u.argument] is node), None)
             whole = whole or self._parameter(node, layer)
             parts[(whole.call, whole.argument) if whole else (consumer, argument)] = whole.gradient if whole else None
             gradient = self._compare(None, self.derived_on.get((consumer, argument)))
@@ -194,9 +196,11 @@ def differs(mine: Any, derived: Any) -> bool:
     known = np.isfinite(ours)
     if not known.any():
         return False
-    size = min(a.dtype.itemsize for a in (ours, theirs) if a.dtype.kind == "f") if "f" in (
-        ours.dtype.kind + theirs.dtype.kind
-    ) else 8
+    size = (
+        min(a.dtype.itemsize for a in (ours, theirs) if a.dtype.kind == "f")
+        if "f" in (ours.dtype.kind + theirs.dtype.kind)
+        else 8
+    )
     near = TOLERANCE.get(size, 1e-8) * np.abs(ours[known]).max()
     with np.errstate(invalid="ignore"):
         return not bool(np.all(np.abs(theirs[known].astype(float) - ours[known].astype(float)) <= near))

@@ -16,7 +16,7 @@ from dout.trace.record import record
 
 
 def trace(target: Any, *inputs: Any, dout: Any = None, **keywords: Any) -> Trace:
-    """Run a layer or a function on `inputs` once and return the recording: the graph with every value and gradient.
+    """Run a layer or a function on `inputs` once and return the recording: every value and gradient.
 
     A layer is any object with `forward(*inputs)` and `backward(dout)`: no base class, no registration. Its hand-written
     backward runs too, on `dout` (ones in the shape of the output by default), and both are in the graph; gradients that

@@ -18,32 +18,37 @@ if TYPE_CHECKING:
     from dout.trace.tracer import Tracer
 
 
-class Writes:
-    """The part of the tracer that changes arrays."""
+class Writer:
+    """Changes arrays for a tracer."""
 
-    def set_item(self: Tracer, target: TracedArray, key: Any, value: Any) -> None:
+    def __init__(self, tracer: Tracer) -> None:
+        self.tracer = tracer
+
+    def set_item(self, target: TracedArray, key: Any, value: Any) -> None:
         """`target[key] = value`: on the real memory, and as a node."""
         template, index = split_key(key)
         filled = fill_key(template, tuple(plain(i) for i in index))
-        if not self.live:
+        if not self.tracer.live:
             target.value[filled] = plain_deep(value)
             return
-        old = self.node_of(target)
-        rest = tuple([self.node_of(i) for i in index])
-        value = BUILD[np.array](self, value) if type(value) in (list, tuple) else value
-        new = self.node_of(value)
+        target = self.tracer.wrap(target)
+        old = self.tracer.node_of(target)
+        rest = tuple([self.tracer.node_of(i) for i in index])
+        value = BUILD[np.array](self.tracer, value) if type(value) in (list, tuple) else value
+        new = self.tracer.node_of(value)
         selected = np.shape(target.value[filled])
         self._before_write(target)
         target.value[filled] = plain(value)
         static = {"key": template, "selected": selected}
-        self._after_write(target, self.record(PRIMITIVES["setitem"], (old, new, *rest), static, target.value))
+        self._after_write(target, self.tracer.record(PRIMITIVES["setitem"], (old, new, *rest), static, target.value))
 
-    def in_place(self: Tracer, primitive: Primitive, target: TracedArray, other: Any) -> Any:
+    def in_place(self, primitive: Primitive, target: TracedArray, other: Any) -> Any:
         """`target += other` and its kin: the memory stays, its content is new."""
         if not isinstance(target.value, np.ndarray):
             return NotImplemented  # numbers have no memory: Python makes it target = target + other
-        result = self.emit(primitive, (target, other), {})
-        if not self.live:
+        target = self.tracer.wrap(target)
+        result = self.tracer.emit(primitive, (target, other), {})
+        if not self.tracer.live:
             target.value[...] = result
             return target
         value = plain(result)
@@ -56,75 +61,74 @@ class Writes:
             result = result.astype(target.dtype)
         self._before_write(target)
         target.value[...] = plain(result)
-        node = self.node_of(result)
+        node = self.tracer.node_of(result)
         if target.base is None and plain(result).strides == target.strides:
-            self.data[node] = target.value
+            self.tracer.data[node] = target.value
             self._after_write(target, node)
         else:
             static = {"key": Ellipsis, "selected": target.shape}
-            self._after_write(
-                target, self.record(PRIMITIVES["setitem"], (target.node, node), static, target.value)
-            )
+            whole = self.tracer.record(PRIMITIVES["setitem"], (target.node, node), static, target.value)
+            self._after_write(target, whole)
         return target
 
-    def _before_write(self: Tracer, target: TracedArray) -> None:
+    def _before_write(self, target: TracedArray) -> None:
         if not target.flags.writeable:
             target.value[...] = target.value  # NumPy's own error
-        target.memory().save(self.data)
+        target.memory().save(self.tracer.data)
         for other in self._same_memory(target):
-            other.memory().save(self.data)
-        for call in self.stack:
+            other.memory().save(self.tracer.data)
+        for call in self.tracer.stack:
             for name, argument in call.arguments.items():
                 if isinstance(argument, TracedArray) and np.may_share_memory(argument.value, target.value):
-                    self.note("write", f"{call.cls}.{call.kind} writes into its argument {name}")
+                    self.tracer.note("write", f"{call.cls}.{call.kind} writes into its argument {name}")
 
-    def _after_write(self: Tracer, target: TracedArray, node: Node) -> None:
+    def _after_write(self, target: TracedArray, node: Node) -> None:
         """Carry a changed view up to its base; a new version begins."""
-        here = self.here()
+        here = self.tracer.here()
         buffer = target.memory()
         item, changed = target, node
         chain = [(item, changed)]
         while item.base is not None and item.step is not None:
             changed = self._written_back(item.base, item.step, changed, here)
             item = item.base
-            self.data[changed] = item.value
+            self.tracer.data[changed] = item.value
             chain.append((item, changed))
         buffer.version += 1
         for stand, current in chain:
             stand.node, stand.version = current, buffer.version
             buffer.aliases.append(current)
         for other in self._same_memory(target):
-            self.note("alias", "two arrays that entered separately share memory: an edge is lost")
+            self.tracer.note("alias", "two arrays that entered separately share memory: an edge is lost")
             other.node = Node(INPUT, (), {}, other.shape, other.dtype, here)
             other.memory().version += 1
             other.version = other.memory().version
-            self.data[other.node] = other.value
-            other.memory().aliases.append(self.keep(other.node))
+            self.tracer.data[other.node] = other.value
+            other.memory().aliases.append(self.tracer.keep(other.node))
 
-    def _written_back(self: Tracer, base: TracedArray, step: Step, changed: Node, here: Where | None) -> Node:
+    def _written_back(self, base: TracedArray, step: Step, changed: Node, here: Where | None) -> Node:
         primitive, rest, static = step
         if primitive.write_back is None:
-            raise self.unsupported(f"writing through {primitive.name}")
+            raise self.tracer.unsupported(f"writing through {primitive.name}")
         recorder = AbstractRecorder(here)
         wrapped = [recorder.wrap(node) for node in (base.resolve(), changed, *rest)]
         result: Node = primitive.write_back(*wrapped, **static).node
         for made in recorder.made:
-            self.keep(made)
+            self.tracer.keep(made)
         return result
 
-    def _same_memory(self: Tracer, target: TracedArray) -> list[TracedArray]:
+    def _same_memory(self, target: TracedArray) -> list[TracedArray]:
         """Arrays that entered by themselves and overlap the target."""
-        roots = self.roots.get(id(owner_of(target.value)), ())
+        roots = self.tracer.roots.get(id(owner_of(target.value)), ())
         return [r for r in roots if r.buffer is not target.buffer and np.may_share_memory(r.value, target.value)]
 
-    def refresh(self: Tracer, view: TracedArray) -> None:
+    def refresh(self, view: TracedArray) -> None:
         """Find the node of a view again after a write elsewhere in its buffer."""
-        assert view.base is not None and view.step is not None and view.buffer is not None
+        if view.base is None or view.step is None or view.buffer is None:
+            return
         base = view.base.resolve()
         if view.version == view.buffer.version:
             return
         primitive, rest, static = view.step
-        view.node = self.record(primitive, (base, *rest), static, view.value)
+        view.node = self.tracer.record(primitive, (base, *rest), static, view.value)
         view.version = view.buffer.version
         view.buffer.aliases.append(view.node)
-

@@ -1,0 +1,238 @@
+"""Exact derivatives for the tests: numbers with a slope, over balls of 300 bits, run through plain NumPy.
+
+Nothing here knows dout. A `Jet` is a value and its slope along one direction; a slope may be a jet again, which gives
+second derivatives. `JetArray` is an object array: NumPy's own functions call the methods of its elements.
+
+>>> import numpy as np
+>>> y = np.sum(jets(np.array([3.0, 2.0]), np.array([1.0, 0.0])) ** 2)
+>>> float(y.value), float(y.slope)
+(13.0, 6.0)
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from flint import arb, ctx
+
+ctx.prec = 300
+
+NEAR = 1e-9  # values nearer than this, but not equal, may compare otherwise in float64
+ARB_NAMES = {"arctan": "atan", "arcsin": "asin", "arccos": "acos"}
+
+# Each function that elements answer, by its derivative at x, where y is the function's value.
+DERIVATIVES = {
+    "exp": lambda x, y: y,
+    "expm1": lambda x, y: y + 1,
+    "log": lambda x, y: 1 / x,
+    "log1p": lambda x, y: 1 / (1 + x),
+    "sqrt": lambda x, y: 1 / (2 * y),
+    "sin": lambda x, y: _call("cos", x),
+    "cos": lambda x, y: -_call("sin", x),
+    "tan": lambda x, y: 1 + y * y,
+    "sinh": lambda x, y: _call("cosh", x),
+    "cosh": lambda x, y: _call("sinh", x),
+    "tanh": lambda x, y: 1 - y * y,
+    "arctan": lambda x, y: 1 / (1 + x * x),
+}
+
+
+class KinkError(Exception):
+    """A comparison of values that are equal or nearly so: there is no derivative, or float64 may decide otherwise."""
+
+
+class Jet:
+    """A number and its slope along one direction; both are balls, or jets again."""
+
+    __slots__ = ("slope", "value")
+
+    def __init__(self, value, slope=0):
+        self.value = value
+        self.slope = slope
+
+    def __repr__(self):
+        return f"Jet({self.value}, {self.slope})"
+
+    def __add__(self, other):
+        return _with(other, lambda o: Jet(self.value + o.value, self.slope + o.slope))
+
+    def __mul__(self, other):
+        return _with(other, lambda o: Jet(self.value * o.value, self.slope * o.value + self.value * o.slope))
+
+    def __truediv__(self, other):
+        def divided(o):
+            out = self.value / o.value
+            return Jet(out, (self.slope - out * o.slope) / o.value)
+
+        return _with(other, divided)
+
+    def __floordiv__(self, other):
+        return _with(other, lambda o: Jet(_whole(base(self) / base(o))))
+
+    def __mod__(self, other):
+        return _with(other, lambda o: self - o * (self // o))
+
+    def __pow__(self, other):
+        return _with(other, lambda o: _power(self, o))
+
+    def __neg__(self):
+        return Jet(-self.value, -self.slope)
+
+    def __pos__(self):
+        return self
+
+    def __abs__(self):
+        return self * _order(self, 0)
+
+    def __sub__(self, other):
+        return _with(other, lambda o: self + -o)
+
+    def __rsub__(self, other):
+        return _with(other, lambda o: o + -self)
+
+    def __rtruediv__(self, other):
+        return _with(other, lambda o: o / self)
+
+    def __rfloordiv__(self, other):
+        return _with(other, lambda o: o // self)
+
+    def __rmod__(self, other):
+        return _with(other, lambda o: o % self)
+
+    def __rpow__(self, other):
+        return _with(other, lambda o: _power(o, self))
+
+    __radd__ = __add__
+    __rmul__ = __mul__
+
+    def __lt__(self, other):
+        return _with(other, lambda o: _order(self, o) < 0)
+
+    def __le__(self, other):
+        return _with(other, lambda o: _order(self, o) <= 0)
+
+    def __gt__(self, other):
+        return _with(other, lambda o: _order(self, o) > 0)
+
+    def __ge__(self, other):
+        return _with(other, lambda o: _order(self, o) >= 0)
+
+    def __eq__(self, other):
+        return _with(other, lambda o: _order(self, o) == 0)
+
+    def __ne__(self, other):
+        return _with(other, lambda o: _order(self, o) != 0)
+
+    __hash__ = object.__hash__
+
+
+def _method(name):
+    def method(self):
+        out = _call(name, self.value)
+        return Jet(out, DERIVATIVES[name](self.value, out) * self.slope)
+
+    return method
+
+
+for _name in DERIVATIVES:
+    setattr(Jet, _name, _method(_name))
+
+
+def _call(name, x):
+    return getattr(x, name)() if isinstance(x, Jet) else getattr(arb(x), ARB_NAMES.get(name, name))()
+
+
+def _with(other, function):
+    """Arrays are left to NumPy; plain numbers have no slope."""
+    return NotImplemented if isinstance(other, np.ndarray) else function(lift(other))
+
+
+def lift(x):
+    """A jet as it is; a plain number as a jet that does not move."""
+    if isinstance(x, Jet):
+        return x
+    return Jet(x if isinstance(x, arb) else arb(int(x)) if isinstance(x, bool | np.bool_) else arb(x))
+
+
+def base(x):
+    """The number itself, below all slopes."""
+    while isinstance(x, Jet):
+        x = x.value
+    return arb(x)
+
+
+def _is_zero(x):
+    return _is_zero(x.value) and _is_zero(x.slope) if isinstance(x, Jet) else arb(x) == 0
+
+
+def _order(x, y):
+    """-1, 0 or 1 as x is below, equal to or above y; KinkError where a small step might change it."""
+    difference = lift(x) + -lift(y)
+    if _is_zero(difference):
+        return 0
+    distance = base(difference)
+    if not abs(distance) > NEAR:
+        raise KinkError(f"{x} and {y}")
+    return 1 if distance > 0 else -1
+
+
+def _whole(ball):
+    whole = ball.floor().unique_fmpz()
+    if whole is None or not abs(ball - (ball + arb(0.5)).floor()) > NEAR:
+        raise KinkError(f"a whole quotient at {ball}")
+    return arb(whole)
+
+
+def _power(x, y):
+    if not _is_zero(y.slope):
+        return (y * x.log()).exp()
+    exponent = base(y)
+    whole = exponent.unique_fmpz() if exponent.is_exact() else None
+    if whole is None:
+        return (y * x.log()).exp()
+    out = lift(1)
+    for _ in range(abs(int(whole))):
+        out = out * x
+    return out if whole >= 0 else 1 / out
+
+
+_lift_each = np.frompyfunc(lift, 1, 1)
+
+
+def _lifted(item):
+    return _lift_each(np.asarray(item)) if isinstance(item, JetArray) else item
+
+
+class JetArray(np.ndarray):
+    """An object array of jets; plain numbers that were written into it count as jets that do not move."""
+
+    def __array_ufunc__(self, ufunc, method, *inputs, out=None, **kwargs):
+        inputs = [_lifted(item) for item in inputs]
+        if out is not None:
+            kwargs["out"] = tuple(o.view(np.ndarray) if isinstance(o, JetArray) else o for o in out)
+        result = getattr(ufunc, method)(*inputs, **kwargs)
+        if out is not None:
+            return out[0]
+        is_array = isinstance(result, np.ndarray) and result.dtype == object
+        return result.view(JetArray) if is_array else result
+
+    def astype(self, dtype, **options):
+        """Balls have no precision to lose."""
+        return self.copy()
+
+    def item(self):
+        """The only element."""
+        return lift(np.asarray(self).item())
+
+
+def jets(values, slopes):
+    """Numbers with slopes: a JetArray for an array, one jet for one number. Values and slopes may be jets already."""
+    each = np.frompyfunc(lambda v, s: Jet(v if isinstance(v, Jet) else arb(v), s), 2, 1)
+    result = each(np.asarray(values, object), np.asarray(slopes, object))
+    return np.asarray(result, object).view(JetArray) if isinstance(values, np.ndarray | np.generic) else result
+
+
+def slope_along(weights, outputs):
+    """⟨weights, slopes of outputs⟩: one number, exact."""
+    elements = _lift_each(np.asarray(outputs, object))
+    parts = np.frompyfunc(lambda w, o: arb(float(w)) * o.slope, 2, 1)(np.asarray(weights, object), elements)
+    return sum(np.ravel(parts), start=arb(0))
