@@ -148,6 +148,7 @@ def _with(other, function):
 
 def lift(x):
     """A jet as it is; a plain number as a jet that does not move."""
+    x = x.item() if isinstance(x, np.ndarray) else x
     if isinstance(x, Jet):
         return x
     return Jet(x if isinstance(x, arb) else arb(int(x)) if isinstance(x, bool | np.bool_) else arb(x))
@@ -207,6 +208,7 @@ class JetArray(np.ndarray):
 
     def __array_ufunc__(self, ufunc, method, *inputs, out=None, **kwargs):
         inputs = [_lifted(item) for item in inputs]
+        kwargs.pop("dtype", None)  # balls have no precision to lose
         if out is not None:
             kwargs["out"] = tuple(o.view(np.ndarray) if isinstance(o, JetArray) else o for o in out)
         result = getattr(ufunc, method)(*inputs, **kwargs)
@@ -216,7 +218,7 @@ class JetArray(np.ndarray):
         return result.view(JetArray) if is_array else result
 
     def astype(self, dtype, **options):
-        """Balls have no precision to lose."""
+        """A copy, whatever the dtype."""
         return self.copy()
 
     def item(self):
@@ -228,7 +230,11 @@ def jets(values, slopes):
     """Numbers with slopes: a JetArray for an array, one jet for one number. Values and slopes may be jets already."""
     each = np.frompyfunc(lambda v, s: Jet(v if isinstance(v, Jet) else arb(v), s), 2, 1)
     result = each(np.asarray(values, object), np.asarray(slopes, object))
-    return np.asarray(result, object).view(JetArray) if isinstance(values, np.ndarray | np.generic) else result
+    if not isinstance(values, np.ndarray | np.generic):
+        return result
+    out = np.empty_like(values, object, subok=False)  # in the same memory order
+    out[...] = result
+    return out.view(JetArray)
 
 
 def slope_along(weights, outputs):
@@ -236,3 +242,19 @@ def slope_along(weights, outputs):
     elements = _lift_each(np.asarray(outputs, object))
     parts = np.frompyfunc(lambda w, o: arb(float(w)) * o.slope, 2, 1)(np.asarray(weights, object), elements)
     return sum(np.ravel(parts), start=arb(0))
+
+
+class ExactNumPy:
+    """NumPy whose object arrays are JetArrays: what a program sees as `np` when it runs on jets."""
+
+    def __getattr__(self, name):
+        item = getattr(np, name)
+        return _as_jets(item) if callable(item) and not isinstance(item, type) else item
+
+
+def _as_jets(function):
+    def call(*args, **kwargs):
+        result = function(*args, **kwargs)
+        return result.view(JetArray) if isinstance(result, np.ndarray) and result.dtype == object else result
+
+    return call

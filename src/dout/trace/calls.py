@@ -14,9 +14,14 @@ if TYPE_CHECKING:
     from dout.trace.tracer import Tracer
 
 
+def as_operand(tracer: Tracer, x: Any) -> Any:
+    """A list or tuple that stands as an operand, as an array; anything else as it is."""
+    return _build(tracer, x, None, made=False) if type(x) in (list, tuple) else x
+
+
 def _array(tracer: Tracer, x: Any, dtype: Any = None, *, copy: Any = True, order: str = "K", ndmin: int = 0) -> Any:
     """np.array: elements that are traced stay traced."""
-    out = _build(tracer, x, dtype)
+    out = _build(tracer, x, dtype, made=True)
     if dtype is not None and np.dtype(dtype) != out.dtype:
         out = out.astype(np.dtype(dtype))
     elif copy and isinstance(x, Traced | np.ndarray) and out.ndim:
@@ -26,18 +31,19 @@ def _array(tracer: Tracer, x: Any, dtype: Any = None, *, copy: Any = True, order
     return out
 
 
-def _build(tracer: Tracer, x: Any, dtype: Any) -> Any:
+def _build(tracer: Tracer, x: Any, dtype: Any, *, made: bool) -> Any:
     if isinstance(x, TracedArray):
         return x
     if isinstance(x, Traced):
         return tracer.emit(PRIMITIVES["asarray"], (x,), {})
     if isinstance(x, list | tuple) and holds_traced(x):
-        elements = [_build(tracer, part, dtype) if isinstance(part, list | tuple | Traced) else part for part in x]
+        parts = (list, tuple, Traced, TracedArray)
+        elements = [_build(tracer, p, dtype, made=False) if type(p) in parts else p for p in x]
         shape = next(np.shape(plain(e)) for e in elements)
         if any(np.shape(plain(e)) != shape for e in elements):
             np.array(plain_deep(list(x)))  # NumPy's own error for ragged rows
         return tracer.emit(PRIMITIVES["array"], tuple(elements), {})
-    return tracer.source(np.array(x, dtype=dtype))
+    return tracer.source(np.array(x, dtype=dtype), made=made)
 
 
 def _asarray(tracer: Tracer, x: Any, dtype: Any = None, order: str = "K") -> Any:

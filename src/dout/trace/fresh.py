@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import copy
+import io
 import random
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -56,7 +57,8 @@ class Twin:
         return trace if agree else replace(trace, events=(*trace.events, _specialised(trace)))
 
     def _run(self, inputs: list[Any], upstream: Any) -> Iterator[Any]:
-        with _generators(self.python_state, self.numpy_state), np.errstate(all="ignore"):
+        silent = redirect_stdout(io.StringIO())  # what the layer prints was printed by the traced run
+        with _generators(self.python_state, self.numpy_state), np.errstate(all="ignore"), silent:
             yield from (_copy(item) for item in flat(self.layer.forward(*inputs)) if item is not None)
             yield from (_copy(item) for item in flat(self.layer.backward(upstream)) if item is not None)
 

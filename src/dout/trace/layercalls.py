@@ -38,6 +38,7 @@ class OpenCall:
         self.outputs: tuple[Node | None, ...] = ()
         self.span = (0, 0)
         self.held: dict[str, Any] = {}  # what the layer's attributes were when forward began
+        self.held_nodes: dict[int, Node] = {}  # and the nodes of those that are arrays, by identity
         self.parameters: tuple[Parameter, ...] = ()
         self.match: OpenCall | None = None  # forward ↔ its backward
         self.done = False
@@ -158,8 +159,9 @@ def _note_state(tracer: Tracer, call: OpenCall) -> None:
     attributes = getattr(call.instance, "__dict__", {})
     call.held = {key: list(item) if isinstance(item, list) else item for key, item in attributes.items()}
     for key, item in attributes.items():
-        if isinstance(item, Traced) and tracer.call_of.get(item.node) is not call:
-            tracer.hints.setdefault(item.node, key)
+        if isinstance(item, Traced):
+            node = call.held_nodes[id(item)] = tracer.node_of(item)
+            tracer.hints.setdefault(node, key)
 
 
 def _argument(tracer: Tracer, value: Any, name: str | None, site: Any) -> Any:
@@ -206,14 +208,16 @@ def _close(tracer: Tracer, call: OpenCall, result: Any, site: Any) -> None:
         if call.match is not None:
             found = pairs(call.match.held, getattr(call.instance, "__dict__", {}))
             call.parameters = tuple(
-                Parameter(pair.name, _node_then(tracer, pair.parameter), tracer.node_of(pair.gradient), pair.by)
+                Parameter(
+                    pair.name, _node_then(tracer, call.match, pair.parameter), tracer.node_of(pair.gradient), pair.by
+                )
                 for pair in found
             )
 
 
-def _node_then(tracer: Tracer, parameter: Any) -> Node:
-    """The node of a parameter; a stand-in keeps it, whatever was written into its memory since."""
-    return parameter.node if isinstance(parameter, Traced) else tracer.node_of(parameter)
+def _node_then(tracer: Tracer, forward: OpenCall, parameter: Any) -> Node:
+    """The node a parameter had when forward began, whatever was written into its memory since."""
+    return forward.held_nodes.get(id(parameter)) or tracer.node_of(parameter)
 
 
 def _result_node(tracer: Tracer, item: Any) -> Node | None:

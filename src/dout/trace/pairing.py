@@ -27,6 +27,8 @@ class Pair(NamedTuple):
 
 def pairs(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Pair]:
     """Yield the pairs among a layer's attributes: parameters as forward saw them, gradients as backward left them."""
+    inner = {str(key): item for held in before.values() if isinstance(held, dict) for key, item in held.items()}
+    before = {**inner, **before}
     taken: set[str] = set()
     left: list[tuple[str, Any]] = []
     for name, parameter in before.items():

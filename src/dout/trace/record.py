@@ -28,30 +28,50 @@ def record(target: Any, *inputs: Any, dout: Any = None, **keywords: Any) -> Trac
     without a row, EscapeError where a value would lose its gradient, TargetError where there is nothing to call.
     """
     target = target() if inspect.isclass(target) and is_layer(target) else target
-    has_backward = _is_runnable(target)
-    twin = Twin.of(target) if has_backward else None
+    if not _has_backward(target):
+        return record_function(target, inputs, keywords, dout)[0]
+    twin = Twin.of(target)
     tracer = Tracer()
-    with session(tracer, target, numbers=has_backward):
-        forward = getattr(target, "forward", target)  # read here: a layer's methods are being recorded by now
-        arguments, keywords = _named_inputs(tracer, forward, inputs, keywords)
-        entered = [tracer.node_of(a) if isinstance(a, Traced) else a for a in arguments]
-        output = forward(*arguments, **keywords)
-        ends = [tracer.node_of(item) for item in flat(output) if _is_number(plain(item))]
-        seeds, upstream = {}, None
+    upstream = None
+    with session(tracer, target, numbers=True):
+        forward = target.forward  # read here: by now its calls are being recorded
+        entered, output = _forward(tracer, forward, inputs, keywords)
+        ends = _ends(tracer, output)
         if tracer.live:
-            if has_backward:
-                given = tracer.wrap(_ones(plain_deep(output)) if dout is None else dout, "dout")
-                upstream = tracer.node_of(given) if isinstance(given, Traced) else None
-                target.backward(given)
-            elif dout is not None or all(_is_number(plain(item)) for item in flat(output)):
-                ones = flat(_ones(plain_deep(output)) if dout is None else dout)
-                seeds = {end: tracer.node_of(tracer.wrap(g, "dout")) for end, g in zip(ends, ones, strict=False)}
+            given = tracer.wrap(_ones(plain_deep(output)) if dout is None else dout, "dout")
+            upstream = tracer.node_of(given) if isinstance(given, Traced) else None
+            target.backward(given)
     if tracer.refused is not None:
         raise tracer.refused
-    trace = finish(tracer, _name_of(target), ends=ends, seeds=seeds, outputs=plain_deep(output))
-    if twin is not None and not keywords:
-        return twin.compared(trace, entered, upstream)
-    return trace
+    trace = finish(tracer, _name_of(target), ends=ends, outputs=plain_deep(output))
+    return trace if twin is None or keywords else twin.compared(trace, entered, upstream)
+
+
+def record_function(
+    function: Any, inputs: tuple[Any, ...], keywords: dict[str, Any], dout: Any = None
+) -> tuple[Trace, list[Node | Any]]:
+    """Record a function; return also what its positional arguments became: the node of each that entered the trace."""
+    tracer = Tracer()
+    with session(tracer, function):
+        entered, output = _forward(tracer, getattr(function, "forward", function), inputs, keywords)
+        ends = _ends(tracer, output)
+        given = flat(_ones(plain_deep(output)) if dout is None else dout)
+        seeds = {end: tracer.node_of(tracer.wrap(g, "dout")) for end, g in zip(ends, given, strict=False)}
+    if tracer.refused is not None:
+        raise tracer.refused
+    return finish(tracer, _name_of(function), ends=ends, seeds=seeds, outputs=plain_deep(output)), entered
+
+
+def _forward(
+    tracer: Tracer, forward: Callable[..., Any], inputs: tuple[Any, ...], keywords: dict[str, Any]
+) -> tuple[list[Node | Any], Any]:
+    arguments, keywords = _named_inputs(tracer, forward, inputs, keywords)
+    entered = [tracer.node_of(a) if isinstance(a, Traced) else a for a in arguments]
+    return entered, forward(*arguments, **keywords)
+
+
+def _ends(tracer: Tracer, output: Any) -> list[Node]:
+    return [tracer.node_of(item) for item in flat(output) if _is_number(plain(item))]
 
 
 def finish(
@@ -90,7 +110,7 @@ def finish(
     )
 
 
-def _is_runnable(target: Any) -> bool:
+def _has_backward(target: Any) -> bool:
     """Whether a target has a backward to run; raises where it has nothing to run at all."""
     if inspect.isclass(target) or not callable(getattr(target, "forward", target)):
         raise TargetError(f"{_name_of(target)} is neither a layer (an object with forward and backward) nor a function")

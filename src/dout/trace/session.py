@@ -11,7 +11,7 @@ from typing import Any
 
 from dout.trace import modules, source
 from dout.trace.layercalls import KINDS, is_layer, recording
-from dout.trace.state import Swaps
+from dout.trace.state import Namespace, Swaps
 from dout.trace.tracer import Tracer
 
 _lock = threading.RLock()  # one thread traces at a time; a trace inside a trace is the same thread
@@ -87,8 +87,8 @@ class Session:
     def __init__(self, tracer: Tracer, packages: set[str]) -> None:
         is_user_class = user_class_test(packages)
         self.tracer = tracer
-        self.swaps = Swaps(is_user_class)
         self.patches = Patches(is_user_class)
+        self.swaps = Swaps(is_user_class, self.patches.layer)
         self.adopted: set[str] = set()
 
     def adopt(self, loaded: Iterable[ModuleType]) -> None:
@@ -103,10 +103,12 @@ class Session:
 
     def target(self, target: Any, *, numbers: bool) -> None:
         """Take the layer or function that will run; where asked, the numbers it holds become inputs too."""
-        for function in _functions_of(target):
-            self.patches.namespace(function.__globals__)
-        self.patches.layer(type(target))
+        spaces = {id(function.__globals__): function.__globals__ for function in _functions_of(target)}
+        for names in spaces.values():
+            self.patches.namespace(names)
         self.swaps.swap_in(target, self.tracer.source, numbers=numbers)
+        for names in spaces.values():
+            self.swaps.swap_in(Namespace(names), self.tracer.source)
 
 
 @contextmanager

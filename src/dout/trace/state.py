@@ -26,11 +26,19 @@ class Place(NamedTuple):
     put: Callable[[Any], None]
 
 
+class Namespace:
+    """The global names of a module or cell that may not be loaded as a module."""
+
+    def __init__(self, names: dict[str, Any]) -> None:
+        self.__dict__ = names
+
+
 class Swaps:
     """Replacements of arrays and numbers by stand-ins, each remembered so that it can be undone."""
 
-    def __init__(self, is_user_class: Callable[[type], bool]) -> None:
+    def __init__(self, is_user_class: Callable[[type], bool], meet: Callable[[type], None]) -> None:
         self.is_user_class = is_user_class
+        self.meet = meet  # told of every class of the user's of which an instance is found
         self.roots: list[Any] = []
         self.seen: set[int] = set()
         self.undo: list[tuple[Place, Any]] = []
@@ -44,6 +52,8 @@ class Swaps:
             if id(holder) in self.seen:
                 continue
             self.seen.add(id(holder))
+            if self.is_user_class(type(holder)):
+                self.meet(type(holder))
             for place in self._places(holder):
                 name = f"{path}[{place.name}]" if isinstance(place.key, int) else place.name
                 if _is_value(place.item, numbers=numbers):
@@ -85,7 +95,7 @@ class Swaps:
         return [item] if known or self.is_user_class(type(item)) else []
 
     def _places(self, holder: Any) -> Iterator[Place]:
-        if isinstance(holder, ModuleType):
+        if isinstance(holder, ModuleType | Namespace):
             yield from _attributes(holder, vars(holder))
         elif isinstance(holder, dict | list | deque):
             yield from _items(holder)

@@ -15,7 +15,7 @@ from dout.graph import CONSTANT, INPUT, NUMPY_VALUES, PYTHON_NUMBERS, Node, Prim
 from dout.ops import CALLS, PRIMITIVES, Recorder, kind_of
 from dout.ops.standin import numpy_name
 from dout.trace import source
-from dout.trace.calls import ASK, BUILD, LOOK
+from dout.trace.calls import ASK, BUILD, LOOK, as_operand
 from dout.trace.layercalls import OpenCall
 from dout.trace.memory import owner_of, set_apart
 from dout.trace.model import Event
@@ -78,7 +78,7 @@ class Tracer(Recorder):
             return primitive.apply([plain_deep(operand) for operand in operands], static)
         nodes, values = [], []
         for operand in operands:
-            built = BUILD[np.array](self, operand) if type(operand) in (list, tuple) else operand
+            built = as_operand(self, operand)
             nodes.append(self.node_of(built))
             values.append(plain(built))
         value = primitive.apply(values, static)
@@ -125,7 +125,7 @@ class Tracer(Recorder):
         if kind is np.ndarray:
             return self._bare(operand).resolve()
         if kind in (list, tuple):
-            return self.node_of(BUILD[np.array](self, operand))
+            return self.node_of(as_operand(self, operand))
         raise self.refuse(UnsupportedError(f"a {kind.__name__} cannot be an operand of a traced operation"))
 
     def _bare(self, array: np.ndarray[Any, Any]) -> TracedArray:
@@ -136,14 +136,18 @@ class Tracer(Recorder):
             known = self.source(array)
         return known
 
-    def source(self, array: Any, name: str | None = None) -> Any:
-        """Return the stand-in of an array or number that enters the trace as an input."""
+    def source(self, array: Any, name: str | None = None, *, made: bool = False) -> Any:
+        """Return the stand-in of an array or number that enters the trace as an input.
+
+        Where it was `made` by the line that runs, that line says what it is called.
+        """
         if type(array) is np.ndarray and id(array) in self.known:
             return self.known[id(array)]
         if isinstance(array, np.ndarray) and (type(array) is not np.ndarray or array.dtype.kind not in "biufc"):
-            what = type(array).__name__ if type(array) is not np.ndarray else f"array of dtype {array.dtype}"
-            raise self.refuse(UnsupportedError(f"a {what} cannot be traced"))
-        node = Node(INPUT, (), {}, np.shape(array), kind_of(array), self.here())
+            kind = type(array)
+            what = f"an array of dtype {array.dtype}" if kind is np.ndarray else f"a {kind.__qualname__}"
+            raise self.refuse(UnsupportedError(f"{what} cannot be traced"))
+        node = Node(INPUT, (), {}, np.shape(array), kind_of(array), self.here() if made or name else None)
         self.data[node] = array
         if name:
             self.names[node] = name
@@ -237,7 +241,7 @@ class Tracer(Recorder):
         result = function(*args, **kwargs)
         if isinstance(getattr(function, "__self__", None), np.random.RandomState) and result is not None:
             self.note("draw", f"{function.__name__} drew random numbers")
-        return self.source(result) if type(result) is np.ndarray and result.dtype.kind in "biufc" else result
+        return self.source(result, made=True) if type(result) is np.ndarray and result.dtype.kind in "biufc" else result
 
     def _into(self, out: Any, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """`out=`: the result is written where it was asked to go."""

@@ -12,7 +12,8 @@ from dout.errors import TargetError
 from dout.grad import backpropagate
 from dout.graph import INPUT, Node, evaluate
 from dout.trace.model import Trace
-from dout.trace.record import record
+from dout.trace.record import record, record_function
+from dout.trace.standin import Traced, plain
 
 
 def trace(target: Any, *inputs: Any, dout: Any = None, **keywords: Any) -> Trace:
@@ -76,20 +77,16 @@ def grad(function: Any, argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
 def _value_and_grad(
     forward: Callable[..., Any], inputs: tuple[Any, ...], keywords: dict[str, Any], wanted: tuple[int, ...], many: bool
 ) -> tuple[Any, Any]:
-    from dout.trace.standin import Traced, plain
-
-    recorded = record(forward, *(_apart(plain(item)) for item in inputs), **keywords)
+    recorded, entered = record_function(forward, tuple(_apart(plain(item)) for item in inputs), keywords)
     ends = list(recorded.graph.outputs.values())
     if len(ends) != 1 or ends[0].shape != ():
         raise TargetError(f"{recorded.target} gives {_shapes(ends)}, not one number: sum it, or take one element")
     (end,) = ends
     seed = recorded.seeds[end]
-    entered = [node for node in recorded.graph.nodes if node.primitive is INPUT]
     found = backpropagate({end: seed}).of
-    given: dict[Node, Any] = {node: recorded.data[node] for node in entered}
+    given: dict[Node, Any] = {n: recorded.data[n] for n in recorded.graph.nodes if n.primitive is INPUT}
     # Over stand-ins of an outer trace the same graph records itself there: that is how gradients of gradients come.
-    for node, item in zip(entered, inputs, strict=False):
-        given[node] = item if isinstance(item, Traced) else given[node]
+    given.update({node: item for node, item in zip(entered, inputs, strict=True) if isinstance(item, Traced)})
     nodes = [found.get(entered[i]) for i in wanted]
     values = evaluate([end, *(node for node in nodes if node is not None)], given)
     gradients = tuple(

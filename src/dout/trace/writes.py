@@ -10,7 +10,7 @@ from dout.graph import INPUT, Node, Primitive, Where
 from dout.ops import PRIMITIVES
 from dout.ops.abstract import AbstractRecorder
 from dout.ops.standin import fill_key, split_key
-from dout.trace.calls import BUILD
+from dout.trace.calls import as_operand
 from dout.trace.memory import owner_of
 from dout.trace.standin import Step, TracedArray, plain, plain_deep
 
@@ -34,7 +34,7 @@ class Writer:
         target = self.tracer.wrap(target)
         old = self.tracer.node_of(target)
         rest = tuple([self.tracer.node_of(i) for i in index])
-        value = BUILD[np.array](self.tracer, value) if type(value) in (list, tuple) else value
+        value = as_operand(self.tracer, value)
         new = self.tracer.node_of(value)
         selected = np.shape(target.value[filled])
         self._before_write(target)
