@@ -254,6 +254,8 @@ class ExactNumPy:
 
 def _as_jets(function):
     def call(*args, **kwargs):
+        if function in (np.zeros, np.ones, np.empty, np.full):
+            kwargs["dtype"] = object
         result = function(*args, **kwargs)
         return result.view(JetArray) if isinstance(result, np.ndarray) and result.dtype == object else result
 

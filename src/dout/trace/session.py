@@ -88,8 +88,15 @@ class Session:
         is_user_class = user_class_test(packages)
         self.tracer = tracer
         self.patches = Patches(is_user_class)
-        self.swaps = Swaps(is_user_class, self.patches.layer)
+        self.swaps = Swaps(is_user_class, self._meet)
         self.adopted: set[str] = set()
+
+    def _meet(self, found: Any) -> None:
+        """Take a class of which an instance is within reach, or a function, which may live in no module."""
+        if isinstance(found, type):
+            self.patches.layer(found)
+        elif source.is_user_code(found.__code__.co_filename):
+            self.patches.namespace(found.__globals__)
 
     def adopt(self, loaded: Iterable[ModuleType]) -> None:
         """Take modules as the user's: their numpy traces, their layers are recorded, their arrays are inputs."""

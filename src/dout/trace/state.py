@@ -36,9 +36,9 @@ class Namespace:
 class Swaps:
     """Replacements of arrays and numbers by stand-ins, each remembered so that it can be undone."""
 
-    def __init__(self, is_user_class: Callable[[type], bool], meet: Callable[[type], None]) -> None:
+    def __init__(self, is_user_class: Callable[[type], bool], meet: Callable[[Any], None]) -> None:
         self.is_user_class = is_user_class
-        self.meet = meet  # told of every class of the user's of which an instance is found
+        self.meet = meet  # told of every function found, and every class of the user's of which an instance is found
         self.roots: list[Any] = []
         self.seen: set[int] = set()
         self.undo: list[tuple[Place, Any]] = []
@@ -54,6 +54,8 @@ class Swaps:
             self.seen.add(id(holder))
             if self.is_user_class(type(holder)):
                 self.meet(type(holder))
+            elif inspect.isfunction(holder):
+                self.meet(holder)
             for place in self._places(holder):
                 name = f"{path}[{place.name}]" if isinstance(place.key, int) else place.name
                 if _is_value(place.item, numbers=numbers):

@@ -247,8 +247,7 @@ class Tracer(Recorder):
         """`out=`: the result is written where it was asked to go."""
         target = self.wrap(out)
         result = self.call(function, args, kwargs)
-        if np.shape(plain(result)) != target.shape:
-            raise ValueError(f"out has shape {target.shape}, the result {np.shape(plain(result))}")
+        np.broadcast_to(plain(result), target.shape)  # NumPy's own error
         if not np.can_cast(plain(result).dtype, target.dtype, "same_kind"):
             raise np.exceptions._UFuncOutputCastingError(  # type: ignore[attr-defined]
                 function, "same_kind", plain(result).dtype, target.dtype, 0

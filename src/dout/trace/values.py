@@ -69,19 +69,22 @@ class _Annotation:
         return {node: dout for node, dout in given.items() if node not in leads_on}
 
     def _unlayered_end(self) -> dict[Node, Node]:
-        """The end of a forward that goes on after its last layer, `y = relu.forward(h) + h`, with the `dy` of the user.
+        """The end of a forward that goes on after its last layer, with the upstream gradient that is named for it.
 
-        Found by its name, d and the value's; or because there is one end only, and one gradient that backward began
-        with.
+        In `y = relu.forward(h) + h` no backward is given the gradient of y; `dy` is, by its name. Nothing is guessed:
+        without such a name the values that lead there have no derived gradient.
         """
         backward, names = self.trace.backward, self.trace.names
-        ends = [n for n in self.trace.graph.nodes if n not in backward and n not in self.totals and n.inputs]
-        ends = [n for n in ends if n not in self.trace.call_of and all(u in backward for u, _ in self.uses.get(n, ()))]
-        begun = [n for n in self.totals.values() if n in backward and not n.inputs]
-        begun = list(dict.fromkeys(begun))
-        pairs = [(end, dout) for end in ends for dout in begun if end.shape == dout.shape]
-        named = [(end, dout) for end, dout in pairs if end in names and names.get(dout) == f"d{names[end]}"]
-        return dict(named or (pairs if len(ends) == 1 and len(begun) == 1 else []))
+        begun = {names[d]: d for d in self.totals.values() if d in backward and not d.inputs and d in names}
+        return {
+            node: begun[f"d{names[node]}"]
+            for node in self.trace.graph.nodes
+            if node not in backward
+            and node not in self.totals
+            and node not in self.trace.call_of
+            and all(user in backward for user, _ in self.uses.get(node, ()))
+            and f"d{names.get(node)}" in begun
+        }
 
     def _complete(self, seeds: Mapping[Node, Node]) -> set[Node]:
         """Values all of whose uses lead to a seed: only there is a derived gradient the whole gradient."""

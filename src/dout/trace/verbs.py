@@ -90,10 +90,15 @@ def _value_and_grad(
     nodes = [found.get(entered[i]) for i in wanted]
     values = evaluate([end, *(node for node in nodes if node is not None)], given)
     gradients = tuple(
-        values[node] if node is not None else np.zeros(np.shape(plain(inputs[i])))[()]
+        values[node] if node is not None else np.zeros_like(plain(inputs[i]), dtype=_float_of(plain(inputs[i])))[()]
         for node, i in zip(nodes, wanted, strict=True)
     )
     return values[end], gradients if many else gradients[0]
+
+
+def _float_of(item: Any) -> Any:
+    """The dtype of a gradient: that of its input where that is a NumPy float."""
+    return item.dtype if isinstance(item, np.ndarray | np.generic) and item.dtype.kind in "fc" else np.dtype(float)
 
 
 def _apart(item: Any) -> Any:
