@@ -95,7 +95,7 @@ def buy_fruits() -> Trace:
 
 
 def one_layer(cls: str = "Sigmoid", name: str = "sigmoid") -> Trace:
-    """y = 1 / (1 + exp(-x)) as one layer."""
+    """One layer: y = 1 / (1 + exp(-x))."""
     x, one, other = given(), constant(1), constant(1)
     minus = made("negative", x)
     exp = made("exp", minus)
@@ -121,7 +121,7 @@ def one_layer(cls: str = "Sigmoid", name: str = "sigmoid") -> Trace:
 
 
 def branch(wrong: bool = False) -> Trace:
-    """y = x * 1.1 + exp(x): a value with two uses, whose gradients add up, or should."""
+    """Two uses of x in y = x * 1.1 + exp(x), whose gradients add up, or should."""
     x = given()
     scaled, exp = made("multiply", x, tax := given()), made("exp", x)
     y = made("add", scaled, exp)
@@ -146,7 +146,7 @@ def random_trace(seed: int, size: int = 20, *, reach: int = 8, layers: bool = Tr
     spans = _spans(rng, size) if layers else []
     groups: dict[int, list[Node]] = {}
     for step in range(size):
-        for _ in range(rng.random() < 0.3):
+        if rng.random() < 0.3:
             nodes.append(constant(1) if rng.random() < 0.4 else given())
         name = rng.choice(["add", "multiply", "subtract", "exp", "where", "negative", "divide"])
         count = {"exp": 1, "negative": 1, "where": 3}.get(name, 2)
@@ -162,7 +162,9 @@ def random_trace(seed: int, size: int = 20, *, reach: int = 8, layers: bool = Tr
     return trace_of(
         nodes,
         data,
-        names={n: rng.choice(["x", "apple_num", "a_rather_long_name_for_a_value"]) for n in nodes if rng.random() < 0.7},
+        names={
+            n: rng.choice(["x", "apple_num", "a_rather_long_name_for_a_value"]) for n in nodes if rng.random() < 0.7
+        },
         calls=calls,
         call_of=call_of,
         outputs={"out": nodes[-1]},
@@ -198,7 +200,9 @@ def _calls(
         members = set(inside)
         taken = dict.fromkeys(n for m in inside for n in m.inputs if n not in members and n.primitive is not CONSTANT)
         outputs = tuple(n for n in inside if not users[n] or users[n] - members)
-        around = [c for c, (start, end) in zip(calls, spans, strict=False) if start <= spans[i][0] and spans[i][1] <= end]
+        around = [
+            c for c, (start, end) in zip(calls, spans, strict=False) if start <= spans[i][0] and spans[i][1] <= end
+        ]
         call = LayerCall(f"layer{i}", "Relu", tuple(taken), outputs, around[-1] if around else None)
         calls.append(call)
         call_of.update(dict.fromkeys(inside, call))

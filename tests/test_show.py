@@ -112,7 +112,9 @@ def test_what_a_script_prints_comes_first_and_unchanged(path):
 
 
 def test_the_document_is_all_there_is_on_stdout_and_holds_the_prints(tmp_path):
-    path = script(tmp_path, LAYER + 'import os\nprint("mine")\nos.system("echo child")\nprint(MulLayer().forward(2, 3))')
+    path = script(
+        tmp_path, LAYER + 'import os\nprint("mine")\nos.system("echo child")\nprint(MulLayer().forward(2, 3))'
+    )
     run = dout("show", path, "--json")
     shown = json.loads(run.stdout)
     assert sorted(shown["printed"].split()) == ["6", "child", "mine"]
@@ -149,7 +151,9 @@ def test_a_wrong_gradient_is_said_with_the_right_one():
 
 
 def test_a_saved_trace_is_drawn_again_without_running_anything(tmp_path):
-    path = script(tmp_path, LAYER + "mul = MulLayer()\nprice = mul.forward(100, 2)\nmul.backward(1)\nopen('ran', 'a').write('x')")
+    path = script(
+        tmp_path, LAYER + "mul = MulLayer()\nprice = mul.forward(100, 2)\nmul.backward(1)\nopen('ran', 'a').write('x')"
+    )
     first = dout("show", path, cwd=tmp_path)
     assert dout("show", path, "-o", "trace.json", cwd=tmp_path).returncode == 0
     again = dout("show", "trace.json", cwd=tmp_path)
@@ -198,7 +202,10 @@ def test_a_layer_that_must_be_built(tmp_path):
     )
     refused(dout("show", f"{path}:Scale"), r"Scale needs factor to be built: give --init 'factor=…'")
     shown = document(f"{path}:Scale", "--init", "factor=3.0", "--input", "x=2.0")
-    assert {v["name"]: v["gradient"] for v in shown["values"] if v["name"] in ("x", "factor")} == {"x": 3.0, "factor": 2.0}
+    assert {v["name"]: v["gradient"] for v in shown["values"] if v["name"] in ("x", "factor")} == {
+        "x": 3.0,
+        "factor": 2.0,
+    }
 
 
 def test_what_a_traced_layer_prints_appears_once(tmp_path):
@@ -235,7 +242,8 @@ def test_layers_imported_from_a_package_beside_the_script(tmp_path):
 def test_a_main_block_runs_and_input_does_not_wait(tmp_path):
     path = script(
         tmp_path,
-        LAYER + "if __name__ == '__main__':\n    name = input('who? ')\n    print(repr(name))\n    MulLayer().forward(2, 3)\n",
+        LAYER
+        + "if __name__ == '__main__':\n    name = input('who? ')\n    print(repr(name))\n    MulLayer().forward(2, 3)\n",
     )
     run = dout("show", path, stdin=subprocess.PIPE)
     assert run.returncode == 0
@@ -252,14 +260,20 @@ ESCAPES = LAYER + "price = MulLayer().forward(100.0, 2)\nwhole = float(price) * 
     ("text", "said"),
     [
         ("x = 1\ndef f(:\n", [r"def f\(:", r"SyntaxError", r"mine\.py:2 is not valid Python"]),
-        ("def f():\n    return missing\nf()\n", [r'line 2, in f\n', r"NameError: name 'missing'", r"raised NameError, at .*mine\.py:2"]),
+        (
+            "def f():\n    return missing\nf()\n",
+            [r"line 2, in f\n", r"NameError: name 'missing'", r"raised NameError, at .*mine\.py:2"],
+        ),
         ("import sys\nsys.exit(3)\n", [r"ended with exit code 3"]),
         ("print('hello')\n", [r"mine\.py has no layer in it"]),
         (UNSUPPORTED, [r"np\.linalg\.svd is not in dout's table of primitives, at .*mine\.py:12"]),
         (ESCAPES, [r"float\(\.\.\.\) turns a traced value into a plain number .* at .*mine\.py:10"]),
         ("while True:\n    pass\n", [r"did not end within 1 s, at .*mine\.py:[12]; it was stopped"]),
         ("while True:\n    try:\n        pass\n    except:\n        pass\n", [r"did not end within 1 s"]),
-        ("while True:\n    print('x' * 1000)\n", [r"printed more than 1000000 characters, at .*mine\.py:2; it was stopped"]),
+        (
+            "while True:\n    print('x' * 1000)\n",
+            [r"printed more than 1000000 characters, at .*mine\.py:2; it was stopped"],
+        ),
         ("\x00", [r"mine\.py.* is not valid Python"]),
     ],
     ids=["syntax", "raises", "exit", "no layer", "unsupported", "escape", "endless", "stubborn", "loud", "null byte"],

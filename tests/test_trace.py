@@ -421,6 +421,7 @@ def test_a_branch_on_a_value_is_an_event_and_specialises_the_trace():
 
     trace = dout.trace(Leaky(), np.array([3.0, 1.0]))
     assert kinds(trace)[0] == "branch"
+
     class Always(Leaky):
         def forward(self, x):
             self.positive = bool(np.sum(x) > -1e9)

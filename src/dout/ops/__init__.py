@@ -14,11 +14,11 @@ Primitive.emit = staticmethod(emit)
 install_rows()
 
 __all__ = [
-    "ArrayStandIn",
     "CALLS",
     "METHODS",
     "OPERATORS",
     "PRIMITIVES",
+    "ArrayStandIn",
     "Recorder",
     "StandIn",
     "create",

@@ -9,7 +9,7 @@ import numpy as np
 
 from dout.graph import Shape
 from dout.ops.registry import as_asked, define, dtype_of
-from dout.ops.shape import asked_shape, read_order, shape_of, sum_to
+from dout.ops.shape import asked_shape, in_memory_order, memory_order, read_order, shape_of, sum_to
 
 
 def _arguments(shape: Any, dtype: Any = float, order: Any = "C") -> tuple[tuple[()], dict[str, Any]]:
@@ -18,16 +18,8 @@ def _arguments(shape: Any, dtype: Any = float, order: Any = "C") -> tuple[tuple[
 
 
 def _like(x: Any, dtype: Any = None, order: str = "K") -> tuple[tuple[()], dict[str, Any]]:
-    return _arguments(shape_of(x), _dtype_of(x) if dtype is None else dtype, _order_like(x, order))
-
-
-def _order_like(x: Any, order: str) -> Any:
-    """The memory order of an array like `x`: C, F, or for a permuted one its axes from the outermost to the innermost."""
-    flags = getattr(x, "flags", None)
-    if order != "K" or flags is None or flags.forc:
-        return read_order(x, order)
-    axes = tuple(sorted(range(len(x.shape)), key=lambda axis: -abs(x.strides[axis])))
-    return "C" if axes == tuple(range(len(axes))) else axes
+    dtype = _dtype_of(x) if dtype is None else dtype
+    return _arguments(shape_of(x), dtype, memory_order(x) if order == "K" else read_order(x, order))
 
 
 def _dtype_of(x: Any) -> Any:
@@ -43,15 +35,17 @@ def _plainly(create: Callable[..., Any]) -> Callable[..., Any]:
     def forward(*value: Any, shape: Shape, dtype: Any, order: Any = "C") -> Any:
         if isinstance(order, str):
             return create(shape, *value, dtype=dtype, order=order)
-        made = create(shape, *value, dtype=dtype)
-        return made.transpose(order).copy().transpose(np.argsort(order))
+        return in_memory_order(create(shape, *value, dtype=dtype), order)
 
     return forward
 
 
-for _create, _like_function, _symbol in [(np.zeros, np.zeros_like, "0"), (np.ones, np.ones_like, "1")]:
+for _name, _create, _like_function, _symbol in [
+    ("zeros", np.zeros, np.zeros_like, "0"),
+    ("ones", np.ones, np.ones_like, "1"),
+]:
     define(
-        _create.__name__,
+        _name,
         forward=_plainly(_create),
         infer=as_asked,
         calls={_create: _arguments, _like_function: _like},

@@ -29,7 +29,9 @@ def _axes(axis: Axis, ndim: int) -> tuple[int, ...]:
 
 
 def _arguments(x: Any, axis: Axis = None, dtype: Any = None, *, keepdims: bool = False) -> tuple[Any, dict[str, Any]]:
-    static: dict[str, Any] = {"axis": tuple(map(index, axis)) if isinstance(axis, tuple) else axis if axis is None else index(axis)}
+    if axis is not None:
+        axis = tuple(map(index, axis)) if isinstance(axis, tuple) else index(axis)
+    static: dict[str, Any] = {"axis": axis}
     if dtype is not None:
         static["dtype"] = np.dtype(dtype)
     if keepdims:

@@ -39,6 +39,22 @@ def read_order(x: Any, order: str) -> str:
     return "F" if flags is not None and flags.fnc else "C"
 
 
+def memory_order(x: Any) -> Any:
+    """How the elements of `x` lie in memory: "C", "F", or its axes from the outermost to the innermost."""
+    flags = getattr(x, "flags", None)
+    if flags is None or flags.forc:
+        return "F" if flags is not None and flags.fnc else "C"
+    axes = tuple(sorted(range(len(x.shape)), key=lambda axis: -abs(x.strides[axis])))
+    return "C" if axes == tuple(range(len(axes))) else axes
+
+
+def in_memory_order(x: Any, order: Any) -> Any:
+    """Copy an array so that `memory_order` of it is `order`."""
+    if isinstance(order, str):
+        return np.array(x, order=order)  # type: ignore[call-overload]
+    return x.transpose(order).copy().transpose(np.argsort(order))
+
+
 def _ordered(x: Any, order: str, **static: Any) -> tuple[tuple[Any], dict[str, Any]]:
     order = read_order(x, order)
     return (x,), static if order == "C" else {**static, "order": order}
@@ -134,9 +150,7 @@ transpose = define(
 def sum_to(dout: Any, shape: Shape) -> Any:
     """Sum a gradient over the axes along which its value was broadcast: the one place where broadcasting is undone."""
     lead = len(dout.shape) - len(shape)
-    axes = tuple(range(lead)) + tuple(
-        i + lead for i, n in enumerate(shape) if n == 1 and dout.shape[i + lead] != 1
-    )
+    axes = tuple(range(lead)) + tuple(i + lead for i, n in enumerate(shape) if n == 1 and dout.shape[i + lead] != 1)
     if not axes:
         return dout
     summed = np.sum(dout, axis=axes)
@@ -158,7 +172,8 @@ broadcast_to = define(
 
 
 def _copy(x: Any, order: str = "K", array: bool = False) -> Any:
-    return np.copy(x, order) if array else x.copy(order)  # np.copy makes an array of a number, its method does not
+    # np.copy makes an array of a number, its method does not.
+    return np.array(x, order=order) if array else x.copy(order)  # type: ignore[call-overload]
 
 
 copy = define(
@@ -241,7 +256,7 @@ def may_repeat(key: Any, index: tuple[Any, ...]) -> bool:
     return not is_basic(key) and any(i.dtype != np.bool_ and i.shape != () for i in index)
 
 
-setitem = define(
+setitem: Primitive = define(
     "setitem",
     forward=_setitem,
     backward=_setitem_backward,
@@ -278,7 +293,7 @@ def _scatter(dout: Any, *index: Any, key: Any, shape: Shape, dtype: Any) -> Any:
     return out
 
 
-scatter = define(
+scatter: Primitive = define(
     "scatter",
     forward=_scatter,
     backward=lambda dout, out, x, *index, key, shape, dtype: (

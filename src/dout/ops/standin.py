@@ -72,7 +72,7 @@ class StandIn:
         return self._recorder.emit(PRIMITIVES["round"], (self,), {"ndigits": ndigits})
 
     def __divmod__(self, other: Any) -> tuple[Any, Any]:
-        return self // other, self % other  # type: ignore[operator]
+        return self // other, self % other
 
 
 class ArrayStandIn(StandIn):
@@ -129,7 +129,7 @@ class Slot(int):
 
 
 def split_key(key: Any) -> tuple[Any, list[Any]]:
-    """Split an index key into a template without arrays, and the arrays and traced numbers it held.
+    """Split an index key into a template without arrays, and the arrays, lists and traced numbers it held.
 
     >>> split_key((slice(None), np.array([0, 2])))
     ((slice(None, None, None), Slot(0)), [array([0, 2])])
@@ -140,10 +140,10 @@ def split_key(key: Any) -> tuple[Any, list[Any]]:
         if isinstance(item, StandIn | np.ndarray | np.bool_):
             index.append(item)
             return Slot(len(index) - 1)
-        if isinstance(item, list):
+        if isinstance(item, list | tuple):
             if any(isinstance(i, StandIn) for i in item):
                 raise TypeError("a list that holds traced values cannot be an index: use np.array([...])")
-            index.append(np.array(item, dtype=None if item else np.intp))
+            index.append(list(item) if item else np.zeros(0, np.intp))
             return Slot(len(index) - 1)
         if isinstance(item, slice):
             return slice(*(_plain(bound) for bound in (item.start, item.stop, item.step)))
@@ -175,4 +175,3 @@ def numpy_name(function: Any) -> str:
     """How a person writes a NumPy function: np.linalg.svd."""
     module = (getattr(function, "__module__", None) or "numpy").replace("numpy", "np", 1).replace(".core", "")
     return f"{'np' if module.startswith('np._') else module}.{getattr(function, '__name__', function)}"
-

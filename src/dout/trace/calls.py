@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dout.ops import PRIMITIVES
-from dout.trace.standin import Traced, TracedArray, holds_traced, plain, plain_deep
+from dout.trace.standin import Traced, holds_traced, plain, plain_deep
 
 if TYPE_CHECKING:
     from dout.trace.tracer import Tracer
@@ -32,13 +32,10 @@ def _array(tracer: Tracer, x: Any, dtype: Any = None, *, copy: Any = True, order
 
 
 def _build(tracer: Tracer, x: Any, dtype: Any, *, made: bool) -> Any:
-    if isinstance(x, TracedArray):
-        return x
     if isinstance(x, Traced):
-        return tracer.emit(PRIMITIVES["asarray"], (x,), {})
+        return x if isinstance(plain(x), np.ndarray) else tracer.emit(PRIMITIVES["asarray"], (x,), {})
     if isinstance(x, list | tuple) and holds_traced(x):
-        parts = (list, tuple, Traced, TracedArray)
-        elements = [_build(tracer, p, dtype, made=False) if type(p) in parts else p for p in x]
+        elements = [_build(tracer, p, dtype, made=False) if type(p) in (list, tuple) else p for p in x]
         shape = next(np.shape(plain(e)) for e in elements)
         if any(np.shape(plain(e)) != shape for e in elements):
             np.array(plain_deep(list(x)))  # NumPy's own error for ragged rows
@@ -47,7 +44,10 @@ def _build(tracer: Tracer, x: Any, dtype: Any, *, made: bool) -> Any:
 
 
 def _asarray(tracer: Tracer, x: Any, dtype: Any = None, order: str = "K") -> Any:
-    return _array(tracer, x, dtype, copy=False, order=order)
+    """np.asarray: an array that is already as asked stays the same array."""
+    out = _array(tracer, x, dtype, copy=False)
+    as_asked = order not in ("C", "F") or out.flags[f"{order}_CONTIGUOUS"]
+    return out if as_asked else tracer.emit(PRIMITIVES["copy"], (out,), {"order": order})
 
 
 def _copyto(tracer: Tracer, dst: Any, src: Any) -> None:
@@ -58,7 +58,7 @@ BUILD: dict[Any, Callable[..., Any]] = {
     np.array: _array,
     np.asarray: _asarray,
     np.asanyarray: _asarray,
-    np.ascontiguousarray: lambda tracer, x, dtype=None: _array(tracer, x, dtype, order="C"),
+    np.ascontiguousarray: lambda tracer, x, dtype=None: _asarray(tracer, x, dtype, "C"),
     np.copyto: _copyto,
 }
 

@@ -20,6 +20,7 @@ import numpy as np
 from dout.errors import DocumentError
 from dout.graph import CONSTANT, INPUT, Graph, Node, Primitive, Where, dtype_name
 from dout.ops import PRIMITIVES
+from dout.ops.shape import in_memory_order, memory_order
 from dout.ops.standin import Slot
 from dout.trace.model import Event, Gradient, LayerCall, Parameter, Source, Trace, Use, Value
 
@@ -99,6 +100,10 @@ def to_document(trace: Trace, limit: int | None = LIMIT) -> dict[str, Any]:
             entry["layer"] = layer_id.get(trace.call_of.get(v.node))  # type: ignore[arg-type]
             entry["phase"] = "backward" if v.node in trace.backward else "forward"
             entry.update(_place(v.node.where))
+        if v.node.primitive is INPUT and (order := memory_order(v.data)) != "C":
+            entry["order"] = order  # NumPy's sums and products depend on it in the last bit
+        if isinstance(v.data, np.ndarray) and not v.shape:
+            entry["array"] = True  # an array of no axes, which is not a number
         return entry
 
     return {
@@ -218,7 +223,7 @@ class _Reader:
     def trace(self) -> Trace:
         made = {**self.entries, **{self.from_node[e["from"]]["output"]: self.from_node[e["from"]]
                                    for e in self.entries.values() if e["from"]}}  # fmt: skip
-        data = {self.nodes[i]: _decoded(e["value"], self.nodes[i]) for i, e in self.entries.items()}
+        data = {self.nodes[i]: _decoded(e, self.nodes[i]) for i, e in self.entries.items()}
         trace = Trace(
             target=str(self.document["target"]),
             graph=Graph(tuple(self.nodes.values()), self._named("inputs"), self._named("outputs")),
@@ -311,12 +316,14 @@ def _number(value: Any, dtype: Any) -> Any:
     return dtype(value) if isinstance(dtype, type) else dtype.type(value)
 
 
-def _decoded(value: Any, node: Node) -> Any:
+def _decoded(entry: dict[str, Any], node: Node) -> Any:
+    value = entry["value"]
     if isinstance(value, dict) or value is None:
         return None  # summarised: the numbers are not in the document
     if not isinstance(value, list):
-        return _number(value, node.dtype)
-    return np.array(value, dtype=np.dtype(node.dtype)).reshape(node.shape)
+        number = _number(value, node.dtype)
+        return np.array(number) if entry.get("array") else number
+    return in_memory_order(np.array(value, dtype=np.dtype(node.dtype)).reshape(node.shape), entry.get("order", "C"))
 
 
 def _gradient(entry: dict[str, Any], node: Node) -> Gradient | None:

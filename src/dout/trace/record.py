@@ -40,7 +40,7 @@ def record(target: Any, *inputs: Any, dout: Any = None, **keywords: Any) -> Trac
         if tracer.live:
             given = tracer.wrap(_ones(plain_deep(output)) if dout is None else dout, "dout")
             upstream = tracer.node_of(given) if isinstance(given, Traced) else None
-            target.backward(given)
+            target.backward(*(given if _takes_each(target.backward, given) else (given,)))
     if tracer.refused is not None:
         raise tracer.refused
     trace = finish(tracer, _name_of(target), ends=ends, outputs=plain_deep(output))
@@ -68,6 +68,17 @@ def _forward(
     arguments, keywords = _named_inputs(tracer, forward, inputs, keywords)
     entered = [tracer.node_of(a) if isinstance(a, Traced) else a for a in arguments]
     return entered, forward(*arguments, **keywords)
+
+
+def _takes_each(backward: Callable[..., Any], given: Any) -> bool:
+    """Whether a backward takes the upstream gradient of each output as an argument of its own: (dh_next, dc_next)."""
+    if not isinstance(given, tuple):
+        return False
+    try:
+        inspect.signature(backward).bind(*given)
+    except (TypeError, ValueError):
+        return False
+    return len(given) > 1
 
 
 def _ends(tracer: Tracer, output: Any) -> list[Node]:

@@ -35,6 +35,7 @@ class Tracer(Recorder):
         self.thread = get_ident()
         self.recording = True
         self.epoch = 0
+        self.refused: DoutError | None = None
         self.writer = Writer(self)
         self.sites: dict[tuple[CodeType, int], Where] = {}
         self.site_of: dict[int, source.Site] = {}
@@ -49,7 +50,6 @@ class Tracer(Recorder):
         self.calls: list[OpenCall] = []
         self.stack: list[OpenCall] = []
         self.events: dict[Event, None] = {}  # ordered, each once
-        self.refused: DoutError | None = None
         self.scalars: dict[tuple[Any, ...], Any] = {}  # plain numbers that entered, by name, identity and place
         self.known: dict[int, TracedArray] = {}  # bare arrays by identity
         self.roots: dict[int, list[TracedArray]] = {}  # bare arrays by the memory they lie in
@@ -76,16 +76,18 @@ class Tracer(Recorder):
         """Run a primitive on the real values and record it."""
         if not self.live:
             return primitive.apply([plain_deep(operand) for operand in operands], static)
-        nodes, values = [], []
+        first, nodes, values = None, [], []
         for operand in operands:
-            built = as_operand(self, operand)
-            nodes.append(self.node_of(built))
-            values.append(plain(built))
+            if type(operand) is np.ndarray:
+                operand = self._bare(operand)
+            operand = as_operand(self, operand)
+            first = operand if first is None else first
+            nodes.append(self.node_of(operand))
+            values.append(plain(operand))
         value = primitive.apply(values, static)
         node = self.record(primitive, tuple(nodes), static, value)
         if type(value) is not np.ndarray:
             return Traced(self, value, node) if not isinstance(value, np.generic) else TracedArray(self, value, node)
-        first = operands[0] if operands else None
         if value.base is not None and isinstance(first, TracedArray) and owner_of(value) is owner_of(first.value):
             return TracedArray(self, value, node, first, (primitive, tuple(nodes[1:]), static))
         return TracedArray(self, value, node)

@@ -21,7 +21,7 @@ def trace(target: Any, *inputs: Any, dout: Any = None, **keywords: Any) -> Trace
 
     A layer is any object with `forward(*inputs)` and `backward(dout)`: no base class, no registration. Its hand-written
     backward runs too, on `dout` (ones in the shape of the output by default), and both are in the graph; gradients that
-    it does not compute are derived. What runs is the user's own code, once, and the layer is left as that run leaves it.
+    it does not compute are derived. What runs is the user's own code, once, and the layer is left as that run left it.
 
     Raises what the user's code raises; `UnsupportedError` for a NumPy function that has no row yet, `EscapeError` where
     a value would leave the trace, `TargetError` for what is neither layer nor function.
@@ -90,15 +90,20 @@ def _value_and_grad(
     nodes = [found.get(entered[i]) for i in wanted]
     values = evaluate([end, *(node for node in nodes if node is not None)], given)
     gradients = tuple(
-        values[node] if node is not None else np.zeros_like(plain(inputs[i]), dtype=_float_of(plain(inputs[i])))[()]
-        for node, i in zip(nodes, wanted, strict=True)
+        _zeros(plain(inputs[i])) if node is None else _own(values[node]) for node, i in zip(nodes, wanted, strict=True)
     )
     return values[end], gradients if many else gradients[0]
 
 
-def _float_of(item: Any) -> Any:
-    """The dtype of a gradient: that of its input where that is a NumPy float."""
-    return item.dtype if isinstance(item, np.ndarray | np.generic) and item.dtype.kind in "fc" else np.dtype(float)
+def _zeros(item: Any) -> Any:
+    """The gradient of an input that the value does not depend on, in its dtype where that is a NumPy float."""
+    dtype = np.asarray(item).dtype
+    return np.zeros(np.shape(item), dtype if dtype.kind in "fc" else float)[()]
+
+
+def _own(gradient: Any) -> Any:
+    """A gradient in memory of its own: it may be a view of an input, of another gradient, or of one repeated number."""
+    return gradient.copy() if type(gradient) is np.ndarray else gradient
 
 
 def _apart(item: Any) -> Any:

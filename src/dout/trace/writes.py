@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -53,7 +54,10 @@ class Writer:
             return target
         value = plain(result)
         if not np.can_cast(value.dtype, target.dtype, "same_kind"):
-            primitive.forward(target.value, plain(other), out=target.value)  # NumPy's own error
+            assert primitive.python is not None
+            getattr(operator, f"i{primitive.python.__name__.strip('_')}")(
+                target.value, plain(other)
+            )  # NumPy's own error
         if value.shape != target.shape:
             np.broadcast_to(value, target.shape)  # NumPy's own error
             result = np.broadcast_to(result, target.shape)

@@ -1,0 +1,148 @@
+"""The layers of both volumes of "Deep Learning from Scratch", traced as their author wrote them.
+
+    python benchmarks/books.py PATH_TO/deep-learning-from-scratch PATH_TO/deep-learning-from-scratch-2
+
+Takes checkouts of the books' repositories (oreilly-japan/deep-learning-from-scratch and -2); nothing of them is part of
+dout. For each layer class it prints whether forward and hand-written backward trace, whether the replay is the same to
+the bit, whether every float input and parameter has a gradient, and what came out on the way. Goal: 38 of 38.
+"""
+
+import importlib
+import subprocess
+import sys
+import warnings
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import dout
+
+N, T, D, H, V = 3, 4, 5, 6, 7  # batch, time, input, hidden, vocabulary: all different
+
+
+def normal(*shape: int) -> np.ndarray:
+    """Random numbers, the same in every run."""
+    return np.random.default_rng(len(shape)).normal(size=shape)
+
+
+def labels(*shape: int, below: int = V) -> np.ndarray:
+    """Random class labels."""
+    return np.random.default_rng(7).integers(below, size=shape)
+
+
+def gates(n: int, d: int = D) -> tuple[np.ndarray, ...]:
+    """Wx, Wh and b of a recurrent layer with n gates."""
+    return normal(d, n * H), normal(H, n * H), normal(n * H)
+
+
+Case = tuple[Callable[[], tuple[Any, ...]], Callable[[], tuple[Any, ...]]]
+VOLUME_1: dict[str, dict[str, Case]] = {
+    "common.layers": {
+        "Relu": (lambda: (), lambda: (normal(N, D),)),
+        "Sigmoid": (lambda: (), lambda: (normal(N, D),)),
+        "Affine": (lambda: (normal(D, H), normal(H)), lambda: (normal(N, D),)),
+        "SoftmaxWithLoss": (lambda: (), lambda: (normal(N, V), labels(N))),
+        "Dropout": (lambda: (), lambda: (normal(N, D),)),
+        "BatchNormalization": (lambda: (np.ones(D), np.zeros(D)), lambda: (normal(N, D),)),
+        "Convolution": (lambda: (normal(2, 3, 3, 3), normal(2), 1, 1), lambda: (normal(N, 3, 5, 6),)),
+        "Pooling": (lambda: (2, 2, 2), lambda: (normal(N, 2, 4, 6),)),
+    },
+    "ch05.layer_naive": {
+        "MulLayer": (lambda: (), lambda: (100, 2)),
+        "AddLayer": (lambda: (), lambda: (200, 450)),
+    },
+}
+VOLUME_2: dict[str, dict[str, Case]] = {
+    "common.layers": {
+        "MatMul": (lambda: (normal(D, H),), lambda: (normal(N, D),)),
+        "Affine": (lambda: (normal(D, H), normal(H)), lambda: (normal(N, D),)),
+        "Softmax": (lambda: (), lambda: (normal(N, V),)),
+        "SoftmaxWithLoss": (lambda: (), lambda: (normal(N, V), labels(N))),
+        "Sigmoid": (lambda: (), lambda: (normal(N, D),)),
+        "SigmoidWithLoss": (lambda: (), lambda: (normal(N), labels(N, below=2))),
+        "Dropout": (lambda: (), lambda: (normal(N, D),)),
+        "Embedding": (lambda: (normal(V, D),), lambda: (labels(N),)),
+    },
+    "common.time_layers": {
+        "RNN": (lambda: gates(1), lambda: (normal(N, D), normal(N, H))),
+        "TimeRNN": (lambda: gates(1), lambda: (normal(N, T, D),)),
+        "LSTM": (lambda: gates(4), lambda: (normal(N, D), normal(N, H), normal(N, H))),
+        "TimeLSTM": (lambda: gates(4), lambda: (normal(N, T, D),)),
+        "TimeEmbedding": (lambda: (normal(V, D),), lambda: (labels(N, T),)),
+        "TimeAffine": (lambda: (normal(D, V), normal(V)), lambda: (normal(N, T, D),)),
+        "TimeSoftmaxWithLoss": (lambda: (), lambda: (normal(N, T, V), labels(N, T))),
+        "TimeDropout": (lambda: (), lambda: (normal(N, T, D),)),
+        "TimeBiLSTM": (lambda: (*gates(4), *gates(4)), lambda: (normal(N, T, D),)),
+        "TimeSigmoidWithLoss": (lambda: (), lambda: (normal(N, T), labels(N, T, below=2))),
+        "GRU": (lambda: gates(3), lambda: (normal(N, D), normal(N, H))),
+        "TimeGRU": (lambda: gates(3), lambda: (normal(N, T, D),)),
+        "Simple_TimeSoftmaxWithLoss": (lambda: (), lambda: (normal(N, T, V), labels(N, T))),
+        "Simple_TimeAffine": (lambda: (normal(D, V), normal(V)), lambda: (normal(N, T, D),)),
+    },
+    "ch04.negative_sampling_layer": {
+        "EmbeddingDot": (lambda: (normal(V, D),), lambda: (normal(N, D), labels(N))),
+        "NegativeSamplingLoss": (
+            lambda: (normal(V, D), list(range(V)) * 3, 0.75, 2),
+            lambda: (normal(N, D), labels(N)),
+        ),
+    },
+    "ch08.attention_layer": {
+        "WeightSum": (lambda: (), lambda: (normal(N, T, H), np.abs(normal(N, T)))),
+        "AttentionWeight": (lambda: (), lambda: (normal(N, T, H), normal(N, H))),
+        "Attention": (lambda: (), lambda: (normal(N, T, H), normal(N, H))),
+        "TimeAttention": (lambda: (), lambda: (normal(N, T, H), normal(N, 2, H))),
+    },
+}
+
+
+def verdict(layer: Any, inputs: tuple[Any, ...]) -> tuple[bool, str]:
+    """Whether a layer traces as it should, and what is to be said."""
+    try:
+        trace = dout.trace(layer, *inputs)
+    except Exception as error:
+        return False, f"{type(error).__name__}: {error}"
+    kinds = Counter(event.kind for event in trace.events)
+    lost = [kind for kind in ("orphan", "escape", "replay", "alias", "specialised") if kinds[kind]]
+    floats = [
+        v for v in trace.values if v.name in trace.graph.inputs and v.uses and np.issubdtype(v.dtype, np.floating)
+    ]
+    blank = [v.name for v in floats if v.gradient is None and v.name != "dout" and v.node not in trace.backward]
+    wrong = [v.name for v in trace.values if v.gradient is not None and v.gradient.expected is not None]
+    said = [f"{len(trace.graph.nodes)} nodes", *lost]
+    said += [f"no gradient of {', '.join(map(str, blank))}"] if blank else []
+    said += [f"differs: {', '.join(map(str, wrong))}"] if wrong else []
+    said += [event.message for event in trace.events if event.kind == "write"]
+    return not lost and not blank, "; ".join(said)
+
+
+def run(checkout: Path) -> None:
+    """Trace every layer of one checkout and print its part of the table."""
+    sys.path[:0] = [str(checkout), *(str(folder) for folder in sorted(checkout.glob("ch0*")))]
+    warnings.simplefilter("ignore")
+    table = VOLUME_2 if (checkout / "common" / "time_layers.py").exists() else VOLUME_1
+    for module, cases in table.items():
+        for name, (build, inputs) in cases.items():
+            np.random.seed(0)  # the books draw from the global generator
+            cls = getattr(importlib.import_module(module), name)
+            good, said = verdict(cls(*build()), inputs())
+            print(f"{'ok  ' if good else 'FAIL'}  {module + '.' + name:50}{said}", flush=True)
+
+
+def main() -> None:
+    """Each checkout in a process of its own, for both call their package `common`."""
+    if sys.argv[1:2] == ["--one"]:
+        run(Path(sys.argv[2]).resolve())
+        return
+    lines = []
+    for checkout in sys.argv[1:]:
+        command = [sys.executable, __file__, "--one", checkout]
+        lines += subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()
+    print("\n".join(lines))
+    print(f"{sum(line.startswith('ok') for line in lines)} of {len(lines)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,91 @@
+"""Scene → places: each level becomes blocks and links, and open layers are laid out alone and placed as one block."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Protocol
+
+from dout.draw.layout import Block, Layout, Link, Spacing, lay_out
+from dout.draw.scene import Item, Label, Level, Stem
+
+
+class Measure(Protocol):
+    """What a backend says about sizes, in its own units."""
+
+    spacing: Spacing
+
+    def block(self, item: Item, inside: Arranged | None) -> Block:
+        """The room that an item and its stems take."""
+
+    def branch(self, label: Label) -> Block:
+        """The room that the label on a branch takes, if there is one."""
+
+    def exit(self, stem: Stem) -> Block:
+        """The room that a gate takes, so that there is enough for the stem that goes on from it outside."""
+
+
+@dataclass(frozen=True, eq=False)
+class Arranged:
+    """A level with its layout. The blocks are its items, then the lanes of branches, by the index of their edge."""
+
+    level: Level
+    blocks: tuple[Block, ...]
+    layout: Layout
+    inside: Mapping[int, Arranged]
+    branches: Mapping[int, int]
+    links: tuple[Link, ...]
+
+    def gates(self, kind: str) -> list[int]:
+        """The gates of an open layer: "entry" in the order of its ports, "exit" in that of its stems."""
+        return [i for i, item in enumerate(self.level.items) if item.kind == kind]
+
+
+def arrange(level: Level, measure: Measure, outside: Sequence[Stem] = ()) -> Arranged:
+    """Lay out a level, from the inside of its open layers outwards; `outside` are the stems that go on from its exits.
+
+    What has several uses cannot always stand where each of them wants it. So where the edges into an item would not
+    come in the order of its arguments, they get lanes of their own, in a column before it.
+    """
+    inside = {
+        i: arrange(item.inside, measure, item.stems) for i, item in enumerate(level.items) if item.inside is not None
+    }
+    exits = iter(outside)
+    blocks = [
+        measure.exit(next(exits)) if item.kind == "exit" else measure.block(item, inside.get(i))
+        for i, item in enumerate(level.items)
+    ]
+    placed = _placed(level, measure, blocks, inside, frozenset())
+    disordered = _disordered(placed)
+    return _placed(level, measure, blocks, inside, disordered) if disordered else placed
+
+
+def _placed(
+    level: Level, measure: Measure, items: Sequence[Block], inside: Mapping[int, Arranged], lanes: frozenset[int]
+) -> Arranged:
+    """Lay out with a lane for every label on a branch, and for every edge into the items of `lanes`."""
+    blocks = list(items)
+    links: list[Link] = []
+    branches: dict[int, int] = {}
+    for i, edge in enumerate(level.edges):
+        source, out = edge.source, edge.stem
+        if edge.label or edge.target in lanes:
+            branches[i] = len(blocks)
+            blocks.append(measure.branch(edge.label))
+            links.append(Link(source, out, branches[i], 0))
+            source, out = branches[i], 0
+        links.append(Link(source, out, edge.target, edge.port))
+    return Arranged(level, tuple(blocks), lay_out(blocks, links, measure.spacing), inside, branches, tuple(links))
+
+
+def _disordered(arranged: Arranged) -> frozenset[int]:
+    """The items whose edges do not come in from top to bottom as their arguments stand."""
+    arriving: dict[int, list[tuple[int, float]]] = {}
+    for link, route in zip(arranged.links, arranged.layout.routes, strict=True):
+        arriving.setdefault(link.target, []).append((link.port, route.lines[-2]))
+    return frozenset(
+        target
+        for target, ends in arriving.items()
+        if len(ends) > 1 and any(a[1] > b[1] for a, b in pairwise(sorted(ends)))
+    )

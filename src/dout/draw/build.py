@@ -1,0 +1,206 @@
+"""Trace → Scene: the finished items and edges, with what is written on them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from dout.draw.drafts import Draft, Plan, Strand, Wire
+from dout.draw.gradients import EdgeGradients, describe
+from dout.draw.scene import Edge, Item, Label, Level, Row, Scene, Stem
+from dout.draw.shown import format_number, show, show_value
+from dout.draw.text import clean, shorten
+from dout.draw.wiring import Wiring
+from dout.graph import CONSTANT, Node
+from dout.trace.model import Gradient, Trace
+
+_OPERATOR_ROOM = 8  # columns for an operator's symbol
+
+
+def build_scene(trace: Trace, open: str | Collection[str] = "auto", *, table: bool = False) -> Scene:
+    """Return what a picture of the forward part of `trace` holds, and where wanted the same as rows of a table.
+
+    `open` says which layers show their inside.
+    """
+    return _Builder(Wiring(trace, open)).scene(table)
+
+
+class _Builder:
+    def __init__(self, wiring: Wiring) -> None:
+        self._wiring = wiring
+        self._trace = wiring.trace
+        self._gradients = EdgeGradients(wiring)
+        self._wrong: dict[int, tuple[str, Gradient]] = {}
+        self._output_names = {node: name for name, node in wiring.trace.graph.outputs.items()}
+
+    def scene(self, table: bool) -> Scene:
+        level = self._level(self._wiring.root)
+        found = sorted(self._rows(self._wiring.root), key=lambda pair: pair[0]) if table else []
+        rows = tuple(row for _, row in found)
+        first = self._gradients.first
+        wrong = sorted(self._wrong.values(), key=lambda said: said[1] is not first)
+        texts = tuple(f"{text}{', the first wrong edge' if g is first else ''}" for text, g in wrong)
+        events = tuple(clean(str(event)) for event in self._trace.events)
+        return Scene(shorten(self._trace.target, 80), level, rows, texts, events)
+
+    # --- items and edges ----------------------------------------------------------------------------------------------
+
+    def _level(self, plan: Plan) -> Level:
+        place = {id(draft): i for i, draft in enumerate(plan.items)}
+        items = tuple(self._item(draft) for draft in plan.items)
+        edges = []
+        for wire, strands in plan.leaving.items():
+            for s in strands:
+                label = self._branch(s) if len(strands) > 1 else Label()
+                edges.append(
+                    Edge(place[id(s.source)], s.stem, place[id(s.target)], s.port, label, self._is_thick(wire[0]))
+                )
+        return Level(items, tuple(edges))
+
+    def _item(self, draft: Draft) -> Item:
+        stems = tuple(self._stem(draft, wire) for wire in draft.stems)
+        constants = [self._constant(node) for node in draft.constants]
+        text = caption = ""
+        if draft.kind == "operator":
+            assert draft.node is not None
+            row = draft.node.primitive
+            text = shorten(row.symbol or row.name, _OPERATOR_ROOM)
+            caption = shorten(draft.call.name) if draft.call is not None else ""
+            constants += _static(draft.node)
+        elif draft.kind in ("layer", "open"):
+            assert draft.call is not None
+            text = shorten(draft.call.cls)
+            caption = shorten(draft.call.name) if draft.call.name != draft.call.cls else ""
+        elif draft.kind == "input":
+            text = shorten(self._name(draft.node))
+        inside = None if draft.inside is None else self._level(draft.inside)
+        return Item(draft.kind, text, draft.ports, stems, caption, tuple(constants), self._hover(draft), inside)
+
+    def _stem(self, draft: Draft, wire: Wire) -> Stem:
+        plan = draft.level
+        strands = plan.leaving.get(wire, [])
+        value = self._trace.by_node.get(wire[0])
+        name = self._name(wire[0])
+        is_gate = draft.kind == "entry"
+        leaves_only = len(strands) == 1 and strands[0].target.kind == "exit"
+        label = Label()
+        if not leaves_only and not (is_gate and len(strands) < 2):
+            gradient = self._gradients.on_stem(plan, wire)
+            self._note(gradient, f"gradient of {name or 'a value'}")
+            mark = self._gradients.mark(gradient, self._gradients.parts(plan, wire) if len(strands) > 1 else ())
+            shown = None if is_gate or value is None else show_value(value)
+            label = Label(shown, mark, describe(value, clean(name)))
+        end = "result" if wire in self._wiring.results and not strands else "dot" if len(strands) > 1 else "edge"
+        result = shorten(name or self._output_names.get(wire[0], "")) if end == "result" else ""
+        if result and draft.kind == "input" and result == shorten(self._name(draft.node)):
+            result = ""  # an input that is also the result is named once
+        return Stem(label, end, result, self._is_thick(wire[0]))  # type: ignore[arg-type]  # a literal through a name
+
+    def _branch(self, strand: Strand) -> Label:
+        gradient = self._gradients.on_strand(strand)
+        name = shorten(self._name(strand.wire[0])) or "a value"
+        where = self._title(strand.target)
+        self._note(gradient, f"gradient of {name}" + (f" in {where}" if where else ""))
+        if gradient is None:
+            return Label()
+        full = f"gradient of this use of {name}: {show(gradient.value).full}"
+        return Label(None, self._gradients.mark(gradient), full)
+
+    def _note(self, gradient: Gradient | None, of: str) -> None:
+        """Keep what is to be said below the picture about a wrong gradient; once, also where two labels show it."""
+        if gradient is not None and gradient.expected is not None:
+            got, right = show(gradient.value, gradient=True), show(gradient.expected, gradient=True)
+            self._wrong.setdefault(id(gradient), (f"{shorten(of, 60)} is {got.text}, right: {right.text}", gradient))
+
+    # --- words --------------------------------------------------------------------------------------------------------
+
+    def _name(self, node: Node | None) -> str:
+        value = self._trace.by_node.get(node) if node is not None else None
+        return (value.name if value is not None else None) or ""
+
+    def _title(self, draft: Draft) -> str:
+        """How to speak of an item in a line of text: "× mul_tax", "Relu relu_layer"."""
+        if draft.kind == "exit" or draft.kind == "entry":
+            return ""
+        if draft.node is not None and draft.kind == "operator":
+            symbol = draft.node.primitive.symbol or draft.node.primitive.name
+            return shorten(symbol + (f" {draft.call.name}" if draft.call is not None else ""), 32)
+        if draft.call is not None:
+            same = draft.call.name == draft.call.cls
+            return shorten(draft.call.cls if same else f"{draft.call.cls} {draft.call.name}", 32)
+        return "input"
+
+    def _hover(self, draft: Draft) -> str:
+        """What a node is, for a screen reader: "multiply, inputs 650 and 1.1, output 715, gradient 1"."""
+        by_node = self._trace.by_node
+        if draft.kind not in ("operator", "layer", "open"):
+            return ""
+        if draft.node is not None:
+            words, given = [draft.node.primitive.name.replace("_", " ")], draft.node.inputs
+        else:
+            assert draft.call is not None
+            words, given = [f"layer {shorten(draft.call.cls)}"], draft.call.inputs
+        if draft.call is not None and draft.call.name != words[0]:
+            words[0] += f" {shorten(draft.call.name)}"
+        inputs = [show_value(by_node[n]).text for n in given if n in by_node]
+        if inputs:
+            words.append(
+                f"input{'s' if len(inputs) > 1 else ''} {' and '.join(inputs[:8])}{' …' if inputs[8:] else ''}"
+            )
+        for wire in draft.stems:
+            value = by_node.get(wire[0])
+            if value is not None:
+                words.append(f"output {show_value(value).text}")
+                if value.gradient is not None:
+                    words.append(f"gradient {show(value.gradient.value).text}")
+        where = draft.node.where if draft.node is not None else draft.call.where if draft.call is not None else None
+        return clean(", ".join(words)) + (f"\n{clean(str(where))}" if where is not None else "")
+
+    def _constant(self, node: Node) -> str:
+        value = self._trace.by_node.get(node)
+        data = value.data if value is not None else node.static.get("value")
+        return shorten(show(data).text, 18)
+
+    def _is_thick(self, node: Node) -> bool:
+        value = self._trace.by_node.get(node)
+        return value is not None and bool(value.shape or getattr(value.data, "shape", ()))
+
+    # --- the table ----------------------------------------------------------------------------------------------------
+
+    def _rows(self, plan: Plan) -> list[tuple[float, Row]]:
+        """Every value with its place in the order of the run."""
+        rows = []
+        for draft in plan.items:
+            if draft.kind in ("operator", "layer", "input"):
+                rows += [(draft.when, self._row(draft, wire)) for wire in draft.stems]
+            if draft.inside is not None:
+                rows += self._rows(draft.inside)
+        return rows
+
+    def _row(self, draft: Draft, wire: Wire) -> Row:
+        value = self._trace.by_node.get(wire[0])
+        mark = self._gradients.mark(self._gradients.on_stem(draft.level, wire))
+        shown = show_value(value) if value is not None else None
+        name = self._name(wire[0]) or self._output_names.get(wire[0], "")
+        users = tuple(dict.fromkeys(self._users(draft.level, wire)))
+        return Row(shorten(name), Label(shown, mark), self._title(draft), users)
+
+    def _users(self, plan: Plan, wire: Wire) -> list[str]:
+        found = []
+        for strand in plan.leaving.get(wire, []):
+            if strand.target.kind == "exit" and plan.parent is not None:
+                found += self._users(plan.parent, strand.wire)
+            else:
+                found.append(self._title(strand.target))
+        return found
+
+
+def _static(node: Node) -> list[str]:
+    """The static parameters short enough to stand below an operator: "axis=0"."""
+    words = []
+    for name, value in node.static.items():
+        if name in ("axis", "shape", "axes", "n", "decimals") and node.primitive is not CONSTANT:
+            if isinstance(value, int) and not isinstance(value, bool):
+                words.append(f"{name}={format_number(value)}")
+            elif isinstance(value, tuple) and len(value) <= 4 and all(isinstance(v, int) for v in value):
+                words.append(f"{name}={value}" if name != "shape" else f"{value}")
+    return words

@@ -1,0 +1,182 @@
+"""Which gradient stands on which edge, and how the gradients of several uses add up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from dout.draw.drafts import Draft, Plan, Strand, Wire
+from dout.draw.scene import Mark
+from dout.draw.shown import DIGITS, format_number, show, show_value
+from dout.draw.wiring import Wiring
+from dout.graph import NUMPY_VALUES
+from dout.trace.model import Gradient, Value
+
+_MOST_TERMS = 4  # a longer sum says how many terms it has
+
+
+class EdgeGradients:
+    """The gradient on every stem and every strand of a wiring."""
+
+    def __init__(self, wiring: Wiring) -> None:
+        self._wiring = wiring
+        self._by_node = wiring.trace.by_node
+        self._stems: dict[tuple[int, Wire], Gradient | None] = {}
+        self.first = self._first_wrong()
+
+    def on_strand(self, strand: Strand) -> Gradient | None:
+        """The gradient of one use. At the border of an open layer, what the edges beyond the gate carry."""
+        if strand.use is not None:
+            return strand.use.gradient
+        if strand.target.kind == "exit" and strand.target.level.parent is not None:
+            return self.on_stem(strand.target.level.parent, strand.wire)
+        if strand.target.inside is not None:
+            return self.on_stem(strand.target.inside, strand.wire)
+        return None
+
+    def on_stem(self, plan: Plan, wire: Wire) -> Gradient | None:
+        """The gradient of a value as it leaves its item on this level: over all the uses that lead on from there."""
+        key = id(plan), wire
+        if key not in self._stems:
+            self._stems[key] = self._sum(plan, wire)
+        return self._stems[key]
+
+    def _sum(self, plan: Plan, wire: Wire) -> Gradient | None:
+        value = self._by_node.get(wire[0])
+        whole = value.gradient if value is not None else None
+        strands = plan.leaving.get(wire, [])
+        parts = [self.on_strand(s) for s in strands]
+        if not strands:
+            return whole if wire in self._wiring.results else None
+        is_whole = wire[1] is None and _leads_all(plan, wire)
+        if len(parts) == 1:
+            return _more_telling(parts[0], whole) if is_whole else parts[0]
+        return whole if is_whole else _added(parts)
+
+    def mark(self, gradient: Gradient | None, parts: Sequence[Gradient | None] = ()) -> Mark | None:
+        """Make a gradient ready for the eye; with the gradients of its uses, it says how they add up."""
+        if gradient is None:
+            return None
+        right = None if gradient.expected is None else show(gradient.expected, gradient=True)
+        total = gradient.value if gradient.expected is None else gradient.expected
+        sums = _equation([p.value for p in parts if p is not None], total) if parts and all(parts) else ""
+        shown = show(gradient.value, gradient=True)
+        return Mark(shown, gradient.source, right, sums, first=gradient is self.first)
+
+    def parts(self, plan: Plan, wire: Wire) -> list[Gradient | None]:
+        """The gradients of a value's uses on this level, or none where undrawn uses would be missing from the sum."""
+        if wire[0] in self._wiring.hidden:
+            return []
+        return [self.on_strand(s) for s in plan.leaving.get(wire, [])]
+
+    def _first_wrong(self) -> Gradient | None:
+        """The wrong gradient on a drawn edge that the backward pass meets first."""
+        drafts: list[Draft] = []
+        plans = [self._wiring.root]
+        for plan in plans:
+            drafts += plan.items
+            plans += [draft.inside for draft in plan.items if draft.inside is not None]
+        arriving: dict[int, list[Strand]] = {}
+        for plan in plans:
+            for strands in plan.leaving.values():
+                for strand in strands:
+                    arriving.setdefault(id(strand.target), []).append(strand)
+        for draft in sorted(drafts, key=lambda d: -d.when):
+            leaving = [self.on_stem(draft.level, wire) for wire in draft.stems if draft.kind != "entry"]
+            entering = [self.on_strand(s) for s in arriving.get(id(draft), [])]
+            for gradient in leaving + entering:
+                if gradient is not None and gradient.expected is not None:
+                    return gradient
+        return None
+
+
+def _leads_all(plan: Plan, wire: Wire) -> bool:
+    """Whether every drawn use of a value is reached from this level: none is hidden behind a gate it came through."""
+    draft = plan.sources[wire][0]
+    while draft.inside is not None:
+        inside = draft.inside
+        if len(inside.leaving.get(wire, [])) != 1:
+            return False
+        draft = inside.sources[wire][0]
+    return draft.kind != "entry"
+
+
+def _more_telling(edge: Gradient | None, value: Gradient | None) -> Gradient | None:
+    """Of the two gradients that one edge has where a value is used once: the wrong one, then the user's."""
+    for gradient in (edge, value):
+        if gradient is not None and gradient.expected is not None:
+            return gradient
+    if edge is not None and value is not None:
+        return value if edge.source == "dout" else edge
+    return edge or value
+
+
+def _added(parts: Sequence[Gradient | None]) -> Gradient | None:
+    found = [p for p in parts if p is not None]
+    if not found or len(found) < len(parts):
+        return None
+    try:
+        total, expected = found[0].value, found[0].value if found[0].expected is None else found[0].expected
+        for part in found[1:]:
+            total = total + part.value
+            expected = expected + (part.value if part.expected is None else part.expected)
+    except Exception:  # gradients of shapes that do not add: there is no sum to show
+        return None
+    wrong = any(p.expected is not None for p in found)
+    source = "user" if all(p.source == "user" for p in found) else "dout"
+    return Gradient(total, source, expected if wrong else None)  # type: ignore[arg-type]  # a literal through a name
+
+
+def _equation(parts: Sequence[Any], total: Any) -> str:
+    """Return "1.1 + 0.4 =" (or ≈ where the shown digits do not add up), if the numbers do add up to the total."""
+    numbers = [*parts, total]
+    if len(parts) < 2:
+        return ""
+    if any(np.ndim(n) != 0 for n in numbers):
+        return f"sum of {len(parts)} =" if _arrays_add_up(parts, total) else ""
+    plain = [n.item() if isinstance(n, NUMPY_VALUES) else n for n in numbers]
+    if not all(isinstance(n, int | float) for n in plain):
+        return ""
+    try:
+        gap, scale = abs(sum(plain[:-1]) - plain[-1]), max(abs(n) for n in plain)
+        if not gap <= 1e-6 * scale:
+            return ""
+    except OverflowError:
+        return ""
+    if len(parts) > _MOST_TERMS:
+        return f"sum of {len(parts)} ="
+    texts = [format_number(n, DIGITS) for n in plain]
+    terms = texts[0] + "".join(f" − {t[1:]}" if t.startswith("−") else f" + {t}" for t in texts[1:-1])
+    return f"{terms} {'=' if _adds_up(texts) else '≈'}"
+
+
+def _arrays_add_up(parts: Sequence[Any], total: Any) -> bool:
+    try:
+        with np.errstate(all="ignore"):
+            return bool(np.allclose(sum(parts[1:], parts[0]), total, rtol=1e-6, equal_nan=True))
+    except Exception:  # gradients of shapes that do not add
+        return False
+
+
+def _adds_up(texts: Sequence[str]) -> bool:
+    from decimal import Decimal
+
+    *terms, total = (Decimal(t.replace("−", "-")) for t in texts)
+    return sum(terms) == total
+
+
+def describe(value: Value | None, name: str) -> str:
+    """Say a value and its gradient with every digit, for the pointer that rests on it and for a screen reader."""
+    if value is None:
+        return name
+    full = show_value(value).full
+    parts = [f"{name} = {full}" if name else full]
+    gradient = value.gradient
+    if gradient is not None:
+        derived = " (derived by dout)" if gradient.source == "dout" else ""
+        parts.append(f"gradient {show(gradient.value).full}{derived}")
+        if gradient.expected is not None:
+            parts.append(f"wrong: the right gradient is {show(gradient.expected).full}")
+    return "\n".join(parts)

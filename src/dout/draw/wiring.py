@@ -1,0 +1,241 @@
+"""Trace → levels with items and edges: which value goes where, and through which gates of open layers."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from dout.draw.drafts import Draft, Plan, Strand, Wire
+from dout.draw.select import Selection, is_made, select
+from dout.graph import CONSTANT, Node
+from dout.trace.model import LayerCall, Trace, Use
+
+
+@dataclass(frozen=True)
+class _Want:
+    """A port that waits for its value."""
+
+    wire: Wire
+    target: Draft
+    port: int
+    use: Use | None
+
+
+class Wiring:
+    """Every item and edge of a trace, each on its level.
+
+    `root` is the whole picture; `results` the values that end it; `hidden` the values that a closed layer also uses
+    without having been given them, so that the gradients on their drawn edges need not add up.
+    """
+
+    def __init__(self, trace: Trace, open: str | Collection[str] = "auto") -> None:
+        self.trace = trace
+        self.selection: Selection = select(trace, open)
+        self.root = Plan()
+        self.results: set[Wire] = set()
+        self.hidden: set[Node] = set()
+        self._when = {node: float(i) for i, node in enumerate(self.selection.nodes)}
+        self._order = {call: i for i, call in enumerate(trace.calls)}
+        self._uses = {(u.node, u.argument): u for v in trace.values for u in v.uses if u.node is not None}
+        self._plans: dict[LayerCall, Plan] = {}
+        self._layers: dict[LayerCall, Draft] = {}
+        self._makers: dict[Wire, Draft] = {}
+        self._wants: list[_Want] = []
+        self._handed_on = self._find_handed_on()
+        self._add_items()
+        self._place_inputs()
+        for want in self._wants:
+            self._join(want.wire, want.target, want.port, want.use)
+        self._add_results()
+
+    # --- items --------------------------------------------------------------------------------------------------------
+
+    def _add_items(self) -> None:
+        for opened in sorted(self.selection.open, key=_depth):
+            self._open(opened)
+        for node in self.selection.nodes:
+            if is_made(node, self.trace):
+                call = self.trace.call_of.get(node)
+                closed = self.selection.closed_around(call)
+                if closed is None:
+                    self._add_operator(node, call)
+                else:
+                    self._add_layer(closed)
+        for each in self.selection.calls:
+            closed = self.selection.closed_around(each)
+            if closed is not None:
+                self._add_layer(closed)
+
+    def _plan_of(self, call: LayerCall | None) -> Plan:
+        """The level that a call is drawn on or in: inside the innermost open layer."""
+        while call is not None and call not in self._plans:
+            call = call.parent
+        return self.root if call is None else self._plans[call]
+
+    def _open(self, call: LayerCall) -> None:
+        """Add the box of an open layer, and through its border the values that it was given, in order."""
+        outside = self._plan_of(call.parent)
+        when = max(self._when[n] for n in self.selection.members[call])
+        box = outside.add(Draft("open", outside, when, call=call))
+        inside = box.inside = self._plans[call] = Plan(call, outside, box)
+        for argument, node in enumerate(call.inputs):
+            wire: Wire = (node, None)
+            if node.primitive is not CONSTANT and wire not in inside.sources:
+                self._wants.append(_Want(self._given(node, call), box, box.port(), self._argument(call, argument)))
+                inside.sources[wire] = inside.add(Draft("entry", inside, -1.0, node, stems=[wire])), 0
+
+    def _add_operator(self, node: Node, call: LayerCall | None) -> None:
+        plan = self._plan_of(call)
+        draft = plan.add(Draft("operator", plan, self._when[node], node))
+        self._makers[node, None] = draft
+        plan.sources[node, None] = draft, draft.stem((node, None))
+        for argument, given in enumerate(node.inputs):
+            self._take(draft, (given, None), self._uses.get((node, argument)))
+
+    def _add_layer(self, call: LayerCall) -> None:
+        """Add a closed layer, once: as a circle if one operator is all there is in it."""
+        if call in self._layers:
+            return
+        members = self.selection.members.get(call, ())
+        order = _as_operator(call, members)
+        when = max((self._when.get(n, 0.0) for n in members or call.outputs), default=0.0)
+        plan = self._plan_of(call.parent)
+        kind, node = ("layer", None) if order is None else ("operator", members[0])
+        draft = plan.add(Draft(kind, plan, when, node, call))  # type: ignore[arg-type]  # a literal through a tuple
+        self._layers[call] = draft
+        self._makers |= {(n, None): draft for n in members}
+        for output in call.outputs:
+            wire: Wire = (output, None if output in members else call)
+            self._makers[wire] = draft
+            plan.sources[wire] = draft, draft.stem(wire)
+        for argument in range(len(call.inputs)) if order is None else order:
+            self._take(draft, self._given(call.inputs[argument], call), self._argument(call, argument))
+        if node is not None:
+            draft.constants += [n for n in node.inputs if n.primitive is CONSTANT and n not in draft.constants]
+        self._take_from_around(draft, members, {*members, *call.inputs})
+
+    def _take_from_around(self, draft: Draft, members: Sequence[Node], known: set[Node]) -> None:
+        """Give a closed layer a port for each value that it takes from around it. Its own state stays inside."""
+        for given in (given for node in members for given in node.inputs):
+            if given not in known and given.primitive is not CONSTANT:
+                known.add(given)
+                if is_made(given, self.trace):
+                    self._take(draft, (given, None), None)
+                self.hidden.add(given)
+
+    def _take(self, draft: Draft, wire: Wire, use: Use | None) -> None:
+        if wire[0].primitive is CONSTANT:
+            draft.constants.append(wire[0])
+        else:
+            self._wants.append(_Want(wire, draft, draft.port(), use))
+
+    def _argument(self, call: LayerCall, argument: int) -> Use | None:
+        uses = self.trace.arguments.get(call, ())
+        return next((u for u in uses if u.argument == argument), None)
+
+    # --- values that a layer returns as it got them -------------------------------------------------------------------
+
+    def _find_handed_on(self) -> dict[Node, list[LayerCall]]:
+        found: dict[Node, list[LayerCall]] = {}
+        for call in self.selection.calls:
+            if self.selection.closed_around(call) is call:
+                inside = set(self.selection.members.get(call, ()))
+                for output in call.outputs:
+                    if output not in inside:
+                        found.setdefault(output, []).append(call)
+        return found
+
+    def _given(self, node: Node, call: LayerCall) -> Wire:
+        """The value as this call got it: from the latest earlier layer that handed it on."""
+        before = self._order.get(call, 0)
+        earlier = [c for c in self._handed_on.get(node, ()) if self._order.get(c, 0) < before]
+        return node, earlier[-1] if earlier else None
+
+    # --- edges --------------------------------------------------------------------------------------------------------
+
+    def _place_inputs(self) -> None:
+        """Put each value that comes from outside on the innermost level that holds all its uses."""
+        levels: dict[Node, Plan] = {}
+        for want in self._wants:
+            node, handed_on = want.wire
+            if handed_on is None and (node, None) not in self._makers:
+                level = next((p.parent for p in [*want.target.level.outward()][::-1] if _enters(p, node)), None)
+                level = level or want.target.level
+                levels[node] = _shared(levels[node], level) if node in levels else level
+        for node, level in levels.items():
+            self._add_input(node, level)
+
+    def _add_input(self, node: Node, level: Plan) -> None:
+        draft = level.add(Draft("input", level, self._when.get(node, -1.0), node))
+        self._makers[node, None] = draft
+        level.sources[node, None] = draft, draft.stem((node, None))
+
+    def _join(self, wire: Wire, target: Draft, port: int, use: Use | None) -> None:
+        plan = target.level
+        source, stem = self._source(wire, plan)
+        plan.leaving.setdefault(wire, []).append(Strand(wire, source, stem, target, port, use))
+
+    def _source(self, wire: Wire, plan: Plan) -> tuple[Draft, int]:
+        """Where a value leaves from on this level; gates are made where it has to cross a border."""
+        if wire in plan.sources:
+            return plan.sources[wire]
+        home = self._makers[wire].level
+        if plan is home:
+            draft = self._makers[wire]
+            found = draft, draft.stem(wire)
+        elif any(p is plan for p in home.outward()):
+            inside = plan.child_towards(home)
+            assert inside.item is not None
+            self._join(wire, inside.add(Draft("exit", inside, -1.0, wire[0], ports=1)), 0, None)
+            found = inside.item, inside.item.stem(wire)
+        else:
+            assert plan.item is not None
+            self._join(wire, plan.item, plan.item.port(), None)
+            found = plan.add(Draft("entry", plan, -1.0, wire[0], stems=[wire])), 0
+        plan.sources[wire] = found
+        return found
+
+    def _add_results(self) -> None:
+        used = {want.wire for want in self._wants}
+        for node in self.selection.targets:
+            handed_on = self._handed_on.get(node)
+            wire: Wire = (node, handed_on[-1] if handed_on else None)
+            if wire in used:
+                continue
+            if wire not in self._makers:
+                self._add_input(node, self.root)
+            self._source(wire, self.root)
+            self.results.add(wire)
+
+
+def _depth(call: LayerCall) -> int:
+    depth = 0
+    while call.parent is not None:
+        call, depth = call.parent, depth + 1
+    return depth
+
+
+def _enters(plan: Plan, node: Node) -> bool:
+    return plan.call is not None and node in plan.call.inputs
+
+
+def _shared(one: Plan, other: Plan) -> Plan:
+    around = set(one.outward())
+    return next(plan for plan in other.outward() if plan in around)
+
+
+def _as_operator(call: LayerCall, members: Sequence[Node]) -> list[int] | None:
+    """In which order a layer that is one operator takes its arguments; None where it is more than that."""
+    if len(members) != 1 or call.outputs != (members[0],):
+        return None
+    waiting = [i for i, node in enumerate(call.inputs) if node.primitive is not CONSTANT]
+    order: list[int] = []
+    for given in members[0].inputs:
+        if given.primitive is CONSTANT:
+            continue
+        argument = next((i for i in waiting if call.inputs[i] is given), None)
+        if argument is None:
+            return None
+        waiting.remove(argument)
+        order.append(argument)
+    return None if waiting else order

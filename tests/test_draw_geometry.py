@@ -1,0 +1,212 @@
+"""Nothing in a picture overlaps, and arguments keep their order: checked on the display list of random graphs."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterator
+from itertools import combinations, pairwise
+
+import numpy as np
+import pytest
+from draw_traces import given, made, one_layer, random_trace, trace_of, user
+
+from dout.draw import to_svg
+from dout.draw.arrange import arrange
+from dout.draw.build import build_scene
+from dout.draw.coordinates import isotonic
+from dout.draw.display import Box, Circle, Path, Picture, Rect, Text
+from dout.draw.layout import Block, Link, Spacing, lay_out
+from dout.draw.paint import Sizes, paint
+from dout.trace.model import Trace
+
+INSIDE = {"symbol", "word", "title"}  # texts that stand in the shape they belong to
+NODES = {"operator", "layer"}
+TOLERANCE = 0.3
+
+
+def overlap(a: Box, b: Box) -> bool:
+    t = TOLERANCE
+    return a[0] < b[2] - t and b[0] < a[2] - t and a[1] < b[3] - t and b[1] < a[3] - t
+
+
+def within(a: Box, b: Box) -> bool:
+    t = TOLERANCE
+    return b[0] - t <= a[0] and b[1] - t <= a[1] and a[2] <= b[2] + t and a[3] <= b[3] + t
+
+
+def pieces(path: Path) -> Iterator[Box]:
+    """The straight pieces of a path, curves in forty, as thin boxes."""
+    x = y = px = py = 0.0
+    for command, points in path.commands:
+        if command == "C":
+            x1, y1, x2, y2, x3, y3 = points
+            for i in range(1, 41):
+                t = i / 40
+                a, b, c, d = (1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t * t * (1 - t), t**3
+                nx, ny = a * x + b * x1 + c * x2 + d * x3, a * y + b * y1 + c * y2 + d * y3
+                px, py = (x, y) if i == 1 else (px, py)
+                yield min(px, nx), min(py, ny), max(px, nx), max(py, ny)
+                px, py = nx, ny
+        elif command == "L":
+            yield min(x, points[0]), min(y, points[1]), max(x, points[0]), max(y, points[1])
+        x, y = points[-2:]
+
+
+def problems(picture: Picture) -> list[str]:
+    """Every overlap in a picture."""
+    texts = [s for s in picture.shapes if isinstance(s, Text) and s.style not in INSIDE]
+    cells = [s for s in picture.shapes if isinstance(s, Rect) and s.style.startswith("cell")]
+    nodes = [s for s in picture.shapes if isinstance(s, Circle | Rect) and s.style in NODES]
+    boxes = [s for s in picture.shapes if isinstance(s, Rect) and s.style == "open"]
+    edges = [s for s in picture.shapes if isinstance(s, Path) and s.style in ("edge", "thick", "quiet")]
+    inside = [s for s in picture.shapes if isinstance(s, Text) and s.style in INSIDE]
+    found = [f"text on text: {a} {b}" for a, b in combinations(texts, 2) if overlap(a.box, b.box)]
+    found += [f"node on node: {a} {b}" for a, b in combinations(nodes, 2) if overlap(a.box, b.box)]
+    labels = [*texts, *cells]
+    found += [f"label on node: {a} {b}" for a in labels for b in nodes if overlap(a.box, b.box)]
+    found += [
+        f"cell on text: {a} {b}"
+        for a in cells
+        for b in texts
+        if overlap(a.box, b.box) and not (b.style.endswith("cell") and within(b.box, a.box))
+    ]
+    found += [
+        f"{a} across the border of {b}"
+        for a in [*labels, *nodes]
+        for b in boxes
+        if overlap(a.box, b.box) and not within(a.box, b.box)
+    ]
+    found += [f"not in its shape: {a}" for a in inside if not any(within(a.box, b.box) for b in [*nodes, *boxes])]
+    runs = [(edge, list(pieces(edge))) for edge in edges]
+    solid = [(b, (b.box[0] + 1.5, b.box[1] + 1.5, b.box[2] - 1.5, b.box[3] - 1.5)) for b in nodes]
+    for edge, parts in runs:
+        around = edge.box
+        found += [
+            f"edge on label: {a}" for a in labels if overlap(a.box, around) and any(crosses(p, a.box) for p in parts)
+        ]
+        found += [
+            f"edge on node: {a} {edge}"
+            for a, box in solid
+            if crosses(box, around) and any(goes_into(p, a, box) for p in parts)
+        ]
+    page = (0.0, 0.0, picture.width, picture.height)
+    found += [f"outside the page: {s}" for s in picture.shapes if not within(s.box, page)]
+    return found
+
+
+def crosses(piece: Box, box: Box) -> bool:
+    return piece[0] < box[2] and box[0] < piece[2] and piece[1] < box[3] and box[1] < piece[3]
+
+
+def goes_into(piece: Box, node: Circle | Rect, box: Box) -> bool:
+    if isinstance(node, Circle):
+        x, y = (piece[0] + piece[2]) / 2, (piece[1] + piece[3]) / 2
+        ends = [(piece[0], y), (x, y), (piece[2], y)]
+        return any((px - node.x) ** 2 + (py - node.y) ** 2 < (node.radius - 1.5) ** 2 for px, py in ends)
+    corner = box[0] + node.radius  # an edge may end in the round of a corner
+    return crosses(piece, (corner, box[1], box[2] - node.radius, box[3]))
+
+
+@pytest.mark.parametrize("opened", ["none", "all", "auto"])
+def test_nothing_overlaps_in_a_hundred_random_graphs(opened: str) -> None:
+    for seed in range(100):
+        trace = random_trace(seed, 4 + seed % 30, reach=4 + seed % 9)
+        assert problems(paint(build_scene(trace, opened))) == [], seed
+
+
+def test_nothing_overlaps_where_edges_carry_arrays() -> None:
+    rng = np.random.default_rng(0)
+    for seed in range(20):
+        trace = with_arrays(random_trace(seed, 8, reach=5), rng)
+        for opened in ("none", "all"):
+            assert problems(paint(build_scene(trace, opened))) == [], seed
+
+
+def with_arrays(trace: Trace, rng: np.random.Generator) -> Trace:
+    """The same trace, its numbers replaced by arrays of many shapes."""
+    shapes = [(2,), (2, 2), (3, 4), (5, 6), (1,), (0, 3)]
+    array = lambda: rng.choice([0.0, 1.0, -0.25, 12345.67, np.nan], shapes[rng.integers(len(shapes))])  # noqa: E731
+    data = {value.node: array() for value in trace.values if value.made or not value.node.static}
+    edges = {
+        (use.node, use.argument): user(array(), array() if rng.random() < 0.3 else None)
+        for value in trace.values
+        for use in value.uses
+    }
+    return trace_of(
+        list(trace.graph.nodes),
+        data,
+        names=trace.names,
+        calls=trace.calls,
+        call_of=trace.call_of,
+        outputs=trace.graph.outputs,
+        gradients={node: user(array()) for node in data},
+        edges=edges,
+    )
+
+
+@pytest.mark.parametrize("opened", ["none", "all"])
+def test_arguments_keep_their_order_from_top_to_bottom(opened: str) -> None:
+    for seed in range(100):
+        levels = [arrange(build_scene(random_trace(seed, 25), opened).level, Sizes())]
+        for arranged in levels:
+            levels += arranged.inside.values()
+            arriving: dict[int, list[tuple[int, float, float]]] = {}
+            for link, route in zip(arranged.links, arranged.layout.routes, strict=True):
+                arriving.setdefault(link.target, []).append((link.port, route.lines[-2], route.lines[-1]))
+            for ends in arriving.values():
+                _, before, at = zip(*sorted(ends), strict=True)
+                assert list(at) == sorted(at)
+                assert list(before) == sorted(before), seed
+
+
+def test_an_input_stands_next_to_its_use() -> None:
+    x, y, tax = given(), given(), given()
+    first = made("multiply", x, y)
+    second = made("exp", first)
+    last = made("multiply", second, tax)
+    nodes = [x, y, tax, first, second, last]
+    trace = trace_of(nodes, dict.fromkeys(nodes, 1.0), names={tax: "tax"})
+    arranged = arrange(build_scene(trace).level, Sizes())
+    column = {item.text or i: arranged.layout.column[i] for i, item in enumerate(arranged.level.items)}
+    assert column["tax"] == column["exp"]
+
+
+def test_a_chain_is_drawn_on_one_straight_line() -> None:
+    arranged = arrange(build_scene(one_layer()).level, Sizes())
+    inside = next(iter(arranged.inside.values()))
+    assert len({round(y, 6) for y in inside.layout.y}) == 1
+
+
+def test_same_trace_same_picture() -> None:
+    assert to_svg(random_trace(3, 30)) == to_svg(random_trace(3, 30))
+
+
+def test_isotonic_regression_is_sorted_and_no_further_from_the_wishes_than_any_other() -> None:
+    rng = random.Random(0)
+    for _ in range(200):
+        wishes = [rng.uniform(-5, 5) for _ in range(rng.randint(1, 8))]
+        weights = [rng.uniform(0.1, 3) for _ in wishes]
+        found = isotonic(wishes, weights)
+        assert found == sorted(found)
+        cost = sum(w * (a - b) ** 2 for a, b, w in zip(found, wishes, weights, strict=True))
+        for _ in range(50):
+            other = sorted(f + rng.gauss(0, 0.3) for f in found)
+            assert cost <= sum(w * (a - b) ** 2 for a, b, w in zip(other, wishes, weights, strict=True)) + 1e-9
+
+
+def test_whole_units_keep_their_distance() -> None:
+    blocks = [Block(1, 3, 1, 1, (), (0,), pull=True) for _ in range(5)] + [Block(3, 2, 2, 2, (-2, -1, 0, 1, 2), (0,))]
+    placed = lay_out(blocks, [Link(i, 0, 5, i) for i in range(5)], Spacing(between=1, whole=True))
+    rows = sorted(placed.y[:5])
+    assert all(y == int(y) for y in placed.y)
+    assert all(b - a >= 3 for a, b in pairwise(rows))
+
+
+def test_two_thousand_nodes_become_a_picture_in_about_a_second() -> None:
+    trace = random_trace(1, 2000, layers=False)
+    assert trace.by_node
+    start = time.perf_counter()
+    picture = to_svg(trace)
+    assert time.perf_counter() - start < 6  # a second on an idle machine
+    assert picture.count("<circle") >= 2000

@@ -1,0 +1,323 @@
+"""What a picture shows: every value and gradient of the slides, layers closed and open, and where backward went wrong.
+
+`python tests/test_draw_picture.py` writes the golden display list anew; look at what moved before you keep it.
+"""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from pathlib import Path as File
+
+import numpy as np
+import pytest
+from draw_traces import branch, buy_fruits, constant, given, made, one_layer, trace_of, user
+
+from dout.draw import to_svg
+from dout.draw.build import build_scene
+from dout.draw.display import Circle, Path, Picture, Rect, Text
+from dout.draw.paint import paint
+from dout.trace.model import Event, LayerCall, Trace
+
+GOLDEN = File(__file__).parent / "golden" / "draw_buy_fruits.txt"
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def described(picture: Picture) -> str:
+    """A display list as lines that a person can compare."""
+    lines = [f"page {picture.width:.0f} × {picture.height:.0f}"]
+    for shape in picture.shapes:
+        words = shape.text if isinstance(shape, Text) else ""
+        left, top, right, bottom = (round(n) for n in shape.box)
+        kind = type(shape).__name__.lower()
+        lines.append(f"{kind} {shape.style} {words} at {left}, {top} to {right}, {bottom}".replace("  ", " "))
+    return "\n".join(lines) + "\n"
+
+
+def texts(trace: Trace, style: str, opened: object = "auto") -> list[str]:
+    picture = paint(build_scene(trace, opened))  # type: ignore[arg-type]
+    return [s.text for s in picture.shapes if isinstance(s, Text) and s.style == style]
+
+
+def place(trace: Trace, text: str) -> tuple[float, float]:
+    shapes = paint(build_scene(trace)).shapes
+    return next((s.x, s.y) for s in shapes if isinstance(s, Text) and s.text == text)
+
+
+def test_the_display_list_of_buy_fruits_is_the_golden_one() -> None:
+    assert described(paint(build_scene(buy_fruits()))) == GOLDEN.read_text(encoding="utf-8")
+
+
+def test_buy_fruits_shows_every_value_and_gradient_of_the_slides() -> None:
+    trace = buy_fruits()
+    assert sorted(texts(trace, "value")) == sorted(["100", "2", "150", "3", "1.1", "200", "450", "650", "715"])
+    shown = sorted(texts(trace, "gradient"))
+    assert shown == sorted(f"◂ {g}" for g in ["2.2", "110", "3.3", "165", "650", "1.1", "1.1", "1.1", "1"])
+
+
+def test_a_layer_of_one_operator_is_drawn_as_that_operator_with_its_variable() -> None:
+    trace = buy_fruits()
+    assert texts(trace, "symbol") == ["×", "×", "+", "×"]
+    assert "mul_apple_layer" in texts(trace, "caption")
+    assert sum(isinstance(s, Circle) for s in paint(build_scene(trace)).shapes) == 4
+
+
+def test_the_result_stands_bold_at_the_right_end() -> None:
+    trace = buy_fruits()
+    assert texts(trace, "result") == ["price"]
+    assert place(trace, "price")[0] > place(trace, "715")[0]
+
+
+def test_arguments_stand_top_to_bottom_and_the_gradient_below_the_value() -> None:
+    trace = buy_fruits()
+    ys = [place(trace, name)[1] for name in ("apple", "apple_num", "orange", "orange_num")]
+    assert ys == sorted(ys)
+    assert place(trace, "◂ 2.2")[1] > place(trace, "100")[1]
+
+
+def test_a_layer_that_is_alone_opens_with_a_gradient_on_each_inner_edge() -> None:
+    trace = one_layer()
+    assert texts(trace, "title") == ["▾ Sigmoid"]
+    assert texts(trace, "symbol") + texts(trace, "word") == ["−", "+", "/", "exp"]
+    assert texts(trace, "derived") == ["◂ −0.25"] * 3
+    assert sorted(texts(trace, "gradient")) == ["◂ 0.25", "◂ 1"]
+
+
+def test_a_closed_layer_is_a_double_edged_box_with_its_class() -> None:
+    shapes = paint(build_scene(one_layer(), "none")).shapes
+    assert [s.style for s in shapes if isinstance(s, Rect)] == ["layer", "layer-inner"]
+    assert texts(one_layer(), "title", "none") == ["Sigmoid ▸"]
+
+
+@pytest.mark.parametrize("name", ["sigmoid", "Sigmoid"])
+def test_a_layer_is_opened_by_its_name_or_class(name: str) -> None:
+    assert texts(one_layer(), "title", {name}) == ["▾ Sigmoid"]
+    assert texts(one_layer(), "title", {"another"}) == ["Sigmoid ▸"]
+
+
+def test_constants_are_quiet_and_have_no_gradient() -> None:
+    assert texts(one_layer(), "constant") == ["1", "1"]
+
+
+def test_a_branch_has_a_dot_and_says_the_sum() -> None:
+    trace = branch()
+    assert "◂ 1.1 + 0.4 = 1.5" in texts(trace, "gradient")
+    assert {"◂ 1.1", "◂ 0.4"} <= set(texts(trace, "gradient"))
+    assert [s.style for s in paint(build_scene(trace)).shapes if isinstance(s, Circle)].count("dot") == 1
+
+
+def test_a_wrong_gradient_shows_the_right_one_and_is_pointed_at() -> None:
+    trace = branch(wrong=True)
+    assert texts(trace, "wrong") == ["◂ ✗ 1.1 (right: 1.1 + 0.4 = 1.5)"]
+    assert texts(trace, "first") == ["▲ first wrong edge"]
+    assert texts(trace, "wrong-note") == ["✗ gradient of x is 1.1, right: 1.5, the first wrong edge"]
+
+
+def test_the_first_wrong_edge_is_the_one_nearest_to_the_output() -> None:
+    x = given()
+    a, b, c = (first := made("exp", x)), (second := made("exp", first)), made("exp", second)
+    nodes = [x, a, b, c]
+    wrong = {x: user(5, expected=6), a: user(3, expected=4), b: user(1), c: user(1)}
+    trace = trace_of(nodes, dict.fromkeys(nodes, 1.0), names={x: "x", a: "a"}, gradients=wrong)
+    notes = texts(trace, "wrong-note")
+    assert notes[0] == "✗ gradient of a is 3, right: 4, the first wrong edge"
+    assert len(texts(trace, "first")) == 1
+
+
+def test_a_gradient_that_nobody_computed_is_blank() -> None:
+    x = given()
+    y = made("exp", x)
+    trace = trace_of([x, y], {x: 1.0, y: 2.718}, names={x: "x"})
+    assert sorted(texts(trace, "value")) == ["1", "2.718"]
+    assert texts(trace, "gradient") == []
+
+
+def test_wrong_elements_of_a_small_array_are_marked_one_by_one() -> None:
+    h = given((2,))
+    y = made("exp", h, shape=(2,))
+    value = np.array([3.0, -8.0])
+    wrong = user(np.array([2.0, 0.0]), expected=np.array([2.0, 1.0]))
+    shapes = paint(build_scene(trace_of([h, y], {h: value, y: value}, gradients={h: wrong}))).shapes
+    assert [s.style for s in shapes if isinstance(s, Rect)].count("cell-wrong") == 1
+
+
+def test_edges_that_carry_arrays_are_thicker() -> None:
+    h = given((2,))
+    shapes = paint(build_scene(trace_of([h], {h: np.ones(2)}, names={h: "h"}))).shapes
+    assert {s.style for s in shapes if isinstance(s, Path)} == {"thick"}
+
+
+def test_what_is_only_part_of_a_backward_is_not_drawn() -> None:
+    trace = buy_fruits()
+    dout = made("multiply", trace.graph.inputs["tax"], trace.graph.inputs["apple"])
+    grown = trace_of(
+        [*trace.graph.nodes, dout], trace.data, names=trace.names, calls=trace.calls, call_of=trace.call_of
+    )
+    object.__setattr__(grown, "backward", frozenset({dout}))
+    assert texts(grown, "symbol") == ["×", "×", "+", "×"]
+
+
+def test_events_stand_below() -> None:
+    x = given()
+    trace = trace_of([x], {x: 1.0}, events=(Event("write", "Relu.backward writes into its argument dout"),))
+    assert texts(trace, "note") == ["! Relu.backward writes into its argument dout"]
+
+
+# --- odd graphs -------------------------------------------------------------------------------------------------------
+
+
+def test_an_empty_trace_says_that_there_is_nothing_to_draw() -> None:
+    assert "nothing to draw" in to_svg(trace_of([], {}))
+
+
+def test_an_input_that_is_also_the_output_is_drawn_once() -> None:
+    x = given()
+    trace = trace_of([x], {x: 5.0}, names={x: "x"}, outputs={"x": x})
+    assert texts(trace, "value") == ["5"]
+    assert texts(trace, "name") + texts(trace, "result") == ["x"]
+
+
+def test_a_layer_that_returns_its_input_stands_on_the_way_to_the_result() -> None:
+    x = given()
+    first, second = LayerCall("first", "Identity", (x,), (x,)), LayerCall("second", "Identity", (x,), (x,))
+    trace = trace_of([x], {x: 5.0}, names={x: "x"}, calls=(first, second))
+    assert texts(trace, "title", "none") == ["Identity ▸", "Identity ▸"]
+    assert texts(trace, "value", "none") == ["5", "5", "5"]
+
+
+def test_disconnected_parts_are_all_drawn() -> None:
+    inputs = [given() for _ in range(3)]
+    nodes = [made("exp", x) for x in inputs]
+    assert texts(trace_of([*inputs, *nodes], dict.fromkeys([*inputs, *nodes], 1.0)), "word") == ["exp"] * 3
+
+
+def test_three_hundred_inputs_of_one_node() -> None:
+    inputs = [given() for _ in range(300)]
+    node = made("array", *inputs, shape=(300,))
+    trace = trace_of([*inputs, node], {**dict.fromkeys(inputs, 1.5), node: np.full(300, 1.5)})
+    assert texts(trace, "value").count("1.5") == 300
+
+
+def test_a_value_used_twice_by_one_node_comes_in_at_both_ports() -> None:
+    x = given()
+    square = made("multiply", x, x)
+    trace = trace_of([x, square], {x: 3.0, square: 9.0}, edges={(square, 0): user(3), (square, 1): user(3)})
+    assert texts(trace, "gradient") == ["◂ 3", "◂ 3"]
+
+
+def test_a_constant_that_a_layer_is_given_is_quiet_too() -> None:
+    x, one = given(), constant(-1)
+    y = made("multiply", x, one)
+    call = LayerCall("mul_layer", "MulLayer", (x, one), (y,))
+    trace = trace_of([x, one, y], {x: 2.0, one: -1, y: -2.0}, calls=(call,), call_of={y: call})
+    assert texts(trace, "constant") == ["−1"]
+
+
+def test_a_layer_of_one_operator_takes_its_arguments_in_the_operators_order() -> None:
+    x, y = given(), given()
+    difference = made("subtract", y, x)
+    call = LayerCall("sub", "BackwardsSubtract", (x, y), (difference,))
+    nodes = [x, y, difference]
+    trace = trace_of(
+        nodes,
+        dict(zip(nodes, [1.0, 5.0, 4.0], strict=True)),
+        names={x: "x", y: "y"},
+        calls=(call,),
+        call_of={difference: call},
+    )
+    assert place(trace, "y")[1] < place(trace, "x")[1]
+
+
+def test_a_value_that_a_saved_trace_only_summarises_shows_its_shape() -> None:
+    x = given((100, 100), np.dtype("f4"))
+    trace = trace_of([x], {x: None}, names={x: "x"}, gradients={x: user(None)})
+    assert texts(trace, "head") == ["(100, 100) f32"]
+    assert texts(trace, "gradient") == ["◂ …"]
+
+
+# --- SVG --------------------------------------------------------------------------------------------------------------
+
+
+def test_svg_is_well_formed_and_has_every_number() -> None:
+    root = ET.fromstring(to_svg(buy_fruits()))
+    assert root.tag == f"{SVG}svg"
+    seen = {"".join(element.itertext()).split("\n")[-1] for element in root.iter(f"{SVG}text")}
+    for number in ("100", "650", "715", "◂ 110", "◂ 3.3", "◂ 165"):
+        assert any(text.endswith(number) for text in seen), number
+
+
+def test_svg_tells_every_digit_to_the_pointer() -> None:
+    titles = [t.text for t in ET.fromstring(to_svg(buy_fruits())).iter(f"{SVG}title")]
+    assert any("price = 715.0000000000001" in (t or "") for t in titles)
+    assert any("gradient 3.3000000000000003" in (t or "") for t in titles)
+
+
+def test_svg_tells_a_screen_reader_what_each_node_does() -> None:
+    svg = to_svg(buy_fruits())
+    assert "multiply mul_tax_layer, inputs 650 and 1.1, output 715, gradient 1" in svg
+    assert ET.fromstring(svg).find(f"{SVG}desc") is not None
+
+
+def test_svg_is_light_dark_or_as_the_reader_prefers() -> None:
+    light, dark, auto = (to_svg(buy_fruits(), theme=theme) for theme in ("light", "dark", "auto"))
+    assert "#ffffff" in light
+    assert "#0f141a" not in light
+    assert "#0f141a" in dark
+    assert "#ffffff" not in dark
+    assert "@media (prefers-color-scheme:dark)" in auto
+    with pytest.raises(ValueError, match="light, dark or auto"):
+        to_svg(buy_fruits(), theme="pink")  # type: ignore[arg-type]
+
+
+def test_svg_has_no_script_and_reaches_for_nothing() -> None:
+    svg = to_svg(buy_fruits())
+    assert "<script" not in svg
+    assert "href" not in svg
+    assert "url(" not in svg
+
+
+HOSTILE = {
+    "script": "</text><script>alert(1)</script>",
+    "quote": "\"' onload='x' &amp;",
+    "escape": "\x1b[31mred\x1b[0m\x1b]0;title\x07",
+    "control": "a\x00b\x08c\x0bd\ud800e\ufffef",
+    "direction": "abc\u202edef\u2066ghi",
+    "long": "x" * 100_000,
+    "emoji": "🍎👩‍👩‍👧" * 20,
+    "cjk": "税金の層" * 20,
+    "lines": "one\ntwo\r\nthree",
+}
+
+
+def hostile(text: str) -> Trace:
+    """A trace in which every text that comes from outside is this one."""
+    x = given()
+    y, z = made("exp", x), made("exp", x)
+    call = LayerCall(text, text, (x,), (y,))
+    trace = trace_of(
+        [x, y, z],
+        {x: text, y: 1.0, z: 1.0},
+        names={x: text, y: text},
+        calls=(call,),
+        call_of={y: call, z: call},
+        outputs={text: z},
+        gradients={x: user(1, expected=2)},
+        events=(Event("write", text),),
+    )
+    object.__setattr__(trace, "target", text)
+    return trace
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+@pytest.mark.parametrize("opened", ["all", "none"])
+def test_no_text_becomes_markup_or_breaks_the_svg(kind: str, opened: str) -> None:
+    svg = to_svg(hostile(HOSTILE[kind]), open=opened)
+    root = ET.fromstring(svg)
+    names = {"svg", "title", "desc", "style", "rect", "circle", "path", "text"}
+    assert {element.tag.removeprefix(SVG) for element in root.iter()} <= names
+    assert not any(key.startswith("on") for element in root.iter() for key in element.attrib)
+    assert "\x1b" not in svg
+    assert len(svg) < 60_000
+
+
+if __name__ == "__main__":
+    GOLDEN.write_text(described(paint(build_scene(buy_fruits()))), encoding="utf-8")

@@ -1,0 +1,145 @@
+"""The picture in the terminal: exact to the column, with a table where there is no room."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from draw_traces import branch, buy_fruits, given, made, one_layer, random_trace, trace_of, user
+from rich.cells import cell_len
+from test_draw_picture import HOSTILE, hostile
+
+from dout.draw import to_terminal
+from dout.draw.build import build_scene
+from dout.draw.scene import Label, Level
+from dout.draw.terminal_sizes import Sizes
+from dout.trace.model import Event
+
+BUY_FRUITS = """\
+             100     mul_apple_layer
+     apple ────────╮ ┌───┐
+            ◂ 2.2  ╰─┤   │    200
+              2      │ × ├────────────╮ add_apple_orang…
+ apple_num ──────────┤   │   ◂ 1.1    │ ┌───┐
+            ◂ 110    └───┘            ╰─┤   │    650       mul_tax_layer
+             150     mul_orange_layer   │ + ├────────────╮ ┌───┐
+    orange ────────╮ ┌───┐            ╭─┤   │   ◂ 1.1    ╰─┤   │ 715
+            ◂ 3.3  ╰─┤   │    450     │ └───┘              │ × ├───── price
+              3      │ × ├────────────╯            1.1   ╭─┤   │ ◂ 1
+orange_num ──────────┤   │   ◂ 1.1           tax ────────╯ └───┘
+            ◂ 165    └───┘                        ◂ 650
+"""
+
+SIGMOID = """\
+           ┌╌ ▾ Sigmoid sigmoid ╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌┐
+      0    ╎   ┌───┐    −0    ┌─────┐    1     ┌───┐    2     ┌───┐   ╎ 0.5
+x ─────────├───┤ − ├──────────┤ exp ├──────────┤ + ├──────────┤ / ├───┤───── y
+   ◂ 0.25  ╎   └───┘ ◂ −0.25  └─────┘ ◂ −0.25  └───┘ ◂ −0.25  └───┘   ╎ ◂ 1
+           ╎                                     1              1     ╎
+           ╎                                                          ╎
+           └╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌┘
+"""
+
+
+def test_buy_fruits_fits_eighty_columns() -> None:
+    assert to_terminal(buy_fruits()) == BUY_FRUITS
+
+
+def test_a_layer_that_is_alone_opens() -> None:
+    assert to_terminal(one_layer()) == SIGMOID
+
+
+def test_a_branch_has_a_dot_and_a_wrong_sum_is_said() -> None:
+    picture = to_terminal(branch(wrong=True))
+    assert "●" in picture
+    assert "◂ ✗ 1.1" in picture
+    assert "✓ 1.1 + 0.4 = 1.5" in picture
+    assert "▲ first wrong" in picture
+    assert picture.endswith("\n✗ gradient of x is 1.1, right: 1.5, the first wrong edge\n")
+
+
+def test_a_narrow_terminal_gets_a_table_with_everything_in_it() -> None:
+    table = to_terminal(buy_fruits(), width=55)
+    assert table.splitlines()[0].split() == ["name", "value", "gradient", "made", "by", "used", "by"]
+    line = next(line for line in table.splitlines() if line.startswith("all_price"))
+    assert line.split()[:4] == ["all_price", "650", "1.1", "+"]
+    assert [line.split()[0] for line in table.splitlines()[2:]][:2] == ["apple", "apple_num"]
+
+
+def test_the_table_says_what_is_right_where_a_gradient_is_wrong() -> None:
+    assert "✗ 1.1 (right: 1.5)" in to_terminal(branch(wrong=True), width=60)
+
+
+@pytest.mark.parametrize("width", [10, 20, 40, 60, 80, 100, 120])
+def test_no_line_is_wider_than_the_terminal(width: int) -> None:
+    for seed in range(20):
+        text = to_terminal(random_trace(seed, 3 + seed % 8), width=width)
+        assert max(cell_len(line) for line in text.splitlines()) <= width
+
+
+def labels(level: Level) -> list[Label]:
+    found = [stem.label for item in level.items for stem in item.stems] + [edge.label for edge in level.edges]
+    return found + [label for item in level.items if item.inside for label in labels(item.inside)]
+
+
+@pytest.mark.parametrize("opened", ["none", "all"])
+def test_no_label_is_written_over(opened: str) -> None:
+    for seed in range(60):
+        trace = random_trace(seed, 4 + seed % 20, reach=4 + seed % 9)
+        picture = to_terminal(trace, width=100_000, open=opened)
+        assert "made by" not in picture  # it is a picture, not a table
+        for label in labels(build_scene(trace, opened).level):
+            for text, _ in [line for lines in Sizes().label(label) for line in lines]:
+                assert text.strip() in picture, seed
+
+
+def test_an_array_is_written_row_by_row_and_a_large_one_in_short() -> None:
+    x, w = given((2, 2)), given((5, 6))
+    y, z = made("exp", x, shape=(2, 2)), made("exp", w, shape=(5, 6))
+    small, large = np.array([[1.0, -0.5], [0.0, 3.0]]), np.arange(30.0).reshape(5, 6)
+    large[0, 0] = np.nan
+    picture = to_terminal(trace_of([x, w, y, z], {x: small, y: small, w: large, z: large}, gradients={x: user(small)}))
+    for text in ("[1 −0.5]", "[0    3]", "(5, 6) f64", "μ 15 [1, 29]", "█", "1 NaN"):
+        assert text in picture
+
+
+def test_colour_only_where_it_is_asked_for() -> None:
+    assert "\x1b[" not in to_terminal(branch(wrong=True))
+    coloured = to_terminal(branch(wrong=True), color=True)
+    assert "\x1b[1;31m" in coloured
+    assert "\x1b[1;36m" in coloured
+
+
+@pytest.mark.parametrize("trace", [buy_fruits(), one_layer(), branch(), branch(wrong=True)], ids=["f", "s", "b", "w"])
+@pytest.mark.parametrize("width", [40, 80])
+def test_without_unicode_every_character_is_ascii(trace: object, width: int) -> None:
+    text = to_terminal(trace, width=width, unicode=False)  # type: ignore[arg-type]
+    assert text.isascii()
+    assert "715" in text or "0.5" in text or "1.1" in text
+
+
+def test_events_and_long_messages_are_folded_below() -> None:
+    x = given()
+    message = "Relu.backward writes into its argument dout " * 4
+    text = to_terminal(trace_of([x], {x: 1.0}, names={x: "x"}, events=(Event("write", message),)), width=40)
+    assert "! Relu.backward writes into its argument" in text
+    assert max(len(line) for line in text.splitlines()) <= 40
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+@pytest.mark.parametrize("width", [30, 80, 300])
+def test_no_text_reaches_the_terminal_as_a_command_or_breaks_the_lines(kind: str, width: int) -> None:
+    text = to_terminal(hostile(HOSTILE[kind]), width=width)
+    assert all(character.isprintable() or character == "\n" for character in text)
+    assert max(cell_len(line) for line in text.splitlines()) <= width
+
+
+def test_wide_characters_keep_the_boxes_aligned() -> None:
+    x, y = given(), given()
+    z = made("add", x, y)
+    text = to_terminal(trace_of([x, y, z], {x: 1, y: 2, z: 3}, names={x: "税金", y: "ab"}))
+    left = [line for line in text.splitlines() if "┤" in line]
+    assert len({cell_len(line[: line.index("┤")]) for line in left}) == 1
+
+
+def test_an_empty_trace_says_so() -> None:
+    assert "nothing to draw" in to_terminal(trace_of([], {}))
