@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from flint import arb
-from hypothesis import HealthCheck, Phase, assume, given, settings
+from hypothesis import HealthCheck, Phase, assume, example, given, settings
 from hypothesis import strategies as st
 from jets import ExactNumPy, KinkError, base, jets, lift, slope_along
 
@@ -360,13 +360,50 @@ def _size(jet):
     return max(abs(float(base(jet))), abs(float(base(jet.slope))))
 
 
+def program(*lines, **inputs):
+    """A program written by hand; what it names is its output."""
+    variables = run_lines(lines, inputs)
+    return Program(lines, inputs, tuple(name for name, value in variables.items() if value.dtype.kind == "f"))
+
+
+# Each of these was once recorded or differentiated wrongly.
+FOUND = [
+    program(
+        "x1 += 0.3",
+        "v = x0 @ x1",
+        x0=np.array([[0.625, 0.125], [0.125] * 2, [0.125] * 2], order="F"),
+        x1=np.ones((2, 1)),
+    ),
+    program("v = np.zeros((1, 2, 3))", "np.add(x, x, out=v)", x=np.ones((2, 3))),
+    program("v = x[[1, 0]]", "x[[0, 0]] = v", x=np.array([1.0, 2.0])),
+    program("v = np.ascontiguousarray(x)", "v[0] = 5", x=np.ones(2)),
+    program("v = np.array(x.sum())", "v[...] = 3", "w = v * x", x=np.ones(2)),
+    program("v = x.flatten()", "v[0] = 5", "w = x.ravel()", "w[1] *= 7", x=np.ones((2, 2))),
+    program("v = x[::2].ravel()", "v[0] = 5", x=np.ones(4)),
+    program("v = np.zeros_like(x.transpose(1, 0, 2))", "v += x.transpose(1, 0, 2)", x=np.ones((2, 3, 2))),
+]
+
+
+def also(programs):
+    """Try these examples too."""
+
+    def decorate(test):
+        for program in programs:
+            test = example(program)(test)
+        return test
+
+    return decorate
+
+
 @ORDINARY
+@also(FOUND)
 @given(programs())
 def test_trace_of_a_program_replays_to_the_bit(program):
     check_trace(program)
 
 
 @ORDINARY
+@also(FOUND)
 @given(programs())
 def test_gradient_of_a_program_is_the_exact_derivative(program):
     check_gradient(program)

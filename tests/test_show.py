@@ -243,7 +243,8 @@ def test_a_main_block_runs_and_input_does_not_wait(tmp_path):
     path = script(
         tmp_path,
         LAYER
-        + "if __name__ == '__main__':\n    name = input('who? ')\n    print(repr(name))\n    MulLayer().forward(2, 3)\n",
+        + "if __name__ == '__main__':\n    name = input('who? ')\n    print(repr(name))\n"
+        + "    MulLayer().forward(2, 3)\n",
     )
     run = dout("show", path, stdin=subprocess.PIPE)
     assert run.returncode == 0

@@ -1,6 +1,8 @@
-"""Facts about a trace, through `dout.trace`, `dout.grad` and the Trace they return. Layers are written here as users do."""
+"""Facts about a trace, through `dout.trace`, `dout.grad` and the Trace they return; layers as users write them."""
 
 import math
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -385,8 +387,14 @@ def test_a_refusal_that_the_users_code_swallows_is_still_a_refusal():
 
 def test_a_value_may_go_into_text():
     said = []
-    dout.trace(lambda x: said.append(f"{x:.2f} %.1f %d {x!s}" % (x, x)) or str(float(x)) and x * 2, 1.5)
-    assert said == ["1.50 1.5 1 1.5"]
+
+    def function(x):
+        said.append(f"{x:.2f} %.1f %d {x!s}" % (x, x))
+        said.append(str(float(x)))
+        return x * 2
+
+    dout.trace(function, 1.5)
+    assert said == ["1.50 1.5 1 1.5", "1.5"]
 
 
 def test_an_array_from_outside_is_an_orphan():
@@ -471,7 +479,7 @@ print(layer.W, type(layer.W).__name__)
 def test_of_a_training_loop_the_first_round_is_kept(tmp_path, capsys):
     (tmp_path / "loop.py").write_text(LOOP)
     trace = record_script(tmp_path / "loop.py")
-    assert capsys.readouterr().out == "[-1.  0.] ndarray\n" or True
+    assert capsys.readouterr().out.startswith("[-1.  0.]")
     assert len(trace.calls) == 1
     np.testing.assert_array_equal(trace["y"].data, [1.0, 2.0])
     assert "round" in kinds(trace)
@@ -488,13 +496,29 @@ def test_of_a_training_loop_the_round_asked_for_is_kept(tmp_path, capsys):
 
 
 def test_the_script_prints_what_it_prints_without_dout(tmp_path, capsys):
-    import subprocess
-    import sys
+    path = tmp_path / "loop.py"
+    path.write_text(
+        LOOP + "print(type(y), type(layer), type(1.5), isinstance(Scale, type), type('A', (), {}).__name__)\n"
+    )
+    plain = subprocess.run([sys.executable, path], capture_output=True, text=True, check=True).stdout
+    record_script(path)
+    assert capsys.readouterr().out == plain
 
-    (tmp_path / "loop.py").write_text(LOOP.replace("ndarray", "x"))
-    plain = subprocess.run([sys.executable, tmp_path / "loop.py"], capture_output=True, text=True, check=True).stdout
-    record_script(tmp_path / "loop.py")
-    assert capsys.readouterr().out.replace("TracedArray", "ndarray") == plain
+
+def test_the_type_of_a_traced_value_is_that_of_the_value():
+    types = []
+
+    class Asks:
+        def forward(self, x):
+            types.append((type(x), type(x) is np.ndarray, type(x.shape), type(self).__name__))
+            return x * 2.0
+
+        def backward(self, dout):
+            return dout * 2.0
+
+    dout.trace(Asks(), np.ones(2))
+    assert types[0] == (np.ndarray, True, tuple, "Asks")
+    assert "type" not in globals()
 
 
 def test_names_come_from_the_calls_of_the_script(tmp_path):

@@ -8,6 +8,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from dout.trace import source
+from dout.trace.standin import plain
 
 if TYPE_CHECKING:
     from dout.trace.tracer import Tracer
@@ -31,6 +32,7 @@ class TracingFunction:
         self.__wrapped__ = function
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Record the call where a trace runs, else make it."""
         tracer = current()
         if tracer is None:
             return self.__wrapped__(*args, **kwargs)
@@ -41,6 +43,26 @@ class TracingFunction:
 
     def __repr__(self) -> str:
         return repr(self.__wrapped__)
+
+
+class _AnyType(type):
+    """Every class is an instance of the tracing `type`."""
+
+    def __instancecheck__(cls, item: Any) -> bool:
+        return isinstance(item, type)
+
+    def __subclasscheck__(cls, other: type) -> bool:
+        return issubclass(other, type)
+
+
+class TracingType(type, metaclass=_AnyType):
+    """`type` in the user's modules while a trace runs: the type of a stand-in is that of its value."""
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        """As `type`: the type of one thing, or a new class."""
+        if len(args) == 1 and cls is TracingType:
+            return type(plain(args[0]))
+        return type.__new__(type if cls is TracingType else cls, *args, **kwargs)
 
 
 class TracingModule(ModuleType):

@@ -164,7 +164,13 @@ def _builtins(tracer: Tracer, state: Session) -> dict[str, Any]:
         return ""
 
     before = {*sys.modules, "__main__"}
-    return {**vars(builtins), "__import__": import_, "__build_class__": build_class, "input": answer}
+    return {
+        **vars(builtins),
+        "__import__": import_,
+        "__build_class__": build_class,
+        "input": answer,
+        "type": modules.TracingType,
+    }
 
 
 def line_of(frame: Any) -> str:

@@ -14,6 +14,7 @@ from dout.trace.layercalls import KINDS, is_layer, recording
 from dout.trace.state import Namespace, Swaps
 from dout.trace.tracer import Tracer
 
+_ABSENT = object()
 _lock = threading.RLock()  # one thread traces at a time; a trace inside a trace is the same thread
 
 
@@ -30,6 +31,9 @@ class Patches:
         if id(names) in self.seen:
             return
         self.seen.add(id(names))
+        if "type" not in names:
+            names["type"] = modules.TracingType
+            self.undo.append((names, "type", _ABSENT, modules.TracingType))
         for name, item in list(names.items()):
             if isinstance(item, type):
                 if self.is_user_class(item):
@@ -58,14 +62,18 @@ class Patches:
             if isinstance(holder, dict):
                 if holder.get(name) is version:
                     holder[name] = original
+                    if original is _ABSENT:
+                        del holder[name]
             elif vars(holder).get(name) is version:
                 setattr(holder, name, original)
 
 
-def user_class_test(packages: set[str]) -> Any:
-    """Return the test whether a class is the user's: written in their code, or in one of these packages."""
+def user_class_test(packages: set[str], given: set[type]) -> Any:
+    """Return the test whether a class is the user's: written in their code, in one of these packages, or given."""
 
     def is_user_class(cls: type) -> bool:
+        if cls in given:
+            return True
         module = getattr(cls, "__module__", None)
         if not isinstance(module, str) or module == "builtins":
             return False
@@ -84,8 +92,8 @@ def user_class_test(packages: set[str]) -> Any:
 class Session:
     """What is replaced in the user's modules, classes and objects while one trace is under way."""
 
-    def __init__(self, tracer: Tracer, packages: set[str]) -> None:
-        is_user_class = user_class_test(packages)
+    def __init__(self, tracer: Tracer, packages: set[str], given: set[type]) -> None:
+        is_user_class = user_class_test(packages, given)
         self.tracer = tracer
         self.patches = Patches(is_user_class)
         self.swaps = Swaps(is_user_class, self._meet)
@@ -123,7 +131,8 @@ def session(tracer: Tracer, target: Any = None, *, numbers: bool = False) -> Ite
     """Trace what runs inside, from `target` or, where there is none, from what the caller adopts."""
     home = getattr(target, "__module__", None) or type(target).__module__
     with _lock:
-        state = Session(tracer, {home.partition(".")[0]} - {"dout", "builtins"})
+        given = {type(target)} if is_layer(type(target)) else set()
+        state = Session(tracer, {home.partition(".")[0]} - {"dout", "builtins"}, given)
         modules.under_way.append(tracer)
         try:
             if target is not None:
