@@ -15,18 +15,18 @@ from dout.draw.terminal_sizes import Sizes
 from dout.trace.model import Event
 
 BUY_FRUITS = """\
-             100     mul_apple_layer
-     apple ────────╮ ┌───┐
-            ◂ 2.2  ╰─┤   │    200
-              2      │ × ├────────────╮ add_apple_orang…
- apple_num ──────────┤   │   ◂ 1.1    │ ┌───┐
-            ◂ 110    └───┘            ╰─┤   │    650       mul_tax_layer
-             150     mul_orange_layer   │ + ├────────────╮ ┌───┐
-    orange ────────╮ ┌───┐            ╭─┤   │   ◂ 1.1    ╰─┤   │ 715
-            ◂ 3.3  ╰─┤   │    450     │ └───┘              │ × ├───── price
-              3      │ × ├────────────╯            1.1   ╭─┤   │ ◂ 1
-orange_num ──────────┤   │   ◂ 1.1           tax ────────╯ └───┘
-            ◂ 165    └───┘                        ◂ 650
+             100    mul_apple_layer
+     apple ───────╮ ┌───┐
+            ◂ 2.2 ╰─┤   │    200
+              2     │ × ├────────────╮ add_apple_orange_layer
+ apple_num ─────────┤   │   ◂ 1.1    │ ┌───┐
+            ◂ 110   └───┘            ╰─┤   │       650          mul_tax_layer
+             150    mul_orange_layer   │ + ├──────────────────╮ ┌───┐
+    orange ───────╮ ┌───┐            ╭─┤   │      ◂ 1.1       ╰─┤   │ 715
+            ◂ 3.3 ╰─┤   │    450     │ └───┘                    │ × ├───── price
+              3     │ × ├────────────╯                   1.1  ╭─┤   │ ◂ 1
+orange_num ─────────┤   │   ◂ 1.1                  tax ───────╯ └───┘
+            ◂ 165   └───┘                               ◂ 650
 """
 
 SIGMOID = """\

@@ -418,6 +418,17 @@ def test_an_array_from_outside_is_an_orphan():
     assert "orphan" not in kinds(dout.trace(Hides(), np.ones(2)))
 
 
+def test_no_gradient_is_given_where_an_edge_was_lost():
+    import importlib
+
+    def function(x):
+        real = importlib.import_module("numpy")
+        return np.sum(x * real.array(x))
+
+    with pytest.raises(dout.DoutError, match=r"no gradient can be given: .*, at .*test_trace\.py"):
+        dout.grad(function)(np.ones(2))
+
+
 def test_a_branch_on_a_value_is_an_event_and_specialises_the_trace():
     class Leaky:
         def forward(self, x):

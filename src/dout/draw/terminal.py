@@ -15,7 +15,7 @@ from dout.draw.terminal_sizes import PAD, Box, Sizes
 from dout.draw.text import columns, shorten
 
 # How long the names of layers may be, and the room beside a label: tried in turn until the picture fits.
-_TRIES = ((24, 2), (16, 2), (12, 2), (16, 0), (10, 0), (0, 0))
+_TRIES = ((24, 2), (24, 1), (24, 0), (20, 1), (16, 2), (12, 2), (16, 0), (10, 0), (0, 0))
 _MOST_ITEMS = 400  # more is not looked at as a picture in a terminal
 
 _COLOURS = {

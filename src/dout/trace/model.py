@@ -10,7 +10,7 @@ from typing import Any, Literal
 from dout.graph import CONSTANT, INPUT, DType, Graph, Node, Shape, Where
 
 Source = Literal["user", "dout"]
-Phase = Literal["forward", "backward"]
+LOSSES = frozenset({"orphan", "escape", "alias", "replay"})  # events after which the graph may lack an edge
 
 
 @dataclass(frozen=True, slots=True)

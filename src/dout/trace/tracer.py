@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from threading import get_ident
 from types import CodeType
 from typing import Any, TypeVar
@@ -36,6 +37,7 @@ class Tracer(Recorder):
         self.recording = True
         self.epoch = 0
         self.refused: DoutError | None = None
+        self.trusted = False
         self.writer = Writer(self)
         self.sites: dict[tuple[CodeType, int], Where] = {}
         self.site_of: dict[int, source.Site] = {}
@@ -133,7 +135,8 @@ class Tracer(Recorder):
     def _bare(self, array: np.ndarray[Any, Any]) -> TracedArray:
         known = self.known.get(id(array))
         if known is None:
-            if self.rounds is None or self.stack:  # a script may bring arrays along as long as no layer is at work
+            # A script may bring arrays along as long as no layer is at work.
+            if (self.rounds is None or self.stack) and not self.trusted:
                 self.note("orphan", f"an array of shape {array.shape} came from outside the trace: an edge is lost")
             known = self.source(array)
         return known
@@ -310,3 +313,15 @@ class Tracer(Recorder):
         if self.live:
             self.note("escape", "a traced value left the trace through a function that NumPy does not dispatch")
         return result
+
+
+@contextmanager
+def trusting(tracer: Tracer | None) -> Iterator[None]:
+    """While a graph of ours is evaluated over stand-ins, a bare array is one that its constants made: no edge is lost."""
+    if tracer is not None:
+        tracer.trusted = True
+    try:
+        yield
+    finally:
+        if tracer is not None:
+            tracer.trusted = False

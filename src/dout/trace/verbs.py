@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from dout.errors import TargetError
+from dout.errors import EscapeError, TargetError
 from dout.grad import backpropagate
 from dout.graph import INPUT, Node, evaluate
-from dout.trace.model import Trace
+from dout.trace.model import LOSSES, Trace
+from dout.trace.modules import current
 from dout.trace.record import record, record_function
 from dout.trace.standin import Traced, plain
+from dout.trace.tracer import trusting
 
 
 def trace(target: Any, *inputs: Any, dout: Any = None, **keywords: Any) -> Trace:
@@ -46,7 +48,8 @@ def value_and_grad(function: Any, argnums: int | Sequence[int] = 0) -> Callable[
     """Return a function that gives the value of `function` and its gradient with respect to the inputs `argnums`.
 
     The gradient is derived from the recorded forward; a hand-written backward is not consulted. The value must be one
-    number. Where `argnums` is a sequence, the gradient is a tuple. Gradients of gradients work.
+    number. Where `argnums` is a sequence, the gradient is a tuple. Gradients of gradients work. Raises as `trace`, and
+    EscapeError where an edge was lost on the way, so that a gradient would be wrong.
 
     >>> import numpy as np
     >>> value_and_grad(lambda x: np.sum(x * x))(np.array([1.0, 2.0]))
@@ -78,6 +81,9 @@ def _value_and_grad(
     forward: Callable[..., Any], inputs: tuple[Any, ...], keywords: dict[str, Any], wanted: tuple[int, ...], many: bool
 ) -> tuple[Any, Any]:
     recorded, entered = record_function(forward, tuple(_apart(plain(item)) for item in inputs), keywords)
+    lost = next((event for event in recorded.events if event.kind in LOSSES), None)
+    if lost is not None:
+        raise EscapeError(f"no gradient can be given: {lost}")
     ends = list(recorded.graph.outputs.values())
     if len(ends) != 1 or ends[0].shape != ():
         raise TargetError(f"{recorded.target} gives {_shapes(ends)}, not one number: sum it, or take one element")
@@ -88,7 +94,8 @@ def _value_and_grad(
     # Over stand-ins of an outer trace the same graph records itself there: that is how gradients of gradients come.
     given.update({node: item for node, item in zip(entered, inputs, strict=True) if isinstance(item, Traced)})
     nodes = [found.get(entered[i]) for i in wanted]
-    values = evaluate([end, *(node for node in nodes if node is not None)], given)
+    with trusting(current()):
+        values = evaluate([end, *(node for node in nodes if node is not None)], given)
     gradients = tuple(
         _zeros(plain(inputs[i])) if node is None else _own(values[node]) for node, i in zip(nodes, wanted, strict=True)
     )
