@@ -317,7 +317,7 @@ class Tracer(Recorder):
 
 @contextmanager
 def trusting(tracer: Tracer | None) -> Iterator[None]:
-    """While a graph of ours is evaluated over stand-ins, a bare array is one that its constants made: no edge is lost."""
+    """While a graph of ours runs over stand-ins, a bare array is one that its constants made: nothing is lost."""
     if tracer is not None:
         tracer.trusted = True
     try:
