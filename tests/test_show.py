@@ -318,6 +318,16 @@ def test_the_users_traceback_is_theirs_alone(tmp_path):
     refused(run)
 
 
+def test_a_warning_of_numpy_points_to_the_users_line(tmp_path):
+    path = script(
+        tmp_path,
+        "import numpy as np\nx = np.array([0.0, 1.0])\ny = np.log(x)\nz = 1 / x\nfor _ in range(3):\n    1 / x\n",
+    )
+    plain = subprocess.run([sys.executable, path], capture_output=True, text=True, check=True).stderr
+    assert plain.count("RuntimeWarning") == 3
+    assert dout("show", path).stderr == plain
+
+
 HOSTILE = LAYER.replace("MulLayer", "Mul日本語") + (
     "Mul日本語.__name__ = '<script>alert(1)</script>\\x1b[31m'\n"
     f"{'long_' * 20000} = 2.0\nπ = 3.0\nmul = Mul日本語()\n"

@@ -13,6 +13,7 @@ from dout.trace import modules, source
 from dout.trace.layercalls import KINDS, is_layer, recording
 from dout.trace.state import Namespace, Swaps
 from dout.trace.tracer import Tracer
+from dout.trace.users_warnings import users_warnings
 
 _ABSENT = object()
 _lock = threading.RLock()  # one thread traces at a time; a trace inside a trace is the same thread
@@ -138,7 +139,8 @@ def session(tracer: Tracer, target: Any = None, *, numbers: bool = False) -> Ite
             if target is not None:
                 state.target(target, numbers=numbers)
                 state.adopt(modules.user_modules(home))
-            yield state
+            with users_warnings():
+                yield state
         finally:
             tracer.stop()
             modules.under_way.remove(tracer)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import sysconfig
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -28,7 +29,7 @@ def is_ours(file: str) -> bool:
 
 @cache
 def _is_passed_over(file: str) -> bool:
-    return is_ours(file) or file.startswith((_NUMPY, "<frozen"))
+    return is_ours(file) or file.startswith((_NUMPY, "<frozen", warnings.__file__))
 
 
 @cache
