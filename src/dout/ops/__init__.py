@@ -6,7 +6,7 @@
 """
 
 from dout.graph import Primitive
-from dout.ops import create, elementwise, linalg, reduce, select, shape
+from dout.ops import arrange, create, elementwise, linalg, reduce, select, shape
 from dout.ops.registry import CALLS, METHODS, OPERATORS, PRIMITIVES, define, kind_of
 from dout.ops.standin import ArrayStandIn, Recorder, StandIn, emit, install_rows
 

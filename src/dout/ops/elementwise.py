@@ -157,6 +157,72 @@ absolute = define(
     kernel="abs({0})",
 )
 
+# Functions of one input. (name, NumPy, local derivative from input and output, LaTeX, how to say it, kernel)
+for _name, _function, _slope, _latex, _says, _kernel in [
+    ("log1p", np.log1p, lambda x, y: 1 / (1 + x), r"\log(1 + {0})", "divide by one plus the input", "log1p({0})"),
+    ("log2", np.log2, lambda x, y: 1 / (x * math.log(2)), r"\log_2 {0}", "divide by the input and log 2", "log2({0})"),
+    (
+        "log10",
+        np.log10,
+        lambda x, y: 1 / (x * math.log(10)),
+        r"\log_{{10}} {0}",
+        "divide by the input and log 10",
+        "log10({0})",
+    ),
+    ("expm1", np.expm1, lambda x, y: y + 1, r"e^{{{0}}} - 1", "multiply by the output plus one", "expm1({0})"),
+    ("exp2", np.exp2, lambda x, y: y * math.log(2), r"2^{{{0}}}", "multiply by the output and log 2", "exp2({0})"),
+    (
+        "cbrt",
+        np.cbrt,
+        lambda x, y: 1 / (3 * y * y),
+        r"\sqrt[3]{{{0}}}",
+        "divide by three squares of the output",
+        "cbrt({0})",
+    ),
+    (
+        "reciprocal",
+        np.reciprocal,
+        lambda x, y: -y * y,
+        r"\frac{{1}}{{{0}}}",
+        "minus the square of the output",
+        "1 / {0}",
+    ),
+    ("sin", np.sin, lambda x, y: np.cos(x), r"\sin {0}", "multiply by the cosine", "sin({0})"),
+    ("cos", np.cos, lambda x, y: -np.sin(x), r"\cos {0}", "multiply by minus the sine", "cos({0})"),
+    ("tan", np.tan, lambda x, y: 1 + y * y, r"\tan {0}", "one plus the square of the output", "tan({0})"),
+    ("arcsin", np.arcsin, lambda x, y: 1 / np.sqrt(1 - x * x), r"\arcsin {0}", "divide by √(1 − x²)", "asin({0})"),
+    ("arccos", np.arccos, lambda x, y: -1 / np.sqrt(1 - x * x), r"\arccos {0}", "divide by −√(1 − x²)", "acos({0})"),
+    ("arctan", np.arctan, lambda x, y: 1 / (1 + x * x), r"\arctan {0}", "divide by 1 + x²", "atan({0})"),
+    ("sinh", np.sinh, lambda x, y: np.cosh(x), r"\sinh {0}", "multiply by the hyperbolic cosine", "sinh({0})"),
+    ("cosh", np.cosh, lambda x, y: np.sinh(x), r"\cosh {0}", "multiply by the hyperbolic sine", "cosh({0})"),
+    ("tanh", np.tanh, lambda x, y: 1 - y * y, r"\tanh {0}", "one minus the square of the output", "tanh({0})"),
+    (
+        "arcsinh",
+        np.arcsinh,
+        lambda x, y: 1 / np.sqrt(1 + x * x),
+        r"\operatorname{{arsinh}} {0}",
+        "divide by √(1 + x²)",
+        "asinh({0})",
+    ),
+    (
+        "arctanh",
+        np.arctanh,
+        lambda x, y: 1 / (1 - x * x),
+        r"\operatorname{{artanh}} {0}",
+        "divide by 1 − x²",
+        "atanh({0})",
+    ),
+]:
+    define(
+        _name,
+        forward=_function,
+        backward=lambda dout, out, x, slope=_slope: dout * slope(x, out),
+        symbol={"reciprocal": "1/x"}.get(_name, _name),
+        latex=_latex,
+        says=_says,
+        kernel=_kernel,
+    )
+
 # math.exp is not np.exp: it takes and gives plain numbers, and the last bit can differ.
 for _name, _math, _numpy in [("exp", math.exp, exp), ("log", math.log, log), ("sqrt", math.sqrt, sqrt)]:
     define(
@@ -171,6 +237,28 @@ for _name, _math, _numpy in [("exp", math.exp, exp), ("log", math.log, log), ("s
         kernel=_numpy.kernel,
     )
 
+_hypot_backward: Any = lambda dout, out, x, y: (dout * x / out, dout * y / out)  # noqa: E731 - a column of the table
+for _name, _function, _gradient, _latex, _says, _kernel in [
+    ("hypot", np.hypot, _hypot_backward, r"\sqrt{{{0}^2 + {1}^2}}", "each input over the output", "hypot({0}, {1})"),
+    (
+        "arctan2",
+        np.arctan2,
+        lambda dout, out, y, x: (dout * x / (x * x + y * y), -dout * y / (x * x + y * y)),
+        r"\operatorname{{atan2}}({0}, {1})",
+        "the other input over the sum of squares",
+        "atan2({0}, {1})",
+    ),
+    (
+        "logaddexp",
+        np.logaddexp,
+        lambda dout, out, x, y: (dout * np.exp(x - out), dout * np.exp(y - out)),
+        r"\log(e^{{{0}}} + e^{{{1}}})",
+        "each input's share of the sum",
+        None,
+    ),
+]:
+    define(_name, forward=_function, backward=_gradient, symbol=_name, latex=_latex, says=_says, kernel=_kernel)
+
 # Steps: flat wherever they have a derivative, so no gradient flows.
 
 sign = define(
@@ -181,6 +269,14 @@ sign = define(
     says="no gradient: the sign is flat",
     kernel="1 if {0} > 0 else -1 if {0} < 0 else {0} + 0",  # NaN stays NaN
 )
+
+for _name, _function, _latex in [
+    ("floor", np.floor, r"\left\lfloor {0} \right\rfloor"),
+    ("ceil", np.ceil, r"\left\lceil {0} \right\rceil"),
+    ("trunc", np.trunc, r"\operatorname{{trunc}} {0}"),
+    ("rint", np.rint, r"\operatorname{{round}} {0}"),
+]:
+    define(_name, forward=_function, symbol=_name, latex=_latex, says="no gradient: steps are flat")
 
 floor_divide = define(
     "floor_divide",

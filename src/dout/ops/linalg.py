@@ -47,3 +47,98 @@ matmul = define(
     latex=r"{0} {1}",
     says="dout times the other matrix, transposed",
 )
+
+
+def _dot_shape(primitive: Primitive, inputs: tuple[Node, ...], static: Mapping[str, Any]) -> tuple[Shape, DType]:
+    x, y = (i.shape for i in inputs)
+    dtype = dtype_of(primitive, inputs, static)
+    if not x or not y:
+        return x or y, dtype
+    return (*x[:-1], *y[:-2], *y[-1:]) if len(y) > 1 else x[:-1], dtype
+
+
+def _dot_backward(dout: Any, out: Any, x: Any, y: Any) -> tuple[Any, Any]:
+    if not x.shape or not y.shape:  # np.dot with a number multiplies
+        return dout * y, dout * x
+    # As matrices: (rows, shared) times (shared, columns).
+    shared = x.shape[-1]
+    inner = len(y.shape) - 2
+    order = (inner, *range(inner), inner + 1) if inner > 0 else tuple(range(len(y.shape)))
+    moved = np.transpose(y, order)
+    x2, y2 = np.reshape(x, (-1, shared)), np.reshape(moved, (shared, -1))
+    dout2 = np.reshape(dout, (x2.shape[0], y2.shape[1]))
+    dx = np.reshape(np.matmul(dout2, _swap(y2)), x.shape)
+    dy = np.reshape(np.matmul(_swap(x2), dout2), moved.shape)
+    return dx, np.transpose(dy, sorted(range(len(order)), key=order.__getitem__))
+
+
+dot = define(
+    "dot",
+    forward=np.dot,
+    backward=_dot_backward,
+    infer=_dot_shape,
+    calls={np.dot: lambda x, y: ((x, y), {})},
+    methods={"dot": lambda x, y: ((x, y), {})},
+    symbol="·",
+    latex=r"{0} {1}",
+    says="dout times the other matrix, transposed",
+)
+
+
+# --- einsum -----------------------------------------------------------------------------------------------------------
+
+
+def _terms(subscripts: str, count: int) -> tuple[list[str], str]:
+    """The index letters of each operand and of the result."""
+    left, arrow, right = subscripts.replace(" ", "").partition("->")
+    terms = left.split(",")
+    if "." in subscripts or len(terms) != count or any(len(set(term)) < len(term) for term in terms):
+        raise TypeError("einsum with an ellipsis or a letter twice in one operand")  # no row for it
+    letters = "".join(terms)
+    return terms, right if arrow else "".join(sorted(c for c in set(letters) if letters.count(c) == 1))
+
+
+def _einsum_arguments(subscripts: Any, *operands: Any, optimize: Any = False) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    if not isinstance(subscripts, str):
+        raise TypeError("einsum with its indices as lists")
+    terms, result = _terms(subscripts, len(operands))
+    static: dict[str, Any] = {"subscripts": f"{','.join(terms)}->{result}"}
+    return operands, {**static, "optimize": optimize} if optimize else static
+
+
+def _einsum_shape(primitive: Primitive, inputs: tuple[Node, ...], static: Mapping[str, Any]) -> tuple[Shape, DType]:
+    terms, result = _terms(static["subscripts"], len(inputs))
+    size: dict[str, int] = {}
+    for term, node in zip(terms, inputs, strict=True):
+        for letter, n in zip(term, node.shape, strict=True):
+            size[letter] = max(n, size.get(letter, n)) if n != 1 else size.get(letter, n)
+    return tuple(size[letter] for letter in result), dtype_of(primitive, inputs, static)
+
+
+def _einsum_backward(dout: Any, out: Any, *operands: Any, subscripts: str, optimize: Any = False) -> tuple[Any, ...]:
+    terms, result = _terms(subscripts, len(operands))
+    gradients = []
+    for k, (term, operand) in enumerate(zip(terms, operands, strict=True)):
+        others = [(t, o) for i, (t, o) in enumerate(zip(terms, operands, strict=True)) if i != k]
+        known = {*result, *"".join(t for t, _ in others)}
+        kept = "".join(letter for letter in term if letter in known)  # a letter of this operand alone was summed away
+        formula = ",".join([result, *(t for t, _ in others)]) + "->" + kept
+        part = np.einsum(formula, dout, *(o for _, o in others))
+        wide = tuple(part.shape[kept.index(c)] if c in kept else 1 for c in term)
+        whole = tuple(
+            max(n, 1) if c in kept else operand.shape[i] for i, (c, n) in enumerate(zip(term, wide, strict=True))
+        )
+        gradients.append(np.broadcast_to(np.reshape(part, wide), whole))
+    return tuple(gradients)
+
+
+einsum = define(
+    "einsum",
+    forward=lambda *operands, subscripts, optimize=False: np.einsum(subscripts, *operands, optimize=optimize),
+    backward=_einsum_backward,
+    infer=_einsum_shape,
+    calls={np.einsum: _einsum_arguments},
+    symbol="einsum",
+    latex=r"\operatorname{{einsum}}({0}, \dots)",
+    says="the same sum with dout in the place of this input",
+)

@@ -1,26 +1,31 @@
-"""Sums and other reductions over axes."""
+"""Sums and other reductions over axes, and running sums along one.
+
+A reduction has the array as its input and, where only some elements count, the mask `where` as its second.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from operator import index
 from typing import Any
 
 import numpy as np
 
 from dout.graph import DType, Node, Primitive, Shape
-from dout.ops.registry import define, dtype_of
+from dout.ops.registry import define, dtype_of, same
+from dout.ops.shape import shape_of
 
 Axis = int | tuple[int, ...] | None
 
 
 def reduced(primitive: Primitive, inputs: tuple[Node, ...], static: Mapping[str, Any]) -> tuple[Shape, DType]:
     """Shape after the reduction over `axis`; the dtype as NumPy reduces."""
-    (x,) = inputs
+    x = inputs[0]
     axes = _axes(static.get("axis"), len(x.shape))
     keep = static.get("keepdims", False)
     shape = tuple(1 if i in axes else n for i, n in enumerate(x.shape) if keep or i not in axes)
-    return shape, dtype_of(primitive, inputs, {k: v for k, v in static.items() if k != "axis"})
+    return shape, dtype_of(primitive, inputs[:1], {k: v for k, v in static.items() if k != "axis"})
 
 
 def _axes(axis: Axis, ndim: int) -> tuple[int, ...]:
@@ -28,32 +33,182 @@ def _axes(axis: Axis, ndim: int) -> tuple[int, ...]:
     return tuple(a % ndim for a in axes) if ndim else ()
 
 
-def _arguments(x: Any, axis: Axis = None, dtype: Any = None, *, keepdims: bool = False) -> tuple[Any, dict[str, Any]]:
-    if axis is not None:
-        axis = tuple(map(index, axis)) if isinstance(axis, tuple) else index(axis)
-    static: dict[str, Any] = {"axis": axis}
-    if dtype is not None:
-        static["dtype"] = np.dtype(dtype)
-    if keepdims:
-        static["keepdims"] = True
-    return (x,), static
+def _axis(axis: Any) -> Axis:
+    """An axis or axes as plain ints."""
+    if axis is None:
+        return None
+    return tuple(map(index, axis)) if isinstance(axis, tuple) else index(axis)
 
 
-def spread(dout: Any, x: Any, axis: Axis) -> Any:
-    """Repeat a reduced gradient along the axes that were summed away."""
+def _binder(*order: str) -> Callable[..., Any]:
+    """How a reduction's arguments are sorted; `order` names what may be given by position after the axis."""
+
+    def bind(x: Any, axis: Any = None, *rest: Any, where: Any = True, **options: Any) -> Any:
+        options.update(zip(order, rest, strict=False))
+        if len(rest) > len(order) or set(options) - {*order, "keepdims", "initial", "dtype", "ddof"}:
+            raise TypeError("no such option of a reduction")
+        if options.pop("out", None) is not None:
+            raise TypeError("an output given by position")
+        static: dict[str, Any] = {"axis": _axis(axis)}
+        if options.get("dtype") is not None:
+            static["dtype"] = np.dtype(options["dtype"])
+        if options.get("keepdims"):
+            static["keepdims"] = True
+        if options.get("ddof"):
+            static["ddof"] = options["ddof"]
+        if "initial" in options:
+            static["initial"] = float(options["initial"])  # a traced number would lose its gradient: it refuses
+        return ((x,) if where is True else (x, where)), static
+
+    return bind
+
+
+_SUM, _EXTREME, _SPREAD, _TEST = (
+    _binder("dtype", "out", "keepdims"),
+    _binder("out", "keepdims"),
+    _binder("dtype", "out", "ddof", "keepdims"),
+    _binder("out", "keepdims"),
+)
+
+
+def spread(item: Any, x: Any, axis: Axis) -> Any:
+    """Repeat what was reduced along the axes that were reduced away."""
     axes = _axes(axis, len(x.shape))
     kept = tuple(1 if i in axes else n for i, n in enumerate(x.shape))
-    return np.broadcast_to(np.reshape(dout, kept), x.shape)
+    return np.broadcast_to(np.reshape(item, kept), x.shape)
 
 
-sum_ = define(
-    "sum",
-    forward=np.sum,
-    backward=lambda dout, out, x, axis=None, dtype=None, keepdims=False: spread(dout, x, axis),
-    infer=reduced,
-    calls={np.sum: _arguments},
-    methods={"sum": _arguments},
-    symbol="Σ",
-    latex=r"\sum {0}",
-    says="repeat dout along the summed axes",
+def _count(x: Any, axis: Axis, where: tuple[Any, ...]) -> Any:
+    """How many elements went into each result."""
+    if where:
+        mask = np.broadcast_to(where[0], x.shape)
+        return spread(np.sum(mask.astype(float), axis=axis), x, axis).astype(x.dtype)
+    return math.prod(x.shape[a] for a in _axes(axis, len(x.shape)))
+
+
+def _back(gradient: Any, where: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The gradient of each input: nothing comes to what the mask left out, and nothing to the mask."""
+    return (np.where(where[0], gradient, 0), None) if where else (gradient,)
+
+
+def _sum_backward(dout: Any, out: Any, x: Any, *where: Any, axis: Axis = None, **_: Any) -> tuple[Any, ...]:
+    return _back(spread(dout, x, axis), where)
+
+
+def _mean_backward(dout: Any, out: Any, x: Any, *where: Any, axis: Axis = None, **_: Any) -> tuple[Any, ...]:
+    return _back(spread(dout, x, axis) / _count(x, axis, where), where)
+
+
+def _deviation(x: Any, where: tuple[Any, ...], axis: Axis) -> Any:
+    """The elements without their mean."""
+    mean = np.mean(x, axis=axis, where=where[0]) if where else np.mean(x, axis=axis)
+    return x - spread(mean, x, axis)
+
+
+def _var_backward(
+    dout: Any, out: Any, x: Any, *where: Any, axis: Axis = None, ddof: Any = 0, **_: Any
+) -> tuple[Any, ...]:
+    freedom = _count(x, axis, where) - ddof
+    return _back(spread(dout, x, axis) * (2 * _deviation(x, where, axis)) / freedom, where)
+
+
+def _std_backward(
+    dout: Any, out: Any, x: Any, *where: Any, axis: Axis = None, ddof: Any = 0, **_: Any
+) -> tuple[Any, ...]:
+    freedom = _count(x, axis, where) - ddof
+    return _back(spread(dout / out, x, axis) * _deviation(x, where, axis) / freedom, where)
+
+
+def _prod_backward(dout: Any, out: Any, x: Any, *where: Any, axis: Axis = None, **_: Any) -> tuple[Any, ...]:
+    # The product of the others: out / x, but where zeros are, only a single zero has any.
+    one = np.where(where[0], x, 1) if where else x
+    zeros = spread(np.sum(np.equal(one, 0).astype(float), axis=axis), x, axis)
+    others = spread(np.prod(np.where(np.equal(one, 0), 1, one), axis=axis), x, axis)
+    whole = np.where(zeros > 0, 0, others) / np.where(np.equal(one, 0), 1, one)
+    single = np.where(np.equal(one, 0), np.where(np.equal(zeros, 1), others, 0), whole)
+    return _back(spread(dout, x, axis) * single, where)
+
+
+def _extreme_backward(dout: Any, out: Any, x: Any, *where: Any, axis: Axis = None, **_: Any) -> tuple[Any, ...]:
+    # Of several equal ones each gets its share: the middle of what is right there.
+    chosen = np.equal(x, spread(out, x, axis)).astype(dout.dtype)
+    chosen = np.where(where[0], chosen, 0) if where else chosen
+    share = spread(np.sum(chosen, axis=axis), x, axis)
+    return _back(spread(dout, x, axis) * chosen / np.maximum(share, 1), where)
+
+
+def _masked(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function` with its mask as a second input."""
+    return lambda x, *where, **static: function(x, **static, **({"where": where[0]} if where else {}))
+
+
+for _name, _function, _aliases, _bind, _gradient, _symbol, _says in [
+    ("sum", np.sum, (), _SUM, _sum_backward, "Σ", "repeat dout along the summed axes"),
+    ("mean", np.mean, (), _SUM, _mean_backward, "mean", "repeat dout along the axes, divided by their count"),
+    ("var", np.var, (), _SPREAD, _var_backward, "var", "twice the deviation from the mean, over the count"),
+    ("std", np.std, (), _SPREAD, _std_backward, "std", "the deviation from the mean, over the count and the output"),
+    ("prod", np.prod, (), _SUM, _prod_backward, "Π", "the product of the others"),
+    ("max", np.max, (np.amax,), _EXTREME, _extreme_backward, "max", "dout goes to the largest element"),
+    ("min", np.min, (np.amin,), _EXTREME, _extreme_backward, "min", "dout goes to the smallest element"),
+    ("any", np.any, (), _TEST, None, "any", "no gradient: a condition is not a number"),
+    ("all", np.all, (), _TEST, None, "all", "no gradient: a condition is not a number"),
+]:
+    define(
+        _name,
+        forward=_masked(_function),
+        backward=_gradient,
+        infer=reduced,
+        calls=dict.fromkeys((_function, *_aliases), _bind),
+        methods={_name: _bind},
+        symbol=_symbol,
+        latex=rf"\operatorname{{{{{_name}}}}} {{0}}",
+        says=_says,
+    )
+
+
+def _place(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+    return (x,), {"axis": _axis(axis), **({"keepdims": True} if keepdims else {})}
+
+
+for _name, _function in [("argmax", np.argmax), ("argmin", np.argmin)]:
+    define(
+        _name,
+        forward=_function,
+        infer=reduced,
+        calls={_function: _place},
+        methods={_name: _place},
+        symbol=_name,
+        latex=rf"\operatorname{{{{{_name}}}}} {{0}}",
+        says="no gradient: a place is not a number",
+    )
+
+
+def _cumulative(primitive: Primitive, inputs: tuple[Node, ...], static: Mapping[str, Any]) -> tuple[Shape, DType]:
+    shape, _ = same(primitive, inputs, static)
+    flat = shape if static.get("axis") is not None else (math.prod(shape),)
+    return flat, dtype_of(primitive, inputs, {**static, "axis": 0 if shape else None})
+
+
+def _cumsum_backward(dout: Any, out: Any, x: Any, axis: Axis = None, dtype: Any = None) -> Any:
+    along = 0 if axis is None else axis
+    assert isinstance(along, int)
+    back = np.flip(np.cumsum(np.flip(dout, along), axis=along), along)
+    return np.reshape(back, x.shape) if axis is None else back
+
+
+def _running(x: Any, axis: Any = None, dtype: Any = None) -> Any:
+    axis = None if axis is None or not shape_of(x) else index(axis) % len(shape_of(x))
+    return (x,), {"axis": axis, **({} if dtype is None else {"dtype": np.dtype(dtype)})}
+
+
+cumsum = define(
+    "cumsum",
+    forward=np.cumsum,
+    backward=_cumsum_backward,
+    infer=_cumulative,
+    calls={np.cumsum: _running},
+    methods={"cumsum": _running},
+    symbol="cumsum",
+    latex=r"\operatorname{{cumsum}} {0}",
+    says="the running sum of dout from the end",
 )

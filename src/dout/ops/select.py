@@ -43,6 +43,15 @@ for _name, _invert, _not in [("invert", np.invert, operator.invert), ("logical_n
         kernel="not {0}" if _not is None else "~{0}",
     )
 
+for _name, _test in [("isnan", np.isnan), ("isinf", np.isinf), ("isfinite", np.isfinite), ("signbit", np.signbit)]:
+    define(
+        _name,
+        forward=_test,
+        symbol=f"{_name}?",
+        latex=rf"\operatorname{{{{{_name}}}}} {{0}}",
+        says="no gradient: a condition is not a number",
+    )
+
 where = define(
     "where",
     forward=np.where,
@@ -80,3 +89,24 @@ minimum = define(
     says="dout goes to the smaller input",
     kernel="{0} if {0} <= {1} or {0} != {0} else {1}",
 )
+
+clip = define(
+    "clip",
+    forward=lambda x, low, high: np.clip(x, low, high),
+    backward=lambda dout, out, x, low, high: (
+        np.where((x >= low) & (x <= high), dout, 0),
+        np.where(x < low, dout, 0),
+        np.where((x > high) & (x >= low), dout, 0),
+    ),
+    calls={np.clip: lambda x, a_min, a_max: _clip(x, a_min, a_max)},
+    methods={"clip": lambda x, min, max: _clip(x, min, max)},
+    symbol="clip",
+    latex=r"\operatorname{{clip}}({0}, {1}, {2})",
+    says="dout passes where the input lies within the bounds",
+)
+
+
+def _clip(x: Any, low: Any, high: Any) -> Any:
+    if low is None or high is None:
+        raise TypeError("one bound alone: np.maximum or np.minimum")  # other rows
+    return (x, low, high), {}

@@ -307,6 +307,30 @@ scatter: Primitive = define(
 )
 
 
+def _add_at(x: Any, value: Any, *index: Any, key: Any, selected: Shape) -> Any:
+    out = same_layout(x)
+    np.add.at(out, fill_key(key, index), value)
+    return out
+
+
+def _add_at_backward(
+    dout: Any, out: Any, x: Any, value: Any, *index: Any, key: Any, selected: Shape
+) -> tuple[Any, ...]:
+    taken = sum_to(getitem(dout, *index, key=key, shape=selected), value.shape)
+    return dout, taken, *(None for _ in index)
+
+
+add_at = define(
+    "add_at",
+    forward=_add_at,
+    backward=_add_at_backward,
+    infer=same,
+    symbol="[ ]+=",
+    latex=r"{0}[\cdot \mathrel{{+}}= {1}]",
+    says="dout passes to what was there, and from the places to what was added",
+)
+
+
 def same_layout(array: Any) -> Any:
     """Copy an array so that its strides stay in proportion: NumPy's sums depend on them in the last bit.
 

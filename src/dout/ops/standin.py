@@ -40,6 +40,10 @@ class Recorder:
         row, bind = METHODS[name]
         return self.bound(row, bind, f"ndarray.{name}", (owner, *args), kwargs)
 
+    def ufunc_method(self, ufunc: np.ufunc, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Answer a method of a ufunc, such as np.add.at."""
+        raise self.unsupported(f"np.{ufunc.__name__}.{method}")
+
     def bound(self, row: Primitive, bind: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Sort the arguments as the row says, and record."""
         try:
@@ -62,7 +66,7 @@ class StandIn:
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if method != "__call__":
-            raise self._recorder.unsupported(f"np.{ufunc.__name__}.{method}")
+            return self._recorder.ufunc_method(ufunc, method, inputs, kwargs)
         return self._recorder.call(ufunc, inputs, kwargs)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:

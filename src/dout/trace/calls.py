@@ -71,5 +71,8 @@ LOOK = {
     np.shares_memory, np.may_share_memory,
 }  # fmt: skip
 
+# Functions that whole numbers give a size; a traced one steers, like a branch. Also the draws of np.random.
+SIZES = {np.arange, np.eye, np.identity, np.linspace, np.indices, np.tri, np.tril_indices, np.triu_indices}
+
 # Functions whose answer steers the program: noted like a branch.
 ASK = {np.allclose, np.array_equal, np.array_equiv}

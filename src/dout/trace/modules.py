@@ -7,7 +7,10 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from dout.trace import source
+from dout.trace.compose import TracingConcatenator
 from dout.trace.standin import plain
 
 if TYPE_CHECKING:
@@ -78,6 +81,8 @@ class TracingModule(ModuleType):
             item = tracing_version(item)
         elif is_function(item):
             item = TracingFunction(item)
+        elif item is np.r_ or item is np.c_:
+            item = TracingConcatenator(item, current)
         self.__dict__[name] = item
         return item
 

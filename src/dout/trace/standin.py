@@ -176,6 +176,14 @@ class TracedArray(Traced, ArrayStandIn):
     def __setitem__(self, key: Any, value: Any) -> None:
         self._recorder.writer.set_item(self, key, value)
 
+    def take(self, indices: Any, axis: Any = None) -> Any:
+        """As `ndarray.take`."""
+        return self._recorder.method("take", self, (indices, axis), {})
+
+    def sort(self, axis: int = -1) -> None:
+        """As `ndarray.sort`, in place."""
+        self[...] = self._recorder.method("sort", self, (axis,), {})
+
     def fill(self, value: Any) -> None:
         """As `ndarray.fill`."""
         self[...] = value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,10 +14,11 @@ import numpy as np
 
 from dout.errors import DoutError, EscapeError, UnsupportedError
 from dout.graph import CONSTANT, INPUT, NUMPY_VALUES, PYTHON_NUMBERS, Node, Primitive, Where
-from dout.ops import CALLS, PRIMITIVES, Recorder, kind_of
+from dout.ops import CALLS, METHODS, PRIMITIVES, Recorder, kind_of
 from dout.ops.standin import numpy_name
 from dout.trace import source
-from dout.trace.calls import ASK, BUILD, LOOK, as_operand
+from dout.trace.calls import ASK, BUILD, LOOK, SIZES, as_operand
+from dout.trace.compose import COMPOSED, ufunc_method
 from dout.trace.layercalls import OpenCall
 from dout.trace.memory import owner_of, set_apart
 from dout.trace.model import Event
@@ -209,18 +211,21 @@ class Tracer(Recorder):
         out = kwargs.pop("out", None) if "out" in kwargs else None
         if out is not None:
             return self._into(out[0] if isinstance(out, tuple) else out, function, args, kwargs)
+        traced = holds_traced(args) or holds_traced(kwargs)
         if function in CALLS:
             return self._row(function, args, kwargs)
         if function in BUILD:
             return BUILD[function](self, *args, **kwargs)
+        if traced and function in COMPOSED:
+            return self._composed(function, args, kwargs)
         if function in LOOK or (getattr(function, "__module__", "") or "").startswith("numpy.testing"):
             return function(*plain_deep(list(args)), **plain_deep(kwargs))
-        traced = holds_traced(args) or holds_traced(kwargs)
         if function in ASK:
             answer = function(*plain_deep(list(args)), **plain_deep(kwargs))
             self.note("branch", f"{numpy_name(function)} was {answer}")
             return answer
-        if traced:
+        draws = isinstance(getattr(function, "__self__", None), np.random.RandomState)
+        if traced and not draws and not (function in SIZES and _only_whole(args) and _only_whole(kwargs)):
             raise self.unsupported(numpy_name(function))
         return self._from_outside(function, args, kwargs)
 
@@ -233,6 +238,8 @@ class Tracer(Recorder):
             options = ", ".join(f"{key}=" for key in kwargs) or f"{len(args)} arguments"
             if not holds_traced(args):
                 return self._from_outside(function, args, kwargs)
+            if function in COMPOSED:
+                return self._composed(function, args, kwargs)
             raise self.unsupported(f"{numpy_name(function)} with {options}") from None
         if operands and all(type(plain(o)) in _numbers or isinstance(o, np.generic) for o in operands):
             if not holds_traced(operands):
@@ -241,9 +248,49 @@ class Tracer(Recorder):
                 operands = (self.emit(PRIMITIVES["asarray"], operands[:1], {}), *operands[1:])
         return self.emit(row, operands, static)
 
+    def _composed(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """A function that is others put together."""
+        compose = COMPOSED[function]
+        try:
+            inspect.signature(compose).bind(self, *args, **kwargs)
+        except TypeError:
+            raise self.unsupported(f"{numpy_name(function)} with {', '.join(kwargs)}") from None
+        return compose(self, *args, **kwargs)
+
+    def method(self, name: str, owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Answer an ndarray method by its row, or by the function of its name."""
+        if not self.live:
+            return getattr(plain(owner), name)(*plain_deep(list(args)), **plain_deep(kwargs))
+        out = kwargs.pop("out", None)
+        if out is not None:
+            return self._into(out, lambda *a, **k: self.method(name, *a[:1], a[1:], k), (owner, *args), kwargs)
+        if name in METHODS:
+            row, bind = METHODS[name]
+            try:
+                operands, static = bind(owner, *args, **kwargs)
+            except TypeError:
+                if getattr(np, name, None) not in COMPOSED:
+                    raise self.unsupported(f"ndarray.{name} with these arguments") from None
+            else:
+                return self.emit(row, operands, static)
+        return self._composed(getattr(np, name), (owner, *args), kwargs)
+
+    def ufunc_method(self, ufunc: Any, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Answer np.add.at, np.add.reduce and their kin."""
+        if not self.live:
+            return getattr(ufunc, method)(*plain_deep(list(args)), **plain_deep(kwargs))
+        return ufunc_method(self, ufunc, method, *args, **kwargs)
+
+    def array(self, item: Any) -> Any:
+        """An operand as a traced array: lists become arrays, plain arrays enter the trace."""
+        item = as_operand(self, item)
+        if type(item) is np.ndarray:
+            return self._bare(item)
+        return item if isinstance(item, TracedArray) else BUILD[np.asarray](self, item)
+
     def _from_outside(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """A function that met no traced value: its arrays enter the trace as inputs."""
-        result = function(*args, **kwargs)
+        result = function(*_as_indices(list(args)), **_as_indices(kwargs))
         if isinstance(getattr(function, "__self__", None), np.random.RandomState) and result is not None:
             self.note("draw", f"{function.__name__} drew random numbers")
         return self.source(result, made=True) if type(result) is np.ndarray and result.dtype.kind in "biufc" else result
@@ -313,6 +360,24 @@ class Tracer(Recorder):
         if self.live:
             self.note("escape", "a traced value left the trace through a function that NumPy does not dispatch")
         return result
+
+
+def _only_whole(item: Any) -> bool:
+    """Whether the traced values in here are whole numbers, which steer a size and carry no gradient."""
+    if isinstance(item, list | tuple):
+        return all(map(_only_whole, item))
+    if type(item) is dict:
+        return all(map(_only_whole, item.values()))
+    return not isinstance(item, Traced) or np.asarray(plain(item)).dtype.kind in "iub"
+
+
+def _as_indices(item: Any) -> Any:
+    """The same, with traced whole numbers taken as what they are now: an event says so."""
+    if type(item) in (list, tuple):
+        return type(item)(map(_as_indices, item))
+    if type(item) is dict:
+        return {key: _as_indices(part) for key, part in item.items()}
+    return (int(item) if np.ndim(plain(item)) == 0 else plain(item)) if isinstance(item, Traced) else item
 
 
 @contextmanager

@@ -13,7 +13,9 @@ from dout.graph import Node, evaluate
 from dout.trace.model import Gradient, LayerCall, Trace, Use, Value
 
 Edge = tuple[Node, int]
-TOLERANCE = {2: 2e-2, 4: 1e-4, 8: 1e-8}  # relative, by the bytes of the float: far above rounding, far below a mistake
+# By the bytes of the float, relative to the gradient and to the largest one around: far above rounding, far below a
+# mistake. A stabiliser such as log(y + 1e-7) is no mistake either.
+TOLERANCE = {2: (2e-2, 1e-3), 4: (1e-4, 1e-6), 8: (1e-6, 1e-13)}
 
 
 def annotate(trace: Trace) -> tuple[tuple[Value, ...], Mapping[LayerCall, tuple[Use, ...]]]:
@@ -34,8 +36,9 @@ class _Annotation:
         for node in trace.graph.nodes:
             for argument, value in enumerate(node.inputs):
                 self.uses.setdefault(value, []).append((node, argument))
-        self.totals = _totals(trace.calls)  # what the user's backward was given, by value
+        self.upstream = _upstream(trace.calls)
         self.derived, self.derived_on = self._derive()
+        self.size = max((_largest(gradient) for gradient in self.derived.values()), default=0.0)
 
     def result(self) -> tuple[tuple[Value, ...], Mapping[LayerCall, tuple[Use, ...]]]:
         arguments = {call: self._arguments(call) for call in self.trace.calls}
@@ -60,13 +63,26 @@ class _Annotation:
         )
 
     def _ends(self) -> dict[Node, Node]:
-        """Where backward began: values with an upstream gradient from which no other such value is computed."""
-        given = {**self.totals, **self._unlayered_end()}
-        leads_on: set[Node] = set()
+        """Where backward began: values with an upstream gradient from which no other such value is computed.
+
+        What a layer itself makes of its output, as an LSTM of its cell, does not count: its backward was given only the
+        gradient that comes from outside, and the rest is added to it.
+        """
+        given = {**self.upstream, **{end: (dout, None) for end, dout in self._unlayered_end().items()}}
+        ends: dict[Node, Node] = {}
+        leads: set[Node] = set()  # to a value with an upstream gradient, or is one
         for node in reversed(self.trace.graph.nodes):
-            if node not in self.trace.backward and (node in given or node in leads_on):
-                leads_on.update(node.inputs)
-        return {node: dout for node, dout in given.items() if node not in leads_on}
+            uses = [u for u, _ in self.uses.get(node, ()) if u not in self.trace.backward]
+            if node in self.trace.backward:
+                continue
+            if node in given:
+                dout, call = given[node]
+                if not any(u in leads and not (call and self._inside(u, call)) for u in uses):
+                    ends[node] = dout
+                leads.add(node)
+            elif any(u in leads for u in uses):
+                leads.add(node)
+        return ends
 
     def _unlayered_end(self) -> dict[Node, Node]:
         """The end of a forward that goes on after its last layer, with the upstream gradient that is named for it.
@@ -75,12 +91,12 @@ class _Annotation:
         without such a name the values that lead there have no derived gradient.
         """
         backward, names = self.trace.backward, self.trace.names
-        begun = {names[d]: d for d in self.totals.values() if d in backward and not d.inputs and d in names}
+        begun = {names[d]: d for d, _ in self.upstream.values() if d in backward and not d.inputs and d in names}
         return {
             node: begun[f"d{names[node]}"]
             for node in self.trace.graph.nodes
             if node not in backward
-            and node not in self.totals
+            and node not in self.upstream
             and node not in self.trace.call_of
             and all(user in backward for user, _ in self.uses.get(node, ()))
             and f"d{names.get(node)}" in begun
@@ -88,10 +104,13 @@ class _Annotation:
 
     def _complete(self, seeds: Mapping[Node, Node]) -> set[Node]:
         """Values all of whose uses lead to a seed: only there is a derived gradient the whole gradient."""
-        complete = set(seeds)
+        complete: set[Node] = set()
         for node in reversed(self.trace.graph.nodes):
             uses = [u for u, _ in self.uses.get(node, ()) if u not in self.trace.backward and u.primitive.backward]
-            if uses and all(u in complete for u in uses):
+            if node in seeds:
+                call = self.upstream.get(node, (None, None))[1]
+                uses = [u for u in uses if call and self._inside(u, call)]
+            if (uses or node in seeds) and all(u in complete for u in uses):
                 complete.add(node)
         return complete
 
@@ -137,23 +156,28 @@ class _Annotation:
 
     def _total(self, node: Node, parts: list[Gradient | None]) -> Gradient | None:
         derived = self.derived.get(node)
-        if node in self.totals:
-            return self._compare(self.totals[node], derived)
-        if parts and all(part is not None and part.source == "user" for part in parts):
-            return _compared(_sum(part.value for part in parts if part), derived)
+        dout, call = self.upstream.get(node, (None, None))
+        if dout is not None and not (call and self._times_used(node, call)):
+            return self._compare(dout, derived)
+        if dout is None and parts and all(part is not None and part.source == "user" for part in parts):
+            return self._compared(_sum(part.value for part in parts if part), derived)
         return self._compare(None, derived)
 
     def _compare(self, mine: Node | None, derived: Any) -> Gradient | None:
         if mine is not None:
-            return _compared(self.trace.data[mine], derived)
+            return self._compared(self.trace.data[mine], derived)
         return None if derived is None else Gradient(derived, "dout")
+
+    def _compared(self, mine: Any, derived: Any) -> Gradient:
+        wrong = derived is not None and differs(mine, derived, self.size)
+        return Gradient(mine, "user", derived if wrong else None)
 
     def _inside(self, node: Node, call: LayerCall) -> bool:
         made_in = self.trace.call_of.get(node)
         return made_in is not None and node not in self.trace.backward and made_in.inside(call)
 
     def _times_used(self, node: Node, call: LayerCall | None) -> int:
-        return sum(call is not None and self._inside(consumer, call) for consumer, _ in self.uses[node])
+        return sum(call is not None and self._inside(consumer, call) for consumer, _ in self.uses.get(node, ()))
 
     def _entered(self, value: Node, consumer: Node) -> LayerCall | None:
         """The outermost layer call an edge leads into from outside."""
@@ -164,14 +188,14 @@ class _Annotation:
         return entered
 
 
-def _totals(calls: Iterable[LayerCall]) -> dict[Node, Node]:
-    """The upstream gradient that was handed to a backward, by the value it is the gradient of; outer layers first."""
-    totals: dict[Node, Node] = {}
+def _upstream(calls: Iterable[LayerCall]) -> dict[Node, tuple[Node, LayerCall | None]]:
+    """The upstream gradient that a backward was given, by the value it is for, with the layer call; outer ones first."""
+    upstream: dict[Node, tuple[Node, LayerCall | None]] = {}
     for call in calls:
         for output, dout in zip(call.outputs, call.douts or (), strict=False):
-            if dout is not None and not (output in totals and call.parent is not None):
-                totals[output] = dout
-    return totals
+            if dout is not None and not (output in upstream and call.parent is not None):
+                upstream[output] = (dout, call)
+    return upstream
 
 
 def _sum(parts: Iterable[Any]) -> Any:
@@ -181,15 +205,19 @@ def _sum(parts: Iterable[Any]) -> Any:
     return total
 
 
-def _compared(mine: Any, derived: Any) -> Gradient:
-    return Gradient(mine, "user", derived if derived is not None and differs(mine, derived) else None)
+def _largest(gradient: Any) -> float:
+    """The largest finite size among the numbers of a gradient."""
+    sizes = np.abs(np.asarray(gradient, dtype=float))
+    return float(np.max(sizes, initial=0.0, where=np.isfinite(sizes)))
 
 
-def differs(mine: Any, derived: Any) -> bool:
+def differs(mine: Any, derived: Any, size: float = 0.0) -> bool:
     """Whether the user's gradient is not the derived one, beyond rounding; where the derived one overflowed, unknown.
 
-    >>> differs(2.2, 2.2000000000000002), differs(1.21, 2.2)
-    (False, True)
+    `size` is that of the largest gradient around: what is left of such numbers that cancel is rounding too.
+
+    >>> differs(2.2, 2.2000000000000002), differs(1.21, 2.2), differs(1e-17, -3e-17, size=1.0)
+    (False, True, False)
     """
     if np.shape(mine) != np.shape(derived):
         return True
@@ -199,11 +227,8 @@ def differs(mine: Any, derived: Any) -> bool:
     known = np.isfinite(ours)
     if not known.any():
         return False
-    size = (
-        min(a.dtype.itemsize for a in (ours, theirs) if a.dtype.kind == "f")
-        if "f" in (ours.dtype.kind + theirs.dtype.kind)
-        else 8
-    )
-    near = TOLERANCE.get(size, 1e-8) * np.abs(ours[known]).max()
+    bytes_ = min((a.dtype.itemsize for a in (ours, theirs) if a.dtype.kind == "f"), default=8)
+    relative, rounding = TOLERANCE.get(bytes_, TOLERANCE[8])
+    near = max(relative * np.abs(ours[known]).max(), rounding * size)
     with np.errstate(invalid="ignore"):
         return not bool(np.all(np.abs(theirs[known].astype(float) - ours[known].astype(float)) <= near))

@@ -43,6 +43,20 @@ class Writer:
         static = {"key": template, "selected": selected}
         self._after_write(target, self.tracer.record(PRIMITIVES["setitem"], (old, new, *rest), static, target.value))
 
+    def add_at(self, target: TracedArray, key: Any, value: Any) -> None:
+        """`np.add.at(target, key, value)`: as `set_item`, but every occurrence of a place counts."""
+        template, index = split_key(key)
+        filled = fill_key(template, tuple(plain(i) for i in index))
+        old = self.tracer.node_of(target)
+        rest = tuple([self.tracer.node_of(i) for i in index])
+        value = as_operand(self.tracer, value)
+        new = self.tracer.node_of(value)
+        selected = np.shape(target.value[filled])
+        self._before_write(target)
+        np.add.at(target.value, filled, plain(value))
+        static = {"key": template, "selected": selected}
+        self._after_write(target, self.tracer.record(PRIMITIVES["add_at"], (old, new, *rest), static, target.value))
+
     def in_place(self, primitive: Primitive, target: TracedArray, other: Any) -> Any:
         """`target += other` and its kin: the memory stays, its content is new."""
         if not isinstance(target.value, np.ndarray):

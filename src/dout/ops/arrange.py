@@ -1,0 +1,246 @@
+"""Joining, repeating, padding and turning arrays: elements move, nothing is computed."""
+
+from __future__ import annotations
+
+import itertools
+import operator
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from dout.graph import DType, Node, Primitive, Shape
+from dout.ops.registry import CALLS, METHODS, define, dtype_of, same
+from dout.ops.shape import asked_shape, getitem, reshape, shape_of, sum_to, transpose
+
+# --- other names of reshape, transpose and indexing -------------------------------------------------------------------
+
+
+def _at(axis: Any, ndim: int) -> int:
+    return range(ndim)[operator.index(axis)]  # NumPy refuses an axis that is not there, and so does this
+
+
+def _expand(x: Any, axis: Any) -> Any:
+    axes = axis if isinstance(axis, tuple) else (axis,)
+    ndim = len(shape_of(x)) + len(axes)
+    new = {_at(a, ndim) for a in axes}
+    rest = iter(shape_of(x))
+    return (x,), {"shape": tuple(1 if i in new else next(rest) for i in range(ndim))}
+
+
+def _squeeze(x: Any, axis: Any = None) -> Any:
+    whole = shape_of(x)
+    if axis is None:
+        return (x,), {"shape": tuple(n for n in whole if n != 1)}
+    gone = {_at(a, len(whole)) for a in (axis if isinstance(axis, tuple) else (axis,))}
+    if any(whole[a] != 1 for a in gone):
+        raise ValueError("cannot select an axis to squeeze out which has size not equal to one")
+    return (x,), {"shape": tuple(n for i, n in enumerate(whole) if i not in gone)}
+
+
+def _swapaxes(x: Any, axis1: Any, axis2: Any) -> Any:
+    axes = list(range(len(shape_of(x))))
+    a, b = _at(axis1, len(axes)), _at(axis2, len(axes))
+    axes[a], axes[b] = axes[b], axes[a]
+    return (x,), {"axes": tuple(axes)}
+
+
+def _moveaxis(x: Any, source: Any, destination: Any) -> Any:
+    n = len(shape_of(x))
+    pairs = [(a if isinstance(a, list | tuple) else (a,)) for a in (source, destination)]
+    origin, target = ([_at(a, n) for a in axes] for axes in pairs)
+    order = [a for a in range(n) if a not in origin]
+    for place, axis in sorted(zip(target, origin, strict=True)):
+        order.insert(place, axis)
+    return (x,), {"axes": tuple(order)}
+
+
+def _flip(x: Any, axis: Any = None) -> Any:
+    n = len(shape_of(x))
+    axes = set(range(n)) if axis is None else {_at(a, n) for a in (axis if isinstance(axis, tuple) else (axis,))}
+    return (x,), {"key": tuple(slice(None, None, -1) if i in axes else slice(None) for i in range(n))}
+
+
+for _row, _functions, _methods in [
+    (reshape, {np.expand_dims: _expand, np.squeeze: _squeeze}, {"squeeze": _squeeze}),
+    (transpose, {np.swapaxes: _swapaxes, np.moveaxis: _moveaxis}, {"swapaxes": _swapaxes}),
+    (getitem, {np.flip: _flip, np.flipud: lambda x: _flip(x, 0), np.fliplr: lambda x: _flip(x, 1)}, {}),
+]:
+    CALLS.update({function: (_row, bind) for function, bind in _functions.items()})
+    METHODS.update({method: (_row, bind) for method, bind in _methods.items()})  # type: ignore[attr-defined]
+
+# --- joining ----------------------------------------------------------------------------------------------------------
+
+
+def _joined(primitive: Primitive, inputs: tuple[Node, ...], static: Mapping[str, Any]) -> tuple[Shape, DType]:
+    axis, first = static["axis"], inputs[0].shape
+    whole = sum(i.shape[axis] for i in inputs)
+    return (*first[:axis], whole, *first[axis + 1 :]), dtype_of(primitive, inputs, static)
+
+
+def _concatenate_backward(dout: Any, out: Any, *arrays: Any, axis: int) -> tuple[Any, ...]:
+    ends = list(itertools.accumulate((a.shape[axis] for a in arrays), initial=0))
+    return tuple(dout[(slice(None),) * axis + (slice(a, b),)] for a, b in itertools.pairwise(ends))
+
+
+concatenate = define(
+    "concatenate",
+    forward=lambda *arrays, axis: np.concatenate(arrays, axis=axis),
+    backward=_concatenate_backward,
+    infer=_joined,
+    symbol="concat",
+    latex=r"\left[{0}; \dots\right]",
+    says="each input gets its part of dout",
+)
+
+# --- repeating, padding, turning --------------------------------------------------------------------------------------
+
+
+def _repeated(primitive: Primitive, inputs: tuple[Node, ...], static: Mapping[str, Any]) -> tuple[Shape, DType]:
+    (x,), axis, times = inputs, static["axis"], static["repeats"]
+    return (*x.shape[:axis], x.shape[axis] * times, *x.shape[axis + 1 :]), x.dtype
+
+
+def _repeat_backward(dout: Any, out: Any, x: Any, repeats: int, axis: int) -> Any:
+    apart = (*x.shape[: axis + 1], repeats, *x.shape[axis + 1 :])
+    return np.sum(np.reshape(dout, apart), axis=axis + 1)
+
+
+def _repeat_arguments(x: Any, repeats: Any, axis: Any = None) -> Any:
+    if axis is None or isinstance(repeats, list | tuple | np.ndarray):
+        raise TypeError("a repeat of the flattened array, or a number of its own for each element")  # elsewhere
+    return (x,), {"repeats": operator.index(repeats), "axis": _at(axis, len(shape_of(x)))}
+
+
+repeat = define(
+    "repeat",
+    forward=np.repeat,
+    backward=_repeat_backward,
+    infer=_repeated,
+    calls={np.repeat: _repeat_arguments},
+    methods={"repeat": _repeat_arguments},
+    symbol="repeat",
+    latex=r"\operatorname{{repeat}} {0}",
+    says="sum dout over the repeats",
+)
+
+
+def _tiles(shape: Shape, reps: Shape) -> tuple[Shape, Shape]:
+    """Shape and repeats with as many axes as the longer of the two."""
+    n = max(len(shape), len(reps))
+    return (1,) * (n - len(shape)) + shape, (1,) * (n - len(reps)) + reps
+
+
+def _tile_shape(primitive: Primitive, inputs: tuple[Node, ...], static: Mapping[str, Any]) -> tuple[Shape, DType]:
+    shape, reps = _tiles(inputs[0].shape, static["reps"])
+    return tuple(a * b for a, b in zip(shape, reps, strict=True)), inputs[0].dtype
+
+
+def _tile_backward(dout: Any, out: Any, x: Any, reps: Shape) -> Any:
+    shape, reps = _tiles(x.shape, reps)
+    apart = tuple(n for pair in zip(reps, shape, strict=True) for n in pair)
+    return np.reshape(np.sum(np.reshape(dout, apart), axis=tuple(range(0, len(apart), 2))), x.shape)
+
+
+tile = define(
+    "tile",
+    forward=np.tile,
+    backward=_tile_backward,
+    infer=_tile_shape,
+    calls={np.tile: lambda x, reps: ((x,), {"reps": asked_shape(reps)})},
+    symbol="tile",
+    latex=r"\operatorname{{tile}} {0}",
+    says="sum dout over the tiles",
+)
+
+
+def _padded(primitive: Primitive, inputs: tuple[Node, ...], static: Mapping[str, Any]) -> tuple[Shape, DType]:
+    (x,) = inputs
+    return tuple(n + a + b for n, (a, b) in zip(x.shape, static["width"], strict=True)), x.dtype
+
+
+def _pad_arguments(x: Any, pad_width: Any, mode: Any = "constant", **options: Any) -> Any:
+    if mode != "constant" or set(options) - {"constant_values"}:
+        raise TypeError("np.pad in another mode")  # no row for it
+    n = len(shape_of(x))
+    width = np.broadcast_to(np.asarray(pad_width, dtype=np.intp), (n, 2)).tolist()
+    static: dict[str, Any] = {"width": tuple(map(tuple, width))}
+    value = options.get("constant_values", 0)
+    if np.ndim(value):
+        raise TypeError("np.pad with a constant for each side")
+    return (x,), static if value == 0 else {**static, "value": value}
+
+
+pad = define(
+    "pad",
+    forward=lambda x, width, value=0: np.pad(x, width, "constant", constant_values=value),
+    backward=lambda dout, out, x, width, value=0: dout[
+        tuple(slice(a, a + n) for n, (a, _) in zip(x.shape, width, strict=True))
+    ],
+    infer=_padded,
+    calls={np.pad: _pad_arguments},
+    symbol="pad",
+    latex=r"\operatorname{{pad}} {0}",
+    says="cut the border off dout",
+)
+
+
+def _roll_arguments(x: Any, shift: Any, axis: Any = None) -> Any:
+    plain = tuple(map(operator.index, shift)) if isinstance(shift, tuple) else operator.index(shift)
+    return (x,), {"shift": plain, "axis": axis}
+
+
+roll = define(
+    "roll",
+    forward=np.roll,
+    backward=lambda dout, out, x, shift, axis: np.roll(
+        dout, tuple(-s for s in shift) if isinstance(shift, tuple) else -shift, axis
+    ),
+    infer=same,
+    calls={np.roll: _roll_arguments},
+    symbol="roll",
+    latex=r"\operatorname{{roll}} {0}",
+    says="roll dout back",
+)
+
+for _name, _function in [("tril", np.tril), ("triu", np.triu)]:
+    define(
+        _name,
+        forward=_function,
+        backward=lambda dout, out, x, k=0, function=_function: sum_to(function(dout, k), x.shape),
+        infer=lambda row, inputs, static: (np.broadcast_shapes(inputs[0].shape, inputs[0].shape[-1:] * 2)
+                                           if len(inputs[0].shape) == 1 else inputs[0].shape, inputs[0].dtype),
+        calls={_function: lambda x, k=0: ((x,), {"k": operator.index(k)})},
+        symbol=_name,
+        latex=rf"\operatorname{{{{{_name}}}}} {{0}}",
+        says="the same half of dout",
+    )  # fmt: skip
+
+
+def _diagonal(primitive: Primitive, inputs: tuple[Node, ...], static: Mapping[str, Any]) -> tuple[Shape, DType]:
+    (x,), k = inputs, static.get("k", 0)
+    if len(x.shape) == 1:
+        return (x.shape[0] + abs(k),) * 2, x.dtype
+    rows, columns = x.shape
+    return (max(0, min(rows + min(k, 0), columns - max(k, 0))),), x.dtype
+
+
+def _diag_backward(dout: Any, out: Any, x: Any, k: int = 0) -> Any:
+    if len(x.shape) == 1:
+        return np.diag(dout, k)
+    square = np.diag(dout, k)  # as large as the diagonal needs; the matrix may be larger
+    rows, columns = x.shape
+    more = (max(0, rows - square.shape[0]), max(0, columns - square.shape[1]))
+    return np.pad(square, ((0, more[0]), (0, more[1])))[:rows, :columns]
+
+
+diag = define(
+    "diag",
+    forward=np.diag,
+    backward=_diag_backward,
+    infer=_diagonal,
+    calls={np.diag: lambda x, k=0: ((x,), {"k": operator.index(k)} if k else {})},
+    symbol="diag",
+    latex=r"\operatorname{{diag}} {0}",
+    says="dout on the diagonal",
+)

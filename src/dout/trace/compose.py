@@ -1,0 +1,265 @@
+"""NumPy functions that are others put together: each is written here as NumPy itself does it, so the bits agree.
+
+The arrays they get may be stand-ins or plain; what they call dispatches to the tracer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import accumulate, pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dout.ops import PRIMITIVES
+from dout.trace.standin import TracedArray, plain
+
+if TYPE_CHECKING:
+    from dout.trace.tracer import Tracer
+
+
+# --- joining and splitting --------------------------------------------------------------------------------------------
+
+
+def concatenate(tracer: Tracer, arrays: Any, axis: Any = 0) -> Any:
+    """np.concatenate."""
+    parts = [tracer.wrap(a) if not isinstance(a, list | tuple) else tracer.array(a) for a in arrays]
+    if axis is None:
+        parts, axis = [part.ravel() for part in parts], 0
+    return tracer.emit(PRIMITIVES["concatenate"], tuple(parts), {"axis": range(parts[0].ndim)[axis]})
+
+
+def _at_least(ndim: int) -> Callable[..., Any]:
+    def at_least(tracer: Tracer, *items: Any) -> Any:
+        found = []
+        for item in items:
+            array = tracer.array(item)
+            missing = ndim - array.ndim
+            front = (1,) if array.ndim < 2 and missing else ()  # NumPy: (n,) → (1, n) → (1, n, 1)
+            shape = {0: (1,) * ndim, 1: (*front, *array.shape, *((1,) * (missing - 1)))}.get(
+                array.ndim, (*array.shape, *((1,) * missing))
+            )
+            found.append(array if missing <= 0 else array.reshape(shape))
+        return found[0] if len(found) == 1 else found
+
+    return at_least
+
+
+def stack(tracer: Tracer, arrays: Any, axis: Any = 0) -> Any:
+    """np.stack."""
+    return concatenate(tracer, [np.expand_dims(tracer.array(a), axis) for a in arrays], axis)
+
+
+def hstack(tracer: Tracer, arrays: Any) -> Any:
+    """np.hstack."""
+    parts = [_at_least(1)(tracer, a) for a in arrays]
+    return concatenate(tracer, parts, 0 if parts and parts[0].ndim == 1 else 1)
+
+
+def vstack(tracer: Tracer, arrays: Any) -> Any:
+    """np.vstack."""
+    return concatenate(tracer, [_at_least(2)(tracer, a) for a in arrays], 0)
+
+
+def column_stack(tracer: Tracer, arrays: Any) -> Any:
+    """np.column_stack."""
+    parts = [tracer.array(a) for a in arrays]
+    return concatenate(tracer, [p.reshape(-1, 1) if p.ndim < 2 else p for p in parts], 1)
+
+
+def append(tracer: Tracer, array: Any, values: Any, axis: Any = None) -> Any:
+    """np.append."""
+    return concatenate(tracer, [tracer.array(array), tracer.array(values)], axis)
+
+
+def array_split(tracer: Tracer, array: Any, where: Any, axis: Any = 0) -> list[Any]:
+    """np.array_split, and np.split where the parts are equal: views, one a part."""
+    array, axis = tracer.array(array), range(plain(array).ndim)[axis]
+    length = array.shape[axis]
+    if isinstance(where, Sequence | np.ndarray):
+        ends = [0, *(slice(int(w)).indices(length)[1] for w in where), length]
+    else:
+        each, more = divmod(length, int(where))
+        ends = list(accumulate([each + 1] * more + [each] * (int(where) - more), initial=0))
+    return [array[(slice(None),) * axis + (slice(a, max(a, b)),)] for a, b in pairwise(ends)]
+
+
+def split(tracer: Tracer, array: Any, where: Any, axis: Any = 0) -> list[Any]:
+    """np.split."""
+    if not isinstance(where, Sequence | np.ndarray) and np.shape(plain(array))[axis] % int(where):
+        raise ValueError("array split does not result in an equal division")
+    return array_split(tracer, array, where, axis)
+
+
+# --- taking -----------------------------------------------------------------------------------------------------------
+
+
+def take(tracer: Tracer, array: Any, indices: Any, axis: Any = None) -> Any:
+    """np.take."""
+    array = tracer.array(array)
+    if axis is None:
+        array, axis = array.ravel(), 0
+    indices = tracer.array(indices) if isinstance(indices, list | tuple) else indices
+    return array[(slice(None),) * range(array.ndim)[axis] + (indices,)]
+
+
+def _grid(tracer: Tracer, array: Any, indices: Any, axis: int) -> tuple[Any, ...]:
+    """The open grid that picks `indices` along one axis, and everything along the others."""
+    n = array.ndim
+    key = [np.arange(array.shape[i]).reshape([-1 if j == i else 1 for j in range(n)]) for i in range(n)]
+    key[axis] = tracer.array(indices)
+    return tuple(tracer.source(k) if isinstance(k, np.ndarray) else k for k in key)
+
+
+def take_along_axis(tracer: Tracer, array: Any, indices: Any, axis: Any) -> Any:
+    """np.take_along_axis."""
+    array = tracer.array(array)
+    if axis is None:
+        array, axis = array.ravel(), 0
+    return array[_grid(tracer, array, indices, range(array.ndim)[axis])]
+
+
+def put_along_axis(tracer: Tracer, array: Any, indices: Any, values: Any, axis: Any) -> None:
+    """np.put_along_axis."""
+    array = tracer.array(array)
+    array[_grid(tracer, array, indices, range(array.ndim)[axis])] = values
+
+
+def repeat(tracer: Tracer, array: Any, repeats: Any, axis: Any = None) -> Any:
+    """np.repeat of the flattened array, or with a number of its own for each element."""
+    array = tracer.array(array)
+    if axis is None:
+        array, axis = array.ravel(), 0
+    axis = range(array.ndim)[axis]
+    if np.ndim(plain(repeats)) == 0:
+        return np.repeat(array, repeats, axis=axis)
+    return take(tracer, array, tracer.source(np.repeat(np.arange(array.shape[axis]), plain(repeats))), axis)
+
+
+def sort(tracer: Tracer, array: Any, axis: Any = -1) -> Any:
+    """np.sort."""
+    array = tracer.array(array)
+    if axis is None:
+        array, axis = array.ravel(), -1
+    return take_along_axis(tracer, array, np.argsort(array, axis=axis), axis)
+
+
+# --- products ---------------------------------------------------------------------------------------------------------
+
+
+def outer(tracer: Tracer, a: Any, b: Any) -> Any:
+    """np.outer."""
+    return tracer.array(a).ravel()[:, np.newaxis] * tracer.array(b).ravel()[np.newaxis, :]
+
+
+def tensordot(tracer: Tracer, a: Any, b: Any, axes: Any = 2) -> Any:
+    """np.tensordot: transpose, reshape, dot, reshape."""
+    a, b = tracer.array(a), tracer.array(b)
+    if isinstance(axes, Iterable):
+        of_a, of_b = (([int(x)] if np.ndim(x) == 0 else [int(i) for i in x]) for x in axes)
+    else:
+        of_a, of_b = list(range(a.ndim - int(axes), a.ndim)), list(range(int(axes)))
+    of_a, of_b = [range(a.ndim)[i] for i in of_a], [range(b.ndim)[i] for i in of_b]
+    kept_a, kept_b = ([i for i in range(x.ndim) if i not in of] for x, of in ((a, of_a), (b, of_b)))
+    shared = int(np.prod([a.shape[i] for i in of_a], dtype=int))
+    left = a.transpose([*kept_a, *of_a]).reshape(int(np.prod([a.shape[i] for i in kept_a], dtype=int)), shared)
+    right = b.transpose([*of_b, *kept_b]).reshape(shared, int(np.prod([b.shape[i] for i in kept_b], dtype=int)))
+    return np.dot(left, right).reshape([a.shape[i] for i in kept_a] + [b.shape[i] for i in kept_b])
+
+
+def inner(tracer: Tracer, a: Any, b: Any) -> Any:
+    """np.inner."""
+    a, b = tracer.array(a), tracer.array(b)
+    return a * b if a.ndim == 0 or b.ndim == 0 else tensordot(tracer, a, b, (-1, -1))
+
+
+def norm(tracer: Tracer, x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
+    """np.linalg.norm, Euclidean."""
+    x = tracer.array(x)
+    if ord not in (None, 2) or (ord == 2 and axis is None and x.ndim > 1) or isinstance(axis, tuple):
+        raise tracer.unsupported("np.linalg.norm with another ord")
+    if axis is None and not keepdims:
+        flat = x.ravel()
+        return np.sqrt(np.dot(flat, flat))
+    return np.sqrt(np.sum(x * x, axis=axis, keepdims=keepdims))
+
+
+def clip(tracer: Tracer, x: Any, a_min: Any = None, a_max: Any = None) -> Any:
+    """np.clip with one bound, or none."""
+    x = x if a_min is None else np.maximum(x, a_min)
+    return x if a_max is None else np.minimum(x, a_max)
+
+
+COMPOSED: dict[Any, Callable[..., Any]] = {
+    np.concatenate: concatenate,
+    np.stack: stack,
+    np.hstack: hstack,
+    np.vstack: vstack,
+    np.column_stack: column_stack,
+    np.append: append,
+    np.atleast_1d: _at_least(1),
+    np.atleast_2d: _at_least(2),
+    np.atleast_3d: _at_least(3),
+    np.split: split,
+    np.array_split: array_split,
+    np.hsplit: lambda tracer, x, where: split(tracer, x, where, 1 if np.ndim(plain(x)) > 1 else 0),
+    np.vsplit: lambda tracer, x, where: split(tracer, x, where, 0),
+    np.broadcast_arrays: lambda tracer, *arrays: tuple(
+        np.broadcast_to(tracer.array(a), np.broadcast_shapes(*(np.shape(plain(b)) for b in arrays))) for a in arrays
+    ),
+    np.take: take,
+    np.take_along_axis: take_along_axis,
+    np.put_along_axis: put_along_axis,
+    np.repeat: repeat,
+    np.sort: sort,
+    np.outer: outer,
+    np.tensordot: tensordot,
+    np.inner: inner,
+    np.vdot: lambda tracer, a, b: np.dot(tracer.array(a).ravel(), tracer.array(b).ravel()),
+    np.linalg.norm: norm,
+    np.clip: clip,
+}
+
+# --- methods of ufuncs ------------------------------------------------------------------------------------------------
+
+_REDUCE = {np.add: np.sum, np.multiply: np.prod, np.maximum: np.max, np.minimum: np.min, np.logical_and: np.all,
+           np.logical_or: np.any}  # fmt: skip
+
+
+def ufunc_method(tracer: Tracer, ufunc: Any, method: str, *args: Any, **options: Any) -> Any:
+    """np.add.at, np.add.reduce, np.add.accumulate, np.multiply.outer and their kin."""
+    if method == "at" and ufunc in (np.add, np.subtract):
+        target, key, value = args
+        return tracer.writer.add_at(tracer.wrap(target), key, value if ufunc is np.add else np.negative(value))
+    if method == "reduce" and ufunc in _REDUCE:
+        array, axis = args[0], args[1] if len(args) > 1 else options.pop("axis", 0)
+        return _REDUCE[ufunc](tracer.array(array), axis=axis, **options)
+    if method == "accumulate" and ufunc is np.add:
+        array, axis = args[0], args[1] if len(args) > 1 else options.pop("axis", 0)
+        return np.cumsum(tracer.array(array), axis=axis, **options)
+    if method == "outer" and not options:
+        a, b = (tracer.array(item) for item in args)
+        return ufunc(a.reshape(a.shape + (1,) * b.ndim), b)
+    raise tracer.unsupported(f"np.{ufunc.__name__}.{method}")
+
+
+# --- np.c_ and np.r_ --------------------------------------------------------------------------------------------------
+
+
+class TracingConcatenator:
+    """`np.r_` and `np.c_` while a trace runs."""
+
+    def __init__(self, original: Any, current: Callable[[], Tracer | None]) -> None:
+        self.__wrapped__ = original
+        self._current = current
+
+    def __getitem__(self, key: Any) -> Any:
+        tracer, items = self._current(), key if isinstance(key, tuple) else (key,)
+        if tracer is None or not any(isinstance(item, TracedArray) for item in items):
+            return self.__wrapped__[key]
+        if any(isinstance(item, str) for item in items):
+            raise tracer.unsupported(f"np.{'c' if self.__wrapped__ is np.c_ else 'r'}_ with a directive")
+        parts = [tracer.array(self.__wrapped__[i] if isinstance(i, slice) else i) for i in items]
+        if self.__wrapped__ is np.c_:
+            return concatenate(tracer, [p.reshape(-1, 1) if p.ndim < 2 else p for p in parts], -1)
+        return concatenate(tracer, [_at_least(1)(tracer, p) for p in parts], 0)
