@@ -154,7 +154,7 @@ class Tracer(Recorder):
             kind = type(array)
             what = f"an array of dtype {array.dtype}" if kind is np.ndarray else f"a {kind.__qualname__}"
             raise self.refuse(UnsupportedError(f"{what} cannot be traced"))
-        node = Node(INPUT, (), {}, np.shape(array), kind_of(array), self.here() if made or name else None)
+        node = Node(INPUT, (), {}, np.shape(array), kind_of(array), self.here() if made else None)
         self.data[node] = array
         if name:
             self.names[node] = name

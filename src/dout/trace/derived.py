@@ -1,0 +1,159 @@
+"""The gradients we derive for a recorded run: from where its backward began, back to every value and edge."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from dout.grad import Gradients, backpropagate
+from dout.graph import CONSTANT, INPUT, Node, evaluate
+from dout.ops.elementwise import add, subtract
+from dout.trace.model import LayerCall, Trace
+
+Edge = tuple[Node, int]
+Place = Node | tuple[Edge, ...]  # a value, or the edges into a layer that lead to one of its arguments
+STABILISER = 1e-5  # an added literal no larger than this is there to keep a number finite: log(y + 1e-7)
+
+
+@dataclass(frozen=True)
+class Derived:
+    """Numbers of derived gradients."""
+
+    of: Mapping[Node, Any] = field(default_factory=dict)
+    on: Mapping[Edge, Any] = field(default_factory=dict)
+
+    def at(self, place: Place) -> Any:
+        """The gradient at a place; None where there is none."""
+        if isinstance(place, Node):
+            return self.of.get(place)
+        total = None
+        for gradient in (self.on[edge] for edge in place if edge in self.on):
+            total = gradient if total is None else total + gradient
+        return total
+
+
+class Derivation:
+    """Who uses what in a trace, where its backward began, and the gradients that follow."""
+
+    def __init__(self, trace: Trace) -> None:
+        self.trace = trace
+        self.uses: dict[Node, list[Edge]] = {}
+        for node in trace.graph.nodes:
+            for argument, value in enumerate(node.inputs):
+                self.uses.setdefault(value, []).append((node, argument))
+        self.upstream = _upstream(trace.calls)
+        self.seeds = self._ends() or dict(trace.seeds)
+        self._gradients = backpropagate(self.seeds)
+
+    @cached_property
+    def exact(self) -> Derived:
+        """The derivative of the forward as it stands, where all of it is known."""
+        data = self.trace.data
+        known = {node: data[node] for node in (*self.trace.graph.nodes, *self.seeds.values()) if node in data}
+        complete = self._complete()
+        found = _evaluated(self._gradients, known)
+        return Derived(
+            {node: gradient for node, gradient in found.of.items() if node in complete},
+            {edge: gradient for edge, gradient in found.on.items() if edge[0] in complete},
+        )
+
+    @cached_property
+    def without_stabilisers(self) -> Derived:
+        """The derivative of the forward without its tiny added literals: log(y + 1e-7) is meant as log(y)."""
+        data, nodes = self.trace.data, self.trace.graph.nodes
+        given = {node: data[node] for node in (*nodes, *self.seeds.values()) if node.primitive is INPUT}
+        given |= {n: data[n] for n in self.seeds.values()}
+        given |= {i: 0.0 for n in nodes if n.primitive in (add, subtract) for i in n.inputs if _is_stabiliser(i)}
+        return _evaluated(self._gradients, given)
+
+    def inside(self, node: Node, call: LayerCall | None) -> bool:
+        """Whether a forward node was made in a layer call, at any depth."""
+        made_in = self.trace.call_of.get(node)
+        return call is not None and made_in is not None and node not in self.trace.backward and made_in.inside(call)
+
+    def edges_into(self, node: Node, call: LayerCall) -> tuple[Edge, ...]:
+        """The uses of a value inside a layer call."""
+        return tuple(edge for edge in self.uses.get(node, ()) if self.inside(edge[0], call))
+
+    def _forward_users(self, node: Node) -> list[Node]:
+        return [user for user, _ in self.uses.get(node, ()) if user not in self.trace.backward]
+
+    def _ends(self) -> dict[Node, Node]:
+        """Where backward began: values with an upstream gradient from which no other such value is computed.
+
+        What a layer itself makes of its output, as an LSTM of its cell, does not count: its backward was given only the
+        gradient that comes from outside, and the rest is added to it.
+        """
+        given = {**self.upstream, **{end: (dout, None) for end, dout in self._unlayered_ends().items()}}
+        ends: dict[Node, Node] = {}
+        leads: set[Node] = set()  # to a value with an upstream gradient, or is one
+        for node in reversed(self.trace.graph.nodes):
+            if node in self.trace.backward:
+                continue
+            users = self._forward_users(node)
+            if node in given:
+                dout, call = given[node]
+                if not any(user in leads and not self.inside(user, call) for user in users):
+                    ends[node] = dout
+                leads.add(node)
+            elif any(user in leads for user in users):
+                leads.add(node)
+        return ends
+
+    def _unlayered_ends(self) -> dict[Node, Node]:
+        """The end of a forward that goes on after its last layer, with the upstream gradient that is named for it.
+
+        In `y = relu.forward(h) + h` no backward is given the gradient of y; `dy` is, by its name. Nothing is guessed:
+        without such a name the values that lead there have no derived gradient.
+        """
+        backward, names = self.trace.backward, self.trace.names
+        begun = {names[d]: d for d, _ in self.upstream.values() if d in backward and not d.inputs and d in names}
+        return {
+            node: begun[f"d{names[node]}"]
+            for node in self.trace.graph.nodes
+            if node not in backward
+            and node not in self.upstream
+            and node not in self.trace.call_of
+            and not self._forward_users(node)
+            and f"d{names.get(node)}" in begun
+        }
+
+    def _complete(self) -> set[Node]:
+        """Values all of whose uses lead to a seed: only there is a derived gradient the whole gradient."""
+        complete: set[Node] = set()
+        for node in reversed(self.trace.graph.nodes):
+            users = [user for user in self._forward_users(node) if user.primitive.backward]
+            if node in self.seeds:
+                call = self.upstream.get(node, (None, None))[1]
+                users = [user for user in users if self.inside(user, call)]
+            if (users or node in self.seeds) and all(user in complete for user in users):
+                complete.add(node)
+        return complete
+
+
+def _evaluated(gradients: Gradients, given: Mapping[Node, Any]) -> Derived:
+    with np.errstate(all="ignore"):  # what overflows here is shown as it is; a warning would not be the user's
+        values = evaluate([*gradients.of.values(), *gradients.on.values()], given)
+    return Derived(
+        {node: values[gradient] for node, gradient in gradients.of.items()},
+        {edge: values[gradient] for edge, gradient in gradients.on.items()},
+    )
+
+
+def _is_stabiliser(node: Node) -> bool:
+    value = node.static.get("value")
+    return node.primitive is CONSTANT and isinstance(value, float) and 0 < abs(value) <= STABILISER
+
+
+def _upstream(calls: Iterable[LayerCall]) -> dict[Node, tuple[Node, LayerCall | None]]:
+    """The upstream gradient a backward was given, by the value it is for, with the layer call; outer ones first."""
+    upstream: dict[Node, tuple[Node, LayerCall | None]] = {}
+    for call in calls:
+        for output, dout in zip(call.outputs, call.douts or (), strict=False):
+            if dout is not None and not (output in upstream and call.parent is not None):
+                upstream[output] = (dout, call)
+    return upstream
