@@ -24,6 +24,10 @@ def build_scene(trace: Trace, open: str | Collection[str] = "auto", *, table: bo
     return _Builder(Wiring(trace, open)).scene(table)
 
 
+# Events that say for which values a recording holds, not that something is wrong: a picture is of one run anyway.
+_QUIET = frozenset({"index", "draw"})
+
+
 class _Builder:
     def __init__(self, wiring: Wiring) -> None:
         self._wiring = wiring
@@ -39,7 +43,7 @@ class _Builder:
         first = self._gradients.first
         wrong = sorted(self._wrong.values(), key=lambda said: said[1] is not first)
         texts = tuple(f"{text}{', the first wrong edge' if g is first else ''}" for text, g in wrong)
-        events = tuple(clean(str(event)) for event in self._trace.events)
+        events = tuple(clean(str(event)) for event in self._trace.events if event.kind not in _QUIET)
         return Scene(shorten(self._trace.target, 80), level, rows, texts, events)
 
     # --- items and edges ----------------------------------------------------------------------------------------------

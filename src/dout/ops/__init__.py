@@ -21,6 +21,7 @@ __all__ = [
     "ArrayStandIn",
     "Recorder",
     "StandIn",
+    "arrange",
     "create",
     "define",
     "elementwise",

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.graph import DType, Node, Primitive, Shape
+from dout.graph import Binder, DType, Node, Primitive, Shape
 from dout.ops.registry import CALLS, METHODS, define, dtype_of, same
 from dout.ops.shape import asked_shape, getitem, reshape, shape_of, sum_to, transpose
 
@@ -61,13 +61,14 @@ def _flip(x: Any, axis: Any = None) -> Any:
     return (x,), {"key": tuple(slice(None, None, -1) if i in axes else slice(None) for i in range(n))}
 
 
-for _row, _functions, _methods in [
+_OTHER_NAMES: list[tuple[Primitive, dict[Any, Binder], dict[str, Binder]]] = [
     (reshape, {np.expand_dims: _expand, np.squeeze: _squeeze}, {"squeeze": _squeeze}),
     (transpose, {np.swapaxes: _swapaxes, np.moveaxis: _moveaxis}, {"swapaxes": _swapaxes}),
     (getitem, {np.flip: _flip, np.flipud: lambda x: _flip(x, 0), np.fliplr: lambda x: _flip(x, 1)}, {}),
-]:
+]
+for _row, _functions, _methods in _OTHER_NAMES:
     CALLS.update({function: (_row, bind) for function, bind in _functions.items()})
-    METHODS.update({method: (_row, bind) for method, bind in _methods.items()})  # type: ignore[attr-defined]
+    METHODS.update({method: (_row, bind) for method, bind in _methods.items()})
 
 # --- joining ----------------------------------------------------------------------------------------------------------
 
@@ -159,11 +160,16 @@ def _padded(primitive: Primitive, inputs: tuple[Node, ...], static: Mapping[str,
     return tuple(n + a + b for n, (a, b) in zip(x.shape, static["width"], strict=True)), x.dtype
 
 
+def _whole(item: Any) -> Any:
+    """Nested lists of whole numbers, those that are traced taken as what they are."""
+    return [_whole(part) for part in item] if isinstance(item, list | tuple) else operator.index(item)
+
+
 def _pad_arguments(x: Any, pad_width: Any, mode: Any = "constant", **options: Any) -> Any:
     if mode != "constant" or set(options) - {"constant_values"}:
         raise TypeError("np.pad in another mode")  # no row for it
     n = len(shape_of(x))
-    width = np.broadcast_to(np.asarray(pad_width, dtype=np.intp), (n, 2)).tolist()
+    width = np.broadcast_to(np.asarray(_whole(pad_width)), (n, 2)).tolist()
     static: dict[str, Any] = {"width": tuple(map(tuple, width))}
     value = options.get("constant_values", 0)
     if np.ndim(value):

@@ -238,7 +238,7 @@ for _name, _math, _numpy in [("exp", math.exp, exp), ("log", math.log, log), ("s
     )
 
 _hypot_backward: Any = lambda dout, out, x, y: (dout * x / out, dout * y / out)  # noqa: E731 - a column of the table
-for _name, _function, _gradient, _latex, _says, _kernel in [
+for _name, _binary, _gradient, _latex, _says, _code in [
     ("hypot", np.hypot, _hypot_backward, r"\sqrt{{{0}^2 + {1}^2}}", "each input over the output", "hypot({0}, {1})"),
     (
         "arctan2",
@@ -257,7 +257,7 @@ for _name, _function, _gradient, _latex, _says, _kernel in [
         None,
     ),
 ]:
-    define(_name, forward=_function, backward=_gradient, symbol=_name, latex=_latex, says=_says, kernel=_kernel)
+    define(_name, forward=_binary, backward=_gradient, symbol=_name, latex=_latex, says=_says, kernel=_code)
 
 # Steps: flat wherever they have a derivative, so no gradient flows.
 

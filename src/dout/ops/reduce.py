@@ -137,7 +137,7 @@ def _extreme_backward(dout: Any, out: Any, x: Any, *where: Any, axis: Axis = Non
     return _back(spread(dout, x, axis) * chosen / np.maximum(share, 1), where)
 
 
-def _masked(function: Callable[..., Any]) -> Callable[..., Any]:
+def _masked(function: Any) -> Callable[..., Any]:
     """`function` with its mask as a second input."""
     return lambda x, *where, **static: function(x, **static, **({"where": where[0]} if where else {}))
 

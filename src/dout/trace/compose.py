@@ -222,7 +222,7 @@ COMPOSED: dict[Any, Callable[..., Any]] = {
 
 # --- methods of ufuncs ------------------------------------------------------------------------------------------------
 
-_REDUCE = {np.add: np.sum, np.multiply: np.prod, np.maximum: np.max, np.minimum: np.min, np.logical_and: np.all,
+_REDUCE: dict[Any, Callable[..., Any]] = {np.add: np.sum, np.multiply: np.prod, np.maximum: np.max, np.minimum: np.min, np.logical_and: np.all,
            np.logical_or: np.any}  # fmt: skip
 
 

@@ -210,7 +210,7 @@ class Tracer(Recorder):
             return function(*plain_deep(list(args)), **plain_deep(kwargs))
         out = kwargs.pop("out", None) if "out" in kwargs else None
         if out is not None:
-            return self._into(out[0] if isinstance(out, tuple) else out, function, args, kwargs)
+            return self._into(out[0] if isinstance(out, tuple) else out, self.call(function, args, kwargs))
         traced = holds_traced(args) or holds_traced(kwargs)
         if function in CALLS:
             return self._row(function, args, kwargs)
@@ -263,7 +263,7 @@ class Tracer(Recorder):
             return getattr(plain(owner), name)(*plain_deep(list(args)), **plain_deep(kwargs))
         out = kwargs.pop("out", None)
         if out is not None:
-            return self._into(out, lambda *a, **k: self.method(name, *a[:1], a[1:], k), (owner, *args), kwargs)
+            return self._into(out, self.method(name, owner, args, kwargs))
         if name in METHODS:
             row, bind = METHODS[name]
             try:
@@ -295,14 +295,13 @@ class Tracer(Recorder):
             self.note("draw", f"{function.__name__} drew random numbers")
         return self.source(result, made=True) if type(result) is np.ndarray and result.dtype.kind in "biufc" else result
 
-    def _into(self, out: Any, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """`out=`: the result is written where it was asked to go."""
-        target = self.wrap(out)
-        result = self.call(function, args, kwargs)
-        np.broadcast_to(plain(result), target.shape)  # NumPy's own error
-        if not np.can_cast(plain(result).dtype, target.dtype, "same_kind"):
-            raise np.exceptions._UFuncOutputCastingError(  # type: ignore[attr-defined]
-                function, "same_kind", plain(result).dtype, target.dtype, 0
+    def _into(self, out: Any, result: Any) -> Any:
+        """`out=`: a result is written where it was asked to go."""
+        target, value = self.wrap(out), plain(result)
+        np.broadcast_to(value, target.shape)  # NumPy's own error
+        if not np.can_cast(value.dtype, target.dtype, "same_kind"):
+            raise TypeError(
+                f"Cannot cast output from {value.dtype!r} to {target.dtype!r} with casting rule 'same_kind'"
             )
         target[...] = result
         return out

@@ -28,12 +28,13 @@ def users_warnings() -> Iterator[None]:
             seen.add(key)
         passed_on(message, category, file, line, *rest, **options)
 
-    warnings.showwarning = show
+    patched: Any = warnings
+    patched.showwarning = show
     try:
         yield
     finally:
-        if warnings.showwarning is show:
-            warnings.showwarning = passed_on
+        if patched.showwarning is show:
+            patched.showwarning = passed_on
 
 
 def _forget(file: str) -> None:

@@ -94,7 +94,7 @@ class _Annotation:
         return None if node is None else self.trace.data[node]
 
     def _gradient(self, mine: Any, place: Place) -> Gradient | None:
-        """The user's gradient at a place, with the derived one where it differs; the derived one where there is none."""
+        """The user's gradient at a place, with the derived one if it differs; the derived one if there is no other."""
         derived = self.derivation.exact.at(place)
         if mine is None:
             return None if derived is None else Gradient(derived, "dout")
