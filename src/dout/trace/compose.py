@@ -222,8 +222,14 @@ COMPOSED: dict[Any, Callable[..., Any]] = {
 
 # --- methods of ufuncs ------------------------------------------------------------------------------------------------
 
-_REDUCE: dict[Any, Callable[..., Any]] = {np.add: np.sum, np.multiply: np.prod, np.maximum: np.max, np.minimum: np.min, np.logical_and: np.all,
-           np.logical_or: np.any}  # fmt: skip
+_REDUCE: dict[Any, Callable[..., Any]] = {
+    np.add: np.sum,
+    np.multiply: np.prod,
+    np.maximum: np.max,
+    np.minimum: np.min,
+    np.logical_and: np.all,
+    np.logical_or: np.any,
+}
 
 
 def ufunc_method(tracer: Tracer, ufunc: Any, method: str, *args: Any, **options: Any) -> Any:

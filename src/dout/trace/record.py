@@ -55,8 +55,8 @@ def record_function(
     with session(tracer, function):
         entered, output = _forward(tracer, getattr(function, "forward", function), inputs, keywords)
         ends = _ends(tracer, output)
-        given = flat(_ones(plain_deep(output)) if dout is None else dout)
-        seeds = {end: tracer.node_of(tracer.wrap(g, "dout")) for end, g in zip(ends, given, strict=False)}
+        ran_backward = any(call.kind == "backward" and call.match is not None for call in tracer.calls)
+        seeds = {} if ran_backward else _seeds(tracer, ends, dout)  # else it is known where backward began
     if tracer.refused is not None:
         raise tracer.refused
     return finish(tracer, _name_of(function), ends=ends, seeds=seeds, outputs=plain_deep(output)), entered
@@ -79,6 +79,12 @@ def _takes_each(backward: Callable[..., Any], given: Any) -> bool:
     except (TypeError, ValueError):
         return False
     return len(given) > 1
+
+
+def _seeds(tracer: Tracer, ends: list[Node], dout: Any) -> dict[Node, Node]:
+    """The upstream gradient of each output: ones, or as given."""
+    given = [_ones(tracer.data[end]) for end in ends] if dout is None else list(flat(dout))
+    return {end: tracer.node_of(tracer.wrap(g, "dout")) for end, g in zip(ends, given, strict=False)}
 
 
 def _ends(tracer: Tracer, output: Any) -> list[Node]:
@@ -155,7 +161,7 @@ def _ones(output: Any) -> Any:
     if isinstance(output, np.ndarray | np.generic):
         dtype = output.dtype if output.dtype.kind in "fc" else float
         return np.ones(output.shape, dtype)[()]
-    return type(output)(1)
+    return type(output)(1) if type(output) in (int, float) else None
 
 
 def _needed(nodes: list[Node], calls: tuple[LayerCall, ...], ends: list[Node]) -> tuple[Node, ...]:

@@ -100,10 +100,10 @@ class _Annotation:
             return None if derived is None else Gradient(derived, "dout")
         if derived is None or not differs(mine, derived, self.size):
             return Gradient(mine, "user")
-        meant = self.derivation.without_stabilisers.at(place)
-        if meant is not None and np.all(np.isfinite(meant)) and not differs(mine, meant, self.size):
-            return Gradient(mine, "user")
-        return Gradient(mine, "user", derived)
+        # As far away as the forward's own stabilisers move it: the backward is of the forward without them, or of some.
+        moved = np.abs(np.asarray(self.derivation.without_stabilisers.at(place), dtype=float) - derived)
+        wrong = not np.all(np.isfinite(moved)) or differs(mine, derived, self.size, 2 * moved)
+        return Gradient(mine, "user", derived if wrong else None)
 
     def _entered(self, value: Node, consumer: Node) -> LayerCall | None:
         """The outermost layer call an edge leads into from outside."""
@@ -127,10 +127,11 @@ def _largest(gradient: Any) -> float:
     return float(np.max(sizes, initial=0.0, where=np.isfinite(sizes)))
 
 
-def differs(mine: Any, derived: Any, size: float = 0.0) -> bool:
+def differs(mine: Any, derived: Any, size: float = 0.0, allowed: Any = 0.0) -> bool:
     """Whether the user's gradient is not the derived one, beyond rounding; where the derived one overflowed, unknown.
 
-    `size` is that of the largest gradient around: what is left of such numbers that cancel is rounding too.
+    `size` is that of the largest gradient around: what is left of such numbers that cancel is rounding too. `allowed`
+    is a distance that has another reason.
 
     >>> differs(2.2, 2.2000000000000002), differs(1.21, 2.2), differs(1e-17, -3e-17, size=1.0)
     (False, True, False)
@@ -145,6 +146,6 @@ def differs(mine: Any, derived: Any, size: float = 0.0) -> bool:
         return False
     bytes_ = min((a.dtype.itemsize for a in (ours, theirs) if a.dtype.kind == "f"), default=8)
     relative, rounding = TOLERANCE.get(bytes_, TOLERANCE[8])
-    near = max(relative * np.abs(ours[known]).max(), rounding * size)
+    near = max(relative * np.abs(ours[known]).max(), rounding * size) + np.broadcast_to(allowed, ours.shape)[known]
     with np.errstate(invalid="ignore"):
         return not bool(np.all(np.abs(theirs[known].astype(float) - ours[known].astype(float)) <= near))
