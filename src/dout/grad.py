@@ -6,13 +6,13 @@ which can be drawn, compiled and differentiated again. Broadcasting is undone he
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from dout.graph import CONSTANT, INPUT, Graph, Node, topological
+from dout.graph import CONSTANT, INPUT, Graph, Node, Primitive, topological
 from dout.ops.abstract import AbstractRecorder
 from dout.ops.elementwise import add
 from dout.ops.shape import astype, sum_to
@@ -26,11 +26,11 @@ class Gradients:
     on: Mapping[tuple[Node, int], Node]
 
 
-def backpropagate(seeds: Mapping[Node, Node]) -> Gradients:
+def backpropagate(seeds: Mapping[Node, Node], rules: Mapping[Primitive, Callable[..., Any]] | None = None) -> Gradients:
     """Return the gradient of every value that the nodes in `seeds` depend on, given the gradient of each seed.
 
     A value without an entry has no gradient: nothing differentiable leads from it to a seed. Several uses of one value
-    add up, in the order in which they were recorded. Source: reverse accumulation, Griewank and Walther, "Evaluating
+    add up, in the order in which they were recorded. `rules` are backwards to use in the place of a row's. Source: reverse accumulation, Griewank and Walther, "Evaluating
     Derivatives" (SIAM, 2008), chapter 3.
     """
     recorder = AbstractRecorder()
@@ -45,10 +45,11 @@ def backpropagate(seeds: Mapping[Node, Node]) -> Gradients:
         for part in parts[-2::-1]:  # they arrived last use first
             total = add(total, part)
         of[node] = total.node
-        if node.primitive.backward is None:
+        backward = (rules or {}).get(node.primitive, node.primitive.backward)
+        if backward is None:
             continue
         inputs = [recorder.wrap(i) for i in node.inputs]
-        found = node.primitive.backward(total, recorder.wrap(node), *inputs, **node.static)
+        found = backward(total, recorder.wrap(node), *inputs, **node.static)
         for argument, gradient in enumerate(found if isinstance(found, tuple) else (found,)):
             if gradient is not None and node.inputs[argument].primitive is not CONSTANT:
                 fitted = _fit(gradient, node.inputs[argument])

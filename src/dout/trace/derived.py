@@ -11,12 +11,33 @@ import numpy as np
 
 from dout.grad import Gradients, backpropagate
 from dout.graph import CONSTANT, INPUT, Node, evaluate
+from dout.ops import PRIMITIVES
 from dout.ops.elementwise import add, subtract
+from dout.ops.reduce import spread
 from dout.trace.model import LayerCall, Trace
 
 Edge = tuple[Node, int]
 Place = Node | tuple[Edge, ...]  # a value, or the edges into a layer that lead to one of its arguments
 STABILISER = 1e-5  # an added literal no larger than this is there to keep a number finite: log(y + 1e-7)
+
+
+def _whole_of_two(dout: Any, out: Any, x: Any, y: Any) -> tuple[Any, Any]:
+    return dout * np.equal(out, x), dout * np.equal(out, y)
+
+
+def _whole_of_many(dout: Any, out: Any, x: Any, *where: Any, axis: Any = None, **_: Any) -> tuple[Any, ...]:
+    return spread(dout, x, axis) * np.equal(x, spread(out, x, axis)), *(None for _ in where)
+
+
+def _right_of_zero(dout: Any, out: Any, x: Any) -> Any:
+    return dout * np.where(x >= 0, 1.0, -1.0)
+
+
+_WHOLE_TIES = {
+    **dict.fromkeys((PRIMITIVES["maximum"], PRIMITIVES["minimum"]), _whole_of_two),
+    **dict.fromkeys((PRIMITIVES["max"], PRIMITIVES["min"]), _whole_of_many),
+    PRIMITIVES["absolute"]: _right_of_zero,
+}
 
 
 @dataclass(frozen=True)
@@ -49,6 +70,12 @@ class Derivation:
         self.seeds = self._ends() or dict(trace.seeds)
         self._gradients = backpropagate(self.seeds)
 
+    def moved(self, place: Place) -> Any:
+        """How far from the exact gradient a place may lie for a reason: a stabiliser in the forward, or a kink."""
+        exact = np.asarray(self.exact.at(place), dtype=float)
+        others = (self._without_stabilisers, self._all_of_every_tie)
+        return sum(np.abs(np.asarray(other.at(place), dtype=float) - exact) for other in others)
+
     @cached_property
     def exact(self) -> Derived:
         """The derivative of the forward as it stands, where all of it is known."""
@@ -62,13 +89,20 @@ class Derivation:
         )
 
     @cached_property
-    def without_stabilisers(self) -> Derived:
+    def _without_stabilisers(self) -> Derived:
         """The derivative of the forward without its tiny added literals: log(y + 1e-7) is meant as log(y)."""
         data, nodes = self.trace.data, self.trace.graph.nodes
         given = {node: data[node] for node in (*nodes, *self.seeds.values()) if node.primitive is INPUT}
         given |= {n: data[n] for n in self.seeds.values()}
         given |= {i: 0.0 for n in nodes if n.primitive in (add, subtract) for i in n.inputs if _is_stabiliser(i)}
         return _evaluated(self._gradients, given)
+
+    @cached_property
+    def _all_of_every_tie(self) -> Derived:
+        """The gradient as if each of several equal largest elements got all of dout: it says where the kinks are."""
+        data = self.trace.data
+        known = {node: data[node] for node in (*self.trace.graph.nodes, *self.seeds.values()) if node in data}
+        return _evaluated(backpropagate(self.seeds, _WHOLE_TIES), known)
 
     def inside(self, node: Node, call: LayerCall | None) -> bool:
         """Whether a forward node was made in a layer call, at any depth."""

@@ -100,8 +100,7 @@ class _Annotation:
             return None if derived is None else Gradient(derived, "dout")
         if derived is None or not differs(mine, derived, self.size):
             return Gradient(mine, "user")
-        # As far away as the forward's own stabilisers move it: the backward is of the forward without them, or of some.
-        moved = np.abs(np.asarray(self.derivation.without_stabilisers.at(place), dtype=float) - derived)
+        moved = self.derivation.moved(place)
         wrong = not np.all(np.isfinite(moved)) or differs(mine, derived, self.size, 2 * moved)
         return Gradient(mine, "user", derived if wrong else None)
 
