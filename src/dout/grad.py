@@ -30,8 +30,8 @@ def backpropagate(seeds: Mapping[Node, Node], rules: Mapping[Primitive, Callable
     """Return the gradient of every value that the nodes in `seeds` depend on, given the gradient of each seed.
 
     A value without an entry has no gradient: nothing differentiable leads from it to a seed. Several uses of one value
-    add up, in the order in which they were recorded. `rules` are backwards to use in the place of a row's. Source: reverse accumulation, Griewank and Walther, "Evaluating
-    Derivatives" (SIAM, 2008), chapter 3.
+    add up, in the order in which they were recorded. `rules` are backwards to use in the place of a row's. Source:
+    reverse accumulation, Griewank and Walther, "Evaluating Derivatives" (SIAM, 2008), chapter 3.
     """
     recorder = AbstractRecorder()
     of: dict[Node, Node] = {}

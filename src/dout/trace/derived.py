@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from dout.grad import Gradients, backpropagate
-from dout.graph import CONSTANT, INPUT, Node, evaluate
+from dout.graph import CONSTANT, INPUT, Node, Primitive, evaluate
 from dout.ops import PRIMITIVES
 from dout.ops.elementwise import add, subtract
 from dout.ops.reduce import spread
@@ -33,7 +33,7 @@ def _right_of_zero(dout: Any, out: Any, x: Any) -> Any:
     return dout * np.where(x >= 0, 1.0, -1.0)
 
 
-_WHOLE_TIES = {
+_WHOLE_TIES: dict[Primitive, Any] = {
     **dict.fromkeys((PRIMITIVES["maximum"], PRIMITIVES["minimum"]), _whole_of_two),
     **dict.fromkeys((PRIMITIVES["max"], PRIMITIVES["min"]), _whole_of_many),
     PRIMITIVES["absolute"]: _right_of_zero,

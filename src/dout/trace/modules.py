@@ -68,6 +68,25 @@ class TracingType(type, metaclass=_AnyType):
         return type.__new__(type if cls is TracingType else cls, *args, **kwargs)
 
 
+class _GeneratorType(type):
+    """Real generators, and their stand-ins, are instances of the tracing RandomState."""
+
+    def __instancecheck__(cls, item: Any) -> bool:
+        return isinstance(item, np.random.RandomState)
+
+    def __subclasscheck__(cls, other: type) -> bool:
+        return issubclass(other, np.random.RandomState)
+
+
+class TracingRandomState(metaclass=_GeneratorType):
+    """`np.random.RandomState` while a trace runs: what it makes records its draws."""
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        """As RandomState."""
+        tracer, generator = current(), np.random.RandomState(*args, **kwargs)
+        return generator if tracer is None else tracer.generator(generator)
+
+
 class TracingModule(ModuleType):
     """A module whose functions record while a trace runs."""
 
@@ -81,6 +100,8 @@ class TracingModule(ModuleType):
             item = tracing_version(item)
         elif is_function(item):
             item = TracingFunction(item)
+        elif name == "RandomState":
+            item = TracingRandomState
         elif item is np.r_ or item is np.c_:
             item = TracingConcatenator(item, current)
         self.__dict__[name] = item

@@ -97,7 +97,7 @@ class Session:
         is_user_class = user_class_test(packages, given)
         self.tracer = tracer
         self.patches = Patches(is_user_class)
-        self.swaps = Swaps(is_user_class, self._meet)
+        self.swaps = Swaps(is_user_class, self._meet, tracer.generator)
         self.adopted: set[str] = set()
 
     def _meet(self, found: Any) -> None:

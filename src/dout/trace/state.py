@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dout.trace.standin import Traced, plain, plain_deep
+from dout.trace.draws import Draws, generator_of, is_generator
+from dout.trace.standin import Traced, plain_deep
 
 _MOST = 100_000  # objects looked at; a data set in a list need not be searched for arrays
 
@@ -36,8 +37,11 @@ class Namespace:
 class Swaps:
     """Replacements of arrays and numbers by stand-ins, each remembered so that it can be undone."""
 
-    def __init__(self, is_user_class: Callable[[type], bool], meet: Callable[[Any], None]) -> None:
+    def __init__(
+        self, is_user_class: Callable[[type], bool], meet: Callable[[Any], None], generator: Callable[[Any], Any]
+    ) -> None:
         self.is_user_class = is_user_class
+        self.generator = generator  # gives the stand-in of a random generator
         self.meet = meet  # told of every function found, and every class of the user's of which an instance is found
         self.roots: list[Any] = []
         self.seen: set[int] = set()
@@ -60,6 +64,8 @@ class Swaps:
                 name = f"{path}[{place.name}]" if isinstance(place.key, int) else place.name
                 if _is_value(place.item, numbers=numbers):
                     self._replace(place, wrap(place.item, name))
+                elif is_generator(place.item):
+                    self._replace(place, self.generator(place.item))
                 elif type(place.item) is tuple and any(_is_value(part) for part in place.item):
                     parts = enumerate(place.item)
                     self._replace(place, tuple(wrap(p, f"{name}[{i}]") if _is_value(p) else p for i, p in parts))
@@ -83,8 +89,8 @@ class Swaps:
                 continue
             seen.add(id(holder))
             for place in self._places(holder):
-                if isinstance(place.item, Traced):
-                    place.put(plain(place.item))
+                if isinstance(place.item, Traced) or type(place.item) is Draws:
+                    place.put(generator_of(place.item))
                 elif type(place.item) is tuple and (bare := plain_deep(place.item)) is not place.item:
                     place.put(bare)
                 waiting.extend(self._holders(place.item))

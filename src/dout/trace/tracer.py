@@ -19,6 +19,7 @@ from dout.ops.standin import numpy_name
 from dout.trace import source
 from dout.trace.calls import ASK, BUILD, LOOK, SIZES, as_operand
 from dout.trace.compose import COMPOSED, ufunc_method
+from dout.trace.draws import Draws, draw, is_draw, is_generator
 from dout.trace.layercalls import OpenCall
 from dout.trace.memory import owner_of, set_apart
 from dout.trace.model import Event
@@ -224,8 +225,9 @@ class Tracer(Recorder):
             answer = function(*plain_deep(list(args)), **plain_deep(kwargs))
             self.note("branch", f"{numpy_name(function)} was {answer}")
             return answer
-        draws = isinstance(getattr(function, "__self__", None), np.random.RandomState)
-        if traced and not draws and not (function in SIZES and _only_whole(args) and _only_whole(kwargs)):
+        if is_draw(function):
+            return draw(self, function, args, kwargs)
+        if traced and not (function in SIZES and _only_whole(args) and _only_whole(kwargs)):
             raise self.unsupported(numpy_name(function))
         return self._from_outside(function, args, kwargs)
 
@@ -291,9 +293,13 @@ class Tracer(Recorder):
     def _from_outside(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """A function that met no traced value: its arrays enter the trace as inputs."""
         result = function(*_as_indices(list(args)), **_as_indices(kwargs))
-        if isinstance(getattr(function, "__self__", None), np.random.RandomState) and result is not None:
-            self.note("draw", f"{function.__name__} drew random numbers")
+        if is_generator(result):
+            return self.generator(result)
         return self.source(result, made=True) if type(result) is np.ndarray and result.dtype.kind in "biufc" else result
+
+    def generator(self, generator: Any) -> Any:
+        """Return the stand-in of a random generator."""
+        return Draws(generator, lambda method: lambda *args, **kwargs: self.call(method, args, kwargs))
 
     def _into(self, out: Any, result: Any) -> Any:
         """`out=`: a result is written where it was asked to go."""
