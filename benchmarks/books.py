@@ -8,6 +8,7 @@ the bit, whether every float input and parameter has a gradient, and what came o
 """
 
 import importlib
+import os
 import subprocess
 import sys
 import warnings
@@ -98,6 +99,41 @@ VOLUME_2: dict[str, dict[str, Case]] = {
     },
 }
 
+MODELS_1: dict[str, dict[str, Case]] = {
+    "ch05.two_layer_net": {"TwoLayerNet": (lambda: (D, H, V), lambda: (normal(N, D), labels(N)))},
+    "common.multi_layer_net": {
+        "MultiLayerNet": (lambda: (D, [H, 4], V, "relu", "relu", 0.1), lambda: (normal(N, D), labels(N)))
+    },
+    "common.multi_layer_net_extend": {
+        "MultiLayerNetExtend": (
+            lambda: (D, [H, 4], V, "relu", "relu", 0, True, 0.5, True),
+            lambda: (normal(N, D), labels(N)),
+        )
+    },
+    "ch07.simple_convnet": {
+        "SimpleConvNet": (
+            lambda: ((1, 8, 8), {"filter_num": 2, "filter_size": 3, "pad": 0, "stride": 1}, 4, V),
+            lambda: (normal(2, 1, 8, 8), labels(2)),
+        )
+    },
+    "ch08.deep_convnet": {"DeepConvNet": (lambda: ((1, 28, 28),), lambda: (normal(2, 1, 28, 28), labels(2)))},
+}
+CORPUS = list(range(V)) * 4
+SENTENCES = (labels(N, T), labels(N, T))
+ONE_HOT = (np.eye(V)[labels(N, 2)], np.eye(V)[labels(N)])
+MODELS_2: dict[str, dict[str, Case]] = {
+    "ch03.simple_cbow": {"SimpleCBOW": (lambda: (V, H), lambda: ONE_HOT)},
+    "ch03.simple_skip_gram": {"SimpleSkipGram": (lambda: (V, H), lambda: ONE_HOT)},
+    "ch04.cbow": {"CBOW": (lambda: (V, H, 2, CORPUS), lambda: (labels(N, 4), labels(N)))},
+    "ch04.skip_gram": {"SkipGram": (lambda: (V, H, 2, CORPUS), lambda: (labels(N, 4), labels(N)))},
+    "ch05.simple_rnnlm": {"SimpleRnnlm": (lambda: (V, D, H), lambda: SENTENCES)},
+    "ch06.rnnlm": {"Rnnlm": (lambda: (V, D, H), lambda: SENTENCES)},
+    "ch06.better_rnnlm": {"BetterRnnlm": (lambda: (V, H, H), lambda: SENTENCES)},
+    "ch07.seq2seq": {"Seq2seq": (lambda: (V, D, H), lambda: SENTENCES)},
+    "ch07.peeky_seq2seq": {"PeekySeq2seq": (lambda: (V, D, H), lambda: SENTENCES)},
+    "ch08.attention_seq2seq": {"AttentionSeq2seq": (lambda: (V, D, H), lambda: SENTENCES)},
+}
+
 
 def verdict(layer: Any, inputs: tuple[Any, ...]) -> tuple[bool, str]:
     """Whether a layer traces as it should, and what is to be said."""
@@ -113,7 +149,8 @@ def verdict(layer: Any, inputs: tuple[Any, ...]) -> tuple[bool, str]:
     lost = [kind for kind in ("orphan", "escape", "replay", "alias", "specialised") if kinds[kind]]
     reached = backpropagate({end: end for end in trace.graph.outputs.values()}).of
     inputs_ = {name: node for name, node in trace.graph.inputs.items() if node in reached}
-    blank = [name for name, node in inputs_.items() if trace.by_node[node].gradient is None]
+    values = {name: trace.by_node[node] for name, node in inputs_.items()}
+    blank = [name for name, v in values.items() if v.gradient is None and not any(use.gradient for use in v.uses)]
     wrong = [v.name for v in trace.values if v.gradient is not None and v.gradient.expected is not None]
     said = [f"{len(trace.graph.nodes)} nodes", *said, *lost]
     said += [f"no gradient of {', '.join(map(str, blank))}"] if blank else []
@@ -123,16 +160,19 @@ def verdict(layer: Any, inputs: tuple[Any, ...]) -> tuple[bool, str]:
 
 
 def run(checkout: Path) -> None:
-    """Trace every layer of one checkout and print its part of the table."""
+    """Trace every layer and model of one checkout and print its part of the table."""
     sys.path[:0] = [str(checkout), *(str(folder) for folder in sorted(checkout.glob("ch0*")))]
+    os.chdir(checkout)  # the models look for their files from there
     warnings.simplefilter("ignore")
-    table = VOLUME_2 if (checkout / "common" / "time_layers.py").exists() else VOLUME_1
-    for module, cases in table.items():
-        for name, (build, inputs) in cases.items():
-            np.random.seed(0)  # noqa: NPY002 - the books draw from the global generator
-            cls = getattr(importlib.import_module(module), name)
-            good, said = verdict(cls(*build()), inputs())
-            print(f"{'ok  ' if good else 'FAIL'}  {module + '.' + name:50}{said}", flush=True)
+    second = (checkout / "common" / "time_layers.py").exists()
+    for table in (VOLUME_2, MODELS_2) if second else (VOLUME_1, MODELS_1):
+        for module, cases in table.items():
+            for name, (build, inputs) in cases.items():
+                np.random.seed(0)  # noqa: NPY002 - the books draw from the global generator
+                made = getattr(importlib.import_module(module), name)(*build())
+                target = made if hasattr(made, "backward") else made.gradient
+                good, said = verdict(target, inputs())
+                print(f"{'ok  ' if good else 'FAIL'}  {module + '.' + name:50}{said}", flush=True)
 
 
 def main() -> None:
@@ -145,7 +185,10 @@ def main() -> None:
         command = [sys.executable, __file__, "--one", checkout]
         lines += subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()
     print("\n".join(lines))
-    print(f"{sum(line.startswith('ok') for line in lines)} of {len(lines)}")
+    models = {name for table in (MODELS_1, MODELS_2) for cases in table.values() for name in cases}
+    for what, wanted in (("layer classes", False), ("models", True)):
+        mine = [line for line in lines if (line[6:56].split()[0].rpartition(".")[2] in models) == wanted]
+        print(f"{sum(line.startswith('ok') for line in mine)} of {len(mine)} {what}")
 
 
 if __name__ == "__main__":

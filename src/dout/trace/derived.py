@@ -18,6 +18,7 @@ from dout.trace.model import LayerCall, Trace
 
 Edge = tuple[Node, int]
 Place = Node | tuple[Edge, ...]  # a value, or the edges into a layer that lead to one of its arguments
+_MOST_STABILISERS = 16
 STABILISER = 1e-5  # an added literal no larger than this is there to keep a number finite: log(y + 1e-7)
 
 
@@ -73,8 +74,11 @@ class Derivation:
     def moved(self, place: Place) -> Any:
         """How far from the exact gradient a place may lie for a reason: a stabiliser in the forward, or a kink."""
         exact = np.asarray(self.exact.at(place), dtype=float)
-        others = (self._without_stabilisers, self._all_of_every_tie)
-        return sum(np.abs(np.asarray(other.at(place), dtype=float) - exact) for other in others)
+        total = np.zeros(exact.shape)
+        for other in (*self._without_stabilisers, self._all_of_every_tie):
+            distance = np.abs(np.asarray(other.at(place), dtype=float) - exact)
+            total += np.where(np.isfinite(distance), distance, 0.0)
+        return total
 
     @cached_property
     def exact(self) -> Derived:
@@ -89,13 +93,20 @@ class Derivation:
         )
 
     @cached_property
-    def _without_stabilisers(self) -> Derived:
-        """The derivative of the forward without its tiny added literals: log(y + 1e-7) is meant as log(y)."""
+    def _without_stabilisers(self) -> list[Derived]:
+        """The derivatives of the forward without one of its tiny added literals: log(y + 1e-7) is meant as log(y).
+
+        Each is left out by itself, for where a variance is 0 only its own one keeps the numbers finite.
+        """
         data, nodes = self.trace.data, self.trace.graph.nodes
-        given = {node: data[node] for node in (*nodes, *self.seeds.values()) if node.primitive is INPUT}
-        given |= {n: data[n] for n in self.seeds.values()}
-        given |= {i: 0.0 for n in nodes if n.primitive in (add, subtract) for i in n.inputs if _is_stabiliser(i)}
-        return _evaluated(self._gradients, given)
+        given = {node: data[node] for node in nodes if node.primitive is INPUT}
+        given |= {dout: data[dout] for dout in self.seeds.values()}
+        lines: dict[Any, dict[Node, float]] = {}  # those that one line of the source adds in several steps go together
+        for node in nodes:
+            if node.primitive in (add, subtract):
+                lines.setdefault(node.where, {}).update({i: 0.0 for i in node.inputs if _is_stabiliser(i)})
+        left_out = [tiny for tiny in lines.values() if tiny][:_MOST_STABILISERS]
+        return [_evaluated(self._gradients, given | tiny) for tiny in left_out]
 
     @cached_property
     def _all_of_every_tie(self) -> Derived:

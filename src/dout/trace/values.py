@@ -100,8 +100,7 @@ class _Annotation:
             return None if derived is None else Gradient(derived, "dout")
         if derived is None or not differs(mine, derived, self.size):
             return Gradient(mine, "user")
-        moved = self.derivation.moved(place)
-        wrong = not np.all(np.isfinite(moved)) or differs(mine, derived, self.size, 2 * moved)
+        wrong = differs(mine, derived, self.size, 2 * self.derivation.moved(place))
         return Gradient(mine, "user", derived if wrong else None)
 
     def _entered(self, value: Node, consumer: Node) -> LayerCall | None:
