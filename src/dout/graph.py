@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -117,6 +118,7 @@ class Graph:
         return f"<graph of {len(self.nodes)} nodes: {', '.join(self.inputs)} → {', '.join(self.outputs)}>"
 
 
+@cache
 def dtype_name(dtype: DType) -> str:
     """Name a dtype as Python or NumPy does: int, float, float32, int64 …
 

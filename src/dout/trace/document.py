@@ -22,9 +22,11 @@ from dout.graph import CONSTANT, INPUT, Graph, Node, Primitive, Where, dtype_nam
 from dout.ops import PRIMITIVES
 from dout.ops.shape import in_memory_order, memory_order
 from dout.ops.standin import Slot
-from dout.trace.model import Event, Gradient, LayerCall, Parameter, Source, Trace, Use, Value
+from dout.trace.collection import collection_paused
+from dout.trace.model import Annotated, Event, Gradient, LayerCall, Parameter, Source, Trace, Use, Value
 
 VERSION = 1
+_BROKEN = (KeyError, TypeError, ValueError, AttributeError, IndexError)
 LIMIT = 10_000  # elements of an array that are written out
 
 
@@ -122,7 +124,9 @@ def to_document(trace: Trace, limit: int | None = LIMIT) -> dict[str, Any]:
 
 def save(trace: Trace, path: str | Path) -> None:
     """Write the whole document of a trace, arrays of any size included, so that it loads and replays."""
-    Path(path).write_text(json.dumps(to_document(trace, limit=None), ensure_ascii=False), encoding="utf-8")
+    with collection_paused():
+        text = json.dumps(to_document(trace, limit=None), ensure_ascii=False, check_circular=False)
+    Path(path).write_text(text, encoding="utf-8")
 
 
 def encode(value: Any, limit: int | None = LIMIT) -> Any:
@@ -135,12 +139,16 @@ def encode(value: Any, limit: int | None = LIMIT) -> Any:
         if limit is not None and value.size > limit:
             return _summary(value)
         plain = value.tolist()
-        finite = value.dtype.kind != "f" or bool(np.isfinite(value).all())
-        return plain if finite and value.dtype.kind != "c" else _each(plain)
+        finite = value.dtype.kind in "iub" or (value.dtype.kind == "f" and _all_finite(plain))
+        return plain if finite else _each(plain)
     value = value.item() if isinstance(value, np.generic) else value
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     return str(value) if isinstance(value, complex) else value
+
+
+def _all_finite(plain: Any) -> bool:
+    return all(map(_all_finite, plain)) if isinstance(plain, list) else math.isfinite(plain)
 
 
 def _each(plain: Any) -> Any:
@@ -188,11 +196,12 @@ def load(path: str | Path) -> Trace:
 
     Raises DocumentError for what is not one, or one of another version.
     """
-    try:
-        document = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise DocumentError(f"{path} is not a trace document: {error}") from None
-    return from_document(document, str(path))
+    with collection_paused():
+        try:
+            document = json.loads(Path(path).read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError) as error:
+            raise DocumentError(f"{path} is not a trace document: {error}") from None
+        return from_document(document, str(path))
 
 
 def from_document(document: Any, origin: str = "the document") -> Trace:
@@ -203,7 +212,7 @@ def from_document(document: Any, origin: str = "the document") -> Trace:
         raise DocumentError(f"{origin} has version {document['dout']!r}, this dout reads {VERSION}")
     try:
         return _Reader(document).trace()
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+    except _BROKEN as error:
         raise DocumentError(f"{origin} is not a whole trace document: {type(error).__name__} {error}") from None
 
 
@@ -224,7 +233,7 @@ class _Reader:
         made = {**self.entries, **{self.from_node[e["from"]]["output"]: self.from_node[e["from"]]
                                    for e in self.entries.values() if e["from"]}}  # fmt: skip
         data = {self.nodes[i]: _decoded(e, self.nodes[i]) for i, e in self.entries.items()}
-        trace = Trace(
+        return Trace(
             target=str(self.document["target"]),
             graph=Graph(tuple(self.nodes.values()), self._named("inputs"), self._named("outputs")),
             data=data,
@@ -235,17 +244,24 @@ class _Reader:
             events=tuple(Event(str(e["kind"]), str(e["message"]), _where(e)) for e in self.document["events"]),
             printed=str(self.document["printed"]),
             seeds={self.nodes[a]: self.nodes[b] for a, b in self.document.get("seeds", {}).items()},
+            stored=lambda: self._annotated(data),
         )
-        # The gradients stand in the document: they are read, not derived again.
-        trace.__dict__["values"] = tuple(self._value(i, e, data) for i, e in self.entries.items())
-        trace.__dict__["arguments"] = {
-            self.calls[e["id"]]: tuple(
-                Use(None, self.calls[e["id"]], i, _gradient(argument, self.nodes[e["inputs"][i]]))
-                for i, argument in enumerate(e["arguments"])
-            )
-            for e in self.document["layers"]
-        }
-        return trace
+
+    def _annotated(self, data: Mapping[Node, Any]) -> Annotated:
+        """The values and the edges into layers with their gradients, as the document has them: nothing is derived."""
+        try:
+            with collection_paused():
+                values = tuple(self._value(i, e, data) for i, e in self.entries.items())
+                arguments = {
+                    self.calls[e["id"]]: tuple(
+                        Use(None, self.calls[e["id"]], i, _gradient(argument, self.nodes[e["inputs"][i]]))
+                        for i, argument in enumerate(e["arguments"])
+                    )
+                    for e in self.document["layers"]
+                }
+        except _BROKEN as error:
+            raise DocumentError(f"not a whole trace document: {type(error).__name__} {error}") from None
+        return values, arguments
 
     def _node(self, entry: dict[str, Any]) -> Node:
         dtype = _dtype(entry["dtype"])
@@ -338,13 +354,8 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return None
     if isinstance(value, list):
-        return np.array(_floats(value))
-    return float(value) if isinstance(value, str) else value
-
-
-def _floats(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_floats(part) for part in value]
+        array = np.array(value)
+        return array.astype(float) if array.dtype.kind == "U" else array  # "nan" and "inf" are spelt out
     return float(value) if isinstance(value, str) else value
 
 

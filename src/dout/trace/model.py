@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
@@ -116,13 +116,17 @@ class Value:
         return f"<value {self.name or ''} {self.data!r}>"
 
 
+Annotated = tuple[tuple[Value, ...], Mapping[LayerCall, tuple[Use, ...]]]
+
+
 @dataclass(frozen=True, eq=False)
 class Trace:
     """One recorded run.
 
     `graph` holds the nodes of forward and backward; `data` the concrete value of each node; `names` what the user
     calls them; `call_of` the innermost layer call a node was made in; `backward` the nodes that belong to a backward;
-    `seeds` the upstream gradient of each output where no hand-written backward was given one.
+    `seeds` the upstream gradient of each output where no hand-written backward was given one; `stored` gives the values
+    with their gradients where they were read from a document, else they are derived.
     """
 
     target: str
@@ -136,6 +140,7 @@ class Trace:
     printed: str = ""
     outputs: Any = None
     seeds: Mapping[Node, Node] = field(default_factory=dict)
+    stored: Callable[[], Annotated] | None = None
 
     def __repr__(self) -> str:
         return f"<trace of {self.target}: {len(self.graph.nodes)} nodes, {len(self.calls)} layer calls>"
@@ -143,16 +148,18 @@ class Trace:
     @cached_property
     def values(self) -> tuple[Value, ...]:
         """Every value, in the order in which they were made, with its uses and gradients."""
-        from dout.trace.values import annotate
-
-        return annotate(self)[0]
+        return self._annotated[0]
 
     @cached_property
     def arguments(self) -> Mapping[LayerCall, tuple[Use, ...]]:
         """The edges into each layer call as a whole, one an input, with the gradient its backward returned."""
+        return self._annotated[1]
+
+    @cached_property
+    def _annotated(self) -> Annotated:
         from dout.trace.values import annotate
 
-        return annotate(self)[1]
+        return self.stored() if self.stored else annotate(self)
 
     @cached_property
     def by_node(self) -> Mapping[Node, Value]:

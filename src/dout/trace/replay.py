@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from dout.graph import CONSTANT, INPUT, Node, evaluate
+from dout.trace.collection import collection_paused
 
 
 class Data(dict[Node, Any]):
@@ -30,7 +31,7 @@ def first_difference(nodes: Iterable[Node], data: Mapping[Node, Any]) -> Node | 
     leaving: dict[int, list[Node]] = {}
     for value, i in last_use.items():
         leaving.setdefault(i, []).append(value)
-    with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"), collection_paused():
         for i, node in enumerate(nodes):
             if node.primitive is INPUT or node.primitive is CONSTANT:
                 values[node] = data[node]

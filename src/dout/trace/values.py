@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from dout.graph import Node
+from dout.trace.collection import collection_paused
 from dout.trace.derived import Derivation, Place
 from dout.trace.model import Gradient, LayerCall, Trace, Use, Value
 
@@ -19,13 +20,8 @@ TOLERANCE = {2: (2e-2, 1e-3), 4: (1e-4, 1e-6), 8: (1e-8, 1e-13)}
 
 def annotate(trace: Trace) -> tuple[tuple[Value, ...], Mapping[LayerCall, tuple[Use, ...]]]:
     """Return every value with its uses and gradients, and the edges into each layer call as a whole."""
-    collecting = gc.isenabled()
-    gc.disable()  # 10**5 new objects, none of them garbage: collections in between would take most of the time
-    try:
+    with collection_paused():
         return _Annotation(trace).result()
-    finally:
-        if collecting:
-            gc.enable()
 
 
 class _Annotation:
@@ -33,7 +29,11 @@ class _Annotation:
         self.trace = trace
         self.derivation = Derivation(trace)
         self.uses = self.derivation.uses
-        self.size = max(map(_largest, self.derivation.exact.of.values()), default=0.0)
+
+    @cached_property
+    def size(self) -> float:
+        """The largest derived gradient."""
+        return max(map(_largest, self.derivation.exact.of.values()), default=0.0)
 
     def result(self) -> tuple[tuple[Value, ...], Mapping[LayerCall, tuple[Use, ...]]]:
         arguments = {call: self._arguments(call) for call in self.trace.calls}
