@@ -587,3 +587,44 @@ def test_large_arrays_are_summarised_and_say_so():
     (out,) = [v for v in document["values"] if v["from"]]
     assert out["value"]["summarised"] is True
     assert (out["value"]["size"], out["value"]["mean"]) == (100_000, 2.0)
+
+
+# --- random draws -----------------------------------------------------------------------------------------------------
+
+
+class Dropout:
+    def __init__(self):
+        self.rng = np.random.default_rng(3)
+        self.old = np.random.RandomState(2)
+
+    def forward(self, x):
+        self.mask = (self.rng.random(x.shape) > 0.4) * self.old.rand(*x.shape)
+        return x * self.mask
+
+    def backward(self, dout):
+        return dout * self.mask
+
+
+def test_draws_of_a_layers_own_generators_are_inputs_and_the_generators_go_on_as_after_a_plain_run():
+    layer, plain = Dropout(), Dropout()
+    trace = dout.trace(layer, np.ones((2, 3)))
+    np.testing.assert_array_equal(trace.outputs, plain.forward(np.ones((2, 3))))
+    assert kinds(trace) == ["draw", "draw"]
+    assert type(layer.rng) is np.random.Generator
+    assert (layer.rng.random(), layer.old.rand()) == (plain.rng.random(), plain.old.rand())
+
+
+def test_elements_that_are_shuffled_or_chosen_stay_traced():
+    def function(x):
+        state, generator = np.random.RandomState(0), np.random.default_rng(1)
+        assert isinstance(state, np.random.RandomState)
+        y = x * 2.0
+        state.shuffle(y)
+        return np.sum(y * y) + np.sum(generator.permutation(x)) + np.sum(state.choice(x, 2, replace=False))
+
+    x = np.array([1.0, 2.0, 3.0])
+    trace = dout.trace(function, x)
+    assert trace.outputs == function(x)
+    assert "orphan" not in kinds(trace)
+    slopes = trace["x"].gradient.value - (8 * x + 1)  # what is left is 1 where the element was chosen
+    assert sorted(slopes) == [0.0, 1.0, 1.0]

@@ -47,8 +47,10 @@ def define(
     PRIMITIVES[name] = row
     CALLS.update({call: (row, bind) for call, bind in row.calls.items()})
     METHODS.update({method: (row, bind) for method, bind in row.methods.items()})
-    if python is not None and hasattr(np.ndarray, f"__{(dunder := python.__name__.strip('_'))}__"):
-        OPERATORS[dunder] = row
+    if getattr(python, "__module__", None) in ("_operator", "builtins"):  # math.pow is no operator
+        dunder = python.__name__.strip("_")  # type: ignore[union-attr]
+        if hasattr(np.ndarray, f"__{dunder}__"):
+            OPERATORS[dunder] = row
     return row
 
 
