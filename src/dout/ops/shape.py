@@ -335,8 +335,9 @@ def same_layout(array: Any) -> Any:
     """Copy an array so that its strides stay in proportion: NumPy's sums depend on them in the last bit.
 
     Contiguous arrays stay as they are, C or Fortran; others (steps, reversed axes) keep their whole span of memory.
+    Elements that a broadcast array shares become elements of their own, for the copy may be written to.
     """
-    if not isinstance(array, np.ndarray) or array.flags.forc or array.size == 0:
+    if not isinstance(array, np.ndarray) or array.flags.forc or array.size == 0 or 0 in array.strides:
         return np.array(array, order="K", copy=True)
     low, high = np.lib.array_utils.byte_bounds(array)
     start = array.__array_interface__["data"][0] - low

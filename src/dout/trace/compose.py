@@ -5,14 +5,17 @@ The arrays they get may be stand-ins or plain; what they call dispatches to the 
 
 from __future__ import annotations
 
+import math
+import operator
 from collections.abc import Callable, Iterable, Sequence
+from functools import reduce
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dout.ops import PRIMITIVES
-from dout.trace.standin import TracedArray, plain
+from dout.trace.standin import Traced, TracedArray, plain
 
 if TYPE_CHECKING:
     from dout.trace.tracer import Tracer
@@ -190,6 +193,78 @@ def clip(tracer: Tracer, x: Any, a_min: Any = None, a_max: Any = None) -> Any:
     return x if a_max is None else np.minimum(x, a_max)
 
 
+# --- sums and the like ------------------------------------------------------------------------------------------------
+
+
+def ptp(tracer: Tracer, x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+    """np.ptp: from the smallest to the largest."""
+    x = tracer.array(x)
+    return np.max(x, axis=axis, keepdims=keepdims) - np.min(x, axis=axis, keepdims=keepdims)
+
+
+def average(tracer: Tracer, a: Any, axis: Any = None, weights: Any = None, *, keepdims: bool = False) -> Any:
+    """np.average, weighted or not."""
+    a = tracer.array(a)
+    if weights is None:
+        return np.mean(a, axis=axis, keepdims=keepdims)
+    weights = tracer.array(weights)
+    if weights.shape != a.shape:
+        if not isinstance(axis, int) or weights.ndim != 1 or weights.shape[0] != a.shape[axis]:
+            raise tracer.unsupported("np.average with weights of another shape")
+        weights = weights.reshape([-1 if i == axis % a.ndim else 1 for i in range(a.ndim)])
+        weights = np.broadcast_to(weights, a.shape)
+    dtype = np.result_type(a.dtype, weights.dtype, *(["f8"] if a.dtype.kind in "biu" else []))
+    whole = np.sum(weights, axis=axis, dtype=dtype, keepdims=keepdims)
+    if np.any(plain(whole) == 0.0):
+        raise ZeroDivisionError("Weights sum to zero, can't be normalized")
+    return np.sum(_as(a, dtype) * _as(weights, dtype), axis=axis, keepdims=keepdims) / whole
+
+
+def _as(x: Any, dtype: Any) -> Any:
+    return x if x.dtype == dtype else x.astype(dtype)
+
+
+def nan_to_num(
+    tracer: Tracer, x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, neginf: Any = None
+) -> Any:
+    """np.nan_to_num."""
+    x = tracer.array(x)
+    if x.dtype.kind != "f" or not copy:
+        raise tracer.unsupported(f"np.nan_to_num with {'copy=False' if not copy else x.dtype}")
+    limits = np.finfo(x.dtype)
+    out = np.where(np.isnan(x), _one(nan, x.dtype), x)
+    out = np.where(np.equal(x, np.inf), _one(limits.max if posinf is None else posinf, x.dtype), out)
+    return np.where(np.equal(x, -np.inf), _one(limits.min if neginf is None else neginf, x.dtype), out)
+
+
+def _one(number: Any, dtype: Any) -> Any:
+    """A plain number as one of this dtype; a traced one as it is."""
+    return number if isinstance(number, Traced) else dtype.type(number)
+
+
+def diff(tracer: Tracer, a: Any, n: int = 1, axis: int = -1) -> Any:
+    """np.diff."""
+    a = tracer.array(a)
+    along = range(a.ndim)[axis]
+    for _ in range(n):
+        front = (slice(None),) * along
+        later, earlier = a[(*front, slice(1, None))], a[(*front, slice(None, -1))]
+        a = later != earlier if a.dtype == np.bool_ else later - earlier
+    return a
+
+
+# --- places -----------------------------------------------------------------------------------------------------------
+
+
+def nonzero(tracer: Tracer, x: Any) -> tuple[Any, ...]:
+    """np.nonzero, and np.where of a condition alone: one array of places an axis."""
+    x = tracer.array(x)
+    if x.ndim == 0:
+        np.nonzero(plain(x))  # NumPy's own error
+    tracer.note("branch", "which elements are not zero decided how many there are")
+    return tuple(tracer.emit(PRIMITIVES["nonzero"], (x,), {"axis": axis}) for axis in range(x.ndim))
+
+
 COMPOSED: dict[Any, Callable[..., Any]] = {
     np.concatenate: concatenate,
     np.stack: stack,
@@ -218,6 +293,15 @@ COMPOSED: dict[Any, Callable[..., Any]] = {
     np.vdot: lambda tracer, a, b: np.dot(tracer.array(a).ravel(), tracer.array(b).ravel()),
     np.linalg.norm: norm,
     np.clip: clip,
+    np.ptp: ptp,
+    np.average: average,
+    np.nan_to_num: nan_to_num,
+    np.diff: diff,
+    np.nonzero: nonzero,
+    np.where: nonzero,
+    np.flatnonzero: lambda tracer, x: nonzero(tracer, tracer.array(x).ravel())[0],
+    np.argwhere: lambda tracer, x: np.transpose(stack(tracer, nonzero(tracer, x))),
+    math.prod: lambda tracer, numbers, *, start=1: reduce(operator.mul, numbers, start),
 }
 
 # --- methods of ufuncs ------------------------------------------------------------------------------------------------

@@ -168,14 +168,21 @@ class Derivation:
         }
 
     def _complete(self) -> set[Node]:
-        """Values all of whose uses lead to a seed: only there is a derived gradient the whole gradient."""
+        """Values all of whose uses lead to a seed: only there is a derived gradient the whole gradient.
+
+        Where forward's outputs are known, a value that nothing uses further is no output: nothing is missing there.
+        """
+        ends_known = any(end not in self.trace.backward for end in self.trace.graph.outputs.values())
+        outputs = set(self.trace.graph.outputs.values())
         complete: set[Node] = set()
         for node in reversed(self.trace.graph.nodes):
-            users = [user for user in self._forward_users(node) if user.primitive.backward]
+            users = self._forward_users(node)
             if node in self.seeds:
                 call = self.upstream.get(node, (None, None))[1]
                 users = [user for user in users if self.inside(user, call)]
-            if (users or node in self.seeds) and all(user in complete for user in users):
+            elif not users and (node in outputs or not ends_known):
+                continue
+            if all(user in complete for user in users if user.primitive.backward):
                 complete.add(node)
         return complete
 

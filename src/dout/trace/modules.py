@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dout.ops import special
 from dout.trace import source
 from dout.trace.compose import TracingConcatenator
 from dout.trace.standin import plain
@@ -116,7 +117,7 @@ def is_function(item: Any) -> bool:
     return callable(item) and not isinstance(item, type)
 
 
-_SPACES = ("numpy", "numpy.random", "numpy.linalg", "numpy.fft", "math")  # NumPy itself loads some of them late
+_SPACES = ("numpy", "numpy.random", "numpy.linalg", "numpy.fft", "math", "scipy", "scipy.special")  # some load late
 _modules: dict[int, TracingModule] = {}
 _functions: dict[int, TracingFunction] = {}
 
@@ -126,6 +127,8 @@ def learn() -> None:
     for module in (sys.modules.get(name) for name in _SPACES):
         if module is not None and id(module) not in _modules:
             _modules[id(module)] = TracingModule(module)
+            if module.__name__ == "scipy.special":
+                special.learn(module)
             functions = [item for item in list(vars(module).values()) if is_function(item)]
             _functions.update({id(item): TracingFunction(item) for item in functions if id(item) not in _functions})
 
