@@ -506,6 +506,12 @@ def test_of_a_training_loop_the_round_asked_for_is_kept(tmp_path, capsys):
     assert trace["W"].gradient.expected is None
 
 
+def test_a_round_that_does_not_come_is_an_error(tmp_path, capsys):
+    (tmp_path / "loop.py").write_text(LOOP)
+    with pytest.raises(dout.DoutError, match="has 4 forward–backward rounds, not 9"):
+        record_script(tmp_path / "loop.py", rounds=9)
+
+
 def test_the_script_prints_what_it_prints_without_dout(tmp_path, capsys):
     path = tmp_path / "loop.py"
     path.write_text(

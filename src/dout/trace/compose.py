@@ -111,7 +111,7 @@ def _grid(tracer: Tracer, array: Any, indices: Any, axis: int) -> tuple[Any, ...
     n = array.ndim
     key = [np.arange(array.shape[i]).reshape([-1 if j == i else 1 for j in range(n)]) for i in range(n)]
     key[axis] = tracer.array(indices)
-    return tuple(tracer.source(k) if isinstance(k, np.ndarray) else k for k in key)
+    return tuple(tracer.source(k) if type(k) is np.ndarray else k for k in key)
 
 
 def take_along_axis(tracer: Tracer, array: Any, indices: Any, axis: Any) -> Any:
@@ -173,6 +173,8 @@ def tensordot(tracer: Tracer, a: Any, b: Any, axes: Any = 2) -> Any:
 def inner(tracer: Tracer, a: Any, b: Any) -> Any:
     """np.inner."""
     a, b = tracer.array(a), tracer.array(b)
+    if a.ndim == b.ndim == 1:
+        return np.dot(a, b)
     return a * b if a.ndim == 0 or b.ndim == 0 else tensordot(tracer, a, b, (-1, -1))
 
 
@@ -349,7 +351,9 @@ class TracingConcatenator:
             return self.__wrapped__[key]
         if any(isinstance(item, str) for item in items):
             raise tracer.unsupported(f"np.{'c' if self.__wrapped__ is np.c_ else 'r'}_ with a directive")
-        parts = [tracer.array(self.__wrapped__[i] if isinstance(i, slice) else i) for i in items]
+        parts = [
+            tracer.source(self.__wrapped__[i], made=True) if isinstance(i, slice) else tracer.array(i) for i in items
+        ]
         if self.__wrapped__ is np.c_:
             return concatenate(tracer, [p.reshape(-1, 1) if p.ndim < 2 else p for p in parts], -1)
         return concatenate(tracer, [_at_least(1)(tracer, p) for p in parts], 0)

@@ -42,6 +42,8 @@ def record_script(path: str | Path, *, rounds: int = 1) -> Trace:
         run_user_code(lambda: exec(code, main.__dict__), path)
     if tracer.refused is not None:
         raise tracer.refused
+    if tracer.rounds is not None and tracer.rounds > 1:
+        raise TargetError(f"{path} has {rounds - tracer.rounds + 1} forward–backward rounds, not {rounds}")
     if not any(node.inputs for node in tracer.nodes):
         raise TargetError(_nothing_recorded(path, main))
     return finish(tracer, str(path))
