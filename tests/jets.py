@@ -17,7 +17,8 @@ from flint import arb, ctx
 ctx.prec = 300
 
 NEAR = 1e-9  # values nearer than this, but not equal, may compare otherwise in float64
-ARB_NAMES = {"arctan": "atan", "arcsin": "asin", "arccos": "acos"}
+ARB_NAMES = {"arctan": "atan", "arcsin": "asin", "arccos": "acos", "arcsinh": "asinh", "arccosh": "acosh",
+             "arctanh": "atanh"}  # fmt: skip
 
 # Each function that elements answer, by its derivative at x, where y is the function's value.
 DERIVATIVES = {
@@ -33,6 +34,12 @@ DERIVATIVES = {
     "cosh": lambda x, y: _call("sinh", x),
     "tanh": lambda x, y: 1 - y * y,
     "arctan": lambda x, y: 1 / (1 + x * x),
+    "arcsin": lambda x, y: 1 / _call("sqrt", 1 - x * x),
+    "arccos": lambda x, y: -1 / _call("sqrt", 1 - x * x),
+    "arcsinh": lambda x, y: 1 / _call("sqrt", 1 + x * x),
+    "arccosh": lambda x, y: 1 / _call("sqrt", x * x - 1),
+    "arctanh": lambda x, y: 1 / (1 - x * x),
+    "erf": lambda x, y: 2 / arb.pi().sqrt() * _call("exp", -x * x),
 }
 
 
@@ -104,6 +111,45 @@ class Jet:
     __radd__ = __add__
     __rmul__ = __mul__
 
+    def log2(self):
+        return self.log() / arb(2).log()
+
+    def log10(self):
+        return self.log() / arb(10).log()
+
+    def exp2(self):
+        return (self * arb(2).log()).exp()
+
+    def cbrt(self):
+        root = (_times(self, _order(self, 0)).log() / 3).exp()
+        return _times(root, _order(self, 0))
+
+    def erfc(self):
+        return 1 - self.erf()
+
+    def hypot(self, other):
+        return (self * self + other * other).sqrt()
+
+    def arctan2(self, other):
+        other = lift(other)
+        if abs(base(other)) > abs(base(self)):
+            turn = 0 if base(other) > 0 else arb.pi() if base(self) > 0 else -arb.pi()
+            return (self / other).arctan() + turn
+        turn = arb.pi() / 2 if base(self) > 0 else -arb.pi() / 2
+        return turn - (other / self).arctan()
+
+    def conjugate(self):
+        return self
+
+    def floor(self):
+        return self // 1
+
+    def ceil(self):
+        return -(-self // 1)
+
+    def __bool__(self):
+        return _order(self, 0) != 0
+
     def __lt__(self, other):
         return _with(other, lambda o: _order(self, o) < 0)
 
@@ -123,6 +169,11 @@ class Jet:
         return _with(other, lambda o: _order(self, o) != 0)
 
     __hash__ = object.__hash__
+
+
+def _times(x, sign):
+    """A jet with its sign, or with the other one."""
+    return x if sign > 0 else -x
 
 
 def _method(name):
@@ -151,7 +202,7 @@ def lift(x):
     x = x.item() if isinstance(x, np.ndarray) else x
     if isinstance(x, Jet):
         return x
-    return Jet(x if isinstance(x, arb) else arb(int(x)) if isinstance(x, bool | np.bool_) else arb(x))
+    return Jet(x if isinstance(x, arb) else arb(int(x)) if isinstance(x, bool | np.bool_ | np.integer) else arb(x))
 
 
 def base(x):
@@ -207,8 +258,13 @@ class JetArray(np.ndarray):
     """An object array of jets; plain numbers that were written into it count as jets that do not move."""
 
     def __array_ufunc__(self, ufunc, method, *inputs, out=None, **kwargs):
+        if method == "at":
+            ufunc.at(inputs[0].view(np.ndarray), inputs[1], *map(_lifted, inputs[2:]))
+            return None
         inputs = [_lifted(item) for item in inputs]
         kwargs.pop("dtype", None)  # balls have no precision to lose
+        if method == "reduce" and "where" in kwargs and ufunc in (np.add, np.multiply):
+            kwargs.setdefault("initial", ufunc.identity)  # objects have no identity of their own
         if out is not None:
             kwargs["out"] = tuple(o.view(np.ndarray) if isinstance(o, JetArray) else o for o in out)
         result = getattr(ufunc, method)(*inputs, **kwargs)
@@ -249,6 +305,8 @@ class ExactNumPy:
 
     def __getattr__(self, name):
         item = getattr(np, name)
+        if isinstance(item, np.ufunc):
+            return item
         return _as_jets(item) if callable(item) and not isinstance(item, type) else item
 
 

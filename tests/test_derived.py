@@ -1,4 +1,4 @@
-"""What counts as a wrong gradient, and what does not: layers whose backward is right by another road, and wrong ones."""
+"""What counts as a wrong gradient and what does not: backwards that are right by another road, and wrong ones."""
 
 import numpy as np
 import pytest
@@ -109,7 +109,7 @@ def test_is_called_wrong(what):
     assert trace.by_node[trace.calls[0].inputs[0]].gradient.expected is not None
 
 
-# --- the tracer itself: a recording with one wrong edge does not pass the replay ----------------------------------------
+# --- the tracer itself: a recording with one wrong edge does not pass the replay --------------------------------------
 
 
 def program(x, y):

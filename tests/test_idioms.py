@@ -176,7 +176,7 @@ def described(before, after):
     places = {}
     for path, item in before.items():
         places.setdefault(id(item), path)
-    return {path: (places.get(id(item), type(item)), _content(item)) for path, item in after.items()}
+    return {path: (places.get(id(item), type(item).__qualname__), _content(item)) for path, item in after.items()}
 
 
 def _content(item):

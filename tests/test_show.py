@@ -300,7 +300,7 @@ def test_bad_scripts_get_one_message_with_file_and_line(tmp_path, text, said):
         (["examples/buy_apple.py", "--input", "x=1"], r"is a script: --input and --init are for a layer"),
         (["examples/buy_apple.py", "-o", "out.gif"], r"a picture ends in \.svg"),
         (["examples/buy_apple.py", "-o", "/no/such/folder/out.svg"], r"cannot be written"),
-        (["no.such.module:Layer"], r"ModuleNotFoundError"),
+        (["no_such.module:Layer"], r"there is no module no_such\.module"),
     ],
 )
 def test_bad_arguments_get_one_message(arguments, said):
@@ -363,3 +363,27 @@ def test_a_terminal_without_unicode_gets_ascii(tmp_path):
 def test_version_and_help():
     assert dout("--version").stdout.startswith("dout, version 0.")
     assert "EXECUTED" in dout("show", "--help").stdout
+
+
+def test_the_picture_lands_where_it_was_asked_for_also_when_the_script_changes_the_directory(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    path = script(tmp_path, LAYER + "import os\nprint(__file__)\nos.chdir('elsewhere')\nMulLayer().forward(2, 3)\n")
+    run = dout("show", "mine.py", "-o", "out.svg", cwd=tmp_path)
+    assert (run.returncode, run.stdout) == (0, f"{path}\n")
+    assert (tmp_path / "out.svg").exists()
+
+
+def test_a_document_with_only_the_promised_keys_is_drawn(tmp_path):
+    shown = document(EXAMPLES / "buy_fruits.py")
+    promised = {
+        "layers": {"id", "name", "class", "inputs", "outputs", "file", "line"},
+        "nodes": {"id", "primitive", "symbol", "inputs", "output", "layer", "phase", "file", "line"},
+        "values": {"id", "name", "value", "shape", "dtype", "from", "uses", "gradient", "source", "expected"},
+    }
+    strict = {key: shown[key] for key in ("dout", "target", "printed", "layers", "nodes", "values", "events")}
+    for key, names in promised.items():
+        strict[key] = [{k: v for k, v in entry.items() if k in names} for entry in shown[key]]
+    path = script(tmp_path, json.dumps(strict), "strict.json")
+    run = dout("show", path)
+    assert run.returncode == 0
+    assert "715" in run.stdout

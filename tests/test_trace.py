@@ -634,3 +634,66 @@ def test_elements_that_are_shuffled_or_chosen_stay_traced():
     assert "orphan" not in kinds(trace)
     slopes = trace["x"].gradient.value - (8 * x + 1)  # what is left is 1 where the element was chosen
     assert sorted(slopes) == [0.0, 1.0, 1.0]
+
+
+# --- found by review --------------------------------------------------------------------------------------------------
+
+
+def test_one_value_given_to_both_arguments_of_a_layer():
+    class Square:
+        def __init__(self):
+            self.mul = MulLayer()
+
+        def forward(self, x):
+            return self.mul.forward(x, x)
+
+        def backward(self, dout):
+            da, db = self.mul.backward(dout)
+            return da + db
+
+    trace = dout.trace(Square(), 3.0)
+    assert (trace["x"].gradient.value, trace["x"].gradient.expected) == (6.0, None)
+    assert [use.gradient.value for use in trace["x"].uses if use.gradient] == [3.0, 3.0]
+    assert [v for v in trace.values if v.gradient is not None and v.gradient.expected is not None] == []
+
+
+def test_a_sequence_is_repeated_by_a_traced_number():
+    made = []
+
+    def function(n, x):
+        made.append(([0] * n, n * (1, 2), "-" * n))
+        return n * x
+
+    dout.trace(function, 3, 2.0)
+    assert made == [([0, 0, 0], (1, 2, 1, 2, 1, 2), "---")]
+
+
+def test_a_later_round_is_recorded_as_well_where_parameters_change_in_place(tmp_path, capsys):
+    text = LOOP.replace("x * self.W", "np.matmul(x, self.W.T)").replace("dout * self.W", "np.matmul(dout, self.W)")
+    text = text.replace("self.dW = dout * self.x", "self.dW = np.matmul(dout.T, self.x)")
+    text = text.replace("np.array([1.0, 2.0])", "np.eye(2)").replace("np.array([1.0, 1.0])", "np.ones((3, 2))")
+    (tmp_path / "loop.py").write_text(text.replace("np.ones(2)", "np.ones((3, 2))"))
+    trace = record_script(tmp_path / "loop.py", rounds=3)
+    assert "replay" not in kinds(trace)
+    assert trace["W"].gradient.expected is None
+
+
+def test_a_wrong_element_is_seen_beside_a_large_one():
+    class Scale:
+        def forward(self, x):
+            return x * np.array([1e10, 1.0])
+
+        def backward(self, dout):
+            return dout * np.array([1e10, 2.0])
+
+    assert dout.trace(Scale(), np.ones(2))["x"].gradient.expected is not None
+
+
+def test_gradients_are_of_arrays_and_numbers():
+    with pytest.raises(dout.DoutError, match="argument 0 is a dict"):
+        dout.grad(lambda p: np.sum(p["W"] * 2))({"W": np.ones(2)})
+
+
+def test_an_option_that_is_not_supported_is_said_as_such():
+    with pytest.raises(dout.DoutError, match=r"np\.copyto with where is not in dout's table"):
+        dout.trace(lambda x: np.copyto(x, 0, where=x > 0), np.ones(2))

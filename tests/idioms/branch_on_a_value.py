@@ -13,5 +13,5 @@ EXPECT = """
 #1 greater(x, 0)
 #2 multiply(x, 3)
 gives #2
-branch: the program was steered by a value: a condition was True
+branch: the program was steered by a value: x > 0 was True
 """

@@ -43,9 +43,11 @@ def show(
     """
     if output is not None and Path(output).suffix not in SUFFIXES:
         raise TargetError(f"{output}: a picture ends in {', '.join(SUFFIXES)}")
+    file = None if output is None else Path(output).absolute()  # now: a script may change the directory
     trace, said = _trace(target, inputs, init, as_json, round_, timeout)
-    if output is not None:
-        _write(trace, Path(output), theme)
+    if file is not None:
+        _write(trace, file, theme)
+        click.echo(f"wrote {output}", err=True)
     if as_json:
         from dout.trace.document import to_document
 
@@ -110,7 +112,6 @@ def _write(trace: Trace, path: Path, theme: Theme) -> None:
             save(trace, path)
     except OSError as error:
         raise TargetError(f"{path} cannot be written: {error.strerror or error}") from None
-    click.echo(f"wrote {path}", err=True)
 
 
 def _terminal(trace: Trace) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import importlib.util
 import os
 import sys
 from pathlib import Path
@@ -55,6 +56,8 @@ def _imported(name: str) -> Any:
         raise TargetError(f"there is no file {name}")
     sys.path.insert(0, os.getcwd())  # noqa: PTH109
     try:
+        if importlib.util.find_spec(name.partition(".")[0]) is None:
+            raise TargetError(f"there is no module {name}")
         return run_user_code(lambda: importlib.import_module(name), name)
     finally:
         sys.path.pop(0)

@@ -6,7 +6,7 @@
 """
 
 from dout.graph import Primitive
-from dout.ops import arrange, create, elementwise, linalg, reduce, select, shape
+from dout.ops import arrange, create, elementwise, linalg, plain_math, reduce, select, shape, special
 from dout.ops.registry import CALLS, METHODS, OPERATORS, PRIMITIVES, define, kind_of
 from dout.ops.standin import ArrayStandIn, Recorder, StandIn, emit, install_rows
 
@@ -27,7 +27,9 @@ __all__ = [
     "elementwise",
     "kind_of",
     "linalg",
+    "plain_math",
     "reduce",
     "select",
     "shape",
+    "special",
 ]

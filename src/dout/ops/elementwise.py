@@ -205,6 +205,14 @@ for _name, _function, _slope, _latex, _says, _kernel in [
         "asinh({0})",
     ),
     (
+        "arccosh",
+        np.arccosh,
+        lambda x, y: 1 / np.sqrt(x * x - 1),
+        r"\operatorname{{arcosh}} {0}",
+        "divide by √(x² − 1)",
+        "acosh({0})",
+    ),
+    (
         "arctanh",
         np.arctanh,
         lambda x, y: 1 / (1 - x * x),
@@ -221,20 +229,6 @@ for _name, _function, _slope, _latex, _says, _kernel in [
         latex=_latex,
         says=_says,
         kernel=_kernel,
-    )
-
-# math.exp is not np.exp: it takes and gives plain numbers, and the last bit can differ.
-for _name, _math, _numpy in [("exp", math.exp, exp), ("log", math.log, log), ("sqrt", math.sqrt, sqrt)]:
-    define(
-        f"math_{_name}",
-        forward=_math,
-        python=_math,
-        backward=_numpy.backward,
-        calls={_math: lambda x: ((x,), {})},
-        symbol=_numpy.symbol,
-        latex=_numpy.latex,
-        says=_numpy.says,
-        kernel=_numpy.kernel,
     )
 
 _hypot_backward: Any = lambda dout, out, x, y: (dout * x / out, dout * y / out)  # noqa: E731 - a column of the table

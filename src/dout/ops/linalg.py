@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Mapping
 from typing import Any
@@ -85,6 +86,35 @@ dot = define(
 )
 
 
+def _inner_shape(primitive: Primitive, inputs: tuple[Node, ...], static: Mapping[str, Any]) -> tuple[Shape, DType]:
+    x, y = (i.shape for i in inputs)
+    dtype = dtype_of(primitive, inputs, static)
+    return (*x[:-1], *y[:-1]) if x and y else x or y, dtype
+
+
+def _inner_backward(dout: Any, out: Any, x: Any, y: Any) -> tuple[Any, Any]:
+    if not x.shape or not y.shape:  # np.inner with a number multiplies
+        return dout * y, dout * x
+    rows, columns, shared = math.prod(x.shape[:-1]), math.prod(y.shape[:-1]), x.shape[-1]
+    dout2 = np.reshape(dout, (rows, columns))
+    dx = np.matmul(dout2, np.reshape(y, (columns, shared)))
+    dy = np.matmul(_swap(dout2), np.reshape(x, (rows, shared)))
+    return np.reshape(dx, x.shape), np.reshape(dy, y.shape)
+
+
+# Not np.dot with a transposed matrix: NumPy multiplies an array with itself by another routine, to other last bits.
+inner = define(
+    "inner",
+    forward=np.inner,
+    backward=_inner_backward,
+    infer=_inner_shape,
+    calls={np.inner: lambda a, b: ((a, b), {})},
+    symbol="·",
+    latex=r"{0} {1}^\mathsf{{T}}",
+    says="dout times the other matrix",
+)
+
+
 # --- einsum -----------------------------------------------------------------------------------------------------------
 
 
@@ -111,7 +141,8 @@ def _einsum_shape(primitive: Primitive, inputs: tuple[Node, ...], static: Mappin
     size: dict[str, int] = {}
     for term, node in zip(terms, inputs, strict=True):
         for letter, n in zip(term, node.shape, strict=True):
-            size[letter] = max(n, size.get(letter, n)) if n != 1 else size.get(letter, n)
+            if n != 1 or letter not in size:  # an axis of length one is repeated
+                size[letter] = n
     return tuple(size[letter] for letter in result), dtype_of(primitive, inputs, static)
 
 
@@ -125,11 +156,15 @@ def _einsum_backward(dout: Any, out: Any, *operands: Any, subscripts: str, optim
         formula = ",".join([result, *(t for t, _ in others)]) + "->" + kept
         part = np.einsum(formula, dout, *(o for _, o in others))
         wide = tuple(part.shape[kept.index(c)] if c in kept else 1 for c in term)
-        whole = tuple(
-            max(n, 1) if c in kept else operand.shape[i] for i, (c, n) in enumerate(zip(term, wide, strict=True))
-        )
+        whole = tuple(n if own == 1 else own for n, own in zip(wide, operand.shape, strict=True))
         gradients.append(np.broadcast_to(np.reshape(part, wide), whole))
     return tuple(gradients)
+
+
+def _einsum_write_back(base: Any, changed: Any, *, subscripts: str, optimize: Any = False) -> Any:
+    """Of one array, and with nothing summed, NumPy gives a view whose axes are turned."""
+    term, _, result = subscripts.partition("->")
+    return np.einsum(f"{result}->{term}", changed)
 
 
 einsum = define(
@@ -137,6 +172,7 @@ einsum = define(
     forward=lambda *operands, subscripts, optimize=False: np.einsum(subscripts, *operands, optimize=optimize),
     backward=_einsum_backward,
     infer=_einsum_shape,
+    write_back=_einsum_write_back,
     calls={np.einsum: _einsum_arguments},
     symbol="einsum",
     latex=r"\operatorname{{einsum}}({0}, \dots)",

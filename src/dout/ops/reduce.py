@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from dout.errors import ShapeError
 from dout.graph import DType, Node, Primitive, Shape
 from dout.ops.registry import define, dtype_of, same
 from dout.ops.shape import shape_of
@@ -33,7 +34,7 @@ def _axes(axis: Axis, ndim: int) -> tuple[int, ...]:
     return tuple(a % ndim for a in axes) if ndim else ()
 
 
-def _axis(axis: Any) -> Axis:
+def as_axis(axis: Any) -> Axis:
     """An axis or axes as plain ints."""
     if axis is None:
         return None
@@ -49,7 +50,7 @@ def _binder(*order: str) -> Callable[..., Any]:
             raise TypeError("no such option of a reduction")
         if options.pop("out", None) is not None:
             raise TypeError("an output given by position")
-        static: dict[str, Any] = {"axis": _axis(axis)}
+        static: dict[str, Any] = {"axis": as_axis(axis)}
         if options.get("dtype") is not None:
             static["dtype"] = np.dtype(options["dtype"])
         if options.get("keepdims"):
@@ -119,14 +120,16 @@ def _std_backward(
     return _back(spread(dout / out, x, axis) * _deviation(x, where, axis) / freedom, where)
 
 
-def _prod_backward(dout: Any, out: Any, x: Any, *where: Any, axis: Axis = None, **_: Any) -> tuple[Any, ...]:
+def _prod_backward(
+    dout: Any, out: Any, x: Any, *where: Any, axis: Axis = None, initial: Any = 1, **_: Any
+) -> tuple[Any, ...]:
     # The product of the others: out / x, but where zeros are, only a single zero has any.
     one = np.where(where[0], x, 1) if where else x
     zeros = spread(np.sum(np.equal(one, 0).astype(float), axis=axis), x, axis)
     others = spread(np.prod(np.where(np.equal(one, 0), 1, one), axis=axis), x, axis)
     whole = np.where(zeros > 0, 0, others) / np.where(np.equal(one, 0), 1, one)
     single = np.where(np.equal(one, 0), np.where(np.equal(zeros, 1), others, 0), whole)
-    return _back(spread(dout, x, axis) * single, where)
+    return _back(spread(dout * initial if initial != 1 else dout, x, axis) * single, where)
 
 
 def _extreme_backward(dout: Any, out: Any, x: Any, *where: Any, axis: Axis = None, **_: Any) -> tuple[Any, ...]:
@@ -167,7 +170,7 @@ for _name, _function, _aliases, _bind, _gradient, _symbol, _says in [
 
 
 def _place(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
-    return (x,), {"axis": _axis(axis), **({"keepdims": True} if keepdims else {})}
+    return (x,), {"axis": as_axis(axis), **({"keepdims": True} if keepdims else {})}
 
 
 for _name, _function in [("argmax", np.argmax), ("argmin", np.argmin)]:
@@ -181,6 +184,41 @@ for _name, _function in [("argmax", np.argmax), ("argmin", np.argmin)]:
         latex=rf"\operatorname{{{{{_name}}}}} {{0}}",
         says="no gradient: a place is not a number",
     )
+
+
+def _sorting(x: Any, axis: Any = -1, kind: Any = None, *, stable: Any = None) -> Any:
+    options = {"kind": kind, "stable": stable}
+    return (x,), {"axis": as_axis(axis), **{k: v for k, v in options.items() if v is not None}}
+
+
+argsort = define(
+    "argsort",
+    forward=np.argsort,
+    infer=lambda row, inputs, static: (
+        (math.prod(inputs[0].shape),) if static["axis"] is None or not inputs[0].shape else inputs[0].shape,
+        np.dtype(np.intp),
+    ),
+    calls={np.argsort: _sorting},
+    methods={"argsort": _sorting},
+    symbol="argsort",
+    latex=r"\operatorname{{argsort}} {0}",
+    says="no gradient: a place is not a number",
+)
+
+
+def _unknown(primitive: Primitive, inputs: tuple[Node, ...], static: Mapping[str, Any]) -> tuple[Shape, DType]:
+    raise ShapeError("how many elements are not zero is not known without their values")
+
+
+# One axis of np.nonzero, which has an output for each: a primitive has exactly one.
+nonzero = define(
+    "nonzero",
+    forward=lambda x, axis: np.nonzero(x)[axis],
+    infer=_unknown,
+    symbol="nonzero",
+    latex=r"\operatorname{{nonzero}} {0}",
+    says="no gradient: a place is not a number",
+)
 
 
 def _cumulative(primitive: Primitive, inputs: tuple[Node, ...], static: Mapping[str, Any]) -> tuple[Shape, DType]:

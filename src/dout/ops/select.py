@@ -19,8 +19,11 @@ for _name, _forward, _python, _symbol, _latex, _code in [
     ("bitwise_and", np.bitwise_and, operator.and_, "&", r"\land", "&"),
     ("bitwise_or", np.bitwise_or, operator.or_, "|", r"\lor", "|"),
     ("bitwise_xor", np.bitwise_xor, operator.xor, "⊻", r"\oplus", "^"),
+    ("left_shift", np.left_shift, operator.lshift, "≪", r"\ll", "<<"),
+    ("right_shift", np.right_shift, operator.rshift, "≫", r"\gg", ">>"),
     ("logical_and", np.logical_and, None, "∧", r"\land", "and"),
     ("logical_or", np.logical_or, None, "∨", r"\lor", "or"),
+    ("logical_xor", np.logical_xor, None, "⊻", r"\oplus", None),
 ]:
     define(
         _name,
@@ -29,7 +32,7 @@ for _name, _forward, _python, _symbol, _latex, _code in [
         symbol=_symbol,
         latex=f"{{0}} {_latex} {{1}}",
         says="no gradient: a condition is not a number",
-        kernel=f"{{0}} {_code} {{1}}",
+        kernel=f"{{0}} {_code} {{1}}" if _code else "({0} != 0) != ({1} != 0)",
     )
 
 for _name, _invert, _not in [("invert", np.invert, operator.invert), ("logical_not", np.logical_not, None)]:
@@ -95,8 +98,8 @@ clip = define(
     forward=lambda x, low, high: np.clip(x, low, high),
     backward=lambda dout, out, x, low, high: (
         np.where((x >= low) & (x <= high), dout, 0),
-        np.where(x < low, dout, 0),
-        np.where((x > high) & (x >= low), dout, 0),
+        np.where((x < low) & (low <= high), dout, 0),
+        np.where((x > high) | (low > high), dout, 0),  # where the bounds are the wrong way round, the upper one counts
     ),
     calls={np.clip: lambda x, a_min, a_max: _clip(x, a_min, a_max)},
     methods={"clip": lambda x, min, max: _clip(x, min, max)},

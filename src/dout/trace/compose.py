@@ -170,14 +170,6 @@ def tensordot(tracer: Tracer, a: Any, b: Any, axes: Any = 2) -> Any:
     return np.dot(left, right).reshape([a.shape[i] for i in kept_a] + [b.shape[i] for i in kept_b])
 
 
-def inner(tracer: Tracer, a: Any, b: Any) -> Any:
-    """np.inner."""
-    a, b = tracer.array(a), tracer.array(b)
-    if a.ndim == b.ndim == 1:
-        return np.dot(a, b)
-    return a * b if a.ndim == 0 or b.ndim == 0 else tensordot(tracer, a, b, (-1, -1))
-
-
 def norm(tracer: Tracer, x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
     """np.linalg.norm, Euclidean."""
     x = tracer.array(x)
@@ -263,7 +255,6 @@ def nonzero(tracer: Tracer, x: Any) -> tuple[Any, ...]:
     x = tracer.array(x)
     if x.ndim == 0:
         np.nonzero(plain(x))  # NumPy's own error
-    tracer.note("branch", "which elements are not zero decided how many there are")
     return tuple(tracer.emit(PRIMITIVES["nonzero"], (x,), {"axis": axis}) for axis in range(x.ndim))
 
 
@@ -291,7 +282,6 @@ COMPOSED: dict[Any, Callable[..., Any]] = {
     np.sort: sort,
     np.outer: outer,
     np.tensordot: tensordot,
-    np.inner: inner,
     np.vdot: lambda tracer, a, b: np.dot(tracer.array(a).ravel(), tracer.array(b).ravel()),
     np.linalg.norm: norm,
     np.clip: clip,

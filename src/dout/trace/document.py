@@ -255,7 +255,7 @@ class _Reader:
                 arguments = {
                     self.calls[e["id"]]: tuple(
                         Use(None, self.calls[e["id"]], i, _gradient(argument, self.nodes[e["inputs"][i]]))
-                        for i, argument in enumerate(e["arguments"])
+                        for i, argument in enumerate(e.get("arguments") or [{}] * len(e["inputs"]))
                     )
                     for e in self.document["layers"]
                 }
@@ -272,7 +272,7 @@ class _Reader:
             return Node(INPUT, (), {}, shape, dtype, _where(entry))
         made = self.from_node[entry["from"]]
         inputs = tuple(self.nodes[i] for i in made["inputs"])
-        static = {str(key): decode_static(item) for key, item in made["static"].items()}
+        static = {str(key): decode_static(item) for key, item in made.get("static", {}).items()}
         return Node(_primitive(made), inputs, static, shape, dtype, _where(made))
 
     def _call(self, entry: dict[str, Any]) -> LayerCall:
@@ -284,10 +284,10 @@ class _Reader:
             str(entry["class"]),
             tuple(self.nodes[i] for i in entry["inputs"]),
             tuple(self.nodes[i] for i in entry["outputs"]),
-            self.calls[entry["parent"]] if entry["parent"] else None,
+            self.calls[entry["parent"]] if entry.get("parent") else None,
             _where(entry),
-            nodes(entry["douts"]),
-            nodes(entry["gradients"]),
+            nodes(entry.get("douts")),
+            nodes(entry.get("gradients")),
             tuple(
                 Parameter(str(p["name"]), self.nodes[p["value"]], self.nodes[p["gradient"]], p["by"])
                 for p in entry.get("parameters", ())

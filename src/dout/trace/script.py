@@ -38,7 +38,7 @@ def record_script(path: str | Path, *, rounds: int = 1) -> Trace:
     main = ModuleType("__main__")
     tracer = Tracer(rounds=rounds)
     with session(tracer) as state, _as_main(main, path):
-        main.__dict__.update(__file__=str(path), __builtins__=_builtins(tracer, state))
+        main.__dict__.update(__file__=str(path.absolute()), __builtins__=_builtins(tracer, state))
         run_user_code(lambda: exec(code, main.__dict__), path)
     if tracer.refused is not None:
         raise tracer.refused

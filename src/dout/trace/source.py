@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
@@ -72,9 +73,20 @@ def _node(site: Any) -> Any:
     from executing import Source
 
     try:
-        return Source.executing(site).node
+        node = Source.executing(site).node
+        return node if node is not None else _by_position(Source.for_frame(site).tree, site)
     except Exception:  # whatever goes wrong in reading source, a name is a convenience
         return None
+
+
+def _by_position(tree: Any, site: Any) -> Any:
+    """The expression of which an instruction is part, by its position: where bytecode was specialised in a hot loop."""
+    position = next(islice(site.f_code.co_positions(), site.f_lasti // 2, None))
+    for node in ast.walk(tree):
+        place = (getattr(node, key, None) for key in ("lineno", "end_lineno", "col_offset", "end_col_offset"))
+        if isinstance(node, ast.expr) and tuple(place) == position:
+            return node
+    return None
 
 
 def assigned_name(site: Any) -> str | list[str | None] | None:
@@ -129,9 +141,8 @@ def goes_into_text(frame: FrameType) -> bool:
         return isinstance(node.op, ast.Mod)
     if not isinstance(node, ast.Call):
         return False
-    parent = getattr(node, "parent", None)
-    if isinstance(parent, ast.Tuple):
-        parent = getattr(parent, "parent", None)
+    while isinstance(parent := getattr(node, "parent", None), _CARRIES) or _rounds(parent):
+        node = parent
     if isinstance(parent, ast.FormattedValue):
         return True
     if isinstance(parent, ast.BinOp):
@@ -139,7 +150,14 @@ def goes_into_text(frame: FrameType) -> bool:
     return isinstance(parent, ast.Call) and _prints(parent.func)
 
 
+_CARRIES = (ast.Tuple, ast.List, ast.Dict, ast.ListComp, ast.GeneratorExp, ast.Starred, ast.keyword)
+
+
+def _rounds(node: Any) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("round", "abs")
+
+
 def _prints(function: ast.AST) -> bool:
     if isinstance(function, ast.Name):
         return function.id in ("print", "str", "repr", "format")
-    return isinstance(function, ast.Attribute) and function.attr == "format"
+    return isinstance(function, ast.Attribute) and function.attr in ("format", "dumps", "write")

@@ -85,6 +85,8 @@ class Tracer(Recorder):
         for operand in operands:
             if type(operand) is np.ndarray:
                 operand = self._bare(operand)
+            elif isinstance(operand, Traced) and (operand._recorder is not self or operand.epoch != self.epoch):
+                operand = self.source(operand.value)
             operand = as_operand(self, operand)
             first = operand if first is None else first
             nodes.append(self.node_of(operand))
@@ -199,10 +201,12 @@ class Tracer(Recorder):
 
     def operator(self, primitive: Primitive, operands: tuple[Any, ...]) -> Any:
         """Answer one of Python's operators; what is no number is left to Python."""
-        other = operands[-1]
-        if other is None or isinstance(other, str | dict | set):
-            assert primitive.python is not None
-            return primitive.python(*map(plain, operands))
+        for operand in operands:
+            kind = type(operand)
+            repeats = kind in (list, tuple) and any(type(o) is Traced for o in operands)  # [0] * n
+            if repeats or operand is None or kind in (str, bytes, dict, set):
+                assert primitive.python is not None
+                return primitive.python(*_as_indices(operands))
         return self.emit(primitive, operands, {})
 
     def call(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -215,9 +219,7 @@ class Tracer(Recorder):
         traced = holds_traced(args) or holds_traced(kwargs)
         if function in CALLS:
             return self._row(function, args, kwargs)
-        if function in BUILD:
-            return BUILD[function](self, *args, **kwargs)
-        if traced and function in COMPOSED:
+        if function in BUILD or (traced and function in COMPOSED):
             return self._composed(function, args, kwargs)
         if function in LOOK or (getattr(function, "__module__", "") or "").startswith("numpy.testing"):
             return function(*plain_deep(list(args)), **plain_deep(kwargs))
@@ -252,7 +254,7 @@ class Tracer(Recorder):
 
     def _composed(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """A function that is others put together."""
-        compose = COMPOSED[function]
+        compose = BUILD.get(function) or COMPOSED[function]
         try:
             inspect.signature(compose).bind(self, *args, **kwargs)
         except TypeError:

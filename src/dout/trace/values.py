@@ -47,9 +47,15 @@ class _Annotation:
         returned = call.gradients or ()
         uses = []
         for i, node in enumerate(call.inputs):
-            mine = returned[i] if i < len(returned) else None
+            mine = self._number(returned[i]) if i < len(returned) else None
             place = self.derivation.edges_into(node, call)
-            uses.append(Use(None, call, i, self._gradient(self._number(mine), place)))
+            if mine is not None and call.inputs.count(node) > 1:
+                gradient: Gradient | None = Gradient(
+                    mine, "user"
+                )  # which edge is which is not known: their sum is judged
+            else:
+                gradient = self._gradient(mine, place)
+            uses.append(Use(None, call, i, gradient))
         return tuple(uses)
 
     def _of(
@@ -62,13 +68,16 @@ class _Annotation:
                 uses.append(Use(consumer, self.trace.call_of.get(consumer), argument))
                 continue
             layer = self._entered(node, consumer)
-            edges = arguments[layer] if layer else ()
-            whole = next((u for u in edges if u.call and u.call.inputs[u.argument] is node), None)
-            whole = whole or self._parameter(node, layer)
-            parts[(whole.call, whole.argument) if whole else (consumer, argument)] = whole.gradient if whole else None
+            wholes = [u for u in arguments[layer] if u.call and u.call.inputs[u.argument] is node] if layer else []
+            wholes = wholes or [u for u in [self._parameter(node, layer)] if u]
+            if wholes:
+                parts.update({(u.call, u.argument): u.gradient for u in wholes})
+            else:
+                parts[consumer, argument] = None
             gradient = self._gradient(None, ((consumer, argument),))
-            if whole and whole.gradient and layer and len(self.derivation.edges_into(node, layer)) == 1:
-                gradient = whole.gradient
+            edges = self.derivation.edges_into(node, layer) if layer else ()
+            if wholes and len(edges) == len(wholes):  # one edge an argument, in their order
+                gradient = wholes[edges.index((consumer, argument))].gradient or gradient
             uses.append(Use(consumer, self.trace.call_of.get(consumer), argument, gradient))
         return tuple(uses), self._total(node, list(parts.values()))
 
@@ -144,6 +153,6 @@ def differs(mine: Any, derived: Any, size: float = 0.0, allowed: Any = 0.0) -> b
         return False
     bytes_ = min((a.dtype.itemsize for a in (ours, theirs) if a.dtype.kind == "f"), default=8)
     relative, rounding = TOLERANCE.get(bytes_, TOLERANCE[8])
-    near = max(relative * np.abs(ours[known]).max(), rounding * size) + np.broadcast_to(allowed, ours.shape)[known]
+    near = relative * np.abs(ours[known]) + rounding * size + np.broadcast_to(allowed, ours.shape)[known]
     with np.errstate(invalid="ignore"):
         return not bool(np.all(np.abs(theirs[known].astype(float) - ours[known].astype(float)) <= near))

@@ -89,6 +89,9 @@ def _value_and_grad(
         raise TargetError(f"{recorded.target} gives {_shapes(ends)}, not one number: sum it, or take one element")
     (end,) = ends
     seed = recorded.seeds[end]
+    for i in wanted:
+        if not isinstance(entered[i], Node):
+            raise TargetError(f"argument {i} is a {type(inputs[i]).__name__}: gradients are of arrays and numbers")
     found = backpropagate({end: seed}).of
     given: dict[Node, Any] = {n: recorded.data[n] for n in recorded.graph.nodes if n.primitive is INPUT}
     # Over stand-ins of an outer trace the same graph records itself there: that is how gradients of gradients come.
