@@ -689,6 +689,19 @@ def test_a_wrong_element_is_seen_beside_a_large_one():
     assert dout.trace(Scale(), np.ones(2))["x"].gradient.expected is not None
 
 
+def test_a_gradient_too_many_is_said():
+    class Doubles:
+        def forward(self, x):
+            return x * 2.0
+
+        def backward(self, dout):
+            return dout * 2.0, dout
+
+    trace = dout.trace(Doubles(), 3.0)
+    assert kinds(trace) == ["count"]
+    assert "Doubles.backward returns 2 gradients, forward takes 1 inputs" in messages(trace)[0]
+
+
 def test_gradients_are_of_arrays_and_numbers():
     with pytest.raises(dout.DoutError, match="argument 0 is a dict"):
         dout.grad(lambda p: np.sum(p["W"] * 2))({"W": np.ones(2)})

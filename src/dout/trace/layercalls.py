@@ -206,6 +206,9 @@ def _close(tracer: Tracer, call: OpenCall, result: Any, site: Any) -> None:
     else:
         _match(tracer, call)
         if call.match is not None:
+            given, returned = len(call.match.arguments), len(call.outputs)
+            if returned > given:
+                tracer.note("count", f"{call.cls}.backward returns {returned} gradients, forward takes {given} inputs")
             found = pairs(call.match.held, getattr(call.instance, "__dict__", {}))
             call.parameters = tuple(
                 Parameter(
