@@ -48,13 +48,13 @@ def round_trip(steps: int) -> tuple[float, int]:
     x = np.linspace(-1.0, 1.0, 8)
     traced, trace = timed(lambda: dout.trace(program, x.copy(), steps))
     nodes = len(trace.graph.nodes)
+    replayed, wrong = timed(lambda: first_difference(trace.graph.nodes, trace.data))
+    assert wrong is None
     differentiated, _ = timed(lambda: trace.values)
     with tempfile.TemporaryDirectory() as folder:
         saved, _ = timed(lambda: save(trace, Path(folder) / "trace.json"))
         loaded, again = timed(lambda: load(Path(folder) / "trace.json"))
     assert len(again.graph.nodes) == nodes
-    replayed, wrong = timed(lambda: first_difference(trace.graph.nodes, trace.data))
-    assert wrong is None
     total = traced + differentiated + saved + loaded
     print(
         f"{nodes:8}{traced:9.2f}{differentiated:16.2f}{saved:8.2f}{loaded:8.2f}{total:9.2f}"
