@@ -167,7 +167,7 @@ def moved(pick, name):
         "np.sort({x}, axis=0)",
         "np.take({x}, [{n}, 0, {n}], axis=0)", "np.take_along_axis({x}, np.argmax({x}, axis=0, keepdims=True), axis=0)",
         "np.atleast_2d({x})", "np.repeat({x}, 2)", "np.moveaxis({x}, 0, -1)", "np.split({x}, [1])[0]",
-        "np.where({x} > 0.3)[0] * 0.5", "np.r_[{x}, {x}]", "np.array_split({x}, 2)[0]",
+        "{x}[np.where({x} > 0.3)]", "np.r_[{x}, {x}]", "np.array_split({x}, 2)[0]",
     ])  # fmt: skip
     return f"{name} = {form.format(x=x, n=n)}"
 
@@ -346,9 +346,9 @@ def programs(draw):
         try:
             with np.errstate(over="raise", invalid="raise", divide="raise"):
                 after = run_lines([*lines, line], inputs)
-        except (FloatingPointError, ValueError, IndexError):
-            continue  # too large, or shapes that do not fit
-        if all(np.all(np.abs(np.asarray(v, float)) < MOST) for v in after.values()):
+        except (FloatingPointError, ValueError, IndexError, RuntimeWarning):
+            continue  # too large, shapes that do not fit, the mean of nothing
+        if all(hasattr(v, "dtype") and np.all(np.abs(np.asarray(v, float)) < MOST) for v in after.values()):
             lines.append(line)
             variables = after
     outputs = tuple(name for name, value in variables.items() if value.dtype.kind == "f")
