@@ -104,6 +104,8 @@ def to_document(trace: Trace, limit: int | None = LIMIT) -> dict[str, Any]:
             entry.update(_place(v.node.where))
         if v.node.primitive is INPUT and (order := memory_order(v.data)) != "C":
             entry["order"] = order  # NumPy's sums and products depend on it in the last bit
+        if not isinstance(v.dtype, type) and v.dtype == np.bool_:
+            entry["numpy"] = True  # NumPy's bool, not Python's: they have one name
         if isinstance(v.data, np.ndarray) and not v.shape:
             entry["array"] = True  # an array of no axes, which is not a number
         return entry
@@ -264,7 +266,7 @@ class _Reader:
         return values, arguments
 
     def _node(self, entry: dict[str, Any]) -> Node:
-        dtype = _dtype(entry["dtype"])
+        dtype = np.dtype(bool) if entry.get("numpy") else _dtype(entry["dtype"])
         shape = tuple(int(n) for n in entry["shape"])
         if entry["from"] is None:
             if entry.get("constant"):
