@@ -6,7 +6,7 @@ which can be drawn, compiled and differentiated again. Broadcasting is undone he
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,10 +20,14 @@ from dout.ops.shape import astype, sum_to
 
 @dataclass(frozen=True)
 class Gradients:
-    """Nodes of gradients: `of` a value, and `on` an edge, which is (the node that uses it, which argument)."""
+    """Nodes of gradients: `of` a value, and `on` an edge, which is (the node that uses it, which argument).
+
+    `nodes` are all that were made for them, each after its inputs.
+    """
 
     of: Mapping[Node, Node]
     on: Mapping[tuple[Node, int], Node]
+    nodes: Sequence[Node]
 
 
 def backpropagate(seeds: Mapping[Node, Node], rules: Mapping[Primitive, Callable[..., Any]] | None = None) -> Gradients:
@@ -55,7 +59,7 @@ def backpropagate(seeds: Mapping[Node, Node], rules: Mapping[Primitive, Callable
                 fitted = _fit(gradient, node.inputs[argument])
                 on[node, argument] = fitted.node
                 waiting.setdefault(node.inputs[argument], []).append(fitted)
-    return Gradients(of, on)
+    return Gradients(of, on, recorder.made)
 
 
 def differentiate(graph: Graph) -> Graph:

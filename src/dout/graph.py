@@ -158,12 +158,18 @@ def evaluate(
     The numbers may be of any kind. A primitive is computed by `rules` where it stands there, which is how a reader
     brings its own arithmetic (balls, symbols), and by its row otherwise.
     """
-    outputs = list(outputs)
     values = dict(given)
-    for node in topological(outputs, known=values.keys()):
+    compute(topological(outputs, known=values.keys()), values, rules)
+    return values
+
+
+def compute(
+    nodes: Iterable[Node], values: dict[Node, Any], rules: Mapping[Primitive, Callable[..., Any]] | None = None
+) -> None:
+    """Compute `nodes`, each after its inputs, into `values`."""
+    for node in nodes:
         arguments = [values[i] for i in node.inputs]
         if rules and node.primitive in rules:
             values[node] = rules[node.primitive](*arguments, **node.static)
         else:
             values[node] = node.primitive.apply(arguments, node.static)
-    return values

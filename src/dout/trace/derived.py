@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from dout.grad import Gradients, backpropagate
-from dout.graph import CONSTANT, INPUT, Node, Primitive, evaluate
+from dout.graph import CONSTANT, INPUT, Node, Primitive, compute, evaluate
 from dout.ops import PRIMITIVES
 from dout.ops.elementwise import add, subtract
 from dout.ops.reduce import spread
@@ -80,13 +80,20 @@ class Derivation:
             total += np.where(np.isfinite(distance), distance, 0.0)
         return total
 
+    @property
+    def _known(self) -> dict[Node, Any]:
+        """The recorded values; those that were too large to be kept are computed again."""
+        data, nodes = self.trace.data, self.trace.graph.nodes
+        known = {node: data[node] for node in (*nodes, *self.seeds.values()) if node in data}
+        with np.errstate(all="ignore"):
+            compute([node for node in nodes if node not in known], known)
+        return known
+
     @cached_property
     def exact(self) -> Derived:
         """The derivative of the forward as it stands, where all of it is known."""
-        data = self.trace.data
-        known = {node: data[node] for node in (*self.trace.graph.nodes, *self.seeds.values()) if node in data}
         complete = self._complete()
-        found = _evaluated(self._gradients, known)
+        found = _evaluated(self._gradients, self._known)
         return Derived(
             {node: gradient for node, gradient in found.of.items() if node in complete},
             {edge: gradient for edge, gradient in found.on.items() if edge[0] in complete},
@@ -106,14 +113,14 @@ class Derivation:
             if node.primitive in (add, subtract):
                 lines.setdefault(node.where, {}).update({i: 0.0 for i in node.inputs if _is_stabiliser(i)})
         left_out = [tiny for tiny in lines.values() if tiny][:_MOST_STABILISERS]
-        return [_evaluated(self._gradients, given | tiny) for tiny in left_out]
+        forward = [node for node in nodes if node not in self.trace.backward]
+        with np.errstate(all="ignore"):
+            return [_evaluated(self._gradients, evaluate(forward, given | tiny)) for tiny in left_out]
 
     @cached_property
     def _all_of_every_tie(self) -> Derived:
         """The gradient as if each of several equal largest elements got all of dout: it says where the kinks are."""
-        data = self.trace.data
-        known = {node: data[node] for node in (*self.trace.graph.nodes, *self.seeds.values()) if node in data}
-        return _evaluated(backpropagate(self.seeds, _WHOLE_TIES), known)
+        return _evaluated(backpropagate(self.seeds, _WHOLE_TIES), self._known)
 
     def inside(self, node: Node, call: LayerCall | None) -> bool:
         """Whether a forward node was made in a layer call, at any depth."""
@@ -189,7 +196,8 @@ class Derivation:
 
 def _evaluated(gradients: Gradients, given: Mapping[Node, Any]) -> Derived:
     with np.errstate(all="ignore"):  # what overflows here is shown as it is; a warning would not be the user's
-        values = evaluate([*gradients.of.values(), *gradients.on.values()], given)
+        values = dict(given)
+        compute([node for node in gradients.nodes if node not in values], values)
     return Derived(
         {node: values[gradient] for node, gradient in gradients.of.items()},
         {edge: values[gradient] for edge, gradient in gradients.on.items()},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -68,8 +68,7 @@ class _Annotation:
                 uses.append(Use(consumer, self.trace.call_of.get(consumer), argument))
                 continue
             layer = self._entered(node, consumer)
-            wholes = [u for u in arguments[layer] if u.call and u.call.inputs[u.argument] is node] if layer else []
-            wholes = wholes or [u for u in [self._parameter(node, layer)] if u]
+            wholes = self._wholes(node, layer, arguments) if layer else []
             if wholes:
                 parts.update({(u.call, u.argument): u.gradient for u in wholes})
             else:
@@ -81,14 +80,22 @@ class _Annotation:
             uses.append(Use(consumer, self.trace.call_of.get(consumer), argument, gradient))
         return tuple(uses), self._total(node, list(parts.values()))
 
-    def _parameter(self, node: Node, layer: LayerCall | None) -> Use | None:
+    def _wholes(
+        self, node: Node, layer: LayerCall, arguments: Mapping[LayerCall, tuple[Use, ...]]
+    ) -> Sequence[Use]:
+        """The edges of a value into a layer as a whole: as its arguments, else as an array that it holds itself."""
+        given = [use for use in arguments[layer] if layer.inputs[use.argument] is node]
+        return given or self._held(node, layer)
+
+    def _held(self, node: Node, layer: LayerCall) -> Sequence[Use]:
         """The edge into a layer of an array that it holds itself, with the gradient its backward kept for it."""
-        for call in (c for c in self.trace.calls if layer is not None and c.inside(layer)):
+        for call in (c for c in self.trace.calls if c.inside(layer)):
             kept = dict.fromkeys(p.gradient for p in call.parameters if p.node is node)
             if kept:  # several where the layer hands the same array to several layers inside
                 mine = _sum(map(self._number, kept))
-                return Use(None, call, len(call.inputs), self._gradient(mine, self.derivation.edges_into(node, call)))
-        return None
+                gradient = self._gradient(mine, self.derivation.edges_into(node, call))
+                return [Use(None, call, len(call.inputs), gradient)]
+        return []
 
     def _total(self, node: Node, parts: list[Gradient | None]) -> Gradient | None:
         dout, call = self.derivation.upstream.get(node, (None, None))
