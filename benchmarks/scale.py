@@ -18,7 +18,6 @@ from tracing import program
 import dout
 from dout.graph import INPUT, Node, topological
 from dout.ops import PRIMITIVES
-from dout.trace.document import load, save
 from dout.trace.replay import first_difference
 
 H = 4
@@ -52,8 +51,8 @@ def round_trip(steps: int) -> tuple[float, int]:
     assert wrong is None
     differentiated, _ = timed(lambda: trace.values)
     with tempfile.TemporaryDirectory() as folder:
-        saved, _ = timed(lambda: save(trace, Path(folder) / "trace.json"))
-        loaded, again = timed(lambda: load(Path(folder) / "trace.json"))
+        saved, _ = timed(lambda: trace.save(Path(folder) / "trace.json"))
+        loaded, again = timed(lambda: dout.load(Path(folder) / "trace.json"))
     assert len(again.graph.nodes) == nodes
     total = traced + differentiated + saved + loaded
     print(

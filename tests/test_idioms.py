@@ -13,7 +13,6 @@ import pytest
 import dout
 from dout.graph import CONSTANT, INPUT
 from dout.ops.standin import Slot
-from dout.trace.document import load, save
 from dout.trace.replay import first_difference, flat, same_bits
 
 FOLDER = Path(__file__).parent / "idioms"
@@ -145,8 +144,8 @@ def test_results_are_those_of_a_plain_run(name):
 def test_trace_replays_and_so_does_the_saved_one(name, tmp_path):
     trace = Idiom(name).traced()
     assert first_difference(trace.graph.nodes, trace.data) is None
-    save(trace, tmp_path / "trace.json")
-    loaded = load(tmp_path / "trace.json")
+    trace.save(tmp_path / "trace.json")
+    loaded = dout.load(tmp_path / "trace.json")
     assert first_difference(loaded.graph.nodes, loaded.data) is None
     assert written(loaded) == written(trace)
 

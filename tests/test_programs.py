@@ -22,7 +22,6 @@ from jets import ExactNumPy, KinkError, base, jets, lift, slope_along
 import dout
 from dout.grad import differentiate
 from dout.graph import evaluate
-from dout.trace.document import load, save
 from dout.trace.replay import first_difference, same_bits
 
 ORDINARY = settings(
@@ -364,8 +363,8 @@ def check_trace(program):
     assert trace.events == ()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "trace.json"
-        save(trace, path)
-        loaded = load(path)
+        trace.save(path)
+        loaded = dout.load(path)
     assert first_difference(loaded.graph.nodes, loaded.data) is None
     given = {node: loaded.data[node] for node in loaded.graph.inputs.values()}
     ends = list(loaded.graph.outputs.values())

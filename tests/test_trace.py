@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import dout
-from dout.trace.document import from_document, load, save, to_document
+from dout.trace.document import to_document
+from dout.trace.loading import from_document
 from dout.trace.script import record_script
 
 
@@ -563,8 +564,8 @@ def test_the_residual_net_with_the_slides_relu_shows_the_wrong_gradient():
 @pytest.mark.parametrize("script", ["buy_apple", "buy_fruits", "boolean_mask", "sigmoid_nodes", "residual"])
 def test_a_saved_trace_loads_as_it_was(script, tmp_path, capsys):
     trace = record_script(f"examples/{script}.py")
-    save(trace, tmp_path / "trace.json")
-    again = load(tmp_path / "trace.json")
+    trace.save(tmp_path / "trace.json")
+    again = dout.load(tmp_path / "trace.json")
     assert to_document(again) == to_document(trace)
 
 

@@ -13,18 +13,20 @@ from typing import TYPE_CHECKING, Any
 from dout.errors import DoutError
 
 if TYPE_CHECKING:
+    from dout.trace.loading import load as load
     from dout.trace.model import Trace as Trace
     from dout.trace.verbs import grad as grad
     from dout.trace.verbs import trace as trace
     from dout.trace.verbs import value_and_grad as value_and_grad
 
 __version__ = "0.1.0"
-__all__ = ["DoutError", "Trace", "grad", "trace", "value_and_grad"]
+__all__ = ["DoutError", "Trace", "grad", "load", "trace", "value_and_grad"]
 
 _HOMES = {
     "trace": "dout.trace.verbs",
     "grad": "dout.trace.verbs",
     "value_and_grad": "dout.trace.verbs",
+    "load": "dout.trace.loading",
     "Trace": "dout.trace.model",
 }
 
@@ -40,7 +42,7 @@ def _public(name: str) -> property:
 class _Package(ModuleType):
     """The package: its attributes are the verbs, also where a folder has the same name."""
 
-    trace, grad, value_and_grad, Trace = map(_public, _HOMES)
+    trace, grad, value_and_grad, load, Trace = map(_public, _HOMES)
 
     def __getattr__(self, name: str) -> Any:
         if name == "layers":

@@ -70,7 +70,7 @@ def _trace(
     where, name = split(target)
     given, built = parse(inputs, "--input"), parse(init, "--init")
     if name is None and where.endswith(".json") and Path(where).exists():
-        from dout.trace.document import load
+        from dout.trace.loading import load
 
         return load(where), ""
     with guarded(target, timeout=timeout, capture=capture) as meter:

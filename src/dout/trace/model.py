@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Literal
 
 from dout.graph import CONSTANT, INPUT, DType, Graph, Node, Shape, Where
@@ -144,6 +145,12 @@ class Trace:
 
     def __repr__(self) -> str:
         return f"<trace of {self.target}: {len(self.graph.nodes)} nodes, {len(self.calls)} layer calls>"
+
+    def save(self, path: str | Path) -> None:
+        """Write the whole recording as a document (JSON), which `dout.load` reads back."""
+        from dout.trace.document import save
+
+        save(self, path)
 
     @cached_property
     def values(self) -> tuple[Value, ...]:

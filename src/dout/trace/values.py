@@ -80,9 +80,7 @@ class _Annotation:
             uses.append(Use(consumer, self.trace.call_of.get(consumer), argument, gradient))
         return tuple(uses), self._total(node, list(parts.values()))
 
-    def _wholes(
-        self, node: Node, layer: LayerCall, arguments: Mapping[LayerCall, tuple[Use, ...]]
-    ) -> Sequence[Use]:
+    def _wholes(self, node: Node, layer: LayerCall, arguments: Mapping[LayerCall, tuple[Use, ...]]) -> Sequence[Use]:
         """The edges of a value into a layer as a whole: as its arguments, else as an array that it holds itself."""
         given = [use for use in arguments[layer] if layer.inputs[use.argument] is node]
         return given or self._held(node, layer)
