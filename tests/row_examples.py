@@ -8,6 +8,7 @@ import math
 import operator
 
 import numpy as np
+import scipy.special
 from flint import arb
 from row_forms import (
     BETWEEN,
@@ -19,7 +20,9 @@ from row_forms import (
     MASK,
     NEAR_ZERO,
     ONE,
+    PERMUTED,
     POSITIVE,
+    REGULAR,
     ROWS,
     SEVERAL,
     UNIT,
@@ -28,16 +31,19 @@ from row_forms import (
     Example,
     added_at,
     all_arrays,
+    beside,
     by_call,
     by_math,
     clipped,
     counted,
+    determinant_of,
     each,
     einsums,
     emptied,
     finite,
     grid,
     in_special,
+    inverse_of,
     joined,
     made,
     masked,
@@ -47,6 +53,7 @@ from row_forms import (
     one_of_pairs,
     place,
     reduction,
+    regular,
     scattered,
     shares,
     shifts,
@@ -160,8 +167,12 @@ def all_examples():
                 lambda x: np.reshape(x, 6, order="A"),
             )
         ],
-        "ravel": one(np.ravel, lambda x: x.ravel(), lambda x: x.ravel("F"), lambda x: np.ravel(x, order="A")),
-        "flatten": one(lambda x: x.flatten(), lambda x: x.flatten("F"), lambda x: x.flatten(order="A")),
+        "ravel": one(np.ravel, lambda x: x.ravel(), lambda x: x.ravel("F"), lambda x: np.ravel(x, order="A"))
+        + one(lambda x: x.ravel("K"), lambda x: np.ravel(x, order="K"), at=())
+        + [on(lambda x: x.ravel("K"), PERMUTED, exact=lambda x: x.transpose(2, 0, 1).ravel())],
+        "flatten": one(lambda x: x.flatten(), lambda x: x.flatten("F"), lambda x: x.flatten(order="A"))
+        + one(lambda x: x.flatten("K"), at=())
+        + [on(lambda x: x.flatten("K"), PERMUTED, exact=lambda x: x.transpose(2, 0, 1).ravel())],
         "transpose": one(np.transpose, lambda x: x.T, lambda x: x.transpose())
         + [
             on(f, np.arange(24.0).reshape(2, 3, 4))
@@ -255,6 +266,15 @@ def all_examples():
             inputs=lambda: [(np.ones(s, d),) for s in ((), (1,), (1, 1)) for d in DTYPES],
             at=(points(()), points((1, 1))),
         ),
+        "float": [
+            Example(
+                float,
+                lambda: [(2.5,), (3,), (True,), *((d(1),) for d in DTYPES), *((np.ones((), d),) for d in DTYPES)],
+                (points(()), given(0.7)),
+                ours=PRIMITIVES["float"],
+                exact=lambda x: x.item() if hasattr(x, "item") else x,
+            )
+        ],
         "log1p": one(np.log1p, at=NEAR_ZERO),
         "log2": one(np.log2, at=POSITIVE),
         "log10": one(np.log10, at=POSITIVE),
@@ -307,6 +327,30 @@ def all_examples():
             on(lambda x: np.inner(x, x), np.linspace(-1, 2, 12).reshape(2, 2, 3)),
         ],
         "einsum": list(einsums()),
+        "inv": [Example(np.linalg.inv, regular, REGULAR, exact=inverse_of)],
+        "solve": [
+            Example(
+                np.linalg.solve,
+                lambda: [(a, grid(*a.shape[:-2], a.shape[-1], 2, dtype=a.dtype)) for (a,) in regular()],
+                tuple(beside(draw, *shape) for draw, shape in zip(REGULAR, [(3,), (2, 2), (3, 2, 2)], strict=True)),
+                exact=lambda a, b: np.matmul(inverse_of(a), b),
+            ),
+            Example(
+                np.linalg.solve,
+                lambda: [(np.eye(2) * 3, grid(2))],
+                (beside(REGULAR[1], 3, 2, 2),),
+                exact=lambda a, b: np.matmul(inverse_of(a), b),
+            ),
+        ],
+        "det": [Example(np.linalg.det, regular, REGULAR, exact=determinant_of)],
+        "convolve": [
+            Example(
+                lambda x, y, mode=mode: np.convolve(x, y, mode),
+                lambda: [(grid(n, dtype=d), grid(m)) for n, m in ((5, 3), (5, 2), (1, 4), (4, 4)) for d in DTYPES],
+                (points((5,), (3,)), points((5,), (2,)), points((2,), (4,)), points((3,), (3,))),
+            )
+            for mode in ("full", "same", "valid")
+        ],
         "mean": reduction(np.mean, "mean", at=FULL),
         "var": reduction(np.var, "var", at=SEVERAL)
         + one(
@@ -320,7 +364,7 @@ def all_examples():
         + one(lambda x: np.std(x, ddof=1), lambda x: x.std(axis=0, ddof=1, keepdims=True), at=(points((3, 2)),))
         + [Example(lambda x, m: np.std(x, axis=-1, ddof=0.5, where=m), masked, (counted,))],
         "prod": reduction(np.prod, "prod", at=FULL, initial=(2, 1.5))
-        + one(np.prod, lambda x: np.prod(x, axis=0), lambda x: x.prod(axis=-1, keepdims=True), at=ZEROS, twice=False),
+        + one(np.prod, lambda x: np.prod(x, axis=0), lambda x: x.prod(axis=-1, keepdims=True), at=ZEROS),
         "max": reduction(np.max, "max", at=FULL, dtype=False, initial=(-50, 0.0)) + one(np.amax, at=FULL),
         "min": reduction(np.min, "min", at=FULL, dtype=False, initial=(50, 0.0)) + one(np.amin, at=FULL),
         "any": test_of(np.any, "any"),
@@ -349,6 +393,25 @@ def all_examples():
             at=(points((2, 3)), points((4,)), points((2, 2, 2))),
         )
         + one(np.cumsum, lambda x: np.cumsum(x, dtype=np.float64), lambda x: x.cumsum(dtype="f4"), at=ONE),
+        "cumprod": one(
+            np.cumprod,
+            lambda x: x.cumprod(),
+            lambda x: np.cumprod(x, axis=0),
+            lambda x: x.cumprod(-1),
+            at=(points((2, 3)), points((4,)), points((2, 2, 2)), *ZEROS),
+            inputs=lambda: [i for i in arrays() if i[0].ndim],
+        )
+        + one(np.cumprod, lambda x: x.cumprod(dtype="f4"), at=ONE),
+        "places": [
+            Example(
+                lambda x: np.digitize(x, [-1.0, 0.0, 1.0]),
+                arrays,
+                (points((2, 3)),),
+                ours=lambda x: PRIMITIVES["places"](
+                    x, np.array([-1.0, 0.0, 1.0]), function="digitize", shape=x.shape, dtype=np.dtype(np.intp)
+                ),
+            )
+        ],
         "concatenate": [
             joined(0, grid(2, 3), grid(1, 3)),
             joined(1, grid(2, 3), grid(2, 1), grid(2, 2)),
@@ -390,6 +453,27 @@ def all_examples():
             lambda x: np.diag(x, k=-1),
             shapes=((2, 3), (3,), (3, 2), (3, 3), (1, 4), (4, 1), (0,)),
         ),
+        "diagonal": [
+            *moving(
+                np.diagonal,
+                lambda x: x.diagonal(1),
+                lambda x: np.diagonal(x, -1, 1, 0),
+                lambda x: np.diagonal(x, offset=2, axis1=0, axis2=-1),
+                shapes=((2, 3), (3, 2), (3, 3), (2, 3, 4), (1, 4), (3, 0)),
+            ),
+            Example(
+                np.diagonal,
+                lambda: [(grid(3, 3),), (grid(3, 3).T,), (grid(2, 2, 3),)],
+                (points((3, 3)),),
+                ours=lambda x: PRIMITIVES["diagonal"](x, offset=0, axis1=0, axis2=1, writeable=True),
+            ),
+        ],
+        "windows": moving(
+            lambda x: np.lib.stride_tricks.sliding_window_view(x, 2, -1),
+            lambda x: np.lib.stride_tricks.sliding_window_view(x, (2, 1), axis=(0, -1)),
+            shapes=((2, 3), (4,), (3, 2, 3)),
+        )
+        + moving(lambda x: np.lib.stride_tricks.sliding_window_view(x, (2, 3)), shapes=((2, 3), (4, 5))),
         "add_at": [
             *(added_at(key, np.float64(0.5)) for key in [*VIEWED, MASK, [0, 2], (ROWS, ROWS), np.s_[:, [1, 1]]]),
             added_at(np.s_[0], np.arange(4.0)),
@@ -483,5 +567,14 @@ def all_examples():
             inputs=with_axes,
             axis=0,
             keepdims=True,
-        ),
+        )
+        + [
+            Example(
+                lambda x, b: scipy.special.logsumexp(x, 1, b),
+                lambda: [(x, np.abs(x) / 2) for (x,) in finite() if x.ndim > 1 and x.dtype.kind == "f"],
+                (points((2, 3), (2, 3), signed=False), points((2, 3), (3,), signed=False)),
+                ours=lambda x, b: x._recorder.call(scipy.special.logsumexp, (x, 1, b), {}),
+                exact=lambda x, b: np.log(np.sum(b * np.exp(x), 1)),
+            )
+        ],
     }

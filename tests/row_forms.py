@@ -441,3 +441,56 @@ def each(name):
 
 def softmax_of(x, axis=None):
     return np.exp(x) / np.sum(np.exp(x), axis=axis, keepdims=True)
+
+
+# --- equations --------------------------------------------------------------------------------------------------------
+
+PERMUTED = np.linspace(-1.0, 2.0, 24).reshape(4, 2, 3).transpose(1, 2, 0)
+
+
+def regular():
+    """Matrices that have an inverse, alone and stacked."""
+    for dtype, shape in itertools.product([np.float32, np.float64, np.int64], [(2, 2), (3, 3), (2, 2, 2)]):
+        n = shape[-1]
+        yield (np.broadcast_to(np.eye(n) * 4 + np.arange(n * n).reshape(n, n) % 3, shape).astype(dtype),)
+
+
+def _square(*shape):
+    """Points near which a matrix of this shape has an inverse."""
+    return lambda rng: [rng.uniform(-1, 1, size=shape) + 3 * np.eye(shape[-1])]
+
+
+REGULAR = (_square(3, 3), _square(2, 2), _square(3, 2, 2))
+
+
+def beside(draw, *shape):
+    """The points of `draw`, with an array of this shape beside them."""
+    return lambda rng: [*draw(rng), rng.uniform(0.3, 2, size=shape)]
+
+
+def _minor(x, row, column):
+    return np.delete(np.delete(x, row, 0), column, 1)
+
+
+def _determinant(x):
+    if len(x) == 1:
+        return x[0, 0]
+    return sum((-1) ** k * x[0, k] * _determinant(_minor(x, 0, k)) for k in range(len(x)))
+
+
+def determinant_of(x):
+    """The determinant by its definition, of every matrix."""
+    found = np.empty(x.shape[:-2], object)
+    for place in np.ndindex(found.shape):
+        found[place] = _determinant(x[place])
+    return found
+
+
+def inverse_of(x):
+    """The inverse by Cramer's rule, of every matrix."""
+    found = np.empty(x.shape, object)
+    for place in np.ndindex(x.shape[:-2]):
+        matrix = x[place]
+        for i, j in np.ndindex(matrix.shape):
+            found[(*place, i, j)] = (-1) ** (i + j) * _determinant(_minor(matrix, j, i)) / _determinant(matrix)
+    return found

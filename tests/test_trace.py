@@ -364,10 +364,10 @@ def loss(x):
     ("function", "what"),
     [
         (lambda x: np.linalg.svd(x), r"np\.linalg\.svd is not in dout's table of primitives"),
-        (lambda x: np.pad(x, 1, mode="edge"), r"np\.pad with mode= is not in"),
+        (lambda x: np.pad(x, 1, mode="mean"), r"np\.pad with mode='mean'.* is not in"),
         (lambda x: np.add.reduceat(x, [0, 1]), r"np\.add\.reduceat is not in"),
         (lambda x: x.conj(), r"ndarray\.conj of a traced value"),
-        (lambda x: float(x[0, 0]) * x, r"float\(\.\.\.\) turns a traced value into a plain number"),
+        (lambda x: complex(x[0, 0]) * x, r"complex\(\.\.\.\) turns a traced value into a plain number"),
     ],
 )
 def test_what_cannot_be_recorded_is_refused_with_file_and_line(function, what):
@@ -378,7 +378,7 @@ def test_what_cannot_be_recorded_is_refused_with_file_and_line(function, what):
 def test_a_refusal_that_the_users_code_swallows_is_still_a_refusal():
     def function(x):
         try:
-            return float(x) * 2.0
+            return complex(x) * 2.0
         except TypeError:
             return x
 

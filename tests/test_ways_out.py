@@ -1,10 +1,14 @@
 """Every way in which a value can leave a trace: recorded, an event, an orphan, or an error that says what to do."""
 
 import copy
+import functools
 import importlib
 import itertools
+import json
 import math
 import pickle
+import statistics
+import struct
 import threading
 
 import numpy as np
@@ -48,9 +52,25 @@ WAYS = {
     "range": (lambda x: sum(x[0] for _ in range(np.argmax(x) + 1)), "index"),
     "slice": (lambda x: np.sum(x[: np.argmax(x) + 1]), "index"),
     "shape": (lambda x: np.sum(np.zeros((np.argmax(x) + 1, 2)) + x), "index"),
-    "float": (lambda x: float(x[0]) * x[1], r"float\(...\) turns a traced value into a plain number"),
+    "float": (lambda x: float(x[0]) * x[1], "recorded"),
+    "float of a sum": (lambda x: np.sum(x * (float(np.sum(x * x)) + 1.0)), "recorded"),
+    "map(float)": (lambda x: max(map(float, x[:1])) * x[1], "recorded"),
+    "total += float": (lambda x: functools.reduce(lambda total, v: total + float(v) ** 2, x, 0.0), "recorded"),
+    "float of text": (lambda x: x[0] * float("2.5"), "recorded"),
+    "np.vectorize": (lambda x: np.sum(np.vectorize(lambda v: v * v)(x)), "recorded"),
+    "json.dumps": (lambda x: x[0] * (len(json.dumps([float(x[1])])) > 0), "recorded"),
+    "print(float)": (lambda x: x[0] * (len(f"{float(x[1]):.3f} {f'{float(x[1]):g}'}") > 0), "recorded"),
+    "modulo of a float": (lambda x: float(x[1]) % 2.0 * x[0], "recorded"),
+    "float by another name": (
+        lambda x, convert=float: convert(x[0]) * x[1],
+        r"float\(...\) turns a traced value into a plain number",
+    ),
+    "np.float32": (lambda x: np.float32(x[0]) * x[1], r"np\.float32\(...\) turns a traced value into a plain number"),
+    "np.float64": (lambda x: np.float64(x[0]) * x[1], r"np\.float32\(...\) turns a traced value into a plain number"),
+    "statistics": (lambda x: x[0] * statistics.mean([float(v) for v in x]), "escape"),
+    "struct": (lambda x: x[0] * struct.unpack("d", struct.pack("d", x[1]))[0], "escape"),
     "complex": (lambda x: complex(x[0]) * x[1], r"complex\(...\) turns a traced value into a plain number"),
-    "an unknown function": (lambda x: np.linalg.det(np.outer(x, x)), r"np\.linalg\.det is not in dout's table"),
+    "an unknown function": (lambda x: np.linalg.svd(np.outer(x, x)), r"np\.linalg\.svd is not in dout's table"),
     "an unknown method": (lambda x: x.conj(), r"ndarray\.conj of a traced value"),
     "the flat iterator": (lambda x: x.flat[0], r"ndarray\.flat of a traced value"),
     "the memory itself": (lambda x: x.data, r"ndarray\.data of a traced value"),
@@ -78,13 +98,13 @@ def _written(x):
 def test_a_value_leaves_only_as_said(way):
     function, outcome = WAYS[way]
     x = np.array([1.0, 2.0])
-    if outcome in ("recorded", "branch", "index", "orphan"):
+    if outcome in ("recorded", "branch", "index", "orphan", "escape"):
         trace = dout.trace(function, x)
         kinds = {event.kind for event in trace.events}
         np.testing.assert_array_equal(trace.outputs, function(x))
         assert "replay" not in kinds
-        if outcome == "orphan":
-            assert "orphan" in kinds
+        if outcome in ("orphan", "escape"):
+            assert outcome in kinds
         else:
             assert kinds == ({outcome} - {"recorded"})
             assert trace["x"].gradient is not None
@@ -93,8 +113,8 @@ def test_a_value_leaves_only_as_said(way):
             dout.trace(function, x)
 
 
-@pytest.mark.parametrize("way", [way for way, (_, outcome) in WAYS.items() if outcome == "orphan"])
-def test_after_an_orphan_no_gradient_is_given(way):
+@pytest.mark.parametrize("way", [way for way, (_, outcome) in WAYS.items() if outcome in ("orphan", "escape")])
+def test_after_an_orphan_or_escape_no_gradient_is_given(way):
     with pytest.raises(dout.DoutError, match="no gradient can be given"):
         dout.grad(lambda x: np.sum(WAYS[way][0](x)))(np.array([1.0, 2.0]))
 

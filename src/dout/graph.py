@@ -172,4 +172,4 @@ def compute(
         if rules and node.primitive in rules:
             values[node] = rules[node.primitive](*arguments, **node.static)
         else:
-            values[node] = node.primitive.apply(arguments, node.static)
+            values[node] = node.primitive(*arguments, **node.static)

@@ -250,3 +250,93 @@ diag = define(
     latex=r"\operatorname{{diag}} {0}",
     says="dout on the diagonal",
 )
+
+# --- views of a diagonal and of windows -------------------------------------------------------------------------------
+
+
+def _diagonal_view(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, writeable: bool = False) -> Any:
+    view = np.diagonal(x, offset, axis1, axis2)
+    if writeable and x.flags.writeable:
+        view.flags.writeable = True  # einsum's diagonal may be written to
+    return view
+
+
+def _diagonal_shape(row: Primitive, inputs: tuple[Node, ...], static: Mapping[str, Any]) -> tuple[Shape, DType]:
+    dummy = np.broadcast_to(np.zeros((), inputs[0].dtype), inputs[0].shape)
+    return np.diagonal(dummy, *(static[key] for key in ("offset", "axis1", "axis2"))).shape, inputs[0].dtype
+
+
+def _on_diagonal(dout: Any, shape: Shape, offset: int, axis1: int, axis2: int) -> Any:
+    """An array of this shape with `dout` on the diagonal of two axes and zeros elsewhere."""
+    rows, columns, long = shape[axis1], shape[axis2], dout.shape[-1]
+    rest = tuple(n for axis, n in enumerate(shape) if axis not in (axis1, axis2))
+    front: Any = ((0, 0),) * len(rest)
+    start = offset if offset >= 0 else -offset * columns
+    apart = np.pad(np.reshape(dout, (*dout.shape, 1)), (*front, (0, 0), (0, columns)))  # a row and one further, each
+    line = np.reshape(apart, (*rest, long * (columns + 1)))
+    line = np.pad(line, (*front, (start, rows * columns)))[..., : rows * columns]
+    order = [*(axis for axis in range(len(shape)) if axis not in (axis1, axis2)), axis1, axis2]
+    return np.transpose(np.reshape(line, (*rest, rows, columns)), sorted(range(len(order)), key=order.__getitem__))
+
+
+def _diagonal_arguments(x: Any, offset: Any = 0, axis1: Any = 0, axis2: Any = 1, writeable: bool = False) -> Any:
+    n = len(shape_of(x))
+    axes = {"axis1": _at(axis1, n), "axis2": _at(axis2, n)}
+    return (x,), {"offset": operator.index(offset), **axes, **({"writeable": True} if writeable else {})}
+
+
+diagonal = define(
+    "diagonal",
+    forward=_diagonal_view,
+    backward=lambda dout, out, x, offset, axis1, axis2, writeable=False: _on_diagonal(
+        dout, x.shape, offset, axis1, axis2
+    ),
+    infer=_diagonal_shape,
+    write_back=lambda base, changed, offset, axis1, axis2, writeable=False: (
+        np.where(_on_diagonal(np.ones_like(changed), base.shape, offset, axis1, axis2) > 0,
+                 _on_diagonal(changed, base.shape, offset, axis1, axis2), base)
+    ),
+    calls={np.diagonal: lambda x, offset=0, axis1=0, axis2=1: _diagonal_arguments(x, offset, axis1, axis2)},
+    methods={"diagonal": lambda x, offset=0, axis1=0, axis2=1: _diagonal_arguments(x, offset, axis1, axis2)},
+    symbol="diagonal",
+    latex=r"\operatorname{{diag}} {0}",
+    says="dout on the diagonal, zero elsewhere",
+)  # fmt: skip
+
+
+def _windows_arguments(x: Any, window_shape: Any, axis: Any = None) -> Any:
+    n = len(shape_of(x))
+    window = asked_shape(window_shape)
+    axes = tuple(range(n)) if axis is None else tuple(_at(a, n) for a in asked_shape(axis))
+    return (x,), {"window": window, "axes": axes}
+
+
+def _windows_shape(row: Primitive, inputs: tuple[Node, ...], static: Mapping[str, Any]) -> tuple[Shape, DType]:
+    whole = list(inputs[0].shape)
+    for axis, length in zip(static["axes"], static["window"], strict=True):
+        whole[axis] -= length - 1
+    return (*whole, *static["window"]), inputs[0].dtype
+
+
+def _windows_backward(dout: Any, out: Any, x: Any, window: Shape, axes: tuple[int, ...]) -> Any:
+    total = None
+    for place in itertools.product(*map(range, window)):  # the elements at one place of every window lie side by side
+        width = [[0, 0] for _ in x.shape]
+        for axis, length, at in zip(axes, window, place, strict=True):
+            width[axis][0] += at
+            width[axis][1] += length - 1 - at
+        part = np.pad(dout[(..., *place)], width)
+        total = part if total is None else total + part
+    return total
+
+
+windows = define(
+    "windows",
+    forward=lambda x, window, axes: np.lib.stride_tricks.sliding_window_view(x, window, axes),
+    backward=_windows_backward,
+    infer=_windows_shape,
+    calls={np.lib.stride_tricks.sliding_window_view: _windows_arguments},
+    symbol="windows",
+    latex=r"\operatorname{{windows}} {0}",
+    says="sum dout over the windows an element lies in",
+)

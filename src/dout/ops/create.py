@@ -117,3 +117,13 @@ item = define(
     latex=r"{0}",
     says="pass dout on",
 )
+
+number = define(
+    "float",
+    forward=float,
+    backward=lambda dout, out, x: np.reshape(dout, x.shape) if x.shape else dout,
+    infer=lambda row, inputs, static: ((), float),
+    symbol="float",
+    latex=r"{0}",
+    says="pass dout on",
+)

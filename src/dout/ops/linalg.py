@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
+import string
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 
 from dout.graph import DType, Node, Primitive, Shape
 from dout.ops.registry import define, dtype_of
-from dout.ops.shape import sum_to
+from dout.ops.shape import shape_of, sum_to
 
 
 def _product(primitive: Primitive, inputs: tuple[Node, ...], static: Mapping[str, Any]) -> tuple[Shape, DType]:
@@ -115,6 +116,105 @@ inner = define(
 )
 
 
+# --- equations --------------------------------------------------------------------------------------------------------
+
+
+def _inverse(x: Any, unknown: bool = False) -> Any:
+    """The inverse; where there is none and the result may be `unknown`, as in a gradient, NaN."""
+    try:
+        return np.linalg.inv(x)
+    except np.linalg.LinAlgError:
+        if not unknown:
+            raise
+        return np.full(x.shape, np.nan, x.dtype)
+
+
+def _inverse_backward(dout: Any, out: Any, x: Any, unknown: bool = False) -> Any:
+    return -np.matmul(np.matmul(_swap(out), dout), _swap(out))
+
+
+inverse: Primitive = define(
+    "inv",
+    forward=_inverse,
+    backward=_inverse_backward,
+    infer=lambda row, inputs, static: (inputs[0].shape, dtype_of(row, inputs, static)),
+    calls={np.linalg.inv: lambda a: ((a,), {})},
+    symbol="⁻¹",
+    latex=r"{{{0}}}^{{-1}}",
+    says="minus dout between two transposed inverses",
+)
+
+
+def _solve_backward(dout: Any, out: Any, a: Any, b: Any) -> tuple[Any, Any]:
+    column = len(b.shape) == 1  # a vector; else a matrix, or a stack of them
+    db = np.linalg.solve(_swap(a), dout)
+    one, two = (np.reshape(db, (*db.shape, 1)), np.reshape(out, (*out.shape, 1))) if column else (db, out)
+    return sum_to(-np.matmul(one, _swap(two)), a.shape), sum_to(db, b.shape)
+
+
+solve: Primitive = define(
+    "solve",
+    forward=np.linalg.solve,
+    backward=_solve_backward,
+    infer=lambda row, inputs, static: (
+        (*np.broadcast_shapes(inputs[0].shape[:-2], inputs[1].shape[:-2]), *inputs[1].shape[-2:]),
+        dtype_of(row, inputs, static),
+    ),
+    calls={np.linalg.solve: lambda a, b: ((a, b), {})},
+    symbol="solve",
+    latex=r"{{{0}}}^{{-1}} {1}",
+    says="solve the transposed equations for dout; to the matrix, minus that times the solution",
+)
+
+determinant = define(
+    "det",
+    forward=np.linalg.det,
+    backward=lambda dout, out, x: np.reshape(dout * out, (*out.shape, 1, 1)) * _swap(inverse(x, unknown=True)),
+    infer=lambda row, inputs, static: (inputs[0].shape[:-2], dtype_of(row, inputs, static)),
+    calls={np.linalg.det: lambda a: ((a,), {})},
+    symbol="det",
+    latex=r"\det {0}",
+    says="dout times the determinant and the transposed inverse",
+)
+
+# --- convolution ------------------------------------------------------------------------------------------------------
+
+
+def _start(shortest: int, mode: str) -> int:
+    """Where in the full convolution this mode begins."""
+    return {"full": 0, "same": shortest - 1 - shortest // 2, "valid": shortest - 1}[mode]
+
+
+def _convolve_backward(dout: Any, out: Any, x: Any, y: Any, mode: str = "full") -> tuple[Any, Any]:
+    whole, start = x.shape[0] + y.shape[0] - 1, _start(min(x.shape[0], y.shape[0]), mode)
+    full = np.pad(dout, (start, whole - start - dout.shape[0])) if mode != "full" else dout
+    return np.convolve(full, np.flip(y), "valid"), np.convolve(full, np.flip(x), "valid")
+
+
+def _convolved(primitive: Primitive, inputs: tuple[Node, ...], static: Mapping[str, Any]) -> tuple[Shape, DType]:
+    one, two = (i.shape[0] for i in inputs)
+    length = {"full": one + two - 1, "same": max(one, two), "valid": abs(one - two) + 1}[static.get("mode", "full")]
+    return (length,), dtype_of(primitive, inputs, {})
+
+
+def _convolve_arguments(a: Any, v: Any, mode: Any = "full") -> tuple[tuple[Any, ...], dict[str, Any]]:
+    if len(shape_of(a)) != 1 or len(shape_of(v)) != 1 or mode not in ("full", "same", "valid"):
+        raise TypeError("a convolution of numbers, or in a mode with another name")
+    return (a, v), {} if mode == "full" else {"mode": mode}
+
+
+convolve = define(
+    "convolve",
+    forward=np.convolve,
+    backward=_convolve_backward,
+    infer=_convolved,
+    calls={np.convolve: _convolve_arguments},
+    symbol="∗",
+    latex=r"{0} \ast {1}",
+    says="convolve dout with the other input, reversed",
+)
+
+
 # --- einsum -----------------------------------------------------------------------------------------------------------
 
 
@@ -122,16 +222,39 @@ def _terms(subscripts: str, count: int) -> tuple[list[str], str]:
     """The index letters of each operand and of the result."""
     left, arrow, right = subscripts.replace(" ", "").partition("->")
     terms = left.split(",")
-    if "." in subscripts or len(terms) != count or any(len(set(term)) < len(term) for term in terms):
-        raise TypeError("einsum with an ellipsis or a letter twice in one operand")  # no row for it
+    if len(terms) != count or any(len(set(term)) < len(term) for term in terms):
+        raise TypeError("einsum with a letter twice in one operand")  # it is composed of a diagonal and this row
     letters = "".join(terms)
     return terms, right if arrow else "".join(sorted(c for c in set(letters) if letters.count(c) == 1))
 
 
+def without_ellipsis(subscripts: str, ndims: list[int]) -> str:
+    """Einsum's subscripts with letters in the place of an ellipsis; operands have `ndims` axes.
+
+    >>> without_ellipsis("...ij,jk->...ik", [3, 2])
+    'Aij,jk->Aik'
+    """
+    left, arrow, right = subscripts.replace(" ", "").partition("->")
+    if "..." not in subscripts:
+        return f"{left}{arrow}{right}"
+    free = [c for c in string.ascii_letters if c not in subscripts]
+    terms = left.split(",")
+    lengths = [n - len(term.replace("...", "")) for term, n in zip(terms, ndims, strict=True) if "..." in term]
+    if min(lengths, default=0) < 0:
+        raise TypeError("einsum with more letters than axes")
+    whole = "".join(free[: max(lengths, default=0)])  # as in broadcasting, the last axes belong together
+    own = iter(lengths)
+    terms = [term.replace("...", whole[len(whole) - next(own) :]) if "..." in term else term for term in terms]
+    if arrow:
+        return f"{','.join(terms)}->{right.replace('...', whole)}"
+    letters = left.replace(",", "").replace("...", "")
+    return f"{','.join(terms)}->{whole}{''.join(sorted(c for c in set(letters) if letters.count(c) == 1))}"
+
+
 def _einsum_arguments(subscripts: Any, *operands: Any, optimize: Any = False) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    if not isinstance(subscripts, str):
+    if not isinstance(subscripts, str) or len(operands) != subscripts.count(",") + 1:
         raise TypeError("einsum with its indices as lists")
-    terms, result = _terms(subscripts, len(operands))
+    terms, result = _terms(without_ellipsis(subscripts, [len(shape_of(o)) for o in operands]), len(operands))
     static: dict[str, Any] = {"subscripts": f"{','.join(terms)}->{result}"}
     return operands, {**static, "optimize": optimize} if optimize else static
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from dout.errors import ShapeError
 from dout.graph import DType, Node, Primitive, Shape
-from dout.ops.registry import define, dtype_of, same
+from dout.ops.registry import as_asked, define, dtype_of, same
 from dout.ops.shape import shape_of
 
 Axis = int | tuple[int, ...] | None
@@ -58,7 +58,9 @@ def _binder(*order: str) -> Callable[..., Any]:
         if options.get("ddof"):
             static["ddof"] = options["ddof"]
         if "initial" in options:
-            static["initial"] = float(options["initial"])  # a traced number would lose its gradient: it refuses
+            if hasattr(options["initial"], "_recorder"):
+                raise TypeError("a traced number to begin with would lose its gradient")
+            static["initial"] = float(options["initial"])
         return ((x,) if where is True else (x, where)), static
 
     return bind
@@ -123,13 +125,26 @@ def _std_backward(
 def _prod_backward(
     dout: Any, out: Any, x: Any, *where: Any, axis: Axis = None, initial: Any = 1, **_: Any
 ) -> tuple[Any, ...]:
-    # The product of the others: out / x, but where zeros are, only a single zero has any.
     one = np.where(where[0], x, 1) if where else x
-    zeros = spread(np.sum(np.equal(one, 0).astype(float), axis=axis), x, axis)
-    others = spread(np.prod(np.where(np.equal(one, 0), 1, one), axis=axis), x, axis)
-    whole = np.where(zeros > 0, 0, others) / np.where(np.equal(one, 0), 1, one)
-    single = np.where(np.equal(one, 0), np.where(np.equal(zeros, 1), others, 0), whole)
-    return _back(spread(dout * initial if initial != 1 else dout, x, axis) * single, where)
+    return _back(spread(dout * initial if initial != 1 else dout, x, axis) * _others(one, axis), where)
+
+
+def _others(x: Any, axis: Axis) -> Any:
+    """For each element the product of the others it is multiplied with: of those before it and of those after it.
+
+    Nothing is divided, so that zeros do no harm, also in the derivatives of this.
+    """
+    axes = _axes(axis, len(x.shape))
+    order = (*(i for i in range(len(x.shape)) if i not in axes), *axes)
+    if not axes or 0 in x.shape:
+        return np.ones_like(x)
+    moved = np.transpose(x, order)
+    kept = tuple(moved.shape[: -len(axes)])
+    rows = np.reshape(moved, (*kept, math.prod(x.shape[a] for a in axes)))
+    beside: Any = ((0, 0),) * len(kept)
+    before = np.cumprod(np.pad(rows[..., :-1], (*beside, (1, 0)), constant_values=1), axis=-1)
+    after = np.flip(np.cumprod(np.flip(np.pad(rows[..., 1:], (*beside, (0, 1)), constant_values=1), -1), axis=-1), -1)
+    return np.transpose(np.reshape(before * after, moved.shape), sorted(range(len(order)), key=order.__getitem__))
 
 
 def _extreme_backward(dout: Any, out: Any, x: Any, *where: Any, axis: Axis = None, **_: Any) -> tuple[Any, ...]:
@@ -249,4 +264,38 @@ cumsum = define(
     symbol="cumsum",
     latex=r"\operatorname{{cumsum}} {0}",
     says="the running sum of dout from the end",
+)
+
+
+def _cumprod_backward(dout: Any, out: Any, x: Any, axis: Axis = None, dtype: Any = None) -> Any:
+    # Each output is the product of a row of a triangle that holds the elements up to it, and ones.
+    line = np.reshape(x, (-1,)) if axis is None else np.moveaxis(x, axis, -1)
+    rows = np.broadcast_to(np.reshape(line, (*line.shape[:-1], 1, line.shape[-1])), (*line.shape, line.shape[-1]))
+    inside = np.tril(np.ones_like(rows)) > 0
+    along = dout if axis is None else np.moveaxis(dout, axis, -1)
+    each = spread(along, rows, -1) * _others(np.where(inside, rows, 1), -1)
+    gradient = np.sum(np.where(inside, each, 0), axis=-2)
+    return np.reshape(gradient, x.shape) if axis is None else np.moveaxis(gradient, -1, axis)
+
+
+cumprod = define(
+    "cumprod",
+    forward=np.cumprod,
+    backward=_cumprod_backward,
+    infer=_cumulative,
+    calls={np.cumprod: _running},
+    methods={"cumprod": _running},
+    symbol="cumprod",
+    latex=r"\operatorname{{cumprod}} {0}",
+    says="the products of the others, up to each place and summed",
+)
+
+# Functions that give places, counts or conditions: a step is flat, and their shape may depend on the values.
+places = define(
+    "places",
+    forward=lambda *x, function, shape, dtype, **options: getattr(np, function)(*x, **options),
+    infer=as_asked,
+    symbol="places",
+    latex=r"\operatorname{{places}} {0}",
+    says="no gradient: a place is not a number",
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,14 +29,33 @@ def asked_shape(shape: Any) -> Shape:
     return tuple(operator.index(n) for n in shape) if isinstance(shape, Sequence) else (operator.index(shape),)
 
 
-def read_order(x: Any, order: str) -> str:
-    """The order, C or F, in which the elements of `x` are read; "A" and "K" look at how they lie in memory."""
+def read_order(x: Any, order: str) -> Any:
+    """The order in which the elements of `x` are read, C, F or an order of its axes; "A" and "K" look at its memory."""
     if order in "CF":
         return order
     flags = getattr(x, "flags", None)
     if order == "K" and flags is not None and not flags.forc:
-        raise TypeError("elements in the order of a permuted memory")  # no row for it
+        return _reading_order(x)
     return "F" if flags is not None and flags.fnc else "C"
+
+
+def _reading_order(x: Any) -> tuple[int, ...]:
+    """The axes from the outermost to the innermost as NumPy walks through memory that is not contiguous.
+
+    Sorted by insertion; an axis without steps (repeated, or of length one) is passed by. Source: NumPy's
+    npyiter_find_best_axis_ordering.
+    """
+    steps = [abs(step) if length > 1 else 0 for step, length in zip(x.strides, x.shape, strict=True)]
+    order: list[int] = []  # from the innermost
+    for axis in reversed(range(len(steps))):
+        place = len(order)
+        for i in reversed(range(len(order))):
+            if steps[order[i]] and steps[axis]:
+                if steps[order[i]] <= steps[axis]:
+                    break
+                place = i
+        order.insert(place, axis)
+    return tuple(reversed(order))
 
 
 def memory_order(x: Any) -> Any:
@@ -91,13 +110,26 @@ reshape = define(
     says="reshape dout back",
 )
 
+
+def _in_line(flat: Callable[..., Any]) -> Callable[..., Any]:
+    """`flat` of an array, which also may be read in an order of its axes."""
+    return lambda x, order="C": flat(x, order) if isinstance(order, str) else flat(np.transpose(x, order), "C")
+
+
+def _out_of_line(flat: Any, shape: Shape, order: Any) -> Any:
+    """The elements back in their places."""
+    if isinstance(order, str):
+        return np.reshape(flat, shape, order=order)  # type: ignore[call-overload]
+    return np.transpose(np.reshape(flat, tuple(shape[axis] for axis in order)), _transpose_back(order))
+
+
 # Not reshape(-1): of x[::2], which is not contiguous, NumPy's ravel gives a copy and its reshape a view.
 ravel = define(
     "ravel",
-    forward=np.ravel,
-    backward=lambda dout, out, x, order="C": np.reshape(dout, x.shape, order=order),
+    forward=_in_line(np.ravel),
+    backward=lambda dout, out, x, order="C": _out_of_line(dout, x.shape, order),
     infer=_one_axis,
-    write_back=lambda base, changed, order="C": np.reshape(changed, base.shape, order=order),
+    write_back=lambda base, changed, order="C": _out_of_line(changed, base.shape, order),
     calls={np.ravel: _flat_arguments},
     methods={"ravel": _flat_arguments},
     symbol="ravel",
@@ -107,8 +139,8 @@ ravel = define(
 
 flatten = define(
     "flatten",
-    forward=lambda x, order="C": x.flatten(order),
-    backward=lambda dout, out, x, order="C": np.reshape(dout, x.shape, order=order),
+    forward=_in_line(lambda x, order: x.flatten(order)),
+    backward=lambda dout, out, x, order="C": _out_of_line(dout, x.shape, order),
     infer=_one_axis,
     methods={"flatten": _flat_arguments},
     symbol="flatten",
@@ -124,7 +156,7 @@ def _transpose_function(x: Any, axes: Any = None) -> tuple[tuple[Any], dict[str,
 
 
 def _transpose_method(x: Any, *axes: Any) -> tuple[tuple[Any], dict[str, Any]]:
-    if len(axes) == 1 and (axes[0] is None or isinstance(axes[0], Sequence)):
+    if len(axes) == 1 and (axes[0] is None or isinstance(axes[0], Sequence | np.ndarray)):
         return _transpose_function(x, axes[0])
     return _transpose_function(x, axes or None)
 

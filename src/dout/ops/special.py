@@ -16,6 +16,7 @@ import numpy as np
 from dout.graph import Binder, DType, Node, Primitive, Shape
 from dout.ops.reduce import Axis, as_axis, reduced, spread
 from dout.ops.registry import CALLS, PRIMITIVES, all_inputs, define, dtype_of
+from dout.ops.shape import shape_of
 
 _answered: dict[str, Binder] = {}  # function of scipy.special → how its arguments are sorted
 
@@ -33,7 +34,7 @@ def _define(name: str, bind: Binder = all_inputs, **words: Any) -> Primitive:
         return getattr(importlib.import_module("scipy.special"), name)(*inputs, **static)
 
     _answered[name] = bind
-    return define(f"special_{name}", forward=forward, **words)
+    return define(f"special_{name}", **{"forward": forward, **words})
 
 
 def _apply(name: str, *inputs: Any) -> Any:
@@ -123,16 +124,32 @@ _define(
 def _logsumexp_arguments(
     a: Any, axis: Any = None, b: Any = None, keepdims: bool = False, return_sign: bool = False
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    if b is not None or return_sign:
-        raise TypeError("logsumexp with weights or signs")  # no row for it
-    return (a,), {"axis": as_axis(axis), **({"keepdims": True} if keepdims else {})}
+    if return_sign or (b is not None and np.broadcast_shapes(shape_of(a), shape_of(b)) != shape_of(a)):
+        raise TypeError("logsumexp with signs, or with more weights than numbers")  # no row for it
+    weights = () if b is None else (b,)
+    return (a, *weights), {"axis": as_axis(axis), **({"keepdims": True} if keepdims else {})}
+
+
+def _logsumexp(x: Any, *weights: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    function = importlib.import_module("scipy.special").logsumexp
+    return function(x, axis, *weights, keepdims=keepdims)
+
+
+def _logsumexp_shape(row: Primitive, inputs: tuple[Node, ...], static: Mapping[str, Any]) -> tuple[Shape, DType]:
+    return reduced(row, inputs[:1], static)[0], dtype_of(row, inputs, {})
+
+
+def _logsumexp_backward(dout: Any, out: Any, x: Any, *weights: Any, axis: Axis = None, **_: Any) -> tuple[Any, ...]:
+    share = spread(dout, x, axis) * np.exp(x - spread(out, x, axis))
+    return (share * weights[0], share) if weights else (share,)
 
 
 _define(
     "logsumexp",
     _logsumexp_arguments,
-    backward=lambda dout, out, x, axis=None, keepdims=False: spread(dout, x, axis) * np.exp(x - spread(out, x, axis)),
-    infer=reduced,
+    forward=_logsumexp,
+    backward=_logsumexp_backward,
+    infer=_logsumexp_shape,
     symbol="log Σ exp",
     latex=r"\log \textstyle\sum e^{{{0}}}",
     says="each input's share of the sum",

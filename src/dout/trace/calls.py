@@ -11,15 +11,15 @@ from dout.ops import PRIMITIVES
 from dout.trace.standin import Traced, holds_traced, plain, plain_deep
 
 if TYPE_CHECKING:
-    from dout.trace.tracer import Tracer
+    from dout.trace.recording import Recording
 
 
-def as_operand(tracer: Tracer, x: Any) -> Any:
+def as_operand(tracer: Recording, x: Any) -> Any:
     """A list or tuple that stands as an operand, as an array; anything else as it is."""
     return _build(tracer, x, None, made=False) if type(x) in (list, tuple) else x
 
 
-def _array(tracer: Tracer, x: Any, dtype: Any = None, *, copy: Any = True, order: str = "K", ndmin: int = 0) -> Any:
+def _array(tracer: Recording, x: Any, dtype: Any = None, *, copy: Any = True, order: str = "K", ndmin: int = 0) -> Any:
     """np.array: elements that are traced stay traced."""
     out = _build(tracer, x, dtype, made=True)
     if dtype is not None and np.dtype(dtype) != out.dtype:
@@ -31,7 +31,7 @@ def _array(tracer: Tracer, x: Any, dtype: Any = None, *, copy: Any = True, order
     return out
 
 
-def _build(tracer: Tracer, x: Any, dtype: Any, *, made: bool) -> Any:
+def _build(tracer: Recording, x: Any, dtype: Any, *, made: bool) -> Any:
     if isinstance(x, Traced):
         return x if isinstance(plain(x), np.ndarray) else tracer.emit(PRIMITIVES["asarray"], (x,), {})
     if isinstance(x, list | tuple) and holds_traced(x):
@@ -43,14 +43,14 @@ def _build(tracer: Tracer, x: Any, dtype: Any, *, made: bool) -> Any:
     return tracer.source(np.array(x, dtype=dtype), made=made)
 
 
-def _asarray(tracer: Tracer, x: Any, dtype: Any = None, order: str = "K") -> Any:
+def _asarray(tracer: Recording, x: Any, dtype: Any = None, order: str = "K") -> Any:
     """np.asarray: an array that is already as asked stays the same array."""
     out = _array(tracer, x, dtype, copy=False)
     as_asked = order not in ("C", "F") or out.flags[f"{order}_CONTIGUOUS"]
     return out if as_asked else tracer.emit(PRIMITIVES["copy"], (out,), {"order": order})
 
 
-def _copyto(tracer: Tracer, dst: Any, src: Any) -> None:
+def _copyto(tracer: Recording, dst: Any, src: Any) -> None:
     tracer.wrap(dst)[...] = src
 
 
@@ -59,6 +59,7 @@ BUILD: dict[Any, Callable[..., Any]] = {
     np.asarray: _asarray,
     np.asanyarray: _asarray,
     np.ascontiguousarray: lambda tracer, x, dtype=None: _asarray(tracer, x, dtype, "C"),
+    np.asfortranarray: lambda tracer, x, dtype=None: _asarray(tracer, x, dtype, "F"),
     np.copyto: _copyto,
 }
 
@@ -72,7 +73,35 @@ LOOK = {
 }  # fmt: skip
 
 # Functions that whole numbers give a size; a traced one steers, like a branch. Also the draws of np.random.
-SIZES = {np.arange, np.eye, np.identity, np.linspace, np.indices, np.tri, np.tril_indices, np.triu_indices}
+SIZES = {
+    np.unravel_index,
+    np.arange,
+    np.eye,
+    np.identity,
+    np.linspace,
+    np.indices,
+    np.tri,
+    np.tril_indices,
+    np.triu_indices,
+}
 
 # Functions whose answer steers the program: noted like a branch.
 ASK = {np.allclose, np.array_equal, np.array_equiv}
+
+
+def only_whole(item: Any) -> bool:
+    """Whether the traced values in here are whole numbers, which steer a size and carry no gradient."""
+    if isinstance(item, list | tuple):
+        return all(map(only_whole, item))
+    if type(item) is dict:
+        return all(map(only_whole, item.values()))
+    return not isinstance(item, Traced) or np.asarray(plain(item)).dtype.kind in "iub"
+
+
+def as_indices(item: Any) -> Any:
+    """The same, with traced whole numbers taken as what they are now: an event says so."""
+    if type(item) in (list, tuple):
+        return type(item)(map(as_indices, item))
+    if type(item) is dict:
+        return {key: as_indices(part) for key, part in item.items()}
+    return (int(item) if np.ndim(plain(item)) == 0 else plain(item)) if isinstance(item, Traced) else item

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dout.ops import PRIMITIVES
+from dout.trace.compose_numeric import NUMERIC, astype, take_mode
 from dout.trace.standin import Traced, TracedArray, plain
 
 if TYPE_CHECKING:
@@ -97,12 +98,15 @@ def split(tracer: Tracer, array: Any, where: Any, axis: Any = 0) -> list[Any]:
 # --- taking -----------------------------------------------------------------------------------------------------------
 
 
-def take(tracer: Tracer, array: Any, indices: Any, axis: Any = None) -> Any:
+def take(tracer: Tracer, array: Any, indices: Any, axis: Any = None, *, mode: str = "raise") -> Any:
     """np.take."""
     array = tracer.array(array)
     if axis is None:
         array, axis = array.ravel(), 0
     indices = tracer.array(indices) if isinstance(indices, list | tuple) else indices
+    if mode != "raise":
+        indices = take_mode(indices, mode, array.shape[axis])
+        indices = tracer.source(indices) if type(indices) is np.ndarray else indices
     return array[(slice(None),) * range(array.ndim)[axis] + (indices,)]
 
 
@@ -168,17 +172,6 @@ def tensordot(tracer: Tracer, a: Any, b: Any, axes: Any = 2) -> Any:
     left = a.transpose([*kept_a, *of_a]).reshape(int(np.prod([a.shape[i] for i in kept_a], dtype=int)), shared)
     right = b.transpose([*of_b, *kept_b]).reshape(shared, int(np.prod([b.shape[i] for i in kept_b], dtype=int)))
     return np.dot(left, right).reshape([a.shape[i] for i in kept_a] + [b.shape[i] for i in kept_b])
-
-
-def norm(tracer: Tracer, x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
-    """np.linalg.norm, Euclidean."""
-    x = tracer.array(x)
-    if ord not in (None, 2) or (ord == 2 and axis is None and x.ndim > 1) or isinstance(axis, tuple):
-        raise tracer.unsupported("np.linalg.norm with another ord")
-    if axis is None and not keepdims:
-        flat = x.ravel()
-        return np.sqrt(np.dot(flat, flat))
-    return np.sqrt(np.sum(x * x, axis=axis, keepdims=keepdims))
 
 
 def clip(tracer: Tracer, x: Any, a_min: Any = None, a_max: Any = None) -> Any:
@@ -283,7 +276,6 @@ COMPOSED: dict[Any, Callable[..., Any]] = {
     np.outer: outer,
     np.tensordot: tensordot,
     np.vdot: lambda tracer, a, b: np.dot(tracer.array(a).ravel(), tracer.array(b).ravel()),
-    np.linalg.norm: norm,
     np.clip: clip,
     np.ptp: ptp,
     np.average: average,
@@ -294,7 +286,10 @@ COMPOSED: dict[Any, Callable[..., Any]] = {
     np.flatnonzero: lambda tracer, x: nonzero(tracer, tracer.array(x).ravel())[0],
     np.argwhere: lambda tracer, x: np.transpose(stack(tracer, nonzero(tracer, x))),
     math.prod: lambda tracer, numbers, *, start=1: reduce(operator.mul, numbers, start),
+    **NUMERIC,
 }
+if hasattr(np, "astype"):  # NumPy 2.1; the method's name leads here
+    COMPOSED[np.astype] = astype
 
 # --- methods of ufuncs ------------------------------------------------------------------------------------------------
 
@@ -316,9 +311,9 @@ def ufunc_method(tracer: Tracer, ufunc: Any, method: str, *args: Any, **options:
     if method == "reduce" and ufunc in _REDUCE:
         array, axis = args[0], args[1] if len(args) > 1 else options.pop("axis", 0)
         return _REDUCE[ufunc](tracer.array(array), axis=axis, **options)
-    if method == "accumulate" and ufunc is np.add:
+    if method == "accumulate" and ufunc in (np.add, np.multiply):
         array, axis = args[0], args[1] if len(args) > 1 else options.pop("axis", 0)
-        return np.cumsum(tracer.array(array), axis=axis, **options)
+        return (np.cumsum if ufunc is np.add else np.cumprod)(tracer.array(array), axis=axis, **options)
     if method == "outer" and not options:
         a, b = (tracer.array(item) for item in args)
         return ufunc(a.reshape(a.shape + (1,) * b.ndim), b)

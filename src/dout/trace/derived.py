@@ -14,7 +14,7 @@ from dout.graph import CONSTANT, INPUT, Node, Primitive, compute, evaluate
 from dout.ops import PRIMITIVES
 from dout.ops.elementwise import add, subtract
 from dout.ops.reduce import spread
-from dout.trace.model import LayerCall, Trace
+from dout.trace.model import LOSSES, LayerCall, Trace
 
 Edge = tuple[Node, int]
 Place = Node | tuple[Edge, ...]  # a value, or the edges into a layer that lead to one of its arguments
@@ -178,7 +178,10 @@ class Derivation:
         """Values all of whose uses lead to a seed: only there is a derived gradient the whole gradient.
 
         Where forward's outputs are known, a value that nothing uses further is no output: nothing is missing there.
+        Where an edge was lost, no value is known to have all its uses.
         """
+        if any(event.kind in LOSSES for event in self.trace.events):
+            return set()
         ends_known = any(end not in self.trace.backward for end in self.trace.graph.outputs.values())
         outputs = set(self.trace.graph.outputs.values())
         complete: set[Node] = set()

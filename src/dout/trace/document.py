@@ -54,6 +54,7 @@ class _Writer:
             "events": [{"kind": e.kind, "message": e.message, **_place(e.where)} for e in trace.events],
             "inputs": {name: ids[node] for name, node in trace.graph.inputs.items()},
             "outputs": {name: ids[node] for name, node in trace.graph.outputs.items()},
+            "steered": [ids[node] for node in trace.graph.nodes if node in trace.steered],
             "seeds": {ids[node]: ids[dout] for node, dout in trace.seeds.items()},
         }
 

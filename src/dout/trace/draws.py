@@ -50,7 +50,9 @@ def draw(tracer: Tracer, function: Any, args: tuple[Any, ...], kwargs: dict[str,
     """Draw. A drawn array is an input of the trace; elements of a traced array that are moved or chosen stay traced."""
     name, generator = function.__name__, function.__self__
     first = args[0] if args else None
-    if name in ("shuffle", "permutation") and isinstance(first, TracedArray) and first.ndim and len(args) == 1:
+    if name in ("shuffle", "permutation") and isinstance(first, TracedArray) and first.ndim:
+        if len(args) > 1 or kwargs.get("axis", 0) != 0:
+            raise tracer.unsupported(f"{name} along another axis")
         order = np.arange(len(first))
         generator.shuffle(order)  # the same steps as on the array itself
         moved = first[tracer.source(order)]
@@ -59,6 +61,8 @@ def draw(tracer: Tracer, function: Any, args: tuple[Any, ...], kwargs: dict[str,
         first[...] = moved
         return None
     if name == "choice" and isinstance(first, TracedArray) and first.ndim:
+        if len(args) > 4 or kwargs.get("axis", 0) != 0:
+            raise tracer.unsupported("choice along another axis")
         chosen = function(len(first), *plain_deep(list(args[1:])), **plain_deep(kwargs))
         return first[tracer.source(chosen) if isinstance(chosen, np.ndarray) else chosen]
     result = function(*plain_deep(list(args)), **plain_deep(kwargs))

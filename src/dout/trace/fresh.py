@@ -5,17 +5,20 @@ from __future__ import annotations
 import copy
 import io
 import random
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from dout.graph import INPUT, Node, evaluate
+from dout.graph import INPUT, Node, evaluate, topological
 from dout.ops.shape import same_layout
 from dout.trace.model import Event, Trace
 from dout.trace.replay import flat, same_bits
+
+MOST_LINES = 1_000_000  # of the user's code, on other inputs
 
 
 @dataclass(frozen=True)
@@ -34,18 +37,22 @@ class Twin:
         except Exception:
             return None
 
-    def compared(self, trace: Trace, arguments: Sequence[Node | Any], upstream: Node | None) -> Trace:
+    def compared(self, trace: Trace, arguments: Sequence[Any], upstream: Sequence[Any]) -> Trace:
         """Run the copy and the graph on fresh inputs; return the trace, with an event where they differ.
 
-        `arguments` are those of forward: the node of what entered the trace, anything else as it was given.
+        `arguments` are those of forward, `upstream` those of backward, also in lists and tuples: the node of what
+        entered the trace, anything else as it was given.
         """
         given = {node: trace.data[node] for node in trace.graph.nodes if node.primitive is INPUT}
-        given.update({node: _fresh(given[node]) for node in arguments if isinstance(node, Node)})
-        inputs = [_copy(given[a]) if isinstance(a, Node) else a for a in arguments]
+        new = {node: _fresh(given[node]) for node in flat(arguments) if isinstance(node, Node) and node in given}
+        given.update(new)
+        inputs, douts = _entering(arguments, given), _entering(upstream, given)
         returned = trace.calls[0].gradients if trace.calls and trace.calls[0].gradients else ()
         wanted = [*trace.graph.outputs.values(), *(node for node in returned if node is not None)]
         try:
-            ran = list(self._run(inputs, _copy(given[upstream]) if upstream else None))
+            steered = not set(new).isdisjoint(topological(trace.steered))
+            with _bounded() if steered else nullcontext():
+                ran = list(self._run(inputs, douts))
         except Exception:
             return trace  # the layer does not take such inputs
         try:
@@ -56,11 +63,11 @@ class Twin:
             agree = False
         return trace if agree else replace(trace, events=(*trace.events, _specialised(trace)))
 
-    def _run(self, inputs: list[Any], upstream: Any) -> Iterator[Any]:
+    def _run(self, inputs: Sequence[Any], upstream: Sequence[Any]) -> Iterator[Any]:
         silent = redirect_stdout(io.StringIO())  # what the layer prints was printed by the traced run
         with _generators(self.python_state, self.numpy_state), np.errstate(all="ignore"), silent:
             yield from (_copy(item) for item in flat(self.layer.forward(*inputs)) if item is not None)
-            yield from (_copy(item) for item in flat(self.layer.backward(upstream)) if item is not None)
+            yield from (_copy(item) for item in flat(self.layer.backward(*upstream)) if item is not None)
 
 
 def _specialised(trace: Trace) -> Event:
@@ -72,6 +79,39 @@ def _specialised(trace: Trace) -> Event:
         f"on other inputs {trace.target} computes something else{because}",
         steered[0].where if steered else None,
     )
+
+
+def _entering(item: Any, given: Mapping[Node, Any]) -> Any:
+    """An argument with the values of its nodes, each a copy."""
+    if type(item) in (list, tuple):
+        return type(item)([_entering(part, given) for part in item])
+    return _copy(given[item]) if isinstance(item, Node) else item
+
+
+class _EndlessError(Exception):
+    """The layer ran for too long."""
+
+
+@contextmanager
+def _bounded() -> Iterator[None]:
+    """End the user's code after so many lines: a loop that a value steers may not end on other inputs."""
+    left = MOST_LINES
+
+    def count(frame: Any, event: str, argument: Any) -> Any:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise _EndlessError
+        return count
+
+    kept = sys.gettrace()
+    if kept is None:  # else a debugger is at work, or a measurement of coverage
+        sys.settrace(count)
+    try:
+        yield
+    finally:
+        if kept is None:
+            sys.settrace(None)
 
 
 def _copy(item: Any) -> Any:

@@ -16,6 +16,7 @@ from dout.trace import source
 from dout.trace.model import LayerCall, Parameter
 from dout.trace.pairing import pairs
 from dout.trace.standin import Traced, plain
+from dout.trace.state import attributes_of
 
 if TYPE_CHECKING:
     from dout.trace.tracer import Tracer
@@ -156,7 +157,7 @@ def _enter(
 
 def _note_state(tracer: Tracer, call: OpenCall) -> None:
     """Remember what the layer holds as its forward begins: its parameters among it, which it may name."""
-    attributes = getattr(call.instance, "__dict__", {})
+    attributes = attributes_of(call.instance)
     call.held = {key: list(item) if isinstance(item, list) else item for key, item in attributes.items()}
     for key, item in attributes.items():
         if isinstance(item, Traced):
@@ -209,7 +210,7 @@ def _close(tracer: Tracer, call: OpenCall, result: Any, site: Any) -> None:
             given, returned = len(call.match.arguments), len(call.outputs)
             if returned > given:
                 tracer.note("count", f"{call.cls}.backward returns {returned} gradients, forward takes {given} inputs")
-            found = pairs(call.match.held, getattr(call.instance, "__dict__", {}))
+            found = pairs(call.match.held, attributes_of(call.instance))
             call.parameters = tuple(
                 Parameter(
                     pair.name, _node_then(tracer, call.match, pair.parameter), tracer.node_of(pair.gradient), pair.by
@@ -248,8 +249,13 @@ def _match(tracer: Tracer, backward: OpenCall) -> None:
     backward.match, waiting[-1].match = waiting[-1], backward
 
 
-def finished(calls: list[OpenCall]) -> tuple[Mapping[OpenCall, LayerCall], tuple[LayerCall, ...]]:
-    """Freeze the forwards, each with the backward that belongs to it; nodes of a backward lead to its forward."""
+def finished(
+    calls: list[OpenCall], *, derive: bool = True
+) -> tuple[Mapping[OpenCall, LayerCall], tuple[LayerCall, ...]]:
+    """Freeze the forwards, each with the backward that belongs to it; nodes of a backward lead to its forward.
+
+    Where nothing is to be derived from it, the upstream gradient that a backward was given is left out.
+    """
     frozen: dict[OpenCall, LayerCall] = {}
     wearers: dict[str, set[int]] = {}  # instances by name: `layer` in a loop over layers says nothing
     for call in calls:
@@ -263,7 +269,7 @@ def finished(calls: list[OpenCall]) -> tuple[Mapping[OpenCall, LayerCall], tuple
                 tuple(n for n in call.outputs if n is not None),
                 frozen.get(call.parent) if call.parent else None,
                 call.where,
-                None if call.match is None else call.match.inputs[: max(1, len(call.outputs))],
+                None if call.match is None or not derive else call.match.inputs[: max(1, len(call.outputs))],
                 None if call.match is None else call.match.outputs,
                 () if call.match is None else call.match.parameters,
             )

@@ -74,6 +74,7 @@ class _Reader:
             events=tuple(Event(str(e["kind"]), str(e["message"]), _where(e)) for e in self.document["events"]),
             printed=str(self.document["printed"]),
             seeds={self.nodes[a]: self.nodes[b] for a, b in self.document.get("seeds", {}).items()},
+            steered=frozenset(self.nodes[i] for i in self.document.get("steered", ())),
             stored=lambda: self._annotated(data),
         )
 

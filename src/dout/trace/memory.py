@@ -46,11 +46,14 @@ class Buffer:
         self.aliases.clear()
 
 
-def set_apart(data: dict[Node, Any]) -> None:
+def set_apart(data: dict[Node, Any], unused: set[Node]) -> None:
     """Give recorded values that the user's code can still change memory of their own.
 
-    What nobody else refers to, neither the array nor a view of it, stays as it is.
+    What nobody else refers to, neither the array nor a view of it, stays as it is; so do those that are `unused`, for
+    there may be a data set among them.
     """
     for node, value in data.items():
+        if node in unused:
+            continue
         if type(value) is np.ndarray and (value.base is not None or sys.getrefcount(value) > 3):
             data[node] = same_layout(value)

@@ -126,8 +126,9 @@ class Trace:
 
     `graph` holds the nodes of forward and backward; `data` the concrete value of each node; `names` what the user
     calls them; `call_of` the innermost layer call a node was made in; `backward` the nodes that belong to a backward;
-    `seeds` the upstream gradient of each output where no hand-written backward was given one; `stored` gives the values
-    with their gradients where they were read from a document, else they are derived.
+    `seeds` the upstream gradient of each output where no hand-written backward was given one; `steered` the values that
+    the program took for a branch or an index; `stored` gives the values with their gradients where they were read from
+    a document, else they are derived.
     """
 
     target: str
@@ -141,6 +142,7 @@ class Trace:
     printed: str = ""
     outputs: Any = None
     seeds: Mapping[Node, Node] = field(default_factory=dict)
+    steered: frozenset[Node] = frozenset()
     stored: Callable[[], Annotated] | None = None
 
     def __repr__(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Callable
 from types import ModuleType
@@ -9,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dout.ops import special
+from dout.ops import PRIMITIVES, StandIn, special
 from dout.trace import source
 from dout.trace.compose import TracingConcatenator
-from dout.trace.standin import plain
+from dout.trace.draws import generator_of
+from dout.trace.standin import holds_traced, plain
 
 if TYPE_CHECKING:
     from dout.trace.tracer import Tracer
@@ -49,6 +51,33 @@ class TracingFunction:
         return repr(self.__wrapped__)
 
 
+class PlainFunction(TracingFunction):
+    """A function of the standard library that asks C for the numbers in what it is given: it gets plain ones."""
+
+    __slots__ = ()
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Make the call; what does not turn numbers into text lets them leave, and an event says so."""
+        given = (args, kwargs)
+        bare, tracer, module = _bare(given), current(), self.__wrapped__.__module__.lstrip("_")
+        if tracer is not None and bare is not given and not module.startswith("json"):
+            tracer.note("escape", f"{module}.{self.__wrapped__.__name__} took a traced value as a plain number")
+        return self.__wrapped__(*bare[0], **bare[1])
+
+
+def _bare(item: Any) -> Any:
+    """The same without stand-ins, also inside containers of any kind; what holds none is the same object."""
+    if isinstance(item, StandIn):
+        return plain(item)
+    if isinstance(item, dict):
+        pairs = {_bare(key): _bare(part) for key, part in item.items()}
+        return item if all(pairs.get(key) is part for key, part in item.items()) else pairs
+    if isinstance(item, list | tuple):
+        parts = [_bare(part) for part in item]
+        return item if all(a is b for a, b in zip(parts, item, strict=True)) else parts
+    return item
+
+
 class _AnyType(type):
     """Every class is an instance of the tracing `type`."""
 
@@ -65,8 +94,48 @@ class TracingType(type, metaclass=_AnyType):
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         """As `type`: the type of one thing, or a new class."""
         if len(args) == 1 and cls is TracingType:
-            return type(plain(args[0]))
+            kind = type(plain(args[0]))
+            return TracingFloat if kind is float else kind
         return type.__new__(type if cls is TracingType else cls, *args, **kwargs)
+
+
+class _FloatType(type):
+    """Every float is an instance of the tracing `float`, and the two classes are one to whoever compares them."""
+
+    def __instancecheck__(cls, item: Any) -> bool:
+        return isinstance(item, float) if cls is TracingFloat else type.__instancecheck__(cls, item)
+
+    def __subclasscheck__(cls, other: type) -> bool:
+        return issubclass(other, float) if cls is TracingFloat else type.__subclasscheck__(cls, other)
+
+    def __eq__(cls, other: object) -> bool:
+        return other is cls or (cls is TracingFloat and other is float)
+
+    def __hash__(cls) -> int:
+        return hash(float) if cls is TracingFloat else type.__hash__(cls)
+
+
+class TracingFloat(float, metaclass=_FloatType):
+    """`float` in the user's modules while a trace runs: of a traced value it gives a traced number, so no edge is lost.
+
+    `losses.append(float(loss))` only notes a number, `x * float(scale)` computes with it: that shows in the graph.
+    """
+
+    dtype = np.dtype(float)  # what NumPy makes of `float`
+
+    def __new__(cls, *args: Any) -> Any:
+        """As `float`."""
+        if cls is not TracingFloat:
+            return float.__new__(cls, *args)
+        item, tracer = args[0] if args else 0, current()
+        if not isinstance(item, StandIn) or tracer is None or source.goes_into_text(sys._getframe(1)):
+            return float(*map(plain, args))
+        return tracer.emit(PRIMITIVES["float"], (item,), {})
+
+
+TracingFloat.__name__ = TracingFloat.__qualname__ = "float"
+TracingFloat.__module__ = "builtins"
+BUILTINS: dict[str, Any] = {"type": TracingType, "float": TracingFloat}  # what these names mean while a trace runs
 
 
 class _GeneratorType(type):
@@ -88,6 +157,38 @@ class TracingRandomState(metaclass=_GeneratorType):
         return generator if tracer is None else tracer.generator(generator)
 
 
+class TracingGrid:
+    """`np.mgrid` and `np.ogrid` while a trace runs: what they make is the trace's."""
+
+    def __init__(self, original: Any) -> None:
+        self.__wrapped__ = original
+
+    def __getitem__(self, key: Any) -> Any:
+        tracer = current()
+        return self.__wrapped__[key] if tracer is None else tracer.call(self.__wrapped__.__getitem__, (key,), {})
+
+
+class TracingVectorize(np.vectorize):
+    """`np.vectorize` while a trace runs: the function is called with traced numbers, one by one."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """As `np.vectorize`."""
+        tracer = current()
+        if tracer is None or not (holds_traced(args) or holds_traced(kwargs)):
+            return super().__call__(*args, **kwargs)
+        if kwargs or self.excluded or self.signature is not None:
+            raise tracer.unsupported("np.vectorize with excluded=, signature= or arguments by name")
+        arrays = tracer.call(np.broadcast_arrays, args, {})
+        lines = [array.ravel() for array in arrays]
+        dtype = np.dtype(self.otypes[0]) if self.otypes else None
+        if dtype is None and lines[0].size:  # as NumPy asks first
+            dtype = np.asarray(plain(self.pyfunc(*(plain(line)[0] for line in lines)))).dtype
+        found = [self.pyfunc(*(line[i].item() for line in lines)) for i in range(lines[0].size)]
+        if not found or any(isinstance(item, tuple) for item in found):
+            raise tracer.unsupported("np.vectorize of nothing, or of a function with several results")
+        return tracer.call(np.array, (found,), {}).astype(dtype).reshape(arrays[0].shape)
+
+
 class TracingModule(ModuleType):
     """A module whose functions record while a trace runs."""
 
@@ -97,19 +198,45 @@ class TracingModule(ModuleType):
 
     def __getattr__(self, name: str) -> Any:
         item = getattr(self.__dict__["__wrapped__"], name)
+        if inspect.isfunction(item) and source.is_user_code(item.__code__.co_filename):
+            return item  # the user's own, put there by them
         if isinstance(item, ModuleType):
             item = tracing_version(item)
         elif is_function(item):
-            item = TracingFunction(item)
+            item = _tracing_function(item)
         elif name == "RandomState":
             item = TracingRandomState
+        elif item is np.vectorize:
+            item = TracingVectorize
+        elif item is np.mgrid or item is np.ogrid:
+            item = TracingGrid(item)
         elif item is np.r_ or item is np.c_:
             item = TracingConcatenator(item, current)
         self.__dict__[name] = item
         return item
 
+    def __setattr__(self, name: str, item: Any) -> None:
+        self.__dict__.pop(name, None)
+        setattr(self.__dict__["__wrapped__"], name, untraced(item))
+
+    def __delattr__(self, name: str) -> None:
+        self.__dict__.pop(name, None)
+        delattr(self.__dict__["__wrapped__"], name)
+
+    def forget(self) -> None:
+        """Ask anew for what the user's code has replaced in the module itself since."""
+        real = vars(self.__dict__["__wrapped__"])
+        for name, item in list(self.__dict__.items()):
+            if isinstance(item, TracingFunction) and name in real and real[name] is not item.__wrapped__:
+                del self.__dict__[name]
+
     def __dir__(self) -> list[str]:
         return dir(self.__dict__["__wrapped__"])
+
+
+def _tracing_function(function: Any) -> TracingFunction:
+    plainly = (getattr(function, "__module__", None) or "").partition(".")[0] in _PLAIN
+    return PlainFunction(function) if plainly else TracingFunction(function)
 
 
 def is_function(item: Any) -> bool:
@@ -117,20 +244,29 @@ def is_function(item: Any) -> bool:
     return callable(item) and not isinstance(item, type)
 
 
-_SPACES = ("numpy", "numpy.random", "numpy.linalg", "numpy.fft", "math", "scipy", "scipy.special")  # some load late
+_PLAIN = ("json", "statistics", "_struct")
+_SPACES = ("numpy", "numpy.random", "numpy.linalg", "numpy.fft", "math", "scipy", "scipy.special",
+           "numpy.lib", "numpy.lib.stride_tricks", "json", "statistics", "struct")  # fmt: skip  # some load late
 _modules: dict[int, TracingModule] = {}
 _functions: dict[int, TracingFunction] = {}
 
 
 def learn() -> None:
     """Make tracing versions of what has been loaded by now."""
+    for known in _modules.values():
+        known.forget()
     for module in (sys.modules.get(name) for name in _SPACES):
         if module is not None and id(module) not in _modules:
             _modules[id(module)] = TracingModule(module)
             if module.__name__ == "scipy.special":
                 special.learn(module)
             functions = [item for item in list(vars(module).values()) if is_function(item)]
-            _functions.update({id(item): TracingFunction(item) for item in functions if id(item) not in _functions})
+            _functions.update({id(item): _tracing_function(item) for item in functions if id(item) not in _functions})
+
+
+def traced_modules() -> list[ModuleType]:
+    """The modules of numpy and math that have tracing versions."""
+    return [vars(version)["__wrapped__"] for version in _modules.values()]
 
 
 def tracing_version(item: Any) -> Any:
@@ -142,6 +278,20 @@ def tracing_version(item: Any) -> Any:
     return _functions.get(id(item), item) if callable(item) else item
 
 
+def untraced(item: Any) -> Any:
+    """Return the real thing behind whatever stands for it while a trace runs, and anything else as it is."""
+    kind = type(item)
+    if issubclass(kind, TracingFunction):
+        return item.__wrapped__
+    if kind is TracingModule:
+        return vars(item)["__wrapped__"]
+    if issubclass(kind, type):
+        if item is TracingRandomState:
+            return np.random.RandomState
+        return float if item is TracingFloat else type if item is TracingType else item
+    return generator_of(item)
+
+
 _judged: dict[str, tuple[ModuleType, bool]] = {}  # by module name: judging hundreds of them anew costs a millisecond
 
 
@@ -151,6 +301,9 @@ def _is_users(name: str, module: Any) -> bool:
         file = getattr(module, "__file__", None) if isinstance(module, ModuleType) else None
         known = _judged[name] = (module, bool(file) and source.is_user_code(file))
     return known[1]
+
+
+ANSWERED = frozenset({"numpy", "scipy", "math"})  # libraries whose functions are recorded, not looked into
 
 
 def user_modules(*targets: str | None) -> list[ModuleType]:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
 from dout.errors import TargetError
 from dout.graph import CONSTANT, INPUT, Graph, Node
+from dout.ops.create import number
+from dout.trace.effects import is_small, undone
 from dout.trace.fresh import Twin
 from dout.trace.layercalls import finished, is_layer
 from dout.trace.model import Event, LayerCall, Trace
 from dout.trace.names import Names
 from dout.trace.replay import Data, first_difference, flat
-from dout.trace.session import session
+from dout.trace.session import Session, session
 from dout.trace.standin import Traced, plain, plain_deep
 from dout.trace.tracer import Tracer
 
@@ -30,21 +32,32 @@ def record(target: Any, *inputs: Any, dout: Any = None, **keywords: Any) -> Trac
     target = target() if inspect.isclass(target) and is_layer(target) else target
     if not _has_backward(target):
         return record_function(target, inputs, keywords, dout)[0]
-    twin = Twin.of(target)
+    twin = Twin.of(target) if is_small(target) else None
     tracer = Tracer()
-    upstream = None
-    with session(tracer, target, numbers=True):
+    upstream: list[Any] = []
+    with session(tracer, target, numbers=True) as state:
         forward = target.forward  # read here: by now its calls are being recorded
-        entered, output = _forward(tracer, forward, inputs, keywords)
+        entered, output = _forward(state, forward, inputs, keywords)
+        state.outputs.append(output)
         ends = _ends(tracer, output)
+        if tracer.live and dout is None and not ends:
+            raise TargetError(_no_output(target, output))
         if tracer.live:
             given = tracer.wrap(_ones(plain_deep(output)) if dout is None else dout, "dout")
-            upstream = tracer.node_of(given) if isinstance(given, Traced) else None
-            target.backward(*(given if _takes_each(target.backward, given) else (given,)))
+            douts = given if _takes_each(target.backward, given) else (given,)
+            upstream = [_entered(tracer, item) for item in douts]
+            target.backward(*douts)
     if tracer.refused is not None:
         raise tracer.refused
     trace = finish(tracer, _name_of(target), ends=ends, outputs=plain_deep(output))
-    return trace if twin is None or keywords else twin.compared(trace, entered, upstream)
+    fit = all(type(item).__hash__ for item in flat(entered))  # arrays in a dict are not known to the twin
+    if twin is None or keywords or not fit or not trace.calls or trace.calls[0].gradients is None:
+        return trace
+    try:
+        with undone(state.swaps.holders, state.swaps.reach):
+            return twin.compared(trace, entered, upstream)
+    except SystemExit:  # on other inputs the layer ends the program
+        return trace
 
 
 def record_function(
@@ -52,8 +65,9 @@ def record_function(
 ) -> tuple[Trace, list[Node | Any]]:
     """Record a function; return also what its positional arguments became: the node of each that entered the trace."""
     tracer = Tracer()
-    with session(tracer, function):
-        entered, output = _forward(tracer, getattr(function, "forward", function), inputs, keywords)
+    with session(tracer, function) as state:
+        entered, output = _forward(state, getattr(function, "forward", function), inputs, keywords)
+        state.outputs.append(output)
         ends = _ends(tracer, output)
         ran_backward = any(call.kind == "backward" and call.match is not None for call in tracer.calls)
         seeds = {} if ran_backward else _seeds(tracer, ends, dout)  # else it is known where backward began
@@ -63,11 +77,18 @@ def record_function(
 
 
 def _forward(
-    tracer: Tracer, forward: Callable[..., Any], inputs: tuple[Any, ...], keywords: dict[str, Any]
+    state: Session, forward: Callable[..., Any], inputs: tuple[Any, ...], keywords: dict[str, Any]
 ) -> tuple[list[Node | Any], Any]:
-    arguments, keywords = _named_inputs(tracer, forward, inputs, keywords)
-    entered = [tracer.node_of(a) if isinstance(a, Traced) else a for a in arguments]
+    arguments, keywords = _named_inputs(state, forward, inputs, keywords)
+    entered = [_entered(state.tracer, a) for a in arguments]
     return entered, forward(*arguments, **keywords)
+
+
+def _entered(tracer: Tracer, item: Any) -> Any:
+    """What an argument became, also in lists and tuples: the node of what entered the trace, else as it is."""
+    if type(item) in (list, tuple):
+        return type(item)([_entered(tracer, part) for part in item])
+    return tracer.node_of(item) if isinstance(item, Traced) else item
 
 
 def _takes_each(backward: Callable[..., Any], given: Any) -> bool:
@@ -88,7 +109,8 @@ def _seeds(tracer: Tracer, ends: list[Node], dout: Any) -> dict[Node, Node]:
 
 
 def _ends(tracer: Tracer, output: Any) -> list[Node]:
-    return [tracer.node_of(item) for item in flat(output) if _is_number(plain(item))]
+    tracer.ends = [tracer.node_of(item) for item in flat(output) if _is_number(plain(item))]
+    return tracer.ends
 
 
 def finish(
@@ -101,9 +123,11 @@ def finish(
     printed: str = "",
 ) -> Trace:
     """Freeze what a tracer recorded, and replay it."""
-    frozen, calls = finished(tracer.calls)
-    nodes = _needed(tracer.nodes, calls, [*(ends or ()), *(seeds or {}).values()])
-    data = Data(tracer.data)
+    derive = not any(map(is_complex, tracer.nodes))  # rows hold derivatives of real functions
+    seeds = seeds if derive else {}
+    frozen, calls = finished(tracer.calls, derive=derive)
+    nodes = _needed(tracer.nodes, calls, [*(ends or ()), *(seeds or {}).values()], tracer.steered)
+    data = Data({node: tracer.data[node] for node in nodes if node in tracer.data})
     wrong = first_difference(nodes, tracer.data)
     events = list(tracer.events)
     if wrong is not None:
@@ -124,6 +148,7 @@ def finish(
         printed=printed,
         outputs=outputs,
         seeds=seeds or {},
+        steered=frozenset(tracer.steered),
     )
 
 
@@ -135,19 +160,34 @@ def _has_backward(target: Any) -> bool:
 
 
 def _name_of(target: Any) -> str:
-    return getattr(target, "__qualname__", None) or type(target).__qualname__
+    named = inspect.isclass(target) or inspect.isroutine(target)  # else a `__getattr__` of the user's might answer
+    return str(target.__qualname__) if named else type(target).__qualname__
+
+
+def _no_output(target: Any, output: Any) -> str:
+    """Why no backward can run, and what to write instead."""
+    forward = inspect.getattr_static(type(target), "forward", None)
+    code = getattr(inspect.unwrap(forward) if inspect.isfunction(forward) else None, "__code__", None)
+    at = f", at {code.co_filename}:{code.co_firstlineno}" if code else ""
+    kind = "None" if output is None else f"a {type(output).__qualname__}"
+    return f"{_name_of(target)}.forward returned {kind}, no array or real number{at}; return what it computes"
 
 
 def _named_inputs(
-    tracer: Tracer, forward: Callable[..., Any], inputs: tuple[Any, ...], keywords: dict[str, Any]
+    state: Session, forward: Callable[..., Any], inputs: tuple[Any, ...], keywords: dict[str, Any]
 ) -> tuple[list[Any], dict[str, Any]]:
     try:
         parameters = list(inspect.signature(forward).parameters)
     except (TypeError, ValueError):
         parameters = []
     names = [*parameters[: len(inputs)], *(None for _ in inputs[len(parameters) :])]
-    arguments = [tracer.wrap(item, name) for item, name in zip(inputs, names, strict=True)]
-    return arguments, {key: tracer.wrap(item, key) for key, item in keywords.items()}
+    arguments = [state.argument(item, name) for item, name in zip(inputs, names, strict=True)]
+    return arguments, {key: state.argument(item, key) for key, item in keywords.items()}
+
+
+def is_complex(node: Node) -> bool:
+    """Whether a value has imaginary parts."""
+    return np.dtype(node.dtype).kind == "c"
 
 
 def _is_number(item: Any) -> bool:
@@ -160,17 +200,43 @@ def _ones(output: Any) -> Any:
         return tuple(_ones(part) for part in output)
     if isinstance(output, np.ndarray | np.generic):
         dtype = output.dtype if output.dtype.kind in "fc" else float
-        return np.ones(output.shape, dtype)[()]
+        return np.ones(output.shape, dtype) if output.ndim else np.ones((), dtype)[()]
     return type(output)(1) if type(output) in (int, float) else None
 
 
-def _needed(nodes: list[Node], calls: tuple[LayerCall, ...], ends: list[Node]) -> tuple[Node, ...]:
-    """All nodes but those inputs and constants that nothing uses: arrays that were only within reach."""
-    used = {i for node in nodes for i in node.inputs} | set(ends)
+def _needed(
+    nodes: list[Node], calls: tuple[LayerCall, ...], ends: list[Node], steered: Iterable[Node]
+) -> tuple[Node, ...]:
+    """All nodes but what is only noted, and those inputs and constants that nothing uses: arrays within reach."""
+    shown = set(ends)
     for call in calls:
-        used.update(n for n in (*call.inputs, *call.outputs, *(call.douts or ()), *(call.gradients or ())) if n)
-        used.update(n for p in call.parameters for n in (p.node, p.gradient))
-    return tuple(node for node in nodes if node.inputs or node.primitive not in (INPUT, CONSTANT) or node in used)
+        shown.update(n for n in (*call.inputs, *call.outputs, *(call.douts or ()), *(call.gradients or ())) if n)
+        shown.update(n for p in call.parameters for n in (p.node, p.gradient))
+    noted = _noted(nodes, shown | set(steered)) if shown else set()
+    kept = [node for node in nodes if node not in noted]
+    used = {i for node in kept for i in node.inputs} | shown
+    return tuple(node for node in kept if node.inputs or node.primitive not in (INPUT, CONSTANT) or node in used)
+
+
+def _noted(nodes: list[Node], shown: set[Node]) -> set[Node]:
+    """What leads to nothing but numbers that `float(...)` took out, as in `losses.append(float(np.mean(loss)))`.
+
+    Nothing that is `shown` was computed with them, and no condition.
+    """
+    taken: set[Node] = set()  # by float, and what is computed from that
+    users: dict[Node, list[Node]] = {}
+    for node in nodes:
+        if node.primitive is number or any(i in taken for i in node.inputs):
+            taken.add(node)
+        for i in node.inputs:
+            users.setdefault(i, []).append(node)
+    noted: set[Node] = set()
+    for node in reversed(nodes):
+        used_by = users.get(node, [])
+        ended = used_by or (node in taken and node.primitive.backward)
+        if node not in shown and ended and all(user in noted for user in used_by):
+            noted.add(node)
+    return noted
 
 
 def _input_names(nodes: tuple[Node, ...], names: Names) -> dict[str, Node]:

@@ -21,7 +21,7 @@ from dout.trace.layercalls import is_layer
 from dout.trace.model import Trace
 from dout.trace.record import finish
 from dout.trace.session import Session, session
-from dout.trace.source import is_ours, user_frame
+from dout.trace.source import is_ours
 from dout.trace.tracer import Tracer
 
 
@@ -171,11 +171,5 @@ def _builtins(tracer: Tracer, state: Session) -> dict[str, Any]:
         "__import__": import_,
         "__build_class__": build_class,
         "input": answer,
-        "type": modules.TracingType,
+        **modules.BUILTINS,
     }
-
-
-def line_of(frame: Any) -> str:
-    """The user's line that runs in `frame`: file:line, or nothing."""
-    frame = user_frame(frame)
-    return f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame else ""

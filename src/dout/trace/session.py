@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 import threading
+import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
+from dout.errors import UnsupportedError
 from dout.trace import modules, source
 from dout.trace.layercalls import KINDS, is_layer, recording
 from dout.trace.state import Namespace, Swaps
@@ -16,6 +19,7 @@ from dout.trace.tracer import Tracer
 from dout.trace.users_warnings import users_warnings
 
 _ABSENT = object()
+_DEEP = 100  # calls inside each other; user's code that goes deeper calls itself
 _lock = threading.RLock()  # one thread traces at a time; a trace inside a trace is the same thread
 
 
@@ -32,9 +36,9 @@ class Patches:
         if id(names) in self.seen:
             return
         self.seen.add(id(names))
-        if "type" not in names:
-            names["type"] = modules.TracingType
-            self.undo.append((names, "type", _ABSENT, modules.TracingType))
+        for name in modules.BUILTINS.keys() - names.keys():
+            names[name] = modules.BUILTINS[name]
+            self.undo.append((names, name, _ABSENT, names[name]))
         for name, item in list(names.items()):
             if isinstance(item, type):
                 if self.is_user_class(item):
@@ -54,7 +58,7 @@ class Patches:
                 if original is not None and hasattr(original, "__code__") and not hasattr(original, "__recorded__"):
                     method = recording(kind, original, modules.current)
                     method.__recorded__ = True  # type: ignore[attr-defined]
-                    setattr(base, kind, method)
+                    type.__setattr__(base, kind, method)  # a metaclass may refuse
                     self.undo.append((base, kind, original, method))
 
     def put_back(self) -> None:
@@ -66,7 +70,7 @@ class Patches:
                     if original is _ABSENT:
                         del holder[name]
             elif vars(holder).get(name) is version:
-                setattr(holder, name, original)
+                type.__setattr__(holder, name, original)
 
 
 def user_class_test(packages: set[str], given: set[type]) -> Any:
@@ -97,8 +101,9 @@ class Session:
         is_user_class = user_class_test(packages, given)
         self.tracer = tracer
         self.patches = Patches(is_user_class)
-        self.swaps = Swaps(is_user_class, self._meet, tracer.generator)
+        self.swaps = Swaps(is_user_class, self._meet, tracer)
         self.adopted: set[str] = set()
+        self.outputs: list[Any] = []  # what the user's code gave out: no stand-in is to stay in it
 
     def _meet(self, found: Any) -> None:
         """Take a class of which an instance is within reach, or a function, which may live in no module."""
@@ -117,6 +122,13 @@ class Session:
         for module in new:
             self.swaps.swap_in(module, self.tracer.source)
 
+    def argument(self, item: Any, name: str | None) -> Any:
+        """Take what is given to the code that will run; a list or dict stays itself, for they may write into it."""
+        if type(item) in (list, dict):
+            self.swaps.swap_in(item, self.tracer.source, numbers=True, name=name or "")
+            return item
+        return self.tracer.wrap(item, name)
+
     def target(self, target: Any, *, numbers: bool) -> None:
         """Take the layer or function that will run; where asked, the numbers it holds become inputs too."""
         spaces = {id(function.__globals__): function.__globals__ for function in _functions_of(target)}
@@ -130,7 +142,9 @@ class Session:
 @contextmanager
 def session(tracer: Tracer, target: Any = None, *, numbers: bool = False) -> Iterator[Session]:
     """Trace what runs inside, from `target` or, where there is none, from what the caller adopts."""
-    home = getattr(target, "__module__", None) or type(target).__module__
+    home = target.__module__ if inspect.isroutine(target) else type(target).__module__
+    if not home or home.partition(".")[0] in modules.ANSWERED:  # made by `exec`; or np.mean itself is the target
+        home = ""
     with _lock:
         given = {type(target)} if is_layer(type(target)) else set()
         state = Session(tracer, {home.partition(".")[0]} - {"dout", "builtins"}, given)
@@ -141,17 +155,36 @@ def session(tracer: Tracer, target: Any = None, *, numbers: bool = False) -> Ite
                 state.adopt(modules.user_modules(home))
             with users_warnings():
                 yield state
+        except RecursionError as error:
+            state.outputs.append(error)
+            _refuse_depth(error)
+            raise
+        except BaseException as error:
+            state.outputs.append(error)
+            raise
         finally:
             tracer.stop()
             modules.under_way.remove(tracer)
             state.patches.put_back()
-            state.swaps.swap_out()
+            state.swaps.swap_out(*state.outputs)
 
 
 def _functions_of(target: Any) -> Iterator[Any]:
     """The functions whose globals a target's code sees."""
-    target = getattr(target, "__func__", target)
-    if hasattr(target, "__globals__"):
+    target = target.__func__ if inspect.ismethod(target) else target
+    if inspect.isfunction(target):
         yield target
     for cls in type(target).__mro__:
-        yield from (item for item in vars(cls).values() if hasattr(item, "__globals__"))
+        yield from (item for item in vars(cls).values() if inspect.isfunction(item))
+
+
+def _refuse_depth(error: RecursionError) -> None:
+    """Say so where it was not the user's code that called itself too often but a list of theirs that has no end."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    users = [frame for frame in frames if source.in_user_code(frame)]
+    if source.is_ours(frames[-1].f_code.co_filename) and len(users) < _DEEP:
+        where = source.line_of(users[-1]) if users else ""
+        raise UnsupportedError(
+            "a list, tuple or dict that holds itself, or lies too deep in others, cannot be traced"
+            f"{f', at {where}' if where else ''}; give the arrays themselves"
+        ) from None

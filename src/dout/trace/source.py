@@ -48,6 +48,12 @@ def user_frame(frame: FrameType | None) -> FrameType | None:
     return frame
 
 
+def line_of(frame: FrameType | None) -> str:
+    """The user's line that runs in or above `frame`: file:line, or nothing."""
+    frame = user_frame(frame)
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame else ""
+
+
 def in_user_code(frame: FrameType) -> bool:
     """Whether a frame itself is outside dout and NumPy."""
     return not _is_passed_over(frame.f_code.co_filename)
@@ -138,7 +144,7 @@ def goes_into_text(frame: FrameType) -> bool:
     """Whether the number made at this place goes straight into text: `"%.2f" % x`, `print(float(x))`, f"{float(x)}"."""
     node = _node(frame)
     if isinstance(node, ast.BinOp):
-        return isinstance(node.op, ast.Mod)
+        return isinstance(node.op, ast.Mod)  # between numbers, % asks for no conversion
     if not isinstance(node, ast.Call):
         return False
     while isinstance(parent := getattr(node, "parent", None), _CARRIES) or _rounds(parent):
@@ -146,7 +152,7 @@ def goes_into_text(frame: FrameType) -> bool:
     if isinstance(parent, ast.FormattedValue):
         return True
     if isinstance(parent, ast.BinOp):
-        return isinstance(parent.op, ast.Mod)
+        return isinstance(parent.op, ast.Mod) and _is_text(parent.left)
     return isinstance(parent, ast.Call) and _prints(parent.func)
 
 
@@ -157,7 +163,11 @@ def _rounds(node: Any) -> bool:
     return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("round", "abs")
 
 
+def _is_text(node: ast.AST) -> bool:
+    return isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, str))
+
+
 def _prints(function: ast.AST) -> bool:
     if isinstance(function, ast.Name):
         return function.id in ("print", "str", "repr", "format")
-    return isinstance(function, ast.Attribute) and function.attr in ("format", "dumps", "write")
+    return isinstance(function, ast.Attribute) and function.attr == "format" and _is_text(function.value)

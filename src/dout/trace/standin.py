@@ -14,8 +14,9 @@ from dout.ops import OPERATORS, ArrayStandIn, StandIn
 from dout.trace.memory import Buffer
 
 if TYPE_CHECKING:
-    from dout.trace.tracer import Tracer
+    from dout.trace.recording import Recording
 
+_INTO_MEMORY = {"__array_interface__", "__array_struct__", "__buffer__", "__dlpack__", "__dlpack_device__"}
 Step = tuple[Primitive, tuple[Node, ...], dict[str, Any]]
 
 
@@ -23,9 +24,9 @@ class Traced(StandIn):
     """A traced number: answers as its value's type, and stays what Python or NumPy made it."""
 
     __slots__ = ("_recorder", "epoch", "node", "value")
-    _recorder: Tracer
+    _recorder: Recording
 
-    def __init__(self, recorder: Tracer, value: Any, node: Node) -> None:
+    def __init__(self, recorder: Recording, value: Any, node: Node) -> None:
         self._recorder = recorder
         self.value = value
         self.node = node
@@ -73,6 +74,10 @@ class Traced(StandIn):
         return self._recorder.escape("complex", self, complex)
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        if not np.ndim(self.value):  # np.float32(x): what comes out is a number, and is not known again
+            return self._recorder.escape(
+                "a conversion like np.float32", self, lambda value: np.array(value, dtype=dtype)
+            )
         return self._recorder.leak(self, np.array(self.value, dtype=dtype))
 
     def __reduce_ex__(self, protocol: Any) -> Any:
@@ -80,6 +85,8 @@ class Traced(StandIn):
         return (_same, (self.value,))
 
     def __getattr__(self, name: str) -> Any:
+        if name in _INTO_MEMORY:
+            raise AttributeError(name)  # what asks for these goes on to ask for `__array__`, which tells
         value = getattr(object.__getattribute__(self, "value"), name)
         if name.startswith("__") or not self._recorder.live:
             return value
@@ -95,7 +102,7 @@ class TracedArray(Traced, ArrayStandIn):
     __slots__ = ("base", "buffer", "step", "version")
 
     def __init__(
-        self, recorder: Tracer, value: Any, node: Node, base: TracedArray | None = None, step: Step | None = None
+        self, recorder: Recording, value: Any, node: Node, base: TracedArray | None = None, step: Step | None = None
     ) -> None:
         super().__init__(recorder, value, node)
         self.base = base
@@ -176,10 +183,6 @@ class TracedArray(Traced, ArrayStandIn):
     def __setitem__(self, key: Any, value: Any) -> None:
         self._recorder.writer.set_item(self, key, value)
 
-    def take(self, indices: Any, axis: Any = None) -> Any:
-        """As `ndarray.take`."""
-        return self._recorder.method("take", self, (indices, axis), {})
-
     def sort(self, axis: int = -1) -> None:
         """As `ndarray.sort`, in place."""
         self[...] = self._recorder.method("sort", self, (axis,), {})
@@ -197,6 +200,13 @@ def _in_place(name: str) -> Callable[..., Any]:
     row = OPERATORS[name]
     return lambda self, other: self._recorder.writer.in_place(row, self, other)
 
+
+def _composed(name: str) -> Callable[..., Any]:
+    return lambda self, *args, **kwargs: self._recorder.method(name, self, args, kwargs)
+
+
+for _name in ("take", "trace", "nonzero", "searchsorted"):
+    setattr(TracedArray, _name, _composed(_name))
 
 for _name in OPERATORS:
     if hasattr(np.ndarray, f"__i{_name}__"):

@@ -1,30 +1,45 @@
-"""Swapping: what the user's objects hold becomes a stand-in for the time of a trace, and is put back after it."""
+"""Swapping: what the user's objects hold becomes a stand-in for the time of a trace, and is put back after it.
+
+Objects are read and written behind their classes' backs: no property, `__getattr__`, `__setattr__` or `__setitem__` of
+the user's runs, for it may raise, refuse, or count.
+"""
 
 from __future__ import annotations
 
-import inspect
+import gc
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
-from types import ModuleType
-from typing import Any, NamedTuple
+from functools import lru_cache, partial
+from types import FunctionType, MappingProxyType, MemberDescriptorType, MethodType, ModuleType, SimpleNamespace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from dout.trace.draws import Draws, generator_of, is_generator
-from dout.trace.standin import Traced, plain_deep
+from dout.trace.draws import is_generator
+from dout.trace.modules import under_way, untraced
+from dout.trace.source import is_user_code
+from dout.trace.standin import Traced
 
-_MOST = 100_000  # objects looked at; a data set in a list need not be searched for arrays
+if TYPE_CHECKING:
+    from dout.trace.tracer import Tracer
+
+MOST = 100_000  # objects looked at; a data set in a list need not be searched for arrays
+_LONG = 1_000  # numbers in one list or dict; more of them are data, not parameters
+_PLAIN = frozenset({type(None), bool, int, float, complex, str, bytes, range, slice, type(Ellipsis)})
+_PARTS = (
+    dict, list, deque, tuple, FunctionType, MethodType, staticmethod, classmethod, partial, SimpleNamespace,
+    MappingProxyType,
+)  # fmt: skip
+_CACHE = type(lru_cache(len))
 
 
 class Place(NamedTuple):
-    """One place inside an object: its key, its name for a person, what stands there, and how to read and replace it."""
+    """One place inside an object: its key, its name for a person, what stands there, and how to replace it."""
 
     key: Any
     name: str
     item: Any
-    get: Callable[[], Any]
-    put: Callable[[Any], None]
+    put: Callable[[Any], Any]
 
 
 class Namespace:
@@ -34,126 +49,236 @@ class Namespace:
         self.__dict__ = names
 
 
+class Reach:
+    """What of the user's lies within reach of an object, and the places in it."""
+
+    def __init__(self, is_user_class: Callable[[type], bool]) -> None:
+        self._judge = is_user_class
+        self._users: dict[type, bool] = {}
+
+    def is_users(self, cls: type) -> bool:
+        """Whether a class is the user's; asked of the same class over and over."""
+        if cls not in self._users:
+            self._users[cls] = self._judge(cls)
+        return self._users[cls]
+
+    def holds(self, item: Any, *, anyone: bool = False) -> bool:
+        """Whether arrays may be inside: in containers, functions, the user's objects; with `anyone`, in any object."""
+        kind = type(item)
+        if kind in _PLAIN or issubclass(kind, ModuleType):
+            return False
+        if issubclass(kind, type):
+            return self.is_users(item)
+        if kind is FunctionType and not anyone:
+            return "__recorded__" in item.__dict__ or is_user_code(item.__code__.co_filename)
+        if issubclass(kind, _PARTS) or self.is_users(kind):
+            return True
+        if issubclass(kind, np.ndarray):
+            return anyone and item.dtype == object
+        if not anyone or getattr(kind, "__module__", "").startswith("dout."):
+            return False
+        return issubclass(kind, set | frozenset | _CACHE | BaseException) or kind.__dictoffset__ != 0
+
+    def places(self, holder: Any, *, numbers: bool = False) -> Iterator[Place]:
+        """Every place directly inside an object; those in a container that hold a number or text only where asked."""
+        kind = type(holder)
+        if issubclass(kind, type):
+            for cls in filter(self.is_users, holder.__mro__):
+                yield from _attributes(vars(cls), partial(type.__setattr__, cls))
+            return
+        if issubclass(kind, dict):
+            pairs = [(k, v) for k, v in dict.items(holder) if numbers or type(v) not in _PLAIN]
+            yield from (Place(k, _text(k), v, partial(dict.__setitem__, holder, k)) for k, v in pairs)
+        elif issubclass(kind, list | deque):
+            base: Any = list if issubclass(kind, list) else deque
+            items = [(i, v) for i, v in enumerate(base.__iter__(holder)) if numbers or type(v) not in _PLAIN]
+            yield from (Place(i, str(i), v, partial(base.__setitem__, holder, i)) for i, v in items)
+        elif issubclass(kind, tuple | set | frozenset):
+            base = next(base for base in (tuple, set, frozenset) if issubclass(kind, base))
+            items = [(i, v) for i, v in enumerate(base.__iter__(holder)) if type(v) not in _PLAIN]
+            yield from (Place(i, str(i), v, _nowhere) for i, v in items)
+        elif issubclass(kind, np.ndarray):
+            yield from (Place(i, str(i), v, partial(holder.flat.__setitem__, i)) for i, v in enumerate(holder.flat))
+        elif kind is FunctionType:
+            yield from _cells(holder)
+            yield Place("__defaults__", "default", holder.__defaults__, partial(setattr, holder, "__defaults__"))
+            yield Place("__kwdefaults__", "", holder.__kwdefaults__, _nowhere)
+        elif issubclass(kind, staticmethod | classmethod):
+            yield Place("__func__", "", holder.__func__, _nowhere)
+        elif kind is MethodType:
+            yield Place("__self__", "", holder.__self__, _nowhere)
+        elif issubclass(kind, partial):
+            yield Place("func", "", holder.func, _nowhere)
+            yield Place("keywords", "", holder.keywords, _nowhere)
+            yield Place("args", "args", holder.args, lambda new: partial.__setstate__(holder, _state(holder, new)))  # type: ignore[attr-defined]
+        elif kind is MappingProxyType:
+            yield from (Place("", "", inside, _nowhere) for inside in gc.get_referents(holder))
+        elif issubclass(kind, BaseException):
+            yield Place("args", "args", holder.args, partial(BaseException.args.__set__, holder))  # type: ignore[attr-defined]
+        attributes = attributes_of(holder)
+        put = partial(dict.__setitem__, attributes)
+        yield from _attributes(attributes, put, dunder=not issubclass(kind, ModuleType) and kind is not Namespace)
+        if self.is_users(kind):
+            for cls in filter(self.is_users, kind.__mro__):
+                yield from _slots(holder, cls)
+            yield Place("__class__", "", kind, _nowhere)
+
+
 class Swaps:
     """Replacements of arrays and numbers by stand-ins, each remembered so that it can be undone."""
 
-    def __init__(
-        self, is_user_class: Callable[[type], bool], meet: Callable[[Any], None], generator: Callable[[Any], Any]
-    ) -> None:
-        self.is_user_class = is_user_class
-        self.generator = generator  # gives the stand-in of a random generator
+    def __init__(self, is_user_class: Callable[[type], bool], meet: Callable[[Any], None], tracer: Tracer) -> None:
+        self.reach = Reach(is_user_class)
+        self.tracer = tracer
         self.meet = meet  # told of every function found, and every class of the user's of which an instance is found
-        self.roots: list[Any] = []
+        self.into, self.back = Rebuilder(), Rebuilder()
+        self.holders: list[Any] = []  # everything looked into; the user's code may take it out of where it was
         self.seen: set[int] = set()
-        self.undo: list[tuple[Place, Any]] = []
+        self.originals: dict[int, tuple[Any, Any]] = {}  # by identity: what was put in, and what had stood there
 
-    def swap_in(self, root: Any, wrap: Callable[[Any, str], Any], *, numbers: bool = False) -> None:
+    def swap_in(self, root: Any, wrap: Callable[[Any, str], Any], *, numbers: bool = False, name: str = "") -> None:
         """Replace the arrays (and where asked the numbers) reachable from `root`; each is named by its place."""
-        self.roots.append(root)
-        waiting = [(root, "")]
-        while waiting and len(self.seen) < _MOST:
-            holder, path = waiting.pop()
+        waiting = [(root, name, numbers)]
+        while waiting and len(self.seen) < MOST:
+            holder, path, numbers = waiting.pop()
             if id(holder) in self.seen:
                 continue
             self.seen.add(id(holder))
-            if self.is_user_class(type(holder)):
-                self.meet(type(holder))
-            elif inspect.isfunction(holder):
+            self.holders.append(holder)
+            kind = type(holder)
+            if kind is FunctionType:
                 self.meet(holder)
-            for place in self._places(holder):
+            elif self.reach.is_users(kind):
+                self.meet(kind)
+            few = numbers and not (issubclass(kind, list | dict | deque) and len(holder) > _LONG)
+            for place in self.reach.places(holder, numbers=few):
                 name = f"{path}[{place.name}]" if isinstance(place.key, int) else place.name
-                if _is_value(place.item, numbers=numbers):
-                    self._replace(place, wrap(place.item, name))
-                elif is_generator(place.item):
-                    self._replace(place, self.generator(place.item))
-                elif type(place.item) is tuple and any(_is_value(part) for part in place.item):
-                    parts = enumerate(place.item)
-                    self._replace(place, tuple(wrap(p, f"{name}[{i}]") if _is_value(p) else p for i, p in parts))
-                else:
-                    waiting.extend((holder, name) for holder in self._holders(place.item))
+                new = self._swapped(place.item, name, wrap, numbers=few)
+                if new is not place.item and place.put is not _nowhere:
+                    place.put(new)
+                    self.originals[id(new)] = new, place.item
+                # What a method closes over is no state of the layer's.
+                if self.reach.holds(new) and not (issubclass(kind, type) and callable(new)):
+                    waiting.append((new, name, numbers))
 
-    def _replace(self, place: Place, new: Any) -> None:
-        place.put(new)
-        self.undo.append((place, new))
+    def _swapped(self, item: Any, name: str, wrap: Callable[[Any, str], Any], *, numbers: bool = False) -> Any:
+        if _is_fixed(item):
+            return self.into.rebuilt(item, lambda part, i: self._swapped(part, f"{name}[{i}]", wrap))
+        if _is_value(item, numbers=numbers):
+            return wrap(item, name)
+        return self.tracer.generator(item) if is_generator(item) else item
 
-    def swap_out(self) -> None:
-        """Put everything back: what was not touched as the very object it was, the rest as its plain value."""
-        for place, new in reversed(self.undo):
-            if place.get() is new:
-                place.put(place.item)
+    def swap_out(self, *others: Any) -> None:
+        """Put everything back, here and in `others`: what was not touched as the very object it was.
+
+        A value computed meanwhile becomes a plain value, wherever the user's code put it.
+        """
         seen: set[int] = set()
-        waiting = list(self.roots)
+        waiting = [*self.holders, *others]
         while waiting:
             holder = waiting.pop()
             if id(holder) in seen:
                 continue
             seen.add(id(holder))
-            for place in self._places(holder):
-                if isinstance(place.item, Traced) or type(place.item) is Draws:
-                    place.put(generator_of(place.item))
-                elif type(place.item) is tuple and (bare := plain_deep(place.item)) is not place.item:
-                    place.put(bare)
-                waiting.extend(self._holders(place.item))
+            kind = type(holder)
+            if kind is _CACHE and _caches_ours(holder):
+                holder.cache_clear()  # what it remembers cannot be replaced; it will be computed again
+            if issubclass(kind, dict) and any(self._real(key) is not key for key in dict.keys(holder)):
+                pairs = [(self._real(key), item) for key, item in dict.items(holder)]
+                dict.clear(holder)
+                dict.update(holder, pairs)
+            if issubclass(kind, set) and any(self._real(item) is not item for item in holder):
+                parts = [self._real(item) for item in holder]
+                set.clear(holder)
+                set.update(holder, parts)
+            for place in self.reach.places(holder):
+                real = self._real(place.item)
+                if real is not place.item:
+                    place.put(real)
+                if self.reach.holds(real, anyone=True):
+                    waiting.append(real)
 
-    def _holders(self, item: Any) -> Iterable[Any]:
-        """What of `item` can hold arrays: itself, or for a tuple its parts."""
-        if type(item) is tuple:
-            return [holder for part in item for holder in self._holders(part)]
-        known = isinstance(item, dict | list | deque) or inspect.isfunction(item) or inspect.ismethod(item)
-        return [item] if known or self.is_user_class(type(item)) else []
+    def _real(self, item: Any) -> Any:
+        if id(item) in self.originals:
+            return self.originals[id(item)][1]
+        if _is_fixed(item):
+            return self.back.rebuilt(item, lambda part, _: self._real(part))
+        if under_way and not (issubclass(type(item), Traced) and item._recorder is self.tracer):
+            return item  # it belongs to the trace around this one
+        return untraced(item)
 
-    def _places(self, holder: Any) -> Iterator[Place]:
-        if isinstance(holder, ModuleType | Namespace):
-            yield from _attributes(holder, vars(holder))
-        elif isinstance(holder, dict | list | deque):
-            yield from _items(holder)
-        elif inspect.isfunction(holder):
-            yield from _cells(holder)
-        elif inspect.ismethod(holder):
-            yield Place("__self__", "", holder.__self__, lambda: holder.__self__, lambda new: None)
-        if self.is_user_class(type(holder)):
-            attributes = getattr(holder, "__dict__", None)
-            yield from _attributes(holder, attributes if isinstance(attributes, dict) else {})
-            for cls in filter(self.is_user_class, type(holder).__mro__):
-                yield from _slots(holder, cls)
-                yield from _attributes(cls, vars(cls))
+
+class Rebuilder:
+    """Tuples and frozensets with a change made to what they hold, also inside each other."""
+
+    def __init__(self) -> None:
+        self.done: dict[int, tuple[Any, Any]] = {}  # by identity: what was given, kept alive, and what it became
+
+    def rebuilt(self, item: Any, change: Callable[[Any, int], Any]) -> Any:
+        """What `item` becomes when each part is changed, given its place; the same object if nothing changed.
+
+        Iterative, and each tuple once: they may lie deep, and often the same.
+        """
+        waiting = [item]
+        while waiting:
+            whole = waiting[-1]
+            nested = [p for p in whole if _is_fixed(p) and id(p) not in self.done] if id(whole) not in self.done else []
+            if nested:
+                waiting.extend(nested)
+                continue
+            waiting.pop()
+            if id(whole) not in self.done:
+                parts = [self.done[id(p)][1] if _is_fixed(p) else change(p, i) for i, p in enumerate(whole)]
+                same = all(a is b for a, b in zip(parts, whole, strict=True))
+                self.done[id(whole)] = whole, whole if same else _like(whole, parts)
+        return self.done[id(item)][1]
+
+
+def _is_fixed(item: Any) -> bool:
+    return issubclass(type(item), tuple | frozenset)
+
+
+def _like(whole: Any, parts: list[Any]) -> Any:
+    base = tuple if issubclass(type(whole), tuple) else frozenset
+    new: Any = base.__new__(type(whole), parts)
+    attributes_of(new).update(attributes_of(whole))
+    return new
+
+
+def attributes_of(holder: Any) -> dict[str, Any]:
+    """The dict in which an object keeps its attributes, whatever its class makes of the name `__dict__`."""
+    if type(holder).__dictoffset__ == 0:
+        return {}
+    for cls in type(holder).__mro__:
+        descriptor = vars(cls).get("__dict__")
+        if descriptor is not None and not isinstance(descriptor, property):
+            attributes = descriptor.__get__(holder)
+            return attributes if isinstance(attributes, dict) else {}
+    return {}
 
 
 def _is_value(item: Any, *, numbers: bool = False) -> bool:
     if type(item) is np.ndarray:
         return item.dtype.kind in "biufc"
-    return numbers and (type(item) in (int, float) or (isinstance(item, np.generic) and item.dtype.kind in "iuf"))
+    return numbers and (type(item) in (int, float) or (issubclass(type(item), np.generic) and item.dtype.kind in "iuf"))
 
 
-def _items(holder: Any) -> Iterator[Place]:
-    pairs = list(holder.items()) if isinstance(holder, dict) else list(enumerate(holder))
-    for key, item in pairs:
-        yield Place(key, str(key), item, partial(_item, holder, key), partial(holder.__setitem__, key))
-
-
-def _item(holder: Any, key: Any) -> Any:
-    try:
-        return holder[key]
-    except (KeyError, IndexError):
-        return None
-
-
-def _attributes(holder: Any, attributes: Any) -> Iterator[Place]:
-    for key, item in list(attributes.items()):
-        if isinstance(key, str) and not (key.startswith("__") and key.endswith("__")) and not callable(item):
-            put = partial(setattr, holder, key) if isinstance(holder, type) else partial(attributes.__setitem__, key)
-            name = key[key.index("__") :] if key.startswith("_") and "__" in key[1:] else key
-            yield Place(key, name, item, partial(attributes.get, key), put)
+def _attributes(attributes: Iterable[Any], put: Callable[[Any, Any], Any], *, dunder: bool = False) -> Iterator[Place]:
+    for key, item in list(attributes.items()):  # type: ignore[attr-defined]
+        if dunder or (isinstance(key, str) and not (key.startswith("__") and key.endswith("__"))):
+            private = isinstance(key, str) and key.startswith("_") and "__" in key[1:]
+            name = key[key.index("__") :] if private else str(key)
+            yield Place(str(key), name, item, partial(put, key))
 
 
 def _slots(holder: Any, cls: type) -> Iterator[Place]:
-    slots = vars(cls).get("__slots__", ())
-    for name in (slots,) if isinstance(slots, str) else tuple(slots):
-        private = name.startswith("__") and not name.endswith("__")
-        key = f"_{cls.__name__.lstrip('_')}{name}" if private else name
-        if hasattr(holder, key) and not key.startswith("__"):
-            get, put = partial(getattr, holder, key, None), partial(setattr, holder, key)
-            yield Place(key, name, getattr(holder, key), get, put)
+    for key, slot in list(vars(cls).items()):
+        if type(slot) is MemberDescriptorType:
+            try:
+                item = slot.__get__(holder, cls)
+            except AttributeError:
+                continue  # nothing was put into it yet
+            yield Place(key, key[key.index("__") :] if "__" in key[1:] else key, item, partial(slot.__set__, holder))
 
 
 def _cells(function: Any) -> Iterator[Place]:
@@ -162,5 +287,28 @@ def _cells(function: Any) -> Iterator[Place]:
             item = cell.cell_contents
         except ValueError:
             continue  # a cell that nothing was put into yet
-        get, put = partial(getattr, cell, "cell_contents", None), partial(setattr, cell, "cell_contents")
-        yield Place(name, name, item, get, put)
+        yield Place(name, name, item, partial(setattr, cell, "cell_contents"))
+
+
+def _caches_ours(cached: Any) -> bool:
+    """Whether what an `lru_cache` remembers holds a stand-in."""
+    waiting, seen = [cached], 0
+    while waiting and seen < MOST:
+        inside = gc.get_referents(waiting.pop())
+        seen += len(inside)
+        if any(untraced(item) is not item for item in inside):
+            return True
+        waiting.extend(i for i in inside if type(i) in (dict, list, tuple) or type(i).__name__ == "_lru_list_elem")
+    return False
+
+
+def _state(call: Any, args: Any) -> tuple[Any, ...]:
+    return call.func, args, call.keywords, attributes_of(call)
+
+
+def _text(key: Any) -> str:
+    return str(key) if type(key) in _PLAIN else type(key).__name__  # a key of the user's may not want to be read
+
+
+def _nowhere(new: Any) -> None:
+    """For what cannot be put elsewhere: it is only looked into."""

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from dout.errors import EscapeError, TargetError
+from dout.errors import EscapeError, TargetError, UnsupportedError
 from dout.grad import backpropagate
 from dout.graph import INPUT, Node, evaluate
 from dout.trace.model import LOSSES, Trace
 from dout.trace.modules import current
-from dout.trace.record import record, record_function
+from dout.trace.record import is_complex, record, record_function
 from dout.trace.standin import Traced, plain
 from dout.trace.tracer import trusting
 
@@ -84,6 +84,9 @@ def _value_and_grad(
     lost = next((event for event in recorded.events if event.kind in LOSSES), None)
     if lost is not None:
         raise EscapeError(f"no gradient can be given: {lost}")
+    if beyond := list(filter(is_complex, recorded.graph.nodes)):
+        at = next((f", at {node.where}" for node in beyond if node.where), "")
+        raise UnsupportedError(f"no gradient can be given of complex values{at}; keep real and imaginary parts apart")
     ends = list(recorded.graph.outputs.values())
     if len(ends) != 1 or ends[0].shape != ():
         raise TargetError(f"{recorded.target} gives {_shapes(ends)}, not one number: sum it, or take one element")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dout.graph import INPUT, Node, Primitive, Where
+from dout.graph import CONSTANT, INPUT, Node, Primitive, Where
 from dout.ops import PRIMITIVES
 from dout.ops.abstract import AbstractRecorder
 from dout.ops.standin import fill_key, split_key
@@ -16,21 +17,30 @@ from dout.trace.memory import owner_of
 from dout.trace.standin import Step, TracedArray, plain, plain_deep
 
 if TYPE_CHECKING:
-    from dout.trace.tracer import Tracer
+    from dout.trace.recording import Recording
 
 
 class Writer:
     """Changes arrays for a tracer."""
 
-    def __init__(self, tracer: Tracer) -> None:
+    def __init__(self, tracer: Recording) -> None:
         self.tracer = tracer
 
     def set_item(self, target: TracedArray, key: Any, value: Any) -> None:
         """`target[key] = value`: on the real memory, and as a node."""
+        self._write(PRIMITIVES["setitem"], operator.setitem, target, key, value)
+
+    def add_at(self, target: TracedArray, key: Any, value: Any) -> None:
+        """`np.add.at(target, key, value)`: as `set_item`, but every occurrence of a place counts."""
+        self._write(PRIMITIVES["add_at"], np.add.at, target, key, value)
+
+    def _write(
+        self, primitive: Primitive, write: Callable[..., None], target: TracedArray, key: Any, value: Any
+    ) -> None:
         template, index = split_key(key)
         filled = fill_key(template, tuple(plain(i) for i in index))
         if not self.tracer.live:
-            target.value[filled] = plain_deep(value)
+            write(target.value, filled, plain_deep(value))
             return
         target = self.tracer.wrap(target)
         old = self.tracer.node_of(target)
@@ -39,23 +49,9 @@ class Writer:
         new = self.tracer.node_of(value)
         selected = np.shape(target.value[filled])
         self._before_write(target)
-        target.value[filled] = plain(value)
+        write(target.value, filled, plain(value))
         static = {"key": template, "selected": selected}
-        self._after_write(target, self.tracer.record(PRIMITIVES["setitem"], (old, new, *rest), static, target.value))
-
-    def add_at(self, target: TracedArray, key: Any, value: Any) -> None:
-        """`np.add.at(target, key, value)`: as `set_item`, but every occurrence of a place counts."""
-        template, index = split_key(key)
-        filled = fill_key(template, tuple(plain(i) for i in index))
-        old = self.tracer.node_of(target)
-        rest = tuple([self.tracer.node_of(i) for i in index])
-        value = as_operand(self.tracer, value)
-        new = self.tracer.node_of(value)
-        selected = np.shape(target.value[filled])
-        self._before_write(target)
-        np.add.at(target.value, filled, plain(value))
-        static = {"key": template, "selected": selected}
-        self._after_write(target, self.tracer.record(PRIMITIVES["add_at"], (old, new, *rest), static, target.value))
+        self._after_write(target, self.tracer.record(primitive, (old, new, *rest), static, target.value))
 
     def in_place(self, primitive: Primitive, target: TracedArray, other: Any) -> Any:
         """`target += other` and its kin: the memory stays, its content is new."""
@@ -131,6 +127,8 @@ class Writer:
         wrapped = [recorder.wrap(node) for node in (base.resolve(), changed, *rest)]
         result: Node = primitive.write_back(*wrapped, **static).node
         for made in recorder.made:
+            if made.primitive is CONSTANT:
+                self.tracer.data[made] = made.static["value"]
             self.tracer.keep(made)
         return result
 

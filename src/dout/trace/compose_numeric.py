@@ -1,0 +1,339 @@
+"""More functions put together: norms, products, borders, choices, polynomials, places; as NumPy does it, to the bit."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dout.ops import PRIMITIVES
+from dout.ops.linalg import without_ellipsis
+from dout.ops.shape import shape_of
+from dout.trace.standin import plain, plain_deep
+
+if TYPE_CHECKING:
+    from dout.trace.tracer import Tracer
+
+
+# --- norms and products -----------------------------------------------------------------------------------------------
+
+
+def norm(tracer: Tracer, x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
+    """np.linalg.norm, but for what needs singular values."""
+    x = _real(tracer, x)
+    whole = ord is None or (ord in ("f", "fro") and x.ndim == 2) or (ord == 2 and x.ndim == 1)
+    if axis is None and whole:
+        flat = x.ravel("K")
+        found = np.sqrt(np.dot(flat, flat))
+        return found.reshape((1,) * x.ndim) if keepdims else found
+    axes = tuple(range(x.ndim)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    axes = tuple(range(x.ndim)[a] for a in axes)
+    if len(axes) == 1:
+        return _vector_norm(tracer, x, ord, axes, keepdims)
+    if len(axes) == 2 and axes[0] != axes[1]:
+        found = _matrix_norm(tracer, x, ord, *axes)
+        return found.reshape([1 if i in axes else n for i, n in enumerate(x.shape)]) if keepdims else found
+    np.linalg.norm(plain(x), ord, axis)  # NumPy's own error
+    raise tracer.unsupported("np.linalg.norm with these arguments")
+
+
+def _vector_norm(tracer: Tracer, x: Any, ord: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
+    if ord in (None, 2):
+        return np.sqrt(np.sum(x * x, axis=axis, keepdims=keepdims))
+    if ord == math.inf:
+        return np.max(np.absolute(x), axis=axis, keepdims=keepdims)
+    if ord == -math.inf:
+        return np.min(np.absolute(x), axis=axis, keepdims=keepdims)
+    if ord == 1:
+        return np.sum(np.absolute(x), axis=axis, keepdims=keepdims)
+    raise tracer.unsupported(f"np.linalg.norm with ord={ord!r}")
+
+
+def _matrix_norm(tracer: Tracer, x: Any, ord: Any, row: int, column: int) -> Any:
+    if ord in (None, "f", "fro"):
+        return np.sqrt(np.sum(x * x, axis=(row, column)))
+    if ord not in (1, -1, math.inf, -math.inf):
+        raise tracer.unsupported(f"np.linalg.norm of a matrix with ord={ord!r}")
+    summed, other = (row, column) if abs(ord) == 1 else (column, row)
+    sums = np.sum(np.absolute(x), axis=summed)
+    return (np.max if ord > 0 else np.min)(sums, axis=other - (other > summed))
+
+
+def _real(tracer: Tracer, x: Any) -> Any:
+    x = tracer.array(x)
+    if x.dtype.kind == "c":
+        raise tracer.unsupported("np.linalg.norm of complex numbers")
+    return x if x.dtype.kind == "f" else x.astype(float)
+
+
+def cross(tracer: Tracer, a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: Any = None) -> Any:
+    """np.cross of vectors with three elements."""
+    if axis is not None:
+        axisa = axisb = axisc = axis
+    a, b = np.moveaxis(tracer.array(a), axisa, -1), np.moveaxis(tracer.array(b), axisb, -1)
+    if a.shape[-1] != 3 or b.shape[-1] != 3:
+        raise tracer.unsupported("np.cross of vectors that have not three elements")
+    dtype = np.promote_types(a.dtype, b.dtype)
+    a0, a1, a2, b0, b1, b2 = (_as(item, dtype)[..., i] for item in (a, b) for i in range(3))
+    return np.moveaxis(
+        np.stack([a1 * b2 - a2 * b1, a2 * b0 - a0 * b2, a0 * b1 - a1 * b0], axis=-1), -1, axisc
+    )  # fmt: skip
+
+
+def kron(tracer: Tracer, a: Any, b: Any) -> Any:
+    """np.kron."""
+    a, b = tracer.array(a), tracer.array(b)
+    n = max(a.ndim, b.ndim)
+    one, two = ((1,) * (n - x.ndim) + x.shape for x in (a, b))
+    left = a.reshape([k for pair in zip(one, (1,) * n, strict=True) for k in pair])
+    right = b.reshape([k for pair in zip((1,) * n, two, strict=True) for k in pair])
+    return (left * right).reshape([i * j for i, j in zip(one, two, strict=True)])
+
+
+def trace(tracer: Tracer, x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None) -> Any:
+    """np.trace."""
+    return np.sum(np.diagonal(tracer.array(x), offset, axis1, axis2), axis=-1, dtype=dtype)
+
+
+def einsum(tracer: Tracer, subscripts: Any, *operands: Any, optimize: Any = False) -> Any:
+    """np.einsum where an operand has a letter twice: of its diagonal."""
+    if not isinstance(subscripts, str) or len(operands) != subscripts.count(",") + 1:
+        raise tracer.unsupported("np.einsum with its indices as lists")
+    arrays = [tracer.array(o) for o in operands]
+    left, arrow, right = without_ellipsis(subscripts, [a.ndim for a in arrays]).partition("->")
+    if not arrow:
+        letters = left.replace(",", "")
+        right = "".join(sorted(c for c in set(letters) if letters.count(c) == 1))
+    terms = left.split(",")
+    for i, array in enumerate(arrays):
+        while again := [c for c in terms[i] if terms[i].count(c) > 1]:
+            first = terms[i].index(again[0])
+            second = terms[i].index(again[0], first + 1)
+            static = {"offset": 0, "axis1": first, "axis2": second, "writeable": True}
+            array = tracer.emit(PRIMITIVES["diagonal"], (array,), static)
+            terms[i] = "".join(c for k, c in enumerate(terms[i]) if k not in (first, second)) + again[0]
+        arrays[i] = array
+    return np.einsum(f"{','.join(terms)}->{right}", *arrays, optimize=optimize)
+
+
+def correlate(tracer: Tracer, a: Any, v: Any, mode: Any = "valid") -> Any:
+    """np.correlate with the longer array first."""
+    a, v = tracer.array(a), tracer.array(v)
+    if a.ndim != 1 or v.ndim != 1 or len(a) < len(v):
+        raise tracer.unsupported("np.correlate with the shorter array first")
+    return np.convolve(a, v[::-1], mode)
+
+
+def polyval(tracer: Tracer, p: Any, x: Any) -> Any:
+    """np.polyval, by Horner's rule."""
+    p = tracer.array(p)
+    x = tracer.array(x)
+    y = np.zeros_like(x)
+    for i in range(len(p)):
+        y = y * x + p[i]
+    return y
+
+
+def _as(x: Any, dtype: Any) -> Any:
+    return x if x.dtype == dtype else x.astype(dtype)
+
+
+# --- borders and grids ------------------------------------------------------------------------------------------------
+
+
+def pad(tracer: Tracer, x: Any, pad_width: Any, mode: Any = "constant", **options: Any) -> Any:
+    """np.pad with elements of the array itself: along each axis they are taken by their places."""
+    x = tracer.array(x)
+    if mode not in ("edge", "reflect", "symmetric", "wrap") or options.get("reflect_type", "even") != "even":
+        raise tracer.unsupported(f"np.pad with mode={mode!r}{''.join(f', {key}=' for key in options)}")
+    order = "F" if x.flags.fnc else "C"
+    for axis, width in enumerate(np.broadcast_to(np.asarray(plain_deep(pad_width)), (x.ndim, 2)).tolist()):
+        places = np.pad(np.arange(x.shape[axis]), width, mode)
+        x = x[(slice(None),) * axis + (tracer.source(places),)]
+    return tracer.emit(PRIMITIVES["copy"], (x,), {"order": order})
+
+
+def meshgrid(tracer: Tracer, *axes: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> Any:
+    """np.meshgrid."""
+    n, swapped = len(axes), indexing == "xy" and len(axes) > 1
+    found = []
+    for i, item in enumerate(axes):
+        along = 1 - i if swapped and i < 2 else i
+        found.append(tracer.array(item).reshape([-1 if k == along else 1 for k in range(n)]))
+    if not sparse:
+        whole = np.broadcast_shapes(*(array.shape for array in found))
+        found = [np.broadcast_to(array, whole) for array in found]
+    return tuple(array.copy() for array in found) if copy else tuple(found)
+
+
+def apply_along_axis(tracer: Tracer, func1d: Any, axis: Any, arr: Any, *args: Any, **kwargs: Any) -> Any:
+    """np.apply_along_axis: one call a line, the results side by side."""
+    arr = tracer.array(arr)
+    axis = range(arr.ndim)[axis]
+    lines = np.moveaxis(arr, axis, -1)
+    lead = lines.shape[:-1]
+    results = [tracer.array(func1d(lines[place], *args, **kwargs)) for place in itertools.product(*map(range, lead))]
+    if not results or any(r.shape != results[0].shape or r.dtype != results[0].dtype for r in results):
+        raise tracer.unsupported("np.apply_along_axis with results of several shapes or dtypes")
+    each = results[0].ndim
+    whole = np.stack(results).reshape(lead + results[0].shape)
+    return np.moveaxis(whole, list(range(len(lead), len(lead) + each)), list(range(axis, axis + each)))
+
+
+# --- choices ----------------------------------------------------------------------------------------------------------
+
+
+def select(tracer: Tracer, condlist: Any, choicelist: Any, default: Any = 0) -> Any:
+    """np.select: the first condition that holds counts."""
+    if len(condlist) != len(choicelist) or not len(condlist):
+        np.select(plain_deep(condlist), plain_deep(choicelist), plain_deep(default))  # NumPy's own error
+    items = [item if type(plain(item)) in (int, float) else tracer.array(item) for item in (*choicelist, default)]
+    dtype = np.result_type(*(plain(item) for item in items))
+    conditions = [tracer.array(condition) for condition in condlist]
+    shape = np.broadcast_shapes(*(shape_of(item) for item in (*conditions, *items)))
+    found = tracer.call(np.full, (shape, items[-1], dtype), {})
+    for condition, item in zip(conditions[::-1], items[-2::-1], strict=True):
+        found = np.where(condition, item, found)
+    return _as(found, dtype)
+
+
+def piecewise(tracer: Tracer, x: Any, condlist: Any, funclist: Any, *args: Any, **kwargs: Any) -> Any:
+    """np.piecewise: each function of the elements for which its condition holds."""
+    x = tracer.array(x)
+    if not isinstance(plain(condlist[0]), list | np.ndarray) and x.ndim:
+        condlist = [condlist]
+    conditions = [tracer.array(condition) for condition in condlist]
+    if len(funclist) == len(conditions) + 1:
+        other = conditions[0]
+        for condition in conditions[1:]:
+            other = np.logical_or(other, condition)
+        conditions.append(np.logical_not(other))
+    if len(funclist) != len(conditions):
+        np.piecewise(plain(x), [plain(c) for c in condlist], funclist)  # NumPy's own error
+    found = tracer.array(np.zeros_like(x))
+    for condition, item in zip(conditions, funclist, strict=True):
+        if not callable(item):
+            found[condition] = item
+        elif (taken := x[condition]).size:
+            found[condition] = item(taken, *args, **kwargs)
+    return found
+
+
+def heaviside(tracer: Tracer, x: Any, half: Any) -> Any:
+    """np.heaviside: 0, 1, and `half` between."""
+    x, half = (item if type(plain(item)) in (int, float) else tracer.array(item) for item in (x, half))
+    like = [np.zeros((), plain(item).dtype) if hasattr(item, "dtype") else plain(item) for item in (x, half)]
+    one = np.heaviside(*like).dtype.type
+    found = np.where(np.less(x, 0), one(0), np.where(np.equal(x, 0), half, one(1)))
+    return _as(np.where(np.isnan(x), x, found), np.dtype(one))
+
+
+# --- places -----------------------------------------------------------------------------------------------------------
+
+
+def places(function: Any) -> Callable[..., Any]:
+    """A function that gives places, counts or conditions: a node, through which no gradient flows."""
+
+    def compose(tracer: Tracer, *arrays: Any, **options: Any) -> Any:
+        operands = tuple(tracer.array(a) if isinstance(a, list | tuple | np.ndarray) else a for a in arrays)
+        found = function(*(plain(o) for o in operands), **plain_deep(options))
+        static = {"function": function.__name__, **plain_deep(options)}
+        whole = {**static, "shape": np.shape(found), "dtype": np.asarray(found).dtype}
+        return tracer.emit(PRIMITIVES["places"], operands, whole)
+
+    return compose
+
+
+def bincount(tracer: Tracer, x: Any, weights: Any = None, minlength: int = 0) -> Any:
+    """np.bincount; the weights add up, each in its bin."""
+    if weights is None:
+        return places(np.bincount)(tracer, x, minlength=minlength)
+    x, weights = tracer.array(x), _as(tracer.array(weights), np.dtype(float))
+    length = len(np.bincount(plain(x), minlength=minlength))
+    tracer.note("index", f"np.bincount gave {length} bins")
+    found = tracer.call(np.zeros, (length,), {})
+    np.add.at(found, x, weights)
+    return found
+
+
+def unique(tracer: Tracer, x: Any, return_index: bool = False, **options: Any) -> Any:
+    """np.unique: each value once, taken from where it stands first; what else is asked for are places."""
+    x = tracer.array(x)
+    if set(options) - {"return_inverse", "return_counts"}:
+        raise tracer.unsupported(f"np.unique with {', '.join(options)}")
+    _, first, *others = np.unique(plain(x), return_index=True, **options)
+    tracer.note("index", f"np.unique found {len(first)} values")
+    found = x.ravel()[tracer.source(first)]
+    rest = [tracer.source(item) for item in ([first] if return_index else []) + others]
+    return (found, *rest) if rest else found
+
+
+def take_mode(indices: Any, mode: str, length: int) -> Any:
+    """The indices that np.take means where they may lie outside."""
+    return {"wrap": lambda: indices % length, "clip": lambda: np.clip(indices, 0, length - 1)}[mode]()
+
+
+def astype(
+    tracer: Tracer, x: Any, dtype: Any, order: str = "K", casting: Any = "unsafe", subok: bool = True, copy: bool = True
+) -> Any:
+    """ndarray.astype with its options; without a copy it may be the same array."""
+    x, dtype = tracer.array(x), np.dtype(dtype)
+    if not np.can_cast(x.dtype, dtype, casting):
+        plain(x).astype(dtype, casting=casting)  # NumPy's own error
+    laid = order in ("K", "A") or x.flags[f"{order}_CONTIGUOUS"]
+    if not copy and dtype == x.dtype and laid:
+        return x
+    out = x.astype(dtype)
+    as_asked = order in ("K", "A") or out.flags[f"{order}_CONTIGUOUS"]
+    return out if as_asked else tracer.emit(PRIMITIVES["copy"], (out,), {"order": order})
+
+
+def dstack(tracer: Tracer, arrays: Any) -> Any:
+    """np.dstack."""
+    parts = np.atleast_3d(*(tracer.array(a) for a in arrays))
+    return np.concatenate(parts if isinstance(parts, Sequence) else [parts], axis=2)
+
+
+NUMERIC: dict[Any, Callable[..., Any]] = {
+    np.linalg.norm: norm,
+    np.cross: cross,
+    np.kron: kron,
+    np.trace: trace,
+    np.einsum: einsum,
+    np.correlate: correlate,
+    np.polyval: polyval,
+    np.pad: pad,
+    np.meshgrid: meshgrid,
+    np.apply_along_axis: apply_along_axis,
+    np.select: select,
+    np.piecewise: piecewise,
+    np.heaviside: heaviside,
+    np.bincount: bincount,
+    np.unique: unique,
+    np.dstack: dstack,
+    **{f: places(f) for f in (np.digitize, np.searchsorted, np.isclose, np.count_nonzero)},
+}
+
+# Functions without a row that people reach for, and what to write in their place.
+INSTEAD: dict[Any, str] = {
+    np.interp: "np.searchsorted for the places and x0 + (x1 - x0) * t between them",
+    np.linalg.svd: "a layer of its own, with the backward you derive",
+    np.linalg.pinv: "np.linalg.solve(x.T @ x, x.T)",
+    np.linalg.cholesky: "np.linalg.solve, or a layer of its own with the backward you derive",
+    np.linalg.eigh: "a layer of its own, with the backward you derive",
+    np.linalg.eig: "a layer of its own, with the backward you derive",
+    np.linalg.slogdet: "np.log(np.abs(np.linalg.det(x)))",
+    np.linalg.matrix_power: "x @ x",
+    np.histogram: "np.bincount(np.digitize(x, edges))",
+    np.median: "np.sort(x)[len(x) // 2]",
+    np.percentile: "np.sort(x)[k]",
+    np.quantile: "np.sort(x)[k]",
+    np.linspace: "x0 + (x1 - x0) * np.linspace(0, 1, n)",
+    np.nansum: "np.sum(np.where(np.isnan(x), 0, x))",
+    np.nanmean: "np.mean(x, where=~np.isnan(x))",
+    np.rot90: "np.flip(x, 1).T",
+    np.lib.stride_tricks.as_strided: "np.lib.stride_tricks.sliding_window_view(x, window)[::step]",
+}

@@ -1,0 +1,115 @@
+"""Running the user's code once more without a trace of it: what the run changes is put back after it."""
+
+from __future__ import annotations
+
+import gc
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from types import FunctionType, ModuleType
+from typing import Any
+
+import numpy as np
+
+from dout.trace.draws import is_generator
+from dout.trace.modules import traced_modules
+from dout.trace.state import MOST, Reach, attributes_of
+
+_LARGE = 1 << 20  # bytes; a larger array is made read-only instead of being copied
+_MOST_BYTES = 1 << 28
+
+
+def is_small(item: Any) -> bool:
+    """Whether an object holds little enough to be deep-copied: neither a data set nor a million parts."""
+    seen: set[int] = set()
+    size, waiting = 0, [item]
+    while waiting:
+        whole = waiting.pop()
+        if id(whole) in seen or issubclass(type(whole), type | ModuleType | FunctionType):
+            continue
+        seen.add(id(whole))
+        size += whole.nbytes if issubclass(type(whole), np.ndarray) else 0
+        inside = gc.get_referents(whole)
+        if size > _MOST_BYTES or len(seen) + len(inside) > MOST:
+            return False
+        waiting.extend(inside)
+    return True
+
+
+@contextmanager
+def undone(holders: Iterable[Any], reach: Reach) -> Iterator[None]:
+    """Put back what the code inside changes in `holders`, in the arrays and generators there, and in the filters."""
+    back: list[Callable[[], Any]] = [_patches(module) for module in traced_modules()]
+    arrays: dict[int, Any] = {}
+    for holder in holders:
+        back.extend(_containers(holder))
+        for place in reach.places(holder):
+            item = place.item
+            if type(item) is np.ndarray and item.flags.writeable:
+                arrays[id(item)] = item
+            elif is_generator(item):
+                back.append(_generator(item))
+            if not issubclass(type(holder), dict | list | deque):
+                back.append(partial(place.put, place.item))
+    for array in sorted(arrays.values(), key=lambda array: array.base is not None, reverse=True):
+        back.insert(0, _array(array))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what there is to warn of was said in the first run
+            yield
+    finally:
+        for undo in back:
+            undo()
+
+
+def _containers(holder: Any) -> Iterator[Callable[[], Any]]:
+    kind = type(holder)
+    if issubclass(kind, dict):
+        yield _dict(holder)
+    elif issubclass(kind, list | deque):
+        base: Any = list if issubclass(kind, list) else deque
+        kept = list(holder)
+        yield lambda: (base.clear(holder), base.extend(holder, kept))
+    if issubclass(kind, type):
+        names = set(vars(holder))
+        yield lambda: [type.__delattr__(holder, name) for name in set(vars(holder)) - names]
+    elif kind.__dictoffset__ != 0:
+        yield _dict(attributes_of(holder))
+
+
+def _dict(holder: dict[Any, Any]) -> Callable[[], None]:
+    kept = dict(holder)
+
+    def undo() -> None:
+        if [*map(id, holder), *map(id, holder.values())] != [*map(id, kept), *map(id, kept.values())]:
+            dict.clear(holder)
+            dict.update(holder, kept)
+
+    return undo
+
+
+def _patches(module: ModuleType) -> Callable[[], None]:
+    kept = dict(vars(module))
+
+    def undo() -> None:
+        for name, item in list(vars(module).items()):
+            if kept.get(name, item) is not item:
+                setattr(module, name, kept[name])
+
+    return undo
+
+
+def _array(array: Any) -> Callable[[], Any]:
+    if array.nbytes <= _LARGE:
+        kept = array.copy()
+        return lambda: array.__setitem__(..., kept)
+    array.flags.writeable = False
+    return lambda: array.setflags(write=True)
+
+
+def _generator(generator: Any) -> Callable[[], Any]:
+    bits = getattr(generator, "bit_generator", None) or generator._bit_generator
+    kept = bits.state
+    return lambda: setattr(bits, "state", kept)
