@@ -10,9 +10,11 @@ import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from dout.errors import DoutError
+from dout.errors import EXTRAS, DoutError, TargetError, needs
 
 if TYPE_CHECKING:
+    from dout.check.model import Report as Report
+    from dout.check.verb import check as check
     from dout.trace.loading import load as load
     from dout.trace.model import Trace as Trace
     from dout.trace.verbs import grad as grad
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from dout.trace.verbs import value_and_grad as value_and_grad
 
 __version__ = "0.1.0"
-__all__ = ["DoutError", "Trace", "grad", "load", "trace", "value_and_grad"]
+__all__ = ["DoutError", "Report", "Trace", "check", "grad", "load", "trace", "value_and_grad"]
 
 _HOMES = {
     "trace": "dout.trace.verbs",
@@ -28,12 +30,19 @@ _HOMES = {
     "value_and_grad": "dout.trace.verbs",
     "load": "dout.trace.loading",
     "Trace": "dout.trace.model",
+    "check": "dout.check.verb",
+    "Report": "dout.check.model",
 }
 
 
 def _public(name: str) -> property:
     def get(package: ModuleType) -> Any:
-        return getattr(importlib.import_module(_HOMES[name]), name)
+        try:
+            return getattr(importlib.import_module(_HOMES[name]), name)
+        except ModuleNotFoundError as error:
+            if error.name not in EXTRAS:
+                raise
+            raise TargetError(needs(f"dout.{name}", error.name)) from None
 
     # Importing the folder dout/trace/ makes Python set `dout.trace` to it: the verb stays. See docs/decisions/0002.
     return property(get, lambda package, folder: None)
@@ -42,7 +51,7 @@ def _public(name: str) -> property:
 class _Package(ModuleType):
     """The package: its attributes are the verbs, also where a folder has the same name."""
 
-    trace, grad, value_and_grad, load, Trace = map(_public, _HOMES)
+    trace, grad, value_and_grad, load, Trace, check, Report = map(_public, _HOMES)
 
     def __getattr__(self, name: str) -> Any:
         if name == "layers":

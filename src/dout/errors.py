@@ -40,3 +40,27 @@ class UserCodeError(DoutError):
 
 class LimitError(DoutError):
     """The user's code ran for too long or printed too much, and was stopped."""
+
+
+EXTRAS = {"flint": ("python-flint", "check")}  # modules that not every install has: the package, and dout's extra
+
+
+def needs(what: str, module: str) -> str:
+    """The line that says what is missing.
+
+    >>> needs("dout check", "flint")
+    "dout check needs python-flint: pip install 'dout[check]'"
+    """
+    package, extra = EXTRAS[module]
+    return f"{what} needs {package}: pip install 'dout[{extra}]'"
+
+
+def visible(text: str, keep: str = "") -> str:
+    r"""Text of the user's that is safe to show: control characters, but those in `keep`, are shown and not obeyed.
+
+    >>> print(visible("Layer\x1b[31m\n"))
+    Layer\x1b[31m\n
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c in keep or c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -8,8 +8,9 @@ import sys
 import click
 
 from dout import __version__
+from dout.cli.check import check
 from dout.cli.show import show
-from dout.errors import DoutError, UserCodeError
+from dout.errors import DoutError, UserCodeError, visible
 
 _MOST = 20_000  # characters of one message
 
@@ -24,6 +25,7 @@ def commands() -> None:
 
 
 commands.add_command(show)
+commands.add_command(check)
 
 
 def main() -> None:
@@ -48,7 +50,7 @@ def main() -> None:
 
 def _visible(text: str) -> str:
     """Text of the user's that is safe in a terminal: control characters are shown, not obeyed; endless text is cut."""
-    shown = "".join(c if c in "\n\t" or c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    shown = visible(text, keep="\n\t")
     if len(shown) <= _MOST:
         return shown
     half = _MOST // 2

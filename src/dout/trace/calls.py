@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -69,7 +70,7 @@ LOOK = {
     np.isscalar, np.iscomplexobj, np.isrealobj, np.issubdtype, np.finfo, np.iinfo, np.dtype, np.broadcast_shapes,
     np.array2string, np.array_repr, np.array_str, np.format_float_positional, np.format_float_scientific,
     np.set_printoptions, np.get_printoptions, np.save, np.savez, np.savez_compressed, np.savetxt,
-    np.shares_memory, np.may_share_memory,
+    np.shares_memory, np.may_share_memory, np.iterable,
 }  # fmt: skip
 
 # Functions that whole numbers give a size; a traced one steers, like a branch. Also the draws of np.random.
@@ -86,7 +87,7 @@ SIZES = {
 }
 
 # Functions whose answer steers the program: noted like a branch.
-ASK = {np.allclose, np.array_equal, np.array_equiv}
+ASK = {math.isclose, np.allclose, np.array_equal, np.array_equiv}
 
 
 def only_whole(item: Any) -> bool:

@@ -111,6 +111,13 @@ class _Writer:
             entry.update(self._made_in(node))
         if node.primitive is CONSTANT:
             entry["constant"] = True
+        if (draw := self.trace.draws.get(node)) is not None:
+            entry["draw"] = {
+                "generator": draw.generator,
+                "method": draw.method,
+                "arguments": [_whole(item) for item in draw.arguments],
+                "keywords": {key: _whole(item) for key, item in draw.keywords.items()},
+            }
         if node.primitive is INPUT and (order := memory_order(value.data)) != "C":
             entry["order"] = order  # NumPy's sums and products depend on it in the last bit
         if not isinstance(value.dtype, type) and value.dtype == np.bool_:
@@ -185,11 +192,18 @@ def encode_static(item: Any) -> Any:
         return {"ellipsis": True}
     if isinstance(item, slice):
         return {"slice": [item.start, item.stop, item.step]}
-    if isinstance(item, np.dtype):
-        return {"dtype": item.str}
+    if isinstance(item, np.dtype | type):
+        return {"dtype": np.dtype(item).str}
     if isinstance(item, tuple):
         return {"tuple": [encode_static(part) for part in item]}
     return encode(item)
+
+
+def _whole(item: Any) -> Any:
+    """An argument of a draw: of any size, for without it nothing can be drawn anew."""
+    if isinstance(item, list | range):
+        return [_whole(part) for part in item]
+    return encode(item, None) if isinstance(item, np.ndarray) else encode_static(item)
 
 
 def _place(where: Where | None) -> dict[str, Any]:

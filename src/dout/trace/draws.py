@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import random
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dout.trace.standin import TracedArray, plain, plain_deep
+from dout.graph import INPUT, topological
+from dout.trace.model import Draw
+from dout.trace.replay import flat
+from dout.trace.standin import Traced, TracedArray, plain, plain_deep
 
 if TYPE_CHECKING:
     from dout.trace.tracer import Tracer
@@ -16,8 +20,8 @@ if TYPE_CHECKING:
 
 def is_generator(item: Any) -> bool:
     """Whether something is one of NumPy's random generators; `numpy.random` is loaded late, and not for this."""
-    random = sys.modules.get("numpy.random")
-    return random is not None and isinstance(item, (random.RandomState, random.Generator)) and type(item) is not Draws
+    known = sys.modules.get("numpy.random")
+    return known is not None and isinstance(item, (known.RandomState, known.Generator)) and type(item) is not Draws
 
 
 class Draws:
@@ -41,21 +45,45 @@ class Draws:
         return repr(self.__wrapped__)
 
 
+# Methods that draw nothing; and names that are functions of their own, with the method that they call.
+_NO_DRAWS = frozenset({"seed", "get_state", "set_state", "getstate", "setstate", "spawn", "jumped"})
+_SAME = {"sample": "random_sample", "ranf": "random_sample"}
+# What these draw is a whole number or an element: it does not move with the numbers given to them.
+_WHOLE = frozenset({"choice", "integers", "randint", "random_integers", "binomial", "negative_binomial", "poisson",
+                    "geometric", "multinomial", "hypergeometric", "multivariate_hypergeometric", "logseries", "zipf",
+                    "permutation", "shuffle", "permuted", "bytes"})  # fmt: skip
+ONE = "drew one random number, which stays as it is"  # the end of an event: the recording holds for this number
+
+
 def is_draw(function: Any) -> bool:
-    """Whether a function is a method of a random generator: NumPy's own global one, or the user's."""
-    return is_generator(getattr(function, "__self__", None))
+    """Whether a function is a method of a random generator: NumPy's own global one, Python's, or the user's."""
+    return is_generator(_owner(function)) or isinstance(_owner(function), random.Random)
+
+
+def _owner(function: Any) -> Any:
+    """The generator whose method a function is."""
+    owner = getattr(function, "__self__", None)
+    if owner is None and getattr(function, "__name__", None) in _SAME:  # np.random.sample, np.random.ranf
+        numpy_random = sys.modules.get("numpy.random")
+        if numpy_random is not None and function is getattr(numpy_random, function.__name__, None):
+            return numpy_random.random_sample.__self__
+    return owner
 
 
 def draw(tracer: Tracer, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Draw. A drawn array is an input of the trace; elements of a traced array that are moved or chosen stay traced."""
-    name, generator = function.__name__, function.__self__
+    name, generator = function.__name__, _owner(function)
+    if isinstance(generator, random.Random):
+        if name not in _NO_DRAWS:
+            tracer.note("draw", f"{name} {ONE}")
+        return function(*args, **kwargs)  # plain Python, which works on traced values
     first = args[0] if args else None
     if name in ("shuffle", "permutation") and isinstance(first, TracedArray) and first.ndim:
         if len(args) > 1 or kwargs.get("axis", 0) != 0:
             raise tracer.unsupported(f"{name} along another axis")
         order = np.arange(len(first))
         generator.shuffle(order)  # the same steps as on the array itself
-        moved = first[tracer.source(order)]
+        moved = first[_drawn(tracer, order, generator, "permutation", (len(first),), {})]
         if name == "permutation":
             return moved
         first[...] = moved
@@ -63,12 +91,51 @@ def draw(tracer: Tracer, function: Any, args: tuple[Any, ...], kwargs: dict[str,
     if name == "choice" and isinstance(first, TracedArray) and first.ndim:
         if len(args) > 4 or kwargs.get("axis", 0) != 0:
             raise tracer.unsupported("choice along another axis")
-        chosen = function(len(first), *plain_deep(list(args[1:])), **plain_deep(kwargs))
-        return first[tracer.source(chosen) if isinstance(chosen, np.ndarray) else chosen]
-    result = function(*plain_deep(list(args)), **plain_deep(kwargs))
-    if result is not None:
-        tracer.note("draw", f"{name} drew random numbers")
-    return tracer.source(result, made=True) if type(result) is np.ndarray and result.dtype.kind in "biufc" else result
+        given = (len(first), *plain_deep(list(args[1:])))
+        chosen = function(*given, **plain_deep(kwargs))
+        return first[_drawn(tracer, chosen, generator, name, given, plain_deep(kwargs))]
+    if name not in _WHOLE and any(_moves(tracer, item) for item in flat([args, kwargs])):
+        tracer.note(
+            "escape", f"{name} drew around a traced value, and an edge is lost: draw first, then scale and shift"
+        )
+    given, keywords = tuple(plain_deep(list(args))), plain_deep(kwargs)
+    result = function(*given, **keywords)
+    if is_generator(result):
+        return tracer.generator(result)
+    if name == "spawn":
+        return [tracer.generator(child) for child in result]
+    return result if name in _NO_DRAWS else _drawn(tracer, result, generator, name, given, keywords)
+
+
+def _drawn(tracer: Tracer, result: Any, generator: Any, name: str, args: Any, kwargs: Any) -> Any:
+    """What was drawn: an array enters the trace, with how it was drawn; one number is what it is."""
+    if type(result) is not np.ndarray or result.dtype.kind not in "biufc":
+        tracer.note("draw", f"{name} {ONE}")
+        return result
+    tracer.note("draw", f"{name} drew random numbers")
+    traced = tracer.source(result, made=True)
+    kind: Any = "Generator" if isinstance(generator, sys.modules["numpy.random"].Generator) else "RandomState"
+    tracer.draws[traced.node] = Draw(kind, _SAME.get(name, name), *_set_apart((tuple(args), dict(kwargs))))
+    return traced
+
+
+def _set_apart(item: Any) -> Any:
+    """The same, with each array copied: it may change later."""
+    if type(item) in (list, tuple):
+        return type(item)(map(_set_apart, item))
+    if type(item) is dict:
+        return {key: _set_apart(part) for key, part in item.items()}
+    return item.copy() if isinstance(item, np.ndarray) else item
+
+
+def _moves(tracer: Tracer, item: Any) -> bool:
+    """Whether a gradient should go through here: to an argument of what runs, or to an array that a layer holds."""
+    outside = tracer.rounds is not None and not tracer.stack  # a script makes its data
+    if outside or not isinstance(item, Traced) or np.asarray(plain(item)).dtype.kind not in "fc":
+        return False
+    inputs = [node for node in topological([item.resolve()]) if node.primitive is INPUT]
+    held = [node for node in inputs if node.shape and (node.where is None or tracer.rounds is not None)]
+    return bool(held) or not tracer.given.isdisjoint(inputs)
 
 
 def generator_of(item: Any) -> Any:

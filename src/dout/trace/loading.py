@@ -16,7 +16,7 @@ from dout.ops.shape import in_memory_order
 from dout.ops.standin import Slot
 from dout.trace.collection import collection_paused
 from dout.trace.document import VERSION
-from dout.trace.model import Annotated, Event, Gradient, LayerCall, Parameter, Source, Trace, Use, Value
+from dout.trace.model import Annotated, Draw, Event, Gradient, LayerCall, Parameter, Source, Trace, Use, Value
 
 _BROKEN = (KeyError, TypeError, ValueError, AttributeError, IndexError)
 
@@ -75,6 +75,7 @@ class _Reader:
             printed=str(self.document["printed"]),
             seeds={self.nodes[a]: self.nodes[b] for a, b in self.document.get("seeds", {}).items()},
             steered=frozenset(self.nodes[i] for i in self.document.get("steered", ())),
+            draws={self.nodes[i]: _draw(e["draw"]) for i, e in self.entries.items() if "draw" in e},
             stored=lambda: self._annotated(data),
         )
 
@@ -152,6 +153,17 @@ def _primitive(entry: dict[str, Any]) -> Primitive:
 
 def _where(entry: dict[str, Any]) -> Where | None:
     return Where(str(entry["file"]), int(entry["line"])) if entry.get("file") else None
+
+
+def _draw(entry: dict[str, Any]) -> Draw:
+    if entry["generator"] not in ("RandomState", "Generator"):
+        raise ValueError(f"no generator is named {entry['generator']}")
+    return Draw(
+        entry["generator"],
+        str(entry["method"]),
+        tuple(map(decode_static, entry["arguments"])),
+        {str(key): decode_static(item) for key, item in entry["keywords"].items()},
+    )
 
 
 def _dtype(name: str) -> Any:

@@ -27,6 +27,16 @@ class Event:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
+class Draw:
+    """How the random numbers of an input were drawn: by which method of a RandomState or a Generator, with what."""
+
+    generator: Literal["RandomState", "Generator"]
+    method: str
+    arguments: tuple[Any, ...] = ()
+    keywords: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
 class Parameter:
     """An array that a layer holds, and the gradient its backward kept for it; `by` says how they were paired."""
 
@@ -127,8 +137,8 @@ class Trace:
     `graph` holds the nodes of forward and backward; `data` the concrete value of each node; `names` what the user
     calls them; `call_of` the innermost layer call a node was made in; `backward` the nodes that belong to a backward;
     `seeds` the upstream gradient of each output where no hand-written backward was given one; `steered` the values that
-    the program took for a branch or an index; `stored` gives the values with their gradients where they were read from
-    a document, else they are derived.
+    the program took for a branch or an index; `draws` how the inputs that are random were drawn; `stored` gives the
+    values with their gradients where they were read from a document, else they are derived.
     """
 
     target: str
@@ -143,6 +153,7 @@ class Trace:
     outputs: Any = None
     seeds: Mapping[Node, Node] = field(default_factory=dict)
     steered: frozenset[Node] = frozenset()
+    draws: Mapping[Node, Draw] = field(default_factory=dict)
     stored: Callable[[], Annotated] | None = None
 
     def __repr__(self) -> str:
@@ -153,6 +164,15 @@ class Trace:
         from dout.trace.document import save
 
         save(self, path)
+
+    def redrawn(self, seed: int | None = None) -> Trace:
+        """The same recording with other random numbers in it: each is drawn anew, and the rest computed from them.
+
+        Raises UnsupportedError where other numbers would make another recording: another branch, another shape.
+        """
+        from dout.trace.redraw import redrawn
+
+        return redrawn(self, seed)
 
     @cached_property
     def values(self) -> tuple[Value, ...]:

@@ -14,7 +14,7 @@ from dout.ops import PRIMITIVES, StandIn, special
 from dout.trace import source
 from dout.trace.compose import TracingConcatenator
 from dout.trace.draws import generator_of
-from dout.trace.standin import holds_traced, plain
+from dout.trace.standin import holds_traced, plain, plain_deep
 
 if TYPE_CHECKING:
     from dout.trace.tracer import Tracer
@@ -139,22 +139,31 @@ BUILTINS: dict[str, Any] = {"type": TracingType, "float": TracingFloat}  # what 
 
 
 class _GeneratorType(type):
-    """Real generators, and their stand-ins, are instances of the tracing RandomState."""
+    """Real generators, and their stand-ins, are instances of the tracing RandomState and Generator."""
+
+    real: Callable[[], type]
 
     def __instancecheck__(cls, item: Any) -> bool:
-        return isinstance(item, np.random.RandomState)
+        return isinstance(item, cls.real())
 
     def __subclasscheck__(cls, other: type) -> bool:
-        return issubclass(other, np.random.RandomState)
+        return other is cls or issubclass(other, cls.real())
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        tracer, generator = current(), cls.real()(*args, **kwargs)
+        return generator if tracer is None else tracer.generator(generator)
 
 
 class TracingRandomState(metaclass=_GeneratorType):
     """`np.random.RandomState` while a trace runs: what it makes records its draws."""
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-        """As RandomState."""
-        tracer, generator = current(), np.random.RandomState(*args, **kwargs)
-        return generator if tracer is None else tracer.generator(generator)
+    real = staticmethod(lambda: np.random.RandomState)  # numpy.random is loaded late
+
+
+class TracingGenerator(metaclass=_GeneratorType):
+    """`np.random.Generator` while a trace runs: what it makes records its draws."""
+
+    real = staticmethod(lambda: np.random.Generator)
 
 
 class TracingGrid:
@@ -166,6 +175,48 @@ class TracingGrid:
     def __getitem__(self, key: Any) -> Any:
         tracer = current()
         return self.__wrapped__[key] if tracer is None else tracer.call(self.__wrapped__.__getitem__, (key,), {})
+
+
+class TracingIterator:
+    """`np.nditer` while a trace runs: it may lead through places; what is read from it has left the trace."""
+
+    _PLACES = frozenset({"multi_index", "index", "iterindex", "finished", "iternext", "reset", "shape", "ndim", "nop",
+                         "itersize", "has_index", "has_multi_index", "remove_multi_index", "close"})  # fmt: skip
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.__wrapped__ = np.nditer(*plain_deep(list(args)), **plain_deep(kwargs))
+        self._traced = holds_traced(args)
+
+    def _read(self) -> Any:
+        tracer = current()
+        if tracer is not None and self._traced:
+            tracer.note("escape", "np.nditer gave out the numbers of a traced array: index the array instead")
+        return self.__wrapped__
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.__wrapped__ if name in self._PLACES else self._read(), name)
+
+    def __getitem__(self, key: Any) -> Any:
+        return self._read()[key]
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self._read()[key] = plain(value)
+
+    def __iter__(self) -> Any:
+        return iter(self._read())
+
+    def __next__(self) -> Any:
+        return next(self._read())
+
+    def __enter__(self) -> TracingIterator:
+        self.__wrapped__.__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> Any:
+        return self.__wrapped__.__exit__(*error)
+
+    def __len__(self) -> int:
+        return len(self.__wrapped__)
 
 
 class TracingVectorize(np.vectorize):
@@ -189,6 +240,9 @@ class TracingVectorize(np.vectorize):
         return tracer.call(np.array, (found,), {}).astype(dtype).reshape(arrays[0].shape)
 
 
+_GENERATORS = {"RandomState": TracingRandomState, "Generator": TracingGenerator}
+
+
 class TracingModule(ModuleType):
     """A module whose functions record while a trace runs."""
 
@@ -197,6 +251,8 @@ class TracingModule(ModuleType):
         self.__dict__["__wrapped__"] = module
 
     def __getattr__(self, name: str) -> Any:
+        if name == "__all__" and not hasattr(self.__dict__["__wrapped__"], name):
+            return [key for key in dir(self) if not key.startswith("_")]  # from math import *
         item = getattr(self.__dict__["__wrapped__"], name)
         if inspect.isfunction(item) and source.is_user_code(item.__code__.co_filename):
             return item  # the user's own, put there by them
@@ -204,10 +260,12 @@ class TracingModule(ModuleType):
             item = tracing_version(item)
         elif is_function(item):
             item = _tracing_function(item)
-        elif name == "RandomState":
-            item = TracingRandomState
+        elif name in _GENERATORS and item is _GENERATORS[name].real():
+            item = _GENERATORS[name]
         elif item is np.vectorize:
             item = TracingVectorize
+        elif item is np.nditer:
+            item = TracingIterator
         elif item is np.mgrid or item is np.ogrid:
             item = TracingGrid(item)
         elif item is np.r_ or item is np.c_:
@@ -246,8 +304,8 @@ def is_function(item: Any) -> bool:
 
 _PLAIN = ("json", "statistics", "_struct")
 _SPACES = ("numpy", "numpy.random", "numpy.linalg", "numpy.fft", "math", "scipy", "scipy.special",
-           "numpy.lib", "numpy.lib.stride_tricks", "json", "statistics", "struct")  # fmt: skip  # some load late
-_modules: dict[int, TracingModule] = {}
+           "numpy.lib", "numpy.lib.stride_tricks", "json", "statistics", "struct", "random")  # fmt: skip
+_modules: dict[int, TracingModule] = {}  # some load late
 _functions: dict[int, TracingFunction] = {}
 
 
@@ -286,8 +344,8 @@ def untraced(item: Any) -> Any:
     if kind is TracingModule:
         return vars(item)["__wrapped__"]
     if issubclass(kind, type):
-        if item is TracingRandomState:
-            return np.random.RandomState
+        if type(item) is _GeneratorType:
+            return item.real()
         return float if item is TracingFloat else type if item is TracingType else item
     return generator_of(item)
 

@@ -34,15 +34,26 @@ def pairs(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Pair]
     for name, parameter in before.items():
         if not _is_array(parameter):
             continue
-        for key in (naming.format(name) for naming in _NAMINGS):
-            if _same_shape(parameter, after.get(key)):
-                taken |= {name, key}
-                yield Pair(name, parameter, after[key], "name")
-                break
-        else:
+        key = _named(name, parameter, after)
+        if key is None:
             left.append((name, parameter))
+        else:
+            taken |= {name, key}
+            yield Pair(name, parameter, after[key], "name")
     yield from _by_position(before, after)
     yield from _by_shape(left, after, taken)
+
+
+def _named(name: str, parameter: Any, after: Mapping[str, Any]) -> str | None:
+    """The attribute that is called as the gradient of this one; of another shape, it is a wrong gradient.
+
+    That is said only of an array that the layer still holds: `x` and `dx` may be left over from other calls.
+    """
+    keys = [naming.format(name) for naming in _NAMINGS]
+    fitting = [key for key in keys if _same_shape(parameter, after.get(key))]
+    if not fitting and plain(after.get(name)) is plain(parameter):
+        fitting = [key for key in keys if _is_array(after.get(key))]
+    return fitting[0] if fitting else None
 
 
 def _by_position(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Pair]:
@@ -54,7 +65,7 @@ def _by_position(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterato
             found = [(f"{parameters}[{i}]", a, b) for i, (a, b) in enumerate(zip(mine, theirs, strict=True))]
         else:
             continue
-        yield from (Pair(name, a, b, "position") for name, a, b in found if _is_array(a) and _same_shape(a, b))
+        yield from (Pair(name, a, b, "position") for name, a, b in found if _is_array(a) and _is_array(b))
 
 
 def _by_shape(left: list[tuple[str, Any]], after: Mapping[str, Any], taken: set[str]) -> Iterator[Pair]:

@@ -44,7 +44,7 @@ def record(target: Any, *inputs: Any, dout: Any = None, **keywords: Any) -> Trac
             raise TargetError(_no_output(target, output))
         if tracer.live:
             given = tracer.wrap(_ones(plain_deep(output)) if dout is None else dout, "dout")
-            douts = given if _takes_each(target.backward, given) else (given,)
+            douts = given if takes_each(target.backward, given) else (given,)
             upstream = [_entered(tracer, item) for item in douts]
             target.backward(*douts)
     if tracer.refused is not None:
@@ -91,7 +91,7 @@ def _entered(tracer: Tracer, item: Any) -> Any:
     return tracer.node_of(item) if isinstance(item, Traced) else item
 
 
-def _takes_each(backward: Callable[..., Any], given: Any) -> bool:
+def takes_each(backward: Callable[..., Any], given: Any) -> bool:
     """Whether a backward takes the upstream gradient of each output as an argument of its own: (dh_next, dc_next)."""
     if not isinstance(given, tuple):
         return False
@@ -123,7 +123,8 @@ def finish(
     printed: str = "",
 ) -> Trace:
     """Freeze what a tracer recorded, and replay it."""
-    derive = not any(map(is_complex, tracer.nodes))  # rows hold derivatives of real functions
+    used = {i for node in tracer.nodes for i in node.inputs}  # an array of the user's elsewhere may be complex
+    derive = not any(is_complex(node) and (node.inputs or node in used) for node in tracer.nodes)
     seeds = seeds if derive else {}
     frozen, calls = finished(tracer.calls, derive=derive)
     nodes = _needed(tracer.nodes, calls, [*(ends or ()), *(seeds or {}).values()], tracer.steered)
@@ -149,6 +150,7 @@ def finish(
         outputs=outputs,
         seeds=seeds or {},
         steered=frozenset(tracer.steered),
+        draws={node: tracer.draws[node] for node in nodes if node in tracer.draws},
     )
 
 

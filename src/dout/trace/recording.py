@@ -17,7 +17,7 @@ from dout.trace import source
 from dout.trace.calls import as_operand
 from dout.trace.layercalls import OpenCall
 from dout.trace.memory import owner_of, set_apart
-from dout.trace.model import Event
+from dout.trace.model import Draw, Event
 from dout.trace.standin import Traced, TracedArray, plain, plain_deep
 from dout.trace.writes import Writer
 
@@ -53,6 +53,8 @@ class Recording(Recorder):
         self.stack: list[OpenCall] = []
         self.events: dict[Event, None] = {}  # ordered, each once
         self.steered: dict[Node, None] = {}  # values that a branch or an index took
+        self.given: set[Node] = set()  # what the code that runs was given as arguments
+        self.draws: dict[Node, Draw] = {}  # how the inputs that are random were drawn
         self.scalars: dict[tuple[Any, ...], Any] = {}  # plain numbers that entered, by name, identity and place
         self.known: dict[int, TracedArray] = {}  # bare arrays by identity
         self.roots: dict[int, list[TracedArray]] = {}  # bare arrays by the memory they lie in

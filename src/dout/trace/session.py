@@ -14,6 +14,8 @@ from typing import Any
 from dout.errors import UnsupportedError
 from dout.trace import modules, source
 from dout.trace.layercalls import KINDS, is_layer, recording
+from dout.trace.replay import flat
+from dout.trace.standin import Traced
 from dout.trace.state import Namespace, Swaps
 from dout.trace.tracer import Tracer
 from dout.trace.users_warnings import users_warnings
@@ -127,7 +129,9 @@ class Session:
         if type(item) in (list, dict):
             self.swaps.swap_in(item, self.tracer.source, numbers=True, name=name or "")
             return item
-        return self.tracer.wrap(item, name)
+        taken = self.tracer.wrap(item, name)
+        self.tracer.given.update(part.resolve() for part in flat(taken) if isinstance(part, Traced))
+        return taken
 
     def target(self, target: Any, *, numbers: bool) -> None:
         """Take the layer or function that will run; where asked, the numbers it holds become inputs too."""

@@ -180,6 +180,16 @@ class TracedArray(Traced, ArrayStandIn):
             return self.item()
         return [element.tolist() if element.ndim else element.item() for element in self]
 
+    def item(self, *place: Any) -> Any:
+        """As `ndarray.item`: of the only element, or of one by its place or its number."""
+        if not place:
+            return self._recorder.method("item", self, (), {})
+        key = tuple(map(operator.index, place[0] if isinstance(place[0], tuple) else place))
+        if len(key) == 1 and self.ndim != 1:
+            self.value.item(*key)  # NumPy's own error
+            key = tuple(map(int, np.unravel_index(key[0] % self.size, self.shape)))
+        return (self[key] if key else self).item()
+
     def __setitem__(self, key: Any, value: Any) -> None:
         self._recorder.writer.set_item(self, key, value)
 

@@ -41,7 +41,10 @@ class Tracer(Recording):
             return function(*plain_deep(list(args)), **plain_deep(kwargs))
         out = kwargs.pop("out", None) if "out" in kwargs else None
         if out is not None:
-            return self._into(out[0] if isinstance(out, tuple) else out, self.call(function, args, kwargs))
+            out = out[0] if isinstance(out, tuple) else out
+            if is_draw(function):
+                kwargs.update(size=out.shape, dtype=out.dtype)
+            return self._into(out, self.call(function, args, kwargs))
         traced = holds_traced(args) or holds_traced(kwargs)
         if function in CALLS:
             return self._row(function, args, kwargs)

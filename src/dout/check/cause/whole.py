@@ -1,0 +1,96 @@
+"""What whole gradients tell: the wrong one is the right one negated, times a number, turned, of another argument …"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from dout.check.cause.stand import Stand, near
+
+Words = tuple[str, str]
+
+
+def word_of(name: str, stands: list[Stand], found: Sequence[Mapping[str, Any]]) -> Words | None:
+    """A word and a sentence for what is wrong with the gradient of `name`, the same at every point; None if unclear."""
+    rows = [list(_words(name, stand, got)) for stand, got in zip(stands, found, strict=True)]
+    for words in rows[0]:
+        if all(words in others for others in rows[1:]):
+            return words
+    return None
+
+
+def _words(name: str, stand: Stand, gradients: Mapping[str, Any]) -> Iterator[Words]:
+    right, mine = np.asarray(stand.expected[name], dtype=float), gradients.get(name)
+    if mine is None:
+        yield "missing", f"backward gives no gradient of {name}"
+        return
+    got = np.asarray(mine, dtype=float)
+
+    def same(a: Any, b: Any = right) -> bool:
+        return near(a, b, stand.close)
+
+    if got.shape != right.shape:
+        yield from _of_shape(name, got, right, same)
+        return
+    if same(-got):
+        yield "sign", "it has the other sign"
+    ratio = _ratio(got, right)
+    if ratio is not None:
+        yield from _of_ratio(ratio, stand)
+    if not np.any(got):
+        yield "missing term", "it is 0"
+    for other, theirs in stand.expected.items():
+        if other != name and same(got, theirs):
+            yield "swapped", f"it is the gradient of {other}"
+    if got.ndim == 2 and same(got.T):
+        yield "transpose", "it is transposed"
+    for dout in stand.douts:
+        if np.ndim(dout) and np.shape(dout) == got.shape and same(got * dout):
+            yield "ignores dout", "it is the local derivative: the factor dout is missing"
+    if not same(got):
+        if same(np.where(got != 0, right, 0), got) or same(np.where(right != 0, got, 0)):
+            yield "mask", "it is let through where it should not be, or the other way round"
+        if stand.examination is not None:
+            for other, theirs in stand.edges_of(name):
+                if same(got + theirs):
+                    yield "missing term", f"the part that comes through {other} is missing"
+                if same(got - theirs):
+                    yield "extra term", f"the part that comes through {other} is counted twice"
+
+
+def _of_shape(name: str, got: Any, right: Any, same: Any) -> Iterator[Words]:
+    if got.ndim == 2 and same(got.T):
+        yield "transpose", "it is transposed"
+    for axis in range(got.ndim):
+        for keep in (False, True):
+            if same(got.sum(axis=axis, keepdims=keep)):
+                yield "broadcast", f"it is not summed over axis {axis}, along which {name} was repeated"
+    if got.size == right.size:
+        yield "broadcast", f"its numbers may be right, its shape is {got.shape}, not {right.shape}"
+    yield "broadcast", f"its shape is {got.shape}, not {right.shape}"
+
+
+def _ratio(got: Any, right: Any) -> float | None:
+    """Right over got, where it is one number."""
+    known = np.abs(got) > 1e-12 * (np.max(np.abs(got), initial=0.0) + 1e-300)
+    if not known.any():
+        return None
+    ratios = right[known] / got[known]
+    ratio = float(np.median(ratios))
+    return ratio if ratio and near(ratio * got, right, 1e-6) and abs(ratio - 1) > 1e-6 else None
+
+
+def _of_ratio(ratio: float, stand: Stand) -> Iterator[Words]:
+    lengths = {n: None for i in (*stand.inputs, *stand.douts) for n in np.shape(i) if n > 1}
+    for n in lengths:
+        if abs(ratio * n - 1) < 1e-6:
+            yield "factor", f"it is {n} times too large: is it to be divided by {n}, the length of an axis?"
+        elif abs(ratio / n - 1) < 1e-6:
+            yield "factor", f"it is 1/{n} of what is right, {n} being the length of an axis"
+    known = {2.0: "half of what is right", 0.5: "twice what is right", 4.0: "a quarter of what is right"}
+    for number, words in known.items():
+        if abs(ratio - number) < 1e-6 * number:
+            yield "factor", f"it is {words}"
+    yield "factor", f"it is the right one times {1 / ratio:.4g}"

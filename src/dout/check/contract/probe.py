@@ -1,0 +1,311 @@
+"""Plain runs of a layer for the contract checks: silent, from one random state, and never fatal."""
+
+from __future__ import annotations
+
+import copy
+import dis
+import functools
+import io
+import linecache
+import os
+import random
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr, suppress
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dout.check.codes import finding
+from dout.check.contract.held import closures, generators, learned
+from dout.check.contract.values import copies, is_float_array, same
+from dout.check.formula import backward_of
+from dout.check.model import Finding
+from dout.check.points import is_label
+from dout.check.subject import Run, Subject, copied, quiet, run_backward
+from dout.graph import Where
+from dout.trace.replay import flat
+from dout.trace.state import attributes_of
+
+MOST_SECONDS = 10.0  # for the contract of one layer, which takes about a hundred runs
+_RAISE = dis.opmap["RAISE_VARARGS"]
+_STANDARD = str(Path(os.__file__).parent)  # of the standard library
+_OURS = (
+    *(f"{os.sep}dout{os.sep}{folder}{os.sep}" for folder in ("check", "trace", "cli")),
+    *(f"{os.sep}{library}{os.sep}" for library in ("numpy", "scipy")),
+)
+
+
+class CrashError(Exception):
+    """The user's code raised `error` in a probe, at `where`; `refused` when by a `raise` or `assert` of its own."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(type(error).__name__)
+        self.error = error
+        self.refused = isinstance(error, MemoryError) or _by_hand(error)
+        self.where = _where(error)
+
+    def __str__(self) -> str:
+        try:
+            text = str(self.error).strip().splitlines()[0]
+        except Exception:  # an exception of the user's that cannot be printed, or says nothing
+            text = ""
+        return f"{type(self.error).__name__}{f': {text}' if text else ''}"
+
+
+@contextmanager
+def users_code() -> Iterator[None]:
+    """Turn what the user's code raises into a CrashError.
+
+    So is a `SystemExit`, or any other exception that it raises by itself. Control-C and the guard's alarm pass.
+    """
+    try:
+        with np.errstate(all="ignore"):
+            yield
+    except (Exception, SystemExit, GeneratorExit) as error:
+        raise CrashError(error) from None
+    except BaseException as error:
+        if _by_hand(error):
+            raise CrashError(error) from None
+        raise
+
+
+def _innermost(error: BaseException) -> Any:
+    tb = error.__traceback__
+    while tb is not None and tb.tb_next is not None:
+        tb = tb.tb_next
+    return tb
+
+
+def _by_hand(error: BaseException) -> bool:
+    """Whether a `raise` or `assert` in the user's own code raised it: no crash, but a refusal."""
+    tb = _innermost(error)
+    if tb is None or not 0 <= tb.tb_lasti < len(tb.tb_frame.f_code.co_code):
+        return False
+    code = tb.tb_frame.f_code
+    return bool(code.co_code[tb.tb_lasti] == _RAISE) and _is_users(code.co_filename)
+
+
+def _where(error: BaseException) -> Where | None:
+    """The innermost line of the user's code in a traceback."""
+    found = None
+    tb = error.__traceback__
+    while tb is not None:
+        file = tb.tb_frame.f_code.co_filename
+        if _is_users(file) and linecache.getline(file, tb.tb_lineno):
+            found = Where(file, tb.tb_lineno)
+        tb = tb.tb_next
+    return found
+
+
+def _is_users(file: str) -> bool:
+    if file.startswith(_STANDARD) and f"{os.sep}site-packages{os.sep}" not in file:
+        return False
+    return not file.startswith("<frozen") and not any(folder in file for folder in _OURS)
+
+
+def users_line() -> Where | None:
+    """The line of the user's code that is running, seen from a callback of NumPy's."""
+    frame = sys._getframe(2)
+    while frame is not None:
+        if _is_users(frame.f_code.co_filename):
+            return Where(frame.f_code.co_filename, frame.f_lineno)
+        frame = frame.f_back  # type: ignore[assignment]
+    return None
+
+
+@contextmanager
+def silence() -> Iterator[None]:
+    """Nothing that the user's code prints, warns of, or sets remains: random state, warnings, directory."""
+    directory = None
+    with suppress(OSError):
+        directory = os.getcwd()  # noqa: PTH109 - a path object is not needed to come back
+    with quiet(), warnings.catch_warnings(), redirect_stderr(io.StringIO()):
+        warnings.simplefilter("ignore")
+        try:
+            yield
+        finally:
+            if directory is not None:
+                with suppress(OSError):
+                    os.chdir(directory)
+
+
+@dataclass(frozen=True, eq=False)
+class Ran(Run):
+    """A plain run with the gradients that backward left for parameters, by the parameter's name."""
+
+    learned: dict[str, Any] = field(default_factory=dict)
+
+
+class SlowError(Exception):
+    """The layer has taken all the time that there is for the contract."""
+
+
+class Lab:
+    """Where a layer is run: `fresh()` gives one in the pristine state; every call begins with the same random state."""
+
+    def __init__(self, subject: Subject) -> None:
+        self.subject = subject
+        self.names = subject.names
+        self.until = time.perf_counter() + MOST_SECONDS
+        self.slow = False
+        self.generators: list[tuple[Any, Any]] = []
+        self.layer = self._made()
+        self.generators = [(g, _state(g)) for g in generators(self.layer)]
+        self.copyable = self._can_copy()
+
+    def _made(self) -> Any:
+        self.rewind()
+        with users_code():
+            return self.subject.make()
+
+    def _can_copy(self) -> bool:
+        if closures(self.layer):
+            return False
+        try:
+            copy.deepcopy(self.layer)
+        except Exception:
+            return False
+        return True
+
+    def rewind(self, seed: int = 0) -> None:
+        """Put every random state that is not the layer's own back."""
+        random.seed(seed)
+        np.random.seed(seed)  # noqa: NPY002 - the state users draw from
+        for generator, state in self.generators:
+            _put(generator, state)
+
+    def fresh(self) -> Any:
+        """Another layer in the pristine state."""
+        if not self.copyable:
+            return self._made()
+        self.rewind()
+        return copy.deepcopy(self.layer)
+
+    def forward(self, layer: Any, inputs: Sequence[Any], **keywords: Any) -> list[Any]:
+        """The outputs of forward, flat. Raises CrashError, and SlowError after too long a time."""
+        self.slow = self.slow or time.perf_counter() > self.until
+        if self.slow:
+            raise SlowError
+        self.rewind()
+        with users_code():
+            return list(flat(layer.forward(*inputs, **keywords)))
+
+    def backward(self, layer: Any, douts: Sequence[Any], seed: int = 0) -> list[Any]:
+        """The gradients that backward returns, flat. Raises CrashError."""
+        self.rewind(seed)
+        with users_code():
+            return list(flat(run_backward(layer, tuple(douts))))
+
+    def run(self, inputs: Sequence[Any] | None = None, douts: Sequence[Any] | None = None, layer: Any = None) -> Ran:
+        """Forward and backward once. Raises CrashError."""
+        layer = self.fresh() if layer is None else layer
+        before = dict(attributes_of(layer))
+        inputs = self.inputs() if inputs is None else tuple(inputs)
+        outputs = self.forward(layer, inputs)
+        given = self.douts(outputs) if douts is None else tuple(douts)
+        return Ran(layer, inputs, given, outputs, self.backward(layer, given), learned=learned(before, layer))
+
+    def trial(self, inputs: Sequence[Any], douts: Sequence[Any] | None = None) -> Ran | CrashError:
+        """A run, or how it crashed."""
+        try:
+            return self.run(inputs, douts)
+        except CrashError as crash:
+            return crash
+
+    def inputs(self) -> tuple[Any, ...]:
+        """The inputs, in memory of their own."""
+        return self.subject.fresh_inputs()
+
+    def douts(self, outputs: list[Any], seed: int = 0) -> tuple[Any, ...]:
+        """An upstream gradient for each output."""
+        return self.subject.upstream(outputs, seed)
+
+    @cached_property
+    def base(self) -> Ran:
+        """The plain run on the inputs as given; its arrays are copies, which nothing later changes."""
+        run = self.run()
+        left = {name: gradient.copy() for name, gradient in run.learned.items()}
+        douts, outputs, gradients = tuple(map(copied, run.douts)), copies(run.outputs), copies(run.gradients)
+        return Ran(run.layer, run.inputs, douts, outputs, gradients, learned=left)
+
+    @cached_property
+    def repeatable(self) -> bool:
+        """Whether runs from the same random state give the same: without that no two runs can be compared."""
+        return all(alike(self.run(), self.base) for _ in range(2))
+
+    @cached_property
+    def place(self) -> Where | None:
+        """Where backward is written."""
+        return backward_of(self.layer)
+
+    @cached_property
+    def floats(self) -> tuple[int, ...]:
+        """The positions of inputs that are arrays of floats, and no labels."""
+        return tuple(i for i, x in enumerate(self.subject.inputs) if is_float_array(x) and not is_label(x))
+
+    def name(self, position: int) -> str:
+        """What forward calls an input."""
+        return self.names[position] if position < len(self.names) else f"input {position}"
+
+    def finding(self, code: str, message: str, where: Where | None = None, **details: Any) -> Finding:
+        """A finding about this layer, at `where`, or at its backward."""
+        where = where or self.place
+        place = {"file": where.file, "line": where.line} if where else {}
+        return finding(code, message, layer=self.subject.name, **place, **details)
+
+
+def lab_of(subject: Subject) -> Lab:
+    """The lab of a subject, made once."""
+    if "lab" not in subject.memo:
+        subject.memo["lab"] = Lab(subject)
+    lab: Lab = subject.memo["lab"]
+    return lab
+
+
+def examined(check: Callable[[Lab], Iterator[Finding]]) -> Callable[[Subject], Iterator[Finding]]:
+    """Make a check of a lab one of a subject: it runs in silence, and a probe that cannot be run says nothing."""
+
+    @functools.wraps(check)
+    def examine(subject: Subject) -> Iterator[Finding]:
+        found: list[Finding] = []
+        if subject.foreign and check.__name__ != "overwrites":
+            return iter(found)  # what another library makes of odd inputs is its own affair
+        with silence(), suppress(CrashError, SlowError):
+            for one in check(lab_of(subject)):
+                found.append(one)  # noqa: PERF402 - what was found before a crash counts
+        return iter(found)
+
+    return examine
+
+
+def alike(one: Ran, two: Ran) -> bool:
+    """Whether two runs gave the same outputs and gradients."""
+    return same(one.outputs, two.outputs) and same(one.gradients, two.gradients) and same(one.learned, two.learned)
+
+
+def _state(generator: Any) -> Any:
+    if isinstance(generator, np.random.Generator):
+        return generator.bit_generator.state
+    return generator.get_state() if isinstance(generator, np.random.RandomState) else generator.getstate()
+
+
+def _put(generator: Any, state: Any) -> None:
+    if isinstance(generator, np.random.Generator):
+        generator.bit_generator.state = state
+    elif isinstance(generator, np.random.RandomState):
+        generator.set_state(state)
+    else:
+        generator.setstate(state)
+
+
+def states(lab: Lab, layer: Any) -> list[Any]:
+    """Every random state that a layer may draw from, to be compared."""
+    state: Any = np.random.get_state()  # noqa: NPY002 - the state users draw from
+    mine = [repr(_state(g)) for g in (*generators(layer), *(g for g, _ in lab.generators))]
+    return [random.getstate(), state[1].tobytes(), state[2:], mine]

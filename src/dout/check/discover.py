@@ -1,0 +1,212 @@
+"""What there is to check: the files in folders, and the layers in a file."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import os
+import textwrap
+import tokenize
+import warnings
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal
+
+from dout.check.settings import Settings, matches
+from dout.errors import TargetError
+from dout.trace.layercalls import is_layer
+
+SKIPPED = frozenset({"venv", "env", "build", "dist", "node_modules", "site-packages", "__pycache__"})
+
+
+@dataclass(frozen=True)
+class Job:
+    """A file, module or set of ready-made layers to be run in a process of its own.
+
+    `names` are the layers asked for; None asks for every layer that is defined there.
+    """
+
+    where: str
+    kind: Literal["file", "module", "ready"]
+    names: tuple[str, ...] | None = None
+
+
+def find_jobs(targets: Iterable[tuple[str, str | None]], settings: Settings) -> tuple[list[Job], list[str]]:
+    """One job a file, in the order of `targets`, and what is wrong with those that cannot be run.
+
+    A target is a place and perhaps a name there. Folders are searched for *.py; hidden ones, virtual environments and
+    what is built are passed over, and so are files in which no class could be a layer: they are not run.
+    """
+    wanted: dict[tuple[str, str], list[str] | None] = {}
+    problems: list[str] = []
+    for where, name in targets:
+        try:
+            for kind, place in _places(where, name, settings):
+                names = wanted.setdefault((kind, place), [])
+                if name is None and kind != "ready":
+                    wanted[kind, place] = None
+                elif names is not None:
+                    names.append(name or where)
+        except TargetError as error:
+            problems.append(str(error))
+    jobs = []
+    for (kind, place), names in wanted.items():
+        wrong = syntax_error(place) if kind == "file" else None
+        if wrong:
+            problems.append(wrong)
+        else:
+            jobs.append(Job(place, kind, None if names is None else tuple(dict.fromkeys(names))))  # type: ignore[arg-type]
+    return jobs, problems
+
+
+def _places(where: str, name: str | None, settings: Settings) -> Iterator[tuple[str, str]]:
+    from dout import layers
+
+    path = Path(where)
+    if path.is_dir():
+        if name is not None:
+            raise TargetError(f"{where} is a folder: a layer's name follows a file")
+        yield from (("file", str(file)) for file in python_files(path, settings))
+    elif path.exists():
+        yield "file", where
+    elif name is None and where in layers.__all__:
+        yield "ready", "dout.layers"
+    elif where.endswith(".py") or os.sep in where or not all(part.isidentifier() for part in where.split(".")):
+        raise TargetError(f"there is no file {where}")
+    elif name is None and "." not in where and not _is_module(where):
+        known = ", ".join(layers.__all__)
+        raise TargetError(f"there is no file or module {where}, and no ready-made layer of this name ({known})")
+    else:
+        yield "module", where
+
+
+def _is_module(name: str) -> bool:
+    here = Path(name)
+    if here.with_suffix(".py").exists():
+        return True
+    from importlib.util import find_spec
+
+    try:
+        return find_spec(name) is not None
+    except (ImportError, ValueError, AttributeError):
+        return False
+
+
+def python_files(folder: Path, settings: Settings) -> Iterator[Path]:
+    """Every Python file below a folder that may define a layer, in order of its path."""
+    for parent, folders, files in os.walk(folder):
+        here = Path(parent)
+        folders[:] = sorted(f for f in folders if not _passed_over(here / f, settings))
+        for name in sorted(files):
+            path = here / name
+            excluded = any(matches(path, pattern, settings.root) for pattern in settings.exclude)
+            if name.endswith(".py") and not name.startswith(".") and not excluded and may_define_layers(path):
+                yield path
+
+
+def _passed_over(folder: Path, settings: Settings) -> bool:
+    name = folder.name
+    if name.startswith(".") or name in SKIPPED or name.endswith(".egg-info") or (folder / "pyvenv.cfg").exists():
+        return True
+    return any(matches(folder, pattern, settings.root) for pattern in settings.exclude)
+
+
+def may_define_layers(path: Path) -> bool:
+    """Whether a class in a file has forward or backward, or takes them from a base; so too where it cannot be read."""
+    try:
+        tree = _parsed(path)
+    except (SyntaxError, ValueError, OSError, RecursionError, MemoryError):
+        return True
+    classes = (node for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
+    return any(node.bases or _methods(node) & {"forward", "backward"} for node in classes)
+
+
+def _methods(node: ast.ClassDef) -> set[str]:
+    found = {item.name for item in node.body if isinstance(item, ast.FunctionDef)}
+    names = (target for item in node.body if isinstance(item, ast.Assign) for target in item.targets)
+    return found | {target.id for target in names if isinstance(target, ast.Name)}
+
+
+def syntax_error(file: str) -> str | None:
+    """What is wrong with a file that is no Python at all, with its line."""
+    try:
+        _parsed(Path(file))
+    except SyntaxError as error:
+        line = f":{error.lineno}" if error.lineno else ""
+        return f"{file}{line} is not valid Python: {error.msg}"
+    except (OSError, UnicodeDecodeError) as error:
+        return f"{file} cannot be read: {error}"
+    except (ValueError, RecursionError, MemoryError) as error:
+        return f"{file} is not valid Python: {error or type(error).__name__}"
+    return None
+
+
+def _parsed(path: Path) -> ast.Module:
+    with tokenize.open(path) as file, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return ast.parse(file.read())
+
+
+def line_of_class(file: str, name: str) -> int | None:
+    """The line on which a class is written, found without running anything."""
+    try:
+        found: ast.AST = _parsed(Path(file))
+    except (SyntaxError, ValueError, OSError, RecursionError, MemoryError):
+        return None
+    for part in name.split("."):
+        inside = [node for node in ast.walk(found) if isinstance(node, ast.ClassDef) and node.name == part]
+        if not inside:
+            return None
+        found = inside[-1]
+    return getattr(found, "lineno", None)
+
+
+# --- in a loaded module -----------------------------------------------------------------------------------------------
+
+
+def layers_in(module: ModuleType) -> list[str]:
+    """The names of the layers a module defines itself, in their order; no abstract ones and no second names."""
+    found: dict[int, str] = {}
+    for name, item in list(vars(module).items()):
+        if isinstance(item, type) and item.__module__ == module.__name__ and is_layer(item) and not _is_abstract(item):
+            found.setdefault(id(item), name)
+    return list(found.values())
+
+
+def named(module: ModuleType, name: str) -> Any:
+    """What is called `name` in a module. Raises TargetError."""
+    found: Any = module
+    for part in name.split("."):
+        if not hasattr(found, part):
+            layers = layers_in(module)
+            has = f"; it has the layers {', '.join(layers)}" if layers else ""
+            raise TargetError(f"{module.__file__} has no {name}{has}")
+        found = getattr(found, part)
+    if not is_layer(found if isinstance(found, type) else type(found)):
+        raise TargetError(f"{module.__file__}: {name} is no layer: it has no forward and backward")
+    return found
+
+
+def _is_abstract(cls: Any) -> bool:
+    return inspect.isabstract(cls) or getattr(cls, "_is_protocol", False) or _is_stub(cls.forward)
+
+
+def _is_stub(function: Any) -> bool:
+    """Whether a function's body does nothing, or says that it is not implemented."""
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    except (OSError, TypeError, SyntaxError, ValueError):
+        return False
+    body = getattr(tree.body[0], "body", None) if tree.body else None
+    return isinstance(tree.body[0], ast.FunctionDef) and all(map(_does_nothing, body or ()))
+
+
+def _does_nothing(statement: ast.stmt) -> bool:
+    if isinstance(statement, ast.Raise):
+        raised = statement.exc.func if isinstance(statement.exc, ast.Call) else statement.exc
+        return isinstance(raised, ast.Name) and raised.id == "NotImplementedError"
+    return isinstance(statement, ast.Pass) or (
+        isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+    )

@@ -1,0 +1,257 @@
+"""The exact route: is what a recorded backward computes the derivative of the recorded forward?
+
+The forward's derivative is derived as graph, and it and the hand-written backward are evaluated over balls. Where they
+agree to 2⁻²⁰⁰ at a generic point they are the same formula: both are analytic on the branches taken there. Where the
+balls are disjoint they are not: a proof at that point.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from flint import arb
+
+from dout.check.balls import Balls, exact, middle
+from dout.check.model import Word
+from dout.check.points import is_label
+from dout.grad import backpropagate
+from dout.graph import CONSTANT, INPUT, Node, topological
+from dout.ops import PRIMITIVES
+from dout.trace.derived import STABILISER
+from dout.trace.model import LayerCall, Trace
+
+Point = Mapping[Node, Any]  # values of the graph's inputs
+
+EXACT, ROUNDED, LITERALS, CONFIRMED = arb(2) ** -200, arb(2) ** -46, arb(2) ** -26, arb(2) ** -40
+STEP = arb(2) ** -100
+_KEEPS_FINITE = frozenset(PRIMITIVES[name] for name in ("add", "subtract", "maximum", "clip"))
+_BRANCHING = frozenset(
+    PRIMITIVES[name]
+    for name in ("less", "less_equal", "greater", "greater_equal", "equal", "not_equal", "maximum", "minimum", "clip",
+                 "absolute", "math_fabs", "sign")
+)  # fmt: skip
+
+
+_SELECTING = _BRANCHING | {PRIMITIVES[name] for name in ("max", "min", "argmax", "argmin", "argsort")}
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Judged:
+    """A gradient to be judged: of the input or parameter `node`, as the user's `gradient` computes it."""
+
+    name: str
+    node: Node
+    gradient: Node
+    parameter: bool = False
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Outcome:
+    """How a gradient compares at one point: a word, and both gradients as float64."""
+
+    judged: Judged
+    word: str
+    expected: Any
+    got: Any
+    point: Point
+    because: str = ""
+
+    @property
+    def index(self) -> tuple[int, ...] | None:
+        """Where they differ most; None where their shapes differ."""
+        expected, got = np.asarray(self.expected, dtype=float), np.asarray(self.got, dtype=float)
+        if expected.shape != got.shape or not expected.size:
+            return None
+        distance = np.nan_to_num(np.abs(expected - got), nan=np.inf)
+        return tuple(int(i) for i in np.unravel_index(int(np.argmax(distance)), expected.shape))
+
+
+class Examination:
+    """One recorded layer call, ready to be evaluated over balls at any point."""
+
+    def __init__(self, trace: Trace) -> None:
+        self.trace = trace
+        self.call = call = trace.calls[0]
+        self.forward = frozenset(n for n in trace.graph.nodes if n not in trace.backward)
+        self.judged = _judged(trace, call)
+        pairs = zip(call.outputs, call.douts or (), strict=False)
+        self.seeds = {output: dout for output, dout in pairs if dout is not None}
+        self.derived = backpropagate(self.seeds).of if self.seeds else {}
+
+    @cached_property
+    def ignores_dout(self) -> bool:
+        """Whether no gradient depends on the upstream one, as in a loss whose backward assumes that it is 1.
+
+        Where the derivative is 0 there is nothing to depend on it.
+        """
+        needed = set(topological(j.gradient for j in self.judged))
+        if not self.judged or needed & set(self.seeds.values()):
+            return False
+        data = self.trace.data
+        balls = self.balls({n: data[n] for n in self.trace.graph.nodes if n.primitive is INPUT} | self.ones)
+        return any(np.any(middle(self.expected(balls, j)) != 0) for j in self.judged)
+
+    @cached_property
+    def base(self) -> Point:
+        """The point of the recorded run itself; a `dout` that is ignored is 1."""
+        data = self.trace.data
+        given = {node: data[node] for node in self.trace.graph.nodes if node.primitive is INPUT}
+        given |= {dout: data[dout] for dout in self.seeds.values()}
+        return given | self.ones if self.ignores_dout else given
+
+    @cached_property
+    def is_steered(self) -> bool:
+        """Whether the run took a branch, or an index, for a value that may be another one at another point."""
+        return not set(self.varying).isdisjoint(topological(self.trace.steered))
+
+    @cached_property
+    def varying(self) -> tuple[Node, ...]:
+        """The inputs and parameters that may take other values: labels, one-hot rows and probabilities keep theirs."""
+        nodes = dict.fromkeys((*self.call.inputs, *(j.node for j in self.judged)))
+        return tuple(n for n in nodes if n.primitive is INPUT and not is_label(self.trace.data[n]))
+
+    @cached_property
+    def selects(self) -> bool:
+        """Whether the forward chooses by value anywhere, so that it has kinks."""
+        return any(node.primitive in _SELECTING for node in self.forward)
+
+    @cached_property
+    def ones(self) -> dict[Node, Any]:
+        """An upstream gradient of ones."""
+        return {dout: np.ones(dout.shape)[()] for dout in self.seeds.values()}
+
+    @cached_property
+    def stabilisers(self) -> tuple[Node, ...]:
+        """Tiny numbers that are added only to keep another one finite: log(y + 1e-7) is meant as log(y)."""
+        found = {
+            i: None
+            for node in self.trace.graph.nodes
+            if node.primitive in _KEEPS_FINITE
+            for i in node.inputs
+            if i.dtype is float or (not i.shape and not isinstance(i.dtype, type) and i.dtype.kind == "f")
+            if i.primitive in (CONSTANT, INPUT) and 0 < abs(float(self.trace.data[i])) <= STABILISER
+        }
+        return tuple(found)
+
+    @cached_property
+    def has_long_literals(self) -> bool:
+        """Whether a number of many digits stands in the source, which may be the rounded value of a constant."""
+        literals = (node.static["value"] for node in self.trace.graph.nodes if node.primitive is CONSTANT)
+        return any(isinstance(v, float | np.floating) and len(repr(float(v))) >= 8 for v in literals)
+
+    def balls(self, point: Point, also: Point | None = None) -> Balls:
+        """Evaluate the forward, and both gradients of everything judged, at a point."""
+        balls = Balls({**point, **(also or {})})
+        wanted = [*self.seeds, *(j.gradient for j in self.judged)]
+        wanted += [self.derived[j.node] for j in self.judged if j.node in self.derived]
+        balls.compute(topological(wanted, known=balls.values))
+        return balls
+
+    def outcomes(self, point: Point) -> tuple[list[Outcome], Balls]:
+        """Compare at a point; where the formulas differ, try again without the stabilisers."""
+        balls = self.balls(point)
+        found = [self._compare(j, balls, point) for j in self.judged]
+        if self.stabilisers and any(o.word == Word.REFUTED for o in found):
+            without = self.balls(point, dict.fromkeys(self.stabilisers, 0.0))
+            again = [self._compare(j, without, point) for j in self.judged]
+            found = [
+                _as(o, Word.STABILISED) if o.word == Word.REFUTED and a.word in (Word.EXACT, Word.ROUNDED) else o
+                for o, a in zip(found, again, strict=True)
+            ]
+        found = [
+            _as(o, Word.INCONCLUSIVE, "differences of the forward do not confirm it")
+            if o.word == Word.REFUTED and o.index is not None and not self.confirmed(o)
+            else o
+            for o in found
+        ]
+        return found, balls
+
+    def confirmed(self, outcome: Outcome) -> bool:
+        """Whether a difference quotient of the forward agrees with the derivative that refutes, along one direction.
+
+        At 300 bits a step of 2⁻¹⁰⁰ leaves no doubt: a wrong rule of ours must not become somebody's error. (A rule may
+        hold a rounded constant, such as that of erf.)
+        """
+        node, point = outcome.judged.node, outcome.point
+        direction = exact(np.random.default_rng(0).uniform(0.5, 1.5, size=node.shape)[()])
+        ends = []
+        for step in (STEP, -STEP):
+            balls = Balls({**point, node: exact(point[node]) + direction * step})
+            balls.compute(topological(self.seeds, known=balls.values))
+            pairs = [(exact(point[dout]), balls.values[output]) for output, dout in self.seeds.items()]
+            ends.append(sum((_inner(a, b) for a, b in pairs), start=arb(0)))
+        slope = (ends[0] - ends[1]) / (2 * STEP)
+        derived = _inner(self.expected(self.balls(point), outcome.judged), direction)
+        return bool(abs(slope - derived) <= CONFIRMED * (1 + abs(derived)))
+
+    def expected(self, balls: Balls, judged: Judged) -> Any:
+        """The derived gradient, zero where nothing differentiable leads from a value to the output."""
+        if judged.node in self.derived:
+            return balls.values[self.derived[judged.node]]
+        return exact(np.zeros(judged.node.shape)[()])
+
+    def _compare(self, judged: Judged, balls: Balls, point: Point) -> Outcome:
+        expected, got = self.expected(balls, judged), exact(balls.values[judged.gradient])
+        word, because = relation(expected, got, self.has_long_literals)
+        return Outcome(judged, word, middle(expected), middle(got), point, because)
+
+    def branches(self, balls: Balls) -> dict[tuple[Any, str], set[int]]:
+        """Which ways each comparison of the forward went, by where it stands."""
+        seen: dict[tuple[Any, str], set[int]] = {}
+        for node, ways in balls.ways.items():
+            if node in self.forward and node.primitive in _BRANCHING:
+                seen.setdefault((node.where, node.primitive.symbol), set()).update(ways)
+        return seen
+
+
+def relation(expected: Any, got: Any, long_literals: bool = False) -> tuple[str, str]:
+    """How two gradients compare, as a word of a verdict, and why where it is no plain answer."""
+    if np.shape(expected) != np.shape(got):
+        return Word.REFUTED, f"its shape is {np.shape(got)}, not {np.shape(expected)}"
+    pairs = [(_arb(e), _arb(g)) for e, g in zip(_flat(expected), _flat(got), strict=True)]
+    known = [(e, g) for e, g in pairs if e.is_finite()]
+    if any(not g.is_finite() for _, g in known):
+        return Word.REFUTED, "it is not finite"
+    size = max((x.abs_upper() for pair in known for x in pair), default=arb(0))
+    distance = max(((e - g).abs_upper() for e, g in known), default=arb(0))
+    if pairs and not known:
+        return Word.INCONCLUSIVE, "the derivative is not finite"
+    if distance <= EXACT * size:
+        return (Word.EXACT, "") if len(known) == len(pairs) else (Word.INCONCLUSIVE, "the derivative is not finite")
+    if distance <= ROUNDED * size or (long_literals and distance <= LITERALS * size):
+        return Word.ROUNDED, ""
+    if any(not e.overlaps(g) for e, g in known):
+        return Word.REFUTED, ""
+    return Word.INCONCLUSIVE, "300 bits do not tell the two apart"
+
+
+def _judged(trace: Trace, call: LayerCall) -> tuple[Judged, ...]:
+    names = {node: name for name, node in trace.graph.inputs.items()}
+    found: dict[Node, Judged] = {}
+    for i, (node, gradient) in enumerate(zip(call.inputs, call.gradients or (), strict=False)):
+        if gradient is not None:
+            found[node] = Judged(names.get(node) or trace.names.get(node) or f"input {i}", node, gradient)
+    for parameter in call.parameters:
+        found.setdefault(parameter.node, Judged(parameter.name, parameter.node, parameter.gradient, parameter=True))
+    return tuple(found.values())
+
+
+def _as(outcome: Outcome, word: str, because: str = "") -> Outcome:
+    return Outcome(outcome.judged, word, outcome.expected, outcome.got, outcome.point, because)
+
+
+def _inner(a: Any, b: Any) -> arb:
+    """⟨a, b⟩ of two gradients or values, either of which may be repeated over the other's shape."""
+    return sum((_arb(x) * _arb(y) for x, y in np.broadcast(np.asarray(a), np.asarray(b))), start=arb(0))
+
+
+def _flat(value: Any) -> Iterable[Any]:
+    return value.ravel().tolist() if isinstance(value, np.ndarray) else [value]
+
+
+def _arb(item: Any) -> arb:
+    return item if isinstance(item, arb) else arb(int(item) if isinstance(item, int | np.integer) else float(item))

@@ -1,0 +1,196 @@
+"""Where a layer cannot be traced: differences of plain runs, with an estimate of their own error.
+
+Complex step first (Squire and Trapp, SIAM Review 40, 1998), where the layer computes on complex numbers as on real
+ones; else Ridders' extrapolation of central differences (Advances in Engineering Software 4, 1982). A gradient is
+refuted only where it lies outside what the estimate of the error allows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from dout.check.exact import Judged, Outcome
+from dout.check.judge import Judgement
+from dout.check.model import Verdict, Word
+from dout.check.subject import Run, Subject, copied, quiet
+from dout.graph import INPUT, Node
+from dout.trace.pairing import pairs
+from dout.trace.replay import flat
+
+ELEMENTS = 12  # of one gradient that are compared
+TINY = 1e-30  # the complex step
+GOOD = 1e-5  # an estimate of the error beyond this part of the gradient's size says nothing
+Loss = Callable[[Any], Any]  # the value of the input or parameter → ⟨dout, forward⟩
+
+
+@dataclass(frozen=True, eq=False)
+class _Place:
+    """An input or parameter with its gradient as backward gave it, and the loss as a function of it."""
+
+    name: str
+    value: Any
+    gradient: Any
+    loss: Loss
+    parameter: bool
+
+
+def judge_numerically(subject: Subject, first: Run) -> Judgement:
+    """Judge the gradients of a plain run by differences."""
+    ignores = _ignores_dout(subject, first)
+    ones = tuple(np.ones(np.shape(output))[()] for output in first.outputs)
+    douts = ones if ignores else subject.upstream(first.outputs)  # not those of the run: it may have written into them
+    first = Run(first.layer, first.inputs, douts, first.outputs, first.gradients)
+    verdicts, refuted = [], {}
+    for place in _places(subject, first):
+        outcome, route = _judged(place)
+        verdicts.append(Verdict(place.name, outcome.word, route, because=outcome.because))
+        if outcome.word == Word.REFUTED:
+            refuted[outcome.judged.node] = outcome
+    is_loss = all(np.size(output) == 1 for output in first.outputs)
+    return Judgement(tuple(verdicts), refuted, ignores_dout=ignores, is_loss=is_loss)
+
+
+def _ignores_dout(subject: Subject, first: Run) -> bool:
+    """Whether another upstream gradient gives the same gradients."""
+    try:
+        other = subject.run(douts=subject.upstream(first.outputs, seed=1))
+    except Exception:
+        return False
+    pairs = [(a, b) for a, b in zip(first.gradients, other.gradients, strict=False) if a is not None]
+    return any(np.any(a) for a, _ in pairs) and all(np.array_equal(a, b) for a, b in pairs)
+
+
+def _places(subject: Subject, first: Run) -> Iterator[_Place]:
+    names = [*subject.names, *(f"input {i}" for i in range(len(subject.names), len(subject.inputs)))]
+    for i, (name, value, gradient) in enumerate(zip(names, subject.inputs, first.gradients, strict=False)):
+        if gradient is not None and _is_float(value):
+            yield _Place(name, value, gradient, partial(_of_input, subject, first, i), parameter=False)
+    before = _state(subject.make())
+    for pair in pairs(before, _state(first.layer)):
+        loss = partial(_of_parameter, subject, first, pair.name)
+        yield _Place(pair.name, pair.parameter, pair.gradient, loss, parameter=True)
+
+
+def _is_float(value: Any) -> bool:
+    return type(value) in (int, float) or (isinstance(value, np.ndarray | np.generic) and value.dtype.kind == "f")
+
+
+def _state(layer: Any) -> dict[str, Any]:
+    return dict(vars(layer)) if hasattr(layer, "__dict__") else {}
+
+
+def _of_input(subject: Subject, first: Run, number: int, value: Any) -> Any:
+    inputs = tuple(value if i == number else copied(item) for i, item in enumerate(subject.inputs))
+    return _weighted(subject.make(), inputs, first)
+
+
+def _of_parameter(subject: Subject, first: Run, name: str, value: Any) -> Any:
+    layer = subject.make()
+    if np.iscomplexobj(value):
+        raise TypeError("a parameter stays real: it is written in place")
+    for pair in pairs(_state(layer), _state(first.layer)):
+        if pair.name == name:
+            pair.parameter[...] = value
+    return _weighted(layer, subject.fresh_inputs(), first)
+
+
+def _weighted(layer: Any, inputs: tuple[Any, ...], first: Run) -> Any:
+    with quiet():
+        outputs = list(flat(layer.forward(*inputs)))
+    return sum(np.sum(np.asarray(o) * np.asarray(d)) for o, d in zip(outputs, first.douts, strict=True))
+
+
+def _judged(place: _Place) -> tuple[Outcome, str]:
+    value = np.asarray(place.value, dtype=float)
+    got = np.asarray(place.gradient)
+    node = Node(INPUT, (), {}, value.shape, value.dtype)
+    judged = Judged(place.name, node, node, place.parameter)
+    if got.shape != value.shape:
+        return Outcome(judged, Word.REFUTED, np.zeros(value.shape), got, {}, f"its shape is {got.shape}"), "shapes"
+    expected, error = np.array(got, dtype=float), np.zeros(value.shape)
+    route = "complex step"
+    for index in _some(value):
+        if _is_kink(place.loss, value, index):
+            continue  # any slope between the two sides is right there
+        slope = _complex_step(place.loss, value, index)
+        if slope is None:
+            route, slope, error[index] = "differences", *_ridders(place.loss, value, index)
+        expected[index] = slope
+    size = float(np.max(np.abs(expected), initial=0.0))
+    off = np.abs(np.asarray(got, dtype=float) - expected)
+    allowed = 4 * error + _precision(place.value) * (size + 1e-12)
+    if not np.all(np.isfinite(expected)) or np.any(error > GOOD * (size + 1e-12)):
+        wrong = bool(np.any((off > allowed + 1e-2 * size) & np.isfinite(expected)))
+        word, because = (Word.REFUTED, "") if wrong else (Word.INCONCLUSIVE, "the differences do not settle")
+    else:
+        word, because = (Word.REFUTED, "") if np.any(~(off <= allowed)) else (Word.AGREES, "")
+    return Outcome(judged, word, expected, np.asarray(got, dtype=float), {}, because), route
+
+
+def _precision(value: Any) -> float:
+    narrow = isinstance(value, np.ndarray | np.generic) and value.dtype.itemsize < 8
+    return 1e-2 if narrow else 1e-6
+
+
+def _some(value: np.ndarray[Any, Any]) -> list[tuple[int, ...]]:
+    """A few elements, spread at random."""
+    places = list(np.ndindex(*value.shape))
+    chosen = np.random.default_rng(0).permutation(len(places))[:ELEMENTS]
+    return [places[i] for i in sorted(chosen)]
+
+
+def _is_kink(loss: Loss, value: np.ndarray[Any, Any], index: tuple[int, ...]) -> bool:
+    """Whether the slopes on both sides differ, and go on to differ nearer by."""
+    here = _moved(loss, value, index, 0.0)
+    gaps = []
+    for step in (1e-3, 1e-5):
+        step *= max(1.0, abs(float(value[index])))
+        right = (_moved(loss, value, index, step) - here) / step
+        left = (here - _moved(loss, value, index, -step)) / step
+        gaps.append(abs(right - left) / (1e-12 + max(abs(right), abs(left))))
+    return gaps[1] > 1e-3 and gaps[1] > gaps[0] / 2
+
+
+def _complex_step(loss: Loss, value: np.ndarray[Any, Any], index: tuple[int, ...]) -> float | None:
+    """The slope by a complex step; None where the layer does not compute on complex numbers as on real ones."""
+    moved = value.astype(complex)
+    moved[index] += 1j * TINY
+    try:
+        result, real = loss(moved if value.shape else moved[()]), loss(value if value.shape else value[()])
+    except Exception:
+        return None
+    agrees = np.iscomplexobj(result) and np.allclose(np.real(result), real, rtol=1e-9, atol=0)
+    slope = float(np.imag(result)) / TINY if agrees else 0.0
+    rough, error = _ridders(loss, value, index)  # abs and the like pass silently, and wrongly, through complex numbers
+    return slope if agrees and abs(slope - rough) <= 10 * error + 1e-4 * abs(rough) else None
+
+
+def _ridders(loss: Loss, value: np.ndarray[Any, Any], index: tuple[int, ...]) -> tuple[float, float]:
+    """The slope by extrapolated central differences, and an estimate of its error."""
+    step, shrink, size = 0.05 * max(1.0, abs(float(value[index]))), 1.6, 8
+    table = np.zeros((size, size))
+    best, error = float("nan"), float("inf")
+    for i in range(size):
+        table[0, i] = (_moved(loss, value, index, step) - _moved(loss, value, index, -step)) / (2 * step)
+        factor = 1.0
+        for j in range(1, i + 1):
+            factor *= shrink**2
+            table[j, i] = (table[j - 1, i] * factor - table[j - 1, i - 1]) / (factor - 1)
+            guess = max(abs(table[j, i] - table[j - 1, i]), abs(table[j, i] - table[j - 1, i - 1]))
+            if guess <= error:
+                best, error = float(table[j, i]), float(guess)
+        if i and abs(table[i, i] - table[i - 1, i - 1]) >= 2 * error:
+            break
+        step /= shrink
+    return best, error
+
+
+def _moved(loss: Loss, value: np.ndarray[Any, Any], index: tuple[int, ...], step: float) -> float:
+    moved = value.copy()
+    moved[index] += step
+    return float(loss(moved if value.shape else moved[()]))

@@ -1,0 +1,47 @@
+"""Gradients that nobody gives: backward returns nothing for an input, or keeps nothing for a parameter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from dout.check.codes import finding
+from dout.check.exact import Examination
+from dout.check.formula import backward_of
+from dout.check.judge import Judgement
+from dout.check.model import Finding
+from dout.check.points import is_label
+from dout.check.subject import Subject
+from dout.graph import INPUT
+
+
+def missing_findings(subject: Subject, judgement: Judgement) -> Iterator[Finding]:
+    """Yield a note for each input and parameter on which the output depends and whose gradient is not there."""
+    examination = judgement.examination
+    if examination is None or not examination.judged:
+        return
+    place = backward_of(subject.make())
+    where = {"file": place.file, "line": place.line} if place else {}
+    given, taken = len(examination.call.gradients or ()), len(examination.call.inputs)
+    if given > taken:  # they may be those of parameters
+        message = (
+            f"{subject.name}.backward returns {given} gradients, forward has {taken} inputs: the rest is not judged"
+        )
+        yield finding("D502", message, layer=subject.name, **where)
+        return
+    for name in _without_gradient(examination):
+        message = f"{subject.name} gives no gradient for {name}, on which its output depends"
+        yield finding("D105", message, layer=subject.name, argument=name, **where)
+
+
+def _without_gradient(examination: Examination) -> Iterator[str]:
+    judged = {j.node for j in examination.judged}
+    shapes = {j.node.shape for j in examination.judged if j.parameter}
+    for name, node in examination.trace.graph.inputs.items():
+        value = examination.trace.data[node]
+        if node in judged or node not in examination.derived or node.primitive is not INPUT or is_label(value):
+            continue
+        is_parameter = isinstance(value, np.ndarray) and value.ndim > 0 and node.shape not in shapes
+        if node in examination.call.inputs or is_parameter:
+            yield name

@@ -1,0 +1,112 @@
+"""A layer under examination: how to get a fresh one, and how to run it plainly."""
+
+from __future__ import annotations
+
+import copy
+import io
+import random
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from dout.errors import TargetError
+from dout.trace.record import takes_each
+from dout.trace.replay import flat
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """One plain run: the outputs of forward, and the gradients that backward returned, as flat lists."""
+
+    layer: Any
+    inputs: tuple[Any, ...]
+    douts: tuple[Any, ...]
+    outputs: list[Any]
+    gradients: list[Any]
+    warnings: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """A layer, the inputs it is examined on, and how to make another one of it in the same state."""
+
+    name: str
+    make: Callable[[], Any]
+    inputs: tuple[Any, ...]
+    names: tuple[str, ...]
+    foreign: bool = False  # another library computes: there is nothing to record
+    memo: dict[str, Any] = field(default_factory=dict, repr=False)  # what the checks share: a plain run is made once
+
+    @classmethod
+    def of(cls, target: Any, inputs: tuple[Any, ...], names: tuple[str, ...]) -> Subject:
+        """The subject for a class (built without arguments) or an instance (which is copied, never changed).
+
+        Raises TargetError where an instance cannot be copied.
+        """
+        if isinstance(target, type):
+            return cls(target.__qualname__, target, inputs, names)
+        try:
+            pristine = copy.deepcopy(target)
+        except Exception as error:
+            what = type(target).__qualname__
+            raise TargetError(f"{what} cannot be copied ({error}): give the class instead") from None
+        return cls(type(target).__qualname__, lambda: copy.deepcopy(pristine), inputs, names)
+
+    def fresh_inputs(self) -> tuple[Any, ...]:
+        """The inputs in memory of their own, in their own order."""
+        return tuple(map(copied, self.inputs))
+
+    def upstream(self, outputs: list[Any], seed: int = 0) -> tuple[Any, ...]:
+        """An upstream gradient for each output: random dyadic numbers, none of them 0 or 1, in the output's dtype."""
+        generator = np.random.default_rng(seed)
+        return tuple(_random_like(generator, output) for output in outputs)
+
+    def run(
+        self, inputs: tuple[Any, ...] | None = None, douts: tuple[Any, ...] | None = None, layer: Any = None
+    ) -> Run:
+        """Run forward and backward once, plainly, in silence, from the same random state each time."""
+        layer = self.make() if layer is None else layer
+        inputs = self.fresh_inputs() if inputs is None else inputs
+        with quiet():
+            outputs = list(flat(layer.forward(*inputs)))
+            douts = self.upstream(outputs) if douts is None else douts
+            gradients = list(flat(run_backward(layer, douts)))
+        return Run(layer, inputs, douts, outputs, gradients)
+
+
+def run_backward(layer: Any, douts: tuple[Any, ...]) -> Any:
+    """What backward returns: it takes the gradients of several outputs one by one, or as a tuple."""
+    return layer.backward(*(douts if len(douts) == 1 or takes_each(layer.backward, douts) else (douts,)))
+
+
+def copied(item: Any) -> Any:
+    """An array in memory of its own, in its own order; anything else as it is."""
+    return item.copy("K") if isinstance(item, np.ndarray) else copy.deepcopy(item) if isinstance(item, list) else item
+
+
+def _random_like(generator: np.random.Generator, output: Any) -> Any:
+    shape = np.shape(output)
+    numbers = np.asarray(generator.integers(33, 127, size=shape) / 64 * generator.choice([-1.0, 1.0], size=shape))
+    if isinstance(output, np.ndarray | np.generic):
+        dtype = output.dtype if output.dtype.kind == "f" else np.dtype(float)
+        return numbers.astype(dtype) if isinstance(output, np.ndarray) else dtype.type(numbers)
+    return float(numbers)
+
+
+@contextmanager
+def quiet(seed: int = 0) -> Iterator[None]:
+    """Run the user's code without output, floating-point warnings, or a trace in the global random state."""
+    kept = random.getstate(), np.random.get_state()  # noqa: NPY002 - the state users draw from
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002
+    try:
+        with np.errstate(all="ignore"), redirect_stdout(io.StringIO()), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        random.setstate(kept[0])
+        np.random.set_state(kept[1])  # noqa: NPY002

@@ -1,0 +1,139 @@
+"""`dout.check`: the verdict on a hand-written backward."""
+
+from __future__ import annotations
+
+import inspect
+import time
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from dout.adapt.example import build, example
+from dout.check.codes import finding
+from dout.check.contract import CONTRACT
+from dout.check.fallback import judge_numerically
+from dout.check.foreign import foreign_layer
+from dout.check.formula import backward_of, formula_findings
+from dout.check.judge import Judgement, judge
+from dout.check.missing import missing_findings
+from dout.check.model import Finding, Report
+from dout.check.points import SCALES, far, is_label, nearby
+from dout.check.subject import Run, Subject, copied, quiet
+from dout.trace.model import Trace
+from dout.trace.record import record
+
+
+def check(target: Any, *inputs: Any, init: Mapping[str, Any] | None = None, **named: Any) -> Report:
+    """Examine a layer: is its backward the derivative of its forward, and does it keep to the contract of a layer?
+
+    `target` is a layer (any object with `forward(*inputs)` and `backward(dout)`) or a class of one, built with the
+    arguments in `init`. Inputs that are not given, by position or by name, are chosen. The layer itself is not changed:
+    copies of it run, many times, in silence.
+
+    Raises TargetError where there is nothing to run, or no small input is taken.
+
+    >>> class Square:
+    ...     def forward(self, x):
+    ...         self.x = x
+    ...         return x * x
+    ...
+    ...     def backward(self, dout):
+    ...         return dout * self.x  # wrong: a factor 2 is missing
+    >>> report = check(Square(), 3.0)
+    >>> report.ok, str(report.verdicts[0])
+    (False, 'x: refuted')
+    """
+    start = time.perf_counter()
+    subject = _subject(target, inputs, init or {}, named)
+    try:
+        first = subject.run()
+    except Exception as error:
+        return Report(subject.name, findings=(_raised(subject, error),), seconds=time.perf_counter() - start)
+    judgement, findings = _judged(subject, first)
+    findings += formula_findings(subject, judgement)
+    findings += missing_findings(subject, judgement)
+    for examine in CONTRACT:
+        findings += examine(subject)
+    place = backward_of(first.layer)
+    return Report(
+        layer=subject.name,
+        verdicts=judgement.verdicts,
+        findings=tuple(findings),
+        branches=judgement.branches,
+        file=place.file if place else None,
+        line=place.line if place else None,
+        seconds=time.perf_counter() - start,
+    )
+
+
+def _subject(target: Any, inputs: tuple[Any, ...], init: Mapping[str, Any], named: Mapping[str, Any]) -> Subject:
+    foreign = foreign_layer(target)
+    if foreign is not None:
+        name, names = getattr(target, "__name__", "layer"), _input_names(_written(target), unbound=False)
+        return Subject(name, foreign, inputs, names, foreign=True)
+    names = _input_names(getattr(target, "forward", target), isinstance(target, type))
+    if not inputs or named:
+        found = example(target, init, {**dict(zip(names, inputs, strict=False)), **named})
+        init, given = found.init, dict(found.inputs)
+        inputs = (*(given.pop(name) for name in names if name in given), *given.values())  # the rest is for *xs
+    if isinstance(target, type):
+        return Subject(target.__qualname__, build(target, init), inputs, names)
+    build(target, init)  # an instance takes no arguments: this says so
+    return Subject.of(target, inputs, names)
+
+
+def _written(target: Any) -> Any:
+    """The function whose arguments name the inputs of another library's target."""
+    if isinstance(target, type):
+        return partial(target.forward, None)  # type: ignore[attr-defined]
+    return target.fun
+
+
+def _input_names(forward: Any, unbound: bool) -> tuple[str, ...]:
+    try:
+        parameters = list(inspect.signature(forward).parameters.values())[unbound:]
+    except (TypeError, ValueError):
+        return ()
+    return tuple(p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD))
+
+
+def _judged(subject: Subject, first: Run) -> tuple[Judgement, list[Finding]]:
+    """The exact judgement; that of differences, with a note that says why, where the layer cannot be traced."""
+    if subject.foreign:
+        return judge_numerically(subject, first), []
+    try:
+        with quiet():
+            douts = subject.upstream(first.outputs)  # not those of the run: it may have written into them
+            trace = record(subject.make(), *subject.fresh_inputs(), dout=_one_or_all(douts))
+            return judge(trace, _elsewhere(subject)), []
+    except Exception as error:  # the layer itself ran: it is the recording, or the exact arithmetic, that does not
+        why = finding("D002", f"not judged by exact arithmetic: {error}", layer=subject.name)
+        return judge_numerically(subject, first), [why]
+
+
+def _elsewhere(subject: Subject) -> Iterator[Trace]:
+    """Recordings on other inputs, near the given ones and far; none where the layer does not take them."""
+    for seed, move in enumerate((nearby, *map(far, SCALES))):
+        generator = np.random.default_rng(seed)
+        inputs = tuple(copied(i) if is_label(i) else move(i, generator) for i in subject.fresh_inputs())
+        try:
+            run = subject.run(inputs)
+            yield record(subject.make(), *map(copied, inputs), dout=_one_or_all(subject.upstream(run.outputs)))
+        except Exception:
+            continue
+
+
+def _one_or_all(douts: tuple[Any, ...]) -> Any:
+    return douts[0] if len(douts) == 1 else douts
+
+
+def _raised(subject: Subject, error: Exception) -> Finding:
+    """The layer's own exception, with the line of the user's code that raised it."""
+    frames = inspect.getinnerframes(error.__traceback__) if error.__traceback__ else []
+    theirs = [frame for frame in frames if "/dout/check/" not in frame.filename]
+    last = theirs[-1] if theirs else None
+    message = f"{subject.name} raises {type(error).__name__}: {error}"
+    where = {"file": last.filename, "line": last.lineno} if last else {}
+    return finding("D001", message, layer=subject.name, **where)

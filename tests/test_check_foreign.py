@@ -1,0 +1,65 @@
+"""Gradients written by hand for torch and JAX are judged too, where these libraries are installed."""
+
+import numpy as np
+import pytest
+
+from dout.check.verb import check
+
+X = np.random.default_rng(0).normal(size=(3, 4))
+
+
+def verdicts(target, *inputs):
+    return {v.argument: v.word for v in check(target, *inputs).verdicts}
+
+
+@pytest.fixture
+def torch():
+    return pytest.importorskip("torch")
+
+
+@pytest.fixture
+def jax():
+    return pytest.importorskip("jax")
+
+
+def square(torch, factor, *, writes=False):
+    class Square(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x * x
+
+        @staticmethod
+        def backward(ctx, dout):
+            (x,) = ctx.saved_tensors
+            return dout.mul_(factor * x) if writes else dout * factor * x
+
+    return Square
+
+
+def test_a_right_torch_function_agrees(torch):
+    assert verdicts(square(torch, 2), X.copy()) == {"x": "agrees within rounding"}
+
+
+def test_a_wrong_torch_function_is_refuted(torch):
+    report = check(square(torch, 1), X.copy())
+    assert [v.word for v in report.verdicts] == ["refuted"]
+    assert report.file == __file__
+
+
+def test_a_torch_function_that_writes_into_dout_is_an_error(torch):
+    assert "D201" in {f.code for f in check(square(torch, 2, writes=True), X.copy()).findings}
+
+
+@pytest.mark.parametrize(("factor", "word"), [(1.0, "agrees within rounding"), (2.0, "refuted")])
+def test_a_jax_custom_vjp_is_judged_argument_by_argument(jax, factor, word):
+    @jax.custom_vjp
+    def f(x, y):
+        return jax.numpy.sin(x) * y
+
+    def back(kept, dout):
+        x, y = kept
+        return dout * jax.numpy.cos(x) * y, factor * dout * jax.numpy.sin(x)
+
+    f.defvjp(lambda x, y: (f(x, y), (x, y)), back)
+    assert verdicts(f, X.copy(), X + 1) == {"x": "agrees within rounding", "y": word}
