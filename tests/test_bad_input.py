@@ -1,9 +1,7 @@
 """What is odd, huge, endless or hostile is either traced right or refused with a line that says what to do instead."""
 
-import re
-import subprocess
+import functools
 import sys
-import tempfile
 import threading
 import time
 import types
@@ -12,48 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from bad_input import Double, Scale, X, holding, raises, traced_right, weighing
 
 import dout
 
 HERE = Path(__file__).name
-X = np.array([1.0, -2.0])
-
-
-class Double:
-    def forward(self, x):
-        return x * 2.0
-
-    def backward(self, dout):
-        return dout * 2.0
-
-
-class Scale:
-    """A layer that multiplies by what its `weight` finds."""
-
-    def forward(self, x):
-        self.x = x
-        return x * self.weight()
-
-    def backward(self, dout):
-        return dout * self.weight()
-
-
-def holding(**attributes):
-    layer = Double()
-    layer.__dict__.update(attributes)
-    return layer
-
-
-def traced_right(layer, x=X):
-    """The trace of a layer that gives what a plain run gives, with a gradient that is right."""
-    trace = dout.trace(layer, x)
-    assert not [event for event in trace.events if event.kind in ("replay", "orphan", "specialised")]
-    plain = layer.forward(x)
-    np.testing.assert_array_equal(trace.outputs, plain, strict=True)
-    gradient = trace["x"].gradient
-    assert gradient.source == "user"
-    assert gradient.expected is None
-    return trace
 
 
 def endless_list():
@@ -117,13 +78,6 @@ def test_what_is_too_large_to_record_is_refused_where_it_is_used():
         dout.trace(layer, X)
 
 
-# --- objects that do not want to be read or written -------------------------------------------------------------------
-
-
-def raises(*_):
-    raise RuntimeError("not to be called")
-
-
 class Property(Double):
     bad = property(raises)
 
@@ -151,7 +105,27 @@ class Nothing:
     forward, backward = Double.forward, Double.backward
 
 
-@pytest.mark.parametrize("cls", [Property, AnyName, NoOtherName, OwnDict, Truthless, Nothing])
+class Picky(Double):
+    """Asked for any attribute but those of a layer, it raises what no one catches."""
+
+    def __getattribute__(self, name):
+        if name in ("forward", "backward", "__class__", "__dict__"):
+            return object.__getattribute__(self, name)
+        raise RuntimeError(f"not to be asked for {name}")
+
+
+class Descriptor:
+    __get__ = raises
+
+
+class Described(Double):
+    bad = Descriptor()
+    cached = functools.cached_property(raises)
+
+
+@pytest.mark.parametrize(
+    "cls", [Property, AnyName, NoOtherName, OwnDict, Truthless, Nothing, Picky, Described], ids=lambda c: c.__name__
+)
 def test_no_code_of_the_users_runs_because_dout_looks(cls):
     assert traced_right(cls()).target == cls.__qualname__
 
@@ -195,13 +169,6 @@ class RefusingDict(dict):
     __setitem__ = __getitem__ = raises
 
 
-def weighing(held, weight):
-    layer = Scale()
-    layer.held = held
-    layer.weight = lambda: weight(layer.held)
-    return layer
-
-
 W = np.array([3.0, 4.0])
 HOLDERS = {
     "setattr refuses": RefusesSetattr,
@@ -218,87 +185,6 @@ HOLDERS = {
 @pytest.mark.parametrize("holder", HOLDERS)
 def test_an_array_is_an_input_wherever_it_is_held(holder):
     traced_right(HOLDERS[holder]())
-
-
-# --- arrays of other kinds --------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("dtype", ["f2", "f4", "g", ">f8", ">f4", "<f8"])
-def test_floats_of_every_size_and_byte_order(dtype):
-    traced_right(Double(), np.array([0.1, -2.0], dtype))
-
-
-@pytest.mark.parametrize("x", [np.zeros((0, 3)), np.array(3.0), np.zeros(0, "f2")], ids=["empty", "0-d", "empty f2"])
-def test_arrays_without_length(x):
-    traced_right(Double(), x)
-
-
-def test_a_read_only_array_stays_read_only():
-    x = X.copy()
-    x.flags.writeable = False
-    traced_right(Double(), x)
-    with pytest.raises(ValueError, match="read-only"):
-        dout.trace(lambda x: x.__setitem__(0, 1.0), x)
-    assert not x.flags.writeable
-
-
-def memmap():
-    with tempfile.TemporaryFile() as file:
-        return np.memmap(file, dtype="f8", shape=(2,))
-
-
-class Sub(np.ndarray):
-    pass
-
-
-REFUSED = {
-    "objects": (lambda: np.array([1.0, 2.0], dtype=object), "give a plain array of numbers"),
-    "records": (lambda: np.zeros(2, dtype=[("a", "f8")]), "give a plain array of numbers"),
-    "strings": (lambda: np.array(["a", "b"]), "give a plain array of numbers"),
-    "dates": (lambda: np.array(["2020-01-01"], dtype="M8[D]"), "give a plain array of numbers"),
-    "a matrix": (lambda: np.eye(2).view(np.matrix), r"give np\.asarray of it"),
-    "a masked array": (lambda: np.ma.array([1.0, 2.0], mask=[0, 1]), "keep the numbers in one plain array"),
-    "a subclass": (lambda: np.ones(2).view(Sub), r"give np\.asarray of it"),
-    "a file": (memmap, r"give np\.asarray of it"),
-}
-
-
-@pytest.mark.parametrize("kind", REFUSED)
-def test_other_arrays_are_refused_with_file_and_line_and_what_to_give(kind):
-    make, instead = REFUSED[kind]
-    with pytest.raises(dout.DoutError, match=rf"cannot be traced, at .*{HERE}:\d+; {instead}"):
-        dout.trace(Double(), make())
-
-
-@pytest.mark.parametrize("kind", ["a matrix", "a masked array", "a subclass", "a file"])
-def test_other_arrays_that_a_layer_uses_are_refused_where_it_does(kind):
-    make, instead = REFUSED[kind]
-    layer = weighing(make(), lambda held: held)
-    with pytest.raises(dout.DoutError, match=rf"cannot be traced, at .*{HERE}:\d+; {instead}"):
-        dout.trace(layer, X)
-
-
-# --- complex numbers --------------------------------------------------------------------------------------------------
-
-
-def test_a_complex_forward_is_traced_and_replayed_and_no_gradient_is_derived():
-    class Wave:
-        def forward(self, x):
-            return np.abs(np.exp(x * 1j) * 3.0)
-
-        def backward(self, dout):
-            return dout * 0.0
-
-    trace = dout.trace(Wave(), X)
-    np.testing.assert_array_equal(trace.outputs, Wave().forward(X))
-    assert not trace.events
-    assert {value.gradient.source for value in trace.values if value.gradient} == {"user"}
-    assert [value.gradient.expected for value in trace.values if value.gradient] == [None]
-
-
-def test_a_gradient_of_complex_values_is_refused_with_file_and_line():
-    with pytest.raises(dout.DoutError, match=rf"complex values, at .*{HERE}:\d+; keep real and imaginary parts apart"):
-        dout.grad(lambda x: np.sum(np.abs(x * 1j)))(X)
 
 
 # --- endless and empty arguments and results --------------------------------------------------------------------------
@@ -336,6 +222,78 @@ def test_a_forward_that_gives_no_number_is_refused_with_file_and_line(result):
         dout.trace(Gives(), X)
 
 
+# --- what a constructor does ------------------------------------------------------------------------------------------
+
+
+class StartsAThread(Double):
+    """Has a thread that computes for as long as the layer is at work."""
+
+    def __init__(self):
+        self.sums, self.ended = [], threading.Event()
+        self.thread = threading.Thread(target=self.work, daemon=True)
+        self.thread.start()
+
+    def work(self):
+        while not self.ended.wait(0.0001):
+            self.sums = [np.sum(np.ones(3) * np.arange(3))]
+
+
+def test_a_constructor_that_starts_a_thread():
+    layer = StartsAThread()
+    try:
+        traced_right(layer)
+        assert {type(item) for item in layer.sums} <= {np.float64}
+    finally:
+        layer.ended.set()
+        layer.thread.join()
+
+
+class ReadsAFile(Scale):
+    path = None
+
+    def __init__(self):
+        self.file = self.path.open("rb")
+        self.w = np.load(self.file)
+
+    def weight(self):
+        return self.w
+
+
+def test_a_constructor_that_reads_a_file_and_leaves_it_open(tmp_path, monkeypatch):
+    np.save(tmp_path / "w.npy", np.array([3.0, 4.0]))
+    monkeypatch.setattr(ReadsAFile, "path", tmp_path / "w.npy")
+    layer = ReadsAFile()
+    traced_right(layer)
+    place = layer.file.tell()
+    assert traced_right(layer)["w"].data.tolist() == [3.0, 4.0]
+    assert layer.file.tell() == place
+    layer.file.close()
+
+
+def test_a_class_is_made_by_its_constructor_once():
+    made = []
+
+    class Counts(Double):
+        def __init__(self):
+            made.append(self)
+
+    dout.trace(Counts, X)
+    assert len(made) == 1
+
+
+def test_an_attribute_that_raises_where_the_layer_uses_it_is_the_users_error():
+    class Broken(Double):
+        @property
+        def factor(self):
+            raise KeyError("factor")
+
+        def forward(self, x):
+            return x * self.factor
+
+    with pytest.raises(KeyError, match="factor"):
+        dout.trace(Broken(), X)
+
+
 # --- what a forward does ----------------------------------------------------------------------------------------------
 
 
@@ -360,35 +318,6 @@ def test_exit_is_the_users():
 
     with pytest.raises(SystemExit, match="3"):
         dout.trace(Ends(), X)
-
-
-# --- the command line -------------------------------------------------------------------------------------------------
-
-FILES = {
-    "a forward that gives nothing": ("def forward(self, x): pass", "forward returned None.*return what it computes"),
-    "a masked array": (
-        "def forward(self, x): return x * np.ma.array([[1.0]], mask=[[0]])",
-        r"a MaskedArray cannot be traced, at .*mine\.py:\d+; keep the numbers",
-    ),
-    "a result without end": (
-        "def forward(self, x):\n        out = [x]\n        out.append(out)\n        return out",
-        "holds itself, or lies too deep|RecursionError",
-    ),
-    "an exit": ("def forward(self, x): raise SystemExit(3)", "ended with exit code 3"),
-    "recursion": ("def forward(self, x): return self.forward(x)", "RecursionError"),
-}
-
-
-@pytest.mark.parametrize("what", FILES)
-def test_the_command_says_in_a_line_what_is_wrong(what, tmp_path):
-    forward, said = FILES[what]
-    path = tmp_path / "mine.py"
-    path.write_text(f"import numpy as np\nclass Mine:\n    {forward}\n    def backward(self, dout): return dout\n")
-    command = [sys.executable, "-m", "dout", "show", f"{path}:Mine"]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert run.returncode == 2
-    assert re.search(f"^dout: .*{said}", run.stderr, re.MULTILINE), run.stderr
-    assert "/dout/trace/" not in run.stderr
 
 
 def test_a_loop_that_does_not_end_on_other_inputs_is_left():

@@ -101,7 +101,7 @@ def written(trace):
 
 
 def _operands(node):
-    keyed = {"getitem": 1, "setitem": 2}.get(node.primitive.name)
+    keyed = {"getitem": 1, "setitem": 2, "add_at": 2}.get(node.primitive.name)
     return node.inputs[:keyed]
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from test_programs import ORDINARY, programs
+from random_programs import ORDINARY, programs
 
 import dout
 from dout.trace.model import LOSSES

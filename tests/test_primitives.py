@@ -121,7 +121,7 @@ def identical(got, wanted):
 def examples(name):
     """The examples of a row; a row without any fails with what to do."""
     if name not in all_examples():
-        pytest.fail(f"{name} has no examples: add one line to all_examples in tests/row_examples.py")
+        pytest.fail(f"{name} has no examples: add one line to all_examples, in one of tests/row_examples_*.py")
     return all_examples()[name]
 
 

@@ -33,6 +33,7 @@ def through_a_thread(x):
 # What is done to an array of two numbers, or to a plain number; the outcome; and for an error or event, what it says.
 WAYS = {
     "item": (lambda x: x[0].item() * 2.0, "recorded"),
+    "item by place": (lambda x: x.item(1) * x.reshape(1, 2).item(0, 1) * x.reshape(2, 1).item(-2), "recorded"),
     "tolist": (lambda x: sum(x.tolist()), "recorded"),
     "iteration": (lambda x: sum(v * v for v in x), "recorded"),
     "unpacking": (lambda x: (lambda a, b: a * b)(*x), "recorded"),
@@ -47,6 +48,7 @@ WAYS = {
     "bool": (lambda x: x[0] * 2.0 if x[0] > 0 else x[1], "branch"),
     "in": (lambda x: np.sum(x) if 1.0 in x else x[0], "branch"),
     "sorted": (lambda x: sorted(x)[1] * 2.0, "branch"),
+    "math.isclose": (lambda x: np.sum(x) if math.isclose(x[0], x[0]) else x[0], "branch"),
     "np.allclose": (lambda x: np.sum(x) if np.allclose(x, x) else x[0], "branch"),
     "int": (lambda x: np.sum(x) * int(x[1]), "index"),
     "range": (lambda x: sum(x[0] for _ in range(np.argmax(x) + 1)), "index"),
@@ -57,6 +59,8 @@ WAYS = {
     "map(float)": (lambda x: max(map(float, x[:1])) * x[1], "recorded"),
     "total += float": (lambda x: functools.reduce(lambda total, v: total + float(v) ** 2, x, 0.0), "recorded"),
     "float of text": (lambda x: x[0] * float("2.5"), "recorded"),
+    "np.nditer for places": (lambda x: by_places(x), "recorded"),
+    "np.nditer for numbers": (lambda x: x[0] * float(sum(v for v in np.nditer(x))), "escape"),
     "np.vectorize": (lambda x: np.sum(np.vectorize(lambda v: v * v)(x)), "recorded"),
     "json.dumps": (lambda x: x[0] * (len(json.dumps([float(x[1])])) > 0), "recorded"),
     "print(float)": (lambda x: x[0] * (len(f"{float(x[1]):.3f} {f'{float(x[1]):g}'}") > 0), "recorded"),
@@ -85,6 +89,15 @@ WAYS = {
     "itertools": (lambda x: sum(itertools.accumulate(x)), "recorded"),
     "another thread": (through_a_thread, "orphan"),
 }
+
+
+def by_places(x):
+    """The book's numerical_gradient goes over an array like this."""
+    total, it = 0.0, np.nditer(x, flags=["multi_index"], op_flags=["readwrite"])
+    while not it.finished:
+        total = total + x[it.multi_index] ** 2
+        it.iternext()
+    return total
 
 
 def _written(x):

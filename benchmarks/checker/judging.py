@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import shutil
+import signal
 import tempfile
 import time
 from collections import Counter
@@ -13,6 +14,14 @@ import dout
 from benchmarks.checker.case import Case, write
 from benchmarks.checker.peers import installed
 
+SECONDS = 30  # for one case: a layer that was made to loop is left
+
+
+def _ring(*_: Any) -> None:
+    raise TimeoutError(f"no answer within {SECONDS} s")
+
+
+signal.signal(signal.SIGALRM, _ring)
 _peers: dict[str, Any] = {}
 _folder = tempfile.mkdtemp()
 atexit.register(shutil.rmtree, _folder, ignore_errors=True)
@@ -35,10 +44,13 @@ def judged(case: Case) -> tuple[Counter[str], tuple[Any, ...], float, frozenset[
     """Codes, findings, seconds, the other checkers that complain, and what broke."""
     layer = case.build(_module_of(case))
     begun = time.perf_counter()
+    signal.alarm(SECONDS)
     try:
         report = dout.check(layer, *case.inputs)
     except Exception as error:
         return Counter(), (), 0.0, frozenset(), f"{type(error).__name__}: {error}"
+    finally:
+        signal.alarm(0)
     seconds = time.perf_counter() - begun
     findings = tuple((f.code, f.severity, f.argument, f.index, f.cause) for f in report.findings)
     complained = frozenset(name for name, passes in _peers.items() if not passes(case))

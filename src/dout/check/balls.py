@@ -22,6 +22,7 @@ from dout.graph import CONSTANT, Node
 from dout.ops.standin import fill_key
 
 PRECISION = 300  # bits
+MOST_EXPONENT = 10_000  # that is multiplied out
 
 
 class NoRuleError(Exception):
@@ -217,7 +218,7 @@ def _floor_divide(balls: Balls, node: Node, x: Any, y: Any) -> Any:
 def _power(x: arb, y: arb) -> arb:
     """X ** y; for a whole exponent also of a negative number."""
     whole = y.unique_fmpz() if y.is_exact() else None
-    if whole is not None:
+    if whole is not None and abs(whole) <= MOST_EXPONENT:
         return x**whole if whole >= 0 else 1 / x ** (-whole)
     if y == arb(0.5):
         return x.sqrt()

@@ -136,4 +136,4 @@ def _raised(subject: Subject, error: Exception) -> Finding:
     last = theirs[-1] if theirs else None
     message = f"{subject.name} raises {type(error).__name__}: {error}"
     where = {"file": last.filename, "line": last.lineno} if last else {}
-    return finding("D001", message, layer=subject.name, **where)
+    return finding("D001", message, layer=subject.name, cause=type(error).__name__, **where)

@@ -182,7 +182,7 @@ def _checked(name: str, target: Any, given: Given) -> Checked:
         init, inputs = _taken(target, given)
         took = frozenset({*(f"--init {key}" for key in init), *(f"--input {key}" for key in inputs)})
         chosen, ordered = _example(name, target, init, inputs)
-        report = check(target, *ordered, init=chosen.init)
+        report = _doubted(check(target, *ordered, init=chosen.init), chosen)
     except TargetError as error:
         report = _not_judged(name, target, given, error)
     except MemoryError:
@@ -231,6 +231,18 @@ def _taken(target: Any, given: Given) -> tuple[dict[str, Any], dict[str, Any]]:
 
 # The layer's own mistake, whatever it is given; any other error may be the fault of the inputs that were tried.
 _OWN = (NameError, NotImplementedError, ImportError, SyntaxError)
+
+
+def _doubted(report: Report, chosen: Example) -> Report:
+    """On inputs that were chosen, an error that a layer raises may be the fault of the inputs: then it is a warning."""
+    own = {cls.__name__ for cls in (*_OWN, AttributeError, UnboundLocalError)}
+    found = [
+        replace(f, severity="warning", message=f"{f.message}, on inputs that were chosen")
+        if f.code == "D001" and chosen.chosen and f.cause not in own
+        else f
+        for f in report.findings
+    ]
+    return replace(report, findings=tuple(found))
 
 
 def _not_judged(name: str, target: Any, given: Given, error: TargetError) -> Report:

@@ -1,0 +1,134 @@
+"""What cannot be recorded is refused with its place; what may leave a trace is an event."""
+
+import numpy as np
+import pytest
+from traced_layers import kinds, messages
+
+import dout
+
+
+@pytest.mark.parametrize(
+    ("function", "what"),
+    [
+        (lambda x: np.linalg.svd(x), r"np\.linalg\.svd is not in dout's table of primitives"),
+        (lambda x: np.pad(x, 1, mode="mean"), r"np\.pad with mode='mean'.* is not in"),
+        (lambda x: np.add.reduceat(x, [0, 1]), r"np\.add\.reduceat is not in"),
+        (lambda x: x.conj(), r"ndarray\.conj of a traced value"),
+        (lambda x: complex(x[0, 0]) * x, r"complex\(\.\.\.\) turns a traced value into a plain number"),
+    ],
+)
+def test_what_cannot_be_recorded_is_refused_with_file_and_line(function, what):
+    with pytest.raises(dout.DoutError, match=rf"{what}.*, at .*test_trace_refusals\.py:\d+"):
+        dout.trace(function, np.ones((2, 2)))
+
+
+def test_a_refusal_that_the_users_code_swallows_is_still_a_refusal():
+    def function(x):
+        try:
+            return complex(x) * 2.0
+        except TypeError:
+            return x
+
+    with pytest.raises(dout.DoutError, match="turns a traced value"):
+        dout.trace(function, 1.5)
+
+
+def test_a_value_may_go_into_text():
+    said = []
+
+    def function(x):
+        said.append(f"{x:.2f} %.1f %d {x!s}" % (x, x))
+        said.append(str(float(x)))
+        return x * 2
+
+    dout.trace(function, 1.5)
+    assert said == ["1.50 1.5 1 1.5", "1.5"]
+
+
+def test_an_array_from_outside_is_an_orphan():
+    hidden = [np.ones(2)]
+
+    class Hides:
+        def forward(self, x):
+            return x + np.frombuffer(hidden[0].tobytes())
+
+        def backward(self, dout):
+            return dout
+
+    import importlib
+
+    class Sneaks(Hides):
+        def forward(self, x):
+            real = importlib.import_module("numpy")
+            return x + real.full(2, 3.0)
+
+    assert "orphan" in kinds(dout.trace(Sneaks(), np.ones(2)))
+    assert "orphan" not in kinds(dout.trace(Hides(), np.ones(2)))
+
+
+def test_no_gradient_is_given_where_an_edge_was_lost():
+    import importlib
+
+    def function(x):
+        real = importlib.import_module("numpy")
+        return np.sum(x * real.array(x))
+
+    with pytest.raises(dout.DoutError, match=r"no gradient can be given: .*, at .*test_trace_refusals\.py"):
+        dout.grad(function)(np.ones(2))
+
+
+def test_a_branch_on_a_value_is_an_event_and_specialises_the_trace():
+    class Leaky:
+        def forward(self, x):
+            self.positive = np.sum(x) > 0
+            return x * 2.0 if self.positive else x * 0.1
+
+        def backward(self, dout):
+            return dout * 2.0 if self.positive else dout * 0.1
+
+    trace = dout.trace(Leaky(), np.array([3.0, 1.0]))
+    assert kinds(trace)[0] == "branch"
+
+    class Always(Leaky):
+        def forward(self, x):
+            self.positive = bool(np.sum(x) > -1e9)
+            return x * 2.0
+
+    assert "specialised" not in kinds(dout.trace(Always(), np.array([3.0, 1.0])))
+    flipped = dout.trace(Leaky(), np.array([0.5, 100.0]), dout=np.ones(2))
+    assert "branch" in kinds(flipped)
+
+
+def test_a_number_that_stayed_in_python_specialises_the_trace():
+    class Counts:
+        def forward(self, x):
+            self.n = len([v for v in x if v > 0])
+            return x * self.n
+
+        def backward(self, dout):
+            return dout * self.n
+
+    trace = dout.trace(Counts(), np.array([1.0, 2.0, 3.0, 4.0]))
+    assert kinds(trace)[-1] == "specialised"
+    assert "Counts computes something else" in messages(trace)[-1]
+
+
+def test_a_sequence_is_repeated_by_a_traced_number():
+    made = []
+
+    def function(n, x):
+        made.append(([0] * n, n * (1, 2), "-" * n))
+        return n * x
+
+    dout.trace(function, 3, 2.0)
+    assert made == [([0, 0, 0], (1, 2, 1, 2, 1, 2), "---")]
+
+
+def test_gradients_are_of_arrays_and_numbers():
+    with pytest.raises(dout.DoutError, match="argument 0 is a dict"):
+        dout.grad(lambda p: np.sum(p["W"] * 2))({"W": np.ones(2)})
+
+
+def test_an_option_that_is_not_supported_is_said_as_such():
+    with pytest.raises(dout.DoutError, match=r"np\.copyto with where is not in dout's table"):
+        dout.trace(lambda x: np.copyto(x, 0, where=x > 0), np.ones(2))

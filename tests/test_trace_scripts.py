@@ -1,0 +1,99 @@
+"""Scripts under trace: rounds of a training loop, names, and what they print."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from traced_layers import LOOP, kinds, messages
+
+import dout
+from dout.trace.script import record_script
+
+
+def test_of_a_training_loop_the_first_round_is_kept(tmp_path, capsys):
+    (tmp_path / "loop.py").write_text(LOOP)
+    trace = record_script(tmp_path / "loop.py")
+    assert capsys.readouterr().out.startswith("[-1.  0.]")
+    assert len(trace.calls) == 1
+    np.testing.assert_array_equal(trace["y"].data, [1.0, 2.0])
+    assert "round" in kinds(trace)
+    assert "replay" not in kinds(trace)
+
+
+def test_of_a_training_loop_the_round_asked_for_is_kept(tmp_path, capsys):
+    (tmp_path / "loop.py").write_text(LOOP)
+    trace = record_script(tmp_path / "loop.py", rounds=3)
+    capsys.readouterr()
+    np.testing.assert_array_equal(trace["y"].data, [0.0, 1.0])
+    np.testing.assert_array_equal(trace["W"].gradient.value, [1.0, 1.0])
+    assert trace["W"].gradient.expected is None
+
+
+def test_a_round_that_does_not_come_is_an_error(tmp_path, capsys):
+    (tmp_path / "loop.py").write_text(LOOP)
+    with pytest.raises(dout.DoutError, match="has 4 forward–backward rounds, not 9"):
+        record_script(tmp_path / "loop.py", rounds=9)
+
+
+def test_the_script_prints_what_it_prints_without_dout(tmp_path, capsys):
+    path = tmp_path / "loop.py"
+    path.write_text(
+        LOOP + "print(type(y), type(layer), type(1.5), isinstance(Scale, type), type('A', (), {}).__name__)\n"
+    )
+    plain = subprocess.run([sys.executable, path], capture_output=True, text=True, check=True).stdout
+    record_script(path)
+    assert capsys.readouterr().out == plain
+
+
+def test_the_type_of_a_traced_value_is_that_of_the_value():
+    types = []
+
+    class Asks:
+        def forward(self, x):
+            types.append((type(x), type(x) is np.ndarray, type(x.shape), type(self).__name__))
+            return x * 2.0
+
+        def backward(self, dout):
+            return dout * 2.0
+
+    dout.trace(Asks(), np.ones(2))
+    assert types[0] == (np.ndarray, True, tuple, "Asks")
+    assert "type" not in globals()
+
+
+def test_names_come_from_the_calls_of_the_script(tmp_path):
+    trace = record_script("examples/buy_fruits.py")
+    assert [call.name for call in trace.calls] == [
+        "mul_apple_layer",
+        "mul_orange_layer",
+        "add_apple_orange_layer",
+        "mul_tax_layer",
+    ]
+    assert set(trace.gradients) == {"apple", "apple_num", "orange", "orange_num", "tax", "dprice"} - {"dprice"}
+
+
+def test_the_residual_net_with_the_slides_relu_shows_the_wrong_gradient():
+    trace = record_script("examples/residual.py")
+    h = trace["h"].gradient
+    np.testing.assert_array_equal(h.value, [2.0, 0.0])
+    np.testing.assert_array_equal(h.expected, [2.0, 1.0])
+    assert messages(trace) == ["Relu.backward writes into its argument dout, at examples/residual.py:35"]
+
+
+def test_a_later_round_is_recorded_as_well_where_parameters_change_in_place(tmp_path, capsys):
+    text = LOOP.replace("x * self.W", "np.matmul(x, self.W.T)").replace("dout * self.W", "np.matmul(dout, self.W)")
+    text = text.replace("self.dW = dout * self.x", "self.dW = np.matmul(dout.T, self.x)")
+    text = text.replace("np.array([1.0, 2.0])", "np.eye(2)").replace("np.array([1.0, 1.0])", "np.ones((3, 2))")
+    (tmp_path / "loop.py").write_text(text.replace("np.ones(2)", "np.ones((3, 2))"))
+    trace = record_script(tmp_path / "loop.py", rounds=3)
+    assert "replay" not in kinds(trace)
+    assert trace["W"].gradient.expected is None
+
+
+def test_names_imported_by_a_star_are_traced(tmp_path):
+    path = tmp_path / "star.py"
+    path.write_text("from numpy import *\nfrom math import *\nx = array([1.0, 2.0])\ny = sqrt(x[0]) * cos(pi) + x[1]\n")
+    trace = record_script(path)
+    assert trace["y"].data == 1.0
+    assert {"math_sqrt", "multiply", "add"} <= {node.primitive.name for node in trace.graph.nodes}
