@@ -205,9 +205,18 @@ def test_what_cannot_be_traced_is_judged_by_differences(factor, word):
     assert any(f.code == "D002" for f in report.findings)
 
 
-def test_large_inputs_are_judged_by_differences():
-    report = check(Layer(np.tanh, lambda x, y, d: d * (1 - y * y)), RNG.normal(size=(300, 400)))
-    assert [v.word for v in report.verdicts] == ["agrees within rounding"]
+@pytest.mark.parametrize(
+    ("backward", "word"),
+    [
+        (lambda x, y, d: d * (1 - y * y), "agrees within rounding"),
+        (lambda x, y, d: d * (1 - x * y), "refuted"),
+        (lambda x, y, d: (d * (1 - y * y)).astype(np.float32), "agrees within rounding"),
+    ],
+)
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_large_inputs_are_judged_in_float64(backward, word, dtype):
+    report = check(Layer(np.tanh, backward), RNG.normal(size=(300, 400)).astype(dtype))
+    assert [(v.word, v.route) for v in report.verdicts] == [(word, "the derived gradient in float64")]
 
 
 def test_a_derivative_that_is_not_finite_anywhere_is_inconclusive():

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from dout.check.balls import Balls, NoRuleError
 from dout.check.exact import Examination, Outcome, Point
 from dout.check.kinks import at_kink, meets_kink
+from dout.check.large import ROUTE, outcomes_in_float64
 from dout.check.model import WORDS, Verdict, Word
 from dout.check.points import generic, spread_out, with_kinks
 from dout.graph import Node
@@ -59,14 +60,16 @@ def _decided(verdict: Verdict, elsewhere: list[Judgement]) -> Verdict:
 
 def _judge(trace: Trace) -> Judgement:
     examination = Examination(trace)
-    if sum(_size(node) for node in trace.graph.nodes) > MOST_ELEMENTS:
-        raise NoRuleError("the inputs are too large for exact arithmetic")
+    too_large = sum(_size(node) for node in trace.graph.nodes) > MOST_ELEMENTS
     lost = next((event for event in trace.events if event.kind in LOSSES), None)
     if lost is not None:
         raise NoRuleError(str(lost))
     if any(event.kind == "specialised" for event in trace.events) and not examination.is_steered:
         raise NoRuleError("on other inputs the layer computes something that the recording does not explain")
     found = _Points(examination)
+    if too_large:
+        found.look_in_float64()
+        return found.judgement()
     found.look_at(examination.base)
     found.only_here = examination.is_steered
     if not found.only_here:
@@ -90,6 +93,7 @@ class _Points:
         self.at_kinks: dict[Node, list[Outcome]] = {judged.node: [] for judged in examination.judged}
         self.branches: dict[tuple[object, str], set[int]] = {}
         self.only_here = False
+        self.route = "exact arithmetic"
 
     def try_at(self, point: Point, *, only_kinks: bool = False) -> None:
         """Look at a point, if the recording holds there: a mask may choose another number of elements."""
@@ -116,6 +120,13 @@ class _Points:
         for key, ways in self.examination.branches(balls).items():
             self.branches.setdefault(key, set()).update(ways)
 
+    def look_in_float64(self) -> None:
+        """Look where balls would take too long."""
+        self.route = ROUTE
+        for outcomes in outcomes_in_float64(self.examination):
+            for outcome in outcomes:
+                self.outcomes[outcome.judged.node].append(outcome)
+
     def all_ways_seen(self) -> bool:
         return all(len(ways) > 1 for ways in self.branches.values())
 
@@ -141,7 +152,8 @@ class _Points:
         decided = decided or outcomes
         worst = max(decided, key=lambda o: WORDS.index(o.word))
         because = worst.because or ("at a kink" if worst in at_kinks and worst.word == Word.REFUTED else "")
-        return Verdict(worst.judged.name, worst.word, points=len(outcomes) + len(at_kinks), because=because)
+        points = len(outcomes) + len(at_kinks)
+        return Verdict(worst.judged.name, worst.word, self.route, points, because)
 
     def _one_way(self) -> Iterable[str]:
         for (where, symbol), ways in self.branches.items():
