@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable
-from types import ModuleType
+from collections.abc import Callable, Iterable
+from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -359,6 +359,26 @@ def _is_users(name: str, module: Any) -> bool:
         file = getattr(module, "__file__", None) if isinstance(module, ModuleType) else None
         known = _judged[name] = (module, bool(file) and source.is_user_code(file))
     return known[1]
+
+
+def within_reach(homes: Iterable[str], loaded: Iterable[ModuleType]) -> list[ModuleType]:
+    """The modules among `loaded` that code of the modules `homes` can name: its own, what it imports, and so on.
+
+    The arrays in them may meet the trace. A large program has many others, and looking through all takes long.
+    """
+    known = {module.__name__: module for module in loaded}
+    found: dict[str, ModuleType] = {}
+    waiting = list(homes)
+    while waiting:
+        name = waiting.pop()
+        if name in known and name not in found:
+            found[name] = known[name]
+            for item in list(vars(known[name]).values()):
+                home = item.__name__ if isinstance(item, ModuleType) else getattr(type(item), "__module__", None)
+                waiting.append(str(home))
+                if isinstance(item, type | FunctionType):
+                    waiting.append(str(item.__module__))
+    return list(found.values())
 
 
 ANSWERED = frozenset({"numpy", "scipy", "math"})  # libraries whose functions are recorded, not looked into

@@ -105,10 +105,13 @@ class Session:
         self.patches = Patches(is_user_class)
         self.swaps = Swaps(is_user_class, self._meet, tracer)
         self.adopted: set[str] = set()
+        self.homes: set[str] | None = None  # modules of what a target reaches; of a script all are looked through
         self.outputs: list[Any] = []  # what the user's code gave out: no stand-in is to stay in it
 
     def _meet(self, found: Any) -> None:
         """Take a class of which an instance is within reach, or a function, which may live in no module."""
+        if self.homes is not None:
+            self.homes.update(cls.__module__ for cls in getattr(found, "__mro__", (found,)))
         if isinstance(found, type):
             self.patches.layer(found)
         elif source.is_user_code(found.__code__.co_filename):
@@ -121,7 +124,7 @@ class Session:
         self.adopted.update(module.__name__ for module in new)
         for module in new:
             self.patches.namespace(module.__dict__)
-        for module in new:
+        for module in new if self.homes is None else modules.within_reach(self.homes, new):
             self.swaps.swap_in(module, self.tracer.source)
 
     def argument(self, item: Any, name: str | None) -> Any:
@@ -136,6 +139,8 @@ class Session:
     def target(self, target: Any, *, numbers: bool) -> None:
         """Take the layer or function that will run; where asked, the numbers it holds become inputs too."""
         spaces = {id(function.__globals__): function.__globals__ for function in _functions_of(target)}
+        self.homes = {str(names.get("__name__")) for names in spaces.values()}
+        self.homes.update(cls.__module__ for cls in type(target).__mro__)
         for names in spaces.values():
             self.patches.namespace(names)
         self.swaps.swap_in(target, self.tracer.source, numbers=numbers)
