@@ -232,7 +232,7 @@ def without_ellipsis(subscripts: str, ndims: list[int]) -> str:
     """Einsum's subscripts with letters in the place of an ellipsis; operands have `ndims` axes.
 
     >>> without_ellipsis("...ij,jk->...ik", [3, 2])
-    'Aij,jk->Aik'
+    'aij,jk->aik'
     """
     left, arrow, right = subscripts.replace(" ", "").partition("->")
     if "..." not in subscripts:
