@@ -187,6 +187,7 @@ def test_a_layer_that_is_no_loss_may_not_ignore_dout():
     report = check(Layer(np.exp, lambda x, y, d: y), X.copy())
     assert not report.ok
     assert [f.code for f in report.findings if f.code.startswith("D1")] == ["D103"]
+    assert [v.word for v in report.verdicts] == ["refuted"]
 
 
 # --- no exact answer --------------------------------------------------------------------------------------------------
@@ -246,3 +247,20 @@ def test_ready_made_layers_are_exact(cls):
     report = check(getattr(dout.layers, cls))
     assert {v.word for v in report.verdicts} == {"exact"}
     assert report.ok
+
+
+def test_a_gradient_that_lacks_an_axis_of_length_one_is_a_warning():
+    class Bias:
+        def __init__(self):
+            self.b = np.ones((1, 4))
+
+        def forward(self, x):
+            return x + self.b
+
+        def backward(self, dout):
+            self.db = dout.sum(axis=0)
+            return dout * 1
+
+    report = check(Bias(), X.copy())
+    assert [(v.argument, v.word) for v in report.verdicts] == [("x", "exact"), ("b", "exact")]
+    assert [(f.code, f.severity) for f in report.findings if f.argument == "b"] == [("D501", "warning")]

@@ -2,8 +2,8 @@
 
     python -m benchmarks.checker.processes
 
-Goals: `dout check examples/slide_layers.py` ≤ 8 × `python -c "import numpy"`; 200 files with -j2 leave no process behind
-and need no more memory than one.
+Goals: `dout check examples/slide_layers.py` ≤ 8 × `python -c "import numpy"`; 200 files with -j2 leave no process
+behind and need no more memory than one.
 """
 
 from __future__ import annotations

@@ -18,12 +18,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from benchmarks.checker import corpus
 from benchmarks.checker.case import Case, Mutant
 from benchmarks.checker.judging import judged, start
 
 AXIS = ("axis", "transpose", "broadcast")
-SAME_CAUSE = [{"missing term", "factor"}, {"formula", "factor", "swapped"}]  # one edit, described two ways
+# One edit, described two ways; the last is a dropped factor dout.
+SAME_CAUSE = [{"missing term", "factor"}, {"formula", "factor", "swapped"}, {"factor", "ignores dout"}]
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,11 @@ def table(results: list[Result], rights: dict[str, Result]) -> None:
         groups.setdefault(r.case.bug, []).append(r)
         if r.case.cause in AXIS:
             groups.setdefault("(axis)", []).append(r)
+    sound = [r for r in results if not isinstance(r.case, Mutant)]
+    for what, group in (("right", sound[: len(corpus.right())]), ("controls", sound[len(corpus.right()) :])):
+        alarms = sum(any(f[1] == "error" for f in r.findings) for r in group)
+        shares = "".join(f"{100 * sum(n in r.peers for r in group) / len(group):20.1f} %" for n in names)
+        print(f"{what:14}{len(group):8}  {wilson(alarms, len(group)):26}{shares}   (complaints are false alarms)")
     for bug, group in sorted(groups.items()):
         hits = sum(is_found(r, rights[r.case.right]) for r in group)
         shares = "".join(f"{100 * sum(n in r.peers for r in group) / len(group):20.1f} %" for n in names)
@@ -74,7 +82,7 @@ def explanations(results: list[Result]) -> None:
     refuted = [r for r in results if isinstance(r.case, Mutant) and r.case.bug == "formula" and _wrong(r)]
     argument = [any(f[2] in _names(r.case) for f in _wrong(r)) for r in refuted]
     indexed = [r for r in refuted if r.case.index]
-    index = [any(f[3] in r.case.index for f in _wrong(r) if f[2] == _last(r.case.argument)) for r in indexed]
+    index = [any(f[3] in r.case.index for f in _wrong(r) if f[2] in _paths(r.case, r.case.argument)) for r in indexed]
     cause = [any(_same_cause(f[4], r.case.cause) for f in _wrong(r)) for r in refuted]
     for what, hits in (("argument", argument), ("index", index), ("cause", cause)):
         print(f"right {what:9} {wilson(sum(hits), len(hits))} of {len(hits)}")
@@ -84,13 +92,16 @@ def _wrong(result: Result) -> list[Any]:
     return [f for f in result.findings if f[0] in ("D101", "D102", "D103", "D501")]
 
 
-def _last(argument: str | None) -> str | None:
-    return argument
-
-
 def _names(case: Mutant) -> set[str | None]:
     listed = case.note.partition("wrong:")[2].split(";")[0] if "wrong:" in case.note else ""
-    return {case.argument, *(name.strip() for name in listed.split(","))}
+    names = {case.argument, *(name.strip() for name in listed.split(","))}
+    return {path for name in names for path in _paths(case, name)}
+
+
+def _paths(case: Mutant, name: str | None) -> set[str | None]:
+    """A constructor's argument, and where the instance keeps it: arrays are kept in the order of the arguments."""
+    given = [argument for argument, value in case.init.items() if isinstance(value, np.ndarray)]
+    return {name, *(path for argument, path in zip(given, case.params, strict=False) if argument == name)}
 
 
 def _same_cause(said: str | None, meant: str) -> bool:

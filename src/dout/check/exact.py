@@ -48,6 +48,12 @@ class Judged:
     gradient: Node
     parameter: bool = False
 
+    @property
+    def only_axes_of_one(self) -> bool:
+        """Whether a parameter and its gradient have other shapes, but alike to axes of length 1: b (1, 3), db (3,)."""
+        mine, theirs = ([n for n in node.shape if n != 1] for node in (self.node, self.gradient))
+        return self.parameter and self.node.shape != self.gradient.shape and mine == theirs
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Outcome:
@@ -62,11 +68,12 @@ class Outcome:
 
     @property
     def index(self) -> tuple[int, ...] | None:
-        """Where they differ most; None where their shapes differ."""
+        """Where they differ most, of what is not finite the first; None where their shapes differ."""
         expected, got = np.asarray(self.expected, dtype=float), np.asarray(self.got, dtype=float)
         if expected.shape != got.shape or not expected.size:
             return None
-        distance = np.nan_to_num(np.abs(expected - got), nan=np.inf)
+        distance = np.where(np.isfinite(got), np.abs(expected - got), np.inf)
+        distance = np.where(np.isfinite(expected), distance, -1.0)  # there nothing is right
         return tuple(int(i) for i in np.unravel_index(int(np.argmax(distance)), expected.shape))
 
 
@@ -196,6 +203,8 @@ class Examination:
 
     def _compare(self, judged: Judged, balls: Balls, point: Point) -> Outcome:
         expected, got = self.expected(balls, judged), exact(balls.values[judged.gradient])
+        if judged.only_axes_of_one:
+            got = np.reshape(got, judged.node.shape)
         word, because = relation(expected, got, self.has_long_literals)
         return Outcome(judged, word, middle(expected), middle(got), point, because)
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
+import textwrap
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,36 +14,43 @@ import numpy as np
 from dout.check.cause import causes, smallest_failing
 from dout.check.cause.shrink import Failing
 from dout.check.codes import finding
-from dout.check.exact import Outcome
+from dout.check.exact import Examination, Outcome
 from dout.check.judge import Judgement
-from dout.check.model import Cause, Finding
+from dout.check.model import Cause, Finding, Word
+from dout.check.points import upstream
 from dout.check.subject import Subject
-from dout.graph import Where
+from dout.graph import Node, Where
 
 
 def formula_findings(subject: Subject, judgement: Judgement) -> Iterator[Finding]:
-    """Yield a finding for each gradient that is refuted, and for a `dout` that is ignored."""
-    examination = judgement.examination
-    if judgement.ignores_dout:
-        yield _ignored(subject, judgement.is_loss)
-    found = causes(subject, examination, judgement.refuted) if examination is not None else {}
+    """Yield a finding for each gradient that is refuted; where `dout` is ignored it is refuted at another one."""
+    examination, refuted, code = judgement.examination, judgement.refuted, "D101"
     place = backward_of(subject.make())
-    for node, outcome in judgement.refuted.items():
+    if judgement.ignores_dout and judgement.is_loss:
+        where = {"file": place.file, "line": place.line} if place else {}
+        message = f"{subject.name}.backward does not use dout: it is right where the loss is the end, and dout is 1"
+        yield finding("D104", message, layer=subject.name, **where)
+    elif judgement.ignores_dout and examination is not None:
+        refuted, code = _ignoring(examination), "D103"
+    found = causes(subject, examination, refuted) if examination is not None else {}
+    for node, outcome in refuted.items():
+        cause = found.get(node)
+        if code == "D103" and (cause is None or cause.word != _LOCAL.word):
+            cause = replace(cause or _LOCAL, word=_LOCAL.word)
         failing = smallest_failing(subject, examination, outcome) if examination is not None else None
-        yield _wrong("D101", subject, outcome, found.get(node), place, failing)
+        yield _wrong(code, subject, outcome, cause, place, failing)
     for outcome in judgement.at_kinks.values():
         yield _wrong("D102", subject, outcome, None, place)
 
 
-def _ignored(subject: Subject, is_loss: bool) -> Finding:
-    place = backward_of(subject.make())
-    where = {"file": place.file, "line": place.line} if place else {}
-    if is_loss:
-        message = f"{subject.name}.backward does not use dout: it is right where the loss is the end, and dout is 1"
-        return finding("D104", message, layer=subject.name, **where)
-    message = f"{subject.name}.backward does not use dout: it returns the local derivative"
-    because = "every gradient is the local derivative times dout"
-    return finding("D103", message, layer=subject.name, cause="ignores dout", because=because, **where)
+_LOCAL = Cause("ignores dout", "it is the local derivative: the factor dout is missing")
+
+
+def _ignoring(examination: Examination) -> dict[Node, Outcome]:
+    """What is wrong at an upstream gradient other than ones: at ones it may be right."""
+    outcomes, _ = examination.outcomes(upstream(examination, examination.base))
+    found = {outcome.judged.node: outcome for outcome in outcomes if outcome.word == Word.REFUTED}
+    return found or {outcome.judged.node: outcome for outcome in outcomes}
 
 
 def _wrong(
@@ -51,6 +61,7 @@ def _wrong(
     place: Where | None,
     failing: Failing | None = None,
 ) -> Finding:
+    """The finding on one gradient: index and numbers are those on the given inputs, or on the first that refute it."""
     name, index = outcome.judged.name, outcome.index
     where = (cause and cause.where) or place
     if index is None:
@@ -58,16 +69,14 @@ def _wrong(
         code = "D501" if code == "D101" else code
         expected, got = np.shape(outcome.expected), np.shape(outcome.got)
     else:
-        expected, got = np.asarray(outcome.expected)[index], np.asarray(outcome.got)[index]
-        if failing is not None:
-            index, expected, got = failing.index, failing.expected, failing.got
-        at = f" at {list(index)}" if index else ""
-        numbers = f"is {got:.6g}{at}, right: {expected:.6g}"
-        expected, got = float(expected), float(got)
+        expected, got = float(np.asarray(outcome.expected)[index]), float(np.asarray(outcome.got)[index])
+        numbers = _numbers(index, expected, got)
     kink = "" if code != "D102" else ", where values are equal" if outcome.expected is not None else ""
+    ignored = " does not depend on dout:" if code == "D103" else ""
+    shown = name if not outcome.judged.parameter else _with_its_argument(subject.make(), name)
     return finding(
         code,
-        f"the gradient of {name} {numbers}{kink}{f': {cause.sentence}' if cause else ''}",
+        f"the gradient of {shown}{ignored} {numbers}{kink}{f': {cause.sentence}' if cause else ''}",
         layer=subject.name,
         argument=name,
         index=index,
@@ -76,11 +85,32 @@ def _wrong(
         cause=cause.word if cause else None,
         because=cause.sentence if cause else outcome.because,
         fix=cause.fix if cause else None,
-        inputs=failing.inputs if failing is not None and index is not None else {},
+        inputs=failing.inputs if failing is not None else {},
+        there=f"there it {_numbers(failing.index, failing.expected, failing.got)}" if failing is not None else "",
         first_wrong=cause.first_wrong if cause else None,
         file=where.file if where else None,
         line=where.line if where else None,
     )
+
+
+def _numbers(index: tuple[int, ...], expected: float, got: float) -> str:
+    return f"is {got:.6g}{f' at {list(index)}' if index else ''}, right: {expected:.6g}"
+
+
+def _with_its_argument(layer: Any, path: str) -> str:
+    """A parameter that is kept in a list, with the argument of `__init__` that it came from: `params[1] (b)`."""
+    listed, _, place = path.partition("[")
+    try:
+        body = ast.parse(textwrap.dedent(inspect.getsource(type(layer).__init__)))
+    except (OSError, TypeError, SyntaxError):
+        return path
+    for node in ast.walk(body):
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.List | ast.Tuple):
+            names = [item.id if isinstance(item, ast.Name) else "" for item in node.value.elts]
+            kept = any(isinstance(t, ast.Attribute) and t.attr == listed for t in node.targets)
+            if kept and place[:-1].isdigit() and int(place[:-1]) < len(names) and names[int(place[:-1])]:
+                return f"{path} ({names[int(place[:-1])]})"
+    return path
 
 
 def backward_of(layer: Any) -> Where | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from dout.check.balls import Balls, NoRuleError
 from dout.check.exact import Examination, Outcome, Point
 from dout.check.kinks import at_kink, meets_kink
@@ -127,6 +129,11 @@ class _Points:
             for outcome in outcomes:
                 self.outcomes[outcome.judged.node].append(outcome)
 
+    @property
+    def is_loss(self) -> bool:
+        """Whether forward gives one number."""
+        return all(_size(output) == 1 for output in self.examination.seeds)
+
     def all_ways_seen(self) -> bool:
         return all(len(ways) > 1 for ways in self.branches.values())
 
@@ -141,7 +148,7 @@ class _Points:
             examination=self.examination,
             ignores_dout=self.examination.ignores_dout,
             only_here=self.only_here,
-            is_loss=all(_size(output) == 1 for output in self.examination.seeds),
+            is_loss=self.is_loss,
         )
 
     def _verdict(self, node: Node) -> Verdict:
@@ -151,6 +158,8 @@ class _Points:
         decided += [o for o in at_kinks if o.word == Word.REFUTED or not decided]
         decided = decided or outcomes
         worst = max(decided, key=lambda o: WORDS.index(o.word))
+        if self.examination.ignores_dout and not self.is_loss and np.any(np.asarray(worst.expected) != 0):
+            return Verdict(worst.judged.name, Word.REFUTED, self.route, len(outcomes), "backward does not use dout")
         because = worst.because or ("at a kink" if worst in at_kinks and worst.word == Word.REFUTED else "")
         points = len(outcomes) + len(at_kinks)
         return Verdict(worst.judged.name, worst.word, self.route, points, because)

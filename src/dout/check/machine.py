@@ -60,6 +60,7 @@ def finding_to_json(finding: Finding) -> dict[str, Any]:
         "because": finding.because,
         "fix": finding.fix,
         "inputs": {str(name): data(value) for name, value in finding.inputs.items()},
+        "there": finding.there,
         "first_wrong": finding.first_wrong,
         "file": finding.file,
         "line": finding.line,

@@ -1,4 +1,4 @@
-"""Gradients that nobody gives: backward returns nothing for an input, or keeps nothing for a parameter."""
+"""Gradients that nobody gives, or gives in another shape: what is not a matter of their numbers."""
 
 from __future__ import annotations
 
@@ -17,12 +17,16 @@ from dout.graph import INPUT
 
 
 def missing_findings(subject: Subject, judgement: Judgement) -> Iterator[Finding]:
-    """Yield a note for each input and parameter on which the output depends and whose gradient is not there."""
+    """Yield a finding for each input and parameter whose gradient is not there, or has other axes of length 1."""
     examination = judgement.examination
     if examination is None or not examination.judged:
         return
     place = backward_of(subject.make())
     where = {"file": place.file, "line": place.line} if place else {}
+    for judged in (j for j in examination.judged if j.only_axes_of_one):
+        shapes = f"has shape {judged.gradient.shape}, {judged.name} has {judged.node.shape}"
+        message = f"the gradient of {judged.name} {shapes}: the numbers fit, and broadcasting may spread them"
+        yield finding("D501", message, severity="warning", layer=subject.name, argument=judged.name, **where)
     given, taken = len(examination.call.gradients or ()), len(examination.call.inputs)
     if given > taken:  # they may be those of parameters
         message = (

@@ -49,8 +49,9 @@ class Finding:
     """One thing that is wrong or worth knowing.
 
     `message` says what is wrong in one line; `argument` and `index` say where in the gradient, `expected` and `got` the
-    numbers there; `inputs` is the smallest failing input, by name; `cause` the suspected cause in a word and `because`
-    in a sentence; `fix` the repaired line, as a diff; `file` and `line` the place in the user's source.
+    numbers there; `inputs` is the smallest failing input, by name, and `there` what comes out on it; `cause` is the
+    suspected cause in a word and `because` in a sentence; `fix` the repaired line, as a diff; `file` and `line` the
+    place in the user's source.
     """
 
     code: str
@@ -65,6 +66,7 @@ class Finding:
     because: str = ""
     fix: str | None = None
     inputs: Mapping[str, Any] = field(default_factory=dict)
+    there: str = ""
     first_wrong: str | None = None
     file: str | None = None
     line: int | None = None

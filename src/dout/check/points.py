@@ -71,9 +71,13 @@ def with_kinks(examination: Examination) -> Iterator[Point]:
 
 def _moved(examination: Examination, move: Move, generator: np.random.Generator) -> Point:
     point = {**examination.base, **{n: move(examination.base[n], generator) for n in examination.varying}}
-    if examination.ignores_dout:
-        return point | examination.ones
-    return point | {dout: generator.normal(size=dout.shape)[()] for dout in examination.seeds.values()}
+    return point | examination.ones if examination.ignores_dout else upstream(examination, point, generator)
+
+
+def upstream(examination: Examination, point: Point, generator: np.random.Generator | None = None) -> Point:
+    """A point with another upstream gradient, of no special numbers."""
+    generator = generator or np.random.default_rng(5)
+    return {**point, **{dout: generator.normal(size=dout.shape)[()] for dout in examination.seeds.values()}}
 
 
 def _size(value: Any) -> float:

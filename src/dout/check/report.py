@@ -108,6 +108,8 @@ def _finding_lines(finding: Finding) -> Iterator[Line]:
         yield _detail(f"the first wrong value is {finding.first_wrong}")
     for name, value in finding.inputs.items():
         yield _detail(f"fails on {name} = {shown(value)}")
+    if finding.there:
+        yield _detail(finding.there)
     for line in (finding.fix or "").splitlines():
         if not line.startswith(("---", "+++", "@@")):
             changed = {"-": "removed", "+": "added"}.get(line[:1], "dim")

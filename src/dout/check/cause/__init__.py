@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 
-from dout.check.cause.diff import unified
+from dout.check.cause.diff import spliced, unified
 from dout.check.cause.edits import Edit
 from dout.check.cause.first_wrong import Named, named_gradients
 from dout.check.cause.search import Repair, Search
 from dout.check.cause.shrink import Failing, smallest
 from dout.check.cause.stand import stands
-from dout.check.cause.whole import word_of
+from dout.check.cause.whole import is_left_out, word_of
 from dout.check.exact import Examination, Outcome
 from dout.check.model import Cause
 from dout.check.subject import Subject, quiet
@@ -73,6 +73,8 @@ class _Causes:
                 mine = self._best(
                     Search(self.stands, frozenset({name}), self.examination, self.latest, others).repairs()
                 )
+            if mine is not None and mine.changes_output and is_left_out(name, self.stands[0], gradients[0]):
+                mine = None  # another forward would do, but hardly is what was meant
             cause = self._cause(outcome, mine, word_of(name, self.stands, gradients))
             if cause is not None:
                 found[node] = cause
@@ -95,7 +97,7 @@ class _Causes:
         """The likeliest repair: the one after which the gradients in between are right, then the cheapest."""
         if len(repairs) < 2:
             return repairs[0] if repairs else None
-        return min(repairs, key=lambda r: (self._wrong_names(r), r.edit.cost, r.edit.longer, r.edit.place.line))
+        return min(repairs, key=lambda r: (self._wrong_names(r), r.cost, r.edit.longer, r.edit.place.line))
 
     def _wrong_names(self, repair: Repair) -> int:
         try:
@@ -153,6 +155,5 @@ def _change(edit: Edit) -> tuple[str, str]:
     if not edit.spans:
         return source.segment(edit.place.node), edit.text
     start, end = source.span(edit.place.statement)
-    old = source.data[start:end].decode()
-    (a, b, text) = edit.spans[0]
-    return old, (source.data[start:a].decode() + text + source.data[b:end].decode())
+    old = source.data[start:end]
+    return old.decode(), spliced(old, [(a - start, b - start, text) for a, b, text in edit.spans])

@@ -13,18 +13,23 @@ def patched_text(edit: Edit) -> str:
     """The file with the edit made; parentheses only where the expression would be read otherwise."""
     source = edit.place.function.source
     if edit.spans:
-        return _spliced(source.data, list(edit.spans))
+        return spliced(source.data, list(edit.spans))
     start, end = source.span(edit.place.node)
-    safe = _spliced(source.data, [(start, end, f"({edit.text})")])
-    plain = _spliced(source.data, [(start, end, edit.text)])
-    try:
-        same = ast.dump(ast.parse(plain)) == ast.dump(ast.parse(safe))
-    except SyntaxError:
-        same = False
-    return plain if same else safe
+    safe = spliced(source.data, [(start, end, f"({edit.text})")])
+    meant = ast.dump(ast.parse(safe))
+    in_parentheses = source.data[start - 1 : start] == b"(" and source.data[end : end + 1] == b")"
+    for more in (in_parentheses, 0):
+        plain = spliced(source.data, [(start - more, end + more, edit.text)])
+        try:
+            if ast.dump(ast.parse(plain)) == meant:
+                return plain
+        except SyntaxError:
+            continue
+    return safe
 
 
-def _spliced(data: bytes, spans: list[tuple[int, int, str]]) -> str:
+def spliced(data: bytes, spans: list[tuple[int, int, str]]) -> str:
+    """The text with other text in these places."""
     for start, end, text in sorted(spans, reverse=True):
         data = data[:start] + text.encode() + data[end:]
     return data.decode()

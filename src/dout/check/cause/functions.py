@@ -20,8 +20,10 @@ from typing import Any
 
 from dout.graph import Where
 
-ON, GO, TAP = "__dout_on__", "__dout_go__", "__dout_tap__"
+ON, GO, TAP, TURN = "__dout_on__", "__dout_go__", "__dout_tap__", "__dout_turn__"
+MOST_TURNS = 20_000  # of all `while` loops in one try: an edit may make one endless
 _REPLACEABLE = (ast.BinOp, ast.UnaryOp, ast.Call, ast.Compare, ast.Attribute, ast.Name, ast.Subscript, ast.Constant)
+_SIZES = ("shape", "dtype", "ndim", "size")
 _MODULES = (types.ModuleType, type)
 
 
@@ -187,6 +189,8 @@ def _replaceable(node: ast.expr, parents: tuple[ast.AST, ...], function: Functio
     parent = parents[0] if parents else None
     if isinstance(parent, ast.Call) and node is parent.func:
         return False
+    if isinstance(parent, ast.Subscript) and isinstance(parent.ctx, ast.Store) and node is parent.value:
+        return False  # what is written into
     if isinstance(node, ast.Constant):
         plain = type(node.value) in (int, float) and not isinstance(parent, ast.keyword | ast.UnaryOp)
         return plain and not any(isinstance(p, ast.Subscript | ast.Tuple | ast.Slice) for p in parents[:2])
@@ -196,9 +200,9 @@ def _replaceable(node: ast.expr, parents: tuple[ast.AST, ...], function: Functio
         return node.id != "self" and (local or not (known is None or isinstance(known, _MODULES)))
     if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and not isinstance(parent, ast.keyword):
         held = function.function.__globals__.get(node.value.id)
-        return node.attr not in ("shape", "dtype", "ndim", "size") and not isinstance(held, _MODULES)
+        return (node.attr not in _SIZES or not parents) and not isinstance(held, _MODULES)
     if isinstance(node, ast.Attribute):
-        return node.attr not in ("shape", "dtype", "ndim", "size")
+        return node.attr not in _SIZES
     return not isinstance(parent, ast.keyword) or parent.arg not in ("axis", "keepdims", "dtype", "shape")
 
 
@@ -211,6 +215,17 @@ class _Wrap(ast.NodeTransformer):
         number = self.numbers.get(node)
         changed = _rebuilt(self, node)
         return changed if number is None else ast.copy_location(self.wrapper(changed, number), node)
+
+
+class _Counted(_Wrap):
+    """Counts the turns of `while` loops."""
+
+    def visit(self, node: ast.AST) -> Any:
+        changed = super().visit(node)
+        if isinstance(changed, ast.While):
+            turn = ast.Call(ast.Name(TURN, ast.Load()), [], [])
+            changed.test = ast.BoolOp(ast.And(), [turn, changed.test])
+        return changed
 
 
 def _rebuilt(transformer: _Wrap, node: ast.AST) -> Any:
@@ -238,7 +253,7 @@ def _tap(expression: ast.expr, i: int) -> ast.expr:
 
 def code_of(function: Function, node: ast.FunctionDef) -> types.CodeType:
     """Compile a function's syntax where the original stands: in its class, with the same free variables."""
-    bare = _rebuilt(_Wrap({}, _switch), node)
+    bare = _rebuilt(_Counted({}, _switch), node)
     bare.decorator_list = []
     inner: ast.stmt = bare
     if function.owner is not None:
@@ -282,6 +297,7 @@ class Scratch:
 
     def __init__(self, codes: Mapping[Function, types.CodeType]) -> None:
         self.spaces: dict[int, dict[str, Any]] = {}
+        self.turns = 0
         self.replacement: types.CodeType | None = None
         self.told: Callable[[int, Any, types.FrameType], Any] | None = None
         methods: dict[type, dict[str, Any]] = {}
@@ -298,7 +314,7 @@ class Scratch:
     def _space(self, function: Function) -> dict[str, Any]:
         names = function.function.__globals__
         if id(names) not in self.spaces:
-            self.spaces[id(names)] = {**names, ON: -1, GO: self._go, TAP: self._tap}
+            self.spaces[id(names)] = {**names, ON: -1, GO: self._go, TAP: self._tap, TURN: self._turn}
         return self.spaces[id(names)]
 
     def _made(self, function: Function, code: types.CodeType) -> types.FunctionType:
@@ -328,7 +344,7 @@ class Scratch:
 
     def use(self, i: int, replacement: types.CodeType | None) -> None:
         """From now on the place `i` gives what `replacement` does; -1 for none."""
-        self.replacement = replacement
+        self.replacement, self.turns = replacement, 0
         for space in self.spaces.values():
             space[ON] = i
 
@@ -336,6 +352,12 @@ class Scratch:
         assert self.replacement is not None
         frame = sys._getframe(1)
         return eval(self.replacement, {**frame.f_globals, **frame.f_locals, ON: -1})  # the user's own names
+
+    def _turn(self) -> bool:
+        self.turns += 1
+        if self.turns > MOST_TURNS:
+            raise RuntimeError("the loop does not end")
+        return True
 
     def _tap(self, i: int, value: Any) -> Any:
         return value if self.told is None else self.told(i, value, sys._getframe(1))

@@ -18,7 +18,8 @@ def _is_term(place: Place) -> bool:
     if isinstance(parent, ast.stmt):
         return isinstance(parent, ast.Assign | ast.AugAssign | ast.Return | ast.Expr)
     if isinstance(parent, ast.BinOp):
-        return isinstance(parent.op, ast.Add | ast.Sub | ast.MatMult)
+        below = isinstance(parent.op, ast.Div) and parent.right is place.node
+        return isinstance(parent.op, ast.Add | ast.Sub | ast.MatMult) or below
     if isinstance(parent, ast.Tuple):
         return len(place.parents) == 2 and isinstance(place.parents[1], ast.Return | ast.Assign)
     return isinstance(parent, ast.Call | ast.UnaryOp) or (
@@ -52,7 +53,8 @@ def _upstream(place: Place) -> str:
 def insertions(place: Place, seen: Seen) -> Found:
     """Every edit that puts something in: cost, word and text."""
     value = seen.value
-    if not isinstance(value, float | bool | np.generic | np.ndarray):
+    constant = isinstance(place.node.operand if isinstance(place.node, ast.UnaryOp) else place.node, ast.Constant)
+    if not isinstance(value, float | bool | np.generic | np.ndarray) and not constant:
         return
     if is_bool(value):
         text = part(place, place.node)
@@ -63,7 +65,7 @@ def insertions(place: Place, seen: Seen) -> Found:
                 yield 1.8, "mask", f"{text} & {term}"
                 yield 1.9, "mask", f"{text} | {term}"
         return
-    number = isinstance(value, float | np.floating | np.ndarray) or isinstance(place.node, ast.Constant)
+    number = isinstance(value, float | np.floating | np.ndarray) or constant
     if not number or not _is_term(place):
         return
     parent = place.parents[0]
@@ -71,14 +73,18 @@ def insertions(place: Place, seen: Seen) -> Found:
     whole, side = bare(place, place.node), part(place, place.node)
     left = whole if is_product(place.node) else side
     more = 0.0 if statement else 0.1
-    if not isinstance(place.node, ast.UnaryOp | ast.Constant):
+    if not isinstance(place.node, ast.UnaryOp) and not constant:
         yield 1.05 + more, "sign", f"-{left}" if is_product(place.node) else f"-{side}"
-    if isinstance(place.node, ast.Constant):
+    if constant:
         for term, known in seen.terms:
             if isinstance(known, np.ndarray) and not is_bool(known):
-                yield 1.8, "missing term", f"{term} + {whole}"
-                yield 1.9, "missing term", f"{whole} - {term}"
+                yield 1.6, "missing term", f"{whole} + {term}"
+                yield 1.6, "missing term", f"{whole} - {term}"
+                yield 1.7, "factor", f"{whole} * {term}"
+                yield 1.75, "factor", f"{whole} / {term}"
         return
+    if isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Div):
+        yield 1.5, "missing term", f"1 + {whole}"
     if np.ndim(value) >= 1:
         for axis in range(np.ndim(value)):
             yield 1.5 + more, "broadcast", f"{side}.sum(axis={axis})"

@@ -18,9 +18,19 @@ from typing import Any
 import numpy as np
 
 from dout.check.cause.diff import patched_text
+from dout.check.cause.echoes import echoes
 from dout.check.cause.edits import Edit, edits
 from dout.check.cause.first_wrong import named_gradients
-from dout.check.cause.functions import Function, Place, Scratch, functions_at, patched, places, switched
+from dout.check.cause.functions import (
+    Function,
+    Place,
+    Scratch,
+    code_of,
+    functions_at,
+    patched,
+    places,
+    switched,
+)
 from dout.check.cause.stand import Runner, Stand, expected_of, near, objects_in
 from dout.check.cause.written import Seen
 from dout.check.exact import Examination
@@ -29,10 +39,13 @@ from dout.graph import Where
 
 SECONDS = 0.3  # for the search in backward, and as many for that in forward
 LIKELY, FARTHEST = 1.4, 9.0  # what a repair costs that needs no rival, and what none does
-NEAR_IN_FORWARD, FARTHEST_IN_FORWARD = 1.3, 1.6  # a change of what forward keeps: beside another repair, and alone
-FARTHEST_OUTPUT = 1.15  # and of what it returns, which may be right as it stands
+NEAR_IN_FORWARD, FARTHEST_IN_FORWARD = 1.3, 2.1  # a change of what forward keeps: beside another repair, and alone
+FARTHEST_OUTPUT = 2.1  # and of what it returns, which may be right as it stands
+FARTHEST_MASK = 1.5
+OTHER_OUTPUT = 0.25
 IN_FORWARD = 0.3  # a repair of forward is the less likely by so much
-ENOUGH = 6  # repairs that do: the likeliest of them is taken
+ENOUGH, ENOUGH_IN_FORWARD = 6, 4  # repairs that do: the likeliest of them is taken
+EXACTLY = 2  # points at which another forward is derived anew; at the others differences have confirmed it
 _MOST_TERMS, _MOST_PARTS = 24, 6
 _Prepare = Callable[[Any], None]
 
@@ -45,6 +58,12 @@ class Repair:
     text: str
     prepare: _Prepare
     in_forward: bool = False
+    changes_output: bool = False
+
+    @property
+    def cost(self) -> float:
+        """How far-fetched it is: what forward returns is likelier right than what it keeps for backward."""
+        return self.edit.cost + OTHER_OUTPUT * self.changes_output
 
 
 @dataclass(eq=False)
@@ -61,14 +80,19 @@ class Search:
 
     def __post_init__(self) -> None:
         self.objects = objects_in(self.stands[0].make())
+        self.functions: list[Function] = []
 
     def repairs(self) -> list[Repair]:
         """Repairs of the backward; where there is none, of what the forward computes or keeps."""
         trace = self.examination.trace
         behind = _functions({n.where for n in trace.backward if n.where}, self.objects, "backward")
         ahead = _functions({n.where for n in self.examination.forward if n.where}, self.objects, "forward")
-        for functions, in_forward in ((behind, False), ([*ahead, *behind], True)):
-            best = min((hit.edit.cost for hit in self.hits), default=FARTHEST)
+        self.functions = list(dict.fromkeys((*ahead, *behind)))
+        sides = [(behind, False), (self.functions, True)]
+        if any(not np.any(self.stands[0].expected[name]) for name in self.wrong):
+            sides = sides[1:]  # forward does not use it
+        for functions, in_forward in sides:
+            best = min((hit.cost for hit in self.hits), default=FARTHEST)
             if functions and best > LIKELY and time.perf_counter() < self.latest:
                 try:
                     self._search(functions, in_forward, best)
@@ -81,7 +105,8 @@ class Search:
         begun = time.perf_counter()
         numbered = places(functions)
         seen, useful = self._looked_at(functions, numbered, in_forward)
-        candidates = [edit for p in numbered if p.i in useful for edit in edits(p, seen[p.i])]
+        elsewhere = echoes(self.functions)
+        candidates = [edit for p in numbered if p.i in useful for edit in edits(p, seen[p.i], elsewhere)]
         focus = set() if in_forward else self._focus()
         for i in useful:
             place = numbered[i]
@@ -89,7 +114,7 @@ class Search:
                 useful[i] += 0.0 if place.statement.lineno in focus else 0.4
         if in_forward:
             limit = min(NEAR_IN_FORWARD if self.hits else FARTHEST_IN_FORWARD, worst - IN_FORWARD)
-            candidates = [e for e in candidates if e.cost <= limit and e.place.function.name != "backward"]
+            candidates = [e for e in candidates if e.cost <= limit and _is_likely_ahead(e)]
         candidates.sort(key=lambda e: e.cost + useful[e.place.i])
         rivals, self.hits = self.hits, []
         codes = {f: switched(f, numbered) for f in functions}
@@ -103,10 +128,11 @@ class Search:
             slow = time.perf_counter() - slow
             until = min(begun + min(max(SECONDS, 150 * slow), 3 * SECONDS), self.latest)
             best = None
+            most = ENOUGH_IN_FORWARD if in_forward else ENOUGH
             for edit in candidates:
                 now = time.perf_counter()
                 too_far = best is not None and edit.cost + useful[edit.place.i] > best + 0.25
-                if now > until or len(self.hits) >= ENOUGH or too_far:
+                if now > until or len(self.hits) >= most or too_far:
                     break
                 self.tried += 1
                 code = compiled(edit.text)
@@ -115,11 +141,11 @@ class Search:
                 ):
                     continue
                 if all(test.right(edit.place.i, code) for test in tests[1:]) and (
-                    repair := self._verified(edit, in_forward)
+                    repair := self._verified(edit, in_forward, first.is_changed())
                 ):
                     self.hits.append(repair)
-                    if best is None:
-                        best = edit.cost + useful[edit.place.i]
+                    cost = repair.cost + useful[edit.place.i]
+                    best = cost if best is None else min(best, cost)
         self.hits = self.hits or rivals
 
     def _focus(self) -> set[int]:
@@ -184,7 +210,11 @@ class Search:
             return {}
         return {place.i: 0.15 * min(len(moved - self.wrong), 3)}
 
-    def _verified(self, edit: Edit, in_forward: bool) -> Repair | None:
+    def _does_less(self, now: Mapping[str, Any], before: Mapping[str, Any], masks: bool) -> bool:
+        """Whether another forward has a gradient that is 0 in more places: of one that does nothing 0 is right."""
+        return any(not np.any(now[n]) or (_zeros(now[n]) > _zeros(before[n]) and not masks) for n in self.wrong)
+
+    def _verified(self, edit: Edit, in_forward: bool, changes_output: bool) -> Repair | None:
         """The repair as text, where the patched source makes every gradient right from the beginning."""
         text = patched_text(edit)
         function = edit.place.function
@@ -194,23 +224,35 @@ class Search:
             return None
         if code is None:
             return None
-        scratch = Scratch({function: code})
+        scratch = Scratch({**{f: code_of(f, f.node) for f in self.functions}, function: code})
+        in_both = in_forward or function.owner is None
 
         def prepare(layer: Any) -> None:
             scratch.install(objects_in(layer))
 
-        for stand in self.stands:
+        for stand in self.stands[:EXACTLY] if in_both else self.stands:
             try:
                 expected = None
-                if in_forward:
+                if in_both:
                     expected = expected_of(Examination(stand.recorded(prepare)))
+                    if self._does_less(expected, stand.expected, edit.word == "mask"):
+                        return None
                 with quiet():
                     gradients = stand.after_forward(prepare).gradients()
             except Exception:
                 return None
             if stand.wrong(gradients, expected) - self.others:
                 return None
-        return Repair(edit, text, prepare, in_forward)
+        return Repair(edit, text, prepare, in_forward, changes_output)
+
+
+def _zeros(gradient: Any) -> int:
+    return int(np.size(gradient) - np.count_nonzero(gradient))
+
+
+def _is_likely_ahead(edit: Edit) -> bool:
+    """Whether an edit is one of the forward, and not a mask put in there: with it many a backward is right."""
+    return edit.place.function.name != "backward" and not (edit.word == "mask" and edit.cost > FARTHEST_MASK)
 
 
 class _Test:
@@ -236,12 +278,16 @@ class _Test:
             self.before = self.before or runner.outputs
         return runner.gradients()
 
+    def is_changed(self) -> bool:
+        """Whether the last forward returned something else than that of the layer as it stands."""
+        return any(not near(o, b, 1e-12) for o, b in zip(self.outputs, self.before, strict=True))
+
     def right(self, i: int, code: CodeType, *, outputs: bool = True) -> bool:
         """Whether every gradient is right with this code in the place `i`; `outputs` may it change."""
         self.scratch.use(i, code)
         try:
             gradients = self.gradients()
-            if self.in_forward and any(not near(o, b, 1e-12) for o, b in zip(self.outputs, self.before, strict=True)):
+            if self.is_changed():
                 return outputs and not self.others and self.stand.fits(gradients, self._prepare)
             return not self.stand.wrong(gradients) - self.others
         except Exception:

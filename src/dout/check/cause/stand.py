@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from dout.check.exact import Examination, Point
-from dout.check.points import generic
+from dout.check.points import generic, upstream
 from dout.check.subject import Subject, quiet, run_backward
 from dout.grad import backpropagate
 from dout.graph import evaluate
@@ -148,13 +148,21 @@ class Stand:
 
     def recorded(self, prepare: Callable[[Any], None] | None = None) -> Trace:
         """Record the layer here, after `prepare` has changed it."""
-        layer = self.make()
+        layer, douts = self.make(), self.douts
         if prepare is not None:
             prepare(layer)
+            douts = self.upstream(self.after_forward(prepare).outputs)
         with quiet():
-            return record(
-                layer, *copy.deepcopy(self.inputs), dout=self.douts[0] if len(self.douts) == 1 else self.douts
-            )
+            return record(layer, *copy.deepcopy(self.inputs), dout=douts[0] if len(douts) == 1 else douts)
+
+    def upstream(self, outputs: Iterable[Any]) -> tuple[Any, ...]:
+        """What backward is given: the point's own, or one of the shape that an output has come to have."""
+        fits = [np.shape(d) == np.shape(o) for d, o in zip(self.douts, outputs, strict=True)]
+        other = np.random.default_rng(6)
+        return tuple(
+            copy.copy(d) if fit else other.normal(size=np.shape(o))[()]
+            for d, o, fit in zip(self.douts, outputs, fits, strict=True)
+        )
 
     def after_forward(self, prepare: Callable[[Any], None]) -> Runner:
         """The layer when its forward has run, ready to run its backward over and over."""
@@ -199,7 +207,7 @@ class Stand:
                 order[w.returned] += step * ways[w.name]
         with quiet():
             outputs = list(flat(layer.forward(*inputs)))
-        return sum(float(np.sum(np.multiply(d, o))) for d, o in zip(self.douts, outputs, strict=False))
+        return sum(float(np.sum(np.multiply(d, o))) for d, o in zip(self.upstream(outputs), outputs, strict=True))
 
     def edges_of(self, name: str) -> Iterator[tuple[str, Any]]:
         """The gradients that come to a value through each of its uses, where it has several."""
@@ -230,8 +238,7 @@ class Runner:
     def gradients(self) -> dict[str, Any]:
         """Run backward and return the gradients by name. Raises what the layer raises."""
         self.memory.put_back()
-        douts = [d.copy() if isinstance(d, np.ndarray) else d for d in self.stand.douts]
-        returned = run_backward(self.layer, tuple(douts))
+        returned = run_backward(self.layer, self.stand.upstream(self.outputs))
         items = returned if type(returned) in (list, tuple) else (returned,)
         kept = self._kept()
         gradients = {}
@@ -273,7 +280,10 @@ def expected_of(examination: Examination) -> dict[str, Any]:
 def stands(subject: Subject, examination: Examination, points: Iterable[Point]) -> Iterator[Stand]:
     """The stands at the points that the layer takes, and at two generic ones."""
     seek = wanted(examination)
-    for point in (*points, generic(examination, 21), generic(examination, 22)):
+    points, others = list(points), [generic(examination, seed) for seed in (21, 22)]
+    if examination.ignores_dout and any(np.any(point[d] != 1) for point in points for d in examination.seeds.values()):
+        others = [upstream(examination, point) for point in others]
+    for point in (*points, *others):
         stand = Stand.at(subject, examination, point, seek)
         if stand is not None:
             yield stand

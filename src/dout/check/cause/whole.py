@@ -21,6 +21,16 @@ def word_of(name: str, stands: list[Stand], found: Sequence[Mapping[str, Any]]) 
     return None
 
 
+def is_left_out(name: str, stand: Stand, gradients: Mapping[str, Any]) -> bool:
+    """Whether a gradient is right but in a whole block, which is 0: what should stand there was forgotten."""
+    right, got = np.asarray(stand.expected[name], dtype=float), np.asarray(gradients.get(name, np.nan), dtype=float)
+    return right.shape == got.shape and any(_left_at_zero(got, _off(got, right, stand.close)))
+
+
+def _off(got: Any, right: Any, close: float) -> Any:
+    return np.abs(got - right) > close * np.max(np.abs(right), initial=0.0)
+
+
 def _words(name: str, stand: Stand, gradients: Mapping[str, Any]) -> Iterator[Words]:
     right, mine = np.asarray(stand.expected[name], dtype=float), gradients.get(name)
     if mine is None:
@@ -31,6 +41,8 @@ def _words(name: str, stand: Stand, gradients: Mapping[str, Any]) -> Iterator[Wo
     def same(a: Any, b: Any = right) -> bool:
         return near(a, b, stand.close)
 
+    if not np.any(right) and np.any(got):
+        yield "missing term", f"forward gives the same whatever {name} is: its gradient is 0"
     if got.shape != right.shape:
         yield from _of_shape(name, got, right, same)
         return
@@ -50,6 +62,8 @@ def _words(name: str, stand: Stand, gradients: Mapping[str, Any]) -> Iterator[Wo
         if np.ndim(dout) and np.shape(dout) == got.shape and same(got * dout):
             yield "ignores dout", "it is the local derivative: the factor dout is missing"
     if not same(got):
+        off = _off(got, right, stand.close)
+        yield from _left_at_zero(got, off)
         if same(np.where(got != 0, right, 0), got) or same(np.where(right != 0, got, 0)):
             yield "mask", "it is let through where it should not be, or the other way round"
         if stand.examination is not None:
@@ -58,6 +72,28 @@ def _words(name: str, stand: Stand, gradients: Mapping[str, Any]) -> Iterator[Wo
                     yield "missing term", f"the part that comes through {other} is missing"
                 if same(got - theirs):
                     yield "extra term", f"the part that comes through {other} is counted twice"
+        if 0 < 2 * off.sum() <= off.size and np.all(got[off]) and np.all(right[off]):
+            yield "missing term", f"it is right but at {off.sum()} of {off.size} places"
+
+
+def _left_at_zero(got: Any, off: Any) -> Iterator[Words]:
+    """Right but in a whole block, which is 0."""
+    along = [sorted(set(map(int, places))) for places in np.nonzero(off)]
+    size = int(np.prod([len(at) for at in along]))
+    if 0 < size < off.size and 4 * off.sum() >= size and not np.any(got[np.ix_(*along)]):
+        spans = [_span(at, n) for at, n in zip(along, off.shape, strict=True)]
+        yield "missing term", f"[{', '.join(spans)}] of it is left at 0"
+
+
+def _span(at: list[int], n: int) -> str:
+    """Places along an axis, as a slice where they are all of it, or as far from each other."""
+    if len(at) == n:
+        return ":"
+    if len(at) == 1:
+        return str(at[0])
+    step = at[1] - at[0]
+    even = at == list(range(at[0], at[-1] + 1, step))
+    return f"{at[0]}:{at[-1] + 1}{f':{step}' if step > 1 else ''}" if even else str(at)
 
 
 def _of_shape(name: str, got: Any, right: Any, same: Any) -> Iterator[Words]:
@@ -67,9 +103,18 @@ def _of_shape(name: str, got: Any, right: Any, same: Any) -> Iterator[Words]:
         for keep in (False, True):
             if same(got.sum(axis=axis, keepdims=keep)):
                 yield "broadcast", f"it is not summed over axis {axis}, along which {name} was repeated"
+    if same(_repeated(got, right)):
+        yield "broadcast", f"it is not repeated to the shape of {name}"
     if got.size == right.size:
         yield "broadcast", f"its numbers may be right, its shape is {got.shape}, not {right.shape}"
     yield "broadcast", f"its shape is {got.shape}, not {right.shape}"
+
+
+def _repeated(got: Any, right: Any) -> Any:
+    try:
+        return np.broadcast_to(got, right.shape)
+    except ValueError:
+        return got
 
 
 def _ratio(got: Any, right: Any) -> float | None:

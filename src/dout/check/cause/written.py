@@ -47,6 +47,14 @@ def part(place: Place, node: ast.AST) -> str:
     return text if isinstance(node, _ATOMS) else f"({text})"
 
 
+def replaced(place: Place, part: ast.AST, text: str) -> str:
+    """The expression with one part of it replaced."""
+    source = place.function.source
+    start, end = source.span(place.node)
+    a, b = source.span(part)
+    return source.data[start:a].decode() + text + source.data[b:end].decode()
+
+
 def is_product(node: ast.AST) -> bool:
     """Whether an expression can be multiplied further without parentheses."""
     return isinstance(node, _ATOMS) or (
