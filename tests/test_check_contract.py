@@ -193,3 +193,22 @@ def test_the_inputs_and_the_layer_are_as_before():
     found(layer, x)
     assert np.array_equal(x, X)
     assert layer.calls == 0
+
+
+class Noise:
+    """Its generator is its own."""
+
+    def __init__(self, seed=None):
+        self.rng = np.random.default_rng(seed)
+
+    def forward(self, x):
+        self.scale = 1 + self.rng.normal(size=np.shape(x))
+        return x * self.scale
+
+    def backward(self, dout):
+        return dout * self.scale
+
+
+def test_a_generator_without_a_seed_is_noted():
+    assert found(Noise(), X)["D601"].severity == "note"
+    assert "D601" not in found(Noise(3), X)

@@ -233,3 +233,25 @@ class Slope:
 def test_layers_with_buffers_of_their_own_are_right():
     assert not alarming(found(Buffer, X))
     assert not alarming(found(Slope, X))
+
+
+class View:
+    def forward(self, x):
+        return x[:, ::-1]
+
+    def backward(self, dout):
+        return dout[:, ::-1].copy()
+
+
+class Repeated:
+    def forward(self, x):
+        self.shape = x.shape
+        return np.sum(x, axis=1, keepdims=True)
+
+    def backward(self, dout):
+        return np.broadcast_to(dout, self.shape)
+
+
+def test_a_view_of_what_came_in_is_noted():
+    assert "the output shares memory with x" in found(View, X)["D203"].message
+    assert "the gradient of x shares memory with dout" in found(Repeated, X)["D203"].message

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from dout.check.contract.determinism import draws, evaluation, repeats, unfinished
+from dout.check.contract.determinism import draws, evaluation, repeats, seeds, unfinished
 from dout.check.contract.dtypes import precision, whole_numbers
-from dout.check.contract.layouts import layouts, rows
+from dout.check.contract.layouts import layouts
 from dout.check.contract.memory import aliases, kept, overwrites
 from dout.check.contract.numerics import numbers
+from dout.check.contract.roots import roots
+from dout.check.contract.rows import rows
 from dout.check.contract.shapes import broadcast, plain_numbers, without_axes
 from dout.check.contract.state import instances_share, parameters_change, second_backward, second_round, used_twice
 from dout.check.model import Finding
@@ -26,12 +28,14 @@ CONTRACT: tuple[Callable[[Subject], Iterable[Finding]], ...] = (
     precision,
     whole_numbers,
     numbers,
+    roots,
     broadcast,
     plain_numbers,
     without_axes,
     rows,
     layouts,
     repeats,
+    seeds,
     draws,
     evaluation,
     unfinished,

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from dout.check.contract.exactness import refuted
+from dout.check.contract.held import places
 from dout.check.contract.probe import MOST_SECONDS, CrashError, Lab, examined, states, users_code
 from dout.check.contract.values import copies, differs_at, few, same
 from dout.check.model import Finding
@@ -52,6 +53,28 @@ def _line_of(lab: Lab, method: str) -> Where | None:
     except (OSError, TypeError, AttributeError):
         return None
     return Where(file, line) if file else None
+
+
+@examined
+def seeds(lab: Lab) -> Iterator[Finding]:
+    """D601: a generator without a seed, which another instance made alike does not have."""
+    if not lab.repeatable:
+        return
+    layer = lab.fresh()
+    unseeded = [place for place in places(layer) if _has_no_seed(place.item)]
+    before = [repr(place.item.bit_generator.state) for place in unseeded]
+    lab.run(layer=layer)
+    drawn = next((p for p, was in zip(unseeded, before, strict=True) if repr(p.item.bit_generator.state) != was), None)
+    if drawn is not None:
+        message = f"{drawn.path} has no seed: no two runs of a program give the same; default_rng(seed) does"
+        yield lab.finding("D601", message, _line_of(lab, "forward"), severity="note", cause="random")
+
+
+def _has_no_seed(item: Any) -> bool:
+    """Whether the operating system chose where a generator starts: that is a number of 128 bits."""
+    sequence = getattr(getattr(item, "bit_generator", None), "seed_seq", None)
+    entropy = getattr(sequence, "entropy", None)
+    return isinstance(item, np.random.Generator) and isinstance(entropy, int) and entropy >= 2**64
 
 
 @examined

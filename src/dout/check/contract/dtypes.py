@@ -22,6 +22,7 @@ _FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 def precision(lab: Lab) -> Iterator[Finding]:
     """D301, D302: float32 in is float32 out, and a gradient has the dtype of its input."""
     wide: list[str] = []
+    loose = False  # a number may be float64, and makes what it is multiplied with float64
     other = [_other_dtype(lab, i, lab.base, _FLOAT64) for i in range(len(lab.base.gradients))]
     try:
         narrow, gradients = _in_float32(lab)
@@ -29,6 +30,7 @@ def precision(lab: Lab) -> Iterator[Finding]:
         pass
     else:
         if narrow is not None:
+            loose = any(isinstance(out, np.float64) for out in narrow.outputs)
             wide = [lab.subject.name + "'s output" for out in narrow.outputs if _is_float64(out)]
             wide += [_of(lab, i) for i, g in enumerate(narrow.gradients) if _is_float64(g)]
             wide += [f"the gradient of {name}" for name, g in gradients.items() if _is_float64(g)]
@@ -42,6 +44,9 @@ def precision(lab: Lab) -> Iterator[Finding]:
         message = f"with float32 inputs and parameters, {', '.join(dict.fromkeys(wide))} {are} float64"
         message += "; np.zeros and its kin need dtype=x.dtype, and np.float64 numbers widen what they touch"
         yield lab.finding("D301", message, where, cause="dtype", because=because, expected="float32", got="float64")
+    elif loose:
+        message = "with float32 inputs and parameters, the output is a float64 number, and widens what it touches"
+        yield lab.finding("D301", message, severity="note", cause="dtype", expected="float32", got="float64")
     found = next((one for one in other if one is not None), None)
     if found is not None:
         i, got, expected = found

@@ -11,7 +11,6 @@ from dout.check.balls import NoRuleError
 from dout.check.contract.probe import CrashError, Lab, users_code
 from dout.check.contract.values import is_float_array
 from dout.check.judge import judge
-from dout.check.points import is_label
 from dout.check.subject import Run, copied
 from dout.errors import DoutError
 from dout.trace.record import record
@@ -72,7 +71,7 @@ def _suspicious(lab: Lab, run: Run) -> bool:
     inside = [
         i
         for i, (x, g) in enumerate(zip(run.inputs, run.gradients, strict=False))
-        if is_float_array(x) and not is_label(x) and np.shape(g) == x.shape and is_float_array(g)
+        if is_float_array(x) and np.shape(g) == x.shape and is_float_array(g)
     ]
     if not inside or not all(np.asarray(out).dtype.kind == "f" for out in run.outputs):
         return False

@@ -174,11 +174,10 @@ def aliases(lab: Lab) -> Iterator[Finding]:
     before = dict(attributes_of(layer))
     run = lab.run(layer=layer)
     written = {write.position for write in writes(lab) if write.kind == "dout"}
-    named = [(_gradient_name(lab, i), g) for i, g in enumerate(run.gradients) if _is_open(g)]
-    kept = [(f"d{name}", g) for name, g in learned(before, layer).items() if _is_open(g)]
-    twice = next(
-        ((a, b) for i, (a, x) in enumerate([*named, *kept]) for b, y in [*named, *kept][:i] if shares(x, y)), None
-    )
+    named = [(_gradient_name(lab, i), g) for i, g in enumerate(run.gradients)]
+    kept = [(f"d{name}", g) for name, g in learned(before, layer).items()]
+    opened = [(name, g) for name, g in (*named, *kept) if _is_open(g)]
+    twice = next(((a, b) for i, (a, x) in enumerate(opened) for b, y in opened[:i] if shares(x, y)), None)
     if twice is not None:
         message = (
             f"{twice[1]} and {twice[0]} share memory: to add to one in place changes the other; return a copy of one"
@@ -187,10 +186,10 @@ def aliases(lab: Lab) -> Iterator[Finding]:
         yield lab.finding("D204", message, argument=twice[0], cause="alias", because=because)
     theirs = [(_dout_name(layer, i), d) for i, d in enumerate(run.douts) if i not in written]
     theirs += [(lab.name(i), array) for i, x in enumerate(run.inputs) for array in flat(x)]
-    for name, gradient in named:
-        source = next((n for n, array in theirs if shares(gradient, array)), None)
+    for name, given in (*named, *(("the output", out) for out in run.outputs)):
+        source = next((n for n, array in theirs if shares(given, array)), None)
         if source is not None:
-            whole = "is" if any(gradient is array for _, array in theirs) else "shares memory with"
+            whole = "is" if any(given is array for _, array in theirs) else "shares memory with"
             message = f"{name} {whole} {source}: to write into one writes into the other; return {source}.copy()"
             yield lab.finding("D203", message, argument=name, cause="alias")
             return

@@ -3,38 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from functools import cached_property, partial
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from dout.check.balls import Balls, NoRuleError, exact, middle
 from dout.check.contract.probe import CrashError, Lab, examined, users_code, users_line
-from dout.check.contract.values import changed, is_number, same
+from dout.check.contract.recorded import Recorded, recorded_of
+from dout.check.contract.values import changed, is_number
 from dout.check.exact import Examination, Point
 from dout.check.model import Finding
 from dout.check.subject import Run, copied, run_backward
-from dout.errors import DoutError
 from dout.graph import Node, Where, topological
-from dout.trace.model import LOSSES
-from dout.trace.record import record
 from dout.trace.replay import flat
 
-MOST_ELEMENTS = 30_000  # over all nodes: beyond that the balls of all points take seconds
 LOST = 1e-8  # an error relative to the largest element that is worth a word …
 EXPLAINED = 1e4  # … unless it is within so many times of what an ulp in the inputs does to the exact value
+_SMALL = 0.01  # inputs near 0
 TINY = 1e-6  # a value so much smaller than what it was made of is no loss
 
 Change = Callable[[Any], Any]
 
 
 class Stress(NamedTuple):
-    """A change of the inputs: its words, and whether accuracy is looked at there too."""
+    """A change of the inputs: its words, whether accuracy is looked at there too, and whether training comes there."""
 
     words: str
     change: Change
     accuracy: bool
+    usual: bool = True
 
 
 def _zero_first(x: Any) -> Any:
@@ -53,11 +52,14 @@ STRESSES = (
     Stress("", lambda x: x, True),
     Stress("inputs × 1000", lambda x: x * 1e3, True),
     Stress("inputs × 0.001", lambda x: x * 1e-3, True),
+    Stress("inputs × 1e-9", lambda x: x * 1e-9, True, usual=False),
+    Stress("inputs − 1000.7", lambda x: x - 1000.7, True),
+    Stress("inputs + 33.3", lambda x: x + 33.3, True),
     Stress("inputs + 654321.9", lambda x: x + 654321.9, True),  # no round number: its square has digits to lose
-    Stress("inputs 0", lambda x: x * 0.0, False),
-    Stress("an input 0", _zero_first, False),
     Stress("rows that are the same", _same_rows, False),
     Stress("inputs that are all the same", lambda x: x * 0.0 + 0.75, False),
+    Stress("inputs 0", lambda x: x * 0.0, False, usual=False),
+    Stress("an input 0", _zero_first, False, usual=False),
 )
 
 
@@ -91,58 +93,18 @@ def numbers(lab: Lab) -> Iterator[Finding]:
     """
     if not lab.repeatable:
         return
-    recorded = _Recorded(lab)
-    seen: set[str] = set()
+    recorded = recorded_of(lab)
+    found: dict[str, Finding] = {}
     for stress in STRESSES:
         inputs = changed(lab.subject.inputs, stress.change)
-        for finding in _at(lab, recorded, inputs, stress):
-            if finding.code not in seen:
-                seen.add(finding.code)
-                yield finding
+        for one in _at(lab, recorded, inputs, stress):
+            first = found.setdefault(one.code, one)
+            if (first.severity, one.severity) == ("note", "warning"):
+                found[one.code] = one
+    yield from found.values()
 
 
-class _Recorded:
-    """The recording of a layer, made when it is asked for; one for each point where an `if` looks at values."""
-
-    def __init__(self, lab: Lab) -> None:
-        self.lab = lab
-
-    @cached_property
-    def base(self) -> Examination | None:
-        """The layer recorded on its own inputs."""
-        return _examined(self.lab, self.lab.inputs())
-
-    def at(self, inputs: tuple[Any, ...]) -> Examination | None:
-        """The layer recorded so that it holds at these inputs."""
-        if self.base is None:
-            return None
-        steered = any(event.kind == "specialised" for event in self.base.trace.events)
-        return _examined(self.lab, inputs) if steered or self.base.is_steered else self.base
-
-
-def _examined(lab: Lab, inputs: tuple[Any, ...]) -> Examination | None:
-    """The recorded layer, where the recording is complete and small, and every input is a number or an array."""
-    layer = lab.fresh()
-    lab.rewind()
-    douts = lab.base.douts
-    try:
-        with users_code():
-            trace = record(layer, *map(copied, inputs), dout=douts[0] if len(douts) == 1 else douts)
-            examination = Examination(trace)
-    except (CrashError, DoutError, NoRuleError):
-        return None
-    call = examination.call
-    if len(examination.seeds) != len(call.outputs):
-        return None  # where an upstream gradient came in is not known
-    elements = sum(int(np.prod(node.shape)) for node in trace.graph.nodes)
-    if elements > MOST_ELEMENTS or len(call.inputs) != len(inputs) or any(e.kind in LOSSES for e in trace.events):
-        return None
-    if not all(same(trace.data[node], x, 0.0) for node, x in zip(call.inputs, inputs, strict=True)):
-        return None
-    return examination
-
-
-def _at(lab: Lab, recorded: _Recorded, inputs: tuple[Any, ...], stress: Stress) -> Iterator[Finding]:
+def _at(lab: Lab, recorded: Recorded, inputs: tuple[Any, ...], stress: Stress) -> Iterator[Finding]:
     flags = Flags()
     at = f"at {stress.words} " if stress.words else ""
     try:
@@ -164,28 +126,43 @@ def _at(lab: Lab, recorded: _Recorded, inputs: tuple[Any, ...], stress: Stress) 
     bad = next(((t, i) for t in targets if (i := _not_finite(t)) is not None), None)
     if bad is not None:
         yield _broken(lab, at, bad[0], bad[1], flags)
+    elif not stress.accuracy and (undefined := next((t for t in targets if _is_undefined(lab, t, run)), None)):
+        yield _nowhere(lab, at, undefined, stress)
     elif flags.kinds and all(_finite(t.right).all() for t in targets):
         yield _noisy(lab, at, flags)
     elif stress.accuracy:
-        yield from _lost(lab, examination, point, run, targets, at)
+        for one in _lost(lab, examination, point, run, targets, at):
+            yield one if stress.usual else replace(one, severity="note")
 
 
 def _trembles(lab: Lab, run: Run) -> bool:
-    """Whether the result moves by much more than the inputs do, when those move by a few ulps."""
+    """Whether the result moves by much more than the inputs do, when those move by a few ulps.
+
+    Near 0 an ulp is too small for that: there the result jumps where it should run straight.
+    """
     generator = np.random.default_rng(0)
 
-    def moved(ulps: float, x: Any) -> Any:
+    def by_ulps(ulps: float, x: Any) -> Any:
         return x + ulps * np.spacing(x) * generator.choice([-1.0, 1.0], size=np.shape(x))
 
-    for ulps in (1.0, 3.0):
-        inputs = changed(run.inputs, partial(moved, ulps))
-        near = lab.run(inputs, tuple(map(copied, run.douts)))
-        for mine, theirs in zip((*run.outputs, *run.gradients), (*near.outputs, *near.gradients), strict=False):
-            if is_number(mine) and np.shape(mine) == np.shape(theirs):
-                distance = np.abs(np.asarray(mine, dtype=float) - np.asarray(theirs, dtype=float)).max(initial=0)
-                if distance > LOST * np.abs(np.asarray(mine, dtype=float)).max(initial=0):
-                    return True
+    def by_share(share: float, x: Any) -> Any:
+        return x + x * share
+
+    small = max((np.abs(run.inputs[i]).max(initial=0) for i in lab.floats), default=1.0) < _SMALL
+    moves = (
+        [partial(by_share, 1e-6), partial(by_share, -1e-6)] if small else [partial(by_ulps, 1.0), partial(by_ulps, 3.0)]
+    )
+    near = [_numbers(lab.run(changed(run.inputs, move), tuple(map(copied, run.douts)))) for move in moves]
+    for mine, one, two in zip(_numbers(run), *near, strict=False):
+        if np.shape(mine) == np.shape(one) == np.shape(two):
+            away = np.abs(mine - (one + two) / 2) if small else np.maximum(np.abs(mine - one), np.abs(mine - two))
+            if away.max(initial=0) > LOST * np.abs(mine).max(initial=0):
+                return True
     return False
+
+
+def _numbers(run: Run) -> list[Any]:
+    return [np.asarray(x, dtype=float) for x in (*run.outputs, *run.gradients) if is_number(x)]
 
 
 def _flagged(lab: Lab, inputs: tuple[Any, ...], flags: Flags) -> Run:
@@ -250,6 +227,27 @@ def _not_finite(target: Target) -> tuple[int, ...] | None:
     return tuple(int(i) for i in places[0]) if len(places) else None
 
 
+def _is_undefined(lab: Lab, target: Target, run: Run) -> bool:
+    """Whether a gradient is not finite, rightly, where the output is; or an output of one input is 0 / 0."""
+    got = np.asarray(target.got)
+    if got.dtype.kind != "f" or got.shape != np.shape(target.right):
+        return False
+    if target.argument is None:
+        return len(lab.floats) == 1 and bool(np.any(np.isnan(got)))
+    return not np.isfinite(got).all() and all(np.isfinite(x).all() for x in run.outputs if is_number(x))
+
+
+def _nowhere(lab: Lab, at: str, target: Target, stress: Stress) -> Finding:
+    got = np.asarray(target.got)
+    index = tuple(int(i) for i in np.argwhere(~np.isfinite(got))[0])
+    message = (
+        f"{at}{target.name} is {got[index]:g}{f' at {list(index)}' if index else ''}: the formula has none there; "
+        "a small number inside the root, or beside the divisor, keeps it finite"
+    )
+    severity = "warning" if stress.usual and len(lab.floats) == 1 and target.argument else "note"
+    return lab.finding("D403", message, severity=severity, argument=target.argument, index=index, cause="overflow")
+
+
 def _broken(lab: Lab, at: str, target: Target, index: tuple[int, ...], flags: Flags) -> Finding:
     expected = float(np.asarray(middle(target.right))[index])
     got = float(np.asarray(target.got)[index])
@@ -279,7 +277,7 @@ def _noisy(lab: Lab, at: str, flags: Flags) -> Finding:
     return lab.finding(code, message, flags.kinds[kind], cause="overflow", because=_ADVICE.get(kind, ""))
 
 
-def _raised(lab: Lab, recorded: _Recorded, inputs: tuple[Any, ...], at: str, crash: CrashError) -> Iterator[Finding]:
+def _raised(lab: Lab, recorded: Recorded, inputs: tuple[Any, ...], at: str, crash: CrashError) -> Iterator[Finding]:
     """Python's own numbers raise where NumPy warns."""
     base = lab.base
     examination = recorded.base

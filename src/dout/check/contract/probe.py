@@ -32,7 +32,7 @@ from dout.graph import Where
 from dout.trace.replay import flat
 from dout.trace.state import attributes_of
 
-MOST_SECONDS = 10.0  # for the contract of one layer, which takes about a hundred runs
+MOST_SECONDS = 2.0  # for the contract of one layer, which takes about a hundred runs
 _RAISE = dis.opmap["RAISE_VARARGS"]
 _STANDARD = str(Path(os.__file__).parent)  # of the standard library
 _OURS = (
@@ -174,7 +174,10 @@ class Lab:
         return True
 
     def rewind(self, seed: int = 0) -> None:
-        """Put every random state that is not the layer's own back."""
+        """Put every random state that is not the layer's own back. Raises SlowError after too long a time."""
+        self.slow = self.slow or time.perf_counter() > self.until
+        if self.slow:
+            raise SlowError
         random.seed(seed)
         np.random.seed(seed)  # noqa: NPY002 - the state users draw from
         for generator, state in self.generators:
@@ -189,9 +192,6 @@ class Lab:
 
     def forward(self, layer: Any, inputs: Sequence[Any], **keywords: Any) -> list[Any]:
         """The outputs of forward, flat. Raises CrashError, and SlowError after too long a time."""
-        self.slow = self.slow or time.perf_counter() > self.until
-        if self.slow:
-            raise SlowError
         self.rewind()
         with users_code():
             return list(flat(layer.forward(*inputs, **keywords)))

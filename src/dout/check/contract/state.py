@@ -22,7 +22,7 @@ from dout.check.contract.held import (
     users_classes,
 )
 from dout.check.contract.probe import CrashError, Lab, examined, users_code
-from dout.check.contract.values import copies, differs_at, few, other, same
+from dout.check.contract.values import copies, differs_at, few, opposite, other, same
 from dout.check.model import Finding
 from dout.check.subject import copied
 from dout.trace.pairing import pairs
@@ -84,25 +84,52 @@ def second_round(lab: Lab) -> Iterator[Finding]:
     """D206: after a whole round on other inputs, backward is the derivative of the forward before it, and not stale."""
     if not lab.repeatable or not lab.copyable:
         return
-    layer = lab.fresh()
-    lab.run(other(lab.subject.inputs), layer=layer)
-    used = copy.deepcopy(layer)
-    again = lab.run(douts=tuple(map(copied, lab.base.douts)), layer=layer)
-    if same(again.gradients, lab.base.gradients) or not same(again.outputs, lab.base.outputs):
-        return  # what forward gives may depend on the calls before, as in a network with a memory
-    if refuted(lab, lab.fresh(), lab.inputs(), {}, lab.base.outputs) is not None:
-        return  # it is wrong from the first
-    wrong = refuted(lab, used, lab.inputs(), {}, lab.base.outputs)
-    if wrong is not None:
-        at = f" at {list(wrong.place)}" if wrong.place else ""
-        message = (
-            f"in a second round, on other inputs, the gradient of {wrong.name} is {wrong.got:.6g}{at}, right: "
-            f"{wrong.expected:.6g}: backward uses what the first forward kept; forward must keep it anew each time"
-        )
-        yield lab.finding(
-            "D206", message, argument=wrong.name, index=wrong.place, expected=wrong.expected, got=wrong.got,
-            cause="stale",
-        )  # fmt: skip
+    for others in (other(lab.subject.inputs), opposite(lab.subject.inputs)):
+        layer = lab.fresh()
+        try:
+            lab.run(others, layer=layer)
+        except CrashError:
+            continue
+        used = copy.deepcopy(layer)
+        again = lab.run(douts=tuple(map(copied, lab.base.douts)), layer=layer)
+        frozen = _frozen(lab, used, layer) if not same(again.outputs, lab.base.outputs) else None
+        if frozen is not None:
+            message = (
+                f"in a second round, on other inputs, forward gives another output: {frozen} is still that of the "
+                "first forward; keep it anew each time"
+            )
+            yield lab.finding("D206", message, argument=frozen.removeprefix("self."), cause="stale")
+            return
+        if same(again.gradients, lab.base.gradients) and same(again.learned, lab.base.learned):
+            continue
+        if refuted(lab, lab.fresh(), lab.inputs(), {}, lab.base.outputs) is not None:
+            return  # it is wrong from the first
+        wrong = refuted(lab, used, lab.inputs(), {}, again.outputs)
+        if wrong is not None:  # what a network with a memory gives depends on the calls before, and is right
+            at = f" at {list(wrong.place)}" if wrong.place else ""
+            message = (
+                f"in a second round, on other inputs, the gradient of {wrong.name} is {wrong.got:.6g}{at}, right: "
+                f"{wrong.expected:.6g}: what the first forward kept is used; forward must keep it anew each time"
+            )
+            yield lab.finding(
+                "D206", message, argument=wrong.name, index=wrong.place, expected=wrong.expected, got=wrong.got,
+                cause="stale",
+            )  # fmt: skip
+            return
+
+
+def _frozen(lab: Lab, used: Any, again: Any) -> str | None:
+    """An array made of the inputs in the first forward, and left as it is in the next, on other inputs."""
+    first, before, after = arrays(lab.base.layer), arrays(used), arrays(again)
+    return next(
+        (
+            path
+            for path, mine in first.items()
+            if path in before and path not in arrays(lab.layer) and path in after
+            and np.array_equal(before[path], after[path]) and not same(mine, before[path])
+        ),
+        None,
+    )  # fmt: skip
 
 
 @examined
@@ -200,38 +227,60 @@ def _meets(lab: Lab, make: Callable[[], Any]) -> str | None:
     if closures(one) & closures(two) or _given_by_us(one, two):
         return None
     before = dict(attributes_of(one))
-    outputs = lab.forward(one, lab.inputs())
-    douts = copies(lab.douts(outputs))
-    alone = copies(lab.backward(one, tuple(map(copied, douts))))
-    mine = {name: gradient.copy() for name, gradient in learned(before, one).items()}
-    lab.forward(two, other(lab.subject.inputs))
-    if mine and same(mine, learned(before, one)):
-        lab.backward(two, lab.douts(lab.forward(two, other(lab.subject.inputs))))
-    if not same(learned(before, one), mine):
+    douts = tuple(copies(lab.douts(lab.forward(one, lab.inputs()))))
+    alone = _given(lab, one, before, douts)
+    lab.run(other(lab.subject.inputs), layer=two)
+    if not same(learned(before, one), alone[1]):
         return "one backward overwrites the parameter gradients of another instance"
-    if not _alone(lab, make, douts, alone):
-        return None
-    one, two = _made(lab, make), _made(lab, make)
-    lab.forward(one, lab.inputs())
-    lab.forward(two, other(lab.subject.inputs))
-    try:
-        beside = lab.backward(one, tuple(map(copied, douts)))
-    except CrashError as crash:
-        found = f"backward of one raises {crash} after forward of another"
-    else:
-        if same(beside, alone):
+    for others in (other(lab.subject.inputs), opposite(lab.subject.inputs)):
+        if not _alone(lab, make, douts, alone):
             return None
-        i = next((i for i, (a, b) in enumerate(zip(alone, beside, strict=False)) if not same(a, b)), 0)
-        found = f"after forward of another instance the gradient of {lab.name(i)} is {_differing(alone, beside, i)}"
-    return found if _alone(lab, make, douts, alone) else None
+        one, two = _made(lab, make), _made(lab, make)
+        before = dict(attributes_of(one))
+        lab.forward(one, lab.inputs())
+        try:
+            lab.forward(two, others)
+        except CrashError:
+            continue
+        try:
+            gradients, left = _given(lab, one, before, douts)
+        except CrashError as crash:
+            found = f"backward of one raises {crash} after forward of another"
+        else:
+            name = _differs_in(lab, alone, (gradients, left))
+            if name is None:
+                continue
+            found = f"after forward of another instance the gradient of {name}"
+        return found if _alone(lab, make, douts, alone) else None
+    return None
 
 
-def _alone(lab: Lab, make: Callable[[], Any], douts: list[Any], wanted: list[Any]) -> bool:
+Given = tuple[list[Any], dict[str, Any]]  # the gradients that backward returned, and those that it left
+
+
+def _given(lab: Lab, layer: Any, before: dict[str, Any], douts: tuple[Any, ...]) -> Given:
+    gradients = copies(lab.backward(layer, tuple(map(copied, douts))))
+    return gradients, {name: gradient.copy() for name, gradient in learned(before, layer).items()}
+
+
+def _differs_in(lab: Lab, alone: Given, beside: Given) -> str | None:
+    """Whose gradient is another beside a neighbour, and how; None where all are the same."""
+    for i, (a, b) in enumerate(zip(alone[0], beside[0], strict=False)):
+        if not same(a, b):
+            return f"{lab.name(i)} is {_differing(alone[0], beside[0], i)}"
+    for name, a in alone[1].items():
+        if not same(a, beside[1].get(name)):
+            return f"{name} is {_differing([a], [beside[1].get(name)], 0)}"
+    return None
+
+
+def _alone(lab: Lab, make: Callable[[], Any], douts: tuple[Any, ...], wanted: Given) -> bool:
     """Whether another instance gives the same gradients by itself, so that a difference is the neighbour's doing."""
     try:
         layer = _made(lab, make)
+        before = dict(attributes_of(layer))
         lab.forward(layer, lab.inputs())
-        return same(lab.backward(layer, tuple(map(copied, douts))), wanted)
+        return same(list(_given(lab, layer, before, douts)), list(wanted))
     except CrashError:
         return False
 

@@ -42,11 +42,17 @@ def other(inputs: Sequence[Any]) -> tuple[Any, ...]:
     return tuple(_other(x) for x in inputs)
 
 
+def opposite(inputs: Sequence[Any]) -> tuple[Any, ...]:
+    """Inputs of the other sign and of another scale."""
+    return changed(inputs, lambda x: -x * (x.dtype.type(1.5) if isinstance(x, np.ndarray) else 1.5))
+
+
 def _other(x: Any) -> Any:
     if isinstance(x, np.ndarray):
         if is_float_array(x) and not is_label(x):
             return np.roll(x, 1) * x.dtype.type(1.25)
-        return x.ravel()[::-1].reshape(x.shape).copy()
+        turned = x.ravel()[::-1].reshape(x.shape).copy()
+        return np.roll(x, 1) if np.array_equal(turned, x) else turned
     if isinstance(x, float | np.floating):
         return type(x)(x * 1.25)
     return x + 1 if type(x) is int else copied(x)
