@@ -1,5 +1,9 @@
 """Gradients written by hand for torch and JAX are judged too, where these libraries are installed."""
 
+import json
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -63,3 +67,45 @@ def test_a_jax_custom_vjp_is_judged_argument_by_argument(jax, factor, word):
 
     f.defvjp(lambda x, y: (f(x, y), (x, y)), back)
     assert verdicts(f, X.copy(), X + 1) == {"x": "agrees within rounding", "y": word}
+
+
+FILES = {
+    "torch": """
+import torch
+
+
+class Square(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x * x
+
+    @staticmethod
+    def backward(ctx, dout):
+        return dout * ctx.saved_tensors[0]
+""",
+    "jax": """
+import jax
+
+
+@jax.custom_vjp
+def square(x):
+    return x * x
+
+
+square.defvjp(lambda x: (square(x), x), lambda x, dout: (dout * x,))
+""",
+}
+
+
+@pytest.mark.parametrize("library", FILES)
+def test_the_command_finds_them_in_a_file(library, tmp_path):
+    pytest.importorskip(library)
+    file = tmp_path / "mine.py"
+    file.write_text(FILES[library])
+    ran = subprocess.run(
+        [sys.executable, "-m", "dout", "check", str(file), "--json"], capture_output=True, text=True, check=False
+    )
+    (read,) = json.loads(ran.stdout)["files"]
+    codes = [f["code"] for layer in read["layers"] for f in layer["findings"]]
+    assert (ran.returncode, "D101" in codes) == (1, True)

@@ -48,7 +48,7 @@ def wilson(hits: int, total: int) -> str:
     z, p = 1.96, hits / total
     middle = (p + z * z / (2 * total)) / (1 + z * z / total)
     half = z * math.sqrt(p * (1 - p) / total + z * z / (4 * total * total)) / (1 + z * z / total)
-    return f"{100 * p:5.1f} % [{100 * (middle - half):.1f}, {100 * (middle + half):.1f}]"
+    return f"{100 * p:5.1f} % [{100 * max(0.0, middle - half):.1f}, {100 * min(1.0, middle + half):.1f}]"
 
 
 def is_found(result: Result, right: Result) -> bool:

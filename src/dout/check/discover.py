@@ -14,6 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
 
+from dout.check.foreign import is_custom_vjp
 from dout.check.settings import Settings, matches
 from dout.errors import TargetError
 from dout.trace.layercalls import is_layer
@@ -114,13 +115,17 @@ def _passed_over(folder: Path, settings: Settings) -> bool:
 
 
 def may_define_layers(path: Path) -> bool:
-    """Whether a class in a file has forward or backward, or takes them from a base; so too where it cannot be read."""
+    """Whether a file has a class with forward or backward, or with a base, or a function of JAX with its own gradient.
+
+    So too where it cannot be read.
+    """
     try:
         tree = _parsed(path)
     except (SyntaxError, ValueError, OSError, RecursionError, MemoryError):
         return True
     classes = (node for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
-    return any(node.bases or _methods(node) & {"forward", "backward"} for node in classes)
+    vjp = any(isinstance(n, ast.Attribute | ast.Name) and ast.unparse(n).endswith("custom_vjp") for n in ast.walk(tree))
+    return vjp or any(node.bases or _methods(node) & {"forward", "backward"} for node in classes)
 
 
 def _methods(node: ast.ClassDef) -> set[str]:
@@ -170,7 +175,8 @@ def layers_in(module: ModuleType) -> list[str]:
     """The names of the layers a module defines itself, in their order; no abstract ones and no second names."""
     found: dict[int, str] = {}
     for name, item in list(vars(module).items()):
-        if isinstance(item, type) and item.__module__ == module.__name__ and is_layer(item) and not _is_abstract(item):
+        own = getattr(item, "__module__", None) == module.__name__
+        if own and (is_custom_vjp(item) or (isinstance(item, type) and is_layer(item) and not _is_abstract(item))):
             found.setdefault(id(item), name)
     return list(found.values())
 
@@ -184,7 +190,7 @@ def named(module: ModuleType, name: str) -> Any:
             has = f"; it has the layers {', '.join(layers)}" if layers else ""
             raise TargetError(f"{module.__file__} has no {name}{has}")
         found = getattr(found, part)
-    if not is_layer(found if isinstance(found, type) else type(found)):
+    if not (is_layer(found if isinstance(found, type) else type(found)) or is_custom_vjp(found)):
         raise TargetError(f"{module.__file__}: {name} is no layer: it has no forward and backward")
     return found
 

@@ -73,9 +73,14 @@ def foreign_layer(target: Any) -> Callable[[], Any] | None:
     """How to make a layer of another library's target; None where it is none."""
     if isinstance(target, type) and any(_is(c, "torch", "Function") for c in target.__mro__):
         return lambda: TorchLayer(target)
-    if _is(type(target), "jax", "custom_vjp"):
+    if is_custom_vjp(target):
         return lambda: JaxLayer(target)
     return None
+
+
+def is_custom_vjp(target: Any) -> bool:
+    """Whether a target is a function of JAX with a gradient written by hand."""
+    return _is(type(target), "jax", "custom_vjp")
 
 
 def _is(cls: type, library: str, name: str) -> bool:

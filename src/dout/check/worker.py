@@ -226,7 +226,8 @@ def _taken(target: Any, given: Given) -> tuple[dict[str, Any], dict[str, Any]]:
         return {key: value for key, value in values.items() if any_name or key in names or key in place}
 
     is_class = isinstance(target, type)
-    return (of(target, given.init, 0) if is_class else {}), of(target.forward, given.inputs, int(is_class))
+    forward = getattr(target, "forward", target)  # a function of JAX has none
+    return (of(target, given.init, 0) if is_class else {}), of(forward, given.inputs, int(is_class))
 
 
 # The layer's own mistake, whatever it is given; any other error may be the fault of the inputs that were tried.
