@@ -32,6 +32,26 @@ class Sigmoid:
     def backward(self, dout):
         return dout * self.out * (1 - self.out)
 """
+TANH = """
+class Tanh:
+    def forward(self, x):
+        self.y = np.tanh(x)
+        return self.y
+
+    def backward(self, dout):
+        return dout * (1 - self.y**2)
+"""
+SOFTMAX = """
+class Softmax:
+    def forward(self, x):
+        powers = np.exp(x - x.max(axis=1, keepdims=True))
+        self.y = powers / powers.sum(axis=1, keepdims=True)
+        return self.y
+
+    def backward(self, dout):
+        dx = self.y * dout
+        return dx - self.y * dx.sum(axis=-1, keepdims=True)
+"""
 HARD_SWISH = """
 class HardSwish:
     def forward(self, x):
@@ -156,6 +176,8 @@ WRONG = [
     (AFFINE, "x @ W + b", "x @ W", "missing term", "x @ W + b"),
     (AFFINE, "dout.sum(axis=0)", "dout.mean(axis=0)", "factor", "dout.sum(axis=0)"),
     (ROWS, "range(len(dout))", "list(range(len(dout)))[1:]", "missing term", "in list(range(len(dout))):"),
+    (TANH, "(1 - self.y**2)", "(1 - self.y) ** 2", "formula", "1 - self.y**2"),
+    (SOFTMAX, "sum(axis=-1", "sum(axis=-2", "axis", "axis="),
     (DOUBLE, "n, m = dout.shape", "m, n = dout.shape", "swapped", "n, m = dout.shape"),
 ]  # fmt: skip
 

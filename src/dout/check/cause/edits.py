@@ -20,6 +20,7 @@ from dout.check.cause.statements import of_statement
 from dout.check.cause.written import Found, Seen, bare, is_bool, is_product, part, replaced
 
 _COMPARISONS = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!="}
+_ALONG = frozenset({"sum", "mean", "max", "min", "prod", "std", "var", "argmax", "argmin", "cumsum", "any", "all"})
 _CONTRARY = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "!=", "!=": "=="}
 
 
@@ -99,6 +100,9 @@ def _binary(place: Place, seen: Seen) -> Found:
         yield 1.4, "formula", f"{left if is_product(node.left) else a} / np.sqrt({right})"
     elif kind is ast.Pow:
         yield 1.2, "formula", left
+        if isinstance(node.left, ast.BinOp) and isinstance(node.left.op, ast.Add | ast.Sub):  # (1 - y)**2: 1 - y**2
+            sign = "+" if isinstance(node.left.op, ast.Add) else "-"
+            yield 1.1, "formula", f"{bare(place, node.left.left)} {sign} {part(place, node.left.right)}**{b}"
         if isinstance(node.right, ast.Constant) and isinstance(node.right.value, int | float):
             n = node.right.value
             yield from ((1.2, "formula", f"{a}**{m}") for m in (n - 1, n + 1, n / 2) if m > 1)
@@ -116,7 +120,7 @@ def _unary(place: Place, seen: Seen) -> Found:
     assert isinstance(node, ast.UnaryOp)
     if isinstance(node.op, ast.USub):
         tamed = "abs(" in bare(place, node.operand) and isinstance(place.parents[0], ast.Call)  # exp(-abs(x))
-        yield 1.3 if tamed else 1.0, "sign", bare(place, node.operand)
+        yield 1.3 if tamed else 1.0, "axis" if _is_axis(place) else "sign", bare(place, node.operand)
     elif isinstance(node.op, ast.Invert | ast.Not):
         yield 1.0, "mask", bare(place, node.operand)
 
@@ -152,7 +156,16 @@ def _constant(place: Place, seen: Seen) -> Found:
     ):
         other = int(other) if type(c) is int and other == int(other) else other
         if other != c and not (power and other == 0):
-            yield cost, "sign" if other == -c and c else word, f"({other!r})" if other < 0 else repr(other)
+            other_word = "axis" if _is_axis(place) else "sign" if other == -c and c else word
+            yield cost, other_word, f"({other!r})" if other < 0 else repr(other)
+
+
+def _is_axis(place: Place) -> bool:
+    """Whether a number says along which axis: x.sum(-1), np.sum(x, axis=-1)."""
+    parent = next((p for p in place.parents if not isinstance(p, ast.UnaryOp)), None)
+    if isinstance(parent, ast.keyword):
+        return parent.arg == "axis"
+    return isinstance(parent, ast.Call) and isinstance(parent.func, ast.Attribute) and parent.func.attr in _ALONG
 
 
 def _attribute(place: Place, seen: Seen) -> Found:
