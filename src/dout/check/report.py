@@ -105,7 +105,7 @@ def _finding_lines(finding: Finding) -> Iterator[Line]:
     if finding.because and finding.because not in finding.message:
         yield _detail(f"because {finding.because}")
     if finding.first_wrong and finding.first_wrong not in finding.message:
-        yield _detail(finding.first_wrong)
+        yield _detail(f"the first wrong value is {finding.first_wrong}")
     for name, value in finding.inputs.items():
         yield _detail(f"fails on {name} = {shown(value)}")
     if finding.there:

@@ -90,7 +90,7 @@ class _Causes:
         if words is not None:
             return Cause(*words, where=where, first_wrong=_said(first))
         if first is not None:
-            return Cause("formula", f"{first.name} is the first wrong one", where=where, first_wrong=_said(first))
+            return Cause("formula", f"{first.name} is wrong already", where=where, first_wrong=_said(first))
         return None
 
     def _best(self, repairs: list[Repair]) -> Repair | None:
@@ -122,7 +122,7 @@ class _Causes:
 
 
 def _said(first: Named | None) -> str | None:
-    return f"{first.name} is the first wrong one, at {first.where}" if first else None
+    return f"{first.name}, at {first.where}" if first else None
 
 
 _WHY = {
