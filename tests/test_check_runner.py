@@ -163,3 +163,16 @@ def test_every_file_begins_with_the_same_state(tmp_path):
         "b.py",
     )
     assert document("a.py", "b.py", "-j", "1", cwd=tmp_path)["problems"] == []
+
+
+def test_imports_may_count_from_a_folder_above(tmp_path):
+    """As of a package without __init__.py, and of a script that is started elsewhere."""
+    above = tmp_path / "net" / "layers"
+    above.mkdir(parents=True)
+    (tmp_path / "net" / "base.py").write_text("class Base:\n    pass\n")
+    body = "\n\nclass {}(Base):\n    def forward(self, x):\n        return x + 1\n\n    def backward(self, dout):\n        return dout * 1\n"  # noqa: E501
+    (above / "near.py").write_text("from ..base import Base" + body.format("Near"))
+    (above / "far.py").write_text("from net.base import Base" + body.format("Far"))
+    read = document("net", cwd=tmp_path)
+    assert read["problems"] == []
+    assert sorted(layer["layer"] for file in read["files"] for layer in file["layers"]) == ["Far", "Near"]

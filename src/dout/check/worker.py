@@ -15,6 +15,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -157,7 +158,31 @@ def _loaded(job: Job) -> ModuleType:
         if module is None:
             raise TargetError(f"{job.where} ended itself while it was loaded")
         return module  # type: ignore[no-any-return]
-    return _of_package(Path(job.where)) or load_file(job.where)
+    try:
+        return _of_package(Path(job.where)) or load_file(job.where)
+    except UserCodeError as error:
+        found = _from_above(Path(job.where)) if "ImportError" in str(error) or "NotFoundError" in str(error) else None
+        if found is None:
+            raise
+        return found
+
+
+MOST_ABOVE = 4  # folders
+
+
+def _from_above(path: Path) -> ModuleType | None:
+    """A file whose imports count from a folder above it: a project's root, a package without __init__.py."""
+    parts = [path.stem]
+    for root in path.resolve().parents[:MOST_ABOVE]:
+        sys.path.insert(0, str(root))
+        if not all(part.isidentifier() for part in parts):
+            return None
+        try:
+            module: ModuleType = run_user_code(partial(importlib.import_module, ".".join(parts)), path)
+            return module
+        except UserCodeError:
+            parts.insert(0, root.name)
+    return None
 
 
 def _of_package(path: Path) -> ModuleType | None:

@@ -70,8 +70,12 @@ def load_file(path: str | Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     module.__file__ = str(path)
     sys.modules[name] = module
-    with _beside(path):
-        run_user_code(lambda: exec(code, module.__dict__), path)
+    try:
+        with _beside(path):
+            run_user_code(lambda: exec(code, module.__dict__), path)
+    except BaseException:
+        sys.modules.pop(name, None)  # half a module must not be found by the next import
+        raise
     return module
 
 
