@@ -1,6 +1,7 @@
 import linecache
 import os
 import random
+import signal
 import sys
 import time
 import warnings
@@ -142,11 +143,18 @@ def test_a_layer_that_raises_in_a_probe_does_not_end_the_check(error):
     assert not alarming(found(Fussy, X))
 
 
+@pytest.fixture
+def control_c():
+    """SIGINT raises KeyboardInterrupt, also where the tests run in the background and ignore it."""
+    kept = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, kept)
+
+
+@pytest.mark.usefixtures("control_c")
 def test_control_c_in_the_middle_of_a_probe_ends_the_check():
     class Waits:
         def forward(self, x):
-            import signal
-
             signal.raise_signal(signal.SIGINT)
             return x
 

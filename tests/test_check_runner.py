@@ -120,10 +120,16 @@ def test_many_files_leave_no_process_behind(tmp_path):
     assert processes(str(tmp_path)) == []
 
 
+def obey_interrupts():
+    """Tests that run in the background ignore SIGINT, and so would their children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_an_interrupt_ends_everything_with_130(tmp_path):
     write(tmp_path, bad("Hangs", "subprocess.Popen(['sleep', '86399.25'])", "while True: pass"))
     command = [sys.executable, "-m", "dout", "check", "mine.py", "--timeout", "60"]
-    with subprocess.Popen(command, cwd=tmp_path, env=PLAIN, stderr=subprocess.PIPE, text=True) as process:
+    options = {"cwd": tmp_path, "env": PLAIN, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, preexec_fn=obey_interrupts, **options) as process:
         until = time.monotonic() + 30
         while not processes("86399.25") and time.monotonic() < until:
             time.sleep(0.05)
