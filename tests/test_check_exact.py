@@ -264,3 +264,12 @@ def test_a_gradient_that_lacks_an_axis_of_length_one_is_a_warning():
     report = check(Bias(), X.copy())
     assert [(v.argument, v.word) for v in report.verdicts] == [("x", "exact"), ("b", "exact")]
     assert [(f.code, f.severity) for f in report.findings if f.argument == "b"] == [("D501", "warning")]
+
+
+@pytest.mark.parametrize(("factor", "word"), [(2, "exact"), (3, "refuted")])
+def test_a_branch_on_a_value_is_judged_both_ways(factor, word):
+    def forward(x):
+        return x * x if x.sum() > 0 else -x * x
+
+    layer = Layer(forward, lambda x, y, d: d * (2 * x if x.sum() > 0 else -factor * x))
+    assert words(layer, np.abs(X)) == {"x": word}

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 from flint import arb
 
-from dout.check.balls import Balls, exact, middle
+from dout.check.balls import Balls
+from dout.check.exact_numbers import exact, middle
 from dout.check.model import Word
 from dout.check.points import is_label
 from dout.grad import backpropagate

@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 from flint import arb
 
-from dout.check.balls import Balls, NoRuleError, exact, middle
+from dout.check.balls import Balls, NoRuleError
 from dout.check.exact import Examination, Outcome, Point
+from dout.check.exact_numbers import exact, middle
 from dout.check.model import Word
 from dout.graph import Node
 

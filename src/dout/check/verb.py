@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -18,7 +19,7 @@ from dout.check.foreign import foreign_layer
 from dout.check.formula import backward_of, formula_findings
 from dout.check.judge import Judgement, judge
 from dout.check.missing import missing_findings
-from dout.check.model import Finding, Report
+from dout.check.model import Finding, Report, Word
 from dout.check.points import SCALES, far, is_label, nearby
 from dout.check.subject import Run, Subject, copied, quiet
 from dout.trace.model import Trace
@@ -107,10 +108,26 @@ def _judged(subject: Subject, first: Run) -> tuple[Judgement, list[Finding]]:
         with quiet():
             douts = subject.upstream(first.outputs)  # not those of the run: it may have written into them
             trace = record(subject.make(), *subject.fresh_inputs(), dout=_one_or_all(douts))
-            return judge(trace, _elsewhere(subject)), []
+            judgement = judge(trace, _elsewhere(subject))
+            here = judgement.examination is not None and judgement.examination.trace is trace
+            return _confirmed(judgement, subject, first) if here and judgement.only_here else judgement, []
     except Exception as error:  # the layer itself ran: it is the recording, or the exact arithmetic, that does not
         why = finding("D002", f"not judged by exact arithmetic: {error}", layer=subject.name)
         return judge_numerically(subject, first), [why]
+
+
+def _confirmed(judgement: Judgement, subject: Subject, first: Run) -> Judgement:
+    """Where values steered the run, the recording is not the whole layer: plain runs have to refute as well."""
+    if not judgement.refuted:
+        return judgement
+    plain = {verdict.argument: verdict.word for verdict in judge_numerically(subject, first).verdicts}
+    doubted = {n: o for n, o in judgement.refuted.items() if plain.get(o.judged.name) == Word.AGREES}
+    names = {outcome.judged.name for outcome in doubted.values()}
+    because = "differences of plain runs do not confirm it"
+    verdicts = (replace(v, word=Word.INCONCLUSIVE, because=because) if v.argument in names else v
+                for v in judgement.verdicts)  # fmt: skip
+    refuted = {node: outcome for node, outcome in judgement.refuted.items() if node not in doubted}
+    return replace(judgement, verdicts=tuple(verdicts), refuted=refuted)
 
 
 def _elsewhere(subject: Subject) -> Iterator[Trace]:
