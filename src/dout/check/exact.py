@@ -7,8 +7,8 @@ balls are disjoint they are not: a proof at that point.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -16,7 +16,7 @@ import numpy as np
 from flint import arb
 
 from dout.check.balls import Balls
-from dout.check.exact_numbers import exact, middle
+from dout.check.exact_numbers import ball, exact, middle
 from dout.check.model import Word
 from dout.check.points import is_label
 from dout.grad import backpropagate
@@ -29,6 +29,7 @@ Point = Mapping[Node, Any]  # values of the graph's inputs
 
 EXACT, ROUNDED, LITERALS, CONFIRMED = arb(2) ** -200, arb(2) ** -46, arb(2) ** -26, arb(2) ** -40
 STEP = arb(2) ** -100
+UNCONFIRMED = "differences of the forward do not confirm it"
 _KEEPS_FINITE = frozenset(PRIMITIVES[name] for name in ("add", "subtract", "maximum", "clip"))
 _BRANCHING = frozenset(
     PRIMITIVES[name]
@@ -55,6 +56,10 @@ class Judged:
         mine, theirs = ([n for n in node.shape if n != 1] for node in (self.node, self.gradient))
         return self.parameter and self.node.shape != self.gradient.shape and mine == theirs
 
+    def fitted(self, gradient: Any) -> Any:
+        """The user's gradient as it is compared: axes of length 1 more or less are a finding of their own."""
+        return np.reshape(gradient, self.node.shape) if self.only_axes_of_one else gradient
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Outcome:
@@ -76,6 +81,10 @@ class Outcome:
         distance = np.where(np.isfinite(got), np.abs(expected - got), np.inf)
         distance = np.where(np.isfinite(expected), distance, -1.0)  # there nothing is right
         return tuple(int(i) for i in np.unravel_index(int(np.argmax(distance)), expected.shape))
+
+    def at(self, index: tuple[int, ...]) -> tuple[float, float]:
+        """Expected and got there."""
+        return float(np.asarray(self.expected)[index]), float(np.asarray(self.got)[index])
 
 
 class Examination:
@@ -99,17 +108,19 @@ class Examination:
         needed = set(topological(j.gradient for j in self.judged))
         if not self.judged or needed & set(self.seeds.values()):
             return False
-        data = self.trace.data
-        balls = self.balls({n: data[n] for n in self.trace.graph.nodes if n.primitive is INPUT} | self.ones)
+        balls = self.balls(self._recorded | self.ones)
         return any(np.any(middle(self.expected(balls, j)) != 0) for j in self.judged)
 
     @cached_property
     def base(self) -> Point:
         """The point of the recorded run itself; a `dout` that is ignored is 1."""
-        data = self.trace.data
-        given = {node: data[node] for node in self.trace.graph.nodes if node.primitive is INPUT}
-        given |= {dout: data[dout] for dout in self.seeds.values()}
-        return given | self.ones if self.ignores_dout else given
+        return self._recorded | self.ones if self.ignores_dout else self._recorded
+
+    @cached_property
+    def _recorded(self) -> dict[Node, Any]:
+        """The values of the graph's inputs, and of the upstream gradients, in the recorded run."""
+        inputs = (node for node in self.trace.graph.nodes if node.primitive is INPUT)
+        return {node: self.trace.data[node] for node in (*inputs, *self.seeds.values())}
 
     @cached_property
     def is_steered(self) -> bool:
@@ -154,10 +165,14 @@ class Examination:
     def balls(self, point: Point, also: Point | None = None) -> Balls:
         """Evaluate the forward, and both gradients of everything judged, at a point."""
         balls = Balls({**point, **(also or {})})
+        balls.compute(self.needed(balls.values))
+        return balls
+
+    def needed(self, known: Collection[Node]) -> tuple[Node, ...]:
+        """The nodes of the forward and of both gradients of everything judged, from those that are known."""
         wanted = [*self.seeds, *(j.gradient for j in self.judged)]
         wanted += [self.derived[j.node] for j in self.judged if j.node in self.derived]
-        balls.compute(topological(wanted, known=balls.values))
-        return balls
+        return topological(wanted, known=known)
 
     def outcomes(self, point: Point) -> tuple[list[Outcome], Balls]:
         """Compare at a point; where the formulas differ, try again without the stabilisers."""
@@ -167,18 +182,20 @@ class Examination:
             without = self.balls(point, dict.fromkeys(self.stabilisers, 0.0))
             again = [self._compare(j, without, point) for j in self.judged]
             found = [
-                _as(o, Word.STABILISED) if o.word == Word.REFUTED and a.word in (Word.EXACT, Word.ROUNDED) else o
+                replace(o, word=Word.STABILISED, because="")
+                if o.word == Word.REFUTED and a.word in (Word.EXACT, Word.ROUNDED)
+                else o
                 for o, a in zip(found, again, strict=True)
             ]
         found = [
-            _as(o, Word.INCONCLUSIVE, "differences of the forward do not confirm it")
-            if o.word == Word.REFUTED and o.index is not None and not self.confirmed(o)
+            replace(o, word=Word.INCONCLUSIVE, because=UNCONFIRMED)
+            if o.word == Word.REFUTED and o.index is not None and not self._confirmed(o, balls)
             else o
             for o in found
         ]
         return found, balls
 
-    def confirmed(self, outcome: Outcome) -> bool:
+    def _confirmed(self, outcome: Outcome, balls: Balls) -> bool:
         """Whether a difference quotient of the forward agrees with the derivative that refutes, along one direction.
 
         At 300 bits a step of 2⁻¹⁰⁰ leaves no doubt: a wrong rule of ours must not become somebody's error. (A rule may
@@ -188,12 +205,12 @@ class Examination:
         direction = exact(np.random.default_rng(0).uniform(0.5, 1.5, size=node.shape)[()])
         ends = []
         for step in (STEP, -STEP):
-            balls = Balls({**point, node: exact(point[node]) + direction * step})
-            balls.compute(topological(self.seeds, known=balls.values))
-            pairs = [(exact(point[dout]), balls.values[output]) for output, dout in self.seeds.items()]
+            moved = Balls({**point, node: exact(point[node]) + direction * step})
+            moved.compute(topological(self.seeds, known=moved.values))
+            pairs = [(exact(point[dout]), moved.values[output]) for output, dout in self.seeds.items()]
             ends.append(sum((_inner(a, b) for a, b in pairs), start=arb(0)))
         slope = (ends[0] - ends[1]) / (2 * STEP)
-        derived = _inner(self.expected(self.balls(point), outcome.judged), direction)
+        derived = _inner(self.expected(balls, outcome.judged), direction)
         return bool(abs(slope - derived) <= CONFIRMED * (1 + abs(derived)))
 
     def expected(self, balls: Balls, judged: Judged) -> Any:
@@ -203,9 +220,7 @@ class Examination:
         return exact(np.zeros(judged.node.shape)[()])
 
     def _compare(self, judged: Judged, balls: Balls, point: Point) -> Outcome:
-        expected, got = self.expected(balls, judged), exact(balls.values[judged.gradient])
-        if judged.only_axes_of_one:
-            got = np.reshape(got, judged.node.shape)
+        expected, got = self.expected(balls, judged), judged.fitted(exact(balls.values[judged.gradient]))
         word, because = relation(expected, got, self.has_long_literals)
         return Outcome(judged, word, middle(expected), middle(got), point, because)
 
@@ -222,7 +237,7 @@ def relation(expected: Any, got: Any, long_literals: bool = False) -> tuple[str,
     """How two gradients compare, as a word of a verdict, and why where it is no plain answer."""
     if np.shape(expected) != np.shape(got):
         return Word.REFUTED, f"its shape is {np.shape(got)}, not {np.shape(expected)}"
-    pairs = [(_arb(e), _arb(g)) for e, g in zip(_flat(expected), _flat(got), strict=True)]
+    pairs = [(ball(e), ball(g)) for e, g in zip(_flat(expected), _flat(got), strict=True)]
     known = [(e, g) for e, g in pairs if e.is_finite()]
     if any(not g.is_finite() for _, g in known):
         return Word.REFUTED, "it is not finite"
@@ -250,18 +265,10 @@ def _judged(trace: Trace, call: LayerCall) -> tuple[Judged, ...]:
     return tuple(found.values())
 
 
-def _as(outcome: Outcome, word: str, because: str = "") -> Outcome:
-    return Outcome(outcome.judged, word, outcome.expected, outcome.got, outcome.point, because)
-
-
 def _inner(a: Any, b: Any) -> arb:
     """⟨a, b⟩ of two gradients or values, either of which may be repeated over the other's shape."""
-    return sum((_arb(x) * _arb(y) for x, y in np.broadcast(np.asarray(a), np.asarray(b))), start=arb(0))
+    return sum((ball(x) * ball(y) for x, y in np.broadcast(np.asarray(a), np.asarray(b))), start=arb(0))
 
 
 def _flat(value: Any) -> Iterable[Any]:
     return value.ravel().tolist() if isinstance(value, np.ndarray) else [value]
-
-
-def _arb(item: Any) -> arb:
-    return item if isinstance(item, arb) else arb(int(item) if isinstance(item, int | np.integer) else float(item))

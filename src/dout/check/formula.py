@@ -69,9 +69,9 @@ def _wrong(
         code = "D501" if code == "D101" else code
         expected, got = np.shape(outcome.expected), np.shape(outcome.got)
     else:
-        expected, got = float(np.asarray(outcome.expected)[index]), float(np.asarray(outcome.got)[index])
+        expected, got = outcome.at(index)
         numbers = _numbers(index, expected, got)
-    kink = "" if code != "D102" else ", where values are equal" if outcome.expected is not None else ""
+    kink = ", where values are equal" if code == "D102" else ""
     ignored = " does not depend on dout:" if code == "D103" else ""
     shown = name if not outcome.judged.parameter else _with_its_argument(subject.make(), name)
     return finding(

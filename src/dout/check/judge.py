@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
@@ -60,9 +61,14 @@ def _decided(verdict: Verdict, elsewhere: list[Judgement]) -> Verdict:
     return next((v for v in others if v.word != Word.INCONCLUSIVE), verdict)
 
 
+def elements(trace: Trace) -> int:
+    """How many numbers all nodes of a recording hold together."""
+    return sum(math.prod(node.shape) for node in trace.graph.nodes)
+
+
 def _judge(trace: Trace) -> Judgement:
     examination = Examination(trace)
-    too_large = sum(_size(node) for node in trace.graph.nodes) > MOST_ELEMENTS
+    too_large = elements(trace) > MOST_ELEMENTS
     lost = next((event for event in trace.events if event.kind in LOSSES), None)
     if lost is not None:
         raise NoRuleError(str(lost))
@@ -132,7 +138,7 @@ class _Points:
     @property
     def is_loss(self) -> bool:
         """Whether forward gives one number."""
-        return all(_size(output) == 1 for output in self.examination.seeds)
+        return all(math.prod(output.shape) == 1 for output in self.examination.seeds)
 
     def all_ways_seen(self) -> bool:
         return all(len(ways) > 1 for ways in self.branches.values())
@@ -172,10 +178,3 @@ class _Points:
 
 def _first_refuted(outcomes: list[Outcome]) -> Outcome | None:
     return next((outcome for outcome in outcomes if outcome.word == Word.REFUTED), None)
-
-
-def _size(node: Node) -> int:
-    size = 1
-    for length in node.shape:
-        size *= length
-    return size

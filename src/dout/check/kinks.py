@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -88,4 +89,4 @@ def _between(mine: float, theirs: np.ndarray[Any, Any]) -> bool:
 
 def _with(outcome: Outcome, word: str) -> Outcome:
     because = "more sides of the kink meet than were looked at" if word == Word.INCONCLUSIVE else outcome.because
-    return Outcome(outcome.judged, word, outcome.expected, outcome.got, outcome.point, because)
+    return replace(outcome, word=word, because=because)

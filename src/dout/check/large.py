@@ -9,18 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from dout.check.exact import Examination, Outcome, Point
+from dout.check.exact import UNCONFIRMED, Examination, Outcome, Point
 from dout.check.model import Word
 from dout.check.points import generic
 from dout.graph import INPUT, Node, compute, topological
 
 ROUTE = "the derived gradient in float64"
 POINTS = 2
-TOLERANCE = {
-    2: 1e-1,
-    4: 1e-3,
-    8: 1e-7,
-}  # by the bytes of the narrowest float on the way, relative to the largest element
+# By the bytes of the narrowest float on the way, relative to the largest element.
+TOLERANCE = {2: 1e-1, 4: 1e-3, 8: 1e-7}
 
 
 def outcomes_in_float64(examination: Examination) -> list[list[Outcome]]:
@@ -36,12 +33,12 @@ def _outcomes(examination: Examination, point: Point) -> list[Outcome]:
     for judged in examination.judged:
         derived = examination.derived.get(judged.node)
         expected = np.zeros(judged.node.shape) if derived is None else np.asarray(values[derived], dtype=float)
-        got = np.asarray(values[judged.gradient], dtype=float)
+        got = judged.fitted(np.asarray(values[judged.gradient], dtype=float))
         word = _word(expected, got, tolerance)
         if word == Word.REFUTED and expected.shape == got.shape:
             slope, size = _slope(examination, point, judged.node, expected)
             word = Word.REFUTED if abs(slope) <= max(1e-3, 10 * tolerance) * size else Word.INCONCLUSIVE
-        because = "differences of the forward do not confirm it" if word == Word.INCONCLUSIVE else ""
+        because = UNCONFIRMED if word == Word.INCONCLUSIVE else ""
         outcomes.append(Outcome(judged, word, expected, got, point, because))
     return outcomes
 
@@ -58,11 +55,9 @@ def _word(expected: Any, got: Any, tolerance: float) -> str:
 
 
 def _values(examination: Examination, point: Point) -> dict[Node, Any]:
-    wanted = [*examination.seeds, *(j.gradient for j in examination.judged)]
-    wanted += [examination.derived[j.node] for j in examination.judged if j.node in examination.derived]
     values = {node: _wide(value) for node, value in point.items()}
     with np.errstate(all="ignore"):
-        compute(topological(wanted, known=values), values)
+        compute(examination.needed(values), values)
     return values
 
 

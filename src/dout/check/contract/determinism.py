@@ -126,13 +126,8 @@ def evaluation(lab: Lab) -> Iterator[Finding]:
         return
     wrong = refuted(lab, _trained(lab, set_up), tuple(map(copied, inputs)), keywords, outputs)
     if wrong is not None:
-        name, expected, got, index = wrong
-        at = f" at {list(index)}" if index else ""
-        message = (
-            f"with {what} the gradient of {name} is {got:.4g}{at}, right: {expected:.4g}: "
-            "backward uses what a forward in training mode kept"
-        )
-        yield lab.finding("D603", message, argument=name, index=index, expected=expected, got=got, cause="stale")
+        message = f"with {what} {wrong.said(digits=4)}: backward uses what a forward in training mode kept"
+        yield lab.finding("D603", message, cause="stale", **wrong.details)
 
 
 Mode = tuple[str, tuple[Any, ...], dict[str, Any], Callable[[Any], None]]

@@ -27,6 +27,16 @@ class Refuted(NamedTuple):
     got: float
     place: tuple[int, ...]
 
+    def said(self, digits: int = 6) -> str:
+        """The numbers in words."""
+        at = f" at {list(self.place)}" if self.place else ""
+        return f"the gradient of {self.name} is {self.got:.{digits}g}{at}, right: {self.expected:.{digits}g}"
+
+    @property
+    def details(self) -> dict[str, Any]:
+        """What a finding tells of it."""
+        return {"argument": self.name, "index": self.place, "expected": self.expected, "got": self.got}
+
 
 def refuted(
     lab: Lab, layer: Any, inputs: tuple[Any, ...], keywords: Mapping[str, Any], outputs: list[Any]
@@ -45,8 +55,7 @@ def refuted(
     for outcome in judgement.refuted.values():
         index = outcome.index
         if index is not None:
-            expected, got = float(np.asarray(outcome.expected)[index]), float(np.asarray(outcome.got)[index])
-            return Refuted(_name(lab, outcome.judged.name), expected, got, index)
+            return Refuted(_name(lab, outcome.judged.name), *outcome.at(index), index)
     return None
 
 

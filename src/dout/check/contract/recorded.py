@@ -5,12 +5,11 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
-import numpy as np
-
 from dout.check.balls import NoRuleError
 from dout.check.contract.probe import CrashError, Lab, users_code
 from dout.check.contract.values import same
 from dout.check.exact import Examination
+from dout.check.judge import elements
 from dout.check.subject import copied
 from dout.errors import DoutError
 from dout.trace.model import LOSSES
@@ -60,8 +59,11 @@ def _examined(lab: Lab, inputs: tuple[Any, ...]) -> Examination | None:
     call = examination.call
     if len(examination.seeds) != len(call.outputs):
         return None  # where an upstream gradient came in is not known
-    elements = sum(int(np.prod(node.shape)) for node in trace.graph.nodes)
-    if elements > MOST_ELEMENTS or len(call.inputs) != len(inputs) or any(e.kind in LOSSES for e in trace.events):
+    if (
+        elements(trace) > MOST_ELEMENTS
+        or len(call.inputs) != len(inputs)
+        or any(e.kind in LOSSES for e in trace.events)
+    ):
         return None
     if not all(same(trace.data[node], x, 0.0) for node, x in zip(call.inputs, inputs, strict=True)):
         return None

@@ -90,15 +90,9 @@ def _compared(lab: Lab, group: tuple[int, ...], length: int, fine: dict[int, Run
     for n in (1, length + 1):
         wrong = only_here(lab, fine[n]) if n in fine else None
         if wrong is not None:
-            at = f" at {list(wrong.place)}" if wrong.place else ""
-            message = (
-                f"with {n} row{'s' * (n > 1)} the gradient of {wrong.name} is {wrong.got:.6g}{at}, right: "
-                f"{wrong.expected:.6g}; with {length} it is right: take the number of rows from x.shape"
-            )
-            yield lab.finding(
-                "D506", message, argument=wrong.name, index=wrong.place, expected=wrong.expected, got=wrong.got,
-                cause="batch",
-            )  # fmt: skip
+            but = f"with {length} it is right: take the number of rows from x.shape"
+            message = f"with {n} row{'s' * (n > 1)} {wrong.said()}; {but}"
+            yield lab.finding("D506", message, cause="batch", **wrong.details)
             return
     if any(_agrees(lab, group, got, min(n, length)) is not None for n, got in fine.items() if n > 1):
         return  # the rows depend on each other: there is nothing to compare with

@@ -106,15 +106,9 @@ def second_round(lab: Lab) -> Iterator[Finding]:
             return  # it is wrong from the first
         wrong = refuted(lab, used, lab.inputs(), {}, again.outputs)
         if wrong is not None:  # what a network with a memory gives depends on the calls before, and is right
-            at = f" at {list(wrong.place)}" if wrong.place else ""
-            message = (
-                f"in a second round, on other inputs, the gradient of {wrong.name} is {wrong.got:.6g}{at}, right: "
-                f"{wrong.expected:.6g}: what the first forward kept is used; forward must keep it anew each time"
-            )
-            yield lab.finding(
-                "D206", message, argument=wrong.name, index=wrong.place, expected=wrong.expected, got=wrong.got,
-                cause="stale",
-            )  # fmt: skip
+            why = "what the first forward kept is used; forward must keep it anew each time"
+            message = f"in a second round, on other inputs, {wrong.said()}: {why}"
+            yield lab.finding("D206", message, cause="stale", **wrong.details)
             return
 
 
