@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import inspect
 import io
-import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
@@ -18,6 +17,7 @@ import numpy as np
 
 from dout.adapt.guess import Setting, looks_like_a_loss, settings
 from dout.errors import TargetError
+from dout.trace.draws import random_states_kept
 from dout.trace.model import Trace
 from dout.trace.record import record
 from dout.trace.replay import flat
@@ -233,13 +233,8 @@ def _own(target: Any, init: Mapping[str, Any]) -> Any:
 @contextmanager
 def _in_silence() -> Iterator[None]:
     """Nothing printed, no floating-point warning, and the global random states as they were."""
-    kept = random.getstate(), np.random.get_state()  # noqa: NPY002 - the state users draw from
-    try:
-        with np.errstate(all="ignore"), redirect_stdout(io.StringIO()):
-            yield
-    finally:
-        random.setstate(kept[0])
-        np.random.set_state(kept[1])  # noqa: NPY002
+    with random_states_kept(), np.errstate(all="ignore"), redirect_stdout(io.StringIO()):
+        yield
 
 
 def _is_finite(output: Any) -> bool:

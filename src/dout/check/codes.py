@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from dout.check.model import Finding, Severity
+from dout.graph import Where
 
 
 class Code(NamedTuple):
@@ -57,6 +58,7 @@ CODES: dict[str, Code] = {
 }
 
 
-def finding(code: str, message: str, **details: Any) -> Finding:
-    """A finding of this code, with the severity that the table gives it unless `details` say otherwise."""
-    return Finding(code=code, message=message, **{"severity": CODES[code].severity, **details})
+def finding(code: str, message: str, where: Where | None = None, **details: Any) -> Finding:
+    """A finding of this code at a place, with the severity that the table gives it unless `details` say otherwise."""
+    place = {"file": where.file, "line": where.line} if where else {}
+    return Finding(code=code, message=message, **{"severity": CODES[code].severity, **place, **details})

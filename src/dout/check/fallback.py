@@ -21,6 +21,7 @@ from dout.check.subject import Run, Subject, copied, quiet
 from dout.graph import INPUT, Node
 from dout.trace.pairing import pairs
 from dout.trace.replay import flat
+from dout.trace.state import attributes_of
 
 ELEMENTS = 12  # of one gradient that are compared
 TINY = 1e-30  # the complex step
@@ -43,8 +44,7 @@ def judge_numerically(subject: Subject, first: Run) -> Judgement:
     """Judge the gradients of a plain run by differences."""
     ignores = _ignores_dout(subject, first)
     ones = tuple(np.ones(np.shape(output))[()] for output in first.outputs)
-    douts = ones if ignores else subject.upstream(first.outputs)  # not those of the run: it may have written into them
-    first = Run(first.layer, first.inputs, douts, first.outputs, first.gradients)
+    first = Run(first.layer, first.inputs, ones, first.outputs, first.gradients) if ignores else first
     verdicts, refuted = [], {}
     for place in _places(subject, first):
         outcome, route = _judged(place)
@@ -70,18 +70,13 @@ def _places(subject: Subject, first: Run) -> Iterator[_Place]:
     for i, (name, value, gradient) in enumerate(zip(names, subject.inputs, first.gradients, strict=False)):
         if gradient is not None and _is_float(value):
             yield _Place(name, value, gradient, partial(_of_input, subject, first, i), parameter=False)
-    before = _state(subject.make())
-    for pair in pairs(before, _state(first.layer)):
+    for pair in pairs(attributes_of(subject.make()), attributes_of(first.layer)):
         loss = partial(_of_parameter, subject, first, pair.name)
         yield _Place(pair.name, pair.parameter, pair.gradient, loss, parameter=True)
 
 
 def _is_float(value: Any) -> bool:
     return type(value) in (int, float) or (isinstance(value, np.ndarray | np.generic) and value.dtype.kind == "f")
-
-
-def _state(layer: Any) -> dict[str, Any]:
-    return dict(vars(layer)) if hasattr(layer, "__dict__") else {}
 
 
 def _of_input(subject: Subject, first: Run, number: int, value: Any) -> Any:
@@ -93,7 +88,7 @@ def _of_parameter(subject: Subject, first: Run, name: str, value: Any) -> Any:
     layer = subject.make()
     if np.iscomplexobj(value):
         raise TypeError("a parameter stays real: it is written in place")
-    for pair in pairs(_state(layer), _state(first.layer)):
+    for pair in pairs(attributes_of(layer), attributes_of(first.layer)):
         if pair.name == name:
             pair.parameter[...] = value
     return _weighted(layer, subject.fresh_inputs(), first)

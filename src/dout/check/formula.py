@@ -19,17 +19,15 @@ from dout.check.judge import Judgement
 from dout.check.model import Cause, Finding, Word
 from dout.check.points import upstream
 from dout.check.subject import Subject
-from dout.graph import Node, Where
+from dout.graph import Node
 
 
 def formula_findings(subject: Subject, judgement: Judgement) -> Iterator[Finding]:
     """Yield a finding for each gradient that is refuted; where `dout` is ignored it is refuted at another one."""
     examination, refuted, code = judgement.examination, judgement.refuted, "D101"
-    place = backward_of(subject.make())
     if judgement.ignores_dout and judgement.is_loss:
-        where = {"file": place.file, "line": place.line} if place else {}
         message = f"{subject.name}.backward does not use dout: it is right where the loss is the end, and dout is 1"
-        yield finding("D104", message, layer=subject.name, **where)
+        yield finding("D104", message, subject.place, layer=subject.name)
     elif judgement.ignores_dout and examination is not None:
         refuted, code = _ignoring(examination), "D103"
     found = causes(subject, examination, refuted) if examination is not None else {}
@@ -38,9 +36,9 @@ def formula_findings(subject: Subject, judgement: Judgement) -> Iterator[Finding
         if code == "D103" and (cause is None or cause.word != _LOCAL.word):
             cause = replace(cause or _LOCAL, word=_LOCAL.word)
         failing = smallest_failing(subject, examination, outcome) if examination is not None else None
-        yield _wrong(code, subject, outcome, cause, place, failing)
+        yield _wrong(code, subject, outcome, cause, failing)
     for outcome in judgement.at_kinks.values():
-        yield _wrong("D102", subject, outcome, None, place)
+        yield _wrong("D102", subject, outcome)
 
 
 _LOCAL = Cause("ignores dout", "it is the local derivative: the factor dout is missing")
@@ -57,13 +55,11 @@ def _wrong(
     code: str,
     subject: Subject,
     outcome: Outcome,
-    cause: Cause | None,
-    place: Where | None,
+    cause: Cause | None = None,
     failing: Failing | None = None,
 ) -> Finding:
     """The finding on one gradient: index and numbers are those on the given inputs, or on the first that refute it."""
     name, index = outcome.judged.name, outcome.index
-    where = (cause and cause.where) or place
     if index is None:
         numbers = f"has shape {np.shape(outcome.got)}, {name} has {outcome.judged.node.shape}"
         code = "D501" if code == "D101" else code
@@ -77,6 +73,7 @@ def _wrong(
     return finding(
         code,
         f"the gradient of {shown}{ignored} {numbers}{kink}{f': {cause.sentence}' if cause else ''}",
+        (cause and cause.where) or subject.place,
         layer=subject.name,
         argument=name,
         index=index,
@@ -88,8 +85,6 @@ def _wrong(
         inputs=failing.inputs if failing is not None else {},
         there=f"there it {_numbers(failing.index, failing.expected, failing.got)}" if failing is not None else "",
         first_wrong=cause.first_wrong if cause else None,
-        file=where.file if where else None,
-        line=where.line if where else None,
     )
 
 
@@ -111,13 +106,3 @@ def _with_its_argument(layer: Any, path: str) -> str:
             if kept and place[:-1].isdigit() and int(place[:-1]) < len(names) and names[int(place[:-1])]:
                 return f"{path} ({names[int(place[:-1])]})"
     return path
-
-
-def backward_of(layer: Any) -> Where | None:
-    """Where the backward of a layer is written."""
-    try:
-        function = inspect.unwrap(getattr(layer, "written", type(layer).backward))
-        file, (_, line) = inspect.getsourcefile(function), inspect.getsourcelines(function)
-    except (OSError, TypeError, AttributeError):
-        return None
-    return Where(file, line) if file else None

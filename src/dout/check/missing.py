@@ -8,7 +8,6 @@ import numpy as np
 
 from dout.check.codes import finding
 from dout.check.exact import Examination
-from dout.check.formula import backward_of
 from dout.check.judge import Judgement
 from dout.check.model import Finding
 from dout.check.points import is_label
@@ -21,22 +20,20 @@ def missing_findings(subject: Subject, judgement: Judgement) -> Iterator[Finding
     examination = judgement.examination
     if examination is None or not examination.judged:
         return
-    place = backward_of(subject.make())
-    where = {"file": place.file, "line": place.line} if place else {}
     for judged in (j for j in examination.judged if j.only_axes_of_one):
         shapes = f"has shape {judged.gradient.shape}, {judged.name} has {judged.node.shape}"
         message = f"the gradient of {judged.name} {shapes}: the numbers fit, and broadcasting may spread them"
-        yield finding("D501", message, severity="warning", layer=subject.name, argument=judged.name, **where)
+        yield finding("D501", message, subject.place, severity="warning", layer=subject.name, argument=judged.name)
     given, taken = len(examination.call.gradients or ()), len(examination.call.inputs)
     if given > taken:  # they may be those of parameters
         message = (
             f"{subject.name}.backward returns {given} gradients, forward has {taken} inputs: the rest is not judged"
         )
-        yield finding("D502", message, layer=subject.name, **where)
+        yield finding("D502", message, subject.place, layer=subject.name)
         return
     for name in _without_gradient(examination):
         message = f"{subject.name} gives no gradient for {name}, on which its output depends"
-        yield finding("D105", message, layer=subject.name, argument=name, **where)
+        yield finding("D105", message, subject.place, layer=subject.name, argument=name)
 
 
 def _without_gradient(examination: Examination) -> Iterator[str]:

@@ -144,9 +144,9 @@ class _Process:
             self.outcome.problem = f"{self.outcome.job.where} {how}, {what}; it was stopped"
             self._finish()
             return True
-        name, file = self.current, self.outcome.job.where
-        place = {"file": file, "line": line_of_class(file, name)} if self.outcome.job.kind == "file" else {}
-        stopped = finding("D003", f"{name} {how}; the other layers were judged without it", layer=name, **place)
+        name, file = self.current, self.outcome.job.where if self.outcome.job.kind == "file" else None
+        message = f"{name} {how}; the other layers were judged without it"
+        stopped = finding("D003", message, layer=name, file=file, line=line_of_class(file, name) if file else None)
         self._note(Checked(Report(name, findings=(stopped,), file=stopped.file, line=stopped.line, seconds=seconds)))
         if set(self.names or ()) <= set(self.by_name):
             self._finish()

@@ -9,11 +9,15 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from dout.check.places import backward_of
 from dout.errors import TargetError
+from dout.graph import Where
+from dout.trace.draws import random_states_kept
 from dout.trace.record import takes_each
 from dout.trace.replay import flat
 
@@ -56,6 +60,11 @@ class Subject:
             raise TargetError(f"{what} cannot be copied ({error}): give the class instead") from None
         return cls(type(target).__qualname__, lambda: copy.deepcopy(pristine), inputs, names)
 
+    @cached_property
+    def place(self) -> Where | None:
+        """Where backward is written."""
+        return backward_of(self.make())
+
     def fresh_inputs(self) -> tuple[Any, ...]:
         """The inputs in memory of their own, in their own order."""
         return tuple(map(copied, self.inputs))
@@ -74,13 +83,18 @@ class Subject:
         with quiet():
             outputs = list(flat(layer.forward(*inputs)))
             douts = self.upstream(outputs) if douts is None else douts
-            gradients = list(flat(run_backward(layer, douts)))
+            gradients = list(flat(run_backward(layer, tuple(map(copied, douts)))))  # it may write into them
         return Run(layer, inputs, douts, outputs, gradients)
 
 
 def run_backward(layer: Any, douts: tuple[Any, ...]) -> Any:
     """What backward returns: it takes the gradients of several outputs one by one, or as a tuple."""
     return layer.backward(*(douts if len(douts) == 1 or takes_each(layer.backward, douts) else (douts,)))
+
+
+def one_or_all(douts: tuple[Any, ...]) -> Any:
+    """The upstream gradient of the only output, or those of all, as a recording takes them."""
+    return douts[0] if len(douts) == 1 else douts
 
 
 def copied(item: Any) -> Any:
@@ -100,13 +114,9 @@ def _random_like(generator: np.random.Generator, output: Any) -> Any:
 @contextmanager
 def quiet(seed: int = 0) -> Iterator[None]:
     """Run the user's code without output, floating-point warnings, or a trace in the global random state."""
-    kept = random.getstate(), np.random.get_state()  # noqa: NPY002 - the state users draw from
-    random.seed(seed)
-    np.random.seed(seed)  # noqa: NPY002
-    try:
-        with np.errstate(all="ignore"), redirect_stdout(io.StringIO()), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        random.setstate(kept[0])
-        np.random.set_state(kept[1])  # noqa: NPY002
+    silent = redirect_stdout(io.StringIO())
+    with random_states_kept(), np.errstate(all="ignore"), silent, warnings.catch_warnings():
+        random.seed(seed)
+        np.random.seed(seed)  # noqa: NPY002 - the state users draw from
+        warnings.simplefilter("ignore")
+        yield

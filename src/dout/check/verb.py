@@ -16,12 +16,13 @@ from dout.check.codes import finding
 from dout.check.contract import CONTRACT
 from dout.check.fallback import judge_numerically
 from dout.check.foreign import foreign_layer
-from dout.check.formula import backward_of, formula_findings
+from dout.check.formula import formula_findings
 from dout.check.judge import Judgement, judge
 from dout.check.missing import missing_findings
 from dout.check.model import Finding, Report, Word
+from dout.check.places import raised_at
 from dout.check.points import SCALES, far, is_label, nearby
-from dout.check.subject import Run, Subject, copied, quiet
+from dout.check.subject import Run, Subject, copied, one_or_all, quiet
 from dout.trace.model import Trace
 from dout.trace.record import record
 
@@ -57,7 +58,7 @@ def check(target: Any, *inputs: Any, init: Mapping[str, Any] | None = None, **na
     findings += missing_findings(subject, judgement)
     for examine in CONTRACT:
         findings += examine(subject)
-    place = backward_of(first.layer)
+    place = subject.place
     return Report(
         layer=subject.name,
         verdicts=judgement.verdicts,
@@ -106,8 +107,7 @@ def _judged(subject: Subject, first: Run) -> tuple[Judgement, list[Finding]]:
         return judge_numerically(subject, first), []
     try:
         with quiet():
-            douts = subject.upstream(first.outputs)  # not those of the run: it may have written into them
-            trace = record(subject.make(), *subject.fresh_inputs(), dout=_one_or_all(douts))
+            trace = record(subject.make(), *subject.fresh_inputs(), dout=one_or_all(first.douts))
             judgement = judge(trace, _elsewhere(subject))
             here = judgement.examination is not None and judgement.examination.trace is trace
             return _confirmed(judgement, subject, first) if here and judgement.only_here else judgement, []
@@ -137,20 +137,12 @@ def _elsewhere(subject: Subject) -> Iterator[Trace]:
         inputs = tuple(copied(i) if is_label(i) else move(i, generator) for i in subject.fresh_inputs())
         try:
             run = subject.run(inputs)
-            yield record(subject.make(), *map(copied, inputs), dout=_one_or_all(subject.upstream(run.outputs)))
+            yield record(subject.make(), *map(copied, inputs), dout=one_or_all(run.douts))
         except Exception:
             continue
 
 
-def _one_or_all(douts: tuple[Any, ...]) -> Any:
-    return douts[0] if len(douts) == 1 else douts
-
-
 def _raised(subject: Subject, error: Exception) -> Finding:
     """The layer's own exception, with the line of the user's code that raised it."""
-    frames = inspect.getinnerframes(error.__traceback__) if error.__traceback__ else []
-    theirs = [frame for frame in frames if "/dout/check/" not in frame.filename]
-    last = theirs[-1] if theirs else None
     message = f"{subject.name} raises {type(error).__name__}: {error}"
-    where = {"file": last.filename, "line": last.lineno} if last else {}
-    return finding("D001", message, layer=subject.name, cause=type(error).__name__, **where)
+    return finding("D001", message, raised_at(error), layer=subject.name, cause=type(error).__name__)

@@ -27,8 +27,10 @@ from dout.check.codes import finding
 from dout.check.discover import Job, layers_in, line_of_class, named
 from dout.check.foreign import foreign_layer
 from dout.check.model import Finding, Report
+from dout.check.places import raised_at
 from dout.check.verb import check
 from dout.errors import DoutError, TargetError, UserCodeError
+from dout.graph import Where
 from dout.trace.script import load_file, run_user_code
 
 MOST_TEXT = 2000  # characters of one message
@@ -283,11 +285,7 @@ def _not_judged(name: str, target: Any, given: Given, error: TargetError) -> Rep
     )
     if cause is None or not own:
         return _only(name, target, "D002", str(error))
-    frame = cause.__traceback__
-    while frame is not None and frame.tb_next is not None:
-        frame = frame.tb_next
-    where = {"file": frame.tb_frame.f_code.co_filename, "line": frame.tb_lineno} if frame else {}
-    return _only(name, target, "D001", f"{name} raises {type(cause).__name__}: {cause}", **where)
+    return _only(name, target, "D001", f"{name} raises {type(cause).__name__}: {cause}", raised_at(cause))
 
 
 def _constructor_error(target: Any, given: Given) -> Exception | None:
@@ -310,9 +308,9 @@ def _is_instance(item: Any, target: Any) -> bool:
     return type(item) is target or type(item) is type(target)
 
 
-def _only(name: str, target: Any, code: str, message: str, **where: Any) -> Report:
+def _only(name: str, target: Any, code: str, message: str, where: Where | None = None) -> Report:
     file, line = _place(target)
-    found = finding(code, message, layer=name, **{"file": file, "line": line, **where})
+    found = finding(code, message, where, layer=name, **({} if where else {"file": file, "line": line}))
     return Report(name, findings=(found,), file=file, line=line)
 
 

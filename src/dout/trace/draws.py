@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -141,3 +142,14 @@ def _moves(tracer: Tracer, item: Any) -> bool:
 def generator_of(item: Any) -> Any:
     """The real generator behind a stand-in, and anything else as `plain` gives it."""
     return object.__getattribute__(item, "__wrapped__") if type(item) is Draws else plain(item)
+
+
+@contextmanager
+def random_states_kept() -> Iterator[None]:
+    """What is drawn inside leaves the global random states, Python's and NumPy's, as they were."""
+    kept = random.getstate(), np.random.get_state()  # noqa: NPY002 - the state users draw from
+    try:
+        yield
+    finally:
+        random.setstate(kept[0])
+        np.random.set_state(kept[1])  # noqa: NPY002

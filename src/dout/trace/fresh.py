@@ -15,6 +15,7 @@ import numpy as np
 
 from dout.graph import INPUT, Node, evaluate, topological
 from dout.ops.shape import same_layout
+from dout.trace.draws import random_states_kept
 from dout.trace.model import Event, Trace
 from dout.trace.replay import flat, same_bits
 
@@ -65,7 +66,9 @@ class Twin:
 
     def _run(self, inputs: Sequence[Any], upstream: Sequence[Any]) -> Iterator[Any]:
         silent = redirect_stdout(io.StringIO())  # what the layer prints was printed by the traced run
-        with _generators(self.python_state, self.numpy_state), np.errstate(all="ignore"), silent:
+        with random_states_kept(), np.errstate(all="ignore"), silent:
+            random.setstate(self.python_state)
+            np.random.set_state(self.numpy_state)  # noqa: NPY002
             yield from (_copy(item) for item in flat(self.layer.forward(*inputs)) if item is not None)
             yield from (_copy(item) for item in flat(self.layer.backward(*upstream)) if item is not None)
 
@@ -116,18 +119,6 @@ def _bounded() -> Iterator[None]:
 
 def _copy(item: Any) -> Any:
     return same_layout(item) if isinstance(item, np.ndarray) else item
-
-
-@contextmanager
-def _generators(python_state: Any, numpy_state: Any) -> Iterator[None]:
-    kept = random.getstate(), np.random.get_state()  # noqa: NPY002
-    random.setstate(python_state)
-    np.random.set_state(numpy_state)  # noqa: NPY002
-    try:
-        yield
-    finally:
-        random.setstate(kept[0])
-        np.random.set_state(kept[1])  # noqa: NPY002
 
 
 def _fresh(item: Any) -> Any:

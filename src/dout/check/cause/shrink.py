@@ -12,7 +12,7 @@ import numpy as np
 
 from dout.check.cause.stand import expected_of, inputs_at, near
 from dout.check.exact import Examination, Outcome
-from dout.check.subject import Subject, quiet
+from dout.check.subject import Subject, one_or_all, quiet
 from dout.trace.record import record
 
 TRIES, SECONDS = 12, 0.05
@@ -79,7 +79,7 @@ class _Shrinking:
                 layer = copy.deepcopy(self.subject.make())
                 douts = self.subject.run(copy.deepcopy(inputs)).douts
                 douts = tuple(_easier(d, 0) for d in douts) if easy else douts
-                trace = record(layer, *copy.deepcopy(inputs), dout=douts[0] if len(douts) == 1 else douts)
+                trace = record(layer, *copy.deepcopy(inputs), dout=one_or_all(douts))
             examination = Examination(trace)
             judged = next(j for j in examination.judged if j.name == self.name)
             got, expected = np.asarray(trace.data[judged.gradient]), np.asarray(expected_of(examination)[self.name])

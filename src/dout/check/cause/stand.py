@@ -12,7 +12,7 @@ import numpy as np
 
 from dout.check.exact import Examination, Point
 from dout.check.points import generic, upstream
-from dout.check.subject import Subject, quiet, run_backward
+from dout.check.subject import Subject, one_or_all, quiet, run_backward
 from dout.grad import backpropagate
 from dout.graph import evaluate
 from dout.trace.model import Trace
@@ -153,7 +153,7 @@ class Stand:
             prepare(layer)
             douts = self.upstream(self.after_forward(prepare).outputs)
         with quiet():
-            return record(layer, *copy.deepcopy(self.inputs), dout=douts[0] if len(douts) == 1 else douts)
+            return record(layer, *copy.deepcopy(self.inputs), dout=one_or_all(douts))
 
     def upstream(self, outputs: Iterable[Any]) -> tuple[Any, ...]:
         """What backward is given: the point's own, or one of the shape that an output has come to have."""

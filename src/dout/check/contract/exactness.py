@@ -11,7 +11,7 @@ from dout.check.balls import NoRuleError
 from dout.check.contract.probe import CrashError, Lab, users_code
 from dout.check.contract.values import is_float_array
 from dout.check.judge import judge
-from dout.check.subject import Run, copied
+from dout.check.subject import Run, copied, one_or_all
 from dout.errors import DoutError
 from dout.trace.record import record
 
@@ -46,7 +46,7 @@ def refuted(
     lab.rewind()
     try:
         with users_code():
-            trace = record(layer, *inputs, dout=douts[0] if len(douts) == 1 else douts, **keywords)
+            trace = record(layer, *inputs, dout=one_or_all(douts), **keywords)
             if None in (trace.calls[0].douts or (None,)):
                 return None  # where an upstream gradient came in is not known
             judgement = judge(trace)

@@ -10,12 +10,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dout.check.balls import Balls, NoRuleError
-from dout.check.contract.probe import CrashError, Lab, examined, users_code, users_line
+from dout.check.contract.probe import CrashError, Lab, examined, users_code
 from dout.check.contract.recorded import Recorded, recorded_of
 from dout.check.contract.values import changed, is_number
 from dout.check.exact import Examination, Point
 from dout.check.exact_numbers import exact, middle
 from dout.check.model import Finding
+from dout.check.places import users_line
 from dout.check.subject import Run, copied, run_backward
 from dout.graph import Node, Where, topological
 from dout.trace.replay import flat

@@ -6,17 +6,14 @@ import copy
 import dis
 import functools
 import io
-import linecache
 import os
 import random
-import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,8 +21,8 @@ import numpy as np
 from dout.check.codes import finding
 from dout.check.contract.held import closures, generators, learned
 from dout.check.contract.values import copies, is_float_array, same
-from dout.check.formula import backward_of
 from dout.check.model import Finding
+from dout.check.places import is_users, raised_at
 from dout.check.points import is_label
 from dout.check.subject import Run, Subject, copied, quiet, run_backward
 from dout.graph import Where
@@ -34,11 +31,6 @@ from dout.trace.state import attributes_of
 
 MOST_SECONDS = 2.0  # for the contract of one layer, which takes about a hundred runs
 _RAISE = dis.opmap["RAISE_VARARGS"]
-_STANDARD = str(Path(os.__file__).parent)  # of the standard library
-_OURS = (
-    *(f"{os.sep}dout{os.sep}{folder}{os.sep}" for folder in ("check", "trace", "cli")),
-    *(f"{os.sep}{library}{os.sep}" for library in ("numpy", "scipy")),
-)
 
 
 class CrashError(Exception):
@@ -48,7 +40,7 @@ class CrashError(Exception):
         super().__init__(type(error).__name__)
         self.error = error
         self.refused = isinstance(error, MemoryError) or _by_hand(error)
-        self.where = _where(error)
+        self.where = raised_at(error)
 
     def __str__(self) -> str:
         try:
@@ -88,35 +80,7 @@ def _by_hand(error: BaseException) -> bool:
     if tb is None or not 0 <= tb.tb_lasti < len(tb.tb_frame.f_code.co_code):
         return False
     code = tb.tb_frame.f_code
-    return bool(code.co_code[tb.tb_lasti] == _RAISE) and _is_users(code.co_filename)
-
-
-def _where(error: BaseException) -> Where | None:
-    """The innermost line of the user's code in a traceback."""
-    found = None
-    tb = error.__traceback__
-    while tb is not None:
-        file = tb.tb_frame.f_code.co_filename
-        if _is_users(file) and linecache.getline(file, tb.tb_lineno):
-            found = Where(file, tb.tb_lineno)
-        tb = tb.tb_next
-    return found
-
-
-def _is_users(file: str) -> bool:
-    if file.startswith(_STANDARD) and f"{os.sep}site-packages{os.sep}" not in file:
-        return False
-    return not file.startswith("<frozen") and not any(folder in file for folder in _OURS)
-
-
-def users_line() -> Where | None:
-    """The line of the user's code that is running, seen from a callback of NumPy's."""
-    frame = sys._getframe(2)
-    while frame is not None:
-        if _is_users(frame.f_code.co_filename):
-            return Where(frame.f_code.co_filename, frame.f_lineno)
-        frame = frame.f_back  # type: ignore[assignment]
-    return None
+    return bool(code.co_code[tb.tb_lasti] == _RAISE) and is_users(code.co_filename)
 
 
 @contextmanager
@@ -242,7 +206,7 @@ class Lab:
     @cached_property
     def place(self) -> Where | None:
         """Where backward is written."""
-        return backward_of(self.layer)
+        return self.subject.place
 
     @cached_property
     def floats(self) -> tuple[int, ...]:
@@ -255,9 +219,7 @@ class Lab:
 
     def finding(self, code: str, message: str, where: Where | None = None, **details: Any) -> Finding:
         """A finding about this layer, at `where`, or at its backward."""
-        where = where or self.place
-        place = {"file": where.file, "line": where.line} if where else {}
-        return finding(code, message, layer=self.subject.name, **place, **details)
+        return finding(code, message, where or self.place, layer=self.subject.name, **details)
 
 
 def lab_of(subject: Subject) -> Lab:

@@ -10,7 +10,7 @@ from dout.check.contract.probe import CrashError, Lab, users_code
 from dout.check.contract.values import same
 from dout.check.exact import Examination
 from dout.check.judge import elements
-from dout.check.subject import copied
+from dout.check.subject import copied, one_or_all
 from dout.errors import DoutError
 from dout.trace.model import LOSSES
 from dout.trace.record import record
@@ -52,7 +52,7 @@ def _examined(lab: Lab, inputs: tuple[Any, ...]) -> Examination | None:
     douts = lab.base.douts
     try:
         with users_code():
-            trace = record(layer, *map(copied, inputs), dout=douts[0] if len(douts) == 1 else douts)
+            trace = record(layer, *map(copied, inputs), dout=one_or_all(douts))
             examination = Examination(trace)
     except (CrashError, DoutError, NoRuleError):
         return None
