@@ -144,6 +144,19 @@ def generator_of(item: Any) -> Any:
     return object.__getattribute__(item, "__wrapped__") if type(item) is Draws else plain(item)
 
 
+def state_of(generator: Any) -> Any:
+    """The state of one of NumPy's generators, whole: a RandomState also keeps the second of two normal numbers."""
+    return generator.bit_generator.state if hasattr(generator, "bit_generator") else generator.get_state()
+
+
+def put_state(generator: Any, state: Any) -> None:
+    """Bring a generator into a state that `state_of` gave."""
+    if hasattr(generator, "bit_generator"):
+        generator.bit_generator.state = state
+    else:
+        generator.set_state(state)
+
+
 @contextmanager
 def random_states_kept() -> Iterator[None]:
     """What is drawn inside leaves the global random states, Python's and NumPy's, as they were."""

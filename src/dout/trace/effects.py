@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.trace.draws import is_generator
+from dout.trace.draws import is_generator, put_state, state_of
 from dout.trace.modules import traced_modules
 from dout.trace.state import MOST, Reach, attributes_of
 
@@ -50,7 +50,7 @@ def undone(holders: Iterable[Any], reach: Reach) -> Iterator[None]:
             if type(item) is np.ndarray and item.flags.writeable:
                 arrays[id(item)] = item
             elif is_generator(item):
-                back.append(_generator(item))
+                back.append(partial(put_state, item, state_of(item)))
             if not issubclass(type(holder), dict | list | deque):
                 back.append(partial(place.put, place.item))
     for array in sorted(arrays.values(), key=lambda array: array.base is not None, reverse=True):
@@ -107,9 +107,3 @@ def _array(array: Any) -> Callable[[], Any]:
         return lambda: array.__setitem__(..., kept)
     array.flags.writeable = False
     return lambda: array.setflags(write=True)
-
-
-def _generator(generator: Any) -> Callable[[], Any]:
-    bits = getattr(generator, "bit_generator", None) or generator._bit_generator
-    kept = bits.state
-    return lambda: setattr(bits, "state", kept)

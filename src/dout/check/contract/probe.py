@@ -26,6 +26,7 @@ from dout.check.places import is_users, raised_at
 from dout.check.points import is_label
 from dout.check.subject import Run, Subject, copied, quiet, run_backward
 from dout.graph import Where
+from dout.trace.draws import put_state, state_of
 from dout.trace.replay import flat
 from dout.trace.state import attributes_of
 
@@ -120,7 +121,7 @@ class Lab:
         self.slow = False
         self.generators: list[tuple[Any, Any]] = []
         self.layer = self._made()
-        self.generators = [(g, _state(g)) for g in generators(self.layer)]
+        self.generators = [(g, state_of(g)) for g in generators(self.layer)]
         self.copyable = self._can_copy()
 
     def _made(self) -> Any:
@@ -145,7 +146,7 @@ class Lab:
         random.seed(seed)
         np.random.seed(seed)  # noqa: NPY002 - the state users draw from
         for generator, state in self.generators:
-            _put(generator, state)
+            put_state(generator, state)
 
     def fresh(self) -> Any:
         """Another layer in the pristine state."""
@@ -251,23 +252,8 @@ def alike(one: Ran, two: Ran) -> bool:
     return same(one.outputs, two.outputs) and same(one.gradients, two.gradients) and same(one.learned, two.learned)
 
 
-def _state(generator: Any) -> Any:
-    if isinstance(generator, np.random.Generator):
-        return generator.bit_generator.state
-    return generator.get_state() if isinstance(generator, np.random.RandomState) else generator.getstate()
-
-
-def _put(generator: Any, state: Any) -> None:
-    if isinstance(generator, np.random.Generator):
-        generator.bit_generator.state = state
-    elif isinstance(generator, np.random.RandomState):
-        generator.set_state(state)
-    else:
-        generator.setstate(state)
-
-
 def states(lab: Lab, layer: Any) -> list[Any]:
     """Every random state that a layer may draw from, to be compared."""
     state: Any = np.random.get_state()  # noqa: NPY002 - the state users draw from
-    mine = [repr(_state(g)) for g in (*generators(layer), *(g for g, _ in lab.generators))]
+    mine = [repr(state_of(g)) for g in (*generators(layer), *(g for g, _ in lab.generators))]
     return [random.getstate(), state[1].tobytes(), state[2:], mine]
