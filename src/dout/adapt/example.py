@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import copy
 import inspect
-import io
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass, field
-from enum import IntEnum
+from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice, product
 from typing import Any
 
 import numpy as np
 
+from dout.adapt.beside import given_beside
 from dout.adapt.guess import Setting, looks_like_a_loss, settings
+from dout.adapt.interface import Interface, pairs_of
+from dout.adapt.layer import as_layer, layer_class
+from dout.adapt.proposals import proposals
+from dout.adapt.trial import Fit, Trials, Tried, in_silence, is_finite
 from dout.errors import TargetError
-from dout.trace.draws import random_states_kept
 from dout.trace.model import Trace
 from dout.trace.record import record
 from dout.trace.replay import flat
+from dout.trace.source import behind
 
-MOST_SECONDS = 3.0  # of trials
+MOST_SECONDS = 1.2  # of trials
 MOST_CHOICES = 48  # of one setting
 
 
@@ -33,6 +36,7 @@ class Example:
     init: Mapping[str, Any]
     inputs: Mapping[str, Any]
     chosen: frozenset[str] = field(default_factory=frozenset)
+    interface: Interface | None = None
 
     @property
     def chosen_init(self) -> dict[str, Any]:
@@ -71,19 +75,68 @@ def record_example(target: Any, init: Mapping[str, Any], inputs: Mapping[str, An
     with the last error of the user's code as its cause; and what the user's code raises on inputs that were given.
     """
     build(target, init)
-    named = dict(example(target, init, inputs, build_it=False).inputs)
-    ordered, keywords = _arguments(_inputs_of(target), _copies(named))
-    return record(_own(target, init), *ordered, **keywords), named
+    found = example(target, init, inputs, build_it=False, to_look_at=True)
+    layer, given = as_found(target, found)
+    if layer is not target:
+        return record(_own(layer, init), *map(copy.deepcopy, given)), dict(found.inputs)
+    ordered, keywords = _arguments(_inputs_of(target), _copies(found.inputs))
+    return record(_own(target, init), *ordered, **keywords), dict(found.inputs)
 
 
-def example(target: Any, init: Mapping[str, Any], inputs: Mapping[str, Any], *, build_it: bool = True) -> Example:
+def adapted(
+    target: Any, init: Mapping[str, Any], inputs: tuple[Any, ...], named: Mapping[str, Any],
+    interface: Interface | None = None,
+) -> tuple[Any, list[Any], Example]:  # fmt: skip
+    """A class or an instance as a layer with `forward(*inputs)` and `backward(dout)`, its inputs, and its example.
+
+    `target` itself where it is written so; of an instance in another interface it is a copy. Raises as `example`.
+    """
+    by_place = {str(i): item for i, item in enumerate(inputs)}
+    found = example(target, init, {**by_place, **named}, interface=interface)
+    layer, ordered = as_found(target, found)
+    return layer, ordered, found
+
+
+def as_found(target: Any, found: Example) -> tuple[Any, list[Any]]:
+    """A class or an instance as a layer in the interface of an example, and its inputs by place.
+
+    It is `target` itself where that is plain. What is neither an array nor a float is fixed, and no input any more.
+    """
+    parameters = _inputs_of(target, found.interface)
+    ordered, _ = _arguments(parameters, found.inputs)
+    names = [p.name for p in parameters][: len(ordered)]
+    if found.interface is None or getattr(target, "dout_interface", None) or len(names) < len(ordered):
+        return target, ordered
+    fixed = {name: item for name, item in zip(names, ordered, strict=True) if not is_input(item)}
+    cls = target if inspect.isclass(target) else type(target)
+    made = layer_class(cls, found.interface, names, fixed)
+    inputs = [item for name, item in zip(names, ordered, strict=True) if name not in fixed]
+    if made is cls:
+        return target, inputs
+    return (made if inspect.isclass(target) else as_layer(copy.deepcopy(target), made)), inputs
+
+
+def is_input(item: Any) -> bool:
+    """Whether a forward's argument is data, and no setting: an array, a float, a list of such."""
+    return isinstance(item, np.ndarray | np.generic | list | tuple) or type(item) is float
+
+
+def example(
+    target: Any, init: Mapping[str, Any], inputs: Mapping[str, Any], *, build_it: bool = True, to_look_at: bool = False,
+    interface: Interface | None = None,
+) -> Example:  # fmt: skip
     """Constructor arguments and inputs with which a class, a layer or a function runs: those given, the others chosen.
 
     Trials run in silence, each on a layer and arrays of its own, for a few seconds at most. With `build_it` missing
-    constructor arguments are guessed by their names. Raises TargetError where one is unknown, or nothing is taken.
+    constructor arguments are guessed. What is `to_look_at` is small and prints whole; else sizes are distinct.
+    `interface` is how the layer is called; else that is found out. What `dout_example()` beside it gives comes first.
+    Raises TargetError where an argument is unknown, or nothing is taken.
     """
-    parameters = _inputs_of(target)
+    parameters = _inputs_of(target, interface)
     named = {_placed(key, parameters): value for key, value in inputs.items()}
+    beside = None if inputs and not build_it else given_beside(target, [p.name for p in parameters])
+    if beside is not None:
+        init, named = {**(beside[0] if inspect.isclass(target) else {}), **init}, {**beside[1], **named}
     _refuse_unknown(target, parameters, named)
     needed = _missing(target, init) if build_it else []
     if not needed:
@@ -93,26 +146,61 @@ def example(target: Any, init: Mapping[str, Any], inputs: Mapping[str, Any], *, 
     if any_number and not open_ and not named:
         open_ = [f"{any_number}[{i}]" for i in range(2)]
     if not (open_ or needed):
-        return Example(init, named)
-    trial = _Trial(target, parameters, dict(init), named)
-    found = trial.first_taken(needed, open_)
+        return Example(init, named, interface=_interface(target, parameters, init, named, interface))
+    trial = _Trial(target, parameters, dict(init), named, interface)
+    if trial.trials is not None and not trial.trials.interfaces:
+        raise TargetError(_network(target))
+    found = trial.first_taken(needed, open_, to_look_at)
     if found is None and any_number and not named:
-        found = trial.first_taken(needed, open_[:1])
+        found = trial.first_taken(needed, open_[:1], to_look_at)
     if found is None:
         raise TargetError(_nothing_taken(target, needed, open_, trial.last)) from trial.last
     return found
 
 
+def _interface(
+    target: Any, parameters: list[inspect.Parameter], init: Any, inputs: Any, given: Interface | None
+) -> Interface | None:
+    """The interface in which a layer takes what it was given; None where it is the plain one, or none runs."""
+    cls = target if inspect.isclass(target) else type(target)
+    if inspect.isroutine(target) or not has_both(cls):
+        return None
+    trial = _Trial(target, parameters, dict(init), dict(inputs), given)
+    _, found = trial._best([Example(init, inputs)])
+    return found.interface if found else None
+
+
 class _Trial:
     """Tries examples; `last` is the last error of the user's code."""
 
-    def __init__(self, target: Any, parameters: list[inspect.Parameter], init: dict[str, Any], named: dict[str, Any]):
+    def __init__(
+        self, target: Any, parameters: list[inspect.Parameter], init: dict[str, Any], named: dict[str, Any],
+        interface: Interface | None = None,
+    ) -> None:  # fmt: skip
         self.target, self.parameters, self.init, self.named = target, parameters, init, named
         self.last: Exception | None = None
         self.until = time.monotonic() + MOST_SECONDS
+        cls = target if inspect.isclass(target) else type(target)
+        self.trials = Trials(cls, interface) if interface is not None or has_both(cls) else None
 
-    def first_taken(self, needed: list[str], open_: list[str]) -> Example | None:
-        """The first example that fits, else the first that runs and gives finite numbers, else one that runs at all.
+    def first_taken(self, needed: list[str], open_: list[str], to_look_at: bool = False) -> Example | None:
+        """The first example that fits, else the first that runs and gives finite numbers, else one that runs at all."""
+        ways = [partial(self._of_source, needed, open_), partial(self._of_settings, needed, open_)]
+        found = []
+        for way in reversed(ways) if to_look_at else ways:
+            self.until = time.monotonic() + MOST_SECONDS
+            fit, one = way()
+            if fit == Fit.ALL:
+                return one
+            found.append((fit, one))
+        return max(found, key=lambda f: f[0])[1]
+
+    def _of_source(self, needed: list[str], open_: list[str]) -> tuple[Fit, Example | None]:
+        """The best that the source itself proposes."""
+        return self._best(self._proposed(needed, open_))
+
+    def _of_settings(self, needed: list[str], open_: list[str]) -> tuple[Fit, Example | None]:
+        """The first setting that fits, and how.
 
         One that fits is taken in place of an earlier one only if that may have run by accident of broadcasting: where
         it has more axes, or weights of other shapes for the same input. A wrong backward must not be tried away.
@@ -127,17 +215,22 @@ class _Trial:
             elif (
                 found is not None and fit == Fit.ALL and first is not None and _may_replace(first[0], first[2], setting)
             ):
-                return found
+                return fit, found
             first = first or (found and (fit, found, setting)) or None
             if (first and first[0] == Fit.ALL) or time.monotonic() > self.until:
                 break
-        return first[1] if first else None
+        return (first[0], first[1]) if first else (Fit.NOTHING, None)
+
+    def _proposed(self, needed: list[str], open_: list[str]) -> Iterator[Example]:
+        """What the source itself proposes, where it says anything that names do not."""
+        for init, inputs in proposals(self.target, self.init, self.named, lambda: self.last):
+            yield Example(init, inputs, frozenset({*needed, *open_}))
 
     def _choices(self, setting: Setting, needed: list[str], open_: list[str], order: list[str]) -> Iterator[Example]:
         loss = looks_like_a_loss(_name(self.target))
         places = {name: order.index(name) if name in order else i for i, name in enumerate(open_)}
         values = [setting.argument(name) for name in needed]
-        values += [setting.input(name, places[name], loss) for name in open_]
+        values += [setting.input(name, places[name], loss, order) for name in open_]
         for chosen in islice(product(*values), MOST_CHOICES):
             init = dict(zip(needed, chosen, strict=False))
             inputs = dict(zip(open_, chosen[len(needed) :], strict=True))
@@ -145,52 +238,66 @@ class _Trial:
 
     def _best(self, choices: Iterable[Example]) -> tuple[Fit, Example | None]:
         """The first choice that fits best, and how it fits."""
-        best: tuple[Fit, Example | None] = (Fit.RUNS, None)
+        best: tuple[Fit, Example | None] = (Fit.NOTHING, None)
         for choice in choices:
-            try:
-                fit = self._run(choice)
-            except MemoryError:
-                raise
-            except Exception as error:  # not taken: the next one may be
-                self.last = error
-                continue
-            if best[1] is None or fit > best[0]:
-                best = fit, choice
-            if fit == Fit.ALL or time.monotonic() > self.until:
+            tried = self._run(choice)
+            self.last = _more_telling(tried.error, self.last)
+            if tried.fit > best[0] and not _tries_away(best, choice):
+                best = tried.fit, replace(choice, interface=tried.interface)
+            if tried.fit == Fit.ALL or time.monotonic() > self.until:
                 break
         return best
 
-    def _run(self, choice: Example) -> Fit:
-        """Run it, and say how it fits. Raises what the constructor or forward does."""
-        with _in_silence():
-            layer = _own(self.target, choice.init)
-            inputs, keywords = _arguments(self.parameters, _copies(choice.inputs))
-            outputs = list(flat(getattr(layer, "forward", layer)(*inputs, **keywords)))
-            if not (outputs and all(map(_is_finite, outputs))):
-                return Fit.RUNS
-            backward = getattr(layer, "backward", None)
-            if not callable(backward):
-                return Fit.ALL
-            try:
-                gradients = list(flat(backward(*(np.full(np.shape(out), 0.75)[()] for out in outputs))))
-            except MemoryError:
-                raise
-            except Exception as error:
-                self.last = error
-                return Fit.FORWARD
-            if any(_differs(x, g) for x, g in zip(inputs, gradients, strict=False)):
-                return Fit.FORWARD
-            kept = [(value, getattr(layer, f"d{name}", None)) for name, value in choice.init.items()]
-            return Fit.INPUTS if any(_differs(value, gradient) for value, gradient in kept) else Fit.ALL
+    def _run(self, choice: Example) -> Tried:
+        """Run it, and say how it fits."""
+        if self.trials is None:
+            return _function_runs(self.target, self.parameters, choice)
+        ordered, keywords = _arguments(self.parameters, _copies(choice.inputs))
+        names = [p.name for p in self.parameters] + [f"input{i}" for i in range(len(ordered))]
+        inputs = dict(zip(names, ordered, strict=False)) | keywords
+        return self.trials.run(partial(_instance, self.target, choice.init), inputs)
 
 
-class Fit(IntEnum):
-    """How well an example fits, from worst to best."""
+def _tries_away(best: tuple[Fit, Example | None], choice: Example) -> bool:
+    """Whether another choice fits only because what goes with the first input has other axes: a bias for each row.
 
-    RUNS = 0  # forward runs
-    FORWARD = 1  # and gives finite numbers
-    INPUTS = 2  # and backward runs, and gives each input a gradient of its shape
-    ALL = 3  # and each parameter, too
+    A gradient of a wrong shape must not be tried away.
+    """
+    if best[0] != Fit.SHAPES or best[1] is None:
+        return False
+    mine, theirs = ({**e.init, **dict(list(e.inputs.items())[1:])} for e in (choice, best[1]))
+    return any(
+        np.ndim(mine[key]) != np.ndim(theirs[key]) for key in mine.keys() & theirs.keys() if _is_array(mine[key])
+    )
+
+
+def _is_array(item: Any) -> bool:
+    return isinstance(item, np.ndarray | np.generic)
+
+
+def _more_telling(error: Exception | None, before: Exception | None) -> Exception | None:
+    """Of two errors the one that says more: a missing name is the layer's own matter, a shape may be the example's."""
+    own = (NameError, ImportError, NotImplementedError)
+    return before if error is None or (isinstance(before, own) and not isinstance(error, own)) else error
+
+
+def _instance(target: Any, init: Mapping[str, Any], cls: type) -> Any:
+    """A layer of its own: of the class as it is called here, or a copy of the instance that was given."""
+    return cls(**_copies(init)) if inspect.isclass(target) else as_layer(copy.deepcopy(target), cls)
+
+
+def _function_runs(target: Any, parameters: list[inspect.Parameter], choice: Example) -> Tried:
+    """How a function, or an object with forward alone, takes an example."""
+    try:
+        with in_silence():
+            inputs, keywords = _arguments(parameters, _copies(choice.inputs))
+            made = _own(target, choice.init)
+            outputs = list(flat(getattr(made, "forward", made)(*inputs, **keywords)))
+    except MemoryError:
+        raise
+    except Exception as error:
+        return Tried(Fit.NOTHING, None, error)
+    return Tried(Fit.ALL if outputs and all(map(is_finite, outputs)) else Fit.RUNS)
 
 
 def _may_replace(fit: Fit, first: Setting, later: Setting) -> bool:
@@ -198,12 +305,6 @@ def _may_replace(fit: Fit, first: Setting, later: Setting) -> bool:
         return first.family == later.family
     square = len({*later.shapes.get("W", (0, 1))}) == 1  # where every product fits, right or wrong
     return not square and np.ndim(later.inputs[0]) > np.ndim(first.inputs[0])
-
-
-def _differs(value: Any, gradient: Any) -> bool:
-    """Whether a gradient that is there has another shape than its value."""
-    is_float = isinstance(value, float | np.floating) or (isinstance(value, np.ndarray) and value.dtype.kind == "f")
-    return is_float and gradient is not None and np.shape(value) != np.shape(gradient)
 
 
 def _asks_for(target: Any, needed: list[str], open_: list[str], order: list[str]) -> tuple[bool, bool]:
@@ -228,20 +329,6 @@ def _own(target: Any, init: Mapping[str, Any]) -> Any:
         return copy.deepcopy(target)
     except Exception:
         return target
-
-
-@contextmanager
-def _in_silence() -> Iterator[None]:
-    """Nothing printed, no floating-point warning, and the global random states as they were."""
-    with random_states_kept(), np.errstate(all="ignore"), redirect_stdout(io.StringIO()):
-        yield
-
-
-def _is_finite(output: Any) -> bool:
-    try:
-        return bool(np.all(np.isfinite(output)))
-    except TypeError:
-        return False
 
 
 def _arguments(parameters: list[inspect.Parameter], named: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
@@ -280,6 +367,12 @@ def _needs(target: Any, missing: list[str]) -> str:
     return f"{_name(target)} needs {', '.join(missing)} to be built: give {give}"
 
 
+def _network(target: Any) -> str:
+    _, backward = pairs_of(target if inspect.isclass(target) else type(target))[0]
+    what = f"{_name(target)}.{backward} takes the target itself"
+    return f"{what}: it is the gradient of a loss that forward does not give, so there is nothing to compare it with"
+
+
 def _nothing_taken(target: Any, needed: list[str], open_: list[str], last: Exception | None) -> str:
     why = f"({type(last).__name__}: {last})"
     if needed:
@@ -288,8 +381,22 @@ def _nothing_taken(target: Any, needed: list[str], open_: list[str], last: Excep
     return f"{_name(target)} took none of the small inputs tried {why}: give {give}"
 
 
-def _inputs_of(target: Any) -> list[inspect.Parameter]:
-    return [p for p in _parameters(getattr(target, "forward", target)) if p.name != "self"]
+def _inputs_of(target: Any, interface: Interface | None = None) -> list[inspect.Parameter]:
+    known = interface is not None and not hasattr(target, "dout_interface")
+    found = _parameters(behind(getattr(target, interface.forward)) if known and interface else forward_of(target))
+    return [p for i, p in enumerate(found) if p.name != "self" and not (i == 0 and p.name in ("ctx", "context"))]
+
+
+def has_both(cls: type) -> bool:
+    """Whether a class has a forward and a backward, whatever they are called."""
+    return bool(pairs_of(cls))
+
+
+def forward_of(target: Any) -> Any:
+    """What a target's inputs are given to: its forward, whatever that is called, or the function itself."""
+    cls = target if inspect.isclass(target) else type(target)
+    pairs = [] if inspect.isroutine(target) else pairs_of(cls)
+    return behind(getattr(target, pairs[0][0]) if pairs else getattr(target, "forward", target))
 
 
 def _parameters(function: Any) -> list[inspect.Parameter]:
@@ -316,4 +423,4 @@ def _name(target: Any) -> str:
     return getattr(target, "__qualname__", None) or type(target).__qualname__
 
 
-__all__ = ["Example", "arguments", "build", "example", "record_example"]
+__all__ = ["Example", "adapted", "arguments", "as_found", "build", "example", "record_example"]

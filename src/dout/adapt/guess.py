@@ -7,7 +7,7 @@ Numbers are short binary fractions, none of them 0 and no two alike: they print 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,13 +37,14 @@ class Setting:
     labels: tuple[Any, ...] = ()
     sizes: Mapping[str, int] = field(default_factory=dict)  # features in and out
 
-    def input(self, name: str, place: int, loss: bool) -> list[Any]:
+    def input(self, name: str, place: int, loss: bool, names: Sequence[str] = ()) -> list[Any]:
         """What the argument `name`, the one at `place` of forward, may be given; the likeliest first."""
         plain = self.inputs[place % len(self.inputs)]
-        kind = _kind(name)
+        kind = stands_for(name)
         if place and name.lower() in INDICES and self.labels:
             return [self.labels[0], plain]
-        if place and kind in self.shapes and (len(name) > 1 or kind == "h"):  # a and b may be anything
+        linear = {"W", "b"} <= {stands_for(n) for n in names[1:]}  # else a and b may be anything
+        if place and kind in self.shapes and (len(name) > 1 or kind == "h" or linear):
             made = numbers(self.shapes[kind], name)
             return [made, plain] if kind == "h" else [made]
         if place and name == "y" and not loss:
@@ -56,7 +57,7 @@ class Setting:
 
     def argument(self, name: str) -> list[Any]:
         """What the constructor's argument `name` may be given; the likeliest first."""
-        kind = _kind(name)
+        kind = stands_for(name)
         if kind in self.shapes:
             return [numbers(self.shapes[kind], name)]
         return _numbers_for(name.lower(), self.sizes)
@@ -81,7 +82,8 @@ def looks_like_a_loss(name: str) -> bool:
     return bool(_LOSS.search(name))
 
 
-def _kind(name: str) -> str:
+def stands_for(name: str) -> str:
+    """What parameter or state an argument of this name is: "W", "b", "gamma", "h" …; "" for none."""
     return next((kind for kind, pattern in _KINDS if re.fullmatch(pattern, name, re.IGNORECASE)), "")
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import inspect
 import os
-import textwrap
 import tokenize
 import warnings
 from collections.abc import Iterable, Iterator
@@ -14,11 +13,14 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
 
+from dout.adapt.example import has_both
+from dout.adapt.functions import forward_names, function_pairs
+from dout.adapt.interface import may_be_backward
 from dout.check.foreign import is_custom_vjp
 from dout.check.settings import Settings, matches
 from dout.errors import TargetError
-from dout.trace.layercalls import is_layer
 
+_NO_LAYERS = frozenset({"unittest", "torch", "tensorflow", "keras", "jax", "flax", "enum"})  # of what bases are
 SKIPPED = frozenset({"venv", "env", "build", "dist", "node_modules", "site-packages", "__pycache__"})
 
 
@@ -124,8 +126,11 @@ def may_define_layers(path: Path) -> bool:
     except (SyntaxError, ValueError, OSError, RecursionError, MemoryError):
         return True
     classes = (node for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
+    functions = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+    if any(ahead in functions for name in functions for ahead in forward_names(name)):
+        return True
     vjp = any(isinstance(n, ast.Attribute | ast.Name) and ast.unparse(n).endswith("custom_vjp") for n in ast.walk(tree))
-    return vjp or any(node.bases or _methods(node) & {"forward", "backward"} for node in classes)
+    return vjp or any(node.bases or any(map(may_be_backward, _methods(node))) for node in classes)
 
 
 def _methods(node: ast.ClassDef) -> set[str]:
@@ -176,13 +181,16 @@ def layers_in(module: ModuleType) -> list[str]:
     found: dict[int, str] = {}
     for name, item in list(vars(module).items()):
         own = getattr(item, "__module__", None) == module.__name__
-        if own and (is_custom_vjp(item) or (isinstance(item, type) and is_layer(item) and not _is_abstract(item))):
+        if own and (is_custom_vjp(item) or (isinstance(item, type) and _is_layer(item))):
             found.setdefault(id(item), name)
-    return list(found.values())
+    return [*found.values(), *function_pairs(module)]
 
 
 def named(module: ModuleType, name: str) -> Any:
     """What is called `name` in a module. Raises TargetError."""
+    pair = function_pairs(module).get(name)
+    if pair is not None:
+        return pair
     found: Any = module
     for part in name.split("."):
         if not hasattr(found, part):
@@ -190,29 +198,12 @@ def named(module: ModuleType, name: str) -> Any:
             has = f"; it has the layers {', '.join(layers)}" if layers else ""
             raise TargetError(f"{module.__file__} has no {name}{has}")
         found = getattr(found, part)
-    if not (is_layer(found if isinstance(found, type) else type(found)) or is_custom_vjp(found)):
+    if not (has_both(found if isinstance(found, type) else type(found)) or is_custom_vjp(found)):
         raise TargetError(f"{module.__file__}: {name} is no layer: it has no forward and backward")
     return found
 
 
-def _is_abstract(cls: Any) -> bool:
-    return inspect.isabstract(cls) or getattr(cls, "_is_protocol", False) or _is_stub(cls.forward)
-
-
-def _is_stub(function: Any) -> bool:
-    """Whether a function's body does nothing, or says that it is not implemented."""
-    try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
-    except (OSError, TypeError, SyntaxError, ValueError):
+def _is_layer(cls: type) -> bool:
+    if getattr(cls, "_is_protocol", False) or inspect.isabstract(cls) or cls.__name__.lower().startswith("test"):
         return False
-    body = getattr(tree.body[0], "body", None) if tree.body else None
-    return isinstance(tree.body[0], ast.FunctionDef) and all(map(_does_nothing, body or ()))
-
-
-def _does_nothing(statement: ast.stmt) -> bool:
-    if isinstance(statement, ast.Raise):
-        raised = statement.exc.func if isinstance(statement.exc, ast.Call) else statement.exc
-        return isinstance(raised, ast.Name) and raised.id == "NotImplementedError"
-    return isinstance(statement, ast.Pass) or (
-        isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
-    )
+    return has_both(cls) and not any(base.__module__.partition(".")[0] in _NO_LAYERS for base in cls.__mro__)

@@ -16,6 +16,7 @@ import numpy as np
 
 from dout.check.exact import Judged, Outcome
 from dout.check.judge import Judgement
+from dout.check.likeness import Likeness, is_same, ratio_of_floats
 from dout.check.model import Verdict, Word
 from dout.check.subject import Run, Subject, copied, quiet
 from dout.graph import INPUT, Node
@@ -45,14 +46,24 @@ def judge_numerically(subject: Subject, first: Run) -> Judgement:
     ignores = _ignores_dout(subject, first)
     ones = tuple(np.ones(np.shape(output))[()] for output in first.outputs)
     first = Run(first.layer, first.inputs, ones, first.outputs, first.gradients) if ignores else first
-    verdicts, refuted = [], {}
+    verdicts, refuted, likeness, parameters = [], {}, {}, set()
     for place in _places(subject, first):
-        outcome, route = _judged(place)
+        outcome, route, ratio = _judged(place)
         verdicts.append(Verdict(place.name, outcome.word, route, because=outcome.because))
+        passed = len(first.douts) == 1 and is_same(place.gradient, first.douts[0])
+        likeness[place.name] = Likeness(ratio, passed, _constancy(place.value))
+        parameters |= {place.name} if place.parameter else set()
         if outcome.word == Word.REFUTED:
             refuted[outcome.judged.node] = outcome
-    is_loss = all(np.size(output) == 1 for output in first.outputs)
-    return Judgement(tuple(verdicts), refuted, ignores_dout=ignores, is_loss=is_loss)
+    return Judgement(
+        tuple(verdicts),
+        refuted,
+        ignores_dout=ignores,
+        is_loss=subject.ends or all(np.size(output) == 1 for output in first.outputs),
+        likeness=likeness,
+        parameters=frozenset(parameters),
+        outputs=tuple(map(np.shape, first.outputs)),
+    )
 
 
 def _ignores_dout(subject: Subject, first: Run) -> bool:
@@ -70,7 +81,7 @@ def _places(subject: Subject, first: Run) -> Iterator[_Place]:
     for i, (name, value, gradient) in enumerate(zip(names, subject.inputs, first.gradients, strict=False)):
         if gradient is not None and _is_float(value):
             yield _Place(name, value, gradient, partial(_of_input, subject, first, i), parameter=False)
-    for pair in pairs(attributes_of(subject.make()), attributes_of(first.layer)):
+    for pair in pairs(attributes_of(subject.again()), attributes_of(first.layer)):
         loss = partial(_of_parameter, subject, first, pair.name)
         yield _Place(pair.name, pair.parameter, pair.gradient, loss, parameter=True)
 
@@ -80,12 +91,12 @@ def _is_float(value: Any) -> bool:
 
 
 def _of_input(subject: Subject, first: Run, number: int, value: Any) -> Any:
-    inputs = tuple(value if i == number else copied(item) for i, item in enumerate(subject.inputs))
-    return _weighted(subject.make(), inputs, first)
+    inputs = tuple(copied(value if i == number else item) for i, item in enumerate(subject.inputs))
+    return _weighted(subject.again(), inputs, first)
 
 
 def _of_parameter(subject: Subject, first: Run, name: str, value: Any) -> Any:
-    layer = subject.make()
+    layer = subject.again()
     if np.iscomplexobj(value):
         raise TypeError("a parameter stays real: it is written in place")
     for pair in pairs(attributes_of(layer), attributes_of(first.layer)):
@@ -100,15 +111,17 @@ def _weighted(layer: Any, inputs: tuple[Any, ...], first: Run) -> Any:
     return sum(np.sum(np.asarray(o) * np.asarray(d)) for o, d in zip(outputs, first.douts, strict=True))
 
 
-def _judged(place: _Place) -> tuple[Outcome, str]:
+def _judged(place: _Place) -> tuple[Outcome, str, float | None]:
+    """The outcome, the route that spoke, and how many times the derivative the gradient is, where it is one number."""
     value = np.asarray(place.value, dtype=float)
     got = np.asarray(place.gradient)
     node = Node(INPUT, (), {}, value.shape, value.dtype)
     judged = Judged(place.name, node, node, place.parameter)
     if got.shape != value.shape:
-        return Outcome(judged, Word.REFUTED, np.zeros(value.shape), got, {}, f"its shape is {got.shape}"), "shapes"
+        shape = f"its shape is {got.shape}"
+        return Outcome(judged, Word.REFUTED, np.zeros(value.shape), got, {}, shape), "shapes", None
     expected, error = np.array(got, dtype=float), np.zeros(value.shape)
-    route = "complex step"
+    route, compared = "complex step", []
     for index in _some(value):
         if _is_kink(place.loss, value, index):
             continue  # any slope between the two sides is right there
@@ -116,20 +129,28 @@ def _judged(place: _Place) -> tuple[Outcome, str]:
         if slope is None:
             route, slope, error[index] = "differences", *_ridders(place.loss, value, index)
         expected[index] = slope
+        compared.append(index)
     size = float(np.max(np.abs(expected), initial=0.0))
     off = np.abs(np.asarray(got, dtype=float) - expected)
-    allowed = 4 * error + _precision(place.value) * (size + 1e-12)
+    allowed = 4 * error + _precision(place.value) * (size + 1e-6)  # 0 may come out as 1e-16
     if not np.all(np.isfinite(expected)) or np.any(error > GOOD * (size + 1e-12)):
         wrong = bool(np.any((off > allowed + 1e-2 * size) & np.isfinite(expected)))
         word, because = (Word.REFUTED, "") if wrong else (Word.INCONCLUSIVE, "the differences do not settle")
     else:
         word, because = (Word.REFUTED, "") if np.any(~(off <= allowed)) else (Word.AGREES, "")
-    return Outcome(judged, word, expected, np.asarray(got, dtype=float), {}, because), route
+    pairs = [(expected[index], float(got[index])) for index in compared]
+    ratio = ratio_of_floats([e for e, _ in pairs], [g for _, g in pairs], _constancy(place.value))
+    return Outcome(judged, word, expected, np.asarray(got, dtype=float), {}, because), route, ratio
 
 
 def _precision(value: Any) -> float:
     narrow = isinstance(value, np.ndarray | np.generic) and value.dtype.itemsize < 8
     return 1e-2 if narrow else 1e-6
+
+
+def _constancy(value: Any) -> float:
+    """How far a ratio may be from the same one, that of differences."""
+    return max(1e-4, _precision(value))
 
 
 def _some(value: np.ndarray[Any, Any]) -> list[tuple[int, ...]]:

@@ -14,6 +14,7 @@ import numpy as np
 from dout.check.cause import causes, smallest_failing
 from dout.check.cause.shrink import Failing
 from dout.check.codes import finding
+from dout.check.convention import convention_findings
 from dout.check.exact import Examination, Outcome
 from dout.check.judge import Judgement
 from dout.check.model import Cause, Finding, Word
@@ -31,8 +32,9 @@ def formula_findings(subject: Subject, judgement: Judgement) -> Iterator[Finding
     elif judgement.ignores_dout and examination is not None:
         refuted, code = _ignoring(examination), "D103"
     found = causes(subject, examination, refuted) if examination is not None else {}
+    yield from convention_findings(subject, judgement)
     for node, outcome in refuted.items():
-        cause = found.get(node)
+        cause = _remarked(found.get(node), judgement.remarks.get(outcome.judged.name))
         if code == "D103" and (cause is None or cause.word != _LOCAL.word):
             cause = replace(cause or _LOCAL, word=_LOCAL.word)
         failing = smallest_failing(subject, examination, outcome) if examination is not None else None
@@ -42,6 +44,13 @@ def formula_findings(subject: Subject, judgement: Judgement) -> Iterator[Finding
 
 
 _LOCAL = Cause("ignores dout", "it is the local derivative: the factor dout is missing")
+
+
+def _remarked(cause: Cause | None, remark: str | None) -> Cause | None:
+    """A cause that says more."""
+    if remark is None:
+        return cause
+    return replace(cause, sentence=f"{cause.sentence}; {remark}") if cause else Cause("factor", remark)
 
 
 def _ignoring(examination: Examination) -> dict[Node, Outcome]:
@@ -69,7 +78,7 @@ def _wrong(
         numbers = _numbers(index, expected, got)
     kink = ", where values are equal" if code == "D102" else ""
     ignored = " does not depend on dout:" if code == "D103" else ""
-    shown = name if not outcome.judged.parameter else _with_its_argument(subject.make(), name)
+    shown = name if not outcome.judged.parameter else _with_its_argument(subject.again(), name)
     return finding(
         code,
         f"the gradient of {shown}{ignored} {numbers}{kink}{f': {cause.sentence}' if cause else ''}",

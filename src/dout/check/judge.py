@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -12,21 +13,34 @@ from dout.check.balls import Balls, NoRuleError
 from dout.check.exact import Examination, Outcome, Point
 from dout.check.kinks import at_kink, meets_kink
 from dout.check.large import ROUTE, outcomes_in_float64
+from dout.check.likeness import Likeness, alike, in_floats, likenesses
 from dout.check.model import WORDS, Verdict, Word
 from dout.check.points import generic, spread_out, with_kinks
-from dout.graph import Node
+from dout.graph import Node, Shape
 from dout.trace.model import LOSSES, Trace
 
 GENERIC = 2  # points near the base; one would do where no rounding of a seed was ever unlucky
 MOST_SPREAD = 12  # points tried to come to branches that were not taken
+MOST_SECONDS = 3.0  # for the points of one recording
 MOST_ELEMENTS = 200_000  # over all nodes: beyond that balls take seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Convention:
+    """What a refuted gradient is right up to: the code of its finding, the verdict's word and reason, the constant."""
+
+    code: str
+    word: str
+    because: str
+    constant: str = ""
 
 
 @dataclass(frozen=True, eq=False)
 class Judgement:
     """What the exact route says: verdicts, and the outcomes that refute, by the node of their gradient.
 
-    `at_kinks` are refuted at kinks alone. `branches` are comparisons of which only one way was ever seen.
+    `at_kinks` are refuted at kinks alone. `branches` are comparisons of which only one way was ever seen. `likeness`
+    says, by argument, what a gradient and the derived one have to do with each other.
     """
 
     verdicts: tuple[Verdict, ...]
@@ -37,17 +51,24 @@ class Judgement:
     ignores_dout: bool = False
     is_loss: bool = False  # forward gives one number
     only_here: bool = False  # the recording does not hold at other points
+    likeness: Mapping[str, Likeness] = field(default_factory=dict)
+    parameters: frozenset[str] = frozenset()  # of what is judged, the names of parameters
+    outputs: tuple[Shape, ...] = ()  # the shapes of what forward returns
+    conventions: Mapping[str, Convention] = field(default_factory=dict)  # by argument: these are no longer refuted
+    excused: dict[Node, Outcome] = field(default_factory=dict)  # their outcomes, as `refuted` has the others
+    remarks: Mapping[str, str] = field(default_factory=dict)  # by argument: what else is to be said of a refuted one
 
 
-def judge(trace: Trace, others: Iterable[Trace] = ()) -> Judgement:
+def judge(trace: Trace, others: Iterable[Trace] = (), *, ends: bool = False) -> Judgement:
     """Judge every gradient that the backward of a recorded layer returned or kept. Raises NoRuleError.
 
+    With `ends` the layer's backward is not given any upstream gradient: it is the end of a network, and `dout` is 1.
     Where the layer's own `if` looks at values, a recording holds for the way it went: then `others` are judged too,
     recordings on other inputs, and the first that refutes speaks.
     """
-    found = _judge(trace)
+    found = _judge(trace, ends)
     if found.only_here and not found.refuted:
-        elsewhere = [_judge(other) for other in others]
+        elsewhere = [_judge(other, ends) for other in others]
         wrong = next((other for other in elsewhere if other.refuted), None)
         return wrong or replace(found, verdicts=tuple(_decided(v, elsewhere) for v in found.verdicts))
     return found
@@ -66,7 +87,7 @@ def elements(trace: Trace) -> int:
     return sum(math.prod(node.shape) for node in trace.graph.nodes)
 
 
-def _judge(trace: Trace) -> Judgement:
+def _judge(trace: Trace, ends: bool) -> Judgement:
     examination = Examination(trace)
     too_large = elements(trace) > MOST_ELEMENTS
     lost = next((event for event in trace.events if event.kind in LOSSES), None)
@@ -74,31 +95,38 @@ def _judge(trace: Trace) -> Judgement:
         raise NoRuleError(str(lost))
     if any(event.kind == "specialised" for event in trace.events) and not examination.is_steered:
         raise NoRuleError("on other inputs the layer computes something that the recording does not explain")
-    found = _Points(examination)
+    found = _Points(examination, ends)
     if too_large:
         found.look_in_float64()
         return found.judgement()
+    start = time.perf_counter()
     found.look_at(examination.base)
     found.only_here = examination.is_steered
-    if not found.only_here:
-        for seed in range(GENERIC):
-            found.try_at(generic(examination, seed))
-        for seed in range(MOST_SPREAD):
-            if found.all_ways_seen():
-                break
-            found.try_at(spread_out(examination, seed))
-        for point in with_kinks(examination) if examination.selects else ():
-            found.try_at(point, only_kinks=True)
+    for point, kinks in () if found.only_here else _points(examination, found):
+        if time.perf_counter() - start > MOST_SECONDS:
+            break  # a whole network in one layer: what was seen has to do
+        found.try_at(point, only_kinks=kinks)
     return found.judgement()
+
+
+def _points(examination: Examination, found: _Points) -> Iterator[tuple[Point, bool]]:
+    """The points to look at beside the base, and whether one counts only if it is at a kink."""
+    yield from ((generic(examination, seed), False) for seed in range(GENERIC))
+    for seed in range(MOST_SPREAD):
+        if found.all_ways_seen():
+            break
+        yield spread_out(examination, seed), False
+    yield from ((point, True) for point in (with_kinks(examination) if examination.selects else ()))
 
 
 class _Points:
     """Collects outcomes over points."""
 
-    def __init__(self, examination: Examination) -> None:
-        self.examination = examination
+    def __init__(self, examination: Examination, ends: bool) -> None:
+        self.examination, self.ends = examination, ends
         self.outcomes: dict[Node, list[Outcome]] = {judged.node: [] for judged in examination.judged}
         self.at_kinks: dict[Node, list[Outcome]] = {judged.node: [] for judged in examination.judged}
+        self.likeness: dict[Node, list[Likeness]] = {judged.node: [] for judged in examination.judged}
         self.branches: dict[tuple[object, str], set[int]] = {}
         self.only_here = False
         self.route = "exact arithmetic"
@@ -121,6 +149,9 @@ class _Points:
         if only_kinks and not kink:
             return
         self._note(balls)
+        if not kink:
+            for outcome, likeness in zip(outcomes, likenesses(examination, balls, outcomes), strict=True):
+                self.likeness[outcome.judged.node].append(likeness)
         for outcome in outcomes:
             (self.at_kinks if kink else self.outcomes)[outcome.judged.node].append(outcome)
 
@@ -134,11 +165,12 @@ class _Points:
         for outcomes in outcomes_in_float64(self.examination):
             for outcome in outcomes:
                 self.outcomes[outcome.judged.node].append(outcome)
+                self.likeness[outcome.judged.node].append(in_floats(outcome, self.examination.seeds.values()))
 
     @property
     def is_loss(self) -> bool:
-        """Whether forward gives one number."""
-        return all(math.prod(output.shape) == 1 for output in self.examination.seeds)
+        """Whether forward gives one number, or its backward takes no upstream gradient."""
+        return self.ends or all(math.prod(output.shape) == 1 for output in self.examination.seeds)
 
     def all_ways_seen(self) -> bool:
         return all(len(ways) > 1 for ways in self.branches.values())
@@ -155,6 +187,9 @@ class _Points:
             ignores_dout=self.examination.ignores_dout,
             only_here=self.only_here,
             is_loss=self.is_loss,
+            likeness={j.name: alike(self.likeness[j.node]) for j in self.examination.judged},
+            parameters=frozenset(j.name for j in self.examination.judged if j.parameter),
+            outputs=tuple(output.shape for output in self.examination.seeds),
         )
 
     def _verdict(self, node: Node) -> Verdict:

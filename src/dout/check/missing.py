@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 import numpy as np
 
 from dout.check.codes import finding
 from dout.check.exact import Examination
 from dout.check.judge import Judgement
+from dout.check.lost import lost
 from dout.check.model import Finding
 from dout.check.points import is_label
 from dout.check.subject import Subject
@@ -31,9 +33,19 @@ def missing_findings(subject: Subject, judgement: Judgement) -> Iterator[Finding
         )
         yield finding("D502", message, subject.place, layer=subject.name)
         return
-    for name in _without_gradient(examination):
+    forgotten = list(_forgotten(subject, examination))
+    for name in forgotten:
+        message = f"the gradient of {name} is computed and kept nowhere: {subject.name}.backward has it and forgets it"
+        yield finding("D108", message, subject.place, layer=subject.name, argument=name, cause="kept nowhere")
+    for name in (name for name in _without_gradient(examination) if name not in forgotten):
         message = f"{subject.name} gives no gradient for {name}, on which its output depends"
         yield finding("D105", message, subject.place, layer=subject.name, argument=name)
+
+
+def _forgotten(subject: Subject, examination: Examination) -> Iterator[str]:
+    """The parameters whose gradient is lost; none where the layer does not run again or its gradient has no value."""
+    with suppress(Exception):
+        yield from lost(subject, examination)
 
 
 def _without_gradient(examination: Examination) -> Iterator[str]:

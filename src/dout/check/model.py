@@ -20,18 +20,24 @@ class Word:
     STABILISED = "exact up to a stabiliser"
     SUBGRADIENT = "a subgradient at a kink"
     AGREES = "agrees within rounding"  # a fallback's word: no proof
+    SCALED = "right up to a constant factor"
+    PASSED = "passed through: its loss must do the work"
     INCONCLUSIVE = "inconclusive"
     REFUTED = "refuted"
 
 
-WORDS = (Word.EXACT, Word.ROUNDED, Word.STABILISED, Word.SUBGRADIENT, Word.AGREES, Word.INCONCLUSIVE, Word.REFUTED)
+WORDS = (
+    Word.EXACT, Word.ROUNDED, Word.STABILISED, Word.SUBGRADIENT, Word.AGREES, Word.SCALED, Word.PASSED,
+    Word.INCONCLUSIVE, Word.REFUTED,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """The judgement on one gradient: `argument` is the input or parameter it is for, `route` the method that spoke.
 
-    `points` counts the inputs at which it was judged; `because` says why where the word is inconclusive.
+    `points` counts the inputs at which it was judged; `because` says why where the word is inconclusive. `role` says
+    what it is the gradient of; `constant` which multiple of the derivative it is, in letters: "1", "1/N", "" unknown.
     """
 
     argument: str
@@ -39,6 +45,8 @@ class Verdict:
     route: str = "exact arithmetic"
     points: int = 1
     because: str = ""
+    role: Literal["input", "parameter", "loss"] = "input"
+    constant: str = ""
 
     def __str__(self) -> str:
         return f"{self.argument}: {self.word}{f' ({self.because})' if self.because else ''}"

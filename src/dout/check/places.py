@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dout.graph import Where
+from dout.trace.source import behind
 
 _STANDARD = str(Path(os.__file__).parent)  # of the standard library
 _OURS = (
@@ -21,7 +22,7 @@ _OURS = (
 def backward_of(layer: Any) -> Where | None:
     """Where the backward of a layer is written."""
     try:
-        function = inspect.unwrap(getattr(layer, "written", type(layer).backward))
+        function = inspect.unwrap(behind(getattr(layer, "written", type(layer).backward)))
         file, (_, line) = inspect.getsourcefile(function), inspect.getsourcelines(function)
     except (OSError, TypeError, AttributeError):
         return None

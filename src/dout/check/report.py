@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +32,8 @@ _MARKS = {
     Word.STABILISED: ("✓", "good"),
     Word.SUBGRADIENT: ("~", "fair"),
     Word.AGREES: ("~", "fair"),
+    Word.SCALED: ("~", "fair"),
+    Word.PASSED: ("~", "fair"),
     Word.INCONCLUSIVE: ("?", "open"),
     Word.REFUTED: ("✗", "bad"),
 }
@@ -48,16 +50,15 @@ _CSS = {
 }  # fmt: skip
 
 
-def to_lines(report: Report, built: str = "", width: int = WIDTH) -> list[Line]:
-    """Everything a report says, in lines of at most `width`; `built` says on what the layer was examined."""
-    return [part for line in _lines(report, built) for part in wrapped(line, width)]
+def to_lines(report: Report, about: Iterable[str] = (), width: int = WIDTH) -> list[Line]:
+    """Everything a report says, in lines of at most `width`; `about` says on what the layer was examined, and how."""
+    return [part for line in _lines(report, about) for part in wrapped(line, width)]
 
 
-def _lines(report: Report, built: str) -> list[Line]:
+def _lines(report: Report, about: Iterable[str]) -> list[Line]:
     place = shown_place(report.file, report.line)
     lines: list[Line] = [[(visible(report.layer), "title"), (f"  {place}" if place else "", "dim")]]
-    if built:
-        lines.append([(_INDENT + visible(built), "dim")])
+    lines += [[(_INDENT + visible(sentence), "dim")] for sentence in about]
     width = max((len(visible(v.argument)) for v in report.verdicts), default=0)
     lines += [_verdict_line(verdict, width) for verdict in report.verdicts]
     if not (report.verdicts or report.findings):
@@ -240,18 +241,29 @@ def to_rich(report: Report) -> Text:
 
 def to_html(report: Report) -> str:
     """The report for a notebook: one preformatted block, everything in it escaped."""
-    rows = (
-        "".join(f'<span style="{_CSS[style]}">{html.escape(part)}</span>' for part, style in line if part)
-        for line in to_lines(report)
-    )
-    body = "\n".join(rows)
+    body = html_spans(to_lines(report), lambda style: f'style="{_CSS[style]}"')
     return f'<pre style="white-space:pre-wrap;line-height:1.35">{body}</pre>'
+
+
+def html_spans(lines: Iterable[Line], attribute: Callable[[str], str]) -> str:
+    """Lines as spans, each with the attribute of its style; everything in them escaped."""
+    rows = ("".join(_span(part, attribute(style)) for part, style in line if part) for line in lines)
+    return "\n".join(rows)
+
+
+def _span(part: str, attribute: str) -> str:
+    return f"<span {attribute}>{html.escape(part)}</span>"
 
 
 # --- many reports -----------------------------------------------------------------------------------------------------
 
 _GOOD = (Word.EXACT, Word.ROUNDED, Word.STABILISED, Word.SUBGRADIENT, Word.AGREES)
-_COUNTED: Mapping[str, str] = {Word.SUBGRADIENT: "right up to a choice at a kink", Word.AGREES: "right within rounding"}
+_COUNTED: Mapping[str, str] = {
+    Word.SUBGRADIENT: "right up to a choice at a kink",
+    Word.AGREES: "right within rounding",
+    Word.SCALED: "right up to a constant",
+    Word.PASSED: "passed through",
+}
 
 
 def summary(reports: Iterable[Report], *, known: int = 0, problems: int = 0, seconds: float = 0.0) -> str:

@@ -10,33 +10,47 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+import shutil
 import signal
 import sys
+import tempfile
 import time
 import warnings
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from multiprocessing import connection, get_context
+from pathlib import Path
 from typing import Any
 
 from dout.check.codes import finding
+from dout.check.convention import among_siblings
 from dout.check.discover import Job, line_of_class
-from dout.check.model import Report
+from dout.check.isolate import Rules
+from dout.check.model import Finding, Report
+from dout.check.piecewise import Kind, Stop
 from dout.check.worker import Checked, Given, work
 
 METHOD = "fork" if sys.platform == "linux" else "spawn"
 _LOOK = 0.2  # seconds between looks at processes that say nothing
+_GRACE = 2.0  # seconds beyond the limit, in which a process ends its statement itself
+MOST_STOPS = 20  # statements of one file
 
 
 @dataclass
 class Outcome:
-    """What became of a job: the layers in their order, or the problem that kept the file from being run."""
+    """What became of a job: the layers in their order, or the problem that kept the file from being run.
+
+    `skipped` says why no layer of a file was judged that nobody named (a library is not there, say); `remarks` are
+    what else the file did, with lines: it wanted to write, a statement of it failed.
+    """
 
     job: Job
     layers: list[Checked] = field(default_factory=list)
     problem: str = ""
     traceback: str = ""
+    skipped: str = ""
+    remarks: list[str] = field(default_factory=list)
 
 
 def run(
@@ -45,6 +59,8 @@ def run(
     *,
     processes: int = 1,
     timeout: float = 0.0,
+    asked: Container[str] | None = None,
+    isolated: bool = False,
     done: Callable[[Outcome], None] = lambda outcome: None,
     waiting: Callable[[], None] = lambda: None,
     method: str = METHOD,
@@ -52,16 +68,25 @@ def run(
     """Run every job, at most `processes` at a time; the outcomes, in the order of `jobs`.
 
     `timeout` is how many seconds loading a file, or one layer, may take (0: no limit). `done` is called with each
-    outcome as soon as it is there, `waiting` every moment. Whatever ends this function, no process outlives it.
+    outcome as soon as it is there, `waiting` every moment. Whatever ends this function, no process outlives it, and no
+    file: what is temporary lies in a folder that is removed.
+
+    `asked` are the places that were named, and not only their folder (None: all); what keeps another from being run is
+    no problem, it is skipped. With `isolated` the files run in an empty folder, without a network.
     """
     outcomes = [Outcome(job) for job in jobs]
     queue = deque(range(len(jobs)))
     running: list[_Process] = []
+    scratch = tempfile.mkdtemp(prefix="dout-")
     gc.freeze()  # what is loaded stays shared with the forks
     try:
         while queue or running:
             while queue and len(running) < max(1, processes):
-                running.append(_Process(outcomes[queue.popleft()], given, timeout, method))
+                outcome = outcomes[queue.popleft()]
+                is_asked = asked is None or outcome.job.where in asked
+                own = tempfile.mkdtemp(dir=scratch)
+                rules = Rules(own, is_asked, timeout, isolated=isolated)
+                running.append(_Process(outcome, replace(given, rules=rules), timeout, method))
             connection.wait([process.pipe for process in running], timeout=_LOOK)
             waiting()
             for process in list(running):
@@ -72,7 +97,26 @@ def run(
         for process in running:
             process.kill()
         gc.unfreeze()
+        shutil.rmtree(scratch, ignore_errors=True)
+    _once(outcomes)
     return outcomes
+
+
+def _once(outcomes: Iterable[Outcome]) -> None:
+    """Of a helper that many files import, leave the same use of an old name of NumPy's to the first of them."""
+    seen: set[tuple[str, int | None, str]] = set()
+
+    def is_new(item: Finding) -> bool:
+        if item.code != "D004":
+            return True
+        key = (os.path.realpath(item.file or ""), item.line, item.message.partition(" uses ")[2])
+        return key not in seen and not seen.add(key)  # type: ignore[func-returns-value]
+
+    for outcome in outcomes:
+        outcome.layers = [
+            replace(c, report=replace(c.report, findings=tuple(filter(is_new, c.report.findings))))
+            for c in outcome.layers
+        ]
 
 
 class _Process:
@@ -82,6 +126,8 @@ class _Process:
         self.outcome, self.given, self.timeout, self.method = outcome, given, timeout, method
         self.names: list[str] | None = None
         self.by_name: dict[str, Checked] = {}
+        self.stops: list[Stop] = []
+        self.lost: dict[str, str] = {}
         self.start()
 
     def start(self) -> None:
@@ -89,6 +135,8 @@ class _Process:
         context: Any = get_context(self.method)
         self.pipe, theirs = context.Pipe(duplex=False)
         skipped = frozenset(self.by_name)
+        left_out = frozenset((stop.file, stop.line) for stop in self.stops if stop.kind in ("time", "died"))
+        self.given = replace(self.given, rules=replace(self.given.rules, left_out=left_out))
         self.process = context.Process(target=work, args=(theirs, self.outcome.job, self.given, skipped), daemon=False)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # of a fork beside threads: OpenBLAS has its own care
@@ -96,6 +144,7 @@ class _Process:
         theirs.close()
         self.over = False
         self.current: str | None = None
+        self.at: tuple[str, int] | None = None
         self.since = time.monotonic()
 
     def advance(self) -> bool:
@@ -108,7 +157,8 @@ class _Process:
             return self._has_died(self._exit_words())
         except Exception as error:  # what was sent cannot be read
             return self._has_died(f"sent what cannot be read ({type(error).__name__})")
-        if self.timeout and time.monotonic() - self.since > self.timeout:
+        grace = _GRACE if self.names is None else 0.0  # a statement that is slow to load is ended in the process itself
+        if self.timeout and time.monotonic() - self.since > self.timeout + grace:
             return self._has_died(f"did not end within {self.timeout:g} s")
         if not self.process.is_alive() and not self.pipe.poll():
             return self._has_died(self._exit_words())
@@ -116,10 +166,19 @@ class _Process:
 
     def _hear(self, kind: str, *content: Any) -> bool:
         self.since = time.monotonic()
-        if kind == "layers":
-            (self.names,) = content
+        if kind == "at":
+            self.at = content
+        elif kind == "remark":
+            self._remark(content[0])
+        elif kind == "stop":
+            if content[0].place not in {stop.place for stop in self.stops}:  # it is told again by a second process
+                self.stops.append(content[0])
+        elif kind == "lost":
+            self.lost[content[0]] = content[1]
+        elif kind == "layers":
+            self.names = content[0]
         elif kind == "start":
-            (self.current,) = content
+            self.current = content[0]
         elif kind == "done":
             self._note(content[0])
         elif kind == "problem":
@@ -131,6 +190,10 @@ class _Process:
             return True
         return False
 
+    def _remark(self, text: str) -> None:
+        if text not in self.outcome.remarks:
+            self.outcome.remarks.append(text)
+
     def _note(self, checked: Checked) -> None:
         self.by_name[self.current or checked.report.layer] = checked
         self.current = None
@@ -139,6 +202,11 @@ class _Process:
         """Note the layer that did it and go on with the rest, in a new process."""
         seconds = time.monotonic() - self.since
         self.kill()
+        if self.names is None and self.at is not None and len(self.stops) < MOST_STOPS:
+            kind: Kind = "time" if "within" in how else "died"
+            self.stops.append(Stop(*self.at, kind, f"{how}, while it was loaded"))
+            self.start()  # without that statement
+            return False
         if self.current is None:
             what = "while it was loaded" if self.names is None else "between two layers"
             self.outcome.problem = f"{self.outcome.job.where} {how}, {what}; it was stopped"
@@ -168,7 +236,23 @@ class _Process:
     def _finish(self) -> None:
         self.kill()
         order = self.names if self.names is not None else list(self.by_name)
-        self.outcome.layers = [self.by_name[name] for name in order if name in self.by_name]
+        found = [self.by_name[name] for name in order if name in self.by_name]
+        reports = among_siblings([self._placed(checked.report) for checked in found])
+        self.outcome.layers = [replace(c, report=report) for c, report in zip(found, reports, strict=True)]
+        settle(self.outcome, self.stops, self.lost, self.given.rules.asked)
+
+    def _placed(self, report: Report) -> Report:
+        """The report with the file called as it was given."""
+        where = self.outcome.job.where
+        whole = os.path.realpath(where)
+
+        def place(item: Any) -> Any:
+            same = item.file and item.file != where and os.path.realpath(item.file) == whole
+            return replace(item, file=where) if same else item
+
+        if self.outcome.job.kind != "file":
+            return report
+        return place(replace(report, findings=tuple(map(place, report.findings))))  # type: ignore[no-any-return]
 
     def kill(self) -> None:
         """End the process and whatever it started; nothing, where that is done."""
@@ -184,3 +268,51 @@ class _Process:
         self.process.join()
         self.process.close()
         self.pipe.close()
+        shutil.rmtree(self.given.rules.scratch, ignore_errors=True)
+        Path(self.given.rules.scratch).mkdir()  # a next process has it empty
+
+
+def settle(outcome: Outcome, stops: Sequence[Stop], lost: Mapping[str, str], asked: bool) -> None:
+    """Say what stopped a file: a problem in one that was named, a reason to skip another, a remark beside layers."""
+    failures = [stop for stop in stops if stop.is_failure]
+    first = failures[0] if failures else None
+    why = _reasons(lost) or (str(first) if first else "")
+    if outcome.problem and not asked:
+        outcome.skipped, outcome.problem, outcome.traceback = outcome.problem, "", ""
+    elif asked and first is not None:
+        outcome.problem = "; ".join(filter(None, (outcome.problem, _problem(outcome.job.where, first))))
+        outcome.traceback += first.traceback
+    elif not outcome.layers and lost:
+        if asked:
+            outcome.problem = outcome.problem or f"{outcome.job.where}: {why}"
+        else:
+            outcome.skipped = f"{outcome.job.where}: {why}"
+    told = [stop for stop in stops if stop.kind not in ("import", "refused") and not (asked and stop is first)]
+    outcome.remarks += [str(stop) for stop in told if str(stop) not in outcome.remarks]
+    if outcome.layers and lost:
+        outcome.remarks.append(f"{outcome.job.where}: {_reasons(lost)}")
+
+
+def _reasons(lost: Mapping[str, str]) -> str:
+    """What classes need, those of one reason together: `A, B need torch, which is not installed`."""
+    by_reason: dict[str, list[str]] = {}
+    for name, reason in lost.items():
+        by_reason.setdefault(reason, []).append(name)
+    return "; ".join(f"{_few(names)} {_plural(reason, names)}" for reason, names in by_reason.items())
+
+
+def _few(names: Sequence[str], most: int = 3) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def _plural(reason: str, names: Sequence[str]) -> str:
+    return f"need{reason.removeprefix('needs')}" if len(names) > 1 and reason.startswith("needs") else reason
+
+
+def _problem(where: str, stop: Stop) -> str:
+    """A named file's failure in a line."""
+    if stop.kind == "raised":
+        return f"{where} {stop.why.partition(':')[0]}, at {stop.file}:{stop.line}"
+    if stop.kind == "exit":
+        return f"{where} {stop.why}"
+    return f"{where} {stop.why}; it was stopped"

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from dout.adapt.interface import Interface
 from dout.check.places import backward_of
 from dout.errors import TargetError
 from dout.graph import Where
@@ -65,6 +66,25 @@ class Subject:
         """Where backward is written."""
         return backward_of(self.make())
 
+    def again(self) -> Any:
+        """The same layer anew: a copy of one that was made once, since what is drawn in a constructor may differ."""
+        if "pristine" not in self.memo:
+            self.memo["pristine"] = self.make()
+        try:
+            return copy.deepcopy(self.memo["pristine"])
+        except Exception:
+            return self.make()
+
+    @cached_property
+    def interface(self) -> Interface | None:
+        """The interface from which the layer was adapted; None where it is the plain one."""
+        return getattr(self.make(), "dout_interface", None)
+
+    @property
+    def ends(self) -> bool:
+        """Whether backward takes no upstream gradient, as that of a loss: it assumes that it is 1."""
+        return self.interface is not None and self.interface.ends
+
     def fresh_inputs(self) -> tuple[Any, ...]:
         """The inputs in memory of their own, in their own order."""
         return tuple(map(copied, self.inputs))
@@ -78,7 +98,7 @@ class Subject:
         self, inputs: tuple[Any, ...] | None = None, douts: tuple[Any, ...] | None = None, layer: Any = None
     ) -> Run:
         """Run forward and backward once, plainly, in silence, from the same random state each time."""
-        layer = self.make() if layer is None else layer
+        layer = self.again() if layer is None else layer
         inputs = self.fresh_inputs() if inputs is None else inputs
         with quiet():
             outputs = list(flat(layer.forward(*inputs)))

@@ -11,9 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from dout.adapt.example import build, example
+from dout.adapt.example import adapted, build
+from dout.adapt.interface import Interface
+from dout.check.called import interface_findings, not_what_it_returns
 from dout.check.codes import finding
 from dout.check.contract import CONTRACT
+from dout.check.convention import by_convention
 from dout.check.fallback import judge_numerically
 from dout.check.foreign import foreign_layer
 from dout.check.formula import formula_findings
@@ -25,14 +28,20 @@ from dout.check.points import SCALES, far, is_label, nearby
 from dout.check.subject import Run, Subject, copied, one_or_all, quiet
 from dout.trace.model import Trace
 from dout.trace.record import record
+from dout.trace.source import behind
 
 
-def check(target: Any, *inputs: Any, init: Mapping[str, Any] | None = None, **named: Any) -> Report:
+def check(
+    target: Any, *inputs: Any, init: Mapping[str, Any] | None = None, interface: str | None = None, **named: Any
+) -> Report:
     """Examine a layer: is its backward the derivative of its forward, and does it keep to the contract of a layer?
 
     `target` is a layer (any object with `forward(*inputs)` and `backward(dout)`) or a class of one, built with the
     arguments in `init`. Inputs that are not given, by position or by name, are chosen. The layer itself is not changed:
     copies of it run, many times, in silence.
+
+    The interface may be another one, `forward_pass` and `backward_pass(accum_grad)`, a loss, a pair of a function and
+    its derivative: which it is, is found out by running it, or given as `interface="f, f_prime(x), local"`.
 
     Raises TargetError where there is nothing to run, or no small input is taken.
 
@@ -48,12 +57,18 @@ def check(target: Any, *inputs: Any, init: Mapping[str, Any] | None = None, **na
     (False, 'x: refuted')
     """
     start = time.perf_counter()
-    subject = _subject(target, inputs, init or {}, named)
+    how = Interface.parse(interface) if interface is not None else None
+    subject = _subject(target, inputs, init or {}, named, how)
     try:
         first = subject.run()
     except Exception as error:
         return Report(subject.name, findings=(_raised(subject, error),), seconds=time.perf_counter() - start)
+    elsewhere = not_what_it_returns(subject, first)
+    if elsewhere is not None:
+        return Report(subject.name, findings=(elsewhere,), seconds=time.perf_counter() - start)
     judgement, findings = _judged(subject, first)
+    findings += interface_findings(subject)
+    judgement = by_convention(subject, judgement)
     findings += formula_findings(subject, judgement)
     findings += missing_findings(subject, judgement)
     for examine in CONTRACT:
@@ -70,16 +85,16 @@ def check(target: Any, *inputs: Any, init: Mapping[str, Any] | None = None, **na
     )
 
 
-def _subject(target: Any, inputs: tuple[Any, ...], init: Mapping[str, Any], named: Mapping[str, Any]) -> Subject:
+def _subject(
+    target: Any, inputs: tuple[Any, ...], init: Mapping[str, Any], named: Mapping[str, Any], how: Interface | None
+) -> Subject:
     foreign = foreign_layer(target)
     if foreign is not None:
         name, names = getattr(target, "__name__", "layer"), _input_names(_written(target), unbound=False)
         return Subject(name, foreign, inputs, names, foreign=True)
+    target, ordered, found = adapted(target, init, inputs, named, how)
     names = _input_names(getattr(target, "forward", target), isinstance(target, type))
-    if not inputs or named:
-        found = example(target, init, {**dict(zip(names, inputs, strict=False)), **named})
-        init, given = found.init, dict(found.inputs)
-        inputs = (*(given.pop(name) for name in names if name in given), *given.values())  # the rest is for *xs
+    init, inputs = found.init, tuple(ordered)
     if isinstance(target, type):
         return Subject(target.__qualname__, build(target, init), inputs, names)
     build(target, init)  # an instance takes no arguments: this says so
@@ -95,7 +110,8 @@ def _written(target: Any) -> Any:
 
 def _input_names(forward: Any, unbound: bool) -> tuple[str, ...]:
     try:
-        parameters = list(inspect.signature(forward).parameters.values())[unbound:]
+        parameters = list(inspect.signature(behind(forward)).parameters.values())
+        parameters = [p for i, p in enumerate(parameters) if i or not (unbound or p.name == "self")]
     except (TypeError, ValueError):
         return ()
     return tuple(p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD))
@@ -107,8 +123,8 @@ def _judged(subject: Subject, first: Run) -> tuple[Judgement, list[Finding]]:
         return judge_numerically(subject, first), []
     try:
         with quiet():
-            trace = record(subject.make(), *subject.fresh_inputs(), dout=one_or_all(first.douts))
-            judgement = judge(trace, _elsewhere(subject))
+            trace = record(subject.again(), *subject.fresh_inputs(), dout=one_or_all(first.douts))
+            judgement = judge(trace, _elsewhere(subject), ends=subject.ends)
             here = judgement.examination is not None and judgement.examination.trace is trace
             return _confirmed(judgement, subject, first) if here and judgement.only_here else judgement, []
     except Exception as error:  # the layer itself ran: it is the recording, or the exact arithmetic, that does not
@@ -137,7 +153,7 @@ def _elsewhere(subject: Subject) -> Iterator[Trace]:
         inputs = tuple(copied(i) if is_label(i) else move(i, generator) for i in subject.fresh_inputs())
         try:
             run = subject.run(inputs)
-            yield record(subject.make(), *map(copied, inputs), dout=one_or_all(run.douts))
+            yield record(subject.again(), *map(copied, inputs), dout=one_or_all(run.douts))
         except Exception:
             continue
 

@@ -1,13 +1,14 @@
 """The process in which one file runs: it loads the file, checks each layer in it, and sends what it finds as it goes.
 
-Messages, in order: ("layers", names), and for each layer ("start", name) and ("done", Checked); ("problem", text,
-traceback) where something cannot be loaded; ("end",) at last. The user's code may do anything here, even end it.
+Messages, in order: ("at", file, line) before each statement that loading runs and ("stop", Stop) where one came to no
+good end; ("lost", name, reason) for a class that stands on what is not there; ("layers", names), and for each layer
+("start", name) and ("done", Checked); ("problem", text, traceback) where something cannot be loaded; ("end",) at last,
+and anywhere ("remark", text). The user's code may do anything here, even end it.
 """
 
 from __future__ import annotations
 
 import contextlib
-import importlib
 import inspect
 import os
 import signal
@@ -15,23 +16,25 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-from dout.adapt.example import Example, arguments, example
+from dout.adapt.example import Example, arguments, as_found, example, forward_of
+from dout.adapt.interface import Interface
+from dout.check.afterwards import UsesOfOldNames, excused
 from dout.check.codes import finding
 from dout.check.discover import Job, layers_in, line_of_class, named
 from dout.check.foreign import foreign_layer
+from dout.check.isolate import Rules
+from dout.check.loading import Loading, needing
 from dout.check.model import Finding, Report
+from dout.check.pictures import picture
 from dout.check.places import raised_at
 from dout.check.verb import check
 from dout.errors import DoutError, TargetError, UserCodeError
 from dout.graph import Where
-from dout.trace.script import load_file, run_user_code
 
 MOST_TEXT = 2000  # characters of one message
 
@@ -43,16 +46,31 @@ class Given:
     init: Mapping[str, Any] = field(default_factory=dict)
     inputs: Mapping[str, Any] = field(default_factory=dict)
     memory: float = 0.0  # GB
+    rules: Rules = field(default_factory=Rules)
+    interface: str = ""  # how every layer is called; found out where it is empty
+    pictures: bool = False  # whether the recording of a layer with a wrong gradient is wanted
 
 
 @dataclass(frozen=True)
 class Checked:
-    """A report, what was chosen to make it (constructor arguments and inputs), and which given names the layer took."""
+    """A report, what was chosen to make it (constructor arguments and inputs), and which given names the layer took.
+
+    `interface` says how the layer was called, where that is not the plain `forward(x)` and `backward(dout)`; `trace` is
+    the document of a recording that shows a wrong gradient, where pictures are wanted.
+    """
 
     report: Report
     init: Mapping[str, Any] = field(default_factory=dict)
     inputs: Mapping[str, Any] = field(default_factory=dict)
     took: frozenset[str] = frozenset()
+    interface: str = ""
+    trace: Mapping[str, Any] | None = None
+
+
+class Told(str):
+    """An object of the user's classes, as text: it cannot be written on a command line."""
+
+    __slots__ = ()
 
 
 def work(pipe: Any, job: Job, given: Given, skipped: frozenset[str]) -> None:
@@ -122,9 +140,11 @@ def _mapped() -> int:
 
 
 def _run(job: Job, given: Given, skipped: frozenset[str], send: Any) -> None:
+    loading = Loading(job, given.rules, send)
     try:
-        module = _loaded(job)
-        names = layers_in(module) if job.names is None else list(job.names)
+        module = loading.module()
+        needs = needing(module)
+        names = [name for name in layers_in(module) if name not in needs] if job.names is None else list(job.names)
     except UserCodeError as error:
         send("problem", str(error), error.traceback)
         return
@@ -134,7 +154,12 @@ def _run(job: Job, given: Given, skipped: frozenset[str], send: Any) -> None:
     except BaseException as error:  # the user's code may raise anything while it is loaded
         send("problem", f"{job.where} raised {type(error).__name__}: {error}", "")
         return
+    needs.update((name, "could not be made") for name in loading.lost if name not in needs)
+    for name in [name for name in needs if job.names is None or name in job.names]:
+        send("lost", name, needs[name])
+    names = [name for name in names if name not in needs]
     send("layers", names)
+    uses = UsesOfOldNames(loading.removed, module, names)
     for name in names:
         if name in skipped:
             continue
@@ -144,72 +169,29 @@ def _run(job: Job, given: Given, skipped: frozenset[str], send: Any) -> None:
             send("problem", str(error), "")
             continue
         send("start", name)
+        before = loading.guard.refused
         with _put_back() as changed:
             checked = _checked(name, target, given)
+        report = excused(checked.report, loading.guard.refused > before)
         if changed:
-            checked = replace(checked, report=_with(checked.report, _patched(checked.report, changed)))
-        send("done", _portable(checked))
-
-
-def _loaded(job: Job) -> ModuleType:
-    if job.kind == "ready":
-        return importlib.import_module("dout.layers")
-    if job.kind == "module":
-        sys.path.insert(0, os.getcwd())  # noqa: PTH109
-        module = run_user_code(lambda: importlib.import_module(job.where), job.where)
-        if module is None:
-            raise TargetError(f"{job.where} ended itself while it was loaded")
-        return module  # type: ignore[no-any-return]
-    try:
-        return _of_package(Path(job.where)) or load_file(job.where)
-    except UserCodeError as error:
-        found = _from_above(Path(job.where)) if "ImportError" in str(error) or "NotFoundError" in str(error) else None
-        if found is None:
-            raise
-        return found
-
-
-MOST_ABOVE = 4  # folders
-
-
-def _from_above(path: Path) -> ModuleType | None:
-    """A file whose imports count from a folder above it: a project's root, a package without __init__.py."""
-    parts = [path.stem]
-    for root in path.resolve().parents[:MOST_ABOVE]:
-        sys.path.insert(0, str(root))
-        if not all(part.isidentifier() for part in parts):
-            return None
-        try:
-            module: ModuleType = run_user_code(partial(importlib.import_module, ".".join(parts)), path)
-            return module
-        except UserCodeError:
-            parts.insert(0, root.name)
-    return None
-
-
-def _of_package(path: Path) -> ModuleType | None:
-    """A file in a package is loaded as the package's module, so that its relative imports work."""
-    root, parts = path.resolve().parent, [path.stem]
-    while (root / "__init__.py").exists():
-        root, parts = root.parent, [root.name, *parts]
-    if len(parts) == 1 or not all(part.isidentifier() for part in parts):
-        return None
-    name = ".".join(parts[:-1] if path.stem == "__init__" else parts)
-    sys.path.insert(0, str(root))
-    module = run_user_code(lambda: importlib.import_module(name), path)
-    file = getattr(module, "__file__", None)
-    return module if file and Path(file).resolve() == path.resolve() else None
+            report = _with(report, _patched(report, changed))
+        send("done", _portable(replace(checked, report=uses.noted(report))))
+    for remark in uses.left():
+        send("remark", remark)
 
 
 def _checked(name: str, target: Any, given: Given) -> Checked:
     """Check one layer; whatever happens that Python can catch becomes a finding."""
     took: frozenset[str] = frozenset()
-    chosen = Example({}, {})
+    chosen, trace = Example({}, {}), None
     try:
         init, inputs = _taken(target, given)
         took = frozenset({*(f"--init {key}" for key in init), *(f"--input {key}" for key in inputs)})
-        chosen, ordered = _example(name, target, init, inputs)
-        report = _doubted(check(target, *ordered, init=chosen.init), chosen)
+        how = Interface.parse(given.interface) if given.interface else None
+        chosen, ordered = _example(name, target, init, inputs, how)
+        layer, ordered = (target, ordered) if foreign_layer(target) is not None else as_found(target, chosen)
+        report = _doubted(check(layer, *ordered, init=chosen.init), chosen)
+        trace = picture(report, layer, ordered, chosen.init) if given.pictures else None
     except TargetError as error:
         report = _not_judged(name, target, given, error)
     except MemoryError:
@@ -223,16 +205,20 @@ def _checked(name: str, target: Any, given: Given) -> Checked:
     except BaseException as error:
         report = _only(name, target, "D002", f"{name} could not be judged: {type(error).__name__}: {error}")
     report = replace(report, findings=tuple(_memory(name, item) for item in report.findings))
-    return Checked(replace(report, layer=name), chosen.chosen_init, chosen.chosen_inputs, took)
+    called = str(chosen.interface or Interface())
+    called = "" if called == str(Interface()) else called
+    return Checked(replace(report, layer=name), chosen.chosen_init, chosen.chosen_inputs, took, called, trace)
 
 
-def _example(name: str, target: Any, init: Mapping[str, Any], inputs: Mapping[str, Any]) -> tuple[Example, list[Any]]:
+def _example(
+    name: str, target: Any, init: Mapping[str, Any], inputs: Mapping[str, Any], how: Interface | None
+) -> tuple[Example, list[Any]]:
     """What to build a layer with and to run it on, and its inputs by place."""
     foreign = foreign_layer(target)
     if foreign is not None:
         chosen = example(foreign(), {}, {}) if not inputs else Example({}, inputs)
         return chosen, list(chosen.inputs.values())
-    chosen = example(target, init, inputs)
+    chosen = example(target, init, inputs, interface=how)
     ordered, keywords = arguments(target, chosen.inputs)
     if keywords:
         raise TargetError(f"{name}.forward takes {', '.join(keywords)} by name only, and inputs are given by place")
@@ -253,12 +239,12 @@ def _taken(target: Any, given: Given) -> tuple[dict[str, Any], dict[str, Any]]:
         return {key: value for key, value in values.items() if any_name or key in names or key in place}
 
     is_class = isinstance(target, type)
-    forward = getattr(target, "forward", target)  # a function of JAX has none
+    forward = forward_of(target)  # a function of JAX has none
     return (of(target, given.init, 0) if is_class else {}), of(forward, given.inputs, int(is_class))
 
 
 # The layer's own mistake, whatever it is given; any other error may be the fault of the inputs that were tried.
-_OWN = (NameError, NotImplementedError, ImportError, SyntaxError)
+_OWN = (NameError, ImportError, SyntaxError)
 
 
 def _doubted(report: Report, chosen: Example) -> Report:
@@ -283,6 +269,8 @@ def _not_judged(name: str, target: Any, given: Given, error: TargetError) -> Rep
         or isinstance(cause, _OWN)
         or (isinstance(cause, AttributeError) and _is_instance(cause.obj, target))
     )
+    if isinstance(cause, NotImplementedError) or "exceptions must derive from BaseException" in str(cause):
+        return _only(name, target, "D002", f"{name} is not complete by itself: it raises NotImplementedError")
     if cause is None or not own:
         return _only(name, target, "D002", str(error))
     return _only(name, target, "D001", f"{name} raises {type(cause).__name__}: {cause}", raised_at(cause))
@@ -391,4 +379,4 @@ def _plain(value: Any) -> Any:
         return type(value)([_plain(item) for item in value]) if type(value) in (tuple, list) else str(value)
     if isinstance(value, np.ndarray | np.generic) and value.dtype.kind in "biufc":
         return np.array(value, subok=False)[()]
-    return _cut(str(value))
+    return Told(_cut(str(value)))

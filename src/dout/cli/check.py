@@ -2,36 +2,36 @@
 
 from __future__ import annotations
 
-import json
 import os
-import secrets
-import shutil
 import signal
 import sys
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from dout.errors import TargetError, needs, visible
+from dout.cli.tell import Result, may_write, tell, write_page
+from dout.errors import TargetError, needs
 
 if TYPE_CHECKING:
-    from dout.check.model import Finding, Report
-    from dout.check.runner import Outcome
+    from dout.check.model import Finding
     from dout.check.settings import Settings
-    from dout.check.worker import Checked
-
-FORMATS = ("human", "json", "sarif", "github")
 
 
 @click.command()
 @click.argument("targets", metavar="TARGET…", nargs=-1)
 @click.option("--init", metavar="NAME=VALUE", multiple=True, help="An argument for the layers' constructors.")
-@click.option("--input", "inputs", metavar="NAME=VALUE", multiple=True, help="An input for the layers' forward.")
+@click.option(
+    "--input",
+    "inputs",
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="An input for their forward: x=[1.0, 2.0], x=array(3,4).",
+)
+@click.option("--interface", metavar="CALLS", default="",
+              help="How the layers are called [found out]: 'forward_pass, backward_pass(dout, rate)'.")  # fmt: skip
 @click.option("-j", "--jobs", "processes", metavar="N", type=click.IntRange(1), help="Files at a time [a CPU each].")
 @click.option("--select", metavar="CODES", help="Report these codes only; D2 stands for all that begin so.")
 @click.option("--ignore", metavar="CODES", help="Do not report these codes.")
@@ -42,21 +42,27 @@ FORMATS = ("human", "json", "sarif", "github")
 @click.option("--timeout", metavar="SECONDS", type=click.FloatRange(0),
               help="For loading a file, and for each layer in it [20]; 0: no limit.")  # fmt: skip
 @click.option("--memory", metavar="GB", type=click.FloatRange(0), help="For each file [2]; 0: no limit.")
+@click.option("--isolate", is_flag=True, help="Run in an empty folder, and without a network.")
+@click.option("--all", "all_", is_flag=True, help="Of many files, too, print every layer in detail.")
+@click.option("--html", metavar="REPORT", help="Write everything, with pictures, to one page that stands alone.")
 @click.option("--json", "format_", flag_value="json", help="Print one JSON document and nothing else.")
 @click.option("--sarif", "format_", flag_value="sarif", help="Print one SARIF 2.1.0 log and nothing else.")
 @click.option("--github", "format_", flag_value="github", help="Print GitHub's annotations.")
 def check(
     targets: tuple[str, ...], init: tuple[str, ...], inputs: tuple[str, ...], processes: int | None,
     select: str | None, ignore: str | None, strict: bool | None, explain: str | None, baseline: str | None,
-    write_baseline: bool, timeout: float | None, memory: float | None, format_: str | None,
+    write_baseline: bool, timeout: float | None, memory: float | None, isolate: bool, all_: bool,
+    html: str | None, format_: str | None, interface: str,
 ) -> None:  # fmt: skip
     """Check every layer in TARGET…: is its backward the derivative of its forward?
 
     A TARGET is a file, a folder, a module, a layer in one of them (file.py:Name, package.module:Name), or the name of
     a ready-made layer (Sigmoid). In a file every class with forward and backward that it defines is a layer. Arguments
-    and inputs that are not given are chosen, and the report says which.
+    and inputs that are not given are chosen, and the report says which. Of a folder, or of several files, the layers
+    with an error or a warning are told in detail, and all in a table.
 
-    The files are EXECUTED, in processes of their own and in the current folder, with your rights.
+    The files are EXECUTED, in processes of their own and in the current folder, with your rights; they may not write
+    outside a temporary folder, start programs, or reach the network.
 
     Exit code: 0 fine, 1 a finding of severity error (with --strict also a warning), 2 usage, or something cannot run.
     """
@@ -67,13 +73,24 @@ def check(
         raise click.UsageError("give a TARGET to check: a file, a folder, a module or a layer")
     if write_baseline and baseline is None:
         raise click.UsageError("--write-baseline needs --baseline FILE")
+    if interface:
+        from dout.adapt.interface import Interface
+
+        Interface.parse(interface)  # says what is wrong with it before anything runs
+    if html is not None:
+        may_write(Path(html))
     _load()
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # and not without ending the processes
-    run = _Run(_settings(select, ignore, strict, timeout, memory), format_ or "human")
-    run.check(targets, init, inputs, processes or _processors())
-    run.judge(Path(baseline) if baseline else None, write_baseline)
-    run.tell()
-    sys.exit(run.exit_code)
+    given = [*(("--init", text) for text in init), *(("--input", text) for text in inputs)]
+    result = Result(_settings(select, ignore, strict, timeout, memory), format_ or "human", given)
+    pictures, processes = html is not None, processes or _processors()
+    _run(result, targets, (init, inputs), processes, pictures=pictures, isolate=isolate, interface=interface)
+    result.folded = not all_ and (len(result.outcomes) > 1 or any(Path(target).is_dir() for target in targets))
+    _judge(result, Path(baseline) if baseline else None, write_baseline)
+    tell(result)
+    if html is not None:
+        write_page(result, Path(html))
+    sys.exit(result.exit_code)
 
 
 def _load() -> None:
@@ -113,185 +130,60 @@ def _settings(select: str | None, ignore: str | None, *others: Any) -> Settings:
     )
 
 
-class _Run:
-    """One run of the command: what it found, and how it is told."""
+def _run(
+    result: Result,
+    targets: Sequence[str],
+    options: tuple[tuple[str, ...], tuple[str, ...]],
+    processes: int,
+    *,
+    pictures: bool,
+    isolate: bool,
+    interface: str,
+) -> None:
+    """Run every target."""
+    from dout.check.discover import find_jobs
+    from dout.check.runner import run
+    from dout.check.worker import Given
+    from dout.cli.progress import Progress
+    from dout.cli.target import parse, split
 
-    def __init__(self, settings: Settings, format_: str) -> None:
-        self.settings, self.format = settings, format_
-        self.problems: list[str] = []
-        self.tracebacks: list[str] = []
-        self.outcomes: list[Outcome] = []
-        self.known = 0
-        self.start = time.perf_counter()
+    init, inputs = options
+    jobs, result.problems = find_jobs(map(split, targets), result.settings)
+    given = Given(parse(init, "--init"), parse(inputs, "--input"), result.settings.memory,
+                  interface=interface, pictures=pictures)  # fmt: skip
+    with Progress("checking", len(jobs)) as progress:
+        result.outcomes = run(
+            jobs, given, processes=processes, timeout=result.settings.timeout, isolated=isolate,
+            asked={where for where, _ in map(split, targets) if not Path(where).is_dir()} | {"dout.layers"},
+            done=lambda outcome: progress.advance(), waiting=progress.look,
+        )  # fmt: skip
+    result.problems += [outcome.problem for outcome in result.outcomes if outcome.problem]
+    result.tracebacks = [outcome.traceback for outcome in result.outcomes if outcome.traceback]
+    if result.checked:
+        took = frozenset[str]().union(*(checked.took for checked in result.checked))
+        asked = [f"--init {key}" for key in given.init] + [f"--input {key}" for key in given.inputs]
+        result.problems += [f"{option}: no layer that was checked takes it" for option in asked if option not in took]
 
-    def check(self, targets: Sequence[str], init: tuple[str, ...], inputs: tuple[str, ...], processes: int) -> None:
-        """Run every target."""
-        from dout.check.discover import find_jobs
-        from dout.check.runner import run
-        from dout.check.worker import Given
-        from dout.cli.progress import Progress
-        from dout.cli.target import parse, split
 
-        jobs, self.problems = find_jobs(map(split, targets), self.settings)
-        given = Given(parse(init, "--init"), parse(inputs, "--input"), self.settings.memory)
-        with Progress("checking", len(jobs)) as progress:
-            self.outcomes = run(
-                jobs, given, processes=processes, timeout=self.settings.timeout,
-                done=lambda outcome: progress.advance(), waiting=progress.look,
-            )  # fmt: skip
-        self.problems += [outcome.problem for outcome in self.outcomes if outcome.problem]
-        self.tracebacks = [outcome.traceback for outcome in self.outcomes if outcome.traceback]
-        if self.checked:
-            took = frozenset[str]().union(*(checked.took for checked in self.checked))
-            asked = [f"--init {key}" for key in given.init] + [f"--input {key}" for key in given.inputs]
-            self.problems += [f"{option}: no layer that was checked takes it" for option in asked if option not in took]
+def _judge(result: Result, baseline: Path | None, write: bool) -> None:
+    """Leave out what is not asked for, silenced, or known."""
+    from dout.check.baseline import Baseline, write_baseline
+    from dout.check.silence import is_silenced
 
-    def judge(self, baseline: Path | None, write: bool) -> None:
-        """Leave out what is not asked for, silenced, or known."""
-        from dout.check.baseline import Baseline, write_baseline
-        from dout.check.silence import is_silenced
+    _keep(result, lambda finding: result.settings.wants(finding) and not is_silenced(finding))
+    if baseline is not None and write:
+        number = write_baseline(baseline, result.findings)
+        click.echo(f"wrote {number} finding{'' if number == 1 else 's'} to {baseline}", err=True)
+    if baseline is not None:
+        known = Baseline(baseline)
+        before = len(result.findings)
+        _keep(result, lambda finding: not known.knows(finding))
+        result.known = before - len(result.findings)
 
-        self._keep(lambda finding: self.settings.wants(finding) and not is_silenced(finding))
-        if baseline is not None and write:
-            number = write_baseline(baseline, (f for report in self.reports for f in report.findings))
-            click.echo(f"wrote {number} finding{'' if number == 1 else 's'} to {baseline}", err=True)
-        if baseline is not None:
-            known = Baseline(baseline)
-            before = sum(len(report.findings) for report in self.reports)
-            self._keep(lambda finding: not known.knows(finding))
-            self.known = before - sum(len(report.findings) for report in self.reports)
 
-    def _keep(self, wanted: Any) -> None:
-        for outcome in self.outcomes:
-            outcome.layers = [
-                replace(c, report=replace(c.report, findings=tuple(filter(wanted, c.report.findings))))
-                for c in outcome.layers
-            ]
-
-    @property
-    def checked(self) -> list[Checked]:
-        return [checked for outcome in self.outcomes for checked in outcome.layers]
-
-    @property
-    def reports(self) -> list[Report]:
-        return [checked.report for checked in self.checked]
-
-    @property
-    def findings(self) -> list[Finding]:
-        return [finding for report in self.reports for finding in report.findings]
-
-    @property
-    def exit_code(self) -> int:
-        """2 where something could not be run, 1 where a finding counts."""
-        if self.problems:
-            return 2
-        counts = {"error", "warning"} if self.settings.strict else {"error"}
-        return int(any(finding.severity in counts for finding in self.findings))
-
-    def tell(self) -> None:
-        """Print everything: what was found on stdout, what could not be run on stderr."""
-        on_runner = os.environ.get("GITHUB_ACTIONS") == "true"
-        with _no_commands(on_runner and bool(self.problems), err=True):
-            for text in self.tracebacks:
-                click.echo(visible(text, keep="\n\t"), err=True, nl=False)
-            for problem in self.problems:
-                click.echo(f"dout: {visible(problem)}", err=True)
-        with _no_commands(on_runner and self.format == "human", err=False):
-            {"human": self._human, "json": self._json, "sarif": self._sarif, "github": self._github}[self.format]()
-        if self.format != "github" and on_runner:
-            self._github(err=self.format != "human")
-
-    def _human(self) -> None:
-        from dout.check.report import WIDTH, ascii_only, coloured, plain, summary, to_lines
-
-        width = min(shutil.get_terminal_size((WIDTH, 24)).columns, 120) if sys.stdout.isatty() else WIDTH
-        lines = []
-        for checked in self.checked:
-            lines += [*to_lines(checked.report, _built(checked), width), []]
-        seconds = time.perf_counter() - self.start
-        lines.append([(summary(self.reports, known=self.known, problems=len(self.problems), seconds=seconds), "title")])
-        if not _is_unicode(sys.stdout):
-            lines = ascii_only(lines)
-        if sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb":
-            from rich.console import Console
-
-            Console(highlight=False, soft_wrap=True).print(coloured(lines))
-        else:
-            click.echo(plain(lines))
-
-    def _json(self) -> None:
-        from dout import __version__
-        from dout.check.machine import FORMAT, data, to_json
-        from dout.check.report import summary
-
-        seconds = time.perf_counter() - self.start
-        severities = [finding.severity for finding in self.findings]
-        files = [
-            {
-                "file": outcome.job.where,
-                "problem": outcome.problem or None,
-                "layers": [
-                    {**to_json(c.report), "chosen": {"init": data(c.init), "inputs": data(c.inputs)}}
-                    for c in outcome.layers
-                ],
-            }
-            for outcome in self.outcomes
+def _keep(result: Result, wanted: Callable[[Finding], bool]) -> None:
+    for outcome in result.outcomes:
+        outcome.layers = [
+            replace(c, report=replace(c.report, findings=tuple(filter(wanted, c.report.findings))))
+            for c in outcome.layers
         ]
-        document = {
-            "dout": FORMAT,
-            "version": __version__,
-            "files": files,
-            "problems": self.problems,
-            "summary": {
-                "text": summary(self.reports, known=self.known, problems=len(self.problems), seconds=seconds),
-                "layers": len(self.reports),
-                **{f"{severity}s": severities.count(severity) for severity in ("error", "warning", "note")},
-                "known": self.known,
-                "seconds": round(seconds, 3),
-            },
-            "exit_code": self.exit_code,
-        }
-        click.echo(json.dumps(document, ensure_ascii=True, allow_nan=False))
-
-    def _sarif(self) -> None:
-        from dout import __version__
-        from dout.check.machine import to_sarif
-
-        log = to_sarif(self.reports, version=__version__, problems=self.problems)
-        click.echo(json.dumps(log, ensure_ascii=True, allow_nan=False))
-
-    def _github(self, err: bool = False) -> None:
-        from dout.check.machine import github_line
-
-        for finding in self.findings:
-            line = github_line(finding)
-            if not _is_unicode(sys.stderr if err else sys.stdout):
-                line = line.encode("ascii", "backslashreplace").decode()
-            click.echo(line, err=err)
-
-
-def _is_unicode(stream: TextIO) -> bool:
-    return "utf" in (stream.encoding or "").lower()
-
-
-@contextmanager
-def _no_commands(on_runner: bool, err: bool) -> Iterator[None]:
-    """Within, GitHub's runners obey no line: a user's text may begin with `::`, and lines are broken at spaces."""
-    word = secrets.token_hex(16) if on_runner else ""
-    if on_runner:
-        click.echo(f"::stop-commands::{word}", err=err)
-    yield
-    if on_runner:
-        click.echo(f"::{word}::", err=err)
-
-
-def _built(checked: Checked) -> str:
-    """What was chosen, in a line."""
-    built = ", ".join(f"{name} {_short(value)}" for name, value in checked.init.items())
-    given = ", ".join(f"{name} {_short(value)}" for name, value in checked.inputs.items())
-    return ", ".join(filter(None, (built and f"built with {built}", given and f"on {given}")))
-
-
-def _short(value: Any) -> str:
-    shape = getattr(value, "shape", ())
-    return str(shape) if shape else f"= {value}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import importlib
 import importlib.util
 import os
@@ -10,8 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from dout.cli.values import read
 from dout.errors import TargetError
 from dout.trace.script import load_file, run_user_code
 
@@ -64,7 +62,9 @@ def _imported(name: str) -> Any:
 
 
 def parse(given: tuple[str, ...], option: str) -> dict[str, Any]:
-    """Read `NAME=VALUE` or `VALUE` options: Python literals; a list becomes an array.
+    """Read `NAME=VALUE` or `VALUE` options: Python literals, where a list becomes an array, and arrays by their shape.
+
+    `x=array(3,4)` are numbers of that shape, always the same: `dout.cli.values` has the syntax.
 
     >>> parse(("x=[1.0, 2.0]", "n=3"), "--input")
     {'x': array([1., 2.]), 'n': 3}
@@ -75,9 +75,8 @@ def parse(given: tuple[str, ...], option: str) -> dict[str, Any]:
         if not (equals and name.strip().isidentifier()):
             name, literal = str(place), text
         try:
-            value = ast.literal_eval(literal.strip())
-            values[name.strip()] = np.array(value) if isinstance(value, list) else value
-        except (ValueError, SyntaxError, MemoryError, RecursionError):
-            example = f"{option} 'x=[[1.0, -0.5], [-2.0, 3.0]]'"
+            values[name.strip()] = read(literal, name.strip())
+        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+            example = f"{option} 'x=[[1.0, -0.5], [-2.0, 3.0]]' or 'x=array(2,2)'"
             raise TargetError(f"{option} {text!r}: not a Python literal; write {example}") from None
     return values

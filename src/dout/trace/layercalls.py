@@ -56,7 +56,7 @@ def is_layer(cls: type) -> bool:
 
 def recording(kind: str, original: Callable[..., Any], current: Callable[[], Tracer | None]) -> Callable[..., Any]:
     """Return `original`, a method of a layer class, so that its calls are recorded while a trace runs."""
-    signature = inspect.signature(original)
+    signature = _with_self(inspect.signature(source.behind(original)))
 
     @functools.wraps(original)
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -77,6 +77,14 @@ def recording(kind: str, original: Callable[..., Any], current: Callable[[], Tra
         return result
 
     return method
+
+
+def _with_self(signature: inspect.Signature) -> inspect.Signature:
+    """The signature of a method; of a decorator's `wrapper(*args, **kwargs)` as well, which has no self by name."""
+    parameters = list(signature.parameters.values())
+    if parameters and parameters[0].kind is inspect.Parameter.VAR_POSITIONAL:
+        parameters.insert(0, inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY))
+    return signature.replace(parameters=parameters)
 
 
 def _is_super_call(tracer: Tracer, kind: str, instance: Any) -> bool:
@@ -107,7 +115,7 @@ def _open(
     tracer: Tracer, kind: str, instance: Any, site: Any, original: Callable[..., Any], parameters: list[str]
 ) -> OpenCall:
     """Begin a call: named as the user's line names it, or, where dout itself calls, placed where it is written."""
-    code: CodeType = original.__code__
+    code: CodeType = inspect.unwrap(source.behind(original)).__code__
     receiver: str | None = None
     names: dict[str, str | None] = {}
     where = Where(code.co_filename, code.co_firstlineno)
@@ -201,6 +209,8 @@ def _close(tracer: Tracer, call: OpenCall, result: Any, site: Any) -> None:
     call.done = True
     names = source.assigned_name(site) if source.in_user_code(site) else None
     if call.kind == "forward":
+        now = attributes_of(call.instance)  # what forward itself keeps anew is a residual, and no parameter
+        call.held = {k: v for k, v in call.held.items() if isinstance(v, list) or plain(now.get(k)) is plain(v)}
         for node, name in zip(call.outputs, names if isinstance(names, list) else [names], strict=False):
             if node is not None and name:
                 tracer.names[node] = name

@@ -5,6 +5,7 @@ Never by value: that would hide a layer that swaps `dWx` and `dWh`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -12,8 +13,50 @@ import numpy as np
 
 from dout.trace.standin import plain
 
+GRADIENTS = "_dout_gradients"  # where an adapter notes gradients that a layer keeps elsewhere: by parameter
+
 _NAMINGS = ("d{}", "d_{}", "grad_{}", "{}_grad", "{}_gradient")
 _LISTS = (("params", "grads"), ("parameters", "gradients"), ("weights", "grads"))
+
+
+_AFFIX = re.compile(
+    r"^(d_?l_?_?d_?|d_?loss_?d?_?|d_?j_?d_?|d_?e_?d_?y?|grad(ient)?s?_?(of_?)?|g_|delta_?|nabla_?|d_|d(?=[a-zA-Z]))(?=\w)"
+    r"|(?<=\w)_?(gradients?|grads?|deltas?|deriv(ative)?|_d|_prime|diff)$",
+    re.IGNORECASE,
+)
+_SAME = {  # names of one thing, lower and without underscores
+    **dict.fromkeys(("w", "weight", "weights", "kernel", "kernels", "filter", "filters", "weightmatrix"), "w"),
+    **dict.fromkeys(("b", "bias", "biases"), "b"),
+}
+_RESIDUALS = frozenset({  # what forward keeps anew is no parameter
+    "x", "in", "input", "inputs", "inputdata", "layerinput", "lastinput", "z", "a", "y", "h", "out", "output",
+    "outputs",
+    "activation", "activations",
+})  # fmt: skip
+_NO_GRADIENTS = frozenset({
+    "data", "delta", "depth", "dim", "dims", "dropout", "dilation", "decay", "dtype", "d", "dmodel", "device", "dense",
+    "d_model", "d_k", "d_v", "d_ff", "d_in", "d_out", "d_head", "d_hidden", "discount", "density", "diff", "dist", "distance", "dot", "decoder",
+})  # fmt: skip
+
+
+def stem(name: str) -> str:
+    """What a name is about: alike for a parameter and for what is called as its gradient.
+
+    >>> [stem(name) for name in ("weights", "dW", "grad_w", "weights_gradient", "dLdW", "bias", "db")]
+    ['w', 'w', 'w', 'w', 'w', 'b', 'b']
+    """
+    name = name.rpartition("'")[0].rpartition("'")[2] or name
+    bare = _AFFIX.sub("", name, count=1) if name.lower() not in _NO_GRADIENTS else name
+    lower = bare.lower().replace("_", "")
+    return _SAME.get(lower, lower)
+
+
+def is_named_as_gradient(name: str) -> bool:
+    """Whether a name is one for a gradient: `dW`, `grad_b`, `weights_gradient`; `data` and `depth` are not."""
+    return name.lower() not in _NO_GRADIENTS and bool(_AFFIX.search(name)) and (
+        "grad" in name.lower() or "delta" in name.lower() or not name.islower() or len(name) <= 3 or "_" in name
+        or name[1:] in _SAME or name[1:] in ("inputs", "input", "gamma", "beta", "values")
+    )  # fmt: skip
 
 
 class Pair(NamedTuple):
@@ -27,7 +70,21 @@ class Pair(NamedTuple):
 
 def pairs(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Pair]:
     """Yield the pairs among a layer's attributes: parameters as forward saw them, gradients as backward left them."""
-    inner = {str(key): item for held in before.values() if isinstance(held, dict) for key, item in held.items()}
+    noted = after.get(GRADIENTS) or {}
+    before, after = ({k: v for k, v in held.items() if k != GRADIENTS} for held in (before, after))
+    before = {k: v for k, v in before.items() if not (stem(k) in _RESIDUALS and after.get(k) is not v)}
+    dicts = [held for name, held in before.items() if isinstance(held, dict) and "grad" not in name.lower()]
+    inner = {str(key): item for held in dicts for key, item in held.items()}
+    listed = {
+        f"{key}[{i}]": item for key, held in before.items() if isinstance(held, list) for i, item in enumerate(held)
+    }
+    if noted:
+        every = {**listed, **inner, **before}
+        yield from (
+            Pair(name, every[name], gradient, "name") for name, gradient in noted.items() if _is_array(every.get(name))
+        )
+        before = {name: item for name, item in before.items() if name not in noted}
+        inner = {name: item for name, item in inner.items() if name not in noted}
     before = {**inner, **before}
     taken: set[str] = set()
     left: list[tuple[str, Any]] = []
@@ -40,7 +97,13 @@ def pairs(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Pair]
         else:
             taken |= {name, key}
             yield Pair(name, parameter, after[key], "name")
-    yield from _by_position(before, after)
+    synonyms = list(_by_synonym(left, after, taken))
+    taken.update(key for _, key in synonyms)
+    left = [(name, item) for name, item in left if name not in {pair.name for pair, _ in synonyms}]
+    yield from (pair for pair, _ in synonyms)
+    known = taken | {pair.name for pair, _ in synonyms}
+    yield from (pair for pair in _by_position(before, after) if pair.name not in known)
+    yield from _of_objects(before)
     yield from _by_shape(left, after, taken)
 
 
@@ -56,6 +119,21 @@ def _named(name: str, parameter: Any, after: Mapping[str, Any]) -> str | None:
     return fitting[0] if fitting else None
 
 
+def _by_synonym(left: list[tuple[str, Any]], after: Mapping[str, Any], taken: set[str]) -> Iterator[tuple[Pair, str]]:
+    """What is called as the gradient in other words, also in a dict: `weights_gradient`, `grads["dW1"]`."""
+    flat = {key: item for key, item in after.items() if is_named_as_gradient(key) and key not in taken}
+    for key, held in after.items():
+        if isinstance(held, dict) and "grad" in key.lower():
+            flat.update({str(inner): item for inner, item in held.items()})
+    for name, parameter in left:
+        if is_named_as_gradient(name):
+            continue
+        fitting = [key for key, item in flat.items() if stem(key) == stem(name) and _same_shape(parameter, item)]
+        rivals = [other for other, _ in left if stem(other) == stem(name) and not is_named_as_gradient(other)]
+        if len(fitting) == 1 and len(rivals) == 1:
+            yield Pair(name, parameter, flat[fitting[0]], "name"), fitting[0]
+
+
 def _by_position(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Pair]:
     for parameters, gradients in _LISTS:
         mine, theirs = before.get(parameters), after.get(gradients)
@@ -66,6 +144,23 @@ def _by_position(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterato
         else:
             continue
         yield from (Pair(name, a, b, "position") for name, a, b in found if _is_array(a) and _is_array(b))
+
+
+_VALUES, _SLOPES = ("data", "value", "array", "values", "val", "w"), ("grad", "gradient", "grads", "dvalue", "dw", "d")
+
+
+def _of_objects(before: Mapping[str, Any]) -> Iterator[Pair]:
+    """Parameters that are objects with an array and its gradient: `self.W.data` and `self.W.grad`."""
+    for name, held in before.items():
+        items = [(f"{name}[{i}]", o) for i, o in enumerate(held)] if isinstance(held, list | tuple) else [(name, held)]
+        for called, item in items:
+            inside = getattr(item, "__dict__", None) if not isinstance(item, type) else None
+            if not isinstance(inside, dict) or isinstance(plain(item), np.ndarray):
+                continue
+            value = next((inside[key] for key in _VALUES if _is_array(inside.get(key))), None)
+            slope = next((inside[key] for key in _SLOPES if _is_array(inside.get(key))), None)
+            if value is not None and slope is not None:
+                yield Pair(called, value, slope, "name")
 
 
 def _by_shape(left: list[tuple[str, Any]], after: Mapping[str, Any], taken: set[str]) -> Iterator[Pair]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import sysconfig
 import warnings
 from collections.abc import Mapping
@@ -18,6 +19,7 @@ import numpy as np
 _OURS = str(Path(__file__).resolve().parents[1])
 _NUMPY = str(Path(np.__file__).resolve().parent)
 _TAUGHT = (f"{_OURS}/layers", f"{_OURS}/train")  # layers that are read and traced like a user's
+_ADAPTERS = f"{_OURS}/adapt"
 _LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 _LONGEST_NAME = 60
 
@@ -42,8 +44,10 @@ def is_user_code(file: str) -> bool:
 
 
 def user_frame(frame: FrameType | None) -> FrameType | None:
-    """The nearest frame outside dout and NumPy."""
+    """The nearest frame outside dout and NumPy; None where an adapter computes by itself."""
     while frame is not None and _is_passed_over(frame.f_code.co_filename):
+        if frame.f_code.co_filename.startswith(_ADAPTERS):
+            return None
         frame = frame.f_back
     return frame
 
@@ -171,3 +175,25 @@ def _prints(function: ast.AST) -> bool:
     if isinstance(function, ast.Name):
         return function.id in ("print", "str", "repr", "format")
     return isinstance(function, ast.Attribute) and function.attr == "format" and _is_text(function.value)
+
+
+def behind(function: Any) -> Any:
+    """The function that a decorator without `functools.wraps` calls, where its arguments are `*args` alone."""
+    try:
+        kinds = {p.kind for p in list(inspect.signature(function).parameters.values()) if p.name != "self"}
+    except (TypeError, ValueError):
+        return function
+    if inspect.Parameter.VAR_POSITIONAL in kinds and kinds <= _ANY:
+        cells = [cell.cell_contents for cell in getattr(function, "__closure__", None) or () if _filled(cell)]
+        return next((item for item in cells if inspect.isfunction(item)), function)
+    return function
+
+
+_ANY = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
+
+
+def _filled(cell: Any) -> bool:
+    try:
+        return cell.cell_contents is not None
+    except ValueError:
+        return False

@@ -76,7 +76,7 @@ class _Shrinking:
         self.tries += 1
         try:
             with quiet():
-                layer = copy.deepcopy(self.subject.make())
+                layer = self.subject.again()
                 douts = self.subject.run(copy.deepcopy(inputs)).douts
                 douts = tuple(_easier(d, 0) for d in douts) if easy else douts
                 trace = record(layer, *copy.deepcopy(inputs), dout=one_or_all(douts))

@@ -139,7 +139,7 @@ class Stand:
 
     def make(self) -> Any:
         """A copy of the layer with this point's parameters."""
-        layer = copy.deepcopy(self.subject.make())
+        layer = self.subject.again()
         for name, value in self.parameters.items():
             array = _held(layer, name)
             if isinstance(array, np.ndarray) and array.shape == np.shape(value):

@@ -54,6 +54,8 @@ def _inside(path: str, holder: Any) -> Iterator[Place]:
     else:
         attributes = attributes_of(holder)
         for key, item in list(attributes.items()):
+            if key.startswith("_dout_"):
+                continue  # an adapter's: what the caller of such a layer keeps
             yield Place(f"{path}.{key}", item, partial(attributes.__setitem__, key))
         for cls in type(holder).__mro__:
             for key in _slots(cls):

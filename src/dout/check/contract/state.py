@@ -25,7 +25,7 @@ from dout.check.contract.probe import CrashError, Lab, examined, users_code
 from dout.check.contract.values import copies, differs_at, few, opposite, other, same
 from dout.check.model import Finding
 from dout.check.subject import copied
-from dout.trace.pairing import pairs
+from dout.trace.pairing import is_named_as_gradient, pairs
 from dout.trace.state import attributes_of
 
 
@@ -44,7 +44,7 @@ def second_backward(lab: Lab) -> Iterator[Finding]:
         message = f"a second backward raises {crash}: what forward kept is gone after the first"
         yield lab.finding("D206", message, crash.where, severity="note", cause="stale")
         return
-    if not same(second, first):
+    if not same(second, first) and not _steps(before, once):
         i = next((i for i, (a, b) in enumerate(zip(first, second, strict=False)) if not same(a, b)), 0)
         yield lab.finding(
             "D206",
@@ -58,6 +58,12 @@ def second_backward(lab: Lab) -> Iterator[Finding]:
         names = ", ".join(grown)
         message = f"{names} add up over calls of backward: set them to 0 before each step, or write = where += stands"
         yield lab.finding("D207", message.replace(" add ", " adds ", len(grown) == 1), argument=grown[0], cause="stale")
+
+
+def _steps(before: dict[str, Any], after: dict[str, Any]) -> bool:
+    """Whether backward has changed what is no gradient and was there before forward: that is a finding of its own."""
+    kept = [path for path in before if path in after and not is_named_as_gradient(path.rpartition(".")[2])]
+    return any(not same(before[path], after[path]) for path in kept)
 
 
 def _differing(first: list[Any], second: list[Any], i: int) -> str:

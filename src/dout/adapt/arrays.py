@@ -1,0 +1,36 @@
+"""Arrays that are proposed as inputs: plain numbers, probabilities, labels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dout.adapt import hints
+from dout.adapt.guess import numbers
+
+
+def array_of(shape: tuple[int, ...], name: str) -> Any:
+    """An array of this shape, or a number."""
+    return numbers(shape, name) * 2 if shape else np.float64(0.75)
+
+
+def between(shape: tuple[int, ...], name: str) -> Any:
+    """Numbers between 0 and 1 whose sum along the last axis is 1: probabilities, where there is more than one."""
+    made = numbers(shape, name) * 0.375 + 0.5 if shape else np.float64(0.375)
+    return made / made.sum(-1, keepdims=True) if np.ndim(made) > 1 else made
+
+
+def whole_numbers(shape: tuple[int, ...], below: int) -> Any:
+    """Whole numbers from 0 up to `below`, as labels or indices."""
+    return (np.arange(int(np.prod(shape))) % max(2, below)).reshape(shape)
+
+
+def labels_for(name: str, like: Any, function: Any, owner: type | None) -> list[Any]:
+    """Labels that go with scores: whole numbers, rows with one 1, numbers between 0 and 1."""
+    shape = np.shape(like)
+    if len(shape) < 1 or ("array" not in hints.kinds_for(function, name, owner) and not shape):
+        return []
+    classes, rows = shape[-1], shape[:-1]
+    whole = (np.arange(int(np.prod(rows))) * 2 % classes).reshape(rows) if rows else np.int64(classes - 1)
+    return [whole, np.eye(classes)[whole]]

@@ -1,0 +1,88 @@
+"""Where a layer leaves what it gives: its output and its inputs' gradients, and whose each returned gradient is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from dout.adapt.interface import Interface
+from dout.adapt.layer import KEPT, is_float_array, parameters_of
+from dout.trace.pairing import is_named_as_gradient, stem
+from dout.trace.replay import flat
+from dout.trace.state import attributes_of
+
+
+def output_left(layer: Any, held: set[str], names: Sequence[str]) -> str | None:
+    """The attribute in which forward has left its output."""
+    new = [n for n, item in attributes_of(layer).items() if is_float_array(item) and n != KEPT]
+    fresh = [n for n in new if n not in held and n not in names]
+    likely = ("output", "outputs", "out", "activations", "activation", "a", "y", "result", "value", "loss")
+    order = [n for n in likely if n in new] or [n for n in reversed(fresh) if n not in ("inputs", "input", "x", "X")]
+    return order[0] if order else None
+
+
+def gradients_left(layer: Any, seen: Mapping[str, int], inputs: Mapping[str, Any]) -> tuple[str, ...]:
+    """The attributes in which backward has left the inputs' gradients."""
+    held = {n: g for n, g in attributes_of(layer).items() if is_float_array(g) and seen.get(n) != id(g)}
+    found = []
+    for name, value in inputs.items():
+        fitting = [
+            n for n, g in held.items() if np.shape(g) == np.shape(value) and n not in found and is_float_array(value)
+        ]
+        likely = [n for n in fitting if stem(n) in (stem(name), "x", "in", "input", "inputs")] or fitting
+        if not likely:
+            break
+        found.append(likely[0])
+    return tuple(found)
+
+
+def order_of(result: Any, inputs: Mapping[str, Any], layer: Any) -> tuple[str, ...]:
+    """Whose each returned gradient is; empty where they are the inputs' in their order."""
+    parameters = {name: a for name, a in parameters_of(layer) if not is_named_as_gradient(name)}
+    items = list(flat(result))
+    if isinstance(result, dict) and len(items) == len(result):
+        by_stem = {stem(name): name for name in (*parameters, *inputs)}
+        return tuple(by_stem.get(stem(str(key)), "") for key in result)
+    floats = [name for name, x in inputs.items() if is_float_array(x) or isinstance(x, float)]
+    if len(items) <= len(inputs) and all(
+        g is None or np.shape(g) == np.shape(x) for g, x in zip(items, inputs.values(), strict=False)
+    ):
+        return ()
+    if len(items) == 1:
+        return () if not (len(floats) == 1 and floats[0] != next(iter(inputs))) else (floats[0],)
+    left, mine = list(floats), dict(parameters)
+    order = []
+    for i, gradient in enumerate(items):
+        fitting = [n for n in left if np.shape(inputs[n]) == np.shape(gradient)]
+        owners = [n for n, a in mine.items() if np.shape(a) == np.shape(gradient)]
+        if fitting and not (owners and i and len(left) < len(floats)):
+            order.append(fitting[0])
+            left.remove(fitting[0])
+        elif owners:
+            order.append(owners[0])
+            del mine[owners[0]]
+        else:
+            order.append("")
+    return tuple(order) if all(order) or order[0] == "" else ()
+
+
+def owned_by(interface: Interface, result: Any, names: Sequence[str]) -> dict[str, Any]:
+    """The returned gradients by the names of those that they are for."""
+    order = interface.order or names
+    return dict(zip(order, flat(result), strict=False))
+
+
+def is_finite(output: Any) -> bool:
+    """Whether an output is made of finite numbers."""
+    try:
+        return bool(np.all(np.isfinite(output)))
+    except TypeError:
+        return False
+
+
+def differs(value: Any, gradient: Any) -> bool:
+    """Whether a gradient that is there has another shape than its value."""
+    is_float = isinstance(value, float | np.floating) or (isinstance(value, np.ndarray) and value.dtype.kind == "f")
+    return is_float and gradient is not None and np.shape(value) != np.shape(gradient)

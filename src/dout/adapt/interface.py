@@ -1,0 +1,351 @@
+"""The interfaces in which people write layers: what forward and backward are called, and what their arguments are for.
+
+An interface is a guess until a layer has run in it: `candidates` yields those that names allow, the likeliest first,
+and the trial (`dout.adapt.trial`) keeps the one that the layer's own behaviour confirms.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice, product
+from typing import Any
+
+from dout.adapt.guess import LABELS, looks_like_a_loss
+from dout.errors import TargetError
+from dout.trace.source import behind
+
+MOST_CANDIDATES = 24
+RATE = 0.5  # a learning rate that we give: exact in binary, so that an update shows the gradient to the last bit
+DOUT, OUTPUT, CACHE, RATE_ROLE, CONTEXT, GRADS, OPTIMIZER = (
+    "dout",
+    "output",
+    "cache",
+    "rate",
+    "ctx",
+    "grads",
+    "optimizer",
+)
+
+
+@dataclass(frozen=True)
+class Interface:
+    """How a layer is called: which method is its forward and its backward, and what the arguments of backward are.
+
+    `roles` has one word for each argument that backward must be given, by place: `dout` (the upstream gradient),
+    `output` (what forward gave), `self.name` (what it left there), `cache` (what else forward returned), `rate` (a
+    learning rate), `ctx` (what keeps
+    residuals), `grads` (a dict that it fills), `optimizer`, `True`, or the name of an argument of forward. `local` says
+    that backward gives the local derivative and the caller multiplies; `setup` are methods called before the first
+    forward; `context` that forward's first argument keeps the residuals; `rate` is the attribute with the learning rate at
+    which backward itself changes the parameters. `out`, `found` and `order` say where outputs
+    and gradients are: in attributes of this name, or returned, and then whose each returned gradient is.
+    """
+
+    forward: str = "forward"
+    backward: str = "backward"
+    roles: tuple[str, ...] = (DOUT,)
+    local: bool = False
+    context: bool = False
+    setup: tuple[tuple[str, tuple[Any, ...]], ...] = ()
+    rate: str | None = None
+    out: str | None = None
+    found: tuple[str, ...] = ()
+    order: tuple[str, ...] = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Interface:
+        """The interface that a text names: "forward_pass, backward_pass(dout, rate)"; ", local" for a local derivative.
+
+        Raises TargetError.
+
+        >>> str(Interface.parse("f, f_prime(x), local"))
+        'f(…), f_prime(x), the caller multiplies by dout'
+        """
+        match = re.fullmatch(
+            r"\s*(\w+)\s*(\((?P<first>[^)]*)\))?\s*,\s*(\w+)\s*\(([^)]*)\)\s*(?P<local>,\s*local)?\s*", text
+        )
+        if match is None:
+            raise TargetError(f"{text!r} is no interface; write it as: forward_pass, backward_pass(dout, rate)")
+        roles = tuple(role.strip() for role in match[5].split(",") if role.strip())
+        context = (match["first"] or "").split(",")[0].strip() == CONTEXT
+        return cls(match[1], match[4], roles, local=bool(match["local"]), context=context)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is the one that everything else here expects: `forward(*inputs)` and `backward(dout)`."""
+        return self == Interface(roles=self.roles) and bool(self.roles) and set(self.roles) == {DOUT}
+
+    @property
+    def ends(self) -> bool:
+        """Whether backward takes no upstream gradient and is not the local derivative either."""
+        return DOUT not in self.roles and not self.local
+
+    def __str__(self) -> str:
+        before = "".join(f"{name}(…), " for name, _ in self.setup)
+        roles = ", ".join(self.roles)
+        says = f"{before}{self.forward}({'ctx, …' if self.context else '…'}), {self.backward}({roles})"
+        if self.rate:
+            says += f", which steps at self.{self.rate}"
+        if self.out:
+            says += f", output in self.{self.out}"
+        if self.found:
+            says += f", gradients in {', '.join(f'self.{name}' for name in self.found)}"
+        return f"{says}, the caller multiplies by dout" if self.local else says
+
+
+_FORWARD = (
+    r"forward", r"forward_?pass", r"_*forward_?propagat(e|ion)", r"f(orward_?)?prop", r"feed_?forward", r"propagate",
+    r"__call__", r"call", r"function", r"func?|f|fx", r"activat(e|ion)", r"apply",
+    r"(compute_?|calc(ulate)?_?)?(loss|cost|error)",
+    r"fn|value|evaluate|compute|calculate|calc|output", r"_forward", r"forward_.*|.*_forward",
+)  # fmt: skip
+_BACKWARD = (
+    r"backward", r"backward_?pass", r"_*back(ward)?s?_?prop(agat(e|ion))?s?", r"back_?pass|b_?prop",
+    r"(compute|calc(ulate)?|get)_?gradients?", r"gradients?", r"grad", r"(first_)?derivat(ive|e)|deriv|derivada",
+    r"f?_?prime|f_prime|.*_prime", r"d|df|diff|dfn?|df?unc|d_?loss|deltas?", r"(input_)?grad(ient)?_?(input)?|dx",
+    r"(loss|cost|error|activation|f)?_?(derivat(ive|e)|gradient|grad|deriv|der)", r"_backward",
+    r"backward_.*|.*_backward",
+)  # fmt: skip
+SETUPS = re.compile(
+    r"_*(set_?up|out_?shape|build|init|initiali[sz]e|connect|compile|prepare|reset|create|"
+    r"set_?(input|optim|weights|shape|in_?|prev))\w*",
+    re.IGNORECASE,
+)
+
+_LOCAL = re.compile(r"back|b_?prop", re.IGNORECASE)
+_DOUT = re.compile(
+    r"d(out|in|[a-z]|values?|[xyh]s|hidden|output|_?next|[A-Z]\w*|_?l_?d_?\w*|l\w*)|d_\w+|\w*grad\w*|\w*delta\w*|upstream\w*|"
+    r"err(or)?s?|\w*_error|error_\w*|g|gy|gz|e|diff\w*|top_diff|\w*signal|dx?_?\w{1,3}|.*derivat\w*|d[je]\w*",
+    re.IGNORECASE,
+)
+_RATE = re.compile(r"lr|l_?rate|learn(ing)?_?rates?|eta|alpha|rate|step_?size|step|learning_step", re.IGNORECASE)
+RATES = _RATE
+_CACHE = re.compile(
+    r"\w*caches?|mem(ory)?|residuals?|saved|mid_?vals?|intermediates?|state_cache|forward_vals", re.IGNORECASE
+)
+_CONTEXT = re.compile(r"ctx|context", re.IGNORECASE)
+_GRADS = re.compile(r"grads|gradients", re.IGNORECASE)
+_OPTIMIZER = re.compile(r"optim(izer)?|opt|updater", re.IGNORECASE)
+_FLAG = re.compile(r"(is_?)?train(ing)?|update\w*|retain\w*|verbose|debug|train_?mode|mode", re.IGNORECASE)
+_OUTPUT = re.compile(
+    r"outs?|outputs?|a|act(ivation)?|y_?(pred|hat)|pred(iction)?s?|probs?|p|softmax_out", re.IGNORECASE
+)
+_LABEL = re.compile(
+    r"y|t|labels?|targets?|y_?true|truth|expected\w*|desired\w*|actual|ground_truth|gt|true\w*", re.IGNORECASE
+)
+
+
+_OF_OBJECT = frozenset(dir(object))
+
+
+def methods(cls: type, patterns: Sequence[str]) -> list[str]:
+    """The methods of a class whose names match, in the order of `patterns`; none that says it is not implemented."""
+    names = [name for name in dir(cls) if name not in _OF_OBJECT and inspect.isroutine(_static(cls, name))]
+    order = {name: i for i, name in enumerate(_written_order(cls))}
+    found: dict[str, None] = {}
+    for pattern in patterns:
+        fitting = [name for name in names if re.fullmatch(pattern, name, re.IGNORECASE)]
+        found.update(
+            dict.fromkeys(
+                sorted(
+                    fitting,
+                    key=lambda n: (
+                        not required(getattr(cls, n), bound=True),
+                        _is_private(n),
+                        order.get(n, len(order)),
+                        n,
+                    ),
+                )
+            )
+        )
+    return [name for name in found if not is_stub(getattr(cls, name, None))]
+
+
+def _is_private(name: str) -> bool:
+    return name.startswith("_") and not name.endswith("__")
+
+
+def setups_of(cls: type) -> list[str]:
+    """The methods that may have to prepare a layer before its first forward, as they are written."""
+    names = [n for n in _written_order(cls) if SETUPS.fullmatch(n) and not n.endswith("__")]
+    return [n for n in names if inspect.isfunction(_static(cls, n))]
+
+
+def may_be_backward(name: str) -> bool:
+    """Whether a method or function of this name may be a forward or a backward."""
+    return any(re.fullmatch(pattern, name, re.IGNORECASE) for pattern in (*_FORWARD[:6], *_BACKWARD))
+
+
+def _written_order(cls: type) -> list[str]:
+    return list(dict.fromkeys(name for base in cls.__mro__ for name in vars(base)))
+
+
+def _static(cls: type, name: str) -> Any:
+    found = inspect.getattr_static(cls, name, None)
+    return found.__func__ if isinstance(found, staticmethod | classmethod) else found
+
+
+def pairs_of(cls: type) -> list[tuple[str, str]]:
+    """The pairs of a forward and a backward method that a class may mean, the likeliest first.
+
+    >>> class Tanh:
+    ...     def __call__(self, x): return np.tanh(x)
+    ...     def gradient(self, x): return 1 - np.tanh(x) ** 2
+    >>> pairs_of(Tanh)
+    [('__call__', 'gradient')]
+    """
+    if hasattr(cls, "dout_interface"):  # adapted already
+        return [("forward", "backward")]
+    written: tuple[str, str] | None = getattr(cls, "dout_pair", None)
+    if written is not None:
+        return [written]
+    ahead, behind = methods(cls, _FORWARD), methods(cls, _BACKWARD)
+    behind = [name for name in behind if name not in ahead]
+    ahead, behind = (([n for n in names if not _is_private(n)] or names) for names in (ahead, behind))
+    return [(a, b) for b in behind[:2] for a in ahead[:2]]
+
+
+def candidates(target: type | Any) -> Iterator[Interface]:
+    """Every interface that the names in a class allow, the likeliest first."""
+    cls = target if isinstance(target, type) else type(target)
+    for forward, backward in pairs_of(cls):
+        if hasattr(cls, "dout_interface") or ((forward, backward) == ("forward", "backward") and is_plain(cls)):
+            yield Interface()
+            return
+        yield from of_methods(cls, forward, backward)
+
+
+def is_plain(cls: type) -> bool:
+    """Whether the names alone say that a class is written as `forward(*inputs)` and `backward(dout)`."""
+    if _is_static(cls, "forward") or _is_static(cls, "backward"):
+        return False
+    names = required(cls.backward, bound=True)  # type: ignore[attr-defined]
+    dout = re.compile(r"d(out|y|z|a|h|x|l\w*)|grad\w*|\w+_grad(ient)?s?|delta|dvalues", re.IGNORECASE)
+    return len(names) == 1 and bool(dout.fullmatch(names[0])) and names[0].lower() not in LABELS
+
+
+def of_methods(cls: type, forward: str, backward: str) -> Iterator[Interface]:
+    """The interfaces with these two methods, by what the arguments of backward may be for."""
+    context, taken = _inputs(cls, forward)
+    wanted = required(getattr(cls, backward), bound=not _is_static(cls, backward))
+    local = not _LOCAL.search(backward)
+    loss = looks_like_a_loss(cls.__qualname__) or looks_like_a_loss(forward) or _looks_like_two(taken)
+    if takes_target(wanted, taken, loss or (local and len(wanted) == 1)):
+        return
+    choices = [_roles(name, taken, loss, local or len(wanted) > 1, context) for name in wanted]
+    if loss:  # `backward(self.output, y)`: what a loss with its activation has left there
+        left = [f"self.{name}" for name in _LEFT if f"self.{name} =" in _source(cls)]
+        choices = [[*c, *left[:2]] if OUTPUT in c else c for c in choices]
+    ranked = sorted(product(*(list(enumerate(c)) for c in choices)), key=lambda c: sum(rank for rank, _ in c))
+    allowed = (c for c in ranked if _is_sensible([role for _, role in c], wanted))
+    for chosen in islice(allowed, MOST_CANDIDATES):
+        roles = tuple(role for _, role in chosen)
+        yield Interface(
+            forward, backward, roles, context=context, local=DOUT not in roles and not loss and bool(local or roles)
+        )
+
+
+def takes_target(wanted: Sequence[str], taken: Sequence[str], loss: bool) -> bool:
+    """Whether backward wants the target, and forward does not: the gradient is that of a loss that is given nowhere.
+
+    So is that of a whole network which is trained by `backward(X, y)`.
+    """
+    labels = re.compile(
+        r"y|y_?true|y_?train|targets?|labels?|ground_?truth|truth|expected\w*|desired\w*", re.IGNORECASE
+    )
+    known = any(labels.fullmatch(name) or name.lower() in LABELS for name in taken)
+    return not known and not loss and any(labels.fullmatch(name) and name not in taken for name in wanted)
+
+
+def _is_sensible(roles: Sequence[str], names: Sequence[str]) -> bool:
+    """Whether nothing is given twice, but upstream gradients to arguments that are all called so."""
+    twice = {role for role in roles if roles.count(role) > 1}
+    called = [name for name, role in zip(names, roles, strict=True) if role == DOUT]
+    return not twice - {DOUT, CACHE, "True"} and (DOUT not in twice or all(map(_DOUT.fullmatch, called)))
+
+
+_LEFT = ("output", "outputs", "out", "y_pred", "y", "probs", "prediction", "softmax", "a", "A")
+
+
+def _source(cls: type) -> str:
+    try:
+        return inspect.getsource(cls)
+    except (OSError, TypeError):
+        return ""
+
+
+def _looks_like_two(taken: Sequence[str]) -> bool:
+    return len(taken) == 2 and any(re.fullmatch(r"y_?true|targets?|labels?|truth|t|y", n, re.IGNORECASE) for n in taken)
+
+
+def _inputs(cls: type, forward: str) -> tuple[bool, list[str]]:
+    names = required(getattr(cls, forward), bound=not _is_static(cls, forward))
+    context = bool(names) and bool(_CONTEXT.fullmatch(names[0]))
+    return context, names[context:]
+
+
+def _is_static(cls: type, name: str) -> bool:
+    return isinstance(inspect.getattr_static(cls, name, None), staticmethod | classmethod)
+
+
+def required(function: Any, bound: bool = False) -> list[str]:
+    """The names of the arguments that must be given by place; without `self` where it is to be bound first."""
+    try:
+        parameters = list(inspect.signature(behind(function)).parameters.values())[bound:]
+    except (TypeError, ValueError):
+        return []
+    places = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    wanted = [p.name for p in parameters if p.kind in places and p.default is p.empty]
+    if not wanted and any(p.kind in places or p.kind is p.VAR_POSITIONAL for p in parameters):
+        first = next(p for p in parameters if p.kind in places or p.kind is p.VAR_POSITIONAL)
+        wanted = [first.name] if _DOUT.fullmatch(first.name) or first.kind is first.VAR_POSITIONAL else []
+    return wanted
+
+
+def _roles(name: str, taken: Sequence[str], loss: bool, local: bool, context: bool) -> list[str]:
+    """What an argument of backward may be for, the likeliest first."""
+    for pattern, role in ((_RATE, RATE_ROLE), (_OPTIMIZER, OPTIMIZER), (_GRADS, GRADS), (_FLAG, "True")):
+        if pattern.fullmatch(name) and name not in taken:
+            return [role, DOUT] if role in (GRADS, RATE_ROLE) else [role]
+    if _CONTEXT.fullmatch(name):
+        return [CONTEXT if context else CACHE]
+    if _CACHE.fullmatch(name):
+        return [CACHE]
+    labels = [n for n in taken if n.lower() in LABELS or _LABEL.fullmatch(n)]
+    others = [n for n in taken if n not in labels]
+    if name in taken and (len(taken) > 1 or local) and not _DOUT.fullmatch(name):
+        return [name, DOUT, OUTPUT]
+    if _LABEL.fullmatch(name) and loss:
+        return [*labels, *others, DOUT, OUTPUT]
+    if _DOUT.fullmatch(name) and not (local and name in taken):
+        return [DOUT, OUTPUT, *others, *labels] if loss else [DOUT]
+    if _OUTPUT.fullmatch(name):
+        return [*others, OUTPUT, DOUT] if loss else [OUTPUT, *others, DOUT] if local else [DOUT, OUTPUT, *others]
+    return [*others, *labels, OUTPUT, DOUT] if local or loss else [DOUT, *others, *labels, OUTPUT, CACHE]
+
+
+def is_stub(function: Any) -> bool:
+    """Whether a function's body does nothing, or says that it is not implemented."""
+    import ast
+    import textwrap
+
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    except (OSError, TypeError, SyntaxError, ValueError):
+        return False
+    body = getattr(tree.body[0], "body", None) if tree.body else None
+    return isinstance(tree.body[0], ast.FunctionDef) and all(map(_does_nothing, body or ()))
+
+
+def _does_nothing(statement: Any) -> bool:
+    import ast
+
+    if isinstance(statement, ast.Raise):
+        raised = statement.exc.func if isinstance(statement.exc, ast.Call) else statement.exc
+        return isinstance(raised, ast.Name) and raised.id == "NotImplementedError"
+    return isinstance(statement, ast.Pass) or (
+        isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+    )

@@ -1,0 +1,275 @@
+"""A class in any interface as a layer: `forward(*inputs)` gives the outputs, `backward(dout)` the inputs' gradients.
+
+The class that is made is a subclass of the user's: an instance has the user's attributes, methods and source, and what
+reads, copies or edits a plain layer does so here. Inside a call the user's own names mean what they wrote.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from dout.adapt.interface import CACHE, CONTEXT, DOUT, GRADS, OPTIMIZER, OUTPUT, RATE, RATE_ROLE, Interface
+from dout.adapt.recorder import Context, Recorder
+from dout.errors import TargetError
+from dout.trace.pairing import GRADIENTS
+from dout.trace.replay import flat
+from dout.trace.standin import plain
+from dout.trace.state import attributes_of
+
+KEPT, FIXED = "_dout_kept", "_dout_fixed"
+_inside: set[int] = set()  # layers in whose own code we are
+
+
+def layer_class(cls: type, interface: Interface, names: Sequence[str], fixed: Mapping[str, Any] | None = None) -> type:
+    """Return a class with `forward(*inputs)` and `backward(dout)`: `cls` itself where it is written so.
+
+    `names` are those of the arguments of the user's forward, in their order. Those in `fixed` are no inputs here: each
+    instance gives them in the same way (a dict of settings, the name of an activation).
+    """
+    if interface.is_plain and not fixed:
+        return cls
+    every, names = tuple(names), tuple(name for name in names if name not in (fixed or {}))
+    made: dict[str, Any] = {"__module__": cls.__module__, "__qualname__": cls.__qualname__, "__doc__": cls.__doc__}
+
+    def __init__(self: Any, *args: Any, **keywords: Any) -> None:
+        super(new, self).__init__(*args, **keywords)
+        for name, arguments in interface.setup:
+            method = getattr(self, name, None)
+            if callable(method):
+                method(*(Recorder() if isinstance(item, str) and item == OPTIMIZER else item for item in arguments))
+            else:
+                setattr(self, name, *arguments)
+
+    def forward(self: Any, *inputs: Any) -> Any:
+        if id(self) in _inside:
+            return super(new, self).forward(*inputs)
+        with _own_code(self):
+            return _forward(super(new, self), self, interface, _every(self, inputs, every, fixed or {}), every)
+
+    def backward(self: Any, *douts: Any) -> Any:
+        if id(self) in _inside:
+            return super(new, self).backward(*douts)
+        with _own_code(self):
+            return _backward(super(new, self), self, interface, douts, names)
+
+    made["__init__"] = __init__
+    made["forward"] = _standing_for(forward, cls, interface.forward, names)
+    made["backward"] = _standing_for(backward, cls, interface.backward, douts_of(interface))
+    made["dout_interface"] = interface
+    new: Any = type(cls)(cls.__name__, (cls,), made)
+    return new  # type: ignore[no-any-return]
+
+
+def as_layer(instance: Any, cls: type) -> Any:
+    """An instance of the user's class as one of `cls`, which was made of it; `instance` itself changes.
+
+    Raises TargetError where the two are laid out otherwise in memory.
+    """
+    if type(instance) is cls:
+        return instance
+    try:
+        instance.__class__ = cls
+    except TypeError as error:
+        raise TargetError(f"{cls.__qualname__} cannot be adapted ({error}): give the class instead") from None
+    return instance
+
+
+def _every(layer: Any, inputs: Sequence[Any], names: Sequence[str], fixed: Mapping[str, Any]) -> list[Any]:
+    """The inputs with what is fixed in its places; an instance has its own copy of that, for it may be written into."""
+    if not fixed:
+        return list(inputs)
+    own = attributes_of(layer).setdefault(FIXED, copy.deepcopy(dict(fixed)))
+    given = iter(inputs)
+    return [own[name] if name in own else next(given) for name in names]
+
+
+def douts_of(interface: Interface) -> tuple[str, ...]:
+    """What the upstream gradients are called: `dout`, or numbered where there are several."""
+    number = max(1, interface.roles.count(DOUT))
+    return (DOUT,) if number == 1 else tuple(f"{DOUT}{i + 1}" for i in range(number))
+
+
+def _standing_for(function: Any, cls: type, name: str, arguments: Sequence[str]) -> Any:
+    """`function`, which says where the user's method of this name is written, and what its own arguments are called."""
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    written = inspect.getattr_static(cls, name)
+    function.__wrapped__ = written.__func__ if isinstance(written, staticmethod | classmethod) else written
+    names = [n if n.isidentifier() else f"input{i}" for i, n in enumerate(arguments)]
+    function.__signature__ = inspect.Signature([inspect.Parameter(n, kind) for n in ("self", *names)])
+    return function
+
+
+class _own_code:
+    def __init__(self, layer: Any) -> None:
+        self.key = id(layer)
+
+    def __enter__(self) -> None:
+        _inside.add(self.key)
+
+    def __exit__(self, *error: object) -> None:
+        _inside.discard(self.key)
+
+
+# --- forward ----------------------------------------------------------------------------------------------------------
+
+
+def _forward(user: Any, layer: Any, interface: Interface, inputs: Sequence[Any], names: Sequence[str]) -> Any:
+    context = Context() if interface.context else None
+    method = getattr(user, interface.forward)
+    result = method(context, *inputs) if interface.context else method(*inputs)
+    if interface.out is not None:
+        result = getattr(layer, interface.out)
+    caches = interface.roles.count(CACHE)
+    cache: tuple[Any, ...] = ()
+    if caches and isinstance(result, tuple) and len(result) > 1:
+        at = max(1, len(result) - caches)
+        result, cache = result[:at], result[at:]
+        result = result[0] if len(result) == 1 else result
+    kept = {name: value for name, value in zip(names, inputs, strict=False) if name in interface.roles}
+    if OUTPUT in interface.roles:
+        kept[OUTPUT] = result
+    if cache:
+        kept[CACHE] = cache
+    if context is not None:
+        kept[CONTEXT] = context
+    if kept:
+        attributes_of(layer)[KEPT] = kept
+    return result
+
+
+# --- backward ---------------------------------------------------------------------------------------------------------
+
+
+def _backward(user: Any, layer: Any, interface: Interface, douts: Sequence[Any], names: Sequence[str]) -> Any:
+    handed: dict[str, Any] = {}
+    rate = getattr(layer, interface.rate) if interface.rate else RATE if RATE_ROLE in interface.roles else None
+    before = {place: array.copy() for place, array in parameters_of(layer)} if rate is not None else {}
+    where = dict(parameters_of(layer)) if before else {}
+    arguments = list(_arguments(layer, interface, douts, handed))
+    result = getattr(user, interface.backward)(*arguments)
+    if before:
+        _take_updates(layer, before, where, rate)
+    _take_recorded(layer)
+    if interface.found:
+        result = tuple(getattr(layer, name) for name in interface.found)
+        result = result[0] if len(result) == 1 else result
+    if handed:
+        _learn(layer, handed)
+    if interface.local:
+        return _times(douts[0], result)
+    return _divided(layer, interface, result, names) if interface.order else _unwrapped(result)
+
+
+def _arguments(layer: Any, interface: Interface, douts: Sequence[Any], handed: dict[str, Any]) -> Iterator[Any]:
+    given = iter(douts)
+    kept = attributes_of(layer).get(KEPT, {})
+    caches = iter(kept.get(CACHE, ()))
+    plain_roles: Mapping[str, Callable[[], Any]] = {
+        RATE_ROLE: lambda: RATE, "True": lambda: True, OPTIMIZER: Recorder, GRADS: lambda: handed,
+        CACHE: lambda: next(caches, None), CONTEXT: lambda: kept.get(CONTEXT), OUTPUT: lambda: kept.get(OUTPUT),
+    }  # fmt: skip
+    for role in interface.roles:
+        if role == DOUT:
+            yield next(given, None)
+        elif role.startswith("self."):
+            yield getattr(layer, role.removeprefix("self."))
+        else:
+            yield kept[role] if role in kept and role not in (CACHE, CONTEXT) else plain_roles[role]()
+
+
+def _times(dout: Any, derivative: Any) -> Any:
+    """A local derivative times what arrives: elementwise, or a Jacobian for each row."""
+    if np.ndim(derivative) == np.ndim(dout) + 1:
+        return (dout[..., None, :] @ derivative)[..., 0, :] if np.ndim(dout) > 0 else dout * derivative
+    return dout * derivative
+
+
+def _unwrapped(result: Any) -> Any:
+    """Gradients as arrays, also where they stand in a dict."""
+    return tuple(result.values()) if isinstance(result, dict) else result
+
+
+def _divided(layer: Any, interface: Interface, result: Any, names: Sequence[str]) -> Any:
+    """The inputs' gradients among what backward returned, by the order that says whose each is; the rest is learned."""
+    owned = dict(zip(interface.order, flat(result), strict=False))
+    _learn(layer, {name: g for name, g in owned.items() if name and name not in names})
+    found = [owned.get(name) for name in names]
+    while len(found) > 1 and found[-1] is None:
+        found.pop()
+    return tuple(found) if len(found) > 1 else found[0]
+
+
+def _learn(layer: Any, gradients: Mapping[str, Any]) -> None:
+    """Note gradients of parameters, by the parameters' names, where what pairs them looks."""
+    if gradients:
+        attributes = attributes_of(layer)
+        attributes[GRADIENTS] = {**attributes.get(GRADIENTS, {}), **gradients}
+
+
+def parameters_of(layer: Any) -> Iterator[tuple[str, Any]]:
+    """The float arrays in a layer's attributes, also in its dicts and lists, each with its name."""
+    for name, item in list(attributes_of(layer).items()):
+        if name in (KEPT, FIXED, GRADIENTS):
+            continue
+        if isinstance(item, dict):
+            yield from ((str(key), part) for key, part in list(item.items()) if is_float_array(part))
+        elif isinstance(item, list):
+            yield from ((f"{name}[{i}]", part) for i, part in enumerate(item) if is_float_array(part))
+        elif is_float_array(item):
+            yield name, item
+
+
+def is_float_array(item: Any) -> bool:
+    """Whether something is an array of floats with axes."""
+    value = plain(item)
+    return isinstance(value, np.ndarray) and value.ndim > 0 and value.dtype.kind == "f"
+
+
+def copy_of(item: Any) -> Any:
+    """An array in memory of its own, anything else as it is."""
+    return item.copy() if isinstance(item, np.ndarray) else item
+
+
+def _take_updates(layer: Any, before: Mapping[str, Any], where: Mapping[str, Any], rate: Any) -> None:
+    """Where backward has changed parameters by `- rate * gradient`, note the gradients and put the parameters back."""
+    found = {}
+    for name, now in list(parameters_of(layer)):
+        if name not in before or np.shape(plain(now)) != np.shape(plain(before[name])):
+            continue
+        if not np.array_equal(plain(now), plain(before[name]), equal_nan=True):
+            found[name] = (before[name] - now) / rate
+            _put(layer, name, where[name], before[name])
+    _learn(layer, found)
+
+
+def _put(layer: Any, name: str, original: Any, value: Any) -> None:
+    """A parameter as it was: the same array, holding the same numbers."""
+    original[...] = value
+    attributes = attributes_of(layer)
+    if name in attributes:
+        attributes[name] = original
+        return
+    for key, item in attributes.items():
+        if isinstance(item, dict) and name in item:
+            item[name] = original
+        elif isinstance(item, list) and name.startswith(f"{key}["):
+            item[int(name[len(key) + 1 : -1])] = original
+
+
+def _take_recorded(layer: Any) -> None:
+    """Note the gradients that a layer handed to its optimizers."""
+    for item in list(attributes_of(layer).values()):
+        if isinstance(item, Recorder):
+            for parameter, gradient in item.updates:
+                name = next((n for n, array in parameters_of(layer) if array is parameter), None)
+                if name is None:
+                    same = [n for n, a in parameters_of(layer) if np.shape(plain(a)) == np.shape(plain(parameter))]
+                    name = same[0] if same else None
+                if name is not None:
+                    _learn(layer, {name: gradient})
+            item.updates.clear()

@@ -1,0 +1,221 @@
+"""One trial: a layer runs in an interface on an example, and what comes out says how well the two fit it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import IntEnum
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+from dout.adapt.given import differs, gradients_left, is_finite, order_of, output_left, owned_by
+from dout.adapt.interface import DOUT, RATE_ROLE, RATES, Interface, candidates
+from dout.adapt.layer import copy_of, is_float_array, layer_class, parameters_of
+from dout.adapt.manner import IGNORED, LABEL_LIKE, LINEAR, RIGHT, Runs
+from dout.adapt.setups import Make, prepared
+from dout.adapt.silence import in_silence
+from dout.trace.pairing import GRADIENTS, is_named_as_gradient, stem
+from dout.trace.replay import flat
+from dout.trace.state import attributes_of
+
+MOST_INTERFACES = 16  # tried on one example
+
+
+class Fit(IntEnum):
+    """How well an example and an interface fit a layer, from worst to best."""
+
+    NOTHING = 0  # forward does not run
+    RUNS = 1  # forward runs
+    FORWARD = 2  # and gives finite numbers
+    SHAPES = 3  # and backward runs, but a gradient has another shape than what it is for
+    INPUTS = 4  # and each input has a gradient of its shape
+    ALL = 5  # and each parameter, too
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What a trial found out: how it fits, in which interface, and the last error of the user's code."""
+
+    fit: Fit
+    interface: Interface | None = None
+    error: Exception | None = None
+
+
+class Trials:
+    """Runs a class in the interfaces that its names allow; a failing forward is not tried with every backward."""
+
+    def __init__(self, cls: type, only: Interface | None = None) -> None:
+        self.cls = cls
+        self.interfaces = [only] if only is not None else list(islice(candidates(cls), MOST_INTERFACES))
+        self.fixed = only is not None
+        self.classes: dict[Any, type] = {}
+
+    def run(self, make: Make, inputs: Mapping[str, Any]) -> Tried:
+        """The interface in which the class runs best on inputs, which are given by name."""
+        with in_silence():
+            return self._run(make, inputs)
+
+    def _run(self, make: Make, inputs: Mapping[str, Any]) -> Tried:
+        best, best_rank = Tried(Fit.NOTHING), (Fit.NOTHING, 0, 0, 0)
+        failed: set[str] = set()
+        for place, interface in enumerate(self.interfaces):
+            if interface.forward in failed:
+                continue
+            tried = self._one(interface, make, inputs)
+            if tried.fit == Fit.NOTHING:
+                failed.add(interface.forward)
+            if tried.fit >= Fit.INPUTS and DOUT not in interface.roles:
+                tried = self._for_other_inputs(tried, make, inputs)
+            if len(self.interfaces) == 1:
+                return tried
+            rank = (tried.fit, *self._manner(tried, make, inputs, place))
+            if best.interface is None or rank > best_rank:
+                best, best_rank = replace(tried, error=tried.error or best.error), rank
+            if tried.fit == Fit.ALL and (rank[1] == RIGHT or (rank[2] == LINEAR and DOUT in interface.roles)):
+                break
+        return best
+
+    # --- one interface ------------------------------------------------------------------------------------------------
+
+    def _one(self, interface: Interface, make: Make, inputs: Mapping[str, Any]) -> Tried:
+        best = Tried(Fit.NOTHING)
+        failures: list[str] = []
+        setups = [interface] if self.fixed else prepared(self.cls, interface, make, inputs, failures)
+        for setup in setups:
+            tried = self._try(setup, make, inputs)
+            if tried.fit > best.fit:
+                best = tried
+            elif best.interface is None:
+                best = replace(best, error=best.error or tried.error)
+            if best.fit >= Fit.INPUTS or (
+                best.fit > Fit.NOTHING and not isinstance(best.error, AttributeError | TypeError)
+            ):
+                break
+            failures.append(str(tried.error))
+        return best
+
+    def _class(self, interface: Interface, names: Sequence[str]) -> type:
+        key = (interface.forward, interface.backward, repr(interface), tuple(names))
+        if key not in self.classes:
+            self.classes[key] = layer_class(self.cls, interface, names)
+        return self.classes[key]
+
+    def _try(self, interface: Interface, make: Make, inputs: Mapping[str, Any]) -> Tried:
+        names, given = list(inputs), [copy_of(x) for x in inputs.values()]
+        try:
+            layer = make(self._class(interface, names))
+            held = set(attributes_of(layer))
+            output = layer.forward(*given)
+            if output is None:
+                interface = replace(interface, out=output_left(layer, held, names))
+                layer = make(self._class(interface, names))
+                output = layer.forward(*map(copy_of, inputs.values()))
+            outputs = list(flat(output))
+        except MemoryError:
+            raise
+        except Exception as error:
+            return Tried(Fit.NOTHING, None, error)
+        if not (outputs and all(np.size(out) and is_finite(out) for out in outputs)):
+            return Tried(Fit.RUNS if output is not None else Fit.NOTHING, interface)
+        try:
+            return self._backward(interface, make, inputs, layer, outputs)
+        except MemoryError:
+            raise
+        except Exception as error:
+            return Tried(Fit.FORWARD, interface, error)
+
+    def _backward(self, interface: Interface, make: Make, inputs: Mapping[str, Any], layer: Any, outputs: Any) -> Tried:
+        names = list(inputs)
+        seen = {name: id(item) for name, item in attributes_of(layer).items()}
+        before = {name: np.array(array) for name, array in parameters_of(layer)}
+        number = max(1, interface.roles.count(DOUT))
+        douts = [np.full(np.shape(out), 0.75)[()] for out in outputs]
+        given = douts if number == len(outputs) or number > 1 else [tuple(douts)] if len(douts) > 1 else douts
+        result = layer.backward(*given)
+        if result is None or (isinstance(result, tuple) and not result):
+            found = gradients_left(layer, seen, inputs)
+            if not found and interface.out is None and not list(parameters_of(layer)):
+                return Tried(Fit.FORWARD, interface)
+            interface = replace(interface, found=found)
+            result = tuple(getattr(layer, name) for name in found)
+        elif not interface.order and not interface.local:
+            interface = replace(interface, order=order_of(result, inputs, layer))
+        interface = replace(interface, rate=_own_rate(interface, layer, before))
+        owned = owned_by(interface, result, names)
+        if any(differs(inputs[name], gradient) for name, gradient in owned.items() if name in inputs):
+            return Tried(Fit.SHAPES, interface)
+        if not self._has_any(layer, owned, inputs):
+            return Tried(Fit.FORWARD, interface)
+        return Tried(self._of_parameters(layer), interface)
+
+    def _has_any(self, layer: Any, owned: Mapping[str, Any], inputs: Mapping[str, Any]) -> bool:
+        """Whether there is a gradient of anything."""
+        if any(owned.get(name) is not None for name in inputs) or GRADIENTS in attributes_of(layer):
+            return True
+        return any(is_named_as_gradient(name) for name in attributes_of(layer))
+
+    def _of_parameters(self, layer: Any) -> Fit:
+        held = attributes_of(layer)
+        for name, gradient in held.items():
+            if is_named_as_gradient(name) and is_float_array(gradient):
+                mine = [
+                    a
+                    for n, a in held.items()
+                    if not is_named_as_gradient(n) and stem(n) == stem(name) and is_float_array(a)
+                ]
+                if mine and all(np.shape(a) != np.shape(gradient) for a in mine):
+                    return Fit.INPUTS
+        return Fit.ALL
+
+    # --- how a backward behaves ---------------------------------------------------------------------------------------
+
+    def _manner(self, tried: Tried, make: Make, inputs: Mapping[str, Any], place: int) -> tuple[int, int, int]:
+        """How right backward is, how it treats the upstream gradient, and how early the interface comes."""
+        if tried.interface is None or tried.fit < Fit.INPUTS:
+            return 0, 0, -place
+        try:
+            run = Runs(self._class(tried.interface, list(inputs)), make, inputs, tried.interface)
+            one, two = run.gradients(1.0), run.gradients(2.0)
+            linear = all(
+                np.allclose(np.multiply(a, 2), b, rtol=1e-9, atol=1e-12) for a, b in zip(one, two, strict=True)
+            )
+            ignored = all(np.array_equal(a, b) for a, b in zip(one, two, strict=True))
+            return run.rightness(one), IGNORED if ignored else LINEAR if linear else 0, -place
+        except MemoryError:
+            raise
+        except Exception:
+            return 0, 0, -place
+
+    def _for_other_inputs(self, tried: Tried, make: Make, inputs: Mapping[str, Any]) -> Tried:
+        """The same, with the one returned gradient for the input that it is right for, where several are alike."""
+        interface = tried.interface
+        floats = [name for name, x in inputs.items() if is_float_array(x)]
+        if interface is None or interface.order or interface.found or interface.local or len(floats) < 2:
+            return tried
+        shapes = {np.shape(inputs[name]) for name in floats}
+        run = Runs(self._class(interface, list(inputs)), make, inputs, interface)
+        if len(shapes) > 1 or len(run.gradients(1.0)) != 1 or run.rightness(run.gradients(1.0)):
+            return tried
+        meant = [name for name in floats if not LABEL_LIKE.fullmatch(name)] or floats
+        for name in (name for name in meant if name != floats[0]):
+            other = replace(interface, order=(name,))
+            run = Runs(self._class(other, list(inputs)), make, inputs, other)
+            if run.rightness(run.gradients(1.0)):
+                return replace(tried, interface=other)
+        return replace(tried, interface=replace(interface, order=(meant[0],))) if len(meant) == 1 else tried
+
+
+def _own_rate(interface: Interface, layer: Any, before: Mapping[str, Any]) -> str | None:
+    """The attribute with the learning rate, where backward is given none and has itself changed parameters."""
+    now = dict(parameters_of(layer))
+    kept = [name for name in before if name in now and np.shape(now[name]) == before[name].shape]
+    stepped = [n for n in kept if not is_named_as_gradient(n) and not np.array_equal(now[n], before[n], equal_nan=True)]
+    if RATE_ROLE in interface.roles or not stepped:
+        return None
+    held = attributes_of(layer).items()
+    return next((n for n, item in held if RATES.fullmatch(n) and isinstance(item, int | float) and item), None)
+
+
+__all__ = ["Fit", "Trials", "Tried", "differs", "in_silence", "is_finite"]

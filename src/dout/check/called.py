@@ -1,0 +1,32 @@
+"""What there is to say of a layer's interface, where it is not the plain `forward(x)` and `backward(dout)`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from dout.check.codes import finding
+from dout.check.model import Finding
+from dout.check.subject import Run, Subject
+
+
+def interface_findings(subject: Subject) -> Iterator[Finding]:
+    """Yield a note where the caller multiplies, and where backward also returns the gradients of parameters."""
+    interface = subject.interface
+    if interface is None:
+        return
+    if interface.local:
+        message = f"{interface.backward} gives the local derivative: who calls it multiplies it by dout"
+        yield finding("D109", message, subject.place, layer=subject.name)
+    if any(name not in subject.names for name in interface.order):
+        number, owners = len(interface.order), ", ".join(interface.order)
+        forward = f"{interface.forward} has {len(subject.names)} inputs"
+        message = f"{interface.backward} returns {number} gradients, {forward}"
+        yield finding("D502", f"{message}: they were taken for those of {owners}", subject.place, layer=subject.name)
+
+
+def not_what_it_returns(subject: Subject, first: Run) -> Finding | None:
+    """A finding where a loss hands its input on, and keeps to itself what its backward is the gradient of."""
+    if not (subject.ends and any(output is given for output in first.outputs for given in first.inputs)):
+        return None
+    message = f"{subject.name}.forward hands its input on: what backward is the gradient of is not what it returns"
+    return finding("D002", message, subject.place, layer=subject.name)

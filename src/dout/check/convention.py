@@ -1,0 +1,345 @@
+"""Conventions are not bugs: a gradient that is right up to a constant that people choose, or passed on to its loss.
+
+Each rule looks at one gradient that was refuted and says which convention it keeps, if any. Another convention is
+another rule in `RULES`.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import product
+from typing import Any, Literal
+
+import numpy as np
+
+from dout.check.cause import causes
+from dout.check.codes import finding
+from dout.check.exact import Outcome
+from dout.check.judge import Convention, Judgement
+from dout.check.model import Cause, Finding, Report, Verdict, Word
+from dout.check.points import far, is_label, nearby
+from dout.check.samples import Axes, Constant, Samples
+from dout.check.subject import Subject, copied
+
+Role = Literal["input", "parameter", "loss"]
+
+_RIGHT = (Word.EXACT, Word.ROUNDED, Word.STABILISED, Word.SUBGRADIENT, Word.AGREES)
+_LOSS = re.compile(
+    r"loss|error|entropy|likelihood|cost|criterion|objective|divergence|(^|_)(mse|mae|rmse|sse|nll|bce|ce)($|_|\d)",
+    re.IGNORECASE,
+)
+_TARGET = re.compile(r"t|ts|targets?|labels?|y_?true|truth|teachers?|expected|answers?", re.IGNORECASE)
+_SAMPLES, _LAST = Axes("N", (0,), "samples"), Axes("N", (-1,), "samples")
+_STEPS = Axes("T", (1,), "steps")
+
+
+@dataclass(frozen=True, eq=False)
+class Refuted:
+    """One refuted gradient as a rule sees it, beside everything else that is known of its layer."""
+
+    subject: Subject
+    judgement: Judgement
+    outcome: Outcome
+    samples: Samples
+
+    @property
+    def name(self) -> str:
+        """The input or parameter that the gradient is for."""
+        return self.outcome.judged.name
+
+    @cached_property
+    def is_of_a_loss(self) -> bool:
+        """Whether the layer is a loss."""
+        return is_loss(self.subject, self.judgement, self.samples)
+
+    def constant(self, guesses: Iterable[Constant]) -> Constant | None:
+        """The first of these constants that the gradient is right up to, on other numbers of samples as well."""
+        likeness = self.judgement.likeness.get(self.name)
+        if likeness is None or likeness.ratio is None or not math.isfinite(likeness.ratio):
+            return None
+        return self.samples.first_that_holds(self.name, likeness.ratio, likeness.close, guesses)
+
+
+Rule = Callable[[Refuted], Convention | None]
+
+
+def by_convention(subject: Subject, judgement: Judgement) -> Judgement:
+    """The judgement without those refutations that are conventions: they have a word of their own.
+
+    What is refuted and stays so may get a remark, where it would be a convention in another place.
+    """
+    samples = Samples(subject, numerically=judgement.examination is None)
+    found: dict[str, Convention] = {}
+    remarks: dict[str, str] = {}
+    if not judgement.ignores_dout or is_loss(subject, judgement, samples):
+        for outcome in judgement.refuted.values():
+            gradient = Refuted(subject, judgement, outcome, samples)
+            convention = next(filter(None, (rule(gradient) for rule in RULES)), None)
+            if convention is not None:
+                found[gradient.name] = convention
+            elif (remark := _compounds(gradient)) is not None:
+                remarks[gradient.name] = remark
+    role: Role = "loss" if is_loss(subject, judgement, samples) else "input"
+    return replace(
+        judgement,
+        verdicts=tuple(_said(v, found.get(v.argument), judgement, role) for v in judgement.verdicts),
+        refuted={node: o for node, o in judgement.refuted.items() if o.judged.name not in found},
+        conventions=found,
+        excused={node: o for node, o in judgement.refuted.items() if o.judged.name in found},
+        remarks=remarks,
+    )
+
+
+def _said(verdict: Verdict, convention: Convention | None, judgement: Judgement, role: Role) -> Verdict:
+    """The verdict in the convention's words, with what compares it with those on other layers."""
+    mine: Role = "parameter" if role != "loss" and verdict.argument in judgement.parameters else role
+    if convention is None:
+        return replace(verdict, role=mine, constant="1" if verdict.word in _RIGHT else "")
+    word, because = convention.word, convention.because
+    return replace(verdict, word=word, because=because, role=mine, constant=convention.constant)
+
+
+def is_loss(subject: Subject, judgement: Judgement, samples: Samples) -> bool:
+    """Whether forward gives one number, or one a sample, of arrays, and compares with a target or is called a loss.
+
+    A mean or a norm gives one number, too: in the middle of a network a factor there is no convention.
+    """
+    if len(judgement.outputs) != 1 or math.prod(samples.shape) < 2:
+        return False
+    (output,) = judgement.outputs
+    rows = samples.shape[0]
+    one_a_sample = len(samples.shape) > 1 and output in ((rows,), (rows, 1)) and not judgement.parameters
+    if math.prod(output) != 1 and not one_a_sample:
+        return False
+    arrays = [i for i, x in enumerate(subject.inputs) if isinstance(x, np.ndarray)]
+    names = [subject.names[i] for i in arrays[1:] if i < len(subject.names)]
+    compares = any(map(_TARGET.fullmatch, names)) or any(is_label(subject.inputs[i]) for i in arrays[1:])
+    return compares or bool(_LOSS.search(subject.name.rpartition(".")[2])) or _assumes_one(subject)
+
+
+def _assumes_one(subject: Subject) -> bool:
+    """Whether backward can be called without an upstream gradient, as that of the end of a network."""
+    try:
+        arguments = list(inspect.signature(subject.again().backward).parameters.values())
+    except Exception:
+        return False
+    return not arguments or arguments[0].default in (1, 1.0)
+
+
+# --- the rules --------------------------------------------------------------------------------------------------------
+
+
+def _of_a_loss(gradient: Refuted) -> Convention | None:
+    """Averaged over the samples or the elements where forward sums, or the other way; ½ or 2 of a square dropped."""
+    if not gradient.is_of_a_loss:
+        return None
+    return _scaled(gradient, _factors_of_a_loss(len(gradient.samples.shape)))
+
+
+def _factors_of_a_loss(axes: int) -> Iterator[Constant]:
+    rest = Axes("C", tuple(range(1, axes)), "numbers a sample")
+    counted: list[tuple[Axes, ...]] = [(_SAMPLES,), (_LAST,)] if axes == 2 else [(_SAMPLES,)]
+    counted += [(_SAMPLES, _STEPS)] if axes > 2 else []
+    counted += [(_SAMPLES, rest), (rest,)] if axes > 1 else []
+    for number in (1.0, 0.5, 2.0):
+        yield from (Constant(number, these, power) for these, power in product(counted, (-1, 1)))
+        if number != 1:
+            yield Constant(number)
+
+
+def _of_parameters(gradient: Refuted) -> Convention | None:
+    """Averaged over the samples in the layer instead of in the loss; what goes on to other layers is right."""
+    judgement = gradient.judgement
+    inputs_are_right = all(o.judged.name in judgement.parameters for o in judgement.refuted.values())
+    if gradient.is_of_a_loss or gradient.name not in judgement.parameters or not inputs_are_right:
+        return None
+    return _scaled(gradient, _averages(len(gradient.samples.shape)))
+
+
+def _averages(axes: int) -> Iterator[Constant]:
+    if axes:
+        yield Constant(1.0, (_SAMPLES,), -1)
+    if axes > 1:
+        yield Constant(1.0, (_LAST,), -1)
+    if axes > 2:
+        yield Constant(1.0, (_SAMPLES, _STEPS), -1)
+    if axes == 4:
+        yield Constant(1.0, (_SAMPLES, Axes("P", (2, 3), "places")), -1)
+
+
+def _scaled(gradient: Refuted, guesses: Iterable[Constant]) -> Convention | None:
+    constant = gradient.constant(guesses)
+    if constant is None:
+        return None
+    return Convention("D106", Word.SCALED, constant.says(gradient.samples.shape), constant.symbol)
+
+
+def _compounds(gradient: Refuted) -> str | None:
+    """Of an input that is averaged in the middle of a network: no convention, although it looks like one."""
+    if gradient.is_of_a_loss or gradient.name in gradient.judgement.parameters:
+        return None
+    constant = gradient.constant(_averages(len(gradient.samples.shape)))
+    if constant is None:
+        return None
+    says = constant.says(gradient.samples.shape)
+    return f"it is {says}, and with every such layer once more: divide in the loss alone"
+
+
+def _passes_on(gradient: Refuted) -> Convention | None:
+    """A softmax that hands dout on: its loss gives the gradient of both together."""
+    likeness = gradient.judgement.likeness.get(gradient.name)
+    if likeness is None or not likeness.passed or gradient.judgement.parameters or len(gradient.subject.inputs) != 1:
+        return None
+    if not (_says_softmax(gradient.subject) or _is_normalised(gradient.subject) or _is_last_sigmoid(gradient.subject)):
+        return None
+    return Convention("D107", Word.PASSED, "backward passes dout on")
+
+
+def _said_of(subject: Subject) -> str:
+    """What a layer's class says of itself, in lower case."""
+    cls = type(subject.again())
+    return f"{subject.name} {cls.__name__} {cls.__doc__ or ''}".lower()
+
+
+def _says_softmax(subject: Subject) -> bool:
+    return re.search(r"soft[ _-]?max", _said_of(subject)) is not None
+
+
+def _outputs(subject: Subject) -> Iterator[tuple[Any, Any]]:
+    """Inputs, the given and others, each with what forward makes of it; arrays alone."""
+    generator = np.random.default_rng(0)
+    for move in (None, nearby, far(1.0)):
+        x = subject.inputs[0] if move is None else move(subject.inputs[0], generator)
+        (y,) = subject.run((copied(x),)).outputs
+        yield np.asarray(x, dtype=float), np.asarray(y, dtype=float)
+
+
+def _holds_of(subject: Subject, holds: Callable[[Any, Any], bool]) -> bool:
+    try:
+        return all(holds(x, y) for x, y in _outputs(subject))
+    except Exception:
+        return False
+
+
+def _is_normalised(subject: Subject) -> bool:
+    """Whether what comes out, or exp of it, adds up to 1 along an axis."""
+
+    def adds_up(x: Any, y: Any) -> bool:
+        axes = [axis for axis in range(y.ndim) if y.shape[axis] > 1]
+        return any(np.allclose(z.sum(axis=axis), 1, atol=1e-5) for z in (y, np.exp(y)) for axis in axes)
+
+    return _holds_of(subject, adds_up)
+
+
+def _is_last_sigmoid(subject: Subject) -> bool:
+    """Whether this is a sigmoid that says that it stands at the end, before its loss."""
+    if re.search(r"output|entropy|loss|last layer", _said_of(subject)) is None:
+        return False
+    return _holds_of(subject, lambda x, y: x.shape == y.shape and np.allclose(y, 1 / (1 + np.exp(-x)), atol=1e-5))
+
+
+RULES: tuple[Rule, ...] = (_passes_on, _of_a_loss, _of_parameters)
+
+
+# --- findings ---------------------------------------------------------------------------------------------------------
+
+
+def convention_findings(subject: Subject, judgement: Judgement) -> Iterator[Finding]:
+    """Yield one finding for each convention that a layer keeps: a warning where its own gradients do not agree."""
+    codes = dict.fromkeys(convention.code for convention in judgement.conventions.values())
+    for code in codes:
+        found = {name: c for name, c in judgement.conventions.items() if c.code == code}
+        message, details = _MESSAGES.get(code, _plain_message)(subject, judgement, found)
+        only = next(iter(found)) if len(found) == 1 else None
+        because = "; ".join(_groups(found))
+        where = subject.place
+        if details.get("severity") == "warning" and (cause := _repair(subject, judgement)) is not None:
+            where, details = cause.where or where, {**details, "fix": cause.fix}
+        yield finding(code, message, where, layer=subject.name, argument=only, because=because, **details)
+
+
+def _repair(subject: Subject, judgement: Judgement) -> Cause | None:
+    """The first repaired line, of a layer that does not agree with itself."""
+    if judgement.examination is None:
+        return None
+    found = causes(subject, judgement.examination, judgement.excused).values()
+    return next((cause for cause in found if cause.fix), None)
+
+
+Message = tuple[str, dict[str, Any]]
+Found = dict[str, Convention]
+
+
+def _plain_message(subject: Subject, judgement: Judgement, found: Found) -> Message:
+    said = (f"{because}, in the {_listed(names)}" for because, names in _groups(found).items())
+    return f"{subject.name}.backward: {'; '.join(said)}", {}
+
+
+def _scaled_message(subject: Subject, judgement: Judgement, found: Found) -> Message:
+    groups = _groups(found)
+    if judgement.parameters and not any(v.role == "loss" for v in judgement.verdicts):
+        right = [v.argument for v in judgement.verdicts if v.role == "parameter" and v.constant == "1"]
+    else:
+        right = [v.argument for v in judgement.verdicts if v.constant == "1"]
+    if len(groups) == 1 and not right:
+        (because,) = groups
+        return f"{subject.name}.backward is {because}, in the {_listed([*found])}", {"cause": "factor"}
+    parts = [f"the {_listed(names)} is {because}" for because, names in groups.items()]
+    parts += [f"the {_listed(right)} is the derivative itself"] if right else []
+    message = f"{subject.name}.backward does not keep to one constant: {', '.join(parts)}"
+    return message, {"severity": "warning", "cause": "factor"}
+
+
+def _passed_message(subject: Subject, judgement: Judgement, found: Found) -> Message:
+    what = "softmax" if _says_softmax(subject) else "sigmoid" if _is_last_sigmoid(subject) else subject.name
+    only = f"right only where its loss gives the gradient of {what} and loss together"
+    return f"{subject.name}.backward passes dout on: {only}", {"cause": "passes dout on"}
+
+
+_MESSAGES: dict[str, Callable[[Subject, Judgement, Found], Message]] = {
+    "D106": _scaled_message,
+    "D107": _passed_message,
+}
+
+
+def _groups(found: Found) -> dict[str, list[str]]:
+    """The arguments, by what is said of them."""
+    groups: dict[str, list[str]] = {}
+    for name, convention in found.items():
+        groups.setdefault(convention.because, []).append(name)
+    return groups
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Whose gradient, or gradients: `gradient of W and b`."""
+    return f"gradient of {', '.join(names[:-1])}{' and ' if len(names) > 1 else ''}{names[-1]}"
+
+
+# --- a file -----------------------------------------------------------------------------------------------------------
+
+
+def among_siblings(reports: Sequence[Report]) -> tuple[Report, ...]:
+    """The reports on the layers of one file, where a constant factor that a layer of its kind has not is a warning.
+
+    Layers are of one kind that are losses, or that have parameters.
+    """
+    return tuple(replace(r, findings=tuple(_beside(f, r, reports) for f in r.findings)) for r in reports)
+
+
+def _beside(found: Finding, report: Report, reports: Sequence[Report]) -> Finding:
+    if found.code != "D106" or found.severity != "note":
+        return found
+    mine = {(v.role, v.constant) for v in report.verdicts if v.word == Word.SCALED}
+    for other in (r for r in reports if r is not report):
+        for verdict in other.verdicts:
+            kind, constant = verdict.role, verdict.constant
+            if constant and kind in {role for role, _ in mine} and (kind, constant) not in mine:
+                gives = "the derivative itself" if constant == "1" else f"another constant, {constant}"
+                more = f"; {other.layer}.backward, in the same file, gives {gives}"
+                return replace(found, severity="warning", message=found.message + more)
+    return found

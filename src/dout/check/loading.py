@@ -1,0 +1,204 @@
+"""Loading what a job names, in the process that judges it: its modules, its neighbours, and what they could not do."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import importlib
+import os
+import re
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from dout.check import notebooks
+from dout.check.discover import Job
+from dout.check.isolate import Guard, Rules, into_scratch, without_network
+from dout.check.piecewise import Run, Stop
+from dout.check.removed import Removed
+from dout.check.stubs import needed_by
+from dout.errors import TargetError, UserCodeError
+from dout.trace.script import run_user_code
+from dout.trace.source import is_user_code
+
+MOST_ABOVE = 5  # folders in which a file's imports are looked for
+
+
+class Loading:
+    """One job's loading. Afterwards `stops` are the statements that came to no good end, `removed` NumPy's old names.
+
+    `send` hears ("at", file, line) before each statement, ("stop", Stop), and ("remark", text) of what was refused.
+    """
+
+    def __init__(self, job: Job, rules: Rules, send: Callable[..., Any]) -> None:
+        self.job, self.rules, self.send = job, rules, send
+        self.guard = Guard(rules.scratch, job.where, lambda text: send("remark", text))
+        self.removed = Removed()
+        self._run = Run(rules, self.guard, partial(send, "at"), partial(send, "stop"))
+
+    @property
+    def stops(self) -> Sequence[Stop]:
+        """The statements that came to no good end."""
+        return self._run.stops
+
+    @property
+    def lost(self) -> Sequence[str]:
+        """The classes of the file itself that could not be made."""
+        here = os.path.realpath(self.job.where)
+        return [name for file, name in self._run.lost if os.path.realpath(file) == here]
+
+    def module(self) -> ModuleType:
+        """Load it. Raises UserCodeError and TargetError where there is no module at all."""
+        if self.job.kind == "ready":
+            return importlib.import_module("dout.layers")
+        path = Path(self.job.where).absolute() if self.rules.isolated else Path(self.job.where)
+        self._prepare()
+        here, arguments = os.getcwd(), sys.argv  # noqa: PTH109
+        sys.argv = [self.job.where]
+        try:
+            return self._imported() if self.job.kind == "module" else self._file(path)
+        finally:
+            sys.argv = arguments
+            os.chdir(here)
+
+    def _prepare(self) -> None:
+        """From now on the user's code runs: it is answered, watched, and leaves nothing."""
+        sys.path[:] = [str(Path(entry or ".").absolute()) for entry in sys.path]
+        if self.job.kind == "module":
+            sys.path.insert(0, os.getcwd())  # noqa: PTH109
+        if self.rules.isolated and not without_network():
+            self.send("remark", "the network is off for Python code only: this system cannot switch it off")
+        into_scratch(self.rules)
+        sys.dont_write_bytecode = True
+        builtins.input = lambda prompt="": ""
+        sys.meta_path.insert(0, _Finder(self._run))
+        self.removed.install()
+        if self.rules.scratch:
+            self.guard.start()
+
+    def _imported(self) -> ModuleType:
+        module = run_user_code(lambda: importlib.import_module(self.job.where), self.job.where)
+        if module is None:
+            raise TargetError(f"{self.job.where} ended itself while it was loaded")
+        return module  # type: ignore[no-any-return]
+
+    def _file(self, path: Path) -> ModuleType:
+        text = _text(path)
+        root, name = _home(path, text)
+        own = path.resolve().parent
+        above = _counted_from(own, text)
+        folders = [above] if above else [root, own]  # a folder without __init__.py loses to any module of its name
+        sys.path[:0] = list(dict.fromkeys(map(str, folders)))
+        if "." in name and not self._has_parent(name, path):
+            name = path.stem
+        if name in sys.modules and _is_file_of(sys.modules[name], path):
+            return sys.modules[name]  # its package has imported it
+        if name in sys.modules or not name.replace(".", "").isidentifier():
+            name = f"_dout_{abs(hash(path))}"
+        spec = spec_from_file_location(name, path, loader=_Loader(name, str(path), self._run))
+        assert spec is not None
+        module = module_from_spec(spec)
+        module.__file__ = str(path)
+        sys.modules[name] = module
+        notebooks.remember(str(path), text)
+        self._run.module(module, text, str(path))
+        return module
+
+    def _has_parent(self, name: str, path: Path) -> bool:
+        """Import the package a file is in; whether that is the file's folder, and no other of the name."""
+        try:
+            parent = importlib.import_module(name.rpartition(".")[0])
+        except Exception:
+            return False
+        return any(Path(p).resolve() == path.resolve().parent for p in getattr(parent, "__path__", ()))
+
+
+def needing(module: ModuleType) -> dict[str, str]:
+    """The classes of a module with forward or backward that derive from what is not there, and what that is."""
+    own = [(n, i) for n, i in list(vars(module).items()) if isinstance(i, type) and i.__module__ == module.__name__]
+    layers = [(n, i) for n, i in own if hasattr(i, "forward") or hasattr(i, "backward")]
+    return {name: f"needs {needed_by(item)}" for name, item in layers if needed_by(item)}
+
+
+def _text(path: Path) -> str:
+    if not path.exists():
+        raise TargetError(f"there is no file {path}")
+    try:
+        text = notebooks.source_of(path)
+        ast.parse(text)
+    except OSError as error:
+        raise TargetError(f"{path} cannot be read: {error}") from None
+    except SyntaxError as error:
+        raise UserCodeError(f"{path}:{error.lineno} is not valid Python: {error.msg}") from None
+    except (ValueError, RecursionError) as error:
+        raise UserCodeError(f"{path} is not valid Python: {error}") from None
+    return text
+
+
+def _home(path: Path, text: str) -> tuple[Path, str]:
+    """The folder from which a file's modules are counted, and the name of its own among them.
+
+    A file in a package, or with relative imports, is a module of that package, with or without __init__.py.
+    """
+    root, parts = path.resolve().parent, [path.stem]
+    levels = [n.level for n in ast.walk(ast.parse(text)) if isinstance(n, ast.ImportFrom)] if "from ." in text else []
+    needed = max(levels, default=0)
+    while (root / "__init__.py").exists() or len(parts) <= needed:
+        if root == root.parent or not root.name.isidentifier():
+            break
+        root, parts = root.parent, [root.name, *parts]
+    if path.stem == "__init__" and len(parts) > 1:
+        parts.pop()
+    return root, ".".join(parts)
+
+
+def _counted_from(folder: Path, text: str) -> Path | None:
+    """The folder above from which a file's absolute imports count: `import neural_network.functions` says so."""
+    imported = re.findall(r"^\s*(?:from|import)\s+([A-Za-z_][\w.]*\.\w+|\w+(?=\s+import))", text, re.MULTILINE)
+    for name in imported:
+        place = Path(*name.split("."))
+        for above in (*folder.parents[:MOST_ABOVE],):
+            beside = (folder / place).with_suffix(".py").exists() or (folder / place).is_dir()
+            if not beside and ((above / place).with_suffix(".py").exists() or (above / place).is_dir()):
+                return above
+    return None
+
+
+def _is_file_of(module: ModuleType, path: Path) -> bool:
+    file = getattr(module, "__file__", None)
+    return bool(file) and Path(str(file)).resolve() == path.resolve()
+
+
+class _Finder:
+    """Finds the user's modules as Python does, and has them run statement by statement."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        """A spec of the user's module; None for anything else."""
+        if name == "_tkinter":
+            raise ModuleNotFoundError("no window opens while `dout check` runs", name="tkinter")
+        spec = PathFinder.find_spec(name, path, target)
+        file = spec.origin if spec is not None else None
+        if spec is None or file is None or type(spec.loader) is not SourceFileLoader or not is_user_code(file):
+            return None
+        spec.loader = _Loader(name, file, self.run)
+        return spec
+
+
+class _Loader(SourceFileLoader):
+    """Runs a module of the user's statement by statement; nothing of it is written to a cache."""
+
+    def __init__(self, name: str, file: str, run: Run) -> None:
+        super().__init__(name, file)
+        self.run = run
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Run it. Raises SyntaxError."""
+        self.run.module(module, notebooks.source_of(Path(self.path)), self.path)

@@ -1,0 +1,177 @@
+"""What the source says about arguments, but for their shapes, is read without running anything."""
+
+import functools
+import json
+from types import SimpleNamespace
+
+import pytest
+from written import written
+
+from dout.adapt.hints import (
+    COMPUTED,
+    MISSING,
+    axes_for,
+    divisions_for,
+    items_for,
+    keys_for,
+    kinds_for,
+    shapes_for,
+    strings_for,
+)
+
+# ------------------------------------------------------------------------------------------------- strings and keys
+
+
+def test_strings_are_read_in_every_method_that_sees_the_argument():
+    module = written('''
+class Dense:
+    def __init__(self, activation="relu", padding="same"):
+        """padding: one of 'same', 'full'"""
+        self.activation = activation
+        mode = padding.lower()
+        if mode == "same" or "valid" != mode:
+            pass
+    def forward(self, x):
+        if self.activation in ("relu", "tanh"):
+            pass
+        match self.activation:
+            case "elu" | "selu":
+                pass
+        return {"sigmoid": 1}[self.activation]
+''')
+    assert strings_for(module.Dense, "activation") == ("relu", "tanh", "elu", "selu", "sigmoid")
+    assert strings_for(module.Dense, "padding") == ("same", "valid", "full")
+
+
+def test_strings_of_a_table_and_of_a_parent_count():
+    module = written("""
+TABLE = {"relu": 1, "gelu": 2}
+class Base:
+    def __init__(self, act):
+        self.function = TABLE[act]
+class Dense(Base):
+    def __init__(self, units, act):
+        super().__init__(act)
+""")
+    assert strings_for(module.Dense, "act") == ("relu", "gelu")
+
+
+def test_keys_come_with_their_defaults():
+    module = written("""
+def helper(hp):
+    return hp["f"]
+
+def layer(x, conv_param, bn_param):
+    p = conv_param
+    stride = p["stride"]
+    pad = conv_param.get("pad", 0)
+    helper(conv_param)
+    mode = bn_param["mode"]
+    mean = bn_param.get("mean", np.zeros(3))
+    bn_param["running"] = mean
+    if mode == "train":
+        pass
+    elif mode == "test":
+        pass
+""")
+    assert keys_for(module.layer, "conv_param") == {"stride": MISSING, "pad": 0, "f": MISSING}
+    assert keys_for(module.layer, "bn_param") == {"mode": MISSING, "mean": COMPUTED}
+    assert strings_for(module.layer, "bn_param", key="mode") == ("train", "test")
+
+
+# ------------------------------------------------------------------------------------------------- kinds and the rest
+
+
+@pytest.mark.parametrize(
+    ("signature", "body", "kind"),
+    [
+        ("a", "for i in range(a): pass", "int"),
+        ("a", "w = np.zeros((a, 3))", "int"),
+        ("a", "h = 7 // a", "int"),
+        ("a: int = 3", "pass", "int"),
+        ("a", "if a: pass", "bool"),
+        ("a", "h, w = a", "tuple"),
+        ("a", "h = a[0]", "tuple"),
+        ("a", "out = a(3)", "callable"),
+        ("a", "out = a.dot(3)", "array"),
+        ("a", "out = a @ a", "array"),
+        ("a", "out = a['W']", "dict"),
+        ("a", "ok = a == 'relu'", "str"),
+        ("a", "for layer in a: layer.forward(1)", "list"),
+        ("a", "ok = isinstance(a, int)", "int"),
+        ("a: 'Optional[int]'", "pass", "int"),
+        ("a: 'Module'", "pass", "Module"),
+    ],
+)
+def test_what_an_argument_must_be(signature, body, kind):
+    module = written(f"def f({signature}):\n    {body}\n")
+    assert kinds_for(module.f, "a")[:1] == (kind,)
+
+
+def test_documents_tell_kinds():
+    module = written('''
+def f(stride, mode, scale):
+    """
+    Args:
+        stride (int): step of the window, no float
+        mode (str): defaults to 'same'.
+        scale: numpy array of integers
+    """
+''')
+    assert [kinds_for(module.f, name) for name in ("stride", "mode", "scale")] == [("int",), ("str",), ("array",)]
+
+
+def test_the_items_of_a_tuple_have_names():
+    module = written("def f(shape, k):\n    c, h, w = shape\n    top = k[1]\n")
+    assert items_for(module.f, "shape") == ("c", "h", "w")
+    assert items_for(module.f, "k") == ("", "")
+
+
+def test_what_must_divide_what():
+    module = written("""
+class Attention:
+    def __init__(self, d_model, n_heads, group):
+        assert d_model % n_heads == 0, "no"
+        if d_model % 2 != 0:
+            raise ValueError
+        self.rest = d_model % group
+""")
+    assert divisions_for(module.Attention) == (("d_model", "n_heads"), ("d_model", "2"))
+
+
+NO_SOURCE = {}
+exec("def made(x, y): return x", NO_SOURCE)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        *[len, int, dict, None, 3, "text", object(), lambda x: x, NO_SOURCE["made"], functools.partial(len)],
+        *[SimpleNamespace, SimpleNamespace(forward=3), type("Empty", (), {}), property(len), print, json],
+        functools.wraps(len)(lambda x: x),
+    ],
+)
+def test_nothing_is_said_where_there_is_no_source_and_nothing_is_raised(target):
+    assert shapes_for(target) == {}
+    assert keys_for(target, "x") == {}
+    assert (strings_for(target, "x"), kinds_for(target, "y")) == ((), ())
+    assert (axes_for(target, "y"), items_for(target, "x"), divisions_for(target)) == (None, None, ())
+
+
+def test_a_wrapped_function_and_a_bound_method_are_read():
+    module = written("""
+import functools
+def logged(f):
+    @functools.wraps(f)
+    def inner(*args):
+        return f(*args)
+    return inner
+
+class Layer:
+    @logged
+    def forward(self, x):
+        N, D = x.shape
+        return x
+""")
+    assert shapes_for(module.Layer.forward) == {"x": ("N", "D")}
+    assert shapes_for(module.Layer().forward) == {"x": ("N", "D")}

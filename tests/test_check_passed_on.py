@@ -1,0 +1,148 @@
+"""A softmax that leaves its work to the loss, and a gradient that is computed and lost."""
+
+import numpy as np
+import pytest
+
+from dout.check.report import summary
+from dout.check.verb import check
+
+X = np.random.default_rng(0).normal(size=(3, 4))
+PASSED = "passed through: its loss must do the work"
+
+
+def formula(report):
+    """The findings about the formula, by code."""
+    return {f.code: f for f in report.findings if f.code.startswith("D1")}
+
+
+def words(report):
+    return {v.argument: v.word for v in report.verdicts}
+
+
+# --- a softmax that leaves its work to the loss -----------------------------------------------------------------------
+
+
+class Softmax:
+    def forward(self, x):
+        e = np.exp(x - x.max(axis=-1, keepdims=True))
+        return e / e.sum(axis=-1, keepdims=True)
+
+    def backward(self, dout):
+        return dout
+
+
+class Shares(Softmax):
+    """Probabilities of the classes."""
+
+
+class LogProbabilities(Softmax):
+    def forward(self, x):
+        return np.log(super().forward(x))
+
+
+class Relu(Softmax):
+    def forward(self, x):
+        return np.maximum(x, 0)
+
+
+class Tanh(Softmax):
+    def forward(self, x):
+        return np.tanh(x)
+
+
+class Sigmoid(Softmax):
+    def forward(self, x):
+        return 1 / (1 + np.exp(-x))
+
+
+class OutputSigmoid(Sigmoid):
+    """The sigmoid before the cross entropy."""
+
+
+@pytest.mark.parametrize("layer", [Softmax, Shares, LogProbabilities, OutputSigmoid])
+def test_what_stands_before_the_loss_may_pass_dout_on(layer):
+    report = check(layer(), X)
+    assert words(report) == {"x": PASSED}
+    assert {code: f.severity for code, f in formula(report).items()} == {"D107": "note"}
+
+
+def test_the_note_says_when_passing_on_is_right():
+    message = formula(check(Softmax(), X))["D107"].message
+    only = "right only where its loss gives the gradient of softmax and loss together"
+    assert message == f"Softmax.backward passes dout on: {only}"
+
+
+@pytest.mark.parametrize("layer", [Relu, Tanh, Sigmoid])
+def test_another_activation_that_passes_dout_on_is_wrong(layer):
+    assert [*formula(check(layer(), X))] == ["D101"]
+
+
+def test_a_softmax_that_passes_on_half_of_dout_is_wrong():
+    class HalfSoftmax(Softmax):
+        def backward(self, dout):
+            return dout / 2
+
+    assert [*formula(check(HalfSoftmax(), X))] == ["D101"]
+
+
+# --- a gradient that is lost ------------------------------------------------------------------------------------------
+
+
+class Scale:
+    def __init__(self):
+        self.gamma = np.array([1.5, 0.5, 2.0, 1.0])
+
+    def forward(self, x):
+        self.x = x
+        return x * self.gamma
+
+    def backward(self, dout):
+        dgamma = np.sum(dout * self.x, axis=0)  # noqa: F841 - that it is lost is the point
+        return dout * self.gamma
+
+
+class Frozen(Scale):
+    def backward(self, dout):
+        return dout * self.gamma
+
+
+class Updating(Scale):
+    def backward(self, dout):
+        dx = dout * self.gamma
+        self.gamma -= 0.1 * np.sum(dout * self.x, axis=0)
+        return dx
+
+
+class Elsewhere(Scale):
+    def backward(self, dout):
+        self.kept = [np.sum(dout * self.x, axis=0).reshape(1, 4)]
+        return dout * self.gamma
+
+
+class Shift:
+    """Its parameter's gradient is that of its input."""
+
+    def __init__(self):
+        self.offset = np.ones((3, 4))
+
+    def forward(self, x):
+        return x + self.offset
+
+    def backward(self, dout):
+        return dout * 1.0
+
+
+def test_a_gradient_that_is_computed_and_kept_nowhere_is_a_warning():
+    found = formula(check(Scale(), X))
+    assert {code: f.severity for code, f in found.items()} == {"D108": "warning"}
+    assert found["D108"].argument == "gamma"
+    assert "the gradient of gamma is computed and kept nowhere" in found["D108"].message
+
+
+@pytest.mark.parametrize("layer", [Frozen, Updating, Elsewhere, Shift])
+def test_a_gradient_that_is_not_computed_or_kept_or_used_is_not_lost(layer):
+    assert "D108" not in formula(check(layer(), X))
+
+
+def test_the_summary_counts_what_is_passed_on():
+    assert "1 passed through, " in summary([check(Softmax(), X)])
