@@ -246,53 +246,15 @@ BROKEN = (  # class, what is written there, what is written instead, the argumen
     ("mse", "2 * (y_pred - y_true)", "2 * (y_true - y_pred)", {"y_pred"}),
 )  # fmt: skip
 
-OWN_RATE = "a plain backward that applies its gradients: layer_class gives the class itself, nobody takes the updates"
-HANDED_OVER = "a plain backward with an optimizer: layer_class gives the class itself, nobody takes what is recorded"
-OUTPUT_CALLED_Y = "takes_target: derivative(y) wants the output, and no target"
+OWN_RATE = "is_plain: `learning_rate=0.01` is no argument that must be given, so nobody takes the updates of a list"
 TWO_NAMINGS = "shapes_for: the axes that A's code tells and those that W's and b's documents tell are not made one"
-LABELS_GRADIENT = "_for_other_inputs: minus the gradient of pred is that of target, which nobody asks for"
-IGNORES = "of_methods: an argument called as an upstream gradient may be the output, and backward local then"
-TRIED_AWAY = "first_taken: squares of settings, where b has rows, replace the distinct shapes that the source tells"
+LABELS_GRADIENT = "_for_other_inputs: where the target comes first, minus the gradient of the other is right for it"
 
-STATE = "_take_updates: what the optimizer keeps changes, too, and forward never reads it"
+ONE_UNPLACED = "order_of: of gradients that are returned, one of a wrong shape takes the others' owners away"
+ROW_OF_ONE = "order_of: a gradient may be nobody's, and so rows of length 1 replace the sizes that the document tells"
 
-ONE_UNPLACED = "_order: of gradients that are returned, one of a wrong shape takes the others' owners away"
-ROW_OF_ONE = "_order: a gradient may be nobody's, and so rows of length 1 replace the sizes that the document tells"
-
-FAULTS = {  # interface: what is not right yet in src/
-    "updates a list, with a rate of its own": OWN_RATE,
-    "updates at its own rate": OWN_RATE,
-    "updates by a velocity": STATE,
-    "optimizer.update with lists": HANDED_OVER,
-    "derivative(y), local and of the output": OUTPUT_CALLED_Y,
-    "f and f_derivative, of the output": OUTPUT_CALLED_Y,
-    "batch last and a mean over it": TWO_NAMINGS,
-}
-FAULTS_BROKEN = {  # class, and what is written in it: the same
-    ("UpdatesAList", "self.x.T @ dout, -dout.sum(axis=0)"): OWN_RATE,
-    ("UpdatesAtItsOwnRate", "self.W += self.lr"): OWN_RATE,
-    ("Momentum", "self.W -= self.vW"): STATE,
-    ("Momentum", "dx = -dout @ self.W.T"): STATE,
-    ("HandsOverGradients", "[dbeta, dgamma])"): HANDED_OVER,
-    ("SigmoidOfOutput", "y * (1 + y)"): OUTPUT_CALLED_Y,
-    ("tanh", "return 1 + y**2"): OUTPUT_CALLED_Y,
-    ("linear_forward", "dA_prev = -np.dot(W.T, dZ)"): TWO_NAMINGS,
-    ("linear_forward", "np.sum(dZ)"): TWO_NAMINGS,
-    ("LossWithBoth", "2 * (target - pred)"): LABELS_GRADIENT,
-    ("LossWithTarget", "target - self.pred"): LABELS_GRADIENT,
-    ("LossWithNothing", "-2 * self.diff / self.diff.size"): LABELS_GRADIENT,
-    ("LossTargetFirst", "2 * (y_true - y_pred)"): LABELS_GRADIENT,
-    ("SquareLoss", "y - y_pred"): LABELS_GRADIENT,
-    ("mse", "2 * (y_true - y_pred)"): LABELS_GRADIENT,
-    ("PassTanh", "1 - np.tanh(self.x) ** 2"): IGNORES,
-    ("PropagateTanh", "1 - self.y**2"): IGNORES,
-    ("ColumnTanh", "1 - np.tanh(self.input) ** 2"): IGNORES,
-    ("CachedLinear", "db = dout"): TRIED_AWAY,
-    ("ReturnsATuple", "db = dout.sum(axis=1)"): ONE_UNPLACED,
-    ("ReturnsATuple", "db = dout"): ONE_UNPLACED,
-    ("layernorm_forward", "dout.sum(axis=1)"): ROW_OF_ONE,
-    ("batchnorm_forward", "dbeta = np.sum(dout, axis=1)"): ROW_OF_ONE,
-}
+FAULTS: dict[str, str] = {}
+FAULTS_BROKEN = {("linear_forward", "dA_prev = -np.dot(W.T, dZ)"): TWO_NAMINGS}  # class, and what is written in it
 
 
 def layer(module, name):

@@ -46,18 +46,27 @@ def order_of(result: Any, inputs: Mapping[str, Any], layer: Any) -> tuple[str, .
         by_stem = {stem(name): name for name in (*parameters, *inputs)}
         return tuple(by_stem.get(stem(str(key)), "") for key in result)
     floats = [name for name, x in inputs.items() if is_float_array(x) or isinstance(x, float)]
-    if len(items) <= len(inputs) and all(
-        g is None or np.shape(g) == np.shape(x) for g, x in zip(items, inputs.values(), strict=False)
-    ):
+    fits = all(g is None or np.shape(g) == np.shape(x) for g, x in zip(items, inputs.values(), strict=False))
+    if len(items) <= len(inputs) and fits:
         return ()
     if len(items) == 1:
         return () if not (len(floats) == 1 and floats[0] != next(iter(inputs))) else (floats[0],)
-    left, mine = list(floats), dict(parameters)
-    order = []
+    order = _by_shapes(items, {name: inputs[name] for name in floats}, parameters)
+    if len(items) == len(floats):  # one for each input: in another order, or by place and of a wrong shape
+        return tuple(order) if sorted(order) == sorted(floats) else ()
+    left = [name for name in parameters if name not in order]
+    if order.count("") > len(left):
+        return ()
+    return tuple(name or left.pop(0) for name in order)
+
+
+def _by_shapes(items: Sequence[Any], inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> list[str]:
+    """Whose each gradient is by its shape, inputs first, each once; "" where it fits nothing."""
+    left, mine, order = list(inputs), dict(parameters), list[str]()
     for i, gradient in enumerate(items):
         fitting = [n for n in left if np.shape(inputs[n]) == np.shape(gradient)]
         owners = [n for n, a in mine.items() if np.shape(a) == np.shape(gradient)]
-        if fitting and not (owners and i and len(left) < len(floats)):
+        if fitting and not (owners and i and len(left) < len(inputs)):
             order.append(fitting[0])
             left.remove(fitting[0])
         elif owners:
@@ -65,7 +74,7 @@ def order_of(result: Any, inputs: Mapping[str, Any], layer: Any) -> tuple[str, .
             del mine[owners[0]]
         else:
             order.append("")
-    return tuple(order) if all(order) or order[0] == "" else ()
+    return order
 
 
 def owned_by(interface: Interface, result: Any, names: Sequence[str]) -> dict[str, Any]:

@@ -35,13 +35,14 @@ class Interface:
     """How a layer is called: which method is its forward and its backward, and what the arguments of backward are.
 
     `roles` has one word for each argument that backward must be given, by place: `dout` (the upstream gradient),
-    `output` (what forward gave), `self.name` (what it left there), `cache` (what else forward returned), `rate` (a
-    learning rate), `ctx` (what keeps
-    residuals), `grads` (a dict that it fills), `optimizer`, `True`, or the name of an argument of forward. `local` says
-    that backward gives the local derivative and the caller multiplies; `setup` are methods called before the first
-    forward; `context` that forward's first argument keeps the residuals; `rate` is the attribute with the learning rate at
-    which backward itself changes the parameters. `out`, `found` and `order` say where outputs
-    and gradients are: in attributes of this name, or returned, and then whose each returned gradient is.
+    `output` (what forward gave), `self.name` (what it left there), `name=` (forward's default), `cache` (what else
+    forward returned), `rate` (a learning rate), `ctx` (what keeps residuals), `grads` (a dict that it fills),
+    `optimizer`, `True`, or the name of an argument of forward.
+
+    `local`: backward gives the local derivative, and the caller multiplies. `context`: forward's first argument keeps
+    the residuals. `setup`: methods called, or attributes set, before the first forward. `rate`: the attribute with the
+    learning rate at which backward itself changes the parameters. `hands_over`: it gives the gradients to an optimizer.
+    `out`, `found`: the attributes in which output and gradients are left. `order`: whose each returned gradient is.
     """
 
     forward: str = "forward"
@@ -51,6 +52,7 @@ class Interface:
     context: bool = False
     setup: tuple[tuple[str, tuple[Any, ...]], ...] = ()
     rate: str | None = None
+    hands_over: bool = False
     out: str | None = None
     found: tuple[str, ...] = ()
     order: tuple[str, ...] = ()
@@ -85,7 +87,7 @@ class Interface:
 
     def __str__(self) -> str:
         before = "".join(f"{name}(…), " for name, _ in self.setup)
-        roles = ", ".join(self.roles)
+        roles = ", ".join(role.removesuffix("=") for role in self.roles)
         says = f"{before}{self.forward}({'ctx, …' if self.context else '…'}), {self.backward}({roles})"
         if self.rate:
             says += f", which steps at self.{self.rate}"
@@ -224,18 +226,26 @@ def is_plain(cls: type) -> bool:
         return False
     names = required(cls.backward, bound=True)  # type: ignore[attr-defined]
     dout = re.compile(r"d(out|y|z|a|h|x|l\w*)|grad\w*|\w+_grad(ient)?s?|delta|dvalues", re.IGNORECASE)
-    return len(names) == 1 and bool(dout.fullmatch(names[0])) and names[0].lower() not in LABELS
+    plain = len(names) == 1 and bool(dout.fullmatch(names[0])) and names[0].lower() not in LABELS
+    return plain and not rate_after(cls.backward, 2)  # type: ignore[attr-defined]
 
 
 def of_methods(cls: type, forward: str, backward: str) -> Iterator[Interface]:
     """The interfaces with these two methods, by what the arguments of backward may be for."""
     context, taken = _inputs(cls, forward)
     wanted = required(getattr(cls, backward), bound=not _is_static(cls, backward))
+    wanted += rate_after(getattr(cls, backward), len(wanted) + (not _is_static(cls, backward)))
     local = not _LOCAL.search(backward)
     loss = looks_like_a_loss(cls.__qualname__) or looks_like_a_loss(forward) or _looks_like_two(taken)
-    if takes_target(wanted, taken, loss or (local and len(wanted) == 1)):
+    if takes_target(wanted, taken, loss or (local and len(wanted) == 1)) or _asks_for_more(
+        cls, forward, wanted, taken, local
+    ):
         return
-    choices = [_roles(name, taken, loss, local or len(wanted) > 1, context) for name in wanted]
+    settings = optional(getattr(cls, forward))
+    choices = [
+        [f"{name}="] if name in settings else _roles(name, taken, loss, local or len(wanted) > 1, context)
+        for name in wanted
+    ]
     if loss:  # `backward(self.output, y)`: what a loss with its activation has left there
         left = [f"self.{name}" for name in _LEFT if f"self.{name} =" in _source(cls)]
         choices = [[*c, *left[:2]] if OUTPUT in c else c for c in choices]
@@ -275,6 +285,30 @@ def _source(cls: type) -> str:
         return inspect.getsource(cls)
     except (OSError, TypeError):
         return ""
+
+
+def _asks_for_more(cls: type, forward: str, wanted: Sequence[str], taken: Sequence[str], local: bool) -> bool:
+    """Whether a derivative wants what its function is not given: `delta(z, a, y)` of `fn(a, y)`."""
+    own = [name for name in wanted if name not in optional(getattr(cls, forward))]
+    return local and len(own) > len(taken) > 0
+
+
+def optional(function: Any) -> dict[str, Any]:
+    """The arguments that have a default, and that."""
+    try:
+        parameters = inspect.signature(behind(function)).parameters.values()
+    except (TypeError, ValueError):
+        return {}
+    return {p.name: p.default for p in parameters if p.default is not p.empty}
+
+
+def rate_after(function: Any, place: int) -> list[str]:
+    """The argument at a place, where it is a learning rate that has a default: ours is given in its stead."""
+    try:
+        parameters = list(inspect.signature(behind(function)).parameters.values())[place : place + 1]
+    except (TypeError, ValueError):
+        return []
+    return [p.name for p in parameters if p.default is not p.empty and _RATE.fullmatch(p.name)]
 
 
 def _looks_like_two(taken: Sequence[str]) -> bool:
@@ -319,7 +353,7 @@ def _roles(name: str, taken: Sequence[str], loss: bool, local: bool, context: bo
     if name in taken and (len(taken) > 1 or local) and not _DOUT.fullmatch(name):
         return [name, DOUT, OUTPUT]
     if _LABEL.fullmatch(name) and loss:
-        return [*labels, *others, DOUT, OUTPUT]
+        return [*labels, *others]
     if _DOUT.fullmatch(name) and not (local and name in taken):
         return [DOUT, OUTPUT, *others, *labels] if loss else [DOUT]
     if _OUTPUT.fullmatch(name):

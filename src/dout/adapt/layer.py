@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import copy
 import inspect
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from dout.adapt.interface import CACHE, CONTEXT, DOUT, GRADS, OPTIMIZER, OUTPUT, RATE, RATE_ROLE, Interface
+from dout.adapt.interface import CACHE, CONTEXT, DOUT, GRADS, OPTIMIZER, OUTPUT, RATE, RATE_ROLE, Interface, optional
 from dout.adapt.recorder import Context, Recorder
 from dout.errors import TargetError
 from dout.trace.pairing import GRADIENTS
@@ -150,7 +151,7 @@ def _backward(user: Any, layer: Any, interface: Interface, douts: Sequence[Any],
     rate = getattr(layer, interface.rate) if interface.rate else RATE if RATE_ROLE in interface.roles else None
     before = {place: array.copy() for place, array in parameters_of(layer)} if rate is not None else {}
     where = dict(parameters_of(layer)) if before else {}
-    arguments = list(_arguments(layer, interface, douts, handed))
+    arguments = list(_arguments(user, layer, interface, douts, handed))
     result = getattr(user, interface.backward)(*arguments)
     if before:
         _take_updates(layer, before, where, rate)
@@ -165,7 +166,9 @@ def _backward(user: Any, layer: Any, interface: Interface, douts: Sequence[Any],
     return _divided(layer, interface, result, names) if interface.order else _unwrapped(result)
 
 
-def _arguments(layer: Any, interface: Interface, douts: Sequence[Any], handed: dict[str, Any]) -> Iterator[Any]:
+def _arguments(
+    user: Any, layer: Any, interface: Interface, douts: Sequence[Any], handed: dict[str, Any]
+) -> Iterator[Any]:
     given = iter(douts)
     kept = attributes_of(layer).get(KEPT, {})
     caches = iter(kept.get(CACHE, ()))
@@ -176,6 +179,8 @@ def _arguments(layer: Any, interface: Interface, douts: Sequence[Any], handed: d
     for role in interface.roles:
         if role == DOUT:
             yield next(given, None)
+        elif role.endswith("="):
+            yield optional(getattr(user, interface.forward))[role.removesuffix("=")]
         elif role.startswith("self."):
             yield getattr(layer, role.removeprefix("self."))
         else:
@@ -241,10 +246,20 @@ def _take_updates(layer: Any, before: Mapping[str, Any], where: Mapping[str, Any
     for name, now in list(parameters_of(layer)):
         if name not in before or np.shape(plain(now)) != np.shape(plain(before[name])):
             continue
-        if not np.array_equal(plain(now), plain(before[name]), equal_nan=True):
+        if not np.array_equal(plain(now), plain(before[name]), equal_nan=True) and not _is_of_optimizer(
+            name, before[name]
+        ):
             found[name] = (before[name] - now) / rate
             _put(layer, name, where[name], before[name])
     _learn(layer, found)
+
+
+_STATE = re.compile(r"(v|m|s|r|velocity|moment(um)?|cache|prev|old|running|moving|avg|mean|sq|acc)_?\w*", re.IGNORECASE)
+
+
+def _is_of_optimizer(name: str, before: Any) -> bool:
+    """Whether an array is what an optimizer keeps from step to step: called so, and 0 at first."""
+    return bool(_STATE.fullmatch(name)) and not np.any(plain(before))
 
 
 def _put(layer: Any, name: str, original: Any, value: Any) -> None:

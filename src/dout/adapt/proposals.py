@@ -19,7 +19,7 @@ from dout.adapt import hints
 from dout.adapt.arrays import array_of, between, labels_for, whole_numbers
 from dout.adapt.guess import LABELS, looks_like_a_loss, numbers, stands_for
 from dout.adapt.hints import COMPUTED, MISSING
-from dout.adapt.interface import pairs_of
+from dout.adapt.interface import RATES, pairs_of
 from dout.adapt.layer import parameters_of
 from dout.adapt.silence import in_silence
 from dout.adapt.sizes import (
@@ -107,9 +107,11 @@ class _Proposer:
     def all(self) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
         shapes = without_dots(hints.shapes_for(self.forward, self.owner))
         inits = list(islice(self._inits(), MOST))
-        names = [p.name for p in self.arguments]
-        if not shapes and {"W", "b", "gamma"} & {stands_for(name) for name in names[1:]}:
-            yield from self._with_axes(shapes, 2)
+        linear = {"W", "b", "gamma"} & {stands_for(p.name) for p in self.arguments[1:]}
+        if linear and shapes:
+            yield from ((init, given) for init in inits for given in self._inputs(init, shapes, 0))
+        if linear:
+            yield from self._with_axes({}, 2)
         for shares in (True, False) if self.loss else (False, True):
             self.between = shares
             for variant in range(3) if not shares or self.loss else range(1):
@@ -129,15 +131,12 @@ class _Proposer:
         self, shapes: Mapping[str, Sequence[str]], number: int
     ) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
         """With as many axes, and parameters that go with them by their names."""
-        axes = OF_AXES.get(number)
-        if axes is None:
-            return
         names = [p.name for p in self.arguments]
-        known = {
-            name: axes[kind] for i, name in enumerate(names) if (kind := "" if not i else stands_for(name)) in axes
-        }
-        for init in islice(self._inits(), MOST):
-            yield from ((init, given) for given in self._inputs(init, {**shapes, **known}, 0))
+        for axes in OF_AXES.get(number, ()):
+            kinds = {name: stands_for(name) if i else "" for i, name in enumerate(names)}
+            known = {name: axes[kind] for name, kind in kinds.items() if kind in axes}
+            for init in islice(self._inits(), MOST):
+                yield from ((init, given) for given in self._inputs(init, {**shapes, **known}, 0))
 
     # --- constructor --------------------------------------------------------------------------------------------------
 
@@ -173,7 +172,10 @@ class _Proposer:
 
     def _of_kind(self, function: Any, name: str, kinds: Sequence[str]) -> list[Any]:
         lower = name.lower()
-        if stands_for(name) and "int" not in kinds[:1] and function is self.cls:  # a parameter that is handed in
+        steps = any(RATES.fullmatch(p.name) for p in self.constructor)  # beta is a momentum there
+        if (
+            stands_for(name) and "int" not in kinds[:1] and function is self.cls and not (steps and lower == "beta")
+        ):  # a parameter that is handed in
             axes = hints.shapes_for(function, self.owner).get(name)
             if axes is None:
                 raise Unproposed(name)
@@ -182,13 +184,16 @@ class _Proposer:
         first = next(
             (k for k in kinds if k in ("int", "float", "bool", "tuple", "list", "dict", "callable", "str", "array")), ""
         )
-        if re.search(r"activ|nonlin|act_f|\bact\b|func", lower) and first in ("", "callable", "str") and not items:
+        if (
+            re.search(r"activ|nonlin|act_f|\bact\b|func|^f$|prime", lower)
+            and first in ("", "callable", "str")
+            and not items
+        ):
             return self._activations(name, first)
         if (
             items
             or first == "tuple"
-            or re.fullmatch(r"(.*_)?(shape|dims?)(_.*)?", lower)
-            and lower not in ("dim", "input_dim", "output_dim")
+            or (re.fullmatch(r"(.*_)?(shape|dims?)(_.*)?", lower) and lower not in ("dim", "input_dim", "output_dim"))
         ):
             plain = re.search(r"channels|features|filters|units|n_|num", lower) and not items and "shape" not in lower
             return [*(numbers_named(name)[:1] if plain else ()), *tuples_of(lower, items)]
@@ -226,7 +231,11 @@ class _Proposer:
                 found += [item()] if inspect.isclass(item) and not _wanted(item) else [item]
         if kind == "str":
             return ["relu", "sigmoid", "tanh"]
+        slopes = re.compile(r"prime|deriv|grad|^d_|diff|backward")
+        beside = [p.name.lower() for p in self.constructor if p.name != name]
         plain = [_tanh_slope] if re.search(r"prime|deriv|grad|^d_|diff", name.lower()) else [_tanh]
+        if slopes.search(name.lower()) or any(map(slopes.search, beside)):
+            return plain  # a function and its derivative must be of one kind
         return [*found[:3], *plain, "relu", "sigmoid"]
 
     def _made_of_class(self, kinds: Sequence[str]) -> list[Any]:

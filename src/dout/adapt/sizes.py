@@ -47,10 +47,13 @@ _REALS = (  # numbers that are no sizes
     (r"alpha|.*slope|.*leak\w*|neg\w*|lambda?\w*|.*reg|lr|l1|l2|.*factor|.*scale|.*temp(erature)?|gamma|beta|delta|margin|std|sigma|"
      r"weight_decay|mu|c|gain|.*_std|.*coef\w*", 0.25),
 )  # fmt: skip
-OF_AXES: Mapping[int, Mapping[str, tuple[str, ...]]] = {  # inputs and parameters by what they stand for
-    4: {"": ("3", "2", "4", "6"), "W": ("4", "2", "3", "3"), "b": ("4",), "gamma": ("4",)},
-    3: {"": ("3", "2", "5"), "W": ("5", "4"), "b": ("4",), "h": ("3", "4"), "Wh": ("4", "4")},
-    2: {"": ("3", "5"), "W": ("5", "4"), "b": ("4",), "h": ("3", "4"), "Wh": ("4", "4")},
+OF_AXES: Mapping[int, Sequence[Mapping[str, tuple[str, ...]]]] = {  # inputs and parameters by what they stand for
+    4: ({"": ("3", "2", "4", "6"), "W": ("5", "2", "3", "3"), "b": ("5",), "gamma": ("5",)},),
+    3: ({"": ("3", "2", "5"), "W": ("5", "4"), "b": ("4",), "h": ("3", "4"), "Wh": ("4", "4")},),
+    2: (
+        {"": ("3", "5"), "W": ("5", "4"), "b": ("4",), "h": ("3", "4"), "Wh": ("4", "4")},
+        {"": ("5", "3"), "W": ("4", "5"), "b": ("4", "1"), "h": ("4", "3"), "Wh": ("4", "4")},  # W @ x + b
+    ),
 }
 SETTINGS: Mapping[str, Mapping[str, Any]] = {  # dicts of settings that courses have made common
     "conv_param": {"stride": 1, "pad": 1},
@@ -106,10 +109,16 @@ class Sizes:
                 return self._another()
         for pattern, size in _FIXED_SIZES:
             if re.fullmatch(pattern, axis, re.IGNORECASE) and not (number == 2 and size in (4, 6, 2)):
-                self.known[axis] = self.batch if size == 3 and pattern.startswith("n|") else size
+                self.known[axis] = self._distinct(self.batch if pattern.startswith("n|") else size)
                 return self.known[axis]
         self.known[axis] = self._another()
         return self.known[axis]
+
+    def _distinct(self, size: int) -> int:
+        """The size, or one like it that no other axis has: small where it is small, even where it is even."""
+        used = {*self.known.values()}
+        alike = (2, 5) if size == 3 else (size, 4, 6, 8, 10) if size > 3 and size % 2 == 0 else (size, 5, 7, 9)
+        return next((n for n in (size, *alike) if n not in used), size)
 
     def _another(self) -> int:
         return self.left.pop(0) if self.left else 6

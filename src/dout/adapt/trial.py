@@ -11,15 +11,18 @@ from typing import Any
 import numpy as np
 
 from dout.adapt.given import differs, gradients_left, is_finite, order_of, output_left, owned_by
-from dout.adapt.interface import DOUT, RATE_ROLE, RATES, Interface, candidates
+from dout.adapt.interface import CACHE, CONTEXT, DOUT, GRADS, OPTIMIZER, RATE_ROLE, RATES, Interface, candidates
 from dout.adapt.layer import copy_of, is_float_array, layer_class, parameters_of
 from dout.adapt.manner import IGNORED, LABEL_LIKE, LINEAR, RIGHT, Runs
+from dout.adapt.recorder import Recorder
 from dout.adapt.setups import Make, prepared
 from dout.adapt.silence import in_silence
 from dout.trace.pairing import GRADIENTS, is_named_as_gradient, stem
 from dout.trace.replay import flat
 from dout.trace.state import attributes_of
 
+# What an argument is for that could be nothing else.
+_CERTAIN = {DOUT, CACHE, CONTEXT, RATE_ROLE, GRADS, OPTIMIZER, "True"}
 MOST_INTERFACES = 16  # tried on one example
 
 
@@ -73,7 +76,10 @@ class Trials:
             rank = (tried.fit, *self._manner(tried, make, inputs, place))
             if best.interface is None or rank > best_rank:
                 best, best_rank = replace(tried, error=tried.error or best.error), rank
-            if tried.fit == Fit.ALL and (rank[1] == RIGHT or (rank[2] == LINEAR and DOUT in interface.roles)):
+            guessed = {role for role in interface.roles if not role.endswith("=")} - _CERTAIN
+            if tried.fit == Fit.ALL and (
+                rank[1] == RIGHT or (rank[2] == LINEAR and DOUT in interface.roles and not guessed)
+            ):
                 break
         return best
 
@@ -142,7 +148,9 @@ class Trials:
             result = tuple(getattr(layer, name) for name in found)
         elif not interface.order and not interface.local:
             interface = replace(interface, order=order_of(result, inputs, layer))
-        interface = replace(interface, rate=_own_rate(interface, layer, before))
+        recorders = [item for item in attributes_of(layer).values() if isinstance(item, Recorder)]
+        handed = any(item.updates for item in recorders) and not any(interface.setup)
+        interface = replace(interface, rate=_own_rate(interface, layer, before), hands_over=handed)
         owned = owned_by(interface, result, names)
         if any(differs(inputs[name], gradient) for name, gradient in owned.items() if name in inputs):
             return Tried(Fit.SHAPES, interface)
@@ -194,17 +202,17 @@ class Trials:
         floats = [name for name, x in inputs.items() if is_float_array(x)]
         if interface is None or interface.order or interface.found or interface.local or len(floats) < 2:
             return tried
-        shapes = {np.shape(inputs[name]) for name in floats}
         run = Runs(self._class(interface, list(inputs)), make, inputs, interface)
-        if len(shapes) > 1 or len(run.gradients(1.0)) != 1 or run.rightness(run.gradients(1.0)):
-            return tried
+        alike = len({np.shape(inputs[name]) for name in floats}) == 1
         meant = [name for name in floats if not LABEL_LIKE.fullmatch(name)] or floats
-        for name in (name for name in meant if name != floats[0]):
+        if not alike or len(run.gradients(1.0)) != 1 or meant[0] == floats[0]:
+            return tried
+        for name in meant:
             other = replace(interface, order=(name,))
             run = Runs(self._class(other, list(inputs)), make, inputs, other)
             if run.rightness(run.gradients(1.0)):
                 return replace(tried, interface=other)
-        return replace(tried, interface=replace(interface, order=(meant[0],))) if len(meant) == 1 else tried
+        return replace(tried, interface=replace(interface, order=(meant[0],)))
 
 
 def _own_rate(interface: Interface, layer: Any, before: Mapping[str, Any]) -> str | None:

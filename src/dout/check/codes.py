@@ -34,6 +34,7 @@ CODES: dict[str, Code] = {
     "D107": Code("note", "backward passes dout on"),
     "D108": Code("warning", "the gradient of a parameter is computed and kept nowhere"),
     "D109": Code("note", "the local derivative: the caller multiplies by dout"),
+    "D110": Code("note", "a loss gives the gradient of its activation as well"),
     "D201": Code("error", "backward writes into dout"),
     "D202": Code("error", "an input is overwritten"),
     "D203": Code("note", "what is returned shares memory with dout or an input"),

@@ -17,9 +17,11 @@ from typing import Any, Literal
 
 import numpy as np
 
+from dout.adapt.guess import stands_for
 from dout.check.cause import causes
 from dout.check.codes import finding
 from dout.check.exact import Outcome
+from dout.check.joined import is_of_both
 from dout.check.judge import Convention, Judgement
 from dout.check.model import Cause, Finding, Report, Verdict, Word
 from dout.check.points import far, is_label, nearby
@@ -65,6 +67,7 @@ class Refuted:
         return self.samples.first_that_holds(self.name, likeness.ratio, likeness.close, guesses)
 
 
+_PARAMETERS = ("W", "Wh", "W2", "b", "b2", "gamma")
 Rule = Callable[[Refuted], Convention | None]
 
 
@@ -74,6 +77,9 @@ def by_convention(subject: Subject, judgement: Judgement) -> Judgement:
     What is refuted and stays so may get a remark, where it would be a convention in another place.
     """
     samples = Samples(subject, numerically=judgement.examination is None)
+    if subject.interface is not None:  # functions are handed their parameters: `affine_forward(x, w, b)`
+        handed = (name for name in subject.names[1:] if stands_for(name) in _PARAMETERS)
+        judgement = replace(judgement, parameters=judgement.parameters | {*handed})
     found: dict[str, Convention] = {}
     remarks: dict[str, str] = {}
     if not judgement.ignores_dout or is_loss(subject, judgement, samples):
@@ -113,6 +119,8 @@ def is_loss(subject: Subject, judgement: Judgement, samples: Samples) -> bool:
         return False
     (output,) = judgement.outputs
     rows = samples.shape[0]
+    if subject.ends and output == samples.shape:
+        output = ()  # one number an element, and the gradient of their sum
     one_a_sample = len(samples.shape) > 1 and output in ((rows,), (rows, 1)) and not judgement.parameters
     if math.prod(output) != 1 and not one_a_sample:
         return False
@@ -243,7 +251,29 @@ def _is_last_sigmoid(subject: Subject) -> bool:
     return _holds_of(subject, lambda x, y: x.shape == y.shape and np.allclose(y, 1 / (1 + np.exp(-x)), atol=1e-5))
 
 
-RULES: tuple[Rule, ...] = (_passes_on, _of_a_loss, _of_parameters)
+def _of_both(gradient: Refuted) -> Convention | None:
+    """A loss that is given probabilities, and gives the gradient of what they were made of."""
+    if not gradient.is_of_a_loss or not is_of_both(gradient.subject, gradient.name):
+        return None
+    return Convention("D110", Word.JOINED, "prediction minus target: of the loss and its softmax or sigmoid together")
+
+
+def _of_steps(gradient: Refuted) -> Convention | None:
+    """A step that a layer takes by itself, with a momentum of its own: a constant times rate and gradient."""
+    interface, likeness = gradient.subject.interface, gradient.judgement.likeness.get(gradient.name)
+    if (
+        interface is None
+        or interface.rate is None
+        or likeness is None
+        or gradient.name not in gradient.judgement.parameters
+    ):
+        return None
+    if likeness.ratio is None or not 0 < likeness.ratio < math.inf:
+        return None
+    return Convention("D106", Word.SCALED, f"the first step is {likeness.ratio:.4g} × rate × gradient", "step")
+
+
+RULES: tuple[Rule, ...] = (_passes_on, _of_a_loss, _of_parameters, _of_both, _of_steps)
 
 
 # --- findings ---------------------------------------------------------------------------------------------------------
@@ -301,9 +331,15 @@ def _passed_message(subject: Subject, judgement: Judgement, found: Found) -> Mes
     return f"{subject.name}.backward passes dout on: {only}", {"cause": "passes dout on"}
 
 
+def _joined_message(subject: Subject, judgement: Judgement, found: Found) -> Message:
+    what = f"{subject.name}'s backward is prediction minus target"
+    return f"{what}: the gradient of loss and softmax (or sigmoid) together, which must pass it on", {"cause": "joined"}
+
+
 _MESSAGES: dict[str, Callable[[Subject, Judgement, Found], Message]] = {
     "D106": _scaled_message,
     "D107": _passed_message,
+    "D110": _joined_message,
 }
 
 

@@ -22,12 +22,14 @@ class Word:
     AGREES = "agrees within rounding"  # a fallback's word: no proof
     SCALED = "right up to a constant factor"
     PASSED = "passed through: its loss must do the work"
+    JOINED = "right for the loss and its activation together"
     INCONCLUSIVE = "inconclusive"
     REFUTED = "refuted"
 
 
 WORDS = (
     Word.EXACT, Word.ROUNDED, Word.STABILISED, Word.SUBGRADIENT, Word.AGREES, Word.SCALED, Word.PASSED,
+    Word.JOINED,
     Word.INCONCLUSIVE, Word.REFUTED,
 )  # fmt: skip
 

@@ -34,6 +34,7 @@ _MARKS = {
     Word.AGREES: ("~", "fair"),
     Word.SCALED: ("~", "fair"),
     Word.PASSED: ("~", "fair"),
+    Word.JOINED: ("~", "fair"),
     Word.INCONCLUSIVE: ("?", "open"),
     Word.REFUTED: ("✗", "bad"),
 }
@@ -263,6 +264,7 @@ _COUNTED: Mapping[str, str] = {
     Word.AGREES: "right within rounding",
     Word.SCALED: "right up to a constant",
     Word.PASSED: "passed through",
+    Word.JOINED: "right with its activation",
 }
 
 

@@ -36,6 +36,7 @@ _SHORT = {
     Word.AGREES: "within rounding",
     Word.SCALED: "up to a factor",
     Word.PASSED: "passed through",
+    Word.JOINED: "right with its activation",
     Word.INCONCLUSIVE: "inconclusive",
     Word.REFUTED: "wrong",
 }

@@ -25,6 +25,7 @@ from dout.adapt.example import Example, arguments, as_found, example, forward_of
 from dout.adapt.interface import Interface
 from dout.check.afterwards import UsesOfOldNames, excused
 from dout.check.codes import finding
+from dout.check.conditions import under_conditions
 from dout.check.discover import Job, layers_in, line_of_class, named
 from dout.check.foreign import foreign_layer
 from dout.check.isolate import Rules
@@ -191,6 +192,8 @@ def _checked(name: str, target: Any, given: Given) -> Checked:
         chosen, ordered = _example(name, target, init, inputs, how)
         layer, ordered = (target, ordered) if foreign_layer(target) is not None else as_found(target, chosen)
         report = _doubted(check(layer, *ordered, init=chosen.init), chosen)
+        if chosen.chosen_inputs:
+            report = under_conditions(report, ordered, lambda simpler: check(layer, *simpler, init=chosen.init))
         trace = picture(report, layer, ordered, chosen.init) if given.pictures else None
     except TargetError as error:
         report = _not_judged(name, target, given, error)

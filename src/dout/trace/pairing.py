@@ -35,7 +35,8 @@ _RESIDUALS = frozenset({  # what forward keeps anew is no parameter
 })  # fmt: skip
 _NO_GRADIENTS = frozenset({
     "data", "delta", "depth", "dim", "dims", "dropout", "dilation", "decay", "dtype", "d", "dmodel", "device", "dense",
-    "d_model", "d_k", "d_v", "d_ff", "d_in", "d_out", "d_head", "d_hidden", "discount", "density", "diff", "dist", "distance", "dot", "decoder",
+    "d_model", "d_k", "d_v", "d_ff", "d_in", "d_out", "d_head", "d_hidden", "discount", "density", "diff", "dist",
+    "distance", "dot", "decoder",
 })  # fmt: skip
 
 
@@ -69,7 +70,21 @@ class Pair(NamedTuple):
 
 
 def pairs(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Pair]:
-    """Yield the pairs among a layer's attributes: parameters as forward saw them, gradients as backward left them."""
+    """Yield the pairs among a layer's attributes: parameters as forward saw them, gradients as backward left them.
+
+    None where every gradient is the array of zeros that was there before: then another method computes them.
+    """
+    held = [item for value in before.values() for item in _items(value)]
+    found = list(_pairs(before, after))
+    if not all(any(pair.gradient is item for item in held) and not np.any(plain(pair.gradient)) for pair in found):
+        yield from found
+
+
+def _items(value: Any) -> list[Any]:
+    return [value, *(value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ())]
+
+
+def _pairs(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Pair]:
     noted = after.get(GRADIENTS) or {}
     before, after = ({k: v for k, v in held.items() if k != GRADIENTS} for held in (before, after))
     before = {k: v for k, v in before.items() if not (stem(k) in _RESIDUALS and after.get(k) is not v)}
