@@ -132,7 +132,7 @@ class AnyNumber:
         (Sizes, {"input_size": (), "output_size": ()}, {"x": (2, 3)}),
         (CrossEntropy, {}, {"y": (3, 4), "t": (3, 4)}),
         (SoftmaxWithLoss, {}, {"x": (3, 4), "labels": (3,)}),
-        (MaxPool, {"pool_h": (), "pool_w": ()}, {"x": (3, 2, 4, 6)}),
+        (MaxPool, {"pool_h": (), "pool_w": ()}, {"x": (3, 5, 4, 6)}),
         (Recurrent, {"Wx": (3, 4), "Wh": (4, 4), "b": (4,)}, {"x": (2, 3), "h_prev": (2, 4)}),
         (Embedding, {"W": (3, 4)}, {"idx": (3,)}),
         (Steps, {}, {"xs": (3, 4, 5)}),

@@ -126,7 +126,8 @@ def obey_interrupts():
 
 
 def test_an_interrupt_ends_everything_with_130(tmp_path):
-    write(tmp_path, bad("Hangs", "subprocess.Popen(['sleep', '86399.25'])", "while True: pass"))
+    past_the_guard = "import ctypes; ctypes.CDLL(None).system(b'sleep 86399.25 &')"
+    write(tmp_path, bad("Hangs", past_the_guard, "while True: pass"))
     command = [sys.executable, "-m", "dout", "check", "mine.py", "--timeout", "60"]
     options = {"cwd": tmp_path, "env": PLAIN, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, preexec_fn=obey_interrupts, **options) as process:

@@ -18,6 +18,7 @@ from dout.adapt.guess import Setting, looks_like_a_loss, settings
 from dout.adapt.interface import Interface, pairs_of
 from dout.adapt.layer import as_layer, layer_class
 from dout.adapt.proposals import proposals
+from dout.adapt.refusals import name_of, needs, nothing_taken, takes_target
 from dout.adapt.trial import Fit, Trials, Tried, in_silence, is_finite
 from dout.errors import TargetError
 from dout.trace.model import Trace
@@ -56,15 +57,15 @@ def build(target: Any, options: Mapping[str, Any]) -> Callable[[], Any]:
     """
     if not inspect.isclass(target):
         if options:
-            raise TargetError(f"{_name(target)} is not a class: --init has nothing to build")
+            raise TargetError(f"{name_of(target)} is not a class: --init has nothing to build")
         return lambda: target
     wanted = _parameters(target)
     missing = [p.name for p in wanted if p.default is p.empty and p.name not in options and _is_named(p)]
     unknown = set(options) - {p.name for p in wanted} if all(map(_is_named, wanted)) else set()
     if unknown:
-        raise TargetError(f"{_name(target)} has no argument {', '.join(sorted(unknown))}")
+        raise TargetError(f"{name_of(target)} has no argument {', '.join(sorted(unknown))}")
     if missing:
-        raise TargetError(_needs(target, missing))
+        raise TargetError(needs(target, missing))
     return lambda: target(**_copies(options))
 
 
@@ -107,7 +108,10 @@ def as_found(target: Any, found: Example) -> tuple[Any, list[Any]]:
     names = [p.name for p in parameters][: len(ordered)]
     if found.interface is None or getattr(target, "dout_interface", None) or len(names) < len(ordered):
         return target, ordered
-    fixed = {name: item for name, item in zip(names, ordered, strict=True) if not is_input(item)}
+    plain = found.interface.is_plain  # whole numbers are inputs there: `mul.forward(100, 2)`
+    fixed = {
+        n: item for n, item in zip(names, ordered, strict=True) if not (is_input(item) or (plain and type(item) is int))
+    }
     cls = target if inspect.isclass(target) else type(target)
     made = layer_class(cls, found.interface, names, fixed)
     inputs = [item for name, item in zip(names, ordered, strict=True) if name not in fixed]
@@ -149,12 +153,12 @@ def example(
         return Example(init, named, interface=_interface(target, parameters, init, named, interface))
     trial = _Trial(target, parameters, dict(init), named, interface)
     if trial.trials is not None and not trial.trials.interfaces:
-        raise TargetError(_network(target))
+        raise TargetError(takes_target(target))
     found = trial.first_taken(needed, open_, to_look_at)
     if found is None and any_number and not named:
         found = trial.first_taken(needed, open_[:1], to_look_at)
     if found is None:
-        raise TargetError(_nothing_taken(target, needed, open_, trial.last)) from trial.last
+        raise TargetError(nothing_taken(target, needed, open_, trial.last)) from trial.last
     return found
 
 
@@ -227,7 +231,7 @@ class _Trial:
             yield Example(init, inputs, frozenset({*needed, *open_}))
 
     def _choices(self, setting: Setting, needed: list[str], open_: list[str], order: list[str]) -> Iterator[Example]:
-        loss = looks_like_a_loss(_name(self.target))
+        loss = looks_like_a_loss(name_of(self.target))
         places = {name: order.index(name) if name in order else i for i, name in enumerate(open_)}
         values = [setting.argument(name) for name in needed]
         values += [setting.input(name, places[name], loss, order) for name in open_]
@@ -314,7 +318,7 @@ def _asks_for(target: Any, needed: list[str], open_: list[str], order: list[str]
     weights = any(isinstance(probe.argument(name)[0], np.floating) for name in needed)
     weights |= any(isinstance(probe.input(name, 1, loss=False)[0], np.floating) for name in later)
     sizes = bool(needed) and not weights
-    loss = looks_like_a_loss(_name(target))
+    loss = looks_like_a_loss(name_of(target))
     labels = any(probe.input(name, 1, loss)[0] is None for name in later)
     return weights or sizes, labels
 
@@ -359,26 +363,7 @@ def _refuse_unknown(target: Any, parameters: list[inspect.Parameter], named: Map
     names = {p.name: None for p in parameters}
     if all(map(_is_named, parameters)) and set(named) - set(names):
         takes = ", ".join(names) or "nothing"
-        raise TargetError(f"{_name(target)}.forward takes {takes}, not {', '.join(sorted(set(named) - set(names)))}")
-
-
-def _needs(target: Any, missing: list[str]) -> str:
-    give = " ".join(f"--init '{name}=…'" for name in missing)
-    return f"{_name(target)} needs {', '.join(missing)} to be built: give {give}"
-
-
-def _network(target: Any) -> str:
-    _, backward = pairs_of(target if inspect.isclass(target) else type(target))[0]
-    what = f"{_name(target)}.{backward} takes the target itself"
-    return f"{what}: it is the gradient of a loss that forward does not give, so there is nothing to compare it with"
-
-
-def _nothing_taken(target: Any, needed: list[str], open_: list[str], last: Exception | None) -> str:
-    why = f"({type(last).__name__}: {last})"
-    if needed:
-        return f"{_needs(target, needed)} {why}"
-    give = " ".join(f"--input '{name}=…'" for name in open_)
-    return f"{_name(target)} took none of the small inputs tried {why}: give {give}"
+        raise TargetError(f"{name_of(target)}.forward takes {takes}, not {', '.join(sorted(set(named) - set(names)))}")
 
 
 def _inputs_of(target: Any, interface: Interface | None = None) -> list[inspect.Parameter]:
@@ -417,10 +402,6 @@ def _placed(key: str, parameters: list[inspect.Parameter]) -> str:
 
 def _copies(values: Mapping[str, Any]) -> dict[str, Any]:
     return {key: v.copy() if isinstance(v, np.ndarray) else v for key, v in values.items()}
-
-
-def _name(target: Any) -> str:
-    return getattr(target, "__qualname__", None) or type(target).__qualname__
 
 
 __all__ = ["Example", "adapted", "arguments", "as_found", "build", "example", "record_example"]

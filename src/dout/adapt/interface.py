@@ -351,7 +351,7 @@ def _roles(name: str, taken: Sequence[str], loss: bool, local: bool, context: bo
     labels = [n for n in taken if n.lower() in LABELS or _LABEL.fullmatch(n)]
     others = [n for n in taken if n not in labels]
     if name in taken and (len(taken) > 1 or local) and not _DOUT.fullmatch(name):
-        return [name, DOUT, OUTPUT]
+        return [name] if _LABEL.fullmatch(name) and loss else [name, DOUT, OUTPUT]
     if _LABEL.fullmatch(name) and loss:
         return [*labels, *others]
     if _DOUT.fullmatch(name) and not (local and name in taken):

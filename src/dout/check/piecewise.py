@@ -173,7 +173,7 @@ class _Statements:
             with whole.limited(limit):
                 work()
         except _OutOfTime:
-            self._stopped(statement, "time", f"did not end within {limit:.3g} s, while it was loaded")
+            self._stopped(statement, "time", f"did not end within {round(limit, 1):g} s, while it was loaded")
         except SystemExit as stop:
             whole.ended = True
             why = _ENDS if stop.code in (None, 0) else f"ended with exit code {stop.code}"

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import os
+import re
 import signal
 import sys
 from collections.abc import Iterator, Mapping
@@ -22,7 +23,8 @@ from typing import Any
 import numpy as np
 
 from dout.adapt.example import Example, arguments, as_found, example, forward_of
-from dout.adapt.interface import Interface
+from dout.adapt.functions import PAIR
+from dout.adapt.interface import Interface, required
 from dout.check.afterwards import UsesOfOldNames, excused
 from dout.check.codes import finding
 from dout.check.conditions import under_conditions
@@ -191,7 +193,7 @@ def _checked(name: str, target: Any, given: Given) -> Checked:
         how = Interface.parse(given.interface) if given.interface else None
         chosen, ordered = _example(name, target, init, inputs, how)
         layer, ordered = (target, ordered) if foreign_layer(target) is not None else as_found(target, chosen)
-        report = _doubted(check(layer, *ordered, init=chosen.init), chosen)
+        report = _doubted(check(layer, *ordered, init=chosen.init), chosen, target)
         if chosen.chosen_inputs:
             report = under_conditions(report, ordered, lambda simpler: check(layer, *simpler, init=chosen.init))
         trace = picture(report, layer, ordered, chosen.init) if given.pictures else None
@@ -202,7 +204,9 @@ def _checked(name: str, target: Any, given: Given) -> Checked:
     except DoutError as error:
         report = _only(name, target, "D002", f"{name} could not be judged: {error}")
     except SystemExit as stop:
-        report = _only(name, target, "D003", f"{name} ends the interpreter: it raises SystemExit({stop.code!r})")
+        message = f"{name} ends the interpreter: it raises SystemExit({stop.code!r})"
+        chosen_for_it = isinstance(target, type) and bool(required(target))  # it may be right to refuse what we chose
+        report = _only(name, target, "D003", message, severity="warning" if chosen_for_it else "error")
     except KeyboardInterrupt:
         report = _only(name, target, "D003", f"{name} raises KeyboardInterrupt")
     except BaseException as error:
@@ -250,16 +254,29 @@ def _taken(target: Any, given: Given) -> tuple[dict[str, Any], dict[str, Any]]:
 _OWN = (NameError, ImportError, SyntaxError)
 
 
-def _doubted(report: Report, chosen: Example) -> Report:
+def _doubted(report: Report, chosen: Example, target: Any) -> Report:
     """On inputs that were chosen, an error that a layer raises may be the fault of the inputs: then it is a warning."""
-    own = {cls.__name__ for cls in (*_OWN, AttributeError, UnboundLocalError)}
+    own = {cls.__name__ for cls in _OWN}
     found = [
         replace(f, severity="warning", message=f"{f.message}, on inputs that were chosen")
-        if f.code == "D001" and chosen.chosen and f.cause not in own
+        if f.code == "D001" and chosen.chosen and f.cause not in own and not _lacks_attribute(f.message, target)
         else f
         for f in report.findings
     ]
     return replace(report, findings=tuple(found))
+
+
+def _lacks_attribute(message: str, target: Any) -> bool:
+    """Whether an error says that an attribute is missing which nothing in the class's file ever makes."""
+    found = re.search(r"has no attribute '(\w+)'", message)
+    try:
+        text = Path(inspect.getsourcefile(target if isinstance(target, type) else type(target)) or "").read_text(
+            "utf-8"
+        )
+    except (OSError, TypeError, ValueError):
+        return False
+    made = found is not None and re.search(rf"\.{found[1]}\b[^=\n]*=[^=]|def {found[1]}\b|['\"]{found[1]}['\"]", text)
+    return found is not None and not made
 
 
 def _not_judged(name: str, target: Any, given: Given, error: TargetError) -> Report:
@@ -269,8 +286,8 @@ def _not_judged(name: str, target: Any, given: Given, error: TargetError) -> Rep
         cause = broken
     own = (
         broken is not None
-        or isinstance(cause, _OWN)
-        or (isinstance(cause, AttributeError) and _is_instance(cause.obj, target))
+        or (isinstance(cause, _OWN) and not isinstance(cause, UnboundLocalError))
+        or (isinstance(cause, AttributeError) and _is_own(cause.obj, target) and _lacks_attribute(str(cause), target))
     )
     if isinstance(cause, NotImplementedError) or "exceptions must derive from BaseException" in str(cause):
         return _only(name, target, "D002", f"{name} is not complete by itself: it raises NotImplementedError")
@@ -295,19 +312,24 @@ def _constructor_error(target: Any, given: Given) -> Exception | None:
     return None
 
 
-def _is_instance(item: Any, target: Any) -> bool:
-    return type(item) is target or type(item) is type(target)
+def _is_own(item: Any, target: Any) -> bool:
+    cls = target if isinstance(target, type) else type(target)
+    return isinstance(item, cls)
 
 
-def _only(name: str, target: Any, code: str, message: str, where: Where | None = None) -> Report:
+def _only(name: str, target: Any, code: str, message: str, where: Where | None = None, **details: Any) -> Report:
     file, line = _place(target)
-    found = finding(code, message, where, layer=name, **({} if where else {"file": file, "line": line}))
+    found = finding(code, message, where, layer=name, **({} if where else {"file": file, "line": line}), **details)
     return Report(name, findings=(found,), file=file, line=line)
 
 
 def _place(target: Any) -> tuple[str | None, int | None]:
     """Where the class of a layer is written."""
     cls = target if isinstance(target, type) else type(target)
+    pair = getattr(cls, PAIR, None)
+    if pair is not None:
+        code = getattr(cls, pair[1]).__code__
+        return code.co_filename, code.co_firstlineno
     try:
         file = inspect.getsourcefile(cls)
     except (TypeError, OSError):
