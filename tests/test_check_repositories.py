@@ -282,3 +282,67 @@ def test_a_hundred_files_take_less_than_a_minute(tmp_path):
     since = time.monotonic()
     assert len(document(".", "-j", "2", cwd=tmp_path, env=PLAIN)["files"]) == 100
     assert time.monotonic() - since < 60
+
+
+# --- large files ------------------------------------------------------------------------------------------------------
+
+
+def test_a_module_that_is_data_is_not_run(tmp_path):
+    write(tmp_path, "table = [\n" + "0.123456789,\n" * 350_000 + "]\n", "data.py")
+    write(tmp_path, TRIPLE)
+    shown = document(".", cwd=tmp_path)
+    assert [found["file"] for found in shown["files"]] == ["mine.py"]
+
+
+def test_a_large_module_with_a_layer_in_it_is_judged(tmp_path):
+    write(tmp_path, TRIPLE + "table = [\n" + "0.123456789,\n" * 350_000 + "]\n", "data.py")
+    assert judged(file(tmp_path, "data.py")) == ["Triple"]
+
+
+# --- what an author gives ---------------------------------------------------------------------------------------------
+
+
+ODD = """
+import numpy as np
+
+class Odd:
+    def __init__(self, table):
+        self.k = table['deep']['k']
+    def forward(self, x):
+        return self.k * x
+    def backward(self, dout):
+        return self.k * dout
+
+def dout_example():
+    return {'Odd': {'init': {'table': {'deep': {'k': 3.0}}}, 'inputs': [np.ones((2, 5))]}}
+"""
+
+
+def test_an_example_beside_the_class_comes_first(tmp_path):
+    write(tmp_path, ODD)
+    (layer,) = file(tmp_path)["layers"]
+    assert [v["word"] for v in layer["verdicts"]] == ["exact"]
+    assert layer["chosen"] == {"init": {}, "inputs": {}}
+
+
+TWO_PAIRS = """
+class Pair:
+    def one(self, x):
+        return x * x
+    def two(self, x):
+        return 2 * x
+    def forward(self, x):
+        return x
+    def backward(self, dout):
+        return dout
+"""
+
+
+def test_an_interface_is_given_as_it_is_printed(tmp_path):
+    write(tmp_path, TWO_PAIRS)
+    shown = document("mine.py", "--interface", "one, two(x), local", cwd=tmp_path)
+    assert layers(shown)["Pair"]["interface"] == "one(…), two(x), the caller multiplies by dout"
+    assert layers(shown)["Pair"]["verdicts"][0]["word"] == "exact"
+    wrong = dout("mine.py", "--interface", "one two", cwd=tmp_path)
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert "'one two' is no interface; write it as: forward_pass, backward_pass(dout, rate)" in wrong.stderr

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import os
+import re
 import tokenize
 import warnings
 from collections.abc import Iterable, Iterator
@@ -21,6 +22,7 @@ from dout.check.settings import Settings, matches
 from dout.errors import TargetError
 
 _NO_LAYERS = frozenset({"unittest", "torch", "tensorflow", "keras", "jax", "flax", "enum"})  # of what bases are
+LARGE = 4_000_000  # bytes of a file
 SKIPPED = frozenset({"venv", "env", "build", "dist", "node_modules", "site-packages", "__pycache__"})
 
 
@@ -122,6 +124,8 @@ def may_define_layers(path: Path) -> bool:
     So too where it cannot be read.
     """
     try:
+        if path.stat().st_size > LARGE:  # data, written as code: to parse it takes a minute
+            return re.search(rb"def \w*(back|grad|deriv|prime|b_?prop)", path.read_bytes()) is not None
         tree = _parsed(path)
     except (SyntaxError, ValueError, OSError, RecursionError, MemoryError):
         return True
@@ -142,7 +146,8 @@ def _methods(node: ast.ClassDef) -> set[str]:
 def syntax_error(file: str) -> str | None:
     """What is wrong with a file that is no Python at all, with its line."""
     try:
-        _parsed(Path(file))
+        if Path(file).stat().st_size <= LARGE:  # the process that loads it will say so of a larger one
+            _parsed(Path(file))
     except SyntaxError as error:
         line = f":{error.lineno}" if error.lineno else ""
         return f"{file}{line} is not valid Python: {error.msg}"
