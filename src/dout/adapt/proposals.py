@@ -111,7 +111,8 @@ class _Proposer:
         if linear and shapes:
             yield from ((init, given) for init in inits for given in self._inputs(init, shapes, 0))
         if linear:
-            yield from self._with_axes({}, 2)
+            number = len(shapes.get(self.arguments[0].name, ()))
+            yield from self._with_axes({}, number if number in OF_AXES else 2)
         for shares in (True, False) if self.loss else (False, True):
             self.between = shares
             for variant in range(3) if not shares or self.loss else range(1):

@@ -243,7 +243,7 @@ def _result_node(tracer: Tracer, item: Any) -> Node | None:
 def _match(tracer: Tracer, backward: OpenCall) -> None:
     """Find the forward a backward belongs to: whose residuals it reads, else the latest that has none yet."""
     waiting = [c for c in tracer.calls if c.instance is backward.instance and c.kind == "forward" and c.done]
-    waiting = [c for c in waiting if c.match is None]
+    waiting = [c for c in waiting if c.match is None and not c.in_backward()]  # a backward may call forward again
     if not waiting:
         return
     if len(waiting) > 1:
