@@ -274,3 +274,16 @@ def test_a_branch_on_a_value_is_judged_both_ways(factor, word):
 
     layer = Layer(forward, lambda x, y, d: d * (2 * x if x.sum() > 0 else -factor * x))
     assert words(layer, np.abs(X)) == {"x": word}
+
+
+def test_a_backward_that_calls_its_forward_again_belongs_to_the_first_one():
+    class Sigmoid:
+        def forward(self, x):
+            self.x = x
+            return 1 / (1 + np.exp(-x))
+
+        def backward(self, dout):
+            return dout * self.forward(self.x) * (1 - self.forward(self.x))
+
+    (verdict,) = dout.check(Sigmoid(), np.array([[0.5, -1.0]])).verdicts
+    assert (verdict.argument, verdict.word) == ("x", "exact")
