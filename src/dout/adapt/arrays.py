@@ -16,8 +16,13 @@ def array_of(shape: tuple[int, ...], name: str) -> Any:
 
 
 def between(shape: tuple[int, ...], name: str) -> Any:
-    """Numbers between 0 and 1 whose sum along the last axis is 1: probabilities, where there is more than one."""
-    made = numbers(shape, name) * 0.375 + 0.5 if shape else np.float64(0.375)
+    """Numbers between 0 and 1, as probabilities are; a number alone is 0.375."""
+    return probabilities(shape, name) if shape else np.float64(0.375)
+
+
+def probabilities(shape: tuple[int, ...], name: str) -> Any:
+    """Numbers between 0 and 1 whose sum along the last axis is 1, where there is more than one axis."""
+    made = numbers(shape, name) * 0.375 + 0.5
     return made / made.sum(-1, keepdims=True) if np.ndim(made) > 1 else made
 
 

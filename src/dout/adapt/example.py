@@ -14,12 +14,14 @@ from typing import Any
 import numpy as np
 
 from dout.adapt.beside import given_beside
+from dout.adapt.given import is_finite
 from dout.adapt.guess import Setting, looks_like_a_loss, settings
 from dout.adapt.interface import Interface, pairs_of
 from dout.adapt.layer import as_layer, layer_class
 from dout.adapt.proposals import proposals
 from dout.adapt.refusals import name_of, needs, nothing_taken, takes_target
-from dout.adapt.trial import Fit, Trials, Tried, in_silence, is_finite
+from dout.adapt.silence import in_silence
+from dout.adapt.trial import Fit, Trials, Tried
 from dout.errors import TargetError
 from dout.trace.model import Trace
 from dout.trace.record import record

@@ -123,8 +123,7 @@ _DOUT = re.compile(
     r"err(or)?s?|\w*_error|error_\w*|g|gy|gz|e|diff\w*|top_diff|\w*signal|dx?_?\w{1,3}|.*derivat\w*|d[je]\w*",
     re.IGNORECASE,
 )
-_RATE = re.compile(r"lr|l_?rate|learn(ing)?_?rates?|eta|alpha|rate|step_?size|step|learning_step", re.IGNORECASE)
-RATES = _RATE
+RATES = re.compile(r"lr|l_?rate|learn(ing)?_?rates?|eta|alpha|rate|step_?size|step|learning_step", re.IGNORECASE)
 _CACHE = re.compile(
     r"\w*caches?|mem(ory)?|residuals?|saved|mid_?vals?|intermediates?|state_cache|forward_vals", re.IGNORECASE
 )
@@ -308,7 +307,7 @@ def rate_after(function: Any, place: int) -> list[str]:
         parameters = list(inspect.signature(behind(function)).parameters.values())[place : place + 1]
     except (TypeError, ValueError):
         return []
-    return [p.name for p in parameters if p.default is not p.empty and _RATE.fullmatch(p.name)]
+    return [p.name for p in parameters if p.default is not p.empty and RATES.fullmatch(p.name)]
 
 
 def _looks_like_two(taken: Sequence[str]) -> bool:
@@ -341,7 +340,7 @@ def required(function: Any, bound: bool = False) -> list[str]:
 
 def _roles(name: str, taken: Sequence[str], loss: bool, local: bool, context: bool) -> list[str]:
     """What an argument of backward may be for, the likeliest first."""
-    for pattern, role in ((_RATE, RATE_ROLE), (_OPTIMIZER, OPTIMIZER), (_GRADS, GRADS), (_FLAG, "True")):
+    for pattern, role in ((RATES, RATE_ROLE), (_OPTIMIZER, OPTIMIZER), (_GRADS, GRADS), (_FLAG, "True")):
         if pattern.fullmatch(name) and name not in taken:
             return [role, DOUT] if role in (GRADS, RATE_ROLE) else [role]
     if _CONTEXT.fullmatch(name):

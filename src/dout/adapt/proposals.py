@@ -18,7 +18,7 @@ import numpy as np
 from dout.adapt import hints
 from dout.adapt.arrays import array_of, between, labels_for, whole_numbers
 from dout.adapt.guess import LABELS, looks_like_a_loss, numbers, stands_for
-from dout.adapt.hints import COMPUTED, MISSING
+from dout.adapt.hints import MISSING
 from dout.adapt.interface import RATES, pairs_of
 from dout.adapt.layer import parameters_of
 from dout.adapt.silence import in_silence
@@ -395,6 +395,3 @@ def _wanted(function: Any) -> list[inspect.Parameter]:
 
 def _written(cls: type) -> set[str]:
     return {name for base in cls.__mro__ if base is not object for name in vars(base)}
-
-
-__all__ = ["COMPUTED", "proposals"]

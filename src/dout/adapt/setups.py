@@ -24,11 +24,12 @@ def prepared(
 ) -> Iterator[Interface]:
     """The interface as it is, and with what may prepare a layer first; `failures` are the errors that it met so far."""
     shape = next((np.shape(x) for x in inputs.values() if np.ndim(x)), ())
-    modes = _closed_modes(cls, make)
+    held = _attributes(cls, make)
+    modes = _closed_modes(held)
     if modes:
         yield replace(interface, setup=tuple(modes))
     yield interface
-    known = [*modes, *_open_attributes(cls, make, shape)]
+    known = [*modes, *_open_attributes(held, shape)]
     tried = []
     sample, last = shape[1:] or shape, shape[-1] if shape else 1
     for given in ((sample, last), (sample, sample), (shape, last)):
@@ -43,21 +44,21 @@ def prepared(
         yield replace(interface, setup=tuple((name, (True,)) for name in _MODES if name not in dir(cls)))
 
 
-def _closed_modes(cls: type, make: Make) -> list[Setup]:
-    """The attributes of a new layer that say that it is not in training: a network would set them."""
+def _attributes(cls: type, make: Make) -> Mapping[str, Any]:
+    """What a new layer holds; nothing where none can be made."""
     try:
-        held = attributes_of(make(cls))
+        return attributes_of(make(cls))
     except Exception:
-        return []
+        return {}
+
+
+def _closed_modes(held: Mapping[str, Any]) -> list[Setup]:
+    """The attributes of a new layer that say that it is not in training: a network would set them."""
     return [(name, (True,)) for name, item in held.items() if item is False and _MODE.fullmatch(name)]
 
 
-def _open_attributes(cls: type, make: Make, shape: tuple[int, ...]) -> list[Setup]:
+def _open_attributes(held: Mapping[str, Any], shape: tuple[int, ...]) -> list[Setup]:
     """The attributes of a new layer that are None and are called as the shape of what will come."""
-    try:
-        held = attributes_of(make(cls))
-    except Exception:
-        return []
     last = shape[-1] if shape else 1
     names = [name for name, item in held.items() if item is None and _SHAPES.fullmatch(name)]
     return [(name, (shape[1:] if "shape" in name else last,)) for name in names]

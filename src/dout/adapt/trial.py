@@ -103,7 +103,7 @@ class Trials:
         return best
 
     def _class(self, interface: Interface, names: Sequence[str]) -> type:
-        key = (interface.forward, interface.backward, repr(interface), tuple(names))
+        key = (repr(interface), tuple(names))
         if key not in self.classes:
             self.classes[key] = layer_class(self.cls, interface, names)
         return self.classes[key]
@@ -224,6 +224,3 @@ def _own_rate(interface: Interface, layer: Any, before: Mapping[str, Any]) -> st
         return None
     held = attributes_of(layer).items()
     return next((n for n, item in held if RATES.fullmatch(n) and isinstance(item, int | float) and item), None)
-
-
-__all__ = ["Fit", "Trials", "Tried", "differs", "in_silence", "is_finite"]

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from dout.adapt.arrays import probabilities
 from dout.adapt.guess import numbers
 
 MOST_TEXT = 400  # characters of a value that is written element by element
@@ -46,15 +47,9 @@ def read(text: str, name: str = "") -> Any:
     shape = tuple(map(int, call["shape"].split(","))) if call["shape"] else ()
     if np.prod(shape, dtype=float) > MOST_ELEMENTS:
         raise ValueError(f"{text} is too large")
-    make = numbers if call["maker"] == "array" else _probabilities
+    make = numbers if call["maker"] == "array" else probabilities
     made = make(shape, call["name"] or name)
     return made if call["factor"] is None else made * float(call["factor"])
-
-
-def _probabilities(shape: tuple[int, ...], name: str) -> Any:
-    """Numbers in (0, 1), each row's sum 1: what `dout.adapt.proposals` chooses for layers that take probabilities."""
-    made = numbers(shape, name) * 0.375 + 0.5
-    return made / made.sum(-1, keepdims=True) if np.ndim(made) > 1 else made
 
 
 def written(value: Any, name: str = "") -> str | None:
