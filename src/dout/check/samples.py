@@ -123,7 +123,7 @@ class Samples:
 
     def _holds(self, name: str, guess: Constant, is_near: Callable[[float | None, Constant, Shape], bool]) -> bool:
         counted = {axis % len(self.shape) for axes in guess.counted for axis in axes.axes} if self.shape else set()
-        ran = {}
+        ran = set()
         for axis in range(len(self.shape)):
             other = self.varied(axis)
             value = other[1].get(name) if other else None
@@ -131,8 +131,8 @@ class Samples:
                 continue  # with other columns a row of labels may be none any more
             if not is_near(value, guess, other[0]):
                 return False
-            ran[axis] = True
-        return not counted or bool(counted & set(ran)) or (not ran and self._is_distinct(counted))
+            ran.add(axis)
+        return not counted or bool(counted & ran) or (not ran and self._is_distinct(counted))
 
     def _is_distinct(self, counted: set[int]) -> bool:
         """Whether no other axis, of an input or of what the layer holds, is as long as one of these; nor 2 is."""
