@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from dout.adapt.interface import Interface
-from dout.adapt.layer import KEPT, is_float_array, parameters_of
+from dout.adapt.layer import KEPT, arrays_in, is_float_array, parameters_of
 from dout.trace.pairing import is_named_as_gradient, stem
 from dout.trace.replay import flat
 from dout.trace.state import attributes_of
@@ -40,11 +40,9 @@ def gradients_left(layer: Any, seen: Mapping[str, int], inputs: Mapping[str, Any
 
 def order_of(result: Any, inputs: Mapping[str, Any], layer: Any) -> tuple[str, ...]:
     """Whose each returned gradient is; empty where they are the inputs' in their order."""
-    parameters = {name: a for name, a in parameters_of(layer) if not is_named_as_gradient(name)}
+    handed = (pair for name, item in inputs.items() if isinstance(item, dict) for pair in arrays_in(name, item))
+    parameters = {name: a for name, a in (*parameters_of(layer), *handed) if not is_named_as_gradient(name)}
     items = list(flat(result))
-    if isinstance(result, dict) and len(items) == len(result):
-        by_stem = {stem(name): name for name in (*parameters, *inputs)}
-        return tuple(by_stem.get(stem(str(key)), "") for key in result)
     floats = [name for name, x in inputs.items() if is_float_array(x) or isinstance(x, float)]
     fits = all(g is None or np.shape(g) == np.shape(x) for g, x in zip(items, inputs.values(), strict=False))
     if len(items) <= len(inputs) and fits:

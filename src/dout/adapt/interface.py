@@ -43,6 +43,7 @@ class Interface:
     the residuals. `setup`: methods called, or attributes set, before the first forward. `rate`: the attribute with the
     learning rate at which backward itself changes the parameters. `hands_over`: it gives the gradients to an optimizer.
     `out`, `found`: the attributes in which output and gradients are left. `order`: whose each returned gradient is.
+    `outputs`: how many of forward's outputs backward takes an upstream gradient of, the first ones; None for all.
     """
 
     forward: str = "forward"
@@ -56,6 +57,7 @@ class Interface:
     out: str | None = None
     found: tuple[str, ...] = ()
     order: tuple[str, ...] = ()
+    outputs: int | None = None
 
     @classmethod
     def parse(cls, text: str) -> Interface:
@@ -91,6 +93,8 @@ class Interface:
         says = f"{before}{self.forward}({'ctx, …' if self.context else '…'}), {self.backward}({roles})"
         if self.rate:
             says += f", which steps at self.{self.rate}"
+        if self.outputs:
+            says += f", for the first {f'{self.outputs} outputs' if self.outputs > 1 else 'output'} alone"
         if self.out:
             says += f", output in self.{self.out}"
         if self.found:

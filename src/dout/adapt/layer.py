@@ -17,7 +17,7 @@ import numpy as np
 from dout.adapt.interface import CACHE, CONTEXT, DOUT, GRADS, OPTIMIZER, OUTPUT, RATE, RATE_ROLE, Interface, optional
 from dout.adapt.recorder import Context, Recorder
 from dout.errors import TargetError
-from dout.trace.pairing import GRADIENTS
+from dout.trace.pairing import GRADIENTS, is_named_as_gradient, stem
 from dout.trace.replay import flat
 from dout.trace.standin import plain
 from dout.trace.state import attributes_of
@@ -30,15 +30,18 @@ def layer_class(cls: type, interface: Interface, names: Sequence[str], fixed: Ma
     """Return a class with `forward(*inputs)` and `backward(dout)`: `cls` itself where it is written so.
 
     `names` are those of the arguments of the user's forward, in their order. Those in `fixed` are no inputs here: each
-    instance gives them in the same way (a dict of settings, the name of an activation).
+    instance gives them in the same way (a dict of settings, the name of an activation). A dict of parameters among
+    them is an attribute of the instance, as if the layer held it.
     """
     if interface.is_plain and not fixed:
         return cls
     every, names = tuple(names), tuple(name for name in names if name not in (fixed or {}))
+    held = {name: item for name, item in (fixed or {}).items() if any(True for _ in arrays_in(name, item))}
     made: dict[str, Any] = {"__module__": cls.__module__, "__qualname__": cls.__qualname__, "__doc__": cls.__doc__}
 
     def __init__(self: Any, *args: Any, **keywords: Any) -> None:
         super(new, self).__init__(*args, **keywords)
+        attributes_of(self).update({name: copy.deepcopy(item) for name, item in held.items()})
         for name, arguments in interface.setup:
             method = getattr(self, name, None)
             if callable(method):
@@ -84,9 +87,9 @@ def _every(layer: Any, inputs: Sequence[Any], names: Sequence[str], fixed: Mappi
     """The inputs with what is fixed in its places; an instance has its own copy of that, for it may be written into."""
     if not fixed:
         return list(inputs)
-    own = attributes_of(layer).setdefault(FIXED, copy.deepcopy(dict(fixed)))
-    given = iter(inputs)
-    return [own[name] if name in own else next(given) for name in names]
+    attributes, given = attributes_of(layer), iter(inputs)
+    own = attributes.setdefault(FIXED, {n: copy.deepcopy(item) for n, item in fixed.items() if n not in attributes})
+    return [(own[n] if n in own else attributes[n]) if n in fixed else next(given) for n in names]
 
 
 def douts_of(interface: Interface) -> tuple[str, ...]:
@@ -131,6 +134,8 @@ def _forward(user: Any, layer: Any, interface: Interface, inputs: Sequence[Any],
         at = max(1, len(result) - caches)
         result, cache = result[:at], result[at:]
         result = result[0] if len(result) == 1 else result
+    if interface.outputs is not None and isinstance(result, tuple):
+        result = result[: interface.outputs] if interface.outputs > 1 else result[0]
     kept = {name: value for name, value in zip(names, inputs, strict=False) if name in interface.roles}
     if OUTPUT in interface.roles:
         kept[OUTPUT] = result
@@ -163,7 +168,9 @@ def _backward(user: Any, layer: Any, interface: Interface, douts: Sequence[Any],
         _learn(layer, handed)
     if interface.local:
         return _times(douts[0], result)
-    return _divided(layer, interface, result, names) if interface.order else _unwrapped(result)
+    if isinstance(result, dict):
+        return _by_key(layer, result, names)
+    return _divided(layer, interface, result, names) if interface.order else result
 
 
 def _arguments(
@@ -194,15 +201,26 @@ def _times(dout: Any, derivative: Any) -> Any:
     return dout * derivative
 
 
-def _unwrapped(result: Any) -> Any:
-    """Gradients as arrays, also where they stand in a dict."""
-    return tuple(result.values()) if isinstance(result, dict) else result
+def _by_key(layer: Any, result: Mapping[Any, Any], names: Sequence[str]) -> Any:
+    """The inputs' gradients among those that stand in a dict, by their keys; the others are learned."""
+    parameters = [name for name, _ in parameters_of(layer) if not is_named_as_gradient(name)]
+    owners = {stem(name): name for name in (*parameters, *names)}
+    owned = {owners.get(stem(str(key)), ""): gradient for key, gradient in result.items()}
+    if not any(owned):
+        return tuple(result.values())
+    _learn(layer, {name: g for name, g in owned.items() if name in parameters and name not in names})
+    return _in_order(owned, names)
 
 
 def _divided(layer: Any, interface: Interface, result: Any, names: Sequence[str]) -> Any:
     """The inputs' gradients among what backward returned, by the order that says whose each is; the rest is learned."""
     owned = dict(zip(interface.order, flat(result), strict=False))
     _learn(layer, {name: g for name, g in owned.items() if name and name not in names})
+    return _in_order(owned, names)
+
+
+def _in_order(owned: Mapping[str, Any], names: Sequence[str]) -> Any:
+    """The inputs' gradients by place, without those at the end that are not there."""
     found = [owned.get(name) for name in names]
     while len(found) > 1 and found[-1] is None:
         found.pop()
@@ -221,12 +239,18 @@ def parameters_of(layer: Any) -> Iterator[tuple[str, Any]]:
     for name, item in list(attributes_of(layer).items()):
         if name in (KEPT, FIXED, GRADIENTS):
             continue
-        if isinstance(item, dict):
-            yield from ((str(key), part) for key, part in list(item.items()) if is_float_array(part))
-        elif isinstance(item, list):
-            yield from ((f"{name}[{i}]", part) for i, part in enumerate(item) if is_float_array(part))
-        elif is_float_array(item):
+        if is_float_array(item):
             yield name, item
+        else:
+            yield from arrays_in(name, item)
+
+
+def arrays_in(name: str, item: Any) -> Iterator[tuple[str, Any]]:
+    """The float arrays in a dict or list of this name, each with its own: its key, or its place."""
+    if isinstance(item, dict):
+        yield from ((str(key), part) for key, part in list(item.items()) if is_float_array(part))
+    elif isinstance(item, list):
+        yield from ((f"{name}[{i}]", part) for i, part in enumerate(item) if is_float_array(part))
 
 
 def is_float_array(item: Any) -> bool:

@@ -17,6 +17,8 @@ import numpy as np
 
 from dout.adapt import hints
 from dout.adapt.arrays import array_of, between, labels_for, whole_numbers
+from dout.adapt.elsewhere import Unproposed, bound, value_of
+from dout.adapt.functions import PAIR
 from dout.adapt.guess import LABELS, looks_like_a_loss, numbers, stands_for
 from dout.adapt.hints import MISSING
 from dout.adapt.interface import RATES, pairs_of
@@ -34,11 +36,11 @@ from dout.adapt.sizes import (
     tuples_of,
     without_dots,
 )
-from dout.adapt.uses import UNKNOWN, Array, Call, Named, Shape, calls_of, files_below, repository_root
+from dout.adapt.uses import Call, calls_of, files_below, repository_root
 from dout.trace.source import behind
 
 MOST = 120  # proposals of one kind
-MOST_ELEMENTS = 4_096  # of an array that a call elsewhere shows
+MOST_CALLS = 6  # elsewhere, that are tried
 
 _ARRAY_NAMES = re.compile(
     r"(?-i:[A-Z]\w{0,3})|x\w?|inputs?|input_?(data|tensor)?|data|tensor|w\d?|weights?\d?|b\d?|bias(es)?|gamma|beta|h|c|h_?prev|c_?prev|"
@@ -62,10 +64,6 @@ def _drawn(*shape: Any, **named: Any) -> Any:
 
 
 _LISTS = r"(n_)?hiddens?(_?(units?|sizes?|layers?|dims?|nodes))?|layer_?(sizes?|dims?)|sizes|hidden_layers?|n_neurons"
-
-
-class Unproposed(Exception):
-    """An argument for which nothing can be proposed."""
 
 
 def proposals(
@@ -316,57 +314,28 @@ class _Proposer:
     # --- uses elsewhere -----------------------------------------------------------------------------------------------
 
     def _of_uses(self, shapes: Mapping[str, Sequence[str]]) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-        if not self.constructor or not inspect.isclass(self.target):
+        if not inspect.isclass(self.target):
             return
-        file = inspect.getsourcefile(self.cls) or ""
-        for call in calls_of(self.cls.__name__, files_below(repository_root(file)))[:4]:
-            init = self._init_of(call)
-            if init is None:
+        called = getattr(self.cls, PAIR, (self.cls.__name__,))[0]  # a pair of functions is called by its forward
+        calls = calls_of(called, files_below(repository_root(inspect.getsourcefile(self.forward) or "")))
+        if hasattr(self.cls, PAIR):
+            found = (bound(call, self.forward, self.globals, self.inputs) for call in calls[:MOST_CALLS])
+            yield from (({}, given) for given in found if given is not None)
+        for call in calls[:4] if self.constructor else ():
+            init = bound(call, self.cls, self.globals, self.init)
+            if init is None or any(isinstance(v, int) and v > 20 * MANY for v in init.values()):
                 continue
             yield from ((init, given) for given in self._inputs_of(call))
             self.between = self.loss
             for variant in (0, 2):
                 yield from ((init, given) for given in self._inputs(init, shapes, variant))
 
-    def _init_of(self, call: Call) -> dict[str, Any] | None:
-        try:
-            bound = inspect.signature(self.cls).bind(*map(self._value, call.args),
-                                                     **{k: self._value(v) for k, v in call.kwargs.items()})  # fmt: skip
-        except (TypeError, ValueError, Unproposed):
-            return None
-        if any(isinstance(v, int) and v > 20 * MANY for v in bound.arguments.values()):
-            return None
-        return {**bound.arguments, **self.init}
-
-    def _value(self, item: Any) -> Any:
-        """What a call elsewhere passes, made here. Raises Unproposed."""
-        if item is UNKNOWN:
-            raise Unproposed
-        if isinstance(item, Shape | Array):
-            if int(np.prod(item.sizes)) > MOST_ELEMENTS:
-                raise Unproposed
-            if isinstance(item, Array):
-                return np.array(item.values)
-            return whole_numbers(item.sizes, item.below or 2) if item.whole else array_of(item.sizes, "x")
-        if isinstance(item, Named):
-            found = self.globals.get(item.name)
-            if found is None:
-                raise Unproposed
-            return (
-                found(*map(self._value, item.args), **{k: self._value(v) for k, v in item.kwargs.items()})
-                if item.called
-                else found
-            )
-        if isinstance(item, list | tuple):
-            return type(item)(map(self._value, item))
-        return {k: self._value(v) for k, v in item.items()} if isinstance(item, dict) else item
-
     def _inputs_of(self, call: Call) -> Iterator[dict[str, Any]]:
         names = [p.name for p in self.arguments]
         for method in call.methods:
             if method.name in ("forward", "__call__", getattr(self.forward, "__name__", "")):
                 try:
-                    values = [self._value(item) for item in method.args]
+                    values = [value_of(item, self.globals) for item in method.args]
                 except Unproposed:
                     continue
                 if len(values) >= len(names):

@@ -125,12 +125,19 @@ class Trials:
             return Tried(Fit.NOTHING, None, error)
         if not (outputs and all(np.size(out) and is_finite(out) for out in outputs)):
             return Tried(Fit.RUNS if output is not None else Fit.NOTHING, interface)
+        taken = interface.roles.count(DOUT)
+        if interface.outputs is None and 1 < taken < len(outputs):
+            return self._try(replace(interface, outputs=taken), make, inputs)
         try:
-            return self._backward(interface, make, inputs, layer, outputs)
+            tried = self._backward(interface, make, inputs, layer, outputs)
         except MemoryError:
             raise
         except Exception as error:
-            return Tried(Fit.FORWARD, interface, error)
+            tried = Tried(Fit.FORWARD, interface, error)
+        if tried.fit < Fit.INPUTS and interface.outputs is None and 0 < taken < len(outputs):
+            fewer = self._try(replace(interface, outputs=taken), make, inputs)
+            return fewer if fewer.fit > tried.fit else tried
+        return tried
 
     def _backward(self, interface: Interface, make: Make, inputs: Mapping[str, Any], layer: Any, outputs: Any) -> Tried:
         names = list(inputs)
