@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from dout.adapt.beside import given_beside
+from dout.adapt.faults import more_telling
 from dout.adapt.given import is_finite
 from dout.adapt.guess import Setting, looks_like_a_loss, settings
 from dout.adapt.interface import Interface, pairs_of
@@ -247,7 +248,7 @@ class _Trial:
         best: tuple[Fit, Example | None] = (Fit.NOTHING, None)
         for choice in choices:
             tried = self._run(choice)
-            self.last = _more_telling(tried.error, self.last)
+            self.last = more_telling(tried.error, self.last)
             if tried.fit > best[0] and not _tries_away(best, choice):
                 best = tried.fit, replace(choice, interface=tried.interface)
             if tried.fit == Fit.ALL or time.monotonic() > self.until:
@@ -279,12 +280,6 @@ def _tries_away(best: tuple[Fit, Example | None], choice: Example) -> bool:
 
 def _is_array(item: Any) -> bool:
     return isinstance(item, np.ndarray | np.generic)
-
-
-def _more_telling(error: Exception | None, before: Exception | None) -> Exception | None:
-    """Of two errors the one that says more: a missing name is the layer's own matter, a shape may be the example's."""
-    own = (NameError, ImportError, NotImplementedError)
-    return before if error is None or (isinstance(before, own) and not isinstance(error, own)) else error
 
 
 def _instance(target: Any, init: Mapping[str, Any], cls: type) -> Any:

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from types import FunctionType, ModuleType
 from typing import Any
 
+from dout.adapt.unwritten import is_stub
+
 PAIR = "dout_pair"
 
 _RENAMED = (  # what a backward is called, and what its forward is called then
@@ -29,7 +31,7 @@ _NONE = re.compile(
 
 
 def function_pairs(module: ModuleType) -> dict[str, type]:
-    """The pairs of functions that a module defines itself, each as a class, by the name of the forward."""
+    """The pairs of functions that a module has written itself, each as a class, by the name of the forward."""
     functions = {
         name: item
         for name, item in vars(module).items()
@@ -38,7 +40,8 @@ def function_pairs(module: ModuleType) -> dict[str, type]:
     found: dict[str, type] = {}
     for name, backward in functions.items():
         ahead = next((n for n in forward_names(name) if n in functions and n != name), None)
-        if ahead is not None and _takes_something(backward) and _takes_something(functions[ahead]):
+        pair = [functions[ahead], backward] if ahead is not None else []
+        if ahead is not None and all(map(_takes_something, pair)) and not any(map(is_stub, pair)):
             key = ahead if ahead not in found else name
             found[key] = pair_class(functions[ahead], backward)
     return found

@@ -14,6 +14,7 @@ from itertools import islice, product
 from typing import Any
 
 from dout.adapt.guess import LABELS, looks_like_a_loss
+from dout.adapt.unwritten import is_unwritten
 from dout.errors import TargetError
 from dout.trace.source import behind
 
@@ -166,7 +167,7 @@ def methods(cls: type, patterns: Sequence[str]) -> list[str]:
                 )
             )
         )
-    return [name for name in found if not is_stub(getattr(cls, name, None))]
+    return [name for name in found if not is_unwritten(cls, name)]
 
 
 def _is_private(name: str) -> bool:
@@ -362,27 +363,3 @@ def _roles(name: str, taken: Sequence[str], loss: bool, local: bool, context: bo
     if _OUTPUT.fullmatch(name):
         return [*others, OUTPUT, DOUT] if loss else [OUTPUT, *others, DOUT] if local else [DOUT, OUTPUT, *others]
     return [*others, *labels, OUTPUT, DOUT] if local or loss else [DOUT, *others, *labels, OUTPUT, CACHE]
-
-
-def is_stub(function: Any) -> bool:
-    """Whether a function's body does nothing, or says that it is not implemented."""
-    import ast
-    import textwrap
-
-    try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
-    except (OSError, TypeError, SyntaxError, ValueError):
-        return False
-    body = getattr(tree.body[0], "body", None) if tree.body else None
-    return isinstance(tree.body[0], ast.FunctionDef) and all(map(_does_nothing, body or ()))
-
-
-def _does_nothing(statement: Any) -> bool:
-    import ast
-
-    if isinstance(statement, ast.Raise):
-        raised = statement.exc.func if isinstance(statement.exc, ast.Call) else statement.exc
-        return isinstance(raised, ast.Name) and raised.id == "NotImplementedError"
-    return isinstance(statement, ast.Pass) or (
-        isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
-    )

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from dout.adapt.example import adapted, build
+from dout.adapt.faults import WHATEVER, has_chosen_parts, is_own_fault
 from dout.adapt.interface import Interface
 from dout.check.called import interface_findings, not_what_it_returns
 from dout.check.codes import finding
@@ -59,10 +60,11 @@ def check(
     start = time.perf_counter()
     how = Interface.parse(interface) if interface is not None else None
     subject = _subject(target, inputs, init or {}, named, how)
+    is_own = isinstance(target, type) and not has_chosen_parts([*(init or {}).values(), *inputs, *named.values()])
     try:
         first = subject.run()
     except Exception as error:
-        return Report(subject.name, findings=(_raised(subject, error),), seconds=time.perf_counter() - start)
+        return Report(subject.name, findings=(_raised(subject, error, is_own),), seconds=time.perf_counter() - start)
     elsewhere = not_what_it_returns(subject, first)
     if elsewhere is not None:
         return Report(subject.name, findings=(elsewhere,), seconds=time.perf_counter() - start)
@@ -158,7 +160,8 @@ def _elsewhere(subject: Subject) -> Iterator[Trace]:
             continue
 
 
-def _raised(subject: Subject, error: Exception) -> Finding:
-    """The layer's own exception, with the line of the user's code that raised it."""
-    message = f"{subject.name} raises {type(error).__name__}: {error}"
+def _raised(subject: Subject, error: Exception, is_own: bool) -> Finding:
+    """The layer's own exception, with the line of the user's code that raised it; `is_own`: no part of it was given."""
+    says = f", {WHATEVER}" if is_own and is_own_fault(error) else ""
+    message = f"{subject.name} raises {type(error).__name__}: {error}{says}"
     return finding("D001", message, raised_at(error), layer=subject.name, cause=type(error).__name__)

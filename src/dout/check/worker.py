@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import inspect
 import os
-import re
 import signal
 import sys
 from collections.abc import Iterator, Mapping
@@ -23,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from dout.adapt.example import Example, arguments, as_found, example, forward_of
+from dout.adapt.faults import WHATEVER, is_own_fault, lacks_attribute
 from dout.adapt.functions import PAIR
 from dout.adapt.interface import Interface, required
 from dout.check.afterwards import UsesOfOldNames, excused
@@ -259,24 +259,14 @@ def _doubted(report: Report, chosen: Example, target: Any) -> Report:
     own = {cls.__name__ for cls in _OWN}
     found = [
         replace(f, severity="warning", message=f"{f.message}, on inputs that were chosen")
-        if f.code == "D001" and chosen.chosen and f.cause not in own and not _lacks_attribute(f.message, target)
+        if f.code == "D001"
+        and chosen.chosen
+        and not (f.cause in own or WHATEVER in f.message)
+        and not lacks_attribute(f.message, target)
         else f
         for f in report.findings
     ]
     return replace(report, findings=tuple(found))
-
-
-def _lacks_attribute(message: str, target: Any) -> bool:
-    """Whether an error says that an attribute is missing which nothing in the class's file ever makes."""
-    found = re.search(r"has no attribute '(\w+)'", message)
-    try:
-        text = Path(inspect.getsourcefile(target if isinstance(target, type) else type(target)) or "").read_text(
-            "utf-8"
-        )
-    except (OSError, TypeError, ValueError):
-        return False
-    made = found is not None and re.search(rf"\.{found[1]}\b[^=\n]*=[^=]|def {found[1]}\b|['\"]{found[1]}['\"]", text)
-    return found is not None and not made
 
 
 def _not_judged(name: str, target: Any, given: Given, error: TargetError) -> Report:
@@ -287,7 +277,8 @@ def _not_judged(name: str, target: Any, given: Given, error: TargetError) -> Rep
     own = (
         broken is not None
         or (isinstance(cause, _OWN) and not isinstance(cause, UnboundLocalError))
-        or (isinstance(cause, AttributeError) and _is_own(cause.obj, target) and _lacks_attribute(str(cause), target))
+        or (isinstance(cause, AttributeError) and _is_own(cause.obj, target) and lacks_attribute(str(cause), target))
+        or (isinstance(target, type) and not required(target) and is_own_fault(cause))
     )
     if isinstance(cause, NotImplementedError) or "exceptions must derive from BaseException" in str(cause):
         return _only(name, target, "D002", f"{name} is not complete by itself: it raises NotImplementedError")
