@@ -85,6 +85,92 @@ def test_a_softmax_that_passes_on_half_of_dout_is_wrong():
     assert [*formula(check(HalfSoftmax(), X))] == ["D101"]
 
 
+class Classes:
+    """A dense layer that ends in a softmax."""
+
+    def __init__(self):
+        self.W, self.b = np.random.default_rng(1).normal(size=(4, 5)), np.zeros(5)
+
+    def forward(self, input):
+        self.x = input
+        return Softmax().forward(input @ self.W + self.b)
+
+    def backward(self, dout):
+        self.dW, self.db = self.x.T @ dout, dout.sum(axis=0)
+        return dout @ self.W.T
+
+
+class Averaging(Classes):
+    def backward(self, dout):
+        self.dW, self.db = self.x.T @ dout, dout.mean(axis=0)
+        return dout @ self.W.T
+
+
+class Doubling(Classes):
+    def backward(self, dout):
+        return 2 * super().backward(dout)
+
+
+@pytest.mark.parametrize("layer", [Classes, Averaging])
+def test_a_layer_may_pass_dout_on_through_the_softmax_at_its_end(layer):
+    report = check(layer(), X)
+    assert {*words(report).values()} == {PASSED}
+    assert {code: f.severity for code, f in formula(report).items()} == {"D107": "note"}
+
+
+def test_what_goes_wrong_before_that_softmax_is_wrong():
+    report = check(Doubling(), X)
+    assert [f.argument for f in report.findings if f.code == "D101"] == ["input1"]
+
+
+# --- a softmax that gives its diagonal --------------------------------------------------------------------------------
+
+
+class Activation:
+    def __call__(self, x):
+        return Softmax().forward(x)
+
+    def gradient(self, x):
+        y = self(x)
+        return y * (1 - y)
+
+
+class OfAllNumbers(Activation):
+    def __call__(self, x):
+        return np.exp(x) / np.sum(np.exp(x))
+
+
+class TwiceTheDiagonal(Activation):
+    def gradient(self, x):
+        return 2 * super().gradient(x)
+
+
+class Diagonal(Softmax):
+    def forward(self, x):
+        self.y = super().forward(x)
+        return self.y.copy()
+
+    def backward(self, dout):
+        return dout * self.y * (1 - self.y)
+
+
+@pytest.mark.parametrize("layer", [Activation, OfAllNumbers])
+def test_a_softmax_that_the_caller_multiplies_can_give_its_diagonal_alone(layer):
+    report = check(layer(), X)
+    assert words(report) == {"x": "the diagonal of its derivative alone"}
+    assert formula(report)["D111"].severity == "warning"
+
+
+def test_a_softmax_that_is_given_dout_could_give_more_than_its_diagonal():
+    found = formula(check(Diagonal(), X))
+    assert [*found] == ["D101"]
+    assert "whole it is y * (dout - sum(y * dout))" in found["D101"].message
+
+
+def test_another_multiple_of_the_diagonal_is_wrong():
+    assert "D101" in formula(check(TwiceTheDiagonal(), X))
+
+
 # --- a gradient that is lost ------------------------------------------------------------------------------------------
 
 

@@ -35,6 +35,7 @@ CODES: dict[str, Code] = {
     "D108": Code("warning", "the gradient of a parameter is computed and kept nowhere"),
     "D109": Code("note", "the local derivative: the caller multiplies by dout"),
     "D110": Code("note", "a loss gives the gradient of its activation as well"),
+    "D111": Code("warning", "a softmax gives the diagonal of its derivative alone"),
     "D201": Code("error", "backward writes into dout"),
     "D202": Code("error", "an input is overwritten"),
     "D203": Code("note", "what is returned shares memory with dout or an input"),

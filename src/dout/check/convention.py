@@ -24,9 +24,10 @@ from dout.check.exact import Outcome
 from dout.check.joined import is_of_both
 from dout.check.judge import Convention, Judgement
 from dout.check.model import Cause, Finding, Report, Verdict, Word
-from dout.check.points import far, is_label, nearby
+from dout.check.points import is_label
 from dout.check.samples import Axes, Constant, Samples
-from dout.check.subject import Subject, copied
+from dout.check.softmax import gives_diagonal, handed_on, is_last_sigmoid, is_normalised, says_softmax
+from dout.check.subject import Subject
 
 Role = Literal["input", "parameter", "loss"]
 
@@ -59,6 +60,19 @@ class Refuted:
         """Whether the layer is a loss."""
         return is_loss(self.subject, self.judgement, self.samples)
 
+    @property
+    def times_if_handed_on(self) -> float:
+        """How many times right it is if a softmax at the end hands dout on; NaN where that says nothing."""
+        memo, examination = self.subject.memo, self.judgement.examination
+        if "handed on" not in memo:
+            memo["handed on"] = handed_on(self.subject)
+        name = self.name
+        if examination is not None and not self.outcome.judged.parameter:
+            named = dict(zip(examination.call.inputs, self.subject.names, strict=False))  # a trace may rename them
+            name = named.get(self.outcome.judged.node, name)
+        found: float = memo["handed on"].get(name, math.nan)
+        return found
+
     def constant(self, guesses: Iterable[Constant]) -> Constant | None:
         """The first of these constants that the gradient is right up to, on other numbers of samples as well."""
         likeness = self.judgement.likeness.get(self.name)
@@ -88,7 +102,7 @@ def by_convention(subject: Subject, judgement: Judgement) -> Judgement:
             convention = next(filter(None, (rule(gradient) for rule in RULES)), None)
             if convention is not None:
                 found[gradient.name] = convention
-            elif (remark := _compounds(gradient)) is not None:
+            elif (remark := _lacks_the_rest(gradient) or _compounds(gradient)) is not None:
                 remarks[gradient.name] = remark
     role: Role = "loss" if is_loss(subject, judgement, samples) else "input"
     return replace(
@@ -187,6 +201,13 @@ def _scaled(gradient: Refuted, guesses: Iterable[Constant]) -> Convention | None
     return Convention("D106", Word.SCALED, constant.says(gradient.samples.shape), constant.symbol)
 
 
+def _lacks_the_rest(gradient: Refuted) -> str | None:
+    """Of a softmax that is given dout: it could say more than its diagonal."""
+    if not gives_diagonal(gradient.subject):
+        return None
+    return "it is the diagonal of the softmax's derivative alone: whole it is y * (dout - sum(y * dout))"
+
+
 def _compounds(gradient: Refuted) -> str | None:
     """Of an input that is averaged in the middle of a network: no convention, although it looks like one."""
     if gradient.is_of_a_loss or gradient.name in gradient.judgement.parameters:
@@ -199,56 +220,29 @@ def _compounds(gradient: Refuted) -> str | None:
 
 
 def _passes_on(gradient: Refuted) -> Convention | None:
-    """A softmax that hands dout on: its loss gives the gradient of both together."""
-    likeness = gradient.judgement.likeness.get(gradient.name)
-    if likeness is None or not likeness.passed or gradient.judgement.parameters or len(gradient.subject.inputs) != 1:
+    """A softmax that hands dout on, alone or at the end of a layer: its loss gives the gradient of both together."""
+    subject, likeness = gradient.subject, gradient.judgement.likeness.get(gradient.name)
+    alone = not gradient.judgement.parameters and len(subject.inputs) == 1
+    passed = alone and likeness is not None and likeness.passed
+    if passed and (says_softmax(subject) or is_normalised(subject) or is_last_sigmoid(subject)):
+        return Convention("D107", Word.PASSED, "backward passes dout on")
+    constants = {"1": 1.0}
+    if gradient.name in gradient.judgement.parameters and gradient.samples.shape:
+        constants["1/N"] = 1 / gradient.samples.shape[0]
+    for symbol, value in constants.items():
+        if math.isclose(gradient.times_if_handed_on, value, rel_tol=1e-4):
+            averaged = "" if symbol == "1" else ", and averages over the samples"
+            because = f"the softmax at the end passes dout on{averaged}"
+            return Convention("D107", Word.PASSED, because)
+    return None
+
+
+def _is_diagonal(gradient: Refuted) -> Convention | None:
+    """A softmax as one of many activations, each with a derivative number by number: it can give no more."""
+    interface = gradient.subject.interface
+    if interface is None or not interface.local or not gives_diagonal(gradient.subject):
         return None
-    if not (_says_softmax(gradient.subject) or _is_normalised(gradient.subject) or _is_last_sigmoid(gradient.subject)):
-        return None
-    return Convention("D107", Word.PASSED, "backward passes dout on")
-
-
-def _said_of(subject: Subject) -> str:
-    """What a layer's class says of itself, in lower case."""
-    cls = type(subject.again())
-    return f"{subject.name} {cls.__name__} {cls.__doc__ or ''}".lower()
-
-
-def _says_softmax(subject: Subject) -> bool:
-    return re.search(r"soft[ _-]?max", _said_of(subject)) is not None
-
-
-def _outputs(subject: Subject) -> Iterator[tuple[Any, Any]]:
-    """Inputs, the given and others, each with what forward makes of it; arrays alone."""
-    generator = np.random.default_rng(0)
-    for move in (None, nearby, far(1.0)):
-        x = subject.inputs[0] if move is None else move(subject.inputs[0], generator)
-        (y,) = subject.run((copied(x),)).outputs
-        yield np.asarray(x, dtype=float), np.asarray(y, dtype=float)
-
-
-def _holds_of(subject: Subject, holds: Callable[[Any, Any], bool]) -> bool:
-    try:
-        return all(holds(x, y) for x, y in _outputs(subject))
-    except Exception:
-        return False
-
-
-def _is_normalised(subject: Subject) -> bool:
-    """Whether what comes out, or exp of it, adds up to 1 along an axis."""
-
-    def adds_up(x: Any, y: Any) -> bool:
-        axes = [axis for axis in range(y.ndim) if y.shape[axis] > 1]
-        return any(np.allclose(z.sum(axis=axis), 1, atol=1e-5) for z in (y, np.exp(y)) for axis in axes)
-
-    return _holds_of(subject, adds_up)
-
-
-def _is_last_sigmoid(subject: Subject) -> bool:
-    """Whether this is a sigmoid that says that it stands at the end, before its loss."""
-    if re.search(r"output|entropy|loss|last layer", _said_of(subject)) is None:
-        return False
-    return _holds_of(subject, lambda x, y: x.shape == y.shape and np.allclose(y, 1 / (1 + np.exp(-x)), atol=1e-5))
+    return Convention("D111", Word.DIAGONAL, "y (1 − y), the diagonal of its derivative")
 
 
 def _of_both(gradient: Refuted) -> Convention | None:
@@ -276,7 +270,7 @@ def _of_steps(gradient: Refuted) -> Convention | None:
     return Convention("D106", Word.SCALED, f"the first step is {likeness.ratio:.4g} × rate × gradient", "step")
 
 
-RULES: tuple[Rule, ...] = (_passes_on, _of_a_loss, _of_parameters, _of_both, _of_steps)
+RULES: tuple[Rule, ...] = (_passes_on, _is_diagonal, _of_a_loss, _of_parameters, _of_both, _of_steps)
 
 
 # --- findings ---------------------------------------------------------------------------------------------------------
@@ -329,9 +323,14 @@ def _scaled_message(subject: Subject, judgement: Judgement, found: Found) -> Mes
 
 
 def _passed_message(subject: Subject, judgement: Judgement, found: Found) -> Message:
-    what = "softmax" if _says_softmax(subject) else "sigmoid" if _is_last_sigmoid(subject) else subject.name
+    what = "softmax" if says_softmax(subject) else "sigmoid" if is_last_sigmoid(subject) else subject.name
     only = f"right only where its loss gives the gradient of {what} and loss together"
     return f"{subject.name}.backward passes dout on: {only}", {"cause": "passes dout on"}
+
+
+def _diagonal_message(subject: Subject, judgement: Judgement, found: Found) -> Message:
+    only = "right only under a loss that makes up for it, as (y − t) / (y (1 − y)) does"
+    return f"{subject.name} gives y (1 − y), the diagonal of its derivative alone: {only}", {"cause": "diagonal"}
 
 
 def _joined_message(subject: Subject, judgement: Judgement, found: Found) -> Message:
@@ -343,6 +342,7 @@ _MESSAGES: dict[str, Callable[[Subject, Judgement, Found], Message]] = {
     "D106": _scaled_message,
     "D107": _passed_message,
     "D110": _joined_message,
+    "D111": _diagonal_message,
 }
 
 

@@ -23,13 +23,14 @@ class Word:
     SCALED = "right up to a constant factor"
     PASSED = "passed through: its loss must do the work"
     JOINED = "right for the loss and its activation together"
+    DIAGONAL = "the diagonal of its derivative alone"
     INCONCLUSIVE = "inconclusive"
     REFUTED = "refuted"
 
 
 WORDS = (
     Word.EXACT, Word.ROUNDED, Word.STABILISED, Word.SUBGRADIENT, Word.AGREES, Word.SCALED, Word.PASSED,
-    Word.JOINED,
+    Word.JOINED, Word.DIAGONAL,
     Word.INCONCLUSIVE, Word.REFUTED,
 )  # fmt: skip
 

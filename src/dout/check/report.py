@@ -35,6 +35,7 @@ _MARKS = {
     Word.SCALED: ("~", "fair"),
     Word.PASSED: ("~", "fair"),
     Word.JOINED: ("~", "fair"),
+    Word.DIAGONAL: ("~", "fair"),
     Word.INCONCLUSIVE: ("?", "open"),
     Word.REFUTED: ("✗", "bad"),
 }
@@ -265,6 +266,7 @@ _COUNTED: Mapping[str, str] = {
     Word.SCALED: "right up to a constant",
     Word.PASSED: "passed through",
     Word.JOINED: "right with its activation",
+    Word.DIAGONAL: "right on the diagonal",
 }
 
 

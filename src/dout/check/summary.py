@@ -37,6 +37,7 @@ _SHORT = {
     Word.SCALED: "up to a factor",
     Word.PASSED: "passed through",
     Word.JOINED: "right with its activation",
+    Word.DIAGONAL: "the diagonal alone",
     Word.INCONCLUSIVE: "inconclusive",
     Word.REFUTED: "wrong",
 }
