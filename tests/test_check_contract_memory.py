@@ -28,6 +28,39 @@ def test_augmented_assignment_writes_into_dout():
     assert "D203" not in found(ScaleInPlace, X)
 
 
+class Clipped(Scale):
+    def forward(self, x, copy=False):
+        y = x.copy() if copy else x
+        y[y < 0] = 0
+        return 2 * y
+
+    def backward(self, dout):
+        return dout * 2
+
+
+class Opted(Scale):
+    def __init__(self, inplace=True):
+        self.inplace = inplace
+
+    def backward(self, dout):
+        dx = dout if self.inplace else dout.copy()
+        dx *= 2
+        return dx
+
+
+def test_a_write_that_an_option_asks_for_is_a_warning_that_names_it():
+    finding = found(Clipped, X - 2)["D202"]
+    assert finding.severity == "warning"
+    assert finding.message.endswith(", for copy=False; give copy=True where it is used again")
+    finding = found(Opted, X)["D201"]
+    assert finding.severity == "warning"
+    assert "for inplace=True; give inplace=False" in finding.message
+
+
+def test_a_write_that_an_option_forbids_is_an_error():
+    assert found(type("Opted", (ScaleInPlace,), {"inplace": False}), X)["D201"].severity == "error"
+
+
 class MaskedByView(Scale):
     def forward(self, x):
         self.mask = x > 2.5

@@ -18,6 +18,7 @@ from dout.check.convention import convention_findings
 from dout.check.exact import Examination, Outcome
 from dout.check.judge import Judgement
 from dout.check.model import Cause, Finding, Word
+from dout.check.one_number import is_right_for_one_number, under_one_number
 from dout.check.points import upstream
 from dout.check.subject import Subject
 from dout.graph import Node
@@ -38,7 +39,8 @@ def formula_findings(subject: Subject, judgement: Judgement) -> Iterator[Finding
         if code == "D103" and (cause is None or cause.word != _LOCAL.word):
             cause = replace(cause or _LOCAL, word=_LOCAL.word)
         failing = smallest_failing(subject, examination, outcome) if examination is not None else None
-        yield _wrong(code, subject, outcome, cause, failing)
+        wrong = _wrong(code, subject, outcome, cause, failing)
+        yield under_one_number(wrong) if wrong.code == "D101" and is_right_for_one_number(subject) else wrong
     for outcome in judgement.at_kinks.values():
         yield _wrong("D102", subject, outcome)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -89,7 +90,32 @@ def overwrites(lab: Lab) -> Iterator[Finding]:
         if (write.kind, write.position) in seen:
             continue
         seen.add((write.kind, write.position))
-        yield _into_dout(lab, write) if write.kind == "dout" else _into_input(lab, write)
+        found = _into_dout(lab, write) if write.kind == "dout" else _into_input(lab, write)
+        option = _option(lab, write)
+        yield found if option is None else _as_asked(found, write, option)
+
+
+_OPTIONS = {"copy": False, "inplace": True, "in_place": True, "overwrite": True}  # what they say to write in place
+
+
+def _option(lab: Lab, write: Write) -> str | None:
+    """The option by which the method works in place, as it is by default, or as the instance has it: `copy=False`."""
+    method = inspect.unwrap(getattr(type(lab.layer), write.during))
+    try:
+        defaults = {p.name: p.default for p in inspect.signature(method).parameters.values()}
+    except (TypeError, ValueError):
+        defaults = {}
+    known = {**defaults, **attributes_of(lab.layer)}
+    return next((f"{name}={value}" for name, value in _OPTIONS.items() if known.get(name) is value), None)
+
+
+def _as_asked(found: Finding, write: Write, option: str) -> Finding:
+    """The finding on a write that an option asks for: who takes what the option is by default must know it."""
+    name, _, value = option.partition("=")
+    other = str(value != "True")
+    message = found.message.replace("; work on a copy", f", for {option}; give {name}={other} where it is used again")
+    because = f"{option} says so, but {write.name} belongs to the caller, who may use it again"
+    return replace(found, severity="warning", message=message, because=because, fix=None)
 
 
 def _into_dout(lab: Lab, write: Write) -> Finding:
