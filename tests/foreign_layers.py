@@ -102,6 +102,43 @@ class FeedForwardLinear:
 # --- parameters are updated inside ------------------------------------------------------------------------------------
 
 
+class TakesOneRow:
+    def __init__(self, input_size, output_size):
+        self.weights = np.random.randn(input_size, output_size)
+        self.bias = np.random.randn(1, output_size)
+
+    def forward(self, x):
+        self.x = x
+        return np.dot(x, self.weights) + self.bias
+
+    def backward(self, error, learning_rate):
+        passed = np.dot(error, self.weights.T)
+        self.weights -= learning_rate * np.dot(self.x.T, error)
+        self.bias -= learning_rate * error
+        return passed
+
+
+class LinesForwardRowsBackward:
+    def __init__(self, in_dim, hidden_dim):
+        self.W = np.random.randn(hidden_dim, in_dim)
+        self.U = np.random.randn(hidden_dim, hidden_dim)
+        self.dW, self.dU = np.zeros(self.W.shape), np.zeros(self.U.shape)
+
+    def forward(self, x, h):
+        self.x, self.h = x, h
+        self.out = np.tanh(np.dot(self.W, x) + np.dot(self.U, h))
+        assert self.out.shape == (len(self.U),)
+        return self.out
+
+    def backward(self, delta):
+        dz = delta * (1 - self.out**2)
+        self.dW = np.dot(dz.T, self.x.reshape(1, -1))
+        self.dU = np.dot(dz.T, self.h.reshape(1, -1))
+        dx, dh = np.dot(dz, self.W), np.dot(dz, self.U)
+        assert dx.shape == (1, len(self.x))
+        return dx, dh
+
+
 class UpdatesInPlace:
     def __init__(self, input_size, output_size):
         self.weights = np.random.randn(input_size, output_size)

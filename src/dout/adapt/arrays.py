@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,14 @@ def whole_numbers(shape: tuple[int, ...], below: int) -> Any:
     return (np.arange(int(np.prod(shape))) % max(2, below)).reshape(shape)
 
 
+def first_sample(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Inputs of which only the first sample is left: a slice of the first one, and of what is as long as that."""
+    first: Any = next(iter(inputs.values()), None)
+    if np.ndim(first) < 2:
+        return dict(inputs)
+    return {name: x[:1] if np.ndim(x) and len(x) == len(first) else x for name, x in inputs.items()}
+
+
 def labels_for(name: str, like: Any, function: Any, owner: type | None) -> list[Any]:
     """Labels that go with scores: whole numbers, rows with one 1, numbers between 0 and 1."""
     shape = np.shape(like)
@@ -39,3 +48,8 @@ def labels_for(name: str, like: Any, function: Any, owner: type | None) -> list[
     classes, rows = shape[-1], shape[:-1]
     whole = (np.arange(int(np.prod(rows))) * 2 % classes).reshape(rows) if rows else np.int64(classes - 1)
     return [whole, np.eye(classes)[whole]]
+
+
+def is_input(item: Any) -> bool:
+    """Whether a forward's argument is data, and no setting: an array, a float, a list of such."""
+    return isinstance(item, np.ndarray | np.generic | list | tuple) or type(item) is float

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from dout.adapt.arrays import first_sample, is_input
 from dout.adapt.beside import given_beside
 from dout.adapt.faults import more_telling
 from dout.adapt.given import is_finite
@@ -123,11 +124,6 @@ def as_found(target: Any, found: Example) -> tuple[Any, list[Any]]:
     return (made if inspect.isclass(target) else as_layer(copy.deepcopy(target), made)), inputs
 
 
-def is_input(item: Any) -> bool:
-    """Whether a forward's argument is data, and no setting: an array, a float, a list of such."""
-    return isinstance(item, np.ndarray | np.generic | list | tuple) or type(item) is float
-
-
 def example(
     target: Any, init: Mapping[str, Any], inputs: Mapping[str, Any], *, build_it: bool = True, to_look_at: bool = False,
     interface: Interface | None = None,
@@ -200,7 +196,11 @@ class _Trial:
             if fit == Fit.ALL:
                 return one
             found.append((fit, one))
-        return max(found, key=lambda f: f[0])[1]
+        fit, one = max(found, key=lambda f: f[0])
+        if fit == Fit.FORWARD and one is not None:  # backward may take one sample alone
+            fit, other = self._best([replace(one, inputs={**one.inputs, **first_sample(one.chosen_inputs)})])
+            return other if fit >= Fit.INPUTS else one
+        return one
 
     def _of_source(self, needed: list[str], open_: list[str]) -> tuple[Fit, Example | None]:
         """The best that the source itself proposes."""

@@ -45,6 +45,7 @@ class Interface:
     learning rate at which backward itself changes the parameters. `hands_over`: it gives the gradients to an optimizer.
     `out`, `found`: the attributes in which output and gradients are left. `order`: whose each returned gradient is.
     `outputs`: how many of forward's outputs backward takes an upstream gradient of, the first ones; None for all.
+    `row`: forward gives a line of numbers, and backward takes and gives a row, with an axis of one before.
     """
 
     forward: str = "forward"
@@ -59,24 +60,26 @@ class Interface:
     found: tuple[str, ...] = ()
     order: tuple[str, ...] = ()
     outputs: int | None = None
+    row: bool = False
 
     @classmethod
     def parse(cls, text: str) -> Interface:
-        """The interface that a text names: "forward_pass, backward_pass(dout, rate)"; ", local" for a local derivative.
+        """The interface that a text names: `forward_pass, backward_pass(dout, rate)`, with `, local` or `, row`.
 
-        Raises TargetError.
+        `, local` is for a local derivative, `, row` where backward takes and gives rows. Raises TargetError.
 
         >>> str(Interface.parse("f, f_prime(x), local"))
         'f(…), f_prime(x), the caller multiplies by dout'
         """
         match = re.fullmatch(
-            r"\s*(\w+)\s*(\((?P<first>[^)]*)\))?\s*,\s*(\w+)\s*\(([^)]*)\)\s*(?P<local>,\s*local)?\s*", text
+            r"\s*(\w+)\s*(\((?P<first>[^)]*)\))?\s*,\s*(\w+)\s*\(([^)]*)\)\s*(?P<local>,\s*local)?(?P<row>,\s*row)?\s*",
+            text,
         )
         if match is None:
             raise TargetError(f"{text!r} is no interface; write it as: forward_pass, backward_pass(dout, rate)")
         roles = tuple(role.strip() for role in match[5].split(",") if role.strip())
         context = (match["first"] or "").split(",")[0].strip() == CONTEXT
-        return cls(match[1], match[4], roles, local=bool(match["local"]), context=context)
+        return cls(match[1], match[4], roles, local=bool(match["local"]), context=context, row=bool(match["row"]))
 
     @property
     def is_plain(self) -> bool:
@@ -100,6 +103,7 @@ class Interface:
             says += f", output in self.{self.out}"
         if self.found:
             says += f", gradients in {', '.join(f'self.{name}' for name in self.found)}"
+        says += ", dout as a row" if self.row else ""
         return f"{says}, the caller multiplies by dout" if self.local else says
 
 

@@ -156,8 +156,10 @@ def _backward(user: Any, layer: Any, interface: Interface, douts: Sequence[Any],
     rate = getattr(layer, interface.rate) if interface.rate else RATE if RATE_ROLE in interface.roles else None
     before = {place: array.copy() for place, array in parameters_of(layer)} if rate is not None else {}
     where = dict(parameters_of(layer)) if before else {}
+    douts = [dout[None] for dout in douts] if interface.row else douts
     arguments = list(_arguments(user, layer, interface, douts, handed))
     result = getattr(user, interface.backward)(*arguments)
+    result = _lines(result) if interface.row else result
     if before:
         _take_updates(layer, before, where, rate)
     _take_recorded(layer)
@@ -192,6 +194,13 @@ def _arguments(
             yield getattr(layer, role.removeprefix("self."))
         else:
             yield kept[role] if role in kept and role not in (CACHE, CONTEXT) else plain_roles[role]()
+
+
+def _lines(result: Any) -> Any:
+    """Gradients without the axis of one that makes a row of a line."""
+    if isinstance(result, tuple | list):
+        return tuple(map(_lines, result))
+    return result[0] if np.ndim(result) == 2 and np.shape(result)[0] == 1 else result
 
 
 def _times(dout: Any, derivative: Any) -> Any:

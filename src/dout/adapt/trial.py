@@ -134,6 +134,10 @@ class Trials:
             raise
         except Exception as error:
             tried = Tried(Fit.FORWARD, interface, error)
+            lines = all(np.ndim(x) == 1 for x in (*inputs.values(), *outputs))
+            if lines and not interface.row and DOUT in interface.roles:
+                row = self._try(replace(interface, row=True), make, inputs)
+                tried = row if row.fit > tried.fit else tried
         if tried.fit < Fit.INPUTS and interface.outputs is None and 0 < taken < len(outputs):
             fewer = self._try(replace(interface, outputs=taken), make, inputs)
             return fewer if fewer.fit > tried.fit else tried
