@@ -6,6 +6,7 @@ from dout import check
 from dout.adapt.functions import function_pairs
 from dout.check.model import Word
 
+BAD = {Word.REFUTED, Word.INCONCLUSIVE}
 GATED = """
 import numpy as np
 
@@ -69,3 +70,139 @@ def test_gradients_that_are_exchanged_in_a_dict_are_wrong(tmp_path):
     wrong = GATED.replace('"dWs": dkeep', '"dWs": dseen')
     found = words(pair(tmp_path, wrong, "gated_forward"))
     assert {name for name, word in found.items() if word == Word.REFUTED} == {"Ws"}
+
+
+COMPOSED = """
+import numpy as np
+
+
+def scaled_forward(x, w, b, scale_param):
+    N, C, H, W = x.shape
+    F, _, _, _ = w.shape
+    cols = np.einsum("nchw,fcij->nfhw", x, w) * scale_param["factor"]
+    return cols + b.reshape(1, F, 1, 1), (x, w, scale_param)
+
+
+def scaled_backward(dout, cache):
+    x, w, scale_param = cache
+    dout = dout * scale_param["factor"]
+    dx = np.einsum("nfhw,fcij->nchw", dout, w)
+    dw = np.einsum("nfhw,nchw->fc", dout, x)[:, :, None, None] * np.ones(w.shape)
+    return dx, dw, dout.sum(axis=(0, 2, 3)) / scale_param["factor"]
+
+
+def centred_forward(x, gamma, beta, norm_param):
+    mean = x.mean(axis=(0, 2, 3), keepdims=True)
+    norm_param["mean"] = mean
+    return gamma.reshape(1, -1, 1, 1) * (x - mean) + beta.reshape(1, -1, 1, 1), (x - mean, gamma)
+
+
+def centred_backward(dout, cache):
+    centred, gamma = cache
+    dx = dout * gamma.reshape(1, -1, 1, 1)
+    dx = dx - dx.mean(axis=(0, 2, 3), keepdims=True)
+    return dx, (dout * centred).sum(axis=(0, 2, 3)), dout.sum(axis=(0, 2, 3))
+
+
+def scaled_centred_forward(x, w, b, gamma, beta, scale_param, norm_param):
+    a, scaled = scaled_forward(x, w, b, scale_param)
+    out, centred = centred_forward(a, gamma, beta, norm_param)
+    return out, (scaled, centred)
+
+
+def scaled_centred_backward(dout, cache):
+    scaled, centred = cache
+    da, dgamma, dbeta = centred_backward(dout, centred)
+    return *scaled_backward(da, scaled), dgamma, dbeta
+"""
+GROUPED = '''
+import numpy as np
+
+
+def grouped_forward(x, gamma, beta, G, group_param):
+    """
+    - x: images of shape (N, C, H, W)
+    - gamma: of shape (C,)
+    - beta: of shape (C,)
+    """
+    N, C, H, W = x.shape
+    parts = x.reshape(N, G, C // G, H, W) * group_param.get("scale", 2.0)
+    hat = (parts - parts.mean(axis=2, keepdims=True)).reshape(x.shape)
+    return gamma * hat + beta, (hat, gamma, G, group_param)
+
+
+def grouped_backward(dout, cache):
+    hat, gamma, G, group_param = cache
+    N, C, H, W = dout.shape
+    parts = (dout * gamma).reshape(N, G, C // G, H, W)
+    dx = (parts - parts.mean(axis=2, keepdims=True)).reshape(dout.shape) * group_param.get("scale", 2.0)
+    every = {"axis": (0, 2, 3), "keepdims": True}
+    return dx, (dout * hat).sum(**every), dout.sum(**every)
+'''
+CHOSEN = """
+import numpy as np
+
+
+def through_forward(A, W, b, which):
+    Z = W @ A + b
+    if which == "tanh":
+        out = np.tanh(Z)
+    elif which == "square":
+        out = Z ** 2
+    return out, (A, W, Z)
+
+
+def through_backward(dA, cache, which):
+    A, W, Z = cache
+    dZ = dA * (1 - np.tanh(Z) ** 2) if which == "tanh" else dA * 2 * Z
+    return W.T @ dZ, dZ @ A.T, dZ.sum(axis=1, keepdims=True)
+"""
+LOSS = """
+import numpy as np
+
+
+def size_of(weights):
+    return sum(np.sum(weights[key] ** 2) for key in weights.keys() if key.startswith("W"))
+
+
+def one_hot(labels):
+    found = np.zeros((labels.size, labels.max() + 1))
+    found[range(labels.size), labels] = 1.0
+    return found
+
+
+def square_loss(weights, y_pred, y_train, decay=1e-3):
+    return 0.5 * np.sum((one_hot(y_train) - y_pred) ** 2) / len(y_pred) + decay * size_of(weights)
+
+
+def dsquare_loss(y_pred, y_train):
+    return (y_pred - one_hot(y_train)) / len(y_pred)
+"""
+
+
+def test_the_axes_of_a_filter_and_of_what_comes_after_it_are_found(tmp_path):
+    found = words(pair(tmp_path, COMPOSED, "scaled_centred_forward"))
+    assert set(found) == {"x", "w", "b", "gamma", "beta"}
+    assert not set(found.values()) & BAD  # b is taken away again: its gradient is 0
+
+
+def test_a_number_of_groups_is_no_array_and_a_scale_may_have_the_axes_of_an_image(tmp_path):
+    found = words(pair(tmp_path, GROUPED, "grouped_forward"))
+    assert found == {"x": Word.EXACT, "gamma": Word.EXACT, "beta": Word.EXACT}
+
+
+def test_a_string_that_chooses_is_given_to_both(tmp_path):
+    found = words(pair(tmp_path, CHOSEN, "through_forward"))
+    assert found == {"A": Word.EXACT, "W": Word.EXACT, "b": Word.EXACT}
+
+
+def test_a_loss_that_also_takes_the_parameters_is_one_of_the_prediction(tmp_path):
+    found = words(pair(tmp_path, LOSS, "square_loss"))
+    assert set(found) == {"y_pred"}
+    assert not set(found.values()) & BAD
+
+
+def test_what_a_run_writes_into_a_dict_of_settings_is_not_in_the_example(tmp_path):
+    from dout.adapt.example import example
+
+    assert "mean" not in example(pair(tmp_path, COMPOSED, "centred_forward"), {}, {}).inputs["norm_param"]

@@ -41,12 +41,14 @@ def first_sample(inputs: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def labels_for(name: str, like: Any, function: Any, owner: type | None) -> list[Any]:
-    """Labels that go with scores: whole numbers, rows with one 1, numbers between 0 and 1."""
+    """Labels that go with scores: whole numbers, with the last class among them, and rows with one 1."""
     shape = np.shape(like)
     if len(shape) < 1 or ("array" not in hints.kinds_for(function, name, owner) and not shape):
         return []
     classes, rows = shape[-1], shape[:-1]
-    whole = (np.arange(int(np.prod(rows))) * 2 % classes).reshape(rows) if rows else np.int64(classes - 1)
+    whole = (
+        ((classes - 1 - 2 * np.arange(int(np.prod(rows)))) % classes).reshape(rows) if rows else np.int64(classes - 1)
+    )
     return [whole, np.eye(classes)[whole]]
 
 

@@ -19,7 +19,7 @@ from dout.adapt.faults import more_telling
 from dout.adapt.given import is_finite
 from dout.adapt.guess import Setting, looks_like_a_loss, settings
 from dout.adapt.interface import Interface, pairs_of
-from dout.adapt.layer import as_layer, layer_class
+from dout.adapt.layer import as_layer, copy_of, layer_class
 from dout.adapt.proposals import proposals
 from dout.adapt.refusals import name_of, needs, nothing_taken, takes_target
 from dout.adapt.silence import in_silence
@@ -398,7 +398,7 @@ def _placed(key: str, parameters: list[inspect.Parameter]) -> str:
 
 
 def _copies(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: v.copy() if isinstance(v, np.ndarray) else v for key, v in values.items()}
+    return {key: copy_of(item) for key, item in values.items()}
 
 
 __all__ = ["Example", "adapted", "arguments", "as_found", "build", "example", "record_example"]

@@ -37,12 +37,25 @@ def is_own_fault(error: BaseException | None) -> bool:
 
 
 def more_telling(error: Exception | None, before: Exception | None) -> Exception | None:
-    """Of two errors the one that says more: a missing name is the layer's own matter, a shape may be the example's."""
+    """Of two errors the one that says more: a missing name is the layer's own matter, a shape may be the example's.
+
+    Of two that may be the example's, that which came further in the same function: the other never got there.
+    """
     if error is None or str(error) == str(before):
         return before
     own = (NameError, ImportError, NotImplementedError)
     tells = isinstance(before, own) or is_own_fault(before)
-    return before if tells and not (isinstance(error, own) or is_own_fault(error)) else error
+    if isinstance(error, own) or is_own_fault(error):
+        return error
+    return before if tells or (before is not None and _came_further(before, error)) else error
+
+
+def _came_further(one: Exception, other: Exception) -> bool:
+    """Whether an error was raised on a later line than another, of the function that both ran."""
+    mine, theirs = _way(one), _way(other)
+    if not (mine and theirs) or mine[0][1] is not theirs[0][1]:
+        return False
+    return [line for line, _ in mine] > [line for line, _ in theirs]
 
 
 def lacks_attribute(message: str, target: Any) -> bool:
@@ -137,6 +150,14 @@ def _always_comes_by(error: BaseException) -> bool:
 
 def _lines(error: BaseException) -> list[tuple[int, CodeType]]:
     """The lines of the user's in a traceback, after we have called them; none where it was raised elsewhere."""
+    found, tb = _way(error), error.__traceback__
+    while tb is not None and tb.tb_next is not None:
+        tb = tb.tb_next
+    return found if tb is not None and is_user_code(tb.tb_frame.f_code.co_filename) else []
+
+
+def _way(error: BaseException) -> list[tuple[int, CodeType]]:
+    """The lines of the user's in a traceback, after we have called them, wherever it was raised."""
     found: list[tuple[int, CodeType]] = []
     tb: TracebackType | None = error.__traceback__
     while tb is not None:
@@ -144,8 +165,6 @@ def _lines(error: BaseException) -> list[tuple[int, CodeType]]:
         theirs = is_user_code(code.co_filename)
         found = [] if is_ours(code.co_filename) else [*found, (tb.tb_lineno, code)] if theirs else found
         tb = tb.tb_next
-        if tb is None and not theirs:
-            return []
     return found
 
 

@@ -64,7 +64,7 @@ class Setting:
 
 
 INDICES = frozenset({"idx", "index", "indices", "ids"})
-LABELS = frozenset({"t", "y", "y_true", "ytrue", "label", "labels", "target", "targets", "truth", "t_true"})
+LABELS = frozenset({"t", "y", "y_true", "ytrue", "y_train", "label", "labels", "target", "targets", "truth", "t_true"})
 _LOSS = re.compile(r"loss|entropy|error|mse|nll|hinge|cost|likelihood|divergence", re.IGNORECASE)
 _KINDS = (  # what a name stands for; the first that matches
     ("Wh", r"(?-i:W)_?(h|hh|rec|r)|Whh|Uh?"),

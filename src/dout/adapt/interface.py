@@ -144,7 +144,7 @@ _OUTPUT = re.compile(
     r"outs?|outputs?|a|act(ivation)?|y_?(pred|hat)|pred(iction)?s?|probs?|p|softmax_out", re.IGNORECASE
 )
 _LABEL = re.compile(
-    r"y|t|labels?|targets?|y_?true|truth|expected\w*|desired\w*|actual|ground_truth|gt|true\w*", re.IGNORECASE
+    r"y|t|labels?|targets?|y_?true|y_?train|truth|expected\w*|desired\w*|actual|ground_truth|gt|true\w*", re.IGNORECASE
 )
 
 
@@ -320,7 +320,9 @@ def rate_after(function: Any, place: int) -> list[str]:
 
 
 def _looks_like_two(taken: Sequence[str]) -> bool:
-    return len(taken) == 2 and any(re.fullmatch(r"y_?true|targets?|labels?|truth|t|y", n, re.IGNORECASE) for n in taken)
+    labels = [n for n in taken if re.fullmatch(r"y_?true|y_?train|targets?|labels?|truth|t|y", n, re.IGNORECASE)]
+    predicted = any(_OUTPUT.fullmatch(n) for n in taken if n not in labels and len(n) > 1)
+    return bool(labels) and (len(taken) == 2 or (predicted and len(taken) == 3 and len(labels[0]) > 1))
 
 
 def _inputs(cls: type, forward: str) -> tuple[bool, list[str]]:
@@ -359,7 +361,7 @@ def _roles(name: str, taken: Sequence[str], loss: bool, local: bool, context: bo
     labels = [n for n in taken if n.lower() in LABELS or _LABEL.fullmatch(n)]
     others = [n for n in taken if n not in labels]
     if name in taken and (len(taken) > 1 or local) and not _DOUT.fullmatch(name):
-        return [name] if _LABEL.fullmatch(name) and loss else [name, DOUT, OUTPUT]
+        return [name] if _LABEL.fullmatch(name) and (loss or len(name) > 1) else [name, DOUT, OUTPUT]
     if _LABEL.fullmatch(name) and loss:
         return [*labels, *others]
     if _DOUT.fullmatch(name) and not (local and name in taken):

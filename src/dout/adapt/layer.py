@@ -49,15 +49,15 @@ def layer_class(cls: type, interface: Interface, names: Sequence[str], fixed: Ma
             else:
                 setattr(self, name, *arguments)
 
-    def forward(self: Any, *inputs: Any) -> Any:
+    def forward(self: Any, *inputs: Any, **named: Any) -> Any:
         if id(self) in _inside:
-            return super(new, self).forward(*inputs)
+            return super(new, self).forward(*inputs, **named)
         with _own_code(self):
             return _forward(super(new, self), self, interface, _every(self, inputs, every, fixed or {}), every)
 
-    def backward(self: Any, *douts: Any) -> Any:
+    def backward(self: Any, *douts: Any, **named: Any) -> Any:
         if id(self) in _inside:
-            return super(new, self).backward(*douts)
+            return super(new, self).backward(*douts, **named)
         with _own_code(self):
             return _backward(super(new, self), self, interface, douts, names)
 
@@ -269,7 +269,9 @@ def is_float_array(item: Any) -> bool:
 
 
 def copy_of(item: Any) -> Any:
-    """An array in memory of its own, anything else as it is."""
+    """An array, a dict or a list in memory of its own, anything else as it is."""
+    if isinstance(item, dict | list):
+        return copy.deepcopy(item)
     return item.copy() if isinstance(item, np.ndarray) else item
 
 

@@ -35,6 +35,7 @@ from dout.adapt.sizes import (
     real_named,
     tuples_of,
     without_dots,
+    without_holes,
 )
 from dout.adapt.uses import Call, calls_of, files_below, repository_root
 from dout.trace.source import behind
@@ -103,14 +104,19 @@ class _Proposer:
         self.globals = getattr(sys.modules.get(self.cls.__module__), "__dict__", {})
 
     def all(self) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-        shapes = without_dots(hints.shapes_for(self.forward, self.owner))
+        shapes = without_holes(without_dots(hints.shapes_for(self.forward, self.owner)))
         inits = list(islice(self._inits(), MOST))
         linear = {"W", "b", "gamma"} & {stands_for(p.name) for p in self.arguments[1:]}
         if linear and shapes:
             yield from ((init, given) for init in inits for given in self._inputs(init, shapes, 0))
         if linear:
-            number = len(shapes.get(self.arguments[0].name, ()))
+            first = self.arguments[0].name
+            number = len(shapes.get(first, ())) or hints.axes_for(self.forward, first, self.owner) or 0
             yield from self._with_axes({}, number if number in OF_AXES else 2)
+        if len(image := shapes.get(self.arguments[0].name, ())) == 4:
+            whole = {n: ("1", image[1], "1", "1") for n in shapes if stands_for(n) == "gamma"}  # of each channel
+            for one in (shapes, {**shapes, **whole}) if whole else ():
+                yield from ((init, given) for init in inits for given in self._inputs(init, one, 0))
         for shares in (True, False) if self.loss else (False, True):
             self.between = shares
             for variant in range(3) if not shares or self.loss else range(1):
@@ -130,7 +136,7 @@ class _Proposer:
         self, shapes: Mapping[str, Sequence[str]], number: int
     ) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
         """With as many axes, and parameters that go with them by their names."""
-        names = [p.name for p in self.arguments]
+        names = [p.name for p in self.arguments if not self._is_setting(p.name)]
         for axes in OF_AXES.get(number, ()):
             kinds = {name: stands_for(name) if i else "" for i, name in enumerate(names)}
             known = {name: axes[kind] for name, kind in kinds.items() if kind in axes}
@@ -210,6 +216,8 @@ class _Proposer:
             return self._activations(name, "callable")
         if first == "str" or lower in ("name", "label", "scope"):
             return ["layer"]
+        if first == "dict":  # of parameters, by names that are made
+            return [{key: array_of(shape, key) for key, shape in (("W1", (3, 4)), ("b1", (4,)))}]
         if first == "list":
             return [[4, 5], [3, 4, 5], []]
         if first == "array":
@@ -268,7 +276,9 @@ class _Proposer:
                     if name.lower() in LABELS and place
                     else [made]
                 )
-            elif _ARRAY_NAMES.fullmatch(name) or not place or name.lower() in LABELS or (self.loss and place < 2):
+            elif not self._is_setting(name) and (
+                _ARRAY_NAMES.fullmatch(name) or not place or name.lower() in LABELS or (self.loss and place < 2)
+            ):
                 if variant != 1:
                     choices.append(self._unshaped(name, place, sizes, shapes))
                 else:
@@ -277,6 +287,12 @@ class _Proposer:
                 choices.append(self._argument(self.forward, name))
         for chosen in islice(product(*choices), 24):
             yield {**self.inputs, **dict(zip(needed, chosen, strict=True))}
+
+    def _is_setting(self, name: str) -> bool:
+        """Whether an argument is no array, by its code or document, or by its name alone."""
+        kind = next(iter(hints.kinds_for(self.forward, name, self.owner)), "")
+        data = self.arguments[0].name == name or name.lower() in LABELS  # that may be whole numbers
+        return name in SETTINGS or kind in (("dict", "str") if data else ("dict", "str", "callable", "int"))
 
     def _held(self, init: Mapping[str, Any]) -> list[int]:
         """The lengths of the arrays that a new layer holds: its inputs have some of them."""
@@ -298,7 +314,7 @@ class _Proposer:
         known = [sizes.of(axes) for axes in shapes.values()]
         if place and len(known) > 1 and stands_for(name) in ("b", "gamma"):
             lengths = dict.fromkeys(n for shape in (known[1], known[0]) for n in (shape[-1], shape[0]))
-            return [self._array((n,), name) for n in lengths]
+            return [self._array(shape, name) for n in lengths for shape in ((n,), (n, 1))]
         options = [known[0]] if place and known else list(sizes.likely())
         fitting = [s for s in options if least is None or len(s) >= least] or options
         made = [self._array(shape, name) for shape in fitting]

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice, product
 from typing import Any
 
+from dout.adapt.guess import stands_for
+
 MANY = 40  # of a size that a call elsewhere shows; larger ones come last
 MOST_COMBINATIONS = 480
 
@@ -15,10 +17,10 @@ _FIXED_SIZES = (  # axes by their names; the first that matches. Distinct, and n
     (r"t|seq\w*|time\w*|t_x|n_?steps|steps|sequence\w*|l|length|max_?len\w*|n_?words", 2),
     (r"c|d|c_?in|n_?c_?prev|\w*channels?(_in)?|n_?c(_prev)?|in_?c\w*|depth|in_?ch\w*", 2),
     (r"f|c_?out|num_?filters?|n_?filters?|out_?c\w*|filters|num_?kernels?|k_out", 5),
-    (r"h|height|h_?in|n_h_?prev|in_?h\w*|in_?rows|\w*height\w*|rows|ih", 4),
-    (r"w|width|w_?in|n_w_?prev|in_?w\w*|in_?cols|\w*width\w*|cols|iw", 6),
-    (r"hh|fh|kh|f_?h|k_?h|kernel_?h\w*|filter_?h\w*|k1|r|kernel_?rows", 3),
-    (r"ww|fw|kw|f_?w|k_?w|kernel_?w\w*|filter_?w\w*|k2|s|kernel_?cols", 3),
+    (r"h|height|h_?(in|x|prev)|n_h_?prev|in_?h\w*|in_?rows|\w*height\w*|rows|ih", 4),
+    (r"w|width|w_?(in|x|prev)|n_w_?prev|in_?w\w*|in_?cols|\w*width\w*|cols|iw", 6),
+    (r"hh|fh|kh|h_?(f|k|filter|kernel)|f_?h|k_?h|kernel_?h\w*|filter_?h\w*|k1|r|kernel_?rows", 3),
+    (r"ww|fw|kw|w_?(f|k|filter|kernel)|f_?w|k_?w|kernel_?w\w*|filter_?w\w*|k2|s|kernel_?cols", 3),
 )  # fmt: skip
 _OTHERS = (4, 5, 7, 8, 9, 11)
 
@@ -48,7 +50,10 @@ _REALS = (  # numbers that are no sizes
      r"weight_decay|mu|c|gain|.*_std|.*coef\w*", 0.25),
 )  # fmt: skip
 OF_AXES: Mapping[int, Sequence[Mapping[str, tuple[str, ...]]]] = {  # inputs and parameters by what they stand for
-    4: ({"": ("3", "2", "4", "6"), "W": ("5", "2", "3", "3"), "b": ("5",), "gamma": ("5",)},),
+    4: (
+        {"": ("3", "2", "4", "6"), "W": ("5", "2", "3", "3"), "b": ("5",), "gamma": ("5",)},
+        {"": ("3", "2", "4", "6"), "W": ("5", "2", "3", "3"), "b": ("5",), "gamma": ("2",)},  # before W, or alone
+    ),
     3: ({"": ("3", "2", "5"), "W": ("5", "4"), "b": ("4",), "h": ("3", "4"), "Wh": ("4", "4")},),
     2: (
         {"": ("3", "5"), "W": ("5", "4"), "b": ("4",), "h": ("3", "4"), "Wh": ("4", "4")},
@@ -73,6 +78,21 @@ def without_dots(shapes: Mapping[str, Sequence[str]]) -> dict[str, Sequence[str]
     return {name: (axes[0], joined) if "..." in axes[1:] else axes for name, axes in shapes.items()}
 
 
+def without_holes(shapes: Mapping[str, Sequence[str]]) -> dict[str, Sequence[str]]:
+    """Axes without a name, as those of the first array in the same place: `F, _, HH, WW = w.shape` has its channels.
+
+    A filter is smaller than an image, whatever its axes are called.
+    """
+    first = next(iter(shapes.values()), ())
+
+    def filled(name: str, axes: Sequence[str]) -> Sequence[str]:
+        kernel = stands_for(name) == "W" and len(axes) == 4
+        alike = [*first[:2], *OF_AXES[4][0]["W"][2:]] if kernel else first
+        return [axis or (alike[i] if i else "") for i, axis in enumerate(axes)] if len(axes) == len(first) else axes
+
+    return {name: filled(name, axes) for name, axes in shapes.items()}
+
+
 class Sizes:
     """A size for each name of an axis: equal names, equal sizes; those of the constructor's arguments are theirs."""
 
@@ -87,6 +107,9 @@ class Sizes:
     def of(self, axes: Sequence[str]) -> tuple[int, ...]:
         """The shape with these axes."""
         axes = [a for i, a in enumerate(axes) if a != "..."]
+        for axis in axes if len(axes) == 4 else ():
+            if axes.count(axis) > 1 and axis.isidentifier():  # a square filter
+                self.known.setdefault(axis, 3)
         return tuple(self._size(axis, i, len(axes)) for i, axis in enumerate(axes))
 
     def _size(self, axis: str, place: int, number: int) -> int:

@@ -222,7 +222,17 @@ class Examination:
     def _compare(self, judged: Judged, balls: Balls, point: Point) -> Outcome:
         expected, got = self.expected(balls, judged), judged.fitted(exact(balls.values[judged.gradient]))
         word, because = relation(expected, got, self.has_long_literals)
+        if word == Word.REFUTED and not because and self._is_rounded_zero(expected, got, balls):
+            word = Word.ROUNDED
         return Outcome(judged, word, middle(expected), middle(got), point, because)
+
+    def _is_rounded_zero(self, expected: Any, got: Any, balls: Balls) -> bool:
+        """Whether the derivative is 0, and what stands for it no larger than what 1/3 as a float leaves of others.
+
+        So it is of a bias that a batch normalization takes away again.
+        """
+        size = max(_size(balls.values[j.gradient]) for j in self.judged)
+        return bool(_size(expected) <= EXACT * size and _size(got) <= ROUNDED * size)
 
     def branches(self, balls: Balls) -> dict[tuple[Any, str], set[int]]:
         """Which ways each comparison of the forward went, by where it stands."""
@@ -268,6 +278,11 @@ def _judged(trace: Trace, call: LayerCall) -> tuple[Judged, ...]:
 def _inner(a: Any, b: Any) -> arb:
     """⟨a, b⟩ of two gradients or values, either of which may be repeated over the other's shape."""
     return sum((ball(x) * ball(y) for x, y in np.broadcast(np.asarray(a), np.asarray(b))), start=arb(0))
+
+
+def _size(value: Any) -> arb:
+    """The largest absolute value in a gradient; what is not finite counts for nothing."""
+    return max((x.abs_upper() for x in map(ball, _flat(exact(value))) if x.is_finite()), default=arb(0))
 
 
 def _flat(value: Any) -> Iterable[Any]:
