@@ -227,13 +227,13 @@ def marked(key):
 
 
 def written(folder, text):
-    """The class of a file with this text."""
+    """The class of a file with this text, the last where there are several."""
     name = f"written_{next(_NUMBERS)}"
     file = write(folder, f"import numpy as np\n{text}", f"{name}.py")
     spec = importlib.util.spec_from_file_location(name, file)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    (cls,) = [item for item in vars(module).values() if isinstance(item, type)]
+    *_, cls = (item for item in vars(module).values() if isinstance(item, type))
     return cls
 
 
@@ -331,6 +331,45 @@ class BinaryCrossEntropy:
     given = example(cls, {}, {}).inputs["p"]
     assert np.all((given > 0) & (given < 1))
     assert {v.argument: v.word for v in check(cls).verdicts} == {"p": Word.EXACT}
+
+
+def test_an_input_of_a_network_fits_the_parts_that_it_is_made_of(tmp_path):
+    cls = written(tmp_path, """
+class Window:
+    def __init__(self, channels, size):
+        self.W = np.random.randn(channels, size)
+
+    def forward(self, x):
+        self.x = x
+        n, c, length = x.shape
+        wide = self.W.shape[1]
+        self.views = [x[:, :, i:i + wide] for i in range(length - wide + 1)]
+        return np.stack([(view * self.W).sum(axis=(1, 2)) for view in self.views], axis=1)
+
+    def backward(self, dout):
+        dx, self.dW = np.zeros_like(self.x), np.zeros_like(self.W)
+        for i, view in enumerate(self.views):
+            dx[:, :, i:i + self.W.shape[1]] += dout[:, i, None, None] * self.W
+            self.dW += (dout[:, i, None, None] * view).sum(axis=0)
+        return dx
+
+
+class Scan:
+    def __init__(self):
+        self.layers = [Window(9, 7)]
+
+    def forward(self, x):
+        for layer in self.layers:
+            x = layer.forward(x)
+        return x
+
+    def backward(self, dout):
+        for layer in reversed(self.layers):
+            dout = layer.backward(dout)
+        return dout
+""")  # fmt: skip
+    assert example(cls, {}, {}).inputs["x"].shape[1:] == (9, 8)
+    assert {v.word for v in check(cls).verdicts} == {Word.EXACT}
 
 
 # --- uses elsewhere ---------------------------------------------------------------------------------------------------

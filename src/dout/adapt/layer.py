@@ -262,6 +262,15 @@ def arrays_in(name: str, item: Any) -> Iterator[tuple[str, Any]]:
         yield from ((f"{name}[{i}]", part) for i, part in enumerate(item) if is_float_array(part))
 
 
+def lengths_held(layer: Any, deep: int = 3) -> list[int]:
+    """The lengths of the float arrays that a layer and its parts hold, in their order, each once."""
+    own = [n for _, array in parameters_of(layer) for n in np.shape(array)]
+    attributes = attributes_of(layer).values()
+    items = (part for item in attributes for part in (item if isinstance(item, list | tuple) else [item]))
+    parts = [part for part in items if deep and isinstance(getattr(part, "__dict__", None), dict)]
+    return list(dict.fromkeys([*own, *(n for part in parts for n in lengths_held(part, deep - 1))]))
+
+
 def is_float_array(item: Any) -> bool:
     """Whether something is an array of floats with axes."""
     value = plain(item)

@@ -22,7 +22,7 @@ from dout.adapt.functions import PAIR
 from dout.adapt.guess import LABELS, looks_like_a_loss, numbers, stands_for
 from dout.adapt.hints import MISSING
 from dout.adapt.interface import RATES, pairs_of
-from dout.adapt.layer import parameters_of
+from dout.adapt.layer import lengths_held
 from dout.adapt.silence import in_silence
 from dout.adapt.sizes import (
     MANY,
@@ -295,15 +295,15 @@ class _Proposer:
         return name in SETTINGS or kind in (("dict", "str") if data else ("dict", "str", "callable", "int"))
 
     def _held(self, init: Mapping[str, Any]) -> list[int]:
-        """The lengths of the arrays that a new layer holds: its inputs have some of them."""
+        """The lengths of the arrays that a new layer and its parts hold: its inputs have some of them."""
         if not inspect.isclass(self.target):
-            return [n for _, array in parameters_of(self.target) for n in np.shape(array)]
+            return lengths_held(self.target)
         key = repr(init)
         if key not in self.lengths:
             try:
                 with in_silence():
                     made = self.cls(**copy.deepcopy(dict(init)))
-                self.lengths[key] = [n for _, array in parameters_of(made) for n in np.shape(array)]
+                self.lengths[key] = lengths_held(made)
             except Exception:
                 self.lengths[key] = []
         return self.lengths[key]
