@@ -57,6 +57,7 @@ OTHERS = {
     "something sets it from without": {
         "backward": "return self.inner.backward(dout)\n\ndef mend(part):\n    part.backward = abs"
     },
+    "it is the upstream gradient that lacks it": {"backward": "return dout.backward(self.inner.slope())"},
     "the part was chosen by a name": {
         "arguments": ", activation", "inner": "{'relu': Square}[activation]()",
         "backward": "return self.inner.backward(dout)",

@@ -59,16 +59,16 @@ def _came_further(one: Exception, other: Exception) -> bool:
 
 
 def lacks_attribute(message: str, target: Any) -> bool:
-    """Whether an error says that an attribute is missing which nothing in the class's file ever makes."""
-    found = re.search(r"has no attribute '(\w+)'", message)
+    """Whether an error says that a layer itself lacks an attribute, and nothing in its class's file ever makes it."""
+    cls = target if isinstance(target, type) else type(target)
+    found = re.search(r"'(\w+)' object has no attribute '(\w+)'", message)
+    if found is None or found[1] not in {base.__name__ for base in cls.__mro__}:
+        return False
     try:
-        text = Path(inspect.getsourcefile(target if isinstance(target, type) else type(target)) or "").read_text(
-            "utf-8"
-        )
+        text = Path(inspect.getsourcefile(cls) or "").read_text("utf-8")
     except (OSError, TypeError, ValueError):
         return False
-    made = found is not None and re.search(rf"\.{found[1]}\b[^=\n]*=[^=]|def {found[1]}\b|['\"]{found[1]}['\"]", text)
-    return found is not None and not made
+    return not re.search(rf"\.{found[2]}\b[^=\n]*=[^=]|def {found[2]}\b|['\"]{found[2]}['\"]", text)
 
 
 def has_chosen_parts(values: Sequence[Any]) -> bool:
