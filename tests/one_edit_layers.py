@@ -293,7 +293,7 @@ WRONG = [
     ("MatMul", "self.x.T @ dout", "dout @ self.x.T", "transpose"),
     ("MatMul", "self.x.T @ dout", "(self.x.T @ dout).T", "transpose"),
     ("Shift", "dout.sum(axis=0)", "dout", "broadcast"),
-    ("Shift", "dout.sum(axis=0)", "dout.sum(axis=0, keepdims=True)", "broadcast"),
+    ("Shift", "dout.sum(axis=0)", "dout.sum(axis=0)[:, None]", "broadcast"),
     ("Shift", "dout.sum(axis=0)", "-dout.sum(axis=0)", "sign"),
     ("Mul", "return dx, dy", "return dy, dx", "swapped"),
     ("Mul", "dx = dout * self.y", "dx = dout / self.y", "factor"),

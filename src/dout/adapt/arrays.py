@@ -27,6 +27,11 @@ def probabilities(shape: tuple[int, ...], name: str) -> Any:
     return made / made.sum(-1, keepdims=True) if np.ndim(made) > 1 else made
 
 
+def one_hot(shape: tuple[int, ...]) -> Any:
+    """Rows with one 1, as labels are where each class has a column."""
+    return np.eye(shape[-1])[np.arange(shape[0]) * 2 % shape[-1]]
+
+
 def whole_numbers(shape: tuple[int, ...], below: int) -> Any:
     """Whole numbers from 0 up to `below`, as labels or indices."""
     return (np.arange(int(np.prod(shape))) % max(2, below)).reshape(shape)
@@ -41,7 +46,10 @@ def first_sample(inputs: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def labels_for(name: str, like: Any, function: Any, owner: type | None) -> list[Any]:
-    """Labels that go with scores: whole numbers, with the last class among them, and rows with one 1."""
+    """Labels that go with scores: whole numbers, with the last class among them, and rows with one 1.
+
+    Of more axes also one whole number a sample.
+    """
     shape = np.shape(like)
     if len(shape) < 1 or ("array" not in hints.kinds_for(function, name, owner) and not shape):
         return []
@@ -49,7 +57,8 @@ def labels_for(name: str, like: Any, function: Any, owner: type | None) -> list[
     whole = (
         ((classes - 1 - 2 * np.arange(int(np.prod(rows)))) % classes).reshape(rows) if rows else np.int64(classes - 1)
     )
-    return [whole, np.eye(classes)[whole]]
+    a_sample = [np.arange(shape[0]) % 2] if len(shape) > 2 else []
+    return [whole, np.eye(classes)[whole], *a_sample]
 
 
 def is_input(item: Any) -> bool:

@@ -236,7 +236,7 @@ class _Trial:
     def _choices(self, setting: Setting, needed: list[str], open_: list[str], order: list[str]) -> Iterator[Example]:
         loss = looks_like_a_loss(name_of(self.target))
         places = {name: order.index(name) if name in order else i for i, name in enumerate(open_)}
-        values = [setting.argument(name) for name in needed]
+        values = [setting.argument(name, *order[:1]) for name in needed]
         values += [setting.input(name, places[name], loss, order) for name in open_]
         for chosen in islice(product(*values), MOST_CHOICES):
             init = dict(zip(needed, chosen, strict=False))

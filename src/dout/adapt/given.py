@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from dout.adapt import hints
 from dout.adapt.interface import Interface
 from dout.adapt.layer import KEPT, arrays_in, is_float_array, parameters_of
 from dout.trace.pairing import is_named_as_gradient, stem
@@ -38,6 +40,25 @@ def gradients_left(layer: Any, seen: Mapping[str, int], inputs: Mapping[str, Any
     return tuple(found)
 
 
+def in_a_list(result: Any, inputs: Mapping[str, Any]) -> bool:
+    """Whether backward returned the gradient of its only input as a list of parts: of each channel, say."""
+    if not isinstance(result, list) or len(inputs) != 1 or not all(map(is_float_array, result)):
+        return False
+    (shape,) = map(np.shape, inputs.values())
+    return bool(result) and {np.shape(part) for part in result} == {shape[1:]}
+
+
+def of_what_is_left_out(cls: type, interface: Interface, inputs: Mapping[str, Any]) -> tuple[str, ...]:
+    """Whose each returned gradient is by its name, `return dh_0`, where that is an argument that forward was not given.
+
+    Empty where every one is an input's: then their order speaks, in which they may be wrong.
+    """
+    returned = hints.returned_by(getattr(cls, interface.backward))
+    taken = {stem(name): name for name in inspect.signature(getattr(cls, interface.forward)).parameters}
+    owners = tuple(taken.get(stem(name), "") if is_named_as_gradient(name) else "" for name in returned)
+    return owners if all(owners) and not inputs.keys() >= {*owners} else ()
+
+
 def order_of(result: Any, inputs: Mapping[str, Any], layer: Any) -> tuple[str, ...]:
     """Whose each returned gradient is; empty where they are the inputs' in their order."""
     handed = (pair for name, item in inputs.items() if isinstance(item, dict) for pair in arrays_in(name, item))
@@ -54,7 +75,7 @@ def order_of(result: Any, inputs: Mapping[str, Any], layer: Any) -> tuple[str, .
         return tuple(order) if sorted(order) == sorted(floats) else ()
     left = [name for name in parameters if name not in order]
     if order.count("") > len(left):
-        return ()
+        return () if fits else ("",) * len(items)  # of the constructor's numbers, say: whose they are is not known
     return tuple(name or left.pop(0) for name in order)
 
 

@@ -55,16 +55,22 @@ class Setting:
             return [np.asarray(plain) > 0, np.asarray(plain > 0, dtype=float)]
         return [plain]
 
-    def argument(self, name: str) -> list[Any]:
-        """What the constructor's argument `name` may be given; the likeliest first."""
+    def argument(self, name: str, first: str = "") -> list[Any]:
+        """What the constructor's argument `name` may be given; the likeliest first. `first` is forward's first one.
+
+        What is given weights, as a regulariser is, has none of its own: its `weight` is a number.
+        """
         kind = stands_for(name)
-        if kind in self.shapes:
+        if kind in self.shapes and not kind == stands_for(first) == "W":
             return [numbers(self.shapes[kind], name)]
         return _numbers_for(name.lower(), self.sizes)
 
 
 INDICES = frozenset({"idx", "index", "indices", "ids"})
-LABELS = frozenset({"t", "y", "y_true", "ytrue", "y_train", "label", "labels", "target", "targets", "truth", "t_true"})
+LABELS = frozenset({
+    "t", "ts", "y", "y_true", "ytrue", "y_train", "label", "labels", "true_label", "true_labels", "target", "targets",
+    "truth", "t_true",
+})  # fmt: skip
 _LOSS = re.compile(r"loss|entropy|error|mse|nll|hinge|cost|likelihood|divergence", re.IGNORECASE)
 _KINDS = (  # what a name stands for; the first that matches
     ("Wh", r"(?-i:W)_?(h|hh|rec|r)|Whh|Uh?"),
@@ -126,7 +132,8 @@ def settings(weights: bool, labels: bool) -> Iterator[Setting]:
         yield Setting("a line", lines, shapes, (1, np.array([0.0, 1.0])), {"in": 2, "out": 3})
     for shapes in ({"W": (3, 4)},):
         yield Setting("whole numbers", (np.array([0, 2, 1]), np.array([1, 0, 2])), shapes, (), {"in": 3, "out": 4})
-        yield Setting("rows of whole numbers", (np.array([[0, 2], [1, 0]]),), shapes, (), {"in": 3, "out": 4})
+        indices = np.array([[0, 2], [1, 0]])
+        yield Setting("rows of whole numbers", (indices,), shapes, (np.array([0, 1]),), {"in": 3, "out": 4})
 
 
 def _without_names(labels: bool = False) -> Iterator[Setting]:

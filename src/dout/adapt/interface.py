@@ -46,6 +46,7 @@ class Interface:
     `out`, `found`: the attributes in which output and gradients are left. `order`: whose each returned gradient is.
     `outputs`: how many of forward's outputs backward takes an upstream gradient of, the first ones; None for all.
     `row`: forward gives a line of numbers, and backward takes and gives a row, with an axis of one before.
+    `stacked`: it is returned in a list, along the input's first axis.
     """
 
     forward: str = "forward"
@@ -61,6 +62,7 @@ class Interface:
     order: tuple[str, ...] = ()
     outputs: int | None = None
     row: bool = False
+    stacked: bool = False
 
     @classmethod
     def parse(cls, text: str) -> Interface:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from dout.adapt import hints
-from dout.adapt.arrays import array_of, between, labels_for, whole_numbers
+from dout.adapt.arrays import array_of, between, labels_for, one_hot, whole_numbers
 from dout.adapt.elsewhere import Unproposed, bound, value_of
 from dout.adapt.functions import PAIR
 from dout.adapt.guess import LABELS, looks_like_a_loss, numbers, stands_for
@@ -65,6 +65,9 @@ def _drawn(*shape: Any, **named: Any) -> Any:
 
 
 _LISTS = r"(n_)?hiddens?(_?(units?|sizes?|layers?|dims?|nodes))?|layer_?(sizes?|dims?)|sizes|hidden_layers?|n_neurons"
+
+
+_KINDS = frozenset({"int", "float", "bool", "tuple", "shape", "list", "dict", "callable", "str", "array"})
 
 
 def proposals(
@@ -186,9 +189,7 @@ class _Proposer:
                 raise Unproposed(name)
             return [array_of(Sizes({}, 0).of(axes), name)]
         items = hints.items_for(function, name, self.owner)
-        first = next(
-            (k for k in kinds if k in ("int", "float", "bool", "tuple", "list", "dict", "callable", "str", "array")), ""
-        )
+        first = next((k for k in kinds if k in _KINDS), "")
         if (
             re.search(r"activ|nonlin|act_f|\bact\b|func|^f$|prime", lower)
             and first in ("", "callable", "str")
@@ -200,8 +201,12 @@ class _Proposer:
             or first == "tuple"
             or (re.fullmatch(r"(.*_)?(shape|dims?)(_.*)?", lower) and lower not in ("dim", "input_dim", "output_dim"))
         ):
-            plain = re.search(r"channels|features|filters|units|n_|num", lower) and not items and "shape" not in lower
+            plain = (
+                re.search(r"channels|features|filters|units|n_|num|dim$", lower) and not items and "shape" not in lower
+            )
             return [*(numbers_named(name)[:1] if plain else ()), *tuples_of(lower, items)]
+        if first == "shape":  # `np.ones(size)` takes both
+            return [*numbers_named(name)[:1], *tuples_of(lower, None)]
         if re.search(r"init", lower) and first in ("", "callable"):
             return [_drawn]
         if re.fullmatch(_LISTS, lower) and first in ("", "list", "int"):
@@ -318,9 +323,10 @@ class _Proposer:
         options = [known[0]] if place and known else list(sizes.likely())
         fitting = [s for s in options if least is None or len(s) >= least] or options
         made = [self._array(shape, name) for shape in fitting]
-        return (
-            [*labels_for(name, made[0], self.forward, self.owner), *made] if name.lower() in LABELS and place else made
-        )
+        if name.lower() not in LABELS or not place:
+            return made
+        shares = [label for array in made for label in ((one_hot(array.shape), array) if array.ndim == 2 else (array,))]
+        return [*labels_for(name, made[0], self.forward, self.owner), *shares]
 
     def _array(self, shape: tuple[int, ...], name: str) -> Any:
         if self.whole and self.arguments and name == self.arguments[0].name:

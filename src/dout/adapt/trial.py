@@ -10,14 +10,23 @@ from typing import Any
 
 import numpy as np
 
-from dout.adapt.given import differs, gradients_left, is_finite, order_of, output_left, owned_by
+from dout.adapt.given import (
+    differs,
+    gradients_left,
+    in_a_list,
+    is_finite,
+    of_what_is_left_out,
+    order_of,
+    output_left,
+    owned_by,
+)
 from dout.adapt.interface import CACHE, CONTEXT, DOUT, GRADS, OPTIMIZER, RATE_ROLE, RATES, Interface, candidates
 from dout.adapt.layer import copy_of, is_float_array, layer_class, parameters_of
 from dout.adapt.manner import IGNORED, LABEL_LIKE, LINEAR, RIGHT, Runs
 from dout.adapt.recorder import Recorder
 from dout.adapt.setups import Make, prepared
 from dout.adapt.silence import in_silence
-from dout.trace.pairing import GRADIENTS, is_named_as_gradient, stem
+from dout.trace.pairing import GRADIENTS, is_named_as_gradient, is_residual, stem
 from dout.trace.replay import flat
 from dout.trace.state import attributes_of
 
@@ -157,8 +166,11 @@ class Trials:
                 return Tried(Fit.FORWARD, interface)
             interface = replace(interface, found=found)
             result = tuple(getattr(layer, name) for name in found)
+        elif not interface.local and in_a_list(result, inputs):
+            interface, result = replace(interface, stacked=True), np.stack(result)
         elif not interface.order and not interface.local:
-            interface = replace(interface, order=order_of(result, inputs, layer))
+            named = of_what_is_left_out(self.cls, interface, inputs)
+            interface = replace(interface, order=named or order_of(result, inputs, layer))
         recorders = [item for item in attributes_of(layer).values() if isinstance(item, Recorder)]
         handed = any(item.updates for item in recorders) and not any(interface.setup)
         interface = replace(interface, rate=_own_rate(interface, layer, before), hands_over=handed)
@@ -171,7 +183,8 @@ class Trials:
 
     def _has_any(self, layer: Any, owned: Mapping[str, Any], inputs: Mapping[str, Any]) -> bool:
         """Whether there is a gradient of anything."""
-        if any(owned.get(name) is not None for name in inputs) or GRADIENTS in attributes_of(layer):
+        named = {*inputs, *(name for name, _ in parameters_of(layer))}
+        if any(owned.get(name) is not None for name in named) or GRADIENTS in attributes_of(layer):
             return True
         return any(is_named_as_gradient(name) for name in attributes_of(layer))
 
@@ -230,7 +243,8 @@ def _own_rate(interface: Interface, layer: Any, before: Mapping[str, Any]) -> st
     """The attribute with the learning rate, where backward is given none and has itself changed parameters."""
     now = dict(parameters_of(layer))
     kept = [name for name in before if name in now and np.shape(now[name]) == before[name].shape]
-    stepped = [n for n in kept if not is_named_as_gradient(n) and not np.array_equal(now[n], before[n], equal_nan=True)]
+    steady = [n for n in kept if not is_named_as_gradient(n) and not is_residual(n)]
+    stepped = [n for n in steady if not np.array_equal(now[n], before[n], equal_nan=True)]
     if RATE_ROLE in interface.roles or not stepped:
         return None
     held = attributes_of(layer).items()

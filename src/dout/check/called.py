@@ -18,10 +18,11 @@ def interface_findings(subject: Subject) -> Iterator[Finding]:
         message = f"{interface.backward} gives the local derivative: who calls it multiplies it by dout"
         yield finding("D109", message, subject.place, layer=subject.name)
     if any(name not in subject.names for name in interface.order):
-        number, owners = len(interface.order), ", ".join(interface.order)
+        number, owners = len(interface.order), ", ".join(filter(None, interface.order))
         forward = f"{interface.forward} has {len(subject.names)} inputs"
         message = f"{interface.backward} returns {number} gradients, {forward}"
-        yield finding("D502", f"{message}: they were taken for those of {owners}", subject.place, layer=subject.name)
+        taken = f"they were taken for those of {owners}" if any(interface.order) else "whose they are is not known"
+        yield finding("D502", f"{message}: {taken}", subject.place, layer=subject.name)
 
 
 def not_what_it_returns(subject: Subject, first: Run) -> Finding | None:

@@ -27,6 +27,7 @@ from dout.check.model import Cause, Finding, Report, Verdict, Word
 from dout.check.points import is_label
 from dout.check.samples import Axes, Constant, Samples
 from dout.check.softmax import gives_diagonal, handed_on, is_last_sigmoid, is_normalised, says_softmax
+from dout.check.stopped import stops_the_gradient
 from dout.check.subject import Subject
 
 Role = Literal["input", "parameter", "loss"]
@@ -96,14 +97,14 @@ def by_convention(subject: Subject, judgement: Judgement) -> Judgement:
         judgement = replace(judgement, parameters=judgement.parameters | {*handed})
     found: dict[str, Convention] = {}
     remarks: dict[str, str] = {}
-    if not judgement.ignores_dout or is_loss(subject, judgement, samples):
-        for outcome in judgement.refuted.values():
-            gradient = Refuted(subject, judgement, outcome, samples)
-            convention = next(filter(None, (rule(gradient) for rule in RULES)), None)
-            if convention is not None:
-                found[gradient.name] = convention
-            elif (remark := _lacks_the_rest(gradient) or _compounds(gradient)) is not None:
-                remarks[gradient.name] = remark
+    uses_dout = not judgement.ignores_dout or is_loss(subject, judgement, samples)
+    for outcome in judgement.refuted.values():
+        gradient = Refuted(subject, judgement, outcome, samples)
+        convention = next(filter(None, (rule(gradient) for rule in (RULES if uses_dout else (_stops,)))), None)
+        if convention is not None:
+            found[gradient.name] = convention
+        elif uses_dout and (remark := _lacks_the_rest(gradient) or _compounds(gradient)) is not None:
+            remarks[gradient.name] = remark
     role: Role = "loss" if is_loss(subject, judgement, samples) else "input"
     return replace(
         judgement,
@@ -270,6 +271,13 @@ def _of_steps(gradient: Refuted) -> Convention | None:
     return Convention("D106", Word.SCALED, f"the first step is {likeness.ratio:.4g} × rate × gradient", "step")
 
 
+def _stops(gradient: Refuted) -> Convention | None:
+    """What goes in comes out, and 0 goes back: it has no other use than to stop the gradient."""
+    if not stops_the_gradient(gradient.subject):
+        return None
+    return Convention("D103", Word.STOPPED, "backward gives 0")
+
+
 RULES: tuple[Rule, ...] = (_passes_on, _is_diagonal, _of_a_loss, _of_parameters, _of_both, _of_steps)
 
 
@@ -338,8 +346,14 @@ def _joined_message(subject: Subject, judgement: Judgement, found: Found) -> Mes
     return f"{what}: the gradient of loss and softmax (or sigmoid) together, which must pass it on", {"cause": "joined"}
 
 
+def _stopped_message(subject: Subject, judgement: Judgement, found: Found) -> Message:
+    what = f"{subject.name} hands its input on and gives 0 for it"
+    return f"{what}: right where the gradient is to end, as at an input", {"severity": "note"}
+
+
 _MESSAGES: dict[str, Callable[[Subject, Judgement, Found], Message]] = {
     "D106": _scaled_message,
+    "D103": _stopped_message,
     "D107": _passed_message,
     "D110": _joined_message,
     "D111": _diagonal_message,

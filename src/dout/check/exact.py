@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import dropwhile
 from typing import Any
 
 import numpy as np
@@ -52,9 +53,14 @@ class Judged:
 
     @property
     def only_axes_of_one(self) -> bool:
-        """Whether a parameter and its gradient have other shapes, but alike to axes of length 1: b (1, 3), db (3,)."""
-        mine, theirs = ([n for n in node.shape if n != 1] for node in (self.node, self.gradient))
-        return self.parameter and self.node.shape != self.gradient.shape and mine == theirs
+        """Whether value and gradient have other shapes, but alike to axes of length 1: b (1, 3), db (3,).
+
+        Of an input only axes in front: x (3,), dx (1, 3). With others, dx is spread in the next sum that it enters.
+        """
+        shapes = self.node.shape, self.gradient.shape
+        mine, theirs = ([n for n in shape if n != 1] for shape in shapes)
+        bare = {tuple(dropwhile(lambda n: n == 1, shape)) for shape in shapes}
+        return shapes[0] != shapes[1] and mine == theirs and (self.parameter or (bool(mine) and len(bare) == 1))
 
     def fitted(self, gradient: Any) -> Any:
         """The user's gradient as it is compared: axes of length 1 more or less are a finding of their own."""

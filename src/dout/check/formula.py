@@ -31,7 +31,8 @@ def formula_findings(subject: Subject, judgement: Judgement) -> Iterator[Finding
         message = f"{subject.name}.backward does not use dout: it is right where the loss is the end, and dout is 1"
         yield finding("D104", message, subject.place, layer=subject.name)
     elif judgement.ignores_dout and examination is not None:
-        refuted, code = _ignoring(examination), "D103"
+        stays = {node: o for node, o in _ignoring(examination).items() if o.judged.name not in judgement.conventions}
+        refuted, code = stays, "D103"
     found = causes(subject, examination, refuted) if examination is not None else {}
     yield from convention_findings(subject, judgement)
     for node, outcome in refuted.items():

@@ -26,7 +26,7 @@ def outcomes_in_float64(examination: Examination) -> list[list[Outcome]]:
 
 
 def _outcomes(examination: Examination, point: Point) -> list[Outcome]:
-    values = _values(examination, point)
+    values, without = _values(examination, point), None
     used = [value for value in values.values() if isinstance(value, np.ndarray) and value.dtype.kind == "f"]
     tolerance = TOLERANCE.get(min((value.dtype.itemsize for value in used), default=8), 1e-7)
     outcomes = []
@@ -35,6 +35,10 @@ def _outcomes(examination: Examination, point: Point) -> list[Outcome]:
         expected = np.zeros(judged.node.shape) if derived is None else np.asarray(values[derived], dtype=float)
         got = judged.fitted(np.asarray(values[judged.gradient], dtype=float))
         word = _word(expected, got, tolerance)
+        if word == Word.REFUTED and examination.stabilisers and derived is not None:
+            without = without or _values(examination, {**point, **dict.fromkeys(examination.stabilisers, 0.0)})
+            bare = judged.fitted(np.asarray(without[judged.gradient], dtype=float))
+            word = _word(np.asarray(without[derived], dtype=float), bare, tolerance)  # log(y + 1e-7) means log(y)
         if word == Word.REFUTED and expected.shape == got.shape:
             slope, size = _slope(examination, point, judged.node, expected)
             word = Word.REFUTED if abs(slope) <= max(1e-3, 10 * tolerance) * size else Word.INCONCLUSIVE

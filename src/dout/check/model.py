@@ -24,13 +24,14 @@ class Word:
     PASSED = "passed through: its loss must do the work"
     JOINED = "right for the loss and its activation together"
     DIAGONAL = "the diagonal of its derivative alone"
+    STOPPED = "stopped on purpose: nothing is passed on"
     INCONCLUSIVE = "inconclusive"
     REFUTED = "refuted"
 
 
 WORDS = (
     Word.EXACT, Word.ROUNDED, Word.STABILISED, Word.SUBGRADIENT, Word.AGREES, Word.SCALED, Word.PASSED,
-    Word.JOINED, Word.DIAGONAL,
+    Word.JOINED, Word.DIAGONAL, Word.STOPPED,
     Word.INCONCLUSIVE, Word.REFUTED,
 )  # fmt: skip
 

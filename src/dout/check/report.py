@@ -36,6 +36,7 @@ _MARKS = {
     Word.PASSED: ("~", "fair"),
     Word.JOINED: ("~", "fair"),
     Word.DIAGONAL: ("~", "fair"),
+    Word.STOPPED: ("~", "fair"),
     Word.INCONCLUSIVE: ("?", "open"),
     Word.REFUTED: ("✗", "bad"),
 }
@@ -267,6 +268,7 @@ _COUNTED: Mapping[str, str] = {
     Word.PASSED: "passed through",
     Word.JOINED: "right with its activation",
     Word.DIAGONAL: "right on the diagonal",
+    Word.STOPPED: "stopped on purpose",
 }
 
 

@@ -38,6 +38,7 @@ _SHORT = {
     Word.PASSED: "passed through",
     Word.JOINED: "right with its activation",
     Word.DIAGONAL: "the diagonal alone",
+    Word.STOPPED: "stopped on purpose",
     Word.INCONCLUSIVE: "inconclusive",
     Word.REFUTED: "wrong",
 }

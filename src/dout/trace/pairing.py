@@ -52,6 +52,11 @@ def stem(name: str) -> str:
     return _SAME.get(lower, lower)
 
 
+def is_residual(name: str) -> bool:
+    """Whether a name is one for what forward keeps anew: `x`, `self.out`."""
+    return stem(name) in _RESIDUALS
+
+
 def is_named_as_gradient(name: str) -> bool:
     """Whether a name is one for a gradient: `dW`, `grad_b`, `weights_gradient`; `data` and `depth` are not."""
     return name.lower() not in _NO_GRADIENTS and bool(_AFFIX.search(name)) and (

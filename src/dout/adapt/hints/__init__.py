@@ -8,6 +8,7 @@ the class whose methods may read it, where it is not the one the function stands
 from dout.adapt.hints.axes import axes_for, items_for, shapes_for
 from dout.adapt.hints.divisions import divisions_for
 from dout.adapt.hints.kinds import kinds_for
+from dout.adapt.hints.returned import returned_by
 from dout.adapt.hints.strings import COMPUTED, MISSING, keys_for, strings_for
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "items_for",
     "keys_for",
     "kinds_for",
+    "returned_by",
     "shapes_for",
     "strings_for",
 ]

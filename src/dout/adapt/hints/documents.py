@@ -103,6 +103,7 @@ _SHAPED = re.compile(
 )
 _BRACKET = re.compile(r"[(（\[]([^()（）\[\]]*(?:\[[^\[\]]*\][^()（）\[\]]*)*)[)）\]]")
 _CROSSED = re.compile(r"\b(\w+(?:(?: [x×] |×)\w+)+|\d+(?:x\d+)+)(?= (?:array|matrix|tensor|ndarray))")
+_CROSSED_ALONE = re.compile(r"\W*(\w+(?: [x×] \w+)+|\w+(?:×\w+)+)\W*")  # "x: N x n x d"
 _AXIS = re.compile(
     r"\\?\*|\?|:|\.\.\.|…|\.\.|\d+|[^\W\d]\w*(?:\[[\w +-]+\])?|\d+[^\W\d]\w*|[\w\s]+(?:[-+*/×]+[\w\s.]+)+"
 )
@@ -126,6 +127,8 @@ def axes_told(function: Any, name: str, cls: type | None) -> Axes | None:
         return None
     document = told(function, name, cls)
     axes = axes_in(document) if not _NO_ARRAY_TOLD.match(document) else None
+    if axes is None and (crossed := _CROSSED_ALONE.fullmatch(document)):
+        axes = tuple(map(_axis, re.split(r" ?[x×] ?", crossed[1])))
     return axes or _axes_of_the_first(function, name)
 
 

@@ -48,9 +48,9 @@ _TAKE_ARRAYS = frozenset({"dot", "matmul", "exp", "maximum", "tanh", "sum", "ein
 
 @total(tuple)
 def kinds_for(function: Any, name: str, cls: type | None = None) -> tuple[str, ...]:
-    """What an argument is: int float bool str tuple list dict array callable class, or a class by name; surest first.
+    """What an argument is: int float bool str tuple list dict array callable class shape, or a class by name.
 
-    By its annotation, then by what is done with it, then by its document.
+    The surest first: by its annotation, then by what is done with it, then by its document.
     """
     used: dict[str, None] = {}
     for node, scope in nodes_with(function, name, cls):
@@ -113,7 +113,7 @@ def _kinds_in_a_call(call: ast.Call, scope: Scope) -> list[str]:
             return ["list"]
         return ["int"] if any(_has(arg, scope) for arg in args) else []
     if verb in _TAKE_A_SHAPE and any(_is_named(arg) and scope.holds(arg) for arg in args[:1]):
-        return ["tuple", "int"]
+        return ["shape"]  # a tuple or a whole number
     if verb in _TAKE_SIZES | _TAKE_A_SHAPE:
         named = [k.value for k in call.keywords if k.arg in ("size", "shape")]
         return ["int"] if any(scope.holds(size) for arg in (*args, *named) for size in items_of(arg)) else []

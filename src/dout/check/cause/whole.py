@@ -128,6 +128,9 @@ def _ratio(got: Any, right: Any) -> float | None:
 
 
 def _of_ratio(ratio: float, stand: Stand) -> Iterator[Words]:
+    if ratio < 0:
+        yield from (("sign", f"it has the other sign, and {rest[1]}") for rest in _of_ratio(-ratio, stand))
+        return
     lengths = {n: None for i in (*stand.inputs, *stand.douts) for n in np.shape(i) if n > 1}
     for n in lengths:
         if abs(ratio * n - 1) < 1e-6:

@@ -20,8 +20,8 @@ _CREATING = frozenset({"zeros", "ones", "empty", "full", "eye", "arange", "linsp
 def copied_first(function: Any, name: str, where: Where | None) -> str | None:
     """The diff that makes a method work on a copy of its argument `name`, which the line at `where` writes into."""
     found = _parsed(function)
-    if found is None:
-        return None
+    if found is None or name not in {arg.arg for arg in (*found[1].args.posonlyargs, *found[1].args.args)}:
+        return None  # a decorator's own function, say
     file, tree, offset = found
     lines = linecache.getlines(file)
     body = tree.body[1:] if ast.get_docstring(tree) and len(tree.body) > 1 else tree.body

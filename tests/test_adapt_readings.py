@@ -1,0 +1,304 @@
+"""Right layers that a guess of ours once made look wrong: what they were given, and whose gradient they return."""
+
+import numpy as np
+import pytest
+
+from dout.check.verb import check
+
+
+def severities(report):
+    """The findings, without those on reuse, by code."""
+    return {f.code: f.severity for f in report.findings if f.code != "D208"}
+
+
+def judged(report):
+    return {v.argument for v in report.verdicts}
+
+
+def is_right(report):
+    return bool(report.verdicts) and "error" not in severities(report).values()
+
+
+class LayerNorm:
+    def __init__(self, d_model):
+        self.gamma, self.beta = np.ones(d_model), np.zeros(d_model)
+        self.params, self.grads = [self.gamma, self.beta], [np.zeros(d_model), np.zeros(d_model)]
+
+    def forward(self, x):
+        self.scale = np.sqrt(x.var(-1, keepdims=True) + 1e-6)
+        self.normal = (x - x.mean(-1, keepdims=True)) / self.scale
+        return self.gamma * self.normal + self.beta
+
+    def backward(self, dout):
+        rows = tuple(range(dout.ndim - 1))
+        self.grads[0][...], self.grads[1][...] = (dout * self.normal).sum(rows), dout.sum(rows)
+        d = dout * self.gamma
+        inner = (d * self.normal).mean(-1, keepdims=True)
+        return (d - d.mean(-1, keepdims=True) - self.normal * inner) / self.scale
+
+
+def test_a_size_that_could_be_a_shape_is_one_number():
+    assert is_right(check(LayerNorm))
+
+
+class Steps:
+    def __init__(self, d_in):
+        self.params, self.grads = [np.arange(1.0, d_in + 1)], [np.zeros(d_in)]
+
+    def forward(self, x):
+        """Add the bias.
+
+        x: N x T x D
+        """
+        return x + self.params[0]
+
+    def backward(self, dout):
+        self.grads[0][...] = dout.sum(axis=(0, 1))
+        return dout.copy()
+
+
+def test_axes_with_crosses_between_them_are_a_shape():
+    assert is_right(check(Steps))
+
+
+class Penalty:
+    def __init__(self, weight):
+        self.weight = weight
+
+    def loss(self, W):
+        return self.weight * np.sum(np.abs(W))
+
+    def grad(self, W):
+        return self.weight * np.sign(W)
+
+
+def test_the_weight_of_a_regulariser_is_a_number():
+    assert is_right(check(Penalty))
+
+
+class Momentum:
+    """A batch normalisation without its statistics: `alpha` is no learning rate, and `out` no parameter."""
+
+    def __init__(self, features, alpha=0.9):
+        self.alpha, self.out = alpha, None
+        self.gamma, self.dgamma = np.full((1, features), 1.5), np.zeros((1, features))
+
+    def forward(self, x):
+        self.x = x
+        self.out = x * self.gamma
+        return self.out
+
+    def backward(self, delta):
+        self.dgamma = np.sum(delta * self.x, axis=0, keepdims=True)
+        self.out = delta * self.gamma
+        return self.out
+
+
+def test_what_forward_and_backward_both_keep_is_no_step():
+    report = check(Momentum)
+    assert (judged(report), is_right(report)) == ({"x", "gamma"}, True)
+
+
+class Network:
+    """The gradients of its parameters stand in a dict, as many as forward has arguments."""
+
+    def __init__(self, input_size, output_size):
+        self.params = {
+            "W1": np.linspace(-1, 1, input_size * output_size).reshape(input_size, -1),
+            "b1": np.zeros(output_size),
+        }
+
+    def loss(self, x, t):
+        score = x @ self.params["W1"] + self.params["b1"]
+        e = np.exp(score - score.max(axis=1, keepdims=True))
+        self.y = e / e.sum(axis=1, keepdims=True)
+        return -np.mean(np.log(self.y[np.arange(len(x)), t.argmax(axis=1)]))
+
+    def gradient(self, x, t):
+        self.loss(x, t)
+        d = self.y - t
+        return {"W1": x.T @ d / len(x), "b1": d.mean(axis=0)}
+
+
+def test_gradients_in_a_dict_belong_to_its_keys():
+    report = check(Network(3, 5), np.array([[0.5, -1.0, 2.0], [1.5, 0.25, -0.75]]), np.eye(5)[[3, 0]])
+    assert (judged(report), is_right(report)) == ({"W1", "b1"}, True)
+
+
+class Words:
+    """Takes indices, and labels that are whole numbers or rows with one 1."""
+
+    def __init__(self, vocab_size, size):
+        self.W = np.linspace(-1, 1, vocab_size * size).reshape(vocab_size, size)
+
+    def forward(self, xs, ts):
+        self.xs, self.ts = xs, ts
+        score = self.W[xs].sum(axis=1)
+        e = np.exp(score - score.max(axis=1, keepdims=True))
+        self.y = e / e.sum(axis=1, keepdims=True)
+        t = np.eye(score.shape[1])[ts] if ts.ndim == 1 else ts
+        return -np.sum(t * np.log(self.y + 1e-7)) / len(xs)
+
+    def backward(self):
+        d = self.y - (np.eye(self.y.shape[1])[self.ts] if self.ts.ndim == 1 else self.ts)
+        self.dW = np.zeros_like(self.W)
+        np.add.at(self.dW, self.xs, d[:, None] / len(self.xs))
+
+
+def test_whole_numbers_are_no_rows_of_shares():
+    assert is_right(check(Words))
+
+
+class Stabilised:
+    def forward(self, x, t):
+        e = np.exp(x - x.max(axis=1, keepdims=True))
+        self.y, self.t = e / e.sum(axis=1, keepdims=True), t
+        return -np.mean(np.log(self.y[np.arange(len(x)), t] + 1e-6))
+
+    def backward(self, dout=1):
+        d = self.y.copy()
+        d[np.arange(len(d)), self.t] -= 1
+        return d / len(d)
+
+
+def test_a_stabiliser_is_none_of_a_large_input_either():
+    report = check(Stabilised(), np.random.default_rng(0).normal(size=(120, 300)), np.arange(120))
+    assert report.verdicts[0].route == "the derived gradient in float64"
+    assert is_right(report)
+
+
+class Kernel:
+    """Four gradients for two inputs: those of the constructor's numbers."""
+
+    def __init__(self, alpha, beta):
+        self.numbers = {"alpha": alpha, "beta": beta}
+
+    def __call__(self, x, y):
+        distance = np.sum((x[:, None] - y[None]) ** 2, axis=-1)
+        return self.numbers["alpha"] * np.exp(-self.numbers["beta"] * distance)
+
+    def gradient(self, x, y):
+        distance = np.sum((x[:, None] - y[None]) ** 2, axis=-1)
+        e = np.exp(-self.numbers["beta"] * distance)
+        return [e, -self.numbers["alpha"] * distance * e, np.ones_like(e), distance]
+
+
+def test_more_gradients_than_inputs_of_other_shapes_are_nobodys():
+    report = check(Kernel)
+    assert judged(report) == set()
+    assert severities(report)["D502"] == "note"
+
+
+class Recurrent:
+    """Gives the gradient of its first state, which it makes itself."""
+
+    def __init__(self, size):
+        self.W = np.linspace(-1, 1, size * size).reshape(size, size)
+
+    def forward(self, x, h_0=None):
+        self.states = [np.zeros(x.shape) if h_0 is None else h_0]
+        self.states.append(np.tanh(x + self.states[0] @ self.W))
+        return self.states[-1]
+
+    def backward(self, delta):
+        dh_0 = delta * (1 - self.states[-1] ** 2) @ self.W.T
+        return dh_0
+
+
+def test_a_gradient_by_its_name_is_not_that_of_the_first_input():
+    assert judged(check(Recurrent)) == set()
+
+
+class Channels:
+    """Takes and gives an image channel by channel, in lists."""
+
+    def __init__(self):
+        self.kernels = [np.eye(3), 2 * np.eye(3)]
+
+    def __call__(self, x):
+        return [2.0 * x[i] for i in range(len(x))]
+
+    def backprop(self, dout):
+        return [2.0 * d for d in dout]
+
+
+def test_a_gradient_may_come_in_a_list_of_its_parts():
+    report = check(Channels, np.arange(1.0, 19).reshape(2, 3, 3))
+    assert (judged(report), is_right(report)) == ({"x"}, True)
+
+
+class Row:
+    """A cell for one sample, whose gradient is a row."""
+
+    def forward(self, x):
+        assert x.ndim == 1
+        self.y = np.tanh(x)
+        return self.y.copy()
+
+    def backward(self, dout):
+        return (dout * (1 - self.y**2)).reshape(1, -1)
+
+
+class Column(Row):
+    def backward(self, dout):
+        return (dout * (1 - self.y**2)).reshape(-1, 1)
+
+
+@pytest.mark.parametrize(("layer", "severity"), [(Row, "warning"), (Column, "error")])
+def test_only_an_axis_in_front_spreads_nothing(layer, severity):
+    assert severities(check(layer(), np.array([0.5, -1.0, 2.0])))["D501"] == severity
+
+
+class Input:
+    def forward(self, x):
+        return x
+
+    def backward(self, grad):
+        return np.zeros_like(grad)
+
+
+class Twice(Input):
+    def forward(self, x):
+        return 2 * x
+
+
+@pytest.mark.parametrize(("layer", "severity"), [(Input, "note"), (Twice, "error")])
+def test_an_input_layer_may_stop_the_gradient(layer, severity):
+    assert severities(check(layer(), np.array([[0.5, -1.0]])))["D103"] == severity
+
+
+class WrongSign:
+    """Of the absolute error, and averaged over the samples, which a caller does not do."""
+
+    def forward(self, y_pred, y_true):
+        return np.mean(np.abs(y_true - y_pred), axis=-1)
+
+    def backward(self, y_pred, y_true):
+        self.dinputs = np.sign(y_true - y_pred) / y_pred[0].size / len(y_pred)
+
+
+def test_a_wrong_sign_is_said_beside_a_constant():
+    (found,) = (f for f in check(WrongSign).findings if f.code == "D101")
+    assert "it has the other sign, and it is 1/3 of what is right" in found.message
+    assert np.all(np.equal(found.inputs["dout"], 1))
+
+
+def decorated(function):
+    def wrap(*arguments):
+        return function(*arguments)
+
+    return wrap
+
+
+class Overwrites:
+    @decorated
+    def forward(self, x):
+        return np.maximum(x, 0, x)
+
+    def backward(self, dout):
+        return dout * 1.0
+
+
+def test_no_repair_is_shown_in_a_decorator():
+    (found,) = (f for f in check(Overwrites(), np.array([[0.5, -1.0]])).findings if f.code == "D202")
+    assert found.fix is None
