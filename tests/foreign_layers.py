@@ -102,6 +102,19 @@ class FeedForwardLinear:
 # --- parameters are updated inside ------------------------------------------------------------------------------------
 
 
+class KeepsAScaleInTraining:
+    is_training = False
+
+    def forward(self, x):
+        if self.is_training:
+            self.scale = np.arange(x.shape[1]) + 2.0
+            return x * self.scale
+        return x
+
+    def backward(self, dout):
+        return dout * self.scale
+
+
 class TakesOneRow:
     def __init__(self, input_size, output_size):
         self.weights = np.random.randn(input_size, output_size)

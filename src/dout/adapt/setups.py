@@ -45,9 +45,10 @@ def prepared(
 
 
 def _attributes(cls: type, make: Make) -> Mapping[str, Any]:
-    """What a new layer holds; nothing where none can be made."""
+    """What a new layer holds, and the flags that its class holds for it; nothing where none can be made."""
+    flags = {name: item for base in reversed(cls.__mro__) for name, item in vars(base).items() if item is False}
     try:
-        return attributes_of(make(cls))
+        return {**flags, **attributes_of(make(cls))}
     except Exception:
         return {}
 
