@@ -91,3 +91,10 @@ def test_what_has_no_rule_is_refused():
     recorder, _, _ = ran(all_examples()["around"][0], [np.array([1.26])])
     with pytest.raises(NoRuleError):
         evaluated(recorder)
+
+
+def test_balls_are_taken_as_they_are_and_what_stands_among_them_becomes_one():
+    balls = exact(np.array([0.1, 2.0]))
+    assert exact(balls) is balls
+    mixed = exact(np.array([arb(2), 1, 0.5], dtype=object))
+    assert set(map(type, mixed)) == {arb}

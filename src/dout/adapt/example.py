@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import inspect
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -24,6 +23,7 @@ from dout.adapt.proposals import proposals
 from dout.adapt.refusals import name_of, needs, nothing_taken, takes_target
 from dout.adapt.silence import in_silence
 from dout.adapt.trial import Fit, Trials, Tried
+from dout.clock import spent
 from dout.errors import TargetError
 from dout.trace.model import Trace
 from dout.trace.record import record
@@ -182,7 +182,7 @@ class _Trial:
     ) -> None:  # fmt: skip
         self.target, self.parameters, self.init, self.named = target, parameters, init, named
         self.last: Exception | None = None
-        self.until = time.monotonic() + MOST_SECONDS
+        self.until = spent() + MOST_SECONDS
         cls = target if inspect.isclass(target) else type(target)
         self.trials = Trials(cls, interface) if interface is not None or has_both(cls) else None
 
@@ -191,7 +191,7 @@ class _Trial:
         ways = [partial(self._of_source, needed, open_), partial(self._of_settings, needed, open_)]
         found = []
         for way in reversed(ways) if to_look_at else ways:
-            self.until = time.monotonic() + MOST_SECONDS
+            self.until = spent() + MOST_SECONDS
             fit, one = way()
             if fit == Fit.ALL:
                 return one
@@ -224,7 +224,7 @@ class _Trial:
             ):
                 return fit, found
             first = first or (found and (fit, found, setting)) or None
-            if (first and first[0] == Fit.ALL) or time.monotonic() > self.until:
+            if (first and first[0] == Fit.ALL) or spent() > self.until:
                 break
         return (first[0], first[1]) if first else (Fit.NOTHING, None)
 
@@ -251,7 +251,7 @@ class _Trial:
             self.last = more_telling(tried.error, self.last)
             if tried.fit > best[0] and not _tries_away(best, choice):
                 best = tried.fit, replace(choice, interface=tried.interface)
-            if tried.fit == Fit.ALL or time.monotonic() > self.until:
+            if tried.fit == Fit.ALL or spent() > self.until:
                 break
         return best
 

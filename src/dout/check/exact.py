@@ -180,8 +180,11 @@ class Examination:
         wanted += [self.derived[j.node] for j in self.judged if j.node in self.derived]
         return topological(wanted, known=known)
 
-    def outcomes(self, point: Point) -> tuple[list[Outcome], Balls]:
-        """Compare at a point; where the formulas differ, try again without the stabilisers."""
+    def outcomes(self, point: Point, refuted: Collection[Node] = ()) -> tuple[list[Outcome], Balls]:
+        """Compare at a point; where the formulas differ, try again without the stabilisers.
+
+        A gradient among those `refuted` was so at another point: that its derivative is right need not be confirmed.
+        """
         balls = self.balls(point)
         found = [self._compare(j, balls, point) for j in self.judged]
         if self.stabilisers and any(o.word == Word.REFUTED for o in found):
@@ -195,7 +198,9 @@ class Examination:
             ]
         found = [
             replace(o, word=Word.INCONCLUSIVE, because=UNCONFIRMED)
-            if o.word == Word.REFUTED and o.index is not None and not self._confirmed(o, balls)
+            if o.word == Word.REFUTED
+            and o.index is not None
+            and not (o.judged.gradient in refuted or self._confirmed(o, balls))
             else o
             for o in found
         ]

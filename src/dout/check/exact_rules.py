@@ -287,7 +287,7 @@ def _added_at(balls: Balls, node: Node, x: Any, value: Any, *index: Any) -> Any:
 
 
 def _scattered(balls: Balls, node: Node, dout: Any, *index: Any) -> Any:
-    out = exact(np.zeros(node.static["shape"]))
+    out = np.full(node.static["shape"], arb(0), dtype=object)
     np.add.at(out, fill_key(node.static["key"], index), dout)
     return out
 

@@ -21,6 +21,7 @@ from dout.check.model import Cause, Finding, Word
 from dout.check.one_number import is_right_for_one_number, under_one_number
 from dout.check.points import upstream
 from dout.check.subject import Subject
+from dout.clock import spent
 from dout.graph import Node
 
 
@@ -34,18 +35,22 @@ def formula_findings(subject: Subject, judgement: Judgement) -> Iterator[Finding
         stays = {node: o for node, o in _ignoring(examination).items() if o.judged.name not in judgement.conventions}
         refuted, code = stays, "D103"
     found = causes(subject, examination, refuted) if examination is not None else {}
+    latest = spent() + MOST_SECONDS
     yield from convention_findings(subject, judgement)
     for node, outcome in refuted.items():
         cause = _remarked(found.get(node), judgement.remarks.get(outcome.judged.name))
         if code == "D103" and (cause is None or cause.word != _LOCAL.word):
             cause = replace(cause or _LOCAL, word=_LOCAL.word)
-        failing = smallest_failing(subject, examination, outcome) if examination is not None else None
+        failing = None
+        if examination is not None and spent() < latest:
+            failing = smallest_failing(subject, examination, outcome)
         wrong = _wrong(code, subject, outcome, cause, failing)
         yield under_one_number(wrong) if wrong.code == "D101" and is_right_for_one_number(subject) else wrong
     for outcome in judgement.at_kinks.values():
         yield _wrong("D102", subject, outcome)
 
 
+MOST_SECONDS = 1.5  # for the smallest failing inputs of a layer: a network has dozens of wrong gradients
 _LOCAL = Cause("ignores dout", "it is the local derivative: the factor dout is missing")
 
 

@@ -22,10 +22,7 @@ def missing_findings(subject: Subject, judgement: Judgement) -> Iterator[Finding
     examination = judgement.examination
     if examination is None or not examination.judged:
         return
-    for judged in (j for j in examination.judged if j.only_axes_of_one):
-        shapes = f"has shape {judged.gradient.shape}, {judged.name} has {judged.node.shape}"
-        message = f"the gradient of {judged.name} {shapes}: the numbers fit, and broadcasting may spread them"
-        yield finding("D501", message, subject.place, severity="warning", layer=subject.name, argument=judged.name)
+    yield from axes_of_one(subject, judgement)
     given, taken = len(examination.call.gradients or ()), len(examination.call.inputs)
     if given > taken:  # they may be those of parameters
         message = (
@@ -40,6 +37,15 @@ def missing_findings(subject: Subject, judgement: Judgement) -> Iterator[Finding
     for name in (name for name in _without_gradient(examination) if name not in forgotten):
         message = f"{subject.name} gives no gradient for {name}, on which its output depends"
         yield finding("D105", message, subject.place, layer=subject.name, argument=name)
+
+
+def axes_of_one(subject: Subject, judgement: Judgement) -> Iterator[Finding]:
+    """Yield a finding for each gradient that has more, or fewer, axes of length 1 than its parameter."""
+    for judged in judgement.examination.judged if judgement.examination else ():
+        if judged.only_axes_of_one:
+            shapes = f"has shape {judged.gradient.shape}, {judged.name} has {judged.node.shape}"
+            message = f"the gradient of {judged.name} {shapes}: the numbers fit, and broadcasting may spread them"
+            yield finding("D501", message, subject.place, severity="warning", layer=subject.name, argument=judged.name)
 
 
 def _forgotten(subject: Subject, examination: Examination) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -22,7 +22,7 @@ from dout.check.fallback import judge_numerically
 from dout.check.foreign import foreign_layer
 from dout.check.formula import formula_findings
 from dout.check.judge import Judgement, judge
-from dout.check.missing import missing_findings
+from dout.check.missing import axes_of_one, missing_findings
 from dout.check.model import Finding, Report, Word
 from dout.check.places import raised_at
 from dout.check.points import SCALES, far, is_label, nearby
@@ -57,10 +57,31 @@ def check(
     >>> report.ok, str(report.verdicts[0])
     (False, 'x: refuted')
     """
-    start = time.perf_counter()
     how = Interface.parse(interface) if interface is not None else None
     subject = _subject(target, inputs, init or {}, named, how)
-    is_own = isinstance(target, type) and not has_chosen_parts([*(init or {}).values(), *inputs, *named.values()])
+    return _examined(subject, target, [*(init or {}).values(), *inputs, *named.values()])
+
+
+def check_adapted(target: Any, inputs: Sequence[Any], init: Mapping[str, Any]) -> Report:
+    """`check` of what was adapted already, by `as_found`, with all of its inputs: its interface is not sought again."""
+    return _examined(_adapted_subject(target, inputs, init), target, [*init.values(), *inputs])
+
+
+def is_right(target: Any, inputs: Sequence[Any], init: Mapping[str, Any]) -> bool:
+    """Whether what was adapted runs and no gradient of it is wrong; what else there is to say is not asked."""
+    subject = _adapted_subject(target, inputs, init)
+    first = subject.run()
+    if not_what_it_returns(subject, first) is not None:
+        return False
+    judgement = by_convention(subject, _judged(subject, first)[0])
+    wrong = judgement.refuted or (judgement.ignores_dout and not judgement.is_loss)
+    return bool(judgement.verdicts) and not wrong and not any(axes_of_one(subject, judgement))
+
+
+def _examined(subject: Subject, target: Any, given: Sequence[Any]) -> Report:
+    """The verdict on a layer that is ready to run, and all findings about it."""
+    start = time.perf_counter()
+    is_own = isinstance(target, type) and not has_chosen_parts(given)
     try:
         first = subject.run()
     except Exception as error:
@@ -95,12 +116,18 @@ def _subject(
         name, names = getattr(target, "__name__", "layer"), _input_names(_written(target), unbound=False)
         return Subject(name, foreign, inputs, names, foreign=True)
     target, ordered, found = adapted(target, init, inputs, named, how)
+    return _adapted_subject(target, ordered, found.init)
+
+
+def _adapted_subject(target: Any, inputs: Sequence[Any], init: Mapping[str, Any]) -> Subject:
+    """A class or an instance, as it was adapted, with all of its inputs by place. Raises TargetError."""
+    if foreign_layer(target) is not None:
+        return _subject(target, tuple(inputs), init, {}, None)
     names = _input_names(getattr(target, "forward", target), isinstance(target, type))
-    init, inputs = found.init, tuple(ordered)
     if isinstance(target, type):
-        return Subject(target.__qualname__, build(target, init), inputs, names)
+        return Subject(target.__qualname__, build(target, init), tuple(inputs), names)
     build(target, init)  # an instance takes no arguments: this says so
-    return Subject.of(target, inputs, names)
+    return Subject.of(target, tuple(inputs), names)
 
 
 def _written(target: Any) -> Any:

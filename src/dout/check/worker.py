@@ -35,7 +35,7 @@ from dout.check.loading import Loading, needing
 from dout.check.model import Finding, Report
 from dout.check.pictures import picture
 from dout.check.places import raised_at
-from dout.check.verb import check
+from dout.check.verb import check_adapted, is_right
 from dout.errors import DoutError, TargetError, UserCodeError
 from dout.graph import Where
 
@@ -193,9 +193,9 @@ def _checked(name: str, target: Any, given: Given) -> Checked:
         how = Interface.parse(given.interface) if given.interface else None
         chosen, ordered = _example(name, target, init, inputs, how)
         layer, ordered = (target, ordered) if foreign_layer(target) is not None else as_found(target, chosen)
-        report = _doubted(check(layer, *ordered, init=chosen.init), chosen, target)
+        report = _doubted(check_adapted(layer, ordered, chosen.init), chosen, target)
         if chosen.chosen_inputs:
-            report = under_conditions(report, ordered, lambda simpler: check(layer, *simpler, init=chosen.init))
+            report = under_conditions(report, ordered, lambda simpler: is_right(layer, simpler, chosen.init))
         trace = picture(report, layer, ordered, chosen.init) if given.pictures else None
     except TargetError as error:
         report = _not_judged(name, target, given, error)

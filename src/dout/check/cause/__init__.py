@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 
 from dout.check.cause.diff import spliced, unified
@@ -15,6 +14,7 @@ from dout.check.cause.whole import is_left_out, word_of
 from dout.check.exact import Examination, Outcome
 from dout.check.model import Cause
 from dout.check.subject import Subject, quiet
+from dout.clock import spent
 from dout.graph import Node, Where, topological
 
 __all__ = ["causes", "smallest_failing"]
@@ -46,7 +46,7 @@ class _Causes:
         self.subject = subject
         self.examination = examination
         self.refuted = refuted
-        self.latest = time.perf_counter() + MOST_SECONDS
+        self.latest = spent() + MOST_SECONDS
         points = {id(outcome.point): outcome.point for outcome in refuted.values()}
         self.stands = list(stands(subject, examination, list(points.values())[:2]))
 
@@ -68,7 +68,8 @@ class _Causes:
         for node, outcome in self.refuted.items():
             name = outcome.judged.name
             mine = best
-            if mine is None and name in names and len(names) > 1:  # several mistakes, each for itself
+            in_time = spent() < self.latest
+            if mine is None and name in names and len(names) > 1 and in_time:  # several mistakes, each for itself
                 others = all_wrong - {name}
                 mine = self._best(
                     Search(self.stands, frozenset({name}), self.examination, self.latest, others).repairs()

@@ -13,7 +13,7 @@ import ast
 import linecache
 import sys
 import types
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -100,7 +100,7 @@ def functions_at(places: Iterable[Where], objects: Iterable[Any], method: str) -
     found: list[Function] = []
     for file, wanted in lines.items():
         source = Source.of(file)
-        for node in _outermost(source.tree.body) if source else ():
+        for node in _outermost(source.tree.body, wanted) if source else ():
             last = node.end_lineno or node.lineno
             first = min([node.lineno, *(d.lineno for d in node.decorator_list)])
             match = known.get((file, first))
@@ -124,16 +124,19 @@ def _known(objects: Iterable[Any]) -> dict[tuple[str, int], tuple[types.Function
     return found
 
 
-def _outermost(body: Iterable[ast.stmt]) -> Iterator[ast.FunctionDef]:
-    """Functions and methods; of nested ones the outermost, of a class inside a function its methods."""
+def _outermost(body: Iterable[ast.stmt], lines: Collection[int] | None = None) -> Iterator[ast.FunctionDef]:
+    """Functions and methods, around these lines; of nested ones the outermost, of a class in a function its methods."""
     for item in body:
+        first = min([item.lineno, *(d.lineno for d in getattr(item, "decorator_list", ()))])
+        if lines is not None and not any(first <= line <= (item.end_lineno or first) for line in lines):
+            continue
         if isinstance(item, ast.FunctionDef):
             classes = [inner for inner in ast.walk(item) if isinstance(inner, ast.ClassDef)]
             yield item
             for cls in classes:
-                yield from _outermost(cls.body)
+                yield from _outermost(cls.body, lines)
         elif isinstance(item, ast.ClassDef | ast.If | ast.Try | ast.With):
-            yield from _outermost(item.body)
+            yield from _outermost(item.body, lines)
 
 
 # --- places that can be replaced --------------------------------------------------------------------------------------

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ast
 import copy
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import CodeType, FrameType
@@ -35,6 +34,7 @@ from dout.check.cause.stand import Runner, Stand, expected_of, near, objects_in
 from dout.check.cause.written import Seen
 from dout.check.exact import Examination
 from dout.check.subject import quiet
+from dout.clock import spent
 from dout.graph import Where
 
 SECONDS = 0.3  # for the search in backward, and as many for that in forward
@@ -73,7 +73,7 @@ class Search:
     stands: list[Stand]
     wrong: frozenset[str]
     examination: Examination
-    latest: float = float("inf")  # when it is to be over, by the clock of `time.perf_counter`
+    latest: float = float("inf")  # when it is to be over, by the clock of `dout.clock`
     others: frozenset[str] = frozenset()  # gradients that are wrong for another reason: they may stay so
     tried: int = 0
     hits: list[Repair] = field(default_factory=list)
@@ -93,7 +93,7 @@ class Search:
             sides = sides[1:]  # forward does not use it
         for functions, in_forward in sides:
             best = min((hit.cost for hit in self.hits), default=FARTHEST)
-            if functions and best > LIKELY and time.perf_counter() < self.latest:
+            if functions and best > LIKELY and spent() < self.latest:
                 try:
                     self._search(functions, in_forward, best)
                 except Exception:  # the layer does not run by itself here
@@ -102,9 +102,9 @@ class Search:
 
     def _search(self, functions: list[Function], in_forward: bool, worst: float) -> None:
         """Try edits from the likeliest on, as long as they cost less than `worst`."""
-        begun = time.perf_counter()
+        begun = spent()
         numbered = places(functions)
-        seen, useful = self._looked_at(functions, numbered, in_forward)
+        seen, useful = self._looked_at(functions, numbered, in_forward, min(begun + 3 * SECONDS, self.latest))
         elsewhere = echoes(self.functions)
         candidates = [edit for p in numbered if p.i in useful for edit in edits(p, seen[p.i], elsewhere)]
         focus = set() if in_forward else self._focus()
@@ -123,14 +123,14 @@ class Search:
         with np.errstate(all="ignore"):
             for test in tests:
                 test.gradients()
-            slow = time.perf_counter()
+            slow = spent()
             first.gradients()
-            slow = time.perf_counter() - slow
+            slow = spent() - slow
             until = min(begun + min(max(SECONDS, 150 * slow), 3 * SECONDS), self.latest)
             best = None
             most = ENOUGH_IN_FORWARD if in_forward else ENOUGH
             for edit in candidates:
-                now = time.perf_counter()
+                now = spent()
                 too_far = best is not None and edit.cost + useful[edit.place.i] > best + 0.25
                 if now > until or len(self.hits) >= most or too_far:
                     break
@@ -155,7 +155,7 @@ class Search:
         return {n.where.line for n in named[:1] if n.where and not n.negated}
 
     def _looked_at(
-        self, functions: list[Function], numbered: list[Place], in_forward: bool
+        self, functions: list[Function], numbered: list[Place], in_forward: bool, until: float
     ) -> tuple[dict[int, Seen], dict[int, float]]:
         """What each expression was, and which of them move every wrong gradient: with a handicap that says how well."""
         stand = self.stands[0]
@@ -177,7 +177,7 @@ class Search:
             scratch.told = None
             before = {k: copy.deepcopy(v) for k, v in test.gradients().items()}
             for place in numbered:
-                if place.i in seen:
+                if place.i in seen and spent() < until:
                     useful.update(self._use(place, test, scratch, before, seen[place.i]))
         terms: dict[int, list[tuple[str, Any]]] = {}
         for i in useful:

@@ -8,7 +8,6 @@ import functools
 import io
 import os
 import random
-import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, suppress
@@ -25,6 +24,7 @@ from dout.check.model import Finding
 from dout.check.places import is_users, raised_at
 from dout.check.points import is_label
 from dout.check.subject import Run, Subject, copied, quiet, run_backward
+from dout.clock import spent
 from dout.graph import Where
 from dout.trace.draws import put_state, state_of
 from dout.trace.replay import flat
@@ -117,7 +117,7 @@ class Lab:
     def __init__(self, subject: Subject) -> None:
         self.subject = subject
         self.names = subject.names
-        self.until = time.perf_counter() + MOST_SECONDS
+        self.until = spent() + MOST_SECONDS
         self.slow = False
         self.generators: list[tuple[Any, Any]] = []
         self.layer = self._made()
@@ -140,7 +140,7 @@ class Lab:
 
     def rewind(self, seed: int = 0) -> None:
         """Put every random state that is not the layer's own back. Raises SlowError after too long a time."""
-        self.slow = self.slow or time.perf_counter() > self.until
+        self.slow = self.slow or spent() > self.until
         if self.slow:
             raise SlowError
         random.seed(seed)
