@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from functools import cached_property
 from itertools import dropwhile
 from typing import Any
@@ -30,6 +31,8 @@ Point = Mapping[Node, Any]  # values of the graph's inputs
 
 EXACT, ROUNDED, LITERALS, CONFIRMED = arb(2) ** -200, arb(2) ** -46, arb(2) ** -26, arb(2) ** -40
 STEP = arb(2) ** -100
+FEW, MANY = 6, 15  # digits of a literal that may be a rounded constant; 16 and more are computed
+BLURRED = arb(2) ** -14  # where the digits of the literals say less, they excuse nothing
 UNCONFIRMED = "differences of the forward do not confirm it"
 _KEEPS_FINITE = frozenset(PRIMITIVES[name] for name in ("add", "subtract", "maximum", "clip"))
 _BRANCHING = frozenset(
@@ -168,6 +171,17 @@ class Examination:
         literals = (node.static["value"] for node in self.trace.graph.nodes if node.primitive is CONSTANT)
         return any(isinstance(v, float | np.floating) and len(repr(float(v))) >= 8 for v in literals)
 
+    @cached_property
+    def rounded(self) -> dict[Node, arb]:
+        """The literals of six digits and more, each as all the numbers that it may be the rounded value of."""
+        found = {}
+        for node in self.trace.graph.nodes:
+            value = node.static.get("value") if node.primitive is CONSTANT else None
+            _, digits, exponent = Decimal(repr(value) if type(value) is float else "0").as_tuple()
+            if isinstance(exponent, int) and FEW <= len(digits) <= MANY:
+                found[node] = arb(value, 0.5 * 10.0**exponent)
+        return found
+
     def balls(self, point: Point, also: Point | None = None) -> Balls:
         """Evaluate the forward, and both gradients of everything judged, at a point."""
         balls = Balls({**point, **(also or {})})
@@ -195,6 +209,14 @@ class Examination:
                 if o.word == Word.REFUTED and a.word in (Word.EXACT, Word.ROUNDED)
                 else o
                 for o, a in zip(found, again, strict=True)
+            ]
+        if self.rounded and any(o.word == Word.REFUTED for o in found):
+            about = self.balls(point, self.rounded)
+            found = [
+                replace(o, word=Word.ROUNDED, because="")
+                if o.word == Word.REFUTED and _meets(self.expected(about, o.judged), about.values[o.judged.gradient])
+                else o
+                for o in found
             ]
         found = [
             replace(o, word=Word.INCONCLUSIVE, because=UNCONFIRMED)
@@ -273,6 +295,15 @@ def relation(expected: Any, got: Any, long_literals: bool = False) -> tuple[str,
     if any(not e.overlaps(g) for e, g in known):
         return Word.REFUTED, ""
     return Word.INCONCLUSIVE, "300 bits do not tell the two apart"
+
+
+def _meets(expected: Any, got: Any) -> bool:
+    """Whether two gradients may be one, of constants that are known to some digits."""
+    if np.shape(expected) != np.shape(got):
+        return False
+    pairs = [(ball(e), ball(g)) for e, g in zip(_flat(expected), _flat(got), strict=True)]
+    size = max((abs(e).mid() for e, _ in pairs if e.is_finite()), default=arb(0))
+    return all(e.overlaps(g) and g.rad() <= BLURRED * size for e, g in pairs)
 
 
 def _judged(trace: Trace, call: LayerCall) -> tuple[Judged, ...]:

@@ -1,0 +1,45 @@
+"""Constants that stand in the source with a few digits: a formula that is right to these digits is right."""
+
+import numpy as np
+import pytest
+
+from dout.check.verb import check
+
+X = np.random.default_rng(0).normal(size=(3, 4))
+
+
+class Gate:
+    """A gate whose backward has √(2/π) with six digits."""
+
+    def forward(self, x):
+        self.x = x
+        return np.tanh(np.sqrt(2 / np.pi) * x)
+
+    def backward(self, dout):
+        return dout * 0.797885 * (1 - np.tanh(0.797885 * self.x) ** 2)
+
+
+class WrongDigit(Gate):
+    def backward(self, dout):
+        return dout * 0.797985 * (1 - np.tanh(0.797885 * self.x) ** 2)
+
+
+class FewDigits(Gate):
+    def backward(self, dout):
+        return dout * 0.798 * (1 - np.tanh(0.798 * self.x) ** 2)
+
+
+class WrongFormula(Gate):
+    def backward(self, dout):
+        return dout * 0.797885 * (1 - np.tanh(0.797885 * self.x))
+
+
+def test_constants_of_six_digits_are_taken_for_what_they_are_rounded_from():
+    report = check(Gate(), X)
+    assert [v.word for v in report.verdicts] == ["exact up to rounded constants"]
+    assert report.ok
+
+
+@pytest.mark.parametrize("layer", [WrongDigit, FewDigits, WrongFormula])
+def test_digits_excuse_no_more_than_they_round(layer):
+    assert [f.code for f in check(layer(), X).findings if f.severity == "error"] == ["D101"]
