@@ -75,9 +75,12 @@ _LOSS = re.compile(r"loss|entropy|error|mse|nll|hinge|cost|likelihood|divergence
 _KINDS = (  # what a name stands for; the first that matches
     ("Wh", r"(?-i:W)_?(h|hh|rec|r)|Whh|Uh?"),
     ("W2", r"W_?2|weights?_?2"),
-    ("W", r"(?-i:W)(_?[a-z0-9]{1,3})?|w\d?|weights?(_?\d)?|(embed|embedding)s?(_weights?)?|embedding_matrix"),
+    (
+        "W",
+        r"(?-i:W)(_?[a-z0-9]{1,3}|_curr(ent)?)?|w\d?|weights?(_?\d)?|(embed|embedding)s?(_weights?)?|embedding_matrix",
+    ),
     ("b2", r"b_?2|bias_?2"),
-    ("b", r"b(_?[a-z0-9]{1,2})?|bias(es)?(_?\d)?"),
+    ("b", r"b(_?[a-z0-9]{1,2}|_curr(ent)?)?|bias(es)?(_?\d)?"),
     ("gamma", r"gamma|beta|gains?|g|scales?|shifts?"),
     ("h", r"h|c|s|h_?prev|c_?prev|prev_?h|prev_?c|h_?0|c_?0|hidden|state|hidden_state|dh|dc"),
 )

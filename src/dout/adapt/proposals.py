@@ -95,6 +95,7 @@ class _Proposer:
         if self.arguments and self.arguments[0].name in ("self", "ctx", "context"):
             del self.arguments[0]
         self.constructor = _wanted(self.cls) if inspect.isclass(target) and "__init__" in _written(self.cls) else []
+        self.constructor += _slopes_of(self.cls, [p.name for p in self.constructor])
         self.owner = None if inspect.isroutine(target) else self.cls
         self.loss = looks_like_a_loss(self.cls.__qualname__) or any(
             p.name.lower() in LABELS - {"y"} for p in self.arguments[1:]
@@ -243,10 +244,9 @@ class _Proposer:
                 found += [item()] if inspect.isclass(item) and not _wanted(item) else [item]
         if kind == "str":
             return ["relu", "sigmoid", "tanh"]
-        slopes = re.compile(r"prime|deriv|grad|^d_|diff|backward")
         beside = [p.name.lower() for p in self.constructor if p.name != name]
         plain = [_tanh_slope] if re.search(r"prime|deriv|grad|^d_|diff", name.lower()) else [_tanh]
-        if slopes.search(name.lower()) or any(map(slopes.search, beside)):
+        if _SLOPE.search(name.lower()) or any(map(_SLOPE.search, beside)):
             return plain  # a function and its derivative must be of one kind
         return [*found[:3], *plain, "relu", "sigmoid"]
 
@@ -362,6 +362,17 @@ class _Proposer:
                     continue
                 if len(values) >= len(names):
                     yield {**dict(zip(names, values, strict=False)), **self.inputs}
+
+
+_SLOPE = re.compile(r"prime|deriv|grad|^d_|diff|backward")
+
+
+def _slopes_of(cls: type, names: Sequence[str]) -> list[inspect.Parameter]:
+    """The optional derivatives of functions that a constructor must be given: `f_prime=None` beside `f`."""
+    if not names:
+        return []
+    absent = [p for p in inspect.signature(cls).parameters.values() if p.default is None]
+    return [p for p in absent if _SLOPE.search(p.name.lower()) and any(p.name.startswith(f"{n}_") for n in names)]
 
 
 def _sizes_by_default(cls: type) -> dict[str, Any]:
