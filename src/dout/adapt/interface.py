@@ -114,6 +114,7 @@ _FORWARD = (
     r"__call__", r"call", r"function", r"func?|f|fx", r"activat(e|ion)", r"apply",
     r"(compute_?|calc(ulate)?_?)?(loss|cost|error)",
     r"fn|value|evaluate|compute|calculate|calc|output", r"_forward", r"forward_.*|.*_forward",
+    r"\w+forward_?(pass|prop\w*)",
 )  # fmt: skip
 _BACKWARD = (
     r"backward", r"backward_?pass", r"_*back(ward)?s?_?prop(agat(e|ion))?s?", r"back_?pass|b_?prop",
