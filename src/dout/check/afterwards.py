@@ -54,7 +54,7 @@ class UsesOfOldNames:
 
     def left(self) -> Iterator[str]:
         """Sentences about those of no layer."""
-        return (f"{where} {_says(name)}" for name, where in self.pending)
+        return (f"{where} {_says(name)}" for name, where in self.pending if not self._home(where, ""))
 
 
 def _says(name: str) -> str:

@@ -29,10 +29,13 @@ from dout.check.discover import Job, line_of_class
 from dout.check.isolate import Rules
 from dout.check.model import Finding, Report
 from dout.check.piecewise import Kind, Stop
+from dout.check.turns import Turns, shared
 from dout.check.worker import Checked, Given, work
 
 METHOD = "fork" if sys.platform == "linux" else "spawn"
 _LOOK = 0.2  # seconds between looks at processes that say nothing
+_PATIENCE = 0.5  # seconds, after which a file's layers are shared with a process that has nothing to do
+_FAST = 2.0  # seconds, within which a file must load to be loaded once more
 _GRACE = 2.0  # seconds beyond the limit, in which a process ends its statement itself
 MOST_STOPS = 20  # statements of one file
 
@@ -81,18 +84,22 @@ def run(
     gc.freeze()  # what is loaded stays shared with the forks
     try:
         while queue or running:
-            while queue and len(running) < max(1, processes):
-                outcome = outcomes[queue.popleft()]
+            while len(running) < max(1, processes):
+                first = None if queue else next((p for p in running if p.may_be_helped(processes)), None)
+                if not queue and first is None:
+                    break
+                outcome = outcomes[queue.popleft()] if first is None else first.outcome
                 is_asked = asked is None or outcome.job.where in asked
                 own = tempfile.mkdtemp(dir=scratch)
                 rules = Rules(own, is_asked, timeout, isolated=isolated)
-                running.append(_Process(outcome, replace(given, rules=rules), timeout, method))
+                running.append(_Process(outcome, replace(given, rules=rules), timeout, method, first))
             connection.wait([process.pipe for process in running], timeout=_LOOK)
             waiting()
             for process in list(running):
                 if process.advance():
                     running.remove(process)
-                    done(process.outcome)
+                    if not process.first.at_work:
+                        done(process.outcome)
     finally:
         for process in running:
             process.kill()
@@ -120,15 +127,30 @@ def _once(outcomes: Iterable[Outcome]) -> None:
 
 
 class _Process:
-    """A job under way."""
+    """A job under way, or the help that the `first` process of a job gets once no other job waits."""
 
-    def __init__(self, outcome: Outcome, given: Given, timeout: float, method: str) -> None:
+    def __init__(
+        self, outcome: Outcome, given: Given, timeout: float, method: str, first: _Process | None = None
+    ) -> None:
         self.outcome, self.given, self.timeout, self.method = outcome, given, timeout, method
+        self.first = first or self
         self.names: list[str] | None = None
-        self.by_name: dict[str, Checked] = {}
-        self.stops: list[Stop] = []
-        self.lost: dict[str, str] = {}
+        self.by_name: dict[str, Checked] = first.by_name if first else {}
+        self.stops: list[Stop] = first.stops if first else []
+        self.lost: dict[str, str] = first.lost if first else {}
+        taken: Any = first.turns.taken if first else shared(method)
+        self.turns: Turns = Turns(taken, helps=first is not None)
+        self.at_work, self.helpers, self.began, self.loaded = 0, 0, time.monotonic(), 0.0
+        self.first.at_work += 1
+        self.first.helpers += first is not None
         self.start()
+
+    def may_be_helped(self, processes: int) -> bool:
+        """Whether another process would soon take over layers: the file is loaded fast, and has several left."""
+        if self.names is None or self.turns.helps or self.outcome.job.names is not None:
+            return False
+        fast = self.loaded - self.began < _FAST and time.monotonic() - self.loaded > _PATIENCE
+        return fast and self.helpers < processes - 1 and self.turns.left(self.names) > 1
 
     def start(self) -> None:
         """Begin, or go on in a new process with the layers that are left."""
@@ -137,7 +159,8 @@ class _Process:
         skipped = frozenset(self.by_name)
         left_out = frozenset((stop.file, stop.line) for stop in self.stops if stop.kind in ("time", "died"))
         self.given = replace(self.given, rules=replace(self.given.rules, left_out=left_out))
-        self.process = context.Process(target=work, args=(theirs, self.outcome.job, self.given, skipped), daemon=False)
+        given = (theirs, self.outcome.job, self.given, skipped, self.turns)
+        self.process = context.Process(target=work, args=given, daemon=False)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # of a fork beside threads: OpenBLAS has its own care
             self.process.start()
@@ -176,13 +199,15 @@ class _Process:
         elif kind == "lost":
             self.lost[content[0]] = content[1]
         elif kind == "layers":
-            self.names = content[0]
+            self.names, self.loaded = content[0], time.monotonic()
         elif kind == "start":
             self.current = content[0]
         elif kind == "done":
             self._note(content[0])
         elif kind == "problem":
             text, traceback = content
+            if self.turns.helps:
+                return False  # the first process says so as well
             self.outcome.problem = "; ".join(filter(None, (self.outcome.problem, text)))
             self.outcome.traceback += traceback
         else:
@@ -202,6 +227,9 @@ class _Process:
         """Note the layer that did it and go on with the rest, in a new process."""
         seconds = time.monotonic() - self.since
         self.kill()
+        if self.turns.helps and self.current is None:  # the first process goes on without it
+            self._finish()
+            return True
         if self.names is None and self.at is not None and len(self.stops) < MOST_STOPS:
             kind: Kind = "time" if "within" in how else "died"
             self.stops.append(Stop(*self.at, kind, f"{how}, while it was loaded"))
@@ -235,7 +263,10 @@ class _Process:
 
     def _finish(self) -> None:
         self.kill()
-        order = self.names if self.names is not None else list(self.by_name)
+        self.first.at_work -= 1
+        if self.first.at_work:
+            return  # another process has layers of this file still
+        order = self.first.names if self.first.names is not None else list(self.by_name)
         found = [self.by_name[name] for name in order if name in self.by_name]
         reports = among_siblings([self._placed(checked.report) for checked in found])
         self.outcome.layers = [replace(c, report=report) for c, report in zip(found, reports, strict=True)]

@@ -35,6 +35,7 @@ from dout.check.loading import Loading, needing
 from dout.check.model import Finding, Report
 from dout.check.pictures import picture
 from dout.check.places import raised_at
+from dout.check.turns import Turns
 from dout.check.verb import check_adapted, is_right
 from dout.errors import DoutError, TargetError, UserCodeError
 from dout.graph import Where
@@ -76,8 +77,8 @@ class Told(str):
     __slots__ = ()
 
 
-def work(pipe: Any, job: Job, given: Given, skipped: frozenset[str]) -> None:
-    """Run a job, without the layers in `skipped`, and end the process; nothing of the user's outlives it."""
+def work(pipe: Any, job: Job, given: Given, skipped: frozenset[str], turns: Turns) -> None:
+    """Run a job, without the layers in `skipped` or of others, and end the process; nothing of the user outlives it."""
     here = os.getpid()
 
     def send(*message: Any) -> None:
@@ -87,7 +88,7 @@ def work(pipe: Any, job: Job, given: Given, skipped: frozenset[str]) -> None:
 
     try:
         _take_place(given.memory)
-        _run(job, given, skipped, send)
+        _run(job, given, skipped, turns, send)
         send("end")
     except BaseException as error:  # SystemExit and the like at an odd moment: the parent sees a process that ended
         with contextlib.suppress(BaseException):
@@ -142,7 +143,7 @@ def _mapped() -> int:
         return 2**30
 
 
-def _run(job: Job, given: Given, skipped: frozenset[str], send: Any) -> None:
+def _run(job: Job, given: Given, skipped: frozenset[str], turns: Turns, send: Any) -> None:
     loading = Loading(job, given.rules, send)
     try:
         module = loading.module()
@@ -163,7 +164,7 @@ def _run(job: Job, given: Given, skipped: frozenset[str], send: Any) -> None:
     names = [name for name in names if name not in needs]
     send("layers", names)
     uses = UsesOfOldNames(loading.removed, module, names)
-    for name in names:
+    for name in turns.of(names):
         if name in skipped:
             continue
         try:
@@ -179,7 +180,7 @@ def _run(job: Job, given: Given, skipped: frozenset[str], send: Any) -> None:
         if changed:
             report = _with(report, _patched(report, changed))
         send("done", _portable(replace(checked, report=uses.noted(report))))
-    for remark in uses.left():
+    for remark in () if turns.helps else uses.left():
         send("remark", remark)
 
 
