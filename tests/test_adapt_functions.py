@@ -43,14 +43,19 @@ def test_gated():
 """
 
 
-def pair(folder, source, name):
-    """The pair of functions of this name in a file with this source."""
+def loaded(folder, source):
+    """The module in a file with this source."""
     file = folder / "layers.py"
     file.write_text(source)
     spec = importlib.util.spec_from_file_location("layers", file)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return function_pairs(module)[name]
+    return module
+
+
+def pair(folder, source, name):
+    """The pair of functions of this name in a file with this source."""
+    return function_pairs(loaded(folder, source))[name]
 
 
 def words(target):
@@ -206,3 +211,75 @@ def test_what_a_run_writes_into_a_dict_of_settings_is_not_in_the_example(tmp_pat
     from dout.adapt.example import example
 
     assert "mean" not in example(pair(tmp_path, COMPOSED, "centred_forward"), {}, {}).inputs["norm_param"]
+
+
+CELLS = """
+import numpy as np
+
+
+def joined_forward(xt, h_prev, c_prev, weights):
+    both = np.concatenate((h_prev, xt), axis=0)
+    keep = np.tanh(np.dot(weights["Wk"], both) + weights["bk"])
+    new = np.tanh(weights["Wn"] @ both + weights["bn"])
+    c_next = keep * c_prev + new
+    return c_next, (keep, new, both, c_prev, len(h_prev), weights)
+
+
+def joined_backward(dc_next, cache):
+    keep, new, both, c_prev, n, weights = cache
+    dkeep, dnew = dc_next * c_prev * (1 - keep ** 2), dc_next * (1 - new ** 2)
+    dboth = weights["Wk"].T @ dkeep + weights["Wn"].T @ dnew
+    return {
+        "dh_prev": dboth[:n], "dxt": dboth[n:], "dc_prev": dc_next * keep,
+        "dWn": dnew @ both.T, "dWk": dkeep @ both.T,
+        "dbn": dnew.sum(axis=1, keepdims=True), "dbk": dkeep.sum(axis=1, keepdims=True),
+    }
+"""
+KEPT_APART = """
+import numpy as np
+
+
+def centre_forward(X, gamma, cache, rate=0.5):
+    mean, = cache
+    mu = X.mean(axis=0)
+    mean = rate * mean + (1 - rate) * mu
+    cache = (X - mu, gamma)
+    return gamma * (X - mu), cache, mean
+
+
+def centre_backward(dout, cache):
+    centred, gamma = cache
+    dX = dout * gamma
+    return dX - dX.mean(axis=0), (dout * centred).sum(axis=0)
+"""
+SHOWN = """
+def show_forward(layer):
+    print(layer.forward(1.0))
+
+
+def show_backward(layer):
+    print(layer.backward(1.0))
+
+
+def cell_forward(sizes):
+    return True
+
+
+def cell_backward(sizes, expected):
+    return False
+"""
+
+
+def test_the_axes_of_a_dict_of_parameters_are_those_that_its_products_need(tmp_path):
+    found = words(pair(tmp_path, CELLS, "joined_forward"))
+    assert set(found) == {"xt", "h_prev", "c_prev", "Wk", "Wn", "bk", "bn"}
+    assert set(found.values()) == {Word.EXACT}
+
+
+def test_a_cache_may_stand_before_what_is_no_output(tmp_path):
+    assert words(pair(tmp_path, KEPT_APART, "centre_forward")) == {"X": Word.EXACT, "gamma": Word.EXACT}
+
+
+def test_functions_that_give_nothing_are_no_layer(tmp_path):
+    module = loaded(tmp_path, SHOWN)
+    assert function_pairs(module) == {}

@@ -175,3 +175,35 @@ class Layer:
 """)
     assert shapes_for(module.Layer.forward) == {"x": ("N", "D")}
     assert shapes_for(module.Layer().forward) == {"x": ("N", "D")}
+
+
+def test_the_arrays_in_a_dict_have_axes_by_documents_and_by_code():
+    module = written('''
+def step(x, parameters):
+    """
+    x -- input, of shape (n_x, m)
+    parameters -- dictionary with
+        Wx -- weights, of shape (n_a, n_x)
+        b -- a column, of shape (number of the units, 1)
+    """
+    n_y, n_a = parameters["Wy"].shape
+    return parameters["Wx"] @ x + parameters["b"]
+''')
+    assert shapes_for(module.step) == {
+        "x": ("n_x", "m"),
+        "parameters['Wy']": ("n_y", "n_a"),
+        "parameters['Wx']": ("n_a", "n_x"),
+        "parameters['b']": ("number_of_units", "1"),
+    }
+
+
+def test_what_counts_things_is_an_axis_also_where_no_shape_is_announced():
+    module = written('''
+def linear(A, W):
+    """
+    A -- what comes in: (size of the previous layer, number of examples)
+    W -- weights, of shape (size of current layer, size of previous layer)
+    """
+    return np.dot(W, A)
+''')
+    assert shapes_for(module.linear)["A"] == ("size_of_previous_layer", "number_of_examples")

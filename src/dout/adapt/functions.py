@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from types import FunctionType, ModuleType
 from typing import Any
 
-from dout.adapt.unwritten import is_stub
+from dout.adapt.unwritten import gives_nothing, is_stub
 
 PAIR = "dout_pair"
 
@@ -41,7 +41,11 @@ def function_pairs(module: ModuleType) -> dict[str, type]:
     for name, backward in functions.items():
         ahead = next((n for n in forward_names(name) if n in functions and n != name), None)
         pair = [functions[ahead], backward] if ahead is not None else []
-        if ahead is not None and all(map(_takes_something, pair)) and not any(map(is_stub, pair)):
+        if (
+            ahead is not None
+            and all(map(_takes_something, pair))
+            and not any(is_stub(f) or gives_nothing(f) for f in pair)
+        ):
             key = ahead if ahead not in found else name
             found[key] = pair_class(functions[ahead], backward)
     return found

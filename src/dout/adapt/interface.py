@@ -6,6 +6,8 @@ and the trial (`dout.adapt.trial`) keeps the one that the layer's own behaviour 
 
 from __future__ import annotations
 
+import ast
+import functools
 import inspect
 import re
 from collections.abc import Iterator, Sequence
@@ -14,6 +16,7 @@ from itertools import islice, product
 from typing import Any
 
 from dout.adapt.guess import LABELS, looks_like_a_loss
+from dout.adapt.hints.source import name_of, read, walk
 from dout.adapt.unwritten import is_unwritten
 from dout.errors import TargetError
 from dout.trace.source import behind
@@ -267,6 +270,21 @@ def of_methods(cls: type, forward: str, backward: str) -> Iterator[Interface]:
         yield Interface(
             forward, backward, roles, context=context, local=DOUT not in roles and not loss and bool(local or roles)
         )
+
+
+@functools.lru_cache(maxsize=256)
+def cache_place(forward: Any, length: int) -> int | None:
+    """Where among so many results forward returns its cache, by what it calls that; None where it does not say.
+
+    What follows are no outputs either: `return out, cache, running_mean`.
+    """
+    own = read(forward)
+    returned = [node.value for node in walk(own.node) if isinstance(node, ast.Return)] if own else []
+    names = [[name_of(item) for item in value.elts] for value in returned if isinstance(value, ast.Tuple)]
+    places = {
+        next((i for i, n in enumerate(ns) if i and _CACHE.fullmatch(n)), None) for ns in names if len(ns) == length
+    }
+    return places.pop() if len(places) == 1 else None
 
 
 def takes_target(wanted: Sequence[str], taken: Sequence[str], loss: bool) -> bool:

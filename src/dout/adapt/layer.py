@@ -14,7 +14,19 @@ from typing import Any
 
 import numpy as np
 
-from dout.adapt.interface import CACHE, CONTEXT, DOUT, GRADS, OPTIMIZER, OUTPUT, RATE, RATE_ROLE, Interface, optional
+from dout.adapt.interface import (
+    CACHE,
+    CONTEXT,
+    DOUT,
+    GRADS,
+    OPTIMIZER,
+    OUTPUT,
+    RATE,
+    RATE_ROLE,
+    Interface,
+    cache_place,
+    optional,
+)
 from dout.adapt.recorder import Context, Recorder
 from dout.errors import TargetError
 from dout.trace.pairing import GRADIENTS, is_named_as_gradient, stem
@@ -131,8 +143,8 @@ def _forward(user: Any, layer: Any, interface: Interface, inputs: Sequence[Any],
     caches = interface.roles.count(CACHE)
     cache: tuple[Any, ...] = ()
     if caches and isinstance(result, tuple) and len(result) > 1:
-        at = max(1, len(result) - caches)
-        result, cache = result[:at], result[at:]
+        at = cache_place(getattr(method, "__func__", method), len(result)) or max(1, len(result) - caches)
+        result, cache = result[:at], result[at : at + caches]
         result = result[0] if len(result) == 1 else result
     if interface.outputs is not None and isinstance(result, tuple):
         result = result[: interface.outputs] if interface.outputs > 1 else result[0]

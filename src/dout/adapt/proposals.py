@@ -141,8 +141,8 @@ class _Proposer:
     ) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
         """With as many axes, and parameters that go with them by their names."""
         names = [p.name for p in self.arguments if not self._is_setting(p.name)]
-        for axes in OF_AXES.get(number, ()):
-            kinds = {name: stands_for(name) if i else "" for i, name in enumerate(names)}
+        kinds = {name: stands_for(name) if i else "" for i, name in enumerate(names)}
+        for axes in sorted(OF_AXES.get(number, ()), key=lambda axes: len(set(kinds.values()) - {*axes})):
             known = {name: axes[kind] for name, kind in kinds.items() if kind in axes}
             for init in islice(self._inits(), MOST):
                 yield from ((init, given) for given in self._inputs(init, {**shapes, **known}, 0))
@@ -157,8 +157,8 @@ class _Proposer:
             if divides(values, hints.divisions_for(self.cls.__init__, self.cls) if needed else ()):
                 yield values
 
-    def _argument(self, function: Any, name: str) -> list[Any]:
-        """What an argument that is no input may be."""
+    def _argument(self, function: Any, name: str, parts: Mapping[str, Any] | None = None) -> list[Any]:
+        """What an argument that is no input may be; `parts` are arrays that a dict must hold."""
         kinds = hints.kinds_for(function, name, self.owner)
         keys = hints.keys_for(function, name, self.owner)
         strings = hints.strings_for(function, name, self.owner)
@@ -168,7 +168,9 @@ class _Proposer:
         if name in SETTINGS and set(needed) <= set(SETTINGS[name]):
             return [dict(SETTINGS[name])]
         if keys:
-            choices = alike_first([self._key(function, name, key) for key in needed])
+            choices = alike_first(
+                [[parts[k]] if parts and k in parts else self._key(function, name, k) for k in needed]
+            )
             return [dict(zip(needed, chosen, strict=True)) for chosen in islice(choices, 8)]
         found = self._of_kind(function, name, kinds)
         if not found:
@@ -289,7 +291,9 @@ class _Proposer:
                 else:
                     return
             else:
-                choices.append(self._argument(self.forward, name))
+                texts = {text[len(name) + 2 : -2]: axes for text, axes in shapes.items() if text.startswith(f"{name}[")}
+                parts = {key: self._array(sizes.of(axes), key) for key, axes in texts.items()}
+                choices.append(self._argument(self.forward, name, parts))
         for chosen in islice(product(*choices), 24):
             yield {**self.inputs, **dict(zip(needed, chosen, strict=True))}
 
@@ -297,7 +301,8 @@ class _Proposer:
         """Whether an argument is no array, by its code or document, or by its name alone."""
         kind = next(iter(hints.kinds_for(self.forward, name, self.owner)), "")
         data = self.arguments[0].name == name or name.lower() in LABELS  # that may be whole numbers
-        return name in SETTINGS or kind in (("dict", "str") if data else ("dict", "str", "callable", "int"))
+        items = kind == "tuple" and not _ARRAY_NAMES.fullmatch(name)
+        return name in SETTINGS or kind in ("dict", "str") or (not data and (items or kind in ("callable", "int")))
 
     def _held(self, init: Mapping[str, Any]) -> list[int]:
         """The lengths of the arrays that a new layer and its parts hold: its inputs have some of them."""
@@ -320,6 +325,8 @@ class _Proposer:
         if place and len(known) > 1 and stands_for(name) in ("b", "gamma"):
             lengths = dict.fromkeys(n for shape in (known[1], known[0]) for n in (shape[-1], shape[0]))
             return [self._array(shape, name) for n in lengths for shape in ((n,), (n, 1))]
+        if place and len(known) == 1 and stands_for(name) == "gamma" and len(name) > 1:
+            return [self._array(known[0][-1:], name), self._array(known[0], name)]
         options = [known[0]] if place and known else list(sizes.likely())
         fitting = [s for s in options if least is None or len(s) >= least] or options
         made = [self._array(shape, name) for shape in fitting]

@@ -1,4 +1,4 @@
-"""Methods that are there in name only: without a body, or handing on to one that has none."""
+"""Methods and functions in name only: without a body, handing on to one that has none, or giving nothing."""
 
 from __future__ import annotations
 
@@ -23,6 +23,13 @@ def is_stub(function: Any) -> bool:
     """Whether a function's body does nothing, or says that it is not implemented."""
     body = _body(function)
     return bool(body) and all(map(_does_nothing, body))
+
+
+def gives_nothing(function: Any) -> bool:
+    """Whether a function returns nothing, or but True and False: it shows, tests or fills something."""
+    body = _body(function)
+    returned = [n.value for statement in body for n in ast.walk(statement) if isinstance(n, ast.Return)]
+    return bool(body) and all(value is None or isinstance(value, ast.Constant) for value in returned)
 
 
 def _body(function: Any) -> list[ast.stmt]:

@@ -10,7 +10,8 @@ from typing import Any
 from dout.adapt.hints.documents import Axes, axes_told, told
 from dout.adapt.hints.products import axes_by_products
 from dout.adapt.hints.scopes import Scope, nodes_with, scopes_of
-from dout.adapt.hints.source import bindings, class_of, items_of, literal, name_of, read, total, walk
+from dout.adapt.hints.source import bindings, class_of, item_text, items_of, literal, name_of, read, total, walk
+from dout.adapt.hints.strings import keys_for
 
 _NEW_AXIS = ("expand_dims", "stack")  # their axis is one of the result's
 
@@ -36,7 +37,8 @@ def shapes_for(function: Any, cls: type | None = None) -> dict[str, Axes]:
     """The axes of each array argument whose number is known: {"x": ("N", "D"), "w": ("D", "4*H"), "b": ("4*H",)}.
 
     Equal names mean equal sizes. An axis is a name, a number, an expression of those, "" where nothing is known, or
-    "..." for any number of axes. Where code and documents differ, the code is right.
+    "..." for any number of axes. Where code and documents differ, the code is right. An item of a dict stands there as
+    it is written: `parameters['W']`.
     """
     own = read(function)
     if own is None:
@@ -45,8 +47,9 @@ def shapes_for(function: Any, cls: type | None = None) -> dict[str, Axes]:
     found: dict[str, Axes] = {}
     renamed: dict[str, str] = {}  # the names of code give way to those of documents
     by_code: set[str] = set()
-    for name in own.arguments:
-        code, written = _axes_in_code(function, name, cls).names, axes_told(function, name, cls)
+    items = {item_text(name, key): (name, key) for name in own.arguments for key in keys_for(function, name, cls)}
+    for name, (argument, key) in {**{n: (n, None) for n in own.arguments}, **items}.items():
+        code, written = _axes_in_code(function, argument, cls, key).names, axes_told(function, key or name, cls)
         if written is not None and (code is None or (len(code) == len(written) and "..." not in written)):
             found[name] = written
             renamed |= {c: w for c, w in zip(code or (), written, strict=False) if c and w}
@@ -87,13 +90,14 @@ class _Evidence:
 
 
 @total(_Evidence)
-def _axes_in_code(function: Any, name: str, cls: type | None) -> _Evidence:
-    arrays = {id(scope.function.node): scope for scope in scopes_of(function, name, cls)}
-    shapes = {id(scope.function.node): scope for scope in scopes_of(function, name, cls, ".shape")}
+def _axes_in_code(function: Any, name: str, cls: type | None, key: str | None = None) -> _Evidence:
+    item = "" if key is None else item_text("", key)
+    arrays = {id(scope.function.node): scope for scope in scopes_of(function, name, cls, item)}
+    shapes = {id(scope.function.node): scope for scope in scopes_of(function, name, cls, f"{item}.shape")}
     every = _Evidence()
-    for key, scope in {**arrays, **shapes}.items():
+    for place, scope in {**arrays, **shapes}.items():
         # a function that gets the shape alone is read as if that were the array
-        one = _View(arrays.get(key, scope), shapes.get(key)).evidence(scope.function.node)
+        one = _View(arrays.get(place, scope), shapes.get(place)).evidence(scope.function.node)
         if one.names is not None:
             return one
         every.least = max(every.least, one.least)

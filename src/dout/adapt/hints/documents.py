@@ -108,6 +108,7 @@ _AXIS = re.compile(
     r"\\?\*|\?|:|\.\.\.|…|\.\.|\d+|[^\W\d]\w*(?:\[[\w +-]+\])?|\d+[^\W\d]\w*|[\w\s]+(?:[-+*/×]+[\w\s.]+)+"
 )
 _WORDED_AXIS = re.compile(r"[^\W\d][\w ]{0,40}")
+_COUNTED = re.compile(r"(number|size|length|dimension)s? of [\w ]+", re.IGNORECASE)  # said of nothing but an axis
 _NO_AXIS = re.compile(
     r"int|integer|float|str|string|bool|boolean|optional|default|array|ndarray|list|tuple|dict|callable|none|object"
     r"|required|np|numpy|type|any|true|false|function|scalar|number|mean|std|self|layer|relu|tanh|sigmoid",
@@ -175,7 +176,7 @@ def _axes_between(inside: str, said: bool) -> Axes | None:
         return ()
     items = [re.sub(r"(?<=\w)\s*=.*|[`'\"]", "", item).strip() for item in re.split(r"[,，、]", inside)]
     items = items[:-1] if not items[-1] else items
-    worded = said and 1 < len(items) < 7
+    worded = 1 < len(items) < 7 and (said or all(map(_COUNTED.fullmatch, items)))
     if not items or not all(_AXIS.fullmatch(i) or (worded and _WORDED_AXIS.fullmatch(i)) for i in items):
         return None
     if not said and (any(map(_NO_AXIS.fullmatch, items)) or all(re.fullmatch(r"\d+", item) for item in items)):
@@ -189,5 +190,6 @@ def _axis(text: str) -> str:
         return "..."
     if text in ("?", ":", "_", "None"):
         return ""
+    text = re.sub(r"\b(?:the|an?) ", "", text)
     text = re.sub(r"\b(\d+)(?=[^\W\d])", r"\1*", text).replace("×", "*")
     return re.sub(r"\s*([-+*/]+)\s*", r"\1", text).strip().replace(" ", "_")

@@ -7,11 +7,13 @@ import re
 
 from dout.adapt.hints.documents import Axes
 from dout.adapt.hints.scopes import follow
-from dout.adapt.hints.source import Function, bindings, items_of, methods_of, name_of, text_of, total, walk
+from dout.adapt.hints.source import Function, bindings, items_of, literal, methods_of, name_of, text_of, total, walk
 
 _ALL_ARGUMENTS = frozenset({"randn", "rand"})  # np.random.randn(n, m): the sizes are the arguments
 _THIRD_ARGUMENT = frozenset({"normal", "uniform"})  # np.random.normal(0, 1, (n, m))
 _FIRST_ARGUMENT = frozenset({"zeros", "ones", "empty", "full", "random", "random_sample", "standard_normal"})
+_JOINS = {"concatenate": 0, "vstack": 0, "hstack": 1}  # along which axis
+_STATE = re.compile(r"[hcs]\w?|\w+_?(prev|0)")  # what goes round in a cell has the axes of what it is multiplied with
 _OTHER_AXES = ("sum", "mean", "reshape", "max", "concatenate")  # calls that give other axes than they get
 
 
@@ -33,8 +35,17 @@ class _Products:
     def __init__(self, own: Function, made: dict[str, Axes]) -> None:
         self.own = own
         self.held = {name: follow(own, {name}) for name in own.arguments}
+        items = {text_of(node): None for node in walk(own.node) if self._is_item(node)}
+        self.held |= {text: follow(own, {text}) for text in items}
         self.axes = made
         self.same: dict[str, str] = {}  # names of axes that are as long as another
+
+    def _is_item(self, node: ast.AST) -> bool:
+        """Whether an expression is an item, by a literal key, of an argument that is a dict."""
+        match node:
+            case ast.Subscript(value=value, slice=ast.Constant(value=str())):
+                return any(scope.holds(value) for scope in self.held.values())
+        return False
 
     def read(self) -> None:
         """Read every binding and every result, in order."""
@@ -62,6 +73,8 @@ class _Products:
                 return axes[::-1] if axes else None
             case ast.BinOp():
                 return self._sum(node)
+            case ast.Call(func=function, args=[ast.Tuple(elts=[one, other]), *_]) if name_of(function) in _JOINS:
+                return self._joined(one, other, node)
             case ast.Call(args=args, func=function):
                 every = [self.of(arg) for arg in args]
                 first = next((axes for axes in every if axes is not None), None)
@@ -74,9 +87,20 @@ class _Products:
     def _key(self, node: ast.expr) -> str:
         return next((name for name, scope in self.held.items() if scope.holds(node)), text_of(node))
 
+    def _joined(self, one: ast.expr, other: ast.expr, call: ast.Call) -> Axes | None:
+        """The axes of two arrays that are put together, along the first axis if nothing else is said."""
+        first, second = (self.of(side) or self._give(side, _named(self._key(side))) for side in (one, other))
+        said = next((k.value for k in call.keywords if k.arg == "axis"), call.args[1] if len(call.args) > 1 else None)
+        place = literal(said, 0) if name_of(call.func) == "concatenate" else _JOINS[name_of(call.func)]
+        if not (first and second and len(first) == len(second) == 2 and place in (0, 1, -1)):
+            return None
+        self._unify(first[1 - abs(place)], second[1 - abs(place)])
+        long = f"{first[place]}+{second[place]}"
+        return (first[0], long) if place else (long, first[1])
+
     def _product(self, left: ast.expr, right: ast.expr) -> Axes | None:
         keys = [self._key(_untransposed(side)) for side in (left, right)]
-        names = [re.sub(r"\W+", "_", key).strip("_") or f"product{len(self.axes)}" for key in keys]
+        names = [_bare(key) or f"product{len(self.axes)}" for key in keys]
         first, second = self.of(left), self.of(right)
         first = first or self._give(left, (f"{names[0]}_rows", f"{names[0]}_inner"))
         if first and len(first) == 2 and second is None:
@@ -101,9 +125,13 @@ class _Products:
         if isinstance(node.op, ast.Add):
             for side, axes, other in ((node.left, left, right), (node.right, right, left)):
                 name = self._key(side)
-                if axes is None and other and name in self.held and name.lower().startswith("b"):
+                if axes is None and other and name in self.held and _bare(name).lower().startswith("b"):
                     first_is_weight = re.match(r"[Ww]", other[0]) is not None  # W @ x + b: columns are examples
                     self.axes[name] = (other[0], "1") if first_is_weight else other[-1:]
+        for side, axes, other in ((node.left, left, right), (node.right, right, left)):
+            name = self._key(side)
+            if axes is None and other and name in self.held and _STATE.fullmatch(name):
+                self.axes[name] = other
         for one, two in zip(reversed(left or ()), reversed(right or ()), strict=False):
             self._unify(one, two)
         return left if len(left or ()) >= len(right or ()) else right
@@ -118,6 +146,17 @@ class _Products:
         for _ in self.same:
             axes = tuple(self.same.get(axis, axis) for axis in axes)
         return axes
+
+
+def _bare(key: str) -> str:
+    """An expression as one word; of an item of a dict its key: Wx of parameters['Wx']."""
+    item = re.search(r"\['(\w+)'\]$", key)
+    return item[1] if item else re.sub(r"\W+", "_", key).strip("_")
+
+
+def _named(key: str) -> Axes:
+    """Two axes that are called after an array."""
+    return f"{_bare(key)}_rows", f"{_bare(key)}_columns"
 
 
 def _untransposed(node: ast.expr) -> ast.expr:

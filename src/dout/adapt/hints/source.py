@@ -181,6 +181,11 @@ def text_of(node: ast.AST | None) -> str:
     return "?"
 
 
+def item_text(name: str, key: str) -> str:
+    """How `text_of` writes the item of a dict: `p['mode']`."""
+    return f"{name}[{key!r}]"
+
+
 def name_of(node: ast.AST | None) -> str:
     """The last name of a name or an attribute: `pad` in `np.pad`."""
     return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
