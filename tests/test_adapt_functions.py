@@ -283,3 +283,20 @@ def test_a_cache_may_stand_before_what_is_no_output(tmp_path):
 def test_functions_that_give_nothing_are_no_layer(tmp_path):
     module = loaded(tmp_path, SHOWN)
     assert function_pairs(module) == {}
+
+
+REGRESSED = """
+import numpy as np
+
+
+def apart_loss(weights, y_pred, y_train):
+    return 0.5 * np.sum((y_train - y_pred) ** 2) / y_pred.shape[0] + sum(np.sum(w ** 2) for w in weights.values())
+
+
+def dapart_loss(y_pred, y_train):
+    return (y_pred - y_train.reshape(-1, 1)) / y_pred.shape[0]
+"""
+
+
+def test_a_target_may_have_to_be_a_column(tmp_path):
+    assert words(pair(tmp_path, REGRESSED, "apart_loss")) == {"y_pred": Word.EXACT}

@@ -294,7 +294,10 @@ class _Proposer:
                 texts = {text[len(name) + 2 : -2]: axes for text, axes in shapes.items() if text.startswith(f"{name}[")}
                 parts = {key: self._array(sizes.of(axes), key) for key, axes in texts.items()}
                 choices.append(self._argument(self.forward, name, parts))
-        for chosen in islice(product(*choices), 24):
+        most = max(map(len, choices), default=0)  # lists end with the same shapes: some must be alike
+        alike = (tuple(c[max(i, -len(c))] for c in choices) for i in range(-most, 0))
+        every = product(*choices)
+        for chosen in (*islice(every, 24), *(alike if next(every, None) else ())):
             yield {**self.inputs, **dict(zip(needed, chosen, strict=True))}
 
     def _is_setting(self, name: str) -> bool:
