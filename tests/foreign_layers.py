@@ -630,6 +630,75 @@ class Connected:
         return np.dot(dout, self.W.T)
 
 
+class ConnectedToALayer:
+    def __init__(self, units):
+        self.units = units
+
+    def __call__(self, before):
+        shape = before.compute_output_shape()
+        self.W = np.random.randn(shape[0], self.units)
+        return self
+
+    def forward(self, x):
+        self.x = x
+        return np.dot(x, self.W)
+
+    def backward(self, dout):
+        self.dW = np.dot(self.x.T, dout)
+        return np.dot(dout, self.W.T)
+
+
+class PreparedInSteps:
+    def __init__(self, units=4):
+        self.units = units
+        self.shapes, self.p, self.g, self.kept = {}, {}, {}, {}
+
+    def compute_shapes(self, A):
+        self.shapes["W"] = (A.shape[1], self.units)
+
+    def initialize_parameters(self):
+        self.p["W"] = self.rng.standard_normal(self.shapes["W"])
+        self.p["b"] = np.zeros(self.units)
+
+    def forward(self, A):
+        self.kept["X"] = A
+        return A @ self.p["W"] + self.p["b"]
+
+    def backward(self, dA):
+        self.kept["dZ"] = dA
+        return dA @ self.p["W"].T
+
+    def compute_gradients(self):
+        self.g["dW"] = self.kept["X"].T @ self.kept["dZ"]
+        self.g["db"] = self.kept["dZ"].sum(axis=0)
+
+
+class KeepsIfAsked:
+    def __init__(self):
+        self.cache = {}
+
+    def forward(self, Z, save_cache=False):
+        if save_cache:
+            self.cache["Z"] = Z
+        return Z * Z
+
+    def backward(self, dA):
+        return 2 * self.cache["Z"] * dA
+
+
+class WithItsPenalty:
+    def __init__(self, n_in, n_out):
+        self.W = np.random.randn(n_in, n_out)
+
+    def forward(self, x):
+        self.x = x
+        return np.dot(x, self.W), np.sum(self.W**2)
+
+    def backward(self, dout):
+        self.dW = np.dot(self.x.T, dout)
+        return np.dot(dout, self.W.T)
+
+
 class HasAnOptimizer:
     def __init__(self, n_in, n_out):
         self.W = np.random.randn(n_in, n_out)

@@ -10,6 +10,7 @@ from written import written
 from dout.adapt.hints import (
     COMPUTED,
     MISSING,
+    attributes_read,
     axes_for,
     divisions_for,
     items_for,
@@ -17,6 +18,7 @@ from dout.adapt.hints import (
     kinds_for,
     shapes_for,
     strings_for,
+    switches_for,
 )
 
 # ------------------------------------------------------------------------------------------------- strings and keys
@@ -207,3 +209,39 @@ def linear(A, W):
     return np.dot(W, A)
 ''')
     assert shapes_for(module.linear)["A"] == ("size_of_previous_layer", "number_of_examples")
+
+
+def test_a_flag_without_which_nothing_is_kept_is_a_switch():
+    class Layer:
+        def forward(self, x, keep=False, copy=False, test=False):
+            if test:
+                self.seen = x
+                return x
+            if keep is True:
+                self.cache["x"] = x
+            return x.copy() if copy else x
+
+    assert switches_for(Layer.forward) == ("keep",)
+
+
+def test_a_flag_that_chooses_between_two_things_to_keep_is_no_switch():
+    class Layer:
+        def forward(self, x, test=False):
+            if test:
+                self.mask = 1
+            else:
+                self.mask = x > 0
+            return x * self.mask
+
+    assert switches_for(Layer.forward) == ()
+
+
+def test_the_attributes_of_an_argument_are_read_through_other_names():
+    class Layer:
+        def connect(self, before, n):
+            one = before
+            self.shape = n
+            return one.out_shape, self.shape.size
+
+    assert attributes_read(Layer.connect, "before") == {"out_shape"}
+    assert attributes_read(Layer.connect, "n") == set()

@@ -17,6 +17,7 @@ from dout.adapt.beside import given_beside
 from dout.adapt.faults import more_telling
 from dout.adapt.given import is_finite
 from dout.adapt.guess import Setting, looks_like_a_loss, settings
+from dout.adapt.hints import switches_for
 from dout.adapt.interface import Interface, pairs_of
 from dout.adapt.layer import as_layer, copy_of, layer_class
 from dout.adapt.proposals import proposals
@@ -140,6 +141,7 @@ def example(
     beside = None if inputs and not build_it else given_beside(target, [p.name for p in parameters])
     if beside is not None:
         init, named = {**(beside[0] if inspect.isclass(target) else {}), **init}, {**beside[1], **named}
+    named = {**_switched_on(target, interface), **named}
     _refuse_unknown(target, parameters, named)
     needed = _missing(target, init) if build_it else []
     if not needed:
@@ -367,6 +369,15 @@ def _inputs_of(target: Any, interface: Interface | None = None) -> list[inspect.
     known = interface is not None and not hasattr(target, "dout_interface")
     found = _parameters(behind(getattr(target, interface.forward)) if known and interface else forward_of(target))
     return [p for i, p in enumerate(found) if p.name != "self" and not (i == 0 and p.name in ("ctx", "context"))]
+
+
+def _switched_on(target: Any, interface: Interface | None) -> dict[str, bool]:
+    """The flags of forward without which backward would find nothing."""
+    cls = target if inspect.isclass(target) else type(target)
+    if inspect.isroutine(target) or not has_both(cls) or hasattr(cls, "dout_interface"):
+        return {}
+    forward = getattr(target, interface.forward) if interface else forward_of(target)
+    return dict.fromkeys(switches_for(behind(forward)), True)
 
 
 def has_both(cls: type) -> bool:

@@ -46,6 +46,7 @@ class Interface:
     `local`: backward gives the local derivative, and the caller multiplies. `context`: forward's first argument keeps
     the residuals. `setup`: methods called, or attributes set, before the first forward. `rate`: the attribute with the
     learning rate at which backward itself changes the parameters. `hands_over`: it gives the gradients to an optimizer.
+    `after`: methods called after backward, which compute the parameters' gradients from what it left.
     `out`, `found`: the attributes in which output and gradients are left. `order`: whose each returned gradient is.
     `outputs`: how many of forward's outputs backward takes an upstream gradient of, the first ones; None for all.
     `row`: forward gives a line of numbers, and backward takes and gives a row, with an axis of one before.
@@ -60,6 +61,7 @@ class Interface:
     setup: tuple[tuple[str, tuple[Any, ...]], ...] = ()
     rate: str | None = None
     hands_over: bool = False
+    after: tuple[str, ...] = ()
     out: str | None = None
     found: tuple[str, ...] = ()
     order: tuple[str, ...] = ()
@@ -99,7 +101,9 @@ class Interface:
     def __str__(self) -> str:
         before = "".join(f"{name}(…), " for name, _ in self.setup)
         roles = ", ".join(role.removesuffix("=") for role in self.roles)
-        says = f"{before}{self.forward}({'ctx, …' if self.context else '…'}), {self.backward}({roles})"
+        taken = f"({'ctx, …' if self.context else '…'})"
+        says = f"{before}{self.forward}{taken}, {self.backward}({roles})"
+        says += "".join(f", {name}()" for name in self.after)
         if self.rate:
             says += f", which steps at self.{self.rate}"
         if self.outputs:
@@ -128,10 +132,9 @@ _BACKWARD = (
 )  # fmt: skip
 SETUPS = re.compile(
     r"_*(set_?up|out_?shape|build|init|initiali[sz]e|connect|compile|prepare|reset|create|"
-    r"set_?(input|optim|weights|shape|in_?|prev))\w*",
+    r"set_?(input|optim|weights|shape|in_?|prev)|(compute|infer|calc)_\w*shapes?)\w*|__call__",
     re.IGNORECASE,
 )
-
 _LOCAL = re.compile(r"back|b_?prop", re.IGNORECASE)
 _DOUT = re.compile(
     r"d(out|in|[a-z]|values?|[xyh]s|hidden|output|_?next|[A-Z]\w*|_?l_?d_?\w*|l\w*)|d_\w+|\w*grad\w*|\w*delta\w*|upstream\w*|"
@@ -186,7 +189,7 @@ def _is_private(name: str) -> bool:
 
 def setups_of(cls: type) -> list[str]:
     """The methods that may have to prepare a layer before its first forward, as they are written."""
-    names = [n for n in _written_order(cls) if SETUPS.fullmatch(n) and not n.endswith("__")]
+    names = [n for n in _written_order(cls) if SETUPS.fullmatch(n) and (n == "__call__" or not n.endswith("__"))]
     return [n for n in names if inspect.isfunction(_static(cls, n))]
 
 
@@ -309,9 +312,9 @@ def _is_sensible(roles: Sequence[str], names: Sequence[str]) -> bool:
 _LEFT = ("output", "outputs", "out", "y_pred", "y", "probs", "prediction", "softmax", "a", "A")
 
 
-def _source(cls: type) -> str:
+def _source(written: Any) -> str:
     try:
-        return inspect.getsource(cls)
+        return inspect.getsource(written)
     except (OSError, TypeError):
         return ""
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from dout.adapt.hints import switches_for
 from dout.adapt.interface import (
     CACHE,
     CONTEXT,
@@ -56,10 +57,11 @@ def layer_class(cls: type, interface: Interface, names: Sequence[str], fixed: Ma
         attributes_of(self).update({name: copy.deepcopy(item) for name, item in held.items()})
         for name, arguments in interface.setup:
             method = getattr(self, name, None)
+            own = [Recorder() if isinstance(a, str) and a == OPTIMIZER else copy.deepcopy(a) for a in arguments]
             if callable(method):
-                method(*(Recorder() if isinstance(item, str) and item == OPTIMIZER else item for item in arguments))
+                method(*own)
             else:
-                setattr(self, name, *arguments)
+                setattr(self, name, *own)
 
     def forward(self: Any, *inputs: Any, **named: Any) -> Any:
         if id(self) in _inside:
@@ -171,6 +173,8 @@ def _backward(user: Any, layer: Any, interface: Interface, douts: Sequence[Any],
     douts = [dout[None] for dout in douts] if interface.row else douts
     arguments = list(_arguments(user, layer, interface, douts, handed))
     result = getattr(user, interface.backward)(*arguments)
+    for name in interface.after:
+        getattr(user, name)()
     result = _lines(result) if interface.row else result
     if before:
         _take_updates(layer, before, where, rate)
@@ -203,7 +207,8 @@ def _arguments(
         if role == DOUT:
             yield next(given, None)
         elif role.endswith("="):
-            yield optional(getattr(user, interface.forward))[role.removesuffix("=")]
+            forward, name = getattr(user, interface.forward), role.removesuffix("=")
+            yield name in switches_for(forward) or optional(forward)[name]
         elif role.startswith("self."):
             yield getattr(layer, role.removeprefix("self."))
         else:

@@ -42,16 +42,20 @@ class Runs:
 
     def gradients(self, scale: float) -> list[Any]:
         """What backward returns, flat, when each upstream gradient is a fixed one times `scale`."""
+        layer, result = self.after_backward(scale)
+        found = [np.asarray(g, dtype=float) for g in flat(result) if g is not None]
+        kept = attributes_of(layer).get(GRADIENTS, {})
+        return found + [np.asarray(g, dtype=float) for g in kept.values()]
+
+    def after_backward(self, scale: float = 1.0) -> tuple[Any, Any]:
+        """A new layer after its forward and backward, and what that returned."""
         layer, outputs = self.forward(list(self.inputs.values()))
         self.douts = [np.ones(np.shape(o))[()] if self.all_ones else _weights(np.shape(o))[()] for o in outputs]
         douts = [dout * scale for dout in self.douts]
         with random_states_kept():
             np.random.seed(1)  # noqa: NPY002
             each = len(inspect.signature(layer.backward).parameters) == len(douts)
-            result = layer.backward(*(douts if each else [tuple(douts)]))
-        found = [np.asarray(g, dtype=float) for g in flat(result) if g is not None]
-        kept = attributes_of(layer).get(GRADIENTS, {})
-        return found + [np.asarray(g, dtype=float) for g in kept.values()]
+            return layer, layer.backward(*(douts if each else [tuple(douts)]))
 
     def rightness(self, gradients: list[Any]) -> int:
         """Whether the first gradient is right for its input, along two directions: RIGHT, SCALED, or 0."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -9,12 +10,17 @@ from typing import Any
 
 import numpy as np
 
+from dout.adapt.hints import attributes_read
 from dout.adapt.interface import OPTIMIZER, Interface, required, setups_of
+from dout.adapt.previous import Previous
 from dout.trace.state import attributes_of
 
+_RANDOM = re.compile(r"\w*(rng|random|generator)\w*", re.IGNORECASE)
 _MODES = ("is_training", "training", "train_mode")  # attributes that a network sets on its layers
 _MODE = re.compile(r"_*(is_?)?train(ing)?(_?mode)?")
 _SHAPES = re.compile(r".*in(put)?_?(shape|dims?|size|features)|n_in|in_shape")
+_OF_ARRAYS = frozenset(dir(np.ndarray))
+_AFTER = re.compile(r"_*(compute|calc\w*)_?(\w*_)?grad(ient)?s?", re.IGNORECASE)
 Make = Callable[[Any], Any]  # from a class, an instance of it as the example has it
 Setup = tuple[str, tuple[Any, ...]]
 
@@ -30,18 +36,34 @@ def prepared(
         yield replace(interface, setup=tuple(modes))
     yield interface
     known = [*modes, *_open_attributes(held, shape)]
+    yield from _with_calls(cls, interface, known, inputs)
+    drawn = [(name, (np.random.RandomState(0),)) for name in _lacking(failures) if _RANDOM.fullmatch(name)]
+    if drawn:
+        yield from _with_calls(cls, interface, [*known, *drawn], inputs)
+    if any(name in failure for name in _MODES for failure in failures):
+        yield replace(interface, setup=tuple((name, (True,)) for name in _MODES if name not in dir(cls)))
+
+
+def _with_calls(
+    cls: type, interface: Interface, known: Sequence[Setup], inputs: Mapping[str, Any]
+) -> Iterator[Interface]:
+    """With all methods that may prepare a layer called, and with each alone, after what is `known`."""
     tried = []
+    shape = next((np.shape(x) for x in inputs.values() if np.ndim(x)), ())
     sample, last = shape[1:] or shape, shape[-1] if shape else 1
     for given in ((sample, last), (sample, sample), (shape, last)):
-        made = (_call(cls, name, given, inputs) for name in setups_of(cls))
+        made = (_call(cls, name, given, inputs) for name in setups_of(cls) if name != interface.forward)
         calls = sorted((call for call in made if call is not None), key=_settles)
         whole = [(*known, *calls)] if known or len(calls) > 1 else []
         for setup in (*whole, *((*known, call) for call in calls[:3])):
             if repr(setup) not in tried:
                 tried.append(repr(setup))
                 yield replace(interface, setup=setup)
-    if any(name in failure for name in _MODES for failure in failures):
-        yield replace(interface, setup=tuple((name, (True,)) for name in _MODES if name not in dir(cls)))
+
+
+def _lacking(failures: Sequence[str]) -> list[str]:
+    """The attributes that a layer was found not to have."""
+    return list(dict.fromkeys(name for text in failures for name in re.findall(r"has no attribute '(\w+)'", text)))
 
 
 def _attributes(cls: type, make: Make) -> Mapping[str, Any]:
@@ -74,22 +96,45 @@ def _call(cls: type, name: str, given: tuple[Any, Any], inputs: Mapping[str, Any
     found: list[Any] = []
     for argument in required(getattr(cls, name), bound=True):
         lower = argument.lower()
+        read = attributes_read(getattr(cls, name), argument)
         if "opt" in lower:
             found.append(OPTIMIZER)
-        elif re.search(r"rng|random|generator", lower):
+        elif read - _OF_ARRAYS:
+            found.append(Previous(shape, dimension))
+        elif name == "__call__":
+            return None  # forward itself, or of another use
+        elif _RANDOM.fullmatch(lower):
             found.append(np.random.RandomState(0))
+        elif read or argument in inputs or lower in ("x", "data"):
+            found.append(inputs.get(argument, next(iter(inputs.values()), None)))
         elif "shape" in lower or lower in ("input", "inputs"):
             found.append(shape)
         elif re.search(r"size|dim|units|num|n_|nodes|features|prev|in", lower):
             found.append(dimension)
-        elif lower in ("x", "data"):
-            found.append(next(iter(inputs.values()), None))
         else:
             return None
-    return name, tuple(found)
+    return (name, tuple(found)) if found or name != "__call__" else None
 
 
 def _settles(call: Setup) -> int:
     """Shapes are settled before parameters are made of them."""
     name, arguments = call
-    return 0 if name.startswith("set") and OPTIMIZER not in map(str, arguments) else 1
+    settles = name.startswith("set") or "shape" in name
+    return 0 if settles and OPTIMIZER not in map(str, arguments) else 1
+
+
+def afters_of(cls: type, backward: str) -> list[str]:
+    """The methods that may have to be called after backward, without arguments, for the parameters' gradients.
+
+    None that clips: what it leaves is no gradient.
+    """
+    names = [n for n in dir(cls) if _AFTER.fullmatch(n) and n != backward]
+    plain = [n for n in names if inspect.isfunction(inspect.getattr_static(cls, n)) and _has_no_clip(getattr(cls, n))]
+    return [n for n in plain if not required(getattr(cls, n), bound=True)]
+
+
+def _has_no_clip(method: Any) -> bool:
+    try:
+        return "clip" not in inspect.getsource(method)
+    except (OSError, TypeError):
+        return False

@@ -24,7 +24,7 @@ from dout.adapt.interface import CACHE, CONTEXT, DOUT, GRADS, OPTIMIZER, RATE_RO
 from dout.adapt.layer import copy_of, is_float_array, layer_class, parameters_of
 from dout.adapt.manner import IGNORED, LABEL_LIKE, LINEAR, RIGHT, Runs
 from dout.adapt.recorder import Recorder
-from dout.adapt.setups import Make, prepared
+from dout.adapt.setups import Make, afters_of, prepared
 from dout.adapt.silence import in_silence
 from dout.trace.pairing import GRADIENTS, is_named_as_gradient, is_residual, stem
 from dout.trace.replay import flat
@@ -109,7 +109,25 @@ class Trials:
             ):
                 break
             failures.append(str(tried.error))
+        return self._with_what_comes_after(best, make, inputs)
+
+    def _with_what_comes_after(self, best: Tried, make: Make, inputs: Mapping[str, Any]) -> Tried:
+        """With the method that computes the parameters' gradients after backward, where there is one."""
+        if best.interface is None or best.fit < Fit.INPUTS or self.fixed:
+            return best
+        for name in afters_of(self.cls, best.interface.backward)[:1]:
+            tried = self._try(replace(best.interface, after=(name,)), make, inputs)
+            if tried.fit >= best.fit and self._leaves_more(best.interface, name, make, inputs):
+                best = tried
         return best
+
+    def _leaves_more(self, interface: Interface, name: str, make: Make, inputs: Mapping[str, Any]) -> bool:
+        """Whether a method that is called after backward leaves arrays that were not there."""
+        run = Runs(self._class(interface, list(inputs)), make, inputs, interface)
+        layer, _ = run.after_backward()
+        before = {key: id(array) for key, array in parameters_of(layer)}
+        getattr(layer, name)()
+        return any(before.get(key) != id(array) for key, array in parameters_of(layer))
 
     def _class(self, interface: Interface, names: Sequence[str]) -> type:
         key = (repr(interface), tuple(names))

@@ -94,7 +94,7 @@ def _pairs(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Pair
     before, after = ({k: v for k, v in held.items() if k != GRADIENTS} for held in (before, after))
     before = {k: v for k, v in before.items() if not (stem(k) in _RESIDUALS and after.get(k) is not v)}
     dicts = [held for name, held in before.items() if isinstance(held, dict) and "grad" not in name.lower()]
-    inner = {str(key): item for held in dicts for key, item in held.items()}
+    inner = {str(key): item for held in dicts for key, item in held.items() if _is_array(item)}
     listed = {
         f"{key}[{i}]": item for key, held in before.items() if isinstance(held, list) for i, item in enumerate(held)
     }
@@ -143,7 +143,9 @@ def _by_synonym(left: list[tuple[str, Any]], after: Mapping[str, Any], taken: se
     """What is called as the gradient in other words, also in a dict: `weights_gradient`, `grads["dW1"]`."""
     flat = {key: item for key, item in after.items() if is_named_as_gradient(key) and key not in taken}
     for key, held in after.items():
-        if isinstance(held, dict) and "grad" in key.lower():
+        if isinstance(held, dict) and (
+            "grad" in key.lower() or (key == "g" and all(map(is_named_as_gradient, map(str, held))))
+        ):
             flat.update({str(inner): item for inner, item in held.items()})
     for name, parameter in left:
         if is_named_as_gradient(name):
