@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -23,6 +24,19 @@ def output_left(layer: Any, held: set[str], names: Sequence[str]) -> str | None:
     likely = ("output", "outputs", "out", "activations", "activation", "a", "y", "result", "value", "loss")
     order = [n for n in likely if n in new] or [n for n in reversed(fresh) if n not in ("inputs", "input", "x", "X")]
     return order[0] if order else None
+
+
+_INLET = re.compile(
+    r"delta|diff|d?_?(out|output|y)_?(grad|delta)?|grad(ient)?s?|errors?|d(out|output|y)", re.IGNORECASE
+)
+
+
+def inlet_of(layer: Any, outputs: Sequence[Any], inputs: Mapping[str, Any]) -> str | None:
+    """The attribute into which the next layer would put the upstream gradient: forward leaves zeros for it there."""
+    held = {n: item for n, item in attributes_of(layer).items() if is_float_array(item) and _INLET.fullmatch(n)}
+    shapes = [np.shape(outputs[0]), *map(np.shape, inputs.values())]
+    fitting = [n for n, item in held.items() if np.shape(item) in shapes and not np.any(item)]
+    return fitting[0] if fitting and len(outputs) == 1 else None
 
 
 def gradients_left(layer: Any, seen: Mapping[str, int], inputs: Mapping[str, Any]) -> tuple[str, ...]:

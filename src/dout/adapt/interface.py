@@ -47,6 +47,8 @@ class Interface:
     the residuals. `setup`: methods called, or attributes set, before the first forward. `rate`: the attribute with the
     learning rate at which backward itself changes the parameters. `hands_over`: it gives the gradients to an optimizer.
     `after`: methods called after backward, which compute the parameters' gradients from what it left.
+    `inlet`: the attribute in which the upstream gradient stands before backward, which is given zeros in the shape of
+    the first input instead, and leaves the gradient in them.
     `out`, `found`: the attributes in which output and gradients are left. `order`: whose each returned gradient is.
     `outputs`: how many of forward's outputs backward takes an upstream gradient of, the first ones; None for all.
     `row`: forward gives a line of numbers, and backward takes and gives a row, with an axis of one before.
@@ -62,6 +64,7 @@ class Interface:
     rate: str | None = None
     hands_over: bool = False
     after: tuple[str, ...] = ()
+    inlet: str | None = None
     out: str | None = None
     found: tuple[str, ...] = ()
     order: tuple[str, ...] = ()
@@ -103,6 +106,7 @@ class Interface:
         roles = ", ".join(role.removesuffix("=") for role in self.roles)
         taken = f"({'ctx, …' if self.context else '…'})"
         says = f"{before}{self.forward}{taken}, {self.backward}({roles})"
+        says += f", dout in self.{self.inlet}" if self.inlet else ""
         says += "".join(f", {name}()" for name in self.after)
         if self.rate:
             says += f", which steps at self.{self.rate}"

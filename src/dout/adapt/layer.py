@@ -35,7 +35,7 @@ from dout.trace.replay import flat
 from dout.trace.standin import plain
 from dout.trace.state import attributes_of
 
-KEPT, FIXED = "_dout_kept", "_dout_fixed"
+KEPT, FIXED, INLET = "_dout_kept", "_dout_fixed", "_dout_inlet"
 _inside: set[int] = set()  # layers in whose own code we are
 
 
@@ -155,6 +155,8 @@ def _forward(user: Any, layer: Any, interface: Interface, inputs: Sequence[Any],
         kept[OUTPUT] = result
     if cache:
         kept[CACHE] = cache
+    if interface.inlet:
+        kept[INLET] = inputs[0]
     if context is not None:
         kept[CONTEXT] = context
     if kept:
@@ -167,12 +169,17 @@ def _forward(user: Any, layer: Any, interface: Interface, inputs: Sequence[Any],
 
 def _backward(user: Any, layer: Any, interface: Interface, douts: Sequence[Any], names: Sequence[str]) -> Any:
     handed: dict[str, Any] = {}
+    if interface.inlet:
+        setattr(layer, interface.inlet, douts[0] * 1.0)
+        douts = [attributes_of(layer)[KEPT][INLET] * 0.0]
     rate = getattr(layer, interface.rate) if interface.rate else RATE if RATE_ROLE in interface.roles else None
     before = {place: array.copy() for place, array in parameters_of(layer)} if rate is not None else {}
     where = dict(parameters_of(layer)) if before else {}
     douts = [dout[None] for dout in douts] if interface.row else douts
     arguments = list(_arguments(user, layer, interface, douts, handed))
     result = getattr(user, interface.backward)(*arguments)
+    if interface.inlet:
+        result = douts[0]
     for name in interface.after:
         getattr(user, name)()
     result = _lines(result) if interface.row else result

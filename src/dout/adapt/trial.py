@@ -14,13 +14,26 @@ from dout.adapt.given import (
     differs,
     gradients_left,
     in_a_list,
+    inlet_of,
     is_finite,
     of_what_is_left_out,
     order_of,
     output_left,
     owned_by,
 )
-from dout.adapt.interface import CACHE, CONTEXT, DOUT, GRADS, OPTIMIZER, RATE_ROLE, RATES, Interface, candidates
+from dout.adapt.interface import (
+    CACHE,
+    CONTEXT,
+    DOUT,
+    GRADS,
+    OPTIMIZER,
+    RATE_ROLE,
+    RATES,
+    Interface,
+    candidates,
+    optional,
+    required,
+)
 from dout.adapt.layer import copy_of, is_float_array, layer_class, parameters_of
 from dout.adapt.manner import IGNORED, LABEL_LIKE, LINEAR, RIGHT, Runs
 from dout.adapt.recorder import Recorder
@@ -141,7 +154,7 @@ class Trials:
             layer = make(self._class(interface, names))
             held = set(attributes_of(layer))
             output = layer.forward(*given)
-            if output is None:
+            if output is None or output is layer:
                 interface = replace(interface, out=output_left(layer, held, names))
                 layer = make(self._class(interface, names))
                 output = layer.forward(*map(copy_of, inputs.values()))
@@ -156,6 +169,12 @@ class Trials:
         if interface.outputs is None and 1 < taken < len(outputs):
             return self._try(replace(interface, outputs=taken), make, inputs)
         try:
+            inlet = inlet_of(layer, outputs, inputs) if interface.out and not interface.inlet else None
+            if inlet:
+                roles = self._with_buffer(interface, inlet, inputs)
+                through = self._try(replace(interface, inlet=inlet, roles=roles), make, inputs)
+                if through.fit >= Fit.INPUTS:
+                    return through
             tried = self._backward(interface, make, inputs, layer, outputs)
         except MemoryError:
             raise
@@ -170,6 +189,12 @@ class Trials:
             return fewer if fewer.fit > tried.fit else tried
         return tried
 
+    def _with_buffer(self, interface: Interface, inlet: str, inputs: Mapping[str, Any]) -> tuple[str, ...]:
+        """The roles where backward has an argument called as the inlet, maybe optional: the zeros are given there."""
+        names = optional(getattr(self.cls, interface.backward))
+        before = required(getattr(self.cls, interface.backward), bound=True)
+        return (*before, DOUT) if inlet in names and set(before) <= set(inputs) else interface.roles
+
     def _backward(self, interface: Interface, make: Make, inputs: Mapping[str, Any], layer: Any, outputs: Any) -> Tried:
         names = list(inputs)
         seen = {name: id(item) for name, item in attributes_of(layer).items()}
@@ -178,6 +203,8 @@ class Trials:
         douts = [np.full(np.shape(out), 0.75)[()] for out in outputs]
         given = douts if number == len(outputs) or number > 1 else [tuple(douts)] if len(douts) > 1 else douts
         result = layer.backward(*given)
+        if interface.inlet and not np.any(result):
+            return Tried(Fit.FORWARD, interface)  # it reads the gradient elsewhere
         if result is None or (isinstance(result, tuple) and not result):
             found = gradients_left(layer, seen, inputs)
             if not found and interface.out is None and not list(parameters_of(layer)):

@@ -25,10 +25,12 @@ from dout.adapt.example import Example, arguments, as_found, example, forward_of
 from dout.adapt.faults import WHATEVER, is_own_fault, lacks_attribute
 from dout.adapt.functions import PAIR
 from dout.adapt.interface import Interface, required
+from dout.adapt.refusals import name_of, takes_target
 from dout.check.afterwards import UsesOfOldNames, excused
 from dout.check.codes import finding
 from dout.check.conditions import under_conditions
 from dout.check.discover import Job, layers_in, line_of_class, named
+from dout.check.elsewhere import lacks, lacks_target
 from dout.check.foreign import foreign_layer
 from dout.check.isolate import Rules
 from dout.check.loading import Loading, needing
@@ -258,6 +260,8 @@ _OWN = (NameError, ImportError, SyntaxError)
 def _doubted(report: Report, chosen: Example, target: Any) -> Report:
     """On inputs that were chosen, an error that a layer raises may be the fault of the inputs: then it is a warning."""
     own = {cls.__name__ for cls in _OWN}
+    if any(f.code == "D001" and lacks_target(target, chosen.interface, f.message) for f in report.findings):
+        return _only(name_of(target), target, "D002", takes_target(target))
     found = [
         replace(f, severity="warning", message=f"{f.message}, on inputs that were chosen")
         if f.code == "D001"
@@ -281,6 +285,9 @@ def _not_judged(name: str, target: Any, given: Given, error: TargetError) -> Rep
         or (isinstance(cause, AttributeError) and _is_own(cause.obj, target) and lacks_attribute(str(cause), target))
         or (isinstance(target, type) and not required(target) and is_own_fault(cause))
     )
+    needed = lacks(cause)
+    if needed and not own:
+        return _only(name, target, "D002", f"{name} needs {needed} ({type(cause).__name__}: {cause})")
     if isinstance(cause, NotImplementedError) or "exceptions must derive from BaseException" in str(cause):
         return _only(name, target, "D002", f"{name} is not complete by itself: it raises NotImplementedError")
     if cause is None or not own:

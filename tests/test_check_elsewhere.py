@@ -1,0 +1,61 @@
+"""An error that says that something is not there is told from one that the inputs are to blame for."""
+
+import pytest
+from written import written
+
+from dout.check.elsewhere import lacks, lacks_target
+from dout.check.stubs import Missing
+
+SOURCE = """
+def only_on_a_card(x, other):
+    if not isinstance(x, cards.ndarray):
+        raise ValueError("give an array of the card")
+    if x.shape != other:
+        raise ValueError("shapes")
+
+def of_a_library():
+    raise AttributeError("lib.so: undefined symbol: softmaxForward")
+
+def guarded():
+    try:
+        import no_such_library
+    except ImportError as error:
+        raise RuntimeError("a card is required") from error
+"""
+
+
+def raised(function, *arguments):
+    with pytest.raises(Exception, match=r".") as caught:
+        function(*arguments)
+    return caught.value
+
+
+def test_a_condition_on_a_missing_library_says_that_it_is_needed():
+    module = written(SOURCE)
+    module.cards = Missing("cards")
+    assert lacks(raised(module.only_on_a_card, 1.0, ())) == "cards"
+
+
+def test_any_other_condition_is_a_matter_of_the_inputs():
+    module = written(SOURCE)
+    module.cards = type("cards", (), {"ndarray": float})
+    assert lacks(raised(module.only_on_a_card, type("Of", (float,), {"shape": (1,)})(), ())) == ""
+
+
+def test_a_failed_import_and_a_missing_symbol_are_named():
+    module = written(SOURCE)
+    assert lacks(raised(module.guarded)) == "no_such_library"
+    assert lacks(raised(module.of_a_library)) == "softmaxForward of a shared library"
+
+
+def test_a_backward_that_met_none_for_its_target_takes_the_target_itself():
+    class Output:
+        def forward(self, x):
+            return x
+
+        def backward(self, dout, y_true=None):
+            return dout - y_true
+
+    said = "Output raises TypeError: unsupported operand type(s) for -: 'float' and 'NoneType'"
+    assert lacks_target(Output, None, said)
+    assert not lacks_target(Output, None, "Output raises ValueError: shapes")
