@@ -423,7 +423,6 @@ def test_an_input_fits_the_constructor_arguments_that_are_given(name):
     assert found.init["n_in"] == 6 == found.inputs["x"].shape[-1]
 
 
-@pytest.mark.xfail(strict=True, reason="proposals: a size that a given input has is proposed for no argument")
 @GIVEN
 def test_constructor_arguments_fit_the_input_that_is_given(name):
     x = np.random.default_rng(0).normal(size=(2, 7))

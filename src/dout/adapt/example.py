@@ -22,6 +22,7 @@ from dout.adapt.interface import Interface, pairs_of
 from dout.adapt.layer import as_layer, copy_of, layer_class
 from dout.adapt.proposals import proposals
 from dout.adapt.refusals import name_of, needs, nothing_taken, takes_target
+from dout.adapt.repair import Failure, as_labels, mended
 from dout.adapt.silence import in_silence
 from dout.adapt.trial import Fit, Trials, Tried
 from dout.clock import spent
@@ -184,8 +185,12 @@ class _Trial:
     ) -> None:  # fmt: skip
         self.target, self.parameters, self.init, self.named = target, parameters, init, named
         self.last: Exception | None = None
+        self.failures: dict[tuple[str, ...], Failure] = {}
+        self.quiet = False  # whether one ran through, and gave no gradient
         self.until = spent() + MOST_SECONDS
         cls = target if inspect.isclass(target) else type(target)
+        kept = _parameters(target) if inspect.isclass(target) else []
+        self.defaults = {p.name: p.default for p in kept if p.default is not p.empty and p.name not in init}
         self.trials = Trials(cls, interface) if interface is not None or has_both(cls) else None
 
     def first_taken(self, needed: list[str], open_: list[str], to_look_at: bool = False) -> Example | None:
@@ -201,8 +206,41 @@ class _Trial:
         fit, one = max(found, key=lambda f: f[0])
         if fit == Fit.FORWARD and one is not None:  # backward may take one sample alone
             fit, other = self._best([replace(one, inputs={**one.inputs, **first_sample(one.chosen_inputs)})])
-            return other if fit >= Fit.INPUTS else one
-        return one
+            one = other if fit >= Fit.INPUTS else one
+        return one if self.quiet or fit > Fit.FORWARD else self._mended() or one
+
+    def _mended(self) -> Example | None:
+        """An example that raised, changed by its errors until each input has a gradient."""
+        taken: list[tuple[Fit, Example]] = []
+
+        def retry(init: Mapping[str, Any], inputs: Mapping[str, Any]) -> Failure | None:
+            own = {name: item for name, item in init.items() if item is not self.defaults.get(name, ...)}
+            choice = Example(own, inputs, frozenset({*own, *inputs} - {*self.init, *self.named}))
+            tried = self._run(choice)
+            if tried.misfits:
+                return self._failure(choice, tried)
+            if tried.fit == Fit.ALL or (tried.fit == Fit.FORWARD and tried.error is None):
+                taken.append((tried.fit, self._labelled(replace(choice, interface=tried.interface), tried)))
+            return None if tried.fit == Fit.ALL else self._failure(choice, tried)
+
+        mended(self.failures.values(), retry)
+        return max(taken, key=lambda t: t[0])[1] if taken else None
+
+    def _labelled(self, choice: Example, tried: Tried) -> Example:
+        """The same with labels that are labels, where it takes them: what was chosen blindly may be none."""
+        for inputs in as_labels(choice.inputs, choice.chosen) if tried.ends else ():
+            other = self._run(replace(choice, inputs=inputs))
+            if other.fit == tried.fit:
+                return replace(choice, inputs=inputs, interface=other.interface)
+        return choice
+
+    def _failure(self, choice: Example, tried: Tried) -> Failure:
+        """What was raised, and what may change: only labels where backward raised, else what is wrong is tried away."""
+        optional = tuple(p.name for p in self.parameters if p.default is None and p.name not in self.named)
+        later = [name for name in choice.inputs if name in choice.chosen][1:]
+        free = {*later, *optional} if tried.fit > Fit.NOTHING else {*choice.chosen, *self.defaults, *optional}
+        error = tried.error or ValueError()
+        return Failure({**self.defaults, **choice.init}, choice.inputs, error, frozenset(free), optional)
 
     def _of_source(self, needed: list[str], open_: list[str]) -> tuple[Fit, Example | None]:
         """The best that the source itself proposes."""
@@ -251,6 +289,10 @@ class _Trial:
         for choice in choices:
             tried = self._run(choice)
             self.last = more_telling(tried.error, self.last)
+            self.quiet |= tried.fit == Fit.FORWARD and tried.error is None
+            if tried.error is not None:
+                failure = self._failure(choice, tried)
+                self.failures.setdefault(failure.key, failure)
             if tried.fit > best[0] and not _tries_away(best, choice):
                 best = tried.fit, replace(choice, interface=tried.interface)
             if tried.fit == Fit.ALL or spent() > self.until:

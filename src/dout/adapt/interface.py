@@ -147,7 +147,7 @@ _DOUT = re.compile(
 )
 RATES = re.compile(r"lr|l_?rate|learn(ing)?_?rates?|eta|alpha|rate|step_?size|step|learning_step", re.IGNORECASE)
 _CACHE = re.compile(
-    r"\w*caches?|mem(ory)?|residuals?|saved|mid_?vals?|intermediates?|state_cache|forward_vals", re.IGNORECASE
+    r"\w*caches?|mem(ory)?|residuals?|saved|mid_?vals?|intermediates?|state_cache|(fwd|forward)_\w+", re.IGNORECASE
 )
 _CONTEXT = re.compile(r"ctx|context", re.IGNORECASE)
 _GRADS = re.compile(r"grads|gradients", re.IGNORECASE)

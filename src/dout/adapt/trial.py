@@ -66,6 +66,8 @@ class Tried:
     fit: Fit
     interface: Interface | None = None
     error: Exception | None = None
+    ends: bool = False  # whether the output is a number, as that of a loss
+    misfits: bool = False  # whether a returned gradient has another shape than the parameter that it was taken for
 
 
 class Trials:
@@ -224,12 +226,17 @@ class Trials:
             return Tried(Fit.SHAPES, interface)
         if not self._has_any(layer, owned, inputs):
             return Tried(Fit.FORWARD, interface)
-        return Tried(self._of_parameters(layer), interface)
+        parameters = dict(parameters_of(layer))
+        misfits = any(differs(parameters.get(name), gradient) for name, gradient in owned.items() if name not in inputs)
+        ends = len(outputs) == 1 and np.ndim(outputs[0]) == 0
+        return Tried(self._of_parameters(layer), interface, ends=ends, misfits=misfits)
 
     def _has_any(self, layer: Any, owned: Mapping[str, Any], inputs: Mapping[str, Any]) -> bool:
         """Whether there is a gradient of anything."""
-        named = {*inputs, *(name for name, _ in parameters_of(layer))}
-        if any(owned.get(name) is not None for name in named) or GRADIENTS in attributes_of(layer):
+        given = {name: gradient for name, gradient in owned.items() if gradient is not None}
+        if any(name in inputs for name in given) or GRADIENTS in attributes_of(layer):
+            return True
+        if any(np.shape(given[name]) == np.shape(item) for name, item in parameters_of(layer) if name in given):
             return True
         return any(is_named_as_gradient(name) for name in attributes_of(layer))
 

@@ -6,7 +6,9 @@ Never by value: that would hide a layer that swaps `dWx` and `dWh`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import reduce
+from operator import add
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -165,7 +167,17 @@ def _by_position(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterato
             found = [(f"{parameters}[{i}]", a, b) for i, (a, b) in enumerate(zip(mine, theirs, strict=True))]
         else:
             continue
-        yield from (Pair(name, a, b, "position") for name, a, b in found if _is_array(a) and _is_array(b))
+        yield from _joined(Pair(name, a, b, "position") for name, a, b in found if _is_array(a) and _is_array(b))
+
+
+def _joined(found: Iterable[Pair]) -> Iterator[Pair]:
+    """One pair for a parameter that stands in several places: what it gets there adds up, as over its uses."""
+    by_parameter: dict[int, list[Pair]] = {}
+    for pair in found:
+        by_parameter.setdefault(id(pair.parameter), []).append(pair)
+    for first, *others in by_parameter.values():
+        parts = {id(pair.gradient): pair.gradient for pair in (first, *others)}
+        yield first._replace(gradient=reduce(add, parts.values()))
 
 
 _VALUES, _SLOPES = ("data", "value", "array", "values", "val", "w"), ("grad", "gradient", "grads", "dvalue", "dw", "d")

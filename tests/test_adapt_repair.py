@@ -1,0 +1,205 @@
+"""An example that raised is mended by what it raised; what is wrong stays wrong."""
+
+import numpy as np
+import pytest
+
+from dout.adapt import example
+from dout.adapt.repair import Failure, changes
+from dout.check.model import Word
+from dout.check.verb import check
+
+
+class Patches:
+    """A layer that looks at 2 × 2 patches of images, and says so only inside."""
+
+    def forward(self, x):
+        N, C, H, W = x.shape
+        self.shape = x.shape
+        return x.reshape(N, C, H // 2, 2, W // 2, 2).sum((3, 5)).reshape(N, -1)
+
+    def backward(self, dout):
+        N, C, H, W = self.shape
+        return dout.reshape(N, C, H // 2, W // 2).repeat(2, 2).repeat(2, 3)
+
+
+class Linear:
+    def __init__(self, n_in, n_out):
+        self.params = {"W": np.random.default_rng(0).normal(size=(n_in, n_out))}
+        self.grads = {}
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.params["W"]
+
+    def backward(self, dout):
+        self.grads = {"W": self.x.T @ dout}
+        return dout @ self.params["W"].T
+
+
+class Rows:
+    """Vectors of a table, by number."""
+
+    def __init__(self, table):
+        self.params, self.grads = [table], [np.zeros_like(table)]
+
+    def forward(self, numbers):
+        (table,) = self.params
+        self.numbers = numbers
+        return table[numbers]
+
+    def backward(self, dout):
+        self.grads[0][...] = 0
+        np.add.at(self.grads[0], self.numbers, dout)
+
+
+class Likelihood:
+    """Softmax and cross entropy of labels that are rows with one 1, or numbers."""
+
+    def forward(self, z, t):
+        e = np.exp(z - z.max(1, keepdims=True))
+        self.p, self.t = e / e.sum(1, keepdims=True), t
+        k = t.argmax(1) if t.ndim == 2 else t
+        return -np.mean(np.log(self.p[np.arange(len(k)), k]))
+
+    def backward(self, dout=1):
+        return dout * (self.p - self.t) / len(self.p)
+
+
+class Network:
+    """Layers in a row."""
+
+    def forward(self, x):
+        for layer in self.layers:
+            x = layer.forward(x)
+        return x
+
+    def backward(self, dout):
+        for layer in reversed(self.layers):
+            dout = layer.backward(dout)
+        return dout
+
+
+class Pictures(Network):
+    def __init__(self):
+        self.layers = [Patches(), Linear(2 * 6 * 6, 3)]
+
+
+class WithAColumn:
+    """A column of ones stands for the bias, and the number of features is fixed."""
+
+    def __init__(self):
+        self.W = np.random.default_rng(0).normal(size=(12, 3))
+
+    def forward(self, x):
+        self.x = np.hstack([x, np.ones((len(x), 1))])
+        return self.x @ self.W
+
+    def backward(self, dout):
+        self.dW = self.x.T @ dout
+        return dout @ self.W[:-1].T
+
+
+class WithAWrongColumn(WithAColumn):
+    def backward(self, dout):
+        return 2 * super().backward(dout)
+
+
+class Words:
+    """Two numbers a row; both are looked up in one table."""
+
+    def __init__(self, n_words=50_000, n_features=300):
+        table = np.random.default_rng(0).normal(size=(n_words, n_features))
+        self.first, self.second, self.end = Rows(table), Rows(table), Likelihood()
+        self.params, self.grads = self.first.params + self.second.params, self.first.grads + self.second.grads
+
+    def forward(self, words, following):
+        return self.end.forward(self.first.forward(words[:, 0]) + self.second.forward(words[:, 1]), following)
+
+    def backward(self, dout=1):
+        dout = self.end.backward(dout)
+        self.first.backward(dout)
+        self.second.backward(dout)
+
+
+class WordsOnce(Words):
+    """The second use is forgotten."""
+
+    def backward(self, dout=1):
+        self.first.backward(self.end.backward(dout))
+
+
+class Distance:
+    """What may be left out is asked for nevertheless."""
+
+    def forward(self, x, target=None):
+        self.x, self.target = x, target
+        return 0.5 * np.sum((x - (0 if target is None else target)) ** 2)
+
+    def backward(self, dout):
+        return dout * (self.x - self.target)
+
+
+@pytest.mark.parametrize("cls", [Pictures, WithAColumn, Words, Distance])
+def test_what_a_layer_raises_says_how_to_feed_it(cls):
+    report = check(cls)
+    assert report.verdicts
+    assert all(verdict.word in (Word.EXACT, Word.AGREES) for verdict in report.verdicts), report
+
+
+def test_images_are_made_as_large_as_the_weights_behind_them_want():
+    assert example(Pictures, {}, {}).inputs["x"].shape[1:] == (2, 12, 12)
+
+
+def test_the_inputs_of_a_loss_are_whole_numbers_and_rows_with_one_1():
+    found = example(Words, {}, {})
+    assert found.inputs["words"].dtype.kind == "i"
+    assert np.array_equal(found.inputs["following"].sum(1), np.ones(len(found.inputs["following"])))
+
+
+def test_large_sizes_by_default_become_small_ones():
+    assert max(example(Words, {}, {}).init.values()) < 10
+
+
+@pytest.mark.parametrize("cls", [WithAWrongColumn, WordsOnce])
+def test_what_is_wrong_is_not_tried_away(cls):
+    assert Word.REFUTED in [verdict.word for verdict in check(cls).verdicts]
+
+
+def _raised(function, **inputs):
+    try:
+        function(**inputs)
+    except Exception as error:
+        return Failure({}, inputs, error, frozenset(inputs))
+    raise AssertionError("it did not raise")
+
+
+def _shapes(failure):
+    return [{name: np.shape(item) for name, item in change.items()} for change in changes(failure)]
+
+
+def test_the_input_that_is_seen_where_it_raised_is_changed_first():
+    def inner(b):
+        return [n * t * d for n, t, d in [b.shape]]
+
+    failure = _raised(lambda a, b: inner(b), a=np.ones((2, 5)), b=np.zeros((2, 4)))
+    assert _shapes(failure)[0] == {"b": (2, 3, 4)}
+
+
+def test_a_size_becomes_that_of_the_parameter():
+    layer = Linear(7, 2)
+    layer.W = layer.params["W"]
+    assert _shapes(_raised(layer.forward, x=np.ones((3, 4))))[0] == {"x": (3, 7)}
+
+
+def test_labels_that_are_subtracted_become_rows_with_one_1():
+    failure = _raised(lambda p, t: p - t, p=np.ones((2, 5)), t=np.array([1, 0]))
+    change = next(c for c in changes(failure) if "t" in c)
+    assert change["t"].shape == (2, 5)
+    assert np.array_equal(change["t"].sum(1), [1, 1])
+
+
+def test_what_the_caller_gave_stays():
+    x = np.ones((2, 5))
+    assert not list(
+        changes(Failure({}, {"x": x}, ValueError("not enough values to unpack (expected 4, got 2)"), frozenset()))
+    )
