@@ -230,6 +230,14 @@ def _size(failure: Failure, have: int, want: int) -> Iterator[Change]:
             yield {name: want, **everywhere}
 
 
+def _as_another(failure: Failure, have: str, want: str) -> Iterator[Change]:
+    """Give an input the shape of another that has as many items as are wanted: a label for each step."""
+    shapes = dict.fromkeys(x.shape for x in failure.arrays.values() if x.size == int(want))
+    for name, x in failure.arrays.items():
+        if x.size == int(have):
+            yield from ({name: alike(x, shape, name)} for shape in shapes)
+
+
 def _derived(failure: Failure, have: int, want: int) -> Iterator[Change]:
     """Where the size was computed of an input: a column was added to it, or an image was flattened."""
     for name, x in failure.arrays.items():
@@ -369,6 +377,7 @@ _BY_MESSAGE: tuple[tuple[str, Callable[..., Iterator[Change]]], ...] = (
     (rf"could not be broadcast together with (?:remapped )?shapes {_SHAPES}", _broadcast),
     (rf"input array from shape {_SHAPES}into shape {_SHAPES}", _broadcast),
     (rf"operand with shape {_SHAPES}doesn't match the broadcast shape {_SHAPES}", _broadcast),
+    (r"array of size (\d+) into shape \((\d+),\)", _as_another),
     (r"shape-mismatch for sum|cannot reshape", _channels),
     (r"negative dimensions|zero-size|at least one array|must be positive|too small|larger than", _larger),
     (r"'(?:int|float|list|tuple|numpy.*)' object|unsized object|has no len", _an_array),
