@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 from draw_traces import given, made, one_layer, random_trace, trace_of, user
 
-from dout.draw import to_svg
+from dout.draw import draw
 from dout.draw.arrange import arrange
 from dout.draw.build import build_scene
 from dout.draw.coordinates import isotonic
-from dout.draw.display import Box, Circle, Path, Picture, Rect, Text
+from dout.draw.display import Box, Circle, Drawing, Path, Rect, Text
 from dout.draw.layout import Block, Link, Spacing, lay_out
+from dout.draw.options import View
 from dout.draw.paint import Sizes, paint
 from dout.trace.model import Trace
 
@@ -53,7 +54,7 @@ def pieces(path: Path) -> Iterator[Box]:
         x, y = points[-2:]
 
 
-def problems(picture: Picture) -> list[str]:
+def problems(picture: Drawing) -> list[str]:
     """Every overlap in a picture."""
     texts = [s for s in picture.shapes if isinstance(s, Text) and s.style not in INSIDE]
     cells = [s for s in picture.shapes if isinstance(s, Rect) and s.style.startswith("cell")]
@@ -112,7 +113,7 @@ def goes_into(piece: Box, node: Circle | Rect, box: Box) -> bool:
 def test_nothing_overlaps_in_a_hundred_random_graphs(opened: str) -> None:
     for seed in range(100):
         trace = random_trace(seed, 4 + seed % 30, reach=4 + seed % 9)
-        assert problems(paint(build_scene(trace, opened))) == [], seed
+        assert problems(paint(build_scene(trace, View(opened)))) == [], seed
 
 
 def test_nothing_overlaps_where_edges_carry_arrays() -> None:
@@ -120,7 +121,7 @@ def test_nothing_overlaps_where_edges_carry_arrays() -> None:
     for seed in range(20):
         trace = with_arrays(random_trace(seed, 8, reach=5), rng)
         for opened in ("none", "all"):
-            assert problems(paint(build_scene(trace, opened))) == [], seed
+            assert problems(paint(build_scene(trace, View(opened)))) == [], seed
 
 
 def with_arrays(trace: Trace, rng: np.random.Generator) -> Trace:
@@ -148,7 +149,7 @@ def with_arrays(trace: Trace, rng: np.random.Generator) -> Trace:
 @pytest.mark.parametrize("opened", ["none", "all"])
 def test_arguments_keep_their_order_from_top_to_bottom(opened: str) -> None:
     for seed in range(100):
-        levels = [arrange(build_scene(random_trace(seed, 25), opened).level, Sizes())]
+        levels = [arrange(build_scene(random_trace(seed, 25), View(opened)).level, Sizes())]
         for arranged in levels:
             levels += arranged.inside.values()
             arriving: dict[int, list[tuple[int, float, float]]] = {}
@@ -179,7 +180,7 @@ def test_a_chain_is_drawn_on_one_straight_line() -> None:
 
 
 def test_same_trace_same_picture() -> None:
-    assert to_svg(random_trace(3, 30)) == to_svg(random_trace(3, 30))
+    assert draw(random_trace(3, 30)).svg() == draw(random_trace(3, 30)).svg()
 
 
 def test_isotonic_regression_is_sorted_and_no_further_from_the_wishes_than_any_other() -> None:
@@ -207,6 +208,6 @@ def test_two_thousand_nodes_become_a_picture_in_about_a_second() -> None:
     trace = random_trace(1, 2000, layers=False)
     assert trace.by_node
     start = time.perf_counter()
-    picture = to_svg(trace)
+    picture = draw(trace).svg()
     assert time.perf_counter() - start < 6  # a second on an idle machine
     assert picture.count("<circle") >= 2000

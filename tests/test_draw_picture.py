@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 from draw_traces import branch, buy_fruits, constant, given, made, one_layer, trace_of, user
 
-from dout.draw import to_svg
+from dout.draw import draw
 from dout.draw.build import build_scene
-from dout.draw.display import Circle, Path, Picture, Rect, Text
+from dout.draw.display import Circle, Drawing, Path, Rect, Text
+from dout.draw.options import View
 from dout.draw.paint import paint
 from dout.trace.model import Event, LayerCall, Trace
 
@@ -22,7 +23,7 @@ GOLDEN = File(__file__).parent / "golden" / "draw_buy_fruits.txt"
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-def described(picture: Picture) -> str:
+def described(picture: Drawing) -> str:
     """A display list as lines that a person can compare."""
     lines = [f"page {picture.width:.0f} × {picture.height:.0f}"]
     for shape in picture.shapes:
@@ -34,7 +35,7 @@ def described(picture: Picture) -> str:
 
 
 def texts(trace: Trace, style: str, opened: object = "auto") -> list[str]:
-    picture = paint(build_scene(trace, opened))  # type: ignore[arg-type]
+    picture = paint(build_scene(trace, View(opened)))  # type: ignore[arg-type]
     return [s.text for s in picture.shapes if isinstance(s, Text) and s.style == style]
 
 
@@ -83,7 +84,7 @@ def test_a_layer_that_is_alone_opens_with_a_gradient_on_each_inner_edge() -> Non
 
 
 def test_a_closed_layer_is_a_double_edged_box_with_its_class() -> None:
-    shapes = paint(build_scene(one_layer(), "none")).shapes
+    shapes = paint(build_scene(one_layer(), View("none"))).shapes
     assert [s.style for s in shapes if isinstance(s, Rect)] == ["layer", "layer-inner"]
     assert texts(one_layer(), "title", "none") == ["Sigmoid ▸"]
 
@@ -166,7 +167,7 @@ def test_events_stand_below() -> None:
 
 
 def test_an_empty_trace_says_that_there_is_nothing_to_draw() -> None:
-    assert "nothing to draw" in to_svg(trace_of([], {}))
+    assert "nothing to draw" in draw(trace_of([], {})).svg()
 
 
 def test_an_input_that_is_also_the_output_is_drawn_once() -> None:
@@ -238,7 +239,7 @@ def test_a_value_that_a_saved_trace_only_summarises_shows_its_shape() -> None:
 
 
 def test_svg_is_well_formed_and_has_every_number() -> None:
-    root = ET.fromstring(to_svg(buy_fruits()))
+    root = ET.fromstring(draw(buy_fruits()).svg())
     assert root.tag == f"{SVG}svg"
     seen = {"".join(element.itertext()).split("\n")[-1] for element in root.iter(f"{SVG}text")}
     for number in ("100", "650", "715", "◂ 110", "◂ 3.3", "◂ 165"):
@@ -246,30 +247,30 @@ def test_svg_is_well_formed_and_has_every_number() -> None:
 
 
 def test_svg_tells_every_digit_to_the_pointer() -> None:
-    titles = [t.text for t in ET.fromstring(to_svg(buy_fruits())).iter(f"{SVG}title")]
+    titles = [t.text for t in ET.fromstring(draw(buy_fruits()).svg()).iter(f"{SVG}title")]
     assert any("price = 715.0000000000001" in (t or "") for t in titles)
     assert any("gradient 3.3000000000000003" in (t or "") for t in titles)
 
 
 def test_svg_tells_a_screen_reader_what_each_node_does() -> None:
-    svg = to_svg(buy_fruits())
+    svg = draw(buy_fruits()).svg()
     assert "multiply mul_tax_layer, inputs 650 and 1.1, output 715, gradient 1" in svg
     assert ET.fromstring(svg).find(f"{SVG}desc") is not None
 
 
 def test_svg_is_light_dark_or_as_the_reader_prefers() -> None:
-    light, dark, auto = (to_svg(buy_fruits(), theme=theme) for theme in ("light", "dark", "auto"))
+    light, dark, auto = (draw(buy_fruits(), theme=theme).svg() for theme in ("light", "dark", "auto"))
     assert "#ffffff" in light
     assert "#0f141a" not in light
     assert "#0f141a" in dark
     assert "#ffffff" not in dark
     assert "@media (prefers-color-scheme:dark)" in auto
-    with pytest.raises(ValueError, match="light, dark or auto"):
-        to_svg(buy_fruits(), theme="pink")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="light, dark, print or auto"):
+        draw(buy_fruits(), theme="pink").svg()  # type: ignore[arg-type]
 
 
 def test_svg_has_no_script_and_reaches_for_nothing() -> None:
-    svg = to_svg(buy_fruits())
+    svg = draw(buy_fruits()).svg()
     assert "<script" not in svg
     assert "href" not in svg
     assert "url(" not in svg
@@ -310,7 +311,7 @@ def hostile(text: str) -> Trace:
 @pytest.mark.parametrize("kind", HOSTILE)
 @pytest.mark.parametrize("opened", ["all", "none"])
 def test_no_text_becomes_markup_or_breaks_the_svg(kind: str, opened: str) -> None:
-    svg = to_svg(hostile(HOSTILE[kind]), open=opened)
+    svg = draw(hostile(HOSTILE[kind]), open=opened).svg()
     root = ET.fromstring(svg)
     names = {"svg", "title", "desc", "style", "rect", "circle", "path", "text"}
     assert {element.tag.removeprefix(SVG) for element in root.iter()} <= names

@@ -8,8 +8,9 @@ from draw_traces import branch, buy_fruits, given, made, one_layer, random_trace
 from rich.cells import cell_len
 from test_draw_picture import HOSTILE, hostile
 
-from dout.draw import to_terminal
+from dout.draw import draw
 from dout.draw.build import build_scene
+from dout.draw.options import View
 from dout.draw.scene import Label, Level
 from dout.draw.terminal_sizes import Sizes
 from dout.trace.model import Event
@@ -41,15 +42,15 @@ x ─────────├───┤ − ├─────────�
 
 
 def test_buy_fruits_fits_eighty_columns() -> None:
-    assert to_terminal(buy_fruits()) == BUY_FRUITS
+    assert draw(buy_fruits()).text() == BUY_FRUITS
 
 
 def test_a_layer_that_is_alone_opens() -> None:
-    assert to_terminal(one_layer()) == SIGMOID
+    assert draw(one_layer()).text() == SIGMOID
 
 
 def test_a_branch_has_a_dot_and_a_wrong_sum_is_said() -> None:
-    picture = to_terminal(branch(wrong=True))
+    picture = draw(branch(wrong=True)).text()
     assert "●" in picture
     assert "◂ ✗ 1.1" in picture
     assert "✓ 1.1 + 0.4 = 1.5" in picture
@@ -58,7 +59,7 @@ def test_a_branch_has_a_dot_and_a_wrong_sum_is_said() -> None:
 
 
 def test_a_narrow_terminal_gets_a_table_with_everything_in_it() -> None:
-    table = to_terminal(buy_fruits(), width=55)
+    table = draw(buy_fruits()).text(width=55)
     assert table.splitlines()[0].split() == ["name", "value", "gradient", "made", "by", "used", "by"]
     line = next(line for line in table.splitlines() if line.startswith("all_price"))
     assert line.split()[:4] == ["all_price", "650", "1.1", "+"]
@@ -66,13 +67,13 @@ def test_a_narrow_terminal_gets_a_table_with_everything_in_it() -> None:
 
 
 def test_the_table_says_what_is_right_where_a_gradient_is_wrong() -> None:
-    assert "✗ 1.1 (right: 1.5)" in to_terminal(branch(wrong=True), width=60)
+    assert "✗ 1.1 (right: 1.5)" in draw(branch(wrong=True)).text(width=60)
 
 
 @pytest.mark.parametrize("width", [10, 20, 40, 60, 80, 100, 120])
 def test_no_line_is_wider_than_the_terminal(width: int) -> None:
     for seed in range(20):
-        text = to_terminal(random_trace(seed, 3 + seed % 8), width=width)
+        text = draw(random_trace(seed, 3 + seed % 8)).text(width=width)
         assert max(cell_len(line) for line in text.splitlines()) <= width
 
 
@@ -85,9 +86,9 @@ def labels(level: Level) -> list[Label]:
 def test_no_label_is_written_over(opened: str) -> None:
     for seed in range(60):
         trace = random_trace(seed, 4 + seed % 20, reach=4 + seed % 9)
-        picture = to_terminal(trace, width=100_000, open=opened)
+        picture = draw(trace, open=opened).text(width=100_000)
         assert "made by" not in picture  # it is a picture, not a table
-        for label in labels(build_scene(trace, opened).level):
+        for label in labels(build_scene(trace, View(opened)).level):
             for text, _ in [line for lines in Sizes().label(label) for line in lines]:
                 assert text.strip() in picture, seed
 
@@ -97,14 +98,14 @@ def test_an_array_is_written_row_by_row_and_a_large_one_in_short() -> None:
     y, z = made("exp", x, shape=(2, 2)), made("exp", w, shape=(5, 6))
     small, large = np.array([[1.0, -0.5], [0.0, 3.0]]), np.arange(30.0).reshape(5, 6)
     large[0, 0] = np.nan
-    picture = to_terminal(trace_of([x, w, y, z], {x: small, y: small, w: large, z: large}, gradients={x: user(small)}))
+    picture = draw(trace_of([x, w, y, z], {x: small, y: small, w: large, z: large}, gradients={x: user(small)})).text()
     for text in ("[1 −0.5]", "[0    3]", "(5, 6) f64", "μ 15 [1, 29]", "█", "1 NaN"):
         assert text in picture
 
 
 def test_colour_only_where_it_is_asked_for() -> None:
-    assert "\x1b[" not in to_terminal(branch(wrong=True))
-    coloured = to_terminal(branch(wrong=True), color=True)
+    assert "\x1b[" not in draw(branch(wrong=True)).text()
+    coloured = draw(branch(wrong=True)).text(color=True)
     assert "\x1b[1;31m" in coloured
     assert "\x1b[1;36m" in coloured
 
@@ -112,7 +113,7 @@ def test_colour_only_where_it_is_asked_for() -> None:
 @pytest.mark.parametrize("trace", [buy_fruits(), one_layer(), branch(), branch(wrong=True)], ids=["f", "s", "b", "w"])
 @pytest.mark.parametrize("width", [40, 80])
 def test_without_unicode_every_character_is_ascii(trace: object, width: int) -> None:
-    text = to_terminal(trace, width=width, unicode=False)  # type: ignore[arg-type]
+    text = draw(trace).text(width=width, unicode=False)  # type: ignore[arg-type]
     assert text.isascii()
     assert "715" in text or "0.5" in text or "1.1" in text
 
@@ -120,7 +121,7 @@ def test_without_unicode_every_character_is_ascii(trace: object, width: int) -> 
 def test_events_and_long_messages_are_folded_below() -> None:
     x = given()
     message = "Relu.backward writes into its argument dout " * 4
-    text = to_terminal(trace_of([x], {x: 1.0}, names={x: "x"}, events=(Event("write", message),)), width=40)
+    text = draw(trace_of([x], {x: 1.0}, names={x: "x"}, events=(Event("write", message),))).text(width=40)
     assert "! Relu.backward writes into its argument" in text
     assert max(len(line) for line in text.splitlines()) <= 40
 
@@ -128,7 +129,7 @@ def test_events_and_long_messages_are_folded_below() -> None:
 @pytest.mark.parametrize("kind", HOSTILE)
 @pytest.mark.parametrize("width", [30, 80, 300])
 def test_no_text_reaches_the_terminal_as_a_command_or_breaks_the_lines(kind: str, width: int) -> None:
-    text = to_terminal(hostile(HOSTILE[kind]), width=width)
+    text = draw(hostile(HOSTILE[kind])).text(width=width)
     assert all(character.isprintable() or character == "\n" for character in text)
     assert max(cell_len(line) for line in text.splitlines()) <= width
 
@@ -136,10 +137,10 @@ def test_no_text_reaches_the_terminal_as_a_command_or_breaks_the_lines(kind: str
 def test_wide_characters_keep_the_boxes_aligned() -> None:
     x, y = given(), given()
     z = made("add", x, y)
-    text = to_terminal(trace_of([x, y, z], {x: 1, y: 2, z: 3}, names={x: "税金", y: "ab"}))
+    text = draw(trace_of([x, y, z], {x: 1, y: 2, z: 3}, names={x: "税金", y: "ab"})).text()
     left = [line for line in text.splitlines() if "┤" in line]
     assert len({cell_len(line[: line.index("┤")]) for line in left}) == 1
 
 
 def test_an_empty_trace_says_so() -> None:
-    assert "nothing to draw" in to_terminal(trace_of([], {}))
+    assert "nothing to draw" in draw(trace_of([], {})).text()

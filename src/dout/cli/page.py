@@ -238,10 +238,10 @@ def _picture(checked: Checked) -> str:
     """The recording of a wrong layer as SVG; nothing where there is none, or it cannot be drawn."""
     if checked.trace is None:
         return ""
-    from dout.draw import to_svg
+    from dout.draw import draw
     from dout.trace.loading import from_document
 
     try:
-        return to_svg(from_document(dict(checked.trace)))
+        return draw(from_document(dict(checked.trace))).svg()
     except (DoutError, ArithmeticError, LookupError, TypeError, ValueError, RecursionError):
         return ""  # a page without one picture is worth more than none

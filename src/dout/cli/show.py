@@ -4,26 +4,39 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from dout.errors import TargetError
 
 if TYPE_CHECKING:
+    from dout.draw.options import Theme
+    from dout.draw.picture import Picture
     from dout.trace.model import Trace
 
-Theme = Literal["auto", "light", "dark"]
-SUFFIXES = (".svg", ".json", ".txt")
+
+_UNITS = {"mm": 1.0, "cm": 10.0, "in": 25.4, "pt": 25.4 / 72}
+
+
+def _millimetres(context: click.Context, option: click.Parameter, text: str | None) -> float | None:
+    """A length with its unit, in millimetres."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d+(?:\.\d+)?) *(mm|cm|in|pt)", text.strip())
+    if match is None or not float(match[1]):
+        raise click.BadParameter(f"{text!r} is no length; write 85mm, 8.5cm or 3.3in", context, option)
+    return float(match[1]) * _UNITS[match[2]]
 
 
 @click.command()
 @click.argument("target")
-@click.option("-o", "--output", metavar="FILE", help=f"Write the picture to FILE ({', '.join(SUFFIXES)}).")
+@click.option("-o", "--output", metavar="FILE", help="Write the picture to FILE: its suffix names the format.")
 @click.option("--input", "inputs", metavar="NAME=VALUE", multiple=True, help="An input for a layer's forward.")
 @click.option("--init", metavar="NAME=VALUE", multiple=True, help="An argument for a layer's constructor.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
@@ -31,23 +44,42 @@ SUFFIXES = (".svg", ".json", ".txt")
               help="Which forward–backward round of a script to record.")  # fmt: skip
 @click.option("--timeout", metavar="SECONDS", default=60.0, type=click.FloatRange(0), show_default=True,
               help="Stop a script that does not end; 0 lets it run.")  # fmt: skip
-@click.option("--theme", type=click.Choice(["auto", "light", "dark"]), default="auto", help="Colours of the SVG.")
+@click.option(
+    "--open", "open_", metavar="all|none|NAME", multiple=True, help="Layers that show their inside [one that is alone]."
+)
+@click.option("--depth", type=click.IntRange(0), help="How deep layers in layers open at most.")
+@click.option("--steps", is_flag=True, help="A page, a slide or a file for each step of the run.")
+@click.option("--digits", type=click.IntRange(1, 17), default=4, show_default=True, help="Significant digits.")
+@click.option("--values/--no-values", default=True, help="Draw the values.")
+@click.option("--gradients/--no-gradients", default=True, help="Draw the gradients.")
+@click.option("--backward", is_flag=True, help="Draw the hand-written backward in place of the forward.")
+@click.option("--theme", type=click.Choice(["auto", "light", "dark", "print"]), default="auto", help="Its colours.")
+@click.option("--width", metavar="LENGTH", callback=_millimetres, help="How wide on paper: 85mm, 8.5cm, 3.3in.")
 def show(
     target: str, output: str | None, inputs: tuple[str, ...], init: tuple[str, ...], as_json: bool, round_: int,
-    timeout: float, theme: Theme,
+    timeout: float, open_: tuple[str, ...], depth: int | None, steps: bool, digits: int, values: bool, gradients: bool,
+    backward: bool, theme: Theme, width: float | None,
 ) -> None:  # fmt: skip
     """Run TARGET once and draw its graph: every value above its edge, every gradient below.
 
     TARGET is a script (file.py), a layer or function in it (file.py:Name, package.module:Name), the name of a
     ready-made layer (Sigmoid), or a saved trace (trace.json). The file is EXECUTED.
     """
-    if output is not None and Path(output).suffix not in SUFFIXES:
-        raise TargetError(f"{output}: a picture ends in {', '.join(SUFFIXES)}")
+    if output is not None:
+        from dout.draw.formats import format_of
+
+        format_of(Path(output).suffix, output)  # says that it is unknown before anything runs
+    elif steps:
+        raise click.UsageError("--steps needs -o FILE")
     file = None if output is None else Path(output).absolute()  # now: a script may change the directory
     trace, said = _trace(target, inputs, init, as_json, round_, timeout)
+    picture = trace.draw(
+        open=_opened(open_), depth=depth, digits=digits, values=values, gradients=gradients, backward=backward,
+        theme=theme, width=width,
+    )  # fmt: skip
     if file is not None:
-        _write(trace, file, theme)
-        click.echo(f"wrote {output}", err=True)
+        for written in picture.save(file, steps=steps):
+            click.echo(f"wrote {Path(output or '').with_name(written.name)}", err=True)
     if as_json:
         from dout.trace.document import to_document
 
@@ -57,7 +89,7 @@ def show(
     elif output is None:
         if said:
             click.echo(said)
-        click.echo(_terminal(trace))
+        click.echo(_terminal(picture))
 
 
 def _trace(
@@ -99,24 +131,12 @@ def _literal(value: Any) -> str:
     return repr(value.tolist() if hasattr(value, "tolist") else value)
 
 
-def _write(trace: Trace, path: Path, theme: Theme) -> None:
-    from dout.draw import to_svg, to_terminal
-    from dout.trace.document import save
-
-    try:
-        if path.suffix == ".svg":
-            path.write_text(to_svg(trace, theme=theme), encoding="utf-8")
-        elif path.suffix == ".txt":
-            path.write_text(to_terminal(trace) + "\n", encoding="utf-8")
-        else:
-            save(trace, path)
-    except OSError as error:
-        raise TargetError(f"{path} cannot be written: {error.strerror or error}") from None
-
-
-def _terminal(trace: Trace) -> str:
-    from dout.draw import to_terminal
-
+def _terminal(picture: Picture) -> str:
     unicode = "utf" in (sys.stdout.encoding or "").lower()
     color = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-    return to_terminal(trace, width=shutil.get_terminal_size((80, 24)).columns, color=color, unicode=unicode)
+    return picture.text(shutil.get_terminal_size((80, 24)).columns, color=color, unicode=unicode)
+
+
+def _opened(names: tuple[str, ...]) -> str | tuple[str, ...]:
+    """What --open says: a word for all layers, or names."""
+    return names[0] if len(names) == 1 else names or "auto"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 from dout.draw.drafts import Draft, Plan, Strand, Wire
 from dout.draw.gradients import EdgeGradients, describe
-from dout.draw.scene import Edge, Item, Label, Level, Row, Scene, Stem
-from dout.draw.shown import format_number, show, show_value
+from dout.draw.options import View
+from dout.draw.scene import Edge, Item, Label, Level, Mark, Row, Scene, Stem
+from dout.draw.shown import Shown, format_number, show, show_value
+from dout.draw.steps import Schedule
 from dout.draw.text import clean, shorten
 from dout.draw.wiring import Wiring
 from dout.graph import CONSTANT, Node
@@ -16,12 +16,9 @@ from dout.trace.model import Gradient, Trace
 _OPERATOR_ROOM = 8  # columns for an operator's symbol
 
 
-def build_scene(trace: Trace, open: str | Collection[str] = "auto", *, table: bool = False) -> Scene:
-    """Return what a picture of the forward part of `trace` holds, and where wanted the same as rows of a table.
-
-    `open` says which layers show their inside.
-    """
-    return _Builder(Wiring(trace, open)).scene(table)
+def build_scene(trace: Trace, view: View = View(), *, table: bool = False) -> Scene:
+    """Return what a picture of `trace` holds, and where wanted the same as rows of a table."""
+    return _Builder(Wiring(trace, view)).scene(table)
 
 
 # Events that say for which values a recording holds, not that something is wrong: a picture is of one run anyway.
@@ -32,7 +29,9 @@ class _Builder:
     def __init__(self, wiring: Wiring) -> None:
         self._wiring = wiring
         self._trace = wiring.trace
+        self._view = wiring.view
         self._gradients = EdgeGradients(wiring)
+        self._schedule = Schedule(wiring)
         self._wrong: dict[int, tuple[str, Gradient]] = {}
         self._output_names = {node: name for name, node in wiring.trace.graph.outputs.items()}
 
@@ -44,7 +43,7 @@ class _Builder:
         wrong = sorted(self._wrong.values(), key=lambda said: said[1] is not first)
         texts = tuple(f"{text}{', the first wrong edge' if g is first else ''}" for text, g in wrong)
         events = tuple(clean(str(event)) for event in self._trace.events if event.kind not in _QUIET)
-        return Scene(shorten(self._trace.target, 80), level, rows, texts, events)
+        return Scene(shorten(self._trace.target, 80), level, rows, texts, events, self._schedule.steps)
 
     # --- items and edges ----------------------------------------------------------------------------------------------
 
@@ -77,7 +76,8 @@ class _Builder:
         elif draft.kind == "input":
             text = shorten(self._name(draft.node))
         inside = None if draft.inside is None else self._level(draft.inside)
-        return Item(draft.kind, text, draft.ports, stems, caption, tuple(constants), self._hover(draft), inside)
+        hover, place = self._hover(draft), self._schedule.place(draft)
+        return Item(draft.kind, text, draft.ports, stems, caption, tuple(constants), hover, inside, place)
 
     def _stem(self, draft: Draft, wire: Wire) -> Stem:
         plan = draft.level
@@ -91,8 +91,9 @@ class _Builder:
             gradient = self._gradients.on_stem(plan, wire)
             self._note(gradient, f"gradient of {name or 'a value'}")
             mark = self._gradients.mark(gradient, self._gradients.parts(plan, wire) if len(strands) > 1 else ())
-            shown = None if is_gate or value is None else show_value(value)
-            label = Label(shown, mark, describe(value, clean(name)))
+            shown = None if is_gate or value is None else show_value(value, self._view.digits)
+            since = self._schedule.value(wire), self._schedule.on_stem(plan, wire)
+            label = self._label(shown, mark, describe(value, clean(name)), *since)
         end = "result" if wire in self._wiring.results and not strands else "dot" if len(strands) > 1 else "edge"
         result = shorten(name or self._output_names.get(wire[0], "")) if end == "result" else ""
         if result and draft.kind == "input" and result == shorten(self._name(draft.node)):
@@ -107,12 +108,18 @@ class _Builder:
         if gradient is None:
             return Label()
         full = f"gradient of this use of {name}: {show(gradient.value).full}"
-        return Label(None, self._gradients.mark(gradient), full)
+        since = self._schedule.on_strand(strand)
+        return self._label(None, self._gradients.mark(gradient), full, 0, since)
+
+    def _label(self, value: Shown | None, mark: Mark | None, hover: str, made: int, back: int) -> Label:
+        """A label with what of it is wanted."""
+        shown, gradient = value if self._view.values else None, mark if self._view.gradients else None
+        return Label(shown, gradient, hover, made, back) if shown or gradient else Label()
 
     def _note(self, gradient: Gradient | None, of: str) -> None:
         """Keep what is to be said below the picture about a wrong gradient; once, also where two labels show it."""
         if gradient is not None and gradient.expected is not None:
-            got, right = show(gradient.value, gradient=True), show(gradient.expected, gradient=True)
+            got, right = (show(g, self._view.digits, gradient=True) for g in (gradient.value, gradient.expected))
             self._wrong.setdefault(id(gradient), (f"{shorten(of, 60)} is {got.text}, right: {right.text}", gradient))
 
     # --- words --------------------------------------------------------------------------------------------------------
@@ -145,7 +152,7 @@ class _Builder:
             words, given = [f"layer {shorten(draft.call.cls)}"], draft.call.inputs
         if draft.call is not None and draft.call.name != words[0]:
             words[0] += f" {shorten(draft.call.name)}"
-        inputs = [show_value(by_node[n]).text for n in given if n in by_node]
+        inputs = [show_value(by_node[n], self._view.digits).text for n in given if n in by_node]
         if inputs:
             words.append(
                 f"input{'s' if len(inputs) > 1 else ''} {' and '.join(inputs[:8])}{' …' if inputs[8:] else ''}"
@@ -153,16 +160,16 @@ class _Builder:
         for wire in draft.stems:
             value = by_node.get(wire[0])
             if value is not None:
-                words.append(f"output {show_value(value).text}")
+                words.append(f"output {show_value(value, self._view.digits).text}")
                 if value.gradient is not None:
-                    words.append(f"gradient {show(value.gradient.value).text}")
+                    words.append(f"gradient {show(value.gradient.value, self._view.digits).text}")
         where = draft.node.where if draft.node is not None else draft.call.where if draft.call is not None else None
         return clean(", ".join(words)) + (f"\n{clean(str(where))}" if where is not None else "")
 
     def _constant(self, node: Node) -> str:
         value = self._trace.by_node.get(node)
         data = value.data if value is not None else node.static.get("value")
-        return shorten(show(data).text, 18)
+        return shorten(show(data, self._view.digits).text, 18)
 
     def _is_thick(self, node: Node) -> bool:
         value = self._trace.by_node.get(node)
@@ -183,7 +190,7 @@ class _Builder:
     def _row(self, draft: Draft, wire: Wire) -> Row:
         value = self._trace.by_node.get(wire[0])
         mark = self._gradients.mark(self._gradients.on_stem(draft.level, wire))
-        shown = show_value(value) if value is not None else None
+        shown = show_value(value, self._view.digits) if value is not None else None
         name = self._name(wire[0]) or self._output_names.get(wire[0], "")
         users = tuple(dict.fromkeys(self._users(draft.level, wire)))
         return Row(shorten(name), Label(shown, mark), self._title(draft), users)

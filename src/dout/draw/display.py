@@ -1,12 +1,13 @@
 """The display list: paths, circles, rectangles and texts with the names of their styles. Every backend reads it.
 
-Sizes are in pixels of the SVG; a colour is chosen by the backend, from the style's name and its theme.
+Sizes are in pixels of the SVG; a colour is chosen by the backend, from the style's name and its theme. A shape is seen
+from step `since` of the run on; 0 is the start.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from dout.draw.text import text_width
@@ -47,6 +48,9 @@ TEXTS = {
     "wrong": TextStyle(13, bold=True),
     "wrong-cell": TextStyle(11, bold=True),
     "first": TextStyle(11, bold=True),
+    "card-title": TextStyle(13, bold=True),
+    "card-line": TextStyle(13),
+    "card-line-forward": TextStyle(13),
     "note": TextStyle(12),
     "wrong-note": TextStyle(12),
 }
@@ -59,6 +63,7 @@ class Path:
     commands: tuple[Command, ...]
     style: str
     title: str = ""
+    since: int = 0
 
     def moved(self, dx: float, dy: float) -> Path:
         """The same, elsewhere."""
@@ -83,6 +88,7 @@ class Circle:
     radius: float
     style: str
     title: str = ""
+    since: int = 0
 
     def moved(self, dx: float, dy: float) -> Circle:
         """The same, elsewhere."""
@@ -105,6 +111,7 @@ class Rect:
     style: str
     radius: float = 0
     title: str = ""
+    since: int = 0
 
     def moved(self, dx: float, dy: float) -> Rect:
         """The same, elsewhere."""
@@ -126,6 +133,7 @@ class Text:
     style: str
     anchor: Literal["start", "middle", "end"] = "start"
     title: str = ""
+    since: int = 0
 
     def moved(self, dx: float, dy: float) -> Text:
         """The same, elsewhere."""
@@ -148,14 +156,18 @@ Shape = Path | Circle | Rect | Text
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A finished display list, with its size, and its title and description for a screen reader."""
+class Drawing:
+    """A finished display list, with its size, and its title and description for a screen reader.
+
+    `places` says where each item stands that is a step, by its place in the order of the run.
+    """
 
     width: float
     height: float
     shapes: tuple[Shape, ...]
     title: str = ""
     description: str = ""
+    places: Mapping[int, Box] = field(default_factory=dict)
 
 
 def width_of(text: str, style: str) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 
 from dout.draw.drafts import Draft, Plan, Strand, Wire
 from dout.draw.scene import Mark
-from dout.draw.shown import DIGITS, format_number, show, show_value
+from dout.draw.shown import format_number, show, show_value
 from dout.draw.wiring import Wiring
 from dout.graph import NUMPY_VALUES
 from dout.trace.model import Gradient, Value
@@ -23,6 +23,7 @@ class EdgeGradients:
     def __init__(self, wiring: Wiring) -> None:
         self._wiring = wiring
         self._by_node = wiring.trace.by_node
+        self._digits = wiring.view.digits
         self._stems: dict[tuple[int, Wire], Gradient | None] = {}
         self.first = self._first_wrong()
 
@@ -59,10 +60,11 @@ class EdgeGradients:
         """Make a gradient ready for the eye; with the gradients of its uses, it says how they add up."""
         if gradient is None:
             return None
-        right = None if gradient.expected is None else show(gradient.expected, gradient=True)
+        right = None if gradient.expected is None else show(gradient.expected, self._digits, gradient=True)
         total = gradient.value if gradient.expected is None else gradient.expected
-        sums = _equation([p.value for p in parts if p is not None], total) if parts and all(parts) else ""
-        shown = show(gradient.value, gradient=True)
+        terms = [p.value for p in parts if p is not None]
+        sums = _equation(terms, total, self._digits) if parts and all(parts) else ""
+        shown = show(gradient.value, self._digits, gradient=True)
         return Mark(shown, gradient.source, right, sums, first=gradient is self.first)
 
     def parts(self, plan: Plan, wire: Wire) -> list[Gradient | None]:
@@ -129,7 +131,7 @@ def _added(parts: Sequence[Gradient | None]) -> Gradient | None:
     return Gradient(total, source, expected if wrong else None)  # type: ignore[arg-type]  # a literal through a name
 
 
-def _equation(parts: Sequence[Any], total: Any) -> str:
+def _equation(parts: Sequence[Any], total: Any, digits: int) -> str:
     """Return "1.1 + 0.4 =" (or ≈ where the shown digits do not add up), if the numbers do add up to the total."""
     numbers = [*parts, total]
     if len(parts) < 2:
@@ -147,7 +149,7 @@ def _equation(parts: Sequence[Any], total: Any) -> str:
         return ""
     if len(parts) > _MOST_TERMS:
         return f"sum of {len(parts)} ="
-    texts = [format_number(n, DIGITS) for n in plain]
+    texts = [format_number(n, digits) for n in plain]
     terms = texts[0] + "".join(f" − {t[1:]}" if t.startswith("−") else f" + {t}" for t in texts[1:-1])
     return f"{terms} {'=' if _adds_up(texts) else '≈'}"
 

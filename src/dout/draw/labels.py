@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dout.draw.display import Rect, Shape, Text, moved, width_of
 from dout.draw.scene import Label, Mark
@@ -29,9 +29,9 @@ def compose(label: Label) -> Composed:
     """Return the shapes of a label."""
     shapes: list[Shape] = []
     if label.value is not None:
-        shapes += _value(label.value, label.hover)
+        shapes += [replace(s, since=label.value_since) for s in _value(label.value, label.hover)]
     if label.gradient is not None:
-        shapes += _gradient(label.gradient, label.hover)
+        shapes += [replace(s, since=label.gradient_since) for s in _gradient(label.gradient, label.hover)]
     boxes = [s.box for s in shapes]
     width = 2 * max((max(-b[0], b[2]) for b in boxes), default=0.0)
     up = max((-b[1] for b in boxes), default=0.0) + 2

@@ -1,4 +1,4 @@
-"""Scene → Picture: the sizes of things, and the shapes they are drawn with."""
+"""Scene → display list: the sizes of things, and the shapes they are drawn with."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import cached_property
 from math import ceil, sqrt
 
 from dout.draw.arrange import Arranged, arrange
-from dout.draw.display import Circle, Path, Picture, Rect, Shape, Text, line, moved, width_of
+from dout.draw.display import Box, Circle, Drawing, Path, Rect, Shape, Text, line, moved, width_of
 from dout.draw.labels import Composed, compose
 from dout.draw.layout import Block, Route, Spacing
 from dout.draw.scene import Item, Label, Scene, Stem
@@ -21,11 +21,12 @@ _PAD, _HEADER, _FOOT = 20.0, 30.0, 16.0  # inside the box of an open layer
 _CONSTANT = 30.0  # from a circle to the baseline of the constants below it
 
 
-def paint(scene: Scene) -> Picture:
+def paint(scene: Scene) -> Drawing:
     """Return the display list of a scene."""
     sizes = Sizes()
     arranged = arrange(scene.level, sizes)
-    shapes = _Painter(sizes).level(arranged, MARGIN, MARGIN, 0)
+    painter = _Painter(sizes)
+    shapes = painter.level(arranged, MARGIN, MARGIN, 0)
     width, height = arranged.layout.width + 2 * MARGIN, arranged.layout.height + 2 * MARGIN
     if not scene.level.items:
         shapes.append(Text(MARGIN, MARGIN + 14, "nothing to draw: no forward node was recorded", "note"))
@@ -36,9 +37,8 @@ def paint(scene: Scene) -> Picture:
             width = max(width, width_of(note, style) + 2 * MARGIN)
             height += 18
     description = "; ".join(item.hover.partition("\n")[0] for item in scene.level.everything() if item.hover)
-    return Picture(
-        ceil(width), ceil(height), tuple(shapes), f"computational graph of {scene.title}", description[:20_000]
-    )
+    title = f"computational graph of {scene.title}"
+    return Drawing(ceil(width), ceil(height), tuple(shapes), title, description[:20_000], painter.places)
 
 
 class Sizes:
@@ -205,6 +205,7 @@ class Body:
 class _Painter:
     def __init__(self, sizes: Sizes) -> None:
         self.sizes = sizes
+        self.places: dict[int, Box] = {}
 
     def level(self, arranged: Arranged, dx: float, dy: float, right: float) -> list[Shape]:
         """The shapes of a level whose layout has its origin at dx, dy: boxes, then edges, then all that is on them.
@@ -270,6 +271,8 @@ class _Painter:
         item = body.item
         middle = x + body.lead / 2
         shapes: list[Shape] = []
+        if item.place:
+            self.places[item.place] = middle - body.width / 2, y - body.half, middle + body.width / 2, y + body.half
         if item.kind == "operator":
             style = "symbol" if len(item.text) < 3 else "word"
             if body.is_circle and body.width == 2 * RADIUS:

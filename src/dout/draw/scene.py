@@ -6,7 +6,7 @@ border of an open layer enters and leaves through gates, so that a level can be 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -37,11 +37,16 @@ class Mark:
 
 @dataclass(frozen=True)
 class Label:
-    """What stands on an edge: the value above, the gradient below; `hover` says both with every digit."""
+    """What stands on an edge: the value above, the gradient below; `hover` says both with every digit.
+
+    `value_since` and `gradient_since` are the steps at which they come to be.
+    """
 
     value: Shown | None = None
     gradient: Mark | None = None
     hover: str = ""
+    value_since: int = 0
+    gradient_since: int = 0
 
     def __bool__(self) -> bool:
         return self.value is not None or self.gradient is not None
@@ -62,7 +67,8 @@ class Item:
     """One thing on a level.
 
     `text` is the symbol of an operator, the class of a layer, the name of an input; `caption` the variable a layer is
-    kept in; `constants` what is quietly added below; `ports` how many edges come in, top to bottom.
+    kept in; `constants` what is quietly added below; `ports` how many edges come in, top to bottom; `place` where it
+    stands in the order of the run, from 1, if it is a step of its own.
     """
 
     kind: ItemKind
@@ -73,6 +79,7 @@ class Item:
     constants: tuple[str, ...] = ()
     hover: str = ""
     inside: Level | None = None
+    place: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,6 +113,25 @@ class Level:
 
 
 @dataclass(frozen=True)
+class Card:
+    """What is said of a step: "× backward: swap the inputs", and the numbers."""
+
+    title: str
+    lines: tuple[str, ...] = ()
+    forward: bool = False
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of the run: `number` counts from 1, `place` is that of the item that works."""
+
+    number: int
+    phase: Literal["forward", "backward"]
+    place: int
+    card: Card
+
+
+@dataclass(frozen=True)
 class Row:
     """One value in the table that takes the picture's place where there is no room for it."""
 
@@ -117,10 +143,11 @@ class Row:
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """A picture without places: the items, the same as table rows, and what is said below."""
+    """A picture without places: the items, the same as table rows, what is said below, and its `steps` when asked."""
 
     title: str
     level: Level
     rows: tuple[Row, ...]
     wrong: tuple[str, ...]
     events: tuple[str, ...]
+    steps: Callable[[], tuple[Step, ...]] = tuple

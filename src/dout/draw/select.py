@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
+from dout.draw.options import View
 from dout.graph import CONSTANT, INPUT, Node, topological
 from dout.trace.model import LayerCall, Trace
 
@@ -32,8 +33,8 @@ class Selection:
         return found
 
 
-def select(trace: Trace, open: str | Collection[str] = "auto") -> Selection:
-    """Choose what to draw. `open` is "auto", "all", "none", or the names (or classes) of the layers to open.
+def select(trace: Trace, view: View) -> Selection:
+    """Choose what to draw: which nodes, and which layers are open.
 
     "auto" opens a layer that is alone, if there is more than one node to see in it.
     """
@@ -46,7 +47,13 @@ def select(trace: Trace, open: str | Collection[str] = "auto") -> Selection:
         wanted |= dict.fromkeys(n for n in trace.graph.nodes if n in made and n.primitive is not CONSTANT)
     nodes = topological(wanted, known=trace.backward)
     members = _members(trace, nodes)
-    return Selection(nodes, tuple(wanted), calls, frozenset(_opened(calls, members, open)), members)
+    return Selection(
+        nodes,
+        tuple(wanted),
+        calls,
+        frozenset(c for c in _opened(calls, members, view.open) if view.depth is None or depth(c) < view.depth),
+        members,
+    )
 
 
 def _beyond(trace: Trace, outputs: Collection[Node]) -> list[Node]:
@@ -69,6 +76,14 @@ def _beyond(trace: Trace, outputs: Collection[Node]) -> list[Node]:
         ):
             found.append(node)
     return found
+
+
+def depth(call: LayerCall) -> int:
+    """How many layers there are around a layer call."""
+    around = 0
+    while call.parent is not None:
+        call, around = call.parent, around + 1
+    return around
 
 
 def is_made(node: Node, trace: Trace) -> bool:

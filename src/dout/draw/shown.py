@@ -7,11 +7,11 @@ from typing import Any, Literal
 
 import numpy as np
 
+from dout.draw.options import DIGITS
 from dout.draw.text import clean, shorten
 from dout.graph import NUMPY_VALUES, PYTHON_NUMBERS, dtype_name
 from dout.trace.model import Value
 
-DIGITS = 4
 BINS = 8
 _WHOLE_DIGITS = 12  # whole numbers up to here are written out
 _FIXED_BELOW = 1e6  # floats below this never lose a digit before the point
@@ -126,11 +126,11 @@ def show(data: Any, digits: int = DIGITS, *, gradient: bool = False) -> Shown:
     return _summary(array, full, gradient)
 
 
-def show_value(value: Value) -> Shown:
+def show_value(value: Value, digits: int = DIGITS) -> Shown:
     """Return a value of a trace ready for the eye; of one that a saved trace only summarises, its shape and dtype."""
     if value.data is None and value.shape:
         return Shown("summary", (), NOT_KEPT, head=head_of(value))
-    return show(value.data)
+    return show(value.data, digits)
 
 
 def _small(array: np.ndarray) -> bool:

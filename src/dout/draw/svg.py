@@ -6,11 +6,9 @@ Run it to see it: `python -m dout.draw.svg > picture.svg`.
 from __future__ import annotations
 
 from html import escape
-from typing import Literal
 
-from dout.draw.display import TEXTS, Circle, Path, Picture, Rect, Shape, Text
-
-Theme = Literal["auto", "light", "dark"]
+from dout.draw.display import TEXTS, Circle, Drawing, Path, Rect, Shape, Text
+from dout.draw.options import Look, Theme
 
 _FONT = "'Noto Sans','DejaVu Sans','Segoe UI','Helvetica Neue',Arial,'Noto Sans CJK JP','Hiragino Sans',sans-serif"
 _MONO = "'DejaVu Sans Mono','Noto Sans Mono',Menlo,Consolas,monospace"
@@ -24,6 +22,10 @@ PALETTES = {
         "paper": "#0f141a", "ink": "#eef2f6", "quiet": "#9aa7b5", "value": "#6db7ff", "gradient": "#ff9a5c",
         "wrong": "#ff6b6b", "wrong-fill": "#4a1d22", "panel": "#161d26", "line": "#5b6876", "zero": "#2a3440",
     },
+    "print": {
+        "paper": "#ffffff", "ink": "#000000", "quiet": "#555555", "value": "#000000", "gradient": "#444444",
+        "wrong": "#000000", "wrong-fill": "#dddddd", "panel": "#ffffff", "line": "#777777", "zero": "#e6e6e6",
+    },
 }  # fmt: skip
 
 # How each style is coloured: fill, stroke (names from the palette, or none), and the rest of its CSS.
@@ -33,6 +35,15 @@ _STYLES = {
     "thick": ("", "ink", "stroke-width:3;stroke-linecap:round"),
     "quiet": ("", "quiet", "stroke-width:1.1"),
     "dot": ("ink", "", ""),
+    "ring": ("", "gradient", "stroke-width:2.6"),
+    "ring-forward": ("", "value", "stroke-width:2.6"),
+    "pointer": ("", "gradient", "stroke-width:1.1;stroke-dasharray:4 3"),
+    "pointer-forward": ("", "value", "stroke-width:1.1;stroke-dasharray:4 3"),
+    "card": ("panel", "gradient", "stroke-width:1.4"),
+    "card-forward": ("panel", "value", "stroke-width:1.4"),
+    "card-title": ("ink", "", ""),
+    "card-line": ("gradient", "", ""),
+    "card-line-forward": ("value", "", ""),
     "operator": ("paper", "ink", "stroke-width:1.6"),
     "layer": ("panel", "ink", "stroke-width:1.8"),
     "layer-inner": ("", "quiet", "stroke-width:1"),
@@ -68,25 +79,30 @@ _STYLES = {
 }
 
 
-def write_svg(picture: Picture, theme: Theme = "auto") -> str:
+def write_svg(drawing: Drawing, theme: Theme = "auto") -> str:
     """Return a picture as SVG. "auto" follows the reader's preference for light or dark.
 
     Raises ValueError for a theme that there is not.
     """
     if theme not in ("auto", *PALETTES):
-        raise ValueError(f"there is no theme {theme!r}; try light, dark or auto")
-    width, height = _n(picture.width), _n(picture.height)
+        raise ValueError(f"there is no theme {theme!r}; try light, dark, print or auto")
+    width, height = _n(drawing.width), _n(drawing.height)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}"'
         ' role="img" aria-labelledby="dout-title dout-description">',
-        f'<title id="dout-title">{_safe(picture.title)}</title>',
-        f'<desc id="dout-description">{_safe(picture.description)}</desc>',
+        f'<title id="dout-title">{_safe(drawing.title)}</title>',
+        f'<desc id="dout-description">{_safe(drawing.description)}</desc>',
         f"<style>{_css(theme)}</style>",
         f'<rect class="paper" width="{width}" height="{height}"/>',
-        *(_shape(shape) for shape in picture.shapes),
+        *(_shape(shape) for shape in drawing.shapes),
         "</svg>",
     ]
     return "\n".join(parts) + "\n"
+
+
+def write(drawing: Drawing, look: Look) -> bytes:
+    """One file."""
+    return write_svg(drawing, look.theme).encode()
 
 
 def _css(theme: Theme) -> str:
@@ -148,7 +164,7 @@ def _safe(text: str) -> str:
 if __name__ == "__main__":
     import sys
 
-    from dout.draw import to_svg
+    from dout.draw import draw
     from dout.draw.demo import buy_fruits
 
-    sys.stdout.write(to_svg(buy_fruits()))
+    sys.stdout.write(draw(buy_fruits()).svg())

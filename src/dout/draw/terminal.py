@@ -5,6 +5,8 @@ Run it to see it: `python -m dout.draw.terminal`.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from dout.draw.arrange import Arranged, arrange
 from dout.draw.channel import STEP, tracks
 from dout.draw.grid import EAST, WEST, Grid, Line
@@ -13,6 +15,9 @@ from dout.draw.scene import Label, Scene, Stem
 from dout.draw.table import table
 from dout.draw.terminal_sizes import PAD, Box, Sizes
 from dout.draw.text import columns, shorten
+
+if TYPE_CHECKING:
+    from dout.draw.picture import Picture
 
 # How long the names of layers may be, and the room beside a label: tried in turn until the picture fits.
 _TRIES = ((24, 2), (24, 1), (24, 0), (20, 1), (16, 2), (12, 2), (16, 0), (10, 0), (0, 0))
@@ -42,6 +47,11 @@ def render(scene: Scene, *, width: int = 80, color: bool = False, unicode: bool 
         lines.append([])
         lines += [[(piece, style)] for text, style in notes for piece in folded(text, width)]
     return "".join(_coloured(line, color) + "\n" for line in lines)
+
+
+def write(picture: Picture) -> bytes:
+    """A picture as text, 80 columns wide."""
+    return picture.text().encode()
 
 
 def folded(text: str, width: int) -> list[str]:
@@ -183,8 +193,8 @@ if __name__ == "__main__":
     import shutil
     import sys
 
-    from dout.draw import to_terminal
+    from dout.draw import draw
     from dout.draw.demo import buy_fruits
 
     columns_here = shutil.get_terminal_size().columns
-    sys.stdout.write(to_terminal(buy_fruits(), width=columns_here, color=sys.stdout.isatty()))
+    sys.stdout.write(draw(buy_fruits()).text(columns_here, color=sys.stdout.isatty()))

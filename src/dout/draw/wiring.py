@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dout.draw.drafts import Draft, Plan, Strand, Wire
-from dout.draw.select import Selection, is_made, select
+from dout.draw.options import View
+from dout.draw.select import Selection, depth, is_made, select
 from dout.graph import CONSTANT, Node
 from dout.trace.model import LayerCall, Trace, Use
 
@@ -24,13 +25,14 @@ class _Want:
 class Wiring:
     """Every item and edge of a trace, each on its level.
 
-    `root` is the whole picture; `results` the values that end it; `hidden` the values that a closed layer also uses
-    without having been given them, so that the gradients on their drawn edges need not add up.
+    `root` is the whole picture; `results` the values that end it; `makers` the item that each value comes from;
+    `hidden` the values that a closed layer also uses without having been given them, so that the gradients on their
+    drawn edges need not add up.
     """
 
-    def __init__(self, trace: Trace, open: str | Collection[str] = "auto") -> None:
-        self.trace = trace
-        self.selection: Selection = select(trace, open)
+    def __init__(self, trace: Trace, view: View) -> None:
+        self.trace, self.view = trace, view
+        self.selection: Selection = select(trace, view)
         self.root = Plan()
         self.results: set[Wire] = set()
         self.hidden: set[Node] = set()
@@ -39,7 +41,7 @@ class Wiring:
         self._uses = {(u.node, u.argument): u for v in trace.values for u in v.uses if u.node is not None}
         self._plans: dict[LayerCall, Plan] = {}
         self._layers: dict[LayerCall, Draft] = {}
-        self._makers: dict[Wire, Draft] = {}
+        self.makers: dict[Wire, Draft] = {}
         self._wants: list[_Want] = []
         self._handed_on = self._find_handed_on()
         self._add_items()
@@ -51,7 +53,7 @@ class Wiring:
     # --- items --------------------------------------------------------------------------------------------------------
 
     def _add_items(self) -> None:
-        for opened in sorted(self.selection.open, key=_depth):
+        for opened in sorted(self.selection.open, key=depth):
             self._open(opened)
         for node in self.selection.nodes:
             if is_made(node, self.trace):
@@ -87,7 +89,7 @@ class Wiring:
     def _add_operator(self, node: Node, call: LayerCall | None) -> None:
         plan = self._plan_of(call)
         draft = plan.add(Draft("operator", plan, self._when[node], node))
-        self._makers[node, None] = draft
+        self.makers[node, None] = draft
         plan.sources[node, None] = draft, draft.stem((node, None))
         for argument, given in enumerate(node.inputs):
             self._take(draft, (given, None), self._uses.get((node, argument)))
@@ -103,10 +105,10 @@ class Wiring:
         kind, node = ("layer", None) if order is None else ("operator", members[0])
         draft = plan.add(Draft(kind, plan, when, node, call))  # type: ignore[arg-type]  # a literal through a tuple
         self._layers[call] = draft
-        self._makers |= {(n, None): draft for n in members}
+        self.makers |= {(n, None): draft for n in members}
         for output in call.outputs:
             wire: Wire = (output, None if output in members else call)
-            self._makers[wire] = draft
+            self.makers[wire] = draft
             plan.sources[wire] = draft, draft.stem(wire)
         for argument in range(len(call.inputs)) if order is None else order:
             self._take(draft, self._given(call.inputs[argument], call), self._argument(call, argument))
@@ -158,7 +160,7 @@ class Wiring:
         levels: dict[Node, Plan] = {}
         for want in self._wants:
             node, handed_on = want.wire
-            if handed_on is None and (node, None) not in self._makers:
+            if handed_on is None and (node, None) not in self.makers:
                 level = next((p.parent for p in [*want.target.level.outward()][::-1] if _enters(p, node)), None)
                 level = level or want.target.level
                 levels[node] = _shared(levels[node], level) if node in levels else level
@@ -167,7 +169,7 @@ class Wiring:
 
     def _add_input(self, node: Node, level: Plan) -> None:
         draft = level.add(Draft("input", level, self._when.get(node, -1.0), node))
-        self._makers[node, None] = draft
+        self.makers[node, None] = draft
         level.sources[node, None] = draft, draft.stem((node, None))
 
     def _join(self, wire: Wire, target: Draft, port: int, use: Use | None) -> None:
@@ -179,9 +181,9 @@ class Wiring:
         """Where a value leaves from on this level; gates are made where it has to cross a border."""
         if wire in plan.sources:
             return plan.sources[wire]
-        home = self._makers[wire].level
+        home = self.makers[wire].level
         if plan is home:
-            draft = self._makers[wire]
+            draft = self.makers[wire]
             found = draft, draft.stem(wire)
         elif any(p is plan for p in home.outward()):
             inside = plan.child_towards(home)
@@ -202,17 +204,10 @@ class Wiring:
             wire: Wire = (node, handed_on[-1] if handed_on else None)
             if wire in used:
                 continue
-            if wire not in self._makers:
+            if wire not in self.makers:
                 self._add_input(node, self.root)
             self._source(wire, self.root)
             self.results.add(wire)
-
-
-def _depth(call: LayerCall) -> int:
-    depth = 0
-    while call.parent is not None:
-        call, depth = call.parent, depth + 1
-    return depth
 
 
 def _enters(plan: Plan, node: Node) -> bool:

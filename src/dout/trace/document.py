@@ -143,9 +143,13 @@ class _Writer:
 
 def save(trace: Trace, path: str | Path) -> None:
     """Write the whole document of a trace, arrays of any size included, so that it loads and replays."""
+    Path(path).write_text(to_json(trace), encoding="utf-8")
+
+
+def to_json(trace: Trace) -> str:
+    """The whole document of a trace as text."""
     with collection_paused():
-        text = json.dumps(to_document(trace, limit=None), ensure_ascii=False, check_circular=False)
-    Path(path).write_text(text, encoding="utf-8")
+        return json.dumps(to_document(trace, limit=None), ensure_ascii=False, check_circular=False)
 
 
 def encode(value: Any, limit: int | None = LIMIT) -> Any:

@@ -6,9 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from dout.graph import CONSTANT, INPUT, DType, Graph, Node, Shape, Where
+
+if TYPE_CHECKING:
+    from dout.draw import Picture
 
 Source = Literal["user", "dout"]
 LOSSES = frozenset({"orphan", "escape", "alias", "replay"})  # events after which the graph may lack an edge
@@ -164,6 +167,15 @@ class Trace:
         from dout.trace.document import save
 
         save(self, path)
+
+    def draw(self, **options: Any) -> Picture:
+        """The picture of this recording, to look at or to save: `trace.draw(open="all", theme="dark").save("net.pdf")`.
+
+        The options are those of `dout.draw.draw`.
+        """
+        from dout.draw import draw
+
+        return draw(self, **options)
 
     def redrawn(self, seed: int | None = None) -> Trace:
         """The same recording with other random numbers in it: each is drawn anew, and the rest computed from them.

@@ -1,0 +1,78 @@
+"""When each value and each gradient comes to be: one step forward for each item drawn, then one backward.
+
+Step 0 shows what is given. Backward runs through the items in reverse; a value that is used several times has its
+gradient when the last of its uses has handed back its own.
+"""
+
+from __future__ import annotations
+
+from dout.draw.cards import backward_card, forward_card
+from dout.draw.drafts import Draft, Plan, Strand, Wire
+from dout.draw.scene import Card, Step
+from dout.draw.wiring import Wiring
+
+
+class Schedule:
+    """The steps of a wiring. `place` is the place of an item among those drawn, in the order of the run, from 1."""
+
+    def __init__(self, wiring: Wiring) -> None:
+        self._wiring = wiring
+        plans = [wiring.root]
+        for plan in plans:
+            plans += [draft.inside for draft in plan.items if draft.inside is not None]
+        leaves = [draft for plan in plans for draft in plan.items if draft.kind in ("operator", "layer")]
+        self.order = sorted(leaves, key=lambda draft: draft.when)
+        self._place = {id(draft): i for i, draft in enumerate(self.order, 1)}
+        self._users: dict[tuple[int, Wire], list[int]] = {}
+        self.goes_back = any(value.gradient is not None for value in wiring.trace.values)
+
+    def place(self, draft: Draft) -> int:
+        """The place of an item; 0 for what is no step of its own: inputs, gates, open layers."""
+        return self._place.get(id(draft), 0)
+
+    def value(self, wire: Wire) -> int:
+        """The step that makes a value; 0 where it is given."""
+        maker = self._wiring.makers.get(wire)
+        return 0 if maker is None else self.place(maker)
+
+    def on_stem(self, plan: Plan, wire: Wire) -> int:
+        """The step at which the gradient of a value is complete, where it leaves its item on this level."""
+        return self._back(min(self._used_by(plan, wire), default=len(self.order)))
+
+    def on_strand(self, strand: Strand) -> int:
+        """The step at which one use hands its gradient back."""
+        return self._back(min(self._behind(strand), default=len(self.order)))
+
+    def _back(self, place: int) -> int:
+        return 2 * len(self.order) + 1 - place
+
+    def _used_by(self, plan: Plan, wire: Wire) -> list[int]:
+        key = id(plan), wire
+        if key not in self._users:
+            self._users[key] = [place for strand in plan.leaving.get(wire, ()) for place in self._behind(strand)]
+        return self._users[key]
+
+    def _behind(self, strand: Strand) -> list[int]:
+        """The places of the items that an edge leads to, through the gates of open layers."""
+        target = strand.target
+        if target.kind == "exit":
+            return [] if target.level.parent is None else self._used_by(target.level.parent, strand.wire)
+        if target.inside is not None:
+            return self._used_by(target.inside, strand.wire)
+        return [self.place(target)]
+
+    def steps(self) -> tuple[Step, ...]:
+        """Every step, with what there is to say about it."""
+        trace, digits = self._wiring.trace, self._wiring.view.digits
+
+        def step(place: int, draft: Draft, card: Card) -> Step:
+            return Step(place, "forward" if card.forward else "backward", self.place(draft), card)
+
+        ahead = [step(i, draft, forward_card(draft, trace, digits)) for i, draft in enumerate(self.order, 1)]
+        if not self.goes_back:
+            return tuple(ahead)
+        count = len(ahead)
+        back = [
+            step(count + i, draft, backward_card(draft, trace, digits)) for i, draft in enumerate(self.order[::-1], 1)
+        ]
+        return (*ahead, *back)
