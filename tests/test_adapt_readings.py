@@ -302,3 +302,24 @@ class Overwrites:
 def test_no_repair_is_shown_in_a_decorator():
     (found,) = (f for f in check(Overwrites(), np.array([[0.5, -1.0]])).findings if f.code == "D202")
     assert found.fix is None
+
+
+class Scaled:
+    """What it calls `grads` is the upstream gradient, not a dict to be filled: nothing else could be."""
+
+    def __init__(self, size):
+        self.w = np.linspace(0.5, 1.5, size)
+
+    def forward(self, x):
+        self.x = x
+        return x * self.w
+
+    def backward(self, grads, learning_rate):
+        back = grads * self.w
+        self.w -= learning_rate * (grads * self.x).sum(axis=0)
+        return back
+
+
+def test_grads_alone_are_the_upstream_gradient():
+    report = check(Scaled)
+    assert (judged(report), is_right(report)) == ({"x", "w"}, True)

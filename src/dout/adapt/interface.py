@@ -267,6 +267,8 @@ def of_methods(cls: type, forward: str, backward: str) -> Iterator[Interface]:
         [f"{name}="] if name in settings else _roles(name, taken, loss, local or len(wanted) > 1, context)
         for name in wanted
     ]
+    if not loss and not any(c[0] == DOUT for c in choices):  # `backward(grads, lr)`: what else would come from above?
+        choices = [[DOUT, GRADS] if c[0] == GRADS else c for c in choices]
     if loss:  # `backward(self.output, y)`: what a loss with its activation has left there
         left = [f"self.{name}" for name in _LEFT if f"self.{name} =" in _source(cls)]
         choices = [[*c, *left[:2]] if OUTPUT in c else c for c in choices]
