@@ -5,78 +5,12 @@ Run it to see it: `python -m dout.draw.svg > picture.svg`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 
 from dout.draw.display import TEXTS, Circle, Drawing, Path, Rect, Shape, Text
 from dout.draw.options import Look, Theme
-
-_FONT = "'Noto Sans','DejaVu Sans','Segoe UI','Helvetica Neue',Arial,'Noto Sans CJK JP','Hiragino Sans',sans-serif"
-_MONO = "'DejaVu Sans Mono','Noto Sans Mono',Menlo,Consolas,monospace"
-
-PALETTES = {
-    "light": {
-        "paper": "#ffffff", "ink": "#1a1a1a", "quiet": "#5f6b7a", "value": "#0072b2", "gradient": "#b8460b",
-        "wrong": "#c1121f", "wrong-fill": "#fde4e4", "panel": "#f6f8fa", "line": "#9aa5b1", "zero": "#e4e8ec",
-    },
-    "dark": {
-        "paper": "#0f141a", "ink": "#eef2f6", "quiet": "#9aa7b5", "value": "#6db7ff", "gradient": "#ff9a5c",
-        "wrong": "#ff6b6b", "wrong-fill": "#4a1d22", "panel": "#161d26", "line": "#5b6876", "zero": "#2a3440",
-    },
-    "print": {
-        "paper": "#ffffff", "ink": "#000000", "quiet": "#555555", "value": "#000000", "gradient": "#444444",
-        "wrong": "#000000", "wrong-fill": "#dddddd", "panel": "#ffffff", "line": "#777777", "zero": "#e6e6e6",
-    },
-}  # fmt: skip
-
-# How each style is coloured: fill, stroke (names from the palette, or none), and the rest of its CSS.
-_STYLES = {
-    "paper": ("paper", "", ""),
-    "edge": ("", "ink", "stroke-width:1.6;stroke-linecap:round"),
-    "thick": ("", "ink", "stroke-width:3;stroke-linecap:round"),
-    "quiet": ("", "quiet", "stroke-width:1.1"),
-    "dot": ("ink", "", ""),
-    "ring": ("", "gradient", "stroke-width:2.6"),
-    "ring-forward": ("", "value", "stroke-width:2.6"),
-    "pointer": ("", "gradient", "stroke-width:1.1;stroke-dasharray:4 3"),
-    "pointer-forward": ("", "value", "stroke-width:1.1;stroke-dasharray:4 3"),
-    "card": ("panel", "gradient", "stroke-width:1.4"),
-    "card-forward": ("panel", "value", "stroke-width:1.4"),
-    "card-title": ("ink", "", ""),
-    "card-line": ("gradient", "", ""),
-    "card-line-forward": ("value", "", ""),
-    "operator": ("paper", "ink", "stroke-width:1.6"),
-    "layer": ("panel", "ink", "stroke-width:1.8"),
-    "layer-inner": ("", "quiet", "stroke-width:1"),
-    "open": ("panel", "quiet", "stroke-width:1.2;stroke-dasharray:5 4"),
-    "cell-box": ("paper", "line", "stroke-width:.8"),
-    "cell-zero": ("zero", "line", "stroke-width:.8"),
-    "cell-wrong": ("wrong-fill", "wrong", "stroke-width:1.4"),
-    "bar": ("value", "", ""),
-    "gradient-bar": ("gradient", "", ""),
-    "symbol": ("ink", "", ""),
-    "word": ("ink", "", ""),
-    "name": ("ink", "", ""),
-    "result": ("ink", "", ""),
-    "title": ("ink", "", ""),
-    "caption": ("quiet", "", ""),
-    "constant": ("quiet", "", ""),
-    "note": ("quiet", "", ""),
-    "value": ("value", "", ""),
-    "head": ("value", "", ""),
-    "line": ("value", "", ""),
-    "cell": ("value", "", ""),
-    "gradient": ("gradient", "", ""),
-    "derived": ("gradient", "", "opacity:.88"),
-    "gradient-head": ("gradient", "", ""),
-    "gradient-line": ("gradient", "", ""),
-    "gradient-cell": ("gradient", "", ""),
-    "derived-cell": ("gradient", "", "opacity:.88"),
-    "loud": ("wrong", "", ""),
-    "wrong": ("wrong", "", ""),
-    "wrong-cell": ("wrong", "", ""),
-    "first": ("wrong", "", ""),
-    "wrong-note": ("wrong", "", ""),
-}
+from dout.draw.style import MONO, PALETTES, SANS, STYLES, Style, palette_of
 
 
 def write_svg(drawing: Drawing, theme: Theme = "auto") -> str:
@@ -84,8 +18,7 @@ def write_svg(drawing: Drawing, theme: Theme = "auto") -> str:
 
     Raises ValueError for a theme that there is not.
     """
-    if theme not in ("auto", *PALETTES):
-        raise ValueError(f"there is no theme {theme!r}; try light, dark, print or auto")
+    palette_of(theme)
     width, height = _n(drawing.width), _n(drawing.height)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}"'
@@ -106,26 +39,40 @@ def write(drawing: Drawing, look: Look) -> bytes:
 
 
 def _css(theme: Theme) -> str:
-    fixed = [f"text{{font-family:{_FONT};font-variant-numeric:tabular-nums}}"]
+    fixed = [f"text{{font-family:{_family(SANS)};font-variant-numeric:tabular-nums}}"]
+    fixed.append("path{stroke-linecap:round}")
     for name, style in TEXTS.items():
         rules = f"font-size:{_n(style.size)}px"
         rules += ";font-weight:600" if style.bold else ""
         rules += ";font-style:italic" if style.italic else ""
-        rules += f";font-family:{_MONO}" if style.mono else ""
+        rules += f";font-family:{_family(MONO)}" if style.mono else ""
         fixed.append(f"text.{name}{{{rules}}}")
-    fixed += [f".{name}{{{rest}}}" for name, (_, _, rest) in _STYLES.items() if rest]
+    fixed += [f".{name}{{{rules}}}" for name, style in STYLES.items() if (rules := _line(style))]
     if theme != "auto":
         return "".join(fixed) + _colours(theme)
     dark = f"@media (prefers-color-scheme:dark){{{_colours('dark')}}}"
     return "".join(fixed) + _colours("light") + dark
 
 
+def _family(names: Sequence[str]) -> str:
+    return ",".join(f"'{name}'" if " " in name else name for name in names)
+
+
+def _line(style: Style) -> str:
+    """All of a style that is no colour."""
+    rules = [f"stroke-width:{style.width:g}"] if style.stroke else []
+    rules += ["stroke-linecap:butt;stroke-dasharray:" + " ".join(f"{n:g}" for n in style.dash)] if style.dash else []
+    rules += [f"opacity:{style.opacity:g}"] if style.opacity < 1 else []
+    return ";".join(rules)
+
+
 def _colours(theme: str) -> str:
     """One rule for each look that styles share."""
     palette = PALETTES[theme]
     shared: dict[str, list[str]] = {}
-    for name, (fill, stroke, _) in _STYLES.items():
-        rule = f"fill:{palette[fill] if fill else 'none'}" + (f";stroke:{palette[stroke]}" if stroke else "")
+    for name, style in STYLES.items():
+        rule = f"fill:{palette[style.fill] if style.fill else 'none'}"
+        rule += f";stroke:{palette[style.stroke]}" if style.stroke else ""
         shared.setdefault(rule, []).append(f".{name}")
     return "".join(f"{','.join(names)}{{{rule}}}" for rule, names in shared.items())
 
