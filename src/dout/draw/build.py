@@ -43,7 +43,9 @@ class _Builder:
         wrong = sorted(self._wrong.values(), key=lambda said: said[1] is not first)
         texts = tuple(f"{text}{', the first wrong edge' if g is first else ''}" for text, g in wrong)
         events = tuple(clean(str(event)) for event in self._trace.events if event.kind not in _QUIET)
-        return Scene(shorten(self._trace.target, 80), level, rows, texts, events, self._schedule.steps)
+        return Scene(
+            shorten(self._trace.target, 80), level, rows, texts, events, lambda: self._schedule.steps(self._gradients)
+        )
 
     # --- items and edges ----------------------------------------------------------------------------------------------
 

@@ -6,9 +6,10 @@ gradient when the last of its uses has handed back its own.
 
 from __future__ import annotations
 
-from dout.draw.cards import backward_card, forward_card
+from dout.draw.cards import Cards, plans
 from dout.draw.drafts import Draft, Plan, Strand, Wire
-from dout.draw.scene import Card, Step
+from dout.draw.gradients import EdgeGradients
+from dout.draw.scene import Step
 from dout.draw.wiring import Wiring
 
 
@@ -17,10 +18,7 @@ class Schedule:
 
     def __init__(self, wiring: Wiring) -> None:
         self._wiring = wiring
-        plans = [wiring.root]
-        for plan in plans:
-            plans += [draft.inside for draft in plan.items if draft.inside is not None]
-        leaves = [draft for plan in plans for draft in plan.items if draft.kind in ("operator", "layer")]
+        leaves = [draft for plan in plans(wiring.root) for draft in plan.items if draft.kind in ("operator", "layer")]
         self.order = sorted(leaves, key=lambda draft: draft.when)
         self._place = {id(draft): i for i, draft in enumerate(self.order, 1)}
         self._users: dict[tuple[int, Wire], list[int]] = {}
@@ -61,18 +59,28 @@ class Schedule:
             return self._used_by(target.inside, strand.wire)
         return [self.place(target)]
 
-    def steps(self) -> tuple[Step, ...]:
+    def steps(self, gradients: EdgeGradients) -> tuple[Step, ...]:
         """Every step, with what there is to say about it."""
-        trace, digits = self._wiring.trace, self._wiring.view.digits
-
-        def step(place: int, draft: Draft, card: Card) -> Step:
-            return Step(place, "forward" if card.forward else "backward", self.place(draft), card)
-
-        ahead = [step(i, draft, forward_card(draft, trace, digits)) for i, draft in enumerate(self.order, 1)]
+        cards, digits = Cards(self._wiring, gradients), self._wiring.view.digits
+        ahead = [
+            Step(i, "forward", self.place(draft), cards.forward(draft).card(digits))
+            for i, draft in enumerate(self.order, 1)
+        ]
         if not self.goes_back:
             return tuple(ahead)
-        count = len(ahead)
         back = [
-            step(count + i, draft, backward_card(draft, trace, digits)) for i, draft in enumerate(self.order[::-1], 1)
+            Step(i, "backward", self.place(draft), cards.backward(draft, self.completes(draft)).card(digits))
+            for i, draft in enumerate(self.order[::-1], len(ahead) + 1)
         ]
         return (*ahead, *back)
+
+    def completes(self, draft: Draft) -> list[tuple[Plan, Wire]]:
+        """The values of several uses whose gradient is complete when this item has handed back its own."""
+        place = self.place(draft)
+        return [
+            (draft.level, wire)
+            for wire, strands in draft.level.leaving.items()
+            if len(strands) > 1
+            and any(strand.target is draft for strand in strands)
+            and min(self._used_by(draft.level, wire), default=0) == place
+        ]

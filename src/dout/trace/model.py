@@ -83,12 +83,15 @@ class LayerCall:
 class Gradient:
     """A gradient and where it comes from: `user` (the hand-written backward) or `dout` (derived).
 
-    `expected` is the derived gradient where the user's differs from it, else None.
+    `expected` is the derived gradient where the user's differs from it, else None. `node` computes the gradient, and
+    `derived` what dout makes of it, where the recording itself was at hand.
     """
 
     value: Any
     source: Source
     expected: Any = None
+    node: Node | None = field(default=None, compare=False, repr=False)
+    derived: Node | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -1,0 +1,189 @@
+"""One line of arithmetic with real numbers: "1 × 650 = 650", with ≈ where the digits shown do not give the result.
+
+`page/equations.js` does the same in the page, where the numbers can be changed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Context, Decimal, localcontext
+from typing import Any
+
+import numpy as np
+
+from dout.draw.shown import format_number, show
+from dout.graph import NUMPY_VALUES, PYTHON_NUMBERS, Node, Primitive
+from dout.ops import PRIMITIVES
+
+ADD, MULTIPLY = PRIMITIVES["add"], PRIMITIVES["multiply"]
+
+_NEAR = 1e-6  # relative; what is off by more was not computed so
+_EXACT = Context(prec=60)
+_PLACE = re.compile(r"[{<](\d+)[}>]")
+_MOST_OPERANDS = 6
+
+# How a row is written where its symbol says it: {0} stands for an operand, <0> puts parentheses around a negative one.
+_PATTERNS = {
+    ("−", 1): "−<0>",
+    ("+", 1): "+<0>",
+    ("²", 1): "<0>²",
+    ("√", 1): "√<0>",
+    ("∛", 1): "∛<0>",
+    ("|·|", 1): "|{0}|",
+    ("1/x", 1): "1 / <0>",
+    ("ᵀ", 1): "{0}ᵀ",
+    ("⁻¹", 1): "<0>⁻¹",
+    ("^", 2): "<0> ^ <1>",
+    ("where", 3): "{1} if {0} else {2}",
+}
+
+
+@dataclass(frozen=True)
+class Operand:
+    """A number or array in a line. `source` says what computes it: a node, or the slope of a node by an argument."""
+
+    data: Any
+    source: Node | tuple[Node, int] | None = None
+
+    @property
+    def is_number(self) -> bool:
+        """Whether it is one number, not an array or something else."""
+        return isinstance(self.data, PYTHON_NUMBERS + NUMPY_VALUES) and np.ndim(self.data) == 0
+
+    def text(self, digits: int) -> str:
+        """The number as it is shown; of an array its shape."""
+        if isinstance(self.data, NUMPY_VALUES) and self.data.ndim:
+            return str(self.data.shape)
+        if self.is_number and not (isinstance(self.data, NUMPY_VALUES) and self.data.dtype.kind not in "biufc"):
+            return format_number(self.data.item() if isinstance(self.data, NUMPY_VALUES) else self.data, digits)
+        return show(self.data, digits).text
+
+
+@dataclass(frozen=True)
+class Line:
+    """`before`, and a `result` with how it comes about: the row, on operands that stand in a pattern.
+
+    That is left out where the operands do not give the result, unless it is `sure`. `rule` says it in words instead.
+    `right` is what the result should be where that is known, `wrong` that it is another.
+    """
+
+    before: str
+    result: Operand
+    row: Primitive = MULTIPLY
+    pattern: str = ""
+    operands: tuple[Operand, ...] = ()
+    static: Mapping[str, Any] = field(default_factory=dict)
+    sure: bool = False
+    rule: str = ""
+    right: Operand | None = None
+    wrong: bool = False
+
+    def text(self, digits: int) -> str:
+        """The line as it is read."""
+        if self.wrong and self.right is not None:
+            return f"{self.before}{self.result.text(digits)} ✗ right: {self._reached(self.right, digits)}"
+        return self.before + self._reached(self.result, digits)
+
+    def _reached(self, result: Operand, digits: int) -> str:
+        text = result.text(digits)
+        if self.rule:
+            return f"{self.rule}, {text}"
+        if not self.pattern or not (self.sure or near(self.row, [o.data for o in self.operands], result.data)):
+            return text
+        texts = [o.text(digits) for o in self.operands]
+        if not all(o.is_number for o in (*self.operands, result)):
+            return f"{filled(self.pattern, texts)} → {text}"
+        sign = "=" if gives(self.row, texts, text, self.static) else "≈"
+        return f"{filled(self.pattern, texts)} {sign} {text}"
+
+
+def pattern_of(row: Primitive, count: int) -> str:
+    """How the row is written between so many operands.
+
+    >>> [pattern_of(PRIMITIVES[name], n) for name, n in (("multiply", 2), ("negative", 1), ("hypot", 2))]
+    ['{0} × <1>', '−<0>', 'hypot({0}, {1})']
+    """
+    symbol = row.symbol or row.name
+    if (symbol, count) in _PATTERNS:
+        return _PATTERNS[symbol, count]
+    if count == 2 and symbol != "array" and not any(c.isalnum() or c in "[]" for c in symbol):
+        return f"{{0}} {symbol} <1>"
+    return call_pattern(symbol, count)
+
+
+def call_pattern(name: str, count: int) -> str:
+    """A call with so many operands.
+
+    >>> call_pattern("log", 1), call_pattern("Affine", 8)
+    ('log({0})', 'Affine({0}, {1}, {2}, {3}, {4}, {5}, …)')
+    """
+    places = [f"{{{i}}}" for i in range(min(count, _MOST_OPERANDS))]
+    return f"{name}({', '.join(places + ['…'] * (count > _MOST_OPERANDS))})"
+
+
+def sum_pattern(count: int) -> str:
+    """A sum of so many terms.
+
+    >>> sum_pattern(3)
+    '{0} + <1> + <2>'
+    """
+    return " + ".join(f"<{i}>" if i else "{0}" for i in range(count))
+
+
+def filled(pattern: str, texts: Sequence[str]) -> str:
+    """The pattern with texts in its places.
+
+    >>> filled("{0} × <1>", ["−2", "−3"])
+    '−2 × (−3)'
+    """
+
+    def put(match: re.Match[str]) -> str:
+        text = texts[int(match[1])]
+        return f"({text})" if match[0][0] == "<" and text.startswith("−") else text
+
+    return _PLACE.sub(put, pattern)
+
+
+def near(row: Primitive, numbers: Sequence[Any], result: Any) -> bool:
+    """Whether the row gives this result for these numbers, within rounding."""
+    try:
+        with np.errstate(all="ignore"):
+            found = applied(row, numbers)
+            return _same(found, result) or bool(abs(found - result) <= _NEAR * abs(result))
+    except Exception:  # no numbers, or outside the domain
+        return False
+
+
+def gives(row: Primitive, operands: Sequence[str], result: str, static: Mapping[str, Any] = {}) -> bool:
+    """Whether the numbers as shown give the result as shown: exactly where Python's decimals can tell, else as floats.
+
+    >>> multiply = PRIMITIVES["multiply"]
+    >>> gives(multiply, ["1.1", "650"], "715"), gives(multiply, ["0.3333", "3"], "1")
+    (True, False)
+    """
+    texts = [text.replace("−", "-").replace("∞", "inf") for text in (*operands, result)]
+    for number in (Decimal, _read):
+        try:
+            *given, wanted = [number(text) for text in texts]
+            with localcontext(_EXACT), np.errstate(all="ignore"):
+                return _same(applied(row, given, static), wanted)
+        except Exception:  # decimals do not have every function; some numbers are outside a domain
+            continue
+    return False
+
+
+def applied(row: Primitive, numbers: Sequence[Any], static: Mapping[str, Any] = {}) -> Any:
+    """The row on numbers; several terms are added from the left."""
+    if row is ADD and len(numbers) != 2:
+        return sum(numbers[1:], numbers[0])
+    return row.apply(numbers, static)
+
+
+def _read(text: str) -> Any:
+    return text == "True" if text in ("True", "False") else float(text)
+
+
+def _same(one: Any, other: Any) -> bool:
+    return bool(one == other or (one != one and other != other))
