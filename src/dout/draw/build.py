@@ -95,7 +95,7 @@ class _Builder:
             mark = self._gradients.mark(gradient, self._gradients.parts(plan, wire) if len(strands) > 1 else ())
             shown = None if is_gate or value is None else show_value(value, self._view.digits)
             since = self._schedule.value(wire), self._schedule.on_stem(plan, wire)
-            label = self._label(shown, mark, describe(value, clean(name)), *since)
+            label = self._label(shown, mark, describe(value, clean(name)), *since, None if is_gate else wire[0])
         end = "result" if wire in self._wiring.results and not strands else "dot" if len(strands) > 1 else "edge"
         result = shorten(name or self._output_names.get(wire[0], "")) if end == "result" else ""
         if result and draft.kind == "input" and result == shorten(self._name(draft.node)):
@@ -113,10 +113,12 @@ class _Builder:
         since = self._schedule.on_strand(strand)
         return self._label(None, self._gradients.mark(gradient), full, 0, since)
 
-    def _label(self, value: Shown | None, mark: Mark | None, hover: str, made: int, back: int) -> Label:
+    def _label(
+        self, value: Shown | None, mark: Mark | None, hover: str, made: int, back: int, node: Node | None = None
+    ) -> Label:
         """A label with what of it is wanted."""
         shown, gradient = value if self._view.values else None, mark if self._view.gradients else None
-        return Label(shown, gradient, hover, made, back) if shown or gradient else Label()
+        return Label(shown, gradient, hover, made, back, node) if shown or gradient else Label()
 
     def _note(self, gradient: Gradient | None, of: str) -> None:
         """Keep what is to be said below the picture about a wrong gradient; once, also where two labels show it."""

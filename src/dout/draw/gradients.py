@@ -12,6 +12,7 @@ from dout.draw.scene import Mark
 from dout.draw.shown import format_number, show, show_value
 from dout.draw.wiring import Wiring
 from dout.graph import NUMPY_VALUES
+from dout.trace.derived import total as sum_node
 from dout.trace.model import Gradient, Value
 
 _MOST_TERMS = 4  # a longer sum says how many terms it has
@@ -65,7 +66,8 @@ class EdgeGradients:
         terms = [p.value for p in parts if p is not None]
         sums = _equation(terms, total, self._digits) if parts and all(parts) else ""
         shown = show(gradient.value, self._digits, gradient=True)
-        return Mark(shown, gradient.source, right, sums, first=gradient is self.first)
+        known = tuple(p for p in parts if p is not None) if sums else ()
+        return Mark(shown, gradient.source, right, sums, gradient is self.first, gradient, known)
 
     def parts(self, plan: Plan, wire: Wire) -> list[Gradient | None]:
         """The gradients of a value's uses on this level, or none where undrawn uses would be missing from the sum."""
@@ -128,7 +130,8 @@ def _added(parts: Sequence[Gradient | None]) -> Gradient | None:
         return None
     wrong = any(p.expected is not None for p in found)
     source = "user" if all(p.source == "user" for p in found) else "dout"
-    return Gradient(total, source, expected if wrong else None)  # type: ignore[arg-type]  # a literal through a name
+    nodes = sum_node(p.node for p in found), sum_node(p.derived for p in found)
+    return Gradient(total, source, expected if wrong else None, *nodes)  # type: ignore[arg-type]  # a literal
 
 
 def _equation(parts: Sequence[Any], total: Any, digits: int) -> str:

@@ -7,11 +7,12 @@ border of an open layer enters and leaves through gates, so that a level can be 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from dout.draw.shown import Shown
-from dout.trace.model import Source
+from dout.graph import Node
+from dout.trace.model import Gradient, Source
 
 ItemKind = Literal["operator", "layer", "open", "input", "entry", "exit"]
 
@@ -20,7 +21,7 @@ ItemKind = Literal["operator", "layer", "open", "input", "entry", "exit"]
 class Mark:
     """A gradient on an edge. `right` is the derived one where the user's differs; `first` where backward went wrong.
 
-    `sums` says how the gradients of several uses add up: "1.1 + 0.4 =".
+    `sums` says how the gradients of several uses add up: "1.1 + 0.4 =". `gradient` and `parts` are what was made ready.
     """
 
     shown: Shown
@@ -28,6 +29,8 @@ class Mark:
     right: Shown | None = None
     sums: str = ""
     first: bool = False
+    gradient: Gradient | None = field(default=None, compare=False, repr=False)
+    parts: tuple[Gradient, ...] = field(default=(), compare=False, repr=False)
 
     @property
     def wrong(self) -> bool:
@@ -39,7 +42,7 @@ class Mark:
 class Label:
     """What stands on an edge: the value above, the gradient below; `hover` says both with every digit.
 
-    `value_since` and `gradient_since` are the steps at which they come to be.
+    `value_since` and `gradient_since` are the steps at which they come to be; `node` makes the value.
     """
 
     value: Shown | None = None
@@ -47,6 +50,7 @@ class Label:
     hover: str = ""
     value_since: int = 0
     gradient_since: int = 0
+    node: Node | None = field(default=None, compare=False, repr=False)
 
     def __bool__(self) -> bool:
         return self.value is not None or self.gradient is not None

@@ -71,6 +71,12 @@ class Derivation:
         self.seeds = self._ends() or dict(trace.seeds)
         self._gradients = backpropagate(self.seeds)
 
+    def node(self, place: Place) -> Node | None:
+        """The node that computes the derived gradient at a place, where there is one."""
+        if isinstance(place, Node):
+            return self._gradients.of[place] if place in self.exact.of else None
+        return total(self._gradients.on[edge] for edge in place if edge in self.exact.on)
+
     def moved(self, place: Place) -> Any:
         """How far from the exact gradient a place may lie for a reason: a stabiliser in the forward, or a kink."""
         exact = np.asarray(self.exact.at(place), dtype=float)
@@ -195,6 +201,16 @@ class Derivation:
             if all(user in complete for user in users if user.primitive.backward):
                 complete.add(node)
         return complete
+
+
+def total(nodes: Iterable[Node | None]) -> Node | None:
+    """The node of the sum, added from the left; None where a term is not known, or there is none."""
+    found: Node | None = None
+    for i, node in enumerate(nodes):
+        if node is None:
+            return None
+        found = node if i == 0 or found is None else Node(add, (found, node), {}, node.shape, node.dtype)
+    return found
 
 
 def _evaluated(gradients: Gradients, given: Mapping[Node, Any]) -> Derived:

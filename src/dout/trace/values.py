@@ -10,7 +10,7 @@ import numpy as np
 
 from dout.graph import Node
 from dout.trace.collection import collection_paused
-from dout.trace.derived import Derivation, Place
+from dout.trace.derived import Derivation, Place, total
 from dout.trace.model import Gradient, LayerCall, Trace, Use, Value
 
 # By the bytes of the float, relative to the gradient and to the largest one around: far above rounding, far below a
@@ -47,14 +47,13 @@ class _Annotation:
         returned = call.gradients or ()
         uses = []
         for i, node in enumerate(call.inputs):
-            mine = self._number(returned[i]) if i < len(returned) else None
+            mine = returned[i] if i < len(returned) else None
             place = self.derivation.edges_into(node, call)
             if mine is not None and call.inputs.count(node) > 1:
-                gradient: Gradient | None = Gradient(
-                    mine, "user"
-                )  # which edge is which is not known: their sum is judged
+                # which edge is which is not known: their sum is judged
+                gradient: Gradient | None = Gradient(self._number(mine), "user", node=mine)
             else:
-                gradient = self._gradient(mine, place)
+                gradient = self._gradient(self._number(mine), place, mine)
             uses.append(Use(None, call, i, gradient))
         return tuple(uses)
 
@@ -91,7 +90,7 @@ class _Annotation:
             kept = dict.fromkeys(p.gradient for p in call.parameters if p.node is node)
             if kept:  # several where the layer hands the same array to several layers inside
                 mine = _sum(map(self._number, kept))
-                gradient = self._gradient(mine, self.derivation.edges_into(node, call))
+                gradient = self._gradient(mine, self.derivation.edges_into(node, call), total(kept))
                 return [Use(None, call, len(call.inputs), gradient)]
         return []
 
@@ -99,23 +98,25 @@ class _Annotation:
         dout, call = self.derivation.upstream.get(node, (None, None))
         if dout is not None:
             from_outside_only = not (call and self.derivation.edges_into(node, call))
-            return self._gradient(self._number(dout) if from_outside_only else None, node)
+            mine = dout if from_outside_only else None
+            return self._gradient(self._number(mine), node, mine)
         if parts and all(part is not None and part.source == "user" for part in parts):
-            return self._gradient(_sum(part.value for part in parts if part), node)
+            mine = _sum(part.value for part in parts if part)
+            return self._gradient(mine, node, total(part.node for part in parts if part))
         return self._gradient(None, node)
 
     def _number(self, node: Node | None) -> Any:
         return None if node is None else self.trace.data[node]
 
-    def _gradient(self, mine: Any, place: Place) -> Gradient | None:
+    def _gradient(self, mine: Any, place: Place, node: Node | None = None) -> Gradient | None:
         """The user's gradient at a place, with the derived one if it differs; the derived one if there is no other."""
-        derived = self.derivation.exact.at(place)
+        derived, derived_node = self.derivation.exact.at(place), self.derivation.node(place)
         if mine is None:
-            return None if derived is None else Gradient(derived, "dout")
+            return None if derived is None else Gradient(derived, "dout", None, derived_node, derived_node)
         if derived is None or not differs(mine, derived, self.size):
-            return Gradient(mine, "user")
+            return Gradient(mine, "user", None, node, derived_node)
         wrong = differs(mine, derived, self.size, 2 * self.derivation.moved(place))
-        return Gradient(mine, "user", derived if wrong else None)
+        return Gradient(mine, "user", derived if wrong else None, node, derived_node)
 
     def _entered(self, value: Node, consumer: Node) -> LayerCall | None:
         """The outermost layer call an edge leads into from outside."""
