@@ -18,7 +18,12 @@ _OPERATOR_ROOM = 8  # columns for an operator's symbol
 
 def build_scene(trace: Trace, view: View = View(), *, table: bool = False) -> Scene:
     """Return what a picture of `trace` holds, and where wanted the same as rows of a table."""
-    return _Builder(Wiring(trace, view)).scene(table)
+    return scene_of(Wiring(trace, view), table=table)
+
+
+def scene_of(wiring: Wiring, *, table: bool = False) -> Scene:
+    """Return what a wired trace holds: for each plan a level, its items in the order of the drafts."""
+    return _Builder(wiring).scene(table)
 
 
 # Events that say for which values a recording holds, not that something is wrong: a picture is of one run anyway.

@@ -10,8 +10,8 @@ from math import floor
 
 ROUNDS = 8
 FEWER_ROUNDS = 4  # for a picture that nobody sees whole
-_MANY = 2000
-_FAINT = 0.01
+MANY = 2000
+FAINT = 0.01
 
 # source, target, where the edge leaves the source and meets the target (relative to their heights)
 Pull = tuple[int, int, float, float]
@@ -39,7 +39,7 @@ def set_heights(
         before.add(target, source, leaves - meets, weight)
     offsets = [_offsets(column, up, down, between) for column in columns]
     forward = list(zip(columns, offsets, strict=True))
-    for _ in range(ROUNDS if len(up) < _MANY else FEWER_ROUNDS):
+    for _ in range(ROUNDS if len(up) < MANY else FEWER_ROUNDS):
         for side, order in ((after, forward[::-1]), (before, forward)):
             for column, apart in order:
                 _settle(column, apart, heights, side)
@@ -102,7 +102,7 @@ def _settle(column: Sequence[int], offsets: Sequence[float], heights: list[float
             weights.append(total)
         else:  # nothing pulls: it stays where it is, unless pushed
             wishes.append(heights[block] - offset)
-            weights.append(_FAINT)
+            weights.append(FAINT)
     for block, place, offset in zip(column, isotonic(wishes, weights), offsets, strict=True):
         heights[block] = place + offset
 

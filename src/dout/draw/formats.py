@@ -39,6 +39,7 @@ class Format:
 
 FORMATS = {
     ".svg": Format("dout.draw.svg", "one"),
+    ".html": Format("dout.draw.page", "picture"),
     ".json": Format("dout.draw.recording", "picture"),
     ".txt": Format("dout.draw.terminal", "picture"),
 }

@@ -17,7 +17,7 @@ MARGIN = 28.0
 _RUN = 60.0  # shortest straight run with a label
 _SHORT = 22.0  # and without
 _SIDE = 8.0  # between a label and the ends of its run
-_PAD, _HEADER, _FOOT = 20.0, 30.0, 16.0  # inside the box of an open layer
+PAD, HEADER, FOOT = 20.0, 30.0, 16.0  # inside the box of an open layer
 _CONSTANT = 30.0  # from a circle to the baseline of the constants below it
 
 
@@ -25,7 +25,7 @@ def paint(scene: Scene) -> Drawing:
     """Return the display list of a scene."""
     sizes = Sizes()
     arranged = arrange(scene.level, sizes)
-    painter = _Painter(sizes)
+    painter = Painter(sizes)
     shapes = painter.level(arranged, MARGIN, MARGIN, 0)
     width, height = arranged.layout.width + 2 * MARGIN, arranged.layout.height + 2 * MARGIN
     if not scene.level.items:
@@ -136,7 +136,7 @@ class Body:
             return max(72.0, width_of(self.item.text, "title") + 44)
         if self.inside is not None:
             title = width_of(self.item.text, "title") + width_of(self.item.caption, "caption") + 60
-            return max(self.inside.layout.width + 2 * _PAD, title)
+            return max(self.inside.layout.width + 2 * PAD, title)
         return 0.0
 
     @cached_property
@@ -151,7 +151,7 @@ class Body:
     def half(self) -> float:
         """Half the height of the circle or box."""
         if self.inside is not None:
-            return (self.inside.layout.height + _HEADER + _FOOT) / 2
+            return (self.inside.layout.height + HEADER + FOOT) / 2
         many = max(self.item.ports, len(self.item.stems))
         if self.item.kind == "operator":
             return RADIUS if self.is_circle else max(RADIUS, many * 7 + 4.0)
@@ -191,7 +191,7 @@ class Body:
 
     def _gate(self, gate: int) -> float:
         assert self.inside is not None
-        return self.inside.layout.y[gate] + _HEADER - self.half
+        return self.inside.layout.y[gate] + HEADER - self.half
 
     def reach(self, y: float) -> float:
         """How far an edge at this height goes in from the left end to meet the outline."""
@@ -202,7 +202,9 @@ class Body:
         return left + RADIUS - sqrt(max(0.0, RADIUS**2 - into_corner**2))
 
 
-class _Painter:
+class Painter:
+    """Draws levels whose layout is known; `places` grows into where each step of the run stands."""
+
     def __init__(self, sizes: Sizes) -> None:
         self.sizes = sizes
         self.places: dict[int, Box] = {}
@@ -222,9 +224,9 @@ class _Painter:
             if bodies[i].inside is not None:
                 boxes += self._open(bodies[i], x, y)
             else:
-                tops += self._body(bodies[i], x, y, arranged.blocks[i])
+                tops += self.body(bodies[i], x, y, arranged.blocks[i])
             for stem, out in zip(item.stems, arranged.blocks[i].outs, strict=True):
-                left = start - _PAD if item.kind == "entry" else start - (bodies[i].lead - bodies[i].width) / 2
+                left = start - PAD if item.kind == "entry" else start - (bodies[i].lead - bodies[i].width) / 2
                 left = left if item.kind != "input" else start
                 edges_here, tops_here = self._stem(stem, left, start, end, y + out)
                 edges += edges_here
@@ -267,7 +269,8 @@ class _Painter:
             shapes.append(_curve(arranged, route, inset, dx, dy, "thick" if thick[i] else "edge"))
         return shapes
 
-    def _body(self, body: Body, x: float, y: float, block: Block) -> list[Shape]:
+    def body(self, body: Body, x: float, y: float, block: Block) -> list[Shape]:
+        """The shapes of an item that is not open, and what stands around it: caption and constants."""
         item = body.item
         middle = x + body.lead / 2
         shapes: list[Shape] = []
@@ -309,7 +312,7 @@ class _Painter:
         ]
         if item.caption:
             shapes.append(Text(x + body.width - 14, top + 20, item.caption, "caption", "end"))
-        return shapes + self.level(body.inside, x + _PAD, top + _HEADER, x + body.width)
+        return shapes + self.level(body.inside, x + PAD, top + HEADER, x + body.width)
 
 
 def _edge_style(arranged: Arranged, target: int) -> str:

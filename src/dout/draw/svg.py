@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from dout.draw.display import TEXTS, Circle, Drawing, Path, Rect, Shape, Text
+from dout.draw.display import TEXTS, Circle, Drawing, Path, Rect, Shape, Text, TextStyle
 from dout.draw.options import Look, Theme
 from dout.draw.style import MONO, PALETTES, SANS, STYLES, Style, palette_of
 
@@ -39,27 +39,31 @@ def write(drawing: Drawing, look: Look) -> bytes:
 
 
 def _css(theme: Theme) -> str:
-    fixed = [f"text{{font-family:{_family(SANS)};font-variant-numeric:tabular-nums}}"]
+    fixed = [f"text{{font-family:{family(SANS)};font-variant-numeric:tabular-nums}}"]
     fixed.append("path{stroke-linecap:round}")
-    for name, style in TEXTS.items():
-        rules = f"font-size:{_n(style.size)}px"
-        rules += ";font-weight:600" if style.bold else ""
-        rules += ";font-style:italic" if style.italic else ""
-        rules += f";font-family:{_family(MONO)}" if style.mono else ""
-        fixed.append(f"text.{name}{{{rules}}}")
-    fixed += [f".{name}{{{rules}}}" for name, style in STYLES.items() if (rules := _line(style))]
+    fixed += [f"text.{name}{{{text_rules(style)}}}" for name, style in TEXTS.items()]
+    fixed += [f".{name}{{{rules}}}" for name, style in STYLES.items() if (rules := line_rules(style))]
     if theme != "auto":
         return "".join(fixed) + _colours(theme)
     dark = f"@media (prefers-color-scheme:dark){{{_colours('dark')}}}"
     return "".join(fixed) + _colours("light") + dark
 
 
-def _family(names: Sequence[str]) -> str:
+def family(names: Sequence[str]) -> str:
+    """A list of fonts in CSS."""
     return ",".join(f"'{name}'" if " " in name else name for name in names)
 
 
-def _line(style: Style) -> str:
-    """All of a style that is no colour."""
+def text_rules(style: TextStyle) -> str:
+    """How a text is set, in CSS."""
+    rules = f"font-size:{_n(style.size)}px"
+    rules += ";font-weight:600" if style.bold else ""
+    rules += ";font-style:italic" if style.italic else ""
+    return rules + (f";font-family:{family(MONO)}" if style.mono else "")
+
+
+def line_rules(style: Style) -> str:
+    """All of a style that is no colour, in CSS."""
     rules = [f"stroke-width:{style.width:g}"] if style.stroke else []
     rules += ["stroke-linecap:butt;stroke-dasharray:" + " ".join(f"{n:g}" for n in style.dash)] if style.dash else []
     rules += [f"opacity:{style.opacity:g}"] if style.opacity < 1 else []

@@ -23,16 +23,16 @@ class _Want:
 
 
 class Wiring:
-    """Every item and edge of a trace, each on its level.
+    """Every item and edge of a trace, each on its level; drawn is what `view` says, or `selection` where given.
 
     `root` is the whole picture; `results` the values that end it; `makers` the item that each value comes from;
     `hidden` the values that a closed layer also uses without having been given them, so that the gradients on their
     drawn edges need not add up.
     """
 
-    def __init__(self, trace: Trace, view: View) -> None:
+    def __init__(self, trace: Trace, view: View, selection: Selection | None = None) -> None:
         self.trace, self.view = trace, view
-        self.selection: Selection = select(trace, view)
+        self.selection = select(trace, view) if selection is None else selection
         self.root = Plan()
         self.results: set[Wire] = set()
         self.hidden: set[Node] = set()

@@ -1,0 +1,77 @@
+"""Picture → one HTML file that opens layers, pans, zooms and searches, without network and without framework.
+
+Run it to see it: `python -m dout.draw.page > page.html`.
+
+Data come from Python (`data`), drawing is the page's own: the sources beside this file, joined into one script in the
+order of `SCRIPTS`:
+
+- layout.js    heights, columns and curves for whichever layers are open: the arithmetic of `coordinates` and `layout`
+- draw.js      *things* (frames, edges, nodes, labels with their places), and the SVG elements that show them
+- stage.js     which things are on screen; the camera; moving from one layout to the next; what a step hides
+- state.js     the one state {open, step, values}, `render(state)`, `update(change)` and the event "dout:change"
+- camera.js    pan, zoom and fit
+- search.js    search
+- controls.js  buttons, keys (`KEYS`), print
+- main.js      the start
+
+Nothing of a user's can become markup: the data are JSON without "<", and the scripts write text as text alone. The
+page's policy allows its own style and script by their hashes and nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from base64 import b64encode
+from hashlib import sha256
+from html import escape
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from dout.draw.page.data import page_data
+from dout.draw.page.look import style_sheet
+
+if TYPE_CHECKING:
+    from dout.draw.picture import Picture
+
+SCRIPTS = ("layout", "draw", "stage", "state", "camera", "search", "controls", "main")
+_FIELD = re.compile(r"\{\{(\w+)\}\}")
+
+
+def write(picture: Picture) -> bytes:
+    """The page of a picture, as one file."""
+    data = page_data(picture)
+    style, script = style_sheet() + _source("page.css"), program()
+    fields = {
+        "title": escape(data["title"]),
+        "theme": "" if picture.look.theme == "auto" else f' data-theme="{picture.look.theme}"',
+        "policy": _policy(style, script),
+        "style": style,
+        "data": _embedded(data),
+        "script": script,
+    }
+    return _FIELD.sub(lambda field: fields[field[1]], _source("page.html")).encode()
+
+
+def program() -> str:
+    """All scripts as one, in a scope of their own."""
+    return "(() => {\n'use strict';\n" + "\n".join(_source(f"{name}.js") for name in SCRIPTS) + "})();\n"
+
+
+def _source(name: str) -> str:
+    return files(__package__).joinpath(name).read_text("utf-8")
+
+
+def _embedded(data: object) -> str:
+    """JSON that no parser of HTML takes for anything but text."""
+    return json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+
+
+def _policy(style: str, script: str) -> str:
+    """What the page may do: apply this style and run this script. No network, no forms, no frames."""
+
+    def digest(text: str) -> str:
+        return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
+
+    allowed = f"script-src {digest(script)}; style-src {digest(style)}"
+    return f"default-src 'none'; {allowed}; base-uri 'none'; form-action 'none'"

@@ -1,0 +1,121 @@
+// Pan, zoom and fit: by pointer, wheel, two fingers and buttons.
+
+const CLOSEST = 6;
+const LARGEST_FIT = 1.25;
+let dragged = false; // whether the last press moved the picture: then it was no click
+
+// The least that anyone may zoom out: the whole picture in half the screen.
+const farthest = () => Math.min(0.5, fitting().k / 2);
+
+function fitting() {
+  const [width, height] = stage.size;
+  const [wide, high] = [picture.clientWidth, picture.clientHeight];
+  const k = Math.min(LARGEST_FIT, wide / (width + 2 * MARGIN), high / (height + 2 * MARGIN));
+  return { x: (wide - width * k) / 2, y: (high - height * k) / 2, k };
+}
+
+function fit(moving = true) {
+  if (moving) glide(fitting());
+  else look(stage, fitting());
+}
+
+let gliding = 0;
+
+// Move the camera there, in sight.
+function glide(target) {
+  cancelAnimationFrame(gliding);
+  if (STILL.matches) {
+    look(stage, target);
+    return;
+  }
+  const from = stage.camera;
+  const start = performance.now();
+  const frame = (time) => {
+    const part = Math.min(1, Math.max(0, time - start) / MOVING);
+    const eased = part * part * (3 - 2 * part);
+    const between = (name) => from[name] + (target[name] - from[name]) * eased;
+    look(stage, part < 1 ? { x: between("x"), y: between("y"), k: between("k") } : target);
+    if (part < 1) gliding = requestAnimationFrame(frame);
+  };
+  frame(start);
+}
+
+function zoomAt(x, y, factor) {
+  cancelAnimationFrame(gliding);
+  const { camera } = stage;
+  const k = Math.min(CLOSEST, Math.max(farthest(), camera.k * factor));
+  look(stage, { x: x - ((x - camera.x) * k) / camera.k, y: y - ((y - camera.y) * k) / camera.k, k });
+}
+
+const zoomBy = (factor) => zoomAt(picture.clientWidth / 2, picture.clientHeight / 2, factor);
+
+function panBy(dx, dy) {
+  cancelAnimationFrame(gliding);
+  const { x, y, k } = stage.camera;
+  look(stage, { x: x + dx, y: y + dy, k });
+}
+
+// --- pointers ---------------------------------------------------------------------------------------------------------
+
+const pressed = new Map(); // pointer → where it is
+let pending = null; // moves since the last frame
+
+function onFrame() {
+  const { dx, dy, x, y, factor } = pending;
+  pending = null;
+  panBy(dx, dy);
+  if (factor !== 1) zoomAt(x, y, factor);
+}
+
+function later(change) {
+  if (!pending) {
+    pending = { dx: 0, dy: 0, x: 0, y: 0, factor: 1 };
+    requestAnimationFrame(onFrame);
+  }
+  pending.dx += change.dx || 0;
+  pending.dy += change.dy || 0;
+  if (change.factor) Object.assign(pending, { x: change.x, y: change.y, factor: pending.factor * change.factor });
+}
+
+const placeOf = (event) => {
+  const box = picture.getBoundingClientRect();
+  return [event.clientX - box.left, event.clientY - box.top];
+};
+
+picture.addEventListener("pointerdown", (event) => {
+  if (event.button) return;
+  if (!pressed.size) dragged = false;
+  pressed.set(event.pointerId, placeOf(event));
+});
+
+window.addEventListener("pointermove", (event) => {
+  if (!pressed.has(event.pointerId)) return;
+  const before = [...pressed.values()];
+  const old = pressed.get(event.pointerId);
+  const now = placeOf(event);
+  if (!dragged && pressed.size === 1 && Math.hypot(now[0] - old[0], now[1] - old[1]) < 4) return;
+  dragged = true;
+  picture.classList.add("dragging");
+  pressed.set(event.pointerId, now);
+  const after = [...pressed.values()];
+  const middle = (places) => [0, 1].map((i) => places.reduce((sum, place) => sum + place[i], 0) / places.length);
+  const [[x0, y0], [x, y]] = [middle(before), middle(after)];
+  const spread = (places) => Math.hypot(places[0][0] - places[1][0], places[0][1] - places[1][1]) || 1;
+  const factor = after.length === 2 ? spread(after) / spread(before) : 0;
+  later({ dx: x - x0, dy: y - y0, x, y, factor });
+});
+
+for (const name of ["pointerup", "pointercancel"]) {
+  window.addEventListener(name, (event) => {
+    pressed.delete(event.pointerId);
+    if (!pressed.size) picture.classList.remove("dragging");
+  });
+}
+
+picture.addEventListener("wheel", (event) => {
+  event.preventDefault();
+  const [x, y] = placeOf(event);
+  const lines = event.deltaMode === 1 ? 16 : 1;
+  if (event.shiftKey) later({ dx: -event.deltaY * lines - event.deltaX * lines });
+  else later({ x, y, factor: Math.exp(-event.deltaY * lines * (event.ctrlKey ? 0.01 : 0.0015)) });
+}, { passive: false });

@@ -1,0 +1,52 @@
+// Buttons and keys. A key is a row in KEYS: what it does, and the words for it; other files may add rows.
+
+const KEYS = new Map();
+KEYS.set("f", { does: () => fit(), says: "fit the picture" });
+KEYS.set("/", { does: () => field.select(), says: "search" });
+KEYS.set("d", { does: () => darken(), says: "dark or light" });
+KEYS.set("+", { does: () => zoomBy(1.25), says: "closer" });
+KEYS.set("=", { does: () => zoomBy(1.25) });
+KEYS.set("-", { does: () => zoomBy(0.8), says: "farther" });
+
+const BUTTONS = {
+  "open-all": () => setAll(true),
+  "close-all": () => setAll(false),
+  closer: () => zoomBy(1.25),
+  farther: () => zoomBy(0.8),
+  fit: () => fit(),
+  dark: () => darken(),
+};
+
+// From dark to light and back; at first as the reader's system has it, or as the picture was asked for.
+function darken() {
+  const root = document.documentElement;
+  const asked = root.dataset.theme;
+  const dark = asked ? asked === "dark" : window.matchMedia("(prefers-color-scheme: dark)").matches;
+  root.dataset.theme = dark ? "light" : "dark";
+}
+
+for (const [id, does] of Object.entries(BUTTONS)) document.getElementById(id).addEventListener("click", does);
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, textarea, select")) return;
+  const layer = event.target.closest && event.target.closest("#picture .opens");
+  const row = KEYS.get(event.key);
+  if (layer && event.key === "Enter") toggle(Number(layer.dataset.item));
+  else if (row) row.does(event);
+  else return;
+  event.preventDefault();
+});
+
+// On paper the whole picture is shown, whatever was on screen.
+window.addEventListener("beforeprint", () => {
+  const [width, height] = stage.size;
+  cull(stage, true);
+  stage.svg.classList.remove("far");
+  stage.world.removeAttribute("transform");
+  stage.svg.setAttribute("viewBox", `${-MARGIN} ${-MARGIN} ${width + 2 * MARGIN} ${height + 2 * MARGIN}`);
+});
+window.addEventListener("afterprint", () => {
+  stage.svg.removeAttribute("viewBox");
+  stage.culled = null;
+  look(stage, stage.camera);
+});

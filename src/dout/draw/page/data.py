@@ -1,0 +1,257 @@
+"""Scene → the JSON that the page draws from: every level with its columns, every item and label as finished shapes.
+
+The page gets each layer that has an inside twice: closed, as shapes, and open, as a level of its own. Both have the
+same ports, so columns and their order, which are computed here, hold however many layers are open; what depends on
+that (heights, ends of columns, curves) is computed in the page by layout.js, with the arithmetic of `coordinates`,
+`layout` and `paint`. The functions below say what each kind of object holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from math import inf
+from typing import TYPE_CHECKING, Any
+
+from dout.draw import coordinates, paint
+from dout.draw.arrange import Arranged, arrange
+from dout.draw.build import scene_of
+from dout.draw.display import Circle, Path, Rect, Shape, width_of
+from dout.draw.drafts import Plan
+from dout.draw.labels import compose
+from dout.draw.layout import Block
+from dout.draw.order import Network, put_in_order
+from dout.draw.scene import Item, Label, Stem
+from dout.draw.select import Selection, depth, select
+from dout.draw.wiring import Wiring
+from dout.trace.model import LayerCall
+
+if TYPE_CHECKING:
+    from dout.draw.picture import Picture
+
+Json = dict[str, Any]
+
+OPEN_AT_FIRST = 300  # items; the rest waits behind closed layers, unless the reader of the picture asked for them
+INSIDES = 20_000  # nodes; with more than that, only the layers that are open at first can be opened
+
+
+def page_data(picture: Picture) -> Json:
+    """Return all that the page needs, as JSON.
+
+    `levels`: the whole picture first, then the inside of each layer; `open`: the items that are open at first;
+    `theme`: "auto", or the one asked for; `notes`: what is said below, with its style; `sizes`: see `_sizes`.
+    """
+    selection = select(picture.trace, picture.view)
+    whole = replace(selection, open=frozenset(_openable(selection)))
+    wiring = Wiring(picture.trace, picture.view, whole)
+    scene = scene_of(wiring)
+    writer = _Writer()
+    writer.level(arrange(scene.level, writer.sizes), wiring.root)
+    wrong, events = [f"✗ {note}" for note in scene.wrong], [f"! {note}" for note in scene.events]
+    return {
+        "title": scene.title,
+        "levels": writer.levels,
+        "open": _open_at_first(selection, wiring.root, writer.items, automatic=picture.view.open == "auto"),
+        "theme": picture.look.theme,
+        "notes": [*([note, "wrong-note"] for note in wrong), *([note, "note"] for note in events)],
+        "sizes": _sizes(writer.sizes),
+    }
+
+
+def _openable(selection: Selection) -> Iterator[LayerCall]:
+    """The layers in which there is more to see than one operator."""
+    if len(selection.nodes) > INSIDES:
+        yield from selection.open
+    else:
+        yield from (call for call in selection.calls if len(selection.members.get(call, ())) > 1)
+
+
+def _open_at_first(selection: Selection, root: Plan, items: dict[LayerCall, int], *, automatic: bool) -> list[int]:
+    """The items that the view opens, from outside inwards; where nobody chose them, not too many to look at."""
+    room = float(OPEN_AT_FIRST) if automatic else inf
+    insides = {draft.call: draft.inside for plan in _plans(root) for draft in plan.items if draft.inside is not None}
+    room -= len(root.items)
+    found = []
+    for call in sorted(selection.open & items.keys(), key=depth):
+        inside = insides[call]
+        if room >= len(inside.items) and (call.parent is None or call.parent in found):
+            room -= len(inside.items)
+            found.append(call)
+    return [items[call] for call in found]
+
+
+def _plans(root: Plan) -> list[Plan]:
+    plans = [root]
+    for plan in plans:
+        plans += [draft.inside for draft in plan.items if draft.inside is not None]
+    return plans
+
+
+def _sizes(sizes: paint.Sizes) -> Json:
+    """The constants of the arithmetic that the page shares with Python."""
+    return {
+        "between": sizes.spacing.between,
+        "pad": paint.PAD,
+        "header": paint.HEADER,
+        "foot": paint.FOOT,
+        "rounds": coordinates.ROUNDS,
+        "fewerRounds": coordinates.FEWER_ROUNDS,
+        "many": coordinates.MANY,
+        "faint": coordinates.FAINT,
+    }
+
+
+class _Writer:
+    """Collects levels; `items` are the numbers of layers that open. Numbers of items and labels hold on all levels."""
+
+    def __init__(self) -> None:
+        self.sizes = paint.Sizes()
+        self.levels: list[Json] = []
+        self.items: dict[LayerCall, int] = {}
+        self._count = 0
+        self._painter = paint.Painter(self.sizes)
+
+    def level(self, arranged: Arranged, plan: Plan) -> int:
+        """Add a level and return its number.
+
+        `blocks` are its items, closed, and then the lanes of `branches` (edge → block, with the label that stands
+        there); `columns` hold blocks and, from the number of blocks on, virtual ones, of which each link has a chain;
+        `links` are source, stem, target, port; `styles` that of each link.
+        """
+        number = len(self.levels)
+        self.levels.append({})
+        network = Network(
+            [(b.pull, b.pin) for b in arranged.blocks], [(k.source, k.out, k.target, k.port) for k in arranged.links]
+        )
+        items = [self._item(arranged, i, plan) for i in range(len(arranged.level.items))]
+        items_closed = [self._closed(item) for item in arranged.level.items]
+        blocks = [
+            *(c or b for c, b in zip(items_closed, arranged.blocks, strict=False)),
+            *arranged.blocks[len(items) :],
+        ]
+        branches = [
+            {
+                "edge": edge,
+                "block": block,
+                "style": _edge(arranged.level.edges[edge].thick),
+                **self._labelled(arranged.level.edges[edge].label),
+            }
+            for edge, block in arranged.branches.items()
+        ]
+        thick = [e.thick for i, e in enumerate(arranged.level.edges) for _ in range(2 if i in arranged.branches else 1)]
+        self.levels[number] = {
+            "items": items,
+            "blocks": [_block(block) for block in blocks],
+            "branches": branches,
+            "columns": put_in_order(network),
+            "links": [list(link) for link in network.links],
+            "chains": network.chains,
+            "styles": [_edge(t) for t in thick],
+        }
+        return number
+
+    def _number(self) -> int:
+        self._count += 1
+        return self._count
+
+    def _closed(self, item: Item) -> Block | None:
+        """The block of a layer while it is closed; None for what has no inside."""
+        return None if item.inside is None else self.sizes.block(_shut(item), None)
+
+    def _item(self, arranged: Arranged, i: int, plan: Plan) -> Json:
+        """One item: `shapes` around its left end and middle; `body` is how far circle or box reach, for a ring.
+
+        `inside` is the number of its level, `title` the width that an open layer needs for its words; `reach` how far
+        an edge goes in at each port to meet the outline; `place` where it stands in the order of the run.
+        """
+        item, number = arranged.level.items[i], self._number()
+        shut = _shut(item)
+        body = paint.Body(shut, None)
+        block = arranged.blocks[i] if item.inside is None else self.sizes.block(shut, None)
+        side = (body.lead - body.width) / 2
+        found: Json = {
+            "id": number,
+            "kind": shut.kind,
+            "text": item.text,
+            "caption": item.caption,
+            "hover": item.hover or next((stem.label.hover for stem in item.stems if item.kind == "input"), ""),
+            "place": item.place,
+            "shapes": [_shape(shape) for shape in self._painter.body(body, 0, 0, block)],
+            "body": [_n(side), _n(-body.half), _n(side + body.width), _n(body.half)],
+            "reach": [_n(body.reach(y)) for y in body.ins],
+            "stems": [self._stem(stem) for stem in item.stems],
+        }
+        inside = arranged.inside.get(i)
+        if inside is not None:
+            draft = plan.items[i]
+            assert draft.inside is not None
+            assert draft.call is not None
+            self.items[draft.call] = number
+            found["title"] = width_of(item.text, "title") + width_of(item.caption, "caption") + 60
+            found["inside"] = self.level(inside, draft.inside)
+        return {key: value for key, value in found.items() if value not in ("", 0, [])}
+
+    def _stem(self, stem: Stem) -> Json:
+        """What leaves an item: how far it reaches `up` and `down`, how long its `run` is, and the name behind it."""
+        up, down = self.sizes.extent(stem)
+        found = {
+            "end": stem.end,
+            "name": stem.name,
+            "style": _edge(stem.thick),
+            "up": up,
+            "down": down,
+            "run": self.sizes.run(stem),
+            "tail": self.sizes.tail(stem),
+        }
+        return found | self._labelled(stem.label)
+
+    def _labelled(self, label: Label) -> Json:
+        """A label: the shapes of its value and of its gradient around the middle of its line, and since which step."""
+        if not label:
+            return {}
+        value, gradient = compose(replace(label, gradient=None)), compose(replace(label, value=None))
+        whole = self.sizes.label(label)
+        return {
+            "label": {
+                "id": self._number(),
+                "hover": label.hover,
+                "width": _n(whole.width),
+                "up": _n(whole.up),
+                "down": _n(whole.down),
+                "value": [_shape(shape) for shape in value.shapes],
+                "valueSince": label.value_since,
+                "gradient": [_shape(shape) for shape in gradient.shapes],
+                "gradientSince": label.gradient_since,
+            }
+        }
+
+
+def _shut(item: Item) -> Item:
+    return item if item.inside is None else replace(item, kind="layer", inside=None)
+
+
+def _edge(thick: bool) -> str:
+    return "thick" if thick else "edge"
+
+
+def _block(block: Block) -> Json:
+    """As in `layout`, exact: all heights are computed from these numbers."""
+    found = {"lead": block.lead, "run": block.run, "up": block.up, "down": block.down}
+    return found | {"ins": block.ins, "outs": block.outs, "pull": block.pull}
+
+
+def _shape(shape: Shape) -> list[Any]:
+    """A letter for the kind, then the style, then the numbers."""
+    if isinstance(shape, Path):
+        drawn = "".join(c + " ".join(str(_n(p)) for p in points) for c, points in shape.commands)
+        return ["p", shape.style, drawn]
+    if isinstance(shape, Circle):
+        return ["c", shape.style, _n(shape.x), _n(shape.y), _n(shape.radius)]
+    if isinstance(shape, Rect):
+        return ["r", shape.style, *map(_n, (shape.x, shape.y, shape.width, shape.height, shape.radius))]
+    return ["t", shape.style, _n(shape.x), _n(shape.y), shape.anchor, shape.text]
+
+
+def _n(number: float) -> float:
+    """A coordinate, to a hundredth of a pixel."""
+    return round(number, 2)

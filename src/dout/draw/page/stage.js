@@ -1,0 +1,115 @@
+// The stage: elements for the things that are on screen, the camera, and moving from one layout to the next.
+//
+// Only what is on screen (and a margin) is in the document, and labels only where they can be read: that is what keeps a
+// picture of thousands of nodes quick.
+
+const MOVING = 200; // ms that opening a layer takes to the eye
+const READABLE = 0.42; // below this scale texts are hidden
+const MARGIN = 28;
+const STILL = window.matchMedia("(prefers-reduced-motion: reduce)");
+
+function makeStage(svg) {
+  const groups = {};
+  for (const kind of ["frame", "edge", "node", "label"]) groups[kind] = element("g", { class: `${kind}s` });
+  const over = element("g", { class: "over" }); // for what steps draw: ring, pointer, card
+  const world = element("g", { class: "world" }, ...Object.values(groups), over);
+  svg.append(world);
+  const stage = { svg, world, over, groups, things: new Map(), camera: { x: 0, y: 0, k: 1 }, step: 0, running: 0 };
+  stage.culled = null;
+  return stage;
+}
+
+// --- camera -----------------------------------------------------------------------------------------------------------
+
+// Look with this camera: {x, y} is where the origin is on screen, k the scale.
+function look(stage, camera) {
+  stage.camera = camera;
+  stage.world.setAttribute("transform", `translate(${camera.x} ${camera.y}) scale(${camera.k})`);
+  const far = camera.k < READABLE;
+  stage.svg.classList.toggle("far", far);
+  const seen = viewOf(stage);
+  const old = stage.culled;
+  if (!old || far !== old.far || camera.k < old.k * 0.6 || !holds(old.box, seen)) cull(stage);
+}
+
+// What is on screen, in the picture's own units.
+function viewOf({ svg, camera: { x, y, k } }) {
+  return [-x / k, -y / k, (svg.clientWidth - x) / k, (svg.clientHeight - y) / k];
+}
+
+const holds = (outer, inner) =>
+  outer[0] <= inner[0] && outer[1] <= inner[1] && outer[2] >= inner[2] && outer[3] >= inner[3];
+const meets = (a, b) => a[0] <= b[2] && a[2] >= b[0] && a[1] <= b[3] && a[3] >= b[1];
+
+// Keep in the document what is on screen or near it.
+function cull(stage, everything = false) {
+  const [left, top, right, bottom] = viewOf(stage);
+  const [wide, high] = [(right - left) / 2, (bottom - top) / 2];
+  const box = everything ? [-Infinity, -Infinity, Infinity, Infinity] : [left - wide, top - high, right + wide, bottom + high];
+  const far = stage.camera.k < READABLE && !everything;
+  const fresh = { frame: [], edge: [], node: [], label: [] };
+  for (const thing of stage.things.values()) {
+    const wanted = meets(thing.box, box) && !(far && thing.kind === "label");
+    if (wanted && !thing.shown) {
+      if (!thing.element) {
+        thing.element = MAKERS[thing.kind](thing.source);
+        mark(thing.element, stage.step);
+      }
+      putElement(thing.element, thing.kind, thing.now || thing.at);
+      fresh[thing.kind].push(thing.element);
+    } else if (!wanted && thing.shown && !thing.element.contains(document.activeElement)) {
+      thing.element.remove();
+    } else continue;
+    thing.shown = wanted;
+  }
+  for (const [kind, elements] of Object.entries(fresh)) stage.groups[kind].append(...elements);
+  stage.culled = { box, far, k: stage.camera.k };
+}
+
+// --- things -----------------------------------------------------------------------------------------------------------
+
+// Show these things in place of the ones before; what stays moves to its new place.
+function showThings(stage, things, moving) {
+  const before = stage.things;
+  stage.things = new Map(things.map((thing) => [thing.key, thing]));
+  for (const [key, old] of before) {
+    const thing = stage.things.get(key);
+    if (thing) {
+      Object.assign(thing, { element: old.element, shown: old.shown, was: old.now || old.at });
+      if (thing.was.length !== thing.at.length) thing.was = thing.at;
+    } else if (old.shown) old.element.remove();
+  }
+  cancelAnimationFrame(stage.running);
+  const moved = things.filter((t) => t.shown && t.was && t.was.some((n, i) => Math.abs(n - t.at[i]) > 0.05));
+  const slowly = moving && !STILL.matches && moved.length <= 1500;
+  if (slowly) for (const thing of moved) thing.now = thing.was;
+  else for (const thing of moved) putElement(thing.element, thing.kind, thing.at);
+  cull(stage);
+  if (slowly) move(stage, moved);
+}
+
+function move(stage, moved) {
+  const start = performance.now();
+  const frame = (time) => {
+    const part = Math.min(1, Math.max(0, time - start) / MOVING);
+    const eased = part * part * (3 - 2 * part);
+    for (const thing of moved) {
+      thing.now = part < 1 ? thing.was.map((n, i) => n + (thing.at[i] - n) * eased) : null;
+      if (thing.shown) putElement(thing.element, thing.kind, thing.now || thing.at);
+    }
+    if (part < 1) stage.running = requestAnimationFrame(frame);
+  };
+  frame(start);
+}
+
+// Hide what has not come to be at this step.
+function showStep(stage, step) {
+  stage.step = step;
+  for (const thing of stage.things.values()) if (thing.element) mark(thing.element, step);
+}
+
+function mark(made, step) {
+  for (const part of made.querySelectorAll("[data-since]")) {
+    part.classList.toggle("later", Number(part.dataset.since) > step);
+  }
+}
