@@ -41,7 +41,7 @@ _FIELD = re.compile(r"\{\{(\w+)\}\}")
 def write(picture: Picture) -> bytes:
     """The page of a picture, as one file."""
     data = page_data(picture)
-    style, script = style_sheet() + _source("page.css"), program()
+    style, script = style_sheet() + source("page.css"), program()
     fields = {
         "title": escape(data["title"]),
         "theme": "" if picture.look.theme == "auto" else f' data-theme="{picture.look.theme}"',
@@ -50,15 +50,16 @@ def write(picture: Picture) -> bytes:
         "data": _embedded(data),
         "script": script,
     }
-    return _FIELD.sub(lambda field: fields[field[1]], _source("page.html")).encode()
+    return _FIELD.sub(lambda field: fields[field[1]], source("page.html")).encode()
 
 
 def program() -> str:
     """All scripts as one, in a scope of their own."""
-    return "(() => {\n'use strict';\n" + "\n".join(_source(f"{name}.js") for name in SCRIPTS) + "})();\n"
+    return "(() => {\n'use strict';\n" + "\n".join(source(f"{name}.js") for name in SCRIPTS) + "})();\n"
 
 
-def _source(name: str) -> str:
+def source(name: str) -> str:
+    """The text of a file beside this one."""
     return files(__package__).joinpath(name).read_text("utf-8")
 
 

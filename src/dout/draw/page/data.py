@@ -21,7 +21,7 @@ from dout.draw.drafts import Plan
 from dout.draw.labels import compose
 from dout.draw.layout import Block
 from dout.draw.order import Network, put_in_order
-from dout.draw.scene import Item, Label, Stem
+from dout.draw.scene import Item, Label, Scene, Stem
 from dout.draw.select import Selection, depth, select
 from dout.draw.wiring import Wiring
 from dout.trace.model import LayerCall
@@ -41,10 +41,7 @@ def page_data(picture: Picture) -> Json:
     `levels`: the whole picture first, then the inside of each layer; `open`: the items that are open at first;
     `theme`: "auto", or the one asked for; `notes`: what is said below, with its style; `sizes`: see `_sizes`.
     """
-    selection = select(picture.trace, picture.view)
-    whole = replace(selection, open=frozenset(_openable(selection)))
-    wiring = Wiring(picture.trace, picture.view, whole)
-    scene = scene_of(wiring)
+    selection, wiring, scene = whole_scene(picture)
     writer = _Writer()
     writer.level(arrange(scene.level, writer.sizes), wiring.root)
     wrong, events = [f"✗ {note}" for note in scene.wrong], [f"! {note}" for note in scene.events]
@@ -56,6 +53,13 @@ def page_data(picture: Picture) -> Json:
         "notes": [*([note, "wrong-note"] for note in wrong), *([note, "note"] for note in events)],
         "sizes": _sizes(writer.sizes),
     }
+
+
+def whole_scene(picture: Picture) -> tuple[Selection, Wiring, Scene]:
+    """Return what the view selects, and the wiring and scene with every layer open that has an inside to see."""
+    selection = select(picture.trace, picture.view)
+    wiring = Wiring(picture.trace, picture.view, replace(selection, open=frozenset(_openable(selection))))
+    return selection, wiring, scene_of(wiring)
 
 
 def _openable(selection: Selection) -> Iterator[LayerCall]:
