@@ -138,6 +138,41 @@ def branch(wrong: bool = False) -> Trace:
     )
 
 
+# Text that would do harm where it is taken for markup, for TeX, or for a terminal's commands.
+HOSTILE = {
+    "script": "</text><script>alert(1)</script>",
+    "quote": "\"' onload='x' &amp;",
+    "escape": "\x1b[31mred\x1b[0m\x1b]0;title\x07",
+    "control": "a\x00b\x08c\x0bd\ud800e\ufffef",
+    "direction": "abc\u202edef\u2066ghi",
+    "tex": r"\write18{x}\input{y}%$^^5c#&_~}{",
+    "dot": r"\N\"]; a -> b [label=<<b>\\",
+    "long": "x" * 100_000,
+    "emoji": "🍎👩‍👩‍👧" * 20,
+    "cjk": "税金の層" * 20,
+    "lines": "one\ntwo\r\nthree",
+}
+
+
+def hostile(text: str) -> Trace:
+    """A trace in which every text that comes from outside is this one."""
+    x = given()
+    y, z = made("exp", x), made("exp", x)
+    call = LayerCall(text, text, (x,), (y,))
+    trace = trace_of(
+        [x, y, z],
+        {x: text, y: 1.0, z: 1.0},
+        names={x: text, y: text},
+        calls=(call,),
+        call_of={y: call, z: call},
+        outputs={text: z},
+        gradients={x: user(1, expected=2)},
+        events=(Event("write", text),),
+    )
+    object.__setattr__(trace, "target", text)
+    return trace
+
+
 def random_trace(seed: int, size: int = 20, *, reach: int = 8, layers: bool = True) -> Trace:
     """A random graph of operators with numbers of many lengths, some of it inside layers, some of them nested."""
     rng = random.Random(seed)

@@ -10,7 +10,7 @@ from pathlib import Path as File
 
 import numpy as np
 import pytest
-from draw_traces import branch, buy_fruits, constant, given, made, one_layer, trace_of, user
+from draw_traces import HOSTILE, branch, buy_fruits, constant, given, hostile, made, one_layer, trace_of, user
 
 from dout.draw import draw
 from dout.draw.build import build_scene
@@ -274,38 +274,6 @@ def test_svg_has_no_script_and_reaches_for_nothing() -> None:
     assert "<script" not in svg
     assert "href" not in svg
     assert "url(" not in svg
-
-
-HOSTILE = {
-    "script": "</text><script>alert(1)</script>",
-    "quote": "\"' onload='x' &amp;",
-    "escape": "\x1b[31mred\x1b[0m\x1b]0;title\x07",
-    "control": "a\x00b\x08c\x0bd\ud800e\ufffef",
-    "direction": "abc\u202edef\u2066ghi",
-    "long": "x" * 100_000,
-    "emoji": "🍎👩‍👩‍👧" * 20,
-    "cjk": "税金の層" * 20,
-    "lines": "one\ntwo\r\nthree",
-}
-
-
-def hostile(text: str) -> Trace:
-    """A trace in which every text that comes from outside is this one."""
-    x = given()
-    y, z = made("exp", x), made("exp", x)
-    call = LayerCall(text, text, (x,), (y,))
-    trace = trace_of(
-        [x, y, z],
-        {x: text, y: 1.0, z: 1.0},
-        names={x: text, y: text},
-        calls=(call,),
-        call_of={y: call, z: call},
-        outputs={text: z},
-        gradients={x: user(1, expected=2)},
-        events=(Event("write", text),),
-    )
-    object.__setattr__(trace, "target", text)
-    return trace
 
 
 @pytest.mark.parametrize("kind", HOSTILE)

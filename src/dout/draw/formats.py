@@ -40,6 +40,7 @@ class Format:
 FORMATS = {
     ".svg": Format("dout.draw.svg", "one"),
     ".html": Format("dout.draw.page", "picture"),
+    ".tex": Format("dout.draw.tikz", "one"),
     ".json": Format("dout.draw.recording", "picture"),
     ".txt": Format("dout.draw.terminal", "picture"),
 }

@@ -11,6 +11,7 @@ from dout.draw.display import Box, Circle, Drawing, Path, Rect, Shape, Text, lin
 from dout.draw.labels import Composed, compose
 from dout.draw.layout import Block, Route, Spacing
 from dout.draw.scene import Item, Label, Scene, Stem
+from dout.draw.text import shorten
 
 RADIUS = 21.0
 MARGIN = 28.0
@@ -18,6 +19,7 @@ _RUN = 60.0  # shortest straight run with a label
 _SHORT = 22.0  # and without
 _SIDE = 8.0  # between a label and the ends of its run
 PAD, HEADER, FOOT = 20.0, 30.0, 16.0  # inside the box of an open layer
+_NOTE = 160  # columns of a line below the picture
 _CONSTANT = 30.0  # from a circle to the baseline of the constants below it
 
 
@@ -33,6 +35,7 @@ def paint(scene: Scene) -> Drawing:
         width, height = 400.0, 2 * MARGIN + 20
     for style, notes in (("wrong-note", [f"✗ {n}" for n in scene.wrong]), ("note", [f"! {n}" for n in scene.events])):
         for note in notes:
+            note = shorten(note, _NOTE)
             shapes.append(Text(MARGIN, height, note, style))
             width = max(width, width_of(note, style) + 2 * MARGIN)
             height += 18

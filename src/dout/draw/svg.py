@@ -11,6 +11,7 @@ from html import escape
 from dout.draw.display import TEXTS, Circle, Drawing, Path, Rect, Shape, Text, TextStyle
 from dout.draw.options import Look, Theme
 from dout.draw.style import MONO, PALETTES, SANS, STYLES, Style, palette_of
+from dout.draw.text import printable
 
 
 def write_svg(drawing: Drawing, theme: Theme = "auto") -> str:
@@ -106,10 +107,8 @@ def _n(number: float) -> str:
 
 
 def _safe(text: str) -> str:
-    """Text that cannot become markup, without the characters that XML forbids."""
-    if not text.replace("\n", "").isprintable():
-        text = "".join(c for c in text if c in "\n\u3000" or c.isprintable())
-    return escape(text, quote=True)
+    """Text that cannot become markup."""
+    return escape(printable(text), quote=True)
 
 
 if __name__ == "__main__":

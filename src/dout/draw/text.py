@@ -45,6 +45,13 @@ def _dropped(character: str) -> bool:
     return category == "Cc" or category in _DROPPED
 
 
+def printable(text: str) -> str:
+    """Return `text` without what neither XML nor TeX can hold: control characters, halves of pairs, direction marks."""
+    if text.isprintable():
+        return text
+    return "".join(c for c in text if c in "\n\u3000\u00a0" or c.isprintable())
+
+
 def shorten(text: str, limit: int = NAME_LIMIT) -> str:
     """Return `text`, cleaned, in at most `limit` columns (wide characters take two), cut with … where it is longer.
 
