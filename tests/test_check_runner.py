@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from test_check_cli import PLAIN, RIGHT, TRIPLE, document, dout, layers, write
 
+from dout.check.checked import Given
 from dout.check.discover import Job
 from dout.check.runner import run
-from dout.check.worker import Given
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "killpg"), reason="processes in groups, signals and limits of POSIX")
 

@@ -10,12 +10,12 @@ import pytest
 from test_check_cli import PLAIN, RIGHT, TRIPLE, WRONG, document, dout, layers, write
 
 from dout.adapt.guess import numbers
+from dout.check.checked import Checked, Told
 from dout.check.codes import finding
 from dout.check.discover import Job
 from dout.check.model import Report, Verdict, Word
 from dout.check.runner import Outcome
 from dout.check.summary import columns, row, shortened, table, told
-from dout.check.worker import Checked, Told
 from dout.cli.again import Again
 from dout.cli.values import is_same, read, written
 

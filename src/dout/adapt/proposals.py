@@ -13,16 +13,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice, product
 from typing import Any
 
-import numpy as np
-
 from dout.adapt import hints
 from dout.adapt.arrays import array_of, between, labels_for, one_hot, whole_numbers
 from dout.adapt.elsewhere import Unproposed, bound, value_of
 from dout.adapt.functions import PAIR
-from dout.adapt.guess import LABELS, looks_like_a_loss, numbers, stands_for
-from dout.adapt.hints import MISSING
-from dout.adapt.interface import RATES, pairs_of
+from dout.adapt.guess import LABELS, looks_like_a_loss, stands_for
+from dout.adapt.interface import pairs_of
 from dout.adapt.layer import lengths_held
+from dout.adapt.options import Settings, slopes_of, wanted
 from dout.adapt.silence import in_silence
 from dout.adapt.sizes import (
     MANY,
@@ -31,9 +29,6 @@ from dout.adapt.sizes import (
     Sizes,
     alike_first,
     divides,
-    numbers_named,
-    real_named,
-    tuples_of,
     without_dots,
     without_holes,
 )
@@ -48,26 +43,6 @@ _ARRAY_NAMES = re.compile(
     r"prev_?[hc]|a_?prev|z|q|k|v|images?|imgs?|queries|query|keys?|values?|state|hidden|logits|scores|preds?|y_?(hat|pred)|predict\w*",
     re.IGNORECASE,
 )
-
-
-def _tanh(x: Any, *flags: Any, **named: Any) -> Any:
-    return _tanh_slope(x) if any(map(bool, (*flags, *named.values()))) else np.tanh(x)
-
-
-def _tanh_slope(x: Any) -> Any:
-    return 1 - np.tanh(x) ** 2
-
-
-def _drawn(*shape: Any, **named: Any) -> Any:
-    """What an initialiser that a constructor is given may draw."""
-    sizes = tuple(shape[0]) if shape and isinstance(shape[0], tuple | list) else shape
-    return numbers(tuple(int(n) for n in sizes), "W")
-
-
-_LISTS = r"(n_)?hiddens?(_?(units?|sizes?|layers?|dims?|nodes))?|layer_?(sizes?|dims?)|sizes|hidden_layers?|n_neurons"
-
-
-_KINDS = frozenset({"int", "float", "bool", "tuple", "shape", "list", "dict", "callable", "str", "array"})
 
 
 def proposals(
@@ -91,11 +66,11 @@ class _Proposer:
         self.target, self.init, self.inputs = target, init, inputs
         pairs = [] if inspect.isroutine(target) else pairs_of(self.cls)
         self.forward = behind(getattr(target, pairs[0][0]) if pairs else getattr(target, "forward", target))
-        self.arguments = _wanted(self.forward)
+        self.arguments = wanted(self.forward)
         if self.arguments and self.arguments[0].name in ("self", "ctx", "context"):
             del self.arguments[0]
-        self.constructor = _wanted(self.cls) if inspect.isclass(target) and "__init__" in _written(self.cls) else []
-        self.constructor += _slopes_of(self.cls, [p.name for p in self.constructor])
+        self.constructor = wanted(self.cls) if inspect.isclass(target) and "__init__" in _written(self.cls) else []
+        self.constructor += slopes_of(self.cls, [p.name for p in self.constructor])
         self.owner = None if inspect.isroutine(target) else self.cls
         self.loss = looks_like_a_loss(self.cls.__qualname__) or any(
             p.name.lower() in LABELS - {"y"} for p in self.arguments[1:]
@@ -106,6 +81,7 @@ class _Proposer:
         self.defaults = _sizes_by_default(self.cls) if inspect.isclass(target) else {}
         self.between = False  # whether inputs lie between 0 and 1, as probabilities
         self.globals = getattr(sys.modules.get(self.cls.__module__), "__dict__", {})
+        self.settings = Settings(self.cls, self.constructor, self.owner, self.globals)
 
     def all(self) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
         shapes = without_holes(without_dots(hints.shapes_for(self.forward, self.owner)))
@@ -151,120 +127,11 @@ class _Proposer:
 
     def _inits(self) -> Iterator[dict[str, Any]]:
         needed = [p.name for p in self.constructor if p.name not in self.init]
-        choices = [self._argument(self.cls, name) for name in needed]
+        choices = [self.settings.of(self.cls, name) for name in needed]
         for chosen in alike_first(choices):
             values = {**self.init, **dict(zip(needed, chosen, strict=True))}
             if divides(values, hints.divisions_for(self.cls.__init__, self.cls) if needed else ()):
                 yield values
-
-    def _argument(self, function: Any, name: str, parts: Mapping[str, Any] | None = None) -> list[Any]:
-        """What an argument that is no input may be; `parts` are arrays that a dict must hold."""
-        kinds = hints.kinds_for(function, name, self.owner)
-        keys = hints.keys_for(function, name, self.owner)
-        strings = hints.strings_for(function, name, self.owner)
-        if strings and not keys and "callable" not in kinds[:1]:
-            return [*strings[:4]]
-        needed = [key for key, default in keys.items() if default is MISSING]
-        if name in SETTINGS and set(needed) <= set(SETTINGS[name]):
-            return [dict(SETTINGS[name])]
-        if keys:
-            choices = alike_first(
-                [[parts[k]] if parts and k in parts else self._key(function, name, k) for k in needed]
-            )
-            return [dict(zip(needed, chosen, strict=True)) for chosen in islice(choices, 8)]
-        found = self._of_kind(function, name, kinds)
-        if not found:
-            raise Unproposed(name)
-        return found
-
-    def _key(self, function: Any, name: str, key: str) -> list[Any]:
-        strings = hints.strings_for(function, name, self.owner, key=key)
-        return [*strings[:2]] if strings else ["train"] if key == "mode" else numbers_named(key)
-
-    def _of_kind(self, function: Any, name: str, kinds: Sequence[str]) -> list[Any]:
-        lower = name.lower()
-        steps = any(RATES.fullmatch(p.name) for p in self.constructor)  # beta is a momentum there
-        if (
-            stands_for(name) and "int" not in kinds[:1] and function is self.cls and not (steps and lower == "beta")
-        ):  # a parameter that is handed in
-            axes = hints.shapes_for(function, self.owner).get(name)
-            if axes is None:
-                raise Unproposed(name)
-            return [array_of(Sizes({}, 0).of(axes), name)]
-        items = hints.items_for(function, name, self.owner)
-        first = next((k for k in kinds if k in _KINDS), "")
-        if (
-            re.search(r"activ|nonlin|act_f|\bact\b|func|^f$|prime", lower)
-            and first in ("", "callable", "str")
-            and not items
-        ):
-            return self._activations(name, first)
-        if (
-            items
-            or first == "tuple"
-            or (re.fullmatch(r"(.*_)?(shape|dims?)(_.*)?", lower) and lower not in ("dim", "input_dim", "output_dim"))
-        ):
-            plain = (
-                re.search(r"channels|features|filters|units|n_|num|dim$", lower) and not items and "shape" not in lower
-            )
-            return [*(numbers_named(name)[:1] if plain else ()), *tuples_of(lower, items)]
-        if first == "shape":  # `np.ones(size)` takes both
-            return [*numbers_named(name)[:1], *tuples_of(lower, None)]
-        if re.search(r"init", lower) and first in ("", "callable"):
-            return [_drawn]
-        if re.fullmatch(_LISTS, lower) and first in ("", "list", "int"):
-            whole = numbers_named(name)[:1] if first == "int" or not lower.endswith("s") else []
-            return [*whole, [4, 5], *([] if whole else numbers_named(name)[:1])]
-        named = self._made_of_class(kinds)
-        if named:
-            return named
-        if first == "bool":
-            return [True, False]
-        if first == "callable":
-            return self._activations(name, "callable")
-        if first == "str" or lower in ("name", "label", "scope"):
-            return ["layer"]
-        if first == "dict":  # of parameters, by names that are made
-            return [{key: array_of(shape, key) for key, shape in (("W1", (3, 4)), ("b1", (4,)))}]
-        if first == "list":
-            return [[4, 5], [3, 4, 5], []]
-        if first == "array":
-            return [numbers((3, 4), name), numbers((4,), name)]
-        if first == "float":
-            return [real_named(name)]
-        if "optim" in lower:
-            from dout.adapt.recorder import Recorder
-
-            return [Recorder()]
-        return numbers_named(name)
-
-    def _activations(self, name: str, kind: str) -> list[Any]:
-        """The user's own activations: an instance, the class, a name."""
-        found: list[Any] = []
-        for known, item in list(self.globals.items()):
-            if re.fullmatch(r"_?(relu|sigmoid|tanh|leakyrelu|identity|linear)", known, re.IGNORECASE):
-                found += [item()] if inspect.isclass(item) and not _wanted(item) else [item]
-        if kind == "str":
-            return ["relu", "sigmoid", "tanh"]
-        beside = [p.name.lower() for p in self.constructor if p.name != name]
-        plain = [_tanh_slope] if re.search(r"prime|deriv|grad|^d_|diff", name.lower()) else [_tanh]
-        if _SLOPE.search(name.lower()) or any(map(_SLOPE.search, beside)):
-            return plain  # a function and its derivative must be of one kind
-        return [*found[:3], *plain, "relu", "sigmoid"]
-
-    def _made_of_class(self, kinds: Sequence[str]) -> list[Any]:
-        for kind in kinds:
-            item = self.globals.get(kind)
-            if inspect.isclass(item):
-                below = [
-                    c for c in self.globals.values() if inspect.isclass(c) and issubclass(c, item) and c is not self.cls
-                ]
-                for cls in sorted(below, key=lambda c: c is item):
-                    try:
-                        return [cls()]
-                    except Exception:
-                        continue
-        return []
 
     # --- inputs -------------------------------------------------------------------------------------------------------
 
@@ -293,7 +160,7 @@ class _Proposer:
             else:
                 texts = {text[len(name) + 2 : -2]: axes for text, axes in shapes.items() if text.startswith(f"{name}[")}
                 parts = {key: self._array(sizes.of(axes), key) for key, axes in texts.items()}
-                choices.append(self._argument(self.forward, name, parts))
+                choices.append(self.settings.of(self.forward, name, parts))
         most = max(map(len, choices), default=0)  # lists end with the same shapes: some must be alike
         alike = (tuple(c[max(i, -len(c))] for c in choices) for i in range(-most, 0))
         every = product(*choices)
@@ -374,17 +241,6 @@ class _Proposer:
                     yield {**dict(zip(names, values, strict=False)), **self.inputs}
 
 
-_SLOPE = re.compile(r"prime|deriv|grad|^d_|diff|backward")
-
-
-def _slopes_of(cls: type, names: Sequence[str]) -> list[inspect.Parameter]:
-    """The optional derivatives of functions that a constructor must be given: `f_prime=None` beside `f`."""
-    if not names:
-        return []
-    absent = [p for p in inspect.signature(cls).parameters.values() if p.default is None]
-    return [p for p in absent if _SLOPE.search(p.name.lower()) and any(p.name.startswith(f"{n}_") for n in names)]
-
-
 def _sizes_by_default(cls: type) -> dict[str, Any]:
     """The constructor's arguments that are sizes and have a default: shapes, and numbers that are called so."""
     try:
@@ -394,15 +250,6 @@ def _sizes_by_default(cls: type) -> dict[str, Any]:
     called = re.compile(r".*(in|size|dim|features|hidden|units|channels|nodes|neurons|shape).*|n_.*", re.IGNORECASE)
     kept = {p.name: p.default for p in parameters if called.fullmatch(p.name)}
     return {name: item for name, item in kept.items() if type(item) is int or isinstance(item, tuple)}
-
-
-def _wanted(function: Any) -> list[inspect.Parameter]:
-    try:
-        parameters = list(inspect.signature(function).parameters.values())
-    except (TypeError, ValueError):
-        return []
-    named = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-    return [p for p in parameters if p.default is p.empty and p.kind in named]
 
 
 def _written(cls: type) -> set[str]:

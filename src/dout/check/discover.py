@@ -14,9 +14,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
 
-from dout.adapt.example import has_both
 from dout.adapt.functions import forward_names, function_pairs
 from dout.adapt.interface import may_be_backward
+from dout.adapt.target import has_both
 from dout.check.foreign import is_custom_vjp
 from dout.check.settings import Settings, matches
 from dout.errors import TargetError

@@ -23,6 +23,7 @@ from multiprocessing import connection, get_context
 from pathlib import Path
 from typing import Any
 
+from dout.check.checked import Checked, Given
 from dout.check.codes import finding
 from dout.check.convention import among_siblings
 from dout.check.discover import Job, line_of_class
@@ -30,7 +31,7 @@ from dout.check.isolate import Rules
 from dout.check.model import Finding, Report
 from dout.check.piecewise import Kind, Stop
 from dout.check.turns import Turns, shared
-from dout.check.worker import Checked, Given, work
+from dout.check.worker import work
 
 METHOD = "fork" if sys.platform == "linux" else "spawn"
 _LOOK = 0.2  # seconds between looks at processes that say nothing

@@ -11,72 +11,32 @@ from __future__ import annotations
 import contextlib
 import inspect
 import os
-import signal
-import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
-from dout.adapt.example import Example, arguments, as_found, example, forward_of
+from dout.adapt.example import Example, arguments, as_found, example
 from dout.adapt.faults import WHATEVER, is_own_fault, lacks_attribute
 from dout.adapt.functions import PAIR
 from dout.adapt.interface import Interface, required
 from dout.adapt.refusals import name_of, takes_target
+from dout.adapt.target import forward_of
 from dout.check.afterwards import UsesOfOldNames, excused
+from dout.check.checked import Checked, Given, portable
 from dout.check.codes import finding
 from dout.check.conditions import under_conditions
 from dout.check.discover import Job, layers_in, line_of_class, named
 from dout.check.elsewhere import lacks, lacks_target
 from dout.check.foreign import foreign_layer
-from dout.check.isolate import Rules
 from dout.check.loading import Loading, needing
 from dout.check.model import Finding, Report
 from dout.check.pictures import picture
 from dout.check.places import raised_at
+from dout.check.sandbox import put_back, take_place
 from dout.check.turns import Turns
 from dout.check.verb import check_adapted, is_right
 from dout.errors import DoutError, TargetError, UserCodeError
 from dout.graph import Where
-
-MOST_TEXT = 2000  # characters of one message
-
-
-@dataclass(frozen=True)
-class Given:
-    """Constructor arguments and inputs that the user gave, for every layer that takes them; limits of a process."""
-
-    init: Mapping[str, Any] = field(default_factory=dict)
-    inputs: Mapping[str, Any] = field(default_factory=dict)
-    memory: float = 0.0  # GB
-    rules: Rules = field(default_factory=Rules)
-    interface: str = ""  # how every layer is called; found out where it is empty
-    pictures: bool = False  # whether the recording of a layer with a wrong gradient is wanted
-
-
-@dataclass(frozen=True)
-class Checked:
-    """A report, what was chosen to make it (constructor arguments and inputs), and which given names the layer took.
-
-    `interface` says how the layer was called, where that is not the plain `forward(x)` and `backward(dout)`; `trace` is
-    the document of a recording that shows a wrong gradient, where pictures are wanted.
-    """
-
-    report: Report
-    init: Mapping[str, Any] = field(default_factory=dict)
-    inputs: Mapping[str, Any] = field(default_factory=dict)
-    took: frozenset[str] = frozenset()
-    interface: str = ""
-    trace: Mapping[str, Any] | None = None
-
-
-class Told(str):
-    """An object of the user's classes, as text: it cannot be written on a command line."""
-
-    __slots__ = ()
 
 
 def work(pipe: Any, job: Job, given: Given, skipped: frozenset[str], turns: Turns) -> None:
@@ -89,7 +49,7 @@ def work(pipe: Any, job: Job, given: Given, skipped: frozenset[str], turns: Turn
         pipe.send(message)
 
     try:
-        _take_place(given.memory)
+        take_place(given.memory)
         _run(job, given, skipped, turns, send)
         send("end")
     except BaseException as error:  # SystemExit and the like at an odd moment: the parent sees a process that ended
@@ -98,51 +58,6 @@ def work(pipe: Any, job: Job, given: Given, skipped: frozenset[str], turns: Turn
             send("end")
     finally:
         os._exit(0)  # no atexit of the user's, no waiting for threads
-
-
-def _take_place(memory: float) -> None:
-    """Become a process of its own: its group, its limits, nothing to read, and nobody who hears it."""
-    for name in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(name, signal.SIG_DFL)
-    if hasattr(os, "setsid"):
-        with contextlib.suppress(OSError):
-            os.setsid()
-    _die_with_the_parent()
-    _limit(memory)
-    nothing = os.open(os.devnull, os.O_RDWR)
-    for descriptor in (0, 1, 2):
-        os.dup2(nothing, descriptor)
-    sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: PTH123, SIM115 - as long as the process
-    sys.stdout = sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
-
-
-def _die_with_the_parent() -> None:
-    if sys.platform == "linux":
-        with contextlib.suppress(Exception):
-            import ctypes
-
-            ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-
-
-def _limit(memory: float) -> None:
-    try:
-        import resource
-    except ImportError:  # Windows
-        return
-    with contextlib.suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    if memory > 0:
-        most = int(memory * 2**30) + _mapped()
-        with contextlib.suppress(OSError, ValueError):
-            resource.setrlimit(resource.RLIMIT_AS, (most, most))
-
-
-def _mapped() -> int:
-    """Bytes of address space that this process has already."""
-    try:
-        return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, ValueError, AttributeError):
-        return 2**30
 
 
 def _run(job: Job, given: Given, skipped: frozenset[str], turns: Turns, send: Any) -> None:
@@ -176,12 +91,12 @@ def _run(job: Job, given: Given, skipped: frozenset[str], turns: Turns, send: An
             continue
         send("start", name)
         before = loading.guard.refused
-        with _put_back() as changed:
+        with put_back() as changed:
             checked = _checked(name, target, given)
         report = excused(checked.report, loading.guard.refused > before)
         if changed:
             report = _with(report, _patched(report, changed))
-        send("done", _portable(replace(checked, report=uses.noted(report))))
+        send("done", portable(replace(checked, report=uses.noted(report))))
     for remark in () if turns.helps else uses.left():
         send("remark", remark)
 
@@ -350,57 +265,3 @@ def _with(report: Report, item: Finding) -> Report:
 def _patched(report: Report, changed: list[str]) -> Finding:
     message = f"{report.layer} replaces {', '.join(changed)} for everyone while it runs; it was put back"
     return finding("D003", message, layer=report.layer, file=report.file, line=report.line, severity="warning")
-
-
-@contextmanager
-def _put_back() -> Iterator[list[str]]:
-    """Afterwards NumPy, its error state, the folder and the streams are as before; yields the names that were not."""
-    changed: list[str] = []
-    modules = [sys.modules[m] for m in ("numpy", "numpy.linalg", "numpy.random", "math") if m in sys.modules]
-    before = [(module, dict(vars(module))) for module in modules]
-    folder, streams, path = os.getcwd(), (sys.stdin, sys.stdout, sys.stderr), list(sys.path)  # noqa: PTH109
-    with np.errstate():
-        yield changed
-    for module, names in before:
-        for name, item in names.items():
-            if vars(module).get(name, module) is not item:
-                changed.append(f"{module.__name__}.{name}")
-                setattr(module, name, item)
-    sys.stdin, sys.stdout, sys.stderr = streams
-    sys.path[:] = path
-    with contextlib.suppress(OSError):
-        os.chdir(folder)
-
-
-def _portable(checked: Checked) -> Checked:
-    """The same without any object of the user's classes, which the parent does not know."""
-    report = checked.report
-    findings = tuple(
-        replace(
-            item,
-            message=_cut(item.message),
-            because=_cut(item.because),
-            expected=_plain(item.expected),
-            got=_plain(item.got),
-            inputs={str(key): _plain(value) for key, value in item.inputs.items()},
-        )
-        for item in report.findings
-    )
-    init = {key: _plain(value) for key, value in checked.init.items()}
-    inputs = {key: _plain(value) for key, value in checked.inputs.items()}
-    return replace(checked, report=replace(report, findings=findings), init=init, inputs=inputs)
-
-
-def _cut(text: str) -> str:
-    """Text without its middle, where an error of the user's says more than anyone reads."""
-    return text if len(text) <= MOST_TEXT else f"{text[: MOST_TEXT // 2]} … {text[-MOST_TEXT // 2 :]}"
-
-
-def _plain(value: Any) -> Any:
-    if value is None or type(value) in (bool, int, float, str):
-        return value
-    if isinstance(value, tuple | list):
-        return type(value)([_plain(item) for item in value]) if type(value) in (tuple, list) else str(value)
-    if isinstance(value, np.ndarray | np.generic) and value.dtype.kind in "biufc":
-        return np.array(value, subok=False)[()]
-    return Told(_cut(str(value)))

@@ -7,14 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dout.check.checked import Told
 from dout.check.report import near
-from dout.check.worker import Told
 from dout.cli.values import written
 from dout.errors import visible
 
 if TYPE_CHECKING:
+    from dout.check.checked import Checked
     from dout.check.discover import Job
-    from dout.check.worker import Checked
 
 _INDENT = "  "
 

@@ -141,9 +141,9 @@ def _run(
     interface: str,
 ) -> None:
     """Run every target."""
+    from dout.check.checked import Given
     from dout.check.discover import find_jobs
     from dout.check.runner import run
-    from dout.check.worker import Given
     from dout.cli.progress import Progress
     from dout.cli.target import parse, split
 

@@ -18,8 +18,8 @@ from dout.cli.again import Again, about
 from dout.errors import DoutError, visible
 
 if TYPE_CHECKING:
+    from dout.check.checked import Checked
     from dout.check.runner import Outcome
-    from dout.check.worker import Checked
     from dout.cli.tell import Result
 
 MOST_PICTURE = 1_000_000  # characters

@@ -19,11 +19,11 @@ import click
 from dout.errors import TargetError, visible
 
 if TYPE_CHECKING:
+    from dout.check.checked import Checked
     from dout.check.model import Finding, Report
     from dout.check.report import Line
     from dout.check.runner import Outcome
     from dout.check.settings import Settings
-    from dout.check.worker import Checked
 
 
 @dataclass

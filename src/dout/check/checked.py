@@ -1,0 +1,82 @@
+"""What a process is given to check, and what it sends back of each layer: nothing of the user's own classes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from dout.check.isolate import Rules
+from dout.check.model import Report
+
+MOST_TEXT = 2000  # characters of one message
+
+
+@dataclass(frozen=True)
+class Given:
+    """Constructor arguments and inputs that the user gave, for every layer that takes them; limits of a process."""
+
+    init: Mapping[str, Any] = field(default_factory=dict)
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    memory: float = 0.0  # GB
+    rules: Rules = field(default_factory=Rules)
+    interface: str = ""  # how every layer is called; found out where it is empty
+    pictures: bool = False  # whether the recording of a layer with a wrong gradient is wanted
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A report, what was chosen to make it (constructor arguments and inputs), and which given names the layer took.
+
+    `interface` says how the layer was called, where that is not the plain `forward(x)` and `backward(dout)`; `trace` is
+    the document of a recording that shows a wrong gradient, where pictures are wanted.
+    """
+
+    report: Report
+    init: Mapping[str, Any] = field(default_factory=dict)
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    took: frozenset[str] = frozenset()
+    interface: str = ""
+    trace: Mapping[str, Any] | None = None
+
+
+class Told(str):
+    """An object of the user's classes, as text: it cannot be written on a command line."""
+
+    __slots__ = ()
+
+
+def portable(checked: Checked) -> Checked:
+    """The same without any object of the user's classes, which the parent does not know."""
+    report = checked.report
+    findings = tuple(
+        replace(
+            item,
+            message=_cut(item.message),
+            because=_cut(item.because),
+            expected=_plain(item.expected),
+            got=_plain(item.got),
+            inputs={str(key): _plain(value) for key, value in item.inputs.items()},
+        )
+        for item in report.findings
+    )
+    init = {key: _plain(value) for key, value in checked.init.items()}
+    inputs = {key: _plain(value) for key, value in checked.inputs.items()}
+    return replace(checked, report=replace(report, findings=findings), init=init, inputs=inputs)
+
+
+def _cut(text: str) -> str:
+    """Text without its middle, where an error of the user's says more than anyone reads."""
+    return text if len(text) <= MOST_TEXT else f"{text[: MOST_TEXT // 2]} … {text[-MOST_TEXT // 2 :]}"
+
+
+def _plain(value: Any) -> Any:
+    if value is None or type(value) in (bool, int, float, str):
+        return value
+    if isinstance(value, tuple | list):
+        return type(value)([_plain(item) for item in value]) if type(value) in (tuple, list) else str(value)
+    if isinstance(value, np.ndarray | np.generic) and value.dtype.kind in "biufc":
+        return np.array(value, subok=False)[()]
+    return Told(_cut(str(value)))
