@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Protocol
 
-from dout.draw.layout import Block, Layout, Link, Spacing, lay_out
+from dout.draw.layout import Block, Layout, Link, Spacing, lay_out, network_of
 from dout.draw.scene import Item, Label, Level, Stem
 
 
@@ -45,26 +44,32 @@ class Arranged:
 def arrange(level: Level, measure: Measure, outside: Sequence[Stem] = ()) -> Arranged:
     """Lay out a level, from the inside of its open layers outwards; `outside` are the stems that go on from its exits.
 
-    What has several uses cannot always stand where each of them wants it. So where the edges into an item would not
-    come in the order of its arguments, they get lanes of their own, in a column before it.
+    What has several uses cannot always stand where each of them wants it. So where the edges into an item cannot come
+    in the order of its arguments, they get lanes of their own, in a column before it.
     """
     inside = {
         i: arrange(item.inside, measure, item.stems) for i, item in enumerate(level.items) if item.inside is not None
     }
     exits = iter(outside)
-    blocks = [
+    items = [
         measure.exit(next(exits)) if item.kind == "exit" else measure.block(item, inside.get(i))
         for i, item in enumerate(level.items)
     ]
-    placed = _placed(level, measure, blocks, inside, frozenset())
-    disordered = _disordered(placed)
-    return _placed(level, measure, blocks, inside, disordered) if disordered else placed
+    lanes: set[int] = set()
+    while True:
+        blocks, links, branches = _with_lanes(level, measure, items, lanes)
+        network = network_of(blocks, links)
+        _, disordered = network.rules()
+        if disordered <= lanes:
+            layout = lay_out(blocks, links, measure.spacing, network)
+            return Arranged(level, tuple(blocks), layout, inside, branches, tuple(links))
+        lanes |= disordered
 
 
-def _placed(
-    level: Level, measure: Measure, items: Sequence[Block], inside: Mapping[int, Arranged], lanes: frozenset[int]
-) -> Arranged:
-    """Lay out with a lane for every label on a branch, and for every edge into the items of `lanes`."""
+def _with_lanes(
+    level: Level, measure: Measure, items: Sequence[Block], lanes: Collection[int]
+) -> tuple[list[Block], list[Link], dict[int, int]]:
+    """The blocks of a level, with a lane for every label on a branch, and for every edge into the items of `lanes`."""
     blocks = list(items)
     links: list[Link] = []
     branches: dict[int, int] = {}
@@ -76,16 +81,4 @@ def _placed(
             links.append(Link(source, out, branches[i], 0))
             source, out = branches[i], 0
         links.append(Link(source, out, edge.target, edge.port))
-    return Arranged(level, tuple(blocks), lay_out(blocks, links, measure.spacing), inside, branches, tuple(links))
-
-
-def _disordered(arranged: Arranged) -> frozenset[int]:
-    """The items whose edges do not come in from top to bottom as their arguments stand."""
-    arriving: dict[int, list[tuple[int, float]]] = {}
-    for link, route in zip(arranged.links, arranged.layout.routes, strict=True):
-        arriving.setdefault(link.target, []).append((link.port, route.lines[-2]))
-    return frozenset(
-        target
-        for target, ends in arriving.items()
-        if len(ends) > 1 and any(a[1] > b[1] for a, b in pairwise(sorted(ends)))
-    )
+    return blocks, links, branches

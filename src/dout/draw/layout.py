@@ -93,11 +93,16 @@ class Layout:
     height: float
 
 
-def lay_out(blocks: Sequence[Block], links: Sequence[Link], spacing: Spacing) -> Layout:
-    """Place blocks and links: ranks by longest path, order by argument order and barycentres, heights by regression."""
-    network = Network(
+def network_of(blocks: Sequence[Block], links: Sequence[Link]) -> Network:
+    """Blocks and links with their columns."""
+    return Network(
         [(b.pull, b.pin) for b in blocks], [(link.source, link.out, link.target, link.port) for link in links]
     )
+
+
+def lay_out(blocks: Sequence[Block], links: Sequence[Link], spacing: Spacing, network: Network | None = None) -> Layout:
+    """Place blocks and links: columns by total length, order by arguments and crossings, heights by regression."""
+    network = network or network_of(blocks, links)
     columns = put_in_order(network)
     up = [b.up for b in blocks] + [0.0] * network.virtual
     down = [b.down for b in blocks] + [0.0] * network.virtual

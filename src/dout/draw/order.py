@@ -6,15 +6,16 @@ of a node keep their order, top to bottom, whatever that costs in crossings.
 
 from __future__ import annotations
 
-from bisect import bisect_right, insort
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import pairwise, product
 
-SWEEPS = 6
-_PORTS = 4096  # more than a block has
-_PATIENCE = 2  # sweeps without gain before giving up
+from dout.draw.crossings import Crossings, Piece
+from dout.draw.ranks import ranks
+from dout.draw.rules import Rules
 
-Piece = tuple[int, int, int, int]  # source, out-port, target, in-port
+MOST_SWEEPS, FEWEST_SWEEPS = 24, 4  # for small and for large pictures
+_LARGE = 1000  # pieces: then one start has to do
+_PATIENCE = 4  # sweeps without gain before giving up
 
 
 class Network:
@@ -27,7 +28,7 @@ class Network:
     def __init__(self, kinds: Sequence[tuple[bool, str]], links: Sequence[Piece]) -> None:
         self.kinds = kinds
         self.links = links
-        self.rank = _ranks(kinds, links)
+        self.rank = ranks([pin for _, pin in kinds], [(link[0], link[2]) for link in links])
         self.pieces: list[Piece] = []
         self.chains: list[list[int]] = []
         self.virtual = 0
@@ -44,79 +45,88 @@ class Network:
             self.chains.append(chain)
             self.virtual += len(chain)
 
+    def rules(self) -> tuple[list[Rules], set[int]]:
+        """What has to stand above what in each column, and the blocks whose arguments that cannot be said of.
 
-def _ranks(kinds: Sequence[tuple[bool, str]], links: Sequence[Piece]) -> list[int]:
-    """The column of each block: the longest path to it; what hangs on one use alone moves right, next to that use."""
-    count = len(kinds)
-    before: list[list[int]] = [[] for _ in range(count)]
-    after: list[list[int]] = [[] for _ in range(count)]
-    for source, _, target, _ in links:
-        before[target].append(source)
-        after[source].append(target)
-    order = _topological(before, after)
-    rank = [0] * count
-    free = [False] * count
-    for block in order:
-        rank[block] = max((rank[b] + 1 for b in before[block]), default=0)
-        alone = all(free[b] and len(set(after[b])) == 1 for b in before[block])
-        free[block] = alone and not kinds[block][1]
-    for block in reversed(order):
-        if free[block] and after[block]:
-            rank[block] = max(rank[block], min(rank[b] for b in after[block]) - 1)
-    last = max(rank, default=0)
-    return [last if pin == "last" else r for r, (_, pin) in zip(rank, kinds, strict=True)]
-
-
-def _topological(before: Sequence[Sequence[int]], after: Sequence[Sequence[int]]) -> list[int]:
-    waiting = [len(b) for b in before]
-    order = [block for block, n in enumerate(waiting) if n == 0]
-    for block in order:
-        for other in after[block]:
-            waiting[other] -= 1
-            if waiting[other] == 0:
-                order.append(other)
-    return order
+        Those are blocks that get a value twice with another one in between, and those that get two values in the one
+        order where another block in their column gets them in the other.
+        """
+        rules = [Rules() for _ in range(max(self.rank, default=-1) + 1)]
+        for side, column in (("first", 0), ("last", -1)):
+            gates = [block for block, (_, pin) in enumerate(self.kinds) if pin == side]
+            if gates:
+                rules[column].add(gates)
+        arriving: dict[int, list[Piece]] = {}
+        for piece in self.pieces:
+            if piece[2] < len(self.kinds):
+                arriving.setdefault(piece[2], []).append(piece)
+        refused = set()
+        for target, pieces in arriving.items():
+            if len(pieces) > 1:
+                pieces.sort(key=lambda p: p[3])
+                chain = [b[0] for a, b in pairwise([(-1, 0, 0, 0), *pieces]) if a[0] != b[0]]
+                backwards = any(a[0] == b[0] and a[1] > b[1] for a, b in pairwise(pieces))
+                if backwards or not rules[self.rank[target] - 1].add(chain):
+                    refused.add(target)
+        return rules, refused
 
 
 def put_in_order(network: Network) -> list[list[int]]:
     """Return the columns, each with its blocks (virtual ones too) from top to bottom.
 
-    The start is the order in which a walk from the outputs, argument by argument, meets the blocks; sweeps by
-    barycentre and swaps of neighbours then take crossings out, and the best order seen is kept.
+    The start is the order in which a walk from the outputs, argument by argument, meets the blocks, or the given one;
+    sweeps by barycentre and swaps of neighbours then take crossings out, and the best order seen is kept. Through all
+    of that what leads to one block stays in the order of its ports, and gates in theirs.
     """
-    columns = _with_pins(network, _by_walk(network))
-    right: list[list[Piece]] = [[] for _ in network.rank]
-    left: list[list[Piece]] = [[] for _ in network.rank]
-    for piece in network.pieces:
-        right[piece[0]].append(piece)
-        left[piece[2]].append(piece)
-    arguments = [_arguments(network, pieces) for pieces in left]
-    for i in range(len(columns) - 2, -1, -1):
-        columns[i] = _keep_arguments(columns[i], columns[i + 1], arguments)
-    best, fewest = [list(c) for c in columns], _crossings(columns, right)
+    rules, _ = network.rules()
+    starts = [_by_walk] if len(network.pieces) > _LARGE else [_by_walk, _as_given]
+    best, fewest = None, 0
+    for start, forward in product(starts, (True, False)[: len(starts)]):
+        columns, found = _improved(network, start(network), rules, forward)
+        if best is None or found < fewest:
+            best, fewest = columns, found
+        if fewest == 0:
+            break
+    return best or []
+
+
+def _improved(
+    network: Network, columns: list[list[int]], rules: list[Rules], forward: bool
+) -> tuple[list[list[int]], int]:
+    """The best order that sweeps from one start come upon, the first one `forward` or not, and its crossings."""
+    crossings = Crossings(network.pieces, len(network.rank))
+    for column, rule in zip(columns, rules, strict=True):
+        rule.enforce(column)
+        crossings.note(column)
+    best, fewest = [list(c) for c in columns], crossings.count(columns)
     fruitless = 0
-    for sweep in range(SWEEPS):
+    sweeps = max(FEWEST_SWEEPS, MOST_SWEEPS - len(network.pieces) // 200)
+    for sweep in range(sweeps):
         if fewest == 0 or fruitless == _PATIENCE:
             break
-        forward = sweep % 2 == 1
         for i in range(1, len(columns)) if forward else range(len(columns) - 2, -1, -1):
-            _sort(columns[i], columns[i - 1 if forward else i + 1], left if forward else right, forward=forward)
-            if i + 1 < len(columns):
-                columns[i] = _keep_arguments(columns[i], columns[i + 1], arguments)
-        columns = _with_pins(network, columns)
-        found = _crossings(columns, right)
+            other = len(columns[i - 1 if forward else i + 1])
+            rules[i].sort(columns[i], crossings.means(columns[i], other, forward))
+            crossings.note(columns[i])
+        crossings.swap(columns, rules, sweeps, ties=sweep % 2 == 1)
+        found = crossings.count(columns)
+        forward = not forward
         fruitless += 1
         if found < fewest:
             best, fewest, fruitless = [list(c) for c in columns], found, 0
-    return best
+    return best, fewest
 
 
-def _arguments(network: Network, pieces: list[Piece]) -> tuple[int, ...]:
-    """What leads to one block, in the order of its ports; gates have an order of their own."""
-    if len(pieces) < 2:
-        return ()
-    found = dict.fromkeys(source for source, _, _, _ in sorted(pieces, key=lambda p: p[3]))
-    return tuple(b for b in found if not (b < len(network.kinds) and network.kinds[b][1]))
+def _as_given(network: Network) -> list[list[int]]:
+    """Columns in the order of the blocks; where edges pass, that of half the way."""
+    place = [float(block) for block in range(len(network.rank))]
+    for (source, _, target, _), chain in zip(network.links, network.chains, strict=True):
+        for virtual in chain:
+            place[virtual] = (source + target) / 2
+    columns: list[list[int]] = [[] for _ in range(max(network.rank, default=-1) + 1)]
+    for block in sorted(range(len(place)), key=place.__getitem__):
+        columns[network.rank[block]].append(block)
+    return columns
 
 
 def _by_walk(network: Network) -> list[list[int]]:
@@ -137,57 +147,3 @@ def _by_walk(network: Network) -> list[list[int]]:
         columns[network.rank[block]].append(block)
         stack.extend(source for _, source in sorted(before[block], reverse=True))
     return columns
-
-
-def _with_pins(network: Network, columns: list[list[int]]) -> list[list[int]]:
-    """Keep gates in their given order, in the places that gates have."""
-    for i in {0, len(columns) - 1} & set(range(len(columns))):
-        for side in ("first", "last"):
-            gates = [b for b in columns[i] if b < len(network.kinds) and network.kinds[b][1] == side]
-            columns[i] = _rearranged(columns[i], sorted(gates))
-    return columns
-
-
-def _rearranged(column: list[int], wanted: Sequence[int]) -> list[int]:
-    """Put the blocks of `wanted` in that order into the places that they have in the column."""
-    if len(wanted) < 2:
-        return column
-    turn, members = iter(wanted), set(wanted)
-    return [next(turn) if block in members else block for block in column]
-
-
-def _keep_arguments(column: list[int], following: Sequence[int], arguments: Sequence[tuple[int, ...]]) -> list[int]:
-    """Put what leads to the same block in the order of its ports."""
-    for target in following:
-        if arguments[target]:
-            column = _rearranged(column, arguments[target])
-    return column
-
-
-def _sort(column: list[int], other: Sequence[int], pieces: Sequence[Sequence[Piece]], *, forward: bool) -> None:
-    """Sort a column by the mean place of what its blocks are connected with, before it (`forward`) or after it."""
-    place = {block: float(i) for i, block in enumerate(other)}
-    scale = len(other) / max(1, len(column))
-    end, port = (0, 1) if forward else (2, 3)
-    means: dict[int, float] = {}
-    for i, block in enumerate(column):
-        around = pieces[block]
-        total = 0.0
-        for piece in around:  # a port lower on the same block counts a little
-            total += place[piece[end]] + piece[port] / _PORTS
-        means[block] = total / len(around) if around else i * scale
-    column.sort(key=means.__getitem__)
-
-
-def _crossings(columns: Sequence[Sequence[int]], right: Sequence[Sequence[Piece]]) -> int:
-    """Count exactly how many pairs of edges cross. Insertion into a sorted list: fast for what one can look at."""
-    total = 0
-    for column, following in pairwise(columns):
-        place = {block: i * _PORTS for i, block in enumerate(following)}
-        seen: list[int] = []
-        for block in column:
-            ends = [(piece[1], place[piece[2]] + piece[3]) for piece in right[block]]
-            for _, end in sorted(ends) if len(ends) > 1 else ends:
-                total += len(seen) - bisect_right(seen, end)
-                insort(seen, end)
-    return total
