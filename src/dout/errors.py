@@ -42,7 +42,15 @@ class LimitError(DoutError):
     """The user's code ran for too long or printed too much, and was stopped."""
 
 
-EXTRAS = {"flint": ("python-flint", "check")}  # modules that not every install has: the package, and dout's extra
+class MissingFontWarning(UserWarning):
+    """A picture was written with plainer characters, where no font of this machine has those of its text."""
+
+
+EXTRAS = {  # modules that not every install has: the package, and dout's extra
+    "flint": ("python-flint", "check"),
+    "resvg_py": ("resvg-py", "draw"),
+    "reportlab": ("reportlab", "draw"),
+}
 
 
 def needs(what: str, module: str) -> str:

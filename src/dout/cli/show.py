@@ -7,13 +7,14 @@ import os
 import re
 import shutil
 import sys
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from dout.errors import TargetError
+from dout.errors import MissingFontWarning, TargetError, visible
 
 if TYPE_CHECKING:
     from dout.draw.options import Theme
@@ -78,7 +79,7 @@ def show(
         theme=theme, width=width,
     )  # fmt: skip
     if file is not None:
-        for written in picture.save(file, steps=steps):
+        for written in _saved(picture, file, steps):
             click.echo(f"wrote {Path(output or '').with_name(written.name)}", err=True)
     if as_json:
         from dout.trace.document import to_document
@@ -129,6 +130,16 @@ def _layer(target: str, found: Any, init: dict[str, Any], inputs: dict[str, Any]
 
 def _literal(value: Any) -> str:
     return repr(value.tolist() if hasattr(value, "tolist") else value)
+
+
+def _saved(picture: Picture, file: Path, steps: bool) -> tuple[Path, ...]:
+    """The files written; where a font is missing, a line says so."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", MissingFontWarning)
+        files = picture.save(file, steps=steps)
+    for line in dict.fromkeys(visible(str(warning.message)) for warning in caught):
+        click.echo(f"dout: {line}", err=True)
+    return files
 
 
 def _terminal(picture: Picture) -> str:

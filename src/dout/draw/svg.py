@@ -5,7 +5,7 @@ Run it to see it: `python -m dout.draw.svg > picture.svg`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from html import escape
 
 from dout.draw.display import TEXTS, Circle, Drawing, Path, Rect, Shape, Text, TextStyle
@@ -13,9 +13,13 @@ from dout.draw.options import Look, Theme
 from dout.draw.style import MONO, PALETTES, SANS, STYLES, Style, palette_of
 from dout.draw.text import printable
 
+Runs = Callable[[Text], Iterable[tuple[str, str]]]  # a text → pieces of it, each with a family that has all of it
 
-def write_svg(drawing: Drawing, theme: Theme = "auto") -> str:
+
+def write_svg(drawing: Drawing, theme: Theme = "auto", runs: Runs | None = None) -> str:
     """Return a picture as SVG. "auto" follows the reader's preference for light or dark.
+
+    `runs` chooses the fonts of a text; without it the reader does, among the families that dout names.
 
     Raises ValueError for a theme that there is not.
     """
@@ -28,7 +32,7 @@ def write_svg(drawing: Drawing, theme: Theme = "auto") -> str:
         f'<desc id="dout-description">{_safe(drawing.description)}</desc>',
         f"<style>{_css(theme)}</style>",
         f'<rect class="paper" width="{width}" height="{height}"/>',
-        *(_shape(shape) for shape in drawing.shapes),
+        *(_shape(shape, runs) for shape in drawing.shapes),
         "</svg>",
     ]
     return "\n".join(parts) + "\n"
@@ -82,12 +86,13 @@ def _colours(theme: str) -> str:
     return "".join(f"{','.join(names)}{{{rule}}}" for rule, names in shared.items())
 
 
-def _shape(shape: Shape) -> str:
+def _shape(shape: Shape, runs: Runs | None) -> str:
     title = f"<title>{_safe(shape.title)}</title>" if shape.title else ""
     if isinstance(shape, Text):
         anchor = "" if shape.anchor == "start" else f' text-anchor="{shape.anchor}"'
         place = f'x="{_n(shape.x)}" y="{_n(shape.y)}"'
-        return f'<text class="{shape.style}" {place}{anchor}>{title}{_safe(shape.text)}</text>'
+        words = _safe(shape.text) if runs is None else "".join(_run(*run) for run in runs(shape))
+        return f'<text class="{shape.style}" {place}{anchor}>{title}{words}</text>'
     if isinstance(shape, Path):
         d = "".join(c + " ".join(_n(p) for p in points) for c, points in shape.commands)
         head = f'<path class="{shape.style}" d="{d}"'
@@ -99,6 +104,10 @@ def _shape(shape: Shape) -> str:
         head = f'<rect class="{shape.style}" {place}' + (f' rx="{_n(shape.radius)}"' if shape.radius else "")
     tag = head[1 : head.index(" ")]
     return f"{head}>{title}</{tag}>" if title else f"{head}/>"
+
+
+def _run(family: str, text: str) -> str:
+    return f'<tspan font-family="{_safe(repr(family))}">{_safe(text)}</tspan>'
 
 
 def _n(number: float) -> str:

@@ -10,20 +10,12 @@ from dout.draw.channel import gap, passable
 from dout.draw.layout import Block, Spacing
 from dout.draw.scene import Item, Label, Mark, Stem
 from dout.draw.shown import Shown
-from dout.draw.text import columns, shorten
+from dout.draw.text import PLAIN, columns, shorten
 
 PAD = 2  # columns between the border of an open layer and its inside
 _RUN = 5  # shortest run with a label
 _SHORT = 1  # and without
 _BARS = "▁▂▃▄▅▆▇█"
-
-# What stands for a character where only ASCII can be written.
-_PLAIN = {
-    "−": "-", "×": "*", "◂": "<", "▸": ">", "▾": "v", "●": "o", "✗": "X", "✓": "right:", "▲": "^", "…": "~",
-    "∞": "inf", "≈": "~", "≤": "<=", "≥": ">=", "≠": "!=", "¬": "not", "μ": "mean", "‖": "|", "·": ".", "Σ": "sum",
-    "√": "sqrt", "²": "^2", "ᵀ": "T", "∅": "empty", "▁": "_", "▂": "_", "▃": ".", "▄": "-", "▅": "-", "▆": "=",
-    "▇": "#", "█": "#", "─": "-",
-}  # fmt: skip
 
 Styled = tuple[str, str]
 
@@ -64,7 +56,7 @@ class Sizes:
         """A text in the characters that can be written."""
         if self._unicode or text.isascii():
             return text
-        plain = "".join(_PLAIN.get(c, c) for c in text)
+        plain = "".join(PLAIN.get(c, c) for c in text)
         return (
             unicodedata.normalize("NFKD", plain).encode("ascii", "replace").decode() if not plain.isascii() else plain
         )

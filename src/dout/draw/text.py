@@ -26,6 +26,14 @@ _WIDTHS = [
     48, 71, 65, 92, 65, 65, 58, 71, 37, 71, 84,
 ]  # fmt: skip
 
+# What stands for a character where only ASCII can be written, or no font has it.
+PLAIN = {
+    "−": "-", "×": "*", "◂": "<", "▸": ">", "▾": "v", "●": "o", "✗": "X", "✓": "right:", "▲": "^", "…": "~",
+    "∞": "inf", "≈": "~", "≤": "<=", "≥": ">=", "≠": "!=", "¬": "not", "μ": "mean", "‖": "|", "·": ".", "Σ": "sum",
+    "√": "sqrt", "²": "^2", "ᵀ": "T", "∅": "empty", "▁": "_", "▂": "_", "▃": ".", "▄": "-", "▅": "-", "▆": "=",
+    "▇": "#", "█": "#", "─": "-",
+}  # fmt: skip
+
 
 def clean(text: str) -> str:
     r"""Return one line without escape sequences, control characters, or characters that XML or a terminal obeys.

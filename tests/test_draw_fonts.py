@@ -1,0 +1,178 @@
+"""Which font sets a character, what stands for one that none has, and text that runs from right to left."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+from unicodedata import normalize
+
+import pytest
+from draw_fonts import BUNDLED, fonts_for, only
+from reportlab.pdfbase.ttfonts import TTFontFile
+
+from dout.draw import fonts
+from dout.draw.bidi import visual
+from dout.draw.display import TEXTS, TextStyle
+from dout.draw.fontfile import Face, faces_of
+from dout.draw.fonts import Typesetter
+from dout.errors import MissingFontWarning
+
+NAME = TEXTS["name"]
+
+
+def face(family: str, text: str, style: TextStyle = NAME, *, embeds: bool = True) -> Face:
+    """A font that says it has these characters and no others."""
+    made = Face(Path(family), 0, family, 700 if style.bold else 400, style.italic, embeds, (0, 0))
+    made.__dict__["characters"] = frozenset(map(ord, text))
+    return made
+
+
+def setter_of(monkeypatch: pytest.MonkeyPatch, *faces: Face, embeds: bool = True) -> Typesetter:
+    """A typesetter where these fonts are installed."""
+    fonts.ranked.cache_clear()
+    monkeypatch.setattr(fonts, "installed", lambda places: faces)
+    monkeypatch.setattr(fonts, "folders", lambda: (Path(f"test {id(faces)}"),))
+    return Typesetter(embeds=embeds)
+
+
+def chosen(setter: Typesetter, text: str, style: TextStyle = NAME) -> list[tuple[str, str]]:
+    return [(face.family if face else "", text) for face, text in setter.runs(text, style)]
+
+
+# --- font files -------------------------------------------------------------------------------------------------------
+
+
+def known(font: TTFontFile) -> set[int]:
+    """The characters that reportlab finds, who takes the space for one more."""
+    return {code for code, glyph in font.charToGlyph.items() if glyph and code != 0xFFFF}
+
+
+@pytest.mark.parametrize("file", sorted(BUNDLED.glob("Vera*.ttf")), ids=lambda file: file.stem)
+def test_a_font_file_is_read_as_reportlab_reads_it(file: Path) -> None:
+    (read,) = faces_of(file)
+    theirs = TTFontFile(str(file))
+    assert read.characters ^ known(theirs) <= {0xA0}
+    assert read.family == "Bitstream Vera Sans"
+    assert (read.weight > 400, read.italic) == ("B" in file.stem[4:], "I" in file.stem)
+    assert read.embeds
+
+
+def test_every_truetype_font_of_this_machine_is_read_as_reportlab_reads_it() -> None:
+    for read in fonts.installed(fonts.folders()):
+        if read.embeds and read.index == 0:
+            theirs = TTFontFile(str(read.path))
+            assert read.characters ^ known(theirs) <= {0xA0}
+
+
+def test_characters_beyond_16_bits_are_read(tmp_path: Path) -> None:
+    groups = struct.pack(">HHIII", 12, 0, 40, 0, 2) + struct.pack(">6I", 0x41, 0x43, 0, 0x1D44A, 0x1D44B, 7)
+    cmap = struct.pack(">HHHHI", 0, 1, 3, 10, 12) + groups
+    name = struct.pack(">HHH", 0, 0, 6)
+    file = tmp_path / "tiny.ttf"
+    heads = struct.pack(">I4H", 0x10000, 2, 0, 0, 0) + b"".join(
+        struct.pack(">4sIII", tag, 0, offset, len(table))
+        for tag, table, offset in ((b"cmap", cmap, 44), (b"name", name, 44 + len(cmap)))
+    )
+    file.write_bytes(heads + cmap + name)
+    (read,) = faces_of(file)
+    assert read.characters == {0x42, 0x43, 0x1D44A, 0x1D44B}  # 0x41 has the glyph for what is missing
+    assert not read.embeds
+
+
+@pytest.mark.parametrize("content", [b"", b"no font", b"ttcf\x00\x01\x00\x00\xff\xff\xff\xff", b"\x00\x01\x00\x00\xff"])
+def test_what_is_no_font_has_no_fonts(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "broken.ttf").write_bytes(content)
+    assert faces_of(tmp_path / "broken.ttf") == ()
+    assert faces_of(tmp_path / "missing.ttf") == ()
+
+
+# --- which font -------------------------------------------------------------------------------------------------------
+
+
+def test_text_is_set_in_the_first_family_and_a_character_it_lacks_in_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    setter = setter_of(monkeypatch, face("Any Sans", "ax税金"), face("DejaVu Sans", "ax◂"), face("Noto Sans", "ax"))
+    assert chosen(setter, "a税金◂x") == [
+        ("Noto Sans", "a"), ("Any Sans", "税金"), ("DejaVu Sans", "◂"), ("Noto Sans", "x"),
+    ]  # fmt: skip
+    assert not setter.missing
+
+
+def test_bold_italic_and_equally_wide_text_have_fonts_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    styles = [NAME, TEXTS["value"], TEXTS["derived"], TEXTS["head"]]
+    families = ["DejaVu Sans", "DejaVu Sans", "DejaVu Sans", "DejaVu Sans Mono"]
+    faces = [face(family, "1", style) for family, style in zip(families, styles, strict=True)]
+    setter = setter_of(monkeypatch, *faces)
+    for style, expected in zip(styles, faces, strict=True):
+        assert setter.runs("1", style) == [(expected, "1")]
+
+
+def test_a_font_that_cannot_go_into_a_document_is_left_to_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    faces = face("Noto Sans CJK JP", "税?", embeds=False), face("Noto Sans", "a?")
+    assert chosen(setter_of(monkeypatch, *faces, embeds=False), "税") == [("Noto Sans CJK JP", "税")]
+    setter = setter_of(monkeypatch, *faces)
+    assert chosen(setter, "税") == [("Noto Sans", "?")]
+    with pytest.warns(MissingFontWarning, match="no font that can go into a document has 税: .* fonts-wqy-microhei"):
+        setter.warn()
+
+
+def test_an_accent_stands_on_its_letter(monkeypatch: pytest.MonkeyPatch) -> None:
+    setter = setter_of(monkeypatch, face("Noto Sans", "aé\u0308"), face("DejaVu Sans", "x\u0308"))
+    assert chosen(setter, "e\u0301x\u0308") == [("Noto Sans", "é"), ("DejaVu Sans", "x\u0308")]
+
+
+def test_what_no_font_has_is_written_plainer_and_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    setter = setter_of(monkeypatch, face("Bitstream Vera Sans", "Wabc<?^2x"))
+    assert "".join(text for _, text in setter.runs("𝑊 税 ◂ x²".replace(" ", ""), NAME)) == "W?<x^2"
+    with pytest.warns(MissingFontWarning, match="no font .* has 𝑊 税 ◂ ²: plainer characters stand there") as said:
+        setter.warn()
+    for package in ("fonts-dejavu-core", "fonts-dejavu-extra", "fonts-wqy-microhei"):
+        assert package in str(said[0].message)
+
+
+def test_without_any_font_there_is_no_text_and_the_line_stays_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    setter = setter_of(monkeypatch)
+    assert chosen(setter, "abcdefghijklmnop") == [("", "")]
+    with pytest.warns(MissingFontWarning, match=r"has a b c d e f g h …: ") as said:
+        setter.warn()
+    assert len(str(said[0].message)) < 160
+
+
+def test_the_font_that_reportlab_brings_along_is_found_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert fonts.folders()[-1] == BUNDLED
+    only(monkeypatch, BUNDLED)
+    assert chosen(Typesetter(embeds=True), "650 × 1.1") == [("Bitstream Vera Sans", "650 × 1.1")]
+
+
+def test_a_machine_with_the_fonts_of_ci_lacks_nothing() -> None:
+    fonts_for("税金 세금 稅率 の 𝑊 σ ∂ ‖·‖ ◂ ▸ ▾ ✗ ✓ ▲ − × μ Σ ᵀ מחיר السعر ЦЕНА")
+
+
+# --- right to left ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [
+        ("apple_num × 2", "apple_num × 2"),
+        ("מחיר", "ריחמ"),
+        ("price מחיר 12", "price 12 ריחמ"),
+        ("מחיר 1,050.5 x", "1,050.5 ריחמ x"),
+        ("(מחיר)", "(ריחמ)"),
+        ("אב (גד) הו", "וה (דג) בא"),
+        ("∂L/∂מחיר = 1.1", "∂L/∂1.1 = ריחמ"),
+        ("שָׁלוֹם", "םוֹלשָׁ"),
+    ],
+)
+def test_right_to_left_text_is_set_in_the_order_that_is_seen(text: str, seen: str) -> None:
+    assert normalize("NFD", visual(text)) == normalize("NFD", seen)
+
+
+def test_arabic_letters_join() -> None:
+    shown = visual("سلام")
+    assert [f"{ord(c):04X}" for c in shown] == ["FEE1", "FEFC", "FEB3"]  # meem alone, lam with alef, seen at the start
+    assert normalize("NFKC", shown[::-1]) == "سلام"
+
+
+def test_a_letter_that_holds_no_hands_ends_the_joining() -> None:
+    assert [f"{ord(c):04X}" for c in visual("دب")] == ["FE8F", "FEA9"]
+    assert [f"{ord(c):04X}" for c in visual("بد")] == ["FEAA", "FE91"]
