@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dout.draw.drafts import Draft, Plan, Strand, Wire
-from dout.draw.gradients import EdgeGradients, describe
+from dout.draw.gradients import Carried, EdgeGradients, describe, pair
+from dout.draw.mirror import Mirror
 from dout.draw.options import View
 from dout.draw.scene import Edge, Item, Label, Level, Mark, Row, Scene, Stem
 from dout.draw.shown import Shown, format_number, show, show_value
@@ -13,6 +14,10 @@ from dout.draw.wiring import Wiring
 from dout.graph import CONSTANT, Node
 from dout.trace.model import Gradient, Trace
 
+_NOTHING = {
+    False: "nothing to draw: no forward node was recorded",
+    True: "nothing to draw: no hand-written backward was recorded",
+}
 _OPERATOR_ROOM = 8  # columns for an operator's symbol
 
 
@@ -35,10 +40,12 @@ class _Builder:
         self._wiring = wiring
         self._trace = wiring.trace
         self._view = wiring.view
-        self._gradients = EdgeGradients(wiring)
+        trace = wiring.trace
+        self._gradients = Carried(wiring, trace) if isinstance(trace, Mirror) else EdgeGradients(wiring)
         self._schedule = Schedule(wiring)
         self._wrong: dict[int, tuple[str, Gradient]] = {}
-        self._output_names = {node: name for name, node in wiring.trace.graph.outputs.items()}
+        outputs = wiring.trace.graph.outputs
+        self._output_names = {node: name if len(outputs) > 1 else "out" for name, node in outputs.items()}
 
     def scene(self, table: bool) -> Scene:
         level = self._level(self._wiring.root)
@@ -48,9 +55,8 @@ class _Builder:
         wrong = sorted(self._wrong.values(), key=lambda said: said[1] is not first)
         texts = tuple(f"{text}{', the first wrong edge' if g is first else ''}" for text, g in wrong)
         events = tuple(clean(str(event)) for event in self._trace.events if event.kind not in _QUIET)
-        return Scene(
-            shorten(self._trace.target, 80), level, rows, texts, events, lambda: self._schedule.steps(self._gradients)
-        )
+        nothing, steps = _NOTHING[isinstance(self._trace, Mirror)], lambda: self._schedule.steps(self._gradients)
+        return Scene(shorten(self._trace.target, 80), level, rows, texts, events, steps, nothing)
 
     # --- items and edges ----------------------------------------------------------------------------------------------
 
@@ -61,9 +67,8 @@ class _Builder:
         for wire, strands in plan.leaving.items():
             for s in strands:
                 label = self._branch(s) if len(strands) > 1 else Label()
-                edges.append(
-                    Edge(place[id(s.source)], s.stem, place[id(s.target)], s.port, label, self._is_thick(wire[0]))
-                )
+                looks = self._is_thick(wire[0]), self._wiring.is_kept(wire[0])
+                edges.append(Edge(place[id(s.source)], s.stem, place[id(s.target)], s.port, label, *looks))
         return Level(items, tuple(edges))
 
     def _item(self, draft: Draft) -> Item:
@@ -87,6 +92,9 @@ class _Builder:
         return Item(draft.kind, text, draft.ports, stems, caption, tuple(constants), hover, inside, place)
 
     def _stem(self, draft: Draft, wire: Wire) -> Stem:
+        looks = self._is_thick(wire[0]), self._wiring.is_kept(wire[0])
+        if draft.kind == "result":
+            return Stem(Label(), "result", self._result(wire), *looks)
         plan = draft.level
         strands = plan.leaving.get(wire, [])
         value = self._trace.by_node.get(wire[0])
@@ -96,16 +104,25 @@ class _Builder:
         label = Label()
         if not leaves_only and not (is_gate and len(strands) < 2):
             gradient = self._gradients.on_stem(plan, wire)
-            self._note(gradient, f"gradient of {name or 'a value'}")
             mark = self._gradients.mark(gradient, self._gradients.parts(plan, wire) if len(strands) > 1 else ())
-            shown = None if is_gate or value is None else show_value(value, self._view.digits)
-            since = self._schedule.value(wire), self._schedule.on_stem(plan, wire)
-            label = self._label(shown, mark, describe(value, clean(name)), *since, None if is_gate else wire[0])
+            is_gradient = mark is not None and mark.along
+            self._note(gradient, (name or "a gradient") if is_gradient else f"gradient of {name or 'a value'}")
+            shown = None if is_gate or is_gradient or value is None else show_value(value, self._view.digits)
+            made = self._schedule.value(wire)
+            back = made if is_gradient else self._schedule.on_stem(plan, wire)
+            hover = describe(value, clean(name), gradient if is_gradient else None)
+            label = self._label(shown, mark, hover, made, back, None if is_gate else wire[0])
         end = "result" if wire in self._wiring.results and not strands else "dot" if len(strands) > 1 else "edge"
-        result = shorten(name or self._output_names.get(wire[0], "")) if end == "result" else ""
+        result = self._result(wire) if end == "result" else ""
         if result and draft.kind == "input" and result == shorten(self._name(draft.node)):
             result = ""  # an input that is also the result is named once
-        return Stem(label, end, result, self._is_thick(wire[0]))  # type: ignore[arg-type]  # a literal through a name
+        return Stem(label, end, result, *looks)  # type: ignore[arg-type]  # a literal through a name
+
+    def _result(self, wire: Wire) -> str:
+        """What a value is called where it ends; a `dout` that is handed on ends as a gradient of another name."""
+        if isinstance(self._trace, Mirror):
+            return shorten(self._trace.ends.get(wire[0], ""))
+        return shorten(self._name(wire[0]) or self._output_names.get(wire[0], ""))
 
     def _branch(self, strand: Strand) -> Label:
         gradient = self._gradients.on_strand(strand)
@@ -128,7 +145,8 @@ class _Builder:
     def _note(self, gradient: Gradient | None, of: str) -> None:
         """Keep what is to be said below the picture about a wrong gradient; once, also where two labels show it."""
         if gradient is not None and gradient.expected is not None:
-            got, right = (show(g, self._view.digits, gradient=True) for g in (gradient.value, gradient.expected))
+            got, right = pair(gradient, self._view.digits)
+            assert right is not None
             self._wrong.setdefault(id(gradient), (f"{shorten(of, 60)} is {got.text}, right: {right.text}", gradient))
 
     # --- words --------------------------------------------------------------------------------------------------------
@@ -139,8 +157,10 @@ class _Builder:
 
     def _title(self, draft: Draft) -> str:
         """How to speak of an item in a line of text: "× mul_tax", "Relu relu_layer"."""
-        if draft.kind == "exit" or draft.kind == "entry":
+        if draft.kind in ("exit", "entry"):
             return ""
+        if draft.kind == "result":
+            return "result"
         if draft.node is not None and draft.kind == "operator":
             symbol = draft.node.primitive.symbol or draft.node.primitive.name
             return shorten(symbol + (f" {draft.call.name}" if draft.call is not None else ""), 32)
@@ -199,7 +219,7 @@ class _Builder:
     def _row(self, draft: Draft, wire: Wire) -> Row:
         value = self._trace.by_node.get(wire[0])
         mark = self._gradients.mark(self._gradients.on_stem(draft.level, wire))
-        shown = show_value(value, self._view.digits) if value is not None else None
+        shown = show_value(value, self._view.digits) if value is not None and not (mark and mark.along) else None
         name = self._name(wire[0]) or self._output_names.get(wire[0], "")
         users = tuple(dict.fromkeys(self._users(draft.level, wire)))
         return Row(shorten(name), Label(shown, mark), self._title(draft), users)
@@ -218,6 +238,8 @@ def _static(node: Node) -> list[str]:
     """The static parameters short enough to stand below an operator: "axis=0"."""
     words = []
     for name, value in node.static.items():
+        if name == "axes" and value == (1, 0):
+            continue  # a matrix has no other transpose
         if name in ("axis", "shape", "axes", "n", "decimals") and node.primitive is not CONSTANT:
             if isinstance(value, int) and not isinstance(value, bool):
                 words.append(f"{name}={format_number(value)}")

@@ -30,6 +30,7 @@ TEXTS = {
     "symbol": TextStyle(18),
     "word": TextStyle(12.5),  # the symbol of an operator where it is a word: exp, reshape
     "name": TextStyle(13.5),
+    "kept-name": TextStyle(13.5),
     "result": TextStyle(14, bold=True),
     "title": TextStyle(14, bold=True),
     "caption": TextStyle(10.5),

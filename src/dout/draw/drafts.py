@@ -9,8 +9,9 @@ from dout.draw.scene import ItemKind
 from dout.graph import Node
 from dout.trace.model import LayerCall, Use
 
-# A value on its way: the node that made it, and the layer that handed it on unchanged, if one did.
-Wire = tuple[Node, LayerCall | None]
+# A value on its way: the node that made it, and the layer that handed it on unchanged, if one did. What forward kept
+# enters a backward anew beside each item that takes it.
+Wire = tuple[Node, "LayerCall | Draft | None"]
 
 
 @dataclass(eq=False)

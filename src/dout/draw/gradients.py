@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 
 from dout.draw.drafts import Draft, Plan, Strand, Wire
+from dout.draw.mirror import Mirror
+from dout.draw.options import MOST_DIGITS
 from dout.draw.scene import Mark
-from dout.draw.shown import format_number, show, show_value
+from dout.draw.shown import Shown, format_number, show, show_value
 from dout.draw.wiring import Wiring
-from dout.graph import NUMPY_VALUES
+from dout.graph import NUMPY_VALUES, Node
 from dout.trace.derived import total as sum_node
 from dout.trace.model import Gradient, Value
 
@@ -32,10 +34,20 @@ class EdgeGradients:
         """The gradient of one use. At the border of an open layer, what the edges beyond the gate carry."""
         if strand.use is not None:
             return strand.use.gradient
+        if strand.target.kind == "result":
+            return self._given_back(strand.wire[0])
         if strand.target.kind == "exit" and strand.target.level.parent is not None:
             return self.on_stem(strand.target.level.parent, strand.wire)
         if strand.target.inside is not None:
             return self.on_stem(strand.target.inside, strand.wire)
+        return None
+
+    def _given_back(self, output: Node) -> Gradient | None:
+        """What the program gave the backward for an output, besides what comes from its other uses."""
+        for call in self._wiring.trace.calls:
+            if call.parent is None and output in call.outputs and call.douts:
+                dout = call.douts[call.outputs.index(output)]
+                return None if dout is None else Gradient(self._wiring.trace.data.get(dout), "user")
         return None
 
     def on_stem(self, plan: Plan, wire: Wire) -> Gradient | None:
@@ -61,11 +73,10 @@ class EdgeGradients:
         """Make a gradient ready for the eye; with the gradients of its uses, it says how they add up."""
         if gradient is None:
             return None
-        right = None if gradient.expected is None else show(gradient.expected, self._digits, gradient=True)
+        shown, right = pair(gradient, self._digits)
         total = gradient.value if gradient.expected is None else gradient.expected
         terms = [p.value for p in parts if p is not None]
         sums = _equation(terms, total, self._digits) if parts and all(parts) else ""
-        shown = show(gradient.value, self._digits, gradient=True)
         known = tuple(p for p in parts if p is not None) if sums else ()
         return Mark(shown, gradient.source, right, sums, gradient is self.first, gradient, known)
 
@@ -94,6 +105,50 @@ class EdgeGradients:
                 if gradient is not None and gradient.expected is not None:
                     return gradient
         return None
+
+
+class Carried(EdgeGradients):
+    """Where the edges run the way that gradients flow: the gradient that a value is. Nothing comes back on an edge."""
+
+    def __init__(self, wiring: Wiring, mirror: Mirror) -> None:
+        self._carried = mirror.carried
+        self._digits = wiring.view.digits
+        wrong = (wire for wire, gradient in mirror.carried.items() if gradient.expected is not None)
+        place = {node: i for i, node in enumerate(mirror.graph.nodes)}
+        first = min(wrong, key=lambda wire: place[wire[0]], default=None)
+        self.first = None if first is None else mirror.carried[first]
+
+    def on_strand(self, strand: Strand) -> Gradient | None:
+        """Nothing: what flows on an edge is the value it comes from."""
+
+    def on_stem(self, plan: Plan, wire: Wire) -> Gradient | None:
+        """The gradient that a value is, where it leaves what made it."""
+        if plan.sources[wire][0].kind == "entry":
+            return None
+        return self._carried.get(wire) or self._carried.get((wire[0], None))
+
+    def parts(self, plan: Plan, wire: Wire) -> list[Gradient | None]:
+        """Nothing that adds up."""
+        return []
+
+    def mark(self, gradient: Gradient | None, parts: Sequence[Gradient | None] = ()) -> Mark | None:
+        """Make a gradient ready for the eye."""
+        if gradient is None:
+            return None
+        shown, right = pair(gradient, self._digits)
+        return Mark(shown, gradient.source, right, "", gradient is self.first, gradient, along=True)
+
+
+def pair(gradient: Gradient, digits: int) -> tuple[Shown, Shown | None]:
+    """A gradient, and the right one where it is wrong; with so many digits that one sees that they differ."""
+    shown = show(gradient.value, digits, gradient=True)
+    if gradient.expected is None:
+        return shown, None
+    right = show(gradient.expected, digits, gradient=True)
+    while shown.text == right.text and digits < MOST_DIGITS:
+        digits += 1
+        shown, right = (show(g, digits, gradient=True) for g in (gradient.value, gradient.expected))
+    return shown, right
 
 
 def _leads_all(plan: Plan, wire: Wire) -> bool:
@@ -172,16 +227,19 @@ def _adds_up(texts: Sequence[str]) -> bool:
     return sum(terms) == total
 
 
-def describe(value: Value | None, name: str) -> str:
-    """Say a value and its gradient with every digit, for the pointer that rests on it and for a screen reader."""
+def describe(value: Value | None, name: str, carried: Gradient | None = None) -> str:
+    """Say a value and its gradient with every digit, for the pointer that rests on it and for a screen reader.
+
+    `carried` is the gradient that the value is.
+    """
     if value is None:
         return name
     full = show_value(value).full
     parts = [f"{name} = {full}" if name else full]
-    gradient = value.gradient
-    if gradient is not None:
+    gradient = carried or value.gradient
+    if gradient is not None and gradient is not carried:
         derived = " (derived by dout)" if gradient.source == "dout" else ""
         parts.append(f"gradient {show(gradient.value).full}{derived}")
-        if gradient.expected is not None:
-            parts.append(f"wrong: the right gradient is {show(gradient.expected).full}")
+    if gradient is not None and gradient.expected is not None:
+        parts.append(f"wrong: the right gradient is {show(gradient.expected).full}")
     return "\n".join(parts)

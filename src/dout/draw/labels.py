@@ -31,7 +31,10 @@ def compose(label: Label) -> Composed:
     if label.value is not None:
         shapes += [replace(s, since=label.value_since) for s in _value(label.value, label.hover)]
     if label.gradient is not None:
-        shapes += [replace(s, since=label.gradient_since) for s in _gradient(label.gradient, label.hover)]
+        marked = _gradient(label.gradient, label.hover)
+        if label.gradient.along:
+            marked = moved(marked, 0, -2 - max(s.box[3] for s in marked))
+        shapes += [replace(s, since=label.gradient_since) for s in marked]
     boxes = [s.box for s in shapes]
     width = 2 * max((max(-b[0], b[2]) for b in boxes), default=0.0)
     up = max((-b[1] for b in boxes), default=0.0) + 2
@@ -60,10 +63,11 @@ def _gradient(mark: Mark, title: str) -> list[Shape]:
 
 def _gradient_number(mark: Mark, title: str) -> tuple[list[Shape], float]:
     sums = f"{mark.sums} " if mark.sums else ""
+    way = way_of(mark)
     if mark.right is not None:
-        text, style = f"◂ ✗ {mark.shown.text} (right: {sums}{mark.right.text})", "wrong"
+        text, style = f"{way}✗ {mark.shown.text} (right: {sums}{mark.right.text})", "wrong"
     else:
-        text, style = f"◂ {sums}{mark.shown.text}", "loud" if mark.shown.loud else _style(mark)
+        text, style = f"{way}{sums}{mark.shown.text}", "loud" if mark.shown.loud else _style(mark)
     return [Text(0, BELOW, text, style, "middle", title)], BELOW + 4
 
 
@@ -71,7 +75,7 @@ def _gradient_array(mark: Mark, title: str) -> tuple[list[Shape], float]:
     """An array's gradient: what the user's backward gave, and where that is wrong the right one below it."""
     style = "wrong" if mark.wrong else _style(mark)
     sums = f"{mark.sums} " if mark.sums else ""
-    lead = "◂ ✗ " if mark.wrong else f"◂ {sums}"
+    lead = way_of(mark) + ("✗ " if mark.wrong else sums)
     other = mark.right.cells if mark.right is not None else ()
     shapes, bottom = _block(mark.shown, lead, style, _CLEAR, title, other)
     if mark.right is not None:
@@ -137,6 +141,11 @@ def _summary(shown: Shown, lead: str, style: str, title: str) -> tuple[list[Shap
         kind = "gradient-bar" if style else "bar"
         shapes.append(Rect(x, height - 3 - tall, wide - 1, tall, kind, title=title))
     return shapes, height
+
+
+def way_of(mark: Mark) -> str:
+    """What says that a gradient flows against its edge; nothing where it flows along."""
+    return "" if mark.along else "◂ "
 
 
 def _style(mark: Mark) -> str:

@@ -8,6 +8,7 @@ from typing import Literal
 
 Theme = Literal["auto", "light", "dark", "print"]
 DIGITS = 4
+MOST_DIGITS = 17  # tell every two floats apart
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from dout.draw.arrange import Arranged, arrange
 from dout.draw.display import Box, Circle, Drawing, Path, Rect, Shape, Text, line, moved, width_of
 from dout.draw.labels import Composed, compose
 from dout.draw.layout import Block, Route, Spacing
-from dout.draw.scene import Item, Label, Scene, Stem
+from dout.draw.scene import Edge, Item, Label, Scene, Stem
 from dout.draw.text import shorten
 
 RADIUS = 21.0
@@ -31,7 +31,7 @@ def paint(scene: Scene) -> Drawing:
     shapes = painter.level(arranged, MARGIN, MARGIN, 0)
     width, height = arranged.layout.width + 2 * MARGIN, arranged.layout.height + 2 * MARGIN
     if not scene.level.items:
-        shapes.append(Text(MARGIN, MARGIN + 14, "nothing to draw: no forward node was recorded", "note"))
+        shapes.append(Text(MARGIN, MARGIN + 14, scene.nothing, "note"))
         width, height = 400.0, 2 * MARGIN + 20
     for style, notes in (("wrong-note", [f"✗ {n}" for n in scene.wrong]), ("note", [f"! {n}" for n in scene.events])):
         for note in notes:
@@ -235,14 +235,14 @@ class Painter:
                 edges += edges_here
                 tops += tops_here
             if item.kind == "exit":
-                edges.append(line((x, y), (right, y), style=_edge_style(arranged, i)))
+                arriving = next(edge for edge in arranged.level.edges if edge.target == i)
+                edges.append(line((x, y), (right, y), style=edge_style(arriving)))
         edges += self._links(arranged, bodies, dx, dy)
         for edge, block in arranged.branches.items():
             start, end = (at + dx for at in arranged.layout.run[block])
             y = arranged.layout.y[block] + dy
-            style = "thick" if arranged.level.edges[edge].thick else "edge"
             if start < end:
-                edges.append(line((start, y), (end, y), style=style))
+                edges.append(line((start, y), (end, y), style=edge_style(arranged.level.edges[edge])))
             tops += moved(self.sizes.label(arranged.level.edges[edge].label).shapes, (start + end) / 2, y)
         return boxes + edges + tops
 
@@ -255,21 +255,20 @@ class Painter:
         if stem.end == "dot":
             tops.append(Circle(end, y, 4, "dot"))
         tops += moved(self.sizes.label(stem.label).shapes, (start + end) / 2, y)
-        return [line((left, y), (end, y), style="thick" if stem.thick else "edge")], tops
+        return [line((left, y), (end, y), style=edge_style(stem))], tops
 
     def _links(self, arranged: Arranged, bodies: list[Body], dx: float, dy: float) -> list[Shape]:
-        thick = {}
-        at = 0
-        for i, edge in enumerate(arranged.level.edges):
-            for _ in range(2 if i in arranged.branches else 1):
-                thick[at] = edge.thick
-                at += 1
+        styles = [
+            edge_style(edge)
+            for i, edge in enumerate(arranged.level.edges)
+            for _ in range(2 if i in arranged.branches else 1)
+        ]
         shapes: list[Shape] = []
         for i, (link, route) in enumerate(zip(arranged.links, arranged.layout.routes, strict=True)):
             inset = 0.0
             if link.target < len(bodies):
                 inset = bodies[link.target].reach(arranged.blocks[link.target].ins[link.port])
-            shapes.append(_curve(arranged, route, inset, dx, dy, "thick" if thick[i] else "edge"))
+            shapes.append(_curve(arranged, route, inset, dx, dy, styles[i]))
         return shapes
 
     def body(self, body: Body, x: float, y: float, block: Block) -> list[Shape]:
@@ -293,8 +292,9 @@ class Painter:
             shapes.append(Rect(left + 4, y - body.half + 4, body.width - 8, high - 8, "layer-inner", 6, item.hover))
             shapes.append(Text(middle, y + 5, f"{item.text} ▸", "title", "middle", item.hover))
         elif item.kind == "input" and item.text:
-            title = item.stems[0].label.hover if item.stems else ""
-            shapes.append(Text(x + body.lead - 9, y + 5, item.text, "name", "end", title))
+            title, kept = (item.stems[0].label.hover, item.stems[0].kept) if item.stems else ("", False)
+            style = "kept-name" if kept else "name"
+            shapes.append(Text(x + body.lead - 9, y + 5, item.text, style, "end", title))
         if body.constants:
             foot = y + body.half
             shapes.append(line((middle, foot), (middle, foot + _CONSTANT - 14), style="quiet"))
@@ -318,8 +318,9 @@ class Painter:
         return shapes + self.level(body.inside, x + PAD, top + HEADER, x + body.width)
 
 
-def _edge_style(arranged: Arranged, target: int) -> str:
-    return "thick" if any(e.thick for e in arranged.level.edges if e.target == target) else "edge"
+def edge_style(carrier: Stem | Edge) -> str:
+    """The line of an edge: thick where it carries an array, dashed where it carries what forward kept."""
+    return ("kept-" if carrier.kept else "") + ("thick" if carrier.thick else "edge")
 
 
 def _curve(arranged: Arranged, route: Route, inset: float, dx: float, dy: float, style: str) -> Path:

@@ -14,14 +14,16 @@ from dout.draw.shown import Shown
 from dout.graph import Node
 from dout.trace.model import Gradient, Source
 
-ItemKind = Literal["operator", "layer", "open", "input", "entry", "exit"]
+ItemKind = Literal["operator", "layer", "open", "input", "entry", "exit", "result"]
 
 
 @dataclass(frozen=True)
 class Mark:
     """A gradient on an edge. `right` is the derived one where the user's differs; `first` where backward went wrong.
 
-    `sums` says how the gradients of several uses add up: "1.1 + 0.4 =". `gradient` and `parts` are what was made ready.
+    `sums` says how the gradients of several uses add up: "1.1 + 0.4 =". `along`: the edge runs the way that the
+    gradient flows, in a backward drawn as its own graph; there it stands above the edge. `gradient` and `parts` are
+    what was made ready.
     """
 
     shown: Shown
@@ -31,6 +33,7 @@ class Mark:
     first: bool = False
     gradient: Gradient | None = field(default=None, compare=False, repr=False)
     parts: tuple[Gradient, ...] = field(default=(), compare=False, repr=False)
+    along: bool = False
 
     @property
     def wrong(self) -> bool:
@@ -58,12 +61,16 @@ class Label:
 
 @dataclass(frozen=True)
 class Stem:
-    """The straight piece of edge on which a value leaves its item: to one use, to a branch dot, or to the result."""
+    """The straight piece of edge on which a value leaves its item: to one use, to a branch dot, or to the result.
+
+    `thick`: the value is an array; `kept`: it is what forward kept for backward.
+    """
 
     label: Label
     end: Literal["edge", "dot", "result"] = "edge"
     name: str = ""
     thick: bool = False
+    kept: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,6 +106,7 @@ class Edge:
     port: int
     label: Label = Label()
     thick: bool = False
+    kept: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,7 +155,10 @@ class Row:
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """A picture without places: the items, the same as table rows, what is said below, and its `steps` when asked."""
+    """A picture without places: the items, the same as table rows, what is said below, and its `steps` when asked.
+
+    `nothing` is what there is to say where there is no item.
+    """
 
     title: str
     level: Level
@@ -155,3 +166,4 @@ class Scene:
     wrong: tuple[str, ...]
     events: tuple[str, ...]
     steps: Callable[[], tuple[Step, ...]] = tuple
+    nothing: str = ""

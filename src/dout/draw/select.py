@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
+from dout.draw.mirror import Mirror
 from dout.draw.options import View
 from dout.graph import CONSTANT, INPUT, Node, topological
 from dout.trace.model import LayerCall, Trace
@@ -36,14 +37,17 @@ class Selection:
 def select(trace: Trace, view: View) -> Selection:
     """Choose what to draw: which nodes, and which layers are open.
 
-    "auto" opens a layer that is alone, if there is more than one node to see in it.
+    "auto" opens a layer that is alone, if there is more in it than one node that takes what the layer is given.
     """
-    calls = tuple(c for c in trace.calls if not any(o in trace.backward for o in c.outputs))
+    calls = trace.calls
+    if not isinstance(trace, Mirror):
+        calls = tuple(c for c in calls if not any(o in trace.backward for o in c.outputs))
     made = {node for node in trace.graph.nodes if node not in trace.backward}
     wanted = dict.fromkeys(o for c in calls for o in c.outputs)
     wanted |= dict.fromkeys(o for o in trace.graph.outputs.values() if o not in trace.backward)
-    wanted |= dict.fromkeys(_beyond(trace, wanted))
-    if not calls:
+    if not isinstance(trace, Mirror):
+        wanted |= dict.fromkeys(_beyond(trace, wanted))
+    if not calls and not isinstance(trace, Mirror):
         wanted |= dict.fromkeys(n for n in trace.graph.nodes if n in made and n.primitive is not CONSTANT)
     nodes = topological(wanted, known=trace.backward)
     members = _members(trace, nodes)
@@ -101,6 +105,11 @@ def _members(trace: Trace, nodes: Iterable[Node]) -> dict[LayerCall, tuple[Node,
     return {call: tuple(inside) for call, inside in found.items()}
 
 
+def _has_inside(call: LayerCall, members: tuple[Node, ...]) -> bool:
+    given = {node for member in members for node in member.inputs if node.primitive is not CONSTANT}
+    return len(members) > 1 or not given <= set(call.inputs)
+
+
 def _opened(
     calls: tuple[LayerCall, ...], members: Mapping[LayerCall, tuple[Node, ...]], open: str | Collection[str]
 ) -> set[LayerCall]:
@@ -108,7 +117,7 @@ def _opened(
         return set()
     if open == "auto":
         top = [c for c in calls if c.parent is None]
-        return {c for c in top if len(top) == 1 and len(members.get(c, ())) > 1}
+        return {c for c in top if len(top) == 1 and _has_inside(c, members.get(c, ()))}
     if open == "all":
         return {c for c in calls if c in members}
     names = {open} if isinstance(open, str) else set(open)

@@ -53,6 +53,8 @@ class Schedule:
     def _behind(self, strand: Strand) -> list[int]:
         """The places of the items that an edge leads to, through the gates of open layers."""
         target = strand.target
+        if target.kind == "result":
+            return []
         if target.kind == "exit":
             return [] if target.level.parent is None else self._used_by(target.level.parent, strand.wire)
         if target.inside is not None:

@@ -23,7 +23,7 @@ def table(scene: Scene, width: int, say: Callable[[str], str]) -> list[Line]:
     A value takes one line, a small array one a row.
     """
     if not scene.rows:
-        return [[(shorten(say("nothing to draw: no forward node was recorded"), width), "note")]]
+        return [[(shorten(say(scene.nothing), width), "note")]]
     count = min(len(_HEADS), max(1, (width + _BETWEEN) // (_LEAST + _BETWEEN)))
     entries = [(_row_styles(row), _lines(row, count, say)) for row in scene.rows]
     heads = _HEADS[:count]

@@ -66,6 +66,8 @@ class Sizes:
         if id(label) not in self._labels:
             above = value_lines(label.value) if label.value is not None else []
             below = gradient_lines(label.gradient) if label.gradient is not None else []
+            if label.gradient is not None and label.gradient.along:
+                above, below = above + below, []
             self._labels[id(label)] = [(self.say(t), s) for t, s in above], [(self.say(t), s) for t, s in below]
         return self._labels[id(label)]
 
@@ -110,8 +112,8 @@ class Sizes:
         if item.kind == "input":
             width = columns(text) + 1 if text else 0
             return Box(item, None, text, "", "", "", width, width, 0, ())
-        if item.kind in ("entry", "exit"):
-            return Box(item, None, "", "", "", "", 0, 0, 0, ())
+        if item.kind in ("entry", "exit", "result"):
+            return Box(item, None, "", "", "", "", 0, 0, 0, (0,) * item.ports)
         if inside is not None:
             return self._open_box(item, inside, self.say("▾ ") + text)
         many = max(item.ports, 1)
@@ -159,10 +161,11 @@ def gradient_lines(mark: Mark) -> list[Styled]:
     style = "wrong" if mark.wrong else "loud" if mark.shown.loud else "derived" if mark.source == "dout" else "gradient"
     sums = f"{mark.sums} " if mark.sums and mark.shown.kind == "number" else ""  # the dot says that arrays add up
     first = [("▲ first wrong", "wrong")] if mark.first else []
+    way = "" if mark.along else "◂ "
     if mark.right is None:
-        return _led(f"◂ {sums}", shown_rows(mark.shown), style)
+        return _led(f"{way}{sums}", shown_rows(mark.shown), style)
     wrong, right = shown_rows(mark.shown), shown_rows(mark.right)
-    return _led("◂ ✗ ", wrong, "wrong") + _led(f"  ✓ {sums}", right, "gradient") + first
+    return _led(f"{way}✗ ", wrong, "wrong") + _led(f"  ✓ {sums}", right, "gradient") + first
 
 
 def _led(lead: str, rows: list[str], style: str) -> list[Styled]:

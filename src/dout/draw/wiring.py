@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dout.draw.drafts import Draft, Plan, Strand, Wire
+from dout.draw.mirror import Mirror, mirrored
 from dout.draw.options import View
 from dout.draw.select import Selection, depth, is_made, select
 from dout.graph import CONSTANT, Node
@@ -31,7 +32,8 @@ class Wiring:
     """
 
     def __init__(self, trace: Trace, view: View, selection: Selection | None = None) -> None:
-        self.trace, self.view = trace, view
+        self.trace = trace = mirrored(trace) if view.backward and not isinstance(trace, Mirror) else trace
+        self.view = view
         self.selection = select(trace, view) if selection is None else selection
         self.root = Plan()
         self.results: set[Wire] = set()
@@ -45,6 +47,7 @@ class Wiring:
         self._wants: list[_Want] = []
         self._handed_on = self._find_handed_on()
         self._add_items()
+        self._wants = [self._beside(want) for want in self._wants]
         self._place_inputs()
         for want in self._wants:
             self._join(want.wire, want.target, want.port, want.use)
@@ -53,7 +56,7 @@ class Wiring:
     # --- items --------------------------------------------------------------------------------------------------------
 
     def _add_items(self) -> None:
-        for opened in sorted(self.selection.open, key=depth):
+        for opened in sorted((c for c in self.selection.calls if c in self.selection.open), key=depth):
             self._open(opened)
         for node in self.selection.nodes:
             if is_made(node, self.trace):
@@ -167,6 +170,23 @@ class Wiring:
         for node, level in levels.items():
             self._add_input(node, level)
 
+    def _beside(self, want: _Want) -> _Want:
+        """What forward kept for backward enters beside each item that takes it: no long edge has to lead there."""
+        node = want.wire[0]
+        if want.target.kind == "open" or not self.is_kept(node):
+            return want
+        wire, level = (node, want.target), want.target.level
+        if wire not in self.makers:
+            draft = level.add(Draft("input", level, self._when.get(node, -1.0), node))
+            self.makers[wire] = draft
+            level.sources[wire] = draft, draft.stem(wire)
+        return replace(want, wire=wire)
+
+    def is_kept(self, node: Node) -> bool:
+        """Whether a backward drawn as its own graph takes this value from outside, and it is no gradient."""
+        trace = self.trace
+        return isinstance(trace, Mirror) and not is_made(node, trace) and (node, None) not in trace.carried
+
     def _add_input(self, node: Node, level: Plan) -> None:
         draft = level.add(Draft("input", level, self._when.get(node, -1.0), node))
         self.makers[node, None] = draft
@@ -198,11 +218,19 @@ class Wiring:
         return found
 
     def _add_results(self) -> None:
+        """End the picture in the values that lead no further, and in what the run gives out besides using it."""
         used = {want.wire for want in self._wants}
+        given_out = set(self.trace.graph.outputs.values())
         for node in self.selection.targets:
+            closed = self.selection.closed_around(self.trace.call_of.get(node))
+            if closed is not None and node not in closed.outputs and node not in given_out:
+                continue  # what layers inside a closed one hand to each other
             handed_on = self._handed_on.get(node)
             wire: Wire = (node, handed_on[-1] if handed_on else None)
             if wire in used:
+                if node in given_out:
+                    end = self.root.add(Draft("result", self.root, len(self._when), node, ports=1, stems=[wire]))
+                    self._join(wire, end, 0, None)
                 continue
             if wire not in self.makers:
                 self._add_input(node, self.root)

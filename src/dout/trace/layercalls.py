@@ -208,12 +208,14 @@ def _close(tracer: Tracer, call: OpenCall, result: Any, site: Any) -> None:
     call.outputs = tuple(_result_node(tracer, item) for item in items)
     call.done = True
     names = source.assigned_name(site) if source.in_user_code(site) else None
+    for node, name in zip(call.outputs, names if isinstance(names, list) else [names], strict=False):
+        if node is not None and name and node not in call.inputs:
+            tracer.names[node] = name
     if call.kind == "forward":
         now = attributes_of(call.instance)  # what forward itself keeps anew is a residual, and no parameter
         call.held = {k: v for k, v in call.held.items() if isinstance(v, list) or plain(now.get(k)) is plain(v)}
-        for node, name in zip(call.outputs, names if isinstance(names, list) else [names], strict=False):
-            if node is not None and name:
-                tracer.names[node] = name
+        for key, item in _kept(now):
+            tracer.hints.setdefault(tracer.node_of(item), key)
     else:
         _match(tracer, call)
         if call.match is not None:
@@ -227,6 +229,17 @@ def _close(tracer: Tracer, call: OpenCall, result: Any, site: Any) -> None:
                 )
                 for pair in found
             )
+
+
+def _kept(attributes: Mapping[str, Any]) -> Iterable[tuple[str, Traced]]:
+    """The traced values in a layer's attributes, one level deep in lists, tuples and dicts, with their names."""
+    for key, item in attributes.items():
+        if isinstance(item, Traced):
+            yield key, item
+        elif type(item) in (list, tuple):
+            yield from ((f"{key}[{i}]", part) for i, part in enumerate(item) if isinstance(part, Traced))
+        elif type(item) is dict:
+            yield from ((str(name), part) for name, part in item.items() if isinstance(part, Traced))
 
 
 def _node_then(tracer: Tracer, forward: OpenCall, parameter: Any) -> Node:
