@@ -239,3 +239,9 @@ def test_a_step_of_learning_is_no_part_of_the_backward(tmp_path: Any) -> None:
     from dout.trace.script import record_script
 
     assert {"dw", "dx"} == ends(record_script(str(file)).draw(backward=True))
+
+
+@pytest.mark.parametrize("suffix", [".svg", ".html", ".txt", ".tex"])
+def test_every_face_draws_a_backward(suffix: str, tmp_path: Any) -> None:
+    (file,) = backward_of(Twice(linear(), Switch(), linear(wrong=True)), X).save(tmp_path / f"net{suffix}")
+    assert "dW" in file.read_text()

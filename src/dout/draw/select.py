@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from dout.draw.mirror import Mirror
+from dout.draw.mirror import Mirror, mirrored
 from dout.draw.options import View
 from dout.graph import CONSTANT, INPUT, Node, topological
 from dout.trace.model import LayerCall, Trace
@@ -13,11 +13,13 @@ from dout.trace.model import LayerCall, Trace
 
 @dataclass(frozen=True, eq=False)
 class Selection:
-    """`nodes` in topological order, the `targets` they lead to, the forward `calls`, and those of them that are open.
+    """`nodes` in topological order, the `targets` they lead to, the `calls` drawn, and those of them that are open.
 
-    `members` are the primitive nodes inside each call, at any depth.
+    `trace` is the recording that is drawn: that of the run, or its backward alone. `members` are the primitive nodes
+    inside each call, at any depth.
     """
 
+    trace: Trace
     nodes: tuple[Node, ...]
     targets: tuple[Node, ...]
     calls: tuple[LayerCall, ...]
@@ -39,6 +41,7 @@ def select(trace: Trace, view: View) -> Selection:
 
     "auto" opens a layer that is alone, if there is more in it than one node that takes what the layer is given.
     """
+    trace = mirrored(trace) if view.backward else trace
     calls = trace.calls
     if not isinstance(trace, Mirror):
         calls = tuple(c for c in calls if not any(o in trace.backward for o in c.outputs))
@@ -52,6 +55,7 @@ def select(trace: Trace, view: View) -> Selection:
     nodes = topological(wanted, known=trace.backward)
     members = _members(trace, nodes)
     return Selection(
+        trace,
         nodes,
         tuple(wanted),
         calls,
@@ -105,7 +109,8 @@ def _members(trace: Trace, nodes: Iterable[Node]) -> dict[LayerCall, tuple[Node,
     return {call: tuple(inside) for call, inside in found.items()}
 
 
-def _has_inside(call: LayerCall, members: tuple[Node, ...]) -> bool:
+def has_inside(call: LayerCall, members: tuple[Node, ...]) -> bool:
+    """Whether there is more to see in a layer than one node that takes what the layer is given."""
     given = {node for member in members for node in member.inputs if node.primitive is not CONSTANT}
     return len(members) > 1 or not given <= set(call.inputs)
 
@@ -117,7 +122,7 @@ def _opened(
         return set()
     if open == "auto":
         top = [c for c in calls if c.parent is None]
-        return {c for c in top if len(top) == 1 and _has_inside(c, members.get(c, ()))}
+        return {c for c in top if len(top) == 1 and has_inside(c, members.get(c, ()))}
     if open == "all":
         return {c for c in calls if c in members}
     names = {open} if isinstance(open, str) else set(open)

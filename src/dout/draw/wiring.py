@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from dout.draw.drafts import Draft, Plan, Strand, Wire
-from dout.draw.mirror import Mirror, mirrored
+from dout.draw.mirror import Mirror
 from dout.draw.options import View
 from dout.draw.select import Selection, depth, is_made, select
 from dout.graph import CONSTANT, Node
@@ -32,9 +32,9 @@ class Wiring:
     """
 
     def __init__(self, trace: Trace, view: View, selection: Selection | None = None) -> None:
-        self.trace = trace = mirrored(trace) if view.backward and not isinstance(trace, Mirror) else trace
-        self.view = view
         self.selection = select(trace, view) if selection is None else selection
+        self.trace = trace = self.selection.trace
+        self.view = view
         self.root = Plan()
         self.results: set[Wire] = set()
         self.hidden: set[Node] = set()

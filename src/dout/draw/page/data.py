@@ -22,7 +22,7 @@ from dout.draw.labels import compose
 from dout.draw.layout import Block
 from dout.draw.order import Network, put_in_order
 from dout.draw.scene import Item, Label, Scene, Stem
-from dout.draw.select import Selection, depth, select
+from dout.draw.select import Selection, depth, has_inside, select
 from dout.draw.wiring import Wiring
 from dout.trace.model import LayerCall
 
@@ -67,7 +67,7 @@ def _openable(selection: Selection) -> Iterator[LayerCall]:
     if len(selection.nodes) > INSIDES:
         yield from selection.open
     else:
-        yield from (call for call in selection.calls if len(selection.members.get(call, ())) > 1)
+        yield from (call for call in selection.calls if has_inside(call, selection.members.get(call, ())))
 
 
 def _open_at_first(selection: Selection, root: Plan, items: dict[LayerCall, int], *, automatic: bool) -> list[int]:
@@ -137,12 +137,16 @@ class _Writer:
             {
                 "edge": edge,
                 "block": block,
-                "style": _edge(arranged.level.edges[edge].thick),
+                "style": paint.edge_style(arranged.level.edges[edge]),
                 **self._labelled(arranged.level.edges[edge].label),
             }
             for edge, block in arranged.branches.items()
         ]
-        thick = [e.thick for i, e in enumerate(arranged.level.edges) for _ in range(2 if i in arranged.branches else 1)]
+        styles = [
+            paint.edge_style(edge)
+            for i, edge in enumerate(arranged.level.edges)
+            for _ in range(2 if i in arranged.branches else 1)
+        ]
         self.levels[number] = {
             "items": items,
             "blocks": [_block(block) for block in blocks],
@@ -150,7 +154,7 @@ class _Writer:
             "columns": put_in_order(network),
             "links": [list(link) for link in network.links],
             "chains": network.chains,
-            "styles": [_edge(t) for t in thick],
+            "styles": styles,
         }
         return number
 
@@ -201,7 +205,7 @@ class _Writer:
         found = {
             "end": stem.end,
             "name": stem.name,
-            "style": _edge(stem.thick),
+            "style": paint.edge_style(stem),
             "up": up,
             "down": down,
             "run": self.sizes.run(stem),
@@ -232,10 +236,6 @@ class _Writer:
 
 def _shut(item: Item) -> Item:
     return item if item.inside is None else replace(item, kind="layer", inside=None)
-
-
-def _edge(thick: bool) -> str:
-    return "thick" if thick else "edge"
 
 
 def _block(block: Block) -> Json:
