@@ -50,6 +50,7 @@ EXTRAS = {  # modules that not every install has: the package, and dout's extra
     "flint": ("python-flint", "check"),
     "resvg_py": ("resvg-py", "draw"),
     "reportlab": ("reportlab", "draw"),
+    "pptx": ("python-pptx", "draw"),
 }
 
 

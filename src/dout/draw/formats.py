@@ -50,6 +50,7 @@ FORMATS = {
     ".png": Format("dout.draw.png", "each", needs="resvg_py"),
     ".pdf": Format("dout.draw.pdf", "all", needs="reportlab"),
     ".html": Format("dout.draw.page", "picture"),
+    ".pptx": Format("dout.draw.pptx", "all", needs="pptx"),
     ".tex": Format("dout.draw.tikz", "one"),
     ".json": Format("dout.draw.recording", "picture"),
     ".txt": Format("dout.draw.terminal", "picture"),
