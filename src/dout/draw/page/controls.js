@@ -47,6 +47,6 @@ window.addEventListener("beforeprint", () => {
 });
 window.addEventListener("afterprint", () => {
   stage.svg.removeAttribute("viewBox");
-  stage.culled = null;
   look(stage, stage.camera);
+  cull(stage);
 });

@@ -4,13 +4,18 @@
 //   kind   "frame" (an open layer), "edge", "node" or "label": also the group it is drawn in
 //   at     the numbers that move: x, y (node, label), x, y, width, height (frame), the points of an edge
 //   box    left, top, right, bottom: for what is off screen
+//   from   the scale from which it is drawn: below, nobody could make it out
 //   source what of the data it shows
 
 const SVG = "http://www.w3.org/2000/svg";
+const READABLE = 0.42; // below this scale texts are hidden
+const SEEN = 1.5; // pixels on screen that a thing has at least,
+const ROOM = 28; // and an open layer whose inside is drawn
 
 // The things of a level whose origin is at dx, dy; what leaves the level goes on to `right`.
-function placeThings(arranged, dx, dy, right, sizes, found = []) {
+function placeThings(arranged, dx, dy, right, sizes, found = [], from = 0) {
   const { level, layout, blocks, inside } = arranged;
+  const first = found.length;
   level.items.forEach((item, i) => {
     const [x, y] = [layout.x[i] + dx, layout.y[i] + dy];
     const [start, end] = layout.run[i].map((at) => at + dx);
@@ -38,14 +43,15 @@ function placeThings(arranged, dx, dy, right, sizes, found = []) {
     if (start < end) found.push(edgeThing(key, branch.style, [start, y, end, y]));
     if (branch.label) found.push(labelThing(branch.label, (start + end) / 2, y));
   }
+  for (let i = first; i < found.length; i++) found[i].from = Math.max(found[i].from, from);
   return found;
 }
 
 function placeFrame(item, x, y, block, inside, sizes, found) {
   const at = [x, y - block.half, block.lead, 2 * block.half];
   const box = [x, y - block.half, x + block.lead, y + block.half];
-  found.push({ key: `frame${item.id}`, kind: "frame", at, box, source: item });
-  placeThings(inside, x + sizes.pad, y - block.half + sizes.header, x + block.lead, sizes, found);
+  found.push({ key: `frame${item.id}`, kind: "frame", at, box, from: SEEN / at[3], source: item });
+  placeThings(inside, x + sizes.pad, y - block.half + sizes.header, x + block.lead, sizes, found, ROOM / at[2]);
 }
 
 function placeStem(key, stem, left, start, lastly, y, found) {
@@ -54,11 +60,12 @@ function placeStem(key, stem, left, start, lastly, y, found) {
   if (stem.end === "result" && stem.name) {
     const shapes = [["t", "result", 10, 5, "start", stem.name]];
     const box = [end, y - 10, end + stem.tail, y + 8];
-    found.push({ key: `result${key}`, kind: "node", at: [end, y], box, source: { shapes, kind: "result" } });
+    found.push({ key: `result${key}`, kind: "node", at: [end, y], box, from: READABLE, source: { shapes } });
   }
   if (stem.end === "dot") {
     const box = [end - 4, y - 4, end + 4, y + 4];
-    found.push({ key: `dot${key}`, kind: "node", at: [end, y], box, source: { shapes: [["c", "dot", 0, 0, 4]], kind: "dot" } });
+    const source = { shapes: [["c", "dot", 0, 0, 4]] };
+    found.push({ key: `dot${key}`, kind: "node", at: [end, y], box, from: SEEN / 8, source });
   }
   if (stem.label) found.push(labelThing(stem.label, (start + end) / 2, y));
 }
@@ -66,18 +73,23 @@ function placeStem(key, stem, left, start, lastly, y, found) {
 function nodeThing(item, x, y) {
   const [left, top, right, bottom] = item.body;
   const box = [x + Math.min(left, 0), y + top - 40, x + right + left, y + bottom + 40]; // with caption and constants
-  return { key: `item${item.id}`, kind: "node", at: [x, y], box, source: item };
+  const from = item.kind === "input" ? READABLE : SEEN / (bottom - top);
+  return { key: `item${item.id}`, kind: "node", at: [x, y], box, from, source: item };
 }
 
 function labelThing(label, x, y) {
   const box = [x - label.width / 2, y - label.up, x + label.width / 2, y + label.down];
-  return { key: `label${label.id}`, kind: "label", at: [x, y], box, source: label };
+  return { key: `label${label.id}`, kind: "label", at: [x, y], box, from: READABLE, source: label };
 }
 
 function edgeThing(key, style, at) {
-  const [xs, ys] = [at.filter((_, i) => i % 2 === 0), at.filter((_, i) => i % 2)];
-  const box = [Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)];
-  return { key, kind: "edge", at, box, source: { style } };
+  let [left, top, right, bottom] = [at[0], at[1], at[0], at[1]];
+  for (let i = 2; i < at.length; i += 2) {
+    [left, right] = [Math.min(left, at[i]), Math.max(right, at[i])];
+    [top, bottom] = [Math.min(top, at[i + 1]), Math.max(bottom, at[i + 1])];
+  }
+  const box = [left, top, right, bottom];
+  return { key, kind: "edge", at, box, from: 0, source: { style } };
 }
 
 // An edge: level in each column, an S in each gap. Points: a start, then for each gap two handles, its end, and the end of

@@ -1,10 +1,9 @@
 // The stage: elements for the things that are on screen, the camera, and moving from one layout to the next.
 //
-// Only what is on screen (and a margin) is in the document, and labels only where they can be read: that is what keeps a
-// picture of thousands of nodes quick.
+// Only what is on screen (and a margin) and large enough to be made out is in the document: that is what keeps a picture
+// of thousands of nodes quick.
 
 const MOVING = 200; // ms that opening a layer takes to the eye
-const READABLE = 0.42; // below this scale texts are hidden
 const MARGIN = 28;
 const STILL = window.matchMedia("(prefers-reduced-motion: reduce)");
 
@@ -15,7 +14,7 @@ function makeStage(svg) {
   const world = element("g", { class: "world" }, ...Object.values(groups), over);
   svg.append(world);
   const stage = { svg, world, over, groups, things: new Map(), camera: { x: 0, y: 0, k: 1 }, step: 0, running: 0 };
-  stage.culled = null;
+  stage.culled = { box: [0, 0, 0, 0], k: 0 };
   return stage;
 }
 
@@ -25,11 +24,10 @@ function makeStage(svg) {
 function look(stage, camera) {
   stage.camera = camera;
   stage.world.setAttribute("transform", `translate(${camera.x} ${camera.y}) scale(${camera.k})`);
-  const far = camera.k < READABLE;
-  stage.svg.classList.toggle("far", far);
-  const seen = viewOf(stage);
+  stage.svg.classList.toggle("far", camera.k < READABLE);
   const old = stage.culled;
-  if (!old || far !== old.far || camera.k < old.k * 0.6 || !holds(old.box, seen)) cull(stage);
+  const nearer = camera.k > old.k && (camera.k > old.k * 1.2 || old.k < READABLE === camera.k >= READABLE);
+  if (nearer || camera.k < old.k * 0.6 || !holds(old.box, viewOf(stage))) cull(stage);
 }
 
 // What is on screen, in the picture's own units.
@@ -46,10 +44,10 @@ function cull(stage, everything = false) {
   const [left, top, right, bottom] = viewOf(stage);
   const [wide, high] = [(right - left) / 2, (bottom - top) / 2];
   const box = everything ? [-Infinity, -Infinity, Infinity, Infinity] : [left - wide, top - high, right + wide, bottom + high];
-  const far = stage.camera.k < READABLE && !everything;
+  const scale = everything ? Infinity : stage.camera.k;
   const fresh = { frame: [], edge: [], node: [], label: [] };
   for (const thing of stage.things.values()) {
-    const wanted = meets(thing.box, box) && !(far && thing.kind === "label");
+    const wanted = thing.from <= scale && meets(thing.box, box);
     if (wanted && !thing.shown) {
       if (!thing.element) {
         thing.element = MAKERS[thing.kind](thing.source);
@@ -63,7 +61,7 @@ function cull(stage, everything = false) {
     thing.shown = wanted;
   }
   for (const [kind, elements] of Object.entries(fresh)) stage.groups[kind].append(...elements);
-  stage.culled = { box, far, k: stage.camera.k };
+  stage.culled = { box, k: stage.camera.k };
 }
 
 // --- things -----------------------------------------------------------------------------------------------------------
