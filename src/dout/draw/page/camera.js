@@ -9,7 +9,7 @@ const farthest = () => Math.min(0.5, fitting().k / 2);
 
 function fitting() {
   const [width, height] = stage.size;
-  const [wide, high] = [picture.clientWidth, picture.clientHeight];
+  const { wide, high } = stage;
   const k = Math.min(LARGEST_FIT, wide / (width + 2 * MARGIN), high / (height + 2 * MARGIN));
   return { x: (wide - width * k) / 2, y: (high - height * k) / 2, k };
 }
@@ -47,7 +47,7 @@ function zoomAt(x, y, factor) {
   look(stage, { x: x - ((x - camera.x) * k) / camera.k, y: y - ((y - camera.y) * k) / camera.k, k });
 }
 
-const zoomBy = (factor) => zoomAt(picture.clientWidth / 2, picture.clientHeight / 2, factor);
+const zoomBy = (factor) => zoomAt(stage.wide / 2, stage.high / 2, factor);
 
 function panBy(dx, dy) {
   cancelAnimationFrame(gliding);

@@ -3,34 +3,69 @@
 // Columns and the order in them come from Python: a layer has the same ports open and closed, so neither changes when
 // it opens. tests/test_draw_page_layout.py holds both languages to the same numbers.
 
-// The non-decreasing numbers nearest to `wishes` in the weighted least-squares sense (pool adjacent violators).
-function isotonic(wishes, weights) {
-  const pools = [];
-  wishes.forEach((wish, i) => {
-    let pool = { mean: wish, mass: weights[i], count: 1 };
-    while (pools.length && pools[pools.length - 1].mean > pool.mean) {
-      const other = pools.pop();
-      const mass = pool.mass + other.mass;
-      const mean = (pool.mean * pool.mass + other.mean * other.mass) / mass;
-      pool = { mean, mass, count: pool.count + other.count };
+// What of a level does not depend on what is open: the pieces that links consist of, from column to column through the
+// virtual blocks of their chains, and by which pieces each block is pulled from either side. Arrays of numbers, not
+// objects: this is walked through for every layer that opens.
+function planOf(level) {
+  const pieces = { source: [], out: [], target: [], port: [], weight: [] };
+  const real = level.blocks.length;
+  const add = (source, out, target, port) => {
+    pieces.source.push(source);
+    pieces.out.push(out);
+    pieces.target.push(target);
+    pieces.port.push(port);
+    pieces.weight.push(source < real && target < real ? 1 : 2);
+  };
+  level.links.forEach(([source, out, target, port], i) => {
+    let [from, leaves] = [source, out];
+    for (const virtual of level.chains[i]) {
+      add(from, leaves, virtual, 0);
+      [from, leaves] = [virtual, 0];
     }
-    pools.push(pool);
+    add(from, leaves, target, port);
   });
-  return pools.flatMap((pool) => Array(pool.count).fill(pool.mean));
+  const count = real + level.chains.reduce((n, chain) => n + chain.length, 0);
+  const columns = level.columns.map((column) => Int32Array.from(column));
+  const rank = new Int32Array(count);
+  columns.forEach((column, i) => { for (const block of column) rank[block] = i; });
+  const longest = columns.reduce((n, column) => Math.max(n, column.length), 0);
+  return {
+    count, columns, rank, pieces,
+    after: sideOf(pieces.source, pieces.target, pieces.weight, count),
+    before: sideOf(pieces.target, pieces.source, pieces.weight, count),
+    pools: [0, 1, 2].map(() => new Float64Array(longest)),
+  };
+}
+
+// What pulls each block from one side: others[start[block] … start[block + 1]] with their weights, and the sum of those.
+function sideOf(blocks, others, weights, count) {
+  const start = new Int32Array(count + 1);
+  for (const block of blocks) start[block + 1]++;
+  for (let i = 0; i < count; i++) start[i + 1] += start[i];
+  const next = start.slice();
+  const side = { start, others: new Int32Array(blocks.length), weights: new Float64Array(blocks.length) };
+  side.totals = new Float64Array(count);
+  for (let i = 0; i < blocks.length; i++) {
+    const at = next[blocks[i]]++;
+    side.others[at] = others[i];
+    side.weights[at] = weights[i];
+    side.totals[blocks[i]] += weights[i];
+  }
+  return side;
 }
 
 // How far below the first block of its column each block has to be at least.
 function offsetsOf(column, up, down, between) {
-  let offset = 0;
-  return column.map((block, i) => {
-    if (i) offset += down[column[i - 1]] + between + up[block];
-    return offset;
-  });
+  const offsets = new Float64Array(column.length);
+  for (let i = 1; i < column.length; i++) {
+    offsets[i] = offsets[i - 1] + (down[column[i - 1]] + between + up[column[i]]);
+  }
+  return offsets;
 }
 
 // Each column from the top, all centred on one line.
 function stacked(columns, up, down, between) {
-  const heights = new Array(up.length).fill(0);
+  const heights = new Float64Array(up.length);
   for (const column of columns) {
     let y = -between;
     for (const block of column) {
@@ -43,75 +78,68 @@ function stacked(columns, up, down, between) {
   return heights;
 }
 
-// Move one column to where its edges on one side pull it, in order and at distance.
-function settle(column, offsets, heights, side, faint) {
-  const wishes = [];
-  const weights = [];
-  column.forEach((block, i) => {
-    const pull = side[block];
-    if (pull.total) {
-      let wish = pull.shift;
-      for (const [other, weight] of pull.others) wish += weight * heights[other];
-      wishes.push(wish / pull.total - offsets[i]);
-      weights.push(pull.total);
-    } else {
-      wishes.push(heights[block] - offsets[i]);
-      weights.push(faint);
+// Move one column to where its edges on one side pull it, in order and at distance: to the heights nearest to the wished
+// ones in the weighted least-squares sense (isotonic regression; pool adjacent violators).
+function settle(column, offsets, heights, side, shifts, faint, [means, masses, ends]) {
+  let pools = 0; // each a mean, a mass, and where in the column it ends
+  for (let i = 0; i < column.length; i++) {
+    const block = column[i];
+    let mass = side.totals[block];
+    let mean = heights[block] - offsets[i]; // where nothing pulls it stays, unless pushed
+    if (mass) {
+      let wish = shifts[block];
+      for (let j = side.start[block]; j < side.start[block + 1]; j++) wish += side.weights[j] * heights[side.others[j]];
+      mean = wish / mass - offsets[i];
+    } else mass = faint;
+    while (pools && means[pools - 1] > mean) {
+      pools--;
+      mean = (mean * mass + means[pools] * masses[pools]) / (mass + masses[pools]);
+      mass += masses[pools];
     }
-  });
-  isotonic(wishes, weights).forEach((place, i) => { heights[column[i]] = place + offsets[i]; });
+    means[pools] = mean;
+    masses[pools] = mass;
+    ends[pools] = i + 1;
+    pools++;
+  }
+  for (let pool = 0, i = 0; pool < pools; pool++) {
+    for (; i < ends[pool]; i++) heights[column[i]] = means[pool] + offsets[i];
+  }
 }
 
-// A height for each block so that neighbours in a column keep their distance and edges run level.
-function setHeights(columns, up, down, pulls, sizes) {
+// A height for each block so that neighbours in a column keep their distance and edges run level. `leaves` and `meets`
+// are where each piece leaves its source and meets its target, relative to their heights.
+function setHeights({ columns, pieces, before, after, pools }, up, down, leaves, meets, sizes) {
   const heights = stacked(columns, up, down, sizes.between);
-  const side = () => up.map(() => ({ others: [], total: 0, shift: 0 }));
-  const [before, after] = [side(), side()];
-  const add = (pull, other, shift, weight) => {
-    pull.others.push([other, weight]);
-    pull.total += weight;
-    pull.shift += weight * shift;
-  };
-  for (const { source, target, leaves, meets, weight } of pulls) {
-    add(after[source], target, meets - leaves, weight);
-    add(before[target], source, leaves - meets, weight);
+  const [back, ahead] = [new Float64Array(up.length), new Float64Array(up.length)];
+  for (let i = 0; i < leaves.length; i++) {
+    ahead[pieces.source[i]] += pieces.weight[i] * (meets[i] - leaves[i]);
+    back[pieces.target[i]] += pieces.weight[i] * (leaves[i] - meets[i]);
   }
-  const forward = columns.map((column) => [column, offsetsOf(column, up, down, sizes.between)]);
-  const backward = [...forward].reverse();
+  const offsets = columns.map((column) => offsetsOf(column, up, down, sizes.between));
   for (let round = up.length < sizes.many ? sizes.rounds : sizes.fewerRounds; round > 0; round--) {
-    for (const [column, offsets] of backward) settle(column, offsets, heights, after, sizes.faint);
-    for (const [column, offsets] of forward) settle(column, offsets, heights, before, sizes.faint);
+    for (let i = columns.length - 1; i >= 0; i--) settle(columns[i], offsets[i], heights, after, ahead, sizes.faint, pools);
+    for (let i = 0; i < columns.length; i++) settle(columns[i], offsets[i], heights, before, back, sizes.faint, pools);
   }
   return heights;
 }
 
-// The links, cut into pieces that lead from column to column: through the virtual blocks of their chains.
-function piecesOf(level, blocks) {
-  return level.links.flatMap(([source, out, target, port], i) => {
-    const way = [source, ...level.chains[i], target];
-    return way.slice(1).map((next, j) => {
-      const from = way[j];
-      const leaves = from < blocks.length ? blocks[from].outs[out] : 0;
-      const meets = next < blocks.length ? blocks[next].ins[port] : 0;
-      const weight = from < blocks.length && next < blocks.length ? 1 : 2;
-      return { source: from, target: next, leaves, meets, weight };
-    });
-  });
-}
-
 // Left and right end of each column; gaps are wider where edges climb far.
-function spansOf(level, blocks, heights, pieces, rank) {
-  const climb = level.columns.map(() => 0);
-  for (const { source, target, leaves, meets } of pieces) {
-    const rise = Math.abs(heights[source] + leaves - (heights[target] + meets));
-    climb[rank[source]] = Math.max(climb[rank[source]], rise);
+function spansOf({ columns, rank, pieces }, blocks, heights, leaves, meets) {
+  const climb = new Float64Array(columns.length);
+  for (let i = 0; i < leaves.length; i++) {
+    const [source, target] = [pieces.source[i], pieces.target[i]];
+    const rise = Math.abs(heights[source] + leaves[i] - (heights[target] + meets[i]));
+    if (rise > climb[rank[source]]) climb[rank[source]] = rise;
   }
   let left = 0;
-  return level.columns.map((column, i) => {
-    const here = column.filter((b) => b < blocks.length).map((b) => blocks[b]);
-    const most = (size, pull) => here.reduce((m, b) => (Boolean(b.pull) === pull ? Math.max(m, size(b)) : m), 0);
-    const pulled = most((b) => b.lead, true) + most((b) => b.run, true);
-    const width = Math.max(most((b) => b.lead + b.run, false), pulled);
+  return columns.map((column, i) => {
+    let [free, lead, run] = [0, 0, 0]; // the widest block; of pulled ones lead and run apart, for their runs are equal
+    for (const b of column) {
+      const block = blocks[b];
+      if (block && block.pull) [lead, run] = [Math.max(lead, block.lead), Math.max(run, block.run)];
+      else if (block) free = Math.max(free, block.lead + block.run);
+    }
+    const width = Math.max(free, lead + run);
     const span = [left, left + width];
     left += width + 36 + Math.min(44, climb[i] * 0.15);
     return span;
@@ -124,9 +152,10 @@ function across(columns, blocks, spans) {
   const run = [];
   columns.forEach((column, i) => {
     const [left, right] = spans[i];
-    const real = column.filter((b) => b < blocks.length);
-    const longest = real.reduce((m, b) => (blocks[b].pull ? Math.max(m, blocks[b].run) : m), 0);
-    for (const b of real) {
+    let longest = 0;
+    for (const b of column) if (blocks[b] && blocks[b].pull) longest = Math.max(longest, blocks[b].run);
+    for (const b of column) {
+      if (!blocks[b]) continue; // a virtual one
       const start = blocks[b].pull ? right - longest : left + blocks[b].lead;
       x[b] = start - blocks[b].lead;
       run[b] = [start, right];
@@ -136,33 +165,30 @@ function across(columns, blocks, spans) {
 }
 
 // Place the blocks and links of one level: see layout.py for what each field holds.
-function layOut(level, blocks, sizes) {
-  const virtual = level.chains.reduce((n, chain) => n + chain.length, 0);
-  const up = [...blocks.map((b) => b.up), ...new Array(virtual).fill(0)];
-  const down = [...blocks.map((b) => b.down), ...new Array(virtual).fill(0)];
-  const pieces = piecesOf(level, blocks);
-  let heights = setHeights(level.columns, up, down, pieces, sizes);
-  const top = heights.reduce((m, y, i) => Math.min(m, y - up[i]), heights.length ? Infinity : 0);
-  heights = heights.map((y) => y - top);
-  const rank = [];
-  level.columns.forEach((column, i) => { for (const block of column) rank[block] = i; });
-  const spans = spansOf(level, blocks, heights, pieces, rank);
-  const routes = level.links.map(([source, out, target, port], i) => ({
-    first: rank[source],
-    lines: [
-      heights[source] + blocks[source].outs[out],
-      ...level.chains[i].map((v) => heights[v]),
-      heights[target] + blocks[target].ins[port],
-    ],
-  }));
-  return {
-    ...across(level.columns, blocks, spans),
-    y: heights.slice(0, blocks.length),
-    columns: spans,
-    routes,
-    width: spans.length ? spans[spans.length - 1][1] : 0,
-    height: heights.reduce((m, y, i) => Math.max(m, y + down[i]), 0),
-  };
+function layOut(level, plan, blocks, sizes) {
+  const [up, down] = [new Float64Array(plan.count), new Float64Array(plan.count)];
+  blocks.forEach((block, i) => { [up[i], down[i]] = [block.up, block.down]; });
+  const { source, out, target, port } = plan.pieces;
+  const leaves = Float64Array.from(source, (block, i) => (block < blocks.length ? blocks[block].outs[out[i]] : 0));
+  const meets = Float64Array.from(target, (block, i) => (block < blocks.length ? blocks[block].ins[port[i]] : 0));
+  const heights = setHeights(plan, up, down, leaves, meets, sizes);
+  let top = heights.length ? Infinity : 0;
+  for (let i = 0; i < heights.length; i++) top = Math.min(top, heights[i] - up[i]);
+  let height = 0;
+  for (let i = 0; i < heights.length; i++) {
+    heights[i] -= top;
+    height = Math.max(height, heights[i] + down[i]);
+  }
+  const spans = spansOf(plan, blocks, heights, leaves, meets);
+  const routes = level.links.map(([from, stem, to, end], i) => {
+    const lines = [heights[from] + blocks[from].outs[stem]];
+    for (const virtual of level.chains[i]) lines.push(heights[virtual]);
+    lines.push(heights[to] + blocks[to].ins[end]);
+    return { first: plan.rank[from], lines };
+  });
+  const width = spans.length ? spans[spans.length - 1][1] : 0;
+  const y = Array.from(heights.subarray(0, blocks.length));
+  return { ...across(plan.columns, blocks, spans), y, columns: spans, routes, width, height };
 }
 
 // The block of an open layer: as large as what is inside, its ports where the gates inside are.
@@ -185,6 +211,7 @@ function openBlock(item, inside, sizes) {
 // A function that lays out a level and the open layers in it; what has not changed is not computed again.
 function arranger(data) {
   const cache = new Map();
+  const plans = [];
   const layersIn = data.levels.map(() => []);
   for (let number = data.levels.length - 1; number >= 0; number--) { // insides come after what is around them
     for (const item of data.levels[number].items) {
@@ -202,7 +229,8 @@ function arranger(data) {
     });
     const blocks = level.blocks.map((block, i) =>
       inside.has(i) ? openBlock(level.items[i], inside.get(i), data.sizes) : block);
-    const arranged = { number, level, blocks, inside, layout: layOut(level, blocks, data.sizes) };
+    const plan = plans[number] || (plans[number] = planOf(level));
+    const arranged = { number, level, blocks, inside, layout: layOut(level, plan, blocks, data.sizes) };
     cache.set(number, { key, arranged });
     return arranged;
   };

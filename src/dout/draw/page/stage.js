@@ -15,6 +15,12 @@ function makeStage(svg) {
   svg.append(world);
   const stage = { svg, world, over, groups, things: new Map(), camera: { x: 0, y: 0, k: 1 }, step: 0, running: 0 };
   stage.culled = { box: [0, 0, 0, 0], k: 0 };
+  const measure = () => Object.assign(stage, { wide: svg.clientWidth, high: svg.clientHeight });
+  measure(); // asking at every frame would make the browser lay out the page at every frame
+  new ResizeObserver(() => {
+    measure();
+    look(stage, stage.camera);
+  }).observe(svg);
   return stage;
 }
 
@@ -31,8 +37,8 @@ function look(stage, camera) {
 }
 
 // What is on screen, in the picture's own units.
-function viewOf({ svg, camera: { x, y, k } }) {
-  return [-x / k, -y / k, (svg.clientWidth - x) / k, (svg.clientHeight - y) / k];
+function viewOf({ wide, high, camera: { x, y, k } }) {
+  return [-x / k, -y / k, (wide - x) / k, (high - y) / k];
 }
 
 const holds = (outer, inner) =>
@@ -73,17 +79,23 @@ function showThings(stage, things, moving) {
   for (const [key, old] of before) {
     const thing = stage.things.get(key);
     if (thing) {
-      Object.assign(thing, { element: old.element, shown: old.shown, was: old.now || old.at });
-      if (thing.was.length !== thing.at.length) thing.was = thing.at;
+      thing.element = old.element;
+      thing.shown = old.shown;
+      thing.was = old.now || old.at;
     } else if (old.shown) old.element.remove();
   }
   cancelAnimationFrame(stage.running);
-  const moved = things.filter((t) => t.shown && t.was && t.was.some((n, i) => Math.abs(n - t.at[i]) > 0.05));
+  const moved = things.filter((thing) => thing.shown && thing.was && !sameNumbers(thing.was, thing.at));
   const slowly = moving && !STILL.matches && moved.length <= 1500;
   if (slowly) for (const thing of moved) thing.now = thing.was;
   else for (const thing of moved) putElement(thing.element, thing.kind, thing.at);
   cull(stage);
   if (slowly) move(stage, moved);
+}
+
+function sameNumbers(a, b) {
+  for (let i = 0; i < b.length; i++) if (Math.abs(a[i] - b[i]) > 0.05) return false;
+  return true;
 }
 
 function move(stage, moved) {

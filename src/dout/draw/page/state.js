@@ -83,7 +83,7 @@ function centre(id) {
   const { box } = thingOf(id) || {};
   if (!box) return;
   const k = Math.max(stage.camera.k, 0.8);
-  glide({ x: picture.clientWidth / 2 - ((box[0] + box[2]) / 2) * k, y: picture.clientHeight / 2 - ((box[1] + box[3]) / 2) * k, k });
+  glide({ x: (stage.wide - (box[0] + box[2]) * k) / 2, y: (stage.high - (box[1] + box[3]) * k) / 2, k });
 }
 
 document.addEventListener("click", (event) => {
