@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from dout.draw.layout import Block, Layout, Link, Spacing, lay_out, network_of
+from dout.draw.order import Network
 from dout.draw.scene import Item, Label, Level, Stem
 
 
@@ -42,11 +43,7 @@ class Arranged:
 
 
 def arrange(level: Level, measure: Measure, outside: Sequence[Stem] = ()) -> Arranged:
-    """Lay out a level, from the inside of its open layers outwards; `outside` are the stems that go on from its exits.
-
-    What has several uses cannot always stand where each of them wants it. So where the edges into an item cannot come
-    in the order of its arguments, they get lanes of their own, in a column before it.
-    """
+    """Lay out a level, open layers from the inside outwards; `outside` are the stems that go on from its exits."""
     inside = {
         i: arrange(item.inside, measure, item.stems) for i, item in enumerate(level.items) if item.inside is not None
     }
@@ -55,14 +52,34 @@ def arrange(level: Level, measure: Measure, outside: Sequence[Stem] = ()) -> Arr
         measure.exit(next(exits)) if item.kind == "exit" else measure.block(item, inside.get(i))
         for i, item in enumerate(level.items)
     ]
+    joined = join(level, measure, items)
+    layout = lay_out(joined.blocks, joined.links, measure.spacing, joined.network)
+    return Arranged(level, tuple(joined.blocks), layout, inside, joined.branches, tuple(joined.links))
+
+
+@dataclass(frozen=True, eq=False)
+class Joined:
+    """The blocks of a level, its items first, the links between them, and the lane (block) of each branch by edge."""
+
+    blocks: Sequence[Block]
+    links: Sequence[Link]
+    branches: Mapping[int, int]
+    network: Network
+
+
+def join(level: Level, measure: Measure, items: Sequence[Block]) -> Joined:
+    """Link the blocks of a level as its edges say. How large they are plays no part in that.
+
+    What has several uses cannot always stand where each of them wants it. So where the edges into an item cannot come
+    in the order of its arguments, they get lanes of their own, in a column before it.
+    """
     lanes: set[int] = set()
     while True:
         blocks, links, branches = _with_lanes(level, measure, items, lanes)
         network = network_of(blocks, links)
         _, disordered = network.rules()
         if disordered <= lanes:
-            layout = lay_out(blocks, links, measure.spacing, network)
-            return Arranged(level, tuple(blocks), layout, inside, branches, tuple(links))
+            return Joined(blocks, links, branches, network)
         lanes |= disordered
 
 

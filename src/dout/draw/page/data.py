@@ -8,20 +8,20 @@ that (heights, ends of columns, curves) is computed in the page by layout.js, wi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from math import inf
 from typing import TYPE_CHECKING, Any
 
 from dout.draw import coordinates, paint
-from dout.draw.arrange import Arranged, arrange
+from dout.draw.arrange import join
 from dout.draw.build import scene_of
 from dout.draw.display import Circle, Path, Rect, Shape, width_of
-from dout.draw.drafts import Plan
+from dout.draw.drafts import Draft, Plan
 from dout.draw.labels import compose
 from dout.draw.layout import Block
-from dout.draw.order import Network, put_in_order
-from dout.draw.scene import Item, Label, Scene, Stem
+from dout.draw.order import put_in_order
+from dout.draw.scene import Edge, Item, Label, Level, Scene, Stem
 from dout.draw.select import Selection, depth, has_inside, select
 from dout.draw.wiring import Wiring
 from dout.trace.model import LayerCall
@@ -43,7 +43,7 @@ def page_data(picture: Picture) -> Json:
     """
     selection, wiring, scene = whole_scene(picture)
     writer = _Writer()
-    writer.level(arrange(scene.level, writer.sizes), wiring.root)
+    writer.level(scene.level, wiring.root)
     wrong, events = [f"✗ {note}" for note in scene.wrong], [f"! {note}" for note in scene.events]
     return {
         "title": scene.title,
@@ -115,8 +115,8 @@ class _Writer:
         self._count = 0
         self._painter = paint.Painter(self.sizes)
 
-    def level(self, arranged: Arranged, plan: Plan) -> int:
-        """Add a level and return its number.
+    def level(self, level: Level, plan: Plan, outside: Sequence[Stem] = ()) -> int:
+        """Add a level and return its number; `outside` are the stems that go on from its exits.
 
         `blocks` are its items, closed, and then the lanes of `branches` (edge → block, with the label that stands
         there); `columns` hold blocks and, from the number of blocks on, virtual ones, of which each link has a chain;
@@ -124,58 +124,43 @@ class _Writer:
         """
         number = len(self.levels)
         self.levels.append({})
-        network = Network(
-            [(b.pull, b.pin) for b in arranged.blocks], [(k.source, k.out, k.target, k.port) for k in arranged.links]
-        )
-        items = [self._item(arranged, i, plan) for i in range(len(arranged.level.items))]
-        items_closed = [self._closed(item) for item in arranged.level.items]
-        blocks = [
-            *(c or b for c, b in zip(items_closed, arranged.blocks, strict=False)),
-            *arranged.blocks[len(items) :],
+        exits = iter(outside)
+        sizes = [
+            self.sizes.exit(next(exits)) if item.kind == "exit" else self.sizes.block(_shut(item), None)
+            for item in level.items
         ]
-        branches = [
-            {
-                "edge": edge,
-                "block": block,
-                "style": paint.edge_style(arranged.level.edges[edge]),
-                **self._labelled(arranged.level.edges[edge].label),
-            }
-            for edge, block in arranged.branches.items()
-        ]
-        styles = [
-            paint.edge_style(edge)
-            for i, edge in enumerate(arranged.level.edges)
-            for _ in range(2 if i in arranged.branches else 1)
-        ]
+        joined = join(level, self.sizes, sizes)
+        drafts = zip(level.items, sizes, plan.items, strict=True)
         self.levels[number] = {
-            "items": items,
-            "blocks": [_block(block) for block in blocks],
-            "branches": branches,
-            "columns": put_in_order(network),
-            "links": [list(link) for link in network.links],
-            "chains": network.chains,
-            "styles": styles,
+            "items": [self._item(item, block, draft) for item, block, draft in drafts],
+            "blocks": [_block(block) for block in joined.blocks],
+            "branches": [self._branch(level.edges[edge], edge, block) for edge, block in joined.branches.items()],
+            "columns": put_in_order(joined.network),
+            "links": joined.network.links,
+            "chains": joined.network.chains,
+            "styles": [
+                paint.edge_style(edge)
+                for i, edge in enumerate(level.edges)
+                for _ in range(2 if i in joined.branches else 1)  # to its lane, and from there
+            ],
         }
         return number
+
+    def _branch(self, edge: Edge, number: int, block: int) -> Json:
+        return {"edge": number, "block": block, "style": paint.edge_style(edge), **self._labelled(edge.label)}
 
     def _number(self) -> int:
         self._count += 1
         return self._count
 
-    def _closed(self, item: Item) -> Block | None:
-        """The block of a layer while it is closed; None for what has no inside."""
-        return None if item.inside is None else self.sizes.block(_shut(item), None)
-
-    def _item(self, arranged: Arranged, i: int, plan: Plan) -> Json:
+    def _item(self, item: Item, block: Block, draft: Draft) -> Json:
         """One item: `shapes` around its left end and middle; `body` is how far circle or box reach, for a ring.
 
         `inside` is the number of its level, `title` the width that an open layer needs for its words; `reach` how far
         an edge goes in at each port to meet the outline; `place` where it stands in the order of the run.
         """
-        item, number = arranged.level.items[i], self._number()
-        shut = _shut(item)
+        number, shut = self._number(), _shut(item)
         body = paint.Body(shut, None)
-        block = arranged.blocks[i] if item.inside is None else self.sizes.block(shut, None)
         side = (body.lead - body.width) / 2
         found: Json = {
             "id": number,
@@ -189,14 +174,12 @@ class _Writer:
             "reach": [_n(body.reach(y)) for y in body.ins],
             "stems": [self._stem(stem) for stem in item.stems],
         }
-        inside = arranged.inside.get(i)
-        if inside is not None:
-            draft = plan.items[i]
+        if item.inside is not None:
             assert draft.inside is not None
             assert draft.call is not None
             self.items[draft.call] = number
             found["title"] = width_of(item.text, "title") + width_of(item.caption, "caption") + 60
-            found["inside"] = self.level(inside, draft.inside)
+            found["inside"] = self.level(item.inside, draft.inside, item.stems)
         return {key: value for key, value in found.items() if value not in ("", 0, [])}
 
     def _stem(self, stem: Stem) -> Json:
