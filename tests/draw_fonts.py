@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from operator import attrgetter
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ BUNDLED = Path(reportlab.__file__).parent / "fonts"
 
 def fonts_for(text: str) -> None:
     """Skip the test where a font is missing; in CI, which installs them, fail."""
-    setter = Typesetter(embeds=True)
+    setter = Typesetter(attrgetter("embeds"))
     setter.runs(text.replace(" ", ""), TEXTS["name"])
     if setter.missing:
         said = f"no font here has {' '.join(setter.missing)}"

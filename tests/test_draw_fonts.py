@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from operator import attrgetter
 from pathlib import Path
 from unicodedata import normalize
 
@@ -32,7 +33,7 @@ def setter_of(monkeypatch: pytest.MonkeyPatch, *faces: Face, embeds: bool = True
     fonts.ranked.cache_clear()
     monkeypatch.setattr(fonts, "installed", lambda places: faces)
     monkeypatch.setattr(fonts, "folders", lambda: (Path(f"test {id(faces)}"),))
-    return Typesetter(embeds=embeds)
+    return Typesetter(attrgetter("embeds") if embeds else None)
 
 
 def chosen(setter: Typesetter, text: str, style: TextStyle = NAME) -> list[tuple[str, str]]:
@@ -140,7 +141,7 @@ def test_without_any_font_there_is_no_text_and_the_line_stays_short(monkeypatch:
 def test_the_font_that_reportlab_brings_along_is_found_last(monkeypatch: pytest.MonkeyPatch) -> None:
     assert fonts.folders()[-1] == BUNDLED
     only(monkeypatch, BUNDLED)
-    assert chosen(Typesetter(embeds=True), "650 × 1.1") == [("Bitstream Vera Sans", "650 × 1.1")]
+    assert chosen(Typesetter(attrgetter("embeds")), "650 × 1.1") == [("Bitstream Vera Sans", "650 × 1.1")]
 
 
 def test_a_machine_with_the_fonts_of_ci_lacks_nothing() -> None:

@@ -130,6 +130,14 @@ def test_letters_swell_and_lean_where_no_font_of_theirs_does(monkeypatch: pytest
         assert ("1 0 .2 -1 0 30 Tm" in drawn) == by_hand
 
 
+def test_a_font_that_is_broken_is_passed_over(monkeypatch: pytest.MonkeyPatch, tmp_path: File) -> None:
+    whole = (BUNDLED / "Vera.ttf").read_bytes()
+    (tmp_path / "Broken.ttf").write_bytes(whole.replace(b"loca", b"lost", 1))
+    (tmp_path / "Whole.ttf").write_bytes(whole)
+    only(monkeypatch, tmp_path)
+    assert pages(pdf.write([of_texts("650")], Look())) == [Counter(["650"])]
+
+
 # --- PNG --------------------------------------------------------------------------------------------------------------
 
 

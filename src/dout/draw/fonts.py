@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from importlib.util import find_spec
 from itertools import groupby
@@ -73,8 +73,8 @@ def installed(places: tuple[Path, ...]) -> tuple[Face, ...]:
 
 
 @cache
-def ranked(places: tuple[Path, ...], style: TextStyle, embeds: bool) -> tuple[Face, ...]:
-    """The fonts that could set a style, the best first. `embeds`: only those that can go into a document."""
+def ranked(places: tuple[Path, ...], style: TextStyle) -> tuple[Face, ...]:
+    """The fonts that could set a style, the best first."""
     families = {family: i for i, family in enumerate((*(MONO if style.mono else ()), *SANS, *_OTHERS))}
     weight = 700 if style.bold else 400
 
@@ -82,13 +82,16 @@ def ranked(places: tuple[Path, ...], style: TextStyle, embeds: bool) -> tuple[Fa
         listed = families.get(face.family, len(families) + ("sans" not in face.family.lower()))
         return listed, face.italic != style.italic, abs(face.weight - weight), face.family, face.path, face.index
 
-    return tuple(sorted((face for face in installed(places) if face.embeds or not embeds), key=rank))
+    return tuple(sorted(installed(places), key=rank))
 
 
 class Typesetter:
-    """Chooses fonts for the texts of a document, and remembers those it used and the characters that none has."""
+    """Chooses fonts for the texts of a document, and remembers those it used and the characters that none has.
 
-    def __init__(self, *, embeds: bool) -> None:
+    `embeds` says which fonts can go into the document, where they must.
+    """
+
+    def __init__(self, embeds: Callable[[Face], bool] | None = None) -> None:
         self.embeds = embeds
         self.places = folders()
         self.used: dict[Face, None] = {}
@@ -97,7 +100,7 @@ class Typesetter:
 
     def first(self, style: TextStyle) -> Face | None:
         """The font that a style is set in, where it has the characters."""
-        return next(iter(ranked(self.places, style, self.embeds)), None)
+        return next((face for face in ranked(self.places, style) if self._takes(face)), None)
 
     def runs(self, text: str, style: TextStyle) -> list[tuple[Face | None, str]]:
         """`text` in pieces, each with a font that has all of it; without a font there is nothing but None."""
@@ -115,7 +118,10 @@ class Typesetter:
     def warn(self) -> None:
         """Say which characters no font has, and what to install."""
         if self.missing:
-            warnings.warn(_line(list(self.missing), self.embeds), MissingFontWarning, stacklevel=2)
+            warnings.warn(_line(list(self.missing), self.embeds is not None), MissingFontWarning, stacklevel=2)
+
+    def _takes(self, face: Face) -> bool:
+        return self.embeds is None or self.embeds(face)
 
     def _choose(self, character: str, style: TextStyle) -> tuple[Face | None, str]:
         key = style, character
@@ -126,8 +132,8 @@ class Typesetter:
     def _found(self, character: str, style: TextStyle) -> tuple[Face | None, str]:
         same = (character, normalize("NFD", character))
         for text in (*same, *_plainer(character)):
-            for face in ranked(self.places, style, self.embeds):
-                if face.has(text):
+            for face in ranked(self.places, style):
+                if face.has(text) and self._takes(face):
                     if text not in same and ord(character) not in _SHAPES:
                         self.missing[character] = None
                     return face, text

@@ -18,30 +18,35 @@ from dout.draw.fontfile import Face
 from dout.draw.fonts import Typesetter
 from dout.draw.options import Look
 from dout.draw.style import STYLES, Style, palette_of
+from dout.draw.text import shorten
 
 _POINT = 72 / 96  # of a pixel, as CSS has it
 _MILLIMETRE = 72 / 25.4
 _LARGEST = 14_400.0  # points: what readers of PDF take for a page
 _SLANT = 0.2  # of letters that must lean and have no italic font
+_OUTLINE = 72  # characters of a page's name in the list beside it
 _SEMIBOLD = 600
 _THICKER = 0.03  # of their size: the outline of letters that must be bold and have no bold font
 
 
 def write(drawings: Sequence[Drawing], look: Look) -> bytes:
     """One document, the same at every run. Each page is as large as its drawing, or `look.width` wide."""
+    from reportlab.lib.colors import HexColor
     from reportlab.pdfgen.canvas import Canvas
 
-    file, setter, palette = BytesIO(), Typesetter(embeds=True), palette_of(look.theme)
+    file, setter, palette = BytesIO(), Typesetter(_embeds), palette_of(look.theme)
     usual = setter.first(TEXTS["name"])
     name = None if usual is None else _font(usual).fontName  # else it names one that does not go along
     canvas = Canvas(file, initialFontName=name, invariant=1, pageCompression=1)
     canvas.setTitle(drawings[0].title)
     canvas.setSubject(drawings[0].description)
+    inks = {name: HexColor(colour) for name, colour in palette.items()}
     for number, drawing in enumerate(drawings, 1):
         if len(drawings) > 1:
             canvas.bookmarkPage(f"page {number}")
-            canvas.addOutlineEntry(f"{number}. {drawing.description or drawing.title}", f"page {number}")
-        _Page(canvas, setter, palette).draw(drawing, look.width)
+            said = drawing.description if number > 1 else drawing.title
+            canvas.addOutlineEntry(shorten(said, _OUTLINE), f"page {number}")
+        _Page(canvas, setter, inks).draw(drawing, look.width)
         canvas.showPage()
     canvas.save()
     setter.warn()
@@ -49,10 +54,11 @@ def write(drawings: Sequence[Drawing], look: Look) -> bytes:
 
 
 class _Page:
-    def __init__(self, canvas: Any, setter: Typesetter, palette: Mapping[str, str]) -> None:
+    def __init__(self, canvas: Any, setter: Typesetter, inks: Mapping[str, Any]) -> None:
         self.canvas = canvas
         self.setter = setter
-        self.palette = palette
+        self.inks = inks
+        self.painted: Style | None = None
 
     def draw(self, drawing: Drawing, width: float | None) -> None:
         """One page: from here on a unit is a pixel, and y grows downwards."""
@@ -66,9 +72,12 @@ class _Page:
 
     def _paint(self, style: Style) -> None:
         """What the next shape is drawn with."""
+        if style == self.painted:
+            return
+        self.painted = style
         fill, stroke = style.fill or style.stroke, style.stroke or style.fill
-        self.canvas.setFillColor(self.palette[fill], alpha=style.opacity)
-        self.canvas.setStrokeColor(self.palette[stroke], alpha=style.opacity)
+        self.canvas.setFillColor(self.inks[fill], alpha=style.opacity)
+        self.canvas.setStrokeColor(self.inks[stroke], alpha=style.opacity)
         self.canvas.setLineWidth(style.width)
         self.canvas.setDash(list(style.dash))
         self.canvas.setLineCap(0 if style.dash else 1)
@@ -97,24 +106,29 @@ class _Page:
         style = TEXTS[shape.style]
         runs = [(face, text) for face, text in self.setter.runs(visual(shape.text), style) if face is not None]
         width = sum(_font(face).stringWidth(text, style.size) for face, text in runs)
-        self.canvas.setLineWidth(_THICKER * style.size)
+        left = shape.x - {"start": 0, "middle": 0.5, "end": 1}[shape.anchor] * width
         line = self.canvas.beginText()
-        line.setTextTransform(
-            1, 0, 0, -1, shape.x - {"start": 0, "middle": 0.5, "end": 1}[shape.anchor] * width, shape.y
-        )
+        line.setTextTransform(1, 0, 0, -1, left, shape.y)
         for face, text in runs:
-            line.setTextRenderMode(2 if style.bold and face.weight < _SEMIBOLD else 0)
+            if style.bold and face.weight < _SEMIBOLD:
+                self.canvas.setLineWidth(_THICKER * style.size)
+                self.painted = None
+                line.setTextRenderMode(2)
             line.setFont(_font(face).fontName, style.size)
             if style.italic and not face.italic:
                 line.setTextTransform(1, 0, _SLANT, -1, line.getX(), shape.y)
             line.textOut(text)
-        line.setTextRenderMode(0)
+            line.setTextRenderMode(0)
         self.canvas.drawText(line)
+
+
+def _embeds(face: Face) -> bool:
+    return face.embeds and _font(face) is not None
 
 
 @cache
 def _font(face: Face) -> Any:
-    """A font that reportlab knows."""
+    """A font as reportlab knows it; None where it cannot read it."""
     from reportlab.pdfbase.pdfmetrics import registerFont
     from reportlab.pdfbase.ttfonts import TTFont
 
@@ -129,7 +143,10 @@ def _font(face: Face) -> Any:
                     meanings = doc.idToObject[name]
                     meanings.content = re.sub(r"(?<=> )<([0-9A-F]+)>", _meaning, meanings.content)
 
-    font = Font(f"{face.path}:{face.index}", str(face.path), subfontIndex=face.index)
+    try:
+        font = Font(f"{face.path}:{face.index}", str(face.path), subfontIndex=face.index)
+    except Exception:  # a broken file of somebody's, which may raise anything: another font will do
+        return None
     registerFont(font)
     return font
 

@@ -23,7 +23,7 @@ _LARGEST = 2**27  # pixels, of four bytes each
 
 def write(drawings: Sequence[Drawing], look: Look) -> list[bytes]:
     """A file each. It says how large it is on paper: `look.width`, or as large as the SVG."""
-    setter = Typesetter(embeds=False)
+    setter = Typesetter()
     files = [_picture(drawing, look, setter) for drawing in drawings]
     setter.warn()
     return files
