@@ -222,7 +222,7 @@ class _Builder:
         shown = show_value(value, self._view.digits) if value is not None and not (mark and mark.along) else None
         name = self._name(wire[0]) or self._output_names.get(wire[0], "")
         users = tuple(dict.fromkeys(self._users(draft.level, wire)))
-        return Row(shorten(name), Label(shown, mark), self._title(draft), users)
+        return Row(shorten(name), Label(shown, mark, node=wire[0]), self._title(draft), users)
 
     def _users(self, plan: Plan, wire: Wire) -> list[str]:
         found = []

@@ -83,7 +83,7 @@ class Cards:
             pattern = call_pattern(_symbol(draft), len(given)) if static else pattern_of(row, len(given))
         else:
             assert draft.call is not None
-            row, static, given = ADD, {}, draft.call.inputs
+            row, static, given = None, {}, draft.call.inputs
             pattern = call_pattern(_symbol(draft), len(given))
         operands = tuple(Operand(self._data(node), node) for node in given)
         lines = [Line("", result, row, pattern, operands, static, sure=True) for result in results]
@@ -184,14 +184,7 @@ def plans(root: Plan) -> list[Plan]:
 
 
 def _line(before: str, gradient: Gradient, **words: Any) -> Line:
-    right = None if gradient.expected is None and gradient.derived is None else gradient.expected
-    return Line(
-        before,
-        Operand(gradient.value, gradient.node),
-        right=Operand(right, gradient.derived),
-        wrong=gradient.expected is not None,
-        **words,
-    )
+    return Line(before, Operand(gradient.value, gradient.node), gradient=gradient, **words)
 
 
 def _symbol(draft: Draft) -> str:

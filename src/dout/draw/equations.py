@@ -16,6 +16,7 @@ import numpy as np
 from dout.draw.shown import format_number, show
 from dout.graph import NUMPY_VALUES, PYTHON_NUMBERS, Node, Primitive
 from dout.ops import PRIMITIVES
+from dout.trace.model import Gradient
 
 ADD, MULTIPLY = PRIMITIVES["add"], PRIMITIVES["multiply"]
 
@@ -66,33 +67,37 @@ class Line:
     """`before`, and a `result` with how it comes about: the row, on operands that stand in a pattern.
 
     That is left out where the operands do not give the result, unless it is `sure`. `rule` says it in words instead.
-    `right` is what the result should be where that is known, `wrong` that it is another.
+    Without a row the operands lead to the result, and no sign says how. `gradient` is what the result is, if it is one.
     """
 
     before: str
     result: Operand
-    row: Primitive = MULTIPLY
+    row: Primitive | None = MULTIPLY
     pattern: str = ""
     operands: tuple[Operand, ...] = ()
     static: Mapping[str, Any] = field(default_factory=dict)
     sure: bool = False
     rule: str = ""
-    right: Operand | None = None
-    wrong: bool = False
+    gradient: Gradient | None = None
 
     def text(self, digits: int) -> str:
         """The line as it is read."""
-        if self.wrong and self.right is not None:
-            return f"{self.before}{self.result.text(digits)} ✗ right: {self._reached(self.right, digits)}"
+        if self.gradient is not None and self.gradient.expected is not None:
+            right = Operand(self.gradient.expected)
+            return f"{self.before}{self.result.text(digits)} ✗ right: {self._reached(right, digits)}"
         return self.before + self._reached(self.result, digits)
 
     def _reached(self, result: Operand, digits: int) -> str:
         text = result.text(digits)
         if self.rule:
             return f"{self.rule}, {text}"
-        if not self.pattern or not (self.sure or near(self.row, [o.data for o in self.operands], result.data)):
+        if not self.pattern:
             return text
         texts = [o.text(digits) for o in self.operands]
+        if self.row is None:
+            return f"{filled(self.pattern, texts)} → {text}"
+        if not self.sure and not near(self.row, [o.data for o in self.operands], result.data):
+            return text
         if not all(o.is_number for o in (*self.operands, result)):
             return f"{filled(self.pattern, texts)} → {text}"
         sign = "=" if gives(self.row, texts, text, self.static) else "≈"

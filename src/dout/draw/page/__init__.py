@@ -12,6 +12,12 @@ order of `SCRIPTS`:
 - camera.js    pan, zoom and fit
 - search.js    search
 - controls.js  buttons, keys (`KEYS`), print
+- numbers.js, rules.js, equations.js, recompute.js   Python's numbers, the rows of the table, a line of a card, the run
+- run.js       the numbers of now in labels and words
+- steps.js     the timeline
+- cards.js     the card of a step
+- edit.js      changing an input
+- table.js     the table, and the help
 - main.js      the start
 
 Nothing of a user's can become markup: the data are JSON without "<", and the scripts write text as text alone. The
@@ -34,7 +40,11 @@ from dout.draw.page.look import style_sheet
 if TYPE_CHECKING:
     from dout.draw.picture import Picture
 
-SCRIPTS = ("layout", "draw", "stage", "state", "camera", "search", "controls", "main")
+SCRIPTS = (
+    *("numbers", "rules", "equations", "recompute"),
+    *("layout", "draw", "stage", "state", "camera", "search", "controls"),
+    *("run", "steps", "cards", "edit", "table", "main"),
+)
 _FIELD = re.compile(r"\{\{(\w+)\}\}")
 
 

@@ -28,14 +28,29 @@ function darken() {
 for (const [id, does] of Object.entries(BUTTONS)) document.getElementById(id).addEventListener("click", does);
 
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, textarea, select")) return;
-  const layer = event.target.closest && event.target.closest("#picture .opens");
+  if (event.ctrlKey || event.metaKey || event.altKey || ownKey(event)) return;
+  const item = event.target.closest("#picture [data-item]");
   const row = KEYS.get(event.key);
-  if (layer && event.key === "Enter") toggle(Number(layer.dataset.item));
+  if (item && (event.key === "Enter" || event.key === " ") && activate(item)) event.stopPropagation();
   else if (row) row.does(event);
   else return;
   event.preventDefault();
 });
+
+// Whether what has the focus needs the key itself: fields all, a slider those that move it, a button those that press it.
+function ownKey({ key, target }) {
+  if (target.matches("[type=range]")) return /^(Arrow|Page|Home|End)/.test(key);
+  return target.matches("input, dialog, dialog *") || (target.matches("button") && (key === "Enter" || key === " "));
+}
+
+// Open or close a layer, begin to change an input; return whether it was one of them.
+function activate(item) {
+  const input = editableOf(item);
+  if (item.matches(".opens")) toggle(Number(item.dataset.item));
+  else if (input) edit(input);
+  else return false;
+  return true;
+}
 
 // On paper the whole picture is shown, whatever was on screen.
 window.addEventListener("beforeprint", () => {

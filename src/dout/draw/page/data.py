@@ -21,6 +21,7 @@ from dout.draw.drafts import Draft, Plan
 from dout.draw.labels import compose
 from dout.draw.layout import Block
 from dout.draw.order import put_in_order
+from dout.draw.page.run import run_data
 from dout.draw.scene import Edge, Item, Label, Level, Scene, Stem
 from dout.draw.select import Selection, depth, has_inside, select
 from dout.draw.wiring import Wiring
@@ -39,7 +40,8 @@ def page_data(picture: Picture) -> Json:
     """Return all that the page needs, as JSON.
 
     `levels`: the whole picture first, then the inside of each layer; `open`: the items that are open at first;
-    `theme`: "auto", or the one asked for; `notes`: what is said below, with its style; `sizes`: see `_sizes`.
+    `theme`: "auto", or the one asked for; `notes`: what is said below, with its style; `sizes`: see `_sizes`; and what
+    `run_data` adds for the steps, and for running with other numbers.
     """
     selection, wiring, scene = whole_scene(picture)
     writer = _Writer()
@@ -52,6 +54,7 @@ def page_data(picture: Picture) -> Json:
         "theme": picture.look.theme,
         "notes": [*([note, "wrong-note"] for note in wrong), *([note, "note"] for note in events)],
         "sizes": _sizes(writer.sizes),
+        **run_data(wiring, scene, writer.drafts, writer.labels),
     }
 
 
@@ -59,7 +62,7 @@ def whole_scene(picture: Picture) -> tuple[Selection, Wiring, Scene]:
     """Return what the view selects, and the wiring and scene with every layer open that has an inside to see."""
     selection = select(picture.trace, picture.view)
     wiring = Wiring(picture.trace, picture.view, replace(selection, open=frozenset(_openable(selection))))
-    return selection, wiring, scene_of(wiring)
+    return selection, wiring, scene_of(wiring, table=True)
 
 
 def _openable(selection: Selection) -> Iterator[LayerCall]:
@@ -112,6 +115,8 @@ class _Writer:
         self.sizes = paint.Sizes()
         self.levels: list[Json] = []
         self.items: dict[LayerCall, int] = {}
+        self.drafts: dict[int, Draft] = {}
+        self.labels: dict[int, Label] = {}
         self._count = 0
         self._painter = paint.Painter(self.sizes)
 
@@ -160,6 +165,7 @@ class _Writer:
         an edge goes in at each port to meet the outline; `place` where it stands in the order of the run.
         """
         number, shut = self._number(), _shut(item)
+        self.drafts[number] = draft
         body = paint.Body(shut, None)
         side = (body.lead - body.width) / 2
         found: Json = {
@@ -201,10 +207,11 @@ class _Writer:
         if not label:
             return {}
         value, gradient = compose(replace(label, gradient=None)), compose(replace(label, value=None))
-        whole = self.sizes.label(label)
+        whole, number = self.sizes.label(label), self._number()
+        self.labels[number] = label
         return {
             "label": {
-                "id": self._number(),
+                "id": number,
                 "hover": label.hover,
                 "width": _n(whole.width),
                 "up": _n(whole.up),

@@ -150,10 +150,11 @@ function titled(group, words) {
 
 // A label is two groups, for value and gradient, with the steps from which they are seen.
 function labelElement(label) {
-  const group = titled(element("g", { "data-label": label.id }), label.hover);
+  const now = { ...label, ...state.values.get(label.id) };
+  const group = titled(element("g", { "data-label": label.id }), now.hover);
   for (const what of ["value", "gradient"]) {
-    if (label[what].length) {
-      const shapes = label[what].map(shapeElement);
+    if (now[what].length) {
+      const shapes = now[what].map(shapeElement);
       group.append(element("g", { class: what, "data-since": label[`${what}Since`] }, ...shapes));
     }
   }
@@ -169,15 +170,22 @@ function frameElement(item) {
 }
 
 function nodeElement(item) {
-  const names = item.inside ? layerNames(item, false) : item.id ? { "data-item": item.id } : {};
-  const group = titled(element("g", names), item.hover);
+  const group = titled(element("g", nodeNames(item)), item.hover);
   group.append(...item.shapes.map(shapeElement));
   return group;
 }
 
+function nodeNames(item) {
+  if (item.inside) return layerNames(item, false);
+  if (!item.id) return {}; // a dot, or the name of a result
+  const input = item.id in data.inputs;
+  const named = { "data-item": item.id, tabindex: 0, "aria-label": wordsOf(item) + (input ? ", change it" : "") };
+  return { ...named, role: input ? "button" : "img", class: input ? "given" : "item" };
+}
+
 function layerNames(item, open) {
-  const said = (item.hover || item.text).split("\n")[0];
-  return { class: "opens", "data-item": item.id, role: "button", tabindex: 0, "aria-expanded": open, "aria-label": said };
+  const named = { "data-item": item.id, tabindex: 0, "aria-label": wordsOf(item) };
+  return { ...named, class: "opens", role: "button", "aria-expanded": open };
 }
 
 const MAKERS = {

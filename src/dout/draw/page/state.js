@@ -33,7 +33,19 @@ function render(next, moving = true) {
     showThings(stage, placeThings(whole, 0, 0, 0, data.sizes), moving);
   }
   if (!drawn || drawn.step !== next.step) showStep(stage, next.step);
+  if (drawn && drawn.values !== next.values) showValues();
   drawn = next;
+}
+
+// Write the numbers of now into the labels, and into the words of items, that are there.
+function showValues() {
+  for (const { kind, element: shown, source } of stage.things.values()) {
+    if (!shown) continue;
+    if (kind === "label") {
+      shown.replaceChildren(...labelElement(source).childNodes);
+      mark(shown, stage.step);
+    } else if (source.id) shown.setAttribute("aria-label", (kind === "frame" ? layerNames(source, true) : nodeNames(source))["aria-label"]);
+  }
 }
 
 function update(change) {

@@ -1,0 +1,96 @@
+// Changing an input: press it, or Enter on it, and type; everything that follows is computed while you type.
+
+const editor = document.getElementById("editor");
+const numberField = document.getElementById("number");
+const trouble = document.getElementById("trouble");
+const reset = document.getElementById("reset");
+let edited = null; // {item, node, dtype, before}
+
+function edit(id) {
+  const item = itemsById.get(id);
+  const { node, dtype } = data.inputs[id];
+  const label = stage.things.get(`label${item.stems[0].label.id}`) || stage.things.get(`item${id}`);
+  const { x, y, k } = stage.camera;
+  const home = editor.parentElement.getBoundingClientRect();
+  const frame = picture.getBoundingClientRect();
+  edited = { id, node, dtype, before: run.value(node) };
+  editor.hidden = false;
+  editor.style.left = `${frame.left - home.left + label.at[0] * k + x}px`;
+  editor.style.top = `${frame.top - home.top + label.at[1] * k + y}px`;
+  numberField.setAttribute("aria-label", `Value of ${item.text}`);
+  numberField.value = dtype.startsWith("int") ? String(edited.before) : reprOf(edited.before).replace(/\.0$/, "");
+  tell(run.why(node));
+  numberField.select();
+  numberField.focus();
+}
+
+// Say what stands in the way; nothing where nothing does.
+function tell(why) {
+  trouble.textContent = why ? `Cannot recompute: ${why}.` : "";
+  numberField.setAttribute("aria-invalid", Boolean(why));
+}
+
+function change() {
+  const value = typed(numberField.value, edited.dtype);
+  tell(value === null ? (numberField.value.trim() ? "that is no number" : "a number is wanted") : tried(edited.node, value));
+}
+
+// Run with another number; return why that cannot be.
+function tried(node, value) {
+  try {
+    run.set(node, value);
+  } catch (error) {
+    if (error instanceof Refusal) return error.message;
+    throw error;
+  }
+  showRun();
+  return "";
+}
+
+function leave(keep) {
+  if (!edited) return;
+  const { id, node, before } = edited;
+  edited = null;
+  editor.hidden = true;
+  if (!keep) {
+    run.set(node, before);
+    showRun();
+  }
+  const shown = shownElement(id);
+  if (shown) shown.focus({ preventScroll: true });
+}
+
+function setInput(id, text) {
+  const value = typed(text, data.inputs[id].dtype);
+  return value === null ? "that is no number" : tried(data.inputs[id].node, value);
+}
+
+numberField.addEventListener("input", change);
+numberField.addEventListener("blur", () => leave(true));
+numberField.addEventListener("keydown", (event) => {
+  if (event.key === "Enter" || event.key === "Escape") {
+    event.preventDefault();
+    event.stopPropagation();
+    leave(event.key === "Enter");
+  }
+});
+reset.addEventListener("click", () => {
+  run.reset();
+  showRun();
+});
+document.addEventListener("dout:change", () => (reset.hidden = !run.isChanged));
+document.addEventListener("click", (event) => {
+  const input = event.target.closest("#picture [data-item], #picture [data-label]");
+  const id = input && editableOf(input);
+  if (id && !dragged) edit(id);
+});
+
+// The input that an element belongs to, if it can be changed: its name, or its label.
+function editableOf(shown) {
+  const id = shown.dataset.item ? Number(shown.dataset.item) : inputOfLabel.get(Number(shown.dataset.label));
+  return id in data.inputs ? id : 0;
+}
+
+const inputOfLabel = new Map(Object.keys(data.inputs).map(Number)
+  .filter((id) => itemsById.get(id).stems && itemsById.get(id).stems[0].label)
+  .map((id) => [itemsById.get(id).stems[0].label.id, id]));

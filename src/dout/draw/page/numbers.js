@@ -1,0 +1,91 @@
+// Numbers as Python keeps and shows them: an int is a BigInt, a float a Number, a bool a Boolean.
+//
+// `formatNumber` is `shown.format_number`; tests tie the two over thousands of numbers.
+
+const WHOLE_DIGITS = 12; // whole numbers up to here are written out
+const FIXED_BELOW = 1e6; // floats below this never lose a digit before the point
+
+function formatNumber(value, digits = 4) {
+  if (typeof value === "boolean") return value ? "True" : "False";
+  return (typeof value === "bigint" ? wholeText(value, digits) : floatText(value, digits)).replace(/^-/, "−");
+}
+
+function wholeText(value, digits) {
+  const text = String(value);
+  const [sign, figures] = text.startsWith("-") ? ["-", text.slice(1)] : ["", text];
+  return figures.length <= WHOLE_DIGITS ? text : sign + scientific(roundHalfEven(figures, figures.length - 1, digits));
+}
+
+function floatText(value, digits) {
+  if (Number.isNaN(value)) return "NaN";
+  if (!Number.isFinite(value)) return value > 0 ? "∞" : "-∞";
+  if (value === 0) return Object.is(value, -0) ? "-0" : "0";
+  const [figures, power] = exactly(value);
+  const rounded = roundHalfEven(figures, power, digits);
+  const sign = value < 0 ? "-" : "";
+  if (rounded.power >= -4 && rounded.power < digits) return sign + fixed(rounded);
+  if (rounded.power >= 0) {
+    const whole = roundHalfEven(figures, power, power + 1);
+    if (whole.power < 6) return sign + fixed(whole);
+  }
+  return sign + scientific(rounded);
+}
+
+// The decimal figures of a float without its sign, and the power of ten of the first: more than tell any two apart.
+function exactly(value) {
+  const [mantissa, power] = Math.abs(value).toExponential(100).split("e");
+  return [mantissa.replace(".", ""), Number(power)];
+}
+
+// So many figures of a decimal, a tie to the even one, as Python rounds; none where that is below a half.
+function roundHalfEven(figures, power, digits) {
+  const [kept, rest] = [figures.slice(0, Math.max(0, digits)).padEnd(digits, "0"), figures.slice(Math.max(0, digits))];
+  const tie = /^50*$/.test(rest);
+  const up = tie ? Number(kept.at(-1) || 0) % 2 === 1 : rest[0] >= "5";
+  const made = up ? String(BigInt(kept || "0") + 1n).padStart(kept.length, "0") : kept;
+  return { figures: made || "0", power: made.length > kept.length ? power + 1 : power };
+}
+
+function fixed({ figures, power }) {
+  if (power < 0) return trimmed(`0.${"0".repeat(-power - 1)}${figures}`);
+  const text = figures.padEnd(power + 1, "0");
+  return trimmed(`${text.slice(0, power + 1)}.${text.slice(power + 1)}`);
+}
+
+function scientific({ figures, power }) {
+  return `${trimmed(`${figures[0]}.${figures.slice(1)}`)}e${power}`;
+}
+
+const trimmed = (text) => (text.includes(".") ? text.replace(/\.?0+$/, "") : text);
+
+// Every digit, as Python's repr.
+function reprOf(value) {
+  if (typeof value === "boolean") return value ? "True" : "False";
+  if (typeof value === "bigint") return String(value);
+  if (Number.isNaN(value)) return "nan";
+  if (!Number.isFinite(value)) return value > 0 ? "inf" : "-inf";
+  if (value === 0) return Object.is(value, -0) ? "-0.0" : "0.0";
+  const [mantissa, exponent] = value.toExponential().split("e"); // the shortest that reads back
+  const power = Number(exponent);
+  if (power < -4 || power >= 16) return `${mantissa}e${power < 0 ? "-" : "+"}${String(Math.abs(power)).padStart(2, "0")}`;
+  const sign = value < 0 ? "-" : "";
+  const text = fixed({ figures: mantissa.replace(/[-.]/g, ""), power });
+  return sign + (text.includes(".") ? text : `${text}.0`);
+}
+
+// A number from the data: "i12", "f0.5", "True".
+function decoded(text) {
+  if (text === "True" || text === "False") return text === "True";
+  return text[0] === "i" ? BigInt(text.slice(1)) : floatOf(text.slice(1));
+}
+
+const WORDS = { nan: NaN, inf: Infinity, "-inf": -Infinity, "∞": Infinity, "-∞": -Infinity };
+const floatOf = (text) => (text in WORDS ? WORDS[text] : Number(text));
+
+// What a person typed for an input of this kind; null where it is no number. What is whole stays whole, as in Python.
+function typed(text, dtype) {
+  const plain = text.trim().replace(/−/g, "-").replace(/^\+/, "").toLowerCase();
+  if (/^-?\d{1,40}$/.test(plain) && /^int/.test(dtype)) return BigInt(plain);
+  if (plain in WORDS) return WORDS[plain];
+  return /^-?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/.test(plain) && !(/^int\d/.test(dtype)) ? Number(plain) : null;
+}

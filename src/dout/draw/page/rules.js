@@ -1,0 +1,251 @@
+// What each row of the table computes for single numbers, as Python and NumPy do.
+//
+// A rule is {python, numpy}: they differ where Python refuses what NumPy answers with NaN or an infinity. Whatever Python
+// would raise is a Refusal, and so is what the page cannot compute.
+
+class Refusal extends Error {}
+
+const refuse = (why) => {
+  throw new Refusal(why);
+};
+
+const LARGEST = 4096; // bits of a whole number; Python has no limit, a page has to answer at once
+
+const whole = (value) => (typeof value === "boolean" ? BigInt(value) : value);
+const truth = (value) => !(value === false || value === 0n || value === 0);
+
+function float(value) {
+  if (typeof value === "number") return value;
+  const made = Number(value);
+  return Number.isFinite(made) ? made : refuse("a whole number is too large for a float");
+}
+
+// A function of ints where all are whole, of floats where one is not.
+const either = (onInts, onFloats) => (...values) => {
+  const numbers = values.map(whole);
+  return numbers.every((n) => typeof n === "bigint") ? bounded(onInts(...numbers)) : onFloats(...numbers.map(float));
+};
+
+const bounded = (n) =>
+  typeof n === "bigint" && (n > 1n << BigInt(LARGEST) || -n > 1n << BigInt(LARGEST)) ? refuse("a whole number grows too large") : n;
+const both = (rule) => ({ python: rule, numpy: rule });
+const floats = (rule) => (...values) => rule(...values.map(float));
+
+// --- arithmetic -------------------------------------------------------------------------------------------------------
+
+const SAFE = 2n ** 53n;
+const isSafe = (n) => -SAFE <= n && n <= SAFE;
+
+const quotient = either(
+  (a, b) => (isSafe(a) && isSafe(b) ? Number(a) / Number(b) : refuse("it divides whole numbers beyond 2^53")),
+  (a, b) => a / b,
+);
+
+// Python's: rounds down, and the rest has the sign of the divisor.
+function floorModulo(a, b) {
+  let rest = a % b;
+  let times = (a - rest) / b;
+  if (rest !== 0 && rest < 0 !== b < 0) [rest, times] = [rest + b, times - 1];
+  if (rest === 0) rest = b < 0 ? -0 : 0;
+  if (times === 0) return [a / b < 0 || Object.is(a / b, -0) ? -0 : 0, rest];
+  const floor = Math.floor(times);
+  return [times - floor > 0.5 ? floor + 1 : floor, rest];
+}
+
+function wholeModulo(a, b) {
+  const rest = a % b;
+  return rest !== 0n && rest < 0n !== b < 0n ? [a / b - 1n, rest + b] : [a / b, rest];
+}
+
+const floorDivide = either((a, b) => wholeModulo(a, b)[0], (a, b) => floorModulo(a, b)[0]);
+const modulo = either((a, b) => wholeModulo(a, b)[1], (a, b) => floorModulo(a, b)[1]);
+
+const divisor = (rule, otherwise) => ({
+  python: (a, b) => (truth(b) ? rule(a, b) : refuse("it divides by zero")),
+  numpy: (a, b) => (truth(b) ? rule(a, b) : otherwise(float(whole(a)), float(whole(b)))),
+});
+
+// C's pow, which knows that 1 to any power is 1.
+const floatPower = (a, b) => (a === 1 || (a === -1 && !Number.isFinite(b) && !Number.isNaN(b)) ? 1 : a ** b);
+
+function wholePower(a, b) {
+  if (b < 0n) return floatPower(float(a), float(b));
+  const bits = BigInt(a.toString(2).length);
+  return bits * b > BigInt(LARGEST) && a * a > 1n ? refuse("a whole number grows too large") : a ** b;
+}
+
+function pythonPower(a, b) {
+  const [base, exponent] = [whole(a), whole(b)];
+  if (!truth(base) && exponent < 0) refuse("zero has no negative power");
+  if (base < 0 && typeof exponent === "number" && Number.isFinite(exponent) && !Number.isInteger(exponent)) {
+    refuse("a negative number has no such power but a complex one");
+  }
+  const found = either(wholePower, floatPower)(a, b);
+  return overflows(found, [base, exponent]) ? refuse("a power is too large for a float") : found;
+}
+
+const overflows = (found, given) => Math.abs(Number(found)) === Infinity && given.every((n) => Number.isFinite(Number(n)));
+
+// --- functions --------------------------------------------------------------------------------------------------------
+
+function halfEven(x) {
+  if (!Number.isFinite(x) || Number.isInteger(x)) return x;
+  const down = Math.floor(x);
+  const found = x - down === 0.5 ? down + (Math.abs(down) % 2) : Math.round(x);
+  return found === 0 && x < 0 ? -0 : found;
+}
+
+const RECIPROCAL_ROOT_PI = 2 / Math.sqrt(Math.PI);
+
+function erf(x) {
+  if (Math.abs(x) > 2.5) return x < 0 ? erfc(-x) - 1 : 1 - erfc(x);
+  let [term, sum] = [x, x];
+  for (let n = 1; Math.abs(term) > 1e-18 * Math.abs(sum); n++) {
+    term *= (-x * x) / n;
+    sum += term / (2 * n + 1);
+  }
+  return RECIPROCAL_ROOT_PI * sum;
+}
+
+function erfc(x) {
+  if (!(x > 2.5)) return 1 - erf(x);
+  if (x > 27) return 0;
+  let tail = x;
+  for (let n = 160; n > 0; n--) tail = x + n / 2 / tail; // Laplace's continued fraction
+  return Math.exp(-x * x) / (Math.sqrt(Math.PI) * tail);
+}
+
+const expit = (x) => 1 / (1 + Math.exp(-x));
+const FUNCTIONS = {
+  exp: Math.exp, exp2: (x) => 2 ** x, expm1: Math.expm1, log: Math.log, log1p: Math.log1p, log2: Math.log2,
+  log10: Math.log10, sqrt: Math.sqrt, cbrt: Math.cbrt, sin: Math.sin, cos: Math.cos, tan: Math.tan, sinh: Math.sinh,
+  cosh: Math.cosh, tanh: Math.tanh, erf, erfc,
+};
+const INVERSES = ["sin", "cos", "tan", "sinh", "cosh", "tanh"].map((name) => [name, Math[`a${name}`]]);
+
+// --- the table --------------------------------------------------------------------------------------------------------
+
+const RULES = {
+  add: both(either((a, b) => a + b, (a, b) => a + b)),
+  subtract: both(either((a, b) => a - b, (a, b) => a - b)),
+  multiply: both(either((a, b) => a * b, (a, b) => a * b)),
+  divide: divisor(quotient, (a, b) => a / b),
+  floor_divide: divisor(floorDivide, (a, b) => a / b),
+  mod: divisor(modulo, () => NaN),
+  negative: both(either((a) => -a, (a) => -a)),
+  positive: both(either((a) => a, (a) => a)),
+  pow: { python: pythonPower, numpy: either(wholePower, floatPower) },
+  power: both(either(wholePower, floatPower)),
+  square: both(either((a) => a * a, (a) => a * a)),
+  absolute: both(either((a) => (a < 0n ? -a : a), Math.abs)),
+  sign: both(either((a) => (a > 0n ? 1n : a < 0n ? -1n : 0n), (a) => (Number.isNaN(a) ? a : Math.sign(a) + 0))),
+  reciprocal: both(floats((a) => 1 / a)),
+  floor: both(either((a) => a, Math.floor)),
+  ceil: both(either((a) => a, Math.ceil)),
+  trunc: both(either((a) => a, Math.trunc)),
+  rint: both(floats(halfEven)),
+  round: both(either((a) => a, (a) => (Number.isFinite(a) ? BigInt(halfEven(a)) : refuse("no whole number is near")))),
+  hypot: both(floats(Math.hypot)),
+  arctan2: both(floats(Math.atan2)),
+  logaddexp: both(floats((a, b) => (a === b ? a + Math.LN2 : Math.max(a, b) + Math.log1p(Math.exp(-Math.abs(a - b)))))),
+
+  less: both((a, b) => whole(a) < whole(b)),
+  less_equal: both((a, b) => whole(a) <= whole(b)),
+  greater: both((a, b) => whole(a) > whole(b)),
+  greater_equal: both((a, b) => whole(a) >= whole(b)),
+  equal: both((a, b) => whole(a) == whole(b)), // a BigInt and a Number are equal so
+  not_equal: both((a, b) => whole(a) != whole(b)),
+  logical_and: both((a, b) => truth(a) && truth(b)),
+  logical_or: both((a, b) => truth(a) || truth(b)),
+  logical_xor: both((a, b) => truth(a) !== truth(b)),
+  logical_not: both((a) => !truth(a)),
+  bitwise_and: both((a, b) => bits(a, b, (m, n) => m & n)),
+  bitwise_or: both((a, b) => bits(a, b, (m, n) => m | n)),
+  bitwise_xor: both((a, b) => bits(a, b, (m, n) => m ^ n)),
+  isnan: both((a) => Number.isNaN(float(whole(a)))),
+  isinf: both((a) => Math.abs(float(whole(a))) === Infinity),
+  isfinite: both((a) => Number.isFinite(float(whole(a)))),
+  signbit: both((a) => float(whole(a)) < 0 || Object.is(a, -0)),
+  where: both((condition, a, b) => (truth(condition) ? a : b)),
+  maximum: both((a, b) => (whole(a) >= whole(b) || Number.isNaN(a) ? a : b)),
+  minimum: both((a, b) => (whole(a) <= whole(b) || Number.isNaN(a) ? a : b)),
+  clip: both((a, low, high) => RULES.minimum.numpy(RULES.maximum.numpy(a, low), high)),
+
+  special_expit: both(floats(expit)),
+  special_logit: both(floats((x) => Math.log(x / (1 - x)))),
+  special_log_expit: both(floats((x) => (x < 0 ? x - Math.log1p(Math.exp(x)) : -Math.log1p(Math.exp(-x))))),
+  special_erf: both(floats(erf)),
+  special_erfc: both(floats(erfc)),
+  special_entr: both(floats((x) => (x > 0 ? -x * Math.log(x) : x === 0 ? 0 : x < 0 ? -Infinity : NaN))),
+  special_xlogy: both(floats((x, y) => (x === 0 && !Number.isNaN(y) ? 0 : x * Math.log(y)))),
+  special_xlog1py: both(floats((x, y) => (x === 0 && !Number.isNaN(y) ? 0 : x * Math.log1p(y)))),
+
+  math_fabs: both(floats(Math.abs)),
+  math_floor: both(toWhole(Math.floor)),
+  math_ceil: both(toWhole(Math.ceil)),
+  math_trunc: both(toWhole(Math.trunc)),
+  math_degrees: both(floats((x) => x * (180 / Math.PI))),
+  math_radians: both(floats((x) => x * (Math.PI / 180))),
+  math_fsum: both((...terms) => exactSum(terms.map((term) => float(whole(term))))),
+};
+
+// These leave a single number as it is: what they do, they do to arrays.
+const NOTHING_TO_DO = ["copy", "asarray", "item", "sum", "mean", "prod", "max", "min", "broadcast_to", "reshape", "full"];
+for (const name of NOTHING_TO_DO) RULES[name] = both((value) => whole(value));
+RULES.astype = both((value) => value);
+RULES.float = both((value) => float(whole(value)));
+RULES.zeros = RULES.empty = both(() => 0);
+RULES.ones = both(() => 1);
+
+for (const [name, does] of Object.entries(FUNCTIONS)) defineFunction(name, name, does);
+for (const [name, does] of INVERSES) defineFunction(`arc${name}`, `a${name}`, does);
+for (const [name, same] of [["pow", "pow"], ["atan2", "arctan2"], ["hypot", "hypot"]]) {
+  RULES[`math_${name}`] = both((...values) => inDomain(RULES[same].numpy, values.map((v) => float(whole(v)))));
+}
+RULES.math_fmod = both((...values) => inDomain((a, b) => a % b, values.map((v) => float(whole(v)))));
+RULES.math_log = both((x, base) => {
+  const log = inDomain(Math.log, [float(whole(x))]);
+  return base === undefined ? log : log / inDomain(Math.log, [float(whole(base))]);
+});
+for (const name of ["isnan", "isinf", "isfinite"]) RULES[`math_${name}`] = RULES[name];
+
+function defineFunction(name, mathName, does) {
+  RULES[name] = both((x) => does(float(whole(x))));
+  RULES[`math_${mathName}`] = both((x) => inDomain(does, [float(whole(x))]));
+}
+
+// As `math` has it: what is not defined or too large is an error, not NaN or an infinity.
+function inDomain(does, given) {
+  const found = does(...given);
+  if (Number.isNaN(found) && !given.some(Number.isNaN)) refuse("a function of math is not defined there");
+  if (overflows(found, given)) refuse("a function of math is not defined there, or too large");
+  return found;
+}
+
+function toWhole(does) {
+  return either((a) => a, (a) => (Number.isFinite(a) ? BigInt(does(a)) : refuse("no whole number is near")));
+}
+
+function bits(a, b, does) {
+  if (typeof a === "boolean" && typeof b === "boolean") return Boolean(does(Number(a), Number(b)));
+  const [m, n] = [whole(a), whole(b)];
+  return typeof m === "bigint" && typeof n === "bigint" ? does(m, n) : refuse("floats have no bits to combine");
+}
+
+// Shewchuk's exact sum, as fsum.
+function exactSum(terms) {
+  const partials = [];
+  for (let x of terms) {
+    let kept = 0;
+    for (let y of partials) {
+      if (Math.abs(x) < Math.abs(y)) [x, y] = [y, x];
+      const high = x + y;
+      const low = y - (high - x);
+      if (low !== 0) partials[kept++] = low;
+      x = high;
+    }
+    partials.length = kept;
+    partials.push(x);
+  }
+  return partials.reduceRight((sum, x) => sum + x, 0);
+}

@@ -1,0 +1,69 @@
+"""What the page needs to step through the run and to run it with other numbers: cards, table and program."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from dout.draw.cards import Cards
+from dout.draw.drafts import Draft
+from dout.draw.gradients import EdgeGradients
+from dout.draw.page.program import Json, Program
+from dout.draw.scene import Label, Row, Scene
+from dout.draw.steps import Schedule
+from dout.draw.wiring import Wiring
+from dout.graph import Node
+
+
+def run_data(wiring: Wiring, scene: Scene, drafts: Mapping[int, Draft], labels: Mapping[int, Label]) -> Json:
+    """Return what is known about the run, for items and labels by their numbers.
+
+    `cards`: forward and backward, for each item that is a step; `says`: the words of an item for a screen reader, with
+    nodes in the place of numbers; `inputs` that can be changed; `labels` whose numbers follow from one; `rows` of the
+    table; `program`: see `Program`; `goesBack`: whether there is any gradient.
+    """
+    program = Program(wiring.trace, wiring.view.digits, [d.node for d in drafts.values() if d.node is not None])
+    gradients, schedule = EdgeGradients(wiring), Schedule(wiring)
+    cards = Cards(wiring, gradients)
+    told, says = {}, {}
+    for number, draft in drafts.items():
+        if draft.kind in ("operator", "layer", "open"):
+            back = cards.backward(draft, schedule.completes(draft)) if schedule.goes_back else None
+            told[number] = [program.card(cards.forward(draft)), *([program.card(back)] if back else [])]
+            says[number] = _said(draft, wiring, program)
+    inputs = {number: found for number, draft in drafts.items() if (found := program.input(draft))}
+    changing = {number: found for number, label in labels.items() if (found := program.label(label))}
+    return {
+        "cards": told,
+        "says": {number: found for number, found in says.items() if found},
+        "inputs": inputs,
+        "labels": changing,
+        "rows": [_row(row, program) for row in scene.rows],
+        "goesBack": schedule.goes_back,
+        "program": program.json(),
+    }
+
+
+def _said(draft: Draft, wiring: Wiring, program: Program) -> Json | None:
+    """The nodes behind the numbers in the words of an item: its inputs, then output and gradient of each stem."""
+    by_node = wiring.trace.by_node
+    given = draft.node.inputs if draft.node is not None else draft.call.inputs if draft.call is not None else ()
+
+    def gradient(node: Node) -> int | None:
+        found = by_node[node].gradient
+        return None if found is None else program.source(found.node)
+
+    inputs = [program.source(node) for node in given if node in by_node]
+    outputs = [[program.source(node), gradient(node)] for node, _ in draft.stems if node in by_node]
+    numbers = [*inputs[:8], *(number for output in outputs for number in output)]
+    return {"inputs": inputs[:8], "outputs": outputs} if any(number is not None for number in numbers) else None
+
+
+def _row(row: Row, program: Program) -> list[Any]:
+    """Name, value, gradient, what made it and what uses it; then, where they can change, the nodes of both."""
+    shown, mark = row.label.value, row.label.gradient
+    value = shown.text if shown is not None else ""
+    gradient = ""
+    if mark is not None:
+        gradient = mark.shown.text + (f" ✗ right: {mark.right.text}" if mark.right is not None else "")
+    return [row.name, value, gradient, row.made_by, list(row.used_by), program.label(row.label)]

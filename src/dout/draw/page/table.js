@@ -1,0 +1,64 @@
+// The same as a table, for whoever reads rather than looks; always there for a screen reader. And the help.
+
+const table = document.getElementById("table");
+const tableButton = document.getElementById("as-table");
+const body = table.querySelector("tbody");
+const COLUMNS = ["name", "value", "gradient", "made by", "used by"];
+let isFilled = false;
+
+function fillTable() {
+  if (isFilled) return;
+  isFilled = true;
+  body.append(...data.rows.map(([name, value, gradient, by, users]) =>
+    made("tr", {}, ...[name || "—", value, gradient, by, users.join(", ")].map((words, i) => {
+      const cell = made(i ? "td" : "th", { textContent: words });
+      if (!i) cell.scope = "row";
+      return cell;
+    }))));
+  showRows();
+}
+
+// Write the numbers of now into the rows that can change.
+function showRows() {
+  if (!isFilled) return;
+  data.rows.forEach(([, value, gradient, , , nodes], i) => {
+    if (!nodes) return;
+    const cells = body.rows[i].cells;
+    if (nodes.value !== undefined) cells[1].textContent = run.isChanged ? formatNumber(run.value(nodes.value), digits) : value;
+    if (nodes.gradient) cells[2].textContent = run.isChanged ? rowGradient(nodes.gradient) : gradient;
+  });
+}
+
+function rowGradient(behind) {
+  const text = formatNumber(run.value(behind.node), digits);
+  return isWrong(behind) ? `${text} ✗ right: ${formatNumber(run.value(behind.right), digits)}` : text;
+}
+
+function toggleTable() {
+  fillTable();
+  const shown = table.classList.toggle("unseen");
+  tableButton.setAttribute("aria-expanded", !shown);
+  if (shown) table.removeAttribute("tabindex");
+  else table.tabIndex = 0;
+}
+
+// --- help -------------------------------------------------------------------------------------------------------------
+
+const help = document.getElementById("help");
+
+function showHelp() {
+  if (!help.querySelector("dt")) {
+    const list = help.querySelector("dl");
+    for (const [key, row] of KEYS) if (row.says) list.append(made("dt", {}, made("kbd", { textContent: row.key || key })), made("dd", { textContent: row.says }));
+  }
+  help.showModal();
+}
+
+KEYS.set("Enter", { does: () => {}, says: "open or close a layer, change an input" });
+KEYS.set("t", { does: toggleTable, says: "table of all values" });
+KEYS.set("?", { does: showHelp, says: "this help" });
+tableButton.addEventListener("click", toggleTable);
+document.getElementById("asks").addEventListener("click", showHelp);
+table.querySelector("thead").append(made("tr", {}, ...COLUMNS.map((words) => made("th", { textContent: words, scope: "col" }))));
+document.addEventListener("dout:change", showRows);
+(window.requestIdleCallback || setTimeout)(fillTable);

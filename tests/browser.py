@@ -1,0 +1,70 @@
+"""A browser for the tests of the page: the system's Chromium, without network."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+
+from dout.trace.model import Trace
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+def chromium() -> str:
+    """The path of a Chromium. Where there is none the test is skipped; in CI it fails."""
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    found = next(filter(None, map(shutil.which, names)), None)
+    if found is None:
+        why = "no Chromium is installed (Debian's package chromium has one)"
+        pytest.fail(why) if os.environ.get("CI") else pytest.skip(why)
+    return found
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """One browser for all tests of a file."""
+    path = chromium()
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as running:
+        started = running.chromium.launch(executable_path=path, args=FLAGS)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def browser_page(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Any]]:
+    """A function that opens the page of a trace. No page may ask the network for anything, or raise an error."""
+    contexts: list[Any] = []
+    asked: list[str] = []
+    errors: list[str] = []
+
+    def opened(trace: Trace, *, view: Mapping[str, Any] = MappingProxyType({}), **options: Any) -> Any:
+        (file,) = trace.draw(**view).save(tmp_path / f"page{len(contexts)}.html")
+        context = browser.new_context(**{"viewport": {"width": 1200, "height": 760}, **options})
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(5000)
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+        page.goto(file.as_uri())
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert [url for url in asked if not url.startswith("file:")] == []
+    assert errors == []
