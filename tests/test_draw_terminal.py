@@ -12,8 +12,9 @@ from dout.draw import draw
 from dout.draw.build import build_scene
 from dout.draw.options import View
 from dout.draw.scene import Label, Level
+from dout.draw.table import table
 from dout.draw.terminal_sizes import Sizes
-from dout.trace.model import Event
+from dout.trace.model import Event, Trace
 
 BUY_FRUITS = """\
              100    mul_apple_layer
@@ -58,8 +59,17 @@ def test_a_branch_has_a_dot_and_a_wrong_sum_is_said() -> None:
     assert picture.endswith("\n✗ gradient of x is 1.1, right: 1.5, the first wrong edge\n")
 
 
-def test_a_narrow_terminal_gets_a_table_with_everything_in_it() -> None:
-    table = draw(buy_fruits()).text(width=55)
+def as_table(trace: Trace, width: int) -> str:
+    lines = table(build_scene(trace, table=True), width, str)
+    return "".join("".join(text for text, _ in line) + "\n" for line in lines)
+
+
+def test_a_terminal_too_narrow_for_a_band_gets_a_table() -> None:
+    assert draw(buy_fruits()).text(width=19) == as_table(buy_fruits(), 19)
+
+
+def test_the_table_has_everything_in_it() -> None:
+    table = as_table(buy_fruits(), 55)
     assert table.splitlines()[0].split() == ["name", "value", "gradient", "made", "by", "used", "by"]
     line = next(line for line in table.splitlines() if line.startswith("all_price"))
     assert line.split()[:4] == ["all_price", "650", "1.1", "+"]
@@ -67,7 +77,7 @@ def test_a_narrow_terminal_gets_a_table_with_everything_in_it() -> None:
 
 
 def test_the_table_says_what_is_right_where_a_gradient_is_wrong() -> None:
-    assert "✗ 1.1 (right: 1.5)" in draw(branch(wrong=True)).text(width=60)
+    assert "✗ 1.1 (right: 1.5)" in as_table(branch(wrong=True), 60)
 
 
 @pytest.mark.parametrize("width", [10, 20, 40, 60, 80, 100, 120])

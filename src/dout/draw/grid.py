@@ -13,6 +13,7 @@ _BOXES = {
     "double": tuple("╔═╗║╚╝╢╟"),
     "dashed": tuple("┌╌┐╎└┘├┤"),
 }
+_OPEN_BORDER = "╌"  # above and below the inside of an open layer
 _ASCII = {
     **dict.fromkeys("─╌═", "-"),
     **dict.fromkeys("│╎║", "|"),
@@ -27,6 +28,7 @@ class Grid:
     """Characters at whole places. Lines may cross and join; a text covers what it is put on."""
 
     def __init__(self, width: int, height: int, *, unicode: bool = True) -> None:
+        self.width = width
         self._unicode = unicode
         self._joins = [[0] * width for _ in range(height)]
         self._texts: list[list[str | None]] = [[None] * width for _ in range(height)]
@@ -76,13 +78,34 @@ class Grid:
         """Let an edge through the border of a box."""
         self.put(x, y, _BOXES[kind][7 if right else 6])
 
-    def lines(self) -> list[Line]:
-        """The rows, without blanks at their ends, in pieces of one style."""
-        return [self._line(y) for y in range(len(self._texts))]
+    def crossing(self, x: int) -> list[int] | None:
+        """The rows in which a level line goes on from the cell before `x` into it; None where a cut would hurt.
 
-    def _line(self, y: int) -> Line:
+        It would where it parts a text, or a line from what stands at its end. The border of an open layer may be cut.
+        """
+        rows = []
+        for y, (joins, texts) in enumerate(zip(self._joins, self._texts, strict=True)):
+            before, here = texts[x - 1], texts[x]
+            goes, comes = bool(joins[x - 1] & EAST), bool(joins[x] & WEST)
+            if before is None and here is None:
+                if goes != comes:
+                    return None
+                if goes:
+                    rows.append(y)
+            elif before != here or before != _OPEN_BORDER:
+                beside = (goes or joins[x - 1]) if before is None else (comes or joins[x])
+                if (before is not None and here is not None) or beside:
+                    return None
+        return rows
+
+    def lines(self, left: int = 0, right: int | None = None) -> list[Line]:
+        """The rows, or their part from `left` up to `right`, without blanks at their ends, in pieces of one style."""
+        return [self._line(y, left, right) for y in range(len(self._texts))]
+
+    def _line(self, y: int, left: int, right: int | None) -> Line:
         pieces: Line = []
-        for text, style, join in zip(self._texts[y], self._styles[y], self._joins[y], strict=True):
+        part = slice(left, right)
+        for text, style, join in zip(self._texts[y][part], self._styles[y][part], self._joins[y][part], strict=True):
             character = _JOINS[join] if text is None else text
             if not self._unicode and character in _ASCII:
                 character = _ASCII[character]

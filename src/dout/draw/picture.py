@@ -73,7 +73,9 @@ class Picture:
         return write_svg(self.drawing, self.look.theme)
 
     def text(self, width: int = 80, *, color: bool = False, unicode: bool = True) -> str:
-        """The picture drawn with characters, no line longer than `width` columns; a table where it is wider than that.
+        """The picture drawn with characters, no line longer than `width` columns.
+
+        What is wider is cut into bands that stand one below the other; a table takes its place where they do not fit.
 
         Below stand wrong gradients and the trace's events, one a line. `color` adds ANSI colours; without `unicode`
         everything is ASCII.

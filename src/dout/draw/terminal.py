@@ -1,4 +1,4 @@
-"""Scene → lines of characters: values above the edges, gradients below; a table where that is too wide.
+"""Scene → lines of characters: values above the edges, gradients below; in bands where that is too wide, or a table.
 
 Run it to see it: `python -m dout.draw.terminal`.
 """
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from dout.draw.arrange import Arranged, arrange
 from dout.draw.channel import STEP, tracks
+from dout.draw.fold import bands
 from dout.draw.grid import EAST, WEST, Grid, Line
 from dout.draw.layout import Block
 from dout.draw.scene import Label, Scene, Stem
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 # How long the names of layers may be, and the room beside a label: tried in turn until the picture fits.
 _TRIES = ((24, 2), (24, 1), (24, 0), (20, 1), (16, 2), (12, 2), (16, 0), (10, 0), (0, 0))
+_FOLDED = (0, 5, 8)  # those of them that are cut into bands where none fits: the one with the fewest bands is taken
 _MOST_ITEMS = 400  # more is not looked at as a picture in a terminal
 
 _COLOURS = {
@@ -45,7 +47,7 @@ def render(scene: Scene, *, width: int = 80, color: bool = False, unicode: bool 
     notes = [(say(f"✗ {text}"), "wrong") for text in scene.wrong] + [(say(f"! {e}"), "note") for e in scene.events]
     if notes:
         lines.append([])
-        lines += [[(piece, style)] for text, style in notes for piece in folded(text, width)]
+        lines += [[(say(piece), style)] for text, style in notes for piece in folded(text, width)]
     return "".join(_coloured(line, color) + "\n" for line in lines)
 
 
@@ -68,17 +70,26 @@ def folded(text: str, width: int) -> list[str]:
 
 
 def _picture(scene: Scene, width: int, unicode: bool) -> list[Line]:
-    """The picture, or nothing where it does not fit."""
-    if sum(1 for _ in scene.level.everything()) > _MOST_ITEMS:
+    """The picture, whole or in bands, or nothing where even a band does not fit."""
+    if not scene.level.items or sum(1 for _ in scene.level.everything()) > _MOST_ITEMS:
         return []
+    wide = []
     for limit, room in _TRIES:
         sizes = Sizes(unicode, limit, room)
         arranged = arrange(scene.level, sizes)
-        if scene.level.items and arranged.layout.width <= width:
-            grid = Grid(int(arranged.layout.width), int(arranged.layout.height) + 1, unicode=unicode)
-            _Drawing(sizes, grid).level(arranged, 0, 0, 0)
-            return grid.lines()
-    return []
+        if arranged.layout.width <= width:
+            return picture_on_grid(sizes, arranged, unicode).lines()
+        wide.append((sizes, arranged))
+    folds = (bands(picture_on_grid(*wide[i], unicode), width, unicode=unicode) for i in _FOLDED)
+    best = min((fold for fold in folds if fold), key=len, default=[])
+    return [line for i, band in enumerate(best) for line in ([[], *band] if i else band)]
+
+
+def picture_on_grid(sizes: Sizes, arranged: Arranged, unicode: bool = True) -> Grid:
+    """The whole picture, however wide it is."""
+    grid = Grid(int(arranged.layout.width), int(arranged.layout.height) + 1, unicode=unicode)
+    _Drawing(sizes, grid).level(arranged, 0, 0, 0)
+    return grid
 
 
 def _coloured(line: Line, color: bool) -> str:

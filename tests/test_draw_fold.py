@@ -1,0 +1,109 @@
+"""A graph wider than the terminal is cut into bands: nothing is lost at a cut, and nothing is there twice."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from draw_traces import buy_fruits, one_layer, random_trace
+
+from dout.draw import draw
+from dout.draw.arrange import arrange
+from dout.draw.build import build_scene
+from dout.draw.fold import bands
+from dout.draw.grid import Grid, Line
+from dout.draw.options import View
+from dout.draw.terminal import picture_on_grid
+from dout.draw.terminal_sizes import Sizes
+from dout.trace.model import Trace
+
+FOLDED = """\
+             100     mul_apple_layer
+     apple ────────╮ ┌───┐
+            ◂ 2.2  ╰─┤   │    200
+              2      │ × ├────────────╮
+ apple_num ──────────┤   │   ◂ 1.1    │
+            ◂ 110    └───┘            ╰╌▶ ①
+             150     mul_orange_layer
+    orange ────────╮ ┌───┐            ╭╌▶ ②
+            ◂ 3.3  ╰─┤   │    450     │
+              3      │ × ├────────────╯
+orange_num ──────────┤   │   ◂ 1.1
+            ◂ 165    └───┘
+
+    add_apple_orange_layer
+    ┌───┐
+① ╌─┤   │       650          mul_tax_layer
+    │ + ├──────────────────╮ ┌───┐
+② ╌─┤   │      ◂ 1.1       ╰─┤   │ 715
+    └───┘                    │ × ├───── price
+                     1.1   ╭─┤   │ ◂ 1
+               tax ────────╯ └───┘
+                    ◂ 650
+"""
+
+
+NUMBER = r"[①-⑳]|\(\d+\)"
+
+
+def whole(trace: Trace, opened: str) -> Grid:
+    sizes = Sizes()
+    return picture_on_grid(sizes, arrange(build_scene(trace, View(opened)).level, sizes))
+
+
+def written(line: Line) -> str:
+    return "".join(text for text, _ in line)
+
+
+def rejoined(found: list[list[Line]]) -> tuple[list[str], list[str]]:
+    """What is in the bands without the marks, and the numbers at their right and left ends."""
+    leaving, entering, texts = [], [], []
+    for band in found:
+        for line in band:
+            text = written(line)
+            if right := re.search(rf"╌▶ ({NUMBER})$", text):
+                leaving.append(right[1])
+                text = text[: right.start()]
+            if left := re.match(rf" *({NUMBER}) ╌", text):
+                entering.append(left[1])
+                text = text[left.end() :]
+            texts.append(text)
+    return texts, [*leaving, "|", *entering]
+
+
+def test_its_edges_are_numbered_on_both_sides() -> None:
+    assert draw(buy_fruits()).text(width=55) == FOLDED
+
+
+def test_the_border_of_an_open_layer_goes_on_below() -> None:
+    above, below = draw(one_layer()).text(width=50).split("\n\n")
+    assert above.splitlines()[0].endswith("╌╌")
+    assert below.splitlines()[0].endswith("╌┐")
+
+
+@pytest.mark.parametrize("width", [40, 60, 80])
+@pytest.mark.parametrize("opened", ["none", "all"])
+def test_every_label_and_every_edge_of_the_whole_is_in_the_bands_once(width: int, opened: str) -> None:
+    folded = 0
+    for seed in range(40):
+        grid = whole(random_trace(seed, 6 + seed % 20), opened)
+        found = bands(grid, width)
+        if not found:
+            continue
+        folded += len(found) > 1
+        texts, numbers = rejoined(found)
+        middle = numbers.index("|")
+        assert numbers[:middle] == numbers[middle + 1 :]
+        assert len(set(numbers[:middle])) == middle
+        everything = sorted("".join(written(line) for line in grid.lines()).replace(" ", ""))
+        assert sorted("".join(texts).replace(" ", "")) == everything, seed
+    assert folded > 5
+
+
+@pytest.mark.parametrize("unicode", [True, False])
+def test_no_line_of_a_band_is_wider_than_the_terminal(unicode: bool) -> None:
+    for seed in range(0, 24, 3):
+        for width in (30, 60):
+            text = draw(random_trace(seed, 6 + seed), open="all").text(width=width, unicode=unicode)
+            assert max(map(len, text.splitlines())) <= width
+            assert unicode or text.isascii()
