@@ -52,6 +52,7 @@ FORMATS = {
     ".html": Format("dout.draw.page", "picture"),
     ".pptx": Format("dout.draw.pptx", "all", needs="pptx"),
     ".tex": Format("dout.draw.tikz", "one"),
+    ".dot": Format("dout.draw.dot", "picture"),
     ".json": Format("dout.draw.recording", "picture"),
     ".txt": Format("dout.draw.terminal", "picture"),
 }
