@@ -2,6 +2,7 @@
 
 const CLOSEST = 6;
 const LARGEST_FIT = 1.25;
+const EASY = 0.6; // the scale from which numbers are read without effort
 let dragged = false; // whether the last press moved the picture: then it was no click
 
 // The least that anyone may zoom out: the whole picture in half the screen.
@@ -14,9 +15,23 @@ function fitting() {
   return { x: (wide - width * k) / 2, y: (high - height * k) / 2, k };
 }
 
+let fitted = false; // whether the picture fits because of `fit`, and nobody has moved it since
+
 function fit(moving = true) {
   if (moving) glide(fitting());
   else look(stage, fitting());
+  fitted = true;
+}
+
+// The first look: the whole picture, or where that could not be read, its start.
+function start() {
+  fit(false);
+  if (stage.camera.k >= EASY) return;
+  const k = 0.75;
+  const seen = [...stage.things.values()].map((thing) => thing.box).filter((box) => box[0] < stage.wide / k);
+  const middle = seen.reduce((sum, box) => sum + box[1] + box[3], 0) / (2 * seen.length);
+  look(stage, { x: MARGIN, y: stage.high / 2 - middle * k, k });
+  fitted = false;
 }
 
 let gliding = 0;
@@ -42,6 +57,7 @@ function glide(target) {
 
 function zoomAt(x, y, factor) {
   cancelAnimationFrame(gliding);
+  fitted = false;
   const { camera } = stage;
   const k = Math.min(CLOSEST, Math.max(farthest(), camera.k * factor));
   look(stage, { x: x - ((x - camera.x) * k) / camera.k, y: y - ((y - camera.y) * k) / camera.k, k });
@@ -51,9 +67,16 @@ const zoomBy = (factor) => zoomAt(stage.wide / 2, stage.high / 2, factor);
 
 function panBy(dx, dy) {
   cancelAnimationFrame(gliding);
+  fitted = false;
   const { x, y, k } = stage.camera;
   look(stage, { x: x + dx, y: y + dy, k });
 }
+
+// In a window of another size, the picture fits again where it did.
+new ResizeObserver(() => {
+  Object.assign(stage, { wide: picture.clientWidth, high: picture.clientHeight });
+  look(stage, fitted ? fitting() : stage.camera);
+}).observe(picture);
 
 // --- pointers ---------------------------------------------------------------------------------------------------------
 

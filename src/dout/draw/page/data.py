@@ -40,8 +40,9 @@ def page_data(picture: Picture) -> Json:
     """Return all that the page needs, as JSON.
 
     `levels`: the whole picture first, then the inside of each layer; `open`: the items that are open at first;
-    `theme`: "auto", or the one asked for; `notes`: what is said below, with its style; `sizes`: see `_sizes`; and what
-    `run_data` adds for the steps, and for running with other numbers.
+    `first`: label and level of the first wrong gradient; `theme`: "auto", or the one asked for; `notes`: what is said
+    below, with its style; `sizes`: see `_sizes`; and what `run_data` adds for the steps, and for running with other
+    numbers.
     """
     selection, wiring, scene = whole_scene(picture)
     writer = _Writer()
@@ -51,6 +52,7 @@ def page_data(picture: Picture) -> Json:
         "title": scene.title,
         "levels": writer.levels,
         "open": _open_at_first(selection, wiring.root, writer.items, automatic=picture.view.open == "auto"),
+        "first": writer.first,
         "theme": picture.look.theme,
         "notes": [*([note, "wrong-note"] for note in wrong), *([note, "note"] for note in events)],
         "sizes": _sizes(writer.sizes),
@@ -117,6 +119,8 @@ class _Writer:
         self.items: dict[LayerCall, int] = {}
         self.drafts: dict[int, Draft] = {}
         self.labels: dict[int, Label] = {}
+        self.first: Json | None = None
+        self._wrong: set[int] = set()  # levels
         self._count = 0
         self._painter = paint.Painter(self.sizes)
 
@@ -137,9 +141,11 @@ class _Writer:
         joined = join(level, self.sizes, sizes)
         drafts = zip(level.items, sizes, plan.items, strict=True)
         self.levels[number] = {
-            "items": [self._item(item, block, draft) for item, block, draft in drafts],
+            "items": [self._item(number, item, block, draft) for item, block, draft in drafts],
             "blocks": [_block(block) for block in joined.blocks],
-            "branches": [self._branch(level.edges[edge], edge, block) for edge, block in joined.branches.items()],
+            "branches": [
+                self._branch(number, level.edges[edge], edge, block) for edge, block in joined.branches.items()
+            ],
             "columns": put_in_order(joined.network),
             "links": joined.network.links,
             "chains": joined.network.chains,
@@ -151,17 +157,18 @@ class _Writer:
         }
         return number
 
-    def _branch(self, edge: Edge, number: int, block: int) -> Json:
-        return {"edge": number, "block": block, "style": paint.edge_style(edge), **self._labelled(edge.label)}
+    def _branch(self, level: int, edge: Edge, number: int, block: int) -> Json:
+        return {"edge": number, "block": block, "style": paint.edge_style(edge), **self._labelled(level, edge.label)}
 
     def _number(self) -> int:
         self._count += 1
         return self._count
 
-    def _item(self, item: Item, block: Block, draft: Draft) -> Json:
+    def _item(self, level: int, item: Item, block: Block, draft: Draft) -> Json:
         """One item: `shapes` around its left end and middle; `body` is how far circle or box reach, for a ring.
 
-        `inside` is the number of its level, `title` the width that an open layer needs for its words; `reach` how far
+        `inside` is the number of its level, `title` the width that an open layer needs for its words, `wrong` whether a
+        gradient in there is; `reach` how far
         an edge goes in at each port to meet the outline; `place` where it stands in the order of the run.
         """
         number, shut = self._number(), _shut(item)
@@ -178,17 +185,20 @@ class _Writer:
             "shapes": [_shape(shape) for shape in self._painter.body(body, 0, 0, block)],
             "body": [_n(side), _n(-body.half), _n(side + body.width), _n(body.half)],
             "reach": [_n(body.reach(y)) for y in body.ins],
-            "stems": [self._stem(stem) for stem in item.stems],
+            "stems": [self._stem(level, stem) for stem in item.stems],
         }
         if item.inside is not None:
             assert draft.inside is not None
             assert draft.call is not None
             self.items[draft.call] = number
             found["title"] = width_of(item.text, "title") + width_of(item.caption, "caption") + 60
-            found["inside"] = self.level(item.inside, draft.inside, item.stems)
+            found["inside"] = inside = self.level(item.inside, draft.inside, item.stems)
+            if inside in self._wrong:
+                self._wrong.add(level)
+                found["wrong"] = True
         return {key: value for key, value in found.items() if value not in ("", 0, [])}
 
-    def _stem(self, stem: Stem) -> Json:
+    def _stem(self, level: int, stem: Stem) -> Json:
         """What leaves an item: how far it reaches `up` and `down`, how long its `run` is, and the name behind it."""
         up, down = self.sizes.extent(stem)
         found = {
@@ -200,15 +210,19 @@ class _Writer:
             "run": self.sizes.run(stem),
             "tail": self.sizes.tail(stem),
         }
-        return found | self._labelled(stem.label)
+        return found | self._labelled(level, stem.label)
 
-    def _labelled(self, label: Label) -> Json:
+    def _labelled(self, level: int, label: Label) -> Json:
         """A label: the shapes of its value and of its gradient around the middle of its line, and since which step."""
         if not label:
             return {}
         value, gradient = compose(replace(label, gradient=None)), compose(replace(label, value=None))
         whole, number = self.sizes.label(label), self._number()
         self.labels[number] = label
+        if label.gradient is not None and label.gradient.wrong:
+            self._wrong.add(level)
+            if label.gradient.first:
+                self.first = {"label": number, "level": level}
         return {
             "label": {
                 "id": number,

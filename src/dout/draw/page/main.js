@@ -7,6 +7,17 @@ for (const [words, style] of data.notes) {
   line.textContent = words;
   document.getElementById("notes").append(line);
 }
+if (data.first) {
+  const show = document.createElement("button");
+  show.type = "button";
+  show.textContent = "show";
+  show.setAttribute("aria-label", "Show the first wrong edge");
+  show.addEventListener("click", () => {
+    reveal(data.first.level);
+    centreThing(stage.things.get(`label${data.first.label}`));
+  });
+  document.querySelector("#notes .wrong-note").append(" ", show);
+}
 render(state, false);
-fit(false);
+start();
 window.dout = { data, get state() { return state; }, update, stage, fit, centre, toggle };

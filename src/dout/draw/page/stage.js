@@ -15,12 +15,7 @@ function makeStage(svg) {
   svg.append(world);
   const stage = { svg, world, over, groups, things: new Map(), camera: { x: 0, y: 0, k: 1 }, step: 0, running: 0 };
   stage.culled = { box: [0, 0, 0, 0], k: 0 };
-  const measure = () => Object.assign(stage, { wide: svg.clientWidth, high: svg.clientHeight });
-  measure(); // asking at every frame would make the browser lay out the page at every frame
-  new ResizeObserver(() => {
-    measure();
-    look(stage, stage.camera);
-  }).observe(svg);
+  Object.assign(stage, { wide: svg.clientWidth, high: svg.clientHeight }); // asked once: it makes the browser lay out
   return stage;
 }
 
@@ -89,6 +84,7 @@ function showThings(stage, things, moving) {
   const slowly = moving && !STILL.matches && moved.length <= 1500;
   if (slowly) for (const thing of moved) thing.now = thing.was;
   else for (const thing of moved) putElement(thing.element, thing.kind, thing.at);
+  stage.svg.classList.toggle("lively", slowly); // what is new fades in
   cull(stage);
   if (slowly) move(stage, moved);
 }
@@ -108,6 +104,7 @@ function move(stage, moved) {
       if (thing.shown) putElement(thing.element, thing.kind, thing.now || thing.at);
     }
     if (part < 1) stage.running = requestAnimationFrame(frame);
+    else stage.svg.classList.remove("lively");
   };
   frame(start);
 }

@@ -57,7 +57,7 @@ function update(change) {
 
 // --- layers -----------------------------------------------------------------------------------------------------------
 
-// Open or close a layer, which stays where it is on screen.
+// Open or close a layer, which stays where it is on screen; a picture that fits fits again, if it can then be read.
 function toggle(id, opened = !state.open.has(id)) {
   const open = new Set(state.open);
   if (opened) open.add(id);
@@ -65,7 +65,9 @@ function toggle(id, opened = !state.open.has(id)) {
   const before = cornerOf(id);
   update({ open });
   const after = cornerOf(id);
-  if (before && after) {
+  if (fitted && fitting().k >= EASY) fit();
+  else if (before && after) {
+    fitted = false;
     const { x, y, k } = stage.camera;
     glide({ x: x + (before[0] - after[0]) * k, y: y + (before[1] - after[1]) * k, k });
   }
@@ -89,12 +91,22 @@ function cornerOf(id) {
 
 // Open what is around an item and bring it to the middle of the screen.
 function centre(id) {
+  reveal(levelOf.get(id));
+  centreThing(thingOf(id));
+}
+
+// Open the layers that a level is in.
+function reveal(level) {
   const open = new Set(state.open);
-  for (let around = aroundLevel.get(levelOf.get(id)); around; around = aroundLevel.get(levelOf.get(around))) open.add(around);
+  for (let around = aroundLevel.get(level); around; around = aroundLevel.get(levelOf.get(around))) open.add(around);
   if (open.size !== state.open.size) update({ open });
-  const { box } = thingOf(id) || {};
-  if (!box) return;
+}
+
+function centreThing(thing) {
+  if (!thing) return;
+  const { box } = thing;
   const k = Math.max(stage.camera.k, 0.8);
+  fitted = false;
   glide({ x: (stage.wide - (box[0] + box[2]) * k) / 2, y: (stage.high - (box[1] + box[3]) * k) / 2, k });
 }
 
