@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any, Literal
 
 import numpy as np
 
+from dout.draw.averages import decimal_of, mean_text, norm_text
 from dout.draw.options import DIGITS
 from dout.draw.text import clean, shorten
 from dout.graph import NUMPY_VALUES, PYTHON_NUMBERS, dtype_name
@@ -17,6 +20,7 @@ _WHOLE_DIGITS = 12  # whole numbers up to here are written out
 _FIXED_BELOW = 1e6  # floats below this never lose a digit before the point
 _SMALL_EXPONENT = -4
 _FULL_LIMIT = 2000
+_FULL_CELLS = 200
 NOT_KEPT = "the numbers are not in the saved trace"
 
 
@@ -26,7 +30,8 @@ class Shown:
 
     `number`: one cell. `cells`: a small array, whole, with `faint` telling which cells are zero or False. `summary`: a
     larger one, as shape and dtype (`head`), mean and range (`line`) and a histogram (`bars`, each 0 … 1). `loud` counts
-    NaN and infinities. `full` has every digit.
+    NaN and infinities. `full` has every digit. `mask`: it holds only True and False. `off` tells which cells a switch
+    (a mask, a maximum …) does not let through.
     """
 
     kind: Literal["number", "cells", "summary"]
@@ -37,6 +42,8 @@ class Shown:
     line: str = ""
     bars: tuple[float, ...] = ()
     loud: str = ""
+    mask: bool = False
+    off: tuple[tuple[bool, ...], ...] = ()
 
     @property
     def text(self) -> str:
@@ -65,18 +72,19 @@ def format_number(value: Any, digits: int = DIGITS) -> str:
         imaginary = format_number(float(value.imag), digits)
         sign = "" if imaginary.startswith("−") else "+"
         return f"{format_number(float(value.real), digits)}{sign}{imaginary}j"
-    return _minus(_float(float(value), digits))
+    if isinstance(value, np.longdouble) and np.isfinite(value):
+        value = decimal_of(Fraction(*value.as_integer_ratio()))
+    return _minus(_float(value if isinstance(value, Decimal) else float(value), digits))
 
 
 def _whole(value: int, digits: int) -> str:
     if abs(value) < 10**_WHOLE_DIGITS:
         return str(value)
-    from decimal import Decimal  # exact, and without Python's limit on the length of an int's text
-
+    # Decimal is exact, and without Python's limit on the length of an int's text.
     return _scientific(format(Decimal(value), f".{digits - 1}e"))
 
 
-def _float(value: float, digits: int) -> str:
+def _float(value: float | Decimal, digits: int) -> str:
     if value != value:
         return "NaN"
     if value in (float("inf"), float("-inf")):
@@ -117,13 +125,16 @@ def show(data: Any, digits: int = DIGITS, *, gradient: bool = False) -> Shown:
     if np.ndim(data) == 0:
         return _number(data[()] if isinstance(data, np.ndarray) else data, digits, full)
     array = np.asarray(data)
-    if not numeric or array.dtype.kind not in "biufc":
-        return Shown("summary", (), full, head=head_of(array))
     if array.size and (array.shape[0] <= 4 if array.ndim == 1 else array.ndim == 2 and _small(array)):
         rows = array[None] if array.ndim == 1 else array
+        if not numeric:
+            return Shown("cells", tuple(tuple(shorten(_full(x), 10) for x in row) for row in rows), full)
         cells = tuple(tuple(format_number(x, digits) for x in row) for row in rows)
-        return Shown("cells", cells, full, tuple(tuple(bool(x == 0) for x in row) for row in rows), loud=_loud(array))
-    return _summary(array, full, gradient)
+        faint = tuple(tuple(bool(x == 0) for x in row) for row in rows)
+        return Shown("cells", cells, full, faint, loud=_loud(array), mask=array.dtype.kind == "b")
+    if not numeric:
+        return Shown("summary", (), full, head=head_of(array))
+    return _summary(array, digits, full, gradient)
 
 
 def show_value(value: Value, digits: int = DIGITS) -> Shown:
@@ -142,23 +153,23 @@ def _number(number: Any, digits: int, full: str) -> Shown:
     return Shown("number", ((text,),), full, loud=text if text in ("NaN", "∞", "−∞") else "")
 
 
-def _summary(array: np.ndarray, full: str, gradient: bool) -> Shown:
+def _summary(array: np.ndarray, digits: int, full: str, gradient: bool) -> Shown:
     head = head_of(array)
     if array.size == 0 or array.dtype.kind == "c":
         return Shown("summary", (), full, head=head, line="empty" if array.size == 0 else "", loud=_loud(array))
     if array.dtype.kind == "b":
-        count = int(np.count_nonzero(array))
-        return Shown("summary", (), full, head=head, line=f"{count} of {array.size} True")
-    finite = array[np.isfinite(array)].astype(np.float64)
+        line = f"{np.count_nonzero(array)} of {array.size} True"
+        return Shown("summary", (), full, head=head, line=line, mask=True)
+    finite = array[np.isfinite(array)]
     if not finite.size:
         return Shown("summary", (), full, head=head, loud=_loud(array))
-    low, high = float(finite.min()), float(finite.max())
-    scale = max(abs(low), abs(high)) or 1.0  # so that neither the sum nor the squares overflow
-    centre = np.sqrt(np.sum((finite / scale) ** 2)) if gradient else np.mean(finite / scale)
-    sign = "‖·‖" if gradient else "μ"
-    words = [format_number(x, 3) for x in (float(centre) * scale, low, high)]
-    line = f"{sign} {words[0]} [{words[1]}, {words[2]}]"
-    return Shown("summary", (), full, head=head, line=line, bars=_bars(finite / scale), loud=_loud(array))
+
+    def say(number: Any) -> str:
+        return format_number(number, digits)
+
+    middle = f"‖·‖ {norm_text(finite, say)}" if gradient else f"μ {mean_text(finite, say)}"
+    line = f"{middle} [{say(finite.min()[()])}, {say(finite.max()[()])}]"
+    return Shown("summary", (), full, head=head, line=line, bars=_bars(finite), loud=_loud(array))
 
 
 def head_of(array: Any) -> str:
@@ -169,6 +180,10 @@ def head_of(array: Any) -> str:
 
 
 def _bars(finite: np.ndarray) -> tuple[float, ...]:
+    if finite.min() == finite.max():
+        return ()
+    finite = finite.astype(np.longdouble)
+    finite = (finite / np.abs(finite).max()).astype(np.float64)  # so that the range does not overflow
     low, high = finite.min(), finite.max()
     if low == high:
         return ()
@@ -188,10 +203,16 @@ def _loud(array: np.ndarray) -> str:
 
 
 def _full(data: Any) -> str:
-    if isinstance(data, np.generic):
-        data = data.item()  # 1.5, not np.float64(1.5)
+    if isinstance(data, np.ndarray) and data.ndim == 0:
+        data = data[()]
     try:
-        text = repr(data)
+        if isinstance(data, np.generic) and data.dtype.kind in "biufcMm":
+            text = str(data)  # 1.5, not np.float64(1.5)
+        elif isinstance(data, np.ndarray):
+            with np.printoptions(floatmode="unique", precision=17, threshold=_FULL_CELLS):
+                text = repr(data)
+        else:
+            text = repr(data.item() if isinstance(data, np.generic) else data)
     except Exception:  # an int past Python's digit limit, or a foreign repr that raises: the picture still stands
         text = format_number(data) if isinstance(data, int) else f"<{type(data).__name__}>"
     return "\n".join(clean(line) for line in text[:_FULL_LIMIT].split("\n"))

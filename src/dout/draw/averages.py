@@ -1,0 +1,84 @@
+"""Mean and norm of many numbers, right to the last digit that is shown.
+
+Floats are summed fast, with a bound for what rounding did; where the shown digits could depend on that, the sum is made
+exactly.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from decimal import ROUND_05UP, Context, Decimal
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+_EPSILON = 2.0**-52
+_ROUNDED = 80 * _EPSILON  # of the sum of sizes: NumPy sums in pairs, blocks of 128
+# Rounded so that rounding again to fewer digits is as if it were rounded once.
+_CAREFUL = Context(prec=60, rounding=ROUND_05UP, Emin=-999_999, Emax=999_999)
+
+Say = Callable[[Any], str]
+
+
+def mean_text(finite: np.ndarray, say: Say) -> str:
+    """The mean of finite numbers, in the words of `say`, which takes a float or a Decimal."""
+    count = finite.size
+    if _is_double(finite):
+        scale = _scale(finite)
+        small = finite.astype(np.float64) / scale
+        total, error = float(small.sum()), _ROUNDED * float(np.abs(small).sum())
+        if text := _certain((total - error) / count, (total + error) / count, scale, say):
+            return text
+        total = math.fsum(small.tolist())  # exact, then rounded once
+        if text := _certain(*_around(Fraction(total) / count), scale, say):
+            return text
+    return say(decimal_of(sum(map(_fraction, finite.tolist()), Fraction()) / count))
+
+
+def norm_text(finite: np.ndarray, say: Say) -> str:
+    """The Euclidean norm of finite numbers, likewise."""
+    if _is_double(finite):
+        scale = _scale(finite)
+        small = finite.astype(np.float64) / scale
+        norm = math.sqrt(float(np.square(small).sum()))
+        if text := _certain(norm * (1 - _ROUNDED), norm * (1 + _ROUNDED), scale, say):
+            return text
+    return say(_CAREFUL.sqrt(decimal_of(sum((_fraction(x) ** 2 for x in finite.tolist()), Fraction()))))
+
+
+def _is_double(finite: np.ndarray) -> bool:
+    return finite.dtype.kind in "iu" or finite.dtype.itemsize <= 8
+
+
+def _scale(finite: np.ndarray) -> float:
+    """A power of two near the largest size, so that neither sums nor squares overflow; dividing by it is exact."""
+    return math.ldexp(1.0, min(1023, math.frexp(float(np.abs(finite.astype(np.float64)).max()))[1]))
+
+
+def _around(exact: Fraction) -> tuple[Fraction, Fraction]:
+    slack = abs(exact) * Fraction(_EPSILON)
+    return exact - slack, exact + slack
+
+
+def _certain(low: Any, high: Any, scale: float, say: Say) -> str:
+    """How both ends of an interval are shown; empty where they are not shown alike."""
+    ends = [say(_scaled(end, scale)) for end in (low, high)]
+    return ends[0] if ends[0] == ends[1] else ""
+
+
+def _scaled(number: Any, scale: float) -> Any:
+    product = float(number) * scale
+    if 1e-290 < abs(product) < 1e290 and not isinstance(number, Fraction):
+        return product  # what rounding does here is in the bounds
+    return decimal_of(Fraction(number) * Fraction(scale))
+
+
+def _fraction(number: Any) -> Fraction:
+    return Fraction(*number.as_integer_ratio())
+
+
+def decimal_of(exact: Fraction) -> Decimal:
+    """A fraction to sixty digits, rounded so that rounding again is right."""
+    return _CAREFUL.divide(Decimal(exact.numerator), Decimal(exact.denominator))
