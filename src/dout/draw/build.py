@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from dout.draw.drafts import Draft, Plan, Strand, Wire
 from dout.draw.gradients import Carried, EdgeGradients, describe, pair
 from dout.draw.mirror import Mirror
@@ -9,6 +11,7 @@ from dout.draw.options import View
 from dout.draw.scene import Edge, Item, Label, Level, Mark, Row, Scene, Stem
 from dout.draw.shown import Shown, format_number, show, show_value
 from dout.draw.steps import Schedule
+from dout.draw.switches import Switches
 from dout.draw.text import clean, shorten
 from dout.draw.wiring import Wiring
 from dout.graph import CONSTANT, Node
@@ -43,6 +46,7 @@ class _Builder:
         trace = wiring.trace
         self._gradients = Carried(wiring, trace) if isinstance(trace, Mirror) else EdgeGradients(wiring)
         self._schedule = Schedule(wiring)
+        self._switches = Switches(wiring.selection.nodes, wiring.trace.by_node)
         self._wrong: dict[int, tuple[str, Gradient]] = {}
         outputs = wiring.trace.graph.outputs
         self._output_names = {node: name if len(outputs) > 1 else "out" for name, node in outputs.items()}
@@ -111,12 +115,20 @@ class _Builder:
             made = self._schedule.value(wire)
             back = made if is_gradient else self._schedule.on_stem(plan, wire)
             hover = describe(value, clean(name), gradient if is_gradient else None)
+            shown, mark = self._switched(wire[0], shown, mark)
             label = self._label(shown, mark, hover, made, back, None if is_gate else wire[0])
         end = "result" if wire in self._wiring.results and not strands else "dot" if len(strands) > 1 else "edge"
         result = self._result(wire) if end == "result" else ""
         if result and draft.kind == "input" and result == shorten(self._name(draft.node)):
             result = ""  # an input that is also the result is named once
         return Stem(label, end, result, *looks)  # type: ignore[arg-type]  # a literal through a name
+
+    def _switched(self, node: Node, shown: Shown | None, mark: Mark | None) -> tuple[Shown | None, Mark | None]:
+        """The same, with the elements marked that a switch does not let through, in value and gradient alike."""
+        off = self._switches.off(node) if node.shape else None
+        if off is None:
+            return shown, mark
+        return shown and shown.switched(off), mark and replace(mark, shown=mark.shown.switched(off))
 
     def _result(self, wire: Wire) -> str:
         """What a value is called where it ends; a `dout` that is handed on ends as a gradient of another name."""

@@ -32,6 +32,8 @@ class EdgeGradients:
 
     def on_strand(self, strand: Strand) -> Gradient | None:
         """The gradient of one use. At the border of an open layer, what the edges beyond the gate carry."""
+        if _is_condition(strand.wire[0]):
+            return None
         if strand.use is not None:
             return strand.use.gradient
         if strand.target.kind == "result":
@@ -54,7 +56,7 @@ class EdgeGradients:
         """The gradient of a value as it leaves its item on this level: over all the uses that lead on from there."""
         key = id(plan), wire
         if key not in self._stems:
-            self._stems[key] = self._sum(plan, wire)
+            self._stems[key] = None if _is_condition(wire[0]) else self._sum(plan, wire)
         return self._stems[key]
 
     def _sum(self, plan: Plan, wire: Wire) -> Gradient | None:
@@ -149,6 +151,11 @@ def pair(gradient: Gradient, digits: int) -> tuple[Shown, Shown | None]:
         digits += 1
         shown, right = (show(g, digits, gradient=True) for g in (gradient.value, gradient.expected))
     return shown, right
+
+
+def _is_condition(node: Node) -> bool:
+    """Whether a value is only True or False: what a product with it derives for it is no gradient of anything."""
+    return node.dtype in (bool, np.dtype(bool))
 
 
 def _leads_all(plan: Plan, wire: Wire) -> bool:

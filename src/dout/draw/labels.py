@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from dout.draw.display import Rect, Shape, Text, moved, width_of
+from dout.draw.display import Command, Path, Rect, Shape, Text, line, moved, width_of
 from dout.draw.scene import Label, Mark
 from dout.draw.shown import Shown
 
 CELL = 17.0  # height of a cell
 ABOVE, BELOW = 8.0, 17.0  # baselines of the texts next to the line
+_HATCH = 8.0  # between the lines of what is switched off
 _CLEAR = 6.0  # between the line and what is not text
 _BARS, _BAR_HEIGHT = 42.0, 22.0
 _POINTER = "▲ first wrong edge"
@@ -103,9 +104,13 @@ def _block(
 
 
 def cells(shown: Shown, style: str, title: str, other: tuple[tuple[str, ...], ...] = ()) -> list[Shape]:
-    """A small array whole, centred below y = 0. Zeros are shaded; what differs from `other` is marked as wrong."""
+    """A small array whole, centred below y = 0.
+
+    Zeros are shaded, what is switched off is hatched too; what differs from `other` is marked as wrong. A mask is seen
+    as a mask: what is True has a tick.
+    """
     rows = shown.cells
-    wide = max(22.0, max(width_of(text, "cell") for row in rows for text in row) + 8)
+    wide = 22.0 if shown.mask else max(22.0, max(width_of(text, "cell") for row in rows for text in row) + 8)
     left = -wide * len(rows[0]) / 2
     boxes: list[Shape] = []
     texts: list[Shape] = []
@@ -114,11 +119,34 @@ def cells(shown: Shown, style: str, title: str, other: tuple[tuple[str, ...], ..
             loud = text in ("NaN", "∞", "−∞")
             differs = bool(other) and (i >= len(other) or j >= len(other[i]) or other[i][j] != text)
             faint = bool(shown.faint) and shown.faint[i][j]
-            box = "cell-wrong" if differs else "cell-zero" if faint else "cell-box"
-            boxes.append(Rect(left + j * wide, i * CELL, wide, CELL, box, title=title))
+            off = bool(shown.off) and shown.off[i][j]
+            box = "cell-wrong" if differs else "cell-zero" if faint or off else "cell-box"
+            place = Rect(left + j * wide, i * CELL, wide, CELL, box, title=title)
+            if shown.mask:
+                boxes += [place] if faint else [replace(place, style="cell-on"), _tick(place)]
+                continue
+            boxes += [place, _hatch(place)] if off and not differs else [place]
             kind = "wrong-cell" if differs or loud else style
             texts.append(Text(left + (j + 0.5) * wide, i * CELL + 12.6, text, kind, "middle", title))
     return boxes + texts
+
+
+def _tick(cell: Rect) -> Shape:
+    x, y = cell.x + cell.width / 2, cell.y + cell.height / 2
+    return line((x - 4.5, y + 0.5), (x - 1.5, y + 3.5), (x + 4.5, y - 3.5), style="tick")
+
+
+def _hatch(cell: Rect) -> Shape:
+    """Lines that rise at 45 degrees from the lower or left edge of a cell to its upper or right edge."""
+    wide, high = cell.width, cell.height
+    commands: list[Command] = []
+    at = _HATCH / 2 - high
+    while at < wide:
+        start, end = max(at, 0.0), min(at + high, wide)
+        for letter, x in (("M", start), ("L", end)):
+            commands.append((letter, (cell.x + x, cell.y + high - (x - at))))
+        at += _HATCH
+    return Path(tuple(commands), "hatch")
 
 
 def _summary(shown: Shown, lead: str, style: str, title: str) -> tuple[list[Shape], float]:
@@ -126,6 +154,8 @@ def _summary(shown: Shown, lead: str, style: str, title: str) -> tuple[list[Shap
     head, body = ("gradient-head", "gradient-line") if style else ("head", "line")
     head, body = ("wrong", "gradient-line") if style == "wrong" else (head, body)
     lines = [(lead + shown.head, head)] + ([(shown.line, body)] if shown.line else [])
+    if shown.note:
+        lines.append((shown.note, body))
     if shown.loud:
         lines.insert(0, (shown.loud, "loud"))
     room = max(width_of(text, kind) for text, kind in lines)

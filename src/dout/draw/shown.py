@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any, Literal
@@ -31,7 +31,7 @@ class Shown:
     `number`: one cell. `cells`: a small array, whole, with `faint` telling which cells are zero or False. `summary`: a
     larger one, as shape and dtype (`head`), mean and range (`line`) and a histogram (`bars`, each 0 … 1). `loud` counts
     NaN and infinities. `full` has every digit. `mask`: it holds only True and False. `off` tells which cells a switch
-    (a mask, a maximum …) does not let through.
+    (a mask, a maximum …) does not let through, `note` how many elements of a larger array.
     """
 
     kind: Literal["number", "cells", "summary"]
@@ -44,6 +44,14 @@ class Shown:
     loud: str = ""
     mask: bool = False
     off: tuple[tuple[bool, ...], ...] = ()
+    note: str = ""
+
+    def switched(self, off: np.ndarray) -> Shown:
+        """The same, with the elements marked that are switched off."""
+        if self.kind == "summary":
+            return replace(self, note=f"{np.count_nonzero(off)} of {off.size} off")
+        rows = off[None] if off.ndim == 1 else off
+        return replace(self, off=tuple(tuple(map(bool, row)) for row in rows)) if self.kind == "cells" else self
 
     @property
     def text(self) -> str:
@@ -53,7 +61,7 @@ class Shown:
         if self.kind == "cells":
             rows = [" ".join(row) for row in self.cells]
             return f"[{rows[0]}]" if len(rows) == 1 else "[" + "; ".join(rows) + "]"
-        return " ".join(part for part in (self.head, self.line, self.loud) if part)
+        return " ".join(part for part in (self.head, self.line, self.note, self.loud) if part)
 
 
 def format_number(value: Any, digits: int = DIGITS) -> str:

@@ -179,7 +179,7 @@ def shown_rows(shown: Shown) -> list[str]:
     """A value in lines: a number one, a small array one a row, a larger one its shape, mean and histogram."""
     if shown.kind == "summary":
         bars = "".join(_BARS[round(share * 7)] for share in shown.bars)
-        return [text for text in (shown.head, shown.line, bars, shown.loud) if text]
+        return [text for text in (shown.head, shown.line, bars, shown.note, shown.loud) if text]
     if shown.kind == "number":
         return [shown.text]
     wide = [max(columns(row[j]) for row in shown.cells) for j in range(len(shown.cells[0]))]
