@@ -15,7 +15,8 @@ from pypdf import PdfReader
 
 from dout.cli import commands
 from dout.draw import draw, formats, pdf, png
-from dout.draw.display import Circle, Drawing, Rect, Shape, Text, line
+from dout.draw.display import TEXTS, Circle, Drawing, Rect, Shape, Text, line
+from dout.draw.fonts import Typesetter
 from dout.draw.options import Look, Theme
 from dout.draw.style import PALETTES, palette_of
 from dout.errors import MissingFontWarning, TargetError
@@ -176,6 +177,17 @@ def test_a_character_of_another_font_is_shown_beside_letters_that_join() -> None
     alone, beside = (image(png.write([of_texts(text)], Look())[0]) for text in ("税", "税fi"))
     width = round(2 * (10 + 13.5))
     assert alone.crop((0, 0, width, 60)).tobytes() == beside.crop((0, 0, width, 60)).tobytes()
+
+
+def test_letters_keep_their_font_beside_a_character_whose_font_has_letters_too() -> None:
+    """Bold says that it is a value: one sign of another font must not make a number thin."""
+    fonts_for("𝑊")
+    alone, beside = (
+        image(png.write([Drawing(100, 40, (Text(90, 20, text, "value", "end"),))], Look())[0]) for text in ("12", "𝑊12")
+    )
+    width = round(Typesetter().runs("12", TEXTS["value"])[0][0].width("12", TEXTS["value"].size))  # type: ignore[union-attr]
+    box = (2 * (90 - width), 0, 200, 80)
+    assert alone.crop(box).tobytes() == beside.crop(box).tobytes()
 
 
 def test_each_step_is_a_png_of_the_same_size(tmp_path: File) -> None:

@@ -15,6 +15,8 @@ from dout.draw.text import text_width
 Box = tuple[float, float, float, float]  # left, top, right, bottom
 Command = tuple[str, tuple[float, ...]]  # "M" and "L" with a point, "C" with three
 
+ANCHORS = {"start": 0.0, "middle": 0.5, "end": 1.0}  # how much of a text stands left of its x
+
 
 @dataclass(frozen=True, slots=True)
 class TextStyle:
@@ -149,7 +151,7 @@ class Text:
     def box(self) -> Box:
         """What it lies in."""
         width, size = self.width, TEXTS[self.style].size
-        left = self.x - {"start": 0.0, "middle": width / 2, "end": width}[self.anchor]
+        left = self.x - ANCHORS[self.anchor] * width
         return left, self.y - 0.78 * size, left + width, self.y + 0.22 * size
 
 

@@ -6,9 +6,10 @@ TrueType and OpenType, one font in a file or many. Only the tables that say so a
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import count
 from pathlib import Path
 from typing import BinaryIO
 
@@ -28,16 +29,34 @@ class Face:
     weight: int
     italic: bool
     embeds: bool
-    _cmap: tuple[int, int] = field(repr=False)  # where its characters stand in the file, and in how many bytes
+    _tables: Mapping[bytes, tuple[int, int]] = field(repr=False, compare=False)  # where they begin, and their bytes
 
     @cached_property
-    def characters(self) -> frozenset[int]:
-        """The code points that it has a glyph for."""
+    def characters(self) -> dict[int, int]:
+        """The code points that it has a glyph for, and which."""
         try:
-            with self.path.open("rb") as file:
-                return frozenset(_characters(_bytes(file, *self._cmap)))
+            return dict(_characters(self._table(b"cmap")))
         except _BROKEN:
-            return frozenset()
+            return {}
+
+    @cached_property
+    def advances(self) -> tuple[float, ...]:
+        """How wide each glyph is, in sizes of the font; those after the last are as wide as that."""
+        try:
+            (unit,) = struct.unpack_from(">18xH", self._table(b"head"))
+            (wide_ones,) = struct.unpack_from(">34xH", self._table(b"hhea"))
+            return tuple(wide / unit for wide, _ in struct.iter_unpack(">Hh", self._table(b"hmtx")[: 4 * wide_ones]))
+        except (*_BROKEN, KeyError, ZeroDivisionError):
+            return ()
+
+    def width(self, text: str, size: float) -> float:
+        """How wide a text is that it has, letter by letter."""
+        last = len(self.advances) - 1
+        return size * sum(self.advances[min(self.characters[ord(c)], last)] for c in text) if last >= 0 else 0.0
+
+    def _table(self, tag: bytes) -> bytes:
+        with self.path.open("rb") as file:
+            return _bytes(file, *self._tables[tag])
 
     def has(self, text: str) -> bool:
         """Whether it can draw every character."""
@@ -61,11 +80,11 @@ def _bytes(file: BinaryIO, offset: int, length: int) -> bytes:
 def _faces(path: Path, file: BinaryIO) -> Iterator[Face]:
     starts: tuple[int, ...] = (0,)
     if file.read(4) == b"ttcf":
-        (count,) = struct.unpack(">4xI", file.read(8))
-        starts = struct.unpack(f">{count}I", file.read(4 * count))
+        (fonts,) = struct.unpack(">4xI", file.read(8))
+        starts = struct.unpack(f">{fonts}I", file.read(4 * fonts))
     for index, start in enumerate(starts):
-        (count,) = struct.unpack(">4xH6x", _bytes(file, start, 12))
-        rows = struct.iter_unpack(">4s4xII", file.read(16 * count))
+        (number,) = struct.unpack(">4xH6x", _bytes(file, start, 12))
+        rows = struct.iter_unpack(">4s4xII", file.read(16 * number))
         tables = {tag: (offset, length) for tag, offset, length in rows}
         if tables.keys() >= {b"cmap", b"name"}:
             weight, permission, italic = 400, 0, False
@@ -74,50 +93,50 @@ def _faces(path: Path, file: BinaryIO) -> Iterator[Face]:
                 italic = bool(selection & 1)
             family = _family(_bytes(file, *tables[b"name"]))
             embeds = b"glyf" in tables and not permission & _NO_EMBEDDING
-            yield Face(path, index, family, weight, italic, embeds, tables[b"cmap"])
+            yield Face(path, index, family, weight, italic, embeds, tables)
 
 
 def _family(table: bytes) -> str:
     """Its name in English, or whichever comes first."""
-    count, texts = struct.unpack_from(">2xHH", table)
+    names, texts = struct.unpack_from(">2xHH", table)
     found = {}
-    for platform, _, language, name, length, offset in struct.iter_unpack(">6H", table[6 : 6 + 12 * count]):
+    for platform, _, language, name, length, offset in struct.iter_unpack(">6H", table[6 : 6 + 12 * names]):
         if name == 1 and platform in (1, 3):
             text = table[texts + offset : texts + offset + length]
             found[language == 0x409, platform] = text.decode("utf-16-be" if platform == 3 else "latin-1", "replace")
     return found[max(found)] if found else ""
 
 
-def _characters(cmap: bytes) -> list[int]:
-    """Of its tables, those of the widest one that is written in a usual way: format 12 or 4."""
-    (count,) = struct.unpack_from(">2xH", cmap)
+def _characters(cmap: bytes) -> Iterator[tuple[int, int]]:
+    """Of its tables, the widest one that is written in a usual way, format 12 or 4: code points and glyphs."""
+    (tables,) = struct.unpack_from(">2xH", cmap)
     formats = {}
-    for platform, encoding, offset in struct.iter_unpack(">HHI", cmap[4 : 4 + 8 * count]):
+    for platform, encoding, offset in struct.iter_unpack(">HHI", cmap[4 : 4 + 8 * tables]):
         if platform == 0 or (platform == 3 and encoding in (1, 10)):
             formats[struct.unpack_from(">H", cmap, offset)[0]] = offset
     if 12 in formats:
         return _format_12(cmap, formats[12])
-    return _format_4(cmap, formats[4]) if 4 in formats else []
+    return _format_4(cmap, formats[4]) if 4 in formats else iter(())
 
 
-def _format_12(cmap: bytes, at: int) -> list[int]:
+def _format_12(cmap: bytes, at: int) -> Iterator[tuple[int, int]]:
     (groups,) = struct.unpack_from(">12xI", cmap, at)
-    found: list[int] = []
     for start, end, glyph in struct.iter_unpack(">3I", cmap[at + 16 : at + 16 + 12 * groups]):
-        found += range(start if glyph else start + 1, min(end, 0x10FFFF) + 1)
-    return found
+        skip = 0 if glyph else 1  # glyph 0 is the one for what is missing
+        yield from zip(range(start + skip, min(end, 0x10FFFF) + 1), count(glyph + skip), strict=False)
 
 
-def _format_4(cmap: bytes, at: int) -> list[int]:
+def _format_4(cmap: bytes, at: int) -> Iterator[tuple[int, int]]:
     segments = struct.unpack_from(">6xH", cmap, at)[0] // 2
     words = np.frombuffer(cmap[at : at + (len(cmap) - at) // 2 * 2], ">u2").astype(int)
     ends, starts, deltas, offsets = (words[i : i + segments] for i in (7, *(8 + k * segments for k in (1, 2, 3))))
-    found: list[int] = []
     for i, (start, end, delta, offset) in enumerate(zip(starts, ends, deltas, offsets, strict=True)):
         codes = np.arange(start, end + 1)
-        glyphs = (codes + delta) & 0xFFFF
+        glyphs = codes
         if offset:
             places = 8 + 3 * segments + i + offset // 2 + codes - start
             glyphs = words[np.minimum(places, len(words) - 1)]
-        found += codes[(glyphs != 0) & (codes != 0xFFFF)].tolist()
-    return found
+        found = (codes != 0xFFFF) & ((glyphs != 0) | (offset == 0))
+        glyphs = (glyphs + delta) & 0xFFFF
+        found &= glyphs != 0
+        yield from zip(codes[found].tolist(), glyphs[found].tolist(), strict=True)

@@ -13,7 +13,7 @@ from typing import Any
 from unicodedata import normalize
 
 from dout.draw.bidi import visual
-from dout.draw.display import TEXTS, Circle, Drawing, Path, Rect, Shape, Text
+from dout.draw.display import ANCHORS, TEXTS, Circle, Drawing, Path, Rect, Shape, Text
 from dout.draw.fontfile import Face
 from dout.draw.fonts import Typesetter
 from dout.draw.options import Look
@@ -106,7 +106,7 @@ class _Page:
         style = TEXTS[shape.style]
         runs = [(face, text) for face, text in self.setter.runs(visual(shape.text), style) if face is not None]
         width = sum(_font(face).stringWidth(text, style.size) for face, text in runs)
-        left = shape.x - {"start": 0, "middle": 0.5, "end": 1}[shape.anchor] * width
+        left = shape.x - ANCHORS[shape.anchor] * width
         line = self.canvas.beginText()
         line.setTextTransform(1, 0, 0, -1, left, shape.y)
         for face, text in runs:

@@ -8,8 +8,11 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Sequence
+from functools import partial
+from itertools import accumulate
 
-from dout.draw.display import TEXTS, Drawing, Text
+from dout.draw.bidi import visual
+from dout.draw.display import ANCHORS, TEXTS, Drawing, Text
 from dout.draw.fonts import Typesetter
 from dout.draw.options import Look
 from dout.draw.svg import write_svg
@@ -38,14 +41,25 @@ def _picture(drawing: Drawing, look: Look, setter: Typesetter) -> bytes:
     if width * height > _LARGEST:
         raise TargetError(f"{width} × {height} pixels are too many for a PNG: write .svg or .pdf, or give a width")
 
-    def runs(shape: Text) -> list[tuple[str, str]]:
-        found = setter.runs(shape.text, TEXTS[shape.style])
-        return [("" if face is None else face.family, text) for face, text in found]
-
-    svg = write_svg(drawing, "light" if look.theme == "auto" else look.theme, runs)
+    svg = write_svg(drawing, "light" if look.theme == "auto" else look.theme, partial(_runs, setter))
     fonts = list(dict.fromkeys(str(face.path) for face in setter.used))
     made = svg_to_bytes(svg_string=svg, width=max(width, 1), skip_system_fonts=True, font_files=fonts)
     return _with_dpi(bytes(made), dpi)
+
+
+def _runs(setter: Typesetter, shape: Text) -> list[tuple[str, str, float | None]]:
+    """The pieces of a text, each placed by itself: resvg may set a text of many fonts in only one of them.
+
+    Right-to-left text it has to put in order as a whole.
+    """
+    style = TEXTS[shape.style]
+    runs = [(face, text) for face, text in setter.runs(shape.text, style) if face is not None]
+    if len(runs) < 2 or visual(shape.text) != shape.text:
+        return [(face.family, text, None) for face, text in runs]
+    widths = [face.width(text, style.size) for face, text in runs]
+    left = shape.x - ANCHORS[shape.anchor] * sum(widths)
+    lefts = accumulate(widths[:-1], initial=left)
+    return [(face.family, text, at) for (face, text), at in zip(runs, lefts, strict=True)]
 
 
 def _with_dpi(png: bytes, dpi: int) -> bytes:

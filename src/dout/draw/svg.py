@@ -13,7 +13,8 @@ from dout.draw.options import Look, Theme
 from dout.draw.style import MONO, PALETTES, SANS, STYLES, Style, palette_of
 from dout.draw.text import printable
 
-Runs = Callable[[Text], Iterable[tuple[str, str]]]  # a text → pieces of it, each with a family that has all of it
+# A text → pieces of it: each with a family that has all of it and, where it is placed by itself, its left end.
+Runs = Callable[[Text], Iterable[tuple[str, str, float | None]]]
 
 
 def write_svg(drawing: Drawing, theme: Theme = "auto", runs: Runs | None = None) -> str:
@@ -106,8 +107,9 @@ def _shape(shape: Shape, runs: Runs | None) -> str:
     return f"{head}>{title}</{tag}>" if title else f"{head}/>"
 
 
-def _run(family: str, text: str) -> str:
-    return f'<tspan font-family="{_safe(repr(family))}">{_safe(text)}</tspan>'
+def _run(family: str, text: str, left: float | None) -> str:
+    place = "" if left is None else f' x="{left:.2f}" text-anchor="start"'
+    return f'<tspan font-family="{_safe(repr(family))}"{place}>{_safe(text)}</tspan>'
 
 
 def _n(number: float) -> str:
