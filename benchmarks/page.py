@@ -22,6 +22,12 @@ from dout.draw import draw
 OPERATORS, RUNS, FRAMES = 2000, 3, 60
 
 SEEN = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame((at) => done(at))))"
+WHOLE = """async () => {
+  const start = performance.now();
+  window.dout.fit(false);
+  await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+  return performance.now() - start;
+}"""
 PAN = """async ([scale, frames]) => {
   const {stage, data, fit} = window.dout;
   const picture = document.getElementById('picture');
@@ -55,6 +61,7 @@ def measured(page: Page, file: Path) -> dict[str, float]:
     page.goto(file.as_uri())
     found = {"seen": page.evaluate(SEEN)}
     page.wait_for_timeout(400)
+    found["fit all of it into sight"] = page.evaluate(WHOLE)
     found["a frame of panning, all in sight"] = page.evaluate(PAN, [0, FRAMES])
     found["a frame of panning, close"] = page.evaluate(PAN, [1, FRAMES])
     if not page.evaluate("dout.state.open.size"):
