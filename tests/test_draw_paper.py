@@ -204,6 +204,19 @@ def test_more_pixels_than_a_machine_can_hold_are_refused_with_what_to_do() -> No
     assert image(png.write([Drawing(10**6, 10**5, ())], Look(width=85))[0]).size == (1004, 101)
 
 
+def test_letters_swell_and_lean_in_a_png_too(monkeypatch: pytest.MonkeyPatch, tmp_path: File) -> None:
+    (tmp_path / "Vera.ttf").write_bytes((BUNDLED / "Vera.ttf").read_bytes())
+    only(monkeypatch, tmp_path)
+    ink = []
+    for style in ("gradient", "derived", "wrong"):  # of one size: plain, italic, bold
+        made = image(png.write([Drawing(40, 20, (Text(5, 15, "l", style),))], Look(theme="print"))[0]).convert("L")
+        dark = [x for x in range(80) for y in range(40) if made.getpixel((x, y)) < 128]  # type: ignore[operator]
+        ink.append((len(dark), max(dark) - min(dark)))
+    (plain, upright), (_, leaning), (bold, _) = ink
+    assert bold > plain
+    assert leaning > upright
+
+
 # --- both -------------------------------------------------------------------------------------------------------------
 
 

@@ -42,6 +42,7 @@ _PACKAGES = (
 )
 _ELSE = "fonts-noto-core"
 _SHAPES = range(0xFB50, 0xFF00)  # a letter's shape in its place; the letter itself will do
+SLANT, THICKER, _SEMIBOLD = 0.2, 0.03, 600
 _NAMED = 8  # missing characters that are named, at most
 
 
@@ -140,6 +141,16 @@ class Typesetter:
         if not character.isspace():
             self.missing[character] = None
         return None, ""
+
+
+def leans(face: Face, style: TextStyle) -> bool:
+    """Whether letters of this font have to lean by themselves, by SLANT, for a style that is italic."""
+    return style.italic and not face.italic
+
+
+def swells(face: Face, style: TextStyle) -> bool:
+    """Whether letters of this font need an outline, THICKER of their size, for a style that is bold."""
+    return style.bold and face.weight < _SEMIBOLD
 
 
 def _plainer(character: str) -> Iterator[str]:

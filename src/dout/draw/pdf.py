@@ -15,7 +15,7 @@ from unicodedata import normalize
 from dout.draw.bidi import visual
 from dout.draw.display import ANCHORS, TEXTS, Circle, Drawing, Path, Rect, Shape, Text
 from dout.draw.fontfile import Face
-from dout.draw.fonts import Typesetter
+from dout.draw.fonts import SLANT, THICKER, Typesetter, leans, swells
 from dout.draw.options import Look
 from dout.draw.style import STYLES, Style, palette_of
 from dout.draw.text import shorten
@@ -23,10 +23,7 @@ from dout.draw.text import shorten
 _POINT = 72 / 96  # of a pixel, as CSS has it
 _MILLIMETRE = 72 / 25.4
 _LARGEST = 14_400.0  # points: what readers of PDF take for a page
-_SLANT = 0.2  # of letters that must lean and have no italic font
 _OUTLINE = 72  # characters of a page's name in the list beside it
-_SEMIBOLD = 600
-_THICKER = 0.03  # of their size: the outline of letters that must be bold and have no bold font
 
 
 def write(drawings: Sequence[Drawing], look: Look) -> bytes:
@@ -110,13 +107,13 @@ class _Page:
         line = self.canvas.beginText()
         line.setTextTransform(1, 0, 0, -1, left, shape.y)
         for face, text in runs:
-            if style.bold and face.weight < _SEMIBOLD:
-                self.canvas.setLineWidth(_THICKER * style.size)
+            if swells(face, style):
+                self.canvas.setLineWidth(THICKER * style.size)
                 self.painted = None
                 line.setTextRenderMode(2)
             line.setFont(_font(face).fontName, style.size)
-            if style.italic and not face.italic:
-                line.setTextTransform(1, 0, _SLANT, -1, line.getX(), shape.y)
+            if leans(face, style):
+                line.setTextTransform(1, 0, SLANT, -1, line.getX(), shape.y)
             line.textOut(text)
             line.setTextRenderMode(0)
         self.canvas.drawText(line)

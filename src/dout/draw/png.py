@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import accumulate
 
 from dout.draw.bidi import visual
 from dout.draw.display import ANCHORS, TEXTS, Drawing, Text
-from dout.draw.fonts import Typesetter
-from dout.draw.options import Look
-from dout.draw.svg import write_svg
+from dout.draw.fonts import SLANT, THICKER, Typesetter, leans, swells
+from dout.draw.options import Look, Theme
+from dout.draw.style import STYLES, palette_of
+from dout.draw.svg import safe, write_svg
 from dout.errors import TargetError
 
 _PAPER_DPI = 300  # where it has a width on paper
@@ -41,25 +42,34 @@ def _picture(drawing: Drawing, look: Look, setter: Typesetter) -> bytes:
     if width * height > _LARGEST:
         raise TargetError(f"{width} × {height} pixels are too many for a PNG: write .svg or .pdf, or give a width")
 
-    svg = write_svg(drawing, "light" if look.theme == "auto" else look.theme, partial(_runs, setter))
+    theme: Theme = "light" if look.theme == "auto" else look.theme
+    svg = write_svg(drawing, theme, partial(_text, setter, palette_of(theme)))
     fonts = list(dict.fromkeys(str(face.path) for face in setter.used))
     made = svg_to_bytes(svg_string=svg, width=max(width, 1), skip_system_fonts=True, font_files=fonts)
     return _with_dpi(bytes(made), dpi)
 
 
-def _runs(setter: Typesetter, shape: Text) -> list[tuple[str, str, float | None]]:
-    """The pieces of a text, each placed by itself: resvg may set a text of many fonts in only one of them.
+def _text(setter: Typesetter, palette: Mapping[str, str], shape: Text) -> str:
+    """A text piece by piece, each placed by itself: resvg may set a text of many fonts in only one of them.
 
     Right-to-left text it has to put in order as a whole.
     """
-    style = TEXTS[shape.style]
+    style, colour = TEXTS[shape.style], palette[STYLES[shape.style].fill]
     runs = [(face, text) for face, text in setter.runs(shape.text, style) if face is not None]
-    if len(runs) < 2 or visual(shape.text) != shape.text:
-        return [(face.family, text, None) for face, text in runs]
+    if visual(shape.text) != shape.text:
+        words = "".join(
+            f"<tspan style=\"font-family:'{safe(face.family)}'\">{safe(text)}</tspan>" for face, text in runs
+        )
+        return f'<text class="{shape.style}" x="{shape.x}" y="{shape.y}" text-anchor="{shape.anchor}">{words}</text>'
     widths = [face.width(text, style.size) for face, text in runs]
-    left = shape.x - ANCHORS[shape.anchor] * sum(widths)
-    lefts = accumulate(widths[:-1], initial=left)
-    return [(face.family, text, at) for (face, text), at in zip(runs, lefts, strict=True)]
+    lefts = accumulate(widths, initial=shape.x - ANCHORS[shape.anchor] * sum(widths))
+    pieces = []
+    for (face, text), x in zip(runs, lefts, strict=False):
+        look = f"font-family:'{safe(face.family)}'"
+        look += f";stroke:{colour};stroke-width:{THICKER * style.size}" if swells(face, style) else ""
+        lean = f' transform="matrix(1 0 {-SLANT} 1 {SLANT * shape.y} 0)"' if leans(face, style) else ""
+        pieces.append(f'<text class="{shape.style}" x="{x}" y="{shape.y}" style="{look}"{lean}>{safe(text)}</text>')
+    return "".join(pieces)
 
 
 def _with_dpi(png: bytes, dpi: int) -> bytes:

@@ -5,7 +5,7 @@ Run it to see it: `python -m dout.draw.svg > picture.svg`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 
 from dout.draw.display import TEXTS, Circle, Drawing, Path, Rect, Shape, Text, TextStyle
@@ -13,14 +13,11 @@ from dout.draw.options import Look, Theme
 from dout.draw.style import MONO, PALETTES, SANS, STYLES, Style, palette_of
 from dout.draw.text import printable
 
-# A text → pieces of it: each with a family that has all of it and, where it is placed by itself, its left end.
-Runs = Callable[[Text], Iterable[tuple[str, str, float | None]]]
 
-
-def write_svg(drawing: Drawing, theme: Theme = "auto", runs: Runs | None = None) -> str:
+def write_svg(drawing: Drawing, theme: Theme = "auto", text: Callable[[Text], str] | None = None) -> str:
     """Return a picture as SVG. "auto" follows the reader's preference for light or dark.
 
-    `runs` chooses the fonts of a text; without it the reader does, among the families that dout names.
+    `text` is what writes a text; without it the reader chooses fonts, among the families that dout names.
 
     Raises ValueError for a theme that there is not.
     """
@@ -29,11 +26,11 @@ def write_svg(drawing: Drawing, theme: Theme = "auto", runs: Runs | None = None)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}"'
         ' role="img" aria-labelledby="dout-title dout-description">',
-        f'<title id="dout-title">{_safe(drawing.title)}</title>',
-        f'<desc id="dout-description">{_safe(drawing.description)}</desc>',
+        f'<title id="dout-title">{safe(drawing.title)}</title>',
+        f'<desc id="dout-description">{safe(drawing.description)}</desc>',
         f"<style>{_css(theme)}</style>",
         f'<rect class="paper" width="{width}" height="{height}"/>',
-        *(_shape(shape, runs) for shape in drawing.shapes),
+        *(_shape(shape, text or _text) for shape in drawing.shapes),
         "</svg>",
     ]
     return "\n".join(parts) + "\n"
@@ -87,13 +84,10 @@ def _colours(theme: str) -> str:
     return "".join(f"{','.join(names)}{{{rule}}}" for rule, names in shared.items())
 
 
-def _shape(shape: Shape, runs: Runs | None) -> str:
-    title = f"<title>{_safe(shape.title)}</title>" if shape.title else ""
+def _shape(shape: Shape, text: Callable[[Text], str]) -> str:
     if isinstance(shape, Text):
-        anchor = "" if shape.anchor == "start" else f' text-anchor="{shape.anchor}"'
-        place = f'x="{_n(shape.x)}" y="{_n(shape.y)}"'
-        words = _safe(shape.text) if runs is None else "".join(_run(*run) for run in runs(shape))
-        return f'<text class="{shape.style}" {place}{anchor}>{title}{words}</text>'
+        return text(shape)
+    title = _title(shape)
     if isinstance(shape, Path):
         d = "".join(c + " ".join(_n(p) for p in points) for c, points in shape.commands)
         head = f'<path class="{shape.style}" d="{d}"'
@@ -107,9 +101,14 @@ def _shape(shape: Shape, runs: Runs | None) -> str:
     return f"{head}>{title}</{tag}>" if title else f"{head}/>"
 
 
-def _run(family: str, text: str, left: float | None) -> str:
-    place = "" if left is None else f' x="{left:.2f}" text-anchor="start"'
-    return f'<tspan font-family="{_safe(repr(family))}"{place}>{_safe(text)}</tspan>'
+def _text(shape: Text) -> str:
+    anchor = "" if shape.anchor == "start" else f' text-anchor="{shape.anchor}"'
+    place = f'x="{_n(shape.x)}" y="{_n(shape.y)}"'
+    return f'<text class="{shape.style}" {place}{anchor}>{_title(shape)}{safe(shape.text)}</text>'
+
+
+def _title(shape: Shape) -> str:
+    return f"<title>{safe(shape.title)}</title>" if shape.title else ""
 
 
 def _n(number: float) -> str:
@@ -117,7 +116,7 @@ def _n(number: float) -> str:
     return f"{number:.1f}".removesuffix(".0")
 
 
-def _safe(text: str) -> str:
+def safe(text: str) -> str:
     """Text that cannot become markup."""
     return escape(printable(text), quote=True)
 
