@@ -52,7 +52,7 @@ def select(trace: Trace, view: View) -> Selection:
         wanted |= dict.fromkeys(_beyond(trace, wanted))
     if not calls and not isinstance(trace, Mirror):
         wanted |= dict.fromkeys(n for n in trace.graph.nodes if n in made and n.primitive is not CONSTANT)
-    nodes = topological(wanted, known=trace.backward)
+    nodes = topological(wanted, known=trace.backward | trace.prepared)
     members = _members(trace, nodes)
     return Selection(
         trace,
@@ -96,7 +96,7 @@ def depth(call: LayerCall) -> int:
 
 def is_made(node: Node, trace: Trace) -> bool:
     """Whether a drawn operator makes this node's value; others enter the picture from outside."""
-    return node.primitive not in (INPUT, CONSTANT) and node not in trace.backward
+    return node.primitive not in (INPUT, CONSTANT) and node not in trace.backward and node not in trace.prepared
 
 
 def _members(trace: Trace, nodes: Iterable[Node]) -> dict[LayerCall, tuple[Node, ...]]:

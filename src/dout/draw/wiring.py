@@ -220,7 +220,9 @@ class Wiring:
     def _add_results(self) -> None:
         """End the picture in the values that lead no further, and in what the run gives out besides using it."""
         used = {want.wire for want in self._wants}
-        given_out = set(self.trace.graph.outputs.values())
+        outside = {want.wire[0] for want in self._wants if not self._is_within(want)}
+        given_out = {*self.trace.graph.outputs.values()}
+        given_out |= {o for call in self._plans if call.parent is None for o in call.outputs if o not in outside}
         for node in self.selection.targets:
             closed = self.selection.closed_around(self.trace.call_of.get(node))
             if closed is not None and node not in closed.outputs and node not in given_out:
@@ -236,6 +238,11 @@ class Wiring:
                 self._add_input(node, self.root)
             self._source(wire, self.root)
             self.results.add(wire)
+
+    def _is_within(self, want: _Want) -> bool:
+        """Whether a use lies in the open layer at the top that gives the value out."""
+        top = next((plan.call for plan in want.target.level.outward() if plan.parent is self.root), None)
+        return top is not None and want.wire[0] in top.outputs
 
 
 def _enters(plan: Plan, node: Node) -> bool:

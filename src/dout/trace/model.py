@@ -210,6 +210,18 @@ class Trace:
         """Each value by the node that made it."""
         return {value.node: value for value in self.values}
 
+    @cached_property
+    def prepared(self) -> frozenset[Node]:
+        """What a program computes before any layer sees it, from no input: `b = np.zeros(4)`, `W = 0.01 * randn(3, 4)`."""
+        if not self.calls:
+            return frozenset()
+        found: set[Node] = set()
+        for node in self.graph.nodes:
+            outside = node.primitive not in (INPUT, CONSTANT) and node not in self.call_of and node not in self.backward
+            if outside and all(i in found or i in self.draws or i.primitive is CONSTANT for i in node.inputs):
+                found.add(node)
+        return frozenset(found)
+
     def __getitem__(self, name: str) -> Value:
         """The value of this name; the last one where several have it.
 
