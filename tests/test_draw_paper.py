@@ -190,6 +190,12 @@ def test_letters_keep_their_font_beside_a_character_whose_font_has_letters_too()
     assert alone.crop(box).tobytes() == beside.crop(box).tobytes()
 
 
+def test_a_space_between_two_fonts_stays() -> None:
+    fonts_for("税")
+    apart, together = (png.write([of_texts(text)], Look())[0] for text in ("税 l", "税l"))
+    assert apart != together
+
+
 def test_each_step_is_a_png_of_the_same_size(tmp_path: File) -> None:
     picture = draw(buy_fruits())
     files = picture.save(tmp_path / "fruits.png", steps=True)

@@ -90,7 +90,7 @@ class Picture:
 
         With `steps`, a page or slide for each step of the run, or, where the format has no pages, a file for each.
         Raises TargetError for an unknown suffix, for a format that needs a package that is missing, and where the path
-        cannot be written.
+        cannot be written. Warns with a MissingFontWarning where no font has a character that a PNG or a PDF needs.
         """
         path = Path(path)
         form = format_of(path.suffix, str(path))

@@ -56,11 +56,12 @@ def _text(setter: Typesetter, palette: Mapping[str, str], shape: Text) -> str:
     """
     style, colour = TEXTS[shape.style], palette[STYLES[shape.style].fill]
     runs = [(face, text) for face, text in setter.runs(shape.text, style) if face is not None]
+    head = f'<text xml:space="preserve" class="{shape.style}" y="{shape.y}"'
     if visual(shape.text) != shape.text:
         words = "".join(
             f"<tspan style=\"font-family:'{safe(face.family)}'\">{safe(text)}</tspan>" for face, text in runs
         )
-        return f'<text class="{shape.style}" x="{shape.x}" y="{shape.y}" text-anchor="{shape.anchor}">{words}</text>'
+        return f'{head} x="{shape.x}" text-anchor="{shape.anchor}">{words}</text>'
     widths = [face.width(text, style.size) for face, text in runs]
     lefts = accumulate(widths, initial=shape.x - ANCHORS[shape.anchor] * sum(widths))
     pieces = []
@@ -68,7 +69,7 @@ def _text(setter: Typesetter, palette: Mapping[str, str], shape: Text) -> str:
         look = f"font-family:'{safe(face.family)}'"
         look += f";stroke:{colour};stroke-width:{THICKER * style.size}" if swells(face, style) else ""
         lean = f' transform="matrix(1 0 {-SLANT} 1 {SLANT * shape.y} 0)"' if leans(face, style) else ""
-        pieces.append(f'<text class="{shape.style}" x="{x}" y="{shape.y}" style="{look}"{lean}>{safe(text)}</text>')
+        pieces.append(f'{head} x="{x}" style="{look}"{lean}>{safe(text)}</text>')
     return "".join(pieces)
 
 
