@@ -212,7 +212,7 @@ class Trace:
 
     @cached_property
     def prepared(self) -> frozenset[Node]:
-        """What a program computes before any layer sees it, from no input: `b = np.zeros(4)`, `W = 0.01 * randn(3, 4)`."""
+        """What a program computes from no input before a layer sees it: `b = np.zeros(4)`, `W = 0.01 * randn(3, 4)`."""
         if not self.calls:
             return frozenset()
         found: set[Node] = set()
