@@ -5,6 +5,7 @@ Run it to see it: `python -m dout.draw.pptx > picture.pptx`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -29,6 +30,7 @@ _SMALLEST, _LARGEST = 0.5 * _PX, 2.0 * _PX  # a pixel of the drawing: text stays
 _TITLE_POINTS = 16
 _MONO = "Consolas"  # all else takes the font of the slides it is pasted into
 
+_ID = "\x00"  # stands for the number of a shape on its slide: no text has it
 _NAMESPACES = (
     'xmlns:p="http://schemas.openxmlformats.org/presentationml/2006/main"'
     ' xmlns:a="http://schemas.openxmlformats.org/drawingml/2006/main"'
@@ -47,8 +49,9 @@ def write(drawings: Sequence[Drawing], look: Look) -> bytes:
     deck = Presentation()
     _resize(deck, page)
     _describe(deck, drawings[0].title)
+    shapes = _Shapes(page)
     for drawing in drawings:
-        _slide(deck, drawing, page)
+        _slide(deck, drawing, page, shapes)
     out = BytesIO()
     deck.save(out)
     return out.getvalue()
@@ -94,7 +97,7 @@ def _describe(deck: Presentation, title: str) -> None:
     about.title, about.author, about.last_modified_by = printable(title)[:255], "", ""
 
 
-def _slide(deck: Presentation, drawing: Drawing, page: _Page) -> None:
+def _slide(deck: Presentation, drawing: Drawing, page: _Page, shapes: _Shapes) -> None:
     from pptx.dml.color import RGBColor
     from pptx.enum.text import PP_ALIGN
     from pptx.oxml import parse_xml
@@ -114,24 +117,35 @@ def _slide(deck: Presentation, drawing: Drawing, page: _Page) -> None:
     line = title.text_frame.paragraphs[0]
     line.alignment, line.font.size = PP_ALIGN.LEFT, Pt(_TITLE_POINTS)
     line.font.color.rgb = colour("quiet")
-    tree = parse_xml(f"<p:spTree {_NAMESPACES}>{''.join(_Shapes(page).all(drawing.shapes))}</p:spTree>")
+    tree = parse_xml(f"<p:spTree {_NAMESPACES}>{shapes.all(drawing.shapes)}</p:spTree>")
     slide.shapes._spTree.extend(list(tree))
     slide.notes_slide.notes_text_frame.text = printable(drawing.description)
 
 
 class _Shapes:
-    """Writes the shapes of a slide as the XML that PowerPoint reads."""
+    """Writes shapes as the XML that PowerPoint reads; one that is on many slides is written once."""
 
     def __init__(self, page: _Page) -> None:
         self._page = page
-        self._ids = count(3)  # the slide itself and its title come before
+        self._written: dict[tuple[int, int], str] = {}
 
-    def all(self, shapes: Sequence[Shape]) -> Iterator[str]:
+    def all(self, shapes: Sequence[Shape]) -> str:
         """Each shape; those that are one thing together as a group, so that they move together."""
+        ids = count(3)  # the slide itself and its title come before
+        written = "".join(self._things(shapes))
+        return re.sub(_ID, lambda _: str(next(ids)), written)
+
+    def _things(self, shapes: Sequence[Shape]) -> Iterator[str]:
         for _, run in groupby(_with_words(shapes), lambda pair: _thing(pair[0])):
             pairs = list(run)
-            written = [self._one(shape, words) for shape, words in pairs]
+            written = [self._once(*pair) for pair in pairs]
             yield written[0] if len(pairs) == 1 else self._group(pairs[0][0], [s.box for s, _ in pairs], written)
+
+    def _once(self, shape: Shape, words: Text | None) -> str:
+        key = id(shape), id(words)  # the drawings keep them all alive
+        if key not in self._written:
+            self._written[key] = self._one(shape, words)
+        return self._written[key]
 
     def _group(self, first: Shape, boxes: Iterable[Box], inside: list[str]) -> str:
         left, top, right, bottom = zip(*boxes, strict=True)
@@ -161,7 +175,7 @@ class _Shapes:
         name = name or (words.text if words is not None else shape.style.replace("-", " "))
         described = f' descr="{_safe(shape.title)}"' if shape.title else ""
         more = "" if shape.title or words is not None else _DECORATIVE
-        return f'<p:cNvPr id="{next(self._ids)}" name="{_safe(name)}"{described}>{more}</p:cNvPr>'
+        return f'<p:cNvPr id="{_ID}" name="{_safe(name)}"{described}>{more}</p:cNvPr>'
 
     def _place(self, box: Box) -> str:
         left, top = self._page.left + box[0] * self._page.scale, self._page.top + box[1] * self._page.scale
