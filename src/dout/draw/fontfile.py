@@ -16,6 +16,7 @@ from typing import BinaryIO
 import numpy as np
 
 _BROKEN = (OSError, struct.error, ValueError, IndexError)  # what reading a file that is no font may raise
+_BITMAPS = {b"sbix", b"CBDT"}  # pictures of emoji, in place of outlines
 _NO_EMBEDDING = 0x0002  # OS/2 fsType: its licence forbids that the font goes into a document
 
 
@@ -92,7 +93,7 @@ def _faces(path: Path, file: BinaryIO) -> Iterator[Face]:
                 weight, permission, selection = struct.unpack(">4xH2xH52xH", _bytes(file, tables[b"OS/2"][0], 64))
                 italic = bool(selection & 1)
             family = _family(_bytes(file, *tables[b"name"]))
-            embeds = b"glyf" in tables and not permission & _NO_EMBEDDING
+            embeds = b"glyf" in tables and not tables.keys() & _BITMAPS and not permission & _NO_EMBEDDING
             yield Face(path, index, family, weight, italic, embeds, tables)
 
 

@@ -7,6 +7,7 @@ character that no font has is written with plainer ones, and the reader is told 
 from __future__ import annotations
 
 import os
+import re
 import warnings
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -26,6 +27,9 @@ _OTHERS = (
     "Liberation Sans", "Yu Gothic", "WenQuanYi Micro Hei", "Droid Sans Fallback", "Noto Sans Math",
     "Noto Sans Symbols", "Noto Sans Symbols2", "DejaVu Math TeX Gyre", "Cambria Math", "Bitstream Vera Sans",
 )  # fmt: skip
+
+# Families that have boxes for all characters, or that a system keeps for itself.
+_HIDDEN = re.compile(r"\.|Last ?Resort|Adobe (Blank|NotDef)", re.IGNORECASE)
 
 # The package of Debian's that has a font for a character, by ranges of code points; for all others _ELSE.
 _PACKAGES = (
@@ -70,7 +74,8 @@ def installed(places: tuple[Path, ...]) -> tuple[Face, ...]:
         for name in names
         if name.lower().endswith((".ttf", ".ttc", ".otf", ".otc"))
     ]
-    return tuple(face for file in sorted(files) for face in faces_of(file))
+    found = (face for file in sorted(files) for face in faces_of(file))
+    return tuple(face for face in found if not _HIDDEN.match(face.family))
 
 
 @cache
