@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from dout.adapt import hints
-from dout.adapt.interface import Interface
+from dout.adapt.interface import DOUT, Interface, required
 from dout.adapt.layer import KEPT, arrays_in, is_float_array, parameters_of
+from dout.adapt.manner import LABEL_LIKE
 from dout.trace.pairing import is_named_as_gradient, stem
 from dout.trace.replay import flat
 from dout.trace.state import attributes_of
@@ -73,6 +74,20 @@ def of_what_is_left_out(cls: type, interface: Interface, inputs: Mapping[str, An
     return owners if all(owners) and not inputs.keys() >= {*owners} else ()
 
 
+def outputs_meant(cls: type, interface: Interface, number: int) -> tuple[int, ...]:
+    """The places of the outputs that backward wants upstream gradients of, of so many: by name, else the first ones.
+
+    `backward(dy2)` of `return y1, y2` means the second.
+    """
+    backward = getattr(cls, interface.backward)
+    wanted = required(backward, bound=not isinstance(inspect.getattr_static(cls, interface.backward), staticmethod))
+    called = [stem(name) for name, role in zip(wanted, interface.roles, strict=False) if role == DOUT]
+    returned = [stem(name) for name in hints.returned_by(getattr(cls, interface.forward))[:number]]
+    if len(set(returned)) == number and len(set(called)) == len(called) and set(called) <= set(returned):
+        return tuple(map(returned.index, called))
+    return tuple(range(len(called)))
+
+
 def order_of(result: Any, inputs: Mapping[str, Any], layer: Any) -> tuple[str, ...]:
     """Whose each returned gradient is; empty where they are the inputs' in their order."""
     handed = (pair for name, item in inputs.items() if isinstance(item, dict) for pair in arrays_in(name, item))
@@ -82,14 +97,17 @@ def order_of(result: Any, inputs: Mapping[str, Any], layer: Any) -> tuple[str, .
     fits = all(g is None or np.shape(g) == np.shape(x) for g, x in zip(items, inputs.values(), strict=False))
     if len(items) <= len(inputs) and fits:
         return ()
+    if len(items) == 1 and floats and LABEL_LIKE.fullmatch(floats[0]):  # `loss(y_true, y_pred)`
+        return tuple([name for name in floats if not LABEL_LIKE.fullmatch(name)][:1])
     if len(items) == 1:
         return () if not (len(floats) == 1 and floats[0] != next(iter(inputs))) else (floats[0],)
     order = _by_shapes(items, {name: inputs[name] for name in floats}, parameters)
     if len(items) == len(floats):  # one for each input: in another order, or by place and of a wrong shape
         return tuple(order) if sorted(order) == sorted(floats) else ()
     left = [name for name in parameters if name not in order]
-    if order.count("") > len(left):
-        return () if fits else ("",) * len(items)  # of the constructor's numbers, say: whose they are is not known
+    if order.count("") > len(left):  # of the constructor's numbers, say: whose they are is not known
+        told_apart = len({np.shape(item) for item in items}) > 1
+        return () if fits and told_apart else ("",) * len(items)
     return tuple(name or left.pop(0) for name in order)
 
 

@@ -23,15 +23,8 @@ from dout.trace.source import behind
 
 MOST_CANDIDATES = 24
 RATE = 0.5  # a learning rate that we give: exact in binary, so that an update shows the gradient to the last bit
-DOUT, OUTPUT, CACHE, RATE_ROLE, CONTEXT, GRADS, OPTIMIZER = (
-    "dout",
-    "output",
-    "cache",
-    "rate",
-    "ctx",
-    "grads",
-    "optimizer",
-)
+DOUT, OUTPUT, CACHE, RATE_ROLE = "dout", "output", "cache", "rate"
+CONTEXT, GRADS, OPTIMIZER = "ctx", "grads", "optimizer"
 
 
 @dataclass(frozen=True)
@@ -50,7 +43,7 @@ class Interface:
     `inlet`: the attribute in which the upstream gradient stands before backward, which is given zeros in the shape of
     the first input instead, and leaves the gradient in them.
     `out`, `found`: the attributes in which output and gradients are left. `order`: whose each returned gradient is.
-    `outputs`: how many of forward's outputs backward takes an upstream gradient of, the first ones; None for all.
+    `outputs`: the places of the outputs that backward takes an upstream gradient of, in its order; None for all.
     `row`: forward gives a line of numbers, and backward takes and gives a row, with an axis of one before.
     `stacked`: it is returned in a list, along the input's first axis.
     """
@@ -68,7 +61,7 @@ class Interface:
     out: str | None = None
     found: tuple[str, ...] = ()
     order: tuple[str, ...] = ()
-    outputs: int | None = None
+    outputs: tuple[int, ...] | None = None
     row: bool = False
     stacked: bool = False
 
@@ -111,7 +104,7 @@ class Interface:
         if self.rate:
             says += f", which steps at self.{self.rate}"
         if self.outputs:
-            says += f", for the first {f'{self.outputs} outputs' if self.outputs > 1 else 'output'} alone"
+            says += f", for output {', '.join(str(place + 1) for place in self.outputs)} alone"
         if self.out:
             says += f", output in self.{self.out}"
         if self.found:
@@ -268,7 +261,8 @@ def of_methods(cls: type, forward: str, backward: str) -> Iterator[Interface]:
         for name in wanted
     ]
     if not loss and not any(c[0] == DOUT for c in choices):  # `backward(grads, lr)`: what else would come from above?
-        choices = [[DOUT, GRADS] if c[0] == GRADS else c for c in choices]
+        greek = len(wanted) == 1 and wanted[0] in ("eta", "alpha")  # some call the error so
+        choices = [[DOUT, c[0]] if c[0] == GRADS or (c[0] == RATE_ROLE and greek) else c for c in choices]
     if loss:  # `backward(self.output, y)`: what a loss with its activation has left there
         left = [f"self.{name}" for name in _LEFT if f"self.{name} =" in _source(cls)]
         choices = [[*c, *left[:2]] if OUTPUT in c else c for c in choices]

@@ -149,7 +149,8 @@ def _forward(user: Any, layer: Any, interface: Interface, inputs: Sequence[Any],
         result, cache = result[:at], result[at : at + caches]
         result = result[0] if len(result) == 1 else result
     if interface.outputs is not None and isinstance(result, tuple):
-        result = result[: interface.outputs] if interface.outputs > 1 else result[0]
+        result = tuple(result[i] for i in interface.outputs)
+        result = result if len(result) > 1 else result[0]
     kept = {name: value for name, value in zip(names, inputs, strict=False) if name in interface.roles}
     if OUTPUT in interface.roles:
         kept[OUTPUT] = result
@@ -233,6 +234,8 @@ def _times(dout: Any, derivative: Any) -> Any:
     """A local derivative times what arrives: elementwise, or a Jacobian for each row."""
     if np.ndim(derivative) == np.ndim(dout) + 1:
         return (dout[..., None, :] @ derivative)[..., 0, :] if np.ndim(dout) > 0 else dout * derivative
+    if np.size(derivative) > 1 and np.ndim(derivative) == np.ndim(dout) and np.shape(derivative) != np.shape(dout):
+        raise ValueError(f"the local derivative has shape {np.shape(derivative)}, the output {np.shape(dout)}")
     return dout * derivative
 
 

@@ -11,14 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from dout.adapt.arrays import first_sample
+from dout.adapt.arrays import array_of, first_sample
 from dout.adapt.faults import more_telling
 from dout.adapt.given import is_finite
 from dout.adapt.guess import Setting, looks_like_a_loss, settings
 from dout.adapt.interface import Interface
+from dout.adapt.manner import LABEL_LIKE
 from dout.adapt.proposals import proposals
 from dout.adapt.refusals import name_of
-from dout.adapt.repair import Failure, as_labels, mended
+from dout.adapt.repair import Failure, alike, as_labels, mended
 from dout.adapt.silence import in_silence
 from dout.adapt.target import copies, fresh, has_both, instance, passed, taken_by
 from dout.adapt.trial import Fit, Trials, Tried
@@ -37,6 +38,7 @@ class Example:
     inputs: Mapping[str, Any]
     chosen: frozenset[str] = field(default_factory=frozenset)
     interface: Interface | None = None
+    mended: bool = False  # whether it was found by the errors that a layer raised, or is one sample alone
 
     @property
     def chosen_init(self) -> dict[str, Any]:
@@ -77,10 +79,29 @@ class Search:
                 return one
             found.append((fit, one))
         fit, one = max(found, key=lambda f: f[0])
+        if fit == Fit.SHAPES and one is not None:
+            one = self._as_returned(one) or one
         if fit == Fit.FORWARD and one is not None:  # backward may take one sample alone
-            fit, other = self._best([replace(one, inputs={**one.inputs, **first_sample(one.chosen_inputs)})])
+            inputs = {**one.inputs, **first_sample(one.chosen_inputs)}
+            fit, other = self._best([replace(one, inputs=inputs, mended=True)])
             one = other if fit >= Fit.INPUTS else one
         return one if self.quiet or fit > Fit.FORWARD else self._mended() or one
+
+    def _as_returned(self, one: Example) -> Example | None:
+        """The same with inputs in the shapes in which their gradients come, where those may be what was meant.
+
+        Where the first input was repeated, and cannot be longer either, it stays a doubtful one.
+        """
+        first = next(iter(one.inputs), "")
+        inputs = dict(one.inputs)
+        for name, shape in self._run(one).returned.items():
+            if name not in one.chosen or not _may_mean(np.shape(inputs[name]), shape, name == first):
+                return None
+            inputs[name] = alike(inputs[name], shape, name)
+        tried = self._run(replace(one, inputs=inputs))
+        if tried.fit == Fit.ALL:
+            return replace(one, inputs=inputs, interface=tried.interface)
+        return replace(one, mended=True) if inputs[first] is not one.inputs[first] else None
 
     def _mended(self) -> Example | None:
         """An example that raised, changed by its errors until each input has a gradient."""
@@ -88,7 +109,7 @@ class Search:
 
         def retry(init: Mapping[str, Any], inputs: Mapping[str, Any]) -> Failure | None:
             own = {name: item for name, item in init.items() if item is not self.defaults.get(name, ...)}
-            choice = Example(own, inputs, frozenset({*own, *inputs} - {*self.init, *self.named}))
+            choice = Example(own, inputs, frozenset({*own, *inputs} - {*self.init, *self.named}), mended=True)
             tried = self._run(choice)
             if tried.misfits:
                 return self._failure(choice, tried)
@@ -97,7 +118,18 @@ class Search:
             return None if tried.fit == Fit.ALL else self._failure(choice, tried)
 
         mended(self.failures.values(), retry)
-        return max(taken, key=lambda t: t[0])[1] if taken else None
+        return self._with_numbers(*max(taken, key=lambda t: t[0])) if taken else None
+
+    def _with_numbers(self, fit: Fit, choice: Example) -> Example:
+        """The same with numbers in place of whole numbers wherever it takes them, where it has nothing else."""
+        if not all(isinstance(x, np.ndarray) and x.dtype.kind in "iu" for x in choice.inputs.values()):
+            return choice
+        for name in [n for n in choice.inputs if n in choice.chosen]:
+            inputs = {**choice.inputs, name: array_of(np.shape(choice.inputs[name]), name)}
+            tried = self._run(replace(choice, inputs=inputs))
+            if tried.fit >= fit:
+                choice = replace(choice, inputs=inputs, interface=tried.interface)
+        return choice
 
     def _labelled(self, choice: Example, tried: Tried) -> Example:
         """The same with labels that are labels, where it takes them: what was chosen blindly may be none."""
@@ -185,14 +217,31 @@ class Search:
 def _tries_away(best: tuple[Fit, Example | None], choice: Example) -> bool:
     """Whether another choice fits only because what goes with the first input has other axes: a bias for each row.
 
-    A gradient of a wrong shape must not be tried away.
+    A gradient of a wrong shape must not be tried away. Labels are no parameters: they may be what they are called.
     """
     if best[0] != Fit.SHAPES or best[1] is None:
         return False
     mine, theirs = ({**e.init, **dict(list(e.inputs.items())[1:])} for e in (choice, best[1]))
     return any(
-        np.ndim(mine[key]) != np.ndim(theirs[key]) for key in mine.keys() & theirs.keys() if _is_array(mine[key])
+        np.ndim(mine[key]) != np.ndim(theirs[key])
+        for key in mine.keys() & theirs.keys()
+        if _is_array(mine[key]) and not LABEL_LIKE.fullmatch(key)
     )
+
+
+def _may_mean(shape: tuple[int, ...], returned: tuple[int, ...], first: bool) -> bool:
+    """Whether an input of this shape may have been chosen where one as its gradient was meant.
+
+    The first input was repeated along an axis of 1; another one has rows, `(3, 4)` for `(4,)`, or no axes of 1,
+    `(4,)` for `(1, 4)`. A gradient with more numbers than its input is one that is not summed, and a number
+    alone one that is summed too much: these are wrong.
+    """
+    if first:
+        return len(shape) == len(returned) and all(a in (1, b) for a, b in zip(shape, returned, strict=True))
+    if not returned or np.prod(returned) > np.prod(shape):
+        return False
+    pairs = zip(reversed(shape), reversed(returned), strict=False)
+    return len(returned) > len(shape) or all(b in (1, a) for a, b in pairs)
 
 
 def _is_array(item: Any) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from itertools import islice
 from typing import Any
@@ -19,6 +19,7 @@ from dout.adapt.given import (
     of_what_is_left_out,
     order_of,
     output_left,
+    outputs_meant,
     owned_by,
 )
 from dout.adapt.interface import (
@@ -67,6 +68,7 @@ class Tried:
     interface: Interface | None = None
     error: Exception | None = None
     ends: bool = False  # whether the output is a number, as that of a loss
+    returned: Mapping[str, tuple[int, ...]] = field(default_factory=dict)  # of gradients that fit no input
     misfits: bool = False  # whether a returned gradient has another shape than the parameter that it was taken for
 
 
@@ -168,8 +170,9 @@ class Trials:
         if not (outputs and all(np.size(out) and is_finite(out) for out in outputs)):
             return Tried(Fit.RUNS if output is not None else Fit.NOTHING, interface)
         taken = interface.roles.count(DOUT)
-        if interface.outputs is None and 1 < taken < len(outputs):
-            return self._try(replace(interface, outputs=taken), make, inputs)
+        meant = outputs_meant(self.cls, interface, len(outputs)) if 0 < taken <= len(outputs) > 1 else None
+        if interface.outputs is None and meant and (1 < taken < len(outputs) or meant != (*range(taken),)):
+            return self._try(replace(interface, outputs=meant), make, inputs)
         try:
             inlet = inlet_of(layer, outputs, inputs) if interface.out and not interface.inlet else None
             if inlet:
@@ -187,9 +190,19 @@ class Trials:
                 row = self._try(replace(interface, row=True), make, inputs)
                 tried = row if row.fit > tried.fit else tried
         if tried.fit < Fit.INPUTS and interface.outputs is None and 0 < taken < len(outputs):
-            fewer = self._try(replace(interface, outputs=taken), make, inputs)
-            return fewer if fewer.fit > tried.fit else tried
+            fewer = self._try(replace(interface, outputs=meant), make, inputs)
+            return fewer if fewer.fit > tried.fit and self._adds_nothing(fewer, make, inputs) else tried
         return tried
+
+    def _adds_nothing(self, tried: Tried, make: Make, inputs: Mapping[str, Any]) -> bool:
+        """Whether gradients are 0 where the upstream gradient is: else it is that of the other outputs as well."""
+        if tried.interface is None:
+            return True
+        try:
+            run = Runs(self._class(tried.interface, list(inputs)), make, inputs, tried.interface)
+            return not any(map(np.any, run.gradients(0.0)))
+        except Exception:
+            return True
 
     def _with_buffer(self, interface: Interface, inlet: str, inputs: Mapping[str, Any]) -> tuple[str, ...]:
         """The roles where backward has an argument called as the inlet, maybe optional: the zeros are given there."""
@@ -205,6 +218,8 @@ class Trials:
         douts = [np.full(np.shape(out), 0.75)[()] for out in outputs]
         given = douts if number == len(outputs) or number > 1 else [tuple(douts)] if len(douts) > 1 else douts
         result = layer.backward(*given)
+        if any(np.size(g) == 0 for g in flat(result) if is_float_array(g) or isinstance(g, np.ndarray)):
+            return Tried(Fit.FORWARD, interface)  # places that it found, say: no gradient
         if interface.inlet and not np.any(result):
             return Tried(Fit.FORWARD, interface)  # it reads the gradient elsewhere
         if result is None or (isinstance(result, tuple) and not result):
@@ -222,8 +237,9 @@ class Trials:
         handed = any(item.updates for item in recorders) and not any(interface.setup)
         interface = replace(interface, rate=_own_rate(interface, layer, before), hands_over=handed)
         owned = owned_by(interface, result, names)
-        if any(differs(inputs[name], gradient) for name, gradient in owned.items() if name in inputs):
-            return Tried(Fit.SHAPES, interface)
+        wrong = {name: np.shape(g) for name, g in owned.items() if name in inputs and differs(inputs[name], g)}
+        if wrong:
+            return Tried(Fit.SHAPES, interface, returned=wrong)
         if not self._has_any(layer, owned, inputs):
             return Tried(Fit.FORWARD, interface)
         parameters = dict(parameters_of(layer))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from dout.check.codes import finding
 from dout.check.model import Finding
 from dout.check.subject import Run, Subject
@@ -26,7 +28,14 @@ def interface_findings(subject: Subject) -> Iterator[Finding]:
 
 
 def not_what_it_returns(subject: Subject, first: Run) -> Finding | None:
-    """A finding where a loss hands its input on, and keeps to itself what its backward is the gradient of."""
+    """A finding where what backward gives is no gradient of what forward gives.
+
+    A loss may hand its input on, and keep to itself what its backward is the gradient of; and what gives no numbers at
+    all, for inputs that have some, is the way back of something else: labels of rows with one 1.
+    """
+    if first.gradients and all(np.size(g) == 0 for g in first.gradients) and any(map(np.size, first.inputs)):
+        message = f"{subject.name}'s backward returns no numbers: it is no gradient"
+        return finding("D002", message, subject.place, layer=subject.name)
     if not (subject.ends and any(output is given for output in first.outputs for given in first.inputs)):
         return None
     message = f"{subject.name}.forward hands its input on: what backward is the gradient of is not what it returns"

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from dout.adapt.manner import LABEL_LIKE
 from dout.check.model import Report
 
 _GRADIENTS = ("D101", "D103", "D501")
 
 
-def under_conditions(report: Report, inputs: Sequence[Any], is_right: Callable[[Sequence[Any]], bool]) -> Report:
+def under_conditions(
+    report: Report, inputs: Sequence[Any], is_right: Callable[[Sequence[Any]], bool], names: Sequence[str] = ()
+) -> Report:
     """The report with its wrong gradients as warnings, where `is_right` says that they are right on simpler inputs.
 
     A layer that its author only ever gave one sample, or square images, is wrong under a condition, which is said.
+    So is a loss of two classes on more than one column, and one that has the classes along the first axis.
     """
     if not any(f.code in _GRADIENTS and f.severity == "error" for f in report.findings):
         return report
-    for condition, simpler in _simpler(inputs):
+    for condition, simpler in (*_simpler(inputs), *_of_a_loss(report.layer, inputs, names)):
         try:
             right = is_right(simpler)
         except Exception:
@@ -46,6 +51,31 @@ def _simpler(inputs: Sequence[Any]) -> Iterator[tuple[str, list[Any]]]:
         (number,) = rows
         one = [item[:1].copy() if np.ndim(item) and np.shape(item)[0] == number else item for item in inputs]
         yield "more than one sample", one
+
+
+_TWO_CLASSES = re.compile(r"sigmoid|binary|logistic|bce", re.IGNORECASE)
+
+
+def _of_a_loss(name: str, inputs: Sequence[Any], names: Sequence[str]) -> Iterator[tuple[str, list[Any]]]:
+    """The same for a loss of scores, or shares, and labels: in a line or a column, or labels that add up down columns.
+
+    The labels are the input that is called so, or that of whole numbers or of rows with one 1.
+    """
+    labels = [i for i, called in enumerate(names) if LABEL_LIKE.fullmatch(called)]
+    labels = labels or [i for i, item in enumerate(inputs) if np.ndim(item) and np.isin(item, (0, 1)).all()]
+    labels = labels or [i for i, item in enumerate(inputs) if getattr(item, "dtype", np.dtype(float)).kind in "iu"]
+    if len(inputs) != 2 or len(labels) != 1:
+        return
+    (place,) = labels
+    scores = np.asarray(inputs[1 - place])
+    if _TWO_CLASSES.search(name):
+        line, classes = np.resize(scores, 3), np.arange(3) % 2
+        for shape, of_labels in (((3, 1), (3, 1)), ((3,), (3,)), ((3, 1), (3,))):
+            pair = [line.reshape(shape), classes.reshape(of_labels)]
+            yield "more than one number a sample", pair if place else pair[::-1]
+    if np.shape(inputs[place]) == scores.shape and scores.ndim == 2:
+        down = np.eye(scores.shape[0])[:, np.arange(scores.shape[1]) % scores.shape[0]]
+        yield "labels that do not add up to 1 along the first axis", [*inputs[:place], down, *inputs[place + 1 :]]
 
 
 def _square(item: Any) -> Any:

@@ -13,6 +13,7 @@ import inspect
 import os
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from dout.adapt.example import Example, arguments, as_found, example
@@ -113,7 +114,9 @@ def _checked(name: str, target: Any, given: Given) -> Checked:
         layer, ordered = (target, ordered) if foreign_layer(target) is not None else as_found(target, chosen)
         report = _doubted(check_adapted(layer, ordered, chosen.init), chosen, target)
         if chosen.chosen_inputs:
-            report = under_conditions(report, ordered, lambda simpler: is_right(layer, simpler, chosen.init))
+            names = list(chosen.inputs) if len(chosen.inputs) == len(ordered) else []
+            right = partial(is_right, layer, init=chosen.init)
+            report = under_conditions(report, ordered, right, names)
         trace = picture(report, layer, ordered, chosen.init) if given.pictures else None
     except TargetError as error:
         report = _not_judged(name, target, given, error)
@@ -173,10 +176,14 @@ _OWN = (NameError, ImportError, SyntaxError)
 
 
 def _doubted(report: Report, chosen: Example, target: Any) -> Report:
-    """On inputs that were chosen, an error that a layer raises may be the fault of the inputs: then it is a warning."""
+    """On inputs that were chosen, an error that a layer raises may be the fault of the inputs: then it is a warning.
+
+    So is a gradient of another shape, where the example was only found by what the layer raised on others.
+    """
     own = {cls.__name__ for cls in _OWN}
     if any(f.code == "D001" and lacks_target(target, chosen.interface, f.message) for f in report.findings):
         return _only(name_of(target), target, "D002", takes_target(target))
+    report = replace(report, findings=tuple(_perhaps_of_the_example(f, chosen) for f in report.findings))
     found = [
         replace(f, severity="warning", message=f"{f.message}, on inputs that were chosen")
         if f.code == "D001"
@@ -187,6 +194,20 @@ def _doubted(report: Report, chosen: Example, target: Any) -> Report:
         for f in report.findings
     ]
     return replace(report, findings=tuple(found))
+
+
+def _perhaps_of_the_example(item: Finding, chosen: Example) -> Finding:
+    """A warning for an error that is one of shapes alone, where the example may not be what is meant."""
+    name = str(item.argument)
+    if item.code != "D501" or item.severity != "error" or name not in chosen.chosen:
+        return item
+    if chosen.mended:
+        doubt = "the example was chosen by what the layer raised on others, and may not be what is meant"
+    elif item.because.startswith("forward gives the same"):
+        doubt = "what is returned may be the gradient of what it is made into, as rows with one 1 of whole numbers"
+    else:
+        return item
+    return replace(item, severity="warning", message=f"{item.message}; {doubt}")
 
 
 def _not_judged(name: str, target: Any, given: Given, error: TargetError) -> Report:
