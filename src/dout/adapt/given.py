@@ -94,13 +94,15 @@ def order_of(result: Any, inputs: Mapping[str, Any], layer: Any) -> tuple[str, .
     parameters = {name: a for name, a in (*parameters_of(layer), *handed) if not is_named_as_gradient(name)}
     items = list(flat(result))
     floats = [name for name, x in inputs.items() if is_float_array(x) or isinstance(x, float)]
+    if len(items) == len(floats) == 1:  # before it may stand whole numbers
+        return () if floats[0] == next(iter(inputs)) else (floats[0],)
     fits = all(g is None or np.shape(g) == np.shape(x) for g, x in zip(items, inputs.values(), strict=False))
     if len(items) <= len(inputs) and fits:
         return ()
     if len(items) == 1 and floats and LABEL_LIKE.fullmatch(floats[0]):  # `loss(y_true, y_pred)`
         return tuple([name for name in floats if not LABEL_LIKE.fullmatch(name)][:1])
     if len(items) == 1:
-        return () if not (len(floats) == 1 and floats[0] != next(iter(inputs))) else (floats[0],)
+        return ()
     order = _by_shapes(items, {name: inputs[name] for name in floats}, parameters)
     if len(items) == len(floats):  # one for each input: in another order, or by place and of a wrong shape
         return tuple(order) if sorted(order) == sorted(floats) else ()

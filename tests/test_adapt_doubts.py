@@ -1,0 +1,114 @@
+"""An example that may not be what is meant accuses nobody; what is wrong on it and on any other does."""
+
+import numpy as np
+import pytest
+
+from dout.adapt import example
+from dout.check.model import Word
+from dout.check.verb import check
+
+
+class Scaled:
+    """One factor a channel, as the shape in which its gradient comes says."""
+
+    def forward(self, x, gamma):
+        N, C, H, W = x.shape
+        self.x, self.gamma = x, gamma
+        return (x * gamma).reshape(N, C, H, W)
+
+    def backward(self, dout):
+        return dout * self.gamma, (dout * self.x).sum((0, 2, 3), keepdims=True)
+
+
+class SummedTooMuch(Scaled):
+    def backward(self, dout):
+        return dout * self.gamma, np.sum(dout * self.x)
+
+
+class NotSummed:
+    def forward(self, x, W, b):
+        self.x, self.W = x, W
+        return x @ W + b
+
+    def backward(self, dout):
+        return dout @ self.W.T, self.x.T @ dout, dout
+
+
+class Contracted:
+    """`einsum` takes an axis of 1 for one of any length."""
+
+    def __init__(self):
+        self.W = np.arange(12.0).reshape(3, 4) / 8
+
+    def forward(self, x):
+        return np.einsum("ji,li->lj", self.W, x)
+
+    def backward(self, dout):
+        return dout @ self.W
+
+
+class Steps:
+    """A table looked up by number, added to a state; the numbers have no gradient."""
+
+    def __init__(self, words, size):
+        self.params, self.grads = [np.ones((words, size))], [np.zeros((words, size))]
+
+    def forward(self, xs, h):
+        N, T = xs.shape
+        self.xs, self.h = xs, h
+        return h[:, None] ** 2 + self.params[0][xs].reshape(N, T, -1)
+
+    def backward(self, dout):
+        self.grads[0][...] = 0
+        np.add.at(self.grads[0], self.xs, dout)
+        return dout.sum(1) * 2 * self.h
+
+
+class Two:
+    """Two outputs, of which backward names the second."""
+
+    def forward(self, x):
+        first, second = 2 * x, 3 * x
+        return first, second
+
+    def backward(self, dsecond):
+        return 3 * dsecond
+
+
+class Error:
+    """The error has a Greek letter that others have for their learning rate."""
+
+    def forward(self, x):
+        return 2 * x
+
+    def backward(self, eta):
+        return 2 * eta
+
+
+def words(cls):
+    return {verdict.argument: verdict.word for verdict in check(cls).verdicts}
+
+
+@pytest.mark.parametrize("cls", [Contracted, Two, Error])
+def test_what_is_right_on_what_is_meant_is_right(cls):
+    assert set(words(cls).values()) == {Word.EXACT}
+
+
+def test_a_parameter_is_given_in_the_shape_of_its_gradient():
+    x, gamma = example(Scaled, {}, {}).inputs.values()
+    assert np.shape(gamma) == (1, np.shape(x)[1], 1, 1)
+
+
+@pytest.mark.parametrize("cls", [SummedTooMuch, NotSummed])
+def test_a_sum_that_is_missing_or_too_much_is_wrong(cls):
+    assert Word.REFUTED in words(cls).values()
+
+
+def test_a_state_is_made_of_numbers_and_indices_of_whole_numbers():
+    inputs = example(Steps, {}, {}).inputs
+    assert [inputs[name].dtype.kind for name in ("xs", "h")] == ["i", "f"]
+    assert words(Steps)["h"] == Word.EXACT
+
+
+def test_the_output_is_the_one_that_backward_names():
+    assert "for output 2 alone" in str(example(Two, {}, {}).interface)
