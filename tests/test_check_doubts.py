@@ -40,7 +40,7 @@ class Table:
         return self.rows @ self.W
 
     def backward(self, dout):
-        self.dW = np.einsum("...i,...j->ij", self.rows, dout)
+        self.dW = self.rows.reshape(-1, 5).T @ dout.reshape(-1, 3)
         return dout @ self.W.T
 """
 LABELS = """
