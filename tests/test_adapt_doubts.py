@@ -112,3 +112,23 @@ def test_a_state_is_made_of_numbers_and_indices_of_whole_numbers():
 
 def test_the_output_is_the_one_that_backward_names():
     assert "for output 2 alone" in str(example(Two, {}, {}).interface)
+
+
+class Stepping:
+    """Its network gives it an optimizer, which takes the layer and a dict of gradients."""
+
+    def __init__(self):
+        self.optimizer = None
+        self.params = {"W": np.arange(12.0).reshape(4, 3) / 8}
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.params["W"]
+
+    def backward(self, dout, learning_rate):
+        self.optimizer.update(self, {"dW": self.x.T @ dout}, learning_rate)
+        return dout @ self.params["W"].T
+
+
+def test_an_optimizer_that_a_network_would_set_is_there():
+    assert words(Stepping) == {"x": Word.EXACT, "W": Word.EXACT}

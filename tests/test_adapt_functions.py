@@ -2,8 +2,11 @@
 
 import importlib.util
 
+import pytest
+
 from dout import check
-from dout.adapt.functions import function_pairs
+from dout.adapt.functions import function_pairs, pair_class
+from dout.adapt.unwritten import gives_nothing
 from dout.check.model import Word
 
 BAD = {Word.REFUTED, Word.INCONCLUSIVE}
@@ -300,3 +303,40 @@ def dapart_loss(y_pred, y_train):
 
 def test_a_target_may_have_to_be_a_column(tmp_path):
     assert words(pair(tmp_path, REGRESSED, "apart_loss")) == {"y_pred": Word.EXACT}
+
+
+def square(self, x):
+    return x * x
+
+
+def square_derivative(self, x):
+    return 2 * x
+
+
+def test_functions_that_take_self_are_methods():
+    report = check(pair_class(square, square_derivative))
+    assert [str(verdict.word) for verdict in report.verdicts] == ["exact"]
+
+
+def template_forward(x, w):
+    out = None
+    cache = (x, w)
+    return out, cache
+
+
+def template_backward(dout, cache):
+    dx, dw = None, None
+    return dx, dw
+
+
+def filled_backward(dout, cache):
+    dx, dw = None, None
+    dx = dout * cache[1]
+    return dx, dw
+
+
+@pytest.mark.parametrize(
+    ("function", "nothing"), [(template_forward, True), (template_backward, True), (filled_backward, False)]
+)
+def test_a_template_that_nobody_filled_in_gives_nothing(function, nothing):
+    assert gives_nothing(function) == nothing

@@ -69,14 +69,18 @@ def forward_names(name: str) -> Iterator[str]:
 
 
 def pair_class(forward: FunctionType, backward: FunctionType) -> type:
-    """A class whose static methods are the two functions."""
-    names = {forward.__name__: staticmethod(forward), backward.__name__: staticmethod(backward)}
+    """A class whose static methods are the two functions; those that take `self` are plain ones."""
+    names = {f.__name__: f if _takes_self(f) else staticmethod(f) for f in (forward, backward)}
     place: Any = {
         "__module__": forward.__module__,
         "__doc__": forward.__doc__,
         PAIR: (forward.__name__, backward.__name__),
     }
     return type(forward.__name__, (), {**place, **names})
+
+
+def _takes_self(function: FunctionType) -> bool:
+    return function.__code__.co_varnames[: function.__code__.co_argcount][:1] == ("self",)
 
 
 def _takes_something(function: FunctionType) -> bool:

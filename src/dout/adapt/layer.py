@@ -355,7 +355,9 @@ def _take_recorded(layer: Any) -> None:
         if isinstance(item, Recorder):
             for parameter, gradient in item.updates:
                 name = next((n for n, array in parameters_of(layer) if array is parameter), None)
-                if name is None:
+                if isinstance(parameter, str):
+                    name = next((n for n, _ in parameters_of(layer) if stem(n) == stem(parameter)), None)
+                elif name is None:
                     same = [n for n, a in parameters_of(layer) if np.shape(plain(a)) == np.shape(plain(parameter))]
                     name = same[0] if same else None
                 if name is not None:

@@ -11,6 +11,8 @@ import numpy as np
 class Recorder:
     """An optimizer that changes nothing and remembers what it was given: any method takes (parameter, gradient).
 
+    Of a dict of gradients alone, `update(layer, {"dW": …})`, it remembers the keys in place of parameters.
+
     >>> optimizer = Recorder()
     >>> float(optimizer.update(np.float64(3.0), np.float64(0.5)))
     3.0
@@ -39,6 +41,8 @@ class Recorder:
             one, two = items[:2]
             if isinstance(one, dict) and isinstance(two, dict):
                 self.updates += [(one[key], two[key]) for key in one if key in two]
+            elif isinstance(two, dict):
+                self.updates += [(key, gradient) for key, gradient in two.items() if isinstance(gradient, np.ndarray)]
             elif isinstance(one, list | tuple) and isinstance(two, list | tuple):
                 self.updates += list(zip(one, two, strict=False))
         return given[0] if given else None

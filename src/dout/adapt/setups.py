@@ -19,6 +19,7 @@ _RANDOM = re.compile(r"\w*(rng|random|generator)\w*", re.IGNORECASE)
 _MODES = ("is_training", "training", "train_mode")  # attributes that a network sets on its layers
 _MODE = re.compile(r"_*(is_?)?train(ing)?(_?mode)?")
 _SHAPES = re.compile(r".*in(put)?_?(shape|dims?|size|features)|n_in|in_shape")
+_OPTIMIZER = re.compile(r"_*optim(izer)?|_*opt", re.IGNORECASE)
 _OF_ARRAYS = frozenset(dir(np.ndarray))
 _AFTER = re.compile(r"_*(compute|calc\w*)_?(\w*_)?grad(ient)?s?", re.IGNORECASE)
 Make = Callable[[Any], Any]  # from a class, an instance of it as the example has it
@@ -81,10 +82,11 @@ def _closed_modes(held: Mapping[str, Any]) -> list[Setup]:
 
 
 def _open_attributes(held: Mapping[str, Any], shape: tuple[int, ...]) -> list[Setup]:
-    """The attributes of a new layer that are None and are called as the shape of what will come."""
+    """The attributes of a new layer that are None and are called as the shape of what will come, or as an optimizer."""
     last = shape[-1] if shape else 1
-    names = [name for name, item in held.items() if item is None and _SHAPES.fullmatch(name)]
-    return [(name, (shape[1:] if "shape" in name else last,)) for name in names]
+    empty = [name for name, item in held.items() if item is None]
+    shapes = [(name, (shape[1:] if "shape" in name else last,)) for name in empty if _SHAPES.fullmatch(name)]
+    return [*shapes, *((name, (OPTIMIZER,)) for name in empty if _OPTIMIZER.fullmatch(name))]
 
 
 def _call(cls: type, name: str, given: tuple[Any, Any], inputs: Mapping[str, Any]) -> Setup | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import textwrap
+from collections.abc import Sequence
 from typing import Any
 
 
@@ -26,10 +27,44 @@ def is_stub(function: Any) -> bool:
 
 
 def gives_nothing(function: Any) -> bool:
-    """Whether a function returns nothing, or but True and False: it shows, tests or fills something."""
+    """Whether a function returns nothing, or but True and False: it shows, tests or fills something.
+
+    So does a template that nobody has filled in: the first name that it returns is never anything but None.
+    """
     body = _body(function)
-    returned = [n.value for statement in body for n in ast.walk(statement) if isinstance(n, ast.Return)]
-    return bool(body) and all(value is None or isinstance(value, ast.Constant) for value in returned)
+    every = [n for statement in body for n in ast.walk(statement)]
+    returned = [n.value for n in every if isinstance(n, ast.Return)]
+    empty = _never_more_than_none(every)
+    return bool(body) and all(value is None or _is_nothing(_first(value), empty) for value in returned)
+
+
+def _never_more_than_none(nodes: Sequence[ast.AST]) -> set[str]:
+    """The names that are bound, and to nothing but None."""
+    bound: dict[str, bool] = {}
+    nothing: set[int] = set()
+    for node in nodes:
+        if isinstance(node, ast.Assign):
+            for target in node.targets:
+                names, values = (_items(target), _items(node.value))
+                if len(names) == len(values):
+                    pairs = zip(names, values, strict=True)
+                    nothing |= {id(n) for n, v in pairs if isinstance(v, ast.Constant) and v.value is None}
+    for node in nodes:
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            bound[node.id] = bound.get(node.id, True) and id(node) in nothing
+    return {name for name, only in bound.items() if only}
+
+
+def _items(node: ast.expr) -> list[ast.expr]:
+    return list(node.elts) if isinstance(node, ast.Tuple) else [node]
+
+
+def _first(node: ast.expr) -> ast.expr:
+    return next(iter(_items(node)), node)
+
+
+def _is_nothing(node: ast.expr, names: set[str]) -> bool:
+    return isinstance(node, ast.Constant) or (isinstance(node, ast.Name) and node.id in names)
 
 
 def _body(function: Any) -> list[ast.stmt]:
