@@ -249,6 +249,13 @@ def test_svg_is_light_dark_or_as_the_reader_prefers() -> None:
         draw(buy_fruits(), theme="pink").svg()  # type: ignore[arg-type]
 
 
+def test_a_width_is_the_width_of_the_svg_on_paper() -> None:
+    root = ET.fromstring(draw(one_layer(), width=85).svg())
+    left, top, right, bottom = map(float, root.attrib["viewBox"].split())
+    assert (left, top, root.attrib["width"]) == (0, 0, "85mm")
+    assert float(root.attrib["height"].removesuffix("mm")) == pytest.approx(85 * bottom / right, abs=0.01)
+
+
 def test_svg_has_no_script_and_reaches_for_nothing() -> None:
     svg = draw(buy_fruits()).svg()
     assert "<script" not in svg

@@ -70,7 +70,7 @@ class Picture:
         """One standalone SVG."""
         from dout.draw.svg import write_svg
 
-        return write_svg(self.drawing, self.look.theme)
+        return write_svg(self.drawing, self.look.theme, paper=self.look.width)
 
     def text(self, width: int = 80, *, color: bool = False, unicode: bool = True) -> str:
         """The picture drawn with characters, no line longer than `width` columns.

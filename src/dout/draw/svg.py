@@ -14,17 +14,23 @@ from dout.draw.style import MONO, PALETTES, SANS, STYLES, Style, palette_of
 from dout.draw.text import printable
 
 
-def write_svg(drawing: Drawing, theme: Theme = "auto", text: Callable[[Text], str] | None = None) -> str:
+def write_svg(
+    drawing: Drawing, theme: Theme = "auto", text: Callable[[Text], str] | None = None, paper: float | None = None
+) -> str:
     """Return a picture as SVG. "auto" follows the reader's preference for light or dark.
 
-    `text` is what writes a text; without it the reader chooses fonts, among the families that dout names.
+    `text` is what writes a text; without it the reader chooses fonts, among the families that dout names. `paper` is
+    its width in millimetres, where it has one.
 
     Raises ValueError for a theme that there is not.
     """
     palette_of(theme)
     width, height = _n(drawing.width), _n(drawing.height)
+    size = f'width="{width}" height="{height}"'
+    if paper is not None:
+        size = f'width="{paper:g}mm" height="{paper * drawing.height / drawing.width:.2f}mm"'
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}"'
+        f'<svg xmlns="http://www.w3.org/2000/svg" {size} viewBox="0 0 {width} {height}"'
         ' role="img" aria-labelledby="dout-title dout-description">',
         f'<title id="dout-title">{safe(drawing.title)}</title>',
         f'<desc id="dout-description">{safe(drawing.description)}</desc>',
@@ -38,7 +44,7 @@ def write_svg(drawing: Drawing, theme: Theme = "auto", text: Callable[[Text], st
 
 def write(drawing: Drawing, look: Look) -> bytes:
     """One file."""
-    return write_svg(drawing, look.theme).encode()
+    return write_svg(drawing, look.theme, paper=look.width).encode()
 
 
 def _css(theme: Theme) -> str:
