@@ -132,3 +132,34 @@ class Stepping:
 
 def test_an_optimizer_that_a_network_would_set_is_there():
     assert words(Stepping) == {"x": Word.EXACT, "W": Word.EXACT}
+
+
+class RowOfDiagonal:
+    """A softmax for one row, whose gradient is a row as well; to multiply it by `dout` would repeat it."""
+
+    def forward(self, x):
+        e = np.exp(x - x.max())
+        self.y = e / e.sum(-1, keepdims=True)
+        return self.y
+
+    def backward(self, total_loss):
+        jacobian = np.diagflat(self.y[0]) - self.y.T @ self.y
+        return np.sum(jacobian * total_loss, axis=1)[None]
+
+
+def test_a_local_derivative_is_not_repeated():
+    assert "the caller multiplies" not in str(example(RowOfDiagonal, {}, {}).interface)
+
+
+def square_of(w):
+    return w.T.dot(w) / 2
+
+
+def square_of_grad(w):
+    return w
+
+
+def test_a_local_derivative_may_be_longer_than_the_output():
+    from dout.adapt.functions import pair_class
+
+    assert set(words(pair_class(square_of, square_of_grad)).values()) == {Word.EXACT}

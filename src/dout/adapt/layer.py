@@ -234,9 +234,10 @@ def _times(dout: Any, derivative: Any) -> Any:
     """A local derivative times what arrives: elementwise, or a Jacobian for each row."""
     if np.ndim(derivative) == np.ndim(dout) + 1:
         return (dout[..., None, :] @ derivative)[..., 0, :] if np.ndim(dout) > 0 else dout * derivative
-    if np.size(derivative) > 1 and np.ndim(derivative) == np.ndim(dout) and np.shape(derivative) != np.shape(dout):
+    product = dout * derivative
+    if np.size(derivative) > 1 and np.ndim(derivative) == np.ndim(dout) and np.shape(product) != np.shape(derivative):
         raise ValueError(f"the local derivative has shape {np.shape(derivative)}, the output {np.shape(dout)}")
-    return dout * derivative
+    return product
 
 
 def _by_key(layer: Any, result: Mapping[Any, Any], names: Sequence[str]) -> Any:
