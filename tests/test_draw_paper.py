@@ -205,7 +205,7 @@ def test_each_step_is_a_png_of_the_same_size(tmp_path: File) -> None:
 
 
 def test_more_pixels_than_a_machine_can_hold_are_refused_with_what_to_do() -> None:
-    with pytest.raises(TargetError, match=r"are too many for a PNG: write \.svg or \.pdf, or give a width"):
+    with pytest.raises(TargetError, match=r"are too many for a PNG: write \.svg or \.pdf, or give a smaller width"):
         png.write([Drawing(10**6, 10**5, ())], Look())
     assert image(png.write([Drawing(10**6, 10**5, ())], Look(width=85))[0]).size == (1004, 101)
 

@@ -40,7 +40,9 @@ def _picture(drawing: Drawing, look: Look, setter: Typesetter) -> bytes:
     zoom = dpi / _CSS_DPI if look.width is None else look.width / 25.4 * dpi / drawing.width
     width, height = round(drawing.width * zoom), round(drawing.height * zoom)
     if width * height > _LARGEST:
-        raise TargetError(f"{width} × {height} pixels are too many for a PNG: write .svg or .pdf, or give a width")
+        raise TargetError(
+            f"{width} × {height} pixels are too many for a PNG: write .svg or .pdf, or give a smaller width"
+        )
 
     theme: Theme = "light" if look.theme == "auto" else look.theme
     svg = write_svg(drawing, theme, partial(_text, setter, palette_of(theme)))
