@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from dout.draw.mirror import Mirror, mirrored
+from dout.draw.nesting import Nesting, is_made
 from dout.draw.options import View
-from dout.graph import CONSTANT, INPUT, Node, topological
+from dout.draw.parts import divide
+from dout.draw.stacks import stack
+from dout.errors import TargetError
+from dout.graph import CONSTANT, Node, topological
 from dout.trace.model import LayerCall, Trace
+
+MOST_NODES = 200_000  # of a recording that is drawn
+MOST_ITEMS = 20_000  # of a picture
 
 
 @dataclass(frozen=True, eq=False)
 class Selection:
     """`nodes` in topological order, the `targets` they lead to, the `calls` drawn, and those of them that are open.
 
-    `trace` is the recording that is drawn: that of the run, or its backward alone. `members` are the primitive nodes
-    inside each call, at any depth.
+    `trace` is the recording that is drawn: that of the run, or its backward alone. Some calls are our own, see
+    `nesting`: so what is around a call, or a node, is to be asked here. `loose` are values that end inside a part of a
+    large picture: nothing uses them, and they are no output.
     """
 
     trace: Trace
@@ -24,44 +32,99 @@ class Selection:
     targets: tuple[Node, ...]
     calls: tuple[LayerCall, ...]
     open: frozenset[LayerCall]
-    members: Mapping[LayerCall, tuple[Node, ...]]
+    nesting: Nesting
+    loose: Collection[Node] = ()
+
+    @property
+    def members(self) -> Mapping[LayerCall, Sequence[Node]]:
+        """The primitive nodes inside each call, at any depth."""
+        return self.nesting.members
+
+    def home(self, node: Node) -> LayerCall | None:
+        """The innermost call that a node is made in."""
+        return self.nesting.homes.get(node)
+
+    def around(self, call: LayerCall) -> LayerCall | None:
+        """The call around a call."""
+        return self.nesting.around[call]
+
+    def inner(self, call: LayerCall) -> Sequence[LayerCall]:
+        """The calls that one of our own stands around."""
+        return self.nesting.inner.get(call, ())
+
+    def users(self, value: Node) -> Sequence[Node]:
+        """The nodes that take a value, one as often as it does."""
+        return self.nesting.users.get(value, ())
+
+    def depth(self, call: LayerCall) -> int:
+        """How many calls there are around a call."""
+        return self.nesting.depth(call)
 
     def closed_around(self, call: LayerCall | None) -> LayerCall | None:
         """The outermost closed layer that `call` is in, or is; None where everything around is open."""
         found = None
-        while call is not None:
-            if call not in self.open:
-                found = call
-            call = call.parent
+        for each in self.nesting.outward(call):
+            if each not in self.open:
+                found = each
         return found
 
 
 def select(trace: Trace, view: View) -> Selection:
     """Choose what to draw: which nodes, and which layers are open.
 
-    "auto" opens a layer that is alone, if there is more in it than one node that takes what the layer is given.
+    "auto" opens a layer that is alone, if there is more in it than one node that takes what the layer is given. Raises
+    TargetError where that is too much.
     """
+    if len(trace.graph.nodes) > MOST_NODES:
+        raise TargetError(
+            f"{trace.target} has {len(trace.graph.nodes):,} nodes, and a picture at most {MOST_NODES:,}:"
+            " record fewer steps, or draw one of its layers"
+        )
     trace = mirrored(trace) if view.backward else trace
     calls = trace.calls
     if not isinstance(trace, Mirror):
         calls = tuple(c for c in calls if not any(o in trace.backward for o in c.outputs))
-    made = {node for node in trace.graph.nodes if node not in trace.backward}
+    wanted = _wanted(trace, calls)
+    nodes = topological(wanted, known=trace.backward | trace.prepared)
+    drawn = set(nodes)
+    nesting = Nesting(calls, trace, [node for node in trace.graph.nodes if node in drawn])
+    opened = {c for c in _opened(nesting, view.open) if view.depth is None or depth(c) < view.depth}
+    outputs = {*trace.graph.outputs.values()}
+    stack(nesting, trace, outputs, opened)
+    parts = divide(nesting, outputs)
+    inside = {node for part in parts for node in nesting.members[part]}
+    loose = {n for n in wanted if n in inside and n not in nesting.users}
+    if parts and not calls:  # then everything is wanted, but what is only given ends nothing
+        loose |= {n for n in wanted if not is_made(n, trace)}
+    loose -= outputs
+    opened |= {c for c in nesting.calls[len(calls) :] if view.open == "all" or c.name in _names(view.open)}
+    if view.open not in ("auto", "none"):
+        opened |= {around for call in opened for around in nesting.outward(call)}
+    selection = Selection(
+        trace,
+        nodes,
+        tuple(node for node in wanted if node not in loose),
+        tuple(nesting.calls),
+        frozenset(c for c in opened if all(around in opened for around in nesting.outward(c))),
+        nesting,
+        loose,
+    )
+    seen = sum(is_made(node, trace) and selection.closed_around(selection.home(node)) is None for node in nodes)
+    if seen > MOST_ITEMS:
+        raise TargetError(f"a picture with {seen:,} operators is more than {MOST_ITEMS:,}: open fewer layers")
+    return selection
+
+
+def _wanted(trace: Trace, calls: Sequence[LayerCall]) -> dict[Node, None]:
+    """What is drawn, with all that it needs: what layers give, outputs, and what follows; or, without layers, all."""
     wanted = dict.fromkeys(o for c in calls for o in c.outputs)
     wanted |= dict.fromkeys(o for o in trace.graph.outputs.values() if o not in trace.backward)
     if not isinstance(trace, Mirror):
         wanted |= dict.fromkeys(_beyond(trace, wanted))
-    if not calls and not isinstance(trace, Mirror):
-        wanted |= dict.fromkeys(n for n in trace.graph.nodes if n in made and n.primitive is not CONSTANT)
-    nodes = topological(wanted, known=trace.backward | trace.prepared)
-    members = _members(trace, nodes)
-    return Selection(
-        trace,
-        nodes,
-        tuple(wanted),
-        calls,
-        frozenset(c for c in _opened(calls, members, view.open) if view.depth is None or depth(c) < view.depth),
-        members,
-    )
+        if not calls:
+            forward = (node for node in trace.graph.nodes if node not in trace.backward)
+            wanted |= dict.fromkeys(node for node in forward if node.primitive is not CONSTANT)
+    return wanted
 
 
 def _beyond(trace: Trace, outputs: Collection[Node]) -> list[Node]:
@@ -94,30 +157,18 @@ def depth(call: LayerCall) -> int:
     return around
 
 
-def is_made(node: Node, trace: Trace) -> bool:
-    """Whether a drawn operator makes this node's value; others enter the picture from outside."""
-    return node.primitive not in (INPUT, CONSTANT) and node not in trace.backward and node not in trace.prepared
+def _names(open: str | Collection[str]) -> Collection[str]:
+    return {open} if isinstance(open, str) else set(open)
 
 
-def _members(trace: Trace, nodes: Iterable[Node]) -> dict[LayerCall, tuple[Node, ...]]:
-    found: dict[LayerCall, list[Node]] = {}
-    for node in nodes:
-        call = trace.call_of.get(node) if is_made(node, trace) else None
-        while call is not None:
-            found.setdefault(call, []).append(node)
-            call = call.parent
-    return {call: tuple(inside) for call, inside in found.items()}
-
-
-def has_inside(call: LayerCall, members: tuple[Node, ...]) -> bool:
+def has_inside(call: LayerCall, members: Sequence[Node]) -> bool:
     """Whether there is more to see in a layer than one node that takes what the layer is given."""
     given = {node for member in members for node in member.inputs if node.primitive is not CONSTANT}
     return len(members) > 1 or not given <= set(call.inputs)
 
 
-def _opened(
-    calls: tuple[LayerCall, ...], members: Mapping[LayerCall, tuple[Node, ...]], open: str | Collection[str]
-) -> set[LayerCall]:
+def _opened(nesting: Nesting, open: str | Collection[str]) -> set[LayerCall]:
+    calls, members = nesting.calls, nesting.members
     if open == "none":
         return set()
     if open == "auto":
@@ -125,12 +176,5 @@ def _opened(
         return {c for c in top if len(top) == 1 and has_inside(c, members.get(c, ()))}
     if open == "all":
         return {c for c in calls if c in members}
-    names = {open} if isinstance(open, str) else set(open)
-    found: set[LayerCall] = set()
-    for call in calls:
-        if {call.name, call.cls} & names and call in members:
-            around: LayerCall | None = call
-            while around is not None:
-                found.add(around)
-                around = around.parent
-    return found
+    named = [c for c in calls if {c.name, c.cls} & {*_names(open)} and c in members]
+    return {around for call in named for around in nesting.outward(call)}

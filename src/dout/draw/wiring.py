@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 
 from dout.draw.drafts import Draft, Plan, Strand, Wire
 from dout.draw.mirror import Mirror
+from dout.draw.nesting import is_made
 from dout.draw.options import View
-from dout.draw.select import Selection, depth, is_made, select
+from dout.draw.select import Selection, select
 from dout.graph import CONSTANT, Node
 from dout.trace.model import LayerCall, Trace, Use
 
@@ -40,6 +41,8 @@ class Wiring:
         self.hidden: set[Node] = set()
         self._when = {node: float(i) for i, node in enumerate(self.selection.nodes)}
         self._order = {call: i for i, call in enumerate(trace.calls)}
+        for call in self.selection.calls[::-1]:
+            self._order.setdefault(call, min((self._order[c] for c in self.selection.inner(call)), default=0))
         self._uses = {(u.node, u.argument): u for v in trace.values for u in v.uses if u.node is not None}
         self._plans: dict[LayerCall, Plan] = {}
         self._layers: dict[LayerCall, Draft] = {}
@@ -56,11 +59,11 @@ class Wiring:
     # --- items --------------------------------------------------------------------------------------------------------
 
     def _add_items(self) -> None:
-        for opened in sorted((c for c in self.selection.calls if c in self.selection.open), key=depth):
+        for opened in sorted((c for c in self.selection.calls if c in self.selection.open), key=self.selection.depth):
             self._open(opened)
         for node in self.selection.nodes:
             if is_made(node, self.trace):
-                call = self.trace.call_of.get(node)
+                call = self.selection.home(node)
                 closed = self.selection.closed_around(call)
                 if closed is None:
                     self._add_operator(node, call)
@@ -74,12 +77,12 @@ class Wiring:
     def _plan_of(self, call: LayerCall | None) -> Plan:
         """The level that a call is drawn on or in: inside the innermost open layer."""
         while call is not None and call not in self._plans:
-            call = call.parent
+            call = self.selection.around(call)
         return self.root if call is None else self._plans[call]
 
     def _open(self, call: LayerCall) -> None:
         """Add the box of an open layer, and through its border the values that it was given, in order."""
-        outside = self._plan_of(call.parent)
+        outside = self._plan_of(self.selection.around(call))
         when = max(self._when[n] for n in self.selection.members[call])
         box = outside.add(Draft("open", outside, when, call=call))
         inside = box.inside = self._plans[call] = Plan(call, outside, box)
@@ -104,7 +107,7 @@ class Wiring:
         members = self.selection.members.get(call, ())
         order = _as_operator(call, members)
         when = max((self._when.get(n, 0.0) for n in members or call.outputs), default=0.0)
-        plan = self._plan_of(call.parent)
+        plan = self._plan_of(self.selection.around(call))
         kind, node = ("layer", None) if order is None else ("operator", members[0])
         draft = plan.add(Draft(kind, plan, when, node, call))  # type: ignore[arg-type]  # a literal through a tuple
         self._layers[call] = draft
@@ -135,8 +138,18 @@ class Wiring:
             self._wants.append(_Want(wire, draft, draft.port(), use))
 
     def _argument(self, call: LayerCall, argument: int) -> Use | None:
-        uses = self.trace.arguments.get(call, ())
-        return next((u for u in uses if u.argument == argument), None)
+        """The use that an argument of a call is; of one of our own, what it is in the only place that takes it."""
+        if call in self.trace.arguments:
+            return next((u for u in self.trace.arguments[call] if u.argument == argument), None)
+        return self._only_use(call, call.inputs[argument])
+
+    def _only_use(self, call: LayerCall, value: Node) -> Use | None:
+        inner = self.selection.inner(call)
+        found = [self._argument(c, i) for c in inner for i, given in enumerate(c.inputs) if given is value]
+        for node in self.selection.users(value):
+            if self.selection.home(node) is call:
+                found += [self._uses.get((node, i)) for i, given in enumerate(node.inputs) if given is value]
+        return found[0] if len(found) == 1 else None
 
     # --- values that a layer returns as it got them -------------------------------------------------------------------
 
@@ -224,7 +237,7 @@ class Wiring:
         given_out = {*self.trace.graph.outputs.values()}
         given_out |= {o for call in self._plans if call.parent is None for o in call.outputs if o not in outside}
         for node in self.selection.targets:
-            closed = self.selection.closed_around(self.trace.call_of.get(node))
+            closed = self.selection.closed_around(self.selection.home(node))
             if closed is not None and node not in closed.outputs and node not in given_out:
                 continue  # what layers inside a closed one hand to each other
             handed_on = self._handed_on.get(node)
@@ -238,6 +251,7 @@ class Wiring:
                 self._add_input(node, self.root)
             self._source(wire, self.root)
             self.results.add(wire)
+        self.results |= {(node, None) for node in self.selection.loose}
 
     def _is_within(self, want: _Want) -> bool:
         """Whether a use lies in the open layer at the top that gives the value out."""

@@ -23,7 +23,7 @@ from dout.draw.layout import Block
 from dout.draw.order import put_in_order
 from dout.draw.page.run import run_data
 from dout.draw.scene import Edge, Item, Label, Level, Scene, Stem
-from dout.draw.select import Selection, depth, has_inside, select
+from dout.draw.select import Selection, has_inside, select
 from dout.draw.wiring import Wiring
 from dout.trace.model import LayerCall
 
@@ -81,9 +81,9 @@ def _open_at_first(selection: Selection, root: Plan, items: dict[LayerCall, int]
     insides = {draft.call: draft.inside for plan in _plans(root) for draft in plan.items if draft.inside is not None}
     room -= len(root.items)
     found = []
-    for call in sorted(selection.open & items.keys(), key=depth):
+    for call in sorted(selection.open & items.keys(), key=selection.depth):
         inside = insides[call]
-        if room >= len(inside.items) and (call.parent is None or call.parent in found):
+        if room >= len(inside.items) and ((around := selection.around(call)) is None or around in found):
             room -= len(inside.items)
             found.append(call)
     return [items[call] for call in found]
