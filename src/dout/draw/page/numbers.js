@@ -56,7 +56,7 @@ function scientific({ figures, power }) {
   return `${trimmed(`${figures[0]}.${figures.slice(1)}`)}e${power}`;
 }
 
-const trimmed = (text) => (text.includes(".") ? text.replace(/\.?0+$/, "") : text);
+const trimmed = (text) => (text.includes(".") ? text.replace(/\.?0*$/, "") : text);
 
 // Every digit, as Python's repr.
 function reprOf(value) {

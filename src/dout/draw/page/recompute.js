@@ -79,6 +79,7 @@ function apply(row, values, dtype) {
 
 // In the dtype of its node, if that is NumPy's: a Python number keeps the kind it has come to.
 function settled(value, dtype) {
+  if (dtype === "bool") return truth(value);
   if (PYTHON.has(dtype)) return value;
   if (dtype === "float64") return float(whole(value));
   if (dtype === "float32") return Math.fround(float(whole(value)));

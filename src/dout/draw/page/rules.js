@@ -29,7 +29,7 @@ const either = (onInts, onFloats) => (...values) => {
 const bounded = (n) =>
   typeof n === "bigint" && (n > 1n << BigInt(LARGEST) || -n > 1n << BigInt(LARGEST)) ? refuse("a whole number grows too large") : n;
 const both = (rule) => ({ python: rule, numpy: rule });
-const floats = (rule) => (...values) => rule(...values.map(float));
+const floats = (rule) => (...values) => rule(...values.map((value) => float(whole(value))));
 
 // --- arithmetic -------------------------------------------------------------------------------------------------------
 
@@ -76,12 +76,16 @@ function wholePower(a, b) {
 
 function pythonPower(a, b) {
   const [base, exponent] = [whole(a), whole(b)];
-  if (!truth(base) && exponent < 0) refuse("zero has no negative power");
-  if (base < 0 && typeof exponent === "number" && Number.isFinite(exponent) && !Number.isInteger(exponent)) {
+  if (!truth(base) && exponent < 0 && exponent !== -Infinity) refuse("zero has no negative power");
+  if (base < 0 && base !== -Infinity && typeof exponent === "number" && Number.isFinite(exponent) && !Number.isInteger(exponent)) {
     refuse("a negative number has no such power but a complex one");
   }
   const found = either(wholePower, floatPower)(a, b);
   return overflows(found, [base, exponent]) ? refuse("a power is too large for a float") : found;
+}
+
+function numpyPower(a, b) {
+  return b === 0.5 ? Math.sqrt(float(whole(a))) : either(wholePower, floatPower)(a, b); // as NumPy takes it
 }
 
 const overflows = (found, given) => Math.abs(Number(found)) === Infinity && given.every((n) => Number.isFinite(Number(n)));
@@ -95,23 +99,35 @@ function halfEven(x) {
   return found === 0 && x < 0 ? -0 : found;
 }
 
+// To so many decimals, as Python does: as the decimal that the float is.
+function roundedTo(x, decimals) {
+  if (typeof x === "bigint") return decimals >= 0 ? x : refuse("it rounds whole numbers to tens");
+  if (!Number.isFinite(x) || x === 0) return x;
+  const [figures, power] = exactly(x);
+  const digits = power + 1 + decimals;
+  if (!(digits < figures.length)) return x;
+  const rounded = digits < 0 ? { figures: "0", power: 0 } : roundHalfEven(figures, power, digits);
+  return Math.sign(x) * Number(`${rounded.figures}e${rounded.power - rounded.figures.length + 1}`);
+}
+
 const RECIPROCAL_ROOT_PI = 2 / Math.sqrt(Math.PI);
 
+// A series without cancellation below 1, Laplace's continued fraction above: Abramowitz and Stegun, 7.1.6 and 7.1.14.
 function erf(x) {
-  if (Math.abs(x) > 2.5) return x < 0 ? erfc(-x) - 1 : 1 - erfc(x);
+  if (Math.abs(x) > 1) return x < 0 ? erfc(-x) - 1 : 1 - erfc(x);
   let [term, sum] = [x, x];
-  for (let n = 1; Math.abs(term) > 1e-18 * Math.abs(sum); n++) {
-    term *= (-x * x) / n;
-    sum += term / (2 * n + 1);
+  for (let n = 1; n < 40; n++) {
+    term *= (2 * x * x) / (2 * n + 1);
+    sum += term;
   }
-  return RECIPROCAL_ROOT_PI * sum;
+  return RECIPROCAL_ROOT_PI * Math.exp(-x * x) * sum;
 }
 
 function erfc(x) {
-  if (!(x > 2.5)) return 1 - erf(x);
+  if (!(x > 1)) return 1 - erf(x);
   if (x > 27) return 0;
   let tail = x;
-  for (let n = 160; n > 0; n--) tail = x + n / 2 / tail; // Laplace's continued fraction
+  for (let n = 240; n > 0; n--) tail = x + n / 2 / tail;
   return Math.exp(-x * x) / (Math.sqrt(Math.PI) * tail);
 }
 
@@ -119,7 +135,7 @@ const expit = (x) => 1 / (1 + Math.exp(-x));
 const FUNCTIONS = {
   exp: Math.exp, exp2: (x) => 2 ** x, expm1: Math.expm1, log: Math.log, log1p: Math.log1p, log2: Math.log2,
   log10: Math.log10, sqrt: Math.sqrt, cbrt: Math.cbrt, sin: Math.sin, cos: Math.cos, tan: Math.tan, sinh: Math.sinh,
-  cosh: Math.cosh, tanh: Math.tanh, erf, erfc,
+  cosh: Math.cosh, tanh: Math.tanh,
 };
 const INVERSES = ["sin", "cos", "tan", "sinh", "cosh", "tanh"].map((name) => [name, Math[`a${name}`]]);
 
@@ -134,17 +150,17 @@ const RULES = {
   mod: divisor(modulo, () => NaN),
   negative: both(either((a) => -a, (a) => -a)),
   positive: both(either((a) => a, (a) => a)),
-  pow: { python: pythonPower, numpy: either(wholePower, floatPower) },
-  power: both(either(wholePower, floatPower)),
+  pow: { python: pythonPower, numpy: numpyPower },
+  power: both(numpyPower),
   square: both(either((a) => a * a, (a) => a * a)),
   absolute: both(either((a) => (a < 0n ? -a : a), Math.abs)),
   sign: both(either((a) => (a > 0n ? 1n : a < 0n ? -1n : 0n), (a) => (Number.isNaN(a) ? a : Math.sign(a) + 0))),
-  reciprocal: both(floats((a) => 1 / a)),
+  reciprocal: both(either((a) => (a ? 1n / a : refuse("it divides by zero")), (a) => 1 / a)),
   floor: both(either((a) => a, Math.floor)),
   ceil: both(either((a) => a, Math.ceil)),
   trunc: both(either((a) => a, Math.trunc)),
   rint: both(floats(halfEven)),
-  round: both(either((a) => a, (a) => (Number.isFinite(a) ? BigInt(halfEven(a)) : refuse("no whole number is near")))),
+  round: both((a, decimals) => (decimals === undefined ? toWhole(halfEven)(a) : roundedTo(whole(a), Number(decimals)))),
   hypot: both(floats(Math.hypot)),
   arctan2: both(floats(Math.atan2)),
   logaddexp: both(floats((a, b) => (a === b ? a + Math.LN2 : Math.max(a, b) + Math.log1p(Math.exp(-Math.abs(a - b)))))),
@@ -174,8 +190,6 @@ const RULES = {
   special_expit: both(floats(expit)),
   special_logit: both(floats((x) => Math.log(x / (1 - x)))),
   special_log_expit: both(floats((x) => (x < 0 ? x - Math.log1p(Math.exp(x)) : -Math.log1p(Math.exp(-x))))),
-  special_erf: both(floats(erf)),
-  special_erfc: both(floats(erfc)),
   special_entr: both(floats((x) => (x > 0 ? -x * Math.log(x) : x === 0 ? 0 : x < 0 ? -Infinity : NaN))),
   special_xlogy: both(floats((x, y) => (x === 0 && !Number.isNaN(y) ? 0 : x * Math.log(y)))),
   special_xlog1py: both(floats((x, y) => (x === 0 && !Number.isNaN(y) ? 0 : x * Math.log1p(y)))),
@@ -199,14 +213,14 @@ RULES.ones = both(() => 1);
 
 for (const [name, does] of Object.entries(FUNCTIONS)) defineFunction(name, name, does);
 for (const [name, does] of INVERSES) defineFunction(`arc${name}`, `a${name}`, does);
-for (const [name, same] of [["pow", "pow"], ["atan2", "arctan2"], ["hypot", "hypot"]]) {
-  RULES[`math_${name}`] = both((...values) => inDomain(RULES[same].numpy, values.map((v) => float(whole(v)))));
+for (const [name, does] of Object.entries({ pow: floatPower, atan2: Math.atan2, hypot: Math.hypot, fmod: (a, b) => a % b })) {
+  RULES[`math_${name}`] = both(floats((...values) => inDomain(does, values)));
 }
-RULES.math_fmod = both((...values) => inDomain((a, b) => a % b, values.map((v) => float(whole(v)))));
 RULES.math_log = both((x, base) => {
   const log = inDomain(Math.log, [float(whole(x))]);
   return base === undefined ? log : log / inDomain(Math.log, [float(whole(base))]);
 });
+for (const [name, does] of [["erf", erf], ["erfc", erfc]]) RULES[`math_${name}`] = RULES[`special_${name}`] = both(floats(does));
 for (const name of ["isnan", "isinf", "isfinite"]) RULES[`math_${name}`] = RULES[name];
 
 function defineFunction(name, mathName, does) {
@@ -234,6 +248,8 @@ function bits(a, b, does) {
 
 // Shewchuk's exact sum, as fsum.
 function exactSum(terms) {
+  const infinite = terms.filter((x) => !Number.isFinite(x));
+  if (infinite.length) return inDomain((...all) => all.reduce((a, b) => a + b), infinite);
   const partials = [];
   for (let x of terms) {
     let kept = 0;
