@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -44,27 +44,34 @@ def browser() -> Iterator[Any]:
         started.close()
 
 
-@pytest.fixture
-def browser_page(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Any]]:
-    """A function that opens the page of a trace. No page may ask the network for anything, or raise an error."""
-    contexts: list[Any] = []
-    asked: list[str] = []
-    errors: list[str] = []
+class Opener:
+    """Opens the page of a trace. `errors` is what the pages said that went wrong, `asked` what they loaded."""
 
-    def opened(trace: Trace, *, view: Mapping[str, Any] = MappingProxyType({}), **options: Any) -> Any:
-        (file,) = trace.draw(**view).save(tmp_path / f"page{len(contexts)}.html")
-        context = browser.new_context(**{"viewport": {"width": 1200, "height": 760}, **options})
-        contexts.append(context)
+    def __init__(self, browser: Any, folder: Path) -> None:
+        self._browser, self._folder = browser, folder
+        self.contexts: list[Any] = []
+        self.asked: list[str] = []
+        self.errors: list[str] = []
+
+    def __call__(self, trace: Trace, *, view: Mapping[str, Any] = MappingProxyType({}), **options: Any) -> Any:
+        (file,) = trace.draw(**view).save(self._folder / f"page{len(self.contexts)}.html")
+        context = self._browser.new_context(**{"viewport": {"width": 1200, "height": 760}, **options})
+        self.contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(5000)
-        page.on("request", lambda request: asked.append(request.url))
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+        page.on("request", lambda request: self.asked.append(request.url))
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("console", lambda said: self.errors.append(said.text) if said.type == "error" else None)
         page.goto(file.as_uri())
         return page
 
-    yield opened
-    for context in contexts:
+
+@pytest.fixture
+def browser_page(browser: Any, tmp_path: Path) -> Iterator[Opener]:
+    """A function that opens the page of a trace. No page may ask the network for anything, or raise an error."""
+    opener = Opener(browser, tmp_path)
+    yield opener
+    for context in opener.contexts:
         context.close()
-    assert [url for url in asked if not url.startswith("file:")] == []
-    assert errors == []
+    assert [url for url in opener.asked if not url.startswith("file:")] == []
+    assert opener.errors == []

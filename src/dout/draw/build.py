@@ -191,7 +191,7 @@ class _Builder:
         else:
             assert draft.call is not None
             words, given = [f"layer {shorten(draft.call.cls)}"], draft.call.inputs
-        if draft.call is not None and draft.call.name != words[0]:
+        if draft.call is not None and draft.call.name != draft.call.cls:
             words[0] += f" {shorten(draft.call.name)}"
         inputs = [show_value(by_node[n], self._view.digits).text for n in given if n in by_node]
         if inputs:

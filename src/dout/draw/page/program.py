@@ -128,8 +128,10 @@ class Program:
 
     def _operand(self, operand: Operand) -> int | str:
         source = operand.source
-        node = self._slope(*source) if isinstance(source, tuple) else source
-        number = self.source(node)
+        number = self.source(self._slope(*source) if isinstance(source, tuple) else source)
+        if number is None and _is_number(operand.data):  # a number that stays as it is
+            self._nodes.append([None, [], "float", _encoded(operand.data)])
+            number = len(self._nodes) - 1
         return operand.text(self._digits) if number is None else number
 
     # --- nodes --------------------------------------------------------------------------------------------------------

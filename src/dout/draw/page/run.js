@@ -50,9 +50,10 @@ function gradientText(behind) {
 
 // The words of an item for a screen reader, with the numbers of now.
 function wordsOf(item) {
+  if (item.kind === "input") return inputWords(item);
   const words = (item.hover || item.text || "").split("\n")[0];
   const says = run.isChanged ? data.says[item.id] : null;
-  if (!says) return run.isChanged && item.kind === "input" ? inputWords(item) : words;
+  if (!says) return words;
   let [given, made] = [-1, -1];
   const text = (node, before) => (node === null || node === undefined ? before : formatNumber(run.value(node), digits));
   return words.split(", ").map((part) => {
