@@ -163,3 +163,18 @@ def test_a_local_derivative_may_be_longer_than_the_output():
     from dout.adapt.functions import pair_class
 
     assert set(words(pair_class(square_of, square_of_grad)).values()) == {Word.EXACT}
+
+
+class Squeezed:
+    """Pictures of one place, whose axes of 1 it takes away."""
+
+    def forward(self, x):
+        return 2 * x.squeeze()
+
+    def backward(self, dout):
+        return 2 * np.expand_dims(dout, (1, 2))
+
+
+def test_axes_of_one_are_given_where_the_gradient_has_them():
+    assert np.shape(example(Squeezed, {}, {}).inputs["x"])[1:3] == (1, 1)
+    assert set(words(Squeezed).values()) == {Word.EXACT}
