@@ -6,6 +6,8 @@ gradient when the last of its uses has handed back its own.
 
 from __future__ import annotations
 
+from functools import cached_property
+
 from dout.draw.cards import Cards, plans
 from dout.draw.drafts import Draft, Plan, Strand, Wire
 from dout.draw.gradients import EdgeGradients
@@ -78,11 +80,16 @@ class Schedule:
 
     def completes(self, draft: Draft) -> list[tuple[Plan, Wire]]:
         """The values of several uses whose gradient is complete when this item has handed back its own."""
-        place = self.place(draft)
-        return [
-            (draft.level, wire)
-            for wire, strands in draft.level.leaving.items()
-            if len(strands) > 1
-            and any(strand.target is draft for strand in strands)
-            and min(self._used_by(draft.level, wire), default=0) == place
-        ]
+        return self._completing.get(id(draft), [])
+
+    @cached_property
+    def _completing(self) -> dict[int, list[tuple[Plan, Wire]]]:
+        """The same of every item."""
+        found: dict[int, list[tuple[Plan, Wire]]] = {}
+        for plan in plans(self._wiring.root):
+            for wire, strands in plan.leaving.items():
+                place = min(self._used_by(plan, wire), default=0) if len(strands) > 1 else -1
+                for target in {id(strand.target): strand.target for strand in strands}.values():
+                    if self.place(target) == place:
+                        found.setdefault(id(target), []).append((plan, wire))
+        return found
