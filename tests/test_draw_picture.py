@@ -13,6 +13,7 @@ from dout.draw.build import build_scene
 from dout.draw.display import Circle, Path, Rect, Text
 from dout.draw.options import View
 from dout.draw.paint import paint
+from dout.errors import TargetError
 from dout.trace.model import Event, LayerCall, Trace
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -72,7 +73,8 @@ def test_a_closed_layer_is_a_double_edged_box_with_its_class() -> None:
 @pytest.mark.parametrize("name", ["sigmoid", "Sigmoid"])
 def test_a_layer_is_opened_by_its_name_or_class(name: str) -> None:
     assert texts(one_layer(), "title", {name}) == ["▾ Sigmoid"]
-    assert texts(one_layer(), "title", {"another"}) == ["Sigmoid ▸"]
+    with pytest.raises(TargetError, match="there is no layer another to open; there are sigmoid, Sigmoid"):
+        texts(one_layer(), "title", {"another"})
 
 
 def test_constants_are_quiet_and_have_no_gradient() -> None:

@@ -17,7 +17,6 @@ import click
 from dout.errors import MissingFontWarning, TargetError, visible
 
 if TYPE_CHECKING:
-    from dout.draw.options import Theme
     from dout.draw.picture import Picture
     from dout.trace.model import Trace
 
@@ -37,7 +36,12 @@ def _millimetres(context: click.Context, option: click.Parameter, text: str | No
 
 @click.command()
 @click.argument("target")
-@click.option("-o", "--output", metavar="FILE", help="Write the picture to FILE: its suffix names the format.")
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    help="Write the picture to FILE; its suffix names the format: .svg .png .pdf .pptx .html .tex .dot .json .txt.",
+)
 @click.option("--input", "inputs", metavar="NAME=VALUE", multiple=True, help="An input for a layer's forward.")
 @click.option("--init", metavar="NAME=VALUE", multiple=True, help="An argument for a layer's constructor.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
@@ -56,10 +60,10 @@ def _millimetres(context: click.Context, option: click.Parameter, text: str | No
 @click.option("--backward", is_flag=True, help="Draw the hand-written backward in place of the forward.")
 @click.option("--theme", type=click.Choice(["auto", "light", "dark", "print"]), default="auto", help="Its colours.")
 @click.option("--width", metavar="LENGTH", callback=_millimetres, help="How wide on paper: 85mm, 8.5cm, 3.3in.")
+@click.option("--browser", is_flag=True, help="Open the picture as a page in the browser.")
 def show(
     target: str, output: str | None, inputs: tuple[str, ...], init: tuple[str, ...], as_json: bool, round_: int,
-    timeout: float, open_: tuple[str, ...], depth: int | None, steps: bool, digits: int, values: bool, gradients: bool,
-    backward: bool, theme: Theme, width: float | None,
+    timeout: float, open_: tuple[str, ...], steps: bool, browser: bool, **options: Any,
 ) -> None:  # fmt: skip
     """Run TARGET once and draw its graph: every value above its edge, every gradient below.
 
@@ -67,20 +71,19 @@ def show(
     ready-made layer (Sigmoid), or a saved trace (trace.json). The file is EXECUTED.
     """
     if output is not None:
-        from dout.draw.formats import format_of
+        from dout.draw.files import format_for
 
-        format_of(Path(output).suffix, output)  # says that it is unknown before anything runs
+        format_for(Path(output), steps=steps)  # says what is wrong with it before anything runs
     elif steps:
         raise click.UsageError("--steps needs -o FILE")
     file = None if output is None else Path(output).absolute()  # now: a script may change the directory
     trace, said = _trace(target, inputs, init, as_json, round_, timeout)
-    picture = trace.draw(
-        open=_opened(open_), depth=depth, digits=digits, values=values, gradients=gradients, backward=backward,
-        theme=theme, width=width,
-    )  # fmt: skip
+    picture = trace.draw(open=_opened(open_), **options)
+    shown = "" if as_json or output is not None or browser else _terminal(picture)
     if file is not None:
-        for written in _saved(picture, file, steps):
-            click.echo(f"wrote {Path(output or '').with_name(written.name)}", err=True)
+        _told(Path(output or ""), _saved(picture, file, steps))
+    if browser:
+        _browse(picture, file)
     if as_json:
         from dout.trace.document import to_document
 
@@ -90,7 +93,8 @@ def show(
     elif output is None:
         if said:
             click.echo(said)
-        click.echo(_terminal(picture))
+        if shown:
+            click.echo(shown)
 
 
 def _trace(
@@ -142,6 +146,32 @@ def _saved(picture: Picture, file: Path, steps: bool) -> tuple[Path, ...]:
     return files
 
 
+def _told(output: Path, written: tuple[Path, ...]) -> None:
+    """Say which files were written, in the words in which they were asked for."""
+    first, last = (output.with_name(file.name) for file in (written[0], written[-1]))
+    many = f" to {last.name}, one for each step" if len(written) > 1 else ""
+    click.echo(f"wrote {first}{many}", err=True)
+
+
+def _browse(picture: Picture, file: Path | None) -> None:
+    """Open the page: the file that was written, if it is one, or a file of its own that stays for the browser."""
+    import tempfile
+    import webbrowser
+
+    if file is None or file.suffix.lower() != ".html":
+        descriptor, name = tempfile.mkstemp(prefix="dout-", suffix=".html")
+        os.close(descriptor)
+        (file,) = _saved(picture, Path(name), steps=False)
+    opened = _has_display() and webbrowser.open(file.as_uri())
+    click.echo(f"opened {file}" if opened else f"there is no display here; the page is {file}", err=True)
+
+
+def _has_display() -> bool:
+    """Whether a window can open: a browser in the terminal would show the page's text at best."""
+    windows = sys.platform in ("win32", "darwin", "cygwin")
+    return windows or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"))
+
+
 def _terminal(picture: Picture) -> str:
     unicode = "utf" in (sys.stdout.encoding or "").lower()
     color = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
@@ -150,4 +180,4 @@ def _terminal(picture: Picture) -> str:
 
 def _opened(names: tuple[str, ...]) -> str | tuple[str, ...]:
     """What --open says: a word for all layers, or names."""
-    return names[0] if len(names) == 1 else names or "auto"
+    return "all" if "all" in names else names[0] if len(names) == 1 else names or "auto"

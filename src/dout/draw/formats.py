@@ -25,12 +25,13 @@ if TYPE_CHECKING:
 class Format:
     """How a suffix is written: by the function `write` of a module, which takes drawings or the picture.
 
-    `needs` is a package that not every install has, of `errors.EXTRAS`.
+    `needs` is a package that not every install has, of `errors.EXTRAS`; without `steps` it shows the whole run only.
     """
 
     module: str
     takes: Literal["one", "each", "all", "picture"]
     needs: str = ""
+    steps: bool = True
 
     def written(self, drawings: Sequence[Drawing], look: Look) -> list[bytes]:
         """The files that these drawings make: one each, or one of all."""
@@ -52,9 +53,9 @@ FORMATS = {
     ".html": Format("dout.draw.page", "picture"),
     ".pptx": Format("dout.draw.pptx", "all", needs="pptx"),
     ".tex": Format("dout.draw.tikz", "one"),
-    ".dot": Format("dout.draw.dot", "picture"),
-    ".json": Format("dout.draw.recording", "picture"),
-    ".txt": Format("dout.draw.terminal", "picture"),
+    ".dot": Format("dout.draw.dot", "picture", steps=False),
+    ".json": Format("dout.draw.recording", "picture", steps=False),
+    ".txt": Format("dout.draw.terminal", "picture", steps=False),
 }
 
 

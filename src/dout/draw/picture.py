@@ -8,10 +8,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dout.draw import files
 from dout.draw.build import build_scene
-from dout.draw.formats import format_of
 from dout.draw.options import DIGITS, Look, Theme, View
-from dout.errors import TargetError
 
 if TYPE_CHECKING:
     from dout.draw.display import Drawing
@@ -89,36 +88,44 @@ class Picture:
         """Write it in the format that the path's suffix names, and return the files written.
 
         With `steps`, a page or slide for each step of the run, or, where the format has no pages, a file for each.
-        Raises TargetError for an unknown suffix, for a format that needs a package that is missing, and where the path
-        cannot be written. Warns with a MissingFontWarning where no font has a character that a PNG or a PDF needs.
+        A file that was there is replaced, once all is made. Raises TargetError for an unknown suffix, for a format that
+        needs a package that is missing or has no steps, and where the path cannot be written. Warns with a
+        MissingFontWarning where no font has a character that a PNG or a PDF needs.
         """
         path = Path(path)
-        form = format_of(path.suffix, str(path))
+        form = files.format_for(path, steps=steps)
         if form.takes == "picture":
             contents = [form.of_picture(self)]
         else:
             contents = form.written(self.frames if steps else [self.drawing], self.look)
-        many = len(contents) > 1
-        digits = len(str(len(contents) - 1))
-        files = [path.with_stem(f"{path.stem}-{i:0{digits}}") if many else path for i in range(len(contents))]
-        try:
-            for file, content in zip(files, contents, strict=True):
-                file.write_bytes(content)
-        except OSError as error:
-            raise TargetError(f"{path} cannot be written: {error.strerror or error}") from None
-        return tuple(files)
+        written = files.names(path, len(contents))
+        files.write(written, contents)
+        return written
 
     def __repr__(self) -> str:
         count = sum(item.kind in ("operator", "layer") for item in self.scene.level.everything())
-        layers = "" if count == 1 else "s"
-        return f"<picture of {self.scene.title}: {count} operator{layers}>"
+        many = "" if count == 1 else "s"
+        return f"<picture of {self.scene.title}: {count} operator{many}>"
 
     def __rich_console__(self, console: Any, options: Any) -> Any:
         from rich.text import Text
 
         color = console.color_system is not None and not console.no_color
         unicode = "utf" in (options.encoding or "").lower()
-        yield Text.from_ansi(self.text(options.max_width, color=color, unicode=unicode), no_wrap=True)
+        text = self.text(options.max_width, color=color, unicode=unicode)
+        yield Text.from_ansi(text.rstrip("\n"), no_wrap=True)
 
     def _repr_svg_(self) -> str:
         return self.svg()
+
+    def _repr_html_(self) -> str:
+        from dout.draw.notebook import framed
+
+        return framed(self)
+
+    def _repr_mimebundle_(
+        self, include: Collection[str] | None = None, exclude: Collection[str] | None = None
+    ) -> dict[str, str]:
+        from dout.draw.notebook import bundle
+
+        return bundle(self, include, exclude)

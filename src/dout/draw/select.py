@@ -10,12 +10,14 @@ from dout.draw.nesting import Nesting, is_made
 from dout.draw.options import View
 from dout.draw.parts import divide
 from dout.draw.stacks import stack
+from dout.draw.text import shorten
 from dout.errors import TargetError
 from dout.graph import CONSTANT, Node, topological
 from dout.trace.model import LayerCall, Trace
 
 MOST_NODES = 200_000  # of a recording that is drawn
 MOST_ITEMS = 20_000  # of a picture
+_MOST_NAMES = 20  # of layers in a message
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,6 +94,7 @@ def select(trace: Trace, view: View) -> Selection:
     outputs = {*trace.graph.outputs.values()}
     stack(nesting, trace, outputs, opened)
     parts = divide(nesting, outputs)
+    _refuse_unknown(view.open, nesting.calls)
     inside = {node for part in parts for node in nesting.members[part]}
     loose = {n for n in wanted if n in inside and n not in nesting.users}
     if parts and not calls:  # then everything is wanted, but what is only given ends nothing
@@ -178,3 +181,14 @@ def _opened(nesting: Nesting, open: str | Collection[str]) -> set[LayerCall]:
         return {c for c in calls if c in members}
     named = [c for c in calls if {c.name, c.cls} & {*_names(open)} and c in members]
     return {around for call in named for around in nesting.outward(call)}
+
+
+def _refuse_unknown(open: str | Collection[str], calls: Sequence[LayerCall]) -> None:
+    """Raise TargetError where a name is that of no layer; it says which there are."""
+    known = dict.fromkeys(word for call in calls for word in (call.name, call.cls))
+    for name in _names(open):
+        if name not in known and name not in ("auto", "all", "none"):
+            there = ", ".join(shorten(word) for word in list(known)[:_MOST_NAMES])
+            more = f" and {len(known) - _MOST_NAMES} more" if len(known) > _MOST_NAMES else ""
+            has = f"; there are {there}{more}" if known else ": nothing here is in layers"
+            raise TargetError(f"there is no layer {shorten(name)} to open{has}")

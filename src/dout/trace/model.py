@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -179,6 +179,20 @@ class Trace:
         from dout.draw import draw
 
         return draw(self, **options)
+
+    def __rich__(self) -> Any:
+        return self.draw()
+
+    def _repr_svg_(self) -> str:
+        return self.draw().svg()
+
+    def _repr_html_(self) -> str:
+        return self.draw()._repr_html_()
+
+    def _repr_mimebundle_(
+        self, include: Collection[str] | None = None, exclude: Collection[str] | None = None
+    ) -> dict[str, str]:
+        return self.draw()._repr_mimebundle_(include, exclude)
 
     def redrawn(self, seed: int | None = None) -> Trace:
         """The same recording with other random numbers in it: each is drawn anew, and the rest computed from them.

@@ -1,0 +1,127 @@
+"""Files are written whole or not at all, and what notebooks ask for is what they get."""
+
+from __future__ import annotations
+
+import html
+import io
+import os
+import re
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+import rich.console
+from draw_traces import buy_fruits, one_layer, trace_of
+
+from dout.draw import draw, files, formats, page
+from dout.errors import TargetError
+
+KINDS = {"text/plain", "image/svg+xml", "text/html"}
+
+
+# --- files ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_file_that_was_there_is_replaced_and_keeps_its_mode(tmp_path: Path) -> None:
+    path = tmp_path / "fig.svg"
+    path.write_text("old")
+    path.chmod(0o640)
+    assert draw(buy_fruits()).save(path) == (path,)
+    assert "650" in path.read_text(encoding="utf-8")
+    assert path.stat().st_mode & 0o777 == 0o640
+
+
+def test_a_link_stays_a_link(tmp_path: Path) -> None:
+    real, link = tmp_path / "real.svg", tmp_path / "fig.svg"
+    real.write_text("old")
+    link.symlink_to(real)
+    draw(buy_fruits()).save(link)
+    assert link.is_symlink()
+    assert "650" in real.read_text(encoding="utf-8")
+
+
+def test_nothing_is_half_written_where_one_file_of_many_cannot_be(tmp_path: Path) -> None:
+    targets = [tmp_path / "fig-0.svg", tmp_path / "gone" / "fig-1.svg"]
+    targets[0].write_text("old")
+    with pytest.raises(TargetError, match=r"fig-0\.svg cannot be written: No such file or directory"):
+        files.write(targets, [b"new", b"new"])
+    assert targets[0].read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["fig-0.svg"]
+
+
+def test_a_full_disk_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "fig.svg"
+    path.write_text("old")
+
+    def full(self: Path, data: bytes) -> int:
+        with self.open("wb") as file:
+            file.write(data[:10])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(TargetError, match="cannot be written: No space left on device"):
+        draw(buy_fruits()).save(path)
+    assert path.read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["fig.svg"]
+
+
+def test_a_file_that_is_read_only_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "fig.svg"
+    path.write_text("old")
+    monkeypatch.setattr(os, "access", lambda *_: False)  # as for a user who is not root
+    with pytest.raises(TargetError, match="it is read-only"):
+        draw(buy_fruits()).save(path)
+    assert path.read_text() == "old"
+
+
+def test_a_package_that_is_missing_is_said_with_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(formats, "find_spec", lambda _: None)
+    with pytest.raises(TargetError, match=r"a \.png picture needs resvg-py: pip install 'dout\[draw\]'"):
+        draw(buy_fruits()).save(tmp_path / "fig.png")
+    draw(buy_fruits()).save(tmp_path / "fig.svg")
+
+
+# --- notebooks --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shown", [draw(buy_fruits()), buy_fruits()], ids=["picture", "trace"])
+def test_a_notebook_gets_a_page_an_svg_and_text(shown) -> None:  # type: ignore[no-untyped-def]
+    found = shown._repr_mimebundle_()
+    assert set(found) == KINDS
+    assert found["image/svg+xml"] == shown._repr_svg_()
+    assert found["text/html"] == shown._repr_html_()
+    assert found["text/plain"] == draw(buy_fruits()).text()
+    ET.fromstring(found["image/svg+xml"])
+
+
+def test_only_what_is_asked_for_is_made() -> None:
+    picture = draw(buy_fruits())
+    assert set(picture._repr_mimebundle_(include={"text/plain", "image/png"})) == {"text/plain"}
+    assert set(picture._repr_mimebundle_(include=KINDS, exclude={"text/html"})) == KINDS - {"text/html"}
+
+
+@pytest.mark.parametrize("trace", [buy_fruits(), one_layer('"></iframe><script>alert(1)</script>'), trace_of([], {})])
+def test_the_page_stands_in_a_frame_that_nothing_gets_out_of(trace) -> None:  # type: ignore[no-untyped-def]
+    text = trace._repr_html_()
+    assert text.count("<") == 2  # the frame, and its end
+    assert 'sandbox="allow-scripts' in text
+    assert "allow-same-origin" not in text
+    source = re.search(r'srcdoc="([^"]*)"', text)
+    assert source is not None
+    assert html.unescape(source[1]).encode() == page.write(draw(trace))
+
+
+def test_rich_prints_the_picture_in_the_width_of_its_console() -> None:
+    for width, expected in ((100, draw(buy_fruits()).text(100)), (55, draw(buy_fruits()).text(55))):
+        for shown in (draw(buy_fruits()), buy_fruits()):
+            console = rich.console.Console(file=io.StringIO(), width=width, force_terminal=False)
+            console.print(shown)
+            printed = "\n".join(line.rstrip() for line in console.file.getvalue().splitlines())  # type: ignore[attr-defined]
+            assert printed == expected.rstrip()
+
+
+def test_the_repr_is_short() -> None:
+    assert repr(draw(buy_fruits())) == "<picture of by_hand: 4 operators>"
+    assert repr(buy_fruits()) == "<trace of by_hand: 9 nodes, 4 layer calls>"
