@@ -9,13 +9,13 @@ from dout.draw.gradients import Carried, EdgeGradients, describe, pair
 from dout.draw.mirror import Mirror
 from dout.draw.options import View
 from dout.draw.scene import Edge, Item, Label, Level, Mark, Row, Scene, Stem
-from dout.draw.shown import Shown, format_number, show, show_value
+from dout.draw.shown import Shown, format_number, full_of, show, show_value
 from dout.draw.steps import Schedule
 from dout.draw.switches import Switches
 from dout.draw.text import clean, shorten
 from dout.draw.wiring import Wiring
 from dout.graph import CONSTANT, Node
-from dout.trace.model import Gradient, Trace
+from dout.trace.model import Gradient, Trace, Value
 
 _NOTHING = {
     False: "nothing to draw: no forward node was recorded",
@@ -47,6 +47,7 @@ class _Builder:
         self._gradients = Carried(wiring, trace) if isinstance(trace, Mirror) else EdgeGradients(wiring)
         self._schedule = Schedule(wiring)
         self._switches = Switches(wiring.selection.nodes, wiring.trace.by_node)
+        self._shown: dict[Value, Shown] = {}
         self._wrong: dict[int, tuple[str, Gradient]] = {}
         outputs = wiring.trace.graph.outputs
         self._output_names = {node: name if len(outputs) > 1 else "out" for name, node in outputs.items()}
@@ -111,7 +112,7 @@ class _Builder:
             mark = self._gradients.mark(gradient, self._gradients.parts(plan, wire) if len(strands) > 1 else ())
             is_gradient = mark is not None and mark.along
             self._note(gradient, (name or "a gradient") if is_gradient else f"gradient of {name or 'a value'}")
-            shown = None if is_gate or is_gradient or value is None else show_value(value, self._view.digits)
+            shown = None if is_gate or is_gradient or value is None else self._show(value)
             made = self._schedule.value(wire)
             back = made if is_gradient else self._schedule.on_stem(plan, wire)
             hover = describe(value, clean(name), gradient if is_gradient else None)
@@ -143,7 +144,7 @@ class _Builder:
         self._note(gradient, f"gradient of {name}" + (f" in {where}" if where else ""))
         if gradient is None:
             return Label()
-        full = f"gradient of this use of {name}: {show(gradient.value).full}"
+        full = f"gradient of this use of {name}: {full_of(gradient.value)}"
         since = self._schedule.on_strand(strand)
         return self._label(None, self._gradients.mark(gradient), full, 0, since)
 
@@ -193,7 +194,7 @@ class _Builder:
             words, given = [f"layer {shorten(draft.call.cls)}"], draft.call.inputs
         if draft.call is not None and draft.call.name != draft.call.cls:
             words[0] += f" {shorten(draft.call.name)}"
-        inputs = [show_value(by_node[n], self._view.digits).text for n in given if n in by_node]
+        inputs = [self._show(by_node[n]).text for n in given if n in by_node]
         if inputs:
             words.append(
                 f"input{'s' if len(inputs) > 1 else ''} {' and '.join(inputs[:8])}{' …' if inputs[8:] else ''}"
@@ -201,11 +202,17 @@ class _Builder:
         for wire in draft.stems:
             value = by_node.get(wire[0])
             if value is not None:
-                words.append(f"output {show_value(value, self._view.digits).text}")
+                words.append(f"output {self._show(value).text}")
                 if value.gradient is not None:
                     words.append(f"gradient {show(value.gradient.value, self._view.digits).text}")
         where = draft.node.where if draft.node is not None else draft.call.where if draft.call is not None else None
         return clean(", ".join(words)) + (f"\n{clean(str(where))}" if where is not None else "")
+
+    def _show(self, value: Value) -> Shown:
+        """A value ready for the eye, made once: it stands on its edge, in the table, and in the words for its users."""
+        if value not in self._shown:
+            self._shown[value] = show_value(value, self._view.digits)
+        return self._shown[value]
 
     def _constant(self, node: Node) -> str:
         value = self._trace.by_node.get(node)
@@ -231,7 +238,7 @@ class _Builder:
     def _row(self, draft: Draft, wire: Wire) -> Row:
         value = self._trace.by_node.get(wire[0])
         mark = self._gradients.mark(self._gradients.on_stem(draft.level, wire))
-        shown = show_value(value, self._view.digits) if value is not None and not (mark and mark.along) else None
+        shown = self._show(value) if value is not None and not (mark and mark.along) else None
         name = self._name(wire[0]) or self._output_names.get(wire[0], "")
         users = tuple(dict.fromkeys(self._users(draft.level, wire)))
         return Row(shorten(name), Label(shown, mark, node=wire[0]), self._title(draft), users)

@@ -11,7 +11,7 @@ from dout.draw.drafts import Draft, Plan, Strand, Wire
 from dout.draw.mirror import Mirror
 from dout.draw.options import MOST_DIGITS
 from dout.draw.scene import Mark
-from dout.draw.shown import Shown, format_number, show, show_value
+from dout.draw.shown import Shown, format_number, full_of, show
 from dout.draw.wiring import Wiring
 from dout.graph import NUMPY_VALUES, Node
 from dout.trace.derived import total as sum_node
@@ -241,12 +241,12 @@ def describe(value: Value | None, name: str, carried: Gradient | None = None) ->
     """
     if value is None:
         return name
-    full = show_value(value).full
+    full = full_of(value.data)
     parts = [f"{name} = {full}" if name else full]
     gradient = carried or value.gradient
     if gradient is not None and gradient is not carried:
         derived = " (derived by dout)" if gradient.source == "dout" else ""
-        parts.append(f"gradient {show(gradient.value).full}{derived}")
+        parts.append(f"gradient {full_of(gradient.value)}{derived}")
     if gradient is not None and gradient.expected is not None:
-        parts.append(f"wrong: the right gradient is {show(gradient.expected).full}")
+        parts.append(f"wrong: the right gradient is {full_of(gradient.expected)}")
     return "\n".join(parts)

@@ -126,7 +126,7 @@ def show(data: Any, digits: int = DIGITS, *, gradient: bool = False) -> Shown:
     """
     if data is None:
         return Shown("number", (("…",),), NOT_KEPT)
-    full = _full(data)
+    full = full_of(data)
     numeric = data.dtype.kind in "biufc" if isinstance(data, NUMPY_VALUES) else isinstance(data, PYTHON_NUMBERS)
     if not numeric and (not isinstance(data, NUMPY_VALUES) or data.ndim == 0):
         return Shown("number", ((shorten(full, 18),),), full)
@@ -136,7 +136,7 @@ def show(data: Any, digits: int = DIGITS, *, gradient: bool = False) -> Shown:
     if array.size and (array.shape[0] <= 4 if array.ndim == 1 else array.ndim == 2 and _small(array)):
         rows = array[None] if array.ndim == 1 else array
         if not numeric:
-            return Shown("cells", tuple(tuple(shorten(_full(x), 10) for x in row) for row in rows), full)
+            return Shown("cells", tuple(tuple(shorten(full_of(x), 10) for x in row) for row in rows), full)
         cells = tuple(tuple(format_number(x, digits) for x in row) for row in rows)
         faint = tuple(tuple(bool(x == 0) for x in row) for row in rows)
         return Shown("cells", cells, full, faint, loud=_loud(array), mask=array.dtype.kind == "b")
@@ -210,7 +210,10 @@ def _loud(array: np.ndarray) -> str:
     return ", ".join(f"{n} {name}" for name, where in counted.items() if (n := int(np.count_nonzero(where))))
 
 
-def _full(data: Any) -> str:
+def full_of(data: Any) -> str:
+    """Return a value with every digit; of a large array the first and last elements."""
+    if data is None:
+        return NOT_KEPT
     if isinstance(data, np.ndarray) and data.ndim == 0:
         data = data[()]
     try:
