@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from test_draw_geometry import problems
 
 import dout
 from dout.draw.display import Drawing, Text
@@ -239,6 +240,12 @@ def test_a_step_of_learning_is_no_part_of_the_backward(tmp_path: Any) -> None:
     from dout.trace.script import record_script
 
     assert {"dw", "dx"} == ends(record_script(str(file)).draw(backward=True))
+
+
+@pytest.mark.parametrize("opened", ["all", "none", "Twice"])
+def test_nothing_overlaps_in_a_backward(opened: str) -> None:
+    net = Twice(linear(wrong=True), Switch(), linear())
+    assert problems(backward_of(net, X, open=opened).drawing) == []
 
 
 @pytest.mark.parametrize("suffix", [".svg", ".html", ".txt", ".tex"])

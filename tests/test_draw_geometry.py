@@ -21,8 +21,9 @@ from dout.draw.options import View
 from dout.draw.paint import Sizes, paint
 from dout.trace.model import Trace
 
-INSIDE = {"symbol", "word", "title"}  # texts that stand in the shape they belong to
+INSIDE = {"symbol", "word", "title", "wrong-inside"}  # texts that stand in the shape they belong to
 NODES = {"operator", "layer"}
+EDGES = {"edge", "thick", "quiet", "kept-edge", "kept-thick"}
 TOLERANCE = 0.3
 
 
@@ -60,7 +61,7 @@ def problems(picture: Drawing) -> list[str]:
     cells = [s for s in picture.shapes if isinstance(s, Rect) and s.style.startswith("cell")]
     nodes = [s for s in picture.shapes if isinstance(s, Circle | Rect) and s.style in NODES]
     boxes = [s for s in picture.shapes if isinstance(s, Rect) and s.style == "open"]
-    edges = [s for s in picture.shapes if isinstance(s, Path) and s.style in ("edge", "thick", "quiet")]
+    edges = [s for s in picture.shapes if isinstance(s, Path) and s.style in EDGES]
     inside = [s for s in picture.shapes if isinstance(s, Text) and s.style in INSIDE]
     found = [f"text on text: {a} {b}" for a, b in combinations(texts, 2) if overlap(a.box, b.box)]
     found += [f"node on node: {a} {b}" for a, b in combinations(nodes, 2) if overlap(a.box, b.box)]

@@ -31,6 +31,8 @@ def mean_text(finite: np.ndarray, say: Say) -> str:
         total, error = float(small.sum()), _ROUNDED * float(np.abs(small).sum())
         if text := _certain((total - error) / count, (total + error) / count, scale, say):
             return text
+        if finite.dtype.kind in "iu":
+            return say(decimal_of(Fraction(sum(finite.tolist()), count)))
         total = math.fsum(small.tolist())  # exact, then rounded once
         if text := _certain(*_around(Fraction(total) / count), scale, say):
             return text

@@ -9,18 +9,20 @@ from dout.draw.gradients import Carried, EdgeGradients, describe, pair
 from dout.draw.mirror import Mirror
 from dout.draw.options import View
 from dout.draw.scene import Edge, Item, Label, Level, Mark, Row, Scene, Stem
-from dout.draw.shown import Shown, format_number, full_of, show, show_value
+from dout.draw.shown import Shown, full_of, show, show_value
+from dout.draw.statics import static_words
 from dout.draw.steps import Schedule
 from dout.draw.switches import Switches
 from dout.draw.text import clean, shorten
 from dout.draw.wiring import Wiring
-from dout.graph import CONSTANT, Node
+from dout.graph import Node
 from dout.trace.model import Gradient, Trace, Value
 
 _NOTHING = {
     False: "nothing to draw: no forward node was recorded",
     True: "nothing to draw: no hand-written backward was recorded",
 }
+_NAMES = 3  # of wrong gradients at a closed layer
 _OPERATOR_ROOM = 8  # columns for an operator's symbol
 
 
@@ -85,7 +87,7 @@ class _Builder:
             row = draft.node.primitive
             text = shorten(row.symbol or row.name, _OPERATOR_ROOM)
             caption = shorten(draft.call.name) if draft.call is not None else ""
-            constants += _static(draft.node)
+            constants += static_words(draft.node)
         elif draft.kind in ("layer", "open"):
             assert draft.call is not None
             text = shorten(draft.call.cls)
@@ -94,7 +96,21 @@ class _Builder:
             text = shorten(self._name(draft.node))
         inside = None if draft.inside is None else self._level(draft.inside)
         hover, place = self._hover(draft), self._schedule.place(draft)
-        return Item(draft.kind, text, draft.ports, stems, caption, tuple(constants), hover, inside, place)
+        wrong = self._wrong_inside(draft)
+        return Item(draft.kind, text, draft.ports, stems, caption, tuple(constants), hover, inside, place, *wrong)
+
+    def _wrong_inside(self, draft: Draft) -> tuple[str, bool]:
+        """What there is to say at a closed layer about wrong gradients inside, and whether the first is there."""
+        found = self._gradients.wrong_inside(draft.call) if draft.call is not None and draft.node is None else {}
+        if not found:
+            return "", False
+        names = [shorten(self._name(node), 16) or "a value inside" for node in found]
+        if draft.kind == "layer":
+            for name, gradient in zip(names, found.values(), strict=True):
+                self._note(gradient, f"gradient of {name} in {self._title(draft)}")
+        more = f" and {len(names) - _NAMES} more" if names[_NAMES:] else ""
+        said = f"✗ gradient of {', '.join(dict.fromkeys(names[:_NAMES]))}{more}"
+        return said, any(gradient is self._gradients.first for gradient in found.values())
 
     def _stem(self, draft: Draft, wire: Wire) -> Stem:
         looks = self._is_thick(wire[0]), self._wiring.is_kept(wire[0])
@@ -251,17 +267,3 @@ class _Builder:
             else:
                 found.append(self._title(strand.target))
         return found
-
-
-def _static(node: Node) -> list[str]:
-    """The static parameters short enough to stand below an operator: "axis=0"."""
-    words = []
-    for name, value in node.static.items():
-        if name == "axes" and value == (1, 0):
-            continue  # a matrix has no other transpose
-        if name in ("axis", "shape", "axes", "n", "decimals") and node.primitive is not CONSTANT:
-            if isinstance(value, int) and not isinstance(value, bool):
-                words.append(f"{name}={format_number(value)}")
-            elif isinstance(value, tuple) and len(value) <= 4 and all(isinstance(v, int) for v in value):
-                words.append(f"{name}={value}" if name != "shape" else f"{value}")
-    return words

@@ -50,6 +50,7 @@ TEXTS = {
     "derived-cell": TextStyle(11, italic=True),
     "wrong": TextStyle(13, bold=True),
     "wrong-cell": TextStyle(11, bold=True),
+    "wrong-inside": TextStyle(11, bold=True),
     "first": TextStyle(11, bold=True),
     "card-title": TextStyle(13, bold=True),
     "card-line": TextStyle(13),

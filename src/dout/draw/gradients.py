@@ -15,7 +15,7 @@ from dout.draw.shown import Shown, format_number, full_of, show
 from dout.draw.wiring import Wiring
 from dout.graph import NUMPY_VALUES, Node
 from dout.trace.derived import total as sum_node
-from dout.trace.model import Gradient, Value
+from dout.trace.model import Gradient, LayerCall, Value
 
 _MOST_TERMS = 4  # a longer sum says how many terms it has
 
@@ -88,6 +88,22 @@ class EdgeGradients:
             return []
         return [self.on_strand(s) for s in plan.leaving.get(wire, [])]
 
+    def wrong_inside(self, call: LayerCall) -> dict[Node, Gradient]:
+        """The wrong gradients in a layer that no edge shows while it is closed, in the order of the backward."""
+        members = self._wiring.selection.members.get(call, ())
+        inside, seen = set(members), {*call.inputs, *call.outputs}
+        found = {}
+        for node in (given for member in members[::-1] for given in (member, *member.inputs)):
+            value = self._by_node.get(node)
+            if node in seen or value is None:
+                continue
+            seen.add(node)
+            gradients = [*(use.gradient for use in value.uses if use.node in inside), value.gradient]
+            wrong = next((g for g in gradients if g is not None and g.expected is not None), None)
+            if wrong is not None:
+                found[node] = wrong
+        return found
+
     def _first_wrong(self) -> Gradient | None:
         """The wrong gradient on a drawn edge that the backward pass meets first."""
         drafts: list[Draft] = []
@@ -102,8 +118,9 @@ class EdgeGradients:
                     arriving.setdefault(id(strand.target), []).append(strand)
         for draft in sorted(drafts, key=lambda d: -d.when):
             leaving = [self.on_stem(draft.level, wire) for wire in draft.stems if draft.kind != "entry"]
+            inside = list(self.wrong_inside(draft.call).values()) if draft.kind == "layer" and draft.call else []
             entering = [self.on_strand(s) for s in arriving.get(id(draft), [])]
-            for gradient in leaving + entering:
+            for gradient in leaving + inside + entering:
                 if gradient is not None and gradient.expected is not None:
                     return gradient
         return None
@@ -113,12 +130,19 @@ class Carried(EdgeGradients):
     """Where the edges run the way that gradients flow: the gradient that a value is. Nothing comes back on an edge."""
 
     def __init__(self, wiring: Wiring, mirror: Mirror) -> None:
-        self._carried = mirror.carried
+        self._wiring = wiring
+        self._carried, self._ends = mirror.carried, mirror.ends
         self._digits = wiring.view.digits
         wrong = (wire for wire, gradient in mirror.carried.items() if gradient.expected is not None)
         place = {node: i for i, node in enumerate(mirror.graph.nodes)}
         first = min(wrong, key=lambda wire: place[wire[0]], default=None)
         self.first = None if first is None else mirror.carried[first]
+
+    def wrong_inside(self, call: LayerCall) -> dict[Node, Gradient]:
+        """The wrong gradients in a layer that do not leave it."""
+        found = ((n, self._carried.get((n, None))) for n in self._wiring.selection.members.get(call, ()))
+        leaving = {*call.outputs, *self._ends}
+        return {n: g for n, g in found if g is not None and g.expected is not None and n not in leaving}
 
     def on_strand(self, strand: Strand) -> Gradient | None:
         """Nothing: what flows on an edge is the value it comes from."""

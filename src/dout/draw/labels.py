@@ -13,7 +13,7 @@ ABOVE, BELOW = 8.0, 17.0  # baselines of the texts next to the line
 _HATCH = 8.0  # between the lines of what is switched off
 _CLEAR = 6.0  # between the line and what is not text
 _BARS, _BAR_HEIGHT = 42.0, 22.0
-_POINTER = "▲ first wrong edge"
+POINTER = "▲ first wrong edge"
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def _gradient(mark: Mark, title: str) -> list[Shape]:
     else:
         shapes, bottom = _gradient_array(mark, title)
     if mark.first:
-        shapes.append(Text(0, bottom + 13, _POINTER, "first", "middle"))
+        shapes.append(Text(0, bottom + 13, POINTER, "first", "middle"))
     return shapes
 
 

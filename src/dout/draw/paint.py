@@ -8,7 +8,7 @@ from math import ceil, sqrt
 
 from dout.draw.arrange import Arranged, arrange
 from dout.draw.display import Box, Circle, Drawing, Path, Rect, Shape, Text, line, moved, width_of
-from dout.draw.labels import Composed, compose
+from dout.draw.labels import POINTER, Composed, compose
 from dout.draw.layout import Block, Route, Spacing
 from dout.draw.scene import Edge, Item, Label, Scene, Stem
 from dout.draw.text import shorten
@@ -20,6 +20,7 @@ _SHORT = 22.0  # and without
 _SIDE = 8.0  # between a label and the ends of its run
 PAD, HEADER, FOOT = 20.0, 30.0, 16.0  # inside the box of an open layer
 _NOTE = 160  # columns of a line below the picture
+_MARK = 16.0  # from line to line in a closed layer
 _CONSTANT = 30.0  # from a circle to the baseline of the constants below it
 
 
@@ -136,7 +137,7 @@ class Body:
         if self.item.kind == "operator":
             return max(2 * RADIUS, width_of(self.item.text, "word") + 16 if len(self.item.text) > 3 else 0)
         if self.item.kind == "layer":
-            return max(72.0, width_of(self.item.text, "title") + 44)
+            return max(72.0, width_of(self.item.text, "title") + 44, *(width_of(*mark) + 28 for mark in self.marks))
         if self.inside is not None:
             title = width_of(self.item.text, "title") + width_of(self.item.caption, "caption") + 60
             return max(self.inside.layout.width + 2 * PAD, title)
@@ -151,6 +152,13 @@ class Body:
         return max(self.width, below)
 
     @cached_property
+    def marks(self) -> tuple[tuple[str, str], ...]:
+        """What a closed layer says below its name about wrong gradients inside, each line with its style."""
+        if self.item.kind != "layer" or not self.item.wrong:
+            return ()
+        return ((self.item.wrong, "wrong-inside"), (POINTER, "wrong-inside"))[: 1 + self.item.first]
+
+    @cached_property
     def half(self) -> float:
         """Half the height of the circle or box."""
         if self.inside is not None:
@@ -158,7 +166,9 @@ class Body:
         many = max(self.item.ports, len(self.item.stems))
         if self.item.kind == "operator":
             return RADIUS if self.is_circle else max(RADIUS, many * 7 + 4.0)
-        return max(24.0, many * 11 + 6.0) if self.item.kind == "layer" else 9.0 if self.item.kind == "input" else 3.0
+        if self.item.kind == "layer":
+            return max(24.0 + len(self.marks) * _MARK / 2, many * 11 + 6.0)
+        return 9.0 if self.item.kind == "input" else 3.0
 
     @property
     def up(self) -> float:
@@ -290,7 +300,10 @@ class Painter:
             left, high = middle - body.width / 2, 2 * body.half
             shapes.append(Rect(left, y - body.half, body.width, high, "layer", 9, item.hover))
             shapes.append(Rect(left + 4, y - body.half + 4, body.width - 8, high - 8, "layer-inner", 6, item.hover))
-            shapes.append(Text(middle, y + 5, f"{item.text} ▸", "title", "middle", item.hover))
+            lines = ((f"{item.text} ▸", "title"), *body.marks)
+            for i, (text, style) in enumerate(lines):
+                base = y + 5 + (i - (len(lines) - 1) / 2) * _MARK
+                shapes.append(Text(middle, base, text, style, "middle", item.hover))
         elif item.kind == "input" and item.text:
             title, kept = (item.stems[0].label.hover, item.stems[0].kept) if item.stems else ("", False)
             style = "kept-name" if kept else "name"

@@ -79,7 +79,8 @@ class Item:
 
     `text` is the symbol of an operator, the class of a layer, the name of an input; `caption` the variable a layer is
     kept in; `constants` what is quietly added below; `ports` how many edges come in, top to bottom; `place` where it
-    stands in the order of the run, from 1, if it is a step of its own.
+    stands in the order of the run, from 1, if it is a step of its own. `wrong` says which gradients inside a layer are
+    wrong, for as long as it is closed; `first` that the first wrong one is among them.
     """
 
     kind: ItemKind
@@ -91,6 +92,8 @@ class Item:
     hover: str = ""
     inside: Level | None = None
     place: int = 0
+    wrong: str = ""
+    first: bool = False
 
 
 @dataclass(frozen=True, eq=False)

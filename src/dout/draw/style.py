@@ -99,6 +99,7 @@ STYLES = {
     "loud": Style("wrong"),
     "wrong": Style("wrong"),
     "wrong-cell": Style("wrong"),
+    "wrong-inside": Style("wrong"),
     "first": Style("wrong"),
     "wrong-note": Style("wrong"),
 }

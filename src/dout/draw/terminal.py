@@ -146,7 +146,7 @@ class _Drawing:
             self.grid.put(x + 2, y, box.text, "title")
         if box.constants:
             place = max(x, x + (box.width - columns(box.constants)) // 2)
-            self.grid.put(place, y + box.half + 1, box.constants, "constant")
+            self.grid.put(place, y + box.half + 1, box.constants, "wrong" if item.wrong else "constant")
         if box.caption:
             self.grid.put(x, y - box.caption_row(block), box.caption, "caption")
 

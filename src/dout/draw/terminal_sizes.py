@@ -121,6 +121,8 @@ class Sizes:
         half = max((many - 1) * step // 2 + 1, len(item.stems))
         ins = tuple(i * step - (many - 1) * step // 2 for i in range(item.ports))
         constants = self.say(", ".join(item.constants[:3]))
+        if item.kind == "layer" and item.wrong:
+            constants = self.say(item.wrong + (" ▲ first wrong" if item.first else ""))
         text = text + self.say(" ▸") if item.kind == "layer" else text
         width = columns(text) + 4
         border = "double" if item.kind == "layer" else "single"
