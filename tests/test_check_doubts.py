@@ -75,3 +75,22 @@ def test_rows_of_one_have_a_gradient_that_is_none_of_the_numbers(tmp_path):
 
 def test_what_returns_no_numbers_is_no_backward(tmp_path):
     assert severities(tmp_path, LABELS) == set()
+
+
+PLACES = """
+import numpy as np
+
+def places_forward(x):
+    number = {number}
+    return np.zeros((number, 2)) + x.sum(), x
+
+def places_backward(dout, cache):
+    return np.full_like(cache, dout.sum())
+"""
+
+
+@pytest.mark.parametrize(("number", "severity"), [("(len(x) - 1) / 1 + 1", "error"), ("x.flat[0]", None)])
+def test_a_size_that_is_a_quotient_is_the_layers_own_mistake(tmp_path, number, severity):
+    write(tmp_path, PLACES.format(number=number))
+    (layer,) = layers(document(".", cwd=tmp_path)).values()
+    assert {f["severity"] for f in layer["findings"] if f["code"] == "D001"} == ({severity} if severity else set())

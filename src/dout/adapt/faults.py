@@ -1,7 +1,7 @@
 """Whether an error is the fault of the code that raised it, whatever it is given: read from the error and the source.
 
-A call with the wrong arguments, a local name that nothing binds before it, an attribute that nothing ever makes: each
-counts only where every run comes by, so that no other input could have led around it.
+A call with the wrong arguments, a local name that nothing binds before it, an attribute that nothing ever makes, a
+size that is a quotient: each counts only where every run comes by, so that no other input could have led around it.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ def is_own_fault(error: BaseException | None) -> bool:
         return _is_never_bound(error)
     if isinstance(error, AttributeError):
         return _always_comes_by(error) and _is_never_made(error)
+    if isinstance(error, TypeError) and "'float' object cannot be interpreted as an integer" in str(error):
+        return _always_comes_by(error) and _counts_by_a_quotient(error)
     if isinstance(error, TypeError):
         return bool(_ARGUMENTS.search(str(error))) and _always_comes_by(error) and not _passes_any_number(error)
     return isinstance(error, _MISSING)
@@ -129,6 +131,39 @@ def _sets(node: ast.AST, name: str) -> bool:
             return not isinstance(key, ast.Constant) or key.value == name
         case ast.Attribute(attr="__dict__") | ast.FunctionDef(name="__getattr__"):
             return True
+    return False
+
+
+def _counts_by_a_quotient(error: BaseException) -> bool:
+    """Whether the line that raised uses a name that is only ever bound to a quotient, as Python 2 made whole."""
+    line, code = _lines(error)[-1]
+    function = _function(code)
+    used = {n.id for s in _around(function, line)[-1:] for n in ast.walk(s) if isinstance(n, ast.Name)}
+    bound: dict[str, bool] = {}
+    for node in ast.walk(function or ast.Pass()):
+        if isinstance(node, ast.Assign):
+            for name, value in _bindings(node):
+                bound[name] = bound.get(name, True) and _is_quotient(value)
+    return any(bound.get(name, False) for name in used)
+
+
+def _bindings(node: ast.Assign) -> Iterator[tuple[str, ast.expr]]:
+    """The names that an assignment binds, each to a part of what is assigned, or to all of it."""
+    for target in node.targets:
+        match target, node.value:
+            case ast.Tuple(elts=names), ast.Tuple(elts=values) if len(names) == len(values):
+                yield from ((n.id, v) for n, v in zip(names, values, strict=True) if isinstance(n, ast.Name))
+            case _:
+                yield from ((n.id, node.value) for n in ast.walk(target) if isinstance(n, ast.Name))
+
+
+def _is_quotient(node: ast.expr) -> bool:
+    """Whether an expression is a float whatever its numbers are: `(H - 3) / stride + 1`."""
+    match node:
+        case ast.BinOp(op=ast.Div()):
+            return True
+        case ast.BinOp(left=left, op=ast.Add() | ast.Sub() | ast.Mult(), right=right):
+            return _is_quotient(left) or _is_quotient(right)
     return False
 
 

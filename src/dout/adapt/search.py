@@ -232,8 +232,8 @@ def _tries_away(best: tuple[Fit, Example | None], choice: Example) -> bool:
 def _may_mean(shape: tuple[int, ...], returned: tuple[int, ...], first: bool) -> bool:
     """Whether an input of this shape may have been chosen where one as its gradient was meant.
 
-    The first input was repeated along an axis of 1, or lacks such axes; another one has rows, `(3, 4)` for `(4,)`, or no axes of 1,
-    `(4,)` for `(1, 4)`. A gradient with more numbers than its input is one that is not summed, and a number
+    The first input was repeated along an axis of 1, or lacks such axes; another has rows, `(3, 4)` for `(4,)`, or no
+    axes of 1, `(4,)` for `(1, 4)`. A gradient with more numbers than its input is one that is not summed, and a number
     alone one that is summed too much: these are wrong.
     """
     if first and len(returned) > len(shape):
