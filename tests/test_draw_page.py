@@ -12,9 +12,10 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import draw_traces as traces
+import pytest
 
 from dout.draw import draw
-from dout.draw.page import SCRIPTS, write
+from dout.draw.page import SCRIPTS, data, write
 
 
 class _Parts(HTMLParser):
@@ -92,3 +93,14 @@ def test_a_layer_is_shipped_closed_and_open_but_one_operator_is_no_layer() -> No
 def test_what_is_open_at_first_is_what_the_view_opens() -> None:
     assert len(data_of(parts_of(traces.one_layer()))["open"]) == 1  # type: ignore[arg-type]
     assert data_of(parts_of(traces.one_layer(), open="none"))["open"] == []
+
+
+def test_what_is_too_much_for_a_page_stays_closed_from_the_inside_out_and_is_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    whole = data_of(parts_of(traces.random_trace(3, 200)))
+    monkeypatch.setattr(data, "INSIDES", 60)
+    part = data_of(parts_of(traces.random_trace(3, 200)))
+    assert 1 < len(part["levels"]) < len(whole["levels"])  # type: ignore[arg-type]
+    assert "60 operators" in str(part["notes"])
+    assert "operators" not in str(whole["notes"])

@@ -8,7 +8,7 @@ that (heights, ends of columns, curves) is computed in the page by layout.js, wi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from math import inf
 from typing import TYPE_CHECKING, Any
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 OPEN_AT_FIRST = 300  # items; the rest waits behind closed layers, unless the reader of the picture asked for them
-INSIDES = 20_000  # nodes; with more than that, only the layers that are open at first can be opened
+INSIDES = 6_000  # operators and layers that the page holds: what is in the rest of a large picture is left out
 
 
 def page_data(picture: Picture) -> Json:
@@ -48,6 +48,10 @@ def page_data(picture: Picture) -> Json:
     writer = _Writer()
     writer.level(scene.level, wiring.root)
     wrong, events = [f"✗ {note}" for note in scene.wrong], [f"! {note}" for note in scene.events]
+    if left := set(_layers(selection)) - wiring.selection.open:
+        events.append(
+            f"! a page has room for {INSIDES:,} operators: {len(left):,} layers do not open here, but by name"
+        )
     return {
         "title": scene.title,
         "levels": writer.levels,
@@ -67,12 +71,22 @@ def whole_scene(picture: Picture) -> tuple[Selection, Wiring, Scene]:
     return selection, wiring, scene_of(wiring, table=True)
 
 
-def _openable(selection: Selection) -> Iterator[LayerCall]:
-    """The layers in which there is more to see than one operator."""
-    if len(selection.nodes) > INSIDES:
-        yield from selection.open
-    else:
-        yield from (call for call in selection.calls if has_inside(call, selection.members.get(call, ())))
+def _openable(selection: Selection) -> set[LayerCall]:
+    """The layers that open on the page: those that the view opens, and then, from outside, what there is room for."""
+    sizes = {call: len(units) for call, units in selection.nesting.levels().items()}
+    found: set[LayerCall] = set()
+    room = float(INSIDES)
+    for call in sorted(_layers(selection), key=lambda call: (call not in selection.open, selection.depth(call))):
+        around = selection.around(call)
+        if (call in selection.open or room >= sizes.get(call, 0)) and (around is None or around in found):
+            room -= sizes.get(call, 0)
+            found.add(call)
+    return found
+
+
+def _layers(selection: Selection) -> list[LayerCall]:
+    """The layers with more in them than one operator."""
+    return [call for call in selection.calls if has_inside(call, selection.members.get(call, ()))]
 
 
 def _open_at_first(selection: Selection, root: Plan, items: dict[LayerCall, int], *, automatic: bool) -> list[int]:
@@ -80,13 +94,13 @@ def _open_at_first(selection: Selection, root: Plan, items: dict[LayerCall, int]
     room = float(OPEN_AT_FIRST) if automatic else inf
     insides = {draft.call: draft.inside for plan in _plans(root) for draft in plan.items if draft.inside is not None}
     room -= len(root.items)
-    found = []
+    found: set[LayerCall] = set()
     for call in sorted(selection.open & items.keys(), key=selection.depth):
-        inside = insides[call]
-        if room >= len(inside.items) and ((around := selection.around(call)) is None or around in found):
-            room -= len(inside.items)
-            found.append(call)
-    return [items[call] for call in found]
+        around, many = selection.around(call), len(insides[call].items)
+        if room >= many and (around is None or around in found):
+            room -= many
+            found.add(call)
+    return sorted(items[call] for call in found)
 
 
 def _plans(root: Plan) -> list[Plan]:
@@ -243,9 +257,10 @@ def _shut(item: Item) -> Item:
 
 
 def _block(block: Block) -> Json:
-    """As in `layout`, exact: all heights are computed from these numbers."""
-    found = {"lead": block.lead, "run": block.run, "up": block.up, "down": block.down}
-    return found | {"ins": block.ins, "outs": block.outs, "pull": block.pull}
+    """As in `layout`, and more exact than shapes: all heights are computed from these numbers."""
+    found: Json = {name: round(getattr(block, name), 5) for name in ("lead", "run", "up", "down")}
+    found |= {"ins": [round(y, 5) for y in block.ins], "outs": [round(y, 5) for y in block.outs]}
+    return found | ({"pull": True} if block.pull else {})
 
 
 def _shape(shape: Shape) -> list[Any]:
