@@ -244,6 +244,41 @@ def test_the_page_says_when_it_cannot_recompute_and_why(browser_page: Open) -> N
     assert "0.75" in shown(page, "value")
 
 
+class Scale:
+    """One number times an array."""
+
+    def forward(self, x: Any, k: float) -> Any:
+        self.x, self.k = x, k
+        return x * k
+
+    def backward(self, dout: Any) -> tuple[Any, Any]:
+        return dout * self.k, (dout * self.x).sum()
+
+
+def test_an_array_says_that_it_cannot_be_changed(browser_page: Open) -> None:
+    page = browser_page(dout.trace(Scale(), np.arange(6.0).reshape(2, 3), 2.0))
+    for name, why in [("x", "only an input that is one number can be changed"), ("k", "arrays follow from it")]:
+        page.click(f'#picture .given:has(text:text-is("{name}"))')
+        assert why in page.text_content("#trouble")
+        assert not page.is_editable("#number")
+        page.keyboard.press("Escape")
+
+
+def test_longer_numbers_get_room(browser_page: Open) -> None:
+    page = browser_page(fruits(), view={"open": "all"})
+    type_into(page, "apple", "-1.234567e-150")
+    type_into(page, "orange", "0")
+    page.wait_for_timeout(300)
+    boxes = page.evaluate("""[...document.querySelectorAll('#picture text, #picture circle')]
+        .filter((shape) => shape.getClientRects().length && !shape.closest('.over'))
+        .map((shape) => { const { left, top, right, bottom } = shape.getBoundingClientRect();
+            return [left, top + 3, right, bottom - 3, shape.tagName, shape.textContent]; })""")
+    pairs = [(a, b) for i, a in enumerate(boxes) for b in boxes[:i] if "circle" in (a[4], b[4])]
+    meeting = [(a, b) for a, b in pairs if a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]]
+    symbols = {"×", "+"}
+    assert [(a, b) for a, b in meeting if a[5] not in symbols and b[5] not in symbols] == []
+
+
 class Wrong(Multiply):
     """A backward that is right only where both numbers are the same."""
 

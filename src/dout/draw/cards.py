@@ -21,7 +21,7 @@ from dout.draw.wiring import Wiring
 from dout.graph import CONSTANT, Node
 from dout.trace.model import Gradient
 
-_MOST_LINES = 6
+MOST_LINES = 6
 _NOUNS = {"add": "sum", "subtract": "difference", "multiply": "product", "divide": "quotient", "negative": "negated"}
 
 # The gradients of arrays as formulas, one for each input: {0} and {1} are the inputs, {2} is the output. What undoes
@@ -56,9 +56,9 @@ class Told:
 
     def card(self, digits: int) -> Card:
         """The card as it is read."""
-        lines = [line.text(digits) for line in self.lines[:_MOST_LINES]]
-        if self.lines[_MOST_LINES:]:
-            lines.append(f"and {len(self.lines) - _MOST_LINES} more")
+        lines = [line.text(digits) for line in self.lines[:MOST_LINES]]
+        if self.lines[MOST_LINES:]:
+            lines.append(f"and {len(self.lines) - MOST_LINES} more")
         return Card(self.title, tuple(lines), self.forward)
 
 

@@ -8,21 +8,28 @@ let edited = null; // {item, node, dtype, before}
 
 function edit(id) {
   const item = itemsById.get(id);
-  const { node, dtype } = data.inputs[id];
-  const label = stage.things.get(`label${item.stems[0].label.id}`) || stage.things.get(`item${id}`);
+  const { node, dtype } = data.inputs[id] || {};
+  const [stem] = item.stems || [];
+  const label = (stem && stem.label && stage.things.get(`label${stem.label.id}`)) || stage.things.get(`item${id}`);
   const { x, y, k } = stage.camera;
   const home = editor.parentElement.getBoundingClientRect();
   const frame = picture.getBoundingClientRect();
+  const why = node === undefined ? data.program.refuses || "only an input that is one number can be changed" : run.why(node);
   edited = { id, node, dtype, before: run.value(node) };
   editor.hidden = false;
+  numberField.readOnly = Boolean(why);
   editor.style.left = `${frame.left - home.left + label.at[0] * k + x}px`;
   editor.style.top = `${frame.top - home.top + label.at[1] * k + y}px`;
   numberField.setAttribute("aria-label", `Value of ${item.text}`);
-  numberField.value = dtype.startsWith("int") ? String(edited.before) : reprOf(edited.before).replace(/\.0$/, "");
-  tell(run.why(node));
+  numberField.value = node === undefined ? nameOfKind(item) : shortest(edited.before);
+  tell(why);
   numberField.select();
   numberField.focus();
 }
+
+// A number as it was typed or might have been; what stands in the place of one.
+const shortest = (value) => (typeof value === "bigint" ? String(value) : reprOf(value).replace(/\.0$/, ""));
+const nameOfKind = (item) => (item.hover || "").split("\n")[0].split(" = ").at(-1).slice(0, 40);
 
 // Say what stands in the way; nothing where nothing does.
 function tell(why) {
@@ -52,7 +59,7 @@ function leave(keep) {
   const { id, node, before } = edited;
   edited = null;
   editor.hidden = true;
-  if (!keep) {
+  if (!keep && node !== undefined) {
     run.set(node, before);
     showRun();
   }
@@ -88,9 +95,9 @@ document.addEventListener("click", (event) => {
 // The input that an element belongs to, if it can be changed: its name, or its label.
 function editableOf(shown) {
   const id = shown.dataset.item ? Number(shown.dataset.item) : inputOfLabel.get(Number(shown.dataset.label));
-  return id in data.inputs ? id : 0;
+  return itemsById.has(id) && itemsById.get(id).kind === "input" ? id : 0;
 }
 
-const inputOfLabel = new Map(Object.keys(data.inputs).map(Number)
-  .filter((id) => itemsById.get(id).stems && itemsById.get(id).stems[0].label)
-  .map((id) => [itemsById.get(id).stems[0].label.id, id]));
+const inputOfLabel = new Map([...itemsById.values()]
+  .filter((item) => item.kind === "input" && item.stems && item.stems[0].label)
+  .map((item) => [item.stems[0].label.id, item.id]));

@@ -7,11 +7,12 @@ numbers of derived gradients, and `recompute.js` computes only what follows from
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
 
-from dout.draw.cards import Told
+from dout.draw.cards import MOST_LINES, Told
 from dout.draw.drafts import Draft
 from dout.draw.equations import Line, Operand
 from dout.draw.scene import Label, Mark
@@ -24,6 +25,7 @@ Json = dict[str, Any]
 Source = Node | tuple[Node, int]
 
 MOST = 20_000  # nodes of a recording that the page is given to compute
+_NOT_KNOWN = "the recording holds gradients without how they came about; trace the program itself"
 _OF_ARRAYS = {"axis", "keepdims", "dtype", "shape", "order", "axes"}  # static parameters that change no single number
 
 
@@ -52,7 +54,7 @@ class Program:
             return f"the recording may lack an edge: {lost}"
         gradients = [value.gradient for value in self._trace.values if value.gradient is not None]
         if gradients and all(gradient.node is None for gradient in gradients):
-            return "this recording was read from a file, which holds gradients and not how they came about"
+            return _NOT_KNOWN
         return ""
 
     def json(self) -> Json:
@@ -73,7 +75,7 @@ class Program:
     def label(self, label: Label) -> Json | None:
         """The nodes behind the value and the gradient of a label, where they follow from an input."""
         mark = label.gradient
-        value = self.source(label.node) if label.value is not None and label.value.kind == "number" else None
+        value = self.source(label.node) if label.value is not None else None
         found = {"value": value, "gradient": self.mark(mark) if mark is not None else None}
         found = {key: number for key, number in found.items() if number is not None}
         return found or None
@@ -81,11 +83,14 @@ class Program:
     def mark(self, mark: Mark) -> Json | None:
         """The node of a gradient, of the derived one beside it, and of the terms that it is the sum of."""
         gradient = mark.gradient
-        if mark.shown.kind != "number" or gradient is None:
+        if gradient is None:
             return None
-        node, right = self.source(gradient.node), self._right(gradient)
+        if gradient.node is None:
+            self.refuses = self.refuses or _NOT_KNOWN
+        node = self.source(gradient.node)
         if node is None:
             return None
+        right = self._right(gradient)
         parts = [self.source(part.node) for part in mark.parts]
         found: Json = {"node": node, "right": right, "source": gradient.source}
         return found | ({"parts": parts} if parts and None not in parts else {})
@@ -104,11 +109,9 @@ class Program:
         """A card: each line as it is read now, and where its numbers can change, how it is made."""
         card = told.card(self._digits)
         lines: list[Any] = []
-        for i, text in enumerate(card.lines):
-            line = (
-                self._line(told.lines[i]) if i < len(told.lines) and text == told.lines[i].text(self._digits) else None
-            )
-            lines.append(text if line is None else {"text": text, **line})
+        for text, line in zip_longest(card.lines, told.lines[:MOST_LINES]):  # one more may say how many are left out
+            made = self._line(line) if line is not None else None
+            lines.append(text if made is None else {"text": text, **made})
         return {"title": card.title, "lines": lines}
 
     def _line(self, line: Line) -> Json | None:
@@ -137,10 +140,14 @@ class Program:
     # --- nodes --------------------------------------------------------------------------------------------------------
 
     def source(self, node: Node | None) -> int | None:
-        """The number of a node that follows from an input; None for another, whose number stays as it is shown."""
-        if self.refuses or node is None or node.shape or not self._depends(node):
+        """The number of a node that follows from an input; None for another, whose number stays as it is shown.
+
+        An array that follows from an input has none, but is in the program all the same, so that the page refuses.
+        """
+        if self.refuses or node is None or not self._depends(node):
             return None
-        return self._index(node)
+        number = self._index(node)
+        return None if node.shape else number
 
     def _index(self, node: Node) -> int:
         for each in topological([node], known=self._number):

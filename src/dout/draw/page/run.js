@@ -1,6 +1,7 @@
 // The numbers of now: the recorded ones, or those that follow from an input that was changed.
 
 const { digits } = data.program;
+const BESIDE = 12; // clear of a label on both sides together
 const run = makeRun(data.program);
 
 // What a label shows in place of what was recorded: {value, gradient, hover}.
@@ -77,7 +78,37 @@ function showRun() {
   if (run.isChanged) {
     for (const label of allLabels) if (data.labels[label.id]) values.set(label.id, changedLabel(label));
   }
-  update({ values });
+  const grown = widen(values);
+  if (grown) arrange = arranger(data);
+  update(grown ? { values, open: new Set(state.open) } : { values });
+}
+
+const pen = document.createElement("canvas").getContext("2d");
+pen.font = `600 14px ${getComputedStyle(document.body).fontFamily}`;
+
+// The straight piece of edge that a label needs with the numbers of now.
+function roomOf(values, label) {
+  const now = label && values.get(label.id);
+  if (!now) return 0;
+  const texts = [...(now.value || []), ...(now.gradient || [])].map((shape) => shape[5]);
+  label.width = Math.max(label.width, ...texts.map((text) => pen.measureText(text).width));
+  return label.width + BESIDE;
+}
+
+// Make room where numbers have become longer; return whether that was needed. What was given stays.
+function widen(values) {
+  let grown = false;
+  const grow = (thing, room) => {
+    if (room > thing.run) [thing.run, grown] = [room, true];
+  };
+  for (const { items, blocks, branches } of values.size ? data.levels : []) {
+    items.forEach((item, i) => (item.stems || []).forEach((stem) => {
+      grow(stem, roomOf(values, stem.label));
+      grow(blocks[i], stem.run + stem.tail);
+    }));
+    for (const { block, label } of branches) grow(blocks[block], roomOf(values, label));
+  }
+  return grown;
 }
 
 const allLabels = data.levels.flatMap((level) => [

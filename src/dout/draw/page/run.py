@@ -31,14 +31,15 @@ def run_data(wiring: Wiring, scene: Scene, drafts: Mapping[int, Draft], labels: 
             back = cards.backward(draft, schedule.completes(draft)) if schedule.goes_back else None
             told[number] = [program.card(cards.forward(draft)), *([program.card(back)] if back else [])]
             says[number] = _said(draft, wiring, program)
-    inputs = {number: found for number, draft in drafts.items() if (found := program.input(draft))}
     changing = {number: found for number, label in labels.items() if (found := program.label(label))}
+    rows = [_row(row, program) for row in scene.rows]
+    inputs = {number: found for number, draft in drafts.items() if (found := program.input(draft))}
     return {
         "cards": told,
         "says": {number: found for number, found in says.items() if found},
         "inputs": inputs,
         "labels": changing,
-        "rows": [_row(row, program) for row in scene.rows],
+        "rows": rows,
         "goesBack": schedule.goes_back,
         "program": program.json(),
     }

@@ -11,7 +11,7 @@
 const data = JSON.parse(document.getElementById("data").textContent);
 const picture = document.getElementById("picture");
 const stage = makeStage(picture);
-const arrange = arranger(data);
+let arrange = arranger(data);
 const itemsById = new Map();
 const levelOf = new Map(); // item id → number of its level
 const aroundLevel = new Map(); // level number → item id of the layer around it
