@@ -252,3 +252,21 @@ def test_nothing_overlaps_in_a_backward(opened: str) -> None:
 def test_every_face_draws_a_backward(suffix: str, tmp_path: Any) -> None:
     (file,) = backward_of(Twice(linear(), Switch(), linear(wrong=True)), X).save(tmp_path / f"net{suffix}")
     assert "dW" in file.read_text()
+
+
+def test_its_steps_are_those_of_the_backward() -> None:
+    picture = backward_of(dout.layers.MulLayer(), 100, 2)
+    steps = picture.scene.steps()
+    assert [(step.phase, step.card.title) for step in steps] == [("backward", "× in backward")] * 2
+    first, *_, last = picture.frames
+    assert texts(first, "gradient")  # dout is given
+    assert len(texts(last, "gradient")) == 3
+
+
+def test_the_page_knows_how_each_gradient_is_computed() -> None:
+    from dout.draw.page.data import page_data
+
+    data = page_data(backward_of(dout.layers.MulLayer(), 100, 2))
+    behind = [label["gradient"] for label in data["labels"].values() if label.get("gradient")]
+    assert len(behind) == 3
+    assert all(mark["along"] for mark in behind)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from dout.draw.drafts import Draft, Plan, Strand, Wire
-from dout.draw.gradients import Carried, EdgeGradients, describe, pair
+from dout.draw.gradients import describe, gradients_of, pair
 from dout.draw.mirror import Mirror
 from dout.draw.options import View
 from dout.draw.scene import Edge, Item, Label, Level, Mark, Row, Scene, Stem
@@ -45,8 +45,7 @@ class _Builder:
         self._wiring = wiring
         self._trace = wiring.trace
         self._view = wiring.view
-        trace = wiring.trace
-        self._gradients = Carried(wiring, trace) if isinstance(trace, Mirror) else EdgeGradients(wiring)
+        self._gradients = gradients_of(wiring)
         self._schedule = Schedule(wiring)
         self._switches = Switches(wiring.selection.nodes, wiring.trace.by_node)
         self._shown: dict[Value, Shown] = {}

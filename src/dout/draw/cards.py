@@ -15,6 +15,7 @@ import numpy as np
 from dout.draw.drafts import Draft, Plan, Strand, Wire
 from dout.draw.equations import ADD, MULTIPLY, Line, Operand, call_pattern, filled, near, pattern_of, sum_pattern
 from dout.draw.gradients import EdgeGradients
+from dout.draw.mirror import Mirror
 from dout.draw.scene import Card
 from dout.draw.text import shorten
 from dout.draw.wiring import Wiring
@@ -67,6 +68,7 @@ class Cards:
 
     def __init__(self, wiring: Wiring, gradients: EdgeGradients) -> None:
         self._by_node = wiring.trace.by_node
+        self._mirrored = isinstance(wiring.trace, Mirror)
         self._gradients = gradients
         self._arriving: dict[int, list[Strand]] = {}
         for plan in plans(wiring.root):
@@ -87,6 +89,8 @@ class Cards:
             pattern = call_pattern(_symbol(draft), len(given))
         operands = tuple(Operand(self._data(node), node) for node in given)
         lines = [Line("", result, row, pattern, operands, static, sure=True) for result in results]
+        if self._mirrored:
+            return Told(f"{_symbol(draft)} in backward", tuple(lines))
         return Told(f"{_symbol(draft)} forward", tuple(lines), forward=True)
 
     def backward(self, draft: Draft, complete: Sequence[tuple[Plan, Wire]] = ()) -> Told:

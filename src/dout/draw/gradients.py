@@ -165,6 +165,11 @@ class Carried(EdgeGradients):
         return Mark(shown, gradient.source, right, "", gradient is self.first, gradient, along=True)
 
 
+def gradients_of(wiring: Wiring) -> EdgeGradients:
+    """The gradients on the edges of a forward, or of a backward that is drawn as its own graph."""
+    return Carried(wiring, wiring.trace) if isinstance(wiring.trace, Mirror) else EdgeGradients(wiring)
+
+
 def pair(gradient: Gradient, digits: int) -> tuple[Shown, Shown | None]:
     """A gradient, and the right one where it is wrong; with so many digits that one sees that they differ."""
     shown = show(gradient.value, digits, gradient=True)

@@ -107,19 +107,24 @@ def _role(trace: Trace, call: LayerCall, argument: int, node: Node) -> str:
 
 def _carried(trace: Trace, twins: Mapping[LayerCall, LayerCall]) -> dict[Wire, Gradient]:
     """The gradients among the values: what is given as `dout` or handed back as a gradient, and what comes of it."""
-    right = {wire: expected for call in twins for wire, expected in _right(trace, call, twins)}
+    judged = {wire: gradient for call in twins for wire, gradient in _judged(trace, call, twins[call])}
     known = {node for twin in twins.values() for node in (*twin.inputs, *twin.outputs)}
-    wires: dict[Wire, None] = dict.fromkeys(right)
+    wires: dict[Wire, None] = dict.fromkeys(judged)
     for node in trace.graph.nodes:
         if node in known or (node in trace.backward and any(given in known for given in node.inputs)):
             known.add(node)
             if node.primitive is not CONSTANT:
                 wires[node, None] = None
-    return {wire: Gradient(trace.data.get(wire[0]), "user", right.get(wire)) for wire in wires}
+    found = {}
+    for wire in wires:
+        right = judged.get(wire)
+        told = (None, wire[0], None) if right is None else (right.expected, wire[0], right.derived)
+        found[wire] = Gradient(trace.data.get(wire[0]), "user", *told)
+    return found
 
 
-def _right(trace: Trace, call: LayerCall, twins: Mapping[LayerCall, LayerCall]) -> Iterable[tuple[Wire, object]]:
-    """The right gradient of each wrong one that a layer's backward returned or kept."""
+def _judged(trace: Trace, call: LayerCall, twin: LayerCall) -> Iterable[tuple[Wire, Gradient]]:
+    """The gradients that a layer's backward returned or kept, as they were compared with the derived ones."""
     uses = trace.arguments.get(call, ())
     found = [(node, use.gradient) for node, use in zip(call.gradients or (), uses, strict=False)]
     for parameter in call.parameters:
@@ -128,6 +133,6 @@ def _right(trace: Trace, call: LayerCall, twins: Mapping[LayerCall, LayerCall]) 
         mine = next((g for g in edges if g is not None and g.source == "user"), None)
         found.append((parameter.gradient, mine or (value.gradient if value is not None else None)))
     for node, gradient in found:
-        if node is not None and gradient is not None and gradient.expected is not None and gradient.source == "user":
+        if node is not None and gradient is not None and gradient.source == "user":
             home = trace.call_of.get(node) if node in trace.backward else None
-            yield (node, None if home is not None and home.inside(call) else twins[call]), gradient.expected
+            yield (node, None if home is not None and home.inside(call) else twin), gradient

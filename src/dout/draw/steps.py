@@ -7,10 +7,12 @@ gradient when the last of its uses has handed back its own.
 from __future__ import annotations
 
 from functools import cached_property
+from typing import Literal
 
 from dout.draw.cards import Cards, plans
 from dout.draw.drafts import Draft, Plan, Strand, Wire
 from dout.draw.gradients import EdgeGradients
+from dout.draw.mirror import Mirror
 from dout.draw.scene import Step
 from dout.draw.wiring import Wiring
 
@@ -66,8 +68,9 @@ class Schedule:
     def steps(self, gradients: EdgeGradients) -> tuple[Step, ...]:
         """Every step, with what there is to say about it."""
         cards, digits = Cards(self._wiring, gradients), self._wiring.view.digits
+        phase: Literal["forward", "backward"] = "backward" if isinstance(self._wiring.trace, Mirror) else "forward"
         ahead = [
-            Step(i, "forward", self.place(draft), cards.forward(draft).card(digits))
+            Step(i, phase, self.place(draft), cards.forward(draft).card(digits))
             for i, draft in enumerate(self.order, 1)
         ]
         if not self.goes_back:

@@ -93,6 +93,7 @@ class Program:
         right = self._right(gradient)
         parts = [self.source(part.node) for part in mark.parts]
         found: Json = {"node": node, "right": right, "source": gradient.source}
+        found |= {"along": True} if mark.along else {}
         return found | ({"parts": parts} if parts and None not in parts else {})
 
     def _right(self, gradient: Gradient) -> int | None:

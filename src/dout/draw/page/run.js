@@ -46,7 +46,8 @@ function gradientText(behind) {
       sums = `${added} ${givesAsShown("add", terms, text(total)) ? "=" : "≈"} `;
     }
   }
-  return wrong ? `◂ ✗ ${got} (right: ${sums}${text(total)})` : `◂ ${sums}${got}`;
+  const way = behind.along ? "" : "◂ ";
+  return wrong ? `${way}✗ ${got} (right: ${sums}${text(total)})` : `${way}${sums}${got}`;
 }
 
 // The words of an item for a screen reader, with the numbers of now.

@@ -7,7 +7,7 @@ from typing import Any
 
 from dout.draw.cards import Cards
 from dout.draw.drafts import Draft
-from dout.draw.gradients import EdgeGradients
+from dout.draw.gradients import gradients_of
 from dout.draw.page.program import Json, Program
 from dout.draw.scene import Label, Row, Scene
 from dout.draw.steps import Schedule
@@ -23,7 +23,7 @@ def run_data(wiring: Wiring, scene: Scene, drafts: Mapping[int, Draft], labels: 
     table; `program`: see `Program`; `goesBack`: whether there is any gradient.
     """
     program = Program(wiring.trace, wiring.view.digits, [d.node for d in drafts.values() if d.node is not None])
-    gradients, schedule = EdgeGradients(wiring), Schedule(wiring)
+    gradients, schedule = gradients_of(wiring), Schedule(wiring)
     cards = Cards(wiring, gradients)
     told, says = {}, {}
     for number, draft in drafts.items():
