@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from draw_traces import HOSTILE, branch, buy_fruits, hostile, one_layer, random_trace
+from test_draw_golden import arrays
 
 from dout.draw import draw
 from dout.draw.display import Circle, Drawing, Path, Rect, Text
@@ -67,6 +68,15 @@ def test_a_symbol_is_written_on_its_circle_and_a_class_on_its_box() -> None:
     assert [circle.text_frame.text for circle in circles] == ["×", "×", "+", "×"]
     (slide,) = deck([draw(one_layer(), open="none").drawing]).slides
     assert "Sigmoid ▸" in [s.text_frame.text for s in shapes(slide) if s.shape_type == 1]
+
+
+def test_the_text_of_a_hatched_cell_stays_above_its_hatch() -> None:
+    (slide,) = deck([draw(arrays()).drawing]).slides
+    groups = [list(shapes(shape)) for shape in slide.shapes if shape.shape_type == 6]
+    (array,) = [group for group in groups if "−5" in [shape.text_frame.text for shape in group]]
+    texts_and_hatches = ["hatch" if shape.shape_type == 5 else shape.text_frame.text for shape in array]  # 5: freeform
+    assert "hatch" in texts_and_hatches
+    assert texts_and_hatches.index("−5") > texts_and_hatches.index("hatch")
 
 
 def test_the_selection_pane_names_operators_and_says_what_they_do() -> None:

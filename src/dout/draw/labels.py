@@ -133,7 +133,7 @@ def cells(shown: Shown, style: str, title: str, other: tuple[tuple[str, ...], ..
 
 def _tick(cell: Rect) -> Shape:
     x, y = cell.x + cell.width / 2, cell.y + cell.height / 2
-    return line((x - 4.5, y + 0.5), (x - 1.5, y + 3.5), (x + 4.5, y - 3.5), style="tick")
+    return line((x - 4.5, y + 0.5), (x - 1.5, y + 3.5), (x + 4.5, y - 3.5), style="tick", title=cell.title)
 
 
 def _hatch(cell: Rect) -> Shape:
@@ -146,7 +146,7 @@ def _hatch(cell: Rect) -> Shape:
         for letter, x in (("M", start), ("L", end)):
             commands.append((letter, (cell.x + x, cell.y + high - (x - at))))
         at += _HATCH
-    return Path(tuple(commands), "hatch")
+    return Path(tuple(commands), "hatch", cell.title)
 
 
 def _summary(shown: Shown, lead: str, style: str, title: str) -> tuple[list[Shape], float]:

@@ -236,23 +236,28 @@ _STEPS = {"M": "moveTo", "L": "lnTo", "C": "cubicBezTo"}
 
 
 def _with_words(shapes: Sequence[Shape]) -> list[tuple[Shape, Text | None]]:
-    """Each shape with the text on it; a text in the middle of a circle or box becomes part of it."""
+    """Each shape with the text on it; a text in the middle of a circle or box becomes part of it.
+
+    Not so where a line is drawn in the middle of that box too: the text must stay above it.
+    """
     holders: dict[tuple[int, int, int], int] = {}
     found: list[tuple[Shape, Text | None]] = []
     for shape in shapes:
         left, top, right, bottom = _room(shape)
-        x, y = (left + right) / 2, (top + bottom) / 2
-        if isinstance(shape, Text):
-            near = ((round(x) + i, round(y) + j, shape.since) for i in (0, -1, 1) for j in (0, -1, 1))
-            at = next((holders.pop(key) for key in near if key in holders), None) if shape.anchor == "middle" else None
-            if at is None:
-                found.append((shape, shape))
-            else:
-                found[at] = (found[at][0], shape)
-        else:
-            if not isinstance(shape, Path):
-                holders.setdefault((round(x), round(y), shape.since), len(found))
+        x, y = round((left + right) / 2), round((top + bottom) / 2)
+        if isinstance(shape, Circle | Rect):
+            holders.setdefault((x, y, shape.since), len(found))
             found.append((shape, None))
+            continue
+        near = ((x + i, y + j, shape.since) for i in (0, -1, 1) for j in (0, -1, 1))
+        in_middle = not isinstance(shape, Text) or shape.anchor == "middle"
+        at = next((holders.pop(key) for key in near if key in holders), None) if in_middle else None
+        if not isinstance(shape, Text):
+            found.append((shape, None))
+        elif at is None:
+            found.append((shape, shape))
+        else:
+            found[at] = (found[at][0], shape)
     return found
 
 
