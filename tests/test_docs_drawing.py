@@ -1,4 +1,4 @@
-"""docs/drawing.md and README.md tell the truth: commands run, the table is that of the formats, pictures are printed."""
+"""docs/drawing.md and README.md tell the truth: commands run, the table is that of formats, pictures are printed."""
 
 import os
 import re
