@@ -55,6 +55,17 @@ def to_rows_back(labels):
     return np.where(labels == 1)[1]
 """
 
+EMPTY = """
+def scale(x):
+    return None
+
+def scale_twice_forward(x):
+    return scale(x)
+
+def scale_twice_backward(dout):
+    return 4 * dout
+"""
+
 
 def severities(folder, source):
     write(folder, source)
@@ -94,3 +105,9 @@ def test_a_size_that_is_a_quotient_is_the_layers_own_mistake(tmp_path, number, s
     write(tmp_path, PLACES.format(number=number))
     (layer,) = layers(document(".", cwd=tmp_path)).values()
     assert {f["severity"] for f in layer["findings"] if f["code"] == "D001"} == ({severity} if severity else set())
+
+
+def test_a_forward_that_gives_nothing_is_not_complete(tmp_path):
+    write(tmp_path, EMPTY)
+    (layer,) = layers(document(".", cwd=tmp_path)).values()
+    assert "not complete by itself" in layer["findings"][0]["message"]

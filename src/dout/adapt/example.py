@@ -11,7 +11,7 @@ from dout.adapt.arrays import is_input
 from dout.adapt.beside import given_beside
 from dout.adapt.interface import Interface
 from dout.adapt.layer import as_layer, layer_class
-from dout.adapt.refusals import name_of, needs, nothing_taken, takes_target
+from dout.adapt.refusals import gives_nothing, name_of, needs, nothing_taken, takes_target
 from dout.adapt.search import Example, Search
 from dout.adapt.target import (
     arguments,
@@ -135,6 +135,8 @@ def example(
     found = trial.first_taken(needed, open_, to_look_at)
     if found is None and any_number and not named:
         found = trial.first_taken(needed, open_[:1], to_look_at)
+    if found is None and trial.empty and trial.last is None:
+        raise TargetError(gives_nothing(target))
     if found is None:
         raise TargetError(nothing_taken(target, needed, open_, trial.last)) from trial.last
     return found

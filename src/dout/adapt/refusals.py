@@ -28,9 +28,16 @@ def takes_target(target: Any) -> str:
     return f"{what}: it is the gradient of a loss that forward does not give, so there is nothing to compare it with"
 
 
+def gives_nothing(target: Any) -> str:
+    """That a forward ran, and nothing came of it: a function is not complete, a class may keep its output anywhere."""
+    if hasattr(target, "dout_pair"):
+        return f"{name_of(target)} is not complete by itself: it runs on small inputs, and returns nothing"
+    return f"{name_of(target)} runs on small inputs, and neither returns its output nor leaves it in an attribute"
+
+
 def nothing_taken(target: Any, needed: list[str], open_: list[str], last: Exception | None) -> str:
     """That nothing that was tried ran, with the last error of the user's code and its line."""
-    why = f"({type(last).__name__}: {last}{_place(last)})"
+    why = f"({type(last).__name__}: {last}{_place(last)})" if last else "(none could be made)"
     if needed:
         return f"{needs(target, needed)} {why}"
     give = " ".join(f"--input '{name}=…'" for name in open_)

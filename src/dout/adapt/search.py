@@ -62,6 +62,7 @@ class Search:
         self.last: Exception | None = None
         self.failures: dict[tuple[str, ...], Failure] = {}
         self.quiet = False  # whether one ran through, and gave no gradient
+        self.empty = False  # whether one ran forward, and gave nothing
         self.until = spent() + MOST_SECONDS
         cls = target if inspect.isclass(target) else type(target)
         kept = taken_by(target) if inspect.isclass(target) else []
@@ -195,6 +196,7 @@ class Search:
             tried = self._run(choice)
             self.last = more_telling(tried.error, self.last)
             self.quiet |= tried.fit == Fit.FORWARD and tried.error is None
+            self.empty |= tried.fit == Fit.NOTHING and tried.error is None
             if tried.error is not None:
                 failure = self._failure(choice, tried)
                 self.failures.setdefault(failure.key, failure)
