@@ -275,5 +275,5 @@ def test_a_missing_package_is_named_with_how_to_get_it(
 
 @pytest.mark.parametrize("suffix", [".png", ".pdf"])
 def test_a_path_that_cannot_be_written_is_named(suffix: str, tmp_path: File) -> None:
-    with pytest.raises(TargetError, match=r"nowhere/out.* cannot be written: No such file"):
+    with pytest.raises(TargetError, match=r"nowhere/out.* cannot be written: there is no folder"):
         draw(named("x")).save(tmp_path / "nowhere" / f"out{suffix}")
