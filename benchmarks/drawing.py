@@ -107,12 +107,12 @@ def time_it(size: int, goal: float) -> None:
     """Print what a picture costs, from the scene to the SVG."""
     trace = random_trace(1, size, layers=False)
     assert trace.by_node
-    start = time.perf_counter()
+    start = time.process_time()
     picture = draw(trace)
     marks = [start]
     for step in (lambda: picture.scene, lambda: picture.drawing, picture.svg):
         step()
-        marks.append(time.perf_counter())
+        marks.append(time.process_time())
     scene, shapes, svg = (b - a for a, b in pairwise(marks))
     total = marks[-1] - start
     print(
