@@ -125,6 +125,17 @@ def test_nothing_overlaps_where_edges_carry_arrays() -> None:
             assert problems(paint(build_scene(trace, View(opened)))) == [], seed
 
 
+@pytest.mark.long
+def test_nothing_overlaps_in_five_hundred_random_graphs_with_numbers_and_with_arrays() -> None:
+    rng = np.random.default_rng(1)
+    for seed in range(500):
+        trace = random_trace(seed, 4 + seed % 30, reach=4 + seed % 9)
+        for opened in ("none", "all"):
+            assert problems(paint(build_scene(trace, View(opened)))) == [], seed
+        arrays = with_arrays(trace, rng)
+        assert problems(paint(build_scene(arrays, View("all" if seed % 2 else "none")))) == [], seed
+
+
 def with_arrays(trace: Trace, rng: np.random.Generator) -> Trace:
     """The same trace, its numbers replaced by arrays of many shapes."""
     shapes = [(2,), (2, 2), (3, 4), (5, 6), (1,), (0, 3)]
@@ -148,8 +159,9 @@ def with_arrays(trace: Trace, rng: np.random.Generator) -> Trace:
 
 
 @pytest.mark.parametrize("opened", ["none", "all"])
-def test_arguments_keep_their_order_from_top_to_bottom(opened: str) -> None:
-    for seed in range(100):
+@pytest.mark.parametrize("count", [100, pytest.param(500, marks=pytest.mark.long)])
+def test_arguments_keep_their_order_from_top_to_bottom(opened: str, count: int) -> None:
+    for seed in range(count):
         levels = [arrange(build_scene(random_trace(seed, 25), View(opened)).level, Sizes())]
         for arranged in levels:
             levels += arranged.inside.values()

@@ -51,7 +51,7 @@ def test_arguments_and_gates_keep_their_order_unless_that_is_impossible() -> Non
         count = rng.randint(3, 25)
         links = random_links(rng, count)
         network = Network([(False, "")] * count, links)
-        _, refused = network.rules()
+        _, refused = network.rules
         columns = put_in_order(network)
         place = {block: (i, j) for i, column in enumerate(columns) for j, block in enumerate(column)}
         assert sorted(place) == list(range(len(network.rank)))
@@ -66,7 +66,7 @@ def test_arguments_and_gates_keep_their_order_unless_that_is_impossible() -> Non
     [(0, 1, 2, 0), (0, 0, 2, 1)],  # the second output before the first
 ])  # fmt: skip
 def test_what_cannot_be_kept_is_said(links: Links) -> None:
-    _, refused = Network([(False, "")] * 4, links).rules()
+    _, refused = Network([(False, "")] * 4, links).rules
     assert len(refused) == 1
 
 

@@ -6,12 +6,15 @@ from dataclasses import replace
 
 import pytest
 from draw_traces import constant, given, made, random_trace, trace_of, user
+from test_draw_geometry import problems
 
 from dout.draw import draw
 from dout.draw.build import build_scene
 from dout.draw.options import View
+from dout.draw.paint import paint
 from dout.draw.parts import LIMIT
 from dout.draw.scene import Item
+from dout.draw.text import text_width
 from dout.errors import DoutError
 from dout.graph import Node
 from dout.trace.model import LayerCall, Trace
@@ -163,3 +166,34 @@ def test_more_open_than_can_be_drawn_is_refused_in_one_line() -> None:
     trace = random_trace(1, 21_000, layers=False)
     with pytest.raises(DoutError, match=r"21,000 operators.*open fewer layers$"):
         draw(trace, open="all").svg()
+
+
+NAMES = [
+    "n" * 10**4,
+    "Щука" * 6,
+    "שלום עולם",
+    "مرحبا بالعالم",
+    "重み行列" * 5,
+    "가중치",
+    "𝑊₁·𝑥",
+    "🦀🦀🦀",
+    "é" * 24,
+    "a\u0301" * 30,
+]
+
+
+def test_names_of_any_length_and_script_stay_within_their_room() -> None:
+    for seed, name in enumerate(NAMES):
+        trace = random_trace(seed, 12)
+        renamed = replace(trace, names=dict.fromkeys(trace.graph.nodes, name))
+        renamed.__dict__["values"] = tuple(replace(v, name=name) for v in trace.values)
+        renamed.__dict__["arguments"] = trace.arguments
+        for opened in ("none", "all"):
+            assert problems(paint(build_scene(renamed, View(opened)))) == [], name[:20]
+
+
+def test_a_wide_character_is_given_its_room() -> None:
+    assert text_width("Щ", 100) >= 133  # in DejaVu Sans Bold
+    assert text_width("س", 100) >= 138
+    assert text_width("漢", 100) == 100
+    assert text_width("e\u0301", 100) == text_width("e", 100)

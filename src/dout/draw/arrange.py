@@ -77,7 +77,7 @@ def join(level: Level, measure: Measure, items: Sequence[Block]) -> Joined:
     while True:
         blocks, links, branches = _with_lanes(level, measure, items, lanes)
         network = network_of(blocks, links)
-        _, disordered = network.rules()
+        _, disordered = network.rules
         if disordered <= lanes:
             return Joined(blocks, links, branches, network)
         lanes |= disordered

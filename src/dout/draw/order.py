@@ -7,6 +7,7 @@ of a node keep their order, top to bottom, whatever that costs in crossings.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from itertools import pairwise, product
 
 from dout.draw.crossings import Crossings, Piece
@@ -45,6 +46,7 @@ class Network:
             self.chains.append(chain)
             self.virtual += len(chain)
 
+    @cached_property
     def rules(self) -> tuple[list[Rules], set[int]]:
         """What has to stand above what in each column, and the blocks whose arguments that cannot be said of.
 
@@ -78,7 +80,7 @@ def put_in_order(network: Network) -> list[list[int]]:
     sweeps by barycentre and swaps of neighbours then take crossings out, and the best order seen is kept. Through all
     of that what leads to one block stays in the order of its ports, and gates in theirs.
     """
-    rules, _ = network.rules()
+    rules, _ = network.rules
     starts = [_by_walk] if len(network.pieces) > _LARGE else [_by_walk, _as_given]
     best, fewest = None, 0
     for start, forward in product(starts, (True, False)[: len(starts)]):

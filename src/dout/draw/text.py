@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import cache
 
 NAME_LIMIT = 24
+_CYRILLIC, _EMOJI = 0x400, 0x1F000  # where these begin
 _LOOK_AT = 4096  # a name of 10**5 characters is cut before anything looks at each of them
 
 _ESCAPES = re.compile(
@@ -55,7 +57,7 @@ def _dropped(character: str) -> bool:
 
 def printable(text: str) -> str:
     """Return `text` without what neither XML nor TeX can hold: control characters, halves of pairs, direction marks."""
-    if text.isprintable():
+    if text.replace("\n", "").isprintable():
         return text
     return "".join(c for c in text if c in "\n\u3000\u00a0" or c.isprintable())
 
@@ -91,16 +93,22 @@ def text_width(text: str, size: float, mono: bool = False) -> float:
     """Return the room that `text` needs at this font size, in pixels; never too little in the usual fonts."""
     if mono:
         return size * sum(0.61 * (2 if _wide(c) else 1) for c in text)
-    total = 0
-    for character in text:
-        code = ord(character)
-        if 32 <= code < 127:
-            total += _WIDTHS[code - 32]
-        elif unicodedata.combining(character):
-            continue
-        else:
-            total += 100 if _wide(character) else 84
-    return size * total / 100
+    return size * sum(map(_hundredths, text)) / 100
+
+
+@cache
+def _hundredths(character: str) -> int:
+    """The room for one character, in hundredths of the size. Beyond ASCII, that for the widest of its kind."""
+    code = ord(character)
+    if 32 <= code < 127:
+        return _WIDTHS[code - 32]
+    if unicodedata.combining(character):
+        return 0
+    if _wide(character):
+        return 130 if code >= _EMOJI else 100
+    if unicodedata.category(character) in ("Lu", "Ll", "Lt", "Lo"):
+        return 110 if code < _CYRILLIC else 138
+    return 100 if character == "…" else 84
 
 
 def _wide(character: str) -> bool:
