@@ -264,7 +264,7 @@ def test_the_command_says_it_in_one_line(suffix: str, tmp_path: File, monkeypatc
     ]
 
 
-@pytest.mark.parametrize(("suffix", "package"), [(".png", "resvg-py"), (".pdf", "reportlab")])
+@pytest.mark.parametrize(("suffix", "package"), [(".png", "resvg-py"), (".pdf", "reportlab"), (".pptx", "python-pptx")])
 def test_a_missing_package_is_named_with_how_to_get_it(
     suffix: str, package: str, tmp_path: File, monkeypatch: pytest.MonkeyPatch
 ) -> None:
