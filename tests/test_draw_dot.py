@@ -70,7 +70,7 @@ def test_a_graph_of_nothing_says_so() -> None:
 
 def test_theme_width_and_choice_of_layers_are_followed(tmp_path: Path) -> None:
     picture = draw(one_layer(), open="none", theme="dark", width=85)
-    (file,) = picture.save(tmp_path / "layer.dot", steps=True)
+    (file,) = picture.save(tmp_path / "layer.dot")
     source = file.read_text(encoding="utf-8")
     assert 'bgcolor="#0f141a"' in source
     assert 'size="3.346,100!"' in source
