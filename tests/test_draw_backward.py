@@ -141,6 +141,33 @@ def test_a_dout_that_is_handed_on_unchanged_leaves_under_the_names_of_the_gradie
     assert "dx, dy" in ends(backward_of(Both(), 1.0, 2.0))
 
 
+def test_a_dout_that_is_handed_on_where_it_should_not_be_is_wrong_under_the_name_of_the_gradient() -> None:
+    class Square:
+        def forward(self, x: Any) -> Any:
+            return x * x
+
+        def backward(self, dout: Any) -> Any:
+            return dout
+
+    picture = backward_of(Square(), 3.0)
+    assert picture.scene.wrong == ("dx is 1, right: 6, the first wrong edge",)
+
+
+def test_a_dout_that_is_kept_and_handed_on_is_both() -> None:
+    class Shift:
+        def __init__(self) -> None:
+            self.b = np.zeros(2)
+
+        def forward(self, x: Any) -> Any:
+            return x + self.b
+
+        def backward(self, dout: Any) -> Any:
+            self.db = dout
+            return dout
+
+    assert ends(backward_of(Shift(), np.ones(2))) == {"dx, db"}
+
+
 def test_a_write_in_place_is_drawn_as_it_was_recorded() -> None:
     picture = backward_of(Switch(), X)
     assert [item.text for item in items(picture, "operator")] == ["[ ]="]

@@ -126,7 +126,8 @@ class _Builder:
             gradient = self._gradients.on_stem(plan, wire)
             mark = self._gradients.mark(gradient, self._gradients.parts(plan, wire) if len(strands) > 1 else ())
             is_gradient = mark is not None and mark.along
-            self._note(gradient, (name or "a gradient") if is_gradient else f"gradient of {name or 'a value'}")
+            called = (self._result(wire) or name or "a gradient") if is_gradient else f"gradient of {name or 'a value'}"
+            self._note(gradient, called)
             shown = None if is_gate or is_gradient or value is None else self._show(value)
             made = self._schedule.value(wire)
             back = made if is_gradient else self._schedule.on_stem(plan, wire)

@@ -86,11 +86,12 @@ def _ends(trace: Trace, twins: Mapping[LayerCall, LayerCall]) -> dict[Node, str]
         if call.parent not in twins:
             for i, node in enumerate(call.gradients or ()):
                 if node is not None and node not in given:
-                    found.setdefault(node, []).append(_role(trace, call, i, node))
+                    found.setdefault(node, []).append(_role(trace, call, node, trace.names.get(call.inputs[i], "")))
             given |= set(twins[call].inputs)
         for parameter in call.parameters:
-            if parameter.gradient in trace.backward and parameter.gradient not in found:
-                found[parameter.gradient] = [trace.names.get(parameter.gradient) or f"d{parameter.name}"]
+            if parameter.gradient in trace.backward:
+                name = _role(trace, call, parameter.gradient, parameter.name)
+                found.setdefault(parameter.gradient, []).append(name)
     for node in trace.graph.nodes:  # gradients of one value that the program added up itself
         if node.primitive.name == "add" and node not in trace.call_of and found.keys() >= set(node.inputs):
             found = {end: names for end, names in found.items() if end not in node.inputs}
@@ -98,11 +99,11 @@ def _ends(trace: Trace, twins: Mapping[LayerCall, LayerCall]) -> dict[Node, str]
     return {node: ", ".join(dict.fromkeys(names)) for node, names in found.items()}
 
 
-def _role(trace: Trace, call: LayerCall, argument: int, node: Node) -> str:
-    """The name of a gradient that a backward returned: the user's, unless that is what its `dout` is called."""
+def _role(trace: Trace, call: LayerCall, node: Node, of: str) -> str:
+    """The name of the gradient `of` a value: the user's, unless that is what its `dout` is called."""
     name = trace.names.get(node)
     given = {trace.names.get(dout) for dout in call.douts or () if dout is not None}
-    return name if name and name not in given else f"d{trace.names.get(call.inputs[argument], '')}"
+    return name if name and name not in given else f"d{of}"
 
 
 def _carried(trace: Trace, twins: Mapping[LayerCall, LayerCall]) -> dict[Wire, Gradient]:
