@@ -81,6 +81,21 @@ def test_the_wheel_zooms_to_where_the_pointer_is(sigmoid: Page) -> None:
     assert sigmoid.evaluate(f"({under})(dout.stage.camera)") == pytest.approx(point, abs=0.5)
 
 
+def test_two_fingers_zoom_by_how_far_they_part(sigmoid: Page) -> None:
+    before = camera(sigmoid)["k"]
+    sigmoid.evaluate("""async () => {
+      const send = (name, id, clientX) => document.getElementById('picture').dispatchEvent(
+        new PointerEvent(name, {pointerId: id, clientX, clientY: 300, pointerType: 'touch', bubbles: true}));
+      send('pointerdown', 1, 500);
+      send('pointerdown', 2, 600);
+      send('pointermove', 2, 700);
+      await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+      send('pointerup', 1, 500);
+      send('pointerup', 2, 700);
+    }""")
+    assert camera(sigmoid)["k"] == pytest.approx(2 * before)
+
+
 def test_f_brings_all_of_it_into_sight(sigmoid: Page) -> None:
     fitting = camera(sigmoid)
     sigmoid.click("#closer", click_count=3)

@@ -112,6 +112,7 @@ picture.addEventListener("pointerdown", (event) => {
 });
 
 window.addEventListener("pointermove", (event) => {
+  if (event.pointerType === "mouse" && !event.buttons) pressed.clear(); // let go outside of the window
   if (!pressed.has(event.pointerId)) return;
   const before = [...pressed.values()];
   const old = pressed.get(event.pointerId);

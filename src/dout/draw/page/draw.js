@@ -92,8 +92,8 @@ function edgeThing(key, style, at) {
   return { key, kind: "edge", at, box, from: 0, source: { style } };
 }
 
-// An edge: level in each column, an S in each gap. Points: a start, then for each gap two handles, its end, and the end of
-// the column after it; so an edge has as many numbers however many layers are open, and can move.
+// An edge: level in each column, an S in each gap. Points: a start, then for each gap two handles, its end, and the end
+// of the column after it; so an edge has as many numbers however many layers are open, and can move.
 function curve(layout, route, inset, dx, dy) {
   const last = route.lines.length - 1;
   let right = layout.columns[route.first][1] + dx;

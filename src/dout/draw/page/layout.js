@@ -37,7 +37,7 @@ function planOf(level) {
   };
 }
 
-// What pulls each block from one side: others[start[block] … start[block + 1]] with their weights, and the sum of those.
+// What pulls each block from one side: others[start[block] … start[block + 1]], their weights, and the sum of those.
 function sideOf(blocks, others, weights, count) {
   const start = new Int32Array(count + 1);
   for (const block of blocks) start[block + 1]++;
@@ -78,8 +78,8 @@ function stacked(columns, up, down, between) {
   return heights;
 }
 
-// Move one column to where its edges on one side pull it, in order and at distance: to the heights nearest to the wished
-// ones in the weighted least-squares sense (isotonic regression; pool adjacent violators).
+// Move one column to where its edges on one side pull it, in order and at distance: to the heights nearest to the
+// wished ones in the weighted least-squares sense (isotonic regression; pool adjacent violators).
 function settle(column, offsets, heights, side, shifts, faint, [means, masses, ends]) {
   let pools = 0; // each a mean, a mass, and where in the column it ends
   for (let i = 0; i < column.length; i++) {
@@ -116,9 +116,10 @@ function setHeights({ columns, pieces, before, after, pools }, up, down, leaves,
     back[pieces.target[i]] += pieces.weight[i] * (leaves[i] - meets[i]);
   }
   const offsets = columns.map((column) => offsetsOf(column, up, down, sizes.between));
+  const move = (i, side, shifts) => settle(columns[i], offsets[i], heights, side, shifts, sizes.faint, pools);
   for (let round = up.length < sizes.many ? sizes.rounds : sizes.fewerRounds; round > 0; round--) {
-    for (let i = columns.length - 1; i >= 0; i--) settle(columns[i], offsets[i], heights, after, ahead, sizes.faint, pools);
-    for (let i = 0; i < columns.length; i++) settle(columns[i], offsets[i], heights, before, back, sizes.faint, pools);
+    for (let i = columns.length - 1; i >= 0; i--) move(i, after, ahead);
+    for (let i = 0; i < columns.length; i++) move(i, before, back);
   }
   return heights;
 }

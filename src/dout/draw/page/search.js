@@ -14,8 +14,9 @@ function find(words) {
 }
 
 function say() {
-  const found = hits.length ? `${hit < 0 ? "" : `${hit + 1} of `}${hits.length} found` : field.value.trim() ? "nothing found" : "";
-  document.getElementById("found").textContent = found;
+  const nothing = field.value.trim() ? "nothing found" : "";
+  const which = hit < 0 ? "" : `${hit + 1} of `;
+  document.getElementById("found").textContent = hits.length ? `${which}${hits.length} found` : nothing;
   for (const thing of document.querySelectorAll("#picture .found")) thing.classList.remove("found");
   const shown = hit < 0 ? null : shownElement(hits[hit].id);
   if (shown) shown.classList.add("found");

@@ -1,7 +1,7 @@
 // The stage: elements for the things that are on screen, the camera, and moving from one layout to the next.
 //
-// Only what is on screen (and a margin) and large enough to be made out is in the document: that is what keeps a picture
-// of thousands of nodes quick.
+// Only what is on screen (and a margin) and large enough to be made out is in the document: that is what keeps a
+// picture of thousands of nodes quick.
 
 const MOVING = 200; // ms that opening a layer takes to the eye
 const MARGIN = 28;
@@ -44,7 +44,8 @@ const meets = (a, b) => a[0] <= b[2] && a[2] >= b[0] && a[1] <= b[3] && a[3] >= 
 function cull(stage, everything = false) {
   const [left, top, right, bottom] = viewOf(stage);
   const [wide, high] = [(right - left) / 2, (bottom - top) / 2];
-  const box = everything ? [-Infinity, -Infinity, Infinity, Infinity] : [left - wide, top - high, right + wide, bottom + high];
+  const all = [-Infinity, -Infinity, Infinity, Infinity];
+  const box = everything ? all : [left - wide, top - high, right + wide, bottom + high];
   const scale = everything ? Infinity : stage.camera.k;
   const fresh = { frame: [], edge: [], node: [], label: [] };
   for (const thing of stage.things.values()) {
