@@ -137,7 +137,7 @@ def test_search_leads_from_find_to_find_and_opens_what_is_in_the_way(browser_pag
 
 def test_the_first_wrong_edge_is_one_click_away_and_its_closed_layer_is_marked(browser_page: Open) -> None:
     page = browser_page(traces.random_trace(3, 40), reduced_motion="reduce")
-    assert page.locator("#picture .wrong-inside").count() > 0
+    assert page.locator("#picture .holds-wrong").count() > 0
     page.click("#notes button")
     assert page.locator("#picture .first").is_visible()
     box = page.locator("#picture .first").bounding_box()
@@ -163,6 +163,23 @@ def test_what_has_not_come_to_be_is_hidden_at_an_earlier_step(sigmoid: Page) -> 
     assert [t for t in texts(sigmoid, "g.gradient:not(.later)") if t] == []
     sigmoid.evaluate("dout.update({step: 1})")
     assert sigmoid.locator("#picture g.value:not(.later)").count() == 2
+
+
+def test_a_picture_of_nothing_says_so(browser_page: Open) -> None:
+    page = browser_page(traces.trace_of([], {}))
+    assert page.inner_text("#notes") == "nothing to draw: no forward node was recorded"
+    page.keyboard.press("f")
+    page.click("#open-all")
+
+
+def test_names_of_any_length_and_direction_are_shown_as_text(browser_page: Open) -> None:
+    trace = traces.buy_fruits()
+    words = ["x" * 10_000, "תפוח", "りんご", "𝑊", "a\u202eb"]
+    names = dict(zip(trace.graph.nodes, words, strict=False))
+    page = browser_page(traces.trace_of(list(trace.graph.nodes), {}, names=names))
+    shown = texts(page, ".name")
+    assert max(map(len, shown)) < 40
+    assert {"תפוח", "りんご", "𝑊", "ab"} <= set(shown)
 
 
 def test_every_change_of_the_state_is_told_with_the_state_before(sigmoid: Page) -> None:

@@ -48,6 +48,8 @@ def page_data(picture: Picture) -> Json:
     writer = _Writer()
     writer.level(scene.level, wiring.root)
     wrong, events = [f"✗ {note}" for note in scene.wrong], [f"! {note}" for note in scene.events]
+    if not scene.level.items:
+        events.insert(0, scene.nothing)
     if left := set(_layers(selection)) - wiring.selection.open:
         events.append(
             f"! a page has room for {INSIDES:,} operators: {len(left):,} layers do not open here, but by name"
@@ -134,7 +136,6 @@ class _Writer:
         self.drafts: dict[int, Draft] = {}
         self.labels: dict[int, Label] = {}
         self.first: Json | None = None
-        self._wrong: set[int] = set()  # levels
         self._count = 0
         self._painter = paint.Painter(self.sizes)
 
@@ -181,9 +182,9 @@ class _Writer:
     def _item(self, level: int, item: Item, block: Block, draft: Draft) -> Json:
         """One item: `shapes` around its left end and middle; `body` is how far circle or box reach, for a ring.
 
-        `inside` is the number of its level, `title` the width that an open layer needs for its words, `wrong` whether a
-        gradient in there is; `reach` how far
-        an edge goes in at each port to meet the outline; `place` where it stands in the order of the run.
+        `inside` is the number of its level, `title` the width that an open layer needs for its words, `wrong` what is
+        wrong in there; `reach` how far an edge goes in at each port to meet the outline; `place` where it stands in the
+        order of the run.
         """
         number, shut = self._number(), _shut(item)
         self.drafts[number] = draft
@@ -196,6 +197,7 @@ class _Writer:
             "caption": item.caption,
             "hover": item.hover or next((stem.label.hover for stem in item.stems if item.kind == "input"), ""),
             "place": item.place,
+            "wrong": item.wrong,
             "shapes": [_shape(shape) for shape in self._painter.body(body, 0, 0, block)],
             "body": [_n(side), _n(-body.half), _n(side + body.width), _n(body.half)],
             "reach": [_n(body.reach(y)) for y in body.ins],
@@ -206,10 +208,7 @@ class _Writer:
             assert draft.call is not None
             self.items[draft.call] = number
             found["title"] = width_of(item.text, "title") + width_of(item.caption, "caption") + 60
-            found["inside"] = inside = self.level(item.inside, draft.inside, item.stems)
-            if inside in self._wrong:
-                self._wrong.add(level)
-                found["wrong"] = True
+            found["inside"] = self.level(item.inside, draft.inside, item.stems)
         return {key: value for key, value in found.items() if value not in ("", 0, [])}
 
     def _stem(self, level: int, stem: Stem) -> Json:
@@ -233,10 +232,8 @@ class _Writer:
         value, gradient = compose(replace(label, gradient=None)), compose(replace(label, value=None))
         whole, number = self.sizes.label(label), self._number()
         self.labels[number] = label
-        if label.gradient is not None and label.gradient.wrong:
-            self._wrong.add(level)
-            if label.gradient.first:
-                self.first = {"label": number, "level": level}
+        if label.gradient is not None and label.gradient.first:
+            self.first = {"label": number, "level": level}
         return {
             "label": {
                 "id": number,

@@ -171,7 +171,7 @@ function frameElement(item) {
 
 function nodeElement(item) {
   const group = titled(element("g", nodeNames(item)), item.hover);
-  if (item.wrong) group.classList.add("wrong-inside");
+  if (item.wrong) group.classList.add("holds-wrong");
   group.append(...item.shapes.map(shapeElement));
   return group;
 }
