@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 import pytest
 from draw_traces import buy_fruits, one_layer, random_trace
@@ -71,6 +72,11 @@ def rejoined(found: list[list[Line]]) -> tuple[list[str], list[str]]:
     return texts, [*leaving, "|", *entering]
 
 
+def letters(texts: Iterable[str]) -> list[str]:
+    """All that is written but blanks and uprights, of which bands show as many as they need."""
+    return sorted(c for c in "".join(texts) if c not in " │╎║")
+
+
 def test_its_edges_are_numbered_on_both_sides() -> None:
     assert draw(buy_fruits()).text(width=55) == FOLDED
 
@@ -95,8 +101,7 @@ def test_every_label_and_every_edge_of_the_whole_is_in_the_bands_once(width: int
         middle = numbers.index("|")
         assert numbers[:middle] == numbers[middle + 1 :]
         assert len(set(numbers[:middle])) == middle
-        everything = sorted("".join(written(line) for line in grid.lines()).replace(" ", ""))
-        assert sorted("".join(texts).replace(" ", "")) == everything, seed
+        assert letters(texts) == letters(map(written, grid.lines())), seed
     assert folded > 5
 
 

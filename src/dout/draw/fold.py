@@ -15,17 +15,19 @@ _CIRCLED = "①②③④⑤⑥⑦⑧⑨⑩⑪⑫⑬⑭⑮⑯⑰⑱⑲⑳"
 _ENDS = (("╌▶ ", ""), ("", " ╌"))  # around the number: where an edge breaks off, and where it goes on
 _PLAIN_ENDS = (("-> ", ""), ("", " -"))
 _STYLE = "note"
+_UPRIGHT = frozenset(" │╎║|")
+_MOST = 12  # bands: more of them nobody puts together again
 _LEAST = 12  # columns of a band: less is no picture
 
 Cuts = Mapping[int, Sequence[int]]  # where a grid may be cut, and in which rows edges cross there
 
 
 def bands(grid: Grid, width: int, *, unicode: bool = True) -> list[list[Line]]:
-    """Return the bands, each no wider than `width`; none where a piece that cannot be cut is wider than that."""
+    """Return the bands, each no wider than `width`; none where a piece that cannot be cut is wider, or they are many."""
     crossed = ((x, grid.crossing(x)) for x in range(1, grid.width))
     cuts: Cuts = {x: rows for x, rows in crossed if rows is not None}
     chosen = _chosen(cuts, grid.width, width, unicode)
-    if not chosen:
+    if not 2 <= len(chosen) <= _MOST + 1:
         return []
     found, number = [], 0
     entering: Mapping[int, int] = {}
@@ -65,7 +67,7 @@ def _chosen(cuts: Cuts, end: int, width: int, unicode: bool) -> list[int]:
 def _band(
     grid: Grid, left: int, right: int, entering: Mapping[int, int], leaving: Mapping[int, int], unicode: bool
 ) -> list[Line]:
-    """One band, with the numbers of its edges in the margins, and without the empty rows above and below."""
+    """One band, with the numbers of its edges in the margins, and without rows that show nothing new."""
     margin = max((len(_mark(n, 1, unicode)) for n in entering.values()), default=0)
     lines: list[Line] = []
     for y, line in enumerate(grid.lines(left, right)):
@@ -73,8 +75,15 @@ def _band(
         if line or mark:
             line = [(mark.rjust(margin), _STYLE), *line]
         lines.append([*line, (_mark(leaving[y], 0, unicode), _STYLE)] if y in leaving else line)
+    lines = [line for i, line in enumerate(lines) if i == 0 or not _repeats(line, lines[i - 1])]
     shown = [y for y, line in enumerate(lines) if line]
     return lines[shown[0] : shown[-1] + 1] if shown else []
+
+
+def _repeats(line: Line, before: Line) -> bool:
+    """Whether a row only goes on with what is upright in the row before."""
+    text, above = ("".join(piece for piece, _ in row) for row in (line, before))
+    return text == above and set(text) <= _UPRIGHT
 
 
 def _mark(number: int, side: int, unicode: bool) -> str:
