@@ -13,7 +13,7 @@ import pytest
 import rich.console
 from draw_traces import buy_fruits, one_layer, trace_of
 
-from dout.draw import draw, files, formats, page
+from dout.draw import draw, files, formats, page, select
 from dout.errors import TargetError
 
 KINDS = {"text/plain", "image/svg+xml", "text/html"}
@@ -94,6 +94,14 @@ def test_a_notebook_gets_a_page_an_svg_and_text(shown) -> None:  # type: ignore[
     assert found["text/html"] == shown._repr_html_()
     assert found["text/plain"] == draw(buy_fruits()).text()
     ET.fromstring(found["image/svg+xml"])
+
+
+def test_of_a_recording_that_is_too_large_a_line_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(select, "MOST_NODES", 5)
+    found = buy_fruits()._repr_mimebundle_()
+    assert found == {"text/plain": str(found["text/plain"])}
+    assert found["text/plain"].startswith("by_hand has 9 nodes, and a picture at most 5: ")
+    assert buy_fruits()._repr_svg_() is buy_fruits()._repr_html_() is None
 
 
 def test_only_what_is_asked_for_is_made() -> None:

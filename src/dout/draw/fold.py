@@ -23,7 +23,7 @@ Cuts = Mapping[int, Sequence[int]]  # where a grid may be cut, and in which rows
 
 
 def bands(grid: Grid, width: int, *, unicode: bool = True) -> list[list[Line]]:
-    """Return the bands, each no wider than `width`; none where a piece that cannot be cut is wider, or they are many."""
+    """Return the bands, each no wider than `width`; none where a piece that cannot be cut is wider, or too many."""
     crossed = ((x, grid.crossing(x)) for x in range(1, grid.width))
     cuts: Cuts = {x: rows for x, rows in crossed if rows is not None}
     chosen = _chosen(cuts, grid.width, width, unicode)

@@ -10,6 +10,8 @@ from collections.abc import Callable, Collection
 from html import escape
 from typing import TYPE_CHECKING
 
+from dout.errors import TargetError
+
 if TYPE_CHECKING:
     from dout.draw.picture import Picture
 
@@ -33,11 +35,22 @@ def framed(picture: Picture) -> str:
 def bundle(
     picture: Picture, include: Collection[str] | None = None, exclude: Collection[str] | None = None
 ) -> dict[str, str]:
-    """The picture in each kind that is asked for; only those are made."""
+    """The picture in each kind that is asked for; only those are made. Of what is too large, a line says so."""
     kinds: dict[str, Callable[[], str]] = {
         "text/plain": picture.text,
         "image/svg+xml": picture.svg,
         "text/html": lambda: framed(picture),
     }
     wanted = set(kinds if include is None else include) - set(exclude or ())
-    return {kind: made() for kind, made in kinds.items() if kind in wanted}
+    try:
+        return {kind: made() for kind, made in kinds.items() if kind in wanted}
+    except TargetError as error:
+        return {"text/plain": str(error)}
+
+
+def shown(make: Callable[[], str]) -> str | None:
+    """What a notebook asks for; None, which makes it ask for something else, where there is no picture."""
+    try:
+        return make()
+    except TargetError:
+        return None

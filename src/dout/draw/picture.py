@@ -115,13 +115,15 @@ class Picture:
         text = self.text(options.max_width, color=color, unicode=unicode)
         yield Text.from_ansi(text.rstrip("\n"), no_wrap=True)
 
-    def _repr_svg_(self) -> str:
-        return self.svg()
+    def _repr_svg_(self) -> str | None:
+        from dout.draw.notebook import shown
 
-    def _repr_html_(self) -> str:
-        from dout.draw.notebook import framed
+        return shown(self.svg)
 
-        return framed(self)
+    def _repr_html_(self) -> str | None:
+        from dout.draw.notebook import framed, shown
+
+        return shown(lambda: framed(self))
 
     def _repr_mimebundle_(
         self, include: Collection[str] | None = None, exclude: Collection[str] | None = None

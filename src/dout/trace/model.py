@@ -183,10 +183,10 @@ class Trace:
     def __rich__(self) -> Any:
         return self.draw()
 
-    def _repr_svg_(self) -> str:
-        return self.draw().svg()
+    def _repr_svg_(self) -> str | None:
+        return self.draw()._repr_svg_()
 
-    def _repr_html_(self) -> str:
+    def _repr_html_(self) -> str | None:
         return self.draw()._repr_html_()
 
     def _repr_mimebundle_(
