@@ -224,6 +224,8 @@ def test_the_terminal_and_its_table_show_the_same() -> None:
         assert "dout" in told
         assert "dW" in told
         assert "◂" not in told
+    assert "W ┄┄┄" in picture.text(200)
+    assert picture.text(200, unicode=False).isascii()
 
 
 def test_an_output_that_is_used_as_well_is_a_result_too() -> None:

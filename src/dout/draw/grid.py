@@ -5,6 +5,7 @@ from __future__ import annotations
 from dout.draw.text import columns
 
 NORTH, EAST, SOUTH, WEST = 1, 2, 4, 8
+_DASHED = 16
 
 # Which character joins which directions: their sum is its place in the string.
 _JOINS = " │─╰││╭├─╯─┴╮┤┬┼"
@@ -13,12 +14,14 @@ _BOXES = {
     "double": tuple("╔═╗║╚╝╢╟"),
     "dashed": tuple("┌╌┐╎└┘├┤"),
 }
+_DASH = "┄"
 _OPEN_BORDER = "╌"  # above and below the inside of an open layer
 _ASCII = {
     **dict.fromkeys("─╌═", "-"),
     **dict.fromkeys("│╎║", "|"),
     **dict.fromkeys("╰╭├╯╮┤┬┴┼┌┐└┘╔╗╚╝╢╟", "+"),
     "●": "o",
+    _DASH: ".",
 }
 
 Line = list[tuple[str, str]]  # pieces of text, each with its style
@@ -34,11 +37,11 @@ class Grid:
         self._texts: list[list[str | None]] = [[None] * width for _ in range(height)]
         self._styles = [[""] * width for _ in range(height)]
 
-    def level(self, y: int, left: int, right: int) -> None:
+    def level(self, y: int, left: int, right: int, *, dashed: bool = False) -> None:
         """Draw a level line through the cells from `left` up to, not including, `right`."""
         row = self._joins[y]
         for x in range(left, right):
-            row[x] |= EAST | WEST
+            row[x] |= EAST | WEST | (_DASHED if dashed else 0)
 
     def upright(self, x: int, top: int, bottom: int) -> None:
         """Draw an upright line from the middle of one cell to the middle of another."""
@@ -106,7 +109,8 @@ class Grid:
         pieces: Line = []
         part = slice(left, right)
         for text, style, join in zip(self._texts[y][part], self._styles[y][part], self._joins[y][part], strict=True):
-            character = _JOINS[join] if text is None else text
+            drawn = _DASH if join == EAST | WEST | _DASHED else _JOINS[join & ~_DASHED]
+            character = drawn if text is None else text
             if not self._unicode and character in _ASCII:
                 character = _ASCII[character]
             if pieces and pieces[-1][1] == style:

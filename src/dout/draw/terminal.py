@@ -163,7 +163,7 @@ class _Drawing:
         if stem.end == "result":
             end = start + self.sizes.run(stem)
             self.grid.put(end + 1, y, self.sizes.say(stem.name), "result")
-        self.grid.level(y, left, end)
+        self.grid.level(y, left, end, dashed=stem.kept)
         self._label(stem.label, start, end, y)
 
     def _label(self, label: Label, start: int, end: int, y: int) -> None:
