@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from draw_traces import constant, given, made, random_trace, trace_of, user
 from test_draw_geometry import problems
 
+import dout
 from dout.draw import draw
 from dout.draw.build import build_scene
 from dout.draw.options import View
@@ -85,6 +87,41 @@ def test_a_stack_opens_to_its_first_layer_and_the_rest() -> None:
 def test_a_layer_opened_by_name_leaves_the_stack() -> None:
     assert sorted(t for t in shown(chain(7).trace(), "block3") if "×" in t) == ["Block ×3", "Block ×3"]
     assert not any("×" in text for text in shown(chain(7).trace(), "Block"))
+
+
+class Rectified:
+    """A layer whose mask selects as many values as it happens to."""
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        self.mask = x <= 0
+        out = x.copy()
+        out[self.mask] = 0
+        return out - 1
+
+    def backward(self, dout: np.ndarray) -> np.ndarray:
+        dx = dout.copy()
+        dx[self.mask] = 0
+        return dx
+
+
+def test_how_many_values_a_mask_selects_makes_no_difference() -> None:
+    class Net:
+        def __init__(self) -> None:
+            self.layers = [Rectified() for _ in range(5)]
+
+        def forward(self, x: np.ndarray) -> np.ndarray:
+            for layer in self.layers:
+                x = layer.forward(x)
+            return x
+
+        def backward(self, dout: np.ndarray) -> np.ndarray:
+            for layer in self.layers[::-1]:
+                dout = layer.backward(dout)
+            return dout
+
+    trace = dout.trace(Net(), np.array([[1.5, 2.5], [-0.5, 9.5]]))
+    assert "Rectified ×5" in shown(trace)
+    assert "Rectified ×5" in [i.text for i in trace.draw(backward=True).scene.level.everything()]
 
 
 def test_layers_that_are_not_alike_are_not_stacked() -> None:

@@ -9,6 +9,7 @@ from dout.graph import CONSTANT, Node, dtype_name
 from dout.trace.model import LayerCall, Trace
 
 _FEWEST = 3  # layers in a stack
+_BY_VALUE = {"selected"}  # static parameters that the values of a run decide: how many a mask selects
 
 
 def stack(nesting: Nesting, trace: Trace, results: Collection[Node], opened: Collection[LayerCall]) -> None:
@@ -26,12 +27,17 @@ def stack(nesting: Nesting, trace: Trace, results: Collection[Node], opened: Col
                 nesting.inner[whole] = [equal[0], nesting.calls[-1]]
 
 
+def _static(node: Node) -> str:
+    return repr({name: value for name, value in node.static.items() if name not in _BY_VALUE})
+
+
 def _stacked(nesting: Nesting, equal: Sequence[LayerCall], level: LayerCall | None) -> LayerCall:
     first, last = equal[0], equal[-1]
     side_by_side = first.inputs == last.inputs
     outputs = tuple(o for call in equal for o in call.outputs) if side_by_side else last.outputs
-    name = first.name if first.name == last.name else f"{first.name} … {last.name}"
-    call = LayerCall(name, f"{first.cls} ×{len(equal)}", first.inputs, outputs, level, first.where)
+    cls = f"{first.cls} ×{len(equal)}"
+    name = f"{first.name} … {last.name}" if first.name != last.name else cls
+    call = LayerCall(name, cls, first.inputs, outputs, level, first.where)
     nesting.enclose(call, equal)
     return call
 
@@ -94,7 +100,7 @@ class _Finder:
             known: dict[Node, Hashable] = {node: ("argument", i) for i, node in enumerate(call.inputs)}
             known |= {node: i for i, node in enumerate(members)}
             rows = [
-                (n.primitive, n.shape, dtype_name(n.dtype), repr(n.static), self._path(n, call), *self._taken(n, known))
+                (n.primitive, n.shape, dtype_name(n.dtype), _static(n), self._path(n, call), *self._taken(n, known))
                 for n in members
             ]
             leaving = [
