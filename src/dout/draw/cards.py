@@ -82,7 +82,8 @@ class Cards:
         if draft.node is not None:
             row, static = draft.node.primitive, draft.node.static
             given = draft.node.inputs
-            pattern = call_pattern(_symbol(draft), len(given)) if static else pattern_of(row, len(given))
+            named = static and len(given) > 1  # an infix sign would hide them
+            pattern = call_pattern(_symbol(draft), len(given)) if named else pattern_of(row, len(given))
         else:
             assert draft.call is not None
             row, static, given = None, {}, draft.call.inputs

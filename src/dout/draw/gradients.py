@@ -49,7 +49,7 @@ class EdgeGradients:
         for call in self._wiring.trace.calls:
             if call.parent is None and output in call.outputs and call.douts:
                 dout = call.douts[call.outputs.index(output)]
-                return None if dout is None else Gradient(self._wiring.trace.data.get(dout), "user")
+                return None if dout is None else Gradient(self._wiring.trace.data.get(dout), "user", node=dout)
         return None
 
     def on_stem(self, plan: Plan, wire: Wire) -> Gradient | None:

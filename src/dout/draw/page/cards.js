@@ -3,8 +3,8 @@
 const CARD = { line: 17, pad: 12, gap: 34, ring: 5, columns: 54 };
 const said = document.getElementById("said");
 
-function cardOf({ item, phase }) {
-  const card = item && (data.cards[item.id] || [])[phase === "forward" ? 0 : 1];
+function cardOf({ item, way }) {
+  const card = item && (data.cards[item.id] || [])[way];
   return card && { title: card.title, lines: card.lines.map(nowText) };
 }
 
@@ -18,7 +18,7 @@ function showCard() {
   stage.over.replaceChildren();
   const words = card ? `${card.title}; ${card.lines.join("; ")}` : state.step === 0 ? "The start: what is given" : "";
   if (said.textContent !== words) said.textContent = words;
-  if (thing) stage.over.append(...drawnCard(thing, card, stop.phase === "forward" ? "-forward" : ""));
+  if (thing) stage.over.append(...drawnCard(thing, card, data.phases[stop.way] === "forward" ? "-forward" : ""));
 }
 
 function drawnCard(thing, card, kind) {
@@ -39,11 +39,12 @@ function drawnCard(thing, card, kind) {
   stage.over.append(...written); // to be measured
   const wide = Math.max(...written.map((text) => text.getComputedTextLength())) + 2 * pad;
   const high = texts.length * line + 2 * pad - 4;
-  const [seenLeft, seenTop, seenRight] = viewOf(stage);
+  const [seenLeft, seenTop, seenRight, seenBottom] = viewOf(stage);
   const middle = x + (left + right) / 2;
   const cardX = Math.min(Math.max(middle - wide * 0.3, seenLeft + 8), Math.max(seenLeft + 8, seenRight - wide - 8));
-  const above = y + top - CARD.gap * scale - high;
-  const cardY = above >= seenTop + 4 ? above : y + bottom + CARD.gap * scale;
+  const [above, below] = [y + top - CARD.gap * scale - high, y + bottom + CARD.gap * scale];
+  const hides = (at) => (at < seenTop || at + high > seenBottom ? 99 : 0) + covered([cardX, at, cardX + wide, at + high]);
+  const cardY = hides(below) < hides(above) ? below : above;
   const from = cardY < y ? cardY + high : cardY;
   const to = cardY < y ? y + top - CARD.ring : y + bottom + CARD.ring;
   const start = Math.min(Math.max(middle, cardX + 10), cardX + wide - 10);
@@ -59,6 +60,9 @@ function drawnCard(thing, card, kind) {
   );
   return [group];
 }
+
+// How many labels and items lie under a box.
+const covered = (box) => [...stage.things.values()].filter((thing) => thing.shown && /node|label/.test(thing.kind) && meets(thing.box, box)).length;
 
 // Words in lines of a readable length.
 function wrapped(text) {

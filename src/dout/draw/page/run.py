@@ -20,7 +20,7 @@ def run_data(wiring: Wiring, scene: Scene, drafts: Mapping[int, Draft], labels: 
 
     `cards`: forward and backward, for each item that is a step; `says`: the words of an item for a screen reader, with
     nodes in the place of numbers; `inputs` that can be changed; `labels` whose numbers follow from one; `rows` of the
-    table; `program`: see `Program`; `goesBack`: whether there is any gradient.
+    table; `program`: see `Program`; `phases`: what it goes through, in words.
     """
     program = Program(wiring.trace, wiring.view.digits, [d.node for d in drafts.values() if d.node is not None])
     gradients, schedule = gradients_of(wiring), Schedule(wiring)
@@ -40,7 +40,7 @@ def run_data(wiring: Wiring, scene: Scene, drafts: Mapping[int, Draft], labels: 
         "inputs": inputs,
         "labels": changing,
         "rows": rows,
-        "goesBack": schedule.goes_back,
+        "phases": ["backward"] if wiring.view.backward else ["forward", "backward"][: 1 + schedule.goes_back],
         "program": program.json(),
     }
 

@@ -1,6 +1,6 @@
 // The timeline: which steps there are for the layers that are open, and going from one to another.
 //
-// A stop is {time, item, phase}. `time` counts as `since` of labels does: every item that is a step, forward, then all of
+// A stop is {time, item, way}: way 0 as the picture is drawn, 1 back again, as `data.phases` calls them. `time` counts as `since` of labels does: every item that is a step, forward, then all of
 // them backward, as if every layer were open. A closed layer is one stop, when the last item in it has worked.
 
 const places = new Map(); // item → [first, last] place in the run of what it is, or holds
@@ -27,12 +27,11 @@ function stopsOf(open) {
     }
   };
   collect(0);
-  const stop = (phase) => (item) => {
+  const stops = data.phases.flatMap((_, way) => seen.map((item) => {
     const [first, last] = placesOf(item);
-    return { time: phase === "forward" ? last : 2 * LAST + 1 - first, item, phase };
-  };
-  const stops = seen.map(stop("forward")).concat(data.goesBack ? seen.map(stop("backward")) : []);
-  return [{ time: 0, item: null, phase: "forward" }, ...stops.sort((a, b) => a.time - b.time)];
+    return { time: way ? 2 * LAST + 1 - first : last, item, way };
+  }));
+  return [{ time: 0, item: null, way: 0 }, ...stops.sort((a, b) => a.time - b.time)];
 }
 
 let stops = stopsOf(state.open);
@@ -100,7 +99,7 @@ const pill = document.getElementById("timeline");
 const slider = made("input", { type: "range", id: "step", min: 0 });
 const count = made("output", { id: "count" });
 const playButton = made("button", { id: "play", type: "button", onclick: play }, icon("play"));
-const phases = ["forward", "backward"].map((phase) => {
+const phases = data.phases.map((phase) => {
   const bar = made("span", { className: "bar" });
   return { bar, part: made("span", { className: `part ${phase}` }, made("span", { className: "word" }, phase), bar) };
 });
@@ -114,7 +113,6 @@ function makePill() {
   slider.setAttribute("aria-label", "Step of the run");
   slider.addEventListener("input", () => goTo(Number(slider.value)));
   const track = made("span", { className: "track" }, ...phases.map(({ part }) => part), slider);
-  track.firstChild.nextSibling.hidden = !data.goesBack;
   pill.append(
     made("span", { className: "buttons" },
       button("first", "First step", () => goTo(0)), button("back", "Previous step", () => stepBy(-1)), playButton,
@@ -134,15 +132,16 @@ function showPlaying() {
 // Show on the pill where the run is.
 function showTime() {
   const [i, last] = [stopAt(state.step), stops.length - 1];
-  const ahead = stops.filter((stop) => stop.item && stop.phase === "forward").length;
-  const phase = stops[i].phase;
+  const ahead = stops.filter((stop) => stop.item && stop.way === 0).length;
+  const phase = data.phases[stops[i].way];
   Object.assign(slider, { max: last, value: i });
   slider.setAttribute("aria-valuetext", i ? `step ${i} of ${last}, ${phase}` : `the start, before step 1 of ${last}`);
   slider.dataset.phase = phase;
   count.textContent = `step ${i} / ${last}`;
-  [[ahead, i], [last - ahead, i - ahead]].forEach(([size, done], n) => {
-    phases[n].part.style.flexGrow = size;
-    phases[n].bar.style.setProperty("--done", `${100 * Math.min(1, Math.max(0, size ? done / size : 0))}%`);
+  phases.forEach(({ part, bar }, n) => {
+    const [size, done] = n ? [last - ahead, i - ahead] : [ahead, i];
+    part.style.flexGrow = size;
+    bar.style.setProperty("--done", `${100 * Math.min(1, Math.max(0, size ? done / size : 0))}%`);
   });
 }
 
