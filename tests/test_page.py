@@ -466,3 +466,16 @@ def test_the_page_may_do_nothing_but_run_its_own_script(browser_page: Open) -> N
     )
     assert page.evaluate("window.evil") is None
     assert "Content Security Policy" in browser_page.errors.pop()
+
+
+def test_a_drawn_backward_runs_again_from_what_it_kept(browser_page: Open) -> None:
+    page = browser_page(fruits(), view={"backward": True, "open": "all"})
+    page.keyboard.press("Home")
+    page.keyboard.press("ArrowRight")
+    assert page.locator("#picture .ring").count() == 1
+    assert page.locator("#timeline .word").all_text_contents() == ["backward"]
+    page.keyboard.press("End")
+    type_into(page, "tax", "2")
+    texts = page.locator("#picture .labels text").all_text_contents()
+    assert {"4", "200", "6", "300"} <= set(texts)
+    assert "2.2" not in texts

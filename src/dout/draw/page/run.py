@@ -8,6 +8,7 @@ from typing import Any
 from dout.draw.cards import Cards
 from dout.draw.drafts import Draft
 from dout.draw.gradients import gradients_of
+from dout.draw.mirror import Mirror
 from dout.draw.page.program import Json, Program
 from dout.draw.scene import Label, Row, Scene
 from dout.draw.steps import Schedule
@@ -32,6 +33,9 @@ def run_data(wiring: Wiring, scene: Scene, drafts: Mapping[int, Draft], labels: 
             told[number] = [program.card(cards.forward(draft)), *([program.card(back)] if back else [])]
             says[number] = _said(draft, wiring, program)
     changing = {number: found for number, label in labels.items() if (found := program.label(label))}
+    phases = ["forward", "backward"] if schedule.goes_back else ["forward"]
+    if isinstance(wiring.trace, Mirror):
+        phases = ["backward"]
     rows = [_row(row, program) for row in scene.rows]
     inputs = {number: found for number, draft in drafts.items() if (found := program.input(draft))}
     return {
@@ -40,7 +44,7 @@ def run_data(wiring: Wiring, scene: Scene, drafts: Mapping[int, Draft], labels: 
         "inputs": inputs,
         "labels": changing,
         "rows": rows,
-        "phases": ["backward"] if wiring.view.backward else ["forward", "backward"][: 1 + schedule.goes_back],
+        "phases": phases,
         "program": program.json(),
     }
 

@@ -1,7 +1,8 @@
 // The timeline: which steps there are for the layers that are open, and going from one to another.
 //
-// A stop is {time, item, way}: way 0 as the picture is drawn, 1 back again, as `data.phases` calls them. `time` counts as `since` of labels does: every item that is a step, forward, then all of
-// them backward, as if every layer were open. A closed layer is one stop, when the last item in it has worked.
+// A stop is {time, item, way}: way 0 as the picture is drawn, 1 back again; `data.phases` are their names. `time` counts as
+// `since` of labels does: every item that is a step, way 0, then all of them, way 1, as if every layer were open. A closed
+// layer is one stop, when the last item in it has worked.
 
 const places = new Map(); // item → [first, last] place in the run of what it is, or holds
 const LAST = Math.max(0, ...data.levels[0].items.map((item) => placesOf(item)[1]));
