@@ -16,8 +16,9 @@ class View:
     """What is in a picture.
 
     `open` says which layers show their inside: "auto" (one that is alone), "all", "none", or the names or classes of
-    layers; `depth` how deep at most, layers in layers counted from outside. `digits` are significant digits; without
-    `values` or `gradients` these are left out. `backward` draws the hand-written backward in place of the forward.
+    layers, of stacks of equal ones ("Block ×12"), and of the parts that a large graph is divided into ("part3");
+    `depth` how deep at most, layers in layers counted from outside. `digits` are significant digits; without `values`
+    or `gradients` these are left out. `backward` draws the hand-written backward in place of the forward.
     """
 
     open: str | Collection[str] = "auto"
