@@ -123,6 +123,22 @@ def test_what_is_off_screen_or_too_small_to_be_read_is_not_in_the_document(brows
     assert page.evaluate(labels) == 0
 
 
+def test_an_inner_layer_stays_above_the_one_around_it_when_both_come_back_on_screen(browser_page: Open) -> None:
+    page = browser_page(traces.random_trace(3, 40), view={"open": "all"}, reduced_motion="reduce")
+    page.keyboard.press("f")
+    order = "[...document.querySelectorAll('#picture .frames > g')].map((frame) => frame.dataset.item)"
+    before = page.evaluate(order)
+    inner = page.evaluate("dout.data.levels.slice(1).flatMap((level) => level.items).find((item) => item.inside).id")
+    page.locator(f"#picture [data-item='{inner}']").focus()
+    away = "(by) => dout.stage.svg.dispatchEvent(new WheelEvent('wheel', {shiftKey: true, deltaX: by}))"
+    page.evaluate(away, 50_000)
+    page.wait_for_timeout(50)
+    assert page.evaluate(order) == [str(inner)]
+    page.evaluate(away, -50_000)
+    page.wait_for_timeout(50)
+    assert page.evaluate(order) == before
+
+
 def test_search_leads_from_find_to_find_and_opens_what_is_in_the_way(browser_page: Open) -> None:
     page = browser_page(traces.one_layer(), view={"open": "none"}, reduced_motion="reduce")
     page.keyboard.press("/")

@@ -62,8 +62,20 @@ function cull(stage, everything = false) {
     } else continue;
     thing.shown = wanted;
   }
-  for (const [kind, elements] of Object.entries(fresh)) stage.groups[kind].append(...elements);
+  addFrames(stage, new Set(fresh.frame));
+  for (const kind of ["edge", "node", "label"]) stage.groups[kind].append(...fresh[kind]);
   stage.culled = { box, k: stage.camera.k };
+}
+
+// Put fresh frames among those that are there: inner ones above those around them.
+function addFrames(stage, fresh) {
+  if (!fresh.size) return;
+  const shown = [...stage.things.values()].filter((thing) => thing.kind === "frame" && thing.shown);
+  let above = null;
+  for (const { element: frame } of shown.reverse()) {
+    if (fresh.has(frame)) stage.groups.frame.insertBefore(frame, above);
+    above = frame;
+  }
 }
 
 // --- things -----------------------------------------------------------------------------------------------------------
