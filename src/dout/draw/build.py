@@ -22,6 +22,7 @@ _NOTHING = {
     False: "nothing to draw: no forward node was recorded",
     True: "nothing to draw: no hand-written backward was recorded",
 }
+_MOST_NOTES = 20  # on wrong gradients, below the picture
 _NAMES = 3  # of wrong gradients at a closed layer
 _OPERATOR_ROOM = 8  # columns for an operator's symbol
 
@@ -59,7 +60,9 @@ class _Builder:
         rows = tuple(row for _, row in found)
         first = self._gradients.first
         wrong = sorted(self._wrong.values(), key=lambda said: said[1] is not first)
-        texts = tuple(f"{text}{', the first wrong edge' if g is first else ''}" for text, g in wrong)
+        texts = tuple(f"{text}{', the first wrong edge' if g is first else ''}" for text, g in wrong[:_MOST_NOTES])
+        if wrong[_MOST_NOTES:]:
+            texts += (f"and {len(wrong) - _MOST_NOTES} more wrong gradients",)
         events = tuple(clean(str(event)) for event in self._trace.events if event.kind not in _QUIET)
         nothing, steps = _NOTHING[isinstance(self._trace, Mirror)], lambda: self._schedule.steps(self._gradients)
         return Scene(shorten(self._trace.target, 80), level, rows, texts, events, steps, nothing)
