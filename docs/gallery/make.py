@@ -1,0 +1,48 @@
+"""Draws the figures of the gallery anew: `python docs/gallery/make.py [FOLDER]`.
+
+Each figure is one `dout show`, run from the folder of the project, so that its line can be typed by anyone.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+PROJECT = HERE.parents[1]
+
+# figure, what is shown, and how
+FIGURES: dict[str, tuple[str, list[str]]] = {
+    "buy-apple": ("examples/buy_apple.py", []),
+    "buy-fruits": ("examples/buy_fruits.py", []),
+    "mul-layer": ("MulLayer", ["--input", "x=100", "--input", "y=2"]),
+    "add-layer": ("AddLayer", ["--input", "x=200", "--input", "y=450"]),
+    "relu": ("examples/two_layer_net.py:Relu", ["--input", "x=[[1.0, -0.5], [-2.0, 3.0]]"]),
+    "reciprocal-node": ("ReciprocalLayer", ["--input", "x=4.0"]),
+    "exp-node": ("ExpLayer", ["--input", "x=1.0"]),
+    "sigmoid": ("examples/slide_layers.py:Sigmoid", ["--input", "x=1.5"]),
+    "sigmoid-closed": ("examples/slide_layers.py:Sigmoid", ["--input", "x=1.5", "--open", "none"]),
+    "two-layer-net": ("examples/two_layer_net.py", []),
+    "sigmoid-backward": ("examples/slide_layers.py:Sigmoid", ["--input", "x=1.5", "--backward"]),
+    "convolution": ("examples/convolution.py", ["--open", "none"]),
+    "lstm-step": ("examples/lstm_step.py", []),
+    "residual": ("examples/residual.py", []),
+}
+
+
+def command(figure: str, folder: Path) -> list[str]:
+    """The command that draws one figure."""
+    target, options = FIGURES[figure]
+    return [sys.executable, "-m", "dout", "show", target, *options, "-o", str(folder / f"{figure}.svg")]
+
+
+def main(folder: Path) -> None:
+    """Draw every figure into a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for figure in FIGURES:
+        subprocess.run(command(figure, folder), cwd=PROJECT, check=True, stdout=subprocess.DEVNULL)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]).absolute() if len(sys.argv) > 1 else HERE)
