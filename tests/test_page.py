@@ -91,6 +91,15 @@ def test_the_card_stands_beside_its_item_with_a_ring_in_the_colour_of_its_phase(
     assert card["x"] + card["width"] <= 1200
 
 
+def test_a_card_is_readable_however_small_the_picture(browser_page: Open) -> None:
+    page = browser_page(buy_fruits(), reduced_motion="reduce")
+    page.keyboard.press("End")
+    for _ in range(9):
+        page.keyboard.press("-")
+    assert page.evaluate("dout.stage.camera.k") <= 0.5
+    assert 12 < page.locator("#picture .card-title").first.bounding_box()["height"] < 22
+
+
 def test_the_slider_goes_to_any_step(browser_page: Open) -> None:
     page = browser_page(buy_fruits())
     page.fill("#step", "3")

@@ -7,6 +7,7 @@ import pytest
 from traced_layers import Affine, MulLayer, Relu, Sigmoid, kinds, messages
 
 import dout
+from dout.graph import evaluate
 
 # --- values and gradients ---------------------------------------------------------------------------------------------
 
@@ -227,3 +228,15 @@ def test_a_gradient_too_many_is_said():
     trace = dout.trace(Doubles(), 3.0)
     assert kinds(trace) == ["count"]
     assert "Doubles.backward returns 2 gradients, forward takes 1 inputs" in messages(trace)[0]
+
+
+@pytest.mark.parametrize("layer", [MulLayer(), Sigmoid()], ids=["two inputs", "an inside"])
+def test_each_gradient_says_which_node_computes_it(layer):
+    given = (3.0, 4.0) if isinstance(layer, MulLayer) else (0.5,)
+    trace = dout.trace(layer, *given)
+    known = {node: data for node, data in trace.data.items() if node.primitive.name in ("input", "constant")}
+    gradients = [v.gradient for v in trace.values if v.gradient is not None and v.node not in trace.backward]
+    assert gradients
+    for gradient in gradients:
+        for node in (gradient.node, gradient.derived):
+            assert evaluate([node], known)[node] == pytest.approx(gradient.value)

@@ -16,6 +16,7 @@ function showCard() {
   const card = state.step === Infinity ? null : cardOf(stop);
   const thing = card && stage.things.get(`item${stop.item.id}`);
   stage.over.replaceChildren();
+  cardScale = stage.camera.k;
   const words = card ? `${card.title}; ${card.lines.join("; ")}` : state.step === 0 ? "The start: what is given" : "";
   if (said.textContent !== words) said.textContent = words;
   if (thing) stage.over.append(...drawnCard(thing, card, data.phases[stop.way] === "forward" ? "-forward" : ""));
@@ -28,7 +29,7 @@ function drawnCard(thing, card, kind) {
     ...wrapped(card.title).map((words) => ["card-title", words]),
     ...card.lines.flatMap(wrapped).map((words) => [`card-line${kind}`, words]),
   ];
-  const scale = 1 / Math.min(1, Math.max(0.35, stage.camera.k)); // readable when the picture is small
+  const scale = 1 / Math.min(1, stage.camera.k); // readable when the picture is small
   const [line, pad] = [CARD.line * scale, CARD.pad * scale];
   const group = element("g", { class: "card-of-step", "aria-hidden": "true" });
   const written = texts.map(([style, words], i) => {
@@ -82,4 +83,9 @@ function bringIntoView(id) {
   if (box[0] < left || box[1] < top || box[2] > right || box[3] > bottom) centre(id);
 }
 
+let cardScale = 0; // the camera's, when the card was drawn
+
+stage.looked = ({ k }) => {
+  if (stage.over.firstChild && Math.abs(k / cardScale - 1) > 0.1) showCard();
+};
 document.addEventListener("dout:change", showCard);

@@ -14,6 +14,7 @@ function makeStage(svg) {
   const world = element("g", { class: "world" }, ...Object.values(groups), over);
   svg.append(world);
   const stage = { svg, world, over, groups, things: new Map(), camera: { x: 0, y: 0, k: 1 }, step: 0, running: 0 };
+  stage.looked = () => {}; // what else depends on the camera
   stage.culled = { box: [0, 0, 0, 0], k: 0 };
   Object.assign(stage, { wide: svg.clientWidth, high: svg.clientHeight }); // asked once: it makes the browser lay out
   return stage;
@@ -29,6 +30,7 @@ function look(stage, camera) {
   const old = stage.culled;
   const nearer = camera.k > old.k && (camera.k > old.k * 1.2 || old.k < READABLE === camera.k >= READABLE);
   if (nearer || camera.k < old.k * 0.6 || !holds(old.box, viewOf(stage))) cull(stage);
+  stage.looked(camera);
 }
 
 // What is on screen, in the picture's own units.
