@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from traced_layers import MulLayer
 
 import dout
 from dout.trace.document import to_document
-from dout.trace.loading import from_document
+from dout.trace.loading import from_document, load
 from dout.trace.script import record_script
 
 
@@ -42,3 +43,12 @@ def test_large_arrays_are_summarised_and_say_so():
     (out,) = [v for v in document["values"] if v["from"]]
     assert out["value"]["summarised"] is True
     assert (out["value"]["size"], out["value"]["mean"]) == (100_000, 2.0)
+
+
+def test_extended_numbers_keep_every_digit(tmp_path):
+    number = np.longdouble(1) / 3
+    for given in (number, np.array([number, 2])):
+        dout.trace(MulLayer(), given, 2.0).save(tmp_path / "t.json")
+        read = load(tmp_path / "t.json")
+        assert np.all(read["x"].data == given)
+        assert read["x"].data.dtype == np.dtype(np.longdouble)

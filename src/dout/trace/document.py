@@ -162,12 +162,12 @@ def encode(value: Any, limit: int | None = LIMIT) -> Any:
         if limit is not None and value.size > limit:
             return _summary(value)
         plain = value.tolist()
-        finite = value.dtype.kind in "iub" or (value.dtype.kind == "f" and _all_finite(value))
+        finite = value.dtype.kind in "iub" or (value.dtype.kind == "f" and value.itemsize <= 8 and _all_finite(value))
         return plain if finite else _each(plain)
     value = value.item() if isinstance(value, np.generic) else value
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
-    return str(value) if isinstance(value, complex) else value
+    return str(value) if isinstance(value, complex | np.longdouble | np.clongdouble) else value
 
 
 def _all_finite(value: np.ndarray[Any, Any]) -> bool:

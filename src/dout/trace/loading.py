@@ -171,7 +171,6 @@ def _dtype(name: str) -> Any:
 
 
 def _number(value: Any, dtype: Any) -> Any:
-    value = float(value) if isinstance(value, str) and dtype not in (complex, np.dtype(complex)) else value
     return dtype(value) if isinstance(dtype, type) else dtype.type(value)
 
 
