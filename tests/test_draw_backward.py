@@ -299,3 +299,15 @@ def test_the_page_knows_how_each_gradient_is_computed() -> None:
     behind = [label["gradient"] for label in data["labels"].values() if label.get("gradient")]
     assert len(behind) == 3
     assert all(mark["along"] for mark in behind)
+
+
+class OneTooMany:
+    def forward(self, x: Any) -> Any:
+        return x * 2
+
+    def backward(self, dout: Any) -> Any:
+        return dout * 2, dout * 3
+
+
+def test_a_gradient_too_many_has_its_end_too() -> None:
+    assert "3" in dout.trace(OneTooMany(), 2.0).draw(backward=True).text()

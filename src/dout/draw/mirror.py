@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import chain, repeat
 
 from dout.draw.drafts import Wire
 from dout.graph import CONSTANT, Graph, Node
@@ -84,9 +85,10 @@ def _ends(trace: Trace, twins: Mapping[LayerCall, LayerCall]) -> dict[Node, str]
     given: set[Node] = set()
     for call in [*twins][::-1]:  # from the end of the backward
         if call.parent not in twins:
-            for i, node in enumerate(call.gradients or ()):
+            names = (trace.names.get(value, "") for value in call.inputs)
+            for node, name in zip(call.gradients or (), chain(names, repeat("")), strict=False):  # or one too many
                 if node is not None and node not in given:
-                    found.setdefault(node, []).append(_role(trace, call, node, trace.names.get(call.inputs[i], "")))
+                    found.setdefault(node, []).append(_role(trace, call, node, name))
             given |= set(twins[call].inputs)
         for parameter in call.parameters:
             if parameter.gradient in trace.backward:
