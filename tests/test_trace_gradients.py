@@ -240,3 +240,54 @@ def test_each_gradient_says_which_node_computes_it(layer):
     for gradient in gradients:
         for node in (gradient.node, gradient.derived):
             assert evaluate([node], known)[node] == pytest.approx(gradient.value)
+
+
+# --- what is no plain number ------------------------------------------------------------------------------------------
+
+
+class Product:
+    def forward(self, x, y):
+        self.x, self.y = x, y
+        return x * y
+
+    def backward(self, dout):
+        return dout * self.y, dout * self.x
+
+
+class Flagged:
+    def forward(self, train, x):
+        return x * 3 if train else x
+
+    def backward(self, dout):
+        return None, dout * 3
+
+
+def test_an_argument_that_is_no_number_takes_its_gradient_along():
+    trace = dout.trace(Product(), True, 2.5)
+    assert trace.gradients == {"y": 1.0}
+    assert trace["y"].gradient.expected is None
+    assert dout.trace(Flagged(), True, 2.5).gradients == {"x": 3.0}
+    assert trace.events == ()
+
+
+class RootOf:
+    def forward(self, x):
+        return math.sqrt(x) + math.log(x + 1e-7)
+
+    def backward(self, dout):
+        return dout
+
+
+def test_a_slope_that_python_has_no_number_for_leaves_the_gradient_unjudged():
+    trace = dout.trace(RootOf(), 0.0)
+    root = next(v for v in trace.values if v.node.primitive.name == "math_sqrt")
+    assert root.gradient.value == 1.0
+    assert trace.gradients == {"x": 1.0}
+
+
+def test_a_whole_number_beyond_the_limit_of_its_text_is_recorded():
+    for large in (2**70, 10**400, 10**5000):
+        trace = dout.trace(MulLayer(), large, 2)
+        assert trace.gradients == {"x": 2, "y": large}
+        assert trace["y"].gradient.expected is None
+        assert "✗" not in trace.draw().text()

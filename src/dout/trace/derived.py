@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from dout.grad import Gradients, backpropagate
-from dout.graph import CONSTANT, INPUT, Node, Primitive, compute, evaluate
+from dout.graph import CONSTANT, INPUT, Node, Primitive, topological
 from dout.ops import PRIMITIVES
 from dout.ops.elementwise import add, subtract
 from dout.ops.reduce import spread
@@ -79,10 +80,10 @@ class Derivation:
 
     def moved(self, place: Place) -> Any:
         """How far from the exact gradient a place may lie for a reason: a stabiliser in the forward, or a kink."""
-        exact = np.asarray(self.exact.at(place), dtype=float)
+        exact = as_floats(self.exact.at(place))
         total = np.zeros(exact.shape)
         for other in (*self._without_stabilisers, self._all_of_every_tie):
-            distance = np.abs(np.asarray(other.at(place), dtype=float) - exact)
+            distance = np.abs(as_floats(other.at(place)) - exact)
             total += np.where(np.isfinite(distance), distance, 0.0)
         return total
 
@@ -91,9 +92,7 @@ class Derivation:
         """The recorded values; those that were too large to be kept are computed again."""
         data, nodes = self.trace.data, self.trace.graph.nodes
         known = {node: data[node] for node in (*nodes, *self.seeds.values()) if node in data}
-        with np.errstate(all="ignore"):
-            compute([node for node in nodes if node not in known], known)
-        return known
+        return _compute(nodes, known)
 
     @cached_property
     def exact(self) -> Derived:
@@ -120,8 +119,8 @@ class Derivation:
                 lines.setdefault(node.where, {}).update({i: 0.0 for i in node.inputs if _is_stabiliser(i)})
         left_out = [tiny for tiny in lines.values() if tiny][:_MOST_STABILISERS]
         forward = [node for node in nodes if node not in self.trace.backward]
-        with np.errstate(all="ignore"):
-            return [_evaluated(self._gradients, evaluate(forward, given | tiny)) for tiny in left_out]
+        runs = (_compute(topological(forward, known=(given | tiny).keys()), given | tiny) for tiny in left_out)
+        return [_evaluated(self._gradients, values) for values in runs]
 
     @cached_property
     def _all_of_every_tie(self) -> Derived:
@@ -213,14 +212,33 @@ def total(nodes: Iterable[Node | None]) -> Node | None:
     return found
 
 
+def as_floats(gradient: Any) -> np.ndarray[Any, Any]:
+    """A gradient as floats; a whole number that is too large for one is infinite."""
+    try:
+        return np.asarray(gradient, dtype=float)
+    except OverflowError:
+        return np.asarray(np.copysign(np.inf, 1 if gradient > 0 else -1))
+
+
 def _evaluated(gradients: Gradients, given: Mapping[Node, Any]) -> Derived:
-    with np.errstate(all="ignore"):  # what overflows here is shown as it is; a warning would not be the user's
-        values = dict(given)
-        compute([node for node in gradients.nodes if node not in values], values)
+    values = dict(given)
+    _compute(gradients.nodes, values)
     return Derived(
         {node: values[gradient] for node, gradient in gradients.of.items()},
         {edge: values[gradient] for edge, gradient in gradients.on.items()},
     )
+
+
+def _compute(nodes: Iterable[Node], values: dict[Node, Any]) -> dict[Node, Any]:
+    """Compute nodes into `values`: NaN where Python refuses, as for the slope of math.sqrt at 0."""
+    with np.errstate(all="ignore"):  # what overflows here is shown as it is; a warning would not be the user's
+        for node in nodes:
+            if node not in values:
+                try:
+                    values[node] = node.primitive(*[values[i] for i in node.inputs], **node.static)
+                except (ArithmeticError, ValueError):
+                    values[node] = math.nan
+    return values
 
 
 def _is_stabiliser(node: Node) -> bool:

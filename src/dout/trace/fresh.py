@@ -38,17 +38,18 @@ class Twin:
         except Exception:
             return None
 
-    def compared(self, trace: Trace, arguments: Sequence[Any], upstream: Sequence[Any]) -> Trace:
+    def compared(
+        self, trace: Trace, arguments: Sequence[Any], upstream: Sequence[Any], returned: Sequence[Node | None]
+    ) -> Trace:
         """Run the copy and the graph on fresh inputs; return the trace, with an event where they differ.
 
         `arguments` are those of forward, `upstream` those of backward, also in lists and tuples: the node of what
-        entered the trace, anything else as it was given.
+        entered the trace, anything else as it was given. `returned` is what backward gave back.
         """
         given = {node: trace.data[node] for node in trace.graph.nodes if node.primitive is INPUT}
         new = {node: _fresh(given[node]) for node in flat(arguments) if isinstance(node, Node) and node in given}
         given.update(new)
         inputs, douts = _entering(arguments, given), _entering(upstream, given)
-        returned = trace.calls[0].gradients if trace.calls and trace.calls[0].gradients else ()
         wanted = [*trace.graph.outputs.values(), *(node for node in returned if node is not None)]
         try:
             steered = not set(new).isdisjoint(topological(trace.steered))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import itertools
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from types import CodeType
@@ -272,6 +273,14 @@ def _match(tracer: Tracer, backward: OpenCall) -> None:
     backward.match, waiting[-1].match = waiting[-1], backward
 
 
+def _by_input(forward: OpenCall, returned: tuple[Node | None, ...]) -> tuple[Node | None, ...]:
+    """What a backward returned, one for each input: an argument that is none (a flag, None) takes its place along."""
+    given = forward.arguments.values()
+    if len(returned) != len(given) or any(type(argument) in (list, tuple) for argument in given):
+        return returned
+    return tuple(itertools.compress(returned, (isinstance(argument, Traced) for argument in given)))
+
+
 def finished(
     calls: list[OpenCall], *, derive: bool = True
 ) -> tuple[Mapping[OpenCall, LayerCall], tuple[LayerCall, ...]]:
@@ -293,7 +302,7 @@ def finished(
                 frozen.get(call.parent) if call.parent else None,
                 call.where,
                 None if call.match is None or not derive else call.match.inputs[: max(1, len(call.outputs))],
-                None if call.match is None else call.match.outputs,
+                None if call.match is None else _by_input(call, call.match.outputs),
                 () if call.match is None else call.match.parameters,
             )
     forwards = tuple(frozen.values())

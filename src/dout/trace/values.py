@@ -10,7 +10,7 @@ import numpy as np
 
 from dout.graph import Node
 from dout.trace.collection import collection_paused
-from dout.trace.derived import Derivation, Place, total
+from dout.trace.derived import Derivation, Place, as_floats, total
 from dout.trace.model import Gradient, LayerCall, Trace, Use, Value
 
 # By the bytes of the float, relative to the gradient and to the largest one around: far above rounding, far below a
@@ -136,7 +136,7 @@ def _sum(parts: Iterable[Any]) -> Any:
 
 def _largest(gradient: Any) -> float:
     """The largest finite size among the numbers of a gradient."""
-    sizes = np.abs(np.asarray(gradient, dtype=float))
+    sizes = np.abs(as_floats(gradient))
     return float(np.max(sizes, initial=0.0, where=np.isfinite(sizes)))
 
 
@@ -151,7 +151,7 @@ def differs(mine: Any, derived: Any, size: float = 0.0, allowed: Any = 0.0) -> b
     """
     if np.shape(mine) != np.shape(derived):
         return True
-    ours, theirs = np.asarray(derived), np.asarray(mine)
+    ours, theirs = (as_floats(g) if isinstance(g, int) else np.asarray(g) for g in (derived, mine))
     if not np.issubdtype(theirs.dtype, np.number):
         return True
     known = np.isfinite(ours)
