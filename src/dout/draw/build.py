@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
-
 from dataclasses import replace
+from pathlib import Path
 
 from dout.draw.drafts import Draft, Plan, Strand, Wire
 from dout.draw.gradients import describe, gradients_of, pair
@@ -229,7 +228,8 @@ class _Builder:
                 if value.gradient is not None:
                     words.append(f"gradient {show(value.gradient.value, self._view.digits).text}")
         where = draft.node.where if draft.node is not None else draft.call.where if draft.call is not None else None
-        return clean(", ".join(words)) + (f"\n{clean(str(where).removeprefix(_INSTALLED))}" if where is not None else "")
+        place = "" if where is None else f"\n{clean(str(where).removeprefix(_INSTALLED))}"
+        return clean(", ".join(words)) + place
 
     def _show(self, value: Value) -> Shown:
         """A value ready for the eye, made once: it stands on its edge, in the table, and in the words for its users."""
