@@ -104,3 +104,8 @@ def test_what_is_too_much_for_a_page_stays_closed_from_the_inside_out_and_is_cou
     assert 1 < len(part["levels"]) < len(whole["levels"])  # type: ignore[arg-type]
     assert "60 operators" in str(part["notes"])
     assert "operators" not in str(whole["notes"])
+
+
+def test_a_theme_that_there_is_not_is_refused_as_by_every_writer() -> None:
+    with pytest.raises(ValueError, match="there is no theme"):
+        write(draw(traces.buy_fruits(), theme='x" onload="alert(1)'))  # type: ignore[arg-type]

@@ -7,6 +7,7 @@ import math
 import random
 import struct
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,11 +15,15 @@ import page_programs
 import pytest
 
 from dout.draw.equations import gives, near
+from dout.draw.page.data import page_data
 from dout.draw.page.program import _encoded
 from dout.draw.shown import format_number
 from dout.graph import dtype_name
 from dout.ops import PRIMITIVES
 from dout.ops.registry import kind_of
+from dout.trace.script import record_script
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
 
 NUMBERS = ("numbers", "rules", "equations", "recompute")
 ENCODE = "const encode = (v) => typeof v === 'number' ? 'f' + reprOf(v) : typeof v === 'bigint' ? 'i' + v : reprOf(v);"
@@ -62,6 +67,7 @@ def test_every_digit_is_written_as_in_python() -> None:
         ("2.5", "int64", None), ("7", "int64", "i7"), (".5", "float64", "f0.5"), ("inf", "float", "finf"),
         ("+1e3", "float", "f1000.0"), ("", "float", None),
         ("2 + 2", "float", None), ("0x10", "int", None), ("1_000", "int", None), ("alert(1)", "float", None),
+        ("constructor", "float", None), ("nan", "float", "fnan"),
     ],
 )  # fmt: skip
 def test_what_is_typed_is_a_number_as_in_python(text: str, dtype: str, number: str | None) -> None:
@@ -203,3 +209,17 @@ def test_a_line_is_equal_or_nearly_as_in_python() -> None:
     ]
     assert wrong == []
     assert near(PRIMITIVES["add"], [1, 2], 3)
+
+
+@pytest.mark.parametrize("name", ["buy_apple", "buy_fruits", "sigmoid_nodes"])
+@pytest.mark.parametrize("backward", [False, True])
+def test_each_line_of_a_card_says_the_same_in_both_languages(name: str, backward: bool) -> None:
+    trace = record_script(str(EXAMPLES / f"{name}.py"))
+    data = page_data(trace.draw(backward=backward))
+    lines = [line for cards in data["cards"].values() for card in cards for line in card["lines"]]
+    lines = [line for line in lines if not isinstance(line, str)]
+    body = """const run = makeRun(given.program);
+        return given.lines.map((line) => lineText(line, run, given.program.digits));"""
+    written = page_programs.run(NUMBERS, body, {"program": data["program"], "lines": lines})
+    assert len(lines) > 5
+    assert written == [line["text"] for line in lines]

@@ -36,6 +36,7 @@ from typing import TYPE_CHECKING
 
 from dout.draw.page.data import page_data
 from dout.draw.page.look import style_sheet
+from dout.draw.style import palette_of
 
 if TYPE_CHECKING:
     from dout.draw.picture import Picture
@@ -50,6 +51,7 @@ _FIELD = re.compile(r"\{\{(\w+)\}\}")
 
 def write(picture: Picture) -> bytes:
     """The page of a picture, as one file."""
+    palette_of(picture.look.theme)  # raises for one that there is not
     data = page_data(picture)
     style, script = style_sheet() + source("page.css"), program()
     fields = {

@@ -1,4 +1,4 @@
-// Things: what is seen, each with its place. A thing is plain data, made anew by every layout; scene.js keeps elements.
+// Things: what is seen, each with its place. A thing is plain data, made anew by every layout; stage.js keeps elements.
 //
 //   key    which thing this is, whatever is open
 //   kind   "frame" (an open layer), "edge", "node" or "label": also the group it is drawn in

@@ -3,7 +3,7 @@
 // `formatNumber` is `shown.format_number`; tests tie the two over thousands of numbers.
 
 const WHOLE_DIGITS = 12; // whole numbers up to here are written out
-const FIXED_BELOW = 1e6; // floats below this never lose a digit before the point
+const FIXED_DIGITS = 6; // floats with no more before the point never lose one of them
 
 function formatNumber(value, digits = 4) {
   if (typeof value === "boolean") return value ? "True" : "False";
@@ -26,7 +26,7 @@ function floatText(value, digits) {
   if (rounded.power >= -4 && rounded.power < digits) return sign + fixed(rounded);
   if (rounded.power >= 0) {
     const whole = roundHalfEven(figures, power, power + 1);
-    if (whole.power < 6) return sign + fixed(whole);
+    if (whole.power < FIXED_DIGITS) return sign + fixed(whole);
   }
   return sign + scientific(rounded);
 }
@@ -79,13 +79,13 @@ function decoded(text) {
   return text[0] === "i" ? BigInt(text.slice(1)) : floatOf(text.slice(1));
 }
 
-const WORDS = { nan: NaN, inf: Infinity, "-inf": -Infinity, "∞": Infinity, "-∞": -Infinity };
-const floatOf = (text) => (text in WORDS ? WORDS[text] : Number(text));
+const WORDS = new Map([["nan", NaN], ["inf", Infinity], ["-inf", -Infinity], ["∞", Infinity], ["-∞", -Infinity]]);
+const floatOf = (text) => (WORDS.has(text) ? WORDS.get(text) : Number(text));
 
 // What a person typed for an input of this kind; null where it is no number. What is whole stays whole, as in Python.
 function typed(text, dtype) {
   const plain = text.trim().replace(/−/g, "-").replace(/^\+/, "").toLowerCase();
   if (/^-?\d{1,40}$/.test(plain) && /^int/.test(dtype)) return BigInt(plain);
-  if (plain in WORDS) return WORDS[plain];
+  if (WORDS.has(plain)) return WORDS.get(plain);
   return /^-?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/.test(plain) && !(/^int\d/.test(dtype)) ? Number(plain) : null;
 }
