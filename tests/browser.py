@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+import dout
+from dout.draw.demo import Fruits
 from dout.trace.model import Trace
 
 FLAGS = [
@@ -75,3 +77,30 @@ def browser_page(browser: Any, tmp_path: Path) -> Iterator[Opener]:
         context.close()
     assert [url for url in opener.asked if not url.startswith("file:")] == []
     assert opener.errors == []
+
+
+TEXTS = """(kind) => [...document.querySelectorAll(`#picture .labels .${kind} text`)]
+    .filter((text) => !text.closest('.later')).map((text) => text.textContent)"""
+
+
+def shown(page: Any, kind: str) -> list[str]:
+    """The values or gradients on screen."""
+    found: list[str] = page.evaluate(TEXTS, kind)
+    return sorted(found)
+
+
+def said(page: Any) -> str:
+    return str(page.text_content("#said"))
+
+
+def fruits() -> Trace:
+    return dout.trace(Fruits(), 100, 2, 150, 3, 1.1)
+
+
+def type_into(page: Any, name: str, text: str) -> str:
+    """Change an input, and return what the page says about it."""
+    page.click(f'#picture .given:has(text:text-is("{name}"))')
+    page.fill("#number", text)
+    trouble = str(page.text_content("#trouble"))
+    page.keyboard.press("Enter")
+    return trouble
