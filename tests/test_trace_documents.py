@@ -52,3 +52,12 @@ def test_extended_numbers_keep_every_digit(tmp_path):
         read = load(tmp_path / "t.json")
         assert np.all(read["x"].data == given)
         assert read["x"].data.dtype == np.dtype(np.longdouble)
+
+
+def test_complex_numbers_and_their_gradients_are_read_again(tmp_path):
+    for given in (np.complex128(1 + 2j), np.array([1 + 2j, 3])):
+        trace = dout.trace(MulLayer(), given, 2.0)
+        trace.save(tmp_path / "t.json")
+        read = load(tmp_path / "t.json")
+        assert np.all(read["x"].data == given)
+        assert np.all(read.gradients["y"] == trace.gradients["y"])

@@ -197,8 +197,13 @@ def _plain(value: Any) -> Any:
         return None
     if isinstance(value, list):
         array = np.array(value)
-        return array.astype(float) if array.dtype.kind == "U" else array  # "nan" and "inf" are spelt out
-    return float(value) if isinstance(value, str) else value
+        return np.vectorize(_spelt)(array) if array.dtype.kind == "U" else array
+    return _spelt(value) if isinstance(value, str) else value
+
+
+def _spelt(text: str) -> float | complex:
+    """A number that JSON has none for: "nan", "inf", "(1+2j)"."""
+    return complex(text) if text.endswith(("j", "j)")) else float(text)
 
 
 def decode_static(item: Any) -> Any:
