@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import xml.etree.ElementTree as ET
 
 import numpy as np
@@ -275,3 +276,9 @@ def test_no_text_becomes_markup_or_breaks_the_svg(kind: str, opened: str) -> Non
     assert not any(key.startswith("on") for element in root.iter() for key in element.attrib)
     assert "\x1b" not in svg
     assert len(svg) < 60_000
+
+
+@pytest.mark.parametrize("options", [{"digits": 0}, {"digits": 18}, {"width": 0}, {"width": -85}, {"width": math.nan}])
+def test_an_option_that_cannot_be_is_refused_at_once(options: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="not"):
+        draw(buy_fruits(), **options)  # type: ignore[arg-type]

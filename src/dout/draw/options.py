@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from math import inf
 from typing import Literal
 
 Theme = Literal["auto", "light", "dark", "print"]
@@ -28,6 +29,11 @@ class View:
     gradients: bool = True
     backward: bool = False
 
+    def __post_init__(self) -> None:
+        """Raise ValueError for digits that no number has."""
+        if not 1 <= self.digits <= MOST_DIGITS:
+            raise ValueError(f"digits are 1 to {MOST_DIGITS}, not {self.digits}")
+
 
 @dataclass(frozen=True)
 class Look:
@@ -35,3 +41,8 @@ class Look:
 
     theme: Theme = "auto"
     width: float | None = None
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a width that no paper has."""
+        if self.width is not None and not 0 < self.width < inf:
+            raise ValueError(f"a width is a length in millimetres above 0, not {self.width}")
