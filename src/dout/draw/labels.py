@@ -64,7 +64,7 @@ def _gradient(mark: Mark, title: str) -> list[Shape]:
 
 def _gradient_number(mark: Mark, title: str) -> tuple[list[Shape], float]:
     sums = f"{mark.sums} " if mark.sums else ""
-    way = way_of(mark)
+    way = mark.way
     if mark.right is not None:
         text, style = f"{way}✗ {mark.shown.text} (right: {sums}{mark.right.text})", "wrong"
     else:
@@ -76,7 +76,7 @@ def _gradient_array(mark: Mark, title: str) -> tuple[list[Shape], float]:
     """An array's gradient: what the user's backward gave, and where that is wrong the right one below it."""
     style = "wrong" if mark.wrong else _style(mark)
     sums = f"{mark.sums} " if mark.sums else ""
-    lead = way_of(mark) + ("✗ " if mark.wrong else sums)
+    lead = mark.way + ("✗ " if mark.wrong else sums)
     other = mark.right.cells if mark.right is not None else ()
     shapes, bottom = _block(mark.shown, lead, style, _CLEAR, title, other)
     if mark.right is not None:
@@ -171,11 +171,6 @@ def _summary(shown: Shown, lead: str, style: str, title: str) -> tuple[list[Shap
         kind = "gradient-bar" if style else "bar"
         shapes.append(Rect(x, height - 3 - tall, wide - 1, tall, kind, title=title))
     return shapes, height
-
-
-def way_of(mark: Mark) -> str:
-    """What says that a gradient flows against its edge; nothing where it flows along."""
-    return "" if mark.along else "◂ "
 
 
 def _style(mark: Mark) -> str:

@@ -40,6 +40,11 @@ class Mark:
         """Whether the user's gradient differs from the derived one."""
         return self.right is not None
 
+    @property
+    def way(self) -> str:
+        """What says that a gradient flows against its edge; nothing where it flows along."""
+        return "" if self.along else "◂ "
+
 
 @dataclass(frozen=True)
 class Label:

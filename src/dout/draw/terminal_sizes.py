@@ -163,11 +163,10 @@ def gradient_lines(mark: Mark) -> list[Styled]:
     style = "wrong" if mark.wrong else "loud" if mark.shown.loud else "derived" if mark.source == "dout" else "gradient"
     sums = f"{mark.sums} " if mark.sums and mark.shown.kind == "number" else ""  # the dot says that arrays add up
     first = [("▲ first wrong", "wrong")] if mark.first else []
-    way = "" if mark.along else "◂ "
     if mark.right is None:
-        return _led(f"{way}{sums}", shown_rows(mark.shown), style)
+        return _led(f"{mark.way}{sums}", shown_rows(mark.shown), style)
     wrong, right = shown_rows(mark.shown), shown_rows(mark.right)
-    return _led(f"{way}✗ ", wrong, "wrong") + _led(f"  ✓ {sums}", right, "gradient") + first
+    return _led(f"{mark.way}✗ ", wrong, "wrong") + _led(f"  ✓ {sums}", right, "gradient") + first
 
 
 def _led(lead: str, rows: list[str], style: str) -> list[Styled]:
