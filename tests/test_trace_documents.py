@@ -38,6 +38,15 @@ def test_nan_and_infinities_are_strings_and_come_back():
     np.testing.assert_array_equal(from_document(document).values[-2].data, [-np.inf, -np.inf, 0.0])
 
 
+def test_a_whole_number_with_more_digits_than_python_writes_comes_back(tmp_path):
+    large = -(10**5000)
+    trace = dout.trace(MulLayer(), large, 3)
+    trace.save(tmp_path / "trace.json")
+    again = dout.load(tmp_path / "trace.json")
+    assert [value.data for value in again.values] == [value.data for value in trace.values]
+    assert large in [value.gradient.value for value in again.values if value.gradient]
+
+
 def test_large_arrays_are_summarised_and_say_so():
     document = to_document(dout.trace(lambda x: x * 2.0, np.ones(100_000)))
     (out,) = [v for v in document["values"] if v["from"]]

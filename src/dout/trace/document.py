@@ -2,7 +2,8 @@
 
     {"dout": 1, "target", "printed", "layers": […], "nodes": […], "values": […], "events": […]}
 
-Scalars are JSON numbers, arrays nested lists; NaN and infinities are the strings "nan", "inf", "-inf". An array of more
+Scalars are JSON numbers, arrays nested lists; NaN and infinities are the strings "nan", "inf", "-inf", and a whole
+number of more than 600 digits is a string of hexadecimal ones, "0x…", which Python reads however many. An array of more
 than `limit` elements is summarised, and its entry says so; a trace with such values loads and draws, but cannot be
 replayed.
 """
@@ -26,6 +27,7 @@ from dout.trace.model import Gradient, LayerCall, Trace, Use, Value
 VERSION = 1
 _BROKEN = (KeyError, TypeError, ValueError, AttributeError, IndexError)
 LIMIT = 10_000  # elements of an array that are written out
+_LONG = 2_000  # bits of a whole number; with so few, every Python reads and writes its digits
 
 
 def to_document(trace: Trace, limit: int | None = LIMIT) -> dict[str, Any]:
@@ -167,6 +169,8 @@ def encode(value: Any, limit: int | None = LIMIT) -> Any:
     value = value.item() if isinstance(value, np.generic) else value
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
+    if isinstance(value, int) and value.bit_length() > _LONG:
+        return hex(value)
     return str(value) if isinstance(value, complex | np.longdouble | np.clongdouble) else value
 
 

@@ -171,6 +171,8 @@ def _dtype(name: str) -> Any:
 
 
 def _number(value: Any, dtype: Any) -> Any:
+    if dtype is int and isinstance(value, str):
+        return int(value, 16)
     return dtype(value) if isinstance(dtype, type) else dtype.type(value)
 
 
@@ -201,8 +203,10 @@ def _plain(value: Any) -> Any:
     return _spelt(value) if isinstance(value, str) else value
 
 
-def _spelt(text: str) -> float | complex:
-    """A number that JSON has none for: "nan", "inf", "(1+2j)"."""
+def _spelt(text: str) -> int | float | complex:
+    """A number that JSON has none for: "nan", "inf", "(1+2j)", "0x…"."""
+    if text.removeprefix("-").startswith("0x"):
+        return int(text, 16)
     return complex(text) if text.endswith(("j", "j)")) else float(text)
 
 
