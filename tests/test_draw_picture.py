@@ -282,3 +282,21 @@ def test_no_text_becomes_markup_or_breaks_the_svg(kind: str, opened: str) -> Non
 def test_an_option_that_cannot_be_is_refused_at_once(options: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="not"):
         draw(buy_fruits(), **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("text", "wide"), [("85mm", 85), ("8.5 cm", 85), ("2in", 50.8), ("72pt", 25.4)])
+def test_a_width_may_be_text_with_its_unit(text: str, wide: float) -> None:
+    assert draw(one_layer(), width=text).look.width == pytest.approx(wide)
+
+
+@pytest.mark.parametrize(("option", "wrong", "says"), [
+    ("width", "85", "'85' is no length; write 85mm"),
+    ("width", [85], r"\[85\] is no length; write 85mm"),
+    ("digits", "4", "digits are 1 to 17, not '4'"),
+    ("open", 5, 'open is "auto", "all", "none", or names of layers such as .*, not 5'),
+    ("open", [5], r"not \[5\]"),
+    ("open", None, "not None"),
+])  # fmt: skip
+def test_an_option_of_another_kind_is_refused_with_what_to_write(option: str, wrong: object, says: str) -> None:
+    with pytest.raises((ValueError, TargetError), match=says):
+        draw(one_layer(), **{option: wrong})  # type: ignore[arg-type]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import sys
 import warnings
@@ -21,17 +20,14 @@ if TYPE_CHECKING:
     from dout.trace.model import Trace
 
 
-_UNITS = {"mm": 1.0, "cm": 10.0, "in": 25.4, "pt": 25.4 / 72}
-
-
 def _millimetres(context: click.Context, option: click.Parameter, text: str | None) -> float | None:
     """A length with its unit, in millimetres."""
-    if text is None:
-        return None
-    match = re.fullmatch(r"(\d+(?:\.\d+)?) *(mm|cm|in|pt)", text.strip())
-    if match is None or not float(match[1]):
-        raise click.BadParameter(f"{text!r} is no length; write 85mm, 8.5cm or 3.3in", context, option)
-    return float(match[1]) * _UNITS[match[2]]
+    from dout.draw.options import millimetres
+
+    try:
+        return millimetres(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error), context, option) from None
 
 
 @click.command()

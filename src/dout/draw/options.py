@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from math import inf
+from numbers import Integral, Real
 from typing import Literal
+
+from dout.errors import TargetError
 
 Theme = Literal["auto", "light", "dark", "print"]
 DIGITS = 4
 MOST_DIGITS = 17  # tell every two floats apart
+_UNITS = {"mm": 1.0, "cm": 10.0, "in": 25.4, "pt": 25.4 / 72}
 
 
 @dataclass(frozen=True)
@@ -30,9 +35,13 @@ class View:
     backward: bool = False
 
     def __post_init__(self) -> None:
-        """Raise ValueError for digits that no number has."""
-        if not 1 <= self.digits <= MOST_DIGITS:
-            raise ValueError(f"digits are 1 to {MOST_DIGITS}, not {self.digits}")
+        """Raise ValueError for digits that no number has, and TargetError where `open` names nothing."""
+        if not isinstance(self.digits, Integral) or not 1 <= self.digits <= MOST_DIGITS:
+            raise ValueError(f"digits are 1 to {MOST_DIGITS}, not {self.digits!r}")
+        if not isinstance(self.open, Collection) or not all(isinstance(name, str) for name in self.open):
+            raise TargetError(
+                f'open is "auto", "all", "none", or names of layers such as ["Affine"], not {self.open!r}'
+            )
 
 
 @dataclass(frozen=True)
@@ -46,3 +55,17 @@ class Look:
         """Raise ValueError for a width that no paper has."""
         if self.width is not None and not 0 < self.width < inf:
             raise ValueError(f"a width is a length in millimetres above 0, not {self.width}")
+
+
+def millimetres(length: float | str | None) -> float | None:
+    """A length, which text gives with its unit, in millimetres. Raises ValueError for what is none.
+
+    >>> millimetres("8.5cm"), millimetres(85)
+    (85.0, 85)
+    """
+    if length is None or isinstance(length, Real):
+        return length
+    match = re.fullmatch(r"(\d+(?:\.\d+)?) *(mm|cm|in|pt)", length.strip()) if isinstance(length, str) else None
+    if match is None or not float(match[1]):
+        raise ValueError(f"{length!r} is no length; write 85mm, 8.5cm or 3.3in")
+    return float(match[1]) * _UNITS[match[2]]

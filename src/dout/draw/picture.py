@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from dout.draw import files
 from dout.draw.build import build_scene
-from dout.draw.options import DIGITS, Look, Theme, View
+from dout.draw.options import DIGITS, Look, Theme, View, millimetres
 
 if TYPE_CHECKING:
     from dout.draw.display import Drawing
@@ -21,21 +21,21 @@ if TYPE_CHECKING:
 def draw(
     trace: Trace, *, open: str | Collection[str] = "auto", depth: int | None = None, digits: int = DIGITS,
     values: bool = True, gradients: bool = True, backward: bool = False, theme: Theme = "auto",
-    width: float | None = None,
+    width: float | str | None = None,
 ) -> Picture:  # fmt: skip
     """Return the picture of a trace: every value above its edge, its gradient below.
 
     `open` says which layers show their inside: "auto" (one that is alone), "all", "none", or the names or classes of
     layers; `depth` how deep at most. `digits` are significant ones; `values` and `gradients` can be left out;
     `backward` draws the hand-written backward instead. `theme` is "light", "dark", "print", or "auto" (as the reader
-    prefers); `width` is in millimetres, for paper.
+    prefers); `width` is for paper, in millimetres or as "8.5cm".
 
     >>> import dout
     >>> from dout.layers import MulLayer
     >>> dout.trace(MulLayer(), 100, 2).draw()
     <picture of MulLayer: 1 operator>
     """
-    return Picture(trace, View(open, depth, digits, values, gradients, backward), Look(theme, width))
+    return Picture(trace, View(open, depth, digits, values, gradients, backward), Look(theme, millimetres(width)))
 
 
 @dataclass(frozen=True, eq=False)
