@@ -100,6 +100,14 @@ def test_page_and_python_give_every_level_the_same_coordinates(cases: list[Case]
         assert list(numbers_in_the_page(layout)) == pytest.approx([*numbers(arrange(case.level, Sizes()))], abs=NEAR)
 
 
+def test_gaps_have_one_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, size in (("GAP", 50.0), ("CLIMB", 0.5), ("WIDER", 90.0)):
+        monkeypatch.setattr(f"dout.draw.layout.{name}", size)
+    case = Case(3)
+    (there,) = answers([case], LAYOUTS)
+    assert list(numbers_in_the_page(there)) == pytest.approx([*numbers(arrange(case.level, Sizes()))], abs=NEAR)
+
+
 def test_page_and_python_draw_the_same_edges(cases: list[Case]) -> None:
     for case, things in zip(cases, answers(cases, THINGS), strict=True):
         sizes = Sizes()

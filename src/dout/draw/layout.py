@@ -20,6 +20,9 @@ from typing import Literal
 from dout.draw.coordinates import set_heights
 from dout.draw.order import Network, put_in_order
 
+GAP = 36.0  # between columns, at least
+CLIMB = 0.15  # wider by that much of what an edge climbs,
+WIDER = 44.0  # and by that at most
 _SHIFTS = (1.0, -1.0, 2.0, -2.0, 3.0, -3.0, 4.0, -4.0)
 
 Bend = tuple[float, float]  # where an edge leaves one column and where it enters the next
@@ -54,8 +57,8 @@ class Link:
 
 
 def fixed_gap(bends: Sequence[Bend]) -> float:
-    """A gap of 40, wider where edges climb far."""
-    return 36 + min(44, max((abs(a - b) for a, b in bends), default=0) * 0.15)
+    """A gap that is wider where edges climb far."""
+    return GAP + min(WIDER, max((abs(a - b) for a, b in bends), default=0) * CLIMB)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from dataclasses import replace
 from math import inf
 from typing import TYPE_CHECKING, Any
 
-from dout.draw import coordinates, paint
+from dout.draw import coordinates, layout, paint
 from dout.draw.arrange import join
 from dout.draw.build import scene_of
 from dout.draw.display import Circle, Path, Rect, Shape, width_of
@@ -116,6 +116,9 @@ def _sizes(sizes: paint.Sizes) -> Json:
     """The constants of the arithmetic that the page shares with Python."""
     return {
         "between": sizes.spacing.between,
+        "gap": layout.GAP,
+        "climb": layout.CLIMB,
+        "wider": layout.WIDER,
         "pad": paint.PAD,
         "header": paint.HEADER,
         "foot": paint.FOOT,

@@ -125,7 +125,7 @@ function setHeights({ columns, pieces, before, after, pools }, up, down, leaves,
 }
 
 // Left and right end of each column; gaps are wider where edges climb far.
-function spansOf({ columns, rank, pieces }, blocks, heights, leaves, meets) {
+function spansOf({ columns, rank, pieces }, blocks, heights, leaves, meets, sizes) {
   const climb = new Float64Array(columns.length);
   for (let i = 0; i < leaves.length; i++) {
     const [source, target] = [pieces.source[i], pieces.target[i]];
@@ -142,7 +142,7 @@ function spansOf({ columns, rank, pieces }, blocks, heights, leaves, meets) {
     }
     const width = Math.max(free, lead + run);
     const span = [left, left + width];
-    left += width + 36 + Math.min(44, climb[i] * 0.15);
+    left += width + sizes.gap + Math.min(sizes.wider, climb[i] * sizes.climb);
     return span;
   });
 }
@@ -180,7 +180,7 @@ function layOut(level, plan, blocks, sizes) {
     heights[i] -= top;
     height = Math.max(height, heights[i] + down[i]);
   }
-  const spans = spansOf(plan, blocks, heights, leaves, meets);
+  const spans = spansOf(plan, blocks, heights, leaves, meets, sizes);
   const routes = level.links.map(([from, stem, to, end], i) => {
     const lines = [heights[from] + blocks[from].outs[stem]];
     for (const virtual of level.chains[i]) lines.push(heights[virtual]);
