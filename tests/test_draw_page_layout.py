@@ -12,6 +12,7 @@ import page_programs
 import pytest
 
 from dout.draw import draw
+from dout.draw import layout as python
 from dout.draw.arrange import Arranged, arrange
 from dout.draw.display import Path
 from dout.draw.page.data import page_data, whole_scene
@@ -102,7 +103,7 @@ def test_page_and_python_give_every_level_the_same_coordinates(cases: list[Case]
 
 def test_gaps_have_one_home(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, size in (("GAP", 50.0), ("CLIMB", 0.5), ("WIDER", 90.0)):
-        monkeypatch.setattr(f"dout.draw.layout.{name}", size)
+        monkeypatch.setattr(python, name, size)
     case = Case(3)
     (there,) = answers([case], LAYOUTS)
     assert list(numbers_in_the_page(there)) == pytest.approx([*numbers(arrange(case.level, Sizes()))], abs=NEAR)
