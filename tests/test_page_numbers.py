@@ -14,9 +14,9 @@ import numpy as np
 import page_programs
 import pytest
 
-from dout.draw.equations import gives, near
+from dout.draw.equations import Line, Operand, gives, near
 from dout.draw.page.data import page_data
-from dout.draw.page.program import _encoded
+from dout.draw.page.program import Program, _encoded
 from dout.draw.shown import format_number
 from dout.graph import dtype_name
 from dout.ops import PRIMITIVES
@@ -223,3 +223,16 @@ def test_each_line_of_a_card_says_the_same_in_both_languages(name: str, backward
     written = page_programs.run(NUMBERS, body, {"program": data["program"], "lines": lines})
     assert len(lines) > 5
     assert written == [line["text"] for line in lines]
+
+
+@pytest.mark.parametrize(("row", "sure"), [(None, False), (PRIMITIVES["multiply"], True), (PRIMITIVES["sum"], False)])
+def test_what_no_sign_can_join_leads_to_its_result_in_both_languages(row: Any, sure: bool) -> None:
+    trace = record_script(str(EXAMPLES / "buy_apple.py"))
+    apple = next(value for value in trace.values if value.name == "apple")
+    result, array = Operand(apple.data, apple.node), Operand(np.array([apple.data - 1, 1]))
+    line = Line("", result, row, "f({0})", (array,), sure=sure)
+    program = Program(trace, 4, [apple.node])
+    made, data = program._line(line), program.json()
+    body = "return lineText(given.line, makeRun(given.program), 4);"
+    assert line.text(4) == "f((2,)) → 100"
+    assert page_programs.run(NUMBERS, body, {"program": data, "line": made}) == line.text(4)

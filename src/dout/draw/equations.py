@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Context, Decimal, localcontext
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -83,26 +84,42 @@ class Line:
 
     def text(self, digits: int) -> str:
         """The line as it is read."""
-        if self.gradient is not None and self.gradient.expected is not None:
-            right = Operand(self.gradient.expected)
-            return f"{self.before}{self.result.text(digits)} ✗ right: {self._reached(right, digits)}"
-        return self.before + self._reached(self.result, digits)
+        reached = self._reached(digits)
+        return self.before + (reached if self._target is self.result else beside(self.result.text(digits), reached))
 
-    def _reached(self, result: Operand, digits: int) -> str:
-        text = result.text(digits)
+    @cached_property
+    def _target(self) -> Operand:
+        """What the operands should give: the result, or what is right in its place."""
+        wrong = self.gradient is not None and self.gradient.expected is not None
+        return Operand(self.gradient.expected) if self.gradient is not None and wrong else self.result
+
+    @cached_property
+    def leads(self) -> bool:
+        """Whether only an arrow can stand before the result: there is no row, or not all are numbers."""
+        numbers = all(o.is_number for o in (*self.operands, self._target))
+        return self.row is None or (not numbers and self._follows(self.row))
+
+    def _follows(self, row: Primitive) -> bool:
+        return self.sure or near(row, [o.data for o in self.operands], self._target.data)
+
+    def _reached(self, digits: int) -> str:
+        text = self._target.text(digits)
         if self.rule:
             return f"{self.rule}, {text}"
         if not self.pattern:
             return text
         texts = [o.text(digits) for o in self.operands]
-        if self.row is None:
+        if self.leads or self.row is None:
             return f"{filled(self.pattern, texts)} → {text}"
-        if not self.sure and not near(self.row, [o.data for o in self.operands], result.data):
+        if not self._follows(self.row):
             return text
-        if not all(o.is_number for o in (*self.operands, result)):
-            return f"{filled(self.pattern, texts)} → {text}"
         sign = "=" if gives(self.row, texts, text, self.static) else "≈"
         return f"{filled(self.pattern, texts)} {sign} {text}"
+
+
+def beside(got: str, right: str) -> str:
+    """A wrong gradient, and what is right in its place."""
+    return f"{got} ✗ right: {right}"
 
 
 def pattern_of(row: Primitive, count: int) -> str:

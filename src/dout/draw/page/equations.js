@@ -1,7 +1,7 @@
 // One line of a card with the numbers of now: the arithmetic of `equations.Line`.
 //
 // A line is {before, result, row, pattern, operands, sure, rule, right}; numbers stand in it as operands: the place of a
-// node in the program, or a text that does not change.
+// node in the program, or a text that does not change. Without a row an arrow leads to the result.
 
 const NEAR = 1e-6; // relative; what is off by more was not computed so
 
@@ -13,7 +13,7 @@ function lineText(line, now, digits) {
   if (line.rule) reached = `${line.rule}, ${reached}`;
   else if (line.pattern) {
     const texts = line.operands.map(text);
-    if (line.sure || isNear(line, target, now)) {
+    if (line.row === null || line.sure || isNear(line, target, now)) {
       const sign = line.row === null ? "→" : givesAsShown(line.row, texts, reached) ? "=" : "≈";
       reached = `${filled(line.pattern, texts)} ${sign} ${reached}`;
     }

@@ -119,7 +119,11 @@ class Program:
         result = self.source(_node_of(line.result))
         if result is None:
             return None
-        found: Json = {"before": line.before, "result": result, "row": line.row.name if line.row else None}
+        found: Json = {
+            "before": line.before,
+            "result": result,
+            "row": line.row.name if line.row and not line.leads else None,
+        }
         if line.rule:
             found["rule"] = line.rule
         if line.pattern:
