@@ -16,6 +16,7 @@ import pytest
 
 from dout.draw import draw
 from dout.draw.page import SCRIPTS, data, write
+from dout.draw.page.data import page_data
 
 
 class _Parts(HTMLParser):
@@ -109,3 +110,8 @@ def test_what_is_too_much_for_a_page_stays_closed_from_the_inside_out_and_is_cou
 def test_a_theme_that_there_is_not_is_refused_as_by_every_writer() -> None:
     with pytest.raises(ValueError, match="there is no theme"):
         write(draw(traces.buy_fruits(), theme='x" onload="alert(1)'))  # type: ignore[arg-type]
+
+
+def test_the_table_says_what_is_right_beside_a_wrong_gradient() -> None:
+    rows = page_data(draw(traces.branch(wrong=True)))["rows"]
+    assert "1.1 ✗ right: 1.5" in [row[2] for row in rows]

@@ -18,8 +18,11 @@ function lineText(line, now, digits) {
       reached = `${filled(line.pattern, texts)} ${sign} ${reached}`;
     }
   }
-  return line.before + (wrong ? `${text(line.result)} ✗ right: ${reached}` : reached);
+  return line.before + (wrong ? beside(text(line.result), reached) : reached);
 }
+
+// A wrong gradient, and what is right in its place.
+const beside = (got, right) => `${got} ✗ right: ${right}`;
 
 // The pattern with texts in its places; a negative number has parentheses in <0>.
 function filled(pattern, texts) {

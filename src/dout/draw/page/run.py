@@ -7,6 +7,7 @@ from typing import Any
 
 from dout.draw.cards import Cards
 from dout.draw.drafts import Draft
+from dout.draw.equations import beside
 from dout.draw.gradients import gradients_of
 from dout.draw.mirror import Mirror
 from dout.draw.page.program import Json, Program
@@ -70,5 +71,5 @@ def _row(row: Row, program: Program) -> list[Any]:
     value = shown.text if shown is not None else ""
     gradient = ""
     if mark is not None:
-        gradient = mark.shown.text + (f" ✗ right: {mark.right.text}" if mark.right is not None else "")
+        gradient = mark.shown.text if mark.right is None else beside(mark.shown.text, mark.right.text)
     return [row.name, value, gradient, row.made_by, list(row.used_by), program.label(row.label)]

@@ -31,7 +31,7 @@ function showRows() {
 
 function rowGradient(behind) {
   const text = formatNumber(run.value(behind.node), digits);
-  return isWrong(behind) ? `${text} ✗ right: ${formatNumber(run.value(behind.right), digits)}` : text;
+  return isWrong(behind) ? beside(text, formatNumber(run.value(behind.right), digits)) : text;
 }
 
 function toggleTable() {
