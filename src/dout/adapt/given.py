@@ -63,15 +63,30 @@ def in_a_list(result: Any, inputs: Mapping[str, Any]) -> bool:
     return bool(result) and {np.shape(part) for part in result} == {shape[1:]}
 
 
-def of_what_is_left_out(cls: type, interface: Interface, inputs: Mapping[str, Any]) -> tuple[str, ...]:
-    """Whose each returned gradient is by its name, `return dh_0`, where that is an argument that forward was not given.
+def by_their_names(cls: type, interface: Interface, inputs: Mapping[str, Any]) -> tuple[str, ...]:
+    """Whose each returned gradient is by its name, `return dh_0`, where its place cannot say it.
 
-    Empty where every one is an input's: then their order speaks, in which they may be wrong.
+    That is where it is of an argument that forward was not given, or where there are fewer gradients than inputs.
+    Empty where every input has one: then their order speaks, in which they may be wrong.
     """
     returned = hints.returned_by(getattr(cls, interface.backward))
+    if len(returned) < len(inputs) and (some := _of_some(returned, inputs)):
+        return some
     taken = {stem(name): name for name in inspect.signature(getattr(cls, interface.forward)).parameters}
     owners = tuple(taken.get(stem(name), "") if is_named_as_gradient(name) else "" for name in returned)
     return owners if all(owners) and not inputs.keys() >= {*owners} else ()
+
+
+def _of_some(returned: Sequence[str], inputs: Mapping[str, Any]) -> tuple[str, ...]:
+    """The inputs that gradients are named after, `dMean` after `t_mean`; empty where that is not plain."""
+    meant = [[n for n in inputs if stem(n) == stem(g) or _ends_with(stem(n), stem(g))] for g in returned]
+    named = all(map(is_named_as_gradient, returned)) and all(len(owners) == 1 for owners in meant)
+    owners = tuple(owners[0] for owners in meant) if named else ()
+    return owners if len(set(owners)) == len(owners) > 1 else ()
+
+
+def _ends_with(name: str, end: str) -> bool:
+    return len(end) > 2 and name.endswith(end)
 
 
 def outputs_meant(cls: type, interface: Interface, number: int) -> tuple[int, ...]:
@@ -101,8 +116,9 @@ def order_of(result: Any, inputs: Mapping[str, Any], layer: Any) -> tuple[str, .
         return ()
     if len(items) == 1 and floats and LABEL_LIKE.fullmatch(floats[0]):  # `loss(y_true, y_pred)`
         return tuple([name for name in floats if not LABEL_LIKE.fullmatch(name)][:1])
-    if len(items) == 1:
-        return ()
+    if len(items) == 1:  # of the first, or of the only one that has its shape
+        fitting = [name for name in floats if np.shape(inputs[name]) == np.shape(items[0])]
+        return tuple(fitting) if len(fitting) == 1 else ()
     order = _by_shapes(items, {name: inputs[name] for name in floats}, parameters)
     if len(items) == len(floats):  # one for each input: in another order, or by place and of a wrong shape
         return tuple(order) if sorted(order) == sorted(floats) else ()

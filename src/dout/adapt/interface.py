@@ -320,9 +320,13 @@ def _source(written: Any) -> str:
 
 
 def _asks_for_more(cls: type, forward: str, wanted: Sequence[str], taken: Sequence[str], local: bool) -> bool:
-    """Whether a derivative wants what its function is not given: `delta(z, a, y)` of `fn(a, y)`."""
+    """Whether a derivative wants what its function is not given: `delta(z, a, y)` of `fn(a, y)`.
+
+    So does that of a loss by a network's `outputs`, where the loss is given the network's `inputs`.
+    """
     own = [name for name in wanted if name not in optional(getattr(cls, forward))]
-    return local and len(own) > len(taken) > 0
+    by_outputs = len(own) == len(taken) > 1 and (own[0], taken[0]) == ("outputs", "inputs")
+    return local and (len(own) > len(taken) > 0 or by_outputs)
 
 
 def optional(function: Any) -> dict[str, Any]:

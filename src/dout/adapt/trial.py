@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from dout.adapt.given import (
+    by_their_names,
     differs,
     gradients_left,
     in_a_list,
     inlet_of,
     is_finite,
-    of_what_is_left_out,
     order_of,
     output_left,
     outputs_meant,
@@ -231,7 +231,7 @@ class Trials:
         elif not interface.local and in_a_list(result, inputs):
             interface, result = replace(interface, stacked=True), np.stack(result)
         elif not interface.order and not interface.local:
-            named = of_what_is_left_out(self.cls, interface, inputs)
+            named = by_their_names(self.cls, interface, inputs)
             interface = replace(interface, order=named or order_of(result, inputs, layer))
         recorders = [item for item in attributes_of(layer).values() if isinstance(item, Recorder)]
         handed = any(item.updates for item in recorders) and not any(interface.setup)

@@ -45,9 +45,18 @@ def formula_findings(subject: Subject, judgement: Judgement) -> Iterator[Finding
         if examination is not None and spent() < latest:
             failing = smallest_failing(subject, examination, outcome)
         wrong = _wrong(code, subject, outcome, cause, failing)
-        yield under_one_number(wrong) if wrong.code == "D101" and is_right_for_one_number(subject) else wrong
+        if outcome.judged.parameter and examination is not None and node not in examination.derived:
+            yield _of_nothing(wrong)
+        else:
+            yield under_one_number(wrong) if wrong.code == "D101" and is_right_for_one_number(subject) else wrong
     for outcome in judgement.at_kinks.values():
         yield _wrong("D102", subject, outcome)
+
+
+def _of_nothing(wrong: Finding) -> Finding:
+    """The finding as a warning, where forward makes no use of the parameter: it may be a copy that packs others."""
+    message = f"forward makes no use of {wrong.argument}, and backward gives a gradient for it that is not 0"
+    return replace(wrong, severity="warning", message=message)
 
 
 MOST_SECONDS = 1.5  # for the smallest failing inputs of a layer: a network has dozens of wrong gradients
