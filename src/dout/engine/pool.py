@@ -1,0 +1,285 @@
+"""Memory that is used again: arrays for the outputs of compiled calls, and for the steps in between.
+
+A fresh large array costs more than what is computed into it, for the system hands it out page by page as it is written.
+
+>>> take = Pool().taker((512,), np.dtype("f4"))
+>>> y = take()
+>>> place, part = y.ctypes.data, y[1:]
+>>> y = take()
+>>> y.ctypes.data == place  # the first one still has a view
+False
+>>> del part
+>>> y = take()
+>>> y.ctypes.data == place
+True
+"""
+
+from __future__ import annotations
+
+import gc
+import math
+import sysconfig
+import weakref
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from sys import getrefcount
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+
+from dout.graph import Shape
+
+Array = np.ndarray[Any, Any]
+Order = str | tuple[int, ...]  # as `dout.ops.shape.memory_order` says it: "C", "F", or the axes from the outermost
+Layout = tuple[Shape, np.dtype[Any], Order]
+T = TypeVar("T")
+
+SMALL = 1024  # bytes; up to here NumPy keeps freed memory by itself, and as fast
+PROBES = 3  # arrays looked at before a new one is made: whoever keeps thousands does not pay for them all
+FOLLOWED = 64, 1 << 28  # arrays, and bytes, that a ring follows at most; but always four arrays
+SETS = 8  # of temporaries that lie idle; as many threads as like may be in a program at once
+LIMIT = 1 << 30  # bytes that lie idle in the whole process
+
+# Without the GIL a count of references says nothing about this moment.
+COUNTS = not sysconfig.get_config_var("Py_GIL_DISABLED")
+
+
+def _alone() -> int:
+    """What `getrefcount` says of an object that a ring and a local variable hold: interpreters differ."""
+    ring = deque([object()])
+    owner = ring[0]
+    return getrefcount(owner)
+
+
+ALONE = _alone()
+
+
+def size(shape: Shape, dtype: np.dtype[Any]) -> int:
+    """The bytes of an array."""
+    return math.prod(shape) * dtype.itemsize
+
+
+def permuted(array: Array, order: Order) -> Array:
+    """A C-contiguous array, whose shape is in the order of memory, with its axes back in their places."""
+    if order == "C":
+        return array
+    return array.T if order == "F" else array.transpose(np.argsort(order))
+
+
+def in_memory(shape: Shape, order: Order) -> Shape:
+    """The lengths of the axes from the outermost to the innermost."""
+    if isinstance(order, str):
+        return shape if order == "C" else shape[::-1]
+    return tuple(shape[axis] for axis in order)
+
+
+# --- what lies idle ---------------------------------------------------------------------------------------------------
+
+
+class _Store(Generic[T]):
+    """Things made of `nbytes` of memory that are kept for the next time; what lies idle through two sweeps goes."""
+
+    def __init__(self, make: Callable[[], T], nbytes: int) -> None:
+        self._make, self.nbytes = make, nbytes
+        self._old: list[T] = []  # idle since the last sweep
+        _STORES.add(self)
+
+    def more(self) -> T:
+        """One that was swept aside, or else a new one."""
+        try:
+            return self._old.pop()
+        except IndexError:
+            if sum(store.idle() for store in list(_STORES)) + self.nbytes > LIMIT:
+                sweep()
+                sweep()
+            return self._make()
+
+    def idle(self) -> int:
+        """Bytes that nobody uses."""
+        return len(self._old) * self.nbytes
+
+    def sweep(self) -> None:
+        """Let go of what was swept aside the last time, and sweep aside what is idle now."""
+        self._old.clear()
+
+
+_STORES: weakref.WeakSet[_Store[Any]] = weakref.WeakSet()
+
+
+def sweep() -> None:
+    """Let go of memory that nobody used since the last sweep."""
+    for store in list(_STORES):
+        store.sweep()
+
+
+def _collected(phase: str, info: Mapping[str, int]) -> None:
+    """After a full garbage collection Python empties its own stores of free memory, and so do we."""
+    if phase == "stop" and info["generation"] == 2:
+        sweep()
+
+
+gc.callbacks.append(_collected)
+
+# --- outputs ----------------------------------------------------------------------------------------------------------
+
+
+class Pool:
+    """Arrays for the outputs of one compiled object; they come back when nobody else refers to them any more.
+
+    What is handed out is a view, and a ring keeps the array beneath it, which owns the memory. Views of the view,
+    buffers and whatever else looks into the memory refer to the owner, so its reference count says whether it is free.
+    Who changes shape or flags in place changes the view, and the view never comes back.
+    """
+
+    def __init__(self) -> None:
+        self._takers: dict[Layout, Callable[[], Array]] = {}
+
+    def taker(self, shape: Shape, dtype: np.dtype[Any], order: Order = "C") -> Callable[[], Array]:
+        """The function that returns an array like this which nobody else holds; its elements are garbage."""
+        layout = shape, dtype, order
+        if layout not in self._takers:
+            small = size(shape, dtype) <= SMALL or not COUNTS
+            self._takers[layout] = (_fresh if small else _ring)(*layout)
+        return self._takers[layout]
+
+
+def _fresh(shape: Shape, dtype: np.dtype[Any], order: Order) -> Callable[[], Array]:
+    if isinstance(order, str):
+        return partial(np.empty, shape, dtype, order)
+    return lambda: permuted(np.empty(in_memory(shape, order), dtype), order)
+
+
+def _ring(shape: Shape, dtype: np.dtype[Any], order: Order) -> Callable[[], Array]:
+    if isinstance(order, str):
+        return _Ring(partial(np.empty, shape, dtype, order), size(shape, dtype)).taker(np.ndarray.view)
+    back = tuple(np.argsort(order))
+    plain = partial(np.empty, in_memory(shape, order), dtype)
+    return _Ring(plain, size(shape, dtype)).taker(lambda owner: owner.transpose(back))
+
+
+class _Ring(_Store[Array]):
+    """The owners of arrays of one layout; in front the one that was handed out longest ago.
+
+    No two threads get the same array under the GIL. Each refers to it before it counts the references, so when two look
+    at the same one, the second sees that it is not alone, whenever the first has counted.
+    """
+
+    def __init__(self, make: Callable[[], Array], nbytes: int) -> None:
+        super().__init__(make, nbytes)
+        self._owners: deque[Array] = deque()
+        count, total = FOLLOWED
+        self._most = max(4, min(count, total // max(1, nbytes)))
+
+    def taker(self, view: Callable[[Array], Array]) -> Callable[[], Array]:
+        """The function that takes an array: mostly the first one is free."""
+        owners, rotate, search = self._owners, self._owners.rotate, self._search
+
+        def take() -> Array:
+            try:
+                owner = owners[0]
+            except IndexError:
+                return view(search())
+            if getrefcount(owner) == ALONE:
+                rotate(-1)
+                return view(owner)
+            return view(search())
+
+        return take
+
+    def _search(self) -> Array:
+        """A free one further on, or one more."""
+        owners = self._owners
+        try:
+            for _ in range(min(PROBES, len(owners))):
+                owner = owners[0]
+                owners.rotate(-1)
+                if getrefcount(owner) == ALONE:
+                    return owner
+            if len(owners) >= self._most:
+                owners.pop()  # one of those just seen: it belongs to its user alone from now on
+                owner = self._make()
+            else:
+                owner = self.more()
+        except IndexError:  # another thread was faster
+            owner = self._make()
+        owners.append(owner)
+        return owner
+
+    def idle(self) -> int:
+        """Bytes of free arrays; the list holds each of them once more."""
+        free = sum(getrefcount(owner) == ALONE + 1 for owner in list(self._owners))
+        return super().idle() + free * self.nbytes
+
+    def sweep(self) -> None:
+        """As for any store; what is not free stays in the ring."""
+        super().sweep()
+        for _ in range(len(self._owners)):
+            try:
+                owner = self._owners.popleft()
+            except IndexError:
+                break
+            (self._old if getrefcount(owner) == ALONE - 1 else self._owners).append(owner)
+
+
+# --- temporaries ------------------------------------------------------------------------------------------------------
+
+
+def scratch(
+    slots: Sequence[int], arrays: Sequence[tuple[int, Shape, np.dtype[Any], Order]]
+) -> tuple[Callable[[], tuple[Array, ...]], Callable[[tuple[Array, ...]], None]]:
+    """Two functions that take and give back the temporaries of one program: `arrays`, each in one of its `slots`.
+
+    >>> take, give = scratch([32], [(0, (2, 2), np.dtype("f8"), "C"), (0, (3,), np.dtype("f4"), "C")])
+    >>> matrix, line = arrays = take()
+    >>> np.shares_memory(matrix, line)
+    True
+    >>> give(arrays)
+    >>> take() is arrays
+    True
+
+    Two threads in the same program take two sets. A set that is not given back, as after an error, is just gone.
+    """
+
+    def make() -> tuple[Array, ...]:
+        memory = [np.empty(max(1, n), np.uint8) for n in slots]
+        return tuple(
+            permuted(np.ndarray(in_memory(shape, order), dtype, memory[slot]), order)
+            for slot, shape, dtype, order in arrays
+        )
+
+    store = _Sets(make, sum(slots))
+    return store.taker(), store.sets.append
+
+
+class _Sets(_Store[tuple[Array, ...]]):
+    """Sets of temporaries that no call is using; the one used last, still in the processor's cache, is taken first."""
+
+    def __init__(self, make: Callable[[], tuple[Array, ...]], nbytes: int) -> None:
+        super().__init__(make, nbytes)
+        self.sets: deque[tuple[Array, ...]] = deque(maxlen=SETS)
+
+    def taker(self) -> Callable[[], tuple[Array, ...]]:
+        """The function that takes a set."""
+        pop, more = self.sets.pop, self.more
+
+        def take() -> tuple[Array, ...]:
+            try:
+                return pop()
+            except IndexError:
+                return more()
+
+        return take
+
+    def idle(self) -> int:
+        """Bytes of the sets that no call has taken."""
+        return super().idle() + len(self.sets) * self.nbytes
+
+    def sweep(self) -> None:
+        """As for any store."""
+        super().sweep()
+        for _ in range(len(self.sets)):
+            try:
+                self._old.append(self.sets.pop())
+            except IndexError:
+                break
