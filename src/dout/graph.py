@@ -12,7 +12,7 @@ Fraction(2, 3)
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, ClassVar
 
@@ -146,6 +146,54 @@ def topological(outputs: Iterable[Node], known: Collection[Node] = ()) -> tuple[
             opened.add(node)
             stack.extend([i for i in node.inputs[::-1] if i not in order and i not in known])
     return tuple(order)
+
+
+def rebuild(graph: Graph, change: Callable[[Node, Mapping[Node, Node]], Node]) -> Graph:
+    """Return the graph in which `change(node, new)` stands in the place of each node; `new` says what stands there now.
+
+    The order is kept. Inputs are never changed, and stay though nothing needs them; other nodes that no output needs
+    are left out. Where nothing changes, the same graph is returned.
+    """
+    new: dict[Node, Node] = {}
+    order: dict[Node, None] = {}
+    for node in graph.nodes:
+        made = node if node.primitive is INPUT else change(node, new)
+        assert made.shape == node.shape, f"{made} is not {node}"
+        assert same_kind(made.dtype, node.dtype), f"{made} is not {node}"
+        new[node] = made
+        if made not in order and all([i in order for i in made.inputs]):
+            order[made] = None
+        elif made not in order:
+            order.update(dict.fromkeys(topological([made], known=order)))
+    outputs = {name: new.get(node, node) for name, node in graph.outputs.items()}
+    needed = set(outputs.values())
+    for node in reversed(order):
+        if node in needed:
+            needed.update(node.inputs)
+    nodes = tuple(node for node in order if node in needed or node.primitive is INPUT)
+    if nodes == graph.nodes and outputs == graph.outputs:
+        return graph
+    return Graph(nodes, graph.inputs, outputs)
+
+
+def renewed(node: Node, new: Mapping[Node, Node]) -> Node:
+    """The node, over what stands in the place of its inputs now."""
+    return with_inputs(node, [new[i] for i in node.inputs])
+
+
+def with_inputs(node: Node, inputs: Iterable[Node]) -> Node:
+    """The node, over other inputs of the same shapes or of shapes that give the same result."""
+    inputs = tuple(inputs)
+    return node if inputs == node.inputs else replace(node, inputs=inputs)
+
+
+def same_kind(one: DType, other: DType) -> bool:
+    """Whether two dtypes are the same, where a Python number's is none of NumPy's.
+
+    >>> np.dtype(float) == float, same_kind(np.dtype(float), float)
+    (True, False)
+    """
+    return type(one) is type(other) and one == other
 
 
 def evaluate(
