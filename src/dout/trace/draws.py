@@ -74,9 +74,12 @@ def _owner(function: Any) -> Any:
 def draw(tracer: Tracer, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Draw. A drawn array is an input of the trace; elements of a traced array that are moved or chosen stay traced."""
     name, generator = function.__name__, _owner(function)
+    if name in _NO_DRAWS:
+        tracer.as_text()  # it moves a generator, which no node says
     if isinstance(generator, random.Random):
         if name not in _NO_DRAWS:
             tracer.note("draw", f"{name} {ONE}")
+            tracer.as_text()
         return function(*args, **kwargs)  # plain Python, which works on traced values
     first = args[0] if args else None
     if name in ("shuffle", "permutation") and isinstance(first, TracedArray) and first.ndim:
@@ -112,10 +115,12 @@ def _drawn(tracer: Tracer, result: Any, generator: Any, name: str, args: Any, kw
     """What was drawn: an array enters the trace, with how it was drawn; one number is what it is."""
     if type(result) is not np.ndarray or result.dtype.kind not in "biufc":
         tracer.note("draw", f"{name} {ONE}")
+        tracer.as_text()
         return result
     tracer.note("draw", f"{name} drew random numbers")
     traced = tracer.source(result, made=True)
     kind: Any = "Generator" if isinstance(generator, sys.modules["numpy.random"].Generator) else "RandomState"
+    tracer.generators[traced.node] = generator
     tracer.draws[traced.node] = Draw(kind, _SAME.get(name, name), *_set_apart((tuple(args), dict(kwargs))))
     return traced
 

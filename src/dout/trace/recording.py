@@ -53,8 +53,11 @@ class Recording(Recorder):
         self.stack: list[OpenCall] = []
         self.events: dict[Event, None] = {}  # ordered, each once
         self.steered: dict[Node, None] = {}  # values that a branch or an index took
+        self.outcomes: dict[tuple[Node, str], Any] = {}  # and what each was: a bool for a branch, an int for an index
         self.given: set[Node] = set()  # what the code that runs was given as arguments
         self.draws: dict[Node, Draw] = {}  # how the inputs that are random were drawn
+        self.generators: dict[Node, Any] = {}  # and by which generator
+        self.texts: list[str] = []  # where a value became text or a key: what came of it holds for this value only
         self.scalars: dict[tuple[Any, ...], Any] = {}  # plain numbers that entered, by name, identity and place
         self.known: dict[int, TracedArray] = {}  # bare arrays by identity
         self.roots: dict[int, list[TracedArray]] = {}  # bare arrays by the memory they lie in
@@ -257,6 +260,7 @@ class Recording(Recorder):
         """A value steers the program: the recording holds for this outcome."""
         if self.live:
             self.steered[item.resolve()] = None
+            self.outcomes[item.resolve(), kind] = outcome
             self.note(kind, f"the program was steered by a value: {source.call_text(sys._getframe(2))} was {outcome}")
         return outcome
 
@@ -267,6 +271,7 @@ class Recording(Recorder):
         """
         frame = sys._getframe(2)
         if not self.live or source.goes_into_text(frame):
+            self.as_text()
             return convert(item.value)
         if not source.is_user_code(frame.f_code.co_filename):
             self.note("escape", f"{frame.f_globals.get('__name__')} took a traced value as a plain number")
@@ -278,6 +283,11 @@ class Recording(Recorder):
                 f"at {frame.f_code.co_filename}:{frame.f_lineno}; {instead}"
             )
         )
+
+    def as_text(self) -> None:
+        """A value turns into text, or is hashed: harmless for a recording, but what comes of it is no node."""
+        if self.live:
+            self.texts.append(_there())
 
     def leak(self, item: Traced, result: Any) -> Any:
         """A value leaves as an array, through a function that dout does not see into."""

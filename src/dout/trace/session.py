@@ -136,8 +136,11 @@ class Session:
         self.tracer.given.update(part.resolve() for part in flat(taken) if isinstance(part, Traced))
         return taken
 
-    def target(self, target: Any, *, numbers: bool) -> None:
-        """Take the layer or function that will run; where asked, the numbers it holds become inputs too."""
+    def target(self, target: Any, *, numbers: bool, everywhere: bool = False) -> None:
+        """Take the layer or function that will run; where asked, the numbers it holds become inputs too.
+
+        `everywhere`: also those that are global names where it was written.
+        """
         spaces = {id(function.__globals__): function.__globals__ for function in _functions_of(target)}
         self.homes = {str(names.get("__name__")) for names in spaces.values()}
         self.homes.update(cls.__module__ for cls in type(target).__mro__)
@@ -145,12 +148,17 @@ class Session:
             self.patches.namespace(names)
         self.swaps.swap_in(target, self.tracer.source, numbers=numbers)
         for names in spaces.values():
-            self.swaps.swap_in(Namespace(names), self.tracer.source)
+            self.swaps.swap_in(Namespace(names), self.tracer.source, numbers=everywhere)
 
 
 @contextmanager
-def session(tracer: Tracer, target: Any = None, *, numbers: bool = False) -> Iterator[Session]:
-    """Trace what runs inside, from `target` or, where there is none, from what the caller adopts."""
+def session(
+    tracer: Tracer, target: Any = None, *, numbers: bool = False, everywhere: bool = False
+) -> Iterator[Session]:
+    """Trace what runs inside, from `target` or, where there is none, from what the caller adopts.
+
+    `numbers` that the target holds become inputs where asked; `everywhere`: those of its module too.
+    """
     home = target.__module__ if inspect.isroutine(target) else type(target).__module__
     if not home or home.partition(".")[0] in modules.ANSWERED:  # made by `exec`; or np.mean itself is the target
         home = ""
@@ -160,7 +168,7 @@ def session(tracer: Tracer, target: Any = None, *, numbers: bool = False) -> Ite
         modules.under_way.append(tracer)
         try:
             if target is not None:
-                state.target(target, numbers=numbers)
+                state.target(target, numbers=numbers, everywhere=everywhere)
                 state.adopt(modules.user_modules(home))
             with users_warnings():
                 yield state

@@ -43,15 +43,19 @@ class Traced(StandIn):
     # Ways out that change nothing: text, identity, truth.
 
     def __repr__(self) -> str:
+        self._recorder.as_text()
         return repr(self.value)
 
     def __str__(self) -> str:
+        self._recorder.as_text()
         return str(self.value)
 
     def __format__(self, spec: str) -> str:
+        self._recorder.as_text()
         return format(self.value, spec)
 
     def __hash__(self) -> int:
+        self._recorder.as_text()
         return hash(self.value)
 
     # Ways out that are noted: the recording holds for this value only.

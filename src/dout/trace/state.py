@@ -134,6 +134,8 @@ class Swaps:
         self.into, self.back = Rebuilder(), Rebuilder()
         self.holders: list[Any] = []  # everything looked into; the user's code may take it out of where it was
         self.seen: set[int] = set()
+        self.visited: list[tuple[Any, Place, Any]] = []  # every place: what holds it, what stood and what was put there
+        self.with_numbers: dict[int, bool] = {}  # by identity of what was looked into: also at the numbers in it
         self.originals: dict[int, tuple[Any, Any]] = {}  # by identity: what was put in, and what had stood there
 
     def swap_in(self, root: Any, wrap: Callable[[Any, str], Any], *, numbers: bool = False, name: str = "") -> None:
@@ -151,9 +153,11 @@ class Swaps:
             elif self.reach.is_users(kind):
                 self.meet(kind)
             few = numbers and not (issubclass(kind, list | dict | deque) and len(holder) > _LONG)
+            self.with_numbers[id(holder)] = few
             for place in self.reach.places(holder, numbers=few):
                 name = f"{path}[{place.name}]" if isinstance(place.key, int) else place.name
                 new = self._swapped(place.item, name, wrap, numbers=few)
+                self.visited.append((holder, place, new))
                 if new is not place.item and place.put is not _nowhere:
                     place.put(new)
                     self.originals[id(new)] = new, place.item

@@ -56,7 +56,9 @@ class Tracer(Recording):
             return function(*plain_deep(list(args)), **plain_deep(kwargs))
         if function in ASK:
             answer = function(*plain_deep(list(args)), **plain_deep(kwargs))
-            self.steered.update({item.resolve(): None for item in args if isinstance(item, Traced)})
+            asked = [item.resolve() for item in args if isinstance(item, Traced)]
+            self.steered.update(dict.fromkeys(asked))
+            self.outcomes.update({(node, numpy_name(function)): answer for node in asked})
             self.note("branch", f"{numpy_name(function)} was {answer}")
             return answer
         if is_draw(function):

@@ -1,0 +1,84 @@
+"""What the user's code calls while it runs: its own functions, and those that dout does not see into."""
+
+from __future__ import annotations
+
+import sys
+from collections import OrderedDict, defaultdict, deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import CodeType, FrameType, ModuleType
+from typing import Any
+
+from dout.trace import source
+
+# Functions that only compute: what they are given decides what they give.
+_PURE = frozenset({
+    "len", "isinstance", "issubclass", "getattr", "hasattr", "setattr", "delattr", "abs", "min", "max", "sum", "sorted",
+    "any", "all", "iter", "next", "ord", "chr", "divmod", "pow", "round", "callable", "format", "repr", "hash", "vars",
+    "id", "bin", "hex", "__build_class__",
+})  # fmt: skip
+_MODULES = ("math", "_operator", "itertools", "_functools", "_collections", "numpy", "_abc", "_thread")
+_LIBRARIES = frozenset({
+    "collections", "functools", "abc", "typing", "enum", "dataclasses", "contextlib", "numbers", "operator", "copy",
+    "itertools", "types", "numpy", "math", "reprlib", "copyreg",
+})  # fmt: skip
+_CONTAINERS: tuple[type, ...] = (
+    list, dict, set, frozenset, tuple, str, bytes, int, float, complex, bool, range, slice, deque, OrderedDict,
+    defaultdict, type({}.keys()), type({}.values()), type({}.items()), type,
+)  # fmt: skip
+
+
+class Calls:
+    """The user's code that ran, and the first call in it of what may have effects that no node tells."""
+
+    def __init__(self) -> None:
+        self.codes: set[CodeType] = set()
+        self.foreign: list[str] = []
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Watch the calls inside, in this thread."""
+        outer = sys.getprofile()
+        sys.setprofile(self._saw)
+        try:
+            yield
+        finally:
+            sys.setprofile(outer)
+
+    def _saw(self, frame: FrameType, event: str, function: Any) -> None:
+        if event == "call":
+            if _is_users(frame):
+                self.codes.add(frame.f_code)
+            elif frame.f_back is not None and _is_users(frame.f_back):
+                self._python(frame)
+        elif event == "c_call" and _is_users(frame) and not _is_pure(function):
+            self._foreign(getattr(function, "__name__", str(function)), frame)
+
+    def _python(self, frame: FrameType) -> None:
+        name = str(frame.f_globals.get("__name__", ""))
+        file = frame.f_code.co_filename
+        if not source.is_ours(file) and not file.startswith("<") and name.partition(".")[0] not in _LIBRARIES:
+            self._foreign(f"{name}.{frame.f_code.co_name}", frame)
+
+    def _foreign(self, name: str, frame: FrameType) -> None:
+        where = source.line_of(frame)
+        self.foreign.append(f"it calls {name}, which dout does not see into" + (f", at {where}" if where else ""))
+
+
+def _is_users(frame: FrameType) -> bool:
+    """Whether the user's code runs in a frame; what a library made by `exec` is the library's."""
+    module = str(frame.f_globals.get("__name__", ""))
+    ours = module.partition(".")[0] == "dout" and not module.startswith(("dout.layers", "dout.train"))
+    return not ours and source.is_user_code(frame.f_code.co_filename)
+
+
+def _is_pure(function: Any) -> bool:
+    owner = getattr(function, "__self__", None)
+    if isinstance(owner, ModuleType):
+        name = owner.__name__
+        return function.__name__ in _PURE if name == "builtins" else name.startswith(_MODULES)
+    if owner is None:  # a method of a type: list.append
+        objclass = getattr(function, "__objclass__", None)
+        return objclass is None or objclass in _CONTAINERS or objclass is object
+    kind = type(owner)
+    return issubclass(kind, _CONTAINERS) or owner is object or kind.__module__ in ("numpy", "builtins", "itertools")
