@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from dout.check.verb import check as check
     from dout.draw import Picture as Picture
     from dout.draw import draw as draw
+    from dout.engine.compiled import compile as compile
     from dout.trace.loading import load as load
     from dout.trace.model import Trace as Trace
     from dout.trace.verbs import grad as grad
@@ -24,7 +25,19 @@ if TYPE_CHECKING:
     from dout.trace.verbs import value_and_grad as value_and_grad
 
 __version__ = "0.1.0"
-__all__ = ["DoutError", "Picture", "Report", "Trace", "check", "draw", "grad", "load", "trace", "value_and_grad"]
+__all__ = [
+    "DoutError",
+    "Picture",
+    "Report",
+    "Trace",
+    "check",
+    "compile",
+    "draw",
+    "grad",
+    "load",
+    "trace",
+    "value_and_grad",
+]
 
 _HOMES = {
     "trace": "dout.trace.verbs",
@@ -36,6 +49,7 @@ _HOMES = {
     "Report": "dout.check.model",
     "draw": "dout.draw.picture",
     "Picture": "dout.draw.picture",
+    "compile": "dout.engine.compiled",
 }
 
 
@@ -55,7 +69,7 @@ def _public(name: str) -> property:
 class _Package(ModuleType):
     """The package: its attributes are the verbs, also where a folder has the same name."""
 
-    trace, grad, value_and_grad, load, Trace, check, Report, draw, Picture = map(_public, _HOMES)
+    trace, grad, value_and_grad, load, Trace, check, Report, draw, Picture, compile = map(_public, _HOMES)
 
     def __getattr__(self, name: str) -> Any:
         if name == "layers":

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import inspect
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from types import CodeType, MethodType
+from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -62,15 +63,19 @@ class Spot:
 class Capture:
     """One run of a function, and what a program that does the same has to read, to watch and to change.
 
-    `arguments` are templates of what was given; `result` is that of what came back. `spots` are the places within reach
-    of the function; `written` gives the final content of each array of the user's that was written into. `draws` says
-    how each random input was drawn, in order; `made` are inputs that NumPy made from plain numbers, as np.arange does.
+    `root` is the function, or the object whose method it is. `originals` are the user's own arrays and numbers that
+    became inputs, `data` the values in the run. `arguments` and `keywords` are templates of what was given, `result` is
+    that of what came back, and `returned` is what came back itself. `spots` are the places within reach of the
+    function; `written` gives the final content of each array of the user's that was written into. `draws` says how each
+    random input was drawn, in order; `made` are inputs that NumPy made from plain numbers, as np.arange does.
     `outcomes` are the values that steered the run, by node and way. `codes` is the user's code that ran. `why_not` says
     why no program can stand for this run, and is None where one can.
     """
 
+    root: Any
     graph: Graph
     data: Mapping[Node, Any]
+    originals: Mapping[Node, Any]
     names: Mapping[Node, str]
     arguments: tuple[Template, ...]
     keywords: Mapping[str, Template]
@@ -139,12 +144,16 @@ class _Yielding(Tracer):
 class _Run:
     def __init__(self, function: Any) -> None:
         self.function = function
+        self.root = function.__self__ if isinstance(function, MethodType) else function
+        self.known: dict[int, Any] = {}  # what was within reach before, by identity
+        self.built: dict[int, tuple[Any, Built]] = {}  # containers that the run made, by identity
+        self.new: list[str] = []  # objects that the run made and nothing can make again
         self.tracer = _Yielding()
         self.entered: dict[int, tuple[Traced, Node]] = {}  # stand-ins by identity, and the node under which they came
 
     def captured(self, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> Capture:
         tracer, function = self.tracer, self.function
-        root = function.__self__ if isinstance(function, MethodType) else function
+        root = self.root
         calls = Calls()
         with session(tracer, root, numbers=True, everywhere=True) as state:
             if root is not function:
@@ -156,12 +165,13 @@ class _Run:
             taken_by_name = {key: self._template(item) for key, item in named.items()}
             for _, _, new in state.swaps.visited:
                 self._enter(new)
+            self.known = {id(holder): holder for holder in (*state.swaps.holders, *given, *named.values())}
             code: Any = function.__func__ if root is not function else function
             with calls.watched():
                 output = code(root, *given, **named) if root is not function else code(*given, **named)
             state.outputs.append(output)
             result = self._template(output)
-            spots = tuple(self._spots(state))
+            spots = tuple({_key(spot.place): spot for spot in self._spots(state)}.values())
             written = {
                 node: item.resolve()
                 for item, node in self.entered.values()
@@ -192,6 +202,8 @@ class _Run:
             node for node in nodes if node.primitive is INPUT and node not in tracer.draws and node not in origins
         )
         return Capture(
+            root=self.root,
+            originals={node: item.value for item, node in self.entered.values()},
             graph=Graph(nodes, {f"in{i}": n for i, n in enumerate(n for n in nodes if n.primitive is INPUT)}, wanted),
             data=data,
             names=names,
@@ -224,6 +236,8 @@ class _Run:
             return f"{asked} decided on whole arrays"
         if any(node.where is None for node in made):
             return "an array came from outside"
+        if self.new:
+            return f"it makes a new {self.new[0]}, which is neither array nor number"
         wrong = first_difference(nodes, tracer.data)
         if wrong is not None:
             return f"{wrong.primitive.name} is not the same when it is done again, at {wrong.where}"
@@ -253,10 +267,16 @@ class _Run:
             return Held(self.entered[id(item)][1])
         if kind is Traced or kind is TracedArray:
             return item.resolve()  # type: ignore[no-any-return]
-        if kind in (list, tuple, dict) and depth < 20:
+        if id(item) in self.known or _is_fixed(item):
+            return Same(item)
+        if id(item) in self.built:
+            return self.built[id(item)][1]
+        if kind in (list, tuple, dict) and depth < _DEEP:
             parts = tuple(self._template(part, depth + 1) for part in (item.values() if kind is dict else item))
-            if not all(type(part) is Same for part in parts) or kind is not tuple:
-                return Built(kind, parts, tuple(item) if kind is dict else ())
+            made = Built(kind, parts, tuple(item) if kind is dict else ())
+            self.built[id(item)] = item, made
+            return made
+        self.new.append(kind.__qualname__)
         return Same(item)
 
     def _spots(self, state: Session) -> Iterator[Spot]:
@@ -276,13 +296,15 @@ class _Run:
                 here = now.get(where)
                 was = self._standing(place.item, new)
                 if here is None:
-                    yield Spot(holder, place, was, Same(GONE))
+                    self.new.append(f"{type(holder).__qualname__} without {place.name}")
                 elif here.item is new or here.item is place.item:
                     yield Spot(holder, place, was, None)
                 else:
                     yield Spot(holder, place, was, self._template(here.item))
             for where, place in now.items():
                 if where not in known and not isinstance(holder, type):
+                    if isinstance(holder, list | deque | set):
+                        self.new.append(f"element of a {type(holder).__qualname__}")
                     yield Spot(holder, place, None, self._template(place.item))
 
     def _standing(self, original: Any, new: Any) -> Template:
@@ -293,13 +315,20 @@ class _Run:
         return Same(original)
 
 
-GONE = object()  # what stands where something was deleted
+_DEEP = 20  # containers inside each other
+_FIXED = (type(None), bool, int, float, complex, str, bytes, np.generic, np.dtype, type, FunctionType, ModuleType,
+          BuiltinFunctionType, np.ufunc, range, slice, type(Ellipsis))  # fmt: skip
+
+
+def _is_fixed(item: Any) -> bool:
+    """Whether an object is as good as itself made again: numbers, text, code."""
+    return isinstance(item, _FIXED) or (type(item) in (tuple, frozenset) and all(map(_is_fixed, item)))
 
 
 def _key(place: Place) -> tuple[Any, ...]:
     """What tells one place in an object from another."""
     arguments = getattr(place.put, "args", ())
-    return place.key, id(arguments[0]) if arguments else 0
+    return place.key, id(arguments[0]) if arguments else id(place.item)
 
 
 def _parameters(function: Any, count: int) -> list[str | None]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,16 @@ def trace(target: Any, *inputs: Any, dout: Any = None, **keywords: Any) -> Trace
     return record(target, *inputs, dout=dout, **keywords)
 
 
+@dataclass(frozen=True)
+class Derives:
+    """What a function of `value_and_grad` or `grad` derives: of which function, with respect to which inputs."""
+
+    function: Callable[..., Any]
+    wanted: tuple[int, ...]
+    many: bool
+    value: bool = True
+
+
 def value_and_grad(function: Any, argnums: int | Sequence[int] = 0) -> Callable[..., tuple[Any, Any]]:
     """Return a function that gives the value of `function` and its gradient with respect to the inputs `argnums`.
 
@@ -62,6 +73,7 @@ def value_and_grad(function: Any, argnums: int | Sequence[int] = 0) -> Callable[
     def both(*inputs: Any, **keywords: Any) -> tuple[Any, Any]:
         return _value_and_grad(forward, inputs, keywords, wanted, many=not isinstance(argnums, int))
 
+    both.derives = Derives(forward, wanted, many=not isinstance(argnums, int))  # type: ignore[attr-defined]
     return both
 
 
@@ -74,7 +86,9 @@ def grad(function: Any, argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
     np.float64(12.0)
     """
     both = value_and_grad(function, argnums)
-    return functools.wraps(both)(lambda *inputs, **keywords: both(*inputs, **keywords)[1])
+    slope = functools.wraps(both)(lambda *inputs, **keywords: both(*inputs, **keywords)[1])
+    slope.derives = replace(both.derives, value=False)  # type: ignore[attr-defined]
+    return slope
 
 
 def _value_and_grad(
@@ -84,18 +98,11 @@ def _value_and_grad(
     lost = next((event for event in recorded.events if event.kind in LOSSES), None)
     if lost is not None:
         raise EscapeError(f"no gradient can be given: {lost}")
-    if beyond := list(filter(is_complex, recorded.graph.nodes)):
-        at = next((f", at {node.where}" for node in beyond if node.where), "")
-        raise UnsupportedError(f"no gradient can be given of complex values{at}; keep real and imaginary parts apart")
-    ends = list(recorded.graph.outputs.values())
-    if len(ends) != 1 or ends[0].shape != ():
-        raise TargetError(f"{recorded.target} gives {_shapes(ends)}, not one number: sum it, or take one element")
-    (end,) = ends
-    seed = recorded.seeds[end]
+    end = the_value(recorded.target, list(recorded.graph.outputs.values()), recorded.graph.nodes)
     for i in wanted:
         if not isinstance(entered[i], Node):
             raise TargetError(f"argument {i} is a {type(inputs[i]).__name__}: gradients are of arrays and numbers")
-    found = backpropagate({end: seed}).of
+    found = backpropagate({end: recorded.seeds[end]}).of
     given: dict[Node, Any] = {n: recorded.data[n] for n in recorded.graph.nodes if n.primitive is INPUT}
     # Over stand-ins of an outer trace the same graph records itself there: that is how gradients of gradients come.
     given.update({node: item for node, item in zip(entered, inputs, strict=True) if isinstance(item, Traced)})
@@ -106,6 +113,16 @@ def _value_and_grad(
         _zeros(plain(inputs[i])) if node is None else _own(values[node]) for node, i in zip(nodes, wanted, strict=True)
     )
     return values[end], gradients if many else gradients[0]
+
+
+def the_value(name: str, ends: list[Node], nodes: Iterable[Node]) -> Node:
+    """The one real number that a function gives; raises where it gives anything else."""
+    if beyond := list(filter(is_complex, nodes)):
+        at = next((f", at {node.where}" for node in beyond if node.where), "")
+        raise UnsupportedError(f"no gradient can be given of complex values{at}; keep real and imaginary parts apart")
+    if len(ends) != 1 or ends[0].shape != ():
+        raise TargetError(f"{name} gives {_shapes(ends)}, not one number: sum it, or take one element")
+    return ends[0]
 
 
 def _zeros(item: Any) -> Any:

@@ -1,0 +1,128 @@
+"""`dout.compile`: functions and layers that run the user's own code once for each kind of call, and a program after."""
+
+from __future__ import annotations
+
+import inspect
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from dout.engine.build import Built, build
+from dout.engine.derived import with_gradient
+from dout.engine.driver import MISS
+from dout.engine.stub import stub
+from dout.errors import TargetError
+from dout.trace.capture import Capture, capture
+from dout.trace.layercalls import is_layer
+
+MOST = 16  # programs of one function: where every call is another, programs are of no use
+Form = tuple[Any, ...]  # how a function is called: the number of arguments by position, the names of the others
+
+
+def compile(target: Any, *, strict: bool = False) -> Any:
+    """Return `target`, a layer or a function in plain NumPy, so that it runs at the speed of the machine.
+
+    A layer keeps its interface: `forward`, `backward`, and all its attributes, which are what a plain run leaves. A
+    function (also a method, as in `compile(net.gradient)`, and what `dout.grad` and `dout.value_and_grad` return) keeps
+    its signature. What it does to arrays, attributes and dicts of yours it still does; what it draws it draws anew from
+    your own generator. The result may be written into `out=`.
+
+    The first call with arguments of some shape and dtype *is* the plain run: it is recorded, fused into kernels, and
+    compared with them. Later calls run the kernels, as long as nothing that steered the run is another; else they are
+    recorded anew. What cannot be compiled runs plainly: `compiled.plan()` says which line and why. `strict=True` gives
+    every bit that NumPy gives, and is slower. NumPy's floating-point warnings come from plain runs alone.
+
+    Raises TargetError for what is neither layer nor function, and later whatever the user's code raises.
+
+    >>> import numpy as np
+    >>> def softplus(x):
+    ...     return np.log(1 + np.exp(x))
+    >>> fast = compile(softplus)
+    >>> fast(np.zeros(3))
+    array([0.69314718, 0.69314718, 0.69314718])
+    """
+    if inspect.isclass(target) and is_layer(target):
+        target = target()
+    if not inspect.isclass(target) and is_layer(type(target)):
+        return CompiledLayer(target, strict=strict)
+    if inspect.isclass(target) or not callable(target):
+        name = getattr(target, "__qualname__", type(target).__qualname__)
+        raise TargetError(
+            f"{name} is neither a layer (an object with forward and backward) nor a function; "
+            "of a network, compile the method that does the work, as in dout.compile(net.gradient)"
+        )
+    return Compiled(target, strict=strict).stub
+
+
+class Compiled:
+    """A function with the programs that stand for its calls."""
+
+    def __init__(self, function: Callable[..., Any], *, strict: bool = False) -> None:
+        self.derives = getattr(function, "derives", None)
+        self.function = function
+        self.strict = strict
+        self.programs: dict[Form, list[Built]] = {}
+        self.by_form: dict[Form, tuple[Callable[..., Any], ...]] = {}
+        self.runs: tuple[Callable[..., Any], ...] = ()  # those of calls by position alone
+        self.why_not: list[str] = []
+        self._lock = threading.RLock()
+        self.stub = stub(self)
+        self.stub.compiled = self  # type: ignore[attr-defined]
+
+    def slowly(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        """Answer a call that no program stands for yet: run it, and make one."""
+        form = (len(args), *kwargs)
+        with self._lock:
+            for run in self.by_form.get(form, ()):  # another thread was faster
+                result = run(*args, *kwargs.values())
+                if result is not MISS:
+                    return result
+            if self.why_not:
+                return self.function(*args, **kwargs)
+            if len(self.programs.get(form, ())) >= MOST:
+                self.why_not.append(f"no two of the first {MOST} calls were alike")
+                return self.function(*args, **kwargs)
+            run_once = self._captured(args, kwargs)
+            if run_once.why_not is not None:
+                self.why_not.append(run_once.why_not)
+            else:
+                self._add(form, build(run_once, strict=self.strict))
+            return run_once.returned
+
+    def _captured(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Capture:
+        if self.derives is None:
+            return capture(self.function, args, kwargs)
+        return with_gradient(capture(self.derives.function, args, kwargs), self.derives)
+
+    def _add(self, form: Form, program: Built) -> None:
+        self.programs.setdefault(form, []).insert(0, program)
+        self.by_form[form] = tuple(p.driver for p in self.programs[form])
+        if len(form) == 1:
+            self.runs = self.by_form[form]
+
+
+class CompiledLayer:
+    """A layer whose forward and backward are compiled; everything else is the layer's own."""
+
+    def __init__(self, layer: Any, *, strict: bool = False) -> None:
+        vars(self).update(
+            layer=layer,
+            forward=Compiled(layer.forward, strict=strict).stub,
+            backward=Compiled(layer.backward, strict=strict).stub,
+        )
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """As the layer's own class does it, with the compiled forward."""
+        return type(self.layer).__call__(self, *args, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(vars(self)["layer"], name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(vars(self)["layer"], name, value)
+
+    def __delattr__(self, name: str) -> None:
+        delattr(vars(self)["layer"], name)
+
+    def __repr__(self) -> str:
+        return f"<compiled {type(self.layer).__qualname__}>"

@@ -1,0 +1,60 @@
+"""A captured run of a function, with the gradient that `dout.grad` and `dout.value_and_grad` derive from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from dout.grad import backpropagate
+from dout.graph import CONSTANT, Graph, Node, evaluate, topological
+from dout.ops import PRIMITIVES
+from dout.ops.abstract import AbstractRecorder
+from dout.trace.capture import Built, Capture, Held, Template, nodes_in
+from dout.trace.replay import Data
+from dout.trace.verbs import Derives, the_value
+
+
+def with_gradient(run: Capture, derives: Derives) -> Capture:
+    """Return the run as if it had also computed the gradient: its result is what the deriving function gives.
+
+    Raises as `dout.value_and_grad` does.
+    """
+    given = [template.node if isinstance(template, Held) else template for template in run.arguments]
+    ends = list(nodes_in(run.result)) or [n.node for n in (run.result,) if isinstance(n, Held)]
+    end = the_value(getattr(derives.function, "__qualname__", "the function"), ends, run.graph.nodes)
+    seed = Node(CONSTANT, (), {"value": _one(end)}, (), end.dtype)
+    found = backpropagate({end: seed}).of
+    gradients = [_gradient(found, given[i], run) for i in derives.wanted]
+    values = Data(evaluate([end, *gradients], {**run.data, seed: seed.static["value"]}))
+    parts: Template = Built(tuple, tuple(gradients)) if derives.many else gradients[0]
+    result = Built(tuple, (end, parts)) if derives.value else parts
+    nodes = topological([*run.graph.nodes, end, *gradients])
+    outputs = {**run.graph.outputs, "value": end, **{f"d{i}": node for i, node in enumerate(gradients)}}
+    graph = Graph(nodes, run.graph.inputs, outputs)
+    return replace(run, graph=graph, data=values, result=result, returned=_returned(result, values))
+
+
+def _one(end: Node) -> Any:
+    return end.dtype(1) if isinstance(end.dtype, type) else end.dtype.type(1)
+
+
+def _gradient(found: Mapping[Node, Node], node: Any, run: Capture) -> Node:
+    """The node of one gradient, in memory of its own; zeros where nothing leads from the input to the value."""
+    gradient, recorder = found.get(node), AbstractRecorder()
+    if gradient is not None:
+        return recorder.wrap(gradient).copy().node if gradient.shape else gradient  # type: ignore[attr-defined]
+    dtype = np.asarray(run.data[node]).dtype
+    dtype = dtype if dtype.kind in "fc" else np.dtype(float)
+    if not node.shape:
+        return Node(CONSTANT, (), {"value": dtype.type(0)}, (), dtype)
+    return recorder.emit(PRIMITIVES["zeros"], (), {"shape": node.shape, "dtype": dtype}).node  # type: ignore[no-any-return]
+
+
+def _returned(template: Template, values: Data) -> Any:
+    if isinstance(template, Built):
+        return tuple(_returned(part, values) for part in template.parts)
+    assert isinstance(template, Node)
+    return values[template]

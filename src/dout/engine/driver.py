@@ -1,0 +1,186 @@
+"""The driver: the text of a Python function that does what a recorded run did, and the function itself.
+
+Guards, reads and draws come first, then the steps, then what the run changed in the user's objects, and the result.
+Nothing of the user's is touched before the last guard has passed.
+"""
+
+from __future__ import annotations
+
+import linecache
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dout.engine.group import Group, Step
+from dout.engine.guards import Guards
+from dout.engine.steps import Writer
+from dout.engine.text import Text
+from dout.graph import INPUT, Node
+from dout.trace.capture import Built, Capture, Held, Same, Template
+from dout.trace.draws import put_state, state_of
+
+MISS = object()  # what a driver returns where the call is another than the recorded one
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """What a driver is written from: a run, the steps that compute the same, and where their results live.
+
+    `now` gives for every node whose value the run needed the node that computes it in the steps.
+    """
+
+    capture: Capture
+    steps: tuple[Step, ...]
+    now: Mapping[Node, Node]
+    writer: Callable[[Text, Mapping[Node, str]], Writer]
+
+
+def write(program: Program, name: str) -> tuple[Callable[..., Any], str]:
+    """Return the driver and its text."""
+    text = Text()
+    text.constant(MISS, "MISS")
+    parameters = _parameters(program.capture, text)
+    guards = Guards(program.capture, _needed(program), text)
+    text.indent = "        "
+    guards.write(parameters)
+    guarded, text.lines = text.lines, []
+    text.indent = "    "
+    body = _Body(program, text, guards.variables)
+    body.write()
+    head = [f"def {name}({', '.join(parameters)}):"]
+    if guarded:
+        head += ["    try:", *guarded, "    except (LookupError, AttributeError):", "        return MISS"]
+    source = "\n".join([*head, *text.lines]) + "\n"
+    return _executed(source, name, text.namespace), source
+
+
+def _executed(source: str, name: str, namespace: dict[str, Any]) -> Callable[..., Any]:
+    file = f"<dout driver {name} {id(namespace):x}>"
+    linecache.cache[file] = len(source), None, source.splitlines(keepends=True), file  # so that a traceback shows it
+    exec(compile(source, file, "exec"), namespace)
+    driver: Callable[..., Any] = namespace[name]
+    return driver
+
+
+def _parameters(capture: Capture, text: Text) -> list[str]:
+    given = [*capture.arguments, *capture.keywords.values()]
+    names = []
+    for i, template in enumerate(given):
+        node = template.node if isinstance(template, Held) else template
+        names.append(text.name((isinstance(node, Node) and capture.names.get(node)) or f"argument_{i}"))
+    return names
+
+
+def _needed(program: Program) -> frozenset[Node]:
+    """The inputs that the steps read, and those that are results as they are."""
+    used: set[Node] = set(program.now.values()) | set(program.capture.written)
+    for step in program.steps:
+        used.update(step.inputs)
+    for template in (program.capture.result, *(spot.after for spot in program.capture.spots)):
+        used.update(_held(template))
+    return frozenset(node for node in used if node.primitive is INPUT)
+
+
+def _held(template: Template | None) -> list[Node]:
+    if isinstance(template, Built):
+        return [node for part in template.parts for node in _held(part)]
+    return [template.node] if isinstance(template, Held) else []
+
+
+class _Body:
+    """Everything after the guards."""
+
+    def __init__(self, program: Program, text: Text, inputs: Mapping[Node, str]) -> None:
+        self.program = program
+        self.capture = program.capture
+        self.text = text
+        self.inputs = dict(inputs)
+        self.built: dict[int, str] = {}
+
+    def write(self) -> None:
+        self._made()
+        self._draws()
+        writer = self.program.writer(self.text, self.inputs)
+        waiting = self._outcomes()
+        writer.begin()
+        for step in self.program.steps:
+            writer.step(step, self._leave)
+            for node in step.outputs if isinstance(step, Group) else (step,):
+                self._check(node, waiting, writer)
+        for node in list(waiting):
+            self._check(node, waiting, writer)
+        self._commit(writer)
+        result = self._expression(self.capture.result, writer)
+        writer.end()
+        self.text.line(f"return {result}")
+
+    def _made(self) -> None:
+        for node in self.capture.made:
+            self.inputs[node] = self.text.constant(self.capture.data[node], self.capture.names.get(node) or "array")
+
+    def _draws(self) -> None:
+        self.drawn: list[tuple[str, str]] = []
+        restores = bool(self.capture.outcomes)
+        for node, (generator, draw) in self.capture.draws.items():
+            source = self.text.constant(generator, "generator")
+            if restores and source not in dict(self.drawn):
+                state = self.text.name("state")
+                self.text.line(f"{state} = {self.text.constant(state_of)}({source})")
+                self.drawn.append((source, state))
+            arguments = [self.text.constant(a) for a in draw.arguments]
+            arguments += [f"{key}={self.text.constant(a)}" for key, a in draw.keywords.items()]
+            self.inputs[node] = name = self.text.variable(node, self.capture.names.get(node) or draw.method)
+            self.text.line(f"{name} = {source}.{draw.method}({', '.join(arguments)})")
+
+    def _leave(self, condition: str) -> None:
+        """A guard in the middle: what was drawn goes back."""
+        if not self.drawn:
+            self.text.leave_unless(condition)
+            return
+        self.text.line(f"if not ({condition}):")
+        for source, state in self.drawn:
+            self.text.line(f"    {self.text.constant(put_state)}({source}, {state})")
+        self.text.line("    return MISS")
+
+    def _outcomes(self) -> dict[Node, list[tuple[str, Any]]]:
+        """What steered the run, by the node that computes it now."""
+        found: dict[Node, list[tuple[str, Any]]] = {}
+        for (node, kind), outcome in self.capture.outcomes.items():
+            found.setdefault(self.program.now[node], []).append((kind, outcome))
+        return found
+
+    def _check(self, node: Node, waiting: dict[Node, list[tuple[str, Any]]], writer: Writer) -> None:
+        for kind, outcome in waiting.pop(node, ()):
+            value = writer.value(node)
+            if kind == "branch":
+                self._leave(value if outcome else f"not {value}")
+            else:
+                self._leave(f"{value} == {self.text.constant(outcome)}")
+
+    def _commit(self, writer: Writer) -> None:
+        for node, final in self.capture.written.items():
+            writer.store(self.inputs[node], self.program.now[final])
+        for spot in self.capture.spots:
+            if spot.after is not None:
+                self.text.line(self.text.put(spot, self._expression(spot.after, writer)))
+
+    def _expression(self, template: Template, writer: Writer) -> str:
+        if isinstance(template, Node):
+            return writer.value(self.program.now[template])
+        if isinstance(template, Held):
+            return self.inputs[template.node]
+        if isinstance(template, Same):
+            return self.text.constant(template.item)
+        if id(template) not in self.built:
+            parts = [self._expression(part, writer) for part in template.parts]
+            if template.kind is dict:
+                pairs = [f"{self.text.key(key)}: {part}" for key, part in zip(template.keys, parts, strict=True)]
+                made = f"{{{', '.join(pairs)}}}"
+            elif template.kind is list:
+                made = f"[{', '.join(parts)}]"
+            else:
+                made = f"({', '.join(parts)}{',' if len(parts) == 1 else ''})"
+            name = self.text.name(template.kind.__name__ + "_1")
+            self.text.line(f"{name} = {made}")
+            self.built[id(template)] = name
+        return self.built[id(template)]

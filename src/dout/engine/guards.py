@@ -1,0 +1,171 @@
+"""The beginning of a driver: what the next call must have in common with the recorded one, and where its inputs are.
+
+The lines read each input from the argument or the object that held it, and leave (`return MISS`) where anything that
+could have steered the run is another: a type, a dtype, a shape, a flag, an object in an attribute.
+"""
+
+from __future__ import annotations
+
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
+from typing import Any
+
+import numpy as np
+
+from dout.engine.names import Loaded
+from dout.engine.text import Text
+from dout.graph import Node
+from dout.trace.capture import Built, Capture, Held, Same, Spot, Template
+from dout.trace.state import Namespace
+
+_PLAIN = (type(None), bool, type(Ellipsis))
+_CODE = (FunctionType, BuiltinFunctionType, MethodType, type)
+
+
+class Guards:
+    """Writes the guards of one capture into a driver's text. `variables` then names each input that was read."""
+
+    def __init__(self, capture: Capture, needed: frozenset[Node], text: Text) -> None:
+        self.capture = capture
+        self.needed = needed
+        self.text = text
+        self.names = Loaded(capture.codes)
+        self.variables: dict[Node, str] = {}
+        self.at: dict[int, list[Spot]] = {}  # places by the identity of what holds them
+        self.reached: set[int] = set()
+        for spot in capture.spots:
+            self.at.setdefault(id(spot.holder), []).append(spot)
+
+    def write(self, parameters: list[str]) -> None:
+        """Write all guards: of the arguments, then of every object that the code that ran can have looked into."""
+        given = [*self.capture.arguments, *self.capture.keywords.values()]
+        for name, template in zip(parameters, given, strict=True):
+            self._item(name, template, ours=False)
+        roots = {id(s.holder): s.holder for s in self.capture.spots if isinstance(s.holder, Namespace | ModuleType)}
+        for holder in (self.capture.root, *roots.values()):
+            self._holder(holder)
+        self._apart()
+
+    # --- one item -----------------------------------------------------------------------------------------------------
+
+    def _item(self, expression: str, template: Template, *, ours: bool = True) -> None:
+        """Guard what an expression gives. `ours`: it is found in an object that is known by its identity."""
+        if isinstance(template, Held | Node):
+            self._value(expression, template)
+        elif isinstance(template, Built):
+            self._built(expression, template)
+        elif isinstance(template.item, _PLAIN):
+            self.text.leave_unless(f"{expression} is {template.item!r}")
+        elif isinstance(template.item, str | bytes | int | float | complex | np.generic | np.dtype | slice | range):
+            kind = self.text.constant(type(template.item))
+            self.text.leave_unless(
+                f"{expression}.__class__ is {kind} and {expression} == {self.text.constant(template.item)}"
+            )
+        elif not ours and type(template.item) in (list, dict):
+            self._given_container(expression, template.item)
+        else:
+            self.text.leave_unless(f"{expression} is {self.text.constant(template.item)}")
+            self._holder(template.item)
+
+    def _value(self, expression: str, template: Held | Node) -> None:
+        node = template.node if isinstance(template, Held) else template
+        if node in self.variables:
+            self.text.leave_unless(f"{expression} is {self.variables[node]}")
+            return
+        if expression.isidentifier():
+            name = expression
+        else:
+            name = self.text.variable(node, self.capture.names.get(node))
+            self.text.line(f"{name} = {expression}")
+        self.variables[node] = name
+        if isinstance(template, Held):
+            value = self.capture.originals[node]
+            flags = self._flags(name, value, written=node in self.capture.written)
+            self.text.leave_unless(f"{name}.__class__ is ndarray and {self.text.is_dtype(name, value.dtype)}")
+            self.text.leave_unless(f"{name}.shape == {value.shape} and {flags}")
+        else:
+            self.text.leave_unless(f"{name}.__class__ is {self.text.constant(_class_of(node))}")
+
+    def _flags(self, name: str, value: np.ndarray[Any, Any], *, written: bool) -> str:
+        """Contiguity, alignment, and where it is written into: that it may be, and owns its memory."""
+        flags = value.flags
+        wanted = (1 if flags.c_contiguous else 2 if flags.f_contiguous else 0) | 0x100 * flags.aligned | 0x400 * written
+        layout = "" if flags.c_contiguous or flags.f_contiguous else f" and {name}.strides == {value.strides}"
+        return f"{name}.flags.num & {wanted} == {wanted}{layout}"
+
+    def _built(self, expression: str, template: Built) -> None:
+        kind = self.text.constant(template.kind)
+        self.text.leave_unless(f"{expression}.__class__ is {kind} and len({expression}) == {len(template.parts)}")
+        for i, part in enumerate(template.parts):
+            self._item(f"{expression}[{i}]", part)
+
+    # --- objects ------------------------------------------------------------------------------------------------------
+
+    def _given_container(self, expression: str, item: list[Any] | dict[Any, Any]) -> None:
+        """A list or dict that was given: another one the next time, with the same in it."""
+        kind = self.text.constant(type(item))
+        self.text.leave_unless(f"{expression}.__class__ is {kind} and len({expression}) == {len(item)}")
+        self.text.containers[id(item)] = expression
+        self._holder(item, given=True)
+
+    def _holder(self, holder: Any, *, given: bool = False) -> None:
+        """Guard what an object holds, once, as far as the code that ran can have read it."""
+        waiting = [(holder, given)]
+        while waiting:
+            holder, given = waiting.pop()
+            if id(holder) in self.reached:
+                continue
+            self.reached.add(id(holder))
+            spots = self.at.get(id(holder), [])
+            if isinstance(holder, list | dict) and not given and spots:
+                self.text.leave_unless(f"len({self.text.constant(holder)}) == {len(spots) - _new(spots)}")
+            for spot in spots:
+                if self._matters(spot):
+                    self._place(spot)
+
+    def _matters(self, spot: Spot) -> bool:
+        """Whether a place can have steered the run, or holds what it computes with."""
+        if spot.before is None:
+            return self.names.all and spot.place.key in self.names
+        if isinstance(spot.before, Held | Node):
+            node = spot.before.node if isinstance(spot.before, Held) else spot.before
+            return node in self.needed or (isinstance(spot.before, Held) and self._read(spot))
+        if isinstance(spot.before, Same) and isinstance(spot.before.item, ModuleType):
+            return False
+        return self._read(spot)
+
+    def _read(self, spot: Spot) -> bool:
+        return isinstance(spot.holder, list | dict | tuple) or spot.place.key in self.names
+
+    def _place(self, spot: Spot) -> None:
+        expression = self.text.place(spot)
+        if expression is None:  # a place of a rare kind is not looked at again: what it holds is
+            if isinstance(spot.before, Held) and spot.before.node not in self.variables:
+                self._value(self.text.constant(self.capture.originals[spot.before.node]), spot.before)
+            elif isinstance(spot.before, Same):
+                self._holder(spot.before.item)
+            return
+        if spot.before is None:
+            self.text.leave_unless(f"{self.text.absent(spot)}")
+        else:
+            self._item(expression, spot.before)
+
+    def _apart(self) -> None:
+        """Arrays that are written into must not be, or share the memory of, another input."""
+        arrays = [(node, name) for node, name in self.variables.items()]
+        for node in self.capture.written:
+            name = self.variables[node]
+            owns = self.capture.originals[node].flags.owndata
+            if owns:
+                self.text.leave_unless(f"{name}.flags.num & 4")
+            for other, its in arrays:
+                if other is node or not isinstance(self.capture.originals.get(other), np.ndarray):
+                    continue
+                self.text.leave_unless(f"{its} is not {name}" if owns else f"not may_share_memory({its}, {name})")
+
+
+def _class_of(node: Node) -> type:
+    return node.dtype if isinstance(node.dtype, type) else node.dtype.type
+
+
+def _new(spots: list[Spot]) -> int:
+    return sum(spot.before is None for spot in spots)

@@ -1,0 +1,54 @@
+"""Which attributes and global names a run can have read: those that its code loads."""
+
+from __future__ import annotations
+
+import dis
+from collections.abc import Iterable, Iterator
+from types import CodeType
+
+# Who uses one of these may read any attribute, by a name that is made while it runs.
+_REFLECTING = frozenset({"getattr", "hasattr", "vars", "__dict__", "__getattribute__", "dir", "globals", "eval", "exec",
+                         "__getattr__", "AttributeError", "attrgetter", "locals", "super"})  # fmt: skip
+_LOADS = ("LOAD_ATTR", "LOAD_METHOD", "LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF", "LOAD_CLASSDEREF", "DELETE_ATTR",
+          "LOAD_FROM_DICT_OR_GLOBALS", "LOAD_FROM_DICT_OR_DEREF", "LOAD_SUPER_ATTR", "IMPORT_FROM")  # fmt: skip
+
+
+class Loaded:
+    """The names that code loads, from objects or from outside.
+
+    >>> def forward(self, x):
+    ...     self.mask = x <= self.limit
+    ...     return x * self.mask
+    >>> names = Loaded([forward.__code__])
+    >>> "limit" in names, "mask" in names  # the mask that is read is the one just stored
+    (True, False)
+    """
+
+    def __init__(self, codes: Iterable[CodeType]) -> None:
+        self._names: set[str] = set()
+        for code in codes:
+            self._names.update(_loaded(code))
+        self.all = not _REFLECTING.isdisjoint(self._names - {"super"})
+
+    def __contains__(self, name: object) -> bool:
+        return self.all or name in self._names
+
+
+def _loaded(code: CodeType) -> Iterator[str]:
+    """Names that a code loads; not what it has itself stored in the same object before, on the way that always runs."""
+    stored: set[tuple[str, str]] = set()
+    straight = True
+    holder = ""
+    for step in dis.get_instructions(code):
+        if step.is_jump_target or "JUMP" in step.opname or step.opname in ("FOR_ITER", "SEND", "PUSH_EXC_INFO"):
+            straight = False
+        if step.opname == "STORE_ATTR":
+            if straight and holder:
+                stored.add((holder, step.argval))
+        elif step.opname.startswith(_LOADS):
+            if (holder, step.argval) not in stored:
+                yield step.argval
+        elif step.opname.startswith(("STORE_FAST", "DELETE_FAST")):
+            stored.clear()  # another object may now go by that name
+        last = step.argval[-1] if isinstance(step.argval, tuple) else step.argval
+        holder = str(last) if step.opname.startswith("LOAD_FAST") else ""

@@ -1,0 +1,201 @@
+"""`dout.compile`: the same numbers, attributes and effects as the plain code, call after call."""
+
+import numpy as np
+import pytest
+
+import dout
+
+
+class Relu:
+    """The slides' own: it writes into its caller's gradient."""
+
+    def __init__(self):
+        self.mask = None
+
+    def forward(self, x):
+        self.mask = x <= 0
+        out = x.copy()
+        out[self.mask] = 0
+        return out
+
+    def backward(self, dout):
+        dout[self.mask] = 0
+        dx = dout
+        return dx
+
+
+class Sigmoid:
+    def __init__(self):
+        self.out = None
+
+    def forward(self, x):
+        out = 1 / (1 + np.exp(-x))
+        self.out = out
+        return out
+
+    def backward(self, dout):
+        return dout * (1.0 - self.out) * self.out
+
+
+class Net:
+    def __init__(self, rng):
+        self.params = {"W": rng.normal(size=(3, 2)), "b": np.zeros(2)}
+        self.calls = 0
+
+    def gradient(self, x):
+        self.calls += 1
+        y = x @ self.params["W"] + self.params["b"]
+        return {"W": x.T @ y, "b": y.sum(axis=0)}
+
+
+def inputs(count=4, shape=(5, 3), dtype=float):
+    rng = np.random.default_rng(0)
+    return [rng.normal(size=shape).astype(dtype) for _ in range(count)]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_compiled_layer_gives_what_the_layer_gives(dtype):
+    plain, fast = Sigmoid(), dout.compile(Sigmoid())
+    for x in inputs(dtype=dtype):
+        np.testing.assert_allclose(fast.forward(x), plain.forward(x), rtol=1e-6)
+        np.testing.assert_allclose(fast.backward(x), plain.backward(x), rtol=1e-6, atol=1e-7)
+        assert fast.forward(x).dtype == dtype
+
+
+def test_attributes_are_what_a_plain_run_leaves():
+    fast = dout.compile(Sigmoid())
+    for x in inputs():
+        y = fast.forward(x)
+        assert fast.out is y
+        assert fast.layer.out is y
+
+
+def test_a_write_into_an_argument_is_still_made():
+    plain, fast = Relu(), dout.compile(Relu())
+    for x in inputs():
+        ours, theirs = np.ones_like(x), np.ones_like(x)
+        np.testing.assert_array_equal(fast.forward(x), plain.forward(x))
+        assert fast.backward(ours) is ours
+        plain.backward(theirs)
+        np.testing.assert_array_equal(ours, theirs)
+        np.testing.assert_array_equal(fast.mask, plain.mask)
+
+
+def test_a_training_step_changes_parameters_in_place():
+    rate = 0.1
+
+    def trained(compiled):
+        net = Net(np.random.default_rng(1))
+        weights = net.params["W"]
+
+        def step(x):
+            grads = net.gradient(x)
+            for key in net.params:
+                net.params[key] -= rate * grads[key]
+            return grads
+
+        run = dout.compile(step) if compiled else step
+        results = [run(x)["W"] for x in inputs()]
+        assert net.params["W"] is weights
+        return [*results, *net.params.values(), net.calls]
+
+    for ours, theirs in zip(trained(True), trained(False), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-12)
+
+
+def test_shapes_and_dtypes_may_change_between_calls():
+    plain, fast = Sigmoid(), dout.compile(Sigmoid())
+    for shape in [(3,), (2, 3), (3,), (), (0,), (2, 3)]:
+        for dtype in (np.float32, float):
+            x = np.asarray(np.random.default_rng(0).normal(size=shape), dtype)
+            y = fast.forward(x)
+            np.testing.assert_allclose(y, plain.forward(x), rtol=1e-6)
+            assert y.dtype == dtype
+
+
+def test_a_branch_on_a_value_is_taken_anew():
+    def clipped(x):
+        if x.sum() > 0:
+            return x * 2
+        return x - 1
+
+    fast = dout.compile(clipped)
+    for x in (np.ones(3), -np.ones(3), np.ones(3), -np.ones(3)):
+        np.testing.assert_array_equal(fast(x), clipped(x))
+
+
+def test_a_number_in_an_attribute_is_read_at_each_call():
+    class Scale:
+        factor = 1.0
+
+        def apply(self, x):
+            return x * self.factor
+
+    scale = Scale()
+    fast = dout.compile(scale.apply)
+    for factor in (2.0, 3.0, 4.0):
+        scale.factor = factor
+        np.testing.assert_array_equal(fast(np.ones(2)), factor * np.ones(2))
+
+
+def test_a_flag_in_an_attribute_is_watched():
+    class Dropout:
+        train = True
+
+        def apply(self, x):
+            return x * 0.5 if self.train else x * 1.0
+
+    layer = Dropout()
+    fast = dout.compile(layer.apply)
+    for train in (True, True, False, True, False):
+        layer.train = train
+        np.testing.assert_array_equal(fast(np.ones(2)), (0.5 if train else 1.0) * np.ones(2))
+
+
+def test_random_numbers_are_drawn_from_the_users_own_generator():
+    rng = np.random.default_rng(5)
+
+    def noisy(x):
+        return x + rng.normal(size=x.shape)
+
+    fast = dout.compile(noisy)
+    ours = [fast(np.zeros(3)) for _ in range(4)]
+    rng = np.random.default_rng(5)
+    np.testing.assert_array_equal(ours, [noisy(np.zeros(3)) for _ in range(4)])
+
+
+def test_what_prints_runs_plainly_and_prints_each_time(capsys):
+    def talking(x):
+        print("sum", x.sum())  # noqa: T201 - that is the point
+        return x + 1
+
+    fast = dout.compile(talking)
+    for _ in range(3):
+        fast(np.ones(2))
+    assert capsys.readouterr().out == "sum 2.0\n" * 3
+
+
+def test_the_result_is_written_where_it_is_wanted():
+    fast = dout.compile(lambda x: x + 1)
+    out = np.zeros(3)
+    for _ in range(2):
+        assert fast(np.ones(3), out=out) is out
+        np.testing.assert_array_equal(out, [2, 2, 2])
+
+
+def test_gradients_are_compiled_too():
+    def loss(x, scale):
+        return np.sum(np.exp(x * scale))
+
+    slope, both = dout.compile(dout.grad(loss)), dout.compile(dout.value_and_grad(loss, (0, 1)))
+    for x in inputs(shape=(3,)):
+        np.testing.assert_allclose(slope(x, 0.5), 0.5 * np.exp(0.5 * x))
+        value, (dx, dscale) = both(x, 0.5)
+        np.testing.assert_allclose(value, np.exp(0.5 * x).sum())
+        np.testing.assert_allclose(dx, 0.5 * np.exp(0.5 * x))
+        np.testing.assert_allclose(dscale, (x * np.exp(0.5 * x)).sum())
+
+
+def test_what_is_neither_layer_nor_function_is_refused():
+    with pytest.raises(dout.DoutError, match=r"neither a layer .* nor a function"):
+        dout.compile(3)
