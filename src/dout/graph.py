@@ -161,9 +161,7 @@ def rebuild(graph: Graph, change: Callable[[Node, Mapping[Node, Node]], Node]) -
         assert made.shape == node.shape, f"{made} is not {node}"
         assert same_kind(made.dtype, node.dtype), f"{made} is not {node}"
         new[node] = made
-        if made not in order and all([i in order for i in made.inputs]):
-            order[made] = None
-        elif made not in order:
+        if made not in order:
             order.update(dict.fromkeys(topological([made], known=order)))
     outputs = {name: new.get(node, node) for name, node in graph.outputs.items()}
     needed = set(outputs.values())
