@@ -1,0 +1,76 @@
+"""What a step costs, counted in bytes moved through memory: the one place where fusion weighs its choices."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+
+from dout.engine.frame import FREE, REDUCTIONS
+from dout.engine.group import Group, Step
+from dout.graph import CONSTANT, Node
+from dout.ops.standin import is_basic
+
+CALL = 16_000  # one more kernel costs 0.3 µs, in which memory would have moved so many bytes
+_BYTES_A_FLOP = 0.5  # of float32; the machine computes about four numbers while it moves one, less where caches serve
+
+# Operations an element, as a vectorised polynomial or the hardware takes them; everything else is one.
+_FLOPS = {
+    **dict.fromkeys(FREE, 0),
+    **dict.fromkeys(("copy", "astype", "positive", "asarray"), 0),
+    **dict.fromkeys(("divide", "sqrt", "reciprocal", "mod", "floor_divide"), 4),
+    **dict.fromkeys(("exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "tanh", "special_expit", "cbrt"), 20),
+    **dict.fromkeys(("sin", "cos", "tan", "arcsin", "arccos", "arctan", "sinh", "cosh", "hypot"), 30),
+    **dict.fromkeys(("arcsinh", "arccosh", "arctanh", "arctan2", "special_erf", "special_erfc", "logaddexp"), 30),
+    **dict.fromkeys(("power", "pow"), 50),
+}
+_PRODUCTS = frozenset({"matmul", "dot", "inner"})
+_VIEWS = frozenset({"broadcast_to", "reshape", "ravel", "transpose", "diagonal"})
+
+
+def nbytes(value: Node) -> int:
+    """The memory of a value; a literal has none."""
+    return 0 if value.primitive is CONSTANT else math.prod(value.shape) * np.dtype(value.dtype).itemsize
+
+
+def bytes_moved(step: Step) -> int:
+    """Bytes that a step reads and writes when each of its arrays moves once; a view moves none.
+
+    >>> from dout.graph import INPUT
+    >>> from dout.ops.elementwise import add
+    >>> x = Node(INPUT, (), {}, (1000,), np.dtype("f4"))
+    >>> bytes_moved(Node(add, (x, x), {}, (1000,), x.dtype))
+    8000
+    """
+    if isinstance(step, Group):
+        return _total((*step.inputs, *step.outputs))
+    return 0 if is_view(step) else _total((*dict.fromkeys(step.inputs), step))
+
+
+def flops(step: Step) -> int:
+    """Operations on numbers in a step, roughly: what the roofline compares with its bytes."""
+    return sum(map(_flops, step.nodes)) if isinstance(step, Group) else _flops(step)
+
+
+def work(node: Node) -> float:
+    """The bytes that could have moved while a kernel computes this node."""
+    return _flops(node) * _BYTES_A_FLOP * np.dtype(node.dtype).itemsize / 4
+
+
+def is_view(node: Node) -> bool:
+    """Whether NumPy answers a node with a view (a reshape of what is not contiguous would be a copy)."""
+    name = node.primitive.name
+    return name in _VIEWS or (name == "getitem" and is_basic(node.static["key"]))
+
+
+def _total(values: Iterable[Node]) -> int:
+    return sum(map(nbytes, values))
+
+
+def _flops(node: Node) -> int:
+    name = node.primitive.name
+    if name in _PRODUCTS:
+        return 2 * math.prod(node.shape) * (node.inputs[0].shape or (1,))[-1]
+    elements = math.prod(node.inputs[0].shape if name in REDUCTIONS else node.shape)
+    return 0 if is_view(node) else _FLOPS.get(name, 1) * elements

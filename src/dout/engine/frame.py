@@ -1,0 +1,120 @@
+"""Where the values of a kernel stand in its iteration space, and which nodes may meet there."""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+
+from dout.graph import Node, Shape
+
+REDUCTIONS = frozenset({"sum", "max", "min", "prod", "any", "all"})
+# Nothing is computed: another index, or the same number everywhere. Each kernel that wants one writes it anew.
+FREE = frozenset({"broadcast_to", "reshape", "zeros", "ones", "empty", "full"})
+_WHOLE_NUMBERS = frozenset({"add", "subtract", "multiply", "negative"})
+_MOVES = frozenset({"copy", "astype", "positive"})
+
+
+def fusible(node: Node) -> bool:
+    """Whether a kernel can compute this node."""
+    if isinstance(node.dtype, type) or math.prod(node.shape) == 0:
+        return False
+    name, kind = node.primitive.name, node.dtype.kind
+    if not all(_is_plain(i) for i in (node, *node.inputs)):
+        return False
+    if name in REDUCTIONS:
+        return _is_fusible_reduction(node)
+    if name in FREE:
+        return node.static.get("order", "C") == "C"
+    if name in _MOVES:
+        return True
+    return node.primitive.kernel is not None and (kind in "fb" or name in _WHOLE_NUMBERS)
+
+
+def _is_plain(node: Node) -> bool:
+    dtype = np.dtype(node.dtype)
+    return dtype.kind in "bi" or dtype in (np.float32, np.float64)
+
+
+def _is_fusible_reduction(node: Node) -> bool:
+    x = node.inputs[0]
+    axes = reduced_axes(node)
+    if len(node.inputs) > 1 or node.static.keys() - {"axis", "keepdims"} or node.dtype != x.dtype:
+        return False
+    return math.prod(x.shape[axis] for axis in axes) > 1  # else the result may have the very shape of its input
+
+
+def reduced_axes(node: Node) -> tuple[int, ...]:
+    """The axes that a reduction reduces, ascending."""
+    axis, ndim = node.static.get("axis"), len(node.inputs[0].shape)
+    axes = range(ndim) if axis is None else (axis,) if isinstance(axis, int) else axis
+    return tuple(sorted(a % ndim for a in axes))
+
+
+class Frame(NamedTuple):
+    """An iteration space, and the axes along which it is reduced.
+
+    A value stands in it at full, or reduced: without the axes, or with ones in their place. No value is both, for
+    what has length one along all axes is not reduced by a kernel.
+    """
+
+    space: Shape
+    axes: tuple[int, ...] = ()
+
+    def holds(self, node: Node) -> bool:
+        """Whether a fusible node can be computed here. A number alone has no kernel."""
+        name = node.primitive.name
+        if not self.space:
+            return False
+        if name in REDUCTIONS:
+            return node.inputs[0].shape == self.space and reduced_axes(node) == self.axes
+        if name == "reshape":
+            return self.reduces_to(node.shape) and self.reduces_to(node.inputs[0].shape)
+        return node.shape == self.space or self.reduces_to(node.shape)
+
+    def connects(self, user: Node, value: Node) -> bool:
+        """Whether `user` can take `value` from within the kernel: both are here, and the indices agree."""
+        if value.shape == self.space:
+            return user.shape == self.space or user.primitive.name in REDUCTIONS
+        if user.primitive.name in REDUCTIONS:
+            return False
+        if user.shape == value.shape or user.primitive.name == "reshape":
+            return True
+        return self.axes == tuple(range(len(self.axes))) or len(value.shape) == len(self.space)
+
+    def reduces_to(self, shape: Shape) -> bool:
+        """Whether reduced values have this shape."""
+        return shape in _reduced_shapes(self.space, self.axes)
+
+    def with_(self, other: Frame) -> Frame | None:
+        """The frame of both together, None where they do not fit; the values of one may be reduced ones of the other.
+
+        >>> Frame((2, 3)).with_(Frame((2, 3), (1,)))
+        Frame(space=(2, 3), axes=(1,))
+        >>> Frame((2, 1)).with_(Frame((2, 3), (1,)))
+        Frame(space=(2, 3), axes=(1,))
+        """
+        if self.space == other.space:
+            agree = self.axes == other.axes or not (self.axes and other.axes)
+            return Frame(self.space, self.axes or other.axes) if agree and self.space else None
+        for small, large in ((self, other), (other, self)):
+            if not small.axes and large.reduces_to(small.space):
+                return large
+        return None
+
+
+def frame_of(node: Node) -> Frame:
+    """The frame of a kernel for one node alone."""
+    if node.primitive.name in REDUCTIONS:
+        return Frame(node.inputs[0].shape, reduced_axes(node))
+    return Frame(node.shape)
+
+
+@cache
+def _reduced_shapes(space: Shape, axes: tuple[int, ...]) -> tuple[Shape, ...]:
+    if not axes:
+        return ()
+    kept = tuple(1 if i in axes else n for i, n in enumerate(space))
+    return kept, tuple(n for i, n in enumerate(space) if i not in axes)
