@@ -9,9 +9,10 @@ from random_programs import ORDINARY, programs
 
 import dout
 from dout.engine.cluster import MOST_ARGUMENTS, MOST_NODES
-from dout.engine.frame import REDUCTIONS, Frame
+from dout.engine.frame import Frame
 from dout.engine.fuse import fuse
 from dout.engine.group import Group
+from dout.engine.scalar import REDUCTIONS
 from dout.grad import differentiate
 from dout.graph import CONSTANT, INPUT, Graph, Node, evaluate
 from dout.ops import PRIMITIVES

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from dout.engine.cost import nbytes
-from dout.engine.frame import FREE, Frame, frame_of, fusible
+from dout.engine.frame import FREE, Frame, fits_a_kernel, frame_of
 from dout.graph import CONSTANT, INPUT, Graph, Node, topological
 
 MOST_ARGUMENTS = 20  # the time of a call grows with them
@@ -44,7 +44,7 @@ class Partition:
         for node in self.order:
             for value in dict.fromkeys(node.inputs):
                 self.users.setdefault(value, []).append(node)
-        self.fusible = {node for node in self.order if fusible(node)}
+        self.fusible = {node for node in self.order if fits_a_kernel(node)}
         self.free = {node for node in self.fusible if node.primitive.name in FREE}
         self.home: dict[Node, Cluster] = {}
         self._readers: dict[Node, list[Cluster]] = {}

@@ -7,8 +7,9 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from dout.engine.frame import FREE, REDUCTIONS
+from dout.engine.frame import FREE
 from dout.engine.group import Group, Step
+from dout.engine.scalar import REDUCTIONS
 from dout.graph import CONSTANT, Node
 from dout.ops.standin import is_basic
 

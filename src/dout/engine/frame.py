@@ -6,51 +6,23 @@ import math
 from functools import cache
 from typing import NamedTuple
 
-import numpy as np
-
+from dout.engine.emit import fusible
+from dout.engine.scalar import REDUCTIONS, reduced_axes
 from dout.graph import Node, Shape
 
-REDUCTIONS = frozenset({"sum", "max", "min", "prod", "any", "all"})
 # Nothing is computed: another index, or the same number everywhere. Each kernel that wants one writes it anew.
-FREE = frozenset({"broadcast_to", "reshape", "zeros", "ones", "empty", "full"})
-_WHOLE_NUMBERS = frozenset({"add", "subtract", "multiply", "negative"})
-_MOVES = frozenset({"copy", "astype", "positive"})
+FREE = frozenset({"broadcast_to", "reshape", "getitem", "zeros", "ones", "full"})
+_RESHAPED = frozenset({"reshape", "getitem"})
 
 
-def fusible(node: Node) -> bool:
-    """Whether a kernel can compute this node."""
-    if isinstance(node.dtype, type) or math.prod(node.shape) == 0:
+def fits_a_kernel(node: Node) -> bool:
+    """Whether a kernel can compute this node, and has something to do.
+
+    What is reduced has more than one element along its axes: else the result could have the very shape of its input.
+    """
+    if not fusible(node) or 0 in node.shape:
         return False
-    name, kind = node.primitive.name, node.dtype.kind
-    if not all(_is_plain(i) for i in (node, *node.inputs)):
-        return False
-    if name in REDUCTIONS:
-        return _is_fusible_reduction(node)
-    if name in FREE:
-        return node.static.get("order", "C") == "C"
-    if name in _MOVES:
-        return True
-    return node.primitive.kernel is not None and (kind in "fb" or name in _WHOLE_NUMBERS)
-
-
-def _is_plain(node: Node) -> bool:
-    dtype = np.dtype(node.dtype)
-    return dtype.kind in "bi" or dtype in (np.float32, np.float64)
-
-
-def _is_fusible_reduction(node: Node) -> bool:
-    x = node.inputs[0]
-    axes = reduced_axes(node)
-    if len(node.inputs) > 1 or node.static.keys() - {"axis", "keepdims"} or node.dtype != x.dtype:
-        return False
-    return math.prod(x.shape[axis] for axis in axes) > 1  # else the result may have the very shape of its input
-
-
-def reduced_axes(node: Node) -> tuple[int, ...]:
-    """The axes that a reduction reduces, ascending."""
-    axis, ndim = node.static.get("axis"), len(node.inputs[0].shape)
-    axes = range(ndim) if axis is None else (axis,) if isinstance(axis, int) else axis
-    return tuple(sorted(a % ndim for a in axes))
+    return node.primitive.name not in REDUCTIONS or math.prod(node.inputs[0].shape[a] for a in reduced_axes(node)) > 1
 
 
 class Frame(NamedTuple):
@@ -70,7 +42,7 @@ class Frame(NamedTuple):
             return False
         if name in REDUCTIONS:
             return node.inputs[0].shape == self.space and reduced_axes(node) == self.axes
-        if name == "reshape":
+        if name in _RESHAPED:
             return self.reduces_to(node.shape) and self.reduces_to(node.inputs[0].shape)
         return node.shape == self.space or self.reduces_to(node.shape)
 
@@ -80,7 +52,7 @@ class Frame(NamedTuple):
             return user.shape == self.space or user.primitive.name in REDUCTIONS
         if user.primitive.name in REDUCTIONS:
             return False
-        if user.shape == value.shape or user.primitive.name == "reshape":
+        if user.shape == value.shape or user.primitive.name in _RESHAPED:
             return True
         return self.axes == tuple(range(len(self.axes))) or len(value.shape) == len(self.space)
 

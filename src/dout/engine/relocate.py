@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from dout.engine.cluster import Cluster, Nodes, Partition, kept, outside
 from dout.engine.cost import CALL, nbytes, work
-from dout.engine.frame import REDUCTIONS
+from dout.engine.scalar import REDUCTIONS
 from dout.graph import Node
 
 Readers = dict[Node, set[Cluster]]
