@@ -7,6 +7,8 @@ from row_forms import BETWEEN, NEAR_ZERO, ONE, POSITIVE, UNIT, Example, clipped,
 from row_forms_arrays import shifts
 from row_inputs import PAIRS, arrays, given, numbers, pairs, points, triples
 
+from dout.ops.elementwise import sigmoid, softplus
+
 
 def examples():
     """The examples of each row, by its name."""
@@ -33,6 +35,16 @@ def examples():
         "log": one(np.log, at=POSITIVE),
         "absolute": one(np.absolute, abs) + one(abs, at=(), inputs=numbers),
         "sign": one(np.sign),
+        "sigmoid": one(
+            lambda x: np.where(x >= 0, 1, np.exp(-abs(x))) / (1 + np.exp(-abs(x))),
+            ours=sigmoid,
+            exact=lambda x: 1 / (1 + np.exp(-x)),
+        ),
+        "softplus": one(
+            lambda x: np.logaddexp(0, x),
+            ours=softplus,
+            exact=lambda x: np.log(1 + np.exp(x)),
+        ),
         "floor_divide": two(np.floor_divide, operator.floordiv),
         "mod": two(np.remainder, operator.mod),
         "around": one(

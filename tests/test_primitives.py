@@ -320,7 +320,12 @@ def test_gradient_of_float32_is_float32(row):
 
 # --- kernels, words, views --------------------------------------------------------------------------------------------
 
-IN_KERNELS = {"abs": abs, "max": max, "min": min, **{k: v for k, v in vars(math).items() if not k.startswith("_")}}
+IN_KERNELS = {
+    **{k: v for k, v in vars(math).items() if not k.startswith("_")},
+    **{"abs": abs, "max": max, "min": min, "pow": pow, "rint": round},
+    **{"maximum": np.maximum, "minimum": np.minimum},
+    **{name: PRIMITIVES[name].forward for name in ("sigmoid", "softplus")},
+}
 
 
 @pytest.mark.parametrize("row", [r for r in PRIMITIVES.values() if r.kernel], ids=lambda r: r.name)

@@ -320,6 +320,7 @@ _UNARY: dict[str, Callable[[arb], Any]] = {
     "sin": arb.sin, "cos": arb.cos, "tan": arb.tan, "sinh": arb.sinh, "cosh": arb.cosh, "tanh": arb.tanh,
     "arcsin": arb.asin, "arccos": arb.acos, "arctan": arb.atan,
     "arcsinh": arb.asinh, "arccosh": arb.acosh, "arctanh": arb.atanh,
+    "sigmoid": lambda x: 1 / (1 + (-x).exp()), "softplus": lambda x: (1 + x.exp()).log(),
     "special_expit": lambda x: 1 / (1 + (-x).exp()), "special_logit": lambda x: (x / (1 - x)).log(),
     "special_log_expit": lambda x: -(1 + (-x).exp()).log(),
     "special_erf": arb.erf, "special_erfc": arb.erfc,

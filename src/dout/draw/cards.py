@@ -39,6 +39,7 @@ RULES: Mapping[str, tuple[str, ...]] = {
     "square": ("dout × 2 × {0}",),
     "reciprocal": ("−dout × {2}²",),
     "tanh": ("dout × (1 − {2}²)",),
+    "sigmoid": ("dout × {2} × (1 − {2})",),
     "special_expit": ("dout × {2} × (1 − {2})",),
 }
 MATRIX_RULES: Mapping[str, tuple[str, ...]] = {

@@ -91,7 +91,7 @@ power = define(
     symbol="^",
     latex=r"{{{0}}}^{{{1}}}",
     says="exponent times the power one lower",
-    kernel="{0} ** {1}",
+    kernel="pow({0}, {1})",
 )
 
 # `x ** 2` is not np.power(x, 2): NumPy answers it by np.square (and ** 0.5 by np.sqrt), whose last bit can differ.
@@ -103,7 +103,7 @@ pow_ = define(
     symbol="^",
     latex=r"{{{0}}}^{{{1}}}",
     says="exponent times the power one lower",
-    kernel="{0} ** {1}",
+    kernel="pow({0}, {1})",
 )
 
 square = define(
@@ -248,10 +248,39 @@ for _name, _binary, _gradient, _latex, _says, _code in [
         lambda dout, out, x, y: (dout * np.exp(x - out), dout * np.exp(y - out)),
         r"\log(e^{{{0}}} + e^{{{1}}})",
         "each input's share of the sum",
-        None,
+        "({0} if {0} > {1} else {1}) + log1p(exp(-abs({0} - {1}))) if {0} != {1} else {0} + 0.6931471805599453",
     ),
 ]:
     define(_name, forward=_binary, backward=_gradient, symbol=_name, latex=_latex, says=_says, kernel=_code)
+
+# What NumPy has no function for, in the form that neither overflows nor loses digits. The engine puts them in the place
+# of the formulas that people write.
+
+
+def _sigmoid(x: Any) -> Any:
+    small = np.exp(-np.abs(x))  # at most 1
+    return np.where(np.greater_equal(x, 0), 1, small) / (1 + small)
+
+
+sigmoid = define(
+    "sigmoid",
+    forward=_sigmoid,
+    backward=lambda dout, out, x: dout * (out * (1 - out)),
+    symbol="σ",
+    latex=r"\sigma({0})",
+    says="the output times one minus the output",
+    kernel="sigmoid({0})",
+)
+
+softplus = define(
+    "softplus",
+    forward=lambda x: np.logaddexp(0, x),
+    backward=lambda dout, out, x: dout * sigmoid(x),
+    symbol="softplus",
+    latex=r"\log(1 + e^{{{0}}})",
+    says="multiply by the sigmoid of the input",
+    kernel="softplus({0})",
+)
 
 # Steps: flat wherever they have a derivative, so no gradient flows.
 
@@ -270,7 +299,14 @@ for _name, _function, _latex in [
     ("trunc", np.trunc, r"\operatorname{{trunc}} {0}"),
     ("rint", np.rint, r"\operatorname{{round}} {0}"),
 ]:
-    define(_name, forward=_function, symbol=_name, latex=_latex, says="no gradient: steps are flat")
+    define(
+        _name,
+        forward=_function,
+        symbol=_name,
+        latex=_latex,
+        says="no gradient: steps are flat",
+        kernel=f"{_name}({{0}})",
+    )
 
 floor_divide = define(
     "floor_divide",

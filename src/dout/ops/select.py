@@ -46,13 +46,19 @@ for _name, _invert, _not in [("invert", np.invert, operator.invert), ("logical_n
         kernel="not {0}" if _not is None else "~{0}",
     )
 
-for _name, _test in [("isnan", np.isnan), ("isinf", np.isinf), ("isfinite", np.isfinite), ("signbit", np.signbit)]:
+for _name, _test, _code in [
+    ("isnan", np.isnan, "isnan({0})"),
+    ("isinf", np.isinf, "isinf({0})"),
+    ("isfinite", np.isfinite, "isfinite({0})"),
+    ("signbit", np.signbit, "copysign(1, {0}) < 0"),
+]:
     define(
         _name,
         forward=_test,
         symbol=f"{_name}?",
         latex=rf"\operatorname{{{{{_name}}}}} {{0}}",
         says="no gradient: a condition is not a number",
+        kernel=_code,
     )
 
 where = define(
@@ -106,6 +112,7 @@ clip = define(
     symbol="clip",
     latex=r"\operatorname{{clip}}({0}, {1}, {2})",
     says="dout passes where the input lies within the bounds",
+    kernel="minimum(maximum({0}, {1}), {2})",
 )
 
 

@@ -56,6 +56,7 @@ _ONE: list[tuple[str, Callable[..., Any], str, str, str]] = [
      "minus the bell curve 2 e^(−x²) / √π"),
     ("entr", lambda x, y: -1 - np.log(x), "−x log x", r"-{0} \log {0}", "minus one, minus the logarithm"),
 ]  # fmt: skip
+_KERNELS = {"expit": "sigmoid({0})", "log_expit": "-softplus(-{0})", "erf": "erf({0})", "erfc": "erfc({0})"}
 for _name, _slope, _symbol, _latex, _says in _ONE:
     _define(
         _name,
@@ -63,6 +64,7 @@ for _name, _slope, _symbol, _latex, _says in _ONE:
         symbol=_symbol,
         latex=_latex,
         says=_says,
+        kernel=_KERNELS.get(_name),
     )
 
 _define(

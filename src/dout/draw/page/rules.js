@@ -187,6 +187,8 @@ const RULES = {
   minimum: both((a, b) => (whole(a) <= whole(b) || Number.isNaN(a) ? a : b)),
   clip: both((a, low, high) => RULES.minimum.numpy(RULES.maximum.numpy(a, low), high)),
 
+  sigmoid: both(floats(expit)),
+  softplus: both(floats((x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))))),
   special_expit: both(floats(expit)),
   special_logit: both(floats((x) => Math.log(x / (1 - x)))),
   special_log_expit: both(floats((x) => (x < 0 ? x - Math.log1p(Math.exp(x)) : -Math.log1p(Math.exp(-x))))),
