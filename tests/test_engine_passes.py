@@ -1,9 +1,10 @@
-"""The engine's passes: the same values from fewer and cheaper nodes."""
+"""The engine's passes that keep every bit: the same values from fewer and cheaper nodes."""
 
 import time
 
 import numpy as np
 import pytest
+from engine_graphs import X, constants, exact_passes, graph_of, left, recorded, rows, traced, values_of
 from hypothesis import given
 from random_programs import ORDINARY, programs
 
@@ -11,58 +12,9 @@ import dout
 from dout.engine.select import select
 from dout.engine.simplify import cancel, fold, merge, prune, simplify
 from dout.grad import differentiate
-from dout.graph import CONSTANT, INPUT, Graph, Node, Primitive, evaluate, rebuild, topological
-from dout.ops import PRIMITIVES, kind_of
-from dout.ops.abstract import AbstractRecorder
+from dout.graph import CONSTANT, INPUT, Graph, Node, Primitive, rebuild
+from dout.ops import PRIMITIVES
 from dout.trace.replay import same_bits
-
-X = np.array([[1.5, -0.0, np.nan], [np.inf, -2.0, 1e-310]])
-
-
-def traced(function, *inputs):
-    """The graph of a function of these inputs, and the values of its inputs."""
-    with np.errstate(all="ignore"):
-        trace = dout.trace(function, *inputs)
-    ends = {f"y{i}": node for i, node in enumerate(trace.graph.outputs.values())}
-    nodes = topological(ends.values())
-    given = {node: trace.data[node] for node in nodes if node.primitive is INPUT}
-    return Graph(nodes, {f"x{i}": node for i, node in enumerate(given)}, ends), given
-
-
-def graph_of(function, *inputs):
-    return traced(function, *inputs)[0]
-
-
-def recorded(function, x):
-    """The graph of a function that emits nodes itself, of an array of the shape and dtype of `x`."""
-    given = Node(INPUT, (), {}, np.shape(x), kind_of(x))
-    end = function(AbstractRecorder().wrap(given)).node
-    return Graph(topological([end]), {"x": given}, {"y": end})
-
-
-def rows(graph):
-    """The names of the rows that a graph computes."""
-    return [node.primitive.name for node in graph.nodes if node.primitive not in (INPUT, CONSTANT)]
-
-
-def constants(graph):
-    return [node.static["value"] for node in graph.nodes if node.primitive is CONSTANT]
-
-
-def values_of(graph, given):
-    """What a graph computes, by its rows."""
-    with np.errstate(all="ignore"):
-        values = evaluate(graph.outputs.values(), given)
-    return [values[node] for node in graph.outputs.values()]
-
-
-def left(one_pass, function, *inputs):
-    """The rows that a pass leaves of a function; its values stay the same bits."""
-    graph, given = traced(function, *inputs)
-    after = one_pass(graph)
-    assert all(map(same_bits, values_of(after, given), values_of(graph, given)))
-    return rows(after)
-
 
 # --- dead code --------------------------------------------------------------------------------------------------------
 
@@ -293,7 +245,7 @@ def test_a_large_graph_takes_time_in_proportion():
 @ORDINARY
 def test_random_programs_keep_every_bit(program):
     graph, given = traced(program.function(), *program.arguments())
-    for one_pass in (prune, fold, merge, simplify, select, both):
+    for one_pass in (prune, fold, merge, simplify, select, exact_passes):
         after = one_pass(graph)
         assert all(map(same_bits, values_of(after, given), values_of(graph, given))), one_pass.__name__
 
@@ -304,112 +256,5 @@ def test_gradients_of_random_programs_keep_every_bit(program):
     graph, given = traced(program.function(), *program.arguments())
     graph = differentiate(graph)
     seeds = {node: np.full(node.shape, 0.75, node.dtype) for node in graph.inputs.values() if node not in given}
-    after = both(graph)
+    after = exact_passes(graph)
     assert all(map(same_bits, values_of(after, given | seeds), values_of(graph, given | seeds)))
-
-
-# --- masked writes are choices ----------------------------------------------------------------------------------------
-
-
-def both(graph):
-    return simplify(select(simplify(graph)))
-
-
-def written(key, value):
-    """A function that writes into a copy of its input."""
-
-    def function(x, *others):
-        out = x.copy()
-        out[key(x) if callable(key) else key] = value(x, *others) if callable(value) else value
-        return out
-
-    return function
-
-
-def negative(x):
-    return x < 0
-
-
-@pytest.mark.parametrize(
-    ("key", "value", "rows_left"),
-    [
-        (negative, 0, ["less", "where"]),
-        (negative, np.float32(0.1), ["less", "where"]),
-        (negative, np.nan, ["less", "where"]),
-        (negative, lambda x: x[x < 0], []),
-        (negative, lambda x: np.exp(x[x < 0]) * 2 + x[0, 0], ["add", "exp", "getitem", "less", "multiply", "where"]),
-        (negative, lambda x: x[x < 0] * np.sum(x), ["less", "multiply", "sum", "where"]),
-        (lambda x: x[:, 0] > 0, 7, ["getitem", "greater", "reshape", "where"]),
-        (lambda x: x[:, 0] > 0, lambda x: x[0] * 2, ["getitem", "getitem", "greater", "multiply", "reshape", "where"]),
-        (
-            lambda x: x[:, 0] > 0,
-            lambda x: x[x[:, 0] > 0] * np.sum(x, 0),
-            ["getitem", "greater", "multiply", "reshape", "sum", "where"],
-        ),
-        (..., 1, ["full"]),
-        (slice(None), lambda x: x[0], ["broadcast_to", "getitem"]),
-        ((slice(None), slice(0, 3)), lambda x: np.exp(x), ["exp"]),
-    ],
-)
-def test_a_masked_write_is_a_choice(key, value, rows_left):
-    assert sorted(left(both, written(key, value), X)) == rows_left
-    assert sorted(left(both, written(key, value), X.astype(np.float32))) == rows_left
-
-
-@pytest.mark.parametrize(
-    ("key", "value"),
-    [
-        (negative, lambda x: x[x > 0][:1]),
-        (negative, lambda x: np.arange(2.0)[: np.sum(np.ones(1), dtype=int)]),
-        (negative, lambda x: x[x < 0] + x[x > 0][:1]),
-        (lambda x: (slice(None), x[0] > 0), 0),
-        (slice(None, None, -1), lambda x: x),
-        (0, 1),
-    ],
-)
-def test_other_writes_stay(key, value):
-    assert "setitem" in left(both, written(key, value), X)
-
-
-def test_what_is_written_is_cast_as_numpy_casts_it():
-    whole = np.array([[1, -2, 3], [-4, 5, 6]])
-    assert left(both, written(negative, 2.7), whole) == ["less", "where"]
-    assert left(both, written(negative, lambda x: x[x < 0] / 3), whole) == ["less", "divide", "astype", "where"]
-    assert left(both, written(..., lambda x: x / 3), whole) == ["divide", "astype"]
-
-
-def test_the_slides_relu_becomes_a_choice_forward_and_backward():
-    def relu(x, dout):
-        mask = x <= 0
-        out = x.copy()
-        out[mask] = 0
-        dx = dout.copy()
-        dx[mask] = 0
-        return out, dx
-
-    assert left(both, relu, X, X + 1) == ["less_equal", "where", "where"]
-
-
-def test_a_masked_read_that_is_written_back_is_computed_everywhere():
-    def stable_sigmoid(x):
-        out = np.empty_like(x)
-        out[x >= 0] = 1 / (1 + np.exp(-x[x >= 0]))
-        e = np.exp(x[x < 0])
-        out[x < 0] = e / (1 + e)
-        return out
-
-    assert not {"getitem", "setitem"} & set(left(both, stable_sigmoid, X))
-
-
-def test_the_gradient_of_a_masked_read_is_a_choice():
-    def function(x, y):
-        out = y.copy()
-        out[x < 0] = np.square(x[x < 0])
-        return out
-
-    graph, given = traced(function, X, X + 1)
-    graph = differentiate(graph)
-    given |= {node: -np.zeros(node.shape, node.dtype) for node in graph.inputs.values() if node not in given}
-    after = both(graph)
-    assert not {"getitem", "setitem", "scatter"} & set(rows(after))
-    assert all(map(same_bits, values_of(after, given), values_of(graph, given)))
