@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import accumulate
 
-from dout.engine.cost import nbytes
+from dout.engine.cost import SMALL, is_view, nbytes
 from dout.engine.frame import FREE, Frame, fits_a_kernel, frame_of
 from dout.graph import CONSTANT, INPUT, Graph, Node, topological
 
@@ -67,6 +69,22 @@ class Partition:
             readers = self._readers.setdefault(value, [])
             if cluster not in readers:
                 self._readers[value] = [*readers[1 - _LOOKED_AT :], cluster]
+
+    def join_alike(self) -> None:
+        """Make one kernel of neighbours that run over the same space, though they share nothing.
+
+        Sums may then share what they are made of; and where arrays are small, a call costs more than they do. Nothing
+        slow, like a product of matrices, lies between neighbours: what they hand out need not wait for each other.
+        """
+        slow = [not (node in self.fusible or is_view(node) or not node.shape) for node in self.order]
+        passed = list(accumulate(slow))
+        latest: dict[tuple[Frame, int], Cluster] = {}
+        for cluster in sorted(set(self.home.values()), key=lambda cluster: cluster.bit):
+            frame = cluster.frame
+            if frame is not None and (frame.axes or math.prod(frame.space) <= SMALL):
+                place = frame, passed[cluster.bit.bit_length() - 1]
+                merged = self._merge(latest[place], cluster) if place in latest else None
+                latest[place] = merged or cluster
 
     def take_in(self, nodes: Nodes, inputs: Nodes, frame: Frame) -> None:
         """Write anew in a kernel whatever of its inputs is free and has a place there."""

@@ -9,11 +9,12 @@ import numpy as np
 
 from dout.engine.frame import FREE
 from dout.engine.group import Group, Step
-from dout.engine.scalar import REDUCTIONS
+from dout.engine.scalar import REDUCTIONS, expression_of
 from dout.graph import CONSTANT, Node
 from dout.ops.standin import is_basic
 
 CALL = 16_000  # one more kernel costs 0.3 µs, in which memory would have moved so many bytes
+SMALL = 4096  # elements: below, one ufunc of NumPy's is as fast as a kernel, which first must be compiled
 _BYTES_A_FLOP = 0.5  # of float32; the machine computes about four numbers while it moves one, less where caches serve
 
 # Operations an element, as a vectorised polynomial or the hardware takes them; everything else is one.
@@ -74,4 +75,5 @@ def _flops(node: Node) -> int:
     if name in _PRODUCTS:
         return 2 * math.prod(node.shape) * (node.inputs[0].shape or (1,))[-1]
     elements = math.prod(node.inputs[0].shape if name in REDUCTIONS else node.shape)
-    return 0 if is_view(node) else _FLOPS.get(name, 1) * elements
+    special = name == "pow" and "pow" not in (expression_of(node) or "")  # x ** 2 is x * x
+    return 0 if is_view(node) else elements * (1 if special else _FLOPS.get(name, 1))

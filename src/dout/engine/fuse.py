@@ -7,24 +7,24 @@ import math
 import numpy as np
 
 from dout.engine.cluster import Cluster, Partition, kept, outside
+from dout.engine.cost import SMALL
 from dout.engine.group import Group, Step
 from dout.engine.relocate import relocate
 from dout.graph import Graph, Node
-
-_SMALL = 4096  # elements below which one ufunc of NumPy's is as fast as a kernel, which first must be compiled
 
 
 def fuse(graph: Graph) -> tuple[Step, ...]:
     """Return the steps, in an order in which they can run, that make the graph's outputs from its inputs.
 
     Nodes are put together one after the other, each with the groups that it takes values from or reads large arrays
-    together with, as long as one kernel can hold them and an order of the steps remains. Then values that pass from
-    one kernel to another are computed where they are used, if that moves fewer bytes. Constants are no steps, and
-    neither is what no output needs.
+    together with, as long as one kernel can hold them and an order of the steps remains. Then values that one kernel
+    hands to another are computed where they are used, if that moves fewer bytes. Constants are no steps, and neither
+    is what no output needs.
     """
     partition = Partition(graph)
     for node in partition.order:
         partition.place(node)
+    partition.join_alike()
     relocate(partition)
     return tuple(step for cluster, outputs in partition.needed() for step in _steps(partition, cluster, outputs))
 
@@ -45,6 +45,6 @@ def _worth_while(nodes: list[Node]) -> bool:
     if len(nodes) > 1:
         return True
     (node,) = nodes
-    return math.prod(node.shape) > _SMALL or not (
+    return math.prod(node.shape) > SMALL or not (
         isinstance(node.primitive.forward, np.ufunc) or node.primitive.name in ("copy", "astype")
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
@@ -93,7 +94,9 @@ def dtype_of(primitive: Primitive, inputs: tuple[Node, ...], static: Mapping[str
 @lru_cache(maxsize=4096)
 def _dtype_of(primitive: Primitive, kinds: tuple[tuple[DType, int], ...], static: tuple[Any, ...]) -> DType:
     ones = [d(1) if isinstance(d, type) else np.ones((1,) * n, d) for d, n in kinds]
-    return kind_of(primitive.apply(ones, dict(static)))
+    with np.errstate(all="ignore"), warnings.catch_warnings():  # the variance of one number
+        warnings.simplefilter("ignore")
+        return kind_of(primitive.apply(ones, dict(static)))
 
 
 def kind_of(value: Any) -> DType:
