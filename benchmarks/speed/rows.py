@@ -1,0 +1,130 @@
+"""The rows of the table and the goal of each, as data. The goals are those of issue 7."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+PEERS = ("torch", "torch.compile", "jax")
+K, M = 1 << 10, 1 << 20
+
+Samples = Mapping[str, Sequence[float]]  # by contender, one a round
+
+
+@dataclass(frozen=True)
+class Goal:
+    """At least `bound` times as fast as `than`; where `most`, at most `bound` times as much as `than` or plainly."""
+
+    bound: float
+    than: str = ""  # a contender; or "peer", the best of them
+    most: bool = False
+
+    def reached(self, samples: Samples) -> float | None:
+        """The ratio, or quantity, that `bound` is about: the median over the rounds. None where one is missing."""
+        than = self.than
+        if than == "peer":
+            than = min((p for p in PEERS if p in samples), key=lambda p: median(samples[p]), default="peer")
+        if "dout" not in samples or (than and than not in samples):
+            return None
+        ours, theirs = samples["dout"], samples.get(than, [1.0] * len(samples["dout"]))
+        return median(a / b if self.most else b / a for a, b in zip(ours, theirs, strict=True))
+
+    def met(self, reached: float) -> bool:
+        """Whether that is enough."""
+        return reached <= self.bound if self.most else reached >= self.bound
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table: `kind` says how its work is made and measured, `shape` on what."""
+
+    number: int  # its group
+    task: str
+    kind: str  # "two calls", "one step", "training step", "purchase", …
+    shape: tuple[int, ...] = ()
+    goals: tuple[Goal, ...] = ()
+    contenders: tuple[str, ...] = ("plain", *PEERS, "dout")
+    unit: str = "µs"
+
+    @property
+    def name(self) -> str:
+        """Its group's title."""
+        widths = "-".join(map(str, self.shape[:-1])) + " " if self.task == "net" else ""
+        return f"{self.number} {self.task} {widths}{self.kind}"
+
+    @property
+    def size(self) -> str:
+        """The shape in words."""
+        if self.task == "net":
+            return f"batch {self.shape[-1]}"
+        return "×".join(map(_short, self.shape))
+
+
+def _short(n: int) -> str:
+    return next((f"{n // unit} {name}" for unit, name in ((M, "M"), (K, "K")) if n >= unit and n % unit == 0), str(n))
+
+
+def _elementwise(
+    number: int, task: str, kind: str, small: tuple[Goal, ...], large: tuple[Goal, ...], largest: tuple[Goal, ...]
+) -> list[Row]:
+    goals = {K: small, 64 * K: large, M: large, 16 * M: largest}
+    everyone = ("plain", *PEERS, "dout")
+    return [Row(number, task, kind, (n,), goals[n], everyone + ("copy",) * (n == 16 * M)) for n in goals]
+
+
+def _activations() -> list[Row]:
+    rows = []
+    memory = Goal(0.8, "copy")
+    for task in ("chain", "gelu tanh", "gelu erf", "silu", "softplus", "tanh"):
+        for kind, goal in (("two calls", Goal(2, "peer")), ("one step", Goal(3, "peer"))):
+            rows += _elementwise(2, task, kind, (goal,), (goal,), (goal, memory))
+    return rows
+
+
+def _first() -> list[Row]:
+    return [
+        Row(8, task, kind, shape, (Goal(bound, most=True),), (*PEERS[1:], "dout"), "s")
+        for task, shape, bounds in (("sigmoid", (M,), (1.5, 0.25)), ("net", (784, 50, 10, 100), (8, 0.8)))
+        for kind, bound in zip(("first call, cold", "first call, warm"), bounds, strict=True)
+    ]
+
+
+def _memory() -> list[Row]:
+    alone = ("plain", "dout")
+    new = (Goal(4, most=True),)  # Python's own objects: no array of the sizes below fits
+    return [
+        Row(7, "sigmoid", "new memory a call", (M,), new, alone, "KB"),
+        Row(7, "chain", "new memory a step", (M,), new, alone, "KB"),
+        Row(7, "net", "new memory a step", (784, 50, 10, 100), new, alone, "KB"),
+        Row(7, "chain", "peak memory of a step", (16 * M,), (Goal(0.5, "plain", most=True),), alone, "MB"),
+    ]
+
+
+def _net(number: int, widths: tuple[int, ...], size: int, goals: tuple[Goal, ...]) -> Row:
+    return Row(number, "net", "training step", (*widths, size), goals, ("plain", *PEERS, "dout", "matmuls"))
+
+
+ROWS = [
+    *(
+        row
+        for task in ("sigmoid", "relu")
+        for row in _elementwise(
+            1,
+            task,
+            "two calls",
+            (Goal(2, "plain"), Goal(3, "peer")),
+            (Goal(3, "plain"), Goal(2, "peer")),
+            (Goal(3, "plain"), Goal(5, "peer")),
+        )
+    ),
+    *_activations(),
+    *(
+        Row(3, task, "two calls", shape, (Goal(2, "peer"),))
+        for task in ("softmax cross-entropy", "layer norm", "batch norm")
+        for shape in ((64, K), (4 * K, K))
+    ),
+    _net(4, (784, 50, 10), 100, (Goal(1.25, "matmuls", most=True), Goal(2.5, "torch"), Goal(2, "jax"))),
+    *(_net(5, (784, 512, 512, 10), n, (Goal(1.1, "matmuls", most=True), Goal(1, "peer"))) for n in (100, K)),
+    Row(6, "buy-fruits", "purchase", (), (Goal(1.5, most=True), Goal(6, "micrograd")), ("plain", "micrograd", "dout")),
+]

@@ -1,0 +1,66 @@
+"""What each task computes on: its plain code, and its arrays, the same for every contender."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from benchmarks.speed import layers
+
+Arrays = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Task:
+    """A layer or function of layers.py; `leaves` are the arrays that get a gradient, in order."""
+
+    layer: Callable[..., Any]
+    leaves: tuple[str, ...] = ("x",)
+    held: tuple[str, ...] = ()  # leaves that the layer is made with; it keeps their gradients
+    kept: tuple[str, ...] = ()  # attributes that forward updates
+    labels: bool = False  # a loss: forward takes t, backward nothing
+    function: Callable[..., Any] | None = None
+    two_calls: float = 0  # numbers moved an element: arguments, results and kept arrays, each once a call
+    one_step: float = 0  # the same for value and gradient in one
+
+
+TASKS = {
+    "sigmoid": Task(layers.Sigmoid, function=layers.sigmoid, two_calls=2 + 3),
+    "relu": Task(layers.Relu, two_calls=2.25 + 2.25),  # a mask is a byte an element
+    "chain": Task(layers.Chain, ("x", "a", "b"), function=layers.chain, two_calls=5 + 8, one_step=6),
+    "gelu tanh": Task(layers.GeluTanh, function=layers.gelu_tanh, two_calls=3 + 4, one_step=2),
+    "gelu erf": Task(layers.GeluErf, function=layers.gelu_erf, two_calls=3 + 4, one_step=2),
+    "silu": Task(layers.Silu, function=layers.silu, two_calls=3 + 4, one_step=2),
+    "softplus": Task(layers.Softplus, function=layers.softplus, two_calls=2 + 3, one_step=2),
+    "tanh": Task(layers.Tanh, function=layers.tanh, two_calls=2 + 3, one_step=2),
+    "softmax cross-entropy": Task(layers.SoftmaxWithLoss, labels=True),
+    "layer norm": Task(layers.LayerNorm, ("x", "gamma", "beta"), held=("gamma", "beta")),
+    "batch norm": Task(
+        layers.BatchNorm, ("x", "gamma", "beta"), held=("gamma", "beta"), kept=("running_mean", "running_var")
+    ),
+}
+PURCHASE = (100.0, 2.0, 150.0, 3.0, 1.1)
+RATE = 0.1
+
+
+def arrays(task: Task, shape: tuple[int, ...], dtype: Any = np.float32) -> Arrays:
+    """The same numbers at each call: rounded to float32, then widened where float64 is asked for."""
+    rng = np.random.default_rng(3)
+
+    def normal(*size: int) -> Any:
+        return rng.standard_normal(size, np.float32).astype(dtype, copy=False)
+
+    found = {name: normal(*(shape[-1:] if name in task.held else shape)) for name in task.leaves}
+    if task.labels:
+        return found | {"t": rng.integers(0, shape[-1], shape[0])}
+    return found | {"dout": normal(*shape)}
+
+
+def batch(widths: tuple[int, ...], size: int, dtype: Any = np.float32) -> tuple[Any, Any]:
+    """Examples about as bright as handwritten digits, and their classes as rows of zeros with a one."""
+    rng = np.random.default_rng(3)
+    x = 0.3 * rng.standard_normal((size, widths[0]), np.float32)
+    return x.astype(dtype, copy=False), np.eye(widths[-1], dtype=dtype)[rng.integers(0, widths[-1], size)]
