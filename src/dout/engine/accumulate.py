@@ -1,0 +1,66 @@
+"""What reductions take up an element with: sums that LLVM may spread over vector lanes, and extremes where NaN wins.
+
+A sum grows in short blocks, each in lanes of its own, and the blocks are added to a total that loses next to nothing:
+so it is as accurate as NumPy's pairwise sums. The file imports NumPy and Numba only, so that its text can stand in a
+module of its own.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+from llvmlite import ir
+from numba.extending import intrinsic
+
+
+def _inlined(function: Any, **options: Any) -> Any:
+    return numba.njit(error_model="numpy", forceinline=True, **options)(function)
+
+
+def _plus(total: Any, x: Any) -> Any:
+    return total + x
+
+
+# The one place where the order of additions is left to LLVM.
+plus_f32 = plus_f64 = _inlined(_plus, fastmath={"reassoc"})
+
+
+def _extreme(name: str) -> Any:
+    """The larger or smaller of two numbers, NaN if either is."""
+
+    def extreme(typing: Any, x: Any, y: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            kind = values[0].type
+            function = builder.module.declare_intrinsic(name, [kind], ir.FunctionType(kind, [kind, kind]))
+            return builder.call(function, values)
+
+        return x(x, x), generate
+
+    return intrinsic(extreme)
+
+
+maximum_f32 = maximum_f64 = _extreme("llvm.maximum")
+minimum_f32 = minimum_f64 = _extreme("llvm.minimum")
+
+
+def _add_exactly(total: Any, lost: Any, part: Any) -> Any:
+    """A total and what rounding has taken from it so far, and one more part.
+
+    Source: A. Neumaier, "Rundungsfehleranalyse einiger Verfahren zur Summation endlicher Summen" (ZAMM, 1974).
+    """
+    new = total + part
+    large, small = (total, part) if abs(total) >= abs(part) else (part, total)
+    return new, lost + ((large - new) + small)
+
+
+add_exactly = _inlined(_add_exactly)
+
+
+def _settled(total: Any, lost: Any) -> Any:
+    """The total with what it had lost; an infinite total has lost nothing that could be told."""
+    whole = total + lost
+    return whole if whole == whole else total
+
+
+settled = _inlined(_settled)

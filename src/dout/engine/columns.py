@@ -1,0 +1,140 @@
+"""Kernels whose innermost axis is not reduced: the sums of many columns grow side by side while the rows go by."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dout.engine.body import Arrays, Body, indented
+from dout.engine.passes import Pass, Schedule
+from dout.engine.rows import first_value, taken
+from dout.engine.scalar import operand_dtypes
+from dout.graph import Node
+
+WIDTH = 512  # columns that one thread takes at once
+
+
+class Columns:
+    """Writes one kernel of this form."""
+
+    def __init__(self, arrays: Arrays, plan: Schedule, parallel: bool) -> None:
+        self.arrays, self.plan = arrays, plan
+        *outer, self.lane = arrays.loops
+        self.outer = [loop for loop in outer if not loop.reduced]
+        self.inner = [loop for loop in outer if loop.reduced]
+        self.parallel_outer, self.parallel_lanes = parallel and bool(self.outer), parallel and not self.outer
+        self.body = Body(arrays, self.outer)
+        self.lines = self.body.lines[-1]
+        self.depth = 1 if self.parallel_outer else 0
+        self.memory: dict[Node, tuple[str, tuple[int, ...]]] = {}  # values of each column, where they stand
+        self.open = arrays.opened(self.lane)
+        self.reductions = {node for this in plan.passes for node in this.reductions}
+        self.late = self._needed_later()
+
+    def write(self) -> tuple[list[str], list[str]]:
+        """The loops, and the texts of the numbers to return."""
+        if self.parallel_lanes:
+            first, last = self.arrays.names.new("first"), self.arrays.names.new("last")
+            self.open = f"for {self.arrays.index[self.lane]} in range({first}, {last}):"
+        for number, before in enumerate(self.plan.before):
+            if number:
+                self._run(self.plan.passes[number - 1])
+            self._between(before, late=number > 0)
+        opened = [self.arrays.opened(loop, self.parallel_outer and place == 0) for place, loop in enumerate(self.outer)]
+        lines = self.body.render(opened)
+        if self.parallel_lanes:
+            lines = self._side_by_side(lines, first, last)
+        return lines, [self.body.texts[n] for n in self.arrays.group.outputs if not n.shape]
+
+    def _side_by_side(self, lines: list[str], first: str, last: str) -> list[str]:
+        """The same for blocks of columns, in parallel."""
+        length, block = self.arrays.extent[self.lane], self.arrays.names.new("block")
+        return [
+            f"for {block} in prange(({length} + {WIDTH - 1}) // {WIDTH}):",
+            *indented([f"{first} = {block} * {WIDTH}", f"{last} = min({first} + {WIDTH}, {length})", *lines]),
+        ]
+
+    def _needed_later(self) -> set[Node]:
+        """Values of a column that are read outside the loop that computes them."""
+        where = {node: number for number, before in enumerate(self.plan.before) for node in before}
+        nodes = self.arrays.group.nodes
+        read = {i for n in nodes for i in n.inputs if i in where and where[i] != where.get(n)}
+        return read | {n for n in self.arrays.group.outputs if n in where}
+
+    def _is_wide(self, node: Node) -> bool:
+        return any(node in this.stored for this in self.plan.passes)
+
+    def _by_column(self, node: Node) -> bool:
+        """Whether a value that is there before the passes is one of each column."""
+        is_output = node in self.arrays.group.outputs and not self._is_wide(node)
+        return is_output or not self.arrays.placed.varies[node].isdisjoint(self.lane.dims)
+
+    def _place(self, node: Node) -> None:
+        """Give a value of each column its memory: that of the output that it is, or its own."""
+        arrays = self.arrays
+        if node in arrays.group.outputs and not self._is_wide(node):
+            self.memory[node] = arrays.element(node, arrays.placed.own[node]), self.lane.dims
+            return
+        name = arrays.names.new(node.primitive.name)
+        length = arrays.extent[self.lane]
+        allocated = f"{name} = np.empty({length}, np.{np.dtype(node.dtype).name})"
+        (arrays.head if self.depth == 0 else self.body.lines[self.depth]).append(allocated)
+        self.memory[node] = f"{name}[{arrays.index[self.lane]}]", self.lane.dims
+
+    def _between(self, before: list[Node], *, late: bool) -> None:
+        """Write a loop over the columns for what is computed once for each, outside of the passes."""
+        single = [n for n in before if not late and not self._by_column(n)]
+        self.body.expect(single)
+        for node in single:
+            self.body.compute(node)
+        each = [n for n in before if n not in single and (n not in self.reductions or n.primitive.name == "mean")]
+        if not each:
+            return
+        body = Body(self.arrays, [self.lane], self.body.texts, self.memory)
+        body.expect(n for n in each if n not in self.reductions)
+        for node in each:
+            if node in self.reductions:
+                count = " * ".join(self.arrays.extent[loop] for loop in self.inner)
+                text = self.memory[node][0]
+                body.lines[-1].append(f"{text} = {text} / np.{np.dtype(node.dtype).name}({count})")
+                continue
+            body.compute(node, 1)
+            if node in self.late:
+                self._place(node)
+                body.store(self.memory[node][0], body.texts[node])
+        self.lines += body.render([self.open])
+
+    def _run(self, this: Pass) -> None:
+        """Write one pass: what its reductions begin with, and the loops in which they grow."""
+        arrays, own = self.arrays, self.arrays.placed.own
+        begin = Body(arrays, [self.lane])
+        for node in this.reductions:
+            self._place(node)
+            begin.store(self.memory[node][0], first_value(node))
+        if this.reductions:
+            self.lines += begin.render([self.open])
+        every = [d for loop in (*self.inner, self.lane) for d in loop.dims]
+        read = {n: (self._kept(n), every) for n in this.read}
+        inside = Body(arrays, [*self.inner, self.lane], self.body.texts, {**self.memory, **read})
+        inside.expect((*this.inside, *this.reductions))
+        for node in this.inside:
+            inside.compute(node)
+        depth = len(self.inner) + 1
+        steps = []
+        for node in this.reductions:
+            value, total = inside.operand(node, 0, operand_dtypes(node)[0], depth), self.memory[node][0]
+            steps.append(f"{total} = {taken(node, total, value, arrays)}")
+        for node in this.kept:
+            inside.store(self._kept(node), inside.texts[node])
+        for node in this.stored:
+            inside.store(arrays.element(node, own[node]), inside.texts.get(node) or self.memory[node][0])
+        inside.lines[-1] += steps
+        self.lines += inside.render([*map(arrays.opened, self.inner), self.open])
+
+    def _kept(self, node: Node) -> str:
+        output = self.plan.storage.get(node) or node
+        return self.arrays.element(output, self.arrays.placed.own[output])
+
+
+def columns(arrays: Arrays, plan: Schedule, parallel: bool) -> tuple[list[str], list[str]]:
+    """The loops of a kernel that reduces along columns, and the texts of the numbers it returns."""
+    return Columns(arrays, plan, parallel).write()

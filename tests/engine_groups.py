@@ -1,0 +1,99 @@
+"""Groups of nodes recorded from plain functions, their kernels, and what NumPy says to them."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from dout.engine.cache import load
+from dout.engine.emit import source
+from dout.engine.group import Group
+from dout.engine.scalar import REDUCTIONS, reduced_axes
+from dout.graph import CONSTANT, INPUT, topological
+from dout.trace.record import record_function
+
+QUIET = {"divide": "ignore", "over": "ignore", "under": "ignore", "invalid": "ignore"}
+
+
+def recorded(function, *inputs):
+    """The group of all nodes of a plain function, and the names of its values."""
+    with np.errstate(**QUIET):
+        trace, _ = record_function(function, inputs, {})
+    outputs = tuple(dict.fromkeys(trace.graph.outputs.values()))
+    known = tuple(dict.fromkeys(trace.graph.inputs.values()))
+    nodes = tuple(n for n in topological(outputs) if n.primitive not in (INPUT, CONSTANT))
+    reductions = [n for n in nodes if n.primitive.name in REDUCTIONS]
+    if reductions:
+        space, axes = reductions[0].inputs[0].shape, reduced_axes(reductions[0])
+    else:
+        space, axes = max([n.shape for n in (*nodes, *known)], key=lambda s: (math.prod(s), len(s))), ()
+    names = {node: name for name, node in trace.graph.inputs.items()}
+    return Group(nodes, known, outputs, space, axes), names, [trace.data[n] for n in known]
+
+
+def text_of(function, *inputs, parallel=False, **options):
+    """The kernel of a plain function."""
+    group, names, values = recorded(function, *inputs)
+    return source(group, layouts_of(group, values), parallel=parallel, names=names, **options)
+
+
+def layouts_of(group, values):
+    return {
+        node: "C" if np.asarray(value).flags.c_contiguous else "A"
+        for node, value in zip(group.inputs, values, strict=True)
+    }
+
+
+def as_python(text):
+    """The kernel's function run by Python itself, with NumPy's functions in the place of ours."""
+    space = {"np": np, "njit": lambda **_: lambda f: f, "prange": range}
+    for width in ("f32", "f64"):
+        space |= {f"{name}_{width}": getattr(np, name) for name in ("exp", "log", "tanh", "maximum", "minimum")}
+        space |= {f"plus_{width}": np.add, f"sigmoid_{width}": lambda x: 1 / (1 + np.exp(-x))}
+    space |= {"add_exactly": lambda t, lost, part: (t + part, lost), "settled": lambda t, lost: t}
+    exec(text.function, space)
+    return space[text.name]
+
+
+def compiled(text):
+    """The kernel as machine code."""
+    return load(text.name, text.text, text.types, results=text.results)
+
+
+def results_of(kernel, group, values):
+    """What a kernel makes of its inputs: one result an output."""
+    outs = {n: np.full(n.shape, 77).astype(n.dtype) for n in group.outputs if n.shape}
+    with np.errstate(**QUIET):
+        returned = kernel(*values, *outs.values())
+    rest = iter(returned if isinstance(returned, tuple) else (returned,))
+    return [outs[n] if n.shape else next(rest) for n in group.outputs]
+
+
+def expected(group, values):
+    """What NumPy makes of them."""
+    from dout.graph import evaluate
+
+    with np.errstate(**QUIET):
+        made = evaluate(group.outputs, dict(zip(group.inputs, values, strict=True)))
+    return [made[n] for n in group.outputs]
+
+
+def agree(function, *inputs, run=as_python, parallel=False, ulp=8):
+    """A kernel gives what NumPy gives, in its dtypes, up to a few units in the last place of the largest number."""
+    group, names, values = recorded(function, *inputs)
+    text = source(group, layouts_of(group, values), parallel=parallel, names=names)
+    for node, found, right in zip(
+        group.outputs, results_of(run(text), group, values), expected(group, values), strict=True
+    ):
+        assert np.shape(found) == np.shape(right) == node.shape
+        if run is compiled:
+            assert np.asarray(found).dtype == np.asarray(right).dtype, text.function
+        dtype = np.dtype(node.dtype)
+        if dtype.kind != "f":
+            np.testing.assert_array_equal(found, right, err_msg=text.function)
+            continue
+        finite = np.abs(np.asarray(right)[np.isfinite(right)])
+        atol = ulp * np.finfo(dtype).eps * max([1, *finite.ravel().tolist()])
+        np.testing.assert_allclose(found, right, rtol=ulp * np.finfo(dtype).eps, atol=atol, err_msg=text.function)
+    return text
