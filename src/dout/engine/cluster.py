@@ -92,11 +92,10 @@ class Partition:
         while waiting:
             value = waiting.pop()
             users = [user for user in self.users[value] if user in nodes]
-            if (
-                frame.holds(value)
-                and all(frame.connects(user, value) for user in users)
-                and all(frame.connects(value, i) for i in value.inputs if i in nodes)
-            ):
+            within = [i for i in value.inputs if i in nodes]
+            computed = frame.holds(value) and all(frame.connects(value, i) for i in within)
+            read = frame.reads(value) and not within
+            if (computed or read) and all(frame.connects(user, value) for user in users):
                 del inputs[value]
                 nodes[value] = None
                 found = [i for i in outside(value.inputs, nodes) if i not in inputs]
@@ -225,4 +224,4 @@ def _continues(a: Cluster, b: Cluster, frame: Frame, nodes: Nodes) -> bool:
     small, large = (a, b) if a.frame != frame else (b, a)
     reads = {value for node in small.nodes for value in node.inputs}
     reads |= {i for value in reads if value in nodes and value.primitive.name in FREE for i in value.inputs}
-    return not reads.isdisjoint(large.nodes)
+    return all(map(frame.holds, small.nodes)) and not reads.isdisjoint(large.nodes)

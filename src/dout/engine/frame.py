@@ -43,18 +43,32 @@ class Frame(NamedTuple):
         if name in REDUCTIONS:
             return node.inputs[0].shape == self.space and reduced_axes(node) == self.axes
         if name in _RESHAPED:
-            return self.reduces_to(node.shape) and self.reduces_to(node.inputs[0].shape)
+            return self._reshapes(node, node.inputs[0])
         return node.shape == self.space or self.reduces_to(node.shape)
+
+    def reads(self, node: Node) -> bool:
+        """Whether a value from outside can be read in the shape that this node gives it, with ones put in."""
+        if node.primitive.name not in _RESHAPED or not self.space:
+            return False
+        aligned = len(node.shape) == len(self.space) and all(n in (1, m) for n, m in zip(node.shape, self.space))
+        return aligned or set(node.shape) <= {1}
 
     def connects(self, user: Node, value: Node) -> bool:
         """Whether `user` can take `value` from within the kernel: both are here, and the indices agree."""
+        if user.primitive.name in _RESHAPED:
+            return self._reshapes(user, value)
         if value.shape == self.space:
             return user.shape == self.space or user.primitive.name in REDUCTIONS
         if user.primitive.name in REDUCTIONS:
             return False
-        if user.shape == value.shape or user.primitive.name in _RESHAPED:
+        if user.shape == value.shape or set(value.shape) <= {1}:
             return True
         return self.axes == tuple(range(len(self.axes))) or len(value.shape) == len(self.space)
+
+    def _reshapes(self, node: Node, value: Node) -> bool:
+        """Whether an index of the kernel stands for a reshape: none at all, or one of what is reduced."""
+        whole = node.shape == value.shape == self.space
+        return whole or (self.reduces_to(node.shape) and self.reduces_to(value.shape))
 
     def reduces_to(self, shape: Shape) -> bool:
         """Whether reduced values have this shape."""

@@ -37,8 +37,7 @@ def _steps(partition: Partition, cluster: Cluster, outputs: list[Node]) -> list[
     if frame is None or not frame.space or not _worth_while(nodes):
         return list(nodes)
     inputs = tuple(outside((i for node in nodes for i in node.inputs), set(nodes)))
-    axes = frame.axes if any(node.shape != frame.space for node in nodes) else ()
-    return [Group(tuple(nodes), inputs, tuple(sorted(outputs, key=index)), frame.space, axes)]
+    return [Group(tuple(nodes), inputs, tuple(sorted(outputs, key=index)), *frame)]
 
 
 def _worth_while(nodes: list[Node]) -> bool:

@@ -14,7 +14,7 @@ class Group:
     `inputs` come from outside: arrays, and numbers of shape (). `outputs` are those of its nodes that others need.
     `space` is the shape that the kernel runs over, and `axes` those of it that its reductions reduce (none where it has
     no reduction). Every array in it has the shape of the space; or of the space without `axes`, or with ones in their
-    place, as what was reduced; or is an input that broadcasts to the space.
+    place, as what was reduced; or is an input that broadcasts to the space, perhaps once a reshape has put ones in.
     """
 
     nodes: tuple[Node, ...]
