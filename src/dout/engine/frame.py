@@ -50,7 +50,8 @@ class Frame(NamedTuple):
         """Whether a value from outside can be read in the shape that this node gives it, with ones put in."""
         if node.primitive.name not in _RESHAPED or not self.space:
             return False
-        aligned = len(node.shape) == len(self.space) and all(n in (1, m) for n, m in zip(node.shape, self.space))
+        lengths = zip(node.shape, self.space, strict=False)
+        aligned = len(node.shape) == len(self.space) and all(n in (1, whole) for n, whole in lengths)
         return aligned or set(node.shape) <= {1}
 
     def connects(self, user: Node, value: Node) -> bool:
