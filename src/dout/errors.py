@@ -46,6 +46,10 @@ class MissingFontWarning(UserWarning):
     """A picture was written with plainer characters, where no font of this machine has those of its text."""
 
 
+class DifferenceWarning(RuntimeWarning):
+    """A compiled program did not give what the plain run gave, which its first call compares: it runs plainly then."""
+
+
 EXTRAS = {  # modules that not every install has: the package, and dout's extra
     "flint": ("python-flint", "check"),
     "resvg_py": ("resvg-py", "draw"),

@@ -1,0 +1,194 @@
+"""The comparison of a program with the plain run: it lets rounding pass, and nothing else."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from random_programs import ORDINARY, programs
+
+from dout.engine.bounds import bounds
+from dout.engine.compare import first_difference
+from dout.graph import evaluate
+from dout.ops import PRIMITIVES
+from dout.trace.capture import capture, nodes_in
+
+RNG = np.random.default_rng(0)
+SINGLE = RNG.normal(size=(40, 50)).astype(np.float32)
+DOUBLE = RNG.normal(size=(40, 50))
+
+
+def compared(plain, program, *inputs):
+    """What differs where `program` stands for `plain`; both give one array or a tuple of them."""
+    with np.errstate(all="ignore"):
+        run = capture(plain, [np.copy(i) for i in inputs], {})
+        got = program(*map(np.copy, inputs))
+    assert run.why_not is None
+    ends = [run.result] if run.result in run.data else list(nodes_in(run.result))
+    results = got if isinstance(got, tuple) else (got,)
+    return first_difference(run.graph.nodes, run.data, dict(zip(ends, results, strict=True)))
+
+
+# --- what rounds in another way is right ------------------------------------------------------------------------------
+
+
+def stable_sigmoid(x):
+    e = np.exp(-np.abs(x))
+    return np.where(x >= 0, 1 / (1 + e), e / (1 + e))
+
+
+def wide(function):
+    """The same in float64, rounded once: as far from NumPy's float32 as a good program can be."""
+    return lambda *inputs: function(*(i.astype(np.float64) for i in inputs)).astype(inputs[0].dtype)
+
+
+def softmax(x):
+    e = np.exp(x - x.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
+
+
+def layer_norm(x):
+    centred = x - x.mean(axis=-1, keepdims=True)
+    return centred / np.sqrt((centred**2).mean(axis=-1, keepdims=True) + 3e-5)
+
+
+def layer_norm_by_var(x):
+    return (x - x.mean(axis=-1, keepdims=True)) / np.sqrt(x.var(axis=-1, keepdims=True) + 1e-4)
+
+
+def gelu(x):
+    return 0.5 * x * (1 + np.tanh(0.7978845608 * (x + 0.044715 * x**3)))
+
+
+def relu_by_mask(x):
+    y = x - 0.25
+    y[y < 0] = 0
+    return y
+
+
+def pooled(x):
+    return x.reshape(20, 2, 50).max(axis=1) @ x[:, :3].repeat(2, axis=0)[:50]
+
+
+@pytest.mark.parametrize(
+    "function",
+    [softmax, layer_norm, layer_norm_by_var, gelu, relu_by_mask, pooled, lambda x: np.log(softmax(x)).mean(axis=0),
+     lambda x: (x + 1e8) - 1e8, lambda x: np.exp(x * 30), lambda x: np.sqrt(x * x - x * x + 0.0), lambda x: x @ x.T,
+     lambda x: np.sum(x, axis=0) / np.std(x, axis=0), lambda x: np.tanh(x).cumsum(axis=1), lambda x: np.floor(x * 3)],
+)  # fmt: skip
+def test_the_same_in_more_digits_is_no_difference(function):
+    assert compared(function, wide(function), SINGLE) is None
+    assert compared(function, wide(function), SINGLE * 30) is None
+
+
+def test_a_stable_sigmoid_is_no_difference_to_one_that_overflows():
+    x = np.array([-1000, -100, -88, -20, -0.5, 0, 3, 20, 100, np.inf, -np.inf, np.nan], np.float32)
+    for values in (x, x.astype(float)):
+        assert compared(lambda x: 1 / (1 + np.exp(-x)), stable_sigmoid, values) is None
+
+
+def test_an_overflow_an_ulp_earlier_is_no_difference():
+    edge = np.array([np.finfo(np.float32).max], np.float32)
+    infinite = np.full_like(edge, np.inf)
+    assert compared(lambda x: x / 2 * 2, lambda x: infinite, edge) is None
+    assert compared(lambda x: x * 2, lambda x: edge, edge) is None
+
+
+def test_a_condition_within_the_errors_may_go_either_way():
+    def step(x):
+        return np.where(x * 0.1 * 10 > x, 1.0, 0.0)
+
+    assert compared(step, lambda x: np.zeros_like(x), DOUBLE) is None
+    assert compared(step, lambda x: np.where(x > 0, 1.0, 0.0), DOUBLE) is None
+
+
+def test_a_condition_on_exact_values_may_not():
+    x = np.array([-1.0, 0.0, 1.0])
+    found = compared(lambda x: x * (x > 0), lambda x: np.array([0.0, 0.5, 1.0]), x)
+    assert found.index == (1,)
+    assert compared(lambda x: x > 0, lambda x: x >= 0, x).index == (1,)
+
+
+# --- what does not ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("plain", "program"),
+    [
+        (gelu, lambda x: 0.5 * x * (1 + np.tanh(0.7978845608 * (x + 0.04475 * x**3)))),
+        (lambda x: x * 0.3, lambda x: x * np.float32(0.300003)),
+        (lambda x: x + x * x * 1e-3, lambda x: x),
+        (lambda x: x - 0.5, lambda x: 0.5 - x),
+        (lambda x: x[1:], lambda x: x[:-1]),
+        (lambda x: x.sum(axis=1), lambda x: x[:, 1:].sum(axis=1)),
+        (lambda x: x.sum(axis=0), lambda x: x[:-1].sum(axis=0)),
+        (lambda x: (x * x).mean(), lambda x: np.float32((x * x).sum() / (x.size - 1))),
+        (lambda x: x @ x.T, lambda x: x[:, 1:] @ x[:, 1:].T),
+        (softmax, lambda x: np.exp(x - x.max()) / np.exp(x - x.max()).sum(axis=1, keepdims=True) * np.float32(1.00003)),
+        (layer_norm, lambda x: (x - x.mean(axis=-1, keepdims=True)) / x.std(axis=-1, keepdims=True)),
+        (relu_by_mask, lambda x: np.abs(x - 0.25)),
+        (lambda x: np.where(x > 0.1, x, 0), lambda x: np.where(x > 0.2, x, np.float32(0))),
+        (lambda x: np.max(x * x, axis=1), lambda x: np.max(x[:, :-1] ** 2, axis=1) + np.float32(1e-3)),
+        (lambda x: x * 2, lambda x: np.full_like(x, np.nan)),
+        (lambda x: np.argmax(x, axis=1), lambda x: np.argmax(-x, axis=1)),
+    ],
+)
+def test_what_is_no_rounding_is_found(plain, program):
+    assert compared(plain, program, SINGLE) is not None
+
+
+def test_a_difference_says_what_where_and_how_far():
+    x = np.ones((2, 3), np.float32)
+    wrong = x * 2
+    wrong[1, 2] = 2.001
+    found = compared(lambda x: x * 2, lambda x: wrong, x)
+    assert found.node.primitive.name == "multiply"
+    assert (found.index, found.expected, found.got) == ((1, 2), 2.0, np.float32(2.001))
+    assert round(found.ulps) == round((2.001 - 2) * 2**22)
+    assert f"multiply[1, 2], plainly it is 2.0, 4.19e+03 ulp apart, at {__file__}:" in str(found)
+    assert str(found.warning("double")).startswith("double: the compiled program gives 2.0")
+    assert "; it runs plainly from now on" in str(found.warning("double"))
+
+
+def test_another_shape_or_dtype_is_a_difference():
+    assert "float64 of shape (40, 50)" in str(compared(lambda x: x + 1, lambda x: x + np.float64(1), SINGLE))
+    assert compared(lambda x: x + 1, lambda x: x[None] + 1, SINGLE) is not None
+    assert compared(lambda x: float(x[0, 0]) + 1, lambda x: np.float64(x[0, 0] + 1.0), DOUBLE) is not None
+
+
+def test_the_first_difference_is_that_of_the_node_recorded_first():
+    found = compared(lambda x: (x * 2, x + 1), lambda x: (x * 3, x + 2), SINGLE)
+    assert found.node.primitive.name == "multiply"
+
+
+def test_large_arrays_are_looked_at_in_parts():
+    x = np.linspace(-1, 1, 300_000, dtype=np.float32)
+
+    def program(x):
+        y = stable_sigmoid(x)
+        y[250_000] *= np.float32(1.0001)
+        return y
+
+    assert compared(lambda x: 1 / (1 + np.exp(-x)), stable_sigmoid, x) is None
+    assert compared(lambda x: 1 / (1 + np.exp(-x)), program, x).index == (250_000,)
+
+
+# --- the bound itself -------------------------------------------------------------------------------------------------
+
+
+def exact(graph, data):
+    """Every value in long double, where that is more than float64."""
+    given = {n: data[n] if np.asarray(data[n]).dtype.kind != "f" else np.asarray(data[n], np.longdouble)
+             for n in graph.nodes if n.primitive.name in ("input", "constant")}  # fmt: skip
+    wide = {PRIMITIVES["astype"]: lambda x, dtype: x.astype(np.longdouble if dtype.kind == "f" else dtype)}
+    return evaluate(graph.nodes, given, wide)
+
+
+@pytest.mark.skipif(np.finfo(np.longdouble).eps > 1e-18, reason="long double has no more digits than float64")
+@ORDINARY
+@given(programs())
+def test_every_value_is_within_its_bound_of_the_exact_one(program):
+    run = capture(program.function(), program.arguments(), {})
+    found, right = bounds(run.graph.nodes, run.data), exact(run.graph, run.data)
+    for node in run.graph.nodes:
+        if np.asarray(run.data[node]).dtype.kind == "f":
+            far = np.abs(np.asarray(right[node]) - run.data[node])
+            assert np.all(far <= np.asarray(found[node]) * (1 + 1e-9)), node
