@@ -15,6 +15,7 @@ import numpy as np
 from dout.engine.constants import constant, number_of
 from dout.graph import CONSTANT, Node, Shape, same_kind
 from dout.ops import PRIMITIVES
+from dout.ops.reduce import reduced
 
 
 def cancelled(node: Node) -> Node:
@@ -109,10 +110,14 @@ def _twice(node: Node) -> Node | None:
 
 def _reshape(node: Node) -> Node | None:
     (x,) = node.inputs
-    plain = "order" not in node.static
     if x.shape == node.shape:
         return x
-    return _over("reshape", x.inputs[0], node, shape=node.shape) if plain and _is_reshape(x) else None
+    if (kept := _kept(node)) is not None:
+        return kept
+    if x.primitive.name == "broadcast_to" and math.prod(x.inputs[0].shape) == 1:
+        one = replace(node, inputs=x.inputs, static={"shape": ()}, shape=())
+        return _over("broadcast_to", _reshape(one) or one, node, shape=node.shape)
+    return _over("reshape", x.inputs[0], node, shape=node.shape) if _is_reshape(node) and _is_reshape(x) else None
 
 
 def _is_reshape(node: Node) -> bool:
@@ -121,6 +126,32 @@ def _is_reshape(node: Node) -> bool:
 
 def _ravel(node: Node) -> Node | None:
     return _over("reshape", node.inputs[0], node, shape=node.shape) if "order" not in node.static else None
+
+
+def _astype(node: Node) -> Node | None:
+    (x,) = node.inputs
+    if x.primitive.name != "where" or not all(side.primitive is CONSTANT for side in x.inputs[1:]):
+        return x
+    sides = [replace(node, inputs=(side,), shape=()) for side in x.inputs[1:]]  # a choice between numbers: cast these
+    return replace(x, inputs=(x.inputs[0], *sides), dtype=node.dtype)
+
+
+def _axes(node: Node) -> Node | None:
+    """A reduction along one axis, written as along several."""
+    axis, ndim = node.static.get("axis"), len(node.inputs[0].shape)
+    one = (axis,) if isinstance(axis, int) else axis
+    if one is None or (axis == one and min(one, default=0) >= 0) or not ndim:
+        return None
+    return replace(node, static={**node.static, "axis": tuple(a % ndim for a in one)})
+
+
+def _kept(node: Node) -> Node | None:
+    """A reduction that keeps its axes, where they were put back afterwards."""
+    (x,) = node.inputs
+    if x.primitive.name not in _REDUCTIONS or x.static.get("keepdims") or "order" in node.static:
+        return None
+    kept = reduced(x.primitive, x.inputs, static := {**x.static, "keepdims": True})[0]
+    return replace(x, static=static, shape=kept) if kept == node.shape else None
 
 
 def _transpose(node: Node) -> Node | None:
@@ -141,7 +172,13 @@ def _broadcast_to(node: Node) -> Node | None:
 
 def _getitem(node: Node) -> Node | None:
     x, *index = node.inputs
-    return x if not index and is_whole(node.static["key"], x.shape) else None
+    if index:
+        return None
+    if is_whole(node.static["key"], x.shape):
+        return x
+    parts = node.static["key"] if isinstance(node.static["key"], tuple) else (node.static["key"],)
+    inserts = all(part is None or part is Ellipsis or part == slice(None) for part in parts)
+    return _over("reshape", x, node, shape=node.shape) if inserts else None
 
 
 def _where(node: Node) -> Node | None:
@@ -150,10 +187,12 @@ def _where(node: Node) -> Node | None:
     return x if x is y or (known is not None and known) else y if known is not None else None
 
 
+_REDUCTIONS = ("sum", "mean", "var", "std", "prod", "max", "min", "any", "all")
 _RULES: dict[str, Callable[[Node], Node | None]] = {
-    "positive": _first, "copy": _first, "asarray": _first, "astype": _first,
+    "positive": _first, "copy": _first, "asarray": _first, "astype": _astype,
     "add": _add, "subtract": _subtract, "multiply": _multiply, "divide": _divide, "negative": _negative,
     "invert": _twice, "logical_not": _twice, "where": _where,
     "reshape": _reshape, "ravel": _ravel, "flatten": _ravel, "transpose": _transpose,
     "broadcast_to": _broadcast_to, "getitem": _getitem,
+    **dict.fromkeys(_REDUCTIONS, _axes),
 }  # fmt: skip

@@ -63,6 +63,11 @@ def merge(graph: Graph) -> Graph:
 _ELEMENTWISE = frozenset(PRIMITIVES[name] for name in ["astype", "copy", "asarray"])
 # NumPy computes x ** 2 in another way than x ** [2, 2].
 _BY_SCALARS = frozenset(PRIMITIVES[name] for name in ["pow", "power"])
+# The same bits wherever they are computed; NumPy's other functions may differ between one number and many.
+_ROUNDED_ONCE = frozenset(PRIMITIVES[name] for name in [
+    "add", "subtract", "multiply", "divide", "negative", "sqrt", "square", "absolute", "where", "less",
+    "less_equal", "greater", "greater_equal", "equal", "not_equal", "astype",
+])  # fmt: skip
 _MOVING = frozenset(
     PRIMITIVES[name] for name in ["reshape", "ravel", "flatten", "transpose", "broadcast_to", "getitem"]
 )
@@ -119,20 +124,30 @@ def _full(value: Any, node: Node) -> Node:
 
 
 def _narrowed(node: Node) -> Node:
-    """The node over what was repeated, not over the repetition, as long as the others give the same shape."""
-    inputs = list(node.inputs)
-    for place, repeated in enumerate(inputs):
-        inputs[place] = _unrepeated(repeated)
-        if inputs[place] is not repeated and np.broadcast_shapes(*(i.shape for i in inputs)) != node.shape:
-            inputs[place] = repeated
-    return with_inputs(node, inputs)
+    """The node over what was repeated, not over the repetition; where that is smaller, its result is repeated."""
+    inputs = tuple([_unrepeated(i) for i in node.inputs])
+    if inputs == node.inputs:
+        return node
+    shape = np.broadcast_shapes(*(i.shape for i in inputs))
+    if shape == node.shape:
+        return with_inputs(node, inputs)
+    if node.primitive not in _ROUNDED_ONCE:
+        return node
+    small = replace(node, inputs=inputs, shape=shape)
+    return replace(node, primitive=PRIMITIVES["broadcast_to"], inputs=(small,), static={"shape": node.shape})
 
 
 def _unrepeated(node: Node) -> Node:
     if node.primitive is PRIMITIVES["broadcast_to"] and same_kind(node.dtype, node.inputs[0].dtype):
         return node.inputs[0]
+    if node.primitive is PRIMITIVES["reshape"] and node.shape == (1,) * _more(node) + node.inputs[0].shape:
+        return node.inputs[0]
     number = number_of(node) if node.shape else None
     return node if number is None else constant(number, node.where)
+
+
+def _more(node: Node) -> int:
+    return len(node.shape) - len(node.inputs[0].shape)
 
 
 # --- the same thing twice ---------------------------------------------------------------------------------------------
