@@ -288,6 +288,39 @@ def test_many_threads_may_call_one_parallel_kernel() -> None:
     assert all(right)
 
 
+def test_chunks_are_each_done_once_by_more_threads_than_cores() -> None:
+    program = f"""
+import time
+import numpy as np
+from dout.engine import threads
+threads.number = lambda: 7
+from dout.engine.cache import ArrayType, load
+F4 = np.dtype("f4")
+text = {DOUBLE.format(parallel=True)!r}.replace("out[i] = ", "out[i] += ")
+kernel = load("double", text, [{IN!r}, {OUT!r}], parallel=True)
+for turn in range(3000):
+    size = turn * 7919 % 20011
+    x, out = np.arange(size, dtype="f4"), np.zeros(size, "f4")
+    kernel(x, out)
+    assert (out == 2 * x).all()
+    if turn % 100 == 0:
+        time.sleep(0.001)  # the workers fall asleep
+""".replace("dtype('float32')", "F4")
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+
+
+def test_kernel_too_large_to_be_inlined_is_native_and_parallel() -> None:
+    value = "x[i]"
+    for _ in range(60):
+        value = f"(x[i] * {value} + x[i])"
+    text = DOUBLE.format(parallel=True).replace("x[i] + x[i]", f"{value} * 0 + x[i] + x[i]")
+    kernel = load("double", text, [IN, OUT], parallel=True)
+    assert type(kernel) is type(len)
+    x, out = np.full(999, 0.5, F4), np.zeros(999, F4)
+    kernel(x, out)
+    assert (out == 1).all()
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_forked_child_may_call_a_parallel_kernel() -> None:

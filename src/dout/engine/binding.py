@@ -53,9 +53,6 @@ class MethodDef(ctypes.Structure):
     )
 
 
-_kept: list[Any] = []  # machine code and definitions: kernels live as long as the process
-
-
 @cache
 def usable() -> bool:
     """Whether objects lie in memory as the wrapper reads them: where not, Numba's own dispatcher is called.
@@ -115,14 +112,16 @@ def link(name: str, kernel: bytes) -> Callable[..., Any] | None:
     wanted = line.decode().split()
     # One engine a kernel: their names never meet. Making one also shows LLVM the symbols of this process.
     engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _target().create_target_machine(jit=True))
-    if any(symbol in threads.SYMBOLS for symbol in wanted) and not threads.launch():
+    if any(symbol in threads.SYMBOLS for symbol in wanted) and not threads.prepare():
         return None
     if any(not _allowed(symbol) or llvm.address_of_symbol(symbol) is None for symbol in wanted):
         return None
     engine.add_object_file(llvm.ObjectFileRef.from_data(code))
     engine.finalize_object()
-    definition = MethodDef(name.encode(), engine.get_function_address(ENTRY), METH_FASTCALL, None)
-    _kept.append((engine, definition))
+    definition = threads.keep(MethodDef(name.encode(), engine.get_function_address(ENTRY), METH_FASTCALL, None))
+    if "dout.pool" in wanted:
+        threads.start(engine.get_function_address("dout.worker"))
+    engine.detach()  # machine code lives as long as the process, for its threads do
     make = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)(
         ("PyCFunction_NewEx", ctypes.pythonapi)
     )
@@ -132,4 +131,4 @@ def link(name: str, kernel: bytes) -> Callable[..., Any] | None:
 
 def _allowed(symbol: str) -> bool:
     """Numba's runtime and the parts of Python that need its lock are not for kernels."""
-    return symbol in FUNCTIONS or not symbol.startswith(("Py", "_Py", "numba", "NRT"))
+    return symbol in FUNCTIONS or symbol in threads.SYMBOLS or not symbol.startswith(("Py", "_Py", "numba", "NRT"))

@@ -98,9 +98,11 @@ def _surroundings() -> str:
 
     from dout.engine import binding
 
-    settings = sorted((name, value) for name, value in os.environ.items() if name.startswith("NUMBA_"))
+    settings = sorted(
+        (name, value) for name, value in os.environ.items() if name.startswith("NUMBA_") and "THREAD" not in name
+    )
     own = sorted(Path(__file__).parent.glob("*vector_math*")) + [
-        Path(__file__).with_name(f"{part}.py") for part in ("wrapper", "compiler", "binding")
+        Path(__file__).with_name(f"{part}.py") for part in ("wrapper", "sharing", "compiler", "binding")
     ]
     sources = [sha256(path.read_bytes()).hexdigest() for path in own if path.is_file()]
     versions = (sys.version, platform.machine(), np.__version__, llvmlite.__version__, _numba())

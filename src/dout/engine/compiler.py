@@ -15,7 +15,8 @@ from numba.core import compiler
 from numba.core.registry import cpu_target
 from numba.np.numpy_support import as_dtype, from_dtype
 
-from dout.engine.wrapper import THREADS, ArrayType, KernelType, Result, native_types, wrapper
+from dout.engine.sharing import CODE
+from dout.engine.wrapper import ArrayType, KernelType, Result, native_types, wrapper
 
 
 def function(name: str, module: str, text: str, file: str) -> Any:
@@ -58,7 +59,7 @@ def compiled(dispatcher: Any, types: Sequence[KernelType], results: Sequence[Res
     _agree(dispatcher.py_func.__name__, returned, made)
     text = wrapper(dispatcher.py_func.__name__, native.name, types, returned, single, made)
     if any(one.name == "numba_parallel_for" for one in module.functions):
-        text += THREADS
+        text += CODE
     door = llvm.parse_assembly(text)
     door.triple, door.data_layout = module.triple, module.data_layout
     module.link_in(door)

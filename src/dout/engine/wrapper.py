@@ -324,35 +324,3 @@ FUNCTIONS = {  # of CPython: what they return and take
 def _numbers(dtype: np.dtype[Any]) -> int:
     """A bit for each of NumPy's type numbers of this dtype: it has two 64-bit integers, `long` and `long long`."""
     return sum({1 << np.dtype(char).num for char in np.typecodes["AllInteger"] + "?efd" if np.dtype(char) == dtype})
-
-
-# What a parallel kernel calls. The caller keeps Python's lock, as NumPy does in small loops: so two Python threads
-# never enter a threading layer at once, which some do not allow. And a forked child, which has none of the threads,
-# runs all the chunks by itself: the byte at `dout.alone` says so.
-THREADS = """
-@dout.alone = external global i8
-declare void @dout.parallel_for(ptr, ptr, ptr, ptr, ptr, i64, i64, i64)
-define linkonce_odr hidden void @numba_gil_ensure(ptr %state) {
-  ret void
-}
-define linkonce_odr hidden void @numba_gil_release(ptr %state) {
-  ret void
-}
-define linkonce_odr hidden ptr @PyEval_SaveThread() {
-  ret ptr null
-}
-define linkonce_odr hidden void @PyEval_RestoreThread(ptr %state) {
-  ret void
-}
-define linkonce_odr hidden void @numba_parallel_for(ptr %f, ptr %a, ptr %n, ptr %s, ptr %d, i64 %i, i64 %c, i64 %t) {
-  %byte = load i8, ptr @dout.alone
-  %alone = icmp ne i8 %byte, 0
-  br i1 %alone, label %here, label %there
-here:
-  call void %f(ptr %a, ptr %n, ptr %s, ptr %d)
-  ret void
-there:
-  call void @dout.parallel_for(ptr %f, ptr %a, ptr %n, ptr %s, ptr %d, i64 %i, i64 %c, i64 %t)
-  ret void
-}
-"""
