@@ -37,7 +37,11 @@ class Pattern:
 
     def matches(self, node: Node) -> Iterator[Match]:
         """Each way in which `node` computes the pattern, of floating-point arrays in its own dtype."""
-        yield from _matches(self.root, node, {})
+        arrays = [v for name, v in self.variables.items() if name not in _NUMBERS]
+        if not isinstance(node.dtype, type) and node.dtype.kind == "f":
+            for match in _matches(self.root, node, {}):
+                if all(same_kind(match[v].dtype, node.dtype) for v in arrays):
+                    yield match
 
 
 def _matches(pattern: Node, node: Node, found: Match) -> Iterator[Match]:
@@ -45,7 +49,7 @@ def _matches(pattern: Node, node: Node, found: Match) -> Iterator[Match]:
         if found[pattern] is node:
             yield found
     elif pattern.primitive is INPUT:
-        if _stands_for(pattern, node):
+        if pattern.static["name"] not in _NUMBERS or _is_number(node):
             yield {**found, pattern: node}
     elif pattern.primitive is CONSTANT:
         if node.primitive is CONSTANT and node.static["value"] == pattern.static["value"]:
@@ -63,10 +67,8 @@ def _all_match(patterns: tuple[Node, ...], nodes: tuple[Node, ...], found: Match
             yield from _all_match(patterns[1:], nodes[1:], so_far)
 
 
-def _stands_for(variable: Node, node: Node) -> bool:
-    if variable.static["name"] in _NUMBERS:
-        return node.primitive is CONSTANT and isinstance(node.static["value"], int | float | np.floating | np.integer)
-    return not isinstance(node.dtype, type) and node.dtype.kind == "f"
+def _is_number(node: Node) -> bool:
+    return node.primitive is CONSTANT and isinstance(node.static["value"], int | float | np.floating | np.integer)
 
 
 def replaced(node: Node, function: Callable[..., Any], operands: Mapping[str, Any]) -> Node | None:

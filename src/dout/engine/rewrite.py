@@ -143,6 +143,9 @@ _rule(lambda u: 2 / (np.exp(u) + 1) - 1, lambda u: np.tanh(u * -0.5))
 _rule(lambda u: sigmoid(u) * 2 - 1, lambda u: np.tanh(u * 0.5))
 _rule(lambda u: np.sinh(u) / np.cosh(u), lambda u: np.tanh(u))
 
+# The last of the quotients: any numerator, as in x / (1 + exp(−x)), whose gradient would hold inf / inf.
+_rule(lambda a, u: a / (1 + np.exp(u)), lambda a, u: a * sigmoid(-u))
+
 _rule(lambda u: 1 / np.exp(u), lambda u: np.exp(-u))
 _rule(lambda x: np.reciprocal(x), lambda x: 1 / x)
 _rule(lambda x, c: x / c, lambda x, c: x * (1 / c), _by_powers_of_two)
