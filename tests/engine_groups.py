@@ -21,8 +21,8 @@ def recorded(function, *inputs):
     with np.errstate(**QUIET):
         trace, _ = record_function(function, inputs, {})
     outputs = tuple(dict.fromkeys(trace.graph.outputs.values()))
-    known = tuple(dict.fromkeys(trace.graph.inputs.values()))
     nodes = tuple(n for n in topological(outputs) if n.primitive not in (INPUT, CONSTANT))
+    known = tuple(dict.fromkeys(i for n in nodes for i in n.inputs if i.primitive is INPUT))
     reductions = [n for n in nodes if n.primitive.name in REDUCTIONS]
     if reductions:
         space, axes = reductions[0].inputs[0].shape, reduced_axes(reductions[0])
@@ -47,7 +47,7 @@ def layouts_of(group, values):
 
 def as_python(text):
     """The kernel's function run by Python itself, with NumPy's functions in the place of ours."""
-    space = {"np": np, "njit": lambda **_: lambda f: f, "prange": range}
+    space = {"np": np, "indices": range, "njit": lambda **_: lambda f: f, "prange": range}
     for width in ("f32", "f64"):
         space |= {f"{name}_{width}": getattr(np, name) for name in ("exp", "log", "tanh", "maximum", "minimum")}
         space |= {f"plus_{width}": np.add, f"sigmoid_{width}": lambda x: 1 / (1 + np.exp(-x))}

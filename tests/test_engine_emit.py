@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import math
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
-from engine_groups import agree, compiled
+from engine_groups import agree, compiled, recorded, results_of, text_of
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from dout.engine.emit import fusible
+from dout.engine.emit import emits, fusible, may_overwrite, source
+from dout.engine.group import Group
 from dout.graph import INPUT, Node, topological
 from dout.trace.record import record_function
 
@@ -206,3 +213,193 @@ PARALLEL = ["bias and relu", "softmax", "batch norm", "cross-entropy", "mean in 
 @pytest.mark.parametrize("case", PARALLEL)
 def test_a_parallel_kernel_gives_what_numpy_gives(case, cache_folder):
     agree(*CASES[case], run=compiled, parallel=True)
+
+
+# --- what a kernel promises -------------------------------------------------------------------------------------------
+
+
+def exact_sum(x):
+    return math.fsum(x.ravel().tolist())
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_sum_is_at_least_as_accurate_as_numpys(dtype, cache_folder):
+    x = RANDOM.uniform(0, 1, 3_000_001).astype(dtype)
+    group, _, _ = recorded(lambda x: x.sum(), x)
+    (found,) = results_of(compiled(source(group, {}, parallel=False)), group, [x])
+    right = exact_sum(x)
+    assert abs(float(found) - right) <= max(abs(float(x.sum()) - right), np.finfo(dtype).eps * right)
+
+
+def test_an_infinite_sum_is_infinite_and_one_of_both_signs_is_not_a_number():
+    for values, right in (([np.inf, 1.0], np.inf), ([np.inf, -np.inf], np.nan), ([1e308, 1e308], np.inf)):
+        group, _, _ = recorded(lambda x: x.sum(), np.array(values))
+        (found,) = results_of(compiled(source(group, {}, parallel=False)), group, [np.array(values)])
+        np.testing.assert_equal(found, right)
+
+
+def test_a_parallel_sum_is_the_same_for_any_number_of_threads(cache_folder):
+    numba = pytest.importorskip("numba")
+    x = rows_of(1_000_003)
+    group, _, _ = recorded(lambda x: (x * x).sum(), x)
+    kernel = compiled(source(group, {}, parallel=True))
+    found = set()
+    before = numba.get_num_threads()
+    for threads in range(1, numba.config.NUMBA_NUM_THREADS + 1):
+        numba.set_num_threads(threads)
+        found.add(float(results_of(kernel, group, [x])[0]))
+    numba.set_num_threads(before)
+    assert len(found) == 1
+
+
+def test_one_kernel_serves_all_sizes(cache_folder):
+    group, _, _ = recorded(softmax, rows_of(3, 4))
+    kernel = compiled(source(group, {}, parallel=False))
+    for shape in ((3, 4), (1, 5), (100, 3), (2, 3000)):
+        x, out = rows_of(*shape), np.empty(shape, np.float32)
+        kernel(x, out)
+        np.testing.assert_allclose(out, softmax(x), rtol=3e-6, atol=1e-9)
+
+
+def test_the_same_group_has_the_same_name_and_another_dtype_another():
+    text, again = (text_of(lambda x: x * x, rows_of(3)) for _ in range(2))
+    assert text.name == again.name
+    assert text.name != text_of(lambda x: x * x, rows_of(3).astype(float)).name
+
+
+@pytest.mark.parametrize("function", [lambda x: 1 / (1 + np.exp(-x)), softmax, lambda x: x - x.mean(axis=0)])
+def test_an_output_may_lie_over_an_input(function, cache_folder):
+    x = rows_of(40, 50)
+    group, _, _ = recorded(function, x)
+    (given,), (output,) = group.inputs, group.outputs
+    assert may_overwrite(group, given, output)
+    kernel = compiled(source(group, {}, parallel=False, over={output: given}))
+    memory = x.copy()
+    kernel(memory, memory)
+    np.testing.assert_allclose(memory, function(x), rtol=1e-5, atol=1e-6)
+
+
+def test_an_output_may_not_lie_over_an_input_that_is_read_again():
+    def normalised(x):
+        e = np.exp(x - x.max(axis=1, keepdims=True))
+        return x * e / e.sum(axis=1, keepdims=True)
+
+    group, _, _ = recorded(normalised, rows_of(4, 5))  # x is read after the exponentials took the output's place
+    assert not may_overwrite(group, *group.inputs, *group.outputs)
+
+
+def test_an_output_may_not_lie_over_an_input_of_another_shape_or_dtype():
+    group, _, _ = recorded(lambda x, b: x + b, rows_of(4, 5), rows_of(5))
+    assert [may_overwrite(group, given, group.outputs[0]) for given in group.inputs] == [True, False]
+    group, _, _ = recorded(lambda x: x > 0, rows_of(4, 5))
+    assert not may_overwrite(group, *group.inputs, *group.outputs)
+
+
+def test_an_array_read_in_two_ways_may_not_be_overwritten():
+    group, _, _ = recorded(lambda x: x * x.reshape(1, 4, 4)[0], rows_of(4, 4))
+    kernel_group = Group(group.nodes[-1:], group.nodes[-1].inputs, group.outputs, (4, 4))
+    assert all(may_overwrite(kernel_group, i, kernel_group.outputs[0]) for i in kernel_group.inputs)
+    group, _, _ = recorded(lambda x, b: x * b, rows_of(4, 4), rows_of(1, 4))
+    assert not may_overwrite(group, group.inputs[1], group.outputs[0])
+
+
+def test_arrays_along_different_axes_have_no_kernel():
+    x = rows_of(4, 4)
+    group, _, _ = recorded(lambda x: x - x.sum(axis=1), x)  # the sums of the rows, taken from the columns
+    assert not emits(group)
+    assert emits(recorded(lambda x: x - x.sum(axis=0), x)[0])
+
+
+def test_names_and_places_are_no_way_into_the_text():
+    group, _, _ = recorded(lambda x: x * 2, rows_of(3))
+    names = {group.inputs[0]: '"""\nimport os #', group.outputs[0]: "for"}
+    text = source(group, {}, parallel=False, names=names)
+    assert "def multiply" in text.function
+    assert "(import_os, for_2):" in text.function
+
+
+# --- how a kernel reads -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["sigmoid", "softmax", "bias_and_relu", "column_sums"])
+def test_kernels_read_like_code_that_a_person_wrote(name):
+    x, b = np.zeros((3, 4), np.float32), np.zeros(4, np.float32)
+    functions = {
+        "sigmoid": (lambda x: 1 / (1 + np.exp(-x)), x),
+        "softmax": (softmax, x),
+        "bias_and_relu": (lambda x, b: np.maximum(x + b, 0), x, b),
+        "column_sums": (lambda x: x.sum(axis=0), x),
+    }
+    text = text_of(*functions[name], parallel=name in ("column_sums", "bias_and_relu")).text
+    plain = re.sub(r"test_engine_emit\.py:[\d-]+", "mine.py:1", re.sub(r"_[0-9a-f]{12}\(", "(", text))
+    golden = Path(__file__).parent / "golden" / f"kernel_{name}.txt"
+    assert plain == golden.read_text()
+
+
+# --- any expression, any axes -----------------------------------------------------------------------------------------
+
+ONE = [np.negative, np.abs, np.exp, np.square, np.sign, lambda x: np.maximum(x, 0), lambda x: np.clip(x, -1, 1)]
+TWO = [np.add, np.subtract, np.multiply, np.maximum, np.minimum, lambda x, y: np.where(x > y, x, 2 * y), np.less]
+SHAPES = [(3, 4), (4,), (3, 1), (1, 4), (1, 1), ()]
+
+
+@st.composite
+def expressions(draw):
+    """Inputs, and a function of them made of a few rows."""
+    dtypes = st.sampled_from([np.float32, np.float64, np.float32, np.int64, np.bool_])
+    more = draw(st.lists(st.tuples(st.sampled_from(SHAPES), dtypes), max_size=2))
+    inputs = [rows_of(3, 4), *(RANDOM.normal(size=shape).astype(dtype) for shape, dtype in more)]
+    number = st.integers(0, 99)
+    steps = draw(st.lists(st.tuples(number, number, number), min_size=1, max_size=6))
+
+    def function(*arrays):
+        values = [*arrays, 0.5, 2]
+        for which, a, b in steps:
+            x, y = values[a % len(values)], values[b % len(values)]
+            row = (ONE + TWO)[which % len(ONE + TWO)]
+            try:
+                values.append(row(x) if which % len(ONE + TWO) < len(ONE) else row(x, y))
+            except TypeError:  # NumPy has no minus for conditions
+                continue
+        return arrays[0] + values[-1]
+
+    return function, inputs
+
+
+def kernels_of(function, inputs):
+    group, _, values = recorded(function, *inputs)
+    return group, values, bool(group.nodes) and all(map(fusible, group.nodes)) and emits(group)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(expressions(), st.booleans())
+def test_any_expression_is_what_numpy_makes_of_it(made, parallel):
+    function, inputs = made
+    if kernels_of(function, inputs)[2]:
+        agree(function, *inputs, parallel=parallel)
+
+
+REDUCE = [np.sum, np.mean, np.max, np.min]
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    st.lists(st.integers(1, 4), min_size=1, max_size=4),
+    st.sets(st.integers(0, 3), min_size=1),
+    st.sampled_from(REDUCE),
+    st.sampled_from(REDUCE),
+    st.booleans(),
+    st.booleans(),
+)
+def test_reductions_along_any_axes_are_what_numpy_makes_of_them(shape, axes, first, second, keep, parallel):
+    axis = tuple(sorted({a % len(shape) for a in axes}))
+
+    def function(x, y):
+        once = first(x, axis=axis, keepdims=True)
+        far = np.exp(x - once) * y
+        twice = second(far, axis=axis, keepdims=True)
+        alone = first(far * far, axis=axis, keepdims=keep)
+        return far / (2 + twice * twice), once, alone * 2
+
+    agree(function, rows_of(*shape), rows_of(*shape), parallel=parallel, ulp=64)
+    agree(function, rows_of(*shape), rows_of(*shape[::-1]).T, parallel=parallel, ulp=64)

@@ -10,12 +10,22 @@ from __future__ import annotations
 from typing import Any
 
 import numba
+import numpy as np
 from llvmlite import ir
 from numba.extending import intrinsic
 
 
 def _inlined(function: Any, **options: Any) -> Any:
     return numba.njit(error_model="numpy", forceinline=True, **options)(function)
+
+
+def _indices(first: Any, last: Any) -> Any:
+    return range(np.uint64(first), np.uint64(last))
+
+
+# range(first, last), where LLVM knows that no index is negative: else it would look whether each counts from the end of
+# the array, and the loop would gather its elements one by one.
+indices = _inlined(_indices)
 
 
 def _plus(total: Any, x: Any) -> Any:

@@ -85,7 +85,7 @@ class Arrays:
 
     def use(self, text: str) -> str:
         """The text, whose functions are noted."""
-        self.functions.update(re.findall(r"\b(?:[a-z]\w*_f(?:32|64)|add_exactly|settled)(?=\()", text))
+        self.functions.update(re.findall(r"\b(?:[a-z]\w*_f(?:32|64)|add_exactly|settled|indices)(?=\()", text))
         return text
 
 

@@ -34,7 +34,8 @@ class Columns:
         """The loops, and the texts of the numbers to return."""
         if self.parallel_lanes:
             first, last = self.arrays.names.new("first"), self.arrays.names.new("last")
-            self.open = f"for {self.arrays.index[self.lane]} in range({first}, {last}):"
+            span = self.arrays.use(f"indices({first}, {last})")
+            self.open = f"for {self.arrays.index[self.lane]} in {span}:"
         for number, before in enumerate(self.plan.before):
             if number:
                 self._run(self.plan.passes[number - 1])

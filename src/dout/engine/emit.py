@@ -133,7 +133,7 @@ def _finished(
     return Source(name, "\n".join(imports) + "\n", f"@njit({options})\ndef {name}{rest}", types, results)
 
 
-_ACCUMULATE = re.compile("plus|maximum|minimum|add_exactly|settled")
+_ACCUMULATE = re.compile("plus|maximum|minimum|add_exactly|settled|indices")
 
 
 def _by_module(functions: set[str]) -> dict[str, list[str]]:

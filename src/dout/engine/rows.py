@@ -179,7 +179,8 @@ class Rows:
         length = self.arrays.extent[loop]
 
         def wrap(_: str, lines: list[str]) -> list[str]:
-            run = f"for {self.arrays.index[loop]} in range({first}, min({first} + {BLOCK}, {length})):"
+            span = self.arrays.use(f"indices({first}, min({first} + {BLOCK}, {length}))")
+            run = f"for {self.arrays.index[loop]} in {span}:"
             within = [*(t.block() for t in sums), run, *indented(lines), *(t.add(t.part) for t in sums)]
             return [f"for {first} in range(0, {length}, {BLOCK}):", *indented(within)]
 
@@ -208,7 +209,8 @@ class Rows:
             count, at = arrays.names.new("blocks"), arrays.names.new("block")
             texts = [(taking.part, taking.dtype.name) for taking in takings]
             ends = [f"{part}[{at}] = {text}" for part, (text, _) in zip(parts, texts, strict=True)]
-            run = f"for {arrays.index[first]} in range({at} * {BLOCK}, min({at} * {BLOCK} + {BLOCK}, {length})):"
+            span = arrays.use(f"indices({at} * {BLOCK}, min({at} * {BLOCK} + {BLOCK}, {length}))")
+            run = f"for {arrays.index[first]} in {span}:"
             loop = inside.render(
                 opened,
                 lambda _, lines: [
