@@ -17,6 +17,7 @@ from typing import Any
 import llvmlite.binding as llvm
 
 from dout.engine.sharing import ALONE, CHUNKS_EACH, PARTS, SIZE, SLEEPER, SLEEPERS, THREADS, WORKERS
+from dout.engine.threshold import cores
 
 SCHEDULE = (  # how Numba cuts a loop into chunks: functions of each of its threading layers, that need no threads
     "do_scheduling_signed",
@@ -37,12 +38,9 @@ ERRORS = {f"PyExc_{error.__name__}": error for error in (StopIteration, SystemEr
 SYMBOLS = {"dout.pool", *SCHEDULE, *PYTHON, *ERRORS}
 
 
-@cache
 def number() -> int:
-    """How many threads a parallel kernel uses: one a core, fewer where `NUMBA_NUM_THREADS` says."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    wish = os.environ.get("NUMBA_NUM_THREADS", "")
-    return max(1, min(cores, WORKERS, int(wish) if wish.isdigit() else cores))
+    """How many threads a parallel kernel uses, the caller among them."""
+    return min(cores(), WORKERS)
 
 
 @cache

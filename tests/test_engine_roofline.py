@@ -1,0 +1,67 @@
+"""How fast memory is, and when several threads are worth it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from time import perf_counter
+
+import pytest
+
+pytest.importorskip("numba")
+
+from dout.engine import folder, roofline, threshold
+from dout.engine.roofline import Bandwidth, bandwidth
+from dout.engine.threshold import parallel_pays
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOUT_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(roofline, "FLOATS", 1 << 20)
+    monkeypatch.setattr(roofline, "SECONDS", 0.01)
+    roofline._kept.cache_clear()
+
+
+def test_bandwidth_is_that_of_a_memory() -> None:
+    found = bandwidth()
+    assert found.size == 4 << 20
+    assert 1e8 < found.copy < 1e13
+    assert 1e8 < found.triad < 1e13
+
+
+def test_bandwidth_is_measured_once_a_machine() -> None:
+    first = bandwidth()
+    roofline._kept.cache_clear()  # another process
+    start = perf_counter()
+    assert bandwidth() == first
+    assert perf_counter() - start < 0.05
+
+
+def test_measuring_anew_keeps_the_best() -> None:
+    fast = Bandwidth(1e15, 1.0, 4 << 20, threshold.cores())
+    folder.write(roofline._name(), roofline.json.dumps(roofline.asdict(fast)).encode())
+    again = bandwidth(anew=True)
+    assert again.copy == 1e15
+    assert again.triad > 1.0
+    assert bandwidth() == again
+
+
+def test_small_kernels_stay_on_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threshold, "cores", lambda: 2)
+    assert not parallel_pays(65_536, 1)
+    assert parallel_pays(1 << 20, 1)
+    assert parallel_pays(65_536, 100)
+    assert not parallel_pays(0, 1e9)
+
+
+def test_one_core_never_pays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threshold, "cores", lambda: 1)
+    assert not parallel_pays(1 << 30, 100)
+
+
+def test_numbas_own_limit_is_obeyed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NUMBA_NUM_THREADS", "1")
+    threshold.cores.cache_clear()
+    assert threshold.cores() == 1
+    monkeypatch.delenv("NUMBA_NUM_THREADS")
+    threshold.cores.cache_clear()
