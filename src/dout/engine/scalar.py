@@ -26,9 +26,6 @@ FUNCTIONS = frozenset(
 _INSTEAD = {
     "maximum": "maximum({0}, {1})",  # NaN wins
     "minimum": "minimum({0}, {1})",
-    "clip": "minimum(maximum({0}, {1}), {2})",
-    "power": "pow({0}, {1})",
-    "pow": "pow({0}, {1})",
     "sqrt": "np.sqrt({0})",
     "logical_and": "{0} & {1}",
     "logical_or": "{0} | {1}",
@@ -38,11 +35,10 @@ _INSTEAD = {
     "floor": "np.floor({0})",
     "ceil": "np.ceil({0})",
     "trunc": "np.trunc({0})",
+    "rint": "np.rint({0})",
     "isnan": "{0} != {0}",
     "isfinite": "abs({0}) < inf",
     "isinf": "abs({0}) == inf",
-    "special_expit": "sigmoid({0})",
-    "special_erf": "erf({0})",
 }
 
 # `x ** 2` is answered by NumPy as np.square, and so on; only where the exponent is a plain number.
