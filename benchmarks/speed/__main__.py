@@ -41,6 +41,7 @@ os.environ.pop("OPENBLAS_L2_SIZE", None)
 
 from rich.console import Console
 
+from benchmarks.speed.fresh import MEASURES, measure
 from benchmarks.speed.machine import machine
 from benchmarks.speed.rows import ROWS, Row
 from benchmarks.speed.table import Line, as_json, render
@@ -54,6 +55,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--contenders", nargs="+", default=[], metavar="NAME", help="such as plain torch dout")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=0.1, help="of a turn")
+    parser.add_argument("--patience", type=float, default=0.3, help="seconds that a turn waits for a quiet machine")
     parser.add_argument("--json", type=Path, help="where to write every sample")
     return parser.parse_args()
 
@@ -62,6 +64,22 @@ def _wanted(row: Row, options: argparse.Namespace) -> bool:
     size = row.size.replace(" ", "").replace("×", "x").removeprefix("batch")
     named = any(part == str(row.number) or (not part.isdigit() and part in row.name) for part in options.only)
     return (named or not options.only) and (size in options.sizes or not options.sizes)
+
+
+def _measured(rows: list[Row], options: argparse.Namespace) -> list[Line]:
+    """The rows of a name, with processes that no other name has used."""
+    names = dict.fromkeys(name for row in rows for name in row.contenders)
+    names = [name for name in names if name in options.contenders or not options.contenders]
+    if rows[0].kind in MEASURES:
+        return [Line(row, *measure(row, names, min(options.rounds, 3))) for row in rows]
+    workers = {name: Worker(name) for name in names}
+    lines = []
+    for row in rows:
+        racing = {name: worker for name, worker in workers.items() if name in row.contenders}
+        lines.append(Line(row, *race(row, racing, options.rounds, options.seconds, options.patience)))
+    for worker in workers.values():
+        worker.close()
+    return lines
 
 
 def main() -> None:
@@ -73,15 +91,7 @@ def main() -> None:
         console.print(f"{name}: {text}", highlight=False)
     lines: list[Line] = []
     for name, group in groupby((row for row in ROWS if _wanted(row, options)), key=lambda row: row.name):
-        rows = list(group)
-        names = dict.fromkeys(c for row in rows for c in row.contenders)
-        workers = {c: Worker(c) for c in names if c in options.contenders or not options.contenders}
-        done = []
-        for row in rows:
-            racing = {c: worker for c, worker in workers.items() if c in row.contenders}
-            done.append(Line(row, *race(row, racing, options.rounds, options.seconds)))
-        for worker in workers.values():
-            worker.close()
+        done = _measured(list(group), options)
         console.print(render(name, done))
         lines += done
         if options.json:

@@ -127,4 +127,6 @@ ROWS = [
     _net(4, (784, 50, 10), 100, (Goal(1.25, "matmuls", most=True), Goal(2.5, "torch"), Goal(2, "jax"))),
     *(_net(5, (784, 512, 512, 10), n, (Goal(1.1, "matmuls", most=True), Goal(1, "peer"))) for n in (100, K)),
     Row(6, "buy-fruits", "purchase", (), (Goal(1.5, most=True), Goal(6, "micrograd")), ("plain", "micrograd", "dout")),
+    *_memory(),
+    *_first(),
 ]

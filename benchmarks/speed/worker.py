@@ -39,7 +39,6 @@ BUILDERS = {
 SHORT = 2e-4  # seconds: shorter calls are timed in batches of this length
 SPINNING = 0.01  # seconds that the threads of the last worker may still spin
 LONG = 0.1  # seconds: what is interrupted in any case
-PATIENCE = 0.3  # seconds that a turn waits for a quiet machine
 TRIES = 3  # turns, where others interrupt
 TOLERANCE = 1e-4  # of the largest value
 TRAINED = 5e-3  # after a few steps: where a number that was nearly zero falls on the other side in one precision
@@ -153,7 +152,7 @@ def differs(found: Sequence[Any], right: Sequence[Any], tolerance: float) -> str
 
 
 def race(
-    row: Row, workers: Mapping[str, Worker], rounds: int, seconds: float
+    row: Row, workers: Mapping[str, Worker], rounds: int, seconds: float, patience: float
 ) -> tuple[dict[str, list[float]], dict[str, str]]:
     """Times of those whose results are right, a round in turn A B C, the next B C A; and why the others have none.
 
@@ -178,16 +177,16 @@ def race(
     samples: dict[str, list[float]] = {name: [] for name in racing}
     for i in range(rounds):
         for name in racing[i % len(racing) :] + racing[: i % len(racing)]:
-            samples[name].append(_calmest(workers[name], seconds) * 1e6)
+            samples[name].append(_calmest(workers[name], seconds, patience) * 1e6)
     return samples, reasons
 
 
-def _calmest(worker: Worker, seconds: float) -> float:
+def _calmest(worker: Worker, seconds: float, patience: float) -> float:
     """Time of a call in the first turn without an interruption, or of a few the one with the fewest."""
     turns = []
     for _ in range(TRIES):
         sleep(SPINNING)
-        _wait_for_quiet()
+        _wait_for_quiet(patience)
         state, answer = worker.ask("time", seconds)
         turns.append(answer if state == "done" else (math.inf, math.nan))
         if turns[-1][0] == 0 or turns[-1][1] > LONG:
@@ -195,9 +194,9 @@ def _calmest(worker: Worker, seconds: float) -> float:
     return min(turns)[1]
 
 
-def _wait_for_quiet() -> None:
+def _wait_for_quiet(patience: float) -> None:
     """Until no other program wants a core, where the system tells; not for ever."""
-    end = perf_counter() + PATIENCE
+    end = perf_counter() + patience
     calm = 0
     while calm < 3 and perf_counter() < end:
         try:

@@ -1,0 +1,135 @@
+"""What takes a process of its own to measure: first calls, new memory, and the peak of it."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import tempfile
+import tracemalloc
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from benchmarks.speed.plain import MissingError
+from benchmarks.speed.rows import K, Row
+from benchmarks.speed.worker import builder
+
+CACHES = ("DOUT_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR", "JAX_COMPILATION_CACHE_DIR")
+ADDRESS_SPACE = Path("/proc/self")  # where the system tells
+
+
+def first_call(contender: str, row: Row) -> float:
+    """Seconds from code and data that are there to the first result; libraries are imported, Numba is not."""
+    make = builder(contender)
+    {"dout": _load, "jax": _load, "torch.compile": _load}[contender](contender.partition(".")[0])
+    start = perf_counter()
+    call, _ = make(row)
+    call()
+    return perf_counter() - start
+
+
+def _load(library: str) -> None:
+    """Import it, and where it is no toy, wake it with a sum."""
+    module = __import__(library)
+    if library == "jax":
+        import jax.numpy as jnp
+
+        jnp.ones(3).sum().block_until_ready()
+    elif library == "torch":
+        module.ones(3, requires_grad=True).sum().backward()
+
+
+def new_memory(contender: str, row: Row) -> float:
+    """Kilobytes that NumPy and Python newly take for a call, at its peak, when everything is warm."""
+    call, _ = builder(contender)(row)
+    for _ in range(5):
+        call()
+    tracemalloc.start()
+    peaks = []
+    for _ in range(9):
+        before, _ = tracemalloc.get_traced_memory()
+        tracemalloc.reset_peak()
+        call()
+        peaks.append(tracemalloc.get_traced_memory()[1] - before)
+    return median(peaks) / 1e3
+
+
+def peak_memory(contender: str, row: Row) -> float:
+    """Megabytes of the process at the peak of a warm call, above those it had with its inputs alone."""
+    make = builder(contender)
+    small, _ = make(Row(row.number, row.task, row.kind, (K,)))
+    for _ in range(3):
+        small()  # loads what there is to load
+    inputs = [np.ones(row.shape, np.float32) for _ in "xab"]  # as many as the work will make for itself
+    before = _memory("VmRSS")
+    del inputs
+    call, _ = make(row)
+    for _ in range(3):
+        call()
+    (ADDRESS_SPACE / "clear_refs").write_text("5")  # forget the peak so far
+    call()
+    return _memory("VmHWM") - before
+
+
+def _memory(name: str) -> float:
+    lines = (ADDRESS_SPACE / "status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(name + ":")) * 1024 / 1e6
+
+
+MEASURES = {
+    "first call, cold": first_call,
+    "first call, warm": first_call,
+    "new memory a call": new_memory,
+    "new memory a step": new_memory,
+    "peak memory of a step": peak_memory,
+}
+
+
+def _run(pipe: Any, contender: str, row: Row) -> None:
+    try:
+        pipe.send(("done", MEASURES[row.kind](contender, row)))
+    except (MissingError, ModuleNotFoundError) as error:
+        pipe.send(("missing", getattr(error, "name", None) or str(error)))
+    except Exception as error:
+        pipe.send(("failed", f"{type(error).__name__}: {error}"))
+
+
+def in_a_process(contender: str, row: Row) -> tuple[str, Any]:
+    """("done", figure), ("missing", name) or ("failed", why), from a new process."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_run, args=(theirs, contender, row))
+    process.start()
+    theirs.close()
+    try:
+        answer: tuple[str, Any] = ours.recv()
+    except EOFError:
+        answer = "failed", "the process ended"
+    process.join()
+    return answer
+
+
+def measure(row: Row, contenders: list[str], rounds: int) -> tuple[dict[str, list[float]], dict[str, str]]:
+    """A figure a round for those that give one, and why the others do not. Caches on disk begin empty.
+
+    A warm first call is the first in a process after another process has made the same call.
+    """
+    samples: dict[str, list[float]] = {name: [] for name in contenders}
+    reasons: dict[str, str] = {}
+    for _ in range(rounds):
+        for name in [name for name in contenders if name not in reasons]:
+            with tempfile.TemporaryDirectory() as folder:
+                os.environ.update({cache: f"{folder}/{cache}" for cache in CACHES})
+                state, answer = in_a_process(name, row)
+                if state == "done" and row.kind.endswith("warm"):
+                    state, answer = in_a_process(name, row)
+            if state == "done":
+                samples[name].append(answer)
+            else:
+                reasons[name] = f"{state}: {answer}"
+    for cache in CACHES:
+        os.environ.pop(cache, None)
+    return {name: found for name, found in samples.items() if name not in reasons}, reasons
