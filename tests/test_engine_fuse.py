@@ -155,6 +155,17 @@ def test_a_value_moves_to_where_it_is_used():
     assert names([second]) == [["log", "multiply", "sum"]]
 
 
+def test_products_that_add_up_are_not_kept_to_be_added_at_once():
+    def function(x, *weights):
+        total = np.matmul(x, weights[0])
+        for W in weights[1:]:
+            total = total + np.matmul(x, W)
+        return total
+
+    steps = fuse(recorded(function, (256, 256), *[(256, 256)] * 9))
+    assert names(steps) == ["matmul", *["matmul", ["add"]] * 8]
+
+
 def test_sums_side_by_side_share_what_they_are_made_of():
     def backward(dout, x):
         normal = (x - np.mean(x, axis=1, keepdims=True)) / np.std(x, axis=1, keepdims=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import accumulate
 
-from dout.engine.cost import SMALL, is_view, nbytes
+from dout.engine.cost import SMALL, holds_more, is_view, nbytes
 from dout.engine.frame import FREE, Frame, fits_a_kernel, frame_of
 from dout.graph import CONSTANT, INPUT, Graph, Node, topological
 
@@ -50,6 +50,11 @@ class Partition:
         self.free = {node for node in self.fusible if node.primitive.name in FREE}
         self.home: dict[Node, Cluster] = {}
         self._readers: dict[Node, list[Cluster]] = {}
+        slow = [not (node in self.fusible or is_view(node) or not node.shape) for node in self.order]
+        self._passed = list(accumulate(slow))  # steps that take long, like products of matrices, up to each node
+        self._since: dict[Node, int] = {}  # and up to the last of them that a node depends on
+        for node, passed, own in zip(self.order, self._passed, slow, strict=True):
+            self._since[node] = passed if own else self._latest(node.inputs)
 
     def place(self, node: Node) -> None:
         """Give a node, whose inputs are placed, to the clusters that gain most by it, or to one of its own."""
@@ -76,13 +81,11 @@ class Partition:
         Sums may then share what they are made of; and where arrays are small, a call costs more than they do. Nothing
         slow, like a product of matrices, lies between neighbours: what they hand out need not wait for each other.
         """
-        slow = [not (node in self.fusible or is_view(node) or not node.shape) for node in self.order]
-        passed = list(accumulate(slow))
         latest: dict[tuple[Frame, int], Cluster] = {}
         for cluster in sorted(set(self.home.values()), key=lambda cluster: cluster.bit):
             frame = cluster.frame
             if frame is not None and (frame.axes or math.prod(frame.space) <= SMALL):
-                place = frame, passed[cluster.bit.bit_length() - 1]
+                place = frame, self._passed[cluster.bit.bit_length() - 1]
                 merged = self._merge(latest[place], cluster) if place in latest else None
                 latest[place] = merged or cluster
 
@@ -168,6 +171,8 @@ class Partition:
             return None
         if large.frame.space != small.frame.space and not _continues(large, small, frame, nodes):
             return None
+        if self._waits(large, small, nodes) or self._waits(small, large, nodes):
+            return None
         for node in small.nodes:
             if self.home.get(node) is small:
                 self.home[node] = large
@@ -178,6 +183,25 @@ class Partition:
             cluster.below.discard(small)
         self._link(large)
         return large
+
+    def _waits(self, early: Cluster, late: Cluster, nodes: Nodes) -> bool:
+        """Whether `early` would wait for a slow step that `late` needs, with more in memory than it has to hand on."""
+        if self.ready(early) >= self.ready(late):
+            return False
+        ends = [v for v in early.inputs if v in self.home and not is_view(v) and self._is_read_by(early.nodes, v)]
+        saved = [v for v in late.inputs if v in early.nodes and self._is_read_by(nodes, v)]
+        return holds_more(ends, saved)
+
+    def ready(self, cluster: Cluster) -> int:
+        """How many slow steps were recorded before a cluster has all that it reads."""
+        return self._latest(cluster.inputs)
+
+    def _latest(self, values: Iterable[Node]) -> int:
+        return max((self._since.get(value, 0) for value in values), default=0)
+
+    def _is_read_by(self, nodes: Nodes, value: Node) -> bool:
+        """Whether a value is read by these nodes alone."""
+        return value not in self.outputs and all(user in nodes for user in self.users[value])
 
     def _link(self, cluster: Cluster) -> None:
         """Note what is above a cluster, and tell those below; a bit of the cluster itself they have already."""

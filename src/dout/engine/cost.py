@@ -60,6 +60,11 @@ def work(node: Node) -> float:
     return _flops(node) * _BYTES_A_FLOP * np.dtype(node.dtype).itemsize / 4
 
 
+def holds_more(values: Iterable[Node], others: Iterable[Node]) -> bool:
+    """Whether some values take clearly more memory than others: a row or a column more does not count."""
+    return _total(values) > 1.25 * _total(others)
+
+
 def is_view(node: Node) -> bool:
     """Whether NumPy answers a node with a view (a reshape of what is not contiguous would be a copy)."""
     name = node.primitive.name

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from dout.engine.cluster import Cluster, Nodes, Partition, kept, outside
-from dout.engine.cost import CALL, nbytes, work
+from dout.engine.cost import CALL, holds_more, is_view, nbytes, work
 from dout.engine.scalar import REDUCTIONS
 from dout.graph import Node
 
@@ -63,6 +64,8 @@ def _move(partition: Partition, readers: Readers, value: Node, *, deep: bool) ->
         if not form:
             return False
         forms[user] = form
+    if _holds_more(partition, readers, value, forms):
+        return False
     asked = {i for form in forms.values() for i in form.inputs}
     outputs = (_outputs(partition, readers, source) - {value}) | (asked & source.nodes.keys())
     left = kept(source.nodes, outputs)
@@ -74,6 +77,15 @@ def _move(partition: Partition, readers: Readers, value: Node, *, deep: bool) ->
         return False
     _commit(partition, readers, source, forms)
     return True
+
+
+def _holds_more(partition: Partition, readers: Readers, value: Node, forms: Mapping[Cluster, Form]) -> bool:
+    """Whether more would be in memory while slow steps run than the value itself."""
+    source = partition.home[value]
+    later = [cluster for cluster in forms if partition.ready(cluster) > partition.ready(source)]
+    held = {i for cluster in later for i in forms[cluster].inputs if i in partition.home and not is_view(i)}
+    ends = [i for i in held if i not in partition.outputs and readers.get(i, set()) <= {source}]
+    return holds_more(ends, [value])
 
 
 def _pulled(partition: Partition, readers: Readers, value: Node, user: Cluster, *, deep: bool) -> Nodes | None:
