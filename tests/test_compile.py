@@ -81,6 +81,26 @@ def test_a_write_into_an_argument_is_still_made():
         np.testing.assert_array_equal(fast.mask, plain.mask)
 
 
+def test_a_view_that_comes_back_lies_in_the_array_it_looks_into():
+    class Kept:
+        def __init__(self):
+            self.buffer = np.zeros((2, 3))
+
+        def row(self, x):
+            self.buffer[0] = x
+            self.last = self.buffer[1:]
+            return self.buffer.T, self.buffer[0]
+
+    layer = Kept()
+    fast = dout.compile(layer.row)
+    for x in (np.ones(3), np.arange(3.0)):
+        turned, row = fast(x)
+        assert np.shares_memory(turned, layer.buffer)
+        assert np.shares_memory(layer.last, layer.buffer)
+        assert row.base is layer.buffer
+        np.testing.assert_array_equal(turned[:, 0], x)
+
+
 def test_a_training_step_changes_parameters_in_place():
     rate = 0.1
 

@@ -12,7 +12,7 @@ from dout.grad import backpropagate
 from dout.graph import CONSTANT, Graph, Node, evaluate, topological
 from dout.ops import PRIMITIVES
 from dout.ops.abstract import AbstractRecorder
-from dout.trace.capture import Built, Capture, Held, Template, nodes_in
+from dout.trace.capture import Built, Capture, Held, Template, View, nodes_in
 from dout.trace.replay import Data
 from dout.trace.verbs import Derives, the_value
 
@@ -23,7 +23,7 @@ def with_gradient(run: Capture, derives: Derives) -> Capture:
     Raises as `dout.value_and_grad` does.
     """
     given = [template.node if isinstance(template, Held) else template for template in run.arguments]
-    ends = list(nodes_in(run.result)) or [n.node for n in (run.result,) if isinstance(n, Held)]
+    ends = [run.result.node] if isinstance(run.result, Held | View) else list(nodes_in(run.result))
     end = the_value(getattr(derives.function, "__qualname__", "the function"), ends, run.graph.nodes)
     seed = Node(CONSTANT, (), {"value": _one(end)}, (), end.dtype)
     found = backpropagate({end: seed}).of

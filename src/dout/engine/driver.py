@@ -16,7 +16,7 @@ from dout.engine.guards import Guards
 from dout.engine.steps import Writer
 from dout.engine.text import Text
 from dout.graph import INPUT, Node
-from dout.trace.capture import Built, Capture, Held, Same, Template
+from dout.trace.capture import Built, Capture, Held, Same, Template, View
 from dout.trace.draws import put_state, state_of
 
 MISS = object()  # what a driver returns where the call is another than the recorded one
@@ -84,6 +84,8 @@ def _needed(program: Program) -> frozenset[Node]:
 def _held(template: Template | None) -> list[Node]:
     if isinstance(template, Built):
         return [node for part in template.parts for node in _held(part)]
+    if isinstance(template, View):
+        return _held(template.base)
     return [template.node] if isinstance(template, Held) else []
 
 
@@ -171,6 +173,8 @@ class _Body:
             return self.inputs[template.node]
         if isinstance(template, Same):
             return self.text.constant(template.item)
+        if isinstance(template, View):
+            return self._view(template, writer)
         if id(template) not in self.built:
             parts = [self._expression(part, writer) for part in template.parts]
             if template.kind is dict:
@@ -183,4 +187,12 @@ class _Body:
             name = self.text.name(template.kind.__name__ + "_1")
             self.text.line(f"{name} = {made}")
             self.built[id(template)] = name
+        return self.built[id(template)]
+
+    def _view(self, template: View, writer: Writer) -> str:
+        if id(template) not in self.built:
+            row, rest, static = template.step
+            operands = [self._expression(template.base, writer), *(writer.value(self.program.now[n]) for n in rest)]
+            name = self.built[id(template)] = self.text.variable(template.node, self.capture.names.get(template.node))
+            self.text.line(f"{name} = {writer.applied(row, operands, static)}")
         return self.built[id(template)]

@@ -14,7 +14,7 @@ import numpy as np
 from dout.engine.names import Loaded
 from dout.engine.text import Text
 from dout.graph import Node
-from dout.trace.capture import Built, Capture, Held, Same, Spot, Template
+from dout.trace.capture import Built, Capture, Held, Same, Spot, Template, View
 from dout.trace.state import Namespace
 
 _PLAIN = (type(None), bool, type(Ellipsis))
@@ -49,6 +49,7 @@ class Guards:
 
     def _item(self, expression: str, template: Template, *, ours: bool = True) -> None:
         """Guard what an expression gives. `ours`: it is found in an object that is known by its identity."""
+        assert not isinstance(template, View), "a view that was there before is an array of its own"
         if isinstance(template, Held | Node):
             self._value(expression, template)
         elif isinstance(template, Built):

@@ -10,7 +10,7 @@ import numpy as np
 
 from dout.engine.group import Group, Step
 from dout.engine.text import Text
-from dout.graph import CONSTANT, INPUT, Node
+from dout.graph import CONSTANT, INPUT, Node, Primitive
 from dout.ops import OPERATORS
 
 Leave = Callable[[str], None]
@@ -71,11 +71,16 @@ class Writer:
         if row.python is not None and all(isinstance(i.dtype, type) for i in node.inputs):
             if row in _SYMBOLS and len(operands) == 2:
                 return f" {_SYMBOLS[row]} ".join(operands)
-            function = row.python
-        else:
-            function = row.forward
-        given = operands + [f"{key}={self._option(item)}" for key, item in node.static.items()]
-        return f"{self.text.constant(function, row.name)}({', '.join(given)})"
+            return self._called(row.python, row.name, operands, node.static)
+        return self.applied(row, operands, node.static)
+
+    def applied(self, row: Primitive, operands: list[str], static: Mapping[str, Any]) -> str:
+        """The expression of a row's function on NumPy values."""
+        return self._called(row.forward, row.name, operands, static)
+
+    def _called(self, function: Any, name: str, operands: list[str], static: Mapping[str, Any]) -> str:
+        given = operands + [f"{key}={self._option(item)}" for key, item in static.items()]
+        return f"{self.text.constant(function, name)}({', '.join(given)})"
 
     def _option(self, item: Any) -> str:
         if type(item) is str or (type(item) is tuple and all(type(i) in (int, bool, str) for i in item)):

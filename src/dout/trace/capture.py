@@ -18,7 +18,7 @@ from dout.trace.model import LOSSES, Draw
 from dout.trace.names import Names
 from dout.trace.replay import Data, first_difference
 from dout.trace.session import Session, session
-from dout.trace.standin import Traced, TracedArray, plain_deep
+from dout.trace.standin import Step, Traced, TracedArray, plain_deep
 from dout.trace.state import Place
 from dout.trace.tracer import Tracer
 
@@ -46,7 +46,16 @@ class Built:
     keys: tuple[Any, ...] = ()
 
 
-Template = Node | Held | Same | Built  # what an object of the user's is made of; a Node stands for its value
+@dataclass(frozen=True, eq=False, slots=True)
+class View:
+    """A view, by `step`, of what `base` stands for: it lies in the same memory. `node` is its present content."""
+
+    base: Template
+    step: Step
+    node: Node
+
+
+Template = Node | Held | Same | Built | View  # what an object of the user's is made of; a Node stands for its value
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -147,6 +156,7 @@ class _Run:
         self.root = function.__self__ if isinstance(function, MethodType) else function
         self.known: dict[int, Any] = {}  # what was within reach before, by identity
         self.built: dict[int, tuple[Any, Built]] = {}  # containers that the run made, by identity
+        self.views: dict[int, tuple[Any, View]] = {}  # the same of views
         self.new: list[str] = []  # objects that the run made and nothing can make again
         self.tracer = _Yielding()
         self.entered: dict[int, tuple[Traced, Node]] = {}  # stand-ins by identity, and the node under which they came
@@ -265,6 +275,8 @@ class _Run:
         kind = type(item)
         if kind is TracedArray and id(item) in self.entered and isinstance(item.value, np.ndarray):
             return Held(self.entered[id(item)][1])
+        if kind is TracedArray and item.base is not None and item.step is not None:
+            return self._view(item)
         if kind is Traced or kind is TracedArray:
             return item.resolve()  # type: ignore[no-any-return]
         if id(item) in self.known or _is_fixed(item):
@@ -278,6 +290,13 @@ class _Run:
             return made
         self.new.append(kind.__qualname__)
         return Same(item)
+
+    def _view(self, item: TracedArray) -> View:
+        if id(item) not in self.views:
+            assert item.base is not None
+            assert item.step is not None
+            self.views[id(item)] = item, View(self._template(item.base), item.step, item.resolve())
+        return self.views[id(item)][1]
 
     def _spots(self, state: Session) -> Iterator[Spot]:
         """Every place within reach, with what stands there now where that is something else."""
@@ -344,6 +363,9 @@ def nodes_in(template: Template | None) -> Iterator[Node]:
     if isinstance(template, Built):
         for part in template.parts:
             yield from nodes_in(part)
+    elif isinstance(template, View):
+        yield from nodes_in(template.base)
+        yield from template.step[1]
     elif isinstance(template, Node):
         yield template
 
