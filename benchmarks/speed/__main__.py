@@ -18,6 +18,9 @@ together, which may fuse more than two calls can. `copy` moves the bytes the wor
 step's matrix products alone, through the same BLAS, into arrays that exist: what nobody can be faster than, by this
 code. Numbers of a busy machine spread: look at ± before you believe a ratio.
 
+The ten small kernels count whole, with their own time, which is next to nothing at 8 elements: what is left is the
+way from one to the next. New memory is what tracemalloc sees of a call, peak memory what the system gives the process.
+
 Limits. Two calls count what a user sees, arguments, results and kept attributes; their results are dropped at the next
 call. No GPU, no float64. A 64 MB array may partly stay in a large last-level cache, for all contenders alike.
 

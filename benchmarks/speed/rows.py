@@ -129,4 +129,5 @@ ROWS = [
     Row(6, "buy-fruits", "purchase", (), (Goal(1.5, most=True), Goal(6, "micrograd")), ("plain", "micrograd", "dout")),
     *_memory(),
     *_first(),
+    Row(9, "ten norms", "ten small kernels", (8,), (Goal(10, most=True),), ("plain", "dout")),
 ]
