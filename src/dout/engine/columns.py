@@ -124,11 +124,11 @@ class Columns:
         for node in this.reductions:
             value, total = inside.operand(node, 0, operand_dtypes(node)[0], depth), self.memory[node][0]
             steps.append(f"{total} = {taken(node, total, value, arrays)}")
+        inside.lines[-1] += steps  # before anything is written, which may be over what they read
         for node in this.kept:
             inside.store(self._kept(node), inside.texts[node])
         for node in this.stored:
             inside.store(arrays.element(node, own[node]), inside.texts.get(node) or self.memory[node][0])
-        inside.lines[-1] += steps
         self.lines += inside.render([*map(arrays.opened, self.inner), self.open])
 
     def _kept(self, node: Node) -> str:

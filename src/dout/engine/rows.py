@@ -145,11 +145,11 @@ class Rows:
             value = inside.operand(node, 0, operand_dtypes(node)[0], len(self.inner))
             takings.append(Taking(node, arrays))
             steps.append(takings[-1].step(value))
+        inside.lines[-1] += steps  # before anything is written, which may be over what they read
         for node in this.kept:
             inside.store(self.kept[node], inside.texts[node])
         for node in this.stored:
             inside.store(arrays.element(node, own[node]), inside.texts[node])
-        inside.lines[-1] += steps
         write = self._in_parallel if self.parallel_all else self._in_order
         self.body.lines[-1] += write(inside, takings)
         for taking in takings:
