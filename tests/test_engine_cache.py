@@ -135,12 +135,18 @@ def test_entry_that_others_may_write_is_not_used(what: str, compiled: list[str],
     double()
     (entry,) = place.glob("*.bin")
     (place if what == "folder" else entry).chmod(0o777)
-    with pytest.warns(RuntimeWarning, match="can be written by others"):
+    with pytest.warns(RuntimeWarning, match="others can write"):
         assert doubles(again())
     with warnings.catch_warnings():  # it is said once
         warnings.simplefilter("error")
         assert doubles(again())
     assert compiled == ["double"] * (3 if what == "folder" else 2)
+
+
+def test_files_of_another_user_are_not_used_but_for_those_of_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000, raising=False)
+    trusted = {user: folder._own(os.stat_result((0o600, 0, 0, 1, user, 0, 0, 0, 0, 0))) for user in (0, 1000, 1001)}
+    assert trusted == {0: True, 1000: True, 1001: False}
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="no POSIX permissions")
@@ -266,6 +272,22 @@ def test_other_arguments_are_a_type_error(path: str, monkeypatch: pytest.MonkeyP
     assert out.all()
 
 
+def test_kernel_runs_as_python_where_numba_is_told_so() -> None:
+    program = f"""
+import numpy as np
+from dout.engine.cache import ArrayType, load
+F4 = np.dtype("f4")
+kernel = load("double", {DOUBLE.format(parallel=False)!r}, [{IN!r}, {OUT!r}])
+x, out = np.arange(9, dtype="f4"), np.zeros(9, "f4")
+kernel(x, out)
+assert (out == 2 * x).all()
+assert kernel.__code__.co_name == "double"
+""".replace("dtype('float32')", "F4")
+    subprocess.run(
+        [sys.executable, "-c", program], check=True, timeout=60, env={**os.environ, "NUMBA_DISABLE_JIT": "1"}
+    )
+
+
 def test_nothing_leaks() -> None:
     kernel = double()
     x, out = np.ones(4, F4), np.zeros(4, F4)
@@ -311,7 +333,7 @@ for turn in range(3000):
 
 def test_kernel_too_large_to_be_inlined_is_native_and_parallel() -> None:
     value = "x[i]"
-    for _ in range(60):
+    for _ in range(30):
         value = f"(x[i] * {value} + x[i])"
     text = DOUBLE.format(parallel=True).replace("x[i] + x[i]", f"{value} * 0 + x[i] + x[i]")
     kernel = load("double", text, [IN, OUT], parallel=True)

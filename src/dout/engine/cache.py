@@ -12,7 +12,7 @@ from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from threading import RLock
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -70,6 +70,8 @@ def _compile(
         raise errors.TargetError(errors.needs("dout.compile", "numba")) from error
     folder.write(f"{title}.py", text.encode(), plain=True)  # to read, and for tracebacks; nothing reads it back
     dispatcher = compiler.function(name, f"dout_kernels.{title}", text, str(folder.root() / f"{title}.py"))
+    if not hasattr(dispatcher, "py_func"):  # NUMBA_DISABLE_JIT: someone wants to step through it
+        return cast(Callable[..., Any], dispatcher)
     kernel = compiler.compiled(dispatcher, types, results) if native else None
     if kernel is not None:
         from dout.engine import binding

@@ -34,7 +34,7 @@ def read(name: str) -> bytes | None:
         path = root() / name
         with path.open("rb") as file:
             if not (_own(os.fstat(file.fileno())) and _own(path.parent.stat())):
-                _warn(f"{root()} can be written by others: compiled kernels in it are not used")
+                _warn(f"{root()} is another user's, or others can write there: compiled kernels in it are not used")
                 return None
             data = file.read()
     except (OSError, RuntimeError):  # not there; or the user has no home
@@ -57,7 +57,7 @@ def write(name: str, content: bytes, *, plain: bool = False) -> None:
         folder = root()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not _own(folder.stat()):
-            _warn(f"{folder} can be written by others: compiled kernels are not kept")
+            _warn(f"{folder} is another user's, or others can write there: compiled kernels are not kept")
             return
         handle, temporary = tempfile.mkstemp(prefix=".", dir=folder)
         with os.fdopen(handle, "wb") as file:
@@ -71,8 +71,8 @@ def write(name: str, content: bytes, *, plain: bool = False) -> None:
 
 
 def _own(status: os.stat_result) -> bool:
-    """Whether only this user can have written it: what is in it runs as machine code."""
-    return not hasattr(os, "geteuid") or (status.st_uid == os.geteuid() and not status.st_mode & OTHERS)
+    """Whether only this user, or root, can have written it: what is in it runs as machine code."""
+    return not hasattr(os, "geteuid") or (status.st_uid in (os.geteuid(), 0) and not status.st_mode & OTHERS)
 
 
 @cache
