@@ -14,6 +14,7 @@ import numpy as np
 
 from dout.engine.frame import Frame, fits_a_kernel, frame_of
 from dout.engine.scalar import REDUCTIONS, reduced_axes
+from dout.engine.untranspose import untranspose
 from dout.graph import Graph, Node, rebuild, renewed, same_kind
 from dout.ops.abstract import AbstractRecorder
 from dout.ops.reduce import Axis
@@ -22,10 +23,12 @@ from dout.ops.reduce import Axis
 def decompose(graph: Graph) -> Graph:
     """Return the graph in which mean, var, std and softmax of floats are made of sums and what goes between them.
 
-    A variance is taken in two passes, as NumPy does. The sum over everything of what was computed along rows (the loss
-    after a softmax) becomes the sum of the sums of rows: those belong to the kernel of the rows.
+    A variance is taken in two passes, as NumPy does. What is computed of transposed arrays is computed of the arrays.
+    The sum over everything of what was computed along rows (the loss after a softmax) becomes the sum of the sums of
+    rows: those belong to the kernel of the rows.
     """
-    return _by_rows(rebuild(graph, lambda node, new: _decomposed(renewed(node, new))))
+    parts = rebuild(graph, lambda node, new: _decomposed(renewed(node, new)))
+    return _by_rows(untranspose(parts))
 
 
 def _decomposed(node: Node) -> Node:

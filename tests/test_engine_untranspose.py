@@ -1,0 +1,84 @@
+"""Transposes move below what is computed."""
+
+import numpy as np
+from engine_steps import check_group, kernels, names, one_kernel, others, recorded, run, softmax
+from hypothesis import given
+from random_programs import ORDINARY, programs
+
+import dout
+from dout.engine.decompose import decompose
+from dout.engine.fuse import fuse
+from dout.engine.simplify import simplify
+from dout.engine.untranspose import untranspose
+from dout.graph import evaluate
+
+
+def rows(graph):
+    return [node.primitive.name for node in untranspose(graph).nodes if node.inputs]
+
+
+def test_what_is_computed_of_transposed_arrays_is_transposed_itself():
+    assert rows(recorded(lambda x, y: np.exp(x.T * y.T), (3, 4), (3, 4))) == ["multiply", "exp", "transpose"]
+
+
+def test_two_transposes_that_meet_cancel():
+    assert rows(recorded(lambda x: np.exp(x.T).T, (3, 4))) == ["exp"]
+
+
+def test_a_row_of_the_transposed_is_a_column_of_the_array():
+    graph = untranspose(recorded(lambda x, row: (x.T + row).T, (3, 4), (3,)))
+    assert [(n.primitive.name, n.shape) for n in graph.nodes if n.inputs] == [("reshape", (3, 1)), ("add", (3, 4))]
+
+
+def test_an_array_as_large_that_is_not_transposed_leaves_all_as_it_is():
+    graph = recorded(lambda x, y: x.T + y, (3, 4), (4, 3))
+    assert untranspose(graph).outputs == graph.outputs
+
+
+def test_sums_of_a_transposed_array_are_sums_of_the_array():
+    x = np.arange(24.0).reshape(2, 3, 4)
+    for options in ({"axis": 0}, {"axis": (0, 2)}, {"axis": 1, "keepdims": True}, {}):
+        graph = recorded(lambda x, o=options: np.sum(np.transpose(x, (2, 0, 1)), **o), x.shape, dtype=x.dtype)
+        after = untranspose(graph)
+        assert "transpose" not in [n.primitive.name for n in after.nodes if n.shape == (4, 2, 3)]
+        (value,) = (evaluate([node], {after.inputs["in0"]: x})[node] for node in after.outputs.values())
+        assert np.array_equal(value, np.sum(x.transpose(2, 0, 1), **options))
+
+
+def test_a_softmax_written_over_columns_joins_the_kernel_of_the_rows():
+    def loss_and_gradient(x, b, t):
+        y = softmax((x + b).T, axis=0).T
+        return -np.sum(t * np.log(y)) / 64, (y - t) / 64
+
+    steps = fuse(decompose(simplify(recorded(loss_and_gradient, (64, 10), (10,), (64, 10)))))
+    assert others(steps) == []
+    assert [group.axes for group in kernels(steps)] == [(1,), (0, 1)]
+
+
+def test_channels_in_front_are_normalised_where_they_lie():
+    def normalise(x):
+        moved = np.transpose(x, (0, 3, 1, 2))
+        return np.transpose(moved - np.mean(moved, axis=(0, 2, 3), keepdims=True), (0, 2, 3, 1))
+
+    group = one_kernel(decompose(recorded(normalise, (8, 5, 5, 3))))
+    assert group.axes == (0, 1, 2)
+    assert names([group]) == [["sum", "divide", "subtract"]]
+
+
+@ORDINARY
+@given(programs())
+def test_any_program_taken_apart_computes_its_values(program):
+    trace = dout.trace(program.function(), *program.arguments())
+    graph = decompose(simplify(trace.graph))
+    steps = fuse(graph)
+    for group in kernels(steps):
+        check_group(group)
+    with np.errstate(all="ignore"):
+        made = run(steps, graph, {node: trace.data[node] for node in graph.inputs.values()})
+    for name, node in trace.graph.outputs.items():
+        plain = trace.data[node]
+        assert made[name].dtype == plain.dtype
+        assert made[name].shape == plain.shape
+        eps = np.finfo(plain.dtype).eps if plain.dtype.kind == "f" else 0
+        close = 1e3 * eps * (1 + np.max(np.abs(plain), initial=0))
+        assert np.allclose(made[name], plain, rtol=1e-4, atol=close, equal_nan=True)
