@@ -2,7 +2,7 @@
 
 import numpy as np
 from engine_steps import check_group, kernels, names, one_kernel, others, recorded, run, softmax
-from hypothesis import given
+from hypothesis import given, settings
 from random_programs import ORDINARY, programs
 
 import dout
@@ -35,6 +35,11 @@ def test_an_array_as_large_that_is_not_transposed_leaves_all_as_it_is():
     assert untranspose(graph).outputs == graph.outputs
 
 
+def test_a_sum_of_what_a_mask_leaves_stays_as_it_is():
+    graph = recorded(lambda x, y: np.sum(x.T, axis=0, where=y.T > 0), (3, 4), (3, 4))
+    assert [len(n.inputs) for n in untranspose(graph).nodes if n.primitive.name == "sum"] == [2]
+
+
 def test_sums_of_a_transposed_array_are_sums_of_the_array():
     x = np.arange(24.0).reshape(2, 3, 4)
     for options in ({"axis": 0}, {"axis": (0, 2)}, {"axis": 1, "keepdims": True}, {}):
@@ -65,7 +70,7 @@ def test_channels_in_front_are_normalised_where_they_lie():
     assert names([group]) == [["sum", "divide", "subtract"]]
 
 
-@ORDINARY
+@settings(ORDINARY, max_examples=100)
 @given(programs())
 def test_any_program_taken_apart_computes_its_values(program):
     trace = dout.trace(program.function(), *program.arguments())

@@ -34,8 +34,9 @@ def _below(node: Node) -> Node:
 
 def _transposed_by(node: Node) -> Axes | None:
     """How all its inputs are transposed that are as large as the node (or that it reduces); None where they are not."""
-    whole = node.inputs[:1] if node.primitive.name in REDUCTIONS else [i for i in node.inputs if i.shape == node.shape]
-    if not whole or any(i.primitive.name != "transpose" for i in whole):
+    reduces = node.primitive.name in REDUCTIONS  # with a mask, that is an input too
+    whole = node.inputs if reduces else [i for i in node.inputs if i.shape == node.shape]
+    if not whole or (reduces and len(whole) > 1) or any(i.primitive.name != "transpose" for i in whole):
         return None
     ways = {i.static["axes"] for i in whole}
     return ways.pop() if len(ways) == 1 else None
