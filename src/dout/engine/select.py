@@ -21,8 +21,8 @@ from dout.ops.standin import Slot
 def select(graph: Graph) -> Graph:
     """Return the graph in which writes by a mask are `where`, and writes over the whole of an array what is written.
 
-    A write stays as it is where the mask leaves out an axis that is not the last, or where what is written has one
-    element for each that is chosen and does not come from a read by the same mask.
+    Merge first, so that a mask written twice is one. A write stays as it is where the mask is not over the first axes,
+    or where what is written has one element for each that is chosen and does not come from a read by the same mask.
     """
     return rebuild(graph, _Selection())
 
@@ -39,7 +39,7 @@ class _Selection:
         if rule is not None:
             made = rule(self, recorder, node, new)
             return renewed(node, new) if made is None else made.node
-        if is_elementwise(node):
+        if is_elementwise(node) and not _may_raise(node):
             self._follow(recorder, node, new)
         return renewed(node, new)
 
@@ -100,6 +100,11 @@ def _mask(node: Node, index: list[Node], x: Node) -> Node | None:
         return None
     shape = index[0].shape
     return index[0] if shape and shape == x.shape[: len(shape)] else None
+
+
+def _may_raise(node: Node) -> bool:
+    """Whether NumPy refuses some values: whole numbers to the power of negative ones, perhaps none that was chosen."""
+    return node.primitive.name in ("pow", "power") and np.dtype(node.dtype).kind in "iu"
 
 
 def _over(mask: Any, x: Node) -> Any:
