@@ -183,6 +183,8 @@ CASES = {
     "sum of everything": (lambda x: x.sum(), rows_of(70, 333)),
     "mean in float64": (lambda x, b: (x + b).mean(), rows_of(7, 3333, dtype=float), rows_of(3333)),
     "column sums": (lambda x: x.sum(axis=0), rows_of(17, 33)),
+    "many columns": (batch_norm, rows_of(3, 2100), rows_of(2100), rows_of(2100)),
+    "many rows": (lambda x: x - x.mean(axis=0), rows_of(600, 5)),
     "channel sums": (lambda x: x.sum(axis=(0, 2, 3)), rows_of(3, 4, 5, 6)),
     "sums in the middle": (lambda x: x - x.max(axis=1, keepdims=True), rows_of(3, 4, 5)),
     "around the middle": (lambda x: x.mean(axis=(0, 2)), rows_of(3, 4, 5)),
@@ -207,7 +209,15 @@ def test_a_compiled_kernel_gives_what_numpy_gives(case, cache_folder):
     agree(*CASES[case], run=compiled)
 
 
-PARALLEL = ["bias and relu", "softmax", "batch norm", "cross-entropy", "mean in float64", "around the middle"]
+PARALLEL = [
+    "bias and relu",
+    "softmax",
+    "many columns",
+    "many rows",
+    "cross-entropy",
+    "mean in float64",
+    "around the middle",
+]
 
 
 @pytest.mark.parametrize("case", PARALLEL)

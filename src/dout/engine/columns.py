@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 
 from dout.engine.body import Arrays, Body, indented
@@ -10,7 +13,8 @@ from dout.engine.rows import first_value, taken
 from dout.engine.scalar import operand_dtypes
 from dout.graph import Node
 
-WIDTH = 512  # columns that one thread takes at once
+WIDTH = 512  # columns that one thread takes at once, where there are many
+HEIGHT = 256  # rows that one takes at once, where there are few columns
 
 
 class Columns:
@@ -21,7 +25,12 @@ class Columns:
         *outer, self.lane = arrays.loops
         self.outer = [loop for loop in outer if not loop.reduced]
         self.inner = [loop for loop in outer if loop.reduced]
-        self.parallel_outer, self.parallel_lanes = parallel and bool(self.outer), parallel and not self.outer
+        wide = (
+            math.prod(arrays.group.space[d] for d in self.lane.dims) >= 4 * WIDTH
+        )  # what is faster, not what is right
+        self.parallel_outer = parallel and bool(self.outer)
+        self.parallel_lanes = parallel and not self.outer and wide
+        self.parallel_rows = parallel and not self.outer and not wide
         self.body = Body(arrays, self.outer)
         self.lines = self.body.lines[-1]
         self.depth = 1 if self.parallel_outer else 0
@@ -107,12 +116,12 @@ class Columns:
     def _run(self, this: Pass) -> None:
         """Write one pass: what its reductions begin with, and the loops in which they grow."""
         arrays, own = self.arrays, self.arrays.placed.own
-        begin = Body(arrays, [self.lane])
         for node in this.reductions:
             self._place(node)
-            begin.store(self.memory[node][0], first_value(node))
-        if this.reductions:
-            self.lines += begin.render([self.open])
+        totals = {node: self.memory[node][0] for node in this.reductions}
+        if totals:
+            self.lines += self._begun(totals)
+            parts = self._parts(totals) if self.parallel_rows else totals
         every = [d for loop in (*self.inner, self.lane) for d in loop.dims]
         read = {n: (self._kept(n), every) for n in this.read}
         inside = Body(arrays, [*self.inner, self.lane], self.body.texts, {**self.memory, **read})
@@ -122,14 +131,60 @@ class Columns:
         depth = len(self.inner) + 1
         steps = []
         for node in this.reductions:
-            value, total = inside.operand(node, 0, operand_dtypes(node)[0], depth), self.memory[node][0]
-            steps.append(f"{total} = {taken(node, total, value, arrays)}")
+            value = inside.operand(node, 0, operand_dtypes(node)[0], depth)
+            steps.append(f"{parts[node]} = {taken(node, parts[node], value, arrays)}")
         inside.lines[-1] += steps  # before anything is written, which may be over what they read
         for node in this.kept:
             inside.store(self._kept(node), inside.texts[node])
         for node in this.stored:
             inside.store(arrays.element(node, own[node]), inside.texts.get(node) or self.memory[node][0])
-        self.lines += inside.render([*map(arrays.opened, self.inner), self.open])
+        opened = [*map(arrays.opened, self.inner), self.open]
+        if not self.parallel_rows:
+            self.lines += inside.render(opened)
+        elif totals:
+            self.lines += self._in_blocks(inside, opened, totals, parts)
+        else:
+            self.lines += inside.render([arrays.opened(self.inner[0], parallel=True), *opened[1:]])
+
+    def _begun(self, totals: Mapping[Node, str]) -> list[str]:
+        """The loop that sets totals to what a reduction of nothing is."""
+        begin = Body(self.arrays, [self.lane])
+        for node, total in totals.items():
+            begin.store(total, first_value(node))
+        return begin.render([self.open])
+
+    def _parts(self, totals: Mapping[Node, str]) -> dict[Node, str]:
+        """What blocks of rows add up to, each in a row of its own."""
+        self.block, self.blocks = self.arrays.names.new("block"), self.arrays.names.new("blocks")
+        length, width = self.arrays.extent[self.inner[0]], self.arrays.extent[self.lane]
+        self.lines.append(f"{self.blocks} = ({length} + {HEIGHT - 1}) // {HEIGHT}")
+        parts = {}
+        for node in totals:
+            name = self.arrays.names.new("parts")
+            self.lines.append(f"{name} = np.empty(({self.blocks}, {width}), np.{np.dtype(node.dtype).name})")
+            parts[node] = f"{name}[{self.block}, {self.arrays.index[self.lane]}]"
+        return parts
+
+    def _in_blocks(
+        self, inside: Body, opened: Sequence[str], totals: Mapping[Node, str], parts: Mapping[Node, str]
+    ) -> list[str]:
+        """Blocks of rows in parallel; their parts are added up in order, however many threads there were."""
+        loop, arrays, block = self.inner[0], self.arrays, self.block
+        last = f"min({block} * {HEIGHT} + {HEIGHT}, {arrays.extent[loop]})"
+        run = f"for {arrays.index[loop]} in {arrays.use(f'indices({block} * {HEIGHT}, {last})')}:"
+
+        def wrap(_: str, lines: list[str]) -> list[str]:
+            return [
+                f"for {block} in prange({self.blocks}):",
+                *indented([*self._begun(parts), run, *indented(lines)]),
+            ]
+
+        joined = Body(arrays, [self.lane])
+        at = arrays.names.new("k")
+        for node, total in totals.items():
+            joined.store(total, taken(node, total, parts[node].replace(f"[{block},", f"[{at},"), arrays))
+        join = [f"for {at} in range({self.blocks}):", *indented(joined.render([self.open]))]
+        return inside.render(opened, outermost=wrap) + join
 
     def _kept(self, node: Node) -> str:
         output = self.plan.storage.get(node) or node
