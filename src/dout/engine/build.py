@@ -1,31 +1,79 @@
-"""From a captured run to a program: passes, fusion, memory, driver."""
+"""From a captured run to a program: passes, fusion, memory, kernels, driver."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dout.engine.apart import apart
 from dout.engine.driver import Program, write
-from dout.engine.steps import Writer
-from dout.graph import CONSTANT, INPUT
-from dout.trace.capture import Capture
+from dout.engine.emit import may_overwrite
+from dout.engine.fuse import fuse
+from dout.engine.group import Group, Step
+from dout.engine.kernels import kernel
+from dout.engine.memory import Memory, Over, makes, plan
+from dout.engine.pool import Pool
+from dout.engine.rehearsal import Form, rehearse
+from dout.engine.select import select
+from dout.engine.simplify import simplify
+from dout.engine.steps import Means, Writer, depends_on_values
+from dout.graph import CONSTANT, INPUT, Graph, Node
+from dout.trace.capture import Capture, nodes_in
 
 
 @dataclass(frozen=True, eq=False)
 class Built:
-    """A program that is ready to run."""
+    """A program that is ready to run: the driver, its text, and what it was written from."""
 
     driver: Callable[..., Any]
     source: str
     program: Program
+    means: Means
 
 
-def build(run: Capture, *, strict: bool = False) -> Built:
-    """Make a program of a run."""
-    graph = run.graph
-    steps = tuple(n for n in graph.nodes if n.primitive is not INPUT and n.primitive is not CONSTANT)
-    now = {node: node for node in graph.outputs.values()}
-    program = Program(run, steps, now, lambda text, inputs: Writer(text, inputs, run.names))
+def build(run: Capture, pool: Pool, *, strict: bool = False) -> Built:
+    """Make a program of a run.
+
+    Raises UnsupportedError where none can stand for it.
+    """
+    graph = apart(run, simplify(select(simplify(run.graph))))
+    now = {node: graph.outputs[name] for name, node in run.graph.outputs.items()}
+    steps = _single(graph) if strict else fuse(graph)
+    forms = rehearse(steps, {node: run.data[node] for node in graph.inputs.values() if node in run.data})
+    steps = tuple(part for step in steps for part in _readable(step, forms))
+    memory = _memory(run, steps, now, forms)
+    layouts = {node: form.layout for node, form in forms.items()}
+    over = {node: place.node for node, place in memory.places.items() if isinstance(place, Over)}
+    kernels = {s: kernel(s, layouts, run.names, over) for s in steps if isinstance(s, Group)}
+    means = Means(memory, kernels, forms, run.names, pool)
+    program = Program(run, steps, now, lambda text, inputs: Writer(text, inputs, means))
     driver, source = write(program, "run")
-    return Built(driver, source, program)
+    return Built(driver, source, program, means)
+
+
+def _single(graph: Graph) -> tuple[Step, ...]:
+    return tuple(n for n in graph.nodes if n.primitive is not INPUT and n.primitive is not CONSTANT)
+
+
+def _readable(step: Step, forms: dict[Node, Form]) -> Sequence[Step]:
+    """A group is left to NumPy where a kernel cannot read what it is given."""
+    if isinstance(step, Group) and not all(forms[node].readable for node in step.inputs):
+        return step.nodes
+    return (step,)
+
+
+def _memory(run: Capture, steps: Sequence[Step], now: dict[Node, Node], forms: dict[Node, Form]) -> Memory:
+    leaves = [n for template in (run.result, *(spot.after for spot in run.spots)) for n in nodes_in(template)]
+    steering = {now[node] for node, _ in run.outcomes}
+    ends = [i for i, s in enumerate(steps) if depends_on_values(s) or not steering.isdisjoint(makes(s))]
+    arrays = {node for node, form in forms.items() if node.primitive is INPUT and form.array}
+    return plan(
+        steps,
+        outputs=[now[node] for node in leaves],
+        held=[node for node in arrays if node not in run.draws],
+        written={node: now[final] for node, final in run.written.items()},
+        guards_end=max(ends, default=-1) + 1,
+        contiguous=[node for node in arrays if forms[node].layout == "C"],
+        may_overwrite=may_overwrite,
+    )

@@ -10,8 +10,9 @@ from typing import Any
 from dout.engine.build import Built, build
 from dout.engine.derived import with_gradient
 from dout.engine.driver import MISS
+from dout.engine.pool import Pool
 from dout.engine.stub import stub
-from dout.errors import TargetError
+from dout.errors import TargetError, UnsupportedError
 from dout.trace.capture import Capture, capture
 from dout.trace.layercalls import is_layer
 
@@ -57,9 +58,10 @@ def compile(target: Any, *, strict: bool = False) -> Any:
 class Compiled:
     """A function with the programs that stand for its calls."""
 
-    def __init__(self, function: Callable[..., Any], *, strict: bool = False) -> None:
+    def __init__(self, function: Callable[..., Any], *, strict: bool = False, pool: Pool | None = None) -> None:
         self.derives = getattr(function, "derives", None)
         self.function = function
+        self.pool = pool or Pool()
         self.strict = strict
         self.programs: dict[Form, list[Built]] = {}
         self.by_form: dict[Form, tuple[Callable[..., Any], ...]] = {}
@@ -86,7 +88,10 @@ class Compiled:
             if run_once.why_not is not None:
                 self.why_not.append(run_once.why_not)
             else:
-                self._add(form, build(run_once, strict=self.strict))
+                try:
+                    self._add(form, build(run_once, self.pool, strict=self.strict))
+                except UnsupportedError as error:
+                    self.why_not.append(str(error))
             return run_once.returned
 
     def _captured(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Capture:
@@ -105,10 +110,11 @@ class CompiledLayer:
     """A layer whose forward and backward are compiled; everything else is the layer's own."""
 
     def __init__(self, layer: Any, *, strict: bool = False) -> None:
+        pool = Pool()
         vars(self).update(
             layer=layer,
-            forward=Compiled(layer.forward, strict=strict).stub,
-            backward=Compiled(layer.backward, strict=strict).stub,
+            forward=Compiled(layer.forward, strict=strict, pool=pool).stub,
+            backward=Compiled(layer.backward, strict=strict, pool=pool).stub,
         )
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:

@@ -11,12 +11,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dout.engine.group import Group, Step
+from dout.engine.group import Step
 from dout.engine.guards import Guards
+from dout.engine.memory import makes
 from dout.engine.steps import Writer
 from dout.engine.text import Text
 from dout.graph import INPUT, Node
-from dout.trace.capture import Built, Capture, Held, Same, Template, View
+from dout.ops.shape import same_layout
+from dout.trace.capture import Built, Capture, Held, Same, Template, View, held_in, nodes_in
 from dout.trace.draws import put_state, state_of
 
 MISS = object()  # what a driver returns where the call is another than the recorded one
@@ -54,6 +56,26 @@ def write(program: Program, name: str) -> tuple[Callable[..., Any], str]:
     return _executed(source, name, text.namespace), source
 
 
+def computed(program: Program) -> dict[Node, Any]:
+    """Run the steps on what the recorded run was given, and return what they make of it: the results, and the arrays
+    of the user's that are written into, which are copies here. Nothing of the user's is touched.
+    """
+    run, text = program.capture, Text()
+    given = {node: text.variable(node, run.names.get(node)) for node in run.graph.inputs.values()}
+    writer = program.writer(text, given)
+    writer.begin()
+    for step in program.steps:
+        writer.step(step, lambda condition: None)
+    writer.commit()
+    leaves = [n for template in (run.result, *(spot.after for spot in run.spots)) for n in nodes_in(template)]
+    values = [writer.value(program.now[node]) for node in leaves] + [given[node] for node in run.written]
+    text.line(f"return [{', '.join(values)}]")
+    source = "\n".join([f"def computed({', '.join(given.values())}):", *text.lines])
+    inputs = (same_layout(run.data[node]) if node in run.written else run.data[node] for node in given)
+    results = _executed(source, "computed", text.namespace)(*inputs)
+    return dict(zip([*leaves, *run.written.values()], results, strict=True))
+
+
 def _executed(source: str, name: str, namespace: dict[str, Any]) -> Callable[..., Any]:
     file = f"<dout driver {name} {id(namespace):x}>"
     linecache.cache[file] = len(source), None, source.splitlines(keepends=True), file  # so that a traceback shows it
@@ -77,16 +99,8 @@ def _needed(program: Program) -> frozenset[Node]:
     for step in program.steps:
         used.update(step.inputs)
     for template in (program.capture.result, *(spot.after for spot in program.capture.spots)):
-        used.update(_held(template))
+        used.update(held_in(template))
     return frozenset(node for node in used if node.primitive is INPUT)
-
-
-def _held(template: Template | None) -> list[Node]:
-    if isinstance(template, Built):
-        return [node for part in template.parts for node in _held(part)]
-    if isinstance(template, View):
-        return _held(template.base)
-    return [template.node] if isinstance(template, Held) else []
 
 
 class _Body:
@@ -107,7 +121,7 @@ class _Body:
         writer.begin()
         for step in self.program.steps:
             writer.step(step, self._leave)
-            for node in step.outputs if isinstance(step, Group) else (step,):
+            for node in makes(step):
                 self._check(node, waiting, writer)
         for node in list(waiting):
             self._check(node, waiting, writer)
@@ -160,8 +174,7 @@ class _Body:
                 self._leave(f"{value} == {self.text.constant(outcome)}")
 
     def _commit(self, writer: Writer) -> None:
-        for node, final in self.capture.written.items():
-            writer.store(self.inputs[node], self.program.now[final])
+        writer.commit()
         for spot in self.capture.spots:
             if spot.after is not None:
                 self.text.line(self.text.put(spot, self._expression(spot.after, writer)))

@@ -14,7 +14,7 @@ import numpy as np
 from dout.engine.names import Loaded
 from dout.engine.text import Text
 from dout.graph import Node
-from dout.trace.capture import Built, Capture, Held, Same, Spot, Template, View
+from dout.trace.capture import Built, Capture, Held, Same, Spot, Template, View, held_in
 from dout.trace.state import Namespace
 
 _PLAIN = (type(None), bool, type(Ellipsis))
@@ -43,6 +43,7 @@ class Guards:
         roots = {id(s.holder): s.holder for s in self.capture.spots if isinstance(s.holder, Namespace | ModuleType)}
         for holder in (self.capture.root, *roots.values()):
             self._holder(holder)
+        self._otherwise()
         self._apart()
 
     # --- one item -----------------------------------------------------------------------------------------------------
@@ -127,9 +128,8 @@ class Guards:
         """Whether a place can have steered the run, or holds what it computes with."""
         if spot.before is None:
             return self.names.all and spot.place.key in self.names
-        if isinstance(spot.before, Held | Node):
-            node = spot.before.node if isinstance(spot.before, Held) else spot.before
-            return node in self.needed or (isinstance(spot.before, Held) and self._read(spot))
+        if isinstance(spot.before, Node):  # an unused number steers nothing
+            return spot.before in self.needed and self._read(spot)
         if isinstance(spot.before, Same) and isinstance(spot.before.item, ModuleType):
             return False
         return self._read(spot)
@@ -149,6 +149,13 @@ class Guards:
             self.text.leave_unless(f"{self.text.absent(spot)}")
         else:
             self._item(expression, spot.before)
+
+    def _otherwise(self) -> None:
+        """Inputs that no name led to: they are read from any place that holds them."""
+        for spot in self.capture.spots:
+            missing = self.needed - self.variables.keys()
+            if not missing.isdisjoint(held_in(spot.before)):
+                self._place(spot)
 
     def _apart(self) -> None:
         """Arrays that are written into must not be, or share the memory of, another input."""

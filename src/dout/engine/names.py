@@ -49,6 +49,10 @@ def _loaded(code: CodeType) -> Iterator[str]:
             if (holder, step.argval) not in stored:
                 yield step.argval
         elif step.opname.startswith(("STORE_FAST", "DELETE_FAST")):
-            stored.clear()  # another object may now go by that name
-        last = step.argval[-1] if isinstance(step.argval, tuple) else step.argval
-        holder = str(last) if step.opname.startswith("LOAD_FAST") else ""
+            stored = {(name, key) for name, key in stored if name not in _variables(step)}  # now other objects
+        holder = _variables(step)[-1] if step.opname.startswith("LOAD_FAST") else ""
+
+
+def _variables(step: dis.Instruction) -> tuple[str, ...]:
+    """The local variables of an instruction: some take two."""
+    return step.argval if isinstance(step.argval, tuple) else (step.argval,)

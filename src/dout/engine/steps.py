@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from dout.engine.group import Group, Step
+from dout.engine.kernels import Kernel
+from dout.engine.memory import Fresh, Memory, Over, Slot
+from dout.engine.placing import IN_PLACE, filling, into
+from dout.engine.pool import Pool, scratch
+from dout.engine.rehearsal import Form
 from dout.engine.text import Text
 from dout.graph import CONSTANT, INPUT, Node, Primitive
 from dout.ops import OPERATORS
+from dout.ops.standin import fill_key
 
 Leave = Callable[[str], None]
 _INFIX = {"add": "+", "sub": "-", "mul": "*", "truediv": "/", "floordiv": "//", "mod": "%", "lt": "<", "le": "<=",
@@ -19,21 +25,47 @@ _INFIX = {"add": "+", "sub": "-", "mul": "*", "truediv": "/", "floordiv": "//", 
 _SYMBOLS = {OPERATORS[name]: symbol for name, symbol in _INFIX.items() if name in OPERATORS}
 
 
+class _All:
+    """Contains everything."""
+
+    def __contains__(self, item: object) -> bool:
+        return True
+
+
+@dataclass(frozen=True, eq=False)
+class Means:
+    """What the steps of a program run with: places in memory, kernels by group, and how each value lies in memory."""
+
+    memory: Memory
+    kernels: Mapping[Group, Kernel]
+    forms: Mapping[Node, Form]
+    names: Mapping[Node, str]
+    pool: Pool
+
+
 class Writer:
     """Writes steps into a driver's text. `inputs` names what the driver has read."""
 
-    def __init__(
-        self, text: Text, inputs: Mapping[Node, str], names: Mapping[Node, str] = MappingProxyType({})
-    ) -> None:
+    def __init__(self, text: Text, inputs: Mapping[Node, str], means: Means) -> None:
         self.text = text
-        self.names = names
+        self.means = means
         self.values = dict(inputs)
+        self.temporaries: list[str] = []
 
     def begin(self) -> None:
         """Take the memory that the steps need."""
+        memory = self.means.memory
+        if memory.arrays:
+            take, self.give = scratch(memory.slots, memory.arrays)
+            self.temporaries = [self.text.name(f"t{i}") for i in range(len(memory.arrays))]
+            self.taken = self.text.name("temporaries")
+            names = ", ".join(self.temporaries) + ("," if len(self.temporaries) == 1 else "")
+            self.text.line(f"{names} = {self.taken} = {self.text.constant(take, 'take_temporaries')}()")
 
     def end(self) -> None:
         """Give it back."""
+        if self.temporaries:
+            self.text.line(f"{self.text.constant(self.give, 'give_back')}({self.taken})")
 
     def value(self, node: Node) -> str:
         """The expression of a node's value."""
@@ -41,33 +73,93 @@ class Writer:
             return self._literal(node.static["value"])
         return self.values[node]
 
-    def _literal(self, number: Any) -> str:
-        if type(number) in (int, float, bool) and number == number and abs(number) != float("inf"):
-            return repr(number) if number >= 0 and str(number)[0] != "-" else f"({number!r})"
-        return self.text.constant(number)
-
     def step(self, step: Step, leave: Leave) -> None:
         """Write one step."""
         if isinstance(step, Group):
-            for node in step.nodes:
-                self._node(node, leave)
+            self._kernel(step)
         elif step.primitive is not INPUT and step.primitive is not CONSTANT:
-            self._node(step, leave)
+            self._node(step)
+            if depends_on_values(step):
+                leave(f"{self.values[step]}.shape == {step.shape}")
 
-    def store(self, target: str, node: Node) -> None:
-        """Write the final content of an array of the user's."""
-        if self.value(node) != target:
-            self.text.line(f"{target}[...] = {self.value(node)}")
+    def commit(self) -> None:
+        """Write the final contents of the user's arrays that do not lie there yet."""
+        for node in self.means.memory.saved:
+            name = self.text.variable(node, "saved")
+            self.text.line(f"{name} = {self.value(node)}.copy()")
+            self.values[node] = name
+        for target, node in self.means.memory.copies:
+            self.text.line(f"{self.value(target)}[...] = {self.value(node)}")
 
-    def _node(self, node: Node, leave: Leave) -> None:
-        name = self.values[node] = self.text.variable(node, self.names.get(node))
-        self.text.line(f"{name} = {self._call(node)}")
-        if _depends_on_values(node):
-            leave(f"{name}.shape == {node.shape}")
+    # --- where results go ---------------------------------------------------------------------------------------------
 
-    def _call(self, node: Node) -> str:
-        row = node.primitive
+    def _place(self, node: Node) -> str | None:
+        """A variable that names the array for a result; None where it has none before it is computed."""
+        place = self.means.memory.places[node]
+        if isinstance(place, Over):
+            return self.value(place.node)
+        if isinstance(place, Slot):
+            return self.temporaries[place.array]
+        if isinstance(place, Fresh):
+            name = self.text.variable(node, self.means.names.get(node))
+            take = self.means.pool.taker(node.shape, np.dtype(node.dtype))
+            self.text.line(f"{name} = {self.text.constant(take, f'take_{name}')}()")
+            return name
+        return None
+
+    def _kernel(self, group: Group) -> None:
+        given = [self._argument(node) for node in group.inputs]
+        numbers = []
+        for node in group.outputs:
+            if node.shape:
+                place = self._place(node)
+                assert place is not None
+                self.values[node] = place
+                given.append(place)
+            else:
+                name = self.values[node] = self.text.variable(node, self.means.names.get(node))
+                numbers.append(name)
+        kernel = self.means.kernels[group]
+        call = f"{self.text.constant(kernel.run, kernel.source.name)}({', '.join(given)})"
+        self.text.line(f"{', '.join(numbers)} = {call}" if numbers else call)
+
+    def _argument(self, node: Node) -> str:
+        form = self.means.forms.get(node)
+        number = form is not None and form.array and not node.shape
+        return f"{self.value(node)}.item()" if number else self.value(node)
+
+    def _node(self, node: Node) -> None:
+        place = self._place(node)
         operands = [self.value(i) for i in node.inputs]
+        if place is None:
+            name = self.values[node] = self.text.variable(node, self.means.names.get(node))
+            self.text.line(f"{name} = {self._call(node, operands)}")
+            return
+        self.values[node] = place
+        way = into(node, _All())  # type: ignore[arg-type]
+        if node.primitive.name in IN_PLACE:
+            if place != operands[0]:
+                self.text.line(f"{place}[...] = {operands[0]}")
+            self._write(node, place, operands)
+        elif way == "fill":
+            number = filling(node)
+            self.text.line(f"{place}[...] = {operands[0] if number is None else number}")
+        elif way == "copy":
+            self.text.line(f"{place}[...] = {operands[0]}")
+        else:
+            self.text.line(self._call(node, [*operands, f"out={place}"]))
+
+    def _write(self, node: Node, place: str, operands: list[str]) -> None:
+        key = self.text.constant(node.static["key"], "key")
+        if len(operands) > 2:
+            key = f"{self.text.constant(fill_key)}({key}, ({', '.join(operands[2:])},))"
+        if node.primitive.name == "setitem":
+            self.text.line(f"{place}[{key}] = {operands[1]}")
+        else:
+            self.text.line(f"{self.text.constant(np.add.at, 'add_at')}({place}, {key}, {operands[1]})")
+
+    def _call(self, node: Node, operands: list[str]) -> str:
+        row = node.primitive
         if row.python is not None and all(isinstance(i.dtype, type) for i in node.inputs):
             if row in _SYMBOLS and len(operands) == 2:
                 return f" {_SYMBOLS[row]} ".join(operands)
@@ -85,13 +177,18 @@ class Writer:
     def _option(self, item: Any) -> str:
         if type(item) is str or (type(item) is tuple and all(type(i) in (int, bool, str) for i in item)):
             return repr(item)
-        if type(item) is float:
-            return self._literal(item)
-        return self.text.constant(item)
+        return self._literal(item) if type(item) is float else self.text.constant(item)
+
+    def _literal(self, number: Any) -> str:
+        if type(number) in (int, float, bool) and number == number and abs(number) != float("inf"):
+            return f"({number!r})" if repr(number).startswith("-") else repr(number)
+        return self.text.constant(number)
 
 
-def _depends_on_values(node: Node) -> bool:
+def depends_on_values(step: Step) -> bool:
     """Whether the shape of what a row gives depends on the values it is given."""
-    if node.primitive.name in ("nonzero", "places"):
+    if isinstance(step, Group):
+        return False
+    if step.primitive.name in ("nonzero", "places"):
         return True
-    return node.primitive.name == "getitem" and any(np.dtype(i.dtype) == np.bool_ for i in node.inputs[1:])
+    return step.primitive.name == "getitem" and any(np.dtype(i.dtype) == np.bool_ for i in step.inputs[1:])

@@ -331,6 +331,8 @@ class _Run:
         if type(new) is TracedArray or type(new) is Traced:
             node = self.entered[id(new)][1]
             return Held(node) if type(new.value) is np.ndarray else node
+        if isinstance(new, tuple) and new is not original:
+            return Built(type(original), tuple(map(self._standing, original, new)))
         return Same(original)
 
 
@@ -367,6 +369,17 @@ def nodes_in(template: Template | None) -> Iterator[Node]:
         yield from nodes_in(template.base)
         yield from template.step[1]
     elif isinstance(template, Node):
+        yield template
+
+
+def held_in(template: Template | None) -> Iterator[Node]:
+    """The inputs whose very arrays are part of a template, and those whose values it begins with."""
+    if isinstance(template, Built):
+        for part in template.parts:
+            yield from held_in(part)
+    elif isinstance(template, Held):
+        yield template.node
+    elif isinstance(template, Node) and template.primitive is INPUT:
         yield template
 
 

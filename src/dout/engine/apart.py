@@ -1,0 +1,73 @@
+"""What a run gave out lay in memory of its own, unless it was the user's: so must what a program gives out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from dout.engine.placing import bases
+from dout.errors import UnsupportedError
+from dout.graph import CONSTANT, INPUT, Graph, Node, topological
+from dout.ops import PRIMITIVES
+from dout.ops.abstract import AbstractRecorder
+from dout.trace.capture import Capture, nodes_in
+
+
+def root(node: Node) -> Node:
+    """The node that made the memory in which a value may lie."""
+    while bases(node):
+        node = node.inputs[0]
+    return node
+
+
+def apart(run: Capture, graph: Graph) -> Graph:
+    """Return the graph with a copy wherever two results of a run, or a result and an input, would share memory now.
+
+    Passes drop copies and merge equal nodes; in the recorded run these were different arrays, and the user may write
+    into each. Raises UnsupportedError where views of views make that more than a copy.
+    """
+    outputs = dict(graph.outputs)
+    names = {node: name for name, node in run.graph.outputs.items()}
+    taken: dict[Node, Node] = {}  # who made the memory now → who made it in the run
+    users = set(run.originals)
+    finals = list(run.written.values())
+    for final in finals:
+        name = names[final]
+        if root(outputs[name]).primitive in (INPUT, CONSTANT) or root(outputs[name]) in taken or bases(outputs[name]):
+            outputs[name] = _copied(outputs[name])
+        taken[outputs[name]] = final
+    for leaf in _leaves(run):
+        name, origin = names[leaf], root(leaf)
+        if origin in finals:
+            raise UnsupportedError("a view of an array of yours that the call also writes into is a result")
+        if origin in users and origin is not leaf:
+            continue
+        now = root(outputs[name])
+        if now.primitive not in (INPUT, CONSTANT) and taken.setdefault(now, origin) is origin:
+            continue
+        if now in run.draws and taken.setdefault(now, origin) is origin:
+            continue
+        if origin is not leaf:
+            raise UnsupportedError("several results are views of one array that is no result itself")
+        outputs[name] = _copied(outputs[name])
+        taken[outputs[name]] = origin
+    if outputs == dict(graph.outputs):
+        return graph
+    return Graph(topological([*graph.inputs.values(), *outputs.values()]), graph.inputs, outputs)
+
+
+def _leaves(run: Capture) -> Iterator[Node]:
+    """The arrays among the results and among what was put into objects, each once."""
+    found: dict[Node, None] = {}
+    for template in (run.result, *(spot.after for spot in run.spots)):
+        found.update(dict.fromkeys(nodes_in(template)))
+    for node in found:
+        if isinstance(run.data[node], np.ndarray):
+            yield node
+
+
+def _copied(node: Node) -> Node:
+    recorder = AbstractRecorder(node.where)
+    made = recorder.emit(PRIMITIVES["copy"], (recorder.wrap(node),), {"order": "C"})
+    return made.node  # type: ignore[no-any-return]

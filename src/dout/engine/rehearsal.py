@@ -1,0 +1,64 @@
+"""The steps, run once over the recorded inputs, to see how each value lies in memory before the driver is written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from dout.engine.group import Group, Step
+from dout.graph import CONSTANT, Node
+
+Layout = Literal["C", "A"]
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How a value lies in memory: an array or a number, "C" for contiguous, and whether a kernel may read it at all."""
+
+    array: bool
+    layout: Layout
+    readable: bool
+
+
+def rehearse(steps: Sequence[Step], given: Mapping[Node, Any]) -> dict[Node, Form]:
+    """Return the form of every value that the steps read or make; kernels write C-contiguous arrays."""
+    values: dict[Node, Any] = dict(given)
+    forms = {node: _form(value) for node, value in given.items()}
+    last = {i: position for position, step in enumerate(steps) for i in step.inputs}
+    with np.errstate(all="ignore"):
+        for position, step in enumerate(steps):
+            if isinstance(step, Group):
+                made = _made(step, values)
+            else:
+                made = {step: step.primitive.apply([_value(i, values) for i in step.inputs], step.static)}
+            values.update(made)
+            forms.update({node: _form(value) for node, value in made.items()})
+            for node in {*step.inputs, *made}:
+                if last.get(node, -1) <= position:
+                    values.pop(node, None)
+    return forms
+
+
+def _made(group: Group, values: Mapping[Node, Any]) -> dict[Node, Any]:
+    inside: dict[Node, Any] = {node: values[node] for node in group.inputs}
+    for node in group.nodes:
+        inside[node] = node.primitive.apply([_value(i, inside) for i in node.inputs], node.static)
+    made = {node: inside[node] for node in group.outputs}
+    return {
+        node: np.ascontiguousarray(value) if isinstance(value, np.ndarray) and value.shape else value
+        for node, value in made.items()
+    }
+
+
+def _value(node: Node, values: Mapping[Node, Any]) -> Any:
+    return node.static["value"] if node.primitive is CONSTANT else values[node]
+
+
+def _form(value: Any) -> Form:
+    if not isinstance(value, np.ndarray):
+        return Form(False, "C", True)
+    usable = value.flags.aligned and value.dtype.isnative
+    return Form(True, "C" if value.flags.c_contiguous else "A", bool(usable))
