@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from dout.engine.apart import apart
+from dout.engine.constants import constant
+from dout.engine.decompose import decompose
 from dout.engine.driver import Program, write
 from dout.engine.emit import may_overwrite
 from dout.engine.fuse import fuse
@@ -15,10 +17,11 @@ from dout.engine.kernels import kernel
 from dout.engine.memory import Memory, Over, makes, plan
 from dout.engine.pool import Pool
 from dout.engine.rehearsal import Form, rehearse
+from dout.engine.rewrite import rewrite
 from dout.engine.select import select
 from dout.engine.simplify import simplify
 from dout.engine.steps import Means, Writer, depends_on_values
-from dout.graph import CONSTANT, INPUT, Graph, Node
+from dout.graph import CONSTANT, INPUT, Graph, Node, rebuild, with_inputs
 from dout.trace.capture import Capture, nodes_in
 
 
@@ -37,7 +40,8 @@ def build(run: Capture, pool: Pool, *, strict: bool = False) -> Built:
 
     Raises UnsupportedError where none can stand for it.
     """
-    graph = apart(run, simplify(select(simplify(run.graph))))
+    exact = simplify(select(simplify(_with_literals(run))))
+    graph = apart(run, exact if strict else simplify(decompose(rewrite(exact))))
     now = {node: graph.outputs[name] for name, node in run.graph.outputs.items()}
     steps = _single(graph) if strict else fuse(graph)
     forms = rehearse(steps, {node: run.data[node] for node in graph.inputs.values() if node in run.data})
@@ -50,6 +54,12 @@ def build(run: Capture, pool: Pool, *, strict: bool = False) -> Built:
     program = Program(run, steps, now, lambda text, inputs: Writer(text, inputs, means))
     driver, source = write(program, "run")
     return Built(driver, source, program, means)
+
+
+def _with_literals(run: Capture) -> Graph:
+    """The graph of a run, with the plain numbers in the user's code as constants."""
+    numbers = {n: constant(run.data[n], n.where) for n in run.made if isinstance(n.dtype, type)}
+    return rebuild(run.graph, lambda node, new: with_inputs(node, (numbers.get(i, new[i]) for i in node.inputs)))
 
 
 def _single(graph: Graph) -> tuple[Step, ...]:

@@ -57,8 +57,9 @@ def write(program: Program, name: str) -> tuple[Callable[..., Any], str]:
 
 
 def computed(program: Program) -> dict[Node, Any]:
-    """Run the steps on what the recorded run was given, and return what they make of it: the results, and the arrays
-    of the user's that are written into, which are copies here. Nothing of the user's is touched.
+    """Run the steps on what the recorded run was given; return results and final contents of arrays by recorded node.
+
+    Nothing of the user's is touched: what is written into are copies.
     """
     run, text = program.capture, Text()
     given = {node: text.variable(node, run.names.get(node)) for node in run.graph.inputs.values()}

@@ -14,11 +14,18 @@ import numpy as np
 from dout.engine.names import Loaded
 from dout.engine.text import Text
 from dout.graph import Node
-from dout.trace.capture import Built, Capture, Held, Same, Spot, Template, View, held_in
+from dout.trace.capture import Built, Capture, Held, Same, Spot, Template, View, held_in, is_fixed
 from dout.trace.state import Namespace
 
 _PLAIN = (type(None), bool, type(Ellipsis))
 _CODE = (FunctionType, BuiltinFunctionType, MethodType, type)
+
+
+def alike(one: Any, other: Any) -> bool:
+    """Whether two tuples of numbers and text are the same, in value and type."""
+    if type(one) is tuple:
+        return type(other) is tuple and len(one) == len(other) and all(map(alike, one, other))
+    return type(one) is type(other) and bool(one == other)
 
 
 class Guards:
@@ -34,6 +41,12 @@ class Guards:
         self.reached: set[int] = set()
         for spot in capture.spots:
             self.at.setdefault(id(spot.holder), []).append(spot)
+        self.modules = {
+            id(spot.before.item)
+            for spot in capture.spots
+            if isinstance(spot.before, Same) and isinstance(spot.before.item, ModuleType)
+            if spot.place.key in self.names.outside or spot.place.key in self.names
+        }
 
     def write(self, parameters: list[str]) -> None:
         """Write all guards: of the arguments, then of every object that the code that ran can have looked into."""
@@ -62,6 +75,9 @@ class Guards:
             self.text.leave_unless(
                 f"{expression}.__class__ is {kind} and {expression} == {self.text.constant(template.item)}"
             )
+        elif type(template.item) is tuple and is_fixed(template.item):
+            tuple_ = self.text.constant(template.item)
+            self.text.leave_unless(f"{expression} is {tuple_} or {self.text.constant(alike)}({expression}, {tuple_})")
         elif not ours and type(template.item) in (list, dict):
             self._given_container(expression, template.item)
         else:
@@ -78,6 +94,9 @@ class Guards:
         else:
             name = self.text.variable(node, self.capture.names.get(node))
             self.text.line(f"{name} = {expression}")
+        if isinstance(template, Held) and node not in self.needed and node not in self.capture.looked:
+            self.text.leave_unless(f"{name}.__class__ is ndarray")
+            return
         self.variables[node] = name
         if isinstance(template, Held):
             value = self.capture.originals[node]
@@ -135,7 +154,15 @@ class Guards:
         return self._read(spot)
 
     def _read(self, spot: Spot) -> bool:
-        return isinstance(spot.holder, list | dict | tuple) or spot.place.key in self.names
+        """Whether the code that ran can have looked into a place."""
+        if isinstance(spot.holder, list | dict | tuple):
+            return True
+        if isinstance(spot.holder, FunctionType):
+            return True
+        if isinstance(spot.holder, Namespace | ModuleType):
+            asked = id(spot.holder) in self.modules and spot.place.key in self.names
+            return asked or spot.place.key in self.names.outside
+        return spot.place.key in self.names
 
     def _place(self, spot: Spot) -> None:
         expression = self.text.place(spot)
@@ -166,9 +193,17 @@ class Guards:
             if owns:
                 self.text.leave_unless(f"{name}.flags.num & 4")
             for other, its in arrays:
-                if other is node or not isinstance(self.capture.originals.get(other), np.ndarray):
+                if other is node or other not in self.needed or not self._may_be(node, other, owns):
                     continue
                 self.text.leave_unless(f"{its} is not {name}" if owns else f"not may_share_memory({its}, {name})")
+
+    def _may_be(self, node: Node, other: Node, owns: bool) -> bool:
+        """Whether another input may be the same array; one that owns its memory is that of no other shape or dtype."""
+        if not isinstance(self.capture.originals.get(other), np.ndarray):
+            return False
+        if owns and self.capture.originals[other].flags.owndata:
+            return (node.shape, node.dtype) == (other.shape, other.dtype)
+        return True
 
 
 def _class_of(node: Node) -> type:

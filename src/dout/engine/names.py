@@ -8,9 +8,9 @@ from types import CodeType
 
 # Who uses one of these may read any attribute, by a name that is made while it runs.
 _REFLECTING = frozenset({"getattr", "hasattr", "vars", "__dict__", "__getattribute__", "dir", "globals", "eval", "exec",
-                         "__getattr__", "AttributeError", "attrgetter", "locals", "super"})  # fmt: skip
-_LOADS = ("LOAD_ATTR", "LOAD_METHOD", "LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF", "LOAD_CLASSDEREF", "DELETE_ATTR",
-          "LOAD_FROM_DICT_OR_GLOBALS", "LOAD_FROM_DICT_OR_DEREF", "LOAD_SUPER_ATTR", "IMPORT_FROM")  # fmt: skip
+                         "__getattr__", "AttributeError", "attrgetter", "locals"})  # fmt: skip
+_ATTRIBUTES = ("LOAD_ATTR", "LOAD_METHOD", "DELETE_ATTR", "LOAD_SUPER_ATTR", "IMPORT_FROM")
+_OUTSIDE = ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_FROM_DICT_OR")
 
 
 class Loaded:
@@ -25,16 +25,18 @@ class Loaded:
     """
 
     def __init__(self, codes: Iterable[CodeType]) -> None:
-        self._names: set[str] = set()
+        self.outside: set[str] = set()  # global names, and those of functions around
+        self._attributes: set[str] = set()
         for code in codes:
-            self._names.update(_loaded(code))
-        self.all = not _REFLECTING.isdisjoint(self._names - {"super"})
+            for name, outside in _loaded(code):
+                (self.outside if outside else self._attributes).add(name)
+        self.all = not _REFLECTING.isdisjoint(self._attributes | self.outside)
 
     def __contains__(self, name: object) -> bool:
-        return self.all or name in self._names
+        return self.all or name in self._attributes
 
 
-def _loaded(code: CodeType) -> Iterator[str]:
+def _loaded(code: CodeType) -> Iterator[tuple[str, bool]]:
     """Names that a code loads; not what it has itself stored in the same object before, on the way that always runs."""
     stored: set[tuple[str, str]] = set()
     straight = True
@@ -45,9 +47,11 @@ def _loaded(code: CodeType) -> Iterator[str]:
         if step.opname == "STORE_ATTR":
             if straight and holder:
                 stored.add((holder, step.argval))
-        elif step.opname.startswith(_LOADS):
+        elif step.opname.startswith(_OUTSIDE):
+            yield step.argval, True
+        elif step.opname.startswith(_ATTRIBUTES):
             if (holder, step.argval) not in stored:
-                yield step.argval
+                yield step.argval, False
         elif step.opname.startswith(("STORE_FAST", "DELETE_FAST")):
             stored = {(name, key) for name, key in stored if name not in _variables(step)}  # now other objects
         holder = _variables(step)[-1] if step.opname.startswith("LOAD_FAST") else ""

@@ -76,9 +76,10 @@ class Capture:
     became inputs, `data` the values in the run. `arguments` and `keywords` are templates of what was given, `result` is
     that of what came back, and `returned` is what came back itself. `spots` are the places within reach of the
     function; `written` gives the final content of each array of the user's that was written into. `draws` says how each
-    random input was drawn, in order; `made` are inputs that NumPy made from plain numbers, as np.arange does.
-    `outcomes` are the values that steered the run, by node and way. `codes` is the user's code that ran. `why_not` says
-    why no program can stand for this run, and is None where one can.
+    random input was drawn, in order; `made` are inputs that were made from what is no value of the run: plain numbers
+    that the code itself gave to a layer, and arrays like np.arange(3). `looked` are the arrays whose shape, dtype or
+    layout was asked for; `outcomes` are the values that steered the run, by node and way. `codes` is the user's code
+    that ran. `why_not` says why no program can stand for this run, and is None where one can.
     """
 
     root: Any
@@ -94,6 +95,7 @@ class Capture:
     written: Mapping[Node, Node]
     draws: Mapping[Node, tuple[Any, Draw]]
     made: frozenset[Node]
+    looked: frozenset[Node]
     outcomes: Mapping[tuple[Node, str], Any]
     codes: frozenset[CodeType]
     why_not: str | None
@@ -225,6 +227,7 @@ class _Run:
             written=written,
             draws={node: (tracer.generators[node], draw) for node, draw in tracer.draws.items()},
             made=made,
+            looked=frozenset(tracer.looked),
             outcomes=dict(tracer.outcomes),
             codes=frozenset(calls.codes),
             why_not=self._why_not(nodes, made, calls),
@@ -244,7 +247,7 @@ class _Run:
         asked = next((kind for _, kind in tracer.outcomes if kind not in ("branch", "index")), None)
         if asked is not None:
             return f"{asked} decided on whole arrays"
-        if any(node.where is None for node in made):
+        if any(node.where is None and node.shape for node in made):
             return "an array came from outside"
         if self.new:
             return f"it makes a new {self.new[0]}, which is neither array nor number"
@@ -279,7 +282,7 @@ class _Run:
             return self._view(item)
         if kind is Traced or kind is TracedArray:
             return item.resolve()  # type: ignore[no-any-return]
-        if id(item) in self.known or _is_fixed(item):
+        if id(item) in self.known or is_fixed(item):
             return Same(item)
         if id(item) in self.built:
             return self.built[id(item)][1]
@@ -341,9 +344,9 @@ _FIXED = (type(None), bool, int, float, complex, str, bytes, np.generic, np.dtyp
           BuiltinFunctionType, np.ufunc, range, slice, type(Ellipsis))  # fmt: skip
 
 
-def _is_fixed(item: Any) -> bool:
+def is_fixed(item: Any) -> bool:
     """Whether an object is as good as itself made again: numbers, text, code."""
-    return isinstance(item, _FIXED) or (type(item) in (tuple, frozenset) and all(map(_is_fixed, item)))
+    return isinstance(item, _FIXED) or (type(item) in (tuple, frozenset) and all(map(is_fixed, item)))
 
 
 def _key(place: Place) -> tuple[Any, ...]:

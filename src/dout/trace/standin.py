@@ -135,44 +135,53 @@ class TracedArray(Traced, ArrayStandIn):
     @property
     def shape(self) -> tuple[int, ...]:
         """As `ndarray.shape`."""
+        self._recorder.looked.add(self.node)
         return self.value.shape  # type: ignore[no-any-return]
 
     @property
     def dtype(self) -> Any:
         """As `ndarray.dtype`."""
+        self._recorder.looked.add(self.node)
         return self.value.dtype
 
     @property
     def ndim(self) -> int:
         """As `ndarray.ndim`."""
+        self._recorder.looked.add(self.node)
         return self.value.ndim  # type: ignore[no-any-return]
 
     @property
     def size(self) -> int:
         """As `ndarray.size`."""
+        self._recorder.looked.add(self.node)
         return self.value.size  # type: ignore[no-any-return]
 
     @property
     def nbytes(self) -> int:
         """As `ndarray.nbytes`."""
+        self._recorder.looked.add(self.node)
         return self.value.nbytes  # type: ignore[no-any-return]
 
     @property
     def itemsize(self) -> int:
         """As `ndarray.itemsize`."""
+        self._recorder.looked.add(self.node)
         return self.value.itemsize  # type: ignore[no-any-return]
 
     @property
     def strides(self) -> tuple[int, ...]:
         """As `ndarray.strides`."""
+        self._recorder.looked.add(self.node)
         return self.value.strides  # type: ignore[no-any-return]
 
     @property
     def flags(self) -> Any:
         """As `ndarray.flags`."""
+        self._recorder.looked.add(self.node)
         return self.value.flags
 
     def __len__(self) -> int:
+        self._recorder.looked.add(self.node)
         return len(self.value)
 
     def __iter__(self) -> Iterator[Any]:
