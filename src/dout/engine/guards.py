@@ -52,7 +52,7 @@ class Guards:
         """Write all guards: of the arguments, then of every object that the code that ran can have looked into."""
         given = [*self.capture.arguments, *self.capture.keywords.values()]
         for name, template in zip(parameters, given, strict=True):
-            self._item(name, template, ours=False)
+            self._item(name, template)
         roots = {id(s.holder): s.holder for s in self.capture.spots if isinstance(s.holder, Namespace | ModuleType)}
         for holder in (self.capture.root, *roots.values()):
             self._holder(holder)
@@ -61,9 +61,8 @@ class Guards:
 
     # --- one item -----------------------------------------------------------------------------------------------------
 
-    def _item(self, expression: str, template: Template, *, ours: bool = True) -> None:
-        """Guard what an expression gives. `ours`: it is found in an object that is known by its identity."""
-        assert not isinstance(template, View), "a view that was there before is an array of its own"
+    def _item(self, expression: str, template: Template) -> None:
+        """Guard what an expression gives."""
         if isinstance(template, Held | Node):
             self._value(expression, template)
         elif isinstance(template, Built):
@@ -78,8 +77,8 @@ class Guards:
         elif type(template.item) is tuple and is_fixed(template.item):
             tuple_ = self.text.constant(template.item)
             self.text.leave_unless(f"{expression} is {tuple_} or {self.text.constant(alike)}({expression}, {tuple_})")
-        elif not ours and type(template.item) in (list, dict):
-            self._given_container(expression, template.item)
+        elif isinstance(template.item, list | dict) and id(template.item) in self.capture.lengths:
+            self._container(expression, template.item)
         else:
             self.text.leave_unless(f"{expression} is {self.text.constant(template.item)}")
             self._holder(template.item)
@@ -121,27 +120,30 @@ class Guards:
 
     # --- objects ------------------------------------------------------------------------------------------------------
 
-    def _given_container(self, expression: str, item: list[Any] | dict[Any, Any]) -> None:
-        """A list or dict that was given: another one the next time, with the same in it."""
+    def _container(self, expression: str, item: list[Any] | dict[Any, Any]) -> None:
+        """A list or dict: it may be another one the next time, with the same in it."""
+        if id(item) in self.text.containers:
+            self.text.leave_unless(f"{expression} is {self.text.containers[id(item)]}")
+            return
+        if not expression.isidentifier():
+            name = self.text.name(type(item).__name__.lower())
+            self.text.line(f"{name} = {expression}")
+            expression = name
         kind = self.text.constant(type(item))
-        self.text.leave_unless(f"{expression}.__class__ is {kind} and len({expression}) == {len(item)}")
+        self.text.leave_unless(
+            f"{expression}.__class__ is {kind} and len({expression}) == {self.capture.lengths[id(item)]}"
+        )
         self.text.containers[id(item)] = expression
-        self._holder(item, given=True)
+        self._holder(item)
 
-    def _holder(self, holder: Any, *, given: bool = False) -> None:
+    def _holder(self, holder: Any) -> None:
         """Guard what an object holds, once, as far as the code that ran can have read it."""
-        waiting = [(holder, given)]
-        while waiting:
-            holder, given = waiting.pop()
-            if id(holder) in self.reached:
-                continue
-            self.reached.add(id(holder))
-            spots = self.at.get(id(holder), [])
-            if isinstance(holder, list | dict) and not given and spots:
-                self.text.leave_unless(f"len({self.text.constant(holder)}) == {len(spots) - _new(spots)}")
-            for spot in spots:
-                if self._matters(spot):
-                    self._place(spot)
+        if id(holder) in self.reached:
+            return
+        self.reached.add(id(holder))
+        for spot in self.at.get(id(holder), []):
+            if self._matters(spot):
+                self._place(spot)
 
     def _matters(self, spot: Spot) -> bool:
         """Whether a place can have steered the run, or holds what it computes with."""
@@ -208,7 +210,3 @@ class Guards:
 
 def _class_of(node: Node) -> type:
     return node.dtype if isinstance(node.dtype, type) else node.dtype.type
-
-
-def _new(spots: list[Spot]) -> int:
-    return sum(spot.before is None for spot in spots)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dout.graph import PYTHON_NUMBERS
 from dout.ops import PRIMITIVES
 from dout.trace.standin import Traced, holds_traced, plain, plain_deep
 
@@ -41,7 +42,17 @@ def _build(tracer: Recording, x: Any, dtype: Any, *, made: bool) -> Any:
         if any(np.shape(plain(e)) != shape for e in elements):
             np.array(plain_deep(list(x)))  # NumPy's own error for ragged rows
         return tracer.emit(PRIMITIVES["array"], tuple(elements), {})
-    return tracer.source(np.array(x, dtype=dtype), made=made)
+    array = tracer.source(np.array(x, dtype=dtype), made=made)
+    if _is_literal(x):
+        tracer.literals.add(array.resolve())
+    return array
+
+
+def _is_literal(x: Any) -> bool:
+    """Whether it is made of plain numbers alone."""
+    if type(x) in (list, tuple):
+        return all(map(_is_literal, x))
+    return type(x) in PYTHON_NUMBERS or isinstance(x, np.generic)
 
 
 def _asarray(tracer: Recording, x: Any, dtype: Any = None, order: str = "K") -> Any:

@@ -75,11 +75,12 @@ class Capture:
     `root` is the function, or the object whose method it is. `originals` are the user's own arrays and numbers that
     became inputs, `data` the values in the run. `arguments` and `keywords` are templates of what was given, `result` is
     that of what came back, and `returned` is what came back itself. `spots` are the places within reach of the
-    function; `written` gives the final content of each array of the user's that was written into. `draws` says how each
-    random input was drawn, in order; `made` are inputs that were made from what is no value of the run: plain numbers
-    that the code itself gave to a layer, and arrays like np.arange(3). `looked` are the arrays whose shape, dtype or
-    layout was asked for; `outcomes` are the values that steered the run, by node and way. `codes` is the user's code
-    that ran. `why_not` says why no program can stand for this run, and is None where one can.
+    function, `lengths` those of the lists and dicts among them before the run, by identity; `written` gives the final
+    content of each array of the user's that was written into. `draws` says how each random input was drawn, in order;
+    `made` are inputs that were made from what is no value of the run: plain numbers that the code itself gave to a
+    layer, and arrays like np.arange(3). `looked` are the arrays whose shape, dtype or layout was asked for; `outcomes`
+    are the values that steered the run, by node and way. `codes` is the user's code that ran. `why_not` says why no
+    program can stand for this run, and is None where one can.
     """
 
     root: Any
@@ -92,6 +93,7 @@ class Capture:
     result: Template
     returned: Any
     spots: tuple[Spot, ...]
+    lengths: Mapping[int, int]
     written: Mapping[Node, Node]
     draws: Mapping[Node, tuple[Any, Draw]]
     made: frozenset[Node]
@@ -156,6 +158,7 @@ class _Run:
     def __init__(self, function: Any) -> None:
         self.function = function
         self.root = function.__self__ if isinstance(function, MethodType) else function
+        self.lengths: dict[int, int] = {}
         self.known: dict[int, Any] = {}  # what was within reach before, by identity
         self.built: dict[int, tuple[Any, Built]] = {}  # containers that the run made, by identity
         self.views: dict[int, tuple[Any, View]] = {}  # the same of views
@@ -177,6 +180,7 @@ class _Run:
             taken_by_name = {key: self._template(item) for key, item in named.items()}
             for _, _, new in state.swaps.visited:
                 self._enter(new)
+            self.lengths = {id(h): len(h) for h in state.swaps.holders if isinstance(h, list | dict)}
             self.known = {id(holder): holder for holder in (*state.swaps.holders, *given, *named.values())}
             code: Any = function.__func__ if root is not function else function
             with calls.watched():
@@ -224,6 +228,7 @@ class _Run:
             result=result,
             returned=returned,
             spots=spots,
+            lengths=self.lengths,
             written=written,
             draws={node: (tracer.generators[node], draw) for node, draw in tracer.draws.items()},
             made=made,
@@ -247,7 +252,7 @@ class _Run:
         asked = next((kind for _, kind in tracer.outcomes if kind not in ("branch", "index")), None)
         if asked is not None:
             return f"{asked} decided on whole arrays"
-        if any(node.where is None and node.shape for node in made):
+        if any(node.where is None and node.shape and node not in tracer.literals for node in made):
             return "an array came from outside"
         if self.new:
             return f"it makes a new {self.new[0]}, which is neither array nor number"
@@ -346,7 +351,7 @@ _FIXED = (type(None), bool, int, float, complex, str, bytes, np.generic, np.dtyp
 
 def is_fixed(item: Any) -> bool:
     """Whether an object is as good as itself made again: numbers, text, code."""
-    return isinstance(item, _FIXED) or (type(item) in (tuple, frozenset) and all(map(is_fixed, item)))
+    return issubclass(type(item), _FIXED) or (type(item) in (tuple, frozenset) and all(map(is_fixed, item)))
 
 
 def _key(place: Place) -> tuple[Any, ...]:

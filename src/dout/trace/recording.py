@@ -53,6 +53,7 @@ class Recording(Recorder):
         self.stack: list[OpenCall] = []
         self.events: dict[Event, None] = {}  # ordered, each once
         self.steered: dict[Node, None] = {}  # values that a branch or an index took
+        self.literals: set[Node] = set()  # arrays made of plain numbers in the code, as of [1, 2]
         self.looked: set[Node] = set()  # arrays of which the shape, dtype or layout was asked for
         self.outcomes: dict[tuple[Node, str], Any] = {}  # and what each was: a bool for a branch, an int for an index
         self.given: set[Node] = set()  # what the code that runs was given as arguments
