@@ -30,6 +30,7 @@ class Arrays:
         self.index = {loop: names.new("ijklmn"[min(place, 5)]) for place, loop in enumerate(loops)}
         self.extent = {loop: names.new(wish) for loop, wish in zip(loops, _extents(len(loops)), strict=True)}
         self.views: dict[tuple[Node, Dims], str] = {}
+        self.overwritten: set[Node] = set()  # inputs in whose memory an output lies: read before anything is written
         self.numbers: dict[tuple[Node, np.dtype], str] = {}
         self.head: list[str] = []  # statements before all loops
         self.functions: set[str] = set()
@@ -181,7 +182,7 @@ class Body:
                 dims = self.arrays.placed.uses[node, argument]
                 text = self.arrays.element(operand, dims)
             outside = self.depth(dims)
-            if self._uses[key] > 1 or outside < depth:
+            if self._uses[key] > 1 or outside < depth or operand in self.arrays.overwritten:
                 wish = self.arrays.called.get(operand) or operand.primitive.name
                 suffix = "".join(self.arrays.index[loop] for loop in along(dims, self.arrays.loops))
                 name = self.arrays.names.new(f"{wish}_{suffix}")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import inspect
 import threading
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from dout.engine.build import Built, build
+from dout.engine.compare import first_difference
 from dout.engine.derived import with_gradient
-from dout.engine.driver import MISS
+from dout.engine.driver import MISS, computed
 from dout.engine.pool import Pool
 from dout.engine.stub import stub
 from dout.errors import TargetError, UnsupportedError
@@ -85,19 +87,28 @@ class Compiled:
                 self.why_not.append(f"no two of the first {MOST} calls were alike")
                 return self.function(*args, **kwargs)
             run_once = self._captured(args, kwargs)
-            if run_once.why_not is not None:
-                self.why_not.append(run_once.why_not)
-            else:
-                try:
-                    self._add(form, build(run_once, self.pool, strict=self.strict))
-                except UnsupportedError as error:
-                    self.why_not.append(str(error))
+            why_not = run_once.why_not or self._made(form, run_once)
+            if why_not is not None:
+                self.why_not.append(why_not)
             return run_once.returned
 
     def _captured(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Capture:
         if self.derives is None:
             return capture(self.function, args, kwargs)
         return with_gradient(capture(self.derives.function, args, kwargs), self.derives)
+
+    def _made(self, form: Form, run_once: Capture) -> str | None:
+        """Make a program of a run and compare the two; say why there is none."""
+        try:
+            program = build(run_once, self.pool, strict=self.strict)
+        except UnsupportedError as error:
+            return str(error)
+        difference = first_difference(run_once.graph.nodes, run_once.data, computed(program.program))
+        if difference is not None:
+            warnings.warn(f"{difference}; it runs plainly from now on", RuntimeWarning, stacklevel=4)
+            return str(difference)
+        self._add(form, program)
+        return None
 
     def _add(self, form: Form, program: Built) -> None:
         self.programs.setdefault(form, []).insert(0, program)

@@ -77,6 +77,7 @@ def source(
         called[node] = taken.new(wish)
     arrays = Arrays(group, placed, loops, taken, called)
     arrays.measure(accesses(group, placed))
+    arrays.overwritten.update((over or {}).values())
     for output, given in (over or {}).items():
         arrays.views[given, placed.own[output]] = arrays.views[output, placed.own[output]]
     lines, values = _form(arrays, schedule(group, placed, loops), parallel)
