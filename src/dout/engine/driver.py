@@ -18,7 +18,7 @@ from dout.engine.steps import Writer
 from dout.engine.text import Text
 from dout.graph import INPUT, Node
 from dout.ops.shape import same_layout
-from dout.trace.capture import Built, Capture, Held, Same, Template, View, held_in, nodes_in
+from dout.trace.capture import Capture, Held, Same, Template, View, held_in, nodes_in
 from dout.trace.draws import put_state, state_of
 
 MISS = object()  # what a driver returns where the call is another than the recorded one

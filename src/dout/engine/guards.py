@@ -63,6 +63,7 @@ class Guards:
 
     def _item(self, expression: str, template: Template) -> None:
         """Guard what an expression gives."""
+        assert not isinstance(template, View), "a view that was there before is an array of its own"
         if isinstance(template, Held | Node):
             self._value(expression, template)
         elif isinstance(template, Built):

@@ -385,6 +385,8 @@ def held_in(template: Template | None) -> Iterator[Node]:
     if isinstance(template, Built):
         for part in template.parts:
             yield from held_in(part)
+    elif isinstance(template, View):
+        yield from held_in(template.base)
     elif isinstance(template, Held):
         yield template.node
     elif isinstance(template, Node) and template.primitive is INPUT:
