@@ -6,6 +6,7 @@ results of other times, or over an input that nobody needs any more, or where Nu
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -224,7 +225,7 @@ class _Planner:
         (storage,) = self.lies(x)
         if storage in taken or any(self.last.get(m, storage.made) > i for m in storage.members):
             return False
-        if storage.kind == "user's" and not (i >= self.guards_end and node in storage.chain):
+        if storage.kind == "user's" and not self._may_write(i, storage, node, x):
             return False
         others = [k for k, y in enumerate(step.inputs) if y is not x and storage in self.lies(y)]
         read = x in step.inputs
@@ -234,6 +235,10 @@ class _Planner:
             return self._fits_write(step, x, others)
         way = into(step, self.contiguous)
         return x in self.whole and not others and bool(way) and (not read or (way == "out" and elementwise(step)))
+
+    def _may_write(self, i: int, storage: _Storage, node: Node, x: Node) -> bool:
+        """Whether a value on the way to the final one may be put into the user's array now, and not into a view."""
+        return i >= self.guards_end and node in storage.chain and self._array(x) is storage.members[0]
 
     def _fits_write(self, step: Node, x: Node, others: list[int]) -> bool:
         """Whether elements may be written into `x` itself.
@@ -355,11 +360,17 @@ class _Span:
 def _packed(spans: Sequence[_Span]) -> list[list[_Span]]:
     """Put spans that do not meet into the same slot: the largest first, each into the smallest slot that is free."""
     slots: list[list[_Span]] = []
+    times: list[list[tuple[int, int]]] = []  # of each slot, in order
     for span in sorted(spans, key=lambda span: -span.nbytes):
-        for slot in reversed(slots):  # the first span of a slot is its size, and slots come by size
-            if all(span.first > other.last or span.last < other.first for other in slot):
-                slot.append(span)
+        for number in reversed(range(len(slots))):  # slots come by size
+            at = bisect(times[number], (span.first, span.last))
+            before, after = times[number][max(0, at - 1) : at], times[number][at : at + 1]
+            if all(last < span.first for _, last in before) and all(first > span.last for first, _ in after):
                 break
         else:
-            slots.append([span])
+            number, at = len(slots), 0
+            slots.append([])
+            times.append([])
+        slots[number].append(span)
+        times[number].insert(at, (span.first, span.last))
     return slots
