@@ -51,7 +51,9 @@ def arrays(task: Task, shape: tuple[int, ...], dtype: Any = np.float32) -> Array
     rng = np.random.default_rng(3)
 
     def normal(*size: int) -> Any:
-        return rng.standard_normal(size, np.float32).astype(dtype, copy=False)
+        drawn = rng.standard_normal(size, np.float32)
+        drawn[drawn == 0] = 1  # a gradient of relu at 0 is a matter of taste
+        return drawn.astype(dtype, copy=False)
 
     found = {name: normal(*(shape[-1:] if name in task.held else shape)) for name in task.leaves}
     if task.labels:
