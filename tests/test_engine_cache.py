@@ -288,6 +288,40 @@ assert kernel.__code__.co_name == "double"
     )
 
 
+@pytest.mark.parametrize("parallel", [False, True])
+def test_kernel_that_makes_and_reshapes_arrays_is_native(parallel: bool) -> None:
+    text = f"""
+import numpy as np
+from numba import njit, prange
+
+@njit(error_model="numpy", parallel={parallel})
+def rows(x, out):
+    flat = x.reshape(x.size)
+    wide = flat.reshape((x.shape[0], x.shape[1] * x.shape[2]))
+    sums = np.empty(x.shape[0])
+    for i in prange(x.shape[0]):
+        total = 0.0
+        for j in range(wide.shape[1]):
+            total += wide[i, j] * flat[1]
+        sums[i] = total
+    for i in range(x.shape[0]):
+        out[i] += sums[i]
+"""
+    kernel = load("rows", text, [ArrayType(F8, 3), ArrayType(F8, 1, written=True)], parallel=parallel)
+    assert type(kernel) is type(len)
+    x, out = np.arange(24.0).reshape(4, 3, 2), np.zeros(4)
+    kernel(x, out)
+    np.testing.assert_allclose(out, x.sum((1, 2)))
+
+
+def test_kernel_that_fails_is_a_runtime_error() -> None:
+    text = "from numba import njit\n\n@njit\ndef flat(x, n):\n    return x.reshape((n, 3))[0, 0]\n"
+    kernel = load("flat", text, [ArrayType(F8, 1), I8])
+    assert kernel(np.arange(6.0), 2) == 0.0
+    with pytest.raises(Exception, match=r"failed|incompatible"):
+        kernel(np.arange(6.0), 4)
+
+
 def test_nothing_leaks() -> None:
     kernel = double()
     x, out = np.ones(4, F4), np.zeros(4, F4)

@@ -34,6 +34,7 @@ NUMBERS = [*(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64
 OBJECTS = {  # what a wrapper names: immortal, so their addresses hold
     "dout.ndarray": np.ndarray,
     "dout.TypeError": TypeError,
+    "dout.RuntimeError": RuntimeError,
     "dout.None": None,
     "dout.True": True,
     "dout.False": False,

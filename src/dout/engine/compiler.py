@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 import sys
 from collections.abc import Callable, Sequence
@@ -13,9 +14,10 @@ import numpy as np
 from numba import types as nt
 from numba.core import compiler
 from numba.core.registry import cpu_target
+from numba.core.runtime.nrtdynmod import _meminfo_struct_type
 from numba.np.numpy_support import as_dtype, from_dtype
 
-from dout.engine.sharing import CODE
+from dout.engine.support import RECORD, SUPPORT
 from dout.engine.wrapper import ArrayType, KernelType, Result, native_types, wrapper
 
 
@@ -52,14 +54,17 @@ def compiled(dispatcher: Any, types: Sequence[KernelType], results: Sequence[Res
     )
     module = result.library._final_module.clone()
     native = module.get_function(result.fndesc.llvm_func_name)
-    if [str(argument.type) for argument in native.arguments] != ["ptr", "ptr", *native_types(types)]:
+    record = [str(one) for one in _meminfo_struct_type.elements]
+    if record != [re.sub("ptr", "i8*", one) for one in RECORD] or (
+        [str(argument.type) for argument in native.arguments] != ["ptr", "ptr", *native_types(types)]
+    ):
         return None
     returned, single = _returned(result.fndesc.restype)
     made = results if results is not None else [_python_type(dtype) for dtype in returned]
     _agree(dispatcher.py_func.__name__, returned, made)
     text = wrapper(dispatcher.py_func.__name__, native.name, types, returned, single, made)
-    if any(one.name == "numba_parallel_for" for one in module.functions):
-        text += CODE
+    declared = {one.name for one in module.functions if one.is_declaration}
+    text += "".join(code for name, code in SUPPORT.items() if name in declared)
     door = llvm.parse_assembly(text)
     door.triple, door.data_layout = module.triple, module.data_layout
     module.link_in(door)

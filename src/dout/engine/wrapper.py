@@ -95,7 +95,7 @@ class _Writer:
         self.name, self.native, self.types = name, native, types
         self.returned, self.single, self.results = returned, single, results
         self.lines: list[str] = []
-        self.messages: list[str] = []
+        self.messages: list[tuple[str, str]] = []
         self.symbols: set[str] = set()
         self.count = 0
 
@@ -139,9 +139,9 @@ class _Writer:
         self.count += 1
         self.lines += [f"  br i1 {condition}, label %go{self.count}, label %{failure}", f"go{self.count}:"]
 
-    def fail(self, message: str) -> str:
-        """The label of the place that raises a TypeError with `message`."""
-        self.messages.append(message)
+    def fail(self, message: str, error: str = "TypeError") -> str:
+        """The label of the place that raises an error with `message`."""
+        self.messages.append((error, message))
         return f"bad{len(self.messages) - 1}"
 
     def _begin(self) -> None:
@@ -231,7 +231,7 @@ class _Writer:
         returned = self.new(f"icmp eq i32 {status}, 0")
         nothing = self.new(f"icmp eq i32 {status}, -2")  # Numba's way to return None
         good = self.new(f"or i1 {returned}, {nothing}")
-        self.need(good, self.fail(f"{self.name} failed"))
+        self.need(good, self.fail(f"{self.name} failed: shapes that do not fit, or no memory", "RuntimeError"))
 
     def _return(self) -> None:
         boxes = [self._box(index) for index in range(len(self.returned))]
@@ -282,8 +282,8 @@ class _Writer:
 
     def _failures(self) -> list[str]:
         lines = ["leave:", "  ret ptr null"]
-        for index in range(len(self.messages)):
-            error = f"ptr {self.symbol('dout.TypeError')}, ptr @message{index}"
+        for index, (kind, _) in enumerate(self.messages):
+            error = f"ptr {self.symbol(f'dout.{kind}')}, ptr @message{index}"
             lines += [f"bad{index}:", f"  call void {self.symbol('PyErr_SetString')}({error})", "  ret ptr null"]
         return lines
 
@@ -295,7 +295,7 @@ class _Writer:
                 lines.append(f'@"{name}" = external global i8')
             else:
                 lines.append(f"declare {FUNCTIONS[name].replace('(', f' @{name}(')}")
-        for index, message in enumerate(self.messages):
+        for index, (_, message) in enumerate(self.messages):
             data = message.encode() + b"\0"
             escaped = "".join(f"\\{byte:02x}" for byte in data)
             lines.append(f'@message{index} = internal constant [{len(data)} x i8] c"{escaped}"')
@@ -311,6 +311,8 @@ FUNCTIONS = {  # of CPython: what they return and take
     "PyLong_AsUnsignedLongLong": "i64(ptr)",
     "PyLong_FromLongLong": "ptr(i64)",
     "PyLong_FromUnsignedLongLong": "ptr(i64)",
+    "PyMem_RawFree": "void(ptr)",
+    "PyMem_RawMalloc": "ptr(i64)",
     "PyNumber_Index": "ptr(ptr)",
     "PyObject_IsTrue": "i32(ptr)",
     "PyTuple_New": "ptr(i64)",
