@@ -40,7 +40,7 @@ def build(run: Capture, pool: Pool, *, strict: bool = False) -> Built:
 
     Raises UnsupportedError where none can stand for it.
     """
-    exact = simplify(select(simplify(_with_literals(run))))
+    exact = simplify(select(simplify(_with_literals(run, run.graph if strict else run.better or run.graph))))
     graph = apart(run, exact if strict else simplify(decompose(rewrite(exact))))
     now = {node: graph.outputs[name] for name, node in run.graph.outputs.items()}
     steps = _single(graph) if strict else fuse(graph)
@@ -56,10 +56,10 @@ def build(run: Capture, pool: Pool, *, strict: bool = False) -> Built:
     return Built(driver, source, program, means)
 
 
-def _with_literals(run: Capture) -> Graph:
-    """The graph of a run, with the plain numbers in the user's code as constants."""
+def _with_literals(run: Capture, graph: Graph) -> Graph:
+    """The graph, with the plain numbers in the user's code as constants."""
     numbers = {n: constant(run.data[n], n.where) for n in run.made if isinstance(n.dtype, type)}
-    return rebuild(run.graph, lambda node, new: with_inputs(node, (numbers.get(i, new[i]) for i in node.inputs)))
+    return rebuild(graph, lambda node, new: with_inputs(node, (numbers.get(i, new[i]) for i in node.inputs)))
 
 
 def _single(graph: Graph) -> tuple[Step, ...]:

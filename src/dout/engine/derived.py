@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from dout.engine.constants import constant
+from dout.engine.rewrite import rewrite
+from dout.engine.select import select
 from dout.grad import backpropagate
 from dout.graph import CONSTANT, Graph, Node, evaluate, topological
 from dout.ops import PRIMITIVES
@@ -25,16 +28,29 @@ def with_gradient(run: Capture, derives: Derives) -> Capture:
     given = [template.node if isinstance(template, Held) else template for template in run.arguments]
     ends = [run.result.node] if isinstance(run.result, Held | View) else list(nodes_in(run.result))
     end = the_value(getattr(derives.function, "__qualname__", "the function"), ends, run.graph.nodes)
-    seed = Node(CONSTANT, (), {"value": _one(end)}, (), end.dtype)
-    found = backpropagate({end: seed}).of
-    gradients = [_gradient(found, given[i], run) for i in derives.wanted]
-    values = Data(evaluate([end, *gradients], {**run.data, seed: seed.static["value"]}))
+    gradients = _gradients(end, given, run, derives)
+    ones = {node: node.static["value"] for node in topological(gradients) if node.primitive is CONSTANT}
+    values = Data(evaluate([end, *gradients], {**ones, **run.data}))
     parts: Template = Built(tuple, tuple(gradients)) if derives.many else gradients[0]
     result = Built(tuple, (end, parts)) if derives.value else parts
-    nodes = topological([*run.graph.nodes, end, *gradients])
-    outputs = {**run.graph.outputs, "value": end, **{f"d{i}": node for i, node in enumerate(gradients)}}
-    graph = Graph(nodes, run.graph.inputs, outputs)
-    return replace(run, graph=graph, data=values, result=result, returned=_returned(result, values))
+    graph, better = _with(run.graph, end, gradients), None
+    name = next((name for name, node in run.graph.outputs.items() if node is end), None)
+    if name is not None:
+        forward = rewrite(select(run.graph))
+        better = _with(forward, forward.outputs[name], _gradients(forward.outputs[name], given, run, derives))
+    returned = _returned(result, values)
+    return replace(run, graph=graph, better=better, data=values, result=result, returned=returned)
+
+
+def _with(graph: Graph, end: Node, gradients: Sequence[Node]) -> Graph:
+    outputs = {**graph.outputs, "value": end, **{f"d{i}": node for i, node in enumerate(gradients)}}
+    return Graph(topological([*graph.inputs.values(), *outputs.values()]), graph.inputs, outputs)
+
+
+def _gradients(end: Node, given: Sequence[Any], run: Capture, derives: Derives) -> list[Node]:
+    """The node of each gradient that is asked for."""
+    found = backpropagate({end: constant(_one(end))}).of
+    return [_gradient(found, given[i], run) for i in derives.wanted]
 
 
 def _one(end: Node) -> Any:
@@ -49,7 +65,7 @@ def _gradient(found: Mapping[Node, Node], node: Any, run: Capture) -> Node:
     dtype = np.asarray(run.data[node]).dtype
     dtype = dtype if dtype.kind in "fc" else np.dtype(float)
     if not node.shape:
-        return Node(CONSTANT, (), {"value": dtype.type(0)}, (), dtype)
+        return constant(dtype.type(0))
     return recorder.emit(PRIMITIVES["zeros"], (), {"shape": node.shape, "dtype": dtype}).node  # type: ignore[no-any-return]
 
 

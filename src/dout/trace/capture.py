@@ -101,6 +101,7 @@ class Capture:
     outcomes: Mapping[tuple[Node, str], Any]
     codes: frozenset[CodeType]
     why_not: str | None
+    better: Graph | None = None
 
 
 def capture(function: Any, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> Capture:
