@@ -299,3 +299,14 @@ def test_a_view_of_the_users_array_is_not_written_for_another_final_value():
     new = made.write(turned, 0, 5.0)
     memory = planned(made, (), {x: new})
     assert (memory.places[new], memory.copies) == (Own(), ((x, new),))
+
+
+def test_elements_taken_at_one_place_are_a_view_even_where_an_array_holds_the_place():
+    made = Steps()
+    x = made.input(ones(3, 3))
+    place = made.input(np.array(1))
+    beneath = made.single("matmul", x, x)
+    row = made.take(beneath, place)
+    memory = planned(made, [row])
+    assert memory.places[beneath] == Fresh()
+    Run(made, memory).whole()

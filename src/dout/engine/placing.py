@@ -36,15 +36,16 @@ def bases(node: Node) -> tuple[Node, ...]:
     row = node.primitive
     if row.write_back is None and row.name not in _VIEWS:
         return ()
-    if row.name == "getitem" and not is_basic(node.static["key"]):
-        return ()
+    if row.name == "getitem" and not is_basic(node.static["key"]) and any(i.shape for i in node.inputs[1:]):
+        return ()  # but a number in an array is a number to NumPy, which gives a view
     inputs = node.inputs if row.name in ("einsum", "places") else node.inputs[:1]
     return tuple(i for i in inputs if is_array(i))
 
 
 def is_view(node: Node, contiguous: Collection[Node]) -> bool:
     """Whether a node with `bases` is a view for certain; `contiguous` are known to lie in C order."""
-    return node.primitive.name in _ALWAYS or keeps_order(node, contiguous)
+    sure = node.primitive.name in _ALWAYS and is_basic(node.static.get("key"))
+    return sure or keeps_order(node, contiguous)
 
 
 def keeps_order(node: Node, contiguous: Collection[Node]) -> bool:
