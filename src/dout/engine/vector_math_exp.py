@@ -165,7 +165,7 @@ COSH_TERMS = {
 
 
 def _hyperbolic(f: Layout) -> Any:
-    """For |x| = n log 2 + r: sinh r, cosh r − 1, and a quarter of 2ⁿ ± 2⁻ⁿ, their weights. 2⁻ⁿ soon is nothing."""
+    """For |x| = n log 2 + r: sinh r, cosh r − 1, and a quarter of 2ⁿ and of 2⁻ⁿ, which soon is nothing."""
     reduced = REDUCED[f]
     odd, even = f.numbers(*SINH_TERMS[f]), f.numbers(*COSH_TERMS[f])
     two, last, high = f.numbers(2, 60, {F32: 89.6, F64: 710.6}[f])  # ∞ from there on
@@ -175,7 +175,7 @@ def _hyperbolic(f: Layout) -> Any:
         n, r = reduced(choose(size > high, high, size))
         square = r * r
         up, down = power_of_two(n - two), power_of_two(-choose(n > last, last, n) - two)
-        return fma(r * square, polynomial(square, odd), r), square * polynomial(square, even), up + down, up - down
+        return fma(r * square, polynomial(square, odd), r), square * polynomial(square, even), up, down
 
     return hyperbolic
 
@@ -189,8 +189,10 @@ def _sinh(f: Layout) -> Any:
     two, tiny = f.numbers(2, 2.0**-30)
 
     def sinh(x: Any) -> Any:
-        odd, even, plus, minus = hyperbolic(x)
-        result = two * (minus + fma(plus, odd, minus * even))
+        odd, even, up, down = hyperbolic(x)
+        minus = up - down
+        lost = (up - minus) - down
+        result = two * (minus + fma(up + down, odd, fma(minus, even, lost)))
         return choose(abs(x) < tiny, x, copysign(result, x))
 
     return sinh
@@ -202,8 +204,10 @@ def _cosh(f: Layout) -> Any:
     (two,) = f.numbers(2)
 
     def cosh(x: Any) -> Any:
-        odd, even, plus, minus = hyperbolic(x)
-        return two * (plus + fma(minus, odd, plus * even))
+        odd, even, up, down = hyperbolic(x)
+        plus = up + down
+        lost = down - (plus - up)
+        return two * (plus + fma(up - down, odd, fma(plus, even, lost)))
 
     return cosh
 
