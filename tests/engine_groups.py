@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from types import BuiltinFunctionType
 
 import numpy as np
 
@@ -57,8 +58,10 @@ def as_python(text):
 
 
 def compiled(text):
-    """The kernel as machine code."""
-    return load(text.name, text.text, text.types, results=text.results)
+    """The kernel as machine code; not Numba's dispatcher, which is where the cache falls back to."""
+    kernel = load(text.name, text.text, text.types, results=text.results)
+    assert isinstance(kernel, BuiltinFunctionType)
+    return kernel
 
 
 def results_of(kernel, group, values):
