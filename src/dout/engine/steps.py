@@ -11,6 +11,7 @@ import numpy as np
 from dout.engine.group import Group, Step
 from dout.engine.kernels import Kernel
 from dout.engine.memory import Fresh, Memory, Over, Slot
+from dout.engine.phrases import function, phrase, subscript
 from dout.engine.placing import IN_PLACE, filling, into
 from dout.engine.pool import Pool, scratch
 from dout.engine.rehearsal import Form
@@ -150,13 +151,13 @@ class Writer:
             self.text.line(self._call(node, [*operands, f"out={place}"]))
 
     def _write(self, node: Node, place: str, operands: list[str]) -> None:
+        if node.primitive.name == "setitem":
+            self.text.line(f"{place}[{subscript(node.static['key'], operands[2:], self.text)}] = {operands[1]}")
+            return
         key = self.text.constant(node.static["key"], "key")
         if len(operands) > 2:
             key = f"{self.text.constant(fill_key)}({key}, ({', '.join(operands[2:])},))"
-        if node.primitive.name == "setitem":
-            self.text.line(f"{place}[{key}] = {operands[1]}")
-        else:
-            self.text.line(f"{self.text.constant(np.add.at, 'add_at')}({place}, {key}, {operands[1]})")
+        self.text.line(f"np.add.at({place}, {key}, {operands[1]})")
 
     def _call(self, node: Node, operands: list[str]) -> str:
         row = node.primitive
@@ -168,11 +169,12 @@ class Writer:
 
     def applied(self, row: Primitive, operands: list[str], static: Mapping[str, Any]) -> str:
         """The expression of a row's function on NumPy values."""
-        return self._called(row.forward, row.name, operands, static)
+        written = phrase(row.name, operands, static, self.text)
+        return written or self._called(row.forward, row.name, operands, static)
 
-    def _called(self, function: Any, name: str, operands: list[str], static: Mapping[str, Any]) -> str:
+    def _called(self, forward: Any, name: str, operands: list[str], static: Mapping[str, Any]) -> str:
         given = operands + [f"{key}={self._option(item)}" for key, item in static.items()]
-        return f"{self.text.constant(function, name)}({', '.join(given)})"
+        return f"{function(forward, name, self.text)}({', '.join(given)})"
 
     def _option(self, item: Any) -> str:
         if type(item) is str or (type(item) is tuple and all(type(i) in (int, bool, str) for i in item)):

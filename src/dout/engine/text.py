@@ -26,6 +26,7 @@ class Text:
         self._names: dict[int, tuple[Any, str]] = {}
         self._taken: set[str] = set(keyword.kwlist)
         for name, item in {
+            "np": np,
             "ndarray": np.ndarray,
             "may_share_memory": np.may_share_memory,
         }.items():
