@@ -182,7 +182,7 @@ def test_a_power_is_within_two_ulp_at_many_points(dtype):
 
 def edges(dtype):
     info = np.finfo(dtype)
-    sizes = [0, info.smallest_subnormal, 3 * info.smallest_subnormal, info.smallest_normal, info.tiny / 2, info.eps]
+    sizes = [0.0, info.smallest_subnormal, 3 * info.smallest_subnormal, info.smallest_normal, info.tiny / 2, info.eps]
     sizes += [0.5, 1, 2, 3, 10, 88.8, 89.4, 100, 709.9, 710.4, 1000, 1e9, info.max / 4, info.max, np.inf]
     return np.array([*sizes, *(-size for size in sizes), np.nan], dtype)
 

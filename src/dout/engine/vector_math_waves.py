@@ -12,6 +12,7 @@ from dout.engine.vector_math_base import (
     Layout,
     both,
     choose,
+    copysign,
     flipped_every_second,
     flipped_if_odd,
     fma,
@@ -79,7 +80,7 @@ def _single_wave(quarters: float, sign: float) -> Any:
         shifted = fma(wide, ONE_OVER_PI, -ahead) + MAGIC
         r, _ = turned(wide, fma(2.0, shifted - MAGIC, quarters))  # good enough without what it lacks
         square = r * r
-        return np.float32(flipped_if_odd(sign * fma(r * square, polynomial(square, SINGLE_SIN_TERMS), r), shifted))
+        return np.float32(flipped_if_odd(sign * r * fma(square, polynomial(square, SINGLE_SIN_TERMS), 1.0), shifted))
 
     return wave
 
@@ -91,7 +92,7 @@ def _double_wave(quarters: float) -> Any:
         shifted = fma(x, 2.0 * ONE_OVER_PI, MAGIC)
         r, low = turned(x, shifted - MAGIC)
         square = r * r
-        sine = r + fma(r * square, polynomial(square, SIN_TERMS), low)
+        sine = copysign(r + fma(r * square, polynomial(square, SIN_TERMS), low), r)  # for −0
         half = 0.5 * square
         most = 1.0 - half
         cosine = most + (((1.0 - most) - half) + fma(square * square, polynomial(square, COS_TERMS), -r * low))
@@ -121,7 +122,7 @@ def _tan(f: Layout) -> Any:
         low = real(rest + (turn - np.float64(r)))
         square = r * r
         bend = fma(r * square, polynomial(square, terms), fma(low, square, low))
-        whole = r + bend
+        whole = copysign(r + bend, r)  # for −0
         return choose(odd, divided(-one, bend, r), whole)
 
     return tan
