@@ -6,7 +6,7 @@ import inspect
 import threading
 import warnings
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dout.engine.build import Built, build
 from dout.engine.compare import first_difference
@@ -16,7 +16,10 @@ from dout.engine.pool import Pool
 from dout.engine.stub import stub
 from dout.errors import TargetError, UnsupportedError
 from dout.trace.capture import Capture, capture
-from dout.trace.layercalls import is_layer
+from dout.trace.layercalls import KINDS, is_layer
+
+if TYPE_CHECKING:
+    from dout.engine.plan import Plan
 
 MOST = 16  # programs of one function: where every call is another, programs are of no use
 Form = tuple[Any, ...]  # how a function is called: the number of arguments by position, the names of the others
@@ -72,6 +75,15 @@ class Compiled:
         self._lock = threading.RLock()
         self.stub = stub(self)
         self.stub.compiled = self  # type: ignore[attr-defined]
+        if hasattr(function, "compiled") or not hasattr(function, "plan"):
+            self.stub.plan = self.plan  # type: ignore[attr-defined]
+
+    def plan(self) -> Plan:
+        """What a call does now: steps, bytes, memory, and what runs plainly and why."""
+        from dout.engine.plan import plan_of
+
+        with self._lock:
+            return plan_of(self)
 
     def slowly(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Answer a call that no program stands for yet: run it, and make one."""
@@ -118,7 +130,10 @@ class Compiled:
 
 
 class CompiledLayer:
-    """A layer whose forward and backward are compiled; everything else is the layer's own."""
+    """A layer whose forward and backward are compiled; everything else is the layer's own.
+
+    `plan()` says what they do, unless the layer has something of that name itself: then `forward.plan()` does.
+    """
 
     def __init__(self, layer: Any, *, strict: bool = False) -> None:
         pool = Pool()
@@ -133,7 +148,18 @@ class CompiledLayer:
         return type(self.layer).__call__(self, *args, **kwargs)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(vars(self)["layer"], name)
+        try:
+            return getattr(vars(self)["layer"], name)
+        except AttributeError:
+            if name != "plan":
+                raise
+        return self._plan
+
+    def _plan(self) -> Plan:
+        """What forward and backward do now."""
+        from dout.engine.plan import plan_of
+
+        return plan_of(*(vars(self)[kind].compiled for kind in KINDS))
 
     def __setattr__(self, name: str, value: Any) -> None:
         setattr(vars(self)["layer"], name, value)

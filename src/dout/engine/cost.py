@@ -65,6 +65,11 @@ def holds_more(values: Iterable[Node], others: Iterable[Node]) -> bool:
     return _total(values) > 1.25 * _total(others)
 
 
+def is_product(step: Step) -> bool:
+    """Whether a step is a product of matrices: what counts there are the operations."""
+    return isinstance(step, Node) and step.primitive.name in _PRODUCTS
+
+
 def is_view(node: Node) -> bool:
     """Whether NumPy answers a node with a view (a reshape of what is not contiguous would be a copy)."""
     name = node.primitive.name

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from hashlib import sha256
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,8 @@ from dout.engine.cache import ArrayType, load
 from dout.engine.threshold import cores
 
 FLOATS = 16 * 1024 * 1024  # of 32 bits in each array: 64 MB, more than a core's own caches hold
-SECONDS = 0.08  # for each of the two loops
+SECONDS = 0.08  # for each of the two loops, and each product
+PRODUCT = 512  # rows and columns of the matrices that arithmetic is measured with
 LOOPS = '''"""The loops of the STREAM benchmark that the roofline is measured with."""
 
 import numpy as np
@@ -55,6 +57,22 @@ class Bandwidth:
         return nbytes / max(self.copy, self.triad)
 
 
+@dataclass(frozen=True)
+class Arithmetic:
+    """Operations a second in products of matrices, by the BLAS of NumPy on all its cores: the best of several runs."""
+
+    single: float
+    double: float
+
+    def seconds(self, flops: int, itemsize: int) -> float:
+        """The least time of so many operations on numbers of `itemsize` bytes.
+
+        >>> Arithmetic(single=2e11, double=1e11).seconds(10**9, 8)
+        0.01
+        """
+        return flops / (self.single if itemsize <= 4 else self.double)
+
+
 def bandwidth(*, anew: bool = False) -> Bandwidth:
     """This machine's, measured once in 0.3 s and kept in the cache folder; `anew` measures again and keeps the best.
 
@@ -66,6 +84,18 @@ def bandwidth(*, anew: bool = False) -> Bandwidth:
         folder.write(_name(), json.dumps(asdict(found)).encode())
         _kept.cache_clear()
     return found
+
+
+@cache
+def arithmetic() -> Arithmetic:
+    """This process's, measured in 0.1 s: another BLAS gives another figure, so that it is not kept."""
+    return Arithmetic(*(_products(dtype) for dtype in (np.float32, np.float64)))
+
+
+def _products(dtype: type[np.floating[Any]]) -> float:
+    square: np.ndarray[Any, Any] = np.ones((PRODUCT, PRODUCT), dtype)
+    out = np.empty_like(square)
+    return 2 * PRODUCT**3 / _least(np.matmul, [square, square, out])
 
 
 @cache
@@ -98,7 +128,7 @@ def _measured() -> Bandwidth:
     return Bandwidth(2 * size / _least(copy, arrays), 3 * size / _least(triad, arrays), size, cores())
 
 
-def _least(loop: Callable[..., object], arrays: list[np.ndarray[tuple[int], np.dtype[np.float32]]]) -> float:
+def _least(loop: Callable[..., object], arrays: Sequence[np.ndarray[Any, Any]]) -> float:
     """The shortest of the runs that fit into `SECONDS`, at least three."""
     times: list[float] = []
     while len(times) < 3 or sum(times) < SECONDS:

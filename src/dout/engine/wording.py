@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import PurePath
 
 from dout.engine.group import Group
@@ -50,15 +50,18 @@ def title(group: Group) -> str:
 
 
 def described(group: Group, texts: Mapping[Node, str]) -> str:
-    """What a kernel computes and where that stands in the user's file, on one line; `texts` are the names of values.
+    """What a kernel computes and where that stands in the user's file, on one line; `texts` are the names of values."""
+    found = places(group.nodes)
+    return f"{formula(group, texts)}{f', from {found}' if found else ''}."
 
-    A formula where it is short, else the rows.
-    """
+
+def formula(group: Group, texts: Mapping[Node, str]) -> str:
+    """What a kernel computes: a formula for each of its outputs where they are short, else their names and the rows."""
     formulas = "; ".join(f"{texts[node]} = {_formula(node, group, texts)}" for node in group.outputs)
     if len(formulas) > _LONGEST_FORMULA:
         rows = list(dict.fromkeys(n.primitive.name for n in group.nodes))
         formulas = f"{', '.join(texts[n] for n in group.outputs)} by {', '.join(rows)}"
-    return f"{formulas}{_place(group)}."
+    return formulas
 
 
 def _formula(node: Node, group: Group, texts: Mapping[Node, str], inner: bool = False) -> str:
@@ -100,15 +103,15 @@ def _bare(text: str) -> str:
     return text[1:-1]
 
 
-def _place(group: Group) -> str:
-    """From which lines of the user's files, by their names alone."""
+def places(nodes: Iterable[Node]) -> str:
+    """From which lines of the user's files nodes come, the files by their names alone."""
     lines: dict[str, list[int]] = {}
-    for node in group.nodes:
+    for node in nodes:
         if node.where is not None:
             file = re.sub(r"[^\w.<> -]", "_", PurePath(node.where.file).name)[:60]
             lines.setdefault(file, []).append(node.where.line)
-    places = [
+    found = [
         f"{file}:{min(found)}" if min(found) == max(found) else f"{file}:{min(found)}-{max(found)}"
         for file, found in lines.items()
     ]
-    return f", from {', '.join(places[:3])}" if places else ""
+    return ", ".join(found[:3])
