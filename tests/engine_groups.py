@@ -14,6 +14,7 @@ from dout.engine.scalar import REDUCTIONS, reduced_axes
 from dout.graph import CONSTANT, INPUT, topological
 from dout.trace.record import record_function
 
+NUMPYS = ["exp", "exp2", "log", "log1p", "tanh", "sin", "sinh", "maximum", "minimum", "pow"]
 QUIET = {"divide": "ignore", "over": "ignore", "under": "ignore", "invalid": "ignore"}
 
 
@@ -50,7 +51,7 @@ def as_python(text):
     """The kernel's function run by Python itself, with NumPy's functions in the place of ours."""
     space = {"np": np, "indices": range, "njit": lambda **_: lambda f: f, "prange": range}
     for width in ("f32", "f64"):
-        space |= {f"{name}_{width}": getattr(np, name) for name in ("exp", "log", "tanh", "maximum", "minimum")}
+        space |= {f"{name}_{width}": getattr(np, name) for name in NUMPYS}
         space |= {f"plus_{width}": np.add, f"sigmoid_{width}": lambda x: 1 / (1 + np.exp(-x))}
     space |= {"add_exactly": lambda t, lost, part: (t + part, lost), "settled": lambda t, lost: t}
     exec(text.function, space)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from dout.engine.emit import emits, fusible, may_overwrite, source
 from dout.engine.group import Group
+from dout.engine.scalar import FUNCTIONS
 from dout.graph import INPUT, Node, topological
 from dout.trace.record import record_function
 
@@ -86,6 +87,16 @@ def test_rows_of_floats_and_conditions_fit(function):
 )
 def test_rows_that_are_not_the_same_in_a_kernel_do_not_fit(function):
     assert not fusible(last(function, X))
+
+
+def test_every_function_of_a_kernel_is_there_for_both_floats():
+    pytest.importorskip("numba")
+    from dout.engine import accumulate, vector_math
+
+    for name in FUNCTIONS:
+        for version in ("f32", "f64"):
+            assert hasattr(accumulate if name in ("maximum", "minimum") else vector_math, f"{name}_{version}")
+    assert set(vector_math.FUNCTIONS) <= FUNCTIONS
 
 
 def test_whole_numbers_add_and_multiply_but_do_not_divide():
@@ -172,6 +183,8 @@ CASES = {
     "a mask": (lambda x: np.where(x > 0, x, 0.1 * x), rows_of(50)),
     "dtypes that meet": (lambda x, y, n: x * y + n, rows_of(5), rows_of(5, dtype=float), np.arange(5)),
     "narrow whole numbers": (lambda n: n * n + n, np.arange(100, dtype=np.int8)),
+    "functions": (lambda x: (np.log1p(x * x), np.sin(x), np.tanh(x) ** 1.5, np.sinh(x)), np.abs(rows_of(50))),
+    "powers": (lambda x: (x**2, x**0.5, x**-1, x**3), np.abs(rows_of(50)) + 1),
     "a plain number": (lambda x, a: x * a, rows_of(50), 0.1),
     "adam": (adam, rows_of(6, 5), rows_of(6, 5), rows_of(6, 5), rows_of(6, 5) ** 2, 0.01),
     "softmax": (softmax, rows_of(7, 33)),
