@@ -1,5 +1,8 @@
 """`dout.compile`: the same numbers, attributes and effects as the plain code, call after call."""
 
+import cProfile
+import sys
+
 import numpy as np
 import pytest
 
@@ -99,6 +102,13 @@ def test_a_view_that_comes_back_lies_in_the_array_it_looks_into():
         assert np.shares_memory(layer.last, layer.buffer)
         assert row.base is layer.buffer
         np.testing.assert_array_equal(turned[:, 0], x)
+
+
+def test_numbers_in_a_tuple_are_computed_anew():
+    fast = dout.compile(lambda x: (x.sum(), None, x.max() * 2))
+    for x in (np.ones(2), np.arange(3.0), np.zeros(2)):
+        assert fast(x) == (x.sum(), None, x.max() * 2)
+        assert type(fast(x)[0]) is np.float64
 
 
 def test_a_training_step_changes_parameters_in_place():
@@ -214,6 +224,21 @@ def test_gradients_are_compiled_too():
         np.testing.assert_allclose(value, np.exp(0.5 * x).sum())
         np.testing.assert_allclose(dx, 0.5 * np.exp(0.5 * x))
         np.testing.assert_allclose(dscale, (x * np.exp(0.5 * x)).sum())
+
+
+def test_a_profiler_goes_on_after_the_first_call():
+    fast, profile = dout.compile(lambda x: x + 1), cProfile.Profile()
+    for _ in range(3):
+        np.testing.assert_array_equal(profile.runcall(fast, np.ones(2)), [2, 2])
+    seen = []
+    sys.setprofile(lambda *event: seen.append(event))
+    try:
+        dout.compile(lambda x: x + 2)(np.ones(2))
+        seen.clear()
+        sum([1, 2])
+    finally:
+        sys.setprofile(None)
+    assert seen
 
 
 def test_what_is_neither_layer_nor_function_is_refused():

@@ -43,7 +43,11 @@ class Calls:
         try:
             yield
         finally:
-            sys.setprofile(outer)
+            if outer is None or callable(outer):
+                sys.setprofile(outer)
+            else:  # a profiler in C, as cProfile: it has no function to call, and starts itself
+                sys.setprofile(None)
+                getattr(outer, "enable", lambda: None)()
 
     def _saw(self, frame: FrameType, event: str, function: Any) -> None:
         if event == "call":

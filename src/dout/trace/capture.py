@@ -351,7 +351,7 @@ _FIXED = (type(None), bool, int, float, complex, str, bytes, np.generic, np.dtyp
 
 
 def is_fixed(item: Any) -> bool:
-    """Whether an object is as good as itself made again: numbers, text, code."""
+    """Whether an object is as good as itself made again: numbers, text, code; a stand-in only says that it is one."""
     return issubclass(type(item), _FIXED) or (type(item) in (tuple, frozenset) and all(map(is_fixed, item)))
 
 
