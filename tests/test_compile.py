@@ -194,6 +194,55 @@ def test_random_numbers_are_drawn_from_the_users_own_generator():
     np.testing.assert_array_equal(ours, [noisy(np.zeros(3)) for _ in range(4)])
 
 
+def test_a_generator_may_be_given_as_an_argument():
+    def noisy(x, rng):
+        return x + rng.normal(size=x.shape)
+
+    fast = dout.compile(noisy)
+    ours, theirs = np.random.default_rng(5), np.random.default_rng(5)
+    for _ in range(3):
+        np.testing.assert_array_equal(fast(np.zeros(3), ours), noisy(np.zeros(3), theirs))
+    assert not fast.compiled.why_not
+
+
+def test_an_optimizer_updates_the_dict_that_it_is_given():
+    class Momentum:
+        def __init__(self):
+            self.v = None
+
+        def update(self, params, grads):
+            if self.v is None:
+                self.v = {key: np.zeros_like(value) for key, value in params.items()}
+            for key in params:
+                self.v[key] = 0.9 * self.v[key] - 0.1 * grads[key]
+                params[key] += self.v[key]
+
+    plain, ours = Momentum(), Momentum()
+    fast = dout.compile(ours.update)
+    theirs_params, our_params = {"W": np.ones((2, 3))}, {"W": np.ones((2, 3))}
+    for x in inputs(shape=(2, 3)):
+        plain.update(theirs_params, {"W": x})
+        fast(our_params, {"W": x})
+        np.testing.assert_allclose(our_params["W"], theirs_params["W"], rtol=1e-12)
+    assert len(fast.compiled.runs) == 2  # with velocities and without
+
+
+def test_a_cache_dict_that_is_new_at_each_call_is_no_new_kind_of_call():
+    class Layer:
+        def forward(self, x):
+            self.cache = {"x": x, "shape": x.shape}
+            return np.exp(x)
+
+        def backward(self, dout):
+            return dout * np.exp(self.cache["x"]).reshape(self.cache["shape"])
+
+    plain, fast = Layer(), dout.compile(Layer())
+    for x in inputs():
+        np.testing.assert_allclose(fast.forward(x), plain.forward(x))
+        np.testing.assert_allclose(fast.backward(x), plain.backward(x))
+    assert len(fast.backward.compiled.runs) == 1
+
+
 def test_what_prints_runs_plainly_and_prints_each_time(capsys):
     def talking(x):
         print("sum", x.sum())  # noqa: T201 - that is the point

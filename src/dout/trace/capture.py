@@ -14,6 +14,7 @@ import numpy as np
 from dout.errors import EscapeError, UnsupportedError
 from dout.graph import INPUT, Graph, Node, Primitive, topological
 from dout.trace.calling import Calls
+from dout.trace.draws import Draws, generator_of, is_generator
 from dout.trace.model import LOSSES, Draw
 from dout.trace.names import Names
 from dout.trace.replay import Data, first_difference
@@ -177,12 +178,14 @@ class _Run:
             names = _parameters(function, len(arguments))
             given = [self._given(state, item, name) for item, name in zip(arguments, names, strict=True)]
             named = {key: self._given(state, item, key) for key, item in keywords.items()}
+            for item in (*state.swaps.holders, *given, *named.values()):
+                if type(item) not in (Traced, TracedArray) and not issubclass(type(item), tuple | frozenset):
+                    self.known[id(item)] = item
             taken = tuple(self._template(item) for item in given)
             taken_by_name = {key: self._template(item) for key, item in named.items()}
             for _, _, new in state.swaps.visited:
                 self._enter(new)
             self.lengths = {id(h): len(h) for h in state.swaps.holders if isinstance(h, list | dict)}
-            self.known = {id(holder): holder for holder in (*state.swaps.holders, *given, *named.values())}
             code: Any = function.__func__ if root is not function else function
             with calls.watched():
                 output = code(root, *given, **named) if root is not function else code(*given, **named)
@@ -265,7 +268,7 @@ class _Run:
     # --- templates ----------------------------------------------------------------------------------------------------
 
     def _given(self, state: Session, item: Any, name: str | None) -> Any:
-        taken = state.argument(item, name)
+        taken = self.tracer.generator(item) if is_generator(item) else state.argument(item, name)
         if taken is item and state.swaps.reach.holds(item):
             state.swaps.swap_in(item, self.tracer.source, numbers=True, name=name or "")
         self._enter(taken)
@@ -288,6 +291,8 @@ class _Run:
             return self._view(item)
         if kind is Traced or kind is TracedArray:
             return item.resolve()  # type: ignore[no-any-return]
+        if kind is Draws:
+            return Same(generator_of(item))
         if id(item) in self.known or is_fixed(item):
             return Same(item)
         if id(item) in self.built:
