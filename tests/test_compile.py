@@ -182,6 +182,21 @@ def test_a_flag_in_an_attribute_is_watched():
         np.testing.assert_array_equal(fast(np.ones(2)), (0.5 if train else 1.0) * np.ones(2))
 
 
+def test_a_layer_that_may_read_any_attribute_is_compiled_once():
+    class Scale:
+        def forward(self, x):
+            return x * getattr(self, "factor", 2.0)
+
+        def backward(self, dout):
+            return dout * getattr(self, "factor", 2.0)
+
+    fast = dout.compile(Scale())
+    for _ in range(3):
+        np.testing.assert_array_equal(fast.forward(np.ones(2)), [2, 2])
+        np.testing.assert_array_equal(fast.backward(np.ones(2)), [2, 2])
+    assert len(fast.plan().programs) == 2
+
+
 def test_random_numbers_are_drawn_from_the_users_own_generator():
     rng = np.random.default_rng(5)
 

@@ -59,7 +59,7 @@ class Patches:
                 original = vars(base).get(kind)
                 if original is not None and hasattr(original, "__code__") and not hasattr(original, "__recorded__"):
                     method = recording(kind, original, modules.current)
-                    method.__recorded__ = True  # type: ignore[attr-defined]
+                    method.__recorded__ = original  # type: ignore[attr-defined]
                     type.__setattr__(base, kind, method)  # a metaclass may refuse
                     self.undo.append((base, kind, original, method))
 
