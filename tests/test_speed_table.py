@@ -37,6 +37,11 @@ def test_ratio_is_the_median_of_ratios_round_by_round():
     assert Goal(1.5, most=True).reached(samples) == 2
 
 
+def test_peer_counts_in_its_faster_way():
+    samples = {"dout": [1.0], "jax": [5.0], "jax sync": [3.0], "torch": [2.0]}
+    assert Goal(2, "jax").reached(samples) == 3
+
+
 def test_goal_without_its_contender_is_not_judged():
     assert Goal(2, "peer").reached({"dout": [1.0], "plain": [2.0]}) is None
     assert Goal(2, "plain").reached({"plain": [2.0]}) is None

@@ -14,10 +14,11 @@ is not timed. OPENBLAS_CORETYPE and OPENBLAS_L2_SIZE are removed.
 
 What is compared. `plain` is layers.py as it is, `dout` the same code compiled. `torch` and `torch.compile` call
 forward, then `.backward()`, with gradients set to None before. `jax` is one jitted function for forward and backward
-together, which may fuse more than two calls can, dispatched without another thread, which is faster here. `copy` moves
-the bytes the work has to move, `matmuls` are a training step's matrix products alone, through the same BLAS, into
-arrays that exist: what nobody can be faster than, by this code. Numbers of a busy machine spread, those of threads
-most: look at ± before you believe a ratio, and give the command a higher priority (on Linux, as root, `nice -n -20`).
+together, which may fuse more than two calls can; `jax sync` is the same, dispatched without a thread of its own, which
+is faster for small arrays and slower for large ones. `copy` moves the bytes the work has to move, `matmuls` are a
+training step's matrix products alone, through the same BLAS, into arrays that exist: what nobody can be faster than,
+by this code. Numbers of a busy machine spread, those of threads most: look at ± before you believe a ratio, and give
+the command a higher priority (on Linux, as root, `nice -n -20`).
 
 The ten small kernels count whole, with their own time, which is next to nothing at 8 elements: what is left is the
 way from one to the next. New memory is what tracemalloc sees of a call, peak memory what the system gives the process.

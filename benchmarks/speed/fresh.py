@@ -35,7 +35,6 @@ def _load(library: str) -> None:
     """Import it, and where it is no toy, wake it with a sum."""
     module = __import__(library)
     if library == "jax":
-        module.config.update("jax_cpu_enable_async_dispatch", False)
         import jax.numpy as jnp
 
         jnp.ones(3).sum().block_until_ready()

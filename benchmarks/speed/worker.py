@@ -34,6 +34,7 @@ BUILDERS = {
     "torch": "peers.build_torch",
     "torch.compile": "peers.build_torch_compiled",
     "jax": "peers.build_jax",
+    "jax sync": "peers.build_jax_sync",
     "micrograd": "peers.build_micrograd",
 }
 SHORT = 2e-4  # seconds: shorter calls are timed in batches of this length
