@@ -43,7 +43,7 @@ TASKS = {
     ),
 }
 PURCHASE = (100.0, 2.0, 150.0, 3.0, 1.1)
-RATE = 0.1
+RATE = 0.01  # small: many steps must not end where gradients are subnormal, and slow
 
 
 def arrays(task: Task, shape: tuple[int, ...], dtype: Any = np.float32) -> Arrays:
