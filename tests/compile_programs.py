@@ -299,6 +299,9 @@ def branched(pick, name):
         f"{name} = {x} * 2 if np.sum({x}) > {number} else {x} + 1",
         f"if {x}.sum() > {number}: {y} *= 0.5",
         f"{name} = {x} - 1 if n0 > 1 else -{x}",
+        f"{name} = {x} * 2 if {x}.sum() > 0 else {x} + 1",
+        f"{name} = {x}[: 1 + int({x}.sum() > 0)]",
+        f"{name} = {x}.copy(); {name}[{x} < 0] = 0; self.out = {x}.copy()",
         f"if {y}.shape[0] > 2: {y}[1] = 0",
         f"for i in range(len({y})): {y}[i] *= i",
         f"if ({x} > {number}).any(): self.rate = self.rate * 0.5",
@@ -328,7 +331,7 @@ def updated(pick, name):
     ])  # fmt: skip
 
 
-OBJECT_STEPS = [stored, with_number, branched, drawn, updated, stored, updated]
+OBJECT_STEPS = [stored, with_number, branched, drawn, updated, stored, branched]
 
 
 class PickAny(Pick):
@@ -452,5 +455,7 @@ def _calls(draw, edges):
         before = draw(st.sampled_from([(), (), (), (), ("self.train = not self.train",), ("self.rate = 0.25",),
                                        ("self.n = 3",), ("self.W = self.W * 1",), ("self.params = {**self.params}",),
                                        ("self.params['b'] = draw((3,), 'f8', 'C')",)]))  # fmt: skip
-        calls.append(Call(draw(st.sampled_from([0, i])), before, {**options, "edges": edges and draw(st.booleans())}))
+        calls.append(
+            Call(draw(st.sampled_from([i, i, i, 0])), before, {**options, "edges": edges and draw(st.booleans())})
+        )
     return tuple(calls)

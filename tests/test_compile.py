@@ -104,6 +104,14 @@ def test_a_view_that_comes_back_lies_in_the_array_it_looks_into():
         np.testing.assert_array_equal(turned[:, 0], x)
 
 
+def test_an_array_of_no_axes_stays_an_array():
+    fast = dout.compile(lambda x: ((x.sum() > 0)[...], np.asarray(x.sum() * 2)))
+    for x in (np.ones(2), np.arange(3.0)):
+        for item in fast(x):
+            assert type(item) is np.ndarray
+            assert item.shape == ()
+
+
 def test_numbers_in_a_tuple_are_computed_anew():
     fast = dout.compile(lambda x: (x.sum(), None, x.max() * 2))
     for x in (np.ones(2), np.arange(3.0), np.zeros(2)):

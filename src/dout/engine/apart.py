@@ -43,6 +43,8 @@ def apart(run: Capture, graph: Graph) -> Graph:
             raise UnsupportedError("a view of an array of yours that the call also writes into is a result")
         if origin in users and origin is not leaf:
             continue
+        if not leaf.shape:  # an array of no axes: passes and kernels know numbers only
+            outputs[name] = _copied(outputs[name], array=True)
         now = root(outputs[name])
         if now.primitive not in (INPUT, CONSTANT) and taken.setdefault(now, origin) is origin:
             continue
@@ -67,7 +69,7 @@ def _leaves(run: Capture) -> Iterator[Node]:
             yield node
 
 
-def _copied(node: Node) -> Node:
+def _copied(node: Node, **options: bool) -> Node:
     recorder = AbstractRecorder(node.where)
-    made = recorder.emit(PRIMITIVES["copy"], (recorder.wrap(node),), {"order": "C"})
+    made = recorder.emit(PRIMITIVES["copy"], (recorder.wrap(node),), {"order": "C", **options})
     return made.node  # type: ignore[no-any-return]

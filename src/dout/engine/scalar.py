@@ -108,6 +108,8 @@ def reduced_axes(node: Node) -> tuple[int, ...]:
 
 
 def _moves_nothing(node: Node) -> bool:
+    if node.static.get("array"):
+        return False  # a copy that is an array also of a number, which a kernel has no memory for
     if node.primitive.name == "getitem" and (len(node.inputs) > 1 or not _only_inserts(node.static["key"])):
         return False
     if node.primitive.name in ("reshape", "getitem"):
