@@ -3,8 +3,11 @@
 import cProfile
 import sys
 
+from math import sqrt
+
 import numpy as np
 import pytest
+from numpy import exp
 
 import dout
 
@@ -203,6 +206,16 @@ def test_a_layer_that_may_read_any_attribute_is_compiled_once():
         np.testing.assert_array_equal(fast.forward(np.ones(2)), [2, 2])
         np.testing.assert_array_equal(fast.backward(np.ones(2)), [2, 2])
     assert len(fast.plan().programs) == 2
+
+
+def test_names_that_lead_elsewhere_while_a_run_is_recorded_are_watched_as_they_are():
+    def scaled(x):
+        return exp(x) * sqrt(float(4)) if type(x) is np.ndarray else x
+
+    fast = dout.compile(scaled)
+    for _ in range(3):
+        np.testing.assert_allclose(fast(np.ones(2)), 2 * np.e)
+    assert len(fast.plan().programs) == 1
 
 
 def test_random_numbers_are_drawn_from_the_users_own_generator():

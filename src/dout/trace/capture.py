@@ -16,6 +16,7 @@ from dout.graph import INPUT, Graph, Node, Primitive, topological
 from dout.trace.calling import Calls
 from dout.trace.draws import Draws, generator_of, is_generator
 from dout.trace.model import LOSSES, Draw
+from dout.trace.modules import BUILTINS, untraced
 from dout.trace.names import Names
 from dout.trace.replay import Data, first_difference
 from dout.trace.session import Session, session
@@ -326,6 +327,8 @@ class _Run:
             known = before[key]
             now = {_key(place): place for place in reach.places(holder, numbers=state.swaps.with_numbers[key])}
             for where, (place, new) in known.items():
+                if place.item is BUILTINS.get(place.name, place):  # it stands there while the run lasts
+                    continue
                 here = now.get(where)
                 was = self._standing(place.item, new)
                 if here is None:
@@ -347,9 +350,8 @@ class _Run:
             return Held(node) if type(new.value) is np.ndarray else node
         if isinstance(new, tuple) and new is not original:
             return Built(type(original), tuple(map(self._standing, original, new)))
-        if type(original) is FunctionType:  # a forward that is recorded while the run lasts is its own before and after
-            return Same(vars(original).get("__recorded__", original))
-        return Same(original)
+        real = untraced(original)  # what stands there when nothing is traced
+        return Same(vars(real).get("__recorded__", real) if type(real) is FunctionType else real)
 
 
 _DEEP = 20  # containers inside each other
