@@ -2,7 +2,6 @@
 
 import cProfile
 import sys
-
 from math import sqrt
 
 import numpy as np
