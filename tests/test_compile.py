@@ -114,6 +114,13 @@ def test_an_array_of_no_axes_stays_an_array():
             assert item.shape == ()
 
 
+def test_a_result_may_be_written_into():
+    fast = dout.compile(lambda x: (np.reshape(x, (1, 2, 3)) > 0.3, np.broadcast_to(x.sum(axis=1), (2, 2)) * 2))
+    for _ in range(3):
+        for item in fast(np.ones((2, 3))):
+            item[:] = 0
+
+
 def test_numbers_in_a_tuple_are_computed_anew():
     fast = dout.compile(lambda x: (x.sum(), None, x.max() * 2))
     for x in (np.ones(2), np.arange(3.0), np.zeros(2)):

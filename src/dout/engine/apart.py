@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -45,6 +47,8 @@ def apart(run: Capture, graph: Graph) -> Graph:
             continue
         if not leaf.shape:  # an array of no axes: passes and kernels know numbers only
             outputs[name] = _copied(outputs[name], array=True)
+        if run.data[leaf].flags.writeable:
+            outputs[name] = _writeable(outputs[name])
         now = root(outputs[name])
         if now.primitive not in (INPUT, CONSTANT) and taken.setdefault(now, origin) is origin:
             continue
@@ -67,6 +71,18 @@ def _leaves(run: Capture) -> Iterator[Node]:
     for node in found:
         if isinstance(run.data[node], np.ndarray):
             yield node
+
+
+def _writeable(node: Node) -> Node:
+    """The node itself, or one that has its values and is no view that NumPy keeps from being written into."""
+    if node.primitive.name == "broadcast_to" and math.prod(node.shape) == math.prod(node.inputs[0].shape):
+        return replace(node, primitive=PRIMITIVES["reshape"])
+    step = node
+    while bases(step):
+        if step.primitive.name == "broadcast_to":
+            return _copied(node)
+        step = step.inputs[0]
+    return node
 
 
 def _copied(node: Node, **options: bool) -> Node:
