@@ -8,6 +8,7 @@ import sys
 import click
 
 from dout import __version__
+from dout.cli.bench import bench
 from dout.cli.check import check
 from dout.cli.show import show
 from dout.errors import DoutError, UserCodeError, visible
@@ -26,6 +27,7 @@ def commands() -> None:
 
 commands.add_command(show)
 commands.add_command(check)
+commands.add_command(bench)
 
 
 def main() -> None:

@@ -106,7 +106,8 @@ def _moved(program: ProgramPlan) -> str:
     least = program.seconds(memory, arithmetic())
     speed = f"the {memory.seconds(1) ** -1 / 1e9:.0f} GB/s of this machine's memory"
     speed += f" and the {arithmetic().single / 1e9:.0f} GFLOP/s of its products" if products else ""
-    return f"moves {size(program.nbytes)}: {duration(least)} at {speed}"
+    caches = ", less in its caches" if program.nbytes < memory.size else ""
+    return f"moves {size(program.nbytes)}: {duration(least)} at {speed}{caches}"
 
 
 def _memory(program: ProgramPlan) -> str:

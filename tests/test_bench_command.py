@@ -1,0 +1,193 @@
+"""The command `dout bench`: what it measures and says; never how fast anything is."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+
+import numpy as np
+import pytest
+
+pytest.importorskip("numba")
+
+from click.testing import CliRunner
+
+from dout.cli.bench import bench
+from dout.engine import bench as engine
+
+FILE = '''
+import numpy as np
+
+
+class Columns:
+    """Examples are columns."""
+
+    def __init__(self, n_in, n_out):
+        self.W = np.random.randn(n_out, n_in)
+
+    def forward(self, X):
+        self.X = X
+        return self.W @ X
+
+    def backward(self, dZ):
+        self.dW = dZ @ self.X.T
+        return self.W.T @ dZ
+
+
+class Talking:
+    def forward(self, x):
+        print("hello")
+        return 2 * x
+
+    def backward(self, dout):
+        return 2 * dout
+
+
+def bell(x):
+    return np.exp(-x * x)
+
+
+def fails(x):
+    raise KeyError("no")
+'''
+
+
+@pytest.fixture(autouse=True)
+def hurried(monkeypatch):
+    monkeypatch.setattr(engine, "BUDGET", 0.0)
+    monkeypatch.setattr(engine, "ROUNDS", (3, 3))
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("bench") / "mine.py"
+    path.write_text(FILE, encoding="utf-8")
+    return path
+
+
+def run(*arguments):
+    return CliRunner().invoke(bench, [*map(str, arguments)])
+
+
+def document(*arguments):
+    shown = run(*arguments, "--json")
+    assert shown.exit_code == 0, shown.output
+    return json.loads(shown.stdout)
+
+
+def whole_process(*arguments):
+    command = [sys.executable, "-m", "dout", "bench", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_json_is_one_document_with_both_calls_at_each_size():
+    shown = document("Sigmoid", "--sizes", "48,120", "--dtype", "float32")
+    assert (shown["name"], shown["dtype"], shown["agrees"]) == ("Sigmoid", "float32", True)
+    assert [size["shapes"]["x"] for size in shown["sizes"]] == [[12, 4], [30, 4]]
+    for size in shown["sizes"]:
+        assert [call["call"] for call in size["calls"]] == ["forward", "backward"]
+        for call in size["calls"]:
+            assert call["ratio"] == pytest.approx(call["plain_seconds"] / call["compiled_seconds"])
+            assert call["runs_plainly"] is None
+    assert "Sigmoid.forward\n  x float32 (30, 4)" in shown["plan"]
+
+
+def test_a_size_grows_along_the_axis_that_the_layer_takes(file):
+    shown = document(f"{file}:Columns", "--sizes", "500", "--init", "n_in=10", "--init", "n_out=4")
+    assert [size["shapes"] for size in shown["sizes"]] == [{"X": [10, 50]}]
+    assert shown["agrees"]
+
+
+def test_the_table_has_a_bar_a_call_and_says_how_to_see_the_plan(file):
+    shown = run(f"{file}:bell", "--sizes", "48")
+    lines = shown.stdout.splitlines()
+    assert lines[0] == "bell  plain NumPy and compiled, float64, medians in turns"
+    assert lines[1].startswith("  x (")
+    assert lines[2].startswith("    call ")
+    assert "█" in lines[2]
+    assert lines[2].endswith("×")
+    assert lines[-1] == f"what it does: dout bench {file}:bell --plan"
+
+
+def test_the_plan_is_printed_where_it_is_asked_for(file):
+    shown = run(f"{file}:bell", "--sizes", "48", "--plan").stdout
+    assert "    1  kernel" in shown or "    1  NumPy" in shown
+    assert "leaves the result" in shown
+
+
+def test_what_cannot_be_compiled_says_so_with_the_line_and_its_ratio_is_1(file):
+    shown = document(f"{file}:Talking", "--sizes", "48")
+    forward, backward = shown["sizes"][0]["calls"]
+    line = FILE[: FILE.index("print(")].count("\n") + 1
+    assert "print" in forward["runs_plainly"]
+    assert forward["runs_plainly"].endswith(f"{file.name}:{line}")
+    assert (forward["ratio"], forward["plain_seconds"]) == (1.0, forward["compiled_seconds"])
+    assert backward["runs_plainly"] is None
+
+
+def test_what_the_users_code_prints_is_not_in_the_table(file):
+    shown = run(f"{file}:Talking", "--sizes", "48").stdout
+    assert "hello" not in shown
+    assert "  forward runs plainly: it calls print" in shown
+
+
+def test_results_that_differ_are_not_timed(file, monkeypatch):
+    monkeypatch.setattr(engine, "_difference", lambda *sides: "call does not give the same numbers compiled")
+    shown = run(f"{file}:bell", "--sizes", "48")
+    assert shown.exit_code == 1
+    assert "✗ call does not give the same numbers compiled: nothing was timed" in shown.stdout
+    assert "█" not in shown.stdout
+
+
+def test_a_difference_is_one_of_shape_of_dtype_or_of_more_than_half_the_digits():
+    one = np.ones(3)
+    for other, says in [
+        (one * (1 + 1e-12), ""),
+        (one * (1 + 1e-3), "the same numbers"),
+        (one.astype("f4"), "float32 (3,)"),
+        (np.ones(2), "float64 (2,)"),
+        (np.array([1, 1, np.nan]), "the same numbers"),
+    ]:
+        assert says in engine._difference([one], [other], ["call"])
+        assert bool(says) == bool(engine._difference([one], [other], ["call"]))
+
+
+def test_the_chart_is_a_small_svg_for_light_and_dark(file, tmp_path):
+    chart = tmp_path / "chart.svg"
+    shown = run(f"{file}:bell", "--sizes", "48", "-o", chart)
+    assert f"wrote {chart}" in shown.stderr
+    text = chart.read_text(encoding="utf-8")
+    assert len(text) < 4000
+    assert "prefers-color-scheme:dark" in text
+    assert ET.fromstring(text).attrib["aria-label"] == "bell: plain NumPy and compiled, float64"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["{file}"], "mine.py has 2 layers; name one layer or function: "),
+        (["{file}:Nothing"], "has no Nothing"),
+        (["{file}:bell", "-o", "chart.png"], "chart.png cannot be written: the chart is an .svg file"),
+        (["{file}:bell", "--sizes", "many"], "'many' is no number of elements; write 1000,64k,1M"),
+    ],
+)
+def test_a_mistake_is_told_in_one_message(file, arguments, says):
+    shown = whole_process(*(argument.format(file=file) for argument in arguments))
+    assert (shown.returncode, shown.stdout) == (2, "")
+    assert says in shown.stderr
+    assert "Traceback" not in shown.stderr
+
+
+def test_what_the_users_code_raises_is_their_traceback_alone(file):
+    shown = whole_process(f"{file}:fails", "--input", "x=[1.0]")
+    assert shown.returncode == 2
+    assert "KeyError" in shown.stderr
+    assert "engine" not in shown.stderr
+
+
+def test_missing_numba_is_one_line(file, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    shown = run(f"{file}:bell")
+    assert str(shown.exception) == "dout bench needs numba: pip install 'dout[fast]'"
