@@ -196,7 +196,10 @@ def _program(built: Built, form: tuple[Any, ...], parameters: list[str]) -> Prog
 def _named(built: Built) -> dict[Node, str]:
     """A name for every value in the steps: the user's where there is one. The names are safe to show."""
     run, now = built.program.capture, built.program.now
-    wishes = {now[node]: "result" for node, _, given in _values(run.result, "") if node in now and not given}
+    left = [("result", run.result), *((spot.place.name, spot.after) for spot in run.spots)]
+    wishes = {
+        now[n]: name for name, template in left for n, _, given in _values(template, name) if n in now and not given
+    }
     wishes |= {now[node]: name for node, name in run.names.items() if node in now}
     wishes |= run.names
     names, texts, others = Names(), dict[Node, str](), count(1)
