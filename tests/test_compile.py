@@ -1,6 +1,7 @@
 """`dout.compile`: the same numbers, attributes and effects as the plain code, call after call."""
 
 import cProfile
+import itertools
 import sys
 from math import sqrt
 
@@ -119,6 +120,19 @@ def test_a_result_may_be_written_into():
     for _ in range(3):
         for item in fast(np.ones((2, 3))):
             item[:] = 0
+
+
+def test_results_lie_in_memory_of_their_own_as_in_a_plain_run():
+    def run(x):
+        y = x * 2
+        return np.ravel(x), y, y.copy(), y[0], x.reshape(6).copy()
+
+    fast = dout.compile(run)
+    for values in (np.ones((2, 6))[:, ::2], np.zeros((2, 6))[:, ::2]):
+        *results, row, flat = fast(values)
+        arrays = [values, *results, flat]
+        assert not any(np.shares_memory(a, b) for a, b in itertools.combinations(arrays, 2))
+        assert np.shares_memory(row, results[1])
 
 
 def test_numbers_in_a_tuple_are_computed_anew():

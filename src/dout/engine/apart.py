@@ -9,7 +9,6 @@ from dataclasses import replace
 import numpy as np
 
 from dout.engine.placing import bases
-from dout.errors import UnsupportedError
 from dout.graph import CONSTANT, INPUT, Graph, Node, topological
 from dout.ops import PRIMITIVES
 from dout.ops.abstract import AbstractRecorder
@@ -27,37 +26,26 @@ def apart(run: Capture, graph: Graph) -> Graph:
     """Return the graph with a copy wherever two results of a run, or a result and an input, would share memory now.
 
     Passes drop copies and merge equal nodes; in the recorded run these were different arrays, and the user may write
-    into each. Raises UnsupportedError where views of views make that more than a copy.
+    into each. A view that was given out is none of these nodes: the driver makes it of the array that it looks into.
     """
     outputs = dict(graph.outputs)
     names = {node: name for name, node in run.graph.outputs.items()}
-    taken: dict[Node, Node] = {}  # who made the memory now → who made it in the run
-    users = set(run.originals)
-    finals = list(run.written.values())
-    for final in finals:
+    taken: set[Node] = set()  # who made memory that is given out
+    for final in run.written.values():
         name = names[final]
         if root(outputs[name]).primitive in (INPUT, CONSTANT) or root(outputs[name]) in taken or bases(outputs[name]):
             outputs[name] = _copied(outputs[name])
-        taken[outputs[name]] = final
+        taken.add(outputs[name])
     for leaf in _leaves(run):
-        name, origin = names[leaf], root(leaf)
-        if origin in finals:
-            raise UnsupportedError("a view of an array of yours that the call also writes into is a result")
-        if origin in users and origin is not leaf:
-            continue
+        name = names[leaf]
         if not leaf.shape:  # an array of no axes: passes and kernels know numbers only
             outputs[name] = _copied(outputs[name], array=True)
         if run.data[leaf].flags.writeable:
             outputs[name] = _writeable(outputs[name])
         now = root(outputs[name])
-        if now.primitive not in (INPUT, CONSTANT) and taken.setdefault(now, origin) is origin:
-            continue
-        if now in run.draws and taken.setdefault(now, origin) is origin:
-            continue
-        if origin is not leaf:
-            raise UnsupportedError("several results are views of one array that is no result itself")
-        outputs[name] = _copied(outputs[name])
-        taken[outputs[name]] = origin
+        if now in taken or (now.primitive in (INPUT, CONSTANT) and now not in run.draws):
+            outputs[name] = now = _copied(outputs[name])
+        taken.add(now)
     if outputs == dict(graph.outputs):
         return graph
     return Graph(topological([*graph.inputs.values(), *outputs.values()]), graph.inputs, outputs)
