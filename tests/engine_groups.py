@@ -14,7 +14,7 @@ from dout.engine.scalar import REDUCTIONS, reduced_axes
 from dout.graph import CONSTANT, INPUT, topological
 from dout.trace.record import record_function
 
-NUMPYS = ["exp", "exp2", "log", "log1p", "tanh", "sin", "sinh", "maximum", "minimum", "pow"]
+NUMPYS = ["exp", "exp2", "log", "log1p", "tanh", "sin", "cos", "tan", "sinh", "maximum", "minimum", "pow"]
 QUIET = {"divide": "ignore", "over": "ignore", "under": "ignore", "invalid": "ignore"}
 
 

@@ -184,6 +184,7 @@ CASES = {
     "dtypes that meet": (lambda x, y, n: x * y + n, rows_of(5), rows_of(5, dtype=float), np.arange(5)),
     "narrow whole numbers": (lambda n: n * n + n, np.arange(100, dtype=np.int8)),
     "functions": (lambda x: (np.log1p(x * x), np.sin(x), np.tanh(x) ** 1.5, np.sinh(x)), np.abs(rows_of(50))),
+    "waves": (lambda x: (np.sin(x) * np.cos(x), np.tan(x + 1)), np.geomspace(1e-9, 1e20, 50, dtype="f4")),
     "powers": (lambda x: (x**2, x**0.5, x**-1, x**3), np.abs(rows_of(50)) + 1),
     "a plain number": (lambda x, a: x * a, rows_of(50), 0.1),
     "adam": (adam, rows_of(6, 5), rows_of(6, 5), rows_of(6, 5), rows_of(6, 5) ** 2, 0.01),

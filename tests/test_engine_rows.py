@@ -21,7 +21,6 @@ BY_NUMPY = {
     **dict.fromkeys(["left_shift", "right_shift"], "whole numbers of any width"),
     **dict.fromkeys(["arcsin", "arccos", "arctan", "arcsinh", "arccosh", "arctanh", "cbrt", "hypot", "arctan2",
                      "special_erfc", "signbit"], "no function of ours"),
-    **dict.fromkeys(["sin", "cos", "tan"], "ours are for arguments below 2**45"),
 }  # fmt: skip
 TIES = {"clip", "maximum", "minimum"}  # which of 0 and −0 is the larger one, NumPy answers this way and that
 ULPS = {"pow": 8, "power": 8}

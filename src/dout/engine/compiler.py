@@ -69,8 +69,21 @@ def compiled(dispatcher: Any, types: Sequence[KernelType], results: Sequence[Res
     door.triple, door.data_layout = module.triple, module.data_layout
     module.link_in(door)
     module.verify()
+    _inline(module)
     code: bytes = cpu_target.target_context.codegen()._tm.emit_object(module)
     return " ".join(_undefined(module, code)).encode() + b"\n" + code
+
+
+def _inline(module: Any) -> None:
+    """Take in what loops call since they became vector code (`vector_math_rare`), and drop what nothing calls now."""
+    for function in module.functions:
+        if function.linkage == llvm.Linkage.weak_odr:
+            function.linkage = "internal"
+    passes = llvm.create_new_module_pass_manager()
+    passes.add_always_inliner_pass()
+    passes.add_global_dead_code_eliminate_pass()
+    target = cpu_target.target_context.codegen()._tm
+    passes.run(module, llvm.create_pass_builder(target, llvm.create_pipeline_tuning_options()))
 
 
 def _undefined(module: Any, code: bytes) -> list[str]:

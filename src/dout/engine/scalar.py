@@ -18,7 +18,7 @@ from dout.graph import CONSTANT, DType, Node, Shape
 # Functions of `dout.engine.vector_math` and `dout.engine.accumulate`, each with a version for float32 and float64.
 FUNCTIONS = frozenset(
     ["exp", "log", "log1p", "expm1", "tanh", "sigmoid", "erf", "pow", "softplus", "exp2", "log2", "log10",
-     "sinh", "cosh", "log_sigmoid", "maximum", "minimum"]
+     "sin", "cos", "tan", "sinh", "cosh", "log_sigmoid", "maximum", "minimum"]
 )  # fmt: skip
 
 # Where the row's own expression does not stand for it in a kernel: names that Numba knows otherwise, branches that must

@@ -5,10 +5,11 @@ is within 2 ulp of the exact value (`pow` of float64 within 4) and follows NumPy
 overflow. Their results are the same bits on every processor, in every loop.
 
 There is no branch in here and no call into the C library: either would keep the loop around it scalar. `choose` has
-both values computed and keeps one. The method is that of W. J. Cody and W. Waite, *Software Manual for the Elementary
-Functions*, 1980, and J.-M. Muller, *Elementary Functions*, 2016: reduce the argument to a short interval, where a
-polynomial will do, and undo the reduction on the bits of the exponent. The polynomials are minimax or close to it, each
-coefficient rounded in its turn and the later ones fitted again.
+both values computed and keeps one; where one of them is rare and takes long, `vector_math_rare` knows a way. The method
+is that of W. J. Cody and W. Waite, *Software Manual for the Elementary Functions*, 1980, and J.-M. Muller, *Elementary
+Functions*, 2016: reduce the argument to a short interval, where a polynomial will do, and undo the reduction on the
+bits of the exponent. The polynomials are minimax or close to it, each coefficient rounded in its turn and the later
+ones fitted again.
 
 The loop around them becomes vector code, serial or under `prange`, where
 
@@ -30,7 +31,7 @@ import numpy as np
 from dout.engine.vector_math_base import F32, F64, Layout
 from dout.engine.vector_math_exp import COSH, ERF, EXP, EXP2, EXPM1, SIGMOID, SINH, TANH
 from dout.engine.vector_math_log import LOG, LOG1P, LOG2, LOG10, LOG_SIGMOID, POW, SOFTPLUS
-from dout.engine.vector_math_waves import BOUND, COS, SIN, TAN
+from dout.engine.vector_math_waves import COS, SIN, TAN
 
 _VERSIONS: dict[str, dict[Layout, Any]] = {
     "exp": EXP,
@@ -54,9 +55,6 @@ _VERSIONS: dict[str, dict[Layout, Any]] = {
 }
 
 FUNCTIONS = {name: {np.float32: by[F32], np.float64: by[F64]} for name, by in _VERSIONS.items()}
-
-# Functions that are known for arguments below a bound alone. They give NaN from there on.
-BOUNDED = dict.fromkeys(["sin", "cos", "tan"], BOUND)
 
 globals().update({f"{name}_f32": by[F32] for name, by in _VERSIONS.items()})
 globals().update({f"{name}_f64": by[F64] for name, by in _VERSIONS.items()})

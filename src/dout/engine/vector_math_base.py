@@ -101,6 +101,26 @@ def copysign(typing: Any, x: Any, y: Any) -> Any:
     return x(x, x), generate
 
 
+@instruction
+def as_bits(typing: Any, x: Any) -> Any:
+    """The bits of a float64, as a whole number."""
+    return types.uint64(x), lambda context, builder, signature, values: builder.bitcast(
+        values[0], context.get_value_type(types.uint64)
+    )
+
+
+@instruction
+def upper_half(typing: Any, x: Any, y: Any) -> Any:
+    """The upper 64 of the 128 bits of a product."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        half, whole = values[0].type, values[0].type.__class__(2 * x.bitwidth)
+        product = builder.mul(*(builder.zext(value, whole) for value in values))
+        return builder.trunc(builder.lshr(product, whole(x.bitwidth)), half)
+
+    return x(x, y), generate
+
+
 def _flipped(bit: int) -> Any:
     """x, or −x where the shifted number, which stands for a whole one, has this bit set."""
 
