@@ -9,7 +9,8 @@ from dout.engine.bounds import bounds
 from dout.engine.compare import first_difference
 from dout.graph import evaluate
 from dout.ops import PRIMITIVES
-from dout.trace.capture import capture, nodes_in
+from dout.trace.capture import capture
+from dout.trace.templates import nodes_in
 
 RNG = np.random.default_rng(0)
 SINGLE = RNG.normal(size=(40, 50)).astype(np.float32)

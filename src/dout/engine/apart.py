@@ -12,7 +12,8 @@ from dout.engine.placing import bases
 from dout.graph import CONSTANT, INPUT, Graph, Node, topological
 from dout.ops import PRIMITIVES
 from dout.ops.abstract import AbstractRecorder
-from dout.trace.capture import Capture, nodes_in
+from dout.trace.capture import Capture
+from dout.trace.templates import nodes_in
 
 
 def root(node: Node) -> Node:

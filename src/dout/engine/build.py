@@ -22,7 +22,8 @@ from dout.engine.select import select
 from dout.engine.simplify import simplify
 from dout.engine.steps import Means, Writer, depends_on_values
 from dout.graph import CONSTANT, INPUT, Graph, Node, rebuild, with_inputs
-from dout.trace.capture import Capture, nodes_in
+from dout.trace.capture import Capture
+from dout.trace.templates import nodes_in
 
 
 @dataclass(frozen=True, eq=False)

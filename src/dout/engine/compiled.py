@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from dout.engine.plan import Plan
 
 MOST = 16  # programs of one function: where every call is another, programs are of no use
+TRIES = 2  # runs of which no program can be made: the first may have prepared what all others use
 Form = tuple[Any, ...]  # how a function is called: the number of arguments by position, the names of the others
 
 
@@ -71,7 +72,9 @@ class Compiled:
         self.programs: dict[Form, list[Built]] = {}
         self.by_form: dict[Form, tuple[Callable[..., Any], ...]] = {}
         self.runs: tuple[Callable[..., Any], ...] = ()  # those of calls by position alone
-        self.why_not: list[str] = []
+        self.why_not: list[str] = []  # of runs of which no program could be made
+        self.failed = 0  # and how many they were
+        self.given_up = False  # whether no more programs are made
         self._lock = threading.RLock()
         self.stub = stub(self)
         self.stub.compiled = self  # type: ignore[attr-defined]
@@ -93,15 +96,20 @@ class Compiled:
                 result = run(*args, *kwargs.values())
                 if result is not MISS:
                     return result
-            if self.why_not:
+            if self.given_up:
                 return self.function(*args, **kwargs)
             if len(self.programs.get(form, ())) >= MOST:
                 self.why_not.append(f"no two of the first {MOST} calls were alike")
+                self.given_up = True
                 return self.function(*args, **kwargs)
             run_once = self._captured(args, kwargs)
             why_not = run_once.why_not or self._made(form, run_once)
             if why_not is not None:
-                self.why_not.append(why_not)
+                self.why_not = [*self.why_not, why_not] if why_not not in self.why_not else self.why_not
+                self.failed += 1
+                self.given_up = self.given_up or self.failed >= TRIES
+            elif not self.given_up:
+                self.why_not.clear()  # it was a run that prepares others
             return run_once.returned
 
     def _captured(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Capture:
@@ -118,6 +126,7 @@ class Compiled:
         difference = first_difference(run_once.graph.nodes, run_once.data, computed(program.program))
         if difference is not None:
             warnings.warn(f"{difference}; it runs plainly from now on", RuntimeWarning, stacklevel=4)
+            self.given_up = True
             return str(difference)
         self._add(form, program)
         return None

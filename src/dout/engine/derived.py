@@ -15,8 +15,9 @@ from dout.grad import backpropagate
 from dout.graph import CONSTANT, Graph, Node, evaluate, topological
 from dout.ops import PRIMITIVES
 from dout.ops.abstract import AbstractRecorder
-from dout.trace.capture import Built, Capture, Held, Template, View, nodes_in
+from dout.trace.capture import Capture
 from dout.trace.replay import Data
+from dout.trace.templates import Built, Held, Template, View, nodes_in
 from dout.trace.verbs import Derives, the_value
 
 

@@ -18,8 +18,9 @@ from dout.engine.steps import Writer
 from dout.engine.text import Text
 from dout.graph import INPUT, Node
 from dout.ops.shape import same_layout
-from dout.trace.capture import Capture, Held, Same, Template, View, held_in, nodes_in
+from dout.trace.capture import Capture
 from dout.trace.draws import put_state, state_of
+from dout.trace.templates import Held, Same, Template, View, held_in, nodes_in
 
 MISS = object()  # what a driver returns where the call is another than the recorded one
 

@@ -14,8 +14,9 @@ import numpy as np
 from dout.engine.names import Loaded
 from dout.engine.text import Text
 from dout.graph import Node
-from dout.trace.capture import Built, Capture, Held, Same, Spot, Template, View, held_in, is_fixed
+from dout.trace.capture import Capture
 from dout.trace.state import Namespace
+from dout.trace.templates import Built, Held, Same, Spot, Template, View, held_in, is_fixed
 
 _PLAIN = (type(None), bool, type(Ellipsis))
 _CODE = (FunctionType, BuiltinFunctionType, MethodType, type)
@@ -33,9 +34,10 @@ class Guards:
 
     def __init__(self, capture: Capture, needed: frozenset[Node], text: Text) -> None:
         self.capture = capture
-        self.needed = needed
         self.text = text
         self.names = Loaded(capture.codes)
+        self.restored = frozenset(spot for spot in capture.spots if self._may_be_restored(spot))
+        self.needed = needed | {node for spot in self.restored for node in held_in(spot.before)}
         self.variables: dict[Node, str] = {}
         self.at: dict[int, list[Spot]] = {}  # places by the identity of what holds them
         self.reached: set[int] = set()
@@ -146,8 +148,17 @@ class Guards:
             if self._matters(spot):
                 self._place(spot)
 
+    def _may_be_restored(self, spot: Spot) -> bool:
+        """Whether the run may have put into a place what stood there already: then nothing tells that it does so."""
+        read_anyway = isinstance(spot.holder, list | dict | tuple | FunctionType)
+        if spot.before is None or spot.after is not None or read_anyway:
+            return False
+        return self.names.stores(spot.place.key, outside=isinstance(spot.holder, Namespace))
+
     def _matters(self, spot: Spot) -> bool:
         """Whether a place can have steered the run, or holds what it computes with."""
+        if spot in self.restored:
+            return True
         if spot.before is None:
             return self.names.all and spot.place.key in self.names
         if isinstance(spot.before, Node):  # an unused number steers nothing

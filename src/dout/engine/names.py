@@ -1,15 +1,17 @@
-"""Which attributes and global names a run can have read: those that its code loads."""
+"""Which attributes and global names a run can have read: those that its code loads; and which it can have stored."""
 
 from __future__ import annotations
 
 import dis
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
+from functools import cache
 from types import CodeType
 
 # Who uses one of these may read any attribute, by a name that is made while it runs.
 _REFLECTING = frozenset({"getattr", "hasattr", "vars", "__dict__", "__getattribute__", "dir", "globals", "eval", "exec",
                          "__getattr__", "AttributeError", "attrgetter", "locals"})  # fmt: skip
 _ATTRIBUTES = ("LOAD_ATTR", "LOAD_METHOD", "DELETE_ATTR", "LOAD_SUPER_ATTR", "IMPORT_FROM")
+_SETTING = frozenset({"setattr", "__setattr__", "vars", "__dict__", "globals", "exec"})
 _OUTSIDE = ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_FROM_DICT_OR")
 
 
@@ -24,16 +26,24 @@ class Loaded:
     (True, False)
     """
 
-    def __init__(self, codes: Iterable[CodeType]) -> None:
+    def __init__(self, codes: Collection[CodeType]) -> None:
         self.outside: set[str] = set()  # global names, and those of functions around
         self._attributes: set[str] = set()
         for code in codes:
             for name, outside in _loaded(code):
                 (self.outside if outside else self._attributes).add(name)
-        self.all = not _REFLECTING.isdisjoint(self._attributes | self.outside)
+        used = self._attributes | self.outside
+        self.all = not _REFLECTING.isdisjoint(used)
+        self._stored = {(s.opname, s.argval) for code in codes for s in _steps(code) if s.opname.startswith("STORE")}
+        self._may_store_all = not _SETTING.isdisjoint(used)
 
     def __contains__(self, name: object) -> bool:
         return self.all or name in self._attributes
+
+    def stores(self, name: object, *, outside: bool = False) -> bool:
+        """Whether the code can have stored something in an attribute of this name, or in a global name."""
+        kinds = ("STORE_GLOBAL", "STORE_NAME") if outside else ("STORE_ATTR",)
+        return self._may_store_all or any((kind, name) in self._stored for kind in kinds)
 
 
 def _loaded(code: CodeType) -> Iterator[tuple[str, bool]]:
@@ -41,7 +51,7 @@ def _loaded(code: CodeType) -> Iterator[tuple[str, bool]]:
     stored: set[tuple[str, str]] = set()
     straight = True
     holder = ""
-    for step in dis.get_instructions(code):
+    for step in _steps(code):
         if step.is_jump_target or "JUMP" in step.opname or step.opname in ("FOR_ITER", "SEND", "PUSH_EXC_INFO"):
             straight = False
         if step.opname == "STORE_ATTR":
@@ -55,6 +65,11 @@ def _loaded(code: CodeType) -> Iterator[tuple[str, bool]]:
         elif step.opname.startswith(("STORE_FAST", "DELETE_FAST")):
             stored = {(name, key) for name, key in stored if name not in _variables(step)}  # now other objects
         holder = _variables(step)[-1] if step.opname.startswith("LOAD_FAST") else ""
+
+
+@cache
+def _steps(code: CodeType) -> tuple[dis.Instruction, ...]:
+    return tuple(dis.get_instructions(code))
 
 
 def _variables(step: dis.Instruction) -> tuple[str, ...]:

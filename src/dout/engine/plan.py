@@ -19,9 +19,10 @@ from dout.engine.placing import IN_PLACE
 from dout.engine.roofline import Arithmetic, Bandwidth
 from dout.engine.wording import Names, formula, places
 from dout.graph import CONSTANT, Node, dtype_name
-from dout.trace.capture import Built as BuiltUp
-from dout.trace.capture import Capture, Held, Same, Spot, Template
-from dout.trace.capture import View as Looks
+from dout.trace.capture import Capture
+from dout.trace.templates import Built as BuiltUp
+from dout.trace.templates import Held, Same, Spot, Template
+from dout.trace.templates import View as Looks
 
 if TYPE_CHECKING:
     from dout.engine.compiled import Compiled

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from dout.graph import Node
-from dout.trace.capture import Spot
+from dout.trace.templates import Spot
 
 _KEYS = (str, int, bool, type(None))
 

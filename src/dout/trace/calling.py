@@ -20,7 +20,7 @@ _PURE = frozenset({
 _MODULES = ("math", "_operator", "itertools", "_functools", "_collections", "numpy", "_abc", "_thread")
 _LIBRARIES = frozenset({
     "collections", "functools", "abc", "typing", "enum", "dataclasses", "contextlib", "numbers", "operator", "copy",
-    "itertools", "types", "numpy", "math", "reprlib", "copyreg",
+    "itertools", "types", "numpy", "math", "reprlib", "copyreg", "weakref", "_weakrefset",
 })  # fmt: skip
 _CONTAINERS: tuple[type, ...] = (
     list, dict, set, frozenset, tuple, str, bytes, int, float, complex, bool, range, slice, deque, OrderedDict,

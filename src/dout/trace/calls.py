@@ -75,11 +75,12 @@ BUILD: dict[Any, Callable[..., Any]] = {
     np.copyto: _copyto,
 }
 
+TEXT = {np.array2string, np.array_repr, np.array_str, np.format_float_positional, np.format_float_scientific}
+
 # Functions that give no number a gradient could flow through: text, shapes, dtypes, files, checks.
-LOOK = {
+LOOK = TEXT | {
     np.shape, np.ndim, np.size, np.result_type, np.can_cast, np.promote_types, np.min_scalar_type, np.common_type,
     np.isscalar, np.iscomplexobj, np.isrealobj, np.issubdtype, np.finfo, np.iinfo, np.dtype, np.broadcast_shapes,
-    np.array2string, np.array_repr, np.array_str, np.format_float_positional, np.format_float_scientific,
     np.set_printoptions, np.get_printoptions, np.save, np.savez, np.savez_compressed, np.savetxt,
     np.shares_memory, np.may_share_memory, np.iterable,
 }  # fmt: skip

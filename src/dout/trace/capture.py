@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import inspect
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
+from types import CodeType, FunctionType, MethodType
 from typing import Any
 
 import numpy as np
 
-from dout.errors import EscapeError, UnsupportedError
-from dout.graph import INPUT, Graph, Node, Primitive, topological
+from dout.graph import INPUT, Graph, Node, topological
 from dout.trace.calling import Calls
 from dout.trace.draws import Draws, generator_of, is_generator
 from dout.trace.model import LOSSES, Draw
@@ -20,54 +19,10 @@ from dout.trace.modules import BUILTINS, untraced
 from dout.trace.names import Names
 from dout.trace.replay import Data, first_difference
 from dout.trace.session import Session, session
-from dout.trace.standin import Step, Traced, TracedArray, plain_deep
+from dout.trace.standin import Traced, TracedArray, plain_deep
 from dout.trace.state import Place
-from dout.trace.tracer import Tracer
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Held:
-    """The very array that entered the run as the input `node`, whatever was written into it."""
-
-    node: Node
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Same:
-    """Any other object, as it is."""
-
-    item: Any
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Built:
-    """A tuple, list or dict that holds templates; `keys` are those of a dict."""
-
-    kind: type
-    parts: tuple[Template, ...]
-    keys: tuple[Any, ...] = ()
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class View:
-    """A view, by `step`, of what `base` stands for: it lies in the same memory. `node` is its present content."""
-
-    base: Template
-    step: Step
-    node: Node
-
-
-Template = Node | Held | Same | Built | View  # what an object of the user's is made of; a Node stands for its value
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Spot:
-    """A place in one of the user's objects: what stood there before the run, and after it if that changed."""
-
-    holder: Any
-    place: Place
-    before: Template | None  # None: nothing stood there
-    after: Template | None  # None: as before
+from dout.trace.templates import Built, Held, Same, Spot, Template, View, is_fixed, nodes_in
+from dout.trace.yielding import Yielding
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,48 +70,6 @@ def capture(function: Any, arguments: Sequence[Any], keywords: Mapping[str, Any]
     return _Run(function).captured(arguments, keywords)
 
 
-_FILES = {"load", "loadtxt", "genfromtxt", "fromfile", "fromregex", "save", "savez", "savez_compressed", "savetxt"}
-
-
-class _Yielding(Tracer):
-    """A tracer that steps aside where it would refuse: it records no more, and the user's code runs on plainly."""
-
-    def call(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Answer a call of a NumPy function, plainly where it cannot be recorded."""
-        if getattr(function, "__name__", "") in _FILES and self.live:
-            self.as_text()
-        return self._or_plainly(super().call, function, args, dict(kwargs))
-
-    def method(self, name: str, owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """As `call`."""
-        return self._or_plainly(super().method, name, owner, args, dict(kwargs))
-
-    def ufunc_method(self, ufunc: Any, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """As `call`."""
-        return self._or_plainly(super().ufunc_method, ufunc, method, args, dict(kwargs))
-
-    def emit(self, primitive: Primitive, operands: tuple[Any, ...], static: dict[str, Any]) -> Any:
-        """As `call`."""
-        return self._or_plainly(super().emit, primitive, operands, static)
-
-    def escape(self, name: str, item: Traced, convert: Callable[[Any], Any]) -> Any:
-        """A value leaves as a plain number."""
-        return self._or_plainly(super().escape, name, item, convert)
-
-    def wrap(self, item: Any, name: str | None = None) -> Any:
-        """The stand-in of an argument; what cannot be traced stays what it is."""
-        return self._or_plainly(super().wrap, item, name) if self.recording else item
-
-    def _or_plainly(self, answer: Callable[..., Any], *given: Any) -> Any:
-        try:
-            return answer(*given)
-        except (UnsupportedError, EscapeError):
-            if not self.recording:
-                raise
-            self.recording = False
-            return answer(*given)
-
-
 class _Run:
     def __init__(self, function: Any) -> None:
         self.function = function
@@ -166,7 +79,7 @@ class _Run:
         self.built: dict[int, tuple[Any, Built]] = {}  # containers that the run made, by identity
         self.views: dict[int, tuple[Any, View]] = {}  # the same of views
         self.new: list[str] = []  # objects that the run made and nothing can make again
-        self.tracer = _Yielding()
+        self.tracer = Yielding()
         self.entered: dict[int, tuple[Traced, Node]] = {}  # stand-ins by identity, and the node under which they came
 
     def captured(self, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> Capture:
@@ -333,7 +246,7 @@ class _Run:
                 was = self._standing(place.item, new)
                 if here is None:
                     self.new.append(f"{type(holder).__qualname__} without {place.name}")
-                elif here.item is new or here.item is place.item:
+                elif here.item is new or (here.item is place.item and not isinstance(was, Node)):
                     yield Spot(holder, place, was, None)
                 else:
                     yield Spot(holder, place, was, self._template(here.item))
@@ -355,13 +268,6 @@ class _Run:
 
 
 _DEEP = 20  # containers inside each other
-_FIXED = (type(None), bool, int, float, complex, str, bytes, np.generic, np.dtype, type, FunctionType, ModuleType,
-          BuiltinFunctionType, np.ufunc, range, slice, type(Ellipsis))  # fmt: skip
-
-
-def is_fixed(item: Any) -> bool:
-    """Whether an object is as good as itself made again: numbers, text, code; a stand-in only says that it is one."""
-    return issubclass(type(item), _FIXED) or (type(item) in (tuple, frozenset) and all(map(is_fixed, item)))
 
 
 def _key(place: Place) -> tuple[Any, ...]:
@@ -376,31 +282,6 @@ def _parameters(function: Any, count: int) -> list[str | None]:
     except (TypeError, ValueError):
         names = []
     return [*names[:count], *([None] * (count - len(names)))]
-
-
-def nodes_in(template: Template | None) -> Iterator[Node]:
-    """The nodes of which a template needs the values, in order."""
-    if isinstance(template, Built):
-        for part in template.parts:
-            yield from nodes_in(part)
-    elif isinstance(template, View):
-        yield from nodes_in(template.base)
-        yield from template.step[1]
-    elif isinstance(template, Node):
-        yield template
-
-
-def held_in(template: Template | None) -> Iterator[Node]:
-    """The inputs whose very arrays are part of a template, and those whose values it begins with."""
-    if isinstance(template, Built):
-        for part in template.parts:
-            yield from held_in(part)
-    elif isinstance(template, View):
-        yield from held_in(template.base)
-    elif isinstance(template, Held):
-        yield template.node
-    elif isinstance(template, Node) and template.primitive is INPUT:
-        yield template
 
 
 def _outputs(

@@ -96,12 +96,18 @@ def draw(tracer: Tracer, function: Any, args: tuple[Any, ...], kwargs: dict[str,
         if len(args) > 4 or kwargs.get("axis", 0) != 0:
             raise tracer.unsupported("choice along another axis")
         given = (len(first), *plain_deep(list(args[1:])))
+        for item in flat([args[1:], list(kwargs.values())]):
+            if isinstance(item, Traced):
+                tracer.drawn_around(item)
         chosen = function(*given, **plain_deep(kwargs))
         return first[_drawn(tracer, chosen, generator, name, given, plain_deep(kwargs))]
     if name not in _WHOLE and any(_moves(tracer, item) for item in flat([args, kwargs])):
         tracer.note(
             "escape", f"{name} drew around a traced value, and an edge is lost: draw first, then scale and shift"
         )
+    for item in flat([args, list(kwargs.values())]):
+        if isinstance(item, Traced):
+            tracer.drawn_around(item)
     given, keywords = tuple(plain_deep(list(args))), plain_deep(kwargs)
     result = function(*given, **keywords)
     if is_generator(result):

@@ -151,7 +151,10 @@ class _GeneratorType(type):
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
         tracer, generator = current(), cls.real()(*args, **kwargs)
-        return generator if tracer is None else tracer.generator(generator)
+        if tracer is None:
+            return generator
+        tracer.as_text()  # its state begins anew each time
+        return tracer.generator(generator)
 
 
 class TracingRandomState(metaclass=_GeneratorType):

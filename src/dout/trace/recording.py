@@ -286,6 +286,20 @@ class Recording(Recorder):
             )
         )
 
+    def drawn_around(self, item: Traced) -> None:
+        """Told of every traced value with which random numbers are drawn."""
+
+    def attribute(self, item: Traced, name: str) -> Any:
+        """An attribute that no row stands for: that of the plain value, where nothing is recorded."""
+        if not self.live:
+            return getattr(item.value, name)
+        raise self.refuse(UnsupportedError(f"{type(item.value).__name__}.{name} of a traced value"))
+
+    def set_attribute(self, item: Traced, name: str, value: Any) -> None:
+        """As `attribute`, to set one."""
+        self.attribute(item, name)
+        setattr(item.value, name, plain_deep(value))
+
     def as_text(self) -> None:
         """A value turns into text, or is hashed: harmless for a recording, but what comes of it is no node."""
         if self.live:

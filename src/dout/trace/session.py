@@ -129,6 +129,9 @@ class Session:
 
     def argument(self, item: Any, name: str | None) -> Any:
         """Take what is given to the code that will run; a list or dict stays itself, for they may write into it."""
+        if type(item) is tuple:
+            parts = tuple(self.argument(part, None) for part in item)
+            return item if all(a is b for a, b in zip(parts, item, strict=True)) else parts
         if type(item) in (list, dict):
             self.swaps.swap_in(item, self.tracer.source, numbers=True, name=name or "")
             return item

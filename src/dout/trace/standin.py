@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dout.errors import UnsupportedError
 from dout.graph import Node, Primitive
 from dout.ops import OPERATORS, ArrayStandIn, StandIn
 from dout.trace.memory import Buffer
@@ -92,9 +92,7 @@ class Traced(StandIn):
         if name in _INTO_MEMORY:
             raise AttributeError(name)  # what asks for these goes on to ask for `__array__`, which tells
         value = getattr(object.__getattribute__(self, "value"), name)
-        if name.startswith("__") or not self._recorder.live:
-            return value
-        raise self._recorder.refuse(UnsupportedError(f"{type(self.value).__name__}.{name} of a traced value"))
+        return value if name.startswith("__") else self._recorder.attribute(self, name)
 
 
 class TracedArray(Traced, ArrayStandIn):
@@ -138,6 +136,10 @@ class TracedArray(Traced, ArrayStandIn):
         self._recorder.looked.add(self.node)
         return self.value.shape  # type: ignore[no-any-return]
 
+    @shape.setter
+    def shape(self, shape: Any) -> None:
+        self._recorder.writer.set_shape(self, shape)
+
     @property
     def dtype(self) -> Any:
         """As `ndarray.dtype`."""
@@ -179,6 +181,9 @@ class TracedArray(Traced, ArrayStandIn):
         """As `ndarray.flags`."""
         self._recorder.looked.add(self.node)
         return self.value.flags
+
+    def __contains__(self, item: Any) -> bool:
+        return bool((self == item).any())
 
     def __len__(self) -> int:
         self._recorder.looked.add(self.node)
@@ -228,8 +233,22 @@ def _composed(name: str) -> Callable[..., Any]:
     return lambda self, *args, **kwargs: self._recorder.method(name, self, args, kwargs)
 
 
+def _settable(name: str) -> property:
+    """An attribute that can be set: only on a plain value."""
+    known = vars(TracedArray).get(name)
+    get = known.fget if known else lambda self: self._recorder.attribute(self, name)
+    return property(get, partial(_set, name))
+
+
+def _set(name: str, self: TracedArray, value: Any) -> None:
+    self._recorder.set_attribute(self, name, value)
+
+
 for _name in ("take", "trace", "nonzero", "searchsorted"):
     setattr(TracedArray, _name, _composed(_name))
+
+for _name in ("dtype", "strides", "flat", "real", "imag"):
+    setattr(TracedArray, _name, _settable(_name))
 
 for _name in OPERATORS:
     if hasattr(np.ndarray, f"__i{_name}__"):
@@ -253,7 +272,8 @@ def plain_deep(item: Any) -> Any:
         parts = [plain_deep(part) for part in item]
         return item if all(a is b for a, b in zip(parts, item, strict=True)) else kind(parts)
     if kind is dict:
-        return {key: plain_deep(part) for key, part in item.items()}
+        new = {key: plain_deep(part) for key, part in item.items()}
+        return item if all(new[key] is part for key, part in item.items()) else new
     if kind is slice:
         return slice(plain(item.start), plain(item.stop), plain(item.step))
     return plain(item)

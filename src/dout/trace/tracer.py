@@ -12,7 +12,7 @@ import numpy as np
 from dout.graph import PYTHON_NUMBERS, Primitive
 from dout.ops import CALLS, METHODS, PRIMITIVES
 from dout.ops.standin import numpy_name
-from dout.trace.calls import ASK, BUILD, LOOK, SIZES, as_indices, as_operand, only_whole
+from dout.trace.calls import ASK, BUILD, LOOK, SIZES, TEXT, as_indices, as_operand, only_whole
 from dout.trace.compose import COMPOSED, ufunc_method
 from dout.trace.compose_numeric import INSTEAD
 from dout.trace.draws import Draws, draw, is_draw, is_generator
@@ -46,13 +46,17 @@ class Tracer(Recording):
             out = out[0] if isinstance(out, tuple) else out
             if is_draw(function):
                 kwargs.update(size=out.shape, dtype=out.dtype)
-            return self._into(out, self.call(function, args, kwargs))
+            where = kwargs.pop("where", True) if isinstance(function, np.ufunc) else True
+            return self._into(out, self._chosen(where, out, function, args, kwargs))
         traced = holds_traced(args) or holds_traced(kwargs)
         if function in CALLS:
             return self._row(function, args, kwargs)
         if function in BUILD or (traced and function in COMPOSED):
             return self._composed(function, args, kwargs)
-        if function in LOOK or (getattr(function, "__module__", "") or "").startswith("numpy.testing"):
+        asserts = (getattr(function, "__module__", "") or "").startswith("numpy.testing")
+        if function in LOOK or asserts:
+            if asserts or function in TEXT:
+                self.as_text()
             return function(*plain_deep(list(args)), **plain_deep(kwargs))
         if function in ASK:
             answer = function(*plain_deep(list(args)), **plain_deep(kwargs))
@@ -66,6 +70,13 @@ class Tracer(Recording):
         if traced and not (function in SIZES and only_whole(args) and only_whole(kwargs)):
             raise self.unsupported(numpy_name(function), INSTEAD.get(function))
         return self._from_outside(function, args, kwargs)
+
+    def _chosen(self, where: Any, out: Any, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """What a function gives where `where` holds, and what stands in `out` elsewhere."""
+        if where is True:
+            return self.call(function, args, kwargs)
+        with np.errstate(all="ignore"):  # NumPy does not compute elsewhere
+            return self.call(np.where, (where, self.call(function, args, kwargs), out), {})
 
     def _row(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """A function with a row. On plain numbers NumPy's functions give NumPy's numbers, unlike Python's operators."""
@@ -130,6 +141,7 @@ class Tracer(Recording):
         """A function that met no traced value: its arrays enter the trace as inputs."""
         result = function(*as_indices(list(args)), **as_indices(kwargs))
         if is_generator(result):
+            self.as_text()  # its state begins anew each time
             return self.generator(result)
         if type(result) in (tuple, list):  # np.ix_, np.triu_indices
             return type(result)(self._made(part) for part in result)

@@ -11,6 +11,7 @@ import numpy as np
 from dout.graph import CONSTANT, INPUT, Node, Primitive, Where
 from dout.ops import PRIMITIVES
 from dout.ops.abstract import AbstractRecorder
+from dout.ops.shape import same_layout
 from dout.ops.standin import fill_key, split_key
 from dout.trace.calls import as_operand
 from dout.trace.memory import owner_of
@@ -52,6 +53,19 @@ class Writer:
         write(target.value, filled, plain(value))
         static = {"key": template, "selected": selected}
         self._after_write(target, self.tracer.record(primitive, (old, new, *rest), static, target.value))
+
+    def set_shape(self, target: TracedArray, shape: Any) -> None:
+        """`target.shape = …`: an array that this run made, and that nothing looks into, is reshaped in its place."""
+        known = id(target.value) in self.tracer.known or target.base is not None
+        if not self.tracer.live or known or (target.buffer is not None and len(target.buffer.aliases) > 1):
+            self.tracer.set_attribute(target, "shape", shape)
+            return
+        self.tracer.data[target.node] = same_layout(target.value)
+        target.value.shape = plain_deep(shape)
+        static = {"shape": target.value.shape, "order": "C"}
+        target.node = self.tracer.record(PRIMITIVES["reshape"], (target.node,), static, target.value)
+        if target.buffer is not None:
+            target.buffer.aliases = [target.node]
 
     def in_place(self, primitive: Primitive, target: TracedArray, other: Any) -> Any:
         """`target += other` and its kin: the memory stays, its content is new."""

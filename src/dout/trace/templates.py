@@ -1,0 +1,93 @@
+"""Templates: what the user's objects hold before and after a run, with nodes in the place of what is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import BuiltinFunctionType, FunctionType, ModuleType
+from typing import Any
+
+import numpy as np
+
+from dout.graph import INPUT, Node
+from dout.trace.standin import Step
+from dout.trace.state import Place
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Held:
+    """The very array that entered the run as the input `node`, whatever was written into it."""
+
+    node: Node
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Same:
+    """Any other object, as it is."""
+
+    item: Any
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Built:
+    """A tuple, list or dict that holds templates; `keys` are those of a dict."""
+
+    kind: type
+    parts: tuple[Template, ...]
+    keys: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class View:
+    """A view, by `step`, of what `base` stands for: it lies in the same memory. `node` is its present content."""
+
+    base: Template
+    step: Step
+    node: Node
+
+
+Template = Node | Held | Same | Built | View  # what an object of the user's is made of; a Node stands for its value
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Spot:
+    """A place in one of the user's objects: what stood there before the run, and after it if that changed."""
+
+    holder: Any
+    place: Place
+    before: Template | None  # None: nothing stood there
+    after: Template | None  # None: as before
+
+
+def nodes_in(template: Template | None) -> Iterator[Node]:
+    """The nodes of which a template needs the values, in order."""
+    if isinstance(template, Built):
+        for part in template.parts:
+            yield from nodes_in(part)
+    elif isinstance(template, View):
+        yield from nodes_in(template.base)
+        yield from template.step[1]
+    elif isinstance(template, Node):
+        yield template
+
+
+def held_in(template: Template | None) -> Iterator[Node]:
+    """The inputs whose very arrays are part of a template, and those whose values it begins with."""
+    if isinstance(template, Built):
+        for part in template.parts:
+            yield from held_in(part)
+    elif isinstance(template, View):
+        yield from held_in(template.base)
+    elif isinstance(template, Held):
+        yield template.node
+    elif isinstance(template, Node) and template.primitive is INPUT:
+        yield template
+
+
+_FIXED = (type(None), bool, int, float, complex, str, bytes, np.generic, np.dtype, type, FunctionType, ModuleType,
+          BuiltinFunctionType, np.ufunc, range, slice, type(Ellipsis))  # fmt: skip
+
+
+def is_fixed(item: Any) -> bool:
+    """Whether an object is as good as itself made again: numbers, text, code; a stand-in only says that it is one."""
+    return issubclass(type(item), _FIXED) or (type(item) in (tuple, frozenset) and all(map(is_fixed, item)))

@@ -1,0 +1,201 @@
+"""`dout.compile` on habits of people who write layers by hand: what they keep, hand on and write into."""
+# ruff: noqa: NPY002, T201 - as people write it
+
+import numpy as np
+import pytest
+
+import dout
+
+
+def alike(make, calls):
+    """Make the same calls of a compiled layer and of a plain one; after each, results and attributes are the same."""
+    plain, layer = make(), make()
+    fast = dout.compile(layer)
+    for name, *arguments in calls:
+        expected = getattr(plain, name)(*arguments)
+        np.testing.assert_equal(getattr(fast, name)(*arguments), expected)
+        np.testing.assert_equal(vars(layer), vars(plain))
+    return fast
+
+
+class Averaging:
+    """Its second call is another than the first, and keeps the same numbers and arrays as that one."""
+
+    def __init__(self):
+        self.rows = None
+        self.x = None
+        self.kind = None
+        self.total = None
+
+    def forward(self, x):
+        self.rows = x.shape[0]
+        self.x = x
+        self.kind = "odd" if len(x) % 2 else "even"
+        if self.total is None:
+            self.total = np.zeros(x.shape[1])
+        self.total = self.total + x.sum(axis=0)
+        return x * 2.0
+
+    def backward(self, dout):
+        return dout * self.x
+
+
+def test_what_a_call_keeps_again_is_kept_by_every_later_call():
+    small, large = np.ones((3, 2)), np.ones((4, 2))
+    calls = [("forward", x) for x in (small, small, small, large, large, small, np.zeros((3, 2)), large, small)]
+    fast = alike(Averaging, calls)
+    x = np.full((3, 2), 7.0)
+    fast.forward(x)
+    assert fast.x is x
+    assert fast.rows == 3
+    np.testing.assert_array_equal(fast.backward(np.ones((3, 2))), x)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: x.put([0, 1], [5.0, 6.0]) or x,
+        lambda x: [float(number) for number in x.flat],
+        lambda x: np.frombuffer(x.tobytes()) * x.real.ravel(),
+        lambda x: (x.conj(), x.view(np.int64), x.mT),
+        lambda x: 2.5 in x,
+        lambda x: np.array2string(x),
+    ],
+)
+def test_what_no_row_stands_for_is_done_plainly(function):
+    fast = dout.compile(function)
+    for start in (1.0, 2.0, 3.0):
+        x = np.arange(6.0).reshape(2, 3) + start
+        np.testing.assert_equal(fast(x.copy()), function(x.copy()))
+
+
+def test_an_array_that_gets_another_shape_is_compiled():
+    def rows(x):
+        columns = x * 2
+        columns.shape = (columns.shape[0], -1)
+        columns[0] += 1
+        return columns
+
+    fast = dout.compile(rows)
+    for x in (np.ones((2, 3, 4)), np.full((2, 3, 4), 5.0)):
+        np.testing.assert_array_equal(fast(x), rows(x))
+    assert not fast.plan().functions[0].plainly
+
+
+def test_an_array_of_the_callers_gets_another_shape():
+    def flatten(x):
+        x.shape = -1
+        return x + 1
+
+    fast = dout.compile(flatten)
+    for _ in range(3):
+        x = np.ones((2, 3))
+        assert fast(x).shape == x.shape == (6,)
+
+
+def test_elements_that_where_leaves_out_stay_what_they_were():
+    def inverse(x):
+        return np.divide(1.0, x, out=np.zeros_like(x), where=x != 0)
+
+    fast = dout.compile(inverse)
+    for x in (np.array([0.0, 2.0, 4.0]), np.array([1.0, 0.0, 0.0])):
+        np.testing.assert_array_equal(fast(x), inverse(x))
+        ours, theirs = x.copy(), x.copy()
+        dout.compile(lambda x: np.add(x, 1, out=x, where=x > 1))(ours)
+        np.add(theirs, 1, out=theirs, where=theirs > 1)
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_generator_that_is_made_in_a_call_begins_anew_in_each():
+    def noisy(x):
+        return x + np.random.default_rng(7).normal(size=x.shape)
+
+    fast = dout.compile(noisy)
+    for x in (np.zeros(3), np.ones(3), np.full(3, 2.0)):
+        np.testing.assert_array_equal(fast(x), noisy(x))
+
+
+class Mask:
+    def __init__(self):
+        self.keep = 0.5
+
+    def forward(self, x):
+        chosen = np.random.choice(3, p=x / x.sum())
+        return np.random.binomial(1, self.keep, size=x.shape) * x + chosen
+
+    def backward(self, dout):
+        return dout
+
+
+def test_what_is_drawn_is_drawn_with_the_numbers_of_this_call():
+    plain, layer = Mask(), Mask()
+    fast = dout.compile(layer)
+    for seed, x in enumerate([np.array([1.0, 1.0, 1.0]), np.array([1.0, 0.0, 0.0]), np.array([0.0, 0.0, 1.0])] * 3):
+        plain.keep = layer.keep = (0.5, 1.0, 0.0)[seed // 3]
+        np.random.seed(seed)
+        expected = plain.forward(x)
+        np.random.seed(seed)
+        np.testing.assert_array_equal(fast.forward(x), expected)
+
+
+def test_a_dict_that_comes_back_is_the_one_that_was_given():
+    def scaled(x, settings):
+        settings["calls"] = settings.get("calls", 0) + 1
+        return x * settings["scale"], settings
+
+    fast, settings = dout.compile(scaled), {"scale": 2.0}
+    for calls in (1, 2, 3, 4):
+        _, given = fast(np.ones(2), settings)
+        assert given is settings
+        assert settings["calls"] == calls
+
+
+def test_parameters_in_a_cache_are_those_of_the_call():
+    def forward(x, parameters):
+        out = np.tanh(x @ parameters["W"])
+        return out, (x, out, parameters)
+
+    def backward(dout, cache):
+        x, out, parameters = cache
+        through = dout * (1 - out**2)
+        parameters["steps"] = parameters["steps"] + 1
+        return through @ parameters["W"].T, {"W": x.T @ through}
+
+    ahead, back = dout.compile(forward), dout.compile(backward)
+    ours, theirs = {"W": np.ones((3, 2)), "steps": 0}, {"W": np.ones((3, 2)), "steps": 0}
+    for x in (np.ones((4, 3)), np.full((4, 3), 0.5), np.full((4, 3), 0.25)):
+        out, cache = ahead(x, ours)
+        expected, remembered = forward(x, theirs)
+        np.testing.assert_allclose(out, expected)
+        (dx, gradients), (expected, wanted) = back(out, cache), backward(out, remembered)
+        np.testing.assert_allclose(dx, expected)
+        ours["W"] -= gradients["W"]
+        theirs["W"] -= wanted["W"]
+        np.testing.assert_allclose(ours["W"], theirs["W"])
+        assert ours["steps"] == theirs["steps"]
+    assert not ahead.plan().functions[0].plainly
+    assert not back.plan().functions[0].plainly
+    assert len(back.plan().programs) == 1
+
+
+def test_a_first_call_that_prepares_the_others_does_not_keep_them_from_being_compiled(capsys):
+    class Lazy:
+        def __init__(self):
+            self.W = None
+
+        def forward(self, x):
+            if self.W is None:
+                self.W = np.ones((x.shape[1], 2))
+                print("made W")
+            return x @ self.W
+
+        def backward(self, dout):
+            return dout @ self.W.T
+
+    fast = dout.compile(Lazy())
+    for x in (np.ones((2, 3)), np.full((2, 3), 2.0), np.full((2, 3), 3.0)):
+        np.testing.assert_array_equal(fast.forward(x), x @ np.ones((3, 2)))
+    assert capsys.readouterr().out == "made W\n"
+    ahead, _ = fast.plan().functions
+    assert not ahead.plainly
+    assert len(ahead.programs) == 1
