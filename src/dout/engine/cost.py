@@ -22,10 +22,11 @@ _FLOPS = {
     **dict.fromkeys(FREE, 0),
     **dict.fromkeys(("copy", "astype", "positive", "asarray"), 0),
     **dict.fromkeys(("divide", "sqrt", "reciprocal", "mod", "floor_divide"), 4),
-    **dict.fromkeys(("exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "tanh", "special_expit", "cbrt"), 20),
-    **dict.fromkeys(("sin", "cos", "tan", "arcsin", "arccos", "arctan", "sinh", "cosh", "hypot"), 30),
-    **dict.fromkeys(("arcsinh", "arccosh", "arctanh", "arctan2", "special_erf", "special_erfc", "logaddexp"), 30),
-    **dict.fromkeys(("power", "pow"), 50),
+    **dict.fromkeys(("exp", "exp2", "expm1", "cbrt"), 27),
+    **dict.fromkeys(("log", "log2", "log10", "log1p", "tanh", "sin", "cos", "tan", "arcsin", "arccos", "arctan"), 38),
+    **dict.fromkeys(("special_expit", "special_erf", "special_erfc", "sinh", "cosh", "hypot"), 48),
+    **dict.fromkeys(("arcsinh", "arccosh", "arctanh", "arctan2"), 48),
+    **dict.fromkeys(("power", "pow", "logaddexp"), 110),
 }
 _PRODUCTS = frozenset({"matmul", "dot", "inner"})
 _VIEWS = frozenset({"broadcast_to", "reshape", "ravel", "transpose", "diagonal"})

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from dout.engine import cache, emit
-from dout.engine.cost import work
+from dout.engine.cost import flops
 from dout.engine.emit import Layout, Source
 from dout.engine.group import Group
 from dout.engine.threshold import parallel_pays
@@ -31,7 +31,7 @@ def kernel(
 ) -> Kernel:
     """Write and load the kernel of a group, for the sizes that it has here; `places` are outputs over other values."""
     elements = int(np.prod(group.space, dtype=float))
-    parallel = parallel_pays(elements, sum(map(work, group.nodes)) / max(1, elements))
+    parallel = parallel_pays(elements, flops(group) / max(1, elements))
     over = {node: places[node] for node in group.outputs if places.get(node) in group.inputs}
     source = emit.source(group, layouts, parallel=parallel, names=names, over=over)
     run = cache.load(source.name, source.text, source.types, parallel=parallel, results=source.results)
