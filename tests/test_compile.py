@@ -331,6 +331,22 @@ def test_gradients_are_compiled_too():
         np.testing.assert_allclose(dscale, (x * np.exp(0.5 * x)).sum())
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("function", "slope"),
+    [
+        (lambda x: 1 / (1 + np.exp(-x)), lambda e: e / (1 + e) ** 2),  # where 1 − s would have no digit left
+        (lambda x: np.log(1 + np.exp(-x)), lambda e: -e / (1 + e)),
+    ],
+)
+def test_a_derived_gradient_keeps_its_digits_far_out(function, slope):
+    x = np.random.default_rng(0).uniform(-9, 9, 20_000).astype(np.float32)
+    fast = dout.compile(dout.grad(lambda x: np.sum(function(x))))
+    fast(x)
+    exact = slope(np.exp(-x.astype(float)))
+    np.testing.assert_allclose(fast(x), exact, rtol=4e-6)
+
+
 def test_a_profiler_goes_on_after_the_first_call():
     fast, profile = dout.compile(lambda x: x + 1), cProfile.Profile()
     for _ in range(3):

@@ -10,7 +10,7 @@ from dout.engine.compare import first_difference
 from dout.graph import evaluate
 from dout.ops import PRIMITIVES
 from dout.trace.capture import capture
-from dout.trace.templates import nodes_in
+from dout.trace.templates import Held, View, nodes_in
 
 RNG = np.random.default_rng(0)
 SINGLE = RNG.normal(size=(40, 50)).astype(np.float32)
@@ -23,7 +23,7 @@ def compared(plain, program, *inputs):
         run = capture(plain, [np.copy(i) for i in inputs], {})
         got = program(*map(np.copy, inputs))
     assert run.why_not is None
-    ends = [run.result] if run.result in run.data else list(nodes_in(run.result))
+    ends = [run.result.node] if isinstance(run.result, Held | View) else list(nodes_in(run.result))
     results = got if isinstance(got, tuple) else (got,)
     return first_difference(run.graph.nodes, run.data, dict(zip(ends, results, strict=True)))
 
@@ -118,7 +118,7 @@ def test_a_condition_on_exact_values_may_not():
         (lambda x: x * 0.3, lambda x: x * np.float32(0.300003)),
         (lambda x: x + x * x * 1e-3, lambda x: x),
         (lambda x: x - 0.5, lambda x: 0.5 - x),
-        (lambda x: x[1:], lambda x: x[:-1]),
+        (lambda x: x[1:] + 0, lambda x: x[:-1]),
         (lambda x: x.sum(axis=1), lambda x: x[:, 1:].sum(axis=1)),
         (lambda x: x.sum(axis=0), lambda x: x[:-1].sum(axis=0)),
         (lambda x: (x * x).mean(), lambda x: np.float32((x * x).sum() / (x.size - 1))),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,9 @@ import numpy as np
 from dout.engine.bounds import bound, bounds, pointwise
 from dout.engine.error_rules import EXACT, Error
 from dout.errors import DifferenceWarning
-from dout.graph import Node, Shape, same_kind, topological
+from dout.graph import CONSTANT, Node, Shape, evaluate, same_kind, topological
 from dout.ops import kind_of
+from dout.trace.replay import Data
 
 NEAR = 4  # ulp that need no reason
 CHUNK = 1 << 16  # elements looked at together, so that large arrays need little memory beside them
@@ -46,35 +48,47 @@ class Difference:
         return DifferenceWarning(f"{name}: {self}; it runs plainly from now on. Please report this: it is dout's error")
 
 
-def first_difference(nodes: Iterable[Node], expected: Mapping[Node, Any], got: Mapping[Node, Any]) -> Difference | None:
+def first_difference(
+    nodes: Iterable[Node],
+    expected: Mapping[Node, Any],
+    got: Mapping[Node, Any],
+    others: Mapping[Node, Node] = MappingProxyType({}),
+) -> Difference | None:
     """Return the first of `nodes` for which the program `got` what rounding does not explain; None if there is none.
 
     `nodes` are the recorded ones in their order, `expected` has the values of the plain run, with those of all inputs;
     `got` may have some of them only. A NaN equals a NaN. Where nothing is known of the error, as after an overflow,
-    every value is right.
+    every value is right. Where the program was made from other formulas than the recorded ones, `others` are the nodes
+    of these, which round in their own way.
     """
     errors = _Errors(expected)
+    own = _OtherErrors(expected, others) if others else errors
     for node in nodes:
         if node in got:
-            found = _difference(node, expected[node], got[node], errors)
+            found = _difference(node, expected[node], got[node], errors, own)
             if found is not None:
                 return found
     return None
 
 
-def _difference(node: Node, expected: Any, got: Any, errors: _Errors) -> Difference | None:
+def _difference(node: Node, expected: Any, got: Any, errors: _Errors, own: _Errors) -> Difference | None:
     if np.shape(expected) != np.shape(got) or not same_kind(kind_of(expected), kind_of(got)):
         return Difference(node, (), _described(expected), _described(got), math.inf)
     one, other = np.asarray(expected), np.asarray(got)
     for points in _unlike(one, other):
-        error = errors.at(node, points)
         far = _apart(one[points], other[points])
-        wrong = (far > 2 * error) | np.isnan(far) & np.isfinite(error)
+        wrong = _beyond(far, 2 * errors.at(node, points))
+        if wrong.any() and own is not errors:
+            wrong = _beyond(far, errors.at(node, points) + own.at(node, points))
         if wrong.any():
             first = int(np.argmax(wrong))
             index = tuple(int(i[first]) for i in points)
             return Difference(node, index, one[index], other[index], _ulps(one[index], other[index]))
     return None
+
+
+def _beyond(far: Any, most: Any) -> Any:
+    return (far > most) | np.isnan(far) & np.isfinite(most)
 
 
 def _unlike(one: Any, other: Any) -> Iterator[Points]:
@@ -142,6 +156,24 @@ class _Errors:
             nodes = topological([node], known=self.whole)
             self.whole.update(bounds(nodes, self.data, self.whole, wanted=[node]))
         return self.whole[node]
+
+
+class _OtherErrors(_Errors):
+    """Bounds of the nodes that stand for others, the values of which are computed when a bound is asked for."""
+
+    def __init__(self, given: Mapping[Node, Any], others: Mapping[Node, Node]) -> None:
+        super().__init__(given)
+        self.others = others
+
+    def at(self, node: Node, points: Points) -> Any:
+        """The bound of what stands for a node."""
+        other = self.others.get(node, node)
+        if other not in self.data:
+            ends = self.others.values()
+            numbers = {n: n.static["value"] for n in topological(ends) if n.primitive is CONSTANT}
+            with np.errstate(all="ignore"):
+                self.data = Data(evaluate(ends, {**numbers, **self.data}))
+        return super().at(other, points)
 
 
 def _pointwise_end(node: Node) -> set[Node]:

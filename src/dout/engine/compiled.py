@@ -123,7 +123,9 @@ class Compiled:
             program = build(run_once, self.pool, strict=self.strict)
         except UnsupportedError as error:
             return str(error)
-        difference = first_difference(run_once.graph.nodes, run_once.data, computed(program.program))
+        graph, better = run_once.graph, run_once.better
+        others = {node: better.outputs[name] for name, node in graph.outputs.items()} if better else {}
+        difference = first_difference(graph.nodes, run_once.data, computed(program.program), others)
         if difference is not None:
             warnings.warn(f"{difference}; it runs plainly from now on", RuntimeWarning, stacklevel=4)
             self.given_up = True

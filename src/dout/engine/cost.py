@@ -9,7 +9,7 @@ import numpy as np
 
 from dout.engine.frame import FREE
 from dout.engine.group import Group, Step
-from dout.engine.scalar import REDUCTIONS, expression_of
+from dout.engine.scalar import REDUCTIONS, functions_of
 from dout.graph import CONSTANT, Node
 from dout.ops.standin import is_basic
 
@@ -17,17 +17,22 @@ CALL = 16_000  # one more kernel costs 0.3 µs, in which memory would have moved
 SMALL = 4096  # elements: below, one ufunc of NumPy's is as fast as a kernel, which first must be compiled
 _BYTES_A_FLOP = 0.5  # of float32; the machine computes about four numbers while it moves one, less where caches serve
 
-# Operations an element, as a vectorised polynomial or the hardware takes them; everything else is one.
+# Operations an element, as the hardware takes them; what is neither here nor calls a function is one.
 _FLOPS = {
     **dict.fromkeys(FREE, 0),
     **dict.fromkeys(("copy", "astype", "positive", "asarray"), 0),
     **dict.fromkeys(("divide", "sqrt", "reciprocal", "mod", "floor_divide"), 4),
-    **dict.fromkeys(("exp", "exp2", "expm1", "cbrt"), 27),
-    **dict.fromkeys(("log", "log2", "log10", "log1p", "tanh", "sin", "cos", "tan", "arcsin", "arccos", "arctan"), 38),
-    **dict.fromkeys(("special_expit", "special_erf", "special_erfc", "sinh", "cosh", "hypot"), 48),
-    **dict.fromkeys(("arcsinh", "arccosh", "arctanh", "arctan2"), 48),
-    **dict.fromkeys(("power", "pow", "logaddexp"), 110),
 }
+# Of functions, as vectorised polynomials; of those that have none here, as NumPy computes them.
+_FLOPS_OF_FUNCTIONS = {
+    **dict.fromkeys(("maximum", "minimum", "abs"), 1),
+    **dict.fromkeys(("exp", "exp2", "expm1"), 16),
+    "sigmoid": 20,
+    **dict.fromkeys(("log", "log2", "log10", "log1p", "tanh", "sinh", "cosh"), 26),
+    **dict.fromkeys(("erf", "softplus", "log_sigmoid"), 40),
+    "pow": 200,
+}
+_ELSEWHERE = 48
 _PRODUCTS = frozenset({"matmul", "dot", "inner"})
 _VIEWS = frozenset({"broadcast_to", "reshape", "ravel", "transpose", "diagonal"})
 
@@ -85,6 +90,9 @@ def _flops(node: Node) -> int:
     name = node.primitive.name
     if name in _PRODUCTS:
         return 2 * math.prod(node.shape) * (node.inputs[0].shape or (1,))[-1]
+    if is_view(node):
+        return 0
     elements = math.prod(node.inputs[0].shape if name in REDUCTIONS else node.shape)
-    special = name == "pow" and "pow" not in (expression_of(node) or "")  # x ** 2 is x * x
-    return 0 if is_view(node) else elements * (1 if special else _FLOPS.get(name, 1))
+    if name in _FLOPS:
+        return elements * _FLOPS[name]
+    return elements * (sum(_FLOPS_OF_FUNCTIONS.get(f, _ELSEWHERE) for f in functions_of(node)) or 1)

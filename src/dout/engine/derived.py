@@ -38,7 +38,8 @@ def with_gradient(run: Capture, derives: Derives) -> Capture:
     name = next((name for name, node in run.graph.outputs.items() if node is end), None)
     if name is not None:
         forward = rewrite(select(run.graph))
-        better = _with(forward, forward.outputs[name], _gradients(forward.outputs[name], given, run, derives))
+        end_of_better = forward.outputs[name]
+        better = rewrite(_with(forward, end_of_better, _gradients(end_of_better, given, run, derives)), derived=True)
     returned = _returned(result, values)
     return replace(run, graph=graph, better=better, data=values, result=result, returned=returned)
 

@@ -20,15 +20,17 @@ from dout.graph import CONSTANT, INPUT, Graph, Node, Primitive, rebuild, renewed
 from dout.ops.elementwise import sigmoid, softplus
 
 
-def rewrite(graph: Graph) -> Graph:
+def rewrite(graph: Graph, *, derived: bool = False) -> Graph:
     """Return the graph, simplified, with the formulas of the table in the place of those they stand for.
 
     One that shares a costly part with something else is replaced only where the table says that this pays still.
-    Rewrite before you differentiate: a gradient holds on to the parts of a formula.
+    Rewrite before you differentiate: a gradient holds on to the parts of a formula. Where the graph has a gradient that
+    was `derived`, it loses no digits that its function has.
     """
+    rules = _FOR_DERIVED if derived else _BY_ROOT
     graph = simplify(graph)
     while True:
-        after = simplify(rebuild(graph, _Rewriting(graph)))
+        after = simplify(rebuild(graph, _Rewriting(graph, rules)))
         if after is graph:
             return graph
         graph = after
@@ -45,14 +47,15 @@ class _Rule:
 class _Rewriting:
     """Answers for each node of a graph what a rule puts in its place."""
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, rules: Mapping[Primitive, list[_Rule]]) -> None:
+        self.rules = rules
         self.users: dict[Node, set[Node | None]] = {node: {None} for node in graph.outputs.values()}
         for node in graph.nodes:
             for i in node.inputs:
                 self.users.setdefault(i, set()).add(node)
 
     def __call__(self, node: Node, new: Mapping[Node, Node]) -> Node:
-        for rule in _BY_ROOT.get(node.primitive, ()):
+        for rule in self.rules.get(node.primitive, ()):
             for match in rule.pattern.matches(node):
                 found = {name: match[v] for name, v in rule.pattern.variables.items()}
                 if (rule.when and not rule.when(node, **found)) or (rule.alone and not self._alone(match, node)):
@@ -108,6 +111,7 @@ def _in_array(node: Node, x: Node) -> bool:
 # --- the table --------------------------------------------------------------------------------------------------------
 
 _BY_ROOT: dict[Primitive, list[_Rule]] = {}
+_FOR_DERIVED: dict[Primitive, list[_Rule]] = {}
 
 
 def _rule(
@@ -115,9 +119,10 @@ def _rule(
     instead: Callable[..., Any],
     when: Callable[..., bool] | None = None,
     alone: bool = True,
+    table: dict[Primitive, list[_Rule]] = _BY_ROOT,
 ) -> None:
     rule = _Rule(Pattern.of(pattern), instead, when, alone)
-    _BY_ROOT.setdefault(rule.pattern.root.primitive, []).append(rule)
+    table.setdefault(rule.pattern.root.primitive, []).append(rule)
 
 
 _rule(lambda u: 1 / (1 + np.exp(u)), lambda u: sigmoid(-u))
@@ -145,6 +150,9 @@ _rule(lambda u: np.sinh(u) / np.cosh(u), lambda u: np.tanh(u))
 
 # The last of the quotients: any numerator, as in x / (1 + exp(−x)), whose gradient would hold inf / inf.
 _rule(lambda a, u: a / (1 + np.exp(u)), lambda a, u: a * sigmoid(-u))
+
+# A sigmoid's derivative is that of u and of −u, which a kernel computes in one: 1 − s has lost what s near 1 is short of.
+_rule(lambda u: 1 - sigmoid(u), lambda u: sigmoid(-u), alone=False, table=_FOR_DERIVED)
 
 _rule(lambda u: 1 / np.exp(u), lambda u: np.exp(-u))
 _rule(lambda x: np.reciprocal(x), lambda x: 1 / x)

@@ -134,8 +134,7 @@ def _casts(origin: DType, target: DType) -> bool:
 
 
 def _has_expression(node: Node) -> bool:
-    text = expression_of(node)
-    return text is not None and all(name in FUNCTIONS or name == "abs" for name in _CALL.findall(text))
+    return expression_of(node) is not None and all(name in FUNCTIONS or name == "abs" for name in functions_of(node))
 
 
 def _computes(node: Node) -> bool:
@@ -205,6 +204,11 @@ def expression_of(node: Node) -> str | None:
     if name in ("isnan", "isinf", "isfinite") and np.dtype(node.inputs[0].dtype).kind != "f":
         return None
     return _INSTEAD.get(name, node.primitive.kernel)
+
+
+def functions_of(node: Node) -> list[str]:
+    """The functions that the row's expression calls, by their names."""
+    return _CALL.findall(expression_of(node) or "")
 
 
 def cast(text: str, origin: DType, target: np.dtype[Any]) -> str:

@@ -10,6 +10,7 @@ LOG2_E = 1.4426950408889634
 LN2 = {F32: (0.6931472, -1.9046542e-09), F64: (0.6931471805599453, 2.3190468138462996e-17)}  # log 2 and what it lacks
 EXP_ENDS = {F32: (-104, 89), F64: (-746, 710)}  # 0 below, ∞ above
 EXP2_ENDS = {F32: (-151, 129), F64: (-1076, 1025)}
+PART = {F32: 64, F64: 512}  # of n, where 2ⁿ itself may be too large or too small
 
 # (eʳ − 1 − r) / r² on |r| ≤ ½ log 2
 EXP_TERMS = {
@@ -34,14 +35,14 @@ def _reduced(f: Layout) -> Any:
 
 
 def _rebuilt(f: Layout) -> Any:
-    """2ⁿ eʳ. 2ⁿ goes in two halves, so that it reaches the subnormal numbers and infinity."""
+    """2ⁿ eʳ. 2ⁿ goes in two parts, so that it reaches the subnormal numbers and infinity."""
     terms = f.numbers(*EXP_TERMS[f])
-    one, half, magic = f.numbers(1, 0.5, f.magic)
+    zero, one, up, down, power_up, power_down = f.numbers(0, 1, PART[f], -PART[f], 2.0 ** PART[f], 2.0 ** -PART[f])
 
     def rebuilt(n: Any, r: Any) -> Any:
         power = fma(r * r, polynomial(r, terms), r) + one
-        first = fma(n, half, magic) - magic
-        return power * power_of_two(first) * power_of_two(n - first)
+        small = n < zero
+        return power * power_of_two(n + choose(small, up, down)) * choose(small, power_down, power_up)
 
     return rebuilt
 
@@ -75,7 +76,20 @@ def _exp2(f: Layout) -> Any:
     return exp2
 
 
-EXP, EXP2 = both(_exp), both(_exp2)
+def _decay(f: Layout) -> Any:
+    """eˣ for x from zero down: one part of 2ⁿ is known."""
+    reduced = REDUCED[f]
+    terms = f.numbers(*EXP_TERMS[f])
+    one, low, up, power_down = f.numbers(1, EXP_ENDS[f][0], PART[f], 2.0 ** -PART[f])
+
+    def decay(x: Any) -> Any:
+        n, r = reduced(choose(x < low, low, x))
+        return (fma(r * r, polynomial(r, terms), r) + one) * power_of_two(n + up) * power_down
+
+    return decay
+
+
+EXP, EXP2, DECAY = both(_exp), both(_exp2), both(_decay)
 
 
 def _expm1(f: Layout) -> Any:
@@ -116,13 +130,17 @@ DIVIDED = both(_divided)
 
 
 def _sigmoid(f: Layout) -> Any:
-    """1 / (1 + e⁻ˣ); below zero eˣ / (1 + eˣ), which does not overflow."""
-    exp, divided = EXP[f], DIVIDED[f]
+    """1 − q for x above zero and q = e − eq below, where e = e⁻ˡˣˡ and q = e / (1 + e): each has few digits to lose.
+
+    Of x and −x, both parts are the same: a kernel that needs the two sigmoids divides once.
+    """
+    decay = DECAY[f]
     zero, one = f.numbers(0, 1)
 
     def sigmoid(x: Any) -> Any:
-        power = exp(-abs(x))
-        return divided(choose(x < zero, power, one), power, one)
+        power = decay(-abs(x))
+        quotient = power / (one + power)
+        return choose(x < zero, fma(-power, quotient, power), one - quotient)
 
     return sigmoid
 
@@ -238,7 +256,7 @@ ERFC_TERMS = {
 
 def _erf(f: Layout) -> Any:
     """A series in x up to 1, and 1 − e⁻ˣˣ (…) from there on."""
-    exp = EXP[f]
+    decay = DECAY[f]
     near, far = f.numbers(*ERF_TERMS[f]), f.numbers(*ERFC_TERMS[f])
     one, three, high = f.numbers(1, 3, {F32: 4, F64: 6}[f])
 
@@ -247,7 +265,7 @@ def _erf(f: Layout) -> Any:
         size = choose(size > high, high, size)
         square = size * size
         small = fma(x, polynomial(square, near), x)
-        large = fma(-exp(-square), polynomial((size - three) / (size + three), far), one)
+        large = fma(-decay(-square), polynomial((size - three) / (size + three), far), one)
         return choose(size < one, small, copysign(large, x))
 
     return erf

@@ -19,7 +19,7 @@ from dout.engine.vector_math_base import (
     power_of_two,
     split,
 )
-from dout.engine.vector_math_exp import EXP, EXP_ENDS, LN2, REBUILT, REDUCED
+from dout.engine.vector_math_exp import DECAY, EXP_ENDS, LN2, REBUILT, REDUCED
 
 # (log((1 + s) / (1 − s)) − 2s) / s³ in s², for quotients from √½ to √2
 LOG_TERMS = {
@@ -130,12 +130,16 @@ LOG2, LOG10 = both(_to_base(LOG2_2, LOG2_E)), both(_to_base(LOG10_2, LOG10_E))
 
 
 def _softplus(f: Layout) -> Any:
-    """log(1 + eˣ), and x + log(1 + e⁻ˣ) above zero."""
-    exp, log1p = EXP[f], LOG1P[f]
-    (zero,) = f.numbers(0)
+    """The larger of x and 0, and log(1 + e) with e = e⁻ˡˣˡ, where 1 + e is one or two times what is near 1."""
+    decay, bend = DECAY[f], BEND[f]
+    zero, half, one, border, ln2, ln2_low = f.numbers(0, 0.5, 1, 2**0.5 - 1, *LN2[f])
 
     def softplus(x: Any) -> Any:
-        return choose(x < zero, zero, x) + log1p(exp(-abs(x)))
+        power = decay(-abs(x))
+        twice = power > border
+        t = choose(twice, half * (power - one), power)
+        n = choose(twice, one, zero)
+        return choose(x < zero, zero, x) + fma(n, ln2, t + fma(n, ln2_low, bend(t)))
 
     return softplus
 
