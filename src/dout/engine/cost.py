@@ -28,8 +28,8 @@ _FLOPS_OF_FUNCTIONS = {
     **dict.fromkeys(("maximum", "minimum", "abs"), 1),
     **dict.fromkeys(("exp", "exp2", "expm1"), 16),
     "sigmoid": 20,
-    **dict.fromkeys(("log", "log2", "log10", "log1p", "tanh", "sinh", "cosh"), 26),
-    **dict.fromkeys(("erf", "softplus", "log_sigmoid"), 40),
+    **dict.fromkeys(("log", "log2", "log10", "log1p", "tanh", "sinh", "cosh", "sin", "cos"), 26),
+    **dict.fromkeys(("erf", "softplus", "log_sigmoid", "tan"), 40),
     "pow": 200,
 }
 _ELSEWHERE = 48

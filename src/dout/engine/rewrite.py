@@ -151,7 +151,7 @@ _rule(lambda u: np.sinh(u) / np.cosh(u), lambda u: np.tanh(u))
 # The last of the quotients: any numerator, as in x / (1 + exp(−x)), whose gradient would hold inf / inf.
 _rule(lambda a, u: a / (1 + np.exp(u)), lambda a, u: a * sigmoid(-u))
 
-# A sigmoid's derivative is that of u and of −u, which a kernel computes in one: 1 − s has lost what s near 1 is short of.
+# The sigmoids of u and −u are computed in one, and 1 − s has lost what an s near 1 is short of.
 _rule(lambda u: 1 - sigmoid(u), lambda u: sigmoid(-u), alone=False, table=_FOR_DERIVED)
 
 _rule(lambda u: 1 / np.exp(u), lambda u: np.exp(-u))
