@@ -263,5 +263,5 @@ def test_a_plain_loop_over_it_is_vectorised(name, dtype):
     (assembly,) = loop.inspect_asm().values()
     assert len(re.findall(r"\tv?f?n?m(?:add|sub|ul)\d*p[sd]\t.*%[xyz]mm", assembly)) > 5  # packed products
     assert not re.findall(r"call\w*\s+\S*(exp|log|tanh|pow|sin|cos|erf)f?\b", assembly)
-    if (name, dtype) in [case.values for case in WAVES]:
-        assert re.search(rf"\t(?:mov|lea|call).*dout\.rare\.{name}_f\d\d\.\d", assembly)  # the version for vectors
+    if (name, dtype) in [case.values for case in WAVES]:  # the version for vectors
+        assert re.search(rf"\t(?:mov|lea|call).*dout\.rare\.{name}_f\d\d\.\d+(?![\d.])", assembly)

@@ -46,7 +46,7 @@ def beyond(name: str, bound: float, slow: Callable[..., Any]) -> Any:
 
 def _scalar(module: Any, name: str, real: Any, bound: float, rare: Callable[..., Any]) -> Any:
     """The function of one number; its attribute names the others, as LLVM's vector function ABI has it."""
-    function = _function(module, name, real)
+    function = _function(module, name, real, real)
     versions = ",".join(f"_ZGV_LLVM_N{lanes}vv_{name}({name}.{lanes})" for lanes in LANES)
     _attribute(function, "noinline", "readnone", "willreturn", f'"vector-function-abi-variant"="{versions}"')
     builder = ir.IRBuilder(function.append_basic_block())
@@ -60,8 +60,9 @@ def _scalar(module: Any, name: str, real: Any, bound: float, rare: Callable[...,
 def _vector(one: Any, lanes: int, bound: float) -> None:
     """The function of several numbers at once."""
     kind = ir.VectorType(one.args[0].type, lanes)
-    function = _function(one.module, f"{one.name}.{lanes}", kind)
+    function = _function(one.module, f"{one.name}.{lanes}", kind, kind)
     _attribute(function, "alwaysinline")
+    each = _one_by_one(one, lanes)
     builder = ir.IRBuilder(function.append_basic_block())
     x, result = function.args
     some = builder.bitcast(_reaches(builder, x, bound), ir.IntType(lanes))
@@ -69,17 +70,26 @@ def _vector(one: Any, lanes: int, bound: float) -> None:
     with builder.if_then(builder.icmp_unsigned("!=", some, some.type(0)), likely=False):
         for value, place in zip((x, result), memory, strict=True):
             builder.store(value, place)
-        numbers = [builder.bitcast(place, one.args[0].type.as_pointer()) for place in memory]
-        with cgutils.for_range(builder, ir.IntType(32)(lanes)) as loop:
-            at = [builder.gep(start, [loop.index]) for start in numbers]
-            builder.store(builder.call(one, [builder.load(each) for each in at]), at[1])
+        builder.call(each, [builder.bitcast(place, each.args[0].type) for place in memory])
         builder.ret(builder.load(memory[1]))
     builder.ret(result)
 
 
-def _function(module: Any, name: str, kind: Any) -> Any:
+def _one_by_one(one: Any, lanes: int) -> Any:
+    """The function of one number over several in memory; a call, as what stood in the loop would take its registers."""
+    function = _function(one.module, f"{one.name}.{lanes}.each", ir.VoidType(), one.args[0].type.as_pointer())
+    _attribute(function, "noinline", "cold")
+    builder = ir.IRBuilder(function.append_basic_block())
+    with cgutils.for_range(builder, ir.IntType(32)(lanes)) as loop:
+        at = [builder.gep(start, [loop.index]) for start in function.args]
+        builder.store(builder.call(one, [builder.load(number) for number in at]), at[1])
+    builder.ret_void()
+    return function
+
+
+def _function(module: Any, name: str, returned: Any, taken: Any) -> Any:
     """A function that is there to stay: nothing calls the versions for vectors before the loop has become one."""
-    function = ir.Function(module, ir.FunctionType(kind, [kind, kind]), name)
+    function = ir.Function(module, ir.FunctionType(returned, [taken, taken]), name)
     function.linkage = "weak_odr"
     _attribute(function, "nounwind")
     return function
