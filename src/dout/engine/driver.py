@@ -20,7 +20,7 @@ from dout.graph import INPUT, Node
 from dout.ops.shape import same_layout
 from dout.trace.capture import Capture
 from dout.trace.draws import put_state, state_of
-from dout.trace.templates import Held, Same, Template, View, held_in, nodes_in
+from dout.trace.templates import Built, Held, Same, Template, View, held_in, nodes_in
 
 MISS = object()  # what a driver returns where the call is another than the recorded one
 
@@ -191,18 +191,27 @@ class _Body:
         if isinstance(template, View):
             return self._view(template, writer)
         if id(template) not in self.built:
-            parts = [self._expression(part, writer) for part in template.parts]
-            if template.kind is dict:
-                pairs = [f"{self.text.key(key)}: {part}" for key, part in zip(template.keys, parts, strict=True)]
-                made = f"{{{', '.join(pairs)}}}"
-            elif template.kind is list:
-                made = f"[{', '.join(parts)}]"
-            else:
-                made = f"({', '.join(parts)}{',' if len(parts) == 1 else ''})"
-            name = self.text.name(template.kind.__name__ + "_1")
-            self.text.line(f"{name} = {made}")
-            self.built[id(template)] = name
+            self.built[id(template)] = self._built(template, writer)
         return self.built[id(template)]
+
+    def _built(self, template: Built, writer: Writer) -> str:
+        """A variable for what is made anew."""
+        parts = [self._expression(part, writer) for part in template.parts]
+        if template.kind is tuple:
+            made = f"({', '.join(parts)}{',' if len(parts) == 1 else ''})"
+        elif template.kind is list:
+            made = f"[{', '.join(parts)}]"
+        else:
+            pairs = [f"{self.text.key(key)}: {part}" for key, part in zip(template.keys, parts, strict=True)]
+            made = f"{{{', '.join(pairs)}}}"
+        name = self.text.name(template.kind.__name__ + "_1")
+        if template.kind in (tuple, list, dict):
+            self.text.line(f"{name} = {made}")
+        else:
+            new = self.text.constant(object.__new__, "new")
+            self.text.line(f"{name} = {new}({self.text.constant(template.kind)})")
+            self.text.line(f"{name}.__dict__.update({made})")
+        return name
 
     def _view(self, template: View, writer: Writer) -> str:
         if id(template) not in self.built:

@@ -15,8 +15,8 @@ from dout.engine.names import Loaded
 from dout.engine.text import Text
 from dout.graph import Node
 from dout.trace.capture import Capture
-from dout.trace.state import Namespace
-from dout.trace.templates import Built, Held, Same, Spot, Template, View, held_in, is_fixed
+from dout.trace.state import Namespace, attributes_of
+from dout.trace.templates import Built, Held, Same, Spot, Template, View, held_in, is_fixed, made_anew
 
 _PLAIN = (type(None), bool, type(Ellipsis))
 _CODE = (FunctionType, BuiltinFunctionType, MethodType, type)
@@ -37,12 +37,16 @@ class Guards:
         self.text = text
         self.names = Loaded(capture.codes)
         self.restored = frozenset(spot for spot in capture.spots if self._may_be_restored(spot))
-        self.needed = needed | {node for spot in self.restored for node in held_in(spot.before)}
+        self.needed = needed
+        self.kept = {node for spot in self.restored for node in held_in(spot.before)}
         self.variables: dict[Node, str] = {}
         self.at: dict[int, list[Spot]] = {}  # places by the identity of what holds them
         self.reached: set[int] = set()
         for spot in capture.spots:
             self.at.setdefault(id(spot.holder), []).append(spot)
+            if self._moves(spot.holder):
+                text.movable[id(spot.holder)] = spot.holder
+                text.movable[id(attributes_of(spot.holder))] = attributes_of(spot.holder)
         self.modules = {
             id(spot.before.item)
             for spot in capture.spots
@@ -82,6 +86,8 @@ class Guards:
             self.text.leave_unless(f"{expression} is {tuple_} or {self.text.constant(alike)}({expression}, {tuple_})")
         elif isinstance(template.item, list | dict) and id(template.item) in self.capture.lengths:
             self._container(expression, template.item)
+        elif self._moves(template.item):
+            self._object(expression, template.item)
         else:
             self.text.leave_unless(f"{expression} is {self.text.constant(template.item)}")
             self._holder(template.item)
@@ -96,7 +102,7 @@ class Guards:
         else:
             name = self.text.variable(node, self.capture.names.get(node))
             self.text.line(f"{name} = {expression}")
-        if isinstance(template, Held) and node not in self.needed and node not in self.capture.looked:
+        if isinstance(template, Held) and not any(node in n for n in (self.needed, self.kept, self.capture.looked)):
             self.text.leave_unless(f"{name}.__class__ is ndarray")
             return
         self.variables[node] = name
@@ -139,6 +145,39 @@ class Guards:
         self.text.containers[id(item)] = expression
         self._holder(item)
 
+    def _only_grows(self, spot: Spot) -> bool:
+        """Whether a place holds a list to which the code appends, and which it does not read."""
+        owned = not isinstance(spot.holder, list | dict | tuple | FunctionType | Namespace | ModuleType)
+        return owned and self.names.only_appends(spot.place.key)
+
+    def _growing(self, expression: str, item: list[Any]) -> None:
+        """A list of which only the end matters."""
+        if id(item) in self.text.containers:
+            self.text.leave_unless(f"{expression} is {self.text.containers[id(item)]}")
+            return
+        name = self.text.name("list")
+        self.text.line(f"{name} = {expression}")
+        self.text.leave_unless(f"{name}.__class__ is {self.text.constant(list)}")
+        self.text.containers[id(item)] = name
+
+    def _moves(self, item: Any) -> bool:
+        """Whether an object may be another one at the next call, as runs make objects of its class."""
+        return type(item) in made_anew and item is not self.capture.root
+
+    def _object(self, expression: str, item: Any) -> None:
+        """An object of a class of which runs make objects: it may be another one the next time, with the same in it."""
+        if id(item) in self.text.containers:
+            self.text.leave_unless(f"{expression} is {self.text.containers[id(item)]}")
+            return
+        name = self.text.name(type(item).__name__.lower())
+        self.text.line(f"{name} = {expression}")
+        self.text.leave_unless(f"{name}.__class__ is {self.text.constant(type(item))}")
+        attributes = self.text.name(f"{name}_attributes")
+        self.text.line(f"{attributes} = {name}.__dict__")
+        self.text.containers[id(item)] = name
+        self.text.containers[id(attributes_of(item))] = attributes
+        self._holder(item)
+
     def _holder(self, holder: Any) -> None:
         """Guard what an object holds, once, as far as the code that ran can have read it."""
         if id(holder) in self.reached:
@@ -160,7 +199,7 @@ class Guards:
         if spot in self.restored:
             return True
         if spot.before is None:
-            return self.names.all and spot.place.key in self.names
+            return self.names.all and spot.place.key in self.names and not isinstance(spot.holder, list | dict)
         if isinstance(spot.before, Node):  # an unused number steers nothing
             return spot.before in self.needed and self._read(spot)
         if isinstance(spot.before, Same) and isinstance(spot.before.item, ModuleType):
@@ -188,6 +227,8 @@ class Guards:
             return
         if spot.before is None:
             self.text.leave_unless(f"{self.text.absent(spot)}")
+        elif isinstance(spot.before, Same) and type(spot.before.item) is list and self._only_grows(spot):
+            self._growing(expression, spot.before.item)
         else:
             self._item(expression, spot.before)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dis
 from collections.abc import Collection, Iterator
 from functools import cache
+from itertools import pairwise
 from types import CodeType
 
 # Who uses one of these may read any attribute, by a name that is made while it runs.
@@ -32,6 +33,7 @@ class Loaded:
         for code in codes:
             for name, outside in _loaded(code):
                 (self.outside if outside else self._attributes).add(name)
+        self._read = {name for code in codes for name in _read(code)}
         used = self._attributes | self.outside
         self.all = not _REFLECTING.isdisjoint(used)
         self._stored = {(s.opname, s.argval) for code in codes for s in _steps(code) if s.opname.startswith("STORE")}
@@ -39,6 +41,10 @@ class Loaded:
 
     def __contains__(self, name: object) -> bool:
         return self.all or name in self._attributes
+
+    def only_appends(self, name: object) -> bool:
+        """Whether all that the code does with an attribute of this name is `.append`."""
+        return not self.all and name not in self._read
 
     def stores(self, name: object, *, outside: bool = False) -> bool:
         """Whether the code can have stored something in an attribute of this name, or in a global name."""
@@ -65,6 +71,14 @@ def _loaded(code: CodeType) -> Iterator[tuple[str, bool]]:
         elif step.opname.startswith(("STORE_FAST", "DELETE_FAST")):
             stored = {(name, key) for name, key in stored if name not in _variables(step)}  # now other objects
         holder = _variables(step)[-1] if step.opname.startswith("LOAD_FAST") else ""
+
+
+def _read(code: CodeType) -> Iterator[str]:
+    """Names of attributes that a code loads for anything but to append to them."""
+    for step, after in pairwise([*_steps(code), None]):
+        assert step is not None
+        if step.opname.startswith(_ATTRIBUTES) and (after is None or after.argval != "append"):
+            yield step.argval
 
 
 @cache

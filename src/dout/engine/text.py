@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from dout.errors import UnsupportedError
 from dout.graph import Node
-from dout.trace.templates import Spot
+from dout.trace.templates import Spot, refill
 
 _KEYS = (str, int, bool, type(None))
 
@@ -23,6 +24,7 @@ class Text:
         self.indent = "    "
         self.namespace: dict[str, Any] = {}
         self.containers: dict[int, str] = {}  # lists and dicts that were given: another object each time, by expression
+        self.movable: dict[int, Any] = {}  # objects that may be others at the next call: named only where they are read
         self._names: dict[int, tuple[Any, str]] = {}
         self._taken: set[str] = set(keyword.kwlist)
         for name, item in {
@@ -63,6 +65,10 @@ class Text:
             return repr(item)
         if id(item) in self.containers:
             return self.containers[id(item)]
+        if id(item) in self.movable:
+            raise UnsupportedError(
+                f"an object of {type(item).__qualname__} that a call made is used and not found again"
+            )
         if id(item) not in self._names:
             name = self.name(wish or _called(item))
             self._names[id(item)] = item, name
@@ -107,6 +113,8 @@ class Text:
         """The statement that puts a value into a place."""
         put = spot.place.put
         function: Any = put.func if isinstance(put, partial) else put
+        if isinstance(put, partial) and function in (refill, list.extend):
+            return f"{self.constant(function)}({self.constant(put.args[0])}, {value})"
         if isinstance(put, partial) and function in (dict.__setitem__, list.__setitem__):
             holder, key = put.args
             base: Any = dict if isinstance(holder, dict) else list

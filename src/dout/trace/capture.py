@@ -6,6 +6,7 @@ import inspect
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import CodeType, FunctionType, MethodType
 from typing import Any
 
@@ -20,8 +21,21 @@ from dout.trace.names import Names
 from dout.trace.replay import Data, first_difference
 from dout.trace.session import Session, session
 from dout.trace.standin import Traced, TracedArray, plain_deep
-from dout.trace.state import Place
-from dout.trace.templates import Built, Held, Same, Spot, Template, View, is_fixed, nodes_in
+from dout.trace.state import Place, attributes_of
+from dout.trace.templates import (
+    Built,
+    Held,
+    Same,
+    Spot,
+    Template,
+    View,
+    can_be_made,
+    end,
+    is_fixed,
+    made_anew,
+    nodes_in,
+    whole,
+)
 from dout.trace.yielding import Yielding
 
 
@@ -87,6 +101,7 @@ class _Run:
         root = self.root
         calls = Calls()
         with session(tracer, root, numbers=True, everywhere=True) as state:
+            self.is_users = state.swaps.reach.is_users
             if root is not function:
                 state.target(function, numbers=True, everywhere=True)
             names = _parameters(function, len(arguments))
@@ -216,6 +231,13 @@ class _Run:
             made = Built(kind, parts, tuple(item) if kind is dict else ())
             self.built[id(item)] = item, made
             return made
+        if depth < _DEEP and self.is_users(kind) and can_be_made(kind):
+            attributes = attributes_of(item)
+            parts = tuple(self._template(part, depth + 1) for part in attributes.values())
+            made = Built(kind, parts, tuple(attributes))
+            made_anew.add(kind)
+            self.built[id(item)] = item, made
+            return made
         self.new.append(kind.__qualname__)
         return Same(item)
 
@@ -238,6 +260,10 @@ class _Run:
             before[id(holder)][_key(place)] = place, new
         for key, holder in holders.items():
             known = before[key]
+            if type(holder) in (list, dict) and self._is_refilled(holder, known):
+                yield self._refilled(holder, known)
+                yield from (Spot(holder, place, self._standing(place.item, new), None) for place, new in known.values())
+                continue
             now = {_key(place): place for place in reach.places(holder, numbers=state.swaps.with_numbers[key])}
             for where, (place, new) in known.items():
                 if place.item is BUILTINS.get(place.name, place):  # it stands there while the run lasts
@@ -255,6 +281,23 @@ class _Run:
                     if isinstance(holder, list | deque | set):
                         self.new.append(f"element of a {type(holder).__qualname__}")
                     yield Spot(holder, place, None, self._template(place.item))
+
+    def _is_refilled(self, holder: list[Any] | dict[Any, Any], known: Mapping[Any, tuple[Place, Any]]) -> bool:
+        """Whether a list has got another length, or a dict has lost a key."""
+        if isinstance(holder, list):
+            return len(holder) != self.lengths.get(id(holder), len(holder))
+        return any(place.put.args[1] not in holder for place, _ in known.values() if isinstance(place.put, partial))
+
+    def _refilled(self, holder: list[Any] | dict[Any, Any], known: Mapping[Any, tuple[Place, Any]]) -> Spot:
+        """What was put into a list or dict: to the end of a list whose elements stayed, else all of it anew."""
+        if isinstance(holder, dict):
+            content = Built(dict, tuple(map(self._template, holder.values())), tuple(holder))
+            return Spot(holder, whole(holder), None, content)
+        stay = self.lengths[id(holder)]
+        items = [(holder[place.key], place, new) for place, new in known.values() if place.key < len(holder)]
+        grown = len(holder) > stay and all(item is new or item is place.item for item, place, new in items)
+        parts = tuple(map(self._template, holder[stay:] if grown else holder))
+        return Spot(holder, end(holder) if grown else whole(holder), None, Built(list, parts))
 
     def _standing(self, original: Any, new: Any) -> Template:
         """What stood in a place before the run."""

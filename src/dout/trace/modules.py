@@ -307,7 +307,7 @@ def is_function(item: Any) -> bool:
 
 _PLAIN = ("json", "statistics", "_struct")
 _SPACES = ("numpy", "numpy.random", "numpy.linalg", "numpy.fft", "math", "scipy", "scipy.special",
-           "numpy.lib", "numpy.lib.stride_tricks", "json", "statistics", "struct", "random")  # fmt: skip
+           "numpy.lib", "numpy.lib.stride_tricks", "numpy.ma", "json", "statistics", "struct", "random")  # fmt: skip
 _modules: dict[int, TracingModule] = {}  # some load late
 _functions: dict[int, TracingFunction] = {}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -89,8 +90,10 @@ class Traced(StandIn):
         return (_same, (self.value,))
 
     def __getattr__(self, name: str) -> Any:
+        if name in _INTO_MEMORY and name not in sys._getframe(1).f_code.co_names:
+            raise AttributeError(name)  # NumPy, which asks for these, goes on to ask for `__array__`, which tells
         if name in _INTO_MEMORY:
-            raise AttributeError(name)  # what asks for these goes on to ask for `__array__`, which tells
+            return self._recorder.leak(self, getattr(self.value, name))
         value = getattr(object.__getattribute__(self, "value"), name)
         return value if name.startswith("__") else self._recorder.attribute(self, name)
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from abc import ABCMeta
 from collections.abc import Iterator
 from dataclasses import dataclass
-from types import BuiltinFunctionType, FunctionType, ModuleType
+from functools import partial
+from types import BuiltinFunctionType, FunctionType, MemberDescriptorType, ModuleType
 from typing import Any
+from weakref import WeakSet
 
 import numpy as np
 
@@ -30,7 +33,7 @@ class Same:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Built:
-    """A tuple, list or dict that holds templates; `keys` are those of a dict."""
+    """A tuple, list, dict, or object of a user's class that holds templates; `keys` are those of a dict or object."""
 
     kind: type
     parts: tuple[Template, ...]
@@ -57,6 +60,34 @@ class Spot:
     place: Place
     before: Template | None  # None: nothing stood there
     after: Template | None  # None: as before
+
+
+def whole(holder: list[Any] | dict[Any, Any]) -> Place:
+    """All that a list or dict holds, as one place."""
+    put = partial(list.__setitem__, holder, slice(None)) if isinstance(holder, list) else partial(refill, holder)
+    return Place("[:]", "content", holder, put)
+
+
+def end(holder: list[Any]) -> Place:
+    """The place behind the last element of a list: more elements are put there."""
+    return Place("[:]", "end", holder, partial(list.extend, holder))
+
+
+def refill(holder: dict[Any, Any], content: dict[Any, Any]) -> None:
+    """Put other content into a dict."""
+    dict.clear(holder)
+    dict.update(holder, content)
+
+
+def can_be_made(kind: type) -> bool:
+    """Whether objects of a class are their attributes and nothing else: then they can be made without `__init__`."""
+    new: Any = kind.__new__
+    plain = type(kind) in (type, ABCMeta) and new is object.__new__ and not hasattr(kind, "__del__")
+    slots = any(isinstance(item, MemberDescriptorType) for cls in kind.__mro__ for item in vars(cls).values())
+    return plain and kind.__dictoffset__ != 0 and not slots and not issubclass(kind, BaseException)
+
+
+made_anew: WeakSet[type] = WeakSet()  # classes of which runs make objects: those may be others at each call
 
 
 def nodes_in(template: Template | None) -> Iterator[Node]:
