@@ -10,6 +10,7 @@ import click
 from dout import __version__
 from dout.cli.bench import bench
 from dout.cli.check import check
+from dout.cli.compile import compile
 from dout.cli.show import show
 from dout.errors import DoutError, UserCodeError, visible
 
@@ -28,6 +29,7 @@ def commands() -> None:
 commands.add_command(show)
 commands.add_command(check)
 commands.add_command(bench)
+commands.add_command(compile)
 
 
 def main() -> None:

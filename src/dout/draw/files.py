@@ -20,6 +20,12 @@ def format_for(path: Path, *, steps: bool = False) -> Format:
     if steps and not form.steps:
         others = ", ".join(suffix for suffix, other in FORMATS.items() if other.steps)
         raise TargetError(f"a {path.suffix} picture has no steps; these have: {others}")
+    refuse(path)
+    return form
+
+
+def refuse(path: Path) -> None:
+    """Raise TargetError where a path can be none of a new file."""
     try:
         if path.is_dir():
             raise TargetError(f"{path} cannot be written: it is a folder")
@@ -29,7 +35,6 @@ def format_for(path: Path, *, steps: bool = False) -> Format:
             raise TargetError(f"{path} cannot be written: it is read-only")
     except OSError as error:
         raise _refused(path, error) from None
-    return form
 
 
 def names(path: Path, count: int) -> tuple[Path, ...]:

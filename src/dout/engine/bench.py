@@ -117,7 +117,7 @@ class _Side:
         found = [out]
         if self.backward is not None:
             if not self.douts:
-                arrives = _upstream(out)
+                arrives = upstream(out)
                 self.douts = arrives if takes_each(self.backward, arrives) else (arrives,)
             found.append(self.backward(*(copy_of(item) for item in self.douts)))
         return [_kept(item) for item in found]
@@ -275,10 +275,10 @@ def _paired(sides: Sides) -> tuple[list[tuple[float, float]], int]:
     ], len(times)
 
 
-def _upstream(out: Any) -> Any:
+def upstream(out: Any) -> Any:
     """Numbers in the shape of an output, as the gradient that arrives from downstream."""
     if isinstance(out, tuple | list):
-        return tuple(map(_upstream, out))
+        return tuple(map(upstream, out))
     if isinstance(out, np.ndarray) and out.ndim:
         drawn: np.ndarray[Any, Any] = np.asarray(np.random.default_rng(1).normal(size=out.shape))
         return drawn.astype(out.dtype if out.dtype.kind == "f" else float)

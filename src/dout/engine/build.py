@@ -14,9 +14,10 @@ from dout.engine.emit import may_overwrite
 from dout.engine.fuse import fuse
 from dout.engine.group import Group, Step
 from dout.engine.kernels import kernel
-from dout.engine.memory import Memory, Over, makes, plan
+from dout.engine.memory import Memory, Over, makes
+from dout.engine.memory import plan as memory_plan
 from dout.engine.pool import Pool
-from dout.engine.rehearsal import Form, rehearse
+from dout.engine.rehearsal import Form, Layout, rehearse
 from dout.engine.rewrite import rewrite
 from dout.engine.select import select
 from dout.engine.simplify import simplify
@@ -36,8 +37,31 @@ class Built:
     means: Means
 
 
-def build(run: Capture, pool: Pool, *, strict: bool = False) -> Built:
-    """Make a program of a run.
+@dataclass(frozen=True, eq=False)
+class Planned:
+    """What a program of a run does, before anything is compiled: its steps, and where and how their results lie.
+
+    `now` is that of `Program`.
+    """
+
+    steps: tuple[Step, ...]
+    now: dict[Node, Node]
+    forms: dict[Node, Form]
+    memory: Memory
+
+    @property
+    def layouts(self) -> dict[Node, Layout]:
+        """Which values lie in C order, and which with any strides."""
+        return {node: form.layout for node, form in self.forms.items()}
+
+    @property
+    def over(self) -> dict[Node, Node]:
+        """The values that overwrite another, and which."""
+        return {node: place.node for node, place in self.memory.places.items() if isinstance(place, Over)}
+
+
+def planned(run: Capture, *, strict: bool = False) -> Planned:
+    """Decide what a program of a run does.
 
     Raises UnsupportedError where none can stand for it.
     """
@@ -47,12 +71,19 @@ def build(run: Capture, pool: Pool, *, strict: bool = False) -> Built:
     steps = _single(graph) if strict else fuse(graph)
     forms = rehearse(steps, {node: run.data[node] for node in graph.inputs.values() if node in run.data})
     steps = tuple(part for step in steps for part in _readable(step, forms))
-    memory = _memory(run, steps, now, forms)
-    layouts = {node: form.layout for node, form in forms.items()}
-    over = {node: place.node for node, place in memory.places.items() if isinstance(place, Over)}
-    kernels = {s: kernel(s, layouts, run.names, over) for s in steps if isinstance(s, Group)}
-    means = Means(memory, kernels, forms, run.names, pool)
-    program = Program(run, steps, now, lambda text, inputs: Writer(text, inputs, means))
+    return Planned(steps, now, forms, _memory(run, steps, now, forms))
+
+
+def build(run: Capture, pool: Pool, *, strict: bool = False) -> Built:
+    """Make a program of a run.
+
+    Raises UnsupportedError where none can stand for it.
+    """
+    plan = planned(run, strict=strict)
+    layouts, over = plan.layouts, plan.over
+    kernels = {s: kernel(s, layouts, run.names, over) for s in plan.steps if isinstance(s, Group)}
+    means = Means(plan.memory, kernels, plan.forms, run.names, pool)
+    program = Program(run, plan.steps, plan.now, lambda text, inputs: Writer(text, inputs, means))
     driver, source = write(program, "run")
     return Built(driver, source, program, means)
 
@@ -79,7 +110,7 @@ def _memory(run: Capture, steps: Sequence[Step], now: dict[Node, Node], forms: d
     steering = {now[node] for node, _ in run.outcomes}
     ends = [i for i, s in enumerate(steps) if depends_on_values(s) or not steering.isdisjoint(makes(s))]
     arrays = {node for node, form in forms.items() if node.primitive is INPUT and form.array}
-    return plan(
+    return memory_plan(
         steps,
         outputs=[now[node] for node in leaves],
         held=[node for node in arrays if node not in run.draws],

@@ -43,12 +43,12 @@ def write(program: Program, name: str) -> tuple[Callable[..., Any], str]:
     text = Text()
     text.constant(MISS, "MISS")
     parameters = _parameters(program.capture, text)
-    guards = Guards(program.capture, _needed(program), text)
+    guards = Guards(program.capture, needed(program), text)
     text.indent = "        "
     guards.write(parameters)
     guarded, text.lines = text.lines, []
     text.indent = "    "
-    body = _Body(program, text, guards.variables)
+    body = Following(program, text, guards.variables)
     body.write()
     head = [f"def {name}({', '.join(parameters)}):"]
     if guarded:
@@ -95,7 +95,7 @@ def _parameters(capture: Capture, text: Text) -> list[str]:
     return names
 
 
-def _needed(program: Program) -> frozenset[Node]:
+def needed(program: Program) -> frozenset[Node]:
     """The inputs that the steps read, and those that are results as they are."""
     used: set[Node] = set(program.now.values()) | set(program.capture.written)
     for step in program.steps:
@@ -105,7 +105,7 @@ def _needed(program: Program) -> frozenset[Node]:
     return frozenset(node for node in used if node.primitive is INPUT)
 
 
-class _Body:
+class Following:
     """Everything after the guards."""
 
     def __init__(self, program: Program, text: Text, inputs: Mapping[Node, str]) -> None:
@@ -116,6 +116,7 @@ class _Body:
         self.built: dict[int, str] = {}
 
     def write(self) -> None:
+        """Write it: draws, steps, what the run changed, and the result."""
         self._made()
         self._draws()
         writer = self.program.writer(self.text, self.inputs)

@@ -17,7 +17,7 @@ _OUTSIDE = ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_F
 
 
 class Loaded:
-    """The names that code loads, from objects or from outside.
+    """The names that code loads, from objects or from outside; not those from these global `modules`.
 
     >>> def forward(self, x):
     ...     self.mask = x <= self.limit
@@ -27,11 +27,11 @@ class Loaded:
     (True, False)
     """
 
-    def __init__(self, codes: Collection[CodeType]) -> None:
+    def __init__(self, codes: Collection[CodeType], *, modules: frozenset[str] = frozenset()) -> None:
         self.outside: set[str] = set()  # global names, and those of functions around
         self._attributes: set[str] = set()
         for code in codes:
-            for name, outside in _loaded(code):
+            for name, outside in _loaded(code, modules):
                 (self.outside if outside else self._attributes).add(name)
         self._read = {name for code in codes for name in _read(code)}
         used = self._attributes | self.outside
@@ -52,11 +52,12 @@ class Loaded:
         return self._may_store_all or any((kind, name) in self._stored for kind in kinds)
 
 
-def _loaded(code: CodeType) -> Iterator[tuple[str, bool]]:
+def _loaded(code: CodeType, modules: frozenset[str]) -> Iterator[tuple[str, bool]]:
     """Names that a code loads; not what it has itself stored in the same object before, on the way that always runs."""
     stored: set[tuple[str, str]] = set()
     straight = True
     holder = ""
+    module = False  # whether what was just loaded is a module, or lies in one
     for step in _steps(code):
         if step.is_jump_target or "JUMP" in step.opname or step.opname in ("FOR_ITER", "SEND", "PUSH_EXC_INFO"):
             straight = False
@@ -66,10 +67,11 @@ def _loaded(code: CodeType) -> Iterator[tuple[str, bool]]:
         elif step.opname.startswith(_OUTSIDE):
             yield step.argval, True
         elif step.opname.startswith(_ATTRIBUTES):
-            if (holder, step.argval) not in stored:
+            if (holder, step.argval) not in stored and not module:
                 yield step.argval, False
         elif step.opname.startswith(("STORE_FAST", "DELETE_FAST")):
             stored = {(name, key) for name, key in stored if name not in _variables(step)}  # now other objects
+        module = step.argval in modules if step.opname.startswith(_OUTSIDE) else module and step.opname in _ATTRIBUTES
         holder = _variables(step)[-1] if step.opname.startswith("LOAD_FAST") else ""
 
 

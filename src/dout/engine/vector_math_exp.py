@@ -6,7 +6,7 @@ from typing import Any
 
 from dout.engine.vector_math_base import F32, F64, Layout, both, choose, copysign, fma, polynomial, power_of_two
 
-LOG2_E = 1.4426950408889634
+ONE_OVER_LN2 = 1.4426950408889634
 LN2 = {F32: (0.6931472, -1.9046542e-09), F64: (0.6931471805599453, 2.3190468138462996e-17)}  # log 2 and what it lacks
 EXP_ENDS = {F32: (-104, 89), F64: (-746, 710)}  # 0 below, ∞ above
 EXP2_ENDS = {F32: (-151, 129), F64: (-1076, 1025)}
@@ -25,7 +25,7 @@ EXP_TERMS = {
 
 def _reduced(f: Layout) -> Any:
     """The whole number n nearest to x / log 2, and r = x − n log 2."""
-    log2_e, magic, ln2, ln2_low = f.numbers(LOG2_E, f.magic, *LN2[f])
+    log2_e, magic, ln2, ln2_low = f.numbers(ONE_OVER_LN2, f.magic, *LN2[f])
 
     def reduced(x: Any) -> Any:
         n = fma(x, log2_e, magic) - magic

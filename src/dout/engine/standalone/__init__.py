@@ -1,0 +1,5 @@
+"""A module of its own from layers: NumPy and Numba, no dout. `standalone` is its one verb."""
+
+from dout.engine.standalone.module import Layer, Standalone, standalone
+
+__all__ = ["Layer", "Standalone", "standalone"]

@@ -1,0 +1,164 @@
+"""The conditions under which a written method does what was recorded: all else goes the plain way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
+from typing import Any
+
+import numpy as np
+
+from dout.engine.guards import Guards
+from dout.engine.names import Loaded
+from dout.engine.standalone.runs import Run
+from dout.engine.standalone.words import Words, dtype_text
+from dout.errors import UnsupportedError
+from dout.graph import Node, Shape
+from dout.trace.capture import Capture
+from dout.trace.draws import is_generator
+from dout.trace.state import Namespace
+from dout.trace.templates import Built, Held, Same, Spot, Template, is_fixed
+
+_CODE = (FunctionType, BuiltinFunctionType, MethodType, ModuleType, np.ufunc, type)
+
+
+class Conditions(Guards):
+    """Writes the conditions of one recorded run. `shapes` are those of the arrays in them, by expression."""
+
+    text: Words
+
+    def __init__(self, capture: Capture, needed: frozenset[Node], text: Words, run: Run) -> None:
+        super().__init__(capture, needed, text)
+        self.names = Loaded(capture.codes, modules=frozenset(_numpys(text.module)))
+        if self.names.all:
+            raise UnsupportedError("it looks attributes up by names that are made while it runs")
+        self.restored, self.kept = frozenset(), set()  # `runs` sees to it that all changes show
+        self.attributes, self.unread = run.attributes, run.unread
+        self.shapes: dict[str, Shape] = {}
+        self.reads: list[str] = []  # of what the run replaces, before it does
+        self.replaced = {text.place(spot) for spot in capture.spots if spot.after is not None and text.place(spot)}
+
+    def write(self, parameters: list[str]) -> None:
+        """Write all of them: first flags and types, then arrays."""
+        others = [code.co_name for code in self.capture.codes if code.co_varnames[:1] == ("self",)]
+        if len(others) > 1:  # a subclass may have other methods of these names
+            self._kind("self", self.capture.root)
+        super().write(parameters)
+        first = [condition for condition in self.text.conditions if not condition.startswith("is_array(")]
+        self.text.conditions[:] = first + [c for c in self.text.conditions if c.startswith("is_array(")]
+
+    def _kind(self, expression: str, item: Any) -> None:
+        self.text.leave_unless(f"type({expression}) is {self.text.constant(type(item))}")
+
+    def _item(self, expression: str, template: Template) -> None:
+        if isinstance(template, Held | Node):
+            self._value(expression, template)
+        elif isinstance(template, Built):
+            self.text.leave_unless(f"type({expression}) is {template.kind.__name__}")
+            self.text.leave_unless(f"len({expression}) == {len(template.parts)}")
+            for i, part in enumerate(template.parts):
+                self._item(f"{expression}[{i}]", part)
+        elif isinstance(template, Same):
+            self._same(expression, template.item)
+
+    def _same(self, expression: str, item: Any) -> None:
+        if item is None or isinstance(item, bool):
+            self.text.leave_unless(f"{expression} is {item!r}")
+        elif isinstance(item, list | dict) and id(item) in self.capture.lengths:
+            self.text.leave_unless(f"type({expression}) is {type(item).__name__}")
+            self.text.leave_unless(f"len({expression}) == {self.capture.lengths[id(item)]}")
+            self.text.containers[id(item)] = expression
+            self._holder(item)
+        elif isinstance(item, _CODE):
+            if self.text.constant(item) != expression:  # its own name in the module stands for it
+                self.text.leave_unless(f"{expression} is {self.text.constant(item)}")
+        elif is_generator(item):
+            self.text.leave_unless(f"isinstance({expression}, np.random.{type(item).__name__})")
+            self.text.paths[id(item)] = expression
+        elif is_fixed(item):
+            kind = f"type({expression}) is {type(item).__name__} and " if isinstance(item, int | float) else ""
+            self.text.leave_unless(f"{kind}{expression} == {self.text.constant(item)}")
+        else:
+            self._kind(expression, item)
+            self.text.paths.setdefault(id(item), expression)
+            self._holder(item)
+
+    def _value(self, expression: str, template: Held | Node) -> None:
+        node = template.node if isinstance(template, Held) else template
+        if node in self.variables:
+            self.text.leave_unless(f"{expression} is {self.variables[node]}")
+            return
+        if isinstance(template, Held) and node not in self.needed and node not in self.capture.looked:
+            owner, _, name = expression.rpartition(".")
+            if owner == "self" and name.isidentifier() and name not in self.attributes:
+                expression = f'getattr(self, "{name}", None)'
+            self.text.leave_unless(f"isinstance({expression}, np.ndarray)")
+            return
+        self.variables[node] = expression
+        if isinstance(template, Held):
+            self._array(expression, self.capture.originals[node])
+        else:
+            self.text.leave_unless(f"type({expression}) is {_number_type(node)}")
+        if expression in self.replaced:
+            name = self.variables[node] = self.text.variable(node, self.capture.names.get(node))
+            self.reads.append(f"{name} = {expression}")
+
+    def _array(self, expression: str, value: np.ndarray[Any, Any]) -> None:
+        if not value.flags.carray or not value.dtype.isnative:
+            raise UnsupportedError(f"{expression} does not lie in memory in C order")
+        if 0 in value.shape:
+            raise UnsupportedError(f"{expression} is empty")
+        self.text.leave_unless(f"is_array({expression}, {dtype_text(value.dtype)}, {value.ndim})")
+        self.shapes[expression] = value.shape
+
+    def _holder(self, holder: Any) -> None:
+        if isinstance(holder, FunctionType):
+            return
+        super()._holder(holder)
+
+    def _place(self, spot: Spot) -> None:
+        if spot.place.key in self.unread and not isinstance(spot.holder, dict | list | tuple | Namespace | ModuleType):
+            return
+        expression = self.text.place(spot)
+        if expression is None:
+            if isinstance(spot.before, Same) and isinstance(spot.before.item, _CODE | Namespace):
+                return
+            raise UnsupportedError(f"it reads {spot.place.name}, which dout cannot reach from self")
+        if spot.before is None:
+            self.text.leave_unless(f"not hasattr({expression.rpartition('.')[0]}, {spot.place.key!r})")
+        elif isinstance(spot.before, Same) and type(spot.before.item) is list and self._only_grows(spot):
+            self.text.leave_unless(f"type({expression}) is list")
+            self.text.containers[id(spot.before.item)] = expression
+        elif isinstance(spot.holder, Namespace | ModuleType) and isinstance(spot.before, Same | Node):
+            self._global(expression, spot.before)
+        else:
+            self._item(expression, spot.before)
+
+    def _global(self, expression: str, before: Same | Node) -> None:
+        """A name of the module, whose functions and classes are its own."""
+        if isinstance(before, Node):
+            self.variables[before] = expression
+        elif not isinstance(before.item, _CODE):
+            self._same(expression, before.item)
+
+    def _apart(self) -> None:
+        for node in self.capture.written:
+            name = self.variables[node]
+            owns = self.capture.originals[node].flags.owndata
+            if owns:
+                self.text.leave_unless(f"{name}.flags.owndata")
+            for other, its in list(self.variables.items()):
+                if other is not node and other in self.needed and self._may_be(node, other, owns):
+                    apart = f"{its} is not {name}" if owns else f"not np.may_share_memory({its}, {name})"
+                    self.text.leave_unless(apart)
+
+
+def _numpys(module: ModuleType) -> Iterator[str]:
+    """The names under which a module knows modules whose functions are always the same."""
+    for name, item in vars(module).items():
+        if isinstance(item, ModuleType) and item.__name__.partition(".")[0] in ("numpy", "math"):
+            yield name
+
+
+def _number_type(node: Node) -> str:
+    return node.dtype.__name__ if isinstance(node.dtype, type) else dtype_text(node.dtype)

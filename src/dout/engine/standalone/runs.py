@@ -1,0 +1,295 @@
+"""Runs of a layer for a module of its own: at several sizes, with each flag on and off, in each dtype."""
+
+from __future__ import annotations
+
+import dis
+import inspect
+import itertools
+import warnings
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from types import CodeType, FunctionType, ModuleType
+from typing import Any
+
+import numpy as np
+
+from dout.adapt.example import Example
+from dout.adapt.layer import copy_of
+from dout.adapt.target import fresh
+from dout.engine.bench import upstream
+from dout.engine.names import Loaded
+from dout.engine.standalone.decisions import Decision, watched
+from dout.trace.capture import Capture, capture
+from dout.trace.layercalls import KINDS
+from dout.trace.record import takes_each
+from dout.trace.templates import Held
+
+_MOST_FLAGS = 3  # more would be more than eight ways through a method
+Ready = tuple[Any, Sequence[Any], Mapping[str, Any]]  # a method and its arguments
+_RUNS = 3  # sizes: two to find what depends on them, and one that has to agree
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to run a layer: the dtype of its floats, and how its flags stand (arguments of forward, attributes)."""
+
+    dtype: np.dtype[Any]
+    arguments: Mapping[str, bool]
+    attributes: Mapping[str, bool]
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """One recorded run of a method, and what it decided by sizes.
+
+    `attributes` are those that a new layer has; `unread` those with arrays that make no difference to the run.
+    """
+
+    capture: Capture
+    decided: tuple[Decision, ...]
+    attributes: frozenset[str]
+    unread: frozenset[str]
+
+
+class Specimen:
+    """A layer class with an example of what it is built with and given. `parameters` are those of each method."""
+
+    def __init__(self, cls: type, example: Example, dtypes: Sequence[Any]) -> None:
+        self.cls, self.dtypes = cls, [np.dtype(dtype) for dtype in dtypes]
+        self.init = dict(example.init)
+        self.parameters = {kind: _parameters(getattr(cls, kind)) for kind in KINDS}
+        given = {p.name: p.default for p in self.parameters["forward"] if p.default is not p.empty}
+        self.inputs = given | dict(example.inputs)
+
+    def ways(self) -> Iterator[Way]:
+        """Every way to run it."""
+        known = {name: item for name, item in self.inputs.items() if type(item) is bool}
+        arguments = [{name: bool(item) for name, item in known.items()}]
+        held = {n: item for n, item in _attributes(self.built(self.dtypes[0], {})).items() if type(item) is bool}
+        if len(known) + len(held) <= _MOST_FLAGS:
+            arguments = [dict(zip(known, found, strict=True)) for found in _each(known.values())]
+            attributes = [dict(zip(held, found, strict=True)) for found in _each(held.values())]
+        else:
+            attributes = [dict(held)]
+        for dtype, one, other in itertools.product(self.dtypes, arguments, attributes):
+            yield Way(dtype, one, other)
+
+    def built(self, dtype: np.dtype[Any], lengths: Mapping[int, int]) -> Any:
+        """A layer of its own, as large as it is to be."""
+        np.random.seed(0)  # noqa: NPY002 - what the user's code may draw from
+        return fresh(self.cls, {name: _cast(resized(item, lengths), dtype) for name, item in self.init.items()})
+
+    def given(self, way: Way, lengths: Mapping[int, int]) -> dict[str, Any]:
+        """The inputs, as large as they are to be."""
+        arrays = {n: resized(i, lengths) if isinstance(i, np.ndarray) else copy_of(i) for n, i in self.inputs.items()}
+        return {name: _cast(item, way.dtype) for name, item in arrays.items()} | dict(way.arguments)
+
+    def sizes(self) -> list[dict[int, int]]:
+        """The sizes of the runs: for each length of the example another one. Lengths that cannot change stay."""
+        way = next(self.ways())
+        found = {n for item in (*self.inputs.values(), *self.init.values()) for n in _lengths(item)}
+        larger = _primes(max([*found, 10]))
+        free = [n for n in sorted(found) if self._runs(way, {n: next(larger)})]
+        others = [{n: next(larger) for n in free} for _ in range(_RUNS - 1)]
+        if not all(self._runs(way, lengths) for lengths in others):
+            free = free[:1]
+            others = [{n: next(larger) for n in free} for _ in range(_RUNS - 1)]
+        return [{}, *others] if free else [{}]
+
+    def _runs(self, way: Way, lengths: Mapping[int, int]) -> bool:
+        try:
+            self.plainly(way, lengths)
+        except Exception:
+            return False
+        return True
+
+    def plainly(self, way: Way, lengths: Mapping[int, int]) -> Any:
+        """A layer after one forward and backward, as it is: what is recorded is not its first call."""
+        layer, inputs = self.built(way.dtype, lengths), self.given(way, lengths)
+        first = {name: self.inputs[name] for name in way.arguments}
+        out = layer.forward(**(inputs | first))
+        arrives = upstream(out)
+        layer.backward(*(tuple(arrives) if takes_each(layer.backward, arrives) else (arrives,)))
+        return layer
+
+    def recorded(self, way: Way, sizes: Sequence[Mapping[int, int]]) -> Iterator[tuple[str, tuple[Run, ...]]]:
+        """Forward and backward of one way, recorded at all sizes; those that raise are left out."""
+        forward = [self._run(partial(self._forward, way, lengths)) for lengths in sizes]
+        found = [run for run in forward if run is not None]
+        if len(found) < len(sizes):
+            return
+        yield "forward", tuple(found)
+        number = all(isinstance(run.capture.returned, np.generic | float) for run in found)
+        for seed in (1.0, 1) if number else (None,):  # what people give to the backward of a loss
+            backward = [self._run(partial(self._backward, way, lengths, seed)) for lengths in sizes]
+            found = [run for run in backward if run is not None]
+            if len(found) == len(sizes):
+                yield "backward", tuple(found)
+
+    def _run(self, ready: Callable[[], Ready]) -> Run | None:
+        """A recorded run; None where it raises: then this is no way in which it is used.
+
+        It is recorded twice, the second time with other numbers in the attributes, so that all show that it changes.
+        """
+        try:
+            method, arguments, keywords = ready()
+            first = capture(method, arguments, keywords)
+            run, decided = _disturbed(ready, first)
+        except Exception:
+            return None
+        new = _attributes(self.built(self.dtypes[0], {}))
+        unread = frozenset(_unused(first, new))
+        try:
+            without, other = _disturbed(ready, first, unread)
+        except Exception:
+            unread = frozenset()
+        else:
+            if not _alike(run, without) or decided != other:
+                unread = frozenset()
+        return Run(run, decided, frozenset(new), unread)
+
+    def _forward(self, way: Way, lengths: Mapping[int, int]) -> Ready:
+        layer = self.plainly(way, lengths)
+        vars(layer).update(way.attributes)
+        return layer.forward, *_passed(self.parameters["forward"], self.given(way, lengths))
+
+    def _backward(self, way: Way, lengths: Mapping[int, int], seed: Any) -> Ready:
+        forward, arguments, keywords = self._forward(way, lengths)
+        out, backward = forward(*arguments, **keywords), forward.__self__.backward
+        arrives = upstream(out) if seed is None else seed
+        return backward, list(arrives) if takes_each(backward, arrives) else [arrives], {}
+
+
+def _disturbed(
+    ready: Callable[[], Ready], first: Capture, without: Collection[str] = ()
+) -> tuple[Capture, tuple[Decision, ...]]:
+    """A run with other numbers in the attributes than the first one had, and nothing in some of them."""
+    method, arguments, keywords = ready()
+    _disturb(method.__self__, first.codes)
+    vars(method.__self__).update(dict.fromkeys(without))
+    with watched() as decided:
+        run = capture(method, arguments, keywords)
+    return run, tuple(decided)
+
+
+def _unused(run: Capture, new: Mapping[str, Any]) -> Iterator[str]:
+    """The attributes of the layer with arrays that a run does not compute with, and a new layer has not yet."""
+    used = {i for node in run.graph.nodes for i in node.inputs} | set(run.graph.outputs.values())
+    for spot in run.spots:
+        if spot.holder is run.root and isinstance(spot.before, Held) and isinstance(spot.place.key, str):
+            held = spot.before.node
+            if held not in used and held not in run.looked and new.get(spot.place.key) is None:
+                yield spot.place.key
+
+
+def _alike(one: Capture, other: Capture) -> bool:
+    """Whether two runs did the same."""
+    steps = ([(n.primitive, n.shape, n.dtype) for n in run.graph.nodes if n.inputs] for run in (one, other))
+    ends = (list(run.graph.outputs) for run in (one, other))
+    return len({tuple(found) for found in steps}) == 1 and len({tuple(found) for found in ends}) == 1
+
+
+def _disturb(layer: Any, codes: Collection[CodeType]) -> None:
+    """Change plain attributes that the code does not read, and numbers that it reads and sets.
+
+    So what is set to what it was shows as set: the size of the batch, a flag.
+    """
+    loaded = Loaded(codes)
+    stored = {step.argval for code in codes for step in dis.get_instructions(code) if step.opname == "STORE_ATTR"}
+    for item in _objects(layer):
+        for name, value in list(vars(item).items()):
+            if type(value) not in (int, float, bool, str, type(None)):
+                continue
+            if name not in loaded:
+                vars(item)[name] = f"not the {name}"
+            elif name in stored and type(value) in (int, float):
+                vars(item)[name] = value + 1
+
+
+def _objects(layer: Any) -> Iterator[Any]:
+    """A layer, and the objects in its attributes."""
+    waiting, seen = [layer], set[int]()
+    while waiting:
+        item = waiting.pop()
+        if id(item) in seen or isinstance(item, np.ndarray | type | ModuleType | FunctionType):
+            continue
+        seen.add(id(item))
+        if isinstance(item, list | tuple):
+            waiting += item
+        elif isinstance(item, dict):
+            waiting += item.values()
+        elif hasattr(item, "__dict__"):
+            yield item
+            waiting += vars(item).values()
+
+
+def quietly() -> Any:
+    """What runs inside gives no warnings."""
+    return _Quiet()
+
+
+class _Quiet(warnings.catch_warnings):
+    def __enter__(self) -> Any:
+        self.errors = np.errstate(all="ignore")
+        self.errors.__enter__()
+        entered = super().__enter__()
+        warnings.simplefilter("ignore")
+        return entered
+
+    def __exit__(self, *info: Any) -> None:
+        super().__exit__(*info)
+        self.errors.__exit__(*info)
+
+
+def resized(item: Any, lengths: Mapping[int, int]) -> Any:
+    """A value in which each of these lengths is another: rows of an array's own, in random order."""
+    if isinstance(item, np.ndarray):
+        for axis, length in enumerate(item.shape):
+            if length in lengths:
+                rows = np.random.default_rng(0).integers(length, size=lengths[length])
+                item = np.take(item, rows, axis)
+        return item.copy()
+    if isinstance(item, tuple | list) and all(type(part) is int for part in item):
+        return type(item)(lengths.get(part, part) for part in item)
+    return lengths.get(item, item) if type(item) is int else copy_of(item)
+
+
+def _lengths(item: Any) -> set[int]:
+    """Numbers that may be lengths of arrays."""
+    if isinstance(item, np.ndarray):
+        return {n for n in item.shape if n > 1}
+    parts = item if isinstance(item, tuple | list) else (item,)
+    return {part for part in parts if type(part) is int and part > 1} if all(type(p) is int for p in parts) else set()
+
+
+def _cast(item: Any, dtype: np.dtype[Any]) -> Any:
+    floats = isinstance(item, np.ndarray | np.generic) and item.dtype.kind == "f"
+    return item.astype(dtype) if floats else item
+
+
+def _each(flags: Any) -> Iterator[tuple[bool, ...]]:
+    """All ways in which flags can stand, the one in which they do first."""
+    return itertools.product(*((flag, not flag) for flag in flags))
+
+
+def _attributes(layer: Any) -> Mapping[str, Any]:
+    return getattr(layer, "__dict__", {})
+
+
+def _primes(above: int) -> Iterator[int]:
+    return (n for n in itertools.count(above + 1) if all(n % k for k in range(2, int(n**0.5) + 1)))
+
+
+def _parameters(function: Any) -> list[inspect.Parameter]:
+    """The parameters of a method after `self`."""
+    return list(inspect.signature(function).parameters.values())[1:]
+
+
+def _passed(parameters: Sequence[inspect.Parameter], named: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+    """All of them, by place and by name."""
+    by_place = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    return [named[n] for n in by_place], {n: item for n, item in named.items() if n not in by_place}
+
+
+__all__ = ["Run", "Specimen", "Way", "quietly", "resized"]

@@ -1,0 +1,181 @@
+"""The command `dout compile`: a module of its own that gives what the file gives, without dout."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("numba")
+
+from click.testing import CliRunner
+
+from dout.cli.compile import compile
+
+HERE = Path(__file__).parent
+SLIDES = HERE.parent / "examples" / "slide_layers.py"
+LAYERS = HERE / "standalone_layers.py"
+DTYPES = ("float32", "float64")
+BATCHES = (5, 1, 64, 2)
+
+
+def run(*arguments):
+    return CliRunner().invoke(compile, [*map(str, arguments)])
+
+
+def written(target, folder, *options):
+    fast = folder / "fast.py"
+    shown = run(target, "-o", fast, *options)
+    assert shown.exit_code == 0, shown.output + str(shown.exception)
+    return fast
+
+
+@pytest.fixture(scope="module")
+def slides(tmp_path_factory):
+    return written(SLIDES, tmp_path_factory.mktemp("slides"))
+
+
+@pytest.fixture(scope="module")
+def layers(tmp_path_factory):
+    return written(LAYERS, tmp_path_factory.mktemp("layers"))
+
+
+def plain_calls(plain, fast, *cases):
+    """Compare in a process that has no dout; the plain methods that were called."""
+    command = [sys.executable, "-I", str(HERE / "standalone_run.py"), str(plain), str(fast), json.dumps(cases)]
+    finished = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=fast.parent)
+    assert finished.returncode == 0, finished.stderr
+    return json.loads(finished.stdout)
+
+
+def case(layer, dtype, calls, **more):
+    return {"layer": layer, "dtype": dtype, "calls": calls, **more}
+
+
+def batches(**shapes):
+    """Calls with batches of several sizes; `None` in a shape is that of the batch."""
+    return [{"inputs": {n: [b if i is None else i for i in s] for n, s in shapes.items()}} for b in BATCHES]
+
+
+def test_the_slides_layers_give_the_same_at_every_batch_size_without_dout(slides):
+    cases = [
+        case(layer, dtype, batches(**{name: [None, 3] for name in names}))
+        for dtype in DTYPES
+        for layer, names in {"MulLayer": "xy", "AddLayer": "xy", "Relu": "x", "Sigmoid": "x"}.items()
+    ]
+    assert plain_calls(SLIDES, slides, *cases) == []
+
+
+def test_what_kernels_were_not_written_for_goes_the_plain_way_and_is_right(slides):
+    one_axis, broadcast = [{"inputs": {"x": [4]}}], [{"inputs": {"x": [4, 3], "y": [3]}}]
+    cases = [case("Sigmoid", "float64", one_axis), case("MulLayer", "float32", broadcast)]
+    called = plain_calls(SLIDES, slides, *cases, case("Sigmoid", "float16", batches(x=[None, 3])))
+    assert set(called) == {
+        f"_{cls}__plain_{kind}" for cls in ("Sigmoid", "MulLayer") for kind in ("forward", "backward")
+    }
+
+
+def test_layers_with_parameters_take_other_shapes_than_those_they_were_compiled_for(layers):
+    affine = [case("Affine", d, batches(x=[None, 7]), init={"W": [7, 2], "b": [2]}) for d in DTYPES]
+    sequence = [case("Sequence", d, batches(x=[None, 7])[:2], init={"W": [7, 2], "b": [2]}) for d in DTYPES]
+    called = plain_calls(LAYERS, layers, *affine, *sequence)
+    assert set(called) <= {"_Sequence__plain_forward", "_Sequence__plain_backward"}
+
+
+def test_a_loss_takes_labels_and_the_number_one(layers):
+    calls = [{"inputs": {"x": [b, 6], "t": ["labels", b, 6]}} for b in BATCHES]
+    cases = [case("SoftmaxWithLoss", dtype, calls, dout=dout) for dtype in DTYPES for dout in (1, 1.0)]
+    assert plain_calls(LAYERS, layers, *cases) == []
+
+
+def test_each_flag_has_its_way_and_attributes_are_as_after_a_plain_run(layers):
+    calls = [{"inputs": {"x": [b, 4], "train_flg": flag}, "backward": flag} for b in BATCHES for flag in (True, False)]
+    norm = [case("BatchNormalization", d, calls, init={"gamma": [4], "beta": [4]}) for d in DTYPES]
+    called = plain_calls(LAYERS, layers, *norm)
+    assert called.count("_BatchNormalization__plain_forward") == len(DTYPES)  # the first call makes running means
+
+
+def test_random_numbers_come_from_the_users_generator(layers):
+    calls = [{"inputs": {"x": [b, 4], "train_flg": flag}, "backward": flag} for b in BATCHES for flag in (True, False)]
+    dropout = [case("Dropout", d, calls) for d in DTYPES]
+    gate = [case("NoisyGate", d, batches(x=[None, 4])) for d in DTYPES]
+    assert plain_calls(LAYERS, layers, *dropout, *gate) == []
+
+
+def test_a_net_with_parameters_in_a_dict(layers):
+    net = [case("TwoLayerNet", d, batches(x=[None, 3]), init={"n_in": 3, "n_hidden": 8, "n_out": 2}) for d in DTYPES]
+    called = plain_calls(LAYERS, layers, *net)
+    assert called == ["_TwoLayerNet__plain_backward"] * len(DTYPES)  # the first one puts gradients into an empty dict
+
+
+def test_what_is_decided_by_sizes_stays_so(layers):
+    cases = [case("Thresholded", "float64", [{"inputs": {"x": [n, 2]}} for n in (3, 50, 51, 200)])]
+    called = plain_calls(LAYERS, layers, *cases)
+    assert called == ["_Thresholded__plain_forward", "_Thresholded__plain_backward"] * 2
+
+
+def test_functions_of_the_module_that_a_layer_needs_come_with_it(layers):
+    calls = batches(x=[None, 3])
+    assert plain_calls(LAYERS, layers, *(case("Gelu", dtype, calls) for dtype in DTYPES)) == []
+
+
+def test_one_layer_alone_takes_along_nothing_of_the_others(tmp_path):
+    text = written(f"{LAYERS}:SoftmaxWithLoss", tmp_path).read_text()
+    assert "def cross_entropy_error" in text
+    assert "EPSILON = 1e-7" in text
+    assert "class Affine" not in text
+
+
+def test_what_cannot_be_compiled_stays_and_says_why(layers):
+    assert "    # Plain: it calls print, which dout does not see into, at standalone_layers.py:" in layers.read_text()
+
+
+@pytest.mark.parametrize("name", ["slides", "layers"])
+def test_the_module_has_nothing_that_a_linter_says(name, request):
+    rules = ["--isolated", "--select", "E,F,W,I", "--line-length", "120"]
+    command = [sys.executable, "-m", "ruff", "check", *rules, str(request.getfixturevalue(name))]
+    finished = subprocess.run(command, capture_output=True, text=True)
+    assert finished.returncode == 0, finished.stdout
+
+
+def test_the_module_does_not_name_dout_where_it_runs(layers):
+    lines = [line for line in layers.read_text().splitlines() if "import" in line]
+    assert not any("dout" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["-o", "fast.txt"], "a module is a .py file, as in -o fast.py"),
+        (["-o", "no/fast.py"], "there is no folder no"),
+        (["-o", "mine.py"], "it is the file that is compiled; write -o fast.py"),
+        (["-o", "fast.py", "--init", "W=1"], "--init and --input are for one: mine.py:Two"),
+    ],
+)
+def test_what_is_wrong_is_said_in_a_line_and_nothing_is_written(tmp_path, monkeypatch, options, says):
+    monkeypatch.chdir(tmp_path)
+    layer = "    def forward(self, x):\n        return x\n\n    def backward(self, dout):\n        return dout\n\n\n"
+    Path("mine.py").write_text(f"class One:\n{layer}class Two:\n{layer}")
+    command = [sys.executable, "-m", "dout", "compile", "mine.py", *options]
+    finished = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert finished.returncode == 2
+    assert says in finished.stderr
+    assert finished.stderr.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir() if path.suffix == ".py"] == ["mine.py"]
+
+
+def test_where_nothing_can_be_compiled_nothing_is_written(tmp_path):
+    file = tmp_path / "told.py"
+    body = "        print(x)\n        return x\n"
+    file.write_text(f"class Told:\n    def forward(self, x):\n{body}\n    def backward(self, x):\n{body}")
+    shown = run(file, "-o", tmp_path / "fast.py")
+    assert "nothing of" in str(shown.exception)
+    assert "it calls print" in str(shown.exception)
+    assert not (tmp_path / "fast.py").exists()
+
+
+def test_help_says_that_the_file_is_executed():
+    assert "The file is EXECUTED, with your rights." in " ".join(run("--help").output.split())
