@@ -86,6 +86,15 @@ def test_a_stable_sigmoid_is_no_difference_to_one_that_overflows():
         assert compared(lambda x: 1 / (1 + np.exp(-x)), stable_sigmoid, values) is None
 
 
+def test_digits_that_a_sum_of_logarithms_cancels_are_no_difference():
+    x = -np.exp(np.linspace(-20, 1, 2000, dtype=np.float32))
+    y = np.log(-np.expm1(x))  # so that the sum is near 0
+    assert compared(lambda x, y: np.logaddexp(x, y), wide(np.logaddexp), x, y) is None
+    assert (
+        compared(lambda x, y: np.logaddexp(x, y), lambda x, y: np.logaddexp(x, y) + np.float32(1e-5), x, y) is not None
+    )
+
+
 def test_an_overflow_an_ulp_earlier_is_no_difference():
     edge = np.array([np.finfo(np.float32).max], np.float32)
     infinite = np.full_like(edge, np.inf)

@@ -334,6 +334,11 @@ def test_arrays_along_different_axes_have_no_kernel():
     assert emits(recorded(lambda x: x - x.sum(axis=0), x)[0])
 
 
+def test_a_kernel_says_what_it_computes():
+    text = text_of(lambda x, y: 2 * np.logaddexp(x, y - x), X, X + 1)
+    assert "out = 2 * logaddexp(x, y - x)" in text.function
+
+
 def test_names_and_places_are_no_way_into_the_text():
     group, _, _ = recorded(lambda x: x * 2, rows_of(3))
     names = {group.inputs[0]: '"""\nimport os #', group.outputs[0]: "for"}

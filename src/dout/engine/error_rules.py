@@ -109,6 +109,12 @@ def _of_scattered(step: Step) -> Any:
     return step.forward(*map(np.abs, step.x[:given]), *index) * step.forward(*map(np.ones_like, step.x[:given]), *index)
 
 
+def _of_log_of_sum(step: Step) -> Any:
+    """Of the larger input and a logarithm, which may cancel; this is of a difference that is rounded, too."""
+    larger, apart = np.maximum(*step.x), np.fmin(np.abs(np.subtract(*step.x)), 1000)
+    return np.abs(step.out) + np.abs(larger) + apart * np.exp(-apart)
+
+
 _MAGNITUDES: dict[str, Callable[[Step], Any]] = {
     **dict.fromkeys(["scatter", "add_at"], _of_scattered),
     "sum": _of_sum,
@@ -116,6 +122,7 @@ _MAGNITUDES: dict[str, Callable[[Step], Any]] = {
     "cumsum": lambda step: len(step.x[0]) * step.forward(np.abs(step.x[0])) if step.x[0].ndim else np.abs(step.out),
     "prod": lambda step: step.x[0].size // max(step.out.size, 1) * np.abs(step.out),
     "var": _of_variance,
+    "logaddexp": _of_log_of_sum,
     "std": _of_variance,
     **dict.fromkeys(["matmul", "dot", "inner", "einsum", "convolve"], _of_product),
 }

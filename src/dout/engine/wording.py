@@ -83,7 +83,7 @@ def _formula(node: Node, group: Group, texts: Mapping[Node, str], inner: bool = 
         return str(FILLS[name])
     if name in MOVES:
         return f"{node.dtype}({_bare(parts[0])})" if name == "astype" else parts[0]
-    if name in ("maximum", "minimum", "clip", "where"):
+    if name in ("maximum", "minimum", "clip", "where", "logaddexp"):
         return f"{name}({', '.join(map(_bare, parts))})"
     text = (expression_of(node) or "").replace("np.", "")
     if text.endswith(")"):

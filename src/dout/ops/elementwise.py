@@ -248,7 +248,7 @@ for _name, _binary, _gradient, _latex, _says, _code in [
         lambda dout, out, x, y: (dout * np.exp(x - out), dout * np.exp(y - out)),
         r"\log(e^{{{0}}} + e^{{{1}}})",
         "each input's share of the sum",
-        None,  # as NumPy computes it, digits go where the result is near 0: only one compiler's rounding is NumPy's
+        "maximum({0}, {1}) + softplus(-abs({0} - {1} if {0} != {1} else 0.0))",  # ∞ − ∞ is no number
     ),
 ]:
     define(_name, forward=_binary, backward=_gradient, symbol=_name, latex=_latex, says=_says, kernel=_code)
