@@ -8,11 +8,11 @@ from dout.check.model import Word
 
 
 class Window:
-    """A product and a maximum over memory seen twice, which no trace follows."""
+    """A product and a maximum over bytes, which no trace follows."""
 
     def forward(self, x, w):
         self.x, self.w = x, w
-        same = np.lib.stride_tricks.as_strided(x, x.shape, x.strides)
+        same = np.frombuffer(x.tobytes(), x.dtype).reshape(x.shape)
         self.on = same @ w > 0
         return np.maximum(same @ w, 0.0)
 

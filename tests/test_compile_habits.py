@@ -314,3 +314,30 @@ def test_a_list_that_is_only_appended_to_may_have_any_length():
         assert fast.forward(np.full(4, float(number))) == number**2
         assert fast.history == [n**2 for n in range(number + 1)]
     assert len(fast.forward.plan().programs) == 1
+
+
+def test_a_convolution_by_strides_is_compiled():
+    def convolved(x, w):
+        rows, columns = x.shape[0] - w.shape[0] + 1, x.shape[1] - w.shape[1] + 1
+        windows = np.lib.stride_tricks.as_strided(x, (rows, columns, *w.shape), x.strides * 2)
+        out = np.ascontiguousarray(windows).reshape(rows * columns, -1) @ w.ravel()
+        out.shape = rows, columns
+        return out
+
+    fast = dout.compile(convolved)
+    for scale in (1.0, 2.0, 3.0):
+        x, w = np.arange(20.0).reshape(4, 5) * scale, np.array([[1.0, -1.0], [0.5, scale]])
+        np.testing.assert_allclose(fast(x, w), convolved(x, w))
+    assert not fast.plan().functions[0].plainly
+
+
+def test_windows_that_overlap_are_written_plainly():
+    def spread(x):
+        windows = np.lib.stride_tricks.as_strided(x, (3, 2), x.strides * 2)
+        windows[1] *= 3
+        return x
+
+    fast = dout.compile(spread)
+    for scale in (1.0, 2.0, 3.0):
+        x = np.arange(4.0) + scale
+        np.testing.assert_array_equal(fast(x.copy()), spread(x.copy()))

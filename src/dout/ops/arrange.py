@@ -12,6 +12,7 @@ import numpy as np
 from dout.graph import Binder, DType, Node, Primitive, Shape
 from dout.ops.registry import CALLS, METHODS, define, dtype_of, same
 from dout.ops.shape import asked_shape, getitem, reshape, shape_of, sum_to, transpose
+from dout.ops.standin import StandIn
 
 # --- other names of reshape, transpose and indexing -------------------------------------------------------------------
 
@@ -21,7 +22,7 @@ def _at(axis: Any, ndim: int) -> int:
 
 
 def _expand(x: Any, axis: Any) -> Any:
-    axes = axis if isinstance(axis, tuple) else (axis,)
+    axes = axis if isinstance(axis, tuple | list) else (axis,)
     ndim = len(shape_of(x)) + len(axes)
     new = {_at(a, ndim) for a in axes}
     rest = iter(shape_of(x))
@@ -172,8 +173,8 @@ def _pad_arguments(x: Any, pad_width: Any, mode: Any = "constant", **options: An
     width = np.broadcast_to(np.asarray(_whole(pad_width)), (n, 2)).tolist()
     static: dict[str, Any] = {"width": tuple(map(tuple, width))}
     value = options.get("constant_values", 0)
-    if np.ndim(value):
-        raise TypeError("np.pad with a constant for each side")
+    if np.ndim(value) or isinstance(value, StandIn):
+        raise TypeError("np.pad with a constant for each side, or a traced one")
     return (x,), static if value == 0 else {**static, "value": value}
 
 

@@ -82,7 +82,7 @@ LOOK = TEXT | {
     np.shape, np.ndim, np.size, np.result_type, np.can_cast, np.promote_types, np.min_scalar_type, np.common_type,
     np.isscalar, np.iscomplexobj, np.isrealobj, np.issubdtype, np.finfo, np.iinfo, np.dtype, np.broadcast_shapes,
     np.set_printoptions, np.get_printoptions, np.save, np.savez, np.savez_compressed, np.savetxt,
-    np.shares_memory, np.may_share_memory, np.iterable,
+    np.shares_memory, np.may_share_memory, np.iterable, np.einsum_path,
 }  # fmt: skip
 
 # Functions that whole numbers give a size; a traced one steers, like a branch. Also the draws of np.random.

@@ -16,6 +16,7 @@ import numpy as np
 
 from dout.ops import PRIMITIVES
 from dout.trace.compose_numeric import NUMERIC, astype, take_mode
+from dout.trace.compose_places import PLACES
 from dout.trace.standin import Traced, TracedArray, plain
 
 if TYPE_CHECKING:
@@ -287,6 +288,7 @@ COMPOSED: dict[Any, Callable[..., Any]] = {
     np.argwhere: lambda tracer, x: np.transpose(stack(tracer, nonzero(tracer, x))),
     math.prod: lambda tracer, numbers, *, start=1: reduce(operator.mul, numbers, start),
     **NUMERIC,
+    **PLACES,
 }
 if hasattr(np, "astype"):  # NumPy 2.1; the method's name leads here
     COMPOSED[np.astype] = astype

@@ -147,12 +147,25 @@ def _as(x: Any, dtype: Any) -> Any:
 def pad(tracer: Tracer, x: Any, pad_width: Any, mode: Any = "constant", **options: Any) -> Any:
     """np.pad with elements of the array itself: along each axis they are taken by their places."""
     x = tracer.array(x)
+    if mode == "constant" and set(options) == {"constant_values"}:
+        return _bordered(tracer, x, pad_width, options["constant_values"])
     if mode not in ("edge", "reflect", "symmetric", "wrap") or options.get("reflect_type", "even") != "even":
         raise tracer.unsupported(f"np.pad with mode={mode!r}{''.join(f', {key}=' for key in options)}")
     order = "F" if x.flags.fnc else "C"
     for axis, width in enumerate(np.broadcast_to(np.asarray(plain_deep(pad_width)), (x.ndim, 2)).tolist()):
         places = np.pad(np.arange(x.shape[axis]), width, mode)
         x = x[(slice(None),) * axis + (tracer.source(places),)]
+    return tracer.emit(PRIMITIVES["copy"], (x,), {"order": order})
+
+
+def _bordered(tracer: Tracer, x: Any, pad_width: Any, numbers: Any) -> Any:
+    """np.pad with a number for each side, or one that is traced."""
+    order, dtype = "F" if x.flags.fnc else "C", x.dtype
+    wanted = np.broadcast_to(tracer.array(numbers), (x.ndim, 2))
+    for axis, width in enumerate(np.broadcast_to(np.asarray(plain_deep(pad_width)), (x.ndim, 2)).tolist()):
+        lengths = [[n if i == axis else whole for i, whole in enumerate(x.shape)] for n in width]
+        sides = [np.broadcast_to(wanted[axis, i].astype(dtype), lengths[i]) for i in (0, 1)]
+        x = np.concatenate([sides[0], x, sides[1]], axis=axis)
     return tracer.emit(PRIMITIVES["copy"], (x,), {"order": order})
 
 
@@ -334,6 +347,4 @@ INSTEAD: dict[Any, str] = {
     np.linspace: "x0 + (x1 - x0) * np.linspace(0, 1, n)",
     np.nansum: "np.sum(np.where(np.isnan(x), 0, x))",
     np.nanmean: "np.mean(x, where=~np.isnan(x))",
-    np.rot90: "np.flip(x, 1).T",
-    np.lib.stride_tricks.as_strided: "np.lib.stride_tricks.sliding_window_view(x, window)[::step]",
 }
