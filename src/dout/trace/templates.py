@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from abc import ABCMeta
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -120,5 +121,13 @@ _FIXED = (type(None), bool, int, float, complex, str, bytes, np.generic, np.dtyp
 
 
 def is_fixed(item: Any) -> bool:
-    """Whether an object is as good as itself made again: numbers, text, code; a stand-in only says that it is one."""
+    """Whether an object is as good as itself made again: numbers, text, code; a stand-in only says that it is one.
+
+    A function is that which holds nothing of the call in which it was made.
+    """
+    if type(item) is FunctionType and (item.__closure__ or item.__defaults__ or item.__kwdefaults__ or item.__dict__):
+        found: Any = sys.modules.get(item.__module__)
+        for name in item.__qualname__.split("."):
+            found = getattr(found, name, None)
+        return found is item
     return issubclass(type(item), _FIXED) or (type(item) in (tuple, frozenset) and all(map(is_fixed, item)))
