@@ -216,11 +216,57 @@ class Thresholded:
     """Another layer for small arrays than for large ones."""
 
     def forward(self, x):
-        if x.shape[0] > 50:
-            return 2 * x
+        self.few = x.shape[0] <= 50
+        if self.few:
+            return np.exp(-x) * x
         return 3 * x
 
     def backward(self, dout):
         if len(dout) > 50:
             return 2 * dout
-        return 3 * dout
+        return np.exp(-dout) * dout
+
+
+class Squeezed:
+    """Of a batch of one another array comes back."""
+
+    def forward(self, x):
+        self.shape = x.shape
+        return np.squeeze(np.exp(-x) * x)
+
+    def backward(self, dout):
+        return (np.exp(-dout) * dout).reshape(self.shape)
+
+
+class FirstTwo:
+    """Takes two rows, or all where there are fewer."""
+
+    def forward(self, x):
+        self.shape = x.shape
+        first = x[:2]
+        return np.exp(-first) * first
+
+    def backward(self, dout):
+        dx = np.zeros(self.shape)
+        dx[:2] = np.exp(-dout) * dout
+        return dx
+
+
+class Counting:
+    """Leaves numbers and a flag behind, which may have been there before."""
+
+    def __init__(self):
+        self.calls = 0
+        self.batch_size = None
+        self.ready = False
+
+    def forward(self, x):
+        self.calls += 1
+        self.batch_size = len(x)
+        self.ready = True
+        self.out = np.exp(-x) * x / self.batch_size
+        return self.out
+
+    def backward(self, dout):
+        self.ready = False
+        return np.exp(-dout) * dout * self.calls

@@ -30,9 +30,8 @@ class Conditions(Guards):
     def __init__(self, capture: Capture, needed: frozenset[Node], text: Words, run: Run) -> None:
         super().__init__(capture, needed, text)
         self.names = Loaded(capture.codes, modules=frozenset(_numpys(text.module)))
-        if self.names.all:
-            raise UnsupportedError("it looks attributes up by names that are made while it runs")
-        self.restored, self.kept = frozenset(), set()  # `runs` sees to it that all changes show
+        if not self.names.all:  # else what the run puts into attributes may have been there already
+            self.restored = frozenset()  # `runs` has seen to it that all shows
         self.attributes, self.unread = run.attributes, run.unread
         self.shapes: dict[str, Shape] = {}
         self.reads: list[str] = []  # of what the run replaces, before it does
@@ -124,6 +123,9 @@ class Conditions(Guards):
             if isinstance(spot.before, Same) and isinstance(spot.before.item, _CODE | Namespace):
                 return
             raise UnsupportedError(f"it reads {spot.place.name}, which dout cannot reach from self")
+        new = spot.holder is not self.capture.root or spot.place.key in self.attributes
+        if not new and isinstance(spot.before, Same) and expression.startswith("self."):
+            expression = f'getattr(self, "{spot.place.key}", None)'
         if spot.before is None:
             self.text.leave_unless(f"not hasattr({expression.rpartition('.')[0]}, {spot.place.key!r})")
         elif isinstance(spot.before, Same) and type(spot.before.item) is list and self._only_grows(spot):

@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-from dout.adapt.example import Example
 from dout.engine.standalone.functions import definitions
 from dout.engine.standalone.kernels import WIDTH, Kernels, wrapped
 from dout.engine.standalone.merge import merged
-from dout.engine.standalone.methods import Branch, branch
-from dout.engine.standalone.runs import Specimen, quietly
+from dout.engine.standalone.methods import Branch
 from dout.engine.standalone.source import Edit, Imports, UsersFile
-from dout.errors import UnsupportedError
+from dout.engine.standalone.study import Layer, Study
+from dout.engine.standalone.verify import first_fault, loaded
 from dout.trace.layercalls import KINDS
 
 _CHECKS = {
@@ -35,15 +34,6 @@ def is_floats(item, axes):
 
 
 @dataclass(frozen=True)
-class Layer:
-    """A layer class of the user's, with an example of its arguments; None where there is none, and why."""
-
-    cls: type
-    example: Example | None
-    why_not: str = ""
-
-
-@dataclass(frozen=True)
 class Standalone:
     """The text of a module. `fast` names the methods that call kernels, `plain` says of the others why they do not."""
 
@@ -55,60 +45,88 @@ class Standalone:
 def standalone(module: ModuleType, layers: Sequence[Layer], dtypes: Sequence[str]) -> Standalone:
     """Write a module with these layer classes of the user's module, whose floats are of any of these dtypes.
 
-    Raises TargetError where the module's file cannot be read, or needs dout itself.
+    What it writes it tries. Raises TargetError where the module's file cannot be read, or needs dout itself.
     """
     file = UsersFile(Path(str(module.__file__)))
-    imports, kernels = Imports(), Kernels({*vars(module), *_CHECKS, "by_dtype", "np", "njit"})
-    statements = file.needed([layer.cls.__name__ for layer in layers], imports)
-    edits: dict[str, list[Edit]] = {}
-    fast, plain = list[str](), dict[str, str]()
-    for layer in layers:
-        name = layer.cls.__name__
-        for kind, found in _methods(layer, module, dtypes).items():
-            if isinstance(found, str):
-                plain[f"{name}.{kind}"] = found
-                edit = _comment(file, name, kind, found)
-                edits.setdefault(name, []).extend([edit] if edit else [])
-            else:
-                fast.append(f"{name}.{kind}")
-                edits.setdefault(name, []).append(_edit(file, name, kind, found, kernels))
-    text = "\n".join(_lines(file, statements, edits, imports, kernels, [layer.cls.__name__ for layer in layers]))
-    return Standalone(text + "\n", tuple(fast), plain)
+    studies = [Study(layer, module, file, dtypes) for layer in layers]
+    while True:
+        writer = _Writer(file, studies)
+        wanting = [study for study in studies if _found_wanting(study, writer, module)]
+        if not wanting:
+            return Standalone(writer.text, tuple(writer.fast), writer.plain)
+
+
+def _found_wanting(study: Study, writer: _Writer, module: ModuleType) -> bool:
+    """Try what was written of a layer; where it does not do the same as the user's, note that less can be written."""
+    fast = [kind for kind in KINDS if kind not in study.plain]
+    if study.specimen is None or not fast:
+        return False
+    specimen, cls = study.specimen, getattr(writer.loaded(module), study.name)
+    fault = first_fault(cls, specimen, study.sizes)
+    if fault is None and not study.above_one and first_fault(cls, specimen, specimen.small(study.sizes)):
+        study.above_one = True
+        return True
+    if fault is not None:
+        kind = fault if fault in fast else fast[0]
+        study.plain[kind] = "compiled it does not give what it gives plainly"
+    return fault is not None
+
+
+class _Writer:
+    """Writes the module. `fast` and `plain` are as those of `Standalone`."""
+
+    def __init__(self, file: UsersFile, studies: Sequence[Study]) -> None:
+        self.file, self.names = file, [study.name for study in studies]
+        self.imports = Imports()
+        self.kernels = Kernels({*file.names, *_CHECKS, "by_dtype", "np", "njit"})
+        self.statements = file.needed(self.names, self.imports)
+        self.edits: dict[str, list[Edit]] = {study.name: [] for study in studies}
+        self.fast: list[str] = []
+        self.plain: dict[str, str] = {}
+        for study in studies:
+            for kind in KINDS:
+                self._method(study, kind)
+        body = list(self._body())
+        self._functions, more = definitions(self.kernels.calls)
+        if self.kernels.names:
+            for line in ("import numpy as np", "from numba import njit", *more):
+                self.imports.add(line)
+        head = [*_head(file.path.name, self.names, bool(self.kernels.names)), "", *self.imports.lines()]
+        self._tried = "\n".join([*head, *body])
+        self.text = "\n".join([*head, *body, *self._called(), ""])
+
+    def loaded(self, module: ModuleType) -> ModuleType:
+        """The module, as far as it takes to try it."""
+        return loaded(self._tried, self.kernels.calls, module)
+
+    def _method(self, study: Study, kind: str) -> None:
+        if kind in study.plain:
+            self.plain[f"{study.name}.{kind}"] = study.plain[kind]
+            edit = _comment(self.file, study.name, kind, study.plain[kind])
+            self.edits[study.name] += [edit] if edit else []
+        else:
+            self.fast.append(f"{study.name}.{kind}")
+            self.edits[study.name].append(_edit(self.file, study.name, kind, study.branches(kind), self.kernels))
+
+    def _body(self) -> Iterator[str]:
+        yield from _statements(self.file, self.statements, self.edits)
+        if self.kernels.names or self.fast:
+            yield from ["", "", "# --- kernels, which Numba compiles at their first call, and keeps in __pycache__"]
+            used = "\n".join(line for found in self.edits.values() for edit in found for line in edit.before)
+            for name, text in _CHECKS.items():
+                if f"{name}(" in used or name == "is_array":
+                    yield from ["", "", *text.split("\n")]
+            yield from self.kernels.lines()
+
+    def _called(self) -> Iterator[str]:
+        """What kernels call."""
+        if self._functions:
+            yield from ["", "", "# --- what kernels call", ""]
+            texts = [one.text for one in self._functions]
+            yield from _spaced((text.split("\n"), "def " in text or "class " in text) for text in texts)
 
 
 # --- methods ----------------------------------------------------------------------------------------------------------
-
-
-def _methods(layer: Layer, module: ModuleType, dtypes: Sequence[str]) -> dict[str, list[Branch] | str]:
-    """The ways through forward and backward; or why one of them stays as it is."""
-    file = UsersFile(Path(str(module.__file__)))
-    if layer.example is None:
-        return dict.fromkeys(KINDS, layer.why_not)
-    if layer.example.interface is not None and not layer.example.interface.is_plain:
-        return dict.fromkeys(KINDS, "it is not called as forward(*inputs) and backward(dout)")
-    found: dict[str, list[Branch] | str] = {}
-    with quietly():
-        specimen = Specimen(layer.cls, layer.example, dtypes)
-        sizes = specimen.sizes()
-        recorded = [found for way in specimen.ways() for found in specimen.recorded(way, sizes)]
-    for kind in KINDS:
-        try:
-            file.method(layer.cls.__name__, kind)
-            branches: dict[Branch, None] = {}
-            parameters = [p.name for p in specimen.parameters[kind]]
-            for which, one in recorded:
-                if which == kind:
-                    branches[branch(one, module, parameters, _plain(kind, specimen))] = None
-            found[kind] = list(branches) or "it raised an error when it was run"
-        except UnsupportedError as error:
-            found[kind] = str(error).replace(str(module.__file__), file.path.name)
-    return found
-
-
-def _plain(kind: str, specimen: Specimen) -> str:
-    """The call of the method as it was."""
-    given = [f"{p.name}={p.name}" if p.kind is p.KEYWORD_ONLY else p.name for p in specimen.parameters[kind]]
-    return f"self.__plain_{kind}({', '.join(given)})"
 
 
 def _comment(file: UsersFile, cls: str, kind: str, why: str) -> Edit | None:
@@ -156,30 +174,6 @@ def _snake(name: str) -> str:
 
 
 # --- the module -------------------------------------------------------------------------------------------------------
-
-
-def _lines(
-    file: UsersFile, statements: Sequence[ast.stmt], edits: Mapping[str, Sequence[Edit]], imports: Imports,
-    kernels: Kernels, names: Sequence[str],
-) -> Iterator[str]:  # fmt: skip
-    functions, more = definitions(kernels.calls)
-    if kernels.names:
-        for line in ("import numpy as np", "from numba import njit", *more):
-            imports.add(line)
-    yield from _head(file.path.name, names, bool(kernels.names))
-    yield ""
-    yield from imports.lines()
-    yield from _statements(file, statements, edits)
-    if kernels.names:
-        yield from ["", "", "# --- kernels, which Numba compiles at their first call, and keeps in __pycache__"]
-        used = "\n".join(line for found in edits.values() for edit in found for line in edit.before)
-        for name, text in _CHECKS.items():
-            if f"{name}(" in used or name == "is_array":
-                yield from ["", "", *text.split("\n")]
-        yield from kernels.lines()
-    if functions:
-        yield from ["", "", "# --- what kernels call", ""]
-        yield from _spaced((one.text.split("\n"), "def " in one.text or "class " in one.text) for one in functions)
 
 
 def _head(file: str, names: Sequence[str], fast: bool) -> list[str]:

@@ -15,15 +15,15 @@ from typing import Any
 import numpy as np
 
 from dout.adapt.example import Example
-from dout.adapt.layer import copy_of
 from dout.adapt.target import fresh
 from dout.engine.bench import upstream
 from dout.engine.names import Loaded
 from dout.engine.standalone.decisions import Decision, watched
+from dout.engine.standalone.samples import SAME, Size, cast, lengths_in, primes
 from dout.trace.capture import Capture, capture
 from dout.trace.layercalls import KINDS
 from dout.trace.record import takes_each
-from dout.trace.templates import Held
+from dout.trace.templates import Held, Same, is_fixed
 
 _MOST_FLAGS = 3  # more would be more than eight ways through a method
 Ready = tuple[Any, Sequence[Any], Mapping[str, Any]]  # a method and its arguments
@@ -66,7 +66,7 @@ class Specimen:
         """Every way to run it."""
         known = {name: item for name, item in self.inputs.items() if type(item) is bool}
         arguments = [{name: bool(item) for name, item in known.items()}]
-        held = {n: item for n, item in _attributes(self.built(self.dtypes[0], {})).items() if type(item) is bool}
+        held = {n: item for n, item in _attributes(self.built(self.dtypes[0])).items() if type(item) is bool}
         if len(known) + len(held) <= _MOST_FLAGS:
             arguments = [dict(zip(known, found, strict=True)) for found in _each(known.values())]
             attributes = [dict(zip(held, found, strict=True)) for found in _each(held.values())]
@@ -75,54 +75,72 @@ class Specimen:
         for dtype, one, other in itertools.product(self.dtypes, arguments, attributes):
             yield Way(dtype, one, other)
 
-    def built(self, dtype: np.dtype[Any], lengths: Mapping[int, int]) -> Any:
+    def built(self, dtype: np.dtype[Any], size: Size = SAME) -> Any:
         """A layer of its own, as large as it is to be."""
         np.random.seed(0)  # noqa: NPY002 - what the user's code may draw from
-        return fresh(self.cls, {name: _cast(resized(item, lengths), dtype) for name, item in self.init.items()})
+        return fresh(self.cls, self.init_of(dtype, size))
 
-    def given(self, way: Way, lengths: Mapping[int, int]) -> dict[str, Any]:
+    def init_of(self, dtype: np.dtype[Any], size: Size) -> dict[str, Any]:
+        """The arguments of the constructor, as large as they are to be."""
+        return {name: cast(size.of_argument(item), dtype) for name, item in self.init.items()}
+
+    def given(self, way: Way, size: Size) -> dict[str, Any]:
         """The inputs, as large as they are to be."""
-        arrays = {n: resized(i, lengths) if isinstance(i, np.ndarray) else copy_of(i) for n, i in self.inputs.items()}
-        return {name: _cast(item, way.dtype) for name, item in arrays.items()} | dict(way.arguments)
+        inputs = {name: cast(size.of_input(item), way.dtype) for name, item in self.inputs.items()}
+        return inputs | dict(way.arguments)
 
-    def sizes(self) -> list[dict[int, int]]:
-        """The sizes of the runs: for each length of the example another one. Lengths that cannot change stay."""
-        way = next(self.ways())
-        found = {n for item in (*self.inputs.values(), *self.init.values()) for n in _lengths(item)}
-        larger = _primes(max([*found, 10]))
-        free = [n for n in sorted(found) if self._runs(way, {n: next(larger)})]
-        others = [{n: next(larger) for n in free} for _ in range(_RUNS - 1)]
-        if not all(self._runs(way, lengths) for lengths in others):
-            free = free[:1]
-            others = [{n: next(larger) for n in free} for _ in range(_RUNS - 1)]
-        return [{}, *others] if free else [{}]
+    def sizes(self) -> Iterator[list[Size]]:
+        """The sizes of runs: of those in which all lengths are others, and of those in which the batch is another.
 
-    def _runs(self, way: Way, lengths: Mapping[int, int]) -> bool:
+        Lengths that cannot change stay. Where none can, it is one size.
+        """
+        found = {n for item in (*self.inputs.values(), *self.init.values()) for n in lengths_in(item)}
+        larger = primes(max([*found, 10]))
+        free = [n for n in sorted(found) if self.runs(Size({n: next(larger)}))]
+        batches = {len(item) for item in self.inputs.values() if isinstance(item, np.ndarray) and item.ndim}
+        ways = [[Size({n: next(larger) for n in free}) for _ in range(_RUNS - 1)]] if free else []
+        ways += [[Size(first={n: next(larger)}) for _ in range(_RUNS - 1)] for n in sorted(batches)]
+        any_other = False
+        for sizes in ways:
+            if all(map(self.runs, sizes)):
+                any_other = True
+                yield [SAME, *sizes]
+        if not any_other:
+            yield [SAME]
+
+    def small(self, sizes: Sequence[Size]) -> Iterator[Size]:
+        """Sizes of one, where those of the runs are others."""
+        for size in sizes[1:2]:
+            yield from (Size({**size.everywhere, n: 1}) for n in size.everywhere)
+            yield from (Size(first={**size.first, n: 1}) for n in size.first)
+
+    def runs(self, size: Size) -> bool:
+        """Whether the layer takes this size."""
         try:
-            self.plainly(way, lengths)
+            self.plainly(next(self.ways()), size)
         except Exception:
             return False
         return True
 
-    def plainly(self, way: Way, lengths: Mapping[int, int]) -> Any:
+    def plainly(self, way: Way, size: Size) -> Any:
         """A layer after one forward and backward, as it is: what is recorded is not its first call."""
-        layer, inputs = self.built(way.dtype, lengths), self.given(way, lengths)
+        layer, inputs = self.built(way.dtype, size), self.given(way, size)
         first = {name: self.inputs[name] for name in way.arguments}
         out = layer.forward(**(inputs | first))
         arrives = upstream(out)
         layer.backward(*(tuple(arrives) if takes_each(layer.backward, arrives) else (arrives,)))
         return layer
 
-    def recorded(self, way: Way, sizes: Sequence[Mapping[int, int]]) -> Iterator[tuple[str, tuple[Run, ...]]]:
+    def recorded(self, way: Way, sizes: Sequence[Size]) -> Iterator[tuple[str, tuple[Run, ...]]]:
         """Forward and backward of one way, recorded at all sizes; those that raise are left out."""
-        forward = [self._run(partial(self._forward, way, lengths)) for lengths in sizes]
+        forward = [self._run(partial(self._forward, way, size)) for size in sizes]
         found = [run for run in forward if run is not None]
         if len(found) < len(sizes):
             return
         yield "forward", tuple(found)
         number = all(isinstance(run.capture.returned, np.generic | float) for run in found)
         for seed in (1.0, 1) if number else (None,):  # what people give to the backward of a loss
-            backward = [self._run(partial(self._backward, way, lengths, seed)) for lengths in sizes]
+            backward = [self._run(partial(self._backward, way, size, seed)) for size in sizes]
             found = [run for run in backward if run is not None]
             if len(found) == len(sizes):
                 yield "backward", tuple(found)
@@ -138,7 +156,7 @@ class Specimen:
             run, decided = _disturbed(ready, first)
         except Exception:
             return None
-        new = _attributes(self.built(self.dtypes[0], {}))
+        new = _attributes(self.built(self.dtypes[0]))
         unread = frozenset(_unused(first, new))
         try:
             without, other = _disturbed(ready, first, unread)
@@ -149,13 +167,13 @@ class Specimen:
                 unread = frozenset()
         return Run(run, decided, frozenset(new), unread)
 
-    def _forward(self, way: Way, lengths: Mapping[int, int]) -> Ready:
-        layer = self.plainly(way, lengths)
+    def _forward(self, way: Way, size: Size) -> Ready:
+        layer = self.plainly(way, size)
         vars(layer).update(way.attributes)
-        return layer.forward, *_passed(self.parameters["forward"], self.given(way, lengths))
+        return layer.forward, *_passed(self.parameters["forward"], self.given(way, size))
 
-    def _backward(self, way: Way, lengths: Mapping[int, int], seed: Any) -> Ready:
-        forward, arguments, keywords = self._forward(way, lengths)
+    def _backward(self, way: Way, size: Size, seed: Any) -> Ready:
+        forward, arguments, keywords = self._forward(way, size)
         out, backward = forward(*arguments, **keywords), forward.__self__.backward
         arrives = upstream(out) if seed is None else seed
         return backward, list(arrives) if takes_each(backward, arrives) else [arrives], {}
@@ -174,20 +192,30 @@ def _disturbed(
 
 
 def _unused(run: Capture, new: Mapping[str, Any]) -> Iterator[str]:
-    """The attributes of the layer with arrays that a run does not compute with, and a new layer has not yet."""
-    used = {i for node in run.graph.nodes for i in node.inputs} | set(run.graph.outputs.values())
+    """The attributes of the layer that a run does not compute with, and in which a new layer has nothing yet."""
+    used = {i for node in run.graph.nodes for i in node.inputs} | set(run.graph.outputs.values()) | run.looked
     for spot in run.spots:
-        if spot.holder is run.root and isinstance(spot.before, Held) and isinstance(spot.place.key, str):
-            held = spot.before.node
-            if held not in used and held not in run.looked and new.get(spot.place.key) is None:
-                yield spot.place.key
+        key, before = spot.place.key, spot.before
+        if spot.holder is run.root and isinstance(key, str) and key in vars(run.root) and new.get(key) is None:
+            idle = isinstance(before, Held) and before.node not in used
+            if idle or (isinstance(before, Same) and before.item is not None and is_fixed(before.item)):
+                yield key
 
 
 def _alike(one: Capture, other: Capture) -> bool:
     """Whether two runs did the same."""
-    steps = ([(n.primitive, n.shape, n.dtype) for n in run.graph.nodes if n.inputs] for run in (one, other))
-    ends = (list(run.graph.outputs) for run in (one, other))
-    return len({tuple(found) for found in steps}) == 1 and len({tuple(found) for found in ends}) == 1
+    return _done(one) == _done(other)
+
+
+def _done(run: Capture) -> list[Any]:
+    """What a run did: its steps, and what it left."""
+    steps = [(node.primitive, node.shape, node.dtype) for node in run.graph.nodes if node.inputs]
+    left = [(spot.place.key, _left(spot.after)) for spot in run.spots if spot.after is not None]
+    return [steps, list(run.graph.outputs), sorted(left, key=repr)]
+
+
+def _left(template: Any) -> Any:
+    return template.item if isinstance(template, Same) else type(template)
 
 
 def _disturb(layer: Any, codes: Collection[CodeType]) -> None:
@@ -242,32 +270,6 @@ class _Quiet(warnings.catch_warnings):
         self.errors.__exit__(*info)
 
 
-def resized(item: Any, lengths: Mapping[int, int]) -> Any:
-    """A value in which each of these lengths is another: rows of an array's own, in random order."""
-    if isinstance(item, np.ndarray):
-        for axis, length in enumerate(item.shape):
-            if length in lengths:
-                rows = np.random.default_rng(0).integers(length, size=lengths[length])
-                item = np.take(item, rows, axis)
-        return item.copy()
-    if isinstance(item, tuple | list) and all(type(part) is int for part in item):
-        return type(item)(lengths.get(part, part) for part in item)
-    return lengths.get(item, item) if type(item) is int else copy_of(item)
-
-
-def _lengths(item: Any) -> set[int]:
-    """Numbers that may be lengths of arrays."""
-    if isinstance(item, np.ndarray):
-        return {n for n in item.shape if n > 1}
-    parts = item if isinstance(item, tuple | list) else (item,)
-    return {part for part in parts if type(part) is int and part > 1} if all(type(p) is int for p in parts) else set()
-
-
-def _cast(item: Any, dtype: np.dtype[Any]) -> Any:
-    floats = isinstance(item, np.ndarray | np.generic) and item.dtype.kind == "f"
-    return item.astype(dtype) if floats else item
-
-
 def _each(flags: Any) -> Iterator[tuple[bool, ...]]:
     """All ways in which flags can stand, the one in which they do first."""
     return itertools.product(*((flag, not flag) for flag in flags))
@@ -275,10 +277,6 @@ def _each(flags: Any) -> Iterator[tuple[bool, ...]]:
 
 def _attributes(layer: Any) -> Mapping[str, Any]:
     return getattr(layer, "__dict__", {})
-
-
-def _primes(above: int) -> Iterator[int]:
-    return (n for n in itertools.count(above + 1) if all(n % k for k in range(2, int(n**0.5) + 1)))
 
 
 def _parameters(function: Any) -> list[inspect.Parameter]:
@@ -292,4 +290,4 @@ def _passed(parameters: Sequence[inspect.Parameter], named: Mapping[str, Any]) -
     return [named[n] for n in by_place], {n: item for n, item in named.items() if n not in by_place}
 
 
-__all__ = ["Run", "Specimen", "Way", "quietly", "resized"]
+__all__ = ["Run", "Specimen", "Way", "quietly"]

@@ -88,6 +88,7 @@ class UsersFile:
         except (OSError, UnicodeDecodeError, SyntaxError, ValueError) as error:
             raise TargetError(f"{path} cannot be read: {error}") from None
         self.lines = self.text.splitlines()
+        self.names = {name for node in self.tree.body for name in _bound(node)}
         self.classes = {node.name: node for node in self.tree.body if isinstance(node, ast.ClassDef)}
 
     def method(self, cls: str, name: str) -> ast.FunctionDef:
