@@ -1,5 +1,8 @@
 """`dout.compile` where calls make objects and functions, and where lists and dicts change their length."""
 
+import itertools
+from collections import deque, namedtuple
+
 import numpy as np
 
 import dout
@@ -176,3 +179,112 @@ def test_objects_with_functions_of_their_own_are_those_of_the_call():
         out.back()
         np.testing.assert_array_equal(weight.grad, x)
     assert not gradient.plan().functions[0].plainly
+
+
+class Counted:
+    calls = 0
+
+    def forward(self, x):
+        self.calls += 1
+        return x * self.calls
+
+    def backward(self, dout):
+        return dout * self.calls
+
+
+def test_an_attribute_that_the_class_has_first_and_then_the_layer():
+    fast = dout.compile(Counted())
+    for number in range(1, 5):
+        np.testing.assert_array_equal(fast.forward(np.ones(2)), [number, number])
+        np.testing.assert_array_equal(fast.backward(np.ones(2)), [number, number])
+    assert Counted.calls == 0
+
+
+def test_keys_are_in_the_order_of_the_plain_run():
+    class Kept:
+        def __init__(self):
+            self.cache = {"old": 0}
+
+        def forward(self, x):
+            self.cache.clear()
+            self.cache.update(x=x, out=x * 2)
+            return self.cache["out"]
+
+        def backward(self, dout):
+            return dout * self.cache.pop("x")
+
+    fast = dout.compile(Kept())
+    for number in range(1, 5):
+        x = np.full(2, float(number))
+        np.testing.assert_array_equal(fast.forward(x), x * 2)
+        assert list(fast.cache) == ["x", "out"]
+        np.testing.assert_array_equal(fast.backward(x), x * x)
+        assert list(fast.cache) == ["out"]
+
+
+def test_what_is_in_sets_deques_and_iterators_is_looked_at_in_each_call():
+    names, recent, numbers = {"a"}, deque([1.0], maxlen=2), itertools.count()
+    functions = [
+        lambda x: x * len(names),
+        lambda x: x * sum(recent),
+        lambda x: x * next(numbers),
+    ]
+    for function, change in zip(functions, (lambda n: names.add(n), recent.append, lambda n: None), strict=True):
+        fast, expected = dout.compile(function), itertools.count()
+        for number in range(4):
+            change(number)
+            if function is functions[2]:
+                assert fast(np.ones(1)) == next(expected)
+            else:
+                assert fast(np.ones(1)) == function(np.ones(1))
+
+
+def test_an_error_that_is_caught_is_caught_in_each_call():
+    class Carrying:
+        def __init__(self):
+            self.h = np.zeros(2)
+
+        def forward(self, x):
+            try:
+                self.h = self.h + x
+            except ValueError:
+                self.h = x * 1.0
+            return self.h
+
+        def backward(self, dout):
+            return dout
+
+    def inverse(x):
+        try:
+            return np.linalg.inv(x)
+        except np.linalg.LinAlgError:
+            return np.zeros_like(x)
+
+    plain, fast, solved = Carrying(), dout.compile(Carrying()), dout.compile(inverse)
+    for length in (2, 2, 3, 3, 3, 2):
+        np.testing.assert_array_equal(fast.forward(np.ones(length)), plain.forward(np.ones(length)))
+    for x in (np.eye(2), 2 * np.eye(2), np.zeros((2, 2)), np.eye(2)):
+        np.testing.assert_allclose(solved(x), inverse(x))
+
+
+Pair = namedtuple("Pair", "first second")
+
+
+def test_named_tuples_and_counters_around_functions_are_those_of_the_call():
+    def counting():
+        calls = 0
+
+        def forward(x):
+            nonlocal calls
+            calls += 1
+            return Pair(x * calls, Pair(calls, None))
+
+        return forward
+
+    fast = dout.compile(counting())
+    for number in range(1, 5):
+        found = fast(np.ones(1))
+        assert type(found) is Pair
+        assert found.first == number
+        assert found.second == Pair(number, None)
+    assert not fast.plan().functions[0].plainly

@@ -16,12 +16,14 @@ from dout.engine.group import Group, Step
 from dout.engine.kernels import kernel
 from dout.engine.memory import Memory, Over, makes
 from dout.engine.memory import plan as memory_plan
+from dout.engine.names import Loaded
 from dout.engine.pool import Pool
 from dout.engine.rehearsal import Form, Layout, rehearse
 from dout.engine.rewrite import rewrite
 from dout.engine.select import select
 from dout.engine.simplify import simplify
-from dout.engine.steps import Means, Writer, depends_on_values
+from dout.engine.steps import Means, Writer, depends_on_values, may_raise
+from dout.errors import UnsupportedError
 from dout.graph import CONSTANT, INPUT, Graph, Node, rebuild, with_inputs
 from dout.trace.capture import Capture
 from dout.trace.templates import nodes_in
@@ -65,6 +67,8 @@ def planned(run: Capture, *, strict: bool = False) -> Planned:
 
     Raises UnsupportedError where none can stand for it.
     """
+    if any(map(may_raise, run.graph.nodes)) and Loaded(run.codes).catches:
+        raise UnsupportedError("it catches errors, and has steps that may raise one")
     exact = simplify(select(simplify(_with_literals(run, run.graph if strict else run.better or run.graph))))
     graph = apart(run, exact if strict else simplify(decompose(rewrite(exact))))
     now = {node: graph.outputs[name] for name, node in run.graph.outputs.items()}

@@ -198,7 +198,7 @@ class Following:
     def _built(self, template: Built, writer: Writer) -> str:
         """A variable for what is made anew."""
         parts = [self._expression(part, writer) for part in template.parts]
-        if template.kind is tuple:
+        if issubclass(template.kind, tuple):
             made = f"({', '.join(parts)}{',' if len(parts) == 1 else ''})"
         elif template.kind is list:
             made = f"[{', '.join(parts)}]"
@@ -206,7 +206,10 @@ class Following:
             pairs = [f"{self.text.key(key)}: {part}" for key, part in zip(template.keys, parts, strict=True)]
             made = f"{{{', '.join(pairs)}}}"
         name = self.text.name(template.kind.__name__ + "_1")
-        if template.kind in (tuple, list, dict):
+        if issubclass(template.kind, tuple) and template.kind is not tuple:
+            new = self.text.constant(tuple.__new__, "new_tuple")
+            made = f"{new}({self.text.constant(template.kind)}, {made})"
+        if issubclass(template.kind, tuple | list | dict):
             self.text.line(f"{name} = {made}")
         else:
             new = self.text.constant(object.__new__, "new")

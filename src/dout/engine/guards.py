@@ -6,6 +6,7 @@ could have steered the run is another: a type, a dtype, a shape, a flag, an obje
 
 from __future__ import annotations
 
+from collections import deque
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
 
@@ -13,11 +14,13 @@ import numpy as np
 
 from dout.engine.names import Loaded
 from dout.engine.text import Text
+from dout.errors import UnsupportedError
 from dout.graph import Node
 from dout.trace.capture import Capture
 from dout.trace.state import Namespace, attributes_of
 from dout.trace.templates import Built, Held, Same, Spot, Template, View, held_in, is_fixed, made_anew
 
+_LARGE_SET = 100
 _PLAIN = (type(None), bool, type(Ellipsis))
 _CODE = (FunctionType, BuiltinFunctionType, MethodType, type)
 
@@ -90,7 +93,15 @@ class Guards:
             self._object(expression, template.item)
         else:
             self.text.leave_unless(f"{expression} is {self.text.constant(template.item)}")
+            self._contents(template.item)
             self._holder(template.item)
+
+    def _contents(self, item: Any) -> None:
+        """Guard what is in a set. Raises UnsupportedError for what changes and does not tell: a deque, an iterator."""
+        if isinstance(item, set) and all(map(is_fixed, item)) and len(item) <= _LARGE_SET:
+            self.text.leave_unless(f"{self.text.constant(item)} == {self.text.constant(frozenset(item))}")
+        elif isinstance(item, set | deque | bytearray) or (hasattr(item, "__next__") and id(item) not in self.at):
+            raise UnsupportedError(f"it looks into a {type(item).__qualname__}, which may change unseen")
 
     def _value(self, expression: str, template: Held | Node) -> None:
         node = template.node if isinstance(template, Held) else template
@@ -198,8 +209,9 @@ class Guards:
         """Whether a place can have steered the run, or holds what it computes with."""
         if spot in self.restored:
             return True
-        if spot.before is None:
-            return self.names.all and spot.place.key in self.names and not isinstance(spot.holder, list | dict)
+        if spot.before is None:  # then its class answers, if it can
+            answered = self.names.all or hasattr(type(spot.holder), str(spot.place.key))
+            return answered and spot.place.key in self.names and not isinstance(spot.holder, list | dict)
         if isinstance(spot.before, Node):  # an unused number steers nothing
             return spot.before in self.needed and self._read(spot)
         if isinstance(spot.before, Same) and isinstance(spot.before.item, ModuleType):

@@ -28,6 +28,7 @@ class Loaded:
     """
 
     def __init__(self, codes: Collection[CodeType], *, modules: frozenset[str] = frozenset()) -> None:
+        self.codes = codes
         self.outside: set[str] = set()  # global names, and those of functions around
         self._attributes: set[str] = set()
         for code in codes:
@@ -38,6 +39,12 @@ class Loaded:
         self.all = not _REFLECTING.isdisjoint(used)
         self._stored = {(s.opname, s.argval) for code in codes for s in _steps(code) if s.opname.startswith("STORE")}
         self._may_store_all = not _SETTING.isdisjoint(used)
+
+    @property
+    def catches(self) -> bool:
+        """Whether the code has an `except` of its own."""
+        names = [[step.opname for step in _steps(code)] for code in self.codes]
+        return any(n.count("PUSH_EXC_INFO") > n.count("WITH_EXCEPT_START") for n in names)
 
     def __contains__(self, name: object) -> bool:
         return self.all or name in self._attributes

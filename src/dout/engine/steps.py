@@ -194,3 +194,13 @@ def depends_on_values(step: Step) -> bool:
     if step.primitive.name in ("nonzero", "places"):
         return True
     return step.primitive.name == "getitem" and any(np.dtype(i.dtype) == np.bool_ for i in step.inputs[1:])
+
+
+def may_raise(node: Node) -> bool:
+    """Whether it depends on values whether a row gives anything: a place that is not there, a division by zero."""
+    name = node.primitive.name
+    if name in ("getitem", "setitem", "add_at"):
+        first = 1 if name == "getitem" else 2
+        return any(np.dtype(i.dtype).kind in "iu" for i in node.inputs[first:])
+    plain = all(isinstance(i.dtype, type) for i in node.inputs)
+    return name in ("inv", "solve", "det") or (plain and name in ("divide", "floor_divide", "remainder", "power"))

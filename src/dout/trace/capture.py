@@ -93,6 +93,8 @@ class _Run:
         self.built: dict[int, tuple[Any, Built]] = {}  # containers that the run made, by identity
         self.views: dict[int, tuple[Any, View]] = {}  # the same of views
         self.new: list[str] = []  # objects that the run made and nothing can make again
+        self.changed: list[str] = []  # containers that the run changed, and no program can change so
+        self.contents: dict[int, tuple[Any, ...]] = {}  # what was in sets and deques, by identity
         self.tracer = Yielding()
         self.entered: dict[int, tuple[Traced, Node]] = {}  # stand-ins by identity, and the node under which they came
 
@@ -115,6 +117,7 @@ class _Run:
             for _, _, new in state.swaps.visited:
                 self._enter(new)
             self.lengths = {id(h): len(h) for h in state.swaps.holders if isinstance(h, list | dict)}
+            self.contents = {id(h): tuple(h) for h in state.swaps.holders if isinstance(h, set | deque)}
             code: Any = function.__func__ if root is not function else function
             with calls.watched():
                 output = code(root, *given, **named) if root is not function else code(*given, **named)
@@ -178,6 +181,8 @@ class _Run:
         for event in tracer.events:
             if event.kind in LOSSES or event.kind == "limit":
                 return str(event)
+        if tracer.failed:
+            return f"an error is caught, at {tracer.failed[0]}"
         if calls.foreign:
             return calls.foreign[0]
         if tracer.texts:
@@ -187,6 +192,8 @@ class _Run:
             return f"{asked} decided on whole arrays"
         if any(node.where is None and node.shape and node not in tracer.literals for node in made):
             return "an array came from outside"
+        if self.changed:
+            return f"it changes a {self.changed[0]}"
         if self.new:
             return f"it makes a new {self.new[0]}, which is neither array nor number"
         wrong = first_difference(nodes, tracer.data)
@@ -226,7 +233,8 @@ class _Run:
             return Same(item)
         if id(item) in self.built:
             return self.built[id(item)][1]
-        if kind in (list, tuple, dict) and depth < _DEEP:
+        named = issubclass(kind, tuple) and hasattr(kind, "_fields") and kind.__dictoffset__ == 0
+        if (kind in (list, tuple, dict) or named) and depth < _DEEP:
             parts = tuple(self._template(part, depth + 1) for part in (item.values() if kind is dict else item))
             made = Built(kind, parts, tuple(item) if kind is dict else ())
             self.built[id(item)] = item, made
@@ -260,6 +268,8 @@ class _Run:
             before[id(holder)][_key(place)] = place, new
         for key, holder in holders.items():
             known = before[key]
+            if key in self.contents and list(map(id, holder)) != list(map(id, self.contents[key])):
+                self.changed.append(type(holder).__qualname__)
             if type(holder) in (list, dict) and self._is_refilled(holder, known):
                 yield self._refilled(holder, known)
                 yield from (Spot(holder, place, self._standing(place.item, new), None) for place, new in known.values())
@@ -278,7 +288,7 @@ class _Run:
                     yield Spot(holder, place, was, self._template(here.item))
             for where, place in now.items():
                 if where not in known and not isinstance(holder, type):
-                    if isinstance(holder, list | deque | set):
+                    if isinstance(holder, list):
                         self.new.append(f"element of a {type(holder).__qualname__}")
                     yield Spot(holder, place, None, self._template(place.item))
 
@@ -286,7 +296,8 @@ class _Run:
         """Whether a list has got another length, or a dict has lost a key."""
         if isinstance(holder, list):
             return len(holder) != self.lengths.get(id(holder), len(holder))
-        return any(place.put.args[1] not in holder for place, _ in known.values() if isinstance(place.put, partial))
+        keys = [place.put.args[1] for place, _ in known.values() if isinstance(place.put, partial)]
+        return list(holder)[: len(keys)] != keys if self.lengths.get(id(holder)) == len(keys) else False
 
     def _refilled(self, holder: list[Any] | dict[Any, Any], known: Mapping[Any, tuple[Place, Any]]) -> Spot:
         """What was put into a list or dict: to the end of a list whose elements stayed, else all of it anew."""

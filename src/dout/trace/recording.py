@@ -60,6 +60,7 @@ class Recording(Recorder):
         self.draws: dict[Node, Draw] = {}  # how the inputs that are random were drawn
         self.generators: dict[Node, Any] = {}  # and by which generator
         self.texts: list[str] = []  # where a value became text or a key: what came of it holds for this value only
+        self.failed: list[str] = []  # where an operation raised
         self.scalars: dict[tuple[Any, ...], Any] = {}  # plain numbers that entered, by name, identity and place
         self.known: dict[int, TracedArray] = {}  # bare arrays by identity
         self.roots: dict[int, list[TracedArray]] = {}  # bare arrays by the memory they lie in
@@ -113,7 +114,11 @@ class Recording(Recorder):
             first = operand if first is None else first
             nodes.append(self.node_of(operand))
             values.append(plain(operand))
-        value = primitive.apply(values, static)
+        try:
+            value = primitive.apply(values, static)
+        except Exception:
+            self.failed.append(_there())
+            raise
         node = self.record(primitive, tuple(nodes), static, value)
         if type(value) is not np.ndarray:
             return Traced(self, value, node) if not isinstance(value, np.generic) else TracedArray(self, value, node)
