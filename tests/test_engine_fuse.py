@@ -3,6 +3,7 @@
 import random
 
 import numpy as np
+from engine_graphs import graph_of
 from engine_steps import (
     check_steps,
     kernels,
@@ -224,6 +225,24 @@ def test_each_array_of_a_kernel_counts_once():
     group = one_kernel(recorded(lambda x, b: x * x + b, (64, 32), (32,)))
     assert bytes_moved(group) == 4 * (2 * 64 * 32 + 32)
     assert flops(group) == 2 * 64 * 32
+
+
+def test_of_an_array_from_which_some_elements_are_taken_these_move_alone():
+    graph = graph_of(lambda x, t: x[t], np.zeros(1000, np.float32), np.arange(10))
+    (taken,) = fuse(graph)
+    assert bytes_moved(taken) == 10 * (4 + 4 + 8)
+
+
+def test_of_an_array_into_which_some_are_written_these_move_alone_if_it_is_no_copy():
+    def function(x, few):
+        y = x.copy()
+        y[:10] = few
+        return y
+
+    graph = graph_of(function, np.zeros(1000, np.float32), np.zeros(10, np.float32))
+    (written,) = (n for n in graph.nodes if n.primitive.name == "setitem")
+    assert bytes_moved(written, in_place=True) == 10 * (4 + 4)
+    assert bytes_moved(written) == 10 * (4 + 4) + 2 * 1000 * 4
 
 
 def test_a_view_moves_nothing_and_a_product_is_counted_by_its_sums():

@@ -54,6 +54,44 @@ maximum_f32 = maximum_f64 = _extreme("llvm.maximum")
 minimum_f32 = minimum_f64 = _extreme("llvm.minimum")
 
 
+def _ordered(condition: str) -> Any:
+    """The larger or smaller of two numbers where neither is NaN: half the instructions of those above."""
+
+    def ordered(typing: Any, x: Any, y: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            flags = ["nnan", "nsz"]  # so that LLVM knows it for a maximum, of which the zeros are equal
+            return builder.select(builder.fcmp_ordered(condition, *values, flags=flags), *values, flags=flags)
+
+        return x(x, x), generate
+
+    return intrinsic(ordered)
+
+
+def _farther(condition: str) -> Any:
+    ordered = _ordered(condition)
+
+    def farther(so_far: Any, odd: Any, x: Any) -> Any:
+        """The extreme so far and one more number, and whether a NaN was seen."""
+        return ordered(so_far, x), odd | (x != x)
+
+    return _inlined(farther)
+
+
+larger_f32 = larger_f64 = _farther(">")
+smaller_f32 = smaller_f64 = _farther("<")
+
+
+def _known(nan: Any) -> Any:
+    def known(extreme: Any, odd: Any) -> Any:
+        """The extreme, or NaN where one was seen."""
+        return nan if odd else extreme
+
+    return _inlined(known)
+
+
+known_f32, known_f64 = _known(np.float32(np.nan)), _known(np.nan)
+
+
 def _add_exactly(total: Any, lost: Any, part: Any) -> Any:
     """A total and what rounding has taken from it so far, and one more part.
 

@@ -18,6 +18,7 @@ from dout.engine.memory import Memory, Over, makes
 from dout.engine.memory import plan as memory_plan
 from dout.engine.names import Loaded
 from dout.engine.pool import Pool
+from dout.engine.postpone import postpone
 from dout.engine.rehearsal import Form, Layout, rehearse
 from dout.engine.rewrite import rewrite
 from dout.engine.select import select
@@ -70,7 +71,7 @@ def planned(run: Capture, *, strict: bool = False) -> Planned:
     if any(map(may_raise, run.graph.nodes)) and Loaded(run.codes).catches:
         raise UnsupportedError("it catches errors, and has steps that may raise one")
     exact = simplify(select(simplify(_with_literals(run, run.graph if strict else run.better or run.graph))))
-    graph = apart(run, exact if strict else simplify(decompose(rewrite(exact))))
+    graph = apart(run, exact if strict else simplify(postpone(decompose(rewrite(exact)))))
     now = {node: graph.outputs[name] for name, node in run.graph.outputs.items()}
     steps = _single(graph) if strict else fuse(graph)
     forms = rehearse(steps, {node: run.data[node] for node in graph.inputs.values() if node in run.data})

@@ -9,6 +9,7 @@ import numpy as np
 
 from dout.engine.frame import FREE
 from dout.engine.group import Group, Step
+from dout.engine.placing import IN_PLACE
 from dout.engine.scalar import REDUCTIONS, functions_of
 from dout.graph import CONSTANT, Node
 from dout.ops.standin import is_basic
@@ -42,8 +43,10 @@ def nbytes(value: Node) -> int:
     return 0 if value.primitive is CONSTANT else math.prod(value.shape) * np.dtype(value.dtype).itemsize
 
 
-def bytes_moved(step: Step) -> int:
+def bytes_moved(step: Step, *, in_place: bool = False) -> int:
     """Bytes that a step reads and writes when each of its arrays moves once; a view moves none.
+
+    Of an array from which elements are taken, these move alone; so of one into which they are written `in_place`.
 
     >>> from dout.graph import INPUT
     >>> from dout.ops.elementwise import add
@@ -53,7 +56,15 @@ def bytes_moved(step: Step) -> int:
     """
     if isinstance(step, Group):
         return _total((*step.inputs, *step.outputs))
-    return 0 if is_view(step) else _total((*dict.fromkeys(step.inputs), step))
+    if is_view(step):
+        return 0
+    name, (first, *others) = step.primitive.name, step.inputs or (step,)
+    if name == "getitem":
+        return _total((step, step, *others))
+    if name in IN_PLACE:
+        chosen = math.prod(step.static["selected"]) * np.dtype(step.dtype).itemsize
+        return _total(others) + chosen * (1 + (name == "add_at")) + (0 if in_place else _total((first, step)))
+    return _total((*dict.fromkeys(step.inputs), step))
 
 
 def flops(step: Step) -> int:

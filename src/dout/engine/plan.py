@@ -236,7 +236,7 @@ def _line(step: Step, built: Built, texts: Mapping[Node, str]) -> Line:
     view = isinstance(built.means.memory.places[step], View)
     products = flops_of(step) if is_product(step) else 0
     return Line(
-        text, "view" if view else "NumPy", places([step]), bytes_moved(step), over=over,
+        text, "view" if view else "NumPy", places([step]), bytes_moved(step, in_place=bool(over)), over=over,
         products=products, itemsize=np.dtype(step.dtype).itemsize,
     )  # fmt: skip
 

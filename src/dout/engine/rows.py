@@ -40,17 +40,26 @@ def is_float_sum(node: Node) -> bool:
 
 
 class Taking:
-    """How a reduction takes up its elements: in which variables, from the line before all of them to what comes out."""
+    """How a reduction takes up its elements: in which variables, from the line before all of them to what comes out.
+
+    A sum grows in blocks; beside one of float64 numbers, what rounding has taken from it. Beside an extreme stands
+    whether a NaN was seen.
+    """
 
     def __init__(self, node: Node, arrays: Arrays) -> None:
         self.node, self.arrays, self.dtype = node, arrays, np.dtype(node.dtype)
+        self.version = f"f{8 * self.dtype.itemsize}"
         self.blocked = is_float_sum(node)
+        self.extreme = {"max": "larger", "min": "smaller"}.get(node.primitive.name) if self.dtype.kind == "f" else None
         self.total = arrays.names.new("total" if self.blocked else f"{node.primitive.name}_so_far")
         self.part = arrays.names.new("part") if self.blocked else self.total
         self.lost = arrays.names.new("lost") if self.blocked and self.dtype != np.float32 else ""
+        self.odd = arrays.names.new("odd") if self.extreme else ""
 
     def start(self) -> str:
         """The line before everything: a float32 has a float64 total, which costs one addition a block."""
+        if self.extreme:
+            return f"{self.total}, {self.odd} = {first_value(self.node)}, False"
         if not self.blocked:
             return f"{self.total} = {first_value(self.node)}"
         return f"{self.total} = {f'{self.lost} = ' if self.lost else ''}0.0"
@@ -63,10 +72,13 @@ class Taking:
         """The line that takes up one element."""
         if not self.blocked:
             return self.add(value)
-        return f"{self.part} = {self.arrays.use(f'plus_f{8 * self.dtype.itemsize}({self.part}, {value})')}"
+        return f"{self.part} = {self.arrays.use(f'plus_{self.version}({self.part}, {value})')}"
 
     def add(self, part: str) -> str:
         """The line that adds a block."""
+        if self.extreme:
+            taken_up = self.arrays.use(f"{self.extreme}_{self.version}({self.total}, {self.odd}, {part})")
+            return f"{self.total}, {self.odd} = {taken_up}"
         if not self.blocked:
             return f"{self.total} = {taken(self.node, self.total, part, self.arrays)}"
         if not self.lost:
@@ -76,6 +88,8 @@ class Taking:
 
     def whole(self) -> tuple[str, str]:
         """The text of the total, and the name of its dtype."""
+        if self.extreme:
+            return self.arrays.use(f"known_{self.version}({self.total}, {self.odd})"), self.dtype.name
         if self.lost:
             return self.arrays.use(f"settled({self.total}, {self.lost})"), "float64"
         return self.total, "float64" if self.blocked else self.dtype.name
@@ -207,7 +221,7 @@ class Rows:
             head = []
         else:
             count, at = arrays.names.new("blocks"), arrays.names.new("block")
-            texts = [(taking.part, taking.dtype.name) for taking in takings]
+            texts = [(t.part, t.dtype.name) if t.blocked else t.whole() for t in takings]
             ends = [f"{part}[{at}] = {text}" for part, (text, _) in zip(parts, texts, strict=True)]
             span = arrays.use(f"indices({at} * {BLOCK}, min({at} * {BLOCK} + {BLOCK}, {length}))")
             run = f"for {arrays.index[first]} in {span}:"

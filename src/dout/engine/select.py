@@ -39,7 +39,7 @@ class _Selection:
         if rule is not None:
             made = rule(self, recorder, node, new)
             return renewed(node, new) if made is None else made.node
-        if is_elementwise(node) and not _may_raise(node):
+        if is_elementwise(node) and not may_raise(node):
             self._follow(recorder, node, new)
         return renewed(node, new)
 
@@ -102,7 +102,7 @@ def _mask(node: Node, index: list[Node], x: Node) -> Node | None:
     return index[0] if shape and shape == x.shape[: len(shape)] else None
 
 
-def _may_raise(node: Node) -> bool:
+def may_raise(node: Node) -> bool:
     """Whether NumPy refuses some values: whole numbers to the power of negative ones, perhaps none that was chosen."""
     return node.primitive.name in ("pow", "power") and np.dtype(node.dtype).kind in "iu"
 
