@@ -62,7 +62,7 @@ def bytes_moved(step: Step, *, in_place: bool = False) -> int:
     if name == "getitem":
         return _total((step, step, *others))
     if name in IN_PLACE:
-        chosen = math.prod(step.static["selected"]) * np.dtype(step.dtype).itemsize
+        chosen: int = math.prod(step.static["selected"]) * np.dtype(step.dtype).itemsize
         return _total(others) + chosen * (1 + (name == "add_at")) + (0 if in_place else _total((first, step)))
     return _total((*dict.fromkeys(step.inputs), step))
 

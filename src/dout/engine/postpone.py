@@ -13,6 +13,7 @@ from typing import Any
 from dout.engine.select import may_raise
 from dout.engine.simplify import is_elementwise
 from dout.graph import Graph, Node, rebuild, renewed, same_kind
+from dout.ops import PRIMITIVES
 from dout.ops.abstract import Abstract, AbstractRecorder
 
 FEW = 16  # the array has so many times as many elements as are written
@@ -49,7 +50,7 @@ def _before(node: Node, written: Node, new: Mapping[Node, Node]) -> Node | None:
     recorder = AbstractRecorder(node.where)
     array, value = (recorder.wrap(i) for i in write.inputs[:2])
     if not same_kind(value.dtype, array.dtype):
-        value = value.astype(array.dtype)
+        value = recorder.emit(PRIMITIVES["astype"], (value,), {"dtype": array.dtype})
 
     def done(of: Abstract) -> Any:
         operands = tuple(of if i is written else recorder.wrap(new[i]) for i in node.inputs)
