@@ -226,3 +226,44 @@ def test_windows_that_overlap_are_written_plainly():
     for scale in (1.0, 2.0, 3.0):
         x = np.arange(4.0) + scale
         np.testing.assert_array_equal(fast(x.copy()), spread(x.copy()))
+
+
+class Numbered:
+    """Numbers of its own that choose what is done: an axis, a length, a name, a tolerance, an index in a list."""
+
+    def __init__(self, what):
+        self.what, self.n, self.f = what, 1, 0.5
+
+    def forward(self, x):
+        return self.what(self, x)
+
+    def backward(self, dout):
+        return dout
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        lambda self, x: np.max(x, axis=self.n, keepdims=True),
+        lambda self, x: np.pad(x, self.n, mode="edge"),
+        lambda self, x: np.pad(x, self.n, constant_values=(self.f, 2)),
+        lambda self, x: x[[0, self.n - 1]],
+        lambda self, x: np.isclose(x, 1.0, atol=self.f),
+        lambda self, x: np.bincount([0, 1], minlength=self.n + 3) * x.sum(),
+        lambda self, x: np.bincount((np.abs(x.ravel()) * self.n).astype(int)),
+        lambda self, x: np.array([self.f] * self.n).sum() * x,
+        lambda self, x: np.unravel_index(((x * 10).astype(int) * self.n % 7).argmax(axis=0), (1, 2)),
+        lambda self, x: np.unravel_index(((x * 10).astype(int) * self.n % 7).argmax(), x.shape),
+        lambda self, x: x * {1: 5, 2: 6}[self.n],
+        lambda self, x: x * {"W1": 5, "W2": 6}[f"W{self.n}"],
+        lambda self, x: np.rot90(x, self.n),
+        lambda self, x: np.take_along_axis(x, np.argsort(x, axis=self.n), axis=self.n),
+    ],
+)
+def test_numbers_that_choose_are_watched(what):
+    plain, layer = Numbered(what), Numbered(what)
+    fast = dout.compile(layer, strict=True)
+    for step, (n, f) in enumerate([(1, 0.5), (1, 0.5), (2, 0.5), (2, 1.75), (1, 1.75), (2, 0.5)]):
+        x = np.linspace(0.1, 2.3, 8).reshape(2, 2, 2) * (1 + step / 10)
+        plain.n, plain.f, layer.n, layer.f = n, f, n, f
+        np.testing.assert_equal(fast.forward(x), plain.forward(x))

@@ -145,8 +145,10 @@ def split_key(key: Any) -> tuple[Any, list[Any]]:
             index.append(item)
             return Slot(len(index) - 1)
         if isinstance(item, list | tuple):
-            if any(isinstance(i, StandIn) for i in item):
-                raise TypeError("a list that holds traced values cannot be an index: use np.array([...])")
+            traced = next((i for i in item if isinstance(i, StandIn)), None)
+            if traced is not None:
+                item = traced._recorder.emit(PRIMITIVES["array"], tuple(item), {})
+                return part(item)
             index.append(list(item) if item else np.zeros(0, np.intp))
             return Slot(len(index) - 1)
         if isinstance(item, slice):

@@ -112,9 +112,14 @@ def only_whole(item: Any) -> bool:
 
 
 def as_indices(item: Any) -> Any:
-    """The same, with traced whole numbers taken as what they are now: an event says so."""
+    """The same, with traced values taken as what they are now: for a whole number an event says so."""
     if type(item) in (list, tuple):
         return type(item)(map(as_indices, item))
     if type(item) is dict:
         return {key: as_indices(part) for key, part in item.items()}
-    return (int(item) if np.ndim(plain(item)) == 0 else plain(item)) if isinstance(item, Traced) else item
+    if not isinstance(item, Traced):
+        return item
+    if np.ndim(item.value) == 0 and np.asarray(item.value).dtype.kind in "iub":
+        return int(item)
+    item._recorder.taken_as_is(item)
+    return item.value

@@ -193,7 +193,7 @@ class _Run:
         if any(node.where is None and node.shape and node not in tracer.literals for node in made):
             return "an array came from outside"
         if self.changed:
-            return f"it changes a {self.changed[0]}"
+            return f"it changes or keeps a {self.changed[0]}"
         if self.new:
             return f"it makes a new {self.new[0]}, which is neither array nor number"
         wrong = first_difference(nodes, tracer.data)
@@ -253,7 +253,10 @@ class _Run:
         if id(item) not in self.views:
             assert item.base is not None
             assert item.step is not None
-            self.views[id(item)] = item, View(self._template(item.base), item.step, item.resolve())
+            base = self._template(item.base)
+            if item.step[0].name == "getitem" and any(i.shape for i in item.step[1]) and _is_held(base):
+                self.changed.append("view by strides of an array that was given")
+            self.views[id(item)] = item, View(base, item.step, item.resolve())
         return self.views[id(item)][1]
 
     def _spots(self, state: Session) -> Iterator[Spot]:
@@ -322,6 +325,13 @@ class _Run:
 
 
 _DEEP = 20  # containers inside each other
+
+
+def _is_held(template: Template) -> bool:
+    """Whether what lies below views is an array that was there before."""
+    while isinstance(template, View):
+        template = template.base
+    return isinstance(template, Held)
 
 
 def _key(place: Place) -> tuple[Any, ...]:

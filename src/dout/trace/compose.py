@@ -116,7 +116,7 @@ def _grid(tracer: Tracer, array: Any, indices: Any, axis: int) -> tuple[Any, ...
     n = array.ndim
     key = [np.arange(array.shape[i]).reshape([-1 if j == i else 1 for j in range(n)]) for i in range(n)]
     key[axis] = tracer.array(indices)
-    return tuple(tracer.source(k) if type(k) is np.ndarray else k for k in key)
+    return tuple(tracer.source(k, made=True) if type(k) is np.ndarray else k for k in key)
 
 
 def take_along_axis(tracer: Tracer, array: Any, indices: Any, axis: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import operator
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ import numpy as np
 from dout.ops import PRIMITIVES
 from dout.ops.linalg import without_ellipsis
 from dout.ops.shape import shape_of
+from dout.trace.calls import as_indices
 from dout.trace.standin import plain, plain_deep
 
 if TYPE_CHECKING:
@@ -152,9 +154,9 @@ def pad(tracer: Tracer, x: Any, pad_width: Any, mode: Any = "constant", **option
     if mode not in ("edge", "reflect", "symmetric", "wrap") or options.get("reflect_type", "even") != "even":
         raise tracer.unsupported(f"np.pad with mode={mode!r}{''.join(f', {key}=' for key in options)}")
     order = "F" if x.flags.fnc else "C"
-    for axis, width in enumerate(np.broadcast_to(np.asarray(plain_deep(pad_width)), (x.ndim, 2)).tolist()):
+    for axis, width in enumerate(np.broadcast_to(np.asarray(as_indices(pad_width)), (x.ndim, 2)).tolist()):
         places = np.pad(np.arange(x.shape[axis]), width, mode)
-        x = x[(slice(None),) * axis + (tracer.source(places),)]
+        x = x[(slice(None),) * axis + (tracer.source(places, made=True),)]
     return tracer.emit(PRIMITIVES["copy"], (x,), {"order": order})
 
 
@@ -162,7 +164,7 @@ def _bordered(tracer: Tracer, x: Any, pad_width: Any, numbers: Any) -> Any:
     """np.pad with a number for each side, or one that is traced."""
     order, dtype = "F" if x.flags.fnc else "C", x.dtype
     wanted = np.broadcast_to(tracer.array(numbers), (x.ndim, 2))
-    for axis, width in enumerate(np.broadcast_to(np.asarray(plain_deep(pad_width)), (x.ndim, 2)).tolist()):
+    for axis, width in enumerate(np.broadcast_to(np.asarray(as_indices(pad_width)), (x.ndim, 2)).tolist()):
         lengths = [[n if i == axis else whole for i, whole in enumerate(x.shape)] for n in width]
         sides = [np.broadcast_to(wanted[axis, i].astype(dtype), lengths[i]) for i in (0, 1)]
         x = np.concatenate([sides[0], x, sides[1]], axis=axis)
@@ -252,8 +254,9 @@ def places(function: Any) -> Callable[..., Any]:
 
     def compose(tracer: Tracer, *arrays: Any, **options: Any) -> Any:
         operands = tuple(tracer.array(a) if isinstance(a, list | tuple | np.ndarray) else a for a in arrays)
-        found = function(*(plain(o) for o in operands), **plain_deep(options))
-        static = {"function": function.__name__, **plain_deep(options)}
+        options = as_indices(options)
+        found = function(*(plain(o) for o in operands), **options)
+        static = {"function": function.__name__, **options}
         whole = {**static, "shape": np.shape(found), "dtype": np.asarray(found).dtype}
         return tracer.emit(PRIMITIVES["places"], operands, whole)
 
@@ -265,7 +268,10 @@ def bincount(tracer: Tracer, x: Any, weights: Any = None, minlength: int = 0) ->
     if weights is None:
         return places(np.bincount)(tracer, x, minlength=minlength)
     x, weights = tracer.array(x), _as(tracer.array(weights), np.dtype(float))
+    minlength = operator.index(minlength)
     length = len(np.bincount(plain(x), minlength=minlength))
+    if plain(x).size:
+        int(x.max())  # it steers
     tracer.note("index", f"np.bincount gave {length} bins")
     found = tracer.call(np.zeros, (length,), {})
     np.add.at(found, x, weights)

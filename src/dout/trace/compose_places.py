@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from dout.ops import PRIMITIVES
 from dout.ops.standin import split_key
-from dout.trace.standin import TracedArray, plain, plain_deep
+from dout.trace.standin import TracedArray, plain
 
 if TYPE_CHECKING:
     from dout.trace.tracer import Tracer
@@ -33,8 +34,8 @@ def rot90(tracer: Tracer, m: Any, k: int = 1, axes: Any = (0, 1)) -> Any:
     """np.rot90: a view, flipped and transposed."""
     m = tracer.array(m)
     np.rot90(np.zeros((1,) * m.ndim), k, axes)  # NumPy's own error
-    first, second = (range(m.ndim)[axis] for axis in plain_deep(tuple(axes)))
-    turns = int(plain(k)) % 4
+    first, second = (range(m.ndim)[axis] for axis in axes)
+    turns = int(k) % 4
     if turns == 0:
         return m[:]
     if turns == 2:
@@ -56,8 +57,8 @@ def as_strided(
 ) -> Any:
     """np.lib.stride_tricks.as_strided: the elements at these places of an array in C order; a write changes that."""
     x = tracer.array(x)
-    shape = x.shape if shape is None else tuple(map(int, plain_deep(list(shape))))
-    strides = x.strides if strides is None else tuple(map(int, plain_deep(list(strides))))
+    shape = x.shape if shape is None else tuple(map(operator.index, shape))
+    strides = x.strides if strides is None else tuple(map(operator.index, strides))
     size, ends = x.itemsize, [(n - 1) * s for n, s in zip(shape, strides, strict=True)]
     inside = all(s >= 0 and s % size == 0 for s in strides) and sum(ends) < x.nbytes
     if not (x.flags.c_contiguous and inside and writeable and 0 not in shape):

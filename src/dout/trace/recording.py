@@ -291,8 +291,8 @@ class Recording(Recorder):
             )
         )
 
-    def drawn_around(self, item: Traced) -> None:
-        """Told of every traced value with which random numbers are drawn."""
+    def taken_as_is(self, item: Traced) -> None:
+        """Told of every traced value that is used as what it is now, without a node: to draw with it, as an option."""
 
     def attribute(self, item: Traced, name: str) -> Any:
         """An attribute that no row stands for: that of the plain value, where nothing is recorded."""
@@ -305,7 +305,7 @@ class Recording(Recorder):
         self.attribute(item, name)
         setattr(item.value, name, plain_deep(value))
 
-    def as_text(self) -> None:
+    def as_text(self, item: Traced | None = None) -> None:
         """A value turns into text, or is hashed: harmless for a recording, but what comes of it is no node."""
         if self.live:
             self.texts.append(_there())

@@ -44,19 +44,19 @@ class Traced(StandIn):
     # Ways out that change nothing: text, identity, truth.
 
     def __repr__(self) -> str:
-        self._recorder.as_text()
+        self._recorder.as_text(self)
         return repr(self.value)
 
     def __str__(self) -> str:
-        self._recorder.as_text()
+        self._recorder.as_text(self)
         return str(self.value)
 
     def __format__(self, spec: str) -> str:
-        self._recorder.as_text()
+        self._recorder.as_text(self)
         return format(self.value, spec)
 
     def __hash__(self) -> int:
-        self._recorder.as_text()
+        self._recorder.as_text(self)
         return hash(self.value)
 
     # Ways out that are noted: the recording holds for this value only.

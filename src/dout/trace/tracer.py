@@ -32,7 +32,7 @@ class Tracer(Recording):
             repeats = kind in (list, tuple) and any(type(o) is Traced for o in operands)  # [0] * n
             if repeats or operand is None or kind in (str, bytes, dict, set):
                 assert primitive.python is not None
-                return primitive.python(*as_indices(operands))
+                return primitive.python(*(as_indices(o) if isinstance(o, Traced) else o for o in operands))
         return self.emit(primitive, operands, {})
 
     def call(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

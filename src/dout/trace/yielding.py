@@ -40,12 +40,19 @@ class Yielding(Tracer):
         """A value leaves as a plain number."""
         return self._or_plainly(super().escape, name, item, convert)
 
-    def drawn_around(self, item: Traced) -> None:
-        """Random numbers are drawn with this value: what is drawn later is drawn with the same, or not so."""
+    def taken_as_is(self, item: Traced) -> None:
+        """The program holds where the value is the same; of an array nothing of the kind is watched."""
         if isinstance(item.value, np.ndarray) and item.value.ndim:
             self.as_text()
         else:
             self.outcome("index", item, item.value)
+
+    def as_text(self, item: Traced | None = None) -> None:
+        """A whole number is a part of names and keys: then the program holds for this number."""
+        if item is not None and type(item.value) is int:
+            self.outcome("index", item, item.value)
+        else:
+            super().as_text(item)
 
     def attribute(self, item: Traced, name: str) -> Any:
         """As `call`."""
