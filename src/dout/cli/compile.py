@@ -80,6 +80,7 @@ def _first(made: Standalone) -> str:
 def _written(target: str, options: tuple[tuple[str, ...], ...], dtypes: tuple[str, ...], timeout: float) -> Standalone:
     """The module of a target."""
     from dout.cli.guard import guarded
+    from dout.cli.progress import Progress
     from dout.cli.target import parse
     from dout.engine.standalone import standalone
     from dout.trace.script import run_user_code
@@ -90,8 +91,9 @@ def _written(target: str, options: tuple[tuple[str, ...], ...], dtypes: tuple[st
         if len(classes) > 1 and (init or inputs):
             named = f"{target}:{classes[-1].__name__}"
             raise TargetError(f"{target} has {len(classes)} layers; --init and --input are for one: {named}")
-        layers = run_user_code(lambda: [_layer(cls, init, inputs, len(classes) == 1) for cls in classes], target)
-        made: Standalone = run_user_code(lambda: standalone(module, layers, dtypes), target)
+        with Progress("compiling", len(classes)) as progress:
+            layers = run_user_code(lambda: [_layer(cls, init, inputs, len(classes) == 1) for cls in classes], target)
+            made: Standalone = run_user_code(lambda: standalone(module, layers, dtypes, done=progress.advance), target)
     return made
 
 

@@ -88,10 +88,7 @@ class Conditions(Guards):
             self.text.leave_unless(f"{expression} is {self.variables[node]}")
             return
         if isinstance(template, Held) and node not in self.needed and node not in self.capture.looked:
-            owner, _, name = expression.rpartition(".")
-            if owner == "self" and name.isidentifier() and name not in self.attributes:
-                expression = f'getattr(self, "{name}", None)'
-            self.text.leave_unless(f"isinstance({expression}, np.ndarray)")
+            self.text.leave_unless(f"isinstance({self._perhaps(expression)}, np.ndarray)")
             return
         self.variables[node] = expression
         if isinstance(template, Held):
@@ -123,9 +120,8 @@ class Conditions(Guards):
             if isinstance(spot.before, Same) and isinstance(spot.before.item, _CODE | Namespace):
                 return
             raise UnsupportedError(f"it reads {spot.place.name}, which dout cannot reach from self")
-        new = spot.holder is not self.capture.root or spot.place.key in self.attributes
-        if not new and isinstance(spot.before, Same) and expression.startswith("self."):
-            expression = f'getattr(self, "{spot.place.key}", None)'
+        if isinstance(spot.before, Same) and is_fixed(spot.before.item):
+            expression = self._perhaps(expression)
         if spot.before is None:
             self.text.leave_unless(f"not hasattr({expression.rpartition('.')[0]}, {spot.place.key!r})")
         elif isinstance(spot.before, Same) and type(spot.before.item) is list and self._only_grows(spot):
@@ -135,6 +131,12 @@ class Conditions(Guards):
             self._global(expression, spot.before)
         else:
             self._item(expression, spot.before)
+
+    def _perhaps(self, expression: str) -> str:
+        """The expression of an attribute that may not be there, as in a layer that has not run yet."""
+        owner, _, name = expression.rpartition(".")
+        sure = not name.isidentifier() or not owner.startswith("self") or (owner == "self" and name in self.attributes)
+        return expression if sure else f'getattr({owner}, "{name}", None)'
 
     def _global(self, expression: str, before: Same | Node) -> None:
         """A name of the module, whose functions and classes are its own."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import textwrap
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -42,13 +42,20 @@ class Standalone:
     plain: Mapping[str, str]
 
 
-def standalone(module: ModuleType, layers: Sequence[Layer], dtypes: Sequence[str]) -> Standalone:
+def standalone(
+    module: ModuleType, layers: Sequence[Layer], dtypes: Sequence[str], *, done: Callable[[], None] = lambda: None
+) -> Standalone:
     """Write a module with these layer classes of the user's module, whose floats are of any of these dtypes.
 
-    What it writes it tries. Raises TargetError where the module's file cannot be read, or needs dout itself.
+    What it writes it tries. `done` is called after each layer.
+
+    Raises TargetError where the module's file cannot be read, or needs dout itself.
     """
     file = UsersFile(Path(str(module.__file__)))
-    studies = [Study(layer, module, file, dtypes) for layer in layers]
+    studies = []
+    for layer in layers:
+        studies.append(Study(layer, module, file, dtypes))
+        done()
     while True:
         writer = _Writer(file, studies)
         wanting = [study for study in studies if _found_wanting(study, writer, module)]

@@ -26,6 +26,7 @@ from dout.trace.record import takes_each
 from dout.trace.templates import Held, Same, is_fixed
 
 _MOST_FLAGS = 3  # more would be more than eight ways through a method
+Recorded = tuple[Capture, tuple[Decision, ...]]
 Ready = tuple[Any, Sequence[Any], Mapping[str, Any]]  # a method and its arguments
 _RUNS = 3  # sizes: two to find what depends on them, and one that has to agree
 
@@ -133,43 +134,40 @@ class Specimen:
 
     def recorded(self, way: Way, sizes: Sequence[Size]) -> Iterator[tuple[str, tuple[Run, ...]]]:
         """Forward and backward of one way, recorded at all sizes; those that raise are left out."""
-        forward = [self._run(partial(self._forward, way, size)) for size in sizes]
-        found = [run for run in forward if run is not None]
-        if len(found) < len(sizes):
+        forward = self._runs([partial(self._forward, way, size) for size in sizes])
+        if forward is None:
             return
-        yield "forward", tuple(found)
-        number = all(isinstance(run.capture.returned, np.generic | float) for run in found)
+        yield "forward", forward
+        number = all(isinstance(run.capture.returned, np.generic | float) for run in forward)
         for seed in (1.0, 1) if number else (None,):  # what people give to the backward of a loss
-            backward = [self._run(partial(self._backward, way, size, seed)) for size in sizes]
-            found = [run for run in backward if run is not None]
-            if len(found) == len(sizes):
-                yield "backward", tuple(found)
+            backward = self._runs([partial(self._backward, way, size, seed) for size in sizes])
+            if backward is not None:
+                yield "backward", backward
 
-    def _run(self, ready: Callable[[], Ready]) -> Run | None:
-        """A recorded run; None where it raises: then this is no way in which it is used.
+    def _runs(self, all_ready: Sequence[Callable[[], Ready]]) -> tuple[Run, ...] | None:
+        """Recorded runs at several sizes; None where one raises: then this is no way in which the layer is used.
 
-        It is recorded twice, the second time with other numbers in the attributes, so that all show that it changes.
+        Which code runs, and which attributes do not matter, is found out at the first size, and holds for all.
         """
         try:
-            method, arguments, keywords = ready()
+            method, arguments, keywords = all_ready[0]()
             first = capture(method, arguments, keywords)
-            run, decided = _disturbed(ready, first)
+            runs = [_disturbed(ready, first.codes) for ready in all_ready]
         except Exception:
             return None
         new = _attributes(self.built(self.dtypes[0]))
         unread = frozenset(_unused(first, new))
         try:
-            without, other = _disturbed(ready, first, unread)
+            if unread and not _alike(runs[0], _disturbed(all_ready[0], first.codes, unread)):
+                unread = frozenset()
         except Exception:
             unread = frozenset()
-        else:
-            if not _alike(run, without) or decided != other:
-                unread = frozenset()
-        return Run(run, decided, frozenset(new), unread)
+        return tuple(Run(run, decided, frozenset(new), unread) for run, decided in runs)
 
     def _forward(self, way: Way, size: Size) -> Ready:
         layer = self.plainly(way, size)
-        vars(layer).update(way.attributes)
+        if way.attributes:
+            vars(layer).update(way.attributes)
         return layer.forward, *_passed(self.parameters["forward"], self.given(way, size))
 
     def _backward(self, way: Way, size: Size, seed: Any) -> Ready:
@@ -179,32 +177,35 @@ class Specimen:
         return backward, list(arrives) if takes_each(backward, arrives) else [arrives], {}
 
 
-def _disturbed(
-    ready: Callable[[], Ready], first: Capture, without: Collection[str] = ()
-) -> tuple[Capture, tuple[Decision, ...]]:
-    """A run with other numbers in the attributes than the first one had, and nothing in some of them."""
+def _disturbed(ready: Callable[[], Ready], codes: Collection[CodeType], without: Collection[str] = ()) -> Recorded:
+    """A run with other numbers in attributes than the run of this code had before, and nothing in some of them."""
     method, arguments, keywords = ready()
-    _disturb(method.__self__, first.codes)
-    vars(method.__self__).update(dict.fromkeys(without))
+    _disturb(method.__self__, codes)
+    for item in _objects(method.__self__):
+        vars(item).update((name, None) for name in without if name in vars(item))
     with watched() as decided:
         run = capture(method, arguments, keywords)
     return run, tuple(decided)
 
 
 def _unused(run: Capture, new: Mapping[str, Any]) -> Iterator[str]:
-    """The attributes of the layer that a run does not compute with, and in which a new layer has nothing yet."""
+    """The attributes that a run does not compute with, and in which a new layer has nothing yet."""
     used = {i for node in run.graph.nodes for i in node.inputs} | set(run.graph.outputs.values()) | run.looked
+    objects = {id(item) for item in _objects(run.root)}
+    found: dict[str, bool] = {}  # whether nothing that is called so matters
     for spot in run.spots:
         key, before = spot.place.key, spot.before
-        if spot.holder is run.root and isinstance(key, str) and key in vars(run.root) and new.get(key) is None:
+        if id(spot.holder) in objects and isinstance(key, str) and key in vars(spot.holder):
             idle = isinstance(before, Held) and before.node not in used
-            if idle or (isinstance(before, Same) and before.item is not None and is_fixed(before.item)):
-                yield key
+            idle = idle or (isinstance(before, Same) and is_fixed(before.item)) or before is None
+            old = spot.holder is run.root and new.get(key) is not None
+            found[key] = found.get(key, True) and idle and not old
+    yield from (key for key, idle in found.items() if idle)
 
 
-def _alike(one: Capture, other: Capture) -> bool:
-    """Whether two runs did the same."""
-    return _done(one) == _done(other)
+def _alike(one: Recorded, other: Recorded) -> bool:
+    """Whether two runs did the same, and decided the same."""
+    return _done(one[0]) == _done(other[0]) and one[1] == other[1]
 
 
 def _done(run: Capture) -> list[Any]:
@@ -215,7 +216,8 @@ def _done(run: Capture) -> list[Any]:
 
 
 def _left(template: Any) -> Any:
-    return template.item if isinstance(template, Same) else type(template)
+    fixed = isinstance(template, Same) and is_fixed(template.item)
+    return repr(template.item) if fixed else type(template)
 
 
 def _disturb(layer: Any, codes: Collection[CodeType]) -> None:

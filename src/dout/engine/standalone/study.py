@@ -15,6 +15,7 @@ from dout.engine.standalone.source import UsersFile
 from dout.errors import UnsupportedError
 from dout.trace.layercalls import KINDS
 
+Runs = list[tuple[Run, ...]]
 _IN_PLACE = re.compile(r"\w+ [-+*/]= ")
 _LONGER, _LONG = 2, 4  # lines, against the user's
 
@@ -42,7 +43,8 @@ class Study:
         self.above_one = False
         self.sizes: list[Size] = []
         self.specimen: Specimen | None = None
-        self._runs: dict[str, list[tuple[Run, ...]]] = {}
+        self._runs: dict[str, Runs] = {}
+        self._written: dict[tuple[str, bool], tuple[Runs, list[Branch]]] = {}  # what was written of which runs
         example = layer.example
         if example is None:
             self.plain = dict.fromkeys(KINDS, layer.why_not)
@@ -56,7 +58,7 @@ class Study:
         """Run the layer at several sizes, at as many as one text will do for."""
         self.specimen = specimen
         for sizes in specimen.sizes():
-            runs: dict[str, list[tuple[Run, ...]]] = {kind: [] for kind in KINDS}
+            runs: dict[str, Runs] = {kind: [] for kind in KINDS}
             for way in specimen.ways():
                 for kind, found in specimen.recorded(way, sizes):
                     runs[kind].append(found)
@@ -71,7 +73,7 @@ class Study:
             if not self.plain:
                 break
 
-    def _try(self, kind: str, runs: list[tuple[Run, ...]]) -> str | None:
+    def _try(self, kind: str, runs: Runs) -> str | None:
         """Why no text can be written from these runs."""
         before = self._runs.get(kind)
         self._runs[kind] = runs
@@ -89,6 +91,13 @@ class Study:
 
     def branches(self, kind: str) -> list[Branch]:
         """The ways through one method, each once."""
+        runs = self._runs[kind]
+        key = kind, self.above_one
+        if key not in self._written or self._written[key][0] is not runs:
+            self._written[key] = runs, self._branches(kind)
+        return self._written[key][1]
+
+    def _branches(self, kind: str) -> list[Branch]:
         assert self.specimen is not None
         parameters = self.specimen.parameters[kind]
         given = [f"{p.name}={p.name}" if p.kind is p.KEYWORD_ONLY else p.name for p in parameters]
