@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
@@ -21,6 +22,7 @@ from dout.ops import kind_of
 from dout.trace.replay import Data
 
 NEAR = 4  # ulp that need no reason
+KEPT = 1 << 28  # bytes of bounds that may be kept
 CHUNK = 1 << 16  # elements looked at together, so that large arrays need little memory beside them
 
 Points = tuple[Any, ...]  # index arrays, one an axis
@@ -136,6 +138,11 @@ class _Errors:
         self.data = data
         self.whole: dict[Node, Error] = {}
 
+    @cached_property
+    def keeps(self) -> bool:
+        """Whether there is memory for the bounds of all nodes: then each is made once."""
+        return sum(math.prod(node.shape) for node in self.data) * np.dtype(float).itemsize <= KEPT
+
     def at(self, node: Node, points: Points) -> Any:
         """The bound of a node at some of its elements. Only there is the pointwise end of its graph looked at."""
         shape = node.shape
@@ -154,7 +161,7 @@ class _Errors:
         """The bound of all of a node."""
         if node not in self.whole:
             nodes = topological([node], known=self.whole)
-            self.whole.update(bounds(nodes, self.data, self.whole, wanted=[node]))
+            self.whole.update(bounds(nodes, self.data, self.whole, wanted=None if self.keeps else [node]))
         return self.whole[node]
 
 
