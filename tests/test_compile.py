@@ -1,8 +1,10 @@
 """`dout.compile`: the same numbers, attributes and effects as the plain code, call after call."""
 
 import cProfile
+import gc
 import itertools
 import sys
+import tracemalloc
 from math import sqrt
 
 import numpy as np
@@ -345,6 +347,21 @@ def test_a_derived_gradient_keeps_its_digits_far_out(function, slope):
     fast(x)
     exact = slope(np.exp(-x.astype(float)))
     np.testing.assert_allclose(fast(x), exact, rtol=4e-6)
+
+
+def test_the_recorded_values_are_not_kept():
+    def loss(x):
+        return np.sum(np.tanh(np.exp(np.sin(x * 0.5 + 1) * 0.25)))
+
+    fast, x = dout.compile(dout.value_and_grad(loss)), np.ones(2_000_000)
+    fast(x[:1000])  # loads what there is to load
+    gc.disable()
+    tracemalloc.start()
+    fast(x)
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    gc.enable()
+    assert kept < 2 * x.nbytes  # the pool has memory for one result
 
 
 def test_a_profiler_goes_on_after_the_first_call():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import tempfile
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.speed.plain import MissingError
-from benchmarks.speed.rows import K, Row
+from benchmarks.speed.rows import M, Row
 from benchmarks.speed.worker import builder
 
 CACHES = ("DOUT_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR", "JAX_COMPILATION_CACHE_DIR")
@@ -60,9 +61,11 @@ def new_memory(contender: str, row: Row) -> float:
 def peak_memory(contender: str, row: Row) -> float:
     """Megabytes of the process at the peak of a warm call, above those it had with its inputs alone."""
     make = builder(contender)
-    small, _ = make(Row(row.number, row.task, row.kind, (K,)))
+    small, _ = make(Row(row.number, row.task, row.kind, (M,)))
     for _ in range(3):
-        small()  # loads what there is to load
+        small()  # loads what there is to load, and compiles for many elements
+    del small
+    gc.collect()
     inputs = [np.ones(row.shape, np.float32) for _ in "xab"]  # as many as the work will make for itself
     before = _memory("VmRSS")
     del inputs

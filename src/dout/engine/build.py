@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from dout.engine.apart import apart
@@ -91,6 +91,12 @@ def build(run: Capture, pool: Pool, *, strict: bool = False) -> Built:
     program = Program(run, plan.steps, plan.now, lambda text, inputs: Writer(text, inputs, means))
     driver, source = write(program, "run")
     return Built(driver, source, program, means)
+
+
+def without_values(built: Built) -> Built:
+    """The program without the recorded values, which would hold as much memory as all steps of the run together."""
+    run = replace(built.program.capture, data={}, originals={}, returned=None)
+    return replace(built, program=replace(built.program, capture=run))
 
 
 def _with_literals(run: Capture, graph: Graph) -> Graph:

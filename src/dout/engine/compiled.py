@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from dout.engine.build import Built, build
+from dout.engine.build import Built, build, without_values
 from dout.engine.compare import first_difference
 from dout.engine.derived import with_gradient
 from dout.engine.driver import MISS, computed
@@ -130,7 +130,7 @@ class Compiled:
             warnings.warn(f"{difference}; it runs plainly from now on", RuntimeWarning, stacklevel=4)
             self.given_up = True
             return str(difference)
-        self._add(form, program)
+        self._add(form, without_values(program))
         return None
 
     def _add(self, form: Form, program: Built) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from types import CodeType, FunctionType, MethodType
 from typing import Any
@@ -123,15 +123,18 @@ class _Run:
                 output = code(root, *given, **named) if root is not function else code(*given, **named)
             state.outputs.append(output)
             result = self._template(output)
-            spots = tuple({_key(spot.place): spot for spot in self._spots(state)}.values())
+            spots = {_key(spot.place): spot for spot in self._spots(state)}
             written = {
                 node: item.resolve()
                 for item, node in self.entered.values()
                 if isinstance(item, TracedArray) and item.resolve() is not node
             }
-            wanted = _outputs(result, spots, written, tracer.outcomes)
+            wanted = _outputs(result, tuple(spots.values()), written, tracer.outcomes)
         returned = plain_deep(output)
-        return self._frozen(taken, taken_by_name, result, returned, spots, written, wanted, calls)
+        bare = tuple(replace(spot, place=spot.place._replace(item=None)) for spot in spots.values())
+        run = self._frozen(taken, taken_by_name, result, returned, bare, written, wanted, calls)
+        self.tracer.data.clear()  # which stand-ins and tracer, in a circle, would keep until they are collected
+        return run
 
     def _frozen(
         self,
