@@ -288,3 +288,35 @@ def test_named_tuples_and_counters_around_functions_are_those_of_the_call():
         assert found.first == number
         assert found.second == Pair(number, None)
     assert not fast.plan().functions[0].plainly
+
+
+def test_many_arrays_that_are_written_into_are_kept_apart():
+    class Sums:
+        def __init__(self):
+            self.sums = [np.zeros(2) for _ in range(8)]
+
+        def forward(self, *xs):
+            for total, x in zip(self.sums, xs, strict=True):
+                total += x
+            return sum(self.sums)
+
+        def backward(self, dout):
+            return dout
+
+    plain, fast = Sums(), dout.compile(Sums())
+    for turn in range(6):
+        xs = [np.full(2, float(i + turn)) for i in range(8)]
+        if turn == 3:  # one array twice, and one that is a part of another
+            for layer in (plain, fast):
+                layer.sums[1] = layer.sums[0]
+                layer.sums[2:4] = list(np.arange(6.0).reshape(3, 2)[:2])
+        if turn == 4:
+            for layer in (plain, fast):
+                line = np.arange(3.0)
+                layer.sums[4], layer.sums[5] = line[:2], line[1:]
+        if turn == 5:
+            for layer in (plain, fast):
+                memory = bytearray(24)
+                layer.sums[6], layer.sums[7] = np.frombuffer(memory)[:2], np.frombuffer(memory)[1:]
+        np.testing.assert_array_equal(fast.forward(*xs), plain.forward(*xs))
+        np.testing.assert_array_equal(fast.sums, plain.sums)

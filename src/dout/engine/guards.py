@@ -7,6 +7,8 @@ could have steered the run is another: a type, a dtype, a shape, a flag, an obje
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
+from itertools import combinations, product
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
 
@@ -21,6 +23,7 @@ from dout.trace.state import Namespace, attributes_of
 from dout.trace.templates import Built, Held, Same, Spot, Template, View, held_in, is_fixed, made_anew
 
 _LARGE_SET = 100
+_MANY = 32  # pairs of arrays that may share memory
 _PLAIN = (type(None), bool, type(Ellipsis))
 _CODE = (FunctionType, BuiltinFunctionType, MethodType, type)
 
@@ -30,6 +33,26 @@ def alike(one: Any, other: Any) -> bool:
     if type(one) is tuple:
         return type(other) is tuple and len(one) == len(other) and all(map(alike, one, other))
     return type(one) is type(other) and bool(one == other)
+
+
+def are_apart(written: Sequence[Any], others: Sequence[Any]) -> bool:
+    """Whether no array that is written into shares memory with another one, or with one of the others.
+
+    Arrays of different owners do not; where some have one owner, or one that is no array, all are compared.
+    """
+    owners = set(map(_owner, written))
+    if len(owners) == len(written) and None not in owners:
+        owners_of_others = set(map(_owner, others))
+        if None not in owners_of_others and owners.isdisjoint(owners_of_others):
+            return True
+    pairs = [*combinations(written, 2), *product(written, others)]
+    return not any(np.may_share_memory(one, other) for one, other in pairs)
+
+
+def _owner(array: Any) -> int | None:
+    """The identity of the array that owns an array's memory; None where that is another kind of object."""
+    owner = array if array.base is None else array.base
+    return id(owner) if type(owner) is np.ndarray and owner.flags.owndata else None
 
 
 class Guards:
@@ -253,21 +276,26 @@ class Guards:
 
     def _apart(self) -> None:
         """Arrays that are written into must not be, or share the memory of, another input."""
-        arrays = [(node, name) for node, name in self.variables.items()]
-        for node in self.capture.written:
+        written = list(self.capture.written)
+        inputs = [node for node in self.variables if node in self.needed]
+        arrays = [node for node in inputs if isinstance(self.capture.originals.get(node), np.ndarray)]
+        if len(written) * len(arrays) > _MANY:
+            others = [node for node in arrays if node not in self.capture.written]
+            each, rest = (", ".join(map(self.variables.__getitem__, nodes)) for nodes in (written, others))
+            self.text.leave_unless(f"{self.text.constant(are_apart)}(({each},), ({rest}{',' if rest else ''}))")
+            return
+        for node in written:
             name = self.variables[node]
             owns = self.capture.originals[node].flags.owndata
             if owns:
                 self.text.leave_unless(f"{name}.flags.num & 4")
-            for other, its in arrays:
-                if other is node or other not in self.needed or not self._may_be(node, other, owns):
-                    continue
-                self.text.leave_unless(f"{its} is not {name}" if owns else f"not may_share_memory({its}, {name})")
+            for other in arrays:
+                if other is not node and self._may_be(node, other, owns):
+                    its = self.variables[other]
+                    self.text.leave_unless(f"{its} is not {name}" if owns else f"not may_share_memory({its}, {name})")
 
     def _may_be(self, node: Node, other: Node, owns: bool) -> bool:
         """Whether another input may be the same array; one that owns its memory is that of no other shape or dtype."""
-        if not isinstance(self.capture.originals.get(other), np.ndarray):
-            return False
         if owns and self.capture.originals[other].flags.owndata:
             return (node.shape, node.dtype) == (other.shape, other.dtype)
         return True
