@@ -320,3 +320,35 @@ def test_many_arrays_that_are_written_into_are_kept_apart():
                 layer.sums[6], layer.sums[7] = np.frombuffer(memory)[:2], np.frombuffer(memory)[1:]
         np.testing.assert_array_equal(fast.forward(*xs), plain.forward(*xs))
         np.testing.assert_array_equal(fast.sums, plain.sums)
+
+
+class Stepping:
+    """It keeps a view of its parameter, which it then changes; the next call has another view."""
+
+    def __init__(self):
+        self.W, self.turned = np.eye(2), None
+
+    def forward(self, x):
+        self.turned = self.W.T
+        out = x @ self.turned
+        self.W -= 0.5 * out
+        return out
+
+    def backward(self, dout):
+        self.W[0] += 1.0
+        return dout @ self.turned
+
+
+def test_a_view_that_was_left_in_a_layer_keeps_nothing_from_being_compiled():
+    plain, layer = Stepping(), Stepping()
+    fast = dout.compile(layer)
+    for number in range(1, 6):
+        x = np.full((2, 2), number / 8)
+        np.testing.assert_allclose(fast.forward(x), plain.forward(x))
+        np.testing.assert_allclose(layer.turned, plain.turned)
+        assert np.shares_memory(layer.turned, layer.W)
+        np.testing.assert_allclose(fast.backward(x), plain.backward(x))
+        np.testing.assert_allclose(layer.W, plain.W)
+    ahead, back = fast.plan().functions
+    assert not ahead.plainly
+    assert back.plainly  # here the view is read

@@ -18,6 +18,7 @@ from dout.trace.draws import Draws, generator_of, is_generator
 from dout.trace.model import LOSSES, Draw
 from dout.trace.modules import BUILTINS, untraced
 from dout.trace.names import Names
+from dout.trace.recording import OVERLAP
 from dout.trace.replay import Data, first_difference
 from dout.trace.session import Session, session
 from dout.trace.standin import Traced, TracedArray, plain_deep
@@ -127,7 +128,7 @@ class _Run:
             written = {
                 node: item.resolve()
                 for item, node in self.entered.values()
-                if isinstance(item, TracedArray) and item.resolve() is not node
+                if isinstance(item, TracedArray) and item.resolve() is not node and item.node.primitive is not INPUT
             }
             wanted = _outputs(result, tuple(spots.values()), written, tracer.outcomes)
         returned = plain_deep(output)
@@ -184,6 +185,10 @@ class _Run:
         for event in tracer.events:
             if event.kind in LOSSES or event.kind == "limit":
                 return str(event)
+        used = set(nodes)
+        entered = {id(item): node for item, node in self.entered.values()}
+        if any(entered.get(id(item)) in used or item.node in used for item in tracer.overlaps):
+            return OVERLAP
         if tracer.failed:
             return f"an error is caught, at {tracer.failed[0]}"
         if calls.foreign:

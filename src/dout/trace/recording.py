@@ -23,6 +23,7 @@ from dout.trace.writes import Writer
 
 LIMIT = 1_000_000  # nodes
 MOST_BYTES = 1 << 36  # of one array; only one number repeated is as large as that
+OVERLAP = "two arrays that entered separately share memory: an edge is lost"
 _numbers = frozenset(PYTHON_NUMBERS)
 _T = TypeVar("_T")
 
@@ -276,7 +277,9 @@ class Recording(Recorder):
 
         The user's own `float(...)` does not come here: it is recorded.
         """
-        frame = sys._getframe(2)
+        frame: Any = sys._getframe(2)
+        while source.is_ours(frame.f_code.co_filename) and frame.f_back is not None:
+            frame = frame.f_back
         if not self.live or source.goes_into_text(frame):
             self.as_text()
             return convert(item.value)
@@ -290,6 +293,10 @@ class Recording(Recorder):
                 f"at {frame.f_code.co_filename}:{frame.f_lineno}; {instead}"
             )
         )
+
+    def overlapped(self, item: TracedArray) -> None:
+        """Told of an array that entered by itself and shares memory with one that is written into."""
+        self.note("alias", OVERLAP)
 
     def taken_as_is(self, item: Traced) -> None:
         """Told of every traced value that is used as what it is now, without a node: to draw with it, as an option."""

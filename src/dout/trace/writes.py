@@ -126,7 +126,7 @@ class Writer:
             stand.node, stand.version = current, buffer.version
             buffer.aliases.append(current)
         for other in self._same_memory(target):
-            self.tracer.note("alias", "two arrays that entered separately share memory: an edge is lost")
+            self.tracer.overlapped(other)
             other.node = Node(INPUT, (), {}, other.shape, other.dtype, here)
             other.memory().version += 1
             other.version = other.memory().version

@@ -9,7 +9,7 @@ import numpy as np
 
 from dout.errors import EscapeError, UnsupportedError
 from dout.graph import Primitive
-from dout.trace.standin import Traced
+from dout.trace.standin import Traced, TracedArray
 from dout.trace.tracer import Tracer
 
 _FILES = {"load", "loadtxt", "genfromtxt", "fromfile", "fromregex", "save", "savez", "savez_compressed", "savetxt"}
@@ -17,6 +17,10 @@ _FILES = {"load", "loadtxt", "genfromtxt", "fromfile", "fromregex", "save", "sav
 
 class Yielding(Tracer):
     """A tracer that steps aside where it would refuse: it records no more, and the user's code runs on plainly."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.overlaps: list[TracedArray] = []  # arrays that share memory with one that was written into
 
     def call(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Answer a call of a NumPy function, plainly where it cannot be recorded."""
@@ -39,6 +43,10 @@ class Yielding(Tracer):
     def escape(self, name: str, item: Traced, convert: Callable[[Any], Any]) -> Any:
         """A value leaves as a plain number."""
         return self._or_plainly(super().escape, name, item, convert)
+
+    def overlapped(self, item: TracedArray) -> None:
+        """It matters only where something is computed with that array."""
+        self.overlaps.append(item)
 
     def taken_as_is(self, item: Traced) -> None:
         """The program holds where the value is the same; of an array nothing of the kind is watched."""
