@@ -218,13 +218,13 @@ class Thresholded:
     def forward(self, x):
         self.few = x.shape[0] <= 50
         if self.few:
-            return np.exp(-x) * x
-        return 3 * x
+            return 3 * x
+        return np.exp(-x) * x
 
     def backward(self, dout):
         if len(dout) > 50:
-            return 2 * dout
-        return np.exp(-dout) * dout
+            return np.exp(-dout) * dout
+        return 2 * dout
 
 
 class Squeezed:
@@ -270,3 +270,23 @@ class Counting:
     def backward(self, dout):
         self.ready = False
         return np.exp(-dout) * dout * self.calls
+
+
+def choose(x):
+    """A name that what kernels call has, too."""
+    return 2.0 * x
+
+
+class Decides:
+    def __init__(self):
+        self.limit = 1.0
+
+    def forward(self, x):
+        if np.max(x) > self.limit:
+            self.out = choose(np.exp(-x) * x)
+        else:
+            self.out = np.exp(-x) * x
+        return self.out
+
+    def backward(self, dout):
+        return np.exp(dout * self.out) * choose(dout)

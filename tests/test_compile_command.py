@@ -14,6 +14,8 @@ pytest.importorskip("numba")
 from click.testing import CliRunner
 
 from dout.cli.compile import compile
+from dout.engine import accumulate, vector_math
+from dout.engine.standalone.functions import definitions
 
 HERE = Path(__file__).parent
 SLIDES = HERE.parent / "examples" / "slide_layers.py"
@@ -69,10 +71,15 @@ def test_the_slides_layers_give_the_same_at_every_batch_size_without_dout(slides
     assert plain_calls(SLIDES, slides, *cases) == []
 
 
+def test_elementwise_layers_take_any_number_of_axes(slides):
+    calls = [{"inputs": {"x": shape}} for shape in ([4], [2, 3], [2, 3, 4], [2, 3, 4, 5])]
+    cases = [case(layer, dtype, calls) for dtype in DTYPES for layer in ("Relu", "Sigmoid")]
+    assert plain_calls(SLIDES, slides, *cases) == []
+
+
 def test_what_kernels_were_not_written_for_goes_the_plain_way_and_is_right(slides):
-    one_axis, broadcast = [{"inputs": {"x": [4]}}], [{"inputs": {"x": [4, 3], "y": [3]}}]
-    cases = [case("Sigmoid", "float64", one_axis), case("MulLayer", "float32", broadcast)]
-    called = plain_calls(SLIDES, slides, *cases, case("Sigmoid", "float16", batches(x=[None, 3])))
+    broadcast = case("MulLayer", "float32", [{"inputs": {"x": [4, 3], "y": [3]}}])
+    called = plain_calls(SLIDES, slides, broadcast, case("Sigmoid", "float16", batches(x=[None, 3])))
     kinds = [("Sigmoid", "forward"), ("Sigmoid", "backward"), ("MulLayer", "backward")]
     assert set(called) == {f"_{cls}__plain_{kind}" for cls, kind in kinds}
 
@@ -123,6 +130,23 @@ def test_a_batch_of_any_size_gives_what_it_gives_plainly(layers, layer):
 
 def test_numbers_and_flags_that_a_call_leaves_are_left(layers):
     assert plain_calls(LAYERS, layers, case("Counting", "float64", batches(x=[None, 3]))) == []
+
+
+def test_a_condition_on_values_goes_both_ways_and_names_of_the_users_stay_theirs(layers):
+    text = layers.read_text()
+    assert "def choose(x):" in text
+    assert "def choose_(typing" in text
+    assert plain_calls(LAYERS, layers, *(case("Decides", dtype, batches(x=[None, 3])) for dtype in DTYPES))
+
+
+def test_every_function_that_a_kernel_can_call_can_be_written():
+    own = {name for name, item in vars(accumulate).items() if name[0] != "_" and type(item).__module__[:5] == "numba"}
+    called = own | {f"{name}_{width}" for name in vector_math.FUNCTIONS for width in ("f32", "f64")}
+    found, imports = definitions(called)
+    names = {}
+    exec("\n".join([*imports, *(one.text for one in found)]), names)
+    assert called <= names.keys()
+    assert not any("from dout" in one.text for one in found)
 
 
 def test_functions_of_the_module_that_a_layer_needs_come_with_it(layers):

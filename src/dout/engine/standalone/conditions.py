@@ -79,7 +79,9 @@ class Conditions(Guards):
             self.text.leave_unless(f"{kind}{expression} == {self.text.constant(item)}")
         else:
             self._kind(expression, item)
-            self.text.paths.setdefault(id(item), expression)
+            if id(item) not in self.text.paths:
+                self.text.paths[id(item)] = expression
+                self.text.objects.append((item, expression))
             self._holder(item)
 
     def _value(self, expression: str, template: Held | Node) -> None:

@@ -47,6 +47,12 @@ def definitions(called: Iterable[str]) -> tuple[list[Definition], list[str]]:
     return chosen, [line for name, line in _imports().items() if name in used]
 
 
+def names() -> set[str]:
+    """All names that definitions can have."""
+    versions = {f"{name}_{width}" for name in vector_math.FUNCTIONS for width in ("f32", "f64")}
+    return versions | set(_known())
+
+
 def _version(name: str) -> tuple[str, str]:
     stem, _, width = name.rpartition("_f")
     assert stem in vector_math.FUNCTIONS, f"{name} is none of the kernels' functions"

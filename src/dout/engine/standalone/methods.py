@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import TypeVar
 
@@ -19,6 +20,8 @@ from dout.engine.standalone.steps import Body, Steps, Texts, taken_apart
 from dout.engine.standalone.words import Words
 from dout.errors import UnsupportedError
 
+_CHECK = re.compile(r"^(?P<start>is_array\(.*), (?P<axes>\d+)\)$")
+_AXIS = re.compile(r"\.shape\[|\[\w+, |axis=|\.T\b|np\.(?!empty|bool_|float|int|uint)\w+\(")  # what some axis is for
 _T = TypeVar("_T")
 
 
@@ -66,6 +69,16 @@ def branch(
     conditions += _whole([one.bounds for one in drafts], lengths)
     conditions += [f"{name} > 1" for name in lengths.symbols.values() if above_one]
     return Branch(tuple(dict.fromkeys(conditions)), tuple(lines), tuple(kernels))
+
+
+def of_any_axes(one: Branch) -> Branch:
+    """The way for arrays of any number of axes, where it goes through all their elements alike; else as it is."""
+    checks = [check for check in map(_CHECK.fullmatch, one.conditions) if check]
+    numbers = {check["axes"] for check in checks}
+    texts = [*one.conditions, *one.lines, *(kernel.body for kernel in one.kernels)]
+    if len(numbers) != 1 or numbers <= {"0", "1"} or any(_AXIS.search(text) for text in texts):
+        return one
+    return replace(one, conditions=tuple(_CHECK.sub(r"\g<start>)", text) for text in one.conditions))
 
 
 def _whole(bounds: Sequence[Sequence[tuple[int, int]]], lengths: Lengths) -> Iterator[str]:

@@ -6,30 +6,32 @@ import ast
 import re
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 
-from dout.engine.standalone.functions import definitions
+from dout.engine.standalone.functions import definitions, names
 from dout.engine.standalone.kernels import WIDTH, Kernels, wrapped
 from dout.engine.standalone.merge import merged
 from dout.engine.standalone.methods import Branch
 from dout.engine.standalone.source import Edit, Imports, UsersFile
 from dout.engine.standalone.study import Layer, Study
 from dout.engine.standalone.verify import first_fault, loaded
+from dout.errors import TargetError
 from dout.trace.layercalls import KINDS
 
+_OURS = {*names(), "is_array", "is_floats", "by_dtype"}  # where the user has such a name, ours is another
 _CHECKS = {
     "is_array": '''\
-def is_array(item, dtype, axes):
-    """Whether kernels take it: an array of this dtype and so many axes, in C order, and not empty."""
-    if type(item) is not np.ndarray or item.dtype != dtype or item.ndim != axes:
+def is_array(item, dtype, *axes):
+    """Whether kernels take it: an array of this dtype and as many axes (1 to 4), in C order, and not empty."""
+    if type(item) is not np.ndarray or item.dtype != dtype or item.ndim not in (axes or (1, 2, 3, 4)):
         return False
     return item.flags.carray and item.size > 0''',
     "is_floats": '''\
-def is_floats(item, axes):
+def is_floats(item, *axes):
     """Whether kernels take it: as `is_array`, of float32 or float64."""
-    return is_array(item, np.float32, axes) or is_array(item, np.float64, axes)''',
+    return is_array(item, np.float32, *axes) or is_array(item, np.float64, *axes)''',
 }
 
 
@@ -57,7 +59,7 @@ def standalone(
         studies.append(Study(layer, module, file, dtypes))
         done()
     while True:
-        writer = _Writer(file, studies)
+        writer = _Writer(file, studies, module)
         wanting = [study for study in studies if _found_wanting(study, writer, module)]
         if not wanting:
             return Standalone(writer.text, tuple(writer.fast), writer.plain)
@@ -69,8 +71,13 @@ def _found_wanting(study: Study, writer: _Writer, module: ModuleType) -> bool:
     if study.specimen is None or not fast:
         return False
     specimen, cls = study.specimen, getattr(writer.loaded(module), study.name)
-    fault = first_fault(cls, specimen, study.sizes)
-    if fault is None and not study.above_one and first_fault(cls, specimen, specimen.small(study.sizes)):
+    trials = [size for kind in fast for size in specimen.trials(study.sizes[kind])]
+    large = [size for size in trials if 1 not in {*size.everywhere.values(), *size.first.values()}]
+    fault = first_fault(cls, specimen, large)
+    if fault is None and study.any_axes and first_fault(cls, specimen, specimen.other_axes()):
+        study.any_axes = False
+        return True
+    if fault is None and not study.above_one and first_fault(cls, specimen, trials):
         study.above_one = True
         return True
     if fault is not None:
@@ -79,12 +86,22 @@ def _found_wanting(study: Study, writer: _Writer, module: ModuleType) -> bool:
     return fault is not None
 
 
+def _refuse_others(lines: Sequence[str], module: ModuleType, file: UsersFile) -> None:
+    """Raise TargetError where the user's file calls something else by a name that is imported."""
+    names: dict[str, object] = {}
+    exec("\n".join(lines), names)
+    for name in file.names & names.keys():
+        if vars(module).get(name) is not names[name]:
+            raise TargetError(f"{file.path} calls something of its own {name}, which the module needs; rename it")
+
+
 class _Writer:
     """Writes the module. `fast` and `plain` are as those of `Standalone`."""
 
-    def __init__(self, file: UsersFile, studies: Sequence[Study]) -> None:
+    def __init__(self, file: UsersFile, studies: Sequence[Study], module: ModuleType) -> None:
         self.file, self.names = file, [study.name for study in studies]
         self.imports = Imports()
+        self.others = {name: f"{name}_" for name in _OURS & file.names}
         self.kernels = Kernels({*file.names, *_CHECKS, "by_dtype", "np", "njit"})
         self.statements = file.needed(self.names, self.imports)
         self.edits: dict[str, list[Edit]] = {study.name: [] for study in studies}
@@ -93,18 +110,26 @@ class _Writer:
         for study in studies:
             for kind in KINDS:
                 self._method(study, kind)
-        body = list(self._body())
         self._functions, more = definitions(self.kernels.calls)
-        if self.kernels.names:
-            for line in ("import numpy as np", "from numba import njit", *more):
-                self.imports.add(line)
+        body = list(self._body())
+        lines = ["import numpy as np"] if self.fast else []
+        lines += ["from numba import njit", *more] if self.kernels.names else []
+        _refuse_others(lines, module, file)
+        for line in lines:
+            self.imports.add(line)
         head = [*_head(file.path.name, self.names, bool(self.kernels.names)), "", *self.imports.lines()]
         self._tried = "\n".join([*head, *body])
         self.text = "\n".join([*head, *body, *self._called(), ""])
 
     def loaded(self, module: ModuleType) -> ModuleType:
         """The module, as far as it takes to try it."""
-        return loaded(self._tried, self.kernels.calls, module)
+        return loaded(self._tried, {self.others.get(name, name): name for name in self.kernels.calls}, module)
+
+    def _ours(self, text: str) -> str:
+        """A text of ours, in which nothing is called as something of the user's."""
+        for name, other in self.others.items():
+            text = re.sub(rf"(?<![\w.]){name}\b", other, text)
+        return text
 
     def _method(self, study: Study, kind: str) -> None:
         if kind in study.plain:
@@ -113,23 +138,24 @@ class _Writer:
             self.edits[study.name] += [edit] if edit else []
         else:
             self.fast.append(f"{study.name}.{kind}")
-            self.edits[study.name].append(_edit(self.file, study.name, kind, study.branches(kind), self.kernels))
+            edit = _edit(self.file, study.name, kind, study.branches(kind), self.kernels)
+            self.edits[study.name].append(replace(edit, before=[self._ours(line) for line in edit.before]))
 
     def _body(self) -> Iterator[str]:
         yield from _statements(self.file, self.statements, self.edits)
-        if self.kernels.names or self.fast:
+        if self.fast:
             yield from ["", "", "# --- kernels, which Numba compiles at their first call, and keeps in __pycache__"]
             used = "\n".join(line for found in self.edits.values() for edit in found for line in edit.before)
             for name, text in _CHECKS.items():
-                if f"{name}(" in used or name == "is_array":
-                    yield from ["", "", *text.split("\n")]
-            yield from self.kernels.lines()
+                if f"{self._ours(name)}(" in used or name == "is_array":
+                    yield from ["", "", *self._ours(text).split("\n")]
+            yield from map(self._ours, self.kernels.lines())
 
     def _called(self) -> Iterator[str]:
         """What kernels call."""
         if self._functions:
             yield from ["", "", "# --- what kernels call", ""]
-            texts = [one.text for one in self._functions]
+            texts = [self._ours(one.text) for one in self._functions]
             yield from _spaced((text.split("\n"), "def " in text or "class " in text) for text in texts)
 
 

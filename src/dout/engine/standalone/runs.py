@@ -25,9 +25,11 @@ from dout.trace.layercalls import KINDS
 from dout.trace.record import takes_each
 from dout.trace.templates import Held, Same, is_fixed
 
+AXES = (1, 2, 3, 4)  # numbers of axes that are looked at
 _MOST_FLAGS = 3  # more would be more than eight ways through a method
 Recorded = tuple[Capture, tuple[Decision, ...]]
 Ready = tuple[Any, Sequence[Any], Mapping[str, Any]]  # a method and its arguments
+_FLAT = 2  # axes of arrays that may be a hundred long
 _RUNS = 3  # sizes: two to find what depends on them, and one that has to agree
 
 
@@ -93,27 +95,47 @@ class Specimen:
     def sizes(self) -> Iterator[list[Size]]:
         """The sizes of runs: of those in which all lengths are others, and of those in which the batch is another.
 
-        Lengths that cannot change stay. Where none can, it is one size.
+        They are not small: a plan may do otherwise with a handful of numbers. Lengths that cannot change stay. Where
+        none can, it is one size.
         """
-        found = {n for item in (*self.inputs.values(), *self.init.values()) for n in lengths_in(item)}
-        larger = primes(max([*found, 10]))
-        free = [n for n in sorted(found) if self.runs(Size({n: next(larger)}))]
-        batches = {len(item) for item in self.inputs.values() if isinstance(item, np.ndarray) and item.ndim}
-        ways = [[Size({n: next(larger) for n in free}) for _ in range(_RUNS - 1)]] if free else []
-        ways += [[Size(first={n: next(larger)}) for _ in range(_RUNS - 1)] for n in sorted(batches)]
         any_other = False
-        for sizes in ways:
+        for lengths, everywhere in self._free():
+            sizes = [_size(lengths, everywhere, self._primes(place)) for place in range(_RUNS)]
             if all(map(self.runs, sizes)):
                 any_other = True
-                yield [SAME, *sizes]
+                yield sizes
         if not any_other:
             yield [SAME]
 
-    def small(self, sizes: Sequence[Size]) -> Iterator[Size]:
-        """Sizes of one, where those of the runs are others."""
-        for size in sizes[1:2]:
-            yield from (Size({**size.everywhere, n: 1}) for n in size.everywhere)
-            yield from (Size(first={**size.first, n: 1}) for n in size.first)
+    def trials(self, sizes: Sequence[Size]) -> Iterator[Size]:
+        """Small sizes, whose lengths are others where they are in runs of these sizes; then one of them is one."""
+        yield SAME
+        for everywhere in (True, False):
+            lengths = list(sizes[0].everywhere if everywhere else sizes[0].first)
+            small = dict(zip(lengths, primes(max([*self._lengths(), 4])), strict=False))
+            for found in (small, *({**small, n: 1} for n in lengths)) if lengths else ():
+                yield Size(everywhere=found) if everywhere else Size(first=found)
+
+    def _free(self) -> Iterator[tuple[list[int], bool]]:
+        """Lengths that can change, everywhere or in the first axis of what forward is given."""
+        free = [n for n in self._lengths() if self.runs(Size({n: next(self._primes())}))]
+        if free:
+            yield free, True
+        batches = {len(item) for item in self.inputs.values() if isinstance(item, np.ndarray) and item.ndim}
+        yield from (([n], False) for n in sorted(batches))
+
+    def _lengths(self) -> list[int]:
+        return sorted({n for item in (*self.inputs.values(), *self.init.values()) for n in lengths_in(item)})
+
+    def _primes(self, skip: int = 0) -> Iterator[int]:
+        """Lengths for runs: the larger, the fewer axes arrays have."""
+        given = [np.ndim(item) for item in (*self.inputs.values(), *self.init.values())]
+        least = 100 if max(given, default=0) <= _FLAT else 10
+        return itertools.islice(primes(max([*self._lengths(), least])), skip, None)
+
+    def other_axes(self) -> Iterator[Size]:
+        """Inputs of other numbers of axes, as far as the layer takes them."""
+        yield from (size for size in (Size(axes=axes) for axes in AXES) if self.runs(size))
 
     def runs(self, size: Size) -> bool:
         """Whether the layer takes this size."""
@@ -175,6 +197,11 @@ class Specimen:
         out, backward = forward(*arguments, **keywords), forward.__self__.backward
         arrives = upstream(out) if seed is None else seed
         return backward, list(arrives) if takes_each(backward, arrives) else [arrives], {}
+
+
+def _size(lengths: Sequence[int], everywhere: bool, others: Iterator[int]) -> Size:
+    found = dict(zip(lengths, others, strict=False))
+    return Size(everywhere=found) if everywhere else Size(first=found)
 
 
 def _disturbed(ready: Callable[[], Ready], codes: Collection[CodeType], without: Collection[str] = ()) -> Recorded:

@@ -14,17 +14,27 @@ from dout.adapt.layer import copy_of
 
 @dataclass(frozen=True)
 class Size:
-    """Which lengths of an example are others: `everywhere`, and in the `first` axis of what forward is given."""
+    """Which lengths of an example are others: `everywhere`, and in the `first` axis of what forward is given.
+
+    With `axes`, what forward is given has so many.
+    """
 
     everywhere: Mapping[int, int] = field(default_factory=dict)
     first: Mapping[int, int] = field(default_factory=dict)
+    axes: int | None = None
 
     def of_input(self, item: Any) -> Any:
         """An input, as large as it is to be; what is no array stays."""
         if not isinstance(item, np.ndarray):
             return copy_of(item)
         item = self.of_argument(item)
-        return _longer(item, 0, self.first[len(item)]) if item.ndim and len(item) in self.first else item
+        if item.ndim and len(item) in self.first:
+            item = _longer(item, 0, self.first[len(item)])
+        while self.axes is not None and item.ndim > self.axes:
+            item = item[..., 0]
+        while self.axes is not None and item.ndim < self.axes:
+            item = np.repeat(item[..., np.newaxis], item.ndim + 1, axis=-1)
+        return np.ascontiguousarray(item)
 
     def of_argument(self, item: Any) -> Any:
         """An argument of the constructor, where lengths are also given as numbers."""

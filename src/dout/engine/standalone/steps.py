@@ -14,14 +14,14 @@ from dout.engine.body import WORDS
 from dout.engine.build import Planned
 from dout.engine.driver import Following
 from dout.engine.emit import Source
-from dout.engine.group import Group
+from dout.engine.group import Group, Step
 from dout.engine.memory import Fresh, Over, Slot, View
 from dout.engine.phrases import subscript
 from dout.engine.placing import IN_PLACE
 from dout.engine.pool import Pool
 from dout.engine.standalone.calls import bounds, call
 from dout.engine.standalone.words import dtype_text
-from dout.engine.steps import Means, Writer
+from dout.engine.steps import Leave, Means, Writer
 from dout.errors import UnsupportedError
 from dout.graph import Node, Primitive
 from dout.trace.capture import Capture
@@ -30,6 +30,7 @@ from dout.trace.templates import Built, Template
 _IN_PLACE = {"add": "+=", "subtract": "-=", "multiply": "*=", "divide": "/="}
 _WORDS = WORDS | {"getitem": "picked", "setitem": "changed", "transpose": "turned", "reshape": "reshaped"}
 _PRODUCTS = ("dot", "matmul")  # NumPy gives them in C order, whatever it is given
+_SINGLE = {*_IN_PLACE, "negative", "copy", "greater", "greater_equal", "less", "less_equal", "equal", "not_equal"}
 _LONGEST = 16  # characters of a name made of an expression
 _INDEXED = ("getitem", "setitem", "add_at")
 
@@ -85,7 +86,7 @@ def _names(plan: Planned, run: Capture) -> dict[Node, str]:
         if node in found:  # they lie in one array
             found.setdefault(given, found[node])
     for step in plan.steps:
-        for node in step.outputs if isinstance(step, Group) else ():
+        for node in step.outputs if isinstance(step, Group) else (step,):
             found.setdefault(node, _WORDS.get(node.primitive.name, node.primitive.name))
     return {node: _WORDS.get(name, _word(name)) for node, name in found.items()}
 
@@ -128,6 +129,12 @@ class Steps(Writer):
 
     def end(self) -> None:
         """Nothing is given back."""
+
+    def step(self, step: Step, leave: Leave) -> None:
+        """Write one step; what is a single operation is left to NumPy, which is as fast in it."""
+        if isinstance(step, Group) and len(step.nodes) == 1 and step.nodes[0].primitive.name in _SINGLE:
+            step = step.nodes[0]
+        super().step(step, leave)
 
     def _place(self, node: Node) -> str | None:
         place = self.means.memory.places[node]

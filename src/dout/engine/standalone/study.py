@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import ModuleType
 
 from dout.adapt.example import Example
-from dout.engine.standalone.methods import Branch, branch
+from dout.engine.standalone.methods import Branch, branch, of_any_axes
 from dout.engine.standalone.runs import Run, Specimen, quietly
 from dout.engine.standalone.samples import Size
 from dout.engine.standalone.source import UsersFile
@@ -32,8 +32,8 @@ class Layer:
 class Study:
     """What was found about a layer.
 
-    `plain` says of methods why they stay as they are, `sizes` at which sizes the layer ran. `above_one`: whether
-    kernels are only for lengths above one.
+    `plain` says of methods why they stay as they are, `sizes` at which sizes others ran. `above_one`: whether
+    kernels are only for lengths above one; `any_axes`: whether those that do not ask for a number of axes take others.
     """
 
     def __init__(self, layer: Layer, module: ModuleType, file: UsersFile, dtypes: Sequence[str]) -> None:
@@ -41,10 +41,11 @@ class Study:
         self.module, self.file = module, file
         self.plain: dict[str, str] = {}
         self.above_one = False
-        self.sizes: list[Size] = []
+        self.any_axes = True
+        self.sizes: dict[str, list[Size]] = {}
         self.specimen: Specimen | None = None
         self._runs: dict[str, Runs] = {}
-        self._written: dict[tuple[str, bool], tuple[Runs, list[Branch]]] = {}  # what was written of which runs
+        self._written: dict[tuple[str, bool, bool], tuple[Runs, list[Branch]]] = {}  # what was written of which runs
         example = layer.example
         if example is None:
             self.plain = dict.fromkeys(KINDS, layer.why_not)
@@ -67,7 +68,7 @@ class Study:
                     why = self._try(kind, runs[kind])
                     if why is None:
                         self.plain.pop(kind, None)
-                        self._runs[kind], self.sizes = runs[kind], sizes
+                        self._runs[kind], self.sizes[kind] = runs[kind], sizes
                     else:
                         self.plain.setdefault(kind, why)
             if not self.plain:
@@ -92,7 +93,7 @@ class Study:
     def branches(self, kind: str) -> list[Branch]:
         """The ways through one method, each once."""
         runs = self._runs[kind]
-        key = kind, self.above_one
+        key = kind, self.above_one, self.any_axes
         if key not in self._written or self._written[key][0] is not runs:
             self._written[key] = runs, self._branches(kind)
         return self._written[key][1]
@@ -104,7 +105,7 @@ class Study:
         leaves, names = f"self.__plain_{kind}({', '.join(given)})", [p.name for p in parameters]
         found = [branch(runs, self.module, names, leaves, above_one=self.above_one) for runs in self._runs[kind]]
         _refuse_idle(found, self._runs[kind])
-        return list(dict.fromkeys(found))
+        return [of_any_axes(one) if self.any_axes else one for one in dict.fromkeys(found)]
 
 
 def _refuse_idle(branches: Sequence[Branch], runs: Sequence[Sequence[Run]]) -> None:

@@ -8,15 +8,17 @@ from __future__ import annotations
 import math
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
 from itertools import count
 from types import ModuleType
 from typing import Any
 
+import numba
 import numpy as np
 
 from dout.adapt.layer import copy_of
-from dout.engine import accumulate
+from dout.engine import accumulate, vector_math
 from dout.engine.bench import upstream
 from dout.engine.standalone.runs import Specimen, Way, quietly
 from dout.engine.standalone.samples import Size
@@ -38,13 +40,15 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
 }
 
 
-def loaded(text: str, calls: Iterable[str], user: ModuleType) -> ModuleType:
-    """A module of this text, which ends before what kernels call. Raises what running it raises."""
+def loaded(text: str, calls: Mapping[str, str], user: ModuleType) -> ModuleType:
+    """A module of this text, which ends before what kernels call: `calls` says which functions, by the names there.
+
+    Raises what running it raises.
+    """
     name = f"_dout_standalone_{next(_numbers)}"
     module = ModuleType(name)
     module.__file__, module.__package__ = user.__file__, user.__package__
-    stems = {call: re.sub(r"_f(?:32|64)$", "", call) for call in calls}
-    vars(module).update({call: _FUNCTIONS.get(stem) or getattr(np, stem) for call, stem in stems.items()})
+    vars(module).update({name: _function(call) for name, call in calls.items()})
     vars(module)["njit"] = lambda **options: lambda function: function
     lines = [line for line in text.split("\n") if not line.startswith(("from numba", "import numba", "from llvmlite"))]
     sys.modules[name] = module
@@ -53,6 +57,22 @@ def loaded(text: str, calls: Iterable[str], user: ModuleType) -> ModuleType:
     finally:
         del sys.modules[name]
     return module
+
+
+@cache
+def _function(call: str) -> Callable[..., Any]:
+    """A function that gives what one of the kernels' gives: NumPy's where there is one, else itself, compiled."""
+    stem = re.sub(r"_f(?:32|64)$", "", call)
+    if stem in _FUNCTIONS or hasattr(np, stem):
+        return _FUNCTIONS.get(stem) or getattr(np, stem)
+    own = getattr(accumulate, call, None) or getattr(vector_math, call)
+    run = numba.njit(error_model="numpy")(lambda *given: own(*given))
+
+    def function(*given: Any) -> Any:
+        result = run(*given)
+        return type(given[0])(result) if isinstance(result, float) else result
+
+    return function
 
 
 def first_fault(cls: type, specimen: Specimen, sizes: Iterable[Size]) -> str | None:

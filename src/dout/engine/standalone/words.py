@@ -29,6 +29,7 @@ class Words(Text):
         super().__init__()
         self.module, self.leaves = module, leaves
         self.paths: dict[int, str] = {id(root): "self"}
+        self.objects: list[tuple[Any, str]] = [(root, "self")]
         self.conditions: list[str] = []
         self.body = False
         self._taken |= {"self", "is_array", *taken}
@@ -36,7 +37,7 @@ class Words(Text):
     def leave_unless(self, condition: str) -> None:
         """Add a condition."""
         if self.body:
-            self.line(f"if not ({condition}):")
+            self.line(f"if {condition[4:]}:" if condition.startswith("not ") else f"if not ({condition}):")
             self.line(f"    return {self.leaves}")
         elif condition not in self.conditions:
             self.conditions.append(condition)
@@ -84,7 +85,7 @@ class Words(Text):
         """An array that the code made out of nothing."""
         dtype = dtype_text(item.dtype)
         if item.ndim == 1 and item.dtype.kind == "i" and np.array_equal(item, np.arange(len(item))):
-            return f"np.arange({len(item)}, dtype={dtype})"
+            return f"np.arange({len(item)}{'' if item.dtype == np.dtype(int) else f', dtype={dtype}'})"
         for number in (0, 1):
             if item.size and np.all(item == number):
                 return f"np.{('zeros', 'ones')[number]}({item.shape}, {dtype})"
@@ -109,12 +110,19 @@ class Words(Text):
         holder, key = spot.holder, spot.place.key
         if hasattr(holder, "__dict__") and vars(holder) is vars(self.module):
             return str(key)
-        path = self.paths.get(id(holder)) or self.containers.get(id(holder)) or self._modules(holder)
+        path = self.paths.get(id(holder)) or self.containers.get(id(holder))
+        if path is None:
+            path = self._of_class(holder) if isinstance(holder, type) else self._modules(holder)
         if path is None or isinstance(holder, FunctionType):
             return None
         if isinstance(holder, dict | list | tuple):
             return f"{path}[{self.key(key)}]" if type(key) in (str, int, bool, type(None)) else None
         return f"{path}.{key}" if isinstance(key, str) and key.isidentifier() else None
+
+    def _of_class(self, holder: type) -> str | None:
+        """The expression of the one object of a class: it may have an attribute where the class has another."""
+        found = [path for item, path in self.objects if isinstance(item, holder)]
+        return found[0] if len(found) == 1 else None
 
     def put(self, spot: Spot, value: str) -> str:
         """The statement that puts a value into a place."""
