@@ -20,7 +20,7 @@ from dout.errors import UnsupportedError
 from dout.graph import Node
 from dout.trace.capture import Capture
 from dout.trace.state import Namespace, attributes_of
-from dout.trace.templates import Built, Held, Same, Spot, Template, View, held_in, is_fixed, made_anew
+from dout.trace.templates import Built, Held, Same, Spot, Template, View, can_be_made, held_in, is_fixed, made_anew
 
 _LARGE_SET = 100
 _MANY = 32  # pairs of arrays that may share memory
@@ -66,6 +66,9 @@ class Guards:
         self.needed = needed
         self.kept = {node for spot in self.restored for node in held_in(spot.before)}
         self.variables: dict[Node, str] = {}
+        given = (*capture.arguments, *capture.keywords.values())
+        self.given = {id(item.item) for item in given if isinstance(item, Same)}
+        self.others: list[str] = []  # objects, lists and dicts that may be others at the next call, and each another
         self.at: dict[int, list[Spot]] = {}  # places by the identity of what holds them
         self.reached: set[int] = set()
         for spot in capture.spots:
@@ -90,6 +93,8 @@ class Guards:
             self._holder(holder)
         self._otherwise()
         self._apart()
+        if len(self.others) > 1:
+            self.text.leave_unless(f"len({{{', '.join(f'id({name})' for name in self.others)}}}) == {len(self.others)}")
 
     # --- one item -----------------------------------------------------------------------------------------------------
 
@@ -177,6 +182,7 @@ class Guards:
             f"{expression}.__class__ is {kind} and len({expression}) == {self.capture.lengths[id(item)]}"
         )
         self.text.containers[id(item)] = expression
+        self.others.append(expression)
         self._holder(item)
 
     def _only_grows(self, spot: Spot) -> bool:
@@ -193,10 +199,13 @@ class Guards:
         self.text.line(f"{name} = {expression}")
         self.text.leave_unless(f"{name}.__class__ is {self.text.constant(list)}")
         self.text.containers[id(item)] = name
+        self.others.append(name)
 
     def _moves(self, item: Any) -> bool:
-        """Whether an object may be another one at the next call, as runs make objects of its class."""
-        return type(item) in made_anew and item is not self.capture.root
+        """Whether an object may be another one at the next call: it was given, or runs make objects of its class."""
+        if item is self.capture.root:
+            return False
+        return type(item) in made_anew or (id(item) in self.given and id(item) in self.at and can_be_made(type(item)))
 
     def _object(self, expression: str, item: Any) -> None:
         """An object of a class of which runs make objects: it may be another one the next time, with the same in it."""
@@ -209,6 +218,7 @@ class Guards:
         attributes = self.text.name(f"{name}_attributes")
         self.text.line(f"{attributes} = {name}.__dict__")
         self.text.containers[id(item)] = name
+        self.others.append(name)
         self.text.containers[id(attributes_of(item))] = attributes
         self._holder(item)
 
