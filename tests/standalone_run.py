@@ -27,9 +27,11 @@ def load(path, name):
 
 
 def made(value, dtype, rng):
-    """A number or flag as it is; a list is a shape, of labels where its first item is a text."""
+    """A number or flag as it is; a list is a shape, of labels where its first item is a text that says so."""
     if isinstance(value, list) and value and value[0] == "labels":
         return rng.integers(value[2], size=value[1])
+    if isinstance(value, list) and value and value[0] == "one-hot":
+        return np.eye(value[2], dtype=dtype)[rng.integers(value[2], size=value[1])]
     if isinstance(value, list):
         return rng.normal(size=value).astype(dtype)
     return value

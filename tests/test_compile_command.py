@@ -97,6 +97,12 @@ def test_a_loss_takes_labels_and_the_number_one(layers):
     assert plain_calls(LAYERS, layers, *cases) == []
 
 
+def test_a_loss_takes_labels_as_rows_of_zeros_and_a_one(layers):
+    calls = [{"inputs": {"x": [b, 6], "t": ["one-hot", b, 6]}} for b in BATCHES]
+    cases = [case("SoftmaxWithLoss", dtype, calls, dout=1) for dtype in DTYPES]
+    assert plain_calls(LAYERS, layers, *cases) == []
+
+
 def test_each_flag_has_its_way_and_attributes_are_as_after_a_plain_run(layers):
     calls = [{"inputs": {"x": [b, 4], "train_flg": flag}, "backward": flag} for b in BATCHES for flag in (True, False)]
     norm = [case("BatchNormalization", d, calls, init={"gamma": [4], "beta": [4]}) for d in DTYPES]

@@ -182,6 +182,8 @@ def conditions(runs: Sequence[Sequence[Decision]], lengths: Lengths) -> Iterator
         else:
             outcomes = {bool(_OPERATORS[how][2](*one.values)) for one in decisions}
             left, right = (_text(side, lengths) for side in sides)
+            if left == right:
+                continue
             yes, no = (f"{left} {sign} {right}" for sign in _OPERATORS[how][:2])
         if len(outcomes) > 1:
             raise why

@@ -19,7 +19,7 @@ from dout.adapt.target import fresh
 from dout.engine.bench import upstream
 from dout.engine.names import Loaded
 from dout.engine.standalone.decisions import Decision, watched
-from dout.engine.standalone.samples import SAME, Size, cast, lengths_in, primes
+from dout.engine.standalone.samples import SAME, Size, cast, lengths_in, one_hot, primes
 from dout.trace.capture import Capture, capture
 from dout.trace.layercalls import KINDS
 from dout.trace.record import takes_each
@@ -35,11 +35,15 @@ _RUNS = 3  # sizes: two to find what depends on them, and one that has to agree
 
 @dataclass(frozen=True)
 class Way:
-    """One way to run a layer: the dtype of its floats, and how its flags stand (arguments of forward, attributes)."""
+    """One way to run a layer: the dtype of its floats, and how its flags stand (arguments of forward, attributes).
+
+    `one_hot`: labels are given as rows of zeros and a one.
+    """
 
     dtype: np.dtype[Any]
     arguments: Mapping[str, bool]
     attributes: Mapping[str, bool]
+    one_hot: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +68,7 @@ class Specimen:
         self.parameters = {kind: _parameters(getattr(cls, kind)) for kind in KINDS}
         given = {p.name: p.default for p in self.parameters["forward"] if p.default is not p.empty}
         self.inputs = given | dict(example.inputs)
+        self.has_labels = any(one_hot(self.inputs)[name] is not item for name, item in self.inputs.items())
 
     def ways(self) -> Iterator[Way]:
         """Every way to run it."""
@@ -75,8 +80,9 @@ class Specimen:
             attributes = [dict(zip(held, found, strict=True)) for found in _each(held.values())]
         else:
             attributes = [dict(held)]
-        for dtype, one, other in itertools.product(self.dtypes, arguments, attributes):
-            yield Way(dtype, one, other)
+        hot = [False, True] if self.has_labels else [False]
+        for dtype, one, other, rows in itertools.product(self.dtypes, arguments, attributes, hot):
+            yield Way(dtype, one, other, rows)
 
     def built(self, dtype: np.dtype[Any], size: Size = SAME) -> Any:
         """A layer of its own, as large as it is to be."""
@@ -89,8 +95,9 @@ class Specimen:
 
     def given(self, way: Way, size: Size) -> dict[str, Any]:
         """The inputs, as large as they are to be."""
-        inputs = {name: cast(size.of_input(item), way.dtype) for name, item in self.inputs.items()}
-        return inputs | dict(way.arguments)
+        inputs = {name: size.of_input(item) for name, item in self.inputs.items()}
+        inputs = one_hot(inputs) if way.one_hot else inputs
+        return {name: cast(item, way.dtype) for name, item in inputs.items()} | dict(way.arguments)
 
     def sizes(self) -> Iterator[list[Size]]:
         """The sizes of runs: of those in which all lengths are others, and of those in which the batch is another.

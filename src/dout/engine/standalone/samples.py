@@ -71,6 +71,26 @@ def cast(item: Any, dtype: np.dtype[Any]) -> Any:
     return item.astype(dtype) if floats else item
 
 
+def one_hot(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """The inputs, where labels of the rows of another input are rows of zeros and a one."""
+    scores = next(
+        (i for i in inputs.values() if isinstance(i, np.ndarray) and i.ndim == 2 and i.dtype.kind == "f"), None
+    )
+
+    def rows(item: Any) -> Any:
+        if (
+            scores is None
+            or not isinstance(item, np.ndarray)
+            or item.dtype.kind != "i"
+            or item.shape != scores.shape[:1]
+        ):
+            return item
+        known = item.min(initial=0) >= 0 and item.max(initial=0) < scores.shape[1]
+        return np.eye(scores.shape[1])[item] if known else item
+
+    return {name: rows(item) for name, item in inputs.items()}
+
+
 def primes(above: int) -> Iterator[int]:
     """The primes above a number."""
     return (n for n in itertools.count(above + 1) if all(n % k for k in range(2, int(n**0.5) + 1)))
