@@ -210,6 +210,26 @@ def test_what_is_wrong_is_said_in_a_line_and_nothing_is_written(tmp_path, monkey
     assert [path.name for path in tmp_path.iterdir() if path.suffix == ".py"] == ["mine.py"]
 
 
+def test_the_module_that_a_name_stands_for_is_not_written_over(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text = SLIDES.read_text()
+    Path("named.py").write_text(text)
+    shown = run("named:Sigmoid", "-o", "named.py")
+    assert "it is the file that is compiled" in str(shown.exception)
+    assert Path("named.py").read_text() == text
+
+
+def test_the_last_of_several_definitions_counts_and_odd_lines_do_not_shift_others(tmp_path):
+    file = tmp_path / "odd.py"
+    other = "    def forward(self, x):\n        return x\n\n"
+    text = SLIDES.read_text().replace("class Sigmoid:\n", f"class Sigmoid:\n{other}")
+    file.write_bytes(f"# -*- coding: latin-1 -*-\n# caf\xe9\n\x0c\n{text}".replace("\n", "\r\n").encode("latin-1"))
+    fast = written(f"{file}:Sigmoid", tmp_path)
+    called = plain_calls(file, fast, case("Sigmoid", "float64", batches(x=[None, 3])))
+    assert called == []
+    assert fast.read_text().count("def forward(self, x):") == 2
+
+
 def test_where_nothing_can_be_compiled_nothing_is_written(tmp_path):
     file = tmp_path / "told.py"
     body = "        print(x)\n        return x\n"

@@ -38,7 +38,7 @@ def compile(
     """
     file = _place(output, target)
     _needed()
-    made = _written(target, (init, inputs), (dtype,) if dtype else _DTYPES, timeout)
+    made = _written(target, file, (init, inputs), (dtype,) if dtype else _DTYPES, timeout)
     if not made.fast:
         raise TargetError(f"{output} was not written, nothing of {target} can be compiled: {_first(made)}")
     from dout.draw.files import write
@@ -77,8 +77,10 @@ def _first(made: Standalone) -> str:
     return f"{name}: {why}"
 
 
-def _written(target: str, options: tuple[tuple[str, ...], ...], dtypes: tuple[str, ...], timeout: float) -> Standalone:
-    """The module of a target."""
+def _written(
+    target: str, file: Path, options: tuple[tuple[str, ...], ...], dtypes: tuple[str, ...], timeout: float
+) -> Standalone:
+    """The module of a target, which is to be written to a file."""
     from dout.cli.guard import guarded
     from dout.cli.progress import Progress
     from dout.cli.target import parse
@@ -88,6 +90,9 @@ def _written(target: str, options: tuple[tuple[str, ...], ...], dtypes: tuple[st
     init, inputs = (parse(given, f"--{kind}") for given, kind in zip(options, ("init", "input"), strict=True))
     with guarded(target, timeout=timeout, capture=True):
         module, classes = _found(target)
+        source = getattr(module, "__file__", None)
+        if source is not None and file.exists() and file.samefile(source):
+            raise TargetError(f"{file} cannot be written: it is the file that is compiled; write -o fast.py")
         if len(classes) > 1 and (init or inputs):
             named = f"{target}:{classes[-1].__name__}"
             raise TargetError(f"{target} has {len(classes)} layers; --init and --input are for one: {named}")

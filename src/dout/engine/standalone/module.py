@@ -164,7 +164,7 @@ class _Writer:
 
 def _comment(file: UsersFile, cls: str, kind: str, why: str) -> Edit | None:
     """A comment above a method that stays as it is."""
-    node = next((n for n in file.classes[cls].body if isinstance(n, ast.FunctionDef) and n.name == kind), None)
+    node = file.written(cls, kind)
     if node is None:
         return None
     indent = " " * node.col_offset
@@ -225,7 +225,9 @@ def _statements(file: UsersFile, statements: Sequence[ast.stmt], edits: Mapping[
     parts = []
     for node in statements:
         block = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
-        parts.append((file.segment(node, edits.get(node.name, ()) if isinstance(node, ast.ClassDef) else ()), block))
+        last = isinstance(node, ast.ClassDef) and file.classes[node.name] is node  # a name may be given anew
+        changed = edits.get(node.name, ()) if isinstance(node, ast.ClassDef) and last else ()
+        parts.append((file.segment(node, changed), block))
     yield ""
     yield from _spaced(parts)
 

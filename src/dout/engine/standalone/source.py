@@ -6,6 +6,7 @@ import ast
 import dis
 import re
 import sys
+import tokenize
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -83,17 +84,23 @@ class UsersFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            self.text = path.read_text(encoding="utf-8")
+            with tokenize.open(path) as opened:
+                self.text = opened.read()
             self.tree = ast.parse(self.text)
         except (OSError, UnicodeDecodeError, SyntaxError, ValueError) as error:
             raise TargetError(f"{path} cannot be read: {error}") from None
-        self.lines = self.text.splitlines()
+        self.lines = self.text.split("\n")  # as Python counts them: a form feed ends none
         self.names = {name for node in self.tree.body for name in _bound(node)}
         self.classes = {node.name: node for node in self.tree.body if isinstance(node, ast.ClassDef)}
 
+    def written(self, cls: str, name: str) -> ast.FunctionDef | None:
+        """The method of this name in a class: the last of several."""
+        body = self.classes[cls].body if cls in self.classes else []
+        return next((n for n in reversed(body) if isinstance(n, ast.FunctionDef) and n.name == name), None)
+
     def method(self, cls: str, name: str) -> ast.FunctionDef:
         """A method as it stands in its class. UnsupportedError where it is not a plain one."""
-        node = next((n for n in self.classes[cls].body if isinstance(n, ast.FunctionDef) and n.name == name), None)
+        node = self.written(cls, name)
         if node is None:
             raise UnsupportedError(f"{name} is not written in the class itself")
         if node.decorator_list:
@@ -145,7 +152,9 @@ class UsersFile:
             start -= 1
         lines = {n: [self.lines[n - 1]] for n in range(start, (node.end_lineno or first) + 1)}
         for edit in edits:
-            method = next(n for n in ast.walk(node) if isinstance(n, ast.FunctionDef) and n.name == edit.method)
+            assert isinstance(node, ast.ClassDef)
+            method = self.method(node.name, edit.method) if edit.name else self.written(node.name, edit.method)
+            assert method is not None
             at = _first(method)
             if edit.name is not None:
                 text = self.lines[method.lineno - 1]
