@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from types import CodeType, FunctionType, MethodType
@@ -244,7 +244,7 @@ class _Run:
         named = issubclass(kind, tuple) and hasattr(kind, "_fields") and kind.__dictoffset__ == 0
         if (kind in (list, tuple, dict) or named) and depth < _DEEP:
             parts = tuple(self._template(part, depth + 1) for part in (item.values() if kind is dict else item))
-            made = Built(kind, parts, tuple(item) if kind is dict else ())
+            made = Built(kind, parts, self._keys(item) if kind is dict else ())
             self.built[id(item)] = item, made
             return made
         if depth < _DEEP and self.is_users(kind) and can_be_made(kind):
@@ -256,6 +256,11 @@ class _Run:
             return made
         self.new.append(kind.__qualname__)
         return Same(item)
+
+    def _keys(self, keys: Iterable[Any]) -> tuple[Any, ...]:
+        """Keys of a dict as they are; those that the run made are other objects at the next call."""
+        self.new += [type(key).__qualname__ for key in keys if id(key) not in self.known and not is_fixed(key)]
+        return tuple(keys)
 
     def _view(self, item: TracedArray) -> View:
         if id(item) not in self.views:
@@ -299,6 +304,8 @@ class _Run:
                     yield Spot(holder, place, was, self._template(here.item))
             for where, place in now.items():
                 if where not in known and not isinstance(holder, type):
+                    if isinstance(holder, dict) and isinstance(place.put, partial):
+                        self._keys(place.put.args[1:])
                     if isinstance(holder, list):
                         self.new.append(f"element of a {type(holder).__qualname__}")
                     yield Spot(holder, place, None, self._template(place.item))
@@ -313,7 +320,7 @@ class _Run:
     def _refilled(self, holder: list[Any] | dict[Any, Any], known: Mapping[Any, tuple[Place, Any]]) -> Spot:
         """What was put into a list or dict: to the end of a list whose elements stayed, else all of it anew."""
         if isinstance(holder, dict):
-            content = Built(dict, tuple(map(self._template, holder.values())), tuple(holder))
+            content = Built(dict, tuple(map(self._template, holder.values())), self._keys(holder))
             return Spot(holder, whole(holder), None, content)
         stay = self.lengths[id(holder)]
         items = [(holder[place.key], place, new) for place, new in known.values() if place.key < len(holder)]

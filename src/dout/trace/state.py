@@ -191,6 +191,8 @@ class Swaps:
                 pairs = [(self._real(key), item) for key, item in dict.items(holder)]
                 dict.clear(holder)
                 dict.update(holder, pairs)
+            if issubclass(kind, dict):
+                waiting += [key for key in dict.keys(holder) if type(key) not in _PLAIN and self.reach.holds(key)]
             if issubclass(kind, set) and any(self._real(item) is not item for item in holder):
                 parts = [self._real(item) for item in holder]
                 set.clear(holder)
