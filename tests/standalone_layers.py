@@ -290,3 +290,20 @@ class Decides:
 
     def backward(self, dout):
         return np.exp(dout * self.out) * choose(dout)
+
+
+class Accumulates:
+    """Adds to an array that it has, and counts."""
+
+    def __init__(self, total):
+        self.total = total
+        self.count = 0
+
+    def forward(self, x):
+        self.count += 1
+        self.total += np.sum(np.exp(-x) * x, axis=0) / self.count
+        return x * self.total
+
+    def backward(self, dout):
+        self.total *= 0.5
+        return np.exp(-dout) * self.total / self.count

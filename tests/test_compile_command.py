@@ -134,6 +134,12 @@ def test_a_batch_of_any_size_gives_what_it_gives_plainly(layers, layer):
     plain_calls(LAYERS, layers, *(case(layer, dtype, batches(x=[None, 3])) for dtype in DTYPES))
 
 
+def test_arrays_that_a_layer_writes_into_stay_its_own(layers):
+    calls = batches(x=[None, 3])
+    cases = [case("Accumulates", dtype, calls, init={"total": [3]}) for dtype in DTYPES]
+    assert plain_calls(LAYERS, layers, *cases) == []
+
+
 def test_numbers_and_flags_that_a_call_leaves_are_left(layers):
     assert plain_calls(LAYERS, layers, case("Counting", "float64", batches(x=[None, 3]))) == []
 

@@ -43,8 +43,7 @@ class Conditions(Guards):
         if len(others) > 1:  # a subclass may have other methods of these names
             self._kind("self", self.capture.root)
         super().write(parameters)
-        first = [condition for condition in self.text.conditions if not condition.startswith("is_array(")]
-        self.text.conditions[:] = first + [c for c in self.text.conditions if c.startswith("is_array(")]
+        self.text.conditions.sort(key=_rank)
 
     def _kind(self, expression: str, item: Any) -> None:
         self.text.leave_unless(f"type({expression}) is {self.text.constant(type(item))}")
@@ -148,15 +147,23 @@ class Conditions(Guards):
             self._same(expression, before.item)
 
     def _apart(self) -> None:
+        inputs = [node for node in self.variables if node in self.needed]
+        arrays = [node for node in inputs if isinstance(self.capture.originals.get(node), np.ndarray)]
         for node in self.capture.written:
             name = self.variables[node]
             owns = self.capture.originals[node].flags.owndata
             if owns:
                 self.text.leave_unless(f"{name}.flags.owndata")
-            for other, its in list(self.variables.items()):
-                if other is not node and other in self.needed and self._may_be(node, other, owns):
+            for other in arrays:
+                if other is not node and self._may_be(node, other, owns):
+                    its = self.variables[other]
                     apart = f"{its} is not {name}" if owns else f"not np.may_share_memory({its}, {name})"
                     self.text.leave_unless(apart)
+
+
+def _rank(condition: str) -> int:
+    """Flags and types come first, then what is an array, and then what is asked of arrays."""
+    return 2 if ".flags." in condition or "share_memory" in condition else int(condition.startswith("is_array("))
 
 
 def _numpys(module: ModuleType) -> Iterator[str]:

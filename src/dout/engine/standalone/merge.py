@@ -11,6 +11,7 @@ from dout.engine.standalone.methods import Branch, KernelText
 _FLOAT = re.compile(r"np\.float(?:32|64)\b")
 _TYPE = re.compile(r"type\((\w+)\) is (\w+)")
 _KIND = "np.float@"
+_OF_ARRAYS = re.compile(r"\.shape|\.flags|share_memory")
 _FIRST = re.compile(r"is_array\(([^()]*), np\.float@(|, \d+)\)")
 
 
@@ -69,7 +70,7 @@ def _both(one: Branch, other: Branch) -> Both | None:
         return None
     array, axes = first[1], first[2]
     dtype = f"{array}.dtype"
-    before = [c for c in conditions if _KIND not in c and not c.startswith("is_array(") and ".shape" not in c]
+    before = [c for c in conditions if _KIND not in c and not c.startswith("is_array(") and not _OF_ARRAYS.search(c)]
     after = [c for c in conditions if c not in before and c != first[0]]
     texts = [f"is_floats({array}{axes})", *(_of_dtype(c, dtype) for c in after)]
     lines = tuple(_of_dtype(line, dtype).replace(f"np.empty({array}.shape, {dtype})", f"np.empty_like({array})")
