@@ -1,6 +1,9 @@
 """`dout.compile` where objects, lists and arrays are given, are the same or lie in the same memory."""
 
+import argparse
 import enum
+import fractions
+import functools
 
 import numpy as np
 
@@ -114,3 +117,27 @@ def test_keys_that_a_call_made_are_those_of_the_call():
         (key,) = fast.cache
         assert key.value is x
         assert len(fast.all) == number
+
+
+def test_settings_of_a_program_are_watched():
+    settings = argparse.Namespace(rate=0.5, unused=1)
+
+    @dout.compile
+    def scaled(x):
+        settings.calls = getattr(settings, "calls", 0) + 1
+        return x * settings.rate
+
+    for calls, rate in enumerate([0.5, 0.5, 0.25, 0.25, 0.5], 1):
+        settings.rate = rate
+        assert scaled(np.ones(1)) == rate
+        assert settings.calls == calls
+
+
+def test_attributes_of_a_librarys_object_are_read_plainly():
+    part = fractions.Fraction(1, 2)
+    holder = functools.singledispatchmethod(lambda self, x: x)
+    holder.factor = 2.0
+    fast = dout.compile(lambda x: x * holder.factor * part.numerator)
+    for factor in (2.0, 2.0, 3.0):
+        holder.factor = factor
+        assert fast(np.ones(1)) == factor

@@ -130,6 +130,10 @@ class Guards:
             self.text.leave_unless(f"{self.text.constant(item)} == {self.text.constant(frozenset(item))}")
         elif isinstance(item, set | deque | bytearray) or (hasattr(item, "__next__") and id(item) not in self.at):
             raise UnsupportedError(f"it looks into a {type(item).__qualname__}, which may change unseen")
+        elif id(item) not in self.at and not isinstance(item, (*_CODE, ModuleType)):
+            read = next((name for name in attributes_of(item) if name in self.names), None)
+            if read is not None:
+                raise UnsupportedError(f"it reads {type(item).__qualname__}.{read}, which may change unseen")
 
     def _value(self, expression: str, template: Held | Node) -> None:
         node = template.node if isinstance(template, Held) else template

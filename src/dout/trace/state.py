@@ -71,7 +71,7 @@ class Reach:
             return self.is_users(item)
         if kind is FunctionType and not anyone:
             return "__recorded__" in item.__dict__ or is_user_code(item.__code__.co_filename)
-        if issubclass(kind, _PARTS) or self.is_users(kind):
+        if issubclass(kind, _PARTS) or self.is_users(kind) or _is_settings(kind):
             return True
         if issubclass(kind, np.ndarray):
             return anyone and item.dtype == object
@@ -238,6 +238,11 @@ class Rebuilder:
                 same = all(a is b for a, b in zip(parts, whole, strict=True))
                 self.done[id(whole)] = whole, whole if same else _like(whole, parts)
         return self.done[id(item)][1]
+
+
+def _is_settings(kind: type) -> bool:
+    """Whether objects of a library's class are nothing but the user's settings."""
+    return kind.__name__ == "Namespace" and kind.__module__ == "argparse"
 
 
 def _is_fixed(item: Any) -> bool:
