@@ -301,6 +301,15 @@ def test_a_cache_dict_that_is_new_at_each_call_is_no_new_kind_of_call():
     assert len(fast.backward.compiled.runs) == 1
 
 
+def test_arguments_may_have_the_names_of_functions():
+    def function(len, np, ndarray):  # noqa: A002
+        return len * ndarray[0] + np
+
+    fast = dout.compile(function)
+    for _ in range(3):
+        np.testing.assert_array_equal(fast(np.ones(2), 1.0, [2.0, 3.0]), [3.0, 3.0])
+
+
 def test_what_prints_runs_plainly_and_prints_each_time(capsys):
     def talking(x):
         print("sum", x.sum())  # noqa: T201 - that is the point

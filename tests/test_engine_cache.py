@@ -203,6 +203,19 @@ def test_code_of_another_processor_is_not_used(compiled: list[str], monkeypatch:
     cache._surroundings.cache_clear()
 
 
+@pytest.mark.parametrize("part", ["accumulate", "vector_math", "vector_math_exp", "vector_math_rare", "wrapper"])
+def test_code_that_was_made_with_other_code_of_ours_is_not_used(
+    part: str, compiled: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    double()
+    read = Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda path: read(path) + b"#" * (path.name == f"{part}.py"))
+    cache._surroundings.cache_clear()
+    assert doubles(again())
+    assert compiled == ["double", "double"]
+    cache._surroundings.cache_clear()
+
+
 def test_two_processes_may_compile_one_kernel_at_once(place: Path) -> None:
     program = f"""
 import numpy as np

@@ -104,7 +104,7 @@ def _surroundings() -> str:
         (name, value) for name, value in os.environ.items() if name.startswith("NUMBA_") and "THREAD" not in name
     )
     own = sorted(Path(__file__).parent.glob("*vector_math*")) + [
-        Path(__file__).with_name(f"{part}.py") for part in ("wrapper", "sharing", "support", "compiler", "binding")
+        Path(__file__).with_name(f"{part}.py") for part in ("accumulate", "wrapper", "sharing", "support", "compiler", "binding")
     ]
     sources = [sha256(path.read_bytes()).hexdigest() for path in own if path.is_file()]
     versions = (sys.version, platform.machine(), np.__version__, llvmlite.__version__, _numba())

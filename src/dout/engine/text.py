@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import keyword
 import re
 from functools import partial
@@ -26,7 +27,7 @@ class Text:
         self.containers: dict[int, str] = {}  # lists and dicts that were given: another object each time, by expression
         self.movable: dict[int, Any] = {}  # objects that may be others at the next call: named only where they are read
         self._names: dict[int, tuple[Any, str]] = {}
-        self._taken: set[str] = set(keyword.kwlist)
+        self._taken: set[str] = {*keyword.kwlist, *dir(builtins)}
         for name, item in {
             "np": np,
             "ndarray": np.ndarray,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -80,24 +81,20 @@ def wrapper(
     return _Writer(name, native, types, returned, single, results).text()
 
 
+@dataclass(eq=False)
 class _Writer:
     """Writes one wrapper, line by line."""
 
-    def __init__(
-        self,
-        name: str,
-        native: str,
-        types: Sequence[KernelType],
-        returned: Sequence[np.dtype[Any]],
-        single: bool,
-        results: Sequence[Result],
-    ) -> None:
-        self.name, self.native, self.types = name, native, types
-        self.returned, self.single, self.results = returned, single, results
-        self.lines: list[str] = []
-        self.messages: list[tuple[str, str]] = []
-        self.symbols: set[str] = set()
-        self.count = 0
+    name: str
+    native: str
+    types: Sequence[KernelType]
+    returned: Sequence[np.dtype[Any]]
+    single: bool
+    results: Sequence[Result]
+    lines: list[str] = field(default_factory=list)
+    messages: list[tuple[str, str]] = field(default_factory=list)
+    symbols: set[str] = field(default_factory=set)
+    count: int = 0
 
     def text(self) -> str:
         """The whole module."""
@@ -124,8 +121,8 @@ class _Writer:
         self.lines.append(f"  %v{self.count} = {text}")
         return f"%v{self.count}"
 
-    def field(self, pointer: str, offset: int, kind: str) -> str:
-        """The value of a field of a C structure."""
+    def member(self, pointer: str, offset: int, kind: str) -> str:
+        """The value of a member of a C structure."""
         address = self.new(f"getelementptr i8, ptr {pointer}, i64 {offset}")
         return self.new(f"load {kind}, ptr {address}")
 
@@ -156,30 +153,30 @@ class _Writer:
         ]
 
     def _object(self, index: int) -> str:
-        return self.field("%arguments", POINTER * index, "ptr")
+        return self.member("%arguments", POINTER * index, "ptr")
 
     def _check(self, index: int, kind: ArrayType) -> None:
         bad = self.fail(f"{self.name}: argument {index + 1} is not {kind}")
         array = self._object(index)
-        which = self.field(array, HEAD - POINTER, "ptr")
+        which = self.member(array, HEAD - POINTER, "ptr")
         self.need(self.new(f"icmp eq ptr {which}, {self.symbol('dout.ndarray')}"), bad)
-        axes = self.field(array, NDIM, "i32")
+        axes = self.member(array, NDIM, "i32")
         self.need(self.new(f"icmp eq i32 {axes}, {kind.ndim}"), bad)
         wanted = ALIGNED | (C_CONTIGUOUS if kind.layout == "C" else 0) | (WRITEABLE if kind.written else 0)
-        flags = self.new(f"and i32 {self.field(array, FLAGS, 'i32')}, {wanted}")
+        flags = self.new(f"and i32 {self.member(array, FLAGS, 'i32')}, {wanted}")
         self.need(self.new(f"icmp eq i32 {flags}, {wanted}"), bad)
-        descr = self.field(array, DESCR, "ptr")
-        number = self.field(descr, NUMBER, "i32")
+        descr = self.member(array, DESCR, "ptr")
+        number = self.member(descr, NUMBER, "i32")
         self.need(self.new(f"icmp ult i32 {number}, 32"), bad)
         bit = self.new(f"and i32 {self.new(f'shl i32 1, {number}')}, {_numbers(kind.dtype)}")
         self.need(self.new(f"icmp ne i32 {bit}, 0"), bad)
-        self.need(self.new(f"icmp ne i8 {self.field(descr, BYTEORDER, 'i8')}, {SWAPPED}"), bad)
+        self.need(self.new(f"icmp ne i8 {self.member(descr, BYTEORDER, 'i8')}, {SWAPPED}"), bad)
 
     def _array(self, index: int, kind: ArrayType) -> str:
         array = self._object(index)
-        data = self.field(array, DATA, "ptr")
-        lists = [self.field(array, offset, "ptr") if kind.ndim else "" for offset in (SHAPE, STRIDES)]
-        shape, strides = ([self.field(where, 8 * axis, "i64") for axis in range(kind.ndim)] for where in lists)
+        data = self.member(array, DATA, "ptr")
+        lists = [self.member(array, offset, "ptr") if kind.ndim else "" for offset in (SHAPE, STRIDES)]
+        shape, strides = ([self.member(where, 8 * axis, "i64") for axis in range(kind.ndim)] for where in lists)
         size = "1"
         for extent in shape:
             size = self.new(f"mul i64 {size}, {extent}")
