@@ -12,6 +12,7 @@ import pytest
 from numpy import exp
 
 import dout
+from dout.errors import ShapeError
 
 
 class Relu:
@@ -327,6 +328,26 @@ def test_the_result_is_written_where_it_is_wanted():
     for _ in range(2):
         assert fast(np.ones(3), out=out) is out
         np.testing.assert_array_equal(out, [2, 2, 2])
+
+
+@pytest.mark.parametrize("function", [lambda x: x.sum(), lambda x: (x, x), lambda x: x[:2]])
+def test_a_result_of_another_shape_is_not_written(function):
+    fast, out = dout.compile(function), np.zeros(3)
+    for _ in range(2):
+        with pytest.raises(ShapeError, match=r"out is an array of shape \(3,\), but the result is "):
+            fast(np.ones(3), out=out)
+        np.testing.assert_array_equal(out, 0)
+
+
+def test_strict_keeps_the_order_in_memory_on_which_the_last_bit_of_a_product_depends():
+    def convolved(x, w):
+        return x.T.copy() @ w.transpose(1, 0).copy(order="C") + np.ascontiguousarray(x.T) @ w.T
+
+    rng = np.random.default_rng(0)
+    fast = dout.compile(convolved, strict=True)
+    for _ in range(20):
+        x, w = rng.normal(size=(27, 40)), rng.normal(size=(33, 27))
+        assert (fast(x, w) == convolved(x, w)).all()
 
 
 def test_gradients_are_compiled_too():

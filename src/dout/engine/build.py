@@ -22,7 +22,7 @@ from dout.engine.postpone import postpone
 from dout.engine.rehearsal import Form, Layout, rehearse
 from dout.engine.rewrite import rewrite
 from dout.engine.select import select
-from dout.engine.simplify import simplify
+from dout.engine.simplify import merge, simplify
 from dout.engine.steps import Means, Writer, depends_on_values, may_raise
 from dout.errors import UnsupportedError
 from dout.graph import CONSTANT, INPUT, Graph, Node, rebuild, with_inputs
@@ -70,8 +70,12 @@ def planned(run: Capture, *, strict: bool = False) -> Planned:
     """
     if any(map(may_raise, run.graph.nodes)) and Loaded(run.codes).catches:
         raise UnsupportedError("it catches errors, and has steps that may raise one")
-    exact = simplify(select(simplify(_with_literals(run, run.graph if strict else run.better or run.graph))))
-    graph = apart(run, exact if strict else simplify(postpone(decompose(rewrite(exact)))))
+    graph = _with_literals(run, run.graph if strict else run.better or run.graph)
+    if strict:  # copies stay: the last bit of NumPy's sums and products can depend on the order in memory
+        graph = merge(select(merge(graph)))
+    else:
+        graph = simplify(postpone(decompose(rewrite(simplify(select(simplify(graph)))))))
+    graph = apart(run, graph)
     now = {node: graph.outputs[name] for name, node in run.graph.outputs.items()}
     steps = _single(graph) if strict else fuse(graph)
     forms = rehearse(steps, {node: run.data[node] for node in graph.inputs.values() if node in run.data})

@@ -11,6 +11,7 @@ import numpy as np
 
 from dout.engine.driver import MISS
 from dout.engine.text import Text
+from dout.errors import ShapeError
 
 if TYPE_CHECKING:
     from dout.engine.compiled import Compiled
@@ -68,6 +69,10 @@ def _general(owner: Compiled) -> Callable[..., Any]:
 
 
 def into(out: Any, result: Any) -> Any:
-    """Write a result where the caller wants it, as NumPy does."""
+    """Write a result where the caller wants it, as NumPy does. ShapeError where it is no array of that shape."""
+    single = isinstance(result, np.ndarray | np.generic | float | int | complex)
+    if not single or np.shape(result) != np.shape(out):
+        what = f"one of shape {np.shape(result)}" if single else f"a {type(result).__name__}"
+        raise ShapeError(f"out is an array of shape {np.shape(out)}, but the result is {what}")
     np.copyto(out, result, casting="same_kind")
     return out
