@@ -303,7 +303,7 @@ def test_a_cache_dict_that_is_new_at_each_call_is_no_new_kind_of_call():
 
 
 def test_arguments_may_have_the_names_of_functions():
-    def function(len, np, ndarray):  # noqa: A002
+    def function(len, np, ndarray):
         return len * ndarray[0] + np
 
     fast = dout.compile(function)

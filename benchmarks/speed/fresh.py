@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import multiprocessing
 import os
+import sys
 import tempfile
 import tracemalloc
 from pathlib import Path
@@ -92,6 +93,7 @@ MEASURES = {
 
 
 def _run(pipe: Any, contender: str, row: Row) -> None:
+    sys.dont_write_bytecode = False  # what is installed has its bytecode
     try:
         pipe.send(("done", MEASURES[row.kind](contender, row)))
     except (MissingError, ModuleNotFoundError) as error:

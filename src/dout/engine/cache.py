@@ -103,9 +103,9 @@ def _surroundings() -> str:
     settings = sorted(
         (name, value) for name, value in os.environ.items() if name.startswith("NUMBA_") and "THREAD" not in name
     )
-    own = sorted(Path(__file__).parent.glob("*vector_math*")) + [
-        Path(__file__).with_name(f"{part}.py") for part in ("accumulate", "wrapper", "sharing", "support", "compiler", "binding")
-    ]
+    parts = ("accumulate", "wrapper", "sharing", "support", "compiler", "binding")
+    own = sorted(Path(__file__).parent.glob("*vector_math*"))
+    own += [Path(__file__).with_name(f"{part}.py") for part in parts]
     sources = [sha256(path.read_bytes()).hexdigest() for path in own if path.is_file()]
     versions = (sys.version, platform.machine(), np.__version__, llvmlite.__version__, _numba())
     return repr((versions, binding.host(), settings, sources))
