@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-import threading
+import sys
 import warnings
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from dout.engine.derived import with_gradient
 from dout.engine.driver import MISS, computed
 from dout.engine.pool import Pool
 from dout.engine.stub import stub
+from dout.engine.turns import inside_a_trace, plainly, turn
 from dout.errors import TargetError, UnsupportedError
 from dout.trace.capture import Capture, capture
 from dout.trace.layercalls import KINDS, is_layer
@@ -75,7 +76,6 @@ class Compiled:
         self.why_not: list[str] = []  # of runs of which no program could be made
         self.failed = 0  # and how many they were
         self.given_up = False  # whether no more programs are made
-        self._lock = threading.RLock()
         self.stub = stub(self)
         self.stub.compiled = self  # type: ignore[attr-defined]
         if hasattr(function, "compiled") or not hasattr(function, "plan"):
@@ -85,32 +85,39 @@ class Compiled:
         """What a call does now: steps, bytes, memory, and what runs plainly and why."""
         from dout.engine.plan import plan_of
 
-        with self._lock:
+        with turn():
             return plan_of(self)
 
     def slowly(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Answer a call that no program stands for yet: run it, and make one."""
         form = (len(args), *kwargs)
-        with self._lock:
-            for run in self.by_form.get(form, ()):  # another thread was faster
-                result = run(*args, *kwargs.values())
-                if result is not MISS:
-                    return result
-            if self.given_up:
-                return self.function(*args, **kwargs)
-            if len(self.programs.get(form, ())) >= MOST:
-                self.why_not.append(f"no two of the first {MOST} calls were alike")
-                self.given_up = True
-                return self.function(*args, **kwargs)
-            run_once = self._captured(args, kwargs)
-            why_not = run_once.why_not or self._made(form, run_once)
-            if why_not is not None:
-                self.why_not = [*self.why_not, why_not] if why_not not in self.why_not else self.why_not
-                self.failed += 1
-                self.given_up = self.given_up or self.failed >= TRIES
-            elif not self.given_up:
-                self.why_not.clear()  # it was a run that prepares others
-            return run_once.returned
+        with turn() as may_record:
+            if not inside_a_trace():
+                for run in self.by_form.get(form, ()):  # another thread was faster, or recorded
+                    result = run(*args, *kwargs.values())
+                    if result is not MISS:
+                        return result
+                if may_record and not self._gives_up(form):
+                    return self._recorded(form, args, kwargs)
+        return plainly(self.function, args, kwargs)
+
+    def _gives_up(self, form: Form) -> bool:
+        if len(self.programs.get(form, ())) >= MOST and not self.given_up:
+            self.why_not.append(f"no two of the first {MOST} calls were alike")
+            self.given_up = True
+        return self.given_up
+
+    def _recorded(self, form: Form, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        """Run it, and make a program of that if one can be made."""
+        run_once = self._captured(args, kwargs)
+        why_not = run_once.why_not or self._made(form, run_once)
+        if why_not is not None:
+            self.why_not = [*self.why_not, why_not] if why_not not in self.why_not else self.why_not
+            self.failed += 1
+            self.given_up = self.given_up or self.failed >= TRIES
+        elif not self.given_up:
+            self.why_not.clear()  # it was a run that prepares others
+        return run_once.returned
 
     def _captured(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Capture:
         if self.derives is None:
@@ -127,7 +134,8 @@ class Compiled:
         others = {node: better.outputs[name] for name, node in graph.outputs.items()} if better else {}
         difference = first_difference(graph.nodes, run_once.data, computed(program.program), others)
         if difference is not None:
-            warnings.warn(f"{difference}; it runs plainly from now on", RuntimeWarning, stacklevel=4)
+            name = getattr(self.function, "__qualname__", "function")
+            warnings.warn(difference.warning(name), stacklevel=_users_level())
             self.given_up = True
             return str(difference)
         self._add(form, without_values(program))
@@ -138,6 +146,14 @@ class Compiled:
         self.by_form[form] = tuple(p.driver for p in self.programs[form])
         if len(form) == 1:
             self.runs = self.by_form[form]
+
+
+def _users_level() -> int:
+    """How many calls above its caller the user's code is, as `warnings.warn` counts."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and str(frame.f_globals.get("__name__")).partition(".")[0] == "dout":
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 class CompiledLayer:

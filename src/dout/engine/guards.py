@@ -110,7 +110,7 @@ class Guards:
         elif isinstance(template.item, str | bytes | int | float | complex | np.generic | np.dtype | slice | range):
             kind = self.text.constant(type(template.item))
             self.text.leave_unless(
-                f"{expression}.__class__ is {kind} and {expression} == {self.text.constant(template.item)}"
+                f"type({expression}) is {kind} and {expression} == {self.text.constant(template.item)}"
             )
         elif type(template.item) is tuple and is_fixed(template.item):
             tuple_ = self.text.constant(template.item)
@@ -146,16 +146,16 @@ class Guards:
             name = self.text.variable(node, self.capture.names.get(node))
             self.text.line(f"{name} = {expression}")
         if isinstance(template, Held) and not any(node in n for n in (self.needed, self.kept, self.capture.looked)):
-            self.text.leave_unless(f"{name}.__class__ is ndarray")
+            self.text.leave_unless(f"type({name}) is ndarray")
             return
         self.variables[node] = name
         if isinstance(template, Held):
             value = self.capture.originals[node]
             flags = self._flags(name, value, written=node in self.capture.written)
-            self.text.leave_unless(f"{name}.__class__ is ndarray and {self.text.is_dtype(name, value.dtype)}")
+            self.text.leave_unless(f"type({name}) is ndarray and {self.text.is_dtype(name, value.dtype)}")
             self.text.leave_unless(f"{name}.shape == {value.shape} and {flags}")
         else:
-            self.text.leave_unless(f"{name}.__class__ is {self.text.constant(_class_of(node))}")
+            self.text.leave_unless(f"type({name}) is {self.text.constant(_class_of(node))}")
 
     def _flags(self, name: str, value: np.ndarray[Any, Any], *, written: bool) -> str:
         """Contiguity, alignment, and where it is written into: that it may be, and owns its memory."""

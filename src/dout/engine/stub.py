@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dout.engine.driver import MISS
-from dout.engine.text import Text
 from dout.errors import ShapeError
 
 if TYPE_CHECKING:
@@ -18,54 +17,56 @@ if TYPE_CHECKING:
 
 _PLAIN = inspect.Parameter.POSITIONAL_OR_KEYWORD
 
+_NAMED = """def compiled({declared}, *, out=None):
+    for _dout_run in _dout_owner.runs:
+        _dout_result = _dout_run({given})
+        if _dout_result is not _dout_miss:
+            return _dout_result if out is None else _dout_into(out, _dout_result)
+    _dout_result = _dout_owner.slowly(({given},), {{}})
+    return _dout_result if out is None else _dout_into(out, _dout_result)
+"""
+
+_GENERAL = """def compiled(*args, **kwargs):
+    for _dout_run in _dout_owner.by_form.get((len(args), *kwargs), ()):
+        _dout_result = _dout_run(*args, *kwargs.values())
+        if _dout_result is not _dout_miss:
+            return _dout_result
+    return _dout_owner.slowly(args, kwargs)
+"""
+
 
 def stub(owner: Compiled) -> Callable[..., Any]:
     """Return the function that stands for the user's one, with its name, signature, defaults and documentation.
 
-    It also takes `out`, an array for the result, where the user's function does not.
+    It also takes `out`, an array for the result, where the user's function does not, and has no *args, **kwargs or
+    parameters by name only.
     """
     try:
         parameters = list(inspect.signature(owner.function).parameters.values())
     except (TypeError, ValueError):
         parameters = []
-    simple = parameters and all(p.kind is _PLAIN and p.name not in ("out", "run", "owner", "MISS") for p in parameters)
-    made = _named(owner, parameters) if simple else _general(owner)
+    simple = parameters and all(
+        p.kind is _PLAIN and p.name != "out" and not p.name.startswith("_dout_") for p in parameters
+    )
+    names = {"_dout_owner": owner, "_dout_miss": MISS, "_dout_into": into}
+    source = _GENERAL
+    if simple:
+        defaults = {f"_dout_{p.name}": p.default for p in parameters if p.default is not p.empty}
+        declared = [p.name + (f"=_dout_{p.name}" if f"_dout_{p.name}" in defaults else "") for p in parameters]
+        given = ", ".join(p.name for p in parameters)
+        source = _NAMED.format(declared=", ".join(declared), given=given)
+        names = defaults | names
+    made = _executed(source, getattr(owner.function, "__name__", "function"), names)
     functools.update_wrapper(made, owner.function)
     return made
 
 
-def _named(owner: Compiled, parameters: list[inspect.Parameter]) -> Callable[..., Any]:
-    text = Text()
-    for name, item in {"owner": owner, "MISS": MISS, "into": into}.items():
-        text.constant(item, name)
-    declared = [
-        p.name + ("" if p.default is p.empty else f"={text.constant(p.default, 'default')}") for p in parameters
-    ]
-    given = ", ".join(p.name for p in parameters)
-    source = f"""def stub({", ".join(declared)}, *, out=None):
-    for run in owner.runs:
-        result = run({given})
-        if result is not MISS:
-            return result if out is None else into(out, result)
-    result = owner.slowly(({given},), {{}})
-    return result if out is None else into(out, result)
-"""
-    exec(source, text.namespace)
-    made: Callable[..., Any] = text.namespace["stub"]
+def _executed(source: str, name: str, names: dict[str, Any]) -> Callable[..., Any]:
+    """The function; its names of a module and a file tell a recording that this is a library's, not the user's."""
+    namespace: dict[str, Any] = {**names, "__name__": "dout"}
+    exec(compile(source, f"dout.compile({name})", "exec"), namespace)
+    made: Callable[..., Any] = namespace["compiled"]
     return made
-
-
-def _general(owner: Compiled) -> Callable[..., Any]:
-    """For signatures with *args, **kwargs, keyword-only parameters or an `out` of their own."""
-
-    def stub(*args: Any, **kwargs: Any) -> Any:
-        for run in owner.by_form.get((len(args), *kwargs), ()):
-            result = run(*args, *kwargs.values())
-            if result is not MISS:
-                return result
-        return owner.slowly(args, kwargs)
-
-    return stub
 
 
 def into(out: Any, result: Any) -> Any:

@@ -1,0 +1,205 @@
+"""Compiled functions and layers in many threads: what each gives is what it gives plainly, and none waits forever."""
+
+import threading
+
+import numpy as np
+
+import dout
+
+THREADS, CALLS = 8, 1000
+LIMIT = 120  # seconds; what takes longer waits for what never comes
+
+
+def in_threads(work, count=THREADS):
+    """Run `work(number)` in all threads at once; what one raises is raised here."""
+    failures, ready = [], threading.Barrier(count)
+
+    def run(number):
+        try:
+            ready.wait()
+            work(number)
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=run, args=(number,), daemon=True) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(LIMIT)
+    if failures:
+        raise failures[0]
+    assert not any(thread.is_alive() for thread in threads)
+
+
+def test_one_compiled_function_is_right_in_many_threads():
+    def smooth(x, a):
+        e = np.exp(-np.abs(x * a))
+        return e / (1 + e), e.sum(axis=0)
+
+    fast = dout.compile(smooth)
+    shapes = [(5, 3), (4,), (2, 2, 2), (50, 40)]
+
+    def work(number):
+        rng = np.random.default_rng(number)
+        for i in range(CALLS):
+            x = rng.normal(size=shapes[(number + i // 100) % len(shapes)]).astype([np.float32, float][number % 2])
+            for ours, theirs in zip(fast(x, 0.5 + number), smooth(x, 0.5 + number), strict=True):
+                assert ours.dtype == theirs.dtype
+                np.testing.assert_allclose(ours, theirs, rtol=1e-5)
+
+    in_threads(work)
+
+
+class Affine:
+    def __init__(self, rng):
+        self.params = {"W": rng.normal(size=(3, 2)), "b": np.zeros(2)}
+        self.grads = {}
+        self.count = 0
+
+    def forward(self, x):
+        self.x = x
+        self.count += 1
+        return x @ self.params["W"] + self.params["b"]
+
+    def backward(self, dout):
+        self.grads["W"] = self.x.T @ dout
+        self.grads["b"] = dout.sum(axis=0)
+        for key in self.params:
+            self.params[key] -= 0.01 * self.grads[key]
+        return dout @ self.params["W"].T
+
+
+def test_a_compiled_layer_in_each_thread_is_right():
+    def work(number):
+        plain, layer = (Affine(np.random.default_rng(number)) for _ in range(2))
+        fast = dout.compile(layer)
+        rng = np.random.default_rng(100 + number)
+        for _ in range(CALLS):
+            x, dy = rng.normal(size=(4, 3)), rng.normal(size=(4, 2))
+            np.testing.assert_allclose(fast.forward(x), plain.forward(x), rtol=1e-9, atol=1e-12)
+            np.testing.assert_allclose(fast.backward(dy), plain.backward(dy), rtol=1e-9, atol=1e-12)
+        assert layer.count == plain.count
+        for key, value in plain.params.items():
+            np.testing.assert_allclose(layer.params[key], value, rtol=1e-9, atol=1e-12)
+
+    in_threads(work)
+
+
+# --- recordings -------------------------------------------------------------------------------------------------------
+
+
+class Shifted:
+    def __init__(self):
+        self.b = np.linspace(0.0, 1.0, 3)
+        self.scale = 2.0
+
+    def forward(self, x):
+        return np.tanh(x * self.scale) + self.b
+
+    def backward(self, dout):
+        return dout * self.scale
+
+
+def test_calls_are_right_while_another_thread_is_recorded():
+    fast, x = dout.compile(Shifted()), np.arange(6.0).reshape(2, 3)
+    fast.forward(x)
+    expected, recorded = Shifted().forward(x), threading.Event()
+
+    def work(number):
+        if number:
+            while not recorded.is_set():
+                y = fast.forward(x)
+                assert type(y) is np.ndarray
+                np.testing.assert_allclose(y, expected, rtol=1e-12)
+        else:
+            try:
+                for rows in range(3, 15):
+                    fast.forward(np.ones((rows, 3)))
+            finally:
+                recorded.set()
+
+    in_threads(work, 4)
+    assert len(fast.plan().programs) == 13
+
+
+def test_plain_calls_get_nothing_of_a_recording_in_another_thread():
+    class Told(Shifted):
+        def backward(self, dout):
+            str(dout.sum())
+            print(end="")  # noqa: T201 - so that it is not compiled
+            return dout * self.b
+
+    fast, recorded = dout.compile(Told()), threading.Event()
+    for _ in range(3):
+        fast.backward(np.ones(3))
+
+    def work(number):
+        if number:
+            while not recorded.is_set():
+                assert type(fast.backward(np.ones(3))) is np.ndarray
+        else:
+            try:
+                for rows in range(3, 15):
+                    fast.forward(np.ones((rows, 3)))
+            finally:
+                recorded.set()
+
+    in_threads(work, 2)
+
+
+def test_compiled_calls_inside_compiled_calls_wait_for_no_other_thread_forever():
+    class Net:
+        def __init__(self):
+            self.inner = dout.compile(Shifted())
+
+        def predict(self, x):
+            return self.inner.forward(x) * 2
+
+    for start in range(5):
+        net = Net()
+        predict = dout.compile(net.predict)
+
+        def work(number, net=net, predict=predict, start=start):
+            for rows in range(start + 1, start + 4):
+                x = np.ones((rows, 3))
+                y = predict(x) if number % 2 else net.inner.forward(x) * 2
+                np.testing.assert_allclose(y, Shifted().forward(x) * 2, rtol=1e-12)
+
+        in_threads(work, 2)
+
+
+def test_a_plain_run_may_wait_for_a_thread_that_is_to_be_compiled():
+    inner = dout.compile(Shifted())
+
+    def outer(x):
+        results = []
+        thread = threading.Thread(target=lambda: results.append(inner.forward(x)), daemon=True)
+        thread.start()
+        thread.join(LIMIT)
+        return results[0]
+
+    fast = dout.compile(outer)
+    fast.compiled.given_up = True  # what starts threads is known not to be for a program
+    np.testing.assert_allclose(fast(np.ones((2, 3))), Shifted().forward(np.ones((2, 3))))
+
+
+# --- compiled calls inside compiled ones, in one thread ---------------------------------------------------------------
+
+
+class Counted(Shifted):
+    calls = 0
+
+    def forward(self, x):
+        self.calls += 1
+        return x * self.scale
+
+
+def test_what_a_compiled_function_calls_may_be_compiled_and_keeps_its_effects():
+    layer = Counted()
+    for inner in (dout.compile(layer).forward, dout.compile(layer.forward)):
+        layer.calls = 0
+        inner(np.ones(3))
+        outer = dout.compile(lambda x, inner=inner: inner(x) + 1)
+        for _ in range(3):
+            np.testing.assert_array_equal(outer(np.ones(3)), [3, 3, 3])
+        assert layer.calls == 4
