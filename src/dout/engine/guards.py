@@ -29,10 +29,13 @@ _CODE = (FunctionType, BuiltinFunctionType, MethodType, type)
 
 
 def alike(one: Any, other: Any) -> bool:
-    """Whether two tuples of numbers and text are the same, in value and type."""
+    """Whether two tuples of numbers and text are the same, in value, sign and type: 0.0 is not -0.0."""
     if type(one) is tuple:
         return type(other) is tuple and len(one) == len(other) and all(map(alike, one, other))
-    return type(one) is type(other) and bool(one == other)
+    same = type(one) is type(other) and bool(one == other)
+    if not same or not isinstance(one, float | complex | np.inexact):
+        return same
+    return repr(one) == repr(other) if isinstance(one, complex | np.complexfloating) or not one else True
 
 
 def are_apart(written: Sequence[Any], others: Sequence[Any]) -> bool:
@@ -107,7 +110,10 @@ class Guards:
             self._built(expression, template)
         elif isinstance(template.item, _PLAIN):
             self.text.leave_unless(f"{expression} is {template.item!r}")
-        elif isinstance(template.item, str | bytes | int | float | complex | np.generic | np.dtype | slice | range):
+        elif isinstance(template.item, float | complex | np.inexact):
+            number = self.text.constant(template.item)
+            self.text.leave_unless(f"{expression} is {number} or {self.text.constant(alike)}({expression}, {number})")
+        elif isinstance(template.item, str | bytes | int | np.generic | np.dtype | slice | range):
             kind = self.text.constant(type(template.item))
             self.text.leave_unless(
                 f"type({expression}) is {kind} and {expression} == {self.text.constant(template.item)}"
@@ -304,9 +310,20 @@ class Guards:
             if owns:
                 self.text.leave_unless(f"{name}.flags.num & 4")
             for other in arrays:
-                if other is not node and self._may_be(node, other, owns):
-                    its = self.variables[other]
-                    self.text.leave_unless(f"{its} is not {name}" if owns else f"not may_share_memory({its}, {name})")
+                if other is not node:
+                    self.text.leave_unless(self._are_apart(node, other, owns))
+
+    def _are_apart(self, node: Node, other: Node, owns: bool) -> str:
+        """The condition that an array that is written into, and `owns` its memory, is not that of another input.
+
+        Of two that own theirs it is enough to know that they are two; but the other may be a view the next time.
+        """
+        name, its = self.variables[node], self.variables[other]
+        apart = f"not may_share_memory({its}, {name})"
+        if not owns or not self.capture.originals[other].flags.owndata:
+            return apart
+        two = f"{its} is not {name} and " if self._may_be(node, other, owns) else ""
+        return f"{two}({its}.flags.num & 4 or {apart})"
 
     def _may_be(self, node: Node, other: Node, owns: bool) -> bool:
         """Whether another input may be the same array; one that owns its memory is that of no other shape or dtype."""

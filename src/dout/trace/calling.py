@@ -24,8 +24,10 @@ _LIBRARIES = frozenset({
 })  # fmt: skip
 _CONTAINERS: tuple[type, ...] = (
     list, dict, set, frozenset, tuple, str, bytes, int, float, complex, bool, range, slice, deque, OrderedDict,
-    defaultdict, type({}.keys()), type({}.values()), type({}.items()), type,
+    defaultdict, type({}.keys()), type({}.values()), type({}.items()),
 )  # fmt: skip
+_BARE = ("numpy", "builtins", "itertools")
+_OF_CLASSES = frozenset({"__new__", "__init_subclass__", "__subclasshook__", "__subclasses__", "__prepare__", "mro"})
 
 
 class Calls:
@@ -84,5 +86,7 @@ def _is_pure(function: Any) -> bool:
     if owner is None:  # a method of a type: list.append
         objclass = getattr(function, "__objclass__", None)
         return objclass is None or objclass in _CONTAINERS or objclass is object
+    if isinstance(owner, type):  # dict.fromkeys; but datetime.now is another one each time
+        return issubclass(owner, _CONTAINERS) or owner.__module__ in _BARE or function.__name__ in _OF_CLASSES
     kind = type(owner)
-    return issubclass(kind, _CONTAINERS) or owner is object or kind.__module__ in ("numpy", "builtins", "itertools")
+    return issubclass(kind, _CONTAINERS) or kind.__module__ in _BARE

@@ -191,8 +191,8 @@ class _Run:
             return OVERLAP
         if tracer.failed:
             return f"an error is caught, at {tracer.failed[0]}"
-        if calls.foreign:
-            return calls.foreign[0]
+        if calls.foreign or tracer.effects:
+            return [*calls.foreign, *tracer.effects][0]
         if tracer.texts:
             return f"a value leaves the arrays, as text, as a key or as one random number, at {tracer.texts[0]}"
         asked = next((kind for _, kind in tracer.outcomes if kind not in ("branch", "index")), None)

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from dout.errors import EscapeError, UnsupportedError
-from dout.graph import Primitive
+from dout.graph import Node, Primitive
+from dout.trace import source
 from dout.trace.standin import Traced, TracedArray
 from dout.trace.tracer import Tracer
 
 _FILES = {"load", "loadtxt", "genfromtxt", "fromfile", "fromregex", "save", "savez", "savez_compressed", "savetxt"}
+# What these do outlasts the call, or changes what others do, and is no node. Of a generator: what it draws from now on.
+_EFFECTS = {"seed", "set_state", "set_bit_generator", "seterr", "seterrcall", "setbufsize", "set_printoptions",
+            "set_string_function"}  # fmt: skip
+_HEARD = frozenset({"raise", "call", "print", "log"})  # what NumPy may do at a division by zero, beside warning of it
 
 
 class Yielding(Tracer):
@@ -21,11 +27,15 @@ class Yielding(Tracer):
     def __init__(self) -> None:
         super().__init__()
         self.overlaps: list[TracedArray] = []  # arrays that share memory with one that was written into
+        self.effects: list[str] = []  # what the code does that no node says
 
     def call(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Answer a call of a NumPy function, plainly where it cannot be recorded."""
-        if getattr(function, "__name__", "") in _FILES and self.live:
+        name = getattr(function, "__name__", "")
+        if name in _FILES and self.live:
             self.as_text()
+        if name in _EFFECTS and self.live:
+            self._effect(f"it calls {name}, which changes what comes after it")
         return self._or_plainly(super().call, function, args, dict(kwargs))
 
     def method(self, name: str, owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -39,6 +49,16 @@ class Yielding(Tracer):
     def emit(self, primitive: Primitive, operands: tuple[Any, ...], static: dict[str, Any]) -> Any:
         """As `call`."""
         return self._or_plainly(super().emit, primitive, operands, static)
+
+    def record(self, primitive: Primitive, inputs: tuple[Node, ...], static: dict[str, Any], value: Any) -> Node:
+        """Make a node; kernels raise no floating-point error, so where NumPy would they cannot stand for it."""
+        if not _HEARD.isdisjoint(np.geterr().values()):
+            self._effect("NumPy was told to raise or report floating-point errors")
+        return super().record(primitive, inputs, static, value)
+
+    def _effect(self, what: str) -> None:
+        if not self.effects:
+            self.effects.append(f"{what}, at {source.line_of(sys._getframe(1)) or 'an unknown place'}")
 
     def escape(self, name: str, item: Traced, convert: Callable[[Any], Any]) -> Any:
         """A value leaves as a plain number."""

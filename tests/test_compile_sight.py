@@ -1,0 +1,124 @@
+"""`dout.compile` where a call is another than the recorded one, and only a close look tells."""
+# ruff: noqa: NPY002 - as people write it
+
+import datetime
+
+import numpy as np
+import pytest
+
+import dout
+
+
+def agree(function, *calls):
+    """Give the compiled and the plain function the same; what they return or raise, and what they write, is the same.
+
+    Each call makes its arguments, and is made twice, so that the second has a program where there is one.
+    """
+    fast = dout.compile(function)
+    for make in (call for call in calls for _ in range(2)):
+        ours, theirs = make(), make()
+        np.testing.assert_equal(outcome(fast, ours), outcome(function, theirs))
+        np.testing.assert_equal(ours, theirs)
+    return fast.plan().functions[0]
+
+
+def outcome(function, arguments):
+    try:
+        return function(*arguments)
+    except ArithmeticError as error:
+        return type(error)
+
+
+def ones():
+    return (np.ones(3),)
+
+
+def zeros():
+    return (np.zeros(3),)
+
+
+def apart():
+    return np.arange(3.0), np.arange(3.0)
+
+
+def a_view_after_it():
+    x = np.arange(3.0)
+    return x, x[:]
+
+
+def a_view_before_it():
+    x = np.arange(3.0)
+    return x[:], x
+
+
+def the_same():
+    x = np.arange(3.0)
+    return x, x
+
+
+@pytest.mark.parametrize("together", [a_view_after_it, a_view_before_it, the_same])
+def test_an_array_is_written_into_while_a_view_of_it_is_read(together):
+    def doubled(w, g):
+        w *= 2
+        return w + g
+
+    def in_a_list(arrays):
+        return doubled(*arrays)
+
+    assert not agree(doubled, apart).plainly
+    agree(doubled, apart, together)
+    agree(in_a_list, lambda: (list(apart()),), lambda: (list(together()),))
+
+
+def test_a_seed_in_a_function_is_set_in_each_call():
+    def noisy(x):
+        np.random.seed(3)
+        return x + np.random.rand(3)
+
+    assert "it calls seed" in agree(noisy, ones, zeros, ones).plainly[0]
+
+
+def test_errors_that_numpy_is_told_to_raise_are_raised():
+    def by_setting(x):
+        kept = np.seterr(divide="raise")
+        try:
+            return 1 / x
+        finally:
+            np.seterr(**kept)
+
+    def inside(x):
+        with np.errstate(divide="raise"):
+            return 1 / x
+
+    def silent(x):
+        with np.errstate(divide="ignore"):
+            return 1 / x
+
+    for function in (by_setting, inside, np.errstate(divide="raise")(lambda x: 1 / x)):
+        assert agree(function, ones, zeros).plainly
+    with np.errstate(divide="ignore"):
+        assert not agree(silent, ones, zeros).plainly
+
+
+def test_the_time_is_another_in_each_call():
+    fast = dout.compile(lambda x: x + datetime.datetime.now().microsecond)
+    assert len({float(fast(np.zeros(1))[0]) for _ in range(20)}) > 3
+
+
+@pytest.mark.parametrize("zero", [(-0.0, 1.0), (0.0, -0.0)])
+def test_zeros_that_differ_in_their_sign_are_two_numbers(zero):
+    class Divided:
+        pair = (0.0, 0.0)
+
+        def forward(self, x):
+            return np.divide(x, self.pair[0]) - np.divide(x, self.pair[1])
+
+        def backward(self, dout):
+            return dout
+
+    layer = Divided()
+    fast = dout.compile(layer)
+    with np.errstate(all="ignore"):
+        for pair in ((0.0, 0.0), (0.0, 0.0), (0.0, 0.0), zero):
+            layer.pair = pair
+            np.testing.assert_array_equal(fast.forward(np.ones(2)), layer.forward(np.ones(2)))
