@@ -23,7 +23,7 @@ from dout.engine.rehearsal import Form, Layout, rehearse
 from dout.engine.rewrite import rewrite
 from dout.engine.select import select
 from dout.engine.simplify import merge, simplify
-from dout.engine.steps import Means, Writer, depends_on_values, may_raise
+from dout.engine.steps import Means, Writer, may_leave, may_raise
 from dout.errors import UnsupportedError
 from dout.graph import CONSTANT, INPUT, Graph, Node, rebuild, with_inputs
 from dout.trace.capture import Capture
@@ -123,7 +123,7 @@ def _readable(step: Step, forms: dict[Node, Form]) -> Sequence[Step]:
 def _memory(run: Capture, steps: Sequence[Step], now: dict[Node, Node], forms: dict[Node, Form]) -> Memory:
     leaves = [n for template in (run.result, *(spot.after for spot in run.spots)) for n in nodes_in(template)]
     steering = {now[node] for node, _ in run.outcomes}
-    ends = [i for i, s in enumerate(steps) if depends_on_values(s) or not steering.isdisjoint(makes(s))]
+    ends = [i for i, s in enumerate(steps) if may_leave(s) or not steering.isdisjoint(makes(s))]
     arrays = {node for node, form in forms.items() if node.primitive is INPUT and form.array}
     return memory_plan(
         steps,

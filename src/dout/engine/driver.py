@@ -14,7 +14,7 @@ from typing import Any
 from dout.engine.group import Step
 from dout.engine.guards import Guards
 from dout.engine.memory import makes
-from dout.engine.steps import Writer
+from dout.engine.steps import Writer, may_leave
 from dout.engine.text import Text
 from dout.graph import INPUT, Node
 from dout.ops.shape import same_layout
@@ -67,7 +67,7 @@ def computed(program: Program) -> dict[Node, Any]:
     writer = program.writer(text, given)
     writer.begin()
     for step in program.steps:
-        writer.step(step, lambda condition: None)
+        writer.step(step, None)
     writer.commit()
     leaves = [n for template in (run.result, *(spot.after for spot in run.spots)) for n in nodes_in(template)]
     values = [writer.value(program.now[node]) for node in leaves] + [given[node] for node in run.written]
@@ -139,7 +139,7 @@ class Following:
 
     def _draws(self) -> None:
         self.drawn: list[tuple[str, str]] = []
-        restores = bool(self.capture.outcomes)
+        restores = bool(self.capture.outcomes) or any(map(may_leave, self.program.steps))
         for node, (generator, draw) in self.capture.draws.items():
             source = self.text.constant(generator, "generator")
             if restores and source not in dict(self.drawn):
@@ -152,14 +152,17 @@ class Following:
             self.text.line(f"{name} = {source}.{draw.method}({', '.join(arguments)})")
 
     def _leave(self, condition: str) -> None:
-        """A guard in the middle: what was drawn goes back."""
-        if not self.drawn:
+        """Leave in the middle, unless a condition holds (where there is none, always): what was drawn goes back."""
+        if condition and not self.drawn:
             self.text.leave_unless(condition)
             return
-        self.text.line(f"if not ({condition}):")
+        margin = ""
+        if condition:
+            self.text.line(f"if not ({condition}):")
+            margin = "    "
         for source, state in self.drawn:
-            self.text.line(f"    {self.text.constant(put_state)}({source}, {state})")
-        self.text.line("    return MISS")
+            self.text.line(f"{margin}{self.text.constant(put_state)}({source}, {state})")
+        self.text.line(f"{margin}return MISS")
 
     def _outcomes(self) -> dict[Node, list[tuple[str, Any]]]:
         """What steered the run, by the node that computes it now."""

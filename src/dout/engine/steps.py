@@ -20,7 +20,9 @@ from dout.graph import CONSTANT, INPUT, Node, Primitive
 from dout.ops import OPERATORS
 from dout.ops.standin import fill_key
 
-Leave = Callable[[str], None]
+_FACTORED = frozenset(["inv", "solve", "det"])
+_DIVIDING = frozenset(["divide", "floor_divide", "mod", "pow", "round", "left_shift", "right_shift"])  # plain numbers
+Leave = Callable[[str], None]  # writes that the driver leaves unless a condition holds; always where it is empty
 _INFIX = {"add": "+", "sub": "-", "mul": "*", "truediv": "/", "floordiv": "//", "mod": "%", "lt": "<", "le": "<=",
           "gt": ">", "ge": ">=", "eq": "==", "ne": "!="}  # fmt: skip
 _SYMBOLS = {OPERATORS[name]: symbol for name, symbol in _INFIX.items() if name in OPERATORS}
@@ -74,14 +76,29 @@ class Writer:
             return self._literal(node.static["value"])
         return self.values[node]
 
-    def step(self, step: Step, leave: Leave) -> None:
-        """Write one step."""
+    def step(self, step: Step, leave: Leave | None) -> None:
+        """Write one step; with no way to leave it raises what it raises."""
         if isinstance(step, Group):
             self._kernel(step)
         elif step.primitive is not INPUT and step.primitive is not CONSTANT:
-            self._node(step)
-            if depends_on_values(step):
+            if leave and may_raise(step):
+                self._trying(step, leave)
+            else:
+                self._node(step)
+            if leave and depends_on_values(step):
                 leave(f"{self.values[step]}.shape == {step.shape}")
+
+    def _trying(self, node: Node, leave: Leave) -> None:
+        """Write a step whose error the user's own code is to raise, with all that it does before."""
+        text, indent = self.text, self.text.indent
+        text.line("try:")
+        text.indent = indent + "    "
+        self._node(node)
+        text.indent = indent
+        text.line("except Exception:")
+        text.indent = indent + "    "
+        leave("")
+        text.indent = indent
 
     def commit(self) -> None:
         """Write the final contents of the user's arrays that do not lie there yet."""
@@ -187,6 +204,11 @@ class Writer:
         return self.text.constant(number)
 
 
+def may_leave(step: Step) -> bool:
+    """Whether values decide if a program goes on after a step: till then nothing of the user's is touched."""
+    return depends_on_values(step) or (not isinstance(step, Group) and may_raise(step))
+
+
 def depends_on_values(step: Step) -> bool:
     """Whether the shape of what a row gives depends on the values it is given."""
     if isinstance(step, Group):
@@ -202,5 +224,7 @@ def may_raise(node: Node) -> bool:
     if name in ("getitem", "setitem", "add_at"):
         first = 1 if name == "getitem" else 2
         return any(np.dtype(i.dtype).kind in "iu" for i in node.inputs[first:])
-    plain = all(isinstance(i.dtype, type) for i in node.inputs)
-    return name in ("inv", "solve", "det") or (plain and name in ("divide", "floor_divide", "remainder", "power"))
+    plain = all(isinstance(i.dtype, type) for i in (node, *node.inputs))
+    if name == "power":  # of whole numbers there are no negative ones
+        return np.dtype(node.dtype).kind in "iu"
+    return name in _FACTORED or name.startswith("math_") or (plain and name in _DIVIDING)

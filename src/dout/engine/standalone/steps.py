@@ -130,11 +130,15 @@ class Steps(Writer):
     def end(self) -> None:
         """Nothing is given back."""
 
-    def step(self, step: Step, leave: Leave) -> None:
+    def step(self, step: Step, leave: Leave | None) -> None:
         """Write one step; what is a single operation is left to NumPy, which is as fast in it."""
         if isinstance(step, Group) and len(step.nodes) == 1 and step.nodes[0].primitive.name in _SINGLE:
             step = step.nodes[0]
         super().step(step, leave)
+
+    def _trying(self, node: Node, leave: Leave) -> None:
+        """An error is raised where it happens: the methods have no other run to leave it to."""
+        self._node(node)
 
     def _place(self, node: Node) -> str | None:
         place = self.means.memory.places[node]
