@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import sys
 import warnings
@@ -159,25 +160,36 @@ def _users_level() -> int:
 class CompiledLayer:
     """A layer whose forward and backward are compiled; everything else is the layer's own.
 
-    `plan()` says what they do, unless the layer has something of that name itself: then `forward.plan()` does.
+    `plan()` says what they do, unless the layer has something of that name itself: then `forward.plan()` does. `layer`
+    is the layer, unless it has something of that name itself.
     """
 
     def __init__(self, layer: Any, *, strict: bool = False) -> None:
         pool = Pool()
         vars(self).update(
-            layer=layer,
+            _dout_layer=layer,
+            _dout_strict=strict,
             forward=Compiled(layer.forward, strict=strict, pool=pool).stub,
             backward=Compiled(layer.backward, strict=strict, pool=pool).stub,
         )
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """As the layer's own class does it, with the compiled forward."""
-        return type(self.layer).__call__(self, *args, **kwargs)
+        kind = type(self._dout_layer)
+        for cls in kind.__mro__:
+            if "__call__" in vars(cls):
+                return vars(cls)["__call__"].__get__(self, kind)(*args, **kwargs)
+        raise TypeError(f"{kind.__qualname__!r} object is not callable")
 
     def __getattr__(self, name: str) -> Any:
+        own = vars(self)
+        if "_dout_layer" not in own:  # while it is made from a copy
+            raise AttributeError(name)
         try:
-            return getattr(vars(self)["layer"], name)
+            return getattr(own["_dout_layer"], name)
         except AttributeError:
+            if name == "layer":
+                return own["_dout_layer"]
             if name != "plan":
                 raise
         return self._plan
@@ -189,10 +201,23 @@ class CompiledLayer:
         return plan_of(*(vars(self)[kind].compiled for kind in KINDS))
 
     def __setattr__(self, name: str, value: Any) -> None:
-        setattr(vars(self)["layer"], name, value)
+        if name in KINDS:
+            raise AttributeError(f"{name} of a compiled layer is compiled: set it on the layer, and compile that anew")
+        setattr(self._dout_layer, name, value)
 
     def __delattr__(self, name: str) -> None:
-        delattr(vars(self)["layer"], name)
+        delattr(self._dout_layer, name)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copies and pickles are of the layer; what was compiled is compiled again."""
+        return _compiled_layer, (self._dout_layer, self._dout_strict)
+
+    def __copy__(self) -> CompiledLayer:
+        return CompiledLayer(copy.copy(self._dout_layer), strict=self._dout_strict)
 
     def __repr__(self) -> str:
-        return f"<compiled {type(self.layer).__qualname__}>"
+        return f"<compiled {type(self._dout_layer).__qualname__}>"
+
+
+def _compiled_layer(layer: Any, strict: bool) -> CompiledLayer:
+    return CompiledLayer(layer, strict=strict)
