@@ -122,3 +122,41 @@ def test_zeros_that_differ_in_their_sign_are_two_numbers(zero):
         for pair in ((0.0, 0.0), (0.0, 0.0), (0.0, 0.0), zero):
             layer.pair = pair
             np.testing.assert_array_equal(fast.forward(np.ones(2)), layer.forward(np.ones(2)))
+
+
+MANY = [float(number) for number in range(1500)]
+OTHERS = [2 * number + 1 for number in MANY]
+
+
+@pytest.mark.parametrize("kind", [list, lambda numbers: dict(enumerate(numbers)), lambda numbers: [numbers, 1.0]])
+def test_what_is_in_a_long_list_or_dict_is_compared(kind):
+    def scaled(x, numbers):
+        return x * (numbers[0][3] if len(numbers) == 2 else numbers[3])
+
+    calls = [lambda numbers=numbers: (np.ones(2), kind(numbers)) for numbers in (MANY, OTHERS, MANY)]
+    assert not agree(scaled, *calls).plainly
+
+
+def test_what_a_call_puts_into_a_long_list_stays_there():
+    def noted(x, numbers):
+        numbers[3] = 7.0
+        return x * 2
+
+    agree(noted, lambda: (np.ones(2), list(MANY)), lambda: (np.zeros(2), list(MANY)))
+
+
+def test_the_order_of_keys_is_watched():
+    def first(x, settings):
+        return x * next(iter(settings.values()))
+
+    agree(first, lambda: (np.ones(2), {"a": 1.0, "b": 2.0}), lambda: (np.ones(2), {"b": 2.0, "a": 1.0}))
+
+
+@pytest.mark.parametrize(
+    "strange",
+    [np.ma.array([1.0, 2.0], mask=[False, True]), np.array(["a", "b"]), np.array([1, None]), np.zeros(2, "M8[D]")],
+)
+def test_arrays_of_other_kinds_are_given_plainly(strange):
+    plan = agree(lambda x: x, lambda: (strange,), lambda: (strange[:1],))
+    assert plan.plainly
+    agree(lambda x, y: (x[0][:1], y * 2), lambda: ((strange,), np.ones(2)))

@@ -6,6 +6,7 @@ could have steered the run is another: a type, a dtype, a shape, a flag, an obje
 
 from __future__ import annotations
 
+import operator
 from collections import deque
 from collections.abc import Sequence
 from itertools import combinations, product
@@ -19,7 +20,7 @@ from dout.engine.text import Text
 from dout.errors import UnsupportedError
 from dout.graph import Node
 from dout.trace.capture import Capture
-from dout.trace.state import Namespace, attributes_of
+from dout.trace.state import MOST, Namespace, attributes_of, content
 from dout.trace.templates import Built, Held, Same, Spot, Template, View, can_be_made, held_in, is_fixed, made_anew
 
 _LARGE_SET = 100
@@ -36,6 +37,12 @@ def alike(one: Any, other: Any) -> bool:
     if not same or not isinstance(one, float | complex | np.inexact):
         return same
     return repr(one) == repr(other) if isinstance(one, complex | np.complexfloating) or not one else True
+
+
+def holds_still(holder: Any, stood: tuple[Any, ...]) -> bool:
+    """Whether a long list or dict holds what stood in it, as far as that was numbers and text."""
+    now = content(holder)
+    return len(now) == len(stood) and (all(map(operator.is_, now, stood)) or all(map(alike, now, stood)))
 
 
 def are_apart(written: Sequence[Any], others: Sequence[Any]) -> bool:
@@ -193,7 +200,19 @@ class Guards:
         )
         self.text.containers[id(item)] = expression
         self.others.append(expression)
+        self._all_of_it(expression, item)
         self._holder(item)
+
+    def _all_of_it(self, expression: str, item: list[Any] | dict[Any, Any]) -> None:
+        """What is in a long list or dict, of which no number is an input; and the order of the keys of any dict."""
+        stood = self.capture.long.get(id(item))
+        if stood is not None and len(stood) > MOST:
+            raise UnsupportedError(f"it reads a {type(item).__qualname__} of {len(item)} elements, which may change")
+        if stood is not None:
+            self.text.leave_unless(f"{self.text.constant(holds_still)}({expression}, {self.text.constant(stood)})")
+        elif type(item) is dict and self.capture.lengths[id(item)] > 1:
+            keys = self.text.constant(self.capture.keys[id(item)], "keys")
+            self.text.leave_unless(f"(*{expression},) == {keys}")
 
     def _only_grows(self, spot: Spot) -> bool:
         """Whether a place holds a list to which the code appends, and which it does not read."""

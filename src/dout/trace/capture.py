@@ -19,10 +19,10 @@ from dout.trace.model import LOSSES, Draw
 from dout.trace.modules import BUILTINS, untraced
 from dout.trace.names import Names
 from dout.trace.recording import OVERLAP
-from dout.trace.replay import Data, first_difference
+from dout.trace.replay import Data, first_difference, flat
 from dout.trace.session import Session, session
 from dout.trace.standin import Traced, TracedArray, plain_deep
-from dout.trace.state import Place, attributes_of
+from dout.trace.state import Place, attributes_of, content, is_rewritten
 from dout.trace.templates import (
     Built,
     Held,
@@ -34,7 +34,7 @@ from dout.trace.templates import (
     end,
     is_fixed,
     made_anew,
-    nodes_in,
+    outputs,
     whole,
 )
 from dout.trace.yielding import Yielding
@@ -47,8 +47,9 @@ class Capture:
     `root` is the function, or the object whose method it is. `originals` are the user's own arrays and numbers that
     became inputs, `data` the values in the run. `arguments` and `keywords` are templates of what was given, `result` is
     that of what came back, and `returned` is what came back itself. `spots` are the places within reach of the
-    function, `lengths` those of the lists and dicts among them before the run, by identity; `written` gives the final
-    content of each array of the user's that was written into. `draws` says how each random input was drawn, in order;
+    function; `lengths` are those of the lists and dicts among them before the run, by identity, `long` what stood in
+    those with very many elements, `keys` those of the dicts, in order. `written` gives the final content of each array
+    of the user's that was written into. `draws` says how each random input was drawn, in order;
     `made` are inputs that were made from what is no value of the run: plain numbers that the code itself gave to a
     layer, and arrays like np.arange(3). `looked` are the arrays whose shape, dtype or layout was asked for; `outcomes`
     are the values that steered the run, by node and way. `codes` is the user's code that ran. `why_not` says why no
@@ -66,6 +67,8 @@ class Capture:
     returned: Any
     spots: tuple[Spot, ...]
     lengths: Mapping[int, int]
+    long: Mapping[int, tuple[Any, ...]]
+    keys: Mapping[int, tuple[Any, ...]]
     written: Mapping[Node, Node]
     draws: Mapping[Node, tuple[Any, Draw]]
     made: frozenset[Node]
@@ -82,7 +85,11 @@ def capture(function: Any, arguments: Sequence[Any], keywords: Mapping[str, Any]
     Raises what the function raises. Where it does what cannot be traced, the run is whole all the same, and `why_not`
     says what stands in the way: then it was run plainly, which is the one run there is.
     """
-    return _Run(function).captured(arguments, keywords)
+    run = _Run(function)
+    strange = next((item for item in flat([arguments, keywords]) if _is_strange(item)), None)
+    if strange is not None:
+        return run.plainly(arguments, keywords, f"it is given {_described(strange)}, which cannot be traced")
+    return run.captured(arguments, keywords)
 
 
 class _Run:
@@ -95,6 +102,8 @@ class _Run:
         self.views: dict[int, tuple[Any, View]] = {}  # the same of views
         self.new: list[str] = []  # objects that the run made and nothing can make again
         self.changed: list[str] = []  # containers that the run changed, and no program can change so
+        self.long: dict[int, tuple[Any, ...]] = {}  # what was in long lists and dicts, by identity
+        self.keys: dict[int, tuple[Any, ...]] = {}  # those of dicts, in order
         self.contents: dict[int, tuple[Any, ...]] = {}  # what was in sets and deques, by identity
         self.tracer = Yielding()
         self.entered: dict[int, tuple[Traced, Node]] = {}  # stand-ins by identity, and the node under which they came
@@ -118,6 +127,8 @@ class _Run:
             for _, _, new in state.swaps.visited:
                 self._enter(new)
             self.lengths = {id(h): len(h) for h in state.swaps.holders if isinstance(h, list | dict)}
+            self.long = state.swaps.long
+            self.keys = {id(h): tuple(h) for h in state.swaps.holders if type(h) is dict}
             self.contents = {id(h): tuple(h) for h in state.swaps.holders if isinstance(h, set | deque)}
             code: Any = function.__func__ if root is not function else function
             with calls.watched():
@@ -130,12 +141,19 @@ class _Run:
                 for item, node in self.entered.values()
                 if isinstance(item, TracedArray) and item.resolve() is not node and item.node.primitive is not INPUT
             }
-            wanted = _outputs(result, tuple(spots.values()), written, tracer.outcomes)
+            wanted = outputs(result, tuple(spots.values()), written, tracer.outcomes)
         returned = plain_deep(output)
         bare = tuple(replace(spot, place=spot.place._replace(item=None)) for spot in spots.values())
         run = self._frozen(taken, taken_by_name, result, returned, bare, written, wanted, calls)
         self.tracer.data.clear()  # which stand-ins and tracer, in a circle, would keep until they are collected
         return run
+
+    def plainly(self, arguments: Sequence[Any], keywords: Mapping[str, Any], why_not: str) -> Capture:
+        """Run without looking."""
+        self.tracer.effects.append(why_not)
+        returned = self.function(*arguments, **keywords)
+        self.tracer.stop()
+        return self._frozen((), {}, Same(returned), returned, (), {}, {}, Calls())
 
     def _frozen(
         self,
@@ -169,6 +187,8 @@ class _Run:
             returned=returned,
             spots=spots,
             lengths=self.lengths,
+            long=self.long,
+            keys=self.keys,
             written=written,
             draws={node: (tracer.generators[node], draw) for node, draw in tracer.draws.items()},
             made=made,
@@ -286,6 +306,8 @@ class _Run:
             known = before[key]
             if key in self.contents and list(map(id, holder)) != list(map(id, self.contents[key])):
                 self.changed.append(type(holder).__qualname__)
+            if key in self.long and is_rewritten(self.long[key], content(holder), type(holder)):
+                self.changed.append(f"long {type(holder).__qualname__}")
             if type(holder) in (list, dict) and self._is_refilled(holder, known):
                 yield self._refilled(holder, known)
                 yield from (Spot(holder, place, self._standing(place.item, new), None) for place, new in known.values())
@@ -349,6 +371,16 @@ def _is_held(template: Template) -> bool:
     return isinstance(template, Held)
 
 
+def _is_strange(item: Any) -> bool:
+    """Whether an array is of a kind that no stand-in stands for: of text, of objects, masked."""
+    return isinstance(item, np.ndarray) and (type(item) is not np.ndarray or item.dtype.kind not in "biufc")
+
+
+def _described(array: Any) -> str:
+    kind = type(array)
+    return f"an array of dtype {array.dtype}" if kind is np.ndarray else f"a {kind.__qualname__}"
+
+
 def _key(place: Place) -> tuple[Any, ...]:
     """What tells one place in an object from another."""
     arguments = getattr(place.put, "args", ())
@@ -361,20 +393,3 @@ def _parameters(function: Any, count: int) -> list[str | None]:
     except (TypeError, ValueError):
         names = []
     return [*names[:count], *([None] * (count - len(names)))]
-
-
-def _outputs(
-    result: Template, spots: Sequence[Spot], written: Mapping[Node, Node], outcomes: Mapping[tuple[Node, str], Any]
-) -> dict[str, Node]:
-    """Every node whose value the run needs, once, under a name of its own."""
-    found: dict[Node, str] = {}
-    for i, node in enumerate(nodes_in(result)):
-        found.setdefault(node, f"result{i}")
-    for spot in spots:
-        for node in nodes_in(spot.after):
-            found.setdefault(node, f"{spot.place.name}{len(found)}")
-    for node in written.values():
-        found.setdefault(node, f"written{len(found)}")
-    for node, _ in outcomes:
-        found.setdefault(node, f"steers{len(found)}")
-    return {name: node for node, name in found.items()}

@@ -7,6 +7,7 @@ the user's runs, for it may raise, refuse, or count.
 from __future__ import annotations
 
 import gc
+import operator
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache, partial
@@ -136,6 +137,7 @@ class Swaps:
         self.seen: set[int] = set()
         self.visited: list[tuple[Any, Place, Any]] = []  # every place: what holds it, what stood and what was put there
         self.with_numbers: dict[int, bool] = {}  # by identity of what was looked into: also at the numbers in it
+        self.long: dict[int, tuple[Any, ...]] = {}  # what stood in lists and dicts at whose numbers it did not look
         self.originals: dict[int, tuple[Any, Any]] = {}  # by identity: what was put in, and what had stood there
 
     def swap_in(self, root: Any, wrap: Callable[[Any, str], Any], *, numbers: bool = False, name: str = "") -> None:
@@ -154,6 +156,8 @@ class Swaps:
                 self.meet(kind)
             few = numbers and not (issubclass(kind, list | dict | deque) and len(holder) > _LONG)
             self.with_numbers[id(holder)] = few
+            if numbers and not few:
+                self.long[id(holder)] = content(holder)
             for place in self.reach.places(holder, numbers=few):
                 name = f"{path}[{place.name}]" if isinstance(place.key, int) else place.name
                 new = self._swapped(place.item, name, wrap, numbers=few)
@@ -212,6 +216,19 @@ class Swaps:
         if under_way and not (issubclass(type(item), Traced) and item._recorder is self.tracer):
             return item  # it belongs to the trace around this one
         return untraced(item)
+
+
+def content(holder: Any) -> tuple[Any, ...]:
+    """The numbers and text in a list or dict, in order, with the keys of a dict; `...` for what is looked into."""
+    keys = tuple(dict.keys(holder)) if isinstance(holder, dict) else ()
+    items = dict.values(holder) if isinstance(holder, dict) else holder
+    return (*keys, *(item if type(item) in _PLAIN else ... for item in items))
+
+
+def is_rewritten(before: tuple[Any, ...], now: tuple[Any, ...], kind: type) -> bool:
+    """Whether a long list or dict holds other numbers or text than before; a list may have grown."""
+    grown = issubclass(kind, list) and len(now) > len(before)
+    return not all(map(operator.is_, before, now)) or (len(before) != len(now) and not grown)
 
 
 class Rebuilder:

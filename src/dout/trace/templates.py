@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from abc import ABCMeta
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import BuiltinFunctionType, FunctionType, MemberDescriptorType, ModuleType
@@ -114,6 +114,23 @@ def held_in(template: Template | None) -> Iterator[Node]:
         yield template.node
     elif isinstance(template, Node) and template.primitive is INPUT:
         yield template
+
+
+def outputs(
+    result: Template, spots: Sequence[Spot], written: Mapping[Node, Node], outcomes: Mapping[tuple[Node, str], Any]
+) -> dict[str, Node]:
+    """Every node whose value the run needs, once, under a name of its own."""
+    found: dict[Node, str] = {}
+    for i, node in enumerate(nodes_in(result)):
+        found.setdefault(node, f"result{i}")
+    for spot in spots:
+        for node in nodes_in(spot.after):
+            found.setdefault(node, f"{spot.place.name}{len(found)}")
+    for node in written.values():
+        found.setdefault(node, f"written{len(found)}")
+    for node, _ in outcomes:
+        found.setdefault(node, f"steers{len(found)}")
+    return {name: node for node, name in found.items()}
 
 
 _FIXED = (type(None), bool, int, float, complex, str, bytes, np.generic, np.dtype, type, FunctionType, ModuleType,
