@@ -2,6 +2,7 @@
 # ruff: noqa: NPY002 - as people write it
 
 import datetime
+import operator
 
 import numpy as np
 import pytest
@@ -160,3 +161,33 @@ def test_arrays_of_other_kinds_are_given_plainly(strange):
     plan = agree(lambda x: x, lambda: (strange,), lambda: (strange[:1],))
     assert plan.plainly
     agree(lambda x, y: (x[0][:1], y * 2), lambda: ((strange,), np.ones(2)))
+
+
+class Moded:
+    def __init__(self):
+        self.mode = "a"
+
+
+mode_of = operator.attrgetter("mode")
+
+
+def matched(x, settings):
+    match settings:
+        case Moded(mode="a"):
+            return x
+    return x * 2
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        matched,
+        lambda x, settings: x if mode_of(settings) == "a" else x * 2,
+        lambda x, settings: x if "{0.mode}".format(settings) == "a" else x * 2,  # noqa: UP030, UP032
+    ],
+)
+def test_attributes_that_no_dot_reads_are_watched(function):
+    settings, fast = Moded(), dout.compile(function)
+    for mode in "aaab":
+        settings.mode = mode
+        np.testing.assert_array_equal(fast(np.ones(2), settings), np.ones(2) * (1 if mode == "a" else 2))

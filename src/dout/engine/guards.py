@@ -9,7 +9,9 @@ from __future__ import annotations
 import operator
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import asdict, astuple
 from itertools import combinations, product
+from operator import attrgetter, methodcaller
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
 
@@ -26,6 +28,7 @@ from dout.trace.templates import Built, Held, Same, Spot, Template, View, can_be
 _LARGE_SET = 100
 _MANY = 32  # pairs of arrays that may share memory
 _PLAIN = (type(None), bool, type(Ellipsis))
+_BY_NAME: tuple[Any, ...] = (getattr, hasattr, vars, dir, attrgetter, methodcaller, asdict, astuple)
 _CODE = (FunctionType, BuiltinFunctionType, MethodType, type)
 
 
@@ -72,6 +75,7 @@ class Guards:
         self.capture = capture
         self.text = text
         self.names = Loaded(capture.codes)
+        self.names.all = self.names.all or any(map(self._reads_by_name, capture.spots))
         self.restored = frozenset(spot for spot in capture.spots if self._may_be_restored(spot))
         self.needed = needed
         self.kept = {node for spot in self.restored for node in held_in(spot.before)}
@@ -259,6 +263,12 @@ class Guards:
         for spot in self.at.get(id(holder), []):
             if self._matters(spot):
                 self._place(spot)
+
+    def _reads_by_name(self, spot: Spot) -> bool:
+        """Whether a place that the code looks into holds what reads attributes by names of its own."""
+        item = spot.before.item if isinstance(spot.before, Same) else None
+        by_name = isinstance(item, attrgetter | methodcaller) or any(item is each for each in _BY_NAME)
+        return by_name and (not isinstance(spot.holder, Namespace | ModuleType) or spot.place.key in self.names.outside)
 
     def _may_be_restored(self, spot: Spot) -> bool:
         """Whether the run may have put into a place what stood there already: then nothing tells that it does so."""

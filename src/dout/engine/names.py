@@ -10,7 +10,8 @@ from types import CodeType
 
 # Who uses one of these may read any attribute, by a name that is made while it runs.
 _REFLECTING = frozenset({"getattr", "hasattr", "vars", "__dict__", "__getattribute__", "dir", "globals", "eval", "exec",
-                         "__getattr__", "AttributeError", "attrgetter", "locals"})  # fmt: skip
+                         "__getattr__", "AttributeError", "attrgetter", "locals", "methodcaller", "format",
+                         "format_map", "asdict", "astuple", "dataclasses"})  # fmt: skip
 _ATTRIBUTES = ("LOAD_ATTR", "LOAD_METHOD", "DELETE_ATTR", "LOAD_SUPER_ATTR", "IMPORT_FROM")
 _SETTING = frozenset({"setattr", "__setattr__", "vars", "__dict__", "globals", "exec"})
 _OUTSIDE = ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_FROM_DICT_OR")
@@ -36,7 +37,8 @@ class Loaded:
                 (self.outside if outside else self._attributes).add(name)
         self._read = {name for code in codes for name in _read(code)}
         used = self._attributes | self.outside
-        self.all = not _REFLECTING.isdisjoint(used)
+        matches = any(step.opname == "MATCH_CLASS" for code in codes for step in _steps(code))
+        self.all = matches or not _REFLECTING.isdisjoint(used)
         self._stored = {(s.opname, s.argval) for code in codes for s in _steps(code) if s.opname.startswith("STORE")}
         self._may_store_all = not _SETTING.isdisjoint(used)
 
