@@ -6,7 +6,7 @@ import pytest
 import dout
 from benchmarks.speed import plain
 from benchmarks.speed.rows import ROWS, Goal, Row
-from benchmarks.speed.table import Line, as_json
+from benchmarks.speed.table import Line, as_json, render
 from benchmarks.speed.tasks import TASKS
 from benchmarks.speed.worker import differs
 
@@ -53,6 +53,16 @@ def test_wrong_result_is_told_and_a_nan_is_wrong():
     assert "off by" in differs([np.array([np.nan, -4.0])], right, 1e-4)
     assert "shape" in differs([np.array(1.0)], right, 1e-4)
     assert differs([np.array([1.0, -4.0], np.float32)], right, 1e-4) == ""
+
+
+def test_a_missed_goal_is_told_with_its_reason():
+    row = next(row for row in ROWS if row.name == "1 sigmoid two calls" and row.size == "64 K")
+    slow = Line(row, {"dout": [1.0], "plain": [2.0], "jax": [2.0]}, {})
+    fast = Line(row, {"dout": [1.0], "plain": [9.0], "jax": [9.0]}, {})
+    assert as_json(slow)["why missed"] == row.why_missed != ""
+    assert as_json(fast)["why missed"] == ""
+    shown = "".join(str(part) for part in render("sigmoid", [slow]).renderables)
+    assert f"missed at 64 K: {row.why_missed}" in shown
 
 
 def test_every_row_has_goals_that_its_contenders_can_answer():
