@@ -1,6 +1,7 @@
 """`dout.compile` where a call is another than the recorded one, and only a close look tells."""
 # ruff: noqa: NPY002 - as people write it
 
+import array
 import datetime
 import operator
 
@@ -191,3 +192,12 @@ def test_attributes_that_no_dot_reads_are_watched(function):
     for mode in "aaab":
         settings.mode = mode
         np.testing.assert_array_equal(fast(np.ones(2), settings), np.ones(2) * (1 if mode == "a" else 2))
+
+
+@pytest.mark.parametrize("view", [lambda numbers: numbers, memoryview])
+def test_numbers_in_an_array_of_pythons_own_are_looked_at_in_each_call(view):
+    numbers = array.array("d", [1.0])
+    given, fast = view(numbers), dout.compile(lambda x, given: x * given[0])
+    for number in (1.0, 1.0, 1.0, 2.0):
+        numbers[0] = number
+        assert fast(np.ones(1), given) == number

@@ -6,6 +6,7 @@ could have steered the run is another: a type, a dtype, a shape, a flag, an obje
 
 from __future__ import annotations
 
+import array
 import operator
 from collections import deque
 from collections.abc import Sequence
@@ -145,7 +146,9 @@ class Guards:
         """Guard what is in a set. Raises UnsupportedError for what changes and does not tell: a deque, an iterator."""
         if isinstance(item, set) and all(map(is_fixed, item)) and len(item) <= _LARGE_SET:
             self.text.leave_unless(f"{self.text.constant(item)} == {self.text.constant(frozenset(item))}")
-        elif isinstance(item, set | deque | bytearray) or (hasattr(item, "__next__") and id(item) not in self.at):
+        elif isinstance(item, set | deque | bytearray | memoryview | array.array | np.ndarray) or (
+            hasattr(item, "__next__") and id(item) not in self.at
+        ):
             raise UnsupportedError(f"it looks into a {type(item).__qualname__}, which may change unseen")
         elif id(item) not in self.at and not isinstance(item, (*_CODE, ModuleType)):
             read = next((name for name in attributes_of(item) if name in self.names), None)
