@@ -201,3 +201,26 @@ def test_numbers_in_an_array_of_pythons_own_are_looked_at_in_each_call(view):
     for number in (1.0, 1.0, 1.0, 2.0):
         numbers[0] = number
         assert fast(np.ones(1), given) == number
+
+
+class Scaled:
+    slope, mode, train = 2.0, "double", True
+
+    def forward(self, x):
+        x = x * self.slope if self.train else x
+        return x * 2 if self.mode == "double" else x
+
+    def backward(self, dout):
+        return dout
+
+
+@pytest.mark.parametrize(("name", "item"), [("slope", 5.0), ("mode", "single"), ("train", False)])
+@pytest.mark.parametrize("of_class", [True, False])
+def test_what_a_class_answers_may_change_there_or_be_answered_by_the_layer(monkeypatch, name, item, of_class):
+    layer, x = Scaled(), np.arange(3.0)
+    fast = dout.compile(layer)
+    for _ in range(2):
+        np.testing.assert_array_equal(fast.forward(x), Scaled().forward(x))
+    monkeypatch.setattr(Scaled if of_class else layer, name, item)
+    for _ in range(2):
+        np.testing.assert_array_equal(fast.forward(x), layer.forward(x))

@@ -7,6 +7,7 @@ could have steered the run is another: a type, a dtype, a shape, a flag, an obje
 from __future__ import annotations
 
 import array
+import inspect
 import operator
 from collections import deque
 from collections.abc import Sequence
@@ -41,6 +42,10 @@ def alike(one: Any, other: Any) -> bool:
     if not same or not isinstance(one, float | complex | np.inexact):
         return same
     return repr(one) == repr(other) if isinstance(one, complex | np.complexfloating) or not one else True
+
+
+def _is_data(item: Any) -> bool:
+    return item is None or (isinstance(item, int | float | complex | str | bytes | tuple) and is_fixed(item))
 
 
 def holds_still(holder: Any, stood: tuple[Any, ...]) -> bool:
@@ -266,6 +271,22 @@ class Guards:
         for spot in self.at.get(id(holder), []):
             if self._matters(spot):
                 self._place(spot)
+        if type(holder).__dictoffset__ and not isinstance(holder, type | FunctionType | ModuleType | Namespace):
+            self._class_of(holder)
+
+    def _class_of(self, holder: Any) -> None:
+        """Guard the numbers and words that its class answers with, where an object has none of that name itself."""
+        own = {*attributes_of(holder), *(spot.place.key for spot in self.at.get(id(holder), []))}
+        for name in dir(type(holder)):
+            value = inspect.getattr_static(type(holder), name)
+            if name in self.names and name not in own and not name.startswith("__") and _is_data(value):
+                self._answer(holder, name, value)
+
+    def _answer(self, holder: Any, name: str, value: Any) -> None:
+        self.text.leave_unless(f"{name!r} not in {self.text.constant(attributes_of(holder))}")
+        inputs = (s for cls in type(holder).__mro__ for s in self.at.get(id(cls), []) if isinstance(s.before, Node))
+        if name not in {spot.place.key for spot in inputs}:
+            self._item(f"{self.text.constant(type(holder))}.{name}", Same(value))
 
     def _reads_by_name(self, spot: Spot) -> bool:
         """Whether a place that the code looks into holds what reads attributes by names of its own."""

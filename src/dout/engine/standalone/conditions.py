@@ -113,6 +113,11 @@ class Conditions(Guards):
             return
         super()._holder(holder)
 
+    def _answer(self, holder: Any, name: str, value: Any) -> None:
+        path = self.text.paths.get(id(holder))
+        if path is not None:
+            self._same(f"{path}.{name}", value)
+
     def _place(self, spot: Spot) -> None:
         if spot.place.key in self.unread and not isinstance(spot.holder, dict | list | tuple | Namespace | ModuleType):
             return
