@@ -7,15 +7,13 @@ import importlib.util
 import json
 import sys
 
+import numpy as np
+
 
 class NoDout:
     def find_spec(self, name, path=None, target=None):
         if name.partition(".")[0] == "dout":
             raise ImportError("dout is not here")
-
-
-sys.meta_path.insert(0, NoDout())
-import numpy as np  # noqa: E402
 
 
 def load(path, name):
@@ -113,6 +111,7 @@ def compare(case, plain, fast):
 
 
 if __name__ == "__main__":
+    sys.meta_path.insert(0, NoDout())
     plain, fast = load(sys.argv[1], "plain_module"), load(sys.argv[2], "fast_module")
     called = []
     watch(fast, called)
