@@ -3,6 +3,7 @@
 import cProfile
 import gc
 import itertools
+import linecache
 import sys
 import tracemalloc
 from math import sqrt
@@ -392,6 +393,19 @@ def test_the_recorded_values_are_not_kept():
     tracemalloc.stop()
     gc.enable()
     assert kept < 2 * x.nbytes  # the pool has memory for one result
+
+
+def test_the_text_of_a_program_goes_with_it():
+    def drivers():
+        gc.collect()
+        return sum(name.startswith("<dout driver") for name in linecache.cache)
+
+    before, fast = drivers(), dout.compile(lambda x: np.exp(x) + 1)
+    for size in range(1, 4):
+        fast(np.ones(size))
+    assert drivers() == before + 3
+    del fast
+    assert drivers() == before
 
 
 def test_a_profiler_goes_on_after_the_first_call():

@@ -7,8 +7,10 @@ Nothing of the user's is touched before the last guard has passed.
 from __future__ import annotations
 
 import linecache
+import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 from dout.engine.group import Step
@@ -23,6 +25,9 @@ from dout.trace.draws import put_state, state_of
 from dout.trace.templates import Built, Held, Same, Template, View, held_in, nodes_in
 
 MISS = object()  # what a driver returns where the call is another than the recorded one
+
+
+_numbers = count(1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,10 +84,11 @@ def computed(program: Program) -> dict[Node, Any]:
 
 
 def _executed(source: str, name: str, namespace: dict[str, Any]) -> Callable[..., Any]:
-    file = f"<dout driver {name} {id(namespace):x}>"
+    file = f"<dout driver {name} {next(_numbers)}>"
     linecache.cache[file] = len(source), None, source.splitlines(keepends=True), file  # so that a traceback shows it
     exec(compile(source, file, "exec"), namespace)
     driver: Callable[..., Any] = namespace[name]
+    weakref.finalize(driver, linecache.cache.pop, file, None)
     return driver
 
 
