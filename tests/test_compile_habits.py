@@ -1,6 +1,9 @@
 """`dout.compile` on habits of people who write layers by hand: what they keep, hand on and write into."""
 # ruff: noqa: NPY002, T201 - as people write it
 
+import gc
+import os
+
 import numpy as np
 import pytest
 
@@ -267,3 +270,22 @@ def test_numbers_that_choose_are_watched(what):
         x = np.linspace(0.1, 2.3, 8).reshape(2, 2, 2) * (1 + step / 10)
         plain.n, plain.f, layer.n, layer.f = n, f, n, f
         np.testing.assert_equal(fast.forward(x), plain.forward(x))
+
+
+def test_what_the_garbage_collector_calls_is_not_the_functions_doing():
+    def told(phase, info):
+        os.getpid()  # which dout would not see into
+
+    def many(x):
+        return x + len([[] for _ in range(1000)])
+
+    fast, thresholds = dout.compile(many), gc.get_threshold()
+    gc.callbacks.append(told)
+    gc.set_threshold(100)
+    try:
+        fast(np.ones(3))
+    finally:
+        gc.set_threshold(*thresholds)
+        gc.callbacks.remove(told)
+    assert len(fast.plan().programs) == 1
+    assert gc.isenabled()

@@ -10,6 +10,7 @@ from types import CodeType, FrameType, ModuleType
 from typing import Any
 
 from dout.trace import source
+from dout.trace.collection import collection_paused
 
 # Functions that only compute: what they are given decides what they give.
 _PURE = frozenset({
@@ -39,11 +40,12 @@ class Calls:
 
     @contextmanager
     def watched(self) -> Iterator[None]:
-        """Watch the calls inside, in this thread."""
+        """Watch the calls inside, in this thread; not what the garbage collector calls, which is nobody's doing."""
         outer = sys.getprofile()
         sys.setprofile(self._saw)
         try:
-            yield
+            with collection_paused():
+                yield
         finally:
             if outer is None or callable(outer):
                 sys.setprofile(outer)
