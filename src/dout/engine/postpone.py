@@ -10,8 +10,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from dout.engine.select import may_raise
-from dout.engine.simplify import is_elementwise
+from dout.engine.simplify import is_elementwise, may_raise
 from dout.graph import Graph, Node, rebuild, renewed, same_kind
 from dout.ops import PRIMITIVES
 from dout.ops.abstract import Abstract, AbstractRecorder

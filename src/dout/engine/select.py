@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from dout.engine.identities import is_whole
-from dout.engine.simplify import is_elementwise
+from dout.engine.simplify import is_elementwise, may_raise
 from dout.graph import Graph, Node, rebuild, renewed
 from dout.ops.abstract import AbstractRecorder
 from dout.ops.standin import Slot
@@ -100,11 +100,6 @@ def _mask(node: Node, index: list[Node], x: Node) -> Node | None:
         return None
     shape = index[0].shape
     return index[0] if shape and shape == x.shape[: len(shape)] else None
-
-
-def may_raise(node: Node) -> bool:
-    """Whether NumPy refuses some values: whole numbers to the power of negative ones, perhaps none that was chosen."""
-    return node.primitive.name in ("pow", "power") and np.dtype(node.dtype).kind in "iu"
 
 
 def _over(mask: Any, x: Node) -> Any:

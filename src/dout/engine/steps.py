@@ -15,13 +15,12 @@ from dout.engine.phrases import function, phrase, subscript
 from dout.engine.placing import IN_PLACE, filling, into
 from dout.engine.pool import Pool, scratch
 from dout.engine.rehearsal import Form
+from dout.engine.simplify import may_raise
 from dout.engine.text import Text
 from dout.graph import CONSTANT, INPUT, Node, Primitive
 from dout.ops import OPERATORS
 from dout.ops.standin import fill_key
 
-_FACTORED = frozenset(["inv", "solve", "det"])
-_DIVIDING = frozenset(["divide", "floor_divide", "mod", "pow", "round", "left_shift", "right_shift"])  # plain numbers
 Leave = Callable[[str], None]  # writes that the driver leaves unless a condition holds; always where it is empty
 _INFIX = {"add": "+", "sub": "-", "mul": "*", "truediv": "/", "floordiv": "//", "mod": "%", "lt": "<", "le": "<=",
           "gt": ">", "ge": ">=", "eq": "==", "ne": "!="}  # fmt: skip
@@ -216,15 +215,3 @@ def depends_on_values(step: Step) -> bool:
     if step.primitive.name in ("nonzero", "places"):
         return True
     return step.primitive.name == "getitem" and any(np.dtype(i.dtype) == np.bool_ for i in step.inputs[1:])
-
-
-def may_raise(node: Node) -> bool:
-    """Whether it depends on values whether a row gives anything: a place that is not there, a division by zero."""
-    name = node.primitive.name
-    if name in ("getitem", "setitem", "add_at"):
-        first = 1 if name == "getitem" else 2
-        return any(np.dtype(i.dtype).kind in "iu" for i in node.inputs[first:])
-    plain = all(isinstance(i.dtype, type) for i in (node, *node.inputs))
-    if name == "power":  # of whole numbers there are no negative ones
-        return np.dtype(node.dtype).kind in "iu"
-    return name in _FACTORED or name.startswith("math_") or (plain and name in _DIVIDING)
