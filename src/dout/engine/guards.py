@@ -277,16 +277,16 @@ class Guards:
     def _class_of(self, holder: Any) -> None:
         """Guard the numbers and words that its class answers with, where an object has none of that name itself."""
         own = {*attributes_of(holder), *(spot.place.key for spot in self.at.get(id(holder), []))}
-        for name in dir(type(holder)):
+        read = [name for name in dir(type(holder)) if name in self.names and not name.startswith("__")]
+        for name in read:
             value = inspect.getattr_static(type(holder), name)
-            if name in self.names and name not in own and not name.startswith("__") and _is_data(value):
+            if name not in own and _is_data(value):
                 self._answer(holder, name, value)
 
     def _answer(self, holder: Any, name: str, value: Any) -> None:
         self.text.leave_unless(f"{name!r} not in {self.text.constant(attributes_of(holder))}")
-        inputs = (s for cls in type(holder).__mro__ for s in self.at.get(id(cls), []) if isinstance(s.before, Node))
-        if name not in {spot.place.key for spot in inputs}:
-            self._item(f"{self.text.constant(type(holder))}.{name}", Same(value))
+        for cls in type(holder).__mro__:
+            self._holder(cls)
 
     def _reads_by_name(self, spot: Spot) -> bool:
         """Whether a place that the code looks into holds what reads attributes by names of its own."""
