@@ -34,13 +34,26 @@ def _reduced(f: Layout) -> Any:
     return reduced
 
 
+def _growth(f: Layout) -> Any:
+    """eʳ − 1 on |r| ≤ ½ log 2."""
+    terms = f.numbers(*EXP_TERMS[f])
+
+    def growth(r: Any) -> Any:
+        return fma(r * r, polynomial(r, terms), r)
+
+    return growth
+
+
+GROWTH = both(_growth)
+
+
 def _rebuilt(f: Layout) -> Any:
     """2ⁿ eʳ. 2ⁿ goes in two parts, so that it reaches the subnormal numbers and infinity."""
-    terms = f.numbers(*EXP_TERMS[f])
+    growth = GROWTH[f]
     zero, one, up, down, power_up, power_down = f.numbers(0, 1, PART[f], -PART[f], 2.0 ** PART[f], 2.0 ** -PART[f])
 
     def rebuilt(n: Any, r: Any) -> Any:
-        power = fma(r * r, polynomial(r, terms), r) + one
+        power = growth(r) + one
         small = n < zero
         return power * power_of_two(n + choose(small, up, down)) * choose(small, power_down, power_up)
 
@@ -78,13 +91,12 @@ def _exp2(f: Layout) -> Any:
 
 def _decay(f: Layout) -> Any:
     """eˣ for x from zero down: one part of 2ⁿ is known."""
-    reduced = REDUCED[f]
-    terms = f.numbers(*EXP_TERMS[f])
+    reduced, growth = REDUCED[f], GROWTH[f]
     one, low, up, power_down = f.numbers(1, EXP_ENDS[f][0], PART[f], 2.0 ** -PART[f])
 
     def decay(x: Any) -> Any:
         n, r = reduced(choose(x < low, low, x))
-        return (fma(r * r, polynomial(r, terms), r) + one) * power_of_two(n + up) * power_down
+        return (growth(r) + one) * power_of_two(n + up) * power_down
 
     return decay
 
@@ -94,14 +106,13 @@ EXP, EXP2, DECAY = both(_exp), both(_exp2), both(_decay)
 
 def _expm1(f: Layout) -> Any:
     """2ⁿ (eʳ − 1) + (2ⁿ − 1), halved and doubled so that 2ⁿ does not overflow first."""
-    reduced = REDUCED[f]
-    terms = f.numbers(*EXP_TERMS[f])
+    reduced, growth = REDUCED[f], GROWTH[f]
     zero, one, half, two = f.numbers(0, 1, 0.5, 2)
     low, high = f.numbers(-40, EXP_ENDS[f][1])  # −1 below
 
     def expm1(x: Any) -> Any:
         n, r = reduced(choose(x < low, low, choose(x > high, high, x)))
-        part = fma(r * r, polynomial(r, terms), r)
+        part = growth(r)
         scale = power_of_two(n - one)
         return copysign(choose(n == zero, part, two * fma(scale, part, scale - half)), x)
 
@@ -147,15 +158,14 @@ def _sigmoid(f: Layout) -> Any:
 
 def _tanh(f: Layout) -> Any:
     """E / (E + 2) with E = e²ˣ − 1, for x from zero up."""
-    reduced, divided = REDUCED[f], DIVIDED[f]
-    terms = f.numbers(*EXP_TERMS[f])
+    reduced, growth, divided = REDUCED[f], GROWTH[f], DIVIDED[f]
     one, two, high = f.numbers(1, 2, 44)  # from 22 on it is 1
 
     def tanh(x: Any) -> Any:
         double = two * abs(x)
         n, r = reduced(choose(double > high, high, double))
         scale = power_of_two(n)
-        top = fma(scale, fma(r * r, polynomial(r, terms), r), scale - one)
+        top = fma(scale, growth(r), scale - one)
         return copysign(divided(top, top, two), x)
 
     return tanh
