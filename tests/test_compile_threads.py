@@ -100,17 +100,14 @@ class Shifted:
         return dout * self.scale
 
 
-def test_calls_are_right_while_another_thread_is_recorded():
-    fast, x = dout.compile(Shifted()), np.arange(6.0).reshape(2, 3)
-    fast.forward(x)
-    expected, recorded = Shifted().forward(x), threading.Event()
+def while_others_are_recorded(fast, call, threads):
+    """Call again and again in all threads but one, which has `fast.forward` recorded for other sizes."""
+    recorded = threading.Event()
 
     def work(number):
         if number:
             while not recorded.is_set():
-                y = fast.forward(x)
-                assert type(y) is np.ndarray
-                np.testing.assert_allclose(y, expected, rtol=1e-12)
+                call()
         else:
             try:
                 for rows in range(3, 15):
@@ -118,7 +115,20 @@ def test_calls_are_right_while_another_thread_is_recorded():
             finally:
                 recorded.set()
 
-    in_threads(work, 4)
+    in_threads(work, threads)
+
+
+def test_calls_are_right_while_another_thread_is_recorded():
+    fast, x = dout.compile(Shifted()), np.arange(6.0).reshape(2, 3)
+    fast.forward(x)
+    expected = Shifted().forward(x)
+
+    def call():
+        y = fast.forward(x)
+        assert type(y) is np.ndarray
+        np.testing.assert_allclose(y, expected, rtol=1e-12)
+
+    while_others_are_recorded(fast, call, 4)
     assert len(fast.plan().programs) == 13
 
 
@@ -129,22 +139,14 @@ def test_plain_calls_get_nothing_of_a_recording_in_another_thread():
             print(end="")  # noqa: T201 - so that it is not compiled
             return dout * self.b
 
-    fast, recorded = dout.compile(Told()), threading.Event()
+    fast = dout.compile(Told())
+
+    def call():
+        assert type(fast.backward(np.ones(3))) is np.ndarray
+
     for _ in range(3):
-        fast.backward(np.ones(3))
-
-    def work(number):
-        if number:
-            while not recorded.is_set():
-                assert type(fast.backward(np.ones(3))) is np.ndarray
-        else:
-            try:
-                for rows in range(3, 15):
-                    fast.forward(np.ones((rows, 3)))
-            finally:
-                recorded.set()
-
-    in_threads(work, 2)
+        call()
+    while_others_are_recorded(fast, call, 2)
 
 
 def test_compiled_calls_inside_compiled_calls_wait_for_no_other_thread_forever():

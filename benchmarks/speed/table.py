@@ -22,6 +22,13 @@ class Line:
     samples: Mapping[str, Sequence[float]]
     reasons: Mapping[str, str]
 
+    @property
+    def why_missed(self) -> str:
+        """Why a goal is missed, where one is."""
+        reached = [(goal, goal.reached(self.samples)) for goal in self.row.goals]
+        missed = any(ratio is not None and not goal.met(ratio) for goal, ratio in reached)
+        return self.row.why_missed if missed else ""
+
 
 def render(title: str, lines: Sequence[Line]) -> Group:
     """A table of the lines, and below it what went wrong."""
@@ -42,8 +49,8 @@ def render(title: str, lines: Sequence[Line]) -> Group:
     ]
     found: dict[str, list[str]] = {}
     for line in lines:
-        if line.row.why_missed and any(_is_missed(goal, line) for goal in line.row.goals):
-            found.setdefault(line.row.why_missed, []).append(line.row.size)
+        if line.why_missed:
+            found.setdefault(line.why_missed, []).append(line.row.size)
     whys = [Text(f"missed at {', '.join(sizes)}: {why}") for why, sizes in found.items()]
     missing = {f"{name}: {why}" for line in lines for name, why in line.reasons.items() if why.startswith("missing")}
     return Group(table, *whys, *wrong, *map(Text, sorted(missing)))
@@ -61,11 +68,6 @@ def _cell(samples: Sequence[float] | None) -> str:
         return _number(samples[0])
     low, _, high = quantiles(samples, n=4)
     return f"{_number(median(samples))} ± {100 * (high - low) / 2 / max(median(samples), 1e-9):.0f} %"
-
-
-def _is_missed(goal: Goal, line: Line) -> bool:
-    reached = goal.reached(line.samples)
-    return reached is not None and not goal.met(reached)
 
 
 def _goal(goal: Goal, line: Line) -> Text:
@@ -99,5 +101,5 @@ def as_json(line: Line) -> dict[str, Any]:
         "samples": dict(line.samples),
         "reasons": dict(line.reasons),
         "goals": goals,
-        "why missed": row.why_missed if any(_is_missed(goal, line) for goal in row.goals) else "",
+        "why missed": line.why_missed,
     }

@@ -113,7 +113,8 @@ class Compiled:
         run_once = self._captured(args, kwargs)
         why_not = run_once.why_not or self._made(form, run_once)
         if why_not is not None:
-            self.why_not = [*self.why_not, why_not] if why_not not in self.why_not else self.why_not
+            if why_not not in self.why_not:
+                self.why_not.append(why_not)
             self.failed += 1
             self.given_up = self.given_up or self.failed >= TRIES
         elif not self.given_up:

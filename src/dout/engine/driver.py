@@ -26,8 +26,7 @@ from dout.trace.templates import Built, Held, Same, Template, View, held_in, nod
 
 MISS = object()  # what a driver returns where the call is another than the recorded one
 
-
-_numbers = count(1)
+_numbers = count(1)  # of drivers, for their files' names
 
 
 @dataclass(frozen=True, eq=False)

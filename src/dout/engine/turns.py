@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from dout.trace.modules import under_way
-from dout.trace.session import _lock as recordings  # one lock for all: two, taken in two orders, would be a deadlock
+from dout.trace.session import recordings  # one lock for all: two, taken in two orders, would be a deadlock
 
 _plain: Counter[int] = Counter()  # plain runs under way, by thread
 _counting = threading.Lock()

@@ -22,7 +22,7 @@ from dout.trace.users_warnings import users_warnings
 
 _ABSENT = object()
 _DEEP = 100  # calls inside each other; user's code that goes deeper calls itself
-_lock = threading.RLock()  # one thread traces at a time; a trace inside a trace is the same thread
+recordings = threading.RLock()  # one thread traces at a time; a trace inside a trace is the same thread
 
 
 class Patches:
@@ -165,7 +165,7 @@ def session(
     home = target.__module__ if inspect.isroutine(target) else type(target).__module__
     if not home or home.partition(".")[0] in modules.ANSWERED:  # made by `exec`; or np.mean itself is the target
         home = ""
-    with _lock:
+    with recordings:
         given = {type(target)} if is_layer(type(target)) else set()
         state = Session(tracer, {home.partition(".")[0]} - {"dout", "builtins"}, given)
         modules.under_way.append(tracer)
