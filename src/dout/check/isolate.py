@@ -41,6 +41,7 @@ class Guard:
     """Refuses, from `start` on, what a check must not do; `tell` hears each line that tried, once."""
 
     def __init__(self, scratch: str, checked: str, tell: Callable[[str], None]) -> None:
+        self.scratch = scratch
         self.may_write = tuple(_real(folder) for folder in (scratch, *caches(checked)) if folder)
         self.tell, self.refused = tell, 0
         self._told: set[str] = set()
@@ -50,6 +51,8 @@ class Guard:
         for name in ("DISPLAY", "WAYLAND_DISPLAY"):
             os.environ.pop(name, None)  # no window opens
         os.environ.update(SDL_VIDEODRIVER="dummy", QT_QPA_PLATFORM="offscreen", MPLBACKEND="Agg")
+        if self.scratch:
+            os.environ.setdefault("NUMBA_CACHE_DIR", self.scratch)  # else njit(cache=True) writes beside the file
         enforce(self.may_write)
         sys.addaudithook(self._hear)
 
