@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import sys
-import tempfile
 import time
 from pathlib import Path
 
@@ -171,25 +170,20 @@ ACTS = {
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="paths and processes of POSIX")
-def test_what_a_file_must_not_do_is_refused_and_told_with_its_line(tmp_path):
+def test_what_a_file_must_not_do_is_refused_and_told_with_its_line(tmp_path, tmp_path_factory):
     head = "import multiprocessing, os, shutil, socket, subprocess, tempfile, threading, time, urllib.request\n"
     write(tmp_path, f"{head}import numpy as np\n" + "\n".join(ACTS) + "\nos.chdir('/')\ntempfile.mkdtemp()\n"
           f"threading.Thread(target=time.sleep, args=(99,)).start()\n{RIGHT}", "repo/acts.py")  # fmt: skip
     write(tmp_path, "kept", "repo/kept.txt")
     write(tmp_path, "", "repo/net/__init__.py")
     write(tmp_path, RIGHT, "repo/net/layers.py")
-    before, temporary = tree(tmp_path), _temporary()
-    found = file(tmp_path / "repo", "acts.py")
+    before, temporary = tree(tmp_path), tmp_path_factory.mktemp("temporary")
+    found = file(tmp_path / "repo", "acts.py", env=PLAIN | {"TMPDIR": str(temporary)})
     assert judged(found) == ["Square"]
     for number, said in enumerate(ACTS.values(), 3):
         assert any(r.startswith(f"acts.py:{number} {said}") for r in found["remarks"]), (said, found["remarks"])
     assert tree(tmp_path) == before
-    assert _temporary() <= temporary
-
-
-def _temporary():
-    """What `dout` has left among the temporary files."""
-    return {path.name for path in Path(tempfile.gettempdir()).glob("dout*")}
+    assert not [*temporary.iterdir()] and not Path("/tmp/dout_left").exists()
 
 
 def test_a_layer_that_writes_is_not_judged_and_not_blamed(tmp_path):
