@@ -57,9 +57,15 @@ def outcomes(layer, call, values):
         yield got, layer.count, layer.total.copy(), layer.out
 
 
+@pytest.mark.parametrize("needed", [True, False], ids=["needed", "unused"])
 @pytest.mark.parametrize("kind", RAISING)
-def test_an_error_leaves_what_the_plain_run_leaves(kind):
-    last, values = RAISING[kind]
+def test_an_error_leaves_what_the_plain_run_leaves(kind, needed):
+    raising, values = RAISING[kind]
+
+    def last(a, given):
+        result = raising(a, given)
+        return result if needed else a + 1
+
     plain, layer = Keeper(last), Keeper(last)
     fast = dout.compile(layer.run)
     ours, theirs = outcomes(layer, fast, values), outcomes(plain, plain.run, values)

@@ -22,10 +22,11 @@ from dout.engine.postpone import postpone
 from dout.engine.rehearsal import Form, Layout, rehearse
 from dout.engine.rewrite import rewrite
 from dout.engine.select import select
-from dout.engine.simplify import may_raise, merge, simplify
+from dout.engine.simplify import merge, simplify
 from dout.engine.steps import Means, Writer, may_leave
 from dout.errors import UnsupportedError
 from dout.graph import CONSTANT, INPUT, Graph, Node, rebuild, with_inputs
+from dout.ops.raising import may_raise
 from dout.trace.capture import Capture
 from dout.trace.templates import nodes_in
 

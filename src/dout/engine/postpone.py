@@ -10,10 +10,11 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from dout.engine.simplify import is_elementwise, may_raise
+from dout.engine.simplify import is_elementwise
 from dout.graph import Graph, Node, rebuild, renewed, same_kind
 from dout.ops import PRIMITIVES
 from dout.ops.abstract import Abstract, AbstractRecorder
+from dout.ops.raising import may_raise
 
 FEW = 16  # the array has so many times as many elements as are written
 

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from dout.engine.identities import is_whole
-from dout.engine.simplify import is_elementwise, may_raise
+from dout.engine.simplify import is_elementwise
 from dout.graph import Graph, Node, rebuild, renewed
 from dout.ops.abstract import AbstractRecorder
+from dout.ops.raising import may_raise
 from dout.ops.standin import Slot
 
 

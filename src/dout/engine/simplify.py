@@ -68,8 +68,6 @@ _ROUNDED_ONCE = frozenset(PRIMITIVES[name] for name in [
     "add", "subtract", "multiply", "divide", "negative", "sqrt", "square", "absolute", "where", "less",
     "less_equal", "greater", "greater_equal", "equal", "not_equal", "astype",
 ])  # fmt: skip
-_FACTORED = frozenset(["inv", "solve", "det"])
-_DIVIDING = frozenset(["divide", "floor_divide", "mod", "pow", "round", "left_shift", "right_shift"])  # plain numbers
 _MOVING = frozenset(
     PRIMITIVES[name] for name in ["reshape", "ravel", "flatten", "transpose", "broadcast_to", "getitem"]
 )
@@ -78,18 +76,6 @@ _MOVING = frozenset(
 def is_elementwise(node: Node) -> bool:
     """Whether each element of the result depends on one element of each input, after broadcasting."""
     return node.primitive.infer is broadcast or node.primitive in _ELEMENTWISE
-
-
-def may_raise(node: Node) -> bool:
-    """Whether it depends on values whether a row gives anything: a place that is not there, a division by zero."""
-    name = node.primitive.name
-    if name in ("getitem", "setitem", "add_at"):
-        first = 1 if name == "getitem" else 2
-        return any(np.dtype(i.dtype).kind in "iu" for i in node.inputs[first:])
-    if name in ("pow", "power") and np.dtype(node.dtype).kind in "iu":
-        return True  # of whole numbers there are no negative powers
-    plain = all(isinstance(i.dtype, type) for i in (node, *node.inputs))
-    return name in _FACTORED or name.startswith("math_") or (plain and name in _DIVIDING)
 
 
 def _folded(node: Node) -> Node:

@@ -15,10 +15,10 @@ from dout.engine.phrases import function, phrase, subscript
 from dout.engine.placing import IN_PLACE, filling, into
 from dout.engine.pool import Pool, scratch
 from dout.engine.rehearsal import Form
-from dout.engine.simplify import may_raise
 from dout.engine.text import Text
 from dout.graph import CONSTANT, INPUT, Node, Primitive
 from dout.ops import OPERATORS
+from dout.ops.raising import may_raise
 from dout.ops.standin import fill_key
 
 Leave = Callable[[str], None]  # writes that the driver leaves unless a condition holds; always where it is empty

@@ -141,7 +141,7 @@ class _Run:
                 for item, node in self.entered.values()
                 if isinstance(item, TracedArray) and item.resolve() is not node and item.node.primitive is not INPUT
             }
-            wanted = outputs(result, tuple(spots.values()), written, tracer.outcomes)
+            wanted = outputs(result, tuple(spots.values()), written, tracer.outcomes, tracer.nodes)
         returned = plain_deep(output)
         bare = tuple(replace(spot, place=spot.place._replace(item=None)) for spot in spots.values())
         run = self._frozen(taken, taken_by_name, result, returned, bare, written, wanted, calls)

@@ -14,6 +14,7 @@ from weakref import WeakSet
 import numpy as np
 
 from dout.graph import INPUT, Node
+from dout.ops.raising import may_raise
 from dout.trace.standin import Step
 from dout.trace.state import Place
 
@@ -117,9 +118,13 @@ def held_in(template: Template | None) -> Iterator[Node]:
 
 
 def outputs(
-    result: Template, spots: Sequence[Spot], written: Mapping[Node, Node], outcomes: Mapping[tuple[Node, str], Any]
+    result: Template,
+    spots: Sequence[Spot],
+    written: Mapping[Node, Node],
+    outcomes: Mapping[tuple[Node, str], Any],
+    nodes: Sequence[Node],
 ) -> dict[str, Node]:
-    """Every node whose value the run needs, once, under a name of its own."""
+    """Every node whose value or error the run needs, once, under a name of its own."""
     found: dict[Node, str] = {}
     for i, node in enumerate(nodes_in(result)):
         found.setdefault(node, f"result{i}")
@@ -130,6 +135,8 @@ def outputs(
         found.setdefault(node, f"written{len(found)}")
     for node, _ in outcomes:
         found.setdefault(node, f"steers{len(found)}")
+    for node in filter(may_raise, nodes):
+        found.setdefault(node, f"raises{len(found)}")
     return {name: node for node, name in found.items()}
 
 
