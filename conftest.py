@@ -1,4 +1,4 @@
-"""Runs the Python code of README.md, docs/drawing.md and docs/compiling.md as tests."""
+"""Runs the Python code of README.md, docs/drawing.md and docs/compiling.md as tests, and the slowest tests first."""
 
 from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser
@@ -6,3 +6,16 @@ from sybil.parsers.markdown import PythonCodeBlockParser
 pytest_collect_file = Sybil(
     parsers=[PythonCodeBlockParser()], patterns=["README.md", "drawing.md", "compiling.md"]
 ).pytest()
+
+SLOWEST = (
+    "test_compile_random.py",
+    "test_programs.py",
+    "test_compile_command.py",
+    "test_lost_edges.py",
+    "test_house.py",
+)
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with the files that take longest: the last file has one process, and the other waits for it."""
+    items.sort(key=lambda item: item.path.name not in SLOWEST)

@@ -30,6 +30,7 @@ ORDINARY = settings(
     suppress_health_check=list(HealthCheck),
     phases=[Phase.explicit, Phase.generate, Phase.shrink],
 )
+FEWER = settings(ORDINARY, max_examples=100)
 LONG = settings(ORDINARY, max_examples=2000, derandomize=False)
 
 SHAPES = [(2, 3), (3,), (2, 1), (3, 2), (3, 3), (1, 3), (2, 2, 3), ()]

@@ -183,7 +183,8 @@ def test_what_a_file_must_not_do_is_refused_and_told_with_its_line(tmp_path, tmp
     for number, said in enumerate(ACTS.values(), 3):
         assert any(r.startswith(f"acts.py:{number} {said}") for r in found["remarks"]), (said, found["remarks"])
     assert tree(tmp_path) == before
-    assert not [*temporary.iterdir()] and not Path("/tmp/dout_left").exists()
+    assert [*temporary.iterdir()] == []
+    assert not Path("/tmp/dout_left").exists()
 
 
 def test_a_layer_that_writes_is_not_judged_and_not_blamed(tmp_path):

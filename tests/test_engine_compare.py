@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from hypothesis import given
-from random_programs import ORDINARY, programs
+from random_programs import FEWER, programs
 
 from dout.engine.bounds import bounds
 from dout.engine.compare import first_difference
@@ -193,7 +193,7 @@ def exact(graph, data):
 
 
 @pytest.mark.skipif(np.finfo(np.longdouble).eps > 1e-18, reason="long double has no more digits than float64")
-@ORDINARY
+@FEWER
 @given(programs())
 def test_every_value_is_within_its_bound_of_the_exact_one(program):
     run = capture(program.function(), program.arguments(), {})

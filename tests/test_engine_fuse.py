@@ -17,7 +17,7 @@ from engine_steps import (
 )
 from hypothesis import given
 from hypothesis import strategies as st
-from random_programs import ORDINARY, programs
+from random_programs import FEWER, ORDINARY, programs
 
 import dout
 from dout.engine.cluster import MOST_ARGUMENTS
@@ -255,7 +255,7 @@ def test_a_view_moves_nothing_and_a_product_is_counted_by_its_sums():
 # --- any program, any graph -------------------------------------------------------------------------------------------
 
 
-@ORDINARY
+@FEWER
 @given(programs())
 def test_the_steps_of_any_program_compute_its_bits(program):
     trace = dout.trace(program.function(), *program.arguments())

@@ -2,8 +2,8 @@
 
 import numpy as np
 from engine_steps import check_group, kernels, names, one_kernel, others, recorded, run, softmax
-from hypothesis import given, settings
-from random_programs import ORDINARY, programs
+from hypothesis import given
+from random_programs import FEWER, programs
 
 import dout
 from dout.engine.decompose import decompose
@@ -70,7 +70,7 @@ def test_channels_in_front_are_normalised_where_they_lie():
     assert names([group]) == [["sum", "divide", "subtract"]]
 
 
-@settings(ORDINARY, max_examples=100)
+@FEWER
 @given(programs())
 def test_any_program_taken_apart_computes_its_values(program):
     trace = dout.trace(program.function(), *program.arguments())
