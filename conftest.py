@@ -1,11 +1,16 @@
 """Runs the Python code of README.md, docs/drawing.md and docs/compiling.md as tests, and the slowest tests first."""
 
+import os
+
 from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser
 
 pytest_collect_file = Sybil(
     parsers=[PythonCodeBlockParser()], patterns=["README.md", "drawing.md", "compiling.md"]
 ).pytest()
+
+# What the tests start keeps its bytecode: to compile dout anew takes as long as all else that a command does.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 SLOWEST = (
     "test_compile_random.py",
