@@ -31,7 +31,7 @@ _LARGE_SET = 100
 _MANY = 32  # pairs of arrays that may share memory
 _PLAIN = (type(None), bool, type(Ellipsis))
 _BY_NAME: tuple[Any, ...] = (getattr, hasattr, vars, dir, attrgetter, methodcaller, asdict, astuple)
-_CODE = (FunctionType, BuiltinFunctionType, MethodType, type)
+_CODE = (FunctionType, BuiltinFunctionType, MethodType, type, np.ufunc, type(np.sum))
 
 
 def alike(one: Any, other: Any) -> bool:
@@ -42,6 +42,11 @@ def alike(one: Any, other: Any) -> bool:
     if not same or not isinstance(one, float | complex | np.inexact):
         return same
     return repr(one) == repr(other) if isinstance(one, complex | np.complexfloating) or not one else True
+
+
+def _is_annotation(item: Any) -> bool:
+    """Whether something says of which type others are, and never changes: `Callable`, `Literal["mean", "sum"]`."""
+    return type(item).__module__ == "typing"
 
 
 def _is_data(item: Any) -> bool:
@@ -155,7 +160,7 @@ class Guards:
             hasattr(item, "__next__") and id(item) not in self.at
         ):
             raise UnsupportedError(f"it looks into a {type(item).__qualname__}, which may change unseen")
-        elif id(item) not in self.at and not isinstance(item, (*_CODE, ModuleType)):
+        elif id(item) not in self.at and not isinstance(item, (*_CODE, ModuleType)) and not _is_annotation(item):
             read = next((name for name in attributes_of(item) if name in self.names), None)
             if read is not None:
                 raise UnsupportedError(f"it reads {type(item).__qualname__}.{read}, which may change unseen")
@@ -179,6 +184,8 @@ class Guards:
             flags = self._flags(name, value, written=node in self.capture.written)
             self.text.leave_unless(f"type({name}) is ndarray and {self.text.is_dtype(name, value.dtype)}")
             self.text.leave_unless(f"{name}.shape == {value.shape} and {flags}")
+            if node in self.capture.identities:
+                self.text.leave_unless(f"id({name}) == {self.capture.identities[node]}")
         else:
             self.text.leave_unless(f"type({name}) is {self.text.constant(_class_of(node))}")
 

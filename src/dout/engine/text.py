@@ -27,6 +27,7 @@ class Text:
         self.containers: dict[int, str] = {}  # lists and dicts that were given: another object each time, by expression
         self.movable: dict[int, Any] = {}  # objects that may be others at the next call: named only where they are read
         self._names: dict[int, tuple[Any, str]] = {}
+        self._last: dict[str, int] = {}  # the last number that was given to a name that many wish for
         self._taken: set[str] = {*keyword.kwlist, *dir(builtins)}
         for name, item in {
             "np": np,
@@ -49,10 +50,11 @@ class Text:
         """A name that nothing else has, as near to `wish` as Python allows; the wish may be any text."""
         base = re.sub(r"\W", "_", wish, flags=re.ASCII).strip("_")[:30] or "value"
         base = f"_{base}" if base[0].isdigit() else base
-        name, number = base, 1
+        name, number = base, self._last.get(base, 1)
         while name in self._taken:
             number += 1
             name = f"{base}_{number}"
+        self._last[base] = number
         self._taken.add(name)
         return name
 

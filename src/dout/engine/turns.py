@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from dout.trace.modules import under_way
+from dout.trace.functions import under_way
 from dout.trace.session import recordings  # one lock for all: two, taken in two orders, would be a deadlock
 
 _plain: Counter[int] = Counter()  # plain runs under way, by thread

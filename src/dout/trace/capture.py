@@ -33,6 +33,7 @@ from dout.trace.templates import (
     can_be_made,
     end,
     is_fixed,
+    is_held,
     made_anew,
     outputs,
     whole,
@@ -51,9 +52,9 @@ class Capture:
     those with very many elements, `keys` those of the dicts, in order. `written` gives the final content of each array
     of the user's that was written into. `draws` says how each random input was drawn, in order;
     `made` are inputs that were made from what is no value of the run: plain numbers that the code itself gave to a
-    layer, and arrays like np.arange(3). `looked` are the arrays whose shape, dtype or layout was asked for; `outcomes`
-    are the values that steered the run, by node and way. `codes` is the user's code that ran. `why_not` says why no
-    program can stand for this run, and is None where one can.
+    layer, and arrays like np.arange(3). `looked` are the arrays whose shape, dtype or layout was asked for, and
+    `identities` those whose `id` was; `outcomes` are the values that steered the run, by node and way. `codes` is the
+    user's code that ran. `why_not` says why no program can stand for this run, and is None where one can.
     """
 
     root: Any
@@ -73,6 +74,7 @@ class Capture:
     draws: Mapping[Node, tuple[Any, Draw]]
     made: frozenset[Node]
     looked: frozenset[Node]
+    identities: Mapping[Node, int]
     outcomes: Mapping[tuple[Node, str], Any]
     codes: frozenset[CodeType]
     why_not: str | None
@@ -172,6 +174,7 @@ class _Run:
         data = Data({node: tracer.data[node] for node in nodes if node in tracer.data})
         names = Names(tracer, nodes)
         origins = {node for _, node in self.entered.values()}
+        identities = {node: id(item.value) for item in tracer.identified if (node := self._came_as(item)) is not None}
         made = frozenset(
             node for node in nodes if node.primitive is INPUT and node not in tracer.draws and node not in origins
         )
@@ -192,7 +195,8 @@ class _Run:
             written=written,
             draws={node: (tracer.generators[node], draw) for node, draw in tracer.draws.items()},
             made=made,
-            looked=frozenset(tracer.looked),
+            looked=frozenset(tracer.looked | identities.keys()),
+            identities=identities,
             outcomes=dict(tracer.outcomes),
             codes=frozenset(calls.codes),
             why_not=self._why_not(nodes, made, calls),
@@ -213,6 +217,8 @@ class _Run:
             return f"an error is caught, at {tracer.failed[0]}"
         if calls.foreign or tracer.effects:
             return [*calls.foreign, *tracer.effects][0]
+        if any(self._came_as(item) is None for item in tracer.identified):
+            return "it takes the id of something that is another at each call"
         if tracer.texts:
             return f"a value leaves the arrays, as text, as a key or as one random number, at {tracer.texts[0]}"
         asked = next((kind for _, kind in tracer.outcomes if kind not in ("branch", "index")), None)
@@ -246,6 +252,10 @@ class _Run:
         elif kind is tuple:
             for part in item:
                 self._enter(part)
+
+    def _came_as(self, item: Traced) -> Node | None:
+        """The node of an array that was there before, and is the same object at the next call if nobody replaces it."""
+        return self.entered[id(item)][1] if id(item) in self.entered and type(item.value) is np.ndarray else None
 
     def _template(self, item: Any, depth: int = 0) -> Template:
         kind = type(item)
@@ -287,7 +297,7 @@ class _Run:
             assert item.base is not None
             assert item.step is not None
             base = self._template(item.base)
-            if item.step[0].name == "getitem" and any(i.shape for i in item.step[1]) and _is_held(base):
+            if item.step[0].name == "getitem" and any(i.shape for i in item.step[1]) and is_held(base):
                 self.changed.append("view by strides of an array that was given")
             self.views[id(item)] = item, View(base, item.step, item.resolve())
         return self.views[id(item)][1]
@@ -362,13 +372,6 @@ class _Run:
 
 
 _DEEP = 20  # containers inside each other
-
-
-def _is_held(template: Template) -> bool:
-    """Whether what lies below views is an array that was there before."""
-    while isinstance(template, View):
-        template = template.base
-    return isinstance(template, Held)
 
 
 def _is_strange(item: Any) -> bool:

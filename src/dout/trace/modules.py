@@ -6,7 +6,7 @@ import inspect
 import sys
 from collections.abc import Callable, Iterable
 from types import FunctionType, ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -14,68 +14,8 @@ from dout.ops import PRIMITIVES, StandIn, special
 from dout.trace import source
 from dout.trace.compose import TracingConcatenator
 from dout.trace.draws import generator_of
-from dout.trace.standin import holds_traced, plain, plain_deep
-
-if TYPE_CHECKING:
-    from dout.trace.tracer import Tracer
-
-under_way: list[Tracer] = []  # the traces under way, the innermost last; all belong to the thread that holds the lock
-
-
-def current() -> Tracer | None:
-    """The trace that records here and now."""
-    if under_way and under_way[-1].live:
-        return under_way[-1]
-    return None
-
-
-class TracingFunction:
-    """A function of numpy or math that records while a trace runs, and is the plain function otherwise."""
-
-    __slots__ = ("__wrapped__",)
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self.__wrapped__ = function
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Record the call where a trace runs, else make it."""
-        tracer = current()
-        if tracer is None:
-            return self.__wrapped__(*args, **kwargs)
-        return tracer.call(self.__wrapped__, args, kwargs)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.__wrapped__, name)
-
-    def __repr__(self) -> str:
-        return repr(self.__wrapped__)
-
-
-class PlainFunction(TracingFunction):
-    """A function of the standard library that asks C for the numbers in what it is given: it gets plain ones."""
-
-    __slots__ = ()
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Make the call; what does not turn numbers into text lets them leave, and an event says so."""
-        given = (args, kwargs)
-        bare, tracer, module = _bare(given), current(), self.__wrapped__.__module__.lstrip("_")
-        if tracer is not None and bare is not given and not module.startswith("json"):
-            tracer.note("escape", f"{module}.{self.__wrapped__.__name__} took a traced value as a plain number")
-        return self.__wrapped__(*bare[0], **bare[1])
-
-
-def _bare(item: Any) -> Any:
-    """The same without stand-ins, also inside containers of any kind; what holds none is the same object."""
-    if isinstance(item, StandIn):
-        return plain(item)
-    if isinstance(item, dict):
-        pairs = {_bare(key): _bare(part) for key, part in item.items()}
-        return item if all(pairs.get(key) is part for key, part in item.items()) else pairs
-    if isinstance(item, list | tuple):
-        parts = [_bare(part) for part in item]
-        return item if all(a is b for a, b in zip(parts, item, strict=True)) else parts
-    return item
+from dout.trace.functions import JittedFunction, TracingFunction, current, is_function, is_jitted, tracing_function
+from dout.trace.standin import Traced, holds_traced, plain, plain_deep
 
 
 class _AnyType(type):
@@ -135,7 +75,21 @@ class TracingFloat(float, metaclass=_FloatType):
 
 TracingFloat.__name__ = TracingFloat.__qualname__ = "float"
 TracingFloat.__module__ = "builtins"
-BUILTINS: dict[str, Any] = {"type": TracingType, "float": TracingFloat}  # what these names mean while a trace runs
+
+
+def identity(item: Any) -> int:
+    """`id` in the user's modules while a trace runs: that of what a stand-in stands for, which is there afterwards."""
+    tracer = current()
+    if isinstance(item, Traced) and tracer is not None:
+        tracer.identified.append(item)
+    return id(untraced(plain(item)))
+
+
+BUILTINS: dict[str, Any] = {  # what these names mean while a trace runs
+    "type": TracingType,
+    "float": TracingFloat,
+    "id": identity,
+}
 
 
 class _GeneratorType(type):
@@ -262,7 +216,7 @@ class TracingModule(ModuleType):
         if isinstance(item, ModuleType):
             item = tracing_version(item)
         elif is_function(item):
-            item = _tracing_function(item)
+            item = tracing_function(item)
         elif name in _GENERATORS and item is _GENERATORS[name].real():
             item = _GENERATORS[name]
         elif item is np.vectorize:
@@ -295,17 +249,6 @@ class TracingModule(ModuleType):
         return dir(self.__dict__["__wrapped__"])
 
 
-def _tracing_function(function: Any) -> TracingFunction:
-    plainly = (getattr(function, "__module__", None) or "").partition(".")[0] in _PLAIN
-    return PlainFunction(function) if plainly else TracingFunction(function)
-
-
-def is_function(item: Any) -> bool:
-    """Whether something is to be called and is no class: classes and constants stay as they are."""
-    return callable(item) and not isinstance(item, type)
-
-
-_PLAIN = ("json", "statistics", "_struct")
 _SPACES = ("numpy", "numpy.random", "numpy.linalg", "numpy.fft", "math", "scipy", "scipy.special",
            "numpy.lib", "numpy.lib.stride_tricks", "numpy.ma", "json", "statistics", "struct", "random")  # fmt: skip
 _modules: dict[int, TracingModule] = {}  # some load late
@@ -322,7 +265,7 @@ def learn() -> None:
             if module.__name__ == "scipy.special":
                 special.learn(module)
             functions = [item for item in list(vars(module).values()) if is_function(item)]
-            _functions.update({id(item): _tracing_function(item) for item in functions if id(item) not in _functions})
+            _functions.update({id(item): tracing_function(item) for item in functions if id(item) not in _functions})
 
 
 def traced_modules() -> list[ModuleType]:
@@ -336,6 +279,8 @@ def tracing_version(item: Any) -> Any:
         if item.__name__ in _SPACES:
             learn()
         return _modules.get(id(item), item)
+    if is_jitted(item):
+        return JittedFunction(item)
     return _functions.get(id(item), item) if callable(item) else item
 
 
@@ -350,7 +295,7 @@ def untraced(item: Any) -> Any:
         if type(item) is _GeneratorType:
             return item.real()
         return float if item is TracingFloat else type if item is TracingType else item
-    return generator_of(item)
+    return id if item is identity else generator_of(item)
 
 
 _judged: dict[str, tuple[ModuleType, bool]] = {}  # by module name: judging hundreds of them anew costs a millisecond

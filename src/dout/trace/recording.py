@@ -56,6 +56,7 @@ class Recording(Recorder):
         self.steered: dict[Node, None] = {}  # values that a branch or an index took
         self.literals: set[Node] = set()  # arrays made of plain numbers in the code, as of [1, 2]
         self.looked: set[Node] = set()  # arrays of which the shape, dtype or layout was asked for
+        self.identified: list[Traced] = []  # what the identity was asked of: dicts have it as a key
         self.outcomes: dict[tuple[Node, str], Any] = {}  # and what each was: a bool for a branch, an int for an index
         self.given: set[Node] = set()  # what the code that runs was given as arguments
         self.draws: dict[Node, Draw] = {}  # how the inputs that are random were drawn

@@ -13,6 +13,7 @@ from typing import Any
 
 from dout.errors import UnsupportedError
 from dout.trace import modules, source
+from dout.trace.functions import current, under_way
 from dout.trace.layercalls import KINDS, is_layer, recording
 from dout.trace.replay import flat
 from dout.trace.standin import Traced
@@ -58,7 +59,7 @@ class Patches:
             for kind in KINDS:
                 original = vars(base).get(kind)
                 if original is not None and hasattr(original, "__code__") and not hasattr(original, "__recorded__"):
-                    method = recording(kind, original, modules.current)
+                    method = recording(kind, original, current)
                     method.__recorded__ = original  # type: ignore[attr-defined]
                     type.__setattr__(base, kind, method)  # a metaclass may refuse
                     self.undo.append((base, kind, original, method))
@@ -168,7 +169,7 @@ def session(
     with recordings:
         given = {type(target)} if is_layer(type(target)) else set()
         state = Session(tracer, {home.partition(".")[0]} - {"dout", "builtins"}, given)
-        modules.under_way.append(tracer)
+        under_way.append(tracer)
         try:
             if target is not None:
                 state.target(target, numbers=numbers, everywhere=everywhere)
@@ -184,7 +185,7 @@ def session(
             raise
         finally:
             tracer.stop()
-            modules.under_way.remove(tracer)
+            under_way.remove(tracer)
             state.patches.put_back()
             state.swaps.swap_out(*state.outputs)
 

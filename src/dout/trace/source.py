@@ -83,10 +83,26 @@ def _node(site: Any) -> Any:
     from executing import Source
 
     try:
+        _read_quietly(site)
         node = Source.executing(site).node
         return node if node is not None else _by_position(Source.for_frame(site).tree, site)
     except Exception:  # whatever goes wrong in reading source, a name is a convenience
         return None
+
+
+_read: set[str] = set()  # the files that `executing` has parsed
+
+
+def _read_quietly(site: Any) -> None:
+    """Have a site's file parsed: what Python warns of in it, it warned of when the file was imported."""
+    from executing import Source
+
+    file = site.f_code.co_filename
+    if file not in _read:
+        _read.add(file)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            Source.for_frame(site)
 
 
 def _by_position(tree: Any, site: Any) -> Any:

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from dout.trace.draws import is_generator
-from dout.trace.modules import under_way, untraced
+from dout.trace.functions import under_way
+from dout.trace.modules import tracing_version, untraced
 from dout.trace.source import is_user_code
 from dout.trace.standin import Traced
 
@@ -174,7 +175,7 @@ class Swaps:
             return self.into.rebuilt(item, lambda part, i: self._swapped(part, f"{name}[{i}]", wrap))
         if _is_value(item, numbers=numbers):
             return wrap(item, name)
-        return self.tracer.generator(item) if is_generator(item) else item
+        return self.tracer.generator(item) if is_generator(item) else tracing_version(item)
 
     def swap_out(self, *others: Any) -> None:
         """Put everything back, here and in `others`: what was not touched as the very object it was.

@@ -155,3 +155,10 @@ def is_fixed(item: Any) -> bool:
             found = getattr(found, name, None)
         return found is item
     return issubclass(type(item), _FIXED) or (type(item) in (tuple, frozenset) and all(map(is_fixed, item)))
+
+
+def is_held(template: Template) -> bool:
+    """Whether what lies below views is an array that was there before."""
+    while isinstance(template, View):
+        template = template.base
+    return isinstance(template, Held)

@@ -12,8 +12,8 @@ import numpy as np
 from dout.errors import EscapeError, TargetError, UnsupportedError
 from dout.grad import backpropagate
 from dout.graph import INPUT, Node, evaluate
+from dout.trace.functions import current
 from dout.trace.model import LOSSES, Trace
-from dout.trace.modules import current
 from dout.trace.record import is_complex, record, record_function
 from dout.trace.standin import Traced, plain
 from dout.trace.tracer import trusting

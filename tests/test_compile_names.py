@@ -1,0 +1,140 @@
+"""`dout.compile` on code that is seen through other names: ids as keys, NumPy in attributes, functions of Numba's."""
+
+import math
+import warnings
+from typing import Literal, TypeAlias
+
+import numba
+import numpy as np
+from test_compile_habits import alike
+
+import dout
+
+
+class Momentum:
+    """Its velocities have the identities of the parameters as keys."""
+
+    def __init__(self, parameters):
+        self.parameters = parameters
+        self.velocities = {}
+
+    def step(self, gradients):
+        for parameter, gradient in zip(self.parameters, gradients, strict=True):
+            key = id(parameter)
+            if key not in self.velocities:
+                self.velocities[key] = np.zeros_like(parameter)
+            self.velocities[key] *= 0.5
+            self.velocities[key] -= gradient
+            parameter += self.velocities[key]
+
+
+def test_what_is_kept_by_the_id_of_an_array_is_found_again():
+    optimizer = Momentum([np.zeros(2), np.ones(3)])
+    step = dout.compile(optimizer.step)
+    for _ in range(3):
+        step([np.ones(2), np.zeros(3)])
+    assert list(optimizer.velocities) == [id(parameter) for parameter in optimizer.parameters]
+    assert optimizer.parameters[0].tolist() == [-1 - 1.5 - 1.75] * 2
+    assert step.plan().programs
+    optimizer.parameters[0] = np.zeros(2)  # another array, which has moved by nothing yet
+    step([np.ones(2), np.zeros(3)])
+    assert len(optimizer.velocities) == 3
+    assert optimizer.parameters[0].tolist() == [-1, -1]
+
+
+def test_an_array_made_in_the_call_has_its_own_id_as_its_key():
+    def kept(x):
+        y = x * 2
+        return {id(y): y}
+
+    fast = dout.compile(kept)
+    results = [fast(np.ones(3)) for _ in range(3)]  # all there at once, so that no two have one id
+    assert all(id(y) == key for result in results for key, y in result.items())
+    assert len({key for result in results for key in result}) == 3
+
+
+@numba.njit
+def scattered(weights, rows, gradients):
+    for i in range(rows.shape[0]):
+        for j in range(weights.shape[1]):
+            weights[rows[i], j] -= gradients[i, j]
+
+
+class Embedding:
+    """Part of it is compiled by Numba already."""
+
+    def __init__(self):
+        self.weights = np.zeros((3, 2))
+        self.rows = None
+        self.scatter = scattered
+
+    def forward(self, rows):
+        self.rows = rows
+        return self.weights[rows] + 1.0
+
+    def backward(self, dout):
+        scattered(self.weights, self.rows, dout)
+        self.scatter(self.weights, self.rows, dout)
+
+
+def test_functions_that_numba_compiled_are_called_with_real_arrays():
+    rows, dout = np.array([0, 2, 0]), np.ones((3, 2))
+    fast = alike(Embedding, [("forward", rows), ("backward", dout)] * 3)
+    assert fast.weights.tolist() == [[-12, -12], [0, 0], [-6, -6]]
+    why, *_ = fast.backward.plan().functions[0].plainly
+    assert why.startswith("it calls scattered, compiled by Numba, which dout does not see into, at ")
+    assert fast.forward.plan().programs
+
+
+def test_nothing_is_said_of_a_file_that_was_not_said_when_it_was_imported(tmp_path, monkeypatch):
+    text = "import numpy as np\n\n\ndef half(x):\n    'as in \\\\d'\n    return np.exp(x) / 2\n"
+    (tmp_path / "halves.py").write_text(text.replace("\\\\", "\\"))
+    monkeypatch.syspath_prepend(tmp_path)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        import halves
+
+        count = len(said)
+        dout.compile(halves.half)(np.ones(2))
+    assert count == 1
+    assert len(said) == count
+
+
+class Backend:
+    """It has its functions from a module in an attribute, as those that may run on another device."""
+
+    def __init__(self, module):
+        self.xp = module
+        self.start = module.zeros
+        self.scale = math.exp
+        self.rate = 0.5
+
+    def forward(self, x):
+        out = self.xp.zeros(x.shape)
+        out[0] = x[1]
+        other = self.start(x.shape)
+        other[1] = x[0] * self.scale(self.rate)
+        return out + other
+
+    def backward(self, dout):
+        return dout
+
+
+def test_numpy_and_its_functions_in_attributes_are_seen_as_by_their_names():
+    x = np.arange(6.0).reshape(2, 3)
+    fast = alike(lambda: Backend(np), [("forward", x), ("forward", x + 1), ("backward", x)])
+    assert fast.forward.plan().programs
+    assert fast.xp is np
+    assert fast.start is np.zeros
+
+
+Reduction: TypeAlias = Literal["mean", "sum"]
+
+
+def test_names_for_types_are_nothing_to_watch():
+    def reduced(x, how: Reduction = "sum"):
+        return getattr(x, how)() if Reduction else None  # what is read by name may be anything
+
+    fast = dout.compile(reduced)
+    assert [fast(np.ones(3)) for _ in range(3)] == [3.0] * 3
+    assert fast.plan().programs
