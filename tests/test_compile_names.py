@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from enum import IntEnum
 from typing import Literal, TypeAlias
 
 import numba
@@ -136,5 +137,62 @@ def test_names_for_types_are_nothing_to_watch():
         return getattr(x, how)() if Reduction else None  # what is read by name may be anything
 
     fast = dout.compile(reduced)
+    assert [fast(np.ones(3)) for _ in range(3)] == [3.0] * 3
+    assert fast.plan().programs
+
+
+def test_a_class_that_is_found_before_its_objects_keeps_its_own_methods():
+    class Double:
+        def forward(self, x):
+            return x * 2
+
+        def backward(self, dout):
+            return dout * 2
+
+    own, layer, table = Double.forward, Double(), {"double": Double}
+
+    def step(x):
+        return layer.forward(x) + (table["double"] is type(layer))
+
+    fast = dout.compile(step)
+    assert [fast(np.ones(2)).tolist() for _ in range(3)] == [[3.0, 3.0]] * 3
+    assert fast.plan().programs
+    assert Double.forward is own
+
+
+class Kind(IntEnum):
+    """How a loss is meant."""
+
+    SQUARED = 0
+    ABSOLUTE = 1
+
+
+class Batches:
+    """It gives rows one by one, and is only a name to those who do not ask it."""
+
+    def __init__(self, rows):
+        self.rows = iter(rows)
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        return next(self.rows)
+
+
+def test_a_number_is_compared_with_the_member_of_an_enumeration():
+    def loss(x, kind):
+        return np.abs(x) if kind == Kind.ABSOLUTE else x * x
+
+    fast, x = dout.compile(loss), np.array([-3.0])
+    assert [fast(x, kind).item() for kind in (0, 1, 0, 1, Kind.SQUARED, Kind.ABSOLUTE)] == [9, 3, 9, 3, 9, 3]
+    assert fast.plan().programs
+
+
+def test_a_class_of_iterators_is_no_iterator():
+    def read(x):
+        return x.sum() if Batches else None
+
+    fast = dout.compile(read)
     assert [fast(np.ones(3)) for _ in range(3)] == [3.0] * 3
     assert fast.plan().programs

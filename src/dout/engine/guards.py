@@ -31,7 +31,7 @@ _LARGE_SET = 100
 _MANY = 32  # pairs of arrays that may share memory
 _PLAIN = (type(None), bool, type(Ellipsis))
 _BY_NAME: tuple[Any, ...] = (getattr, hasattr, vars, dir, attrgetter, methodcaller, asdict, astuple)
-_CODE = (FunctionType, BuiltinFunctionType, MethodType, type, np.ufunc, type(np.sum))
+_CODE = (FunctionType, BuiltinFunctionType, MethodType, type, staticmethod, classmethod, np.ufunc, type(np.sum))
 
 
 def alike(one: Any, other: Any) -> bool:
@@ -44,9 +44,9 @@ def alike(one: Any, other: Any) -> bool:
     return repr(one) == repr(other) if isinstance(one, complex | np.complexfloating) or not one else True
 
 
-def _is_annotation(item: Any) -> bool:
-    """Whether something says of which type others are, and never changes: `Callable`, `Literal["mean", "sum"]`."""
-    return type(item).__module__ == "typing"
+def _is_constant(item: Any) -> bool:
+    """Whether something of the library's never changes: `Callable`, `Literal["mean", "sum"]`, `print_function`."""
+    return type(item).__module__ in ("typing", "__future__")
 
 
 def _is_data(item: Any) -> bool:
@@ -157,10 +157,10 @@ class Guards:
         if isinstance(item, set) and all(map(is_fixed, item)) and len(item) <= _LARGE_SET:
             self.text.leave_unless(f"{self.text.constant(item)} == {self.text.constant(frozenset(item))}")
         elif isinstance(item, set | deque | bytearray | memoryview | array.array | np.ndarray) or (
-            hasattr(item, "__next__") and id(item) not in self.at
+            hasattr(type(item), "__next__") and id(item) not in self.at
         ):
             raise UnsupportedError(f"it looks into a {type(item).__qualname__}, which may change unseen")
-        elif id(item) not in self.at and not isinstance(item, (*_CODE, ModuleType)) and not _is_annotation(item):
+        elif id(item) not in self.at and not isinstance(item, (*_CODE, ModuleType)) and not _is_constant(item):
             read = next((name for name in attributes_of(item) if name in self.names), None)
             if read is not None:
                 raise UnsupportedError(f"it reads {type(item).__qualname__}.{read}, which may change unseen")

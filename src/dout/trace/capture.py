@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from types import CodeType, FunctionType, MethodType
+from types import CodeType, MethodType
 from typing import Any
 
 import numpy as np
@@ -330,7 +330,11 @@ class _Run:
                 was = self._standing(place.item, new)
                 if here is None:
                     self.new.append(f"{type(holder).__qualname__} without {place.name}")
-                elif here.item is new or (here.item is place.item and not isinstance(was, Node)):
+                elif (
+                    new is here.item
+                    or new is untraced(here.item)
+                    or (here.item is place.item and not isinstance(was, Node))
+                ):
                     yield Spot(holder, place, was, None)
                 else:
                     yield Spot(holder, place, was, self._template(here.item))
@@ -367,8 +371,7 @@ class _Run:
             return Held(node) if type(new.value) is np.ndarray else node
         if isinstance(new, tuple) and new is not original:
             return Built(type(original), tuple(map(self._standing, original, new)))
-        real = untraced(original)  # what stands there when nothing is traced
-        return Same(vars(real).get("__recorded__", real) if type(real) is FunctionType else real)
+        return Same(untraced(original))  # what stands there when nothing is traced
 
 
 _DEEP = 20  # containers inside each other

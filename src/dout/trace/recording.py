@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from enum import Enum
 from threading import get_ident
 from types import CodeType
 from typing import Any, TypeVar
@@ -166,6 +167,8 @@ class Recording(Recorder):
             return self.node_of(as_operand(self, operand))
         if issubclass(kind, np.ndarray):
             return self.node_of(self.source(operand))
+        if issubclass(kind, Enum) and issubclass(kind, int):
+            return self.node_of(int(operand))
         raise self.refuse(UnsupportedError(f"a {kind.__name__} cannot be an operand of a traced operation"))
 
     def _bare(self, array: np.ndarray[Any, Any]) -> TracedArray:
