@@ -248,3 +248,36 @@ def test_where_nothing_can_be_compiled_nothing_is_written(tmp_path):
 
 def test_help_says_that_the_file_is_executed():
     assert "The file is EXECUTED, with your rights." in " ".join(run("--help").output.split())
+
+
+@pytest.fixture
+def package(tmp_path):
+    """A package without `__init__.py` files, whose modules import each other in both ways."""
+    inner = tmp_path / "project" / "nets" / "layers"
+    inner.mkdir(parents=True)
+    (inner / "base.py").write_text("class Base:\n    kind = 'layer'\n")
+    (tmp_path / "project" / "nets" / "sizes.py").write_text("TWO = 2.0\n")
+    (inner / "double.py").write_text(
+        "from nets.sizes import TWO\n\nfrom .base import Base\n\n\n"
+        "class Double(Base):\n"
+        "    def forward(self, x):\n        return x * TWO + x * x\n\n"
+        "    def backward(self, dout):\n        return dout * TWO + dout\n"
+    )
+    return inner
+
+
+def test_a_file_of_a_package_is_written_with_its_imports_by_their_whole_names(package, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "modules", dict(sys.modules))
+    fast = written(package / "double.py", tmp_path)
+    assert "from nets.layers.base import Base\n" in fast.read_text()
+    assert "from nets.sizes import TWO\n" in fast.read_text()
+    command = "import fast, numpy as np; print(fast.Double().forward(np.ones(2)), fast.Double.kind)"
+    run = subprocess.run(
+        [sys.executable, "-c", command],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(tmp_path / "project"), "PATH": "/usr/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.stdout == "[3. 3.] layer\n", run.stderr

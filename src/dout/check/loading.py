@@ -6,7 +6,6 @@ import ast
 import builtins
 import importlib
 import os
-import re
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -23,10 +22,9 @@ from dout.check.piecewise import Run, Stop
 from dout.check.removed import Removed
 from dout.check.stubs import needed_by
 from dout.errors import TargetError, UserCodeError
+from dout.trace.homes import folders, has_parent, home, is_file_of
 from dout.trace.script import run_user_code
 from dout.trace.source import is_user_code
-
-MOST_ABOVE = 5  # folders in which a file's imports are looked for
 
 
 class Loading:
@@ -89,14 +87,11 @@ class Loading:
 
     def _file(self, path: Path) -> ModuleType:
         text = _text(path)
-        root, name = _home(path, text)
-        own = path.resolve().parent
-        above = _counted_from(own, text)
-        folders = [above] if above else [root, own]  # a folder without __init__.py loses to any module of its name
-        sys.path[:0] = list(dict.fromkeys(map(str, folders)))
-        if "." in name and not self._has_parent(name, path):
+        _, name = home(path, text)
+        sys.path[:0] = folders(path, text)  # a folder without __init__.py loses to any module of its name
+        if "." in name and not has_parent(name, path):
             name = path.stem
-        if name in sys.modules and _is_file_of(sys.modules[name], path):
+        if name in sys.modules and is_file_of(sys.modules[name], path):
             return sys.modules[name]  # its package has imported it
         if name in sys.modules or not name.replace(".", "").isidentifier():
             name = f"_dout_{abs(hash(path))}"
@@ -108,14 +103,6 @@ class Loading:
         notebooks.remember(str(path), text)
         self._run.module(module, text, str(path))
         return module
-
-    def _has_parent(self, name: str, path: Path) -> bool:
-        """Import the package a file is in; whether that is the file's folder, and no other of the name."""
-        try:
-            parent = importlib.import_module(name.rpartition(".")[0])
-        except Exception:
-            return False
-        return any(Path(p).resolve() == path.resolve().parent for p in getattr(parent, "__path__", ()))
 
 
 def needing(module: ModuleType) -> dict[str, str]:
@@ -138,40 +125,6 @@ def _text(path: Path) -> str:
     except (ValueError, RecursionError) as error:
         raise UserCodeError(f"{path} is not valid Python: {error}") from None
     return text
-
-
-def _home(path: Path, text: str) -> tuple[Path, str]:
-    """The folder from which a file's modules are counted, and the name of its own among them.
-
-    A file in a package, or with relative imports, is a module of that package, with or without __init__.py.
-    """
-    root, parts = path.resolve().parent, [path.stem]
-    levels = [n.level for n in ast.walk(ast.parse(text)) if isinstance(n, ast.ImportFrom)] if "from ." in text else []
-    needed = max(levels, default=0)
-    while (root / "__init__.py").exists() or len(parts) <= needed:
-        if root == root.parent or not root.name.isidentifier():
-            break
-        root, parts = root.parent, [root.name, *parts]
-    if path.stem == "__init__" and len(parts) > 1:
-        parts.pop()
-    return root, ".".join(parts)
-
-
-def _counted_from(folder: Path, text: str) -> Path | None:
-    """The folder above from which a file's absolute imports count: `import neural_network.functions` says so."""
-    imported = re.findall(r"^\s*(?:from|import)\s+([A-Za-z_][\w.]*\.\w+|\w+(?=\s+import))", text, re.MULTILINE)
-    for name in imported:
-        place = Path(*name.split("."))
-        for above in (*folder.parents[:MOST_ABOVE],):
-            beside = (folder / place).with_suffix(".py").exists() or (folder / place).is_dir()
-            if not beside and ((above / place).with_suffix(".py").exists() or (above / place).is_dir()):
-                return above
-    return None
-
-
-def _is_file_of(module: ModuleType, path: Path) -> bool:
-    file = getattr(module, "__file__", None)
-    return bool(file) and Path(str(file)).resolve() == path.resolve()
 
 
 class _Finder:

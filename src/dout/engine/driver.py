@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import linecache
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -18,7 +18,7 @@ from dout.engine.guards import Guards
 from dout.engine.memory import makes
 from dout.engine.steps import Writer, may_leave
 from dout.engine.text import Text
-from dout.graph import INPUT, Node
+from dout.graph import CONSTANT, INPUT, Node
 from dout.ops.shape import same_layout
 from dout.trace.capture import Capture
 from dout.trace.draws import put_state, state_of
@@ -119,18 +119,22 @@ class Following:
         self.text = text
         self.inputs = dict(inputs)
         self.built: dict[int, str] = {}
+        self.drawn: list[tuple[str, str]] = []  # generators that were drawn from, and what their states are called
 
     def write(self) -> None:
         """Write it: draws, steps, what the run changed, and the result."""
         self._made()
-        self._draws()
         writer = self.program.writer(self.text, self.inputs)
         waiting = self._outcomes()
+        first = dict.fromkeys(self._before_draws())
+        self._steps(first, waiting, writer)
+        for node in self.inputs:
+            self._check(node, waiting, writer)
+        rest = [step for step in self.program.steps if step not in first]
+        self._draws(restores=bool(waiting) or any(map(may_leave, rest)))
+        writer.values.update(self.inputs)
         writer.begin()
-        for step in self.program.steps:
-            writer.step(step, self._leave)
-            for node in makes(step):
-                self._check(node, waiting, writer)
+        self._steps(rest, waiting, writer)
         for node in list(waiting):
             self._check(node, waiting, writer)
         self._commit(writer)
@@ -142,9 +146,26 @@ class Following:
         for node in self.capture.made:
             self.inputs[node] = self.text.constant(self.capture.data[node], self.capture.names.get(node) or "array")
 
-    def _draws(self) -> None:
-        self.drawn: list[tuple[str, str]] = []
-        restores = bool(self.capture.outcomes) or any(map(may_leave, self.program.steps))
+    def _before_draws(self) -> list[Step]:
+        """Steps on plain numbers that need nothing drawn, as the 1 - p of a draw: what they decide, they decide first.
+
+        Then nothing has to go back, and the state of the generator, which takes long to read, is not kept.
+        """
+        known, found = set[Step](self.inputs), list[Step]()
+        for step in self.program.steps if self.capture.draws else ():
+            plain = isinstance(step, Node) and isinstance(step.dtype, type)
+            if plain and all(node in known or node.primitive is CONSTANT for node in step.inputs):
+                known.add(step)
+                found.append(step)
+        return found
+
+    def _steps(self, steps: Iterable[Step], waiting: dict[Node, list[tuple[str, Any]]], writer: Writer) -> None:
+        for step in steps:
+            writer.step(step, self._leave)
+            for node in makes(step):
+                self._check(node, waiting, writer)
+
+    def _draws(self, *, restores: bool) -> None:
         for node, (generator, draw) in self.capture.draws.items():
             source = self.text.constant(generator, "generator")
             if restores and source not in dict(self.drawn):

@@ -16,7 +16,7 @@ from types import CodeType, ModuleType
 from typing import Any
 
 from dout.errors import DoutError, TargetError, UserCodeError
-from dout.trace import modules
+from dout.trace import homes, modules
 from dout.trace.layercalls import is_layer
 from dout.trace.model import Trace
 from dout.trace.record import finish
@@ -34,7 +34,7 @@ def record_script(path: str | Path, *, rounds: int = 1) -> Trace:
     EscapeError as `dout.trace` does.
     """
     path = Path(path)
-    code = _compiled(path)
+    _, code = _read(path)
     main = ModuleType("__main__")
     tracer = Tracer(rounds=rounds)
     with session(tracer) as state, _as_main(main, path):
@@ -63,19 +63,25 @@ def load_file(path: str | Path) -> ModuleType:
     Raises as `record_script`.
     """
     path = Path(path)
-    code = _compiled(path)
-    name = path.stem if path.stem.isidentifier() and path.stem not in sys.modules else f"_dout_{abs(hash(path))}"
-    spec = importlib.util.spec_from_loader(name, loader=None, origin=str(path))
-    assert spec is not None
-    module = importlib.util.module_from_spec(spec)
-    module.__file__ = str(path)
-    sys.modules[name] = module
-    try:
-        with _beside(path):
+    text, code = _read(path)
+    with _beside(path, *homes.folders(path, text)):
+        name = homes.home(path, text)[1]
+        if "." in name and not homes.has_parent(name, path):
+            name = path.stem
+        if "." in name and name in sys.modules and homes.is_file_of(sys.modules[name], path):
+            return sys.modules[name]  # its package has imported it
+        if name in sys.modules or not name.replace(".", "").isidentifier():
+            name = f"_dout_{abs(hash(path))}"
+        spec = importlib.util.spec_from_loader(name, loader=None, origin=str(path))
+        assert spec is not None
+        module = importlib.util.module_from_spec(spec)
+        module.__file__ = str(path)
+        sys.modules[name] = module
+        try:
             run_user_code(lambda: exec(code, module.__dict__), path)
-    except BaseException:
-        sys.modules.pop(name, None)  # half a module must not be found by the next import
-        raise
+        except BaseException:
+            sys.modules.pop(name, None)  # half a module must not be found by the next import
+            raise
     return module
 
 
@@ -107,13 +113,13 @@ def users_traceback(error: BaseException) -> str:
     return "".join(report.format())
 
 
-def _compiled(path: Path) -> CodeType:
+def _read(path: Path) -> tuple[str, CodeType]:
     if not path.exists():
         raise TargetError(f"there is no file {path}")
     try:
         with tokenize.open(path) as file:
             text = file.read()
-        return compile(text, str(path), "exec", dont_inherit=True)
+        return text, compile(text, str(path), "exec", dont_inherit=True)
     except (OSError, UnicodeDecodeError) as error:
         raise TargetError(f"{path} cannot be read: {error}") from None
     except (SyntaxError, ValueError) as error:
@@ -137,16 +143,17 @@ def _as_main(main: ModuleType, path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _beside(path: Path) -> Iterator[None]:
+def _beside(path: Path, *others: str) -> Iterator[None]:
     os.environ.setdefault("MPLBACKEND", "Agg")  # plt.show() must not wait for a person
     linecache.checkcache(str(path))
-    folder = str(path.resolve().parent)
-    sys.path.insert(0, folder)
+    folders = list(dict.fromkeys([*others, str(path.resolve().parent)]))
+    sys.path[:0] = folders
     try:
         yield
     finally:
-        if folder in sys.path:
-            sys.path.remove(folder)
+        for folder in folders:
+            if folder in sys.path:
+                sys.path.remove(folder)
 
 
 def _builtins(tracer: Tracer, state: Session) -> dict[str, Any]:

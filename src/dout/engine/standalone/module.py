@@ -53,7 +53,7 @@ def standalone(
 
     Raises TargetError where the module's file cannot be read, or needs dout itself.
     """
-    file = UsersFile(Path(str(module.__file__)))
+    file = UsersFile(Path(str(module.__file__)), module.__package__ or "")
     studies = []
     for layer in layers:
         studies.append(Study(layer, module, file, dtypes))

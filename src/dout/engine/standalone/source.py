@@ -9,6 +9,7 @@ import sys
 import tokenize
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from importlib.util import resolve_name
 from pathlib import Path
 from types import CodeType
 from typing import Any
@@ -81,8 +82,9 @@ def _group(module: str, folder: Path | None) -> int:
 class UsersFile:
     """A Python file of the user's. TargetError where it cannot be read."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, package: str = "") -> None:
         self.path = path
+        self.package = package  # from which its relative imports count
         try:
             with tokenize.open(path) as opened:
                 self.text = opened.read()
@@ -140,9 +142,13 @@ class UsersFile:
                 module = getattr(node, "module", None) or ", ".join(alias.name for alias in wanted)
                 if module.partition(".")[0] == "dout":
                     raise TargetError(f"{self.path}:{node.lineno} imports dout, which a module of its own cannot")
-                level = getattr(node, "level", 0)
-                head = f"from {'.' * level}{node.module or ''} " if isinstance(node, ast.ImportFrom) else ""
+                head = f"from {self._absolute(node)} " if isinstance(node, ast.ImportFrom) else ""
                 imports.add(f"{head}import {', '.join(map(ast.unparse, wanted))}", self.path.parent)
+
+    def _absolute(self, node: ast.ImportFrom) -> str:
+        """The module of a relative import by its whole name: the new module may lie elsewhere."""
+        name = "." * node.level + (node.module or "")
+        return resolve_name(name, self.package) if node.level and self.package else name
 
     def segment(self, node: ast.stmt, edits: Sequence[Edit] = ()) -> list[str]:
         """The lines of a statement, with the comment above it, and of a class with its methods edited."""

@@ -212,10 +212,10 @@ class Steps(Writer):
 class Body(Following):
     """What follows the conditions."""
 
-    def _draws(self) -> None:
+    def _draws(self, *, restores: bool) -> None:
         if self.capture.draws and self.capture.outcomes:
             raise UnsupportedError("it draws numbers and decides on values")
-        super()._draws()
+        super()._draws(restores=restores)
 
     def _expression(self, template: Template, writer: Writer) -> str:
         if template is self.capture.result and isinstance(template, Built) and template.kind is tuple:
