@@ -24,6 +24,7 @@ from dout.engine.text import Text
 from dout.errors import UnsupportedError
 from dout.graph import Node
 from dout.trace.capture import Capture
+from dout.trace.functions import is_jitted
 from dout.trace.state import MOST, Namespace, attributes_of, content
 from dout.trace.templates import Built, Held, Same, Spot, Template, View, can_be_made, held_in, is_fixed, made_anew
 
@@ -45,8 +46,8 @@ def alike(one: Any, other: Any) -> bool:
 
 
 def _is_constant(item: Any) -> bool:
-    """Whether something of the library's never changes: `Callable`, `Literal["mean", "sum"]`, `print_function`."""
-    return type(item).__module__ in ("typing", "__future__")
+    """Whether something of a library's never changes: `Callable`, or is never called in programs: Numba's functions."""
+    return type(item).__module__ in ("typing", "__future__") or is_jitted(item)
 
 
 def _is_data(item: Any) -> bool:

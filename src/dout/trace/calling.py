@@ -37,6 +37,7 @@ class Calls:
     def __init__(self) -> None:
         self.codes: set[CodeType] = set()
         self.foreign: list[str] = []
+        self._judged: dict[int, tuple[CodeType, bool]] = {}  # by identity: whether it is the user's code
 
     @contextmanager
     def watched(self) -> Iterator[None]:
@@ -55,12 +56,20 @@ class Calls:
 
     def _saw(self, frame: FrameType, event: str, function: Any) -> None:
         if event == "call":
-            if _is_users(frame):
+            if self._is_users(frame):
                 self.codes.add(frame.f_code)
-            elif frame.f_back is not None and _is_users(frame.f_back):
+            elif frame.f_back is not None and self._is_users(frame.f_back):
                 self._python(frame)
-        elif event == "c_call" and _is_users(frame) and not _is_pure(function):
+        elif event == "c_call" and self._is_users(frame) and not _is_pure(function):
             self._foreign(getattr(function, "__name__", str(function)), frame)
+
+    def _is_users(self, frame: FrameType) -> bool:
+        """Whether the user's code runs in a frame; asked of every call, those of dout's own code among them."""
+        code = frame.f_code
+        judged = self._judged.get(id(code))
+        if judged is None:
+            judged = self._judged[id(code)] = code, _is_users(frame)
+        return judged[1]
 
     def _python(self, frame: FrameType) -> None:
         name = str(frame.f_globals.get("__name__", ""))

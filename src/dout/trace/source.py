@@ -8,7 +8,7 @@ import sysconfig
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from itertools import islice
 from pathlib import Path
 from types import CodeType, FrameType
@@ -85,7 +85,7 @@ def _node(site: Any) -> Any:
     try:
         _read_quietly(site)
         node = Source.executing(site).node
-        return node if node is not None else _by_position(Source.for_frame(site).tree, site)
+        return node if node is not None else _by_position(Source.for_frame(site).tree, site.f_code, site.f_lasti)
     except Exception:  # whatever goes wrong in reading source, a name is a convenience
         return None
 
@@ -105,9 +105,10 @@ def _read_quietly(site: Any) -> None:
             Source.for_frame(site)
 
 
-def _by_position(tree: Any, site: Any) -> Any:
+@lru_cache(maxsize=1024)  # a loop comes to the same place again and again
+def _by_position(tree: Any, code: CodeType, instruction: int) -> Any:
     """The expression of which an instruction is part, by its position: where bytecode was specialised in a hot loop."""
-    position = next(islice(site.f_code.co_positions(), site.f_lasti // 2, None))
+    position = next(islice(code.co_positions(), instruction // 2, None))
     for node in ast.walk(tree):
         place = (getattr(node, key, None) for key in ("lineno", "end_lineno", "col_offset", "end_col_offset"))
         if isinstance(node, ast.expr) and tuple(place) == position:
