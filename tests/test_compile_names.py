@@ -227,3 +227,18 @@ def test_what_a_draw_takes_is_looked_at_before_anything_is_drawn():
     text = fast.plan().source
     assert text.index("1 - ") < text.index(".binomial(")
     assert "put_state" not in text
+
+
+def run(x):
+    """A function of the user's, called as what dout writes."""
+    return x * 2
+
+
+def step(x):
+    return run(x) + 1
+
+
+def test_a_function_of_any_name_may_be_called():
+    fast = dout.compile(step)
+    assert [fast(np.ones(2)).tolist() for _ in range(4)] == [[3.0, 3.0]] * 4
+    assert len(fast.plan().programs) == 1

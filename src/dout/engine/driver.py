@@ -45,6 +45,7 @@ class Program:
 def write(program: Program, name: str) -> tuple[Callable[..., Any], str]:
     """Return the driver and its text."""
     text = Text()
+    name = text.name(name)  # nothing of the user's is called so
     text.constant(MISS, "MISS")
     parameters = _parameters(program.capture, text)
     guards = Guards(program.capture, needed(program), text)
@@ -67,6 +68,7 @@ def computed(program: Program) -> dict[Node, Any]:
     Nothing of the user's is touched: what is written into are copies.
     """
     run, text = program.capture, Text()
+    name = text.name("computed")
     given = {node: text.variable(node, run.names.get(node)) for node in run.graph.inputs.values()}
     writer = program.writer(text, given)
     writer.begin()
@@ -76,9 +78,9 @@ def computed(program: Program) -> dict[Node, Any]:
     leaves = [n for template in (run.result, *(spot.after for spot in run.spots)) for n in nodes_in(template)]
     values = [writer.value(program.now[node]) for node in leaves] + [given[node] for node in run.written]
     text.line(f"return [{', '.join(values)}]")
-    source = "\n".join([f"def computed({', '.join(given.values())}):", *text.lines])
+    source = "\n".join([f"def {name}({', '.join(given.values())}):", *text.lines])
     inputs = (same_layout(run.data[node]) if node in run.written else run.data[node] for node in given)
-    results = _executed(source, "computed", text.namespace)(*inputs)
+    results = _executed(source, name, text.namespace)(*inputs)
     return dict(zip([*leaves, *run.written.values()], results, strict=True))
 
 
