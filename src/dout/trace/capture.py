@@ -328,13 +328,10 @@ class _Run:
                     continue
                 here = now.get(where)
                 was = self._standing(place.item, new)
+                kept = here is not None and here.item is place.item and not isinstance(was, Node)
                 if here is None:
                     self.new.append(f"{type(holder).__qualname__} without {place.name}")
-                elif (
-                    new is here.item
-                    or new is untraced(here.item)
-                    or (here.item is place.item and not isinstance(was, Node))
-                ):
+                elif kept or new is here.item or new is untraced(here.item):
                     yield Spot(holder, place, was, None)
                 else:
                     yield Spot(holder, place, was, self._template(here.item))
