@@ -242,3 +242,22 @@ def test_a_function_of_any_name_may_be_called():
     fast = dout.compile(step)
     assert [fast(np.ones(2)).tolist() for _ in range(4)] == [[3.0, 3.0]] * 4
     assert len(fast.plan().programs) == 1
+
+
+class Shuffled:
+    """It makes a generator of its own number twice in each call."""
+
+    def __init__(self):
+        self.seed = 3
+
+    def forward(self, x):
+        self.seed += 1
+        order = np.random.default_rng(self.seed).permutation(len(x))
+        return x[order] + np.random.default_rng(self.seed).random()
+
+    def backward(self, dout):
+        return dout
+
+
+def test_generators_are_made_of_a_number_of_the_layers():
+    alike(Shuffled, [("forward", np.arange(5.0))] * 3)

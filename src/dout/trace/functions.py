@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from dout.ops import StandIn
-from dout.trace.standin import plain
+from dout.trace.standin import plain, plain_deep
 
 if TYPE_CHECKING:
     from dout.trace.tracer import Tracer
@@ -33,6 +33,8 @@ class TracingFunction:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Record the call where a trace runs, else make it."""
         tracer = current()
+        if tracer is None and len(under_way) == 1:  # it has stepped aside: what is in C may know no stand-in
+            return self.__wrapped__(*plain_deep(list(args)), **plain_deep(kwargs))
         if tracer is None:
             return self.__wrapped__(*args, **kwargs)
         return tracer.call(self.__wrapped__, args, kwargs)
