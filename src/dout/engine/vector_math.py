@@ -14,7 +14,8 @@ ones fitted again.
 The loop around them becomes vector code, serial or under `prange`, where
 
 - it is compiled with `error_model="numpy"`: Python's raises where it divides by zero, which is a branch;
-- what it reads and writes along its innermost axis is contiguous and Numba knows so ("C"): an "A" it gathers;
+- what it reads and writes along its innermost axis is contiguous and Numba knows so ("C", or `access`): an "A" it
+  gathers;
 - in a serial loop, no output is also an input under another name: LLVM asks whether they overlap before the loop and
   then takes a scalar one. A kernel in place has one name for the array; `prange` asks nothing;
 - a sum in it is one that may be reordered (`accumulate`): an exact order keeps everything before it scalar, too.
