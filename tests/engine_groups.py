@@ -50,7 +50,12 @@ def as_python(text):
     space = {"np": np, "indices": range, "njit": lambda **_: lambda f: f, "prange": range}
     for width in ("f32", "f64"):
         space |= {f"{name}_{width}": getattr(np, name) for name in NUMPYS}
-        space |= {f"plus_{width}": np.add, f"sigmoid_{width}": lambda x: 1 / (1 + np.exp(-x))}
+        space |= {
+            f"plus_{width}": np.add,
+            f"sigmoid_{width}": lambda x: 1 / (1 + np.exp(-x)),
+            f"decay_{width}": np.exp,
+            f"minus_{width}": np.subtract,
+        }
         space |= {f"larger_{width}": lambda so_far, odd, x: (np.fmax(so_far, x), odd | (x != x))}
         space |= {f"smaller_{width}": lambda so_far, odd, x: (np.fmin(so_far, x), odd | (x != x))}
         space |= {f"known_{width}": lambda extreme, odd: extreme * np.float32(np.nan) if odd else extreme}

@@ -97,7 +97,7 @@ def test_every_function_of_a_kernel_is_there_for_both_floats():
 
     for name in FUNCTIONS:
         for version in ("f32", "f64"):
-            assert hasattr(accumulate if name in ("maximum", "minimum") else vector_math, f"{name}_{version}")
+            assert hasattr(accumulate if name in ("maximum", "minimum", "minus") else vector_math, f"{name}_{version}")
     assert set(vector_math.FUNCTIONS) <= FUNCTIONS
 
 

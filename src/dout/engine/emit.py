@@ -134,7 +134,7 @@ def _finished(
     return Source(name, "\n".join(imports) + "\n", f"@njit({options})\ndef {name}{rest}", types, results)
 
 
-_ACCUMULATE = re.compile("plus|maximum|minimum|larger|smaller|known|add_exactly|settled|indices")
+_ACCUMULATE = re.compile("plus|minus|maximum|minimum|larger|smaller|known|add_exactly|settled|indices")
 
 
 def _by_module(functions: set[str]) -> dict[str, list[str]]:
