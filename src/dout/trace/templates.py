@@ -13,7 +13,7 @@ from weakref import WeakSet
 
 import numpy as np
 
-from dout.graph import INPUT, Node
+from dout.graph import INPUT, Node, topological
 from dout.ops.raising import may_raise
 from dout.trace.standin import Step
 from dout.trace.state import Place
@@ -135,8 +135,10 @@ def outputs(
         found.setdefault(node, f"written{len(found)}")
     for node, _ in outcomes:
         found.setdefault(node, f"steers{len(found)}")
-    for node in filter(may_raise, nodes):
-        found.setdefault(node, f"raises{len(found)}")
+    needed = set(topological(found))  # their errors come anyway; and what only they read may be computed otherwise
+    for node in nodes:
+        if node not in needed and may_raise(node):
+            found.setdefault(node, f"raises{len(found)}")
     return {name: node for node, name in found.items()}
 
 
