@@ -42,16 +42,16 @@ class Calls:
     def watched(self) -> Iterator[None]:
         """Watch the calls inside, in this thread; not what the garbage collector calls, which is nobody's doing."""
         outer = sys.getprofile()
-        sys.setprofile(self._saw)
-        try:
-            with collection_paused():
+        with collection_paused():
+            sys.setprofile(self._saw)
+            try:
                 yield
-        finally:
-            if outer is None or callable(outer):
-                sys.setprofile(outer)
-            else:  # a profiler in C, as cProfile: it has no function to call, and starts itself
-                sys.setprofile(None)
-                getattr(outer, "enable", lambda: None)()
+            finally:
+                if outer is None or callable(outer):
+                    sys.setprofile(outer)
+                else:  # a profiler in C, as cProfile: it has no function to call, and starts itself
+                    sys.setprofile(None)
+                    getattr(outer, "enable", lambda: None)()
 
     def _saw(self, frame: FrameType, event: str, function: Any) -> None:
         if event == "call":
