@@ -9,6 +9,8 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from dout.engine.build import Built, build, without_values
 from dout.engine.compare import first_difference
 from dout.engine.derived import with_gradient
@@ -134,7 +136,8 @@ class Compiled:
             return str(error)
         graph, better = run_once.graph, run_once.better
         others = {node: better.outputs[name] for name, node in graph.outputs.items()} if better else {}
-        difference = first_difference(graph.nodes, run_once.data, computed(program.program), others)
+        with np.errstate(all="ignore"):  # what the user's code heard of floating-point errors it has heard
+            difference = first_difference(graph.nodes, run_once.data, computed(program.program), others)
         if difference is not None:
             name = getattr(self.function, "__qualname__", "function")
             warnings.warn(difference.warning(name), stacklevel=_users_level())

@@ -22,7 +22,7 @@ from dout.trace.recording import OVERLAP
 from dout.trace.replay import Data, first_difference, flat
 from dout.trace.session import Session, session
 from dout.trace.standin import Traced, TracedArray, plain_deep
-from dout.trace.state import Place, attributes_of, content, is_rewritten
+from dout.trace.state import Place, attributes_of, content, is_ordered, is_rewritten
 from dout.trace.templates import (
     Built,
     Held,
@@ -128,7 +128,7 @@ class _Run:
                 self._enter(new)
             self.lengths = {id(h): len(h) for h in state.swaps.holders if isinstance(h, list | dict)}
             self.long = state.swaps.long
-            self.keys = {id(h): tuple(h) for h in state.swaps.holders if type(h) is dict}
+            self.keys = {id(h): tuple(h) for h in state.swaps.holders if is_ordered(h)}
             self.contents = {id(h): tuple(h) for h in state.swaps.holders if isinstance(h, set | deque)}
             code: Any = function.__func__ if root is not function else function
             with calls.watched():
@@ -224,7 +224,8 @@ class _Run:
             return f"it changes or keeps a {self.changed[0]}"
         if self.new:
             return f"it makes a new {self.new[0]}, which is neither array nor number"
-        wrong = first_difference(nodes, tracer.data)
+        with np.errstate(all="ignore"):  # it may be that the run was inside such a block of its own
+            wrong = first_difference(nodes, tracer.data)
         if wrong is not None:
             return f"{wrong.primitive.name} is not the same when it is done again, at {wrong.where}"
         return None

@@ -307,6 +307,10 @@ class Recording(Recorder):
             return getattr(item.value, name)
         raise self.refuse(UnsupportedError(f"{type(item.value).__name__}.{name} of a traced value"))
 
+    def flags(self, item: TracedArray) -> Any:
+        """The flags of an array; what is set in them is no part of a recording."""
+        return item.value.flags
+
     def set_attribute(self, item: Traced, name: str, value: Any) -> None:
         """As `attribute`, to set one."""
         self.attribute(item, name)

@@ -183,7 +183,7 @@ class TracedArray(Traced, ArrayStandIn):
     def flags(self) -> Any:
         """As `ndarray.flags`."""
         self._recorder.looked.add(self.node)
-        return self.value.flags
+        return self._recorder.flags(self)
 
     def __contains__(self, item: Any) -> bool:
         return bool((self == item).any())

@@ -21,6 +21,15 @@ _EFFECTS = {"seed", "set_state", "set_bit_generator", "seterr", "seterrcall", "s
 _HEARD = frozenset({"raise", "call", "print", "log"})  # what NumPy may do at a division by zero, beside warning of it
 
 
+# An object that is another one where other settings hold.
+error_settings: Callable[[], Any] = np._core.umath._extobj_contextvar.get  # type: ignore[attr-defined]
+
+
+def errors_are_heard() -> bool:
+    """Whether NumPy was told to raise or report floating-point errors."""
+    return not _HEARD.isdisjoint(np.geterr().values())
+
+
 class Yielding(Tracer):
     """A tracer that steps aside where it would refuse: it records no more, and the user's code runs on plainly."""
 
@@ -52,7 +61,7 @@ class Yielding(Tracer):
 
     def record(self, primitive: Primitive, inputs: tuple[Node, ...], static: dict[str, Any], value: Any) -> Node:
         """Make a node; kernels raise no floating-point error, so where NumPy would they cannot stand for it."""
-        if not _HEARD.isdisjoint(np.geterr().values()):
+        if errors_are_heard():
             self._effect("NumPy was told to raise or report floating-point errors")
         return super().record(primitive, inputs, static, value)
 
@@ -82,6 +91,14 @@ class Yielding(Tracer):
         else:
             super().as_text(item)
 
+    def flags(self, item: TracedArray) -> Any:
+        """The flags of an array: a program sets none."""
+        return _Flags(super().flags(item), self._set_flag)
+
+    def _set_flag(self, name: str) -> None:
+        if self.live:
+            self._effect(f"it sets the flag {name} of an array")
+
     def attribute(self, item: Traced, name: str) -> Any:
         """As `call`."""
         return self._or_plainly(super().attribute, item, name)
@@ -98,3 +115,31 @@ class Yielding(Tracer):
                 raise
             self.recording = False
             return answer(*given)
+
+
+class _Flags:
+    """What `ndarray.flags` gives, which tells when a flag is set."""
+
+    __slots__ = ("_flags", "_told")
+
+    def __init__(self, flags: Any, told: Callable[[str], None]) -> None:
+        object.__setattr__(self, "_flags", flags)
+        object.__setattr__(self, "_told", told)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._flags, name)
+
+    def __getitem__(self, name: str) -> Any:
+        return self._flags[name]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self._told(name)
+        setattr(self._flags, name, value)
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        self[name]
+        self._told(name.lower())
+        self._flags[name] = value
+
+    def __repr__(self) -> str:
+        return repr(self._flags)
