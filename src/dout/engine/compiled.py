@@ -19,6 +19,7 @@ from dout.engine.pool import Pool
 from dout.engine.stub import stub
 from dout.engine.turns import inside_a_trace, plainly, turn
 from dout.errors import TargetError, UnsupportedError
+from dout.trace.again import PERHAPS
 from dout.trace.capture import Capture, capture
 from dout.trace.layercalls import KINDS, is_layer
 
@@ -112,16 +113,24 @@ class Compiled:
 
     def _recorded(self, form: Form, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Run it, and make a program of that if one can be made."""
-        run_once = self._captured(args, kwargs)
+        try:
+            run_once = self._captured(args, kwargs)
+        except Exception as error:
+            if PERHAPS in getattr(error, "__notes__", ()):
+                self._fails("an error was raised while it was recorded, and what it had done could not be undone")
+            raise
         why_not = run_once.why_not or self._made(form, run_once)
         if why_not is not None:
-            if why_not not in self.why_not:
-                self.why_not.append(why_not)
-            self.failed += 1
-            self.given_up = self.given_up or self.failed >= TRIES
+            self._fails(why_not)
         elif not self.given_up:
             self.why_not.clear()  # it was a run that prepares others
         return run_once.returned
+
+    def _fails(self, why_not: str) -> None:
+        if why_not not in self.why_not:
+            self.why_not.append(why_not)
+        self.failed += 1
+        self.given_up = self.given_up or self.failed >= TRIES
 
     def _captured(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Capture:
         if self.derives is None:

@@ -23,6 +23,14 @@ _LIBRARIES = frozenset({
     "collections", "functools", "abc", "typing", "enum", "dataclasses", "contextlib", "numbers", "operator", "copy",
     "itertools", "types", "numpy", "math", "reprlib", "copyreg", "weakref", "_weakrefset",
 })  # fmt: skip
+# Modules whose functions do nothing that cannot be done twice.
+_HARMLESS = frozenset({
+    "json", "_json", "statistics", "zlib", "hashlib", "_hashlib", "struct", "_struct", "binascii", "base64", "array",
+    "decimal", "_decimal", "fractions", "datetime", "_datetime", "bisect", "_bisect", "pickle", "_pickle", "re", "sre",
+    "cmath", "string", "textwrap", "time", "builtins",
+})  # fmt: skip
+_EFFECTS = frozenset({"print", "input", "open", "exec", "eval", "__import__", "breakpoint", "dump"})  # but for these
+_BEGINNING = _EFFECTS | {"writelines", "sendmsg", "executemany", "executescript"}  # what may do a part and then raise
 _CONTAINERS: tuple[type, ...] = (
     list, dict, set, frozenset, tuple, str, bytes, int, float, complex, bool, range, slice, deque, OrderedDict,
     defaultdict, type({}.keys()), type({}.values()), type({}.items()),
@@ -32,11 +40,15 @@ _OF_CLASSES = frozenset({"__new__", "__init_subclass__", "__subclasshook__", "__
 
 
 class Calls:
-    """The user's code that ran, and the first call in it of what may have effects that no node tells."""
+    """The user's code that ran, and the calls in it of what may have effects that no node tells.
+
+    `effects` are those of the calls that may not be made once more.
+    """
 
     def __init__(self) -> None:
         self.codes: set[CodeType] = set()
         self.foreign: list[str] = []
+        self.effects: list[Any] = []
 
     @contextmanager
     def watched(self) -> Iterator[None]:
@@ -61,12 +73,18 @@ class Calls:
                 self._python(frame)
         elif event == "c_call" and _is_users(frame) and not _is_pure(function):
             self._foreign(getattr(function, "__name__", str(function)), frame)
+            if not _is_harmless(function):
+                self.effects.append(function)
+        elif event == "c_exception" and function in self.effects[-1:] and function.__name__ not in _BEGINNING:
+            self.effects.pop()  # it raised because of what it was given, and has done nothing
 
     def _python(self, frame: FrameType) -> None:
         name = str(frame.f_globals.get("__name__", ""))
         file = frame.f_code.co_filename
         if not source.is_ours(file) and not file.startswith("<") and name.partition(".")[0] not in _LIBRARIES:
             self._foreign(f"{name}.{frame.f_code.co_name}", frame)
+            if name.partition(".")[0] not in _HARMLESS:
+                self.effects.append(name)
 
     def _foreign(self, name: str, frame: FrameType) -> None:
         where = source.line_of(frame)
@@ -78,6 +96,13 @@ def _is_users(frame: FrameType) -> bool:
     module = str(frame.f_globals.get("__name__", ""))
     ours = module.partition(".")[0] == "dout" and not module.startswith(("dout.layers", "dout.train"))
     return not ours and source.is_user_code(frame.f_code.co_filename)
+
+
+def _is_harmless(function: Any) -> bool:
+    """Whether a function in C may be called twice: one of a module, not the method of an object that may keep it."""
+    owner = getattr(function, "__self__", None)
+    module = owner.__name__ if isinstance(owner, ModuleType) else ""
+    return module.partition(".")[0] in _HARMLESS and function.__name__ not in _EFFECTS
 
 
 def _is_pure(function: Any) -> bool:

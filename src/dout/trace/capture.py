@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,8 +12,10 @@ from typing import Any
 import numpy as np
 
 from dout.graph import INPUT, Graph, Node, topological
+from dout.trace.again import PERHAPS, Before, why_plainly
 from dout.trace.calling import Calls
 from dout.trace.draws import Draws, generator_of, is_generator
+from dout.trace.given import described, is_strange, parameters
 from dout.trace.model import LOSSES, Draw
 from dout.trace.modules import BUILTINS, untraced
 from dout.trace.names import Names
@@ -86,9 +87,9 @@ def capture(function: Any, arguments: Sequence[Any], keywords: Mapping[str, Any]
     says what stands in the way: then it was run plainly, which is the one run there is.
     """
     run = _Run(function)
-    strange = next((item for item in flat([arguments, keywords]) if _is_strange(item)), None)
+    strange = next((item for item in flat([arguments, keywords]) if is_strange(item)), None)
     if strange is not None:
-        return run.plainly(arguments, keywords, f"it is given {_described(strange)}, which cannot be traced")
+        return run.plainly(arguments, keywords, f"it is given {described(strange)}, which cannot be traced")
     return run.captured(arguments, keywords)
 
 
@@ -106,9 +107,22 @@ class _Run:
         self.keys: dict[int, tuple[Any, ...]] = {}  # those of dicts, in order
         self.contents: dict[int, tuple[Any, ...]] = {}  # what was in sets and deques, by identity
         self.tracer = Yielding()
+        self.undone = False  # whether the run failed, and all is as it was before
         self.entered: dict[int, tuple[Traced, Node]] = {}  # stand-ins by identity, and the node under which they came
 
     def captured(self, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> Capture:
+        """Record; where that fails and can be undone, run plainly, which tells whether the error is the user's."""
+        try:
+            return self._recorded(arguments, keywords)
+        except Exception as error:
+            if not self.undone:
+                if not self.tracer.failed:
+                    error.add_note(PERHAPS)
+                raise
+            why_not = why_plainly(error)
+        return _Run(self.function).plainly(arguments, keywords, why_not)
+
+    def _recorded(self, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> Capture:
         tracer, function = self.tracer, self.function
         root = self.root
         calls = Calls()
@@ -116,7 +130,7 @@ class _Run:
             self.is_users = state.swaps.reach.is_users
             if root is not function:
                 state.target(function, numbers=True, everywhere=True)
-            names = _parameters(function, len(arguments))
+            names = parameters(function, len(arguments))
             given = [self._given(state, item, name) for item, name in zip(arguments, names, strict=True)]
             named = {key: self._given(state, item, key) for key, item in keywords.items()}
             for item in (*state.swaps.holders, *given, *named.values()):
@@ -131,8 +145,13 @@ class _Run:
             self.keys = {id(h): tuple(h) for h in state.swaps.holders if is_ordered(h)}
             self.contents = {id(h): tuple(h) for h in state.swaps.holders if isinstance(h, set | deque)}
             code: Any = function.__func__ if root is not function else function
-            with calls.watched():
-                output = code(root, *given, **named) if root is not function else code(*given, **named)
+            before = Before(state, tracer, [*given, *named.values()])
+            try:
+                with calls.watched():
+                    output = code(root, *given, **named) if root is not function else code(*given, **named)
+            except Exception:
+                self.undone = before.undo(self.entered, calls)
+                raise
             state.outputs.append(output)
             result = self._template(output)
             spots = {_key(spot.place): spot for spot in self._spots(state)}
@@ -372,25 +391,7 @@ def _is_held(template: Template) -> bool:
     return isinstance(template, Held)
 
 
-def _is_strange(item: Any) -> bool:
-    """Whether an array is of a kind that no stand-in stands for: of text, of objects, masked."""
-    return isinstance(item, np.ndarray) and (type(item) is not np.ndarray or item.dtype.kind not in "biufc")
-
-
-def _described(array: Any) -> str:
-    kind = type(array)
-    return f"an array of dtype {array.dtype}" if kind is np.ndarray else f"a {kind.__qualname__}"
-
-
 def _key(place: Place) -> tuple[Any, ...]:
     """What tells one place in an object from another."""
     arguments = getattr(place.put, "args", ())
     return place.key, id(arguments[0]) if arguments else id(place.item)
-
-
-def _parameters(function: Any, count: int) -> list[str | None]:
-    try:
-        names: list[str | None] = list(inspect.signature(function).parameters)
-    except (TypeError, ValueError):
-        names = []
-    return [*names[:count], *([None] * (count - len(names)))]

@@ -87,7 +87,8 @@ class Traced(StandIn):
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         self._recorder.leak(self, None)
-        return (_same, (self.value,))
+        number = not isinstance(self.value, np.ndarray | np.generic)
+        return (type(self.value), (self.value,)) if number else self.value.__reduce_ex__(protocol)
 
     def __getattr__(self, name: str) -> Any:
         if name in _INTO_MEMORY and name not in sys._getframe(1).f_code.co_names:
@@ -221,10 +222,6 @@ class TracedArray(Traced, ArrayStandIn):
     def fill(self, value: Any) -> None:
         """As `ndarray.fill`."""
         self[...] = value
-
-
-def _same(value: Any) -> Any:
-    return value
 
 
 def _in_place(name: str) -> Callable[..., Any]:
