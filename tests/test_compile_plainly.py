@@ -222,3 +222,42 @@ def test_a_log_that_is_imported_inside_is_written_once(tmp_path):
     for _ in range(3):
         fast(np.ones(3))
     assert file.read_text() == '{"loss": 3.0}\n' * 3
+
+
+def test_an_error_that_plain_runs_do_not_raise_is_not_caught_in_compiled_ones():
+    def size(x):
+        try:
+            return len(bytes(x))
+        except TypeError:
+            return 0
+
+    def text(x):
+        import json as inside
+
+        try:
+            return len(inside.dumps({"loss": x.sum()}))
+        except TypeError:
+            return 0
+
+    for count in (size, text):
+        fast = dout.compile(lambda x, count=count: x * count(x))
+        for _ in range(3):
+            np.testing.assert_array_equal(fast(np.ones(3)), np.full(3, count(np.ones(3))))
+        assert (
+            f"an error is caught that may come of the recording, at {__file__}" in fast.plan().functions[0].plainly[0]
+        )
+
+
+def test_an_error_that_plain_runs_catch_too_stands_in_no_ones_way():
+    def pooled(x, size):
+        try:
+            height, width = size
+        except TypeError:
+            height = width = size
+        return x * height + width
+
+    fast = dout.compile(pooled)
+    for size in (3, 3, 3, (2, 4)):
+        np.testing.assert_array_equal(fast(np.ones(3), size), pooled(np.ones(3), size))
+    assert not fast.plan().functions[0].plainly
+    assert fast.plan().programs

@@ -135,7 +135,7 @@ class Compiled:
     def _captured(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Capture:
         if self.derives is None:
             return capture(self.function, args, kwargs)
-        return with_gradient(capture(self.derives.function, args, kwargs), self.derives)
+        return with_gradient(capture(self.derives.function, args, kwargs, or_plainly=False), self.derives)
 
     def _made(self, form: Form, run_once: Capture) -> str | None:
         """Make a program of a run and compare the two; say why there is none."""

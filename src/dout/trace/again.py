@@ -6,13 +6,15 @@ import random
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
-from types import MemberDescriptorType
+from types import CodeType, MemberDescriptorType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dout.trace import source
+from dout.trace.calling import Calls
 from dout.trace.draws import put_state, state_of
 from dout.trace.effects import containers
 from dout.trace.standin import TracedArray, plain
@@ -21,10 +23,31 @@ from dout.trace.yielding import LASTING, Yielding
 
 if TYPE_CHECKING:
     from dout.graph import Node
-    from dout.trace.calling import Calls
     from dout.trace.session import Session
 
 PERHAPS = "dout.compile recorded this call; it may be that a plain call does not fail"  # a note of an error
+
+
+class CaughtError(Exception):
+    """The user's code caught an error that a plain run may not raise."""
+
+
+_plain_errors: set[tuple[CodeType, int]] = set()  # where plain runs have caught errors too
+
+
+def caught_in(calls: Calls) -> str | None:
+    """Say where the user's code caught an error in a recording, unless plain runs do so too."""
+    new = [line for place, line in calls.caught.items() if place not in _plain_errors]
+    return f"an error is caught that may come of the recording, at {new[0]}" if new else None
+
+
+@contextmanager
+def errors_learned() -> Iterator[None]:
+    """Remember which errors are caught in a plain run: they are the user's way, and no recording's fault."""
+    calls = Calls()
+    with calls.watched():
+        yield
+    _plain_errors.update(calls.caught)
 
 
 class Before:
@@ -118,6 +141,8 @@ def _fill(array: Any, content: Any) -> None:
 
 def why_plainly(error: BaseException) -> str:
     """Say where the user's code did what a recording could not follow."""
+    if isinstance(error, CaughtError):
+        return str(error)
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
     users = [frame for frame in frames if source.is_user_code(frame.f_code.co_filename)]
     lines = [line for frame, line in traceback.walk_tb(error.__traceback__) if frame in users]

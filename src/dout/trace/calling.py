@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import opcode
 import sys
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Iterator
@@ -42,23 +43,30 @@ _OF_CLASSES = frozenset({"__new__", "__init_subclass__", "__subclasshook__", "__
 class Calls:
     """The user's code that ran, and the calls in it of what may have effects that no node tells.
 
-    `effects` are those of the calls that may not be made once more.
+    `effects` are those of the calls that may not be made once more. `caught` are the places in their code where errors
+    passed, or were caught, that a stand-in may have been the cause of.
     """
 
     def __init__(self) -> None:
         self.codes: set[CodeType] = set()
         self.foreign: list[str] = []
         self.effects: list[Any] = []
+        self.caught: dict[tuple[CodeType, int], str] = {}  # with the line
 
     @contextmanager
     def watched(self) -> Iterator[None]:
         """Watch the calls inside, in this thread; not what the garbage collector calls, which is nobody's doing."""
         outer = sys.getprofile()
+        traced = sys.gettrace() is not None  # a debugger is at work, or a measurement of coverage
         with collection_paused():
             sys.setprofile(self._saw)
+            if not traced:
+                sys.settrace(self._entered)
             try:
                 yield
             finally:
+                if not traced:
+                    sys.settrace(None)
                 if outer is None or callable(outer):
                     sys.setprofile(outer)
                 else:  # a profiler in C, as cProfile: it has no function to call, and starts itself
@@ -78,6 +86,17 @@ class Calls:
         elif event == "c_exception" and function in self.effects[-1:] and function.__name__ not in _BEGINNING:
             self.effects.pop()  # it raised because of what it was given, and has done nothing
 
+    def _entered(self, frame: FrameType, event: str, argument: Any) -> Any:
+        if not frame.f_code.co_exceptiontable or not _is_users(frame):
+            return None
+        frame.f_trace_lines = False
+        return self._passed
+
+    def _passed(self, frame: FrameType, event: str, argument: Any) -> Any:
+        if event == "exception" and _may_be_ours(*argument):
+            self.caught[frame.f_code, frame.f_lasti] = source.line_of(frame)
+        return self._passed
+
     def _python(self, frame: FrameType) -> None:
         name = str(frame.f_globals.get("__name__", ""))
         file = frame.f_code.co_filename
@@ -96,6 +115,16 @@ def _is_users(frame: FrameType) -> bool:
     module = str(frame.f_globals.get("__name__", ""))
     ours = module.partition(".")[0] == "dout" and not module.startswith(("dout.layers", "dout.train"))
     return not ours and source.is_user_code(frame.f_code.co_filename)
+
+
+def _may_be_ours(kind: type, error: Any, trace: Any) -> bool:
+    """Whether an error may come of a stand-in: one of types, or of a library's own kind, that no user's line raises."""
+    if not issubclass(kind, TypeError | BufferError) and kind.__module__ == "builtins":
+        return False
+    while trace.tb_next is not None:
+        trace = trace.tb_next
+    raised = opcode.opname[trace.tb_frame.f_code.co_code[trace.tb_lasti]] == "RAISE_VARARGS"
+    return not (raised and _is_users(trace.tb_frame))
 
 
 def _is_harmless(function: Any) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from dout.graph import INPUT, Graph, Node, topological
-from dout.trace.again import PERHAPS, Before, why_plainly
+from dout.trace.again import PERHAPS, Before, CaughtError, caught_in, errors_learned, why_plainly
 from dout.trace.calling import Calls
 from dout.trace.draws import Draws, generator_of, is_generator
 from dout.trace.given import described, is_strange, parameters
@@ -34,6 +34,7 @@ from dout.trace.templates import (
     can_be_made,
     end,
     is_fixed,
+    is_held,
     made_anew,
     outputs,
     whole,
@@ -80,13 +81,16 @@ class Capture:
     better: Graph | None = None
 
 
-def capture(function: Any, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> Capture:
+def capture(
+    function: Any, arguments: Sequence[Any], keywords: Mapping[str, Any], *, or_plainly: bool = True
+) -> Capture:
     """Run `function` once, as it is, and return what it gave with all that is needed to do the same again.
 
     Raises what the function raises. Where it does what cannot be traced, the run is whole all the same, and `why_not`
-    says what stands in the way: then it was run plainly, which is the one run there is.
+    says what stands in the way: then it was run plainly, which is the one run there is. With `or_plainly` this also
+    goes for errors that come of the recording alone.
     """
-    run = _Run(function)
+    run = _Run(function, or_plainly=or_plainly)
     strange = next((item for item in flat([arguments, keywords]) if is_strange(item)), None)
     if strange is not None:
         return run.plainly(arguments, keywords, f"it is given {described(strange)}, which cannot be traced")
@@ -94,7 +98,7 @@ def capture(function: Any, arguments: Sequence[Any], keywords: Mapping[str, Any]
 
 
 class _Run:
-    def __init__(self, function: Any) -> None:
+    def __init__(self, function: Any, *, or_plainly: bool = False) -> None:
         self.function = function
         self.root = function.__self__ if isinstance(function, MethodType) else function
         self.lengths: dict[int, int] = {}
@@ -107,6 +111,7 @@ class _Run:
         self.keys: dict[int, tuple[Any, ...]] = {}  # those of dicts, in order
         self.contents: dict[int, tuple[Any, ...]] = {}  # what was in sets and deques, by identity
         self.tracer = Yielding()
+        self.or_plainly = or_plainly
         self.undone = False  # whether the run failed, and all is as it was before
         self.entered: dict[int, tuple[Traced, Node]] = {}  # stand-ins by identity, and the node under which they came
 
@@ -120,7 +125,8 @@ class _Run:
                     error.add_note(PERHAPS)
                 raise
             why_not = why_plainly(error)
-        return _Run(self.function).plainly(arguments, keywords, why_not)
+        with errors_learned():
+            return _Run(self.function).plainly(arguments, keywords, why_not)
 
     def _recorded(self, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> Capture:
         tracer, function = self.tracer, self.function
@@ -150,8 +156,13 @@ class _Run:
                 with calls.watched():
                     output = code(root, *given, **named) if root is not function else code(*given, **named)
             except Exception:
-                self.undone = before.undo(self.entered, calls)
+                self.undone = self.or_plainly and before.undo(self.entered, calls)
                 raise
+            if (why_not := caught_in(calls)) is not None:
+                self.undone = self.or_plainly and before.undo(self.entered, calls)
+                if self.undone:
+                    raise CaughtError(why_not)
+                tracer.effects.append(why_not)
             state.outputs.append(output)
             result = self._template(output)
             spots = {_key(spot.place): spot for spot in self._spots(state)}
@@ -307,7 +318,7 @@ class _Run:
             assert item.base is not None
             assert item.step is not None
             base = self._template(item.base)
-            if item.step[0].name == "getitem" and any(i.shape for i in item.step[1]) and _is_held(base):
+            if item.step[0].name == "getitem" and any(i.shape for i in item.step[1]) and is_held(base):
                 self.changed.append("view by strides of an array that was given")
             self.views[id(item)] = item, View(base, item.step, item.resolve())
         return self.views[id(item)][1]
@@ -382,13 +393,6 @@ class _Run:
 
 
 _DEEP = 20  # containers inside each other
-
-
-def _is_held(template: Template) -> bool:
-    """Whether what lies below views is an array that was there before."""
-    while isinstance(template, View):
-        template = template.base
-    return isinstance(template, Held)
 
 
 def _key(place: Place) -> tuple[Any, ...]:

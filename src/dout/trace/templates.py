@@ -117,6 +117,13 @@ def held_in(template: Template | None) -> Iterator[Node]:
         yield template
 
 
+def is_held(template: Template) -> bool:
+    """Whether what lies below views is an array that was there before."""
+    while isinstance(template, View):
+        template = template.base
+    return isinstance(template, Held)
+
+
 def outputs(
     result: Template,
     spots: Sequence[Spot],
