@@ -81,9 +81,7 @@ class Capture:
     better: Graph | None = None
 
 
-def capture(
-    function: Any, arguments: Sequence[Any], keywords: Mapping[str, Any], *, or_plainly: bool = True
-) -> Capture:
+def capture(function: Any, arguments: Sequence[Any], keywords: Mapping[str, Any], or_plainly: bool = True) -> Capture:
     """Run `function` once, as it is, and return what it gave with all that is needed to do the same again.
 
     Raises what the function raises. Where it does what cannot be traced, the run is whole all the same, and `why_not`
