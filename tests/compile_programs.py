@@ -19,7 +19,7 @@ from dout.trace.capture import capture
 from dout.trace.replay import same_bits
 
 SHAPES = [(2, 3), (3,), (2, 1), (3, 3), (1, 3), (4,), (2, 2, 3), (), (0,), (0, 3), (2, 0)]
-LAYOUTS = ["C", "C", "F", "stepped", "reversed", "turned"]
+LAYOUTS = ["C", "C", "F", "stepped", "part", "reversed", "turned"]
 EDGES = [0.0, -0.0, np.nan, np.inf, -np.inf, 1e-30, -1e30]
 LARGEST = 400  # elements of one array
 MOST = 1e4  # values of programs that are compared within rounding
@@ -53,6 +53,8 @@ def laid_out(value, layout):
         return value.copy()
     if layout == "stepped":
         return np.repeat(value, 2, axis=-1)[..., ::2]
+    if layout == "part":
+        return np.concatenate([value, value], axis=-1)[..., value.shape[-1] :]
     if layout == "reversed":
         return value[::-1].copy()[::-1]
     return np.moveaxis(np.moveaxis(value, 0, -1).copy(), -1, 0)
@@ -452,8 +454,9 @@ _FORGET = ("for name in [n for n in globals() if n[0] in 'xv']: del globals()[na
 def _calls(draw, edges):
     calls = []
     for i in range(draw(st.integers(2, 5))):
-        options = dict(draw(st.sampled_from([(), (), (), (), [("dtype", "f4")], [("dtype", "f8")], [("longer", 1)],
-                                             [("layout", "F")], [("layout", "stepped")]])))  # fmt: skip
+        options = dict(draw(st.sampled_from([(), (), (), (), [("dtype", "f4")], [("dtype", "f8")],
+                                             [("longer", 1)], [("layout", "F")], [("layout", "stepped")],
+                                             [("layout", "part")]])))  # fmt: skip
         before = draw(st.sampled_from([(), (), (), (), ("self.train = not self.train",), ("self.rate = 0.25",),
                                        ("self.n = 3",), ("self.W = self.W * 1",), ("self.params = {**self.params}",),
                                        ("self.params['b'] = draw((3,), 'f8', 'C')",)]))  # fmt: skip

@@ -10,6 +10,7 @@ import numpy as np
 from dout.engine.cache import load
 from dout.engine.emit import source
 from dout.engine.group import Group
+from dout.engine.rehearsal import layout_of
 from dout.engine.scalar import REDUCTIONS, reduced_axes
 from dout.graph import CONSTANT, INPUT, topological
 from dout.trace.record import record_function
@@ -41,10 +42,7 @@ def text_of(function, *inputs, parallel=False, **options):
 
 
 def layouts_of(group, values):
-    return {
-        node: "C" if np.asarray(value).flags.c_contiguous else "A"
-        for node, value in zip(group.inputs, values, strict=True)
-    }
+    return {node: layout_of(np.asarray(value)) for node, value in zip(group.inputs, values, strict=True)}
 
 
 def as_python(text):
@@ -52,10 +50,16 @@ def as_python(text):
     space = {"np": np, "indices": range, "njit": lambda **_: lambda f: f, "prange": range}
     for width in ("f32", "f64"):
         space |= {f"{name}_{width}": getattr(np, name) for name in NUMPYS}
-        space |= {f"plus_{width}": np.add, f"sigmoid_{width}": lambda x: 1 / (1 + np.exp(-x))}
+        space |= {
+            f"plus_{width}": np.add,
+            f"sigmoid_{width}": lambda x: 1 / (1 + np.exp(-x)),
+            f"decay_{width}": np.exp,
+            f"minus_{width}": np.subtract,
+        }
         space |= {f"larger_{width}": lambda so_far, odd, x: (np.fmax(so_far, x), odd | (x != x))}
         space |= {f"smaller_{width}": lambda so_far, odd, x: (np.fmin(so_far, x), odd | (x != x))}
         space |= {f"known_{width}": lambda extreme, odd: extreme * np.float32(np.nan) if odd else extreme}
+    space |= {"in_row": lambda x, index: x[index]}
     space |= {"add_exactly": lambda t, lost, part: (t + part, lost), "settled": lambda t, lost: t}
     exec(text.function, space)
     return space[text.name]

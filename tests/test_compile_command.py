@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import runpy
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 pytest.importorskip("numba")
@@ -138,6 +140,31 @@ def test_arrays_that_a_layer_writes_into_stay_its_own(layers):
     calls = batches(x=[None, 3])
     cases = [case("Accumulates", dtype, calls, init={"total": [3]}) for dtype in DTYPES]
     assert plain_calls(LAYERS, layers, *cases) == []
+
+
+SUMMING = """
+import numpy as np
+
+class Summing:
+    def __init__(self):
+        self.total = np.array([1.0, 2.0, 3.0])
+
+    def forward(self, x):
+        self.total += x
+        return self.total * x
+
+    def backward(self, dout):
+        return dout * self.total
+"""
+
+
+def test_an_input_may_be_a_view_of_an_array_that_is_written_into(tmp_path):
+    file = tmp_path / "summing.py"
+    file.write_text(SUMMING)
+    fast = runpy.run_path(str(written(file, tmp_path)))["Summing"]()
+    out = fast.forward(fast.total[:])  # which is another object than the array, and has its memory
+    np.testing.assert_array_equal(fast.total, [2, 4, 6])
+    np.testing.assert_array_equal(out, [4, 16, 36])
 
 
 def test_numbers_and_flags_that_a_call_leaves_are_left(layers):

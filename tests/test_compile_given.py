@@ -141,3 +141,38 @@ def test_attributes_of_a_librarys_object_are_read_plainly():
     for factor in (2.0, 2.0, 3.0):
         holder.factor = factor
         assert fast(np.ones(1)) == factor
+
+
+def parts():
+    """Views of five columns: in most of them the elements of a row, but not the rows, lie one after the other."""
+    wide = np.linspace(-2.0, 2.0, 120).reshape(6, 20)
+    shifted = np.frombuffer(bytes(3) + wide.tobytes(), np.uint8)[3:].view(np.float64).reshape(6, 20)
+    yield from (wide[:, :5], wide[:, 7:12], wide[:, 15:], wide[1:2, 3:8], wide[:0, 3:8])
+    yield from (wide[::-1, 2:7], wide[::2, 2:7], shifted[:, 3:8], np.broadcast_to(wide[0, :5], (6, 5)))
+    yield from (wide[:, :10:2], wide[:, 9:4:-1], wide[:5, :6].T, np.broadcast_to(wide[:, :1], (6, 5)))
+    yield from (shifted.reshape(24, 5), shifted[0, 3:8][None], np.broadcast_to(shifted[:, :1], (6, 5)))
+
+
+def test_parts_of_rows_may_lie_anywhere():
+    def both(x, y):
+        return np.tanh(x) * y + 1, (x * y).sum(axis=1), (x - y).mean(axis=1, keepdims=True) * x
+
+    fast = dout.compile(both)
+    for x in [*parts(), *parts()]:
+        y = np.exp(x)
+        for result, right in zip(fast(x, y), both(x, y), strict=True):
+            np.testing.assert_allclose(result, right, rtol=1e-13, atol=1e-13)
+
+
+def test_parts_of_one_array_may_be_written_over_one_another():
+    def shift(a):
+        a[:, 1:5] = np.tanh(a[:, :4]) * a[:, 2:6]
+        a[1:, 6:] += a[:-1, 5:11] * np.exp(a[:-1, 6:])
+        return a[:, 3:9] * 2
+
+    fast = dout.compile(shift)
+    for seed in range(4):
+        plain = np.random.default_rng(seed).normal(size=(5, 12))
+        mine = plain.copy()
+        np.testing.assert_allclose(fast(mine), shift(plain), rtol=1e-13)
+        np.testing.assert_allclose(mine, plain, rtol=1e-13)

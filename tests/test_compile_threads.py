@@ -1,8 +1,11 @@
 """Compiled functions and layers in many threads: what each gives is what it gives plainly, and none waits forever."""
 
+import queue
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import pytest
 
 import dout
 
@@ -183,6 +186,42 @@ def test_a_plain_run_may_wait_for_a_thread_that_is_to_be_compiled():
     fast = dout.compile(outer)
     fast.compiled.given_up = True  # what starts threads is known not to be for a program
     np.testing.assert_allclose(fast(np.ones((2, 3))), Shifted().forward(np.ones((2, 3))))
+
+
+def by_join(work):
+    results = []
+    thread = threading.Thread(target=lambda: results.append(work()), daemon=True)
+    thread.start()
+    thread.join(LIMIT)
+    return results[0]
+
+
+def by_queue(work):
+    results = queue.SimpleQueue()
+    threading.Thread(target=lambda: results.put(work()), daemon=True).start()
+    return results.get(timeout=LIMIT)
+
+
+def by_pool(work):
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(work).result(LIMIT)
+
+
+@pytest.mark.parametrize("wait", [by_join, by_queue, by_pool])
+def test_what_is_recorded_may_wait_for_a_thread_that_is_to_be_compiled(wait):
+    layer = Shifted()
+    inner = dout.compile(layer)
+
+    def outer(x):
+        return wait(lambda: inner.forward(x)) * layer.b
+
+    fast = dout.compile(outer)
+    for rows in (2, 3, 4):  # so that the inner call is another one each time
+        x = np.ones((rows, 3))
+        y = fast(x)
+        assert type(y) is type(layer.b) is np.ndarray
+        np.testing.assert_allclose(y, Shifted().forward(x) * layer.b)
+    assert f"it waits for another thread, at {__file__}" in fast.plan().functions[0].plainly[0]
 
 
 # --- compiled calls inside compiled ones, in one thread ---------------------------------------------------------------

@@ -29,6 +29,14 @@ def double(x, out):
     for i in prange(x.size):
         out[i] = x[i] + x[i]
 """
+LAST = """
+from numba import njit
+from dout.engine.access import in_row
+
+@njit
+def last(x):
+    return in_row(x, (x.shape[0] - 1, x.shape[1] - 1))
+"""
 IN, OUT = ArrayType(F4, 1), ArrayType(F4, 1, written=True)
 
 
@@ -203,7 +211,9 @@ def test_code_of_another_processor_is_not_used(compiled: list[str], monkeypatch:
     cache._surroundings.cache_clear()
 
 
-@pytest.mark.parametrize("part", ["accumulate", "vector_math", "vector_math_exp", "vector_math_rare", "wrapper"])
+@pytest.mark.parametrize(
+    "part", ["access", "accumulate", "vector_math", "vector_math_exp", "vector_math_rare", "wrapper"]
+)
 def test_code_that_was_made_with_other_code_of_ours_is_not_used(
     part: str, compiled: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -283,6 +293,22 @@ def test_other_arguments_are_a_type_error(path: str, monkeypatch: pytest.MonkeyP
     assert not out.any()
     kernel(x, out)
     assert out.all()
+
+
+@pytest.mark.parametrize("path", ["native", "dispatcher"])
+def test_an_array_without_contiguous_rows_is_a_type_error_where_they_are_asked_for(
+    path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if path == "dispatcher":
+        monkeypatch.setattr(binding, "usable", lambda: False)
+    kernel = load("last", LAST, [ArrayType(F4, 2, "rows")], results=[F4])
+    x = np.arange(12, dtype=F4).reshape(3, 4)
+    again_and_again = np.lib.stride_tricks.as_strided(x, (5, 4), (0, 4))
+    for right in (x, x[:, 2:], x[::2, :3], x[::-1], again_and_again):
+        assert kernel(right) == right[-1, -1]
+    for wrong in (x[:, ::2], x[:, ::-1], x.T):
+        with pytest.raises(TypeError, match="array of float32 with 2 axes and contiguous rows"):
+            kernel(wrong)
 
 
 def test_kernel_runs_as_python_where_numba_is_told_so() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import platform
 import re
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from engine_groups import agree, compiled, recorded, results_of, text_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from dout.engine import compiler
 from dout.engine.emit import emits, fusible, may_overwrite, source
 from dout.engine.group import Group
 from dout.engine.scalar import FUNCTIONS
@@ -95,7 +97,7 @@ def test_every_function_of_a_kernel_is_there_for_both_floats():
 
     for name in FUNCTIONS:
         for version in ("f32", "f64"):
-            assert hasattr(accumulate if name in ("maximum", "minimum") else vector_math, f"{name}_{version}")
+            assert hasattr(accumulate if name in ("maximum", "minimum", "minus") else vector_math, f"{name}_{version}")
     assert set(vector_math.FUNCTIONS) <= FUNCTIONS
 
 
@@ -165,6 +167,11 @@ def cross_entropy(y, t):
     return -np.sum(t * np.log(y + 1e-7)) / 100
 
 
+def gates(f, g, i, o):
+    c = np.tanh(g) / (1 + np.exp(-i)) + 1 / (1 + np.exp(-f))
+    return c, np.tanh(c) / (1 + np.exp(-o))
+
+
 def rows_of(*shape, dtype=np.float32):
     return RANDOM.normal(size=shape).astype(dtype)
 
@@ -179,6 +186,14 @@ CASES = {
     "a channel": (lambda x, g: x * g[:, None, None], rows_of(2, 3, 4, 5), rows_of(3)),
     "transposed": (lambda x, y: x + y, rows_of(9, 20).T, rows_of(20, 9)),
     "strided": (lambda x: x * 2, rows_of(9, 20)[::2, 1::3]),
+    "gates": (gates, *np.hsplit(rows_of(9, 120), 4)),
+    "a gate of a row": (lambda x, y: np.tanh(x) * y, rows_of(1, 120)[:, 30:60], rows_of(9, 120)[:, 61:91]),
+    "rows backwards": (lambda x: x * 2 + 1, rows_of(9, 20)[::-1, 3:17]),
+    "one row again and again": (lambda x, y: x * y, np.broadcast_to(rows_of(20), (9, 20)), rows_of(9, 20)),
+    "rows in another order": (lambda x, y: x - y, rows_of(4, 5, 21).transpose(1, 0, 2)[..., 1:], rows_of(5, 4, 20)),
+    "rows of bytes": (lambda m, x: np.where(m, x, 0), (rows_of(9, 20) > 0)[:, 1:19], rows_of(9, 20)[:, 2:]),
+    "sums of parts of rows": (layer_norm, rows_of(7, 50)[:, 9:42], rows_of(33)),
+    "sums of parts of columns": (batch_norm, rows_of(17, 50)[:, 9:42], rows_of(33), rows_of(33)),
     "empty": (lambda x: np.exp(x), rows_of(0, 4)),
     "a mask": (lambda x: np.where(x > 0, x, 0.1 * x), rows_of(50)),
     "dtypes that meet": (lambda x, y, n: x * y + n, rows_of(5), rows_of(5, dtype=float), np.arange(5)),
@@ -224,6 +239,10 @@ def test_a_compiled_kernel_gives_what_numpy_gives(case, cache_folder):
 
 
 PARALLEL = [
+    "gates",
+    "rows backwards",
+    "sums of parts of rows",
+    "sums of parts of columns",
     "bias and relu",
     "softmax",
     "many columns",
@@ -237,6 +256,17 @@ PARALLEL = [
 @pytest.mark.parametrize("case", PARALLEL)
 def test_a_parallel_kernel_gives_what_numpy_gives(case, cache_folder):
     agree(*CASES[case], run=compiled, parallel=True)
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="reads x86-64 assembly")
+@pytest.mark.parametrize("parallel", [False, True])
+def test_parts_of_rows_are_read_as_vectors(parallel):
+    text = text_of(gates, *np.hsplit(rows_of(9, 120), 4), parallel=parallel)
+    kernel = compiler.function(text.name, "gates", text.text, "gates.py")
+    kernel.compile(compiler.signature(text.types))
+    (assembly,) = kernel.inspect_asm().values()
+    assert len(re.findall(r"\tv?f?n?m(?:add|sub|ul)\d*ps\t.*%[xyz]mm", assembly)) > 5  # packed products
+    assert "gather" not in assembly
 
 
 # --- what a kernel promises -------------------------------------------------------------------------------------------

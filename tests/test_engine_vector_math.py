@@ -31,6 +31,7 @@ def softplus(x):
 # name → (the exact function of balls, NumPy's, where its finite values lie)
 EXACT = {
     "exp": (arb.exp, np.exp, (-750, 710)),
+    "decay": (arb.exp, np.exp, (-750, 0)),  # and nowhere else
     "exp2": (lambda x: arb(2) ** x, np.exp2, (-1080, 1024)),
     "expm1": (arb.expm1, np.expm1, (-750, 710)),
     "sigmoid": (lambda x: 1 / (1 + (-x).exp()), wide(lambda x: 1 / (1 + np.exp(-x))), (-750, 50)),
@@ -244,6 +245,7 @@ def assert_like_numpy(got, expected):
 @pytest.mark.parametrize(("name", "dtype"), OF_ONE)
 def test_it_is_numpys_at_the_edges(name, dtype):
     x = edges(dtype)
+    x = x[~(x > 0)] if name == "decay" else x
     with np.errstate(all="ignore"):
         assert_like_numpy(computed(name, x), EXACT[name][1](x))
 

@@ -31,13 +31,15 @@ class Arrays:
         self.extent = {loop: names.new(wish) for loop, wish in zip(loops, _extents(len(loops)), strict=True)}
         self.views: dict[tuple[Node, Dims], str] = {}
         self.overwritten: set[Node] = set()  # inputs in whose memory an output lies: read before anything is written
+        self.in_rows: set[Node] = set()  # inputs that are contiguous along their last axis alone
         self.numbers: dict[tuple[Node, np.dtype], str] = {}
         self.head: list[str] = []  # statements before all loops
         self.functions: set[str] = set()
 
     def element(self, array: Node, dims: Dims) -> str:
         """One element of an array in a loop: x[i, j]."""
-        return f"{self.views[array, dims]}[{', '.join(self._subscripts(array, dims)) or '0'}]"
+        view, subscripts = self.views[array, dims], ", ".join(self._subscripts(array, dims)) or "0"
+        return self.use(f"in_row({view}, ({subscripts}))") if array in self.in_rows else f"{view}[{subscripts}]"
 
     def _subscripts(self, array: Node, dims: Dims) -> list[str]:
         own = along(dims, self.loops)
@@ -86,7 +88,7 @@ class Arrays:
 
     def use(self, text: str) -> str:
         """The text, whose functions are noted."""
-        self.functions.update(re.findall(r"\b(?:[a-z]\w*_f(?:32|64)|add_exactly|settled|indices)(?=\()", text))
+        self.functions.update(re.findall(r"\b(?:[a-z]\w*_f(?:32|64)|add_exactly|settled|indices|in_row)(?=\()", text))
         return text
 
 

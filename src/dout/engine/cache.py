@@ -103,7 +103,7 @@ def _surroundings() -> str:
     settings = sorted(
         (name, value) for name, value in os.environ.items() if name.startswith("NUMBA_") and "THREAD" not in name
     )
-    parts = ("accumulate", "wrapper", "sharing", "support", "compiler", "binding")
+    parts = ("access", "accumulate", "wrapper", "sharing", "support", "compiler", "binding")
     own = sorted(Path(__file__).parent.glob("*vector_math*"))
     own += [Path(__file__).with_name(f"{part}.py") for part in parts]
     sources = [sha256(path.read_bytes()).hexdigest() for path in own if path.is_file()]

@@ -9,6 +9,8 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from dout.engine.build import Built, build, without_values
 from dout.engine.compare import first_difference
 from dout.engine.derived import with_gradient
@@ -17,6 +19,7 @@ from dout.engine.pool import Pool
 from dout.engine.stub import stub
 from dout.engine.turns import inside_a_trace, plainly, turn
 from dout.errors import TargetError, UnsupportedError
+from dout.trace.again import PERHAPS
 from dout.trace.capture import Capture, capture
 from dout.trace.layercalls import KINDS, is_layer
 
@@ -110,21 +113,29 @@ class Compiled:
 
     def _recorded(self, form: Form, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Run it, and make a program of that if one can be made."""
-        run_once = self._captured(args, kwargs)
+        try:
+            run_once = self._captured(args, kwargs)
+        except Exception as error:
+            if PERHAPS in getattr(error, "__notes__", ()):
+                self._fails("an error was raised while it was recorded, and what it had done could not be undone")
+            raise
         why_not = run_once.why_not or self._made(form, run_once)
         if why_not is not None:
-            if why_not not in self.why_not:
-                self.why_not.append(why_not)
-            self.failed += 1
-            self.given_up = self.given_up or self.failed >= TRIES
+            self._fails(why_not)
         elif not self.given_up:
             self.why_not.clear()  # it was a run that prepares others
         return run_once.returned
 
+    def _fails(self, why_not: str) -> None:
+        if why_not not in self.why_not:
+            self.why_not.append(why_not)
+        self.failed += 1
+        self.given_up = self.given_up or self.failed >= TRIES
+
     def _captured(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Capture:
         if self.derives is None:
             return capture(self.function, args, kwargs)
-        return with_gradient(capture(self.derives.function, args, kwargs), self.derives)
+        return with_gradient(capture(self.derives.function, args, kwargs, or_plainly=False), self.derives)
 
     def _made(self, form: Form, run_once: Capture) -> str | None:
         """Make a program of a run and compare the two; say why there is none."""
@@ -134,7 +145,8 @@ class Compiled:
             return str(error)
         graph, better = run_once.graph, run_once.better
         others = {node: better.outputs[name] for name, node in graph.outputs.items()} if better else {}
-        difference = first_difference(graph.nodes, run_once.data, computed(program.program), others)
+        with np.errstate(all="ignore"):  # what the user's code heard of floating-point errors it has heard
+            difference = first_difference(graph.nodes, run_once.data, computed(program.program), others)
         if difference is not None:
             name = getattr(self.function, "__qualname__", "function")
             warnings.warn(difference.warning(name), stacklevel=_users_level())

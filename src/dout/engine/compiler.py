@@ -33,7 +33,9 @@ def function(name: str, module: str, text: str, file: str) -> Any:
 def signature(types: Sequence[KernelType]) -> tuple[Any, ...]:
     """The types, as Numba names them."""
     return tuple(
-        nt.Array(from_dtype(kind.dtype), kind.ndim, kind.layout) if isinstance(kind, ArrayType) else from_dtype(kind)
+        nt.Array(from_dtype(kind.dtype), kind.ndim, "C" if kind.layout == "C" else "A")
+        if isinstance(kind, ArrayType)
+        else from_dtype(kind)
         for kind in types
     )
 
@@ -129,6 +131,8 @@ def dispatched(dispatcher: Any, types: Sequence[KernelType], results: Sequence[R
     """The kernel by Numba's own dispatcher: slower to call, and compiled anew by each process."""
     dispatcher.compile(signature(types))
     dispatcher.disable_compile()
+    if any(isinstance(kind, ArrayType) and kind.layout == "rows" for kind in types):
+        dispatcher = _with_rows(dispatcher, types)
     if not results:
         run: Callable[..., Any] = dispatcher
         return run
@@ -141,3 +145,17 @@ def dispatched(dispatcher: Any, types: Sequence[KernelType], results: Sequence[R
         return make[0](out)
 
     return call
+
+
+def _with_rows(dispatcher: Any, types: Sequence[KernelType]) -> Callable[..., Any]:
+    """Numba does not look whether rows are contiguous."""
+
+    def run(*arguments: Any) -> Any:
+        for place, (kind, given) in enumerate(zip(types, arguments, strict=False)):
+            if not isinstance(kind, ArrayType) or kind.layout != "rows":
+                continue
+            if getattr(given, "strides", ())[-1:] != (kind.dtype.itemsize,):
+                raise TypeError(f"{dispatcher.__name__}: argument {place + 1} is not {kind}")
+        return dispatcher(*arguments)
+
+    return run

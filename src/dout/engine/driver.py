@@ -45,7 +45,7 @@ class Program:
 def write(program: Program, name: str) -> tuple[Callable[..., Any], str]:
     """Return the driver and its text."""
     text = Text()
-    name = text.name(name)  # nothing of the user's is called so
+    name = text.name(name)  # the user's function may be called so too
     text.constant(MISS, "MISS")
     parameters = _parameters(program.capture, text)
     guards = Guards(program.capture, needed(program), text)

@@ -12,7 +12,7 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from dout.engine.columns import columns
 from dout.engine.group import Group
 from dout.engine.passes import Schedule, first_write, last_read, schedule
 from dout.engine.placement import accesses, loops_over, place
+from dout.engine.rehearsal import Layout
 from dout.engine.rows import rows
 from dout.engine.scalar import fusible
 from dout.engine.wording import Names, described, title
@@ -29,8 +30,6 @@ from dout.errors import ShapeError
 from dout.graph import Node
 
 __all__ = ["Source", "emits", "fusible", "may_overwrite", "source"]
-
-Layout = Literal["C", "A"]
 
 
 @dataclass(frozen=True)
@@ -62,10 +61,10 @@ def source(
 ) -> Source:
     """Write the kernel of a group: `kernel(*inputs, *outputs with a shape)`, which returns the outputs without one.
 
-    `layouts` say of the inputs which are contiguous ("C", also where nothing is said) and which may have any strides
-    ("A"); outputs are contiguous. `names` are wishes for the names of values. `over` says of outputs in the memory of
-    which input they lie, where `may_overwrite` allows it: the kernel then reads that input from the output. ShapeError
-    where the group has no kernel, see `emits`.
+    `layouts` say of the inputs which are contiguous ("C", also where nothing is said), which are so along their last
+    axis alone ("rows"), and which may have any strides ("A"); outputs are contiguous. `names` are wishes for the names
+    of values. `over` says of outputs in the memory of which input they lie, where `may_overwrite` allows it: the kernel
+    then reads that input from the output. ShapeError where the group has no kernel, see `emits`.
     """
     placed = place(group)
     loops = loops_over(group, placed, layouts)
@@ -76,6 +75,7 @@ def source(
         wish = wanted.get(node, "out" if len(group.outputs) == 1 else node.primitive.name)
         called[node] = taken.new(wish)
     arrays = Arrays(group, placed, loops, taken, called)
+    arrays.in_rows.update(node for node in group.inputs if layouts.get(node) == "rows")
     arrays.measure(accesses(group, placed))
     arrays.overwritten.update((over or {}).values())
     for output, given in (over or {}).items():
@@ -134,14 +134,15 @@ def _finished(
     return Source(name, "\n".join(imports) + "\n", f"@njit({options})\ndef {name}{rest}", types, results)
 
 
-_ACCUMULATE = re.compile("plus|maximum|minimum|larger|smaller|known|add_exactly|settled|indices")
+_ACCUMULATE = re.compile("plus|minus|maximum|minimum|larger|smaller|known|add_exactly|settled|indices")
 
 
 def _by_module(functions: set[str]) -> dict[str, list[str]]:
     """The functions that a kernel calls, by the module they are in."""
     modules: dict[str, list[str]] = {}
     for name in sorted(functions):
-        modules.setdefault("accumulate" if _ACCUMULATE.match(name) else "vector_math", []).append(name)
+        module = "access" if name == "in_row" else "accumulate" if _ACCUMULATE.match(name) else "vector_math"
+        modules.setdefault(module, []).append(name)
     return modules
 
 

@@ -8,76 +8,37 @@ from __future__ import annotations
 
 import array
 import inspect
-import operator
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, astuple
-from itertools import combinations, product
 from operator import attrgetter, methodcaller
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 import numpy as np
 
+from dout.engine.alike import alike, holds_still
+from dout.engine.answers import answered, functions, is_code, is_special, names_of, ran, where_it_stands
 from dout.engine.names import Loaded
+from dout.engine.overlaps import Overlaps, are_apart
 from dout.engine.text import Text
 from dout.errors import UnsupportedError
-from dout.graph import Node
+from dout.graph import INPUT, Node
 from dout.trace.capture import Capture
 from dout.trace.functions import is_jitted
-from dout.trace.state import MOST, Namespace, attributes_of, content
+from dout.trace.state import MOST, Namespace, attributes_of
 from dout.trace.templates import Built, Held, Same, Spot, Template, View, can_be_made, held_in, is_fixed, made_anew
+from dout.trace.yielding import error_settings, errors_are_heard
 
 _LARGE_SET = 100
-_MANY = 32  # pairs of arrays that may share memory
 _PLAIN = (type(None), bool, type(Ellipsis))
 _BY_NAME: tuple[Any, ...] = (getattr, hasattr, vars, dir, attrgetter, methodcaller, asdict, astuple)
 _CODE = (FunctionType, BuiltinFunctionType, MethodType, type, staticmethod, classmethod, np.ufunc, type(np.sum))
 
 
-def alike(one: Any, other: Any) -> bool:
-    """Whether two tuples of numbers and text are the same, in value, sign and type: 0.0 is not -0.0."""
-    if type(one) is tuple:
-        return type(other) is tuple and len(one) == len(other) and all(map(alike, one, other))
-    same = type(one) is type(other) and bool(one == other)
-    if not same or not isinstance(one, float | complex | np.inexact):
-        return same
-    return repr(one) == repr(other) if isinstance(one, complex | np.complexfloating) or not one else True
-
-
 def _is_constant(item: Any) -> bool:
     """Whether something of a library's never changes: `Callable`, or is never called in programs: Numba's functions."""
     return type(item).__module__ in ("typing", "__future__") or is_jitted(item)
-
-
-def _is_data(item: Any) -> bool:
-    return item is None or (isinstance(item, int | float | complex | str | bytes | tuple) and is_fixed(item))
-
-
-def holds_still(holder: Any, stood: tuple[Any, ...]) -> bool:
-    """Whether a long list or dict holds what stood in it, as far as that was numbers and text."""
-    now = content(holder)
-    return len(now) == len(stood) and (all(map(operator.is_, now, stood)) or all(map(alike, now, stood)))
-
-
-def are_apart(written: Sequence[Any], others: Sequence[Any]) -> bool:
-    """Whether no array that is written into shares memory with another one, or with one of the others.
-
-    Arrays of different owners do not; where some have one owner, or one that is no array, all are compared.
-    """
-    owners = set(map(_owner, written))
-    if len(owners) == len(written) and None not in owners:
-        owners_of_others = set(map(_owner, others))
-        if None not in owners_of_others and owners.isdisjoint(owners_of_others):
-            return True
-    pairs = [*combinations(written, 2), *product(written, others)]
-    return not any(np.may_share_memory(one, other) for one, other in pairs)
-
-
-def _owner(array: Any) -> int | None:
-    """The identity of the array that owns an array's memory; None where that is another kind of object."""
-    owner = array if array.base is None else array.base
-    return id(owner) if type(owner) is np.ndarray and owner.flags.owndata else None
 
 
 class Guards:
@@ -97,6 +58,7 @@ class Guards:
         self.others: list[str] = []  # objects, lists and dicts that may be others at the next call, and each another
         self.at: dict[int, list[Spot]] = {}  # places by the identity of what holds them
         self.reached: set[int] = set()
+        self.classes: set[type] = set()  # of which the code is guarded
         for spot in capture.spots:
             self.at.setdefault(id(spot.holder), []).append(spot)
             if self._moves(spot.holder):
@@ -118,9 +80,18 @@ class Guards:
         for holder in (self.capture.root, *roots.values()):
             self._holder(holder)
         self._otherwise()
+        self._errors()
         self._apart()
         if len(self.others) > 1:
             self.text.leave_unless(f"len({{{', '.join(f'id({name})' for name in self.others)}}}) == {len(self.others)}")
+
+    def _errors(self) -> None:
+        """Kernels raise and report no floating-point error: where NumPy is told to, they cannot stand for it."""
+        if any(n.primitive is not INPUT and not isinstance(n.dtype, type) for n in self.capture.graph.nodes):
+            if errors_are_heard():
+                raise UnsupportedError("NumPy was told to raise or report floating-point errors")
+            asked, heard = self.text.constant(error_settings, "errors"), self.text.constant(errors_are_heard)
+            self.text.leave_unless(f"{asked}() is {self.text.constant(error_settings(), 'quiet')} or not {heard}()")
 
     # --- one item -----------------------------------------------------------------------------------------------------
 
@@ -230,7 +201,7 @@ class Guards:
             raise UnsupportedError(f"it reads a {type(item).__qualname__} of {len(item)} elements, which may change")
         if stood is not None:
             self.text.leave_unless(f"{self.text.constant(holds_still)}({expression}, {self.text.constant(stood)})")
-        elif type(item) is dict and self.capture.lengths[id(item)] > 1:
+        elif id(item) in self.capture.keys and self.capture.lengths[id(item)] > 1:
             keys = self.text.constant(self.capture.keys[id(item)], "keys")
             self.text.leave_unless(f"(*{expression},) == {keys}")
 
@@ -279,22 +250,76 @@ class Guards:
         for spot in self.at.get(id(holder), []):
             if self._matters(spot):
                 self._place(spot)
-        if type(holder).__dictoffset__ and not isinstance(holder, type | FunctionType | ModuleType | Namespace):
+        if isinstance(holder, FunctionType):
+            self._function(holder)
+        elif isinstance(holder, type):
+            self._code(holder)
+        elif not isinstance(holder, ModuleType | Namespace):
             self._class_of(holder)
+            self._code_for(holder)
 
     def _class_of(self, holder: Any) -> None:
-        """Guard the numbers and words that its class answers with, where an object has none of that name itself."""
-        own = {*attributes_of(holder), *(spot.place.key for spot in self.at.get(id(holder), []))}
-        read = [name for name in dir(type(holder)) if name in self.names and not name.startswith("__")]
-        for name in read:
-            value = inspect.getattr_static(type(holder), name)
-            if name not in own and _is_data(value):
-                self._answer(holder, name, value)
+        """Guard what its class answers with that is no code, where an object has none of that name itself."""
+        if not type(holder).__dictoffset__:
+            return
+        own = self._own(holder)
+        for name in dir(type(holder)):
+            if name in self.names and name not in own and not is_special(name):
+                value = inspect.getattr_static(type(holder), name)
+                if not hasattr(type(value), "__get__"):
+                    self._answer(holder, name, value)
 
     def _answer(self, holder: Any, name: str, value: Any) -> None:
         self.text.leave_unless(f"{name!r} not in {self.text.constant(attributes_of(holder))}")
         for cls in type(holder).__mro__:
             self._holder(cls)
+
+    def _own(self, holder: Any) -> set[Any]:
+        """The names that an object may answer to itself."""
+        return {*attributes_of(holder), *(spot.place.key for spot in self.at.get(id(holder), []))}
+
+    def _code_for(self, holder: Any) -> None:
+        """Guard the methods with which the class of an object answers for it."""
+        kind, own = type(holder), self._own(holder)
+        methods = [name for name, _ in answered(kind, self.names, self.capture.codes) if name not in own]
+        if holder is self.capture.root:  # whose class is another one when its code has been loaded anew
+            self.text.leave_unless(f"{self.text.constant(holder)}.__class__ is {self.text.constant(kind)}")
+            for function in ran(kind, self.capture.codes):
+                self._holder(function)
+        for name in methods:
+            if kind.__dictoffset__ and not is_special(name):
+                self.text.leave_unless(f"{name!r} not in {self.text.constant(attributes_of(holder))}")
+        self._code(kind)
+
+    def _code(self, kind: type) -> None:
+        """Guard the code that stands in a class, once."""
+        above = kind.__mro__[1:] if "super" in self.names.outside else ()
+        for cls in (kind, *above):
+            for name, value in answered(cls, self.names, self.capture.codes) if cls not in self.classes else ():
+                for place, stands in where_it_stands(cls, name):
+                    names = self.text.constant(names_of(place), place.__name__)
+                    here = f"{names}[{name!r}] is {self.text.constant(value, name)}"
+                    self.text.leave_unless(here if stands else f"{name!r} not in {names}")
+                for function in functions(value):
+                    self._holder(function)
+            self.classes.add(cls)
+
+    def _function(self, function: FunctionType) -> None:
+        """Guard the code of a function; of a method what it closes over and its defaults, which are no inputs."""
+        name = self.text.constant(function)
+        if id(function) in self.at:
+            self.text.leave_unless(f"{name}.__code__ is {self.text.constant(function.__code__, 'code')}")
+            return
+        for cell in function.__closure__ or ():
+            self._as_it_was(f"{self.text.constant(cell)}.cell_contents", cell.cell_contents)
+        for kind in ("__defaults__", "__kwdefaults__"):
+            if getattr(function, kind) is not None:
+                self._as_it_was(f"{name}.{kind}", getattr(function, kind))
+
+    def _as_it_was(self, expression: str, item: Any) -> None:
+        """Guard what is no input; an array would have been a lost edge."""
+        if not isinstance(item, np.ndarray):
+            self._item(expression, Same(item))
 
     def _reads_by_name(self, spot: Spot) -> bool:
         """Whether a place that the code looks into holds what reads attributes by names of its own."""
@@ -326,14 +351,16 @@ class Guards:
         """Whether the code that ran can have looked into a place."""
         if isinstance(spot.holder, list | dict | tuple):
             return True
-        if isinstance(spot.holder, FunctionType):
-            return True
+        if isinstance(spot.holder, FunctionType):  # one without defaults was given all that it takes
+            return not (is_special(spot.place.key) and isinstance(spot.before, Same) and spot.before.item is None)
         if isinstance(spot.holder, Namespace | ModuleType):
             asked = id(spot.holder) in self.modules and spot.place.key in self.names
             return asked or spot.place.key in self.names.outside
         return spot.place.key in self.names
 
     def _place(self, spot: Spot) -> None:
+        if isinstance(spot.holder, type) and isinstance(spot.before, Same) and is_code(spot.before.item):
+            return
         expression = self.text.place(spot)
         if expression is None:  # a place of a rare kind is not looked at again: what it holds is
             if isinstance(spot.before, Held) and spot.before.node not in self.variables:
@@ -357,40 +384,21 @@ class Guards:
 
     def _apart(self) -> None:
         """Arrays that are written into must not be, or share the memory of, another input."""
-        written = list(self.capture.written)
         inputs = [node for node in self.variables if node in self.needed]
-        arrays = [node for node in inputs if isinstance(self.capture.originals.get(node), np.ndarray)]
-        if len(written) * len(arrays) > _MANY:
-            others = [node for node in arrays if node not in self.capture.written]
-            each, rest = (", ".join(map(self.variables.__getitem__, nodes)) for nodes in (written, others))
-            self.text.leave_unless(f"{self.text.constant(are_apart)}(({each},), ({rest}{',' if rest else ''}))")
-            return
-        for node in written:
-            name = self.variables[node]
-            owns = self.capture.originals[node].flags.owndata
-            if owns:
-                self.text.leave_unless(f"{name}.flags.num & 4")
-            for other in arrays:
-                if other is not node:
-                    self.text.leave_unless(self._are_apart(node, other, owns))
+        originals = {node: self.capture.originals.get(node) for node in inputs}
+        arrays = {node: item for node, item in originals.items() if isinstance(item, np.ndarray)}
+        for condition in self._overlaps(arrays).conditions(list(self.capture.written)):
+            self.text.leave_unless(condition)
 
-    def _are_apart(self, node: Node, other: Node, owns: bool) -> str:
-        """The condition that an array that is written into, and `owns` its memory, is not that of another input.
-
-        Of two that own theirs it is enough to know that they are two; but the other may be a view the next time.
-        """
-        name, its = self.variables[node], self.variables[other]
-        apart = f"not may_share_memory({its}, {name})"
-        if not owns or not self.capture.originals[other].flags.owndata:
-            return apart
-        two = f"{its} is not {name} and " if self._may_be(node, other, owns) else ""
-        return f"{two}({its}.flags.num & 4 or {apart})"
-
-    def _may_be(self, node: Node, other: Node, owns: bool) -> bool:
-        """Whether another input may be the same array; one that owns its memory is that of no other shape or dtype."""
-        if owns and self.capture.originals[other].flags.owndata:
-            return (node.shape, node.dtype) == (other.shape, other.dtype)
-        return True
+    def _overlaps(self, arrays: Mapping[Node, np.ndarray[Any, Any]]) -> Overlaps:
+        return Overlaps(
+            self.variables,
+            arrays,
+            owns="{}.flags.num & 4",
+            shares="may_share_memory({}, {})",
+            may_be_same=lambda one, other: (one.shape, one.dtype) == (other.shape, other.dtype),
+            all_at_once=lambda: self.text.constant(are_apart),
+        )
 
 
 def _class_of(node: Node) -> type:

@@ -10,8 +10,9 @@ import numpy as np
 
 from dout.engine import cache, emit
 from dout.engine.cost import flops
-from dout.engine.emit import Layout, Source
+from dout.engine.emit import Source
 from dout.engine.group import Group
+from dout.engine.rehearsal import Layout
 from dout.engine.threshold import parallel_pays
 from dout.graph import Node
 

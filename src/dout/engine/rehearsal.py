@@ -11,12 +11,16 @@ import numpy as np
 from dout.engine.group import Group, Step
 from dout.graph import CONSTANT, Node
 
-Layout = Literal["C", "A"]
+Layout = Literal["C", "rows", "A"]
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """How a value lies in memory: an array or a number, "C" for contiguous, and whether a kernel may read it at all."""
+    """How a value lies in memory: an array or a number, its layout, and whether a kernel may read it at all.
+
+    The layout is "C" for contiguous, "rows" where only the elements along the last axis lie one after the other, "A"
+    for any strides.
+    """
 
     array: bool
     layout: Layout
@@ -61,4 +65,11 @@ def _form(value: Any) -> Form:
     if not isinstance(value, np.ndarray):
         return Form(False, "C", True)
     usable = value.flags.aligned and value.dtype.isnative
-    return Form(True, "C" if value.flags.c_contiguous else "A", bool(usable))
+    return Form(True, layout_of(value), bool(usable))
+
+
+def layout_of(array: np.ndarray[Any, Any]) -> Layout:
+    """The layout of an array. The stride along an axis of length one is anyone's, so that has no rows."""
+    if array.flags.c_contiguous:
+        return "C"
+    return "rows" if array.shape[-1] > 1 and array.strides[-1] == array.itemsize else "A"

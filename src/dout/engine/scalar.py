@@ -11,14 +11,15 @@ from typing import Any
 
 import numpy as np
 
+from dout.engine.signs import extreme_of, sign
 from dout.graph import CONSTANT, DType, Node, Shape
 
 # --- the tables -------------------------------------------------------------------------------------------------------
 
 # Functions of `dout.engine.vector_math` and `dout.engine.accumulate`, each with a version for float32 and float64.
 FUNCTIONS = frozenset(
-    ["exp", "log", "log1p", "expm1", "tanh", "sigmoid", "erf", "pow", "softplus", "exp2", "log2", "log10",
-     "sin", "cos", "tan", "sinh", "cosh", "log_sigmoid", "maximum", "minimum"]
+    ["exp", "decay", "log", "log1p", "expm1", "tanh", "sigmoid", "erf", "pow", "softplus", "exp2", "log2", "log10",
+     "sin", "cos", "tan", "sinh", "cosh", "log_sigmoid", "maximum", "minimum", "minus"]
 )  # fmt: skip
 
 # Where the row's own expression does not stand for it in a kernel: names that Numba knows otherwise, branches that must
@@ -233,12 +234,30 @@ def literal(value: Any, dtype: np.dtype[Any]) -> str:
     return text if dtype in (np.float64, np.int64) else f"np.{dtype.name}({text})"
 
 
+def _known_of(node: Node) -> str | None:
+    """An expression that relies on what is known of the operands.
+
+    An extreme is one of those that it is subtracted from, also where these are computed anew and as products: such a
+    difference is rounded as NumPy's, so that it is zero there, and nowhere of the other sign.
+    """
+    name = node.primitive.name
+    if name == "exp" and sign(node.inputs[0]) < 0:
+        return "decay({0})"
+    if (
+        name == "subtract"
+        and np.dtype(node.dtype).kind == "f"
+        and (extreme_of(*node.inputs) or extreme_of(*node.inputs[::-1]))
+    ):
+        return "minus({0}, {1})"
+    return None
+
+
 def expression(node: Node, operands: Sequence[str]) -> str:
     """One element of a node, from the texts of its operands, which already have the dtypes NumPy casts them to.
 
     Numbers in the row's expression take the node's dtype, functions its version, whole numbers wrap.
     """
-    text = expression_of(node)
+    text = _known_of(node) or expression_of(node)
     assert text is not None
     dtypes = operand_dtypes(node)
     loop = dtypes[-1]

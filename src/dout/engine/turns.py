@@ -9,10 +9,17 @@ from contextlib import contextmanager
 from typing import Any
 
 from dout.trace.functions import under_way
-from dout.trace.session import recordings  # one lock for all: two, taken in two orders, would be a deadlock
+from dout.trace.session import (
+    gave_way,
+    give_way,
+    place_of_recording,
+    recordings,  # one lock for all: two, taken in two orders, would be a deadlock
+)
+from dout.trace.standin import plain_deep
 
 _plain: Counter[int] = Counter()  # plain runs under way, by thread
 _counting = threading.Lock()
+_LOOK, _PATIENCE = 0.05, 10  # seconds between two looks at what is recorded, and how many see it at the same place
 
 
 def inside_a_trace() -> bool:
@@ -25,18 +32,42 @@ def turn() -> Iterator[bool]:
     """Wait until no other thread records, and let none; the value says whether this one may.
 
     It may not while another runs plainly; to wait for that could be forever, for plain code may wait for this thread.
+    Nor may it where one that records waits for what never comes, as this thread's own result: that one gives way.
     """
-    with recordings:
+    taken = _take()
+    try:
         with _counting:
             others = _plain.keys() - {threading.get_ident()}
-        yield not others
+        yield taken and not others
+    finally:
+        if taken:
+            recordings.release()
+
+
+def _take() -> bool:
+    """Take the lock of recordings; False where what is recorded has stood still for long and gave way instead."""
+    still, seen = 0, None
+    while not recordings.acquire(timeout=_LOOK):
+        if gave_way():
+            return False
+        place = place_of_recording()
+        still = still + 1 if place is not None and place == seen else 0
+        seen = place
+        if still >= _PATIENCE:
+            return not give_way() and _take()
+    return True
 
 
 def plainly(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
     """Call a function of the user's, while no other thread puts stand-ins where it looks."""
     me = threading.get_ident()
-    with recordings, _counting:
+    taken = _take()
+    if not taken:  # the thread that records may have handed them on
+        args, kwargs = plain_deep(args), plain_deep(dict(kwargs))
+    with _counting:
         _plain[me] += 1
+    if taken:
+        recordings.release()
     try:
         return function(*args, **kwargs)
     finally:

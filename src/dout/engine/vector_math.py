@@ -2,7 +2,8 @@
 
 `exp_f32` and `exp_f64` are the exponential of a float32 and of a float64, and so on for every name in `FUNCTIONS`. Each
 is within 2 ulp of the exact value (`pow` of float64 within 4) and follows NumPy at NaN, ±inf, ±0, subnormal numbers and
-overflow. Their results are the same bits on every processor, in every loop.
+overflow; `decay`, the exponential of what is never above zero, does so from there down. Their results are the same bits
+on every processor, in every loop.
 
 There is no branch in here and no call into the C library: either would keep the loop around it scalar. `choose` has
 both values computed and keeps one; where one of them is rare and takes long, `vector_math_rare` knows a way. The method
@@ -14,7 +15,8 @@ ones fitted again.
 The loop around them becomes vector code, serial or under `prange`, where
 
 - it is compiled with `error_model="numpy"`: Python's raises where it divides by zero, which is a branch;
-- what it reads and writes along its innermost axis is contiguous and Numba knows so ("C"): an "A" it gathers;
+- what it reads and writes along its innermost axis is contiguous and Numba knows so ("C", or `access`): an "A" it
+  gathers;
 - in a serial loop, no output is also an input under another name: LLVM asks whether they overlap before the loop and
   then takes a scalar one. A kernel in place has one name for the array; `prange` asks nothing;
 - a sum in it is one that may be reordered (`accumulate`): an exact order keeps everything before it scalar, too.
@@ -29,12 +31,13 @@ from typing import Any
 import numpy as np
 
 from dout.engine.vector_math_base import F32, F64, Layout
-from dout.engine.vector_math_exp import COSH, ERF, EXP, EXP2, EXPM1, SIGMOID, SINH, TANH
+from dout.engine.vector_math_exp import COSH, DECAY, ERF, EXP, EXP2, EXPM1, SIGMOID, SINH, TANH
 from dout.engine.vector_math_log import LOG, LOG1P, LOG2, LOG10, LOG_SIGMOID, POW, SOFTPLUS
 from dout.engine.vector_math_waves import COS, SIN, TAN
 
 _VERSIONS: dict[str, dict[Layout, Any]] = {
     "exp": EXP,
+    "decay": DECAY,
     "exp2": EXP2,
     "expm1": EXPM1,
     "sigmoid": SIGMOID,

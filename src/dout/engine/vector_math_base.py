@@ -55,17 +55,18 @@ def polynomial(typing: Any, x: Any, coefficients: Any) -> Any:
 
 
 @instruction
-def power_of_two(typing: Any, n: Any) -> Any:
-    """2ⁿ for a whole number n where 2ⁿ is normal: n plus the bias becomes the exponent."""
+def power_of_two(typing: Any, n: Any, more: Any) -> Any:
+    """2ⁿ⁺ᵐ for whole numbers where that is normal: the sum plus the bias becomes the exponent. m is best a constant."""
     layout = LAYOUTS[n.bitwidth]
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         real, whole = (context.get_value_type(kind) for kind in (n, layout.whole))
-        biased = builder.fadd(values[0], real(layout.magic + layout.bias))  # now the lowest bits are n plus the bias
+        bias = builder.fadd(values[1], real(layout.magic + layout.bias))
+        biased = builder.fadd(values[0], bias)  # now the lowest bits are the exponent
         shifted = builder.shl(builder.bitcast(biased, whole), whole(layout.fraction))
         return builder.bitcast(shifted, real)
 
-    return n(n), generate
+    return n(n, more), generate
 
 
 @instruction

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from dout.engine.vector_math_base import F32, F64, Layout, both, choose, copysign, fma, polynomial, power_of_two
+from dout.engine.vector_math_base import (
+    F32,
+    F64,
+    Layout,
+    both,
+    choose,
+    copysign,
+    fma,
+    inlined,
+    polynomial,
+    power_of_two,
+)
 
 ONE_OVER_LN2 = 1.4426950408889634
 LN2 = {F32: (0.6931472, -1.9046542e-09), F64: (0.6931471805599453, 2.3190468138462996e-17)}  # log 2 and what it lacks
@@ -21,6 +32,13 @@ EXP_TERMS = {
         2.511482397336325e-08, 2.1014534223966007e-09,
     ),
 }  # fmt: skip
+
+
+@inlined
+def clamped(x: Any, low: Any, high: Any) -> Any:
+    """The nearest number from low to high; NaN stays."""
+    x = choose(x > high, high, x)
+    return choose(x < low, low, x)
 
 
 def _reduced(f: Layout) -> Any:
@@ -55,7 +73,7 @@ def _rebuilt(f: Layout) -> Any:
     def rebuilt(n: Any, r: Any) -> Any:
         power = growth(r) + one
         small = n < zero
-        return power * power_of_two(n + choose(small, up, down)) * choose(small, power_down, power_up)
+        return power * power_of_two(n, choose(small, up, down)) * choose(small, power_down, power_up)
 
     return rebuilt
 
@@ -69,7 +87,7 @@ def _exp(f: Layout) -> Any:
     low, high = f.numbers(*EXP_ENDS[f])
 
     def exp(x: Any) -> Any:
-        n, r = reduced(choose(x < low, low, choose(x > high, high, x)))
+        n, r = reduced(clamped(x, low, high))
         return rebuilt(n, r)
 
     return exp
@@ -82,7 +100,7 @@ def _exp2(f: Layout) -> Any:
     low, high = f.numbers(*EXP2_ENDS[f])
 
     def exp2(x: Any) -> Any:
-        x = choose(x < low, low, choose(x > high, high, x))
+        x = clamped(x, low, high)
         n = (x + magic) - magic
         return rebuilt(n, (x - n) * ln2)
 
@@ -96,7 +114,7 @@ def _decay(f: Layout) -> Any:
 
     def decay(x: Any) -> Any:
         n, r = reduced(choose(x < low, low, x))
-        return (growth(r) + one) * power_of_two(n + up) * power_down
+        return (growth(r) + one) * power_of_two(n, up) * power_down
 
     return decay
 
@@ -111,9 +129,9 @@ def _expm1(f: Layout) -> Any:
     low, high = f.numbers(-40, EXP_ENDS[f][1])  # −1 below
 
     def expm1(x: Any) -> Any:
-        n, r = reduced(choose(x < low, low, choose(x > high, high, x)))
+        n, r = reduced(clamped(x, low, high))
         part = growth(r)
-        scale = power_of_two(n - one)
+        scale = power_of_two(n, -one)
         return copysign(choose(n == zero, part, two * fma(scale, part, scale - half)), x)
 
     return expm1
@@ -159,12 +177,12 @@ def _sigmoid(f: Layout) -> Any:
 def _tanh(f: Layout) -> Any:
     """E / (E + 2) with E = e²ˣ − 1, for x from zero up."""
     reduced, growth, divided = REDUCED[f], GROWTH[f], DIVIDED[f]
-    one, two, high = f.numbers(1, 2, 44)  # from 22 on it is 1
+    zero, one, two, high = f.numbers(0, 1, 2, 44)  # from 22 on it is 1
 
     def tanh(x: Any) -> Any:
         double = two * abs(x)
         n, r = reduced(choose(double > high, high, double))
-        scale = power_of_two(n)
+        scale = power_of_two(n, zero)
         top = fma(scale, growth(r), scale - one)
         return copysign(divided(top, top, two), x)
 
@@ -202,7 +220,7 @@ def _hyperbolic(f: Layout) -> Any:
         size = abs(x)
         n, r = reduced(choose(size > high, high, size))
         square = r * r
-        up, down = power_of_two(n - two), power_of_two(-choose(n > last, last, n) - two)
+        up, down = power_of_two(n, -two), power_of_two(-choose(n > last, last, n), -two)
         return fma(r * square, polynomial(square, odd), r), square * polynomial(square, even), up, down
 
     return hyperbolic

@@ -19,7 +19,7 @@ from dout.engine.vector_math_base import (
     power_of_two,
     split,
 )
-from dout.engine.vector_math_exp import DECAY, EXP_ENDS, LN2, REBUILT, REDUCED
+from dout.engine.vector_math_exp import DECAY, EXP_ENDS, LN2, REBUILT, REDUCED, clamped
 
 # (log((1 + s) / (1 − s)) − 2s) / s³ in s², for quotients from √½ to √2
 LOG_TERMS = {
@@ -113,12 +113,12 @@ def _to_base(base_of_2: dict[Layout, Any], base_of_e: dict[Layout, Any]) -> Any:
 def _log1p(f: Layout) -> Any:
     """Log of 1 + x = (1 + t) 2ⁿ, where t = 2⁻ⁿ x + (2⁻ⁿ − 1) does not lose what 1 + x rounds away."""
     bend, at_the_ends = BEND[f], AT_THE_ENDS[f]
-    one, large, ln2, ln2_low = f.numbers(1, 2.0 ** (f.fraction + 3), *LN2[f])
+    zero, one, large, ln2, ln2_low = f.numbers(0, 1, 2.0 ** (f.fraction + 3), *LN2[f])
 
     def log1p(x: Any) -> Any:
         above = x + one
         m, n = split(above)
-        scale = power_of_two(-choose(x < large, n, one))
+        scale = power_of_two(-choose(x < large, n, one), zero)
         t = choose(x < large, fma(scale, x, scale - one), m - one)
         return copysign(at_the_ends(above, fma(n, ln2, t + fma(n, ln2_low, bend(t)))), x)
 
@@ -200,7 +200,7 @@ def _power_in_two(f: Layout) -> Any:
         product = y * log
         rest = fma(y, log, -product) + y * log_low
         rest = choose(abs(rest) < 1.0, rest, 0.0)
-        n, r = reduced(choose(product < low, low, choose(product > high, high, product)))
+        n, r = reduced(clamped(product, low, high))
         return rebuilt(n, r + rest)
 
     return power
@@ -228,8 +228,8 @@ def _power_in_double(f: Layout) -> Any:
         log = fma(n, ln2, fma(s * z, polynomial(z, SINGLE_LOG_TERMS), 2.0 * s))
         log = choose(x == 0, -np.inf, choose(x < np.inf, log, np.float64(x)))
         product = y * log
-        n, r = reduced(choose(product < -200.0, -200.0, choose(product > 200.0, 200.0, product)))
-        return np.float32(fma(r * r, polynomial(r, SINGLE_EXP_TERMS), r + 1.0) * power_of_two(n))
+        n, r = reduced(clamped(product, -200.0, 200.0))
+        return np.float32(fma(r * r, polynomial(r, SINGLE_EXP_TERMS), r + 1.0) * power_of_two(n, 0.0))
 
     return power
 

@@ -26,7 +26,10 @@ SWAPPED = ord(">" if sys.byteorder == "little" else "<")
 
 
 class ArrayType(NamedTuple):
-    """What a kernel asks of an array: "C" layout is contiguous, "A" any. `written` ones may not be read-only."""
+    """What a kernel asks of an array: "C" layout is contiguous, "rows" is along its last axis, "A" any.
+
+    `written` ones may not be read-only.
+    """
 
     dtype: np.dtype[Any]
     ndim: int
@@ -37,7 +40,8 @@ class ArrayType(NamedTuple):
         """How an error message calls it."""
         words = ["a", "writeable"] if self.written else ["an"]
         words += ["aligned", "C-contiguous"] if self.layout == "C" else ["aligned"]
-        return " ".join([*words, f"array of {self.dtype} with {self.ndim} axes"])
+        rows = " and contiguous rows" if self.layout == "rows" else ""
+        return " ".join([*words, f"array of {self.dtype} with {self.ndim} axes{rows}"])
 
 
 KernelType = ArrayType | np.dtype[Any]
@@ -165,6 +169,9 @@ class _Writer:
         wanted = ALIGNED | (C_CONTIGUOUS if kind.layout == "C" else 0) | (WRITEABLE if kind.written else 0)
         flags = self.new(f"and i32 {self.member(array, FLAGS, 'i32')}, {wanted}")
         self.need(self.new(f"icmp eq i32 {flags}, {wanted}"), bad)
+        if kind.layout == "rows":
+            stride = self.member(self.member(array, STRIDES, "ptr"), POINTER * (kind.ndim - 1), "i64")
+            self.need(self.new(f"icmp eq i64 {stride}, {kind.dtype.itemsize}"), bad)
         descr = self.member(array, DESCR, "ptr")
         number = self.member(descr, NUMBER, "i32")
         self.need(self.new(f"icmp ult i32 {number}, 32"), bad)

@@ -363,17 +363,21 @@ add_at = define(
 )
 
 
-def same_layout(array: Any) -> Any:
+def same_layout(array: Any, *, shared: bool = False) -> Any:
     """Copy an array so that its strides stay in proportion: NumPy's sums depend on them in the last bit.
 
-    Contiguous arrays stay as they are, C or Fortran; others (steps, reversed axes) keep their whole span of memory.
-    Elements that a broadcast array shares become elements of their own, for the copy may be written to.
+    Contiguous arrays stay as they are, C or Fortran; others (steps, reversed axes) keep their whole span of memory, and
+    those that are not aligned stay so. Elements that a broadcast array shares become elements of their own, for the
+    copy may be written to; they are `shared` still in one that is only read.
     """
-    if not isinstance(array, np.ndarray) or array.flags.forc or array.size == 0 or 0 in array.strides:
+    if not isinstance(array, np.ndarray) or array.size == 0 or (array.flags.forc and array.flags.aligned):
+        return np.array(array, order="K", copy=True)
+    if 0 in array.strides and not shared:
         return np.array(array, order="K", copy=True)
     low, high = np.lib.array_utils.byte_bounds(array)
-    start = array.__array_interface__["data"][0] - low
-    memory = np.zeros(high - low, np.uint8)
+    memory = np.zeros(high - low + array.dtype.alignment, np.uint8)
+    odd = (low - memory.__array_interface__["data"][0]) % array.dtype.alignment
+    start = array.__array_interface__["data"][0] - low + odd
     twin: Any = np.ndarray(array.shape, array.dtype, memory.data, start, array.strides)
     twin[...] = array
     return twin

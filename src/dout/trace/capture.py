@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,8 +12,10 @@ from typing import Any
 import numpy as np
 
 from dout.graph import INPUT, Graph, Node, topological
+from dout.trace.again import PERHAPS, Before, CaughtError, caught_in, errors_learned, why_plainly
 from dout.trace.calling import Calls
 from dout.trace.draws import Draws, generator_of, is_generator
+from dout.trace.given import described, is_strange, parameters
 from dout.trace.model import LOSSES, Draw
 from dout.trace.modules import BUILTINS, untraced
 from dout.trace.names import Names
@@ -22,7 +23,7 @@ from dout.trace.recording import OVERLAP
 from dout.trace.replay import Data, first_difference, flat
 from dout.trace.session import Session, session
 from dout.trace.standin import Traced, TracedArray, plain_deep
-from dout.trace.state import Place, attributes_of, content, is_rewritten
+from dout.trace.state import Place, attributes_of, content, is_ordered, is_rewritten
 from dout.trace.templates import (
     Built,
     Held,
@@ -81,21 +82,22 @@ class Capture:
     better: Graph | None = None
 
 
-def capture(function: Any, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> Capture:
+def capture(function: Any, arguments: Sequence[Any], keywords: Mapping[str, Any], or_plainly: bool = True) -> Capture:
     """Run `function` once, as it is, and return what it gave with all that is needed to do the same again.
 
     Raises what the function raises. Where it does what cannot be traced, the run is whole all the same, and `why_not`
-    says what stands in the way: then it was run plainly, which is the one run there is.
+    says what stands in the way: then it was run plainly, which is the one run there is. With `or_plainly` this also
+    goes for errors that come of the recording alone.
     """
-    run = _Run(function)
-    strange = next((item for item in flat([arguments, keywords]) if _is_strange(item)), None)
+    run = _Run(function, or_plainly=or_plainly)
+    strange = next((item for item in flat([arguments, keywords]) if is_strange(item)), None)
     if strange is not None:
-        return run.plainly(arguments, keywords, f"it is given {_described(strange)}, which cannot be traced")
+        return run.plainly(arguments, keywords, f"it is given {described(strange)}, which cannot be traced")
     return run.captured(arguments, keywords)
 
 
 class _Run:
-    def __init__(self, function: Any) -> None:
+    def __init__(self, function: Any, *, or_plainly: bool = False) -> None:
         self.function = function
         self.root = function.__self__ if isinstance(function, MethodType) else function
         self.lengths: dict[int, int] = {}
@@ -108,9 +110,24 @@ class _Run:
         self.keys: dict[int, tuple[Any, ...]] = {}  # those of dicts, in order
         self.contents: dict[int, tuple[Any, ...]] = {}  # what was in sets and deques, by identity
         self.tracer = Yielding()
+        self.or_plainly = or_plainly
+        self.undone = False  # whether the run failed, and all is as it was before
         self.entered: dict[int, tuple[Traced, Node]] = {}  # stand-ins by identity, and the node under which they came
 
     def captured(self, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> Capture:
+        """Record; where that fails and can be undone, run plainly, which tells whether the error is the user's."""
+        try:
+            return self._recorded(arguments, keywords)
+        except Exception as error:
+            if not self.undone:
+                if not self.tracer.failed:
+                    error.add_note(PERHAPS)
+                raise
+            why_not = why_plainly(error)
+        with errors_learned():
+            return _Run(self.function).plainly(arguments, keywords, why_not)
+
+    def _recorded(self, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> Capture:
         tracer, function = self.tracer, self.function
         root = self.root
         calls = Calls()
@@ -118,7 +135,7 @@ class _Run:
             self.is_users = state.swaps.reach.is_users
             if root is not function:
                 state.target(function, numbers=True, everywhere=True)
-            names = _parameters(function, len(arguments))
+            names = parameters(function, len(arguments))
             given = [self._given(state, item, name) for item, name in zip(arguments, names, strict=True)]
             named = {key: self._given(state, item, key) for key, item in keywords.items()}
             for item in (*state.swaps.holders, *given, *named.values()):
@@ -130,11 +147,21 @@ class _Run:
                 self._enter(new)
             self.lengths = {id(h): len(h) for h in state.swaps.holders if isinstance(h, list | dict)}
             self.long = state.swaps.long
-            self.keys = {id(h): tuple(h) for h in state.swaps.holders if type(h) is dict}
+            self.keys = {id(h): tuple(h) for h in state.swaps.holders if is_ordered(h)}
             self.contents = {id(h): tuple(h) for h in state.swaps.holders if isinstance(h, set | deque)}
             code: Any = function.__func__ if root is not function else function
-            with calls.watched():
-                output = code(root, *given, **named) if root is not function else code(*given, **named)
+            before = Before(state, tracer, [*given, *named.values()])
+            try:
+                with calls.watched():
+                    output = code(root, *given, **named) if root is not function else code(*given, **named)
+            except Exception:
+                self.undone = self.or_plainly and before.undo(self.entered, calls)
+                raise
+            if (why_not := caught_in(calls)) is not None:
+                self.undone = self.or_plainly and before.undo(self.entered, calls)
+                if self.undone:
+                    raise CaughtError(why_not)
+                tracer.effects.append(why_not)
             state.outputs.append(output)
             result = self._template(output)
             spots = {_key(spot.place): spot for spot in self._spots(state)}
@@ -230,7 +257,8 @@ class _Run:
             return f"it changes or keeps a {self.changed[0]}"
         if self.new:
             return f"it makes a new {self.new[0]}, which is neither array nor number"
-        wrong = first_difference(nodes, tracer.data)
+        with np.errstate(all="ignore"):  # it may be that the run was inside such a block of its own
+            wrong = first_difference(nodes, tracer.data)
         if wrong is not None:
             return f"{wrong.primitive.name} is not the same when it is done again, at {wrong.where}"
         return None
@@ -374,25 +402,7 @@ class _Run:
 _DEEP = 20  # containers inside each other
 
 
-def _is_strange(item: Any) -> bool:
-    """Whether an array is of a kind that no stand-in stands for: of text, of objects, masked."""
-    return isinstance(item, np.ndarray) and (type(item) is not np.ndarray or item.dtype.kind not in "biufc")
-
-
-def _described(array: Any) -> str:
-    kind = type(array)
-    return f"an array of dtype {array.dtype}" if kind is np.ndarray else f"a {kind.__qualname__}"
-
-
 def _key(place: Place) -> tuple[Any, ...]:
     """What tells one place in an object from another."""
     arguments = getattr(place.put, "args", ())
     return place.key, id(arguments[0]) if arguments else id(place.item)
-
-
-def _parameters(function: Any, count: int) -> list[str | None]:
-    try:
-        names: list[str | None] = list(inspect.signature(function).parameters)
-    except (TypeError, ValueError):
-        names = []
-    return [*names[:count], *([None] * (count - len(names)))]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import warnings
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -15,7 +15,7 @@ import numpy as np
 
 from dout.trace.draws import is_generator, put_state, state_of
 from dout.trace.modules import traced_modules
-from dout.trace.state import MOST, Reach, attributes_of
+from dout.trace.state import MOST, Namespace, Reach, attributes_of
 
 _LARGE = 1 << 20  # bytes; a larger array is made read-only instead of being copied
 _MOST_BYTES = 1 << 28
@@ -44,7 +44,7 @@ def undone(holders: Iterable[Any], reach: Reach) -> Iterator[None]:
     back: list[Callable[[], Any]] = [_patches(module) for module in traced_modules()]
     arrays: dict[int, Any] = {}
     for holder in holders:
-        back.extend(_containers(holder))
+        back.extend(containers(holder))
         for place in reach.places(holder):
             item = place.item
             if type(item) is np.ndarray and item.flags.writeable:
@@ -64,9 +64,12 @@ def undone(holders: Iterable[Any], reach: Reach) -> Iterator[None]:
             undo()
 
 
-def _containers(holder: Any) -> Iterator[Callable[[], Any]]:
+def containers(holder: Any) -> Iterator[Callable[[], Any]]:
+    """What puts back all that an object holds now, or the names in it."""
     kind = type(holder)
-    if issubclass(kind, dict):
+    if issubclass(kind, OrderedDict):
+        yield _ordered(holder)
+    elif issubclass(kind, dict):
         yield _dict(holder)
     elif issubclass(kind, list | deque):
         base: Any = list if issubclass(kind, list) else deque
@@ -75,7 +78,7 @@ def _containers(holder: Any) -> Iterator[Callable[[], Any]]:
     if issubclass(kind, type):
         names = set(vars(holder))
         yield lambda: [type.__delattr__(holder, name) for name in set(vars(holder)) - names]
-    elif kind.__dictoffset__ != 0:
+    elif kind.__dictoffset__ != 0 or kind is Namespace:
         yield _dict(attributes_of(holder))
 
 
@@ -83,9 +86,25 @@ def _dict(holder: dict[Any, Any]) -> Callable[[], None]:
     kept = dict(holder)
 
     def undo() -> None:
-        if [*map(id, holder), *map(id, holder.values())] != [*map(id, kept), *map(id, kept.values())]:
+        for key in [key for key in holder if key not in kept]:
+            dict.__delitem__(holder, key)
+        for key, item in kept.items():
+            if dict.get(holder, key, kept) is not item:
+                dict.__setitem__(holder, key, item)
+        if list(map(id, dict.keys(holder))) != list(map(id, kept)):
             dict.clear(holder)
             dict.update(holder, kept)
+
+    return undo
+
+
+def _ordered(holder: OrderedDict[Any, Any]) -> Callable[[], None]:
+    kept = list(OrderedDict.items(holder))
+
+    def undo() -> None:
+        OrderedDict.clear(holder)
+        for key, item in kept:
+            OrderedDict.__setitem__(holder, key, item)
 
     return undo
 

@@ -40,7 +40,7 @@ class Buffer:
             if value is None:
                 continue
             if node.primitive is INPUT or value.nbytes <= LARGE:
-                data[node] = same_layout(value)
+                data[node] = same_layout(value, shared=True)
             else:
                 del data[node]
         self.aliases.clear()
@@ -56,4 +56,4 @@ def set_apart(data: dict[Node, Any], unused: set[Node]) -> None:
         if node in unused:
             continue
         if type(value) is np.ndarray and (value.base is not None or sys.getrefcount(value) > 3):
-            data[node] = same_layout(value)
+            data[node] = same_layout(value, shared=True)

@@ -260,6 +260,15 @@ class Recording(Recorder):
             self.refused = error
         return error
 
+    def step_aside(self, why_not: str) -> None:
+        """Record no more, for a reason that another thread has; the user's code runs on plainly."""
+        frame = sys._current_frames().get(self.thread)
+        while frame is not None and not source.is_user_code(frame.f_code.co_filename):
+            frame = frame.f_back
+        at = f", at {source.line_of(frame)}" if frame is not None else ""
+        self.refused = self.refused or UnsupportedError(f"{why_not}{at}")
+        self.recording = False
+
     # --- ways out -----------------------------------------------------------------------------------------------------
 
     def note(self, kind: str, message: str) -> None:
@@ -310,6 +319,10 @@ class Recording(Recorder):
         if not self.live:
             return getattr(item.value, name)
         raise self.refuse(UnsupportedError(f"{type(item.value).__name__}.{name} of a traced value"))
+
+    def flags(self, item: TracedArray) -> Any:
+        """The flags of an array; what is set in them is no part of a recording."""
+        return item.value.flags
 
     def set_attribute(self, item: Traced, name: str, value: Any) -> None:
         """As `attribute`, to set one."""

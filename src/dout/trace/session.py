@@ -24,6 +24,7 @@ from dout.trace.users_warnings import users_warnings
 _ABSENT = object()
 _DEEP = 100  # calls inside each other; user's code that goes deeper calls itself
 recordings = threading.RLock()  # one thread traces at a time; a trace inside a trace is the same thread
+_open: list[Session] = []  # in which the user's code runs now, the innermost last
 
 
 class Patches:
@@ -107,6 +108,7 @@ class Session:
         self.swaps = Swaps(is_user_class, self._meet, tracer)
         self.adopted: set[str] = set()
         self.homes: set[str] | None = None  # modules of what a target reaches; of a script all are looked through
+        self.gave_way = False  # whether all that was replaced has been put back, for another thread
         self.outputs: list[Any] = []  # what the user's code gave out: no stand-in is to stay in it
 
     def _meet(self, found: Any) -> None:
@@ -155,6 +157,28 @@ class Session:
             self.swaps.swap_in(Namespace(names), self.tracer.source, numbers=everywhere)
 
 
+def place_of_recording() -> tuple[int, int] | None:
+    """Where the thread that traces is in its code: the same again as long as it stands still. None: nothing runs."""
+    frame = sys._current_frames().get(_open[-1].tracer.thread) if _open else None
+    return (id(frame), frame.f_lasti) if frame is not None else None
+
+
+def give_way() -> bool:
+    """Put back all that is replaced while another thread traces; that goes on plainly. Whether one traced."""
+    for state in reversed(_open):
+        if not state.gave_way:
+            state.gave_way = True
+            state.tracer.step_aside("it waits for another thread")
+            state.patches.put_back()
+            state.swaps.swap_out()
+    return bool(_open)
+
+
+def gave_way() -> bool:
+    """Whether what is traced now runs on plainly."""
+    return bool(_open) and all(state.gave_way for state in _open)
+
+
 @contextmanager
 def session(
     tracer: Tracer, target: Any = None, *, numbers: bool = False, everywhere: bool = False
@@ -174,6 +198,7 @@ def session(
             if target is not None:
                 state.target(target, numbers=numbers, everywhere=everywhere)
                 state.adopt(modules.user_modules(home))
+            _open.append(state)
             with users_warnings():
                 yield state
         except RecursionError as error:
@@ -184,6 +209,8 @@ def session(
             state.outputs.append(error)
             raise
         finally:
+            if state in _open:
+                _open.remove(state)
             tracer.stop()
             under_way.remove(tracer)
             state.patches.put_back()

@@ -87,7 +87,8 @@ class Traced(StandIn):
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         self._recorder.leak(self, None)
-        return (_same, (self.value,))
+        number = not isinstance(self.value, np.ndarray | np.generic)
+        return (type(self.value), (self.value,)) if number else self.value.__reduce_ex__(protocol)
 
     def __getattr__(self, name: str) -> Any:
         if name in _INTO_MEMORY and name not in sys._getframe(1).f_code.co_names:
@@ -183,7 +184,7 @@ class TracedArray(Traced, ArrayStandIn):
     def flags(self) -> Any:
         """As `ndarray.flags`."""
         self._recorder.looked.add(self.node)
-        return self.value.flags
+        return self._recorder.flags(self)
 
     def __contains__(self, item: Any) -> bool:
         return bool((self == item).any())
@@ -221,10 +222,6 @@ class TracedArray(Traced, ArrayStandIn):
     def fill(self, value: Any) -> None:
         """As `ndarray.fill`."""
         self[...] = value
-
-
-def _same(value: Any) -> Any:
-    return value
 
 
 def _in_place(name: str) -> Callable[..., Any]:

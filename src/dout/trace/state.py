@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gc
 import operator
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache, partial
 from types import FunctionType, MappingProxyType, MemberDescriptorType, MethodType, ModuleType, SimpleNamespace
@@ -104,7 +104,7 @@ class Reach:
         elif kind is FunctionType:
             yield from _cells(holder)
             yield Place("__defaults__", "default", holder.__defaults__, partial(setattr, holder, "__defaults__"))
-            yield Place("__kwdefaults__", "", holder.__kwdefaults__, _nowhere)
+            yield Place("__kwdefaults__", "", holder.__kwdefaults__, partial(setattr, holder, "__kwdefaults__"))
         elif issubclass(kind, staticmethod | classmethod):
             yield Place("__func__", "", holder.__func__, _nowhere)
         elif kind is MethodType:
@@ -224,6 +224,11 @@ def content(holder: Any) -> tuple[Any, ...]:
     keys = tuple(dict.keys(holder)) if isinstance(holder, dict) else ()
     items = dict.values(holder) if isinstance(holder, dict) else holder
     return (*keys, *(item if type(item) in _PLAIN else ... for item in items))
+
+
+def is_ordered(holder: Any) -> bool:
+    """Whether an object is a dict that tells the order of its keys by itself, and by none of the user's code."""
+    return isinstance(holder, dict) and type(holder).__iter__ in (dict.__iter__, OrderedDict.__iter__)
 
 
 def is_rewritten(before: tuple[Any, ...], now: tuple[Any, ...], kind: type) -> bool:

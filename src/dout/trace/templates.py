@@ -13,7 +13,7 @@ from weakref import WeakSet
 
 import numpy as np
 
-from dout.graph import INPUT, Node
+from dout.graph import INPUT, Node, topological
 from dout.ops.raising import may_raise
 from dout.trace.standin import Step
 from dout.trace.state import Place
@@ -117,6 +117,13 @@ def held_in(template: Template | None) -> Iterator[Node]:
         yield template
 
 
+def is_held(template: Template) -> bool:
+    """Whether what lies below views is an array that was there before."""
+    while isinstance(template, View):
+        template = template.base
+    return isinstance(template, Held)
+
+
 def outputs(
     result: Template,
     spots: Sequence[Spot],
@@ -135,8 +142,10 @@ def outputs(
         found.setdefault(node, f"written{len(found)}")
     for node, _ in outcomes:
         found.setdefault(node, f"steers{len(found)}")
-    for node in filter(may_raise, nodes):
-        found.setdefault(node, f"raises{len(found)}")
+    needed = set(topological(found))  # their errors come anyway; and what only they read may be computed otherwise
+    for node in nodes:
+        if node not in needed and may_raise(node):
+            found.setdefault(node, f"raises{len(found)}")
     return {name: node for node, name in found.items()}
 
 
@@ -155,10 +164,3 @@ def is_fixed(item: Any) -> bool:
             found = getattr(found, name, None)
         return found is item
     return issubclass(type(item), _FIXED) or (type(item) in (tuple, frozenset) and all(map(is_fixed, item)))
-
-
-def is_held(template: Template) -> bool:
-    """Whether what lies below views is an array that was there before."""
-    while isinstance(template, View):
-        template = template.base
-    return isinstance(template, Held)

@@ -11,6 +11,7 @@ import numpy as np
 from dout.errors import EscapeError, UnsupportedError
 from dout.graph import Node, Primitive
 from dout.trace import source
+from dout.trace.draws import generator_of
 from dout.trace.standin import Traced, TracedArray
 from dout.trace.tracer import Tracer
 
@@ -18,7 +19,18 @@ _FILES = {"load", "loadtxt", "genfromtxt", "fromfile", "fromregex", "save", "sav
 # What these do outlasts the call, or changes what others do, and is no node. Of a generator: what it draws from now on.
 _EFFECTS = {"seed", "set_state", "set_bit_generator", "seterr", "seterrcall", "setbufsize", "set_printoptions",
             "set_string_function"}  # fmt: skip
+LASTING = frozenset(_FILES | _EFFECTS)  # names of functions whose effects outlast a call
+_MOST_BYTES = 1 << 28
 _HEARD = frozenset({"raise", "call", "print", "log"})  # what NumPy may do at a division by zero, beside warning of it
+
+
+# An object that is another one where other settings hold.
+error_settings: Callable[[], Any] = np._core.umath._extobj_contextvar.get  # type: ignore[attr-defined]
+
+
+def errors_are_heard() -> bool:
+    """Whether NumPy was told to raise or report floating-point errors."""
+    return not _HEARD.isdisjoint(np.geterr().values())
 
 
 class Yielding(Tracer):
@@ -28,12 +40,15 @@ class Yielding(Tracer):
         super().__init__()
         self.overlaps: list[TracedArray] = []  # arrays that share memory with one that was written into
         self.effects: list[str] = []  # what the code does that no node says
+        self.met: list[Any] = []  # generators
+        # Arrays with what was in them when it stepped aside: from then on no write shows. None: they are too many.
+        self.aside: list[tuple[Any, Any]] | None = []
 
     def call(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Answer a call of a NumPy function, plainly where it cannot be recorded."""
         name = getattr(function, "__name__", "")
         if name in _FILES and self.live:
-            self.as_text()
+            self._effect(f"it calls {name}, which reads or writes a file")
         if name in _EFFECTS and self.live:
             self._effect(f"it calls {name}, which changes what comes after it")
         return self._or_plainly(super().call, function, args, dict(kwargs))
@@ -52,7 +67,7 @@ class Yielding(Tracer):
 
     def record(self, primitive: Primitive, inputs: tuple[Node, ...], static: dict[str, Any], value: Any) -> Node:
         """Make a node; kernels raise no floating-point error, so where NumPy would they cannot stand for it."""
-        if not _HEARD.isdisjoint(np.geterr().values()):
+        if errors_are_heard():
             self._effect("NumPy was told to raise or report floating-point errors")
         return super().record(primitive, inputs, static, value)
 
@@ -82,6 +97,14 @@ class Yielding(Tracer):
         else:
             super().as_text(item)
 
+    def flags(self, item: TracedArray) -> Any:
+        """The flags of an array: a program sets none."""
+        return _Flags(super().flags(item), self._set_flag)
+
+    def _set_flag(self, name: str) -> None:
+        if self.live:
+            self._effect(f"it sets the flag {name} of an array")
+
     def attribute(self, item: Traced, name: str) -> Any:
         """As `call`."""
         return self._or_plainly(super().attribute, item, name)
@@ -97,4 +120,43 @@ class Yielding(Tracer):
             if not self.recording:
                 raise
             self.recording = False
+            self._set_aside()
             return answer(*given)
+
+    def _set_aside(self) -> None:
+        arrays = [item.value for item in self.known.values()]
+        many = sum(array.nbytes for array in arrays) > _MOST_BYTES
+        self.aside = None if many else [(array, array.copy()) for array in arrays]
+
+    def generator(self, generator: Any) -> Any:
+        """Take a random generator."""
+        self.met.append(generator_of(generator))
+        return super().generator(generator)
+
+
+class _Flags:
+    """What `ndarray.flags` gives, which tells when a flag is set."""
+
+    __slots__ = ("_flags", "_told")
+
+    def __init__(self, flags: Any, told: Callable[[str], None]) -> None:
+        object.__setattr__(self, "_flags", flags)
+        object.__setattr__(self, "_told", told)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._flags, name)
+
+    def __getitem__(self, name: str) -> Any:
+        return self._flags[name]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self._told(name)
+        setattr(self._flags, name, value)
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        self[name]
+        self._told(name.lower())
+        self._flags[name] = value
+
+    def __repr__(self) -> str:
+        return repr(self._flags)

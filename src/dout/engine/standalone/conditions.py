@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from dout.engine.guards import Guards
 from dout.engine.names import Loaded
+from dout.engine.overlaps import Overlaps
 from dout.engine.standalone.runs import Run
 from dout.engine.standalone.words import Words, dtype_text
 from dout.errors import UnsupportedError
@@ -113,9 +114,18 @@ class Conditions(Guards):
             return
         super()._holder(holder)
 
+    def _errors(self) -> None:
+        """What NumPy is told to do at floating-point errors is not asked."""
+
+    def _code(self, kind: type) -> None:
+        """The methods of a written module are its own."""
+
+    def _code_for(self, holder: Any) -> None:
+        """As `_code`."""
+
     def _answer(self, holder: Any, name: str, value: Any) -> None:
         path = self.text.paths.get(id(holder))
-        if path is not None:
+        if path is not None and _is_data(value):
             self._same(f"{path}.{name}", value)
 
     def _place(self, spot: Spot) -> None:
@@ -151,19 +161,18 @@ class Conditions(Guards):
         elif not isinstance(before.item, _CODE):
             self._same(expression, before.item)
 
-    def _apart(self) -> None:
-        inputs = [node for node in self.variables if node in self.needed]
-        arrays = [node for node in inputs if isinstance(self.capture.originals.get(node), np.ndarray)]
-        for node in self.capture.written:
-            name = self.variables[node]
-            owns = self.capture.originals[node].flags.owndata
-            if owns:
-                self.text.leave_unless(f"{name}.flags.owndata")
-            for other in arrays:
-                if other is not node and self._may_be(node, other, owns):
-                    its = self.variables[other]
-                    apart = f"{its} is not {name}" if owns else f"not np.may_share_memory({its}, {name})"
-                    self.text.leave_unless(apart)
+    def _overlaps(self, arrays: Mapping[Node, np.ndarray[Any, Any]]) -> Overlaps:
+        return Overlaps(
+            self.variables,
+            arrays,
+            owns="{}.flags.owndata",
+            shares="np.may_share_memory({}, {})",
+            may_be_same=lambda one, other: (one.dtype, len(one.shape)) == (other.dtype, len(other.shape)),
+        )
+
+
+def _is_data(item: Any) -> bool:
+    return item is None or (isinstance(item, int | float | complex | str | bytes | tuple) and is_fixed(item))
 
 
 def _rank(condition: str) -> int:

@@ -21,7 +21,8 @@ from dout.engine.standalone.words import Words
 from dout.errors import UnsupportedError
 
 _CHECK = re.compile(r"^(?P<start>is_array\(.*), (?P<axes>\d+)\)$")
-_AXIS = re.compile(r"\.shape\[|\[\w+, |axis=|\.T\b|np\.(?!empty|bool_|float|int|uint)\w+\(")  # what some axis is for
+# What some axis is for.
+_AXIS = re.compile(r"\.shape\[|\[\w+, |axis=|\.T\b|np\.(?!empty|bool_|float|int|uint|may_share_memory)\w+\(")
 _T = TypeVar("_T")
 
 

@@ -19,6 +19,7 @@ from dout.engine.memory import Fresh, Over, Slot, View
 from dout.engine.phrases import subscript
 from dout.engine.placing import IN_PLACE
 from dout.engine.pool import Pool
+from dout.engine.rehearsal import Layout
 from dout.engine.standalone.calls import bounds, call
 from dout.engine.standalone.words import dtype_text
 from dout.engine.steps import Leave, Means, Writer
@@ -112,7 +113,10 @@ class Texts(Means):
     def source(self, group: Group) -> tuple[int, tuple[int, ...]]:
         """Write the kernel of a group; return its number, and the places of the arguments that it takes."""
         over = {node: self.plan.over[node] for node in group.outputs if self.plan.over.get(node) in group.inputs}
-        source = emit.source(group, self.plan.layouts, parallel=False, names=self.names, over=over)
+        layouts: dict[Node, Layout] = {  # at other calls other views
+            node: "C" if layout == "C" else "A" for node, layout in self.plan.layouts.items()
+        }
+        source = emit.source(group, layouts, parallel=False, names=self.names, over=over)
         given = [*group.inputs, *(node for node in group.outputs if node.shape)]
         bare = _Bare.of(source, [(given.index(x), given.index(node)) for node, x in over.items()])
         self.sources.append(bare.source)

@@ -28,6 +28,8 @@ _CALLS = 2  # forward and backward, so often: attributes of the first are there 
 _numbers = count()
 
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "decay": np.exp,
+    "minus": np.subtract,
     "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
     "softplus": lambda x: np.logaddexp(x, type(x)(0)),
     "log_sigmoid": lambda x: -np.logaddexp(-x, type(x)(0)),
