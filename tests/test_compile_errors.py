@@ -89,3 +89,28 @@ def test_an_error_takes_back_what_the_program_drew_before_the_plain_run_draws():
         if i != 5:
             np.testing.assert_array_equal(fast(np.ones(3), index, ours), run(np.ones(3), index, theirs))
     assert len(fast.plan().programs) == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "scale", "error"),
+    [(np.ones(3), 2.0, ValueError), (np.ones(2, bool), 2.0, TypeError), (np.ones(2), "2", TypeError)],
+)
+def test_what_does_not_fit_a_step_that_nothing_needs_fails_as_in_the_plain_run(given, scale, error):
+    class Careless:
+        def __init__(self):
+            self.scale = 2.0
+
+        def run(self, x, y):
+            x[0] = 0
+            unused = x * self.scale - (y - y)  # noqa: F841 - that is the point
+            return x * 2
+
+    layer = Careless()
+    fast = dout.compile(layer.run)
+    for y in (np.ones(2), np.zeros(2)):
+        np.testing.assert_array_equal(fast(np.ones((2, 2)), y), [[0, 0], [2, 2]])
+    layer.scale, x = scale, np.ones((2, 2))
+    with pytest.raises(error):
+        fast(x, given)
+    np.testing.assert_array_equal(x, [[0, 0], [1, 1]])
+    assert len(fast.plan().programs) == 1

@@ -342,7 +342,7 @@ class Guards:
             answered = self.names.all or hasattr(type(spot.holder), str(spot.place.key))
             return answered and spot.place.key in self.names and not isinstance(spot.holder, list | dict)
         if isinstance(spot.before, Node):  # an unused number steers nothing
-            return spot.before in self.needed and self._read(spot)
+            return (spot.before in self.needed or spot.before in self.capture.looked) and self._read(spot)
         if isinstance(spot.before, Same) and isinstance(spot.before.item, ModuleType):
             return False
         return self._read(spot)

@@ -53,9 +53,10 @@ class Capture:
     those with very many elements, `keys` those of the dicts, in order. `written` gives the final content of each array
     of the user's that was written into. `draws` says how each random input was drawn, in order;
     `made` are inputs that were made from what is no value of the run: plain numbers that the code itself gave to a
-    layer, and arrays like np.arange(3). `looked` are the arrays whose shape, dtype or layout was asked for, and
-    `identities` those whose `id` was; `outcomes` are the values that steered the run, by node and way. `codes` is the
-    user's code that ran. `why_not` says why no program can stand for this run, and is None where one can.
+    layer, and arrays like np.arange(3). `looked` are the inputs that were computed with or whose shape, dtype or layout
+    was asked for: with others, a step that nothing needs might fail. `identities` are those whose `id` was asked for;
+    `outcomes` are the values that steered the run, by node and way. `codes` is the user's code that ran. `why_not` says
+    why no program can stand for this run, and is None where one can.
     """
 
     root: Any
@@ -222,8 +223,8 @@ class _Run:
             written=written,
             draws={node: (tracer.generators[node], draw) for node, draw in tracer.draws.items()},
             made=made,
-            looked=frozenset(tracer.looked | identities.keys()),
             identities=identities,
+            looked=frozenset(origins & {*tracer.looked, *(i for node in tracer.nodes for i in node.inputs)}),
             outcomes=dict(tracer.outcomes),
             codes=frozenset(calls.codes),
             why_not=self._why_not(nodes, made, calls),
