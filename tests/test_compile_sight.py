@@ -72,6 +72,19 @@ def test_an_array_is_written_into_while_a_view_of_it_is_read(together):
     agree(in_a_list, lambda: (list(apart()),), lambda: (list(together()),))
 
 
+def test_an_array_is_read_after_a_view_of_it_was_written_and_written_again():
+    def twice(whole, part):
+        part += 0.5
+        part[::-1] = whole
+
+    fast = dout.compile(twice)
+    for number in range(3):
+        ours, theirs = np.arange(3.0) * number, np.arange(3.0) * number
+        fast(ours, ours[:])
+        twice(theirs, theirs[:])
+        np.testing.assert_array_equal(ours, theirs)
+
+
 def test_a_seed_in_a_function_is_set_in_each_call():
     def noisy(x):
         np.random.seed(3)

@@ -237,9 +237,7 @@ class _Run:
         for event in tracer.events:
             if event.kind in LOSSES or event.kind == "limit":
                 return str(event)
-        used = set(nodes)
-        entered = {id(item): node for item, node in self.entered.values()}
-        if any(entered.get(id(item)) in used or item.node in used for item in tracer.overlaps):
+        if not tracer.overlaps.isdisjoint(nodes):
             return OVERLAP
         if tracer.failed:
             return f"an error is caught, at {tracer.failed[0]}"

@@ -307,8 +307,8 @@ class Recording(Recorder):
             )
         )
 
-    def overlapped(self, item: TracedArray) -> None:
-        """Told of an array that entered by itself and shares memory with one that is written into."""
+    def overlapped(self, before: Node, after: Node) -> None:
+        """Told of what an array holds that entered by itself and shares memory with one that is written into."""
         self.note("alias", OVERLAP)
 
     def taken_as_is(self, item: Traced) -> None:

@@ -126,8 +126,8 @@ class Writer:
             stand.node, stand.version = current, buffer.version
             buffer.aliases.append(current)
         for other in self._same_memory(target):
-            self.tracer.overlapped(other)
-            other.node = Node(INPUT, (), {}, other.shape, other.dtype, here)
+            before, other.node = other.node, Node(INPUT, (), {}, other.shape, other.dtype, here)
+            self.tracer.overlapped(before, other.node)
             other.memory().version += 1
             other.version = other.memory().version
             self.tracer.data[other.node] = other.value

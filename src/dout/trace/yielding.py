@@ -12,7 +12,7 @@ from dout.errors import EscapeError, UnsupportedError
 from dout.graph import Node, Primitive
 from dout.trace import source
 from dout.trace.draws import generator_of
-from dout.trace.standin import Traced, TracedArray
+from dout.trace.standin import Traced
 from dout.trace.tracer import Tracer
 
 _FILES = {"load", "loadtxt", "genfromtxt", "fromfile", "fromregex", "save", "savez", "savez_compressed", "savetxt"}
@@ -38,7 +38,7 @@ class Yielding(Tracer):
 
     def __init__(self) -> None:
         super().__init__()
-        self.overlaps: list[TracedArray] = []  # arrays that share memory with one that was written into
+        self.overlaps: set[Node] = set()  # what arrays held that share memory with one that was written into
         self.effects: list[str] = []  # what the code does that no node says
         self.met: list[Any] = []  # generators
         # Arrays with what was in them when it stepped aside: from then on no write shows. None: they are too many.
@@ -79,9 +79,9 @@ class Yielding(Tracer):
         """A value leaves as a plain number."""
         return self._or_plainly(super().escape, name, item, convert)
 
-    def overlapped(self, item: TracedArray) -> None:
+    def overlapped(self, before: Node, after: Node) -> None:
         """It matters only where something is computed with that array."""
-        self.overlaps.append(item)
+        self.overlaps.update((before, after))
 
     def taken_as_is(self, item: Traced) -> None:
         """The program holds where the value is the same; of an array nothing of the kind is watched."""
