@@ -12,7 +12,7 @@ from dout.errors import EscapeError, UnsupportedError
 from dout.graph import Node, Primitive
 from dout.trace import source
 from dout.trace.draws import generator_of
-from dout.trace.standin import Traced
+from dout.trace.standin import Traced, TracedArray
 from dout.trace.tracer import Tracer
 
 _FILES = {"load", "loadtxt", "genfromtxt", "fromfile", "fromregex", "save", "savez", "savez_compressed", "savetxt"}
