@@ -100,13 +100,16 @@ def test_elements_that_where_leaves_out_stay_what_they_were():
     def inverse(x):
         return np.divide(1.0, x, out=np.zeros_like(x), where=x != 0)
 
-    fast = dout.compile(inverse)
-    for x in (np.array([0.0, 2.0, 4.0]), np.array([1.0, 0.0, 0.0])):
-        np.testing.assert_array_equal(fast(x), inverse(x))
-        ours, theirs = x.copy(), x.copy()
-        dout.compile(lambda x: np.add(x, 1, out=x, where=x > 1))(ours)
-        np.add(theirs, 1, out=theirs, where=theirs > 1)
-        np.testing.assert_array_equal(ours, theirs)
+    def raised(x):
+        return np.add(x, 1, out=x, where=x > 1)
+
+    for function in (inverse, raised):
+        fast = dout.compile(function)
+        for x in (np.array([0.0, 2.0, 4.0]), np.array([1.0, 0.0, 0.0]), np.array([-2.0, 8.0, 0.0])):
+            ours, theirs = x.copy(), x.copy()
+            np.testing.assert_array_equal(fast(ours), function(theirs))
+            np.testing.assert_array_equal(ours, theirs)
+        assert len(fast.plan().programs) == 1
 
 
 def test_a_generator_that_is_made_in_a_call_begins_anew_in_each():
