@@ -62,6 +62,7 @@ def tables():
         ("np.inner(x, y)", V, W),
         ("np.inner(x, y)", A, B),
         ("np.vdot(x, y)", A, B),
+        ("np.vdot(x, y)", CUBE, np.sin(CUBE)),
         ("np.linalg.norm(x)", A),
         ("np.linalg.norm(x)", V),
         ("np.linalg.norm(x, axis=1, keepdims=True)", A),

@@ -276,7 +276,7 @@ COMPOSED: dict[Any, Callable[..., Any]] = {
     np.sort: sort,
     np.outer: outer,
     np.tensordot: tensordot,
-    np.vdot: lambda tracer, a, b: np.dot(tracer.array(a).ravel(), tracer.array(b).ravel()),
+    np.vdot: lambda tracer, a, b: np.dot(tracer.array(a).reshape(-1), tracer.array(b).reshape(-1)),
     np.clip: clip,
     np.ptp: ptp,
     np.average: average,
