@@ -112,6 +112,28 @@ def test_elements_that_where_leaves_out_stay_what_they_were():
         assert len(fast.plan().programs) == 1
 
 
+class Counted:
+    """Its numbers are arrays without axes, which it updates in place."""
+
+    def __init__(self):
+        self.scale, self.calls = np.array(2.0), np.array(0)
+
+    def forward(self, x):
+        self.calls += 1
+        return x * self.scale + self.calls
+
+    def backward(self, dout):
+        self.scale -= 0.5 * dout.sum()
+        return dout * self.scale
+
+
+def test_arrays_without_axes_are_updated_in_place():
+    calls = [(name, np.full(2, float(number))) for number in range(4) for name in ("forward", "backward")]
+    fast = alike(Counted, calls)
+    assert type(fast.scale) is type(fast.calls) is np.ndarray
+    assert len(fast.plan().programs) == 2
+
+
 def test_a_generator_that_is_made_in_a_call_begins_anew_in_each():
     def noisy(x):
         return x + np.random.default_rng(7).normal(size=x.shape)

@@ -90,7 +90,8 @@ class Writer:
         self._before_write(target)
         target.value[...] = plain(result)
         node = self.tracer.node_of(result)
-        if target.base is None and plain(result).strides == target.strides:
+        array = type(plain(result)) is np.ndarray  # of arrays without axes NumPy makes a number
+        if target.base is None and array and plain(result).strides == target.strides:
             self.tracer.data[node] = target.value
             self._after_write(target, node)
         else:
