@@ -32,7 +32,7 @@ def run(*arguments):
 
 def written(target, folder, *options):
     fast = folder / "fast.py"
-    shown = run(target, "-o", fast, *options)
+    shown = run(target, "-o", fast, "--timeout", 0, *options)
     assert shown.exit_code == 0, shown.output + str(shown.exception)
     return fast
 

@@ -14,7 +14,7 @@ def check_many(some, strict, edges):
     """Check cases; programs answer their calls, as often as a first call, another shape or flag leaves them one."""
     tally = Tally()
     some(given(cases(edges))(lambda case: check(case, tally, strict=strict)))()
-    assert tally.answered > 0.4
+    assert tally.answered > 0.35
     assert tally.excused <= 0.01 * tally.cases
 
 
