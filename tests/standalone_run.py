@@ -1,11 +1,14 @@
 """Compares a compiled module with the file it was made from, where dout cannot be imported.
 
-Run as: python standalone_run.py PLAIN.py FAST.py CASE.json. It prints the names of the plain methods that FAST called.
+Run as: python standalone_run.py PLAIN.py FAST.py. For each line with a list of cases it prints a line: the names of the
+plain methods that FAST called, or how the two differ.
 """
 
+import contextlib
 import importlib.util
 import json
 import sys
+import traceback
 
 import numpy as np
 
@@ -115,6 +118,13 @@ if __name__ == "__main__":
     plain, fast = load(sys.argv[1], "plain_module"), load(sys.argv[2], "fast_module")
     called = []
     watch(fast, called)
-    for case in json.loads(sys.argv[3]):
-        compare(case, plain, fast)
-    print(json.dumps(called))
+    for line in sys.stdin:
+        called.clear()
+        failed = None
+        try:
+            with contextlib.redirect_stdout(sys.stderr):
+                for case in json.loads(line):
+                    compare(case, plain, fast)
+        except Exception:
+            failed = traceback.format_exc()
+        print(json.dumps({"called": called, "failed": failed}), flush=True)

@@ -6,7 +6,9 @@ import json
 import runpy
 import subprocess
 import sys
+import threading
 from pathlib import Path
+from subprocess import PIPE
 
 import numpy as np
 import pytest
@@ -24,6 +26,7 @@ SLIDES = HERE.parent / "examples" / "slide_layers.py"
 LAYERS = HERE / "standalone_layers.py"
 DTYPES = ("float32", "float64")
 BATCHES = (5, 1, 64, 2)
+LIMIT = 600  # seconds; what takes longer never ends
 
 
 def run(*arguments):
@@ -47,12 +50,31 @@ def layers(tmp_path_factory):
     return written(LAYERS, tmp_path_factory.mktemp("layers"))
 
 
+processes = {}  # by the modules that they compare: each loads Numba, so one does for all tests of a module
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _end_of_processes():
+    yield
+    for process in processes.values():
+        process.communicate()
+
+
 def plain_calls(plain, fast, *cases):
     """Compare in a process that has no dout; the plain methods that were called."""
-    command = [sys.executable, "-I", str(HERE / "standalone_run.py"), str(plain), str(fast), json.dumps(cases)]
-    finished = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=fast.parent)
-    assert finished.returncode == 0, finished.stderr
-    return json.loads(finished.stdout)
+    command = [sys.executable, "-I", str(HERE / "standalone_run.py"), str(plain), str(fast)]
+    if fast not in processes:
+        processes[fast] = subprocess.Popen(command, stdin=PIPE, stdout=PIPE, text=True, cwd=fast.parent)
+    process = processes[fast]
+    print(json.dumps(cases), file=process.stdin, flush=True)
+    limit = threading.Timer(LIMIT, process.kill)
+    limit.start()
+    answer = process.stdout.readline()
+    limit.cancel()
+    assert answer, "the process has ended"
+    found = json.loads(answer)
+    assert found["failed"] is None, found["failed"]
+    return found["called"]
 
 
 def case(layer, dtype, calls, **more):
