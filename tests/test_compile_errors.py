@@ -114,3 +114,16 @@ def test_what_does_not_fit_a_step_that_nothing_needs_fails_as_in_the_plain_run(g
         fast(x, given)
     np.testing.assert_array_equal(x, [[0, 0], [1, 1]])
     assert len(fast.plan().programs) == 1
+
+
+@pytest.mark.parametrize("values", [np.ones(2, bool), np.ones(2, int)])
+def test_an_array_that_cannot_take_a_result_is_refused_as_numpy_refuses_it(values):
+    def squashed(x):
+        return np.tanh(x, out=x)
+
+    fast = dout.compile(squashed)
+    for _ in range(2):
+        with pytest.raises(TypeError) as theirs:
+            squashed(values)
+        with pytest.raises(theirs.type, match="Cannot cast ufunc 'tanh' output"):
+            fast(values)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -47,7 +47,7 @@ class Tracer(Recording):
             if is_draw(function):
                 kwargs.update(size=out.shape, dtype=out.dtype)
             where = kwargs.pop("where", True) if isinstance(function, np.ufunc) else True
-            return self._into(out, self._chosen(where, out, function, args, kwargs))
+            return self._into(out, self._chosen(where, out, function, args, kwargs), function, args, kwargs)
         traced = holds_traced(args) or holds_traced(kwargs)
         if function in CALLS:
             return self._row(function, args, kwargs)
@@ -112,7 +112,8 @@ class Tracer(Recording):
             return getattr(plain(owner), name)(*plain_deep(list(args)), **plain_deep(kwargs))
         out = kwargs.pop("out", None)
         if out is not None:
-            return self._into(out, self.method(name, owner, args, kwargs))
+            result = self.method(name, owner, args, dict(kwargs))
+            return self._into(out, result, getattr(plain(owner), name), args, kwargs)
         if name in METHODS:
             row, bind = METHODS[name]
             try:
@@ -155,11 +156,15 @@ class Tracer(Recording):
         """Return the stand-in of a random generator."""
         return Draws(generator, lambda method: lambda *args, **kwargs: self.call(method, args, kwargs))
 
-    def _into(self, out: Any, result: Any) -> Any:
+    def _into(
+        self, out: Any, result: Any, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
         """`out=`: a result is written where it was asked to go."""
         target, value = self.wrap(out), plain(result)
         np.broadcast_to(value, target.shape)  # NumPy's own error
         if not np.can_cast(value.dtype, target.dtype, "same_kind"):
+            if isinstance(function, np.ufunc):
+                function(*plain_deep(list(args)), **plain_deep(kwargs), out=target.value)  # NumPy's own error
             raise TypeError(
                 f"Cannot cast output from {value.dtype!r} to {target.dtype!r} with casting rule 'same_kind'"
             )
