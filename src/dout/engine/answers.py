@@ -6,22 +6,33 @@ import gc
 import inspect
 from collections.abc import Collection, Iterator
 from functools import cached_property
-from types import CodeType, FunctionType
+from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
+import numpy as np
+
 from dout.engine.names import Loaded
+from dout.trace.functions import is_jitted
 
 _PARTS: dict[type, tuple[str, ...]] = {  # what may stand in a class, and where its functions are
     FunctionType: (), property: ("fget", "fset", "fdel"), staticmethod: ("__func__",), classmethod: ("__func__",),
     cached_property: ("func",),
 }  # fmt: skip
 
+_CODE = (FunctionType, BuiltinFunctionType, MethodType, type, staticmethod, classmethod, np.ufunc, type(np.sum))
 _CAN_CHANGE = 1 << 9  # a class that was made by a class statement, or might have been
 
 
 def is_code(value: Any) -> bool:
     """Whether what stands in a class is code that runs when an object is asked."""
     return isinstance(value, tuple(_PARTS))
+
+
+def is_settled(item: Any) -> bool:
+    """Whether an object needs no look inside: code, modules, `Callable`, what Numba compiled (no program calls it)."""
+    return (
+        isinstance(item, (*_CODE, ModuleType)) or type(item).__module__ in ("typing", "__future__") or is_jitted(item)
+    )
 
 
 def is_special(name: str) -> bool:

@@ -12,20 +12,19 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import asdict, astuple
 from operator import attrgetter, methodcaller
-from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
 
 from dout.engine.alike import alike, holds_still
-from dout.engine.answers import answered, functions, is_code, is_special, names_of, ran, where_it_stands
+from dout.engine.answers import answered, functions, is_code, is_settled, is_special, names_of, ran, where_it_stands
 from dout.engine.names import Loaded
 from dout.engine.overlaps import Overlaps, are_apart
 from dout.engine.text import Text
 from dout.errors import UnsupportedError
 from dout.graph import INPUT, Node
 from dout.trace.capture import Capture
-from dout.trace.functions import is_jitted
 from dout.trace.state import MOST, Namespace, attributes_of
 from dout.trace.templates import Built, Held, Same, Spot, Template, View, can_be_made, held_in, is_fixed, made_anew
 from dout.trace.yielding import error_settings, errors_are_heard
@@ -33,12 +32,6 @@ from dout.trace.yielding import error_settings, errors_are_heard
 _LARGE_SET = 100
 _PLAIN = (type(None), bool, type(Ellipsis))
 _BY_NAME: tuple[Any, ...] = (getattr, hasattr, vars, dir, attrgetter, methodcaller, asdict, astuple)
-_CODE = (FunctionType, BuiltinFunctionType, MethodType, type, staticmethod, classmethod, np.ufunc, type(np.sum))
-
-
-def _is_constant(item: Any) -> bool:
-    """Whether something of a library's never changes: `Callable`, or is never called in programs: Numba's functions."""
-    return type(item).__module__ in ("typing", "__future__") or is_jitted(item)
 
 
 class Guards:
@@ -132,7 +125,7 @@ class Guards:
             hasattr(type(item), "__next__") and id(item) not in self.at
         ):
             raise UnsupportedError(f"it looks into a {type(item).__qualname__}, which may change unseen")
-        elif id(item) not in self.at and not isinstance(item, (*_CODE, ModuleType)) and not _is_constant(item):
+        elif id(item) not in self.at and not is_settled(item):
             read = next((name for name in attributes_of(item) if name in self.names), None)
             if read is not None:
                 raise UnsupportedError(f"it reads {type(item).__qualname__}.{read}, which may change unseen")
