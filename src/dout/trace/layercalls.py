@@ -5,10 +5,12 @@ from __future__ import annotations
 import functools
 import inspect
 import itertools
+import operator
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from types import CodeType
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -57,7 +59,7 @@ def is_layer(cls: type) -> bool:
 
 def recording(kind: str, original: Callable[..., Any], current: Callable[[], Tracer | None]) -> Callable[..., Any]:
     """Return `original`, a method of a layer class, so that its calls are recorded while a trace runs."""
-    signature = _with_self(inspect.signature(source.behind(original)))
+    signature = _signature(original)
 
     @functools.wraps(original)
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -78,6 +80,20 @@ def recording(kind: str, original: Callable[..., Any], current: Callable[[], Tra
         return result
 
     return method
+
+
+_signatures: WeakKeyDictionary[Any, tuple[Any, inspect.Signature]] = WeakKeyDictionary()
+
+
+def _signature(original: Any) -> inspect.Signature:
+    """The signature of a method, found once: to find those of all the user's layers takes longer than a trace."""
+    form = original.__code__, original.__defaults__, original.__kwdefaults__
+    kept = _signatures.get(original)
+    if kept is not None and all(map(operator.is_, kept[0], form)):
+        return kept[1]
+    signature = _with_self(inspect.signature(source.behind(original)))
+    _signatures[original] = form, signature
+    return signature
 
 
 def _with_self(signature: inspect.Signature) -> inspect.Signature:
