@@ -159,7 +159,8 @@ class Session:
 
 def place_of_recording() -> tuple[int, int] | None:
     """Where the thread that traces is in its code: the same again as long as it stands still. None: nothing runs."""
-    frame = sys._current_frames().get(_open[-1].tracer.thread) if _open else None
+    innermost = _open[-1:]  # another thread may close it meanwhile
+    frame = sys._current_frames().get(innermost[0].tracer.thread) if innermost else None
     return (id(frame), frame.f_lasti) if frame is not None else None
 
 
