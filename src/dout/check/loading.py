@@ -22,7 +22,7 @@ from dout.check.piecewise import Run, Stop
 from dout.check.removed import Removed
 from dout.check.stubs import needed_by
 from dout.errors import TargetError, UserCodeError
-from dout.trace.homes import folders, has_parent, home, is_file_of
+from dout.trace.homes import free_name, home, loaded, name_in_package
 from dout.trace.script import run_user_code
 from dout.trace.source import is_user_code
 
@@ -87,14 +87,12 @@ class Loading:
 
     def _file(self, path: Path) -> ModuleType:
         text = _text(path)
-        _, name = home(path, text)
-        sys.path[:0] = folders(path, text)  # a folder without __init__.py loses to any module of its name
-        if "." in name and not has_parent(name, path):
-            name = path.stem
-        if name in sys.modules and is_file_of(sys.modules[name], path):
-            return sys.modules[name]  # its package has imported it
-        if name in sys.modules or not name.replace(".", "").isidentifier():
-            name = f"_dout_{abs(hash(path))}"
+        name, folders = home(path, text)
+        sys.path[:0] = folders  # a folder without __init__.py loses to any module of its name
+        name = name_in_package(name, path)
+        if (known := loaded(name, path)) is not None:
+            return known  # its package has imported it
+        name = free_name(name, path)
         spec = spec_from_file_location(name, path, loader=_Loader(name, str(path), self._run))
         assert spec is not None
         module = module_from_spec(spec)

@@ -64,14 +64,12 @@ def load_file(path: str | Path) -> ModuleType:
     """
     path = Path(path)
     text, code = _read(path)
-    with _beside(path, *homes.folders(path, text)):
-        name = homes.home(path, text)[1]
-        if "." in name and not homes.has_parent(name, path):
-            name = path.stem
-        if "." in name and name in sys.modules and homes.is_file_of(sys.modules[name], path):
-            return sys.modules[name]  # its package has imported it
-        if name in sys.modules or not name.replace(".", "").isidentifier():
-            name = f"_dout_{abs(hash(path))}"
+    home = homes.home(path, text)
+    with _beside(path, *home.folders):
+        name = homes.name_in_package(home.name, path)
+        if "." in name and (known := homes.loaded(name, path)) is not None:
+            return known  # its package has imported it
+        name = homes.free_name(name, path)
         spec = importlib.util.spec_from_loader(name, loader=None, origin=str(path))
         assert spec is not None
         module = importlib.util.module_from_spec(spec)
