@@ -13,6 +13,7 @@ import numpy as np
 
 from dout.engine.names import Loaded
 from dout.trace.functions import is_jitted
+from dout.trace.state import is_special
 
 _PARTS: dict[type, tuple[str, ...]] = {  # what may stand in a class, and where its functions are
     FunctionType: (), property: ("fget", "fset", "fdel"), staticmethod: ("__func__",), classmethod: ("__func__",),
@@ -33,11 +34,6 @@ def is_settled(item: Any) -> bool:
     return (
         isinstance(item, (*_CODE, ModuleType)) or type(item).__module__ in ("typing", "__future__") or is_jitted(item)
     )
-
-
-def is_special(name: str) -> bool:
-    """Whether Python looks a name up in the class alone."""
-    return name.startswith("__") and name.endswith("__")
 
 
 def answered(kind: type, names: Loaded, codes: Collection[CodeType]) -> Iterator[tuple[str, Any]]:

@@ -18,14 +18,14 @@ from typing import Any
 import numpy as np
 
 from dout.engine.alike import alike, holds_still
-from dout.engine.answers import answered, functions, is_code, is_settled, is_special, names_of, ran, where_it_stands
+from dout.engine.answers import answered, functions, is_code, is_settled, names_of, ran, where_it_stands
 from dout.engine.names import Loaded
 from dout.engine.overlaps import Overlaps, are_apart
 from dout.engine.text import Text
 from dout.errors import UnsupportedError
 from dout.graph import INPUT, Node
 from dout.trace.capture import Capture
-from dout.trace.state import MOST, Namespace, attributes_of
+from dout.trace.state import MOST, Namespace, attributes_of, is_special
 from dout.trace.templates import Built, Held, Same, Spot, Template, View, can_be_made, held_in, is_fixed, made_anew
 from dout.trace.yielding import error_settings, errors_are_heard
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,7 +14,7 @@ import numpy as np
 
 from dout.trace import source
 from dout.trace.calling import Calls
-from dout.trace.draws import put_state, state_of
+from dout.trace.draws import global_generator, put_state, state_of
 from dout.trace.effects import containers
 from dout.trace.standin import TracedArray, plain
 from dout.trace.state import MOST
@@ -97,9 +96,9 @@ class Before:
 
 def _generators(tracer: Yielding) -> Iterator[Any]:
     yield from tracer.met
-    known = sys.modules.get("numpy.random")
+    known = global_generator()
     if known is not None:
-        yield known.random_sample.__self__
+        yield known
 
 
 def _of_sets(item: Any) -> Iterator[Callable[[], Any]]:
@@ -143,8 +142,7 @@ def why_plainly(error: BaseException) -> str:
     """Say where the user's code did what a recording could not follow."""
     if isinstance(error, CaughtError):
         return str(error)
-    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
-    users = [frame for frame in frames if source.is_user_code(frame.f_code.co_filename)]
-    lines = [line for frame, line in traceback.walk_tb(error.__traceback__) if frame in users]
-    at = f", at {users[-1].f_code.co_filename}:{lines[-1]}" if users else ""
+    places = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
+    users = [f"{file}:{line}" for file, line in places if source.is_user_code(file)]
+    at = f", at {users[-1]}" if users else ""
     return f"it needs an array or number itself, not what stands for it in a recording{at}"

@@ -63,12 +63,16 @@ def is_draw(function: Any) -> bool:
 
 def _owner(function: Any) -> Any:
     """The generator whose method a function is."""
-    owner = getattr(function, "__self__", None)
-    if owner is None and getattr(function, "__name__", None) in _SAME:  # np.random.sample, np.random.ranf
-        numpy_random = sys.modules.get("numpy.random")
-        if numpy_random is not None and function is getattr(numpy_random, function.__name__, None):
-            return numpy_random.random_sample.__self__
+    owner, name = getattr(function, "__self__", None), getattr(function, "__name__", None)
+    if owner is None and name in _SAME and function is getattr(sys.modules.get("numpy.random"), name, None):
+        return global_generator()  # np.random.sample, np.random.ranf
     return owner
+
+
+def global_generator() -> Any:
+    """The generator of NumPy's own from which `np.random.rand` draws; None where that is not loaded."""
+    numpy_random = sys.modules.get("numpy.random")
+    return None if numpy_random is None else numpy_random.random_sample.__self__
 
 
 def draw(tracer: Tracer, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

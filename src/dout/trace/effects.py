@@ -18,7 +18,7 @@ from dout.trace.modules import traced_modules
 from dout.trace.state import MOST, Namespace, Reach, attributes_of
 
 _LARGE = 1 << 20  # bytes; a larger array is made read-only instead of being copied
-_MOST_BYTES = 1 << 28
+MOST_COPIED = 1 << 28  # bytes
 
 
 def is_small(item: Any) -> bool:
@@ -32,7 +32,7 @@ def is_small(item: Any) -> bool:
         seen.add(id(whole))
         size += whole.nbytes if issubclass(type(whole), np.ndarray) else 0
         inside = gc.get_referents(whole)
-        if size > _MOST_BYTES or len(seen) + len(inside) > MOST:
+        if size > MOST_COPIED or len(seen) + len(inside) > MOST:
             return False
         waiting.extend(inside)
     return True

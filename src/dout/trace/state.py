@@ -226,6 +226,11 @@ def content(holder: Any) -> tuple[Any, ...]:
     return (*keys, *(item if type(item) in _PLAIN else ... for item in items))
 
 
+def is_special(name: str) -> bool:
+    """Whether Python looks a name up in the class alone."""
+    return name.startswith("__") and name.endswith("__")
+
+
 def is_ordered(holder: Any) -> bool:
     """Whether an object is a dict that tells the order of its keys by itself, and by none of the user's code."""
     return isinstance(holder, dict) and type(holder).__iter__ in (dict.__iter__, OrderedDict.__iter__)
@@ -299,7 +304,7 @@ def _is_value(item: Any, *, numbers: bool = False) -> bool:
 
 def _attributes(attributes: Iterable[Any], put: Callable[[Any, Any], Any], *, dunder: bool = False) -> Iterator[Place]:
     for key, item in list(attributes.items()):  # type: ignore[attr-defined]
-        if dunder or (isinstance(key, str) and not (key.startswith("__") and key.endswith("__"))):
+        if dunder or (isinstance(key, str) and not is_special(key)):
             private = isinstance(key, str) and key.startswith("_") and "__" in key[1:]
             name = key[key.index("__") :] if private else str(key)
             yield Place(str(key), name, item, partial(put, key))

@@ -12,6 +12,7 @@ from dout.errors import EscapeError, UnsupportedError
 from dout.graph import Node, Primitive
 from dout.trace import source
 from dout.trace.draws import generator_of
+from dout.trace.effects import MOST_COPIED
 from dout.trace.standin import Traced, TracedArray
 from dout.trace.tracer import Tracer
 
@@ -20,7 +21,6 @@ _FILES = {"load", "loadtxt", "genfromtxt", "fromfile", "fromregex", "save", "sav
 _EFFECTS = {"seed", "set_state", "set_bit_generator", "seterr", "seterrcall", "setbufsize", "set_printoptions",
             "set_string_function"}  # fmt: skip
 LASTING = frozenset(_FILES | _EFFECTS)  # names of functions whose effects outlast a call
-_MOST_BYTES = 1 << 28
 _HEARD = frozenset({"raise", "call", "print", "log"})  # what NumPy may do at a division by zero, beside warning of it
 
 
@@ -125,7 +125,7 @@ class Yielding(Tracer):
 
     def _set_aside(self) -> None:
         arrays = [item.value for item in self.known.values()]
-        many = sum(array.nbytes for array in arrays) > _MOST_BYTES
+        many = sum(array.nbytes for array in arrays) > MOST_COPIED
         self.aside = None if many else [(array, array.copy()) for array in arrays]
 
     def generator(self, generator: Any) -> Any:
