@@ -91,6 +91,7 @@ def unary(pick, name):
         "np.tanh({x})", "np.sin({x})", "np.cos({x})", "np.arctan({x})", "np.log1p({x} * {x})", "np.expm1(-abs({x}))",
         "np.cbrt(1 + {x} * {x})", "np.log2(2 + {x} * {x})", "np.reciprocal(1.5 + {x} * {x})", "np.hypot({x}, 1.5)",
         "np.arctan2({x}, 2.5)", "np.arcsinh({x})", "np.clip({x}, -0.7, 1.1)", "np.clip({x}, None, 0.3)",
+        "{x} * 1", "{x} / 1", "-(-{x})", "{x} - 0", "+{x}", "{x}[()]", "np.clip({x}, None, None)",
     ])  # fmt: skip
     return f"{name} = {form.format(x=pick.array())}"
 

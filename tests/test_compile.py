@@ -121,6 +121,31 @@ def test_an_array_of_no_axes_stays_an_array():
     assert len(fast.plan().programs) == 1
 
 
+@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: x * 1,
+        lambda x: x / True,
+        lambda x: x - 0,
+        lambda x: -(-x),
+        lambda x: +x,
+        lambda x: x**1,
+        lambda x: x[()],
+        lambda x: x.T * 1.0,
+        lambda x: x.reshape(())[...] * 1.0,
+        lambda x: np.clip(x, None, None),
+    ],
+)
+def test_what_is_computed_of_an_array_of_no_axes_is_a_number(function, strict):
+    fast = dout.compile(function, strict=strict)
+    for number in (2.5, -1.0, 0.0):
+        result = fast(np.array(number))
+        assert type(result) is np.float64
+        assert result == number
+    assert len(fast.plan().programs) == 1
+
+
 def test_a_result_may_be_written_into():
     fast = dout.compile(lambda x: (np.reshape(x, (1, 2, 3)) > 0.3, np.broadcast_to(x.sum(axis=1), (2, 2)) * 2))
     for _ in range(3):

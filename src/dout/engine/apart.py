@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -39,6 +40,9 @@ def apart(run: Capture, graph: Graph) -> Graph:
         taken.add(outputs[name])
     for leaf in _leaves(run):
         name = names[leaf]
+        if isinstance(run.data[leaf], np.generic):
+            outputs[name] = _number(outputs[name])
+            continue
         if not leaf.shape:  # an array of no axes: passes and kernels know numbers only
             outputs[name] = _copied(outputs[name], array=True)
         if run.data[leaf].flags.writeable:
@@ -53,12 +57,12 @@ def apart(run: Capture, graph: Graph) -> Graph:
 
 
 def _leaves(run: Capture) -> Iterator[Node]:
-    """The arrays among the results and among what was put into objects, each once."""
+    """The arrays and NumPy's numbers among the results and among what was put into objects, each once."""
     found: dict[Node, None] = {}
     for template in (run.result, *(spot.after for spot in run.spots)):
         found.update(dict.fromkeys(nodes_in(template)))
     for node in found:
-        if isinstance(run.data[node], np.ndarray):
+        if isinstance(run.data[node], np.ndarray | np.generic):
             yield node
 
 
@@ -74,7 +78,16 @@ def _writeable(node: Node) -> Node:
     return node
 
 
+def _number(node: Node) -> Node:
+    """The node itself, or one that is a number where its value is an array of no axes: of W * 1 passes leave W."""
+    return _applied("getitem", node, key=()) if node.primitive is INPUT or bases(node) else node
+
+
 def _copied(node: Node, **options: bool) -> Node:
+    return _applied("copy", node, order="C", **options)
+
+
+def _applied(name: str, node: Node, **static: Any) -> Node:
     recorder = AbstractRecorder(node.where)
-    made = recorder.emit(PRIMITIVES["copy"], (recorder.wrap(node),), {"order": "C", **options})
+    made = recorder.emit(PRIMITIVES[name], (recorder.wrap(node),), static)
     return made.node  # type: ignore[no-any-return]
