@@ -135,14 +135,42 @@ def test_an_array_of_no_axes_stays_an_array():
         lambda x: x.T * 1.0,
         lambda x: x.reshape(())[...] * 1.0,
         lambda x: np.clip(x, None, None),
+        lambda x: -(-np.where(x > 9, 0.0, x)),
+        np.nan_to_num,
     ],
 )
 def test_what_is_computed_of_an_array_of_no_axes_is_a_number(function, strict):
-    fast = dout.compile(function, strict=strict)
+    fast = dout.compile(lambda x: function(x), strict=strict)
     for number in (2.5, -1.0, 0.0):
         result = fast(np.array(number))
         assert type(result) is np.float64
         assert result == number
+    assert len(fast.plan().programs) == 1
+
+
+@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize(
+    "function",
+    [
+        np.array,
+        np.copy,
+        np.asarray,
+        np.ascontiguousarray,
+        np.atleast_1d,
+        np.ravel,
+        lambda x: x.copy(),
+        lambda x: x[...],
+        lambda x: np.broadcast_arrays(x, x)[0],
+    ],
+)
+def test_an_array_of_no_axes_is_copied_and_looked_into_as_numpy_does(function, strict):
+    fast = dout.compile(lambda x: function(x), strict=strict)
+    for number in (2.5, -1.0, 0.0):
+        x = np.array(number)
+        result, expected = fast(x), function(x)
+        assert type(result) is np.ndarray
+        np.testing.assert_array_equal(result, expected, strict=True)
+        assert np.shares_memory(result, x) == np.shares_memory(expected, x)
     assert len(fast.plan().programs) == 1
 
 

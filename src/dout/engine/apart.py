@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from dout.engine.placing import bases
+from dout.engine.scalar import REDUCTIONS
 from dout.graph import CONSTANT, INPUT, Graph, Node, topological
 from dout.ops import PRIMITIVES
 from dout.ops.abstract import AbstractRecorder
@@ -79,8 +80,9 @@ def _writeable(node: Node) -> Node:
 
 
 def _number(node: Node) -> Node:
-    """The node itself, or one that is a number where its value is an array of no axes: of W * 1 passes leave W."""
-    return _applied("getitem", node, key=()) if node.primitive is INPUT or bases(node) else node
+    """The node itself, or the number in it where it may be an array of no axes: of W * 1 passes leave W."""
+    sure = node.primitive is CONSTANT or isinstance(node.primitive.forward, np.ufunc) or node.primitive.name in REDUCTIONS
+    return node if sure else _applied("getitem", node, key=())
 
 
 def _copied(node: Node, **options: bool) -> Node:

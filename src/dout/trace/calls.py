@@ -26,8 +26,8 @@ def _array(tracer: Recording, x: Any, dtype: Any = None, *, copy: Any = True, or
     out = _build(tracer, x, dtype, made=True)
     if dtype is not None and np.dtype(dtype) != out.dtype:
         out = out.astype(np.dtype(dtype))
-    elif copy and isinstance(x, Traced | np.ndarray) and out.ndim:
-        out = tracer.emit(PRIMITIVES["copy"], (out,), {"order": order})
+    elif copy and isinstance(plain(x), np.ndarray):
+        out = tracer.emit(PRIMITIVES["copy"], (out,), {"order": order} if out.ndim else {"order": order, "array": True})
     if ndmin > out.ndim:
         out = out.reshape((1,) * (ndmin - out.ndim) + out.shape)
     return out
@@ -55,9 +55,9 @@ def _is_literal(x: Any) -> bool:
     return type(x) in PYTHON_NUMBERS or isinstance(x, np.generic)
 
 
-def _asarray(tracer: Recording, x: Any, dtype: Any = None, order: str = "K") -> Any:
+def _asarray(tracer: Recording, x: Any, dtype: Any = None, order: str = "K", *, ndmin: int = 0) -> Any:
     """np.asarray: an array that is already as asked stays the same array."""
-    out = _array(tracer, x, dtype, copy=False)
+    out = _array(tracer, x, dtype, copy=False, ndmin=ndmin)
     as_asked = order not in ("C", "F") or out.flags[f"{order}_CONTIGUOUS"]
     return out if as_asked else tracer.emit(PRIMITIVES["copy"], (out,), {"order": order})
 
@@ -70,8 +70,8 @@ BUILD: dict[Any, Callable[..., Any]] = {
     np.array: _array,
     np.asarray: _asarray,
     np.asanyarray: _asarray,
-    np.ascontiguousarray: lambda tracer, x, dtype=None: _asarray(tracer, x, dtype, "C"),
-    np.asfortranarray: lambda tracer, x, dtype=None: _asarray(tracer, x, dtype, "F"),
+    np.ascontiguousarray: lambda tracer, x, dtype=None: _asarray(tracer, x, dtype, "C", ndmin=1),
+    np.asfortranarray: lambda tracer, x, dtype=None: _asarray(tracer, x, dtype, "F", ndmin=1),
     np.copyto: _copyto,
 }
 
@@ -80,13 +80,14 @@ TEXT = {np.array2string, np.array_repr, np.array_str, np.format_float_positional
 # Functions that give no number a gradient could flow through: text, shapes, dtypes, files, checks.
 LOOK = TEXT | {
     np.shape, np.ndim, np.size, np.result_type, np.can_cast, np.promote_types, np.min_scalar_type, np.common_type,
-    np.isscalar, np.iscomplexobj, np.isrealobj, np.issubdtype, np.finfo, np.iinfo, np.dtype, np.broadcast_shapes,
-    np.set_printoptions, np.get_printoptions, np.save, np.savez, np.savez_compressed, np.savetxt,
+    np.isscalar, np.iscomplexobj, np.isrealobj, np.issubdtype, np.finfo, np.iinfo, np.dtype, np.set_printoptions,
+    np.get_printoptions, np.save, np.savez, np.savez_compressed, np.savetxt,
     np.shares_memory, np.may_share_memory, np.iterable, np.einsum_path,
 }  # fmt: skip
 
 # Functions that whole numbers give a size; a traced one steers, like a branch. Also the draws of np.random.
 SIZES = {
+    np.broadcast_shapes,
     np.unravel_index,
     np.arange,
     np.eye,

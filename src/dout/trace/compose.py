@@ -175,6 +175,14 @@ def tensordot(tracer: Tracer, a: Any, b: Any, axes: Any = 2) -> Any:
     return np.dot(left, right).reshape([a.shape[i] for i in kept_a] + [b.shape[i] for i in kept_b])
 
 
+def broadcast_arrays(tracer: Tracer, *arrays: Any) -> tuple[Any, ...]:
+    """np.broadcast_arrays: arrays that have the shape already are given back."""
+    together = [tracer.array(a) for a in arrays]
+    shape = np.broadcast_shapes(*(a.shape for a in together))
+    alike = all(a.shape == shape for a in together)
+    return tuple(a if alike else np.broadcast_to(a, shape) for a in together)
+
+
 def clip(tracer: Tracer, x: Any, a_min: Any = None, a_max: Any = None) -> Any:
     """np.clip with one bound, or none: then it is a copy."""
     if a_min is None and a_max is None:
@@ -224,7 +232,8 @@ def nan_to_num(
     limits = np.finfo(x.dtype)
     out = np.where(np.isnan(x), _one(nan, x.dtype), x)
     out = np.where(np.equal(x, np.inf), _one(limits.max if posinf is None else posinf, x.dtype), out)
-    return np.where(np.equal(x, -np.inf), _one(limits.min if neginf is None else neginf, x.dtype), out)
+    out = np.where(np.equal(x, -np.inf), _one(limits.min if neginf is None else neginf, x.dtype), out)
+    return out if out.ndim else out[()]  # a number, as NumPy's
 
 
 def _one(number: Any, dtype: Any) -> Any:
@@ -268,9 +277,7 @@ COMPOSED: dict[Any, Callable[..., Any]] = {
     np.array_split: array_split,
     np.hsplit: lambda tracer, x, where: split(tracer, x, where, 1 if np.ndim(plain(x)) > 1 else 0),
     np.vsplit: lambda tracer, x, where: split(tracer, x, where, 0),
-    np.broadcast_arrays: lambda tracer, *arrays: tuple(
-        np.broadcast_to(tracer.array(a), np.broadcast_shapes(*(np.shape(plain(b)) for b in arrays))) for a in arrays
-    ),
+    np.broadcast_arrays: broadcast_arrays,
     np.take: take,
     np.take_along_axis: take_along_axis,
     np.put_along_axis: put_along_axis,

@@ -83,7 +83,8 @@ class Traced(StandIn):
             return self._recorder.escape(
                 "a conversion like np.float32", self, lambda value: np.array(value, dtype=dtype)
             )
-        return self._recorder.leak(self, np.array(self.value, dtype=dtype))
+        made = np.array if copy else np.asarray  # np.float32(x) is x itself where that is float32
+        return self._recorder.leak(self, made(self.value, dtype=dtype))
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         self._recorder.leak(self, None)
