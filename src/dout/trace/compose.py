@@ -45,7 +45,7 @@ def _at_least(ndim: int) -> Callable[..., Any]:
                 array.ndim, (*array.shape, *((1,) * missing))
             )
             found.append(array if missing <= 0 else array.reshape(shape))
-        return found[0] if len(found) == 1 else found
+        return found[0] if len(found) == 1 else tuple(found)
 
     return at_least
 
