@@ -63,7 +63,9 @@ def _asarray(tracer: Recording, x: Any, dtype: Any = None, order: str = "K", *, 
 
 
 def _copyto(tracer: Recording, dst: Any, src: Any) -> None:
-    tracer.wrap(dst)[...] = src
+    target = tracer.wrap(dst)
+    np.copyto(np.empty_like(target.value), plain_deep(src))  # NumPy's own error: it casts less than an assignment
+    target[...] = src
 
 
 BUILD: dict[Any, Callable[..., Any]] = {

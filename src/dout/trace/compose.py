@@ -155,6 +155,14 @@ def sort(tracer: Tracer, array: Any, axis: Any = -1) -> Any:
 # --- products ---------------------------------------------------------------------------------------------------------
 
 
+def vdot(tracer: Tracer, a: Any, b: Any) -> Any:
+    """np.vdot, of which the first is conjugated."""
+    a, b = tracer.array(a), tracer.array(b)
+    if a.dtype.kind == "c":
+        raise tracer.unsupported("np.vdot of complex numbers")
+    return np.dot(a.reshape(-1), b.reshape(-1))
+
+
 def outer(tracer: Tracer, a: Any, b: Any) -> Any:
     """np.outer."""
     return tracer.array(a).ravel()[:, np.newaxis] * tracer.array(b).ravel()[np.newaxis, :]
@@ -285,7 +293,7 @@ COMPOSED: dict[Any, Callable[..., Any]] = {
     np.sort: sort,
     np.outer: outer,
     np.tensordot: tensordot,
-    np.vdot: lambda tracer, a, b: np.dot(tracer.array(a).reshape(-1), tracer.array(b).reshape(-1)),
+    np.vdot: vdot,
     np.clip: clip,
     np.ptp: ptp,
     np.average: average,

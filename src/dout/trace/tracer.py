@@ -41,13 +41,12 @@ class Tracer(Recording):
             return function(*plain_deep(list(args)), **plain_deep(kwargs))
         if isinstance(function, np.ufunc) and len(args) == function.nin + 1:  # np.maximum(x, 0, x)
             args, kwargs = args[:-1], {**kwargs, "out": args[-1]}
-        out = kwargs.pop("out", None) if "out" in kwargs else None
+        out, kwargs = kwargs.get("out"), {key: item for key, item in kwargs.items() if key != "out"}
         if out is not None:
             out = out[0] if isinstance(out, tuple) else out
-            if is_draw(function):
-                kwargs.update(size=out.shape, dtype=out.dtype)
-            where = kwargs.pop("where", True) if isinstance(function, np.ufunc) else True
-            return self._into(out, self._chosen(where, out, function, args, kwargs), function, args, kwargs)
+            options = self._drawn_into(out, function, kwargs) if is_draw(function) else dict(kwargs)
+            where = options.pop("where", True) if isinstance(function, np.ufunc) else True
+            return self._into(out, self._chosen(where, out, function, args, options), function, args, kwargs)
         traced = holds_traced(args) or holds_traced(kwargs)
         if function in CALLS:
             return self._row(function, args, kwargs)
@@ -70,6 +69,12 @@ class Tracer(Recording):
         if traced and not (function in SIZES and only_whole(args) and only_whole(kwargs)):
             raise self.unsupported(numpy_name(function), INSTEAD.get(function))
         return self._from_outside(function, args, kwargs)
+
+    def _drawn_into(self, out: Any, function: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
+        """The options with which a generator draws what is then written into `out`."""
+        if np.dtype(kwargs.get("dtype", float)) != out.dtype:
+            raise self.unsupported(f"{numpy_name(function)} into an array of {out.dtype}")
+        return {**kwargs, "size": out.shape, "dtype": out.dtype}
 
     def _chosen(self, where: Any, out: Any, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """What a function gives where `where` holds, and what stands in `out` elsewhere."""
@@ -110,9 +115,9 @@ class Tracer(Recording):
         """Answer an ndarray method by its row, or by the function of its name."""
         if not self.live:
             return getattr(plain(owner), name)(*plain_deep(list(args)), **plain_deep(kwargs))
-        out = kwargs.pop("out", None)
+        out, kwargs = kwargs.get("out"), {key: item for key, item in kwargs.items() if key != "out"}
         if out is not None:
-            result = self.method(name, owner, args, dict(kwargs))
+            result = self.method(name, owner, args, kwargs)
             return self._into(out, result, getattr(plain(owner), name), args, kwargs)
         if name in METHODS:
             row, bind = METHODS[name]
@@ -159,8 +164,13 @@ class Tracer(Recording):
     def _into(
         self, out: Any, result: Any, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
-        """`out=`: a result is written where it was asked to go."""
+        """`out=`: a result is written where it was asked to go. Sums and the like are made in its dtype, if at all."""
         target, value = self.wrap(out), plain(result)
+        if not self.live and not is_draw(function):  # it stepped aside on the way
+            function(*plain_deep(list(args)), **plain_deep(kwargs), out=plain(out))
+            return out
+        if not isinstance(function, np.ufunc) and value.dtype != target.dtype:
+            raise self.unsupported(f"{numpy_name(function)} into an array of {target.dtype}")
         np.broadcast_to(value, target.shape)  # NumPy's own error
         if not np.can_cast(value.dtype, target.dtype, "same_kind"):
             if isinstance(function, np.ufunc):
