@@ -3,6 +3,7 @@
 import array
 import hashlib
 import json
+import operator
 import pickle
 import random
 import struct
@@ -261,3 +262,45 @@ def test_an_error_that_plain_runs_catch_too_stands_in_no_ones_way():
         np.testing.assert_array_equal(fast(np.ones(3), size), pooled(np.ones(3), size))
     assert not fast.plan().functions[0].plainly
     assert fast.plan().programs
+
+
+ASIDE = {
+    "a sort": lambda y: y.sort(),
+    "a sort of another kind": lambda y: y.sort(kind="stable"),
+    "a sort backwards": lambda y: y[::-1].sort(),
+    "an addition": lambda y: operator.iadd(y, 2),
+    "an addition that NumPy refuses": lambda y: operator.iadd(y, 1.5),
+    "a division that NumPy refuses": lambda y: operator.itruediv(y, 2),
+    "an addition of more": lambda y: operator.iadd(y, np.ones((2, 3), int)),
+}
+
+
+@pytest.mark.parametrize("name", ASIDE)
+def test_arrays_change_in_place_as_in_a_plain_run_after_a_line_that_is_not_recorded(name):
+    def forward(x):
+        y = x * 1
+        np.put(y, [0], 9)
+        ASIDE[name](y)
+        return y
+
+    assert written(dout.compile(forward), np.array([3, 1, 2])) == written(forward, np.array([3, 1, 2]))
+
+
+def written(forward, x):
+    """What a function gives, or the error that NumPy raises."""
+    try:
+        return forward(x).tolist()
+    except (TypeError, ValueError) as error:
+        return str(error)
+
+
+def test_an_array_that_a_library_keeps_is_the_very_one():
+    def forward(x):
+        y = x * 2
+        return y, np.ma.masked_array(y)
+
+    fast = dout.compile(forward)
+    for _ in range(3):
+        y, masked = fast(np.arange(3.0))
+        y[0] = 7
+        assert masked.data[0] == 7

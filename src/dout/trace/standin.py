@@ -83,8 +83,7 @@ class Traced(StandIn):
             return self._recorder.escape(
                 "a conversion like np.float32", self, lambda value: np.array(value, dtype=dtype)
             )
-        made = np.array if copy else np.asarray  # np.float32(x) is x itself where that is float32
-        return self._recorder.leak(self, made(self.value, dtype=dtype))
+        return self._recorder.leak(self, np.asarray(self.value, dtype=dtype, copy=copy))  # who keeps it keeps this one
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         self._recorder.leak(self, None)
@@ -216,9 +215,9 @@ class TracedArray(Traced, ArrayStandIn):
     def __setitem__(self, key: Any, value: Any) -> None:
         self._recorder.writer.set_item(self, key, value)
 
-    def sort(self, axis: int = -1) -> None:
-        """As `ndarray.sort`, in place."""
-        self[...] = self._recorder.method("sort", self, (axis,), {})
+    def sort(self, *args: Any, **kwargs: Any) -> None:
+        """As `ndarray.sort`, in place; the function, as the method of a plain array gives nothing."""
+        self[...] = self._recorder.call(np.sort, (self, *args), kwargs)
 
     def fill(self, value: Any) -> None:
         """As `ndarray.fill`."""

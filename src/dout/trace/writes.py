@@ -72,16 +72,15 @@ class Writer:
         if not isinstance(target.value, np.ndarray):
             return NotImplemented  # numbers have no memory: Python makes it target = target + other
         target = self.tracer.wrap(target)
-        result = self.tracer.emit(primitive, (target, other), {})
-        if not self.tracer.live:
-            target.value[...] = result
+        result: Any = self.tracer.emit(primitive, (target, other), {}) if self.tracer.live else None
+        assert primitive.python is not None
+        plainly = getattr(operator, f"i{primitive.python.__name__.strip('_')}")
+        if not self.tracer.live:  # also where the tracer just stepped aside
+            plainly(target.value, plain_deep(other))
             return target
         value = plain(result)
         if not np.can_cast(value.dtype, target.dtype, "same_kind"):
-            assert primitive.python is not None
-            getattr(operator, f"i{primitive.python.__name__.strip('_')}")(
-                target.value, plain(other)
-            )  # NumPy's own error
+            plainly(target.value, plain(other))  # NumPy's own error
         if value.shape != target.shape:
             np.broadcast_to(value, target.shape)  # NumPy's own error
             result = np.broadcast_to(result, target.shape)
