@@ -285,9 +285,27 @@ def test_named_tuples_and_counters_around_functions_are_those_of_the_call():
     for number in range(1, 5):
         found = fast(np.ones(1))
         assert type(found) is Pair
+        assert type(found.first) is np.ndarray
         assert found.first == number
         assert found.second == Pair(number, None)
     assert not fast.plan().functions[0].plainly
+
+
+def test_a_tuple_that_is_kept_is_the_very_one_that_is_given_out():
+    class Steps:
+        def named(self, x):
+            self.kept = Pair(x * 2, x + 1)
+            return self.kept
+
+        def plain(self, x):
+            self.kept = x * 2, [x + 1]
+            return self.kept
+
+    for name in ("named", "plain"):
+        steps = Steps()
+        fast = dout.compile(getattr(steps, name))
+        for _ in range(3):
+            assert fast(np.ones(2)) is steps.kept
 
 
 def test_many_arrays_that_are_written_into_are_kept_apart():

@@ -126,7 +126,7 @@ class _Run:
                 if isinstance(item, TracedArray) and item.resolve() is not node and item.node.primitive is not INPUT
             }
             wanted = outputs(result, spots, written, tracer.outcomes, tracer.nodes)
-        returned = plain_deep(output)
+        returned = plain_deep(state.outputs[0])
         bare = tuple(replace(spot, place=spot.place._replace(item=None)) for spot in spots)
         run = self._frozen(taken, taken_by_name, result, returned, bare, written, wanted, calls)
         self.tracer.data.clear()  # which stand-ins and tracer, in a circle, would keep until they are collected

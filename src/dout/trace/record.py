@@ -49,7 +49,7 @@ def record(target: Any, *inputs: Any, dout: Any = None, **keywords: Any) -> Trac
             target.backward(*douts)
     if tracer.refused is not None:
         raise tracer.refused
-    trace = finish(tracer, _name_of(target), ends=ends, outputs=plain_deep(output))
+    trace = finish(tracer, _name_of(target), ends=ends, outputs=plain_deep(state.outputs[0]))
     fit = all(type(item).__hash__ for item in flat(entered))  # arrays in a dict are not known to the twin
     if twin is None or keywords or not fit or not trace.calls or trace.calls[0].gradients is None:
         return trace
@@ -74,7 +74,7 @@ def record_function(
         seeds = {} if ran_backward else _seeds(tracer, ends, dout)  # else it is known where backward began
     if tracer.refused is not None:
         raise tracer.refused
-    return finish(tracer, _name_of(function), ends=ends, seeds=seeds, outputs=plain_deep(output)), entered
+    return finish(tracer, _name_of(function), ends=ends, seeds=seeds, outputs=plain_deep(state.outputs[0])), entered
 
 
 def _forward(

@@ -109,7 +109,7 @@ class Session:
         self.adopted: set[str] = set()
         self.homes: set[str] | None = None  # modules of what a target reaches; of a script all are looked through
         self.gave_way = False  # whether all that was replaced has been put back, for another thread
-        self.outputs: list[Any] = []  # what the user's code gave out: no stand-in is to stay in it
+        self.outputs: list[Any] = []  # what the user's code gave out; in the end as a plain run would have
 
     def _meet(self, found: Any) -> None:
         """Take a class of which an instance is within reach, or a function, which may live in no module."""
@@ -215,7 +215,7 @@ def session(
             tracer.stop()
             under_way.remove(tracer)
             state.patches.put_back()
-            state.swaps.swap_out(*state.outputs)
+            state.swaps.swap_out(state.outputs)
 
 
 def _functions_of(target: Any) -> Iterator[Any]:
