@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 
 import numba
 import numpy as np
+import pytest
 from test_compile_habits import alike
 
 import dout
@@ -261,3 +262,30 @@ class Shuffled:
 
 def test_generators_are_made_of_a_number_of_the_layers():
     alike(Shuffled, [("forward", np.arange(5.0))] * 3)
+
+
+doubled = dout.compile(lambda x: x * 2)  # a global name here, beside the code that the next test compiles
+
+
+class Stacked:
+    def __init__(self):
+        self.w1, self.w2 = np.full(2, 2.0), np.full(2, 3.0)
+
+    def step(self, x):
+        for i in (1, 2):
+            weights = getattr(self, f"w{i}")
+            x = x * weights
+            setattr(self, f"w{i}", weights - 1)
+        return x
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_compiled_functions_beside_code_that_reads_by_name_are_nothing_to_watch(kept):
+    plain, stacked = Stacked(), Stacked()
+    assert doubled(np.ones(1)) == 2
+    fast = dout.compile(stacked.step)
+    if kept:
+        stacked.step = fast
+    for _ in range(3):
+        np.testing.assert_array_equal(fast(np.ones(2)), plain.step(np.ones(2)))
+    assert fast.plan().programs

@@ -24,6 +24,10 @@ _CODE = (FunctionType, BuiltinFunctionType, MethodType, type, staticmethod, clas
 _CAN_CHANGE = 1 << 9  # a class that was made by a class statement, or might have been
 
 
+class Settled:
+    """An object of ours behind what the user holds: no code of theirs looks into it."""
+
+
 def is_code(value: Any) -> bool:
     """Whether what stands in a class is code that runs when an object is asked."""
     return isinstance(value, tuple(_PARTS))
@@ -32,7 +36,9 @@ def is_code(value: Any) -> bool:
 def is_settled(item: Any) -> bool:
     """Whether an object needs no look inside: code, modules, `Callable`, what Numba compiled (no program calls it)."""
     return (
-        isinstance(item, (*_CODE, ModuleType)) or type(item).__module__ in ("typing", "__future__") or is_jitted(item)
+        isinstance(item, (*_CODE, ModuleType, Settled))
+        or type(item).__module__ in ("typing", "__future__")
+        or is_jitted(item)
     )
 
 

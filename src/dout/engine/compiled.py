@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dout.engine.answers import Settled
 from dout.engine.build import Built, build, without_values
 from dout.engine.compare import first_difference
 from dout.engine.derived import with_gradient
@@ -66,7 +67,7 @@ def compile(target: Any, *, strict: bool = False) -> Any:
     return Compiled(target, strict=strict).stub
 
 
-class Compiled:
+class Compiled(Settled):
     """A function with the programs that stand for its calls."""
 
     def __init__(self, function: Callable[..., Any], *, strict: bool = False, pool: Pool | None = None) -> None:

@@ -10,8 +10,6 @@ import array
 import inspect
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import asdict, astuple
-from operator import attrgetter, methodcaller
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -19,8 +17,8 @@ import numpy as np
 
 from dout.engine.alike import alike, holds_still
 from dout.engine.answers import answered, functions, is_code, is_settled, names_of, ran, where_it_stands
-from dout.engine.names import Loaded
 from dout.engine.overlaps import Overlaps, are_apart
+from dout.engine.read import Read
 from dout.engine.text import Text
 from dout.errors import UnsupportedError
 from dout.graph import INPUT, Node
@@ -30,8 +28,8 @@ from dout.trace.templates import Built, Held, Same, Spot, Template, View, can_be
 from dout.trace.yielding import error_settings, errors_are_heard
 
 _LARGE_SET = 100
+_UNSEEN = (set, deque, bytearray, memoryview, array.array, np.ndarray)
 _PLAIN = (type(None), bool, type(Ellipsis))
-_BY_NAME: tuple[Any, ...] = (getattr, hasattr, vars, dir, attrgetter, methodcaller, asdict, astuple)
 
 
 class Guards:
@@ -40,11 +38,10 @@ class Guards:
     def __init__(self, capture: Capture, needed: frozenset[Node], text: Text) -> None:
         self.capture = capture
         self.text = text
-        self.names = Loaded(capture.codes)
-        self.names.all = self.names.all or any(map(self._reads_by_name, capture.spots))
-        self.restored = frozenset(spot for spot in capture.spots if self._may_be_restored(spot))
+        self.read = Read(capture, needed)
+        self.names = self.read.names
         self.needed = needed
-        self.kept = {node for spot in self.restored for node in held_in(spot.before)}
+        self.kept = {node for spot in self.read.restored for node in held_in(spot.before)}
         self.variables: dict[Node, str] = {}
         given = (*capture.arguments, *capture.keywords.values())
         self.given = {id(item.item) for item in given if isinstance(item, Same)}
@@ -54,15 +51,11 @@ class Guards:
         self.classes: set[type] = set()  # of which the code is guarded
         for spot in capture.spots:
             self.at.setdefault(id(spot.holder), []).append(spot)
+            if isinstance(spot.holder, FunctionType):  # a cell is listed of one function, and may be that of many
+                self.at.setdefault(id(spot.place.put.args[0]), []).append(spot)  # type: ignore[attr-defined]
             if self._moves(spot.holder):
                 text.movable[id(spot.holder)] = spot.holder
                 text.movable[id(attributes_of(spot.holder))] = attributes_of(spot.holder)
-        self.modules = {
-            id(spot.before.item)
-            for spot in capture.spots
-            if isinstance(spot.before, Same) and isinstance(spot.before.item, ModuleType)
-            if spot.place.key in self.names.outside or spot.place.key in self.names
-        }
 
     def write(self, parameters: list[str]) -> None:
         """Write all guards: of the arguments, then of every object that the code that ran can have looked into."""
@@ -121,8 +114,13 @@ class Guards:
         """Guard what is in a set. Raises UnsupportedError for what changes and does not tell: a deque, an iterator."""
         if isinstance(item, set) and all(map(is_fixed, item)) and len(item) <= _LARGE_SET:
             self.text.leave_unless(f"{self.text.constant(item)} == {self.text.constant(frozenset(item))}")
-        elif isinstance(item, set | deque | bytearray | memoryview | array.array | np.ndarray) or (
-            hasattr(type(item), "__next__") and id(item) not in self.at
+        elif isinstance(item, tuple) and id(item) not in self.at:
+            for part in item:
+                self._contents(part)
+        elif (
+            isinstance(item, _UNSEEN)
+            or (isinstance(item, list | dict) and id(item) not in self.capture.lengths)
+            or (hasattr(type(item), "__next__") and id(item) not in self.at)
         ):
             raise UnsupportedError(f"it looks into a {type(item).__qualname__}, which may change unseen")
         elif id(item) not in self.at and not is_settled(item):
@@ -240,8 +238,9 @@ class Guards:
         if id(holder) in self.reached:
             return
         self.reached.add(id(holder))
-        for spot in self.at.get(id(holder), []):
-            if self._matters(spot):
+        cells = (holder.__closure__ or ()) if isinstance(holder, FunctionType) else ()
+        for spot in dict.fromkeys(spot for part in (holder, *cells) for spot in self.at.get(id(part), [])):
+            if self.read.matters(spot):
                 self._place(spot)
         if isinstance(holder, FunctionType):
             self._function(holder)
@@ -314,43 +313,6 @@ class Guards:
         if not isinstance(item, np.ndarray):
             self._item(expression, Same(item))
 
-    def _reads_by_name(self, spot: Spot) -> bool:
-        """Whether a place that the code looks into holds what reads attributes by names of its own."""
-        item = spot.before.item if isinstance(spot.before, Same) else None
-        by_name = isinstance(item, attrgetter | methodcaller) or any(item is each for each in _BY_NAME)
-        return by_name and (not isinstance(spot.holder, Namespace | ModuleType) or spot.place.key in self.names.outside)
-
-    def _may_be_restored(self, spot: Spot) -> bool:
-        """Whether the run may have put into a place what stood there already: then nothing tells that it does so."""
-        read_anyway = isinstance(spot.holder, list | dict | tuple | FunctionType)
-        if spot.before is None or spot.after is not None or read_anyway:
-            return False
-        return self.names.stores(spot.place.key, outside=isinstance(spot.holder, Namespace))
-
-    def _matters(self, spot: Spot) -> bool:
-        """Whether a place can have steered the run, or holds what it computes with."""
-        if spot in self.restored:
-            return True
-        if spot.before is None:  # then its class answers, if it can
-            answered = self.names.all or hasattr(type(spot.holder), str(spot.place.key))
-            return answered and spot.place.key in self.names and not isinstance(spot.holder, list | dict)
-        if isinstance(spot.before, Node):  # an unused number steers nothing
-            return (spot.before in self.needed or spot.before in self.capture.looked) and self._read(spot)
-        if isinstance(spot.before, Same) and isinstance(spot.before.item, ModuleType):
-            return False
-        return self._read(spot)
-
-    def _read(self, spot: Spot) -> bool:
-        """Whether the code that ran can have looked into a place."""
-        if isinstance(spot.holder, list | dict | tuple):
-            return True
-        if isinstance(spot.holder, FunctionType):  # one without defaults was given all that it takes
-            return not (is_special(spot.place.key) and isinstance(spot.before, Same) and spot.before.item is None)
-        if isinstance(spot.holder, Namespace | ModuleType):
-            asked = id(spot.holder) in self.modules and spot.place.key in self.names
-            return asked or spot.place.key in self.names.outside
-        return spot.place.key in self.names
-
     def _place(self, spot: Spot) -> None:
         if isinstance(spot.holder, type) and isinstance(spot.before, Same) and is_code(spot.before.item):
             return
@@ -358,7 +320,10 @@ class Guards:
         if expression is None:  # a place of a rare kind is not looked at again: what it holds is
             if isinstance(spot.before, Held) and spot.before.node not in self.variables:
                 self._value(self.text.constant(self.capture.originals[spot.before.node]), spot.before)
+            elif isinstance(spot.before, Same) and id(spot.before.item) in self.capture.lengths:
+                self._item(self.text.constant(spot.before.item), spot.before)
             elif isinstance(spot.before, Same):
+                self._contents(spot.before.item)
                 self._holder(spot.before.item)
             return
         if spot.before is None:

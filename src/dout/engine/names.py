@@ -13,7 +13,8 @@ _REFLECTING = frozenset({"getattr", "hasattr", "vars", "__dict__", "__getattribu
                          "__getattr__", "AttributeError", "attrgetter", "locals", "methodcaller", "format",
                          "format_map", "asdict", "astuple", "dataclasses"})  # fmt: skip
 _ATTRIBUTES = ("LOAD_ATTR", "LOAD_METHOD", "DELETE_ATTR", "LOAD_SUPER_ATTR", "IMPORT_FROM")
-_SETTING = frozenset({"setattr", "__setattr__", "vars", "__dict__", "globals", "exec"})
+_SETTING_GLOBALS = frozenset({"globals", "exec"})
+_SETTING = frozenset({"setattr", "__setattr__", "vars", "__dict__"}) | _SETTING_GLOBALS
 _OUTSIDE = ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_FROM_DICT_OR")
 
 
@@ -40,7 +41,7 @@ class Loaded:
         matches = any(step.opname == "MATCH_CLASS" for code in codes for step in _steps(code))
         self.all = matches or not _REFLECTING.isdisjoint(used)
         self._stored = {(s.opname, s.argval) for code in codes for s in _steps(code) if s.opname.startswith("STORE")}
-        self._may_store_all = not _SETTING.isdisjoint(used)
+        self._used = used
 
     @property
     def catches(self) -> bool:
@@ -58,7 +59,8 @@ class Loaded:
     def stores(self, name: object, *, outside: bool = False) -> bool:
         """Whether the code can have stored something in an attribute of this name, or in a global name."""
         kinds = ("STORE_GLOBAL", "STORE_NAME") if outside else ("STORE_ATTR",)
-        return self._may_store_all or any((kind, name) in self._stored for kind in kinds)
+        any_name = _SETTING_GLOBALS if outside else _SETTING
+        return not any_name.isdisjoint(self._used) or any((kind, name) in self._stored for kind in kinds)
 
 
 def _loaded(code: CodeType, modules: frozenset[str]) -> Iterator[tuple[str, bool]]:

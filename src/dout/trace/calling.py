@@ -24,6 +24,7 @@ _LIBRARIES = frozenset({
     "collections", "functools", "abc", "typing", "enum", "dataclasses", "contextlib", "numbers", "operator", "copy",
     "itertools", "types", "numpy", "math", "reprlib", "copyreg", "weakref", "_weakrefset",
 })  # fmt: skip
+_KEEPING = ("UserList.", "UserDict.", "ChainMap.")  # containers in Python, of which no change shows
 # Modules whose functions do nothing that cannot be done twice.
 _HARMLESS = frozenset({
     "json", "_json", "statistics", "zlib", "hashlib", "_hashlib", "struct", "_struct", "binascii", "base64", "array",
@@ -109,7 +110,8 @@ class Calls:
     def _python(self, frame: FrameType) -> None:
         name = str(frame.f_globals.get("__name__", ""))
         file = frame.f_code.co_filename
-        if not source.is_ours(file) and not file.startswith("<") and name.partition(".")[0] not in _LIBRARIES:
+        harmless = name.partition(".")[0] in _LIBRARIES and not frame.f_code.co_qualname.startswith(_KEEPING)
+        if not source.is_ours(file) and not file.startswith("<") and not harmless:
             self._foreign(f"{name}.{frame.f_code.co_name}", frame)
             if name.partition(".")[0] not in _HARMLESS:
                 self.effects.append(name)

@@ -46,7 +46,7 @@ class Holdings:
         self.lengths: dict[int, int] = {}  # of lists and dicts before the run, by identity
         self.long: dict[int, tuple[Any, ...]] = {}  # what was in long lists and dicts
         self.keys: dict[int, tuple[Any, ...]] = {}  # those of dicts, in order
-        self.contents: dict[int, tuple[Any, ...]] = {}  # what was in sets and deques
+        self.contents: list[tuple[Any, tuple[Any, ...]]] = []  # sets and deques, with what was in them
         self.is_users: Callable[[type], bool] = lambda _: False
 
     def before(self, state: Session, given: Iterable[Any]) -> None:
@@ -59,7 +59,8 @@ class Holdings:
         self.lengths = {id(h): len(h) for h in holders if isinstance(h, list | dict)}
         self.long = state.swaps.long
         self.keys = {id(h): tuple(h) for h in holders if is_ordered(h)}
-        self.contents = {id(h): tuple(h) for h in holders if isinstance(h, set | deque)}
+        found = {id(item): item for item in (*holders, *(new for _, _, new in state.swaps.visited))}
+        self.contents = [(item, tuple(item)) for item in found.values() if isinstance(item, set | deque)]
 
     def enter(self, item: Any) -> None:
         """Remember under which node a stand-in came."""
@@ -133,10 +134,9 @@ class Holdings:
             before[id(holder)] = {}
         for holder, place, new in state.swaps.visited:
             before[id(holder)][_key(place)] = place, new
+        self.changed += [type(item).__qualname__ for item, stood in self.contents if not _is_same(item, stood)]
         for key, holder in holders.items():
             known = before[key]
-            if key in self.contents and list(map(id, holder)) != list(map(id, self.contents[key])):
-                self.changed.append(type(holder).__qualname__)
             if key in self.long and is_rewritten(self.long[key], content(holder), type(holder)):
                 self.changed.append(f"long {type(holder).__qualname__}")
             if type(holder) in (list, dict) and self._is_refilled(holder, known):
@@ -192,7 +192,12 @@ class Holdings:
         return Same(untraced(original))  # what stands there when nothing is traced
 
 
+def _is_same(item: Iterable[Any], stood: tuple[Any, ...]) -> bool:
+    """Whether a set or deque holds the very objects that it held."""
+    return list(map(id, item)) == list(map(id, stood))
+
+
 def _key(place: Place) -> tuple[Any, ...]:
     """What tells one place in an object from another."""
     arguments = getattr(place.put, "args", ())
-    return place.key, id(arguments[0]) if arguments else id(place.item)
+    return place.key, bool(arguments), id(arguments[0]) if arguments else id(place.item)

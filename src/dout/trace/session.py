@@ -186,7 +186,8 @@ def session(
 ) -> Iterator[Session]:
     """Trace what runs inside, from `target` or, where there is none, from what the caller adopts.
 
-    `numbers` that the target holds become inputs where asked; `everywhere`: those of its module too.
+    `numbers` that the target holds become inputs where asked; `everywhere`: those of its module too, and what methods
+    close over.
     """
     home = target.__module__ if inspect.isroutine(target) else type(target).__module__
     if not home or home.partition(".")[0] in modules.ANSWERED:  # made by `exec`; or np.mean itself is the target
@@ -194,6 +195,7 @@ def session(
     with recordings:
         given = {type(target)} if is_layer(type(target)) else set()
         state = Session(tracer, {home.partition(".")[0]} - {"dout", "builtins"}, given)
+        state.swaps.methods = everywhere
         under_way.append(tracer)
         try:
             if target is not None:

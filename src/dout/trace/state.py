@@ -86,7 +86,11 @@ class Reach:
         kind = type(holder)
         if issubclass(kind, type):
             for cls in filter(self.is_users, holder.__mro__):
+                special = {
+                    key: item for key, item in vars(cls).items() if is_special(key) and type(item) is FunctionType
+                }
                 yield from _attributes(vars(cls), partial(type.__setattr__, cls))
+                yield from _attributes(special, partial(type.__setattr__, cls), dunder=True)
             return
         if issubclass(kind, dict):
             pairs = [(k, v) for k, v in dict.items(holder) if numbers or type(v) not in _PLAIN]
@@ -133,6 +137,7 @@ class Swaps:
         self.reach = Reach(is_user_class)
         self.tracer = tracer
         self.meet = meet  # told of every function found, and every class of the user's of which an instance is found
+        self.methods = False  # whether it also looks into what methods close over, and their defaults
         self.into, self.back = Rebuilder(), Rebuilder()
         self.holders: list[Any] = []  # everything looked into; the user's code may take it out of where it was
         self.seen: set[int] = set()
@@ -167,7 +172,7 @@ class Swaps:
                     place.put(new)
                     self.originals[id(new)] = new, place.item
                 # What a method closes over is no state of the layer's.
-                if self.reach.holds(new) and not (issubclass(kind, type) and callable(new)):
+                if self.reach.holds(new) and (self.methods or not (issubclass(kind, type) and callable(new))):
                     waiting.append((new, name, numbers))
 
     def _swapped(self, item: Any, name: str, wrap: Callable[[Any, str], Any], *, numbers: bool = False) -> Any:

@@ -30,9 +30,9 @@ class Conditions(Guards):
 
     def __init__(self, capture: Capture, needed: frozenset[Node], text: Words, run: Run) -> None:
         super().__init__(capture, needed, text)
-        self.names = Loaded(capture.codes, modules=frozenset(_numpys(text.module)))
+        self.names = self.read.names = Loaded(capture.codes, modules=frozenset(_numpys(text.module)))
         if not self.names.all:  # else what the run puts into attributes may have been there already
-            self.restored = frozenset()  # `runs` has seen to it that all shows
+            self.read.restored = frozenset()  # `runs` has seen to it that all shows
         self.attributes, self.unread = run.attributes, run.unread
         self.shapes: dict[str, Shape] = {}
         self.reads: list[str] = []  # of what the run replaces, before it does

@@ -1,0 +1,75 @@
+"""Which places in the user's objects can have steered a run: its code can have read them, or put the same into them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, astuple
+from operator import attrgetter, methodcaller
+from types import FunctionType, ModuleType
+from typing import Any
+
+from dout.engine.names import Loaded
+from dout.graph import Node
+from dout.trace.capture import Capture
+from dout.trace.state import Namespace, is_special
+from dout.trace.templates import Same, Spot
+
+_BY_NAME: tuple[Any, ...] = (getattr, hasattr, vars, dir, attrgetter, methodcaller, asdict, astuple)
+
+
+class Read:
+    """The places of one capture that matter, by the `names` that its code loads.
+
+    `restored` are those into which the run may have put what stood there already.
+    """
+
+    def __init__(self, capture: Capture, needed: frozenset[Node]) -> None:
+        self._counts = needed | capture.looked
+        self.names = Loaded(capture.codes)
+        self.names.all = self.names.all or any(map(self._by_name, capture.spots))
+        self._modules = {id(spot.before.item) for spot in capture.spots if self._is_loaded_module(spot)}  # type: ignore[union-attr]
+        self.restored = frozenset(spot for spot in capture.spots if self._may_be_restored(spot))
+
+    def matters(self, spot: Spot) -> bool:
+        """Whether a place can have steered the run, or holds what it computes with."""
+        if spot in self.restored:
+            return True
+        if spot.before is None:  # then its class answers, if it can
+            answered = self.names.all or hasattr(type(spot.holder), str(spot.place.key))
+            return answered and spot.place.key in self.names and not isinstance(spot.holder, list | dict)
+        if isinstance(spot.before, Node):  # an unused number steers nothing
+            return spot.before in self._counts and self._read(spot)
+        if isinstance(spot.before, Same) and isinstance(spot.before.item, ModuleType):
+            return False
+        return self._read(spot)
+
+    def _by_name(self, spot: Spot) -> bool:
+        """Whether a place that the code looks into holds what reads attributes by names of its own."""
+        item = spot.before.item if isinstance(spot.before, Same) else None
+        by_name = isinstance(item, attrgetter | methodcaller) or any(item is each for each in _BY_NAME)
+        return by_name and (not isinstance(spot.holder, Namespace | ModuleType) or spot.place.key in self.names.outside)
+
+    def _is_loaded_module(self, spot: Spot) -> bool:
+        """Whether a module stands in a place from which the code may load it."""
+        if not (isinstance(spot.before, Same) and isinstance(spot.before.item, ModuleType)):
+            return False
+        named = spot.place.key in self.names and not isinstance(spot.holder, Namespace)
+        return named or spot.place.key in self.names.outside
+
+    def _may_be_restored(self, spot: Spot) -> bool:
+        """Whether the run may have put into a place what stood there already: then nothing tells that it does so."""
+        read_anyway = isinstance(spot.holder, list | dict | tuple | FunctionType)
+        elsewhere = isinstance(spot.holder, ModuleType) and id(spot.holder) not in self._modules
+        if spot.before is None or spot.after is not None or read_anyway or elsewhere:
+            return False
+        return self.names.stores(spot.place.key, outside=isinstance(spot.holder, Namespace))
+
+    def _read(self, spot: Spot) -> bool:
+        """Whether the code that ran can have looked into a place."""
+        if isinstance(spot.holder, list | dict | tuple):
+            return True
+        if isinstance(spot.holder, FunctionType):  # one without defaults was given all that it takes
+            return not (is_special(spot.place.key) and isinstance(spot.before, Same) and spot.before.item is None)
+        if isinstance(spot.holder, Namespace | ModuleType):
+            asked = id(spot.holder) in self._modules and spot.place.key in self.names
+            return asked or spot.place.key in self.names.outside
+        return spot.place.key in self.names

@@ -1,0 +1,185 @@
+"""What calls keep in defaults, closures, sets and containers of the library is kept by each compiled call."""
+# ruff: noqa: B006, B008 - as people write it
+
+import array
+from collections import ChainMap, Counter, UserDict, UserList, deque
+
+import numpy as np
+import pytest
+
+import dout
+
+
+class Counting:
+    def __init__(self):
+        self.calls = 0
+
+    def __call__(self, x):
+        self.calls += 1
+        return x * self.calls
+
+
+def layer():
+    """A layer of a class that is made anew, with closures and defaults of its own."""
+    box, seen, calls, weights = {}, set(), 0, np.ones(1)
+
+    class Layer:
+        act = Counting()
+
+        def __init__(self):
+            self.seen, self.inside, self.named = set(), (set(),), {"seen": set()}
+            self.library = {"list": UserList(), "dict": UserDict(), "chain": ChainMap({})}
+
+        def list_in_a_default(self, x, kept=[]):
+            kept.append(1.0)
+            return x * sum(kept)
+
+        def dict_in_a_default(self, x, kept={}):
+            kept.setdefault("calls", 0)
+            kept["calls"] += 1
+            return x * kept["calls"]
+
+        def set_in_a_default(self, x, kept=set()):
+            kept.add(len(kept))
+            return x * len(kept)
+
+        def counter_in_a_default(self, x, *, kept=Counter()):
+            kept["calls"] += 1
+            return x * kept["calls"]
+
+        def nested_in_a_default(self, x, kept=([0], {"a": []})):
+            kept[0][0] += 1
+            kept[1]["a"].append(1)
+            return x * kept[0][0] * len(kept[1]["a"])
+
+        def deque_in_a_default(self, x, kept=deque()):
+            kept.append(1)
+            return x * len(kept)
+
+        def bytes_in_a_default(self, x, kept=bytearray()):
+            kept.append(1)
+            return x * len(kept)
+
+        def array_in_a_default(self, x, kept=array.array("d")):
+            kept.append(1.0)
+            return x * len(kept)
+
+        @staticmethod
+        def default_of_a_static_method(x, kept=[]):
+            kept.append(1)
+            return x * len(kept)
+
+        @classmethod
+        def default_of_a_class_method(cls, x, kept=[]):
+            kept.append(1)
+            return x * len(kept)
+
+        def __call__(self, x, kept=[0]):
+            kept[0] += 1
+            return x * kept[0]
+
+        def __getitem__(self, place, kept=set()):
+            kept.add(len(kept))
+            return len(kept)
+
+        def __len__(self):
+            box["asked"] = box.get("asked", 0) + 1
+            return box["asked"]
+
+        @property
+        def times(self):
+            box["times"] = box.get("times", 0) + 1
+            return box["times"]
+
+        def dict_closed_over(self, x):
+            box["calls"] = box.get("calls", 0) + 1
+            return x * box["calls"]
+
+        def set_closed_over(self, x):
+            seen.add(len(seen))
+            return x * len(seen)
+
+        def number_closed_over(self, x):
+            nonlocal calls
+            calls += 1
+            return x * calls
+
+        def array_closed_over(self, x):
+            nonlocal weights
+            weights = weights + 1
+            return x * weights
+
+    return Layer()
+
+
+def added_to(kept, x):
+    kept.add(len(kept))
+    return x * len(kept)
+
+
+def counted_in(kept, x):
+    kept["calls"] = kept["calls"] + 1 if "calls" in kept else 1
+    return x * kept["calls"]
+
+
+def longer(kept, x):
+    kept.append(1)
+    return x * len(kept)
+
+
+USES = {
+    "a list in a default": lambda of, x: of.list_in_a_default(x),
+    "a dict in a default": lambda of, x: of.dict_in_a_default(x),
+    "a set in a default": lambda of, x: of.set_in_a_default(x),
+    "a counter in a default by name": lambda of, x: of.counter_in_a_default(x),
+    "a list in a tuple in a default": lambda of, x: of.nested_in_a_default(x),
+    "a deque in a default": lambda of, x: of.deque_in_a_default(x),
+    "bytes in a default": lambda of, x: of.bytes_in_a_default(x),
+    "an array of Python's in a default": lambda of, x: of.array_in_a_default(x),
+    "a default of a static method": lambda of, x: of.default_of_a_static_method(x),
+    "a default of a class method": lambda of, x: of.default_of_a_class_method(x),
+    "a default of a call": lambda of, x: of(x),
+    "a default of what Python calls": lambda of, x: x * of[0],
+    "a dict that what Python calls closes over": lambda of, x: x * len(of),
+    "a dict that a property closes over": lambda of, x: x * of.times,
+    "a dict closed over": lambda of, x: of.dict_closed_over(x),
+    "a set closed over": lambda of, x: of.set_closed_over(x),
+    "a number closed over": lambda of, x: of.number_closed_over(x),
+    "an array closed over": lambda of, x: of.array_closed_over(x),
+    "an object in a class": lambda of, x: of.act(x),
+    "a set in an attribute": lambda of, x: added_to(of.seen, x),
+    "a set in a tuple": lambda of, x: added_to(of.inside[0], x),
+    "a set in a dict": lambda of, x: added_to(of.named["seen"], x),
+    "a list of the library": lambda of, x: longer(of.library["list"], x),
+    "a dict of the library": lambda of, x: counted_in(of.library["dict"], x),
+    "dicts in a chain": lambda of, x: counted_in(of.library["chain"], x),
+}
+
+
+@pytest.mark.parametrize("name", USES)
+def test_what_a_call_keeps_is_there_in_the_next(name):
+    use, plain, compiled = USES[name], layer(), layer()
+    fast = dout.compile(lambda of, x: use(of, x))
+    for _ in range(5):
+        np.testing.assert_array_equal(fast(compiled, np.ones(1)), use(plain, np.ones(1)))
+
+
+@pytest.mark.parametrize("name", ["list_in_a_default", "dict_closed_over", "default_of_a_static_method"])
+def test_what_a_compiled_method_keeps_is_there_in_its_next_call(name):
+    plain, fast = getattr(layer(), name), dout.compile(getattr(layer(), name))
+    for _ in range(5):
+        np.testing.assert_array_equal(fast(np.ones(1)), plain(np.ones(1)))
+
+
+def test_lists_that_no_call_changes_are_nothing_against_a_program():
+    class Pooling:
+        def summed(self, x, axes=[0, 1]):
+            return x.sum(tuple(axes))
+
+        def __call__(self, x):
+            return self.summed(x) * len({"a", "b"})
+
+    pooling = Pooling()
+    fast = dout.compile(lambda x: pooling(x))
+    assert [fast(np.ones((2, 3))) for _ in range(3)] == [12.0] * 3
+    assert fast.plan().programs
