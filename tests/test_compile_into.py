@@ -67,3 +67,11 @@ def test_the_first_of_a_product_of_complex_vectors_is_conjugated():
         for _ in range(2):
             np.testing.assert_allclose(fast(z, X[2]), product(z, X[2]), rtol=1e-15)
             np.testing.assert_allclose(fast(z, z), np.sum(np.abs(z) ** 2), rtol=1e-14)
+
+
+@pytest.mark.parametrize("statistic", [np.mean, np.var, np.std])
+def test_statistics_of_halves_are_rounded_once(statistic):
+    fast = dout.compile(lambda x: statistic(x, axis=0), strict=True)
+    for scale in (1, 3, 7):
+        x = (scale * X).astype("f2")
+        assert fast(x).tobytes() == statistic(x, axis=0).tobytes()

@@ -131,6 +131,26 @@ def test_numpy_and_its_functions_in_attributes_are_seen_as_by_their_names():
     assert fast.start is np.zeros
 
 
+class Alternating:
+    def __init__(self):
+        self.act = np.tanh
+
+    def forward(self, x):
+        out = self.act(x)
+        self.act = np.sin if self.act is np.tanh else np.tanh
+        return out
+
+    def backward(self, dout):
+        return dout
+
+
+def test_a_function_of_numpys_in_an_attribute_is_the_one_of_that_name():
+    x = np.array([0.5, 1.5])
+    fast = alike(Alternating, [("forward", x), ("forward", x), ("forward", x), ("forward", x + 1), ("backward", x)])
+    assert fast.act is np.tanh
+    assert fast.forward.plan().programs
+
+
 Reduction: TypeAlias = Literal["mean", "sum"]
 
 

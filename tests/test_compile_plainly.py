@@ -304,3 +304,23 @@ def test_an_array_that_a_library_keeps_is_the_very_one():
         y, masked = fast(np.arange(3.0))
         y[0] = 7
         assert masked.data[0] == 7
+
+
+def test_a_write_that_fails_and_is_caught_fails_in_no_other_call():
+    class Averaging:
+        def __init__(self):
+            self.w = np.ones(2)
+            self.w.flags.writeable = False
+
+        def step(self, x):
+            try:
+                self.w += x
+            except ValueError:
+                self.w = self.w + x
+            return self.w
+
+    averaging = Averaging()
+    fast = dout.compile(averaging.step)
+    first = fast(np.ones(2))
+    assert fast(np.ones(2)) is first
+    assert first.tolist() == [3, 3]

@@ -19,6 +19,7 @@ IN_PLACE = frozenset({"setitem", "add_at"})  # a copy with some elements changed
 _FILLED = {"zeros": 0, "empty": 0, "ones": 1}  # what `empty` gives in a recording are zeros
 _WITH_OUT = frozenset({"matmul", "dot"})  # always in C order
 _REDUCED = frozenset({"sum", "mean", "var", "std", "prod", "max", "min", "any", "all", "argmax", "argmin"})
+_DIVIDED = frozenset({"mean", "var", "std"})  # of halves NumPy rounds once, but into an array of them twice
 
 
 def is_array(node: Node) -> bool:
@@ -69,6 +70,8 @@ def way(node: Node) -> str:
         return "copy"
     if name in IN_PLACE:
         return "write"
+    if name in _DIVIDED and node.dtype == np.float16:
+        return ""
     return "out" if name in _WITH_OUT or name in _REDUCED or isinstance(node.primitive.forward, np.ufunc) else ""
 
 

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from dout.graph import Node
-from dout.trace.draws import Draws, generator_of
 from dout.trace.modules import BUILTINS, untraced
 from dout.trace.session import Session
 from dout.trace.standin import Traced, TracedArray
@@ -84,8 +83,8 @@ class Holdings:
             return self._view(item)
         if kind is Traced or kind is TracedArray:
             return item.resolve()  # type: ignore[no-any-return]
-        if kind is Draws:
-            return Same(generator_of(item))
+        if (real := untraced(item)) is not item:  # a generator, a function of NumPy's
+            return Same(real)
         if id(item) in self.known or is_fixed(item):
             return Same(item)
         if id(item) in self.built:

@@ -215,8 +215,8 @@ class TracingModule(ModuleType):
             return item  # the user's own, put there by them
         if isinstance(item, ModuleType):
             item = tracing_version(item)
-        elif is_function(item):
-            item = tracing_function(item)
+        elif is_function(item):  # the same as its name alone gives: code may ask whether they are
+            item = _functions.setdefault(id(item), tracing_function(item))
         elif name in _GENERATORS and item is _GENERATORS[name].real():
             item = _GENERATORS[name]
         elif item is np.vectorize:

@@ -120,7 +120,7 @@ class Recording(Recorder):
         try:
             value = primitive.apply(values, static)
         except Exception:
-            self.failed.append(_there())
+            self.fails()
             raise
         node = self.record(primitive, tuple(nodes), static, value)
         if type(value) is not np.ndarray:
@@ -128,6 +128,10 @@ class Recording(Recorder):
         if value.base is not None and isinstance(first, TracedArray) and owner_of(value) is owner_of(first.value):
             return TracedArray(self, value, node, first, (primitive, tuple(nodes[1:]), static))
         return TracedArray(self, value, node)
+
+    def fails(self) -> None:
+        """An operation raises: if the user's code catches it, what comes then holds for this failure only."""
+        self.failed.append(_there())
 
     def record(self, primitive: Primitive, inputs: tuple[Node, ...], static: dict[str, Any], value: Any) -> Node:
         """Make the node of a value that was just computed."""

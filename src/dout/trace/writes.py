@@ -101,6 +101,7 @@ class Writer:
 
     def _before_write(self, target: TracedArray) -> None:
         if not target.flags.writeable:
+            self.tracer.fails()
             target.value[...] = target.value  # NumPy's own error
         target.memory().save(self.tracer.data)
         for other in self._same_memory(target):
