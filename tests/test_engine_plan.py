@@ -204,3 +204,17 @@ def test_elements_that_are_changed_one_by_one_cost_no_copy_of_all():
         np.testing.assert_allclose(fast(y, t), gradient(y, t))
     (program,) = fast.plan().functions[0].programs
     assert program.nbytes < 3 * y.nbytes  # read once, written once
+
+
+def test_of_long_programs_there_are_few(monkeypatch):
+    def settling(x, steps):
+        for _ in range(steps):
+            x = np.tanh(x)
+        return x
+
+    monkeypatch.setattr("dout.engine.compiled.MOST_NODES", 40)
+    fast = dout.compile(settling)
+    for steps in range(8, 16):
+        np.testing.assert_allclose(fast(np.ones(3), steps), settling(np.ones(3), steps), rtol=1e-14)
+    assert 1 < len(fast.plan().programs) < 8
+    assert "calls were alike, of " in str(fast.plan())

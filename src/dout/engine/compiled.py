@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from dout.engine.plan import Plan
 
 MOST = 16  # programs of one function: where every call is another, programs are of no use
+MOST_NODES = 100_000  # and operations in all of them: a loop that ends when it has converged may take minutes each time
 TRIES = 2  # runs of which no program can be made: the first may have prepared what all others use
 Form = tuple[Any, ...]  # how a function is called: the number of arguments by position, the names of the others
 
@@ -107,8 +108,11 @@ class Compiled(Settled):
         return plainly(self.function, args, kwargs)
 
     def _gives_up(self, form: Form) -> bool:
-        if len(self.programs.get(form, ())) >= MOST and not self.given_up:
-            self.why_not.append(f"no two of the first {MOST} calls were alike")
+        made = self.programs.get(form, ())
+        nodes = sum(len(program.program.capture.graph.nodes) for program in made)
+        if (len(made) >= MOST or nodes >= MOST_NODES) and not self.given_up:
+            long = f", of {nodes} operations together" if nodes >= MOST_NODES else ""
+            self.why_not.append(f"no two of the first {len(made)} calls were alike{long}")
             self.given_up = True
         return self.given_up
 
