@@ -32,6 +32,7 @@ class Patches:
 
     def __init__(self, is_user_class: Any) -> None:
         self.is_user_class = is_user_class
+        self.layers = True  # whether the calls of layers are recorded
         self.undo: list[tuple[Any, str, Any, Any]] = []
         self.seen: set[int] = set()
 
@@ -53,7 +54,7 @@ class Patches:
 
     def layer(self, cls: type) -> None:
         """Record the calls of a layer class's forward and backward."""
-        if id(cls) in self.seen or not is_layer(cls):
+        if id(cls) in self.seen or not is_layer(cls) or not self.layers:
             return
         self.seen.add(id(cls))
         for base in cls.__mro__:
@@ -196,6 +197,7 @@ def session(
         given = {type(target)} if is_layer(type(target)) else set()
         state = Session(tracer, {home.partition(".")[0]} - {"dout", "builtins"}, given)
         state.swaps.methods = everywhere
+        state.patches.layers = not everywhere  # a program needs no calls, and code may look into methods
         under_way.append(tracer)
         try:
             if target is not None:
