@@ -324,3 +324,24 @@ def test_a_write_that_fails_and_is_caught_fails_in_no_other_call():
     first = fast(np.ones(2))
     assert fast(np.ones(2)) is first
     assert first.tolist() == [3, 3]
+
+
+class Replay:
+    def __init__(self, capacity):
+        self.states, self.place = np.zeros((capacity, 2)), 0
+
+    def push(self, state):
+        self.states[self.place] = state
+        self.place = (self.place + 1) % len(self.states)
+
+
+@pytest.mark.parametrize("capacity", [4, 100_000])
+def test_a_few_elements_of_a_large_array_are_written_by_numpy(capacity):
+    plain, replay = Replay(capacity), Replay(capacity)
+    fast = dout.compile(replay.push)
+    for number in range(5):
+        plain.push(np.full(2, number))
+        fast(np.full(2, number))
+    np.testing.assert_array_equal(replay.states, plain.states)
+    assert len(fast.plan().programs) == (capacity == 4)
+    assert ("would copy all of an array of 1.6 MB" in str(fast.plan())) == (capacity > 4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,6 +18,7 @@ from dout.engine.kernels import kernel
 from dout.engine.memory import Memory, Over, makes
 from dout.engine.memory import plan as memory_plan
 from dout.engine.names import Loaded
+from dout.engine.placing import IN_PLACE, nbytes
 from dout.engine.pool import Pool
 from dout.engine.postpone import postpone
 from dout.engine.rehearsal import Form, Layout, rehearse
@@ -29,6 +31,9 @@ from dout.graph import CONSTANT, INPUT, Graph, Node, rebuild, with_inputs
 from dout.ops.raising import may_raise
 from dout.trace.capture import Capture
 from dout.trace.templates import nodes_in
+
+_LARGE = 1 << 20  # bytes, from which on a copy takes longer than all that is gained in a small step
+_FEW = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +86,14 @@ def planned(run: Capture, *, strict: bool = False) -> Planned:
     steps = _single(graph) if strict else fuse(graph)
     forms = rehearse(steps, {node: run.data[node] for node in graph.inputs.values() if node in run.data})
     steps = tuple(part for step in steps for part in _readable(step, forms))
-    return Planned(steps, now, forms, _memory(run, steps, now, forms))
+    memory = _memory(run, steps, now, forms)
+    for target, node in memory.copies:
+        if _is_small_part(node, target):
+            raise UnsupportedError(
+                f"a program would copy all of an array of {nbytes(target) / 1e6:.3g} MB to write into a part of it"
+                + (f", at {node.where}" if node.where else "")
+            )
+    return Planned(steps, now, forms, memory)
 
 
 def build(run: Capture, pool: Pool, *, strict: bool = False) -> Built:
@@ -119,6 +131,12 @@ def _readable(step: Step, forms: dict[Node, Form]) -> Sequence[Step]:
     if isinstance(step, Group) and not all(forms[node].readable for node in step.inputs):
         return step.nodes
     return (step,)
+
+
+def _is_small_part(node: Node, target: Node) -> bool:
+    """Whether a few elements of a large array are another: NumPy writes these alone."""
+    few = node.primitive.name in IN_PLACE and _FEW * math.prod(node.static["selected"]) < math.prod(target.shape)
+    return few and nbytes(target) >= _LARGE
 
 
 def _memory(run: Capture, steps: Sequence[Step], now: dict[Node, Node], forms: dict[Node, Form]) -> Memory:
