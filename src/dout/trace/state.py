@@ -172,7 +172,8 @@ class Swaps:
                     place.put(new)
                     self.originals[id(new)] = new, place.item
                 # What a method closes over is no state of the layer's.
-                if self.reach.holds(new) and (self.methods or not (issubclass(kind, type) and callable(new))):
+                method = issubclass(kind, type) and callable(new) and not (self.methods and _may_keep(new))
+                if self.reach.holds(new) and not method:
                     waiting.append((new, name, numbers))
 
     def _swapped(self, item: Any, name: str, wrap: Callable[[Any, str], Any], *, numbers: bool = False) -> Any:
@@ -332,6 +333,14 @@ def _cells(function: Any) -> Iterator[Place]:
         except ValueError:
             continue  # a cell that nothing was put into yet
         yield Place(name, name, item, partial(setattr, cell, "cell_contents"))
+
+
+def _may_keep(method: Any) -> bool:
+    """Whether calls may leave something in what stands in a class: in cells, or in defaults that can change."""
+    if type(method) is not FunctionType:
+        return True
+    cells = method.__code__.co_freevars not in ((), ("__class__",))
+    return cells or bool(method.__kwdefaults__) or any(type(d) not in _PLAIN for d in method.__defaults__ or ())
 
 
 def _caches_ours(cached: Any) -> bool:
