@@ -75,3 +75,13 @@ def test_statistics_of_halves_are_rounded_once(statistic):
     for scale in (1, 3, 7):
         x = (scale * X).astype("f2")
         assert fast(x).tobytes() == statistic(x, axis=0).tobytes()
+
+
+def test_conditions_are_numbers_to_take():
+    fast = dout.compile(lambda x, chosen: (np.take(x, chosen), x.take(chosen), x[chosen]))
+    x = np.array([1.0, 2.0, 3.0])
+    for chosen in ([True, False, True], [False, False, True], [False, True, True]):
+        by_number, again, by_mask = fast(x, np.array(chosen))
+        np.testing.assert_array_equal(by_number, [x[int(one)] for one in chosen])
+        np.testing.assert_array_equal(again, by_number)
+        np.testing.assert_array_equal(by_mask, [one for one, here in zip(x, chosen, strict=True) if here])

@@ -105,6 +105,8 @@ def take(tracer: Tracer, array: Any, indices: Any, axis: Any = None, *, mode: st
     if axis is None:
         array, axis = array.ravel(), 0
     indices = tracer.array(indices) if isinstance(indices, list | tuple) else indices
+    if np.result_type(plain(indices)) == np.bool_:
+        indices = tracer.array(indices).astype(np.intp)  # numbers here, no mask
     if mode != "raise":
         indices = take_mode(indices, mode, array.shape[axis])
         indices = tracer.source(indices) if type(indices) is np.ndarray else indices
