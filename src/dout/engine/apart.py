@@ -81,7 +81,8 @@ def _writeable(node: Node) -> Node:
 
 def _number(node: Node) -> Node:
     """The node itself, or the number in it where it may be an array of no axes: of W * 1 passes leave W."""
-    sure = node.primitive is CONSTANT or isinstance(node.primitive.forward, np.ufunc) or node.primitive.name in REDUCTIONS
+    row = node.primitive
+    sure = row is CONSTANT or isinstance(row.forward, np.ufunc) or row.name in REDUCTIONS
     return node if sure else _applied("getitem", node, key=())
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
-from dout.engine.group import Step
+from dout.engine.group import Group, Step
 from dout.engine.guards import Guards
 from dout.engine.memory import makes
 from dout.engine.steps import Writer, may_leave
@@ -53,6 +53,9 @@ def write(program: Program, name: str) -> tuple[Callable[..., Any], str]:
     guards.write(parameters)
     guarded, text.lines = text.lines, []
     text.indent = "    "
+    if program.capture.hushed and not all(isinstance(step, Group) for step in program.steps):
+        text.line("with np.errstate(all='ignore'):")
+        text.indent = "        "
     body = Following(program, text, guards.variables)
     body.write()
     head = [f"def {name}({', '.join(parameters)}):"]

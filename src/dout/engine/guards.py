@@ -68,8 +68,15 @@ class Guards:
         self._otherwise()
         self._errors()
         self._apart()
-        if len(self.others) > 1:
-            self.text.leave_unless(f"len({{{', '.join(f'id({name})' for name in self.others)}}}) == {len(self.others)}")
+        self._distinct(self.others)
+        if self.names.compares_identities:
+            originals = self.capture.originals
+            self._distinct([name for node, name in self.variables.items() if type(originals.get(node)) is np.ndarray])
+
+    def _distinct(self, names: list[str]) -> None:
+        """Guard that these are another object each."""
+        if len(names) > 1:
+            self.text.leave_unless(f"len({{{', '.join(f'id({name})' for name in names)}}}) == {len(names)}")
 
     def _errors(self) -> None:
         """Kernels raise and report no floating-point error: where NumPy is told to, they cannot stand for it."""
@@ -107,8 +114,15 @@ class Guards:
             self._object(expression, template.item)
         else:
             self.text.leave_unless(f"{expression} is {self.text.constant(template.item)}")
-            self._contents(template.item)
-            self._holder(template.item)
+            self._inside(template.item)
+
+    def _inside(self, item: Any) -> None:
+        """Guard what an object that is the same at the next call holds."""
+        if isinstance(item, list | dict) and id(item) in self.capture.lengths:
+            self._container(self.text.constant(item), item)
+        else:
+            self._contents(item)
+            self._holder(item)
 
     def _contents(self, item: Any) -> None:
         """Guard what is in a set. Raises UnsupportedError for what changes and does not tell: a deque, an iterator."""
@@ -144,20 +158,14 @@ class Guards:
         self.variables[node] = name
         if isinstance(template, Held):
             value = self.capture.originals[node]
-            flags = self._flags(name, value, written=node in self.capture.written)
+            flags = self.text.lies_as(name, value, written=node in self.capture.written)
             self.text.leave_unless(f"type({name}) is ndarray and {self.text.is_dtype(name, value.dtype)}")
             self.text.leave_unless(f"{name}.shape == {value.shape} and {flags}")
             if node in self.capture.identities:
                 self.text.leave_unless(f"id({name}) == {self.capture.identities[node]}")
         else:
-            self.text.leave_unless(f"type({name}) is {self.text.constant(_class_of(node))}")
-
-    def _flags(self, name: str, value: np.ndarray[Any, Any], *, written: bool) -> str:
-        """Contiguity, alignment, and where it is written into: that it may be, and owns its memory."""
-        flags = value.flags
-        wanted = (1 if flags.c_contiguous else 2 if flags.f_contiguous else 0) | 0x100 * flags.aligned | 0x400 * written
-        layout = "" if flags.c_contiguous or flags.f_contiguous else f" and {name}.strides == {value.strides}"
-        return f"{name}.flags.num & {wanted} == {wanted}{layout}"
+            kind = node.dtype if isinstance(node.dtype, type) else node.dtype.type
+            self.text.leave_unless(f"type({name}) is {self.text.constant(kind)}")
 
     def _built(self, expression: str, template: Built) -> None:
         kind = self.text.constant(template.kind)
@@ -323,8 +331,7 @@ class Guards:
             elif isinstance(spot.before, Same) and id(spot.before.item) in self.capture.lengths:
                 self._item(self.text.constant(spot.before.item), spot.before)
             elif isinstance(spot.before, Same):
-                self._contents(spot.before.item)
-                self._holder(spot.before.item)
+                self._inside(spot.before.item)
             return
         if spot.before is None:
             self.text.leave_unless(f"{self.text.absent(spot)}")
@@ -357,7 +364,3 @@ class Guards:
             may_be_same=lambda one, other: (one.shape, one.dtype) == (other.shape, other.dtype),
             all_at_once=lambda: self.text.constant(are_apart),
         )
-
-
-def _class_of(node: Node) -> type:
-    return node.dtype if isinstance(node.dtype, type) else node.dtype.type

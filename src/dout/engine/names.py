@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import dis
 from collections.abc import Collection, Iterator
+from dataclasses import asdict, astuple
 from functools import cache
 from itertools import pairwise
+from operator import attrgetter, methodcaller
 from types import CodeType
+from typing import Any
 
 # Who uses one of these may read any attribute, by a name that is made while it runs.
 _REFLECTING = frozenset({"getattr", "hasattr", "vars", "__dict__", "__getattribute__", "dir", "globals", "eval", "exec",
                          "__getattr__", "AttributeError", "attrgetter", "locals", "methodcaller", "format",
                          "format_map", "asdict", "astuple", "dataclasses"})  # fmt: skip
+_BY_NAME: tuple[Any, ...] = (getattr, hasattr, vars, dir, attrgetter, methodcaller, asdict, astuple)
 _ATTRIBUTES = ("LOAD_ATTR", "LOAD_METHOD", "DELETE_ATTR", "LOAD_SUPER_ATTR", "IMPORT_FROM")
 _SETTING_GLOBALS = frozenset({"globals", "exec"})
 _SETTING = frozenset({"setattr", "__setattr__", "vars", "__dict__"}) | _SETTING_GLOBALS
@@ -49,6 +53,12 @@ class Loaded:
         names = [[step.opname for step in _steps(code)] for code in self.codes]
         return any(n.count("PUSH_EXC_INFO") > n.count("WITH_EXCEPT_START") for n in names)
 
+    @property
+    def compares_identities(self) -> bool:
+        """Whether the code asks of two objects whether they are one; to ask so of None is another matter."""
+        pairs = (pair for code in self.codes for pair in pairwise(_steps(code)))
+        return any(step.opname == "IS_OP" and before.opname != "LOAD_CONST" for before, step in pairs)
+
     def __contains__(self, name: object) -> bool:
         return self.all or name in self._attributes
 
@@ -61,6 +71,11 @@ class Loaded:
         kinds = ("STORE_GLOBAL", "STORE_NAME") if outside else ("STORE_ATTR",)
         any_name = _SETTING_GLOBALS if outside else _SETTING
         return not any_name.isdisjoint(self._used) or any((kind, name) in self._stored for kind in kinds)
+
+
+def reads_by_name(item: Any) -> bool:
+    """Whether an object, whatever it is called, reads attributes by names of its own."""
+    return isinstance(item, attrgetter | methodcaller) or any(item is each for each in _BY_NAME)
 
 
 def _loaded(code: CodeType, modules: frozenset[str]) -> Iterator[tuple[str, bool]]:

@@ -52,6 +52,10 @@ def _reshaped(operands: Sequence[str], static: Static, text: Text) -> str | None
     return f"{operands[0]}.reshape({static['shape']})" if set(static) == {"shape"} else None
 
 
+def _broadcast(operands: Sequence[str], static: Static, text: Text) -> str | None:
+    return f"np.broadcast_to({operands[0]}, {static['shape']})" if set(static) == {"shape"} else None
+
+
 def _item(operands: Sequence[str], static: Static, text: Text) -> str:
     return f"{operands[0]}[{subscript(static['key'], operands[1:], text)}]"
 
@@ -59,6 +63,7 @@ def _item(operands: Sequence[str], static: Static, text: Text) -> str:
 _PHRASES: dict[str, Callable[[Sequence[str], Static, Text], str | None]] = {
     "transpose": _transposed,
     "reshape": _reshaped,
+    "broadcast_to": _broadcast,
     "getitem": _item,
 }
 

@@ -64,7 +64,7 @@ def way(node: Node) -> str:
     name = node.primitive.name
     if node.shape == () or not is_array(node):
         return ""
-    if name in _FILLED or name == "full":
+    if name in _FILLED or (name == "full" and np.can_cast(node.inputs[0].dtype, np.dtype(node.dtype), "same_kind")):
         return "fill"
     if name in ("copy", "astype"):
         return "copy"

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, astuple
-from operator import attrgetter, methodcaller
 from types import FunctionType, ModuleType
-from typing import Any
 
-from dout.engine.names import Loaded
+from dout.engine.names import Loaded, reads_by_name
 from dout.graph import Node
 from dout.trace.capture import Capture
 from dout.trace.state import Namespace, is_special
 from dout.trace.templates import Same, Spot
-
-_BY_NAME: tuple[Any, ...] = (getattr, hasattr, vars, dir, attrgetter, methodcaller, asdict, astuple)
 
 
 class Read:
@@ -45,8 +40,8 @@ class Read:
     def _by_name(self, spot: Spot) -> bool:
         """Whether a place that the code looks into holds what reads attributes by names of its own."""
         item = spot.before.item if isinstance(spot.before, Same) else None
-        by_name = isinstance(item, attrgetter | methodcaller) or any(item is each for each in _BY_NAME)
-        return by_name and (not isinstance(spot.holder, Namespace | ModuleType) or spot.place.key in self.names.outside)
+        owned = not isinstance(spot.holder, Namespace | ModuleType)
+        return reads_by_name(item) and (owned or spot.place.key in self.names.outside)
 
     def _is_loaded_module(self, spot: Spot) -> bool:
         """Whether a module stands in a place from which the code may load it."""

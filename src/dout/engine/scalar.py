@@ -96,9 +96,12 @@ def _reduces(node: Node) -> bool:
     axes = reduced_axes(node)
     if not axes or not _casts(x.dtype, operand_dtypes(node)[0]):
         return False
-    if node.primitive.name in ("max", "min"):
-        return node.dtype.kind != "b" and 0 not in (x.shape[a] for a in axes)  # type: ignore[union-attr]
-    return node.primitive.name != "mean" or node.dtype.kind == "f"  # type: ignore[union-attr]
+    name, kind = node.primitive.name, np.dtype(node.dtype).kind
+    if name in ("any", "all"):
+        return True
+    if name in ("max", "min"):
+        return kind != "b" and 0 not in (x.shape[a] for a in axes)
+    return kind == "f" if name == "mean" else kind != "b"  # a sum of truth values may be one: NumPy's "or"
 
 
 def reduced_axes(node: Node) -> tuple[int, ...]:

@@ -70,7 +70,7 @@ class _Selection:
     def write(self, recorder: AbstractRecorder, node: Node, new: Mapping[Node, Node]) -> Any:
         """x[mask] = value, x[...] = value."""
         x, value, *index = node.inputs
-        if isinstance(x.dtype, type) or (_is_complex(value) and not _is_complex(x)):
+        if isinstance(x.dtype, type) or not x.dtype.isnative or (_is_complex(value) and not _is_complex(x)):
             return None
         if not index and is_whole(node.static["key"], x.shape) and len(value.shape) <= len(x.shape):
             written: Any = recorder.wrap(new[value])

@@ -18,7 +18,7 @@ from dout.engine.rehearsal import Form
 from dout.engine.text import Text
 from dout.graph import CONSTANT, INPUT, Node, Primitive
 from dout.ops import OPERATORS
-from dout.ops.raising import may_raise
+from dout.ops.raising import may_raise, shaped_by_values
 from dout.ops.standin import fill_key
 
 Leave = Callable[[str], None]  # writes that the driver leaves unless a condition holds; always where it is empty
@@ -209,9 +209,5 @@ def may_leave(step: Step) -> bool:
 
 
 def depends_on_values(step: Step) -> bool:
-    """Whether the shape of what a row gives depends on the values it is given."""
-    if isinstance(step, Group):
-        return False
-    if step.primitive.name in ("nonzero", "places"):
-        return True
-    return step.primitive.name == "getitem" and any(np.dtype(i.dtype) == np.bool_ for i in step.inputs[1:])
+    """Whether the shape of what a step gives depends on values; a kernel's does not."""
+    return not isinstance(step, Group) and shaped_by_values(step)

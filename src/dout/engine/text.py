@@ -83,6 +83,13 @@ class Text:
         name = self.constant(dtype, f"{dtype.name}_dtype")
         return f"({array}.dtype is {name} or {array}.dtype == {name})"
 
+    def lies_as(self, name: str, value: np.ndarray[Any, Any], *, written: bool) -> str:
+        """Whether an array is contiguous and aligned as `value` is; and may be, where it is, `written` into."""
+        flags = value.flags
+        wanted = (1 if flags.c_contiguous else 2 if flags.f_contiguous else 0) | 0x100 * flags.aligned | 0x400 * written
+        layout = "" if flags.c_contiguous or flags.f_contiguous else f" and {name}.strides == {value.strides}"
+        return f"{name}.flags.num & {wanted} == {wanted}{layout}"
+
     # --- places -------------------------------------------------------------------------------------------------------
 
     def place(self, spot: Spot) -> str | None:

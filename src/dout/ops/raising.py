@@ -1,4 +1,4 @@
-"""Which rows may raise by the values they are given, and not by shapes and dtypes alone."""
+"""Which rows may raise, or give another shape, by the values they are given and not by shapes and dtypes alone."""
 
 from __future__ import annotations
 
@@ -20,3 +20,10 @@ def may_raise(node: Node) -> bool:
         return True  # of whole numbers there are no negative powers
     plain = all(isinstance(i.dtype, type) for i in (node, *node.inputs))
     return name in _FACTORED or name.startswith("math_") or (plain and name in _DIVIDING)
+
+
+def shaped_by_values(node: Node) -> bool:
+    """Whether the shape of what a row gives depends on the values it is given."""
+    if node.primitive.name in ("nonzero", "places"):
+        return True
+    return node.primitive.name == "getitem" and any(np.dtype(i.dtype) == np.bool_ for i in node.inputs[1:])

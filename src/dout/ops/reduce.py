@@ -53,7 +53,7 @@ def _binder(*order: str) -> Callable[..., Any]:
         static: dict[str, Any] = {"axis": as_axis(axis)}
         if options.get("dtype") is not None:
             static["dtype"] = np.dtype(options["dtype"])
-        if options.get("keepdims"):
+        if index(options.get("keepdims", False)):
             static["keepdims"] = True
         if options.get("ddof"):
             static["ddof"] = options["ddof"]
@@ -250,8 +250,9 @@ def _cumsum_backward(dout: Any, out: Any, x: Any, axis: Axis = None, dtype: Any 
 
 
 def _running(x: Any, axis: Any = None, dtype: Any = None) -> Any:
-    axis = None if axis is None or not shape_of(x) else index(axis) % len(shape_of(x))
-    return (x,), {"axis": axis, **({} if dtype is None else {"dtype": np.dtype(dtype)})}
+    ndim = len(shape_of(x))
+    axis = None if axis is None else range(ndim or 1)[index(axis)]  # NumPy refuses an axis that is not there
+    return (x,), {"axis": axis if ndim else None, **({} if dtype is None else {"dtype": np.dtype(dtype)})}
 
 
 cumsum = define(

@@ -151,7 +151,7 @@ flatten = define(
 
 def _transpose_function(x: Any, axes: Any = None) -> tuple[tuple[Any], dict[str, Any]]:
     n = len(shape_of(x))
-    order = range(n)[::-1] if axes is None else [int(a) % n for a in axes]
+    order = range(n)[::-1] if axes is None else [range(n)[a] for a in axes]
     return (x,), {"axes": tuple(order)}
 
 
@@ -189,10 +189,14 @@ def sum_to(dout: Any, shape: Shape) -> Any:
     return summed if lead == len(axes) else np.reshape(summed, shape)
 
 
+def _broadcast(x: Any, shape: Shape, writeable: bool = False) -> Any:
+    return np.broadcast_arrays(x, np.broadcast_to(False, shape))[0] if writeable else np.broadcast_to(x, shape)
+
+
 broadcast_to = define(
     "broadcast_to",
-    forward=np.broadcast_to,
-    backward=lambda dout, out, x, shape: sum_to(dout, x.shape),
+    forward=_broadcast,
+    backward=lambda dout, out, x, shape, writeable=False: sum_to(dout, x.shape),
     infer=lambda row, inputs, static: (static["shape"], inputs[0].dtype),
     calls={np.broadcast_to: lambda x, shape: ((x,), {"shape": asked_shape(shape)})},
     symbol="broadcast",

@@ -26,8 +26,8 @@ def _array(tracer: Recording, x: Any, dtype: Any = None, *, copy: Any = True, or
     out = _build(tracer, x, dtype, made=True)
     if dtype is not None and np.dtype(dtype) != out.dtype:
         out = out.astype(np.dtype(dtype))
-    elif copy and isinstance(plain(x), np.ndarray):
-        out = tracer.emit(PRIMITIVES["copy"], (out,), {"order": order} if out.ndim else {"order": order, "array": True})
+    elif copy and type(plain(x)) is np.ndarray:
+        out = tracer.emit(PRIMITIVES["copy"], (out,), {"order": order, **({} if out.ndim else {"array": True})})
     if ndmin > out.ndim:
         out = out.reshape((1,) * (ndmin - out.ndim) + out.shape)
     return out

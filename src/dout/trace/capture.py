@@ -38,8 +38,9 @@ class Capture:
     `made` are inputs that were made from what is no value of the run: plain numbers that the code itself gave to a
     layer, and arrays like np.arange(3). `looked` are the inputs that were computed with or whose shape, dtype or layout
     was asked for: with others, a step that nothing needs might fail. `identities` are those whose `id` was asked for;
-    `outcomes` are the values that steered the run, by node and way. `codes` is the user's code that ran. `why_not` says
-    why no program can stand for this run, and is None where one can.
+    `outcomes` are the values that steered the run, by node and way. `codes` is the user's code that ran, which is
+    `hushed` where it told NumPy itself what to do at floating-point errors. `why_not` says why no program can stand for
+    this run, and is None where one can.
     """
 
     root: Any
@@ -62,6 +63,7 @@ class Capture:
     identities: Mapping[Node, int]
     outcomes: Mapping[tuple[Node, str], Any]
     codes: frozenset[CodeType]
+    hushed: bool
     why_not: str | None
     better: Graph | None = None
 
@@ -125,7 +127,7 @@ class _Run:
                 for item, node in holdings.entered.values()
                 if isinstance(item, TracedArray) and item.resolve() is not node and item.node.primitive is not INPUT
             }
-            wanted = outputs(result, spots, written, tracer.outcomes, tracer.nodes)
+            wanted = outputs(result, spots, written, tracer.outcomes, tracer.nodes, tracer.looked)
         returned = plain_deep(state.outputs[0])
         bare = tuple(replace(spot, place=spot.place._replace(item=None)) for spot in spots)
         run = self._frozen(taken, taken_by_name, result, returned, bare, written, wanted, calls)
@@ -198,6 +200,7 @@ class _Run:
             looked=frozenset(origins & {*tracer.looked, *(i for node in tracer.nodes for i in node.inputs)}),
             outcomes=dict(tracer.outcomes),
             codes=frozenset(calls.codes),
+            hushed=tracer.hushed,
             why_not=self._why_not(nodes, made, calls),
         )
 

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dout.graph import PYTHON_NUMBERS
 from dout.ops import PRIMITIVES
 from dout.trace.compose_numeric import NUMERIC, astype, take_mode
 from dout.trace.compose_places import PLACES
-from dout.trace.standin import Traced, TracedArray, plain
+from dout.trace.standin import Traced, TracedArray, plain, plain_deep
 
 if TYPE_CHECKING:
     from dout.trace.tracer import Tracer
@@ -89,6 +90,14 @@ def array_split(tracer: Tracer, array: Any, where: Any, axis: Any = 0) -> list[A
     return [array[(slice(None),) * axis + (slice(a, max(a, b)),)] for a, b in pairwise(ends)]
 
 
+def broadcast_arrays(tracer: Tracer, *arrays: Any) -> tuple[Any, ...]:
+    """np.broadcast_arrays: views, that may be written to as yet; what has the shape already is the same array."""
+    found = [tracer.array(array) for array in arrays]
+    shape = np.broadcast_shapes(*(array.shape for array in found))
+    static = {"shape": shape, "writeable": True}
+    return tuple(a if a.shape == shape else tracer.emit(PRIMITIVES["broadcast_to"], (a,), static) for a in found)
+
+
 def split(tracer: Tracer, array: Any, where: Any, axis: Any = 0) -> list[Any]:
     """np.split."""
     if not isinstance(where, Sequence | np.ndarray) and np.shape(plain(array))[axis] % int(where):
@@ -110,7 +119,8 @@ def take(tracer: Tracer, array: Any, indices: Any, axis: Any = None, *, mode: st
     if mode != "raise":
         indices = take_mode(indices, mode, array.shape[axis])
         indices = tracer.source(indices) if type(indices) is np.ndarray else indices
-    return array[(slice(None),) * range(array.ndim)[axis] + (indices,)]
+    taken = array[(slice(None),) * range(array.ndim)[axis] + (indices,)]
+    return taken.copy("K") if isinstance(taken, TracedArray) and taken.base is not None else taken  # of one place
 
 
 def _grid(tracer: Tracer, array: Any, indices: Any, axis: int) -> tuple[Any, ...]:
@@ -185,14 +195,6 @@ def tensordot(tracer: Tracer, a: Any, b: Any, axes: Any = 2) -> Any:
     return np.dot(left, right).reshape([a.shape[i] for i in kept_a] + [b.shape[i] for i in kept_b])
 
 
-def broadcast_arrays(tracer: Tracer, *arrays: Any) -> tuple[Any, ...]:
-    """np.broadcast_arrays: arrays that have the shape already are given back."""
-    together = [tracer.array(a) for a in arrays]
-    shape = np.broadcast_shapes(*(a.shape for a in together))
-    alike = all(a.shape == shape for a in together)
-    return tuple(a if alike else np.broadcast_to(a, shape) for a in together)
-
-
 def clip(tracer: Tracer, x: Any, a_min: Any = None, a_max: Any = None) -> Any:
     """np.clip with one bound, or none: then it is a copy."""
     if a_min is None and a_max is None:
@@ -223,7 +225,7 @@ def average(tracer: Tracer, a: Any, axis: Any = None, weights: Any = None, *, ke
         weights = np.broadcast_to(weights, a.shape)
     dtype = np.result_type(a.dtype, weights.dtype, *(["f8"] if a.dtype.kind in "biu" else []))
     whole = np.sum(weights, axis=axis, dtype=dtype, keepdims=keepdims)
-    if np.any(plain(whole) == 0.0):
+    if np.any(np.equal(whole, 0.0)):
         raise ZeroDivisionError("Weights sum to zero, can't be normalized")
     return np.sum(_as(a, dtype) * _as(weights, dtype), axis=axis, keepdims=keepdims) / whole
 
@@ -237,13 +239,13 @@ def nan_to_num(
 ) -> Any:
     """np.nan_to_num."""
     x = tracer.array(x)
-    if x.dtype.kind != "f" or not copy:
+    if x.dtype.kind != "f" or not x.dtype.isnative or not copy:
         raise tracer.unsupported(f"np.nan_to_num with {'copy=False' if not copy else x.dtype}")
     limits = np.finfo(x.dtype)
     out = np.where(np.isnan(x), _one(nan, x.dtype), x)
     out = np.where(np.equal(x, np.inf), _one(limits.max if posinf is None else posinf, x.dtype), out)
     out = np.where(np.equal(x, -np.inf), _one(limits.min if neginf is None else neginf, x.dtype), out)
-    return out if out.ndim else out[()]  # a number, as NumPy's
+    return out if x.ndim else out[()]
 
 
 def _one(number: Any, dtype: Any) -> Any:
@@ -255,6 +257,8 @@ def diff(tracer: Tracer, a: Any, n: int = 1, axis: int = -1) -> Any:
     """np.diff."""
     a = tracer.array(a)
     along = range(a.ndim)[axis]
+    if n < 0:
+        raise ValueError("order must be non-negative")
     for _ in range(n):
         front = (slice(None),) * along
         later, earlier = a[(*front, slice(1, None))], a[(*front, slice(None, -1))]
@@ -352,14 +356,22 @@ class TracingConcatenator:
         self._current = current
 
     def __getitem__(self, key: Any) -> Any:
+        tracer = self._current()
+        return self._joined(key) if tracer is None else tracer.attempt(self._joined, key)
+
+    def _joined(self, key: Any) -> Any:
         tracer, items = self._current(), key if isinstance(key, tuple) else (key,)
         if tracer is None or not any(isinstance(item, TracedArray) for item in items):
-            return self.__wrapped__[key]
+            return self.__wrapped__[plain_deep(key)]
         if any(isinstance(item, str) for item in items):
             raise tracer.unsupported(f"np.{'c' if self.__wrapped__ is np.c_ else 'r'}_ with a directive")
         parts = [
             tracer.source(self.__wrapped__[i], made=True) if isinstance(i, slice) else tracer.array(i) for i in items
         ]
+        # A plain number takes the dtype of the arrays beside it, as in arithmetic.
+        numbers = [plain(item) for item in items if type(plain(item)) in PYTHON_NUMBERS]
+        arrays = [part.dtype for part, i in zip(parts, items, strict=True) if type(plain(i)) not in PYTHON_NUMBERS]
+        parts = [_as(part, np.result_type(*arrays, *numbers)) for part in parts]
         if self.__wrapped__ is np.c_:
             return concatenate(tracer, [p.reshape(-1, 1) if p.ndim < 2 else p for p in parts], -1)
         return concatenate(tracer, [_at_least(1)(tracer, p) for p in parts], 0)

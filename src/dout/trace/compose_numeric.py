@@ -114,6 +114,8 @@ def einsum(tracer: Tracer, subscripts: Any, *operands: Any, optimize: Any = Fals
         while again := [c for c in terms[i] if terms[i].count(c) > 1]:
             first = terms[i].index(again[0])
             second = terms[i].index(again[0], first + 1)
+            if array.shape[first] != array.shape[second]:
+                raise tracer.unsupported("np.einsum with axes of two lengths for one letter")
             static = {"offset": 0, "axis1": first, "axis2": second, "writeable": True}
             array = tracer.emit(PRIMITIVES["diagonal"], (array,), static)
             terms[i] = "".join(c for k, c in enumerate(terms[i]) if k not in (first, second)) + again[0]
@@ -149,6 +151,8 @@ def _as(x: Any, dtype: Any) -> Any:
 def pad(tracer: Tracer, x: Any, pad_width: Any, mode: Any = "constant", **options: Any) -> Any:
     """np.pad with elements of the array itself: along each axis they are taken by their places."""
     x = tracer.array(x)
+    if not x.ndim:
+        raise tracer.unsupported("np.pad of an array without axes")
     if mode == "constant" and set(options) == {"constant_values"}:
         return _bordered(tracer, x, pad_width, options["constant_values"])
     if mode not in ("edge", "reflect", "symmetric", "wrap") or options.get("reflect_type", "even") != "even":
@@ -167,7 +171,7 @@ def _bordered(tracer: Tracer, x: Any, pad_width: Any, numbers: Any) -> Any:
     for axis, width in enumerate(np.broadcast_to(np.asarray(as_indices(pad_width)), (x.ndim, 2)).tolist()):
         lengths = [[n if i == axis else whole for i, whole in enumerate(x.shape)] for n in width]
         sides = [np.broadcast_to(wanted[axis, i].astype(dtype), lengths[i]) for i in (0, 1)]
-        x = np.concatenate([sides[0], x, sides[1]], axis=axis)
+        x = _as(np.concatenate([sides[0], x, sides[1]], axis=axis), dtype)
     return tracer.emit(PRIMITIVES["copy"], (x,), {"order": order})
 
 
@@ -179,8 +183,7 @@ def meshgrid(tracer: Tracer, *axes: Any, copy: bool = True, sparse: bool = False
         along = 1 - i if swapped and i < 2 else i
         found.append(tracer.array(item).reshape([-1 if k == along else 1 for k in range(n)]))
     if not sparse:
-        whole = np.broadcast_shapes(*(array.shape for array in found))
-        found = [np.broadcast_to(array, whole) for array in found]
+        found = list(np.broadcast_arrays(*found))
     return tuple(array.copy() for array in found) if copy else tuple(found)
 
 
@@ -232,8 +235,8 @@ def piecewise(tracer: Tracer, x: Any, condlist: Any, funclist: Any, *args: Any, 
     for condition, item in zip(conditions, funclist, strict=True):
         if not callable(item):
             found[condition] = item
-        elif (taken := x[condition]).size:
-            found[condition] = item(taken, *args, **kwargs)
+        elif np.any(condition):
+            found[condition] = item(x[condition], *args, **kwargs)
     return found
 
 
@@ -243,7 +246,8 @@ def heaviside(tracer: Tracer, x: Any, half: Any) -> Any:
     like = [np.zeros((), plain(item).dtype) if hasattr(item, "dtype") else plain(item) for item in (x, half)]
     one = np.heaviside(*like).dtype.type
     found = np.where(np.less(x, 0), one(0), np.where(np.equal(x, 0), half, one(1)))
-    return _as(np.where(np.isnan(x), x, found), np.dtype(one))
+    found = _as(np.where(np.isnan(x), x, found), np.dtype(one))
+    return found if found.ndim else found[()]
 
 
 # --- places -----------------------------------------------------------------------------------------------------------
@@ -267,11 +271,13 @@ def bincount(tracer: Tracer, x: Any, weights: Any = None, minlength: int = 0) ->
     """np.bincount; the weights add up, each in its bin."""
     if weights is None:
         return places(np.bincount)(tracer, x, minlength=minlength)
-    x, weights = tracer.array(x), _as(tracer.array(weights), np.dtype(float))
+    x, weights = tracer.array(x), tracer.array(weights)
+    if not np.can_cast(weights.dtype, float) or not x.size:
+        raise tracer.unsupported(f"np.bincount of nothing, or with weights of {weights.dtype}")
+    weights = _as(weights, np.dtype(float))
     minlength = operator.index(minlength)
     length = len(np.bincount(plain(x), minlength=minlength))
-    if plain(x).size:
-        int(x.max())  # it steers
+    int(x.max())  # it steers
     tracer.note("index", f"np.bincount gave {length} bins")
     found = tracer.call(np.zeros, (length,), {})
     np.add.at(found, x, weights)

@@ -122,7 +122,7 @@ class Holdings:
 
     def spots(self, state: Session) -> tuple[Spot, ...]:
         """Every place within reach, once, with what stands there now where that is something else."""
-        return tuple({_key(spot.place): spot for spot in self._spots(state)}.values())
+        return tuple({_key(spot.holder, spot.place): spot for spot in self._spots(state)}.values())
 
     def _spots(self, state: Session) -> Iterator[Spot]:
         reach = state.swaps.reach
@@ -132,7 +132,7 @@ class Holdings:
             holders[id(holder)] = holder
             before[id(holder)] = {}
         for holder, place, new in state.swaps.visited:
-            before[id(holder)][_key(place)] = place, new
+            before[id(holder)][_key(holder, place)] = place, new
         self.changed += [type(item).__qualname__ for item, stood in self.contents if not _is_same(item, stood)]
         for key, holder in holders.items():
             known = before[key]
@@ -142,7 +142,7 @@ class Holdings:
                 yield self._refilled(holder, known)
                 yield from (Spot(holder, place, self._standing(place.item, new), None) for place, new in known.values())
                 continue
-            now = {_key(place): place for place in reach.places(holder, numbers=state.swaps.with_numbers[key])}
+            now = {_key(holder, place): place for place in reach.places(holder, numbers=state.swaps.with_numbers[key])}
             for where, (place, new) in known.items():
                 if place.item is BUILTINS.get(place.name, place):  # it stands there while the run lasts
                     continue
@@ -196,7 +196,7 @@ def _is_same(item: Iterable[Any], stood: tuple[Any, ...]) -> bool:
     return list(map(id, item)) == list(map(id, stood))
 
 
-def _key(place: Place) -> tuple[Any, ...]:
-    """What tells one place in an object from another."""
+def _key(holder: Any, place: Place) -> tuple[Any, ...]:
+    """What tells one place from another; an object's attributes are those of its dict."""
     arguments = getattr(place.put, "args", ())
-    return place.key, bool(arguments), id(arguments[0]) if arguments else id(place.item)
+    return (place.key, id(arguments[0])) if arguments else (place.key, id(holder), id(place.item))

@@ -10,13 +10,14 @@ import numpy as np
 from dout.graph import INPUT, Node
 from dout.ops.shape import same_layout
 
+_DUMMY: Any = type(np.lib.stride_tricks.as_strided(np.zeros(1)).base)
 LARGE = 1 << 20  # bytes; a larger value that is about to be overwritten is not saved but computed anew when asked for
 
 
 def owner_of(array: np.ndarray[Any, Any]) -> Any:
-    """The object that owns an array's memory."""
+    """The object that owns an array's memory; what np.lib.stride_tricks gives has a dummy of its own between."""
     owner: Any = array
-    while isinstance(owner, np.ndarray) and owner.base is not None:
+    while isinstance(owner, np.ndarray | _DUMMY) and owner.base is not None:
         owner = owner.base
     return owner
 

@@ -143,6 +143,8 @@ class TracingIterator:
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.__wrapped__ = np.nditer(*plain_deep(list(args)), **plain_deep(kwargs))
         self._traced = holds_traced(args)
+        if (tracer := current()) is not None:
+            tracer.look(args)
 
     def _read(self) -> Any:
         tracer = current()
@@ -182,8 +184,12 @@ class TracingVectorize(np.vectorize):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """As `np.vectorize`."""
         tracer = current()
+        return self._each(args, kwargs) if tracer is None else tracer.attempt(self._each, args, kwargs)
+
+    def _each(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        tracer = current()
         if tracer is None or not (holds_traced(args) or holds_traced(kwargs)):
-            return super().__call__(*args, **kwargs)
+            return super().__call__(*plain_deep(list(args)), **plain_deep(kwargs))
         if kwargs or self.excluded or self.signature is not None:
             raise tracer.unsupported("np.vectorize with excluded=, signature= or arguments by name")
         arrays = tracer.call(np.broadcast_arrays, args, {})
@@ -194,7 +200,12 @@ class TracingVectorize(np.vectorize):
         found = [self.pyfunc(*(line[i].item() for line in lines)) for i in range(lines[0].size)]
         if not found or any(isinstance(item, tuple) for item in found):
             raise tracer.unsupported("np.vectorize of nothing, or of a function with several results")
-        return tracer.call(np.array, (found,), {}).astype(dtype).reshape(arrays[0].shape)
+        whole = tracer.call(np.array, (found,), {})
+        assert dtype is not None
+        if whole.dtype != dtype and (dtype.kind in "iu" or whole.dtype.kind == "c"):
+            tracer.note("escape", f"np.vectorize took traced numbers as {dtype}")  # for which they may be too large
+            return np.array(plain_deep(found), dtype).reshape(plain(arrays[0]).shape)
+        return whole.astype(dtype).reshape(arrays[0].shape)
 
 
 _GENERATORS = {"RandomState": TracingRandomState, "Generator": TracingGenerator}

@@ -19,6 +19,7 @@ from dout.trace.calls import as_operand
 from dout.trace.layercalls import OpenCall
 from dout.trace.memory import owner_of, set_apart
 from dout.trace.model import Draw, Event
+from dout.trace.replay import flat
 from dout.trace.standin import Traced, TracedArray, plain, plain_deep
 from dout.trace.writes import Writer
 
@@ -256,6 +257,10 @@ class Recording(Recorder):
         self.refuse(error)
         return error
 
+    def attempt(self, answer: Callable[..., _T], *given: Any) -> _T:
+        """Answer what may be refused; nothing has been done where it is."""
+        return answer(*given)
+
     def refuse(self, error: Any) -> Any:
         """Remember the first refusal, also where the user's code catches the exception."""
         if " at " not in str(error):
@@ -314,6 +319,10 @@ class Recording(Recorder):
     def overlapped(self, before: Node, after: Node) -> None:
         """Told of what an array holds that entered by itself and shares memory with one that is written into."""
         self.note("alias", OVERLAP)
+
+    def look(self, item: Any) -> None:
+        """Shape, dtype or layout of the arrays in here are asked for, without a node: the recording holds for these."""
+        self.looked.update(part.node for part in flat(item) if isinstance(part, TracedArray))
 
     def taken_as_is(self, item: Traced) -> None:
         """Told of every traced value that is used as what it is now, without a node: to draw with it, as an option."""

@@ -142,7 +142,7 @@ class TracedArray(Traced, ArrayStandIn):
 
     @shape.setter
     def shape(self, shape: Any) -> None:
-        self._recorder.writer.set_shape(self, shape)
+        self._recorder.attempt(self._recorder.writer.set_shape, self, shape)
 
     @property
     def dtype(self) -> Any:
@@ -194,7 +194,7 @@ class TracedArray(Traced, ArrayStandIn):
         return len(self.value)
 
     def __iter__(self) -> Iterator[Any]:
-        return (self[i] for i in range(len(self.value)))
+        return (self[i] for i in range(len(self)))
 
     def tolist(self) -> Any:
         """As `ndarray.tolist`, of traced numbers."""
@@ -213,7 +213,7 @@ class TracedArray(Traced, ArrayStandIn):
         return (self[key] if key else self).item()
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        self._recorder.writer.set_item(self, key, value)
+        self._recorder.attempt(self._recorder.writer.set_item, self, key, value)
 
     def sort(self, *args: Any, **kwargs: Any) -> None:
         """As `ndarray.sort`, in place; the function, as the method of a plain array gives nothing."""
@@ -226,7 +226,7 @@ class TracedArray(Traced, ArrayStandIn):
 
 def _in_place(name: str) -> Callable[..., Any]:
     row = OPERATORS[name]
-    return lambda self, other: self._recorder.writer.in_place(row, self, other)
+    return lambda self, other: self._recorder.attempt(self._recorder.writer.in_place, row, self, other)
 
 
 def _composed(name: str) -> Callable[..., Any]:
@@ -271,6 +271,9 @@ def plain_deep(item: Any) -> Any:
     if kind in (list, tuple):
         parts = [plain_deep(part) for part in item]
         return item if all(a is b for a, b in zip(parts, item, strict=True)) else kind(parts)
+    if issubclass(kind, tuple):  # a named one
+        parts = [plain_deep(part) for part in item]
+        return item if all(a is b for a, b in zip(parts, item, strict=True)) else tuple.__new__(kind, parts)
     if kind is dict:
         new = {key: plain_deep(part) for key, part in item.items()}
         return item if all(new[key] is part for key, part in item.items()) else new

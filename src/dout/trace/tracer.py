@@ -54,6 +54,7 @@ class Tracer(Recording):
             return self._composed(function, args, kwargs)
         asserts = (getattr(function, "__module__", "") or "").startswith("numpy.testing")
         if function in LOOK or asserts:
+            self.look([args, kwargs])
             if asserts or function in TEXT:
                 self.as_text()
             return function(*plain_deep(list(args)), **plain_deep(kwargs))
@@ -95,6 +96,8 @@ class Tracer(Recording):
             if function in COMPOSED:
                 return self._composed(function, args, kwargs)
             raise self.unsupported(f"{numpy_name(function)} with {options}") from None
+        if _is_kept(function.__name__, operands, static):
+            return operands[0]
         if operands and all(type(plain(o)) in _numbers or isinstance(o, np.generic) for o in operands):
             if not holds_traced(operands):
                 return self._from_outside(function, args, kwargs)
@@ -127,7 +130,7 @@ class Tracer(Recording):
                 if getattr(np, name, None) not in COMPOSED:
                     raise self.unsupported(f"ndarray.{name} with these arguments") from None
             else:
-                return self.emit(row, operands, static)
+                return operands[0] if _is_kept(name, operands, static) else self.emit(row, operands, static)
         return self._composed(getattr(np, name), (owner, *args), kwargs)
 
     def ufunc_method(self, ufunc: Any, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -173,13 +176,14 @@ class Tracer(Recording):
             raise self.unsupported(f"{numpy_name(function)} into an array of {target.dtype}")
         np.broadcast_to(value, target.shape)  # NumPy's own error
         if not np.can_cast(value.dtype, target.dtype, "same_kind"):
-            if isinstance(function, np.ufunc):
-                function(*plain_deep(list(args)), **plain_deep(kwargs), out=target.value)  # NumPy's own error
-            raise TypeError(
-                f"Cannot cast output from {value.dtype!r} to {target.dtype!r} with casting rule 'same_kind'"
-            )
+            function(*plain_deep(list(args)), **plain_deep(kwargs), out=target.value)  # NumPy's own error
         target[...] = result
         return out
+
+
+def _is_kept(name: str, operands: tuple[Any, ...], static: dict[str, Any]) -> bool:
+    """Whether nothing is squeezed: then NumPy gives the very array."""
+    return name == "squeeze" and isinstance(operands[0], TracedArray) and static["shape"] == operands[0].shape
 
 
 @contextmanager

@@ -79,28 +79,33 @@ class Writer:
             plainly(target.value, plain_deep(other))
             return target
         value = plain(result)
-        if not np.can_cast(value.dtype, target.dtype, "same_kind"):
+        if not np.can_cast(value.dtype, target.value.dtype, "same_kind"):
             plainly(target.value, plain(other))  # NumPy's own error
-        if value.shape != target.shape:
-            np.broadcast_to(value, target.shape)  # NumPy's own error
-            result = np.broadcast_to(result, target.shape)
-        if value.dtype != target.dtype:
-            result = result.astype(target.dtype)
+        if value.shape != target.value.shape:
+            np.broadcast_to(value, target.value.shape)  # NumPy's own error
+            result = np.broadcast_to(result, target.value.shape)
+        if value.dtype != target.value.dtype:
+            result = result.astype(target.value.dtype)
         self._before_write(target)
         target.value[...] = plain(result)
         node = self.tracer.node_of(result)
         array = type(plain(result)) is np.ndarray  # of arrays without axes NumPy makes a number
-        if target.base is None and array and plain(result).strides == target.strides:
+        if target.base is None and array and plain(result).strides == target.value.strides:
             self.tracer.data[node] = target.value
             self._after_write(target, node)
         else:
-            static = {"key": Ellipsis, "selected": target.shape}
+            static = {"key": Ellipsis, "selected": target.value.shape}
             whole = self.tracer.record(PRIMITIVES["setitem"], (target.node, node), static, target.value)
             self._after_write(target, whole)
         return target
 
     def _before_write(self, target: TracedArray) -> None:
-        if not target.flags.writeable:
+        item = target
+        while item.base is not None and item.step is not None:
+            if item.step[0].write_back is None:
+                raise self.tracer.unsupported(f"writing through {item.step[0].name}")
+            item = item.base
+        if not target.value.flags.writeable:
             self.tracer.fails()
             target.value[...] = target.value  # NumPy's own error
         target.memory().save(self.tracer.data)
@@ -136,8 +141,7 @@ class Writer:
 
     def _written_back(self, base: TracedArray, step: Step, changed: Node, here: Where | None) -> Node:
         primitive, rest, static = step
-        if primitive.write_back is None:
-            raise self.tracer.unsupported(f"writing through {primitive.name}")
+        assert primitive.write_back is not None, "that has been looked at before the write"
         recorder = AbstractRecorder(here)
         wrapped = [recorder.wrap(node) for node in (base.resolve(), changed, *rest)]
         result: Node = primitive.write_back(*wrapped, **static).node

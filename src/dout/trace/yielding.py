@@ -41,6 +41,8 @@ class Yielding(Tracer):
         self.overlaps: set[Node] = set()  # what arrays held that share memory with one that was written into
         self.effects: list[str] = []  # what the code does that no node says
         self.met: list[Any] = []  # generators
+        self.settings = error_settings()
+        self.hushed = False  # whether something was computed where the code has other settings for errors
         # Arrays with what was in them when it stepped aside: from then on no write shows. None: they are too many.
         self.aside: list[tuple[Any, Any]] | None = []
 
@@ -51,24 +53,25 @@ class Yielding(Tracer):
             self._effect(f"it calls {name}, which reads or writes a file")
         if name in _EFFECTS and self.live:
             self._effect(f"it calls {name}, which changes what comes after it")
-        return self._or_plainly(super().call, function, args, dict(kwargs))
+        return self.attempt(super().call, function, args, kwargs)
 
     def method(self, name: str, owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """As `call`."""
-        return self._or_plainly(super().method, name, owner, args, dict(kwargs))
+        return self.attempt(super().method, name, owner, args, kwargs)
 
     def ufunc_method(self, ufunc: Any, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """As `call`."""
-        return self._or_plainly(super().ufunc_method, ufunc, method, args, dict(kwargs))
+        return self.attempt(super().ufunc_method, ufunc, method, args, kwargs)
 
     def emit(self, primitive: Primitive, operands: tuple[Any, ...], static: dict[str, Any]) -> Any:
         """As `call`."""
-        return self._or_plainly(super().emit, primitive, operands, static)
+        return self.attempt(super().emit, primitive, operands, static)
 
     def record(self, primitive: Primitive, inputs: tuple[Node, ...], static: dict[str, Any], value: Any) -> Node:
         """Make a node; kernels raise no floating-point error, so where NumPy would they cannot stand for it."""
         if errors_are_heard():
             self._effect("NumPy was told to raise or report floating-point errors")
+        self.hushed = self.hushed or error_settings() is not self.settings
         return super().record(primitive, inputs, static, value)
 
     def _effect(self, what: str) -> None:
@@ -77,7 +80,7 @@ class Yielding(Tracer):
 
     def escape(self, name: str, item: Traced, convert: Callable[[Any], Any]) -> Any:
         """A value leaves as a plain number."""
-        return self._or_plainly(super().escape, name, item, convert)
+        return self.attempt(super().escape, name, item, convert)
 
     def overlapped(self, before: Node, after: Node) -> None:
         """It matters only where something is computed with that array."""
@@ -107,13 +110,14 @@ class Yielding(Tracer):
 
     def attribute(self, item: Traced, name: str) -> Any:
         """As `call`."""
-        return self._or_plainly(super().attribute, item, name)
+        return self.attempt(super().attribute, item, name)
 
     def wrap(self, item: Any, name: str | None = None) -> Any:
         """The stand-in of an argument; what cannot be traced stays what it is."""
-        return self._or_plainly(super().wrap, item, name) if self.recording else item
+        return self.attempt(super().wrap, item, name) if self.recording else item
 
-    def _or_plainly(self, answer: Callable[..., Any], *given: Any) -> Any:
+    def attempt(self, answer: Callable[..., Any], *given: Any) -> Any:
+        """Answer; plainly where that is refused, for `answer` asks whether this is live."""
         try:
             return answer(*given)
         except (UnsupportedError, EscapeError):
