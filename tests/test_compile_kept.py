@@ -183,3 +183,16 @@ def test_lists_that_no_call_changes_are_nothing_against_a_program():
     fast = dout.compile(lambda x: pooling(x))
     assert [fast(np.ones((2, 3))) for _ in range(3)] == [12.0] * 3
     assert fast.plan().programs
+
+
+class Numbered:
+    def step(self, x):
+        cls = type(self)
+        cls.number = getattr(cls, "number", 0) + 1
+        return x * cls.number
+
+
+def test_an_attribute_that_a_call_gives_to_a_class_is_there_in_the_next():
+    fast = dout.compile(Numbered().step)
+    assert [fast(np.ones(1)).item() for _ in range(4)] == [1, 2, 3, 4]
+    assert fast.plan().programs

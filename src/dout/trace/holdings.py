@@ -156,7 +156,9 @@ class Holdings:
                 else:
                     yield Spot(holder, place, was, self.template(here.item))
             for where, place in now.items():
-                if where not in known and not isinstance(holder, type):
+                if where not in known and isinstance(holder, type):
+                    self.changed.append(f"class {holder.__qualname__}")  # it has a new attribute
+                elif where not in known:
                     if isinstance(holder, dict) and isinstance(place.put, partial):
                         self._keys_of(place.put.args[1:])
                     if isinstance(holder, list):
