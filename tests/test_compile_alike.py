@@ -136,6 +136,7 @@ REFUSED = [
     lambda x: np.average(x, axis=0, weights=x * 0),
     lambda x: np.vectorize(lambda number: number * 100)(x.astype(np.uint8)),
     lambda x: np.bincount([0, 1, 1], weights=x[:, 0] * 1j),
+    lambda x: np.apply_along_axis(np.sum, 0, x[:0, :0]),
 ]
 
 
@@ -147,6 +148,37 @@ def test_what_numpy_refuses_is_refused(function):
 def test_weights_may_sum_to_zero_in_a_later_call():
     weighted = lambda x, weights: np.average(x, weights=weights)  # noqa: E731
     same_in_each_call(weighted, [np.ones(2), np.array([2.0, 1.0])], [np.ones(2), np.array([-1.0, 1.0])])
+
+
+EACH = {
+    "several results": lambda called, x: np.vectorize(lambda number: (called(number), 1))(x),
+    "several results of given dtypes": lambda called, x: np.vectorize(lambda n: (called(n), 1), "df")(x),
+    "text": lambda called, x: np.vectorize(lambda number: "." * int(abs(called(number)) + 1))(x),
+    "integers": lambda called, x: np.vectorize(lambda number: called(number) * 2, otypes=[int])(x),
+    "asked once": lambda called, x: np.vectorize(lambda number: called(number) * 2, cache=True)(x),
+    "lines of two dtypes": lambda called, x: np.apply_along_axis(
+        lambda line: called(line).astype("f4" if line[0] < -2 else "f8"), 1, x
+    ),
+    "lines as text": lambda called, x: np.apply_along_axis(lambda line: "+-"[int(called(line)[0] < 0)], 1, x),
+}
+
+
+@pytest.mark.parametrize("name", EACH)
+def test_a_function_that_numpy_calls_is_called_as_often_as_in_a_plain_run(name):
+    def counting():
+        calls = []
+
+        def called(item):
+            calls.append(1)
+            return item
+
+        return lambda x: (EACH[name](called, x), len(calls))
+
+    fast, plain = dout.compile(counting()), counting()
+    for shift in range(3):
+        (result, number), (expected, known) = fast(ROWS + shift), plain(ROWS + shift)
+        assert number == known
+        assert outcome(lambda made: made, [result]) == outcome(lambda made: made, [expected])
 
 
 def test_plain_numbers_beside_arrays_take_their_dtype():
@@ -237,6 +269,21 @@ def test_arrays_that_were_two_may_be_one():
     x, y = np.array([2.0, 4.0]), np.array([5.0, 6.0])
     for given in ((x, y), (y, x), (x, x), (y, y), (x, y)):
         np.testing.assert_array_equal(fast(*given), tripled_where_one(*given))
+
+
+def doubled_where_it_is_listed(x, listed):
+    for item in listed:
+        if item is x:
+            return x * 2
+    return x * 3
+
+
+def test_an_array_that_was_none_of_those_in_a_list_may_be_one():
+    fast = dout.compile(doubled_where_it_is_listed)
+    x, y, z = np.array([2.0, 4.0]), np.array([5.0, 6.0]), np.array([7.0, 8.0])
+    for listed in ([y, z], [y, x], [x, z], [z, y]):
+        np.testing.assert_array_equal(fast(x, listed), doubled_where_it_is_listed(x, listed))
+    assert len(fast.plan().programs) == 3
 
 
 def counted(x, seen={}):  # noqa: B006 - what is tested is that it stays

@@ -154,6 +154,8 @@ class Guards:
             self.text.line(f"{name} = {expression}")
         if isinstance(template, Held) and not any(node in n for n in (self.needed, self.kept, self.capture.looked)):
             self.text.leave_unless(f"type({name}) is ndarray")
+            if self.names.compares_identities:
+                self.variables[node] = name
             return
         self.variables[node] = name
         if isinstance(template, Held):

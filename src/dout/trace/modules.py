@@ -6,7 +6,7 @@ import inspect
 import sys
 from collections.abc import Callable, Iterable
 from types import FunctionType, ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from dout.trace.compose import TracingConcatenator
 from dout.trace.draws import generator_of
 from dout.trace.functions import JittedFunction, TracingFunction, current, is_function, is_jitted, tracing_function
 from dout.trace.standin import Traced, holds_traced, plain, plain_deep
+
+if TYPE_CHECKING:
+    from dout.trace.tracer import Tracer
 
 
 class _AnyType(type):
@@ -194,18 +197,23 @@ class TracingVectorize(np.vectorize):
             raise tracer.unsupported("np.vectorize with excluded=, signature= or arguments by name")
         arrays = tracer.call(np.broadcast_arrays, args, {})
         lines = [array.ravel() for array in arrays]
-        dtype = np.dtype(self.otypes[0]) if self.otypes else None
-        if dtype is None and lines[0].size:  # as NumPy asks first
-            dtype = np.asarray(plain(self.pyfunc(*(plain(line)[0] for line in lines)))).dtype
+        asked = [] if self.otypes or self.cache or not lines[0].size else [self.pyfunc(*(plain(x)[0] for x in lines))]
         found = [self.pyfunc(*(line[i].item() for line in lines)) for i in range(lines[0].size)]
+        return tracer.attempt(self._together, tracer, asked, found, plain(arrays[0]).shape)
+
+    def _together(self, tracer: Tracer, asked: list[Any], found: list[Any], shape: tuple[int, ...]) -> Any:
+        """What the function gave, in one array; `asked` is what NumPy first asks it for, to learn the dtype."""
+        if not tracer.live:
+            given = iter(plain_deep([*asked, *found]))  # the user's function may do what is not to be done twice
+            return np.vectorize(lambda _: next(given), self.otypes, cache=self.cache)(np.empty(shape))
         if not found or any(isinstance(item, tuple) for item in found):
             raise tracer.unsupported("np.vectorize of nothing, or of a function with several results")
+        dtype = np.dtype(self.otypes[0] if self.otypes else np.asarray(plain([*asked, *found][0])).dtype.char)
         whole = tracer.call(np.array, (found,), {})
-        assert dtype is not None
         if whole.dtype != dtype and (dtype.kind in "iu" or whole.dtype.kind == "c"):
             tracer.note("escape", f"np.vectorize took traced numbers as {dtype}")  # for which they may be too large
-            return np.array(plain_deep(found), dtype).reshape(plain(arrays[0]).shape)
-        return whole.astype(dtype).reshape(arrays[0].shape)
+            return np.array(plain_deep(found), dtype).reshape(shape)
+        return whole.astype(dtype).reshape(shape)
 
 
 _GENERATORS = {"RandomState": TracingRandomState, "Generator": TracingGenerator}
