@@ -345,3 +345,23 @@ def test_a_few_elements_of_a_large_array_are_written_by_numpy(capacity):
     np.testing.assert_array_equal(replay.states, plain.states)
     assert len(fast.plan().programs) == (capacity == 4)
     assert ("would copy all of an array of 1.6 MB" in str(fast.plan())) == (capacity > 4)
+
+
+class Words:
+    def __init__(self):
+        self.vectors, self.weights = np.ones((2048, 64)), np.full((64, 512), 0.01)
+
+    def step(self, words):
+        hidden = np.tanh(self.vectors[words] @ self.weights)
+        self.vectors[words] -= 0.1 * ((1 - hidden**2) @ self.weights.T)
+        return hidden
+
+
+def test_an_array_is_copied_where_that_is_little_beside_all_that_is_computed():
+    plain, compiled = Words(), Words()
+    fast = dout.compile(compiled.step)
+    for start in range(3):
+        words = np.arange(start, start + 200)
+        np.testing.assert_allclose(fast(words), plain.step(words), rtol=1e-12)
+    np.testing.assert_allclose(compiled.vectors, plain.vectors, rtol=1e-12)
+    assert fast.plan().programs

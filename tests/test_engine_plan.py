@@ -218,3 +218,23 @@ def test_of_long_programs_there_are_few(monkeypatch):
         np.testing.assert_allclose(fast(np.ones(3), steps), settling(np.ones(3), steps), rtol=1e-14)
     assert 1 < len(fast.plan().programs) < 8
     assert "calls were alike, of " in str(fast.plan())
+
+
+def test_a_long_call_that_prepares_others_leaves_room_for_a_program_of_these(monkeypatch):
+    class Layer:
+        weights = None
+
+        def step(self, x):
+            for _ in range(50):
+                x = np.tanh(x)
+            if self.weights is None:
+                self.weights = np.zeros_like(x)
+            self.weights = self.weights + x
+            return self.weights
+
+    monkeypatch.setattr("dout.engine.compiled.MOST_NODES", 40)
+    plain, fast = Layer(), dout.compile(Layer().step)
+    for number in range(4):
+        np.testing.assert_allclose(fast(np.full(3, number)), plain.step(np.full(3, number)), rtol=1e-14)
+    assert len(fast.plan().programs) == 2
+    assert not fast.plan().functions[0].plainly

@@ -18,7 +18,7 @@ from dout.engine.kernels import kernel
 from dout.engine.memory import Memory, Over, makes
 from dout.engine.memory import plan as memory_plan
 from dout.engine.names import Loaded
-from dout.engine.placing import IN_PLACE, nbytes
+from dout.engine.placing import IN_PLACE, bases, nbytes
 from dout.engine.pool import Pool
 from dout.engine.postpone import postpone
 from dout.engine.rehearsal import Form, Layout, rehearse
@@ -34,6 +34,7 @@ from dout.trace.templates import nodes_in
 
 _LARGE = 1 << 20  # bytes, from which on a copy takes longer than all that is gained in a small step
 _FEW = 8
+_COPIES = 2  # of an array that is written into: one to compute in, and back
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,8 +88,9 @@ def planned(run: Capture, *, strict: bool = False) -> Planned:
     forms = rehearse(steps, {node: run.data[node] for node in graph.inputs.values() if node in run.data})
     steps = tuple(part for step in steps for part in _readable(step, forms))
     memory = _memory(run, steps, now, forms)
+    computed = sum(nbytes(n) for n in graph.nodes if n.primitive not in (INPUT, CONSTANT) and not _is_of_another(n))
     for target, node in memory.copies:
-        if _is_small_part(node, target):
+        if _is_small_part(node, target) and _COPIES * nbytes(target) > computed:
             raise UnsupportedError(
                 f"a program would copy all of an array of {nbytes(target) / 1e6:.3g} MB to write into a part of it"
                 + (f", at {node.where}" if node.where else "")
@@ -131,6 +133,11 @@ def _readable(step: Step, forms: dict[Node, Form]) -> Sequence[Step]:
     if isinstance(step, Group) and not all(forms[node].readable for node in step.inputs):
         return step.nodes
     return (step,)
+
+
+def _is_of_another(node: Node) -> bool:
+    """Whether a value lies in the memory of another, or is most of another."""
+    return node.primitive.name in IN_PLACE or bool(bases(node))
 
 
 def _is_small_part(node: Node, target: Node) -> bool:

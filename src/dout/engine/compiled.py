@@ -110,9 +110,10 @@ class Compiled(Settled):
     def _gives_up(self, form: Form) -> bool:
         made = self.programs.get(form, ())
         nodes = sum(len(program.program.capture.graph.nodes) for program in made)
-        if (len(made) >= MOST or nodes >= MOST_NODES) and not self.given_up:
-            long = f", of {nodes} operations together" if nodes >= MOST_NODES else ""
-            self.why_not.append(f"no two of the first {len(made)} calls were alike{long}")
+        too_long = len(made) > 1 and nodes >= MOST_NODES  # the first may be of a run that prepares all others
+        if (len(made) >= MOST or too_long) and not self.given_up:
+            together = f", of {nodes} operations together" if too_long else ""
+            self.why_not.append(f"no two of the first {len(made)} calls were alike{together}")
             self.given_up = True
         return self.given_up
 
