@@ -104,6 +104,19 @@ def test_views_lie_in_the_array_that_was_given_as_numpys_do(function):
     same_in_each_call(function, [ROWS], [SQUARE])
 
 
+SPREAD = [
+    lambda x: [np.broadcast_arrays(x.sum(), x)[0]],
+    lambda x: [array.copy() for array in np.broadcast_arrays(x * 2, x[:, np.newaxis])],
+    lambda x: np.meshgrid(x, x[:1]),
+]
+
+
+@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize("function", SPREAD)
+def test_arrays_are_spread_over_axes_of_one_element_and_of_none(function, strict):
+    same_in_each_call(lambda x: tuple(function(x)), [np.arange(3.0)], [np.arange(1.0)], [np.zeros(0)], strict=strict)
+
+
 def test_windows_show_what_is_written_into_the_array_later():
     def function(x):
         windows = np.lib.stride_tricks.sliding_window_view(x, 2)
@@ -197,6 +210,7 @@ OUT = [
     lambda x, out: (x > 0).any(axis=0, out=out),
     lambda x, out: np.median(x, axis=0, out=out),
     lambda x, out: np.nansum(x, axis=0, out=out),
+    lambda x, out: np.mean((x * 1.37).astype("f2"), axis=0, out=out.astype("f2")),
 ]
 
 

@@ -70,7 +70,7 @@ def _leaves(run: Capture) -> Iterator[Node]:
 def _writeable(node: Node) -> Node:
     """The node itself, or one that has its values and is no view that NumPy keeps from being written into."""
     if node.primitive.name == "broadcast_to" and math.prod(node.shape) == math.prod(node.inputs[0].shape):
-        return replace(node, primitive=PRIMITIVES["reshape"])
+        return replace(node, primitive=PRIMITIVES["reshape"], static={"shape": node.shape})
     step = node
     while bases(step):
         if step.primitive.name == "broadcast_to":

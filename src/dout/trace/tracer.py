@@ -172,7 +172,8 @@ class Tracer(Recording):
         if not self.live and not is_draw(function):  # it stepped aside on the way
             function(*plain_deep(list(args)), **plain_deep(kwargs), out=plain(out))
             return out
-        if not isinstance(function, np.ufunc) and value.dtype != target.dtype:
+        rounds_twice = value.dtype == np.float16  # NumPy does, in means that are made in an array of halves
+        if not isinstance(function, np.ufunc) and (value.dtype != target.dtype or rounds_twice):
             raise self.unsupported(f"{numpy_name(function)} into an array of {target.dtype}")
         np.broadcast_to(value, target.shape)  # NumPy's own error
         if not np.can_cast(value.dtype, target.dtype, "same_kind"):
