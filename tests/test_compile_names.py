@@ -2,6 +2,7 @@
 # ruff: noqa: NPY002 - as people write it
 
 import math
+import sys
 import warnings
 from enum import IntEnum
 from typing import Literal, TypeAlias
@@ -329,3 +330,35 @@ def test_code_that_looks_into_the_methods_of_its_layers_sees_their_own():
     fast = dout.compile(forward)
     assert [fast(Told(), np.ones(1)) for _ in range(3)] == [5.0] * 3
     assert fast.plan().programs
+
+
+mode = "training"
+
+
+def by_a_global_name(x):
+    global mode
+    mode = "training"
+    return x * 2
+
+
+def by_an_import(x):
+    import sys
+
+    sys.modules[__name__].mode = "training"
+    return x * 2
+
+
+def by_the_modules(x):
+    setattr(sys.modules[__name__], "mode", "training")  # noqa: B010 - as people write it
+    return x * 2
+
+
+@pytest.mark.parametrize("function", [by_a_global_name, by_an_import, by_the_modules])
+def test_a_global_name_is_set_also_where_the_first_call_found_it_so(function):
+    global mode
+    mode = "training"
+    fast = dout.compile(function)
+    for stood in ("training", "training", "evaluation", "evaluation"):
+        mode = stood
+        np.testing.assert_array_equal(fast(np.ones(2)), [2, 2])
+        assert mode == "training"

@@ -19,6 +19,7 @@ _BY_NAME: tuple[Any, ...] = (getattr, hasattr, vars, dir, attrgetter, methodcall
 _ATTRIBUTES = ("LOAD_ATTR", "LOAD_METHOD", "DELETE_ATTR", "LOAD_SUPER_ATTR", "IMPORT_FROM")
 _SETTING_GLOBALS = frozenset({"globals", "exec"})
 _SETTING = frozenset({"setattr", "__setattr__", "vars", "__dict__"}) | _SETTING_GLOBALS
+_MODULES = frozenset({"modules", "import_module", "__import__"})
 _OUTSIDE = ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_FROM_DICT_OR")
 
 
@@ -58,6 +59,12 @@ class Loaded:
         """Whether the code asks of two objects whether they are one; to ask so of None is another matter."""
         pairs = (pair for code in self.codes for pair in pairwise(_steps(code)))
         return any(step.opname == "IS_OP" and before.opname != "LOAD_CONST" for before, step in pairs)
+
+    @property
+    def finds_modules(self) -> bool:
+        """Whether the code can come by modules that stand under no global name: it imports, or asks for them."""
+        imports = any(step.opname == "IMPORT_NAME" for code in self.codes for step in _steps(code))
+        return imports or not _MODULES.isdisjoint(self._used)
 
     def __contains__(self, name: object) -> bool:
         return self.all or name in self._attributes

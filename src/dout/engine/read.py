@@ -52,11 +52,12 @@ class Read:
 
     def _may_be_restored(self, spot: Spot) -> bool:
         """Whether the run may have put into a place what stood there already: then nothing tells that it does so."""
-        read_anyway = isinstance(spot.holder, list | dict | tuple | FunctionType)
-        elsewhere = isinstance(spot.holder, ModuleType) and id(spot.holder) not in self._modules
-        if spot.before is None or spot.after is not None or read_anyway or elsewhere:
+        if spot.before is None or spot.after is not None or isinstance(spot.holder, list | dict | tuple | FunctionType):
             return False
-        return self.names.stores(spot.place.key, outside=isinstance(spot.holder, Namespace))
+        if not isinstance(spot.holder, Namespace | ModuleType):
+            return self.names.stores(spot.place.key)
+        found = id(spot.holder) in self._modules or self.names.finds_modules
+        return self.names.stores(spot.place.key, outside=True) or (found and self.names.stores(spot.place.key))
 
     def _read(self, spot: Spot) -> bool:
         """Whether the code that ran can have looked into a place."""
