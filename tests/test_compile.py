@@ -174,6 +174,25 @@ def test_an_array_of_no_axes_is_copied_and_looked_into_as_numpy_does(function, s
     assert len(fast.plan().programs) == 1
 
 
+@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize(
+    "function", [lambda w: np.cumsum(w, axis=0), np.exp, lambda w: np.sort(w, axis=1), lambda w: w.T.T]
+)
+def test_a_copy_that_turns_an_array_round_can_be_looked_into(function, strict):
+    class Kept:
+        def forward(self, w):
+            self.out = function(w).copy()
+            return self.out.reshape(-1)
+
+    layer = Kept()
+    fast = dout.compile(layer.forward, strict=strict)
+    for number in range(3):
+        flat = fast(np.asfortranarray([[1.0, 2.0, number], [4.0, number, 6.0]]))
+        assert np.shares_memory(flat, layer.out)
+        np.testing.assert_array_equal(flat, layer.out.ravel())
+    assert len(fast.plan().programs) == 1
+
+
 def test_a_result_may_be_written_into():
     fast = dout.compile(lambda x: (np.reshape(x, (1, 2, 3)) > 0.3, np.broadcast_to(x.sum(axis=1), (2, 2)) * 2))
     for _ in range(3):

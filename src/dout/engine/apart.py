@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from dout.engine.placing import bases
+from dout.engine.rehearsal import Form
 from dout.engine.scalar import REDUCTIONS
 from dout.graph import CONSTANT, INPUT, Graph, Node, topological
 from dout.ops import PRIMITIVES
@@ -52,6 +53,24 @@ def apart(run: Capture, graph: Graph) -> Graph:
         if now in taken or (now.primitive in (INPUT, CONSTANT) and now not in run.draws):
             outputs[name] = now = _copied(outputs[name])
         taken.add(now)
+    return _with_outputs(graph, outputs)
+
+
+def in_order(run: Capture, graph: Graph, forms: Mapping[Node, Form]) -> Graph:
+    """Return the graph with a copy wherever a result lay in C order in the run, and would not now.
+
+    Passes drop copies, also those that turned an array round; then x.copy().reshape(-1) would be no view of the copy.
+    """
+    outputs = dict(graph.outputs)
+    names = {node: name for name, node in run.graph.outputs.items()}
+    for leaf in _leaves(run):
+        now = outputs[names[leaf]]
+        if run.data[leaf].flags.c_contiguous and now in forms and forms[now].layout != "C":
+            outputs[names[leaf]] = _copied(now)
+    return _with_outputs(graph, outputs)
+
+
+def _with_outputs(graph: Graph, outputs: dict[str, Node]) -> Graph:
     if outputs == dict(graph.outputs):
         return graph
     return Graph(topological([*graph.inputs.values(), *outputs.values()]), graph.inputs, outputs)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from dout.engine.apart import apart
+from dout.engine.apart import apart, in_order
 from dout.engine.constants import constant
 from dout.engine.decompose import decompose
 from dout.engine.driver import Program, write
@@ -83,9 +83,11 @@ def planned(run: Capture, *, strict: bool = False) -> Planned:
     else:
         graph = simplify(postpone(decompose(rewrite(simplify(select(simplify(graph)))))))
     graph = apart(run, graph)
+    steps, forms = _rehearsed(run, graph, strict)
+    if (ordered := in_order(run, graph, forms)) is not graph:
+        graph = ordered
+        steps, forms = _rehearsed(run, graph, strict)
     now = {node: graph.outputs[name] for name, node in run.graph.outputs.items()}
-    steps = _single(graph) if strict else fuse(graph)
-    forms = rehearse(steps, {node: run.data[node] for node in graph.inputs.values() if node in run.data})
     steps = tuple(part for step in steps for part in _readable(step, forms))
     memory = _memory(run, steps, now, forms)
     computed = sum(nbytes(n) for n in graph.nodes if n.primitive not in (INPUT, CONSTANT) and not _is_of_another(n))
@@ -126,6 +128,11 @@ def _with_literals(run: Capture, graph: Graph) -> Graph:
 
 def _single(graph: Graph) -> tuple[Step, ...]:
     return tuple(n for n in graph.nodes if n.primitive is not INPUT and n.primitive is not CONSTANT)
+
+
+def _rehearsed(run: Capture, graph: Graph, strict: bool) -> tuple[tuple[Step, ...], dict[Node, Form]]:
+    steps = _single(graph) if strict else fuse(graph)
+    return steps, rehearse(steps, {node: run.data[node] for node in graph.inputs.values() if node in run.data})
 
 
 def _readable(step: Step, forms: dict[Node, Form]) -> Sequence[Step]:
