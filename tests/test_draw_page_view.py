@@ -46,7 +46,7 @@ def test_buttons_open_and_close_every_layer(browser_page: Open) -> None:
     assert page.evaluate("dout.state.open.size") == 0
 
 
-def test_a_layer_that_opens_moves_for_200_ms_and_where_motion_is_unwanted_at_once(browser_page: Open) -> None:
+def test_a_layer_that_opens_moves_and_where_motion_is_unwanted_is_there_at_once(browser_page: Open) -> None:
     width = "document.querySelector('#picture .frames rect').getAttribute('width') - dout.stage.size[0]"
     moves = "[...dout.stage.things.values()].some((thing) => thing.now)"
     opened = "dout.toggle(dout.data.levels[0].items.find((item) => item.inside).id)"
