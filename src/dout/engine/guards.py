@@ -330,8 +330,6 @@ class Guards:
         if expression is None:  # a place of a rare kind is not looked at again: what it holds is
             if isinstance(spot.before, Held) and spot.before.node not in self.variables:
                 self._value(self.text.constant(self.capture.originals[spot.before.node]), spot.before)
-            elif isinstance(spot.before, Same) and id(spot.before.item) in self.capture.lengths:
-                self._item(self.text.constant(spot.before.item), spot.before)
             elif isinstance(spot.before, Same):
                 self._inside(spot.before.item)
             return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dis
 from collections.abc import Collection, Iterator
 from dataclasses import asdict, astuple
-from functools import cache
+from functools import cache, cached_property
 from itertools import pairwise
 from operator import attrgetter, methodcaller
 from types import CodeType
@@ -54,13 +54,13 @@ class Loaded:
         names = [[step.opname for step in _steps(code)] for code in self.codes]
         return any(n.count("PUSH_EXC_INFO") > n.count("WITH_EXCEPT_START") for n in names)
 
-    @property
+    @cached_property
     def compares_identities(self) -> bool:
         """Whether the code asks of two objects whether they are one; to ask so of None is another matter."""
         pairs = (pair for code in self.codes for pair in pairwise(_steps(code)))
         return any(step.opname == "IS_OP" and before.opname != "LOAD_CONST" for before, step in pairs)
 
-    @property
+    @cached_property
     def finds_modules(self) -> bool:
         """Whether the code can come by modules that stand under no global name: it imports, or asks for them."""
         imports = any(step.opname == "IMPORT_NAME" for code in self.codes for step in _steps(code))

@@ -41,7 +41,7 @@ class Tracer(Recording):
             return function(*plain_deep(list(args)), **plain_deep(kwargs))
         if isinstance(function, np.ufunc) and len(args) == function.nin + 1:  # np.maximum(x, 0, x)
             args, kwargs = args[:-1], {**kwargs, "out": args[-1]}
-        out, kwargs = kwargs.get("out"), {key: item for key, item in kwargs.items() if key != "out"}
+        out, kwargs = _without_out(kwargs)
         if out is not None:
             out = out[0] if isinstance(out, tuple) else out
             options = self._drawn_into(out, function, kwargs) if is_draw(function) else dict(kwargs)
@@ -118,7 +118,7 @@ class Tracer(Recording):
         """Answer an ndarray method by its row, or by the function of its name."""
         if not self.live:
             return getattr(plain(owner), name)(*plain_deep(list(args)), **plain_deep(kwargs))
-        out, kwargs = kwargs.get("out"), {key: item for key, item in kwargs.items() if key != "out"}
+        out, kwargs = _without_out(kwargs)
         if out is not None:
             result = self.method(name, owner, args, kwargs)
             return self._into(out, result, getattr(plain(owner), name), args, kwargs)
@@ -180,6 +180,11 @@ class Tracer(Recording):
             function(*plain_deep(list(args)), **plain_deep(kwargs), out=target.value)  # NumPy's own error
         target[...] = result
         return out
+
+
+def _without_out(kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """What `out=` names, and the other options; the caller's own are needed again where the call is refused."""
+    return kwargs.get("out"), {key: item for key, item in kwargs.items() if key != "out"}
 
 
 def _is_kept(name: str, operands: tuple[Any, ...], static: dict[str, Any]) -> bool:
