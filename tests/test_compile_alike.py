@@ -317,3 +317,75 @@ def test_a_default_that_a_function_changes_is_read_in_each_call():
         assert by_sum(np.ones(2)) == 2 * number
     assert counted.__defaults__ == ({"calls": 5},)
     assert summed.__defaults__ == ([2.0] * 5,)
+
+
+@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: x * 1,
+        lambda x: x / True,
+        lambda x: x - 0,
+        lambda x: np.negative(-x),
+        lambda x: +x,
+        lambda x: x**1,
+        lambda x: x[()],
+        lambda x: x.T * 1.0,
+        lambda x: x.reshape(())[...] * 1.0,
+        lambda x: np.clip(x, None, None),
+        lambda x: np.negative(-np.where(x > 9, 0.0, x)),
+        np.nan_to_num,
+    ],
+)
+def test_what_is_computed_of_an_array_of_no_axes_is_a_number(function, strict):
+    fast = dout.compile(lambda x: function(x), strict=strict)
+    for number in (2.5, -1.0, 0.0):
+        result = fast(np.array(number))
+        assert type(result) is np.float64
+        assert result == number
+    assert len(fast.plan().programs) == 1
+
+
+@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize(
+    "function",
+    [
+        np.array,
+        np.copy,
+        np.asarray,
+        np.ascontiguousarray,
+        np.atleast_1d,
+        np.ravel,
+        lambda x: x.copy(),
+        lambda x: x[...],
+        lambda x: np.broadcast_arrays(x, x)[0],
+    ],
+)
+def test_an_array_of_no_axes_is_copied_and_looked_into_as_numpy_does(function, strict):
+    fast = dout.compile(lambda x: function(x), strict=strict)
+    for number in (2.5, -1.0, 0.0):
+        x = np.array(number)
+        result, expected = fast(x), function(x)
+        assert type(result) is np.ndarray
+        np.testing.assert_array_equal(result, expected, strict=True)
+        assert np.shares_memory(result, x) == np.shares_memory(expected, x)
+    assert len(fast.plan().programs) == 1
+
+
+@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize(
+    "function", [lambda w: np.cumsum(w, axis=0), np.exp, lambda w: np.sort(w, axis=1), lambda w: w.T.T]
+)
+def test_a_copy_that_turns_an_array_round_can_be_looked_into(function, strict):
+    class Kept:
+        def forward(self, w):
+            self.out = function(w).copy()
+            return self.out.reshape(-1)
+
+    layer = Kept()
+    fast = dout.compile(layer.forward, strict=strict)
+    for number in range(3):
+        flat = fast(np.asfortranarray([[1.0, 2.0, number], [4.0, number, 6.0]]))
+        assert np.shares_memory(flat, layer.out)
+        np.testing.assert_array_equal(flat, layer.out.ravel())
+    assert len(fast.plan().programs) == 1
