@@ -25,3 +25,20 @@ def test_the_page_works_in_its_frame_and_touches_nothing_outside(browser: Any) -
     assert page.locator("svg").count() == 0
     assert errors == []
     page.close()
+
+
+def test_a_page_that_a_notebook_hides_at_first_is_drawn_when_it_is_shown(browser: Any) -> None:
+    page = browser.new_page(viewport={"width": 900, "height": 700}, reduced_motion="reduce")
+    errors: list[str] = []
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.set_content(f"<div style='width: 0'>{one_layer()._repr_html_()}</div>")
+    frame = page.frame_locator("iframe")
+    frame.get_by_role("button", name="Fit").wait_for(state="attached")
+    page.evaluate("document.querySelector('div').style.width = '100%'")
+    frame.locator("#picture .symbol").first.wait_for()
+    assert frame.locator("#picture .symbol").all_text_contents() == ["−", "+", "/"]
+    page.evaluate("document.querySelector('div').style.display = 'none'")
+    page.evaluate("document.querySelector('div').style.display = 'block'")
+    frame.locator("#picture .symbol").first.wait_for()
+    assert errors == []
+    page.close()

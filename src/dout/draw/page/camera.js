@@ -15,23 +15,22 @@ function fitting() {
   return { x: (wide - width * k) / 2, y: (high - height * k) / 2, k };
 }
 
-let fitted = false; // whether the picture fits because of `fit`, and nobody has moved it since
-
-function fit(moving = true) {
-  if (moving) glide(fitting());
-  else look(stage, fitting());
-  fitted = true;
-}
-
 // The first look: the whole picture, or where that could not be read, its start.
-function start() {
-  fit(false);
-  if (stage.camera.k >= EASY) return;
+function starting() {
+  const whole = fitting();
   const k = 0.75;
   const seen = [...stage.things.values()].map((thing) => thing.box).filter((box) => box[0] < stage.wide / k);
+  if (whole.k >= EASY || !seen.length) return whole;
   const middle = seen.reduce((sum, box) => sum + box[1] + box[3], 0) / (2 * seen.length);
-  look(stage, { x: MARGIN, y: stage.high / 2 - middle * k, k });
-  fitted = false;
+  return { x: MARGIN, y: stage.high / 2 - middle * k, k };
+}
+
+// What found the camera, and finds it again in a window of another size; null once somebody has moved the picture.
+let aim = starting;
+
+function fit() {
+  aim = fitting;
+  glide(fitting());
 }
 
 let gliding = 0;
@@ -57,7 +56,7 @@ function glide(target) {
 
 function zoomAt(x, y, factor) {
   cancelAnimationFrame(gliding);
-  fitted = false;
+  aim = null;
   const { camera } = stage;
   const k = Math.min(CLOSEST, Math.max(farthest(), camera.k * factor));
   look(stage, { x: x - ((x - camera.x) * k) / camera.k, y: y - ((y - camera.y) * k) / camera.k, k });
@@ -67,16 +66,20 @@ const zoomBy = (factor) => zoomAt(stage.wide / 2, stage.high / 2, factor);
 
 function panBy(dx, dy) {
   cancelAnimationFrame(gliding);
-  fitted = false;
+  aim = null;
   const { x, y, k } = stage.camera;
   look(stage, { x: x + dx, y: y + dy, k });
 }
 
-// In a window of another size, the picture fits again where it did.
-new ResizeObserver(() => {
-  Object.assign(stage, { wide: picture.clientWidth, high: picture.clientHeight });
-  look(stage, fitted ? fitting() : stage.camera);
-}).observe(picture);
+// The picture has another size, and at first one at all: a frame that a notebook hides or has not laid out has none, and
+// nothing can be looked at in it.
+function resized() {
+  const { clientWidth: wide, clientHeight: high } = picture;
+  if (!wide || !high) return;
+  Object.assign(stage, { wide, high });
+  look(stage, aim ? aim() : stage.camera);
+}
+new ResizeObserver(resized).observe(picture);
 
 // --- pointers ---------------------------------------------------------------------------------------------------------
 

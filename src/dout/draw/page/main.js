@@ -19,5 +19,5 @@ if (data.first) {
   document.querySelector("#notes .wrong-note").append(" ", show);
 }
 render(state, false);
-start();
+resized();
 window.dout = { data, get state() { return state; }, update, stage, fit, centre, toggle };

@@ -57,7 +57,7 @@ function update(change) {
 
 // --- layers -----------------------------------------------------------------------------------------------------------
 
-// Open or close a layer, which stays where it is on screen; a picture that fits fits again, if it can then be read.
+// Open or close a layer, which stays where it is on screen; a picture that nobody has moved fits, if it can then be read.
 function toggle(id, opened = !state.open.has(id)) {
   const open = new Set(state.open);
   if (opened) open.add(id);
@@ -65,9 +65,9 @@ function toggle(id, opened = !state.open.has(id)) {
   const before = cornerOf(id);
   update({ open });
   const after = cornerOf(id);
-  if (fitted && fitting().k >= EASY) fit();
+  if (aim && fitting().k >= EASY) fit();
   else if (before && after) {
-    fitted = false;
+    aim = null;
     const { x, y, k } = stage.camera;
     glide({ x: x + (before[0] - after[0]) * k, y: y + (before[1] - after[1]) * k, k });
   }
@@ -106,7 +106,7 @@ function centreThing(thing) {
   if (!thing) return;
   const { box } = thing;
   const k = Math.max(stage.camera.k, 0.8);
-  fitted = false;
+  aim = null;
   glide({ x: (stage.wide - (box[0] + box[2]) * k) / 2, y: (stage.high - (box[1] + box[3]) * k) / 2, k });
 }
 
