@@ -284,7 +284,7 @@ def test_a_repair_that_would_never_end_is_given_up():
     x, y = np.ones((2, 3, 4)), np.arange(1.0, 5)
     text = BROADCAST.replace("return dout * 1.0", "return dout, -sum_to(dout, self.shape)")
     report = check(layer(text), x, y)
-    assert report.seconds < 10
+    assert report.seconds < 60  # not never
     assert {f.argument for f in report.findings if f.code == "D101"} == {"x", "y"}
 
 

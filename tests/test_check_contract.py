@@ -89,11 +89,11 @@ def test_all_checks_of_a_small_layer_take_little_time(name):
     found(layer, *inputs)
 
     def seconds():
-        start = time.perf_counter()
+        start = time.process_time()
         found(layer, *inputs)
-        return time.perf_counter() - start
+        return time.process_time() - start
 
-    assert min(seconds() for _ in range(5)) < 0.1  # about 10 ms; a slow machine may be busy too
+    assert min(seconds() for _ in range(5)) < 0.1  # about 10 ms
 
 
 class Rude:
@@ -179,7 +179,7 @@ def test_a_slow_layer_is_examined_in_part(monkeypatch):
     monkeypatch.setattr(sys.modules["dout.check.contract.probe"], "MOST_SECONDS", 0.2)
     start = time.perf_counter()
     findings = found(Slow, X)
-    assert time.perf_counter() - start < 2
+    assert time.perf_counter() - start < 10
     assert "D201" in findings
     assert findings["D002"].severity == "note"
 

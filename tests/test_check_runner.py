@@ -57,7 +57,7 @@ CULPRITS = {
     "kills itself": (["os.kill(os.getpid(), 9)"], "Culprit crashed (SIGKILL)"),
     "crashes": (["import ctypes", "ctypes.string_at(0)"], "Culprit crashed (SIGSEGV)"),
     "asks for too much": (["np.ones((10**6, 10**6))"], "Culprit needs more memory than it may have"),
-    "eats": (["kept = []", "while True: kept.append(bytearray(10**7))"], "Culprit needs more memory than it may have"),
+    "eats": (["kept = []", "while True: kept.append(bytearray(10**8))"], "Culprit needs more memory than it may have"),
     "closes everything": (["os.closerange(3, 100)"], "Culprit "),
     "interrupts": (["raise KeyboardInterrupt"], "Culprit raises KeyboardInterrupt"),
 }

@@ -259,9 +259,9 @@ def test_a_large_graph_takes_time_in_proportion():
         return y
 
     graph = graph_of(chain, X)
-    began = time.perf_counter()
+    began = time.process_time()
     after = simplify(graph)
-    assert time.perf_counter() - began < 20
+    assert time.process_time() - began < 20
     assert len(rows(after)) == 6_001
 
 
