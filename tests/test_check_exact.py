@@ -287,3 +287,27 @@ def test_a_backward_that_calls_its_forward_again_belongs_to_the_first_one():
 
     (verdict,) = dout.check(Sigmoid(), np.array([[0.5, -1.0]])).verdicts
     assert (verdict.argument, verdict.word) == ("x", "exact")
+
+
+@pytest.mark.parametrize(("axis", "word"), [(0, "exact"), (1, "refuted")])
+def test_a_bias_that_a_norm_takes_away_has_the_gradient_0(axis, word):
+    class Centred:
+        def __init__(self):
+            self.b = np.array([0.5, -1.5, 0.25, 2.0])
+
+        def forward(self, x):
+            self.y = x * x + self.b
+            centred = self.y - self.y.mean(axis=0)
+            self.std = np.sqrt((centred**2).mean(axis=0) + 0.5)
+            self.out = centred / self.std
+            self.x = x
+            return self.out
+
+        def backward(self, dout):
+            d = dout - dout.mean(axis=0) - self.out * (dout * self.out).mean(axis=0)
+            d = d / self.std
+            self.db = d.sum(axis=axis) if axis == 0 else d.sum(axis=1)[0] + 0 * self.b
+            return d * 2 * self.x
+
+    assert words(Centred(), np.array([[0.5, 1.0, -0.25, 2.0], [1.5, -1.0, 0.75, 0.5], [-0.5, 0.25, 1.0, -2.0],
+                                      [1.0, 2.0, 3.0, 0.25]])) == {"x": "exact", "b": word}  # fmt: skip

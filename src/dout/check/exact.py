@@ -255,17 +255,21 @@ class Examination:
     def _compare(self, judged: Judged, balls: Balls, point: Point) -> Outcome:
         expected, got = self.expected(balls, judged), judged.fitted(exact(balls.values[judged.gradient]))
         word, because = relation(expected, got, self.has_long_literals)
-        if word == Word.REFUTED and not because and self._is_rounded_zero(expected, got, balls):
+        if word == Word.REFUTED and not because and self._are_zero(expected, got, balls, ROUNDED):
             word = Word.ROUNDED
+        elif word == Word.INCONCLUSIVE and self._are_zero(expected, got, balls, EXACT):
+            word, because = Word.EXACT, ""
         return Outcome(judged, word, middle(expected), middle(got), point, because)
 
-    def _is_rounded_zero(self, expected: Any, got: Any, balls: Balls) -> bool:
-        """Whether the derivative is 0, and what stands for it no larger than what 1/3 as a float leaves of others.
+    def _are_zero(self, expected: Any, got: Any, balls: Balls, share: arb) -> bool:
+        """Whether the derivative is 0, and what stands for it no larger than this share of the other gradients.
 
-        So it is of a bias that a batch normalization takes away again.
+        So it is of a bias that a batch normalization takes away again: 1/3 as a float leaves as much as ROUNDED of the
+        others, and without it two sums that cancel have nothing but their radius left.
         """
         size = max(_size(balls.values[j.gradient]) for j in self.judged)
-        return bool(_size(expected) <= EXACT * size and _size(got) <= ROUNDED * size)
+        finite = all(ball(x).is_finite() for x in (*_flat(exact(expected)), *_flat(exact(got))))
+        return finite and bool(_size(expected) <= EXACT * size and _size(got) <= share * size)
 
     def branches(self, balls: Balls) -> dict[tuple[Any, str], set[int]]:
         """Which ways each comparison of the forward went, by where it stands."""
