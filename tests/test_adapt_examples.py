@@ -307,6 +307,36 @@ def test_a_mode_is_that_of_training():
     assert example(layer(foreign_layers, "batchnorm_forward"), {}, {}).inputs["bn_param"]["mode"] == "train"
 
 
+def test_p_is_a_share_unless_it_stands_beside_a_window(tmp_path):
+    drop = """
+class Drop:
+    def __init__(self, p):
+        self.keep = 1 - p
+
+    def forward(self, x):
+        self.mask = np.random.binomial(1, self.keep, size=x.shape)
+        return x * self.mask / self.keep
+
+    def backward(self, dy):
+        return dy * self.mask * self.keep
+"""
+    pad = """
+class Pad:
+    def __init__(self, k, p):
+        self.W, self.p = np.random.randn(k), p
+
+    def forward(self, x):
+        self.n = x.shape[1]
+        return np.pad(x, ((0, 0), (self.p, self.p)))
+
+    def backward(self, dy):
+        return dy[:, self.p : self.p + self.n]
+"""
+    assert example(written(tmp_path, drop), {}, {}).init["p"] == 0.5
+    assert [v.word for v in check(written(tmp_path, drop)).verdicts] == [Word.REFUTED]
+    assert example(written(tmp_path, pad), {}, {}).init["p"] in (0, 1)
+
+
 def test_a_dict_of_settings_is_nobodys_input():
     report = check(layer(foreign_layers, "conv_forward_naive"))
     assert "conv_param" not in {f.argument for f in report.findings} | {v.argument for v in report.verdicts}

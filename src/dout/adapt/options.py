@@ -40,6 +40,9 @@ _LISTS = r"(n_)?hiddens?(_?(units?|sizes?|layers?|dims?|nodes))?|layer_?(sizes?|
 _KINDS = frozenset({"int", "float", "bool", "tuple", "shape", "list", "dict", "callable", "str", "array"})
 
 
+_WINDOW = re.compile(r"kernel|filter|pool|window|stride|size|^[fks]$|^[fk][hw]$|^[hw][fk]$")  # p beside it is a padding
+
+
 _SLOPE = re.compile(r"prime|deriv|grad|^d_|diff|backward")
 
 
@@ -131,7 +134,8 @@ class Settings:
             from dout.adapt.recorder import Recorder
 
             return [Recorder()]
-        return numbers_named(name)
+        padding = any(_WINDOW.search(p.name.lower()) for p in self.constructor if p.name != name)
+        return numbers_named(name, share=lower == "p" and not padding)
 
     def _activations(self, name: str, kind: str) -> list[Any]:
         """The user's own activations: an instance, the class, a name."""

@@ -181,12 +181,12 @@ def real_named(name: str) -> float:
     return next((value for pattern, value in _REALS if re.fullmatch(pattern, name.lower())), 0.5)
 
 
-def numbers_named(name: str) -> list[Any]:
-    """What a number of this name may be: sizes, then shares and rates."""
+def numbers_named(name: str, share: bool = False) -> list[Any]:
+    """What a number of this name may be: sizes, then shares and rates; these first where it is a `share`."""
     lower = name.lower()
     real = [value for pattern, value in _REALS if re.fullmatch(pattern, lower)][:1]
     whole = next((list(sizes) for pattern, sizes in _SIZES_BY_NAME if re.fullmatch(pattern, lower)), [])
-    single = len(lower) < 3
+    single = len(lower) < 3 and not share
     return ([*whole, *real] if single else [*real, *whole]) or [3, 0.5]
 
 
