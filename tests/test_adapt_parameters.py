@@ -81,6 +81,16 @@ def test_gradients_in_a_dict_are_by_key(prefix, holder):
     assert pair["W2"] is two
 
 
+def test_gradients_of_objects_in_a_dict_are_by_key():
+    class Parameter:
+        def __init__(self, data, grad):
+            self.data, self.grad = data, grad
+
+    pair = found({"_parameters": {"weights": Parameter(W, DW), "bias": Parameter(B, DB), "scale": None}}, {})
+    assert pair["weights"] is DW
+    assert pair["bias"] is DB
+
+
 def test_gradients_that_are_noted_are_whose_they_are_noted_for():
     pair = found({"a": W, "b": np.array(W)}, {GRADIENTS: {"a": DW}, "da": DW * 2})
     assert pair["a"] is DW

@@ -186,7 +186,12 @@ _VALUES, _SLOPES = ("data", "value", "array", "values", "val", "w"), ("grad", "g
 def _of_objects(before: Mapping[str, Any]) -> Iterator[Pair]:
     """Parameters that are objects with an array and its gradient: `self.W.data` and `self.W.grad`."""
     for name, held in before.items():
-        items = [(f"{name}[{i}]", o) for i, o in enumerate(held)] if isinstance(held, list | tuple) else [(name, held)]
+        if isinstance(held, dict):
+            items = [(str(key), item) for key, item in held.items()]
+        elif isinstance(held, list | tuple):
+            items = [(f"{name}[{i}]", item) for i, item in enumerate(held)]
+        else:
+            items = [(name, held)]
         for called, item in items:
             inside = getattr(item, "__dict__", None) if not isinstance(item, type) else None
             if not isinstance(inside, dict) or isinstance(plain(item), np.ndarray):
