@@ -28,6 +28,28 @@ def test_augmented_assignment_writes_into_dout():
     assert "D203" not in found(ScaleInPlace, X)
 
 
+class LeakyInPlace(Scale):
+    def forward(self, x):
+        self.x = x
+        return np.where(x < 0, 0.25 * x, x)
+
+    def backward(self, dout):
+        self.dx = dout
+        self.dx[self.x < 0] *= 0.25
+        return self.dx
+
+
+def test_a_write_into_dout_is_told_once_and_as_that_alone():
+    assert set(found(LeakyInPlace, X)) == {"D201", "D208"}
+
+
+def test_a_write_into_dout_is_shown_where_it_changes_a_number():
+    x = np.abs(np.arange(1.0, 13.0).reshape(3, 4))
+    x[2, 1] = -1.0
+    message = found(LeakyInPlace, x)["D201"].message
+    assert "the gradient of x becomes 0.5 at [2, 1], right: 1.25;" in message
+
+
 class Clipped(Scale):
     def forward(self, x, copy=False):
         y = x.copy() if copy else x

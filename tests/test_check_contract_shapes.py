@@ -386,6 +386,34 @@ def test_a_flag_that_is_given_is_turned():
     assert "D603" not in found(Dropout, X, False)
 
 
+class WrongInEveryMode(DropoutRight):
+    def backward(self, dout):
+        return -dout * self.mask
+
+
+def test_what_is_wrong_in_training_is_no_matter_of_evaluation_mode():
+    assert "D603" not in found(WrongInEveryMode, X)
+
+
+class Adding:
+    """Its gradient of W adds up, as most do until they are set to 0."""
+
+    def __init__(self):
+        self.W, self.dW, self.training = np.array([0.5, -1.0]), np.zeros(2), True
+
+    def forward(self, x):
+        self.x = x
+        return x * self.W
+
+    def backward(self, dout):
+        self.dW += (dout * self.x).sum(axis=0)
+        return dout * self.W
+
+
+def test_what_a_training_step_has_added_up_is_no_matter_of_evaluation_mode():
+    assert "D603" not in found(Adding, X)
+
+
 def test_two_inputs_of_one_shape_need_not_be_rows():
     class MatMul:
         def forward(self, x, y):

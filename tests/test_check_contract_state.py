@@ -2,6 +2,10 @@ import numpy as np
 import pytest
 from test_check_contract import X, Y, alarming, found
 
+from dout.adapt.functions import pair_class
+from dout.adapt.interface import Interface
+from dout.adapt.layer import layer_class
+
 
 class Square:
     def forward(self, x):
@@ -90,6 +94,18 @@ def test_gradients_that_add_up_are_noted():
     assert set(found(Affine, X)) == {"D208"}
 
 
+class AddingToTheFirst(Adding):
+    def forward(self, x):
+        if getattr(self, "x", None) is None:
+            self.x = x
+        return x @ self.W
+
+
+def test_gradients_that_add_up_are_not_what_the_first_forward_kept():
+    assert set(found(Adding, X)) == {"D207", "D208"}
+    assert "D206" in found(AddingToTheFirst, X)
+
+
 class Stateless:
     def forward(self, x):
         return 3 * x
@@ -101,6 +117,29 @@ class Stateless:
 def test_only_a_layer_that_keeps_something_loses_it():
     assert found(Square, X)["D208"].severity == "note"
     assert not found(Stateless, X)
+
+
+def square_forward(x):
+    return x * x, x
+
+
+def square_backward(dout, cache):
+    return dout * 2 * cache
+
+
+class HandsOver:
+    def forward(self, x):
+        return x * x, x
+
+    def backward(self, dout, cache):
+        return dout * 2 * cache
+
+
+def test_what_backward_is_handed_is_kept_by_its_caller():
+    functions = Interface.parse("square_forward, square_backward(dout, cache)")
+    methods = Interface.parse("forward, backward(dout, cache)")
+    assert not found(layer_class(pair_class(square_forward, square_backward), functions, ("x",)), X)
+    assert not found(layer_class(HandsOver, methods, ("x",)), X)
 
 
 class Training(Affine):

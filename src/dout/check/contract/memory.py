@@ -127,9 +127,11 @@ def _into_dout(lab: Lab, write: Write) -> Finding:
         numbers, right, got = f"{write.name}{list(index)} was {was:.4g} and is {now:.4g} afterwards", was, now
     else:
         right, got = shown
-        numbers = (
-            f"in y = layer(x) + x, where x is used twice, the gradient of x becomes {few(got)}, right: {few(right)}"
-        )
+        becomes, wanted = few(got), few(right)
+        if becomes == wanted:  # the first few are
+            index = differs_at(got, right)
+            becomes, wanted = f"{few(got[index])} at {list(index)}", few(right[index])
+        numbers = f"in y = layer(x) + x, where x is used twice, the gradient of x becomes {becomes}, right: {wanted}"
         right, got = right.tolist(), got.tolist()
     because = "who computed dout may use it again: as the other gradient of an addition, or to print it"
     return lab.finding(
@@ -197,10 +199,12 @@ def _lock(item: Any) -> None:
 def aliases(lab: Lab) -> Iterator[Finding]:
     """D203, D204: gradients that share memory with what was given, or with each other."""
     layer = lab.fresh()
-    before = dict(attributes_of(layer))
-    run = lab.run(layer=layer)
+    before, inputs = dict(attributes_of(layer)), lab.inputs()
+    outputs = lab.forward(layer, inputs)
+    douts = lab.douts(outputs)
+    gradients = lab.backward(layer, douts)
     written = {write.position for write in writes(lab) if write.kind == "dout"}
-    named = [(_gradient_name(lab, i), g) for i, g in enumerate(run.gradients)]
+    named = [(_gradient_name(lab, i), g) for i, g in enumerate(gradients)]
     kept = [(f"d{name}", g) for name, g in learned(before, layer).items()]
     opened = [(name, g) for name, g in (*named, *kept) if _is_open(g)]
     twice = next(((a, b) for i, (a, x) in enumerate(opened) for b, y in opened[:i] if shares(x, y)), None)
@@ -210,9 +214,9 @@ def aliases(lab: Lab) -> Iterator[Finding]:
         )
         because = "gradients of several uses are added up in place"
         yield lab.finding("D204", message, argument=twice[0], cause="alias", because=because)
-    theirs = [(_dout_name(layer, i), d) for i, d in enumerate(run.douts) if i not in written]
-    theirs += [(lab.name(i), array) for i, x in enumerate(run.inputs) for array in flat(x)]
-    for name, given in (*named, *(("the output", out) for out in run.outputs)):
+    theirs = [(_dout_name(layer, i), d) for i, d in enumerate(douts) if i not in written]
+    theirs += [(lab.name(i), array) for i, x in enumerate(inputs) for array in flat(x)]
+    for name, given in (*named, *(("the output", out) for out in outputs)):
         source = next((n for n, array in theirs if shares(given, array)), None)
         if source is not None:
             whole = "is" if any(given is array for _, array in theirs) else "shares memory with"

@@ -174,7 +174,7 @@ def _flagged(lab: Lab, inputs: tuple[Any, ...], flags: Flags) -> Run:
     douts = tuple(map(copied, lab.base.douts))
     with users_code(), np.errstate(over="call", divide="call", invalid="call", call=flags):
         outputs = list(flat(layer.forward(*inputs)))
-        gradients = list(flat(run_backward(layer, douts)))
+        gradients = list(flat(run_backward(layer, tuple(map(copied, douts)))))  # it may write into them
     return Run(layer, inputs, douts, outputs, gradients)
 
 

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from dout.check.codes import finding
-from dout.check.contract.held import closures, generators, learned
+from dout.check.contract.held import arrays, closures, generators, learned, snapshot
 from dout.check.contract.values import copies, is_float_array, same
 from dout.check.model import Finding
 from dout.check.places import is_users, raised_at
@@ -168,13 +168,14 @@ class Lab:
             return list(flat(run_backward(layer, tuple(douts))))
 
     def run(self, inputs: Sequence[Any] | None = None, douts: Sequence[Any] | None = None, layer: Any = None) -> Ran:
-        """Forward and backward once. Raises CrashError."""
+        """Forward and backward once; `douts` stay in the run as backward was given them. Raises CrashError."""
         layer = self.fresh() if layer is None else layer
         before = dict(attributes_of(layer))
         inputs = self.inputs() if inputs is None else tuple(inputs)
         outputs = self.forward(layer, inputs)
         given = self.douts(outputs) if douts is None else tuple(douts)
-        return Ran(layer, inputs, given, outputs, self.backward(layer, given), learned=learned(before, layer))
+        intact = tuple(map(copied, given))  # backward may write into them
+        return Ran(layer, inputs, intact, outputs, self.backward(layer, given), learned=learned(before, layer))
 
     def trial(self, inputs: Sequence[Any], douts: Sequence[Any] | None = None) -> Ran | CrashError:
         """A run, or how it crashed."""
@@ -205,6 +206,27 @@ class Lab:
         return all(alike(self.run(), self.base) for _ in range(2))
 
     @cached_property
+    def grown(self) -> tuple[str, ...]:
+        """The paths of arrays that were absent or 0, and grow by the same amount with each backward."""
+        layer = self.fresh()
+        before = snapshot(layer)
+        self.run(layer=layer)
+        once = snapshot(layer)
+        self.backward(layer, tuple(map(copied, self.base.douts)))
+        twice = snapshot(layer)
+        return tuple(path for path in once if _adds_up(before.get(path), once[path], twice.get(path)))
+
+    def clear(self, layer: Any) -> None:
+        """Set what adds up over calls of backward to 0, as people do before each step."""
+        try:
+            paths = self.grown
+        except CrashError:
+            return
+        for path, array in arrays(layer).items():
+            if path in paths and array.flags.writeable:
+                array[...] = 0
+
+    @cached_property
     def place(self) -> Where | None:
         """Where backward is written."""
         return self.subject.place
@@ -221,6 +243,13 @@ class Lab:
     def finding(self, code: str, message: str, where: Where | None = None, **details: Any) -> Finding:
         """A finding about this layer, at `where`, or at its backward."""
         return finding(code, message, where or self.place, layer=self.subject.name, **details)
+
+
+def _adds_up(before: Any, once: Any, twice: Any) -> bool:
+    """Whether an array that was absent or 0 has grown by the same amount twice."""
+    if twice is None or once.shape != twice.shape or not np.any(once) or np.any(before if before is not None else 0):
+        return False
+    return same(twice, 2 * once) and not same(twice, once)
 
 
 def lab_of(subject: Subject) -> Lab:

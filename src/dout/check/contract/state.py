@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from dout.adapt.layer import KEPT
 from dout.check.contract.exactness import refuted
 from dout.check.contract.held import (
     arrays,
@@ -52,9 +53,8 @@ def second_backward(lab: Lab) -> Iterator[Finding]:
             f"{_differing(first, second, i)}; backward must not change what forward kept",
             argument=lab.name(i), expected=_listed(first, i), got=_listed(second, i), cause="stale",
         )  # fmt: skip
-    twice = snapshot(layer)
-    grown = [path for path in once if _adds_up(before.get(path), once[path], twice.get(path))]
-    if grown:
+    if lab.grown:
+        grown = list(lab.grown)
         names = ", ".join(grown)
         message = f"{names} add up over calls of backward: set them to 0 before each step, or write = where += stands"
         yield lab.finding("D207", message.replace(" add ", " adds ", len(grown) == 1), argument=grown[0], cause="stale")
@@ -78,13 +78,6 @@ def _listed(items: list[Any], i: int) -> Any:
     return np.asarray(items[i]).tolist() if i < len(items) else None
 
 
-def _adds_up(before: Any, once: Any, twice: Any) -> bool:
-    """Whether an array that was absent or 0 has grown by the same amount twice."""
-    if twice is None or once.shape != twice.shape or not np.any(once) or np.any(before if before is not None else 0):
-        return False
-    return same(twice, 2 * once) and not same(twice, once)
-
-
 @examined
 def second_round(lab: Lab) -> Iterator[Finding]:
     """D206: after a whole round on other inputs, backward is the derivative of the forward before it, and not stale."""
@@ -96,6 +89,7 @@ def second_round(lab: Lab) -> Iterator[Finding]:
             lab.run(others, layer=layer)
         except CrashError:
             continue
+        lab.clear(layer)
         used = copy.deepcopy(layer)
         again = lab.run(douts=tuple(map(copied, lab.base.douts)), layer=layer)
         frozen = _frozen(lab, used, layer) if not same(again.outputs, lab.base.outputs) else None
@@ -171,7 +165,10 @@ def used_twice(lab: Lab) -> Iterator[Finding]:
     layer = lab.fresh()
     before = dict(attributes_of(layer))
     lab.forward(layer, lab.inputs())
+    callers = attributes_of(layer).get(KEPT)  # an input or a cache that backward is handed: who calls has both
     lab.forward(layer, other(lab.subject.inputs))
+    if callers is not None:
+        attributes_of(layer)[KEPT] = callers
     gradients = lab.backward(layer, tuple(map(copied, lab.base.douts)))
     if same(gradients, lab.base.gradients) and same(learned(before, layer), lab.base.learned):
         return
