@@ -4,6 +4,7 @@ import foreign_layers
 import numpy as np
 import pytest
 from test_adapt_interfaces import edited
+from written import written
 
 from dout.check.model import Word
 from dout.check.verb import check
@@ -240,6 +241,23 @@ def test_a_gradient_through_weights_that_were_updated_before_is_wrong(tmp_path):
     new = "        self.W -= self.lr * (self.x.T @ dout)\n        dx = dout @ self.W.T\n"
     report = check(edited(tmp_path, "UpdatesAtItsOwnRate", old, new))
     assert {v.argument for v in report.verdicts if v.word == Word.REFUTED} == {"x"}
+
+
+def test_gradients_that_grow_beside_an_unused_rate_are_no_steps():
+    cls = written("""
+class Scale:
+    def __init__(self):
+        self.gamma, self.gamma_delta = np.array([0.5, -1.0, 2.0]), np.zeros(3)
+
+    def forward(self, inputs):
+        self.inputs = inputs
+        return inputs * self.gamma
+
+    def backward(self, delta, lr=1e-3):
+        self.gamma_delta += np.sum(self.inputs * delta, axis=0)
+        return delta * self.gamma
+""").Scale
+    assert {v.argument: v.word for v in check(cls).verdicts} == {"inputs": Word.EXACT, "gamma": Word.EXACT}
 
 
 def test_a_parameter_that_takes_steps_is_no_gradient_that_adds_up():

@@ -303,6 +303,16 @@ class Deleting(Other):
         return out
 
 
+def test_a_method_called_as_what_every_class_has_is_left_where_it_is():
+    class Twice(Other):
+        def __name__(self):
+            return "twice"
+
+    written = vars(Twice)["__name__"]
+    np.testing.assert_array_equal(dout.trace(Twice(), np.ones(2)).outputs, [3.0, 3.0])
+    assert vars(Twice)["__name__"] is written
+
+
 def test_a_class_that_a_forward_replaces_is_replaced():
     layer = Changing()
     dout.trace(layer, np.ones(2))

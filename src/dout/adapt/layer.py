@@ -320,9 +320,8 @@ def _take_updates(layer: Any, before: Mapping[str, Any], where: Mapping[str, Any
     for name, now in list(parameters_of(layer)):
         if name not in before or np.shape(plain(now)) != np.shape(plain(before[name])):
             continue
-        if not np.array_equal(plain(now), plain(before[name]), equal_nan=True) and not _is_of_optimizer(
-            name, before[name]
-        ):
+        changed = not np.array_equal(plain(now), plain(before[name]), equal_nan=True)
+        if changed and not _is_of_optimizer(name, before[name]) and not is_named_as_gradient(name):
             found[name] = (before[name] - now) / rate
             _put(layer, name, where[name], before[name])
     _learn(layer, found)

@@ -33,6 +33,7 @@ _PARTS = (
     MappingProxyType,
 )  # fmt: skip
 _CACHE = type(lru_cache(len))
+_OF_TYPES = frozenset(name for name, item in vars(type).items() if hasattr(type(item), "__set__"))  # cls.__name__
 
 
 class Place(NamedTuple):
@@ -87,7 +88,9 @@ class Reach:
         if issubclass(kind, type):
             for cls in filter(self.is_users, holder.__mro__):
                 special = {
-                    key: item for key, item in vars(cls).items() if is_special(key) and type(item) is FunctionType
+                    key: item
+                    for key, item in vars(cls).items()
+                    if is_special(key) and type(item) is FunctionType and key not in _OF_TYPES
                 }
                 yield from _attributes(vars(cls), partial(type.__setattr__, cls))
                 yield from _attributes(special, partial(type.__setattr__, cls), dunder=True)
