@@ -20,7 +20,7 @@ NAMES = [  # a parameter and what people call its gradient
     ("weights", "grad_w"), ("weights", "weight_grad"), ("weights", "d_weights"), ("weights", "gradient_weights"),
     ("weight", "dweight"), ("kernel", "dkernel"), ("filters", "dfilters"), ("filters", "d_filters"), ("w1", "dw1"),
     ("b", "db"), ("bias", "db"), ("bias", "dbias"), ("biases", "dbiases"), ("bias", "bias_gradient"),
-    ("bias", "grad_b"), ("gamma", "dgamma"), ("beta", "grad_beta"), ("Wxh", "dWxh"), ("embeddings", "dembeddings"),
+    ("bias", "grad_b"), ("gamma", "dgamma"), ("beta", "grad_beta"), ("W", "_dW"), ("_W", "_dW"), ("gamma", "_dgamma"), ("Wxh", "dWxh"), ("embeddings", "dembeddings"),
 ]  # fmt: skip
 
 
@@ -103,6 +103,16 @@ def test_two_unnamed_gradients_of_one_shape_are_nobodys():
 
 def test_a_gradient_of_a_shape_of_its_own_is_its_parameters():
     assert found({"P": W, "Q": B}, {"dOne": DW})["P"] is DW
+
+
+def test_a_gradient_with_a_word_more_is_its_parameters_beside_others_of_its_shape():
+    pair = found({"W": W, "b": B}, {"dW_curr": DW, "dZ_curr": DW * 2, "dx": W * 3, "db_curr": DB})
+    assert pair["W"] is DW
+    assert pair["b"] is DB
+
+
+def test_a_parameter_that_is_only_called_like_a_gradient_is_nobodys():
+    assert found({"P": W, "decoder_w": W * 2}, {}) == {}
 
 
 # --- what is no parameter ---------------------------------------------------------------------------------------------

@@ -45,13 +45,18 @@ _NO_GRADIENTS = frozenset({
 def stem(name: str) -> str:
     """What a name is about: alike for a parameter and for what is called as its gradient.
 
-    >>> [stem(name) for name in ("weights", "dW", "grad_w", "weights_gradient", "dLdW", "bias", "db")]
-    ['w', 'w', 'w', 'w', 'w', 'b', 'b']
+    >>> [stem(name) for name in ("weights", "dW", "grad_w", "weights_gradient", "dLdW", "_dW", "bias", "db")]
+    ['w', 'w', 'w', 'w', 'w', 'w', 'b', 'b']
     """
-    name = name.rpartition("'")[0].rpartition("'")[2] or name
+    name = _bare(name.rpartition("'")[0].rpartition("'")[2] or name)
     bare = _AFFIX.sub("", name, count=1) if name.lower() not in _NO_GRADIENTS else name
     lower = bare.lower().replace("_", "")
     return _SAME.get(lower, lower)
+
+
+def _bare(name: str) -> str:
+    """A name without the underscores that say whose business it is."""
+    return name.lstrip("_") or name
 
 
 def is_residual(name: str) -> bool:
@@ -61,6 +66,7 @@ def is_residual(name: str) -> bool:
 
 def is_named_as_gradient(name: str) -> bool:
     """Whether a name is one for a gradient: `dW`, `grad_b`, `weights_gradient`; `data` and `depth` are not."""
+    name = _bare(name)
     return name.lower() not in _NO_GRADIENTS and bool(_AFFIX.search(name)) and (
         "grad" in name.lower() or "delta" in name.lower() or not name.islower() or len(name) <= 3 or "_" in name
         or name[1:] in _SAME or name[1:] in ("inputs", "input", "gamma", "beta", "values")
@@ -126,7 +132,7 @@ def _pairs(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Pair
     known = taken | {pair.name for pair, _ in synonyms}
     yield from (pair for pair in _by_position(before, after) if pair.name not in known)
     yield from _of_objects(before)
-    yield from _by_shape(left, after, taken)
+    yield from _by_shape(left, before, after, taken)
 
 
 def _named(name: str, parameter: Any, after: Mapping[str, Any]) -> str | None:
@@ -202,15 +208,30 @@ def _of_objects(before: Mapping[str, Any]) -> Iterator[Pair]:
                 yield Pair(called, value, slope, "name")
 
 
-def _by_shape(left: list[tuple[str, Any]], after: Mapping[str, Any], taken: set[str]) -> Iterator[Pair]:
+def _by_shape(
+    left: list[tuple[str, Any]], before: Mapping[str, Any], after: Mapping[str, Any], taken: set[str]
+) -> Iterator[Pair]:
     """What is called `d…` or `…grad…` and has a shape that one parameter and one gradient alone have."""
-    gradients = [(key, item) for key, item in after.items() if key not in taken and _is_array(item) and _looks(key)]
+    anew = {key for key, item in after.items() if is_named_as_gradient(key) and item is not before.get(key)}
+    gradients = [
+        (key, item)
+        for key, item in after.items()
+        if key not in taken and _is_array(item) and (_looks(key) or key in anew)
+    ]
     parameters = [(name, item) for name, item in left if name not in taken and not _looks(name)]
     for name, parameter in parameters:
-        mine = [item for _, item in gradients if _same_shape(parameter, item)]
+        mine = [(key, item) for key, item in gradients if _same_shape(parameter, item)]
+        called = [item for key, item in mine if _first_word(key) == _bare(name).lower()]
         rivals = [other for other, item in parameters if _same_shape(parameter, item)]
-        if len(mine) == 1 and rivals == [name]:
-            yield Pair(name, parameter, mine[0], "shape")
+        if len(called) == 1:
+            yield Pair(name, parameter, called[0], "name")
+        elif len(mine) == 1 and rivals == [name]:
+            yield Pair(name, parameter, mine[0][1], "shape")
+
+
+def _first_word(key: str) -> str:
+    """What a gradient's name begins with: the `w` of `dW_curr`."""
+    return _AFFIX.sub("", _bare(key), count=1).partition("_")[0].lower()
 
 
 def _looks(name: str) -> bool:
