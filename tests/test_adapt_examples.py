@@ -12,6 +12,7 @@ from test_adapt_interfaces import FUNCTIONS, layer, source
 from test_check_cli import document, dout, layers, write
 
 from dout.adapt import example
+from dout.adapt.target import has_both
 from dout.check.model import Word
 from dout.check.verb import check
 
@@ -335,6 +336,65 @@ class Pad:
     assert example(written(tmp_path, drop), {}, {}).init["p"] == 0.5
     assert [v.word for v in check(written(tmp_path, drop)).verdicts] == [Word.REFUTED]
     assert example(written(tmp_path, pad), {}, {}).init["p"] in (0, 1)
+
+
+CALLED = """
+class Function:
+    def __call__(self, *args):
+        output = self.forward(*args)
+        self.grad = self.local_grad(*args)
+        return output
+
+class Tanh(Function):
+    def forward(self, X):
+        return np.tanh(X)
+
+    def backward(self, dY):
+        return dY * self.grad["X"]
+
+    def local_grad(self, X):
+        return {"X": 1 - np.tanh(X) ** 2}
+"""
+
+
+def test_a_layer_that_keeps_its_derivative_when_called_is_called(tmp_path):
+    assert {v.argument: v.word for v in check(written(tmp_path, CALLED)).verdicts} == {"X": Word.EXACT}
+    wrong = written(tmp_path, CALLED.replace("1 - np.tanh(X) ** 2", "1 - np.tanh(X)"))
+    assert {v.argument: v.word for v in check(wrong).verdicts} == {"X": Word.REFUTED}
+
+
+def test_a_constructor_that_hands_its_arguments_on_is_given_those_of_the_class_above(tmp_path):
+    cls = written(tmp_path, """
+class Hidden:
+    def __init__(self, input_size, output_size, rate=0.01):
+        self.W = np.random.randn(input_size, output_size)
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W
+
+    def backward(self, dout):
+        self.dW = self.x.T @ dout
+        return dout @ self.W.T
+
+class Output(Hidden):
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+""")  # fmt: skip
+    assert {"input_size", "output_size"} <= set(example(cls, {}, {}).init)
+    assert {v.argument: v.word for v in check(cls).verdicts} == {"x": Word.EXACT, "W": Word.EXACT}
+
+
+def test_methods_that_are_tests_are_neither_forward_nor_backward(tmp_path):
+    cls = written(tmp_path, """
+class RnnTest:
+    def test_rnn_forward(self):
+        assert True
+
+    def test_rnn_backward(self):
+        assert True
+""")  # fmt: skip
+    assert not has_both(cls)
 
 
 def test_a_dict_of_settings_is_nobodys_input():

@@ -20,7 +20,8 @@ NAMES = [  # a parameter and what people call its gradient
     ("weights", "grad_w"), ("weights", "weight_grad"), ("weights", "d_weights"), ("weights", "gradient_weights"),
     ("weight", "dweight"), ("kernel", "dkernel"), ("filters", "dfilters"), ("filters", "d_filters"), ("w1", "dw1"),
     ("b", "db"), ("bias", "db"), ("bias", "dbias"), ("biases", "dbiases"), ("bias", "bias_gradient"),
-    ("bias", "grad_b"), ("gamma", "dgamma"), ("beta", "grad_beta"), ("W", "_dW"), ("_W", "_dW"), ("gamma", "_dgamma"), ("Wxh", "dWxh"), ("embeddings", "dembeddings"),
+    ("bias", "grad_b"), ("gamma", "dgamma"), ("beta", "grad_beta"), ("Wxh", "dWxh"), ("embeddings", "dembeddings"),
+    ("W", "_dW"), ("_W", "_dW"), ("gamma", "_dgamma"),
 ]  # fmt: skip
 
 
@@ -90,6 +91,13 @@ def test_gradients_of_objects_in_a_dict_are_by_key():
     pair = found({"_parameters": {"weights": Parameter(W, DW), "bias": Parameter(B, DB), "scale": None}}, {})
     assert pair["weights"] is DW
     assert pair["bias"] is DB
+
+
+def test_local_derivatives_in_a_dict_are_not_taken_for_gradients():
+    local, update = {"X": W, "W": W.T, "b": np.ones(3)}, {"W": DW, "b": DB}
+    pair = found({"weight": {"W": W, "b": B}, "weight_update": {"W": DW * 2}}, {"grad": local, "weight_update": update})
+    assert pair["W"] is DW
+    assert pair["b"] is DB
 
 
 def test_gradients_that_are_noted_are_whose_they_are_noted_for():

@@ -191,6 +191,11 @@ def test_a_size_becomes_that_of_the_parameter():
     assert _shapes(_raised(layer.forward, x=np.ones((3, 4))))[0] == {"x": (3, 7)}
 
 
+def test_images_that_a_window_left_nothing_of_are_mended_too():
+    failure = _raised(lambda x: x[:, :, 9:].reshape(2, -1) @ np.ones((845, 3)), x=np.ones((2, 3, 8, 8)))
+    assert all(len(change["x"]) == 4 for change in _shapes(failure))
+
+
 def test_labels_that_are_subtracted_become_rows_with_one_1():
     failure = _raised(lambda p, t: p - t, p=np.ones((2, 5)), t=np.array([1, 0]))
     change = next(c for c in changes(failure) if "t" in c)

@@ -17,7 +17,7 @@ from typing import Any
 
 from dout.adapt.guess import LABELS, looks_like_a_loss
 from dout.adapt.hints.source import name_of, read, walk
-from dout.adapt.unwritten import is_unwritten
+from dout.adapt.unwritten import is_unwritten, keeps_when_called
 from dout.errors import TargetError
 from dout.trace.source import behind
 
@@ -158,12 +158,12 @@ _OF_OBJECT = frozenset(dir(object))
 
 
 def methods(cls: type, patterns: Sequence[str]) -> list[str]:
-    """The methods of a class whose names match, in the order of `patterns`; none that says it is not implemented."""
+    """The methods of a class whose names match, in the order of `patterns`; none not implemented, and no tests."""
     names = [name for name in dir(cls) if name not in _OF_OBJECT and inspect.isroutine(_static(cls, name))]
     order = {name: i for i, name in enumerate(_written_order(cls))}
     found: dict[str, None] = {}
     for pattern in patterns:
-        fitting = [name for name in names if re.fullmatch(pattern, name, re.IGNORECASE)]
+        fitting = [name for name in names if re.fullmatch(rf"(?!test)({pattern})", name, re.IGNORECASE)]
         found.update(
             dict.fromkeys(
                 sorted(
@@ -229,7 +229,7 @@ def candidates(target: type | Any) -> Iterator[Interface]:
     cls = target if isinstance(target, type) else type(target)
     for forward, backward in pairs_of(cls):
         if hasattr(cls, "dout_interface") or ((forward, backward) == ("forward", "backward") and is_plain(cls)):
-            yield Interface()
+            yield from (Interface(), *(of_methods(cls, "__call__", backward) if keeps_when_called(cls) else ()))
             return
         yield from of_methods(cls, forward, backward)
 

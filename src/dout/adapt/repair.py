@@ -244,7 +244,7 @@ def _derived(failure: Failure, have: int, want: int) -> Iterator[Change]:
         if have in x.shape and x.ndim < 4:
             continue
         if x.ndim > 2:
-            yield from ({name: alike(x, shape, name)} for shape in _images_scaled(x.shape, want / have))
+            yield from ({name: alike(x, shape, name)} for shape in _images_scaled(x.shape, want / max(have, 1)))
         elif x.ndim and x.shape[-1] + want - have > 0:
             yield {name: alike(x, (*x.shape[:-1], x.shape[-1] + want - have), name)}
 

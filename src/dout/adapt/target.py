@@ -28,18 +28,31 @@ def forward_of(target: Any) -> Any:
 
 
 def inputs_of(target: Any, interface: Interface | None = None) -> list[inspect.Parameter]:
-    """The arguments of its forward that are inputs: neither `self` nor a context."""
+    """The arguments of its forward that are inputs: neither `self` nor a context.
+
+    A `__call__` of `*args` hands them on to the forward.
+    """
     known = interface is not None and not hasattr(target, "dout_interface")
     found = taken_by(behind(getattr(target, interface.forward)) if known and interface else forward_of(target))
+    if known and hasattr(target, "forward") and not any(is_named(p) for p in found if p.name != "self"):
+        found = taken_by(behind(target.forward))
     return [p for i, p in enumerate(found) if p.name != "self" and not (i == 0 and p.name in ("ctx", "context"))]
 
 
 def taken_by(function: Any) -> list[inspect.Parameter]:
-    """The arguments of a function; none where Python cannot say."""
+    """The arguments of a function or a constructor; none where Python cannot say.
+
+    A constructor of `*args, **kwargs` hands them on: they are those of the class above.
+    """
     try:
-        return list(inspect.signature(function).parameters.values())
+        found = list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):
         return []
+    above = [base for base in function.__mro__[1:] if "__init__" in vars(base)] if inspect.isclass(function) else []
+    kinds = {p.kind for p in found}
+    if above[:-1] and kinds == {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}:
+        return taken_by(above[0]) or found
+    return found
 
 
 def not_given(target: Any, init: Mapping[str, Any]) -> list[str]:

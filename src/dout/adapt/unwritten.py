@@ -8,6 +8,8 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any
 
+from dout.adapt.hints.source import read, walk
+
 
 def is_unwritten(cls: type, name: str) -> bool:
     """Whether a method is a stub, or does nothing but call one: `return self.forward(x)`."""
@@ -82,3 +84,12 @@ def _does_nothing(statement: ast.stmt) -> bool:
         case ast.Raise(exc=ast.Call(func=ast.Name(id=name)) | ast.Name(id=name)) | ast.Return(value=ast.Name(id=name)):
             return name in ("NotImplementedError", "NotImplemented")
     return False
+
+
+def keeps_when_called(cls: type) -> bool:
+    """Whether `layer(x)` does more than its forward: it keeps something that backward may need."""
+    function = inspect.getattr_static(cls, "__call__", None)
+    found = read(function) if inspect.isfunction(function) else None
+    return found is not None and any(
+        isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store) for n in walk(found.node)
+    )

@@ -102,7 +102,7 @@ def _pairs(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Pair
     before, after = ({k: v for k, v in held.items() if k != GRADIENTS} for held in (before, after))
     before = {k: v for k, v in before.items() if not (stem(k) in _RESIDUALS and after.get(k) is not v)}
     dicts = [held for name, held in before.items() if isinstance(held, dict) and "grad" not in name.lower()]
-    inner = {str(key): item for held in dicts for key, item in held.items() if _is_array(item)}
+    inner = {str(key): item for held in reversed(dicts) for key, item in held.items() if _is_array(item)}
     listed = {
         f"{key}[{i}]": item for key, held in before.items() if isinstance(held, list) for i, item in enumerate(held)
     }
@@ -154,7 +154,7 @@ def _by_synonym(left: list[tuple[str, Any]], after: Mapping[str, Any], taken: se
         if isinstance(held, dict) and (
             "grad" in key.lower() or (key == "g" and all(map(is_named_as_gradient, map(str, held))))
         ):
-            flat.update({str(inner): item for inner, item in held.items()})
+            flat.update({str(inner): item for inner, item in _of_parameters(held, left, after).items()})
     for name, parameter in left:
         if is_named_as_gradient(name):
             continue
@@ -162,6 +162,23 @@ def _by_synonym(left: list[tuple[str, Any]], after: Mapping[str, Any], taken: se
         rivals = [other for other, _ in left if stem(other) == stem(name) and not is_named_as_gradient(other)]
         if len(fitting) == 1 and len(rivals) == 1:
             yield Pair(name, parameter, flat[fitting[0]], "name"), fitting[0]
+
+
+def _of_parameters(held: dict[Any, Any], left: list[tuple[str, Any]], after: Mapping[str, Any]) -> dict[Any, Any]:
+    """A dict of gradients; where some have other shapes than their parameters, another of these keys that fits them.
+
+    Local derivatives may be called so: `self.grad["W"]` is x, and `self.weight_update["W"]` the gradient.
+    """
+
+    def fits(found: dict[Any, Any], named: Mapping[str, Any]) -> bool:
+        return all(_same_shape(a, found[name]) and plain(found[name]) is not plain(a) for name, a in named.items())
+
+    for other in after.values():
+        if isinstance(other, dict) and other is not held:
+            named = {name: parameter for name, parameter in left if name in held and name in other}
+            if named and fits(other, named) and not fits(held, named):
+                return other
+    return held
 
 
 def _by_position(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Pair]:
