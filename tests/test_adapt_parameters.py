@@ -6,6 +6,7 @@ import pytest
 from test_adapt_interfaces import edited
 from written import written
 
+from dout.adapt import record_example
 from dout.check.model import Word
 from dout.check.verb import check
 from dout.trace.pairing import GRADIENTS, is_named_as_gradient, pairs, stem
@@ -276,6 +277,25 @@ class Scale:
         return delta * self.gamma
 """).Scale
     assert {v.argument: v.word for v in check(cls).verdicts} == {"inputs": Word.EXACT, "gamma": Word.EXACT}
+
+
+def test_what_an_adapter_compares_is_no_branch_of_the_layer():
+    cls = written("""
+class Scale:
+    def __init__(self):
+        self.gamma = np.array([0.5, -1.0, 2.0])
+
+    def forward(self, x):
+        self.x = x
+        return x * self.gamma
+
+    def backward(self, dout, lr):
+        dx = dout * self.gamma
+        self.gamma -= lr * np.sum(self.x * dout, axis=0)
+        return dx
+""").Scale
+    trace, _ = record_example(cls, {}, {})
+    assert [str(event) for event in trace.events if event.kind == "branch"] == []
 
 
 def test_a_parameter_that_takes_steps_is_no_gradient_that_adds_up():

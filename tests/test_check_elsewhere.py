@@ -5,6 +5,7 @@ from written import written
 
 from dout.check.elsewhere import lacks, lacks_target
 from dout.check.stubs import Missing
+from dout.check.verb import check
 
 SOURCE = """
 def only_on_a_card(x, other):
@@ -59,3 +60,46 @@ def test_a_backward_that_met_none_for_its_target_takes_the_target_itself():
     said = "Output raises TypeError: unsupported operand type(s) for -: 'float' and 'NoneType'"
     assert lacks_target(Output, None, said)
     assert not lacks_target(Output, None, "Output raises ValueError: shapes")
+
+
+GRAPH = """
+class Variable:
+    def __init__(self, data):
+        self.data = data
+
+    def __len__(self):
+        return len(self.data)
+
+    def __getitem__(self, place):
+        return Variable(self.data[place])
+
+    def __mul__(self, other):
+        return Variable(self.data * (other.data if isinstance(other, Variable) else other))
+
+class Function:
+    def __call__(self, *inputs):
+        self.inputs = [x if isinstance(x, Variable) else Variable(x) for x in inputs]
+        return Variable(self.forward(*(x.data for x in self.inputs)))
+
+class Square(Function):
+    def forward(self, x):
+        return x ** 2
+
+    def backward(self, gy):
+        return self.inputs[0] * 2 * gy
+
+class Double(Function):
+    def forward(self, x):
+        return 2 * x
+
+    def backward(self, gy):
+        return Variable(gy) * 2.0
+"""
+
+
+@pytest.mark.parametrize(("name", "says"), [("Square", "needs self.inputs, which its __call__ sets"),
+                                            ("Double", "returns a Variable, no array")])  # fmt: skip
+def test_nodes_of_a_graph_of_the_users_own_are_not_judged_alone(name, says):
+    (finding,) = check(getattr(written(GRAPH), name)).findings
+    assert (finding.code, finding.severity) == ("D002", "note")
+    assert says in finding.message

@@ -365,6 +365,22 @@ def test_version_and_help():
     assert "EXECUTED" in dout("show", "--help").stdout
 
 
+def test_a_function_is_drawn_with_the_backward_beside_it(tmp_path):
+    path = script(tmp_path, """
+def scale_forward(x, w):
+    return x * w, (x, w)
+
+def scale_backward(dout, cache):
+    x, w = cache
+    return dout * w, dout * x * 2
+""")  # fmt: skip
+    shown = document(f"{path}:scale_forward", "--input", "x=3.0", "--input", "w=2.0")
+    (layer,) = shown["layers"]
+    assert len(layer["outputs"]) == 1
+    values = {value["name"]: value for value in shown["values"]}
+    assert (values["x"]["gradient"], values["w"]["gradient"], values["w"]["expected"]) == (2, 6, 3)
+
+
 def test_the_picture_lands_where_it_was_asked_for_also_when_the_script_changes_the_directory(tmp_path):
     (tmp_path / "elsewhere").mkdir()
     path = script(tmp_path, LAYER + "import os\nprint(__file__)\nos.chdir('elsewhere')\nMulLayer().forward(2, 3)\n")

@@ -64,3 +64,8 @@ def labels_for(name: str, like: Any, function: Any, owner: type | None) -> list[
 def is_input(item: Any) -> bool:
     """Whether a forward's argument is data, and no setting: an array, a float, a list of such."""
     return isinstance(item, np.ndarray | np.generic | list | tuple) or type(item) is float
+
+
+def stands_for_array(item: Any) -> bool:
+    """Whether this is an object of somebody's graph that holds an array: `Variable(data)`."""
+    return not isinstance(item, np.ndarray | np.generic) and isinstance(getattr(item, "data", None), np.ndarray)

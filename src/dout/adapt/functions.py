@@ -6,6 +6,7 @@ The first is the manner of Stanford's course CS231n: forward returns `(out, cach
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
 from types import FunctionType, ModuleType
 from typing import Any
@@ -49,6 +50,14 @@ def function_pairs(module: ModuleType) -> dict[str, type]:
             key = ahead if ahead not in found else name
             found[key] = pair_class(functions[ahead], backward)
     return found
+
+
+def pair_of(forward: Any) -> type | None:
+    """The class of a function and its backward, which its module has beside it; None where there is none."""
+    module = sys.modules.get(forward.__module__) if isinstance(forward, FunctionType) else None
+    known = vars(module) if module is not None else {}
+    name = next((name for name, item in known.items() if item is forward), None)
+    return function_pairs(module).get(name) if module is not None and name is not None else None
 
 
 def forward_names(name: str) -> Iterator[str]:

@@ -17,7 +17,7 @@ from typing import Any
 
 from dout.adapt.guess import LABELS, looks_like_a_loss
 from dout.adapt.hints.source import name_of, read, walk
-from dout.adapt.unwritten import is_unwritten, keeps_when_called
+from dout.adapt.unwritten import is_unwritten, kept_when_called
 from dout.errors import TargetError
 from dout.trace.source import behind
 
@@ -229,7 +229,7 @@ def candidates(target: type | Any) -> Iterator[Interface]:
     cls = target if isinstance(target, type) else type(target)
     for forward, backward in pairs_of(cls):
         if hasattr(cls, "dout_interface") or ((forward, backward) == ("forward", "backward") and is_plain(cls)):
-            yield from (Interface(), *(of_methods(cls, "__call__", backward) if keeps_when_called(cls) else ()))
+            yield from (Interface(), *(of_methods(cls, "__call__", backward) if kept_when_called(cls) else ()))
             return
         yield from of_methods(cls, forward, backward)
 

@@ -320,11 +320,19 @@ def _take_updates(layer: Any, before: Mapping[str, Any], where: Mapping[str, Any
     for name, now in list(parameters_of(layer)):
         if name not in before or np.shape(plain(now)) != np.shape(plain(before[name])):
             continue
-        changed = not np.array_equal(plain(now), plain(before[name]), equal_nan=True)
-        if changed and not _is_of_optimizer(name, before[name]) and not is_named_as_gradient(name):
+        if (
+            not _is_same(plain(now), plain(before[name]))
+            and not _is_of_optimizer(name, before[name])
+            and not is_named_as_gradient(name)
+        ):
             found[name] = (before[name] - now) / rate
             _put(layer, name, where[name], before[name])
     _learn(layer, found)
+
+
+def _is_same(one: Any, two: Any) -> bool:
+    """Whether two arrays hold the same numbers; in a recording np.array_equal would be a branch of ours."""
+    return bool(((one == two) | ((one != one) & (two != two))).all())
 
 
 _STATE = re.compile(r"(v|m|s|r|velocity|moment(um)?|cache|prev|old|running|moving|avg|mean|sq|acc)_?\w*", re.IGNORECASE)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from dout.adapt.arrays import stands_for_array
 from dout.adapt.given import (
     by_their_names,
     differs,
@@ -167,6 +168,8 @@ class Trials:
             raise
         except Exception as error:
             return Tried(Fit.NOTHING, None, error)
+        if any(map(stands_for_array, outputs)):
+            return Tried(Fit.NOTHING)  # a node of the user's own graph
         if not (outputs and all(np.size(out) and is_finite(out) for out in outputs)):
             return Tried(Fit.RUNS if output is not None else Fit.NOTHING, interface)
         taken = interface.roles.count(DOUT)

@@ -86,10 +86,9 @@ def _does_nothing(statement: ast.stmt) -> bool:
     return False
 
 
-def keeps_when_called(cls: type) -> bool:
-    """Whether `layer(x)` does more than its forward: it keeps something that backward may need."""
+def kept_when_called(cls: type) -> frozenset[str]:
+    """The attributes that `layer(x)` sets beside what its forward does: backward may need them."""
     function = inspect.getattr_static(cls, "__call__", None)
     found = read(function) if inspect.isfunction(function) else None
-    return found is not None and any(
-        isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store) for n in walk(found.node)
-    )
+    nodes = walk(found.node) if found is not None else ()
+    return frozenset(n.attr for n in nodes if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store))

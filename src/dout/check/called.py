@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from dout.adapt.arrays import stands_for_array
 from dout.check.codes import finding
 from dout.check.model import Finding
 from dout.check.subject import Run, Subject
@@ -31,8 +32,13 @@ def not_what_it_returns(subject: Subject, first: Run) -> Finding | None:
     """A finding where what backward gives is no gradient of what forward gives.
 
     A loss may hand its input on, and keep to itself what its backward is the gradient of; and what gives no numbers at
-    all, for inputs that have some, is the way back of something else: labels of rows with one 1.
+    all, for inputs that have some, is the way back of something else: labels of rows with one 1. Nodes of a graph
+    of the user's own are differentiated there.
     """
+    node = next((type(g).__name__ for g in first.gradients if stands_for_array(g)), None)
+    if node is not None:
+        message = f"{subject.name}.backward returns a {node}, no array: it computes in a graph of its own"
+        return finding("D002", message, subject.place, layer=subject.name)
     if first.gradients and all(np.size(g) == 0 for g in first.gradients) and any(map(np.size, first.inputs)):
         message = f"{subject.name}'s backward returns no numbers: it is no gradient"
         return finding("D002", message, subject.place, layer=subject.name)

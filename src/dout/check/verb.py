@@ -14,6 +14,7 @@ import numpy as np
 from dout.adapt.example import adapted, build
 from dout.adapt.faults import WHATEVER, has_chosen_parts, is_own_fault
 from dout.adapt.interface import Interface
+from dout.adapt.unwritten import kept_when_called
 from dout.check.called import interface_findings, not_what_it_returns
 from dout.check.codes import finding
 from dout.check.contract import CONTRACT
@@ -189,6 +190,10 @@ def _elsewhere(subject: Subject) -> Iterator[Trace]:
 
 def _raised(subject: Subject, error: Exception, is_own: bool) -> Finding:
     """The layer's own exception, with the line of the user's code that raised it; `is_own`: no part of it was given."""
+    lacks = error.name if isinstance(error, AttributeError) else None
+    if lacks in kept_when_called(type(subject.again())):
+        message = f"{subject.name} needs self.{lacks}, which its __call__ sets: it computes in a graph of its own"
+        return finding("D002", message, raised_at(error), layer=subject.name)
     says = f", {WHATEVER}" if is_own and is_own_fault(error) else ""
     message = f"{subject.name} raises {type(error).__name__}: {error}{says}"
     return finding("D001", message, raised_at(error), layer=subject.name, cause=type(error).__name__)

@@ -120,8 +120,10 @@ def _trace(
 
 def _layer(target: str, found: Any, init: dict[str, Any], inputs: dict[str, Any]) -> tuple[Trace, str]:
     from dout.adapt import record_example
+    from dout.adapt.functions import pair_of
     from dout.trace.script import run_user_code
 
+    found = pair_of(found) or found
     trace, used = run_user_code(lambda: record_example(found, init, inputs), target)
     chosen = {key: value for key, value in used.items() if key not in inputs}
     told = " ".join(f"--input '{key}={_literal(value)}'" for key, value in chosen.items())
