@@ -338,6 +338,24 @@ class Pad:
     assert example(written(tmp_path, pad), {}, {}).init["p"] in (0, 1)
 
 
+def test_states_are_arrays_whatever_they_are_called(tmp_path):
+    cls = written(tmp_path, """
+class Cell:
+    def __init__(self, input_dimension, hidden_dimension):
+        self.weight = np.random.randn(hidden_dimension, input_dimension + hidden_dimension)
+
+    def forward(self, current_input, prev_hidden_state, prev_cell_state):
+        self.both = np.vstack((prev_hidden_state, current_input))
+        return prev_cell_state + self.weight @ self.both
+
+    def backward(self, dout):
+        self.dweight, d, n = dout @ self.both.T, self.weight.T @ dout, len(self.weight)
+        return d[n:], d[:n], dout
+""")  # fmt: skip
+    names = ("current_input", "prev_hidden_state", "prev_cell_state", "weight")
+    assert {v.argument: v.word for v in check(cls).verdicts} == dict.fromkeys(names, Word.EXACT)
+
+
 CALLED = """
 class Function:
     def __call__(self, *args):

@@ -221,6 +221,44 @@ def test_weights_and_labels_are_chosen_to_fit_and_said(tmp_path):
     assert "built with W (3, 4), b (4,), on x (2, 3)" in dout("mine.py:Affine", cwd=tmp_path).stdout
 
 
+def test_functions_and_objects_that_were_chosen_are_said_by_their_names(tmp_path):
+    write(tmp_path, """
+import numpy as np
+class Activation:
+    def __init__(self, activation, dactivation):
+        self.activation, self.dactivation = activation, dactivation
+
+    def forward(self, x):
+        self.x = x
+        return self.activation(x)
+
+    def backward(self, dout):
+        return dout * self.dactivation(self.x)
+""")  # fmt: skip
+    said = dout("mine.py:Activation", cwd=tmp_path).stdout
+    assert "built with activation = tanh, dactivation = tanh_slope, on" in said
+    assert "✓ x  exact" in said
+
+
+def test_lines_of_neighbours_are_told_from_the_folder_where_the_command_runs(tmp_path):
+    write(tmp_path, "def pick(table, key):\n    return table[key]\n", "parts.py")
+    write(tmp_path, """
+from parts import pick
+class Lacking:
+    def __init__(self, table):
+        self.w = pick(table, "w")
+
+    def forward(self, x):
+        return x * self.w
+
+    def backward(self, dout):
+        return dout * self.w
+""")  # fmt: skip
+    said = " ".join(dout("mine.py:Lacking", cwd=tmp_path).stdout.split())
+    assert "at parts.py:2)" in said
+    assert str(tmp_path) not in said
+
+
 def test_a_layer_that_nobody_can_build_is_a_note_and_no_error(tmp_path):
     write(tmp_path, AFFINE)
     run = dout("mine.py:Wrapper", "--json", cwd=tmp_path)

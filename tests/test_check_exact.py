@@ -311,3 +311,18 @@ def test_a_bias_that_a_norm_takes_away_has_the_gradient_0(axis, word):
 
     assert words(Centred(), np.array([[0.5, 1.0, -0.25, 2.0], [1.5, -1.0, 0.75, 0.5], [-0.5, 0.25, 1.0, -2.0],
                                       [1.0, 2.0, 3.0, 0.25]])) == {"x": "exact", "b": word}  # fmt: skip
+
+
+def test_an_input_whose_gradient_is_0_everywhere_is_not_called_exact():
+    class Normal:
+        def forward(self, x):
+            self.std = np.sqrt(x.var(axis=0) + 0.5)
+            self.out = (x - x.mean(axis=0)) / self.std
+            return self.out
+
+        def backward(self, dout):
+            centred = dout - dout.mean(axis=0) - self.out * (dout * self.out).mean(axis=0)
+            return centred / self.std
+
+    assert words(Normal(), np.array([[0.5, 1.0, -0.25]])) == {"x": "inconclusive"}
+    assert words(Normal(), np.array([[0.5, 1.0, -0.25], [1.5, -1.0, 0.75]])) == {"x": "exact"}

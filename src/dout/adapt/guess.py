@@ -82,7 +82,11 @@ _KINDS = (  # what a name stands for; the first that matches
     ("b2", r"b_?2|bias_?2"),
     ("b", r"b(_?[a-z0-9]{1,2}|_curr(ent)?)?|bias(es)?(_?\d)?"),
     ("gamma", r"gamma|beta|gains?|g|scales?|shifts?"),
-    ("h", r"h|c|s|h_?prev|c_?prev|prev_?h|prev_?c|h_?0|c_?0|hidden|state|hidden_state|dh|dc"),
+    (
+        "h",
+        r"h|c|s|h_?prev|c_?prev|prev_?h|prev_?c|h_?0|c_?0|hidden|state|dh|dc"
+        r"|(prev(ious)?_|last_|initial_)?(hidden|cell)_?states?(_prev(ious)?)?",
+    ),
 )
 
 

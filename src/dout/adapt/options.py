@@ -43,7 +43,7 @@ _KINDS = frozenset({"int", "float", "bool", "tuple", "shape", "list", "dict", "c
 _WINDOW = re.compile(r"kernel|filter|pool|window|stride|size|^[fks]$|^[fk][hw]$|^[hw][fk]$")  # p beside it is a padding
 
 
-_SLOPE = re.compile(r"prime|deriv|grad|^d_|diff|backward")
+_SLOPE = re.compile(r"prime|deriv|grad|^d_|^d(?=act|f(unc|n)?$)|diff|backward")
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,7 +146,7 @@ class Settings:
         if kind == "str":
             return ["relu", "sigmoid", "tanh"]
         beside = [p.name.lower() for p in self.constructor if p.name != name]
-        plain = [_tanh_slope] if re.search(r"prime|deriv|grad|^d_|diff", name.lower()) else [_tanh]
+        plain = [_tanh_slope] if _SLOPE.search(name.lower()) else [_tanh]
         if _SLOPE.search(name.lower()) or any(map(_SLOPE.search, beside)):
             return plain  # a function and its derivative must be of one kind
         return [*found[:3], *plain, "relu", "sigmoid"]

@@ -40,7 +40,8 @@ MOST_CALLS = 6  # elsewhere, that are tried
 
 _ARRAY_NAMES = re.compile(
     r"(?-i:[A-Z]\w{0,3})|x\w?|inputs?|input_?(data|tensor)?|data|tensor|w\d?|weights?\d?|b\d?|bias(es)?|gamma|beta|h|c|h_?prev|c_?prev|"
-    r"prev_?[hc]|a_?prev|z|q|k|v|images?|imgs?|queries|query|keys?|values?|state|hidden|logits|scores|preds?|y_?(hat|pred)|predict\w*",
+    r"prev_?[hc]|(\w+_)?(hidden|cell)_?states?(_\w+)?|current_input|a_?prev|"
+    r"z|q|k|v|images?|imgs?|queries|query|keys?|values?|state|hidden|logits|scores|preds?|y_?(hat|pred)|predict\w*",
     re.IGNORECASE,
 )
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +15,7 @@ from dout.check.isolate import Rules
 from dout.check.model import Report
 
 MOST_TEXT = 2000  # characters of one message
+_HERE = f"{Path.cwd()}{os.sep}"
 
 
 @dataclass(frozen=True)
@@ -54,8 +58,8 @@ def portable(checked: Checked) -> Checked:
     findings = tuple(
         replace(
             item,
-            message=_cut(item.message),
-            because=_cut(item.because),
+            message=_cut(_from_here(item.message)),
+            because=_cut(_from_here(item.because)),
             expected=_plain(item.expected),
             got=_plain(item.got),
             inputs={str(key): _plain(value) for key, value in item.inputs.items()},
@@ -65,6 +69,11 @@ def portable(checked: Checked) -> Checked:
     init = {key: _plain(value) for key, value in checked.init.items()}
     inputs = {key: _plain(value) for key, value in checked.inputs.items()}
     return replace(checked, report=replace(report, findings=findings), init=init, inputs=inputs)
+
+
+def _from_here(text: str) -> str:
+    """Text with the paths of files below the folder we began in as they are from there."""
+    return text.replace(_HERE, "") if len(_HERE) > 1 else text
 
 
 def _cut(text: str) -> str:
@@ -79,4 +88,12 @@ def _plain(value: Any) -> Any:
         return type(value)([_plain(item) for item in value]) if type(value) in (tuple, list) else str(value)
     if isinstance(value, np.ndarray | np.generic) and value.dtype.kind in "biufc":
         return np.array(value, subok=False)[()]
-    return Told(_cut(str(value)))
+    return Told(_cut(_named(value)))
+
+
+def _named(value: Any) -> str:
+    """A function by its name, an object by its class where it says nothing else than its place in memory."""
+    if inspect.isroutine(value):
+        return value.__name__.lstrip("_")
+    says_nothing = {type(value).__repr__, type(value).__str__} == {object.__repr__, object.__str__}
+    return f"{type(value).__name__}()" if says_nothing else str(value)

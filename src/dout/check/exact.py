@@ -257,9 +257,13 @@ class Examination:
         word, because = relation(expected, got, self.has_long_literals)
         if word == Word.REFUTED and not because and self._are_zero(expected, got, balls, ROUNDED):
             word = Word.ROUNDED
-        elif word == Word.INCONCLUSIVE and self._are_zero(expected, got, balls, EXACT):
+        elif word == Word.INCONCLUSIVE and self._is_beside(judged) and self._are_zero(expected, got, balls, EXACT):
             word, because = Word.EXACT, ""
         return Outcome(judged, word, middle(expected), middle(got), point, because)
+
+    def _is_beside(self, judged: Judged) -> bool:
+        """Whether this is no gradient of the first input: where that is 0, as of one row, the inputs hide mistakes."""
+        return judged.parameter or judged.node is not next(iter(self.call.inputs), None)
 
     def _are_zero(self, expected: Any, got: Any, balls: Balls, share: arb) -> bool:
         """Whether the derivative is 0, and what stands for it no larger than this share of the other gradients.
