@@ -94,6 +94,12 @@ def test_gradients_of_objects_in_a_dict_are_by_key():
     assert pair["bias"] is DB
 
 
+def test_a_parameter_in_a_dict_with_its_gradient_is_called_as_the_attribute():
+    pair = found({"W": {"val": W, "grad": DW}, "b": {"val": B, "grad": DB}}, {})
+    assert pair["W"] is DW
+    assert pair["b"] is DB
+
+
 def test_local_derivatives_in_a_dict_are_not_taken_for_gradients():
     local, update = {"X": W, "W": W.T, "b": np.ones(3)}, {"W": DW, "b": DB}
     pair = found({"weight": {"W": W, "b": B}, "weight_update": {"W": DW * 2}}, {"grad": local, "weight_update": update})
@@ -316,6 +322,50 @@ def test_a_gradient_that_is_not_computed_at_all_is_another_matter(tmp_path):
     report = check(edited(tmp_path, "KeptNowhere", "        dW = self.x.T @ dout\n", ""))
     assert [f.argument for f in report.findings if f.code == "D105"] == ["W"]
     assert "D108" not in {f.code for f in report.findings}
+
+
+def test_a_part_that_has_its_gradient_lacks_none():
+    module = written("""
+class Part:
+    def __init__(self):
+        self.W = np.array([[1.0, 2.0, 0.5], [0.5, -1.0, 3.0]])
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W
+
+    def backward(self, dout):
+        self.dW = self.x.T @ dout
+        return dout @ self.W.T
+
+class Whole:
+    def __init__(self):
+        self.part = Part()
+
+    def forward(self, x):
+        return 2 * self.part.forward(x)
+
+    def backward(self, dout):
+        return self.part.backward(2 * dout)
+
+class Lazy:
+    def __init__(self):
+        self.W = {"val": None, "grad": 0}
+
+    def forward(self, x):
+        if self.W["val"] is None:
+            self.W["val"] = 0.5 * np.random.randn(x.shape[1], 3)
+        self.x = x
+        return x @ self.W["val"]
+
+    def backward(self, dout):
+        self.W["grad"] = self.x.T @ dout
+        return dout @ self.W["val"].T
+""")
+    for cls in (module.Whole, module.Lazy):
+        report = check(cls(), np.array([[0.5, -1.0], [2.0, 0.25], [1.5, -0.75]]))
+        assert [(v.argument, v.word) for v in report.verdicts] == [("x", Word.EXACT)]
+        assert "D105" not in {f.code for f in report.findings}
 
 
 @pytest.mark.parametrize(

@@ -95,5 +95,5 @@ def _named(value: Any) -> str:
     """A function by its name, an object by its class where it says nothing else than its place in memory."""
     if inspect.isroutine(value):
         return value.__name__.lstrip("_")
-    says_nothing = {type(value).__repr__, type(value).__str__} == {object.__repr__, object.__str__}
+    says_nothing = all(getattr(type(value), name) is getattr(object, name) for name in ("__repr__", "__str__"))
     return f"{type(value).__name__}()" if says_nothing else str(value)

@@ -56,11 +56,14 @@ def _forgotten(subject: Subject, examination: Examination) -> Iterator[str]:
 
 def _without_gradient(examination: Examination) -> Iterator[str]:
     judged = {j.node for j in examination.judged}
+    judged |= {parameter.node for call in examination.trace.calls for parameter in call.parameters}  # of its parts
     shapes = {j.node.shape for j in examination.judged if j.parameter}
     for name, node in examination.trace.graph.inputs.items():
         value = examination.trace.data[node]
         if node in judged or node not in examination.derived or node.primitive is not INPUT or is_label(value):
             continue
         is_parameter = isinstance(value, np.ndarray) and value.ndim > 0 and node.shape not in shapes
+        if not (node in examination.call.inputs or node in examination.trace.names):
+            continue  # it is nobody's: drawn in forward, say
         if node in examination.call.inputs or is_parameter:
             yield name

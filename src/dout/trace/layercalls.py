@@ -240,12 +240,14 @@ def _close(tracer: Tracer, call: OpenCall, result: Any, site: Any) -> None:
             if returned > given:
                 tracer.note("count", f"{call.cls}.backward returns {returned} gradients, forward takes {given} inputs")
             found = pairs(call.match.held, attributes_of(call.instance))
-            call.parameters = tuple(
+            parameters = (
                 Parameter(
                     pair.name, _node_then(tracer, call.match, pair.parameter), tracer.node_of(pair.gradient), pair.by
                 )
                 for pair in found
             )
+            made = set(tracer.nodes[slice(*call.match.span)])  # by forward: drawn when it first saw its input
+            call.parameters = tuple(p for p in parameters if p.node.primitive is INPUT or p.node not in made)
 
 
 def _kept(attributes: Mapping[str, Any]) -> Iterable[tuple[str, Traced]]:

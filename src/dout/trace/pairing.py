@@ -207,17 +207,17 @@ _VALUES, _SLOPES = ("data", "value", "array", "values", "val", "w"), ("grad", "g
 
 
 def _of_objects(before: Mapping[str, Any]) -> Iterator[Pair]:
-    """Parameters that are objects with an array and its gradient: `self.W.data` and `self.W.grad`."""
+    """Parameters that are objects, or dicts, with an array and its gradient: `self.W.data` and `self.W.grad`."""
     for name, held in before.items():
-        if isinstance(held, dict):
+        if isinstance(held, dict) and not ({*_VALUES[:5]} & {*held} and {*_SLOPES[:2]} & {*held}):
             items = [(str(key), item) for key, item in held.items()]
         elif isinstance(held, list | tuple):
             items = [(f"{name}[{i}]", item) for i, item in enumerate(held)]
         else:
             items = [(name, held)]
         for called, item in items:
-            inside = getattr(item, "__dict__", None) if not isinstance(item, type) else None
-            if not isinstance(inside, dict) or isinstance(plain(item), np.ndarray):
+            inside = item if isinstance(item, dict) else getattr(item, "__dict__", None)
+            if not isinstance(inside, dict) or isinstance(plain(item), np.ndarray | type):
                 continue
             value = next((inside[key] for key in _VALUES if _is_array(inside.get(key))), None)
             slope = next((inside[key] for key in _SLOPES if _is_array(inside.get(key))), None)
