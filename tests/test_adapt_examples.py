@@ -15,6 +15,7 @@ from dout.adapt import example
 from dout.adapt.target import has_both
 from dout.check.model import Word
 from dout.check.verb import check
+from dout.errors import TargetError
 
 _NUMBERS = count()
 
@@ -336,6 +337,20 @@ class Pad:
     assert example(written(tmp_path, drop), {}, {}).init["p"] == 0.5
     assert [v.word for v in check(written(tmp_path, drop)).verdicts] == [Word.REFUTED]
     assert example(written(tmp_path, pad), {}, {}).init["p"] in (0, 1)
+
+
+def test_a_target_that_backward_is_given_and_does_not_read_is_no_matter(tmp_path):
+    text = """
+class Triple:
+    def forward(self, z, training=False):
+        return 3 * z
+
+    def backward(self, da, y):
+        return 3 * da
+"""
+    assert {v.argument: v.word for v in check(written(tmp_path, text)).verdicts} == {"z": Word.EXACT}
+    with pytest.raises(TargetError, match="takes the target itself"):
+        check(written(tmp_path, text.replace("3 * da", "3 * (da - y)")))
 
 
 def test_states_are_arrays_whatever_they_are_called(tmp_path):

@@ -95,6 +95,18 @@ def looks_like_a_loss(name: str) -> bool:
     return bool(_LOSS.search(name))
 
 
+def takes_target(wanted: Sequence[str], taken: Sequence[str], loss: bool) -> bool:
+    """Whether backward wants the target, and forward does not: the gradient is that of a loss that is given nowhere.
+
+    So is that of a whole network which is trained by `backward(X, y)`.
+    """
+    labels = re.compile(
+        r"y|y_?true|y_?train|targets?|labels?|ground_?truth|truth|expected\w*|desired\w*", re.IGNORECASE
+    )
+    known = any(labels.fullmatch(name) or name.lower() in LABELS for name in taken)
+    return not known and not loss and any(labels.fullmatch(name) and name not in taken for name in wanted)
+
+
 def stands_for(name: str) -> str:
     """What parameter or state an argument of this name is: "W", "b", "gamma", "h" …; "" for none."""
     return next((kind for kind, pattern in _KINDS if re.fullmatch(pattern, name, re.IGNORECASE)), "")

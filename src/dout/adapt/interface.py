@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from itertools import islice, product
 from typing import Any
 
-from dout.adapt.guess import LABELS, looks_like_a_loss
+from dout.adapt.guess import LABELS, looks_like_a_loss, takes_target
 from dout.adapt.hints.source import name_of, read, walk
-from dout.adapt.unwritten import is_unwritten, kept_when_called
+from dout.adapt.unwritten import is_unwritten, kept_when_called, read_by
 from dout.errors import TargetError
 from dout.trace.source import behind
 
@@ -251,13 +251,19 @@ def of_methods(cls: type, forward: str, backward: str) -> Iterator[Interface]:
     wanted += rate_after(getattr(cls, backward), len(wanted) + (not _is_static(cls, backward)))
     local = not _LOCAL.search(backward)
     loss = looks_like_a_loss(cls.__qualname__) or looks_like_a_loss(forward) or _looks_like_two(taken)
-    if takes_target(wanted, taken, loss or (local and len(wanted) == 1)) or _asks_for_more(
-        cls, forward, wanted, taken, local
+    idle = {n for n in wanted if _LABEL.fullmatch(n) and n not in taken} - read_by(getattr(cls, backward), wanted)
+    active = [n for n in wanted if n not in idle]
+    if takes_target(active, taken, loss or (local and len(wanted) == 1)) or _asks_for_more(
+        cls, forward, active, taken, local
     ):
         return
     settings = optional(getattr(cls, forward))
     choices = [
-        [f"{name}="] if name in settings else _roles(name, taken, loss, local or len(wanted) > 1, context)
+        ["True"]
+        if name in idle
+        else [f"{name}="]
+        if name in settings
+        else _roles(name, taken, loss, local or len(wanted) > 1, context)
         for name in wanted
     ]
     if not loss and not any(c[0] == DOUT for c in choices):  # `backward(grads, lr)`: what else would come from above?
@@ -288,18 +294,6 @@ def cache_place(forward: Any, length: int) -> int | None:
         next((i for i, n in enumerate(ns) if i and _CACHE.fullmatch(n)), None) for ns in names if len(ns) == length
     }
     return places.pop() if len(places) == 1 else None
-
-
-def takes_target(wanted: Sequence[str], taken: Sequence[str], loss: bool) -> bool:
-    """Whether backward wants the target, and forward does not: the gradient is that of a loss that is given nowhere.
-
-    So is that of a whole network which is trained by `backward(X, y)`.
-    """
-    labels = re.compile(
-        r"y|y_?true|y_?train|targets?|labels?|ground_?truth|truth|expected\w*|desired\w*", re.IGNORECASE
-    )
-    known = any(labels.fullmatch(name) or name.lower() in LABELS for name in taken)
-    return not known and not loss and any(labels.fullmatch(name) and name not in taken for name in wanted)
 
 
 def _is_sensible(roles: Sequence[str], names: Sequence[str]) -> bool:

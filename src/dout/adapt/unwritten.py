@@ -92,3 +92,11 @@ def kept_when_called(cls: type) -> frozenset[str]:
     found = read(function) if inspect.isfunction(function) else None
     nodes = walk(found.node) if found is not None else ()
     return frozenset(n.attr for n in nodes if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store))
+
+
+def read_by(function: Any, names: Sequence[str]) -> set[str]:
+    """Those of a function's arguments that it reads; all where there is no source."""
+    found = read(function)
+    if found is None:
+        return set(names)
+    return {n.id for n in walk(found.node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}

@@ -124,7 +124,9 @@ def _ratio(got: Any, right: Any) -> float | None:
         return None
     ratios = right[known] / got[known]
     ratio = float(np.median(ratios))
-    return ratio if ratio and near(ratio * got, right, 1e-6) and abs(ratio - 1) > 1e-6 else None
+    if not 1e-9 < abs(ratio) < 1e9:  # what is right is 0, and left of rounding
+        return None
+    return ratio if near(ratio * got, right, 1e-6) and abs(ratio - 1) > 1e-6 else None
 
 
 def _of_ratio(ratio: float, stand: Stand) -> Iterator[Words]:
