@@ -130,6 +130,10 @@ def test_a_parameter_that_is_only_called_like_a_gradient_is_nobodys():
     assert found({"P": W, "decoder_w": W * 2}, {}) == {}
 
 
+def test_a_gradient_left_from_a_round_before_is_no_parameter():
+    assert found({"dxt_caches": W, "b": B}, {"dxt_caches": DW, "db": DB}) == {"b": DB}
+
+
 # --- what is no parameter ---------------------------------------------------------------------------------------------
 
 
