@@ -239,11 +239,12 @@ def _by_shape(
     for name, parameter in parameters:
         mine = [(key, item) for key, item in gradients if _same_shape(parameter, item)]
         called = [item for key, item in mine if _first_word(key) == _bare(name).lower()]
+        looking = [item for key, item in mine if _looks(key)]
         rivals = [other for other, item in parameters if _same_shape(parameter, item)]
         if len(called) == 1:
             yield Pair(name, parameter, called[0], "name")
-        elif len(mine) == 1 and rivals == [name]:
-            yield Pair(name, parameter, mine[0][1], "shape")
+        elif len(looking) == 1 and rivals == [name]:
+            yield Pair(name, parameter, looking[0], "shape")
 
 
 def _first_word(key: str) -> str:
