@@ -322,12 +322,19 @@ def untraced(item: Any) -> Any:
 _judged: dict[str, tuple[ModuleType, bool]] = {}  # by module name: judging hundreds of them anew costs a millisecond
 
 
-def _is_users(name: str, module: Any) -> bool:
+def is_users(name: str, module: Any) -> bool:
+    """Whether something is a module of the user's."""
     known = _judged.get(name)
     if known is None or known[0] is not module:
         file = getattr(module, "__file__", None) if isinstance(module, ModuleType) else None
         known = _judged[name] = (module, bool(file) and source.is_user_code(file))
     return known[1]
+
+
+def is_loaded(names: dict[str, Any]) -> bool:
+    """Whether these are the names of a module in `sys.modules`: `exec` and `runpy` make others, and loaders may."""
+    module = sys.modules.get(str(names.get("__name__")))
+    return isinstance(module, ModuleType) and vars(module) is names
 
 
 def within_reach(homes: Iterable[str], loaded: Iterable[ModuleType]) -> list[ModuleType]:
@@ -359,6 +366,6 @@ def user_modules(*targets: str | None) -> list[ModuleType]:
     found = []
     for name, module in list(sys.modules.items()):
         named = name == "__main__" or name in targets or (packages and name.partition(".")[0] in packages)
-        if named or _is_users(name, module):
+        if named or is_users(name, module):
             found.append(module)
     return [module for module in found if isinstance(module, ModuleType) and module.__name__ != "builtins"]

@@ -8,7 +8,7 @@ import threading
 import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
 from dout.errors import UnsupportedError
@@ -78,6 +78,13 @@ class Patches:
                 type.__setattr__(holder, name, original)
 
 
+def _spaces_of(item: Any) -> Iterator[dict[str, Any]]:
+    """The global names that a function of the user's sees; of a class those that its methods see."""
+    for function in [item] if type(item) is FunctionType else _functions_of(item):
+        if source.is_user_code(function.__code__.co_filename):
+            yield function.__globals__
+
+
 def user_class_test(packages: set[str], given: set[type]) -> Any:
     """Return the test whether a class is the user's: written in their code, in one of these packages, or given."""
 
@@ -113,13 +120,19 @@ class Session:
         self.outputs: list[Any] = []  # what the user's code gave out; in the end as a plain run would have
 
     def _meet(self, found: Any) -> None:
-        """Take a class of which an instance is within reach, or a function, which may live in no module."""
+        """Take a class of which an instance is within reach, or a function or module; some modules are not loaded."""
+        if isinstance(found, ModuleType):
+            self.patches.namespace(vars(found))
+            return
         if self.homes is not None:
             self.homes.update(cls.__module__ for cls in getattr(found, "__mro__", (found,)))
         if isinstance(found, type):
             self.patches.layer(found)
-        elif source.is_user_code(found.__code__.co_filename):
-            self.patches.namespace(found.__globals__)
+        for names in _spaces_of(found):
+            if id(names) not in self.patches.seen:
+                self.patches.namespace(names)
+                if not modules.is_loaded(names):  # nobody else adopts it
+                    self.swaps.swap_in(Namespace(names), self.tracer.source, numbers=self.swaps.methods)
 
     def adopt(self, loaded: Iterable[ModuleType]) -> None:
         """Take modules as the user's: their numpy traces, their layers are recorded, their arrays are inputs."""
@@ -148,7 +161,9 @@ class Session:
 
         `everywhere`: also those that are global names where it was written.
         """
-        spaces = {id(function.__globals__): function.__globals__ for function in _functions_of(target)}
+        own = target.__func__ if inspect.ismethod(target) else target
+        functions = [*([own] if inspect.isfunction(own) else []), *_functions_of(type(own))]
+        spaces = {id(function.__globals__): function.__globals__ for function in functions}
         self.homes = {str(names.get("__name__")) for names in spaces.values()}
         self.homes.update(cls.__module__ for cls in type(target).__mro__)
         for names in spaces.values():
@@ -222,12 +237,9 @@ def session(
             state.swaps.swap_out(state.outputs)
 
 
-def _functions_of(target: Any) -> Iterator[Any]:
-    """The functions whose globals a target's code sees."""
-    target = target.__func__ if inspect.ismethod(target) else target
-    if inspect.isfunction(target):
-        yield target
-    for cls in type(target).__mro__:
+def _functions_of(kind: type) -> Iterator[Any]:
+    """The functions among what a class and its bases define."""
+    for cls in kind.__mro__:
         yield from (item for item in vars(cls).values() if inspect.isfunction(item))
 
 

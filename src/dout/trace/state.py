@@ -18,7 +18,7 @@ import numpy as np
 
 from dout.trace.draws import is_generator
 from dout.trace.functions import under_way
-from dout.trace.modules import tracing_version, untraced
+from dout.trace.modules import is_users, tracing_version, untraced
 from dout.trace.source import is_user_code
 from dout.trace.standin import Traced
 
@@ -68,8 +68,10 @@ class Reach:
     def holds(self, item: Any, *, anyone: bool = False) -> bool:
         """Whether arrays may be inside: in containers, functions, the user's objects; with `anyone`, in any object."""
         kind = type(item)
-        if kind in _PLAIN or issubclass(kind, ModuleType):
+        if kind in _PLAIN:
             return False
+        if issubclass(kind, ModuleType):
+            return not anyone and is_users(item.__name__, item)
         if issubclass(kind, type):
             return self.is_users(item)
         if kind is FunctionType and not anyone:
@@ -139,7 +141,7 @@ class Swaps:
     def __init__(self, is_user_class: Callable[[type], bool], meet: Callable[[Any], None], tracer: Tracer) -> None:
         self.reach = Reach(is_user_class)
         self.tracer = tracer
-        self.meet = meet  # told of every function found, and every class of the user's of which an instance is found
+        self.meet = meet  # told of every function and module found, and every class of which an instance is found
         self.methods = False  # whether it also looks into what methods close over, and their defaults
         self.into, self.back = Rebuilder(), Rebuilder()
         self.holders: list[Any] = []  # everything looked into; the user's code may take it out of where it was
@@ -159,7 +161,7 @@ class Swaps:
             self.seen.add(id(holder))
             self.holders.append(holder)
             kind = type(holder)
-            if kind is FunctionType:
+            if kind is FunctionType or issubclass(kind, ModuleType):
                 self.meet(holder)
             elif self.reach.is_users(kind):
                 self.meet(kind)
@@ -177,7 +179,7 @@ class Swaps:
                 # What a method closes over is no state of the layer's.
                 method = issubclass(kind, type) and callable(new) and not (self.methods and _may_keep(new))
                 if self.reach.holds(new) and not method:
-                    waiting.append((new, name, numbers))
+                    waiting.append((new, name, numbers and not isinstance(new, ModuleType)))
 
     def _swapped(self, item: Any, name: str, wrap: Callable[[Any, str], Any], *, numbers: bool = False) -> Any:
         if _is_fixed(item):

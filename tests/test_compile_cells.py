@@ -1,0 +1,87 @@
+"""`dout.compile` on code in modules that no name leads to: cells run by `exec`, files loaded by path, attributes."""
+
+import importlib.util
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import dout
+
+HELPERS = """
+import numpy as np
+
+rate, calls, weight, seen = 0.5, 0, np.ones(3), []
+
+def counted(x):
+    global calls
+    calls += 1
+    seen.append(rate)
+    return np.tanh(x) * rate + calls
+
+def weighed(x):
+    return x * np.arange(3) * weight
+"""
+LAYER = """
+class Layer:
+    def counted(self, x):
+        return counted(x)
+
+    def weighed(self, x):
+        return weighed(x)
+"""
+
+
+def a_layer_of_cells(tmp_path, monkeypatch):
+    """An object whose class was run in one set of names, and what it calls in another."""
+    helpers = {"__name__": "helpers"}
+    exec(HELPERS, helpers)
+    cell = {"__name__": "cell", "counted": helpers["counted"], "weighed": helpers["weighed"]}
+    exec(LAYER, cell)
+    return SimpleNamespace(held=cell["Layer"]()), helpers
+
+
+def a_module_in_an_attribute(tmp_path, monkeypatch):
+    """A module of which `sys.modules` knows nothing."""
+    file = tmp_path / "solution.py"
+    file.write_text(HELPERS)
+    spec = importlib.util.spec_from_file_location("solution", file)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return SimpleNamespace(held=module), vars(module)
+
+
+def a_loaded_module_in_an_attribute(tmp_path, monkeypatch):
+    """A module that no other names."""
+    holder, names = a_module_in_an_attribute(tmp_path, monkeypatch)
+    monkeypatch.setitem(sys.modules, "solution", holder.held)
+    return holder, names
+
+
+ways = pytest.mark.parametrize("made", [a_layer_of_cells, a_module_in_an_attribute, a_loaded_module_in_an_attribute])
+
+
+@ways
+def test_numbers_in_modules_that_no_name_leads_to_are_read_and_set(made, tmp_path, monkeypatch):
+    holder, names = made(tmp_path, monkeypatch)
+    fast = dout.compile(lambda holder, x: holder.held.counted(x))
+    for call in range(1, 7):
+        names["rate"] = 0.5 if call < 4 else 0.25
+        np.testing.assert_allclose(fast(holder, np.ones(3)), [np.tanh(1) * names["rate"] + call] * 3, rtol=1e-14)
+        assert names["calls"] == call
+    assert names["seen"] == [0.5] * 3 + [0.25] * 3
+    assert fast.plan().programs
+
+
+@ways
+def test_arrays_in_modules_that_no_name_leads_to_are_inputs(made, tmp_path, monkeypatch):
+    holder, names = made(tmp_path, monkeypatch)
+    fast = dout.compile(lambda holder, x: holder.held.weighed(x))
+    assert fast(holder, np.ones(3)).tolist() == [0, 1, 2]
+    names["weight"][2] = 9
+    assert fast(holder, np.ones(3)).tolist() == [0, 1, 18]
+    names["weight"] = np.full(3, 2.0)
+    assert fast(holder, np.ones(3)).tolist() == [0, 2, 4]
+    assert fast.plan().programs
+    assert names["np"] is np
