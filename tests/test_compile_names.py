@@ -332,6 +332,22 @@ def test_code_that_looks_into_the_methods_of_its_layers_sees_their_own():
     assert fast.plan().programs
 
 
+def test_an_array_is_converted_by_calling_a_type_of_numpys():
+    def backward(dout, out):
+        kind = np.int64
+        flow = np.multiply(dout, np.int64(out > 0)) if kind is np.int64 and out.dtype == np.float64 else None
+        return flow, np.float64(dout), np.float32(out), np.int64(3) + out.astype(np.int64)
+
+    fast, gradient, out = dout.compile(backward), np.array([1.0, -2.0, 3.0]), np.array([0.5, -1.5, 2.5])
+    for _ in range(2):
+        flow, same, single, whole = fast(gradient, out)
+        assert flow.tolist() == [1, 0, 3]
+        assert same is gradient
+        assert (single.dtype, whole.dtype) == (np.float32, np.int64)
+        assert (single.tolist(), whole.tolist()) == ([0.5, -1.5, 2.5], [3, 2, 5])
+    assert fast.plan().programs
+
+
 mode = "training"
 
 

@@ -15,7 +15,7 @@ from dout.trace import source
 from dout.trace.compose import TracingConcatenator
 from dout.trace.draws import generator_of
 from dout.trace.functions import JittedFunction, TracingFunction, current, is_function, is_jitted, tracing_function
-from dout.trace.standin import Traced, holds_traced, plain, plain_deep
+from dout.trace.standin import Traced, TracedArray, holds_traced, plain, plain_deep
 
 if TYPE_CHECKING:
     from dout.trace.tracer import Tracer
@@ -216,6 +216,20 @@ class TracingVectorize(np.vectorize):
         return whole.astype(dtype).reshape(shape)
 
 
+class TracingConversion:
+    """`np.int64`, called while a trace runs: of an array it makes an array, which would lose its edge."""
+
+    def __init__(self, kind: type[np.generic]) -> None:
+        self.__wrapped__ = kind
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """As `np.int64`, or as `np.asarray` with that dtype."""
+        tracer, item = current(), args[0] if args else None
+        if tracer is not None and isinstance(item, TracedArray) and item.ndim and len(args) == 1 and not kwargs:
+            return tracer.call(np.asarray, (item, self.__wrapped__), {})
+        return self.__wrapped__(*args, **kwargs)
+
+
 _GENERATORS = {"RandomState": TracingRandomState, "Generator": TracingGenerator}
 
 
@@ -230,6 +244,8 @@ class TracingModule(ModuleType):
         if name == "__all__" and not hasattr(self.__dict__["__wrapped__"], name):
             return [key for key in dir(self) if not key.startswith("_")]  # from math import *
         item = getattr(self.__dict__["__wrapped__"], name)
+        if isinstance(item, type) and issubclass(item, np.generic):
+            return TracingConversion(item) if source.is_called(sys._getframe(1)) else item
         if inspect.isfunction(item) and source.is_user_code(item.__code__.co_filename):
             return item  # the user's own, put there by them
         if isinstance(item, ModuleType):

@@ -116,6 +116,13 @@ def _by_position(tree: Any, code: CodeType, instruction: int) -> Any:
     return None
 
 
+def is_called(site: Any) -> bool:
+    """Whether the attribute that is read at a site is called at once, as in `np.int64(x > 0)`."""
+    node = _node(site)
+    parent = getattr(node, "parent", None)
+    return isinstance(parent, ast.Call) and parent.func is node
+
+
 def assigned_name(site: Any) -> str | list[str | None] | None:
     """What the result of the expression at a site is called: `x` in `x = …`, a list for `a, b = …`."""
     node = _node(site)
