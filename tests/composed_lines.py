@@ -95,6 +95,8 @@ def tables():
         ("np.average(x, weights=y)", A, B + 2),
         ("np.average(x, axis=1, weights=y)", A, V),
         ("np.nan_to_num(x)", A),
+        ("np.nansum(x)", A),
+        ("np.nansum(x, 1, keepdims=True)", A),
         ("np.diff(x)", A),
         ("np.diff(x, 2, axis=-1)", A),
         ("np.diff(x, axis=0)", A),

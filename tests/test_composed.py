@@ -123,7 +123,9 @@ def _check_by_differences(function, inputs):
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
-@pytest.mark.parametrize("code", ["np.nan_to_num(x)", "np.nan_to_num(x, nan=2.5, posinf=3.0, neginf=-4)", "np.sort(x)"])
+@pytest.mark.parametrize(
+    "code", ["np.nan_to_num(x)", "np.nan_to_num(x, nan=2.5, posinf=3.0, neginf=-4)", "np.sort(x)", "np.nansum(x[:2])"]
+)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16])
 def test_nan_and_infinity_come_out_as_numpy_has_them(code, dtype):
     trace = agrees(eval(f"lambda x: {code}", {"np": np}), [np.array([1, np.nan, -np.inf, np.inf, -2.5], dtype)])

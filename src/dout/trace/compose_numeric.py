@@ -260,6 +260,12 @@ def heaviside(tracer: Tracer, x: Any, half: Any) -> Any:
     return found if found.ndim else found[()]
 
 
+def nansum(tracer: Tracer, a: Any, *args: Any, **kwargs: Any) -> Any:
+    """np.nansum: what is not a number counts as 0."""
+    a = tracer.array(a)
+    return np.sum(np.where(np.isnan(a), 0, a) if a.dtype.kind == "f" else a, *args, **kwargs)
+
+
 # --- places -----------------------------------------------------------------------------------------------------------
 
 
@@ -346,6 +352,7 @@ NUMERIC: dict[Any, Callable[..., Any]] = {
     np.select: select,
     np.piecewise: piecewise,
     np.heaviside: heaviside,
+    np.nansum: nansum,
     np.bincount: bincount,
     np.unique: unique,
     np.dstack: dstack,
@@ -367,6 +374,5 @@ INSTEAD: dict[Any, str] = {
     np.percentile: "np.sort(x)[k]",
     np.quantile: "np.sort(x)[k]",
     np.linspace: "x0 + (x1 - x0) * np.linspace(0, 1, n)",
-    np.nansum: "np.sum(np.where(np.isnan(x), 0, x))",
     np.nanmean: "np.mean(x, where=~np.isnan(x))",
 }
