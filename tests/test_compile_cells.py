@@ -85,3 +85,15 @@ def test_arrays_in_modules_that_no_name_leads_to_are_inputs(made, tmp_path, monk
     assert fast(holder, np.ones(3)).tolist() == [0, 2, 4]
     assert fast.plan().programs
     assert names["np"] is np
+
+
+loaded = sys.modules
+
+
+def test_a_name_for_the_loaded_modules_leaves_them_as_they_are():
+    fast = dout.compile(lambda x: np.square(x) if np is sys.modules["numpy"] else None)
+    assert fast(np.array([3.0])).tolist() == [9]
+    assert loaded["numpy"] is np
+    other = dout.compile(lambda x: np.square(x))
+    assert other(np.array([3.0])).tolist() == [9]
+    assert other.plan().programs

@@ -294,7 +294,7 @@ def learn() -> None:
     """Make tracing versions of what has been loaded by now."""
     for known in _modules.values():
         known.forget()
-    for module in (sys.modules.get(name) for name in _SPACES):
+    for module in (untraced(sys.modules.get(name)) for name in _SPACES):  # which a global name may lead to
         if module is not None and id(module) not in _modules:
             _modules[id(module)] = TracingModule(module)
             if module.__name__ == "scipy.special":
