@@ -1,5 +1,6 @@
 """`dout.compile` on code in modules that no name leads to: cells run by `exec`, files loaded by path, attributes."""
 
+import importlib
 import importlib.util
 import sys
 from types import SimpleNamespace
@@ -87,6 +88,27 @@ def test_arrays_in_modules_that_no_name_leads_to_are_inputs(made, tmp_path, monk
     assert names["np"] is np
 
 
+settings = None  # a module, as `import settings` gives
+
+
+def test_numbers_in_dicts_and_lists_of_other_modules_are_read_and_set(tmp_path, monkeypatch):
+    (tmp_path / "settings_of_a_run.py").write_text("of_adam, rates = {'decay': 2.0, 'steps': 0}, [0.5]")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys.modules[__name__], "settings", importlib.import_module("settings_of_a_run"))
+
+    def step(x):
+        settings.of_adam["steps"] += 1
+        return x * settings.of_adam["decay"] + settings.rates[0] + settings.of_adam["steps"]
+
+    fast = dout.compile(step)
+    for call, (decay, rate) in enumerate([(2.0, 0.5), (2.0, 0.5), (3.0, 0.5), (3.0, 0.25)], 1):
+        settings.of_adam["decay"], settings.rates[0] = decay, rate
+        assert fast(np.ones(1)).tolist() == [decay + rate + call]
+        assert settings.of_adam["steps"] == call
+    assert len(fast.plan().programs) == 1
+
+
+this = sys.modules[__name__]
 loaded = sys.modules
 
 

@@ -132,7 +132,7 @@ class Session:
             if id(names) not in self.patches.seen:
                 self.patches.namespace(names)
                 if not modules.is_loaded(names):  # nobody else adopts it
-                    self.swaps.swap_in(Namespace(names), self.tracer.source, numbers=self.swaps.methods)
+                    self.swaps.swap_in(Namespace(names), self.tracer.source, numbers=self.swaps.everywhere)
 
     def adopt(self, loaded: Iterable[ModuleType]) -> None:
         """Take modules as the user's: their numpy traces, their layers are recorded, their arrays are inputs."""
@@ -142,7 +142,7 @@ class Session:
         for module in new:
             self.patches.namespace(module.__dict__)
         for module in new if self.homes is None else modules.within_reach(self.homes, new):
-            self.swaps.swap_in(module, self.tracer.source)
+            self.swaps.swap_in(module, self.tracer.source, numbers=self.swaps.everywhere)
 
     def argument(self, item: Any, name: str | None) -> Any:
         """Take what is given to the code that will run; a list or dict stays itself, for they may write into it."""
@@ -211,7 +211,7 @@ def session(
     with recordings:
         given = {type(target)} if is_layer(type(target)) else set()
         state = Session(tracer, {home.partition(".")[0]} - {"dout", "builtins"}, given)
-        state.swaps.methods = everywhere
+        state.swaps.everywhere = everywhere
         state.patches.layers = not everywhere  # a program needs no calls, and code may look into methods
         under_way.append(tracer)
         try:

@@ -142,7 +142,7 @@ class Swaps:
         self.reach = Reach(is_user_class)
         self.tracer = tracer
         self.meet = meet  # told of every function and module found, and every class of which an instance is found
-        self.methods = False  # whether it also looks into what methods close over, and their defaults
+        self.everywhere = False  # whether it also looks into what methods close over, and at numbers in modules
         self.into, self.back = Rebuilder(), Rebuilder()
         self.holders: list[Any] = []  # everything looked into; the user's code may take it out of where it was
         self.seen: set[int] = set()
@@ -177,9 +177,9 @@ class Swaps:
                     place.put(new)
                     self.originals[id(new)] = new, place.item
                 # What a method closes over is no state of the layer's.
-                method = issubclass(kind, type) and callable(new) and not (self.methods and _may_keep(new))
+                method = issubclass(kind, type) and callable(new) and not (self.everywhere and _may_keep(new))
                 if self.reach.holds(new) and not method:
-                    waiting.append((new, name, numbers and not isinstance(new, ModuleType)))
+                    waiting.append((new, name, numbers and (self.everywhere or not isinstance(new, ModuleType))))
 
     def _swapped(self, item: Any, name: str, wrap: Callable[[Any, str], Any], *, numbers: bool = False) -> Any:
         if _is_fixed(item):
