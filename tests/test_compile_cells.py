@@ -94,6 +94,7 @@ settings = None  # a module, as `import settings` gives
 def test_numbers_in_dicts_and_lists_of_other_modules_are_read_and_set(tmp_path, monkeypatch):
     (tmp_path / "settings_of_a_run.py").write_text("of_adam, rates = {'decay': 2.0, 'steps': 0}, [0.5]")
     monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "settings_of_a_run", raising=False)
     monkeypatch.setattr(sys.modules[__name__], "settings", importlib.import_module("settings_of_a_run"))
 
     def step(x):
@@ -108,7 +109,48 @@ def test_numbers_in_dicts_and_lists_of_other_modules_are_read_and_set(tmp_path, 
     assert len(fast.plan().programs) == 1
 
 
-this = sys.modules[__name__]
+def by_an_import(held, x):
+    import settings_of_a_run
+
+    return x * settings_of_a_run.rate if settings_of_a_run.mode == "on" else x
+
+
+def by_an_import_of_the_name(held, x):
+    from settings_of_a_run import mode, rate
+
+    return x * rate if mode == "on" else x
+
+
+def by_the_modules(held, x):
+    module = sys.modules["settings_of_a_run"]
+    return x * module.rate if module.mode == "on" else x
+
+
+HELD = [
+    (lambda module: module, lambda held, x: x * held.rate if held.mode == "on" else x),
+    (lambda module: [module], lambda held, x: x * held[0].rate if held[0].mode == "on" else x),
+    (lambda module: {"by": module}, lambda held, x: x * held["by"].rate if held["by"].mode == "on" else x),
+    (lambda module: (module,), lambda held, x: x * held[0].rate if held[0].mode == "on" else x),
+    (lambda module: None, by_an_import),
+    (lambda module: None, by_an_import_of_the_name),
+    (lambda module: None, by_the_modules),
+]
+
+
+@pytest.mark.parametrize(("hold", "function"), HELD)
+def test_what_a_module_holds_is_looked_at_in_each_call_however_it_is_found(hold, function, tmp_path, monkeypatch):
+    (tmp_path / "settings_of_a_run.py").write_text("rate, mode = 0.5, 'on'")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "settings_of_a_run", raising=False)
+    module = importlib.import_module("settings_of_a_run")
+    fast, held = dout.compile(function), hold(module)
+    for rate, mode in [(0.5, "on"), (0.5, "on"), (0.25, "on"), (0.25, "off"), (2.0, "on")]:
+        module.rate, module.mode = rate, mode
+        assert fast(held, np.ones(1)).tolist() == [rate if mode == "on" else 1]
+    assert fast.plan().programs
+
+
+this = sys.modules[__name__]  # leads to the numbers of this module a second time
 loaded = sys.modules
 
 

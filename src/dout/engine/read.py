@@ -22,6 +22,8 @@ class Read:
         self.names = Loaded(capture.codes)
         self.names.all = self.names.all or any(map(self._by_name, capture.spots))
         self._modules = {id(spot.before.item) for spot in capture.spots if self._is_loaded_module(spot)}  # type: ignore[union-attr]
+        given = (*capture.arguments, *capture.keywords.values())
+        self._modules |= {id(item.item) for item in given if isinstance(item, Same)}
         self.restored = frozenset(spot for spot in capture.spots if self._may_be_restored(spot))
 
     def matters(self, spot: Spot) -> bool:
@@ -48,6 +50,7 @@ class Read:
         if not (isinstance(spot.before, Same) and isinstance(spot.before.item, ModuleType)):
             return False
         named = spot.place.key in self.names and not isinstance(spot.holder, Namespace)
+        named = named or isinstance(spot.holder, list | dict | tuple | FunctionType)
         return named or spot.place.key in self.names.outside
 
     def _may_be_restored(self, spot: Spot) -> bool:
@@ -66,6 +69,6 @@ class Read:
         if isinstance(spot.holder, FunctionType):  # one without defaults was given all that it takes
             return not (is_special(spot.place.key) and isinstance(spot.before, Same) and spot.before.item is None)
         if isinstance(spot.holder, Namespace | ModuleType):
-            asked = id(spot.holder) in self._modules and spot.place.key in self.names
-            return asked or spot.place.key in self.names.outside
+            found = id(spot.holder) in self._modules or self.names.finds_modules
+            return (found and spot.place.key in self.names) or spot.place.key in self.names.outside
         return spot.place.key in self.names
