@@ -161,3 +161,14 @@ def test_a_name_for_the_loaded_modules_leaves_them_as_they_are():
     other = dout.compile(lambda x: np.square(x))
     assert other(np.array([3.0])).tolist() == [9]
     assert other.plan().programs
+
+
+def test_numbers_in_the_rows_of_a_long_table_are_watched():
+    table = [[0.5, 1.0] for _ in range(2000)]
+    fast = dout.compile(lambda x: x * table[3][1])
+    assert fast(np.ones(1)).tolist() == [1]
+    table[3][1] = 4.0
+    assert fast(np.ones(1)).tolist() == [4]
+    table[3].append(2.0)
+    assert fast(np.ones(1)).tolist() == [4]
+    assert fast.plan().programs

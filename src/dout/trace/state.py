@@ -153,9 +153,9 @@ class Swaps:
 
     def swap_in(self, root: Any, wrap: Callable[[Any, str], Any], *, numbers: bool = False, name: str = "") -> None:
         """Replace the arrays (and where asked the numbers) reachable from `root`; each is named by its place."""
-        waiting = [(root, name, numbers)]
+        waiting = [(root, name, numbers, False)]
         while waiting and len(self.seen) < MOST:
-            holder, path, numbers = waiting.pop()
+            holder, path, numbers, data = waiting.pop()
             if id(holder) in self.seen:
                 continue
             self.seen.add(id(holder))
@@ -165,9 +165,10 @@ class Swaps:
                 self.meet(holder)
             elif self.reach.is_users(kind):
                 self.meet(kind)
-            few = numbers and not (issubclass(kind, list | dict | deque) and len(holder) > _LONG)
+            data = issubclass(kind, list | dict | deque) and (data or len(holder) > _LONG)  # with the rows of a table
+            few = numbers and not data
             self.with_numbers[id(holder)] = few
-            if numbers and not few:
+            if numbers and data:
                 self.long[id(holder)] = content(holder)
             for place in self.reach.places(holder, numbers=few):
                 name = f"{path}[{place.name}]" if isinstance(place.key, int) else place.name
@@ -179,7 +180,8 @@ class Swaps:
                 # What a method closes over is no state of the layer's.
                 method = issubclass(kind, type) and callable(new) and not (self.everywhere and _may_keep(new))
                 if self.reach.holds(new) and not method:
-                    waiting.append((new, name, numbers and (self.everywhere or not isinstance(new, ModuleType))))
+                    within = numbers and (self.everywhere or not isinstance(new, ModuleType))
+                    waiting.append((new, name, within, data))
 
     def _swapped(self, item: Any, name: str, wrap: Callable[[Any, str], Any], *, numbers: bool = False) -> Any:
         if _is_fixed(item):
