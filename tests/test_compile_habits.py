@@ -314,3 +314,15 @@ def test_what_the_garbage_collector_calls_is_not_the_functions_doing():
         gc.callbacks.remove(told)
     assert len(fast.plan().programs) == 1
     assert gc.isenabled()
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_an_array_of_plain_numbers_is_made_anew_whatever_becomes_of_the_last(strict):
+    def made(x):
+        return np.eye(3), np.tri(3), np.linspace(0, 1, 3), np.array([1.0, 2.0, 3.0])
+
+    fast = dout.compile(made, strict=strict)
+    for _ in range(3):
+        for item, expected in zip(fast(np.ones(3)), made(np.ones(3)), strict=True):
+            np.testing.assert_array_equal(item, expected)
+            item[...] = 7

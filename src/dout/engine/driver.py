@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
+import numpy as np
+
 from dout.engine.group import Group, Step
 from dout.engine.guards import Guards
 from dout.engine.memory import makes
@@ -149,7 +151,10 @@ class Following:
 
     def _made(self) -> None:
         for node in self.capture.made:
-            self.inputs[node] = self.text.constant(self.capture.data[node], self.capture.names.get(node) or "array")
+            value = self.capture.data[node]
+            if isinstance(value, np.ndarray):  # the user has that of the recorded run, and may write into it
+                value = same_layout(value)
+            self.inputs[node] = self.text.constant(value, self.capture.names.get(node) or "array")
 
     def _before_draws(self) -> list[Step]:
         """Steps on plain numbers that need nothing drawn, as the 1 - p of a draw: what they decide, they decide first.
