@@ -17,8 +17,8 @@ from dout.ops import PRIMITIVES
 from dout.ops.abstract import AbstractRecorder
 from dout.trace.capture import Capture
 from dout.trace.replay import Data
-from dout.trace.templates import Built, Held, Template, View, nodes_in
-from dout.trace.verbs import Derives, the_value
+from dout.trace.templates import Built, Held, Same, Template, View, nodes_in
+from dout.trace.verbs import Derives, not_a_number, the_value
 
 
 def with_gradient(run: Capture, derives: Derives) -> Capture:
@@ -29,6 +29,10 @@ def with_gradient(run: Capture, derives: Derives) -> Capture:
     given = [template.node if isinstance(template, Held) else template for template in run.arguments]
     ends = [run.result.node] if isinstance(run.result, Held | View) else list(nodes_in(run.result))
     end = the_value(getattr(derives.function, "__qualname__", "the function"), ends, run.graph.nodes)
+    for i in derives.wanted:
+        if not isinstance(item := given[i], Node):
+            assert isinstance(item, Built | Same), "a view that is given is an array of its own"
+            raise not_a_number(i, item.kind if isinstance(item, Built) else type(item.item))
     gradients = _gradients(end, given, run, derives)
     ones = {node: node.static["value"] for node in topological(gradients) if node.primitive is CONSTANT}
     values = Data(evaluate([end, *gradients], {**ones, **run.data}))
@@ -56,7 +60,10 @@ def _gradients(end: Node, given: Sequence[Any], run: Capture, derives: Derives) 
 
 
 def _one(end: Node) -> Any:
-    return end.dtype(1) if isinstance(end.dtype, type) else end.dtype.type(1)
+    """The gradient of the value itself, in its dtype; of whole numbers gradients are floats."""
+    if isinstance(end.dtype, type):
+        return end.dtype(1)
+    return end.dtype.type(1) if end.dtype.kind in "fc" else np.float64(1)
 
 
 def _gradient(found: Mapping[Node, Node], node: Any, run: Capture) -> Node:

@@ -101,7 +101,7 @@ def _value_and_grad(
     end = the_value(recorded.target, list(recorded.graph.outputs.values()), recorded.graph.nodes)
     for i in wanted:
         if not isinstance(entered[i], Node):
-            raise TargetError(f"argument {i} is a {type(inputs[i]).__name__}: gradients are of arrays and numbers")
+            raise not_a_number(i, type(inputs[i]))
     found = backpropagate({end: recorded.seeds[end]}).of
     given: dict[Node, Any] = {n: recorded.data[n] for n in recorded.graph.nodes if n.primitive is INPUT}
     # Over stand-ins of an outer trace the same graph records itself there: that is how gradients of gradients come.
@@ -123,6 +123,11 @@ def the_value(name: str, ends: list[Node], nodes: Iterable[Node]) -> Node:
     if len(ends) != 1 or ends[0].shape != ():
         raise TargetError(f"{name} gives {_shapes(ends)}, not one number: sum it, or take one element")
     return ends[0]
+
+
+def not_a_number(argument: int, kind: type) -> TargetError:
+    """The error of an argument of which no gradient can be given."""
+    return TargetError(f"argument {argument} is a {kind.__name__}: gradients are of arrays and numbers")
 
 
 def _zeros(item: Any) -> Any:
