@@ -85,3 +85,13 @@ def test_conditions_are_numbers_to_take():
         np.testing.assert_array_equal(by_number, [x[int(one)] for one in chosen])
         np.testing.assert_array_equal(again, by_number)
         np.testing.assert_array_equal(by_mask, [one for one, here in zip(x, chosen, strict=True) if here])
+
+
+def test_plain_numbers_that_are_larger_than_an_int64_make_other_arrays():
+    fast = dout.compile(lambda x: np.array(x.tolist()) * 2 + 1)
+    for numbers in ([1, 2], [1, 2], [2**64 - 1, 2], [2**64 - 1, 2**64 - 1]):
+        x = np.array(numbers, np.uint64)
+        expected = np.array(numbers) * 2 + 1
+        result = fast(x)
+        assert result.dtype == expected.dtype
+        np.testing.assert_array_equal(result, expected)

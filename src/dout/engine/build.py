@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from dout.engine.apart import apart, in_order
 from dout.engine.constants import constant
 from dout.engine.decompose import decompose
@@ -77,6 +79,8 @@ def planned(run: Capture, *, strict: bool = False) -> Planned:
     """
     if any(map(may_raise, run.graph.nodes)) and Loaded(run.codes).catches:
         raise UnsupportedError("it catches errors, and has steps that may raise one")
+    if (large := next(filter(_may_be_large, run.graph.nodes), None)) is not None:
+        raise UnsupportedError(f"a plain number of a uint64 may be larger than any int64, at {large.where}")
     graph = _with_literals(run, run.graph if strict else run.better or run.graph)
     if strict:  # copies stay: the last bit of NumPy's sums and products can depend on the order in memory
         graph = merge(select(merge(graph)))
@@ -140,6 +144,11 @@ def _readable(step: Step, forms: dict[Node, Form]) -> Sequence[Step]:
     if isinstance(step, Group) and not all(forms[node].readable for node in step.inputs):
         return step.nodes
     return (step,)
+
+
+def _may_be_large(node: Node) -> bool:
+    """Whether a plain number may be one of which NumPy makes another dtype than of others."""
+    return node.primitive.name == "item" and node.inputs[0].dtype == np.uint64
 
 
 def _is_of_another(node: Node) -> bool:
