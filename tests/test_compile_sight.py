@@ -247,3 +247,14 @@ def test_what_a_class_answers_may_change_there_or_be_answered_by_the_layer(monke
     monkeypatch.setattr(Scaled if of_class else layer, name, item)
     for _ in range(2):
         np.testing.assert_array_equal(fast.forward(x), layer.forward(x))
+
+
+EXECUTED: dict = {}
+exec("def halved(x): return x / 2", EXECUTED)
+
+
+def test_names_of_code_that_was_executed_are_no_more_than_they_were():
+    fast, names = dout.compile(lambda x: np.asarray(x.tolist())), set(EXECUTED)
+    for _ in range(3):
+        fast(np.ones(1))
+        assert set(EXECUTED) == names

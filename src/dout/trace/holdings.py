@@ -142,9 +142,10 @@ class Holdings:
                 yield self._refilled(holder, known)
                 yield from (Spot(holder, place, self._standing(place.item, new), None) for place, new in known.values())
                 continue
-            now = {_key(holder, place): place for place in reach.places(holder, numbers=state.swaps.with_numbers[key])}
+            places = reach.places(holder, numbers=state.swaps.with_numbers[key])
+            now = {_key(holder, place): place for place in places if not _is_ours(place)}
             for where, (place, new) in known.items():
-                if place.item is BUILTINS.get(place.name, place):  # it stands there while the run lasts
+                if _is_ours(place):
                     continue
                 here = now.get(where)
                 was = self._standing(place.item, new)
@@ -191,6 +192,11 @@ class Holdings:
         if isinstance(new, tuple) and new is not original:
             return Built(type(original), tuple(map(self._standing, original, new)))
         return Same(untraced(original))  # what stands there when nothing is traced
+
+
+def _is_ours(place: Place) -> bool:
+    """Whether a global name leads to what stands there while the run lasts, and no longer."""
+    return place.item is BUILTINS.get(place.name, place)
 
 
 def _is_same(item: Iterable[Any], stood: tuple[Any, ...]) -> bool:
