@@ -198,3 +198,86 @@ def test_a_flag_that_is_set_is_set_by_each_call(of):
         x = np.ones(3)
         y = fast(x)
         assert (x.flags.writeable, y.flags.writeable) == (of != "the argument", of == "the argument")
+
+
+class Parameters:
+    def __init__(self):
+        self.params = {"W": 2.0, "b": 1.0}
+
+    def __getattr__(self, name):
+        try:
+            return vars(self)["params"][name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+
+class Answering(Parameters):
+    def forward(self, x):
+        return x * self.W + self.b
+
+
+class Asking(Parameters):
+    def forward(self, x):
+        return x * getattr(self, "scale", 3.0) + (self.shift if hasattr(self, "shift") else 0)
+
+
+@pytest.mark.parametrize("kind", [Answering, Asking])
+@pytest.mark.parametrize("name", ["W", "b", "scale", "shift"])
+def test_a_layer_may_get_an_attribute_that_it_had_not(kind, name):
+    layer, twin = kind(), kind()
+    fast = dout.compile(layer.forward)
+    for change in (lambda of: None, lambda of: setattr(of, name, 7.0), lambda of: delattr(of, name)):
+        change(layer)
+        change(twin)
+        for _ in range(2):
+            np.testing.assert_array_equal(fast(X), twin.forward(X))
+
+
+class Keeping:
+    def __init__(self):
+        self.W = np.array([1.0, 2.0, 3.0])
+        self.kept = [self.W]
+        self.params = {"W": self.W}
+
+    def into_list(self, x):
+        self.kept[0] = x
+
+    def into_dict(self, x):
+        self.params["W"] = self.kept[0]
+
+    def into_both(self, x):
+        self.kept[0], self.params["W"] = self.params["W"], self.kept[0]
+
+
+@pytest.mark.parametrize("name", ["into_list", "into_dict", "into_both"])
+def test_what_is_put_where_it_stood_already_is_put_there_in_each_call(name):
+    layer = Keeping()
+    fast = dout.compile(getattr(layer, name))
+    for _ in range(2):
+        fast(layer.W)
+    layer.kept[0], layer.W = np.zeros(3), np.ones(3)
+    for x in (X, layer.W):
+        arrays = {"x": x, "W": layer.W, "kept": layer.kept[0], "in the dict": layer.params["W"]}
+        fast(x)
+        left = {
+            "into_list": {**arrays, "kept": x},
+            "into_dict": {**arrays, "in the dict": arrays["kept"]},
+            "into_both": {**arrays, "in the dict": arrays["kept"], "kept": arrays["in the dict"]},
+        }[name]
+        assert layer.kept[0] is left["kept"]
+        assert layer.params["W"] is left["in the dict"]
+
+
+def test_an_array_is_put_into_the_class_in_each_call():
+    class Last:
+        def forward(self, x):
+            type(self).last = self.W
+            return x * 2
+
+    layer = Last()
+    fast = dout.compile(layer.forward)
+    one, other = np.ones(3), np.zeros(3)
+    for W in (one, one, one, other, other, one):
+        layer.W = W
+        fast(X)
+        assert Last.last is W

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import array
 import inspect
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping
 from types import FunctionType, ModuleType
 from typing import Any
@@ -46,6 +46,7 @@ class Guards:
         given = (*capture.arguments, *capture.keywords.values())
         self.given = {id(item.item) for item in given if isinstance(item, Same)}
         self.others: list[str] = []  # objects, lists and dicts that may be others at the next call, and each another
+        self.shared = self._shared()
         self.at: dict[int, list[Spot]] = {}  # places by the identity of what holds them
         self.reached: set[int] = set()
         self.classes: set[type] = set()  # of which the code is guarded
@@ -57,13 +58,21 @@ class Guards:
                 text.movable[id(spot.holder)] = spot.holder
                 text.movable[id(attributes_of(spot.holder))] = attributes_of(spot.holder)
 
+    def _shared(self) -> set[Node]:
+        """Arrays that stand at several places, one of them in a list or dict: the run may have put them there again."""
+        templates = [*self.capture.arguments, *self.capture.keywords.values(), *(s.before for s in self.capture.spots)]
+        found = Counter(node for template in templates for node in held_in(template))
+        inside = {node for s in self.capture.spots if isinstance(s.holder, list | dict) for node in held_in(s.before)}
+        return {node for node in inside if found[node] > 1}
+
     def write(self, parameters: list[str]) -> None:
         """Write all guards: of the arguments, then of every object that the code that ran can have looked into."""
         given = [*self.capture.arguments, *self.capture.keywords.values()]
         for name, template in zip(parameters, given, strict=True):
             self._item(name, template)
         roots = {id(s.holder): s.holder for s in self.capture.spots if isinstance(s.holder, Namespace | ModuleType)}
-        for holder in (self.capture.root, *roots.values()):
+        classes = [s.holder for s in self.read.restored if isinstance(s.holder, type)]
+        for holder in (self.capture.root, *roots.values(), *classes):
             self._holder(holder)
         self._otherwise()
         self._errors()
@@ -154,7 +163,7 @@ class Guards:
             self.text.line(f"{name} = {expression}")
         if isinstance(template, Held) and not any(node in n for n in (self.needed, self.kept, self.capture.looked)):
             self.text.leave_unless(f"type({name}) is ndarray")
-            if self.names.compares_identities:
+            if self.names.compares_identities or node in self.shared:
                 self.variables[node] = name
             return
         self.variables[node] = name
@@ -291,6 +300,10 @@ class Guards:
         for name in methods:
             if kind.__dictoffset__ and not is_special(name):
                 self.text.leave_unless(f"{name!r} not in {self.text.constant(attributes_of(holder))}")
+        if kind.__dictoffset__ and ("__getattr__" in methods or self.names.all):  # they may ask for what it has not
+            had = frozenset(attributes_of(holder)) - {s.place.key for s in self.at.get(id(holder), []) if not s.before}
+            attributes = self.text.constant(attributes_of(holder))
+            self.text.leave_unless(f"{attributes}.keys() == {self.text.constant(had, 'attributes')}")
         self._code(kind)
 
     def _code(self, kind: type) -> None:
