@@ -258,3 +258,31 @@ def test_names_of_code_that_was_executed_are_no_more_than_they_were():
     for _ in range(3):
         fast(np.ones(1))
         assert set(EXECUTED) == names
+
+
+class Noted:
+    def __init__(self):
+        self.note, self.notes, self.named = 3, [1.5, 3], {"note": 3, "mode": "a"}
+
+    def whether_there(self, x):
+        return x if self.note is None else x * 2
+
+    def of_a_kind(self, x):
+        return x * 2 if isinstance(self.note, int) else x
+
+    def in_a_list(self, x):
+        return x if any(note is None for note in self.notes) else x * 2
+
+    def in_a_dict(self, x):
+        return x * 2 if type(self.named["note"]) is int else x
+
+
+@pytest.mark.parametrize("name", ["whether_there", "of_a_kind", "in_a_list", "in_a_dict"])
+@pytest.mark.parametrize("other", [None, 2.5, True, "auto", np.float32(3)])
+def test_the_type_of_a_number_that_is_not_computed_with_is_watched(name, other):
+    noted = Noted()
+    fast = dout.compile(getattr(noted, name))
+    for note in (3, 4, other, other, 5):
+        noted.note = noted.notes[1] = noted.named["note"] = note
+        np.testing.assert_array_equal(fast(np.ones(2)), getattr(noted, name)(np.ones(2)))
+    assert fast.plan().programs

@@ -175,8 +175,7 @@ class Guards:
             if node in self.capture.identities:
                 self.text.leave_unless(f"id({name}) == {self.capture.identities[node]}")
         else:
-            kind = node.dtype if isinstance(node.dtype, type) else node.dtype.type
-            self.text.leave_unless(f"type({name}) is {self.text.constant(kind)}")
+            self.text.leave_unless(f"type({name}) is {self.text.constant(_kind(node))}")
 
     def _built(self, expression: str, template: Built) -> None:
         kind = self.text.constant(template.kind)
@@ -202,6 +201,7 @@ class Guards:
         self.text.containers[id(item)] = expression
         self.others.append(expression)
         self._all_of_it(expression, item)
+        self._kinds(expression, item)
         self._holder(item)
 
     def _all_of_it(self, expression: str, item: list[Any] | dict[Any, Any]) -> None:
@@ -214,6 +214,14 @@ class Guards:
         elif id(item) in self.capture.keys and self.capture.lengths[id(item)] > 1:
             keys = self.text.constant(self.capture.keys[id(item)], "keys")
             self.text.leave_unless(f"(*{expression},) == {keys}")
+
+    def _kinds(self, expression: str, item: list[Any] | dict[Any, Any]) -> None:
+        """Guard the types of what is in a list or dict where it has numbers that no step needs."""
+        inside = [spot for spot in self.at.get(id(item), []) if spot.before is not None]
+        if any(isinstance(spot.before, Node) and not self.read.matters(spot) for spot in inside):
+            each = self.text.constant(list.__iter__ if isinstance(item, list) else dict.values)
+            kinds = [_kind(spot.before) for spot in inside]
+            self.text.leave_unless(f"[*map(type, {each}({expression}))] == {self.text.constant(kinds)}")
 
     def _only_grows(self, spot: Spot) -> bool:
         """Whether a place holds a list to which the code appends, and which it does not read."""
@@ -377,3 +385,12 @@ class Guards:
             may_be_same=lambda one, other: (one.shape, one.dtype) == (other.shape, other.dtype),
             all_at_once=lambda: self.text.constant(are_apart),
         )
+
+
+def _kind(template: Template | None) -> type:
+    """The type of what stood in a place."""
+    if isinstance(template, Node):
+        return template.dtype if isinstance(template.dtype, type) else template.dtype.type
+    if isinstance(template, Built):
+        return template.kind
+    return type(template.item) if isinstance(template, Same) else np.ndarray

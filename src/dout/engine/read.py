@@ -33,8 +33,8 @@ class Read:
         if spot.before is None:  # then its class answers, if it can
             answered = self.names.all or hasattr(type(spot.holder), str(spot.place.key))
             return answered and spot.place.key in self.names and not isinstance(spot.holder, list | dict)
-        if isinstance(spot.before, Node):  # an unused number steers nothing
-            return spot.before in self._counts and self._read(spot)
+        if isinstance(spot.before, Node):  # of an unused number the type may steer: those in a list are seen together
+            return (spot.before in self._counts or not isinstance(spot.holder, list | dict)) and self._read(spot)
         if isinstance(spot.before, Same) and isinstance(spot.before.item, ModuleType):
             return False
         return self._read(spot)
