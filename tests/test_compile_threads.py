@@ -244,3 +244,43 @@ def test_what_a_compiled_function_calls_may_be_compiled_and_keeps_its_effects():
         for _ in range(3):
             np.testing.assert_array_equal(outer(np.ones(3)), [3, 3, 3])
         assert layer.calls == 4
+
+
+class Clipping:
+    def forward(self, x):
+        self.mask = x > 0
+        return x * self.mask
+
+    def backward(self, dout):
+        return dout * self.mask
+
+
+class Net:
+    def __init__(self, layer):
+        self.layers = [layer]
+
+    def forwards(self, x):
+        for layer in self.layers:
+            x = layer.forward(x)
+        return x
+
+    def setting(self, x):
+        self.layers[0].mask = x > 0
+        return x * 2
+
+    def deleting(self, x):
+        self.layers[0].mask = x > 0
+        del self.layers[0].mask
+        return x * 2
+
+
+@pytest.mark.parametrize("name", ["forwards", "setting", "deleting"])
+def test_a_compiled_layer_inside_a_compiled_call_has_the_attributes_of_that_call(name):
+    layer, twin = Clipping(), Clipping()
+    fast, plain = dout.compile(getattr(Net(dout.compile(layer)), name)), getattr(Net(twin), name)
+    for x in (np.array([1.0, -1.0]), np.array([-1.0, 1.0]), np.array([1.0, 1.0]), np.array([-1.0, -1.0])):
+        np.testing.assert_array_equal(fast(x), plain(x))
+        assert vars(layer).keys() == vars(twin).keys()
+        for mask in vars(layer).values():
+            assert type(mask) is np.ndarray
+            np.testing.assert_array_equal(mask, twin.mask)

@@ -23,6 +23,7 @@ from dout.errors import TargetError, UnsupportedError
 from dout.trace.again import PERHAPS
 from dout.trace.capture import Capture, capture
 from dout.trace.layercalls import KINDS, is_layer
+from dout.trace.session import reaches
 
 if TYPE_CHECKING:
     from dout.engine.plan import Plan
@@ -222,9 +223,11 @@ class CompiledLayer:
     def __setattr__(self, name: str, value: Any) -> None:
         if name in KINDS:
             raise AttributeError(f"{name} of a compiled layer is compiled: set it on the layer, and compile that anew")
+        reaches(self._dout_layer, f"it sets {name} of a compiled layer")
         setattr(self._dout_layer, name, value)
 
     def __delattr__(self, name: str) -> None:
+        reaches(self._dout_layer, f"it deletes {name} of a compiled layer")
         delattr(self._dout_layer, name)
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -13,6 +13,7 @@ from dout.trace.session import (
     gave_way,
     give_way,
     place_of_recording,
+    reaches,
     recordings,  # one lock for all: two, taken in two orders, would be a deadlock
 )
 from dout.trace.standin import plain_deep
@@ -62,6 +63,8 @@ def plainly(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping
     """Call a function of the user's, while no other thread puts stand-ins where it looks."""
     me = threading.get_ident()
     taken = _take()
+    if taken and inside_a_trace():
+        reaches(function)
     if not taken:  # the thread that records may have handed them on
         args, kwargs = plain_deep(args), plain_deep(dict(kwargs))
     with _counting:

@@ -63,6 +63,7 @@ class Recording(Recorder):
         self.given: set[Node] = set()  # what the code that runs was given as arguments
         self.draws: dict[Node, Draw] = {}  # how the inputs that are random were drawn
         self.generators: dict[Node, Any] = {}  # and by which generator
+        self.effects: list[str] = []  # what the code does that no node says
         self.texts: list[str] = []  # where a value became text or a key: what came of it holds for this value only
         self.failed: list[str] = []  # where an operation raised
         self.scalars: dict[tuple[Any, ...], Any] = {}  # plain numbers that entered, by name, identity and place

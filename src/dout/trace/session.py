@@ -118,6 +118,7 @@ class Session:
         self.homes: set[str] | None = None  # modules of what a target reaches; of a script all are looked through
         self.gave_way = False  # whether all that was replaced has been put back, for another thread
         self.outputs: list[Any] = []  # what the user's code gave out; in the end as a plain run would have
+        self.besides: list[Any] = []  # objects of the user's that nothing led to, and that code of theirs wrote into
 
     def _meet(self, found: Any) -> None:
         """Take a class of which an instance is within reach, or a function or module; some modules are not loaded."""
@@ -187,8 +188,20 @@ def give_way() -> bool:
             state.gave_way = True
             state.tracer.step_aside("it waits for another thread")
             state.patches.put_back()
-            state.swaps.swap_out()
+            state.swaps.swap_out(state.besides)
     return bool(_open)
+
+
+def reaches(item: Any, why_not: str | None = None) -> None:
+    """Tell the traces of this thread that code may write into an object that is hidden behind one of ours.
+
+    `why_not` says why no program can do the same, where nothing else tells.
+    """
+    for state in _open:
+        if state.tracer.thread == threading.get_ident():
+            state.besides.append(item)
+            if why_not is not None:
+                state.tracer.effects.append(why_not)
 
 
 def gave_way() -> bool:
@@ -234,7 +247,7 @@ def session(
             tracer.stop()
             under_way.remove(tracer)
             state.patches.put_back()
-            state.swaps.swap_out(state.outputs)
+            state.swaps.swap_out(state.outputs, state.besides)
 
 
 def _functions_of(kind: type) -> Iterator[Any]:

@@ -39,7 +39,6 @@ class Yielding(Tracer):
     def __init__(self) -> None:
         super().__init__()
         self.overlaps: set[Node] = set()  # what arrays held that share memory with one that was written into
-        self.effects: list[str] = []  # what the code does that no node says
         self.met: list[Any] = []  # generators
         self.settings = error_settings()
         self.hushed = False  # whether something was computed where the code has other settings for errors
