@@ -37,3 +37,31 @@ def test_what_has_no_gradient_is_refused_as_without_compiling(given):
         with pytest.raises(dout.TargetError) as expected:
             plain(given, np.ones(2))
         assert str(refused.value) == str(expected.value)
+
+
+@pytest.mark.parametrize("kind", ["f4", "f8", "i8"])
+def test_what_the_value_does_not_depend_on_has_a_gradient_of_zeros(kind):
+    fast = dout.compile(dout.value_and_grad(lambda x, y, n: np.sum(y), (0, 2)))
+    for _ in range(2):
+        value, (dx, dn) = fast(np.ones(3, kind), np.ones(2), 1.5)
+        assert (value, dn) == (2.0, 0.0)
+        assert dx.dtype == (float if kind == "i8" else kind)
+        np.testing.assert_array_equal(dx, np.zeros(3))
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: np.sum(np.fmod(x, 2)),
+        lambda x: np.sum(x) * np.float32(x.sum()),
+    ],
+)
+def test_a_gradient_that_cannot_be_given_is_refused_with_the_same_words(function):
+    plain = dout.value_and_grad(function)
+    fast = dout.compile(plain)
+    for _ in range(3):
+        with pytest.raises(dout.DoutError) as expected:
+            plain(np.ones(2))
+        with pytest.raises(type(expected.value)) as refused:
+            fast(np.ones(2))
+        assert str(refused.value) == str(expected.value)

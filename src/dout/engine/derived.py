@@ -26,6 +26,8 @@ def with_gradient(run: Capture, derives: Derives) -> Capture:
 
     Raises as `dout.value_and_grad` does.
     """
+    if run.no_gradient is not None:
+        raise run.no_gradient
     given = [template.node if isinstance(template, Held) else template for template in run.arguments]
     ends = [run.result.node] if isinstance(run.result, Held | View) else list(nodes_in(run.result))
     end = the_value(getattr(derives.function, "__qualname__", "the function"), ends, run.graph.nodes)
@@ -71,7 +73,7 @@ def _gradient(found: Mapping[Node, Node], node: Any, run: Capture) -> Node:
     gradient, recorder = found.get(node), AbstractRecorder()
     if gradient is not None:
         return recorder.wrap(gradient).copy().node if gradient.shape else gradient  # type: ignore[attr-defined]
-    dtype = np.asarray(run.data[node]).dtype
+    dtype = np.asarray(run.originals[node]).dtype
     dtype = dtype if dtype.kind in "fc" else np.dtype(float)
     if not node.shape:
         return constant(dtype.type(0))

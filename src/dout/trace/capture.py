@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from dout.errors import DoutError, EscapeError
 from dout.graph import INPUT, Graph, Node, topological
 from dout.trace.again import PERHAPS, Before, CaughtError, caught_in, errors_learned, why_plainly
 from dout.trace.calling import Calls
@@ -40,7 +41,7 @@ class Capture:
     was asked for: with others, a step that nothing needs might fail. `identities` are those whose `id` was asked for;
     `outcomes` are the values that steered the run, by node and way. `codes` is the user's code that ran, which is
     `hushed` where it told NumPy itself what to do at floating-point errors. `why_not` says why no program can stand for
-    this run, and is None where one can.
+    this run, and is None where one can; `no_gradient` is the error with which a gradient of it has to be refused.
     """
 
     root: Any
@@ -65,6 +66,7 @@ class Capture:
     codes: frozenset[CodeType]
     hushed: bool
     why_not: str | None
+    no_gradient: DoutError | None = None
     better: Graph | None = None
 
 
@@ -202,7 +204,12 @@ class _Run:
             codes=frozenset(calls.codes),
             hushed=tracer.hushed,
             why_not=self._why_not(nodes, made, calls),
+            no_gradient=self._no_gradient(),
         )
+
+    def _no_gradient(self) -> DoutError | None:
+        lost = next((event for event in self.tracer.events if event.kind in LOSSES), None)
+        return self.tracer.refused or (EscapeError(f"no gradient can be given: {lost}") if lost else None)
 
     def _why_not(self, nodes: tuple[Node, ...], made: frozenset[Node], calls: Calls) -> str | None:
         tracer = self.tracer
