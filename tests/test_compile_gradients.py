@@ -65,3 +65,12 @@ def test_a_gradient_that_cannot_be_given_is_refused_with_the_same_words(function
         with pytest.raises(type(expected.value)) as refused:
             fast(np.ones(2))
         assert str(refused.value) == str(expected.value)
+
+
+def test_the_gradient_of_an_array_without_axes_may_be_written_into():
+    fast = dout.compile(dout.grad(lambda x: np.sum(x + 1.5)))
+    for _ in range(3):
+        dx = fast(np.array(6, np.uint8))
+        assert dx == 1
+        if isinstance(dx, np.ndarray):
+            dx[...] = 7

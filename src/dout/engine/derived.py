@@ -37,7 +37,9 @@ def with_gradient(run: Capture, derives: Derives) -> Capture:
             raise not_a_number(i, item.kind if isinstance(item, Built) else type(item.item))
     gradients = _gradients(end, given, run, derives)
     ones = {node: node.static["value"] for node in topological(gradients) if node.primitive is CONSTANT}
-    values = Data(evaluate([end, *gradients], {**ones, **run.data}))
+    found = evaluate([end, *gradients], {**ones, **run.data})
+    of_none = [node for node in gradients if not node.shape and isinstance(found[node], np.ndarray)]
+    values = Data({**found, **{node: found[node].copy() for node in of_none}})  # arrays of no axes, perhaps views
     parts: Template = Built(tuple, tuple(gradients)) if derives.many else gradients[0]
     result = Built(tuple, (end, parts)) if derives.value else parts
     graph, better = _with(run.graph, end, gradients), None
