@@ -150,14 +150,27 @@ def test_what_a_module_holds_is_looked_at_in_each_call_however_it_is_found(hold,
     assert fast.plan().programs
 
 
+@pytest.mark.parametrize("function", [by_an_import, by_an_import_of_the_name])
+def test_a_module_that_the_first_call_loads_is_looked_at_from_the_second_on(function, tmp_path, monkeypatch):
+    (tmp_path / "settings_of_a_run.py").write_text("rate, mode = 0.5, 'on'")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "settings_of_a_run", raising=False)
+    fast = dout.compile(function)
+    assert fast(None, np.ones(1)).tolist() == [0.5]
+    for rate in (0.5, 0.25, 2.0):
+        sys.modules["settings_of_a_run"].rate = rate
+        assert fast(None, np.ones(1)).tolist() == [rate]
+    assert len(fast.plan().programs) == 1
+
+
 this = sys.modules[__name__]  # leads to the numbers of this module a second time
-loaded = sys.modules
 
 
 def test_a_name_for_the_loaded_modules_leaves_them_as_they_are():
-    fast = dout.compile(lambda x: np.square(x) if np is sys.modules["numpy"] else None)
-    assert fast(np.array([3.0])).tolist() == [9]
-    assert loaded["numpy"] is np
+    cell = {"__name__": "cell", "np": np, "loaded": sys.modules}
+    exec("def squared(x): return np.square(x) if np is loaded['numpy'] else None", cell)
+    assert dout.compile(cell["squared"])(np.array([3.0])).tolist() == [9]
+    assert cell["np"] is sys.modules["numpy"] is np
     other = dout.compile(lambda x: np.square(x))
     assert other(np.array([3.0])).tolist() == [9]
     assert other.plan().programs

@@ -150,6 +150,9 @@ class _Run:
             if self.undone or not isinstance(error, CaughtError):
                 raise
             self.tracer.effects.append(str(error))
+        self.tracer.effects.extend(
+            f"it loads the module {name}, which was not looked into" for name in state.loaded_since()
+        )
         return output
 
     def plainly(self, arguments: Sequence[Any], keywords: Mapping[str, Any], why_not: str) -> Capture:

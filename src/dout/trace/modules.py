@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -333,55 +333,3 @@ def untraced(item: Any) -> Any:
             return item.real()
         return float if item is TracingFloat else type if item is TracingType else item
     return generator_of(item)
-
-
-_judged: dict[str, tuple[ModuleType, bool]] = {}  # by module name: judging hundreds of them anew costs a millisecond
-
-
-def is_users(name: str, module: Any) -> bool:
-    """Whether something is a module of the user's."""
-    known = _judged.get(name)
-    if known is None or known[0] is not module:
-        file = getattr(module, "__file__", None) if isinstance(module, ModuleType) else None
-        known = _judged[name] = (module, bool(file) and source.is_user_code(file))
-    return known[1]
-
-
-def is_loaded(names: dict[str, Any]) -> bool:
-    """Whether these are the names of a module in `sys.modules`: `exec` and `runpy` make others, and loaders may."""
-    module = sys.modules.get(str(names.get("__name__")))
-    return isinstance(module, ModuleType) and vars(module) is names
-
-
-def within_reach(homes: Iterable[str], loaded: Iterable[ModuleType]) -> list[ModuleType]:
-    """The modules among `loaded` that code of the modules `homes` can name: its own, what it imports, and so on.
-
-    The arrays in them may meet the trace. A large program has many others, and looking through all takes long.
-    """
-    known = {module.__name__: module for module in loaded}
-    found: dict[str, ModuleType] = {}
-    waiting = list(homes)
-    while waiting:
-        name = waiting.pop()
-        if name in known and name not in found:
-            found[name] = known[name]
-            for item in list(vars(known[name]).values()):
-                home = item.__name__ if isinstance(item, ModuleType) else getattr(type(item), "__module__", None)
-                waiting.append(str(home))
-                if isinstance(item, type | FunctionType):
-                    waiting.append(str(item.__module__))
-    return list(found.values())
-
-
-ANSWERED = frozenset({"numpy", "scipy", "math"})  # libraries whose functions are recorded, not looked into
-
-
-def user_modules(*targets: str | None) -> list[ModuleType]:
-    """The user's own modules that are loaded: no library's, but the whole package of each target, also installed."""
-    packages = {name.partition(".")[0] for name in targets if name} - {"dout", "builtins"}
-    found = []
-    for name, module in list(sys.modules.items()):
-        named = name == "__main__" or name in targets or (packages and name.partition(".")[0] in packages)
-        if named or is_users(name, module):
-            found.append(module)
-    return [module for module in found if isinstance(module, ModuleType) and module.__name__ != "builtins"]

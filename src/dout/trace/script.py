@@ -18,6 +18,7 @@ from typing import Any
 from dout.errors import DoutError, TargetError, UserCodeError
 from dout.trace import homes, modules
 from dout.trace.layercalls import is_layer
+from dout.trace.loaded import user_modules
 from dout.trace.model import Trace
 from dout.trace.record import finish
 from dout.trace.session import Session, session
@@ -160,7 +161,7 @@ def _builtins(tracer: Tracer, state: Session) -> dict[str, Any]:
     def import_(name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0) -> Any:
         module = builtins.__import__(name, globals, locals, fromlist, level)
         if tracer.live:
-            state.adopt(m for m in modules.user_modules() if m.__name__ not in before)
+            state.adopt(m for m in user_modules() if m.__name__ not in before)
         return modules.tracing_version(module)
 
     def build_class(*args: Any, **kwargs: Any) -> Any:

@@ -12,7 +12,7 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 from dout.errors import UnsupportedError
-from dout.trace import modules, source
+from dout.trace import loaded, modules, source
 from dout.trace.functions import current, under_way
 from dout.trace.layercalls import KINDS, is_layer, recording
 from dout.trace.replay import flat
@@ -99,9 +99,9 @@ def user_class_test(packages: set[str], given: set[type]) -> Any:
             return module.startswith(("dout.layers", "dout.train"))
         if module == "__main__" or package in packages:
             return True
-        loaded = sys.modules.get(module)
-        file = getattr(loaded, "__file__", None)
-        return loaded is None or (file is not None and source.is_user_code(file))
+        home = sys.modules.get(module)
+        file = getattr(home, "__file__", None)
+        return home is None or (file is not None and source.is_user_code(file))
 
     return is_user_class
 
@@ -116,6 +116,7 @@ class Session:
         self.swaps = Swaps(is_user_class, self._meet, tracer)
         self.adopted: set[str] = set()
         self.homes: set[str] | None = None  # modules of what a target reaches; of a script all are looked through
+        self.functions: list[FunctionType] = []  # the target's own
         self.gave_way = False  # whether all that was replaced has been put back, for another thread
         self.outputs: list[Any] = []  # what the user's code gave out; in the end as a plain run would have
         self.besides: list[Any] = []  # objects of the user's that nothing led to, and that code of theirs wrote into
@@ -132,18 +133,22 @@ class Session:
         for names in _spaces_of(found):
             if id(names) not in self.patches.seen:
                 self.patches.namespace(names)
-                if not modules.is_loaded(names):  # nobody else adopts it
+                if not loaded.is_loaded(names):  # nobody else adopts it
                     self.swaps.swap_in(Namespace(names), self.tracer.source, numbers=self.swaps.everywhere)
 
-    def adopt(self, loaded: Iterable[ModuleType]) -> None:
+    def adopt(self, users: Iterable[ModuleType]) -> None:
         """Take modules as the user's: their numpy traces, their layers are recorded, their arrays are inputs."""
         modules.learn()
-        new = [module for module in loaded if module.__name__ not in self.adopted]
+        new = [module for module in users if module.__name__ not in self.adopted]
         self.adopted.update(module.__name__ for module in new)
         for module in new:
             self.patches.namespace(module.__dict__)
-        for module in new if self.homes is None else modules.within_reach(self.homes, new):
+        for module in new if self.homes is None else loaded.within_reach(self.homes, new, self.functions):
             self.swaps.swap_in(module, self.tracer.source, numbers=self.swaps.everywhere)
+
+    def loaded_since(self) -> list[str]:
+        """The names of the user's modules that were loaded after the others had been taken."""
+        return [module.__name__ for module in loaded.user_modules() if module.__name__ not in self.adopted]
 
     def argument(self, item: Any, name: str | None) -> Any:
         """Take what is given to the code that will run; a list or dict stays itself, for they may write into it."""
@@ -163,8 +168,8 @@ class Session:
         `everywhere`: also those that are global names where it was written.
         """
         own = target.__func__ if inspect.ismethod(target) else target
-        functions = [*([own] if inspect.isfunction(own) else []), *_functions_of(type(own))]
-        spaces = {id(function.__globals__): function.__globals__ for function in functions}
+        self.functions = [*([own] if isinstance(own, FunctionType) else []), *_functions_of(type(own))]
+        spaces = {id(function.__globals__): function.__globals__ for function in self.functions}
         self.homes = {str(names.get("__name__")) for names in spaces.values()}
         self.homes.update(cls.__module__ for cls in type(target).__mro__)
         for names in spaces.values():
@@ -219,7 +224,7 @@ def session(
     close over.
     """
     home = target.__module__ if inspect.isroutine(target) else type(target).__module__
-    if not home or home.partition(".")[0] in modules.ANSWERED:  # made by `exec`; or np.mean itself is the target
+    if not home or home.partition(".")[0] in loaded.ANSWERED:  # made by `exec`; or np.mean itself is the target
         home = ""
     with recordings:
         given = {type(target)} if is_layer(type(target)) else set()
@@ -230,7 +235,7 @@ def session(
         try:
             if target is not None:
                 state.target(target, numbers=numbers, everywhere=everywhere)
-                state.adopt(modules.user_modules(home))
+                state.adopt(loaded.user_modules(home))
             _open.append(state)
             with users_warnings():
                 yield state

@@ -18,7 +18,8 @@ import numpy as np
 
 from dout.trace.draws import is_generator
 from dout.trace.functions import under_way
-from dout.trace.modules import is_users, tracing_version, untraced
+from dout.trace.loaded import is_of_user
+from dout.trace.modules import tracing_version, untraced
 from dout.trace.source import is_user_code
 from dout.trace.standin import Traced
 
@@ -71,7 +72,7 @@ class Reach:
         if kind in _PLAIN:
             return False
         if issubclass(kind, ModuleType):
-            return not anyone and is_users(item.__name__, item)
+            return not anyone and is_of_user(item.__name__, item)
         if issubclass(kind, type):
             return self.is_users(item)
         if kind is FunctionType and not anyone:

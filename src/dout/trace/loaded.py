@@ -1,0 +1,89 @@
+"""Which of the loaded modules are the user's, and to which of them some code can come."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from functools import cache
+from types import CodeType, FunctionType, ModuleType
+from typing import Any
+
+from dout.trace.source import is_user_code
+
+ANSWERED = frozenset({"numpy", "scipy", "math"})  # libraries whose functions are recorded, not looked into
+_judged: dict[str, tuple[ModuleType, bool]] = {}  # by module name: judging hundreds of them anew costs a millisecond
+
+
+def is_of_user(name: str, module: Any) -> bool:
+    """Whether something is a module of the user's."""
+    known = _judged.get(name)
+    if known is None or known[0] is not module:
+        file = getattr(module, "__file__", None) if isinstance(module, ModuleType) else None
+        known = _judged[name] = (module, bool(file) and is_user_code(file))
+    return known[1]
+
+
+def is_loaded(names: dict[str, Any]) -> bool:
+    """Whether these are the names of a module in `sys.modules`: `exec` and `runpy` make others, and loaders may."""
+    module = sys.modules.get(str(names.get("__name__")))
+    return isinstance(module, ModuleType) and vars(module) is names
+
+
+def user_modules(*targets: str | None) -> list[ModuleType]:
+    """The user's own modules that are loaded: no library's, but the whole package of each target, also installed."""
+    packages = {name.partition(".")[0] for name in targets if name} - {"dout", "builtins"}
+    found = []
+    for name, module in list(sys.modules.items()):
+        named = name == "__main__" or name in targets or (packages and name.partition(".")[0] in packages)
+        if named or is_of_user(name, module):
+            found.append(module)
+    return [module for module in found if isinstance(module, ModuleType) and module.__name__ != "builtins"]
+
+
+def within_reach(
+    homes: Iterable[str], loaded: Iterable[ModuleType], functions: Iterable[FunctionType] = ()
+) -> list[ModuleType]:
+    """The modules among `loaded` that these functions, and code of the modules `homes`, can come by, and so on.
+
+    That are its own, what it imports, also in a call, and what it asks for by name. The arrays in them may meet the
+    trace. A large program has many others, and looking through all takes long.
+    """
+    known = {module.__name__: module for module in loaded}
+    called: dict[str, list[str]] = {}
+    for name in known:
+        called.setdefault(_last(name), []).append(name)
+    found: dict[str, ModuleType] = {}
+    waiting = [*homes, *_asked(functions, called)]
+    while waiting:
+        name = waiting.pop()
+        if name in known and name not in found:
+            found[name] = known[name]
+            inside = list(vars(known[name]).values())
+            waiting.extend(_asked(inside, called))
+            for item in inside:
+                home = item.__name__ if isinstance(item, ModuleType) else getattr(type(item), "__module__", None)
+                waiting.append(str(home))
+                if isinstance(item, type | FunctionType):
+                    waiting.append(str(item.__module__))
+    return list(found.values())
+
+
+def _asked(items: Iterable[Any], called: dict[str, list[str]]) -> Iterator[str]:
+    """The modules that functions, also those of classes, can ask for; each is `called` as its name ends."""
+    for item in items:
+        parts = vars(item).values() if isinstance(item, type) else [item]
+        for function in (part for part in parts if isinstance(part, FunctionType)):
+            for word in _words(function.__code__) & called.keys():
+                yield from called[word]
+
+
+@cache
+def _words(code: CodeType) -> frozenset[str]:
+    """The names and texts in a code and those within it, each from its last dot on."""
+    texts = [item for item in code.co_consts if isinstance(item, str)]
+    inner = [_words(item) for item in code.co_consts if isinstance(item, CodeType)]
+    return frozenset(map(_last, (*code.co_names, *texts))).union(*inner)
+
+
+def _last(name: str) -> str:
+    return name.rpartition(".")[2]
