@@ -47,6 +47,44 @@ def test_a_gradient_for_each_input_is_judged_by_its_place_whatever_it_is_called(
     assert words(dout.check(Swapped)) == {"x": "refuted", "y": "refuted"}
 
 
+def product(returned):
+    """The class of layers that multiply two matrices, with this backward."""
+
+    def forward(self, a, b):
+        self.a, self.b = a, b
+        return a @ b
+
+    return type("Product", (), {"forward": forward, "backward": returned})
+
+
+def exchanged(self, dout):
+    da, db = dout @ self.b.T, self.a.T @ dout
+    return db, da
+
+
+ORDERS = {
+    exchanged: ({"a": "exact", "b": "exact"}, {("D501", "warning")}),
+    lambda self, dout: (self.a.T @ dout, dout @ self.b.T): ({"a": "exact", "b": "exact"}, {("D501", "warning")}),
+    lambda self, dout: (dout @ self.b.T, self.a.T @ dout): ({"a": "exact", "b": "exact"}, set()),
+}
+
+
+@pytest.mark.parametrize("returned", ORDERS)
+def test_gradients_in_another_order_are_told_apart_by_their_shapes_and_a_warning_says_so(returned):
+    report = dout.check(product(returned)(), np.ones((2, 3)), np.ones((3, 4)))
+    told = {(found.code, found.severity) for found in report.findings if found.code != "D208"}
+    assert (words(report), told) == ORDERS[returned]
+
+
+def test_gradients_whose_names_and_shapes_contradict_each_other_are_wrong():
+    def misnamed(self, dout):
+        db, da = dout @ self.b.T, self.a.T @ dout
+        return da, db
+
+    report = dout.check(product(misnamed)(), np.ones((2, 3)), np.ones((3, 4)))
+    assert {(found.code, found.severity) for found in report.findings if found.argument} == {("D501", "error")}
+
+
 class Cell:
     """Its only gradient has the shape of the second input, and its weights stand in one packed array too."""
 

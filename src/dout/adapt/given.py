@@ -72,9 +72,24 @@ def by_their_names(cls: type, interface: Interface, inputs: Mapping[str, Any]) -
     returned = hints.returned_by(getattr(cls, interface.backward))
     if len(returned) < len(inputs) and (some := _of_some(returned, inputs)):
         return some
+    owners = _named_after(cls, interface)
+    return owners if not inputs.keys() >= {*owners} else ()
+
+
+def _named_after(cls: type, interface: Interface) -> tuple[str, ...]:
+    """The arguments of forward that all returned gradients are named after; empty where one is named otherwise."""
     taken = {stem(name): name for name in inspect.signature(getattr(cls, interface.forward)).parameters}
+    returned = hints.returned_by(getattr(cls, interface.backward))
     owners = tuple(taken.get(stem(name), "") if is_named_as_gradient(name) else "" for name in returned)
-    return owners if all(owners) and not inputs.keys() >= {*owners} else ()
+    return owners if all(owners) else ()
+
+
+def by_shapes_or_place(
+    cls: type, interface: Interface, result: Any, inputs: Mapping[str, Any], layer: Any
+) -> tuple[str, ...]:
+    """Whose each returned gradient is, as `order_of` says by shapes, unless their names say another order."""
+    order, owners = order_of(result, inputs, layer), _named_after(cls, interface)
+    return () if order != owners and sorted(order) == sorted(owners) else order
 
 
 def _of_some(returned: Sequence[str], inputs: Mapping[str, Any]) -> tuple[str, ...]:

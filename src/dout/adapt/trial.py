@@ -12,13 +12,13 @@ import numpy as np
 
 from dout.adapt.arrays import stands_for_array
 from dout.adapt.given import (
+    by_shapes_or_place,
     by_their_names,
     differs,
     gradients_left,
     in_a_list,
     inlet_of,
     is_finite,
-    order_of,
     output_left,
     outputs_meant,
     owned_by,
@@ -235,7 +235,9 @@ class Trials:
             interface, result = replace(interface, stacked=True), np.stack(result)
         elif not interface.order and not interface.local:
             named = by_their_names(self.cls, interface, inputs)
-            interface = replace(interface, order=named or order_of(result, inputs, layer))
+            interface = replace(
+                interface, order=named or by_shapes_or_place(self.cls, interface, result, inputs, layer)
+            )
         recorders = [item for item in attributes_of(layer).values() if isinstance(item, Recorder)]
         handed = any(item.updates for item in recorders) and not any(interface.setup)
         interface = replace(interface, rate=_own_rate(interface, layer, before), hands_over=handed)

@@ -13,14 +13,27 @@ from dout.check.subject import Run, Subject
 
 
 def interface_findings(subject: Subject) -> Iterator[Finding]:
-    """Yield a note where the caller multiplies, and where backward also returns the gradients of parameters."""
+    """Yield a note where the caller multiplies, and where backward also returns the gradients of parameters.
+
+    A warning where it returns those of the inputs in another order: their shapes told whose they are.
+    """
     interface = subject.interface
     if interface is None:
         return
     if interface.local:
         message = f"{interface.backward} gives the local derivative: who calls it multiplies it by dout"
         yield finding("D109", message, subject.place, layer=subject.name)
-    if any(name not in subject.names for name in interface.order):
+    places = [subject.names.index(name) for name in interface.order if name in subject.names]
+    if places != sorted(places) and len(places) == len(interface.order):
+        mine, theirs = ", ".join(interface.order), ", ".join(subject.names)
+        message = (
+            f"{interface.backward} returns the gradients of {mine} in this order, {interface.forward} takes {theirs}"
+        )
+        says = f"{message}: who unpacks them in that order gets those of another"
+        first = next(taken for taken, given in zip(subject.names, interface.order, strict=False) if taken != given)
+        about = {"severity": "warning", "layer": subject.name, "argument": first, "cause": "swapped"}
+        yield finding("D501", says, subject.place, **about)
+    elif len(places) < len(interface.order):
         number, owners = len(interface.order), ", ".join(filter(None, interface.order))
         forward = f"{interface.forward} has {len(subject.names)} inputs"
         message = f"{interface.backward} returns {number} gradients, {forward}"
