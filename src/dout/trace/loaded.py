@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dis
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from functools import cache
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 from dout.trace.source import is_user_code
 
 ANSWERED = frozenset({"numpy", "scipy", "math"})  # libraries whose functions are recorded, not looked into
+_FINDING = frozenset({"modules", "import_module", "__import__"})
 _judged: dict[str, tuple[ModuleType, bool]] = {}  # by module name: judging hundreds of them anew costs a millisecond
 
 
@@ -41,26 +43,25 @@ def user_modules(*targets: str | None) -> list[ModuleType]:
 
 
 def within_reach(
-    homes: Iterable[str], loaded: Iterable[ModuleType], functions: Iterable[FunctionType] = ()
+    homes: Collection[str], loaded: Iterable[ModuleType], functions: Iterable[FunctionType] = ()
 ) -> list[ModuleType]:
-    """The modules among `loaded` that these functions, and code of the modules `homes`, can come by, and so on.
+    """The modules among `loaded` that code of the modules `homes` can name: its own, what it imports, and so on.
 
-    That are its own, what it imports, also in a call, and what it asks for by name. The arrays in them may meet the
-    trace. A large program has many others, and looking through all takes long.
+    With what these functions, and those of `homes`, import in a call or ask for by name. The arrays in them may meet
+    the trace. A large program has many others, and looking through all takes long.
     """
     known = {module.__name__: module for module in loaded}
     called: dict[str, list[str]] = {}
     for name in known:
         called.setdefault(_last(name), []).append(name)
     found: dict[str, ModuleType] = {}
-    waiting = [*homes, *_asked(functions, called)]
+    written = [item for name in homes if name in known for item in list(vars(known[name]).values())]
+    waiting = [*homes, *_asked([*functions, *written], called)]
     while waiting:
         name = waiting.pop()
         if name in known and name not in found:
             found[name] = known[name]
-            inside = list(vars(known[name]).values())
-            waiting.extend(_asked(inside, called))
-            for item in inside:
+            for item in list(vars(known[name]).values()):
                 home = item.__name__ if isinstance(item, ModuleType) else getattr(type(item), "__module__", None)
                 waiting.append(str(home))
                 if isinstance(item, type | FunctionType):
@@ -79,10 +80,12 @@ def _asked(items: Iterable[Any], called: dict[str, list[str]]) -> Iterator[str]:
 
 @cache
 def _words(code: CodeType) -> frozenset[str]:
-    """The names and texts in a code and those within it, each from its last dot on."""
-    texts = [item for item in code.co_consts if isinstance(item, str)]
+    """What a code and those within it import, or may find by a text; each from its last dot on."""
+    found = [str(step.argval) for step in dis.get_instructions(code) if step.opname.startswith("IMPORT")]
+    if not _FINDING.isdisjoint(code.co_names):
+        found += [item for item in code.co_consts if isinstance(item, str)]
     inner = [_words(item) for item in code.co_consts if isinstance(item, CodeType)]
-    return frozenset(map(_last, (*code.co_names, *texts))).union(*inner)
+    return frozenset(map(_last, found)).union(*inner)
 
 
 def _last(name: str) -> str:
