@@ -259,6 +259,18 @@ class Lacking:
     assert str(tmp_path) not in said
 
 
+def test_messages_that_hold_two_slashes_are_whole_where_the_command_runs_in_the_root(tmp_path):
+    path = write(tmp_path, """
+class Refusing:
+    def forward(self, x):
+        raise ValueError("x // 2 is no size")
+
+    def backward(self, dout):
+        return dout
+""")  # fmt: skip
+    assert "x // 2 is no size" in " ".join(dout(path, cwd="/").stdout.split())
+
+
 def test_a_layer_that_nobody_can_build_is_a_note_and_no_error(tmp_path):
     write(tmp_path, AFFINE)
     run = dout("mine.py:Wrapper", "--json", cwd=tmp_path)

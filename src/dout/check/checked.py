@@ -6,16 +6,14 @@ import inspect
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from dout.check.isolate import Rules
+from dout.check.isolate import HERE, Rules
 from dout.check.model import Report
 
 MOST_TEXT = 2000  # characters of one message
-_HERE = f"{Path.cwd()}{os.sep}"
 
 
 @dataclass(frozen=True)
@@ -73,7 +71,8 @@ def portable(checked: Checked) -> Checked:
 
 def _from_here(text: str) -> str:
     """Text with the paths of files below the folder we began in as they are from there."""
-    return text.replace(_HERE, "") if len(_HERE) > 1 else text
+    below = os.path.join(HERE, "")  # noqa: PTH118 - which ends with one separator, also where we began in the root
+    return text.replace(below, "") if below != os.sep else text
 
 
 def _cut(text: str) -> str:

@@ -97,7 +97,7 @@ def caches(checked: str) -> list[str]:
     asked = [os.environ.get(name, "") for name in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "MPLCONFIGDIR",
                                                    "NUMBA_CACHE_DIR", "LOCALAPPDATA")]  # fmt: skip
     usual = [home / ".cache", home / ".config", home / ".matplotlib", home / "Library" / "Caches"]
-    above = {*Path(_HERE).resolve().parents, Path(_HERE).resolve(), *Path(checked).resolve().parents}
+    above = {*Path(HERE).resolve().parents, Path(HERE).resolve(), *Path(checked).resolve().parents}
     known = [Path(folder).resolve() for folder in (*asked, *map(str, usual)) if folder]
     return [str(folder) for folder in known if folder.is_dir() and folder not in above]
 
@@ -117,13 +117,13 @@ def shown(file: str) -> str:
     with contextlib.suppress(ValueError, OSError):
         if not os.path.isabs(file):  # noqa: PTH117
             return file
-        near = os.path.relpath(file, _HERE)
+        near = os.path.relpath(file, HERE)
         return file if near.startswith("..") else near
     return file
 
 
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/tty", "/dev/stdout", "/dev/stderr")
-_HERE = os.getcwd()  # noqa: PTH109 - what the person who started it calls here
+HERE = os.getcwd()  # noqa: PTH109 - what the person who started it calls here
 
 # --- what is refused, event by event: the words for it, or nothing where it may be ------------------------------------
 

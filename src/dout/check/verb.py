@@ -191,7 +191,7 @@ def _elsewhere(subject: Subject) -> Iterator[Trace]:
 def _raised(subject: Subject, error: Exception, is_own: bool) -> Finding:
     """The layer's own exception, with the line of the user's code that raised it; `is_own`: no part of it was given."""
     lacks = error.name if isinstance(error, AttributeError) else None
-    if lacks in kept_when_called(type(subject.again())):
+    if lacks is not None and lacks in kept_when_called(type(subject.again())):
         message = f"{subject.name} needs self.{lacks}, which its __call__ sets: it computes in a graph of its own"
         return finding("D002", message, raised_at(error), layer=subject.name)
     says = f", {WHATEVER}" if is_own and is_own_fault(error) else ""
