@@ -269,8 +269,8 @@ OWN_RATE = "is_plain: `learning_rate=0.01` is no argument that must be given, so
 TWO_NAMINGS = "shapes_for: the axes that A's code tells and those that W's and b's documents tell are not made one"
 LABELS_GRADIENT = "_for_other_inputs: where the target comes first, minus the gradient of the other is right for it"
 
-ONE_UNPLACED = "order_of: of gradients that are returned, one of a wrong shape takes the others' owners away"
-ROW_OF_ONE = "order_of: a gradient may be nobody's, and so rows of length 1 replace the sizes that the document tells"
+ONE_UNPLACED = "owners_of: of gradients that are returned, one of a wrong shape takes the others' owners away"
+ROW_OF_ONE = "owners_of: a gradient may be nobody's, and so rows of length 1 replace the sizes that the document tells"
 
 FAULTS: dict[str, str] = {}
 FAULTS_BROKEN = {("linear_forward", "dA_prev = -np.dot(W.T, dZ)"): TWO_NAMINGS}  # class, and what is written in it

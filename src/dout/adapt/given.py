@@ -63,33 +63,22 @@ def in_a_list(result: Any, inputs: Mapping[str, Any]) -> bool:
     return bool(result) and {np.shape(part) for part in result} == {shape[1:]}
 
 
-def by_their_names(cls: type, interface: Interface, inputs: Mapping[str, Any]) -> tuple[str, ...]:
-    """Whose each returned gradient is by its name, `return dh_0`, where its place cannot say it.
+def owners_of(cls: type, interface: Interface, result: Any, inputs: Mapping[str, Any], layer: Any) -> tuple[str, ...]:
+    """Whose each returned gradient is; empty where they are the inputs' in their order.
 
-    That is where it is of an argument that forward was not given, or where there are fewer gradients than inputs.
-    Empty where every input has one: then their order speaks, in which they may be wrong.
+    By name, `return dh_0`, where places cannot say it: of an argument that forward was not given, or of fewer gradients
+    than inputs. Else by shape; where names say another order than shapes, places speak, in which they may be wrong.
     """
     returned = hints.returned_by(getattr(cls, interface.backward))
     if len(returned) < len(inputs) and (some := _of_some(returned, inputs)):
         return some
-    owners = _named_after(cls, interface)
-    return owners if not inputs.keys() >= {*owners} else ()
-
-
-def _named_after(cls: type, interface: Interface) -> tuple[str, ...]:
-    """The arguments of forward that all returned gradients are named after; empty where one is named otherwise."""
     taken = {stem(name): name for name in inspect.signature(getattr(cls, interface.forward)).parameters}
-    returned = hints.returned_by(getattr(cls, interface.backward))
-    owners = tuple(taken.get(stem(name), "") if is_named_as_gradient(name) else "" for name in returned)
-    return owners if all(owners) else ()
-
-
-def by_shapes_or_place(
-    cls: type, interface: Interface, result: Any, inputs: Mapping[str, Any], layer: Any
-) -> tuple[str, ...]:
-    """Whose each returned gradient is, as `order_of` says by shapes, unless their names say another order."""
-    order, owners = order_of(result, inputs, layer), _named_after(cls, interface)
-    return () if order != owners and sorted(order) == sorted(owners) else order
+    named = tuple(taken.get(stem(name), "") if is_named_as_gradient(name) else "" for name in returned)
+    if all(named) and not inputs.keys() >= {*named}:
+        return named
+    order = _by_shape_or_place(result, inputs, layer)
+    contradicts = all(named) and order != named and sorted(order) == sorted(named)
+    return () if contradicts else order
 
 
 def _of_some(returned: Sequence[str], inputs: Mapping[str, Any]) -> tuple[str, ...]:
@@ -118,8 +107,8 @@ def outputs_meant(cls: type, interface: Interface, number: int) -> tuple[int, ..
     return tuple(range(len(called)))
 
 
-def order_of(result: Any, inputs: Mapping[str, Any], layer: Any) -> tuple[str, ...]:
-    """Whose each returned gradient is; empty where they are the inputs' in their order."""
+def _by_shape_or_place(result: Any, inputs: Mapping[str, Any], layer: Any) -> tuple[str, ...]:
+    """Whose each returned gradient is by its shape; empty where they are the inputs' in their order."""
     handed = (pair for name, item in inputs.items() if isinstance(item, dict) for pair in arrays_in(name, item))
     parameters = {name: a for name, a in (*parameters_of(layer), *handed) if not is_named_as_gradient(name)}
     items = list(flat(result))

@@ -12,8 +12,6 @@ import numpy as np
 
 from dout.adapt.arrays import stands_for_array
 from dout.adapt.given import (
-    by_shapes_or_place,
-    by_their_names,
     differs,
     gradients_left,
     in_a_list,
@@ -22,6 +20,7 @@ from dout.adapt.given import (
     output_left,
     outputs_meant,
     owned_by,
+    owners_of,
 )
 from dout.adapt.interface import (
     CACHE,
@@ -234,10 +233,7 @@ class Trials:
         elif not interface.local and in_a_list(result, inputs):
             interface, result = replace(interface, stacked=True), np.stack(result)
         elif not interface.order and not interface.local:
-            named = by_their_names(self.cls, interface, inputs)
-            interface = replace(
-                interface, order=named or by_shapes_or_place(self.cls, interface, result, inputs, layer)
-            )
+            interface = replace(interface, order=owners_of(self.cls, interface, result, inputs, layer))
         recorders = [item for item in attributes_of(layer).values() if isinstance(item, Recorder)]
         handed = any(item.updates for item in recorders) and not any(interface.setup)
         interface = replace(interface, rate=_own_rate(interface, layer, before), hands_over=handed)
