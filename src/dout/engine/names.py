@@ -11,6 +11,8 @@ from operator import attrgetter, methodcaller
 from types import CodeType
 from typing import Any
 
+from dout.trace.loaded import FINDERS
+
 # Who uses one of these may read any attribute, by a name that is made while it runs.
 _REFLECTING = frozenset({"getattr", "hasattr", "vars", "__dict__", "__getattribute__", "dir", "globals", "eval", "exec",
                          "__getattr__", "AttributeError", "attrgetter", "locals", "methodcaller", "format",
@@ -19,7 +21,6 @@ _BY_NAME: tuple[Any, ...] = (getattr, hasattr, vars, dir, attrgetter, methodcall
 _ATTRIBUTES = ("LOAD_ATTR", "LOAD_METHOD", "DELETE_ATTR", "LOAD_SUPER_ATTR", "IMPORT_FROM")
 _SETTING_GLOBALS = frozenset({"globals", "exec"})
 _SETTING = frozenset({"setattr", "__setattr__", "vars", "__dict__"}) | _SETTING_GLOBALS
-_MODULES = frozenset({"modules", "import_module", "__import__"})
 _OUTSIDE = ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_FROM_DICT_OR")
 
 
@@ -64,7 +65,7 @@ class Loaded:
     def finds_modules(self) -> bool:
         """Whether the code can come by modules that stand under no global name: it imports, or asks for them."""
         imports = any(step.opname == "IMPORT_NAME" for code in self.codes for step in _steps(code))
-        return imports or not _MODULES.isdisjoint(self._used)
+        return imports or not FINDERS.isdisjoint(self._used)
 
     def __contains__(self, name: object) -> bool:
         return self.all or name in self._attributes

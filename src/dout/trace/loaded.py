@@ -12,7 +12,7 @@ from typing import Any
 from dout.trace.source import is_user_code
 
 ANSWERED = frozenset({"numpy", "scipy", "math"})  # libraries whose functions are recorded, not looked into
-_FINDING = frozenset({"modules", "import_module", "__import__"})
+FINDERS = frozenset({"modules", "import_module", "__import__"})  # names by which code finds modules without a statement
 _judged: dict[str, tuple[ModuleType, bool]] = {}  # by module name: judging hundreds of them anew costs a millisecond
 
 
@@ -82,7 +82,7 @@ def _asked(items: Iterable[Any], called: dict[str, list[str]]) -> Iterator[str]:
 def _words(code: CodeType) -> frozenset[str]:
     """What a code and those within it import, or may find by a text; each from its last dot on."""
     found = [str(step.argval) for step in dis.get_instructions(code) if step.opname.startswith("IMPORT")]
-    if not _FINDING.isdisjoint(code.co_names):
+    if not FINDERS.isdisjoint(code.co_names):
         found += [item for item in code.co_consts if isinstance(item, str)]
     inner = [_words(item) for item in code.co_consts if isinstance(item, CodeType)]
     return frozenset(map(_last, found)).union(*inner)
