@@ -71,15 +71,14 @@ function panBy(dx, dy) {
   look(stage, { x: x + dx, y: y + dy, k });
 }
 
-// The picture has another size, and at first one at all: a frame that a notebook hides or has not laid out has none, and
-// nothing can be looked at in it.
-function resized() {
-  const { clientWidth: wide, clientHeight: high } = picture;
+// Look as was meant for a window of this size. A frame that a notebook hides or has not laid out has none: nothing can be
+// looked at in it until it has one.
+function sized(wide, high) {
   if (!wide || !high) return;
   Object.assign(stage, { wide, high });
   look(stage, aim ? aim() : stage.camera);
 }
-new ResizeObserver(resized).observe(picture);
+new ResizeObserver(() => sized(picture.clientWidth, picture.clientHeight)).observe(picture);
 
 // --- pointers ---------------------------------------------------------------------------------------------------------
 

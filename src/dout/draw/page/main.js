@@ -19,5 +19,5 @@ if (data.first) {
   document.querySelector("#notes .wrong-note").append(" ", show);
 }
 render(state, false);
-resized();
+sized(stage.wide, stage.high);
 window.dout = { data, get state() { return state; }, update, stage, fit, centre, toggle };
