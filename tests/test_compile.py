@@ -4,6 +4,7 @@ import cProfile
 import gc
 import itertools
 import linecache
+import os
 import sys
 import tracemalloc
 from math import sqrt
@@ -398,16 +399,33 @@ def test_the_recorded_values_are_not_kept():
 
 
 def test_the_text_of_a_program_goes_with_it():
-    def drivers():
+    def texts():
         gc.collect()
-        return sum(name.startswith("<dout driver") for name in linecache.cache)
+        return sum(name.startswith("<dout driver") and bool(linecache.getlines(name)) for name in linecache.cache)
 
-    before, fast = drivers(), dout.compile(lambda x: np.exp(x) + 1)
+    before, fast = texts(), dout.compile(lambda x: np.exp(x) + 1)
     for size in range(1, 4):
         fast(np.ones(size))
-    assert drivers() == before + 3
+    assert texts() == before + 3
     del fast
-    assert drivers() == before
+    assert texts() == before
+
+
+def test_a_program_may_go_while_a_traceback_looks_for_text(monkeypatch):
+    linecache.cache[__file__ + "?"] = 1, 1.0, [], __file__  # out of date: what is asked for the file's size comes first
+    programs = [dout.compile(lambda x: np.exp(x) + 1)]
+    programs[0](np.ones(3))
+    plain = os.stat
+
+    def stat(*args, **kwargs):
+        programs.clear()
+        gc.collect()
+        return plain(*args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "stat", stat)
+        linecache.checkcache()
+    assert not programs
 
 
 def test_a_profiler_goes_on_after_the_first_call():

@@ -94,7 +94,8 @@ def _executed(source: str, name: str, namespace: dict[str, Any]) -> Callable[...
     linecache.cache[file] = len(source), None, source.splitlines(keepends=True), file  # so that a traceback shows it
     exec(compile(source, file, "exec"), namespace)
     driver: Callable[..., Any] = namespace[name]
-    weakref.finalize(driver, linecache.cache.pop, file, None)
+    # Emptied, not taken out: an object goes at any time, and `linecache.checkcache` fails where a name goes meanwhile.
+    weakref.finalize(driver, linecache.cache.__setitem__, file, (0, None, [], file))
     return driver
 
 
