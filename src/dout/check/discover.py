@@ -17,7 +17,7 @@ from typing import Any, Literal
 from dout.adapt.functions import forward_names, function_pairs
 from dout.adapt.interface import may_be_backward
 from dout.adapt.target import has_both
-from dout.check.foreign import is_custom_vjp
+from dout.check.foreign import foreign_layer, is_custom_vjp
 from dout.check.settings import Settings, matches
 from dout.errors import TargetError
 
@@ -211,4 +211,9 @@ def named(module: ModuleType, name: str) -> Any:
 def _is_layer(cls: type) -> bool:
     if getattr(cls, "_is_protocol", False) or inspect.isabstract(cls) or cls.__name__.lower().startswith("test"):
         return False
-    return has_both(cls) and not any(base.__module__.partition(".")[0] in _NO_LAYERS for base in cls.__mro__)
+    known = foreign_layer(cls) is not None or not any(_library(base) in _NO_LAYERS for base in cls.__mro__)
+    return has_both(cls) and known
+
+
+def _library(cls: type) -> str:
+    return cls.__module__.partition(".")[0]

@@ -43,7 +43,7 @@ class JaxLayer:
     """A `jax.custom_vjp` function as a layer, in 64 bits."""
 
     def __init__(self, function: Any) -> None:
-        self.function = function
+        self.function = lambda *inputs: function(*inputs)  # a copy of the layer holds it as it is: it cannot be copied
         self.written = getattr(function, "bwd", None)
 
     def forward(self, *inputs: Any) -> Any:
