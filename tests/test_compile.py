@@ -1,7 +1,9 @@
 """`dout.compile`: the same numbers, attributes and effects as the plain code, call after call."""
 
 import cProfile
+import functools
 import gc
+import inspect
 import itertools
 import linecache
 import os
@@ -381,6 +383,52 @@ def test_a_derived_gradient_keeps_its_digits_far_out(function, slope):
     fast(x)
     exact = slope(np.exp(-x.astype(float)))
     np.testing.assert_allclose(fast(x), exact, rtol=4e-6)
+
+
+def scaled(function):
+    @functools.wraps(function)
+    def decorated(x, scale=1.0):
+        return function(x) * scale
+
+    return decorated
+
+
+def told_by_name(function):
+    @functools.wraps(function)
+    def decorated(*args, **kwargs):
+        return function(*args, **kwargs) * (-1 if "shift" in kwargs else 1)
+
+    return decorated
+
+
+@scaled
+def scaled_square(x):
+    return x * x
+
+
+@told_by_name
+def shifted(x, shift=0.0):
+    return x + shift
+
+
+def announced(x, *rest, **named):
+    return x + sum(rest) - sum(named.values())
+
+
+announced.__signature__ = inspect.signature(lambda x, y: None)
+
+
+def test_what_a_decorator_takes_arrives_as_it_was_given():
+    x = np.array([1.0, -2.0])
+    for function, calls in {
+        scaled_square: [((x,), {}), ((x, 3.0), {}), ((x,), {"scale": 2.0})],
+        shifted: [((x,), {}), ((x, 1.0), {}), ((x,), {"shift": 1.0}), ((), {"x": x})],
+        announced: [((x, 1.0), {}), ((x, 1.0, 2.0), {}), ((x,), {"y": 2.0})],
+    }.items():
+        fast = dout.compile(function)
+        for args, named in calls * 2:
+            np.testing.assert_array_equal(fast(*args, **named), function(*args, **named))
+        assert fast(x, 1.0, out=(y := np.empty(2))) is y
 
 
 def test_the_recorded_values_are_not_kept():
