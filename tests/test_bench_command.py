@@ -45,6 +45,43 @@ class Talking:
         return 2 * dout
 
 
+class Given:
+    """The caller keeps what backward needs."""
+
+    def forward(self, x):
+        return 1 / (1 + np.exp(-x)), x
+
+    def backward(self, dout, cache):
+        s = self.forward(cache)[0]
+        return dout * s * (1 - s)
+
+
+class Derivative:
+    """The caller multiplies."""
+
+    def __call__(self, x):
+        return np.tanh(x)
+
+    def derivative(self, x):
+        return 1 - np.tanh(x) ** 2
+
+
+class Learning:
+    """Backward takes the rate, and takes the step itself."""
+
+    def __init__(self):
+        self.W = np.ones((3, 4))
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W
+
+    def backward(self, dout, learning_rate):
+        dx = dout @ self.W.T
+        self.W -= learning_rate * self.x.T @ dout
+        return dx
+
+
 def bell(x):
     return np.exp(-x * x)
 
@@ -133,6 +170,14 @@ def test_what_the_users_code_prints_is_not_in_the_table(file):
     assert "  forward runs plainly: it calls print" in shown
 
 
+@pytest.mark.parametrize("layer", ["Given", "Derivative", "Learning"])
+def test_a_layer_that_is_called_in_another_way_computes_with_what_it_is_given(file, layer):
+    measured = document(f"{file}:{layer}", "--sizes", "48,96")
+    calls = [call for size in measured["sizes"] for call in size["calls"]]
+    assert measured["agrees"]
+    assert [(call["call"], call["runs_plainly"]) for call in calls] == [("forward", None), ("backward", None)] * 2
+
+
 def test_results_that_differ_are_not_timed(file, monkeypatch):
     monkeypatch.setattr(engine, "_difference", lambda *sides: "call does not give the same numbers compiled")
     shown = run(f"{file}:bell", "--sizes", "48")
@@ -167,7 +212,7 @@ def test_the_chart_is_a_small_svg_for_light_and_dark(file, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["{file}"], "mine.py has 2 layers; name one layer or function: "),
+        (["{file}"], "mine.py has 4 layers; name one layer or function: "),
         (["{file}:Nothing"], "has no Nothing"),
         (["{file}:bell", "-o", "chart.png"], "chart.png cannot be written: the chart is an .svg file"),
         (["{file}:bell", "--sizes", "many"], "'many' is no number of elements; write 1000,64k,1M"),

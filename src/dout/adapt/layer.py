@@ -79,6 +79,7 @@ def layer_class(cls: type, interface: Interface, names: Sequence[str], fixed: Ma
     made["forward"] = _standing_for(forward, cls, interface.forward, names)
     made["backward"] = _standing_for(backward, cls, interface.backward, douts_of(interface))
     made["dout_interface"] = interface
+    made["dout_inputs"] = lambda self, inputs: _every(self, inputs, every, fixed or {})
     new: Any = type(cls)(cls.__name__, (cls,), made)
     return new  # type: ignore[no-any-return]
 
@@ -95,6 +96,27 @@ def as_layer(instance: Any, cls: type) -> Any:
     except TypeError as error:
         raise TargetError(f"{cls.__qualname__} cannot be adapted ({error}): give the class instead") from None
     return instance
+
+
+def as_written(layer: Any) -> Any:
+    """A copy of an adapted layer as an instance of the user's own class. Raises TargetError like `as_layer`."""
+    copied = as_layer(copy.deepcopy(layer), type(layer).__mro__[1])
+    for name in (KEPT, FIXED, GRADIENTS):
+        attributes_of(copied).pop(name, None)
+    return copied
+
+
+def own_arguments(layer: Any, inputs: Sequence[Any], douts: Sequence[Any]) -> tuple[list[Any], list[Any], Any]:
+    """How the user's forward was called for these inputs, just now, and how their backward is called after it.
+
+    The last are attributes that stand there before backward, in a dict.
+    """
+    interface = layer.dout_interface
+    ahead = layer.dout_inputs(inputs)
+    if interface.context:
+        ahead = [attributes_of(layer)[KEPT][CONTEXT], *ahead]
+    arguments = _arguments(super(type(layer), layer), layer, interface, _arriving(layer, interface, douts), {})
+    return ahead, list(arguments), {interface.inlet: getattr(layer, interface.inlet)} if interface.inlet else {}
 
 
 def _every(layer: Any, inputs: Sequence[Any], names: Sequence[str], fixed: Mapping[str, Any]) -> list[Any]:
@@ -170,13 +192,10 @@ def _forward(user: Any, layer: Any, interface: Interface, inputs: Sequence[Any],
 
 def _backward(user: Any, layer: Any, interface: Interface, douts: Sequence[Any], names: Sequence[str]) -> Any:
     handed: dict[str, Any] = {}
-    if interface.inlet:
-        setattr(layer, interface.inlet, douts[0] * 1.0)
-        douts = [attributes_of(layer)[KEPT][INLET] * 0.0]
+    douts = _arriving(layer, interface, douts)
     rate = getattr(layer, interface.rate) if interface.rate else RATE if RATE_ROLE in interface.roles else None
     before = {place: array.copy() for place, array in parameters_of(layer)} if rate is not None else {}
     where = dict(parameters_of(layer)) if before else {}
-    douts = [dout[None] for dout in douts] if interface.row else douts
     arguments = list(_arguments(user, layer, interface, douts, handed))
     result = getattr(user, interface.backward)(*arguments)
     if interface.inlet:
@@ -199,6 +218,14 @@ def _backward(user: Any, layer: Any, interface: Interface, douts: Sequence[Any],
     if isinstance(result, dict):
         return _by_key(layer, result, names)
     return _divided(layer, interface, result, names) if interface.order else result
+
+
+def _arriving(layer: Any, interface: Interface, douts: Sequence[Any]) -> Sequence[Any]:
+    """The upstream gradients as the user's backward takes them; those that it takes from an attribute stand there."""
+    if interface.inlet:
+        setattr(layer, interface.inlet, douts[0] * 1.0)
+        douts = [attributes_of(layer)[KEPT][INLET] * 0.0]
+    return [dout[None] for dout in douts] if interface.row else douts
 
 
 def _arguments(

@@ -14,15 +14,10 @@ from typing import Any
 import numpy as np
 
 from dout.adapt.example import Example, as_found
-from dout.adapt.layer import copy_of
 from dout.adapt.target import fresh, inputs_of, passed
-from dout.engine.compiled import CompiledLayer
-from dout.engine.compiled import compile as compiled
 from dout.engine.plan import Plan, plan_of
-from dout.errors import TargetError
+from dout.engine.sides import Given, Side, given_to
 from dout.graph import Shape
-from dout.trace.layercalls import is_layer
-from dout.trace.record import takes_each
 
 SIZES = (1_000, 64_000, 1_000_000)  # elements of the first array
 BUDGET = 0.6  # seconds of calls at each size
@@ -30,7 +25,7 @@ ROUNDS = 3, 201  # at least, and at most
 SAMPLE = 2e-4  # seconds of calls between two looks at the other side
 LONGEST = 3.0  # seconds that a plain call may take
 
-Sides = tuple["_Side", "_Side"]
+Pair = tuple[Side, Given]  # what is called, with what is given to it
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,49 +91,6 @@ def bench(
         return _Case(target, example, dtype).measured(elements, done)
 
 
-class _Side:
-    """A layer or function to call on inputs of its own."""
-
-    def __init__(self, target: Any, inputs: Sequence[Any], named: Mapping[str, Any]) -> None:
-        kinds = [kind for kind in ("forward", "backward") if callable(getattr(target, kind, None))]
-        layer = "forward" in kinds and not inspect.isroutine(target)
-        self.target = target
-        self.kinds = kinds if layer else ["call"]
-        self.forward = target.forward if layer else target
-        self.backward = target.backward if layer and "backward" in kinds else None
-        self.inputs = [copy_of(item) for item in inputs]
-        self.named = {key: copy_of(item) for key, item in named.items()}
-        self.douts: tuple[Any, ...] = ()
-
-    def results(self) -> list[Any]:
-        """What the calls give, one after the other; also draws what arrives from downstream, the first time."""
-        np.random.seed(0)  # noqa: NPY002 - what the user's code may draw from
-        out = self.forward(*self.inputs, **self.named)
-        found = [out]
-        if self.backward is not None:
-            if not self.douts:
-                arrives = upstream(out)
-                self.douts = arrives if takes_each(self.backward, arrives) else (arrives,)
-            found.append(self.backward(*(copy_of(item) for item in self.douts)))
-        return [_kept(item) for item in found]
-
-    def run(self, loops: int) -> list[float]:
-        """The seconds that each call takes, forward and backward in turns."""
-        forward, backward, inputs, named, douts = self.forward, self.backward, self.inputs, self.named, self.douts
-        clock, times = time.perf_counter, [0.0] * len(self.kinds)
-        for _ in range(loops):
-            start = clock()
-            out = forward(*inputs, **named)
-            middle = clock()
-            times[0] += middle - start
-            if backward is not None:
-                dx = backward(*douts)
-                times[1] += clock() - middle
-                del dx
-            del out
-        return [one / loops for one in times]
-
-
 class _Case:
     def __init__(self, target: Any, example: Example, dtype: Any) -> None:
         self.target, self.dtype = target, dtype
@@ -153,7 +105,8 @@ class _Case:
         self.named = {key: self._cast(item) for key, item in self.named.items()}
         self.names = [p.name for p in parameters]
         self.init = {key: self._cast(item) for key, item in example.init.items()}
-        self.fast: Any = None
+        self.plain: Side
+        self.fast: Side
         self.axis: int | None = None
         self.notes: list[str] = []
 
@@ -164,7 +117,7 @@ class _Case:
     def measured(self, elements: Sequence[int], done: Callable[[], None]) -> Bench:
         np.random.seed(0)  # noqa: NPY002 - what the user's code may draw from
         first = fresh(self.layer, self.init)
-        self.fast = compiled(fresh(first, {}) if is_layer(type(first)) else getattr(first, "forward", first))
+        self.plain, self.fast = Side(first), Side(first, fast=True)
         sizes: list[Size] = []
         last: tuple[int, float] | None = None  # the length before, and the time of a plain call there
         for length in self._lengths(first, elements):
@@ -179,10 +132,7 @@ class _Case:
         return Bench(self.name, (floats or ["no floats"])[0], tuple(sizes), tuple(self.notes), self._plan())
 
     def _plan(self) -> Plan:
-        return plan_of(*(one.compiled for one in self._stubs()))
-
-    def _stubs(self) -> list[Any]:
-        return [self.fast.forward, self.fast.backward] if isinstance(self.fast, CompiledLayer) else [self.fast]
+        return plan_of(*(call.compiled for call in self.fast.calls))  # type: ignore[attr-defined]
 
     # --- sizes --------------------------------------------------------------------------------------------------------
 
@@ -207,7 +157,8 @@ class _Case:
     def _runs(self, first: Any, axis: int) -> bool:
         """Whether twice the length along an axis is taken."""
         try:
-            _Side(fresh(first, {}), *self._scaled(2 * self._arrays()[0].shape[axis], axis)).results()
+            longer = self._scaled(2 * self._arrays()[0].shape[axis], axis)
+            Side(first).results(given_to(first, *longer).copied())
         except Exception:
             return False
         return True
@@ -228,20 +179,20 @@ class _Case:
 
     def _size(self, length: int, first: Any) -> Size:
         inputs, named = self._scaled(length, self.axis)
-        plain = _Side(first if is_layer(type(first)) else getattr(first, "forward", first), inputs, named)
-        fast = _Side(self.fast, inputs, named)
         shapes = {n: np.shape(i) for n, i in [*zip(self.names, inputs, strict=False), *named.items()]}
-        expected = [plain.results(), plain.results()]
-        fast.douts = plain.douts and tuple(copy_of(item) for item in plain.douts)
+        straight = given_to(first, inputs, named)
+        turned = given_to(first, [_turned(i) for i in inputs], {key: _turned(i) for key, i in named.items()})
+        plain = self.plain
+        expected = [plain.results(given.copied()) for given in (straight, turned)]
         start = time.perf_counter()
-        got = [fast.results()]
+        got = [self.fast.results(straight.copied())]
         took = time.perf_counter() - start
-        got.append(fast.results())
+        got.append(self.fast.results(turned.copied()))
         differs = next(filter(None, map(_difference, expected, got, [plain.kinds] * 2)), "")
         if differs:
             return Size(shapes, (), took, 0, differs)
-        medians, rounds = _paired((plain, fast))
-        why = [(stub.compiled.why_not or [None])[-1] for stub in self._stubs()]
+        medians, rounds = _paired((plain, straight.copied()), (self.fast, straight.copied()))
+        why = [(call.compiled.why_not or [None])[-1] for call in self.fast.calls]  # type: ignore[attr-defined]
         parts = [
             Part(kind, one, one if reason is not None else other, reason)
             for kind, (one, other), reason in zip(plain.kinds, medians, why, strict=True)
@@ -249,10 +200,15 @@ class _Case:
         return Size(shapes, tuple(parts), took, rounds)
 
 
-def _paired(sides: Sides) -> tuple[list[tuple[float, float]], int]:
+def _paired(*pairs: Pair) -> tuple[list[tuple[float, float]], int]:
     """The medians of the calls of two sides that take turns, and how often they did."""
-    took = sum(sides[0].run(1))
-    loops = max(1, min(1000, int(SAMPLE / max(took, 1e-9))))
+
+    def run(which: int, loops: int) -> list[float]:
+        side, given = pairs[which]
+        return side.run(given, loops)
+
+    once = run(0, 1), run(1, 1)  # both, for a layer may learn at each call
+    loops = max(1, min(1000, int(SAMPLE / max(sum(once[0]), 1e-9))))
     times: list[tuple[list[float], list[float]]] = []
     collecting = gc.isenabled()
     gc.disable()  # as timeit does
@@ -260,38 +216,24 @@ def _paired(sides: Sides) -> tuple[list[tuple[float, float]], int]:
         start = time.perf_counter()
         while len(times) < ROUNDS[0] or (time.perf_counter() - start < BUDGET and len(times) < ROUNDS[1]):
             if len(times) % 2:
-                other = sides[1].run(loops)
-                times.append((sides[0].run(loops), other))
+                other = run(1, loops)
+                times.append((run(0, loops), other))
             else:
-                one = sides[0].run(loops)
-                times.append((one, sides[1].run(loops)))
+                one = run(0, loops)
+                times.append((one, run(1, loops)))
     finally:
         if collecting:
             gc.enable()
-    count = len(sides[0].kinds)
+    count = len(pairs[0][0].kinds)
     return [
         (statistics.median(one[k] for one, _ in times), statistics.median(other[k] for _, other in times))
         for k in range(count)
     ], len(times)
 
 
-def upstream(out: Any) -> Any:
-    """Numbers in the shape of an output, as the gradient that arrives from downstream."""
-    if isinstance(out, tuple | list):
-        return tuple(map(upstream, out))
-    if isinstance(out, np.ndarray) and out.ndim:
-        drawn: np.ndarray[Any, Any] = np.asarray(np.random.default_rng(1).normal(size=out.shape))
-        return drawn.astype(out.dtype if out.dtype.kind == "f" else float)
-    if isinstance(out, np.ndarray | np.generic | int | float):
-        return np.ones((), out.dtype)[()] if isinstance(out, np.floating) else 1.0
-    raise TargetError(f"its forward gives a {type(out).__qualname__}, and no array: there is nothing to measure")
-
-
-def _kept(item: Any) -> Any:
-    """Results in memory of their own, as the next call may write over them."""
-    if isinstance(item, tuple | list):
-        return [_kept(part) for part in item]
-    return {key: _kept(part) for key, part in item.items()} if isinstance(item, dict) else copy_of(item)
+def _turned(item: Any) -> Any:
+    """The same numbers in another order: what goes on computing with those of before shows."""
+    return np.flip(item, 0).copy() if isinstance(item, np.ndarray) and item.ndim else item
 
 
 def _difference(expected: Sequence[Any], got: Sequence[Any], kinds: Sequence[str]) -> str:

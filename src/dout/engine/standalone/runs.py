@@ -16,8 +16,8 @@ import numpy as np
 
 from dout.adapt.example import Example
 from dout.adapt.target import fresh
-from dout.engine.bench import upstream
 from dout.engine.names import Loaded
+from dout.engine.sides import upstream
 from dout.engine.standalone.decisions import Decision, watched
 from dout.engine.standalone.samples import SAME, Size, cast, lengths_in, one_hot, primes
 from dout.trace.capture import Capture, capture

@@ -19,7 +19,7 @@ import numpy as np
 
 from dout.adapt.layer import copy_of
 from dout.engine import accumulate, vector_math
-from dout.engine.bench import upstream
+from dout.engine.sides import upstream
 from dout.engine.standalone.runs import Specimen, Way, quietly
 from dout.engine.standalone.samples import Size
 from dout.trace.record import takes_each
