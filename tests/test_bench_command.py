@@ -82,6 +82,14 @@ class Learning:
         return dx
 
 
+def softplus(x):
+    return np.log(1 + np.exp(x))
+
+
+def softplus_prime(x):
+    return 1 / (1 + np.exp(-x))
+
+
 def bell(x):
     return np.exp(-x * x)
 
@@ -170,7 +178,7 @@ def test_what_the_users_code_prints_is_not_in_the_table(file):
     assert "  forward runs plainly: it calls print" in shown
 
 
-@pytest.mark.parametrize("layer", ["Given", "Derivative", "Learning"])
+@pytest.mark.parametrize("layer", ["Given", "Derivative", "softplus", "Learning"])
 def test_a_layer_that_is_called_in_another_way_computes_with_what_it_is_given(file, layer):
     measured = document(f"{file}:{layer}", "--sizes", "48,96")
     calls = [call for size in measured["sizes"] for call in size["calls"]]
@@ -212,7 +220,7 @@ def test_the_chart_is_a_small_svg_for_light_and_dark(file, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["{file}"], "mine.py has 4 layers; name one layer or function: "),
+        (["{file}"], "mine.py has 6 layers; name one layer or function: "),
         (["{file}:Nothing"], "has no Nothing"),
         (["{file}:bell", "-o", "chart.png"], "chart.png cannot be written: the chart is an .svg file"),
         (["{file}:bell", "--sizes", "many"], "'many' is no number of elements; write 1000,64k,1M"),

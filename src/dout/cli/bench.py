@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -92,7 +93,6 @@ def _measured(
     target: str, options: tuple[tuple[str, ...], ...], elements: tuple[int, ...], dtype: str | None, timeout: float
 ) -> tuple[Bench, list[str]]:
     """What was measured, and the options that dout chose."""
-    from dout.adapt.example import example
     from dout.cli.guard import guarded
     from dout.cli.progress import Progress
     from dout.cli.target import parse, split
@@ -106,8 +106,7 @@ def _measured(
         guarded(target, timeout=timeout, capture=True),
         Progress("measuring", len(elements or SIZES)) as progress,
     ):
-        found = _found(target, where, name)
-        used = run_user_code(lambda: example(found, init, inputs), target)
+        found, used = run_user_code(lambda: _with_example(_found(target, where, name), init, inputs), target)
         measured = run_user_code(
             lambda: measure(found, used, elements=elements, dtype=dtype, done=progress.advance), target
         )
@@ -116,22 +115,30 @@ def _measured(
 
 def _found(target: str, where: str, name: str | None) -> Any:
     """What a target names; of a file alone, the one layer that it has."""
+    from dout.check.discover import layers_in, named
     from dout.cli.target import find
-    from dout.trace.layercalls import is_layer
     from dout.trace.script import load_file
 
     if name is not None or not Path(where).is_file():
         return find(where, name)
     module = load_file(where)
-    layers = {
-        key: item
-        for key, item in vars(module).items()
-        if isinstance(item, type) and is_layer(item) and item.__module__ == module.__name__
-    }
+    layers = layers_in(module)
     if len(layers) != 1:
-        named = ", ".join(f"{where}:{key}" for key in layers) or f"as in {where}:Name"
-        raise TargetError(f"{target} has {len(layers) or 'no'} layers; name one layer or function: {named}")
-    return next(iter(layers.values()))
+        each = ", ".join(f"{where}:{key}" for key in layers) or f"as in {where}:Name"
+        raise TargetError(f"{target} has {len(layers) or 'no'} layers; name one layer or function: {each}")
+    return named(module, layers[0])
+
+
+def _with_example(found: Any, init: dict[str, Any], inputs: dict[str, Any]) -> tuple[Any, Example]:
+    """What is measured, and on what: a function together with its backward, where it has one that runs."""
+    from dout.adapt.example import example
+    from dout.adapt.functions import pair_of
+
+    pair = pair_of(found)
+    if pair is not None:
+        with suppress(TargetError):
+            return pair, example(pair, init, inputs)
+    return found, example(found, init, inputs)
 
 
 def _chosen(used: Example, init: dict[str, Any], inputs: dict[str, Any]) -> list[str]:
