@@ -347,3 +347,36 @@ def test_what_arrays_decide_by_being_equal_they_decide_at_each_call():
     cases = [(q, q, square), (q, k, square), (k, k.copy(), square), (q, k[:2], flat), (q + np.nan,) * 2 + (square,)]
     fast = alike(Attention, [call for q, k, d in cases * 2 for call in (("forward", q, k), ("backward", d))])
     assert not any(function.plainly for function in fast.plan().functions)
+
+
+class Recurrent:
+    """Keeps what backward needs of each step in a list."""
+
+    def __init__(self):
+        self.W = np.eye(4) * 0.5
+
+    def forward(self, x):
+        self.steps, h = [], np.zeros((3, 4))
+        for t in range(x.shape[1]):
+            before, h = h, np.tanh(x[:, t] + h @ self.W)
+            self.steps.append((before, h))
+        return h
+
+    def backward(self, dh):
+        self.dW = np.zeros_like(self.W)
+        for before, h in reversed(self.steps):
+            da = dh * (1 - h**2)
+            self.dW += before.T @ da
+            dh = da @ self.W.T
+        return dh
+
+
+def test_the_steps_of_a_recurrent_layer_share_their_kernels():
+    plain, fast = Recurrent(), dout.compile(Recurrent())
+    for seed in range(2):
+        x = np.random.default_rng(seed).normal(size=(3, 30, 4))
+        np.testing.assert_allclose(fast.forward(x), plain.forward(x), rtol=1e-12)
+        np.testing.assert_allclose(fast.backward(np.ones((3, 4))), plain.backward(np.ones((3, 4))), rtol=1e-12)
+        np.testing.assert_allclose(fast.dW, plain.dW, rtol=1e-12)
+    assert not any(function.plainly for function in fast.plan().functions)
+    assert len(fast.plan().kernels) < 10  # and not one for each of the 30

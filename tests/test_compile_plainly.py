@@ -365,3 +365,52 @@ def test_an_array_is_copied_where_that_is_little_beside_all_that_is_computed():
         np.testing.assert_allclose(fast(words), plain.step(words), rtol=1e-12)
     np.testing.assert_allclose(compiled.vectors, plain.vectors, rtol=1e-12)
     assert fast.plan().programs
+
+
+class Elementwise:
+    """A loop over single elements; backward goes over them too, and adds up a gradient."""
+
+    def __init__(self):
+        self.scale = 3.0
+
+    def forward(self, x):
+        self.x = x
+        y = np.zeros_like(x)
+        for i in range(len(x)):
+            y[i] = x[i] * self.scale
+        return y
+
+    def backward(self, dout):
+        self.dscale = np.zeros(1)
+        for i in range(len(dout)):
+            self.dscale[0] += dout[i] * self.x[i]
+        return dout * self.scale
+
+
+def test_a_loop_over_very_many_elements_is_left_to_numpy():
+    plain, fast = Elementwise(), dout.compile(Elementwise())
+    for seed in range(2):
+        x = np.random.default_rng(seed).normal(size=12_000)
+        np.testing.assert_array_equal(fast.forward(x), plain.forward(x))
+        np.testing.assert_array_equal(fast.backward(x), plain.backward(x))
+        np.testing.assert_array_equal(fast.dscale, plain.dscale)
+    for function in fast.plan().functions:
+        (why,) = function.plainly
+        assert why.startswith("it takes more than 30000 operations, as a loop over single elements does, at ")
+        assert __file__ in why
+
+
+def test_the_gradient_of_a_loop_over_very_many_elements_is_derived_as_ever():
+    def loss(x):
+        total = 0.0
+        for i in range(len(x)):
+            total = total + x[i] * i
+        return total
+
+    fast, x = dout.compile(dout.value_and_grad(loss)), np.ones(11_000)
+    for _ in range(2):
+        value, gradient = fast(x)
+        assert value == 11_000 * 10_999 / 2
+        np.testing.assert_array_equal(gradient, np.arange(11_000))
+    (why,) = fast.plan().functions[0].plainly
+    assert "more than 30000 operations" in why

@@ -321,6 +321,21 @@ def test_the_same_group_has_the_same_name_and_another_dtype_another():
     assert text.name != text_of(lambda x: x * x, rows_of(3).astype(float)).name
 
 
+def test_kernels_that_differ_in_what_things_are_called_are_one():
+    group, _, _ = recorded(lambda x, y: x * x - y, rows_of(3), rows_of(3))
+    one, other = (
+        source(group, {}, parallel=False, names=dict(zip(group.inputs, names, strict=True)))
+        for names in (("cache[3]", "square"), ("cache[4]", "shape"))
+    )
+    assert one.text != other.text
+    assert (one.name, one.meaning) == (other.name, other.meaning)
+
+
+def test_kernels_that_use_their_inputs_otherwise_are_two():
+    one, other = (text_of(f, rows_of(3), rows_of(3)) for f in (lambda x, y: x * y - x, lambda x, y: x * y - y))
+    assert one.name != other.name
+
+
 @pytest.mark.parametrize("function", [lambda x: 1 / (1 + np.exp(-x)), softmax, lambda x: x - x.mean(axis=0)])
 def test_an_output_may_lie_over_an_input(function, cache_folder):
     x = rows_of(40, 50)

@@ -33,15 +33,17 @@ def load(
     *,
     parallel: bool = False,
     results: Sequence[Result] | None = None,
+    meaning: str | None = None,
 ) -> Callable[..., Any]:
     """The function `name` of `text`, compiled for arguments of `types`, and for no others: a TypeError answers those.
 
     `text` is a module with one function under Numba's `njit` (without its `cache`), `parallel` or not as it says there.
     A number that it returns becomes a Python number, or what `results` asks: a NumPy scalar where it names a dtype.
-    Arguments are looked at before anything is computed. Python's lock is held during the call.
+    Arguments are looked at before anything is computed. Python's lock is held during the call. Texts of one `meaning`
+    are compiled once; without it each is.
     """
     kinds = tuple(ArrayType(*kind) if isinstance(kind, tuple) else np.dtype(kind) for kind in types)
-    key = _key(name, text, kinds, results)
+    key = _key(name, text if meaning is None else meaning, kinds, results)
     with _lock:
         if key not in _loaded:
             _loaded[key] = _find(f"{_readable(name)}_{key}", name, text, kinds, results)
@@ -88,9 +90,9 @@ def _readable(name: str) -> str:
     return re.sub(r"\W+", "_", name, flags=re.ASCII)[:60]
 
 
-def _key(name: str, text: str, types: Sequence[KernelType], results: Sequence[Result] | None) -> str:
+def _key(name: str, meaning: str, types: Sequence[KernelType], results: Sequence[Result] | None) -> str:
     """What distinguishes this machine code from any other."""
-    return sha256(repr((name, text, types, results, _surroundings())).encode()).hexdigest()[:24]
+    return sha256(repr((name, meaning, types, results, _surroundings())).encode()).hexdigest()[:24]
 
 
 @cache

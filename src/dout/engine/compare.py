@@ -149,13 +149,15 @@ class _Errors:
         if not shape:
             return np.atleast_1d(self.of(node))
         local = _pointwise_end(node)
+        if not local or (self.keeps and math.prod(shape) <= CHUNK):  # a long chain is gone through once
+            return _picked(self.of(node), shape, points)
         errors: dict[Node, Error] = {}
-        for step in topological([node]):
-            if step in local:
-                inputs = [_picked(self.data[i], shape, points) for i in step.inputs]
-                given = [errors[i] if i in local else _picked(self.of(i), shape, points) for i in step.inputs]
-                errors[step] = bound(step, inputs, _picked(self.data[step], shape, points), given)
-        return errors[node] if local else _picked(self.of(node), shape, points)
+        around = {i for inner in local for i in inner.inputs} - local
+        for step in topological([node], known=around):
+            inputs = [_picked(self.data[i], shape, points) for i in step.inputs]
+            given = [errors[i] if i in local else _picked(self.of(i), shape, points) for i in step.inputs]
+            errors[step] = bound(step, inputs, _picked(self.data[step], shape, points), given)
+        return errors[node]
 
     def of(self, node: Node) -> Error:
         """The bound of all of a node."""

@@ -21,9 +21,10 @@ from dout.engine.stub import stub
 from dout.engine.turns import inside_a_trace, plainly, turn
 from dout.errors import TargetError, UnsupportedError
 from dout.trace.again import PERHAPS
-from dout.trace.capture import Capture, capture
+from dout.trace.capture import MOST_OPERATIONS, Capture, capture
 from dout.trace.layercalls import KINDS, is_layer
 from dout.trace.session import reaches
+from dout.trace.yielding import too_long
 
 if TYPE_CHECKING:
     from dout.engine.plan import Plan
@@ -137,7 +138,7 @@ class Compiled(Settled):
         if why_not not in self.why_not:
             self.why_not.append(why_not)
         self.failed += 1
-        self.given_up = self.given_up or self.failed >= TRIES
+        self.given_up = self.given_up or self.failed >= TRIES or why_not.startswith(too_long(MOST_OPERATIONS))
 
     def _captured(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Capture:
         if self.derives is None:
@@ -146,6 +147,8 @@ class Compiled(Settled):
 
     def _made(self, form: Form, run_once: Capture) -> str | None:
         """Make a program of a run and compare the two; say why there is none."""
+        if len(run_once.graph.nodes) > MOST_OPERATIONS:
+            return too_long(MOST_OPERATIONS)
         try:
             program = build(run_once, self.pool, strict=self.strict)
         except UnsupportedError as error:

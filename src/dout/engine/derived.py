@@ -15,7 +15,7 @@ from dout.grad import backpropagate
 from dout.graph import CONSTANT, Graph, Node, evaluate, topological
 from dout.ops import PRIMITIVES
 from dout.ops.abstract import AbstractRecorder
-from dout.trace.capture import Capture
+from dout.trace.capture import MOST_OPERATIONS, Capture
 from dout.trace.replay import Data
 from dout.trace.templates import Built, Held, Same, Template, View, nodes_in
 from dout.trace.verbs import Derives, not_a_number, the_value
@@ -44,7 +44,7 @@ def with_gradient(run: Capture, derives: Derives) -> Capture:
     result = Built(tuple, (end, parts)) if derives.value else parts
     graph, better = _with(run.graph, end, gradients), None
     name = next((name for name, node in run.graph.outputs.items() if node is end), None)
-    if name is not None:
+    if name is not None and len(graph.nodes) <= MOST_OPERATIONS:
         forward = rewrite(select(run.graph))
         end_of_better = forward.outputs[name]
         better = rewrite(_with(forward, end_of_better, _gradients(end_of_better, given, run, derives)), derived=True)

@@ -37,6 +37,7 @@ class Source:
     """The text of a kernel: `imports` and `function` make up `text`, which defines `name`.
 
     `types` are those of its parameters, `results` the dtypes of the numbers that it returns, one alone or a tuple.
+    `meaning` is the text without what compiles to nothing: how things are called, and which lines they come from.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Source:
     function: str
     types: tuple[KernelType, ...]
     results: tuple[np.dtype[Any], ...] = ()
+    meaning: str = ""
 
     @property
     def text(self) -> str:
@@ -82,13 +84,18 @@ def source(
         arrays.views[given, placed.own[output]] = arrays.views[output, placed.own[output]]
     lines, values = _form(arrays, schedule(group, placed, loops), parallel)
     parameters = [called[node] for node in (*group.inputs, *shaped)]
-    body = [f'"""{described(group, {**{n: n.primitive.name for n in group.nodes}, **called})}"""', *arrays.head, *lines]
+    told = described(group, {**{n: n.primitive.name for n in group.nodes}, **called})
+    body = [*arrays.head, *lines]
     if values:
         body.append(f"return {', '.join(values)}")
     types = tuple(_type(node, layouts.get(node, "C")) for node in group.inputs)
     types += tuple(_type(node, "C", written=True) for node in shaped)
     results = tuple(np.dtype(node.dtype) for node in group.outputs if not node.shape)
-    return _finished(title(group), parameters, body, types, results, arrays.functions)
+    head, body = f"({', '.join(parameters)}):", indented(body)
+    meaning = taken.neutral("\n".join([head, *body]))
+    return _finished(
+        title(group), [head, *indented([f'"""{told}"""']), *body], meaning, types, results, arrays.functions
+    )
 
 
 def _form(arrays: Arrays, plan: Schedule, parallel: bool) -> tuple[list[str], list[str]]:
@@ -116,22 +123,22 @@ def _elementwise(arrays: Arrays, parallel: bool) -> tuple[list[str], list[str]]:
 
 def _finished(
     stem: str,
-    parameters: Sequence[str],
-    body: Sequence[str],
+    lines: Sequence[str],
+    meaning: str,
     types: tuple[KernelType, ...],
     results: tuple[np.dtype[Any], ...],
     functions: set[str],
 ) -> Source:
-    parallel = any("prange(" in line for line in body)
+    parallel = "prange(" in meaning
     options = 'error_model="numpy", fastmath={"contract"}' + (", parallel=True" if parallel else "")
-    rest = "\n".join([f"({', '.join(parameters)}):", *indented(body), ""])
-    digest = hashlib.sha256(f"{types}\n{options}\n{rest}".encode()).hexdigest()[:12]
     imports = ["import numpy as np", f"from numba import njit{', prange' if parallel else ''}"]
     if functions:
         modules = _by_module(functions).items()
         imports += ["", *(f"from dout.engine.{module} import {', '.join(names)}" for module, names in modules)]
-    name = f"{stem}_{digest}"
-    return Source(name, "\n".join(imports) + "\n", f"@njit({options})\ndef {name}{rest}", types, results)
+    meaning = "\n".join([str(types), options, *imports, meaning])
+    name = f"{stem}_{hashlib.sha256(meaning.encode()).hexdigest()[:12]}"
+    rest = "\n".join([*lines, ""])
+    return Source(name, "\n".join(imports) + "\n", f"@njit({options})\ndef {name}{rest}", types, results, meaning)
 
 
 _ACCUMULATE = re.compile("plus|minus|maximum|minimum|larger|smaller|known|add_exactly|settled|indices")

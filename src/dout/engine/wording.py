@@ -40,6 +40,21 @@ class Names:
         self._taken.add(name)
         return name
 
+    def neutral(self, text: str) -> str:
+        """The text with its names numbered: texts that differ in names alone become one.
+
+        >>> names = Names()
+        >>> names.neutral(f"{names.new('cache[3]')} = np.exp({names.new('x')})")
+        '_0 = np.exp(_1)'
+        """
+        numbers: dict[str, str] = {}
+        own = self._taken - _TAKEN
+
+        def numbered(match: re.Match[str]) -> str:
+            return numbers.setdefault(match[0], f"_{len(numbers)}") if match[0] in own else match[0]
+
+        return re.sub(r"(?<![.\w])[A-Za-z]\w*", numbered, text)
+
 
 def title(group: Group) -> str:
     """What a kernel computes, as a name: its first rows and its last."""

@@ -25,6 +25,8 @@ from dout.trace.standin import TracedArray, plain_deep
 from dout.trace.templates import Same, Spot, Template, outputs
 from dout.trace.yielding import Yielding
 
+MOST_OPERATIONS = 30_000  # of one run: to make a program of so many takes up to 20 s, and of more ever longer
+
 
 @dataclass(frozen=True, eq=False)
 class Capture:
@@ -88,7 +90,7 @@ class _Run:
     def __init__(self, function: Any, *, or_plainly: bool = False) -> None:
         self.function = function
         self.root = function.__self__ if isinstance(function, MethodType) else function
-        self.tracer = Yielding()
+        self.tracer = Yielding(MOST_OPERATIONS) if or_plainly else Yielding()
         self.or_plainly = or_plainly
         self.undone = False  # whether the run failed, and all is as it was before
         self.holdings = Holdings()

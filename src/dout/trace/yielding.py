@@ -13,6 +13,7 @@ from dout.graph import Node, Primitive
 from dout.trace import source
 from dout.trace.draws import generator_of
 from dout.trace.effects import MOST_COPIED
+from dout.trace.recording import LIMIT
 from dout.trace.standin import Traced, TracedArray, plain
 from dout.trace.tracer import Tracer
 
@@ -34,11 +35,17 @@ def errors_are_heard() -> bool:
     return not _HEARD.isdisjoint(np.geterr().values())
 
 
+def too_long(most: int) -> str:
+    """Say that a run has too many operations to make a program of it."""
+    return f"it takes more than {most} operations, as a loop over single elements does"
+
+
 class Yielding(Tracer):
     """A tracer that steps aside where it would refuse: it records no more, and the user's code runs on plainly."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = LIMIT) -> None:
         super().__init__()
+        self.most = most  # operations that are recorded
         self.overlaps: set[Node] = set()  # what arrays held that share memory with one that was written into
         self.met: list[Any] = []  # generators
         self.settings = error_settings()
@@ -78,6 +85,8 @@ class Yielding(Tracer):
 
     def record(self, primitive: Primitive, inputs: tuple[Node, ...], static: dict[str, Any], value: Any) -> Node:
         """Make a node; kernels raise no floating-point error, so where NumPy would they cannot stand for it."""
+        if len(self.nodes) >= self.most:
+            raise self.refuse(UnsupportedError(too_long(self.most)))
         if errors_are_heard():
             self._effect("NumPy was told to raise or report floating-point errors")
         self.hushed = self.hushed or error_settings() is not self.settings
