@@ -68,7 +68,7 @@ def compiled(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def double(parallel: bool = False) -> Callable[..., Any]:
-    return load("double", DOUBLE.format(parallel=parallel), [IN, OUT], parallel=parallel)
+    return load("double", DOUBLE.format(parallel=parallel), [IN, OUT])
 
 
 def again() -> Callable[..., Any]:
@@ -97,7 +97,7 @@ import sys, numpy as np
 from dout.engine.cache import ArrayType, load
 text, F4 = {DOUBLE!r}, np.dtype("f4")
 for parallel in (False, True):
-    kernel = load("double", text.format(parallel=parallel), [{IN!r}, {OUT!r}], parallel=parallel)
+    kernel = load("double", text.format(parallel=parallel), [{IN!r}, {OUT!r}])
     x, out = np.arange(9, dtype="f4"), np.zeros(9, "f4")
     kernel(x, out)
     assert (out == 2 * x).all()
@@ -346,7 +346,7 @@ def rows(x, out):
     for i in range(x.shape[0]):
         out[i] += sums[i]
 """
-    kernel = load("rows", text, [ArrayType(F8, 3), ArrayType(F8, 1, written=True)], parallel=parallel)
+    kernel = load("rows", text, [ArrayType(F8, 3), ArrayType(F8, 1, written=True)])
     assert type(kernel) is type(len)
     x, out = np.arange(24.0).reshape(4, 3, 2), np.zeros(4)
     kernel(x, out)
@@ -392,7 +392,7 @@ threads.number = lambda: 7
 from dout.engine.cache import ArrayType, load
 F4 = np.dtype("f4")
 text = {DOUBLE.format(parallel=True)!r}.replace("out[i] = ", "out[i] += ")
-kernel = load("double", text, [{IN!r}, {OUT!r}], parallel=True)
+kernel = load("double", text, [{IN!r}, {OUT!r}])
 for turn in range(3000):
     size = turn * 7919 % 20011
     x, out = np.arange(size, dtype="f4"), np.zeros(size, "f4")
@@ -409,7 +409,7 @@ def test_kernel_too_large_to_be_inlined_is_native_and_parallel() -> None:
     for _ in range(30):
         value = f"(x[i] * {value} + x[i])"
     text = DOUBLE.format(parallel=True).replace("x[i] + x[i]", f"{value} * 0 + x[i] + x[i]")
-    kernel = load("double", text, [IN, OUT], parallel=True)
+    kernel = load("double", text, [IN, OUT])
     assert type(kernel) is type(len)
     x, out = np.full(999, 0.5, F4), np.zeros(999, F4)
     kernel(x, out)

@@ -31,16 +31,15 @@ def load(
     text: str,
     types: Sequence[KernelType | tuple[Any, ...] | type],
     *,
-    parallel: bool = False,
     results: Sequence[Result] | None = None,
     meaning: str | None = None,
 ) -> Callable[..., Any]:
     """The function `name` of `text`, compiled for arguments of `types`, and for no others: a TypeError answers those.
 
-    `text` is a module with one function under Numba's `njit` (without its `cache`), `parallel` or not as it says there.
-    A number that it returns becomes a Python number, or what `results` asks: a NumPy scalar where it names a dtype.
-    Arguments are looked at before anything is computed. Python's lock is held during the call. Texts of one `meaning`
-    are compiled once; without it each is.
+    `text` is a module with one function under Numba's `njit` (without its `cache`). Texts of one `name` and `meaning`
+    are compiled once; without it each is. A number that it returns becomes a Python number, or what `results` asks: a
+    NumPy scalar where it names a dtype. Arguments are looked at before anything is computed. Python's lock is held
+    during the call.
     """
     kinds = tuple(ArrayType(*kind) if isinstance(kind, tuple) else np.dtype(kind) for kind in types)
     key = _key(name, text if meaning is None else meaning, kinds, results)

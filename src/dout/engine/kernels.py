@@ -35,7 +35,5 @@ def kernel(
     parallel = parallel_pays(elements, flops(group) / max(1, elements))
     over = {node: places[node] for node in group.outputs if places.get(node) in group.inputs}
     source = emit.source(group, layouts, parallel=parallel, names=names, over=over)
-    run = cache.load(
-        source.name, source.text, source.types, parallel=parallel, results=source.results, meaning=source.meaning
-    )
+    run = cache.load(source.name, source.text, source.types, results=source.results, meaning=source.meaning)
     return Kernel(group, source, parallel, run)

@@ -121,9 +121,7 @@ def _best(new: Bandwidth, old: Bandwidth | None) -> Bandwidth:
 def _measured() -> Bandwidth:
     kind = ArrayType(np.dtype(np.float32), 1)
     arrays = [np.ones(FLOATS, np.float32) for _ in range(3)]  # written, so that they have their own pages
-    copy, triad = (
-        load(name, LOOPS, [kind, kind, kind._replace(written=True)], parallel=True) for name in ("copy", "triad")
-    )
+    copy, triad = (load(name, LOOPS, [kind, kind, kind._replace(written=True)]) for name in ("copy", "triad"))
     size = arrays[0].nbytes
     return Bandwidth(2 * size / _least(copy, arrays), 3 * size / _least(triad, arrays), size, cores())
 
