@@ -12,16 +12,17 @@ import inspect
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice, product
+from itertools import islice
 from typing import Any
 
+from dout.adapt.combinations import combined
 from dout.adapt.guess import LABELS, looks_like_a_loss, takes_target
 from dout.adapt.hints.source import name_of, read, walk
 from dout.adapt.unwritten import is_unwritten, kept_when_called, read_by
 from dout.errors import TargetError
 from dout.trace.source import behind
 
-MOST_CANDIDATES = 24
+MOST_CANDIDATES, MOST_COMBINED = 24, 20_000
 RATE = 0.5  # a learning rate that we give: exact in binary, so that an update shows the gradient to the last bit
 DOUT, OUTPUT, CACHE, RATE_ROLE = "dout", "output", "cache", "rate"
 CONTEXT, GRADS, OPTIMIZER = "ctx", "grads", "optimizer"
@@ -272,10 +273,8 @@ def of_methods(cls: type, forward: str, backward: str) -> Iterator[Interface]:
     if loss:  # `backward(self.output, y)`: what a loss with its activation has left there
         left = [f"self.{name}" for name in _LEFT if f"self.{name} =" in _source(cls)]
         choices = [[*c, *left[:2]] if OUTPUT in c else c for c in choices]
-    ranked = sorted(product(*(list(enumerate(c)) for c in choices)), key=lambda c: sum(rank for rank, _ in c))
-    allowed = (c for c in ranked if _is_sensible([role for _, role in c], wanted))
-    for chosen in islice(allowed, MOST_CANDIDATES):
-        roles = tuple(role for _, role in chosen)
+    allowed = (roles for roles in islice(combined(choices), MOST_COMBINED) if _is_sensible(roles, wanted))
+    for roles in islice(allowed, MOST_CANDIDATES):
         yield Interface(
             forward, backward, roles, context=context, local=DOUT not in roles and not loss and bool(local or roles)
         )
