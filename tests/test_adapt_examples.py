@@ -495,6 +495,85 @@ class Scan:
     assert {v.word for v in check(cls).verdicts} == {Word.EXACT}
 
 
+NETWORK = """
+class Affine:
+    def __init__(self, W, b):
+        self.W, self.b = W, b
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W + self.b
+
+    def backward(self, dout):
+        self.dW, self.db = self.x.T @ dout, dout.sum(axis=0)
+        return dout @ self.W.T
+
+
+class Net:
+    def __init__(self, input_size, hidden_size_list, output_size, weight_init_std):
+        sizes = [input_size] + hidden_size_list + [output_size]
+        self.params, self.affines = {}, []
+        for i in range(1, len(sizes)):
+            self.params[f"W{i}"] = weight_init_std * np.random.randn(sizes[i - 1], sizes[i])
+            self.params[f"b{i}"] = np.zeros(sizes[i])
+            self.affines.append(Affine(self.params[f"W{i}"], self.params[f"b{i}"]))
+
+    def predict(self, x):
+        for affine in self.affines:
+            x = affine.forward(x)
+        y = np.exp(x - x.max(axis=-1, keepdims=True))
+        return y / y.sum(axis=-1, keepdims=True)
+
+    def loss(self, x, t):
+        y = self.predict(x.reshape(len(x), -1))
+        t = t.argmax(axis=1) if t.size == y.size else t
+        return -np.log(y[np.arange(len(x)), t] + 1e-4).sum() / len(x)
+
+    def gradient(self, x, t):
+        self.loss(x, t)
+        dout = self.predict(x)
+        MINUS_LABELS
+        dout, grads = dout / len(x), {}
+        for i in range(len(self.affines), 0, -1):
+            dout = self.affines[i - 1].backward(dout)
+            grads[f"W{i}"], grads[f"b{i}"] = self.affines[i - 1].dW, self.affines[i - 1].db
+        return grads
+"""
+
+
+@pytest.mark.parametrize(
+    ("minus_labels", "axes"),
+    [("dout[np.arange(len(x)), t] -= 1", 1), ("dout -= t", 2)],  # as classes, or only as rows with one 1
+)
+def test_a_network_by_a_list_of_sizes_is_given_rows_and_a_label_for_each(minus_labels, axes, tmp_path):
+    cls = written(tmp_path, NETWORK.replace("MINUS_LABELS", minus_labels))
+    found = example(cls, {}, {})
+    x, t = found.inputs["x"], found.inputs["t"]
+    assert x.shape[1] == found.init["input_size"]
+    assert (len(x) > 1, t.ndim, len(t)) == (True, axes, len(x))
+    assert {v.word for v in check(cls).verdicts} == {Word.STABILISED}
+
+
+def test_what_is_multiplied_by_labels_is_a_line_of_scores(tmp_path):
+    cls = written(tmp_path, """
+class SoftmaxLoss:
+    def softmax(self, x):
+        e = np.exp(x - np.max(x))
+        return e / np.sum(e)
+
+    def call(self, prediction, target):
+        return -np.log(self.softmax(prediction)) @ target
+
+    def deriv(self, prediction, target):
+        y = self.softmax(prediction)
+        y[np.where(target == 1)[0][0]] -= 1
+        return y
+""")  # fmt: skip
+    given = example(cls, {}, {}).inputs
+    assert (given["prediction"].ndim, given["prediction"].shape) == (1, given["target"].shape)
+    assert {v.word for v in check(cls).verdicts} == {Word.EXACT}
+
+
 # --- uses elsewhere ---------------------------------------------------------------------------------------------------
 
 MIXER = """

@@ -34,10 +34,16 @@ def _drawn(*shape: Any, **named: Any) -> Any:
     return numbers(tuple(int(n) for n in sizes), "W")
 
 
-_LISTS = r"(n_)?hiddens?(_?(units?|sizes?|layers?|dims?|nodes))?|layer_?(sizes?|dims?)|sizes|hidden_layers?|n_neurons"
+_LISTS = (
+    r"(n_)?hiddens?(_?(units?|sizes?|layers?|dims?|nodes))?|layer_?(sizes?|dims?)"
+    r"|sizes|hidden_layers?|n_neurons|\w+_list"
+)
 
 
 _KINDS = frozenset({"int", "float", "bool", "tuple", "shape", "list", "dict", "callable", "str", "array"})
+
+
+_OF_A_DRAW = re.compile(r"_(std|stdev|scale|range|mean|sigma|var|value|val|bound|limit|factor|seed)$")  # no initialiser
 
 
 _WINDOW = re.compile(r"kernel|filter|pool|window|stride|size|^[fks]$|^[fk][hw]$|^[hw][fk]$")  # p beside it is a padding
@@ -108,10 +114,11 @@ class Settings:
             return [*(numbers_named(name)[:1] if plain else ()), *tuples_of(lower, items)]
         if first == "shape":  # `np.ones(size)` takes both
             return [*numbers_named(name)[:1], *tuples_of(lower, None)]
-        if re.search(r"init", lower) and first in ("", "callable"):
+        if re.search(r"init", lower) and not _OF_A_DRAW.search(lower) and first in ("", "callable"):
             return [_drawn]
         if re.fullmatch(_LISTS, lower) and first in ("", "list", "int"):
-            whole = numbers_named(name)[:1] if first == "int" or not lower.endswith("s") else []
+            listed = lower.endswith(("s", "_list"))
+            whole = numbers_named(name)[:1] if first == "int" or not listed else []
             return [*whole, [4, 5], *([] if whole else numbers_named(name)[:1])]
         named = self._made_of_class(kinds)
         if named:

@@ -86,6 +86,7 @@ class _Proposer:
 
     def all(self) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
         shapes = without_holes(without_dots(hints.shapes_for(self.forward, self.owner)))
+        shapes = self._as_lines(shapes)
         inits = list(islice(self._inits(), MOST))
         linear = {"W", "b", "gamma"} & {stands_for(p.name) for p in self.arguments[1:]}
         if linear and shapes:
@@ -112,6 +113,13 @@ class _Proposer:
             yield from ((init, given) for init in inits for given in self._inputs(init, shapes, 2))
             self.whole = False
         yield from self._of_uses(shapes)
+
+    def _as_lines(self, shapes: dict[str, Sequence[str]]) -> dict[str, Sequence[str]]:
+        """With labels that scores are multiplied by, `-np.log(p) @ t`, as what that is a loss of: a line of each."""
+        for name, axes in shapes.items():
+            if name.lower() in LABELS and len(axes) == 2 and axes[1] == f"{name}_columns":
+                return {**shapes, self.arguments[0].name: axes[:1], name: axes[:1]}
+        return shapes
 
     def _with_axes(
         self, shapes: Mapping[str, Sequence[str]], number: int
@@ -165,8 +173,19 @@ class _Proposer:
         most = max(map(len, choices), default=0)  # lists end with the same shapes: some must be alike
         alike = (tuple(c[max(i, -len(c))] for c in choices) for i in range(-most, 0))
         every = product(*choices)
-        for chosen in (*islice(every, 24), *(alike if next(every, None) else ())):
+        more = (*self._labelled(needed, choices), *alike)
+        for chosen in (*islice(every, 24), *(more if next(every, None) else ())):
             yield {**self.inputs, **dict(zip(needed, chosen, strict=True))}
+
+    def _labelled(self, needed: Sequence[str], choices: Sequence[list[Any]]) -> Iterator[tuple[Any, ...]]:
+        """What the first input may be beside the first of it, each with labels that go with it."""
+        places = {i for i, name in enumerate(needed) if i and name.lower() in LABELS}
+        for first in choices[0][1:] if places else ():
+            labels = labels_for(needed[min(places)], first, self.forward, self.owner)
+            rest = [c[0] for c in choices[1:]]
+            yield from (
+                (first, *(label if i + 1 in places else item for i, item in enumerate(rest))) for label in labels
+            )
 
     def _is_setting(self, name: str) -> bool:
         """Whether an argument is no array, by its code or document, or by its name alone."""

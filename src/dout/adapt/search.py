@@ -14,7 +14,7 @@ import numpy as np
 from dout.adapt.arrays import array_of, first_sample
 from dout.adapt.faults import more_telling
 from dout.adapt.given import is_finite
-from dout.adapt.guess import Setting, looks_like_a_loss, settings
+from dout.adapt.guess import LABELS, Setting, looks_like_a_loss, settings
 from dout.adapt.interface import Interface
 from dout.adapt.manner import LABEL_LIKE
 from dout.adapt.proposals import proposals
@@ -82,6 +82,10 @@ class Search:
         fit, one = max(found, key=lambda f: f[0])
         if fit == Fit.SHAPES and one is not None:
             one = self._as_returned(one) or one
+        if fit == Fit.FORWARD and one is not None and any(name.lower() in LABELS for name in one.chosen_inputs):
+            other = self._mended()  # with one sample alone, labels of another kind may only seem to do
+            if other is not None and self._run(other).fit == Fit.ALL:
+                return other
         if fit == Fit.FORWARD and one is not None:  # backward may take one sample alone
             inputs = {**one.inputs, **first_sample(one.chosen_inputs)}
             fit, other = self._best([replace(one, inputs=inputs, mended=True)])

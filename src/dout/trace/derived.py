@@ -20,7 +20,7 @@ from dout.trace.model import LOSSES, LayerCall, Trace
 Edge = tuple[Node, int]
 Place = Node | tuple[Edge, ...]  # a value, or the edges into a layer that lead to one of its arguments
 _MOST_STABILISERS = 16
-STABILISER = 1e-5  # an added literal no larger than this is there to keep a number finite: log(y + 1e-7)
+STABILISER = 1e-4  # an added literal no larger than this is there to keep a number finite: log(y + 1e-7)
 
 
 def _whole_of_two(dout: Any, out: Any, x: Any, y: Any) -> tuple[Any, Any]:
