@@ -574,6 +574,35 @@ class SoftmaxLoss:
     assert {v.word for v in check(cls).verdicts} == {Word.EXACT}
 
 
+KEEPING = """
+def keeping(f):
+    def forward(self, x, training=False, *args, **kwargs):
+        y = f(self, x, training=training, *args, **kwargs)
+        if training:
+            self.kept = y
+        return y
+    return forward
+
+
+class Layer:
+    @keeping
+    def forward(self, x, training=False):
+        return FORWARD
+
+    def backward(self, dy, training=False):
+        return BACKWARD
+"""
+
+
+@pytest.mark.parametrize(
+    ("forward", "backward"),
+    [("np.tanh(x)", "dy * (1 - self.kept**2)"), ("2 * x if training else x", "dy + training * dy")],
+)
+def test_a_decorator_and_backward_are_switched_on_with_forward(forward, backward, tmp_path):
+    cls = written(tmp_path, KEEPING.replace("FORWARD", forward).replace("BACKWARD", backward))
+    assert {v.argument: v.word for v in check(cls).verdicts} == {"x": Word.EXACT}
+
+
 # --- uses elsewhere ---------------------------------------------------------------------------------------------------
 
 MIXER = """

@@ -18,6 +18,7 @@ from typing import Any
 from dout.adapt.combinations import combined
 from dout.adapt.guess import LABELS, looks_like_a_loss, takes_target
 from dout.adapt.hints.source import name_of, read, walk
+from dout.adapt.hints.switches import switches_for
 from dout.adapt.unwritten import is_unwritten, kept_when_called, read_by
 from dout.errors import TargetError
 from dout.trace.source import behind
@@ -242,14 +243,15 @@ def is_plain(cls: type) -> bool:
     names = required(cls.backward, bound=True)  # type: ignore[attr-defined]
     dout = re.compile(r"d(out|y|z|a|h|x|l\w*)|grad\w*|\w+_grad(ient)?s?|delta|dvalues", re.IGNORECASE)
     plain = len(names) == 1 and bool(dout.fullmatch(names[0])) and names[0].lower() not in LABELS
-    return plain and not rate_after(cls.backward, 2)  # type: ignore[attr-defined]
+    return plain and not given_after(cls.backward, 2, switches_for(cls.forward))  # type: ignore[attr-defined]
 
 
 def of_methods(cls: type, forward: str, backward: str) -> Iterator[Interface]:
     """The interfaces with these two methods, by what the arguments of backward may be for."""
     context, taken = _inputs(cls, forward)
     wanted = required(getattr(cls, backward), bound=not _is_static(cls, backward))
-    wanted += rate_after(getattr(cls, backward), len(wanted) + (not _is_static(cls, backward)))
+    place = len(wanted) + (not _is_static(cls, backward))
+    wanted += given_after(getattr(cls, backward), place, switches_for(behind(getattr(cls, forward))))
     local = not _LOCAL.search(backward)
     loss = looks_like_a_loss(cls.__qualname__) or looks_like_a_loss(forward) or _looks_like_two(taken)
     idle = {n for n in wanted if _LABEL.fullmatch(n) and n not in taken} - read_by(getattr(cls, backward), wanted)
@@ -331,13 +333,14 @@ def optional(function: Any) -> dict[str, Any]:
     return {p.name: p.default for p in parameters if p.default is not p.empty}
 
 
-def rate_after(function: Any, place: int) -> list[str]:
-    """The argument at a place, where it is a learning rate that has a default: ours is given in its stead."""
+def given_after(function: Any, place: int, switches: Sequence[str]) -> list[str]:
+    """The argument at a place, where it has a default that is not taken: a learning rate, or a switch of forward's."""
     try:
         parameters = list(inspect.signature(behind(function)).parameters.values())[place : place + 1]
     except (TypeError, ValueError):
         return []
-    return [p.name for p in parameters if p.default is not p.empty and RATES.fullmatch(p.name)]
+    found = [p.name for p in parameters if p.default is not p.empty]
+    return [name for name in found if RATES.fullmatch(name) or name in switches]
 
 
 def _looks_like_two(taken: Sequence[str]) -> bool:

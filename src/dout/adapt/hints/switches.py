@@ -15,7 +15,9 @@ def switches_for(function: Any) -> tuple[str, ...]:
     Read from `if save_cache: self.cache["A"] = X`.
     """
     own = read(function)
-    if own is None or not own.me:
+    first = own.parameters[0] if own is not None and own.parameters else ""
+    me = own.me if own is not None and own.me else "self" if first == "self" else ""  # a decorator's stands in no class
+    if own is None or not me:
         return ()
     arguments = own.node.args
     plain = [*arguments.posonlyargs, *arguments.args]
@@ -24,7 +26,7 @@ def switches_for(function: Any) -> tuple[str, ...]:
     )
     off = [name for name, node in defaults.items() if isinstance(node, ast.Constant) and node.value is False]
     tests = [node for node in walk(own.node) if isinstance(node, ast.If)]
-    return tuple(name for name in off if any(_is_test(t.test, name) and _adds(t, own.me) for t in tests))
+    return tuple(name for name in off if any(_is_test(t.test, name) and _adds(t, me) for t in tests))
 
 
 def _is_test(test: ast.expr, name: str) -> bool:
