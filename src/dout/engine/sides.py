@@ -39,17 +39,15 @@ class Side:
         interface = getattr(type(target), "dout_interface", None)
         self.own = fresh(target, {}) if interface is None else as_written(target)
         names = KINDS if interface is None else (interface.forward, interface.backward)
-        self.kinds: Sequence[str] = KINDS if is_layer(type(target)) else ["call"]
-        self.calls: list[Callable[..., Any]]
-        if fast and is_layer(type(self.own)):
-            layer = compiled(self.own)
-            self.calls = [layer.forward, layer.backward]
-        elif is_layer(type(target)):
-            self.calls = [getattr(self.own, name) for name in names]
-        else:
-            self.calls = [getattr(self.own, "forward", self.own)]
-        if fast:
-            self.calls = [call if hasattr(call, "compiled") else compiled(call) for call in self.calls]
+        layer = is_layer(type(target))
+        self.kinds: Sequence[str] = KINDS if layer else ["call"]
+        calls = [getattr(self.own, name) for name in names] if layer else [getattr(self.own, "forward", self.own)]
+        if fast and layer and names == KINDS:
+            made = compiled(self.own)
+            calls = [made.forward, made.backward]
+        elif fast:
+            calls = [compiled(call) for call in calls]
+        self.calls: Sequence[Callable[..., Any]] = calls
 
     def results(self, given: Given) -> list[Any]:
         """What the calls give, one after the other, in memory that no later call writes over."""
