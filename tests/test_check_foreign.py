@@ -109,3 +109,16 @@ def test_the_command_finds_them_in_a_file(library, tmp_path):
     (read,) = json.loads(ran.stdout)["files"]
     codes = [f["code"] for layer in read["layers"] for f in layer["findings"]]
     assert (ran.returncode, "D101" in codes) == (1, True)
+
+
+@pytest.mark.parametrize("library", FILES)
+def test_other_commands_send_them_to_check(library, tmp_path):
+    pytest.importorskip(library)
+    file = tmp_path / "mine.py"
+    file.write_text(FILES[library])
+    name = {"torch": "Square", "jax": "square"}[library]
+    ran = subprocess.run(
+        [sys.executable, "-m", "dout", "show", f"{file}:{name}"], capture_output=True, text=True, check=False
+    )
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert "computes with another library than NumPy: `dout check` alone judges it" in ran.stderr

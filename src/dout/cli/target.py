@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from dout.check.foreign import foreign_layer
 from dout.cli.values import read
 from dout.errors import TargetError
 from dout.trace.script import load_file, run_user_code
@@ -46,6 +47,8 @@ def find(where: str, name: str | None) -> Any:
             has = f"; it has the layers {', '.join(classes)}" if classes else ""
             raise TargetError(f"{where} has no {name}{has}")
         found = getattr(found, part)
+    if foreign_layer(found) is not None:
+        raise TargetError(f"{where}:{name} computes with another library than NumPy: `dout check` alone judges it")
     return found
 
 
