@@ -380,3 +380,20 @@ def test_the_steps_of_a_recurrent_layer_share_their_kernels():
         np.testing.assert_allclose(fast.dW, plain.dW, rtol=1e-12)
     assert not any(function.plainly for function in fast.plan().functions)
     assert len(fast.plan().kernels) < 10  # and not one for each of the 30
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8", "i4"])
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: np.exp(x, dtype=np.float32),
+        lambda x: np.add(x, 1, dtype=np.float32),
+        lambda x: np.multiply(x, x.astype("f4"), dtype=np.float64),
+        lambda x: np.divide(1, x.sum(), dtype="f8"),
+    ],
+)
+def test_the_dtype_in_which_a_function_is_to_compute_is_that_of_the_program(function, dtype):
+    x, fast = np.arange(1, 4).astype(dtype), dout.compile(function, strict=True)
+    for _ in range(2):
+        np.testing.assert_array_equal(fast(x), function(x), strict=True)
+    assert not fast.plan().functions[0].plainly

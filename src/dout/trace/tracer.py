@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -95,6 +95,8 @@ class Tracer(Recording):
                 return self._from_outside(function, args, kwargs)
             if function in COMPOSED:
                 return self._composed(function, args, kwargs)
+            if set(kwargs) == {"dtype"} and _computes_in(function, np.dtype(kwargs["dtype"]), args):
+                return self.call(function, tuple(_as(np.dtype(kwargs["dtype"]), item) for item in args), {})
             raise self.unsupported(f"{numpy_name(function)} with {options}") from None
         if _is_kept(function.__name__, operands, static):
             return operands[0]
@@ -180,6 +182,19 @@ class Tracer(Recording):
             function(*plain_deep(list(args)), **plain_deep(kwargs), out=target.value)  # NumPy's own error
         target[...] = result
         return out
+
+
+def _computes_in(function: Any, dtype: np.dtype[Any], operands: Sequence[Any]) -> bool:
+    """Whether `dtype=` only says in which floats a function computes with these numbers, an array among them."""
+    loop = f"{dtype.char * len(operands)}->{dtype.char}"
+    values = [plain(item) for item in operands]
+    real = {np.asarray(value).dtype.kind for value in values} <= set("biuf")
+    arrays = any(isinstance(value, np.ndarray | np.generic) for value in values)
+    return dtype.kind == "f" and isinstance(function, np.ufunc) and loop in function.types and real and arrays
+
+
+def _as(dtype: np.dtype[Any], item: Any) -> Any:
+    return item.astype(dtype) if isinstance(plain(item), np.ndarray | np.generic) and item.dtype != dtype else item
 
 
 def _without_out(kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
