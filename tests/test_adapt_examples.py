@@ -12,6 +12,7 @@ from test_adapt_interfaces import FUNCTIONS, layer, source
 from test_check_cli import document, dout, layers, write
 
 from dout.adapt import example
+from dout.adapt.example import as_found
 from dout.adapt.target import has_both
 from dout.check.model import Word
 from dout.check.verb import check
@@ -601,6 +602,41 @@ class Layer:
 def test_a_decorator_and_backward_are_switched_on_with_forward(forward, backward, tmp_path):
     cls = written(tmp_path, KEEPING.replace("FORWARD", forward).replace("BACKWARD", backward))
     assert {v.argument: v.word for v in check(cls).verdicts} == {"x": Word.EXACT}
+
+
+DOT = """
+class Dot:
+    def forward(self, x, t):
+        self.x, self.t = x, t
+        return np.dot(x, t)
+
+    def backward(self, dout):
+        return GRADIENTS
+"""
+
+
+@pytest.mark.parametrize(
+    ("gradients", "word"),
+    [
+        ("np.dot(dout, self.t.T), np.dot(self.x.T, dout)", Word.EXACT),
+        ("np.dot(dout, self.t), np.dot(self.x, dout)", None),
+    ],
+)
+def test_what_is_no_loss_is_given_matrices_whatever_they_are_called(gradients, word, tmp_path):
+    cls = written(tmp_path, DOT.replace("GRADIENTS", gradients))
+    report = check(cls)
+    assert {v.word for v in report.verdicts} == {word} if word else any(f.severity == "error" for f in report.findings)
+
+
+def test_what_is_switched_off_is_off_for_backward_too(tmp_path):
+    text = KEEPING.replace("FORWARD", "2 * x if training else x").replace("BACKWARD", "2 * dy if training else dy")
+    cls = written(tmp_path, text)
+    for training in (True, False):
+        found = example(cls, {}, {"training": training})
+        layer, inputs = as_found(cls, found)
+        made = layer()
+        assert made.forward(*inputs).sum() == inputs[0].sum() * (1 + training)
+        assert made.backward(np.ones_like(inputs[0])).sum() == inputs[0].size * (1 + training)
 
 
 # --- uses elsewhere ---------------------------------------------------------------------------------------------------

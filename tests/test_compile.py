@@ -428,7 +428,7 @@ def test_what_a_decorator_takes_arrives_as_it_was_given():
         fast = dout.compile(function)
         for args, named in calls * 2:
             np.testing.assert_array_equal(fast(*args, **named), function(*args, **named))
-        assert fast(x, 1.0, out=(y := np.empty(2))) is y
+    assert dout.compile(scaled_square)(x, 1.0, out=(y := np.empty(2))) is y
 
 
 def test_the_recorded_values_are_not_kept():

@@ -3,6 +3,7 @@
 
 import gc
 import os
+from functools import partial
 
 import numpy as np
 import pytest
@@ -382,10 +383,25 @@ def test_the_steps_of_a_recurrent_layer_share_their_kernels():
     assert len(fast.plan().kernels) < 10  # and not one for each of the 30
 
 
+def test_numbers_and_names_are_never_equal():
+    names = np.array(["a", "b"])
+    fast = dout.compile(lambda x: x * (2 if np.array_equal(x, names) else 3))
+    for _ in range(3):
+        np.testing.assert_array_equal(fast(np.ones(2)), [3, 3])
+
+
+def test_a_partial_function_is_compiled():
+    fast = dout.compile(partial(lambda x, y: x * y, y=3))
+    for number in (1.0, 2.0):
+        np.testing.assert_array_equal(fast(np.full(2, number)), [3 * number, 3 * number])
+    assert not fast.plan().functions[0].plainly
+
+
 @pytest.mark.parametrize("dtype", ["f4", "f8", "i4"])
 @pytest.mark.parametrize(
     "function",
     [
+        lambda x: np.exp(x, dtype=None),
         lambda x: np.exp(x, dtype=np.float32),
         lambda x: np.add(x, 1, dtype=np.float32),
         lambda x: np.multiply(x, x.astype("f4"), dtype=np.float64),
@@ -397,3 +413,12 @@ def test_the_dtype_in_which_a_function_is_to_compute_is_that_of_the_program(func
     for _ in range(2):
         np.testing.assert_array_equal(fast(x), function(x), strict=True)
     assert not fast.plan().functions[0].plainly
+
+
+def test_a_list_beside_an_array_has_the_dtype_that_is_asked_for():
+    def function(x):
+        return np.add(x, [1, 2, 3, 4], dtype="f4")
+
+    x, fast = np.ones(4, "f4"), dout.compile(function)
+    for _ in range(2):
+        np.testing.assert_array_equal(fast(x), function(x), strict=True)

@@ -400,6 +400,47 @@ def test_a_loop_over_very_many_elements_is_left_to_numpy():
         assert __file__ in why
 
 
+def added_at(x):
+    for _ in range(10_100):
+        np.add.at(x, [0, 0, 1], 1.0)
+    return x
+
+
+def rows_changed(x):
+    for i in range(10_100):
+        row = x[i % 3]
+        row += 1.0
+        x[i % 3] *= 0.5
+    return x
+
+
+def shifted_along(x):
+    for _ in range(10_100):
+        x[1:] = x[:-1] + 1.0
+    return x
+
+
+def looked_at_before_a_write(x):
+    rows = [x[i % 4] for i in range(31_000)]
+    x += 1.0
+    return rows[-1]
+
+
+@pytest.mark.parametrize("function", [added_at, rows_changed, shifted_along, looked_at_before_a_write])
+@pytest.mark.parametrize("before", range(4))  # operations: where in a step the limit falls
+def test_a_write_at_which_the_limit_is_reached_happens_once(function, before):
+    def shifted(x):
+        for _ in range(before):
+            np.sin(x)
+        return function(x)
+
+    mine, theirs = np.arange(12.0).reshape(4, 3), np.arange(12.0).reshape(4, 3)
+    fast = dout.compile(shifted)
+    np.testing.assert_array_equal(fast(mine), shifted(theirs))
+    np.testing.assert_array_equal(mine, theirs)
+    assert "more than 30000 operations" in fast.plan().functions[0].plainly[0]
+
+
 def test_the_gradient_of_a_loop_over_very_many_elements_is_derived_as_ever():
     def loss(x):
         total = 0.0

@@ -392,6 +392,22 @@ def test_names_and_places_are_no_way_into_the_text():
     assert "(import_os, for_2):" in text.function
 
 
+def test_a_value_is_not_called_like_a_function_of_the_kernel():
+    def function(x, indices):
+        return np.sum(np.exp(x) * indices, axis=1)
+
+    group, _, _ = recorded(function, rows_of(3, 4), rows_of(3, 4))
+    plain = source(group, {}, parallel=False)
+    imported = re.findall(r"import (.*)", plain.imports.partition("njit")[2])
+    functions = {name for names in imported for name in names.split(", ")}
+    assert {"exp_f32", "indices"} <= functions
+    for name in functions:
+        text = source(group, {}, parallel=False, names={group.inputs[1]: name})
+        (parameters,) = re.findall(r"^def \w+\((.*)\):", text.function, re.MULTILINE)
+        assert name not in parameters.split(", ")
+        assert (text.name, text.meaning) == (plain.name, plain.meaning)
+
+
 # --- how a kernel reads -----------------------------------------------------------------------------------------------
 
 

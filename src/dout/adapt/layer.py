@@ -112,9 +112,8 @@ def own_arguments(layer: Any, inputs: Sequence[Any], douts: Sequence[Any]) -> tu
     The last are attributes that stand there before backward, in a dict.
     """
     interface = layer.dout_interface
-    ahead = layer.dout_inputs(inputs)
-    if interface.context:
-        ahead = [attributes_of(layer)[KEPT][CONTEXT], *ahead]
+    context = [attributes_of(layer)[KEPT][CONTEXT]] if interface.context else []
+    ahead = [*context, *layer.dout_inputs(inputs)]
     arguments = _arguments(super(type(layer), layer), layer, interface, _arriving(layer, interface, douts), {})
     return ahead, list(arguments), {interface.inlet: getattr(layer, interface.inlet)} if interface.inlet else {}
 
@@ -173,7 +172,8 @@ def _forward(user: Any, layer: Any, interface: Interface, inputs: Sequence[Any],
     if interface.outputs is not None and isinstance(result, tuple):
         result = tuple(result[i] for i in interface.outputs)
         result = result if len(result) > 1 else result[0]
-    kept = {name: value for name, value in zip(names, inputs, strict=False) if name in interface.roles}
+    known = zip(names, inputs, strict=False)
+    kept = {role: value for name, value in known for role in (name, f"{name}=") if role in interface.roles}
     if OUTPUT in interface.roles:
         kept[OUTPUT] = result
     if cache:
@@ -241,7 +241,7 @@ def _arguments(
     for role in interface.roles:
         if role == DOUT:
             yield next(given, None)
-        elif role.endswith("="):
+        elif role.endswith("=") and role not in kept:
             forward, name = getattr(user, interface.forward), role.removesuffix("=")
             yield name in switches_for(forward) or optional(forward)[name]
         elif role.startswith("self."):

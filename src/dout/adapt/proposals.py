@@ -116,7 +116,8 @@ class _Proposer:
 
     def _as_lines(self, shapes: dict[str, Sequence[str]]) -> dict[str, Sequence[str]]:
         """With labels that scores are multiplied by, `-np.log(p) @ t`, as what that is a loss of: a line of each."""
-        for name, axes in shapes.items():
+        loss = any(map(looks_like_a_loss, (self.cls.__qualname__, getattr(self.forward, "__name__", ""))))
+        for name, axes in shapes.items() if loss else ():
             if name.lower() in LABELS and len(axes) == 2 and axes[1] == f"{name}_columns":
                 return {**shapes, self.arguments[0].name: axes[:1], name: axes[:1]}
         return shapes

@@ -116,7 +116,7 @@ def _measured(
 def _found(target: str, where: str, name: str | None) -> Any:
     """What a target names; of a file alone, the one layer that it has."""
     from dout.check.discover import layers_in, named
-    from dout.cli.target import find
+    from dout.cli.target import find, of_numpy
     from dout.trace.script import load_file
 
     if name is not None or not Path(where).is_file():
@@ -126,7 +126,7 @@ def _found(target: str, where: str, name: str | None) -> Any:
     if len(layers) != 1:
         each = ", ".join(f"{where}:{key}" for key in layers) or f"as in {where}:Name"
         raise TargetError(f"{target} has {len(layers) or 'no'} layers; name one layer or function: {each}")
-    return named(module, layers[0])
+    return of_numpy(named(module, layers[0]), f"{where}:{layers[0]}")
 
 
 def _with_example(found: Any, init: dict[str, Any], inputs: dict[str, Any]) -> tuple[Any, Example]:

@@ -47,8 +47,13 @@ def find(where: str, name: str | None) -> Any:
             has = f"; it has the layers {', '.join(classes)}" if classes else ""
             raise TargetError(f"{where} has no {name}{has}")
         found = getattr(found, part)
+    return of_numpy(found, f"{where}:{name}")
+
+
+def of_numpy(found: Any, name: str) -> Any:
+    """What was found, unless it is of torch or JAX. Raises TargetError."""
     if foreign_layer(found) is not None:
-        raise TargetError(f"{where}:{name} computes with another library than NumPy: `dout check` alone judges it")
+        raise TargetError(f"{name} computes with another library than NumPy: `dout check` alone judges it")
     return found
 
 

@@ -183,6 +183,8 @@ class _Case:
         straight = given_to(first, inputs, named)
         turned = given_to(first, [_turned(i) for i in inputs], {key: _turned(i) for key, i in named.items()})
         plain = self.plain
+        plain.renew()
+        self.fast.renew()
         expected = [plain.results(given.copied()) for given in (straight, turned)]
         start = time.perf_counter()
         got = [self.fast.results(straight.copied())]

@@ -138,7 +138,7 @@ class Compiled(Settled):
         if why_not not in self.why_not:
             self.why_not.append(why_not)
         self.failed += 1
-        self.given_up = self.given_up or self.failed >= TRIES or why_not.startswith(too_long(MOST_OPERATIONS))
+        self.given_up = self.given_up or self.failed >= TRIES
 
     def _captured(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Capture:
         if self.derives is None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,17 +60,20 @@ def source(
     parallel: bool,
     names: Mapping[Node, str] | None = None,
     over: Mapping[Node, Node] | None = None,
+    functions: Collection[str] = (),
 ) -> Source:
     """Write the kernel of a group: `kernel(*inputs, *outputs with a shape)`, which returns the outputs without one.
 
     `layouts` say of the inputs which are contiguous ("C", also where nothing is said), which are so along their last
     axis alone ("rows"), and which may have any strides ("A"); outputs are contiguous. `names` are wishes for the names
     of values. `over` says of outputs in the memory of which input they lie, where `may_overwrite` allows it: the kernel
-    then reads that input from the output. ShapeError where the group has no kernel, see `emits`.
+    then reads that input from the output. Nothing is called like one of `functions`, those that it calls.
+
+    ShapeError where the group has no kernel, see `emits`.
     """
     placed = place(group)
     loops = loops_over(group, placed, layouts)
-    wanted, taken = names or {}, Names()
+    wanted, taken = names or {}, Names(functions)
     called = {node: taken.new(wanted.get(node, f"x{k}")) for k, node in enumerate(group.inputs)}
     shaped = [node for node in group.outputs if node.shape]
     for node in group.outputs:
@@ -83,6 +86,8 @@ def source(
     for output, given in (over or {}).items():
         arrays.views[given, placed.own[output]] = arrays.views[output, placed.own[output]]
     lines, values = _form(arrays, schedule(group, placed, loops), parallel)
+    if not functions and not taken.isdisjoint(arrays.functions):  # now it is known which they are
+        return source(group, layouts, parallel=parallel, names=names, over=over, functions=arrays.functions)
     parameters = [called[node] for node in (*group.inputs, *shaped)]
     told = described(group, {**{n: n.primitive.name for n in group.nodes}, **called})
     body = [*arrays.head, *lines]

@@ -16,6 +16,7 @@ from dout.engine.compiled import compile as compiled
 from dout.errors import TargetError
 from dout.trace.layercalls import KINDS, is_layer
 from dout.trace.record import takes_each
+from dout.trace.state import attributes_of
 
 
 @dataclass(frozen=True)
@@ -48,14 +49,23 @@ class Side:
         elif fast:
             calls = [compiled(call) for call in calls]
         self.calls: Sequence[Callable[..., Any]] = calls
+        self._as_made = copy.deepcopy(attributes_of(self.own)) if layer else {}
+
+    def renew(self) -> None:
+        """Put its attributes back: a layer may have learned at each call."""
+        if self._as_made:
+            attributes_of(self.own).clear()
+            attributes_of(self.own).update(copy.deepcopy(self._as_made))
 
     def results(self, given: Given) -> list[Any]:
-        """What the calls give, one after the other, in memory that no later call writes over."""
+        """What the calls give, one after the other, and what they leave, in memory that no later call writes over."""
         np.random.seed(0)  # noqa: NPY002 - what the user's code may draw from
         found = [self.calls[0](*given.inputs, **given.named)]
         if len(self.calls) > 1:
             self._leave(given)
-            found.append(self.calls[1](*(copy_of(item) for item in given.douts)))
+            taken = [copy_of(item) for item in given.douts]
+            found.append(self.calls[1](*taken))
+            found[-1] = [found[-1], *(item for item in taken if isinstance(item, dict)), attributes_of(self.own)]
         return [_kept(item) for item in found]
 
     def run(self, given: Given, loops: int) -> list[float]:

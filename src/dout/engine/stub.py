@@ -26,33 +26,29 @@ _NAMED = """def compiled({declared}, *, out=None):
     return _dout_result if out is None else _dout_into(out, _dout_result)
 """
 
-_GENERAL = """def compiled(*args, {out}**kwargs):
+_GENERAL = """def compiled(*args, **kwargs):
     for _dout_run in _dout_owner.by_form.get((len(args), *kwargs), ()):
         _dout_result = _dout_run(*args, *kwargs.values())
         if _dout_result is not _dout_miss:
-            break
-    else:
-        _dout_result = _dout_owner.slowly(args, kwargs)
-    return {result}
+            return _dout_result
+    return _dout_owner.slowly(args, kwargs)
 """
-_OUT = {"out": "out=None, ", "result": "_dout_result if out is None else _dout_into(out, _dout_result)"}
-_NO_OUT = {"out": "", "result": "_dout_result"}
 
 
 def stub(owner: Compiled) -> Callable[..., Any]:
     """Return the function that stands for the user's one, with its name, signature, defaults and documentation.
 
-    It also takes `out`, an array for the result, where the user's function does not, and has no *args, **kwargs or
-    parameters by name only.
+    It also takes `out`, an array for the result, where the user's function names what it takes, by place, and that is
+    not among it.
     """
-    taken = _parameters(owner.derives.function if owner.derives else owner.function, as_called=True)
-    takes_out = _are_simple(_parameters(owner.function)) and all(p.name != "out" for p in taken)
+    parameters = _parameters(owner.derives.function if owner.derives else owner.function)
+    plain = (p.kind is _PLAIN and p.name != "out" and not p.name.startswith("_dout_") for p in parameters)
     names = {"_dout_owner": owner, "_dout_miss": MISS, "_dout_into": into}
-    source = _GENERAL.format(**(_OUT if takes_out else _NO_OUT))
-    if takes_out and _are_simple(taken):
-        defaults = {f"_dout_{p.name}": p.default for p in taken if p.default is not p.empty}
-        declared = [p.name + (f"=_dout_{p.name}" if f"_dout_{p.name}" in defaults else "") for p in taken]
-        given = ", ".join(p.name for p in taken)
+    source = _GENERAL
+    if parameters and all(plain):
+        defaults = {f"_dout_{p.name}": p.default for p in parameters if p.default is not p.empty}
+        declared = [p.name + (f"=_dout_{p.name}" if f"_dout_{p.name}" in defaults else "") for p in parameters]
+        given = ", ".join(p.name for p in parameters)
         source = _NAMED.format(declared=", ".join(declared), given=given)
         names = defaults | names
     made = _executed(source, getattr(owner.function, "__name__", "function"), names)
@@ -60,20 +56,14 @@ def stub(owner: Compiled) -> Callable[..., Any]:
     return made
 
 
-def _parameters(function: Callable[..., Any], *, as_called: bool = False) -> list[inspect.Parameter]:
-    """Those that a function says it has, or those of what is called: a decorator's may be others. None if not known."""
-    if as_called and hasattr(function, "__signature__"):
+def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    """Those of what is called, whose signature a decorator may give as another's; none where Python cannot say."""
+    if hasattr(function, "__signature__"):
         return []
     try:
-        return list(inspect.signature(function, follow_wrapped=not as_called).parameters.values())
+        return list(inspect.signature(function, follow_wrapped=False).parameters.values())
     except (TypeError, ValueError):
         return []
-
-
-def _are_simple(parameters: list[inspect.Parameter]) -> bool:
-    """Whether they can be written out, with `out` beside them."""
-    plain = (p.kind is _PLAIN and p.name != "out" and not p.name.startswith("_dout_") for p in parameters)
-    return bool(parameters) and all(plain)
 
 
 def _executed(source: str, name: str, names: dict[str, Any]) -> Callable[..., Any]:

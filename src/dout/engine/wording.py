@@ -21,8 +21,9 @@ _TAKEN = frozenset(
 class Names:
     """Names that no two things share."""
 
-    def __init__(self) -> None:
-        self._taken = set(_TAKEN)
+    def __init__(self, functions: Iterable[str] = ()) -> None:
+        self._others = _TAKEN | frozenset(functions)  # what is called so is no value
+        self._taken = set(self._others)
 
     def new(self, wish: str) -> str:
         """A name that Python takes, as near to `wish` as it can be; the wish may be any text.
@@ -40,6 +41,10 @@ class Names:
         self._taken.add(name)
         return name
 
+    def isdisjoint(self, others: Iterable[str]) -> bool:
+        """Whether nothing has one of these names."""
+        return self._taken.isdisjoint(others)
+
     def neutral(self, text: str) -> str:
         """The text with its names numbered: texts that differ in names alone become one.
 
@@ -48,7 +53,7 @@ class Names:
         '_0 = np.exp(_1)'
         """
         numbers: dict[str, str] = {}
-        own = self._taken - _TAKEN
+        own = self._taken - self._others
 
         def numbered(match: re.Match[str]) -> str:
             return numbers.setdefault(match[0], f"_{len(numbers)}") if match[0] in own else match[0]

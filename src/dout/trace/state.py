@@ -325,7 +325,7 @@ def _attributes(attributes: Iterable[Any], put: Callable[[Any, Any], Any], *, du
 
 
 def _slots(holder: Any, cls: type) -> Iterator[Place]:
-    for key, slot in list(vars(cls).items()):
+    for key, slot in list(vars(cls).items()) if "__slots__" in vars(cls) else ():  # those of C cannot be put
         if type(slot) is MemberDescriptorType:
             try:
                 item = slot.__get__(holder, cls)

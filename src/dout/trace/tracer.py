@@ -95,6 +95,8 @@ class Tracer(Recording):
                 return self._from_outside(function, args, kwargs)
             if function in COMPOSED:
                 return self._composed(function, args, kwargs)
+            if isinstance(function, np.ufunc) and set(kwargs) == {"dtype"} and kwargs["dtype"] is None:
+                return self._row(function, args, {})
             if set(kwargs) == {"dtype"} and _computes_in(function, np.dtype(kwargs["dtype"]), args):
                 return self.call(function, tuple(_as(np.dtype(kwargs["dtype"]), item) for item in args), {})
             raise self.unsupported(f"{numpy_name(function)} with {options}") from None
@@ -188,9 +190,11 @@ def _computes_in(function: Any, dtype: np.dtype[Any], operands: Sequence[Any]) -
     """Whether `dtype=` only says in which floats a function computes with these numbers, an array among them."""
     loop = f"{dtype.char * len(operands)}->{dtype.char}"
     values = [plain(item) for item in operands]
-    real = {np.asarray(value).dtype.kind for value in values} <= set("biuf")
-    arrays = any(isinstance(value, np.ndarray | np.generic) for value in values)
-    return dtype.kind == "f" and isinstance(function, np.ufunc) and loop in function.types and real and arrays
+    arrays = [value for value in values if isinstance(value, np.ndarray | np.generic)]
+    numbers = all(type(value) in _numbers for value in values if not isinstance(value, np.ndarray | np.generic))
+    real = {value.dtype.kind for value in arrays} <= set("biuf")
+    floats = dtype.kind == "f" and dtype.isnative and isinstance(function, np.ufunc) and loop in function.types
+    return floats and numbers and real and bool(arrays)
 
 
 def _as(dtype: np.dtype[Any], item: Any) -> Any:

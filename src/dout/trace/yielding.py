@@ -22,7 +22,6 @@ _FILES = {"load", "loadtxt", "genfromtxt", "fromfile", "fromregex", "save", "sav
 _EFFECTS = {"seed", "set_state", "set_bit_generator", "seterr", "seterrcall", "setbufsize", "set_printoptions",
             "set_string_function"}  # fmt: skip
 LASTING = frozenset(_FILES | _EFFECTS)  # names of functions whose effects outlast a call
-_ARRAYS = {TracedArray, np.ndarray}
 _HEARD = frozenset({"raise", "call", "print", "log"})  # what NumPy may do at a division by zero, beside warning of it
 
 
@@ -33,6 +32,10 @@ error_settings: Callable[[], Any] = np._core.umath._extobj_contextvar.get  # typ
 def errors_are_heard() -> bool:
     """Whether NumPy was told to raise or report floating-point errors."""
     return not _HEARD.isdisjoint(np.geterr().values())
+
+
+def _has_numbers(item: Any) -> bool:
+    return type(item) in (TracedArray, np.ndarray) and item.dtype.kind in "biufc"
 
 
 def too_long(most: int) -> str:
@@ -46,6 +49,7 @@ class Yielding(Tracer):
     def __init__(self, most: int = LIMIT) -> None:
         super().__init__()
         self.most = most  # operations that are recorded
+        self._under_way = False  # an answer, which is whole before the next is asked for
         self.overlaps: set[Node] = set()  # what arrays held that share memory with one that was written into
         self.met: list[Any] = []  # generators
         self.settings = error_settings()
@@ -60,7 +64,7 @@ class Yielding(Tracer):
             self._effect(f"it calls {name}, which reads or writes a file")
         if name in _EFFECTS and self.live:
             self._effect(f"it calls {name}, which changes what comes after it")
-        if function is np.array_equal and self.live and not kwargs and {type(a) for a in args} <= _ARRAYS:
+        if function is np.array_equal and self.live and not kwargs and all(map(_has_numbers, args)):
             return self._equal(*args)
         return self.attempt(super().call, function, args, kwargs)
 
@@ -85,8 +89,6 @@ class Yielding(Tracer):
 
     def record(self, primitive: Primitive, inputs: tuple[Node, ...], static: dict[str, Any], value: Any) -> Node:
         """Make a node; kernels raise no floating-point error, so where NumPy would they cannot stand for it."""
-        if len(self.nodes) >= self.most:
-            raise self.refuse(UnsupportedError(too_long(self.most)))
         if errors_are_heard():
             self._effect("NumPy was told to raise or report floating-point errors")
         self.hushed = self.hushed or error_settings() is not self.settings
@@ -135,15 +137,25 @@ class Yielding(Tracer):
         return self.attempt(super().wrap, item, name) if self.recording else item
 
     def attempt(self, answer: Callable[..., Any], *given: Any) -> Any:
-        """Answer; plainly where that is refused, for `answer` asks whether this is live."""
+        """Answer; plainly where that is refused, or where enough is recorded: `answer` asks whether this is live."""
+        outermost = not self._under_way
+        if outermost and self.live and len(self.nodes) >= self.most:
+            self.refuse(UnsupportedError(too_long(self.most)))
+            self._step_out()
+        self._under_way = True
         try:
             return answer(*given)
         except (UnsupportedError, EscapeError):
             if not self.recording:
                 raise
-            self.recording = False
-            self._set_aside()
+            self._step_out()
             return answer(*given)
+        finally:
+            self._under_way = not outermost
+
+    def _step_out(self) -> None:
+        self.recording = False
+        self._set_aside()
 
     def _set_aside(self) -> None:
         arrays = [item.value for item in self.known.values()]
