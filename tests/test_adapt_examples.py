@@ -615,6 +615,44 @@ class Dot:
 """
 
 
+def test_a_backward_that_runs_forward_again_draws_what_forward_drew(tmp_path):
+    cls = written(tmp_path, """
+class Net:
+    def __init__(self, n_in, n_hidden, n_out):
+        self.params = {"W1": np.random.randn(n_in, n_hidden), "W2": np.random.randn(n_hidden, n_out)}
+
+    def predict(self, x, train=False):
+        self.x, self.h = x, x @ self.params["W1"]
+        self.mask = np.random.rand(*self.h.shape) > 0.5 if train else np.ones_like(self.h)
+        self.d = self.h * self.mask
+        return self.d @ self.params["W2"]
+
+    def loss(self, x, t):
+        self.y = self.predict(x, train=True)
+        return 0.5 * np.sum((self.y - t) ** 2)
+
+    def gradient(self, x, t):
+        self.loss(x, t)
+        dy = self.y - t
+        return {"W1": self.x.T @ (dy @ self.params["W2"].T * self.mask), "W2": self.d.T @ dy}
+""")  # fmt: skip
+    report = check(cls)
+    assert {v.argument: v.word for v in report.verdicts} == {"W1": Word.EXACT, "W2": Word.EXACT}
+    assert "D602" not in {finding.code for finding in report.findings}
+
+
+def test_a_backward_that_draws_a_mask_of_its_own_is_wrong(tmp_path):
+    cls = written(tmp_path, """
+class Dropout:
+    def forward(self, x):
+        return x * (np.random.rand(*x.shape) > 0.5)
+
+    def backward(self, dout, x):
+        return dout * (np.random.rand(*x.shape) > 0.5)
+""")  # fmt: skip
+    assert any(finding.severity != "note" for finding in check(cls).findings)
+
+
 @pytest.mark.parametrize(
     ("gradients", "word"),
     [

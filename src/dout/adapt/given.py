@@ -13,7 +13,7 @@ from dout.adapt import hints
 from dout.adapt.interface import DOUT, Interface, required
 from dout.adapt.layer import KEPT, arrays_in, is_float_array, parameters_of
 from dout.adapt.manner import LABEL_LIKE
-from dout.trace.pairing import is_named_as_gradient, stem
+from dout.trace.pairing import GRADIENTS, is_named_as_gradient, stem
 from dout.trace.replay import flat
 from dout.trace.state import attributes_of
 
@@ -41,8 +41,11 @@ def inlet_of(layer: Any, outputs: Sequence[Any], inputs: Mapping[str, Any]) -> s
 
 
 def gradients_left(layer: Any, seen: Mapping[str, int], inputs: Mapping[str, Any]) -> tuple[str, ...]:
-    """The attributes in which backward has left the inputs' gradients."""
-    held = {n: g for n, g in attributes_of(layer).items() if is_float_array(g) and seen.get(n) != id(g)}
+    """The attributes in which backward has left the inputs' gradients; called so, where it returned some of others."""
+    attributes = attributes_of(layer)
+    held = {n: g for n, g in attributes.items() if is_float_array(g) and seen.get(n) != id(g)}
+    if GRADIENTS in attributes:
+        held = {n: g for n, g in held.items() if is_named_as_gradient(n)}
     found = []
     for name, value in inputs.items():
         fitting = [

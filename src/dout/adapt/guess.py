@@ -69,7 +69,7 @@ class Setting:
 INDICES = frozenset({"idx", "index", "indices", "ids"})
 LABELS = frozenset({
     "t", "ts", "y", "y_true", "ytrue", "y_train", "label", "labels", "true_label", "true_labels", "target", "targets",
-    "truth", "t_true", "actual",
+    "truth", "t_true", "actual", "target_idx", "target_ids", "label_idx", "label_ids",
 })  # fmt: skip
 _LOSS = re.compile(r"loss|entropy|error|mse|nll|hinge|cost|likelihood|divergence", re.IGNORECASE)
 _KINDS = (  # what a name stands for; the first that matches

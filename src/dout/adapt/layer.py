@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from dout.adapt.again import drawing_again
 from dout.adapt.hints import switches_for
 from dout.adapt.interface import (
     CACHE,
@@ -35,7 +36,7 @@ from dout.trace.replay import flat
 from dout.trace.standin import plain
 from dout.trace.state import attributes_of
 
-KEPT, FIXED, INLET = "_dout_kept", "_dout_fixed", "_dout_inlet"
+KEPT, FIXED, INLET, AGAIN = "_dout_kept", "_dout_fixed", "_dout_inlet", "_dout_again"
 _inside: set[int] = set()  # layers in whose own code we are
 
 
@@ -159,6 +160,7 @@ class _own_code:
 
 def _forward(user: Any, layer: Any, interface: Interface, inputs: Sequence[Any], names: Sequence[str]) -> Any:
     context = Context() if interface.context else None
+    again = drawing_again(user, interface)
     method = getattr(user, interface.forward)
     result = method(context, *inputs) if interface.context else method(*inputs)
     if interface.out is not None:
@@ -183,7 +185,7 @@ def _forward(user: Any, layer: Any, interface: Interface, inputs: Sequence[Any],
     if context is not None:
         kept[CONTEXT] = context
     if kept:
-        attributes_of(layer)[KEPT] = kept
+        attributes_of(layer)[KEPT] = {**kept, AGAIN: again}
     return result
 
 
@@ -197,6 +199,7 @@ def _backward(user: Any, layer: Any, interface: Interface, douts: Sequence[Any],
     before = {place: array.copy() for place, array in parameters_of(layer)} if rate is not None else {}
     where = dict(parameters_of(layer)) if before else {}
     arguments = list(_arguments(user, layer, interface, douts, handed))
+    attributes_of(layer).get(KEPT, {}).get(AGAIN, int)()
     result = getattr(user, interface.backward)(*arguments)
     if interface.inlet:
         result = douts[0]
@@ -317,15 +320,6 @@ def arrays_in(name: str, item: Any) -> Iterator[tuple[str, Any]]:
         yield from ((str(key), part) for key, part in list(item.items()) if is_float_array(part))
     elif isinstance(item, list):
         yield from ((f"{name}[{i}]", part) for i, part in enumerate(item) if is_float_array(part))
-
-
-def lengths_held(layer: Any, deep: int = 3) -> list[int]:
-    """The lengths of the float arrays that a layer and its parts hold, in their order, each once."""
-    own = [n for _, array in parameters_of(layer) for n in np.shape(array)]
-    attributes = attributes_of(layer).values()
-    items = (part for item in attributes for part in (item if isinstance(item, list | tuple) else [item]))
-    parts = [part for part in items if deep and isinstance(getattr(part, "__dict__", None), dict)]
-    return list(dict.fromkeys([*own, *(n for part in parts for n in lengths_held(part, deep - 1))]))
 
 
 def is_float_array(item: Any) -> bool:

@@ -13,13 +13,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice, product
 from typing import Any
 
+import numpy as np
+
 from dout.adapt import hints
 from dout.adapt.arrays import array_of, between, labels_for, one_hot, whole_numbers
 from dout.adapt.elsewhere import Unproposed, bound, value_of
 from dout.adapt.functions import PAIR
 from dout.adapt.guess import LABELS, looks_like_a_loss, stands_for
 from dout.adapt.interface import pairs_of
-from dout.adapt.layer import lengths_held
+from dout.adapt.layer import parameters_of
 from dout.adapt.options import Settings, slopes_of, wanted
 from dout.adapt.silence import in_silence
 from dout.adapt.sizes import (
@@ -34,6 +36,7 @@ from dout.adapt.sizes import (
 )
 from dout.adapt.uses import Call, calls_of, files_below, repository_root
 from dout.trace.source import behind
+from dout.trace.state import attributes_of
 
 MOST = 120  # proposals of one kind
 MOST_CALLS = 6  # elsewhere, that are tried
@@ -198,13 +201,13 @@ class _Proposer:
     def _held(self, init: Mapping[str, Any]) -> list[int]:
         """The lengths of the arrays that a new layer and its parts hold: its inputs have some of them."""
         if not inspect.isclass(self.target):
-            return lengths_held(self.target)
+            return _lengths_held(self.target)
         key = repr(init)
         if key not in self.lengths:
             try:
                 with in_silence():
                     made = self.cls(**copy.deepcopy(dict(init)))
-                self.lengths[key] = lengths_held(made)
+                self.lengths[key] = _lengths_held(made)
             except Exception:
                 self.lengths[key] = []
         return self.lengths[key]
@@ -260,6 +263,15 @@ class _Proposer:
                     continue
                 if len(values) >= len(names):
                     yield {**dict(zip(names, values, strict=False)), **self.inputs}
+
+
+def _lengths_held(layer: Any, deep: int = 3) -> list[int]:
+    """The lengths of the float arrays that a layer and its parts hold, in their order, each once."""
+    own = [n for _, array in parameters_of(layer) for n in np.shape(array)]
+    attributes = attributes_of(layer).values()
+    items = (part for item in attributes for part in (item if isinstance(item, list | tuple) else [item]))
+    parts = [part for part in items if deep and isinstance(getattr(part, "__dict__", None), dict)]
+    return list(dict.fromkeys([*own, *(n for part in parts for n in _lengths_held(part, deep - 1))]))
 
 
 def _sizes_by_default(cls: type) -> dict[str, Any]:
