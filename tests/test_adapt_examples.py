@@ -604,17 +604,6 @@ def test_a_decorator_and_backward_are_switched_on_with_forward(forward, backward
     assert {v.argument: v.word for v in check(cls).verdicts} == {"x": Word.EXACT}
 
 
-DOT = """
-class Dot:
-    def forward(self, x, t):
-        self.x, self.t = x, t
-        return np.dot(x, t)
-
-    def backward(self, dout):
-        return GRADIENTS
-"""
-
-
 def test_a_backward_that_runs_forward_again_draws_what_forward_drew(tmp_path):
     cls = written(tmp_path, """
 class Net:
@@ -651,6 +640,17 @@ class Dropout:
         return dout * (np.random.rand(*x.shape) > 0.5)
 """)  # fmt: skip
     assert any(finding.severity != "note" for finding in check(cls).findings)
+
+
+DOT = """
+class Dot:
+    def forward(self, x, t):
+        self.x, self.t = x, t
+        return np.dot(x, t)
+
+    def backward(self, dout):
+        return GRADIENTS
+"""
 
 
 @pytest.mark.parametrize(

@@ -185,7 +185,7 @@ def _forward(user: Any, layer: Any, interface: Interface, inputs: Sequence[Any],
     if context is not None:
         kept[CONTEXT] = context
     if kept:
-        attributes_of(layer)[KEPT] = {**kept, AGAIN: again}
+        attributes_of(layer)[KEPT] = kept if again is None else {**kept, AGAIN: again}
     return result
 
 
@@ -199,7 +199,8 @@ def _backward(user: Any, layer: Any, interface: Interface, douts: Sequence[Any],
     before = {place: array.copy() for place, array in parameters_of(layer)} if rate is not None else {}
     where = dict(parameters_of(layer)) if before else {}
     arguments = list(_arguments(user, layer, interface, douts, handed))
-    attributes_of(layer).get(KEPT, {}).get(AGAIN, int)()
+    if AGAIN in (kept := attributes_of(layer).get(KEPT, {})):
+        kept[AGAIN]()
     result = getattr(user, interface.backward)(*arguments)
     if interface.inlet:
         result = douts[0]

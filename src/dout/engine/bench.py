@@ -105,7 +105,6 @@ class _Case:
         self.named = {key: self._cast(item) for key, item in self.named.items()}
         self.names = [p.name for p in parameters]
         self.init = {key: self._cast(item) for key, item in example.init.items()}
-        self.plain: Side
         self.fast: Side
         self.axis: int | None = None
         self.notes: list[str] = []
@@ -117,7 +116,7 @@ class _Case:
     def measured(self, elements: Sequence[int], done: Callable[[], None]) -> Bench:
         np.random.seed(0)  # noqa: NPY002 - what the user's code may draw from
         first = fresh(self.layer, self.init)
-        self.plain, self.fast = Side(first), Side(first, fast=True)
+        self.fast = Side(first, fast=True)
         sizes: list[Size] = []
         last: tuple[int, float] | None = None  # the length before, and the time of a plain call there
         for length in self._lengths(first, elements):
@@ -182,8 +181,7 @@ class _Case:
         shapes = {n: np.shape(i) for n, i in [*zip(self.names, inputs, strict=False), *named.items()]}
         straight = given_to(first, inputs, named)
         turned = given_to(first, [_turned(i) for i in inputs], {key: _turned(i) for key, i in named.items()})
-        plain = self.plain
-        plain.renew()
+        plain = Side(first)
         self.fast.renew()
         expected = [plain.results(given.copied()) for given in (straight, turned)]
         start = time.perf_counter()

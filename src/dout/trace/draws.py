@@ -175,9 +175,19 @@ def put_state(generator: Any, state: Any) -> None:
 @contextmanager
 def random_states_kept() -> Iterator[None]:
     """What is drawn inside leaves the global random states, Python's and NumPy's, as they were."""
-    kept = random.getstate(), np.random.get_state()  # noqa: NPY002 - the state users draw from
+    put_back = global_states()
     try:
         yield
     finally:
+        put_back()
+
+
+def global_states() -> Callable[[], None]:
+    """What brings the global random states, Python's and NumPy's, back to where they are now."""
+    kept = random.getstate(), np.random.get_state()  # noqa: NPY002 - the state users draw from
+
+    def put_back() -> None:
         random.setstate(kept[0])
         np.random.set_state(kept[1])  # noqa: NPY002
+
+    return put_back

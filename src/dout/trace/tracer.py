@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
-from dout.graph import PYTHON_NUMBERS, Primitive
+from dout.graph import NUMPY_VALUES, PYTHON_NUMBERS, Primitive
 from dout.ops import CALLS, METHODS, PRIMITIVES
 from dout.ops.standin import numpy_name
 from dout.trace.calls import ASK, BUILD, LOOK, SIZES, TEXT, as_indices, as_operand, only_whole
@@ -95,10 +95,10 @@ class Tracer(Recording):
                 return self._from_outside(function, args, kwargs)
             if function in COMPOSED:
                 return self._composed(function, args, kwargs)
-            if isinstance(function, np.ufunc) and set(kwargs) == {"dtype"} and kwargs["dtype"] is None:
-                return self._row(function, args, {})
-            if set(kwargs) == {"dtype"} and _computes_in(function, np.dtype(kwargs["dtype"]), args):
-                return self.call(function, tuple(_as(np.dtype(kwargs["dtype"]), item) for item in args), {})
+            if isinstance(function, np.ufunc) and set(kwargs) == {"dtype"}:
+                computed = _in_dtype(function, kwargs["dtype"], args)
+                if computed is not None:
+                    return self.call(function, computed, {})
             raise self.unsupported(f"{numpy_name(function)} with {options}") from None
         if _is_kept(function.__name__, operands, static):
             return operands[0]
@@ -186,19 +186,22 @@ class Tracer(Recording):
         return out
 
 
-def _computes_in(function: Any, dtype: np.dtype[Any], operands: Sequence[Any]) -> bool:
-    """Whether `dtype=` only says in which floats a function computes with these numbers, an array among them."""
+def _in_dtype(function: np.ufunc, wanted: Any, operands: tuple[Any, ...]) -> tuple[Any, ...] | None:
+    """The operands with which a function computes what it computes with `dtype=`; None where that is another loop.
+
+    Those of floats are known, over real numbers with an array among them.
+    """
+    if wanted is None:
+        return operands
+    dtype = np.dtype(wanted)
     loop = f"{dtype.char * len(operands)}->{dtype.char}"
     values = [plain(item) for item in operands]
-    arrays = [value for value in values if isinstance(value, np.ndarray | np.generic)]
-    numbers = all(type(value) in _numbers for value in values if not isinstance(value, np.ndarray | np.generic))
-    real = {value.dtype.kind for value in arrays} <= set("biuf")
-    floats = dtype.kind == "f" and dtype.isnative and isinstance(function, np.ufunc) and loop in function.types
-    return floats and numbers and real and bool(arrays)
-
-
-def _as(dtype: np.dtype[Any], item: Any) -> Any:
-    return item.astype(dtype) if isinstance(plain(item), np.ndarray | np.generic) and item.dtype != dtype else item
+    arrays = [isinstance(value, NUMPY_VALUES) for value in values]
+    known = (v.dtype.kind in "biuf" if isinstance(v, NUMPY_VALUES) else type(v) in _numbers for v in values)
+    if not (dtype.kind == "f" and dtype.isnative and loop in function.types and any(arrays) and all(known)):
+        return None
+    given = zip(operands, arrays, strict=True)
+    return tuple(item.astype(dtype) if array and item.dtype != dtype else item for item, array in given)
 
 
 def _without_out(kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:

@@ -15,9 +15,10 @@ def switches_for(function: Any) -> tuple[str, ...]:
     Read from `if save_cache: self.cache["A"] = X`.
     """
     own = read(function)
-    first = own.parameters[0] if own is not None and own.parameters else ""
-    me = own.me if own is not None and own.me else "self" if first == "self" else ""  # a decorator's stands in no class
-    if own is None or not me:
+    if own is None:
+        return ()
+    me = own.me or ("self" if "self" in own.parameters[:1] else "")  # a decorator's stands in no class
+    if not me:
         return ()
     arguments = own.node.args
     plain = [*arguments.posonlyargs, *arguments.args]
