@@ -239,7 +239,7 @@ def test_the_chart_is_a_small_svg_for_light_and_dark(file, tmp_path):
     [
         (["{file}"], "mine.py has 7 layers; name one layer or function: "),
         (["{file}:Nothing"], "has no Nothing"),
-        (["{file}:bell", "-o", "chart.png"], "chart.png cannot be written: the chart is an .svg file"),
+        (["{file}:bell", "-o", "chart.png"], "chart.png cannot be written: a chart ends in .svg"),
         (["{file}:bell", "--sizes", "many"], "'many' is no number of elements; write 1000,64k,1M"),
     ],
 )

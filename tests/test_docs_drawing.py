@@ -33,7 +33,7 @@ def test_a_command_runs(command, folder):
 def test_every_option_of_a_picture_has_a_command():
     options = set(re.findall(r"^  (?:-o, )?(--[a-z-]+)", dout("show", "--help").stdout, re.MULTILINE))
     options |= {"-o", "--no-values", "--no-gradients"}
-    others = {"--output", "--values", "--gradients", "--init", "--json", "--round", "--timeout", "--help"}
+    others = {"--output", "--values", "--gradients", "--init", "--json", "--round", "--timeout", "--help", "--force"}
     said = {word for command in COMMANDS for word in command.split() if word.startswith("-")}
     assert options - others - said == set()
 

@@ -1,10 +1,9 @@
-"""Files are written whole or not at all, and what notebooks ask for is what they get."""
+"""A format that needs a package says so, and what notebooks ask for is what they get."""
 
 from __future__ import annotations
 
 import html
 import io
-import os
 import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -13,65 +12,13 @@ import pytest
 import rich.console
 from draw_traces import buy_fruits, one_layer, trace_of
 
-from dout.draw import draw, files, formats, page, select
+from dout.draw import draw, formats, page, select
 from dout.errors import TargetError
 
 KINDS = {"text/plain", "image/svg+xml", "text/html"}
 
 
 # --- files ------------------------------------------------------------------------------------------------------------
-
-
-def test_a_file_that_was_there_is_replaced_and_keeps_its_mode(tmp_path: Path) -> None:
-    path = tmp_path / "fig.svg"
-    path.write_text("old")
-    path.chmod(0o640)
-    assert draw(buy_fruits()).save(path) == (path,)
-    assert "650" in path.read_text(encoding="utf-8")
-    assert path.stat().st_mode & 0o777 == 0o640
-
-
-def test_a_link_stays_a_link(tmp_path: Path) -> None:
-    real, link = tmp_path / "real.svg", tmp_path / "fig.svg"
-    real.write_text("old")
-    link.symlink_to(real)
-    draw(buy_fruits()).save(link)
-    assert link.is_symlink()
-    assert "650" in real.read_text(encoding="utf-8")
-
-
-def test_nothing_is_half_written_where_one_file_of_many_cannot_be(tmp_path: Path) -> None:
-    targets = [tmp_path / "fig-0.svg", tmp_path / "gone" / "fig-1.svg"]
-    targets[0].write_text("old")
-    with pytest.raises(TargetError, match=r"fig-0\.svg cannot be written: No such file or directory"):
-        files.write(targets, [b"new", b"new"])
-    assert targets[0].read_text() == "old"
-    assert [path.name for path in tmp_path.iterdir()] == ["fig-0.svg"]
-
-
-def test_a_full_disk_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "fig.svg"
-    path.write_text("old")
-
-    def full(self: Path, data: bytes) -> int:
-        with self.open("wb") as file:
-            file.write(data[:10])
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(TargetError, match="cannot be written: No space left on device"):
-        draw(buy_fruits()).save(path)
-    assert path.read_text() == "old"
-    assert [path.name for path in tmp_path.iterdir()] == ["fig.svg"]
-
-
-def test_a_file_that_is_read_only_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "fig.svg"
-    path.write_text("old")
-    monkeypatch.setattr(os, "access", lambda *_: False)  # as for a user who is not root
-    with pytest.raises(TargetError, match="it is read-only"):
-        draw(buy_fruits()).save(path)
-    assert path.read_text() == "old"
 
 
 def test_a_package_that_is_missing_is_said_with_what_to_install(

@@ -13,8 +13,10 @@ from typing import Any
 
 from dout.check.model import Finding
 from dout.errors import TargetError
+from dout.files import Kind, regular, write
 
 FORMAT = 1
+BASELINE = Kind("a baseline", (".json",), rb'\A\s*\{\s*"dout_baseline":')
 Key = tuple[str, str, str, str]
 
 
@@ -28,17 +30,15 @@ def key_of(finding: Finding, root: Path) -> Key:
     return file, finding.layer, finding.code, finding.argument or ""
 
 
-def write_baseline(path: Path, findings: Iterable[Finding]) -> int:
+def write_baseline(path: Path, findings: Iterable[Finding], *, force: bool = False) -> int:
     """Write these findings as known; return how many. Raises TargetError where the file cannot be written."""
     counts = Counter(key_of(finding, path.parent) for finding in findings)
     entries = [
         {"file": file, "layer": layer, "code": code, "argument": argument, "count": count}
         for (file, layer, code, argument), count in sorted(counts.items())
     ]
-    try:
-        path.write_text(json.dumps({"dout_baseline": FORMAT, "findings": entries}, indent=1) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise TargetError(f"{path} cannot be written: {error.strerror or error}") from None
+    text = json.dumps({"dout_baseline": FORMAT, "findings": entries}, indent=1) + "\n"
+    write([path], [text.encode()], BASELINE, force=force)
     return counts.total()
 
 
@@ -60,7 +60,7 @@ class Baseline:
 
 def _read(path: Path) -> dict[Key, int]:
     try:
-        document: Any = json.loads(path.read_text(encoding="utf-8"))
+        document: Any = json.loads(regular(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise TargetError(f"there is no baseline {path}; write one with --write-baseline") from None
     except (OSError, ValueError) as error:

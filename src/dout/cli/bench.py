@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dout.cli.target import split
 from dout.cli.values import written
 from dout.errors import TargetError, needs, visible
+from dout.files import SVG_MARK, Kind, refuse, write
 
 if TYPE_CHECKING:
     from dout.adapt.example import Example
     from dout.engine.bench import Bench
 
+CHART = Kind("a chart", (".svg",), SVG_MARK)
 _SCALES = {"k": 1e3, "m": 1e6}
 
 
@@ -44,13 +47,14 @@ def _elements(context: click.Context, option: click.Parameter, text: str | None)
               help="Elements of the first input [1k,64k,1M]: it is made longer along one axis.")  # fmt: skip
 @click.option("--dtype", type=click.Choice(["float32", "float64"]), help="Of all floats that are given [as they are].")
 @click.option("-o", "--output", metavar="FILE.svg", help="Write the chart to FILE.svg.")
+@click.option("--force", is_flag=True, help="Replace what is at FILE.svg, also where dout did not write it.")
 @click.option("--plan", is_flag=True, help="Print what the compiled calls do: steps, bytes, memory.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
 @click.option("--timeout", metavar="SECONDS", default=120.0, type=click.FloatRange(0), show_default=True,
               help="Stop after so long; 0: no limit.")  # fmt: skip
 def bench(
     target: str, init: tuple[str, ...], inputs: tuple[str, ...], elements: tuple[int, ...], dtype: str | None,
-    output: str | None, plan: bool, as_json: bool, timeout: float,
+    output: str | None, force: bool, plan: bool, as_json: bool, timeout: float,
 ) -> None:  # fmt: skip
     """Time TARGET in plain NumPy and compiled, forward and backward, at several sizes.
 
@@ -60,21 +64,16 @@ def bench(
 
     Exit code: 0 fine, 1 where compiled results differ, 2 usage, or something cannot run.
     """
+    file, reads = None if output is None else Path(output).absolute(), [split(target)[0]]
     if output is not None:
-        from dout.draw.files import format_for
-
-        if Path(output).suffix.lower() != ".svg":
-            raise TargetError(f"{output} cannot be written: the chart is an .svg file")
-        format_for(Path(output))
-    file = None if output is None else Path(output).absolute()  # now: the user's code may change the directory
+        refuse(Path(output), CHART, inputs=reads, force=force)  # before anything runs, which may change the directory
     _needed()
     measured, chosen = _measured(target, (init, inputs), elements, dtype, timeout)
     if file is not None:
         from dout.cli.bench_chart import svg
-        from dout.draw.files import write
 
-        write([file], [svg(measured).encode()])
-        click.echo(f"wrote {output}", err=True)
+        write([file], [svg(measured).encode(errors="replace")], CHART, inputs=reads, force=force)
+        click.echo(visible(f"wrote {output}"), err=True)
     if as_json:
         click.echo(json.dumps(_document(target, measured, chosen), ensure_ascii=True, allow_nan=False))
     else:
@@ -95,7 +94,7 @@ def _measured(
     """What was measured, and the options that dout chose."""
     from dout.cli.guard import guarded
     from dout.cli.progress import Progress
-    from dout.cli.target import parse, split
+    from dout.cli.target import parse
     from dout.engine.bench import SIZES
     from dout.engine.bench import bench as measure
     from dout.trace.script import run_user_code

@@ -86,7 +86,7 @@ def svg(bench: Bench) -> str:
             parts.append(f'<text x="12" y="{y}">{safe(size.differs)}</text>')
     width, height = _LEFT + _BAR + _RIGHT, y + 8
     head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
-    head += f'role="img" aria-label="{safe(title)}">'
+    head += f'class="dout-chart" role="img" aria-label="{safe(title)}">'
     dark = f"@media (prefers-color-scheme:dark){{{_colours('dark')}}}"
     fonts = f"text{{font:12px {family(SANS)}}}.t{{font-weight:600;font-size:14px}}"
     paper = f'<rect class="paper" width="{width}" height="{height}"/>'

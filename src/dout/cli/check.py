@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dout.cli.tell import Result, may_write, tell, write_page
-from dout.errors import TargetError, needs
+from dout.cli.tell import Result, tell, write_page
+from dout.errors import TargetError, needs, visible
 
 if TYPE_CHECKING:
     from dout.check.model import Finding
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 @click.option("--isolate", is_flag=True, help="Run in an empty folder, and without a network.")
 @click.option("--all", "all_", is_flag=True, help="Of many files, too, print every layer in detail.")
 @click.option("--html", metavar="REPORT", help="Write everything, with pictures, to one page that stands alone.")
+@click.option("--force", is_flag=True, help="Replace what is at REPORT or FILE, also where dout did not write it.")
 @click.option("--json", "format_", flag_value="json", help="Print one JSON document and nothing else.")
 @click.option("--sarif", "format_", flag_value="sarif", help="Print one SARIF 2.1.0 log and nothing else.")
 @click.option("--github", "format_", flag_value="github", help="Print GitHub's annotations.")
@@ -52,7 +53,7 @@ def check(
     targets: tuple[str, ...], init: tuple[str, ...], inputs: tuple[str, ...], processes: int | None,
     select: str | None, ignore: str | None, strict: bool | None, explain: str | None, baseline: str | None,
     write_baseline: bool, timeout: float | None, memory: float | None, isolate: bool, all_: bool,
-    html: str | None, format_: str | None, interface: str,
+    html: str | None, force: bool, format_: str | None, interface: str,
 ) -> None:  # fmt: skip
     """Check every layer in TARGET…: is its backward the derivative of its forward?
 
@@ -77,8 +78,8 @@ def check(
         from dout.adapt.interface import Interface
 
         Interface.parse(interface)  # says what is wrong with it before anything runs
-    if html is not None:
-        may_write(Path(html))
+    page, known = Path(html) if html else None, Path(baseline) if baseline else None
+    _refuse(page, known if write_baseline else None, targets, force)
     _load()
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # and not without ending the processes
     given = [*(("--init", text) for text in init), *(("--input", text) for text in inputs)]
@@ -86,11 +87,24 @@ def check(
     pictures, processes = html is not None, processes or _processors()
     _run(result, targets, (init, inputs), processes, pictures=pictures, isolate=isolate, interface=interface)
     result.folded = not all_ and (len(result.outcomes) > 1 or any(Path(target).is_dir() for target in targets))
-    _judge(result, Path(baseline) if baseline else None, write_baseline)
+    _judge(result, known, write_baseline, force)
     tell(result)
-    if html is not None:
-        write_page(result, Path(html))
+    if page is not None:
+        write_page(result, page, force)
     sys.exit(result.exit_code)
+
+
+def _refuse(page: Path | None, baseline: Path | None, targets: Sequence[str], force: bool) -> None:
+    """Say what may not be written, before anything runs and not after. Raises TargetError."""
+    from dout.check.baseline import BASELINE
+    from dout.cli.target import split
+    from dout.cli.tell import PAGE
+    from dout.files import refuse
+
+    reads = [split(target)[0] for target in targets]
+    for file, kind in ((page, PAGE), (baseline, BASELINE)):
+        if file is not None:
+            refuse(file, kind, inputs=reads, force=force)
 
 
 def _load() -> None:
@@ -165,15 +179,15 @@ def _run(
         result.problems += [f"{option}: no layer that was checked takes it" for option in asked if option not in took]
 
 
-def _judge(result: Result, baseline: Path | None, write: bool) -> None:
+def _judge(result: Result, baseline: Path | None, write: bool, force: bool) -> None:
     """Leave out what is not asked for, silenced, or known."""
     from dout.check.baseline import Baseline, write_baseline
     from dout.check.silence import is_silenced
 
     _keep(result, lambda finding: result.settings.wants(finding) and not is_silenced(finding))
     if baseline is not None and write:
-        number = write_baseline(baseline, result.findings)
-        click.echo(f"wrote {number} finding{'' if number == 1 else 's'} to {baseline}", err=True)
+        number = write_baseline(baseline, result.findings, force=force)
+        click.echo(visible(f"wrote {number} finding{'' if number == 1 else 's'} to {baseline}"), err=True)
     if baseline is not None:
         known = Baseline(baseline)
         before = len(result.findings)

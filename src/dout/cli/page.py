@@ -85,6 +85,7 @@ def page(result: Result) -> str:
     return "\n".join([
         "<!doctype html>",
         '<html lang="en"><head><meta charset="utf-8">',
+        '<meta name="generator" content="dout">',
         f'<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; style-src {allowed}">',
         '<meta name="viewport" content="width=device-width,initial-scale=1">',
         f"<title>dout check: {_title(result)}</title><style>{style}</style></head><body>",

@@ -38,6 +38,7 @@ def _millimetres(context: click.Context, option: click.Parameter, text: str | No
     metavar="FILE",
     help="Write the picture to FILE; its suffix names the format: .svg .png .pdf .pptx .html .tex .dot .json .txt.",
 )
+@click.option("--force", is_flag=True, help="Replace what is at FILE, also where dout did not write it.")
 @click.option("--input", "inputs", metavar="NAME=VALUE", multiple=True, help="An input for a layer's forward.")
 @click.option("--init", metavar="NAME=VALUE", multiple=True, help="An argument for a layer's constructor.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
@@ -58,8 +59,8 @@ def _millimetres(context: click.Context, option: click.Parameter, text: str | No
 @click.option("--width", metavar="LENGTH", callback=_millimetres, help="How wide on paper: 85mm, 8.5cm, 3.3in.")
 @click.option("--browser", is_flag=True, help="Open the picture as a page in the browser.")
 def show(
-    target: str, output: str | None, inputs: tuple[str, ...], init: tuple[str, ...], as_json: bool, round_: int,
-    timeout: float, open_: tuple[str, ...], steps: bool, browser: bool, **options: Any,
+    target: str, output: str | None, force: bool, inputs: tuple[str, ...], init: tuple[str, ...], as_json: bool,
+    round_: int, timeout: float, open_: tuple[str, ...], steps: bool, browser: bool, **options: Any,
 ) -> None:  # fmt: skip
     """Run TARGET once and draw its graph: every value above its edge, every gradient below.
 
@@ -67,9 +68,10 @@ def show(
     ready-made layer (Sigmoid), or a saved trace (trace.json). The file is EXECUTED.
     """
     if output is not None:
-        from dout.draw.files import format_for
+        from dout.cli.target import split
+        from dout.draw.formats import kind_for
 
-        format_for(Path(output), steps=steps)  # says what is wrong with it before anything runs
+        kind_for(Path(output), steps=steps, inputs=[split(target)[0]], force=force)  # refuses before anything runs
     elif steps:
         raise click.UsageError("--steps needs -o FILE")
     file = None if output is None else Path(output).absolute()  # now: a script may change the directory
@@ -77,7 +79,7 @@ def show(
     picture = trace.draw(open=_opened(open_), **options)
     shown = "" if as_json or output is not None or browser else _terminal(picture)
     if file is not None:
-        _told(Path(output or ""), _saved(picture, file, steps))
+        _told(Path(output or ""), _saved(picture, file, steps, force))
     if browser:
         _browse(picture, file)
     if as_json:
@@ -134,11 +136,11 @@ def _literal(value: Any) -> str:
     return repr(value.tolist() if hasattr(value, "tolist") else value)
 
 
-def _saved(picture: Picture, file: Path, steps: bool) -> tuple[Path, ...]:
+def _saved(picture: Picture, file: Path, steps: bool = False, force: bool = False) -> tuple[Path, ...]:
     """The files written; where a font is missing, a line says so."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", MissingFontWarning)
-        files = picture.save(file, steps=steps)
+        files = picture.save(file, steps=steps, force=force)
     for line in dict.fromkeys(visible(str(warning.message)) for warning in caught):
         click.echo(f"dout: {line}", err=True)
     return files
@@ -148,7 +150,7 @@ def _told(output: Path, written: tuple[Path, ...]) -> None:
     """Say which files were written, in the words in which they were asked for."""
     first, last = (output.with_name(file.name) for file in (written[0], written[-1]))
     many = f" to {last.name}, one for each step" if len(written) > 1 else ""
-    click.echo(f"wrote {first}{many}", err=True)
+    click.echo(visible(f"wrote {first}{many}"), err=True)
 
 
 def _browse(picture: Picture, file: Path | None) -> None:
@@ -159,7 +161,7 @@ def _browse(picture: Picture, file: Path | None) -> None:
     if file is None or file.suffix.lower() != ".html":
         descriptor, name = tempfile.mkstemp(prefix="dout-", suffix=".html")
         os.close(descriptor)
-        (file,) = _saved(picture, Path(name), steps=False)
+        (file,) = _saved(picture, Path(name))
     opened = _has_display() and webbrowser.open(file.as_uri())
     click.echo(f"opened {file}" if opened else f"there is no display here; the page is {file}", err=True)
 

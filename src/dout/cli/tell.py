@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from dout.errors import TargetError, visible
+from dout.errors import visible
+from dout.files import HTML_MARK, Kind, write
 
 if TYPE_CHECKING:
     from dout.check.checked import Checked
@@ -239,21 +240,12 @@ def _no_commands(on_runner: bool, err: bool) -> Iterator[None]:
 # --- as a page --------------------------------------------------------------------------------------------------------
 
 
-def may_write(path: Path) -> None:
-    """Raise TargetError where a page cannot be written there: before anything runs, and not after."""
-    if path.is_dir():
-        raise TargetError(f"--html {path}: that is a folder")
-    if not path.absolute().parent.is_dir():
-        raise TargetError(f"--html {path}: there is no folder {path.absolute().parent}")
+PAGE = Kind("a report", (".html", ".htm"), HTML_MARK)
 
 
-def write_page(result: Result, path: Path) -> None:
+def write_page(result: Result, path: Path, force: bool) -> None:
     """Write the page. Raises TargetError."""
     from dout.cli.page import page
 
-    text = page(result)
-    try:
-        path.write_text(text, encoding="utf-8", errors="backslashreplace")
-    except OSError as error:
-        raise TargetError(f"--html {path}: it cannot be written: {error.strerror or error}") from None
-    click.echo(f"wrote {path}", err=True)
+    write([path], [page(result).encode(errors="backslashreplace")], PAGE, force=force)
+    click.echo(visible(f"wrote {path}"), err=True)

@@ -8,14 +8,17 @@ the recording.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from dout.draw.display import Drawing
 from dout.draw.options import Look
 from dout.errors import TargetError, needs
+from dout.files import HTML_MARK, SVG_MARK, Kind, refuse
+from dout.trace.document import DOCUMENT
 
 if TYPE_CHECKING:
     from dout.draw.picture import Picture
@@ -25,11 +28,13 @@ if TYPE_CHECKING:
 class Format:
     """How a suffix is written: by the function `write` of a module, which takes drawings or the picture.
 
-    `needs` is a package that not every install has, of `errors.EXTRAS`; without `steps` it shows the whole run only.
+    `mark` is what tells a file that dout wrote; `needs` is a package that not every install has, of `errors.EXTRAS`;
+    without `steps` it shows the whole run only.
     """
 
     module: str
     takes: Literal["one", "each", "all", "picture"]
+    mark: bytes
     needs: str = ""
     steps: bool = True
 
@@ -47,15 +52,15 @@ class Format:
 
 
 FORMATS = {
-    ".svg": Format("dout.draw.svg", "one"),
-    ".png": Format("dout.draw.png", "each", needs="resvg_py"),
-    ".pdf": Format("dout.draw.pdf", "all", needs="reportlab"),
-    ".html": Format("dout.draw.page", "picture"),
-    ".pptx": Format("dout.draw.pptx", "all", needs="pptx"),
-    ".tex": Format("dout.draw.tikz", "one"),
-    ".dot": Format("dout.draw.dot", "picture", steps=False),
-    ".json": Format("dout.draw.recording", "picture", steps=False),
-    ".txt": Format("dout.draw.terminal", "picture", steps=False),
+    ".svg": Format("dout.draw.svg", "one", SVG_MARK),
+    ".png": Format("dout.draw.png", "each", rb"\A\x89PNG.{,150}tEXtSoftware\0dout", needs="resvg_py"),
+    ".pdf": Format("dout.draw.pdf", "all", rb"\A%PDF-.*\n% dout\n\Z", needs="reportlab"),
+    ".html": Format("dout.draw.page", "picture", HTML_MARK),
+    ".pptx": Format("dout.draw.pptx", "all", rb"\APK.*dout\Z", needs="pptx"),
+    ".tex": Format("dout.draw.tikz", "one", rb"\A%[^\n]*\n% Compile it, or \\input it into a paper that uses tikz"),
+    ".dot": Format("dout.draw.dot", "picture", rb"\Adigraph dout \{", steps=False),
+    ".json": Format("dout.draw.recording", "picture", DOCUMENT.mark, steps=False),
+    ".txt": Format("dout.draw.terminal", "picture", rb"\ndrawn by dout\n\Z", steps=False),
 }
 
 
@@ -67,3 +72,28 @@ def format_of(suffix: str, file: str) -> Format:
     if found.needs and find_spec(found.needs) is None:
         raise TargetError(needs(f"a {suffix.lower()} picture", found.needs))
     return found
+
+
+def kind_for(path: Path, *, steps: bool = False, inputs: Iterable[str | Path] = (), force: bool = False) -> Kind:
+    """The kind of a file that is to be written, with a picture of each step or of the whole.
+
+    Raises TargetError where its suffix is none of ours, a package is missing, or `files.refuse` refuses it.
+    """
+    form, suffix = format_of(path.suffix, str(path)), path.suffix.lower()
+    if steps and not form.steps:
+        others = ", ".join(suffix for suffix, other in FORMATS.items() if other.steps)
+        raise TargetError(f"a {path.suffix} picture has no steps; these have: {others}")
+    kind = Kind(f"a {suffix} picture", (suffix,), form.mark)
+    numbered = steps and form.takes in ("one", "each")  # each step has a file of its own, and nobody this name
+    refuse(path, kind, inputs=inputs, force=force or numbered)
+    return kind
+
+
+def names(path: Path, count: int) -> tuple[Path, ...]:
+    """The files of a picture that takes so many: the path itself, or one numbered from 0 for each step.
+
+    >>> [str(name) for name in names(Path("fig.svg"), 3)]
+    ['fig-0.svg', 'fig-1.svg', 'fig-2.svg']
+    """
+    digits = len(str(count - 1))
+    return tuple(path.with_stem(f"{path.stem}-{i:0{digits}}") if count > 1 else path for i in range(count))

@@ -8,9 +8,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dout.draw import files
 from dout.draw.build import build_scene
+from dout.draw.formats import format_of, kind_for, names
 from dout.draw.options import DIGITS, Look, Theme, View, millimetres
+from dout.files import write
 
 if TYPE_CHECKING:
     from dout.draw.display import Drawing
@@ -84,22 +85,23 @@ class Picture:
         scene = build_scene(self.trace, self.view, table=True)
         return render(scene, width=width, color=color, unicode=unicode)
 
-    def save(self, path: str | Path, *, steps: bool = False) -> tuple[Path, ...]:
+    def save(self, path: str | Path, *, steps: bool = False, force: bool = False) -> tuple[Path, ...]:
         """Write it in the format that the path's suffix names, and return the files written.
 
         With `steps`, a page or slide for each step of the run, or, where the format has no pages, a file for each.
-        A file that was there is replaced, once all is made. Raises TargetError for an unknown suffix, for a format that
-        needs a package that is missing or has no steps, and where the path cannot be written. Warns with a
-        MissingFontWarning where no font has a character that a PNG or a PDF needs.
+        A file that dout wrote in this format is replaced, once all is made; another one only with `force`. Raises
+        TargetError for an unknown suffix, for a format that needs a package that is missing or has no steps, and where
+        the path cannot be written. Warns with a MissingFontWarning where no font has a character that a PNG or a PDF
+        needs.
         """
         path = Path(path)
-        form = files.format_for(path, steps=steps)
+        kind, form = kind_for(path, steps=steps, force=force), format_of(path.suffix, str(path))
         if form.takes == "picture":
             contents = [form.of_picture(self)]
         else:
             contents = form.written(self.frames if steps else [self.drawing], self.look)
-        written = files.names(path, len(contents))
-        files.write(written, contents)
+        written = names(path, len(contents))
+        write(written, contents, kind, force=force)
         return written
 
     def __repr__(self) -> str:

@@ -48,7 +48,7 @@ def _picture(drawing: Drawing, look: Look, setter: Typesetter) -> bytes:
     svg = write_svg(drawing, theme, partial(_text, setter, palette_of(theme)))
     fonts = list(dict.fromkeys(str(face.path) for face in setter.used))
     made = svg_to_bytes(svg_string=svg, width=max(width, 1), skip_system_fonts=True, font_files=fonts)
-    return _with_dpi(bytes(made), dpi)
+    return _with(bytes(made), dpi)
 
 
 def _text(setter: Typesetter, palette: Mapping[str, str], shape: Text) -> str:
@@ -75,13 +75,16 @@ def _text(setter: Typesetter, palette: Mapping[str, str], shape: Text) -> str:
     return "".join(pieces)
 
 
-def _with_dpi(png: bytes, dpi: int) -> bytes:
-    """Say how many pixels make an inch, behind the header, where readers look for it."""
+def _with(png: bytes, dpi: int) -> bytes:
+    """Say how many pixels make an inch, and who drew it, behind the header, where readers look for it."""
     per_metre = round(dpi / 0.0254)
-    chunk = b"pHYs" + struct.pack(">IIB", per_metre, per_metre, 1)
     end_of_header = 33
-    said = struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    said = _chunk(b"pHYs", struct.pack(">IIB", per_metre, per_metre, 1)) + _chunk(b"tEXt", b"Software\0dout")
     return png[:end_of_header] + said + png[end_of_header:]
+
+
+def _chunk(name: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from html import escape
 from io import BytesIO
 from itertools import count, groupby
 from typing import TYPE_CHECKING
+from zipfile import ZipFile
 
 from dout.draw.display import TEXTS, Box, Circle, Drawing, Path, Rect, Shape, Text
 from dout.draw.options import Look
@@ -54,6 +55,8 @@ def write(drawings: Sequence[Drawing], look: Look) -> bytes:
         _slide(deck, drawing, page, shapes)
     out = BytesIO()
     deck.save(out)
+    with ZipFile(out, "a") as archive:
+        archive.comment = b"dout"  # by which dout knows it again
     return out.getvalue()
 
 

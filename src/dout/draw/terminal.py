@@ -52,8 +52,8 @@ def render(scene: Scene, *, width: int = 80, color: bool = False, unicode: bool 
 
 
 def write(picture: Picture) -> bytes:
-    """A picture as text, 80 columns wide."""
-    return picture.text().encode()
+    """A picture as text, 80 columns wide, and a line that says whose it is."""
+    return f"{picture.text()}\ndrawn by dout\n".encode()
 
 
 def folded(text: str, width: int) -> list[str]:

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from dout.files import Kind, refuse, write
 from dout.graph import CONSTANT, INPUT, Node, Where, dtype_name
 from dout.ops.shape import memory_order
 from dout.ops.standin import Slot
@@ -25,6 +26,7 @@ from dout.trace.collection import collection_paused
 from dout.trace.model import Gradient, LayerCall, Trace, Use, Value
 
 VERSION = 1
+DOCUMENT = Kind("a trace document", (".json",), rb'\A\s*\{\s*"dout":\s*\d')
 _BROKEN = (KeyError, TypeError, ValueError, AttributeError, IndexError)
 LIMIT = 10_000  # elements of an array that are written out
 _LONG = 2_000  # bits of a whole number; with so few, every Python reads and writes its digits
@@ -143,15 +145,20 @@ class _Writer:
         return entry if given.expected is None else {**entry, "expected": encode(given.expected, self.limit)}
 
 
-def save(trace: Trace, path: str | Path) -> None:
-    """Write the whole document of a trace, arrays of any size included, so that it loads and replays."""
-    Path(path).write_text(to_json(trace), encoding="utf-8")
+def save(trace: Trace, path: str | Path, *, force: bool = False) -> None:
+    """Write the whole document of a trace, arrays of any size included, so that it loads and replays.
+
+    Raises TargetError where it cannot be written: a file that is no trace document is replaced only with `force`.
+    """
+    refuse(Path(path), DOCUMENT, force=force)  # before the work
+    write([Path(path)], [to_json(trace)], DOCUMENT, force=force)
 
 
-def to_json(trace: Trace) -> str:
-    """The whole document of a trace as text."""
+def to_json(trace: Trace) -> bytes:
+    """The whole document of a trace. The name of a file may hold what UTF-8 has no bytes for; JSON has an escape."""
     with collection_paused():
-        return json.dumps(to_document(trace, limit=None), ensure_ascii=False, check_circular=False)
+        text = json.dumps(to_document(trace, limit=None), ensure_ascii=False, check_circular=False)
+    return text.encode(errors="backslashreplace")
 
 
 def encode(value: Any, limit: int | None = LIMIT) -> Any:

@@ -165,11 +165,14 @@ class Trace:
     def __repr__(self) -> str:
         return f"<trace of {self.target}: {len(self.graph.nodes)} nodes, {len(self.calls)} layer calls>"
 
-    def save(self, path: str | Path) -> None:
-        """Write the whole recording as a document (JSON), which `dout.load` reads back."""
+    def save(self, path: str | Path, *, force: bool = False) -> None:
+        """Write the whole recording as a document (a .json file), which `dout.load` reads back.
+
+        Another file that is there is replaced only with `force`. Raises TargetError where it cannot be written.
+        """
         from dout.trace.document import save
 
-        save(self, path)
+        save(self, path, force=force)
 
     def draw(self, **options: Any) -> Picture:
         """The picture of this recording, to look at or to save: `trace.draw(open="all", theme="dark").save("net.pdf")`.

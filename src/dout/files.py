@@ -1,0 +1,143 @@
+"""The files that commands read and write: nothing but regular files is opened, and only dout's own are written over.
+
+Every output of dout goes through `write`; a test holds that. Kernels alone are kept by `engine.folder`, in a folder of
+their own.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import shutil
+import stat
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from dout.errors import TargetError, visible
+
+SVG_MARK = rb'\A<svg [^>]*"dout-'  # of pictures and charts: an id or a class of ours
+HTML_MARK = rb'\A<!doctype html>.{,400}<meta name="generator" content="dout">'  # of pages and reports
+_HEAD = 1 << 16  # bytes at either end of a file, in which its mark is looked for
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of file that dout writes: what it is called, its suffixes, and the mark by which dout knows its own.
+
+    The mark is a regular expression for the first and the last bytes of a file.
+    """
+
+    name: str
+    suffixes: tuple[str, ...]
+    mark: bytes
+
+
+def regular(path: str | Path) -> Path:
+    """The path of a regular file, which can be read to its end. Raises OSError that says what else it is.
+
+    A named pipe would wait for someone who writes, and a device may never end.
+    """
+    status = Path(path).stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(f"it is {_what(status.st_mode)}, and no file")
+    return Path(path)
+
+
+def _what(mode: int) -> str:
+    kinds = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket"}
+    return kinds.get(stat.S_IFMT(mode), "a device")
+
+
+def refuse(path: Path, kind: Kind, *, inputs: Iterable[str | Path] = (), force: bool = False) -> None:
+    """Raise TargetError where a file of this kind may not be written: before any work is done.
+
+    That is one of the `inputs`, by whatever path; one of another suffix; no regular file; a file that dout did not
+    write and that is not empty, unless `force` says to replace it.
+    """
+    if path.suffix.lower() not in kind.suffixes:
+        ends = " or ".join(kind.suffixes)
+        raise _refused(path, f"{kind.name} ends in {ends}")
+    try:
+        place = _place(path)
+        if not place.parent.is_dir():
+            raise _refused(path, f"there is no folder {path.parent if place == path.absolute() else place.parent}")
+        if not os.access(place.parent, os.W_OK):
+            raise _refused(path, f"no file can be made in the folder {path.parent}")
+        if not place.exists():
+            return
+        if not place.is_file():
+            raise _refused(path, f"it is {_what(place.stat().st_mode)}")
+        if any(Path(other).exists() and place.samefile(other) for other in inputs):
+            raise _refused(path, "it is one of the files that are read; write to another one")
+        if not os.access(place, os.W_OK):
+            raise _refused(path, "it is read-only")
+        if not force and not _is_ours(place, kind):
+            other = f"the file there is not {kind.name} by dout"
+            raise _refused(path, f"{other}; --force (in Python force=True) replaces it")
+    except (OSError, ValueError) as error:
+        raise _refused(path, error) from None
+
+
+def _place(path: Path) -> Path:
+    """What a path, or the link that it is, stands for. Raises OSError for links that lead in a circle."""
+    place = Path(os.path.realpath(path))
+    if place.is_symlink():
+        raise OSError("it is a link that leads back to itself")
+    return place
+
+
+def _is_ours(path: Path, kind: Kind) -> bool:
+    """Whether dout wrote a file, or there is nothing in it."""
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
+        file.seek(max(file.seek(0, os.SEEK_END) - _HEAD, len(head)))
+        return not head or re.search(kind.mark, head + file.read(), re.DOTALL) is not None
+
+
+def write(
+    files: Sequence[Path], contents: Sequence[bytes], kind: Kind, *,
+    inputs: Iterable[str | Path] = (), force: bool = False,
+) -> None:  # fmt: skip
+    """Write all of the files; or, where that is not possible, none, leave what was there, and raise TargetError.
+
+    What may not be written over is what `refuse` says. A file is there as a whole or not at all; a link stays a link,
+    and who may read a file stays as it was.
+    """
+    inputs = tuple(inputs)
+    for file in files:
+        refuse(file, kind, inputs=inputs, force=force)
+    made: list[tuple[Path, Path]] = []
+    try:
+        for file, content in zip(files, contents, strict=True):
+            place = _place(file)
+            draft = place.with_name(f".dout-{secrets.token_hex(8)}")
+            made.append((draft, place))
+            with draft.open("xb") as opened:
+                opened.write(content)
+            if place.exists():
+                _as_it_was(place, draft)
+        for draft, place in made:
+            draft.replace(place)
+    except OSError as error:
+        raise _refused(files[0], error) from None
+    finally:
+        for draft, _ in made:
+            with suppress(OSError):
+                draft.unlink(missing_ok=True)
+
+
+def _as_it_was(place: Path, draft: Path) -> None:
+    """Give a draft the owner and the permissions of the file that it replaces."""
+    status = place.stat()
+    if hasattr(os, "chown") and (status.st_uid, status.st_gid) != (os.getuid(), os.getgid()):
+        with suppress(OSError):
+            os.chown(draft, status.st_uid, status.st_gid)
+    shutil.copymode(place, draft)
+
+
+def _refused(path: Path, why: str | Exception) -> TargetError:
+    said = (why.strerror or str(why)) if isinstance(why, OSError) else str(why)
+    return TargetError(visible(f"{path} cannot be written: {said}"))
