@@ -11,6 +11,7 @@ import re
 import secrets
 import shutil
 import stat
+import tokenize
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -44,6 +45,15 @@ def regular(path: str | Path) -> Path:
     if not stat.S_ISREG(status.st_mode):
         raise OSError(f"it is {_what(status.st_mode)}, and no file")
     return Path(path)
+
+
+def text_of(path: str | Path) -> str:
+    """The text of a Python file, in the encoding that it declares. Raises OSError, SyntaxError and ValueError."""
+    try:
+        with tokenize.open(regular(path)) as file:
+            return file.read()
+    except LookupError as error:  # what it declares is a codec, and none of text
+        raise ValueError(str(error)) from None
 
 
 def _what(mode: int) -> str:

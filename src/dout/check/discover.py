@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ast
 import inspect
+import mmap
 import os
 import re
-import tokenize
 import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -20,6 +20,7 @@ from dout.adapt.target import has_both
 from dout.check.foreign import foreign_layer, is_custom_vjp
 from dout.check.settings import Settings, matches
 from dout.errors import TargetError
+from dout.files import regular, text_of
 
 _NO_LAYERS = frozenset({"unittest", "torch", "tensorflow", "keras", "jax", "flax", "enum"})  # of what bases are
 LARGE = 4_000_000  # bytes of a file
@@ -124,8 +125,9 @@ def may_define_layers(path: Path) -> bool:
     So too where it cannot be read.
     """
     try:
-        if path.stat().st_size > LARGE:  # data, written as code: to parse it takes a minute
-            return re.search(rb"def \w*(back|grad|deriv|prime|b_?prop)", path.read_bytes()) is not None
+        if regular(path).stat().st_size > LARGE:  # data, written as code: to parse it takes a minute
+            with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+                return re.search(rb"def \w*(back|grad|deriv|prime|b_?prop)", content) is not None
         tree = _parsed(path)
     except (SyntaxError, ValueError, OSError, RecursionError, MemoryError):
         return True
@@ -146,22 +148,24 @@ def _methods(node: ast.ClassDef) -> set[str]:
 def syntax_error(file: str) -> str | None:
     """What is wrong with a file that is no Python at all, with its line."""
     try:
-        if Path(file).stat().st_size <= LARGE:  # the process that loads it will say so of a larger one
+        if regular(file).stat().st_size <= LARGE:  # the process that loads it will say so of a larger one
             _parsed(Path(file))
     except SyntaxError as error:
         line = f":{error.lineno}" if error.lineno else ""
         return f"{file}{line} is not valid Python: {error.msg}"
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         return f"{file} cannot be read: {error}"
+    except OSError:
+        return None  # the process that loads it says so
     except (ValueError, RecursionError, MemoryError) as error:
         return f"{file} is not valid Python: {error or type(error).__name__}"
     return None
 
 
 def _parsed(path: Path) -> ast.Module:
-    with tokenize.open(path) as file, warnings.catch_warnings():
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return ast.parse(file.read())
+        return ast.parse(text_of(path))
 
 
 def line_of_class(file: str, name: str) -> int | None:

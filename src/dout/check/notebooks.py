@@ -6,8 +6,9 @@ import ast
 import io
 import json
 import linecache
-import tokenize
 from pathlib import Path
+
+from dout.files import regular, text_of
 
 SUFFIX = ".ipynb"
 
@@ -21,10 +22,9 @@ def source_of(path: Path) -> str:
     Raises OSError, and SyntaxError or ValueError for what is no Python file or no notebook.
     """
     if path.suffix != SUFFIX:
-        with tokenize.open(path) as file:
-            return file.read()
+        return text_of(path)
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(regular(path).read_text(encoding="utf-8"))
         cells = [c for c in document["cells"] if c.get("cell_type") == "code"]
         texts = ["".join(c["source"]) for c in cells]
     except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -11,9 +11,9 @@ import re
 import tokenize
 import warnings
 from functools import cache
-from pathlib import Path
 
 from dout.check.model import Finding
+from dout.files import text_of
 
 _COMMENT = re.compile(r"#\s*dout:\s*ignore(?:\[([A-Za-z0-9,\s]*)\])?(?=\s|#|$)")
 
@@ -60,9 +60,8 @@ class _Source:
 @cache
 def _read(file: str) -> _Source:
     try:
-        with tokenize.open(Path(file)) as opened:
-            return _Source(opened.read())
-    except (OSError, SyntaxError, UnicodeDecodeError, ValueError):
+        return _Source(text_of(file))
+    except (OSError, SyntaxError, ValueError):
         return _Source("")
 
 

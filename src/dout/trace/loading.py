@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from dout.errors import DocumentError
+from dout.files import regular
 from dout.graph import CONSTANT, INPUT, Graph, Node, Primitive, Where
 from dout.ops import PRIMITIVES
 from dout.ops.shape import in_memory_order
@@ -28,7 +29,7 @@ def load(path: str | Path) -> Trace:
     """
     with collection_paused():
         try:
-            document = json.loads(Path(path).read_text(encoding="utf-8"))
+            document = json.loads(regular(path).read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError) as error:
             raise DocumentError(f"{path} is not a trace document: {error}") from None
         return from_document(document, str(path))

@@ -7,7 +7,6 @@ import importlib.util
 import linecache
 import os
 import sys
-import tokenize
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from types import CodeType, ModuleType
 from typing import Any
 
 from dout.errors import DoutError, TargetError, UserCodeError
+from dout.files import text_of
 from dout.trace import homes, modules
 from dout.trace.layercalls import is_layer
 from dout.trace.loaded import user_modules
@@ -116,8 +116,7 @@ def _read(path: Path) -> tuple[str, CodeType]:
     if not path.exists():
         raise TargetError(f"there is no file {path}")
     try:
-        with tokenize.open(path) as file:
-            text = file.read()
+        text = text_of(path)
         return text, compile(text, str(path), "exec", dont_inherit=True)
     except (OSError, UnicodeDecodeError) as error:
         raise TargetError(f"{path} cannot be read: {error}") from None

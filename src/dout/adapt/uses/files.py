@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from dout.files import regular
+
 MOST_FILES = 400
 _MOST_FOLDERS = 1_600
 _LEVELS = 5  # the file's own folder and four above
@@ -75,7 +77,7 @@ class Source:
 @functools.lru_cache(maxsize=2 * MOST_FILES)
 def text_of(source: Source) -> str:
     """The Python of a file; the code cells of a notebook, each after a form feed. Raises OSError and ValueError."""
-    raw = Path(source.path).read_text(encoding="utf-8", errors="replace")
+    raw = regular(source.path).read_text(encoding="utf-8", errors="replace")
     if not source.path.endswith(_NOTEBOOK):
         return raw
     cells = [

@@ -6,7 +6,6 @@ import ast
 import dis
 import re
 import sys
-import tokenize
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib.util import resolve_name
@@ -15,6 +14,7 @@ from types import CodeType
 from typing import Any
 
 from dout.errors import TargetError, UnsupportedError
+from dout.files import text_of
 
 _LOADS = ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR")
 FUTURE, STANDARD, OTHERS, OWN = range(4)  # the groups of imports, in their order
@@ -86,8 +86,7 @@ class UsersFile:
         self.path = path
         self.package = package  # from which its relative imports count
         try:
-            with tokenize.open(path) as opened:
-                self.text = opened.read()
+            self.text = text_of(path)
             self.tree = ast.parse(self.text)
         except (OSError, UnicodeDecodeError, SyntaxError, ValueError) as error:
             raise TargetError(f"{path} cannot be read: {error}") from None
