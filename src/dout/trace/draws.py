@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def is_generator(item: Any) -> bool:
     """Whether something is one of NumPy's random generators; `numpy.random` is loaded late, and not for this."""
     known = sys.modules.get("numpy.random")
-    return known is not None and isinstance(item, (known.RandomState, known.Generator)) and type(item) is not Draws
+    return known is not None and issubclass(type(item), (known.RandomState, known.Generator))
 
 
 class Draws:

@@ -15,6 +15,7 @@ import numpy as np
 
 from dout.trace.draws import is_generator, put_state, state_of
 from dout.trace.modules import traced_modules
+from dout.trace.source import vars_of
 from dout.trace.state import MOST, Namespace, Reach, attributes_of
 
 _LARGE = 1 << 20  # bytes; a larger array is made read-only instead of being copied
@@ -76,8 +77,8 @@ def containers(holder: Any) -> Iterator[Callable[[], Any]]:
         kept = list(holder)
         yield lambda: (base.clear(holder), base.extend(holder, kept))
     if issubclass(kind, type):
-        names = set(vars(holder))
-        yield lambda: [type.__delattr__(holder, name) for name in set(vars(holder)) - names]
+        names = set(vars_of(holder))
+        yield lambda: [type.__delattr__(holder, name) for name in set(vars_of(holder)) - names]
     elif kind.__dictoffset__ != 0 or kind is Namespace:
         yield _dict(attributes_of(holder))
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from dout.ops import StandIn
+from dout.trace.source import module_of
 from dout.trace.standin import plain, plain_deep
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class JittedFunction(PlainFunction):
 def is_jitted(item: Any) -> bool:
     """Whether something is a function that Numba compiles: its C code takes no stand-in."""
     kind = type(item)
-    return kind.__module__.startswith("numba.") and callable(item) and not isinstance(item, type)
+    return module_of(kind).startswith("numba.") and callable(item) and not issubclass(kind, type)
 
 
 def _bare(item: Any) -> Any:

@@ -55,11 +55,11 @@ class Holdings:
         for item in (*holders, *given):
             if type(item) not in (Traced, TracedArray) and not issubclass(type(item), tuple | frozenset):
                 self.known[id(item)] = item
-        self.lengths = {id(h): len(h) for h in holders if isinstance(h, list | dict)}
+        self.lengths = {id(h): len(h) for h in holders if issubclass(type(h), list | dict)}
         self.long = state.swaps.long
         self.keys = {id(h): tuple(h) for h in holders if is_ordered(h)}
         found = {id(item): item for item in (*holders, *(new for _, _, new in state.swaps.visited))}
-        self.contents = [(item, tuple(item)) for item in found.values() if isinstance(item, set | deque)]
+        self.contents = [(item, tuple(item)) for item in found.values() if issubclass(type(item), set | deque)]
 
     def enter(self, item: Any) -> None:
         """Remember under which node a stand-in came."""
@@ -157,12 +157,12 @@ class Holdings:
                 else:
                     yield Spot(holder, place, was, self.template(here.item))
             for where, place in now.items():
-                if where not in known and isinstance(holder, type):
+                if where not in known and issubclass(type(holder), type):
                     self.changed.append(f"class {holder.__qualname__}")  # it has a new attribute
                 elif where not in known:
-                    if isinstance(holder, dict) and isinstance(place.put, partial):
+                    if issubclass(type(holder), dict) and isinstance(place.put, partial):
                         self._keys_of(place.put.args[1:])
-                    if isinstance(holder, list):
+                    if issubclass(type(holder), list):
                         self.new.append(f"element of a {type(holder).__qualname__}")
                     yield Spot(holder, place, None, self.template(place.item))
 

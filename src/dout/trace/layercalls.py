@@ -54,7 +54,10 @@ class OpenCall:
 
 def is_layer(cls: type) -> bool:
     """Whether instances have `forward` and `backward`."""
-    return all(callable(getattr(cls, kind, None)) for kind in KINDS)
+    if type(cls).__getattribute__ is type.__getattribute__ and not hasattr(type(cls), "__getattr__"):
+        return all(callable(getattr(cls, kind, None)) for kind in KINDS)
+    found = [[base[kind] for base in map(source.vars_of, source.mro_of(cls)) if kind in base] for kind in KINDS]
+    return all(items and callable(items[0]) for items in found)  # what the metaclass would answer is not asked
 
 
 def recording(kind: str, original: Callable[..., Any], current: Callable[[], Tracer | None]) -> Callable[..., Any]:

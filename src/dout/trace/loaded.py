@@ -9,7 +9,7 @@ from functools import cache
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
-from dout.trace.source import is_user_code
+from dout.trace.source import is_user_code, module_of, names_of, vars_of
 
 ANSWERED = frozenset({"numpy", "scipy", "math"})  # libraries whose functions are recorded, not looked into
 FINDERS = frozenset({"modules", "import_module", "__import__"})  # names by which code finds modules without a statement
@@ -20,15 +20,15 @@ def is_of_user(name: str, module: Any) -> bool:
     """Whether something is a module of the user's."""
     known = _judged.get(name)
     if known is None or known[0] is not module:
-        file = getattr(module, "__file__", None) if isinstance(module, ModuleType) else None
-        known = _judged[name] = (module, bool(file) and is_user_code(file))
+        file = names_of(module).get("__file__")
+        known = _judged[name] = (module, type(file) is str and is_user_code(file))
     return known[1]
 
 
 def is_loaded(names: dict[str, Any]) -> bool:
     """Whether these are the names of a module in `sys.modules`: `exec` and `runpy` make others, and loaders may."""
     module = sys.modules.get(str(names.get("__name__")))
-    return isinstance(module, ModuleType) and vars(module) is names
+    return names_of(module) is names
 
 
 def user_modules(*targets: str | None) -> list[ModuleType]:
@@ -39,7 +39,7 @@ def user_modules(*targets: str | None) -> list[ModuleType]:
         named = name == "__main__" or name in targets or (packages and name.partition(".")[0] in packages)
         if named or is_of_user(name, module):
             found.append(module)
-    return [module for module in found if isinstance(module, ModuleType) and module.__name__ != "builtins"]
+    return [module for module in found if names_of(module).get("__name__", "builtins") != "builtins"]
 
 
 def within_reach(
@@ -50,21 +50,22 @@ def within_reach(
     With what these functions, and those of `homes`, import in a call or ask for by name. The arrays in them may meet
     the trace. A large program has many others, and looking through all takes long.
     """
-    known = {module.__name__: module for module in loaded}
+    known = {str(names_of(module).get("__name__")): module for module in loaded}
     called: dict[str, list[str]] = {}
     for name in known:
         called.setdefault(_last(name), []).append(name)
     found: dict[str, ModuleType] = {}
-    written = [item for name in homes if name in known for item in list(vars(known[name]).values())]
+    written = [item for name in homes if name in known for item in list(names_of(known[name]).values())]
     waiting = [*homes, *_asked([*functions, *written], called)]
     while waiting:
         name = waiting.pop()
         if name in known and name not in found:
             found[name] = known[name]
-            for item in list(vars(known[name]).values()):
-                home = item.__name__ if isinstance(item, ModuleType) else getattr(type(item), "__module__", None)
-                waiting.append(str(home))
-                if isinstance(item, type | FunctionType):
+            for item in list(names_of(known[name]).values()):
+                waiting.append(str(names_of(item).get("__name__") or module_of(type(item))))
+                if issubclass(type(item), type):
+                    waiting.append(module_of(item))
+                elif type(item) is FunctionType:
                     waiting.append(str(item.__module__))
     return list(found.values())
 
@@ -72,8 +73,8 @@ def within_reach(
 def _asked(items: Iterable[Any], called: dict[str, list[str]]) -> Iterator[str]:
     """The modules that functions, also those of classes, can ask for; each is `called` as its name ends."""
     for item in items:
-        parts = vars(item).values() if isinstance(item, type) else [item]
-        for function in (part for part in parts if isinstance(part, FunctionType)):
+        parts = vars_of(item).values() if issubclass(type(item), type) else [item]
+        for function in (part for part in parts if type(part) is FunctionType):
             for word in _words(function.__code__) & called.keys():
                 yield from called[word]
 

@@ -310,8 +310,8 @@ def traced_modules() -> list[ModuleType]:
 
 def tracing_version(item: Any) -> Any:
     """Return the tracing version of a module or function of numpy or math, and anything else as it is."""
-    if isinstance(item, ModuleType):
-        if item.__name__ in _SPACES and id(item) not in _modules:
+    if issubclass(type(item), ModuleType):
+        if source.names_of(item).get("__name__") in _SPACES and id(item) not in _modules:
             learn()
         return _modules.get(id(item), item)
     if is_jitted(item):

@@ -45,7 +45,7 @@ class Patches:
             names[name] = modules.BUILTINS[name]
             self.undo.append((names, name, _ABSENT, names[name]))
         for name, item in list(names.items()):
-            if isinstance(item, type):
+            if source.is_class(item):
                 if self.is_user_class(item):
                     self.layer(item)
             elif (version := modules.tracing_version(item)) is not item:
@@ -57,9 +57,9 @@ class Patches:
         if id(cls) in self.seen or not is_layer(cls) or not self.layers:
             return
         self.seen.add(id(cls))
-        for base in cls.__mro__:
+        for base in source.mro_of(cls):
             for kind in KINDS:
-                original = vars(base).get(kind)
+                original = source.vars_of(base).get(kind)
                 if original is not None and hasattr(original, "__code__") and not hasattr(original, "__recorded__"):
                     method = recording(kind, original, current)
                     method.__recorded__ = original  # type: ignore[attr-defined]
@@ -69,12 +69,12 @@ class Patches:
     def put_back(self) -> None:
         """Undo everything that the user's code did not itself replace meanwhile."""
         for holder, name, original, version in reversed(self.undo):
-            if isinstance(holder, dict):
+            if type(holder) is dict:
                 if holder.get(name) is version:
                     holder[name] = original
                     if original is _ABSENT:
                         del holder[name]
-            elif vars(holder).get(name) is version:
+            elif source.vars_of(holder).get(name) is version:
                 type.__setattr__(holder, name, original)
 
 
@@ -89,10 +89,10 @@ def user_class_test(packages: set[str], given: set[type]) -> Any:
     """Return the test whether a class is the user's: written in their code, in one of these packages, or given."""
 
     def is_user_class(cls: type) -> bool:
-        if cls in given:
+        if any(cls is one for one in given):
             return True
-        module = getattr(cls, "__module__", None)
-        if not isinstance(module, str) or module == "builtins":
+        module = source.module_of(cls)
+        if not module or module == "builtins":
             return False
         package = module.partition(".")[0]
         if package == "dout":
@@ -100,8 +100,7 @@ def user_class_test(packages: set[str], given: set[type]) -> Any:
         if module == "__main__" or package in packages:
             return True
         home = sys.modules.get(module)
-        file = getattr(home, "__file__", None)
-        return home is None or (file is not None and source.is_user_code(file))
+        return home is None or loaded.is_of_user(module, home)
 
     return is_user_class
 
@@ -127,8 +126,9 @@ class Session:
             self.patches.namespace(vars(found))
             return
         if self.homes is not None:
-            self.homes.update(cls.__module__ for cls in getattr(found, "__mro__", (found,)))
-        if isinstance(found, type):
+            classes = source.mro_of(found) if source.is_class(found) else ()
+            self.homes.update(map(source.module_of, classes) if classes else (found.__module__,))
+        if source.is_class(found):
             self.patches.layer(found)
         for names in _spaces_of(found):
             if id(names) not in self.patches.seen:
@@ -171,7 +171,7 @@ class Session:
         self.functions = [*([own] if isinstance(own, FunctionType) else []), *_functions_of(type(own))]
         spaces = {id(function.__globals__): function.__globals__ for function in self.functions}
         self.homes = {str(names.get("__name__")) for names in spaces.values()}
-        self.homes.update(cls.__module__ for cls in type(target).__mro__)
+        self.homes.update(map(source.module_of, source.mro_of(type(target))))
         for names in spaces.values():
             self.patches.namespace(names)
         self.swaps.swap_in(target, self.tracer.source, numbers=numbers)
@@ -223,7 +223,7 @@ def session(
     `numbers` that the target holds become inputs where asked; `everywhere`: those of its module too, and what methods
     close over.
     """
-    home = target.__module__ if inspect.isroutine(target) else type(target).__module__
+    home = target.__module__ if inspect.isroutine(target) else source.module_of(type(target))
     if not home or home.partition(".")[0] in loaded.ANSWERED:  # made by `exec`; or np.mean itself is the target
         home = ""
     with recordings:
@@ -257,8 +257,8 @@ def session(
 
 def _functions_of(kind: type) -> Iterator[Any]:
     """The functions among what a class and its bases define."""
-    for cls in kind.__mro__:
-        yield from (item for item in vars(cls).values() if inspect.isfunction(item))
+    for cls in source.mro_of(kind):
+        yield from (item for item in source.vars_of(cls).values() if type(item) is FunctionType)
 
 
 def _refuse_depth(error: RecursionError) -> None:

@@ -20,7 +20,7 @@ from dout.trace.draws import is_generator
 from dout.trace.functions import under_way
 from dout.trace.loaded import is_of_user
 from dout.trace.modules import tracing_version, untraced
-from dout.trace.source import is_user_code
+from dout.trace.source import is_user_code, module_of, mro_of, vars_of
 from dout.trace.standin import Traced
 
 if TYPE_CHECKING:
@@ -58,13 +58,14 @@ class Reach:
 
     def __init__(self, is_user_class: Callable[[type], bool]) -> None:
         self._judge = is_user_class
-        self._users: dict[type, bool] = {}
+        self._users: dict[int, tuple[type, bool]] = {}
 
     def is_users(self, cls: type) -> bool:
         """Whether a class is the user's; asked of the same class over and over."""
-        if cls not in self._users:
-            self._users[cls] = self._judge(cls)
-        return self._users[cls]
+        known = self._users.get(id(cls))  # a class need not be hashable
+        if known is None:
+            known = self._users[id(cls)] = cls, self._judge(cls)
+        return known[1]
 
     def holds(self, item: Any, *, anyone: bool = False) -> bool:
         """Whether arrays may be inside: in containers, functions, the user's objects; with `anyone`, in any object."""
@@ -81,7 +82,7 @@ class Reach:
             return True
         if issubclass(kind, np.ndarray):
             return anyone and item.dtype == object
-        if not anyone or getattr(kind, "__module__", "").startswith("dout."):
+        if not anyone or module_of(kind).startswith("dout."):
             return False
         return issubclass(kind, set | frozenset | _CACHE | BaseException) or kind.__dictoffset__ != 0
 
@@ -89,13 +90,13 @@ class Reach:
         """Every place directly inside an object; those in a container that hold a number or text only where asked."""
         kind = type(holder)
         if issubclass(kind, type):
-            for cls in filter(self.is_users, holder.__mro__):
+            for cls in filter(self.is_users, mro_of(holder)):
                 special = {
                     key: item
-                    for key, item in vars(cls).items()
+                    for key, item in vars_of(cls).items()
                     if is_special(key) and type(item) is FunctionType and key not in _OF_TYPES
                 }
-                yield from _attributes(vars(cls), partial(type.__setattr__, cls))
+                yield from _attributes(vars_of(cls), partial(type.__setattr__, cls))
                 yield from _attributes(special, partial(type.__setattr__, cls), dunder=True)
             return
         if issubclass(kind, dict):
@@ -131,7 +132,7 @@ class Reach:
         put = partial(dict.__setitem__, attributes)
         yield from _attributes(attributes, put, dunder=not issubclass(kind, ModuleType) and kind is not Namespace)
         if self.is_users(kind):
-            for cls in filter(self.is_users, kind.__mro__):
+            for cls in filter(self.is_users, mro_of(kind)):
                 yield from _slots(holder, cls)
             yield Place("__class__", "", kind, _nowhere)
 
@@ -284,7 +285,7 @@ class Rebuilder:
 
 def _is_settings(kind: type) -> bool:
     """Whether objects of a library's class are nothing but the user's settings."""
-    return kind.__name__ == "Namespace" and kind.__module__ == "argparse"
+    return module_of(kind) == "argparse" and kind.__name__ == "Namespace"
 
 
 def _is_fixed(item: Any) -> bool:
@@ -302,8 +303,8 @@ def attributes_of(holder: Any) -> dict[str, Any]:
     """The dict in which an object keeps its attributes, whatever its class makes of the name `__dict__`."""
     if type(holder).__dictoffset__ == 0:
         return {}
-    for cls in type(holder).__mro__:
-        descriptor = vars(cls).get("__dict__")
+    for cls in mro_of(type(holder)):
+        descriptor = vars_of(cls).get("__dict__")
         if descriptor is not None and not isinstance(descriptor, property):
             attributes = descriptor.__get__(holder)
             return attributes if isinstance(attributes, dict) else {}
@@ -325,7 +326,7 @@ def _attributes(attributes: Iterable[Any], put: Callable[[Any, Any], Any], *, du
 
 
 def _slots(holder: Any, cls: type) -> Iterator[Place]:
-    for key, slot in list(vars(cls).items()) if "__slots__" in vars(cls) else ():  # those of C cannot be put
+    for key, slot in list(vars_of(cls).items()) if "__slots__" in vars_of(cls) else ():  # those of C cannot be put
         if type(slot) is MemberDescriptorType:
             try:
                 item = slot.__get__(holder, cls)
