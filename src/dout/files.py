@@ -41,10 +41,20 @@ def regular(path: str | Path) -> Path:
 
     A named pipe would wait for someone who writes, and a device may never end.
     """
-    status = Path(path).stat()
+    try:
+        status = Path(path).stat()
+    except OSError:
+        if os.path.islink(path):  # noqa: PTH114 - also where a path is no text that can be one
+            raise OSError("it is a link that leads nowhere") from None
+        raise
     if not stat.S_ISREG(status.st_mode):
-        raise OSError(f"it is {_what(status.st_mode)}, and no file")
+        raise OSError(f"it is {_what(status.st_mode)}, not a file")
     return Path(path)
+
+
+def is_there(path: str | Path) -> bool:
+    """Whether there is something of this name, a link that leads nowhere included."""
+    return os.path.lexists(path)
 
 
 def text_of(path: str | Path) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dout.errors import TargetError
+from dout.trace.source import module_of, names_of
 
 NAME = "dout_example"
 
@@ -27,7 +28,8 @@ def given_beside(target: Any, names: list[str]) -> tuple[dict[str, Any], dict[st
     ({'k': 3.0}, {'x': 2.0})
     """
     cls = target if inspect.isclass(target) or inspect.isroutine(target) else type(target)
-    function = getattr(cls, NAME, None) or getattr(sys.modules.get(str(cls.__module__)), NAME, None)
+    home = cls.__module__ if inspect.isroutine(cls) else module_of(cls)
+    function = getattr(cls, NAME, None) or names_of(sys.modules.get(str(home))).get(NAME)
     if not callable(function):
         return None
     try:

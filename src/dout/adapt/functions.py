@@ -12,6 +12,7 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 from dout.adapt.unwritten import gives_nothing, is_stub
+from dout.trace.source import names_of
 
 PAIR = "dout_pair"
 
@@ -33,10 +34,11 @@ _NONE = re.compile(
 
 def function_pairs(module: ModuleType) -> dict[str, type]:
     """The pairs of functions that a module has written itself, each as a class, by the name of the forward."""
+    names = names_of(module)
     functions = {
         name: item
-        for name, item in vars(module).items()
-        if isinstance(item, FunctionType) and item.__module__ == module.__name__ and not _NONE.match(name)
+        for name, item in names.items()
+        if type(item) is FunctionType and item.__module__ == names.get("__name__") and not _NONE.match(name)
     }
     found: dict[str, type] = {}
     for name, backward in functions.items():
@@ -55,7 +57,7 @@ def function_pairs(module: ModuleType) -> dict[str, type]:
 def pair_of(forward: Any) -> type | None:
     """The class of a function and its backward, which its module has beside it; None where there is none."""
     module = sys.modules.get(forward.__module__) if isinstance(forward, FunctionType) else None
-    known = vars(module) if module is not None else {}
+    known = names_of(module)
     name = next((name for name, item in known.items() if item is forward), None)
     return function_pairs(module).get(name) if module is not None and name is not None else None
 

@@ -21,7 +21,7 @@ from dout.adapt.hints.source import name_of, read, walk
 from dout.adapt.hints.switches import switches_for
 from dout.adapt.unwritten import is_unwritten, kept_when_called, read_by
 from dout.errors import TargetError
-from dout.trace.source import behind
+from dout.trace.source import behind, mro_of, vars_of
 
 MOST_CANDIDATES, MOST_COMBINED = 24, 20_000
 RATE = 0.5  # a learning rate that we give: exact in binary, so that an update shows the gradient to the last bit
@@ -161,8 +161,8 @@ _OF_OBJECT = frozenset(dir(object))
 
 def methods(cls: type, patterns: Sequence[str]) -> list[str]:
     """The methods of a class whose names match, in the order of `patterns`; none not implemented, and no tests."""
-    names = [name for name in dir(cls) if name not in _OF_OBJECT and inspect.isroutine(_static(cls, name))]
     order = {name: i for i, name in enumerate(_written_order(cls))}
+    names = [name for name in sorted(order) if name not in _OF_OBJECT and inspect.isroutine(_static(cls, name))]
     found: dict[str, None] = {}
     for pattern in patterns:
         fitting = [name for name in names if re.fullmatch(rf"(?!test)({pattern})", name, re.IGNORECASE)]
@@ -198,7 +198,7 @@ def may_be_backward(name: str) -> bool:
 
 
 def _written_order(cls: type) -> list[str]:
-    return list(dict.fromkeys(name for base in cls.__mro__ for name in vars(base)))
+    return list(dict.fromkeys(name for base in mro_of(cls) for name in vars_of(base)))
 
 
 def _static(cls: type, name: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import inspect
 import mmap
 import os
@@ -11,7 +12,7 @@ import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any, Literal
 
 from dout.adapt.functions import forward_names, function_pairs
@@ -20,7 +21,8 @@ from dout.adapt.target import has_both
 from dout.check.foreign import foreign_layer, is_custom_vjp
 from dout.check.settings import Settings, matches
 from dout.errors import TargetError
-from dout.files import regular, text_of
+from dout.files import is_there, regular, text_of
+from dout.trace.source import is_class, module_of, mro_of, names_of, vars_of
 
 _NO_LAYERS = frozenset({"unittest", "torch", "tensorflow", "keras", "jax", "flax", "enum"})  # of what bases are
 LARGE = 4_000_000  # bytes of a file
@@ -75,7 +77,7 @@ def _places(where: str, name: str | None, settings: Settings) -> Iterator[tuple[
         if name is not None:
             raise TargetError(f"{where} is a folder: a layer's name follows a file")
         yield from (("file", str(file)) for file in python_files(path, settings))
-    elif path.exists():
+    elif is_there(path):
         yield "file", where
     elif name is None and where in layers.__all__:
         yield "ready", "dout.layers"
@@ -157,8 +159,10 @@ def syntax_error(file: str) -> str | None:
         return f"{file} cannot be read: {error}"
     except OSError:
         return None  # the process that loads it says so
-    except (ValueError, RecursionError, MemoryError) as error:
-        return f"{file} is not valid Python: {error or type(error).__name__}"
+    except (RecursionError, MemoryError):
+        return f"{file} is nested too deeply: Python cannot read it"
+    except ValueError as error:
+        return f"{file} is not valid Python: {error}"
     return None
 
 
@@ -188,11 +192,30 @@ def line_of_class(file: str, name: str) -> int | None:
 def layers_in(module: ModuleType) -> list[str]:
     """The names of the layers a module defines itself, in their order; no abstract ones and no second names."""
     found: dict[int, str] = {}
-    for name, item in list(vars(module).items()):
-        own = getattr(item, "__module__", None) == module.__name__
-        if own and (is_custom_vjp(item) or (isinstance(item, type) and _is_layer(item))):
-            found.setdefault(id(item), name)
-    return [*found.values(), *function_pairs(module)]
+    for name, item in classes_in(module):
+        with contextlib.suppress(BaseException):  # of a metaclass: `loading.needing` tells of it
+            if _is_layer(item):
+                found.setdefault(id(item), name)
+    names = names_of(module)
+    vjps = [(n, i) for n, i in names.items() if is_custom_vjp(i) and i.__module__ == names.get("__name__")]
+    for name, item in vjps:
+        found.setdefault(id(item), name)
+    order = {name: place for place, name in enumerate(names)}
+    return [*sorted(found.values(), key=order.__getitem__), *function_pairs(module)]
+
+
+def classes_in(module: ModuleType) -> Iterator[tuple[str, type]]:
+    """The classes that a module defines, by name: those that say so, and those with a method written in its file.
+
+    None of the user's code runs, and what a class says of its module may have been changed.
+    """
+    names = names_of(module)
+    for name, item in list(names.items()):
+        if is_class(item) and type(name) is str:
+            codes = (getattr(part, "__code__", None) for part in vars_of(item).values() if type(part) is FunctionType)
+            written = any(code is not None and code.co_filename == names.get("__file__") for code in codes)
+            if written or module_of(item) == names.get("__name__"):
+                yield name, item
 
 
 def named(module: ModuleType, name: str) -> Any:
@@ -202,12 +225,15 @@ def named(module: ModuleType, name: str) -> Any:
         return pair
     found: Any = module
     for part in name.split("."):
+        if found is module and part in names_of(module):
+            found = names_of(module)[part]
+            continue
         if not hasattr(found, part):
             layers = layers_in(module)
             has = f"; it has the layers {', '.join(layers)}" if layers else ""
             raise TargetError(f"{module.__file__} has no {name}{has}")
         found = getattr(found, part)
-    if not (has_both(found if isinstance(found, type) else type(found)) or is_custom_vjp(found)):
+    if not (has_both(found if is_class(found) else type(found)) or is_custom_vjp(found)):
         raise TargetError(f"{module.__file__}: {name} is no layer: it has no forward and backward")
     return found
 
@@ -215,9 +241,9 @@ def named(module: ModuleType, name: str) -> Any:
 def _is_layer(cls: type) -> bool:
     if getattr(cls, "_is_protocol", False) or inspect.isabstract(cls) or cls.__name__.lower().startswith("test"):
         return False
-    known = foreign_layer(cls) is not None or not any(_library(base) in _NO_LAYERS for base in cls.__mro__)
+    known = foreign_layer(cls) is not None or not any(_library(base) in _NO_LAYERS for base in mro_of(cls))
     return has_both(cls) and known
 
 
 def _library(cls: type) -> str:
-    return cls.__module__.partition(".")[0]
+    return module_of(cls).partition(".")[0]

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from dout.trace.source import is_class, module_of, mro_of
+
 
 class TorchLayer:
     """A `torch.autograd.Function` as a layer. Tensors share their memory with the arrays, so that writes are seen."""
@@ -71,7 +73,7 @@ def _in_64_bits(jax: Any) -> AbstractContextManager[None]:
 
 def foreign_layer(target: Any) -> Callable[[], Any] | None:
     """How to make a layer of another library's target; None where it is none."""
-    if isinstance(target, type) and any(_is(c, "torch", "Function") for c in target.__mro__):
+    if is_class(target) and any(_is(c, "torch", "Function") for c in mro_of(target)):
         return lambda: TorchLayer(target)
     if is_custom_vjp(target):
         return lambda: JaxLayer(target)
@@ -84,4 +86,4 @@ def is_custom_vjp(target: Any) -> bool:
 
 
 def _is(cls: type, library: str, name: str) -> bool:
-    return cls.__module__.split(".")[0].lstrip("_") == library and cls.__name__ == name
+    return module_of(cls).split(".")[0].lstrip("_") == library and cls.__name__ == name

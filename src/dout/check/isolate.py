@@ -12,7 +12,7 @@ import errno
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,11 +63,19 @@ class Guard:
 
     def _refuse(self, what: str) -> None:
         self.refused += 1
-        text = f"{users_line(sys._getframe(2))} wanted to {what}: refused"
+        self._say(f"{users_line(sys._getframe(2))} wanted to {what}: refused")
+        raise PermissionError(errno.EACCES, f"`dout check` does not let user code {what}")
+
+    def note_replaced(self, where: str, names: Sequence[str]) -> None:
+        """Tell that a line replaced names of Python's own, which have been put back."""
+        if names:
+            listed = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+            self._say(f"{where} wanted to replace {listed} for everyone: refused")
+
+    def _say(self, text: str) -> None:
         if text not in self._told and len(self._told) < MOST:
             self._told.add(text)
             self.tell(text)
-        raise PermissionError(errno.EACCES, f"`dout check` does not let user code {what}")
 
     def is_outside(self, path: Any, folder: int = -1) -> bool:
         """Whether a path lies where nothing may be written."""
@@ -97,7 +105,7 @@ def caches(checked: str) -> list[str]:
     asked = [os.environ.get(name, "") for name in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "MPLCONFIGDIR",
                                                    "NUMBA_CACHE_DIR", "LOCALAPPDATA")]  # fmt: skip
     usual = [home / ".cache", home / ".config", home / ".matplotlib", home / "Library" / "Caches"]
-    above = {*Path(HERE).resolve().parents, Path(HERE).resolve(), *Path(checked).resolve().parents}
+    above = {*Path(HERE).resolve().parents, Path(HERE).resolve(), *Path(_real(checked)).parents}
     known = [Path(folder).resolve() for folder in (*asked, *map(str, usual)) if folder]
     return [str(folder) for folder in known if folder.is_dir() and folder not in above]
 

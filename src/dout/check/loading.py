@@ -7,6 +7,7 @@ import builtins
 import importlib
 import os
 import sys
+from abc import ABCMeta
 from collections.abc import Callable, Sequence
 from functools import partial
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
@@ -15,16 +16,21 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from dout.adapt.target import has_both
 from dout.check import notebooks
-from dout.check.discover import Job
+from dout.check.discover import Job, classes_in, line_of_class
 from dout.check.isolate import Guard, Rules, into_scratch, without_network
 from dout.check.piecewise import Run, Stop
 from dout.check.removed import Removed
+from dout.check.sandbox import Kept
 from dout.check.stubs import needed_by
 from dout.errors import TargetError, UserCodeError
+from dout.files import is_there
 from dout.trace.homes import free_name, home, loaded, name_in_package
 from dout.trace.script import run_user_code
-from dout.trace.source import is_user_code
+from dout.trace.source import is_user_code, names_of, qualname_of
+
+_PLAIN = (type, ABCMeta)
 
 
 class Loading:
@@ -37,7 +43,12 @@ class Loading:
         self.job, self.rules, self.send = job, rules, send
         self.guard = Guard(rules.scratch, job.where, lambda text: send("remark", text))
         self.removed = Removed()
-        self._run = Run(rules, self.guard, partial(send, "at"), partial(send, "stop"))
+        self.kept = Kept()
+        self._run = Run(rules, self.guard, self.kept, self.at, partial(send, "stop"))
+
+    def at(self, file: str, line: int) -> None:
+        """Say where the user's code runs next: what ends the process there is left out in the next one."""
+        self.send("at", file, line)
 
     @property
     def stops(self) -> Sequence[Stop]:
@@ -76,6 +87,7 @@ class Loading:
         builtins.input = lambda prompt="": ""
         sys.meta_path.insert(0, _Finder(self._run))
         self.removed.install()
+        self.kept.take()
         if self.rules.scratch:
             self.guard.start()
 
@@ -83,6 +95,8 @@ class Loading:
         module = run_user_code(lambda: importlib.import_module(self.job.where), self.job.where)
         if module is None:
             raise TargetError(f"{self.job.where} ended itself while it was loaded")
+        if not names_of(module):
+            raise TargetError(f"{self.job.where} puts something that is no module in its place; name its file")
         return module  # type: ignore[no-any-return]
 
     def _file(self, path: Path) -> ModuleType:
@@ -100,18 +114,34 @@ class Loading:
         sys.modules[name] = module
         notebooks.remember(str(path), text)
         self._run.module(module, text, str(path))
+        if type(module).__getattribute__ is not ModuleType.__getattribute__:
+            ModuleType.__setattr__(module, "__class__", ModuleType)
+        names_of(module).update(__name__=name, __file__=str(path))  # its own code may have changed what it is called,
+        sys.modules[name] = module  # or have put something else in its place
         return module
 
 
-def needing(module: ModuleType) -> dict[str, str]:
-    """The classes of a module with forward or backward that derive from what is not there, and what that is."""
-    own = [(n, i) for n, i in list(vars(module).items()) if isinstance(i, type) and i.__module__ == module.__name__]
-    layers = [(n, i) for n, i in own if hasattr(i, "forward") or hasattr(i, "backward")]
-    return {name: f"needs {needed_by(item)}" for name, item in layers if needed_by(item)}
+def needing(module: ModuleType, at: Callable[[str, int], Any]) -> dict[str, str]:
+    """The classes of a module with forward or backward that derive from what is not there, and what that is.
+
+    Also those that cannot be looked at; `at` hears of a class that may end the process.
+    """
+    found = {}
+    for name, item in classes_in(module):
+        try:
+            if needed_by(item) and (hasattr(item, "forward") or hasattr(item, "backward")):
+                found[name] = f"needs {needed_by(item)}"
+            elif type(item) not in _PLAIN:  # its metaclass answers what it is asked from here on, and may not come back
+                file = str(names_of(module).get("__file__"))
+                at(file, line_of_class(file, qualname_of(item)) or 1)
+                has_both(item)
+        except BaseException as error:
+            found[name] = f"cannot be looked at: it raises {type(error).__name__}: {error}"
+    return found
 
 
 def _text(path: Path) -> str:
-    if not path.exists():
+    if not is_there(path):
         raise TargetError(f"there is no file {path}")
     try:
         text = notebooks.source_of(path)

@@ -25,6 +25,7 @@ from types import ModuleType
 from typing import Any, Literal
 
 from dout.check.isolate import Guard, Rules, shown
+from dout.check.sandbox import Kept
 from dout.check.stubs import KNOWN, Missing, NeedsError, stand_in
 from dout.trace.script import users_traceback
 from dout.trace.source import is_ours, is_user_code
@@ -71,6 +72,7 @@ class Run:
 
     rules: Rules
     guard: Guard
+    kept: Kept
     at: Callable[[str, int], None] = lambda file, line: None
     told: Callable[[Stop], None] = lambda stop: None
     stops: list[Stop] = field(default_factory=list)
@@ -121,6 +123,7 @@ class Run:
 
 
 _MAIN = threading.main_thread()
+_BUILTINS = vars(builtins)
 
 
 class _Statements:
@@ -171,7 +174,12 @@ class _Statements:
         limit = whole.seconds(statement)
         try:
             with whole.limited(limit):
-                work()
+                self.names["__builtins__"] = _BUILTINS
+                try:
+                    work()
+                finally:
+                    changed = whole.kept.put_back()  # before any other line of ours: it may have replaced `len`
+                    whole.guard.note_replaced(f"{shown(self.file)}:{statement.lineno}", changed)
         except _OutOfTime:
             self._stopped(statement, "time", f"did not end within {round(limit, 1):g} s, while it was loaded")
         except SystemExit as stop:

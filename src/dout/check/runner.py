@@ -231,8 +231,9 @@ class _Process:
         if self.turns.helps and self.current is None:  # the first process goes on without it
             self._finish()
             return True
-        if self.names is None and self.at is not None and len(self.stops) < MOST_STOPS:
-            kind: Kind = "time" if "within" in how else "died"
+        kind: Kind = "time" if "within" in how else "died"
+        again = self.at is not None and (*self.at, kind) in {stop.place for stop in self.stops}
+        if self.names is None and self.at is not None and not again and len(self.stops) < MOST_STOPS:
             self.stops.append(Stop(*self.at, kind, f"{how}, while it was loaded"))
             self.start()  # without that statement
             return False

@@ -9,6 +9,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 
@@ -58,15 +60,68 @@ def _mapped() -> int:
         return 2**30
 
 
+_CORE = (  # what runs, and tells of, the user's code
+    "builtins", "sys", "os", "posixpath", "ntpath", "io", "time", "signal", "threading", "types", "typing", "abc",
+    "ast", "re", "traceback", "linecache", "tokenize", "inspect", "dis", "contextlib", "functools", "itertools",
+    "operator", "collections", "copy", "copyreg", "pickle", "struct", "dataclasses", "enum", "importlib",
+    "importlib.util", "multiprocessing.connection", "multiprocessing.reduction", "gc", "weakref", "math", "random",
+)  # fmt: skip
+_THEIRS = {"sys.excepthook", "sys.displayhook", "sys.breakpointhook", "sys.unraisablehook"}  # made to be replaced
+
+
+class Kept:
+    """What dout itself runs on: Python's own names, modules and import path, as they were before the user's code."""
+
+    def take(self) -> None:
+        """Remember how everything is."""
+        self.names: list[tuple[str, dict[str, Any], dict[str, Any]]] = []
+        for module in (sys.modules[name] for name in _CORE if name in sys.modules):
+            name, names = module.__name__, vars(module)
+            whole = name == "builtins"  # elsewhere numbers and tables are a module's own affair
+            parts = {k: v for k, v in names.items() if whole or callable(v) or isinstance(v, ModuleType)}
+            self.names.append((name, names, {k: v for k, v in parts.items() if f"{name}.{k}" not in _THEIRS}))
+        self.table, self.modules, self.limit = sys.modules, dict(sys.modules), sys.getrecursionlimit()
+        self.lists = [(key, getattr(sys, key), list(getattr(sys, key))) for key in ("path", "meta_path", "path_hooks")]
+
+    def put_back(self) -> list[str]:
+        """Make it so again; what was not, such as `builtins.len`. What has been added stays.
+
+        Until Python's own names are there again, this calls nothing that has one.
+        """
+        changed: list[str] = []
+        for module, names, kept in self.names:
+            for name in kept:
+                if name not in names or names[name] is not kept[name]:
+                    names[name] = kept[name]
+                    changed.append(f"{module}.{name}")
+        sys.modules = self.table
+        for name, item in self.modules.items():
+            if sys.modules.get(name) is not item:
+                sys.modules[name] = item
+        for key, whole, entries in self.lists:
+            if getattr(sys, key) is not whole:
+                whole[:] = getattr(sys, key) if isinstance(getattr(sys, key), list) else []
+                setattr(sys, key, whole)
+            whole += [entry for entry in entries if entry not in whole]
+        sys.setrecursionlimit(max(sys.getrecursionlimit(), self.limit))
+        return changed
+
+
 @contextmanager
-def put_back() -> Iterator[list[str]]:
-    """Afterwards NumPy, its error state, the folder and the streams are as before; yields the names that were not."""
+def put_back(kept: Kept) -> Iterator[list[str]]:
+    """Afterwards NumPy, its error state, the folder and the streams are as before, and what is `kept`.
+
+    Yields the names that were not.
+    """
     changed: list[str] = []
     modules = [sys.modules[m] for m in ("numpy", "numpy.linalg", "numpy.random", "math") if m in sys.modules]
     before = [(module, dict(vars(module))) for module in modules]
     folder, streams, path = os.getcwd(), (sys.stdin, sys.stdout, sys.stderr), list(sys.path)  # noqa: PTH109
     with np.errstate():
-        yield changed
+        try:
+            yield changed
+        finally:
+            changed += kept.put_back()
     for module, names in before:
         for name, item in names.items():
             if vars(module).get(name, module) is not item:

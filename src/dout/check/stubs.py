@@ -11,6 +11,8 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from dout.trace.source import is_class, mro_of
+
 KNOWN = frozenset({
     "cupy", "cv2", "h5py", "IPython", "imageio", "jax", "keras", "librosa", "matplotlib", "mnist", "mpl_toolkits",
     "mxnet", "networkx", "nltk", "nnfs", "numba", "numexpr", "opt_einsum", "pandas", "PIL", "plotly", "psutil",
@@ -72,7 +74,7 @@ def needed_by(item: Any) -> str:
     """What a class, or the thing itself, stands on that is not there; nothing where all is."""
     if type(item) is Missing:
         return str(vars(item)["_reason"])
-    return item._needs if isinstance(item, type) and issubclass(item, _Base) else ""
+    return item._needs if is_class(item) and _Base in mro_of(item) else ""
 
 
 class Quiet:

@@ -14,6 +14,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
+from types import FunctionType
 from typing import Any
 
 from dout.adapt.example import Example, arguments, as_found, example
@@ -33,11 +34,12 @@ from dout.check.loading import Loading, needing
 from dout.check.model import Finding, Report
 from dout.check.pictures import picture
 from dout.check.places import raised_at
-from dout.check.sandbox import put_back, take_place
+from dout.check.sandbox import Kept, put_back, take_place
 from dout.check.turns import Turns
 from dout.check.verb import check_adapted, is_right
 from dout.errors import DoutError, TargetError, UserCodeError
 from dout.graph import Where
+from dout.trace.source import vars_of
 
 
 def work(pipe: Any, job: Job, given: Given, skipped: frozenset[str], turns: Turns) -> None:
@@ -65,7 +67,7 @@ def _run(job: Job, given: Given, skipped: frozenset[str], turns: Turns, send: An
     loading = Loading(job, given.rules, send)
     try:
         module = loading.module()
-        needs = needing(module)
+        needs = needing(module, loading.at)
         names = [name for name in layers_in(module) if name not in needs] if job.names is None else list(job.names)
     except UserCodeError as error:
         send("problem", str(error), error.traceback)
@@ -92,8 +94,8 @@ def _run(job: Job, given: Given, skipped: frozenset[str], turns: Turns, send: An
             continue
         send("start", name)
         before = loading.guard.refused
-        with put_back() as changed:
-            checked = _checked(name, target, given)
+        with put_back(loading.kept) as changed:
+            checked = _checked(name, target, given, loading.kept)
         report = excused(checked.report, loading.guard.refused > before)
         if changed:
             report = _with(report, _patched(report, changed))
@@ -102,8 +104,17 @@ def _run(job: Job, given: Given, skipped: frozenset[str], turns: Turns, send: An
         send("remark", remark)
 
 
-def _checked(name: str, target: Any, given: Given) -> Checked:
+def _checked(name: str, target: Any, given: Given, kept: Kept) -> Checked:
     """Check one layer; whatever happens that Python can catch becomes a finding."""
+    try:
+        return _checked_as_it_is(name, target, given)
+    except BaseException as error:  # in code of ours, which runs on names that the layer may have replaced
+        replaced = kept.put_back()
+        report = _only(name, target, "D002", f"{name} could not be judged: {type(error).__name__}: {error}")
+        return Checked(_with(report, _patched(report, replaced)) if replaced else report)
+
+
+def _checked_as_it_is(name: str, target: Any, given: Given) -> Checked:
     took: frozenset[str] = frozenset()
     chosen, trace = Example({}, {}), None
     try:
@@ -267,8 +278,9 @@ def _place(target: Any) -> tuple[str | None, int | None]:
         return code.co_filename, code.co_firstlineno
     try:
         file = inspect.getsourcefile(cls)
-    except (TypeError, OSError):
-        file = None
+    except Exception:  # it says that it is of another module, or raises
+        methods = (item for item in vars_of(cls).values() if type(item) is FunctionType)
+        file = next((method.__code__.co_filename for method in methods), None)
     return file, line_of_class(file, cls.__qualname__) if file else None
 
 

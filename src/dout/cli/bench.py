@@ -14,7 +14,7 @@ import click
 from dout.cli.target import split
 from dout.cli.values import written
 from dout.errors import TargetError, needs, visible
-from dout.files import SVG_MARK, Kind, refuse, write
+from dout.files import SVG_MARK, Kind, is_there, refuse, write
 
 if TYPE_CHECKING:
     from dout.adapt.example import Example
@@ -118,7 +118,7 @@ def _found(target: str, where: str, name: str | None) -> Any:
     from dout.cli.target import find, of_numpy
     from dout.trace.script import load_file
 
-    if name is not None or not Path(where).is_file():
+    if name is not None or not is_there(where):
         return find(where, name)
     module = load_file(where)
     layers = layers_in(module)

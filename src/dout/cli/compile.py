@@ -10,7 +10,7 @@ import click
 
 from dout.cli.target import split
 from dout.errors import TargetError, needs, visible
-from dout.files import Kind, refuse, write
+from dout.files import Kind, is_there, refuse, write
 
 if TYPE_CHECKING:
     from dout.engine.standalone import Layer, Standalone
@@ -97,7 +97,7 @@ def _found(target: str) -> tuple[Any, list[type]]:
     from dout.trace.script import load_file
 
     where, name = split(target)
-    if name is None and Path(where).is_file():
+    if name is None and is_there(where):
         module = load_file(where)
         own = [c for c in vars(module).values() if isinstance(c, type) and c.__module__ == module.__name__]
         layers = list(dict.fromkeys(filter(is_layer, own)))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dout.errors import MissingFontWarning, TargetError, visible
+from dout.files import is_there
 
 if TYPE_CHECKING:
     from dout.draw.picture import Picture
@@ -104,12 +105,12 @@ def _trace(
 
     where, name = split(target)
     given, built = parse(inputs, "--input"), parse(init, "--init")
-    if name is None and where.endswith(".json") and Path(where).exists():
+    if name is None and where.endswith(".json") and is_there(where):
         from dout.trace.loading import load
 
         return load(where), ""
     with guarded(target, timeout=timeout, capture=capture) as meter:
-        if name is None and (Path(where).exists() or where.endswith(".py") or "/" in where):
+        if name is None and (is_there(where) or where.endswith(".py") or "/" in where):
             from dout.trace.script import record_script
 
             if given or built:

@@ -12,6 +12,7 @@ from typing import Any
 from dout.check.foreign import foreign_layer
 from dout.cli.values import read
 from dout.errors import TargetError
+from dout.files import is_there
 from dout.trace.script import load_file, run_user_code
 
 
@@ -39,7 +40,7 @@ def find(where: str, name: str | None) -> Any:
             return getattr(layers, where)
         known = ", ".join(layers.__all__)
         raise TargetError(f"there is no file {where}, and no ready-made layer of this name ({known})")
-    module = load_file(where) if where.endswith(".py") or Path(where).exists() else _imported(where)
+    module = load_file(where) if where.endswith(".py") or is_there(where) else _imported(where)
     found = module
     for part in name.split("."):
         if not hasattr(found, part):

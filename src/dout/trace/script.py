@@ -15,7 +15,7 @@ from types import CodeType, ModuleType
 from typing import Any
 
 from dout.errors import DoutError, TargetError, UserCodeError
-from dout.files import text_of
+from dout.files import is_there, text_of
 from dout.trace import homes, modules
 from dout.trace.layercalls import is_layer
 from dout.trace.loaded import user_modules
@@ -113,7 +113,7 @@ def users_traceback(error: BaseException) -> str:
 
 
 def _read(path: Path) -> tuple[str, CodeType]:
-    if not path.exists():
+    if not is_there(path):
         raise TargetError(f"there is no file {path}")
     try:
         text = text_of(path)

@@ -27,6 +27,7 @@ _LONGEST_NAME = 60
 # What a class says, read where Python keeps it: its metaclass is the user's code, which may raise, or never end.
 mro_of = type.__dict__["__mro__"].__get__
 vars_of = type.__dict__["__dict__"].__get__
+qualname_of = type.__dict__["__qualname__"].__get__
 
 
 def is_class(item: Any) -> bool:

@@ -37,18 +37,18 @@ def places(root: Any, path: str = "self") -> Iterator[Place]:
         seen.add(id(holder))
         for place in _inside(path, holder):
             yield place
-            if not isinstance(place.item, _NOT_OPENED) and place.item is not None:
+            if not issubclass(type(place.item), _NOT_OPENED) and place.item is not None:
                 waiting.append((place.path, place.item))
 
 
 def _inside(path: str, holder: Any) -> Iterator[Place]:
-    if isinstance(holder, dict):
+    if issubclass(type(holder), dict):
         for key, item in list(holder.items()):
             yield Place(f"{path}[{key!r}]", item, partial(holder.__setitem__, key))
-    elif isinstance(holder, list):
+    elif issubclass(type(holder), list):
         for i, item in enumerate(holder):
             yield Place(f"{path}[{i}]", item, partial(holder.__setitem__, i))
-    elif isinstance(holder, tuple):
+    elif issubclass(type(holder), tuple):
         for i, item in enumerate(holder):
             yield Place(f"{path}[{i}]", item, _nowhere)
     else:
@@ -69,13 +69,13 @@ def _nowhere(new: Any) -> None:
 
 def _slots(cls: type) -> tuple[str, ...]:
     names = cls.__dict__.get("__slots__", ()) if cls.__module__ != "builtins" else ()
-    names = (names,) if isinstance(names, str) else tuple(names)
+    names = (names,) if issubclass(type(names), str) else tuple(names)
     return tuple(name for name in names if not name.startswith("__"))
 
 
 def arrays(layer: Any) -> dict[str, np.ndarray[Any, Any]]:
     """The arrays that a layer holds, by path."""
-    return {place.path: place.item for place in places(layer) if isinstance(place.item, np.ndarray)}
+    return {place.path: place.item for place in places(layer) if issubclass(type(place.item), np.ndarray)}
 
 
 def snapshot(layer: Any) -> dict[str, np.ndarray[Any, Any]]:
@@ -92,7 +92,7 @@ def cast(layer: Any, change: Callable[[Any], Any]) -> None:
 
 
 def _changed(item: Any, change: Callable[[Any], Any]) -> Any:
-    if isinstance(item, np.ndarray | np.generic):
+    if issubclass(type(item), np.ndarray | np.generic):
         return change(item)
     if type(item) is tuple:
         parts = tuple(_changed(part, change) for part in item)
@@ -112,7 +112,7 @@ def of_class(layer: Any) -> dict[str, Any]:
         name: item
         for owner in reversed(users_classes(layer))
         for name, item in list(vars(owner).items())
-        if name not in held and isinstance(item, np.ndarray | dict | list) and not name.startswith("__")
+        if name not in held and issubclass(type(item), np.ndarray | dict | list) and not name.startswith("__")
     }
 
 
@@ -126,8 +126,7 @@ def generators(layer: Any) -> list[Any]:
             holders += getattr(function, "__globals__", {}).values()
             holders += [cell.cell_contents for cell in getattr(function, "__closure__", None) or () if _filled(cell)]
             holders += getattr(function, "__defaults__", None) or ()
-    found = {id(holder): holder for holder in holders if not isinstance(holder, np.ndarray) and is_generator(holder)}
-    return list(found.values())
+    return list({id(holder): holder for holder in holders if is_generator(holder)}.values())
 
 
 def users_classes(layer: Any) -> list[type]:
@@ -140,16 +139,14 @@ def shared_by_language(layer: Any) -> set[int]:
     found: set[int] = set()
     for cls in users_classes(layer):
         for name, item in list(vars(cls).items()):
-            function = inspect.unwrap(item) if isinstance(item, FunctionType) else item
+            function = inspect.unwrap(item) if issubclass(type(item), FunctionType) else item
             defaults = getattr(function, "__defaults__", None) or ()
             keywords = (getattr(function, "__kwdefaults__", None) or {}).values()
-            names = getattr(function, "__globals__", {}).values() if isinstance(item, FunctionType) else ()
-            roots = (
-                [*defaults, *keywords, *names] if isinstance(item, FunctionType) else [] if name[:2] == "__" else [item]
-            )
+            names = getattr(function, "__globals__", {}).values() if type(item) is FunctionType else ()
+            roots = [*defaults, *keywords, *names] if type(item) is FunctionType else [] if name[:2] == "__" else [item]
             for root in roots:
                 found.add(id(root))
-                if not isinstance(root, _NOT_OPENED):
+                if not issubclass(type(root), _NOT_OPENED):
                     found.update(id(place.item) for place in places(root))
     return found
 
@@ -158,13 +155,17 @@ def mutable_parts(layer: Any) -> dict[int, Any]:
     """What a layer holds that can be changed in place, by identity."""
     fixed = (str, bytes, int, float, complex, tuple, frozenset, type, ModuleType, FunctionType, np.generic, np.dtype)
     found = (place.item for place in places(layer))
-    return {id(item): item for item in found if item is not None and not isinstance(item, fixed) and not callable(item)}
+    return {
+        id(item): item
+        for item in found
+        if item is not None and not issubclass(type(item), fixed) and not callable(item)
+    }
 
 
 def closures(layer: Any) -> set[int]:
     """Identities of functions with closures that a layer holds: a copy of it holds the same ones."""
     found = (place.item for place in places(layer))
-    return {id(item) for item in found if isinstance(item, FunctionType) and item.__closure__}
+    return {id(item) for item in found if issubclass(type(item), FunctionType) and item.__closure__}
 
 
 def _filled(cell: Any) -> bool:
