@@ -18,7 +18,7 @@ from typing import Any
 
 from dout.adapt.target import has_both
 from dout.check import notebooks
-from dout.check.discover import Job, classes_in, line_of_class
+from dout.check.discover import LARGE, Job, classes_in, line_of_class
 from dout.check.isolate import Guard, Rules, into_scratch, without_network
 from dout.check.piecewise import Run, Stop
 from dout.check.removed import Removed
@@ -31,6 +31,7 @@ from dout.trace.script import run_user_code
 from dout.trace.source import is_user_code, names_of, qualname_of
 
 _PLAIN = (type, ABCMeta)
+_DATA = 100_000  # characters of one statement
 
 
 class Loading:
@@ -100,7 +101,7 @@ class Loading:
         return module  # type: ignore[no-any-return]
 
     def _file(self, path: Path) -> ModuleType:
-        text = _text(path)
+        text, tree = _text(path)
         name, folders = home(path, text)
         sys.path[:0] = folders  # a folder without __init__.py loses to any module of its name
         name = name_in_package(name, path)
@@ -112,7 +113,7 @@ class Loading:
         module = module_from_spec(spec)
         module.__file__ = str(path)
         sys.modules[name] = module
-        notebooks.remember(str(path), text)
+        notebooks.remember(str(path), text if len(text) < LARGE else _without_data(text, tree))
         self._run.module(module, text, str(path))
         if type(module).__getattribute__ is not ModuleType.__getattribute__:
             ModuleType.__setattr__(module, "__class__", ModuleType)
@@ -140,19 +141,33 @@ def needing(module: ModuleType, at: Callable[[str, int], Any]) -> dict[str, str]
     return found
 
 
-def _text(path: Path) -> str:
+def _text(path: Path) -> tuple[str, ast.Module]:
     if not is_there(path):
         raise TargetError(f"there is no file {path}")
     try:
         text = notebooks.source_of(path)
-        ast.parse(text)
+        return text, ast.parse(text)
     except OSError as error:
         raise TargetError(f"{path} cannot be read: {error}") from None
     except SyntaxError as error:
         raise UserCodeError(f"{path}:{error.lineno} is not valid Python: {error.msg}") from None
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise UserCodeError(f"{path} is not valid Python: {error}") from None
-    return text
+    except RecursionError:
+        raise UserCodeError(f"{path} is nested too deeply: Python cannot read it") from None
+    except MemoryError:
+        raise TargetError(f"{path} is too large to be read with the memory that it may have; see --memory") from None
+
+
+def _without_data(text: str, tree: ast.Module) -> str:
+    """The source of a large file with empty lines for its data: every layer's source is looked for in it, often."""
+    lines = text.split("\n")
+    for node in tree.body:
+        if not isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef | ast.If | ast.Try):
+            span = slice(node.lineno - 1, node.end_lineno)
+            if sum(map(len, lines[span])) > _DATA:
+                lines[span] = [""] * len(lines[span])
+    return "\n".join(lines)
 
 
 class _Finder:

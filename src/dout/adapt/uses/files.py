@@ -14,6 +14,7 @@ from dout.files import regular
 
 MOST_FILES = 400
 _MOST_FOLDERS = 1_600
+_LARGE = 4_000_000  # bytes
 _LEVELS = 5  # the file's own folder and four above
 _ROOT_MARKS = (".git", "pyproject.toml", "setup.py", "requirements.txt")
 _NOT_THEIRS = frozenset({"site-packages", "node_modules", "__pycache__", "venv", "env", "build", "dist"})
@@ -88,7 +89,9 @@ def text_of(source: Source) -> str:
 
 @functools.lru_cache(maxsize=256)
 def parsed(source: Source) -> tuple[ast.stmt, ...]:
-    """The statements of a file, without the notebook cells that are not Python."""
+    """The statements of a file, without the notebook cells that are not Python; none of a large one, which is data."""
+    if source.size > _LARGE:
+        return ()
     text = text_of(source)
     parts = text.split(_CELL) if source.path.endswith(_NOTEBOOK) else [text]
     return tuple(statement for part in parts for statement in statements_in(part))
