@@ -72,6 +72,9 @@ _THEIRS = {"sys.excepthook", "sys.displayhook", "sys.breakpointhook", "sys.unrai
 class Kept:
     """What dout itself runs on: Python's own names, modules and import path, as they were before the user's code."""
 
+    def __init__(self) -> None:
+        self.take()
+
     def take(self) -> None:
         """Remember how everything is."""
         self.names: list[tuple[str, dict[str, Any], dict[str, Any]]] = []
