@@ -153,6 +153,23 @@ def test_it_says_what_it_did_not_look_at_or_put_back(what, said, judged):
     assert any(said in remark for remark in judged[NAMES[what]]["remarks"])
 
 
+@pytest.mark.parametrize(
+    "what",
+    [
+        "len replaced", "isinstance replaced", "builtins deleted", "import replaced", "the standard library replaced",
+        "all modules thrown out", "no import path", "no recursion", "no output", "a module of another class",
+        "another in its place", "an object that raises, whatever it is asked",
+        "a metaclass whose __getattribute__ raises",
+    ],
+)  # fmt: skip
+def test_a_layer_beside_it_is_drawn(what, tmp_path):
+    (tmp_path / "mine.py").write_text(f"{FIRST}\n{BETWEEN[what]}\n{LAST}")
+    command = [sys.executable, "-m", "dout", "show", "mine.py:First", "--input", "x=[1.0, 2.0]"]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=100)
+    assert (run.returncode, run.stderr) == (0, "")
+    assert "[3 6]" in run.stdout
+
+
 # --- encodings --------------------------------------------------------------------------------------------------------
 
 BOTH = FIRST + LAST
@@ -185,6 +202,17 @@ def read(tmp_path_factory):
     for number, (content, _) in enumerate(UNREAD.values()):
         (folder / f"unread_{number}.py").write_bytes(content)
     return document(".", cwd=folder, timeout=300)
+
+
+def test_a_file_that_python_cannot_read_is_told_in_a_line_by_the_other_commands(tmp_path):
+    for what in ("signs without end", "an encoding of no text", "a null"):
+        (tmp_path / "mine.py").write_bytes(UNREAD[what][0])
+        for command in (["show"], ["bench"], ["compile", "-o", "fast.py"]):
+            command = [sys.executable, "-m", "dout", *command, "mine.py"]
+            run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=100)
+            assert run.returncode == 2
+            assert "Traceback" not in run.stderr
+            assert run.stderr.splitlines()[-1].startswith("dout: mine.py")
 
 
 @pytest.mark.parametrize("what", READ)

@@ -22,11 +22,11 @@ from dout.check.discover import LARGE, Job, classes_in, line_of_class
 from dout.check.isolate import Guard, Rules, into_scratch, without_network
 from dout.check.piecewise import Run, Stop
 from dout.check.removed import Removed
-from dout.check.sandbox import Kept
 from dout.check.stubs import needed_by
 from dout.errors import TargetError, UserCodeError
 from dout.files import is_there
-from dout.trace.homes import free_name, home, loaded, name_in_package
+from dout.trace.effects import Kept
+from dout.trace.homes import at_home, free_name, home, loaded, name_in_package
 from dout.trace.script import run_user_code
 from dout.trace.source import is_user_code, names_of, qualname_of
 
@@ -115,11 +115,7 @@ class Loading:
         sys.modules[name] = module
         notebooks.remember(str(path), text if len(text) < LARGE else _without_data(text, tree))
         self._run.module(module, text, str(path))
-        if type(module).__getattribute__ is not ModuleType.__getattribute__:
-            ModuleType.__setattr__(module, "__class__", ModuleType)
-        names_of(module).update(__name__=name, __file__=str(path))  # its own code may have changed what it is called,
-        sys.modules[name] = module  # or have put something else in its place
-        return module
+        return at_home(module, name, path)
 
 
 def needing(module: ModuleType, at: Callable[[str, int], Any]) -> dict[str, str]:

@@ -25,8 +25,8 @@ from types import ModuleType
 from typing import Any, Literal
 
 from dout.check.isolate import Guard, Rules, shown
-from dout.check.sandbox import Kept
 from dout.check.stubs import KNOWN, Missing, NeedsError, stand_in
+from dout.trace.effects import Kept
 from dout.trace.script import users_traceback
 from dout.trace.source import is_ours, is_user_code
 

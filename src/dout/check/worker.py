@@ -34,11 +34,12 @@ from dout.check.loading import Loading, needing
 from dout.check.model import Finding, Report
 from dout.check.pictures import picture
 from dout.check.places import raised_at
-from dout.check.sandbox import Kept, put_back, take_place
+from dout.check.sandbox import put_back, take_place
 from dout.check.turns import Turns
 from dout.check.verb import check_adapted, is_right
 from dout.errors import DoutError, TargetError, UserCodeError
 from dout.graph import Where
+from dout.trace.effects import Kept
 from dout.trace.source import vars_of
 
 

@@ -87,7 +87,7 @@ def guarded(what: str, *, timeout: float, capture: bool) -> Iterator[Meter]:
     Raises LimitError naming the line that was running.
     """
     meter = Meter(None if capture else sys.stdout)
-    kept, folder = (sys.stdout, sys.stdin), os.getcwd()  # noqa: PTH109
+    kept, folder = (sys.stdout, sys.stdin, sys.stderr), os.getcwd()  # noqa: PTH109
     with _descriptor_kept(meter) if capture else _as_it_is(), open(os.devnull) as nothing:  # noqa: PTH123
         sys.stdout, sys.stdin = meter, nothing
         try:
@@ -96,7 +96,7 @@ def guarded(what: str, *, timeout: float, capture: bool) -> Iterator[Meter]:
         except _Stop as stop:
             raise LimitError(f"{what} {stop}; it was stopped") from None
         finally:
-            sys.stdout, sys.stdin = kept
+            sys.stdout, sys.stdin, sys.stderr = kept
             os.chdir(folder)
             kept[0].flush()
 

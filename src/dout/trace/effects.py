@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 import warnings
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator
@@ -127,3 +128,59 @@ def _array(array: Any) -> Callable[[], Any]:
         return lambda: array.__setitem__(..., kept)
     array.flags.writeable = False
     return lambda: array.setflags(write=True)
+
+
+# --- what dout itself runs on -----------------------------------------------------------------------------------------
+
+_CORE = (  # what runs, and tells of, the user's code
+    "builtins", "sys", "os", "posixpath", "ntpath", "io", "time", "signal", "threading", "types", "typing", "abc",
+    "ast", "re", "traceback", "linecache", "tokenize", "inspect", "dis", "contextlib", "functools", "itertools",
+    "operator", "collections", "copy", "copyreg", "pickle", "struct", "dataclasses", "enum", "importlib",
+    "importlib.util", "multiprocessing.connection", "multiprocessing.reduction", "gc", "weakref", "math", "random",
+)  # fmt: skip
+_THEIRS = {"sys.excepthook", "sys.displayhook", "sys.breakpointhook", "sys.unraisablehook"}  # made to be replaced
+
+
+class Kept:
+    """What dout itself runs on: Python's own names, modules and import path, as they were before the user's code."""
+
+    def __init__(self) -> None:
+        self.take()
+
+    def take(self) -> None:
+        """Remember how everything is."""
+        self.names: list[tuple[str, dict[str, Any], dict[str, Any]]] = []
+        for module in (sys.modules[name] for name in _CORE if name in sys.modules):
+            name, names = module.__name__, vars(module)
+            whole = name == "builtins"  # elsewhere numbers and tables are a module's own affair
+            parts = {k: v for k, v in names.items() if whole or callable(v) or isinstance(v, ModuleType)}
+            self.names.append((name, names, {k: v for k, v in parts.items() if f"{name}.{k}" not in _THEIRS}))
+        self.table, self.modules, self.limit = sys.modules, dict(sys.modules), sys.getrecursionlimit()
+        self.watched = sys.gettrace(), sys.getprofile()
+        self.lists = [(key, getattr(sys, key), list(getattr(sys, key))) for key in ("path", "meta_path", "path_hooks")]
+
+    def put_back(self) -> list[str]:
+        """Make it so again; what was not, such as `builtins.len`. What has been added stays.
+
+        Until Python's own names are there again, this calls nothing that has one.
+        """
+        changed: list[str] = []
+        for module, names, kept in self.names:
+            for name in kept:
+                if name not in names or names[name] is not kept[name]:
+                    names[name] = kept[name]
+                    changed.append(f"{module}.{name}")
+        sys.modules = self.table
+        for name, item in self.modules.items():
+            if sys.modules.get(name) is not item:
+                sys.modules[name] = item
+        for key, whole, entries in self.lists:
+            if getattr(sys, key) is not whole:
+                whole[:] = getattr(sys, key) if isinstance(getattr(sys, key), list) else []
+                setattr(sys, key, whole)
+            whole += [entry for entry in entries if entry not in whole]
+        sys.setrecursionlimit(max(sys.getrecursionlimit(), self.limit))
+        if (sys.gettrace(), sys.getprofile()) != self.watched:
+            sys.settrace(self.watched[0])
+            sys.setprofile(self.watched[1])
+        return changed

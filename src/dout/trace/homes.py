@@ -10,6 +10,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 
+from dout.trace.source import names_of
+
 MOST_ABOVE = 5  # folders in which a file's imports are looked for
 
 
@@ -72,6 +74,15 @@ def loaded(name: str, path: Path) -> ModuleType | None:
     """The module of that name, if it was loaded from this file."""
     file = getattr(sys.modules.get(name), "__file__", None)
     return sys.modules[name] if file and Path(str(file)).resolve() == path.resolve() else None
+
+
+def at_home(module: ModuleType, name: str, path: Path) -> ModuleType:
+    """A module that has been run, under its own name: its code may have changed that, or put something in its place."""
+    if type(module).__getattribute__ is not ModuleType.__getattribute__:
+        ModuleType.__setattr__(module, "__class__", ModuleType)
+    names_of(module).update(__name__=name, __file__=str(path))
+    sys.modules[name] = module
+    return module
 
 
 def free_name(name: str, path: Path) -> str:

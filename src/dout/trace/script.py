@@ -17,6 +17,7 @@ from typing import Any
 from dout.errors import DoutError, TargetError, UserCodeError
 from dout.files import is_there, text_of
 from dout.trace import homes, modules
+from dout.trace.effects import Kept
 from dout.trace.layercalls import is_layer
 from dout.trace.loaded import user_modules
 from dout.trace.model import Trace
@@ -81,13 +82,17 @@ def load_file(path: str | Path) -> ModuleType:
         except BaseException:
             sys.modules.pop(name, None)  # half a module must not be found by the next import
             raise
-    return module
+    return homes.at_home(module, name, path)
 
 
 def run_user_code(run: Callable[[], Any], what: str | Path) -> Any:
     """Run the user's code; what it raises becomes a UserCodeError with their own traceback. SystemExit ends it."""
+    kept = Kept()
     try:
-        return run()
+        try:
+            return run()
+        finally:
+            kept.put_back()  # before any other line of ours: it may have replaced `len`
     except DoutError:
         raise
     except SystemExit as stop:
@@ -124,6 +129,8 @@ def _read(path: Path) -> tuple[str, CodeType]:
         line = f":{error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
         shown = "".join(traceback.format_exception_only(error))
         raise UserCodeError(f"{path}{line} is not valid Python", shown) from None
+    except (RecursionError, MemoryError):
+        raise TargetError(f"{path} is nested too deeply: Python cannot read it") from None
 
 
 @contextmanager
