@@ -87,10 +87,12 @@ def check(
     pictures, processes = html is not None, processes or _processors()
     _run(result, targets, (init, inputs), processes, pictures=pictures, isolate=isolate, interface=interface)
     result.folded = not all_ and (len(result.outcomes) > 1 or any(Path(target).is_dir() for target in targets))
-    _judge(result, known, write_baseline, force)
+    findings = _judge(result, known, write_baseline)
     tell(result)
     if page is not None:
         write_page(result, page, force)
+    if known is not None and write_baseline:
+        _write(known, findings, force)
     sys.exit(result.exit_code)
 
 
@@ -179,20 +181,26 @@ def _run(
         result.problems += [f"{option}: no layer that was checked takes it" for option in asked if option not in took]
 
 
-def _judge(result: Result, baseline: Path | None, write: bool, force: bool) -> None:
-    """Leave out what is not asked for, silenced, or known."""
-    from dout.check.baseline import Baseline, write_baseline
+def _judge(result: Result, baseline: Path | None, write: bool) -> list[Finding]:
+    """Leave out what is not asked for, silenced, or known; what is known is returned where it is to be written."""
+    from dout.check.baseline import Baseline
     from dout.check.silence import is_silenced
 
     _keep(result, lambda finding: result.settings.wants(finding) and not is_silenced(finding))
-    if baseline is not None and write:
-        number = write_baseline(baseline, result.findings, force=force)
-        click.echo(visible(f"wrote {number} finding{'' if number == 1 else 's'} to {baseline}"), err=True)
+    findings = result.findings
     if baseline is not None:
-        known = Baseline(baseline)
-        before = len(result.findings)
-        _keep(result, lambda finding: not known.knows(finding))
-        result.known = before - len(result.findings)
+        knows = (lambda finding: True) if write else Baseline(baseline).knows
+        _keep(result, lambda finding: not knows(finding))
+        result.known = len(findings) - len(result.findings)
+    return findings
+
+
+def _write(baseline: Path, findings: Sequence[Finding], force: bool) -> None:
+    """Write the baseline at last: where that fails, what was found has been told."""
+    from dout.check.baseline import write_baseline
+
+    number = write_baseline(baseline, findings, force=force)
+    click.echo(visible(f"wrote {number} finding{'' if number == 1 else 's'} to {baseline}"), err=True)
 
 
 def _keep(result: Result, wanted: Callable[[Finding], bool]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import operator
 import sys
 import warnings
 from collections import OrderedDict, deque
@@ -141,6 +142,9 @@ _CORE = (  # what runs, and tells of, the user's code
 _THEIRS = {"sys.excepthook", "sys.displayhook", "sys.breakpointhook", "sys.unraisablehook"}  # made to be replaced
 
 
+_Anything = BaseException  # by a name that nobody replaces
+
+
 class Kept:
     """What dout itself runs on: Python's own names, modules and import path, as they were before the user's code."""
 
@@ -149,15 +153,26 @@ class Kept:
 
     def take(self) -> None:
         """Remember how everything is."""
-        self.names: list[tuple[str, dict[str, Any], dict[str, Any]]] = []
+        self.names: list[tuple[str, dict[str, Any], dict[str, Any]]] = [("sys.modules", sys.modules, dict(sys.modules))]
         for module in (sys.modules[name] for name in _CORE if name in sys.modules):
             name, names = module.__name__, vars(module)
             whole = name == "builtins"  # elsewhere numbers and tables are a module's own affair
             parts = {k: v for k, v in names.items() if whole or callable(v) or isinstance(v, ModuleType)}
             self.names.append((name, names, {k: v for k, v in parts.items() if f"{name}.{k}" not in _THEIRS}))
-        self.table, self.modules, self.limit = sys.modules, dict(sys.modules), sys.getrecursionlimit()
+        self.read = [(names, operator.itemgetter(*kept), (*kept.values(),)) for _, names, kept in self.names]
+        self.table, self.limit = sys.modules, sys.getrecursionlimit()
         self.watched = sys.gettrace(), sys.getprofile()
         self.lists = [(key, getattr(sys, key), list(getattr(sys, key))) for key in ("path", "meta_path", "path_hooks")]
+
+    def _is_same(self) -> bool:
+        """Whether nothing has changed: asked after each statement of a file."""
+        try:
+            for names, read, kept in self.read:
+                if read(names) != kept:  # which compares what is another object only
+                    return False
+        except _Anything:  # a name is not there, or what was put there does not want to be compared
+            return False
+        return True
 
     def put_back(self) -> list[str]:
         """Make it so again; what was not, such as `builtins.len`. What has been added stays.
@@ -165,15 +180,13 @@ class Kept:
         Until Python's own names are there again, this calls nothing that has one.
         """
         changed: list[str] = []
-        for module, names, kept in self.names:
-            for name in kept:
-                if name not in names or names[name] is not kept[name]:
-                    names[name] = kept[name]
-                    changed.append(f"{module}.{name}")
+        if not self._is_same():
+            for module, names, kept in self.names:
+                for name in kept:
+                    if name not in names or names[name] is not kept[name]:
+                        names[name] = kept[name]
+                        changed.append(f"{module}.{name}")
         sys.modules = self.table
-        for name, item in self.modules.items():
-            if sys.modules.get(name) is not item:
-                sys.modules[name] = item
         for key, whole, entries in self.lists:
             if getattr(sys, key) is not whole:
                 whole[:] = getattr(sys, key) if isinstance(getattr(sys, key), list) else []
