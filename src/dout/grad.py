@@ -50,7 +50,7 @@ def backpropagate(seeds: Mapping[Node, Node], rules: Mapping[Primitive, Callable
             total = add(total, part)
         of[node] = total.node
         backward = (rules or {}).get(node.primitive, node.primitive.backward)
-        if backward is None:
+        if backward is None or np.dtype(node.dtype) == np.bool_:  # a condition is a step, whatever row made it
             continue
         inputs = [recorder.wrap(i) for i in node.inputs]
         found = backward(total, recorder.wrap(node), *inputs, **node.static)

@@ -15,7 +15,7 @@ import numpy as np
 from dout.errors import ShapeError
 from dout.graph import DType, Node, Primitive, Shape
 from dout.ops.registry import as_asked, define, dtype_of, same
-from dout.ops.shape import shape_of
+from dout.ops.shape import ndim_of
 
 Axis = int | tuple[int, ...] | None
 
@@ -250,7 +250,7 @@ def _cumsum_backward(dout: Any, out: Any, x: Any, axis: Axis = None, dtype: Any 
 
 
 def _running(x: Any, axis: Any = None, dtype: Any = None) -> Any:
-    ndim = len(shape_of(x))
+    ndim = ndim_of(x)
     axis = None if axis is None else range(ndim or 1)[index(axis)]  # NumPy refuses an axis that is not there
     return (x,), {"axis": axis if ndim else None, **({} if dtype is None else {"dtype": np.dtype(dtype)})}
 
@@ -291,10 +291,16 @@ cumprod = define(
     says="the products of the others, up to each place and summed",
 )
 
+
+def _places(*x: Any, function: str, shape: Shape, dtype: Any, part: int | None = None, **options: Any) -> Any:
+    found = getattr(np, function)(*x, **options)
+    return found if part is None else found[part]
+
+
 # Functions that give places, counts or conditions: a step is flat, and their shape may depend on the values.
 places = define(
     "places",
-    forward=lambda *x, function, shape, dtype, **options: getattr(np, function)(*x, **options),
+    forward=_places,
     infer=as_asked,
     symbol="places",
     latex=r"\operatorname{{places}} {0}",

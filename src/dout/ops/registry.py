@@ -69,14 +69,14 @@ def broadcast(primitive: Primitive, inputs: tuple[Node, ...], static: Mapping[st
 
 
 def same(primitive: Primitive, inputs: tuple[Node, ...], static: Mapping[str, Any]) -> tuple[Shape, DType]:
-    """Shape and dtype of the first input."""
-    return inputs[0].shape, inputs[0].dtype
+    """Shape and dtype of the first input, of which NumPy makes an array."""
+    return inputs[0].shape, np.dtype(inputs[0].dtype)
 
 
 def as_asked(primitive: Primitive, inputs: tuple[Node, ...], static: Mapping[str, Any]) -> tuple[Shape, DType]:
     """Shape and dtype stand among the static parameters (either may be left to the first input)."""
     shape = static["shape"] if "shape" in static else inputs[0].shape
-    return shape, np.dtype(static["dtype"]) if "dtype" in static else inputs[0].dtype
+    return shape, np.dtype(static["dtype"] if "dtype" in static else inputs[0].dtype)
 
 
 def rehearsed(primitive: Primitive, inputs: tuple[Node, ...], static: Mapping[str, Any]) -> tuple[Shape, DType]:

@@ -16,7 +16,7 @@ import numpy as np
 
 from dout.graph import PYTHON_NUMBERS
 from dout.ops import PRIMITIVES
-from dout.trace.compose_numeric import NUMERIC, astype, take_mode
+from dout.trace.compose_numeric import NUMERIC, astype, places, take_mode
 from dout.trace.compose_places import PLACES
 from dout.trace.standin import Traced, TracedArray, plain, plain_deep
 
@@ -108,18 +108,24 @@ def split(tracer: Tracer, array: Any, where: Any, axis: Any = 0) -> list[Any]:
 # --- taking -----------------------------------------------------------------------------------------------------------
 
 
+def _along(tracer: Tracer, array: Any, axis: Any) -> tuple[Any, int]:
+    """An array and one of its axes; in a line where none is named, or where it has none."""
+    array = tracer.array(array)
+    if axis is None or array.ndim == 0:
+        return array.ravel(), range(1)[0 if axis is None else axis]
+    return array, range(array.ndim)[axis]
+
+
 def take(tracer: Tracer, array: Any, indices: Any, axis: Any = None, *, mode: str = "raise") -> Any:
     """np.take."""
-    array = tracer.array(array)
-    if axis is None:
-        array, axis = array.ravel(), 0
+    array, axis = _along(tracer, array, axis)
     indices = tracer.array(indices) if isinstance(indices, list | tuple) else indices
     if np.result_type(plain(indices)) == np.bool_:
         indices = tracer.array(indices).astype(np.intp)  # numbers here, no mask
     if mode != "raise":
         indices = take_mode(indices, mode, array.shape[axis])
         indices = tracer.source(indices) if type(indices) is np.ndarray else indices
-    taken = array[(slice(None),) * range(array.ndim)[axis] + (indices,)]
+    taken = array[(slice(None),) * axis + (indices,)]
     return taken.copy("K") if isinstance(taken, TracedArray) and taken.base is not None else taken  # of one place
 
 
@@ -147,13 +153,11 @@ def put_along_axis(tracer: Tracer, array: Any, indices: Any, values: Any, axis: 
 
 def repeat(tracer: Tracer, array: Any, repeats: Any, axis: Any = None) -> Any:
     """np.repeat of the flattened array, or with a number of its own for each element."""
-    array = tracer.array(array)
-    if axis is None:
-        array, axis = array.ravel(), 0
-    axis = range(array.ndim)[axis]
+    array, axis = _along(tracer, array, axis)
     if np.ndim(plain(repeats)) == 0:
         return np.repeat(array, repeats, axis=axis)
-    return take(tracer, array, tracer.source(np.repeat(np.arange(array.shape[axis]), plain(repeats))), axis)
+    every = tracer.source(np.arange(array.shape[axis]), made=True)
+    return take(tracer, array, places(np.repeat)(tracer, every, repeats), axis)
 
 
 def sort(tracer: Tracer, array: Any, axis: Any = -1) -> Any:
@@ -338,6 +342,8 @@ def ufunc_method(tracer: Tracer, ufunc: Any, method: str, *args: Any, **options:
         return _REDUCE[ufunc](tracer.array(array), axis=axis, **options)
     if method == "accumulate" and ufunc in (np.add, np.multiply):
         array, axis = args[0], args[1] if len(args) > 1 else options.pop("axis", 0)
+        if np.ndim(plain(array)) == 0:
+            ufunc.accumulate(plain(array))  # NumPy's own error
         return (np.cumsum if ufunc is np.add else np.cumprod)(tracer.array(array), axis=axis, **options)
     if method == "outer" and not options:
         a, b = (tracer.array(item) for item in args)

@@ -270,13 +270,14 @@ def nansum(tracer: Tracer, a: Any, *args: Any, **kwargs: Any) -> Any:
 
 
 def places(function: Any) -> Callable[..., Any]:
-    """A function that gives places, counts or conditions: a node, through which no gradient flows."""
+    """A function that gives places, counts or conditions, or a part of its result: a node without a gradient."""
 
-    def compose(tracer: Tracer, *arrays: Any, **options: Any) -> Any:
+    def compose(tracer: Tracer, *arrays: Any, part: int | None = None, **options: Any) -> Any:
         operands = tuple(tracer.array(a) if isinstance(a, list | tuple | np.ndarray) else a for a in arrays)
         options = as_indices(options)
         found = function(*(plain(o) for o in operands), **options)
-        static = {"function": function.__name__, **options}
+        found = found if part is None else found[part]
+        static = {"function": function.__name__, **options, **({} if part is None else {"part": part})}
         whole = {**static, "shape": np.shape(found), "dtype": np.asarray(found).dtype}
         return tracer.emit(PRIMITIVES["places"], operands, whole)
 
@@ -305,10 +306,10 @@ def unique(tracer: Tracer, x: Any, return_index: bool = False, **options: Any) -
     x = tracer.array(x)
     if set(options) - {"return_inverse", "return_counts"}:
         raise tracer.unsupported(f"np.unique with {', '.join(options)}")
-    _, first, *others = np.unique(plain(x), return_index=True, **options)
-    tracer.note("index", f"np.unique found {len(first)} values")
-    found = x.ravel()[tracer.source(first)]
-    rest = [tracer.source(item) for item in ([first] if return_index else []) + others]
+    asked = {"return_index": True, **{key: True for key, wanted in options.items() if wanted}}
+    first, *others = (places(np.unique)(tracer, x, part=part, **asked) for part in range(1, len(asked) + 1))
+    found = x.ravel()[first]
+    rest = ([first] if return_index else []) + others
     return (found, *rest) if rest else found
 
 

@@ -102,7 +102,7 @@ def draw(tracer: Tracer, function: Any, args: tuple[Any, ...], kwargs: dict[str,
         given = (len(first), *plain_deep(list(args[1:])))
         for item in flat([args[1:], list(kwargs.values())]):
             if isinstance(item, Traced):
-                tracer.taken_as_is(item)
+                tracer.drawn_with(item)
         chosen = function(*given, **plain_deep(kwargs))
         return first[_drawn(tracer, chosen, generator, name, given, plain_deep(kwargs))]
     if name not in _WHOLE and any(_moves(tracer, item) for item in flat([args, kwargs])):
@@ -111,7 +111,7 @@ def draw(tracer: Tracer, function: Any, args: tuple[Any, ...], kwargs: dict[str,
         )
     for item in flat([args, list(kwargs.values())]):
         if isinstance(item, Traced):
-            tracer.taken_as_is(item)
+            tracer.drawn_with(item)
     given, keywords = tuple(plain_deep(list(args))), plain_deep(kwargs)
     result = function(*given, **keywords)
     if is_generator(result):
