@@ -12,4 +12,4 @@ def write(picture: Picture) -> bytes:
     """The whole trace as a document, which `dout show` draws again."""
     from dout.trace.document import to_json
 
-    return to_json(picture.trace).encode()
+    return to_json(picture.trace)

@@ -29,11 +29,11 @@ def redrawn(trace: Trace, seed: int | None = None) -> Trace:
             )
     sources = {"RandomState": np.random.RandomState(seed), "Generator": np.random.default_rng(seed)}
     given = {node: trace.data[node] for node in trace.graph.nodes if node.primitive in (INPUT, CONSTANT)}
-    given.update({node: _again(draw, sources, node) for node, draw in trace.draws.items()})
     try:
+        given.update({node: _again(draw, sources, node) for node, draw in trace.draws.items()})
         with np.errstate(all="ignore"):
             data = evaluate(trace.graph.nodes, given)
-    except (ValueError, IndexError, TypeError, ArithmeticError) as error:
+    except (ValueError, IndexError, TypeError, ArithmeticError, MemoryError) as error:
         raise UnsupportedError(f"drawn anew, the recorded steps do not fit: {error}; trace it again") from None
     for node in trace.graph.nodes:
         if np.shape(data[node]) != node.shape:
