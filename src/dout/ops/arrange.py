@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from dout.graph import Binder, DType, Node, Primitive, Shape
-from dout.ops.registry import CALLS, METHODS, define, dtype_of, same
+from dout.ops.registry import CALLS, METHODS, axis_of, define, dtype_of, same
 from dout.ops.shape import asked_shape, getitem, ndim_of, reshape, shape_of, sum_to, transpose
 from dout.ops.standin import StandIn
 
@@ -18,13 +18,19 @@ from dout.ops.standin import StandIn
 
 
 def _at(axis: Any, ndim: int) -> int:
-    return range(ndim)[operator.index(axis)]  # NumPy refuses an axis that is not there, and so does this
+    return range(ndim)[axis_of(axis)]  # NumPy refuses an axis that is not there, and so does this
+
+
+def _each(axis: Any, ndim: int) -> list[int]:
+    axes = [_at(a, ndim) for a in (axis if isinstance(axis, tuple | list) else (axis,))]
+    if len(set(axes)) < len(axes):
+        raise ValueError("the same axis twice")
+    return axes
 
 
 def _expand(x: Any, axis: Any) -> Any:
-    axes = axis if isinstance(axis, tuple | list) else (axis,)
-    ndim = ndim_of(x) + len(axes)
-    new = {_at(a, ndim) for a in axes}
+    ndim = ndim_of(x) + (len(axis) if isinstance(axis, tuple | list) else 1)
+    new = _each(axis, ndim)
     rest = iter(shape_of(x))
     return (x,), {"shape": tuple(1 if i in new else next(rest) for i in range(ndim))}
 
@@ -36,7 +42,9 @@ def _squeeze(x: Any, axis: Any = None) -> Any:
     if not whole:
         _at(axis, 1)  # of an array without axes NumPy takes the first or the last one away
         return (x,), {"shape": ()}
-    gone = {_at(a, len(whole)) for a in (axis if isinstance(axis, tuple) else (axis,))}
+    if isinstance(axis, list):
+        raise TypeError("axes to squeeze stand in a tuple")
+    gone = _each(axis, len(whole))
     if any(whole[a] != 1 for a in gone):
         raise ValueError("cannot select an axis to squeeze out which has size not equal to one")
     return (x,), {"shape": tuple(n for i, n in enumerate(whole) if i not in gone)}
@@ -51,8 +59,7 @@ def _swapaxes(x: Any, axis1: Any, axis2: Any) -> Any:
 
 def _moveaxis(x: Any, source: Any, destination: Any) -> Any:
     n = ndim_of(x)
-    pairs = [(a if isinstance(a, list | tuple) else (a,)) for a in (source, destination)]
-    origin, target = ([_at(a, n) for a in axes] for axes in pairs)
+    origin, target = _each(source, n), _each(destination, n)
     order = [a for a in range(n) if a not in origin]
     for place, axis in sorted(zip(target, origin, strict=True)):
         order.insert(place, axis)
@@ -61,7 +68,7 @@ def _moveaxis(x: Any, source: Any, destination: Any) -> Any:
 
 def _flip(x: Any, axis: Any = None) -> Any:
     n = ndim_of(x)
-    axes = set(range(n)) if axis is None else {_at(a, n) for a in (axis if isinstance(axis, tuple) else (axis,))}
+    axes = range(n) if axis is None else _each(axis, n)
     return (x,), {"key": tuple(slice(None, None, -1) if i in axes else slice(None) for i in range(n))}
 
 
@@ -152,7 +159,7 @@ tile = define(
     forward=np.tile,
     backward=_tile_backward,
     infer=_tile_shape,
-    calls={np.tile: lambda x, reps: ((x,), {"reps": asked_shape(reps)})},
+    calls={np.tile: lambda x, reps: ((x,), {"reps": tuple(max(n, 0) for n in asked_shape(reps))})},
     symbol="tile",
     latex=r"\operatorname{{tile}} {0}",
     says="sum dout over the tiles",

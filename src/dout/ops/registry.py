@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import warnings
 from collections.abc import Callable, Mapping
 from functools import lru_cache
@@ -58,6 +59,13 @@ def define(
 def all_inputs(*inputs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Sort the arguments of a call without options."""
     return inputs, {}
+
+
+def axis_of(axis: Any) -> int:
+    """An axis as a plain int; True is none, though it counts as 1 elsewhere."""
+    if isinstance(axis, bool | np.bool_):
+        raise TypeError("an integer is required for the axis")
+    return operator.index(axis)
 
 
 # --- shape and dtype without values -----------------------------------------------------------------------------------

@@ -187,6 +187,8 @@ transpose = define(
 def sum_to(dout: Any, shape: Shape) -> Any:
     """Sum a gradient over the axes along which its value was broadcast: the one place where broadcasting is undone."""
     lead = len(dout.shape) - len(shape)
+    if lead < 0:  # ones in front, which x[0] = [[1, 2]] and np.full((), [3]) drop
+        return np.reshape(sum_to(dout, shape[-lead:]), shape)
     axes = tuple(range(lead)) + tuple(i + lead for i, n in enumerate(shape) if n == 1 and dout.shape[i + lead] != 1)
     if not axes:
         return dout
@@ -287,9 +289,7 @@ def _setitem_backward(
     taken = getitem(dout, *index, key=key, shape=selected)
     if may_repeat(key, index):
         taken = np.where(survives(*index, key=key, shape=x.shape, selected=selected), taken, 0)
-    extra = max(0, len(value.shape) - len(selected))  # leading ones that assignment drops: x[0] = [[1, 2]]
-    dvalue = np.reshape(sum_to(taken, tuple(value.shape[extra:])), value.shape)
-    return dx, dvalue, *(None for _ in index)
+    return dx, sum_to(taken, value.shape), *(None for _ in index)
 
 
 def may_repeat(key: Any, index: tuple[Any, ...]) -> bool:

@@ -13,9 +13,12 @@ from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
 
 from dout.graph import PYTHON_NUMBERS
 from dout.ops import PRIMITIVES
+from dout.ops.registry import axis_of
+from dout.ops.shape import memory_order
 from dout.trace.compose_numeric import NUMERIC, astype, places, take_mode
 from dout.trace.compose_places import PLACES
 from dout.trace.standin import Traced, TracedArray, plain, plain_deep
@@ -29,10 +32,10 @@ if TYPE_CHECKING:
 
 def concatenate(tracer: Tracer, arrays: Any, axis: Any = 0) -> Any:
     """np.concatenate."""
-    parts = [tracer.wrap(a) if not isinstance(a, list | tuple) else tracer.array(a) for a in arrays]
+    parts = [tracer.array(a) for a in arrays]
     if axis is None:
         parts, axis = [part.ravel() for part in parts], 0
-    return tracer.emit(PRIMITIVES["concatenate"], tuple(parts), {"axis": range(parts[0].ndim)[axis]})
+    return tracer.emit(PRIMITIVES["concatenate"], tuple(parts), {"axis": range(parts[0].ndim)[axis_of(axis)]})
 
 
 def _at_least(ndim: int) -> Callable[..., Any]:
@@ -112,8 +115,15 @@ def _along(tracer: Tracer, array: Any, axis: Any) -> tuple[Any, int]:
     """An array and one of its axes; in a line where none is named, or where it has none."""
     array = tracer.array(array)
     if axis is None or array.ndim == 0:
-        return array.ravel(), range(1)[0 if axis is None else axis]
-    return array, range(array.ndim)[axis]
+        return array.ravel(), range(1)[0 if axis is None else axis_of(axis)]
+    return array, range(array.ndim)[axis_of(axis)]
+
+
+def _as_made(tracer: Tracer, taken: Any) -> Any:
+    """What was taken, in memory of its own and in C order, as the functions of C make it."""
+    if not isinstance(taken, TracedArray) or (taken.base is None and taken.flags.c_contiguous):
+        return taken
+    return tracer.emit(PRIMITIVES["copy"], (taken,), {"order": "C"})
 
 
 def take(tracer: Tracer, array: Any, indices: Any, axis: Any = None, *, mode: str = "raise") -> Any:
@@ -125,8 +135,7 @@ def take(tracer: Tracer, array: Any, indices: Any, axis: Any = None, *, mode: st
     if mode != "raise":
         indices = take_mode(indices, mode, array.shape[axis])
         indices = tracer.source(indices) if type(indices) is np.ndarray else indices
-    taken = array[(slice(None),) * axis + (indices,)]
-    return taken.copy("K") if isinstance(taken, TracedArray) and taken.base is not None else taken  # of one place
+    return _as_made(tracer, array[(slice(None),) * axis + (indices,)])
 
 
 def _grid(tracer: Tracer, array: Any, indices: Any, axis: int) -> tuple[Any, ...]:
@@ -139,6 +148,8 @@ def _grid(tracer: Tracer, array: Any, indices: Any, axis: int) -> tuple[Any, ...
 
 def take_along_axis(tracer: Tracer, array: Any, indices: Any, axis: Any) -> Any:
     """np.take_along_axis."""
+    if isinstance(indices, list | tuple):
+        raise TypeError("NumPy takes no list here")
     array = tracer.array(array)
     if axis is None:
         array, axis = array.ravel(), 0
@@ -148,7 +159,7 @@ def take_along_axis(tracer: Tracer, array: Any, indices: Any, axis: Any) -> Any:
 def put_along_axis(tracer: Tracer, array: Any, indices: Any, values: Any, axis: Any) -> None:
     """np.put_along_axis."""
     array = tracer.array(array)
-    array[_grid(tracer, array, indices, range(array.ndim)[axis])] = values
+    array[_grid(tracer, array, indices, normalize_axis_index(axis, array.ndim))] = values
 
 
 def repeat(tracer: Tracer, array: Any, repeats: Any, axis: Any = None) -> Any:
@@ -161,11 +172,15 @@ def repeat(tracer: Tracer, array: Any, repeats: Any, axis: Any = None) -> Any:
 
 
 def sort(tracer: Tracer, array: Any, axis: Any = -1) -> Any:
-    """np.sort."""
+    """np.sort, of which the result lies in memory as the array does."""
     array = tracer.array(array)
     if axis is None:
         array, axis = array.ravel(), -1
-    return take_along_axis(tracer, array, np.argsort(array, axis=axis), axis)
+    axis, order = range(array.ndim)[axis_of(axis)], memory_order(plain(array))
+    if order == "C":
+        return take_along_axis(tracer, array, np.argsort(array, axis=axis), axis)
+    axes = tuple(range(array.ndim))[::-1] if order == "F" else order
+    return sort(tracer, np.transpose(array, axes), axes.index(axis)).transpose(np.argsort(axes).tolist())
 
 
 # --- products ---------------------------------------------------------------------------------------------------------
@@ -192,6 +207,8 @@ def tensordot(tracer: Tracer, a: Any, b: Any, axes: Any = 2) -> Any:
     else:
         of_a, of_b = list(range(a.ndim - int(axes), a.ndim)), list(range(int(axes)))
     of_a, of_b = [range(a.ndim)[i] for i in of_a], [range(b.ndim)[i] for i in of_b]
+    if [a.shape[i] for i in of_a] != [b.shape[i] for i in of_b]:
+        raise ValueError("shape-mismatch for sum")
     kept_a, kept_b = ([i for i in range(x.ndim) if i not in of] for x, of in ((a, of_a), (b, of_b)))
     shared = int(np.prod([a.shape[i] for i in of_a], dtype=int))
     left = a.transpose([*kept_a, *of_a]).reshape(int(np.prod([a.shape[i] for i in kept_a], dtype=int)), shared)
@@ -220,7 +237,10 @@ def average(tracer: Tracer, a: Any, axis: Any = None, weights: Any = None, *, ke
     """np.average, weighted or not."""
     a = tracer.array(a)
     if weights is None:
-        return np.mean(a, axis=axis, keepdims=keepdims)
+        mean = np.mean(a, axis=axis, keepdims=keepdims)
+        if plain(mean).size == 0:
+            raise ZeroDivisionError("division by zero")  # as NumPy does, which counts what it averaged
+        return mean
     weights = tracer.array(weights)
     if weights.shape != a.shape:
         if not isinstance(axis, int) or weights.ndim != 1 or weights.shape[0] != a.shape[axis]:
@@ -334,6 +354,7 @@ _REDUCE: dict[Any, Callable[..., Any]] = {
 
 def ufunc_method(tracer: Tracer, ufunc: Any, method: str, *args: Any, **options: Any) -> Any:
     """np.add.at, np.add.reduce, np.add.accumulate, np.multiply.outer and their kin."""
+    options = {key: item for key, item in options.items() if key != "dtype" or item is not None}
     if method == "at" and ufunc in (np.add, np.subtract):
         target, key, value = args
         return tracer.writer.add_at(tracer.wrap(target), key, value if ufunc is np.add else np.negative(value))

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
 
 from dout.ops import PRIMITIVES
 from dout.ops.linalg import without_ellipsis
@@ -190,7 +191,7 @@ def meshgrid(tracer: Tracer, *axes: Any, copy: bool = True, sparse: bool = False
 def apply_along_axis(tracer: Tracer, func1d: Any, axis: Any, arr: Any, *args: Any, **kwargs: Any) -> Any:
     """np.apply_along_axis: one call a line, the results side by side."""
     arr = tracer.array(arr)
-    axis = range(arr.ndim)[axis]
+    axis = normalize_axis_index(axis, arr.ndim)
     lines = np.moveaxis(arr, axis, -1)
     lead = lines.shape[:-1]
     results = [func1d(lines[place], *args, **kwargs) for place in itertools.product(*map(range, lead))]

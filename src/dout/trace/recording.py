@@ -189,7 +189,7 @@ class Recording(Recorder):
         known = self.known.get(id(array))
         if known is None:
             # A script may bring arrays along as long as no layer is at work.
-            if (self.rounds is None or self.stack) and not self.trusted:
+            if (self.rounds is None or self.stack) and not self.trusted and array.size:
                 self.note("orphan", f"an array of shape {array.shape} came from outside the trace: an edge is lost")
             known = self.source(array)
         return known

@@ -186,7 +186,8 @@ class Tracer(Recording):
         except _ERRORS as error:
             if method == "at":  # it has written
                 raise
-            raise self._raised(error, getattr(ufunc, method), args, kwargs) from None
+            what = f"np.{ufunc.__name__}.{method} with these arguments"
+            raise self._raised(error, getattr(ufunc, method), args, kwargs, what) from None
 
     def array(self, item: Any) -> Any:
         """An operand as a traced array: lists become arrays, plain arrays enter the trace."""
