@@ -114,7 +114,7 @@ def _repeated(primitive: Primitive, inputs: tuple[Node, ...], static: Mapping[st
 
 
 def _repeat_backward(dout: Any, out: Any, x: Any, repeats: int, axis: int) -> Any:
-    apart = (*x.shape[: axis + 1], repeats, *x.shape[axis + 1 :])
+    apart = (*x.shape[: axis + 1], max(repeats, 0), *x.shape[axis + 1 :])  # of nothing, NumPy repeats −1 times too
     return np.sum(np.reshape(dout, apart), axis=axis + 1)
 
 
@@ -140,7 +140,7 @@ repeat = define(
 def _tiles(shape: Shape, reps: Shape) -> tuple[Shape, Shape]:
     """Shape and repeats with as many axes as the longer of the two."""
     n = max(len(shape), len(reps))
-    return (1,) * (n - len(shape)) + shape, (1,) * (n - len(reps)) + reps
+    return (1,) * (n - len(shape)) + shape, (1,) * (n - len(reps)) + tuple(max(r, 0) for r in reps)
 
 
 def _tile_shape(primitive: Primitive, inputs: tuple[Node, ...], static: Mapping[str, Any]) -> tuple[Shape, DType]:
@@ -159,7 +159,7 @@ tile = define(
     forward=np.tile,
     backward=_tile_backward,
     infer=_tile_shape,
-    calls={np.tile: lambda x, reps: ((x,), {"reps": tuple(max(n, 0) for n in asked_shape(reps))})},
+    calls={np.tile: lambda x, reps: ((x,), {"reps": asked_shape(reps)})},
     symbol="tile",
     latex=r"\operatorname{{tile}} {0}",
     says="sum dout over the tiles",

@@ -33,8 +33,11 @@ if TYPE_CHECKING:
 def concatenate(tracer: Tracer, arrays: Any, axis: Any = 0) -> Any:
     """np.concatenate."""
     parts = [tracer.array(a) for a in arrays]
-    if axis is None:
-        parts, axis = [part.ravel() for part in parts], 0
+    if axis is None:  # plain numbers have no dtype of their own here
+        dtype = np.result_type(
+            *(plain(a) if type(plain(a)) in PYTHON_NUMBERS else p.dtype for a, p in zip(arrays, parts, strict=True))
+        )
+        parts, axis = [_as(part.ravel(), dtype) for part in parts], 0
     return tracer.emit(PRIMITIVES["concatenate"], tuple(parts), {"axis": range(parts[0].ndim)[axis_of(axis)]})
 
 
@@ -96,6 +99,8 @@ def array_split(tracer: Tracer, array: Any, where: Any, axis: Any = 0) -> list[A
 def broadcast_arrays(tracer: Tracer, *arrays: Any) -> tuple[Any, ...]:
     """np.broadcast_arrays: views, that may be written to as yet; what has the shape already is the same array."""
     found = [tracer.array(array) for array in arrays]
+    as_array = {"order": "K", "array": True}
+    found = [tracer.emit(PRIMITIVES["copy"], (a,), as_array) if isinstance(plain(a), np.generic) else a for a in found]
     shape = np.broadcast_shapes(*(array.shape for array in found))
     static = {"shape": shape, "writeable": True}
     return tuple(a if a.shape == shape else tracer.emit(PRIMITIVES["broadcast_to"], (a,), static) for a in found)
@@ -158,6 +163,8 @@ def take_along_axis(tracer: Tracer, array: Any, indices: Any, axis: Any) -> Any:
 
 def put_along_axis(tracer: Tracer, array: Any, indices: Any, values: Any, axis: Any) -> None:
     """np.put_along_axis."""
+    if axis is None:
+        raise tracer.unsupported("np.put_along_axis with axis=None")
     array = tracer.array(array)
     array[_grid(tracer, array, indices, normalize_axis_index(axis, array.ndim))] = values
 
@@ -363,8 +370,8 @@ def ufunc_method(tracer: Tracer, ufunc: Any, method: str, *args: Any, **options:
         return _REDUCE[ufunc](tracer.array(array), axis=axis, **options)
     if method == "accumulate" and ufunc in (np.add, np.multiply):
         array, axis = args[0], args[1] if len(args) > 1 else options.pop("axis", 0)
-        if np.ndim(plain(array)) == 0:
-            ufunc.accumulate(plain(array))  # NumPy's own error
+        if np.ndim(plain(array)) == 0 or axis is None:
+            ufunc.accumulate(plain(array), axis)  # NumPy's own error
         return (np.cumsum if ufunc is np.add else np.cumprod)(tracer.array(array), axis=axis, **options)
     if method == "outer" and not options:
         a, b = (tracer.array(item) for item in args)

@@ -81,9 +81,8 @@ def cross(tracer: Tracer, a: Any, b: Any, axisa: int = -1, axisb: int = -1, axis
         raise tracer.unsupported("np.cross of vectors that have not three elements")
     dtype = np.promote_types(a.dtype, b.dtype)
     a0, a1, a2, b0, b1, b2 = (_as(item, dtype)[..., i] for item in (a, b) for i in range(3))
-    return np.moveaxis(
-        np.stack([a1 * b2 - a2 * b1, a2 * b0 - a0 * b2, a0 * b1 - a1 * b0], axis=-1), -1, axisc
-    )  # fmt: skip
+    made = np.stack([a1 * b2 - a2 * b1, a2 * b0 - a0 * b2, a0 * b1 - a1 * b0], axis=-1)
+    return np.moveaxis(tracer.call(np.ascontiguousarray, (made,), {}), -1, axisc)
 
 
 def kron(tracer: Tracer, a: Any, b: Any) -> Any:

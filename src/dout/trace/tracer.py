@@ -22,7 +22,7 @@ from dout.trace.replay import flat
 from dout.trace.standin import Traced, TracedArray, holds_traced, plain, plain_deep
 
 _numbers = frozenset(PYTHON_NUMBERS)
-_ERRORS = (TypeError, ValueError, IndexError)
+_ERRORS = (TypeError, ValueError, IndexError, ArithmeticError)
 # What these do cannot be done again where it has failed: they write, or call the user's functions.
 _ONCE = frozenset({np.copyto, np.put_along_axis, np.fill_diagonal, np.apply_along_axis, np.piecewise})
 
@@ -133,7 +133,7 @@ class Tracer(Recording):
         if _is_kept(function.__name__, operands, static):
             return operands[0]
         if operands and all(type(plain(o)) in _numbers or isinstance(o, np.generic) for o in operands):
-            if not holds_traced(operands):
+            if not holds_traced(args):
                 return self._from_outside(function, args, kwargs)
             if row.python and isinstance(function, np.ufunc) and all(type(plain(o)) in _numbers for o in operands):
                 operands = (self.emit(PRIMITIVES["asarray"], operands[:1], {}), *operands[1:])
