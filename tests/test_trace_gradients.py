@@ -359,3 +359,20 @@ def test_the_upstream_gradient_of_a_product_of_vectors_may_be_a_plain_number(how
         assert trace["b"].gradient.expected is None
         assert trace.draw().text()
     np.testing.assert_allclose(dout.grad(PRODUCTS[how])(a, b), b, rtol=1e-12)
+
+
+@pytest.mark.parametrize("upstream", [2.0, 2])
+def test_a_plain_upstream_gradient_goes_through_a_write_into_an_array_without_axes(upstream):
+    class Written:
+        def forward(self, x):
+            out = np.zeros(())
+            out[...] = x * 3.0
+            return out
+
+        def backward(self, dout):
+            return dout * 3.0
+
+    trace = dout.trace(Written(), np.array(1.5), dout=upstream)
+    (written,) = [value for value in trace.values if value.node.primitive.name == "multiply" and value.data == 4.5]
+    assert written.gradient.value == upstream
+    assert trace["x"].gradient.expected is None

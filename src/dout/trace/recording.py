@@ -26,6 +26,7 @@ from dout.trace.writes import Writer
 
 LIMIT = 1_000_000  # nodes
 MOST_BYTES = 1 << 36  # of one array; only one number repeated is as large as that
+_STEERED_BY_SIZE = "the program was steered by a size that depends on values"
 OVERLAP = "two arrays that entered separately share memory: an edge is lost"
 _numbers = frozenset(PYTHON_NUMBERS)
 _T = TypeVar("_T")
@@ -147,11 +148,10 @@ class Recording(Recorder):
         else:
             raise self.refuse(UnsupportedError(f"{primitive.name} gave a {type(value).__name__}"))
         self.data[node] = value
-        own, known = shaped_by_values(node), self.sized_by
-        if own or (known and not known.keys().isdisjoint(inputs)):
-            shaping = inputs[:1] if primitive.name in ("setitem", "add_at") else inputs
-            found = {source: None for i in shaping for source in known.get(i, ())} if node.shape else {}
-            known[node] = {**found, node: None} if own else found
+        shaping = inputs[:1] if primitive.name in ("setitem", "add_at") else inputs if node.shape else ()
+        found = {source: None for i in shaping for source in self.sized_by.get(i, ())} if self.sized_by else {}
+        if found or shaped_by_values(node):
+            self.sized_by[node] = {**found, node: None} if shaped_by_values(node) else found
         return self.keep(node)
 
     def keep(self, node: Node) -> Node:
@@ -336,9 +336,8 @@ class Recording(Recorder):
     def size_taken(self, item: TracedArray, answer: _T) -> _T:
         """As `look`, for how many elements an array has."""
         self.looked.add(item.node)
-        arrays = self.sized_by.get(item.node)
-        if arrays and self.live:
-            self.steered_by_size(arrays)
+        if self.live and item.node in self.sized_by:
+            self.steered_by_size(self.sized_by[item.node])
         return answer
 
     def steered_by_size(self, arrays: Iterable[Node]) -> None:
@@ -351,8 +350,7 @@ class Recording(Recorder):
                 whole = {"function": "size", "shape": (), "dtype": np.dtype(int)}
                 self.sizes[array] = self.record(PRIMITIVES["places"], (array,), whole, self.data[array].size)
             self.steered[self.sizes[array]] = None
-        text = source.call_text(frame, "a loop")
-        self.note("index", f"the program was steered by a size that depends on values: {text}")
+        self.note("index", f"{_STEERED_BY_SIZE}: {source.call_text(frame, 'a loop')}")
 
     def taken_as_is(self, item: Traced) -> None:
         """A value is used as what it is now, without a node: the recording holds for this one."""
