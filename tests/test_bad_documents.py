@@ -230,6 +230,20 @@ def test_a_document_that_contradicts_itself_is_refused(what, tmp_path, capsys):
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_draw_of_which_a_summary_was_kept_loads_and_a_terabyte_is_not_drawn():
+    trace = dout.trace(Dropout(), np.ones((200, 100)))
+    loaded = from_document(json.loads(json.dumps(to_document(trace))))
+    assert loaded.draw().text()
+    document = to_document(trace)
+    for value in document["values"]:
+        value["shape"] = [10**6, 10**6] if value["shape"] else []
+    for value in document["values"]:
+        if "draw" in value:
+            value["draw"].update(method="rand", arguments=[10**6, 10**6], keywords={})
+    with pytest.raises(dout.DoutError, match="only a summary was kept"):
+        from_document(json.loads(json.dumps(document))).redrawn()
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -180,7 +180,7 @@ class _Reader:
         arguments = tuple(map(decode_static, entry["arguments"]))
         keywords = {_text(key): decode_static(item) for key, item in entry["keywords"].items()}
         draw = Draw(_one_of(("RandomState", "Generator"), entry["generator"]), entry["method"], arguments, keywords)
-        _sure(isinstance(self.data[node], np.ndarray), "what was drawn is no array")
+        _sure(self.data[node] is None or isinstance(self.data[node], np.ndarray), "what was drawn is no array")
         _sure(can_draw(draw, node.shape), f"{entry['method']} draws no array of shape {node.shape}")
         return draw
 
