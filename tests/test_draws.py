@@ -285,10 +285,8 @@ normal(loc=[1,2]) normal(0,[1,2],(3,2)) normal(size=[2,3]) normal(0,1,np.array([
 permutation([1,2,3]) permutation(np.ones((2,3))) poisson([1,2]) power(2,S) rayleigh(2,S) standard_cauchy(S)
 standard_exponential(S) standard_gamma(2,S) standard_normal(3) standard_t(2,S) triangular(0,1,2,S)
 uniform(size=(np.int64(2),3)) vonmises(0,1,S) wald(1,1,S) weibull(2,S) zipf(2,S)
-""".split()
-LEGACY = (
-    "rand(2,3) randn(3) randint(5,size=S) randint([1,2],5) randint(0,9,3,'i4') random_sample(S) tomaxint(S)".split()
-)
+"""
+LEGACY = "rand(2,3) randn(3) randint(5,size=S) randint([1,2],5) randint(0,9,3,'i4') random_sample(S) tomaxint(S)"
 NEW = """
 integers(0,5,S,endpoint=True) integers(0,5,S,dtype=np.int32) random(S,dtype=np.float32) random(size=S,dtype='f4')
 choice(np.ones((2,3)),(2,2)) permuted(np.ones((2,3)),axis=1) permuted(np.arange(3)) standard_exponential(3,method='inv')
