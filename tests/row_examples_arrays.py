@@ -44,7 +44,8 @@ def examples():
                 lambda x: x.reshape((3, -1), order="F"),
                 lambda x: np.reshape(x, 6, order="A"),
             )
-        ],
+        ]
+        + [on(lambda x: np.reshape(x, (1, 1)), x) for x in (2.5, 3, np.float32(2), np.array(2.0))],
         "ravel": one(np.ravel, lambda x: x.ravel(), lambda x: x.ravel("F"), lambda x: np.ravel(x, order="A"))
         + one(lambda x: x.ravel("K"), lambda x: np.ravel(x, order="K"), at=())
         + [on(lambda x: x.ravel("K"), PERMUTED, exact=lambda x: x.transpose(2, 0, 1).ravel())],
@@ -62,7 +63,7 @@ def examples():
         ],
         "broadcast_to": [
             on(lambda x: np.broadcast_to(x, (2, 3)), x)
-            for x in (np.arange(3.0), np.ones((2, 1)), np.float32(2), np.ones(()))
+            for x in (np.arange(3.0), np.ones((2, 1)), np.float32(2), np.ones(()), 2.5)
         ]
         + [on(lambda x: np.broadcast_to(x, 3), np.arange(1.0))],
         "copy": one(lambda x: x.copy(), lambda x: x.copy("F"), lambda x: np.copy(x), lambda x: np.copy(x, order="F"))
@@ -115,6 +116,7 @@ def examples():
                 by_call(np.full, lambda x: [(2, 3), x], x, exact=lambda x: np.broadcast_to(x, (2, 3)))
                 for x in (np.float64(2), 2.5, 3, np.arange(3.0), np.float32(1))
             ),
+            by_call(np.full, lambda x: [(), x], np.array([2.5]), exact=lambda x: x[0]),
             by_call(np.full, lambda x: [3, x, np.float32], np.float64(2), exact=lambda x: np.broadcast_to(x, (3,))),
             by_call(np.full, lambda x: [(2, 2), x, {"order": "F"}], 2.5, exact=lambda x: np.broadcast_to(x, (2, 2))),
             *(
@@ -163,23 +165,28 @@ def examples():
             joined(0, grid(2, dtype=bool), grid(3, dtype=np.float16)),
             joined(1, np.asfortranarray(grid(2, 3)), np.asfortranarray(grid(2, 2))),
         ],
-        "repeat": moving(
-            lambda x: np.repeat(x, 2, axis=0), lambda x: x.repeat(3, axis=-1), lambda x: np.repeat(x, 0, 0)
-        ),
-        "tile": moving(
-            lambda x: np.tile(x, 2),
-            lambda x: np.tile(x, (2, 1, 3)),
-            lambda x: np.tile(x, ()),
-            lambda x: np.tile(x, (0, 2)),
-            shapes=((2, 3), (3,), (), (2, 1, 2)),
-        ),
+        "repeat": [
+            *moving(lambda x: np.repeat(x, 2, axis=0), lambda x: x.repeat(3, axis=-1), lambda x: np.repeat(x, 0, 0)),
+            on(lambda x: np.repeat(x, -1, axis=0), np.zeros((0, 3))),
+        ],
+        "tile": [
+            on(lambda x: np.tile(x, -1), np.zeros(0)),
+            *moving(
+                lambda x: np.tile(x, 2),
+                lambda x: np.tile(x, (2, 1, 3)),
+                lambda x: np.tile(x, ()),
+                lambda x: np.tile(x, (0, 2)),
+                shapes=((2, 3), (3,), (), (2, 1, 2)),
+            ),
+        ],
         "pad": moving(
             lambda x: np.pad(x, 1),
             lambda x: np.pad(x, (1, 2)),
             lambda x: np.pad(x, [(0, 1)], "constant"),
             lambda x: np.pad(x, ((2, 0),) * x.ndim, mode="constant", constant_values=-1),
             lambda x: np.pad(x, 1, constant_values=2.5),
-        ),
+        )
+        + [on(lambda x: np.pad(x, 1), x) for x in (np.array(2.0), np.array(2, np.int8))],
         "roll": moving(
             lambda x: np.roll(x, 1),
             lambda x: np.roll(x, -2, axis=0),

@@ -56,9 +56,9 @@ HELD = {
 def test_what_a_layer_holds_and_does_not_use_does_no_harm(what):
     layer = holding(held=HELD[what]())
     held = layer.held
-    begun = time.perf_counter()
+    begun = time.process_time()  # of this process: others may keep the machine busy
     traced_right(layer)
-    assert time.perf_counter() - begun < 10
+    assert time.process_time() - begun < 10
     assert layer.held is held
     getattr(held, "close", int)()  # a file left open would warn in whatever test runs when it is collected
 

@@ -36,6 +36,16 @@ def line_of(number):
 every_line = pytest.mark.parametrize("number", range(LINES), ids=[line_of(i)[0] for i in range(LINES)])
 
 
+def alike(got, wanted):
+    """The same bits, which lie in memory in the same order: sums depend on it in the last bit."""
+    steps = [
+        [step for step, length in zip(x.strides, x.shape, strict=True) if length > 1]
+        for x in (got, wanted)
+        if isinstance(x, np.ndarray) and x.size
+    ]
+    return same_bits(got, wanted) and steps[:1] == steps[1:]
+
+
 def agrees(function, inputs):
     """Traced, a function gives the bits it gives plainly, or raises as it does; the trace replays."""
 
@@ -49,7 +59,7 @@ def agrees(function, inputs):
             dout.trace(function, *fresh())
         return None
     trace = dout.trace(function, *fresh())
-    assert all(map(same_bits, flat(trace.outputs), flat(wanted)))
+    assert all(map(alike, flat(trace.outputs), flat(wanted)))
     assert first_difference(trace.graph.nodes, trace.data) is None
     return trace
 
@@ -83,7 +93,7 @@ def test_bits_are_those_of_numpy_in_every_layout(number, layout):
         return function(*arrays)
 
     wanted, trace = function(*outer), dout.trace(laid_out, *outer)
-    assert all(map(same_bits, flat(trace.outputs), flat(wanted)))
+    assert all(map(alike, flat(trace.outputs), flat(wanted)))
 
 
 @every_line

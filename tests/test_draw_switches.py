@@ -117,3 +117,11 @@ def test_a_mask_has_no_gradient() -> None:
 def test_an_array_of_numbers_that_are_not_kept_has_no_switch(tmp_path: Any) -> None:
     dout.trace(Larger(), X).save(tmp_path / "trace.json")
     assert dout.load(tmp_path / "trace.json").draw(open="all").svg()
+
+
+@pytest.mark.parametrize("shape", [(2, 1, 3), (2, 2), (1, 3)])
+def test_a_value_that_is_broadcast_over_a_mask_is_drawn(shape: tuple[int, ...]) -> None:
+    mask = np.arange(np.prod(shape)).reshape(shape) > 1
+    for x in (np.array([[3.0]]), np.array([2.0]), np.ones(shape)):
+        assert dout.trace(lambda x, mask: x * mask, x, mask).draw().text()
+        assert dout.trace(lambda x, mask: np.where(mask, x, 0.0), x, mask).draw().text()

@@ -271,3 +271,36 @@ def test_elements_that_are_shuffled_or_chosen_stay_traced():
     assert "orphan" not in kinds(trace)
     slopes = trace["x"].gradient.value - (8 * x + 1)  # what is left is 1 where the element was chosen
     assert sorted(slopes) == [0.0, 1.0, 1.0]
+
+
+# Every method that draws arrays, with its sizes by position, by name, and by its parameters; S stands for (2, 3).
+DRAWN = """
+beta(1,2,S) beta([1,2,3],2.) binomial(9,.5,size=S) chisquare(2,S) choice(5,S) choice(5,3,False) choice([1.,2.],size=S)
+choice(np.arange(5.),S,True,[.2]*5) dirichlet([1,2,3]) dirichlet([1,2,3],4) dirichlet(alpha=[1,2],size=S)
+exponential([1.,2.]) f(1,2,S) gamma(shape=[1,2]) geometric(.5,S) gumbel(size=S) hypergeometric(5,5,5,S) laplace(0,1,S)
+logistic(size=3) lognormal(0,1,S) logseries(.5,S) multinomial(5,[.5,.5]) multinomial(5,pvals=[.5,.5],size=S)
+multivariate_normal([0,0],np.eye(2),3) multivariate_normal(mean=[0,0],cov=[[1,0],[0,1]],size=S)
+negative_binomial(3,.5,S) noncentral_chisquare(2,1,S) noncentral_f(1,2,3,S) normal(np.zeros((2,1)),np.ones(3))
+normal(loc=[1,2]) normal(0,[1,2],(3,2)) normal(size=[2,3]) normal(0,1,np.array([2,3])) pareto(2,S) permutation(5)
+permutation([1,2,3]) permutation(np.ones((2,3))) poisson([1,2]) power(2,S) rayleigh(2,S) standard_cauchy(S)
+standard_exponential(S) standard_gamma(2,S) standard_normal(3) standard_t(2,S) triangular(0,1,2,S)
+uniform(size=(np.int64(2),3)) vonmises(0,1,S) wald(1,1,S) weibull(2,S) zipf(2,S)
+"""
+LEGACY = "rand(2,3) randn(3) randint(5,size=S) randint([1,2],5) randint(0,9,3,'i4') random_sample(S) tomaxint(S)"
+NEW = """
+integers(0,5,S,endpoint=True) integers(0,5,S,dtype=np.int32) random(S,dtype=np.float32) random(size=S,dtype='f4')
+choice(np.ones((2,3)),(2,2)) permuted(np.ones((2,3)),axis=1) permuted(np.arange(3)) standard_exponential(3,method='inv')
+multivariate_hypergeometric([3,4],5) multivariate_hypergeometric([3,4],5,3,method='count') choice(10,3,shuffle=False)
+"""
+
+
+@pytest.mark.parametrize(
+    "code",
+    [f"np.random.RandomState(1).{call}" for call in (DRAWN + LEGACY).split()]
+    + [f"np.random.default_rng(1).{call}" for call in (DRAWN + NEW).split()],
+)
+def test_a_saved_draw_loads_and_is_drawn_anew_whatever_draws_it(code):
+    trace = dout.trace(eval(f"lambda x: x.sum() + {code}", {"np": np, "S": (2, 3)}), np.ones(2))
+    assert len(trace.draws) == 1
+    loaded = from_document(json.loads(json.dumps(to_document(trace, None))))
+    assert loaded.redrawn(1).graph.outputs.keys() == trace.graph.outputs.keys()

@@ -1,5 +1,7 @@
 """A trace is saved and loaded as it was; a broken document is refused."""
 
+import warnings
+
 import numpy as np
 import pytest
 from traced_layers import MulLayer
@@ -70,3 +72,73 @@ def test_complex_numbers_and_their_gradients_are_read_again(tmp_path):
         read = load(tmp_path / "t.json")
         assert np.all(read["x"].data == given)
         assert np.all(read.gradients["y"] == trace.gradients["y"])
+
+
+class Product:
+    """A layer whose gradients may have another dtype than its values, and may be wrong."""
+
+    def __init__(self, dtype=None, times=1):
+        self.dtype, self.times = dtype, times
+
+    def forward(self, x, y):
+        self.x, self.y = x, y
+        return x * y
+
+    def backward(self, dout):
+        dx = dout * self.y * self.times
+        return (dx if self.dtype is None else dx.astype(self.dtype)), dout * self.x
+
+
+def gradients_of(trace):
+    """Every gradient in a trace, on values, edges and layers, with the derived one beside it."""
+    uses = [use for value in trace.values for use in (value, *value.uses)]
+    uses += [use for of_call in trace.arguments.values() for use in of_call]
+    return [number for use in uses if use.gradient for number in (use.gradient.value, use.gradient.expected)]
+
+
+def is_the_same(one, other):
+    """The same type, dtype, shape and numbers; any NaN is a NaN."""
+    if isinstance(one, np.ndarray | np.generic):
+        equal = np.array_equal(one, other, equal_nan=True) and np.array_equal(np.signbit(one), np.signbit(other))
+        return type(one) is type(other) and (one.dtype, one.shape) == (other.dtype, other.shape) and equal
+    return type(one) is type(other) and (one == other or one != one)
+
+
+NUMBERS = {
+    "array": lambda dtype: np.array([1, -0.0, 3]).astype(dtype),
+    "not finite": lambda dtype: np.array([np.nan, np.inf, -np.inf]).astype(dtype),
+    "matrix": lambda dtype: np.asfortranarray(np.arange(6).reshape(2, 3).astype(dtype)),
+    "empty": lambda dtype: np.zeros((0, 3), dtype),
+    "no axes": lambda dtype: np.array(2).astype(dtype),
+    "number": lambda dtype: np.array(2).astype(dtype)[()],
+}
+
+
+@pytest.mark.parametrize("kind", NUMBERS)
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8", "g", ">f4", ">f8", "?", "i1", "u1", "i2", "i4", ">i4", "i8", "u8"])
+def test_values_and_gradients_keep_dtype_and_type(dtype, kind, tmp_path):
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        number = NUMBERS[kind](dtype)
+        for layer in (Product(), Product("f2"), Product(times=2)):
+            trace = dout.trace(layer, number, number)
+            trace.save(tmp_path / "t.json")
+            read = dout.load(tmp_path / "t.json")
+            wanted = [value.data for value in trace.values] + gradients_of(trace)
+            got = [value.data for value in read.values] + gradients_of(read)
+            assert len(got) == len(wanted)
+            assert all(map(is_the_same, got, wanted)), (got, wanted)
+
+
+@pytest.mark.parametrize("number", [1, 2.5, True, -0.0, float("nan"), 1e308])
+def test_gradients_of_plain_numbers_are_plain_numbers(number, tmp_path):
+    trace = dout.trace(Product(), number, 3.0)
+    trace.save(tmp_path / "t.json")
+    assert all(map(is_the_same, gradients_of(dout.load(tmp_path / "t.json")), gradients_of(trace)))
+
+
+def test_a_document_from_before_has_gradients_of_what_the_digits_say():
+    document = to_document(dout.trace(Product(), np.arange(3, dtype="f4"), np.ones(3, "f4")))
+    for value in document["values"]:
+        value.pop("gradient_as", None)
+    assert from_document(document).gradients["x"].dtype == np.float64

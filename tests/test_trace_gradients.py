@@ -291,3 +291,88 @@ def test_a_whole_number_beyond_the_limit_of_its_text_is_recorded():
         assert trace.gradients == {"x": 2, "y": large}
         assert trace["y"].gradient.expected is None
         assert "✗" not in trace.draw().text()
+
+
+# --- conditions, numbers and empty arrays -----------------------------------------------------------------------------
+
+ON_CONDITIONS = {
+    "abs": lambda x: np.abs(x > 1),
+    "square": lambda x: np.square(x > 1),
+    "maximum": lambda x: np.maximum(x > 1, x > 2),
+    "add": lambda x: (x > 1) + (x > 2),
+    "multiply": lambda x: (x > 1) * (x > 2),
+    "where": lambda x: np.where(x > 1, x > 2, x > 0),
+    "max": lambda x: np.max(x > 1),
+    "mean of whole numbers": lambda x: np.mean((x > 1).astype(int)),
+    "sum": lambda x: np.sum(x > 1),
+    "prod": lambda x: np.prod(x > 1),
+    "clip": lambda x: np.clip(x > 1, False, True),
+    "take": lambda x: np.take(x > 1, [0, 2, 1]),
+    "dot": lambda x: np.dot(x > 1, x > 2),
+    "cumsum": lambda x: np.cumsum(x > 1),
+}
+
+
+@pytest.mark.parametrize("how", ON_CONDITIONS)
+def test_no_gradient_flows_through_what_is_computed_of_conditions(how):
+    x = np.array([1.5, -2.0, 3.0])
+    steps = ON_CONDITIONS[how]
+    # What is computed of conditions stays as it is nearby, so that the derivative of its product with x is itself.
+    np.testing.assert_array_equal(
+        dout.grad(lambda x: np.sum(steps(x) * x))(x), np.broadcast_to(steps(x), x.shape).astype(float)
+    )
+    trace = dout.trace(lambda x: np.sum(steps(x) * x), x)
+    assert trace.outputs == np.sum(steps(x) * x)
+    np.testing.assert_array_equal(trace.gradients["x"], np.broadcast_to(steps(x), x.shape))
+
+
+PRODUCTS = {
+    "dot": np.dot,
+    "inner": np.inner,
+    "vdot": np.vdot,
+    "matmul": np.matmul,
+    "tensordot": lambda a, b: np.tensordot(a, b, 1),
+    "einsum": lambda a, b: np.einsum("i,i->", a, b),
+    "method": lambda a, b: a.dot(b),
+    "sum": lambda a, b: np.sum(a * b),
+    "norm": lambda a, b: np.linalg.norm(a) ** 2 + np.dot(a, b) - np.linalg.norm(a) ** 2 if a.size else np.dot(a, b),
+}
+
+
+@pytest.mark.parametrize("length", [3, 1, 0])
+@pytest.mark.parametrize("how", PRODUCTS)
+def test_the_upstream_gradient_of_a_product_of_vectors_may_be_a_plain_number(how, length):
+    class Product:
+        def forward(self, a, b):
+            self.a, self.b = a, b
+            return PRODUCTS[how](a, b)
+
+        def backward(self, dout):
+            return dout * self.b, dout * self.a
+
+    a, b = np.arange(float(length)) + 2, np.arange(float(length)) - 7
+    for upstream in (2.0, 2, np.float64(2), np.array(2.0), None):
+        trace = dout.trace(Product(), a, b, dout=upstream)
+        times = 1 if upstream is None else 2
+        np.testing.assert_array_equal(trace["a"].gradient.value, times * b, strict=True)
+        assert trace["a"].gradient.expected is None
+        assert trace["b"].gradient.expected is None
+        assert trace.draw().text()
+    np.testing.assert_allclose(dout.grad(PRODUCTS[how])(a, b), b, rtol=1e-12)
+
+
+@pytest.mark.parametrize("upstream", [2.0, 2])
+def test_a_plain_upstream_gradient_goes_through_a_write_into_an_array_without_axes(upstream):
+    class Written:
+        def forward(self, x):
+            out = np.zeros(())
+            out[...] = x * 3.0
+            return out
+
+        def backward(self, dout):
+            return dout * 3.0
+
+    trace = dout.trace(Written(), np.array(1.5), dout=upstream)
+    (written,) = [value for value in trace.values if value.node.primitive.name == "multiply" and value.data == 4.5]
+    assert written.gradient.value == upstream
+    assert trace["x"].gradient.expected is None

@@ -132,3 +132,103 @@ def test_gradients_are_of_arrays_and_numbers():
 def test_an_option_that_is_not_supported_is_said_as_such():
     with pytest.raises(dout.DoutError, match=r"np\.copyto with where is not in dout's table"):
         dout.trace(lambda x: np.copyto(x, 0, where=x > 0), np.ones(2))
+
+
+WITHOUT_AXES = {
+    "take": lambda x: np.take(x, 0, axis=0),
+    "take a list": lambda x: np.take(x, [0, 0], axis=-1),
+    "take as a method": lambda x: x.take(0),
+    "repeat": lambda x: np.repeat(x, 3, axis=0),
+    "repeat each": lambda x: np.repeat(x, [2], axis=-1),
+    "repeat along no axis": lambda x: np.repeat(x, 3, axis=1),
+    "pad": lambda x: np.pad(x, 1),
+    "pad both sides": lambda x: np.pad(x, ((1, 2),)),
+    "roll": lambda x: np.roll(x, 1, axis=0),
+    "roll flat": lambda x: np.roll(x, 1),
+    "flip": lambda x: np.flip(x, 0),
+    "flip all": lambda x: np.flip(x),
+    "sort": lambda x: np.sort(x),
+    "sort flat": lambda x: np.sort(x, axis=None),
+    "argsort": lambda x: np.argsort(x, axis=0),
+    "argmax": lambda x: np.argmax(x, axis=0),
+    "cumsum": lambda x: np.cumsum(x, axis=0),
+    "cumprod": lambda x: np.cumprod(x, axis=1),
+    "squeeze": lambda x: np.squeeze(x, 0),
+    "squeeze no axis": lambda x: np.squeeze(x, 1),
+    "expand_dims": lambda x: np.expand_dims(x, 0),
+    "swapaxes": lambda x: np.swapaxes(x, 0, 0),
+    "moveaxis": lambda x: np.moveaxis(x, 0, 0),
+    "transpose": lambda x: np.transpose(x, (0,)),
+    "diff": lambda x: np.diff(x),
+    "concatenate": lambda x: np.concatenate([x, x]),
+    "stack": lambda x: np.stack([x, x]),
+    "split": lambda x: np.split(x, 1),
+    "tile": lambda x: np.tile(x, 3),
+    "sum": lambda x: np.sum(x, axis=0),
+    "mean": lambda x: np.mean(x, axis=-1),
+    "max": lambda x: np.max(x, axis=1),
+    "sum over two": lambda x: np.sum(x, axis=(0, 1)),
+    "any": lambda x: np.any(x, axis=0),
+    "tril": lambda x: np.tril(x),
+    "diag": lambda x: np.diag(x),
+    "rot90": lambda x: np.rot90(x),
+    "len": lambda x: len(x),
+    "index": lambda x: x[0],
+    "a loop": lambda x: [item * 1 for item in x],
+    "an axis that is no number": lambda x: np.sum(x, axis="a"),
+    "add.reduce": lambda x: np.add.reduce(x),
+    "add.accumulate": lambda x: np.add.accumulate(x),
+    "tile by a negative number": lambda x: np.tile(x, -1),
+    "full of one element": lambda x: np.full((), x),
+    "full like": lambda x: np.full_like(x, 1),
+    "concatenate with a number": lambda x: np.concatenate([x, 1.5, True], axis=None),
+    "broadcast arrays": lambda x: list(np.broadcast_arrays(x, 2)),
+    "an axis twice": lambda x: np.flip(np.ones((2, 2)) * x, (0, 0)),
+    "an axis twice, new": lambda x: np.expand_dims(x, (0, 0)),
+    "a list of axes": lambda x: np.squeeze(x, [0]),
+    "no axis but a truth": lambda x: np.sum(x, axis=True),
+    "an option of others": lambda x: np.any(x, dtype=None),
+    "a list of places": lambda x: np.take_along_axis(x, [0], axis=None),
+    "places that wrap around nothing": lambda x: np.take(x[:0], 0, mode="wrap"),
+    "a sum over unlike axes": lambda x: np.tensordot(np.ones((2, 3)) * x, np.ones((3, 2)), 2),
+    "no places": lambda x: (x * np.ones(3))[[]],
+    "the average of nothing": lambda x: np.average(x * np.ones((0, 3)), axis=1),
+}
+
+
+def outcome(function):
+    """What a function gives, or the error that it raises."""
+    try:
+        return function()
+    except Exception as error:
+        return error
+
+
+@pytest.mark.parametrize("x", [np.array(2.0), np.float64(2.0), np.array([2.0])], ids=["array", "number", "one element"])
+@pytest.mark.parametrize("how", WITHOUT_AXES)
+def test_an_array_without_axes_gives_what_numpy_gives_or_its_error(how, x):
+    function = WITHOUT_AXES[how]
+    wanted, got = outcome(lambda: function(x)), outcome(lambda: dout.trace(function, x).outputs)
+    if isinstance(wanted, Exception):
+        assert (type(got), str(got)) == (type(wanted), str(wanted))
+        return
+    for one, other in zip(got, wanted, strict=True) if isinstance(wanted, list) else [(got, wanted)]:
+        assert type(one) is type(other)
+        np.testing.assert_array_equal(one, other, strict=True)
+    if not isinstance(wanted, list):
+        assert type(dout.compile(function)(x)) is type(wanted)
+    events = dout.trace(function, x).events
+    assert not [event for event in events if event.kind in ("orphan", "escape", "replay")], events
+
+
+def test_an_error_of_numpy_that_the_users_code_catches_is_what_numpy_raises():
+    def function(x):
+        try:
+            return np.flip(x, 1)
+        except np.exceptions.AxisError:
+            return x * 2.0
+
+    assert dout.trace(function, np.ones(2)).outputs.tolist() == [2.0, 2.0]
+    compiled = dout.compile(function)
+    assert compiled(np.ones((2, 2))).tolist() == [[1.0, 1.0], [1.0, 1.0]]
+    assert compiled(np.ones(2)).tolist() == compiled(np.ones(2)).tolist() == [2.0, 2.0]

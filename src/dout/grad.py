@@ -14,6 +14,7 @@ import numpy as np
 
 from dout.graph import CONSTANT, INPUT, Graph, Node, Primitive, topological
 from dout.ops.abstract import AbstractRecorder
+from dout.ops.create import asarray
 from dout.ops.elementwise import add
 from dout.ops.shape import astype, sum_to
 
@@ -50,8 +51,10 @@ def backpropagate(seeds: Mapping[Node, Node], rules: Mapping[Primitive, Callable
             total = add(total, part)
         of[node] = total.node
         backward = (rules or {}).get(node.primitive, node.primitive.backward)
-        if backward is None:
+        if backward is None or np.dtype(node.dtype) == np.bool_:  # a condition is a step, whatever row made it
             continue
+        if isinstance(total.dtype, type) and not isinstance(node.dtype, type):
+            total = asarray(total)  # backward(1.0) of an array: the rows compute with NumPy's numbers
         inputs = [recorder.wrap(i) for i in node.inputs]
         found = backward(total, recorder.wrap(node), *inputs, **node.static)
         for argument, gradient in enumerate(found if isinstance(found, tuple) else (found,)):

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
+from dout.errors import DocumentError
+
 _WORK = 2_000_000  # blocks looked at before what has been found is good enough
 
 Arc = tuple[int, int, int]  # source, target, how many columns apart at least
@@ -22,7 +24,10 @@ def ranks(pins: Sequence[str], links: Sequence[tuple[int, int]]) -> list[int]:
     """
     gates = {side: [b for b, pin in enumerate(pins) if pin == side] for side in ("first", "last")}
     one = {block: same[0] for same in gates.values() for block in same}  # gates of a side move together
-    small = _Reduced(len(pins), [(one.get(s, s), one.get(t, t), 1) for s, t in links])
+    arcs = [(one.get(s, s), one.get(t, t), 1) for s, t in links]
+    if _turns_back(len(pins), arcs):
+        raise DocumentError("a layer is computed from its own result, as in no run; trace the program itself")
+    small = _Reduced(len(pins), arcs)
     found = small.restored(_Simplex(len(pins), small.arcs).solve())
     for part in _parts(len(pins), [(one.get(s, s), one.get(t, t)) for s, t in links]):
         least = min(found[block] for block in part)
@@ -33,6 +38,22 @@ def ranks(pins: Sequence[str], links: Sequence[tuple[int, int]]) -> list[int]:
         for block in gates[side]:
             found[block] = column
     return found
+
+
+def _turns_back(count: int, arcs: Sequence[Arc]) -> bool:
+    """Whether a way leads from a block back to it."""
+    after: list[list[int]] = [[] for _ in range(count)]
+    before = [0] * count
+    for source, target, _ in arcs:
+        after[source].append(target)
+        before[target] += 1
+    free = [block for block in range(count) if not before[block]]
+    for block in free:
+        for other in after[block]:
+            before[other] -= 1
+            if not before[other]:
+                free.append(other)
+    return len(free) < count
 
 
 def _parts(count: int, links: Sequence[tuple[int, int]]) -> Iterator[list[int]]:

@@ -57,7 +57,7 @@ class Switches:
                 continue  # a condition: nothing flows there anyway
             hands_on = user.primitive.name in _HAND_ON and user.shape == node.shape
             off = self._ahead(user) if hands_on else self._at(user, argument) if _is_switch(user) else None
-            if off is None:
+            if off is None or off.shape != node.shape:  # of a value that was broadcast, elements meet several switches
                 return None
             blocked.append(off)
         return np.logical_and.reduce(blocked) if blocked else None

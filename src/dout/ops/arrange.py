@@ -10,21 +10,27 @@ from typing import Any
 import numpy as np
 
 from dout.graph import Binder, DType, Node, Primitive, Shape
-from dout.ops.registry import CALLS, METHODS, define, dtype_of, same
-from dout.ops.shape import asked_shape, getitem, reshape, shape_of, sum_to, transpose
+from dout.ops.registry import CALLS, METHODS, axis_of, define, dtype_of, same
+from dout.ops.shape import asked_shape, getitem, ndim_of, reshape, shape_of, sum_to, transpose
 from dout.ops.standin import StandIn
 
 # --- other names of reshape, transpose and indexing -------------------------------------------------------------------
 
 
 def _at(axis: Any, ndim: int) -> int:
-    return range(ndim)[operator.index(axis)]  # NumPy refuses an axis that is not there, and so does this
+    return range(ndim)[axis_of(axis)]  # NumPy refuses an axis that is not there, and so does this
+
+
+def _each(axis: Any, ndim: int) -> list[int]:
+    axes = [_at(a, ndim) for a in (axis if isinstance(axis, tuple | list) else (axis,))]
+    if len(set(axes)) < len(axes):
+        raise ValueError("the same axis twice")
+    return axes
 
 
 def _expand(x: Any, axis: Any) -> Any:
-    axes = axis if isinstance(axis, tuple | list) else (axis,)
-    ndim = len(shape_of(x)) + len(axes)
-    new = {_at(a, ndim) for a in axes}
+    ndim = ndim_of(x) + (len(axis) if isinstance(axis, tuple | list) else 1)
+    new = _each(axis, ndim)
     rest = iter(shape_of(x))
     return (x,), {"shape": tuple(1 if i in new else next(rest) for i in range(ndim))}
 
@@ -33,23 +39,27 @@ def _squeeze(x: Any, axis: Any = None) -> Any:
     whole = shape_of(x)
     if axis is None:
         return (x,), {"shape": tuple(n for n in whole if n != 1)}
-    gone = {_at(a, len(whole)) for a in (axis if isinstance(axis, tuple) else (axis,))}
+    if not whole:
+        _at(axis, 1)  # of an array without axes NumPy takes the first or the last one away
+        return (x,), {"shape": ()}
+    if isinstance(axis, list):
+        raise TypeError("axes to squeeze stand in a tuple")
+    gone = _each(axis, len(whole))
     if any(whole[a] != 1 for a in gone):
         raise ValueError("cannot select an axis to squeeze out which has size not equal to one")
     return (x,), {"shape": tuple(n for i, n in enumerate(whole) if i not in gone)}
 
 
 def _swapaxes(x: Any, axis1: Any, axis2: Any) -> Any:
-    axes = list(range(len(shape_of(x))))
+    axes = list(range(ndim_of(x)))
     a, b = _at(axis1, len(axes)), _at(axis2, len(axes))
     axes[a], axes[b] = axes[b], axes[a]
     return (x,), {"axes": tuple(axes)}
 
 
 def _moveaxis(x: Any, source: Any, destination: Any) -> Any:
-    n = len(shape_of(x))
-    pairs = [(a if isinstance(a, list | tuple) else (a,)) for a in (source, destination)]
-    origin, target = ([_at(a, n) for a in axes] for axes in pairs)
+    n = ndim_of(x)
+    origin, target = _each(source, n), _each(destination, n)
     order = [a for a in range(n) if a not in origin]
     for place, axis in sorted(zip(target, origin, strict=True)):
         order.insert(place, axis)
@@ -57,8 +67,8 @@ def _moveaxis(x: Any, source: Any, destination: Any) -> Any:
 
 
 def _flip(x: Any, axis: Any = None) -> Any:
-    n = len(shape_of(x))
-    axes = set(range(n)) if axis is None else {_at(a, n) for a in (axis if isinstance(axis, tuple) else (axis,))}
+    n = ndim_of(x)
+    axes = range(n) if axis is None else _each(axis, n)
     return (x,), {"key": tuple(slice(None, None, -1) if i in axes else slice(None) for i in range(n))}
 
 
@@ -104,14 +114,14 @@ def _repeated(primitive: Primitive, inputs: tuple[Node, ...], static: Mapping[st
 
 
 def _repeat_backward(dout: Any, out: Any, x: Any, repeats: int, axis: int) -> Any:
-    apart = (*x.shape[: axis + 1], repeats, *x.shape[axis + 1 :])
+    apart = (*x.shape[: axis + 1], max(repeats, 0), *x.shape[axis + 1 :])  # of nothing, NumPy repeats −1 times too
     return np.sum(np.reshape(dout, apart), axis=axis + 1)
 
 
 def _repeat_arguments(x: Any, repeats: Any, axis: Any = None) -> Any:
-    if axis is None or isinstance(repeats, list | tuple | np.ndarray):
+    if axis is None or isinstance(repeats, list | tuple | np.ndarray) or not ndim_of(x):
         raise TypeError("a repeat of the flattened array, or a number of its own for each element")  # elsewhere
-    return (x,), {"repeats": operator.index(repeats), "axis": _at(axis, len(shape_of(x)))}
+    return (x,), {"repeats": operator.index(repeats), "axis": _at(axis, ndim_of(x))}
 
 
 repeat = define(
@@ -130,7 +140,7 @@ repeat = define(
 def _tiles(shape: Shape, reps: Shape) -> tuple[Shape, Shape]:
     """Shape and repeats with as many axes as the longer of the two."""
     n = max(len(shape), len(reps))
-    return (1,) * (n - len(shape)) + shape, (1,) * (n - len(reps)) + reps
+    return (1,) * (n - len(shape)) + shape, (1,) * (n - len(reps)) + tuple(max(r, 0) for r in reps)
 
 
 def _tile_shape(primitive: Primitive, inputs: tuple[Node, ...], static: Mapping[str, Any]) -> tuple[Shape, DType]:
@@ -169,7 +179,7 @@ def _whole(item: Any) -> Any:
 def _pad_arguments(x: Any, pad_width: Any, mode: Any = "constant", **options: Any) -> Any:
     if mode != "constant" or set(options) - {"constant_values"}:
         raise TypeError("np.pad in another mode")  # no row for it
-    n = len(shape_of(x))
+    n = ndim_of(x)
     width = np.broadcast_to(np.asarray(_whole(pad_width)), (n, 2)).tolist()
     static: dict[str, Any] = {"width": tuple(map(tuple, width))}
     value = options.get("constant_values", 0)
@@ -180,7 +190,7 @@ def _pad_arguments(x: Any, pad_width: Any, mode: Any = "constant", **options: An
 
 pad = define(
     "pad",
-    forward=lambda x, width, value=0: np.pad(x, width, "constant", constant_values=value),
+    forward=lambda x, width, value=0: np.pad(x, width or 0, "constant", constant_values=value),
     backward=lambda dout, out, x, width, value=0: dout[
         tuple(slice(a, a + n) for n, (a, _) in zip(x.shape, width, strict=True))
     ],
@@ -281,7 +291,7 @@ def _on_diagonal(dout: Any, shape: Shape, offset: int, axis1: int, axis2: int) -
 
 
 def _diagonal_arguments(x: Any, offset: Any = 0, axis1: Any = 0, axis2: Any = 1, writeable: bool = False) -> Any:
-    n = len(shape_of(x))
+    n = ndim_of(x)
     axes = {"axis1": _at(axis1, n), "axis2": _at(axis2, n)}
     return (x,), {"offset": operator.index(offset), **axes, **({"writeable": True} if writeable else {})}
 
@@ -306,7 +316,7 @@ diagonal = define(
 
 
 def _windows_arguments(x: Any, window_shape: Any, axis: Any = None) -> Any:
-    n = len(shape_of(x))
+    n = ndim_of(x)
     window = asked_shape(window_shape)
     axes = tuple(range(n)) if axis is None else tuple(_at(a, n) for a in asked_shape(axis))
     return (x,), {"window": window, "axes": axes}

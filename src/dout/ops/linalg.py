@@ -12,7 +12,7 @@ import numpy as np
 
 from dout.graph import DType, Node, Primitive, Shape
 from dout.ops.registry import define, dtype_of
-from dout.ops.shape import shape_of, sum_to
+from dout.ops.shape import ndim_of, sum_to
 
 
 def _product(primitive: Primitive, inputs: tuple[Node, ...], static: Mapping[str, Any]) -> tuple[Shape, DType]:
@@ -67,8 +67,9 @@ def _dot_backward(dout: Any, out: Any, x: Any, y: Any) -> tuple[Any, Any]:
     inner = len(y.shape) - 2
     order = (inner, *range(inner), inner + 1) if inner > 0 else tuple(range(len(y.shape)))
     moved = np.transpose(y, order)
-    x2, y2 = np.reshape(x, (-1, shared)), np.reshape(moved, (shared, -1))
-    dout2 = np.reshape(dout, (x2.shape[0], y2.shape[1]))
+    rows, columns = math.prod(x.shape[:-1]), math.prod(moved.shape[1:])
+    x2, y2 = np.reshape(x, (rows, shared)), np.reshape(moved, (shared, columns))
+    dout2 = np.reshape(dout, (rows, columns))
     dx = np.reshape(np.matmul(dout2, _swap(y2)), x.shape)
     dy = np.reshape(np.matmul(_swap(x2), dout2), moved.shape)
     return dx, np.transpose(dy, sorted(range(len(order)), key=order.__getitem__))
@@ -198,7 +199,7 @@ def _convolved(primitive: Primitive, inputs: tuple[Node, ...], static: Mapping[s
 
 
 def _convolve_arguments(a: Any, v: Any, mode: Any = "full") -> tuple[tuple[Any, ...], dict[str, Any]]:
-    if len(shape_of(a)) != 1 or len(shape_of(v)) != 1 or mode not in ("full", "same", "valid"):
+    if ndim_of(a) != 1 or ndim_of(v) != 1 or mode not in ("full", "same", "valid"):
         raise TypeError("a convolution of numbers, or in a mode with another name")
     return (a, v), {} if mode == "full" else {"mode": mode}
 
@@ -254,7 +255,7 @@ def without_ellipsis(subscripts: str, ndims: list[int]) -> str:
 def _einsum_arguments(subscripts: Any, *operands: Any, optimize: Any = False) -> tuple[tuple[Any, ...], dict[str, Any]]:
     if not isinstance(subscripts, str) or len(operands) != subscripts.count(",") + 1:
         raise TypeError("einsum with its indices as lists")
-    terms, result = _terms(without_ellipsis(subscripts, [len(shape_of(o)) for o in operands]), len(operands))
+    terms, result = _terms(without_ellipsis(subscripts, [ndim_of(o) for o in operands]), len(operands))
     static: dict[str, Any] = {"subscripts": f"{','.join(terms)}->{result}"}
     return operands, {**static, "optimize": optimize} if optimize else static
 

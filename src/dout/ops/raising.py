@@ -24,6 +24,7 @@ def may_raise(node: Node) -> bool:
 
 def shaped_by_values(node: Node) -> bool:
     """Whether the shape of what a row gives depends on the values it is given."""
-    if node.primitive.name in ("nonzero", "places"):
-        return True
-    return node.primitive.name == "getitem" and any(np.dtype(i.dtype) == np.bool_ for i in node.inputs[1:])
+    name = node.primitive.name
+    if name == "places":
+        return node.static["function"] in ("bincount", "repeat", "unique")
+    return name == "nonzero" or (name == "getitem" and any(np.dtype(i.dtype) == np.bool_ for i in node.inputs[1:]))

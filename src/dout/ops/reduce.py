@@ -14,8 +14,8 @@ import numpy as np
 
 from dout.errors import ShapeError
 from dout.graph import DType, Node, Primitive, Shape
-from dout.ops.registry import as_asked, define, dtype_of, same
-from dout.ops.shape import shape_of
+from dout.ops.registry import as_asked, axis_of, define, dtype_of, same
+from dout.ops.shape import ndim_of
 
 Axis = int | tuple[int, ...] | None
 
@@ -38,15 +38,15 @@ def as_axis(axis: Any) -> Axis:
     """An axis or axes as plain ints."""
     if axis is None:
         return None
-    return tuple(map(index, axis)) if isinstance(axis, tuple) else index(axis)
+    return tuple(map(axis_of, axis)) if isinstance(axis, tuple) else axis_of(axis)
 
 
-def _binder(*order: str) -> Callable[..., Any]:
-    """How a reduction's arguments are sorted; `order` names what may be given by position after the axis."""
+def _binder(*order: str, named: tuple[str, ...] = ()) -> Callable[..., Any]:
+    """How a reduction's arguments are sorted; `order` names what may follow the axis by position, `named` by name."""
 
     def bind(x: Any, axis: Any = None, *rest: Any, where: Any = True, **options: Any) -> Any:
         options.update(zip(order, rest, strict=False))
-        if len(rest) > len(order) or set(options) - {*order, "keepdims", "initial", "dtype", "ddof"}:
+        if len(rest) > len(order) or set(options) - {*order, *named}:
             raise TypeError("no such option of a reduction")
         if options.pop("out", None) is not None:
             raise TypeError("an output given by position")
@@ -66,9 +66,10 @@ def _binder(*order: str) -> Callable[..., Any]:
     return bind
 
 
-_SUM, _EXTREME, _SPREAD, _TEST = (
+_SUM, _MEAN, _EXTREME, _SPREAD, _TEST = (
+    _binder("dtype", "out", "keepdims", named=("initial",)),
     _binder("dtype", "out", "keepdims"),
-    _binder("out", "keepdims"),
+    _binder("out", "keepdims", named=("initial",)),
     _binder("dtype", "out", "ddof", "keepdims"),
     _binder("out", "keepdims"),
 )
@@ -162,7 +163,7 @@ def _masked(function: Any) -> Callable[..., Any]:
 
 for _name, _function, _aliases, _bind, _gradient, _symbol, _says in [
     ("sum", np.sum, (), _SUM, _sum_backward, "Σ", "repeat dout along the summed axes"),
-    ("mean", np.mean, (), _SUM, _mean_backward, "mean", "repeat dout along the axes, divided by their count"),
+    ("mean", np.mean, (), _MEAN, _mean_backward, "mean", "repeat dout along the axes, divided by their count"),
     ("var", np.var, (), _SPREAD, _var_backward, "var", "twice the deviation from the mean, over the count"),
     ("std", np.std, (), _SPREAD, _std_backward, "std", "the deviation from the mean, over the count and the output"),
     ("prod", np.prod, (), _SUM, _prod_backward, "Π", "the product of the others"),
@@ -250,8 +251,8 @@ def _cumsum_backward(dout: Any, out: Any, x: Any, axis: Axis = None, dtype: Any 
 
 
 def _running(x: Any, axis: Any = None, dtype: Any = None) -> Any:
-    ndim = len(shape_of(x))
-    axis = None if axis is None else range(ndim or 1)[index(axis)]  # NumPy refuses an axis that is not there
+    ndim = ndim_of(x)
+    axis = None if axis is None else range(ndim or 1)[axis_of(axis)]  # NumPy refuses an axis that is not there
     return (x,), {"axis": axis if ndim else None, **({} if dtype is None else {"dtype": np.dtype(dtype)})}
 
 
@@ -291,10 +292,20 @@ cumprod = define(
     says="the products of the others, up to each place and summed",
 )
 
+
+PLACES = {f.__name__: f for f in (np.bincount, np.count_nonzero, np.digitize, np.isclose, np.repeat, np.searchsorted,
+                                  np.size, np.unique)}  # fmt: skip
+
+
+def _places(*x: Any, function: str, shape: Shape, dtype: Any, part: int | None = None, **options: Any) -> Any:
+    found: Any = PLACES[function](*x, **options)
+    return found if part is None else found[part]
+
+
 # Functions that give places, counts or conditions: a step is flat, and their shape may depend on the values.
 places = define(
     "places",
-    forward=lambda *x, function, shape, dtype, **options: getattr(np, function)(*x, **options),
+    forward=_places,
     infer=as_asked,
     symbol="places",
     latex=r"\operatorname{{places}} {0}",

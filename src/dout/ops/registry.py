@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import warnings
 from collections.abc import Callable, Mapping
 from functools import lru_cache
@@ -60,6 +61,13 @@ def all_inputs(*inputs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
     return inputs, {}
 
 
+def axis_of(axis: Any) -> int:
+    """An axis as a plain int; True is none, though it counts as 1 elsewhere."""
+    if isinstance(axis, bool | np.bool_):
+        raise TypeError("an integer is required for the axis")
+    return operator.index(axis)
+
+
 # --- shape and dtype without values -----------------------------------------------------------------------------------
 
 
@@ -69,14 +77,14 @@ def broadcast(primitive: Primitive, inputs: tuple[Node, ...], static: Mapping[st
 
 
 def same(primitive: Primitive, inputs: tuple[Node, ...], static: Mapping[str, Any]) -> tuple[Shape, DType]:
-    """Shape and dtype of the first input."""
-    return inputs[0].shape, inputs[0].dtype
+    """Shape and dtype of the first input, of which NumPy makes an array."""
+    return inputs[0].shape, np.dtype(inputs[0].dtype)
 
 
 def as_asked(primitive: Primitive, inputs: tuple[Node, ...], static: Mapping[str, Any]) -> tuple[Shape, DType]:
     """Shape and dtype stand among the static parameters (either may be left to the first input)."""
     shape = static["shape"] if "shape" in static else inputs[0].shape
-    return shape, np.dtype(static["dtype"]) if "dtype" in static else inputs[0].dtype
+    return shape, np.dtype(static["dtype"] if "dtype" in static else inputs[0].dtype)
 
 
 def rehearsed(primitive: Primitive, inputs: tuple[Node, ...], static: Mapping[str, Any]) -> tuple[Shape, DType]:

@@ -24,6 +24,11 @@ def shape_of(x: Any) -> Shape:
     return tuple(x.shape) if hasattr(x, "shape") else ()
 
 
+def ndim_of(x: Any) -> int:
+    """The number of its axes, without a look at how long they are."""
+    return x.ndim if hasattr(x, "ndim") else len(shape_of(x))
+
+
 def asked_shape(shape: Any) -> Shape:
     """A shape as it may be asked for, one number or several, as a tuple of plain ints."""
     return tuple(operator.index(n) for n in shape) if isinstance(shape, Sequence) else (operator.index(shape),)
@@ -94,14 +99,14 @@ def _flat_arguments(x: Any, order: str = "C") -> tuple[tuple[Any], dict[str, Any
 
 
 def _one_axis(row: Primitive, inputs: tuple[Node, ...], static: Mapping[str, Any]) -> tuple[Shape, DType]:
-    return (math.prod(inputs[0].shape),), inputs[0].dtype
+    return (math.prod(inputs[0].shape),), np.dtype(inputs[0].dtype)
 
 
 reshape = define(
     "reshape",
     forward=np.reshape,
     backward=lambda dout, out, x, shape, order="C": np.reshape(dout, x.shape, order=order),
-    infer=lambda row, inputs, static: (static["shape"], inputs[0].dtype),
+    infer=lambda row, inputs, static: (static["shape"], np.dtype(inputs[0].dtype)),
     write_back=lambda base, changed, shape, order="C": np.reshape(changed, base.shape, order=order),
     calls={np.reshape: _reshape_function},
     methods={"reshape": _reshape_method},
@@ -150,7 +155,7 @@ flatten = define(
 
 
 def _transpose_function(x: Any, axes: Any = None) -> tuple[tuple[Any], dict[str, Any]]:
-    n = len(shape_of(x))
+    n = ndim_of(x)
     order = range(n)[::-1] if axes is None else [range(n)[a] for a in axes]
     return (x,), {"axes": tuple(order)}
 
@@ -182,6 +187,8 @@ transpose = define(
 def sum_to(dout: Any, shape: Shape) -> Any:
     """Sum a gradient over the axes along which its value was broadcast: the one place where broadcasting is undone."""
     lead = len(dout.shape) - len(shape)
+    if lead < 0:  # ones in front, which x[0] = [[1, 2]] and np.full((), [3]) drop
+        return np.reshape(sum_to(dout, shape[-lead:]), shape)
     axes = tuple(range(lead)) + tuple(i + lead for i, n in enumerate(shape) if n == 1 and dout.shape[i + lead] != 1)
     if not axes:
         return dout
@@ -197,7 +204,7 @@ broadcast_to = define(
     "broadcast_to",
     forward=_broadcast,
     backward=lambda dout, out, x, shape, writeable=False: sum_to(dout, x.shape),
-    infer=lambda row, inputs, static: (static["shape"], inputs[0].dtype),
+    infer=lambda row, inputs, static: (static["shape"], np.dtype(inputs[0].dtype)),
     calls={np.broadcast_to: lambda x, shape: ((x,), {"shape": asked_shape(shape)})},
     symbol="broadcast",
     latex=r"{0}",
@@ -217,7 +224,7 @@ copy = define(
     forward=_copy,
     backward=lambda dout, out, x, order="K", array=False: dout,
     infer=same,
-    calls={np.copy: lambda x, order="K": ((x,), {"order": order} if shape_of(x) else {"order": order, "array": True})},
+    calls={np.copy: lambda x, order="K": ((x,), {"order": order} if ndim_of(x) else {"order": order, "array": True})},
     methods={
         "copy": lambda x, order="C": ((x,), {"order": order}),
         "__copy__": lambda x: ((x,), {"order": "K"}),
@@ -282,9 +289,7 @@ def _setitem_backward(
     taken = getitem(dout, *index, key=key, shape=selected)
     if may_repeat(key, index):
         taken = np.where(survives(*index, key=key, shape=x.shape, selected=selected), taken, 0)
-    extra = max(0, len(value.shape) - len(selected))  # leading ones that assignment drops: x[0] = [[1, 2]]
-    dvalue = np.reshape(sum_to(taken, tuple(value.shape[extra:])), value.shape)
-    return dx, dvalue, *(None for _ in index)
+    return dx, sum_to(taken, value.shape), *(None for _ in index)
 
 
 def may_repeat(key: Any, index: tuple[Any, ...]) -> bool:

@@ -16,7 +16,8 @@ import numpy as np
 
 from dout.graph import PYTHON_NUMBERS
 from dout.ops import PRIMITIVES
-from dout.trace.compose_numeric import NUMERIC, astype, take_mode
+from dout.ops.registry import axis_of
+from dout.trace.compose_numeric import NUMERIC, astype
 from dout.trace.compose_places import PLACES
 from dout.trace.standin import Traced, TracedArray, plain, plain_deep
 
@@ -29,10 +30,13 @@ if TYPE_CHECKING:
 
 def concatenate(tracer: Tracer, arrays: Any, axis: Any = 0) -> Any:
     """np.concatenate."""
-    parts = [tracer.wrap(a) if not isinstance(a, list | tuple) else tracer.array(a) for a in arrays]
-    if axis is None:
-        parts, axis = [part.ravel() for part in parts], 0
-    return tracer.emit(PRIMITIVES["concatenate"], tuple(parts), {"axis": range(parts[0].ndim)[axis]})
+    parts = [tracer.array(a) for a in arrays]
+    if axis is None:  # plain numbers have no dtype of their own here
+        dtype = np.result_type(
+            *(plain(a) if type(plain(a)) in PYTHON_NUMBERS else p.dtype for a, p in zip(arrays, parts, strict=True))
+        )
+        parts, axis = [_as(part.ravel(), dtype) for part in parts], 0
+    return tracer.emit(PRIMITIVES["concatenate"], tuple(parts), {"axis": range(parts[0].ndim)[axis_of(axis)]})
 
 
 def _at_least(ndim: int) -> Callable[..., Any]:
@@ -93,6 +97,8 @@ def array_split(tracer: Tracer, array: Any, where: Any, axis: Any = 0) -> list[A
 def broadcast_arrays(tracer: Tracer, *arrays: Any) -> tuple[Any, ...]:
     """np.broadcast_arrays: views, that may be written to as yet; what has the shape already is the same array."""
     found = [tracer.array(array) for array in arrays]
+    as_array = {"order": "K", "array": True}
+    found = [tracer.emit(PRIMITIVES["copy"], (a,), as_array) if isinstance(plain(a), np.generic) else a for a in found]
     shape = np.broadcast_shapes(*(array.shape for array in found))
     static = {"shape": shape, "writeable": True}
     return tuple(a if a.shape == shape else tracer.emit(PRIMITIVES["broadcast_to"], (a,), static) for a in found)
@@ -103,65 +109,6 @@ def split(tracer: Tracer, array: Any, where: Any, axis: Any = 0) -> list[Any]:
     if not isinstance(where, Sequence | np.ndarray) and np.shape(plain(array))[axis] % int(where):
         raise ValueError("array split does not result in an equal division")
     return array_split(tracer, array, where, axis)
-
-
-# --- taking -----------------------------------------------------------------------------------------------------------
-
-
-def take(tracer: Tracer, array: Any, indices: Any, axis: Any = None, *, mode: str = "raise") -> Any:
-    """np.take."""
-    array = tracer.array(array)
-    if axis is None:
-        array, axis = array.ravel(), 0
-    indices = tracer.array(indices) if isinstance(indices, list | tuple) else indices
-    if np.result_type(plain(indices)) == np.bool_:
-        indices = tracer.array(indices).astype(np.intp)  # numbers here, no mask
-    if mode != "raise":
-        indices = take_mode(indices, mode, array.shape[axis])
-        indices = tracer.source(indices) if type(indices) is np.ndarray else indices
-    taken = array[(slice(None),) * range(array.ndim)[axis] + (indices,)]
-    return taken.copy("K") if isinstance(taken, TracedArray) and taken.base is not None else taken  # of one place
-
-
-def _grid(tracer: Tracer, array: Any, indices: Any, axis: int) -> tuple[Any, ...]:
-    """The open grid that picks `indices` along one axis, and everything along the others."""
-    n = array.ndim
-    key = [np.arange(array.shape[i]).reshape([-1 if j == i else 1 for j in range(n)]) for i in range(n)]
-    key[axis] = tracer.array(indices)
-    return tuple(tracer.source(k, made=True) if type(k) is np.ndarray else k for k in key)
-
-
-def take_along_axis(tracer: Tracer, array: Any, indices: Any, axis: Any) -> Any:
-    """np.take_along_axis."""
-    array = tracer.array(array)
-    if axis is None:
-        array, axis = array.ravel(), 0
-    return array[_grid(tracer, array, indices, range(array.ndim)[axis])]
-
-
-def put_along_axis(tracer: Tracer, array: Any, indices: Any, values: Any, axis: Any) -> None:
-    """np.put_along_axis."""
-    array = tracer.array(array)
-    array[_grid(tracer, array, indices, range(array.ndim)[axis])] = values
-
-
-def repeat(tracer: Tracer, array: Any, repeats: Any, axis: Any = None) -> Any:
-    """np.repeat of the flattened array, or with a number of its own for each element."""
-    array = tracer.array(array)
-    if axis is None:
-        array, axis = array.ravel(), 0
-    axis = range(array.ndim)[axis]
-    if np.ndim(plain(repeats)) == 0:
-        return np.repeat(array, repeats, axis=axis)
-    return take(tracer, array, tracer.source(np.repeat(np.arange(array.shape[axis]), plain(repeats))), axis)
-
-
-def sort(tracer: Tracer, array: Any, axis: Any = -1) -> Any:
-    """np.sort."""
-    array = tracer.array(array)
-    if axis is None:
-        array, axis = array.ravel(), -1
-    return take_along_axis(tracer, array, np.argsort(array, axis=axis), axis)
 
 
 # --- products ---------------------------------------------------------------------------------------------------------
@@ -188,6 +135,8 @@ def tensordot(tracer: Tracer, a: Any, b: Any, axes: Any = 2) -> Any:
     else:
         of_a, of_b = list(range(a.ndim - int(axes), a.ndim)), list(range(int(axes)))
     of_a, of_b = [range(a.ndim)[i] for i in of_a], [range(b.ndim)[i] for i in of_b]
+    if [a.shape[i] for i in of_a] != [b.shape[i] for i in of_b]:
+        raise ValueError("shape-mismatch for sum")
     kept_a, kept_b = ([i for i in range(x.ndim) if i not in of] for x, of in ((a, of_a), (b, of_b)))
     shared = int(np.prod([a.shape[i] for i in of_a], dtype=int))
     left = a.transpose([*kept_a, *of_a]).reshape(int(np.prod([a.shape[i] for i in kept_a], dtype=int)), shared)
@@ -216,7 +165,10 @@ def average(tracer: Tracer, a: Any, axis: Any = None, weights: Any = None, *, ke
     """np.average, weighted or not."""
     a = tracer.array(a)
     if weights is None:
-        return np.mean(a, axis=axis, keepdims=keepdims)
+        mean = np.mean(a, axis=axis, keepdims=keepdims)
+        if plain(mean).size == 0:
+            raise ZeroDivisionError("division by zero")  # as NumPy does, which counts what it averaged
+        return mean
     weights = tracer.array(weights)
     if weights.shape != a.shape:
         if not isinstance(axis, int) or weights.ndim != 1 or weights.shape[0] != a.shape[axis]:
@@ -292,11 +244,6 @@ COMPOSED: dict[Any, Callable[..., Any]] = {
     np.hsplit: lambda tracer, x, where: split(tracer, x, where, 1 if np.ndim(plain(x)) > 1 else 0),
     np.vsplit: lambda tracer, x, where: split(tracer, x, where, 0),
     np.broadcast_arrays: broadcast_arrays,
-    np.take: take,
-    np.take_along_axis: take_along_axis,
-    np.put_along_axis: put_along_axis,
-    np.repeat: repeat,
-    np.sort: sort,
     np.outer: outer,
     np.tensordot: tensordot,
     np.vdot: vdot,
@@ -330,6 +277,7 @@ _REDUCE: dict[Any, Callable[..., Any]] = {
 
 def ufunc_method(tracer: Tracer, ufunc: Any, method: str, *args: Any, **options: Any) -> Any:
     """np.add.at, np.add.reduce, np.add.accumulate, np.multiply.outer and their kin."""
+    options = {key: item for key, item in options.items() if key != "dtype" or item is not None}
     if method == "at" and ufunc in (np.add, np.subtract):
         target, key, value = args
         return tracer.writer.add_at(tracer.wrap(target), key, value if ufunc is np.add else np.negative(value))
@@ -338,6 +286,8 @@ def ufunc_method(tracer: Tracer, ufunc: Any, method: str, *args: Any, **options:
         return _REDUCE[ufunc](tracer.array(array), axis=axis, **options)
     if method == "accumulate" and ufunc in (np.add, np.multiply):
         array, axis = args[0], args[1] if len(args) > 1 else options.pop("axis", 0)
+        if np.ndim(plain(array)) == 0 or axis is None:
+            ufunc.accumulate(plain(array), axis)  # NumPy's own error
         return (np.cumsum if ufunc is np.add else np.cumprod)(tracer.array(array), axis=axis, **options)
     if method == "outer" and not options:
         a, b = (tracer.array(item) for item in args)

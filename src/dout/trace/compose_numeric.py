@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
 
 from dout.ops import PRIMITIVES
 from dout.ops.linalg import without_ellipsis
@@ -80,9 +81,8 @@ def cross(tracer: Tracer, a: Any, b: Any, axisa: int = -1, axisb: int = -1, axis
         raise tracer.unsupported("np.cross of vectors that have not three elements")
     dtype = np.promote_types(a.dtype, b.dtype)
     a0, a1, a2, b0, b1, b2 = (_as(item, dtype)[..., i] for item in (a, b) for i in range(3))
-    return np.moveaxis(
-        np.stack([a1 * b2 - a2 * b1, a2 * b0 - a0 * b2, a0 * b1 - a1 * b0], axis=-1), -1, axisc
-    )  # fmt: skip
+    made = np.stack([a1 * b2 - a2 * b1, a2 * b0 - a0 * b2, a0 * b1 - a1 * b0], axis=-1)
+    return np.moveaxis(tracer.call(np.ascontiguousarray, (made,), {}), -1, axisc)
 
 
 def kron(tracer: Tracer, a: Any, b: Any) -> Any:
@@ -190,7 +190,7 @@ def meshgrid(tracer: Tracer, *axes: Any, copy: bool = True, sparse: bool = False
 def apply_along_axis(tracer: Tracer, func1d: Any, axis: Any, arr: Any, *args: Any, **kwargs: Any) -> Any:
     """np.apply_along_axis: one call a line, the results side by side."""
     arr = tracer.array(arr)
-    axis = range(arr.ndim)[axis]
+    axis = normalize_axis_index(axis, arr.ndim)
     lines = np.moveaxis(arr, axis, -1)
     lead = lines.shape[:-1]
     results = [func1d(lines[place], *args, **kwargs) for place in itertools.product(*map(range, lead))]
@@ -270,13 +270,14 @@ def nansum(tracer: Tracer, a: Any, *args: Any, **kwargs: Any) -> Any:
 
 
 def places(function: Any) -> Callable[..., Any]:
-    """A function that gives places, counts or conditions: a node, through which no gradient flows."""
+    """A function that gives places, counts or conditions, or a part of its result: a node without a gradient."""
 
-    def compose(tracer: Tracer, *arrays: Any, **options: Any) -> Any:
+    def compose(tracer: Tracer, *arrays: Any, part: int | None = None, **options: Any) -> Any:
         operands = tuple(tracer.array(a) if isinstance(a, list | tuple | np.ndarray) else a for a in arrays)
         options = as_indices(options)
         found = function(*(plain(o) for o in operands), **options)
-        static = {"function": function.__name__, **options}
+        found = found if part is None else found[part]
+        static = {"function": function.__name__, **options, **({} if part is None else {"part": part})}
         whole = {**static, "shape": np.shape(found), "dtype": np.asarray(found).dtype}
         return tracer.emit(PRIMITIVES["places"], operands, whole)
 
@@ -305,10 +306,10 @@ def unique(tracer: Tracer, x: Any, return_index: bool = False, **options: Any) -
     x = tracer.array(x)
     if set(options) - {"return_inverse", "return_counts"}:
         raise tracer.unsupported(f"np.unique with {', '.join(options)}")
-    _, first, *others = np.unique(plain(x), return_index=True, **options)
-    tracer.note("index", f"np.unique found {len(first)} values")
-    found = x.ravel()[tracer.source(first)]
-    rest = [tracer.source(item) for item in ([first] if return_index else []) + others]
+    asked = {"return_index": True, **{key: True for key, wanted in options.items() if wanted}}
+    first, *others = (places(np.unique)(tracer, x, part=part, **asked) for part in range(1, len(asked) + 1))
+    found = x.ravel()[first]
+    rest = ([first] if return_index else []) + others
     return (found, *rest) if rest else found
 
 

@@ -1,4 +1,4 @@
-"""NumPy functions that only say which element goes where: diagonals, turns, windows by strides."""
+"""NumPy functions that only say which element goes where: taken, sorted and repeated, diagonals, windows by strides."""
 
 from __future__ import annotations
 
@@ -7,13 +7,97 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
 
 from dout.ops import PRIMITIVES
+from dout.ops.registry import axis_of
+from dout.ops.shape import memory_order
 from dout.ops.standin import split_key
+from dout.trace.compose_numeric import places, take_mode
 from dout.trace.standin import TracedArray, plain
 
 if TYPE_CHECKING:
     from dout.trace.tracer import Tracer
+
+
+# --- taking -----------------------------------------------------------------------------------------------------------
+
+
+def _along(tracer: Tracer, array: Any, axis: Any) -> tuple[Any, int]:
+    """An array and one of its axes; in a line where none is named, or where it has none."""
+    array = tracer.array(array)
+    if axis is None or array.ndim == 0:
+        return array.ravel(), range(1)[0 if axis is None else axis_of(axis)]
+    return array, range(array.ndim)[axis_of(axis)]
+
+
+def _as_made(tracer: Tracer, taken: Any) -> Any:
+    """What was taken, in memory of its own and in C order, as the functions of C make it."""
+    if not isinstance(taken, TracedArray) or (taken.base is None and taken.flags.c_contiguous):
+        return taken
+    return tracer.emit(PRIMITIVES["copy"], (taken,), {"order": "C"})
+
+
+def take(tracer: Tracer, array: Any, indices: Any, axis: Any = None, *, mode: str = "raise") -> Any:
+    """np.take."""
+    array, axis = _along(tracer, array, axis)
+    indices = tracer.array(indices) if isinstance(indices, list | tuple) else indices
+    if np.result_type(plain(indices)) == np.bool_:
+        indices = tracer.array(indices).astype(np.intp)  # numbers here, no mask
+    if mode != "raise":
+        indices = take_mode(indices, mode, array.shape[axis])
+        indices = tracer.source(indices) if type(indices) is np.ndarray else indices
+    return _as_made(tracer, array[(slice(None),) * axis + (indices,)])
+
+
+def _grid(tracer: Tracer, array: Any, indices: Any, axis: int) -> tuple[Any, ...]:
+    """The open grid that picks `indices` along one axis, and everything along the others."""
+    n = array.ndim
+    key = [np.arange(array.shape[i]).reshape([-1 if j == i else 1 for j in range(n)]) for i in range(n)]
+    key[axis] = tracer.array(indices)
+    return tuple(tracer.source(k, made=True) if type(k) is np.ndarray else k for k in key)
+
+
+def take_along_axis(tracer: Tracer, array: Any, indices: Any, axis: Any) -> Any:
+    """np.take_along_axis."""
+    if isinstance(indices, list | tuple):
+        raise TypeError("NumPy takes no list here")
+    array = tracer.array(array)
+    if axis is None:
+        array, axis = array.ravel(), 0
+    return array[_grid(tracer, array, indices, range(array.ndim)[axis])]
+
+
+def put_along_axis(tracer: Tracer, array: Any, indices: Any, values: Any, axis: Any) -> None:
+    """np.put_along_axis."""
+    if axis is None:
+        raise tracer.unsupported("np.put_along_axis with axis=None")
+    array = tracer.array(array)
+    array[_grid(tracer, array, indices, normalize_axis_index(axis, array.ndim))] = values
+
+
+def repeat(tracer: Tracer, array: Any, repeats: Any, axis: Any = None) -> Any:
+    """np.repeat of the flattened array, or with a number of its own for each element."""
+    array, axis = _along(tracer, array, axis)
+    if np.ndim(plain(repeats)) == 0:
+        return np.repeat(array, repeats, axis=axis)
+    every = tracer.source(np.arange(array.shape[axis]), made=True)
+    return take(tracer, array, places(np.repeat)(tracer, every, repeats), axis)
+
+
+def sort(tracer: Tracer, array: Any, axis: Any = -1) -> Any:
+    """np.sort, of which the result lies in memory as the array does."""
+    array = tracer.array(array)
+    if axis is None:
+        array, axis = array.ravel(), -1
+    axis, order = range(array.ndim)[axis_of(axis)], memory_order(plain(array))
+    if order == "C":
+        return take_along_axis(tracer, array, np.argsort(array, axis=axis), axis)
+    axes = tuple(range(array.ndim))[::-1] if order == "F" else order
+    return sort(tracer, np.transpose(array, axes), axes.index(axis)).transpose(np.argsort(axes).tolist())
+
+
+# --- diagonals, turns and windows -------------------------------------------------------------------------------------
 
 
 def diagflat(tracer: Tracer, v: Any, k: int = 0) -> Any:
@@ -80,6 +164,11 @@ def _from_the_last(shape: Any, strides: Any) -> Any:
 
 
 PLACES: dict[Any, Callable[..., Any]] = {
+    np.take: take,
+    np.take_along_axis: take_along_axis,
+    np.put_along_axis: put_along_axis,
+    np.repeat: repeat,
+    np.sort: sort,
     np.diagflat: diagflat,
     np.fill_diagonal: fill_diagonal,
     np.rot90: rot90,

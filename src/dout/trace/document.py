@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from dout.files import Kind, refuse, write
-from dout.graph import CONSTANT, INPUT, Node, Where, dtype_name
+from dout.graph import CONSTANT, INPUT, DType, Node, Where, dtype_name
 from dout.ops.shape import memory_order
 from dout.ops.standin import Slot
 from dout.trace.collection import collection_paused
@@ -27,7 +27,6 @@ from dout.trace.model import Gradient, LayerCall, Trace, Use, Value
 
 VERSION = 1
 DOCUMENT = Kind("a trace document", (".json",), rb'\A\s*\{\s*"dout":\s*\d')
-_BROKEN = (KeyError, TypeError, ValueError, AttributeError, IndexError)
 LIMIT = 10_000  # elements of an array that are written out
 _LONG = 2_000  # bits of a whole number; with so few, every Python reads and writes its digits
 
@@ -106,7 +105,7 @@ class _Writer:
             "name": value.name,
             "value": encode(value.data, self.limit),
             "shape": list(value.shape),
-            "dtype": dtype_name(value.dtype),
+            "dtype": _dtype(value.dtype),
             "from": self.node_id.get(node),
             "uses": [self._use(use) for use in value.uses],
             **self._gradient(value.gradient),
@@ -141,8 +140,23 @@ class _Writer:
     def _gradient(self, given: Gradient | None) -> dict[str, Any]:
         if given is None:
             return {"gradient": None, "source": None}
-        entry = {"gradient": encode(given.value, self.limit), "source": given.source}
-        return entry if given.expected is None else {**entry, "expected": encode(given.expected, self.limit)}
+        entry = {"gradient": encode(given.value, self.limit), "source": given.source, **_kind("gradient", given.value)}
+        if given.expected is None:
+            return entry
+        return {**entry, "expected": encode(given.expected, self.limit), **_kind("expected", given.expected)}
+
+
+def _kind(key: str, number: Any) -> dict[str, Any]:
+    """What has to be said of a gradient whose dtype or shape its digits do not say."""
+    if isinstance(number, np.ndarray):
+        plain = number.dtype == np.float64 and number.ndim and number.size
+        return {} if plain else {f"{key}_as": {"dtype": _dtype(number.dtype), "shape": list(number.shape)}}
+    return {f"{key}_as": {"dtype": _dtype(number.dtype)}} if isinstance(number, np.generic) else {}
+
+
+def _dtype(dtype: DType) -> str:
+    """The name of a dtype; in another byte order than this machine's, its code."""
+    return dtype_name(dtype) if isinstance(dtype, type) or dtype.isnative else dtype.str
 
 
 def save(trace: Trace, path: str | Path, *, force: bool = False) -> None:
@@ -155,10 +169,13 @@ def save(trace: Trace, path: str | Path, *, force: bool = False) -> None:
 
 
 def to_json(trace: Trace) -> bytes:
-    """The whole document of a trace. The name of a file may hold what UTF-8 has no bytes for; JSON has an escape."""
+    """The whole document of a trace as UTF-8; with escapes where a text, as a file's name, is none of Unicode."""
     with collection_paused():
-        text = json.dumps(to_document(trace, limit=None), ensure_ascii=False, check_circular=False)
-    return text.encode(errors="backslashreplace")
+        document = to_document(trace, limit=None)
+        try:
+            return json.dumps(document, ensure_ascii=False, check_circular=False).encode()
+        except UnicodeEncodeError:
+            return json.dumps(document, check_circular=False).encode()
 
 
 def encode(value: Any, limit: int | None = LIMIT) -> Any:

@@ -102,7 +102,7 @@ def draw(tracer: Tracer, function: Any, args: tuple[Any, ...], kwargs: dict[str,
         given = (len(first), *plain_deep(list(args[1:])))
         for item in flat([args[1:], list(kwargs.values())]):
             if isinstance(item, Traced):
-                tracer.taken_as_is(item)
+                tracer.drawn_with(item)
         chosen = function(*given, **plain_deep(kwargs))
         return first[_drawn(tracer, chosen, generator, name, given, plain_deep(kwargs))]
     if name not in _WHOLE and any(_moves(tracer, item) for item in flat([args, kwargs])):
@@ -111,7 +111,7 @@ def draw(tracer: Tracer, function: Any, args: tuple[Any, ...], kwargs: dict[str,
         )
     for item in flat([args, list(kwargs.values())]):
         if isinstance(item, Traced):
-            tracer.taken_as_is(item)
+            tracer.drawn_with(item)
     given, keywords = tuple(plain_deep(list(args))), plain_deep(kwargs)
     result = function(*given, **keywords)
     if is_generator(result):
@@ -152,6 +152,45 @@ def _moves(tracer: Tracer, item: Any) -> bool:
     inputs = [node for node in topological([item.resolve()]) if node.primitive is INPUT]
     held = [node for node in inputs if node.shape and (node.where is None or tracer.rounds is not None)]
     return bool(held) or not tracer.given.isdisjoint(inputs)
+
+
+# The methods that draw arrays, by how many parameters they have before `size`; the others have none.
+_BEFORE_SIZE = {
+    0: "random random_sample standard_normal standard_exponential standard_cauchy tomaxint",
+    1: "standard_gamma standard_t chisquare choice dirichlet exponential geometric logseries pareto poisson power "
+       "rayleigh weibull zipf",
+    2: "beta binomial f gamma gumbel integers laplace logistic lognormal multinomial multivariate_normal "
+       "multivariate_hypergeometric negative_binomial noncentral_chisquare normal randint random_integers uniform "
+       "vonmises wald",
+    3: "hypergeometric noncentral_f triangular",
+}  # fmt: skip
+_SIZE_AT = {name: at for at, names in _BEFORE_SIZE.items() for name in names.split()}
+_ROWS = frozenset({"dirichlet", "multinomial", "multivariate_normal", "multivariate_hypergeometric"})  # a row each time
+_MOST_DRAWN = 1 << 30  # numbers of a range that are put in order to choose a few
+
+
+def can_draw(draw: Draw, shape: tuple[int, ...]) -> bool:
+    """Whether a method draws arrays, and with these arguments one of this shape: a saved trace may say anything."""
+    given, named = draw.arguments, dict(draw.keywords)
+    if draw.method in ("rand", "randn"):
+        return given == shape and not named
+    at = _SIZE_AT.get(draw.method, len(given))
+    size = named.pop("size", given[at] if len(given) > at else None)
+    others = [*given[:at], *named.values()]
+    shapes = [np.shape(item) for item in others if isinstance(item, list | tuple | int | float)]
+    if draw.method in ("permutation", "permuted"):
+        return shape in (shapes[0], (others[0],))
+    if draw.method == "choice" and type(others[0]) is int and others[0] > _MOST_DRAWN:
+        few = draw.generator == "Generator" or named.get("replace", True) is not False
+        if not few or given[at + 1 : at + 2] == (False,):
+            return False
+    of_rows = draw.method in _ROWS
+    if size is None:
+        size = () if of_rows else np.broadcast_shapes(*shapes)
+    size = tuple(size) if isinstance(size, list | tuple) else (size,)
+    row = shape[len(size) :]
+    fits = row in [s[-1:] for s in shapes if s] if row else not of_rows
+    return draw.method in _SIZE_AT and size == shape[: len(size)] and fits
 
 
 def generator_of(item: Any) -> Any:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dout.ops import PRIMITIVES, StandIn, special
+from dout.ops.shape import memory_order
 from dout.trace import source
 from dout.trace.compose import TracingConcatenator
 from dout.trace.draws import generator_of
@@ -199,21 +200,26 @@ class TracingVectorize(np.vectorize):
         lines = [array.ravel() for array in arrays]
         asked = [] if self.otypes or self.cache or not lines[0].size else [self.pyfunc(*(plain(x)[0] for x in lines))]
         found = [self.pyfunc(*(line[i].item() for line in lines)) for i in range(lines[0].size)]
-        return tracer.attempt(self._together, tracer, asked, found, plain(arrays[0]).shape)
+        return tracer.attempt(self._together, tracer, asked, found, [plain(array) for array in arrays])
 
-    def _together(self, tracer: Tracer, asked: list[Any], found: list[Any], shape: tuple[int, ...]) -> Any:
+    def _together(self, tracer: Tracer, asked: list[Any], found: list[Any], arrays: list[Any]) -> Any:
         """What the function gave, in one array; `asked` is what NumPy first asks it for, to learn the dtype."""
         if not tracer.live:
             given = iter(plain_deep([*asked, *found]))  # the user's function may do what is not to be done twice
-            return np.vectorize(lambda _: next(given), self.otypes, cache=self.cache)(np.empty(shape))
+            return np.vectorize(lambda _: next(given), self.otypes, cache=self.cache)(np.empty(arrays[0].shape))
         if not found or any(isinstance(item, tuple) for item in found):
             raise tracer.unsupported("np.vectorize of nothing, or of a function with several results")
         dtype = np.dtype(self.otypes[0] if self.otypes else np.asarray(plain([*asked, *found][0])).dtype.char)
         whole = tracer.call(np.array, (found,), {})
         if whole.dtype != dtype and (dtype.kind in "iu" or whole.dtype.kind == "c"):
             tracer.note("escape", f"np.vectorize took traced numbers as {dtype}")  # for which they may be too large
-            return np.array(plain_deep(found), dtype).reshape(shape)
-        return whole.astype(dtype).reshape(shape)
+            return np.array(plain_deep(found), dtype).reshape(arrays[0].shape)
+        like = np.asarray(np.frompyfunc(lambda *_: 0, len(arrays), 1)(*arrays))  # it lies in memory as the result does
+        whole, order = whole.astype(dtype).reshape(like.shape), memory_order(like)
+        if order == "C":
+            return whole
+        axes = tuple(range(like.ndim))[::-1] if order == "F" else order
+        return tracer.call(np.ascontiguousarray, (whole.transpose(axes),), {}).transpose(np.argsort(axes).tolist())
 
 
 class TracingConversion:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import Enum
 from threading import get_ident
 from types import CodeType
@@ -13,7 +13,8 @@ import numpy as np
 
 from dout.errors import DoutError, EscapeError, UnsupportedError
 from dout.graph import CONSTANT, INPUT, NUMPY_VALUES, PYTHON_NUMBERS, Node, Primitive, Where
-from dout.ops import Recorder, kind_of
+from dout.ops import PRIMITIVES, Recorder, kind_of
+from dout.ops.raising import shaped_by_values
 from dout.trace import source
 from dout.trace.calls import as_operand
 from dout.trace.layercalls import OpenCall
@@ -25,6 +26,7 @@ from dout.trace.writes import Writer
 
 LIMIT = 1_000_000  # nodes
 MOST_BYTES = 1 << 36  # of one array; only one number repeated is as large as that
+_STEERED_BY_SIZE = "the program was steered by a size that depends on values"
 OVERLAP = "two arrays that entered separately share memory: an edge is lost"
 _numbers = frozenset(PYTHON_NUMBERS)
 _T = TypeVar("_T")
@@ -58,6 +60,8 @@ class Recording(Recorder):
         self.steered: dict[Node, None] = {}  # values that a branch or an index took
         self.literals: set[Node] = set()  # arrays made of plain numbers in the code, as of [1, 2]
         self.looked: set[Node] = set()  # arrays of which the shape, dtype or layout was asked for
+        self.sized_by: dict[Node, dict[Node, None]] = {}  # what gives an array its shape by its values: x[x > 0]
+        self.sizes: dict[Node, Node] = {}  # and how many elements that has
         self.identified: list[Traced] = []  # what the identity was asked of: dicts have it as a key
         self.outcomes: dict[tuple[Node, str], Any] = {}  # and what each was: a bool for a branch, an int for an index
         self.given: set[Node] = set()  # what the code that runs was given as arguments
@@ -144,6 +148,10 @@ class Recording(Recorder):
         else:
             raise self.refuse(UnsupportedError(f"{primitive.name} gave a {type(value).__name__}"))
         self.data[node] = value
+        shaping = inputs[:1] if primitive.name in ("setitem", "add_at") else inputs if node.shape else ()
+        found = {source: None for i in shaping for source in self.sized_by.get(i, ())} if self.sized_by else {}
+        if found or shaped_by_values(node):
+            self.sized_by[node] = {**found, node: None} if shaped_by_values(node) else found
         return self.keep(node)
 
     def keep(self, node: Node) -> Node:
@@ -181,7 +189,7 @@ class Recording(Recorder):
         known = self.known.get(id(array))
         if known is None:
             # A script may bring arrays along as long as no layer is at work.
-            if (self.rounds is None or self.stack) and not self.trusted:
+            if (self.rounds is None or self.stack) and not self.trusted and array.size:
                 self.note("orphan", f"an array of shape {array.shape} came from outside the trace: an edge is lost")
             known = self.source(array)
         return known
@@ -325,8 +333,33 @@ class Recording(Recorder):
         """Shape, dtype or layout of the arrays in here are asked for, without a node: the recording holds for these."""
         self.looked.update(part.node for part in flat(item) if isinstance(part, TracedArray))
 
+    def size_taken(self, item: TracedArray, answer: _T) -> _T:
+        """As `look`, for how many elements an array has."""
+        self.looked.add(item.node)
+        if self.live and item.node in self.sized_by:
+            self.steered_by_size(self.sized_by[item.node])
+        return answer
+
+    def steered_by_size(self, arrays: Iterable[Node]) -> None:
+        """The recording holds for as many elements as these arrays have, which depends on values."""
+        frame = source.user_frame(sys._getframe(2))
+        if frame is None or source.goes_into_text(frame):
+            return
+        for array in arrays:
+            if array not in self.sizes:
+                whole = {"function": "size", "shape": (), "dtype": np.dtype(int)}
+                self.sizes[array] = self.record(PRIMITIVES["places"], (array,), whole, self.data[array].size)
+            self.steered[self.sizes[array]] = None
+        self.note("index", f"{_STEERED_BY_SIZE}: {source.call_text(frame, 'a loop')}")
+
     def taken_as_is(self, item: Traced) -> None:
-        """Told of every traced value that is used as what it is now, without a node: to draw with it, as an option."""
+        """A value is used as what it is now, without a node: the recording holds for this one."""
+        if self.live:
+            self.steered[item.resolve()] = None
+            self.note("index", f"the program was steered by a value: {source.call_text(sys._getframe(2))}")
+
+    def drawn_with(self, item: Traced) -> None:
+        """Told of every traced value that a draw is given: what is drawn is an input."""
 
     def attribute(self, item: Traced, name: str) -> Any:
         """An attribute that no row stands for: that of the plain value, where nothing is recorded."""

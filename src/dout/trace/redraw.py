@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -13,6 +14,8 @@ from dout.graph import CONSTANT, INPUT, Node, evaluate
 from dout.trace.draws import ONE
 from dout.trace.model import Draw, Trace
 from dout.trace.replay import same_bits
+
+_MOST = 1 << 27  # elements that are drawn where nothing but a document says that there were as many
 
 
 def redrawn(trace: Trace, seed: int | None = None) -> Trace:
@@ -29,11 +32,11 @@ def redrawn(trace: Trace, seed: int | None = None) -> Trace:
             )
     sources = {"RandomState": np.random.RandomState(seed), "Generator": np.random.default_rng(seed)}
     given = {node: trace.data[node] for node in trace.graph.nodes if node.primitive in (INPUT, CONSTANT)}
-    given.update({node: _again(draw, sources, node) for node, draw in trace.draws.items()})
     try:
+        given.update({node: _again(draw, sources, node, trace.data[node]) for node, draw in trace.draws.items()})
         with np.errstate(all="ignore"):
             data = evaluate(trace.graph.nodes, given)
-    except (ValueError, IndexError, TypeError, ArithmeticError) as error:
+    except (ValueError, IndexError, TypeError, ArithmeticError, MemoryError) as error:
         raise UnsupportedError(f"drawn anew, the recorded steps do not fit: {error}; trace it again") from None
     for node in trace.graph.nodes:
         if np.shape(data[node]) != node.shape:
@@ -44,7 +47,9 @@ def redrawn(trace: Trace, seed: int | None = None) -> Trace:
     return replace(trace, data=data, outputs=_filled(trace.outputs, ends), stored=None)
 
 
-def _again(draw: Draw, sources: Mapping[str, Any], node: Node) -> Any:
+def _again(draw: Draw, sources: Mapping[str, Any], node: Node, known: Any) -> Any:
+    if known is None and math.prod(node.shape) > _MOST:
+        raise MemoryError(f"an array of shape {node.shape} of which only a summary was kept")
     result = getattr(sources[draw.generator], draw.method)(*draw.arguments, **draw.keywords)
     return np.asarray(result, node.dtype)
 

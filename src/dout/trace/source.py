@@ -189,19 +189,19 @@ def _name(node: ast.AST) -> str | None:
     return None
 
 
-def call_text(site: Any) -> str:
+def call_text(site: Any, otherwise: str = "a condition") -> str:
     """The text of the condition or expression at a site, for a message."""
     node = _node(user_frame(site)) if isinstance(site, FrameType) else _node(site)
     text = ast.unparse(node) if isinstance(node, ast.expr) else ""
-    return text if 0 < len(text) <= _LONGEST_NAME else "a condition"
+    return text if 0 < len(text) <= _LONGEST_NAME else otherwise
 
 
 def goes_into_text(frame: FrameType) -> bool:
-    """Whether the number made at this place goes straight into text: `"%.2f" % x`, `print(float(x))`, f"{float(x)}"."""
+    """Whether what is made at this place goes straight into text: `"%.2f" % x`, `print(float(x))`, f"{x.shape}"."""
     node = _node(frame)
     if isinstance(node, ast.BinOp):
         return isinstance(node.op, ast.Mod)  # between numbers, % asks for no conversion
-    if not isinstance(node, ast.Call):
+    if not isinstance(node, ast.Call | ast.Attribute):
         return False
     while isinstance(parent := getattr(node, "parent", None), _CARRIES) or _rounds(parent):
         node = parent

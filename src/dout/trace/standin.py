@@ -137,8 +137,7 @@ class TracedArray(Traced, ArrayStandIn):
     @property
     def shape(self) -> tuple[int, ...]:
         """As `ndarray.shape`."""
-        self._recorder.looked.add(self.node)
-        return self.value.shape  # type: ignore[no-any-return]
+        return self._recorder.size_taken(self, self.value.shape)
 
     @shape.setter
     def shape(self, shape: Any) -> None:
@@ -159,14 +158,12 @@ class TracedArray(Traced, ArrayStandIn):
     @property
     def size(self) -> int:
         """As `ndarray.size`."""
-        self._recorder.looked.add(self.node)
-        return self.value.size  # type: ignore[no-any-return]
+        return self._recorder.size_taken(self, self.value.size)  # type: ignore[no-any-return]
 
     @property
     def nbytes(self) -> int:
         """As `ndarray.nbytes`."""
-        self._recorder.looked.add(self.node)
-        return self.value.nbytes  # type: ignore[no-any-return]
+        return self._recorder.size_taken(self, self.value.nbytes)  # type: ignore[no-any-return]
 
     @property
     def itemsize(self) -> int:
@@ -177,8 +174,7 @@ class TracedArray(Traced, ArrayStandIn):
     @property
     def strides(self) -> tuple[int, ...]:
         """As `ndarray.strides`."""
-        self._recorder.looked.add(self.node)
-        return self.value.strides  # type: ignore[no-any-return]
+        return self._recorder.size_taken(self, self.value.strides)
 
     @property
     def flags(self) -> Any:
@@ -190,10 +186,11 @@ class TracedArray(Traced, ArrayStandIn):
         return bool((self == item).any())
 
     def __len__(self) -> int:
-        self._recorder.looked.add(self.node)
-        return len(self.value)
+        return self._recorder.size_taken(self, len(self.value))
 
     def __iter__(self) -> Iterator[Any]:
+        if self.ndim == 0:
+            iter(self.value)  # NumPy's own error
         return (self[i] for i in range(len(self)))
 
     def tolist(self) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from abc import ABCMeta
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import BuiltinFunctionType, FunctionType, MemberDescriptorType, ModuleType
@@ -14,7 +14,7 @@ from weakref import WeakSet
 import numpy as np
 
 from dout.graph import INPUT, Node, topological
-from dout.ops.raising import may_raise, shaped_by_values
+from dout.ops.raising import may_raise
 from dout.trace.standin import Step
 from dout.trace.state import Place
 
@@ -130,12 +130,9 @@ def outputs(
     written: Mapping[Node, Node],
     outcomes: Mapping[tuple[Node, str], Any],
     nodes: Sequence[Node],
-    looked: Set[Node],
+    sizing: Iterable[Node],
 ) -> dict[str, Node]:
-    """Every node whose value, error or shape the run needs, once, under a name of its own.
-
-    Of those that are `looked` at the run needs the shape.
-    """
+    """Every node whose value, error or shape the run needs, once, under a name of its own: of `sizing` the shape."""
     found: dict[Node, str] = {}
     for i, node in enumerate(nodes_in(result)):
         found.setdefault(node, f"result{i}")
@@ -150,21 +147,9 @@ def outputs(
     for node in nodes:
         if node not in needed and may_raise(node):
             found.setdefault(node, f"raises{len(found)}")
-    for node in _sizing(nodes, looked):
+    for node in sizing:
         found.setdefault(node, f"sizes{len(found)}")
     return {name: node for node, name in found.items()}
-
-
-def _sizing(nodes: Sequence[Node], looked: Set[Node]) -> Iterator[Node]:
-    """What gives by its values the shapes of nodes that were asked for theirs."""
-    sources: dict[Node, set[Node]] = {}  # by node whose shape depends on values: those that it comes of
-    for node in nodes:
-        own = {node} if shaped_by_values(node) else set()
-        shaping = node.inputs[:1] if node.primitive.name in ("getitem", "setitem", "add_at") else node.inputs
-        found = own.union(*(sources[i] for i in shaping if i in sources)) if node.shape else own
-        if found:
-            sources[node] = found
-    yield from {source: None for node in nodes if node in looked for source in sources.get(node, ())}
 
 
 _FIXED = (type(None), bool, int, float, complex, str, bytes, np.generic, np.dtype, type, FunctionType, ModuleType,

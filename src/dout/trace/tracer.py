@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from dout.errors import DoutError
 from dout.graph import NUMPY_VALUES, PYTHON_NUMBERS, Primitive
 from dout.ops import CALLS, METHODS, PRIMITIVES
 from dout.ops.standin import numpy_name
@@ -17,9 +18,13 @@ from dout.trace.compose import COMPOSED, ufunc_method
 from dout.trace.compose_numeric import INSTEAD
 from dout.trace.draws import Draws, draw, is_draw, is_generator
 from dout.trace.recording import Recording
+from dout.trace.replay import flat
 from dout.trace.standin import Traced, TracedArray, holds_traced, plain, plain_deep
 
 _numbers = frozenset(PYTHON_NUMBERS)
+_ERRORS = (TypeError, ValueError, IndexError, ArithmeticError)
+# What these do cannot be done again where it has failed: they write, or call the user's functions.
+_ONCE = frozenset({np.copyto, np.put_along_axis, np.fill_diagonal, np.apply_along_axis, np.piecewise})
 
 
 class Tracer(Recording):
@@ -39,6 +44,27 @@ class Tracer(Recording):
         """Answer a call of a NumPy function."""
         if not self.live:
             return function(*plain_deep(list(args)), **plain_deep(kwargs))
+        try:
+            return self._answered(function, args, kwargs)
+        except _ERRORS as error:
+            if function in CALLS or function in BUILD or function in COMPOSED:
+                raise self._raised(error, function, args, kwargs) from None
+            raise
+
+    def _raised(
+        self, error: Exception, function: Any, args: Any, kwargs: dict[str, Any], what: str | None = None
+    ) -> Exception:
+        """The error that NumPy raises, in the place of a step of ours; where it raises none, `what` is refused."""
+        if isinstance(error, DoutError) or not self.live or function in _ONCE or "out" in kwargs:
+            return error
+        try:
+            function(*plain_deep(list(args)), **plain_deep(kwargs))
+        except Exception as own:
+            self.fails()
+            return own
+        return self.unsupported(what or f"{numpy_name(function)} with these arguments")
+
+    def _answered(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if isinstance(function, np.ufunc) and len(args) == function.nin + 1:  # np.maximum(x, 0, x)
             args, kwargs = args[:-1], {**kwargs, "out": args[-1]}
         out, kwargs = _without_out(kwargs)
@@ -57,7 +83,11 @@ class Tracer(Recording):
             self.look([args, kwargs])
             if asserts or function in TEXT:
                 self.as_text()
-            return function(*plain_deep(list(args)), **plain_deep(kwargs))
+            answer = function(*plain_deep(list(args)), **plain_deep(kwargs))
+            for part in flat([args, kwargs]) if function in (np.shape, np.size) else ():
+                if isinstance(part, TracedArray):
+                    self.size_taken(part, answer)
+            return answer
         if function in ASK:
             answer = function(*plain_deep(list(args)), **plain_deep(kwargs))
             asked = [item.resolve() for item in args if isinstance(item, Traced)]
@@ -89,7 +119,7 @@ class Tracer(Recording):
         row, bind = CALLS[function]
         try:
             operands, static = bind(*args, **kwargs)
-        except TypeError:
+        except TypeError as error:
             options = ", ".join(f"{key}=" for key in kwargs) or f"{len(args)} arguments"
             if not holds_traced(args):
                 return self._from_outside(function, args, kwargs)
@@ -99,11 +129,11 @@ class Tracer(Recording):
                 computed = _in_dtype(function, kwargs["dtype"], args)
                 if computed is not None:
                     return self.call(function, computed, {})
-            raise self.unsupported(f"{numpy_name(function)} with {options}") from None
+            raise self._raised(error, function, args, kwargs, f"{numpy_name(function)} with {options}") from None
         if _is_kept(function.__name__, operands, static):
             return operands[0]
         if operands and all(type(plain(o)) in _numbers or isinstance(o, np.generic) for o in operands):
-            if not holds_traced(operands):
+            if not holds_traced(args):
                 return self._from_outside(function, args, kwargs)
             if row.python and isinstance(function, np.ufunc) and all(type(plain(o)) in _numbers for o in operands):
                 operands = (self.emit(PRIMITIVES["asarray"], operands[:1], {}), *operands[1:])
@@ -114,8 +144,11 @@ class Tracer(Recording):
         compose = BUILD.get(function) or COMPOSED[function]
         try:
             inspect.signature(compose).bind(self, *args, **kwargs)
-        except TypeError:
-            raise self.unsupported(f"{numpy_name(function)} with {', '.join(kwargs)}") from None
+        except TypeError as error:
+            what = f"{numpy_name(function)} with {', '.join(kwargs)}"
+            if function in _ONCE:
+                raise self.unsupported(what) from None
+            raise self._raised(error, function, args, kwargs, what) from None
         return compose(self, *args, **kwargs)
 
     def method(self, name: str, owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -126,13 +159,20 @@ class Tracer(Recording):
         if out is not None:
             result = self.method(name, owner, args, kwargs)
             return self._into(out, result, getattr(plain(owner), name), args, kwargs)
+        try:
+            return self._method(name, owner, args, kwargs)
+        except _ERRORS as error:
+            what = f"ndarray.{name} with these arguments"
+            raise self._raised(error, getattr(plain(owner), name), args, kwargs, what) from None
+
+    def _method(self, name: str, owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if name in METHODS:
             row, bind = METHODS[name]
             try:
                 operands, static = bind(owner, *args, **kwargs)
             except TypeError:
                 if getattr(np, name, None) not in COMPOSED:
-                    raise self.unsupported(f"ndarray.{name} with these arguments") from None
+                    raise
             else:
                 return operands[0] if _is_kept(name, operands, static) else self.emit(row, operands, static)
         return self._composed(getattr(np, name), (owner, *args), kwargs)
@@ -141,7 +181,13 @@ class Tracer(Recording):
         """Answer np.add.at, np.add.reduce and their kin."""
         if not self.live:
             return getattr(ufunc, method)(*plain_deep(list(args)), **plain_deep(kwargs))
-        return ufunc_method(self, ufunc, method, *args, **kwargs)
+        try:
+            return ufunc_method(self, ufunc, method, *args, **kwargs)
+        except _ERRORS as error:
+            if method == "at":  # it has written
+                raise
+            what = f"np.{ufunc.__name__}.{method} with these arguments"
+            raise self._raised(error, getattr(ufunc, method), args, kwargs, what) from None
 
     def array(self, item: Any) -> Any:
         """An operand as a traced array: lists become arrays, plain arrays enter the trace."""

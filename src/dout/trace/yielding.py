@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from dout.trace import source
 from dout.trace.draws import generator_of
 from dout.trace.effects import MOST_COPIED
 from dout.trace.recording import LIMIT
+from dout.trace.replay import flat
 from dout.trace.standin import Traced, TracedArray, plain
 from dout.trace.tracer import Tracer
 
@@ -50,6 +51,7 @@ class Yielding(Tracer):
         super().__init__()
         self.most = most  # operations that are recorded
         self._under_way = False  # an answer, which is whole before the next is asked for
+        self.sizing: dict[Node, None] = {}  # arrays whose values give a shape that was asked for
         self.overlaps: set[Node] = set()  # what arrays held that share memory with one that was written into
         self.met: list[Any] = []  # generators
         self.settings = error_settings()
@@ -113,12 +115,25 @@ class Yielding(Tracer):
         else:
             self.outcome("index", item, item.value)
 
+    def look(self, item: Any) -> None:
+        """A program compares the shapes itself."""
+        super().look(item)
+        for part in flat(item):
+            if isinstance(part, TracedArray):
+                self.steered_by_size(self.sized_by.get(part.node, ()))
+
+    def steered_by_size(self, arrays: Iterable[Node]) -> None:
+        """As `look`."""
+        self.sizing.update(dict.fromkeys(arrays))
+
     def as_text(self, item: Traced | None = None) -> None:
         """A whole number is a part of names and keys: then the program holds for this number."""
         if item is not None and type(item.value) is int:
             self.outcome("index", item, item.value)
         else:
             super().as_text(item)
+
+    drawn_with = taken_as_is
 
     def flags(self, item: TracedArray) -> Any:
         """The flags of an array: a program sets none."""
