@@ -155,13 +155,14 @@ class Examination:
     @cached_property
     def stabilisers(self) -> tuple[Node, ...]:
         """Tiny numbers that are added only to keep another one finite: log(y + 1e-7) is meant as log(y)."""
+        own = {*self.call.inputs, *(j.node for j in self.judged)}  # these have a meaning however small they are
         found = {
             i: None
             for node in self.trace.graph.nodes
             if node.primitive in _KEEPS_FINITE
             for i in node.inputs
             if i.dtype is float or (not i.shape and not isinstance(i.dtype, type) and i.dtype.kind == "f")
-            if i.primitive in (CONSTANT, INPUT) and 0 < abs(float(self.trace.data[i])) <= STABILISER
+            if i.primitive in (CONSTANT, INPUT) and i not in own and 0 < abs(float(self.trace.data[i])) <= STABILISER
         }
         return tuple(found)
 
@@ -235,16 +236,18 @@ class Examination:
         hold a rounded constant, such as that of erf.)
         """
         node, point = outcome.judged.node, outcome.point
+        size = STEP * (_size(point[node]) or 1)
         direction = exact(np.random.default_rng(0).uniform(0.5, 1.5, size=node.shape)[()])
         ends = []
-        for step in (STEP, -STEP):
+        for step in (size, -size):
             moved = Balls({**point, node: exact(point[node]) + direction * step})
             moved.compute(topological(self.seeds, known=moved.values))
             pairs = [(exact(point[dout]), moved.values[output]) for output, dout in self.seeds.items()]
             ends.append(sum((_inner(a, b) for a, b in pairs), start=arb(0)))
-        slope = (ends[0] - ends[1]) / (2 * STEP)
+        slope = (ends[0] - ends[1]) / (2 * size)
         derived = _inner(self.expected(balls, outcome.judged), direction)
-        return bool(abs(slope - derived) <= CONFIRMED * (1 + abs(derived)))
+        scale = _size(outcome.expected) + _size(outcome.got)
+        return bool(abs(slope - derived) <= CONFIRMED * (scale or 1))
 
     def expected(self, balls: Balls, judged: Judged) -> Any:
         """The derived gradient, zero where nothing differentiable leads from a value to the output."""
