@@ -155,7 +155,8 @@ class Examination:
     @cached_property
     def stabilisers(self) -> tuple[Node, ...]:
         """Tiny numbers that are added only to keep another one finite: log(y + 1e-7) is meant as log(y)."""
-        own = {*self.call.inputs, *(j.node for j in self.judged)}  # these have a meaning however small they are
+        own = {*self.call.inputs, *(j.node for j in self.judged)}  # these, and arrays, mean what they are
+        own |= {n for n, x in self.trace.data.items() if n.primitive is INPUT and isinstance(x, np.ndarray)}
         found = {
             i: None
             for node in self.trace.graph.nodes

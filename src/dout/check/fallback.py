@@ -7,6 +7,7 @@ refuted only where it lies outside what the estimate of the error allows.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from dout.adapt.arrays import size_of
+from dout.adapt.layer import step_rate
 from dout.check.exact import Judged, Outcome
 from dout.check.judge import Judgement
 from dout.check.likeness import Likeness, is_same, ratio_of_floats
@@ -43,6 +45,7 @@ class _Place:
     loss: Loss
     parameter: bool
     natural: float  # the size of a gradient of this output by this value, where nothing cancels
+    lost: float = 0.0  # what rounding leaves out of a gradient that is known from a step of the parameter alone
 
 
 def judge_numerically(subject: Subject, first: Run) -> Judgement:
@@ -88,10 +91,12 @@ def _places(subject: Subject, first: Run) -> Iterator[_Place]:
         if gradient is not None and _is_float(value):
             loss = partial(_of_input, subject, first, i)
             yield _Place(name, value, gradient, loss, parameter=False, natural=output / size_of(value))
+    rate = step_rate(first.layer, subject.interface) if subject.interface else None
     for pair in pairs(attributes_of(subject.again()), attributes_of(first.layer)):
         loss = partial(_of_parameter, subject, first, pair.name)
-        natural = output / size_of(pair.parameter)
-        yield _Place(pair.name, pair.parameter, pair.gradient, loss, parameter=True, natural=natural)
+        size = size_of(pair.parameter)
+        lost = 4 * np.finfo(float).eps * size / abs(rate) if rate else 0.0
+        yield _Place(pair.name, pair.parameter, pair.gradient, loss, True, natural=output / size, lost=lost)
 
 
 def _is_float(value: Any) -> bool:
@@ -128,24 +133,25 @@ def _judged(place: _Place) -> tuple[Outcome, str, float | None]:
     if got.shape != value.shape:
         shape = f"its shape is {got.shape}"
         return Outcome(judged, Word.REFUTED, np.zeros(value.shape), got, {}, shape), "shapes", None
-    expected, error = np.array(got, dtype=float), np.zeros(value.shape)
+    expected, error = np.array(got, dtype=float), np.full(value.shape, place.lost)
     route, compared = "complex step", []
     for index in _some(value):
         if _is_kink(place.loss, value, index):
             continue  # any slope between the two sides is right there
         slope = _complex_step(place.loss, value, index)
         if slope is None:
-            route, slope, error[index] = "differences", *_settled(place.loss, value, index, float(got[index]))
+            route, (slope, unsure) = "differences", _settled(place.loss, value, index, float(got[index]))
+            error[index] += unsure
         nearby = _nearby(place.loss, value, index)
         if abs(nearby - got[index]) <= NEARBY * abs(nearby):
-            slope, error[index] = float(got[index]), 0.0  # where larger steps meet a kink that is not here
+            slope, error[index] = float(got[index]), place.lost  # where larger steps meet a kink that is not here
         expected[index] = slope
         compared.append(index)
     size = float(np.max(np.abs(expected), initial=0.0))
     off = np.abs(np.asarray(got, dtype=float) - expected)
     allowed = 4 * error + _precision(place.value) * (size + 1e-6 * place.natural)  # 0 may come out as 1e-16
     if not np.all(np.isfinite(expected)) or np.any(error > GOOD * (size + 1e-12 * place.natural)):
-        settled = np.isfinite(expected) & (error <= 0.1 * np.abs(expected) + 1e-6 * place.natural)
+        settled = np.isfinite(expected) & (error <= 1e-2 * np.abs(expected) + 1e-6 * place.natural)
         wrong = bool(np.any((off > allowed + 1e-2 * size) & settled))
         word, because = (Word.REFUTED, "") if wrong else (Word.INCONCLUSIVE, "the differences do not settle")
     else:
@@ -197,18 +203,23 @@ def _complex_step(loss: Loss, value: np.ndarray[Any, Any], index: tuple[int, ...
     agrees = np.iscomplexobj(result) and np.allclose(np.real(result), real, rtol=1e-9, atol=0)
     slope = float(np.imag(result)) / step if agrees else 0.0
     rough, error = _settled(loss, value, index, slope)  # abs and the like pass, silently and wrongly
+    agrees = agrees and error < math.inf
     return slope if agrees and abs(slope - rough) <= 10 * error + 1e-4 * abs(rough) else None
 
 
 def _settled(loss: Loss, value: np.ndarray[Any, Any], index: tuple[int, ...], guess: float) -> tuple[float, float]:
     """The slope by differences, and an estimate of its error: where the first is not the guess, of several together."""
     size, found = size_of(value), []
-    for step in (*(size * s for s in STEPS), STEPS[0] * abs(float(value[index])) or STEPS[0], STEPS[0]):
+    own = abs(float(value[index]))
+    for step in (*(size * s for s in STEPS), STEPS[0] * own if 0 < own < STEPS[1] * size else STEPS[0]):
         slope, error = _ridders(loss, value, index, step)
         if error <= GOOD * abs(slope) and abs(slope - guess) <= 4 * error + 1e-6 * abs(slope):
             return slope, error
         found.append((error, slope))
     (error, slope), (_, other), *_ = sorted(found)
+    here, beside = (_moved(loss, value, index, step) for step in (0.0, float(np.spacing(own))))
+    if abs(beside - here) > 1e-6 * abs(here):
+        return slope, math.inf  # it bends from one float to the next: no step is small enough
     return slope, max(error, abs(slope - other))
 
 
