@@ -237,18 +237,18 @@ class Examination:
         hold a rounded constant, such as that of erf.)
         """
         node, point = outcome.judged.node, outcome.point
-        size = STEP * (_size(point[node]) or 1)
+        step = STEP * _positive(_size(point[node]))
         direction = exact(np.random.default_rng(0).uniform(0.5, 1.5, size=node.shape)[()])
         ends = []
-        for step in (size, -size):
-            moved = Balls({**point, node: exact(point[node]) + direction * step})
+        for way in (step, -step):
+            moved = Balls({**point, node: exact(point[node]) + direction * way})
             moved.compute(topological(self.seeds, known=moved.values))
             pairs = [(exact(point[dout]), moved.values[output]) for output, dout in self.seeds.items()]
             ends.append(sum((_inner(a, b) for a, b in pairs), start=arb(0)))
-        slope = (ends[0] - ends[1]) / (2 * size)
+        slope = (ends[0] - ends[1]) / (2 * step)
         derived = _inner(self.expected(balls, outcome.judged), direction)
         scale = _size(outcome.expected) + _size(outcome.got)
-        return bool(abs(slope - derived) <= CONFIRMED * (scale or 1))
+        return bool(abs(slope - derived) <= CONFIRMED * _positive(scale))
 
     def expected(self, balls: Balls, judged: Judged) -> Any:
         """The derived gradient, zero where nothing differentiable leads from a value to the output."""
@@ -337,6 +337,11 @@ def _inner(a: Any, b: Any) -> arb:
 def _size(value: Any) -> arb:
     """The largest absolute value in a gradient; what is not finite counts for nothing."""
     return max((x.abs_upper() for x in map(ball, _flat(exact(value))) if x.is_finite()), default=arb(0))
+
+
+def _positive(size: arb) -> arb:
+    """A size; 1 where that is 0."""
+    return size if size > 0 else arb(1)
 
 
 def _flat(value: Any) -> Iterable[Any]:
