@@ -13,6 +13,7 @@ import dataclasses
 import functools
 import itertools
 import random
+import sys
 import tempfile
 import warnings
 import zlib
@@ -32,6 +33,7 @@ from dout.check.verb import check_adapted
 
 OF_SCALE = ("D401", "D402", "D403")
 POWERS = [k for k in range(-12, 13) if k]
+FEW = (-12, -9, -4, 5, 12)
 FAMILIES = sorted({case.kind for case in corpus.right()})
 
 
@@ -49,6 +51,11 @@ class Layer:
 
     def sets(self):
         """The sets of arrays in which the formula has no scale."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it overflows at some
+            return list(self._sets())
+
+    def _sets(self):
         output = self.run(self.arrays)
         free = [name for name, x in self.arrays.items() if has_no_scale(x)]
         for names in (names for size in range(len(free)) for names in itertools.combinations(free, size + 1)):
@@ -88,6 +95,7 @@ def is_near(one, two):
 
 
 def flat(output):
+    """All numbers of an output in a line."""
     parts = output if isinstance(output, tuple) else (output,)
     return np.concatenate([np.ravel(part) for part in parts])
 
@@ -110,9 +118,7 @@ def of_corpus(case):
 
     def run(arrays):
         layer, inputs = built(arrays)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return flat(layer.forward(*map(copy.deepcopy, inputs)))
+        return flat(layer.forward(*map(copy.deepcopy, inputs)))
 
     def check(arrays):
         layer, inputs = built(arrays)
@@ -139,7 +145,7 @@ def of_others(name):
     def run(arrays):
         made, chosen, inputs = prepared(arrays)
         np.random.seed(0)  # noqa: NPY002
-        return flat(build(made, chosen.init)().forward(*inputs))
+        return flat(build(made, chosen.init)().forward(*map(copy.deepcopy, inputs)))
 
     def check(arrays):
         made, chosen, inputs = prepared(arrays)
@@ -151,6 +157,15 @@ def of_others(name):
     return Layer(name, arrays, run, check)
 
 
+@pytest.fixture
+def unhurried(monkeypatch):
+    """No check ends early where the machine is busy."""
+    for name, module in list(sys.modules.items()):
+        if name.startswith("dout.") and hasattr(module, "spent"):
+            monkeypatch.setattr(module, "spent", lambda: 0.0)
+
+
+@pytest.mark.usefixtures("unhurried")
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_right_layer_is_told_the_same_at_another_scale(family):
     layers = [of_corpus(case) for case in corpus.right() if case.kind == family]
@@ -158,18 +173,21 @@ def test_a_right_layer_is_told_the_same_at_another_scale(family):
 
 
 @pytest.mark.long
+@pytest.mark.usefixtures("unhurried")
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_right_layer_is_told_the_same_at_every_scale(family):
     layers = [of_corpus(case) for case in corpus.right() if case.kind == family]
     assert [d for one in layers for d in one.differences(every=True)] == []
 
 
+@pytest.mark.usefixtures("unhurried")
 @pytest.mark.parametrize("name", [row[0] for row in JUDGED.values()])
 def test_a_layer_in_another_interface_is_told_the_same_at_another_scale(name):
     assert of_others(name).differences(every=False) == []
 
 
 @pytest.mark.long
+@pytest.mark.usefixtures("unhurried")
 @pytest.mark.parametrize("name", [row[0] for row in JUDGED.values()])
 def test_a_layer_in_another_interface_is_told_the_same_at_every_scale(name):
     assert of_others(name).differences(every=True) == []
@@ -240,21 +258,21 @@ class Waves:
         return dx
 
 
-@pytest.mark.parametrize("k", POWERS)
+@pytest.mark.parametrize("k", FEW)
 def test_an_argument_of_backward_that_is_no_input_is_the_upstream_gradient(k):
     made = adapted(Product(), {}, (X * 10.0**k, Y * 10.0**k), {})[0]
     assert interface_of(made) == "plain" or made.dout_interface.roles == ("dout",)
     assert dout.check(Product(), X * 10.0**k, Y * 10.0**k).ok
 
 
-@pytest.mark.parametrize("k", POWERS)
+@pytest.mark.parametrize("k", FEW)
 def test_a_wrong_gradient_is_refuted_however_small_or_large_its_numbers_are(k):
     for wrong, inputs in ((WrongProduct(), (X, Y)), (WrongMasked(), (X,)), (WrongShiftedSquare(0.25 * 10.0**k), (X,))):
         report = dout.check(wrong, *(x * 10.0**k for x in inputs))
         assert {v.word for v in report.verdicts} == {"refuted"}, report
 
 
-@pytest.mark.parametrize("k", POWERS)
+@pytest.mark.parametrize("k", FEW)
 def test_differences_of_plain_runs_agree_with_a_right_gradient_at_every_scale(k):
     verdict = dout.check(Masked(), X * 10.0**k).verdicts[0]
     assert (verdict.word, verdict.route) == ("agrees within rounding", "complex step")
@@ -265,7 +283,7 @@ def test_an_array_that_is_added_and_small_is_no_stabiliser():
     assert [v.word for v in report.verdicts] == ["refuted"]
 
 
-@pytest.mark.parametrize("k", range(1, 13))
+@pytest.mark.parametrize("k", (2, 4, 6, 9, 12))
 def test_a_function_that_bends_sooner_than_its_input_is_large_is_not_refuted_by_differences(k):
     report = dout.check(Waves(), X * 10.0**k)
     assert report.ok, report
