@@ -82,7 +82,7 @@ def compiled(source: str, name: str) -> Any:
     """The source, compiled once."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SyntaxWarning)
-        return compile(source, f"<{name}>", "exec")
+        return compile(source, f"<{name}>", "exec", dont_inherit=True)
 
 
 @lru_cache(maxsize=4096)
@@ -117,10 +117,11 @@ def laid_out_like(model: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 
 def module_of(source: str, cls: str) -> str:
-    """The part of a module that one class needs: imports, helpers it uses, and the class itself."""
+    """The part of a module that one class needs: imports, helpers and constants it uses, and the class itself."""
     tree = ast.parse(source)
     lines = source.splitlines()
-    body = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef | ast.FunctionDef)}
+    body: dict[str, ast.stmt] = {n.name: n for n in tree.body if isinstance(n, ast.ClassDef | ast.FunctionDef)}
+    body |= {n.targets[0].id: n for n in tree.body if isinstance(n, ast.Assign) and isinstance(n.targets[0], ast.Name)}
     needed = {cls}
     while True:
         used = {n.id for name in needed for n in ast.walk(body[name]) if isinstance(n, ast.Name)}
@@ -131,11 +132,12 @@ def module_of(source: str, cls: str) -> str:
     used |= {n.id for name in needed for n in ast.walk(body[name]) if isinstance(n, ast.Name)}
     imports, blocks = [], []
     for node in tree.body:
-        text = "\n".join(lines[node.lineno - 1 : node.end_lineno])
+        first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", ()))])
+        text = "\n".join(lines[first - 1 : node.end_lineno])
         if isinstance(node, ast.Import | ast.ImportFrom):
             if {(alias.asname or alias.name).split(".")[0] for alias in node.names} & (used | {"np"}):
                 imports.append(text)
-        elif getattr(node, "name", None) in needed:
+        elif any(body.get(name) is node for name in needed):
             blocks.append(text)
     return "\n".join(imports) + "\n\n\n" + "\n\n\n".join(blocks) + "\n"
 

@@ -267,6 +267,58 @@ SQUARE: dict[str, dict[str, Row]] = {  # again, with matrices in which a forgott
 }
 
 
+STYLES: dict[str, dict[str, Row]] = {  # right layers as some people write them; no mutants are made of these
+    "style_memory": {
+        **{name: of(X) for name in ("OutArguments", "WhereArgument", "InPlaceOnCopy", "NegativeSlopesInPlace")},
+        **{name: of(X) for name in ("PutMask", "CopyTo", "MemoryView", "Preallocated", "AddAt", "SubtractAt")},
+        **{name: of(X) for name in ("Rolled", "Flat", "FlatIndexed", "AlongAxis", "SplitAndStack", "PaddedView")},
+        **{name: of(X) for name in ("SlidingWindow", "ReversedWrites")},
+        "StridedBackward": of(normal(2, D, D)),
+        "TransposedWrite": of(X, w=normal(D), learned="w"),
+    },
+    "style_caches": {
+        **{name: of(X) for name in ("StoredLambda", "Closures", "ReducedTape", "NamedTupleCache", "StackCache")},
+        **{name: of(X) for name in ("DequeCache", "CacheById", "TryKeyError", "LruConstants", "ChainMapCache")},
+        **{name: of(X, X) for name in ("Partial", "TypedTupleCache", "CacheByKey")},
+        "DataClass": of(X, **affine(), learned="W b"),
+    },
+    "style_python": {
+        **{name: of(X) for name in ("Walrus", "Enumerated", "Generated", "Polynomial", "WhileLoop", "Recursive")},
+        **{name: of(X) for name in ("Accumulated", "Pairwise", "Dispatched", "MathConstants", "ScalarMath")},
+        **{name: of(X, X) for name in ("Zipped", "Operators", "Starred")},
+        "EarlyReturn": of(X),
+    },
+    "style_numpy": {
+        **{name: of(WIDE) for name in ("Selected", "Piecewise", "Chosen", "WhereChain", "MaskProducts", "MaskAlgebra")},
+        **{name: of(WIDE) for name in ("Heaviside", "SignedRoot", "IndexByMask", "NonZero", "ErrorState")},
+        **{name: of(X) for name in ("ReduceMethods", "Accumulate", "ReduceAt", "Kronecker", "Tiled", "RolledCopies")},
+        **{name: of(X) for name in ("Flipped", "Triangle", "DiagonalMatrices", "Casts", "ZeroDim", "BroadcastTo")},
+        **{name: of(normal(N), normal(D)) for name in ("OuterProduct", "OuterDifferences")},
+        "EinsumAffine": of(X, **affine(), learned="W b"),
+        "EinsumBilinear": of(X, normal(N, H), W=normal(D, H), learned="W"),
+        "TensorDot": of(normal(N, 2, D), W=normal(D, H), learned="W"),
+        "DotAndTranspose": of(X, W=normal(D, H), learned="W"),
+        "ManyMatrices": of(normal(2, 3, D), normal(2, D, 5)),
+        "Ellipses": of(normal(2, 3, D), g=normal(D), learned="g"),
+    },
+    "style_classes": {
+        **{name: of(X) for name in ("Slots", "CallForwards", "Properties", "CachedProperty", "FromAbstract")},
+        **{name: of(X) for name in ("Superclass", "CallsSuper", "OfMixins", "Cooperative", "StaticMethods")},
+        **{name: of(X) for name in ("ClassMethods", "BackwardCallsForward", "DefaultArguments")},
+        "KeywordOnly": of(X, X),
+        "Mangled": of(X, W=normal(D, H), learned="W"),
+    },
+    "style_composed": {
+        **{name: of(X) for name in ("Doubled", "InAList", "Context", "Decorated", "TwoOutputs", "GetAttr", "Vars")},
+        **{name: of(X, X) for name in ("OfLayers", "SharedParts")},
+        "LazyWeight": of(X),
+        "GradientsInDict": of(X, **affine(), learned="params['W'] params['b']"),
+        "GradientsAdded": of(X, W=normal(D, H), learned="W"),
+        "BroadcastBias": of(normal(N, C, 5), b=normal(1, C, 1), learned="b"),
+    },
+}
+
+
 def gradient_of(path: str) -> str:
     """Where backward leaves the gradient of a parameter."""
     return path.replace("params", "grads") if path.startswith("params") else "d" + path
@@ -277,6 +329,7 @@ def right() -> list[Case]:
     cases: list[Case] = []
     tables = [(module, rows, "") for module, rows in CASES.items()]
     tables += [(module, rows, "-square") for module, rows in SQUARE.items()]
+    tables += [(module, rows, "") for module, rows in STYLES.items()]
     for module, rows, mark in tables:
         text = (HERE / "right" / f"{module}.py").read_text()
         for cls, row in rows.items():
@@ -311,7 +364,7 @@ def mutants() -> list[Mutant]:
     kept = HERE / "__pycache__" / f"mutants-{hashlib.sha256(text).hexdigest()[:16]}.pickle"
     if kept.exists():
         return pickle.loads(kept.read_bytes())
-    made = generate(right())
+    made = generate([case for case in right() if case.kind not in STYLES])
     kept.parent.mkdir(exist_ok=True)
     for old in kept.parent.glob("mutants-*.pickle"):
         old.unlink()

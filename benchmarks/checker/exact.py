@@ -295,8 +295,9 @@ class ExactNumPy:
 
 def _exact(function: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
     if function in (np.zeros, np.ones, np.empty, np.full):
-        if options.get("dtype") not in (bool, int):
-            options["dtype"] = object
+        first = 2 if function is np.full else 1
+        kind = [*args[first:], options.get("dtype")][0]
+        args, options["dtype"] = args[:first], kind if kind in (bool, int) else object
     elif function in (np.array, np.asarray, np.ascontiguousarray, np.zeros_like, np.ones_like, np.empty_like):
         options.pop("dtype", None)
     result = function(*args, **options)

@@ -36,7 +36,7 @@ def _module_of(case: Case) -> dict[str, Any]:
     """The case as a file, run: a checker reads the source."""
     path = write(case, _folder, example=False)
     names: dict[str, Any] = {"__name__": path.stem, "__file__": str(path)}
-    exec(compile(path.read_text(), str(path), "exec"), names)
+    exec(compile(path.read_text(), str(path), "exec", dont_inherit=True), names)
     return names
 
 

@@ -392,4 +392,4 @@ def _roles(name: str, taken: Sequence[str], loss: bool, local: bool, context: bo
         return [DOUT, OUTPUT, *others, *labels] if loss else [DOUT]
     if _OUTPUT.fullmatch(name):
         return [*others, OUTPUT, DOUT] if loss else [OUTPUT, *others, DOUT] if local else [DOUT, OUTPUT, *others]
-    return [*others, *labels, OUTPUT, DOUT] if local or loss else [DOUT, *others, *labels, OUTPUT, CACHE]
+    return [*others, *labels, OUTPUT, DOUT] if local else [DOUT, *others, *labels, OUTPUT, CACHE]

@@ -195,7 +195,7 @@ def _forward(user: Any, layer: Any, interface: Interface, inputs: Sequence[Any],
 def _backward(user: Any, layer: Any, interface: Interface, douts: Sequence[Any], names: Sequence[str]) -> Any:
     handed: dict[str, Any] = {}
     douts = _arriving(layer, interface, douts)
-    rate = getattr(layer, interface.rate) if interface.rate else RATE if RATE_ROLE in interface.roles else None
+    rate = step_rate(layer, interface)
     before = {place: array.copy() for place, array in parameters_of(layer)} if rate is not None else {}
     where = dict(parameters_of(layer)) if before else {}
     arguments = list(_arguments(user, layer, interface, douts, handed))
@@ -222,6 +222,11 @@ def _backward(user: Any, layer: Any, interface: Interface, douts: Sequence[Any],
     if isinstance(result, dict):
         return _by_key(layer, result, names)
     return _divided(layer, interface, result, names) if interface.order else result
+
+
+def step_rate(layer: Any, interface: Interface) -> Any:
+    """The learning rate at which backward itself steps; None where it does not."""
+    return getattr(layer, interface.rate) if interface.rate else RATE if RATE_ROLE in interface.roles else None
 
 
 def _arriving(layer: Any, interface: Interface, douts: Sequence[Any]) -> Sequence[Any]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from dout.adapt.arrays import size_of
 from dout.adapt.interface import DOUT, Interface
 from dout.adapt.layer import copy_of, is_float_array
 from dout.adapt.setups import Make
@@ -18,6 +19,7 @@ from dout.trace.replay import flat
 from dout.trace.state import attributes_of
 
 RIGHT, SCALED = 2, 1  # how right: exactly, or up to a constant
+_ROUNDING = 1e-12  # of a sum of outputs, whose differences are taken
 LINEAR, IGNORED = 2, 1  # how the upstream gradient is treated
 LABEL_LIKE = re.compile(r"y|t|labels?|targets?|y_?true|\w*truth|expected\w*|actual|true\w*", re.IGNORECASE)
 
@@ -64,19 +66,22 @@ class Runs:
         inputs = [np.array(x, dtype=float) if i == self.place else x for i, x in enumerate(self.inputs.values())]
         if np.shape(gradients[0]) != np.shape(inputs[self.place]):
             return 0
-        pairs = [self._slopes(gradients[0], inputs, direction) for direction in _directions(np.shape(gradients[0]))]
-        if all(abs(slope - mine) <= 1e-4 * max(1e-3, abs(slope), abs(mine)) for slope, mine in pairs):
+        found = [self._slopes(gradients[0], inputs, direction) for direction in _directions(np.shape(gradients[0]))]
+        if all(abs(slope - mine) <= 1e-4 * max(abs(slope), abs(mine)) + lost for slope, mine, lost in found):
             return RIGHT
-        ratios = [mine / slope if abs(slope) > 1e-6 else np.nan for slope, mine in pairs]
+        ratios = [mine / slope if abs(slope) > 10 * lost else np.nan for slope, mine, lost in found]
         return SCALED if np.ptp(ratios) <= 1e-3 * abs(ratios[0]) and ratios[0] > 1e-3 else 0
 
-    def _slopes(self, gradient: Any, inputs: list[Any], direction: Any) -> tuple[float, float]:
-        ends = []
-        for step in (1e-5, -1e-5):
-            moved = [x + step * direction if i == self.place else x for i, x in enumerate(inputs)]
-            outputs = self.forward(moved)[1]
-            ends.append(sum(float(np.sum(np.asarray(o) * d)) for o, d in zip(outputs, self.douts, strict=True)))
-        return (ends[0] - ends[1]) / 2e-5, float(np.sum(gradient * direction))
+    def _slopes(self, gradient: Any, inputs: list[Any], direction: Any) -> tuple[float, float, float]:
+        """The slope by differences, that of the gradient, and what rounding may do to the first."""
+        ends, size = [], 0.0
+        step = 1e-5 * size_of(inputs[self.place])  # type: ignore[index]
+        for moved_by in (step, -step):
+            moved = [x + moved_by * direction if i == self.place else x for i, x in enumerate(inputs)]
+            pairs = [(np.asarray(o), d) for o, d in zip(self.forward(moved)[1], self.douts, strict=True)]
+            ends.append(sum(float(np.sum(o * d)) for o, d in pairs))
+            size += sum(float(np.sum(np.abs(o * d))) for o, d in pairs)
+        return (ends[0] - ends[1]) / (2 * step), float(np.sum(gradient * direction)), _ROUNDING * size / step
 
 
 def _directions(shape: tuple[int, ...]) -> list[Any]:

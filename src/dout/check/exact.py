@@ -155,13 +155,15 @@ class Examination:
     @cached_property
     def stabilisers(self) -> tuple[Node, ...]:
         """Tiny numbers that are added only to keep another one finite: log(y + 1e-7) is meant as log(y)."""
+        own = {*self.call.inputs, *(j.node for j in self.judged)}  # these, and arrays, mean what they are
+        own |= {n for n, x in self.trace.data.items() if n.primitive is INPUT and isinstance(x, np.ndarray)}
         found = {
             i: None
             for node in self.trace.graph.nodes
             if node.primitive in _KEEPS_FINITE
             for i in node.inputs
             if i.dtype is float or (not i.shape and not isinstance(i.dtype, type) and i.dtype.kind == "f")
-            if i.primitive in (CONSTANT, INPUT) and 0 < abs(float(self.trace.data[i])) <= STABILISER
+            if i.primitive in (CONSTANT, INPUT) and i not in own and 0 < abs(float(self.trace.data[i])) <= STABILISER
         }
         return tuple(found)
 
@@ -235,16 +237,18 @@ class Examination:
         hold a rounded constant, such as that of erf.)
         """
         node, point = outcome.judged.node, outcome.point
+        step = STEP * _positive(_size(point[node]))
         direction = exact(np.random.default_rng(0).uniform(0.5, 1.5, size=node.shape)[()])
         ends = []
-        for step in (STEP, -STEP):
-            moved = Balls({**point, node: exact(point[node]) + direction * step})
+        for way in (step, -step):
+            moved = Balls({**point, node: exact(point[node]) + direction * way})
             moved.compute(topological(self.seeds, known=moved.values))
             pairs = [(exact(point[dout]), moved.values[output]) for output, dout in self.seeds.items()]
             ends.append(sum((_inner(a, b) for a, b in pairs), start=arb(0)))
-        slope = (ends[0] - ends[1]) / (2 * STEP)
+        slope = (ends[0] - ends[1]) / (2 * step)
         derived = _inner(self.expected(balls, outcome.judged), direction)
-        return bool(abs(slope - derived) <= CONFIRMED * (1 + abs(derived)))
+        scale = _size(outcome.expected) + _size(outcome.got)
+        return bool(abs(slope - derived) <= CONFIRMED * _positive(scale))
 
     def expected(self, balls: Balls, judged: Judged) -> Any:
         """The derived gradient, zero where nothing differentiable leads from a value to the output."""
@@ -333,6 +337,11 @@ def _inner(a: Any, b: Any) -> arb:
 def _size(value: Any) -> arb:
     """The largest absolute value in a gradient; what is not finite counts for nothing."""
     return max((x.abs_upper() for x in map(ball, _flat(exact(value))) if x.is_finite()), default=arb(0))
+
+
+def _positive(size: arb) -> arb:
+    """A size; 1 where that is 0."""
+    return size if size > 0 else arb(1)
 
 
 def _flat(value: Any) -> Iterable[Any]:

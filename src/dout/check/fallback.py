@@ -7,6 +7,7 @@ refuted only where it lies outside what the estimate of the error allows.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -14,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from dout.adapt.arrays import size_of
+from dout.adapt.layer import step_rate
 from dout.check.exact import Judged, Outcome
 from dout.check.judge import Judgement
 from dout.check.likeness import Likeness, is_same, ratio_of_floats
@@ -25,9 +28,10 @@ from dout.trace.replay import flat
 from dout.trace.state import attributes_of
 
 ELEMENTS = 12  # of one gradient that are compared
-TINY = 1e-30  # the complex step
+TINY = 1e-30  # the complex step, as every step here relative to the size of the value
 NEARBY = 1e-6  # a step across which there is hardly a kink, and how far a right gradient is from its slope
 GOOD = 1e-5  # an estimate of the error beyond this part of the gradient's size says nothing
+STEPS = (0.05, 5e-4, 5e-6)  # the first steps of an extrapolation: the later ones where a function bends much sooner
 Loss = Callable[[Any], Any]  # the value of the input or parameter → ⟨dout, forward⟩
 
 
@@ -40,6 +44,8 @@ class _Place:
     gradient: Any
     loss: Loss
     parameter: bool
+    natural: float  # the size of a gradient of this output by this value, where nothing cancels
+    lost: float = 0.0  # what rounding leaves out of a gradient that is known from a step of the parameter alone
 
 
 def judge_numerically(subject: Subject, first: Run) -> Judgement:
@@ -79,12 +85,18 @@ def _ignores_dout(subject: Subject, first: Run) -> bool:
 
 def _places(subject: Subject, first: Run) -> Iterator[_Place]:
     names = [*subject.names, *(f"input {i}" for i in range(len(subject.names), len(subject.inputs)))]
+    weighed = zip(first.outputs, first.douts, strict=True)
+    output = sum(float(np.sum(np.abs(np.multiply(o, d), dtype=float))) for o, d in weighed)
     for i, (name, value, gradient) in enumerate(zip(names, subject.inputs, first.gradients, strict=False)):
         if gradient is not None and _is_float(value):
-            yield _Place(name, value, gradient, partial(_of_input, subject, first, i), parameter=False)
+            loss = partial(_of_input, subject, first, i)
+            yield _Place(name, value, gradient, loss, parameter=False, natural=output / size_of(value))
+    rate = step_rate(first.layer, subject.interface) if subject.interface else None
     for pair in pairs(attributes_of(subject.again()), attributes_of(first.layer)):
         loss = partial(_of_parameter, subject, first, pair.name)
-        yield _Place(pair.name, pair.parameter, pair.gradient, loss, parameter=True)
+        size = size_of(pair.parameter)
+        lost = 4 * np.finfo(float).eps * size / abs(rate) if rate else 0.0
+        yield _Place(pair.name, pair.parameter, pair.gradient, loss, True, natural=output / size, lost=lost)
 
 
 def _is_float(value: Any) -> bool:
@@ -121,24 +133,26 @@ def _judged(place: _Place) -> tuple[Outcome, str, float | None]:
     if got.shape != value.shape:
         shape = f"its shape is {got.shape}"
         return Outcome(judged, Word.REFUTED, np.zeros(value.shape), got, {}, shape), "shapes", None
-    expected, error = np.array(got, dtype=float), np.zeros(value.shape)
+    expected, error = np.array(got, dtype=float), np.full(value.shape, place.lost)
     route, compared = "complex step", []
     for index in _some(value):
         if _is_kink(place.loss, value, index):
             continue  # any slope between the two sides is right there
         slope = _complex_step(place.loss, value, index)
         if slope is None:
-            route, slope, error[index] = "differences", *_ridders(place.loss, value, index)
+            route, (slope, unsure) = "differences", _settled(place.loss, value, index, float(got[index]))
+            error[index] += unsure
         nearby = _nearby(place.loss, value, index)
         if abs(nearby - got[index]) <= NEARBY * abs(nearby):
-            slope, error[index] = float(got[index]), 0.0  # where larger steps meet a kink that is not here
+            slope, error[index] = float(got[index]), place.lost  # where larger steps meet a kink that is not here
         expected[index] = slope
         compared.append(index)
     size = float(np.max(np.abs(expected), initial=0.0))
     off = np.abs(np.asarray(got, dtype=float) - expected)
-    allowed = 4 * error + _precision(place.value) * (size + 1e-6)  # 0 may come out as 1e-16
-    if not np.all(np.isfinite(expected)) or np.any(error > GOOD * (size + 1e-12)):
-        wrong = bool(np.any((off > allowed + 1e-2 * size) & np.isfinite(expected)))
+    allowed = 4 * error + _precision(place.value) * (size + 1e-6 * place.natural)  # 0 may come out as 1e-16
+    if not np.all(np.isfinite(expected)) or np.any(error > GOOD * (size + 1e-12 * place.natural)):
+        settled = np.isfinite(expected) & (error <= 1e-2 * np.abs(expected) + 1e-6 * place.natural)
+        wrong = bool(np.any((off > allowed + 1e-2 * size) & settled))
         word, because = (Word.REFUTED, "") if wrong else (Word.INCONCLUSIVE, "the differences do not settle")
     else:
         word, because = (Word.REFUTED, "") if np.any(~(off <= allowed)) else (Word.AGREES, "")
@@ -165,34 +179,53 @@ def _some(value: np.ndarray[Any, Any]) -> list[tuple[int, ...]]:
 
 
 def _is_kink(loss: Loss, value: np.ndarray[Any, Any], index: tuple[int, ...]) -> bool:
-    """Whether the slopes on both sides differ, and go on to differ nearer by."""
-    here = _moved(loss, value, index, 0.0)
-    gaps = []
-    for step in (1e-3, 1e-5):
-        step *= max(1.0, abs(float(value[index])))
+    """Whether the slopes on both sides differ, go on to differ nearer by, and each has come to a value of its own."""
+    here, size = _moved(loss, value, index, 0.0), size_of(value)
+    sides, gaps = [], []
+    for step in (1e-3 * size, 1e-5 * size):
         right = (_moved(loss, value, index, step) - here) / step
         left = (here - _moved(loss, value, index, -step)) / step
-        gaps.append(abs(right - left) / (1e-12 + max(abs(right), abs(left))))
-    return gaps[1] > 1e-3 and gaps[1] > gaps[0] / 2
+        sides.append((left, right))
+        gaps.append(abs(right - left) / (max(abs(right), abs(left)) or 1.0))
+    (left, right), (left_, right_) = sides
+    settles = abs(left - left_) + abs(right - right_) < abs(right_ - left_)
+    return settles and gaps[1] > 1e-3 and gaps[1] > gaps[0] / 2
 
 
 def _complex_step(loss: Loss, value: np.ndarray[Any, Any], index: tuple[int, ...]) -> float | None:
     """The slope by a complex step; None where the layer does not compute on complex numbers as on real ones."""
-    moved = value.astype(complex)
-    moved[index] += 1j * TINY
+    moved, step = value.astype(complex), TINY * size_of(value)
+    moved[index] += 1j * step
     try:
         result, real = loss(moved if value.shape else moved[()]), loss(value if value.shape else value[()])
     except Exception:
         return None
     agrees = np.iscomplexobj(result) and np.allclose(np.real(result), real, rtol=1e-9, atol=0)
-    slope = float(np.imag(result)) / TINY if agrees else 0.0
-    rough, error = _ridders(loss, value, index)  # abs and the like pass silently, and wrongly, through complex numbers
+    slope = float(np.imag(result)) / step if agrees else 0.0
+    rough, error = _settled(loss, value, index, slope)  # abs and the like pass, silently and wrongly
+    agrees = agrees and error < math.inf
     return slope if agrees and abs(slope - rough) <= 10 * error + 1e-4 * abs(rough) else None
 
 
-def _ridders(loss: Loss, value: np.ndarray[Any, Any], index: tuple[int, ...]) -> tuple[float, float]:
+def _settled(loss: Loss, value: np.ndarray[Any, Any], index: tuple[int, ...], guess: float) -> tuple[float, float]:
+    """The slope by differences, and an estimate of its error: where the first is not the guess, of several together."""
+    size, found = size_of(value), []
+    own = abs(float(value[index]))
+    for step in (*(size * s for s in STEPS), STEPS[0] * own if 0 < own < STEPS[1] * size else STEPS[0]):
+        slope, error = _ridders(loss, value, index, step)
+        if error <= GOOD * abs(slope) and abs(slope - guess) <= 4 * error + 1e-6 * abs(slope):
+            return slope, error
+        found.append((error, slope))
+    (error, slope), (_, other), *_ = sorted(found)
+    here, beside = (_moved(loss, value, index, step) for step in (0.0, float(np.spacing(own))))
+    if abs(beside - here) > 1e-6 * abs(here):
+        return slope, math.inf  # it bends from one float to the next: no step is small enough
+    return slope, max(error, abs(slope - other))
+
+
+def _ridders(loss: Loss, value: np.ndarray[Any, Any], index: tuple[int, ...], step: float) -> tuple[float, float]:
     """The slope by extrapolated central differences, and an estimate of its error."""
-    step, shrink, size = 0.05 * max(1.0, abs(float(value[index]))), 1.6, 8
+    shrink, size = 1.6, 8
     table = np.zeros((size, size))
     best, error = float("nan"), float("inf")
     for i in range(size):
@@ -212,7 +245,7 @@ def _ridders(loss: Loss, value: np.ndarray[Any, Any], index: tuple[int, ...]) ->
 
 def _nearby(loss: Loss, value: np.ndarray[Any, Any], index: tuple[int, ...]) -> float:
     """The slope between two points next to each other: rough, but hardly anything lies between them."""
-    step = NEARBY * max(1.0, abs(float(value[index])))
+    step = NEARBY * size_of(value)
     return (_moved(loss, value, index, step) - _moved(loss, value, index, -step)) / (2 * step)
 
 

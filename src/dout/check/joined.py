@@ -43,7 +43,7 @@ def _ratio(subject: Subject, place: int, generator: np.random.Generator | None) 
         for target in _targets(other, prediction) if i != place else ():
             step = prediction - target
             ratio = float(np.sum(gradient * step) / np.sum(step * step))
-            if np.allclose(gradient, ratio * step, rtol=_CLOSE, atol=_CLOSE * abs(ratio)):
+            if np.all(np.abs(gradient - ratio * step) <= _CLOSE * abs(ratio) * np.max(np.abs(step), initial=0.0)):
                 return ratio
     return None
 

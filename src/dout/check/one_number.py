@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from dout.check.contract.values import same
 from dout.check.fallback import judge_numerically
 from dout.check.model import Finding, Word
 from dout.check.subject import Subject
@@ -32,7 +33,7 @@ def _is_right(subject: Subject) -> bool:
         half = subject.run(douts=(np.where(np.arange(dout.size).reshape(dout.shape) % 2, dout, 0.0),))
         other = subject.run(douts=(dout - half.douts[0],))
         pairs = zip(half.gradients, other.gradients, first.gradients, strict=True)
-        if all(g is None or np.allclose(a + b, g, rtol=1e-6) for a, b, g in pairs):
+        if all(g is None or same(a + b, g, rtol=1e-6) for a, b, g in pairs):
             return False  # it is linear: then it is wrong for one number as well
         return all(_agrees(subject, dout, index) for index in np.ndindex(dout.shape))
     except Exception:  # the user's code, on another upstream gradient

@@ -65,7 +65,7 @@ def with_kinks(examination: Examination) -> Iterator[Point]:
             yield {**base, node: zero[()]}
         if value.size and value.shape[-1:] > (1,):
             tie = value.copy()
-            tie[(0,) * (value.ndim - 1)][:2] = np.max(np.abs(value)) + 1
+            tie[(0,) * (value.ndim - 1)][:2] = 2 * np.max(np.abs(value)) or 1.0
             yield {**base, node: tie}
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dout.check.cause.stand import near
+from dout.check.cause.stand import natural_size, near
 from dout.check.exact import Examination
 from dout.graph import INPUT, Node, Where, evaluate
 
@@ -39,21 +39,21 @@ def named_gradients(examination: Examination) -> list[Named]:
         if node in trace.backward and node.primitive is not INPUT and (name := trace.names.get(node)):
             last.pop(name, None)
             last[name] = node
-    found: list[tuple[str, Node, Node]] = []
+    found: list[tuple[str, Node, Node, Node]] = []
     for name, mine in last.items():
         bases = [forward[base] for base in _meant(name) if base in forward][:1]
         value = bases[0][0] if bases and len(bases[0]) == 1 else None  # of several of one name none is meant
         if value is not None and value in examination.derived and value.shape == mine.shape:
-            found.append((name, mine, examination.derived[value]))
+            found.append((name, mine, examination.derived[value], value))
     with np.errstate(all="ignore"):
         known = {node: trace.data[node] for node in trace.graph.nodes}
         known |= {dout: trace.data[dout] for dout in examination.seeds.values()}
-        values = evaluate([derived for _, _, derived in found], known)
+        values = evaluate([derived for _, _, derived, _ in found], known)
     named = []
-    for name, mine, derived in found:
-        got, right = trace.data[mine], values[derived]
-        is_right = near(got, right, 1e-6)
-        named.append(Named(name, mine.where, mine, is_right, not is_right and near(np.negative(got), right, 1e-6)))
+    for name, mine, derived, value in found:
+        got, right, natural = trace.data[mine], values[derived], natural_size(examination, value)
+        is_right, is_negative = (near(g, right, 1e-6, natural) for g in (got, np.negative(got)))
+        named.append(Named(name, mine.where, mine, is_right, not is_right and is_negative))
     return named
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from dout.adapt.arrays import size_of
 from dout.check.cause.diff import patched_text
 from dout.check.cause.echoes import echoes
 from dout.check.cause.edits import Edit, edits
@@ -329,8 +330,8 @@ def _shaken(value: Any) -> Any:
         if array.dtype.kind != "f":
             return value
         wave = np.cos(np.arange(array.size)).reshape(array.shape)
-        return (array * (1 + 1e-3 * wave) + 1e-4 * wave).astype(array.dtype)[()]
-    return value if type(value) is int else value * 1.001 + 1e-4
+        return (array * (1 + 1e-3 * wave) + 1e-4 * size_of(array) * wave).astype(array.dtype)[()]
+    return value if type(value) is int else value * 1.001 + 1e-4 * size_of(value)
 
 
 def _terms(names: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from dout.adapt.arrays import size_of
 from dout.check.exact import Examination, Point
 from dout.check.points import generic, upstream
 from dout.check.subject import Subject, one_or_all, quiet, run_backward
 from dout.grad import backpropagate
-from dout.graph import evaluate
+from dout.graph import Node, evaluate
 from dout.trace.model import Trace
 from dout.trace.pairing import pairs
 from dout.trace.record import record
@@ -111,6 +112,7 @@ class Stand:
     parameters: Mapping[str, Any]
     wanted: list[Wanted]
     expected: dict[str, Any] = field(default_factory=dict)
+    natural: dict[str, float] = field(default_factory=dict)  # the sizes of gradients in which nothing cancels
     close: float = CLOSE[8]
     examination: Examination | None = None
 
@@ -126,6 +128,7 @@ class Stand:
         try:
             found = Examination(stand.recorded())
             stand.expected = expected_of(found)
+            stand.natural = {j.name: natural_size(found, j.node) for j in found.judged}
         except Exception:
             return None
         stand.examination = found
@@ -177,18 +180,25 @@ class Stand:
     def wrong(self, gradients: Mapping[str, Any], expected: Mapping[str, Any] | None = None) -> frozenset[str]:
         """The names of the gradients that are not the expected ones."""
         right = self.expected if expected is None else expected
-        return frozenset(n for n, e in right.items() if not near(gradients.get(n), e, self.close))
+        return frozenset(
+            n for n, e in right.items() if not near(gradients.get(n), e, self.close, self.natural.get(n, 0.0))
+        )
 
     def fits(self, gradients: Mapping[str, Any], prepare: Callable[[Any], None]) -> bool:
         """Whether gradients are those of a changed forward, in one direction, by differences of it."""
         generator = np.random.default_rng(5)
-        ways = {w.name: generator.normal(size=np.shape(self.expected[w.name])) for w in self.wanted}
+        values = dict(enumerate(flat(self.inputs)))
+        ways = {
+            w.name: generator.normal(size=np.shape(self.expected[w.name]))
+            * size_of(self.parameters[w.name] if w.returned is None else values[w.returned])
+            for w in self.wanted
+        }
         slope = sum(float(np.sum(ways[n] * gradients[n])) for n in ways)
         size = sum(float(np.sum(np.abs(ways[n] * gradients[n]))) for n in ways)
         if any(np.shape(gradients[n]) != np.shape(ways[n]) for n in ways):
             return False
         sides = [self._moved(prepare, ways, step) for step in (1e-5, -1e-5)]
-        return abs((sides[0] - sides[1]) / 2e-5 - slope) <= 1e-6 * (size + 1e-9)
+        return abs((sides[0] - sides[1]) / 2e-5 - slope) <= 1e-6 * size
 
     def _moved(self, prepare: Callable[[Any], None], ways: Mapping[str, Any], step: float) -> float:
         """The output, weighed with dout, a step in some direction from here."""
@@ -255,13 +265,20 @@ class Runner:
         return {pair.name: pair.gradient for pair in pairs(self.before, vars(self.layer))}
 
 
-def near(got: Any, expected: Any, close: float) -> bool:
-    """Whether two gradients are the same, beyond rounding."""
+def natural_size(examination: Examination, node: Node) -> float:
+    """The size of a gradient of what a recorded layer returns, by a value, where nothing cancels."""
+    data = examination.trace.data
+    output = sum(float(np.sum(np.abs(np.multiply(data[o], data[d])))) for o, d in examination.seeds.items())
+    return output / size_of(data[node])
+
+
+def near(got: Any, expected: Any, close: float, natural: float = 0.0) -> bool:
+    """Whether two gradients are the same, beyond rounding: of `natural` size they would be if nothing cancelled."""
     if got is None or np.shape(got) != np.shape(expected):
         return False
     try:
         distance = np.abs(np.subtract(got, expected))
-        return bool(np.max(distance, initial=0.0) <= close * (np.max(np.abs(expected), initial=0.0) + 1e-9))
+        return bool(np.max(distance, initial=0.0) <= close * (np.max(np.abs(expected), initial=0.0) + 1e-9 * natural))
     except (TypeError, ValueError):
         return False
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from dout.adapt.arrays import size_of
 from dout.check.contract.held import places
 from dout.check.contract.probe import CrashError, Lab
 from dout.check.contract.values import is_float_array, same
@@ -106,7 +107,7 @@ def _filled(lab: Lab, length: int) -> Any:
         if not (isinstance(x, np.ndarray) and length in x.shape and x.flags.writeable):
             continue
         if is_float_array(x):
-            x += np.asarray(generator.uniform(0.25, 1, size=x.shape), x.dtype)
+            x += np.asarray(size_of(x) * generator.uniform(0.25, 1, size=x.shape), x.dtype)
         elif x.dtype == bool:
             x[...] = generator.random(x.shape) < 0.5
     return layer

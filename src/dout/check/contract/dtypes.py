@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from dout.adapt.arrays import size_of
 from dout.check.contract.held import arrays, cast, learned
 from dout.check.contract.probe import CrashError, Lab, examined
 from dout.check.contract.repair import creates_float64
@@ -15,6 +16,7 @@ from dout.check.model import Finding
 from dout.check.subject import Run, copied
 from dout.trace.state import attributes_of
 
+_MOST = 3  # the largest whole number: at the inputs' own size, products of them may not fit into an int64
 _FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 
 
@@ -100,7 +102,10 @@ def whole_numbers(lab: Lab) -> Iterator[Finding]:
     if not lab.floats or not lab.repeatable:
         return
     floats = changed(
-        lab.inputs(), lambda x: np.sign(x) * np.ceil(np.abs(x).astype(float)) if isinstance(x, np.ndarray) else x
+        lab.inputs(),
+        lambda x: (
+            np.sign(x) * np.ceil(_MOST * np.abs(x).astype(float) / size_of(x)) if isinstance(x, np.ndarray) else x
+        ),
     )
     ints = tuple(x.astype(np.int64) if i in lab.floats else copied(x) for i, x in enumerate(floats))
     right = lab.run(tuple(map(copied, floats)))
@@ -130,6 +135,11 @@ def whole_numbers(lab: Lab) -> Iterator[Finding]:
                 "D303", message, where, argument=lab.name(lab.floats[0]), cause="dtype", expected=b, got=a
             )
             return
+
+
+def _whole(x: Any) -> Any:
+    """Whole numbers as floats, with the signs and the order of these."""
+    return np.sign(x) * np.ceil(_MOST * np.abs(x).astype(float) / size_of(x))
 
 
 def _side_by_side(lab: Lab, right: Run, got: Run) -> Iterator[tuple[str, Any, Any]]:
