@@ -16,7 +16,7 @@ from dout.check.kinks import at_kink, meets_kink
 from dout.check.large import ROUTE, in_float64, outcomes_in_float64
 from dout.check.likeness import Likeness, alike, in_floats, likenesses
 from dout.check.model import WORDS, Verdict, Word
-from dout.check.points import beyond, generic, with_kinks
+from dout.check.points import beyond, generic, mirrored, with_kinks
 from dout.clock import spent
 from dout.graph import Node, Shape
 from dout.trace.model import LOSSES, Trace
@@ -26,6 +26,8 @@ MOST_LOOKS = 12  # at points on sides of conditions that were not seen
 MOST_TRIES = 2  # at one such side: where nothing is decided there, it stays so
 MOST_SECONDS = 3.0  # for the points of one recording
 MOST_SECONDS_SEEKING = 0.3  # of them to find the first point on such a side
+_RIGHT = (Word.EXACT, Word.ROUNDED, Word.STABILISED)
+_DECIDED = (*_RIGHT, Word.REFUTED)
 NEXT_TO_NOTHING = 2.0**-20  # of the usual size of a gradient
 MOST_ELEMENTS = 200_000  # over all nodes: beyond that balls take seconds
 
@@ -57,6 +59,7 @@ class Judgement:
     is_loss: bool = False  # forward gives one number
     only_here: bool = False  # the recording does not hold at other points
     likeness: Mapping[str, Likeness] = field(default_factory=dict)
+    partly: frozenset[str] = frozenset()  # by argument: right at some points, where the derivative is not 0
     parameters: frozenset[str] = frozenset()  # of what is judged, the names of parameters
     outputs: tuple[Shape, ...] = ()  # the shapes of what forward returns
     conventions: Mapping[str, Convention] = field(default_factory=dict)  # by argument: these are no longer refuted
@@ -132,13 +135,13 @@ class _Points:
         if not examination.judged:
             return
         kink = meets_kink(examination, balls)
-        if kink and any(o.word not in (Word.EXACT, Word.ROUNDED, Word.STABILISED) for o in outcomes):
+        if kink and any(o.word not in _RIGHT for o in outcomes):
             outcomes = at_kink(examination, outcomes)
         cut_off = [far and self._is_cut_off(outcome) for outcome in outcomes]
         outcomes = [replace(o, word=Word.STABILISED) if cut else o for o, cut in zip(outcomes, cut_off, strict=True)]
         if (only_kinks and not kink) or (excused and any(o.word == Word.REFUTED for o in outcomes)):
             return
-        if all(outcome.word != Word.INCONCLUSIVE for outcome in outcomes):
+        if all(outcome.word in (_RIGHT if kink else _DECIDED) for outcome in outcomes):
             self.covered.add(examination.conditions.seen(balls.values))
         if not kink:
             found = zip(outcomes, likenesses(examination, balls, outcomes), cut_off, strict=True)
@@ -175,7 +178,8 @@ class _Points:
                 tried.update(gained)
                 new = {place for place, _ in gained}
                 excused = any(conditions.is_excused(node) for node in wanted if places(node) in new)
-                self.try_at(point, far=far, excused=excused)
+                for there in (point, mirrored(self.examination, point)):
+                    self.try_at(there, far=far, excused=excused)
                 looks += 1
                 wanted = [node for node in wanted if places(node) in self.covered.open]
 
@@ -206,6 +210,9 @@ class _Points:
             only_here=self.only_here,
             is_loss=self.is_loss,
             likeness={j.name: alike(self.likeness[j.node]) for j in self.examination.judged},
+            partly=frozenset(
+                j.name for j in self.examination.judged if any(o.ratio == 1 for o in self.likeness[j.node])
+            ),
             parameters=frozenset(j.name for j in self.examination.judged if j.parameter),
             outputs=tuple(output.shape for output in self.examination.seeds),
         )

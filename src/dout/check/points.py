@@ -61,7 +61,8 @@ def beyond(examination: Examination, limits: Sequence[float]) -> Iterator[tuple[
     """
     yield from ((spread_out(examination, seed), False) for seed in range(MOST_SPREAD))
     about = _about(limits)
-    for seed, move in enumerate((*map(_picked, [about] * 4 if about else []), *_MOVES)):
+    moves = [*map(_picked, [about] * 4), _picked(limits)] if about else []
+    for seed, move in enumerate((*moves, *_MOVES)):
         yield _moved(examination, move, np.random.default_rng(2000 + seed)), True
     for seed, other in enumerate(_LABELS if examination.labels else ()):
         given = {node: other(examination.base[node], limits) for node in examination.labels}
@@ -71,6 +72,11 @@ def beyond(examination: Examination, limits: Sequence[float]) -> Iterator[tuple[
     ):
         point, generator = generic(examination, seed), np.random.default_rng(3000 + seed)
         yield {**point, **{dout: move(point[dout], generator) for dout in examination.seeds.values()}}, False
+
+
+def mirrored(examination: Examination, point: Point) -> Point:
+    """The same point with all signs turned: two conditions together have more sides than each by itself."""
+    return {**point, **{node: -np.asarray(point[node])[()] for node in examination.varying}}
 
 
 def _some(move: Move) -> Move:
@@ -98,7 +104,7 @@ def _picked(numbers: Sequence[float]) -> Move:
 
 def _about(limits: Sequence[float]) -> list[float]:
     """Numbers at, below and above limits, and between two of them."""
-    near = [c * share for c in limits[:MOST_LIMITS] for share in (1.0, 0.75, 1.25, 2.0, -0.75, -1.25)]
+    near = [c * share for c in limits[:MOST_LIMITS] for share in (0.75, 1.25, 2.0, -0.75, -1.25)]
     pairs = [(a, b) for i, a in enumerate(limits[:MOST_LIMITS]) for b in limits[:i]]
     return near + [c for a, b in pairs for c in ((a + b) / 2, a + b / 2, a - b / 2, b + a / 2, b - a / 2)]
 

@@ -28,6 +28,10 @@ def _truth(node: Node, out: Any, *inputs: Any) -> Found:
     return (TRUE, FALSE), {*([TRUE] if np.any(held) else []), *([FALSE] if not np.all(held) else [])}
 
 
+def _of_truths(node: Node, out: Any, *inputs: Any) -> Found | None:
+    return _truth(node, out) if np.asarray(out).dtype.kind == "b" else None
+
+
 def _larger(sign: int) -> Callable[..., Found]:
     def sides(node: Node, out: Any, a: Any, b: Any) -> Found:
         difference = sign * (np.asarray(a, dtype=float) - np.asarray(b, dtype=float))
@@ -97,6 +101,7 @@ def _named(ways: Mapping[str, Any]) -> set[str]:
 _RULES: dict[str, Callable[..., Found | None]] = {
     **dict.fromkeys(("less", "less_equal", "greater", "greater_equal", "equal", "not_equal", "all", "any", "signbit",
                      "logical_and", "logical_or", "logical_xor", "logical_not"), _truth),
+    **dict.fromkeys(("bitwise_and", "bitwise_or", "bitwise_xor", "invert"), _of_truths),
     "maximum": _larger(1), "minimum": _larger(-1), "clip": _limited, "where": _chosen,
     **dict.fromkeys(("absolute", "sign", "math_fabs"), _signed),
     **dict.fromkeys(("floor", "ceil", "trunc", "rint", "round", "around", "floor_divide", "math_floor", "math_ceil",
@@ -138,7 +143,7 @@ class Conditions:
         """Where a condition stands; a comparison in an `if` is the condition of that `if`."""
         if node not in self._places:
             name, site = node.primitive.name, self.trace.sites.get(node)
-            part: int | str = 0 if _RULES.get(name) is _truth else node.primitive.symbol or name
+            part: int | str = 0 if _RULES.get(name) in (_truth, _of_truths) else node.primitive.symbol or name
             if site is not None:
                 place = Place.of(site.f_code, site.f_lasti, part)
             else:

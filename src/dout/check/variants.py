@@ -171,11 +171,13 @@ def _of_other_sizes(subject: Subject, numbers: Iterable[float]) -> Iterator[Subj
         length = arrays[0].shape[axis]
         for size in dict.fromkeys((*asked, length + 1, 2 * length, 1, 2, 3)):
             if size >= 1 and size != length:
-                inputs = (_resized(x, axis, length, size) for x in subject.inputs)
-                yield replace(subject, inputs=tuple(inputs), memo={})
-    more = tuple(x[None] if isinstance(x, np.ndarray) else x for x in subject.fresh_inputs())
+                resized_ = tuple(_resized(x, axis, length, size) for x in subject.inputs)
+                yield replace(subject, inputs=resized_, memo={})
+    more = tuple(
+        np.stack([x, x if is_label(x) else x * 1.5]) if isinstance(x, np.ndarray) else x for x in subject.fresh_inputs()
+    )
     less = tuple(x[0] if isinstance(x, np.ndarray) and x.ndim else x for x in subject.fresh_inputs())
-    yield from (replace(subject, inputs=inputs, memo={}) for inputs in (more, less))
+    yield from (replace(subject, inputs=given, memo={}) for given in (more, less))
 
 
 def _resized(x: Any, axis: int, length: int, size: int) -> Any:

@@ -17,6 +17,7 @@ from dout.check.codes import finding
 from dout.check.contract import CONTRACT
 from dout.check.convention import by_convention
 from dout.check.covered import Covered
+from dout.check.exact import Examination
 from dout.check.fallback import judge_numerically
 from dout.check.foreign import foreign_layer
 from dout.check.formula import formula_findings
@@ -27,6 +28,7 @@ from dout.check.places import raised_at
 from dout.check.subject import Run, Subject, quiet
 from dout.check.variants import confirmed, on_other_sides, recorded
 from dout.check.watched import watched
+from dout.trace.model import Trace
 from dout.trace.source import behind
 
 
@@ -156,9 +158,11 @@ def _judged(subject: Subject, first: Run, seen: Covered) -> tuple[Judgement, lis
     """
     if subject.foreign:
         return judge_numerically(subject, first), [], subject
+    trace: Trace | None = None
     try:
         with quiet():
-            judgement = judge(recorded(subject, first), ends=subject.ends)
+            trace = recorded(subject, first)
+            judgement = judge(trace, ends=subject.ends)
             judgement.covered.add(seen)
             if judgement.refuted:
                 judgement = confirmed(judgement, subject, first) if judgement.only_here else judgement
@@ -169,6 +173,8 @@ def _judged(subject: Subject, first: Run, seen: Covered) -> tuple[Judgement, lis
         why = finding("D002", f"not judged by exact arithmetic: {error}", layer=subject.name)
         judgement = judge_numerically(subject, first)
         judgement.covered.add(seen)
+        if trace is not None and trace.calls:
+            judgement.covered.add(Examination(trace).conditions.seen_in_the_run())
         return judgement, [why], subject
 
 
