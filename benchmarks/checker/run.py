@@ -32,7 +32,7 @@ SAME_CAUSE = [{"missing term", "factor"}, {"formula", "factor", "swapped"}, {"fa
 
 @dataclass(frozen=True)
 class Result:
-    """What was said about one case; `branches` are listed as not covered, `peers` holds the checkers that complained."""
+    """What was said about one case; `branches` are not covered, `peers` holds the checkers that complained."""
 
     case: Case
     codes: Counter[str] = field(default_factory=Counter)

@@ -12,6 +12,7 @@ from types import CodeType
 from dout.check.report import shown_place
 
 TRUE, FALSE = "True", "False"
+FIRST, SECOND = "its first argument", "its second argument"
 _LONGEST = 70  # characters of a condition that is told
 Span = tuple[int, int, int, int]
 
@@ -70,6 +71,8 @@ class Sides:
         return tuple(side for side in self.may if side not in self.seen)
 
     def __str__(self) -> str:
+        if not self.seen:
+            return "was not looked at"
         if self.may == (TRUE, FALSE):
             return f"was always {', '.join(self.seen)}"
         return f"gave {', '.join(self.seen)} alone" if not self.may else f"was never {' or '.join(self.missing)}"
@@ -79,6 +82,7 @@ class Covered:
     """The conditions that were met where gradients were judged, each with the sides that were seen."""
 
     def __init__(self, sides: Mapping[Place, Sides] | None = None) -> None:
+        self.codes: list[CodeType] = []  # the user's code that ran
         self.sides: dict[Place, Sides] = {p: Sides(s.may, {*s.seen}) for p, s in (sides or {}).items()}
 
     def __bool__(self) -> bool:
@@ -101,6 +105,16 @@ class Covered:
             if sides.missing and place in other.sides
             for side in other.sides[place].seen - sides.seen
         )
+
+    def note_unrecorded(self) -> None:
+        """Add the conditions in arrays that stand in the code that ran, where no recording says how they came out."""
+        for code in self.codes:
+            last = max((line for _, _, line in code.co_lines() if line), default=0)
+            known = {place.span for place in self.sides if place.file == code.co_filename}
+            for span, node in _spans(code.co_filename).items():
+                here = code.co_firstlineno <= span[0] <= last and span not in known
+                if here and _is_of_arrays(node) and not decides_nothing(node):
+                    self.note(Place(code.co_filename, span), (TRUE, FALSE), ())
 
     @property
     def open(self) -> dict[Place, Sides]:
@@ -136,6 +150,24 @@ def _spans(file: str) -> Mapping[Span, ast.expr]:
     import linecache
 
     return _parsed(file, "".join(linecache.getlines(file)))
+
+
+_CHOOSING = frozenset({
+    "where", "clip", "maximum", "minimum", "fmax", "fmin", "heaviside", "floor", "ceil", "round", "rint", "trunc",
+    "sign", "abs", "absolute", "argmax", "argmin", "median", "percentile", "quantile", "digitize", "searchsorted",
+    "isclose", "putmask", "place", "select", "choose", "piecewise",
+})  # fmt: skip
+
+
+def _is_of_arrays(node: ast.expr) -> bool:
+    """Whether an expression compares, or chooses by value."""
+    if isinstance(node, ast.Compare):
+        return isinstance(node.ops[0], ast.Lt | ast.LtE | ast.Gt | ast.GtE | ast.Eq | ast.NotEq)
+    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _CHOOSING):
+        return False
+    return not any(
+        map(_is_of_arrays, (part for part in ast.walk(node) if isinstance(part, ast.expr) and part is not node))
+    )
 
 
 def decides_nothing(test: ast.expr | None) -> bool:

@@ -148,9 +148,8 @@ class Examination:
 
     @cached_property
     def conditions(self) -> Conditions:
-        """The conditions that the output and the user's gradients depend on."""
-        needed = topological([*self.seeds, *(j.gradient for j in self.judged)])
-        return Conditions(self.trace, needed, self.varying)
+        """The conditions in arrays, those of backward too."""
+        return Conditions(self.trace, self.varying)
 
     @cached_property
     def selects(self) -> bool:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from dout.check.covered import FALSE, TRUE, Covered, Place
+from dout.check.covered import FALSE, FIRST, SECOND, TRUE, Covered, Place
 from dout.check.exact_numbers import is_exact, middle
 from dout.graph import INPUT, Node, topological
 from dout.trace.derived import STABILISER
@@ -18,7 +20,6 @@ Found = tuple[tuple[str, ...], set[str]]  # the sides that there are, and those 
 Values = Mapping[Node, Any]
 MOST_PIECES = 4  # of a function of steps that are told apart
 
-_FIRST, _SECOND = "its first argument", "its second argument"
 _BELOW, _INSIDE, _ABOVE = "at its lower limit", "between its limits", "at its upper limit"
 _NEGATIVE, _POSITIVE = "of a negative number", "of a positive number"
 
@@ -35,7 +36,7 @@ def _of_truths(node: Node, out: Any, *inputs: Any) -> Found | None:
 def _larger(sign: int) -> Callable[..., Found]:
     def sides(node: Node, out: Any, a: Any, b: Any) -> Found:
         difference = sign * (np.asarray(a, dtype=float) - np.asarray(b, dtype=float))
-        return (_FIRST, _SECOND), _named({_FIRST: difference > 0, _SECOND: difference < 0})
+        return (FIRST, SECOND), _named({FIRST: difference > 0, SECOND: difference < 0})
 
     return sides
 
@@ -47,13 +48,18 @@ def _limited(node: Node, out: Any, x: Any, low: Any, high: Any) -> Found:
     return tuple(side for side, there in limits.items() if there), _named(ways)
 
 
+def _whole(node: Node, out: Any, *inputs: Any) -> Found:
+    """Places and counts that carry no gradient, and answers of yes and no."""
+    return _truth(node, out) if np.asarray(out).dtype.kind == "b" else _stepped(node, out, out)
+
+
 def _signed(node: Node, out: Any, x: Any) -> Found:
     return (_NEGATIVE, _POSITIVE), _named({_NEGATIVE: x < 0, _POSITIVE: x > 0})
 
 
 def _stepped(node: Node, out: Any, x: Any, *rest: Any) -> Found:
     """Steps: any two will do."""
-    pieces = np.unique(np.asarray(out, dtype=float))[:MOST_PIECES]
+    pieces = np.unique(np.asarray(out, dtype=float) + 0.0)[:MOST_PIECES]  # -0 is 0
     return (), {f"{piece:g}" for piece in pieces[np.isfinite(pieces)]}
 
 
@@ -102,7 +108,7 @@ _RULES: dict[str, Callable[..., Found | None]] = {
     **dict.fromkeys(("less", "less_equal", "greater", "greater_equal", "equal", "not_equal", "all", "any", "signbit",
                      "logical_and", "logical_or", "logical_xor", "logical_not"), _truth),
     **dict.fromkeys(("bitwise_and", "bitwise_or", "bitwise_xor", "invert"), _of_truths),
-    "maximum": _larger(1), "minimum": _larger(-1), "clip": _limited, "where": _chosen,
+    "maximum": _larger(1), "minimum": _larger(-1), "clip": _limited, "where": _chosen, "places": _whole,
     **dict.fromkeys(("absolute", "sign", "math_fabs"), _signed),
     **dict.fromkeys(("floor", "ceil", "trunc", "rint", "round", "around", "floor_divide", "math_floor", "math_ceil",
                      "math_trunc"), _rounded_to),
@@ -115,9 +121,8 @@ _RULES: dict[str, Callable[..., Found | None]] = {
 class Conditions:
     """The conditions among the nodes of a recording, those of backward too."""
 
-    def __init__(self, trace: Trace, needed: Iterable[Node], varying: Collection[Node]) -> None:
+    def __init__(self, trace: Trace, varying: Collection[Node]) -> None:
         self.trace = trace
-        needed = {*needed, *trace.steered}
         self.moving: set[Node] = set()  # what depends on more than constants in the source
         self.steering: set[Node] = set()  # what depends on inputs and parameters
         self.douts = {dout for call in trace.calls[:1] for dout in call.douts or () if dout is not None}
@@ -128,10 +133,7 @@ class Conditions:
             for found, begin in ((self.moving, ()), (self.steering, varying), (self.late, self.douts)):
                 if node in begin or not found.isdisjoint(node.inputs):
                     found.add(node)
-        known = set(trace.graph.nodes)
-        self.nodes = tuple(
-            n for n in trace.graph.nodes if n.primitive.name in _RULES and n in needed and n in known & self.moving
-        )
+        self.nodes = tuple(n for n in trace.graph.nodes if n.primitive.name in _RULES and n in self.moving)
         self._places: dict[Node, Place] = {}
 
     @cached_property
@@ -142,13 +144,14 @@ class Conditions:
     def place(self, node: Node) -> Place:
         """Where a condition stands; a comparison in an `if` is the condition of that `if`."""
         if node not in self._places:
-            name, site = node.primitive.name, self.trace.sites.get(node)
-            part: int | str = 0 if _RULES.get(name) in (_truth, _of_truths) else node.primitive.symbol or name
-            if site is not None:
-                place = Place.of(site.f_code, site.f_lasti, part)
+            site, name = self.trace.sites.get(node), node.primitive.symbol or node.primitive.name
+            if site is None:
+                file, line = (node.where.file, node.where.line) if node.where else ("", 0)
+                place = Place(file, (line, 0, 0, 0), name)
             else:
-                place = Place(node.where.file if node.where else "", (node.where.line if node.where else 0, 0, 0, 0),
-                              node.primitive.symbol or name)  # fmt: skip
+                place = Place.of(site.f_code, site.f_lasti)
+                if not (_RULES.get(node.primitive.name) is _truth and isinstance(place.expression, ast.Compare)):
+                    place = replace(place, part=name)  # a function may be made of several
             self._places[node] = place
         return self._places[node]
 
@@ -171,8 +174,9 @@ class Conditions:
         found = self.seen(self.trace.data)
         for node in self.taken:
             value = np.asarray(self.trace.data[node])
-            if value.ndim == 0 and value.dtype.kind in "biu":
-                found.note(self.place(node), *(_truth(node, value) if value.dtype.kind == "b" else ((), {f"{value}"})))
+            if value.ndim == 0 and value.dtype.kind in "biuf":
+                whole = ((), {f"{np.trunc(value) + 0.0:g}"})
+                found.note(self.place(node), *(_truth(node, value) if value.dtype.kind == "b" else whole))
         return found
 
     def before(self, nodes: Iterable[Node]) -> tuple[Node, ...]:

@@ -172,9 +172,11 @@ def _judged(subject: Subject, first: Run, seen: Covered) -> tuple[Judgement, lis
     except Exception as error:  # the layer itself ran: it is the recording, or the exact arithmetic, that does not
         why = finding("D002", f"not judged by exact arithmetic: {error}", layer=subject.name)
         judgement = judge_numerically(subject, first)
-        judgement.covered.add(seen)
         if trace is not None and trace.calls:
-            judgement.covered.add(Examination(trace).conditions.seen_in_the_run())
+            seen.add(Examination(trace).conditions.seen_in_the_run())
+        else:
+            seen.note_unrecorded()
+        judgement.covered.add(seen)
         return judgement, [why], subject
 
 

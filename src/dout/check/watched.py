@@ -7,6 +7,7 @@ run passes them.
 from __future__ import annotations
 
 import ast
+import builtins
 import dis
 import sys
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ from contextlib import contextmanager
 from types import CodeType, FrameType
 from typing import Any
 
-from dout.check.covered import FALSE, TRUE, Covered, Place, decides_nothing
+from dout.check.covered import FALSE, FIRST, SECOND, TRUE, Covered, Place, decides_nothing
 from dout.trace.calling import is_users
 from dout.trace.source import is_user_code
 
@@ -74,7 +75,7 @@ class _Watch:
             return None
         if id(code) not in self.by_code:
             self.codes.append(code)
-            self.by_code[id(code)] = _Jumps(code) if is_users(frame) else None
+            self.by_code[id(code)] = _Jumps(code) if is_users(frame) and not _is_made(code) else None
         jumps = self.by_code[id(code)]
         if jumps is None or not jumps.open or self.steps > MOST_STEPS:
             return None
@@ -116,6 +117,11 @@ class _Watch:
         return found
 
 
+def _is_made(code: CodeType) -> bool:
+    """Whether a library made a method of the user's class, as dataclasses do."""
+    return code.co_filename == "<string>" and code.co_name.startswith("__")
+
+
 def _is_repeated(place: Place) -> bool:
     found = place.expression
     return isinstance(getattr(found, "parent", None), ast.While)
@@ -131,14 +137,30 @@ def _outcomes(opcode: int, went: set[bool], place: Place) -> set[str]:
     return {TRUE if jumped == true_jumps else FALSE for jumped in went}
 
 
+def _telling(function: Callable[..., Any], found: Covered) -> Callable[..., Any]:
+    """Python's own `min` or `max`, which tells whether a user's call gave its first argument or another."""
+
+    def told(*given: Any, **options: Any) -> Any:
+        answer, frame = function(*given, **options), sys._getframe(1)
+        if len(given) > 1 and is_user_code(frame.f_code.co_filename) and is_users(frame):
+            place = Place.of(frame.f_code, frame.f_lasti, function.__name__)
+            found.note(place, (FIRST, SECOND), {FIRST if answer is given[0] else SECOND})
+        return answer
+
+    return told
+
+
 @contextmanager
 def watched() -> Iterator[Covered]:
     """Watch the conditions that the user's code comes to inside; what is given is filled when it is over."""
     watch, found = _Watch(), Covered()
-    kept = sys.gettrace()  # a debugger is at work, or a measurement of coverage: it looks away for this run
-    sys.settrace(watch.entered)
+    kept, chosen = sys.gettrace(), (builtins.min, builtins.max)
+    sys.settrace(watch.entered)  # a debugger, or a measurement of coverage, looks away for this run
+    builtins.min, builtins.max = _telling(min, found), _telling(max, found)
     try:
         yield found
     finally:
+        builtins.min, builtins.max = chosen
         sys.settrace(kept)
         found.add(watch.covered())
+        found.codes += [jumps.code for jumps in watch.by_code.values() if jumps is not None]
