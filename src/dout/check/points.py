@@ -79,6 +79,11 @@ def mirrored(examination: Examination, point: Point) -> Point:
     return {**point, **{node: -np.asarray(point[node])[()] for node in examination.varying}}
 
 
+def further(examination: Examination, point: Point) -> Point:
+    """A point in the same direction, ten times as far."""
+    return {**point, **{node: (np.asarray(point[node]) * 10.0)[()] for node in examination.varying}}
+
+
 def _some(move: Move) -> Move:
     """Half of the numbers changed, the others near."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -100,7 +101,8 @@ def on_other_sides(subject: Subject, judgement: Judgement, seen: Covered) -> tup
             other = confirmed(other, variant.subject, run)
             if other.refuted:
                 other.covered.add(covered)
-                return other, variant.subject
+                there = "" if is_asked else next((f"where {place} is {side}" for place, side in gained), "")
+                return replace(other, elsewhere=there), variant.subject
         if all(verdict.word not in (Word.INCONCLUSIVE, Word.REFUTED) for verdict in other.verdicts):
             covered.add(other.covered)
         others += [other] if is_asked else []
@@ -201,9 +203,20 @@ def _of_other_flags(subject: Subject, tests: Iterable[ast.expr | None]) -> Itera
             for other in others:
                 if other != value:
                     yield replace(subject, make=partial(_with, subject.make, node.attr, other), memo={})
-    for i, (name, value) in enumerate(zip(subject.names, subject.inputs, strict=False)):
-        if isinstance(value, bool) and any(name in str(ast.unparse(test)) for test in tests if test is not None):
+    asked = {node.id for test in tests if test is not None for node in ast.walk(test) if isinstance(node, ast.Name)}
+    for i, (name, default) in enumerate(_arguments(subject)[: len(subject.inputs) + 1]):
+        value = subject.inputs[i] if i < len(subject.inputs) else default
+        if isinstance(value, bool) and name in asked:
             yield replace(subject, inputs=(*subject.inputs[:i], not value, *subject.inputs[i + 1 :]), memo={})
+
+
+def _arguments(subject: Subject) -> list[tuple[str, Any]]:
+    """The arguments of forward, each with its default."""
+    try:
+        parameters = inspect.signature(subject.again().forward).parameters.values()
+    except (TypeError, ValueError):
+        return []
+    return [(p.name, p.default) for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
 
 
 def _with(make: Callable[[], Any], name: str, value: Any) -> Any:
