@@ -141,6 +141,8 @@ def _parsed(file: str, text: str) -> dict[Span, ast.expr]:
     for node in ast.walk(tree):
         for child in ast.iter_child_nodes(node):
             child.parent = node  # type: ignore[attr-defined]
+        if isinstance(node, ast.Assert) and node.end_lineno is not None and node.end_col_offset is not None:
+            found[node.lineno, node.end_lineno, node.col_offset, node.end_col_offset] = node.test  # pytest rewrites it
         if isinstance(node, ast.expr) and node.end_lineno is not None and node.end_col_offset is not None:
             found.setdefault((node.lineno, node.end_lineno, node.col_offset, node.end_col_offset), node)
     return found
