@@ -207,6 +207,18 @@ def test_other_values_and_sizes_come_to_the_other_side_of_an_if(backward):
     assert errors(dout.check(layer(backward), X)) == ["D101"]
 
 
+def test_a_loop_that_has_no_end_on_other_inputs_is_left():
+    def backward(self, dout):
+        columns = self.x.shape[1]
+        while columns > 16:
+            columns += 1
+        return self.slope(dout)
+
+    (line,) = dout.check(layer(backward), X).branches
+    assert line.startswith("`columns > 16`")
+    assert line.endswith("was always False")
+
+
 def test_the_finding_says_on_which_side():
     (wrong,) = [f for f in dout.check(layer(by_size), X).findings if f.code == "D101"]
     assert wrong.message.endswith("where `len(dout) <= 64` is False")

@@ -87,7 +87,7 @@ def on_other_sides(subject: Subject, judgement: Judgement, seen: Covered) -> tup
         if spent() > latest or not (wanted() or is_asked):
             break
         try:
-            with watched() as found:
+            with watched(bounded=True) as found:
                 run = variant.subject.run()
             gained = [side for side in covered.gains(found) if tried[side] < MOST_TRIES]
             if not gained and not is_asked:

@@ -20,6 +20,7 @@ from dout.trace.calling import is_users
 from dout.trace.source import is_user_code
 
 MOST_STEPS = 200_000  # that are watched: a loop over pixels has more
+MOST_LINES = 300_000  # of a run that is bounded
 _CACHE = dis.opmap.get("CACHE", 0)
 _JUMPS = {
     code: name for name, code in dis.opmap.items() if "JUMP" in name and "IF_" in name and "EXC_MATCH" not in name
@@ -63,8 +64,13 @@ class _Jumps:
             self.open.discard(offset)
 
 
+class EndlessError(Exception):
+    """The user's code ran for too long."""
+
+
 class _Watch:
-    def __init__(self) -> None:
+    def __init__(self, bounded: bool) -> None:
+        self.left = MOST_LINES if bounded else -1
         self.by_code: dict[int, _Jumps | None] = {}
         self.codes: list[CodeType] = []  # kept, so that no other has their identity
         self.steps = 0
@@ -78,8 +84,8 @@ class _Watch:
             self.by_code[id(code)] = _Jumps(code) if is_users(frame) and not _is_made(code) else None
         jumps = self.by_code[id(code)]
         if jumps is None or not jumps.open or self.steps > MOST_STEPS:
-            return None
-        frame.f_trace_lines, frame.f_trace_opcodes = False, True
+            return self.count if self.left > 0 else None
+        frame.f_trace_lines, frame.f_trace_opcodes = self.left > 0, True
         passed: int | None = None
         watched = jumps
 
@@ -95,9 +101,18 @@ class _Watch:
                 self.steps += 1
                 if not watched.open or self.steps > MOST_STEPS:
                     frame.f_trace_opcodes = False
+            else:
+                self.count(frame, event, argument)
             return step
 
         return step
+
+    def count(self, frame: FrameType, event: str, argument: Any) -> Any:
+        """Count a line: on other inputs a loop may have no end."""
+        self.left -= event == "line"
+        if self.left == 0:
+            raise EndlessError
+        return self.count
 
     def covered(self) -> Covered:
         """What was seen, by condition."""
@@ -151,9 +166,12 @@ def _telling(function: Callable[..., Any], found: Covered) -> Callable[..., Any]
 
 
 @contextmanager
-def watched() -> Iterator[Covered]:
-    """Watch the conditions that the user's code comes to inside; what is given is filled when it is over."""
-    watch, found = _Watch(), Covered()
+def watched(*, bounded: bool = False) -> Iterator[Covered]:
+    """Watch the conditions that the user's code comes to inside; what is given is filled when it is over.
+
+    With `bounded` EndlessError is raised in code that runs for too long.
+    """
+    watch, found = _Watch(bounded), Covered()
     kept, chosen = sys.gettrace(), (builtins.min, builtins.max)
     sys.settrace(watch.entered)  # a debugger, or a measurement of coverage, looks away for this run
     builtins.min, builtins.max = _telling(min, found), _telling(max, found)
