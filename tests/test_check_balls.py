@@ -88,7 +88,7 @@ def test_a_number_compared_with_itself_is_no_kink():
 
 
 def test_what_has_no_rule_is_refused():
-    recorder, _, _ = ran(all_examples()["around"][0], [np.array([1.26])])
+    recorder, _, _ = ran(all_examples()["signbit"][0], [np.array([1.26])])
     with pytest.raises(NoRuleError):
         evaluated(recorder)
 

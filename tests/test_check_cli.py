@@ -96,9 +96,15 @@ def _findings(shown):
 
 
 def test_exact_is_said_of_the_branches_covered():
-    text = dout("Sigmoid").stdout
+    text = dout("Relu").stdout
     assert "✓ x  exact, on the branches covered" in text
     assert "proved" not in text
+
+
+def test_without_a_branch_exact_is_all_that_is_said():
+    text = dout("examples/slide_layers.py:MulLayer").stdout
+    assert "✓ x  exact\n" in text
+    assert "branches" not in text
 
 
 def test_a_pipe_gets_no_colours_and_ascii_where_nothing_else_is_read():

@@ -43,7 +43,8 @@ def example(**changes):
             Verdict("y", Word.SUBGRADIENT),
         ),
         "findings": (finding("D208", "used twice", layer="Affine"), wrong),
-        "branches": ("≤ at mine.py:3 always came out one way",),
+        "branches": ("`x <= 3` at mine.py:3 was always True",),
+        "branching": True,
         "file": "mine.py",
         "line": 5,
     }
@@ -65,7 +66,7 @@ def test_a_person_reads_the_layer_verdicts_findings_by_severity_and_what_is_not_
         "      -dW = dout.T @ x",
         "      +dW = x.T @ dout",
         "  · D208 note: used twice",
-        "  ? not covered: ≤ at mine.py:3 always came out one way",
+        "  ? not covered: `x <= 3` at mine.py:3 was always True",
     ]
 
 

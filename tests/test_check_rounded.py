@@ -43,3 +43,18 @@ def test_constants_of_six_digits_are_taken_for_what_they_are_rounded_from():
 @pytest.mark.parametrize("layer", [WrongDigit, FewDigits, WrongFormula])
 def test_digits_excuse_no_more_than_they_round(layer):
     assert [f.code for f in check(layer(), X).findings if f.severity == "error"] == ["D101"]
+
+
+class ManyDigits(Gate):
+    """Ten digits, and one part in 10⁹ too much."""
+
+    def forward(self, x):
+        self.x = x
+        return np.tanh(0.7978845608 * x)
+
+    def backward(self, dout):
+        return dout * 0.7978845608 * (1 - np.tanh(0.7978845608 * self.x) ** 2) * (1 + 1e-9)
+
+
+def test_literals_of_many_digits_excuse_no_more_than_two_to_the_minus_46():
+    assert [f.code for f in check(ManyDigits(), X).findings if f.severity == "error"] == ["D101"]

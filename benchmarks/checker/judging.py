@@ -40,18 +40,18 @@ def _module_of(case: Case) -> dict[str, Any]:
     return names
 
 
-def judged(case: Case) -> tuple[Counter[str], tuple[Any, ...], float, frozenset[str], str]:
-    """Codes, findings, seconds, the other checkers that complain, and what broke."""
+def judged(case: Case) -> tuple[Counter[str], tuple[Any, ...], tuple[str, ...], float, frozenset[str], str]:
+    """Codes, findings, what is not covered, seconds, the other checkers that complain, and what broke."""
     layer = case.build(_module_of(case))
     begun = time.perf_counter()
     signal.alarm(SECONDS)
     try:
         report = dout.check(layer, *case.inputs)
     except Exception as error:
-        return Counter(), (), 0.0, frozenset(), f"{type(error).__name__}: {error}"
+        return Counter(), (), (), 0.0, frozenset(), f"{type(error).__name__}: {error}"
     finally:
         signal.alarm(0)
     seconds = time.perf_counter() - begun
     findings = tuple((f.code, f.severity, f.argument, f.index, f.cause) for f in report.findings)
     complained = frozenset(name for name, passes in _peers.items() if not passes(case))
-    return Counter(f[0] for f in findings), findings, seconds, complained, ""
+    return Counter(f[0] for f in findings), findings, report.branches, seconds, complained, ""

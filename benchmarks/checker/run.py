@@ -2,7 +2,8 @@
 
     python -m benchmarks.checker.run [--every N] [--processes N]
 
-Goals: detection of formula and axis ≥ 99 %, of each other class ≥ 95 %; no finding of severity error on a right layer
+Goals: detection of formula and axis ≥ 99 %, of each other class ≥ 95 %; of layers that are wrong on one side of a
+condition alone 100 % refuted or the side listed; no finding of severity error on a right layer
 or control; the right argument and index ≥ 95 %, the right cause ≥ 80 %; a median of at most 40 ms a layer.
 """
 
@@ -20,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.checker import corpus
+from benchmarks.checker import corpus, one_sided
 from benchmarks.checker.case import Case, Mutant
 from benchmarks.checker.judging import judged, start
 
@@ -31,11 +32,12 @@ SAME_CAUSE = [{"missing term", "factor"}, {"formula", "factor", "swapped"}, {"fa
 
 @dataclass(frozen=True)
 class Result:
-    """What was said about one case; `peers` holds the checkers that complained."""
+    """What was said about one case; `branches` are not covered, `peers` holds the checkers that complained."""
 
     case: Case
     codes: Counter[str] = field(default_factory=Counter)
     findings: tuple[Any, ...] = ()
+    branches: tuple[str, ...] = ()
     seconds: float = 0.0
     peers: frozenset[str] = frozenset()
     broke: str = ""
@@ -88,6 +90,22 @@ def explanations(results: list[Result]) -> None:
         print(f"right {what:9} {wilson(sum(hits), len(hits))} of {len(hits)}")
 
 
+def sided(results: list[Result], rows: list[one_sided.Row]) -> None:
+    """Print how many layers that are wrong on one side alone are refuted, or have that side listed as not covered."""
+    mutants = [r for r in results if isinstance(r.case, Mutant)]
+    told = [one_sided.is_told(_wrong_errors(r), r.branches, row) for r, row in zip(mutants, rows, strict=True)]
+    refuted = sum(bool(_wrong_errors(r)) for r in mutants)
+    listed = f"(refuted {refuted}, else listed as not covered)"
+    print(f"{'one-sided':14}{len(mutants):8}  {wilson(sum(told), len(told)):26}{listed}")
+    for r, is_told in zip(mutants, told, strict=True):
+        if not is_told:
+            print("    neither:", r.case.id, repr(r.case.after), r.branches, r.broke)
+
+
+def _wrong_errors(result: Result) -> list[str]:
+    return [f[0] for f in _wrong(result) if f[1] == "error"]
+
+
 def _wrong(result: Result) -> list[Any]:
     return [f for f in result.findings if f[0] in ("D101", "D102", "D103", "D501")]
 
@@ -126,12 +144,16 @@ def main() -> None:
     given = parser.parse_args()
     rights, controls, mutants = corpus.right(), corpus.controls(), corpus.mutants()[:: given.every]
     results = list(run([*rights, *controls, *mutants], given.processes, with_peers=not given.no_peers))
+    pairs = list(one_sided.one_sided())
+    twins = {right.id: right for _, right, _ in pairs}
+    halves = list(run([*twins.values(), *(mutant for mutant, _, _ in pairs)], given.processes, with_peers=False))
     by_id = {r.case.id: r for r in results if not isinstance(r.case, Mutant)}
     table(results, by_id)
+    sided(halves, [row for _, _, row in pairs])
     explanations(results)
     sound = results[: len(rights) + len(controls)]
-    alarms = [r for r in sound if r.broke or any(f[1] == "error" for f in r.findings)]
-    print(f"false alarms: {len(alarms)} of {len(rights)} right layers and {len(controls)} controls")
+    alarms = [r for r in (*sound, *halves[: len(twins)]) if r.broke or any(f[1] == "error" for f in r.findings)]
+    print(f"false alarms: {len(alarms)} of {len(rights) + len(twins)} right layers and {len(controls)} controls")
     for r in alarms:
         print("   ", r.case.id, r.broke, [f[:3] for f in r.findings if f[1] == "error"])
     print(f"median {1e3 * statistics.median(r.seconds for r in sound):.0f} ms a right layer, "

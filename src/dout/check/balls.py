@@ -30,13 +30,12 @@ class NoRuleError(Exception):
 class Balls:
     """Evaluates nodes over balls; afterwards `values` has what each gave.
 
-    `kinks` are the nodes that met one, `ways` has the signs that each comparison came upon.
+    `kinks` are the nodes that met one.
     """
 
     def __init__(self, given: Mapping[Node, Any]) -> None:
         self.values: dict[Node, Any] = {node: exact(value) for node, value in given.items()}
         self.kinks: set[Node] = set()
-        self.ways: dict[Node, set[int]] = {}
 
     def compute(self, nodes: Iterable[Node]) -> None:
         """Compute `nodes`, each after its inputs. Raises NoRuleError."""
@@ -71,6 +70,4 @@ class Balls:
         if sign == 0 and not (a.is_nan() or b.is_nan()):
             self.kinks.add(node)
             sign = (float(a.mid()) > float(b.mid())) - (float(a.mid()) < float(b.mid()))
-            return int(sign)
-        self.ways.setdefault(node, set()).add(int(sign))
         return int(sign)

@@ -66,7 +66,9 @@ def portable(checked: Checked) -> Checked:
     )
     init = {key: _plain(value) for key, value in checked.init.items()}
     inputs = {key: _plain(value) for key, value in checked.inputs.items()}
-    return replace(checked, report=replace(report, findings=findings), init=init, inputs=inputs)
+    branches = tuple(_from_here(line) for line in report.branches)
+    report = replace(report, findings=findings, branches=branches)
+    return replace(checked, report=report, init=init, inputs=inputs)
 
 
 def _from_here(text: str) -> str:

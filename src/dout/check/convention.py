@@ -251,7 +251,9 @@ def _of_both(gradient: Refuted) -> Convention | None:
     likeness = gradient.judgement.likeness.get(gradient.name)
     if likeness is not None and likeness.ratio is not None:
         return None  # a multiple of the right one, as of a square, whose own gradient that is
-    if not gradient.is_of_a_loss or not is_of_both(gradient.subject, gradient.name):
+    if gradient.name in gradient.judgement.partly or not gradient.is_of_a_loss:
+        return None
+    if not is_of_both(gradient.subject, gradient.name):
         return None
     return Convention("D110", Word.JOINED, "prediction minus target: of the loss and its softmax or sigmoid together")
 

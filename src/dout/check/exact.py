@@ -21,6 +21,7 @@ from dout.check.balls import Balls
 from dout.check.exact_numbers import ball, exact, middle
 from dout.check.model import Word
 from dout.check.points import is_label
+from dout.check.sides import Conditions
 from dout.grad import backpropagate
 from dout.graph import CONSTANT, INPUT, Node, topological
 from dout.ops import PRIMITIVES
@@ -29,20 +30,17 @@ from dout.trace.model import LayerCall, Trace
 
 Point = Mapping[Node, Any]  # values of the graph's inputs
 
-EXACT, ROUNDED, LITERALS, CONFIRMED = arb(2) ** -200, arb(2) ** -46, arb(2) ** -26, arb(2) ** -40
+EXACT, ROUNDED, CONFIRMED = arb(2) ** -200, arb(2) ** -46, arb(2) ** -40
 STEP = arb(2) ** -100
 FEW, MANY = 6, 15  # digits of a literal that may be a rounded constant; 16 and more are computed
 BLURRED = arb(2) ** -14  # where the digits of the literals say less, they excuse nothing
 UNCONFIRMED = "differences of the forward do not confirm it"
 _KEEPS_FINITE = frozenset(PRIMITIVES[name] for name in ("add", "subtract", "maximum", "clip"))
-_BRANCHING = frozenset(
+_SELECTING = frozenset(
     PRIMITIVES[name]
     for name in ("less", "less_equal", "greater", "greater_equal", "equal", "not_equal", "maximum", "minimum", "clip",
-                 "absolute", "math_fabs", "sign")
+                 "absolute", "math_fabs", "sign", "max", "min", "argmax", "argmin", "argsort")
 )  # fmt: skip
-
-
-_SELECTING = _BRANCHING | {PRIMITIVES[name] for name in ("max", "min", "argmax", "argmin", "argsort")}
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -143,6 +141,17 @@ class Examination:
         return tuple(n for n in nodes if n.primitive is INPUT and not is_label(self.trace.data[n]))
 
     @cached_property
+    def labels(self) -> tuple[Node, ...]:
+        """The inputs that keep their values as labels do."""
+        found = (n for n in self.call.inputs if n.primitive is INPUT and n not in self.varying)
+        return tuple(n for n in found if isinstance(self.trace.data[n], np.ndarray) and self.trace.data[n].size)
+
+    @cached_property
+    def conditions(self) -> Conditions:
+        """The conditions in arrays, those of backward too."""
+        return Conditions(self.trace, self.varying)
+
+    @cached_property
     def selects(self) -> bool:
         """Whether the forward chooses by value anywhere, so that it has kinks."""
         return any(node.primitive in _SELECTING for node in self.forward)
@@ -166,12 +175,6 @@ class Examination:
             if i.primitive in (CONSTANT, INPUT) and i not in own and 0 < abs(float(self.trace.data[i])) <= STABILISER
         }
         return tuple(found)
-
-    @cached_property
-    def has_long_literals(self) -> bool:
-        """Whether a number of many digits stands in the source, which may be the rounded value of a constant."""
-        literals = (node.static["value"] for node in self.trace.graph.nodes if node.primitive is CONSTANT)
-        return any(isinstance(v, float | np.floating) and len(repr(float(v))) >= 8 for v in literals)
 
     @cached_property
     def rounded(self) -> dict[Node, arb]:
@@ -258,7 +261,7 @@ class Examination:
 
     def _compare(self, judged: Judged, balls: Balls, point: Point) -> Outcome:
         expected, got = self.expected(balls, judged), judged.fitted(exact(balls.values[judged.gradient]))
-        word, because = relation(expected, got, self.has_long_literals)
+        word, because = relation(expected, got)
         if word == Word.REFUTED and not because and self._are_zero(expected, got, balls, ROUNDED):
             word = Word.ROUNDED
         elif word == Word.INCONCLUSIVE and self._is_beside(judged) and self._are_zero(expected, got, balls, EXACT):
@@ -279,16 +282,8 @@ class Examination:
         finite = all(ball(x).is_finite() for x in (*_flat(exact(expected)), *_flat(exact(got))))
         return finite and bool(_size(expected) <= EXACT * size and _size(got) <= share * size)
 
-    def branches(self, balls: Balls) -> dict[tuple[Any, str], set[int]]:
-        """Which ways each comparison of the forward went, by where it stands."""
-        seen: dict[tuple[Any, str], set[int]] = {}
-        for node, ways in balls.ways.items():
-            if node in self.forward and node.primitive in _BRANCHING:
-                seen.setdefault((node.where, node.primitive.symbol), set()).update(ways)
-        return seen
 
-
-def relation(expected: Any, got: Any, long_literals: bool = False) -> tuple[str, str]:
+def relation(expected: Any, got: Any) -> tuple[str, str]:
     """How two gradients compare, as a word of a verdict, and why where it is no plain answer."""
     if np.shape(expected) != np.shape(got):
         return Word.REFUTED, f"its shape is {np.shape(got)}, not {np.shape(expected)}"
@@ -302,7 +297,7 @@ def relation(expected: Any, got: Any, long_literals: bool = False) -> tuple[str,
         return Word.INCONCLUSIVE, "the derivative is not finite"
     if distance <= EXACT * size:
         return (Word.EXACT, "") if len(known) == len(pairs) else (Word.INCONCLUSIVE, "the derivative is not finite")
-    if distance <= ROUNDED * size or (long_literals and distance <= LITERALS * size):
+    if distance <= ROUNDED * size:
         return Word.ROUNDED, ""
     if any(not e.overlaps(g) for e, g in known):
         return Word.REFUTED, ""

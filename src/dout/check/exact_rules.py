@@ -93,6 +93,13 @@ def _rounded(x: arb) -> arb:
     return half - 1 if half - x == arb(0.5) and (half / 2).floor() * 2 != half else half
 
 
+def _rounded_to(balls: Balls, node: Node, x: Any) -> Any:
+    """To so many digits behind the point."""
+    scale: Any = arb(10) ** (node.static.get("decimals", node.static.get("ndigits")) or 0)
+    whole = _whole(_rounded)(balls, node, np.multiply(x, scale))
+    return np.true_divide(whole, scale) if is_float(node) else whole
+
+
 def _truncated(x: arb) -> arb:
     return -((-x).floor()) if x < 0 else x.floor()
 
@@ -354,6 +361,7 @@ RULES: dict[str, Rule] = {
     **{name: _only_balls(_whole(function)) for name, function in {
         "floor": arb.floor, "ceil": arb.ceil, "math_floor": arb.floor, "math_ceil": arb.ceil, "trunc": _truncated,
         "math_trunc": _truncated, "rint": _rounded}.items()},
+    "around": _only_balls(_rounded_to), "round": _only_balls(_rounded_to),
     "floor_divide": _only_balls(_floor_divide), "astype": _as_type,
     "mod": _only_balls(lambda balls, node, x, y: x - exact(y) * exact(_floor_divide(balls, node, x, y))),
     "sum": _only_balls(_reduced(_sum)), "prod": _only_balls(_reduced(_product)), "mean": _only_balls(_reduced(_mean)),

@@ -34,7 +34,8 @@ def formula_findings(subject: Subject, judgement: Judgement) -> Iterator[Finding
     elif judgement.ignores_dout and examination is not None:
         stays = {node: o for node, o in _ignoring(examination).items() if o.judged.name not in judgement.conventions}
         refuted, code = stays, "D103"
-    found = causes(subject, examination, refuted) if examination is not None else {}
+    here = examination is not None and not judgement.elsewhere  # a repair has to do on the given inputs as well
+    found = causes(subject, examination, refuted) if examination is not None and here else {}
     latest = spent() + MOST_SECONDS
     yield from convention_findings(subject, judgement)
     for node, outcome in refuted.items():
@@ -45,6 +46,8 @@ def formula_findings(subject: Subject, judgement: Judgement) -> Iterator[Finding
         if examination is not None and spent() < latest:
             failing = smallest_failing(subject, examination, outcome)
         wrong = _wrong(code, subject, outcome, cause, failing)
+        if judgement.elsewhere:
+            wrong = replace(wrong, message=f"{wrong.message}, {judgement.elsewhere}")
         if outcome.judged.parameter and examination is not None and node not in examination.derived:
             yield _of_nothing(wrong)
         else:

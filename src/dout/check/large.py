@@ -5,6 +5,7 @@ They agree or not within rounding, which proves nothing; where they differ, a di
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -20,12 +21,12 @@ POINTS = 2
 TOLERANCE = {2: 1e-1, 4: 1e-3, 8: 1e-7}
 
 
-def outcomes_in_float64(examination: Examination) -> list[list[Outcome]]:
-    """The outcomes of every gradient at a few points near the base."""
+def outcomes_in_float64(examination: Examination) -> list[tuple[list[Outcome], dict[Node, Any]]]:
+    """The outcomes of every gradient at a few points near the base, with the values of all nodes."""
     return [_outcomes(examination, generic(examination, seed)) for seed in range(POINTS)]
 
 
-def _outcomes(examination: Examination, point: Point) -> list[Outcome]:
+def _outcomes(examination: Examination, point: Point) -> tuple[list[Outcome], dict[Node, Any]]:
     values, without = _values(examination, point), None
     used = [value for value in values.values() if isinstance(value, np.ndarray) and value.dtype.kind == "f"]
     tolerance = TOLERANCE.get(min((value.dtype.itemsize for value in used), default=8), 1e-7)
@@ -44,7 +45,7 @@ def _outcomes(examination: Examination, point: Point) -> list[Outcome]:
             word = Word.REFUTED if abs(slope) <= max(1e-3, 10 * tolerance) * size else Word.INCONCLUSIVE
         because = UNCONFIRMED if word == Word.INCONCLUSIVE else ""
         outcomes.append(Outcome(judged, word, expected, got, point, because))
-    return outcomes
+    return outcomes, values
 
 
 def _word(expected: Any, got: Any, tolerance: float) -> str:
@@ -59,9 +60,14 @@ def _word(expected: Any, got: Any, tolerance: float) -> str:
 
 
 def _values(examination: Examination, point: Point) -> dict[Node, Any]:
+    return in_float64(examination.needed(point), point)
+
+
+def in_float64(nodes: Iterable[Node], point: Point) -> dict[Node, Any]:
+    """The values of nodes, each after its inputs, at a point."""
     values = {node: _wide(value) for node, value in point.items()}
     with np.errstate(all="ignore"):
-        compute(examination.needed(values), values)
+        compute((node for node in nodes if node not in values), values)
     return values
 
 

@@ -97,13 +97,15 @@ class Finding:
 class Report:
     """Everything that was found out about one layer.
 
-    `branches` lists conditions that came out one way only at all inputs tried: nothing is known of the other way.
+    `branches` lists conditions of which a side was not seen at any input tried: nothing is known of that side.
+    `branching` says whether there are conditions at all, or may be.
     """
 
     layer: str
     verdicts: tuple[Verdict, ...] = ()
     findings: tuple[Finding, ...] = ()
     branches: tuple[str, ...] = ()
+    branching: bool = False
     file: str | None = None
     line: int | None = None
     seconds: float = 0.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -52,6 +52,93 @@ def generic(examination: Examination, seed: int) -> Point:
 def spread_out(examination: Examination, seed: int) -> Point:
     """A point far from the base, to come to other branches."""
     return _moved(examination, far(SCALES[seed % len(SCALES)]), np.random.default_rng(1000 + seed))
+
+
+def beyond(examination: Examination, limits: Sequence[float]) -> Iterator[tuple[Point, bool]]:
+    """Points on other sides of conditions, each with whether it is far out; `limits` are what is compared with.
+
+    Numbers about the limits, of one sign, of unusual size, all alike; other labels; upstream gradients of other sizes.
+    """
+    yield from ((spread_out(examination, seed), False) for seed in range(MOST_SPREAD))
+    about = _about(limits)
+    moves = [*map(_picked, [about] * 4), _picked(limits)] if about else []
+    for seed, move in enumerate((*moves, *_MOVES)):
+        yield _moved(examination, move, np.random.default_rng(2000 + seed)), True
+    for seed, other in enumerate(_LABELS if examination.labels else ()):
+        given = {node: other(examination.base[node], limits) for node in examination.labels}
+        yield {**generic(examination, seed), **given}, False
+    for seed, move in enumerate(
+        () if examination.ignores_dout else (*_MOVES, *map(_picked, [about] * 2 if about else []))
+    ):
+        point, generator = generic(examination, seed), np.random.default_rng(3000 + seed)
+        yield {**point, **{dout: move(point[dout], generator) for dout in examination.seeds.values()}}, False
+
+
+def mirrored(examination: Examination, point: Point) -> Point:
+    """The same point with all signs turned: two conditions together have more sides than each by itself."""
+    return {**point, **{node: -np.asarray(point[node])[()] for node in examination.varying}}
+
+
+def further(examination: Examination, point: Point) -> Point:
+    """A point in the same direction, ten times as far."""
+    return {**point, **{node: (np.asarray(point[node]) * 10.0)[()] for node in examination.varying}}
+
+
+def _some(move: Move) -> Move:
+    """Half of the numbers changed, the others near."""
+
+    def moved(value: Any, generator: np.random.Generator) -> Any:
+        chosen = generator.random(np.shape(value)) < 0.5
+        return np.where(chosen, move(value, generator), nearby(value, generator))[()]
+
+    return moved
+
+
+def _of_sign(sign: float, scale: float) -> Move:
+    return lambda value, generator: sign * np.abs(far(scale)(value, generator))
+
+
+def _alike(value: Any, generator: np.random.Generator) -> Any:
+    """All numbers the same."""
+    return np.full(np.shape(value), _size(np.asarray(value)))[()]
+
+
+def _picked(numbers: Sequence[float]) -> Move:
+    return _some(lambda value, generator: generator.choice(numbers, size=np.shape(value)))
+
+
+def _about(limits: Sequence[float]) -> list[float]:
+    """Numbers at, below and above limits, and between two of them."""
+    near = [c * share for c in limits[:MOST_LIMITS] for share in (0.75, 1.25, 2.0, -0.75, -1.25)]
+    pairs = [(a, b) for i, a in enumerate(limits[:MOST_LIMITS]) for b in limits[:i]]
+    return near + [c for a, b in pairs for c in ((a + b) / 2, a + b / 2, a - b / 2, b + a / 2, b - a / 2)]
+
+
+MOST_SPREAD = 12
+MOST_LIMITS = 6
+_MOVES: tuple[Move, ...] = (
+    _of_sign(1, 1.0), _of_sign(-1, 1.0), _of_sign(1, 30.0), _of_sign(-1, 30.0),
+    *(_some(far(scale)) for scale in (30.0, 100.0, 1e3, 1e4, 1e6, 1e9)),
+    *(far(scale) for scale in (1e-2, 1e-4, 1e-8, 100.0, 1e4, 1e6)),
+    _of_sign(1, 1e3), _of_sign(-1, 1e3), _alike,
+)  # fmt: skip
+
+
+def _other_labels(value: Any, limits: Sequence[float]) -> Any:
+    """Labels with those that are compared with among them, or, of noughts and ones, the other one."""
+    value = np.array(value)
+    if value.dtype.kind == "f":
+        return (1 - value) if np.isin(value, (0, 1)).all() and value.ndim < 2 else value
+    whole = [int(c) for c in limits if c == int(c)]
+    value.flat[::2] = np.resize(whole or [0], value.flat[::2].shape) if value.dtype.kind == "i" else value.flat[::2]
+    return value
+
+
+_LABELS: tuple[Callable[[Any, Sequence[float]], Any], ...] = (
+    _other_labels,
+    lambda value, limits: np.zeros_like(value),
+    lambda value, limits: np.ones_like(value),
+)
 
 
 def with_kinks(examination: Examination) -> Iterator[Point]:

@@ -63,7 +63,7 @@ def _lines(report: Report, about: Iterable[str]) -> list[Line]:
     lines: list[Line] = [[(visible(report.layer), "title"), (f"  {place}" if place else "", "dim")]]
     lines += [[(_INDENT + visible(sentence), "dim")] for sentence in about]
     width = max((len(visible(v.argument)) for v in report.verdicts), default=0)
-    lines += [_verdict_line(verdict, width) for verdict in report.verdicts]
+    lines += [_verdict_line(verdict, width, report.branching) for verdict in report.verdicts]
     if not (report.verdicts or report.findings):
         lines.append([(_INDENT, ""), ("? ", "open"), ("there is no gradient to judge", "")])
     for severity in SEVERITIES:
@@ -74,7 +74,7 @@ def _lines(report: Report, about: Iterable[str]) -> list[Line]:
     return lines
 
 
-def _verdict_line(verdict: Verdict, width: int) -> Line:
+def _verdict_line(verdict: Verdict, width: int, branching: bool) -> Line:
     mark, style = _MARKS[verdict.word]
     says = verdict.word
     if verdict.route != "exact arithmetic":
@@ -87,7 +87,7 @@ def _verdict_line(verdict: Verdict, width: int) -> Line:
         (f"{mark} ", style),
         (f"{visible(verdict.argument):{width}}  ", ""),
         (says, style),
-        (", on the branches covered" if passed else "", "dim"),
+        (", on the branches covered" if passed and branching else "", "dim"),
     ]
 
 

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import inspect
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
-
-import numpy as np
 
 from dout.adapt.example import adapted, build
 from dout.adapt.faults import WHATEVER, has_chosen_parts, is_own_fault
@@ -19,17 +16,19 @@ from dout.check.called import interface_findings, not_what_it_returns
 from dout.check.codes import finding
 from dout.check.contract import CONTRACT
 from dout.check.convention import by_convention
+from dout.check.covered import Covered
+from dout.check.exact import Examination
 from dout.check.fallback import judge_numerically
 from dout.check.foreign import foreign_layer
 from dout.check.formula import formula_findings
 from dout.check.judge import Judgement, judge
 from dout.check.missing import axes_of_one, missing_findings
-from dout.check.model import Finding, Report, Word
+from dout.check.model import Finding, Report
 from dout.check.places import raised_at
-from dout.check.points import SCALES, far, is_label, nearby
-from dout.check.subject import Run, Subject, copied, one_or_all, quiet
+from dout.check.subject import Run, Subject, quiet
+from dout.check.variants import confirmed, on_other_sides, recorded
+from dout.check.watched import watched
 from dout.trace.model import Trace
-from dout.trace.record import record
 from dout.trace.source import behind
 
 
@@ -71,10 +70,12 @@ def check_adapted(target: Any, inputs: Sequence[Any], init: Mapping[str, Any]) -
 def is_right(target: Any, inputs: Sequence[Any], init: Mapping[str, Any]) -> bool:
     """Whether what was adapted runs and no gradient of it is wrong; what else there is to say is not asked."""
     subject = _adapted_subject(target, inputs, init)
-    first = subject.run()
+    with watched() as seen:
+        first = subject.run()
     if not_what_it_returns(subject, first) is not None:
         return False
-    judgement = by_convention(subject, _judged(subject, first)[0])
+    judgement, _, there = _judged(subject, first, seen)
+    judgement = by_convention(there, judgement)
     wrong = judgement.refuted or (judgement.ignores_dout and not judgement.is_loss)
     return bool(judgement.verdicts) and not wrong and not any(axes_of_one(subject, judgement))
 
@@ -84,17 +85,18 @@ def _examined(subject: Subject, target: Any, given: Sequence[Any]) -> Report:
     start = time.perf_counter()
     is_own = isinstance(target, type) and not has_chosen_parts(given)
     try:
-        first = subject.run()
+        with watched() as seen:
+            first = subject.run()
     except Exception as error:
         return Report(subject.name, findings=(_raised(subject, error, is_own),), seconds=time.perf_counter() - start)
     elsewhere = not_what_it_returns(subject, first)
     if elsewhere is not None:
         return Report(subject.name, findings=(elsewhere,), seconds=time.perf_counter() - start)
-    judgement, findings = _judged(subject, first)
+    judgement, findings, there = _judged(subject, first, seen)
     findings += interface_findings(subject)
-    judgement = by_convention(subject, judgement)
-    findings += formula_findings(subject, judgement)
-    findings += missing_findings(subject, judgement)
+    judgement = by_convention(there, judgement)
+    findings += formula_findings(there, judgement)
+    findings += missing_findings(there, judgement)
     for examine in CONTRACT:
         findings += examine(subject)
     place = subject.place
@@ -102,7 +104,8 @@ def _examined(subject: Subject, target: Any, given: Sequence[Any]) -> Report:
         layer=subject.name,
         verdicts=judgement.verdicts,
         findings=tuple(findings),
-        branches=judgement.branches,
+        branches=tuple(judgement.covered.told()),
+        branching=bool(judgement.covered) or judgement.examination is None,
         file=place.file if place else None,
         line=place.line if place else None,
         seconds=time.perf_counter() - start,
@@ -147,45 +150,34 @@ def _input_names(forward: Any, unbound: bool) -> tuple[str, ...]:
     return tuple(p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD))
 
 
-def _judged(subject: Subject, first: Run) -> tuple[Judgement, list[Finding]]:
-    """The exact judgement; that of differences, with a note that says why, where the layer cannot be traced."""
+def _judged(subject: Subject, first: Run, seen: Covered) -> tuple[Judgement, list[Finding], Subject]:
+    """The exact judgement; that of differences, with a note that says why, where the layer cannot be traced.
+
+    `seen` are the conditions in the code that the plain run came to. The last is what was judged: where the layer is
+    wrong only on another side of a condition, it is the one that comes there.
+    """
     if subject.foreign:
-        return judge_numerically(subject, first), []
+        return judge_numerically(subject, first), [], subject
+    trace: Trace | None = None
     try:
         with quiet():
-            trace = record(subject.again(), *subject.fresh_inputs(), dout=one_or_all(first.douts))
-            judgement = judge(trace, _elsewhere(subject), ends=subject.ends)
-            here = judgement.examination is not None and judgement.examination.trace is trace
-            return _confirmed(judgement, subject, first) if here and judgement.only_here else judgement, []
+            trace = recorded(subject, first)
+            judgement = judge(trace, ends=subject.ends)
+            judgement.covered.add(seen)
+            if judgement.refuted:
+                judgement = confirmed(judgement, subject, first) if judgement.only_here else judgement
+                return judgement, [], subject
+            judgement, there = on_other_sides(subject, judgement, seen)
+            return judgement, [], there
     except Exception as error:  # the layer itself ran: it is the recording, or the exact arithmetic, that does not
         why = finding("D002", f"not judged by exact arithmetic: {error}", layer=subject.name)
-        return judge_numerically(subject, first), [why]
-
-
-def _confirmed(judgement: Judgement, subject: Subject, first: Run) -> Judgement:
-    """Where values steered the run, the recording is not the whole layer: plain runs have to refute as well."""
-    if not judgement.refuted:
-        return judgement
-    plain = {verdict.argument: verdict.word for verdict in judge_numerically(subject, first).verdicts}
-    doubted = {n: o for n, o in judgement.refuted.items() if plain.get(o.judged.name) == Word.AGREES}
-    names = {outcome.judged.name for outcome in doubted.values()}
-    because = "differences of plain runs do not confirm it"
-    verdicts = (replace(v, word=Word.INCONCLUSIVE, because=because) if v.argument in names else v
-                for v in judgement.verdicts)  # fmt: skip
-    refuted = {node: outcome for node, outcome in judgement.refuted.items() if node not in doubted}
-    return replace(judgement, verdicts=tuple(verdicts), refuted=refuted)
-
-
-def _elsewhere(subject: Subject) -> Iterator[Trace]:
-    """Recordings on other inputs, near the given ones and far; none where the layer does not take them."""
-    for seed, move in enumerate((nearby, *map(far, SCALES))):
-        generator = np.random.default_rng(seed)
-        inputs = tuple(copied(i) if is_label(i) else move(i, generator) for i in subject.fresh_inputs())
-        try:
-            run = subject.run(inputs)
-            yield record(subject.again(), *map(copied, inputs), dout=one_or_all(run.douts))
-        except Exception:
-            continue
+        judgement = judge_numerically(subject, first)
+        if trace is not None and trace.calls:
+            seen.add(Examination(trace).conditions.seen_in_the_run())
+        else:
+            seen.note_unrecorded()
+        judgement.covered.add(seen)
+        return judgement, [why], subject
 
 
 def _raised(subject: Subject, error: Exception, is_own: bool) -> Finding:

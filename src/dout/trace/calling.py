@@ -89,7 +89,7 @@ class Calls:
             self.effects.pop()  # it raised because of what it was given, and has done nothing
 
     def _entered(self, frame: FrameType, event: str, argument: Any) -> Any:
-        if not frame.f_code.co_exceptiontable or not _is_users(frame):
+        if not frame.f_code.co_exceptiontable or not is_users(frame):
             return None
         frame.f_trace_lines = False
         return self._passed
@@ -104,7 +104,7 @@ class Calls:
         code = frame.f_code
         judged = self._judged.get(id(code))
         if judged is None:
-            judged = self._judged[id(code)] = code, _is_users(frame)
+            judged = self._judged[id(code)] = code, is_users(frame)
         return judged[1]
 
     def _python(self, frame: FrameType) -> None:
@@ -121,7 +121,7 @@ class Calls:
         self.foreign.append(f"it calls {name}, which dout does not see into" + (f", at {where}" if where else ""))
 
 
-def _is_users(frame: FrameType) -> bool:
+def is_users(frame: FrameType) -> bool:
     """Whether the user's code runs in a frame; what a library made by `exec` is the library's."""
     module = str(frame.f_globals.get("__name__", ""))
     ours = module.partition(".")[0] == "dout" and not module.startswith(("dout.layers", "dout.train"))
@@ -135,7 +135,7 @@ def _may_be_ours(kind: type, error: Any, trace: Any) -> bool:
     while trace.tb_next is not None:
         trace = trace.tb_next
     raised = opcode.opname[trace.tb_frame.f_code.co_code[trace.tb_lasti]] == "RAISE_VARARGS"
-    return not (raised and _is_users(trace.tb_frame))
+    return not (raised and is_users(trace.tb_frame))
 
 
 def _is_harmless(function: Any) -> bool:

@@ -12,6 +12,7 @@ from dout.graph import CONSTANT, INPUT, DType, Graph, Node, Shape, Where
 
 if TYPE_CHECKING:
     from dout.draw import Picture
+    from dout.trace.source import Site
 
 Source = Literal["user", "dout"]
 LOSSES = frozenset({"orphan", "escape", "alias", "replay"})  # events after which the graph may lack an edge
@@ -143,8 +144,9 @@ class Trace:
     `graph` holds the nodes of forward and backward; `data` the concrete value of each node; `names` what the user
     calls them; `call_of` the innermost layer call a node was made in; `backward` the nodes that belong to a backward;
     `seeds` the upstream gradient of each output where no hand-written backward was given one; `steered` the values that
-    the program took for a branch or an index; `draws` how the inputs that are random were drawn; `stored` gives the
-    values with their gradients where they were read from a document, else they are derived.
+    the program took for a branch or an index; `draws` how the inputs that are random were drawn; `sites` the
+    instructions that made the nodes, where it was recorded here; `stored` gives the values with their gradients where
+    they were read from a document, else they are derived.
     """
 
     target: str
@@ -160,6 +162,7 @@ class Trace:
     seeds: Mapping[Node, Node] = field(default_factory=dict)
     steered: frozenset[Node] = frozenset()
     draws: Mapping[Node, Draw] = field(default_factory=dict)
+    sites: Mapping[Node, Site] = field(default_factory=dict)
     stored: Callable[[], Annotated] | None = None
 
     def __repr__(self) -> str:

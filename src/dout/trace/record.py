@@ -152,6 +152,7 @@ def finish(
         seeds=seeds or {},
         steered=frozenset(tracer.steered),
         draws={node: tracer.draws[node] for node in nodes if node in tracer.draws},
+        sites={node: tracer.site_of[id(node.where)] for node in nodes if id(node.where) in tracer.site_of},
     )
 
 

@@ -13,6 +13,7 @@ from dout.check.cause.stand import stands
 from dout.check.cause.whole import is_left_out, word_of
 from dout.check.exact import Examination, Outcome
 from dout.check.model import Cause
+from dout.check.points import further
 from dout.check.subject import Subject, quiet
 from dout.clock import spent
 from dout.graph import Node, Where, topological
@@ -47,8 +48,10 @@ class _Causes:
         self.examination = examination
         self.refuted = refuted
         self.latest = spent() + MOST_SECONDS
-        points = {id(outcome.point): outcome.point for outcome in refuted.values()}
-        self.stands = list(stands(subject, examination, list(points.values())[:2]))
+        points = list({id(outcome.point): outcome.point for outcome in refuted.values()}.values())[:2]
+        if points and points[0] is not examination.base:
+            points.append(further(examination, points[0]))  # to move a limit is no repair
+        self.stands = list(stands(subject, examination, points))
 
     def found(self) -> dict[Node, Cause]:
         if not self.stands:
