@@ -147,9 +147,11 @@ class Guards:
         ):
             raise UnsupportedError(f"it looks into a {type(item).__qualname__}, which may change unseen")
         elif id(item) not in self.at and not is_settled(item):
-            read = next((name for name in attributes_of(item) if name in self.names), None)
-            if read is not None:
-                raise UnsupportedError(f"it reads {type(item).__qualname__}.{read}, which may change unseen")
+            for name in attributes_of(item):
+                if name in self.names:
+                    raise UnsupportedError(f"it reads {type(item).__qualname__}.{name}, which may change unseen")
+                if self.names.stores(name):
+                    raise UnsupportedError(f"it sets {type(item).__qualname__}.{name}, of a class that is not yours")
 
     def _value(self, expression: str, template: Held | Node) -> None:
         node = template.node if isinstance(template, Held) else template
