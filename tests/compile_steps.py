@@ -40,7 +40,7 @@ def condition(pick):
     x, y = pick.array(), pick.array()
     return pick.one_of([
         f"{x}.sum() > {pick.number()}", f"{x}.sum() > 0", f"{x}.any()", "self.train", "n0 > 1", "self.mode is Mode.TRAIN",
-        "self.last is None", "self.last", "self.last == 1", "self.other is self.last", "isinstance(self.last, float)",
+        "self.last is None", "self.last", "self.last == 1", "self.last is self.mode", "isinstance(self.last, float)",
         "type(self.last) is bool", "self.n == 2", "self.params['n'] == 2", "self.record.best is None", "len(self.log) > 2",
         f"{x}.ndim == {y}.ndim", f"{x}.shape[0] > 2", f"{x} is {y}", f"self.out is {x}", "'new' in self.params",
         "self.log[0] is None", "np.isnan(self.rate)", f"{x}.flags.writeable", f"{x}.dtype == {y}.dtype",
@@ -162,7 +162,7 @@ def of_other_dtype(pick, name):
 
 
 OBJECT_STEPS = [stored, with_number, branched, drawn, updated, stored, branched, kept, kept, kept, switched, read_again,
-                read_again, failing, of_other_dtype]  # fmt: skip
+                read_again, failing, failing, of_other_dtype]  # fmt: skip
 ALL_STEPS = STEPS + OBJECT_STEPS + OBJECT_STEPS
 
 
