@@ -2,7 +2,7 @@
 
 import numpy as np
 
-SHAPES = [(2, 3), (3,), (2, 1), (3, 3), (1, 3), (4,), (2, 2, 3), (), (0,), (0, 3), (2, 0)]
+SHAPES = [(2, 3), (3,), (2, 1), (3, 3), (1, 3), (4,), (2, 2, 3), ()] * 3 + [(0,), (0, 3), (2, 0)]
 LAYOUTS = ["C", "C", "C", "F", "stepped", "part", "reversed", "turned", "unaligned", "fixed", "wide", "windows"]
 DTYPES = ["f8"] * 8 + ["f4"] * 8 + ["f2", "i8", "i4", "u1", "?", ">f8", ">f4", ">i4"]
 EDGES = [0.0, -0.0, np.nan, np.inf, -np.inf, 1e-30, -1e30]
@@ -73,6 +73,8 @@ BY_HAND = [
     "self.params['b'] = self.W", "self.params['new'] = 1.5", "self.params = dict(reversed(self.params.items()))",
     "self.params['W'] *= 0.5", "self.rng = np.random.default_rng(3)", "self.last = None", "self.last = 2.5",
     "self.last = 1", "self.last = True", "self.last = self.W.sum()", "self.mode = Mode.TEST", "self.mode = Mode.TRAIN",
+    "self.params['n'] = None", "self.stats['n'] = 3", "self.stats['n'] = 'many'", "self.stats['kind'] = Mode.TEST",
+    "self.log[1] = 1", "self.log[1] = 2.5", "self.other = 2", "self.other = None", "self.record.last = 1",
     "self.log.append(1.5)", "self.log.clear()", "self.log[0] = np.float32(2)", "self.log = [*self.log]",
     "self.record = Record()", "self.record.best = 3", "self.record.best = self.last", "self.record.best = self.W",
     "last *= 2", "last[...] = 0.5", "last.flags.writeable = False", "self.W = last", "self.out = last",

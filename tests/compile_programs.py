@@ -93,10 +93,10 @@ def arrays_in(result):
     return [item for _, item in leaves(result) if isinstance(item, np.ndarray | np.generic)]
 
 
-def gradient_for(result):
+def gradient_for(result, seed=3):
     """A gradient for what forward gave: for its first array."""
     first = next(iter(arrays_in(result)), np.zeros(()))
-    rng = np.random.default_rng(3)
+    rng = np.random.default_rng(seed)
     dtype = first.dtype if first.dtype.kind == "f" else np.dtype(float)
     return np.asarray(rng.integers(-8, 8, size=first.shape) / 8, dtype)
 
@@ -181,7 +181,8 @@ def _case(choose, edges):
         "self.n = 2; self.rate = 0.5; self.train = True; self.mean = 0.0; self.out = None; self.mode = Mode.TRAIN",
         "self.rng = np.random.default_rng(1); self.old = np.random.RandomState(2)",
         f"self.view = {choose([array(), array(), array(), 'self.W[...]', 'self.W.T'])}",
-        "self.last = None; self.other = 1; self.log = [0.5, None]; self.stats = {'n': 2}; self.params['n'] = 2",
+        "self.last = None; self.other = 1; self.log = [0.5, None]; self.stats = {'n': 2, 'kind': None}",
+        "self.params['n'] = 2",
         "self.record = Record()",
     )  # fmt: skip
     setup, arguments = [f"x0 = {array(choose([dtype, dtype, dtype, choose(DTYPES)]))}"], ["x0"]
@@ -216,13 +217,14 @@ _FORGET = ("for name in [n for n in globals() if n[0] in 'xv']: del globals()[na
 
 
 def _calls(choose, arrays, edges):
-    """Calls of some kinds, each made twice or more: one after the other, or in turns."""
-    kinds = [_kind(choose, arrays, edges and choose([True, False])) for _ in range(choose([1, 2, 3]))]
+    """Calls of some kinds, each made several times: one after the other, or in turns."""
+    kinds = [_kind(choose, arrays, edges and choose([True, False])) for _ in range(choose([1, 1, 2, 3]))]
     turns = choose([True, False])
-    order = kinds * choose([2, 3]) if turns else [kind for kind in kinds for _ in range(2)]
+    times = choose([2, 3, 4, 6])
+    order = kinds * times if turns else [kind for kind in kinds for _ in range(times)]
     return tuple(
-        Call(choose([i, i, i, 0]), by_hand if turns or i % 2 == 0 else (), *others)
-        for i, (by_hand, *others) in enumerate(order[:7])
+        Call(choose([i, i, i, 0]), by_hand if turns or i % times == 0 else (), *others)
+        for i, (by_hand, *others) in enumerate(order[:9])
     )
 
 
@@ -239,4 +241,4 @@ def _kind(choose, arrays, edges):
     options = dict(choose([(), (), (), (), (), [("dtype", "f4")], [("dtype", "f8")], [("longer", 1)], [("longer", 1)],
                            [("layout", "F")], [("layout", "stepped")], [("layout", "unaligned")],
                            [("layout", "fixed")]]))  # fmt: skip
-    return one_in(3, BY_HAND), given, one_in(5, GRADIENT), methods, {**options, "edges": edges}
+    return one_in(2, BY_HAND), given, one_in(5, GRADIENT), methods, {**options, "edges": edges}

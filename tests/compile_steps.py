@@ -18,30 +18,55 @@ class Record:
 """
 
 PLACES = ["self.last", "self.last", "self.other", "self.params['n']", "self.stats['n']", "self.log[0]", "self.log[-1]",
-          "self.record.best", "self.record.last"]  # fmt: skip
+          "self.record.best", "self.record.last", "self.stats['kind']"]  # fmt: skip
 CONSTANTS = [
-    "0", "1", "1.0", "0.5", "-0.0", "True", "False", "None", "'train'", "''", "np.bool_(True)", "np.bool_(False)",
-    "np.int64(1)", "np.int64(3)", "np.float32(0.5)", "np.float64(0.5)", "np.float64(1)", "Mode.TRAIN", "Mode.TEST", "()",
-    "(1, 2.0)", "(None, Mode.TEST, 'a')", "float('nan')", "2 ** 70", "np.float64('nan')", "np.uint8(200)", "1 + 0j",
+    "0", "1", "2", "2", "3", "1.0", "0.5", "-0.0", "True", "False", "None", "'train'", "''", "np.bool_(True)",
+    "np.bool_(False)", "np.int64(1)", "np.int64(3)", "np.float32(0.5)", "np.float64(0.5)", "np.float64(1)",
+    "Mode.TRAIN", "Mode.TEST",
+    "()", "(1, 2.0)", "(None, Mode.TEST, 'a')", "float('nan')", "2 ** 70", "np.float64('nan')", "np.uint8(200)",
+    "1 + 0j",
 ]  # fmt: skip
+# What is computed, and often the very object that it was before: Python and NumPy have one True and one 0 each.
+TRUTHS = [
+    "{x}.sum() > 0",
+    "{x}.sum() > n0",
+    "{x}.max() < 0.3",
+    "({x} > 0).all()",
+    "np.bool_({x}.sum() > 0)",
+    "{x}.sum() <= 1",
+    "{x}.any()",
+    "np.any({x} > 1)",
+    "np.isnan({x}.sum())",
+    "bool({x}.sum() > 0)",
+    "not {x}.sum() > 0",
+    "n0 > 1",
+    "{x}[..., :1].sum() > 0",
+    "int({x}.sum() > 0)",
+    "({x}.sum() > 0, n0)",
+    "np.logical_not({x}.sum() > 0.3)",
+]
 COMPUTED = [
-    "float({x}.sum())", "{x}.sum()", "bool({x}.sum() > 0.3)", "{x}.sum() > 0.3", "int({x}.size)", "len({x})", "{x}.shape",
+    "np.sign({x}.sum())", "np.argmin({x})", "({x} > 0).sum()", "float({x}.sum())", "{x}.sum()",
+    "int({x}.size)", "len({x})", "{x}.shape",
     "np.float32({x}.sum())", "np.float64({x}.mean())", "{x}.max()", "({x}.sum(), n0)", "({x}, None)", "{x}.ndim",
     "{x}.dtype", "np.argmax({x})", "int(np.argmax({x}))", "float(n0)", "n0", "n0 * 2", "n0 > 1", "self.n", "self.n + 1",
     "self.n * 0.5", "self.rate", "self.train", "not self.train", "self.last", "self.other", "self.record.best",
     "self.params['n']", "self.mode", "str(self.n)", "(self.n, self.rate)", "({x}.shape, self.mode)", "{x}.any()",
     "np.count_nonzero({x})", "{x}.sum().item()", "{x}.dtype.name", "-self.rate", "abs(n0)", "max(self.n, n0)",
-    "np.int64({x}.size)", "np.bool_(self.train)", "self.n == 2", "self.last is None", "{x}.sum() * 0", "round(self.rate)",
+    "np.int64({x}.size)", "np.bool_(self.train)", "self.n == 2", "self.last is None", "{x}.sum() * 0",
+    "round(self.rate)",
 ]  # fmt: skip
 
 
 def condition(pick):
     """A condition of Python's: by values, by what was kept, by flags."""
-    x, y = pick.array(), pick.array()
+    x, y = pick.changing(), pick.array()
     return pick.one_of([
-        f"{x}.sum() > {pick.number()}", f"{x}.sum() > 0", f"{x}.any()", "self.train", "n0 > 1", "self.mode is Mode.TRAIN",
-        "self.last is None", "self.last", "self.last == 1", "self.last is self.mode", "isinstance(self.last, float)",
-        "type(self.last) is bool", "self.n == 2", "self.params['n'] == 2", "self.record.best is None", "len(self.log) > 2",
+        f"{x}.sum() > {pick.number()}", f"{x}.sum() > 0", f"{x}.any()", "self.train", "n0 > 1",
+        "self.mode is Mode.TRAIN", "self.last is None", "self.last", "self.last == 1", "self.last is self.mode",
+        "isinstance(self.last, float)",
+        "type(self.last) is bool", "self.n == 2", "self.params['n'] == 2", "self.record.best is None",
+        "len(self.log) > 2",
         f"{x}.ndim == {y}.ndim", f"{x}.shape[0] > 2", f"{x} is {y}", f"self.out is {x}", "'new' in self.params",
         "self.log[0] is None", "np.isnan(self.rate)", f"{x}.flags.writeable", f"{x}.dtype == {y}.dtype",
     ])  # fmt: skip
@@ -57,13 +82,15 @@ def stored(pick, name):
 
 def kept(pick, name):
     """A scalar is kept: computed, given or written out; always or sometimes; in any place."""
-    x, place = pick.array(), pick.one_of(PLACES)
-    value = pick.one_of([pick.one_of(CONSTANTS), pick.one_of(COMPUTED)]).format(x=x)
+    x, place = pick.one_of([pick.array(), pick.changing(), pick.changing()]), pick.one_of(PLACES)
+    value = pick.one_of([pick.one_of(CONSTANTS), pick.one_of(COMPUTED), pick.one_of(TRUTHS)]).format(x=x)
     form = pick.one_of(["{place} = {value}", "{place} = {value}", "if {condition}: {place} = {value}",
-                        "{place} = {value} if {condition} else {place}", "{place} = {value} if {condition} else {other}",
+                        "{place} = {value} if {condition} else {place}",
+                        "{place} = {value} if {condition} else {other}",
                         "{place} = {place}", "self.log.append({value})", "{name} = {value}; {place} = {name}",
                         "self.stats = {{'n': {value}, 'mode': self.mode}}", "self.record = Record(); {place} = {value}",
-                        "{place} = {value}; {place} = {other}", "self.last, self.other = {value}, self.last"])  # fmt: skip
+                        "{place} = {value}; {place} = {other}",
+                        "self.last, self.other = {value}, self.last"])  # fmt: skip
     other = pick.one_of(CONSTANTS)
     return form.format(place=place, value=value, condition=condition(pick), other=other, name=name.replace("v", "k"))
 
@@ -94,10 +121,12 @@ def failing(pick, name):
     return pick.one_of([
         f"if {condition(pick)}: raise ValueError('no')", f"assert {condition(pick)}", f"{name} = {x} / {y}.shape[0]",
         f"{name} = {x}[int(abs({x}.sum()))]", f"{name} = {x}[np.argmax({x}) + 1]", f"{name} = {x}[len({y}) - 1]",
-        f"{name} = self.log[self.n]", "self.log.remove(None)", "del self.params['n']", f"{name} = {x}.reshape({y}.shape)",
+        f"{name} = self.log[self.n]", "self.log.remove(None)", "del self.params['n']",
+        f"{name} = {x}.reshape({y}.shape)",
         f"{name} = {x} + {y}", f"{y}[:] = {x}", f"{name} = {x} * self.missing if {condition(pick)} else {x}",
         f"{name} = {x} @ {y}", f"{name} = np.concatenate([{x}, {y}])", f"{x}.shape; {y}[self.n] = 0", f"{y} += n0",
-        f"{name} = {x}[[self.n, 0]]", f"{name} = {x} * {{1: 2, 2: 3, 3: 4}}[self.n]", f"{name} = {x}.sum(axis={y}.ndim - 1)",
+        f"{name} = {x}[[self.n, 0]]", f"{name} = {x} * {{1: 2, 2: 3, 3: 4}}[self.n]",
+        f"{name} = {x}.sum(axis={y}.ndim - 1)",
     ])  # fmt: skip
 
 
@@ -172,3 +201,8 @@ class PickAny(Pick):
     def any_array(self):
         """The name of any array."""
         return self.one_of([n for n, v in self.variables.items() if isinstance(v, np.ndarray)][::-1])
+
+    def changing(self):
+        """The name of an array that was given, or came of others: at each call it may hold other numbers."""
+        found = [n for n, v in self.variables.items() if "self" not in n and isinstance(v, np.ndarray)]
+        return self.one_of([n for n in found if self.variables[n].dtype.kind == "f"] or [self.array()])

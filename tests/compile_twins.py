@@ -17,7 +17,6 @@ from dout.engine.error_rules import EXACT
 from dout.trace.capture import capture
 from dout.trace.replay import same_bits
 
-
 ENDED = object()
 
 
@@ -62,12 +61,14 @@ class World:
         for number, method in enumerate(call.methods):
             np.random.seed(call.seed + number)  # noqa: NPY002 - programs that draw from it
             if method == "forward":
-                arguments = dict(zip(self.case.arguments, self.names["setup"](Numbers(call.seed, **call.options))))
+                arguments = dict(
+                    zip(self.case.arguments, self.names["setup"](Numbers(call.seed, **call.options)), strict=True)
+                )
                 self.change(call.given, arguments)
                 given = [arguments[name] for name in self.case.arguments]
                 result = self.outcome(self.forward, given)
                 found = [*arrays_in(result), None]
-                self.gradient, self.last = {"dout": gradient_for(result)}, found[0]
+                self.gradient, self.last = {"dout": gradient_for(result, call.seed)}, found[0]
             elif self.backward is None or self.gradient is None:
                 continue
             else:
