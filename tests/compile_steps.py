@@ -15,10 +15,12 @@ class Mode(Enum):
 
 class Record:
     best = None
+
+STATE = {"calls": 0, "last": None}
 """
 
 PLACES = ["self.last", "self.last", "self.other", "self.params['n']", "self.stats['n']", "self.log[0]", "self.log[-1]",
-          "self.record.best", "self.record.last", "self.stats['kind']"]  # fmt: skip
+          "self.record.best", "self.record.last", "self.stats['kind']", "STATE['last']"]  # fmt: skip
 CONSTANTS = [
     "0", "1", "2", "2", "3", "1.0", "0.5", "-0.0", "True", "False", "None", "'train'", "''", "np.bool_(True)",
     "np.bool_(False)", "np.int64(1)", "np.int64(3)", "np.float32(0.5)", "np.float64(0.5)", "np.float64(1)",
@@ -93,6 +95,29 @@ def kept(pick, name):
                         "self.last, self.other = {value}, self.last"])  # fmt: skip
     other = pick.one_of(CONSTANTS)
     return form.format(place=place, value=value, condition=condition(pick), other=other, name=name.replace("v", "k"))
+
+
+def kept_elsewhere(pick, name):
+    """What is kept is changed in other ways: methods of lists and dicts, attributes by name, globals, the class."""
+    x = pick.one_of([pick.array(), pick.changing()])
+    value = pick.one_of([pick.one_of(CONSTANTS), pick.one_of(COMPUTED), pick.one_of(TRUTHS)]).format(x=x)
+    return pick.one_of([
+        f"setattr(self, 'last', {value})", f"self.params.update(n={value})", f"self.stats.setdefault('new', {value})",
+        "self.stats.pop('n', None)", f"self.log[:] = [{value}, None]", f"self.log.insert(0, {value})", "self.log.pop()",
+        "self.log.reverse()", f"self.log = [{value}, *self.log[:1]]", f"self.log += [{value}]",
+        f"self.log[-1:] = [{value}]",
+        "self.count = getattr(self, 'count', 0) + 1", "STATE['calls'] += 1", f"STATE['last'] = {value}",
+        f"type(self).shared = {value}", f"Record.best = {value}", f"self.added = {value}",
+        "self.__dict__.pop('added', None)",
+        f"self.added = {value}; del self.added", f"self.stats['list'] = [{value}]",
+        f"self.record.__dict__['best'] = {value}",
+        f"self.stats = {{**self.stats, 'n': {value}}}", f"self.stats |= {{'n': {value}}}",
+        f"self.pair = ({value}, self.n)",
+        f"self.record.best, self.record.last = {value}, self.record.best", f"self.last = self.other = {value}",
+        f"self.log[0], self.log[-1] = self.log[-1], {value}", "self.last, self.other = self.other, self.last",
+        f"self.last = STATE['last']; STATE['last'] = {value}",
+        f"{name.replace('v', 'k')} = self.record; self.record = Record()",
+    ])  # fmt: skip
 
 
 def switched(pick, name):
@@ -190,7 +215,8 @@ def of_other_dtype(pick, name):
     return f"{name} = {form.format(x=x, i=i)}"
 
 
-OBJECT_STEPS = [stored, with_number, branched, drawn, updated, stored, branched, kept, kept, kept, switched, read_again,
+OBJECT_STEPS = [stored, with_number, branched, drawn, updated, stored, branched, kept, kept, kept, kept_elsewhere, kept_elsewhere, switched,
+                read_again,
                 read_again, failing, failing, of_other_dtype]  # fmt: skip
 ALL_STEPS = STEPS + OBJECT_STEPS + OBJECT_STEPS
 

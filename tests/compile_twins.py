@@ -104,6 +104,9 @@ class World:
         """All that can be looked at afterwards."""
         return {
             "layer": vars(self.layer),
+            "shared": getattr(type(self.layer), "shared", None),
+            "state": self.names["STATE"],
+            "best": self.names["Record"].best,
             "held": self.held,
             "noise": self.names["noise"],
             "drawn": self.drawn,
