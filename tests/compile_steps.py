@@ -215,7 +215,8 @@ def of_other_dtype(pick, name):
     return f"{name} = {form.format(x=x, i=i)}"
 
 
-OBJECT_STEPS = [stored, with_number, branched, drawn, updated, stored, branched, kept, kept, kept, kept_elsewhere, kept_elsewhere, switched,
+OBJECT_STEPS = [stored, with_number, branched, drawn, updated, stored, branched, kept, kept, kept,
+                kept_elsewhere, kept_elsewhere, switched,
                 read_again,
                 read_again, failing, failing, of_other_dtype]  # fmt: skip
 ALL_STEPS = STEPS + OBJECT_STEPS + OBJECT_STEPS
