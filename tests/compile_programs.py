@@ -135,8 +135,6 @@ def _lines(choose, scratch, before, prefix, most, edges):
     for i in range(choose(range(1, most + 1))):
         try:
             line = choose(ALL_STEPS)(PickAny(choose, variables), f"{prefix}{i}")
-            if "np.squeeze(" in line:
-                continue  # gives the very array where there is nothing to squeeze, and a view when it is traced
             after = scratch.after([*before, *lines, line])
         except Exception:  # shapes that do not fit: another line
             continue
