@@ -140,7 +140,11 @@ class Conditions(Guards):
             expression = self._perhaps(expression)
         if spot.before is None:
             self.text.leave_unless(f"not hasattr({expression.rpartition('.')[0]}, {spot.place.key!r})")
-        elif isinstance(spot.before, Same) and type(spot.before.item) is list and self._only_grows(spot):
+        elif (
+            isinstance(spot.before, Same)
+            and type(spot.before.item) is list
+            and self._only_grows(spot, spot.before.item)
+        ):
             self.text.leave_unless(f"type({expression}) is list")
             self.text.containers[id(spot.before.item)] = expression
         elif isinstance(spot.holder, Namespace | ModuleType) and isinstance(spot.before, Same | Node):
