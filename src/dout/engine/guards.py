@@ -70,8 +70,7 @@ class Guards:
 
     def write(self, parameters: list[str]) -> None:
         """Write all guards: of the arguments, then of every object that the code that ran can have looked into."""
-        given = [*self.capture.arguments, *self.capture.keywords.values()]
-        for name, template in zip(parameters, given, strict=True):
+        for name, template in zip(parameters, [*self.capture.arguments, *self.capture.keywords.values()], strict=True):
             self._item(name, template)
         roots = {id(s.holder): s.holder for s in self.capture.spots if isinstance(s.holder, Namespace | ModuleType)}
         classes = [s.holder for s in self.read.restored if isinstance(s.holder, type)]
@@ -150,10 +149,9 @@ class Guards:
         ):
             raise UnsupportedError(f"it looks into a {type(item).__qualname__}, which may change unseen")
         elif id(item) not in self.at and not is_settled(item):
-            names = self.names
-            used = next((name for name in attributes_of(item) if name in names or names.stores(name)), None)
-            if used is not None:
-                raise UnsupportedError(f"it uses {type(item).__qualname__}.{used}, which may change unseen")
+            for name in attributes_of(item):
+                if name in self.names or self.names.stores(name):
+                    raise UnsupportedError(f"it uses {type(item).__qualname__}.{name}, which may change unseen")
 
     def _value(self, expression: str, template: Held | Node) -> None:
         node = template.node if isinstance(template, Held) else template
@@ -234,9 +232,6 @@ class Guards:
 
     def _growing(self, expression: str, item: list[Any]) -> None:
         """A list of which only the end matters."""
-        if id(item) in self.text.containers:
-            self.text.leave_unless(f"{expression} is {self.text.containers[id(item)]}")
-            return
         name = self.text.name("list")
         self.text.line(f"{name} = {expression}")
         self.text.leave_unless(f"{name}.__class__ is {self.text.constant(list)}")
@@ -349,8 +344,8 @@ class Guards:
             self._item(expression, Same(item))
 
     def _place(self, spot: Spot) -> None:
-        of_class = isinstance(spot.holder, type) and isinstance(spot.before, Same) and is_code(spot.before.item)
-        if of_class and spot not in self.read.restored:
+        in_class = isinstance(spot.holder, type) and spot not in self.read.restored
+        if in_class and isinstance(spot.before, Same) and is_code(spot.before.item):
             return
         expression = self.text.place(spot)
         if expression is None:  # a place of a rare kind is not looked at again: what it holds is
@@ -380,8 +375,7 @@ class Guards:
 
     def _apart(self) -> None:
         """Arrays that are written into must not be, or share the memory of, another input."""
-        inputs = [node for node in self.variables if node in self.needed]
-        originals = {node: self.capture.originals.get(node) for node in inputs}
+        originals = {node: self.capture.originals.get(node) for node in self.variables if node in self.needed}
         arrays = {node: item for node, item in originals.items() if isinstance(item, np.ndarray)}
         for condition in self._overlaps(arrays).conditions(list(self.capture.written)):
             self.text.leave_unless(condition)
