@@ -2,11 +2,14 @@
 
 import itertools
 import sys
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from enum import Enum
+from types import ModuleType
 
 import numpy as np
-from compile_programs import Numbers, gradient_for, leaves
+from compile_arguments import Numbers
+from compile_programs import arrays_in, gradient_for, leaves
 
 import dout
 from dout.engine.bounds import bounds
@@ -14,58 +17,99 @@ from dout.engine.error_rules import EXACT
 from dout.trace.capture import capture
 from dout.trace.replay import same_bits
 
+ENDED = object()
+
+
+class Failed(str):
+    """How a call failed: the name of the error's type."""
+
+    __slots__ = ()
+
+
+def loaded(source, name):
+    """The names of a file, as it is when it has been imported."""
+    module = sys.modules[name] = ModuleType(name)
+    module.__file__ = f"<{name}>"
+    module.np = np
+    exec(compile(source, module.__file__, "exec"), vars(module))
+    return vars(module)
+
 
 class World:
     """One of the twins: its object, and everything that its calls were given and gave."""
 
     def __init__(self, case, compiled=None):
-        self.names = {"np": np}
-        exec(compile(case.source, "<case>", "exec"), self.names)
+        self.case = case
+        self.names = loaded(case.source, "plain_case" if compiled is None else "compiled_case")
         self.layer = self.names["Layer"](Numbers(0))
-        self.compiled = compiled
-        if compiled is not None:
-            whole = case.backward is not None
-            self.run = dout.compile(self.layer if whole else self.layer.forward, **compiled)
-            self.forward = self.run.forward if whole else self.run
-            self.backward = self.run.backward if whole else None
-        else:
-            self.forward = self.layer.forward
-            self.backward = getattr(self.layer, "backward", None)
         self.held = []
         self.calls = 0
+        self.last = self.gradient = self.drawn = None
+        self.forward, self.backward = self.layer.forward, getattr(self.layer, "backward", None)
+        self.compiled = compiled
 
-    def prepare(self, call):
-        """Make the arguments of a call."""
-        for line in call.before:
-            exec(line, {"self": self.layer, "np": np, "draw": Numbers(call.seed + 1)})
-        return self.names["setup"](Numbers(call.seed, **call.options))
+    def compile(self):
+        """From here on run compiled."""
+        whole = self.backward is not None
+        self.run = dout.compile(self.layer if whole else self.layer.forward, **self.compiled)
+        self.forward = self.run.forward if whole else self.run
+        self.backward = self.run.backward if whole else None
 
-    def call(self, call):
-        """Make one call, and the backward that belongs to it."""
-        arguments = self.prepare(call)
-        np.random.seed(call.seed)  # noqa: NPY002 - programs that draw from it
-        self.held.append(arguments)
-        self.held.append(self.outcome(self.forward, arguments))
-        if self.backward is not None and not isinstance(self.held[-1], str):
-            dout = gradient_for(self.held[-1])
-            self.held.append(dout)
-            self.held.append(self.outcome(self.backward, (dout,)))
+    def outcomes(self, call):
+        """Make the calls of a `Call`, one at each turn, and hold what they were given and gave."""
+        self.change(call.by_hand)
+        for number, method in enumerate(call.methods):
+            np.random.seed(call.seed + number)  # noqa: NPY002 - programs that draw from it
+            if method == "forward":
+                arguments = dict(
+                    zip(self.case.arguments, self.names["setup"](Numbers(call.seed, **call.options)), strict=True)
+                )
+                self.change(call.given, arguments)
+                given = [arguments[name] for name in self.case.arguments]
+                result = self.outcome(self.forward, given)
+                found = [*arrays_in(result), None]
+                self.gradient, self.last = {"dout": gradient_for(result, call.seed)}, found[0]
+            elif self.backward is None or self.gradient is None:
+                continue
+            else:
+                self.change(call.gradient, self.gradient)
+                given = [self.gradient["dout"]]
+                result = self.outcome(self.backward, given)
+            self.held = [*self.held, given, result][-self.case.holds :]
+            del given, result
+            self.drawn = np.random.get_state()[1]  # noqa: NPY002
+            yield
 
-    def outcome(self, function, arguments):
+    def change(self, lines, variables=None):
+        """What the user does by hand; what goes wrong there is held."""
+        variables = {} if variables is None else variables
+        names = {**self.names, "self": self.layer, "draw": Numbers(1), "last": self.last}
+        for line in lines:
+            self.held.append(self.outcome(exec, (line, names, variables), counted=False))
+
+    def outcome(self, function, arguments, counted=True):
         """What a call gives, or how it fails."""
-        self.calls += 1
+        self.calls += counted
         try:
             return function(*arguments)
         except Exception as error:
-            return type(error).__name__
+            return Failed(type(error).__name__)
+
+    def broke(self, other):
+        """Whether the last call raised what no program here raises by a condition, and that of the other did not."""
+        ours, theirs = self.held[-1], other.held[-1]
+        return isinstance(ours, Failed) and ours != theirs and ours in ("TypeError", "RuntimeError", "AttributeError")
 
     def everything(self):
         """All that can be looked at afterwards."""
         return {
             "layer": vars(self.layer),
-            "held": self.held[-12:],
+            "shared": getattr(type(self.layer), "shared", None),
+            "state": self.names["STATE"],
+            "best": self.names["Record"].best,
+            "held": self.held,
             "noise": self.names["noise"],
-            "global": np.random.get_state()[1],  # noqa: NPY002
+            "drawn": self.drawn,
         }
 
 
@@ -82,7 +126,7 @@ def compare(ours, theirs, strict):
     if [path for path, _ in first] != [path for path, _ in second]:
         raise DifferenceError(f"parts: {[p for p, _ in first]} and plainly {[p for p, _ in second]}")
     for (path, one), (_, two) in zip(first, second, strict=True):
-        if type(one) is not type(two) or not same_item(one, two, strict):
+        if type(one).__name__ != type(two).__name__ or not same_item(one, two, strict):
             raise DifferenceError(f"{path}: {one!r} and plainly {two!r}")
     for kind, pattern in (("the same object", same_objects), ("shared memory", shared)):
         one, two = pattern(first), pattern(second)
@@ -100,7 +144,9 @@ def same_item(one, two, strict):
         return one.bit_generator.state == two.bit_generator.state
     if isinstance(one, np.random.RandomState):
         return all(map(np.array_equal, one.get_state(), two.get_state()))
-    return isinstance(one, dict | list | tuple) or one == two
+    if isinstance(one, Enum):
+        return one is type(one)[two.name]  # each file has classes of its own
+    return isinstance(one, dict | list | tuple) or type(one).__name__ == "Record" or one == two
 
 
 def close(one, two):
@@ -172,31 +218,52 @@ def check(case, tally, *, strict):
     theirs, ours = World(case), World(case, {"strict": strict})
     tally.cases += 1
     for number, call in enumerate(case.calls):
-        with np.errstate(all="ignore"):
-            theirs.call(call)
-            with tally.counting(ours):
-                ours.call(call)
+        if number == case.ahead:
+            ours.compile()
+        first, second, more = theirs.outcomes(call), ours.outcomes(call), True
+        while more:
+            with np.errstate(all="ignore"):
+                more = next(first, ENDED) is not ENDED
+                with tally.counting(ours) if number >= case.ahead else nullcontext():
+                    next(second, None)
+            try:
+                compare(ours, theirs, strict)
+            except DifferenceError:
+                if not strict and not ours.broke(theirs) and doubtful(case, number):
+                    check(case, Tally(), strict=True)  # to the bit, there is nothing to excuse
+                    tally.excused += 1
+                    return
+                raise
+
+
+class Watched(World):
+    """A plain twin that is recorded: whether rounding may turn a condition over, or nothing is known of it."""
+
+    def __init__(self, case):
+        super().__init__(case)
+        self.doubtful = False
+
+    def outcome(self, function, arguments, counted=True):
+        if not counted:
+            return super().outcome(function, arguments, counted)
         try:
-            compare(ours, theirs, strict)
-        except DifferenceError:
-            if not strict and doubtful(case, number):
-                tally.excused += 1
-                return
-            raise
+            run = capture(function, arguments, {})
+        except Exception as error:
+            return Failed(type(error).__name__)
+        self.doubtful = self.doubtful or any(
+            _unsure(run.data[n], e) for n, e in bounds(run.graph.nodes, run.data).items()
+        )
+        return run.returned
 
 
 def doubtful(case, number):
     """Whether rounding may turn a condition over in one of the calls so far, or nothing is known of it."""
-    world = World(case)
-    methods = [world.forward] if world.backward is None else [world.forward, world.backward]
+    world = Watched(case)
     with np.errstate(all="ignore"):
         for call in case.calls[: number + 1]:
-            arguments = world.prepare(call)
-            for method in methods:
-                run = capture(method, arguments, {})
-                if any(_unsure(run.data[n], e) for n, e in bounds(run.graph.nodes, run.data).items()):
+            for _ in world.outcomes(call):
+                if world.doubtful:
                     return True
-                arguments = (gradient_for(run.returned),)
     return False
 
 
@@ -204,3 +271,38 @@ def _unsure(value, error):
     if error is EXACT:
         return False
     return np.asarray(value).dtype.kind != "f" or not np.all(np.isfinite(error))
+
+
+def shortened(case, error, *, strict):
+    """A part of the case, as small as possible, that fails too; and how it does."""
+    shorter = True
+    while shorter:
+        shorter = False
+        for part in _parts(case):
+            try:
+                check(part, Tally(), strict=strict)
+            except DifferenceError as other:
+                case, error, shorter = part, other, True
+                break
+            except Exception:  # a line is missing on which others depend
+                continue
+    return case, error
+
+
+def _parts(case):
+    """The case with one thing less."""
+    for name in ("calls", "forward", "backward", "state"):
+        lines = getattr(case, name) or ()
+        for i in range(len(lines)):
+            yield replace(case, **{name: (*lines[:i], *lines[i + 1 :])})
+    if case.backward is not None:
+        yield replace(case, backward=None)
+    if case.result != "0":
+        yield replace(case, result="0")
+    if case.ahead:
+        yield replace(case, ahead=0)
+    for i, call in enumerate(case.calls):
+        plainer = [{"options": {}}, {"by_hand": ()}, {"given": ()}, {"gradient": ()}, {"methods": ("forward",)}]
+        for fields in plainer:
+            if (other := replace(call, **fields)) != call:
+                yield replace(case, calls=(*case.calls[:i], other, *case.calls[i + 1 :]))

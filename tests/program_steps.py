@@ -1,22 +1,28 @@
 """The lines of a random program: each form is drawn so that it fits the arrays there are."""
 
 import numpy as np
-from hypothesis import assume
-from hypothesis import strategies as st
+
+
+class NothingFitsError(ValueError):
+    """There is nothing of which a line could be made: another line may fit."""
 
 
 class Pick:
-    """Draws the parts of a line: names of arrays that exist, keys and numbers that fit them."""
+    """Draws the parts of a line: names of arrays that exist, keys and numbers that fit them.
 
-    def __init__(self, draw, variables):
-        self.draw = draw
+    `choose` takes one of several options.
+    """
+
+    def __init__(self, choose, variables):
+        self.choose = choose
         self.variables = variables
 
     def one_of(self, options):
         """One of the options; the first is the simplest."""
         options = list(options)
-        assume(options)
-        return self.draw(st.sampled_from(options))
+        if not options:
+            raise NothingFitsError
+        return self.choose(options)
 
     def array(self, wanted=lambda value: True):
         """The name of a float array."""

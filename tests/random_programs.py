@@ -12,6 +12,7 @@ from itertools import combinations
 from pathlib import Path
 
 import numpy as np
+from compile_arguments import laid_out
 from flint import arb
 from hypothesis import HealthCheck, Phase, assume, example, settings
 from hypothesis import strategies as st
@@ -44,6 +45,7 @@ class Program:
     lines: tuple[str, ...]
     inputs: dict[str, np.ndarray]
     outputs: tuple[str, ...]
+    layouts: tuple[str, ...] = ()
 
     @property
     def source(self):
@@ -52,6 +54,7 @@ class Program:
 
     def __repr__(self):
         values = "".join(f"{n} = np.{v!r}  # {v.dtype}, {v.strides}\n" for n, v in self.inputs.items())
+        values += f"# {', '.join(self.layouts)}\n" if self.layouts else ""
         return f"\n{values}{self.source}"
 
     def function(self, numpy=np):
@@ -62,7 +65,7 @@ class Program:
 
     def arguments(self):
         """The inputs, each in memory of its own, in its own order."""
-        return [value.copy("K") for value in self.inputs.values()]
+        return given(self.inputs, self.layouts)
 
 
 @lru_cache(maxsize=4096)
@@ -71,9 +74,15 @@ def compiled(line):
     return compile(line, "<line>", "exec")
 
 
-def run_lines(lines, inputs):
+def given(inputs, layouts):
+    """Copies of the inputs, laid out again."""
+    copies = [value.copy("K") for value in inputs.values()]
+    return [*map(laid_out, copies, layouts)] if layouts else copies
+
+
+def run_lines(lines, inputs, layouts=()):
     """The variables after some lines, run plainly."""
-    variables = {name: value.copy("K") for name, value in inputs.items()}
+    variables = dict(zip(inputs, given(inputs, layouts), strict=True))
     for line in lines:
         exec(compiled(line), {"np": np}, variables)
     return variables
@@ -82,27 +91,31 @@ def run_lines(lines, inputs):
 @st.composite
 def programs(draw):
     """A program of up to ten lines over one to three arrays of dyadic numbers."""
+
+    def choose(options):
+        return draw(st.sampled_from(options))
+
     dtype = draw(st.sampled_from([np.float64, np.float64, np.float64, np.float32]))
     inputs = {}
     for i in range(draw(st.integers(1, 3))):
         shape = draw(st.sampled_from(SHAPES[:-1]))
         eighths = draw(st.lists(st.integers(1, 24), min_size=math.prod(shape), max_size=math.prod(shape)))
         signs = draw(st.lists(st.sampled_from([1, -1]), min_size=len(eighths), max_size=len(eighths)))
-        value = (np.array(eighths) * signs / 8).astype(dtype).reshape(shape)
-        inputs[f"x{i}"] = np.asfortranarray(value) if draw(st.booleans()) else value
-    lines, variables = [], run_lines([], inputs)
+        inputs[f"x{i}"] = (np.array(eighths) * signs / 8).astype(dtype).reshape(shape)
+    layouts = tuple(choose(["C", "C", "F", "F", "stepped", "part", "reversed", "unaligned"]) for _ in inputs)
+    lines, variables = [], run_lines([], inputs, layouts)
     for i in range(draw(st.integers(1, 10))):
-        line = draw(st.sampled_from(STEPS))(Pick(draw, variables), f"v{i}")
         try:
+            line = draw(st.sampled_from(STEPS))(Pick(choose, variables), f"v{i}")
             with np.errstate(over="raise", invalid="raise", divide="raise"):
-                after = run_lines([*lines, line], inputs)
+                after = run_lines([*lines, line], inputs, layouts)
         except (FloatingPointError, ValueError, IndexError, RuntimeWarning):
             continue  # too large, shapes that do not fit, the mean of nothing
         if all(hasattr(v, "dtype") and np.all(np.abs(np.asarray(v, float)) < MOST) for v in after.values()):
             lines.append(line)
             variables = after
     outputs = tuple(name for name, value in variables.items() if value.dtype.kind == "f")
-    return Program(tuple(lines), inputs, outputs)
+    return Program(tuple(lines), inputs, outputs, layouts)
 
 
 def check_trace(program):

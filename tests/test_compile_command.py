@@ -285,6 +285,71 @@ def test_the_last_of_several_definitions_counts_and_odd_lines_do_not_shift_other
     assert fast.read_text().count("def forward(self, x):") == 2
 
 
+KEEPS = """
+import numpy as np
+
+PAIR = (1, 2)
+FLAG = True
+
+
+class Keeps:
+    kind = "class"
+
+    def __init__(self, W):
+        self.W, self.used, self.dtype, self.pair, self.name, self.function = W, None, None, None, None, None
+        self.cache, self.log = {"mode": None}, [0, None]
+
+    def forward(self, x):
+        self.used, self.dtype, self.pair, self.name, self.function = self.W, x.dtype, PAIR, "forward", np.exp
+        self.cache["mode"], self.log[1], self.large = "f", True, np.sum(x) > 3
+        Keeps.kind = "class"
+        self.out = np.tanh(x) * np.exp(-x * x)
+        return self.out
+
+    def backward(self, dout):
+        self.name, self.cache["mode"] = "backward", "b"
+        return dout * (1.0 - self.out) * self.out
+
+
+class Slots:
+    __slots__ = ("out", "ready")
+
+    def forward(self, x):
+        self.ready = True
+        self.out = np.tanh(x) * np.exp(-x * x)
+        return self.out
+
+    def backward(self, dout):
+        self.ready = None
+        return dout * (1.0 - self.out) * self.out
+"""
+
+
+def test_a_written_method_sets_what_stood_there_already(tmp_path):
+    file = tmp_path / "keeps.py"
+    file.write_text(KEEPS)
+    fast = written(file, tmp_path)
+    assert {"keeps_forward", "keeps_backward", "slots_forward"} <= {*fast.read_text().replace("[", " ").split()}
+    x = np.linspace(-1, 2, 12).reshape(4, 3)
+    calls = [x, x.astype("f4"), x + 3, -x - 3, x]
+    seen = []
+    for names in (runpy.run_path(str(file)), runpy.run_path(str(fast))):
+        keeps, slots, found = names["Keeps"](np.ones(3)), names["Slots"](), []
+        seen.append(found)
+        for number, given in enumerate([*calls, *calls[::-1]]):
+            if number % 3 == 1:
+                keeps.dtype, keeps.pair, keeps.name, keeps.function, keeps.large = 1, 2, 3, 4, 5
+                keeps.W, keeps.cache, keeps.log, slots.ready = np.ones(3), {"mode": 6}, [7, 8], 9
+                names["Keeps"].kind = 10
+            for run in ("forward", "backward"):
+                keeps_gave, slots_gave = getattr(keeps, run)(given), getattr(slots, run)(given)
+                found.append([keeps.dtype, keeps.pair, keeps.name, keeps.function, keeps.used is keeps.W, keeps.cache])
+                found.append([keeps.log, bool(keeps.large), type(keeps).kind, slots.ready])
+                found.append([np.round(keeps_gave, 4).tolist(), np.round(slots_gave, 4).tolist()])
+            found[:] = [repr(item) for item in found]
+    assert seen[0] == seen[1]
+
+
 def test_where_nothing_can_be_compiled_nothing_is_written(tmp_path):
     file = tmp_path / "told.py"
     body = "        print(x)\n        return x\n"

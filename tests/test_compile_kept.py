@@ -2,6 +2,7 @@
 # ruff: noqa: B006, B008 - as people write it
 
 import array
+import string
 from collections import ChainMap, Counter, UserDict, UserList, deque
 
 import numpy as np
@@ -196,3 +197,21 @@ def test_an_attribute_that_a_call_gives_to_a_class_is_there_in_the_next():
     fast = dout.compile(Numbered().step)
     assert [fast(np.ones(1)).item() for _ in range(4)] == [1, 2, 3, 4]
     assert fast.plan().programs
+
+
+def test_an_attribute_that_is_set_on_an_object_of_a_librarys_class_is_set_by_each_call():
+    class Layer:
+        def __init__(self):
+            self.form = string.Formatter()
+
+        def forward(self, x):
+            self.form.last = x
+            return 2 * x
+
+    layer = Layer()
+    fast = dout.compile(layer.forward)
+    for turn in range(3):
+        x = np.full(2, float(turn))
+        fast(x)
+        assert layer.form.last is x
+    assert fast.plan().functions[0].plainly == ("it uses Formatter.last, which may change unseen",)

@@ -174,5 +174,6 @@ def _memory(run: Capture, steps: Sequence[Step], now: dict[Node, Node], forms: d
         written={node: now[final] for node, final in run.written.items()},
         guards_end=max(ends, default=-1) + 1,
         contiguous=[node for node in arrays if forms[node].layout == "C"],
+        odd=[node for node in arrays if not forms[node].readable],
         may_overwrite=may_overwrite,
     )

@@ -24,6 +24,8 @@ __all__ = ["ArrayType", "KernelType", "load"]
 
 _loaded: dict[str, Callable[..., Any]] = {}
 _lock = RLock()
+if hasattr(os, "register_at_fork"):  # a fork waits for a kernel that is being compiled: LLVM has locks of its own
+    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
 
 
 def load(

@@ -224,7 +224,10 @@ class Following:
 
     def _expression(self, template: Template, writer: Writer) -> str:
         if isinstance(template, Node):
-            return writer.value(self.program.now[template])
+            value, recorded = writer.value(self.program.now[template]), self.capture.data[template]
+            if isinstance(recorded, np.ndarray) and not recorded.flags.writeable:
+                self.text.line(f"{value}.flags.writeable = False")
+            return value
         if isinstance(template, Held):
             return self.inputs[template.node]
         if isinstance(template, Same):

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import array
 import inspect
+import threading
+import weakref
 from collections import Counter, deque
 from collections.abc import Mapping
 from types import FunctionType, ModuleType
@@ -28,7 +30,7 @@ from dout.trace.templates import Built, Held, Same, Spot, Template, View, can_be
 from dout.trace.yielding import error_settings, errors_are_heard
 
 _LARGE_SET = 100
-_UNSEEN = (set, deque, bytearray, memoryview, array.array, np.ndarray)
+_UNSEEN = (set, deque, bytearray, memoryview, array.array, np.ndarray, weakref.ref, threading.local)
 _PLAIN = (type(None), bool, type(Ellipsis))
 
 
@@ -46,7 +48,9 @@ class Guards:
         given = (*capture.arguments, *capture.keywords.values())
         self.given = {id(item.item) for item in given if isinstance(item, Same)}
         self.others: list[str] = []  # objects, lists and dicts that may be others at the next call, and each another
-        self.shared = self._shared()
+        templates = [*given, *(spot.before for spot in capture.spots)]
+        self.shared = self._shared(templates)
+        self.stands = Counter(id(template.item) for template in templates if isinstance(template, Same))
         self.at: dict[int, list[Spot]] = {}  # places by the identity of what holds them
         self.reached: set[int] = set()
         self.classes: set[type] = set()  # of which the code is guarded
@@ -58,17 +62,15 @@ class Guards:
                 text.movable[id(spot.holder)] = spot.holder
                 text.movable[id(attributes_of(spot.holder))] = attributes_of(spot.holder)
 
-    def _shared(self) -> set[Node]:
+    def _shared(self, templates: list[Template | None]) -> set[Node]:
         """Arrays that stand at several places, one of them in a list or dict: the run may have put them there again."""
-        templates = [*self.capture.arguments, *self.capture.keywords.values(), *(s.before for s in self.capture.spots)]
         found = Counter(node for template in templates for node in held_in(template))
         inside = {node for s in self.capture.spots if isinstance(s.holder, list | dict) for node in held_in(s.before)}
         return {node for node in inside if found[node] > 1}
 
     def write(self, parameters: list[str]) -> None:
         """Write all guards: of the arguments, then of every object that the code that ran can have looked into."""
-        given = [*self.capture.arguments, *self.capture.keywords.values()]
-        for name, template in zip(parameters, given, strict=True):
+        for name, template in zip(parameters, [*self.capture.arguments, *self.capture.keywords.values()], strict=True):
             self._item(name, template)
         roots = {id(s.holder): s.holder for s in self.capture.spots if isinstance(s.holder, Namespace | ModuleType)}
         classes = [s.holder for s in self.read.restored if isinstance(s.holder, type)]
@@ -137,9 +139,9 @@ class Guards:
         """Guard what is in a set. Raises UnsupportedError for what changes and does not tell: a deque, an iterator."""
         if isinstance(item, set) and all(map(is_fixed, item)) and len(item) <= _LARGE_SET:
             self.text.leave_unless(f"{self.text.constant(item)} == {self.text.constant(frozenset(item))}")
-        elif isinstance(item, tuple) and id(item) not in self.at:
+        elif isinstance(item, tuple | frozenset) and id(item) not in self.at:
             for part in item:
-                self._contents(part)
+                self._inside(part)
         elif (
             isinstance(item, _UNSEEN)
             or (isinstance(item, list | dict) and id(item) not in self.capture.lengths)
@@ -147,9 +149,9 @@ class Guards:
         ):
             raise UnsupportedError(f"it looks into a {type(item).__qualname__}, which may change unseen")
         elif id(item) not in self.at and not is_settled(item):
-            read = next((name for name in attributes_of(item) if name in self.names), None)
-            if read is not None:
-                raise UnsupportedError(f"it reads {type(item).__qualname__}.{read}, which may change unseen")
+            for name in attributes_of(item):
+                if name in self.names or self.names.stores(name):
+                    raise UnsupportedError(f"it uses {type(item).__qualname__}.{name}, which may change unseen")
 
     def _value(self, expression: str, template: Held | Node) -> None:
         node = template.node if isinstance(template, Held) else template
@@ -223,16 +225,13 @@ class Guards:
             kinds = [_kind(spot.before) for spot in inside]
             self.text.leave_unless(f"[*map(type, {each}({expression}))] == {self.text.constant(kinds)}")
 
-    def _only_grows(self, spot: Spot) -> bool:
-        """Whether a place holds a list to which the code appends, and which it does not read."""
+    def _only_grows(self, spot: Spot, item: list[Any]) -> bool:
+        """Whether a place, the only one of a list, holds one to which the code appends, and which it does not read."""
         owned = not isinstance(spot.holder, list | dict | tuple | FunctionType | Namespace | ModuleType)
-        return owned and self.names.only_appends(spot.place.key)
+        return owned and self.names.only_appends(spot.place.key) and self.stands[id(item)] == 1
 
     def _growing(self, expression: str, item: list[Any]) -> None:
         """A list of which only the end matters."""
-        if id(item) in self.text.containers:
-            self.text.leave_unless(f"{expression} is {self.text.containers[id(item)]}")
-            return
         name = self.text.name("list")
         self.text.line(f"{name} = {expression}")
         self.text.leave_unless(f"{name}.__class__ is {self.text.constant(list)}")
@@ -345,18 +344,24 @@ class Guards:
             self._item(expression, Same(item))
 
     def _place(self, spot: Spot) -> None:
-        if isinstance(spot.holder, type) and isinstance(spot.before, Same) and is_code(spot.before.item):
+        in_class = isinstance(spot.holder, type) and spot not in self.read.restored
+        if in_class and isinstance(spot.before, Same) and is_code(spot.before.item):
             return
         expression = self.text.place(spot)
         if expression is None:  # a place of a rare kind is not looked at again: what it holds is
             if isinstance(spot.before, Held) and spot.before.node not in self.variables:
                 self._value(self.text.constant(self.capture.originals[spot.before.node]), spot.before)
-            elif isinstance(spot.before, Same):
-                self._inside(spot.before.item)
+            for part in spot.before.parts if isinstance(spot.before, Built) else [spot.before]:
+                if isinstance(part, Same):
+                    self._inside(part.item)
             return
         if spot.before is None:
             self.text.leave_unless(f"{self.text.absent(spot)}")
-        elif isinstance(spot.before, Same) and type(spot.before.item) is list and self._only_grows(spot):
+        elif (
+            isinstance(spot.before, Same)
+            and type(spot.before.item) is list
+            and self._only_grows(spot, spot.before.item)
+        ):
             self._growing(expression, spot.before.item)
         else:
             self._item(expression, spot.before)
@@ -370,8 +375,7 @@ class Guards:
 
     def _apart(self) -> None:
         """Arrays that are written into must not be, or share the memory of, another input."""
-        inputs = [node for node in self.variables if node in self.needed]
-        originals = {node: self.capture.originals.get(node) for node in inputs}
+        originals = {node: self.capture.originals.get(node) for node in self.variables if node in self.needed}
         arrays = {node: item for node, item in originals.items() if isinstance(item, np.ndarray)}
         for condition in self._overlaps(arrays).conditions(list(self.capture.written)):
             self.text.leave_unless(condition)

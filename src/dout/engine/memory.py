@@ -91,6 +91,7 @@ def plan(
     written: Mapping[Node, Node] = MappingProxyType({}),
     guards_end: int = 0,
     contiguous: Collection[Node] = (),
+    odd: Collection[Node] = (),
     may_overwrite: MayOverwrite = lambda group, x, y: False,
 ) -> Memory:
     """Say where the result of each step lives.
@@ -98,10 +99,11 @@ def plan(
     `outputs` leave the call: once one is made nothing else is written to its memory. `held` are inputs whose arrays are
     the user's and are only read, but those in `written` get a final value, from step `guards_end` on and not earlier;
     an array in `written` shares no memory with another input. Inputs that are not `held` are ours, as arrays of draws.
-    Of the inputs `contiguous` lie in C order. `may_overwrite(group, x, y)`: whether the group's kernel may be given the
+    Of the inputs `contiguous` lie in C order; no kernel can write into the `odd` ones, which are not aligned or of
+    another byte order. `may_overwrite(group, x, y)`: whether the group's kernel may be given the
     array of its input x, which dies, as that of its output y.
     """
-    planner = _Planner(steps, outputs, held, written, guards_end, contiguous, may_overwrite)
+    planner = _Planner(steps, outputs, held, written, guards_end, contiguous, odd, may_overwrite)
     for i, step in enumerate(steps):
         planner.step(i, step)
     return planner.memory()
@@ -133,12 +135,13 @@ class _Planner:
         written: Mapping[Node, Node],
         guards_end: int,
         contiguous: Collection[Node],
+        odd: Collection[Node],
         may_overwrite: MayOverwrite,
     ) -> None:
         self.outputs, self.held, self.written = list(dict.fromkeys(outputs)), frozenset(held), written
         self.guards_end, self.may_overwrite, self.end = guards_end, may_overwrite, len(steps)
         self.contiguous = set(contiguous)
-        self.whole = set(contiguous)  # in C order, and all of its storage
+        self.whole = set(contiguous) - set(odd)  # in C order, all of its storage, and fit for a kernel
         self.places: dict[Node, Place] = {}
         self.storages: list[_Storage] = []
         self._lies: dict[Node, tuple[_Storage, ...]] = {}

@@ -19,7 +19,9 @@ _REFLECTING = frozenset({"getattr", "hasattr", "vars", "__dict__", "__getattribu
                          "format_map", "asdict", "astuple", "dataclasses"})  # fmt: skip
 _BY_NAME: tuple[Any, ...] = (getattr, hasattr, vars, dir, attrgetter, methodcaller, asdict, astuple)
 _ATTRIBUTES = ("LOAD_ATTR", "LOAD_METHOD", "DELETE_ATTR", "LOAD_SUPER_ATTR", "IMPORT_FROM")
-_SETTING_GLOBALS = frozenset({"globals", "exec"})
+_SETTERS: tuple[Any, ...] = (setattr, object.__setattr__, type.__setattr__)
+_OF_OBJECT = type(object().__setattr__)
+_SETTING_GLOBALS = frozenset({"globals", "exec", "__globals__", "f_globals"})
 _SETTING = frozenset({"setattr", "__setattr__", "vars", "__dict__"}) | _SETTING_GLOBALS
 _OUTSIDE = ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_FROM_DICT_OR")
 
@@ -46,6 +48,7 @@ class Loaded:
         used = self._attributes | self.outside
         matches = any(step.opname == "MATCH_CLASS" for code in codes for step in _steps(code))
         self.all = matches or not _REFLECTING.isdisjoint(used)
+        self.sets_any = not _SETTING.isdisjoint(used)  # whether it may store an attribute by a name made while it runs
         self._stored = {(s.opname, s.argval) for code in codes for s in _steps(code) if s.opname.startswith("STORE")}
         self._used = used
 
@@ -77,13 +80,18 @@ class Loaded:
     def stores(self, name: object, *, outside: bool = False) -> bool:
         """Whether the code can have stored something in an attribute of this name, or in a global name."""
         kinds = ("STORE_GLOBAL", "STORE_NAME") if outside else ("STORE_ATTR",)
-        any_name = _SETTING_GLOBALS if outside else _SETTING
-        return not any_name.isdisjoint(self._used) or any((kind, name) in self._stored for kind in kinds)
+        any_name = not _SETTING_GLOBALS.isdisjoint(self._used) if outside else self.sets_any
+        return any_name or any((kind, name) in self._stored for kind in kinds)
 
 
 def reads_by_name(item: Any) -> bool:
     """Whether an object, whatever it is called, reads attributes by names of its own."""
-    return isinstance(item, attrgetter | methodcaller) or any(item is each for each in _BY_NAME)
+    return isinstance(item, attrgetter | methodcaller) or any(item is each for each in _BY_NAME) or sets_by_name(item)
+
+
+def sets_by_name(item: Any) -> bool:
+    """Whether an object, whatever it is called, sets attributes by names of its own."""
+    return any(item is each for each in _SETTERS) or (isinstance(item, _OF_OBJECT) and item.__name__ == "__setattr__")
 
 
 def _loaded(code: CodeType, modules: frozenset[str]) -> Iterator[tuple[str, bool]]:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from types import FunctionType, ModuleType
+from functools import partial
+from types import FunctionType, MappingProxyType, MethodType, ModuleType
 
-from dout.engine.names import Loaded, reads_by_name
+from dout.engine.names import Loaded, reads_by_name, sets_by_name
 from dout.graph import Node
 from dout.trace.capture import Capture
 from dout.trace.state import Namespace, is_special
 from dout.trace.templates import Same, Spot
+
+_UNNAMED = (  # code reads what is in them by no name
+    list, dict, tuple, FunctionType, MethodType, partial, staticmethod, classmethod, MappingProxyType,
+)  # fmt: skip
 
 
 class Read:
@@ -20,7 +25,9 @@ class Read:
     def __init__(self, capture: Capture, needed: frozenset[Node]) -> None:
         self._counts = needed | capture.looked
         self.names = Loaded(capture.codes)
-        self.names.all = self.names.all or any(map(self._by_name, capture.spots))
+        by_name = [spot.before.item for spot in capture.spots if self._by_name(spot)]  # type: ignore[union-attr]
+        self.names.all = self.names.all or bool(by_name)
+        self.names.sets_any = self.names.sets_any or any(map(sets_by_name, by_name))
         self._modules = {id(spot.before.item) for spot in capture.spots if self._is_loaded_module(spot)}  # type: ignore[union-attr]
         given = (*capture.arguments, *capture.keywords.values())
         self._modules |= {id(item.item) for item in given if isinstance(item, Same)}
@@ -36,7 +43,7 @@ class Read:
         if isinstance(spot.before, Node):  # of an unused number the type may steer: those in a list are seen together
             return (spot.before in self._counts or not isinstance(spot.holder, list | dict)) and self._read(spot)
         if isinstance(spot.before, Same) and isinstance(spot.before.item, ModuleType):
-            return False
+            return isinstance(spot.holder, list | dict | FunctionType)
         return self._read(spot)
 
     def _by_name(self, spot: Spot) -> bool:
@@ -55,7 +62,7 @@ class Read:
 
     def _may_be_restored(self, spot: Spot) -> bool:
         """Whether the run may have put into a place what stood there already: then nothing tells that it does so."""
-        if spot.before is None or spot.after is not None or isinstance(spot.holder, list | dict | tuple | FunctionType):
+        if spot.before is None or spot.after is not None or isinstance(spot.holder, _UNNAMED):
             return False
         if not isinstance(spot.holder, Namespace | ModuleType):
             return self.names.stores(spot.place.key)
@@ -64,10 +71,10 @@ class Read:
 
     def _read(self, spot: Spot) -> bool:
         """Whether the code that ran can have looked into a place."""
-        if isinstance(spot.holder, list | dict | tuple):
-            return True
         if isinstance(spot.holder, FunctionType):  # one without defaults was given all that it takes
             return not (is_special(spot.place.key) and isinstance(spot.before, Same) and spot.before.item is None)
+        if isinstance(spot.holder, _UNNAMED):
+            return True
         if isinstance(spot.holder, Namespace | ModuleType):
             found = id(spot.holder) in self._modules or self.names.finds_modules
             return (found and spot.place.key in self.names) or spot.place.key in self.names.outside

@@ -181,6 +181,8 @@ class Writer:
             if row in _SYMBOLS and len(operands) == 2:
                 return f" {_SYMBOLS[row]} ".join(operands)
             return self._called(row.python, row.name, operands, node.static)
+        if node.inputs and isinstance(node.inputs[0].dtype, type):  # a plain number has no methods of NumPy's
+            return self._called(row.forward, row.name, operands, node.static)
         return self.applied(row, operands, node.static)
 
     def applied(self, row: Primitive, operands: list[str], static: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -21,6 +22,17 @@ from dout.trace.standin import plain_deep
 _plain: Counter[int] = Counter()  # plain runs under way, by thread
 _counting = threading.Lock()
 _LOOK, _PATIENCE = 0.05, 10  # seconds between two looks at what is recorded, and how many see it at the same place
+
+
+def _after_fork() -> None:
+    """A forked child has no other thread."""
+    _counting._at_fork_reinit()  # type: ignore[attr-defined]
+    for thread in _plain.keys() - {threading.get_ident()}:
+        del _plain[thread]
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def inside_a_trace() -> bool:

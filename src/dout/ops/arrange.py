@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import operator
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -21,65 +21,47 @@ def _at(axis: Any, ndim: int) -> int:
     return range(ndim)[axis_of(axis)]  # NumPy refuses an axis that is not there, and so does this
 
 
-def _each(axis: Any, ndim: int) -> list[int]:
-    axes = [_at(a, ndim) for a in (axis if isinstance(axis, tuple | list) else (axis,))]
-    if len(set(axes)) < len(axes):
-        raise ValueError("the same axis twice")
-    return axes
+def _reshaped(function: Callable[..., Any]) -> Binder:
+    """What a function that keeps the order of elements does, as the shape that NumPy itself gives or refuses."""
+
+    def bind(x: Any, *args: Any, **options: Any) -> Any:
+        return (x,), {"shape": function(np.broadcast_to(False, shape_of(x)), *args, **options).shape}
+
+    return bind
 
 
-def _expand(x: Any, axis: Any) -> Any:
-    ndim = ndim_of(x) + (len(axis) if isinstance(axis, tuple | list) else 1)
-    new = _each(axis, ndim)
-    rest = iter(shape_of(x))
-    return (x,), {"shape": tuple(1 if i in new else next(rest) for i in range(ndim))}
+def _steps(function: Callable[..., Any], x: Any, *args: Any, **options: Any) -> tuple[int, ...]:
+    """Which axis each one of the result is, counted from 1, and negative where it is reversed: NumPy itself tells."""
+    shape = shape_of(x)
+    turned: Any = np.lib.stride_tricks.as_strided(np.zeros(1, np.int8), shape, range(1, len(shape) + 1))
+    return function(turned, *args, **options).strides  # type: ignore[no-any-return]
 
 
-def _squeeze(x: Any, axis: Any = None) -> Any:
-    whole = shape_of(x)
-    if axis is None:
-        return (x,), {"shape": tuple(n for n in whole if n != 1)}
-    if not whole:
-        _at(axis, 1)  # of an array without axes NumPy takes the first or the last one away
-        return (x,), {"shape": ()}
-    if isinstance(axis, list):
-        raise TypeError("axes to squeeze stand in a tuple")
-    gone = _each(axis, len(whole))
-    if any(whole[a] != 1 for a in gone):
-        raise ValueError("cannot select an axis to squeeze out which has size not equal to one")
-    return (x,), {"shape": tuple(n for i, n in enumerate(whole) if i not in gone)}
+def _turned(function: Callable[..., Any]) -> Binder:
+    def bind(x: Any, *args: Any, **options: Any) -> Any:
+        return (x,), {"axes": tuple(step - 1 for step in _steps(function, x, *args, **options))}
+
+    return bind
 
 
-def _swapaxes(x: Any, axis1: Any, axis2: Any) -> Any:
-    axes = list(range(ndim_of(x)))
-    a, b = _at(axis1, len(axes)), _at(axis2, len(axes))
-    axes[a], axes[b] = axes[b], axes[a]
-    return (x,), {"axes": tuple(axes)}
+def _flipped(function: Callable[..., Any]) -> Binder:
+    def bind(x: Any, *args: Any, **options: Any) -> Any:
+        steps = _steps(function, x, *args, **options)
+        return (x,), {"key": tuple(slice(None, None, -1) if step < 0 else slice(None) for step in steps)}
+
+    return bind
 
 
-def _moveaxis(x: Any, source: Any, destination: Any) -> Any:
-    n = ndim_of(x)
-    origin, target = _each(source, n), _each(destination, n)
-    order = [a for a in range(n) if a not in origin]
-    for place, axis in sorted(zip(target, origin, strict=True)):
-        order.insert(place, axis)
-    return (x,), {"axes": tuple(order)}
-
-
-def _flip(x: Any, axis: Any = None) -> Any:
-    n = ndim_of(x)
-    axes = range(n) if axis is None else _each(axis, n)
-    return (x,), {"key": tuple(slice(None, None, -1) if i in axes else slice(None) for i in range(n))}
-
-
-_OTHER_NAMES: list[tuple[Primitive, dict[Any, Binder], dict[str, Binder]]] = [
-    (reshape, {np.expand_dims: _expand, np.squeeze: _squeeze}, {"squeeze": _squeeze}),
-    (transpose, {np.swapaxes: _swapaxes, np.moveaxis: _moveaxis}, {"swapaxes": _swapaxes}),
-    (getitem, {np.flip: _flip, np.flipud: lambda x: _flip(x, 0), np.fliplr: lambda x: _flip(x, 1)}, {}),
+_OTHER_NAMES: list[tuple[Primitive, Callable[[Any], Binder], list[Any]]] = [
+    (reshape, _reshaped, [np.expand_dims, np.squeeze]),
+    (transpose, _turned, [np.swapaxes, np.moveaxis]),
+    (getitem, _flipped, [np.flip, np.flipud, np.fliplr]),
 ]
-for _row, _functions, _methods in _OTHER_NAMES:
-    CALLS.update({function: (_row, bind) for function, bind in _functions.items()})
-    METHODS.update({method: (_row, bind) for method, bind in _methods.items()})
+for _row, _binder, _functions in _OTHER_NAMES:
+    for _function in _functions:
+        CALLS[_function] = _row, _binder(_function)
+for _name, _function in [("squeeze", np.squeeze), ("swapaxes", np.swapaxes)]:
+    METHODS[_name] = CALLS[_function]
 
 # --- joining ----------------------------------------------------------------------------------------------------------
 

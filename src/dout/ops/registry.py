@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copyreg
 import operator
 import warnings
 from collections.abc import Callable, Mapping
@@ -10,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.graph import Binder, DType, Node, Primitive, Shape
+from dout.graph import CONSTANT, INPUT, Binder, DType, Node, Primitive, Shape
 
 PRIMITIVES: dict[str, Primitive] = {}
 CALLS: dict[Any, tuple[Primitive, Binder]] = {}  # NumPy function → its row, and how its arguments are sorted
@@ -54,6 +55,14 @@ def define(
         if hasattr(np.ndarray, f"__{dunder}__"):
             OPERATORS[dunder] = row
     return row
+
+
+def named(name: str) -> Primitive:
+    """The row of that name, or the kind of a node that no row makes."""
+    return {INPUT.name: INPUT, CONSTANT.name: CONSTANT}.get(name) or PRIMITIVES[name]
+
+
+copyreg.pickle(Primitive, lambda row: (named, (row.name,)))  # a copy of a row is the row itself
 
 
 def all_inputs(*inputs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:

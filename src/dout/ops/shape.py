@@ -36,6 +36,9 @@ def asked_shape(shape: Any) -> Shape:
 
 def read_order(x: Any, order: str) -> Any:
     """The order in which the elements of `x` are read, C, F or an order of its axes; "A" and "K" look at its memory."""
+    order = order.upper()
+    if order not in ("C", "F", "A", "K"):
+        raise ValueError(f"order must be one of 'C', 'F', 'A', or 'K' (got '{order}')")
     if order in "CF":
         return order
     flags = getattr(x, "flags", None)
@@ -86,7 +89,7 @@ def _ordered(x: Any, order: str, **static: Any) -> tuple[tuple[Any], dict[str, A
 
 def _reshape_function(x: Any, shape: Any, order: str = "C") -> tuple[tuple[Any], dict[str, Any]]:
     # The -1 is worked out, so that a node says what it is.
-    whole = np.broadcast_to(np.zeros((), bool), shape_of(x)).reshape(asked_shape(shape)).shape
+    whole = np.broadcast_to(False, shape_of(x)).reshape(asked_shape(shape), order=order).shape  # type: ignore[call-overload]
     return _ordered(x, order, shape=whole)
 
 
@@ -377,16 +380,19 @@ def same_layout(array: Any, *, shared: bool = False) -> Any:
 
     Contiguous arrays stay as they are, C or Fortran; others (steps, reversed axes) keep their whole span of memory, and
     those that are not aligned stay so. Elements that a broadcast array shares become elements of their own, for the
-    copy may be written to; they are `shared` still in one that is only read.
+    copy may be written to; they are `shared` still in one that is only read, which is read-only where the array is.
     """
     if not isinstance(array, np.ndarray) or array.size == 0 or (array.flags.forc and array.flags.aligned):
-        return np.array(array, order="K", copy=True)
-    if 0 in array.strides and not shared:
-        return np.array(array, order="K", copy=True)
-    low, high = np.lib.array_utils.byte_bounds(array)
-    memory = np.zeros(high - low + array.dtype.alignment, np.uint8)
-    odd = (low - memory.__array_interface__["data"][0]) % array.dtype.alignment
-    start = array.__array_interface__["data"][0] - low + odd
-    twin: Any = np.ndarray(array.shape, array.dtype, memory.data, start, array.strides)
-    twin[...] = array
+        twin: Any = np.array(array, order="K", copy=True)
+    elif 0 in array.strides and not shared:
+        twin = np.array(array, order="K", copy=True)
+    else:
+        low, high = np.lib.array_utils.byte_bounds(array)
+        memory = np.zeros(high - low + array.dtype.alignment, np.uint8)
+        odd = (low - memory.__array_interface__["data"][0]) % array.dtype.alignment
+        start = array.__array_interface__["data"][0] - low + odd
+        twin = np.ndarray(array.shape, array.dtype, memory.data, start, array.strides)
+        twin[...] = array
+    if shared and isinstance(array, np.ndarray):
+        twin.flags.writeable = array.flags.writeable
     return twin

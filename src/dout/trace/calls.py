@@ -63,9 +63,7 @@ def _asarray(tracer: Recording, x: Any, dtype: Any = None, order: str = "K", *, 
 
 
 def _copyto(tracer: Recording, dst: Any, src: Any) -> None:
-    target = tracer.wrap(dst)
-    np.copyto(np.empty_like(target.value), plain_deep(src))  # NumPy's own error: it casts less than an assignment
-    target[...] = src
+    tracer.wrap(dst)[...] = src
 
 
 BUILD: dict[Any, Callable[..., Any]] = {
@@ -76,6 +74,8 @@ BUILD: dict[Any, Callable[..., Any]] = {
     np.asfortranarray: lambda tracer, x, dtype=None: _asarray(tracer, x, dtype, "F", ndmin=1),
     np.copyto: _copyto,
 }
+
+WRITES = {np.copyto, np.put_along_axis, np.fill_diagonal}  # into their first argument
 
 TEXT = {np.array2string, np.array_repr, np.array_str, np.format_float_positional, np.format_float_scientific}
 

@@ -224,8 +224,6 @@ def diff(tracer: Tracer, a: Any, n: int = 1, axis: int = -1) -> Any:
 def nonzero(tracer: Tracer, x: Any) -> tuple[Any, ...]:
     """np.nonzero, and np.where of a condition alone: one array of places an axis."""
     x = tracer.array(x)
-    if x.ndim == 0:
-        np.nonzero(plain(x))  # NumPy's own error
     return tuple(tracer.emit(PRIMITIVES["nonzero"], (x,), {"axis": axis}) for axis in range(x.ndim))
 
 

@@ -39,7 +39,6 @@ def norm(tracer: Tracer, x: Any, ord: Any = None, axis: Any = None, keepdims: bo
     if len(axes) == 2 and axes[0] != axes[1]:
         found = _matrix_norm(tracer, x, ord, *axes)
         return found.reshape([1 if i in axes else n for i, n in enumerate(x.shape)]) if keepdims else found
-    np.linalg.norm(plain(x), ord, axis)  # NumPy's own error
     raise tracer.unsupported("np.linalg.norm with these arguments")
 
 
@@ -216,8 +215,6 @@ def _side_by_side(tracer: Tracer, results: list[Any], axis: int, arr: Any) -> An
 
 def select(tracer: Tracer, condlist: Any, choicelist: Any, default: Any = 0) -> Any:
     """np.select: the first condition that holds counts."""
-    if len(condlist) != len(choicelist) or not len(condlist):
-        np.select(plain_deep(condlist), plain_deep(choicelist), plain_deep(default))  # NumPy's own error
     items = [item if type(plain(item)) in (int, float) else tracer.array(item) for item in (*choicelist, default)]
     dtype = np.result_type(*(plain(item) for item in items))
     conditions = [tracer.array(condition) for condition in condlist]
@@ -233,7 +230,7 @@ def piecewise(tracer: Tracer, x: Any, condlist: Any, funclist: Any, *args: Any, 
     x = tracer.array(x)
     if not isinstance(plain(condlist[0]), list | np.ndarray) and x.ndim:
         condlist = [condlist]
-    conditions = [tracer.array(condition) for condition in condlist]
+    conditions = [_as(tracer.array(condition), np.dtype(bool)) for condition in condlist]
     if len(funclist) == len(conditions) + 1:
         other = conditions[0]
         for condition in conditions[1:]:
@@ -323,8 +320,6 @@ def astype(
 ) -> Any:
     """ndarray.astype with its options; without a copy it may be the same array."""
     x, dtype = tracer.array(x), np.dtype(dtype)
-    if not np.can_cast(x.dtype, dtype, casting):
-        plain(x).astype(dtype, casting=casting)  # NumPy's own error
     laid = order in ("K", "A") or x.flags[f"{order}_CONTIGUOUS"]
     if not copy and dtype == x.dtype and laid:
         return x

@@ -107,7 +107,6 @@ def diagflat(tracer: Tracer, v: Any, k: int = 0) -> Any:
 
 def fill_diagonal(tracer: Tracer, a: Any, val: Any, wrap: bool = False) -> None:
     """np.fill_diagonal: a write at the places of the diagonal."""
-    np.fill_diagonal(np.zeros(np.shape(plain(a)), np.bool_), 0, wrap)  # NumPy's own error
     if wrap or np.size(plain(val)) != 1:
         raise tracer.unsupported("np.fill_diagonal with wrap=True or with several numbers")
     a = tracer.array(a)
@@ -117,7 +116,6 @@ def fill_diagonal(tracer: Tracer, a: Any, val: Any, wrap: bool = False) -> None:
 def rot90(tracer: Tracer, m: Any, k: int = 1, axes: Any = (0, 1)) -> Any:
     """np.rot90: a view, flipped and transposed."""
     m = tracer.array(m)
-    np.rot90(np.zeros((1,) * m.ndim), k, axes)  # NumPy's own error
     first, second = (range(m.ndim)[axis] for axis in axes)
     turns = int(k) % 4
     if turns == 0:

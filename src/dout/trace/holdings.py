@@ -152,7 +152,7 @@ class Holdings:
                 kept = here is not None and here.item is place.item and not isinstance(was, Node)
                 if here is None:
                     self.new.append(f"{type(holder).__qualname__} without {place.name}")
-                elif kept or new is here.item or new is untraced(here.item):
+                elif kept or here.item is new:
                     yield Spot(holder, place, was, None)
                 else:
                     yield Spot(holder, place, was, self.template(here.item))

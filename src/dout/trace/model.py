@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass, field, fields
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -137,6 +137,10 @@ class Value:
 Annotated = tuple[tuple[Value, ...], Mapping[LayerCall, tuple[Use, ...]]]
 
 
+def _itself(item: Any) -> Any:
+    return item
+
+
 @dataclass(frozen=True, eq=False)
 class Trace:
     """One recorded run.
@@ -167,6 +171,11 @@ class Trace:
 
     def __repr__(self) -> str:
         return f"<trace of {self.target}: {len(self.graph.nodes)} nodes, {len(self.calls)} layer calls>"
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy or pickle holds all that was recorded; what is worked out from that is worked out again."""
+        state = {part.name: getattr(self, part.name) for part in fields(self)}
+        return {**state, "names": dict(self.names), "stored": self.stored and partial(_itself, self.stored())}
 
     def save(self, path: str | Path, *, force: bool = False) -> None:
         """Write the whole recording as a document (a .json file), which `dout.load` reads back.

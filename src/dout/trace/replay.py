@@ -70,6 +70,13 @@ def same_bits(a: Any, b: Any) -> bool:
     return bool(a == b and str(a) == str(b)) or bool(a != a and b != b)
 
 
+def same_bits_deep(a: Any, b: Any) -> bool:
+    """Whether nested lists and tuples hold the same to the bit."""
+    if isinstance(a, list | tuple):
+        return type(a) is type(b) and len(a) == len(b) and all(map(same_bits_deep, a, b))
+    return same_bits(a, b)
+
+
 def flat(item: Any) -> Iterator[Any]:
     """The numbers and arrays inside nested lists, tuples and dicts, in order."""
     if isinstance(item, dict):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import sys
 import threading
 import traceback
@@ -25,6 +26,7 @@ _ABSENT = object()
 _DEEP = 100  # calls inside each other; user's code that goes deeper calls itself
 recordings = threading.RLock()  # one thread traces at a time; a trace inside a trace is the same thread
 _open: list[Session] = []  # in which the user's code runs now, the innermost last
+_begun: list[Session] = []  # those, and those of which things are being replaced or put back
 
 
 class Patches:
@@ -232,6 +234,7 @@ def session(
         state.swaps.everywhere = everywhere
         state.patches.layers = not everywhere  # a program needs no calls, and code may look into methods
         under_way.append(tracer)
+        _begun.append(state)
         try:
             if target is not None:
                 state.target(target, numbers=numbers, everywhere=everywhere)
@@ -253,6 +256,25 @@ def session(
             under_way.remove(tracer)
             state.patches.put_back()
             state.swaps.swap_out(state.outputs, state.besides)
+            _begun.remove(state)
+
+
+def _after_fork() -> None:
+    """A forked child has no other thread: what one was recording is put back there, and nobody waits for it."""
+    for state in reversed(_begun):
+        if state.tracer.thread != threading.get_ident():
+            state.tracer.recording = False
+            state.patches.put_back()
+            state.swaps.swap_out(state.besides)
+            under_way.remove(state.tracer)
+    _begun[:] = [state for state in _begun if state.tracer in under_way]
+    _open[:] = [state for state in _open if state in _begun]
+    if not recordings._is_owned():  # type: ignore[attr-defined]
+        recordings._at_fork_reinit()  # type: ignore[attr-defined]
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def _functions_of(kind: type) -> Iterator[Any]:

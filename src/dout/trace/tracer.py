@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import math
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,12 +15,12 @@ from dout.errors import DoutError
 from dout.graph import NUMPY_VALUES, PYTHON_NUMBERS, Primitive
 from dout.ops import CALLS, METHODS, PRIMITIVES
 from dout.ops.standin import numpy_name
-from dout.trace.calls import ASK, BUILD, LOOK, SIZES, TEXT, as_indices, as_operand, only_whole
+from dout.trace.calls import ASK, BUILD, LOOK, SIZES, TEXT, WRITES, as_indices, as_operand, only_whole
 from dout.trace.compose import COMPOSED, ufunc_method
 from dout.trace.compose_numeric import INSTEAD
 from dout.trace.draws import Draws, draw, is_draw, is_generator
 from dout.trace.recording import Recording
-from dout.trace.replay import flat
+from dout.trace.replay import flat, same_bits_deep
 from dout.trace.standin import Traced, TracedArray, holds_traced, plain, plain_deep
 
 _numbers = frozenset(PYTHON_NUMBERS)
@@ -29,6 +31,8 @@ _ONCE = frozenset({np.copyto, np.put_along_axis, np.fill_diagonal, np.apply_alon
 
 class Tracer(Recording):
     """Records one run: answers operators, NumPy's functions and the methods of arrays."""
+
+    composing = False  # whether a function runs that is others put together
 
     def operator(self, primitive: Primitive, operands: tuple[Any, ...]) -> Any:
         """Answer one of Python's operators; what is no number is left to Python."""
@@ -139,17 +143,25 @@ class Tracer(Recording):
                 operands = (self.emit(PRIMITIVES["asarray"], operands[:1], {}), *operands[1:])
         return self.emit(row, operands, static)
 
-    def _composed(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """A function that is others put together."""
+    def _composed(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], method: Any = None) -> Any:
+        """A function that is others put together, which give what NumPy's own gives, and raise what it raises."""
         compose = BUILD.get(function) or COMPOSED[function]
+        inside, self.composing = self.composing, True
         try:
-            inspect.signature(compose).bind(self, *args, **kwargs)
-        except TypeError as error:
-            what = f"{numpy_name(function)} with {', '.join(kwargs)}"
-            if function in _ONCE:
-                raise self.unsupported(what) from None
-            raise self._raised(error, function, args, kwargs, what) from None
-        return compose(self, *args, **kwargs)
+            own = () if inside or _runs_code(function, args) else _numpys_own(method or function, args, kwargs)
+            try:
+                inspect.signature(compose).bind(self, *args, **kwargs)
+            except TypeError as error:
+                what = f"{numpy_name(function)} with {', '.join(kwargs)}"
+                if own or function in _ONCE:
+                    raise self.unsupported(what) from None
+                raise self._raised(error, function, args, kwargs, what) from None
+            result = compose(self, *args, **kwargs)
+        finally:
+            self.composing = inside
+        if own and self.live and not same_bits_deep(own[0], plain_deep(result)):
+            raise self.unsupported(f"{numpy_name(function)} of such arguments")
+        return result
 
     def method(self, name: str, owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Answer an ndarray method by its row, or by the function of its name."""
@@ -175,7 +187,7 @@ class Tracer(Recording):
                     raise
             else:
                 return operands[0] if _is_kept(name, operands, static) else self.emit(row, operands, static)
-        return self._composed(getattr(np, name), (owner, *args), kwargs)
+        return self._composed(getattr(np, name), (owner, *args), kwargs, getattr(type(plain(owner)), name))
 
     def ufunc_method(self, ufunc: Any, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Answer np.add.at, np.add.reduce and their kin."""
@@ -230,6 +242,23 @@ class Tracer(Recording):
             function(*plain_deep(list(args)), **plain_deep(kwargs), out=target.value)  # NumPy's own error
         target[...] = result
         return out
+
+
+def _runs_code(function: Any, args: tuple[Any, ...]) -> bool:
+    """Whether a function calls back, or uses up what it is given: then it is not to be run twice."""
+    return function is math.prod or any(
+        (callable(item) and not isinstance(item, type)) or hasattr(type(item), "__next__") for item in flat(list(args))
+    )
+
+
+def _numpys_own(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any]:
+    """What NumPy's own function gives, or raises; what it writes into is a copy."""
+    given = plain_deep(list(args))
+    if function in WRITES:
+        given = [np.array(given[0], order="K"), *given[1:]]
+    with np.errstate(all="ignore"), warnings.catch_warnings():  # the same come again, as they should
+        warnings.simplefilter("ignore")
+        return (function(*given, **plain_deep(kwargs)),)
 
 
 def _in_dtype(function: np.ufunc, wanted: Any, operands: tuple[Any, ...]) -> tuple[Any, ...] | None:

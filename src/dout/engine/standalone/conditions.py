@@ -11,7 +11,7 @@ import numpy as np
 from dout.engine.guards import Guards
 from dout.engine.names import Loaded
 from dout.engine.overlaps import Overlaps
-from dout.engine.standalone.runs import Run
+from dout.engine.standalone.runs import Run, shows
 from dout.engine.standalone.words import Words, dtype_text
 from dout.errors import UnsupportedError
 from dout.graph import Node, Shape
@@ -32,7 +32,7 @@ class Conditions(Guards):
         super().__init__(capture, needed, text)
         self.names = self.read.names = Loaded(capture.codes, modules=frozenset(_numpys(text.module)))
         if not self.names.all:  # else what the run puts into attributes may have been there already
-            self.read.restored = frozenset()  # `runs` has seen to it that all shows
+            self.read.restored = frozenset(spot for spot in self.read.restored if not shows(spot, capture.root))
         self.attributes, self.unread = run.attributes, run.unread
         self.shapes: dict[str, Shape] = {}
         self.reads: list[str] = []  # of what the run replaces, before it does
@@ -76,6 +76,8 @@ class Conditions(Guards):
             self.text.paths[id(item)] = expression
         elif is_fixed(item):
             kind = f"type({expression}) is {type(item).__name__} and " if isinstance(item, int | float) else ""
+            if isinstance(item, np.dtype):  # None and text are equal to some
+                kind = f"isinstance({expression}, np.dtype) and "
             self.text.leave_unless(f"{kind}{expression} == {self.text.constant(item)}")
         else:
             self._kind(expression, item)
@@ -133,14 +135,18 @@ class Conditions(Guards):
             return
         expression = self.text.place(spot)
         if expression is None:
-            if isinstance(spot.before, Same) and isinstance(spot.before.item, _CODE | Namespace):
+            if isinstance(spot.before, Same) and isinstance(spot.before.item, (*_CODE, Namespace)):
                 return
             raise UnsupportedError(f"it reads {spot.place.name}, which dout cannot reach from self")
         if isinstance(spot.before, Same) and is_fixed(spot.before.item):
             expression = self._perhaps(expression)
         if spot.before is None:
             self.text.leave_unless(f"not hasattr({expression.rpartition('.')[0]}, {spot.place.key!r})")
-        elif isinstance(spot.before, Same) and type(spot.before.item) is list and self._only_grows(spot):
+        elif (
+            isinstance(spot.before, Same)
+            and type(spot.before.item) is list
+            and self._only_grows(spot, spot.before.item)
+        ):
             self.text.leave_unless(f"type({expression}) is list")
             self.text.containers[id(spot.before.item)] = expression
         elif isinstance(spot.holder, Namespace | ModuleType) and isinstance(spot.before, Same | Node):

@@ -23,7 +23,8 @@ from dout.engine.standalone.samples import SAME, Size, cast, lengths_in, one_hot
 from dout.trace.capture import Capture, capture
 from dout.trace.layercalls import KINDS
 from dout.trace.record import takes_each
-from dout.trace.templates import Held, Same, is_fixed
+from dout.trace.state import Namespace
+from dout.trace.templates import Held, Same, Spot, is_fixed
 
 AXES = (1, 2, 3, 4)  # numbers of axes that are looked at
 _MOST_FLAGS = 3  # more would be more than eight ways through a method
@@ -255,20 +256,34 @@ def _left(template: Any) -> Any:
 
 
 def _disturb(layer: Any, codes: Collection[CodeType]) -> None:
-    """Change plain attributes that the code does not read, and numbers that it reads and sets.
+    """Change attributes that the code does not read, numbers that it reads and sets, and put copies of arrays.
 
-    So what is set to what it was shows as set: the size of the batch, a flag.
+    So what is set to what it was shows as set: the size of the batch, a flag, a dtype.
     """
     loaded = Loaded(codes)
     stored = {step.argval for code in codes for step in dis.get_instructions(code) if step.opname == "STORE_ATTR"}
     for item in _objects(layer):
         for name, value in list(vars(item).items()):
-            if type(value) not in (int, float, bool, str, type(None)):
+            if type(value) is np.ndarray and name in stored and name not in loaded:
+                vars(item)[name] = value.copy()
+            elif not is_fixed(value):
                 continue
-            if name not in loaded:
+            elif name not in loaded:
                 vars(item)[name] = f"not the {name}"
             elif name in stored and type(value) in (int, float):
                 vars(item)[name] = value + 1
+
+
+def shows(spot: Spot, layer: Any) -> bool:
+    """Whether a run shows that it puts something into a place, as `_disturb` has put something else there before.
+
+    A method of a module of its own sets no slot, and nothing of a class.
+    """
+    if isinstance(spot.holder, type):
+        return spot.holder not in type(layer).__mro__ or hasattr(type(getattr(spot.before, "item", None)), "__set__")
+    own = isinstance(spot.place.put, partial) and spot.place.put.args[0] is getattr(spot.holder, "__dict__", None)
+    fixed = isinstance(spot.before, Held) or (isinstance(spot.before, Same) and is_fixed(spot.before.item))
+    return own and fixed and not isinstance(spot.holder, Namespace | ModuleType | FunctionType)
 
 
 def _objects(layer: Any) -> Iterator[Any]:

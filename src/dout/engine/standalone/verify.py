@@ -128,7 +128,7 @@ def _steps(
 
 def _values(item: Any, depth: int = 0) -> Iterator[Any]:
     """The numbers and arrays in an item, and how they are called."""
-    if isinstance(item, np.ndarray | np.generic | int | float | bool | str | None):
+    if isinstance(item, np.dtype | np.ndarray | np.generic | int | float | bool | str | None):
         yield item
     elif isinstance(item, dict) and depth < 20:
         for key, part in item.items():
