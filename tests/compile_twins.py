@@ -42,14 +42,21 @@ class World:
 
     def call(self, call):
         """Make one call, and the backward that belongs to it."""
+        for _ in self.steps(call):
+            pass
+
+    def steps(self, call):
+        """Make one call, and the backward that belongs to it, and stop after each."""
         arguments = self.prepare(call)
         np.random.seed(call.seed)  # noqa: NPY002 - programs that draw from it
         self.held.append(arguments)
         self.held.append(self.outcome(self.forward, arguments))
+        yield
         if self.backward is not None and not isinstance(self.held[-1], str):
             dout = gradient_for(self.held[-1])
             self.held.append(dout)
             self.held.append(self.outcome(self.backward, (dout,)))
+            yield
 
     def outcome(self, function, arguments):
         """What a call gives, or how it fails."""
