@@ -1,0 +1,102 @@
+"""The writer of effects is broken on purpose, one effect at a time: the comparison with a plain twin catches each.
+
+Nothing inside the engine could: the first call is the plain run, whose effects are the user's own. What a program
+leaves out shows when it answers a call, beside a twin that runs plainly.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+from compile_programs import cases, leaves
+from compile_twins import DifferenceError, World, compare
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from random_programs import ORDINARY
+
+from dout.engine.driver import Following
+from dout.trace.replay import same_bits
+from dout.trace.templates import Spot
+
+
+class Saboteur:
+    """Leaves out one effect of each program that is written, and looks at each call whether it makes a difference."""
+
+    def __init__(self, number):
+        self.number = number
+        self.commit = Following._commit
+        self.mattered = []  # what was left out, where it made a difference
+
+    def written(self, following, writer):
+        """Write what a run changed, but for one effect: an attribute, an entry, an item, or what is in an array."""
+        run, memory = following.capture, writer.means.memory
+        effects = [*(spot for spot in run.spots if spot.after is not None), *memory.copies]
+        if effects:
+            lost = effects[self.number % len(effects)]
+            if isinstance(lost, Spot):
+                following.capture = replace(run, spots=tuple(spot for spot in run.spots if spot is not lost))
+                now = following.text.place(lost) or following.text.constant(lost.holder)
+                self.tell(following.text, lost.place.key, now, following._expression(lost.after, writer))
+            else:
+                copies = [copy for copy in memory.copies if copy is not lost]
+                writer.means = replace(writer.means, memory=replace(memory, copies=copies))
+                self.tell(following.text, "an array", *map(writer.value, lost))
+        self.commit(following, writer)
+
+    def tell(self, text, name, now, then):
+        """Write a line that looks whether what is left out makes a difference."""
+        text.line(f"{text.constant(self.look, 'look')}({name!r}, lambda: {now}, {then})")
+
+    def look(self, name, now, then):
+        """Remember an effect, if what stands there is something else. More elements for a list always are."""
+        try:
+            one, two = [item for _, item in leaves(now())], [item for _, item in leaves(then)]
+        except (LookupError, AttributeError):
+            self.mattered.append(name)
+            return
+        if len(one) != len(two) or not all(map(alike, one, two)):
+            self.mattered.append(name)
+
+
+def alike(one, two):
+    """Whether two parts are the same, as far as the comparison of twins looks at them."""
+    if type(one) is not type(two):
+        return False
+    if isinstance(one, np.ndarray | np.generic | float):
+        return same_bits(one, two)
+    return isinstance(one, dict | list | tuple) or one == two
+
+
+def differs(case, saboteur):
+    """Whether a case and its plain twin are told apart, by the first effect that was left out and mattered."""
+    theirs, ours = World(case), World(case, {"strict": True})
+    for number, call in enumerate(case.calls):
+        if number == case.ahead:
+            ours.compile()
+        with np.errstate(all="ignore"):
+            for _ in zip(theirs.outcomes(call), ours.outcomes(call), strict=False):
+                try:
+                    compare(ours, theirs, strict=True)
+                except DifferenceError:
+                    return True
+                if saboteur.mattered:
+                    return False
+    return False
+
+
+def test_a_lost_effect_is_seen(monkeypatch):
+    caught = []
+
+    @settings(ORDINARY, max_examples=200)
+    @given(cases(), st.integers(0, 8))
+    def sabotage(case, number):
+        saboteur = Saboteur(number)
+        with monkeypatch.context() as patch:
+            patch.setattr(Following, "_commit", lambda *given: saboteur.written(*given))
+            seen = differs(case, saboteur)
+        assume(saboteur.mattered)
+        assert seen, f"{saboteur.mattered[0]} was left out"
+        caught.append(saboteur.mattered[0])
+
+    sabotage()
+    assert len(caught) >= 200
+    assert len(set(caught)) > 5  # of many kinds
