@@ -39,7 +39,7 @@ def untranspose(graph: Graph, orders: Mapping[Node, Axes] = MappingProxyType({})
 
 def _as_transpose(node: Node, axes: Axes) -> Node:
     recorder = AbstractRecorder(node.where)
-    inner: Any = np.transpose(recorder.wrap(node), axes)  # type: ignore[call-overload]
+    inner: Any = np.transpose(recorder.wrap(node), axes)
     return np.transpose(inner, _back(axes)).node  # type: ignore[attr-defined,no-any-return]
 
 
