@@ -1,5 +1,7 @@
 """Compiled is plain for arrays of every kind: results, types, views, flags and errors are those of a plain run."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -192,3 +194,183 @@ def test_arrays_of_every_layout_are_written_into_as_they_are_plainly(layout, wri
     assert_as_plain(write, calls, strict=strict)
     calls = [lambda k=k: (numbers(k), LAYOUTS[layout](numbers(k + 9))) for k in range(3)]
     assert_as_plain(write, calls, strict=strict)
+
+
+# --- memory: views, copies, order, flags ------------------------------------------------------------------------------
+
+VIEWS = {
+    "reshape": lambda x: x.reshape(-1),
+    "reshape in Fortran order": lambda x: x.reshape(-1, order="F"),
+    "reshape, order in small letters": lambda x: x.reshape(-1, order="f"),
+    "ravel": lambda x: x.ravel(),
+    "ravel in any order": lambda x: x.ravel("K"),
+    "transpose": lambda x: x.T,
+    "rows of the transpose": lambda x: x.T.reshape(-1),
+    "slices": lambda x: [x[1:], x[::-1], x[:, ::2], x[0], x[..., None]],
+    "diagonal": lambda x: np.diagonal(x),
+    "flip": lambda x: np.flip(x, 1),
+    "broadcast_to": lambda x: np.broadcast_to(x, (2, *x.shape)),
+    "squeeze": lambda x: np.squeeze(x[:, None]),
+    "split": lambda x: np.split(x, [1]),
+    "asarray": lambda x: np.asarray(x),
+    "contiguous": lambda x: np.ascontiguousarray(x),
+    "copy": lambda x: x.copy("K"),
+    "windows": lambda x: np.lib.stride_tricks.sliding_window_view(x, 2, 1),
+}
+
+
+class Keeps:
+    """Keeps what it computes of its input, and looks into that later."""
+
+    def __init__(self, compute, view):
+        self.compute, self.view = compute, view
+
+    def forward(self, x):
+        self.y = self.compute(x)
+        return self.y
+
+    def backward(self, dout):
+        self.dy = self.view(self.y)
+        return self.dy
+
+
+@pytest.mark.parametrize("name", VIEWS)
+@every_layout
+def test_what_is_a_view_plainly_is_a_view_and_what_is_a_copy_a_copy(layout, name):
+    assert_as_plain(VIEWS[name], [lambda k=k: (LAYOUTS[layout](numbers(k)),) for k in range(3)])
+
+
+COMPUTED = {
+    "product": lambda x: x * 2,
+    "maximum": lambda x: np.maximum(x, 0),
+    "copy": lambda x: x.copy("K"),
+    "sum with a row": lambda x: np.tanh(x) + np.ones(x.shape[-1], x.dtype),
+    "ones": lambda x: np.ones_like(x) + 1,
+    "transpose": lambda x: (x + 1).T,
+    "copy in Fortran order": lambda x: x.copy("F"),
+}
+ORDERS = {
+    "C": np.array,
+    "F": np.asfortranarray,
+    "the last axis first": lambda x: np.ascontiguousarray(np.moveaxis(x, -1, 0)).transpose(1, 2, 0),
+    "every second element": stepped,
+}
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("computed", COMPUTED)
+def test_what_a_layer_keeps_lies_in_memory_as_plainly(computed, order):
+    """Else a later reshape of it would be a view where it is a copy plainly: a write into that reached the layer."""
+    for view in (lambda y: y.reshape(-1), lambda y: y.reshape(-1, order="F"), lambda y: y.T.reshape(y.shape[-1], -1)):
+        plain, layer = Keeps(COMPUTED[computed], view), Keeps(COMPUTED[computed], view)
+        fast = dout.compile(layer)
+        for k in range(3):
+            x, same = (ORDERS[order](numbers(k, (2, 3, 4))) for _ in range(2))
+            assert plain.forward(x).strides == fast.forward(same).strides
+            assert_alike(plain.backward(x), fast.backward(same))
+            assert np.shares_memory(plain.dy, plain.y) == np.shares_memory(layer.dy, layer.y)
+
+
+REDUCTIONS = {
+    "sums": lambda x: [x.sum(), x.sum(0), x.sum(1), np.sum(x * x)],
+    "means": lambda x: [x.mean(0), x.var(1), x.std()],
+    "extremes": lambda x: [x.max(), x.min(0), x.argmax(1)],
+    "products": lambda x: [x @ x.T, np.dot(x.T, x), np.einsum("ij,kj->ik", x, x)],
+    "elements": lambda x: [x * x - 1, np.where(x > 0, x, -x), x > 0, x[x > 0]],
+    "softmax": lambda x: np.exp(x) / np.exp(x).sum(1, keepdims=True),
+    "several steps": lambda x: (np.tanh(x * 2) @ np.ones((4, 2), x.dtype)).sum(0),
+}
+
+
+@either_mode
+@pytest.mark.parametrize("name", REDUCTIONS)
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize("layout", ["unaligned", "a field", "of the other byte order", "F", "unaligned and F"])
+def test_numbers_of_odd_arrays_are_those_of_numpy(layout, dtype, name, strict):
+    laid = {**LAYOUTS, "unaligned and F": lambda array: unaligned(array.T).T}[layout]
+    assert_as_plain(REDUCTIONS[name], [lambda k=k: (laid(numbers(k, dtype=dtype)),) for k in range(2)], strict=strict)
+
+
+def test_a_result_that_refuses_to_be_written_into_does_so_in_every_call():
+    fast = dout.compile(lambda x: np.broadcast_to(np.sum(x), (3,)))
+    for k in range(3):
+        y = fast(numbers(k))
+        with pytest.raises(ValueError, match="read-only"):
+            y[0] = 1
+
+
+# --- errors -----------------------------------------------------------------------------------------------------------
+
+REFUSED = {
+    "select by numbers": (lambda c, x: np.select([c], [x]), np.array([1, 0]), np.ones(2)),
+    "select by a plain number": (lambda c, x: np.select([c], [x]), 1, np.ones(2)),
+    "select of two lengths": (lambda c, x: np.select([c, c], [x]), np.array([True, False]), np.ones(2)),
+    "take_along_axis of fewer axes": (lambda x, i: np.take_along_axis(x, i, 0), np.ones((2, 3)), np.array([0, 1])),
+    "take_along_axis of all": (lambda x, i: np.take_along_axis(x, i, None), np.ones((2, 3)), np.array([[0, 1]])),
+    "take_along_axis by numbers": (lambda x, i: np.take_along_axis(x, i, 0), np.ones((2, 3)), np.zeros((1, 3))),
+    "average of nothing": (lambda x, w: np.average(x, weights=w), np.ones(0), np.ones(0)),
+    "average with no weight": (lambda x, w: np.average(x, weights=w), np.ones(2), np.array([1.0, -1.0])),
+    "average with other weights": (lambda x, w: np.average(x, weights=w), np.ones(2), np.ones(3)),
+    "tensordot of other axes": (lambda x, y: np.tensordot(x, y, ([0, 1], [1, 0])), np.ones((2, 3)), np.ones((2, 3))),
+    "moveaxis to one place": (lambda x, y: np.moveaxis(x, (0, 1), (0, 0)), np.ones((2, 3)), 0),
+    "moveaxis of no axis": (lambda x, y: np.moveaxis(x, 5, 0), np.ones((2, 3)), 0),
+    "squeeze twice": (lambda x, y: np.squeeze(x, (0, -2)), np.ones((1, 3)), 0),
+    "squeeze of a long axis": (lambda x, y: x.squeeze(1), np.ones((1, 3)), 0),
+    "flip twice": (lambda x, y: np.flip(x, (0, 0)), np.ones((1, 3)), 0),
+    "expand_dims twice": (lambda x, y: np.expand_dims(x, (0, -4)), np.ones((2, 3)), 0),
+    "reshape in no order": (lambda x, y: x.reshape(-1, order="Q"), np.ones(3), 0),
+    "reshape in any order": (lambda x, y: x.reshape(-1, order="K"), np.ones(3), 0),
+    "ravel in no order": (lambda x, y: np.ravel(x, "Q"), np.ones(3), 0),
+    "meshgrid of no kind": (lambda x, y: np.meshgrid(x, y, indexing="zz"), np.ones(3), np.ones(2)),
+    "astype that is not safe": (lambda x, y: x.astype(int, casting="safe"), np.ones(3), 0),
+    "norm of no kind": (lambda x, y: np.linalg.norm(x, "fro"), np.ones(3), 0),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_numpy_refuses_is_refused(name):
+    function, *given = REFUSED[name]
+    assert_as_plain(function, [lambda: copies(given)] * 3)
+
+
+def copies(given):
+    """The same arrays and numbers once more."""
+    return tuple(item.copy() if isinstance(item, np.ndarray) else item for item in given)
+
+
+LATER = {
+    "select by numbers": (lambda c, x: np.select([c], [x]), (np.array([True, False]), np.ones(2)),
+                          (np.array([1, 0]), np.ones(2))),
+    "weights that sum to 0": (lambda x, w: np.average(x, weights=w), (np.ones(2), np.ones(2)),
+                              (np.ones(2), np.array([1.0, -1.0]))),
+    "a place that is not there": (lambda x, i: (x[i], x * 2)[1], (np.ones(3), np.array([0])),
+                                  (np.ones(3), np.array([5]))),
+    "a number of a place": (lambda x, i: (x[i], x * 2)[1], (np.ones(3), 1), (np.ones(3), 5)),
+    "shapes that do not fit": (lambda x, y: (x + y, x * 2)[1], (np.ones(3), np.ones(3)), (np.ones(3), np.ones(4))),
+    "a reshape": (lambda x, y: (y.reshape(3), x * 2)[1], (np.ones(3), np.ones(3)), (np.ones(3), np.ones(4))),
+    "a dtype": (lambda x, y: (~y, x * 2)[1], (np.ones(3), np.ones(3, int)), (np.ones(3), np.ones(3))),
+    "no length": (lambda x, y: (len(y), x * 2)[1], (np.ones(3), np.ones(3)), (np.ones(3), np.array(1.0))),
+    "a division": (lambda x, n: (1 / n, x * 2)[1], (np.ones(3), 1), (np.ones(3), 0)),
+    "a division into whole numbers": (lambda x, n: (1 // n, x * 2)[1], (np.ones(3), 1), (np.ones(3), 0)),
+    "a remainder": (lambda x, n: (divmod(1, n), x * 2)[1], (np.ones(3), 1), (np.ones(3), 0)),
+    "int of NaN": (lambda x, n: (int(n), x * 2)[1], (np.ones(3), 1.0), (np.ones(3), float("nan"))),
+    "int of an infinite sum": (lambda x, n: (int(x.sum()), x * 2)[1], (np.ones(3), 0), (np.full(3, np.inf), 0)),
+    "a logarithm": (lambda x, n: (math.log(n), x * 2)[1], (np.ones(3), 1.0), (np.ones(3), -1.0)),
+    "a power that overflows": (lambda x, n: (n**10.0, x * 2)[1], (np.ones(3), 1.0), (np.ones(3), 1e300)),
+    "a negative power": (lambda x, n: (x**n, x * 2)[1], (np.ones(3, int), np.array([1, 2, 3])),
+                         (np.ones(3, int), np.array([1, -2, 3]))),
+    "a singular matrix": (lambda x, y: (np.linalg.inv(x), x * 2)[1], (np.eye(2), 0), (np.zeros((2, 2)), 0)),
+    "the largest of nothing": (lambda x, y: (np.max(y), x * 2)[1], (np.ones(3), np.ones(3)), (np.ones(3), np.ones(0))),
+    "the truth of an array": (lambda x, y: 1 if y else 2, (np.ones(3), np.ones(1)), (np.ones(3), np.ones(2))),
+}  # fmt: skip
+
+
+@either_mode
+@pytest.mark.parametrize("name", LATER)
+def test_what_a_later_call_has_to_refuse_it_refuses_though_nothing_needs_it(name, strict):
+    function, good, bad = LATER[name]
+    assert_as_plain(function, [lambda given=given: copies(given) for given in (good, good, bad, good)], strict=strict)
+
+
+def test_piecewise_takes_numbers_as_conditions():
+    assert_as_plain(lambda x, c: np.piecewise(x, [c], [1, 2]), [lambda: (np.ones(3), np.array([1, 0, 1]))] * 3)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from dout.engine.placing import bases
-from dout.engine.rehearsal import Form
+from dout.engine.rehearsal import Form, order_of
 from dout.engine.scalar import REDUCTIONS
 from dout.graph import CONSTANT, INPUT, Graph, Node, topological
 from dout.ops import PRIMITIVES
@@ -57,17 +57,27 @@ def apart(run: Capture, graph: Graph) -> Graph:
 
 
 def in_order(run: Capture, graph: Graph, forms: Mapping[Node, Form]) -> Graph:
-    """Return the graph with a copy wherever a result lay in C order in the run, and would not now.
+    """Return the graph with a copy wherever a result lay in another order in the run than it would now.
 
-    Passes drop copies, also those that turned an array round; then x.copy().reshape(-1) would be no view of the copy.
+    Passes drop copies, also those that turned an array round, and kernels write in C order. In an array of another
+    order `x.reshape(-1)` is a view where it was a copy, or the other way round.
     """
     outputs = dict(graph.outputs)
     names = {node: name for name, node in run.graph.outputs.items()}
     for leaf in _leaves(run):
-        now = outputs[names[leaf]]
-        if run.data[leaf].flags.c_contiguous and now in forms and forms[now].layout != "C":
-            outputs[names[leaf]] = _copied(now)
+        now, order = outputs[names[leaf]], order_of(run.data[leaf])
+        if leaf.shape and order is not None and now in forms and forms[now].order != order:
+            outputs[names[leaf]] = _ordered(now.inputs[0] if now.primitive.name == "copy" else now, order)
     return _with_outputs(graph, outputs)
+
+
+def _ordered(node: Node, order: Any) -> Node:
+    """A copy of the node in this order, as `memory_order` says it."""
+    if isinstance(order, str):
+        return _applied("copy", node, order=order)
+    turned = _applied("transpose", node, axes=order)
+    back = tuple(sorted(range(len(order)), key=order.__getitem__))
+    return _applied("transpose", _applied("copy", turned, order="C"), axes=back)
 
 
 def _with_outputs(graph: Graph, outputs: dict[str, Node]) -> Graph:

@@ -23,7 +23,7 @@ from dout.engine.names import Loaded
 from dout.engine.placing import IN_PLACE, bases, nbytes
 from dout.engine.pool import Pool
 from dout.engine.postpone import postpone
-from dout.engine.rehearsal import Form, Layout, rehearse
+from dout.engine.rehearsal import Form, Layout, order_of, rehearse
 from dout.engine.rewrite import rewrite
 from dout.engine.select import select
 from dout.engine.simplify import merge, simplify
@@ -85,14 +85,14 @@ def planned(run: Capture, *, strict: bool = False) -> Planned:
     if strict:  # copies stay: the last bit of NumPy's sums and products can depend on the order in memory
         graph = merge(select(merge(graph)))
     else:
-        graph = simplify(postpone(decompose(rewrite(simplify(select(simplify(graph)))))))
+        graph = rewrite(simplify(select(simplify(graph))))
+        graph = simplify(postpone(decompose(graph, _turned(run, graph))))
     graph = apart(run, graph)
     steps, forms = _rehearsed(run, graph, strict)
     if (ordered := in_order(run, graph, forms)) is not graph:
         graph = ordered
         steps, forms = _rehearsed(run, graph, strict)
     now = {node: graph.outputs[name] for name, node in run.graph.outputs.items()}
-    steps = tuple(part for step in steps for part in _readable(step, forms))
     memory = _memory(run, steps, now, forms)
     computed = sum(nbytes(n) for n in graph.nodes if n.primitive not in (INPUT, CONSTANT) and not _is_of_another(n))
     for target, node in memory.copies:
@@ -130,13 +130,32 @@ def _with_literals(run: Capture, graph: Graph) -> Graph:
     return rebuild(graph, lambda node, new: with_inputs(node, (numbers.get(i, new[i]) for i in node.inputs)))
 
 
+def _turned(run: Capture, graph: Graph) -> dict[Node, tuple[int, ...]]:
+    """The inputs that lie in another order than C, and their axes in that order."""
+    turned: dict[Node, tuple[int, ...]] = {}
+    for node in graph.inputs.values():
+        order = order_of(run.data[node]) if node in run.data else None
+        if order == "F":
+            turned[node] = tuple(range(len(node.shape)))[::-1]
+        elif isinstance(order, tuple):
+            turned[node] = order
+    return turned
+
+
 def _single(graph: Graph) -> tuple[Step, ...]:
     return tuple(n for n in graph.nodes if n.primitive is not INPUT and n.primitive is not CONSTANT)
 
 
 def _rehearsed(run: Capture, graph: Graph, strict: bool) -> tuple[tuple[Step, ...], dict[Node, Form]]:
+    """The steps of a graph, and how their values lie; a group that a kernel cannot read is left to NumPy."""
     steps = _single(graph) if strict else fuse(graph)
-    return steps, rehearse(steps, {node: run.data[node] for node in graph.inputs.values() if node in run.data})
+    given = {node: run.data[node] for node in graph.inputs.values() if node in run.data}
+    while True:
+        forms = rehearse(steps, given)
+        readable = tuple(part for step in steps for part in _readable(step, forms))
+        if readable == steps:
+            return steps, forms
+        steps = readable
 
 
 def _readable(step: Step, forms: dict[Node, Form]) -> Sequence[Step]:

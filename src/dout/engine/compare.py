@@ -47,7 +47,25 @@ class Difference:
 
     def warning(self, name: str) -> DifferenceWarning:
         """What is to be said of the function `name`, which was compiled."""
-        return DifferenceWarning(f"{name}: {self}; it runs plainly from now on. Please report this: it is dout's error")
+        return _warning(name, self)
+
+
+@dataclass(frozen=True, eq=False)
+class Failure:
+    """An error in making a program, or in its first run, which the plain run did not have."""
+
+    error: Exception
+
+    def __str__(self) -> str:
+        return f"the compiled program failed with {type(self.error).__name__}: {self.error}"
+
+    def warning(self, name: str) -> DifferenceWarning:
+        """As that of a difference."""
+        return _warning(name, self)
+
+
+def _warning(name: str, what: Difference | Failure) -> DifferenceWarning:
+    return DifferenceWarning(f"{name}: {what}; it runs plainly from now on. Please report this: it is dout's error")
 
 
 def first_difference(

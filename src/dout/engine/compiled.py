@@ -13,13 +13,13 @@ import numpy as np
 
 from dout.engine.answers import Settled
 from dout.engine.build import Built, build, without_values
-from dout.engine.compare import first_difference
+from dout.engine.compare import Difference, Failure, first_difference
 from dout.engine.derived import with_gradient
 from dout.engine.driver import MISS, computed
 from dout.engine.pool import Pool
 from dout.engine.stub import stub
 from dout.engine.turns import inside_a_trace, plainly, turn
-from dout.errors import TargetError, UnsupportedError
+from dout.errors import DoutError, TargetError, UnsupportedError
 from dout.trace.again import PERHAPS
 from dout.trace.capture import MOST_OPERATIONS, Capture, capture
 from dout.trace.layercalls import KINDS, is_layer
@@ -149,14 +149,19 @@ class Compiled(Settled):
         """Make a program of a run and compare the two; say why there is none."""
         if len(run_once.graph.nodes) > MOST_OPERATIONS:
             return too_long(MOST_OPERATIONS)
-        try:
-            program = build(run_once, self.pool, strict=self.strict)
-        except UnsupportedError as error:
-            return str(error)
         graph, better = run_once.graph, run_once.better
         others = {node: better.outputs[name] for name, node in graph.outputs.items()} if better else {}
-        with np.errstate(all="ignore"):  # what the user's code heard of floating-point errors it has heard
-            difference = first_difference(graph.nodes, run_once.data, computed(program.program), others)
+        difference: Difference | Failure | None
+        try:
+            program = build(run_once, self.pool, strict=self.strict)
+            with np.errstate(all="ignore"):  # what the user's code heard of floating-point errors it has heard
+                difference = first_difference(graph.nodes, run_once.data, computed(program.program), others)
+        except UnsupportedError as error:
+            return str(error)
+        except DoutError:
+            raise
+        except Exception as error:  # ours: the user's own run is whole, and its result is there
+            difference = Failure(error)
         if difference is not None:
             name = getattr(self.function, "__qualname__", "function")
             warnings.warn(difference.warning(name), stacklevel=_users_level())

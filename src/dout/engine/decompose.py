@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -20,15 +21,16 @@ from dout.ops.abstract import AbstractRecorder
 from dout.ops.reduce import Axis
 
 
-def decompose(graph: Graph) -> Graph:
+def decompose(graph: Graph, orders: Mapping[Node, tuple[int, ...]] = MappingProxyType({})) -> Graph:
     """Return the graph in which mean, var, std and softmax of floats are made of sums and what goes between them.
 
-    A variance is taken in two passes, as NumPy does. What is computed of transposed arrays is computed of the arrays.
+    A variance is taken in two passes, as NumPy does. What is computed of transposed arrays is computed of the arrays;
+    `orders` says which inputs are such.
     The sum over everything of what was computed along rows (the loss after a softmax) becomes the sum of the sums of
     rows: those belong to the kernel of the rows.
     """
     parts = rebuild(graph, lambda node, new: _decomposed(renewed(node, new)))
-    return _by_rows(untranspose(parts))
+    return _by_rows(untranspose(parts, orders))
 
 
 def _decomposed(node: Node) -> Node:

@@ -9,7 +9,9 @@ from typing import Any, Literal
 import numpy as np
 
 from dout.engine.group import Group, Step
+from dout.engine.pool import Order
 from dout.graph import CONSTANT, Node
+from dout.ops.shape import memory_order
 
 Layout = Literal["C", "rows", "A"]
 
@@ -19,12 +21,13 @@ class Form:
     """How a value lies in memory: an array or a number, its layout, and whether a kernel may read it at all.
 
     The layout is "C" for contiguous, "rows" where only the elements along the last axis lie one after the other, "A"
-    for any strides.
+    for any strides; the order is that of `order_of`.
     """
 
     array: bool
     layout: Layout
     readable: bool
+    order: Order | None = "C"
 
 
 def rehearse(steps: Sequence[Step], given: Mapping[Node, Any]) -> dict[Node, Form]:
@@ -65,7 +68,7 @@ def _form(value: Any) -> Form:
     if not isinstance(value, np.ndarray):
         return Form(False, "C", True)
     usable = value.flags.aligned and value.dtype.isnative
-    return Form(True, layout_of(value), bool(usable))
+    return Form(True, layout_of(value), bool(usable), order_of(value))
 
 
 def layout_of(array: np.ndarray[Any, Any]) -> Layout:
@@ -73,3 +76,11 @@ def layout_of(array: np.ndarray[Any, Any]) -> Layout:
     if array.flags.c_contiguous:
         return "C"
     return "rows" if array.shape[-1] > 1 and array.strides[-1] == array.itemsize else "A"
+
+
+def order_of(value: Any) -> Order | None:
+    """The order in which an array without gaps lies: "C", "F", or its axes from the outermost; None for all others."""
+    if not isinstance(value, np.ndarray) or value.flags.forc:
+        return memory_order(value)  # type: ignore[no-any-return]
+    order = memory_order(value)
+    return order if order != "C" and value.transpose(order).flags.c_contiguous else None

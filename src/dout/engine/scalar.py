@@ -85,7 +85,7 @@ def fusible(node: Node) -> bool:
     if name in FILLS:
         return True
     if name in MOVES:
-        return _moves_nothing(node) and _casts(node.inputs[0].dtype, node.dtype)
+        return node.static.get("order") != "F" and _moves_nothing(node) and _casts(node.inputs[0].dtype, node.dtype)
     return name not in _NEVER and _has_expression(node) and _computes(node)
 
 

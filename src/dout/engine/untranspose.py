@@ -5,6 +5,8 @@ A softmax of x.T over its columns is one of x over its rows, whose result is tra
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -12,15 +14,33 @@ import numpy as np
 from dout.engine.identities import cancelled
 from dout.engine.scalar import REDUCTIONS, reduced_axes
 from dout.engine.simplify import is_elementwise
-from dout.graph import Graph, Node, Shape, rebuild, renewed, same_kind
+from dout.graph import Graph, Node, Shape, rebuild, renewed, same_kind, with_inputs
 from dout.ops.abstract import AbstractRecorder
 
 Axes = tuple[int, ...]
 
 
-def untranspose(graph: Graph) -> Graph:
-    """Return the graph in which what is computed of transposed arrays alone is the transpose of what is computed."""
-    return rebuild(graph, lambda node, new: _below(cancelled(renewed(node, new))))
+def untranspose(graph: Graph, orders: Mapping[Node, Axes] = MappingProxyType({})) -> Graph:
+    """Return the graph in which what is computed of transposed arrays alone is the transpose of what is computed.
+
+    Inputs in another order than C are transposes of arrays in C order: `orders` has the axes of each, outermost first.
+    As NumPy does it, what is computed of them lies in their order.
+    """
+    turned = {node: _as_transpose(node, axes) for node, axes in orders.items()}
+
+    def change(node: Node, new: Mapping[Node, Node]) -> Node:
+        node = cancelled(renewed(node, new))
+        of_turned = with_inputs(node, [turned.get(i, i) for i in node.inputs])
+        made = _below(of_turned)
+        return node if made is of_turned else made
+
+    return rebuild(graph, change)
+
+
+def _as_transpose(node: Node, axes: Axes) -> Node:
+    recorder = AbstractRecorder(node.where)
+    inner: Any = np.transpose(recorder.wrap(node), axes)
+    return np.transpose(inner, _back(axes)).node  # type: ignore[attr-defined,no-any-return]
 
 
 def _below(node: Node) -> Node:

@@ -159,8 +159,17 @@ class Tracer(Recording):
             result = compose(self, *args, **kwargs)
         finally:
             self.composing = inside
-        if own and self.live and not same_bits_deep(own[0], plain_deep(result)):
+        if not own or not self.live:
+            return result
+        if not same_bits_deep(own[0], plain_deep(result)):
             raise self.unsupported(f"{numpy_name(function)} of such arguments")
+        return self._ordered(result, own[0])
+
+    def _ordered(self, result: Any, own: Any) -> Any:
+        """A result, in the order in memory that NumPy's own has, if it is no view."""
+        new = type(result) is TracedArray and result.base is None and isinstance(own, np.ndarray)
+        if new and not own.flags.c_contiguous and own.flags.f_contiguous and not result.value.flags.f_contiguous:
+            return self.emit(PRIMITIVES["copy"], (result,), {"order": "F"})
         return result
 
     def method(self, name: str, owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
