@@ -1,5 +1,7 @@
 """A write is a write, whatever stood there before: places that are set to the very object that they hold already."""
 
+import types
+
 import numpy as np
 import pytest
 
@@ -247,6 +249,24 @@ def test_what_the_last_shorter_batch_clipped_is_not_what_the_one_before_did():
         np.testing.assert_allclose(fast.forward(g), plain.forward(g))
         np.testing.assert_allclose(fast.backward(g), plain.backward(g))
         assert layer.clipped is plain.clipped
+
+
+library = types.ModuleType("library")
+
+
+def test_an_attribute_of_a_library_is_set_in_each_call():
+    library.quiet = True
+
+    def hushed(x):
+        library.quiet = True
+        return x * 2.0
+
+    fast = dout.compile(hushed)
+    for _ in range(4):
+        np.testing.assert_array_equal(fast(X), hushed(X))
+        library.quiet = False
+        fast(X)
+        assert library.quiet is True
 
 
 def test_calls_of_several_kinds_leave_what_the_last_one_leaves():
