@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,8 @@ from dout.errors import UnsupportedError
 from dout.graph import CONSTANT, INPUT, Graph, Node, rebuild, with_inputs
 from dout.ops.raising import may_raise
 from dout.trace.capture import Capture
-from dout.trace.templates import nodes_in
+from dout.trace.state import Namespace
+from dout.trace.templates import Same, nodes_in
 
 _LARGE = 1 << 20  # bytes, from which on a copy takes longer than all that is gained in a small step
 _FEW = 8
@@ -81,6 +83,8 @@ def planned(run: Capture, *, strict: bool = False) -> Planned:
         raise UnsupportedError("it catches errors, and has steps that may raise one")
     if (large := next(filter(_may_be_large, run.graph.nodes), None)) is not None:
         raise UnsupportedError(f"a plain number of a uint64 may be larger than any int64, at {large.where}")
+    if (name := next(_set_unseen(run), None)) is not None:
+        raise UnsupportedError(f"it sets an attribute of {name}, which dout does not look into")
     graph = _with_literals(run, run.graph if strict else run.better or run.graph)
     if strict:  # copies stay: the last bit of NumPy's sums and products can depend on the order in memory
         graph = merge(select(merge(graph)))
@@ -163,6 +167,16 @@ def _readable(step: Step, forms: dict[Node, Form]) -> Sequence[Step]:
     if isinstance(step, Group) and not all(forms[node].readable for node in step.inputs):
         return step.nodes
     return (step,)
+
+
+def _set_unseen(run: Capture) -> Iterator[str]:
+    """The global names of modules and classes of a library whose attributes the code sets."""
+    names, seen = Loaded(run.codes).set_into, {id(spot.holder) for spot in run.spots}
+    for spot in run.spots if names else ():
+        item = spot.before.item if isinstance(spot.before, Same) else None
+        named = isinstance(spot.holder, Namespace | ModuleType) and spot.place.key in names
+        if named and isinstance(item, type | ModuleType) and id(item) not in seen:
+            yield str(spot.place.key)
 
 
 def _may_be_large(node: Node) -> bool:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import array
 import inspect
-import threading
 import weakref
 from collections import Counter, deque
 from collections.abc import Mapping
+from threading import local
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -25,12 +25,12 @@ from dout.engine.text import Text
 from dout.errors import UnsupportedError
 from dout.graph import INPUT, Node
 from dout.trace.capture import Capture
-from dout.trace.state import MOST, Namespace, attributes_of, is_special
+from dout.trace.state import CACHE, MOST, Namespace, attributes_of, is_special, remembered
 from dout.trace.templates import Built, Held, Same, Spot, Template, View, can_be_made, held_in, is_fixed, made_anew
 from dout.trace.yielding import error_settings, errors_are_heard
 
 _LARGE_SET = 100
-_UNSEEN = (set, deque, bytearray, memoryview, array.array, np.ndarray, weakref.ref, threading.local)
+_UNSEEN = (set, deque, bytearray, memoryview, array.array, np.ndarray, weakref.ref, local)
 _PLAIN = (type(None), bool, type(Ellipsis))
 
 
@@ -139,8 +139,8 @@ class Guards:
         """Guard what is in a set. Raises UnsupportedError for what changes and does not tell: a deque, an iterator."""
         if isinstance(item, set) and all(map(is_fixed, item)) and len(item) <= _LARGE_SET:
             self.text.leave_unless(f"{self.text.constant(item)} == {self.text.constant(frozenset(item))}")
-        elif isinstance(item, tuple | frozenset) and id(item) not in self.at:
-            for part in item:
+        elif isinstance(item, tuple | frozenset | CACHE) and id(item) not in self.at:
+            for part in remembered(item) if isinstance(item, CACHE) else item:
                 self._inside(part)
         elif (
             isinstance(item, _UNSEEN)

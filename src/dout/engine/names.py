@@ -52,6 +52,12 @@ class Loaded:
         self._stored = {(s.opname, s.argval) for code in codes for s in _steps(code) if s.opname.startswith("STORE")}
         self._used = used
 
+    @cached_property
+    def set_into(self) -> set[str]:
+        """The global names whose attributes the code sets."""
+        pairs = (pair for code in self.codes for pair in pairwise(_steps(code)))
+        return {one.argval for one, step in pairs if step.opname == "STORE_ATTR" and one.opname.startswith(_OUTSIDE)}
+
     @property
     def catches(self) -> bool:
         """Whether the code has an `except` of its own."""

@@ -10,7 +10,9 @@ import gc
 import operator
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator
+from contextvars import copy_context
 from functools import lru_cache, partial
+from threading import local
 from types import FunctionType, MappingProxyType, MemberDescriptorType, MethodType, ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -33,7 +35,7 @@ _PARTS = (
     dict, list, deque, tuple, FunctionType, MethodType, staticmethod, classmethod, partial, SimpleNamespace,
     MappingProxyType,
 )  # fmt: skip
-_CACHE = type(lru_cache(len))
+CACHE = type(lru_cache(len))
 _OF_TYPES = frozenset(name for name, item in vars(type).items() if hasattr(type(item), "__set__"))  # cls.__name__
 
 
@@ -84,7 +86,7 @@ class Reach:
             return anyone and item.dtype == object
         if not anyone or module_of(kind).startswith("dout."):
             return False
-        return issubclass(kind, set | frozenset | _CACHE | BaseException) or kind.__dictoffset__ != 0
+        return issubclass(kind, set | frozenset | CACHE | BaseException | local) or kind.__dictoffset__ != 0
 
     def places(self, holder: Any, *, numbers: bool = False) -> Iterator[Place]:
         """Every place directly inside an object; those in a container that hold a number or text only where asked."""
@@ -126,6 +128,8 @@ class Reach:
             yield Place("args", "args", holder.args, lambda new: partial.__setstate__(holder, _state(holder, new)))  # type: ignore[attr-defined]
         elif kind is MappingProxyType:
             yield from (Place("", "", inside, _nowhere) for inside in gc.get_referents(holder))
+        elif issubclass(kind, CACHE):
+            yield from (Place("", "", inside, _nowhere) for inside in remembered(holder))
         elif issubclass(kind, BaseException):
             yield Place("args", "args", holder.args, partial(BaseException.args.__set__, holder))  # type: ignore[attr-defined]
         attributes = attributes_of(holder)
@@ -198,14 +202,18 @@ class Swaps:
         A value computed meanwhile becomes a plain value, wherever the user's code put it.
         """
         seen: set[int] = set()
-        waiting = [*self.holders, *others]
+        kept = [(variable, item, self._real(item)) for variable, item in copy_context().items()]
+        for variable, item, real in kept:
+            if real is not item:
+                variable.set(real)
+        waiting = [*self.holders, *others, *(real for *_, real in kept if self.reach.holds(real, anyone=True))]
         while waiting:
             holder = waiting.pop()
             if id(holder) in seen:
                 continue
             seen.add(id(holder))
             kind = type(holder)
-            if kind is _CACHE and _caches_ours(holder):
+            if kind is CACHE and _caches_ours(holder):
                 holder.cache_clear()  # what it remembers cannot be replaced; it will be computed again
             if issubclass(kind, dict) and any(self._real(key) is not key for key in dict.keys(holder)):
                 pairs = [(self._real(key), item) for key, item in dict.items(holder)]
@@ -301,6 +309,8 @@ def _like(whole: Any, parts: list[Any]) -> Any:
 
 def attributes_of(holder: Any) -> dict[str, Any]:
     """The dict in which an object keeps its attributes, whatever its class makes of the name `__dict__`."""
+    if issubclass(type(holder), local):  # those of this thread
+        return local.__getattribute__(holder, "__dict__")  # type: ignore[no-any-return]
     if type(holder).__dictoffset__ == 0:
         return {}
     for cls in mro_of(type(holder)):
@@ -350,6 +360,20 @@ def _may_keep(method: Any) -> bool:
         return True
     cells = method.__code__.co_freevars not in ((), ("__class__",))
     return cells or bool(method.__kwdefaults__) or any(type(d) not in _PLAIN for d in method.__defaults__ or ())
+
+
+def remembered(cached: Any) -> Iterator[Any]:
+    """What an `lru_cache` remembers, and what it is made of."""
+    if not cached.cache_info().currsize:
+        return
+    for item in gc.get_referents(cached):
+        table = type(item) is dict and item is not vars(cached)
+        if table and cached.cache_parameters()["maxsize"] is None:
+            yield from item.values()
+        elif item is not vars(cached) and not (
+            table and "_lru_list_elem" in {type(part).__name__ for part in item.values()}
+        ):
+            yield item
 
 
 def _caches_ours(cached: Any) -> bool:
