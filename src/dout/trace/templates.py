@@ -134,7 +134,8 @@ def outputs(
 ) -> dict[str, Node]:
     """Every node whose value, error or shape the run needs, once, under a name of its own.
 
-    Of those that are `looked` at the run needs the shape.
+    Of those that are `looked` at the run needs the shape; so it does of its results, and of what nothing needs reads:
+    with another shape that might raise.
     """
     found: dict[Node, str] = {}
     for i, node in enumerate(nodes_in(result)):
@@ -150,7 +151,8 @@ def outputs(
     for node in nodes:
         if node not in needed and may_raise(node):
             found.setdefault(node, f"raises{len(found)}")
-    for node in _sizing(nodes, looked):
+    read = (i for node in nodes if node not in needed for i in node.inputs)
+    for node in _sizing(nodes, {*looked, *found, *read}):
         found.setdefault(node, f"sizes{len(found)}")
     return {name: node for node, name in found.items()}
 
