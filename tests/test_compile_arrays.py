@@ -121,6 +121,8 @@ OF_A_NUMBER = {
     "flip of an axis": lambda x: np.flip(x, 0),
     "copy": lambda x: np.copy(x),
     "asarray": lambda x: np.asarray(x),
+    "full_like": lambda x: np.full_like(x, 1),
+    "zeros_like": lambda x: np.zeros_like(x),
 }
 NUMBERS = {
     "int": [3, 4, -1],
@@ -370,6 +372,36 @@ LATER = {
 def test_what_a_later_call_has_to_refuse_it_refuses_though_nothing_needs_it(name, strict):
     function, good, bad = LATER[name]
     assert_as_plain(function, [lambda given=given: copies(given) for given in (good, good, bad, good)], strict=strict)
+
+
+CHOSEN = {
+    "filled": lambda x: (lambda y: (y.fill(3), y)[1])(x[x > 0]),
+    "the sum of what was filled": lambda x: (lambda y: (y.fill(3), y.sum())[1])(x[x > 0]),
+    "written into": lambda x: (lambda y: (y.__setitem__(slice(1, None), 2), y)[1])(x[x > 0]),
+    "zeros": lambda x: np.zeros_like(x[x > 0]),
+    "beside others, for nothing": lambda x: (x[x > 0] + np.ones(2), x * 2)[1],
+    "counts beside others, for nothing": lambda x: (np.bincount(abs(x).astype(int)) + np.ones(3), x * 2)[1],
+    "read and written": lambda x: (lambda m: (x.__setitem__(m, x[m] * 2), x)[1])(x > 0),
+}
+
+
+@either_mode
+@pytest.mark.parametrize("name", CHOSEN)
+def test_how_many_elements_a_mask_chooses_may_change_from_call_to_call(name, strict):
+    given = ([1.0, -1, 2], [1.0, 1, -2], [1.0, 5, 1], [-1.0, -1, -1])
+    assert_as_plain(CHOSEN[name], [lambda x=x: (np.array(x),) for x in given], strict=strict)
+
+
+def test_an_array_takes_no_tuple_of_deeper_arrays():
+    assert_as_plain(
+        lambda x, m: x.__setitem__(slice(None), np.nonzero(m)), [lambda: (np.zeros(1, int), np.ones(1))] * 2
+    )
+
+
+def test_a_sorted_array_lies_in_memory_as_plainly():
+    x = np.asfortranarray(numbers(0))
+    fast = dout.compile(lambda x: np.sort(x))
+    assert {fast(x).strides for _ in range(3)} == {np.sort(x).strides}
 
 
 def test_piecewise_takes_numbers_as_conditions():

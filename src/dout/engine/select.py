@@ -15,7 +15,7 @@ from dout.engine.identities import is_whole
 from dout.engine.simplify import is_elementwise
 from dout.graph import Graph, Node, rebuild, renewed
 from dout.ops.abstract import AbstractRecorder
-from dout.ops.raising import may_raise
+from dout.ops.raising import may_raise, shaped_by_values
 from dout.ops.standin import Slot
 
 
@@ -33,9 +33,13 @@ class _Selection:
 
     def __init__(self) -> None:
         self.whole: dict[Node, tuple[Node, Node]] = {}  # the mask, and the value for all elements
+        self.shaped: set[Node] = set()  # those whose shape depends on values
 
     def __call__(self, node: Node, new: Mapping[Node, Node]) -> Node:
         recorder = AbstractRecorder(node.where)
+        shaping = node.inputs[:1] if node.primitive.name in ("getitem", "setitem", "add_at") else node.inputs
+        if shaped_by_values(node) or (node.shape and not self.shaped.isdisjoint(shaping)):
+            self.shaped.add(node)
         rule = _RULES.get(node.primitive.name)
         if rule is not None:
             made = rule(self, recorder, node, new)
@@ -72,7 +76,8 @@ class _Selection:
         x, value, *index = node.inputs
         if isinstance(x.dtype, type) or not x.dtype.isnative or (_is_complex(value) and not _is_complex(x)):
             return None
-        if not index and is_whole(node.static["key"], x.shape) and len(value.shape) <= len(x.shape):
+        whole = not index and is_whole(node.static["key"], x.shape) and x not in self.shaped
+        if whole and len(value.shape) <= len(x.shape):
             written: Any = recorder.wrap(new[value])
             return np.broadcast_to(written.astype(x.dtype), x.shape)
         mask = _mask(node, index, x)

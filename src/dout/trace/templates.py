@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from abc import ABCMeta
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import partial
 from types import BuiltinFunctionType, FunctionType, MemberDescriptorType, ModuleType
@@ -14,7 +14,7 @@ from weakref import WeakSet
 import numpy as np
 
 from dout.graph import INPUT, Node, topological
-from dout.ops.raising import may_raise
+from dout.ops.raising import may_raise, shaped_by_values
 from dout.trace.standin import Step
 from dout.trace.state import Place
 
@@ -132,7 +132,11 @@ def outputs(
     nodes: Sequence[Node],
     sizing: Iterable[Node],
 ) -> dict[str, Node]:
-    """Every node whose value, error or shape the run needs, once, under a name of its own: of `sizing` the shape."""
+    """Every node whose value, error or shape the run needs, once, under a name of its own.
+
+    Of `sizing` it needs the shape; so it does of its results, and of what is read by nodes that nothing needs: with
+    another shape these might raise.
+    """
     found: dict[Node, str] = {}
     for i, node in enumerate(nodes_in(result)):
         found.setdefault(node, f"result{i}")
@@ -147,9 +151,22 @@ def outputs(
     for node in nodes:
         if node not in needed and may_raise(node):
             found.setdefault(node, f"raises{len(found)}")
-    for node in sizing:
+    read = (i for node in nodes if node not in needed for i in node.inputs)
+    for node in (*sizing, *_sizing(nodes, {*found, *read})):
         found.setdefault(node, f"sizes{len(found)}")
     return {name: node for node, name in found.items()}
+
+
+def _sizing(nodes: Sequence[Node], asked: Set[Node]) -> Iterator[Node]:
+    """What gives by its values the shapes of nodes that are asked for theirs."""
+    sources: dict[Node, set[Node]] = {}  # by node whose shape depends on values: those that it comes of
+    for node in nodes:
+        own = {node} if shaped_by_values(node) else set()
+        shaping = node.inputs[:1] if node.primitive.name in ("getitem", "setitem", "add_at") else node.inputs
+        found = own.union(*(sources[i] for i in shaping if i in sources)) if node.shape else own
+        if found:
+            sources[node] = found
+    yield from {source: None for node in nodes if node in asked for source in sources.get(node, ())}
 
 
 _FIXED = (type(None), bool, int, float, complex, str, bytes, np.generic, np.dtype, type, FunctionType, ModuleType,

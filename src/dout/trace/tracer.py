@@ -137,7 +137,7 @@ class Tracer(Recording):
         if _is_kept(function.__name__, operands, static):
             return operands[0]
         if operands and all(type(plain(o)) in _numbers or isinstance(o, np.generic) for o in operands):
-            if not holds_traced(args):
+            if not holds_traced(args) and not holds_traced(operands):
                 return self._from_outside(function, args, kwargs)
             if row.python and isinstance(function, np.ufunc) and all(type(plain(o)) in _numbers for o in operands):
                 operands = (self.emit(PRIMITIVES["asarray"], operands[:1], {}), *operands[1:])

@@ -46,11 +46,10 @@ class Writer:
         target = self.tracer.wrap(target)
         old = self.tracer.node_of(target)
         rest = tuple([self.tracer.node_of(i) for i in index])
-        value = as_operand(self.tracer, value)
-        new = self.tracer.node_of(value)
+        new = self.tracer.node_of(as_operand(self.tracer, value))
         selected = np.shape(target.value[filled])
         self._before_write(target)
-        write(target.value, filled, plain(value))
+        write(target.value, filled, plain_deep(value))
         static = {"key": template, "selected": selected}
         self._after_write(target, self.tracer.record(primitive, (old, new, *rest), static, target.value))
 
