@@ -167,9 +167,11 @@ class Tracer(Recording):
 
     def _ordered(self, result: Any, own: Any) -> Any:
         """A result, in the order in memory that NumPy's own has, if it is no view."""
-        new = type(result) is TracedArray and result.base is None and isinstance(own, np.ndarray)
-        if new and not own.flags.c_contiguous and own.flags.f_contiguous and not result.value.flags.f_contiguous:
-            return self.emit(PRIMITIVES["copy"], (result,), {"order": "F"})
+        if type(result) is not TracedArray or result.base is not None or not isinstance(own, np.ndarray):
+            return result
+        flags, wanted = result.value.flags, "F" if own.flags.fnc else "C"
+        if own.flags.forc and not (flags.f_contiguous if wanted == "F" else flags.c_contiguous):
+            return self.emit(PRIMITIVES["copy"], (result,), {"order": wanted})
         return result
 
     def method(self, name: str, owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
