@@ -369,7 +369,7 @@ def test_the_page_has_a_table_that_leads_to_every_layer_and_a_picture_of_what_is
     assert len(found.ids) == len(set(found.ids))
     assert found.tags.count("svg") == 1
     assert "first wrong edge" in found.text
-    for said in ("b/wrong.py", "D101", "2 files need torch", "wanted to write weights.npy", "on the branches covered"):
+    for said in ("b/wrong.py", "D101", "2 files need torch", "wanted to write weights.npy", "✓ x  exact"):
         assert said in found.text
 
 

@@ -18,7 +18,7 @@ from dout.check.contract.batch import resized
 from dout.check.covered import Covered, Place
 from dout.check.fallback import judge_numerically
 from dout.check.judge import MOST_TRIES, Judgement, judge
-from dout.check.model import Verdict, Word
+from dout.check.model import WORDS, Verdict, Word
 from dout.check.points import SCALES, far, is_label, nearby
 from dout.check.subject import Run, Subject, copied, one_or_all
 from dout.check.watched import watched
@@ -39,12 +39,13 @@ class Variant:
     """A subject in another state or with other inputs.
 
     What is wrong of one that is `trusted` is wrong of the layer: it takes such inputs. One `always` counts, also where
-    it comes to no other side of a condition in the code.
+    it comes to no other side of a condition in the code. Its values may be `far` out.
     """
 
     subject: Subject
     trusted: bool = True
     always: bool = False
+    far: bool = False
 
 
 def variants(subject: Subject, places: Iterable[Place]) -> Iterator[Variant]:
@@ -58,7 +59,7 @@ def variants(subject: Subject, places: Iterable[Place]) -> Iterator[Variant]:
     yield from (Variant(item, trusted=False) for item in _of_other_flags(subject, tests))
     yield from map(Variant, _of_other_sizes(subject, numbers))
     for seed, move in enumerate([*map(far, _LARGE), *map(_shifted, (1, -1)), *map(_about, numbers)]):
-        yield Variant(_moved(subject, 10 + seed, move))
+        yield Variant(_moved(subject, 10 + seed, move), far=True)
 
 
 def is_on_purpose(place: Place) -> bool:
@@ -78,6 +79,7 @@ def on_other_sides(subject: Subject, judgement: Judgement, seen: Covered) -> tup
     """
     covered, tried, latest = judgement.covered, Counter[tuple[Place, str]](), spent() + MOST_SECONDS
     others: list[Judgement] = []
+    doubted: set[Place] = set()  # conditions behind which a gradient was less right than elsewhere
 
     def wanted() -> set[Place]:
         return set(seen.sides) & set(covered.open)
@@ -93,7 +95,7 @@ def on_other_sides(subject: Subject, judgement: Judgement, seen: Covered) -> tup
             if not gained and not is_asked:
                 continue
             tried.update(gained)
-            other = judge(recorded(variant.subject, run), ends=subject.ends, far=not variant.always)
+            other = judge(recorded(variant.subject, run), ends=subject.ends, far=variant.far)
         except Exception:  # the layer's own, or there is no rule: it does not take these
             continue
         other.covered.add(found)
@@ -103,10 +105,19 @@ def on_other_sides(subject: Subject, judgement: Judgement, seen: Covered) -> tup
                 other.covered.add(covered)
                 there = "" if is_asked else next((f"where {place} is {side}" for place, side in gained), "")
                 return replace(other, elsewhere=there), variant.subject
-        if all(verdict.word not in (Word.INCONCLUSIVE, Word.REFUTED) for verdict in other.verdicts):
-            covered.add(other.covered)
+        if _is_as_right(other, judgement):
+            covered.add(Covered({place: side for place, side in other.covered.sides.items() if place not in doubted}))
+        else:
+            doubted |= {place for place, _ in gained}
         others += [other] if is_asked else []
     return replace(judgement, verdicts=tuple(_decided(v, others) for v in judgement.verdicts)), subject
+
+
+def _is_as_right(other: Judgement, judgement: Judgement) -> bool:
+    """Whether every gradient of another run is right, and no less so: far in, a wrong one may be next to nothing."""
+    ranks = {verdict.argument: WORDS.index(verdict.word) for verdict in judgement.verdicts}
+    wrong = (Word.INCONCLUSIVE, Word.REFUTED)
+    return all(v.word not in wrong and WORDS.index(v.word) <= ranks.get(v.argument, 0) for v in other.verdicts)
 
 
 def recorded(subject: Subject, run: Run) -> Trace:
@@ -166,9 +177,8 @@ def _of_other_sizes(subject: Subject, numbers: Iterable[float]) -> Iterator[Subj
     arrays = [x for x in subject.inputs if isinstance(x, np.ndarray)]
     if not arrays:
         return
-    asked = [
-        n for number in numbers if 0 < number <= MOST_SIZE for n in (int(number) + 1, int(number), int(number) - 1)
-    ]
+    sizes = [int(number) for number in numbers if 0 < number <= MOST_SIZE]
+    asked = [size for n in sizes for size in (2 * n + 2, n + 1, n, n - 1) if size <= MOST_SIZE]
     for axis in range(arrays[0].ndim):
         length = arrays[0].shape[axis]
         for size in dict.fromkeys((*asked, length + 1, 2 * length, 1, 2, 3)):
