@@ -23,12 +23,12 @@ sys.path.insert(0, str(File(__file__).resolve().parent.parent / "tests"))
 from draw_traces import random_trace
 
 from dout.draw import draw
-from dout.draw.build import build_scene
-from dout.draw.display import Path
-from dout.draw.options import View
-from dout.draw.paint import paint
-from dout.draw.scene import Level
-from dout.trace.model import Trace
+from dout.draw.paint.display_list import Path
+from dout.draw.paint.paint import paint
+from dout.draw.scene.scene import Level
+from dout.draw.scene.scene_builder import build_scene
+from dout.draw.view_options import View
+from dout.trace.model.recorded import Trace
 
 STEPS = 12  # straight pieces of a curve
 

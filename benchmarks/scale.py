@@ -18,7 +18,7 @@ from tracing import program
 import dout
 from dout.graph import INPUT, Node, topological
 from dout.ops import PRIMITIVES
-from dout.trace.replay import first_difference
+from dout.trace.model.replay import first_difference
 
 H = 4
 

@@ -12,10 +12,10 @@ from compile_arguments import Numbers
 from compile_programs import arrays_in, gradient_for, leaves
 
 import dout
-from dout.engine.bounds import bounds
-from dout.engine.error_rules import EXACT
-from dout.trace.capture import capture
-from dout.trace.replay import same_bits
+from dout.engine.validate.error_bounds import bounds
+from dout.engine.validate.error_rules import EXACT
+from dout.trace.capture.capture import capture
+from dout.trace.model.replay import same_bits
 
 ENDED = object()
 

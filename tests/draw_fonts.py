@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import reportlab
 
-from dout.draw import fonts
-from dout.draw.display import TEXTS
-from dout.draw.fonts import Typesetter
+from dout.draw.paint.display_list import TEXTS
+from dout.draw.writers import fonts
+from dout.draw.writers.fonts import Typesetter
 
 BUNDLED = Path(reportlab.__file__).parent / "fonts"
 

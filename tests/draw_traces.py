@@ -8,7 +8,7 @@ from typing import Any
 
 from dout.graph import CONSTANT, INPUT, Graph, Node, Primitive, Where
 from dout.ops import PRIMITIVES
-from dout.trace.model import Event, Gradient, LayerCall, Trace, Use, Value
+from dout.trace.model.recorded import Event, Gradient, LayerCall, Trace, Use, Value
 
 
 def given(shape: tuple[int, ...] = (), dtype: Any = float) -> Node:

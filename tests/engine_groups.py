@@ -7,13 +7,13 @@ from types import BuiltinFunctionType
 
 import numpy as np
 
-from dout.engine.cache import load
-from dout.engine.emit import source
-from dout.engine.group import Group
-from dout.engine.rehearsal import layout_of
-from dout.engine.scalar import REDUCTIONS, reduced_axes
+from dout.engine.codegen.kernel_source import source
+from dout.engine.ir.kernel_group import Group
+from dout.engine.ir.scalar_expressions import REDUCTIONS, reduced_axes
+from dout.engine.memory.buffer_layout import layout_of
+from dout.engine.runtime.kernel_cache import load
 from dout.graph import CONSTANT, INPUT, topological
-from dout.trace.record import record_function
+from dout.trace.record.record import record_function
 
 NUMPYS = ["exp", "exp2", "log", "log1p", "tanh", "sin", "cos", "tan", "sinh", "maximum", "minimum", "pow"]
 QUIET = {"divide": "ignore", "over": "ignore", "under": "ignore", "invalid": "ignore"}

@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 import numpy as np
 from hypothesis import strategies as st
 
-from dout.engine.group import Group
-from dout.engine.memory import Fresh, Over, Slot, makes
-from dout.engine.placing import filling, way
-from dout.engine.pool import scratch
+from dout.engine.ir.aliasing import filling, way
+from dout.engine.ir.kernel_group import Group
+from dout.engine.memory.memory_plan import Fresh, MemorySlot, Over, makes
+from dout.engine.memory.pool import scratch
 from dout.graph import CONSTANT, INPUT, Node
 from dout.ops import PRIMITIVES, kind_of
-from dout.ops.standin import fill_key, split_key
+from dout.ops.operators import fill_key, split_key
 
 
 @dataclass(repr=False)
@@ -138,7 +138,7 @@ class Run:
 
     def _step(self, step):
         places = self.memory.places
-        arrays = {n: self._array(n) for n in makes(step) if isinstance(places[n], Fresh | Slot | Over)}
+        arrays = {n: self._array(n) for n in makes(step) if isinstance(places[n], Fresh | MemorySlot | Over)}
         if not isinstance(step, Group):
             self.values[step] = self._single(step, arrays.get(step))
             return

@@ -2,16 +2,16 @@
 
 import numpy as np
 
-from dout.engine.cluster import MOST_NODES
-from dout.engine.emit import emits
-from dout.engine.frame import Frame
-from dout.engine.fuse import fuse
-from dout.engine.group import Group
-from dout.engine.scalar import REDUCTIONS
+from dout.engine.codegen.kernel_source import emits
+from dout.engine.ir.iteration_space import Frame
+from dout.engine.ir.kernel_group import Group
+from dout.engine.ir.scalar_expressions import REDUCTIONS
+from dout.engine.passes.cluster import MOST_NODES
+from dout.engine.passes.fuse import fuse
 from dout.graph import CONSTANT, INPUT, Graph, Node, evaluate
 from dout.ops import PRIMITIVES
 from dout.ops.abstract import AbstractRecorder
-from dout.trace.replay import same_bits
+from dout.trace.model.replay import same_bits
 
 F4 = np.dtype("f4")
 

@@ -21,7 +21,7 @@ from program_steps import STEPS, Pick
 
 import dout
 from dout.graph import evaluate
-from dout.trace.replay import first_difference, same_bits
+from dout.trace.model.replay import first_difference, same_bits
 
 ORDINARY = settings(
     max_examples=300,

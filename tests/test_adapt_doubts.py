@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from dout.adapt import example
-from dout.check.model import Word
-from dout.check.verb import check
+from dout.adapt.search import example
+from dout.check.report.verdicts import Word
+from dout.check.verb.check_layer import check
 
 
 class Scaled:
@@ -160,7 +160,7 @@ def square_of_grad(w):
 
 
 def test_a_local_derivative_may_be_longer_than_the_output():
-    from dout.adapt.functions import pair_class
+    from dout.adapt.interface.function_pairs import pair_class
 
     assert set(words(pair_class(square_of, square_of_grad)).values()) == {Word.EXACT}
 

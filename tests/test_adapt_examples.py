@@ -11,11 +11,11 @@ import pytest
 from test_adapt_interfaces import FUNCTIONS, layer, source
 from test_check_cli import document, dout, layers, write
 
-from dout.adapt import example
-from dout.adapt.example import as_found
-from dout.adapt.target import has_both
-from dout.check.model import Word
-from dout.check.verb import check
+from dout.adapt.search import example
+from dout.adapt.search.call_target import has_both
+from dout.adapt.search.example import as_found
+from dout.check.report.verdicts import Word
+from dout.check.verb.check_layer import check
 from dout.errors import TargetError
 
 _NUMBERS = count()

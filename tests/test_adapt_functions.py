@@ -5,9 +5,9 @@ import importlib.util
 import pytest
 
 from dout import check
-from dout.adapt.functions import function_pairs, pair_class
-from dout.adapt.unwritten import gives_nothing
-from dout.check.model import Word
+from dout.adapt.interface.function_pairs import function_pairs, pair_class
+from dout.adapt.source.empty_methods import gives_nothing
+from dout.check.report.verdicts import Word
 
 BAD = {Word.REFUTED, Word.INCONCLUSIVE}
 GATED = """
@@ -211,7 +211,7 @@ def test_a_loss_that_also_takes_the_parameters_is_one_of_the_prediction(tmp_path
 
 
 def test_what_a_run_writes_into_a_dict_of_settings_is_not_in_the_example(tmp_path):
-    from dout.adapt.example import example
+    from dout.adapt.search.example import example
 
     assert "mean" not in example(pair(tmp_path, COMPOSED, "centred_forward"), {}, {}).inputs["norm_param"]
 

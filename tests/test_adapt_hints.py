@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 from written import written
 
-from dout.adapt.hints import (
+from dout.adapt.source import (
     COMPUTED,
     MISSING,
     attributes_read,

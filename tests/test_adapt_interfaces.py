@@ -10,9 +10,9 @@ from pathlib import Path
 import foreign_layers
 import pytest
 
-from dout.adapt.functions import function_pairs
-from dout.check.model import Word
-from dout.check.verb import check
+from dout.adapt.interface.function_pairs import function_pairs
+from dout.check.report.verdicts import Word
+from dout.check.verb.check_layer import check
 
 METHODS = {  # interface: class, arguments that are judged
     "forward as __call__": ("CalledLinear", {"x", "W", "b"}),

@@ -7,9 +7,9 @@ from test_adapt_interfaces import edited
 from written import written
 
 from dout.adapt import record_example
-from dout.check.model import Word
-from dout.check.verb import check
-from dout.trace.pairing import GRADIENTS, is_named_as_gradient, pairs, stem
+from dout.check.report.verdicts import Word
+from dout.check.verb.check_layer import check
+from dout.trace.session.pairing import GRADIENTS, is_named_as_gradient, pairs, stem
 
 W, B = np.arange(1.0, 7.0).reshape(2, 3), np.arange(7.0, 10.0)
 DW, DB = W * 10, B * 10

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from dout.adapt import example
-from dout.adapt.repair import Failure, changes
-from dout.check.model import Word
-from dout.check.verb import check
+from dout.adapt.search import example
+from dout.adapt.search.example_repair import Failure, changes
+from dout.check.report.verdicts import Word
+from dout.check.verb.check_layer import check
 
 
 class Patches:

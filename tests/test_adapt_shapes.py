@@ -3,8 +3,8 @@
 import pytest
 from written import written
 
-from dout.adapt.hints import axes_for, shapes_for, strings_for
-from dout.adapt.hints.documents import axes_in
+from dout.adapt.source import axes_for, shapes_for, strings_for
+from dout.adapt.source.documents import axes_in
 
 # ----------------------------------------------------------------------------------------------------------- shapes
 

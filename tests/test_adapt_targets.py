@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from dout.adapt.example import adapted
-from dout.check.verb import check
+from dout.adapt.search.example import adapted
+from dout.check.verb.check_layer import check
 
 
 class Square:

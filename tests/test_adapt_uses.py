@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from dout.adapt.uses import (
+from dout.adapt.usage import (
     UNKNOWN,
     Array,
     Method,

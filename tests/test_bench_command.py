@@ -14,8 +14,8 @@ pytest.importorskip("numba")
 
 from click.testing import CliRunner
 
-from dout.cli.bench import bench
-from dout.engine import bench as engine
+from dout.cli.bench_command import bench
+from dout.engine.bench import bench as engine
 
 FILE = '''
 import numpy as np

@@ -6,9 +6,9 @@ from flint import arb
 from row_examples import all_examples
 from test_primitives import ran
 
-from dout.check.balls import Balls, NoRuleError
-from dout.check.exact_numbers import exact, middle
-from dout.check.exact_rules import RULES
+from dout.check.exact.ball_numbers import exact, middle
+from dout.check.exact.ball_rules import RULES
+from dout.check.exact.ball_values import Balls, NoRuleError
 from dout.graph import INPUT
 from dout.ops import PRIMITIVES
 

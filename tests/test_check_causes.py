@@ -11,17 +11,17 @@ pytest.importorskip("flint")
 
 from one_edit_layers import ALSO, INPUTS, LAYERS, WRONG, rows
 
-from dout.check.cause import causes, smallest_failing
-from dout.check.judge import judge
-from dout.check.subject import Subject
-from dout.trace.record import record
+from dout.check.exact.judge import judge
+from dout.check.exact.subject import Subject
+from dout.check.repair import causes, smallest_failing
+from dout.trace.record.record import record
 
 
 @pytest.fixture(autouse=True)
 def patient(monkeypatch):
     """The searches have all the time they need: what they find must not depend on the machine."""
     for module, name in (("", "MOST_SECONDS"), (".search", "SECONDS"), (".shrink", "SECONDS")):
-        monkeypatch.setattr(sys.modules[f"dout.check.cause{module}"], name, 60.0)
+        monkeypatch.setattr(sys.modules[f"dout.check.repair{module}"], name, 60.0)
 
 
 def built(name, text, file):

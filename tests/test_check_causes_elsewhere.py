@@ -15,7 +15,7 @@ from dout.check import check
 def patient(monkeypatch):
     """The searches have all the time they need: what they find must not depend on the machine."""
     for module, name in (("", "MOST_SECONDS"), (".search", "SECONDS"), (".shrink", "SECONDS")):
-        monkeypatch.setattr(sys.modules[f"dout.check.cause{module}"], name, 60.0)
+        monkeypatch.setattr(sys.modules[f"dout.check.repair{module}"], name, 60.0)
 
 
 SIGMOID = """

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 import dout.layers
-from dout.check.contract import CONTRACT
-from dout.check.subject import Subject
-from dout.trace.script import load_file
+from dout.check.exact.subject import Subject
+from dout.check.rules import CONTRACT
+from dout.trace.record.script import load_file
 
 SLIDES = load_file(Path(__file__).parent.parent / "examples" / "slide_layers.py")
 X = np.array([[1.0, -0.5], [-2.0, 3.0]])
@@ -176,7 +176,7 @@ def test_a_slow_layer_is_examined_in_part(monkeypatch):
             dout *= 2 * self.x
             return dout
 
-    monkeypatch.setattr(sys.modules["dout.check.contract.probe"], "MOST_SECONDS", 0.2)
+    monkeypatch.setattr(sys.modules["dout.check.lab.probe"], "MOST_SECONDS", 0.2)
     start = time.perf_counter()
     findings = found(Slow, X)
     assert time.perf_counter() - start < 10

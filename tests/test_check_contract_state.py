@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from test_check_contract import X, Y, alarming, found
 
-from dout.adapt.functions import pair_class
-from dout.adapt.interface import Interface
-from dout.adapt.layer import layer_class
+from dout.adapt.interface.adapted_layer import layer_class
+from dout.adapt.interface.function_pairs import pair_class
+from dout.adapt.interface.interface import Interface
 
 
 class Square:

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from dout.check.convention import among_siblings
-from dout.check.report import summary
-from dout.check.verb import check
+from dout.check.conventions.convention import among_siblings
+from dout.check.report.report import summary
+from dout.check.verb.check_layer import check
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(3, 4))

@@ -3,9 +3,9 @@
 import pytest
 from written import written
 
-from dout.check.elsewhere import lacks, lacks_target
-from dout.check.stubs import Missing
-from dout.check.verb import check
+from dout.check.verb.check_layer import check
+from dout.check.worker.missing_dependency import lacks, lacks_target
+from dout.check.worker.stub_modules import Missing
 
 SOURCE = """
 def only_on_a_card(x, other):

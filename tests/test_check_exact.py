@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import dout
-from dout.check.verb import check
+from dout.check.verb.check_layer import check
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(3, 4)), RNG.normal(size=(3, 4))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dout.check.codes import CODES
+from dout.check.report.codes import CODES
 
 HOME = Path(__file__).resolve().parents[1]
 PAGES = {path.stem: path.read_text(encoding="utf-8") for path in sorted((HOME / "docs" / "findings").glob("*.md"))}

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from dout.check.verb import check
+from dout.check.verb.check_layer import check
 
 X = np.random.default_rng(0).normal(size=(3, 4))
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dout import check
-from dout.check.model import Word
+from dout.check.report.verdicts import Word
 
 
 class Window:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from dout.check.verb import check
+from dout.check.verb.check_layer import check
 
 X = np.array([0.5, -1.0, 2.0, 0.25])
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from dout.check.report import summary
-from dout.check.verb import check
+from dout.check.report.report import summary
+from dout.check.verb.check_layer import check
 
 X = np.random.default_rng(0).normal(size=(3, 4))
 PASSED = "passed through: its loss must do the work"

@@ -262,11 +262,11 @@ def test_a_notebook_is_one_module(tmp_path):
     cells = ["%matplotlib inline\nimport numpy as np\n!pip install x", "x = !ls", "np.load('none')", RIGHT]
     book = {"cells": [{"cell_type": "code", "source": cell.splitlines(True)} for cell in cells]}
     path = write(tmp_path, json.dumps(book), "book.ipynb")
-    from dout.check.checked import Given
-    from dout.check.discover import Job
-    from dout.check.runner import run
+    from dout.check.project.discover import Job
+    from dout.check.worker.jobs import GivenArguments
+    from dout.check.worker.runner import run
 
-    (outcome,) = run([Job(str(path), "file")], Given(), timeout=20, asked=())
+    (outcome,) = run([Job(str(path), "file")], GivenArguments(), timeout=20, asked=())
     assert [checked.report.verdicts[0].word for checked in outcome.layers] == ["exact"]
     assert ":5 raised FileNotFoundError" in outcome.remarks[0]
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from test_check_cli import PLAIN, RIGHT, TRIPLE, document, dout, layers, write
 
-from dout.check.checked import Given
-from dout.check.discover import Job
-from dout.check.runner import run
+from dout.check.project.discover import Job
+from dout.check.worker.jobs import GivenArguments
+from dout.check.worker.runner import run
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "killpg"), reason="processes in groups, signals and limits of POSIX")
 
@@ -153,7 +153,7 @@ def test_a_process_that_is_started_anew_says_the_same_as_one_that_is_forked(tmp_
     path = write(tmp_path, bad("Exits", "os._exit(1)"))
     job = Job(str(path), "file")
     forked, started = (
-        [c.report for c in run([job], Given(), timeout=30, method=m)[0].layers] for m in ("fork", "spawn")
+        [c.report for c in run([job], GivenArguments(), timeout=30, method=m)[0].layers] for m in ("fork", "spawn")
     )
     assert [repr(report) for report in forked] == [repr(report) for report in started]
     assert len(forked) == 3

@@ -28,8 +28,8 @@ from test_adapt_interfaces import JUDGED, layer
 
 import dout
 from benchmarks.checker import corpus
-from dout.adapt.example import adapted, build, example
-from dout.check.verb import check_adapted
+from dout.adapt.search.example import adapted, build, example
+from dout.check.verb.check_layer import check_adapted
 
 OF_SCALE = ("D401", "D402", "D403")
 POWERS = [k for k in range(-12, 13) if k]

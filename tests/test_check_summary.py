@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 from test_check_cli import PLAIN, RIGHT, TRIPLE, WRONG, document, dout, layers, write
 
-from dout.adapt.guess import numbers
-from dout.check.checked import Checked, Told
-from dout.check.codes import finding
-from dout.check.discover import Job
-from dout.check.model import Report, Verdict, Word
-from dout.check.runner import Outcome
-from dout.check.summary import columns, row, shortened, table, told
-from dout.cli.again import Again
-from dout.cli.values import is_same, read, written
+from dout.adapt.source.argument_values import numbers
+from dout.check.project.discover import Job
+from dout.check.report.codes import finding
+from dout.check.report.summary import columns, row, shortened, table, told
+from dout.check.report.verdicts import Report, Verdict, Word
+from dout.check.worker.jobs import Checked, ObjectText
+from dout.check.worker.runner import JobOutcome
+from dout.cli.cli_values import is_same, read, written
+from dout.cli.repeat_command import Again
 
 WARNS = """
 import numpy as np
@@ -54,7 +54,7 @@ def report(layer="A", *findings, words=(Word.EXACT,), **more):
 
 
 def outcome(file, *reports, **more):
-    return Outcome(Job(file, "file"), [Checked(item) for item in reports], **more)
+    return JobOutcome(Job(file, "file"), [Checked(item) for item in reports], **more)
 
 
 def plain(lines):
@@ -319,7 +319,7 @@ def test_an_interface_of_their_own_is_named(tmp_path):
 
 
 def test_an_object_has_no_text_and_that_is_said():
-    checked = Checked(report("A"), {"size": 3, "optimizer": Told("<Adam>")}, {"x": np.array([1.0])})
+    checked = Checked(report("A"), {"size": 3, "optimizer": ObjectText("<Adam>")}, {"x": np.array([1.0])})
     again = Again(Job("mine.py", "file"), checked)
     assert again.command is None
     assert list(again.lines(100)) == ["  again: not as a command: optimizer cannot be written there"]

@@ -17,9 +17,9 @@ pytest.importorskip("numba")
 
 from click.testing import CliRunner
 
-from dout.cli.compile import compile
-from dout.engine import accumulate, vector_math
-from dout.engine.standalone.functions import definitions
+from dout.cli.compile_command import compile
+from dout.engine.export.inlined_functions import definitions
+from dout.engine.math import accumulate, vector_math
 
 HERE = Path(__file__).parent
 SLIDES = HERE.parent / "examples" / "slide_layers.py"

@@ -14,7 +14,7 @@ from row_inputs import LAYOUTS, filled
 
 import dout
 from dout.errors import DoutError
-from dout.trace.replay import first_difference, flat, same_bits
+from dout.trace.model.replay import first_difference, flat, same_bits
 
 
 def program(code, *inputs):

@@ -5,7 +5,7 @@ import pytest
 
 import dout
 from dout.graph import Node, evaluate
-from dout.trace.replay import first_difference
+from dout.trace.model.replay import first_difference
 
 
 class Cell:

@@ -7,7 +7,7 @@ import shlex
 import pytest
 from test_show import HOME, dout
 
-from dout.draw.formats import FORMATS
+from dout.draw.picture.formats import FORMATS
 from dout.errors import EXTRAS
 
 TEXT = (HOME / "docs" / "drawing.md").read_text(encoding="utf-8")

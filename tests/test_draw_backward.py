@@ -9,9 +9,9 @@ import pytest
 from test_draw_geometry import problems
 
 import dout
-from dout.draw.display import Drawing, Text
-from dout.draw.picture import Picture
-from dout.draw.scene import Item
+from dout.draw.paint.display_list import Drawing, Text
+from dout.draw.picture.picture import Picture
+from dout.draw.scene.scene import Item
 
 
 class Linear:
@@ -266,7 +266,7 @@ def test_a_step_of_learning_is_no_part_of_the_backward(tmp_path: Any) -> None:
         "dx = one.backward(np.ones(2)) + two.backward(np.ones(2))\n"
         "one.w -= 0.1 * one.dw\n"
     )
-    from dout.trace.script import record_script
+    from dout.trace.record.script import record_script
 
     assert {"dw", "dx"} == ends(record_script(str(file)).draw(backward=True))
 
@@ -293,7 +293,7 @@ def test_its_steps_are_those_of_the_backward() -> None:
 
 
 def test_the_page_knows_how_each_gradient_is_computed() -> None:
-    from dout.draw.page.data import page_data
+    from dout.draw.page.page_data import page_data
 
     data = page_data(backward_of(dout.layers.MulLayer(), 100, 2))
     behind = [label["gradient"] for label in data["labels"].values() if label.get("gradient")]

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from draw_traces import branch, buy_fruits, derived, given, made, one_layer, trace_of, user
 
-from dout.draw.cards import MATRIX_RULES, RULES
-from dout.draw.equations import gives
+from dout.draw.scene.cards import MATRIX_RULES, RULES
+from dout.draw.words.equations import gives
 from dout.ops import PRIMITIVES
-from dout.trace.model import LayerCall, Trace
+from dout.trace.model.recorded import LayerCall, Trace
 
 
 def said(trace: Trace, **options: object) -> list[tuple[str, ...]]:

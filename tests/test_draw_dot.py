@@ -13,8 +13,8 @@ import pytest
 from draw_traces import HOSTILE, branch, buy_fruits, hostile, one_layer, random_trace, trace_of
 
 from dout.draw import draw
-from dout.draw.dot import write_dot
-from dout.draw.options import Look
+from dout.draw.view_options import Look
+from dout.draw.writers.dot import write_dot
 
 needs_graphviz = pytest.mark.skipif(shutil.which("dot") is None, reason="no Graphviz here")
 

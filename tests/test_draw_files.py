@@ -12,7 +12,9 @@ import pytest
 import rich.console
 from draw_traces import buy_fruits, one_layer, trace_of
 
-from dout.draw import draw, formats, page, select
+from dout.draw import draw, page
+from dout.draw.picture import formats
+from dout.draw.scene import selection
 from dout.errors import TargetError
 
 KINDS = {"text/plain", "image/svg+xml", "text/html"}
@@ -44,7 +46,7 @@ def test_a_notebook_gets_a_page_an_svg_and_text(shown) -> None:  # type: ignore[
 
 
 def test_of_a_recording_that_is_too_large_a_line_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(select, "MOST_NODES", 5)
+    monkeypatch.setattr(selection, "MOST_NODES", 5)
     found = buy_fruits()._repr_mimebundle_()
     assert found == {"text/plain": str(found["text/plain"])}
     assert found["text/plain"].startswith("by_hand has 9 nodes, and a picture at most 5: ")

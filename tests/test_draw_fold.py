@@ -9,14 +9,14 @@ import pytest
 from draw_traces import buy_fruits, one_layer, random_trace
 
 from dout.draw import draw
-from dout.draw.arrange import arrange
-from dout.draw.build import build_scene
-from dout.draw.fold import bands
-from dout.draw.grid import Grid, Line
-from dout.draw.options import View
-from dout.draw.terminal import picture_on_grid
-from dout.draw.terminal_sizes import Sizes
-from dout.trace.model import Trace
+from dout.draw.layout.arrangement import arrange
+from dout.draw.scene.scene_builder import build_scene
+from dout.draw.terminal.bands import bands
+from dout.draw.terminal.character_grid import Grid, Line
+from dout.draw.terminal.terminal import picture_on_grid
+from dout.draw.terminal.terminal_sizes import TerminalSizes
+from dout.draw.view_options import View
+from dout.trace.model.recorded import Trace
 
 FOLDED = """\
              100     mul_apple_layer
@@ -48,7 +48,7 @@ NUMBER = r"[①-⑳]|\(\d+\)"
 
 
 def whole(trace: Trace, opened: str) -> Grid:
-    sizes = Sizes()
+    sizes = TerminalSizes()
     return picture_on_grid(sizes, arrange(build_scene(trace, View(opened)).level, sizes))
 
 

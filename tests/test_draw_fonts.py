@@ -11,12 +11,12 @@ import pytest
 from draw_fonts import BUNDLED, fonts_for, only
 from reportlab.pdfbase.ttfonts import TTFontFile
 
-from dout.draw import fonts
-from dout.draw.bidi import visual
-from dout.draw.display import TEXTS, TextStyle
-from dout.draw.fontfile import Face, faces_of
-from dout.draw.fonts import Typesetter
-from dout.draw.style import MONO, SANS
+from dout.draw.paint.display_list import TEXTS, TextStyle
+from dout.draw.paint.style import MONO, SANS
+from dout.draw.writers import fonts
+from dout.draw.writers.bidi import visual
+from dout.draw.writers.fontfile import Face, faces_of
+from dout.draw.writers.fonts import Typesetter
 from dout.errors import MissingFontWarning
 
 NAME = TEXTS["name"]

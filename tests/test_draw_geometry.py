@@ -11,14 +11,14 @@ import pytest
 from draw_traces import given, made, one_layer, random_trace, trace_of, user
 
 from dout.draw import draw
-from dout.draw.arrange import arrange
-from dout.draw.build import build_scene
-from dout.draw.coordinates import isotonic
-from dout.draw.display import Box, Circle, Drawing, Path, Rect, Text
-from dout.draw.layout import Block, Link, Spacing, lay_out
-from dout.draw.options import View
-from dout.draw.paint import Sizes, paint
-from dout.trace.model import Trace
+from dout.draw.layout.arrangement import arrange
+from dout.draw.layout.coordinates import isotonic
+from dout.draw.layout.layout import Block, Link, Spacing, lay_out
+from dout.draw.paint.display_list import Box, Circle, Drawing, Path, Rect, Text
+from dout.draw.paint.paint import PaintSizes, paint
+from dout.draw.scene.scene_builder import build_scene
+from dout.draw.view_options import View
+from dout.trace.model.recorded import Trace
 
 INSIDE = {"symbol", "word", "title", "wrong-inside"}  # texts that stand in the shape they belong to
 NODES = {"operator", "layer"}
@@ -161,7 +161,7 @@ def with_arrays(trace: Trace, rng: np.random.Generator) -> Trace:
 @pytest.mark.parametrize("count", [100, pytest.param(500, marks=pytest.mark.long)])
 def test_arguments_keep_their_order_from_top_to_bottom(opened: str, count: int) -> None:
     for seed in range(count):
-        levels = [arrange(build_scene(random_trace(seed, 25), View(opened)).level, Sizes())]
+        levels = [arrange(build_scene(random_trace(seed, 25), View(opened)).level, PaintSizes())]
         for arranged in levels:
             levels += arranged.inside.values()
             arriving: dict[int, list[tuple[int, float, float]]] = {}
@@ -180,13 +180,13 @@ def test_an_input_stands_next_to_its_use() -> None:
     last = made("multiply", second, tax)
     nodes = [x, y, tax, first, second, last]
     trace = trace_of(nodes, dict.fromkeys(nodes, 1.0), names={tax: "tax"})
-    arranged = arrange(build_scene(trace).level, Sizes())
+    arranged = arrange(build_scene(trace).level, PaintSizes())
     column = {item.text or i: arranged.layout.column[i] for i, item in enumerate(arranged.level.items)}
     assert column["tax"] == column["exp"]
 
 
 def test_a_chain_is_drawn_on_one_straight_line() -> None:
-    arranged = arrange(build_scene(one_layer()).level, Sizes())
+    arranged = arrange(build_scene(one_layer()).level, PaintSizes())
     inside = next(iter(arranged.inside.values()))
     assert len({round(y, 6) for y in inside.layout.y}) == 1
 

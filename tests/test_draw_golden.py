@@ -14,9 +14,9 @@ import pytest
 from draw_traces import branch, buy_fruits, given, made, one_layer, trace_of, user
 
 from dout.draw import draw
-from dout.draw.display import Drawing, Path, Shape, Text
-from dout.draw.style import STYLES, palette_of
-from dout.trace.model import LayerCall, Trace
+from dout.draw.paint.display_list import Drawing, Path, Shape, Text
+from dout.draw.paint.style import STYLES, palette_of
+from dout.trace.model.recorded import LayerCall, Trace
 
 GOLDEN = File(__file__).parent / "golden"
 

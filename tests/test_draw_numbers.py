@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dout.draw import format_number
-from dout.draw.shown import show
+from dout.draw.words.readable_numbers import show
 
 SHOWN = {
     "100": 100,

@@ -7,10 +7,10 @@ from itertools import pairwise, product
 
 import pytest
 
-from dout.draw.crossings import Crossings
-from dout.draw.order import Network, put_in_order
-from dout.draw.ranks import ranks
-from dout.draw.rules import Rules
+from dout.draw.layout.column_order import Network, put_in_order
+from dout.draw.layout.crossings import Crossings
+from dout.draw.layout.order_rules import ColumnRules
+from dout.draw.layout.ranks import ranks
 
 Links = list[tuple[int, int, int, int]]
 
@@ -75,7 +75,7 @@ def test_rules_hold_through_every_sort() -> None:
     for _ in range(100):
         column = list(range(8))
         rng.shuffle(column)
-        rules = Rules()
+        rules = ColumnRules()
         kept = [chain for chain in (rng.sample(range(8), rng.randint(2, 4)) for _ in range(4)) if rules.add(chain)]
         for put in (rules.enforce, lambda c: rules.sort(c, {b: rng.random() for b in c})):  # noqa: B023
             put(column)

@@ -15,8 +15,9 @@ import draw_traces as traces
 import pytest
 
 from dout.draw import draw
-from dout.draw.page import SCRIPTS, data, write
-from dout.draw.page.data import page_data
+from dout.draw.page import SCRIPTS, write
+from dout.draw.page import page_data as data
+from dout.draw.page.page_data import page_data
 
 
 class _Parts(HTMLParser):

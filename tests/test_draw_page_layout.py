@@ -12,12 +12,12 @@ import page_programs
 import pytest
 
 from dout.draw import draw
-from dout.draw import layout as python
-from dout.draw.arrange import Arranged, arrange
-from dout.draw.display import Path
-from dout.draw.page.data import page_data, whole_scene
-from dout.draw.paint import Painter, Sizes
-from dout.draw.scene import Level
+from dout.draw.layout import layout as python
+from dout.draw.layout.arrangement import Arranged, arrange
+from dout.draw.page.page_data import page_data, whole_scene
+from dout.draw.paint.display_list import Path
+from dout.draw.paint.paint import Painter, PaintSizes
+from dout.draw.scene.scene import Level
 
 SEEDS = range(40)
 NEAR = 0.01
@@ -98,7 +98,9 @@ def numbers_in_the_page(layout: Any) -> Iterator[float]:
 def test_page_and_python_give_every_level_the_same_coordinates(cases: list[Case]) -> None:
     assert sum(len(case.open) for case in cases) > len(cases)
     for case, layout in zip(cases, answers(cases, LAYOUTS), strict=True):
-        assert list(numbers_in_the_page(layout)) == pytest.approx([*numbers(arrange(case.level, Sizes()))], abs=NEAR)
+        assert list(numbers_in_the_page(layout)) == pytest.approx(
+            [*numbers(arrange(case.level, PaintSizes()))], abs=NEAR
+        )
 
 
 def test_gaps_have_one_home(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,12 +108,12 @@ def test_gaps_have_one_home(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(python, name, size)
     case = Case(3)
     (there,) = answers([case], LAYOUTS)
-    assert list(numbers_in_the_page(there)) == pytest.approx([*numbers(arrange(case.level, Sizes()))], abs=NEAR)
+    assert list(numbers_in_the_page(there)) == pytest.approx([*numbers(arrange(case.level, PaintSizes()))], abs=NEAR)
 
 
 def test_page_and_python_draw_the_same_edges(cases: list[Case]) -> None:
     for case, things in zip(cases, answers(cases, THINGS), strict=True):
-        sizes = Sizes()
+        sizes = PaintSizes()
         shapes = Painter(sizes).level(arrange(case.level, sizes), 0, 0, 0)
         drawn = [s for s in shapes if isinstance(s, Path) and s.style in ("edge", "thick")]
         ours = sorted((t["source"]["style"], *_outline(t["at"], t["box"])) for t in things if t["kind"] == "edge")

@@ -14,13 +14,15 @@ from PIL import Image
 from pypdf import PdfReader
 
 from dout.cli import commands
-from dout.draw import draw, formats, pdf, png
-from dout.draw.display import TEXTS, Circle, Drawing, Rect, Shape, Text, line
-from dout.draw.fonts import Typesetter
-from dout.draw.options import Look, Theme
-from dout.draw.style import PALETTES, palette_of
+from dout.draw import draw
+from dout.draw.paint.display_list import TEXTS, Circle, Drawing, Rect, Shape, Text, line
+from dout.draw.paint.style import PALETTES, palette_of
+from dout.draw.picture import formats
+from dout.draw.view_options import Look, Theme
+from dout.draw.writers import pdf, png
+from dout.draw.writers.fonts import Typesetter
 from dout.errors import MissingFontWarning, TargetError
-from dout.trace.model import Trace
+from dout.trace.model.recorded import Trace
 
 NAMES = ("税金", "세금", "稅率", "𝑊", "σ", "の")
 THEMES: tuple[Theme, ...] = ("auto", "light", "dark", "print")

@@ -10,12 +10,12 @@ import pytest
 from draw_traces import HOSTILE, branch, buy_fruits, constant, given, hostile, made, one_layer, trace_of, user
 
 from dout.draw import draw
-from dout.draw.build import build_scene
-from dout.draw.display import Circle, Path, Rect, Text
-from dout.draw.options import View
-from dout.draw.paint import paint
+from dout.draw.paint.display_list import Circle, Path, Rect, Text
+from dout.draw.paint.paint import paint
+from dout.draw.scene.scene_builder import build_scene
+from dout.draw.view_options import View
 from dout.errors import TargetError
-from dout.trace.model import Event, LayerCall, Trace
+from dout.trace.model.recorded import Event, LayerCall, Trace
 
 SVG = "{http://www.w3.org/2000/svg}"
 

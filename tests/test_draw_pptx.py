@@ -12,9 +12,9 @@ from draw_traces import HOSTILE, branch, buy_fruits, hostile, one_layer, random_
 from test_draw_golden import arrays
 
 from dout.draw import draw
-from dout.draw.display import Circle, Drawing, Path, Rect, Text
-from dout.draw.options import Look
-from dout.draw.pptx import write
+from dout.draw.paint.display_list import Circle, Drawing, Path, Rect, Text
+from dout.draw.view_options import Look
+from dout.draw.writers.pptx import write
 
 pptx = pytest.importorskip("pptx")
 MM, INCH = 36_000, 914_400

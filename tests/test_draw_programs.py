@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from dout.draw.display import Text
-from dout.trace.script import record_script
+from dout.draw.paint.display_list import Text
+from dout.trace.record.script import record_script
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 

@@ -11,15 +11,15 @@ from test_draw_geometry import problems
 
 import dout
 from dout.draw import draw
-from dout.draw.build import build_scene
-from dout.draw.options import View
-from dout.draw.paint import paint
-from dout.draw.parts import LIMIT
-from dout.draw.scene import Item
-from dout.draw.text import text_width
+from dout.draw.paint.paint import paint
+from dout.draw.scene.parts import LIMIT
+from dout.draw.scene.scene import Item
+from dout.draw.scene.scene_builder import build_scene
+from dout.draw.view_options import View
+from dout.draw.words.safe_text import text_width
 from dout.errors import DoutError
 from dout.graph import Node
-from dout.trace.model import LayerCall, Trace
+from dout.trace.model.recorded import LayerCall, Trace
 
 
 def shown(trace: Trace, open: str | tuple[str, ...] = "auto") -> list[str]:

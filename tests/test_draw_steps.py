@@ -7,8 +7,8 @@ from draw_traces import branch, buy_fruits, one_layer
 from test_draw_golden import gates
 
 from dout.draw import draw
-from dout.draw.display import Box, Drawing, Path, Rect, Text
-from dout.draw.pointer import pointer
+from dout.draw.paint.display_list import Box, Drawing, Path, Rect, Text
+from dout.draw.paint.pointer import pointer
 
 
 def only(frame: Drawing, style: str) -> Path | Rect:

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import dout
-from dout.draw.display import Path, Rect
-from dout.draw.picture import Picture
-from dout.draw.scene import Label, Stem
+from dout.draw.paint.display_list import Path, Rect
+from dout.draw.picture.picture import Picture
+from dout.draw.scene.scene import Label, Stem
 
 X = np.array([[1.0, -2.0], [-3.0, 4.0]])
 OFF = ((False, True), (True, False))

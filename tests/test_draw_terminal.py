@@ -9,12 +9,12 @@ from rich.cells import cell_len
 from test_draw_picture import HOSTILE, hostile
 
 from dout.draw import draw
-from dout.draw.build import build_scene
-from dout.draw.options import View
-from dout.draw.scene import Label, Level
-from dout.draw.table import table
-from dout.draw.terminal_sizes import Sizes
-from dout.trace.model import Event, Trace
+from dout.draw.scene.scene import Label, Level
+from dout.draw.scene.scene_builder import build_scene
+from dout.draw.terminal.narrow_table import table
+from dout.draw.terminal.terminal_sizes import TerminalSizes
+from dout.draw.view_options import View
+from dout.trace.model.recorded import Event, Trace
 
 BUY_FRUITS = """\
              100    mul_apple_layer
@@ -99,7 +99,7 @@ def test_no_label_is_written_over(opened: str) -> None:
         picture = draw(trace, open=opened).text(width=100_000)
         assert "made by" not in picture  # it is a picture, not a table
         for label in labels(build_scene(trace, View(opened)).level):
-            for text, _ in [line for lines in Sizes().label(label) for line in lines]:
+            for text, _ in [line for lines in TerminalSizes().label(label) for line in lines]:
                 assert text.strip() in picture, seed
 
 

@@ -11,9 +11,9 @@ import pytest
 from draw_traces import HOSTILE, branch, buy_fruits, hostile, one_layer
 
 from dout.draw import draw
-from dout.draw.display import Drawing, Text
-from dout.draw.options import Look
-from dout.draw.tikz import tex, write_tikz
+from dout.draw.paint.display_list import Drawing, Text
+from dout.draw.view_options import Look
+from dout.draw.writers.tikz import tex, write_tikz
 from dout.errors import TargetError
 
 PRINTS = {"\\" + c for c in "{}$%#&_"} | {

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import dout
-from dout.draw.display import Text
-from dout.draw.picture import Picture
+from dout.draw.paint.display_list import Text
+from dout.draw.picture.picture import Picture
 
 X = np.array([[1.0, -2.0], [3.0, 4.0]])
 

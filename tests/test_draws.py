@@ -10,10 +10,10 @@ import pytest
 from traced_layers import kinds
 
 import dout
-from dout.trace.document import to_document
-from dout.trace.loading import from_document
-from dout.trace.replay import first_difference
-from dout.trace.script import record_script
+from dout.trace.model.replay import first_difference
+from dout.trace.model.trace_reader import from_document
+from dout.trace.model.trace_writer import to_document
+from dout.trace.record.script import record_script
 
 X = np.array([[1.0, -2.0, 0.5], [3.0, 0.25, -1.0]])
 

@@ -17,8 +17,8 @@ import pytest
 
 pytest.importorskip("numba")
 
-from dout.engine import binding, cache, compiler, folder
-from dout.engine.cache import ArrayType, load
+from dout.engine.runtime import binding, cache_folder, compiler, kernel_cache
+from dout.engine.runtime.kernel_cache import ArrayType, load
 
 F4, F8, I8 = np.dtype("f4"), np.dtype("f8"), np.dtype("i8")
 DOUBLE = """
@@ -31,7 +31,7 @@ def double(x, out):
 """
 LAST = """
 from numba import njit
-from dout.engine.access import in_row
+from dout.engine.math.row_access import in_row
 
 @njit
 def last(x):
@@ -49,8 +49,8 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture(autouse=True)
 def new_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """What this process has loaded is forgotten, and warnings are said again."""
-    monkeypatch.setattr(cache, "_loaded", {})
-    folder._warn.cache_clear()
+    monkeypatch.setattr(kernel_cache, "_loaded", {})
+    cache_folder._warn.cache_clear()
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def double(parallel: bool = False) -> Callable[..., Any]:
 
 
 def again() -> Callable[..., Any]:
-    cache._loaded.clear()
+    kernel_cache._loaded.clear()
     return double()
 
 
@@ -94,7 +94,7 @@ def test_next_process_runs_kernels_without_loading_numba(place: Path) -> None:
     double(), double(parallel=True)
     program = f"""
 import sys, numpy as np
-from dout.engine.cache import ArrayType, load
+from dout.engine.runtime.kernel_cache import ArrayType, load
 text, F4 = {DOUBLE!r}, np.dtype("f4")
 for parallel in (False, True):
     kernel = load("double", text.format(parallel=parallel), [{IN!r}, {OUT!r}])
@@ -118,7 +118,7 @@ def test_damaged_entry_is_compiled_again(harm: str, compiled: list[str], place: 
     entry.write_bytes({"cut": whole[:-300], "flip": flipped, "empty": b"", "other": b"no kernel"}[harm])
     assert doubles(again())
     assert compiled == ["double", "double"]
-    assert folder.read(entry.name)
+    assert cache_folder.read(entry.name)
 
 
 def test_damaged_text_is_never_read(place: Path) -> None:
@@ -129,12 +129,12 @@ def test_damaged_text_is_never_read(place: Path) -> None:
 
 
 def test_every_bit_of_an_entry_is_checked(place: Path) -> None:
-    folder.write("entry", b"code")
+    cache_folder.write("entry", b"code")
     path = place / "entry"
     whole = path.read_bytes()
     for at in range(8 * len(whole)):
         path.write_bytes(bytes(byte ^ (1 << at % 8 if index == at // 8 else 0) for index, byte in enumerate(whole)))
-        assert folder.read("entry") is None
+        assert cache_folder.read("entry") is None
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="no POSIX permissions")
@@ -153,13 +153,15 @@ def test_entry_that_others_may_write_is_not_used(what: str, compiled: list[str],
 
 def test_files_of_another_user_are_not_used_but_for_those_of_root(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000, raising=False)
-    trusted = {user: folder._own(os.stat_result((0o600, 0, 0, 1, user, 0, 0, 0, 0, 0))) for user in (0, 1000, 1001)}
+    trusted = {
+        user: cache_folder._own(os.stat_result((0o600, 0, 0, 1, user, 0, 0, 0, 0, 0))) for user in (0, 1000, 1001)
+    }
     assert trusted == {0: True, 1000: True, 1001: False}
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="no POSIX permissions")
 def test_new_folder_is_the_users_alone(place: Path) -> None:
-    folder.write("entry", b"")
+    cache_folder.write("entry", b"")
     assert place.stat().st_mode & 0o777 == 0o700
     assert (place / "entry").stat().st_mode & 0o777 == 0o600
 
@@ -205,10 +207,10 @@ def test_read_only_folder_is_still_read(compiled: list[str], place: Path, monkey
 def test_code_of_another_processor_is_not_used(compiled: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     double()
     monkeypatch.setattr(binding, "host", lambda: ("generic", ""))
-    cache._surroundings.cache_clear()
+    kernel_cache._surroundings.cache_clear()
     assert doubles(again())
     assert compiled == ["double", "double"]
-    cache._surroundings.cache_clear()
+    kernel_cache._surroundings.cache_clear()
 
 
 @pytest.mark.parametrize(
@@ -220,16 +222,16 @@ def test_code_that_was_made_with_other_code_of_ours_is_not_used(
     double()
     read = Path.read_bytes
     monkeypatch.setattr(Path, "read_bytes", lambda path: read(path) + b"#" * (path.name == f"{part}.py"))
-    cache._surroundings.cache_clear()
+    kernel_cache._surroundings.cache_clear()
     assert doubles(again())
     assert compiled == ["double", "double"]
-    cache._surroundings.cache_clear()
+    kernel_cache._surroundings.cache_clear()
 
 
 def test_two_processes_may_compile_one_kernel_at_once(place: Path) -> None:
     program = f"""
 import numpy as np
-from dout.engine.cache import ArrayType, load
+from dout.engine.runtime.kernel_cache import ArrayType, load
 F4 = np.dtype("f4")
 kernel = load("double", {DOUBLE.format(parallel=False)!r}, [{IN!r}, {OUT!r}])
 x, out = np.arange(9, dtype="f4"), np.zeros(9, "f4")
@@ -314,7 +316,7 @@ def test_an_array_without_contiguous_rows_is_a_type_error_where_they_are_asked_f
 def test_kernel_runs_as_python_where_numba_is_told_so() -> None:
     program = f"""
 import numpy as np
-from dout.engine.cache import ArrayType, load
+from dout.engine.runtime.kernel_cache import ArrayType, load
 F4 = np.dtype("f4")
 kernel = load("double", {DOUBLE.format(parallel=False)!r}, [{IN!r}, {OUT!r}])
 x, out = np.arange(9, dtype="f4"), np.zeros(9, "f4")
@@ -387,9 +389,9 @@ def test_chunks_are_each_done_once_by_more_threads_than_cores() -> None:
     program = f"""
 import time
 import numpy as np
-from dout.engine import threads
+from dout.engine.runtime import threads
 threads.number = lambda: 7
-from dout.engine.cache import ArrayType, load
+from dout.engine.runtime.kernel_cache import ArrayType, load
 F4 = np.dtype("f4")
 text = {DOUBLE.format(parallel=True)!r}.replace("out[i] = ", "out[i] += ")
 kernel = load("double", text, [{IN!r}, {OUT!r}])

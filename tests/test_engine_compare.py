@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given
 from random_programs import FEWER, programs
 
-from dout.engine.bounds import bounds
-from dout.engine.compare import first_difference
+from dout.engine.validate.comparison import first_difference
+from dout.engine.validate.error_bounds import bounds
 from dout.graph import evaluate
 from dout.ops import PRIMITIVES
-from dout.trace.capture import capture
-from dout.trace.templates import Held, View, nodes_in
+from dout.trace.capture.capture import capture
+from dout.trace.capture.templates import Held, HeldView, nodes_in
 
 RNG = np.random.default_rng(0)
 SINGLE = RNG.normal(size=(40, 50)).astype(np.float32)
@@ -23,7 +23,7 @@ def compared(plain, program, *inputs):
         run = capture(plain, [np.copy(i) for i in inputs], {})
         got = program(*map(np.copy, inputs))
     assert run.why_not is None
-    ends = [run.result.node] if isinstance(run.result, Held | View) else list(nodes_in(run.result))
+    ends = [run.result.node] if isinstance(run.result, Held | HeldView) else list(nodes_in(run.result))
     results = got if isinstance(got, tuple) else (got,)
     return first_difference(run.graph.nodes, run.data, dict(zip(ends, results, strict=True)))
 

@@ -5,13 +5,13 @@ import pytest
 from engine_steps import F4, check_group, kernels, names, one_kernel, others, recorded, run, sigmoid, softmax
 
 import dout
-from dout.engine.decompose import decompose
-from dout.engine.fuse import fuse
-from dout.engine.simplify import simplify
+from dout.engine.passes.decompose import decompose
+from dout.engine.passes.fuse import fuse
+from dout.engine.passes.simplify import simplify
 from dout.grad import differentiate
 from dout.graph import evaluate
 from dout.ops import PRIMITIVES
-from dout.trace.replay import same_bits
+from dout.trace.model.replay import same_bits
 
 # --- what rows are made of --------------------------------------------------------------------------------------------
 

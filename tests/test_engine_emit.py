@@ -13,12 +13,12 @@ from engine_groups import agree, compiled, recorded, results_of, text_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dout.engine import compiler
-from dout.engine.emit import emits, fusible, may_overwrite, source
-from dout.engine.group import Group
-from dout.engine.scalar import FUNCTIONS
+from dout.engine.codegen.kernel_source import emits, fusible, may_overwrite, source
+from dout.engine.ir.kernel_group import Group
+from dout.engine.ir.scalar_expressions import FUNCTIONS
+from dout.engine.runtime import compiler
 from dout.graph import INPUT, Node, topological
-from dout.trace.record import record_function
+from dout.trace.record.record import record_function
 
 F4, F8 = np.dtype("f4"), np.dtype("f8")
 X = np.linspace(-2, 2, 12, dtype=np.float32).reshape(3, 4)
@@ -93,7 +93,7 @@ def test_rows_that_are_not_the_same_in_a_kernel_do_not_fit(function):
 
 def test_every_function_of_a_kernel_is_there_for_both_floats():
     pytest.importorskip("numba")
-    from dout.engine import accumulate, vector_math
+    from dout.engine.math import accumulate, vector_math
 
     for name in FUNCTIONS:
         for version in ("f32", "f64"):

@@ -20,10 +20,10 @@ from hypothesis import strategies as st
 from random_programs import FEWER, ORDINARY, programs
 
 import dout
-from dout.engine.cluster import MOST_ARGUMENTS
-from dout.engine.cost import bytes_moved, flops
-from dout.engine.decompose import decompose
-from dout.engine.fuse import fuse
+from dout.engine.ir.cost_model import bytes_moved, flops
+from dout.engine.passes.cluster import MOST_ARGUMENTS
+from dout.engine.passes.decompose import decompose
+from dout.engine.passes.fuse import fuse
 from dout.grad import differentiate
 from dout.graph import Graph
 

@@ -6,8 +6,8 @@ from engine_plans import Run, Steps, may_overwrite, random_steps
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from dout.engine.memory import Fresh, Over, Own, Slot, View, plan
-from dout.engine.pool import scratch
+from dout.engine.memory.memory_plan import Fresh, MemorySlot, Over, Own, ResultView, plan
+from dout.engine.memory.pool import scratch
 
 ORDINARY = settings(
     max_examples=150,
@@ -130,7 +130,7 @@ def test_a_result_that_leaves_is_fresh_and_one_in_between_has_a_slot():
     between = kernel(made, x, ("add", 1.0))
     column = made.single("sum", between, axis=1)
     memory = planned(made, [column])
-    assert memory.places == {between: Slot(0, 0), column: Fresh()}
+    assert memory.places == {between: MemorySlot(0, 0), column: Fresh()}
     assert (memory.slots, memory.fresh, memory.own, memory.peak) == ((48,), 16, 0, 64)
 
 
@@ -195,7 +195,7 @@ def test_a_write_copies_first_where_the_old_value_is_needed_later():
     y = made.write(x, 0, 5.0)
     both = made.single("add", x, y)
     memory = planned(made, [both])
-    assert isinstance(memory.places[y], Slot)
+    assert isinstance(memory.places[y], MemorySlot)
     assert memory.places[both] == Over(x)
 
 
@@ -207,7 +207,7 @@ def test_a_view_keeps_the_memory_beneath_it():
     other = made.single("matmul", x, x)
     result = made.single("matmul", view, other)
     memory = planned(made, [result])
-    assert memory.places[view] == View()
+    assert memory.places[view] == ResultView()
     assert len(memory.slots) == 2
     assert planned(made, [view, result]).places[beneath] == Fresh()
 
@@ -241,7 +241,7 @@ def test_a_parameter_is_not_touched_before_the_last_guard():
     made = Steps()
     x, _, new = update(made)
     memory = planned(made, (), {x: new}, guards_end=1)
-    assert isinstance(memory.places[new], Slot)
+    assert isinstance(memory.places[new], MemorySlot)
     assert memory.copies == ((x, new),)
 
 

@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from random_programs import ORDINARY, programs
 
 import dout
-from dout.engine.postpone import postpone
-from dout.engine.select import select
-from dout.engine.simplify import cancel, fold, merge, prune, simplify
+from dout.engine.passes.masked_writes import select
+from dout.engine.passes.simplify import cancel, fold, merge, prune, simplify
+from dout.engine.passes.sink_writes import postpone
 from dout.grad import differentiate
 from dout.graph import CONSTANT, INPUT, Graph, Node, Primitive, rebuild
 from dout.ops import PRIMITIVES
-from dout.trace.replay import same_bits
+from dout.trace.model.replay import same_bits
 
 FEWER = settings(ORDINARY, max_examples=150)
 

@@ -3,7 +3,7 @@
 import numpy as np
 from test_primitives import edge_values_do_not_warn, every_row, runs
 
-from dout.engine.placing import bases, filling, into, is_view, way
+from dout.engine.ir.aliasing import bases, filling, into, is_view, way
 
 __all__ = ["edge_values_do_not_warn"]  # a fixture
 

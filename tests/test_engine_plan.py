@@ -11,9 +11,9 @@ import pytest
 pytest.importorskip("numba")
 
 import dout
-from dout.engine import plan_text
-from dout.engine.plan import Line
-from dout.engine.roofline import Arithmetic, Bandwidth
+from dout.engine.compile import plan_text
+from dout.engine.compile.plan import PlanLine
+from dout.engine.runtime.roofline import Arithmetic, Bandwidth
 
 HERE = Path(__file__).name
 MEMORY = Bandwidth(copy=4e10, triad=5e10, size=1 << 26, cores=2)
@@ -117,9 +117,11 @@ def test_memory_is_that_of_the_plan(programs):
 
 
 def test_the_least_time_is_that_of_the_bytes_or_of_the_products():
-    assert Line("", "kernel", "", 50_000).seconds(MEMORY, PRODUCTS) == pytest.approx(1e-6)
-    assert Line("", "NumPy", "", 50_000, products=10**6).seconds(MEMORY, PRODUCTS) == pytest.approx(5e-6)
-    assert Line("", "NumPy", "", 50_000, products=10**6, itemsize=8).seconds(MEMORY, PRODUCTS) == pytest.approx(1e-5)
+    assert PlanLine("", "kernel", "", 50_000).seconds(MEMORY, PRODUCTS) == pytest.approx(1e-6)
+    assert PlanLine("", "NumPy", "", 50_000, products=10**6).seconds(MEMORY, PRODUCTS) == pytest.approx(5e-6)
+    assert PlanLine("", "NumPy", "", 50_000, products=10**6, itemsize=8).seconds(MEMORY, PRODUCTS) == pytest.approx(
+        1e-5
+    )
 
 
 def test_the_least_time_is_printed_with_what_it_rests_on(layer, programs):
@@ -212,7 +214,7 @@ def test_of_long_programs_there_are_few(monkeypatch):
             x = np.tanh(x)
         return x
 
-    monkeypatch.setattr("dout.engine.compiled.MOST_NODES", 40)
+    monkeypatch.setattr("dout.engine.compile.compiled.MOST_NODES", 40)
     fast = dout.compile(settling)
     for steps in range(8, 16):
         np.testing.assert_allclose(fast(np.ones(3), steps), settling(np.ones(3), steps), rtol=1e-14)
@@ -232,7 +234,7 @@ def test_a_long_call_that_prepares_others_leaves_room_for_a_program_of_these(mon
             self.weights = self.weights + x
             return self.weights
 
-    monkeypatch.setattr("dout.engine.compiled.MOST_NODES", 40)
+    monkeypatch.setattr("dout.engine.compile.compiled.MOST_NODES", 40)
     plain, fast = Layer(), dout.compile(Layer().step)
     for number in range(4):
         np.testing.assert_allclose(fast(np.full(3, number)), plain.step(np.full(3, number)), rtol=1e-14)

@@ -8,8 +8,8 @@ import weakref
 import numpy as np
 import pytest
 
-from dout.engine import pool
-from dout.engine.pool import Pool, scratch
+from dout.engine.memory import pool
+from dout.engine.memory.pool import Pool, scratch
 
 F4 = np.dtype("f4")
 SHAPE = (100, 30)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from engine_graphs import exact_passes, left
 
-from dout.engine.postpone import postpone
+from dout.engine.passes.sink_writes import postpone
 
 Y = np.random.default_rng(0).normal(size=(64, 40)).astype(np.float32)
 T = np.random.default_rng(1).integers(0, 40, 64)

@@ -8,11 +8,11 @@ from hypothesis import assume, given, settings
 from jets import ExactNumPy, KinkError, base, jets, lift
 from random_programs import ORDINARY, programs
 
-from dout.engine.rewrite import rewrite
-from dout.engine.simplify import simplify
+from dout.engine.passes.simplify import simplify
+from dout.engine.passes.stable_forms import rewrite
 from dout.grad import differentiate
 from dout.ops import kind_of
-from dout.trace.replay import same_bits
+from dout.trace.model.replay import same_bits
 
 # --- masked writes are choices ----------------------------------------------------------------------------------------
 

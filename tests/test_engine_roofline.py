@@ -9,9 +9,9 @@ import pytest
 
 pytest.importorskip("numba")
 
-from dout.engine import folder, roofline, threshold
-from dout.engine.roofline import Bandwidth, bandwidth
-from dout.engine.threshold import parallel_pays
+from dout.engine.runtime import cache_folder, parallel_threshold, roofline
+from dout.engine.runtime.parallel_threshold import parallel_pays
+from dout.engine.runtime.roofline import Bandwidth, bandwidth
 
 
 @pytest.fixture(autouse=True)
@@ -38,8 +38,8 @@ def test_bandwidth_is_measured_once_a_machine() -> None:
 
 
 def test_measuring_anew_keeps_the_best() -> None:
-    fast = Bandwidth(1e15, 1.0, 4 << 20, threshold.cores())
-    folder.write(roofline._name(), roofline.json.dumps(roofline.asdict(fast)).encode())
+    fast = Bandwidth(1e15, 1.0, 4 << 20, parallel_threshold.cores())
+    cache_folder.write(roofline._name(), roofline.json.dumps(roofline.asdict(fast)).encode())
     again = bandwidth(anew=True)
     assert again.copy == 1e15
     assert again.triad > 1.0
@@ -47,7 +47,7 @@ def test_measuring_anew_keeps_the_best() -> None:
 
 
 def test_small_kernels_stay_on_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(threshold, "cores", lambda: 2)
+    monkeypatch.setattr(parallel_threshold, "cores", lambda: 2)
     assert not parallel_pays(65_536, 1)
     assert parallel_pays(1 << 20, 1)
     assert parallel_pays(65_536, 100)
@@ -55,13 +55,13 @@ def test_small_kernels_stay_on_one_thread(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_one_core_never_pays(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(threshold, "cores", lambda: 1)
+    monkeypatch.setattr(parallel_threshold, "cores", lambda: 1)
     assert not parallel_pays(1 << 30, 100)
 
 
 def test_numbas_own_limit_is_obeyed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NUMBA_NUM_THREADS", "1")
-    threshold.cores.cache_clear()
-    assert threshold.cores() == 1
+    parallel_threshold.cores.cache_clear()
+    assert parallel_threshold.cores() == 1
     monkeypatch.delenv("NUMBA_NUM_THREADS")
-    threshold.cores.cache_clear()
+    parallel_threshold.cores.cache_clear()

@@ -7,10 +7,10 @@ import pytest
 from engine_groups import QUIET, compiled, results_of
 from row_inputs import filled
 
-from dout.engine import vector_math
-from dout.engine.emit import source
-from dout.engine.group import Group
-from dout.engine.scalar import FILLS, FUNCTIONS, MOVES, REDUCTIONS, expression_of, fusible
+from dout.engine.codegen.kernel_source import source
+from dout.engine.ir.kernel_group import Group
+from dout.engine.ir.scalar_expressions import FILLS, FUNCTIONS, MOVES, REDUCTIONS, expression_of, fusible
+from dout.engine.math import vector_math
 from dout.graph import INPUT, Node
 from dout.ops import PRIMITIVES
 from dout.ops.registry import broadcast

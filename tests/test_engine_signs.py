@@ -7,11 +7,11 @@ import pytest
 from engine_groups import compiled, results_of
 
 import dout
-from dout.engine.emit import source
-from dout.engine.fuse import fuse
-from dout.engine.group import Group
-from dout.engine.rewrite import rewrite
-from dout.trace.record import record_function
+from dout.engine.codegen.kernel_source import source
+from dout.engine.ir.kernel_group import Group
+from dout.engine.passes.fuse import fuse
+from dout.engine.passes.stable_forms import rewrite
+from dout.trace.record.record import record_function
 
 SQUARE = np.random.default_rng(0).normal(size=(7, 7)).astype(np.float32)
 NEVER_ABOVE = [

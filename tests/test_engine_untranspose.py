@@ -6,10 +6,10 @@ from hypothesis import given
 from random_programs import FEWER, programs
 
 import dout
-from dout.engine.decompose import decompose
-from dout.engine.fuse import fuse
-from dout.engine.simplify import simplify
-from dout.engine.untranspose import untranspose
+from dout.engine.passes.decompose import decompose
+from dout.engine.passes.fuse import fuse
+from dout.engine.passes.simplify import simplify
+from dout.engine.passes.untranspose import untranspose
 from dout.graph import evaluate
 
 

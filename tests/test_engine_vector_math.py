@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from flint import arb, ctx
 
-from dout.engine import vector_math
-from dout.engine.vector_math import FUNCTIONS
+from dout.engine.math import vector_math
+from dout.engine.math.vector_math import FUNCTIONS
 
 DTYPES = (np.float32, np.float64)
 EVERY = [pytest.param(name, dtype, id=f"{name}-{dtype.__name__}") for name in FUNCTIONS for dtype in DTYPES]

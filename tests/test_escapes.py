@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import dout
-from dout.trace.script import record_script
+from dout.trace.record.script import record_script
 
 KINDS = {int: "whole", float: "broken"}
 

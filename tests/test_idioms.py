@@ -12,8 +12,8 @@ import pytest
 
 import dout
 from dout.graph import CONSTANT, INPUT
-from dout.ops.standin import Slot
-from dout.trace.replay import first_difference, flat, same_bits
+from dout.ops.operators import Slot
+from dout.trace.model.replay import first_difference, flat, same_bits
 
 FOLDER = Path(__file__).parent / "idioms"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__init__")

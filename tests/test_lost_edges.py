@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from random_programs import ORDINARY, programs
 
 import dout
-from dout.trace.model import LOSSES
-from dout.trace.replay import same_bits
-from dout.trace.standin import plain
-from dout.trace.tracer import Tracer
+from dout.trace.model.recorded import LOSSES
+from dout.trace.model.replay import same_bits
+from dout.trace.tracer.traced import plain
+from dout.trace.tracer.tracer import Tracer
 
 
 class Saboteur(Tracer):
@@ -68,7 +68,7 @@ class Saboteur(Tracer):
 
 @pytest.mark.parametrize("kind", ["drop", "swap", "alias"])
 def test_a_lost_edge_is_seen(kind, monkeypatch):
-    monkeypatch.setattr(sys.modules["dout.trace.record"], "Tracer", Saboteur)
+    monkeypatch.setattr(sys.modules["dout.trace.record.record"], "Tracer", Saboteur)
     caught = []
 
     @settings(ORDINARY, max_examples=200)

@@ -10,9 +10,9 @@ import numpy as np
 from compile_programs import leaves, make_case
 from compile_twins import DifferenceError, World, compare
 
-from dout.engine.driver import Following
-from dout.trace.replay import same_bits
-from dout.trace.templates import Spot
+from dout.engine.codegen.driver import Following
+from dout.trace.capture.templates import Spot
+from dout.trace.model.replay import same_bits
 
 MOST = 2_000  # programs; in many no effect can be lost
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from draw_traces import buy_fruits
 
-from dout.check.baseline import BASELINE
-from dout.cli.compile import MODULE
-from dout.cli.tell import PAGE
+from dout.check.project.baseline import BASELINE
+from dout.cli.check_output import PAGE
+from dout.cli.compile_command import MODULE
 from dout.draw import draw
-from dout.draw.formats import FORMATS
+from dout.draw.picture.formats import FORMATS
 from dout.errors import TargetError
 from dout.files import Kind, refuse, write
 
@@ -52,13 +52,13 @@ WRITERS = {"write_text", "write_bytes", "mkstemp", "NamedTemporaryFile", "replac
 PLACES = {
     "files.py: open",  # the one
     "files.py: replace",
-    "engine/folder.py: mkstemp",  # the cache of kernels, in a folder of its own
-    "engine/folder.py: fdopen",
-    "engine/folder.py: replace",
-    "cli/show.py: mkstemp",  # the page of --browser, where there was nothing
-    "check/sandbox.py: open",  # the null device
-    "draw/pdf.py: save",  # into memory
-    "draw/pptx.py: save",
+    "engine/runtime/cache_folder.py: mkstemp",  # the cache of kernels, in a folder of its own
+    "engine/runtime/cache_folder.py: fdopen",
+    "engine/runtime/cache_folder.py: replace",
+    "cli/show_command.py: mkstemp",  # the page of --browser, where there was nothing
+    "check/worker/sandbox.py: open",  # the null device
+    "draw/writers/pdf.py: save",  # into memory
+    "draw/writers/pptx.py: save",
 }
 
 

@@ -14,14 +14,14 @@ import numpy as np
 import page_programs
 import pytest
 
-from dout.draw.equations import Line, Operand, gives, near
-from dout.draw.page.data import page_data
-from dout.draw.page.program import Program, _encoded
-from dout.draw.shown import format_number
+from dout.draw.page.page_data import page_data
+from dout.draw.page.page_program import PageProgram, _encoded
+from dout.draw.words.equations import EquationLine, Operand, gives, near
+from dout.draw.words.readable_numbers import format_number
 from dout.graph import dtype_name
 from dout.ops import PRIMITIVES
 from dout.ops.registry import kind_of
-from dout.trace.script import record_script
+from dout.trace.record.script import record_script
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -230,8 +230,8 @@ def test_what_no_sign_can_join_leads_to_its_result_in_both_languages(row: Any, s
     trace = record_script(str(EXAMPLES / "buy_apple.py"))
     apple = next(value for value in trace.values if value.name == "apple")
     result, array = Operand(apple.data, apple.node), Operand(np.array([apple.data - 1, 1]))
-    line = Line("", result, row, "f({0})", (array,), sure=sure)
-    program = Program(trace, 4, [apple.node])
+    line = EquationLine("", result, row, "f({0})", (array,), sure=sure)
+    program = PageProgram(trace, 4, [apple.node])
     made, data = program._line(line), program.json()
     body = "return lineText(given.line, makeRun(given.program), 4);"
     assert line.text(4) == "f((2,)) → 100"

@@ -9,7 +9,7 @@ import pytest
 from test_show import EXAMPLES, LAYER, dout, refused, script
 
 from dout import load
-from dout.draw.formats import FORMATS
+from dout.draw.picture.formats import FORMATS
 
 APPLE = EXAMPLES / "buy_apple.py"
 STARTS = {

@@ -8,7 +8,7 @@ import pytest
 from traced_layers import LOOP, kinds, messages
 
 import dout
-from dout.trace.script import record_script
+from dout.trace.record.script import record_script
 
 
 def test_of_a_training_loop_the_first_round_is_kept(tmp_path, capsys):

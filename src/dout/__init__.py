@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any
 from dout.errors import EXTRAS, DoutError, TargetError, needs
 
 if TYPE_CHECKING:
-    from dout.check.model import Report as Report
-    from dout.check.verb import check as check
+    from dout.check.report.verdicts import Report as Report
+    from dout.check.verb.check_layer import check as check
     from dout.draw import Picture as Picture
     from dout.draw import draw as draw
-    from dout.engine.compiled import compile as compile
-    from dout.trace.loading import load as load
-    from dout.trace.model import Trace as Trace
-    from dout.trace.verbs import grad as grad
-    from dout.trace.verbs import trace as trace
-    from dout.trace.verbs import value_and_grad as value_and_grad
+    from dout.engine.compile.compiled import compile as compile
+    from dout.trace.model.recorded import Trace as Trace
+    from dout.trace.model.trace_reader import load as load
+    from dout.trace.record.trace_verbs import grad as grad
+    from dout.trace.record.trace_verbs import trace as trace
+    from dout.trace.record.trace_verbs import value_and_grad as value_and_grad
 
 __version__ = "0.1.0"
 __all__ = [
@@ -40,16 +40,16 @@ __all__ = [
 ]
 
 _HOMES = {
-    "trace": "dout.trace.verbs",
-    "grad": "dout.trace.verbs",
-    "value_and_grad": "dout.trace.verbs",
-    "load": "dout.trace.loading",
-    "Trace": "dout.trace.model",
-    "check": "dout.check.verb",
-    "Report": "dout.check.model",
-    "draw": "dout.draw.picture",
-    "Picture": "dout.draw.picture",
-    "compile": "dout.engine.compiled",
+    "trace": "dout.trace.record.trace_verbs",
+    "grad": "dout.trace.record.trace_verbs",
+    "value_and_grad": "dout.trace.record.trace_verbs",
+    "load": "dout.trace.model.trace_reader",
+    "Trace": "dout.trace.model.recorded",
+    "check": "dout.check.verb.check_layer",
+    "Report": "dout.check.report.verdicts",
+    "draw": "dout.draw.picture.picture",
+    "Picture": "dout.draw.picture.picture",
+    "compile": "dout.engine.compile.compiled",
 }
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from dout.check.model import Report
+    from dout.check.report.verdicts import Report
 
 
 @pytest.fixture(scope="session")

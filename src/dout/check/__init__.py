@@ -9,13 +9,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dout.check.model import Cause, Finding, Report, Verdict
-    from dout.check.verb import check
+    from dout.check.report.verdicts import Cause, Finding, Report, Verdict
+    from dout.check.verb.check_layer import check
 
 __all__ = ["Cause", "Finding", "Report", "Verdict", "check"]
 
 
 def __getattr__(name: str) -> Any:
     if name in __all__:
-        return getattr(importlib.import_module(f"dout.check.{'verb' if name == 'check' else 'model'}"), name)
+        home = "verb.check_layer" if name == "check" else "report.verdicts"
+        return getattr(importlib.import_module(f"dout.check.{home}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

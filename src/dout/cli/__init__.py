@@ -8,10 +8,10 @@ import sys
 import click
 
 from dout import __version__
-from dout.cli.bench import bench
-from dout.cli.check import check
-from dout.cli.compile import compile
-from dout.cli.show import show
+from dout.cli.bench_command import bench
+from dout.cli.check_command import check
+from dout.cli.compile_command import compile
+from dout.cli.show_command import show
 from dout.errors import DoutError, UserCodeError, visible
 
 _MOST = 20_000  # characters of one message

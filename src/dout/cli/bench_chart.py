@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from dout.check.report import Line, ascii_only
-from dout.draw.style import PALETTES, SANS
-from dout.draw.svg import family, safe
-from dout.engine.plan_text import duration
+from dout.check.report.report import Line, ascii_only
+from dout.draw.paint.style import PALETTES, SANS
+from dout.draw.writers.svg import family, safe
+from dout.engine.compile.plan_text import duration
 from dout.errors import visible
 
 if TYPE_CHECKING:
-    from dout.engine.bench import Bench, Part, Size
+    from dout.engine.bench.bench import Bench, BenchSize, Part
 
 _WIDTH = 24  # characters of the longest bar
 _EIGHTHS = " ▏▎▍▌▋▊▉"
@@ -56,7 +56,7 @@ def _times(ratio: float) -> str:
     return "1 ×" if ratio == 1 else f"{ratio:.2g} ×" if ratio < 10 else f"{ratio:.0f} ×"
 
 
-def _shapes(size: Size) -> str:
+def _shapes(size: BenchSize) -> str:
     return visible(", ".join(f"{name} {shape}" for name, shape in size.shapes.items() if shape) or "numbers")
 
 

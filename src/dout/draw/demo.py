@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dout.trace.model import Trace
+from dout.trace.model.recorded import Trace
 
 
 class Multiply:

@@ -6,9 +6,9 @@
 """
 
 from dout.graph import Primitive
-from dout.ops import arrange, create, elementwise, linalg, plain_math, reduce, select, shape, special
+from dout.ops import choices, create, elementwise, linalg, plain_math, rearrange, reduce, shape, special
+from dout.ops.operators import ArrayStandIn, Recorder, StandIn, emit, install_rows
 from dout.ops.registry import CALLS, METHODS, OPERATORS, PRIMITIVES, define, kind_of
-from dout.ops.standin import ArrayStandIn, Recorder, StandIn, emit, install_rows
 
 Primitive.emit = staticmethod(emit)
 install_rows()
@@ -21,15 +21,15 @@ __all__ = [
     "ArrayStandIn",
     "Recorder",
     "StandIn",
-    "arrange",
+    "choices",
     "create",
     "define",
     "elementwise",
     "kind_of",
     "linalg",
     "plain_math",
+    "rearrange",
     "reduce",
-    "select",
     "shape",
     "special",
 ]

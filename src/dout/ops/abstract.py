@@ -8,8 +8,8 @@ import numpy as np
 
 from dout.errors import EscapeError
 from dout.graph import CONSTANT, NUMPY_VALUES, PYTHON_NUMBERS, DType, Node, Primitive, Where
+from dout.ops.operators import ArrayStandIn, Recorder
 from dout.ops.registry import kind_of
-from dout.ops.standin import ArrayStandIn, Recorder
 
 
 class AbstractRecorder(Recorder):

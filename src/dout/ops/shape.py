@@ -11,8 +11,8 @@ import numpy as np
 
 from dout.errors import ShapeError
 from dout.graph import NUMPY_VALUES, DType, Node, Primitive, Shape
+from dout.ops.operators import fill_key, is_basic
 from dout.ops.registry import as_asked, define, rehearsed, same
-from dout.ops.standin import fill_key, is_basic
 
 # --- reshape, transpose, broadcast ------------------------------------------------------------------------------------
 

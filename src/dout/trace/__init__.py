@@ -1,6 +1,6 @@
 """User's code → Trace, and Trace ⇄ JSON."""
 
-from dout.trace.model import Event, Gradient, LayerCall, Trace, Use, Value
-from dout.trace.verbs import grad, trace, value_and_grad
+from dout.trace.model.recorded import Event, Gradient, LayerCall, Trace, Use, Value
+from dout.trace.record.trace_verbs import grad, trace, value_and_grad
 
 __all__ = ["Event", "Gradient", "LayerCall", "Trace", "Use", "Value", "grad", "trace", "value_and_grad"]

@@ -34,12 +34,12 @@ from html import escape
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from dout.draw.page.data import page_data
-from dout.draw.page.look import style_sheet
-from dout.draw.style import palette_of
+from dout.draw.page.page_data import page_data
+from dout.draw.page.page_styles import style_sheet
+from dout.draw.paint.style import palette_of
 
 if TYPE_CHECKING:
-    from dout.draw.picture import Picture
+    from dout.draw.picture.picture import Picture
 
 SCRIPTS = (
     *("numbers", "rules", "equations", "recompute"),

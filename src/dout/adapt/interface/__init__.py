@@ -1,0 +1,1 @@
+"""A class or a pair of functions in any interface in; a layer with forward and backward out."""

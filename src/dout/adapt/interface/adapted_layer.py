@@ -1,0 +1,402 @@
+"""A class in any interface as a layer: `forward(*inputs)` gives the outputs, `backward(dout)` the inputs' gradients.
+
+The class that is made is a subclass of the user's: an instance has the user's attributes, methods and source, and what
+reads, copies or edits a plain layer does so here. Inside a call the user's own names mean what they wrote.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from dout.adapt.interface.collaborators import Context, RecordingOptimizer
+from dout.adapt.interface.dropout_replay import drawing_again
+from dout.adapt.interface.interface import (
+    CACHE,
+    CONTEXT,
+    DOUT,
+    GRADS,
+    OPTIMIZER,
+    OUTPUT,
+    RATE,
+    RATE_ROLE,
+    Interface,
+    cache_place,
+    optional,
+)
+from dout.adapt.source import switches_for
+from dout.errors import TargetError
+from dout.trace.model.replay import flat
+from dout.trace.session.attribute_swap import attributes_of
+from dout.trace.session.pairing import GRADIENTS, is_named_as_gradient, stem
+from dout.trace.tracer.traced import plain
+
+KEPT, FIXED, INLET, AGAIN = "_dout_kept", "_dout_fixed", "_dout_inlet", "_dout_again"
+_inside: set[int] = set()  # layers in whose own code we are
+
+
+def layer_class(cls: type, interface: Interface, names: Sequence[str], fixed: Mapping[str, Any] | None = None) -> type:
+    """Return a class with `forward(*inputs)` and `backward(dout)`: `cls` itself where it is written so.
+
+    `names` are those of the arguments of the user's forward, in their order. Those in `fixed` are no inputs here: each
+    instance gives them in the same way (a dict of settings, the name of an activation). A dict of parameters among
+    them is an attribute of the instance, as if the layer held it.
+    """
+    if interface.is_plain and not fixed:
+        return cls
+    every, names = tuple(names), tuple(name for name in names if name not in (fixed or {}))
+    held = {name: item for name, item in (fixed or {}).items() if any(True for _ in arrays_in(name, item))}
+    made: dict[str, Any] = {"__module__": cls.__module__, "__qualname__": cls.__qualname__, "__doc__": cls.__doc__}
+
+    def __init__(self: Any, *args: Any, **keywords: Any) -> None:
+        super(new, self).__init__(*args, **keywords)
+        attributes_of(self).update({name: copy.deepcopy(item) for name, item in held.items()})
+        for name, arguments in interface.setup:
+            method = getattr(self, name, None)
+            own = [
+                RecordingOptimizer() if isinstance(a, str) and a == OPTIMIZER else copy.deepcopy(a) for a in arguments
+            ]
+            if callable(method):
+                method(*own)
+            else:
+                setattr(self, name, *own)
+
+    def forward(self: Any, *inputs: Any, **named: Any) -> Any:
+        if id(self) in _inside:
+            return super(new, self).forward(*inputs, **named)
+        with _own_code(self):
+            return _forward(super(new, self), self, interface, _every(self, inputs, every, fixed or {}), every)
+
+    def backward(self: Any, *douts: Any, **named: Any) -> Any:
+        if id(self) in _inside:
+            return super(new, self).backward(*douts, **named)
+        with _own_code(self):
+            return _backward(super(new, self), self, interface, douts, names)
+
+    made["__init__"] = __init__
+    made["forward"] = _standing_for(forward, cls, interface.forward, names)
+    made["backward"] = _standing_for(backward, cls, interface.backward, douts_of(interface))
+    made["dout_interface"] = interface
+    made["dout_inputs"] = lambda self, inputs: _every(self, inputs, every, fixed or {})
+    new: Any = type(cls)(cls.__name__, (cls,), made)
+    return new  # type: ignore[no-any-return]
+
+
+def as_layer(instance: Any, cls: type) -> Any:
+    """An instance of the user's class as one of `cls`, which was made of it; `instance` itself changes.
+
+    Raises TargetError where the two are laid out otherwise in memory.
+    """
+    if type(instance) is cls:
+        return instance
+    try:
+        instance.__class__ = cls
+    except TypeError as error:
+        raise TargetError(f"{cls.__qualname__} cannot be adapted ({error}): give the class instead") from None
+    return instance
+
+
+def as_written(layer: Any) -> Any:
+    """A copy of an adapted layer as an instance of the user's own class. Raises TargetError like `as_layer`."""
+    copied = as_layer(copy.deepcopy(layer), type(layer).__mro__[1])
+    for name in (KEPT, FIXED, GRADIENTS):
+        attributes_of(copied).pop(name, None)
+    return copied
+
+
+def own_arguments(layer: Any, inputs: Sequence[Any], douts: Sequence[Any]) -> tuple[list[Any], list[Any], Any]:
+    """How the user's forward was called for these inputs, just now, and how their backward is called after it.
+
+    The last are attributes that stand there before backward, in a dict.
+    """
+    interface = layer.dout_interface
+    context = [attributes_of(layer)[KEPT][CONTEXT]] if interface.context else []
+    ahead = [*context, *layer.dout_inputs(inputs)]
+    arguments = _arguments(super(type(layer), layer), layer, interface, _arriving(layer, interface, douts), {})
+    return ahead, list(arguments), {interface.inlet: getattr(layer, interface.inlet)} if interface.inlet else {}
+
+
+def _every(layer: Any, inputs: Sequence[Any], names: Sequence[str], fixed: Mapping[str, Any]) -> list[Any]:
+    """The inputs with what is fixed in its places; an instance has its own copy of that, for it may be written into."""
+    if not fixed:
+        return list(inputs)
+    attributes, given = attributes_of(layer), iter(inputs)
+    own = attributes.setdefault(FIXED, {n: copy.deepcopy(item) for n, item in fixed.items() if n not in attributes})
+    return [(own[n] if n in own else attributes[n]) if n in fixed else next(given) for n in names]
+
+
+def douts_of(interface: Interface) -> tuple[str, ...]:
+    """What the upstream gradients are called: `dout`, or numbered where there are several."""
+    number = max(1, interface.roles.count(DOUT))
+    return (DOUT,) if number == 1 else tuple(f"{DOUT}{i + 1}" for i in range(number))
+
+
+def _standing_for(function: Any, cls: type, name: str, arguments: Sequence[str]) -> Any:
+    """`function`, which says where the user's method of this name is written, and what its own arguments are called."""
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    written = inspect.getattr_static(cls, name)
+    function.__wrapped__ = written.__func__ if isinstance(written, staticmethod | classmethod) else written
+    names = [n if n.isidentifier() else f"input{i}" for i, n in enumerate(arguments)]
+    function.__signature__ = inspect.Signature([inspect.Parameter(n, kind) for n in ("self", *names)])
+    return function
+
+
+class _own_code:
+    def __init__(self, layer: Any) -> None:
+        self.key = id(layer)
+
+    def __enter__(self) -> None:
+        _inside.add(self.key)
+
+    def __exit__(self, *error: object) -> None:
+        _inside.discard(self.key)
+
+
+# --- forward ----------------------------------------------------------------------------------------------------------
+
+
+def _forward(user: Any, layer: Any, interface: Interface, inputs: Sequence[Any], names: Sequence[str]) -> Any:
+    context = Context() if interface.context else None
+    again = drawing_again(user, interface)
+    method = getattr(user, interface.forward)
+    result = method(context, *inputs) if interface.context else method(*inputs)
+    if interface.out is not None:
+        result = getattr(layer, interface.out)
+    caches = interface.roles.count(CACHE)
+    cache: tuple[Any, ...] = ()
+    if caches and isinstance(result, tuple) and len(result) > 1:
+        at = cache_place(getattr(method, "__func__", method), len(result)) or max(1, len(result) - caches)
+        result, cache = result[:at], result[at : at + caches]
+        result = result[0] if len(result) == 1 else result
+    if interface.outputs is not None and isinstance(result, tuple):
+        result = tuple(result[i] for i in interface.outputs)
+        result = result if len(result) > 1 else result[0]
+    known = zip(names, inputs, strict=False)
+    kept = {role: value for name, value in known for role in (name, f"{name}=") if role in interface.roles}
+    if OUTPUT in interface.roles:
+        kept[OUTPUT] = result
+    if cache:
+        kept[CACHE] = cache
+    if interface.inlet:
+        kept[INLET] = inputs[0]
+    if context is not None:
+        kept[CONTEXT] = context
+    if kept:
+        attributes_of(layer)[KEPT] = kept if again is None else {**kept, AGAIN: again}
+    return result
+
+
+# --- backward ---------------------------------------------------------------------------------------------------------
+
+
+def _backward(user: Any, layer: Any, interface: Interface, douts: Sequence[Any], names: Sequence[str]) -> Any:
+    handed: dict[str, Any] = {}
+    douts = _arriving(layer, interface, douts)
+    rate = step_rate(layer, interface)
+    before = {place: array.copy() for place, array in parameters_of(layer)} if rate is not None else {}
+    where = dict(parameters_of(layer)) if before else {}
+    arguments = list(_arguments(user, layer, interface, douts, handed))
+    if AGAIN in (kept := attributes_of(layer).get(KEPT, {})):
+        kept[AGAIN]()
+    result = getattr(user, interface.backward)(*arguments)
+    if interface.inlet:
+        result = douts[0]
+    for name in interface.after:
+        getattr(user, name)()
+    result = _lines(result) if interface.row else result
+    if before:
+        _take_updates(layer, before, where, rate)
+    _take_recorded(layer)
+    if interface.found:
+        result = tuple(getattr(layer, name) for name in interface.found)
+        result = result[0] if len(result) == 1 else result
+    if handed:
+        _learn(layer, handed)
+    if interface.stacked:
+        result = np.stack(result)
+    if interface.local:
+        return _times(douts[0], result)
+    if isinstance(result, dict):
+        return _by_key(layer, result, names)
+    return _divided(layer, interface, result, names) if interface.order else result
+
+
+def step_rate(layer: Any, interface: Interface) -> Any:
+    """The learning rate at which backward itself steps; None where it does not."""
+    return getattr(layer, interface.rate) if interface.rate else RATE if RATE_ROLE in interface.roles else None
+
+
+def _arriving(layer: Any, interface: Interface, douts: Sequence[Any]) -> Sequence[Any]:
+    """The upstream gradients as the user's backward takes them; those that it takes from an attribute stand there."""
+    if interface.inlet:
+        setattr(layer, interface.inlet, douts[0] * 1.0)
+        douts = [attributes_of(layer)[KEPT][INLET] * 0.0]
+    return [dout[None] for dout in douts] if interface.row else douts
+
+
+def _arguments(
+    user: Any, layer: Any, interface: Interface, douts: Sequence[Any], handed: dict[str, Any]
+) -> Iterator[Any]:
+    given = iter(douts)
+    kept = attributes_of(layer).get(KEPT, {})
+    caches = iter(kept.get(CACHE, ()))
+    plain_roles: Mapping[str, Callable[[], Any]] = {
+        RATE_ROLE: lambda: RATE, "True": lambda: True, OPTIMIZER: RecordingOptimizer, GRADS: lambda: handed,
+        CACHE: lambda: next(caches, None), CONTEXT: lambda: kept.get(CONTEXT), OUTPUT: lambda: kept.get(OUTPUT),
+    }  # fmt: skip
+    for role in interface.roles:
+        if role == DOUT:
+            yield next(given, None)
+        elif role.endswith("=") and role not in kept:
+            forward, name = getattr(user, interface.forward), role.removesuffix("=")
+            yield name in switches_for(forward) or optional(forward)[name]
+        elif role.startswith("self."):
+            yield getattr(layer, role.removeprefix("self."))
+        else:
+            yield kept[role] if role in kept and role not in (CACHE, CONTEXT) else plain_roles[role]()
+
+
+def _lines(result: Any) -> Any:
+    """Gradients without the axis of one that makes a row of a line."""
+    if isinstance(result, tuple | list):
+        return tuple(map(_lines, result))
+    return result[0] if np.ndim(result) == 2 and np.shape(result)[0] == 1 else result
+
+
+def _times(dout: Any, derivative: Any) -> Any:
+    """A local derivative times what arrives: elementwise, or a Jacobian for each row."""
+    if np.ndim(derivative) == np.ndim(dout) + 1:
+        return (dout[..., None, :] @ derivative)[..., 0, :] if np.ndim(dout) > 0 else dout * derivative
+    product = dout * derivative
+    if np.size(derivative) > 1 and np.ndim(derivative) == np.ndim(dout) and np.shape(product) != np.shape(derivative):
+        raise ValueError(f"the local derivative has shape {np.shape(derivative)}, the output {np.shape(dout)}")
+    return product
+
+
+def _by_key(layer: Any, result: Mapping[Any, Any], names: Sequence[str]) -> Any:
+    """The inputs' gradients among those that stand in a dict, by their keys; the others are learned."""
+    parameters = [name for name, _ in parameters_of(layer) if not is_named_as_gradient(name)]
+    owners = {stem(name): name for name in (*parameters, *names)}
+    owned = {owners.get(stem(str(key)), ""): gradient for key, gradient in result.items()}
+    if not any(owned):
+        return tuple(result.values())
+    _learn(layer, {name: g for name, g in owned.items() if name in parameters and name not in names})
+    return _in_order(owned, names)
+
+
+def _divided(layer: Any, interface: Interface, result: Any, names: Sequence[str]) -> Any:
+    """The inputs' gradients among what backward returned, by the order that says whose each is; the rest is learned."""
+    owned = dict(zip(interface.order, flat(result), strict=False))
+    _learn(layer, {name: g for name, g in owned.items() if name and name not in names})
+    return _in_order(owned, names)
+
+
+def _in_order(owned: Mapping[str, Any], names: Sequence[str]) -> Any:
+    """The inputs' gradients by place, without those at the end that are not there."""
+    found = [owned.get(name) for name in names]
+    while len(found) > 1 and found[-1] is None:
+        found.pop()
+    return tuple(found) if len(found) > 1 else found[0]
+
+
+def _learn(layer: Any, gradients: Mapping[str, Any]) -> None:
+    """Note gradients of parameters, by the parameters' names, where what pairs them looks."""
+    if gradients:
+        attributes = attributes_of(layer)
+        attributes[GRADIENTS] = {**attributes.get(GRADIENTS, {}), **gradients}
+
+
+def parameters_of(layer: Any) -> Iterator[tuple[str, Any]]:
+    """The float arrays in a layer's attributes, also in its dicts and lists, each with its name."""
+    for name, item in list(attributes_of(layer).items()):
+        if name in (KEPT, FIXED, GRADIENTS):
+            continue
+        if is_float_array(item):
+            yield name, item
+        else:
+            yield from arrays_in(name, item)
+
+
+def arrays_in(name: str, item: Any) -> Iterator[tuple[str, Any]]:
+    """The float arrays in a dict or list of this name, each with its own: its key, or its place."""
+    if isinstance(item, dict):
+        yield from ((str(key), part) for key, part in list(item.items()) if is_float_array(part))
+    elif isinstance(item, list):
+        yield from ((f"{name}[{i}]", part) for i, part in enumerate(item) if is_float_array(part))
+
+
+def is_float_array(item: Any) -> bool:
+    """Whether something is an array of floats with axes."""
+    value = plain(item)
+    return isinstance(value, np.ndarray) and value.ndim > 0 and value.dtype.kind == "f"
+
+
+def copy_of(item: Any) -> Any:
+    """An array, a dict or a list in memory of its own, anything else as it is."""
+    if isinstance(item, dict | list):
+        return copy.deepcopy(item)
+    return item.copy() if isinstance(item, np.ndarray) else item
+
+
+def _take_updates(layer: Any, before: Mapping[str, Any], where: Mapping[str, Any], rate: Any) -> None:
+    """Where backward has changed parameters by `- rate * gradient`, note the gradients and put the parameters back."""
+    found = {}
+    for name, now in list(parameters_of(layer)):
+        if name not in before or np.shape(plain(now)) != np.shape(plain(before[name])):
+            continue
+        if (
+            not _is_same(plain(now), plain(before[name]))
+            and not _is_of_optimizer(name, before[name])
+            and not is_named_as_gradient(name)
+        ):
+            found[name] = (before[name] - now) / rate
+            _put(layer, name, where[name], before[name])
+    _learn(layer, found)
+
+
+def _is_same(one: Any, two: Any) -> bool:
+    """Whether two arrays hold the same numbers; in a recording np.array_equal would be a branch of ours."""
+    return bool(((one == two) | ((one != one) & (two != two))).all())
+
+
+_STATE = re.compile(r"(v|m|s|r|velocity|moment(um)?|cache|prev|old|running|moving|avg|mean|sq|acc)_?\w*", re.IGNORECASE)
+
+
+def _is_of_optimizer(name: str, before: Any) -> bool:
+    """Whether an array is what an optimizer keeps from step to step: called so, and 0 at first."""
+    return bool(_STATE.fullmatch(name)) and not np.any(plain(before))
+
+
+def _put(layer: Any, name: str, original: Any, value: Any) -> None:
+    """A parameter as it was: the same array, holding the same numbers."""
+    original[...] = value
+    attributes = attributes_of(layer)
+    if name in attributes:
+        attributes[name] = original
+        return
+    for key, item in attributes.items():
+        if isinstance(item, dict) and name in item:
+            item[name] = original
+        elif isinstance(item, list) and name.startswith(f"{key}["):
+            item[int(name[len(key) + 1 : -1])] = original
+
+
+def _take_recorded(layer: Any) -> None:
+    """Note the gradients that a layer handed to its optimizers."""
+    for item in list(attributes_of(layer).values()):
+        if isinstance(item, RecordingOptimizer):
+            for parameter, gradient in item.updates:
+                name = next((n for n, array in parameters_of(layer) if array is parameter), None)
+                if isinstance(parameter, str):
+                    name = next((n for n, _ in parameters_of(layer) if stem(n) == stem(parameter)), None)
+                elif name is None:
+                    same = [n for n, a in parameters_of(layer) if np.shape(plain(a)) == np.shape(plain(parameter))]
+                    name = same[0] if same else None
+                if name is not None:
+                    _learn(layer, {name: gradient})
+            item.updates.clear()

@@ -1,0 +1,100 @@
+"""Pairs of functions that are a layer together: `affine_forward` and `affine_backward`, `sigmoid` and `sigmoid_prime`.
+
+The first is the manner of Stanford's course CS231n: forward returns `(out, cache)`, and backward takes the cache.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from types import FunctionType, ModuleType
+from typing import Any
+
+from dout.adapt.source.empty_methods import gives_nothing, is_stub
+from dout.trace.tracer.user_source import names_of
+
+PAIR = "dout_pair"
+
+_RENAMED = (  # what a backward is called, and what its forward is called then
+    (r"(.*)backward(.*)", (r"\1forward\2", r"\1\2")),
+    (r"(.*)Backward(.*)", (r"\1Forward\2", r"\1\2")),
+    (r"(.*)bprop(.*)", (r"\1fprop\2", r"\1\2")),
+    (r"(.*)_(?:bwd|back|bp|back_?prop|back_?propagation)", (r"\1_fwd", r"\1_forward", r"\1_fp", r"\1")),
+    (r"(.*?)_?(?:primes?|derivative|derivate|derivada|deriv|derv|der|gradient|grad|diff|dx|dz|d|backprop)", (r"\1",)),
+    (r"(.*)(?:Prime|Derivative|Deriv|Grad|Gradient|Diff|Der|Backprop)", (r"\1",)),
+    (r"(?:d|deriv|derivative|derivative_of|derivada|der|grad|gradient|prime|diff|backprop|back)_(.*)", (r"\1",)),
+    (r"d(?=[a-zA-Z])(.*)", (r"\1",)),
+)  # fmt: skip
+_NONE = re.compile(
+    r"_*test|bench|_*check|.*numeric|.*_check|.*(model|network|propagation)_(back|for)ward|main|_*plot|.*_test_?case",
+    re.IGNORECASE,
+)
+
+
+def function_pairs(module: ModuleType) -> dict[str, type]:
+    """The pairs of functions that a module has written itself, each as a class, by the name of the forward."""
+    names = names_of(module)
+    functions = {
+        name: item
+        for name, item in names.items()
+        if type(item) is FunctionType and item.__module__ == names.get("__name__") and not _NONE.match(name)
+    }
+    found: dict[str, type] = {}
+    for name, backward in functions.items():
+        ahead = next((n for n in forward_names(name) if n in functions and n != name), None)
+        pair = [functions[ahead], backward] if ahead is not None else []
+        if (
+            ahead is not None
+            and all(map(_takes_something, pair))
+            and not any(is_stub(f) or gives_nothing(f) for f in pair)
+        ):
+            key = ahead if ahead not in found else name
+            found[key] = pair_class(functions[ahead], backward)
+    return found
+
+
+def pair_of(forward: Any) -> type | None:
+    """The class of a function and its backward, which its module has beside it; None where there is none."""
+    module = sys.modules.get(forward.__module__) if isinstance(forward, FunctionType) else None
+    known = names_of(module)
+    name = next((name for name, item in known.items() if item is forward), None)
+    return function_pairs(module).get(name) if module is not None and name is not None else None
+
+
+def forward_names(name: str) -> Iterator[str]:
+    """What the forward of a backward function of this name may be called.
+
+    >>> list(forward_names("conv_backward_naive"))[0], list(forward_names("sigmoid_prime"))
+    ('conv_forward_naive', ['sigmoid'])
+    """
+    for pattern, names in _RENAMED:
+        match = re.fullmatch(pattern, name)
+        if match:
+            for other in names:
+                made = re.sub(r"__+", "_", match.expand(other)).strip("_")
+                if made:
+                    yield made
+                    if made[0].isupper():
+                        yield made[0].lower() + made[1:]
+
+
+def pair_class(forward: FunctionType, backward: FunctionType) -> type:
+    """A class whose static methods are the two functions; those that take `self` are plain ones."""
+    names = {f.__name__: f if _takes_self(f) else staticmethod(f) for f in (forward, backward)}
+    place: Any = {
+        "__module__": forward.__module__,
+        "__doc__": forward.__doc__,
+        PAIR: (forward.__name__, backward.__name__),
+    }
+    return type(forward.__name__, (), {**place, **names})
+
+
+def _takes_self(function: FunctionType) -> bool:
+    return function.__code__.co_varnames[: function.__code__.co_argcount][:1] == ("self",)
+
+
+def _takes_something(function: FunctionType) -> bool:
+    return function.__code__.co_argcount + function.__code__.co_kwonlyargcount > 0 or bool(
+        function.__code__.co_flags & 4
+    )

@@ -1,0 +1,395 @@
+"""The interfaces in which people write layers: what forward and backward are called, and what their arguments are for.
+
+An interface is a guess until a layer has run in it: `candidates` yields those that names allow, the likeliest first,
+and the trial (`dout.adapt.trial.trial`) keeps the one that the layer's own behaviour confirms.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import inspect
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from dout.adapt.interface.combinations import combined
+from dout.adapt.source.argument_values import LABELS, looks_like_a_loss, takes_target
+from dout.adapt.source.cache_switches import switches_for
+from dout.adapt.source.empty_methods import is_unwritten, kept_when_called, read_by
+from dout.adapt.source.syntax import name_of, read, walk
+from dout.errors import TargetError
+from dout.trace.tracer.user_source import behind, mro_of, vars_of
+
+MOST_CANDIDATES, MOST_COMBINED = 24, 20_000
+RATE = 0.5  # a learning rate that we give: exact in binary, so that an update shows the gradient to the last bit
+DOUT, OUTPUT, CACHE, RATE_ROLE = "dout", "output", "cache", "rate"
+CONTEXT, GRADS, OPTIMIZER = "ctx", "grads", "optimizer"
+
+
+@dataclass(frozen=True)
+class Interface:
+    """How a layer is called: which method is its forward and its backward, and what the arguments of backward are.
+
+    `roles` has one word for each argument that backward must be given, by place: `dout` (the upstream gradient),
+    `output` (what forward gave), `self.name` (what it left there), `name=` (forward's default), `cache` (what else
+    forward returned), `rate` (a learning rate), `ctx` (what keeps residuals), `grads` (a dict that it fills),
+    `optimizer`, `True`, or the name of an argument of forward.
+
+    `local`: backward gives the local derivative, and the caller multiplies. `context`: forward's first argument keeps
+    the residuals. `setup`: methods called, or attributes set, before the first forward. `rate`: the attribute with the
+    learning rate at which backward itself changes the parameters. `hands_over`: it gives the gradients to an optimizer.
+    `after`: methods called after backward, which compute the parameters' gradients from what it left.
+    `inlet`: the attribute in which the upstream gradient stands before backward, which is given zeros in the shape of
+    the first input instead, and leaves the gradient in them.
+    `out`, `found`: the attributes in which output and gradients are left. `order`: whose each returned gradient is.
+    `outputs`: the places of the outputs that backward takes an upstream gradient of, in its order; None for all.
+    `row`: forward gives a line of numbers, and backward takes and gives a row, with an axis of one before.
+    `stacked`: it is returned in a list, along the input's first axis.
+    """
+
+    forward: str = "forward"
+    backward: str = "backward"
+    roles: tuple[str, ...] = (DOUT,)
+    local: bool = False
+    context: bool = False
+    setup: tuple[tuple[str, tuple[Any, ...]], ...] = ()
+    rate: str | None = None
+    hands_over: bool = False
+    after: tuple[str, ...] = ()
+    inlet: str | None = None
+    out: str | None = None
+    found: tuple[str, ...] = ()
+    order: tuple[str, ...] = ()
+    outputs: tuple[int, ...] | None = None
+    row: bool = False
+    stacked: bool = False
+
+    @classmethod
+    def parse(cls, text: str) -> Interface:
+        """The interface that a text names: `forward_pass, backward_pass(dout, rate)`, with `, local` or `, row`.
+
+        `, local` is for a local derivative, `, row` where backward takes and gives rows. Raises TargetError.
+
+        >>> str(Interface.parse("f, f_prime(x), local"))
+        'f(…), f_prime(x), the caller multiplies by dout'
+        """
+        match = re.fullmatch(
+            r"\s*(\w+)\s*(\((?P<first>[^)]*)\))?\s*,\s*(\w+)\s*\(([^)]*)\)\s*(?P<local>,\s*local)?(?P<row>,\s*row)?\s*",
+            text,
+        )
+        if match is None:
+            raise TargetError(f"{text!r} is no interface; write it as: forward_pass, backward_pass(dout, rate)")
+        roles = tuple(role.strip() for role in match[5].split(",") if role.strip())
+        context = (match["first"] or "").split(",")[0].strip() == CONTEXT
+        return cls(match[1], match[4], roles, local=bool(match["local"]), context=context, row=bool(match["row"]))
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is the one that everything else here expects: `forward(*inputs)` and `backward(dout)`."""
+        return self == Interface(roles=self.roles) and bool(self.roles) and set(self.roles) == {DOUT}
+
+    @property
+    def ends(self) -> bool:
+        """Whether backward takes no upstream gradient and is not the local derivative either."""
+        return DOUT not in self.roles and not self.local
+
+    def __str__(self) -> str:
+        before = "".join(f"{name}(…), " for name, _ in self.setup)
+        roles = ", ".join(role.removesuffix("=") for role in self.roles)
+        taken = f"({'ctx, …' if self.context else '…'})"
+        says = f"{before}{self.forward}{taken}, {self.backward}({roles})"
+        says += f", dout in self.{self.inlet}" if self.inlet else ""
+        says += "".join(f", {name}()" for name in self.after)
+        if self.rate:
+            says += f", which steps at self.{self.rate}"
+        if self.outputs:
+            says += f", for output {', '.join(str(place + 1) for place in self.outputs)} alone"
+        if self.out:
+            says += f", output in self.{self.out}"
+        if self.found:
+            says += f", gradients in {', '.join(f'self.{name}' for name in self.found)}"
+        says += ", dout as a row" if self.row else ""
+        return f"{says}, the caller multiplies by dout" if self.local else says
+
+
+_FORWARD = (
+    r"forward", r"forward_?pass", r"_*forward_?propagat(e|ion)", r"f(orward_?)?prop", r"feed_?forward", r"propagate",
+    r"__call__", r"call", r"function", r"func?|f|fx", r"activat(e|ion)", r"apply",
+    r"(compute_?|calc(ulate)?_?)?(loss|cost|error)",
+    r"fn|value|evaluate|compute|calculate|calc|output", r"_forward", r"forward_.*|.*_forward",
+    r"\w+forward_?(pass|prop\w*)",
+)  # fmt: skip
+_BACKWARD = (
+    r"backward", r"backward_?pass", r"_*back(ward)?s?_?prop(agat(e|ion))?s?", r"back_?pass|b_?prop",
+    r"(compute|calc(ulate)?|get)_?gradients?", r"gradients?", r"grad", r"(first_)?derivat(ive|e)|deriv|derivada",
+    r"f?_?prime|f_prime|.*_prime", r"d|df|diff|dfn?|df?unc|d_?loss|deltas?", r"(input_)?grad(ient)?_?(input)?|dx",
+    r"(loss|cost|error|activation|f)?_?(derivat(ive|e)|gradient|grad|deriv|der)", r"_backward",
+    r"backward_.*|.*_backward",
+)  # fmt: skip
+SETUPS = re.compile(
+    r"_*(set_?up|out_?shape|build|init|initiali[sz]e|connect|compile|prepare|reset|create|"
+    r"set_?(input|optim|weights|shape|in_?|prev)|(compute|infer|calc)_\w*shapes?)\w*|__call__",
+    re.IGNORECASE,
+)
+_LOCAL = re.compile(r"back|b_?prop", re.IGNORECASE)
+_DOUT = re.compile(
+    r"d(out|in|[a-z]|values?|[xyh]s|hidden|output|_?next|[A-Z]\w*|_?l_?d_?\w*|l\w*)|d_\w+|\w*grad\w*|\w*delta\w*|upstream\w*|"
+    r"err(or)?s?|\w*_error|error_\w*|g|gy|gz|e|diff\w*|top_diff|\w*signal|dx?_?\w{1,3}|.*derivat\w*|d[je]\w*",
+    re.IGNORECASE,
+)
+RATES = re.compile(r"lr|l_?rate|learn(ing)?_?rates?|eta|alpha|rate|step_?size|step|learning_step", re.IGNORECASE)
+_CACHE = re.compile(
+    r"\w*caches?|mem(ory)?|residuals?|saved|mid_?vals?|intermediates?|state_cache|(fwd|forward)_\w+", re.IGNORECASE
+)
+_CONTEXT = re.compile(r"ctx|context", re.IGNORECASE)
+_GRADS = re.compile(r"grads|gradients", re.IGNORECASE)
+_OPTIMIZER = re.compile(r"optim(izer)?|opt|updater", re.IGNORECASE)
+_FLAG = re.compile(r"(is_?)?train(ing)?|update\w*|retain\w*|verbose|debug|train_?mode|mode", re.IGNORECASE)
+_OUTPUT = re.compile(
+    r"outs?|outputs?|a|act(ivation)?|y_?(pred|hat)|pred(iction)?s?|probs?|p|softmax_out", re.IGNORECASE
+)
+_LABEL = re.compile(
+    r"y|t|labels?|targets?|y_?true|y_?train|truth|expected\w*|desired\w*|actual|ground_truth|gt|true\w*", re.IGNORECASE
+)
+
+
+_OF_OBJECT = frozenset(dir(object))
+
+
+def methods(cls: type, patterns: Sequence[str]) -> list[str]:
+    """The methods of a class whose names match, in the order of `patterns`; none not implemented, and no tests."""
+    order = {name: i for i, name in enumerate(_written_order(cls))}
+    names = [name for name in sorted(order) if name not in _OF_OBJECT and inspect.isroutine(_static(cls, name))]
+    found: dict[str, None] = {}
+    for pattern in patterns:
+        fitting = [name for name in names if re.fullmatch(rf"(?!test)({pattern})", name, re.IGNORECASE)]
+        found.update(
+            dict.fromkeys(
+                sorted(
+                    fitting,
+                    key=lambda n: (
+                        not required(getattr(cls, n), bound=True),
+                        _is_private(n),
+                        order.get(n, len(order)),
+                        n,
+                    ),
+                )
+            )
+        )
+    return [name for name in found if not is_unwritten(cls, name)]
+
+
+def _is_private(name: str) -> bool:
+    return name.startswith("_") and not name.endswith("__")
+
+
+def setups_of(cls: type) -> list[str]:
+    """The methods that may have to prepare a layer before its first forward, as they are written."""
+    names = [n for n in _written_order(cls) if SETUPS.fullmatch(n) and (n == "__call__" or not n.endswith("__"))]
+    return [n for n in names if inspect.isfunction(_static(cls, n))]
+
+
+def may_be_backward(name: str) -> bool:
+    """Whether a method or function of this name may be a forward or a backward."""
+    return any(re.fullmatch(pattern, name, re.IGNORECASE) for pattern in (*_FORWARD[:6], *_BACKWARD))
+
+
+def _written_order(cls: type) -> list[str]:
+    return list(dict.fromkeys(name for base in mro_of(cls) for name in vars_of(base)))
+
+
+def _static(cls: type, name: str) -> Any:
+    found = inspect.getattr_static(cls, name, None)
+    return found.__func__ if isinstance(found, staticmethod | classmethod) else found
+
+
+def pairs_of(cls: type) -> list[tuple[str, str]]:
+    """The pairs of a forward and a backward method that a class may mean, the likeliest first.
+
+    >>> class Tanh:
+    ...     def __call__(self, x): return np.tanh(x)
+    ...     def gradient(self, x): return 1 - np.tanh(x) ** 2
+    >>> pairs_of(Tanh)
+    [('__call__', 'gradient')]
+    """
+    if hasattr(cls, "dout_interface"):  # adapted already
+        return [("forward", "backward")]
+    written: tuple[str, str] | None = getattr(cls, "dout_pair", None)
+    if written is not None:
+        return [written]
+    ahead, behind = methods(cls, _FORWARD), methods(cls, _BACKWARD)
+    behind = [name for name in behind if name not in ahead]
+    ahead, behind = (([n for n in names if not _is_private(n)] or names) for names in (ahead, behind))
+    return [(a, b) for b in behind[:2] for a in ahead[:2]]
+
+
+def candidates(target: type | Any) -> Iterator[Interface]:
+    """Every interface that the names in a class allow, the likeliest first."""
+    cls = target if isinstance(target, type) else type(target)
+    for forward, backward in pairs_of(cls):
+        if hasattr(cls, "dout_interface") or ((forward, backward) == ("forward", "backward") and is_plain(cls)):
+            yield from (Interface(), *(of_methods(cls, "__call__", backward) if kept_when_called(cls) else ()))
+            return
+        yield from of_methods(cls, forward, backward)
+
+
+def is_plain(cls: type) -> bool:
+    """Whether the names alone say that a class is written as `forward(*inputs)` and `backward(dout)`."""
+    if _is_static(cls, "forward") or _is_static(cls, "backward"):
+        return False
+    names = required(cls.backward, bound=True)  # type: ignore[attr-defined]
+    dout = re.compile(r"d(out|y|z|a|h|x|l\w*)|grad\w*|\w+_grad(ient)?s?|delta|dvalues", re.IGNORECASE)
+    plain = len(names) == 1 and bool(dout.fullmatch(names[0])) and names[0].lower() not in LABELS
+    return plain and not given_after(cls.backward, 2, switches_for(cls.forward))  # type: ignore[attr-defined]
+
+
+def of_methods(cls: type, forward: str, backward: str) -> Iterator[Interface]:
+    """The interfaces with these two methods, by what the arguments of backward may be for."""
+    context, taken = _inputs(cls, forward)
+    wanted = required(getattr(cls, backward), bound=not _is_static(cls, backward))
+    place = len(wanted) + (not _is_static(cls, backward))
+    wanted += given_after(getattr(cls, backward), place, switches_for(behind(getattr(cls, forward))))
+    local = not _LOCAL.search(backward)
+    loss = looks_like_a_loss(cls.__qualname__) or looks_like_a_loss(forward) or _looks_like_two(taken)
+    idle = {n for n in wanted if _LABEL.fullmatch(n) and n not in taken} - read_by(getattr(cls, backward), wanted)
+    active = [n for n in wanted if n not in idle]
+    if takes_target(active, taken, loss or (local and len(wanted) == 1)) or _asks_for_more(
+        cls, forward, active, taken, local
+    ):
+        return
+    settings = optional(getattr(cls, forward))
+    choices = [
+        ["True"]
+        if name in idle
+        else [f"{name}="]
+        if name in settings
+        else _roles(name, taken, loss, local or len(wanted) > 1, context)
+        for name in wanted
+    ]
+    if not loss and not any(c[0] == DOUT for c in choices):  # `backward(grads, lr)`: what else would come from above?
+        greek = len(wanted) == 1 and wanted[0] in ("eta", "alpha")  # some call the error so
+        choices = [[DOUT, c[0]] if c[0] == GRADS or (c[0] == RATE_ROLE and greek) else c for c in choices]
+    if loss:  # `backward(self.output, y)`: what a loss with its activation has left there
+        left = [f"self.{name}" for name in _LEFT if f"self.{name} =" in _source(cls)]
+        choices = [[*c, *left[:2]] if OUTPUT in c else c for c in choices]
+    allowed = (roles for roles in islice(combined(choices), MOST_COMBINED) if _is_sensible(roles, wanted))
+    for roles in islice(allowed, MOST_CANDIDATES):
+        yield Interface(
+            forward, backward, roles, context=context, local=DOUT not in roles and not loss and bool(local or roles)
+        )
+
+
+@functools.lru_cache(maxsize=256)
+def cache_place(forward: Any, length: int) -> int | None:
+    """Where among so many results forward returns its cache, by what it calls that; None where it does not say.
+
+    What follows are no outputs either: `return out, cache, running_mean`.
+    """
+    own = read(forward)
+    returned = [node.value for node in walk(own.node) if isinstance(node, ast.Return)] if own else []
+    names = [[name_of(item) for item in value.elts] for value in returned if isinstance(value, ast.Tuple)]
+    places = {
+        next((i for i, n in enumerate(ns) if i and _CACHE.fullmatch(n)), None) for ns in names if len(ns) == length
+    }
+    return places.pop() if len(places) == 1 else None
+
+
+def _is_sensible(roles: Sequence[str], names: Sequence[str]) -> bool:
+    """Whether nothing is given twice, but upstream gradients to arguments that are all called so."""
+    twice = {role for role in roles if roles.count(role) > 1}
+    called = [name for name, role in zip(names, roles, strict=True) if role == DOUT]
+    return not twice - {DOUT, CACHE, "True"} and (DOUT not in twice or all(map(_DOUT.fullmatch, called)))
+
+
+_LEFT = ("output", "outputs", "out", "y_pred", "y", "probs", "prediction", "softmax", "a", "A")
+
+
+def _source(written: Any) -> str:
+    try:
+        return inspect.getsource(written)
+    except (OSError, TypeError):
+        return ""
+
+
+def _asks_for_more(cls: type, forward: str, wanted: Sequence[str], taken: Sequence[str], local: bool) -> bool:
+    """Whether a derivative wants what its function is not given: `delta(z, a, y)` of `fn(a, y)`.
+
+    So does that of a loss by a network's `outputs`, where the loss is given the network's `inputs`.
+    """
+    own = [name for name in wanted if name not in optional(getattr(cls, forward))]
+    by_outputs = len(own) == len(taken) > 1 and (own[0], taken[0]) == ("outputs", "inputs")
+    return local and (len(own) > len(taken) > 0 or by_outputs)
+
+
+def optional(function: Any) -> dict[str, Any]:
+    """The arguments that have a default, and that."""
+    try:
+        parameters = inspect.signature(behind(function)).parameters.values()
+    except (TypeError, ValueError):
+        return {}
+    return {p.name: p.default for p in parameters if p.default is not p.empty}
+
+
+def given_after(function: Any, place: int, switches: Sequence[str]) -> list[str]:
+    """The argument at a place, where it has a default that is not taken: a learning rate, or a switch of forward's."""
+    try:
+        parameters = list(inspect.signature(behind(function)).parameters.values())[place : place + 1]
+    except (TypeError, ValueError):
+        return []
+    found = [p.name for p in parameters if p.default is not p.empty]
+    return [name for name in found if RATES.fullmatch(name) or name in switches]
+
+
+def _looks_like_two(taken: Sequence[str]) -> bool:
+    labels = [n for n in taken if re.fullmatch(r"y_?true|y_?train|targets?|labels?|truth|t|y", n, re.IGNORECASE)]
+    predicted = any(_OUTPUT.fullmatch(n) for n in taken if n not in labels and len(n) > 1)
+    return bool(labels) and (len(taken) == 2 or (predicted and len(taken) == 3 and len(labels[0]) > 1))
+
+
+def _inputs(cls: type, forward: str) -> tuple[bool, list[str]]:
+    names = required(getattr(cls, forward), bound=not _is_static(cls, forward))
+    context = bool(names) and bool(_CONTEXT.fullmatch(names[0]))
+    return context, names[context:]
+
+
+def _is_static(cls: type, name: str) -> bool:
+    return isinstance(inspect.getattr_static(cls, name, None), staticmethod | classmethod)
+
+
+def required(function: Any, bound: bool = False) -> list[str]:
+    """The names of the arguments that must be given by place; without `self` where it is to be bound first."""
+    try:
+        parameters = list(inspect.signature(behind(function)).parameters.values())[bound:]
+    except (TypeError, ValueError):
+        return []
+    places = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    wanted = [p.name for p in parameters if p.kind in places and p.default is p.empty]
+    if not wanted and any(p.kind in places or p.kind is p.VAR_POSITIONAL for p in parameters):
+        first = next(p for p in parameters if p.kind in places or p.kind is p.VAR_POSITIONAL)
+        wanted = [first.name] if _DOUT.fullmatch(first.name) or first.kind is first.VAR_POSITIONAL else []
+    return wanted
+
+
+def _roles(name: str, taken: Sequence[str], loss: bool, local: bool, context: bool) -> list[str]:
+    """What an argument of backward may be for, the likeliest first."""
+    for pattern, role in ((RATES, RATE_ROLE), (_OPTIMIZER, OPTIMIZER), (_GRADS, GRADS), (_FLAG, "True")):
+        if pattern.fullmatch(name) and name not in taken:
+            return [role, DOUT] if role in (GRADS, RATE_ROLE) else [role]
+    if _CONTEXT.fullmatch(name):
+        return [CONTEXT if context else CACHE]
+    if _CACHE.fullmatch(name):
+        return [CACHE]
+    labels = [n for n in taken if n.lower() in LABELS or _LABEL.fullmatch(n)]
+    others = [n for n in taken if n not in labels]
+    if name in taken and (len(taken) > 1 or local) and not _DOUT.fullmatch(name):
+        return [name] if _LABEL.fullmatch(name) and (loss or len(name) > 1) else [name, DOUT, OUTPUT]
+    if _LABEL.fullmatch(name) and loss:
+        return [*labels, *others]
+    if _DOUT.fullmatch(name) and not (local and name in taken):
+        return [DOUT, OUTPUT, *others, *labels] if loss else [DOUT]
+    if _OUTPUT.fullmatch(name):
+        return [*others, OUTPUT, DOUT] if loss else [OUTPUT, *others, DOUT] if local else [DOUT, OUTPUT, *others]
+    return [*others, *labels, OUTPUT, DOUT] if local else [DOUT, *others, *labels, OUTPUT, CACHE]

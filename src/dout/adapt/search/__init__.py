@@ -1,0 +1,1 @@
+"""A target in; an example on which it runs out, or the reason why there is none."""

@@ -1,0 +1,191 @@
+"""What an argument that is no input may be: a size, a flag, an activation, a dict of settings, by its name and code."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+from dout.adapt import source
+from dout.adapt.interface.interface import RATES
+from dout.adapt.sizes.axis_sizes import SETTINGS, AxisSizes, alike_first, numbers_named, real_named, tuples_of
+from dout.adapt.sizes.call_sites import Unproposed
+from dout.adapt.sizes.proposed_arrays import array_of
+from dout.adapt.source import MISSING
+from dout.adapt.source.argument_values import numbers, stands_for
+
+
+def _tanh(x: Any, *flags: Any, **named: Any) -> Any:
+    return _tanh_slope(x) if any(map(bool, (*flags, *named.values()))) else np.tanh(x)
+
+
+def _tanh_slope(x: Any) -> Any:
+    return 1 - np.tanh(x) ** 2
+
+
+def _drawn(*shape: Any, **named: Any) -> Any:
+    """What an initialiser that a constructor is given may draw."""
+    sizes = tuple(shape[0]) if shape and isinstance(shape[0], tuple | list) else shape
+    return numbers(tuple(int(n) for n in sizes), "W")
+
+
+_LISTS = (
+    r"(n_)?hiddens?(_?(units?|sizes?|layers?|dims?|nodes))?|layer_?(sizes?|dims?)"
+    r"|sizes|hidden_layers?|n_neurons|\w+_list"
+)
+
+
+_KINDS = frozenset({"int", "float", "bool", "tuple", "shape", "list", "dict", "callable", "str", "array"})
+
+
+_OF_A_DRAW = re.compile(r"_(std|stdev|scale|range|mean|sigma|var|value|val|bound|limit|factor|seed)$")  # no initialiser
+
+
+_WINDOW = re.compile(r"kernel|filter|pool|window|stride|size|^[fks]$|^[fk][hw]$|^[hw][fk]$")  # p beside it is a padding
+
+
+_SLOPE = re.compile(r"prime|deriv|grad|^d_|^d(?=act|f(unc|n)?$)|diff|backward")
+
+
+@dataclass(frozen=True, eq=False)
+class ClassSettings:
+    """The settings of one class, with the globals of its module; `owner` is None for a function."""
+
+    cls: type
+    constructor: Sequence[inspect.Parameter]
+    owner: type | None
+    globals: Mapping[str, Any]
+
+    def of(self, function: Any, name: str, parts: Mapping[str, Any] | None = None) -> list[Any]:
+        """What an argument that is no input may be; `parts` are arrays that a dict must hold."""
+        kinds = source.kinds_for(function, name, self.owner)
+        keys = source.keys_for(function, name, self.owner)
+        strings = source.strings_for(function, name, self.owner)
+        if strings and not keys and "callable" not in kinds[:1]:
+            return [*strings[:4]]
+        needed = [key for key, default in keys.items() if default is MISSING]
+        if name in SETTINGS and set(needed) <= set(SETTINGS[name]):
+            return [dict(SETTINGS[name])]
+        if keys:
+            choices = alike_first(
+                [[parts[k]] if parts and k in parts else self._key(function, name, k) for k in needed]
+            )
+            return [dict(zip(needed, chosen, strict=True)) for chosen in islice(choices, 8)]
+        found = self._of_kind(function, name, kinds)
+        if not found:
+            raise Unproposed(name)
+        return found
+
+    def _key(self, function: Any, name: str, key: str) -> list[Any]:
+        strings = source.strings_for(function, name, self.owner, key=key)
+        return [*strings[:2]] if strings else ["train"] if key == "mode" else numbers_named(key)
+
+    def _of_kind(self, function: Any, name: str, kinds: Sequence[str]) -> list[Any]:
+        lower = name.lower()
+        steps = any(RATES.fullmatch(p.name) for p in self.constructor)  # beta is a momentum there
+        if (
+            stands_for(name) and "int" not in kinds[:1] and function is self.cls and not (steps and lower == "beta")
+        ):  # a parameter that is handed in
+            axes = source.shapes_for(function, self.owner).get(name)
+            if axes is None:
+                raise Unproposed(name)
+            return [array_of(AxisSizes({}, 0).of(axes), name)]
+        items = source.items_for(function, name, self.owner)
+        first = next((k for k in kinds if k in _KINDS), "")
+        if (
+            re.search(r"activ|nonlin|act_f|\bact\b|func|^f$|prime", lower)
+            and first in ("", "callable", "str")
+            and not items
+        ):
+            return self._activations(name, first)
+        if (
+            items
+            or first == "tuple"
+            or (re.fullmatch(r"(.*_)?(shape|dims?)(_.*)?", lower) and lower not in ("dim", "input_dim", "output_dim"))
+        ):
+            plain = (
+                re.search(r"channels|features|filters|units|n_|num|dim$", lower) and not items and "shape" not in lower
+            )
+            return [*(numbers_named(name)[:1] if plain else ()), *tuples_of(lower, items)]
+        if first == "shape":  # `np.ones(size)` takes both
+            return [*numbers_named(name)[:1], *tuples_of(lower, None)]
+        if re.search(r"init", lower) and not _OF_A_DRAW.search(lower) and first in ("", "callable"):
+            return [_drawn]
+        if re.fullmatch(_LISTS, lower) and first in ("", "list", "int"):
+            listed = lower.endswith(("s", "_list"))
+            whole = numbers_named(name)[:1] if first == "int" or not listed else []
+            return [*whole, [4, 5], *([] if whole else numbers_named(name)[:1])]
+        named = self._made_of_class(kinds)
+        if named:
+            return named
+        if first == "bool":
+            return [True, False]
+        if first == "callable":
+            return self._activations(name, "callable")
+        if first == "str" or lower in ("name", "label", "scope"):
+            return ["layer"]
+        if first == "dict":  # of parameters, by names that are made
+            return [{key: array_of(shape, key) for key, shape in (("W1", (3, 4)), ("b1", (4,)))}]
+        if first == "list":
+            return [[4, 5], [3, 4, 5], []]
+        if first == "array":
+            return [numbers((3, 4), name), numbers((4,), name)]
+        if first == "float":
+            return [real_named(name)]
+        if "optim" in lower:
+            from dout.adapt.interface.collaborators import RecordingOptimizer
+
+            return [RecordingOptimizer()]
+        padding = any(_WINDOW.search(p.name.lower()) for p in self.constructor if p.name != name)
+        return numbers_named(name, share=lower == "p" and not padding)
+
+    def _activations(self, name: str, kind: str) -> list[Any]:
+        """The user's own activations: an instance, the class, a name."""
+        found: list[Any] = []
+        for known, item in list(self.globals.items()):
+            if re.fullmatch(r"_?(relu|sigmoid|tanh|leakyrelu|identity|linear)", known, re.IGNORECASE):
+                found += [item()] if inspect.isclass(item) and not wanted(item) else [item]
+        if kind == "str":
+            return ["relu", "sigmoid", "tanh"]
+        beside = [p.name.lower() for p in self.constructor if p.name != name]
+        plain = [_tanh_slope] if _SLOPE.search(name.lower()) else [_tanh]
+        if _SLOPE.search(name.lower()) or any(map(_SLOPE.search, beside)):
+            return plain  # a function and its derivative must be of one kind
+        return [*found[:3], *plain, "relu", "sigmoid"]
+
+    def _made_of_class(self, kinds: Sequence[str]) -> list[Any]:
+        for kind in kinds:
+            item = self.globals.get(kind)
+            if inspect.isclass(item):
+                below = [
+                    c for c in self.globals.values() if inspect.isclass(c) and issubclass(c, item) and c is not self.cls
+                ]
+                for cls in sorted(below, key=lambda c: c is item):
+                    try:
+                        return [cls()]
+                    except Exception:
+                        continue
+        return []
+
+
+def slopes_of(cls: type, names: Sequence[str]) -> list[inspect.Parameter]:
+    """The optional derivatives of functions that a constructor must be given: `f_prime=None` beside `f`."""
+    if not names:
+        return []
+    absent = [p for p in inspect.signature(cls).parameters.values() if p.default is None]
+    return [p for p in absent if _SLOPE.search(p.name.lower()) and any(p.name.startswith(f"{n}_") for n in names)]
+
+
+def wanted(function: Any) -> list[inspect.Parameter]:
+    """The arguments that must be given."""
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):
+        return []
+    named = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    return [p for p in parameters if p.default is p.empty and p.kind in named]

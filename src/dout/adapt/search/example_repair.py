@@ -1,0 +1,385 @@
+"""An example on which a layer raised, mended by what it raised: other axes, another size, whole numbers.
+
+The message says what is wrong, and the arrays at the line that raised say which input it came from. Every change is
+tried, and its own error mended in turn, within bounds. Nothing here knows a layer: the table is one of messages.
+"""
+
+from __future__ import annotations
+
+import linecache
+import re
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from types import FrameType
+from typing import Any
+
+import numpy as np
+
+from dout.adapt.sizes.axis_sizes import MANY
+from dout.adapt.sizes.proposed_arrays import array_of, probabilities, whole_numbers
+from dout.adapt.trial.backward_behaviour import LABEL_LIKE
+from dout.clock import spent
+from dout.trace.session.attribute_swap import attributes_of
+from dout.trace.tracer.user_source import is_user_code
+
+MOST_SECONDS = 3.0
+MOST_TRIALS = 30  # from one of them
+MOST_FAILURES = 6  # from which a search begins
+DEEPEST = 8  # changes of one example
+MOST_ELEMENTS = 100_000  # of an input
+
+_SMALL = (7, 4, 5, 6, 8)  # sizes in place of large ones
+
+Values = Mapping[str, Any]
+Change = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An example on which a layer raised: constructor arguments, inputs by name, and the error; `free` may change."""
+
+    init: Values
+    inputs: Values
+    error: Exception
+    free: frozenset[str]
+    optional: tuple[str, ...] = ()  # inputs with a default of None
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """Where it raised and what it said: a change of inputs after which this is the same has changed nothing."""
+        frame, line = self._frames[-1] if self._frames else (None, 0)
+        return (frame.f_code.co_filename if frame else "", str(line), str(self.error), repr(self.init))
+
+    @cached_property
+    def _frames(self) -> list[tuple[FrameType, int]]:
+        """The frames of the user's code that it came through, the innermost last, each with its line."""
+        found, step = [], self.error.__traceback__
+        while step is not None:
+            if is_user_code(step.tb_frame.f_code.co_filename):
+                found.append((step.tb_frame, step.tb_lineno))
+            step = step.tb_next
+        return found
+
+    @property
+    def progress(self) -> int:
+        """How far the outermost of the user's functions came: its line."""
+        return self._frames[0][1] if self._frames else 0
+
+    @property
+    def line(self) -> str:
+        """The text of the line that raised."""
+        frame, line = self._frames[-1] if self._frames else (None, 0)
+        return linecache.getline(frame.f_code.co_filename, line) if frame else ""
+
+    @cached_property
+    def arrays(self) -> dict[str, Any]:
+        """The inputs that are arrays and may change; first those to be seen where it raised, from the inside out."""
+        free = {n: x for n, x in self.inputs.items() if n in self.free and isinstance(x, np.ndarray)}
+        for frame, _ in reversed(self._frames):
+            here = [item for item in frame.f_locals.values() if isinstance(item, np.ndarray)]
+            seen = [name for name, x in free.items() if any(_same_numbers(x, item) for item in here)]
+            if seen:
+                return {name: free[name] for name in (*seen, *(n for n in free if n not in seen))}
+        return free
+
+    @cached_property
+    def held(self) -> list[Any]:
+        """The arrays that the objects in the innermost function hold: parameters."""
+        frame = self._frames[-1][0] if self._frames else None
+        owners = [item for item in (frame.f_locals if frame else {}).values() if hasattr(item, "__dict__")]
+        return [a for owner in owners[:3] for a in attributes_of(owner).values() if isinstance(a, np.ndarray)]
+
+
+def mended(failures: Iterable[Failure], retry: Callable[[Values, Values], Failure | None]) -> bool:
+    """Change the examples that raised until one is taken, within bounds; `retry` gives None where one is."""
+    until = spent() + MOST_SECONDS
+    keys, seen = set(), set[str]()
+    begin = sorted(failures, key=lambda f: -f.progress)[:MOST_FAILURES]
+    for failure in begin:
+        keys.add(failure.key)
+        stack = [(failure, changes(failure))]
+        trials = 0
+        while stack and trials < MOST_TRIALS and spent() < until:
+            last, left = stack[-1]
+            change = next(left, None)
+            if change is None:
+                stack.pop()
+                continue
+            init = {n: change.get(n, x) for n, x in last.init.items()}
+            inputs = {**last.inputs, **{n: x for n, x in change.items() if n not in init}}
+            if (what := _look(init, inputs)) in seen or any(np.size(x) > MOST_ELEMENTS for x in inputs.values()):
+                continue
+            seen.add(what)
+            trials += 1
+            again = retry(init, inputs)
+            if again is None:
+                return True
+            if again.key not in keys and len(stack) < DEEPEST:
+                keys.add(again.key)
+                stack.append((again, changes(again)))
+    return False
+
+
+def changes(failure: Failure) -> Iterator[Change]:
+    """What to change of an example, by its error; the likeliest first."""
+    yield from _smaller(failure)
+    text = str(failure.error)
+    for pattern, change in _BY_MESSAGE:
+        if match := re.search(pattern, text, re.IGNORECASE):
+            yield from change(failure, *match.groups())
+
+
+def as_labels(inputs: Values, free: Container[str]) -> Iterator[Change]:
+    """Inputs of a network that ends in a loss, with those that may be labels as rows with one 1: all, or the later."""
+    rows = [
+        n for n, x in inputs.items() if n in free and isinstance(x, np.ndarray) and x.ndim > 1 and x.dtype.kind == "f"
+    ]
+    alike_ = len({inputs[n].shape[-1] for n in rows}) == 1
+    for chosen in ([rows] if alike_ and len(rows) > 1 else []) + [[n for n in rows if n != next(iter(inputs))]]:
+        if chosen:
+            yield {n: _counted(np.zeros(1, int), inputs[n].shape, n) if n in chosen else x for n, x in inputs.items()}
+
+
+# ------------------------------------------------------------------------------------------------------- number of axes
+
+
+def _axes(failure: Failure, number: str) -> Iterator[Change]:
+    """Give an input as many axes."""
+    wanted = int(number)
+    wrong = {n: x for n, x in failure.arrays.items() if x.ndim != wanted}
+    for name, x in wrong.items():
+        for shape in _shapes_of(wanted, x.shape, failure):
+            like = [n for n in wrong if n != name and wrong[n].shape == x.shape]
+            yield {name: alike(x, shape, name)}
+            if like:
+                yield {n: alike(wrong[n], shape, n) for n in (name, *like)}
+
+
+def _shapes_of(number: int, shape: Sequence[int], failure: Failure) -> Iterator[tuple[int, ...]]:
+    """Shapes with so many axes for an input that has this one."""
+    rows = shape[0] if shape else 2
+    for size in failure.init.values():
+        if isinstance(size, tuple) and len(size) == number - 1 and all(type(n) is int and n > 0 for n in size):
+            yield (rows, *size)
+    if len(shape) > number:
+        yield tuple(shape[:number])
+        yield (rows, *shape[len(shape) - number + 1 :])
+        return
+    for kernel in failure.held:
+        if kernel.ndim == number > 2:
+            sizes = tuple(2 * n + 2 for n in kernel.shape[2:])
+            yield (rows, kernel.shape[1], *sizes)
+            yield (rows, *(2 * n + 2 for n in kernel.shape[:-2]), kernel.shape[-2])
+    if shape and number - len(shape) == 1:
+        yield (rows, 3, *shape[1:])
+        yield (*shape, 3)
+    if number == 4:
+        yield from ((rows, 2, 6, 6), (rows, 6, 6, 2), (rows, 1, 8, 8))
+    elif number == 3:
+        yield from ((rows, 2, 8), (2, 6, 6))
+
+
+def _axes_indexed(failure: Failure) -> Iterator[Change]:
+    """Give an input as many axes as the line that raised asks for: `x.shape[2]`, `x.transpose(0, 2, 1)`."""
+    places = [int(n) + 1 for n in re.findall(r"shape\[(\d)\]", failure.line)]
+    orders = [len(re.findall(r"\d", order)) for order in re.findall(r"transpose\(([\d,\s()-]*)\)", failure.line)]
+    for number in sorted({*places, *orders} - {0}, reverse=True):
+        yield from _axes(failure, str(number))
+
+
+# ------------------------------------------------------------------------------------------------------------ one size
+
+
+def _smaller(failure: Failure) -> Iterator[Change]:
+    """Small sizes for the large ones that a constructor has by default: equal ones stay equal."""
+    large = {n: x for n, x in failure.init.items() if n in failure.free and type(x) is int and x > MANY}
+    sizes = dict(zip(sorted({*large.values()}, reverse=True), _SMALL, strict=False))
+    if large and len(sizes) == len({*large.values()}):
+        inputs = {n: alike(x, [sizes.get(s, s) for s in x.shape], n) for n, x in failure.arrays.items()}
+        yield {**inputs, **{name: sizes[x] for name, x in large.items()}}
+
+
+def _sizes(failure: Failure, *found: str) -> Iterator[Change]:
+    """Make one size the other, in an input or in a constructor argument."""
+    one, two = map(int, found)
+    of_parameters = {size for array in failure.held for size in array.shape}
+    if one in of_parameters and two in of_parameters:  # of this layer's, or of what it kept
+        of_parameters -= {size for x in failure.arrays.values() for size in x.shape}
+    pairs = sorted(((one, two), (two, one)), key=lambda pair: pair[1] not in of_parameters)
+    images = any(x.ndim > 3 for x in failure.arrays.values())  # are flattened: an equal axis is an accident
+    for have, want in pairs:
+        for change in (_derived, _size) if images else (_size, _derived):
+            yield from change(failure, have, want)
+
+
+def _size(failure: Failure, have: int, want: int) -> Iterator[Change]:
+    if have == want or not want:
+        return
+    fitting = {n: x for n, x in failure.arrays.items() if have in x.shape}
+    for name, x in fitting.items():
+        for place in [i for i, size in enumerate(x.shape) if size == have][::-1]:
+            yield {name: alike(x, (*x.shape[:place], want, *x.shape[place + 1 :]), name)}
+    everywhere = {n: alike(x, tuple(want if s == have else s for s in x.shape), n) for n, x in fitting.items()}
+    if everywhere:
+        yield everywhere
+    for name, item in failure.init.items():
+        if name in failure.free and type(item) is int and item == have and want > 1:
+            yield {name: want}
+            yield {name: want, **everywhere}
+
+
+def _as_another(failure: Failure, have: str, want: str) -> Iterator[Change]:
+    """Give an input the shape of another that has as many items as are wanted: a label for each step."""
+    shapes = dict.fromkeys(x.shape for x in failure.arrays.values() if x.size == int(want))
+    for name, x in failure.arrays.items():
+        if x.size == int(have):
+            yield from ({name: alike(x, shape, name)} for shape in shapes)
+
+
+def _derived(failure: Failure, have: int, want: int) -> Iterator[Change]:
+    """Where the size was computed of an input: a column was added to it, or an image was flattened."""
+    for name, x in failure.arrays.items():
+        if have in x.shape and x.ndim < 4:
+            continue
+        if x.ndim > 2:
+            yield from ({name: alike(x, shape, name)} for shape in _images_scaled(x.shape, want / max(have, 1)))
+        elif x.ndim and x.shape[-1] + want - have > 0:
+            yield {name: alike(x, (*x.shape[:-1], x.shape[-1] + want - have), name)}
+
+
+def _images_scaled(shape: Sequence[int], factor: float) -> Iterator[tuple[int, ...]]:
+    """Images of which there is about so much more; multiples of four first, as they can be halved twice."""
+    last = len(shape) == 4 and shape[1] == shape[2] != shape[3]  # channels
+    guess = max(shape[1:3] if last else shape[-2:]) * factor ** (1 / 2)
+    nearest = 4 * round(guess / 4)
+    for side in dict.fromkeys((nearest, nearest + 4, nearest - 4, round(guess), round(guess) + 1, round(guess) - 1)):
+        if 0 < side <= 64:
+            yield (shape[0], side, side, shape[3]) if last else (*shape[:-2], side, side)
+
+
+def _larger(failure: Failure, *_: str) -> Iterator[Change]:
+    """Images of twice the side."""
+    for name, x in failure.arrays.items():
+        if x.ndim > 2:
+            yield {name: alike(x, (*x.shape[:-2], 2 * max(x.shape[-2:]), 2 * max(x.shape[-2:])), name)}
+            yield {name: alike(x, (*x.shape[:-1], 2 * x.shape[-1]), name)}
+
+
+def _channels(failure: Failure, *_: str) -> Iterator[Change]:
+    """Give an input the channels that a kernel has."""
+    for name, x in failure.arrays.items():
+        for kernel in failure.held:
+            if x.ndim == kernel.ndim > 2:
+                yield {name: alike(x, (x.shape[0], kernel.shape[1], *x.shape[2:]), name)}
+                yield {name: alike(x, (*x.shape[:-1], kernel.shape[-2]), name)}
+
+
+def _broadcast(failure: Failure, *found: str) -> Iterator[Change]:
+    """Give an input the shape that it met, or one of its sizes."""
+    shapes = [tuple(map(int, re.findall(r"\d+", text))) for text in re.findall(r"\([\d, ]*\)", " ".join(found))]
+    for one, two in pairwise((*shapes[:2], shapes[0])):
+        for name, x in failure.arrays.items():
+            if x.shape == one:
+                yield {name: _counted(x, two, name)}
+    for one, two in pairwise((*shapes[:2], shapes[0])):
+        for a, b in zip(reversed(one), reversed(two), strict=False):
+            if a != b:
+                yield from _size(failure, a, b)
+
+
+# --------------------------------------------------------------------------------------------- what an input is made of
+
+
+def _whole(failure: Failure, *_: str) -> Iterator[Change]:
+    """Make an input of whole numbers, as indices are."""
+    floats = {n: x for n, x in failure.arrays.items() if x.dtype.kind == "f"}
+    for name, x in floats.items():
+        yield {name: whole_numbers(x.shape, 2)}
+    if len(floats) > 1:
+        yield {name: whole_numbers(x.shape, 2) for name, x in floats.items()}
+
+
+def _below(failure: Failure, size: str) -> Iterator[Change]:
+    """Keep whole numbers below a size."""
+    for name, x in failure.arrays.items():
+        if x.dtype.kind in "iu" and x.size and x.max() >= int(size) > 0:
+            yield {name: x % int(size)}
+
+
+def _given(failure: Failure, *_: str) -> Iterator[Change]:
+    """Give an input that may be left out, but was asked for."""
+    for name in failure.optional:
+        if failure.inputs.get(name) is None:
+            yield from _as_first(failure, name)
+
+
+def _an_array(failure: Failure, *_: str) -> Iterator[Change]:
+    """Make an input that is a number, or a list, an array."""
+    for name, x in failure.inputs.items():
+        if name in failure.free and not isinstance(x, np.ndarray):
+            yield from _as_first(failure, name)
+
+
+def _as_first(failure: Failure, name: str) -> Iterator[Change]:
+    """Make an input labels of the first array, or an array like it."""
+    shape = next((x.shape for x in failure.inputs.values() if isinstance(x, np.ndarray) and x.ndim), ())
+    if shape:
+        labels = whole_numbers(shape[:1], shape[-1])
+        yield {name: labels}
+        yield {name: np.eye(shape[-1])[labels] if LABEL_LIKE.fullmatch(name) else array_of(shape, name)}
+
+
+def alike(like: Any, shape: Sequence[int], name: str) -> Any:
+    """An array of another shape, made of what this one is made of: whole numbers, rows with one 1, shares, numbers."""
+    shape = tuple(shape)
+    if like.dtype.kind == "b":
+        return whole_numbers(shape, 2) > 0
+    if like.dtype.kind in "iu":
+        return whole_numbers(shape, int(like.max(initial=1)) + 1)
+    if like.ndim and shape and like.size and np.allclose(like.sum(-1), 1) and like.min() >= 0:
+        is_one_hot = np.isin(like, (0, 1)).all()
+        return np.eye(shape[-1])[whole_numbers(shape[:-1], shape[-1])] if is_one_hot else probabilities(shape, name)
+    return array_of(shape, name)
+
+
+def _counted(like: Any, shape: Sequence[int], name: str) -> Any:
+    """An array to count with: where whole numbers were labels, rows with one 1."""
+    is_label = like.dtype.kind in "iu" and shape
+    return np.eye(shape[-1])[whole_numbers(tuple(shape[:-1]), shape[-1])] if is_label else alike(like, shape, name)
+
+
+def _same_numbers(one: Any, two: Any) -> bool:
+    """Whether two arrays hold the same numbers, in any order of axes."""
+    return one.size == two.size and one.dtype == two.dtype and np.array_equal(np.sort(one, None), np.sort(two, None))
+
+
+def _look(init: Values, inputs: Values) -> str:
+    """What an example looks like: equal looks need not be tried twice."""
+    return repr([(n, np.shape(x), np.asarray(x).dtype.kind, np.max(x)) if isinstance(x, np.ndarray) else (n, x)
+                 for n, x in (*init.items(), *inputs.items())])  # fmt: skip
+
+
+_SHAPES = r"((?:\([\d, ]*\) ?)+)"
+_BY_MESSAGE: tuple[tuple[str, Callable[..., Iterator[Change]]], ...] = (
+    (r"unpack \(expected ([1-5])\b", _axes),
+    (r"but (\d) were indexed", _axes),
+    (
+        r"tuple index out of range|axes don't match|axis \d is out of bounds|out of bounds for array of dim",
+        _axes_indexed,
+    ),
+    (r"(?<!\d)([1-5])[ -]?d(?:im|\b)", _axes),
+    (r"integer|valid indices|indices must be", _whole),
+    (r"index \d+ is out of bounds for axis \d with size (\d+)", _below),
+    (r"not aligned: (\d+) \(dim \d\) != (\d+)", _sizes),
+    (r"size (\d+) is different from (\d+)", _sizes),
+    (rf"could not be broadcast together with (?:remapped )?shapes {_SHAPES}", _broadcast),
+    (rf"input array from shape {_SHAPES}into shape {_SHAPES}", _broadcast),
+    (rf"operand with shape {_SHAPES}doesn't match the broadcast shape {_SHAPES}", _broadcast),
+    (r"array of size (\d+) into shape \((\d+),\)", _as_another),
+    (r"shape-mismatch for sum|cannot reshape", _channels),
+    (r"negative dimensions|zero-size|at least one array|must be positive|too small|larger than", _larger),
+    (r"'(?:int|float|list|tuple|numpy.*)' object|unsized object|has no len", _an_array),
+    (r"NoneType|missing \d required positional", _given),
+)

@@ -1,0 +1,289 @@
+"""The search for an example: what the source and settings propose is tried, and what was raised is mended."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import islice, product
+from typing import Any
+
+import numpy as np
+
+from dout.adapt.interface.interface import Interface
+from dout.adapt.search.call_target import copies, fresh, has_both, instance, passed, taken_by
+from dout.adapt.search.example_repair import Failure, alike, as_labels, mended
+from dout.adapt.search.own_faults import more_telling
+from dout.adapt.search.proposals import proposals
+from dout.adapt.search.refusals import name_of
+from dout.adapt.sizes.proposed_arrays import array_of, first_sample
+from dout.adapt.source.argument_values import LABELS, Setting, looks_like_a_loss, settings
+from dout.adapt.trial.backward_behaviour import LABEL_LIKE
+from dout.adapt.trial.gradient_owners import is_finite
+from dout.adapt.trial.quiet_trial import in_silence
+from dout.adapt.trial.trial import Fit, Trials, Tried
+from dout.clock import spent
+from dout.trace.model.replay import flat
+
+MOST_SECONDS = 1.2  # of trials
+MOST_CHOICES = 48  # of one setting
+
+
+@dataclass(frozen=True)
+class Example:
+    """Constructor arguments and inputs that a layer takes; `chosen` names those that nobody gave."""
+
+    init: Mapping[str, Any]
+    inputs: Mapping[str, Any]
+    chosen: frozenset[str] = field(default_factory=frozenset)
+    interface: Interface | None = None
+    mended: bool = False  # whether it was found by the errors that a layer raised, or is one sample alone
+
+    @property
+    def chosen_init(self) -> dict[str, Any]:
+        """The constructor arguments that were chosen."""
+        return {name: value for name, value in self.init.items() if name in self.chosen}
+
+    @property
+    def chosen_inputs(self) -> dict[str, Any]:
+        """The inputs that were chosen."""
+        return {name: value for name, value in self.inputs.items() if name in self.chosen}
+
+
+class ExampleSearch:
+    """Tries examples; `last` is the last error of the user's code."""
+
+    def __init__(
+        self, target: Any, parameters: list[inspect.Parameter], init: dict[str, Any], named: dict[str, Any],
+        interface: Interface | None = None,
+    ) -> None:  # fmt: skip
+        self.target, self.parameters, self.init, self.named = target, parameters, init, named
+        self.last: Exception | None = None
+        self.failures: dict[tuple[str, ...], Failure] = {}
+        self.quiet = False  # whether one ran through, and gave no gradient
+        self.empty = False  # whether one ran forward, and gave nothing
+        self.until = spent() + MOST_SECONDS
+        cls = target if inspect.isclass(target) else type(target)
+        kept = taken_by(target) if inspect.isclass(target) else []
+        self.defaults = {p.name: p.default for p in kept if p.default is not p.empty and p.name not in init}
+        self.trials = Trials(cls, interface) if interface is not None or has_both(cls) else None
+
+    def first_taken(self, needed: list[str], open_: list[str], to_look_at: bool = False) -> Example | None:
+        """The first example that fits, else the first that runs and gives finite numbers, else one that runs at all."""
+        ways = [partial(self._of_source, needed, open_), partial(self._of_settings, needed, open_)]
+        found = []
+        for way in reversed(ways) if to_look_at else ways:
+            self.until = spent() + MOST_SECONDS
+            fit, one = way()
+            if fit == Fit.ALL:
+                return one
+            found.append((fit, one))
+        fit, one = max(found, key=lambda f: f[0])
+        if fit == Fit.SHAPES and one is not None:
+            one = self._as_returned(one) or one
+        if fit == Fit.FORWARD and one is not None and any(name.lower() in LABELS for name in one.chosen_inputs):
+            other = self._mended()  # with one sample alone, labels of another kind may only seem to do
+            if other is not None and self._run(other).fit == Fit.ALL:
+                return other
+        if fit == Fit.FORWARD and one is not None:  # backward may take one sample alone
+            inputs = {**one.inputs, **first_sample(one.chosen_inputs)}
+            fit, other = self._best([replace(one, inputs=inputs, mended=True)])
+            one = other if fit >= Fit.INPUTS else one
+        return one if self.quiet or fit > Fit.FORWARD else self._mended() or one
+
+    def _as_returned(self, one: Example) -> Example | None:
+        """The same with inputs in the shapes in which their gradients come, where those may be what was meant.
+
+        Where the first input was repeated, and cannot be longer either, it stays a doubtful one.
+        """
+        first = next(iter(one.inputs), "")
+        inputs = dict(one.inputs)
+        for name, shape in self._run(one).returned.items():
+            if name not in one.chosen or not _may_mean(np.shape(inputs[name]), shape, name == first):
+                return None
+            inputs[name] = alike(inputs[name], shape, name)
+        tried = self._run(replace(one, inputs=inputs))
+        if tried.fit == Fit.ALL:
+            return replace(one, inputs=inputs, interface=tried.interface)
+        return replace(one, mended=True) if inputs[first] is not one.inputs[first] else None
+
+    def _mended(self) -> Example | None:
+        """An example that raised, changed by its errors until each input has a gradient."""
+        taken: list[tuple[Fit, Example]] = []
+
+        def retry(init: Mapping[str, Any], inputs: Mapping[str, Any]) -> Failure | None:
+            own = {name: item for name, item in init.items() if item is not self.defaults.get(name, ...)}
+            choice = Example(own, inputs, frozenset({*own, *inputs} - {*self.init, *self.named}), mended=True)
+            tried = self._run(choice)
+            if tried.misfits:
+                return self._failure(choice, tried)
+            if tried.fit == Fit.ALL or (tried.fit == Fit.FORWARD and tried.error is None):
+                taken.append((tried.fit, self._labelled(replace(choice, interface=tried.interface), tried)))
+            return None if tried.fit == Fit.ALL else self._failure(choice, tried)
+
+        mended(self.failures.values(), retry)
+        return self._with_numbers(*max(taken, key=lambda t: t[0])) if taken else None
+
+    def _with_numbers(self, fit: Fit, choice: Example) -> Example:
+        """The same with numbers in place of whole numbers wherever it takes them, where it has nothing else."""
+        if not all(isinstance(x, np.ndarray) and x.dtype.kind in "iu" for x in choice.inputs.values()):
+            return choice
+        for name in [n for n in choice.inputs if n in choice.chosen]:
+            inputs = {**choice.inputs, name: array_of(np.shape(choice.inputs[name]), name)}
+            tried = self._run(replace(choice, inputs=inputs))
+            if tried.fit >= fit:
+                choice = replace(choice, inputs=inputs, interface=tried.interface)
+        return choice
+
+    def _labelled(self, choice: Example, tried: Tried) -> Example:
+        """The same with labels that are labels, where it takes them: what was chosen blindly may be none."""
+        for inputs in as_labels(choice.inputs, choice.chosen) if tried.ends else ():
+            other = self._run(replace(choice, inputs=inputs))
+            if other.fit == tried.fit:
+                return replace(choice, inputs=inputs, interface=other.interface)
+        return choice
+
+    def _failure(self, choice: Example, tried: Tried) -> Failure:
+        """What was raised, and what may change: only labels where backward raised, else what is wrong is tried away."""
+        optional = tuple(p.name for p in self.parameters if p.default is None and p.name not in self.named)
+        later = [name for name in choice.inputs if name in choice.chosen][1:]
+        free = {*later, *optional} if tried.fit > Fit.NOTHING else {*choice.chosen, *self.defaults, *optional}
+        error = tried.error or ValueError()
+        return Failure({**self.defaults, **choice.init}, choice.inputs, error, frozenset(free), optional)
+
+    def _of_source(self, needed: list[str], open_: list[str]) -> tuple[Fit, Example | None]:
+        """The best that the source itself proposes."""
+        return self._best(self._proposed(needed, open_))
+
+    def _of_settings(self, needed: list[str], open_: list[str]) -> tuple[Fit, Example | None]:
+        """The first setting that fits, and how.
+
+        One that fits is taken in place of an earlier one only if that may have run by accident of broadcasting: where
+        it has more axes, or weights of other shapes for the same input. A wrong backward must not be tried away.
+        """
+        order = [p.name for p in self.parameters]
+        weights, labels = _asks_for(self.target, needed, open_, order)
+        first: tuple[Fit, Example, Setting] | None = None
+        for setting in settings(weights, labels):
+            fit, found = self._best(self._choices(setting, needed, open_, order))
+            if found is not None and fit > Fit.RUNS and (first is None or first[0] == Fit.RUNS):
+                first = fit, found, setting
+            elif (
+                found is not None and fit == Fit.ALL and first is not None and _may_replace(first[0], first[2], setting)
+            ):
+                return fit, found
+            first = first or (found and (fit, found, setting)) or None
+            if (first and first[0] == Fit.ALL) or spent() > self.until:
+                break
+        return (first[0], first[1]) if first else (Fit.NOTHING, None)
+
+    def _proposed(self, needed: list[str], open_: list[str]) -> Iterator[Example]:
+        """What the source itself proposes, where it says anything that names do not."""
+        for init, inputs in proposals(self.target, self.init, self.named, lambda: self.last):
+            yield Example(init, inputs, frozenset({*needed, *open_}))
+
+    def _choices(self, setting: Setting, needed: list[str], open_: list[str], order: list[str]) -> Iterator[Example]:
+        loss = looks_like_a_loss(name_of(self.target))
+        places = {name: order.index(name) if name in order else i for i, name in enumerate(open_)}
+        values = [setting.argument(name, *order[:1]) for name in needed]
+        values += [setting.input(name, places[name], loss, order) for name in open_]
+        for chosen in islice(product(*values), MOST_CHOICES):
+            init = dict(zip(needed, chosen, strict=False))
+            inputs = dict(zip(open_, chosen[len(needed) :], strict=True))
+            yield Example(self.init | init, self.named | inputs, frozenset({*init, *inputs}))
+
+    def _best(self, choices: Iterable[Example]) -> tuple[Fit, Example | None]:
+        """The first choice that fits best, and how it fits."""
+        best: tuple[Fit, Example | None] = (Fit.NOTHING, None)
+        for choice in choices:
+            tried = self._run(choice)
+            self.last = more_telling(tried.error, self.last)
+            self.quiet |= tried.fit == Fit.FORWARD and tried.error is None
+            self.empty |= tried.fit == Fit.NOTHING and tried.error is None
+            if tried.error is not None:
+                failure = self._failure(choice, tried)
+                self.failures.setdefault(failure.key, failure)
+            if tried.fit > best[0] and not _tries_away(best, choice):
+                best = tried.fit, replace(choice, interface=tried.interface)
+            if tried.fit == Fit.ALL or spent() > self.until:
+                break
+        return best
+
+    def _run(self, choice: Example) -> Tried:
+        """Run it, and say how it fits."""
+        if self.trials is None:
+            return _function_runs(self.target, self.parameters, choice)
+        ordered, keywords = passed(self.parameters, copies(choice.inputs))
+        names = [p.name for p in self.parameters] + [f"input{i}" for i in range(len(ordered))]
+        inputs = dict(zip(names, ordered, strict=False)) | keywords
+        return self.trials.run(partial(instance, self.target, choice.init), inputs)
+
+
+def _tries_away(best: tuple[Fit, Example | None], choice: Example) -> bool:
+    """Whether another choice fits only because what goes with the first input has other axes: a bias for each row.
+
+    A gradient of a wrong shape must not be tried away. Labels are no parameters: they may be what they are called.
+    """
+    if best[0] != Fit.SHAPES or best[1] is None:
+        return False
+    mine, theirs = ({**e.init, **dict(list(e.inputs.items())[1:])} for e in (choice, best[1]))
+    return any(
+        np.ndim(mine[key]) != np.ndim(theirs[key])
+        for key in mine.keys() & theirs.keys()
+        if _is_array(mine[key]) and not LABEL_LIKE.fullmatch(key)
+    )
+
+
+def _may_mean(shape: tuple[int, ...], returned: tuple[int, ...], first: bool) -> bool:
+    """Whether an input of this shape may have been chosen where one as its gradient was meant.
+
+    The first input was repeated along an axis of 1, or lacks such axes; another has rows, `(3, 4)` for `(4,)`, or no
+    axes of 1, `(4,)` for `(1, 4)`. A gradient with more numbers than its input is one that is not summed, and a number
+    alone one that is summed too much: these are wrong.
+    """
+    if first and len(returned) > len(shape):
+        return [n for n in returned if n > 1] == [n for n in shape if n > 1]
+    if first:
+        return len(shape) == len(returned) and all(a in (1, b) for a, b in zip(shape, returned, strict=True))
+    if not returned or np.prod(returned) > np.prod(shape):
+        return False
+    pairs = zip(reversed(shape), reversed(returned), strict=False)
+    return len(returned) > len(shape) or all(b in (1, a) for a, b in pairs)
+
+
+def _is_array(item: Any) -> bool:
+    return isinstance(item, np.ndarray | np.generic)
+
+
+def _function_runs(target: Any, parameters: list[inspect.Parameter], choice: Example) -> Tried:
+    """How a function, or an object with forward alone, takes an example."""
+    try:
+        with in_silence():
+            inputs, keywords = passed(parameters, copies(choice.inputs))
+            made = fresh(target, choice.init)
+            outputs = list(flat(getattr(made, "forward", made)(*inputs, **keywords)))
+    except MemoryError:
+        raise
+    except Exception as error:
+        return Tried(Fit.NOTHING, None, error)
+    return Tried(Fit.ALL if outputs and all(map(is_finite, outputs)) else Fit.RUNS)
+
+
+def _may_replace(fit: Fit, first: Setting, later: Setting) -> bool:
+    if fit == Fit.INPUTS:
+        return first.family == later.family
+    square = len({*later.shapes.get("W", (0, 1))}) == 1  # where every product fits, right or wrong
+    return not square and np.ndim(later.inputs[0]) > np.ndim(first.inputs[0])
+
+
+def _asks_for(target: Any, needed: list[str], open_: list[str], order: list[str]) -> tuple[bool, bool]:
+    """Whether an example must hold weights, and whether it must hold labels."""
+    later = [name for name in open_ if name in order[1:]]
+    probe = Setting("", (0.0,), dict.fromkeys(("W", "Wh", "W2", "b", "b2", "h", "gamma"), ()), (None,))
+    weights = any(isinstance(probe.argument(name)[0], np.floating) for name in needed)
+    weights |= any(isinstance(probe.input(name, 1, loss=False)[0], np.floating) for name in later)
+    sizes = bool(needed) and not weights
+    loss = looks_like_a_loss(name_of(target))
+    labels = any(probe.input(name, 1, loss)[0] is None for name in later)
+    return weights or sizes, labels

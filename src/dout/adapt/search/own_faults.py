@@ -1,0 +1,244 @@
+"""Whether an error is the fault of the code that raised it, whatever it is given: read from the error and the source.
+
+A call with the wrong arguments, a local name that nothing binds before it, an attribute that nothing ever makes, a
+size that is a quotient: each counts only where every run comes by, so that no other input could have led around it.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import functools
+import inspect
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import CodeType, TracebackType
+from typing import Any
+
+from dout.adapt.usage.project_files import SourceFile, files_below, parsed, repository_root
+from dout.trace.tracer.user_source import is_ours, is_user_code
+
+WHATEVER = "whatever it is given"  # how a report says it
+_MISSING = (NameError, ImportError, SyntaxError)
+_ARGUMENTS = re.compile(r"missing \d+ required|takes .*positional argument|unexpected keyword|multiple values for")
+_BRANCHES = (ast.If, ast.IfExp, ast.Try, ast.While, ast.Match, ast.BoolOp, ast.Lambda, ast.FunctionDef, ast.ClassDef)
+
+
+def is_own_fault(error: BaseException | None) -> bool:
+    """Whether an error would come of any input: it is the code's own."""
+    if isinstance(error, UnboundLocalError):
+        return _is_never_bound(error)
+    if isinstance(error, AttributeError):
+        return _always_comes_by(error) and _is_never_made(error)
+    if isinstance(error, TypeError) and "'float' object cannot be interpreted as an integer" in str(error):
+        return _always_comes_by(error) and _counts_by_a_quotient(error)
+    if isinstance(error, TypeError):
+        return bool(_ARGUMENTS.search(str(error))) and _always_comes_by(error) and not _passes_any_number(error)
+    return isinstance(error, _MISSING)
+
+
+def more_telling(error: Exception | None, before: Exception | None) -> Exception | None:
+    """Of two errors the one that says more: a missing name is the layer's own matter, a shape may be the example's.
+
+    Of two that may be the example's, that which came further in the same function: the other never got there.
+    """
+    if error is None or str(error) == str(before):
+        return before
+    own = (NameError, ImportError, NotImplementedError)
+    tells = isinstance(before, own) or is_own_fault(before)
+    if isinstance(error, own) or is_own_fault(error):
+        return error
+    return before if tells or (before is not None and _came_further(before, error)) else error
+
+
+def _came_further(one: Exception, other: Exception) -> bool:
+    """Whether an error was raised on a later line than another, of the function that both ran."""
+    mine, theirs = _way(one), _way(other)
+    if not (mine and theirs) or mine[0][1] is not theirs[0][1]:
+        return False
+    return [line for line, _ in mine] > [line for line, _ in theirs]
+
+
+def lacks_attribute(message: str, target: Any) -> bool:
+    """Whether an error says that a layer itself lacks an attribute, and nothing in its class's file ever makes it."""
+    cls = target if isinstance(target, type) else type(target)
+    found = re.search(r"'(\w+)' object has no attribute '(\w+)'", message)
+    if found is None or found[1] not in {base.__name__ for base in cls.__mro__}:
+        return False
+    try:
+        text = Path(inspect.getsourcefile(cls) or "").read_text("utf-8")
+    except (OSError, TypeError, ValueError):
+        return False
+    return not re.search(rf"\.{found[2]}\b[^=\n]*=[^=]|def {found[2]}\b|['\"]{found[2]}['\"]", text)
+
+
+def has_chosen_parts(values: Sequence[Any]) -> bool:
+    """Whether something among chosen values decides what a layer is made of: a name, a function, an object."""
+    return any(has_chosen_parts(v) if isinstance(v, list | tuple) else _is_part(v) for v in values)
+
+
+def _is_part(value: Any) -> bool:
+    return not (value is None or isinstance(value, bool | int | float | complex) or hasattr(value, "dtype"))
+
+
+def _is_never_bound(error: UnboundLocalError) -> bool:
+    """Whether the name is bound nowhere before the line that reads it."""
+    name, lines = re.search(r"'(\w+)'", str(error)), _lines(error)
+    if name is None or not _always_comes_by(error):
+        return False
+    nodes = [n for n in ast.walk(_function(lines[-1][1]) or ast.Pass()) if isinstance(n, ast.Name) and n.id == name[1]]
+    return min((n.lineno for n in nodes if isinstance(n.ctx, ast.Store)), default=0) >= lines[-1][0]
+
+
+def _is_never_made(error: AttributeError) -> bool:
+    """Whether nothing in the repository sets the attribute, and no class of the object defines it."""
+    files = [_file_of(base) for base in type(error.obj).__mro__ if base is not object]
+    if not (files and all(files)):  # a library's object
+        return False
+    return not any(_is_made(root, error.name) for root in dict.fromkeys(map(repository_root, files)))
+
+
+@functools.lru_cache(maxsize=64)
+def _is_made(root: Path, name: str) -> bool:
+    return any(_makes(statement, name) for path in files_below(root) for statement in _statements(path))
+
+
+def _file_of(cls: type) -> str:
+    try:
+        file = inspect.getsourcefile(cls) or ""
+    except (TypeError, OSError):
+        return ""
+    return file if is_user_code(file) else ""
+
+
+def _statements(path: Path) -> Sequence[ast.stmt]:
+    with contextlib.suppress(OSError, ValueError):
+        return parsed(SourceFile.of(path))
+    return ()
+
+
+def _makes(statement: ast.AST, name: str) -> bool:
+    """Whether a statement sets an attribute of this name on anything, or one of a name that may be any."""
+    return any(_sets(node, name) for node in ast.walk(statement))
+
+
+def _sets(node: ast.AST, name: str) -> bool:
+    match node:
+        case ast.Attribute(attr=attribute, ctx=ast.Store()):
+            return attribute == name
+        case ast.Call(func=ast.Name(id="setattr"), args=[_, key, *_]):
+            return not isinstance(key, ast.Constant) or key.value == name
+        case ast.Attribute(attr="__dict__") | ast.FunctionDef(name="__getattr__"):
+            return True
+    return False
+
+
+def _counts_by_a_quotient(error: BaseException) -> bool:
+    """Whether the line that raised uses a name that is only ever bound to a quotient, as Python 2 made whole."""
+    line, code = _lines(error)[-1]
+    function = _function(code)
+    used = {n.id for s in _around(function, line)[-1:] for n in ast.walk(s) if isinstance(n, ast.Name)}
+    bound: dict[str, bool] = {}
+    for node in ast.walk(function or ast.Pass()):
+        if isinstance(node, ast.Assign):
+            for name, value in _bindings(node):
+                bound[name] = bound.get(name, True) and _is_quotient(value)
+    return any(bound.get(name, False) for name in used)
+
+
+def _bindings(node: ast.Assign) -> Iterator[tuple[str, ast.expr]]:
+    """The names that an assignment binds, each to a part of what is assigned, or to all of it."""
+    for target in node.targets:
+        match target, node.value:
+            case ast.Tuple(elts=names), ast.Tuple(elts=values) if len(names) == len(values):
+                yield from ((n.id, v) for n, v in zip(names, values, strict=True) if isinstance(n, ast.Name))
+            case _:
+                yield from ((n.id, node.value) for n in ast.walk(target) if isinstance(n, ast.Name))
+
+
+def _is_quotient(node: ast.expr) -> bool:
+    """Whether an expression is a float whatever its numbers are: `(H - 3) / stride + 1`."""
+    match node:
+        case ast.BinOp(op=ast.Div()):
+            return True
+        case ast.BinOp(left=left, op=ast.Add() | ast.Sub() | ast.Mult(), right=right):
+            return _is_quotient(left) or _is_quotient(right)
+    return False
+
+
+def _passes_any_number(error: BaseException) -> bool:
+    """Whether the line that raised passes on `*items`, whose number another input may change."""
+    line, code = _lines(error)[-1]  # it has some, where every run comes by
+    return any(
+        isinstance(n, ast.Starred) or (isinstance(n, ast.keyword) and n.arg is None)
+        for statement in _around(_function(code), line)[-1:]
+        for n in ast.walk(statement)
+    )
+
+
+def _always_comes_by(error: BaseException) -> bool:
+    """Whether the user's own line raised it, and no branch on the way there could have led elsewhere."""
+    lines = _lines(error)
+    return bool(lines) and all(_is_on_every_way(_function(code), line) for line, code in lines)
+
+
+def _lines(error: BaseException) -> list[tuple[int, CodeType]]:
+    """The lines of the user's in a traceback, after we have called them; none where it was raised elsewhere."""
+    found, tb = _way(error), error.__traceback__
+    while tb is not None and tb.tb_next is not None:
+        tb = tb.tb_next
+    return found if tb is not None and is_user_code(tb.tb_frame.f_code.co_filename) else []
+
+
+def _way(error: BaseException) -> list[tuple[int, CodeType]]:
+    """The lines of the user's in a traceback, after we have called them, wherever it was raised."""
+    found: list[tuple[int, CodeType]] = []
+    tb: TracebackType | None = error.__traceback__
+    while tb is not None:
+        code = tb.tb_frame.f_code
+        theirs = is_user_code(code.co_filename)
+        found = [] if is_ours(code.co_filename) else [*found, (tb.tb_lineno, code)] if theirs else found
+        tb = tb.tb_next
+    return found
+
+
+def _function(code: CodeType) -> ast.AST | None:
+    """The syntax of a function that runs, with the line numbers of its file."""
+    with contextlib.suppress(OSError, ValueError, SyntaxError):
+        for statement in parsed(SourceFile.of(Path(code.co_filename))):
+            for node in ast.walk(statement):
+                if isinstance(node, ast.FunctionDef) and node.name == code.co_name and _starts(node, code):
+                    return node
+    return None
+
+
+def _starts(node: ast.FunctionDef, code: CodeType) -> bool:
+    return code.co_firstlineno in (node.lineno, *(d.lineno for d in node.decorator_list))
+
+
+def _is_on_every_way(function: ast.AST | None, line: int) -> bool:
+    """Whether nothing before a line can leave the function, and the line is under no condition."""
+    if function is None:
+        return False
+    for node in _within(function):
+        here = node.lineno <= line <= (node.end_lineno or node.lineno)
+        if isinstance(node, _BRANCHES) and (here or ((node.end_lineno or 0) < line and _leaves(node))):
+            return False
+    return True
+
+
+def _leaves(node: ast.AST) -> bool:
+    return any(isinstance(n, ast.Return | ast.Raise | ast.Break | ast.Continue) for n in ast.walk(node))
+
+
+def _around(function: ast.AST | None, line: int) -> list[ast.stmt]:
+    """The statements that hold a line, the innermost last."""
+    every = () if function is None else _within(function)
+    return [n for n in every if isinstance(n, ast.stmt) and n.lineno <= line <= (n.end_lineno or n.lineno)]
+
+
+def _within(function: ast.AST) -> Iterator[Any]:
+    """What has a place in a function's body, outer before inner."""
+    for statement in getattr(function, "body", ()):
+        yield from (n for n in ast.walk(statement) if hasattr(n, "lineno"))

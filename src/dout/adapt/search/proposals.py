@@ -1,0 +1,289 @@
+"""Examples that a layer's own source and its repository propose: shapes in comments, keys of settings, calls elsewhere.
+
+Nothing is run here; each proposal is tried (`dout.adapt.trial.trial`), and what does not fit is left.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice, product
+from typing import Any
+
+import numpy as np
+
+from dout.adapt import source
+from dout.adapt.interface.adapted_layer import parameters_of
+from dout.adapt.interface.function_pairs import PAIR
+from dout.adapt.interface.interface import pairs_of
+from dout.adapt.search.constructor_options import ClassSettings, slopes_of, wanted
+from dout.adapt.sizes.axis_sizes import (
+    MANY,
+    OF_AXES,
+    SETTINGS,
+    AxisSizes,
+    alike_first,
+    divides,
+    without_dots,
+    without_holes,
+)
+from dout.adapt.sizes.call_sites import Unproposed, bound, value_of
+from dout.adapt.sizes.proposed_arrays import array_of, between, labels_for, one_hot, whole_numbers
+from dout.adapt.source.argument_values import LABELS, looks_like_a_loss, stands_for
+from dout.adapt.trial.quiet_trial import in_silence
+from dout.adapt.usage import Call, calls_of, files_below, repository_root
+from dout.trace.session.attribute_swap import attributes_of
+from dout.trace.tracer.user_source import behind
+
+MOST = 120  # proposals of one kind
+MOST_CALLS = 6  # elsewhere, that are tried
+
+_ARRAY_NAMES = re.compile(
+    r"(?-i:[A-Z]\w{0,3})|x\w?|inputs?|input_?(data|tensor)?|data|tensor|w\d?|weights?\d?|b\d?|bias(es)?|gamma|beta|h|c|h_?prev|c_?prev|"
+    r"prev_?[hc]|(\w+_)?(hidden|cell)_?states?(_\w+)?|current_input|a_?prev|"
+    r"z|q|k|v|images?|imgs?|queries|query|keys?|values?|state|hidden|logits|scores|preds?|y_?(hat|pred)|predict\w*",
+    re.IGNORECASE,
+)
+
+
+def proposals(
+    target: Any, init: Mapping[str, Any], inputs: Mapping[str, Any], last: Callable[[], Exception | None] = lambda: None
+) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """Yield constructor arguments and inputs that the source proposes, the likeliest first; those given are kept.
+
+    `last` gives the error of the last trial, which may say how many axes are wanted.
+    """
+    try:
+        proposer = _Proposer(target, init, inputs)
+        proposer.last = last
+        yield from islice(proposer.all(), 3 * MOST)
+    except Exception:  # a convenience, over anybody's source
+        return
+
+
+class _Proposer:
+    def __init__(self, target: Any, init: Mapping[str, Any], inputs: Mapping[str, Any]) -> None:
+        self.cls = target if inspect.isclass(target) else type(target)
+        self.target, self.init, self.inputs = target, init, inputs
+        pairs = [] if inspect.isroutine(target) else pairs_of(self.cls)
+        self.forward = behind(getattr(target, pairs[0][0]) if pairs else getattr(target, "forward", target))
+        self.arguments = wanted(self.forward)
+        if self.arguments and self.arguments[0].name in ("self", "ctx", "context"):
+            del self.arguments[0]
+        self.constructor = wanted(self.cls) if inspect.isclass(target) and "__init__" in _written(self.cls) else []
+        self.constructor += slopes_of(self.cls, [p.name for p in self.constructor])
+        self.owner = None if inspect.isroutine(target) else self.cls
+        self.loss = looks_like_a_loss(self.cls.__qualname__) or any(
+            p.name.lower() in LABELS - {"y"} for p in self.arguments[1:]
+        )
+        self.last: Callable[[], Exception | None] = lambda: None
+        self.lengths: dict[str, list[int]] = {}
+        self.whole = False  # whether the first input is made of indices
+        self.defaults = _sizes_by_default(self.cls) if inspect.isclass(target) else {}
+        self.between = False  # whether inputs lie between 0 and 1, as probabilities
+        self.globals = getattr(sys.modules.get(self.cls.__module__), "__dict__", {})
+        self.settings = ClassSettings(self.cls, self.constructor, self.owner, self.globals)
+
+    def all(self) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+        shapes = without_holes(without_dots(source.shapes_for(self.forward, self.owner)))
+        shapes = self._as_lines(shapes)
+        inits = list(islice(self._inits(), MOST))
+        linear = {"W", "b", "gamma"} & {stands_for(p.name) for p in self.arguments[1:]}
+        if linear and shapes:
+            yield from ((init, given) for init in inits for given in self._inputs(init, shapes, 0))
+        if linear:
+            first = self.arguments[0].name
+            number = len(shapes.get(first, ())) or source.axes_for(self.forward, first, self.owner) or 0
+            yield from self._with_axes({}, number if number in OF_AXES else 2)
+        if len(image := shapes.get(self.arguments[0].name, ())) == 4:
+            whole = {n: ("1", image[1], "1", "1") for n in shapes if stands_for(n) == "gamma"}  # of each channel
+            for one in (shapes, {**shapes, **whole}) if whole else ():
+                yield from ((init, given) for init in inits for given in self._inputs(init, one, 0))
+        for shares in (True, False) if self.loss else (False, True):
+            self.between = shares
+            for variant in range(3) if not shares or self.loss else range(1):
+                for init in inits:
+                    for given in self._inputs(init, shapes, variant):
+                        yield init, given
+        wanted = re.search(r"unpack \(expected (\d)", str(self.last()))  # "not enough values to …, got 2)"
+        yield from self._with_axes(shapes, int(wanted[1]) if wanted else 0)
+        if re.search(r"integer|indices must be|valid indices", str(self.last())):
+            self.whole, self.between = True, False
+            yield from ((init, given) for init in inits for given in self._inputs(init, shapes, 0))
+            yield from ((init, given) for init in inits for given in self._inputs(init, shapes, 2))
+            self.whole = False
+        yield from self._of_uses(shapes)
+
+    def _as_lines(self, shapes: dict[str, Sequence[str]]) -> dict[str, Sequence[str]]:
+        """With labels that scores are multiplied by, `-np.log(p) @ t`, as what that is a loss of: a line of each."""
+        loss = any(map(looks_like_a_loss, (self.cls.__qualname__, getattr(self.forward, "__name__", ""))))
+        for name, axes in shapes.items() if loss else ():
+            if name.lower() in LABELS and len(axes) == 2 and axes[1] == f"{name}_columns":
+                return {**shapes, self.arguments[0].name: axes[:1], name: axes[:1]}
+        return shapes
+
+    def _with_axes(
+        self, shapes: Mapping[str, Sequence[str]], number: int
+    ) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+        """With as many axes, and parameters that go with them by their names."""
+        names = [p.name for p in self.arguments if not self._is_setting(p.name)]
+        kinds = {name: stands_for(name) if i else "" for i, name in enumerate(names)}
+        for axes in sorted(OF_AXES.get(number, ()), key=lambda axes: len(set(kinds.values()) - {*axes})):
+            known = {name: axes[kind] for name, kind in kinds.items() if kind in axes}
+            for init in islice(self._inits(), MOST):
+                yield from ((init, given) for given in self._inputs(init, {**shapes, **known}, 0))
+
+    # --- constructor --------------------------------------------------------------------------------------------------
+
+    def _inits(self) -> Iterator[dict[str, Any]]:
+        needed = [p.name for p in self.constructor if p.name not in self.init]
+        choices = [self.settings.of(self.cls, name) for name in needed]
+        for chosen in alike_first(choices):
+            values = {**self.init, **dict(zip(needed, chosen, strict=True))}
+            if divides(values, source.divisions_for(self.cls.__init__, self.cls) if needed else ()):
+                yield values
+
+    # --- inputs -------------------------------------------------------------------------------------------------------
+
+    def _inputs(
+        self, init: Mapping[str, Any], shapes: Mapping[str, Sequence[str]], variant: int
+    ) -> Iterator[dict[str, Any]]:
+        needed = [p.name for p in self.arguments if p.name not in self.inputs]
+        sizes = AxisSizes({**self.defaults, **init}, variant, self._held(init))
+        choices: list[list[Any]] = []
+        for place, name in enumerate(needed):
+            axes = shapes.get(name)
+            if axes is not None and variant < 2:
+                made = self._array(sizes.of(axes), name)
+                choices.append(
+                    [*labels_for(name, made, self.forward, self.owner), made]
+                    if name.lower() in LABELS and place
+                    else [made]
+                )
+            elif not self._is_setting(name) and (
+                _ARRAY_NAMES.fullmatch(name) or not place or name.lower() in LABELS or (self.loss and place < 2)
+            ):
+                if variant != 1:
+                    choices.append(self._unshaped(name, place, sizes, shapes))
+                else:
+                    return
+            else:
+                texts = {text[len(name) + 2 : -2]: axes for text, axes in shapes.items() if text.startswith(f"{name}[")}
+                parts = {key: self._array(sizes.of(axes), key) for key, axes in texts.items()}
+                choices.append(self.settings.of(self.forward, name, parts))
+        most = max(map(len, choices), default=0)  # lists end with the same shapes: some must be alike
+        alike = (tuple(c[max(i, -len(c))] for c in choices) for i in range(-most, 0))
+        every = product(*choices)
+        more = (*self._labelled(needed, choices), *alike)
+        for chosen in (*islice(every, 24), *(more if next(every, None) else ())):
+            yield {**self.inputs, **dict(zip(needed, chosen, strict=True))}
+
+    def _labelled(self, needed: Sequence[str], choices: Sequence[list[Any]]) -> Iterator[tuple[Any, ...]]:
+        """What the first input may be beside the first of it, each with labels that go with it."""
+        places = {i for i, name in enumerate(needed) if i and name.lower() in LABELS}
+        for first in choices[0][1:] if places else ():
+            labels = labels_for(needed[min(places)], first, self.forward, self.owner)
+            rest = [c[0] for c in choices[1:]]
+            yield from (
+                (first, *(label if i + 1 in places else item for i, item in enumerate(rest))) for label in labels
+            )
+
+    def _is_setting(self, name: str) -> bool:
+        """Whether an argument is no array, by its code or document, or by its name alone."""
+        kind = next(iter(source.kinds_for(self.forward, name, self.owner)), "")
+        data = self.arguments[0].name == name or name.lower() in LABELS  # that may be whole numbers
+        items = kind == "tuple" and not _ARRAY_NAMES.fullmatch(name)
+        return name in SETTINGS or kind in ("dict", "str") or (not data and (items or kind in ("callable", "int")))
+
+    def _held(self, init: Mapping[str, Any]) -> list[int]:
+        """The lengths of the arrays that a new layer and its parts hold: its inputs have some of them."""
+        if not inspect.isclass(self.target):
+            return _lengths_held(self.target)
+        key = repr(init)
+        if key not in self.lengths:
+            try:
+                with in_silence():
+                    made = self.cls(**copy.deepcopy(dict(init)))
+                self.lengths[key] = _lengths_held(made)
+            except Exception:
+                self.lengths[key] = []
+        return self.lengths[key]
+
+    def _unshaped(self, name: str, place: int, sizes: AxisSizes, shapes: Mapping[str, Sequence[str]]) -> list[Any]:
+        """Arrays for an input of which nothing is known, by what others are."""
+        least = source.axes_for(self.forward, name, self.owner)
+        known = [sizes.of(axes) for axes in shapes.values()]
+        if place and len(known) > 1 and stands_for(name) in ("b", "gamma"):
+            lengths = dict.fromkeys(n for shape in (known[1], known[0]) for n in (shape[-1], shape[0]))
+            return [self._array(shape, name) for n in lengths for shape in ((n,), (n, 1))]
+        if place and len(known) == 1 and stands_for(name) == "gamma" and len(name) > 1:
+            return [self._array(known[0][-1:], name), self._array(known[0], name)]
+        options = [known[0]] if place and known else list(sizes.likely())
+        fitting = [s for s in options if least is None or len(s) >= least] or options
+        made = [self._array(shape, name) for shape in fitting]
+        if name.lower() not in LABELS or not place:
+            return made
+        shares = [label for array in made for label in ((one_hot(array.shape), array) if array.ndim == 2 else (array,))]
+        return [*labels_for(name, made[0], self.forward, self.owner), *shares]
+
+    def _array(self, shape: tuple[int, ...], name: str) -> Any:
+        if self.whole and self.arguments and name == self.arguments[0].name:
+            return whole_numbers(shape, 2)
+        return between(shape, name) if self.between else array_of(shape, name)
+
+    # --- uses elsewhere -----------------------------------------------------------------------------------------------
+
+    def _of_uses(self, shapes: Mapping[str, Sequence[str]]) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+        if not inspect.isclass(self.target):
+            return
+        called = getattr(self.cls, PAIR, (self.cls.__name__,))[0]  # a pair of functions is called by its forward
+        calls = calls_of(called, files_below(repository_root(inspect.getsourcefile(self.forward) or "")))
+        if hasattr(self.cls, PAIR):
+            found = (bound(call, self.forward, self.globals, self.inputs) for call in calls[:MOST_CALLS])
+            yield from (({}, given) for given in found if given is not None)
+        for call in calls[:4] if self.constructor else ():
+            init = bound(call, self.cls, self.globals, self.init)
+            if init is None or any(isinstance(v, int) and v > 20 * MANY for v in init.values()):
+                continue
+            yield from ((init, given) for given in self._inputs_of(call))
+            self.between = self.loss
+            for variant in (0, 2):
+                yield from ((init, given) for given in self._inputs(init, shapes, variant))
+
+    def _inputs_of(self, call: Call) -> Iterator[dict[str, Any]]:
+        names = [p.name for p in self.arguments]
+        for method in call.methods:
+            if method.name in ("forward", "__call__", getattr(self.forward, "__name__", "")):
+                try:
+                    values = [value_of(item, self.globals) for item in method.args]
+                except Unproposed:
+                    continue
+                if len(values) >= len(names):
+                    yield {**dict(zip(names, values, strict=False)), **self.inputs}
+
+
+def _lengths_held(layer: Any, deep: int = 3) -> list[int]:
+    """The lengths of the float arrays that a layer and its parts hold, in their order, each once."""
+    own = [n for _, array in parameters_of(layer) for n in np.shape(array)]
+    attributes = attributes_of(layer).values()
+    items = (part for item in attributes for part in (item if isinstance(item, list | tuple) else [item]))
+    parts = [part for part in items if deep and isinstance(getattr(part, "__dict__", None), dict)]
+    return list(dict.fromkeys([*own, *(n for part in parts for n in _lengths_held(part, deep - 1))]))
+
+
+def _sizes_by_default(cls: type) -> dict[str, Any]:
+    """The constructor's arguments that are sizes and have a default: shapes, and numbers that are called so."""
+    try:
+        parameters = inspect.signature(cls).parameters.values()
+    except (TypeError, ValueError):
+        return {}
+    called = re.compile(r".*(in|size|dim|features|hidden|units|channels|nodes|neurons|shape).*|n_.*", re.IGNORECASE)
+    kept = {p.name: p.default for p in parameters if called.fullmatch(p.name)}
+    return {name: item for name, item in kept.items() if type(item) is int or isinstance(item, tuple)}
+
+
+def _written(cls: type) -> set[str]:
+    return {name for base in cls.__mro__ if base is not object for name in vars(base)}

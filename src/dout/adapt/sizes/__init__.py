@@ -1,0 +1,1 @@
+"""Names of arguments and axes in; sizes and arrays to try out."""

@@ -1,0 +1,231 @@
+"""Sizes for axes and for constructor arguments, by what they are called: distinct, small, and none of them 1."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice, product
+from typing import Any
+
+from dout.adapt.source.argument_values import stands_for
+
+MANY = 40  # of a size that a call elsewhere shows; larger ones come last
+MOST_COMBINATIONS = 480
+
+_FIXED_SIZES = (  # axes by their names; the first that matches. Distinct, and none of them 1
+    (r"n|m|b|batch\w*|n_?batch|bs|n_?ex\w*|\w*samples|num_?examples|minibatch\w*|n_?data|nb", 3),
+    (r"t|seq\w*|time\w*|t_x|n_?steps|steps|sequence\w*|l|length|max_?len\w*|n_?words", 2),
+    (r"c|d|c_?in|n_?c_?prev|\w*channels?(_in)?|n_?c(_prev)?|in_?c\w*|depth|in_?ch\w*", 2),
+    (r"f|c_?out|num_?filters?|n_?filters?|out_?c\w*|filters|num_?kernels?|k_out", 5),
+    (r"h|height|h_?(in|x|prev)|n_h_?prev|in_?h\w*|in_?rows|\w*height\w*|rows|ih", 4),
+    (r"w|width|w_?(in|x|prev)|n_w_?prev|in_?w\w*|in_?cols|\w*width\w*|cols|iw", 6),
+    (r"hh|fh|kh|h_?(f|k|filter|kernel)|f_?h|k_?h|kernel_?h\w*|filter_?h\w*|k1|r|kernel_?rows", 3),
+    (r"ww|fw|kw|w_?(f|k|filter|kernel)|f_?w|k_?w|kernel_?w\w*|filter_?w\w*|k2|s|kernel_?cols", 3),
+)  # fmt: skip
+_OTHERS = (4, 5, 7, 8, 9, 11)
+
+_SIZES_BY_NAME = (  # what a constructor's whole number may be
+    (r"(.*_)?(stride|dilation)s?(_?.*)?|s", (1, 2)),
+    (r"(.*_)?pad(ding)?(_.*)?|p", (0, 1)),
+    (r".*(kernel|filter|pool|window|patch|block).*(size|dim|shape|h|w|height|width)?|f|k|ksize|hf|wf|fh|fw|kh|kw",
+     (3, 2)),
+    (r".*in_?c(h\w*)?|.*in(put)?_?(channels?|depth|maps)|channels_in|n_?channels?|channels?|c|c_?in|depth|input_?ch\w*",
+     (2,)),
+    (r".*out_?c(h\w*)?|.*out(put)?_?(channels?|depth|maps)|channels_out|n(um)?_?(filters?|kernels?)|filters?|c_?out",
+     (5, 3)),
+    (r".*heads?.*|g|(n(um)?_?)?groups?", (2,)),
+    (r".*vocab.*|num_embeddings|n_?tokens?|v", (7,)),
+    (r"(d|n|emb|embed|model|hidden)_?(model|embd?|embed\w*|state|dim)|dim_model|embed\w*|d", (4,)),
+    (r".*(seq|len|time|steps|context).*|t", (3,)),
+    (r"batch\w*|n_?batch|n|bs", (3,)),
+    (r".*(hidden|hid|units|neurons|nodes|n_h).*|h", (4,)),
+    (r".*(out|next|class|target|label).*|m|n_?y|k", (5, 3)),
+    (r".*(in|prev|feature|dim|fan|size|n_?x|num|n_).*", (3, 4)),
+)  # fmt: skip
+_REALS = (  # numbers that are no sizes
+    (r"eps(ilon)?|.*_eps(ilon)?|tol\w*", 1e-5), (r"momentum|decay\w*|beta_?1|rho|.*_momentum|.*_decay", 0.75),
+    (r"beta_?2", 0.875),
+    (r".*drop\w*|.*prob\w*|.*ratio|keep\w*|.*_?rate|p|.*percent\w*|.*thresh\w*", 0.5),
+    (r"alpha|.*slope|.*leak\w*|neg\w*|lambda?\w*|.*reg|lr|l1|l2|.*factor|.*scale|.*temp(erature)?|gamma|beta|delta|margin|std|sigma|"
+     r"weight_decay|mu|c|gain|.*_std|.*coef\w*", 0.25),
+)  # fmt: skip
+OF_AXES: Mapping[int, Sequence[Mapping[str, tuple[str, ...]]]] = {  # inputs and parameters by what they stand for
+    4: (
+        {"": ("3", "2", "4", "6"), "W": ("5", "2", "3", "3"), "b": ("5",), "gamma": ("5",)},
+        {"": ("3", "2", "4", "6"), "W": ("5", "2", "3", "3"), "b": ("5",), "gamma": ("2",)},  # before W, or alone
+    ),
+    3: (
+        {"": ("3", "2", "5"), "W": ("5", "4"), "b": ("4",), "h": ("3", "4"), "Wh": ("4", "4")},
+        {"": ("3", "2", "5"), "gamma": ("5",)},
+    ),
+    2: (
+        {"": ("3", "5"), "W": ("5", "4"), "b": ("4",), "h": ("3", "4"), "Wh": ("4", "4")},
+        {"": ("5", "3"), "W": ("4", "5"), "b": ("4", "1"), "h": ("4", "3"), "Wh": ("4", "4")},  # W @ x + b
+        {"": ("3", "5"), "gamma": ("5",)},
+    ),
+}
+SETTINGS: Mapping[str, Mapping[str, Any]] = {  # dicts of settings that courses have made common
+    "conv_param": {"stride": 1, "pad": 1},
+    "pool_param": {"pool_height": 2, "pool_width": 2, "stride": 2},
+    "bn_param": {"mode": "train"},
+    "ln_param": {},
+    "gn_param": {},
+    "dropout_param": {"mode": "train", "p": 0.5, "seed": 1},
+    "hparameters": {"stride": 1, "pad": 1, "f": 2},
+}
+
+
+def without_dots(shapes: Mapping[str, Sequence[str]]) -> dict[str, Sequence[str]]:
+    """Any number of axes, `(N, d_1, ..., d_k)`, as one: that which the next argument begins with, `(D, M)`."""
+    firsts = [axes[0] for axes in shapes.values() if len(axes) == 2 and "..." not in axes]
+    joined = firsts[0] if firsts else ""
+    return {name: (axes[0], joined) if "..." in axes[1:] else axes for name, axes in shapes.items()}
+
+
+def without_holes(shapes: Mapping[str, Sequence[str]]) -> dict[str, Sequence[str]]:
+    """Axes without a name, as those of the first array in the same place: `F, _, HH, WW = w.shape` has its channels.
+
+    A filter is smaller than an image, whatever its axes are called.
+    """
+    first = next(iter(shapes.values()), ())
+
+    def filled(name: str, axes: Sequence[str]) -> Sequence[str]:
+        kernel = stands_for(name) == "W" and len(axes) == 4
+        alike = [*first[:2], *OF_AXES[4][0]["W"][2:]] if kernel else first
+        return [axis or (alike[i] if i else "") for i, axis in enumerate(axes)] if len(axes) == len(first) else axes
+
+    return {name: filled(name, axes) for name, axes in shapes.items()}
+
+
+class AxisSizes:
+    """A size for each name of an axis: equal names, equal sizes; those of the constructor's arguments are theirs."""
+
+    def __init__(self, init: Mapping[str, Any], variant: int, held: Sequence[int] = ()) -> None:
+        self.held = held
+        self.known = {k: v for k, v in init.items() if isinstance(v, int) and not isinstance(v, bool)}
+        self.init = init
+        self.single = variant == 1  # rows that nothing says the number of: one alone
+        self.left = [n for n in _OTHERS if n not in self.known.values()] or list(_OTHERS)
+        self.batch = next((n for n in (3, 2, 4, 5) if n not in self.known.values()), 3)
+
+    def of(self, axes: Sequence[str]) -> tuple[int, ...]:
+        """The shape with these axes."""
+        axes = [a for i, a in enumerate(axes) if a != "..."]
+        for axis in axes if len(axes) == 4 else ():
+            if axes.count(axis) > 1 and axis.isidentifier():  # a square filter
+                self.known.setdefault(axis, 3)
+        return tuple(self._size(axis, i, len(axes)) for i, axis in enumerate(axes))
+
+    def _size(self, axis: str, place: int, number: int) -> int:
+        if axis.isdigit():
+            return int(axis)
+        if self.single and axis not in self.init and place and number == 2:
+            return 1
+        if not axis:
+            return self.batch if place == 0 and number > 1 else self.known.setdefault(f"axis {place}", self._another())
+        if axis in self.known:
+            return self.known[axis]
+        names = set(re.findall(r"[A-Za-z_]\w*", axis))
+        if names != {axis}:
+            try:
+                for name in names:
+                    self._size(name, 1, number)
+                value = int(eval(axis, {"__builtins__": {}}, dict(self.known)))
+                return value if 0 < value < 1000 else self._another()
+            except Exception:
+                return self._another()
+        for pattern, size in _FIXED_SIZES:
+            if re.fullmatch(pattern, axis, re.IGNORECASE) and not (number == 2 and size in (4, 6, 2)):
+                self.known[axis] = self._distinct(self.batch if pattern.startswith("n|") else size)
+                return self.known[axis]
+        self.known[axis] = self._another()
+        return self.known[axis]
+
+    def _distinct(self, size: int) -> int:
+        """The size, or one like it that no other axis has: small where it is small, even where it is even."""
+        used = {*self.known.values()}
+        alike = (2, 5) if size == 3 else (size, 4, 6, 8, 10) if size > 3 and size % 2 == 0 else (size, 5, 7, 9)
+        return next((n for n in (size, *alike) if n not in used), size)
+
+    def _another(self) -> int:
+        return self.left.pop(0) if self.left else 6
+
+    def likely(self) -> Iterator[tuple[int, ...]]:
+        """Shapes an input may have, by the sizes that the constructor was given."""
+        n = self.batch
+        tuples = [v for v in self.init.values() if isinstance(v, tuple | list) and v and all(type(i) is int for i in v)]
+        for shape in tuples:
+            yield from ((n, *shape), tuple(shape))
+        sizes = list(dict.fromkeys(v for v in (*self.known.values(), *self.held) if 1 < v <= 20 * MANY))[:4]
+        for k in sizes:
+            yield from (
+                (n, k),
+                (k, n),
+                (k, 1),
+                (k,),
+                (n, k, 4, 6),
+                (n, 4, 6, k),
+                (2, n, k),
+                (k, 4, 6),
+                (4, 6, k),
+                (n, k, 5),
+                (n, k, 8),
+            )
+        if not sizes:
+            yield from ((n, 4), (n, 2, 4, 6), (n, 4, 6, 2), (2, 4, 6), (4, 6, 2), (4, 6), (n, 2, 4), (4, 1), (4,))
+        yield from ((n, 1, 8, 8), (n, 8, 8, 2), (8, 8))
+
+
+def real_named(name: str) -> float:
+    """A number of this name that is no size: a share, a rate."""
+    return next((value for pattern, value in _REALS if re.fullmatch(pattern, name.lower())), 0.5)
+
+
+def numbers_named(name: str, share: bool = False) -> list[Any]:
+    """What a number of this name may be: sizes, then shares and rates; these first where it is a `share`."""
+    lower = name.lower()
+    real = [value for pattern, value in _REALS if re.fullmatch(pattern, lower)][:1]
+    whole = next((list(sizes) for pattern, sizes in _SIZES_BY_NAME if re.fullmatch(pattern, lower)), [])
+    single = len(lower) < 3 and not share
+    return ([*whole, *real] if single else [*real, *whole]) or [3, 0.5]
+
+
+def tuples_of(name: str, items: Sequence[str] | None) -> list[Any]:
+    """Tuples of sizes: kernels, strides, shapes of inputs."""
+    if items:
+        return [tuple(numbers_named(item)[0] if not image_size(item) else image_size(item) for item in items)]
+    if re.search(r"kernel|filter|pool|window|size", name) and "shape" not in name:
+        return [(3, 3), (2, 2), 3]
+    if re.search(r"stride|dilation", name):
+        return [(1, 1), (2, 2), 1]
+    if "pad" in name:
+        return [(1, 1), (0, 0), 0]
+    if re.search(r"kernel|filter|pool", name):
+        return [(2, 2), (3, 2, 3, 3)]
+    return [(2, 4, 6), (4, 6, 2), (4,), (3, 4), (4, 6)]
+
+
+def image_size(item: str) -> int:
+    """The height or width of an image, where an item of a shape is called so; else 0."""
+    return {"h": 4, "height": 4, "in_h": 4, "w": 6, "width": 6, "in_w": 6, "input_height": 4, "input_width": 6}.get(
+        item.lower(), 0
+    )
+
+
+def alike_first(choices: Sequence[Sequence[Any]]) -> Iterator[tuple[Any, ...]]:
+    """Every combination; first those that choose in the same place everywhere, as a square kernel."""
+    most = max(map(len, choices), default=1)
+    first = [tuple(c[min(i, len(c) - 1)] for c in choices) for i in range(most)]
+    yield from first
+    seen = set(map(repr, first))
+    yield from (chosen for chosen in islice(product(*choices), MOST_COMBINATIONS) if repr(chosen) not in seen)
+
+
+def divides(values: Mapping[str, Any], divisions: Sequence[tuple[str, str]]) -> bool:
+    """Whether the values keep to "this one is a multiple of that one"."""
+    for whole, part in divisions:
+        a = values.get(whole)
+        b = int(part) if part.isdigit() else values.get(part)
+        if type(a) is int and type(b) is int and (b == 0 or a % b):
+            return False
+    return True

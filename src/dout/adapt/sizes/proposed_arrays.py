@@ -1,0 +1,76 @@
+"""Arrays that are proposed as inputs: plain numbers, probabilities, labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from dout.adapt import source
+from dout.adapt.source.argument_values import numbers
+
+
+def array_of(shape: tuple[int, ...], name: str) -> Any:
+    """An array of this shape, or a number."""
+    return numbers(shape, name) * 2 if shape else np.float64(0.75)
+
+
+def between(shape: tuple[int, ...], name: str) -> Any:
+    """Numbers between 0 and 1, as probabilities are; a number alone is 0.375."""
+    return probabilities(shape, name) if shape else np.float64(0.375)
+
+
+def probabilities(shape: tuple[int, ...], name: str) -> Any:
+    """Numbers between 0 and 1 whose sum along the last axis is 1, where there is more than one axis."""
+    made = numbers(shape, name) * 0.375 + 0.5
+    return made / made.sum(-1, keepdims=True) if np.ndim(made) > 1 else made
+
+
+def one_hot(shape: tuple[int, ...]) -> Any:
+    """Rows with one 1, as labels are where each class has a column."""
+    return np.eye(shape[-1])[np.arange(shape[0]) * 2 % shape[-1]]
+
+
+def whole_numbers(shape: tuple[int, ...], below: int) -> Any:
+    """Whole numbers from 0 up to `below`, as labels or indices."""
+    return (np.arange(int(np.prod(shape))) % max(2, below)).reshape(shape)
+
+
+def first_sample(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Inputs of which only the first sample is left: a slice of the first one, and of what is as long as that."""
+    first: Any = next(iter(inputs.values()), None)
+    if np.ndim(first) < 2:
+        return dict(inputs)
+    return {name: x[:1] if np.ndim(x) and len(x) == len(first) else x for name, x in inputs.items()}
+
+
+def labels_for(name: str, like: Any, function: Any, owner: type | None) -> list[Any]:
+    """Labels that go with scores: whole numbers, with the last class among them, and rows with one 1.
+
+    Of more axes also one whole number a sample.
+    """
+    shape = np.shape(like)
+    if len(shape) < 1 or ("array" not in source.kinds_for(function, name, owner) and not shape):
+        return []
+    classes, rows = shape[-1], shape[:-1]
+    whole = (
+        ((classes - 1 - 2 * np.arange(int(np.prod(rows)))) % classes).reshape(rows) if rows else np.int64(classes - 1)
+    )
+    a_sample = [np.arange(shape[0]) % 2] if len(shape) > 2 else []
+    return [whole, np.eye(classes)[whole], *a_sample]
+
+
+def size_of(x: Any) -> float:
+    """The largest absolute value; 1 of zeros, and of nothing."""
+    return float(np.max(np.abs(x), initial=0.0)) or 1.0
+
+
+def is_input(item: Any) -> bool:
+    """Whether a forward's argument is data, and no setting: an array, a float, a list of such."""
+    return isinstance(item, np.ndarray | np.generic | list | tuple) or type(item) is float
+
+
+def stands_for_array(item: Any) -> bool:
+    """Whether this is an object of somebody's graph that holds an array: `Variable(data)`."""
+    return not isinstance(item, np.ndarray | np.generic) and isinstance(getattr(item, "data", None), np.ndarray)

@@ -1,0 +1,29 @@
+"""What the source of a function says about its arguments: their strings, keys, axes and kinds. Nothing is executed.
+
+Every function here is total: where there is no source, or it says nothing, the answer is empty. An argument is followed
+to its local names (`p = conv_param`), to the instance (`self.p = p`, read in any method) and one call further. `cls` is
+the class whose methods may read it, where it is not the one the function stands in.
+"""
+
+from dout.adapt.source.argument_axes import axes_for, items_for, shapes_for
+from dout.adapt.source.argument_kinds import kinds_for
+from dout.adapt.source.attribute_reads import attributes_read
+from dout.adapt.source.cache_switches import switches_for
+from dout.adapt.source.divisors import divisions_for
+from dout.adapt.source.returned_names import returned_by
+from dout.adapt.source.string_keys import COMPUTED, MISSING, keys_for, strings_for
+
+__all__ = [
+    "COMPUTED",
+    "MISSING",
+    "attributes_read",
+    "axes_for",
+    "divisions_for",
+    "items_for",
+    "keys_for",
+    "kinds_for",
+    "returned_by",
+    "shapes_for",
+    "strings_for",
+    "switches_for",
+]

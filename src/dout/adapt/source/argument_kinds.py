@@ -1,0 +1,142 @@
+"""What kind of thing an argument is: by its annotation, by what is done with it, by its document."""
+
+from __future__ import annotations
+
+import ast
+import re
+from typing import Any
+
+from dout.adapt.source.documents import annotation_of, head_of, told
+from dout.adapt.source.scopes import Scope, nodes_with
+from dout.adapt.source.string_keys import strings_at
+from dout.adapt.source.syntax import items_of, name_of, total, walk
+
+_IN_CODE = {  # what an annotation or isinstance calls a kind
+    "int": "int integer",
+    "float": "float",
+    "bool": "bool boolean",
+    "str": "str string Literal",
+    "tuple": "tuple Tuple",
+    "list": "list List Sequence Iterable",
+    "dict": "dict Dict Mapping",
+    "array": "array ndarray NDArray ArrayLike",
+    "callable": "callable function Callable",
+    "class": "type",
+}
+_KIND_OF = {name: kind for kind, names in _IN_CODE.items() for name in names.split()}
+_IN_DOCUMENTS = {  # what a document calls it
+    "int": r"\b(?:ints?|integers?)\b|整数",
+    "float": r"\bfloats?\b|浮点",
+    "bool": r"\b(?:bools?|booleans?)\b|布尔",
+    "str": r"\b(?:str|strings?)\b|字符串",
+    "tuple": r"\btuple\b|元组",
+    "list": r"\blist\b|列表",
+    "dict": r"\b(?:dict|dictionary)\b|字典|辞書",
+    "array": r"\b(?:ndarray|array|matrix|tensor)\b|数组|配列",
+    "callable": r"\b(?:callable|function)\b",
+}
+_MOST_TOLD = 120  # of a document: further on it speaks of other things
+_ONLY = {  # the attributes that one kind alone has
+    "array": re.compile(r"shape|T|dot|ndim|dtype|reshape|transpose|astype|flatten|ravel|sum|mean|clip|max|min"),
+    "dict": re.compile(r"keys|items|values|get|setdefault"),
+    "str": re.compile(r"lower|upper|startswith|casefold"),
+}
+_TAKE_SIZES = frozenset({"randn", "rand"})  # as their arguments
+_TAKE_A_SHAPE = frozenset({"zeros", "ones", "empty", "random", "random_sample", "standard_normal"})
+_TAKE_ARRAYS = frozenset({"dot", "matmul", "exp", "maximum", "tanh", "sum", "einsum"})
+
+
+@total(tuple)
+def kinds_for(function: Any, name: str, cls: type | None = None) -> tuple[str, ...]:
+    """What an argument is: int float bool str tuple list dict array callable class shape, or a class by name.
+
+    The surest first: by its annotation, then by what is done with it, then by its document.
+    """
+    used: dict[str, None] = {}
+    for node, scope in nodes_with(function, name, cls):
+        used |= dict.fromkeys(_kinds_at(node, scope))
+    by_use = sorted(used, key=lambda kind: kind == "bool")  # `if padding:` says little
+    found = [*_kinds_annotated(function, name), *by_use, *_kinds_told(told(function, name, cls)[:_MOST_TOLD])]
+    return tuple(dict.fromkeys(found))
+
+
+def _kinds_annotated(function: Any, name: str) -> list[str]:
+    annotation = annotation_of(function, name)
+    either = [annotation.left, annotation.right] if isinstance(annotation, ast.BinOp) else [annotation]
+    return [_KIND_OF.get(head, head) for head in map(head_of, either) if head not in ("", "Any")]
+
+
+def _kinds_told(document: str) -> list[str]:
+    """The kind that a document names first."""
+    matches = ((kind, re.search(words, document, re.IGNORECASE)) for kind, words in _IN_DOCUMENTS.items())
+    return [kind for _, kind in sorted((match.start(), kind) for kind, match in matches if match)[:1]]
+
+
+def _kinds_at(node: ast.AST, scope: Scope) -> list[str]:
+    """The kinds of which an argument must be at a node."""
+    holds = scope.holds
+    match node:
+        case ast.Call(func=ast.Name(id="isinstance"), args=[value, kind]) if holds(value):
+            kinds = kind.elts if isinstance(kind, ast.Tuple) else [kind]
+            return [_KIND_OF.get(name, name) for name in map(name_of, kinds) if name]
+        case ast.Call():
+            return _kinds_in_a_call(node, scope)
+        case ast.Attribute(value=value, attr=attribute) if holds(value):
+            return [kind for kind, names in _ONLY.items() if names.fullmatch(attribute)]
+        case ast.BinOp(left=left, op=ast.MatMult() | ast.FloorDiv() as op, right=right) if holds(left) or holds(right):
+            return ["array" if isinstance(op, ast.MatMult) else "int"]
+        case ast.Slice(lower=lower, upper=upper, step=step):
+            ends = [end for end in (lower, upper, step) if not isinstance(end, ast.Call)]
+            return ["int"] if any(_has(end, scope) for end in ends) else []
+        case ast.Subscript(value=value, slice=index) if holds(value):
+            return _kinds_of_indexed(index)
+        case ast.For(iter=value) | ast.comprehension(iter=value) if holds(value):
+            return ["list"]
+        case ast.Assign(targets=[ast.Tuple() | ast.List()], value=value) if holds(value):
+            return ["tuple"]
+        case ast.If(test=test) | ast.IfExp(test=test) | ast.UnaryOp(op=ast.Not(), operand=test):
+            tests = test.values if isinstance(test, ast.BoolOp) else [test]
+            return ["bool"] if any(_is_named(test) and holds(test) for test in tests) else []
+        case ast.Compare() if strings_at(node, scope):
+            return ["str"]
+    return []
+
+
+def _kinds_in_a_call(call: ast.Call, scope: Scope) -> list[str]:
+    if scope.holds(call.func):
+        return ["callable"]
+    verb, args = name_of(call.func), call.args
+    given = any(map(scope.holds, args))
+    if verb == "range":
+        counted = [arg for arg in args if isinstance(arg, ast.Call) and name_of(arg.func) == "len"]
+        if any(_has(arg, scope) for arg in counted):
+            return ["list"]
+        return ["int"] if any(_has(arg, scope) for arg in args) else []
+    if verb in _TAKE_A_SHAPE and any(_is_named(arg) and scope.holds(arg) for arg in args[:1]):
+        return ["shape"]  # a tuple or a whole number
+    if verb in _TAKE_SIZES | _TAKE_A_SHAPE:
+        named = [k.value for k in call.keywords if k.arg in ("size", "shape")]
+        return ["int"] if any(scope.holds(size) for arg in (*args, *named) for size in items_of(arg)) else []
+    if given and verb in _TAKE_ARRAYS:
+        return ["array"]
+    return ["list"] if given and verb in ("enumerate", "zip") else []
+
+
+def _is_named(node: ast.expr) -> bool:
+    return isinstance(node, ast.Name | ast.Attribute)
+
+
+def _has(node: ast.expr | None, scope: Scope) -> bool:
+    """Whether the argument is part of an expression."""
+    return node is not None and any(map(scope.holds, walk(node)))
+
+
+def _kinds_of_indexed(index: ast.expr) -> list[str]:
+    match index:
+        case ast.Constant(value=str()):
+            return ["dict"]
+        case ast.Constant(value=int(place)) if not isinstance(place, bool):
+            return ["tuple"]
+        case ast.Tuple():
+            return ["array"]
+    return []

@@ -1,0 +1,57 @@
+"""Which arguments of a method turn on what it keeps for its backward."""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+from dout.adapt.source.syntax import read, total, walk
+
+
+@total(tuple)
+def switches_for(function: Any) -> tuple[str, ...]:
+    """The arguments that are False by default, and without which a method keeps nothing on its instance.
+
+    Read from `if save_cache: self.cache["A"] = X`.
+    """
+    own = read(function)
+    if own is None:
+        return ()
+    me = own.me or ("self" if "self" in own.parameters[:1] else "")  # a decorator's stands in no class
+    if not me:
+        return ()
+    arguments = own.node.args
+    plain = [*arguments.posonlyargs, *arguments.args]
+    defaults = dict(
+        zip([a.arg for a in plain[len(plain) - len(arguments.defaults) :]], arguments.defaults, strict=True)
+    )
+    off = [name for name, node in defaults.items() if isinstance(node, ast.Constant) and node.value is False]
+    tests = [node for node in walk(own.node) if isinstance(node, ast.If)]
+    return tuple(name for name in off if any(_is_test(t.test, name) and _adds(t, me) for t in tests))
+
+
+def _is_test(test: ast.expr, name: str) -> bool:
+    """Whether a test is that of a name alone: `if train`, `if train is True`, `if train == True`."""
+    if isinstance(test, ast.Compare) and isinstance(test.ops[0], ast.Is | ast.Eq):
+        true = test.comparators[0]
+        return _is_test(test.left, name) and isinstance(true, ast.Constant) and true.value is True
+    return isinstance(test, ast.Name) and test.id == name
+
+
+def _adds(branch: ast.If, me: str) -> bool:
+    """Whether a branch is no other way through, but keeps what is kept nowhere else: `if eval: … return` is one."""
+    ends = any(isinstance(node, ast.Return) for statement in branch.body for node in walk(statement))
+    return _keeps(branch.body, me) and not ends and not _keeps(branch.orelse, me)
+
+
+def _keeps(body: list[ast.stmt], me: str) -> bool:
+    """Whether statements write to the instance, or to what it holds."""
+    for statement in body:
+        for node in walk(statement):
+            targets = node.targets if isinstance(node, ast.Assign) else ()
+            for target in targets:
+                while isinstance(target, ast.Subscript | ast.Attribute):
+                    target = target.value
+                    if isinstance(target, ast.Name) and target.id == me:
+                        return True
+    return False

@@ -1,0 +1,102 @@
+"""Methods and functions in name only: without a body, handing on to one that has none, or giving nothing."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import textwrap
+from collections.abc import Sequence
+from typing import Any
+
+from dout.adapt.source.syntax import read, walk
+
+
+def is_unwritten(cls: type, name: str) -> bool:
+    """Whether a method is a stub, or does nothing but call one: `return self.forward(x)`."""
+    function = getattr(cls, name, None)
+    if is_stub(function):
+        return True
+    match _body(function):
+        case [ast.Return(value=ast.Call(func=ast.Attribute(value=ast.Name(id="self"), attr=other)))] if other != name:
+            return is_stub(getattr(cls, other, None))
+    return False
+
+
+def is_stub(function: Any) -> bool:
+    """Whether a function's body does nothing, or says that it is not implemented."""
+    body = _body(function)
+    return bool(body) and all(map(_does_nothing, body))
+
+
+def gives_nothing(function: Any) -> bool:
+    """Whether a function returns nothing, or but True and False: it shows, tests or fills something.
+
+    So does a template that nobody has filled in: the first name that it returns is never anything but None.
+    """
+    body = _body(function)
+    every = [n for statement in body for n in ast.walk(statement)]
+    returned = [n.value for n in every if isinstance(n, ast.Return)]
+    empty = _never_more_than_none(every)
+    return bool(body) and all(value is None or _is_nothing(_first(value), empty) for value in returned)
+
+
+def _never_more_than_none(nodes: Sequence[ast.AST]) -> set[str]:
+    """The names that are bound, and to nothing but None."""
+    bound: dict[str, bool] = {}
+    nothing: set[int] = set()
+    for node in nodes:
+        if isinstance(node, ast.Assign):
+            for target in node.targets:
+                names, values = (_items(target), _items(node.value))
+                if len(names) == len(values):
+                    pairs = zip(names, values, strict=True)
+                    nothing |= {id(n) for n, v in pairs if isinstance(v, ast.Constant) and v.value is None}
+    for node in nodes:
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            bound[node.id] = bound.get(node.id, True) and id(node) in nothing
+    return {name for name, only in bound.items() if only}
+
+
+def _items(node: ast.expr) -> list[ast.expr]:
+    return list(node.elts) if isinstance(node, ast.Tuple) else [node]
+
+
+def _first(node: ast.expr) -> ast.expr:
+    return next(iter(_items(node)), node)
+
+
+def _is_nothing(node: ast.expr, names: set[str]) -> bool:
+    return isinstance(node, ast.Constant) or (isinstance(node, ast.Name) and node.id in names)
+
+
+def _body(function: Any) -> list[ast.stmt]:
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    except (OSError, TypeError, SyntaxError, ValueError):
+        return []
+    return tree.body[0].body if tree.body and isinstance(tree.body[0], ast.FunctionDef) else []
+
+
+def _does_nothing(statement: ast.stmt) -> bool:
+    match statement:
+        case ast.Pass() | ast.Expr(value=ast.Constant()):
+            return True
+        case ast.Raise(exc=ast.Call(func=ast.Name(id=name)) | ast.Name(id=name)) | ast.Return(value=ast.Name(id=name)):
+            return name in ("NotImplementedError", "NotImplemented")
+    return False
+
+
+def kept_when_called(cls: type) -> frozenset[str]:
+    """The attributes that `layer(x)` sets beside what its forward does: backward may need them."""
+    function = inspect.getattr_static(cls, "__call__", None)
+    found = read(function) if inspect.isfunction(function) else None
+    nodes = walk(found.node) if found is not None else ()
+    return frozenset(n.attr for n in nodes if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store))
+
+
+def read_by(function: Any, names: Sequence[str]) -> set[str]:
+    """Those of a function's arguments that it reads; all where there is no source."""
+    found = read(function)
+    if found is None:
+        return set(names)
+    return {n.id for n in walk(found.node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}

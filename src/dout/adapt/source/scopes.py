@@ -1,0 +1,162 @@
+"""Where an argument is to be found: under its local names, on the instance, and in the functions that get it."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+from dout.adapt.source.syntax import Function, bindings, class_of, methods_of, name_of, read, text_of, walk
+
+_ANY_LINE = 1 << 30
+_DEEPEST = -4  # how far constructors that call their parent's are followed
+_CARRY_RECEIVER = frozenset({"lower", "upper", "strip", "casefold", "copy", "astype"})
+_CARRY_ARRAY = frozenset({"asarray", "array", "ascontiguousarray", "pad", "copy", "deepcopy"})
+_CARRY_FIRST = _CARRY_ARRAY | {"dict", "list", "tuple", "int", "str"}
+
+
+@dataclass(frozen=True, eq=False)
+class Scope:
+    """A function and the expressions in it, as text, that are the argument; `until` which line, where that ends."""
+
+    function: Function
+    texts: frozenset[str]
+    until: Mapping[str, int]
+
+    def holds(self, node: ast.AST | None) -> bool:
+        """Whether an expression is the argument, or the argument in another case, dtype or padding."""
+        match node:
+            case ast.IfExp():
+                return self.holds(node.body) or self.holds(node.orelse)
+            case ast.BoolOp(op=ast.Or()):
+                return self.holds(node.values[0])
+            case ast.NamedExpr():
+                return self.holds(node.value)
+            case ast.Call() if (inner := _carried(node)) is not None and text_of(node) not in self.texts:
+                return self.holds(inner)
+        text = text_of(node)
+        return text in self.texts and getattr(node, "lineno", 0) <= self.until.get(_root(text), _ANY_LINE)
+
+    @property
+    def fields(self) -> set[str]:
+        """What the instance calls the argument: `W` for self.W."""
+        mine = f"{self.function.me}."
+        return {text.removeprefix(mine) for text in self.texts if self.function.me and text.startswith(mine)}
+
+
+def _root(text: str) -> str:
+    """The variable that an expression begins with: `p` in p['mode'].x."""
+    return re.split(r"[.\[]", text, maxsplit=1)[0]
+
+
+def _carried(call: ast.Call) -> ast.expr | None:
+    """What a call leaves as it is, for our purpose."""
+    function = call.func
+    receiver = function.value if isinstance(function, ast.Attribute) and function.attr in _CARRY_RECEIVER else None
+    if receiver is not None and not call.args[1:] and name_of(receiver) not in ("np", "numpy", "copy"):
+        return receiver
+    return call.args[0] if call.args and name_of(function) in _CARRY_FIRST else None
+
+
+def scopes_of(function: Any, name: str, cls: type | None = None, suffix: str = "") -> list[Scope]:
+    """Every scope in which an argument is to be found; with a suffix, something of it: `.shape`, `['mode']`."""
+    own = read(function)
+    if own is None:
+        return []
+    cls = class_of(function, cls)
+    methods = methods_of(own, cls)
+    found = _spread([(own, frozenset({name}))], methods, depth=1)
+    if suffix:
+        starts = [(scope.function, frozenset(text + suffix for text in scope.texts)) for scope in found]
+        found = _spread(starts, methods, depth=0)
+    return [scope for scope in found if scope.texts]
+
+
+def nodes_with(function: Any, name: str, cls: type | None, suffix: str = "") -> Iterator[tuple[Any, Scope]]:
+    """Every node of the functions in which an argument is to be found, in order, each with its scope."""
+    return ((node, scope) for scope in scopes_of(function, name, cls, suffix) for node in walk(scope.function.node))
+
+
+def follow(function: Function, texts: Iterable[str]) -> Scope:
+    """The scope of a function in which these texts are the argument, with the other names it gets there."""
+    scope = Scope(function, frozenset(texts), {})
+    if not scope.texts:
+        return scope
+    for node in walk(function.node):
+        for target, value in bindings(node):
+            text = text_of(target)
+            if value is not None and scope.holds(value) and not text.startswith("?"):
+                scope = Scope(function, scope.texts | {text}, scope.until)
+            elif isinstance(target, ast.Name) and text in map(_root, scope.texts):
+                scope = Scope(function, scope.texts, {text: node.end_lineno or node.lineno, **scope.until})
+    return scope
+
+
+def _spread(starts: list[tuple[Function, frozenset[str]]], methods: list[Function], depth: int) -> list[Scope]:
+    """The scopes that these starts reach: through the instance to the other methods, and `depth` calls further."""
+    scopes = {id(function.node): follow(function, texts) for function, texts in starts}
+    fields = {field for scope in scopes.values() for field in scope.fields}
+    for method in methods if fields else ():
+        known = scopes.get(id(method.node))
+        texts = {f"{method.me}.{field}" for field in fields} if method.me else set()
+        scopes[id(method.node)] = follow(method, texts | (known.texts if known else set()))
+    for scope in list(scopes.values()):
+        for callee, parameter in _passed(scope, methods) if scope.texts else ():
+            key = id(callee.function.node)
+            if key in scopes and scopes[key].texts:
+                continue
+            if callee.on_parent and depth > _DEEPEST:  # the same instance: not a call further
+                inner = _spread([(callee.function, frozenset({parameter}))], methods, depth - 1)
+                scopes |= {id(s.function.node): s for s in inner if s.texts}
+            elif depth > 0:
+                scopes[key] = follow(callee.function, {parameter})
+    return list(scopes.values())
+
+
+@dataclass(frozen=True, eq=False)
+class _Callee:
+    """A function that is called; whether its first argument is bound, and whether it is a parent's method."""
+
+    function: Function
+    bound: bool = False
+    on_parent: bool = False
+
+
+def _passed(scope: Scope, methods: list[Function]) -> Iterator[tuple[_Callee, str]]:
+    """The functions that get the argument, and what they call it."""
+    for call in walk(scope.function.node):
+        if not isinstance(call, ast.Call):
+            continue
+        places = [i for i, argument in enumerate(call.args) if scope.holds(argument)]
+        keywords = [k.arg for k in call.keywords if k.arg and scope.holds(k.value)]
+        callee = _callee(call, scope.function, methods) if places or keywords else None
+        if callee is not None:
+            parameters = callee.function.parameters[1 if callee.bound else 0 :]
+            yield from ((callee, parameters[place]) for place in places if place < len(parameters))
+            yield from ((callee, keyword) for keyword in keywords if keyword in parameters)
+
+
+def _callee(call: ast.Call, own: Function, methods: list[Function]) -> _Callee | None:
+    match call.func:
+        case ast.Name(id=name):
+            return _read_callee(own.names.get(name))
+        case ast.Attribute(value=ast.Call(func=ast.Name(id="super")), attr=name):
+            parent = next((m for m in methods if m.name == name and m.node is not own.node), None)
+            return _Callee(parent, bound=True, on_parent=True) if parent else None
+        case ast.Attribute(value=ast.Name(id=receiver), attr=name):
+            if receiver and receiver == own.me:
+                method = next((m for m in methods if m.name == name), None)
+                return _Callee(method, bound=bool(method.me)) if method else None
+            holder = own.names.get(receiver)
+            if isinstance(holder, ModuleType | type):
+                return _read_callee(inspect.getattr_static(holder, name, None), on_parent=isinstance(holder, type))
+    return None
+
+
+def _read_callee(value: Any, on_parent: bool = False) -> _Callee | None:
+    function = read(value)
+    return _Callee(function, isinstance(value, type), on_parent) if function else None

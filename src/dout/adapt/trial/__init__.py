@@ -1,0 +1,1 @@
+"""A layer, an interface and an example in; one run, and how well the three fit, out."""

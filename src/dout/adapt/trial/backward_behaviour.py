@@ -1,0 +1,94 @@
+"""How a backward behaves: is it right for its input, and what does it make of the upstream gradient?"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from dout.adapt.interface.adapted_layer import copy_of, is_float_array
+from dout.adapt.interface.interface import DOUT, Interface
+from dout.adapt.sizes.proposed_arrays import size_of
+from dout.adapt.trial.setups import Make
+from dout.trace.model.replay import flat
+from dout.trace.session.attribute_swap import attributes_of
+from dout.trace.session.pairing import GRADIENTS
+from dout.trace.tracer.random_draws import random_states_kept
+
+RIGHT, SCALED = 2, 1  # how right: exactly, or up to a constant
+_ROUNDING = 1e-12  # of a sum of outputs, whose differences are taken
+LINEAR, IGNORED = 2, 1  # how the upstream gradient is treated
+LABEL_LIKE = re.compile(r"y|t|labels?|targets?|y_?true|\w*truth|expected\w*|actual|true\w*", re.IGNORECASE)
+
+
+class Runs:
+    """A class in one interface, run again and again on one example."""
+
+    def __init__(self, cls: type, make: Make, inputs: Mapping[str, Any], interface: Interface) -> None:
+        self.cls, self.make, self.inputs = cls, make, inputs
+        names = list(inputs)
+        wanted = interface.order[0] if interface.order and interface.order[0] in names else None
+        first = next((i for i, x in enumerate(inputs.values()) if is_float_array(x)), None)
+        self.place = names.index(wanted) if wanted else first
+        self.all_ones = DOUT not in interface.roles and not interface.local
+
+    def forward(self, inputs: Sequence[Any]) -> tuple[Any, list[Any]]:
+        """A new layer after its forward, and the outputs, flat."""
+        with random_states_kept():
+            np.random.seed(0)  # noqa: NPY002 - the state users draw from
+            layer = self.make(self.cls)
+            return layer, list(flat(layer.forward(*map(copy_of, inputs))))
+
+    def gradients(self, scale: float) -> list[Any]:
+        """What backward returns, flat, when each upstream gradient is a fixed one times `scale`."""
+        layer, result = self.after_backward(scale)
+        found = [np.asarray(g, dtype=float) for g in flat(result) if g is not None]
+        kept = attributes_of(layer).get(GRADIENTS, {})
+        return found + [np.asarray(g, dtype=float) for g in kept.values()]
+
+    def after_backward(self, scale: float = 1.0) -> tuple[Any, Any]:
+        """A new layer after its forward and backward, and what that returned."""
+        layer, outputs = self.forward(list(self.inputs.values()))
+        self.douts = [np.ones(np.shape(o))[()] if self.all_ones else _weights(np.shape(o))[()] for o in outputs]
+        douts = [dout * scale for dout in self.douts]
+        with random_states_kept():
+            np.random.seed(1)  # noqa: NPY002
+            each = len(inspect.signature(layer.backward).parameters) == len(douts)
+            return layer, layer.backward(*(douts if each else [tuple(douts)]))
+
+    def rightness(self, gradients: list[Any]) -> int:
+        """Whether the first gradient is right for its input, along two directions: RIGHT, SCALED, or 0."""
+        if self.place is None or not gradients:
+            return 0
+        inputs = [np.array(x, dtype=float) if i == self.place else x for i, x in enumerate(self.inputs.values())]
+        if np.shape(gradients[0]) != np.shape(inputs[self.place]):
+            return 0
+        found = [self._slopes(gradients[0], inputs, direction) for direction in _directions(np.shape(gradients[0]))]
+        if all(abs(slope - mine) <= 1e-4 * max(abs(slope), abs(mine)) + lost for slope, mine, lost in found):
+            return RIGHT
+        ratios = [mine / slope if abs(slope) > 10 * lost else np.nan for slope, mine, lost in found]
+        return SCALED if np.ptp(ratios) <= 1e-3 * abs(ratios[0]) and ratios[0] > 1e-3 else 0
+
+    def _slopes(self, gradient: Any, inputs: list[Any], direction: Any) -> tuple[float, float, float]:
+        """The slope by differences, that of the gradient, and what rounding may do to the first."""
+        ends, size = [], 0.0
+        step = 1e-5 * size_of(inputs[self.place])  # type: ignore[index]
+        for moved_by in (step, -step):
+            moved = [x + moved_by * direction if i == self.place else x for i, x in enumerate(inputs)]
+            pairs = [(np.asarray(o), d) for o, d in zip(self.forward(moved)[1], self.douts, strict=True)]
+            ends.append(sum(float(np.sum(o * d)) for o, d in pairs))
+            size += sum(float(np.sum(np.abs(o * d))) for o, d in pairs)
+        return (ends[0] - ends[1]) / (2 * step), float(np.sum(gradient * direction)), _ROUNDING * size / step
+
+
+def _directions(shape: tuple[int, ...]) -> list[Any]:
+    one = _weights(shape)
+    return [one, one[::-1] * (-1.0) ** np.arange(one.size).reshape(shape) if one.ndim else one * 2]
+
+
+def _weights(shape: tuple[int, ...]) -> Any:
+    size = int(np.prod(shape))
+    return (np.arange(1, size + 1) * 0.61803398875 % 1 + 0.25).reshape(shape)

@@ -1,0 +1,173 @@
+"""Where a layer leaves what it gives: its output and its inputs' gradients, and whose each returned gradient is."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from dout.adapt import source
+from dout.adapt.interface.adapted_layer import KEPT, arrays_in, is_float_array, parameters_of
+from dout.adapt.interface.interface import DOUT, Interface, required
+from dout.adapt.trial.backward_behaviour import LABEL_LIKE
+from dout.trace.model.replay import flat
+from dout.trace.session.attribute_swap import attributes_of
+from dout.trace.session.pairing import GRADIENTS, is_named_as_gradient, stem
+
+
+def output_left(layer: Any, held: set[str], names: Sequence[str]) -> str | None:
+    """The attribute in which forward has left its output."""
+    new = [n for n, item in attributes_of(layer).items() if is_float_array(item) and n != KEPT]
+    fresh = [n for n in new if n not in held and n not in names]
+    likely = ("output", "outputs", "out", "activations", "activation", "a", "y", "result", "value", "loss")
+    order = [n for n in likely if n in new] or [n for n in reversed(fresh) if n not in ("inputs", "input", "x", "X")]
+    return order[0] if order else None
+
+
+_INLET = re.compile(
+    r"delta|diff|d?_?(out|output|y)_?(grad|delta)?|grad(ient)?s?|errors?|d(out|output|y)", re.IGNORECASE
+)
+
+
+def inlet_of(layer: Any, outputs: Sequence[Any], inputs: Mapping[str, Any]) -> str | None:
+    """The attribute into which the next layer would put the upstream gradient: forward leaves zeros for it there."""
+    held = {n: item for n, item in attributes_of(layer).items() if is_float_array(item) and _INLET.fullmatch(n)}
+    shapes = [np.shape(outputs[0]), *map(np.shape, inputs.values())]
+    fitting = [n for n, item in held.items() if np.shape(item) in shapes and not np.any(item)]
+    return fitting[0] if fitting and len(outputs) == 1 else None
+
+
+def gradients_left(layer: Any, seen: Mapping[str, int], inputs: Mapping[str, Any]) -> tuple[str, ...]:
+    """The attributes in which backward has left the inputs' gradients; called so, where it returned some of others."""
+    attributes = attributes_of(layer)
+    held = {n: g for n, g in attributes.items() if is_float_array(g) and seen.get(n) != id(g)}
+    if GRADIENTS in attributes:
+        held = {n: g for n, g in held.items() if is_named_as_gradient(n)}
+    found = []
+    for name, value in inputs.items():
+        fitting = [
+            n for n, g in held.items() if np.shape(g) == np.shape(value) and n not in found and is_float_array(value)
+        ]
+        likely = [n for n in fitting if stem(n) in (stem(name), "x", "in", "input", "inputs")] or fitting
+        if not likely:
+            break
+        found.append(likely[0])
+    return tuple(found)
+
+
+def in_a_list(result: Any, inputs: Mapping[str, Any]) -> bool:
+    """Whether backward returned the gradient of its only input as a list of parts: of each channel, say."""
+    if not isinstance(result, list) or len(inputs) != 1 or not all(map(is_float_array, result)):
+        return False
+    (shape,) = map(np.shape, inputs.values())
+    return bool(result) and {np.shape(part) for part in result} == {shape[1:]}
+
+
+def owners_of(cls: type, interface: Interface, result: Any, inputs: Mapping[str, Any], layer: Any) -> tuple[str, ...]:
+    """Whose each returned gradient is; empty where they are the inputs' in their order.
+
+    By name, `return dh_0`, where places cannot say it: of an argument that forward was not given, or of fewer gradients
+    than inputs. Else by shape; where names say another order than shapes, places speak, in which they may be wrong.
+    """
+    returned = source.returned_by(getattr(cls, interface.backward))
+    if len(returned) < len(inputs) and (some := _of_some(returned, inputs)):
+        return some
+    taken = {stem(name): name for name in inspect.signature(getattr(cls, interface.forward)).parameters}
+    named = tuple(taken.get(stem(name), "") if is_named_as_gradient(name) else "" for name in returned)
+    if all(named) and not inputs.keys() >= {*named}:
+        return named
+    order = _by_shape_or_place(result, inputs, layer)
+    contradicts = all(named) and order != named and sorted(order) == sorted(named)
+    return () if contradicts else order
+
+
+def _of_some(returned: Sequence[str], inputs: Mapping[str, Any]) -> tuple[str, ...]:
+    """The inputs that gradients are named after, `dMean` after `t_mean`; empty where that is not plain."""
+    meant = [[n for n in inputs if stem(n) == stem(g) or _ends_with(stem(n), stem(g))] for g in returned]
+    named = all(map(is_named_as_gradient, returned)) and all(len(owners) == 1 for owners in meant)
+    owners = tuple(owners[0] for owners in meant) if named else ()
+    return owners if len(set(owners)) == len(owners) > 1 else ()
+
+
+def _ends_with(name: str, end: str) -> bool:
+    return len(end) > 2 and name.endswith(end)
+
+
+def outputs_meant(cls: type, interface: Interface, number: int) -> tuple[int, ...]:
+    """The places of the outputs that backward wants upstream gradients of, of so many: by name, else the first ones.
+
+    `backward(dy2)` of `return y1, y2` means the second.
+    """
+    backward = getattr(cls, interface.backward)
+    wanted = required(backward, bound=not isinstance(inspect.getattr_static(cls, interface.backward), staticmethod))
+    called = [stem(name) for name, role in zip(wanted, interface.roles, strict=False) if role == DOUT]
+    returned = [stem(name) for name in source.returned_by(getattr(cls, interface.forward))[:number]]
+    if len(set(returned)) == number and len(set(called)) == len(called) and set(called) <= set(returned):
+        return tuple(map(returned.index, called))
+    return tuple(range(len(called)))
+
+
+def _by_shape_or_place(result: Any, inputs: Mapping[str, Any], layer: Any) -> tuple[str, ...]:
+    """Whose each returned gradient is by its shape; empty where they are the inputs' in their order."""
+    handed = (pair for name, item in inputs.items() if isinstance(item, dict) for pair in arrays_in(name, item))
+    parameters = {name: a for name, a in (*parameters_of(layer), *handed) if not is_named_as_gradient(name)}
+    items = list(flat(result))
+    floats = [name for name, x in inputs.items() if is_float_array(x) or isinstance(x, float)]
+    if len(items) == len(floats) == 1:  # before it may stand whole numbers
+        return () if floats[0] == next(iter(inputs)) else (floats[0],)
+    fits = all(g is None or np.shape(g) == np.shape(x) for g, x in zip(items, inputs.values(), strict=False))
+    if len(items) <= len(inputs) and fits:
+        return ()
+    if len(items) == 1 and floats and LABEL_LIKE.fullmatch(floats[0]):  # `loss(y_true, y_pred)`
+        return tuple([name for name in floats if not LABEL_LIKE.fullmatch(name)][:1])
+    if len(items) == 1:  # of the first, or of the only one that has its shape
+        fitting = [name for name in floats if np.shape(inputs[name]) == np.shape(items[0])]
+        return tuple(fitting) if len(fitting) == 1 else ()
+    order = _by_shapes(items, {name: inputs[name] for name in floats}, parameters)
+    if len(items) == len(floats):  # one for each input: in another order, or by place and of a wrong shape
+        return tuple(order) if sorted(order) == sorted(floats) else ()
+    left = [name for name in parameters if name not in order]
+    if order.count("") > len(left):  # of the constructor's numbers, say: whose they are is not known
+        told_apart = len({np.shape(item) for item in items}) > 1
+        return () if fits and told_apart else ("",) * len(items)
+    return tuple(name or left.pop(0) for name in order)
+
+
+def _by_shapes(items: Sequence[Any], inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> list[str]:
+    """Whose each gradient is by its shape, inputs first, each once; "" where it fits nothing."""
+    left, mine, order = list(inputs), dict(parameters), list[str]()
+    for i, gradient in enumerate(items):
+        fitting = [n for n in left if np.shape(inputs[n]) == np.shape(gradient)]
+        owners = [n for n, a in mine.items() if np.shape(a) == np.shape(gradient)]
+        if fitting and not (owners and i and len(left) < len(inputs)):
+            order.append(fitting[0])
+            left.remove(fitting[0])
+        elif owners:
+            order.append(owners[0])
+            del mine[owners[0]]
+        else:
+            order.append("")
+    return order
+
+
+def owned_by(interface: Interface, result: Any, names: Sequence[str]) -> dict[str, Any]:
+    """The returned gradients by the names of those that they are for."""
+    order = interface.order or names
+    return dict(zip(order, flat(result), strict=False))
+
+
+def is_finite(output: Any) -> bool:
+    """Whether an output is made of finite numbers."""
+    try:
+        return bool(np.all(np.isfinite(output)))
+    except TypeError:
+        return False
+
+
+def differs(value: Any, gradient: Any) -> bool:
+    """Whether a gradient that is there has another shape than its value."""
+    is_float = isinstance(value, float | np.floating) or (isinstance(value, np.ndarray) and value.dtype.kind == "f")
+    return is_float and gradient is not None and np.shape(value) != np.shape(gradient)

@@ -1,0 +1,142 @@
+"""What prepares a layer before its first forward: methods that a network calls, attributes that it sets."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from dout.adapt.interface.interface import OPTIMIZER, Interface, required, setups_of
+from dout.adapt.source import attributes_read
+from dout.adapt.trial.previous_layer import Previous
+from dout.trace.session.attribute_swap import attributes_of
+
+_RANDOM = re.compile(r"\w*(rng|random|generator)\w*", re.IGNORECASE)
+_MODES = ("is_training", "training", "train_mode")  # attributes that a network sets on its layers
+_MODE = re.compile(r"_*(is_?)?train(ing)?(_?mode)?")
+_SHAPES = re.compile(r".*in(put)?_?(shape|dims?|size|features)|n_in|in_shape")
+_OPTIMIZER = re.compile(r"_*optim(izer)?|_*opt", re.IGNORECASE)
+_OF_ARRAYS = frozenset(dir(np.ndarray))
+_AFTER = re.compile(r"_*(compute|calc\w*)_?(\w*_)?grad(ient)?s?", re.IGNORECASE)
+Make = Callable[[Any], Any]  # from a class, an instance of it as the example has it
+Setup = tuple[str, tuple[Any, ...]]
+
+
+def prepared(
+    cls: type, interface: Interface, make: Make, inputs: Mapping[str, Any], failures: Sequence[str]
+) -> Iterator[Interface]:
+    """The interface as it is, and with what may prepare a layer first; `failures` are the errors that it met so far."""
+    shape = next((np.shape(x) for x in inputs.values() if np.ndim(x)), ())
+    held = _attributes(cls, make)
+    modes = _closed_modes(held)
+    if modes:
+        yield replace(interface, setup=tuple(modes))
+    yield interface
+    known = [*modes, *_open_attributes(held, shape)]
+    yield from _with_calls(cls, interface, known, inputs)
+    drawn = [(name, (np.random.RandomState(0),)) for name in _lacking(failures) if _RANDOM.fullmatch(name)]
+    if drawn:
+        yield from _with_calls(cls, interface, [*known, *drawn], inputs)
+    if any(name in failure for name in _MODES for failure in failures):
+        yield replace(interface, setup=tuple((name, (True,)) for name in _MODES if name not in dir(cls)))
+
+
+def _with_calls(
+    cls: type, interface: Interface, known: Sequence[Setup], inputs: Mapping[str, Any]
+) -> Iterator[Interface]:
+    """With all methods that may prepare a layer called, and with each alone, after what is `known`."""
+    tried = []
+    shape = next((np.shape(x) for x in inputs.values() if np.ndim(x)), ())
+    sample, last = shape[1:] or shape, shape[-1] if shape else 1
+    for given in ((sample, last), (sample, sample), (shape, last)):
+        made = (_call(cls, name, given, inputs) for name in setups_of(cls) if name != interface.forward)
+        calls = sorted((call for call in made if call is not None), key=_settles)
+        whole = [(*known, *calls)] if known or len(calls) > 1 else []
+        for setup in (*whole, *((*known, call) for call in calls[:3])):
+            if repr(setup) not in tried:
+                tried.append(repr(setup))
+                yield replace(interface, setup=setup)
+
+
+def _lacking(failures: Sequence[str]) -> list[str]:
+    """The attributes that a layer was found not to have."""
+    return list(dict.fromkeys(name for text in failures for name in re.findall(r"has no attribute '(\w+)'", text)))
+
+
+def _attributes(cls: type, make: Make) -> Mapping[str, Any]:
+    """What a new layer holds, and the flags that its class holds for it; nothing where none can be made."""
+    flags = {name: item for base in reversed(cls.__mro__) for name, item in vars(base).items() if item is False}
+    try:
+        return {**flags, **attributes_of(make(cls))}
+    except Exception:
+        return {}
+
+
+def _closed_modes(held: Mapping[str, Any]) -> list[Setup]:
+    """The attributes of a new layer that say that it is not in training: a network would set them."""
+    return [(name, (True,)) for name, item in held.items() if item is False and _MODE.fullmatch(name)]
+
+
+def _open_attributes(held: Mapping[str, Any], shape: tuple[int, ...]) -> list[Setup]:
+    """The attributes of a new layer that are None and are called as the shape of what will come, or as an optimizer."""
+    last = shape[-1] if shape else 1
+    empty = [name for name, item in held.items() if item is None]
+    shapes = [(name, (shape[1:] if "shape" in name else last,)) for name in empty if _SHAPES.fullmatch(name)]
+    return [*shapes, *((name, (OPTIMIZER,)) for name in empty if _OPTIMIZER.fullmatch(name))]
+
+
+def _call(cls: type, name: str, given: tuple[Any, Any], inputs: Mapping[str, Any]) -> Setup | None:
+    """A call that prepares a layer, with what its arguments are called as; None where they are called otherwise.
+
+    `given` is what a shape is, and what a dimension: of one sample, or of all of them.
+    """
+    shape, dimension = given
+    found: list[Any] = []
+    for argument in required(getattr(cls, name), bound=True):
+        lower = argument.lower()
+        read = attributes_read(getattr(cls, name), argument)
+        if "opt" in lower:
+            found.append(OPTIMIZER)
+        elif read - _OF_ARRAYS:
+            found.append(Previous(shape, dimension))
+        elif name == "__call__":
+            return None  # forward itself, or of another use
+        elif _RANDOM.fullmatch(lower):
+            found.append(np.random.RandomState(0))
+        elif read or argument in inputs or lower in ("x", "data"):
+            found.append(inputs.get(argument, next(iter(inputs.values()), None)))
+        elif "shape" in lower or lower in ("input", "inputs"):
+            found.append(shape)
+        elif re.search(r"size|dim|units|num|n_|nodes|features|prev|in", lower):
+            found.append(dimension)
+        else:
+            return None
+    return (name, tuple(found)) if found or name != "__call__" else None
+
+
+def _settles(call: Setup) -> int:
+    """Shapes are settled before parameters are made of them."""
+    name, arguments = call
+    settles = name.startswith("set") or "shape" in name
+    return 0 if settles and OPTIMIZER not in map(str, arguments) else 1
+
+
+def afters_of(cls: type, backward: str) -> list[str]:
+    """The methods that may have to be called after backward, without arguments, for the parameters' gradients.
+
+    None that clips: what it leaves is no gradient.
+    """
+    names = [n for n in dir(cls) if _AFTER.fullmatch(n) and n != backward]
+    plain = [n for n in names if inspect.isfunction(inspect.getattr_static(cls, n)) and _has_no_clip(getattr(cls, n))]
+    return [n for n in plain if not required(getattr(cls, n), bound=True)]
+
+
+def _has_no_clip(method: Any) -> bool:
+    try:
+        return "clip" not in inspect.getsource(method)
+    except (OSError, TypeError):
+        return False

@@ -1,0 +1,324 @@
+"""One trial: a layer runs in an interface on an example, and what comes out says how well the two fit it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import IntEnum
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+from dout.adapt.interface.adapted_layer import copy_of, is_float_array, layer_class, parameters_of
+from dout.adapt.interface.collaborators import RecordingOptimizer
+from dout.adapt.interface.interface import (
+    CACHE,
+    CONTEXT,
+    DOUT,
+    GRADS,
+    OPTIMIZER,
+    RATE_ROLE,
+    RATES,
+    Interface,
+    candidates,
+    optional,
+    required,
+)
+from dout.adapt.sizes.proposed_arrays import stands_for_array
+from dout.adapt.trial.backward_behaviour import IGNORED, LABEL_LIKE, LINEAR, RIGHT, Runs
+from dout.adapt.trial.gradient_owners import (
+    differs,
+    gradients_left,
+    in_a_list,
+    inlet_of,
+    is_finite,
+    output_left,
+    outputs_meant,
+    owned_by,
+    owners_of,
+)
+from dout.adapt.trial.quiet_trial import in_silence
+from dout.adapt.trial.setups import Make, afters_of, prepared
+from dout.trace.model.replay import flat
+from dout.trace.session.attribute_swap import attributes_of
+from dout.trace.session.pairing import GRADIENTS, is_named_as_gradient, is_residual, stem
+
+# What an argument is for that could be nothing else.
+_CERTAIN = {DOUT, CACHE, CONTEXT, RATE_ROLE, GRADS, OPTIMIZER, "True"}
+MOST_INTERFACES = 16  # tried on one example
+
+
+class Fit(IntEnum):
+    """How well an example and an interface fit a layer, from worst to best."""
+
+    NOTHING = 0  # forward does not run
+    RUNS = 1  # forward runs
+    FORWARD = 2  # and gives finite numbers
+    SHAPES = 3  # and backward runs, but a gradient has another shape than what it is for
+    INPUTS = 4  # and each input has a gradient of its shape
+    ALL = 5  # and each parameter, too
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What a trial found out: how it fits, in which interface, and the last error of the user's code."""
+
+    fit: Fit
+    interface: Interface | None = None
+    error: Exception | None = None
+    ends: bool = False  # whether the output is a number, as that of a loss
+    returned: Mapping[str, tuple[int, ...]] = field(default_factory=dict)  # of gradients that fit no input
+    misfits: bool = False  # whether a returned gradient has another shape than the parameter that it was taken for
+
+
+class Trials:
+    """Runs a class in the interfaces that its names allow; a failing forward is not tried with every backward."""
+
+    def __init__(self, cls: type, only: Interface | None = None) -> None:
+        self.cls = cls
+        self.interfaces = [only] if only is not None else list(islice(candidates(cls), MOST_INTERFACES))
+        self.fixed = only is not None
+        self.classes: dict[Any, type] = {}
+
+    def run(self, make: Make, inputs: Mapping[str, Any]) -> Tried:
+        """The interface in which the class runs best on inputs, which are given by name."""
+        with in_silence():
+            return self._run(make, inputs)
+
+    def _run(self, make: Make, inputs: Mapping[str, Any]) -> Tried:
+        best, best_rank = Tried(Fit.NOTHING), (Fit.NOTHING, 0, 0, 0)
+        failed: set[str] = set()
+        for place, interface in enumerate(self.interfaces):
+            if interface.forward in failed:
+                continue
+            tried = self._one(interface, make, inputs)
+            if tried.fit == Fit.NOTHING:
+                failed.add(interface.forward)
+            if tried.fit >= Fit.INPUTS and DOUT not in interface.roles:
+                tried = self._for_other_inputs(tried, make, inputs)
+            if len(self.interfaces) == 1:
+                return tried
+            rank = (tried.fit, *self._manner(tried, make, inputs, place))
+            if best.interface is None or rank > best_rank:
+                best, best_rank = replace(tried, error=tried.error or best.error), rank
+            guessed = {role for role in interface.roles if not role.endswith("=")} - _CERTAIN
+            if tried.fit == Fit.ALL and (
+                rank[1] == RIGHT or (rank[2] == LINEAR and DOUT in interface.roles and not guessed)
+            ):
+                break
+        return best
+
+    # --- one interface ------------------------------------------------------------------------------------------------
+
+    def _one(self, interface: Interface, make: Make, inputs: Mapping[str, Any]) -> Tried:
+        best = Tried(Fit.NOTHING)
+        failures: list[str] = []
+        setups = [interface] if self.fixed else prepared(self.cls, interface, make, inputs, failures)
+        for setup in setups:
+            tried = self._try(setup, make, inputs)
+            if tried.fit > best.fit:
+                best = tried
+            elif best.interface is None:
+                best = replace(best, error=best.error or tried.error)
+            if best.fit >= Fit.INPUTS or (
+                best.fit > Fit.NOTHING and not isinstance(best.error, AttributeError | TypeError)
+            ):
+                break
+            failures.append(str(tried.error))
+        return self._with_what_comes_after(best, make, inputs)
+
+    def _with_what_comes_after(self, best: Tried, make: Make, inputs: Mapping[str, Any]) -> Tried:
+        """With the method that computes the parameters' gradients after backward, where there is one."""
+        if best.interface is None or best.fit < Fit.INPUTS or self.fixed:
+            return best
+        for name in afters_of(self.cls, best.interface.backward)[:1]:
+            tried = self._try(replace(best.interface, after=(name,)), make, inputs)
+            if tried.fit >= best.fit and self._leaves_more(best.interface, name, make, inputs):
+                best = tried
+        return best
+
+    def _leaves_more(self, interface: Interface, name: str, make: Make, inputs: Mapping[str, Any]) -> bool:
+        """Whether a method that is called after backward leaves arrays that were not there."""
+        run = Runs(self._class(interface, list(inputs)), make, inputs, interface)
+        layer, _ = run.after_backward()
+        before = {key: id(array) for key, array in parameters_of(layer)}
+        getattr(layer, name)()
+        return any(before.get(key) != id(array) for key, array in parameters_of(layer))
+
+    def _class(self, interface: Interface, names: Sequence[str]) -> type:
+        key = (repr(interface), tuple(names))
+        if key not in self.classes:
+            self.classes[key] = layer_class(self.cls, interface, names)
+        return self.classes[key]
+
+    def _try(self, interface: Interface, make: Make, inputs: Mapping[str, Any]) -> Tried:
+        names, given = list(inputs), [copy_of(x) for x in inputs.values()]
+        try:
+            layer = make(self._class(interface, names))
+            held = set(attributes_of(layer))
+            output = layer.forward(*given)
+            if output is None or output is layer:
+                interface = replace(interface, out=output_left(layer, held, names))
+                layer = make(self._class(interface, names))
+                output = layer.forward(*map(copy_of, inputs.values()))
+            outputs = list(flat(output))
+        except MemoryError:
+            raise
+        except Exception as error:
+            return Tried(Fit.NOTHING, None, error)
+        if any(map(stands_for_array, outputs)):
+            return Tried(Fit.NOTHING)  # a node of the user's own graph
+        if not (outputs and all(np.size(out) and is_finite(out) for out in outputs)):
+            return Tried(Fit.RUNS if output is not None else Fit.NOTHING, interface)
+        taken = interface.roles.count(DOUT)
+        meant = outputs_meant(self.cls, interface, len(outputs)) if 0 < taken <= len(outputs) > 1 else None
+        if interface.outputs is None and meant and (1 < taken < len(outputs) or meant != (*range(taken),)):
+            return self._try(replace(interface, outputs=meant), make, inputs)
+        try:
+            inlet = inlet_of(layer, outputs, inputs) if interface.out and not interface.inlet else None
+            if inlet:
+                roles = self._with_buffer(interface, inlet, inputs)
+                through = self._try(replace(interface, inlet=inlet, roles=roles), make, inputs)
+                if through.fit >= Fit.INPUTS:
+                    return through
+            tried = self._backward(interface, make, inputs, layer, outputs)
+        except MemoryError:
+            raise
+        except Exception as error:
+            tried = Tried(Fit.FORWARD, interface, error)
+            lines = all(np.ndim(x) == 1 for x in (*inputs.values(), *outputs))
+            if lines and not interface.row and DOUT in interface.roles:
+                row = self._try(replace(interface, row=True), make, inputs)
+                tried = row if row.fit > tried.fit else tried
+        if tried.fit < Fit.INPUTS and interface.outputs is None and 0 < taken < len(outputs):
+            fewer = self._try(replace(interface, outputs=meant), make, inputs)
+            return fewer if fewer.fit > tried.fit and self._adds_nothing(fewer, make, inputs) else tried
+        return tried
+
+    def _adds_nothing(self, tried: Tried, make: Make, inputs: Mapping[str, Any]) -> bool:
+        """Whether gradients are 0 where the upstream gradient is: else it is that of the other outputs as well."""
+        if tried.interface is None:
+            return True
+        try:
+            run = Runs(self._class(tried.interface, list(inputs)), make, inputs, tried.interface)
+            return not any(map(np.any, run.gradients(0.0)))
+        except Exception:
+            return True
+
+    def _with_buffer(self, interface: Interface, inlet: str, inputs: Mapping[str, Any]) -> tuple[str, ...]:
+        """The roles where backward has an argument called as the inlet, maybe optional: the zeros are given there."""
+        names = optional(getattr(self.cls, interface.backward))
+        before = required(getattr(self.cls, interface.backward), bound=True)
+        return (*before, DOUT) if inlet in names and set(before) <= set(inputs) else interface.roles
+
+    def _backward(self, interface: Interface, make: Make, inputs: Mapping[str, Any], layer: Any, outputs: Any) -> Tried:
+        names = list(inputs)
+        seen = {name: id(item) for name, item in attributes_of(layer).items()}
+        before = {name: np.array(array) for name, array in parameters_of(layer)}
+        number = max(1, interface.roles.count(DOUT))
+        douts = [np.full(np.shape(out), 0.75)[()] for out in outputs]
+        given = douts if number == len(outputs) or number > 1 else [tuple(douts)] if len(douts) > 1 else douts
+        result = layer.backward(*given)
+        if any(np.size(g) == 0 for g in flat(result) if is_float_array(g) or isinstance(g, np.ndarray)):
+            return Tried(Fit.FORWARD, interface)  # places that it found, say: no gradient
+        if interface.inlet and not np.any(result):
+            return Tried(Fit.FORWARD, interface)  # it reads the gradient elsewhere
+        if result is None or (isinstance(result, tuple) and not result):
+            found = gradients_left(layer, seen, inputs)
+            if not found and interface.out is None and not list(parameters_of(layer)):
+                return Tried(Fit.FORWARD, interface)
+            interface = replace(interface, found=found)
+            result = tuple(getattr(layer, name) for name in found)
+        elif not interface.local and in_a_list(result, inputs):
+            interface, result = replace(interface, stacked=True), np.stack(result)
+        elif not interface.order and not interface.local:
+            interface = replace(interface, order=owners_of(self.cls, interface, result, inputs, layer))
+        recorders = [item for item in attributes_of(layer).values() if isinstance(item, RecordingOptimizer)]
+        handed = any(item.updates for item in recorders) and not any(interface.setup)
+        interface = replace(interface, rate=_own_rate(interface, layer, before), hands_over=handed)
+        owned = owned_by(interface, result, names)
+        wrong = {name: np.shape(g) for name, g in owned.items() if name in inputs and differs(inputs[name], g)}
+        if wrong:
+            return Tried(Fit.SHAPES, interface, returned=wrong)
+        if not self._has_any(layer, owned, inputs):
+            return Tried(Fit.FORWARD, interface)
+        parameters = dict(parameters_of(layer))
+        misfits = any(differs(parameters.get(name), gradient) for name, gradient in owned.items() if name not in inputs)
+        ends = len(outputs) == 1 and np.ndim(outputs[0]) == 0
+        return Tried(self._of_parameters(layer), interface, ends=ends, misfits=misfits)
+
+    def _has_any(self, layer: Any, owned: Mapping[str, Any], inputs: Mapping[str, Any]) -> bool:
+        """Whether there is a gradient of anything."""
+        given = {name: gradient for name, gradient in owned.items() if gradient is not None}
+        if any(name in inputs for name in given) or GRADIENTS in attributes_of(layer):
+            return True
+        if any(np.shape(given[name]) == np.shape(item) for name, item in parameters_of(layer) if name in given):
+            return True
+        return any(is_named_as_gradient(name) for name in attributes_of(layer))
+
+    def _of_parameters(self, layer: Any) -> Fit:
+        held = attributes_of(layer)
+        for name, gradient in held.items():
+            if is_named_as_gradient(name) and is_float_array(gradient):
+                mine = [
+                    a
+                    for n, a in held.items()
+                    if not is_named_as_gradient(n) and stem(n) == stem(name) and is_float_array(a)
+                ]
+                if mine and all(np.shape(a) != np.shape(gradient) for a in mine):
+                    return Fit.INPUTS
+        return Fit.ALL
+
+    # --- how a backward behaves ---------------------------------------------------------------------------------------
+
+    def _manner(self, tried: Tried, make: Make, inputs: Mapping[str, Any], place: int) -> tuple[int, int, int]:
+        """How right backward is, how it treats the upstream gradient, and how early the interface comes."""
+        if tried.interface is None or tried.fit < Fit.INPUTS:
+            return 0, 0, -place
+        try:
+            run = Runs(self._class(tried.interface, list(inputs)), make, inputs, tried.interface)
+            one, two = run.gradients(1.0), run.gradients(2.0)
+            linear = all(_is_twice(b, a) for a, b in zip(one, two, strict=True))
+            ignored = all(np.array_equal(a, b) for a, b in zip(one, two, strict=True))
+            return run.rightness(one), IGNORED if ignored else LINEAR if linear else 0, -place
+        except MemoryError:
+            raise
+        except Exception:
+            return 0, 0, -place
+
+    def _for_other_inputs(self, tried: Tried, make: Make, inputs: Mapping[str, Any]) -> Tried:
+        """The same, with the one returned gradient for the input that it is right for, where several are alike."""
+        interface = tried.interface
+        floats = [name for name, x in inputs.items() if is_float_array(x)]
+        if interface is None or interface.order or interface.found or interface.local or len(floats) < 2:
+            return tried
+        run = Runs(self._class(interface, list(inputs)), make, inputs, interface)
+        alike = len({np.shape(inputs[name]) for name in floats}) == 1
+        meant = [name for name in floats if not LABEL_LIKE.fullmatch(name)] or floats
+        if not alike or len(run.gradients(1.0)) != 1 or meant[0] == floats[0]:
+            return tried
+        for name in meant:
+            other = replace(interface, order=(name,))
+            run = Runs(self._class(other, list(inputs)), make, inputs, other)
+            if run.rightness(run.gradients(1.0)):
+                return replace(tried, interface=other)
+        return replace(tried, interface=replace(interface, order=(meant[0],)))
+
+
+def _is_twice(two: Any, one: Any) -> bool:
+    """Whether a gradient is twice another one, up to rounding; NaN is twice nothing."""
+    size = np.max(np.abs(two), initial=0.0)
+    return np.shape(one) == np.shape(two) and bool(np.all(np.abs(np.multiply(one, 2) - two) <= 1e-9 * size))
+
+
+def _own_rate(interface: Interface, layer: Any, before: Mapping[str, Any]) -> str | None:
+    """The attribute with the learning rate, where backward is given none and has itself changed parameters."""
+    now = dict(parameters_of(layer))
+    kept = [name for name in before if name in now and np.shape(now[name]) == before[name].shape]
+    steady = [n for n in kept if not is_named_as_gradient(n) and not is_residual(n)]
+    stepped = [n for n in steady if not np.array_equal(now[n], before[n], equal_nan=True)]
+    if RATE_ROLE in interface.roles or not stepped:
+        return None
+    held = attributes_of(layer).items()
+    return next((n for n, item in held if RATES.fullmatch(n) and isinstance(item, int | float) and item), None)

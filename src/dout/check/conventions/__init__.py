@@ -1,0 +1,1 @@
+"""A refuted gradient in; the convention that explains it out, if there is one."""

@@ -1,0 +1,58 @@
+"""A loss whose backward gives the gradient of its softmax or sigmoid as well: `pred - target`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from dout.check.exact.judging_points import nearby
+from dout.check.exact.subject import Subject, copied
+
+_CLOSE = 1e-6
+
+
+def is_of_both(subject: Subject, name: str) -> bool:
+    """Whether the gradient of a loss is prediction minus target, up to one positive constant, on several inputs.
+
+    That is the gradient of cross entropy and softmax together, or of binary cross entropy and sigmoid (Bishop, Pattern
+    Recognition and Machine Learning, 4.3), of a forward that is given the probabilities. A square has it by itself.
+    """
+    if name not in subject.names or len(subject.inputs) < 2:
+        return False
+    place = subject.names.index(name)
+    generator = np.random.default_rng(0)
+    try:
+        ratios = [_ratio(subject, place, None), _ratio(subject, place, generator)]
+    except Exception:  # the user's code, on other inputs
+        return False
+    return all(r is not None and r > 0 for r in ratios)
+
+
+def _ratio(subject: Subject, place: int, generator: np.random.Generator | None) -> float | None:
+    inputs = [copied(item) for item in subject.inputs]
+    if generator is not None:
+        inputs[place] = np.clip(nearby(inputs[place], generator), 1e-3, 1 - 1e-3)
+    prediction = np.array(inputs[place], dtype=float)
+    run = subject.run(tuple(inputs))
+    gradient = run.gradients[place] if place < len(run.gradients) else None
+    if gradient is None or np.shape(gradient) != prediction.shape:
+        return None
+    for i, other in enumerate(subject.inputs):
+        for target in _targets(other, prediction) if i != place else ():
+            step = prediction - target
+            ratio = float(np.sum(gradient * step) / np.sum(step * step))
+            if np.all(np.abs(gradient - ratio * step) <= _CLOSE * abs(ratio) * np.max(np.abs(step), initial=0.0)):
+                return ratio
+    return None
+
+
+def _targets(item: Any, prediction: Any) -> Iterator[Any]:
+    """What a target may be beside a prediction: itself, rows with one 1 where it says the place."""
+    given = np.asarray(item)
+    if given.shape == prediction.shape:
+        yield given.astype(float)
+        yield np.eye(prediction.shape[-1])[np.argmax(given, axis=-1)] if given.ndim else given
+    elif given.dtype.kind in "iu" and given.shape == prediction.shape[:-1]:
+        yield np.eye(prediction.shape[-1])[given]

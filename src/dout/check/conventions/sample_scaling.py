@@ -1,0 +1,162 @@
+"""How many samples a layer was run on, and what becomes of a constant factor with another number of them.
+
+A factor 1/3 is 1/N only if it is 1/4 with one more sample: the layer is run again. Where it takes no other number, a
+length that no other axis has decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from dout.check.exact.difference_route import judge_numerically
+from dout.check.exact.exact_route import Examination
+from dout.check.exact.judge import MOST_ELEMENTS, elements, judge
+from dout.check.exact.judging_points import is_label
+from dout.check.exact.ratio import constants
+from dout.check.exact.subject import Subject, copied, one_or_all, quiet
+from dout.check.lab.batch_axis import resized
+from dout.graph import Shape
+from dout.trace.record.record import record
+from dout.trace.session.attribute_swap import attributes_of
+
+Ratios = Mapping[str, float | None]  # by argument: how many times the derivative its gradient is
+
+
+class Axes(NamedTuple):
+    """What is counted along some axes of the input: a letter, and what it stands for in the plural."""
+
+    letter: str
+    axes: tuple[int, ...]
+    what: str
+
+    def size(self, shape: Shape) -> int:
+        """How many there are."""
+        return int(np.prod([shape[axis] for axis in self.axes]))
+
+
+@dataclass(frozen=True)
+class Constant:
+    """A factor: a number, times or through a product of lengths."""
+
+    number: float = 1.0
+    counted: tuple[Axes, ...] = ()
+    power: int = 0  # 1: times the lengths, -1: through them
+
+    def at(self, shape: Shape) -> float:
+        """Its value for an input of this shape."""
+        return self.number * float(np.prod([axes.size(shape) for axes in self.counted])) ** self.power
+
+    @property
+    def symbol(self) -> str:
+        """How it is written.
+
+        >>> samples = Axes("N", (0,), "samples")
+        >>> [Constant(c, (samples,), p).symbol for c, p in ((1, -1), (2, -1), (0.5, -1), (0.5, 1))]
+        ['1/N', '2/N', '1/(2·N)', 'N/2']
+        """
+        letters = [axes.letter for axes in self.counted]
+        if self.power == 1:
+            product = "·".join(["2"] * (self.number == 2) + letters)
+            return f"{product}/2" if self.number == 0.5 else product
+        below = ["2"] * (self.number == 0.5) + letters
+        above = "2" if self.number == 2 else "1"
+        product = "·".join(below)
+        return f"{above}/{f'({product})' if len(below) > 1 else product}" if below else above
+
+    def says(self, shape: Shape) -> str:
+        """The factor in words: `1/N of the derivative of forward, N = 3 samples`."""
+        times = "of" if "/" in self.symbol else "times"
+        lengths = ", ".join(f"{axes.letter} = {axes.size(shape)} {axes.what}" for axes in self.counted)
+        return f"{self.symbol} {times} the derivative of forward{f', {lengths}' if lengths else ''}"
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """The samples that a subject was run on, and runs on others, each made once; `first` is the input with them."""
+
+    subject: Subject
+    numerically: bool = False  # the layer cannot be recorded
+
+    @cached_property
+    def shape(self) -> Shape:
+        """The shape of the input along whose axes is counted; () where there is none."""
+        arrays = [x for x in self.subject.inputs if isinstance(x, np.ndarray) and x.ndim and x.size]
+        return next((x.shape for x in arrays if not is_label(x)), arrays[0].shape if arrays else ())
+
+    @cached_property
+    def _varied(self) -> dict[int, tuple[Shape, Ratios] | None]:
+        return {}
+
+    def varied(self, axis: int) -> tuple[Shape, Ratios] | None:
+        """The shape with another length along an axis, and the ratios there; None where the layer does not take it."""
+        axis %= len(self.shape)
+        if axis not in self._varied:
+            self._varied[axis] = next(self._tried(axis), None)
+        return self._varied[axis]
+
+    def _tried(self, axis: int) -> Iterator[tuple[Shape, Ratios]]:
+        length = self.shape[axis]
+        for size in dict.fromkeys((length + 1, 2 * length, length - 1)):
+            if size < 1 or size == length:
+                continue
+            inputs = tuple(_with(x, axis, length, size) for x in self.subject.inputs)
+            try:
+                ratios = _ratios(replace(self.subject, inputs=inputs, memo={}), self.numerically)
+            except Exception:  # the layer's own, or there is no rule: it does not take these
+                continue
+            yield (*self.shape[:axis], size, *self.shape[axis + 1 :]), ratios
+
+    def first_that_holds(self, name: str, ratio: float, close: float, guesses: Iterable[Constant]) -> Constant | None:
+        """The first constant that a ratio is, here and on other inputs."""
+
+        def is_near(value: float | None, constant: Constant, shape: Shape) -> bool:
+            meant = constant.at(shape)
+            return value is not None and abs(value - meant) <= close * abs(meant)
+
+        fitting = [guess for guess in guesses if is_near(ratio, guess, self.shape)]
+        return next((guess for guess in fitting if self._holds(name, guess, is_near)), None)
+
+    def _holds(self, name: str, guess: Constant, is_near: Callable[[float | None, Constant, Shape], bool]) -> bool:
+        counted = {axis % len(self.shape) for axes in guess.counted for axis in axes.axes} if self.shape else set()
+        ran = set()
+        for axis in range(len(self.shape)):
+            other = self.varied(axis)
+            value = other[1].get(name) if other else None
+            if other is None or (value is None and axis):
+                continue  # with other columns a row of labels may be none any more
+            if not is_near(value, guess, other[0]):
+                return False
+            ran.add(axis)
+        return not counted or bool(counted & ran) or (not ran and self._is_distinct(counted))
+
+    def _is_distinct(self, counted: set[int]) -> bool:
+        """Whether no other axis, of an input or of what the layer holds, is as long as one of these; nor 2 is."""
+        lengths = {self.shape[axis] for axis in counted}
+        inputs = [np.shape(x) for x in self.subject.inputs if isinstance(x, np.ndarray)]
+        others = {n for shape in inputs for axis, n in enumerate(shape) if axis not in counted}
+        held = attributes_of(self.subject.again()).values()
+        others |= {n for x in held if isinstance(x, np.ndarray) for n in x.shape}
+        return not lengths & (others | {1, 2})
+
+
+def _with(x: Any, axis: int, length: int, size: int) -> Any:
+    """An input with another length along an axis, where it has this one."""
+    if not isinstance(x, np.ndarray) or x.ndim <= axis or x.shape[axis] != length:
+        return copied(x)
+    return np.ascontiguousarray(np.moveaxis(resized(np.moveaxis(x, axis, 0), length, size), 0, axis))
+
+
+def _ratios(subject: Subject, numerically: bool) -> Ratios:
+    with quiet():
+        first = subject.run()
+        if numerically:
+            return {name: one.ratio for name, one in judge_numerically(subject, first).likeness.items()}
+        trace = record(subject.again(), *subject.fresh_inputs(), dout=one_or_all(first.douts))
+        if elements(trace) > MOST_ELEMENTS:
+            return {name: one.ratio for name, one in judge(trace).likeness.items()}
+        return constants(Examination(trace))

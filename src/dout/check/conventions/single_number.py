@@ -1,0 +1,53 @@
+"""A backward that counts on a `dout` with one number that is not 0, as a cross entropy gives it for one sample."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from dout.check.exact.difference_route import judge_numerically
+from dout.check.exact.subject import Subject
+from dout.check.lab.other_values import same
+from dout.check.report.verdicts import Finding, Word
+
+MOST_NUMBERS = 32  # each is tried
+_RIGHT = (Word.AGREES, Word.SUBGRADIENT)
+
+
+def is_right_for_one_number(subject: Subject) -> bool:
+    """Whether backward is right for every `dout` with one number that is not 0, but the gradients do not add up."""
+    if "one number" not in subject.memo:
+        subject.memo["one number"] = not subject.ends and _is_right(subject)
+    found: bool = subject.memo["one number"]
+    return found
+
+
+def _is_right(subject: Subject) -> bool:
+    try:
+        first = subject.run()
+        if len(first.outputs) != 1 or not 1 < np.size(first.outputs[0]) <= MOST_NUMBERS:
+            return False
+        (dout,) = first.douts
+        half = subject.run(douts=(np.where(np.arange(dout.size).reshape(dout.shape) % 2, dout, 0.0),))
+        other = subject.run(douts=(dout - half.douts[0],))
+        pairs = zip(half.gradients, other.gradients, first.gradients, strict=True)
+        if all(g is None or same(a + b, g, rtol=1e-6) for a, b, g in pairs):
+            return False  # it is linear: then it is wrong for one number as well
+        return all(_agrees(subject, dout, index) for index in np.ndindex(dout.shape))
+    except Exception:  # the user's code, on another upstream gradient
+        return False
+
+
+def _agrees(subject: Subject, dout: Any, index: tuple[int, ...]) -> bool:
+    one = np.zeros_like(dout)
+    one[index] = dout[index]
+    verdicts = judge_numerically(subject, subject.run(douts=(one,))).verdicts
+    return bool(verdicts) and all(verdict.word in _RIGHT for verdict in verdicts)
+
+
+def under_one_number(finding: Finding) -> Finding:
+    """The finding as a warning, with its condition."""
+    message = f"{finding.message}; only where more than one number in dout is not 0"
+    return replace(finding, severity="warning", message=message)

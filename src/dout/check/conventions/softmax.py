@@ -1,0 +1,99 @@
+"""What a layer that ends in a softmax, or a sigmoid, leaves to its loss."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from dout.check.exact.difference_route import judge_numerically
+from dout.check.exact.judging_points import far, nearby
+from dout.check.exact.subject import PlainRun, Subject, copied
+
+_CLOSE = 1e-5
+
+
+def says_softmax(subject: Subject) -> bool:
+    """Whether the layer's class calls itself a softmax."""
+    return re.search(r"soft[ _-]?max", _said_of(subject)) is not None
+
+
+def is_normalised(subject: Subject) -> bool:
+    """Whether what comes out, or exp of it, adds up to 1 along an axis."""
+    with np.errstate(over="ignore"):
+        return _holds_of(subject, lambda x, y: bool({*_axes_to_one(y), *_axes_to_one(np.exp(y))}))
+
+
+def is_last_sigmoid(subject: Subject) -> bool:
+    """Whether this is a sigmoid that says that it stands at the end, before its loss."""
+    if re.search(r"output|entropy|loss|last layer", _said_of(subject)) is None:
+        return False
+    return _holds_of(subject, lambda x, y: x.shape == y.shape and np.allclose(y, 1 / (1 + np.exp(-x)), atol=_CLOSE))
+
+
+def handed_on(subject: Subject) -> dict[str, float]:
+    """How many times right each gradient is if `dout` is that of what the softmax at the end of the layer was given.
+
+    Of `y = softmax(z)` and a `dout` that adds up to 0, as `y - t` does, `dout / y` upstream of `y` is `dout` upstream
+    of `z`: so the gradients are judged under that.
+    """
+    try:
+        first = subject.run()
+        y = _probabilities(first)
+        if y is None:
+            return {}
+        (given,) = first.douts
+        dout = given - given.mean(axis=_axes_to_one(y)[0], keepdims=True)
+        likeness = judge_numerically(subject, replace(subject.run(douts=(dout,)), douts=(dout / y,))).likeness
+    except Exception:  # the user's code, on another upstream gradient
+        return {}
+    return {name: one.ratio for name, one in likeness.items() if one.ratio is not None}
+
+
+def gives_diagonal(subject: Subject) -> bool:
+    """Whether the gradient of the only input is `dout * y * (1 - y)`, of an output `y` that adds up to 1."""
+    try:
+        run = subject.run()
+        y = _probabilities(run)
+        if y is None or len(subject.inputs) != 1 or len(run.gradients) != 1:
+            return False
+        return bool(np.allclose(run.gradients[0], run.douts[0] * y * (1 - y), rtol=_CLOSE, atol=0))
+    except Exception:  # the user's code, or shapes that do not fit
+        return False
+
+
+def _probabilities(run: PlainRun) -> Any:
+    """The only output of a run, where it is positive and adds up to 1 along an axis; else None."""
+    y = np.asarray(run.outputs[0]) if len(run.outputs) == 1 else np.zeros(0)
+    return y if y.size and y.dtype.kind == "f" and np.all(y > 0) and _axes_to_one(y) else None
+
+
+def _axes_to_one(y: Any) -> list[tuple[int, ...]]:
+    """The axes, longer than 1, along which numbers add up to 1: one of them, or all together."""
+    axes = [*((axis,) for axis in range(y.ndim) if y.shape[axis] > 1), tuple(range(y.ndim))]
+    return [axis for axis in axes if y.size > 1 and np.allclose(y.sum(axis=axis), 1, atol=_CLOSE)]
+
+
+def _said_of(subject: Subject) -> str:
+    """What a layer's class says of itself, in lower case."""
+    cls = type(subject.again())
+    return f"{subject.name} {cls.__name__} {cls.__doc__ or ''}".lower()
+
+
+def _outputs(subject: Subject) -> Iterator[tuple[Any, Any]]:
+    """Inputs, the given and others, each with what forward makes of it; arrays alone."""
+    generator = np.random.default_rng(0)
+    for move in (None, nearby, far(1.0)):
+        x = subject.inputs[0] if move is None else move(subject.inputs[0], generator)
+        (y,) = subject.run((copied(x),)).outputs
+        yield np.asarray(x, dtype=float), np.asarray(y, dtype=float)
+
+
+def _holds_of(subject: Subject, holds: Callable[[Any, Any], bool]) -> bool:
+    try:
+        return all(holds(x, y) for x, y in _outputs(subject))
+    except Exception:
+        return False

@@ -1,0 +1,236 @@
+"""From a recorded layer to verdicts: at which points its gradients are judged, and what all of them say together."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from dout.check.exact.ball_values import NoRuleError
+from dout.check.exact.covered_sides import Covered, Place
+from dout.check.exact.exact_route import Examination, Outcome, Point
+from dout.check.exact.judging_points import beyond, generic, mirrored, with_kinks
+from dout.check.exact.kinks import at_kink, meets_kink
+from dout.check.exact.large_inputs import ROUTE, in_float64, outcomes_in_float64
+from dout.check.exact.ratio import Likeness, alike, in_floats, likenesses
+from dout.check.report.verdicts import WORDS, Verdict, Word
+from dout.clock import spent
+from dout.graph import Node, Shape
+from dout.trace.model.recorded import LOSSES, Trace
+
+GENERIC = 2  # points near the base; one would do where no rounding of a seed was ever unlucky
+MOST_LOOKS = 12  # at points on sides of conditions that were not seen
+MOST_TRIES = 2  # at one such side: where nothing is decided there, it stays so
+MOST_SECONDS = 3.0  # for the points of one recording
+MOST_SECONDS_SEEKING = 0.3  # of them to find the first point on such a side
+_RIGHT = (Word.EXACT, Word.ROUNDED, Word.STABILISED)
+_DECIDED = (*_RIGHT, Word.REFUTED)
+NEXT_TO_NOTHING = 2.0**-20  # of the usual size of a gradient
+MOST_ELEMENTS = 200_000  # over all nodes: beyond that balls take seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Convention:
+    """What a refuted gradient is right up to: the code of its finding, the verdict's word and reason, the constant."""
+
+    code: str
+    word: str
+    because: str
+    constant: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Judgement:
+    """What the exact route says: verdicts, and the outcomes that refute, by the node of their gradient.
+
+    `at_kinks` are refuted at kinks alone. `covered` has the conditions that were met, with the sides seen. `likeness`
+    says, by argument, what a gradient and the derived one have to do with each other.
+    """
+
+    verdicts: tuple[Verdict, ...]
+    refuted: dict[Node, Outcome] = field(default_factory=dict)
+    at_kinks: dict[Node, Outcome] = field(default_factory=dict)
+    covered: Covered = field(default_factory=Covered)
+    examination: Examination | None = None
+    ignores_dout: bool = False
+    is_loss: bool = False  # forward gives one number
+    elsewhere: str = ""  # on which side of a condition it is wrong, where the given inputs do not come there
+    only_here: bool = False  # the recording does not hold at other points
+    likeness: Mapping[str, Likeness] = field(default_factory=dict)
+    partly: frozenset[str] = frozenset()  # by argument: right at some points, where the derivative is not 0
+    parameters: frozenset[str] = frozenset()  # of what is judged, the names of parameters
+    outputs: tuple[Shape, ...] = ()  # the shapes of what forward returns
+    conventions: Mapping[str, Convention] = field(default_factory=dict)  # by argument: these are no longer refuted
+    excused: dict[Node, Outcome] = field(default_factory=dict)  # their outcomes, as `refuted` has the others
+    remarks: Mapping[str, str] = field(default_factory=dict)  # by argument: what else is to be said of a refuted one
+
+
+def elements(trace: Trace) -> int:
+    """How many numbers all nodes of a recording hold together."""
+    return sum(math.prod(node.shape) for node in trace.graph.nodes)
+
+
+def judge(trace: Trace, *, ends: bool = False, far: bool = False) -> Judgement:
+    """Judge every gradient that the backward of a recorded layer returned or kept. Raises NoRuleError.
+
+    With `ends` the layer's backward is not given any upstream gradient: it is the end of a network, and `dout` is 1.
+    With `far` the run itself is far out, where limits may cut off what is next to nothing.
+    """
+    examination = Examination(trace)
+    too_large = elements(trace) > MOST_ELEMENTS
+    lost = next((event for event in trace.events if event.kind in LOSSES), None)
+    if lost is not None:
+        raise NoRuleError(str(lost))
+    if any(event.kind == "specialised" for event in trace.events) and not examination.is_steered:
+        raise NoRuleError("on other inputs the layer computes something that the recording does not explain")
+    found = _Points(examination, ends)
+    found.covered.add(examination.conditions.seen_in_the_run())
+    if too_large:
+        found.look_in_float64()
+        return found.judgement()
+    start = spent()
+    found.look_at(examination.base, far=far)
+    found.only_here = examination.is_steered
+    for point, kinks in () if found.only_here else _points(examination):
+        if spent() - start > MOST_SECONDS:
+            break  # a whole network in one layer: what was seen has to do
+        found.try_at(point, only_kinks=kinks)
+    if not found.only_here:
+        found.seek(start + MOST_SECONDS)
+    return found.judgement()
+
+
+def _points(examination: Examination) -> Iterator[tuple[Point, bool]]:
+    """The points to look at beside the base, and whether one counts only if it is at a kink."""
+    yield from ((generic(examination, seed), False) for seed in range(GENERIC))
+    yield from ((point, True) for point in (with_kinks(examination) if examination.selects else ()))
+
+
+class _Points:
+    """Collects outcomes over points."""
+
+    def __init__(self, examination: Examination, ends: bool) -> None:
+        self.examination, self.ends = examination, ends
+        self.outcomes: dict[Node, list[Outcome]] = {judged.node: [] for judged in examination.judged}
+        self.at_kinks: dict[Node, list[Outcome]] = {judged.node: [] for judged in examination.judged}
+        self.likeness: dict[Node, list[Likeness]] = {judged.node: [] for judged in examination.judged}
+        self.covered = Covered()
+        self.only_here = False
+        self.route = "exact arithmetic"
+
+    def try_at(self, point: Point, *, only_kinks: bool = False, far: bool = False, excused: bool = False) -> None:
+        """Look at a point, if the recording holds there: a mask may choose another number of elements."""
+        try:
+            self.look_at(point, only_kinks=only_kinks, far=far, excused=excused)
+        except (NoRuleError, ValueError, IndexError):
+            self.only_here = True
+
+    def look_at(self, point: Point, *, only_kinks: bool = False, far: bool = False, excused: bool = False) -> None:
+        """Look at a point; one that is `excused` counts only where every gradient is right."""
+        examination = self.examination
+        refuted = [o.judged.gradient for found in self.outcomes.values() for o in found if o.word == Word.REFUTED]
+        outcomes, balls = examination.outcomes(point, refuted)
+        if not examination.judged:
+            return
+        kink = meets_kink(examination, balls)
+        if kink and any(o.word not in _RIGHT for o in outcomes):
+            outcomes = at_kink(examination, outcomes)
+        cut_off = [far and self._is_cut_off(outcome) for outcome in outcomes]
+        outcomes = [replace(o, word=Word.STABILISED) if cut else o for o, cut in zip(outcomes, cut_off, strict=True)]
+        if (only_kinks and not kink) or (excused and any(o.word == Word.REFUTED for o in outcomes)):
+            return
+        if all(outcome.word in (_RIGHT if kink else _DECIDED) for outcome in outcomes):
+            self.covered.add(examination.conditions.seen(balls.values))
+        if not kink:
+            found = zip(outcomes, likenesses(examination, balls, outcomes), cut_off, strict=True)
+            for outcome, likeness, cut in found:
+                self.likeness[outcome.judged.node] += [] if cut else [likeness]
+        for outcome in outcomes:
+            (self.at_kinks if kink else self.outcomes)[outcome.judged.node].append(outcome)
+
+    def _is_cut_off(self, outcome: Outcome) -> bool:
+        """Whether a limit cuts off next to nothing of a gradient: `1 / (1 + exp(-clip(x, -20, 20)))`."""
+        expected, got = (np.asarray(g, dtype=float) for g in (outcome.expected, outcome.got))
+        if outcome.word != Word.REFUTED or expected.shape != got.shape or not np.all(np.isfinite(expected - got)):
+            return False
+        usual = self.outcomes[outcome.judged.node][:1] or [outcome]
+        size = np.max(np.abs(usual[0].expected), initial=0.0)
+        return bool(np.max(np.abs(expected - got), initial=0.0) <= NEXT_TO_NOTHING * size)
+
+    def seek(self, latest: float) -> None:
+        """Look on the sides of conditions that were not seen, where float64 says that a point lies there."""
+        conditions, places = self.examination.conditions, self.examination.conditions.place
+        tried: Counter[tuple[Place, str]] = Counter()
+        latest_at_first, looks = spent() + MOST_SECONDS_SEEKING, 0
+        wanted = [node for node in conditions.nodes if places(node) in self.covered.open]
+        for point, far in beyond(self.examination, conditions.limits(wanted)) if wanted else ():
+            if not wanted or looks == MOST_LOOKS or spent() > min(latest, latest_at_first + looks):
+                break
+            try:
+                seen = conditions.seen(in_float64(conditions.before(wanted), point), wanted)
+            except (ValueError, IndexError):  # as of a mask that chooses another number of elements
+                self.only_here = True
+                continue
+            gained = [side for side in self.covered.gains(seen) if tried[side] < MOST_TRIES]
+            if gained:
+                tried.update(gained)
+                new = {place for place, _ in gained}
+                excused = any(conditions.is_excused(node) for node in wanted if places(node) in new)
+                for there in (point, mirrored(self.examination, point)):
+                    self.try_at(there, far=far, excused=excused)
+                looks += 1
+                wanted = [node for node in wanted if places(node) in self.covered.open]
+
+    def look_in_float64(self) -> None:
+        """Look where balls would take too long."""
+        self.route = ROUTE
+        for outcomes, values in outcomes_in_float64(self.examination):
+            self.covered.add(self.examination.conditions.seen(values))
+            for outcome in outcomes:
+                self.outcomes[outcome.judged.node].append(outcome)
+                self.likeness[outcome.judged.node].append(in_floats(outcome, self.examination.seeds.values()))
+
+    @property
+    def is_loss(self) -> bool:
+        """Whether forward gives one number, or its backward takes no upstream gradient."""
+        return self.ends or all(math.prod(output.shape) == 1 for output in self.examination.seeds)
+
+    def judgement(self) -> Judgement:
+        refuted = {n: _first_refuted(self.outcomes[n]) for n in self.outcomes}
+        kinks = {n: _first_refuted(self.at_kinks[n]) for n in self.at_kinks}
+        return Judgement(
+            verdicts=tuple(self._verdict(judged.node) for judged in self.examination.judged),
+            refuted={n: o for n, o in refuted.items() if o is not None},
+            at_kinks={n: o for n, o in kinks.items() if o is not None and refuted[n] is None},
+            covered=self.covered,
+            examination=self.examination,
+            ignores_dout=self.examination.ignores_dout,
+            only_here=self.only_here,
+            is_loss=self.is_loss,
+            likeness={j.name: alike(self.likeness[j.node]) for j in self.examination.judged},
+            partly=frozenset(
+                j.name for j in self.examination.judged if any(o.ratio == 1 for o in self.likeness[j.node])
+            ),
+            parameters=frozenset(j.name for j in self.examination.judged if j.parameter),
+            outputs=tuple(output.shape for output in self.examination.seeds),
+        )
+
+    def _verdict(self, node: Node) -> Verdict:
+        """The worst that was decided; at kinks only a refutation counts, as long as there are other points."""
+        outcomes, at_kinks = self.outcomes[node], self.at_kinks[node]
+        decided = [o for o in outcomes if o.word != Word.INCONCLUSIVE]
+        decided += [o for o in at_kinks if o.word == Word.REFUTED or not decided]
+        decided = decided or outcomes
+        worst = max(decided, key=lambda o: WORDS.index(o.word))
+        if self.examination.ignores_dout and not self.is_loss and np.any(np.asarray(worst.expected) != 0):
+            return Verdict(worst.judged.name, Word.REFUTED, self.route, len(outcomes), "backward does not use dout")
+        because = worst.because or ("at a kink" if worst in at_kinks and worst.word == Word.REFUTED else "")
+        points = len(outcomes) + len(at_kinks)
+        return Verdict(worst.judged.name, worst.word, self.route, points, because)
+
+
+def _first_refuted(outcomes: list[Outcome]) -> Outcome | None:
+    return next((outcome for outcome in outcomes if outcome.word == Word.REFUTED), None)

@@ -1,0 +1,92 @@
+"""Kinks: where a comparison is of equal numbers there is no derivative, and a gradient may be any between the sides.
+
+The derivative is taken a little to many sides, at x + 2⁻¹²⁰ w. The whole gradient must lie in the hull of what comes
+out: of a tie of max, (dout, dout) is right element by element, and wrong.
+
+Source: Clarke, "Optimization and Nonsmooth Analysis" (SIAM, 1990), chapter 2.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from flint import arb
+
+from dout.check.exact.ball_numbers import exact, middle
+from dout.check.exact.ball_values import Balls, NoRuleError
+from dout.check.exact.exact_route import Examination, Outcome, Point
+from dout.check.report.verdicts import Word
+from dout.graph import Node
+
+STEP = arb(2) ** -120
+SIDES = 24
+_RIGHT = frozenset({Word.EXACT, Word.ROUNDED, Word.STABILISED})
+_SLACK = 1e-9  # of the hull, relative to its size: the sides are looked at in float64
+
+
+def meets_kink(examination: Examination, balls: Balls) -> bool:
+    """Whether the forward met a kink."""
+    return bool(balls.kinks & examination.forward)
+
+
+def at_kink(examination: Examination, outcomes: list[Outcome]) -> list[Outcome]:
+    """Judge the outcomes at a point with a kink anew: right is what lies in the hull of the derivatives around.
+
+    Where more sides meet than were looked at, nothing is said of a gradient outside.
+    """
+    sides = []
+    for seed in range(SIDES):
+        with suppress(NoRuleError, ValueError, IndexError):  # a mask may choose another number of elements there
+            sides.append(_side(examination, outcomes[0].point, seed))
+    if len(sides) < SIDES:
+        return [_with(o, Word.INCONCLUSIVE) if o.word not in _RIGHT else o for o in outcomes]
+    return [_in_hull(outcome, [side[outcome.judged.node] for side in sides]) for outcome in outcomes]
+
+
+def _side(examination: Examination, point: Point, seed: int) -> dict[Node, Any]:
+    generator = np.random.default_rng(seed)
+    near = dict(point)
+    for node in examination.varying:
+        value = exact(near[node])
+        step = exact(generator.uniform(-1, 1, size=np.shape(value))[()])
+        near[node] = value + step * STEP
+    balls = examination.balls(near)
+    return {judged.node: middle(examination.expected(balls, judged)) for judged in examination.judged}
+
+
+def _in_hull(outcome: Outcome, sides: list[Any]) -> Outcome:
+    got = np.asarray(outcome.got, dtype=float)
+    pieces = Counter(tuple(np.round(np.ravel(side), 12).tolist()) for side in sides)
+    around = np.array([np.ravel(side) for side in sides], dtype=float)
+    if outcome.word in _RIGHT:
+        return outcome
+    if got.size * SIDES != around.size or not (np.all(np.isfinite(around)) and np.all(np.isfinite(got))):
+        return _with(outcome, outcome.word if got.size * SIDES != around.size else Word.INCONCLUSIVE)
+    if min(np.max(np.abs(around - got.ravel()), axis=1)) <= _SLACK * (1 + np.max(np.abs(around))):
+        return _with(outcome, Word.SUBGRADIENT)
+    if min(pieces.values()) == 1 and len(pieces) > 1:
+        return _with(outcome, Word.INCONCLUSIVE)  # more sides meet here than were seen
+    inside = all(_between(got.ravel() @ v, around @ v) for v in _directions(around))
+    return _with(outcome, Word.SUBGRADIENT if inside else Word.REFUTED)
+
+
+def _directions(around: np.ndarray[Any, Any]) -> Iterator[np.ndarray[Any, Any]]:
+    """Each element by itself, all together, and a few at random: a hull is what lies between in every direction."""
+    yield from np.eye(around.shape[1])
+    yield np.ones(around.shape[1])
+    yield from np.random.default_rng(0).normal(size=(16, around.shape[1]))
+
+
+def _between(mine: float, theirs: np.ndarray[Any, Any]) -> bool:
+    slack = _SLACK * (1 + float(np.max(np.abs(theirs))))
+    return bool(theirs.min() - slack <= mine <= theirs.max() + slack)
+
+
+def _with(outcome: Outcome, word: str) -> Outcome:
+    because = "more sides of the kink meet than were looked at" if word == Word.INCONCLUSIVE else outcome.because
+    return replace(outcome, word=word, because=because)

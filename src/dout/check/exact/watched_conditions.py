@@ -1,0 +1,184 @@
+"""Which ways the conditions of the user's own code went in a run: `if`, `while`, `and`, `or`, `… if … else …`.
+
+Every such condition is a conditional jump, whatever it looks at: values, sizes, flags. The jumps are watched where the
+run passes them.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import dis
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import CodeType, FrameType
+from typing import Any
+
+from dout.check.exact.covered_sides import FALSE, FIRST, SECOND, TRUE, Covered, Place, decides_nothing
+from dout.trace.capture.call_watch import is_users
+from dout.trace.tracer.user_source import is_user_code
+
+MOST_STEPS = 200_000  # that are watched: a loop over pixels has more
+MOST_LINES = 300_000  # of a run that is bounded
+_CACHE = dis.opmap.get("CACHE", 0)
+_JUMPS = {
+    code: name for name, code in dis.opmap.items() if "JUMP" in name and "IF_" in name and "EXC_MATCH" not in name
+}
+_MAKE_NOTHING = frozenset(
+    dis.opmap[name] for name in ("CACHE", "COPY", "TO_BOOL", "EXTENDED_ARG", "NOT_TAKEN") if name in dis.opmap
+)
+_OF_ERRORS = frozenset(
+    dis.opmap[name] for name in ("CHECK_EXC_MATCH", "CHECK_EG_MATCH", "WITH_EXCEPT_START") if name in dis.opmap
+)
+
+
+class _Jumps:
+    """The conditional jumps of one code object that went one way at most until now."""
+
+    def __init__(self, code: CodeType) -> None:
+        self.code, raw = code, code.co_code
+        self.next: dict[int, int] = {}  # where it goes on that does not jump
+        self.tested: dict[int, int] = {}  # the instruction that made what is tested
+        before = 0
+        for offset in range(0, len(raw), 2):
+            if raw[offset] in _JUMPS and raw[before] not in _OF_ERRORS:
+                following = offset + 2
+                while following < len(raw) and raw[following] == _CACHE:
+                    following += 2
+                self.next[offset], self.tested[offset] = following, before
+            before = offset if raw[offset] not in _MAKE_NOTHING else before
+        self.went: dict[int, set[bool]] = {offset: set() for offset in self.next}  # whether it jumped
+        self.open = set(self.next)
+
+    def place(self, offset: int) -> Place:
+        """Where the condition stands: a comparison's jump is at its own place, another's at that of the statement."""
+        place = Place.of(self.code, offset)
+        return place if isinstance(place.expression, ast.Compare) else Place.of(self.code, self.tested[offset])
+
+    def pass_by(self, offset: int, target: int) -> None:
+        """A jump was passed, and the run goes on at `target`."""
+        went = self.went[offset]
+        went.add(target != self.next[offset])
+        if len(went) > 1:
+            self.open.discard(offset)
+
+
+class EndlessError(Exception):
+    """The user's code ran for too long."""
+
+
+class _Watch:
+    def __init__(self, bounded: bool) -> None:
+        self.left = MOST_LINES if bounded else -1
+        self.by_code: dict[int, _Jumps | None] = {}
+        self.codes: list[CodeType] = []  # kept, so that no other has their identity
+        self.steps = 0
+
+    def entered(self, frame: FrameType, event: str, argument: Any) -> Callable[..., Any] | None:
+        code = frame.f_code
+        if not is_user_code(code.co_filename):
+            return None
+        if id(code) not in self.by_code:
+            self.codes.append(code)
+            self.by_code[id(code)] = _Jumps(code) if is_users(frame) and not _is_made(code) else None
+        jumps = self.by_code[id(code)]
+        if jumps is None or not jumps.open or self.steps > MOST_STEPS:
+            return self.count if self.left > 0 else None
+        frame.f_trace_lines, frame.f_trace_opcodes = self.left > 0, True
+        passed: int | None = None
+        watched = jumps
+
+        def step(frame: FrameType, event: str, argument: Any) -> Any:
+            nonlocal passed
+            if event == "opcode":
+                now = frame.f_lasti
+                if passed is not None:
+                    watched.pass_by(passed, now)
+                    passed = None
+                if now in watched.open:
+                    passed = now
+                self.steps += 1
+                if not watched.open or self.steps > MOST_STEPS:
+                    frame.f_trace_opcodes = False
+            else:
+                self.count(frame, event, argument)
+            return step
+
+        return step
+
+    def count(self, frame: FrameType, event: str, argument: Any) -> Any:
+        """Count a line: on other inputs a loop may have no end."""
+        self.left -= event == "line"
+        if self.left == 0:
+            raise EndlessError
+        return self.count
+
+    def covered(self) -> Covered:
+        """What was seen, by condition."""
+        found = Covered()
+        for jumps in filter(None, self.by_code.values()):
+            parts: dict[Place, int] = {}
+            for offset, went in jumps.went.items():
+                place = jumps.place(offset)
+                part = parts[place] = parts.get(place, -1) + 1
+                if not went:
+                    continue
+                if _is_repeated(place):
+                    part = 0  # a loop tests at its end once more
+                place = Place(place.file, place.span, part)
+                if not decides_nothing(place.expression):
+                    found.note(place, (TRUE, FALSE), _outcomes(jumps.code.co_code[offset], went, place))
+        return found
+
+
+def _is_made(code: CodeType) -> bool:
+    """Whether a library made a method of the user's class, as dataclasses do."""
+    return code.co_filename == "<string>" and code.co_name.startswith("__")
+
+
+def _is_repeated(place: Place) -> bool:
+    found = place.expression
+    return isinstance(getattr(found, "parent", None), ast.While)
+
+
+def _outcomes(opcode: int, went: set[bool], place: Place) -> set[str]:
+    """How the condition came out, by whether the run jumped."""
+    name = _JUMPS[opcode]
+    true_jumps = "IF_TRUE" in name or name.endswith("IF_NONE")
+    test = place.condition
+    if name.endswith("NONE") and isinstance(test, ast.Compare) and isinstance(test.ops[0], ast.IsNot):
+        true_jumps = not true_jumps
+    return {TRUE if jumped == true_jumps else FALSE for jumped in went}
+
+
+def _telling(function: Callable[..., Any], found: Covered) -> Callable[..., Any]:
+    """Python's own `min` or `max`, which tells whether a user's call gave its first argument or another."""
+
+    def told(*given: Any, **options: Any) -> Any:
+        answer, frame = function(*given, **options), sys._getframe(1)
+        if len(given) > 1 and is_user_code(frame.f_code.co_filename) and is_users(frame):
+            place = Place.of(frame.f_code, frame.f_lasti, function.__name__)
+            found.note(place, (FIRST, SECOND), {FIRST if answer is given[0] else SECOND})
+        return answer
+
+    return told
+
+
+@contextmanager
+def watched(*, bounded: bool = False) -> Iterator[Covered]:
+    """Watch the conditions that the user's code comes to inside; what is given is filled when it is over.
+
+    With `bounded` EndlessError is raised in code that runs for too long.
+    """
+    watch, found = _Watch(bounded), Covered()
+    kept, chosen = sys.gettrace(), (builtins.min, builtins.max)
+    sys.settrace(watch.entered)  # a debugger, or a measurement of coverage, looks away for this run
+    builtins.min, builtins.max = _telling(min, found), _telling(max, found)
+    try:
+        yield found
+    finally:
+        builtins.min, builtins.max = chosen
+        sys.settrace(kept)
+        found.add(watch.covered())
+        found.codes += [jumps.code for jumps in watch.by_code.values() if jumps is not None]

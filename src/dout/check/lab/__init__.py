@@ -1,0 +1,1 @@
+"""A layer in; plain runs of it out: fresh, silent, repeatable, and never fatal."""

@@ -1,0 +1,175 @@
+"""What a layer holds: the arrays and objects within reach of its attributes, by their path."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from functools import partial
+from types import FunctionType, ModuleType
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from dout.trace.session.attribute_swap import attributes_of
+from dout.trace.session.pairing import pairs
+from dout.trace.tracer.random_draws import is_generator
+
+MOST = 10_000  # places looked at
+_NOT_OPENED = (np.ndarray, np.generic, ModuleType, FunctionType, type, str, bytes, int, float, complex)
+
+
+class HeldPlace(NamedTuple):
+    """A place inside a layer: its path (`self.params['W']`), what stands there, and how to replace it."""
+
+    path: str
+    item: Any
+    put: Callable[[Any], None]
+
+
+def places(root: Any, path: str = "self") -> Iterator[HeldPlace]:
+    """Every place within reach of an object, each holder once."""
+    waiting: list[tuple[str, Any]] = [(path, root)]
+    seen: set[int] = set()
+    while waiting and len(seen) < MOST:
+        path, holder = waiting.pop()
+        if id(holder) in seen:
+            continue
+        seen.add(id(holder))
+        for place in _inside(path, holder):
+            yield place
+            if not issubclass(type(place.item), _NOT_OPENED) and place.item is not None:
+                waiting.append((place.path, place.item))
+
+
+def _inside(path: str, holder: Any) -> Iterator[HeldPlace]:
+    if issubclass(type(holder), dict):
+        for key, item in list(holder.items()):
+            yield HeldPlace(f"{path}[{key!r}]", item, partial(holder.__setitem__, key))
+    elif issubclass(type(holder), list):
+        for i, item in enumerate(holder):
+            yield HeldPlace(f"{path}[{i}]", item, partial(holder.__setitem__, i))
+    elif issubclass(type(holder), tuple):
+        for i, item in enumerate(holder):
+            yield HeldPlace(f"{path}[{i}]", item, _nowhere)
+    else:
+        attributes = attributes_of(holder)
+        for key, item in list(attributes.items()):
+            if key.startswith("_dout_"):
+                continue  # an adapter's: what the caller of such a layer keeps
+            yield HeldPlace(f"{path}.{key}", item, partial(attributes.__setitem__, key))
+        for cls in type(holder).__mro__:
+            for key in _slots(cls):
+                if hasattr(holder, key) and key not in attributes:
+                    yield HeldPlace(f"{path}.{key}", getattr(holder, key), partial(setattr, holder, key))
+
+
+def _nowhere(new: Any) -> None:
+    """For what stands in a tuple."""
+
+
+def _slots(cls: type) -> tuple[str, ...]:
+    names = cls.__dict__.get("__slots__", ()) if cls.__module__ != "builtins" else ()
+    names = (names,) if issubclass(type(names), str) else tuple(names)
+    return tuple(name for name in names if not name.startswith("__"))
+
+
+def arrays(layer: Any) -> dict[str, np.ndarray[Any, Any]]:
+    """The arrays that a layer holds, by path."""
+    return {place.path: place.item for place in places(layer) if issubclass(type(place.item), np.ndarray)}
+
+
+def snapshot(layer: Any) -> dict[str, np.ndarray[Any, Any]]:
+    """Copies of the float arrays that a layer holds, by path."""
+    return {path: array.copy() for path, array in arrays(layer).items() if array.dtype.kind == "f"}
+
+
+def cast(layer: Any, change: Callable[[Any], Any]) -> None:
+    """Replace each array and NumPy scalar that a layer holds, also inside tuples, by what `change` makes of it."""
+    for place in list(places(layer)):
+        new = _changed(place.item, change)
+        if new is not place.item:
+            place.put(new)
+
+
+def _changed(item: Any, change: Callable[[Any], Any]) -> Any:
+    if issubclass(type(item), np.ndarray | np.generic):
+        return change(item)
+    if type(item) is tuple:
+        parts = tuple(_changed(part, change) for part in item)
+        return item if all(a is b for a, b in zip(item, parts, strict=True)) else parts
+    return item
+
+
+def learned(before: dict[str, Any], layer: Any) -> dict[str, np.ndarray[Any, Any]]:
+    """The gradients that backward left for parameters, by the parameter's name; `before`."""
+    return {pair.name: np.asarray(pair.gradient) for pair in pairs(before, {**of_class(layer), **attributes_of(layer)})}
+
+
+def of_class(layer: Any) -> dict[str, Any]:
+    """The arrays and containers that are attributes of a layer's class, where it has none of its own of that name."""
+    held = attributes_of(layer)
+    return {
+        name: item
+        for owner in reversed(users_classes(layer))
+        for name, item in list(vars(owner).items())
+        if name not in held and issubclass(type(item), np.ndarray | dict | list) and not name.startswith("__")
+    }
+
+
+def generators(layer: Any) -> list[Any]:
+    """Random generators that a layer holds, or that its class, its module or its methods use."""
+    holders = [place.item for place in places(layer)]
+    for cls in users_classes(layer):
+        holders += vars(cls).values()
+        for name in ("forward", "backward"):
+            function = vars(cls).get(name)
+            holders += getattr(function, "__globals__", {}).values()
+            holders += [cell.cell_contents for cell in getattr(function, "__closure__", None) or () if _filled(cell)]
+            holders += getattr(function, "__defaults__", None) or ()
+    return list({id(holder): holder for holder in holders if is_generator(holder)}.values())
+
+
+def users_classes(layer: Any) -> list[type]:
+    """The classes of a layer, without `object`."""
+    return [cls for cls in type(layer).__mro__ if cls.__module__ != "builtins"]
+
+
+def shared_by_language(layer: Any) -> set[int]:
+    """Identities of what instances share by class attribute, mutable default argument or module global."""
+    found: set[int] = set()
+    for cls in users_classes(layer):
+        for name, item in list(vars(cls).items()):
+            function = inspect.unwrap(item) if issubclass(type(item), FunctionType) else item
+            defaults = getattr(function, "__defaults__", None) or ()
+            keywords = (getattr(function, "__kwdefaults__", None) or {}).values()
+            names = getattr(function, "__globals__", {}).values() if type(item) is FunctionType else ()
+            roots = [*defaults, *keywords, *names] if type(item) is FunctionType else [] if name[:2] == "__" else [item]
+            for root in roots:
+                found.add(id(root))
+                if not issubclass(type(root), _NOT_OPENED):
+                    found.update(id(place.item) for place in places(root))
+    return found
+
+
+def mutable_parts(layer: Any) -> dict[int, Any]:
+    """What a layer holds that can be changed in place, by identity."""
+    fixed = (str, bytes, int, float, complex, tuple, frozenset, type, ModuleType, FunctionType, np.generic, np.dtype)
+    found = (place.item for place in places(layer))
+    return {
+        id(item): item
+        for item in found
+        if item is not None and not issubclass(type(item), fixed) and not callable(item)
+    }
+
+
+def closures(layer: Any) -> set[int]:
+    """Identities of functions with closures that a layer holds: a copy of it holds the same ones."""
+    found = (place.item for place in places(layer))
+    return {id(item) for item in found if issubclass(type(item), FunctionType) and item.__closure__}
+
+
+def _filled(cell: Any) -> bool:
+    try:
+        return cell.cell_contents is not None
+    except ValueError:
+        return False

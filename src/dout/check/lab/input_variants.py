@@ -1,0 +1,236 @@
+"""Other runs of a layer, on other sides of its conditions: other values, other sizes, the other value of a flag."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from dout.check.exact.covered_sides import Covered, Place
+from dout.check.exact.difference_route import judge_numerically
+from dout.check.exact.judge import MOST_TRIES, Judgement, judge
+from dout.check.exact.judging_points import SCALES, far, is_label, nearby
+from dout.check.exact.subject import PlainRun, Subject, copied, one_or_all
+from dout.check.exact.watched_conditions import watched
+from dout.check.lab.batch_axis import resized
+from dout.check.report.verdicts import WORDS, Verdict, Word
+from dout.clock import spent
+from dout.trace.model.derived_gradients import STABILISER
+from dout.trace.model.recorded import Trace
+from dout.trace.record.record import record
+from dout.trace.session.attribute_swap import attributes_of
+
+MOST_SECONDS = 2.0  # for all variants
+MOST_SIZE = 300  # of an axis, where a condition asks for so many
+_LARGE = (30.0, 1e3, 1e5, 1e-3)
+_ON_PURPOSE = re.compile(r"clip|norm", re.IGNORECASE)  # a gradient is cut off
+
+
+@dataclass(frozen=True, eq=False)
+class Variant:
+    """A subject in another state or with other inputs.
+
+    What is wrong of one that is `trusted` is wrong of the layer: it takes such inputs. One `always` counts, also where
+    it comes to no other side of a condition in the code. Its values may be `far` out.
+    """
+
+    subject: Subject
+    trusted: bool = True
+    always: bool = False
+    far: bool = False
+
+
+def variants(subject: Subject, places: Iterable[Place]) -> Iterator[Variant]:
+    """Runs that may come to other sides of these conditions."""
+    tests = [place.condition for place in places]
+    numbers = tuple(dict.fromkeys(number for test in tests for number in _numbers(test) if number))
+    for seed, move in enumerate((nearby, *map(far, SCALES))):
+        yield Variant(_moved(subject, seed, move), always=True)
+    if not tests:
+        return
+    yield from (Variant(item, trusted=False) for item in _of_other_flags(subject, tests))
+    yield from map(Variant, _of_other_sizes(subject, numbers))
+    for seed, move in enumerate([*map(far, _LARGE), *map(_shifted, (1, -1)), *map(_about, numbers)]):
+        yield Variant(_moved(subject, 10 + seed, move), far=True)
+
+
+def is_on_purpose(place: Place) -> bool:
+    """Whether what is behind a condition is meant to be no derivative: a number kept from 0, a gradient cut off."""
+    test = place.condition
+    numbers = _numbers(test)
+    tiny = any(0 < abs(n) <= STABILISER for n in numbers)
+    is_zero = isinstance(test, ast.Compare) and isinstance(test.ops[0], ast.Eq) and 0 in numbers
+    return tiny or is_zero or bool(_ON_PURPOSE.search(str(place)))
+
+
+def on_other_sides(subject: Subject, judgement: Judgement, seen: Covered) -> tuple[Judgement, Subject]:
+    """Judge a layer that is right so far on the sides of the conditions in its code that `seen` lacks.
+
+    Where values steered the run, its recording holds for the way it went: then it is judged on other values anyway.
+    The first variant that refutes speaks, and comes with the judgement.
+    """
+    covered, tried, latest = judgement.covered, Counter[tuple[Place, str]](), spent() + MOST_SECONDS
+    others: list[Judgement] = []
+    doubted: set[Place] = set()  # conditions behind which a gradient was less right than elsewhere
+
+    def wanted() -> set[Place]:
+        return set(seen.sides) & set(covered.open)
+
+    for variant in variants(subject, wanted()) if wanted() or judgement.only_here else ():
+        is_asked = variant.always and judgement.only_here
+        if spent() > latest or not (wanted() or is_asked):
+            break
+        try:
+            with watched(bounded=True) as found:
+                run = variant.subject.run()
+            gained = [side for side in covered.gains(found) if tried[side] < MOST_TRIES]
+            if not gained and not is_asked:
+                continue
+            tried.update(gained)
+            other = judge(recorded(variant.subject, run), ends=subject.ends, far=variant.far)
+        except Exception:  # the layer's own, or there is no rule: it does not take these
+            continue
+        other.covered.add(found)
+        if other.refuted and variant.trusted and not any(is_on_purpose(place) for place, _ in gained):
+            other = confirmed(other, variant.subject, run)
+            if other.refuted:
+                other.covered.add(covered)
+                there = "" if is_asked else next((f"where {place} is {side}" for place, side in gained), "")
+                return replace(other, elsewhere=there), variant.subject
+        if _is_as_right(other, judgement):
+            covered.add(Covered({place: side for place, side in other.covered.sides.items() if place not in doubted}))
+        else:
+            doubted |= {place for place, _ in gained}
+        others += [other] if is_asked else []
+    return replace(judgement, verdicts=tuple(_decided(v, others) for v in judgement.verdicts)), subject
+
+
+def _is_as_right(other: Judgement, judgement: Judgement) -> bool:
+    """Whether every gradient of another run is right, and no less so: far in, a wrong one may be next to nothing."""
+    ranks = {verdict.argument: WORDS.index(verdict.word) for verdict in judgement.verdicts}
+    wrong = (Word.INCONCLUSIVE, Word.REFUTED)
+    return all(v.word not in wrong and WORDS.index(v.word) <= ranks.get(v.argument, 0) for v in other.verdicts)
+
+
+def recorded(subject: Subject, run: PlainRun) -> Trace:
+    """A recording of the same run."""
+    return record(subject.again(), *subject.fresh_inputs(), dout=one_or_all(run.douts))
+
+
+def _decided(verdict: Verdict, elsewhere: list[Judgement]) -> Verdict:
+    """What other recordings say, where this one says nothing."""
+    if verdict.word != Word.INCONCLUSIVE:
+        return verdict
+    others = [v for judgement in elsewhere for v in judgement.verdicts if v.argument == verdict.argument]
+    return next((v for v in others if v.word != Word.INCONCLUSIVE), verdict)
+
+
+def confirmed(judgement: Judgement, subject: Subject, first: PlainRun) -> Judgement:
+    """Where values steered the run, the recording is not the whole layer: plain runs have to refute as well."""
+    if not judgement.refuted:
+        return judgement
+    plain = {verdict.argument: verdict.word for verdict in judge_numerically(subject, first).verdicts}
+    doubted = {n: o for n, o in judgement.refuted.items() if plain.get(o.judged.name) == Word.AGREES}
+    names = {outcome.judged.name for outcome in doubted.values()}
+    because = "differences of plain runs do not confirm it"
+    verdicts = (replace(v, word=Word.INCONCLUSIVE, because=because) if v.argument in names else v
+                for v in judgement.verdicts)  # fmt: skip
+    refuted = {node: outcome for node, outcome in judgement.refuted.items() if node not in doubted}
+    return replace(judgement, verdicts=tuple(verdicts), refuted=refuted)
+
+
+def _numbers(test: ast.expr | None) -> list[float]:
+    """The numbers in a condition."""
+    found = [node.value for node in ast.walk(test) if isinstance(node, ast.Constant)] if test is not None else []
+    return [value for value in found if isinstance(value, int | float) and not isinstance(value, bool)]
+
+
+def _moved(subject: Subject, seed: int, move: Callable[[Any, np.random.Generator], Any]) -> Subject:
+    generator = np.random.default_rng(seed)
+    inputs = (copied(i) if is_label(i) else move(i, generator) for i in subject.fresh_inputs())
+    return replace(subject, inputs=tuple(inputs), memo={})
+
+
+def _shifted(sign: int) -> Callable[[Any, np.random.Generator], Any]:
+    return lambda value, generator: sign * np.abs(far(10.0)(value, generator))
+
+
+def _about(number: float) -> Callable[[Any, np.random.Generator], Any]:
+    """Numbers on both sides of one, by chance all of them above or below."""
+
+    def moved(value: Any, generator: np.random.Generator) -> Any:
+        return (number * generator.uniform(0.5, 3.0, size=np.shape(value)))[()]
+
+    return moved
+
+
+def _of_other_sizes(subject: Subject, numbers: Iterable[float]) -> Iterator[Subject]:
+    """Inputs of other lengths along an axis that they share, and with an axis more or less."""
+    arrays = [x for x in subject.inputs if isinstance(x, np.ndarray)]
+    if not arrays:
+        return
+    sizes = [int(number) for number in numbers if 0 < number <= MOST_SIZE]
+    asked = [size for n in sizes for size in (2 * n + 2, n + 1, n, n - 1) if size <= MOST_SIZE]
+    for axis in range(arrays[0].ndim):
+        length = arrays[0].shape[axis]
+        for size in dict.fromkeys((*asked, length + 1, 2 * length, 1, 2, 3)):
+            if size >= 1 and size != length:
+                resized_ = tuple(_resized(x, axis, length, size) for x in subject.inputs)
+                yield replace(subject, inputs=resized_, memo={})
+    more = tuple(
+        np.stack([x, x if is_label(x) else x * 1.5]) if isinstance(x, np.ndarray) else x for x in subject.fresh_inputs()
+    )
+    less = tuple(x[0] if isinstance(x, np.ndarray) and x.ndim else x for x in subject.fresh_inputs())
+    yield from (replace(subject, inputs=given, memo={}) for given in (more, less))
+
+
+def _resized(x: Any, axis: int, length: int, size: int) -> Any:
+    if not isinstance(x, np.ndarray) or x.ndim <= axis or x.shape[axis] != length:
+        return copied(x)
+    return np.ascontiguousarray(np.moveaxis(resized(np.moveaxis(x, axis, 0), length, size), 0, axis))
+
+
+def _of_other_flags(subject: Subject, tests: Iterable[ast.expr | None]) -> Iterator[Subject]:
+    """The layer with the other value of a flag, or with the word that a condition asks for."""
+    held = attributes_of(subject.again())
+    for test in tests:
+        for node in ast.walk(test) if test is not None else ():
+            if not (isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self"):
+                continue
+            value = held.get(node.attr)
+            others: list[Any] = [not value] if isinstance(value, bool) else []
+            if isinstance(value, str) and isinstance(test, ast.Compare):
+                sides = [test.left, *test.comparators]
+                others = [s.value for s in sides if isinstance(s, ast.Constant) and isinstance(s.value, str)]
+            for other in others:
+                if other != value:
+                    yield replace(subject, make=partial(_with, subject.make, node.attr, other), memo={})
+    asked = {node.id for test in tests if test is not None for node in ast.walk(test) if isinstance(node, ast.Name)}
+    for i, (name, default) in enumerate(_arguments(subject)[: len(subject.inputs) + 1]):
+        value = subject.inputs[i] if i < len(subject.inputs) else default
+        if isinstance(value, bool) and name in asked:
+            yield replace(subject, inputs=(*subject.inputs[:i], not value, *subject.inputs[i + 1 :]), memo={})
+
+
+def _arguments(subject: Subject) -> list[tuple[str, Any]]:
+    """The arguments of forward, each with its default."""
+    try:
+        parameters = inspect.signature(subject.again().forward).parameters.values()
+    except (TypeError, ValueError):
+        return []
+    return [(p.name, p.default) for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
+
+
+def _with(make: Callable[[], Any], name: str, value: Any) -> Any:
+    layer = make()
+    with suppress(AttributeError, TypeError):
+        setattr(layer, name, value)
+    return layer

@@ -1,0 +1,288 @@
+"""Plain runs of a layer for the contract checks: silent, from one random state, and never fatal."""
+
+from __future__ import annotations
+
+import copy
+import dis
+import functools
+import io
+import os
+import random
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr, suppress
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from dout.check.exact.judging_points import is_label
+from dout.check.exact.subject import PlainRun, Subject, copied, quiet, run_backward
+from dout.check.lab.held_objects import arrays, closures, generators, learned, snapshot
+from dout.check.lab.other_values import copies, is_float_array, same
+from dout.check.report.codes import finding
+from dout.check.report.source_places import is_users, raised_at
+from dout.check.report.verdicts import Finding
+from dout.clock import spent
+from dout.graph import Where
+from dout.trace.model.replay import flat
+from dout.trace.session.attribute_swap import attributes_of
+from dout.trace.tracer.random_draws import put_state, state_of
+
+MOST_SECONDS = 2.0  # for the contract of one layer, which takes about a hundred runs
+_RAISE = dis.opmap["RAISE_VARARGS"]
+
+
+class CrashError(Exception):
+    """The user's code raised `error` in a probe, at `where`; `refused` when by a `raise` or `assert` of its own."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(type(error).__name__)
+        self.error = error
+        self.refused = isinstance(error, MemoryError) or _by_hand(error)
+        self.where = raised_at(error)
+
+    def __str__(self) -> str:
+        try:
+            text = str(self.error).strip().splitlines()[0]
+        except Exception:  # an exception of the user's that cannot be printed, or says nothing
+            text = ""
+        return f"{type(self.error).__name__}{f': {text}' if text else ''}"
+
+
+@contextmanager
+def users_code() -> Iterator[None]:
+    """Turn what the user's code raises into a CrashError.
+
+    So is a `SystemExit`, or any other exception that it raises by itself. Control-C and the guard's alarm pass.
+    """
+    try:
+        with np.errstate(all="ignore"):
+            yield
+    except (Exception, SystemExit, GeneratorExit) as error:
+        raise CrashError(error) from None
+    except BaseException as error:
+        if _by_hand(error):
+            raise CrashError(error) from None
+        raise
+
+
+def _innermost(error: BaseException) -> Any:
+    tb = error.__traceback__
+    while tb is not None and tb.tb_next is not None:
+        tb = tb.tb_next
+    return tb
+
+
+def _by_hand(error: BaseException) -> bool:
+    """Whether a `raise` or `assert` in the user's own code raised it: no crash, but a refusal."""
+    tb = _innermost(error)
+    if tb is None or not 0 <= tb.tb_lasti < len(tb.tb_frame.f_code.co_code):
+        return False
+    code = tb.tb_frame.f_code
+    return bool(code.co_code[tb.tb_lasti] == _RAISE) and is_users(code.co_filename)
+
+
+@contextmanager
+def silence() -> Iterator[None]:
+    """Nothing that the user's code prints, warns of, or sets remains: random state, warnings, directory."""
+    directory = None
+    with suppress(OSError):
+        directory = os.getcwd()  # noqa: PTH109 - a path object is not needed to come back
+    with quiet(), warnings.catch_warnings(), redirect_stderr(io.StringIO()):
+        warnings.simplefilter("ignore")
+        try:
+            yield
+        finally:
+            if directory is not None:
+                with suppress(OSError):
+                    os.chdir(directory)
+
+
+@dataclass(frozen=True, eq=False)
+class Ran(PlainRun):
+    """A plain run with the gradients that backward left for parameters, by the parameter's name."""
+
+    learned: dict[str, Any] = field(default_factory=dict)
+
+
+class SlowError(Exception):
+    """The layer has taken all the time that there is for the contract."""
+
+
+class Lab:
+    """Where a layer is run: `fresh()` gives one in the pristine state; every call begins with the same random state."""
+
+    def __init__(self, subject: Subject) -> None:
+        self.subject = subject
+        self.names = subject.names
+        self.until = spent() + MOST_SECONDS
+        self.slow = False
+        self.generators: list[tuple[Any, Any]] = []
+        self.layer = self._made()
+        self.generators = [(g, state_of(g)) for g in generators(self.layer)]
+        self.copyable = self._can_copy()
+
+    def _made(self) -> Any:
+        self.rewind()
+        with users_code():
+            return self.subject.make()
+
+    def _can_copy(self) -> bool:
+        if closures(self.layer):
+            return False
+        try:
+            copy.deepcopy(self.layer)
+        except Exception:
+            return False
+        return True
+
+    def rewind(self, seed: int = 0) -> None:
+        """Put every random state that is not the layer's own back. Raises SlowError after too long a time."""
+        self.slow = self.slow or spent() > self.until
+        if self.slow:
+            raise SlowError
+        random.seed(seed)
+        np.random.seed(seed)  # noqa: NPY002 - the state users draw from
+        for generator, state in self.generators:
+            put_state(generator, state)
+
+    def fresh(self) -> Any:
+        """Another layer in the pristine state."""
+        if not self.copyable:
+            return self._made()
+        self.rewind()
+        return copy.deepcopy(self.layer)
+
+    def forward(self, layer: Any, inputs: Sequence[Any], **keywords: Any) -> list[Any]:
+        """The outputs of forward, flat. Raises CrashError, and SlowError after too long a time."""
+        self.rewind()
+        with users_code():
+            return list(flat(layer.forward(*inputs, **keywords)))
+
+    def backward(self, layer: Any, douts: Sequence[Any], seed: int = 0) -> list[Any]:
+        """The gradients that backward returns, flat. Raises CrashError."""
+        self.rewind(seed)
+        with users_code():
+            return list(flat(run_backward(layer, tuple(douts))))
+
+    def run(self, inputs: Sequence[Any] | None = None, douts: Sequence[Any] | None = None, layer: Any = None) -> Ran:
+        """Forward and backward once; `douts` stay in the run as backward was given them. Raises CrashError."""
+        layer = self.fresh() if layer is None else layer
+        before = dict(attributes_of(layer))
+        inputs = self.inputs() if inputs is None else tuple(inputs)
+        outputs = self.forward(layer, inputs)
+        given = self.douts(outputs) if douts is None else tuple(douts)
+        intact = tuple(map(copied, given))  # backward may write into them
+        return Ran(layer, inputs, intact, outputs, self.backward(layer, given), learned=learned(before, layer))
+
+    def trial(self, inputs: Sequence[Any], douts: Sequence[Any] | None = None) -> Ran | CrashError:
+        """A run, or how it crashed."""
+        try:
+            return self.run(inputs, douts)
+        except CrashError as crash:
+            return crash
+
+    def inputs(self) -> tuple[Any, ...]:
+        """The inputs, in memory of their own."""
+        return self.subject.fresh_inputs()
+
+    def douts(self, outputs: list[Any], seed: int = 0) -> tuple[Any, ...]:
+        """An upstream gradient for each output."""
+        return self.subject.upstream(outputs, seed)
+
+    @cached_property
+    def base(self) -> Ran:
+        """The plain run on the inputs as given; its arrays are copies, which nothing later changes."""
+        run = self.run()
+        left = {name: gradient.copy() for name, gradient in run.learned.items()}
+        douts, outputs, gradients = tuple(map(copied, run.douts)), copies(run.outputs), copies(run.gradients)
+        return Ran(run.layer, run.inputs, douts, outputs, gradients, learned=left)
+
+    @cached_property
+    def repeatable(self) -> bool:
+        """Whether runs from the same random state give the same: without that no two runs can be compared."""
+        return all(alike(self.run(), self.base) for _ in range(2))
+
+    @cached_property
+    def grown(self) -> tuple[str, ...]:
+        """The paths of arrays that were absent or 0, and grow by the same amount with each backward."""
+        layer = self.fresh()
+        before = snapshot(layer)
+        self.run(layer=layer)
+        once = snapshot(layer)
+        self.backward(layer, tuple(map(copied, self.base.douts)))
+        twice = snapshot(layer)
+        return tuple(path for path in once if _adds_up(before.get(path), once[path], twice.get(path)))
+
+    def clear(self, layer: Any) -> None:
+        """Set what adds up over calls of backward to 0, as people do before each step."""
+        try:
+            paths = self.grown
+        except CrashError:
+            return
+        for path, array in arrays(layer).items():
+            if path in paths and array.flags.writeable:
+                array[...] = 0
+
+    @cached_property
+    def place(self) -> Where | None:
+        """Where backward is written."""
+        return self.subject.place
+
+    @cached_property
+    def floats(self) -> tuple[int, ...]:
+        """The positions of inputs that are arrays of floats, and no labels."""
+        return tuple(i for i, x in enumerate(self.subject.inputs) if is_float_array(x) and not is_label(x))
+
+    def name(self, position: int) -> str:
+        """What forward calls an input."""
+        return self.names[position] if position < len(self.names) else f"input {position}"
+
+    def finding(self, code: str, message: str, where: Where | None = None, **details: Any) -> Finding:
+        """A finding about this layer, at `where`, or at its backward."""
+        return finding(code, message, where or self.place, layer=self.subject.name, **details)
+
+
+def _adds_up(before: Any, once: Any, twice: Any) -> bool:
+    """Whether an array that was absent or 0 has grown by the same amount twice."""
+    if twice is None or once.shape != twice.shape or not np.any(once) or np.any(before if before is not None else 0):
+        return False
+    return same(twice, 2 * once) and not same(twice, once)
+
+
+def lab_of(subject: Subject) -> Lab:
+    """The lab of a subject, made once."""
+    if "lab" not in subject.memo:
+        subject.memo["lab"] = Lab(subject)
+    lab: Lab = subject.memo["lab"]
+    return lab
+
+
+def examined(check: Callable[[Lab], Iterator[Finding]]) -> Callable[[Subject], Iterator[Finding]]:
+    """Make a check of a lab one of a subject: it runs in silence, and a probe that cannot be run says nothing."""
+
+    @functools.wraps(check)
+    def examine(subject: Subject) -> Iterator[Finding]:
+        found: list[Finding] = []
+        if subject.foreign and check.__name__ != "overwrites":
+            return iter(found)  # what another library makes of odd inputs is its own affair
+        with silence(), suppress(CrashError, SlowError):
+            for one in check(lab_of(subject)):
+                found.append(one)  # noqa: PERF402 - what was found before a crash counts
+        return iter(found)
+
+    return examine
+
+
+def alike(one: Ran, two: Ran) -> bool:
+    """Whether two runs gave the same outputs and gradients."""
+    return same(one.outputs, two.outputs) and same(one.gradients, two.gradients) and same(one.learned, two.learned)
+
+
+def states(lab: Lab, layer: Any) -> list[Any]:
+    """Every random state that a layer may draw from, to be compared."""
+    state: Any = np.random.get_state()  # noqa: NPY002 - the state users draw from
+    mine = [repr(state_of(g)) for g in (*generators(layer), *(g for g, _ in lab.generators))]
+    return [random.getstate(), state[1].tobytes(), state[2:], mine]

@@ -1,0 +1,1 @@
+"""Folders and settings in; the files and layers to check out."""

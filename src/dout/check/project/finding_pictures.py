@@ -1,0 +1,72 @@
+"""The recording of a layer whose gradient is wrong, as a document: a reader can draw it, far from the user's code."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from dout.adapt.interface.interface import required
+from dout.adapt.search.example import build
+from dout.check.exact.subject import Subject, copied, one_or_all, quiet
+from dout.check.report.verdicts import Report
+from dout.trace.model.recorded import Trace
+from dout.trace.model.trace_writer import to_document
+from dout.trace.record.record import record
+
+CODES = frozenset({"D101", "D103", "D501"})  # of errors that a picture shows
+MOST_NODES = 2_000
+MOST_ELEMENTS = 400  # of an array that is sent whole
+
+
+def picture(report: Report, target: Any, inputs: Sequence[Any], init: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The document of a recording in which a gradient is wrong; None where none is, or it is too large.
+
+    It is made on the smallest failing input that the report tells, else on `inputs`. It is of plain data alone, and may
+    leave the process.
+    """
+    wrong = [finding for finding in report.findings if finding.severity == "error" and finding.code in CODES]
+    if not wrong:
+        return None
+    try:
+        make = build(target, init) if isinstance(target, type) else Subject.of(target, (), ()).make
+        subject = Subject(report.layer, make, tuple(inputs), tuple(required(make().forward)))
+        for ordered, dout in (*_failing(subject, [finding.inputs for finding in wrong]), *_upstream(subject)):
+            try:
+                with quiet():
+                    trace = record(subject.make(), *map(copied, ordered), dout=copied(dout))
+            except Exception:  # these inputs are not taken: the next may be
+                continue
+            if len(trace.graph.nodes) <= MOST_NODES and _shows_it(trace):
+                return json.loads(json.dumps(to_document(trace, MOST_ELEMENTS)))  # type: ignore[no-any-return]
+    except Exception:  # what cannot be recorded has no picture; its report stands without
+        return None
+    return None
+
+
+def _failing(subject: Subject, told: Sequence[Mapping[str, Any]]) -> Iterator[tuple[Sequence[Any], Any]]:
+    """The smallest failing inputs that are told, and the upstream gradient there."""
+    inputs = dict(zip(subject.names, subject.inputs, strict=False))
+    for failing in told[:1]:
+        if failing and len(inputs) == len(subject.inputs) and set(failing) <= {*inputs, "dout"}:
+            yield [_array(failing.get(name, value)) for name, value in inputs.items()], _array(failing.get("dout"))
+
+
+def _array(item: Any) -> Any:
+    return np.array(item) if isinstance(item, list) else item
+
+
+def _upstream(subject: Subject) -> Iterator[tuple[Sequence[Any], Any]]:
+    """Upstream gradients on the subject's own inputs: 1 everywhere, as in `dout show`, and other numbers."""
+    yield subject.fresh_inputs(), None
+    yield subject.fresh_inputs(), one_or_all(subject.run().douts)
+
+
+def _shows_it(trace: Trace) -> bool:
+    """Whether a wrong gradient is in a recording: a dout of 1 may hide it."""
+    uses = [use for value in trace.values for use in value.uses]
+    uses += [use for arguments in trace.arguments.values() for use in arguments]
+    gradients = [value.gradient for value in trace.values] + [use.gradient for use in uses]
+    return any(gradient is not None and gradient.expected is not None for gradient in gradients)

@@ -1,0 +1,140 @@
+"""The smallest input on which a gradient is still wrong, in numbers that one can type."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from dout.check.exact.exact_route import Examination, Outcome
+from dout.check.exact.subject import Subject, one_or_all, quiet
+from dout.check.repair.test_stand import expected_of, inputs_at, near
+from dout.trace.record.record import record
+
+TRIES, SECONDS = 12, 0.05
+CLOSE = 1e-3  # what is shown as wrong differs by more than rounding
+_EASY = (1.0, 2.0, -1.0, 0.5, 3.0, -2.0)
+Inputs = tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Failing:
+    """An input on which a gradient is wrong, by name and as plain numbers, and where it differs most."""
+
+    inputs: dict[str, Any]
+    index: tuple[int, ...]
+    expected: float
+    got: float
+
+
+def smallest(subject: Subject, examination: Examination, outcome: Outcome) -> Failing | None:
+    """The smallest failing input that a few tries find; None where the gradient is right for all that was tried.
+
+    The layer has its own parameters, and dout is given among the inputs.
+    """
+    ones = all(np.all(np.equal(outcome.point.get(dout, 0), 1)) for dout in examination.seeds.values())
+    search = _Shrinking(subject, outcome.judged.name, time.perf_counter() + SECONDS, ones)
+    other = inputs_at(subject, examination, outcome.point)
+    starts = [subject.fresh_inputs(), *([other] if other is not None else [])]
+    for inputs in starts:
+        for easy in (True, False):
+            if search.wrong(inputs, easy):
+                search.shrink()
+                return search.found
+    return None
+
+
+@dataclass
+class _Shrinking:
+    subject: Subject
+    name: str
+    until: float
+    ones: bool  # a loss that takes dout to be 1 is wrong at any other
+    tries: int = 0
+    inputs: Inputs = ()
+    easy: bool = True
+    found: Failing | None = field(default=None)
+
+    def shrink(self) -> None:
+        """Fewer rows first, then shorter axes, then easier numbers; what still fails is kept."""
+        changes: list[Callable[[Inputs], Inputs]] = [lambda inputs: _shorter(inputs, 0, 1)]
+        changes.append(lambda inputs: _shorter(inputs, 0, 2))
+        changes += [lambda inputs, n=n: tuple(_easier(i, n) for i in inputs) for n in (0, 1)]  # type: ignore[misc]
+        for axis in (-1, -2, -3):
+            changes += [lambda inputs, axis=axis, n=n: _shorter(inputs, axis, n) for n in (1, 2)]  # type: ignore[misc]
+        for change in changes:
+            if self.tries >= TRIES or time.perf_counter() > self.until:
+                return
+            fresh = change(self.inputs)
+            if not _same(fresh, self.inputs):
+                self.wrong(fresh, self.easy)
+
+    def wrong(self, inputs: Inputs, easy: bool) -> bool:
+        """Whether the gradient is wrong here; then it is what was found."""
+        self.tries += 1
+        try:
+            with quiet():
+                layer = self.subject.again()
+                douts = self.subject.run(copy.deepcopy(inputs)).douts
+                douts = tuple(_easier(d, 0) for d in douts) if easy else douts
+                douts = tuple(np.ones_like(d)[()] for d in douts) if self.ones else douts
+                trace = record(layer, *copy.deepcopy(inputs), dout=one_or_all(douts))
+            examination = Examination(trace)
+            judged = next(j for j in examination.judged if j.name == self.name)
+            got, expected = np.asarray(trace.data[judged.gradient]), np.asarray(expected_of(examination)[self.name])
+            if not expected.size or near(got, expected, CLOSE) or got.shape != expected.shape:
+                return False
+            if not np.all(np.isfinite(expected)) or (easy and not np.all(np.isfinite(got))):
+                return False
+            if self.found is not None and np.max(np.abs(expected)) < 1e-3 * np.max(np.abs(got)):
+                return False  # a case that has hardly a gradient teaches little
+        except Exception:  # too short for this layer
+            return False
+        distance = np.abs(expected - got)
+        index = tuple(int(i) for i in np.unravel_index(int(np.argmax(distance)), expected.shape))
+        names = dict(zip(self.subject.names, map(_plain, inputs), strict=False))
+        names["dout"] = _plain(douts[0] if len(douts) == 1 else list(douts))
+        self.inputs, self.easy = inputs, easy
+        self.found = Failing(names, index, float(expected[index]), float(got[index]))
+        return True
+
+
+def _shorter(inputs: Inputs, axis: int, n: int) -> Inputs:
+    """All inputs whose axis is as long as the first one's, cut to n."""
+    arrays = [i for i in inputs if isinstance(i, np.ndarray) and -i.ndim <= axis < i.ndim]
+    if not arrays or arrays[0].shape[axis] <= n:
+        return inputs
+    length = arrays[0].shape[axis]
+
+    def cut(item: Any) -> Any:
+        if isinstance(item, np.ndarray) and -item.ndim <= axis < item.ndim and item.shape[axis] == length:
+            return np.take(item, range(n), axis=axis)
+        return item
+
+    return tuple(map(cut, inputs))
+
+
+def _easier(item: Any, turn: int) -> Any:
+    """Floats become numbers that one can type: the easiest that tell most apart, or what they are to one digit."""
+    if isinstance(item, np.ndarray) and item.dtype.kind == "f":
+        if turn:
+            return np.round(item, 1)
+        return np.resize(np.array(_EASY, item.dtype), item.shape)
+    if isinstance(item, float | np.floating):
+        easy: Any = round(float(item), 1) if turn else 2.0
+        return np.asarray(easy, item.dtype)[()] if isinstance(item, np.generic) else easy
+    return item
+
+
+def _same(a: Inputs, b: Inputs) -> bool:
+    return all(np.array_equal(x, y) for x, y in zip(a, b, strict=True) if isinstance(x, np.ndarray | float))
+
+
+def _plain(item: Any) -> Any:
+    if isinstance(item, np.ndarray | np.generic):
+        return item.tolist()
+    return [_plain(i) for i in item] if isinstance(item, list | tuple) else item

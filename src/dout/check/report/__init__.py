@@ -1,0 +1,1 @@
+"""Verdicts and findings in; text, JSON, SARIF and annotations out."""

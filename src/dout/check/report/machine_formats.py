@@ -1,0 +1,195 @@
+"""Reports as machines read them: JSON, SARIF for code-scanning services, and annotations for GitHub's runners."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+
+from dout.check.report.codes import CODES
+from dout.check.report.finding_pages import page
+from dout.check.report.report import near
+from dout.check.report.verdicts import Finding, Report, Severity, Verdict
+from dout.errors import visible
+
+FORMAT = 1  # of the JSON document
+MOST_ELEMENTS = 1000  # of an array that is written whole
+
+
+def to_json(report: Report) -> dict[str, Any]:
+    """One report as plain data; every key is always there."""
+    return {
+        "layer": report.layer,
+        "ok": report.ok,
+        "verdicts": [_verdict(verdict) for verdict in report.verdicts],
+        "findings": [finding_to_json(finding) for finding in report.findings],
+        "branches_not_covered": list(report.branches),
+        "file": report.file,
+        "line": report.line,
+        "seconds": round(report.seconds, 4),
+    }
+
+
+def _verdict(verdict: Verdict) -> dict[str, Any]:
+    return {
+        "argument": verdict.argument,
+        "word": verdict.word,
+        "route": verdict.route,
+        "points": verdict.points,
+        "because": verdict.because,
+    }
+
+
+def finding_to_json(finding: Finding) -> dict[str, Any]:
+    """One finding as plain data."""
+    return {
+        "code": finding.code,
+        "severity": finding.severity,
+        "message": finding.message,
+        "layer": finding.layer,
+        "argument": finding.argument,
+        "index": None if finding.index is None else [int(i) for i in finding.index],
+        "expected": data(finding.expected),
+        "got": data(finding.got),
+        "cause": finding.cause,
+        "because": finding.because,
+        "fix": finding.fix,
+        "inputs": {str(name): data(value) for name, value in finding.inputs.items()},
+        "there": finding.there,
+        "first_wrong": finding.first_wrong,
+        "file": finding.file,
+        "line": finding.line,
+    }
+
+
+def data(value: Any) -> Any:
+    """A value as JSON has it: numbers, lists of them, text; NaN and the infinities are spelt out.
+
+    >>> data(np.array([1.0, np.nan])), data(-math.inf), data((2, 3))
+    ([1.0, 'nan'], '-inf', [2, 3])
+    """
+    if isinstance(value, np.ndarray | np.generic):
+        if value.size > MOST_ELEMENTS:
+            return {"shape": list(value.shape), "dtype": str(value.dtype)}
+        return data(value.tolist()) if not isinstance(value.tolist(), np.generic) else str(value)
+    if isinstance(value, Mapping):
+        return {str(key): data(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [data(item) for item in value]
+    if value is None or type(value) in (bool, int, str):
+        return value
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else str(float(value))
+    return str(value)
+
+
+# --- SARIF ------------------------------------------------------------------------------------------------------------
+
+_LEVELS: Mapping[Severity, str] = {"error": "error", "warning": "warning", "note": "note"}
+_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+
+
+def to_sarif(reports: Iterable[Report], *, version: str, problems: Sequence[str] = ()) -> dict[str, Any]:
+    """All findings as one SARIF 2.1.0 log, with a rule and its help page for every code.
+
+    A fingerprint says file, layer, code and argument, and which of such it is: it outlives moved lines.
+    Source: OASIS, "Static Analysis Results Interchange Format (SARIF) Version 2.1.0".
+    """
+    findings = [finding for report in reports for finding in report.findings]
+    rules = list(CODES)
+    seen: dict[tuple[str, ...], int] = {}
+    results = []
+    for finding in findings:
+        key = identity(finding)
+        seen[key] = seen.get(key, 0) + 1
+        results.append(_result(finding, rules.index(finding.code), (*key, str(seen[key]))))
+    return {
+        "$schema": _SCHEMA,
+        "version": "2.1.0",
+        "runs": [
+            {
+                "tool": {"driver": {"name": "dout", "version": version, "rules": [_rule(code) for code in rules]}},
+                "columnKind": "unicodeCodePoints",
+                "originalUriBaseIds": {"ROOT": {"uri": f"{Path.cwd().as_uri()}/"}},
+                "invocations": [
+                    {
+                        "executionSuccessful": not problems,
+                        "toolExecutionNotifications": [
+                            {"level": "error", "message": {"text": visible(problem)}} for problem in problems
+                        ],
+                    }
+                ],
+                "results": results,
+            }
+        ],
+    }
+
+
+def identity(finding: Finding) -> tuple[str, str, str, str]:
+    """What makes a finding the same one after lines have moved: file, layer, code, argument."""
+    return near(finding.file or ""), finding.layer, finding.code, finding.argument or ""
+
+
+def _rule(code: str) -> dict[str, Any]:
+    meaning = CODES[code]
+    text = page(code)
+    return {
+        "id": code,
+        "shortDescription": {"text": meaning.title},
+        "defaultConfiguration": {"level": _LEVELS[meaning.severity]},
+        "help": {"text": text, "markdown": text},
+    }
+
+
+def _result(finding: Finding, rule: int, key: tuple[str, ...]) -> dict[str, Any]:
+    parts = [visible(finding.message)]
+    if finding.because and finding.because not in finding.message:
+        parts.append(f"because {visible(finding.because)}")
+    result: dict[str, Any] = {
+        "ruleId": finding.code,
+        "ruleIndex": rule,
+        "level": _LEVELS[finding.severity],
+        "message": {"text": "; ".join(parts)},
+        "partialFingerprints": {"dout/v1": hashlib.sha256("\0".join(key).encode("utf-8", "replace")).hexdigest()},
+        "properties": {"layer": visible(finding.layer), "argument": finding.argument, "cause": finding.cause},
+    }
+    if finding.file:
+        region = {"region": {"startLine": finding.line}} if finding.line and finding.line > 0 else {}
+        result["locations"] = [{"physicalLocation": {"artifactLocation": _artifact(finding.file), **region}}]
+    return result
+
+
+def _artifact(file: str) -> dict[str, str]:
+    path = near(file)
+    if Path(path).is_absolute():
+        return {"uri": "file://" + quote(Path(path).as_posix(), errors="replace")}
+    return {"uri": quote(path, errors="replace"), "uriBaseId": "ROOT"}
+
+
+# --- GitHub -----------------------------------------------------------------------------------------------------------
+
+_COMMANDS: Mapping[Severity, str] = {"error": "error", "warning": "warning", "note": "notice"}
+
+
+def github_line(finding: Finding) -> str:
+    """A finding as an annotation that GitHub's runners show beside the code.
+
+    >>> github_line(Finding("D201", "error", "100% wrong", file="a,b.py", line=3))
+    '::error file=a%2Cb.py,line=3,title=D201::100%25 wrong'
+    """
+    properties = {"file": near(finding.file) if finding.file else None, "line": finding.line, "title": finding.code}
+    told = ",".join(f"{key}={_property(str(value))}" for key, value in properties.items() if value)
+    return f"::{_COMMANDS[finding.severity]} {told}::{_escaped(visible(finding.message, keep=chr(10)))}"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _escaped(visible(text)).replace(":", "%3A").replace(",", "%2C")

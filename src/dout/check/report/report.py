@@ -1,0 +1,290 @@
+"""A report as a person reads it: in a terminal, in a notebook, in a pipe.
+
+One list of lines, each a list of spans with a style, and small backends that print them: plain text, rich, HTML.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dout.check.report.verdicts import SEVERITIES, Finding, Report, Severity, Verdict, Word
+from dout.errors import visible
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+Span = tuple[str, str]  # text and the name of a style
+Line = list[Span]
+
+MOST_ELEMENTS = 24  # of an array that is printed whole
+WIDTH = 100  # characters in a line, where there is no terminal that says
+_INDENT = "  "
+
+_MARKS = {
+    Word.EXACT: ("✓", "good"),
+    Word.ROUNDED: ("✓", "good"),
+    Word.STABILISED: ("✓", "good"),
+    Word.SUBGRADIENT: ("~", "fair"),
+    Word.AGREES: ("~", "fair"),
+    Word.SCALED: ("~", "fair"),
+    Word.PASSED: ("~", "fair"),
+    Word.JOINED: ("~", "fair"),
+    Word.DIAGONAL: ("~", "fair"),
+    Word.STOPPED: ("~", "fair"),
+    Word.INCONCLUSIVE: ("?", "open"),
+    Word.REFUTED: ("✗", "bad"),
+}
+_SEVERITY_MARKS: dict[Severity, Span] = {"error": ("✗", "bad"), "warning": ("!", "fair"), "note": ("·", "dim")}
+_ASCII = str.maketrans({"✓": "v", "✗": "x", "·": "-", "−": "-", "×": "x", "…": "...", "∂": "d", "≤": "<=", "≥": ">="})
+_RICH = {
+    "good": "green", "bad": "bold red", "fair": "yellow", "open": "magenta", "dim": "dim", "title": "bold",
+    "added": "green", "removed": "red", "code": "cyan", "": "", "verbatim": "",
+}  # fmt: skip
+_CSS = {
+    "good": "color:#1a7f37", "bad": "color:#cf222e;font-weight:bold", "fair": "color:#9a6700", "open": "color:#8250df",
+    "dim": "opacity:.65", "title": "font-weight:bold", "added": "color:#1a7f37", "removed": "color:#cf222e",
+    "code": "color:#0550ae", "": "", "verbatim": "",
+}  # fmt: skip
+
+
+def to_lines(report: Report, about: Iterable[str] = (), width: int = WIDTH) -> list[Line]:
+    """Everything a report says, in lines of at most `width`; `about` says on what the layer was examined, and how."""
+    return [part for line in _lines(report, about) for part in wrapped(line, width)]
+
+
+def _lines(report: Report, about: Iterable[str]) -> list[Line]:
+    place = shown_place(report.file, report.line)
+    lines: list[Line] = [[(visible(report.layer), "title"), (f"  {place}" if place else "", "dim")]]
+    lines += [[(_INDENT + visible(sentence), "dim")] for sentence in about]
+    width = max((len(visible(v.argument)) for v in report.verdicts), default=0)
+    lines += [_verdict_line(verdict, width, report.branching) for verdict in report.verdicts]
+    if not (report.verdicts or report.findings):
+        lines.append([(_INDENT, ""), ("? ", "open"), ("there is no gradient to judge", "")])
+    for severity in SEVERITIES:
+        for finding in report.findings:
+            if finding.severity == severity:
+                lines += _finding_lines(finding)
+    lines += [[(f"{_INDENT}? ", "open"), (f"not covered: {visible(b)}", "dim")] for b in report.branches]
+    return lines
+
+
+def _verdict_line(verdict: Verdict, width: int, branching: bool) -> Line:
+    mark, style = _MARKS[verdict.word]
+    says = verdict.word
+    if verdict.route != "exact arithmetic":
+        says += f" by {visible(verdict.route)}"
+    if verdict.because:
+        says += f": {visible(verdict.because)}"
+    passed = style in ("good", "fair")
+    return [
+        (_INDENT, ""),
+        (f"{mark} ", style),
+        (f"{visible(verdict.argument):{width}}  ", ""),
+        (says, style),
+        (", on the branches covered" if passed and branching else "", "dim"),
+    ]
+
+
+def _finding_lines(finding: Finding) -> Iterator[Line]:
+    mark, style = _SEVERITY_MARKS[finding.severity]
+    place = shown_place(finding.file, finding.line)
+    yield [
+        (_INDENT, ""),
+        (f"{mark} ", style),
+        (finding.code, "code"),
+        (f" {finding.severity}", style),
+        (f" {place}" if place else "", "dim"),
+        (f": {visible(finding.message)}", ""),
+    ]
+    numbers = (shown(finding.expected), shown(finding.got))
+    if (finding.expected is not None or finding.got is not None) and any(n not in finding.message for n in numbers):
+        where = f" at {list(finding.index)}" if finding.index else ""
+        yield _detail(f"expected{where} {numbers[0]}, got {numbers[1]}")
+    if finding.because and finding.because not in finding.message:
+        yield _detail(f"because {finding.because}")
+    if finding.first_wrong and finding.first_wrong not in finding.message:
+        yield _detail(f"the first wrong value is {finding.first_wrong}")
+    for name, value in finding.inputs.items():
+        yield _detail(f"fails on {name} = {shown(value)}")
+    if finding.there:
+        yield _detail(finding.there)
+    for line in (finding.fix or "").splitlines():
+        if not line.startswith(("---", "+++", "@@")):
+            changed = {"-": "removed", "+": "added"}.get(line[:1], "dim")
+            yield [(_INDENT * 3, "verbatim"), (visible(line, keep="\t"), changed)]
+
+
+def _detail(text: str) -> Line:
+    return [(_INDENT * 2, ""), (visible(text), "dim")]
+
+
+def wrapped(line: Line, width: int) -> Iterator[Line]:
+    """A line in parts of at most `width`, broken at spaces and further indented; code stays whole.
+
+    >>> for part in wrapped([("  ", ""), ("one two three", "bold")], 12):
+    ...     print(part)
+    [('  ', ''), ('one two', 'bold')]
+    [('      ', ''), ('three', 'bold')]
+    """
+    if any(style == "verbatim" for _, style in line) or sum(len(text) for text, _ in line) <= width:
+        yield line
+        return
+    words = [(word, style) for text, style in line for word in re.findall(r"\s+|\S+", text)]
+    indent = len(words[0][0]) if words[0][0].isspace() else 0
+    now: Line = []
+    length = 0
+    for i, (word, style) in enumerate(words):
+        glued = 0  # what follows without a space stays beside it
+        for following, _ in words[i + 1 :]:
+            if following.isspace():
+                break
+            glued += len(following)
+        starts = not i or words[i - 1][0].isspace()
+        if starts and not word.isspace() and length + len(word) + glued > width and length > indent + 4:
+            yield _joined(now)
+            now, length = [(" " * (indent + 4), "")], indent + 4
+        if not (word.isspace() and now and length == indent + 4 and now[-1][0].isspace() and i):
+            now.append((word, style))
+            length += len(word)
+    yield _joined(now)
+
+
+def _joined(words: Line) -> Line:
+    """Neighbours of one style as one span, without spaces at the end."""
+    while len(words) > 1 and words[-1][0].isspace():
+        words = words[:-1]
+    joined: Line = []
+    for word, style in words:
+        if len(joined) > 1 and joined[-1][1] == style:
+            joined[-1] = (joined[-1][0] + word, style)
+        else:
+            joined.append((word, style))
+    return joined
+
+
+def shown(value: Any) -> str:
+    """A number or an array, short enough for a line.
+
+    >>> shown(0.1), shown(np.array([[1.0, -0.5]])), shown(np.zeros((9, 9)))
+    ('0.1', '[[1.0, -0.5]]', 'an array (9, 9) from 0 to 0')
+    """
+    if isinstance(value, np.ndarray):
+        if value.size <= MOST_ELEMENTS:
+            return _flattened(repr(value.tolist()))
+        known = value[np.isfinite(value)] if value.dtype.kind == "f" else value
+        spread = f" from {known.min():.4g} to {known.max():.4g}" if known.size and value.dtype.kind in "fiu" else ""
+        return f"an array {value.shape}{spread}"
+    if isinstance(value, float | np.floating):
+        return f"{value:.6g}"
+    return _flattened(str(value) if not isinstance(value, str) else value)
+
+
+def _flattened(text: str) -> str:
+    return text if len(text) <= 400 else f"{text[:200]} … {text[-200:]}"
+
+
+def shown_place(file: str | None, line: int | None) -> str:
+    """`file:line`, the file as seen from the working folder where it lies below."""
+    if not file:
+        return ""
+    return visible(f"{near(file)}:{line}" if line else near(file))
+
+
+def near(file: str) -> str:
+    """A path relative to the working folder where it lies below it, with forward slashes."""
+    try:
+        return Path(file).absolute().relative_to(Path.cwd()).as_posix()
+    except (ValueError, OSError):
+        return file
+
+
+# --- backends ---------------------------------------------------------------------------------------------------------
+
+
+def plain(lines: Iterable[Line]) -> str:
+    """Lines as text without colours."""
+    return "\n".join("".join(part for part, _ in line).rstrip() for line in lines)
+
+
+def ascii_only(lines: Iterable[Line]) -> list[Line]:
+    """The same lines for a terminal that knows ASCII alone."""
+    return [
+        [(part.translate(_ASCII).encode("ascii", "backslashreplace").decode(), style) for part, style in line]
+        for line in lines
+    ]
+
+
+def coloured(lines: Iterable[Line]) -> Text:
+    """Lines as rich text."""
+    from rich.text import Text
+
+    text = Text()
+    for i, line in enumerate(lines):
+        text.append("\n" if i else "")
+        for part, style in line:
+            text.append(part, style=_RICH[style])
+    return text
+
+
+def to_text(report: Report) -> str:
+    """The report as plain text."""
+    return plain(to_lines(report))
+
+
+def to_rich(report: Report) -> Text:
+    """The report for a terminal with colours."""
+    return coloured(to_lines(report))
+
+
+def to_html(report: Report) -> str:
+    """The report for a notebook: one preformatted block, everything in it escaped."""
+    body = html_spans(to_lines(report), lambda style: f'style="{_CSS[style]}"')
+    return f'<pre style="white-space:pre-wrap;line-height:1.35">{body}</pre>'
+
+
+def html_spans(lines: Iterable[Line], attribute: Callable[[str], str]) -> str:
+    """Lines as spans, each with the attribute of its style; everything in them escaped."""
+    rows = ("".join(_span(part, attribute(style)) for part, style in line if part) for line in lines)
+    return "\n".join(rows)
+
+
+def _span(part: str, attribute: str) -> str:
+    return f"<span {attribute}>{html.escape(part)}</span>"
+
+
+# --- many reports -----------------------------------------------------------------------------------------------------
+
+_GOOD = (Word.EXACT, Word.ROUNDED, Word.STABILISED, Word.SUBGRADIENT, Word.AGREES)
+_COUNTED: Mapping[str, str] = {
+    Word.SUBGRADIENT: "right up to a choice at a kink",
+    Word.AGREES: "right within rounding",
+    Word.SCALED: "right up to a constant",
+    Word.PASSED: "passed through",
+    Word.JOINED: "right with its activation",
+    Word.DIAGONAL: "right on the diagonal",
+    Word.STOPPED: "stopped on purpose",
+}
+
+
+def summary(reports: Iterable[Report], *, known: int = 0, problems: int = 0, seconds: float = 0.0) -> str:
+    """One line for all: `4 layers: 6 gradients exact, 1 error, in 0.2 s`."""
+    reports = list(reports)
+    words = [verdict.word for report in reports for verdict in report.verdicts]
+    exact = sum(word in (Word.EXACT, Word.ROUNDED, Word.STABILISED) for word in words)
+    parts = [f"{_count(exact, 'gradient')} exact"] if exact else []
+    parts += [f"{words.count(w)} {_COUNTED.get(w, w)}" for w in _MARKS if w not in _GOOD[:3] and w in words]
+    severities = [finding.severity for report in reports for finding in report.findings]
+    parts += [_count(severities.count(s), s) for s in SEVERITIES if s in severities]
+    parts += [f"{known} known"] if known else []
+    parts += [f"{_count(problems, 'target')} could not be run"] if problems else []
+    return f"{_count(len(reports), 'layer')}: {', '.join([*parts, f'in {seconds:.1f} s'])}"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -1,0 +1,58 @@
+"""Places in the user's source: where a backward is written, which line raised, which line runs."""
+
+from __future__ import annotations
+
+import inspect
+import linecache
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from dout.graph import Where
+from dout.trace.tracer.user_source import behind
+
+_STANDARD = str(Path(os.__file__).parent)  # of the standard library
+_OURS = (
+    *(f"{os.sep}dout{os.sep}{folder}{os.sep}" for folder in ("check", "trace", "adapt", "cli")),
+    *(f"{os.sep}{library}{os.sep}" for library in ("numpy", "scipy")),
+)
+
+
+def backward_of(layer: Any) -> Where | None:
+    """Where the backward of a layer is written."""
+    try:
+        function = inspect.unwrap(behind(getattr(layer, "written", type(layer).backward)))
+        file, (_, line) = inspect.getsourcefile(function), inspect.getsourcelines(function)
+    except (OSError, TypeError, AttributeError):
+        return None
+    return Where(file, line) if file else None
+
+
+def raised_at(error: BaseException) -> Where | None:
+    """The innermost line of the user's code in a traceback."""
+    found = None
+    tb = error.__traceback__
+    while tb is not None:
+        file = tb.tb_frame.f_code.co_filename
+        if is_users(file) and linecache.getline(file, tb.tb_lineno):
+            found = Where(file, tb.tb_lineno)
+        tb = tb.tb_next
+    return found
+
+
+def is_users(file: str) -> bool:
+    """Whether a source file is the user's: no one of ours, of Python's, or of NumPy's."""
+    if file.startswith(_STANDARD) and f"{os.sep}site-packages{os.sep}" not in file:
+        return False
+    return not file.startswith("<frozen") and not any(folder in file for folder in _OURS)
+
+
+def users_line() -> Where | None:
+    """The line of the user's code that is running, seen from a callback of NumPy's."""
+    frame = sys._getframe(2)
+    while frame is not None:
+        if is_users(frame.f_code.co_filename):
+            return Where(frame.f_code.co_filename, frame.f_lineno)
+        frame = frame.f_back  # type: ignore[assignment]
+    return None

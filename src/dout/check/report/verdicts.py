@@ -1,0 +1,160 @@
+"""What a check gives: a verdict on each gradient, findings, and the report that holds them. Frozen data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from dout.graph import Where
+
+Severity = Literal["error", "warning", "note"]
+SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
+
+
+class Word:
+    """What a verdict may say about a gradient, from best to worst."""
+
+    EXACT = "exact"
+    ROUNDED = "exact up to rounded constants"
+    STABILISED = "exact up to a stabiliser"
+    SUBGRADIENT = "a subgradient at a kink"
+    AGREES = "agrees within rounding"  # a fallback's word: no proof
+    SCALED = "right up to a constant factor"
+    PASSED = "passed through: its loss must do the work"
+    JOINED = "right for the loss and its activation together"
+    DIAGONAL = "the diagonal of its derivative alone"
+    STOPPED = "stopped on purpose: nothing is passed on"
+    INCONCLUSIVE = "inconclusive"
+    REFUTED = "refuted"
+
+
+WORDS = (
+    Word.EXACT, Word.ROUNDED, Word.STABILISED, Word.SUBGRADIENT, Word.AGREES, Word.SCALED, Word.PASSED,
+    Word.JOINED, Word.DIAGONAL, Word.STOPPED,
+    Word.INCONCLUSIVE, Word.REFUTED,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The judgement on one gradient: `argument` is the input or parameter it is for, `route` the method that spoke.
+
+    `points` counts the inputs at which it was judged; `because` says why where the word is inconclusive. `role` says
+    what it is the gradient of; `constant` which multiple of the derivative it is, in letters: "1", "1/N", "" unknown.
+    """
+
+    argument: str
+    word: str
+    route: str = "exact arithmetic"
+    points: int = 1
+    because: str = ""
+    role: Literal["input", "parameter", "loss"] = "input"
+    constant: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.argument}: {self.word}{f' ({self.because})' if self.because else ''}"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong or worth knowing.
+
+    `message` says what is wrong in one line; `argument` and `index` say where in the gradient, `expected` and `got` the
+    numbers there; `inputs` is the smallest failing input, by name, and `there` what comes out on it; `cause` is the
+    suspected cause in a word and `because` in a sentence; `fix` the repaired line, as a diff; `file` and `line` the
+    place in the user's source.
+    """
+
+    code: str
+    severity: Severity
+    message: str
+    layer: str = ""
+    argument: str | None = None
+    index: tuple[int, ...] | None = None
+    expected: Any = None
+    got: Any = None
+    cause: str | None = None
+    because: str = ""
+    fix: str | None = None
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    there: str = ""
+    first_wrong: str | None = None
+    file: str | None = None
+    line: int | None = None
+
+    @property
+    def where(self) -> Where | None:
+        """The place in the user's source."""
+        return Where(self.file, self.line) if self.file and self.line else None
+
+    def __str__(self) -> str:
+        place = f"{self.where}: " if self.where else ""
+        return f"{place}{self.code} {self.message}"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything that was found out about one layer.
+
+    `branches` lists conditions of which a side was not seen at any input tried: nothing is known of that side.
+    `branching` says whether there are conditions at all, or may be.
+    """
+
+    layer: str
+    verdicts: tuple[Verdict, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    branches: tuple[str, ...] = ()
+    branching: bool = False
+    file: str | None = None
+    line: int | None = None
+    seconds: float = 0.0
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong: no finding of severity error."""
+        return not any(finding.severity == "error" for finding in self.findings)
+
+    def __bool__(self) -> bool:
+        return self.ok
+
+    def __repr__(self) -> str:
+        words = ", ".join(map(str, self.verdicts)) or "no gradient was judged"
+        codes = ", ".join(f"{f.code} {f.severity}" for f in self.findings) or "no findings"
+        return f"<report on {self.layer}: {words}; {codes}>"
+
+    def __str__(self) -> str:
+        from dout.check.report.report import to_text
+
+        return to_text(self)
+
+    def __rich__(self) -> Any:
+        from dout.check.report.report import to_rich
+
+        return to_rich(self)
+
+    def _repr_html_(self) -> str:
+        from dout.check.report.report import to_html
+
+        return to_html(self)
+
+    def to_json(self) -> dict[str, Any]:
+        """The report as plain data for JSON: NaN and infinities are spelt out, and no key is ever left out."""
+        from dout.check.report.machine_formats import to_json
+
+        return to_json(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why a gradient is wrong, as far as a repair that makes it right tells.
+
+    `word` is one word for it (sign, factor, transpose …), `sentence` says it; `fix` is the repaired line as a unified
+    diff, `where` the line that it repairs; `first_wrong` names the first value of the backward that is wrong.
+    """
+
+    word: str
+    sentence: str
+    fix: str | None = None
+    where: Where | None = None
+    first_wrong: str | None = None

@@ -1,0 +1,141 @@
+"""The same rows in another number: one, fewer, more and none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from dout.check.exact.subject import PlainRun
+from dout.check.lab.batch_axis import fits, holds, sized, takes_one_number_only
+from dout.check.lab.conditional_exactness import only_here
+from dout.check.lab.other_values import is_float_array, same
+from dout.check.lab.probe import CrashError, Lab, examined
+from dout.check.report.verdicts import Finding
+
+
+@examined
+def rows(lab: Lab) -> Iterator[Finding]:
+    """D506: one row, fewer, more and none, each as it would be among others."""
+    if not lab.repeatable:
+        return
+    arrays = [i for i, x in enumerate(lab.subject.inputs) if isinstance(x, np.ndarray) and x.ndim]
+    if not arrays or len(lab.subject.inputs[arrays[0]]) == 0:
+        return
+    length = len(lab.subject.inputs[arrays[0]])
+    together = [i for i in arrays if len(lab.subject.inputs[i]) == length]
+    for group in dict.fromkeys((tuple(together), (arrays[0],))):
+        found = list(_in_rows(lab, group, length))
+        if found:
+            yield from (finding for finding in found if finding is not None)
+            return
+
+
+def _in_rows(lab: Lab, group: tuple[int, ...], length: int) -> Iterator[Finding | None]:
+    """What other numbers of rows in a group of inputs show; nothing at all where these are no rows."""
+    sizes = [n for n in dict.fromkeys((1, 2, length + 1, max(2 * length, 3))) if n != length]
+    ran = {n: sized(lab, group, length, n) for n in sizes}
+    fine = {n: got for n, got in ran.items() if isinstance(got, PlainRun)}
+    crashed = {n: got for n, got in ran.items() if isinstance(got, CrashError)}
+    if any(got.refused for got in crashed.values()):
+        return
+    unfit = next((n for n in (length + 1, 2 * length, 2) if n in ran and not fits(lab, ran[n], length, n)), None)
+    if unfit is not None and _is_fixed(lab, group, length, unfit, ran):
+        yield _only(lab, length, unfit, ran[unfit])
+        return
+    if len(fine) < 2 and not (len(fine) == 1 and length == 2):
+        return
+    if any(n > 1 for n in crashed) or not any(n > 1 for n in fine):
+        return
+    yield None  # they are rows
+    if 1 in crashed:
+        message = f"with one row it raises {crashed[1]}: name the axis that squeeze, or an index, takes away"
+        yield lab.finding("D506", message, crashed[1].where, cause="batch")
+        return
+    yield from _compared(lab, group, length, fine)
+
+
+def _is_fixed(lab: Lab, group: tuple[int, ...], length: int, unfit: int, ran: dict[int, PlainRun | CrashError]) -> bool:
+    """Whether it is the layer that wants so many rows, and not what it was built with."""
+    got = ran[unfit]
+    if isinstance(got, CrashError):
+        if "unpack" in str(got):
+            return False  # each row has a meaning
+        fewer = [isinstance(ran[n], PlainRun) for n in ran if n < length]
+        none = not any(isinstance(one, PlainRun) for one in ran.values())
+        by_name = none and _is_batch(lab, group) and "shape" in str(got)  # of shapes that do not fit
+        if unfit > length and not holds(lab, length) and (by_name or (fewer and all(fewer))):
+            return True
+    return takes_one_number_only(lab, group, length, unfit)
+
+
+def _only(lab: Lab, length: int, size: int, got: PlainRun | CrashError) -> Finding:
+    if isinstance(got, CrashError):
+        message = f"works on {length} rows, with {size} it raises {got}: take the number from x.shape"
+        return lab.finding("D506", message, got.where, cause="batch")
+    shape = next(np.shape(out) for out in got.outputs if np.shape(out)[:1] != (size,))
+    message = f"works on {length} rows, of {size} it makes an output of shape {shape}: take the number from x.shape"
+    return lab.finding("D506", message, cause="batch")
+
+
+def _compared(lab: Lab, group: tuple[int, ...], length: int, fine: dict[int, PlainRun]) -> Iterator[Finding]:
+    """What is another number in another number of rows: beside the same rows among others, or beside the exact one."""
+    for n, got in fine.items():
+        i = next((i for i in group if _has_another_shape(got, i) and not _has_another_shape(lab.base, i)), None)
+        if i is not None:
+            shapes = f"has shape {np.shape(got.gradients[i])}, {lab.name(i)} has {got.inputs[i].shape}"
+            message = f"with {n} row{'s' * (n > 1)} the gradient of {lab.name(i)} {shapes}: take it from x.shape"
+            yield lab.finding("D506", message, argument=lab.name(i), cause="batch")
+            return
+    for n in (1, length + 1):
+        wrong = only_here(lab, fine[n]) if n in fine else None
+        if wrong is not None:
+            but = f"with {length} it is right: take the number of rows from x.shape"
+            message = f"with {n} row{'s' * (n > 1)} {wrong.said()}; {but}"
+            yield lab.finding("D506", message, cause="batch", **wrong.details)
+            return
+    if any(_agrees(lab, group, got, min(n, length)) is not None for n, got in fine.items() if n > 1):
+        return  # the rows depend on each other: there is nothing to compare with
+    what = _agrees(lab, group, fine[1], 1) if 1 in fine else None
+    if what is not None:
+        message = f"with one row {what} is not what it is among {length} rows: an axis of length 1 is lost, or averaged"
+        yield lab.finding("D506", message, cause="batch")
+        return
+    none = sized(lab, group, length, 0)
+    if isinstance(none, CrashError):
+        if not none.refused and isinstance(none.error, UnboundLocalError | IndexError | AttributeError | TypeError):
+            message = f"with an empty batch it raises {none}; give what a loop over rows leaves its start before it"
+            yield lab.finding("D506", message, none.where, cause="batch")
+    elif (wrong_shape := _agrees(lab, group, none, 0)) is not None:
+        message = f"with an empty batch {wrong_shape} has the wrong shape: take it from x.shape"
+        yield lab.finding("D506", message, cause="batch")
+
+
+def _has_another_shape(run: PlainRun, i: int) -> bool:
+    """Whether an input has a gradient of another shape."""
+    return i < len(run.gradients) and run.gradients[i] is not None and np.shape(run.gradients[i]) != run.inputs[i].shape
+
+
+def _is_batch(lab: Lab, group: tuple[int, ...]) -> bool:
+    """Whether a first axis is one of rows: there are others behind it, or labels beside it."""
+    inputs = [lab.subject.inputs[i] for i in group]
+    labels = any(x.dtype.kind in "iu" and x.ndim == 1 for x in inputs) and any(map(is_float_array, inputs))
+    return labels or any(x.ndim > 1 for x in inputs)
+
+
+def _agrees(lab: Lab, group: tuple[int, ...], got: PlainRun, size: int) -> str | None:
+    """What differs from the first rows of the plain run: None where nothing does."""
+    if len(got.outputs) != len(lab.base.outputs) or len(got.gradients) != len(lab.base.gradients):
+        return "the number of results"
+    for mine, theirs in zip(got.outputs, lab.base.outputs, strict=True):
+        if isinstance(theirs, np.ndarray) and theirs.ndim:
+            if not same(mine[:size] if np.ndim(mine) else mine, theirs[:size]):
+                return "the output"
+        elif size != 0:
+            return "the output"  # one number of all rows
+    for i, (mine, theirs) in enumerate(zip(got.gradients, lab.base.gradients, strict=True)):
+        if i not in group or not isinstance(theirs, np.ndarray) or not theirs.ndim:
+            continue
+        if np.shape(mine) != np.shape(got.inputs[i]) or not same(mine[:size], theirs[:size]):
+            return f"the gradient of {lab.name(i)}"
+    return None

@@ -1,0 +1,78 @@
+"""Gradients of parameters that a backward computes and keeps nowhere: `dW = x.T @ dout`, a local name, and no more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from dout.check.exact.exact_route import Examination
+from dout.check.exact.subject import Subject
+from dout.check.lab.held_objects import arrays
+from dout.graph import CONSTANT, INPUT, Node, compute, topological
+
+_CLOSE = 1e-9  # relative to the largest element: the same formula, rounded otherwise
+
+
+def lost(subject: Subject, examination: Examination) -> Iterator[str]:
+    """Yield the parameters whose gradient is a value of the backward that neither comes back nor is kept or applied."""
+    computed = _computed(examination)
+    waiting = [(name, node) for name, node in examination.trace.graph.inputs.items() if _may_lose(examination, node)]
+    if not waiting or not computed:
+        return
+    derived = _derived(examination, [node for _, node in waiting])
+    told = (*(j.gradient for j in examination.judged), *examination.seeds.values())
+    known = [examination.trace.data[n] for n in told]
+    for name, node in waiting:
+        right = derived.get(node)
+        if right is None or not np.all(np.isfinite(right)) or np.ptp(right) == 0 or _is_among(right, known):
+            continue  # a value that is also something else says nothing
+        if _is_among(right, computed) and _is_left(subject, examination.trace.data[node], right):
+            yield name
+
+
+def _may_lose(examination: Examination, node: Node) -> bool:
+    value = examination.trace.data[node]
+    is_array = isinstance(value, np.ndarray) and value.ndim > 0 and value.dtype.kind == "f"
+    judged = {j.node for j in examination.judged}
+    return is_array and node in examination.derived and node not in judged and node not in examination.call.inputs
+
+
+def _computed(examination: Examination) -> list[Any]:
+    """What the hand-written backward made."""
+    trace = examination.trace
+    nodes = (n for n in trace.graph.nodes if n in trace.backward and n.primitive not in (INPUT, CONSTANT))
+    return [trace.data[node] for node in nodes if node not in examination.seeds.values()]
+
+
+def _derived(examination: Examination, nodes: list[Node]) -> dict[Node, Any]:
+    """The derived gradients in the recorded run, in its own arithmetic."""
+    data = examination.trace.data
+    wanted = [examination.derived[node] for node in nodes]
+    known = {n: data[n] for n in (*examination.trace.graph.inputs.values(), *examination.seeds.values()) if n in data}
+    known |= {n: data[n] for n in topological(wanted) if n in data}
+    with np.errstate(all="ignore"):
+        compute(topological(wanted, known=known), known)
+    return {node: np.asarray(known[examination.derived[node]], dtype=float) for node in nodes}
+
+
+def _is_left(subject: Subject, parameter: Any, gradient: Any) -> bool:
+    """Whether, after a plain run, the layer holds the parameter as it was, and its gradient in no shape."""
+    held = arrays(subject.run().layer).values()
+    kept = any(x.size == gradient.size and _is_among(gradient.ravel(), [x.ravel(), x.T.ravel()]) for x in held)
+    return not kept and any(x.shape == parameter.shape and np.array_equal(x, parameter) for x in held)
+
+
+def _is_among(right: Any, values: list[Any]) -> bool:
+    size = float(np.max(np.abs(right)))
+    return any(
+        np.shape(value) == right.shape
+        and np.asarray(value).dtype.kind == "f"
+        and bool(np.all(np.abs(value - right) <= _close(value) * size))
+        for value in values
+    )
+
+
+def _close(value: Any) -> float:
+    return _CLOSE if np.asarray(value).dtype.itemsize >= 8 else 1e-4

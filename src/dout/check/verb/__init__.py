@@ -1,0 +1,1 @@
+"""A layer and its inputs in; its report out."""

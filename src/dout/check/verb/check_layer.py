@@ -1,0 +1,191 @@
+"""`dout.check`: the verdict on a hand-written backward."""
+
+from __future__ import annotations
+
+import inspect
+import time
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from dout.adapt.interface.interface import Interface
+from dout.adapt.search.example import adapted, build
+from dout.adapt.search.own_faults import WHATEVER, has_chosen_parts, is_own_fault
+from dout.adapt.source.empty_methods import kept_when_called
+from dout.check.conventions.convention import by_convention
+from dout.check.exact.covered_sides import Covered
+from dout.check.exact.difference_route import judge_numerically
+from dout.check.exact.exact_route import Examination
+from dout.check.exact.judge import Judgement, judge
+from dout.check.exact.subject import PlainRun, Subject, quiet
+from dout.check.exact.watched_conditions import watched
+from dout.check.lab.input_variants import confirmed, on_other_sides, recorded
+from dout.check.project.foreign_gradients import foreign_layer
+from dout.check.report.codes import finding
+from dout.check.report.source_places import raised_at
+from dout.check.report.verdicts import Finding, Report
+from dout.check.rules import CONTRACT
+from dout.check.rules.formula import formula_findings
+from dout.check.rules.interface_notes import interface_findings, not_what_it_returns
+from dout.check.rules.missing_gradients import axes_of_one, missing_findings
+from dout.trace.model.recorded import Trace
+from dout.trace.tracer.user_source import behind
+
+
+def check(
+    target: Any, *inputs: Any, init: Mapping[str, Any] | None = None, interface: str | None = None, **named: Any
+) -> Report:
+    """Examine a layer: is its backward the derivative of its forward, and does it keep to the contract of a layer?
+
+    `target` is a layer (any object with `forward(*inputs)` and `backward(dout)`) or a class of one, built with the
+    arguments in `init`. Inputs that are not given, by position or by name, are chosen. The layer itself is not changed:
+    copies of it run, many times, in silence.
+
+    The interface may be another one, `forward_pass` and `backward_pass(accum_grad)`, a loss, a pair of a function and
+    its derivative: which it is, is found out by running it, or given as `interface="f, f_prime(x), local"`.
+
+    Raises TargetError where there is nothing to run, or no small input is taken.
+
+    >>> class Square:
+    ...     def forward(self, x):
+    ...         self.x = x
+    ...         return x * x
+    ...
+    ...     def backward(self, dout):
+    ...         return dout * self.x  # wrong: a factor 2 is missing
+    >>> report = check(Square(), 3.0)
+    >>> report.ok, str(report.verdicts[0])
+    (False, 'x: refuted')
+    """
+    how = Interface.parse(interface) if interface is not None else None
+    subject = _subject(target, inputs, init or {}, named, how)
+    return _examined(subject, target, [*(init or {}).values(), *inputs, *named.values()])
+
+
+def check_adapted(target: Any, inputs: Sequence[Any], init: Mapping[str, Any]) -> Report:
+    """`check` of what was adapted already, by `as_found`, with all of its inputs: its interface is not sought again."""
+    return _examined(_adapted_subject(target, inputs, init), target, [*init.values(), *inputs])
+
+
+def is_right(target: Any, inputs: Sequence[Any], init: Mapping[str, Any]) -> bool:
+    """Whether what was adapted runs and no gradient of it is wrong; what else there is to say is not asked."""
+    subject = _adapted_subject(target, inputs, init)
+    with watched() as seen:
+        first = subject.run()
+    if not_what_it_returns(subject, first) is not None:
+        return False
+    judgement, _, there = _judged(subject, first, seen)
+    judgement = by_convention(there, judgement)
+    wrong = judgement.refuted or (judgement.ignores_dout and not judgement.is_loss)
+    return bool(judgement.verdicts) and not wrong and not any(axes_of_one(subject, judgement))
+
+
+def _examined(subject: Subject, target: Any, given: Sequence[Any]) -> Report:
+    """The verdict on a layer that is ready to run, and all findings about it."""
+    start = time.perf_counter()
+    is_own = isinstance(target, type) and not has_chosen_parts(given)
+    try:
+        with watched() as seen:
+            first = subject.run()
+    except Exception as error:
+        return Report(subject.name, findings=(_raised(subject, error, is_own),), seconds=time.perf_counter() - start)
+    elsewhere = not_what_it_returns(subject, first)
+    if elsewhere is not None:
+        return Report(subject.name, findings=(elsewhere,), seconds=time.perf_counter() - start)
+    judgement, findings, there = _judged(subject, first, seen)
+    findings += interface_findings(subject)
+    judgement = by_convention(there, judgement)
+    findings += formula_findings(there, judgement)
+    findings += missing_findings(there, judgement)
+    for examine in CONTRACT:
+        findings += examine(subject)
+    place = subject.place
+    return Report(
+        layer=subject.name,
+        verdicts=judgement.verdicts,
+        findings=tuple(findings),
+        branches=tuple(judgement.covered.told()),
+        branching=bool(judgement.covered) or judgement.examination is None,
+        file=place.file if place else None,
+        line=place.line if place else None,
+        seconds=time.perf_counter() - start,
+    )
+
+
+def _subject(
+    target: Any, inputs: tuple[Any, ...], init: Mapping[str, Any], named: Mapping[str, Any], how: Interface | None
+) -> Subject:
+    foreign = foreign_layer(target)
+    if foreign is not None:
+        name, names = getattr(target, "__name__", "layer"), _input_names(_written(target), unbound=False)
+        return Subject(name, foreign, inputs, names, foreign=True)
+    target, ordered, found = adapted(target, init, inputs, named, how)
+    return _adapted_subject(target, ordered, found.init)
+
+
+def _adapted_subject(target: Any, inputs: Sequence[Any], init: Mapping[str, Any]) -> Subject:
+    """A class or an instance, as it was adapted, with all of its inputs by place. Raises TargetError."""
+    if foreign_layer(target) is not None:
+        return _subject(target, tuple(inputs), init, {}, None)
+    names = _input_names(getattr(target, "forward", target), isinstance(target, type))
+    if isinstance(target, type):
+        return Subject(target.__qualname__, build(target, init), tuple(inputs), names)
+    build(target, init)  # an instance takes no arguments: this says so
+    return Subject.of(target, tuple(inputs), names)
+
+
+def _written(target: Any) -> Any:
+    """The function whose arguments name the inputs of another library's target."""
+    if isinstance(target, type):
+        return partial(target.forward, None)  # type: ignore[attr-defined]
+    return target.fun
+
+
+def _input_names(forward: Any, unbound: bool) -> tuple[str, ...]:
+    try:
+        parameters = list(inspect.signature(behind(forward)).parameters.values())
+        parameters = [p for i, p in enumerate(parameters) if i or not (unbound or p.name == "self")]
+    except (TypeError, ValueError):
+        return ()
+    return tuple(p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD))
+
+
+def _judged(subject: Subject, first: PlainRun, seen: Covered) -> tuple[Judgement, list[Finding], Subject]:
+    """The exact judgement; that of differences, with a note that says why, where the layer cannot be traced.
+
+    `seen` are the conditions in the code that the plain run came to. The last is what was judged: where the layer is
+    wrong only on another side of a condition, it is the one that comes there.
+    """
+    if subject.foreign:
+        return judge_numerically(subject, first), [], subject
+    trace: Trace | None = None
+    try:
+        with quiet():
+            trace = recorded(subject, first)
+            judgement = judge(trace, ends=subject.ends)
+            judgement.covered.add(seen)
+            if judgement.refuted:
+                judgement = confirmed(judgement, subject, first) if judgement.only_here else judgement
+                return judgement, [], subject
+            judgement, there = on_other_sides(subject, judgement, seen)
+            return judgement, [], there
+    except Exception as error:  # the layer itself ran: it is the recording, or the exact arithmetic, that does not
+        why = finding("D002", f"not judged by exact arithmetic: {error}", layer=subject.name)
+        judgement = judge_numerically(subject, first)
+        if trace is not None and trace.calls:
+            seen.add(Examination(trace).conditions.seen_in_the_run())
+        else:
+            seen.note_unrecorded()
+        judgement.covered.add(seen)
+        return judgement, [why], subject
+
+
+def _raised(subject: Subject, error: Exception, is_own: bool) -> Finding:
+    """The layer's own exception, with the line of the user's code that raised it; `is_own`: no part of it was given."""
+    lacks = error.name if isinstance(error, AttributeError) else None
+    if lacks is not None and lacks in kept_when_called(type(subject.again())):
+        message = f"{subject.name} needs self.{lacks}, which its __call__ sets: it computes in a graph of its own"
+        return finding("D002", message, raised_at(error), layer=subject.name)
+    says = f", {WHATEVER}" if is_own and is_own_fault(error) else ""
+    message = f"{subject.name} raises {type(error).__name__}: {error}{says}"
+    return finding("D001", message, raised_at(error), layer=subject.name, cause=type(error).__name__)

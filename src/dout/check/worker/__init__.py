@@ -1,0 +1,1 @@
+"""A file in; what is found of each layer in it out, from a process of its own."""

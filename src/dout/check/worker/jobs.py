@@ -1,0 +1,100 @@
+"""What a process is given to check, and what it sends back of each layer: nothing of the user's own classes."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from dout.check.report.verdicts import Report
+from dout.check.worker.audit_guard import HERE, GuardRules
+
+MOST_TEXT = 2000  # characters of one message
+
+
+@dataclass(frozen=True)
+class GivenArguments:
+    """Constructor arguments and inputs that the user gave, for every layer that takes them; limits of a process."""
+
+    init: Mapping[str, Any] = field(default_factory=dict)
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    memory: float = 0.0  # GB
+    rules: GuardRules = field(default_factory=GuardRules)
+    interface: str = ""  # how every layer is called; found out where it is empty
+    pictures: bool = False  # whether the recording of a layer with a wrong gradient is wanted
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A report, what was chosen to make it (constructor arguments and inputs), and which given names the layer took.
+
+    `interface` says how the layer was called, where that is not the plain `forward(x)` and `backward(dout)`; `trace` is
+    the document of a recording that shows a wrong gradient, where pictures are wanted.
+    """
+
+    report: Report
+    init: Mapping[str, Any] = field(default_factory=dict)
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    took: frozenset[str] = frozenset()
+    interface: str = ""
+    trace: Mapping[str, Any] | None = None
+
+
+class ObjectText(str):
+    """An object of the user's classes, as text: it cannot be written on a command line."""
+
+    __slots__ = ()
+
+
+def portable(checked: Checked) -> Checked:
+    """The same without any object of the user's classes, which the parent does not know."""
+    report = checked.report
+    findings = tuple(
+        replace(
+            item,
+            message=_cut(_from_here(item.message)),
+            because=_cut(_from_here(item.because)),
+            expected=_plain(item.expected),
+            got=_plain(item.got),
+            inputs={str(key): _plain(value) for key, value in item.inputs.items()},
+        )
+        for item in report.findings
+    )
+    init = {key: _plain(value) for key, value in checked.init.items()}
+    inputs = {key: _plain(value) for key, value in checked.inputs.items()}
+    branches = tuple(_from_here(line) for line in report.branches)
+    report = replace(report, findings=findings, branches=branches)
+    return replace(checked, report=report, init=init, inputs=inputs)
+
+
+def _from_here(text: str) -> str:
+    """Text with the paths of files below the folder we began in as they are from there."""
+    below = os.path.join(HERE, "")  # noqa: PTH118 - which ends with one separator, also where we began in the root
+    return text.replace(below, "") if below != os.sep else text
+
+
+def _cut(text: str) -> str:
+    """Text without its middle, where an error of the user's says more than anyone reads."""
+    return text if len(text) <= MOST_TEXT else f"{text[: MOST_TEXT // 2]} … {text[-MOST_TEXT // 2 :]}"
+
+
+def _plain(value: Any) -> Any:
+    if value is None or type(value) in (bool, int, float, str):
+        return value
+    if isinstance(value, tuple | list):
+        return type(value)([_plain(item) for item in value]) if type(value) in (tuple, list) else str(value)
+    if isinstance(value, np.ndarray | np.generic) and value.dtype.kind in "biufc":
+        return np.array(value, subok=False)[()]
+    return ObjectText(_cut(_named(value)))
+
+
+def _named(value: Any) -> str:
+    """A function by its name, an object by its class where it says nothing else than its place in memory."""
+    if inspect.isroutine(value):
+        return value.__name__.lstrip("_")
+    says_nothing = all(getattr(type(value), name) is getattr(object, name) for name in ("__repr__", "__str__"))
+    return f"{type(value).__name__}()" if says_nothing else str(value)

@@ -1,0 +1,100 @@
+"""The names that NumPy has removed, answered for as long as a check runs, and noted with their lines.
+
+Much code was written for an older NumPy: its `np.float` raises today. Its layers are judged as if it did not, and a
+finding says what to write instead.
+"""
+
+from __future__ import annotations
+
+import linecache
+import math
+import sys
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+import numpy as np
+
+from dout.graph import Where
+from dout.trace.tracer.user_source import is_ours, is_user_code
+
+INSTEAD = {
+    **{name: name for name in ("bool", "int", "float", "complex", "object", "str")},
+    "long": "int", "unicode": "str", "math": "math", "asscalar": "x.item()", "asfarray": "np.asarray(x, dtype=float)",
+    "float_": "np.float64", "complex_": "np.complex128", "longfloat": "np.longdouble", "cfloat": "np.complex128",
+    "singlecomplex": "np.complex64", "clongfloat": "np.clongdouble", "longcomplex": "np.clongdouble",
+    "string_": "np.bytes_", "unicode_": "np.str_", "bool8": "np.bool_", "object0": "np.object_", "int0": "np.intp",
+    "uint0": "np.uintp", "str0": "np.str_", "bytes0": "np.bytes_",
+    "NaN": "np.nan", "NAN": "np.nan", "Inf": "np.inf", "Infinity": "np.inf", "infty": "np.inf", "PINF": "np.inf",
+    "NINF": "-np.inf", "PZERO": "0.0", "NZERO": "-0.0",
+    "product": "np.prod", "cumproduct": "np.cumprod", "alltrue": "np.all", "sometrue": "np.any", "round_": "np.round",
+    "in1d": "np.isin", "row_stack": "np.vstack", "trapz": "np.trapezoid", "msort": "np.sort(x, axis=0)",
+    "mat": "np.asmatrix", "rank": "np.ndim", "alen": "len", "find_common_type": "np.result_type",
+    "issubclass_": "issubclass",
+}  # fmt: skip
+
+_TAKEN_APART = """
+def asscalar(a):
+    return a.item()
+def asfarray(a, dtype=float):
+    return a.astype(dtype) if hasattr(a, "astype") else np.asarray(a, dtype)
+def msort(a):
+    return np.sort(a, axis=0)
+def in1d(a, b, **options):
+    return np.isin(np.ravel(a), b, **options)
+def find_common_type(arrays, scalars):
+    return np.result_type(*arrays, *scalars)
+"""
+
+
+def _functions() -> dict[str, Any]:
+    """What has no other name in today's NumPy. Compiled as if a user had written it: a recording looks into it."""
+    names: dict[str, Any] = {"np": np}
+    exec(compile(_TAKEN_APART, "<removed from numpy>", "exec"), names)
+    return names
+
+
+class Removed:
+    """Answers for the removed names in one process, and notes the first line of each file that asks for one."""
+
+    def __init__(self) -> None:
+        self.used: list[tuple[str, Where]] = []
+        self._seen: set[tuple[str, str]] = set()  # file and name
+        self._functions = _functions()
+        self._before: Callable[[str], Any] = vars(np)["__getattr__"]
+
+    def install(self) -> None:
+        """Be asked for every name that NumPy does not have."""
+        vars(np)["__getattr__"] = self._answer
+
+    def _answer(self, name: str) -> Any:
+        where = _users_line(sys._getframe(1)) if name in INSTEAD else None
+        if where is None or "hasattr(" in (line := linecache.getline(where.file, where.line)) or "getattr(" in line:
+            return self._before(name)
+        if (where.file, name) not in self._seen:
+            self._seen.add((where.file, name))
+            self.used.append((name, where))
+        return self._meant(name)
+
+    def _meant(self, name: str) -> Any:
+        if name in self._functions:
+            return self._functions[name]
+        instead = INSTEAD[name]
+        if instead.removeprefix("-").startswith("np."):
+            item = getattr(np, instead.rpartition("np.")[2])
+            return -item if instead.startswith("-") else item
+        return math if instead == "math" else eval(instead, {})
+
+    def take(self) -> list[tuple[str, Where]]:
+        """The names that were asked for since the last time, with their lines."""
+        taken, self.used = self.used, []
+        return taken
+
+
+def _users_line(frame: FrameType | None) -> Where | None:
+    """The line that asks, where it is a user's: libraries look for names of older NumPys themselves."""
+    while frame is not None and (is_ours(frame.f_code.co_filename) or "importlib" in frame.f_code.co_filename):
+        frame = frame.f_back
+    if frame is None or not is_user_code(frame.f_code.co_filename):
+        return None
+    return Where(frame.f_code.co_filename, frame.f_lineno)

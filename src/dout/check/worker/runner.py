@@ -1,0 +1,351 @@
+"""Runs jobs, each file in a process of its own, a few at a time; what a file does to its process hurts nobody else.
+
+On Linux a process is forked from this one, which has loaded what it takes and none of the user's code: that costs a few
+milliseconds and gives each file the same fresh state. Elsewhere it is started anew. A process that ends, or is silent
+for too long, is killed with its children; the layer it was at gets a finding, and the rest of the file a new process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+import warnings
+from collections import deque
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from multiprocessing import connection, get_context
+from pathlib import Path
+from typing import Any
+
+from dout.check.conventions.convention import among_siblings
+from dout.check.project.discover import Job, line_of_class
+from dout.check.report.codes import finding
+from dout.check.report.verdicts import Finding, Report
+from dout.check.worker.audit_guard import GuardRules
+from dout.check.worker.jobs import Checked, GivenArguments
+from dout.check.worker.statement_runner import Kind, Stop
+from dout.check.worker.work_sharing import Turns, shared
+from dout.check.worker.worker import work
+
+METHOD = "fork" if sys.platform == "linux" else "spawn"
+_LOOK = 0.2  # seconds between looks at processes that say nothing
+_PATIENCE = 0.5  # seconds, after which a file's layers are shared with a process that has nothing to do
+_FAST = 2.0  # seconds, within which a file must load to be loaded once more
+_GRACE = 2.0  # seconds beyond the limit, in which a process ends its statement itself
+MOST_STOPS = 20  # statements of one file
+
+
+@dataclass
+class JobOutcome:
+    """What became of a job: the layers in their order, or the problem that kept the file from being run.
+
+    `skipped` says why no layer of a file was judged that nobody named (a library is not there, say); `remarks` are
+    what else the file did, with lines: it wanted to write, a statement of it failed.
+    """
+
+    job: Job
+    layers: list[Checked] = field(default_factory=list)
+    problem: str = ""
+    traceback: str = ""
+    skipped: str = ""
+    remarks: list[str] = field(default_factory=list)
+
+
+def run(
+    jobs: Sequence[Job],
+    given: GivenArguments,
+    *,
+    processes: int = 1,
+    timeout: float = 0.0,
+    asked: Container[str] | None = None,
+    isolated: bool = False,
+    done: Callable[[JobOutcome], None] = lambda outcome: None,
+    waiting: Callable[[], None] = lambda: None,
+    method: str = METHOD,
+) -> list[JobOutcome]:
+    """Run every job, at most `processes` at a time; the outcomes, in the order of `jobs`.
+
+    `timeout` is how many seconds loading a file, or one layer, may take (0: no limit). `done` is called with each
+    outcome as soon as it is there, `waiting` every moment. Whatever ends this function, no process outlives it, and no
+    file: what is temporary lies in a folder that is removed.
+
+    `asked` are the places that were named, and not only their folder (None: all); what keeps another from being run is
+    no problem, it is skipped. With `isolated` the files run in an empty folder, without a network.
+    """
+    outcomes = [JobOutcome(job) for job in jobs]
+    queue = deque(range(len(jobs)))
+    running: list[_Process] = []
+    scratch = tempfile.mkdtemp(prefix="dout-")
+    gc.freeze()  # what is loaded stays shared with the forks
+    try:
+        while queue or running:
+            while len(running) < max(1, processes):
+                first = None if queue else next((p for p in running if p.may_be_helped(processes)), None)
+                if not queue and first is None:
+                    break
+                outcome = outcomes[queue.popleft()] if first is None else first.outcome
+                is_asked = asked is None or outcome.job.where in asked
+                own = tempfile.mkdtemp(dir=scratch)
+                rules = GuardRules(own, is_asked, timeout, isolated=isolated)
+                running.append(_Process(outcome, replace(given, rules=rules), timeout, method, first))
+            connection.wait([process.pipe for process in running], timeout=_LOOK)
+            waiting()
+            for process in list(running):
+                if process.advance():
+                    running.remove(process)
+                    if not process.first.at_work:
+                        done(process.outcome)
+    finally:
+        for process in running:
+            process.kill()
+        gc.unfreeze()
+        shutil.rmtree(scratch, ignore_errors=True)
+    _once(outcomes)
+    return outcomes
+
+
+def _once(outcomes: Iterable[JobOutcome]) -> None:
+    """Of a helper that many files import, leave the same use of an old name of NumPy's to the first of them."""
+    seen: set[tuple[str, int | None, str]] = set()
+
+    def is_new(item: Finding) -> bool:
+        if item.code != "D004":
+            return True
+        key = (os.path.realpath(item.file or ""), item.line, item.message.partition(" uses ")[2])
+        return key not in seen and not seen.add(key)  # type: ignore[func-returns-value]
+
+    for outcome in outcomes:
+        outcome.layers = [
+            replace(c, report=replace(c.report, findings=tuple(filter(is_new, c.report.findings))))
+            for c in outcome.layers
+        ]
+
+
+class _Process:
+    """A job under way, or the help that the `first` process of a job gets once no other job waits."""
+
+    def __init__(
+        self, outcome: JobOutcome, given: GivenArguments, timeout: float, method: str, first: _Process | None = None
+    ) -> None:
+        self.outcome, self.given, self.timeout, self.method = outcome, given, timeout, method
+        self.first = first or self
+        self.names: list[str] | None = None
+        self.by_name: dict[str, Checked] = first.by_name if first else {}
+        self.stops: list[Stop] = first.stops if first else []
+        self.lost: dict[str, str] = first.lost if first else {}
+        taken: Any = first.turns.taken if first else shared(method)
+        self.turns: Turns = Turns(taken, helps=first is not None)
+        self.at_work, self.helpers, self.began, self.loaded = 0, 0, time.monotonic(), 0.0
+        self.first.at_work += 1
+        self.first.helpers += first is not None
+        self.start()
+
+    def may_be_helped(self, processes: int) -> bool:
+        """Whether another process would soon take over layers: the file is loaded fast, and has several left."""
+        if self.names is None or self.turns.helps or self.outcome.job.names is not None:
+            return False
+        fast = self.loaded - self.began < _FAST and time.monotonic() - self.loaded > _PATIENCE
+        return fast and self.helpers < processes - 1 and self.turns.left(self.names) > 1
+
+    def start(self) -> None:
+        """Begin, or go on in a new process with the layers that are left."""
+        context: Any = get_context(self.method)
+        self.pipe, theirs = context.Pipe(duplex=False)
+        skipped = frozenset(self.by_name)
+        left_out = frozenset((stop.file, stop.line) for stop in self.stops if stop.kind in ("time", "died"))
+        self.given = replace(self.given, rules=replace(self.given.rules, left_out=left_out))
+        given = (theirs, self.outcome.job, self.given, skipped, self.turns)
+        self.process = context.Process(target=work, args=given, daemon=False)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of a fork beside threads: OpenBLAS has its own care
+            self.process.start()
+        theirs.close()
+        self.over = False
+        self.current: str | None = None
+        self.at: tuple[str, int] | None = None
+        self.since = time.monotonic()
+
+    def advance(self) -> bool:
+        """Take in what has been said; whether the job is over."""
+        try:
+            while self.pipe.poll():
+                if self._hear(*self.pipe.recv()):
+                    return True
+        except (EOFError, OSError):
+            return self._has_died(self._exit_words())
+        except Exception as error:  # what was sent cannot be read
+            return self._has_died(f"sent what cannot be read ({type(error).__name__})")
+        grace = _GRACE if self.names is None else 0.0  # a statement that is slow to load is ended in the process itself
+        if self.timeout and time.monotonic() - self.since > self.timeout + grace:
+            return self._has_died(f"did not end within {self.timeout:g} s")
+        if not self.process.is_alive() and not self.pipe.poll():
+            return self._has_died(self._exit_words())
+        return False
+
+    def _hear(self, kind: str, *content: Any) -> bool:
+        self.since = time.monotonic()
+        if kind == "at":
+            self.at = content
+        elif kind == "remark":
+            self._remark(content[0])
+        elif kind == "stop":
+            if content[0].place not in {stop.place for stop in self.stops}:  # it is told again by a second process
+                self.stops.append(content[0])
+        elif kind == "lost":
+            self.lost[content[0]] = content[1]
+        elif kind == "layers":
+            self.names, self.loaded = content[0], time.monotonic()
+        elif kind == "start":
+            self.current = content[0]
+        elif kind == "done":
+            self._note(content[0])
+        elif kind == "problem":
+            text, traceback = content
+            if self.turns.helps:
+                return False  # the first process says so as well
+            self.outcome.problem = "; ".join(filter(None, (self.outcome.problem, text)))
+            self.outcome.traceback += traceback
+        else:
+            self._finish()
+            return True
+        return False
+
+    def _remark(self, text: str) -> None:
+        if text not in self.outcome.remarks:
+            self.outcome.remarks.append(text)
+
+    def _note(self, checked: Checked) -> None:
+        self.by_name[self.current or checked.report.layer] = checked
+        self.current = None
+
+    def _has_died(self, how: str) -> bool:
+        """Note the layer that did it and go on with the rest, in a new process."""
+        seconds = time.monotonic() - self.since
+        self.kill()
+        if self.turns.helps and self.current is None:  # the first process goes on without it
+            self._finish()
+            return True
+        kind: Kind = "time" if "within" in how else "died"
+        again = self.at is not None and (*self.at, kind) in {stop.place for stop in self.stops}
+        if self.names is None and self.at is not None and not again and len(self.stops) < MOST_STOPS:
+            self.stops.append(Stop(*self.at, kind, f"{how}, while it was loaded"))
+            self.start()  # without that statement
+            return False
+        if self.current is None:
+            what = "while it was loaded" if self.names is None else "between two layers"
+            self.outcome.problem = f"{self.outcome.job.where} {how}, {what}; it was stopped"
+            self._finish()
+            return True
+        name, file = self.current, self.outcome.job.where if self.outcome.job.kind == "file" else None
+        message = f"{name} {how}; the other layers were judged without it"
+        stopped = finding("D003", message, layer=name, file=file, line=line_of_class(file, name) if file else None)
+        self._note(Checked(Report(name, findings=(stopped,), file=stopped.file, line=stopped.line, seconds=seconds)))
+        if set(self.names or ()) <= set(self.by_name):
+            self._finish()
+            return True
+        self.start()
+        return False
+
+    def _exit_words(self) -> str:
+        self.process.join(2.0)
+        code = self.process.exitcode
+        if code is None:
+            return "closed everything that was open"
+        if code >= 0:
+            return f"ended the interpreter, with exit code {code}"
+        with contextlib.suppress(ValueError):
+            return f"crashed ({signal.Signals(-code).name})"
+        return f"crashed (signal {-code})"
+
+    def _finish(self) -> None:
+        self.kill()
+        self.first.at_work -= 1
+        if self.first.at_work:
+            return  # another process has layers of this file still
+        order = self.first.names if self.first.names is not None else list(self.by_name)
+        found = [self.by_name[name] for name in order if name in self.by_name]
+        reports = among_siblings([self._placed(checked.report) for checked in found])
+        self.outcome.layers = [replace(c, report=report) for c, report in zip(found, reports, strict=True)]
+        settle(self.outcome, self.stops, self.lost, self.given.rules.asked)
+
+    def _placed(self, report: Report) -> Report:
+        """The report with the file called as it was given."""
+        where = self.outcome.job.where
+        whole = os.path.realpath(where)
+
+        def place(item: Any) -> Any:
+            same = item.file and item.file != where and os.path.realpath(item.file) == whole
+            return replace(item, file=where) if same else item
+
+        if self.outcome.job.kind != "file":
+            return report
+        return place(replace(report, findings=tuple(map(place, report.findings))))  # type: ignore[no-any-return]
+
+    def kill(self) -> None:
+        """End the process and whatever it started; nothing, where that is done."""
+        if self.over:
+            return
+        self.over = True
+        identity = self.process.pid
+        if identity and hasattr(os, "killpg"):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(identity, signal.SIGKILL)
+        with contextlib.suppress(Exception):
+            self.process.kill()
+        self.process.join()
+        self.process.close()
+        self.pipe.close()
+        shutil.rmtree(self.given.rules.scratch, ignore_errors=True)
+        Path(self.given.rules.scratch).mkdir()  # a next process has it empty
+
+
+def settle(outcome: JobOutcome, stops: Sequence[Stop], lost: Mapping[str, str], asked: bool) -> None:
+    """Say what stopped a file: a problem in one that was named, a reason to skip another, a remark beside layers."""
+    failures = [stop for stop in stops if stop.is_failure]
+    first = failures[0] if failures else None
+    why = _reasons(lost) or (str(first) if first else "")
+    if outcome.problem and not asked:
+        outcome.skipped, outcome.problem, outcome.traceback = outcome.problem, "", ""
+    elif asked and first is not None:
+        outcome.problem = "; ".join(filter(None, (outcome.problem, _problem(outcome.job.where, first))))
+        outcome.traceback += first.traceback
+    elif not outcome.layers and lost:
+        if asked:
+            outcome.problem = outcome.problem or f"{outcome.job.where}: {why}"
+        else:
+            outcome.skipped = f"{outcome.job.where}: {why}"
+    told = [stop for stop in stops if stop.kind not in ("import", "refused") and not (asked and stop is first)]
+    outcome.remarks += [str(stop) for stop in told if str(stop) not in outcome.remarks]
+    if outcome.layers and lost:
+        outcome.remarks.append(f"{outcome.job.where}: {_reasons(lost)}")
+
+
+def _reasons(lost: Mapping[str, str]) -> str:
+    """What classes need, those of one reason together: `A, B need torch, which is not installed`."""
+    by_reason: dict[str, list[str]] = {}
+    for name, reason in lost.items():
+        by_reason.setdefault(reason, []).append(name)
+    return "; ".join(f"{_few(names)} {_plural(reason, names)}" for reason, names in by_reason.items())
+
+
+def _few(names: Sequence[str], most: int = 3) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def _plural(reason: str, names: Sequence[str]) -> str:
+    return f"need{reason.removeprefix('needs')}" if len(names) > 1 and reason.startswith("needs") else reason
+
+
+def _problem(where: str, stop: Stop) -> str:
+    """A named file's failure in a line."""
+    if stop.kind == "raised":
+        return f"{where} {stop.why.partition(':')[0]}, at {stop.file}:{stop.line}"
+    if stop.kind == "exit":
+        return f"{where} {stop.why}"
+    return f"{where} {stop.why}; it was stopped"

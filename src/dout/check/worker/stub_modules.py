@@ -1,0 +1,186 @@
+"""What stands for a library that is not installed, or for a name that was never made: harmless until it is used.
+
+Only the user's files get them, by `dout.check.worker.statement_runner`, and only where an `import` fails that they did
+not guard with `try`: `try: import cupy` sees the ImportError that its author wrote the rest for.
+"""
+
+from __future__ import annotations
+
+import dis
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from dout.trace.tracer.user_source import is_class, mro_of
+
+KNOWN = frozenset({
+    "cupy", "cv2", "h5py", "IPython", "imageio", "jax", "keras", "librosa", "matplotlib", "mnist", "mpl_toolkits",
+    "mxnet", "networkx", "nltk", "nnfs", "numba", "numexpr", "opt_einsum", "pandas", "PIL", "plotly", "psutil",
+    "pytest", "requests", "scipy", "seaborn", "skimage", "sklearn", "streamlit", "sympy", "tensorboardX",
+    "tensorflow", "torch", "torchvision", "tqdm", "transformers", "triton", "wandb", "yaml", "graphviz", "gym",
+    "gymnasium",
+})  # fmt: skip
+
+
+class NeedsError(BaseException):
+    """The user's code used what is not there. No Exception: their `except Exception` does not hide the reason."""
+
+
+class Missing:
+    """Something that is not there: it can be named, imported from, derived from and annotated with, and no more."""
+
+    def __init__(self, reason: str) -> None:
+        self.__dict__["_reason"] = reason
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self
+
+    def _refuse(self, *args: Any, **kwargs: Any) -> Any:
+        raise NeedsError(f"needs {self._reason}")
+
+    __call__ = __getitem__ = __iter__ = __len__ = __bool__ = __float__ = __int__ = __index__ = __array__ = _refuse
+    __setattr__ = __setitem__ = __contains__ = __enter__ = __next__ = __neg__ = __abs__ = __invert__ = _refuse
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __pow__ = _refuse
+    __rpow__ = __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __matmul__ = __rmatmul__ = _refuse
+    __lt__ = __le__ = __gt__ = __ge__ = _refuse
+
+    def __or__(self, other: Any) -> Any:
+        return self  # an annotation: torch.Tensor | None
+
+    __ror__ = __or__
+
+    def __mro_entries__(self, bases: Any) -> tuple[type, ...]:
+        return (type("Missing", (_Base,), {"_needs": self._reason}),)
+
+    def __instancecheck__(self, item: Any) -> bool:
+        return False
+
+    def __subclasscheck__(self, cls: Any) -> bool:
+        return False
+
+    def __deepcopy__(self, memo: Any) -> Missing:
+        return self
+
+
+class _Base:
+    """The base of a class whose base is missing."""
+
+    _needs = ""
+
+
+def needed_by(item: Any) -> str:
+    """What a class, or the thing itself, stands on that is not there; nothing where all is."""
+    if type(item) is Missing:
+        return str(vars(item)["_reason"])
+    return item._needs if is_class(item) and _Base in mro_of(item) else ""
+
+
+class Quiet:
+    """Something that nobody sees here, like a plot: whatever is done with it does nothing.
+
+    Given one function alone it returns it: it may be a decorator.
+    """
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Nothing."""
+        decorates = len(args) == 1 and not kwargs and (isinstance(args[0], type) or hasattr(args[0], "__code__"))
+        return args[0] if decorates else self
+
+    def _same(self, *args: Any) -> Any:
+        return self
+
+    __getitem__ = __enter__ = __add__ = __sub__ = __mul__ = __truediv__ = __or__ = _same
+
+    def __setattr__(self, name: str, item: Any) -> None:
+        pass
+
+    def __setitem__(self, key: Any, item: Any) -> None:
+        pass
+
+    def __exit__(self, *error: Any) -> None:
+        pass
+
+    def __iter__(self) -> Iterator[Any]:
+        """As many as are asked for: `figure, axes = plt.subplots()`."""
+        frame = sys._getframe(1)
+        code, here = frame.f_code.co_code, frame.f_lasti
+        wanted = code[here + 1] if dis.opname[code[here]] == "UNPACK_SEQUENCE" else 0
+        return iter([self] * wanted)
+
+    def __deepcopy__(self, memo: Any) -> Quiet:
+        return self
+
+
+class _Bar(Quiet):
+    """A progress bar that nobody sees: it gives out what it goes through."""
+
+    def __init__(self, through: Any = None, *args: Any, total: int = 0, **kwargs: Any) -> None:
+        self.__dict__["through"] = range(total or 0) if through is None else through
+
+    def __iter__(self) -> Iterator[Any]:
+        """What it goes through."""
+        return iter(self.through)
+
+    def __len__(self) -> int:
+        return len(self.through)
+
+
+class _Library:
+    """A library of which some names are known; the others are `rest`."""
+
+    def __init__(self, names: dict[str, Any], rest: Any) -> None:
+        self._names, self._rest = names, rest
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self._names.get(name, self if name in ("auto", "notebook", "std") else self._rest)
+
+
+def _decorator(*args: Any, **kwargs: Any) -> Any:
+    """`@njit` and `@njit(parallel=True)`: the function itself."""
+    if len(args) == 1 and not kwargs and (isinstance(args[0], type) or hasattr(args[0], "__code__")):
+        return args[0]
+    return lambda function: function
+
+
+def _trange(*args: int, **kwargs: Any) -> _Bar:
+    return _Bar(range(*args))
+
+
+def _tqdm(reason: str) -> Any:
+    return _Library({"tqdm": _Bar, "tqdm_notebook": _Bar, "trange": _trange, "tnrange": _trange}, Quiet())
+
+
+def _numba(reason: str) -> Any:
+    names = ("jit", "njit", "vectorize", "guvectorize", "generated_jit", "jitclass", "stencil")
+    same = dict.fromkeys(names, _decorator)
+    quiet = {"prange": range, "config": Quiet(), "set_num_threads": Quiet(), "experimental": _Library(same, Quiet())}
+    return _Library({**same, **quiet}, Missing(reason))
+
+
+def _nnfs(reason: str) -> Any:
+    """Of the book's helper `init` only sets a seed; its datasets are not there."""
+    return _Library({"init": Quiet()}, Missing(reason))
+
+
+_QUIET = ("matplotlib", "mpl_toolkits", "seaborn", "plotly", "IPython", "wandb", "tensorboardX", "pytest")
+_MAKES: dict[str, Callable[[str], Any]] = {
+    **dict.fromkeys(_QUIET, lambda reason: Quiet()),
+    "tqdm": _tqdm,
+    "numba": _numba,
+    "nnfs": _nnfs,
+}
+
+
+def stand_in(module: str, reason: str) -> Any:
+    """What stands for a module that cannot be imported, or for a submodule of it."""
+    make = _MAKES.get(module.partition(".")[0], Missing)
+    return make(reason)

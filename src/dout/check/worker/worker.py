@@ -1,0 +1,301 @@
+"""The process in which one file runs: it loads the file, checks each layer in it, and sends what it finds as it goes.
+
+Messages, in order: ("at", file, line) before each statement that loading runs and ("stop", Stop) where one came to no
+good end; ("lost", name, reason) for a class that stands on what is not there; ("layers", names), and for each layer
+("start", name) and ("done", Checked); ("problem", text, traceback) where something cannot be loaded; ("end",) at last,
+and anywhere ("remark", text). The user's code may do anything here, even end it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from types import FunctionType
+from typing import Any
+
+from dout.adapt.interface.function_pairs import PAIR
+from dout.adapt.interface.interface import Interface, required
+from dout.adapt.search.call_target import forward_of
+from dout.adapt.search.example import Example, arguments, as_found, example
+from dout.adapt.search.own_faults import WHATEVER, is_own_fault, lacks_attribute
+from dout.adapt.search.refusals import name_of, takes_target
+from dout.check.conventions.stated_conditions import under_conditions
+from dout.check.project.discover import Job, layers_in, line_of_class, named
+from dout.check.project.finding_pictures import picture
+from dout.check.project.foreign_gradients import foreign_layer
+from dout.check.report.codes import finding
+from dout.check.report.source_places import raised_at
+from dout.check.report.verdicts import Finding, Report
+from dout.check.verb.check_layer import check_adapted, is_right
+from dout.check.worker.job_loading import Loading, needing
+from dout.check.worker.jobs import Checked, GivenArguments, portable
+from dout.check.worker.missing_dependency import lacks, lacks_target
+from dout.check.worker.post_run import UsesOfOldNames, excused
+from dout.check.worker.sandbox import put_back, take_place
+from dout.check.worker.work_sharing import Turns
+from dout.errors import DoutError, TargetError, UserCodeError
+from dout.graph import Where
+from dout.trace.session.side_effects import Kept
+from dout.trace.tracer.user_source import vars_of
+
+
+def work(pipe: Any, job: Job, given: GivenArguments, skipped: frozenset[str], turns: Turns) -> None:
+    """Run a job, without the layers in `skipped` or of others, and end the process; nothing of the user outlives it."""
+    here = os.getpid()
+
+    def send(*message: Any) -> None:
+        if os.getpid() != here:
+            os._exit(0)  # the user's code has forked, and this is the copy
+        pipe.send(message)
+
+    try:
+        take_place(given.memory)
+        _run(job, given, skipped, turns, send)
+        send("end")
+    except BaseException as error:  # SystemExit and the like at an odd moment: the parent sees a process that ended
+        with contextlib.suppress(BaseException):
+            send("problem", f"{job.where}: {type(error).__name__}: {error}", "")
+            send("end")
+    finally:
+        os._exit(0)  # no atexit of the user's, no waiting for threads
+
+
+def _run(job: Job, given: GivenArguments, skipped: frozenset[str], turns: Turns, send: Any) -> None:
+    loading = Loading(job, given.rules, send)
+    try:
+        module = loading.module()
+        needs = needing(module, loading.at)
+        names = [name for name in layers_in(module) if name not in needs] if job.names is None else list(job.names)
+    except UserCodeError as error:
+        send("problem", str(error), error.traceback)
+        return
+    except DoutError as error:
+        send("problem", str(error), "")
+        return
+    except BaseException as error:  # the user's code may raise anything while it is loaded
+        send("problem", f"{job.where} raised {type(error).__name__}: {error}", "")
+        return
+    needs.update((name, "could not be made") for name in loading.lost if name not in needs)
+    for name in [name for name in needs if job.names is None or name in job.names]:
+        send("lost", name, needs[name])
+    names = [name for name in names if name not in needs]
+    send("layers", names)
+    uses = UsesOfOldNames(loading.removed, module, names)
+    for name in turns.of(names):
+        if name in skipped:
+            continue
+        try:
+            target = named(module, name)
+        except TargetError as error:
+            send("problem", str(error), "")
+            continue
+        send("start", name)
+        before = loading.guard.refused
+        with put_back(loading.kept) as changed:
+            checked = _checked(name, target, given, loading.kept)
+        report = excused(checked.report, loading.guard.refused > before)
+        if changed:
+            report = _with(report, _patched(report, changed))
+        send("done", portable(replace(checked, report=uses.noted(report))))
+    for remark in () if turns.helps else uses.left():
+        send("remark", remark)
+
+
+def _checked(name: str, target: Any, given: GivenArguments, kept: Kept) -> Checked:
+    """Check one layer; whatever happens that Python can catch becomes a finding."""
+    try:
+        return _checked_as_it_is(name, target, given)
+    except BaseException as error:  # in code of ours, which runs on names that the layer may have replaced
+        replaced = kept.put_back()
+        report = _only(name, target, "D002", f"{name} could not be judged: {type(error).__name__}: {error}")
+        return Checked(_with(report, _patched(report, replaced)) if replaced else report)
+
+
+def _checked_as_it_is(name: str, target: Any, given: GivenArguments) -> Checked:
+    took: frozenset[str] = frozenset()
+    chosen, trace = Example({}, {}), None
+    try:
+        init, inputs = _taken(target, given)
+        took = frozenset({*(f"--init {key}" for key in init), *(f"--input {key}" for key in inputs)})
+        how = Interface.parse(given.interface) if given.interface else None
+        chosen, ordered = _example(name, target, init, inputs, how)
+        layer, ordered = (target, ordered) if foreign_layer(target) is not None else as_found(target, chosen)
+        report = _doubted(check_adapted(layer, ordered, chosen.init), chosen, target)
+        if chosen.chosen_inputs:
+            names = list(chosen.inputs) if len(chosen.inputs) == len(ordered) else []
+            right = partial(is_right, layer, init=chosen.init)
+            report = under_conditions(report, ordered, right, names)
+        trace = picture(report, layer, ordered, chosen.init) if given.pictures else None
+    except TargetError as error:
+        report = _not_judged(name, target, given, error)
+    except MemoryError:
+        report = _only(name, target, "D003", f"{name} needs more memory than it may have; it was stopped")
+    except DoutError as error:
+        report = _only(name, target, "D002", f"{name} could not be judged: {error}")
+    except SystemExit as stop:
+        message = f"{name} ends the interpreter: it raises SystemExit({stop.code!r})"
+        chosen_for_it = isinstance(target, type) and bool(required(target))  # it may be right to refuse what we chose
+        report = _only(name, target, "D003", message, severity="warning" if chosen_for_it else "error")
+    except KeyboardInterrupt:
+        report = _only(name, target, "D003", f"{name} raises KeyboardInterrupt")
+    except BaseException as error:
+        report = _only(name, target, "D002", f"{name} could not be judged: {type(error).__name__}: {error}")
+    report = replace(report, findings=tuple(_memory(name, item) for item in report.findings))
+    called = str(chosen.interface or Interface())
+    called = "" if called == str(Interface()) else called
+    return Checked(replace(report, layer=name), chosen.chosen_init, chosen.chosen_inputs, took, called, trace)
+
+
+def _example(
+    name: str, target: Any, init: Mapping[str, Any], inputs: Mapping[str, Any], how: Interface | None
+) -> tuple[Example, list[Any]]:
+    """What to build a layer with and to run it on, and its inputs by place."""
+    foreign = foreign_layer(target)
+    if foreign is not None:
+        chosen = example(foreign(), {}, {}) if not inputs else Example({}, inputs)
+        return chosen, list(chosen.inputs.values())
+    chosen = example(target, init, inputs, interface=how)
+    ordered, keywords = arguments(target, chosen.inputs)
+    if keywords:
+        raise TargetError(f"{name}.forward takes {', '.join(keywords)} by name only, and inputs are given by place")
+    return chosen, ordered
+
+
+def _taken(target: Any, given: GivenArguments) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What of the given arguments this layer takes."""
+
+    def of(function: Any, values: Mapping[str, Any], unbound: int) -> dict[str, Any]:
+        try:
+            parameters = list(inspect.signature(function).parameters.values())[unbound:]
+        except (TypeError, ValueError):
+            return {}
+        any_name = any(p.kind is p.VAR_KEYWORD for p in parameters)
+        names = {p.name for p in parameters}
+        place = {key for key in values if key.isdigit() and int(key) < len(parameters)}
+        return {key: value for key, value in values.items() if any_name or key in names or key in place}
+
+    is_class = isinstance(target, type)
+    forward = forward_of(target)  # a function of JAX has none
+    return (of(target, given.init, 0) if is_class else {}), of(forward, given.inputs, int(is_class))
+
+
+# The layer's own mistake, whatever it is given; any other error may be the fault of the inputs that were tried.
+_OWN = (NameError, ImportError, SyntaxError)
+
+
+def _doubted(report: Report, chosen: Example, target: Any) -> Report:
+    """On inputs that were chosen, an error that a layer raises may be the fault of the inputs: then it is a warning.
+
+    So is a gradient of another shape, where the example was only found by what the layer raised on others.
+    """
+    own = {cls.__name__ for cls in _OWN}
+    if any(f.code == "D001" and lacks_target(target, chosen.interface, f.message) for f in report.findings):
+        return _only(name_of(target), target, "D002", takes_target(target))
+    report = replace(report, findings=tuple(_perhaps_of_the_example(f, chosen) for f in report.findings))
+    found = [
+        replace(f, severity="warning", message=f"{f.message}, on inputs that were chosen")
+        if f.code == "D001"
+        and chosen.chosen
+        and not (f.cause in own or WHATEVER in f.message)
+        and not lacks_attribute(f.message, target)
+        else f
+        for f in report.findings
+    ]
+    return replace(report, findings=tuple(found))
+
+
+def _perhaps_of_the_example(item: Finding, chosen: Example) -> Finding:
+    """A warning for an error that is one of shapes alone, where the example may not be what is meant."""
+    name = str(item.argument)
+    if item.code != "D501" or item.severity != "error" or name not in chosen.chosen:
+        return item
+    if chosen.mended:
+        doubt = "the example was chosen by what the layer raised on others, and may not be what is meant"
+    elif item.because.startswith("forward gives the same"):
+        doubt = "what is returned may be the gradient of what it is made into, as rows with one 1 of whole numbers"
+    else:
+        return item
+    return replace(item, severity="warning", message=f"{item.message}; {doubt}")
+
+
+def _not_judged(name: str, target: Any, given: GivenArguments, error: TargetError) -> Report:
+    cause = error.__cause__
+    broken = _constructor_error(target, given)
+    if broken is not None:
+        cause = broken
+    own = (
+        broken is not None
+        or (isinstance(cause, _OWN) and not isinstance(cause, UnboundLocalError))
+        or (isinstance(cause, AttributeError) and _is_own(cause.obj, target) and lacks_attribute(str(cause), target))
+        or (isinstance(target, type) and not required(target) and is_own_fault(cause))
+    )
+    needed = lacks(cause)
+    if needed and not own:
+        return _only(name, target, "D002", f"{name} needs {needed} ({type(cause).__name__}: {cause})")
+    if isinstance(cause, NotImplementedError) or "exceptions must derive from BaseException" in str(cause):
+        return _only(name, target, "D002", f"{name} is not complete by itself: it raises NotImplementedError")
+    if cause is None or not own:
+        return _only(name, target, "D002", str(error))
+    return _only(name, target, "D001", f"{name} raises {type(cause).__name__}: {cause}", raised_at(cause))
+
+
+def _constructor_error(target: Any, given: GivenArguments) -> Exception | None:
+    """What the constructor of a class raises that wants no arguments, or has them all."""
+    if not isinstance(target, type):
+        return None
+    init, _ = _taken(target, given)
+    try:
+        inspect.signature(target).bind(**init)
+    except (TypeError, ValueError):
+        return None
+    try:
+        target(**init)
+    except Exception as error:
+        return error
+    return None
+
+
+def _is_own(item: Any, target: Any) -> bool:
+    cls = target if isinstance(target, type) else type(target)
+    return isinstance(item, cls)
+
+
+def _only(name: str, target: Any, code: str, message: str, where: Where | None = None, **details: Any) -> Report:
+    file, line = _place(target)
+    found = finding(code, message, where, layer=name, **({} if where else {"file": file, "line": line}), **details)
+    return Report(name, findings=(found,), file=file, line=line)
+
+
+def _place(target: Any) -> tuple[str | None, int | None]:
+    """Where the class of a layer is written."""
+    cls = target if isinstance(target, type) else type(target)
+    pair = getattr(cls, PAIR, None)
+    if pair is not None:
+        code = getattr(cls, pair[1]).__code__
+        return code.co_filename, code.co_firstlineno
+    try:
+        file = inspect.getsourcefile(cls)
+    except Exception:  # it says that it is of another module, or raises
+        methods = (item for item in vars_of(cls).values() if type(item) is FunctionType)
+        file = next((method.__code__.co_filename for method in methods), None)
+    return file, line_of_class(file, cls.__qualname__) if file else None
+
+
+def _memory(name: str, item: Finding) -> Finding:
+    if item.code == "D001" and " raises MemoryError" in item.message:
+        message = f"{name} needs more memory than it may have; it was stopped"
+        return finding("D003", message, layer=name, file=item.file, line=item.line)
+    return item
+
+
+def _with(report: Report, item: Finding) -> Report:
+    return replace(report, findings=(*report.findings, item))
+
+
+def _patched(report: Report, changed: list[str]) -> Finding:
+    message = f"{report.layer} replaces {', '.join(changed)} for everyone while it runs; it was put back"
+    return finding("D003", message, layer=report.layer, file=report.file, line=report.line, severity="warning")

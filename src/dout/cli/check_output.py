@@ -1,0 +1,251 @@
+"""How a run of `dout check` is told: to a person, as JSON, SARIF or GitHub's annotations, and as a page."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+import click
+
+from dout.errors import visible
+from dout.files import HTML_MARK, Kind, write
+
+if TYPE_CHECKING:
+    from dout.check.project.settings import Settings
+    from dout.check.report.report import Line
+    from dout.check.report.verdicts import Finding, Report
+    from dout.check.worker.jobs import Checked
+    from dout.check.worker.runner import JobOutcome
+
+
+@dataclass
+class Result:
+    """What a run found. `folded`: many files, and only what is wrong is told in detail; `given`: options and texts."""
+
+    settings: Settings
+    format: str = "human"
+    given: Sequence[tuple[str, str]] = ()
+    folded: bool = False
+    problems: list[str] = field(default_factory=list)
+    tracebacks: list[str] = field(default_factory=list)
+    outcomes: list[JobOutcome] = field(default_factory=list)
+    known: int = 0
+    start: float = field(default_factory=time.perf_counter)
+
+    @property
+    def checked(self) -> list[Checked]:
+        """Every layer."""
+        return [checked for outcome in self.outcomes for checked in outcome.layers]
+
+    @property
+    def reports(self) -> list[Report]:
+        """The report of every layer."""
+        return [checked.report for checked in self.checked]
+
+    @property
+    def findings(self) -> list[Finding]:
+        """Every finding."""
+        return [finding for report in self.reports for finding in report.findings]
+
+    @property
+    def exit_code(self) -> int:
+        """2 where something could not be run, 1 where a finding counts."""
+        if self.problems or (not self.checked and any(outcome.skipped for outcome in self.outcomes)):
+            return 2
+        counts = {"error", "warning"} if self.settings.strict else {"error"}
+        return int(any(finding.severity in counts for finding in self.findings))
+
+    @property
+    def summary(self) -> str:
+        """Everything in a line."""
+        from dout.check.report.report import summary
+
+        seconds = time.perf_counter() - self.start
+        return summary(self.reports, known=self.known, problems=len(self.problems), seconds=seconds)
+
+
+def tell(result: Result) -> None:
+    """Print everything: what was found on stdout, what could not be run on stderr."""
+    on_runner = os.environ.get("GITHUB_ACTIONS") == "true"
+    with _no_commands(on_runner and bool(result.problems), err=True):
+        for text in result.tracebacks:
+            click.echo(visible(text, keep="\n\t"), err=True, nl=False)
+        for problem in result.problems:
+            click.echo(f"dout: {visible(problem)}", err=True)
+    with _no_commands(on_runner and result.format == "human", err=False):
+        {"human": _human, "json": _json, "sarif": _sarif, "github": _github}[result.format](result)
+    if result.format != "github" and on_runner:
+        _github(result, err=result.format != "human")
+
+
+# --- to a person ------------------------------------------------------------------------------------------------------
+
+
+def _human(result: Result) -> None:
+    from dout.check.report.report import WIDTH, ascii_only, coloured, plain, wrapped
+
+    width = min(shutil.get_terminal_size((WIDTH, 24)).columns, 120) if sys.stdout.isatty() else WIDTH
+    is_unicode = _is_unicode(sys.stdout)
+    lines = [*_details(result, width), *_at_a_glance(result, width, is_unicode)]
+    lines += wrapped([(result.summary, "title")], width)
+    if not is_unicode:
+        lines = ascii_only(lines)
+    if sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb":
+        from rich.console import Console
+
+        Console(highlight=False, soft_wrap=True).print(coloured(lines))
+    else:
+        click.echo(plain(lines))
+
+
+def _details(result: Result, width: int) -> Iterator[Line]:
+    """Every layer in detail; of many files only those with an error or a warning, errors first."""
+    from dout.check.report.summary import by_state, state
+
+    places = {id(checked.report): (outcome, checked) for outcome in result.outcomes for checked in outcome.layers}
+    reports = by_state(result.reports) if _is_many(result) else result.reports
+    for report in reports:
+        if not result.folded or state(report) in ("error", "warning"):
+            yield from detail(result, *places[id(report)], width)
+            yield []
+
+
+def detail(result: Result, outcome: JobOutcome, checked: Checked, width: int) -> Iterator[Line]:
+    """A layer's report; where something is wrong, with the command that gives the same run again."""
+    from dout.check.report.report import to_lines
+    from dout.cli.repeat_command import Again, about
+
+    yield from to_lines(checked.report, about(checked), width)
+    if result.folded or not checked.report.ok:
+        again = Again(outcome.job, checked, result.given)
+        yield from ([(line, "verbatim")] for line in again.lines(width))
+
+
+def _at_a_glance(result: Result, width: int, is_unicode: bool) -> Iterator[Line]:
+    """The table and the codes of many files; and of any, what was not judged or was refused."""
+    from dout.check.report.report import wrapped
+    from dout.check.report.summary import code_counts, table, told_lines
+
+    def text(of_the_user: str) -> str:
+        shown = visible(of_the_user)
+        return shown if is_unicode else shown.encode("ascii", "backslashreplace").decode()
+
+    many = _is_many(result)
+    if many:
+        yield from table(result.outcomes, width, text)
+        yield []
+    told = [part for line in told_lines(result.outcomes, many, text) for part in wrapped(line, width)]
+    yield from told
+    if told:
+        yield []
+    counts = code_counts(result.reports)
+    if many and counts:
+        line = ", ".join(f"{code} × {number}" for code, number in counts.items())
+        yield from wrapped([("codes: ", "dim"), (line, "")], width)
+
+
+def _is_many(result: Result) -> bool:
+    return len(result.outcomes) > 1 or result.folded
+
+
+def _is_unicode(stream: TextIO) -> bool:
+    return "utf" in (stream.encoding or "").lower()
+
+
+# --- to machines ------------------------------------------------------------------------------------------------------
+
+
+def _json(result: Result) -> None:
+    from dout import __version__
+    from dout.check.report.machine_formats import FORMAT
+
+    severities = [finding.severity for finding in result.findings]
+    files = [
+        {
+            "file": outcome.job.where,
+            "problem": outcome.problem or None,
+            "skipped": outcome.skipped or None,
+            "remarks": outcome.remarks,
+            "layers": [_layer(result, outcome, checked) for checked in outcome.layers],
+        }
+        for outcome in result.outcomes
+    ]
+    document = {
+        "dout": FORMAT,
+        "version": __version__,
+        "files": files,
+        "problems": result.problems,
+        "summary": {
+            "text": result.summary,
+            "layers": len(result.reports),
+            **{f"{severity}s": severities.count(severity) for severity in ("error", "warning", "note")},
+            "known": result.known,
+            "seconds": round(time.perf_counter() - result.start, 3),
+        },
+        "exit_code": result.exit_code,
+    }
+    click.echo(json.dumps(document, ensure_ascii=True, allow_nan=False))
+
+
+def _layer(result: Result, outcome: JobOutcome, checked: Checked) -> dict[str, Any]:
+    from dout.check.report.machine_formats import data, to_json
+    from dout.cli.repeat_command import Again
+
+    return {
+        **to_json(checked.report),
+        "chosen": {"init": data(checked.init), "inputs": data(checked.inputs)},
+        "interface": checked.interface or None,
+        "again": Again(outcome.job, checked, result.given).command,
+    }
+
+
+def _sarif(result: Result) -> None:
+    from dout import __version__
+    from dout.check.report.machine_formats import to_sarif
+
+    log = to_sarif(result.reports, version=__version__, problems=result.problems)
+    click.echo(json.dumps(log, ensure_ascii=True, allow_nan=False))
+
+
+def _github(result: Result, err: bool = False) -> None:
+    from dout.check.report.machine_formats import github_line
+
+    for finding in result.findings:
+        line = github_line(finding)
+        if not _is_unicode(sys.stderr if err else sys.stdout):
+            line = line.encode("ascii", "backslashreplace").decode()
+        click.echo(line, err=err)
+
+
+@contextmanager
+def _no_commands(on_runner: bool, err: bool) -> Iterator[None]:
+    """Within, GitHub's runners obey no line: a user's text may begin with `::`, and lines are broken at spaces."""
+    word = secrets.token_hex(16) if on_runner else ""
+    if on_runner:
+        click.echo(f"::stop-commands::{word}", err=err)
+    yield
+    if on_runner:
+        click.echo(f"::{word}::", err=err)
+
+
+# --- as a page --------------------------------------------------------------------------------------------------------
+
+
+PAGE = Kind("a report", (".html", ".htm"), HTML_MARK)
+
+
+def write_page(result: Result, path: Path, force: bool) -> None:
+    """Write the page. Raises TargetError."""
+    from dout.cli.check_page import page
+
+    write([path], [page(result).encode(errors="backslashreplace")], PAGE, force=force)
+    click.echo(visible(f"wrote {path}"), err=True)

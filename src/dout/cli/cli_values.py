@@ -1,0 +1,95 @@
+"""Values on the command line, read and written: Python literals, and arrays by their shape alone.
+
+    x=[[1.0, -0.5], [-2.0, 3.0]]   an array
+    shape=(2, 3)                   a tuple
+    sizes=list([2, 3])             a list that stays one
+    W=array(3,4)                   numbers of this shape; the name W decides their order
+    x=2*array(3,4)                 the same, twice as large
+    x=2*array(3,4,y)               in the order of another name
+    y_pred=probabilities(3,4)      numbers between 0 and 1, each row's sum is 1
+
+What `written` gives, `read` turns into the same value, to the last bit.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from typing import Any
+
+import numpy as np
+
+from dout.adapt.sizes.proposed_arrays import probabilities
+from dout.adapt.source.argument_values import numbers
+
+MOST_TEXT = 400  # characters of a value that is written element by element
+MOST_ELEMENTS = 10_000_000  # of an array given by its shape
+_CALL = re.compile(
+    r"(?:(?P<factor>[-+.\de]+) *\* *)?(?P<maker>array|probabilities) *"
+    r"\( *(?P<shape>\d+(?: *, *\d+)*)? *,? *(?P<name>[^\W\d]\w*)? *\)"
+)
+_FACTORS = (1.0, 2.0, 0.5)
+
+
+def read(text: str, name: str = "") -> Any:
+    """The value that a text on the command line means for the argument `name`. Raises ValueError or SyntaxError.
+
+    >>> read("[1.0, 2.0]"), read("(2, 3)"), read("2*array(2,2)")
+    (array([1., 2.]), (2, 3), array([[ 1.5,  0.5],
+           [-0.5, -1.5]]))
+    """
+    text = text.strip()
+    call = _CALL.fullmatch(text)
+    if call is None:
+        kept = re.fullmatch(r"list\((\[.*\])\)", text, re.DOTALL)
+        value = ast.literal_eval(kept[1] if kept else text)
+        return np.array(value) if isinstance(value, list) and not kept else value
+    shape = tuple(map(int, call["shape"].split(","))) if call["shape"] else ()
+    if np.prod(shape, dtype=float) > MOST_ELEMENTS:
+        raise ValueError(f"{text} is too large")
+    make = numbers if call["maker"] == "array" else probabilities
+    made = make(shape, call["name"] or name)
+    return made if call["factor"] is None else made * float(call["factor"])
+
+
+def written(value: Any, name: str = "") -> str | None:
+    """The shortest text that `read` turns into this very value; None where there is none.
+
+    >>> written(np.array([1, 2])), written((2, 3)), written(numbers((9, 9), "x") * 2, "x")
+    ('[1, 2]', '(2, 3)', '2*array(9,9)')
+    """
+    texts = list(_by_shape(value, name)) if isinstance(value, np.ndarray | np.generic) else []
+    literal = repr(value.tolist()) if isinstance(value, np.ndarray) and value.ndim else repr(value)
+    literal = f"list({literal})" if isinstance(value, list) else literal
+    if not isinstance(value, np.generic) and len(literal) <= MOST_TEXT and "..." not in literal:
+        texts.append(literal)
+    return next((text for text in sorted(texts, key=len) if _means(text, name, value)), None)
+
+
+def _by_shape(value: Any, name: str) -> list[str]:
+    shape = ",".join(map(str, value.shape))
+    texts = [f"probabilities({shape})"]
+    for other in ("", "x", "y"):
+        inside = ",".join(filter(None, (shape, other)))
+        texts += [f"{'' if factor == 1 else f'{factor:g}*'}array({inside})" for factor in _FACTORS]
+    return texts
+
+
+def _means(text: str, name: str, value: Any) -> bool:
+    """Whether a text is read as exactly this value."""
+    try:
+        return is_same(read(text, name), value)
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        return False
+
+
+def is_same(one: Any, other: Any) -> bool:
+    """Whether two values are of one type and dtype, and equal to the last bit."""
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, np.ndarray | np.generic):
+        alike = one.dtype == other.dtype and one.shape == other.shape and one.dtype.kind in "biufc"
+        return alike and np.asarray(one).tobytes() == np.asarray(other).tobytes()
+    if isinstance(one, tuple | list):
+        return len(one) == len(other) and all(map(is_same, one, other))
+    return bool(repr(one) == repr(other))

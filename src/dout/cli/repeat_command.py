@@ -1,0 +1,93 @@
+"""What was chosen for a layer, in sentences, and the command that gives the same run again."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dout.check.report.report import near
+from dout.check.worker.jobs import ObjectText
+from dout.cli.cli_values import written
+from dout.errors import visible
+
+if TYPE_CHECKING:
+    from dout.check.project.discover import Job
+    from dout.check.worker.jobs import Checked
+
+_INDENT = "  "
+
+
+def about(checked: Checked) -> list[str]:
+    """What was chosen, and how the layer was called where that is not plain: a line each."""
+    built = ", ".join(f"{name} {_short(value)}" for name, value in checked.init.items())
+    given = ", ".join(f"{name} {_short(value)}" for name, value in checked.inputs.items())
+    chosen = ", ".join(filter(None, (built and f"built with {built}", given and f"on {given}")))
+    called = f"called as {checked.interface}" if checked.interface else ""
+    return [line for line in (chosen, called) if line]
+
+
+def _short(value: Any) -> str:
+    shape = getattr(value, "shape", ())
+    return str(shape) if shape else f"= {value}"
+
+
+class Again:
+    """The command that checks a layer on the same values; `given` are the options that the user gave, as texts."""
+
+    def __init__(self, job: Job, checked: Checked, given: Sequence[tuple[str, str]] = ()) -> None:
+        self.job, self.checked = job, checked
+        self.parts: list[tuple[str, ...]] = [("dout", "check", _target(job, checked.report.layer))]
+        self.unwritten: list[str] = []
+        names = _places(given)
+        self.parts += [(o, text) for (o, text), key in zip(given, names, strict=True) if key in checked.took]
+        for option, values in (("--init", checked.init), ("--input", checked.inputs)):
+            for name, value in values.items():
+                self._add(option, name, value)
+
+    def _add(self, option: str, name: str, value: Any) -> None:
+        text = None if isinstance(value, ObjectText) or not name.isidentifier() else written(value, name)
+        if text is None:
+            self.unwritten.append(name)
+        else:
+            self.parts.append((option, f"{name}={text}"))
+
+    @property
+    def command(self) -> str | None:
+        """The command in one line, as a shell takes it; None where a value has no text, or there is no such layer."""
+        return None if self.unwritten else " ".join(" ".join(map(shlex.quote, part)) for part in self.parts)
+
+    def lines(self, width: int) -> Iterator[str]:
+        """What to paste, broken between options as a shell allows; or what has no text, such as an object."""
+        if not (self.checked.init or self.checked.inputs):
+            return
+        if self.unwritten:
+            yield f"{_INDENT}again: not as a command: {', '.join(map(visible, self.unwritten))} cannot be written there"
+            return
+        line = f"{_INDENT}again:"
+        for part in self.parts:
+            word = visible(" ".join(map(shlex.quote, part)))
+            if len(line) + len(word) + 3 > width and len(line) > 10:
+                yield f"{line} \\"
+                line = _INDENT * 2
+            line += f" {word}"
+        yield line
+
+
+def _target(job: Job, layer: str) -> str:
+    """What names one layer: `layers.py:Conv`, `package.layers:Conv`, `Sigmoid`."""
+    if job.kind == "ready":
+        return layer
+    where = near(job.where) if job.kind == "file" else job.where
+    return f"{'./' if where.startswith('-') else ''}{Path(where).as_posix() if job.kind == 'file' else where}:{layer}"
+
+
+def _places(given: Sequence[tuple[str, str]]) -> list[str]:
+    """For each option that was given, under which name a layer takes it: `--input x`, or `--input 0` by its place."""
+    seen: Mapping[str, Iterator[int]] = {option: iter(range(len(given))) for option, _ in given}
+    keys = []
+    for option, text in given:
+        place, name = next(seen[option]), text.partition("=")[0].strip()
+        keys.append(f"{option} {name if '=' in text and name.isidentifier() else place}")
+    return keys

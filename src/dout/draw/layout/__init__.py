@@ -1,0 +1,1 @@
+"""A scene in; places out: columns, order, coordinates."""

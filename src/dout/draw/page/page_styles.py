@@ -1,0 +1,30 @@
+"""The styles of shapes as CSS for the page. Colours are variables: light, dark and print differ in those alone."""
+
+from __future__ import annotations
+
+from dout.draw.paint.display_list import TEXTS
+from dout.draw.paint.style import PALETTES, SANS, STYLES
+from dout.draw.writers.svg import family, line_rules, text_rules
+
+
+def style_sheet() -> str:
+    """Variables for each theme, then a rule for each style."""
+    lines = [
+        f":root{{--sans:{family(SANS)}}}",
+        f":root{{{_variables('light')}}}",
+        f"@media (prefers-color-scheme:dark){{:root:not([data-theme]){{{_variables('dark')}}}}}",
+        *(f":root[data-theme={theme}]{{{_variables(theme)}}}" for theme in PALETTES),
+        f"@media print{{:root:root:not([data-theme=print]){{{_variables('light')}}}}}",
+        "#picture path{stroke-linecap:round}",
+        *(f"#picture .{name}{{{text_rules(text)}}}" for name, text in TEXTS.items()),
+    ]
+    for name, style in STYLES.items():
+        paint = f"fill:{f'var(--{style.fill})' if style.fill else 'none'}"
+        paint += f";stroke:var(--{style.stroke})" if style.stroke else ""
+        lines.append(f"#picture .{name}{{{';'.join(filter(None, (paint, line_rules(style))))}}}")
+    return "\n".join(lines) + "\n"
+
+
+def _variables(theme: str) -> str:
+    scheme = "dark" if theme == "dark" else "light"
+    return f"color-scheme:{scheme};" + ";".join(f"--{name}:{colour}" for name, colour in PALETTES[theme].items())

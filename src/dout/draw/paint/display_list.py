@@ -1,0 +1,189 @@
+"""The display list: paths, circles, rectangles and texts with the names of their styles. Every backend reads it.
+
+Sizes are in pixels of the SVG; a colour is chosen by the backend, from the style's name and its theme. A shape is seen
+from step `since` of the run on; 0 is the start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from dout.draw.words.safe_text import text_width
+
+Box = tuple[float, float, float, float]  # left, top, right, bottom
+Command = tuple[str, tuple[float, ...]]  # "M" and "L" with a point, "C" with three
+
+ANCHORS = {"start": 0.0, "middle": 0.5, "end": 1.0}  # how much of a text stands left of its x
+
+
+@dataclass(frozen=True, slots=True)
+class TextStyle:
+    """How the text of a style is set: size in pixels, weight and slant."""
+
+    size: float
+    bold: bool = False
+    italic: bool = False
+    mono: bool = False
+
+
+TEXTS = {
+    "symbol": TextStyle(18),
+    "word": TextStyle(12.5),  # the symbol of an operator where it is a word: exp, reshape
+    "name": TextStyle(13.5),
+    "kept-name": TextStyle(13.5),
+    "result": TextStyle(14, bold=True),
+    "title": TextStyle(14, bold=True),
+    "caption": TextStyle(10.5),
+    "constant": TextStyle(12),
+    "value": TextStyle(14, bold=True),
+    "head": TextStyle(12, bold=True, mono=True),
+    "line": TextStyle(11.5),
+    "loud": TextStyle(12, bold=True),
+    "cell": TextStyle(11, bold=True),
+    "gradient": TextStyle(13),
+    "derived": TextStyle(13, italic=True),
+    "gradient-head": TextStyle(12, mono=True),
+    "gradient-line": TextStyle(11.5),
+    "gradient-cell": TextStyle(11),
+    "derived-cell": TextStyle(11, italic=True),
+    "wrong": TextStyle(13, bold=True),
+    "wrong-cell": TextStyle(11, bold=True),
+    "wrong-inside": TextStyle(11, bold=True),
+    "first": TextStyle(11, bold=True),
+    "card-title": TextStyle(13, bold=True),
+    "card-line": TextStyle(13),
+    "card-line-forward": TextStyle(13),
+    "note": TextStyle(12),
+    "wrong-note": TextStyle(12),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """A line, straight or curved."""
+
+    commands: tuple[Command, ...]
+    style: str
+    title: str = ""
+    since: int = 0
+
+    def moved(self, dx: float, dy: float) -> Path:
+        """The same, elsewhere."""
+        shift = (dx, dy, dx, dy, dx, dy)
+        moved = tuple((c, tuple(p + s for p, s in zip(points, shift, strict=False))) for c, points in self.commands)
+        return replace(self, commands=moved)
+
+    @property
+    def box(self) -> Box:
+        """What it lies in; the handles of a curve too."""
+        xs = [p for _, points in self.commands for p in points[::2]]
+        ys = [p for _, points in self.commands for p in points[1::2]]
+        return min(xs), min(ys), max(xs), max(ys)
+
+
+@dataclass(frozen=True, slots=True)
+class Circle:
+    """A circle around x, y."""
+
+    x: float
+    y: float
+    radius: float
+    style: str
+    title: str = ""
+    since: int = 0
+
+    def moved(self, dx: float, dy: float) -> Circle:
+        """The same, elsewhere."""
+        return replace(self, x=self.x + dx, y=self.y + dy)
+
+    @property
+    def box(self) -> Box:
+        """What it lies in."""
+        return self.x - self.radius, self.y - self.radius, self.x + self.radius, self.y + self.radius
+
+
+@dataclass(frozen=True, slots=True)
+class Rect:
+    """A rectangle with its left upper corner at x, y and round corners."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    style: str
+    radius: float = 0
+    title: str = ""
+    since: int = 0
+
+    def moved(self, dx: float, dy: float) -> Rect:
+        """The same, elsewhere."""
+        return replace(self, x=self.x + dx, y=self.y + dy)
+
+    @property
+    def box(self) -> Box:
+        """What it lies in."""
+        return self.x, self.y, self.x + self.width, self.y + self.height
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """One line of text on the baseline y."""
+
+    x: float
+    y: float
+    text: str
+    style: str
+    anchor: Literal["start", "middle", "end"] = "start"
+    title: str = ""
+    since: int = 0
+
+    def moved(self, dx: float, dy: float) -> Text:
+        """The same, elsewhere."""
+        return replace(self, x=self.x + dx, y=self.y + dy)
+
+    @property
+    def width(self) -> float:
+        """The room it needs in the usual fonts."""
+        return width_of(self.text, self.style)
+
+    @property
+    def box(self) -> Box:
+        """What it lies in."""
+        width, size = self.width, TEXTS[self.style].size
+        left = self.x - ANCHORS[self.anchor] * width
+        return left, self.y - 0.78 * size, left + width, self.y + 0.22 * size
+
+
+Shape = Path | Circle | Rect | Text
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A finished display list, with its size, and its title and description for a screen reader.
+
+    `places` says where each item stands that is a step, by its place in the order of the run.
+    """
+
+    width: float
+    height: float
+    shapes: tuple[Shape, ...]
+    title: str = ""
+    description: str = ""
+    places: Mapping[int, Box] = field(default_factory=dict)
+
+
+def width_of(text: str, style: str) -> float:
+    """The room that a text needs in a style."""
+    return text_width(text, TEXTS[style].size, TEXTS[style].mono)
+
+
+def moved(shapes: Iterable[Shape], dx: float, dy: float) -> list[Shape]:
+    """Shapes drawn around the origin, put in their place."""
+    return [shape.moved(dx, dy) for shape in shapes]
+
+
+def line(*points: tuple[float, float], style: str, title: str = "") -> Path:
+    """A straight line through points."""
+    return Path(tuple(("L" if i else "M", point) for i, point in enumerate(points)), style, title)

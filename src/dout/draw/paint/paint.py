@@ -1,0 +1,356 @@
+"""Scene → display list: the sizes of things, and the shapes they are drawn with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from math import ceil, sqrt
+
+from dout.draw.layout.arrangement import Arranged, arrange
+from dout.draw.layout.layout import Block, Route, Spacing
+from dout.draw.paint.display_list import Box, Circle, Drawing, Path, Rect, Shape, Text, line, moved, width_of
+from dout.draw.paint.edge_labels import POINTER, Composed, compose
+from dout.draw.scene.scene import Edge, Item, Label, Scene, Stem
+from dout.draw.words.safe_text import shorten
+
+RADIUS = 21.0
+MARGIN = 28.0
+_RUN = 60.0  # shortest straight run with a label
+_SHORT = 22.0  # and without
+_SIDE = 8.0  # between a label and the ends of its run
+PAD, HEADER, FOOT = 20.0, 30.0, 16.0  # inside the box of an open layer
+_NOTE = 160  # columns of a line below the picture
+_MARK = 16.0  # from line to line in a closed layer
+_CONSTANT = 30.0  # from a circle to the baseline of the constants below it
+
+
+def paint(scene: Scene) -> Drawing:
+    """Return the display list of a scene."""
+    sizes = PaintSizes()
+    arranged = arrange(scene.level, sizes)
+    painter = Painter(sizes)
+    shapes = painter.level(arranged, MARGIN, MARGIN, 0)
+    width, height = arranged.layout.width + 2 * MARGIN, arranged.layout.height + 2 * MARGIN
+    if not scene.level.items:
+        shapes.append(Text(MARGIN, MARGIN + 14, scene.nothing, "note"))
+        width, height = 400.0, 2 * MARGIN + 20
+    for style, notes in (("wrong-note", [f"✗ {n}" for n in scene.wrong]), ("note", [f"! {n}" for n in scene.events])):
+        for note in notes:
+            note = shorten(note, _NOTE)
+            shapes.append(Text(MARGIN, height, note, style))
+            width = max(width, width_of(note, style) + 2 * MARGIN)
+            height += 18
+    description = "; ".join(item.hover.partition("\n")[0] for item in scene.level.everything() if item.hover)
+    title = f"computational graph of {scene.title}"
+    return Drawing(ceil(width), ceil(height), tuple(shapes), title, description[:20_000], painter.places)
+
+
+class PaintSizes:
+    """How much room items and labels take."""
+
+    spacing = Spacing(between=12)
+
+    def __init__(self) -> None:
+        self._composed: dict[int, Composed] = {}
+
+    def label(self, label: Label) -> Composed:
+        """The shapes of a label, made once."""
+        if id(label) not in self._composed:
+            self._composed[id(label)] = compose(label)
+        return self._composed[id(label)]
+
+    def branch(self, label: Label) -> Block:
+        """A label on a branch: a run and nothing else."""
+        composed = self.label(label)
+        if not label:
+            return Block(0, 0, 2, 2, (0,), (0,))
+        return Block(0, max(_RUN, composed.width + 2 * _SIDE), composed.up, composed.down, (0,), (0,))
+
+    def exit(self, stem: Stem) -> Block:
+        """A gate through which a stem leaves."""
+        up, down = self.extent(stem)
+        return Block(0, 0, max(3, up), max(3, down), ins=(0,), pin="last")
+
+    def block(self, item: Item, inside: Arranged | None) -> Block:
+        """An item and its stems."""
+        body = ItemBody(item, inside)
+        stems = [self.extent(stem) for stem in item.stems]
+        outs = body.outs or _spread(stems, 6)
+        up = max([body.up, *(above - y for (above, _), y in zip(stems, outs, strict=True))])
+        down = max([body.down, *(below + y for (_, below), y in zip(stems, outs, strict=True))])
+        run = max((self.run(stem) + self.tail(stem) for stem in item.stems), default=0.0)
+        up += body.caption_room(_above(stems, outs), up)
+        room = max(run, body.caption_width - body.lead)
+        pin = "first" if item.kind == "entry" else ""
+        return Block(body.lead, room, up, down, body.ins, tuple(outs), item.kind == "input", pin)  # type: ignore[arg-type]
+
+    def extent(self, stem: Stem) -> tuple[float, float]:
+        """How far a stem's label, and its name, reach up and down."""
+        composed = self.label(stem.label)
+        return max(composed.up, 8.0 if stem.name else 0.0), max(composed.down, 10.0 if stem.name else 0.0)
+
+    def run(self, stem: Stem) -> float:
+        """The straight line of a stem."""
+        composed = self.label(stem.label)
+        return max(_RUN, composed.width + 2 * _SIDE) if stem.label else _SHORT if stem.end != "result" else _RUN
+
+    @staticmethod
+    def tail(stem: Stem) -> float:
+        """The name at the end of a result."""
+        return width_of(stem.name, "result") + 10 if stem.name else 0.0
+
+
+def _above(stems: Sequence[tuple[float, float]], outs: Sequence[float]) -> float:
+    """How far stems reach above the middle of their item."""
+    return max((above - y for (above, _), y in zip(stems, outs, strict=True)), default=0.0)
+
+
+def _spread(extents: list[tuple[float, float]], between: float) -> tuple[float, ...]:
+    """Heights around 0 that keep extents (up, down) apart."""
+    places: list[float] = []
+    y = 0.0
+    for i, (up, down) in enumerate(extents):
+        y += up + between if i else 0.0
+        places.append(y)
+        y += down
+    middle = (places[0] + places[-1]) / 2 if places else 0.0
+    return tuple(p - middle for p in places)
+
+
+class ItemBody:
+    """The solid part of an item, around its own origin: left end at x = 0, middle at y = 0."""
+
+    def __init__(self, item: Item, inside: Arranged | None) -> None:
+        self.item = item
+        self.inside = inside
+        self.is_circle = item.kind == "operator" and max(item.ports, len(item.stems)) <= 3
+        self.caption_width = width_of(item.caption, "caption") if item.caption and item.kind != "open" else 0.0
+
+    @cached_property
+    def constants(self) -> str:
+        """The constants below it, in one line."""
+        return ", ".join(self.item.constants[:4]) + (" …" if len(self.item.constants) > 4 else "")
+
+    @cached_property
+    def width(self) -> float:
+        """Of the circle or box alone."""
+        if self.item.kind == "operator":
+            return max(2 * RADIUS, width_of(self.item.text, "word") + 16 if len(self.item.text) > 3 else 0)
+        if self.item.kind == "layer":
+            return max(72.0, width_of(self.item.text, "title") + 44, *(width_of(*mark) + 28 for mark in self.marks))
+        if self.inside is not None:
+            title = width_of(self.item.text, "title") + width_of(self.item.caption, "caption") + 60
+            return max(self.inside.layout.width + 2 * PAD, title)
+        return 0.0
+
+    @cached_property
+    def lead(self) -> float:
+        """With what stands below it, or with the name of an input."""
+        if self.item.kind == "input":
+            return width_of(self.item.text, "name") + 9 if self.item.text else 0.0
+        below = width_of(self.constants, "constant") + 4 if self.constants and self.item.kind != "open" else 0.0
+        return max(self.width, below)
+
+    @cached_property
+    def marks(self) -> tuple[tuple[str, str], ...]:
+        """What a closed layer says below its name about wrong gradients inside, each line with its style."""
+        if self.item.kind != "layer" or not self.item.wrong:
+            return ()
+        return ((self.item.wrong, "wrong-inside"), (POINTER, "wrong-inside"))[: 1 + self.item.first]
+
+    @cached_property
+    def half(self) -> float:
+        """Half the height of the circle or box."""
+        if self.inside is not None:
+            return (self.inside.layout.height + HEADER + FOOT) / 2
+        many = max(self.item.ports, len(self.item.stems))
+        if self.item.kind == "operator":
+            return RADIUS if self.is_circle else max(RADIUS, many * 7 + 4.0)
+        if self.item.kind == "layer":
+            return max(24.0 + len(self.marks) * _MARK / 2, many * 11 + 6.0)
+        return 9.0 if self.item.kind == "input" else 3.0
+
+    @property
+    def up(self) -> float:
+        """Its reach upwards, without caption."""
+        return self.half
+
+    @property
+    def down(self) -> float:
+        """Its reach downwards."""
+        return self.half + (_CONSTANT + 4 if self.constants and self.item.kind != "open" else 0.0)
+
+    def caption_room(self, label_up: float, up: float) -> float:
+        """How much higher everything gets by the caption, which stands above circle and label."""
+        return max(0.0, self.caption_base(label_up) + 11 - up) if self.caption_width else 0.0
+
+    def caption_base(self, label_up: float) -> float:
+        """How far above the middle the caption's baseline is."""
+        return max(self.half, label_up if self.caption_width > self.lead else 0.0) + 6
+
+    @cached_property
+    def ins(self) -> tuple[float, ...]:
+        """Heights of the in-ports."""
+        if self.inside is not None:
+            return tuple(self._gate(i) for i in self.inside.gates("entry"))
+        n = self.item.ports
+        step = {2: 20.0, 3: 13.0}.get(n, 14.0) if self.item.kind == "operator" else 22.0
+        return tuple((i - (n - 1) / 2) * step for i in range(n))
+
+    @cached_property
+    def outs(self) -> tuple[float, ...]:
+        """Heights of the out-ports, where the inside decides them."""
+        return tuple(self._gate(i) for i in self.inside.gates("exit")) if self.inside is not None else ()
+
+    def _gate(self, gate: int) -> float:
+        assert self.inside is not None
+        return self.inside.layout.y[gate] + HEADER - self.half
+
+    def reach(self, y: float) -> float:
+        """How far an edge at this height goes in from the left end to meet the outline."""
+        left = (self.lead - self.width) / 2
+        if self.item.kind != "operator":
+            return left
+        into_corner = max(0.0, abs(y) - (self.half - RADIUS))
+        return left + RADIUS - sqrt(max(0.0, RADIUS**2 - into_corner**2))
+
+
+class Painter:
+    """Draws levels whose layout is known; `places` grows into where each step of the run stands."""
+
+    def __init__(self, sizes: PaintSizes) -> None:
+        self.sizes = sizes
+        self.places: dict[int, Box] = {}
+
+    def level(self, arranged: Arranged, dx: float, dy: float, right: float) -> list[Shape]:
+        """The shapes of a level whose layout has its origin at dx, dy: boxes, then edges, then all that is on them.
+
+        What leaves the level goes on to `right`.
+        """
+        boxes: list[Shape] = []
+        edges: list[Shape] = []
+        tops: list[Shape] = []
+        bodies = [ItemBody(item, arranged.inside.get(i)) for i, item in enumerate(arranged.level.items)]
+        for i, item in enumerate(arranged.level.items):
+            x, y = arranged.layout.x[i] + dx, arranged.layout.y[i] + dy
+            start, end = (at + dx for at in arranged.layout.run[i])
+            if bodies[i].inside is not None:
+                boxes += self._open(bodies[i], x, y)
+            else:
+                tops += self.body(bodies[i], x, y, arranged.blocks[i])
+            for stem, out in zip(item.stems, arranged.blocks[i].outs, strict=True):
+                left = start - PAD if item.kind == "entry" else start - (bodies[i].lead - bodies[i].width) / 2
+                left = left if item.kind != "input" else start
+                edges_here, tops_here = self._stem(stem, left, start, end, y + out)
+                edges += edges_here
+                tops += tops_here
+            if item.kind == "exit":
+                arriving = next(edge for edge in arranged.level.edges if edge.target == i)
+                edges.append(line((x, y), (right, y), style=edge_style(arriving)))
+        edges += self._links(arranged, bodies, dx, dy)
+        for edge, block in arranged.branches.items():
+            start, end = (at + dx for at in arranged.layout.run[block])
+            y = arranged.layout.y[block] + dy
+            if start < end:
+                edges.append(line((start, y), (end, y), style=edge_style(arranged.level.edges[edge])))
+            tops += moved(self.sizes.label(arranged.level.edges[edge].label).shapes, (start + end) / 2, y)
+        return boxes + edges + tops
+
+    def _stem(self, stem: Stem, left: float, start: float, end: float, y: float) -> tuple[list[Shape], list[Shape]]:
+        tops: list[Shape] = []
+        if stem.end == "result":
+            end = start + self.sizes.run(stem)
+            if stem.name:
+                tops.append(Text(end + 10, y + 5, stem.name, "result", title=stem.label.hover))
+        if stem.end == "dot":
+            tops.append(Circle(end, y, 4, "dot"))
+        tops += moved(self.sizes.label(stem.label).shapes, (start + end) / 2, y)
+        return [line((left, y), (end, y), style=edge_style(stem))], tops
+
+    def _links(self, arranged: Arranged, bodies: list[ItemBody], dx: float, dy: float) -> list[Shape]:
+        styles = [
+            edge_style(edge)
+            for i, edge in enumerate(arranged.level.edges)
+            for _ in range(2 if i in arranged.branches else 1)
+        ]
+        shapes: list[Shape] = []
+        for i, (link, route) in enumerate(zip(arranged.links, arranged.layout.routes, strict=True)):
+            inset = 0.0
+            if link.target < len(bodies):
+                inset = bodies[link.target].reach(arranged.blocks[link.target].ins[link.port])
+            shapes.append(_curve(arranged, route, inset, dx, dy, styles[i]))
+        return shapes
+
+    def body(self, body: ItemBody, x: float, y: float, block: Block) -> list[Shape]:
+        """The shapes of an item that is not open, and what stands around it: caption and constants."""
+        item = body.item
+        middle = x + body.lead / 2
+        shapes: list[Shape] = []
+        if item.place:
+            self.places[item.place] = middle - body.width / 2, y - body.half, middle + body.width / 2, y + body.half
+        if item.kind == "operator":
+            style = "symbol" if len(item.text) < 3 else "word"
+            if body.is_circle and body.width == 2 * RADIUS:
+                shapes.append(Circle(middle, y, RADIUS, "operator", item.hover))
+            else:
+                left, high = middle - body.width / 2, 2 * body.half
+                shapes.append(Rect(left, y - body.half, body.width, high, "operator", RADIUS, item.hover))
+            shapes.append(Text(middle, y + (6 if style == "symbol" else 4.5), item.text, style, "middle", item.hover))
+        elif item.kind == "layer":
+            left, high = middle - body.width / 2, 2 * body.half
+            shapes.append(Rect(left, y - body.half, body.width, high, "layer", 9, item.hover))
+            shapes.append(Rect(left + 4, y - body.half + 4, body.width - 8, high - 8, "layer-inner", 6, item.hover))
+            lines = ((f"{item.text} ▸", "title"), *body.marks)
+            for i, (text, style) in enumerate(lines):
+                base = y + 5 + (i - (len(lines) - 1) / 2) * _MARK
+                shapes.append(Text(middle, base, text, style, "middle", item.hover))
+        elif item.kind == "input" and item.text:
+            title, kept = (item.stems[0].label.hover, item.stems[0].kept) if item.stems else ("", False)
+            style = "kept-name" if kept else "name"
+            shapes.append(Text(x + body.lead - 9, y + 5, item.text, style, "end", title))
+        if body.constants:
+            foot = y + body.half
+            shapes.append(line((middle, foot), (middle, foot + _CONSTANT - 14), style="quiet"))
+            shapes.append(Text(middle, foot + _CONSTANT, body.constants, "constant", "middle"))
+        if body.caption_width:
+            label_up = _above([self.sizes.extent(stem) for stem in item.stems], block.outs)
+            place, anchor = (middle, "middle") if body.caption_width <= body.lead else (x, "start")
+            base = y - body.caption_base(label_up)
+            shapes.append(Text(place, base, item.caption, "caption", anchor))  # type: ignore[arg-type]
+        return shapes
+
+    def _open(self, body: ItemBody, x: float, y: float) -> list[Shape]:
+        assert body.inside is not None
+        item, top = body.item, y - body.half
+        shapes: list[Shape] = [
+            Rect(x, top, body.width, 2 * body.half, "open", 12, item.hover),
+            Text(x + 16, top + 21, f"▾ {item.text}", "title", title=item.hover),
+        ]
+        if item.caption:
+            shapes.append(Text(x + body.width - 14, top + 20, item.caption, "caption", "end"))
+        return shapes + self.level(body.inside, x + PAD, top + HEADER, x + body.width)
+
+
+def edge_style(carrier: Stem | Edge) -> str:
+    """The line of an edge: thick where it carries an array, dashed where it carries what forward kept."""
+    return ("kept-" if carrier.kept else "") + ("thick" if carrier.thick else "edge")
+
+
+def _curve(arranged: Arranged, route: Route, inset: float, dx: float, dy: float, style: str) -> Path:
+    """An edge: level in each column, an S in each gap between columns."""
+    columns = arranged.layout.columns
+    right, y = columns[route.first][1] + dx, route.lines[0] + dy
+    commands: list[tuple[str, tuple[float, ...]]] = [("M", (right, y))]
+    for i, height in enumerate(route.lines[1:], route.first + 1):
+        left, lower = columns[i][0] + dx, height + dy
+        if abs(lower - y) < 0.01:
+            commands.append(("L", (left, lower)))
+        else:
+            middle = (right + left) / 2
+            commands.append(("C", (middle, y, middle, lower, left, lower)))
+        right, y = columns[i][1] + dx, lower
+        if i < route.first + len(route.lines) - 1:
+            commands.append(("L", (right, y)))
+        elif inset:
+            commands.append(("L", (left + inset, y)))
+    return Path(tuple(commands), style)

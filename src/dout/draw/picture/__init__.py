@@ -1,0 +1,1 @@
+"""A trace and a view in; a picture out, to look at or to save."""

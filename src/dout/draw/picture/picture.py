@@ -1,0 +1,135 @@
+"""A trace, and how to draw it: looked at in the terminal or a notebook, or saved in any of the formats."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dout.draw.picture.formats import format_of, kind_for, names
+from dout.draw.scene.scene_builder import build_scene
+from dout.draw.view_options import DIGITS, Look, Theme, View, millimetres
+from dout.files import write
+
+if TYPE_CHECKING:
+    from dout.draw.paint.display_list import Drawing
+    from dout.draw.scene.scene import Scene
+    from dout.trace.model.recorded import Trace
+
+
+def draw(
+    trace: Trace, *, open: str | Collection[str] = "auto", depth: int | None = None, digits: int = DIGITS,
+    values: bool = True, gradients: bool = True, backward: bool = False, theme: Theme = "auto",
+    width: float | str | None = None,
+) -> Picture:  # fmt: skip
+    """Return the picture of a trace: every value above its edge, its gradient below.
+
+    `open` says which layers show their inside: "auto" (one that is alone), "all", "none", or the names or classes of
+    layers; `depth` how deep at most. `digits` are significant ones; `values` and `gradients` can be left out;
+    `backward` draws the hand-written backward instead. `theme` is "light", "dark", "print", or "auto" (as the reader
+    prefers); `width` is for paper, in millimetres or as "8.5cm".
+
+    >>> import dout
+    >>> from dout.layers import MulLayer
+    >>> dout.trace(MulLayer(), 100, 2).draw()
+    <picture of MulLayer: 1 operator>
+    """
+    return Picture(trace, View(open, depth, digits, values, gradients, backward), Look(theme, millimetres(width)))
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A trace and how to draw it. Nothing is computed before it is looked at."""
+
+    trace: Trace
+    view: View = View()
+    look: Look = Look()
+
+    @cached_property
+    def scene(self) -> Scene:
+        """What it holds, before anything has a place."""
+        return build_scene(self.trace, self.view)
+
+    @cached_property
+    def drawing(self) -> Drawing:
+        """The finished display list."""
+        from dout.draw.paint.paint import paint
+
+        return paint(self.scene)
+
+    @cached_property
+    def frames(self) -> tuple[Drawing, ...]:
+        """The display list at the start, and at every step forward and backward; all with the same coordinates."""
+        from dout.draw.paint.stepping import stepped
+
+        return stepped(self.drawing, self.scene.steps())
+
+    def svg(self) -> str:
+        """One standalone SVG."""
+        from dout.draw.writers.svg import write_svg
+
+        return write_svg(self.drawing, self.look.theme, paper=self.look.width)
+
+    def text(self, width: int = 80, *, color: bool = False, unicode: bool = True) -> str:
+        """The picture drawn with characters, no line longer than `width` columns.
+
+        What is wider is cut into bands that stand one below the other; a table takes its place where they do not fit.
+
+        Below stand wrong gradients and the trace's events, one a line. `color` adds ANSI colours; without `unicode`
+        everything is ASCII.
+        """
+        from dout.draw.terminal.terminal import render
+
+        scene = build_scene(self.trace, self.view, table=True)
+        return render(scene, width=width, color=color, unicode=unicode)
+
+    def save(self, path: str | Path, *, steps: bool = False, force: bool = False) -> tuple[Path, ...]:
+        """Write it in the format that the path's suffix names, and return the files written.
+
+        With `steps`, a page or slide for each step of the run, or, where the format has no pages, a file for each.
+        A file that dout wrote in this format is replaced, once all is made; another one only with `force`. Raises
+        TargetError for an unknown suffix, for a format that needs a package that is missing or has no steps, and where
+        the path cannot be written. Warns with a MissingFontWarning where no font has a character that a PNG or a PDF
+        needs.
+        """
+        path = Path(path)
+        kind, form = kind_for(path, steps=steps, force=force), format_of(path.suffix, str(path))
+        if form.takes == "picture":
+            contents = [form.of_picture(self)]
+        else:
+            contents = form.written(self.frames if steps else [self.drawing], self.look)
+        written = names(path, len(contents))
+        write(written, contents, kind, force=force)
+        return written
+
+    def __repr__(self) -> str:
+        count = sum(item.kind in ("operator", "layer") for item in self.scene.level.everything())
+        many = "" if count == 1 else "s"
+        return f"<picture of {self.scene.title}: {count} operator{many}>"
+
+    def __rich_console__(self, console: Any, options: Any) -> Any:
+        from rich.text import Text
+
+        color = console.color_system is not None and not console.no_color
+        unicode = "utf" in (options.encoding or "").lower()
+        text = self.text(options.max_width, color=color, unicode=unicode)
+        yield Text.from_ansi(text.rstrip("\n"), no_wrap=True)
+
+    def _repr_svg_(self) -> str | None:
+        from dout.draw.picture.notebook import shown
+
+        return shown(self.svg)
+
+    def _repr_html_(self) -> str | None:
+        from dout.draw.picture.notebook import framed, shown
+
+        return shown(lambda: framed(self))
+
+    def _repr_mimebundle_(
+        self, include: Collection[str] | None = None, exclude: Collection[str] | None = None
+    ) -> dict[str, str]:
+        from dout.draw.picture.notebook import bundle
+
+        return bundle(self, include, exclude)

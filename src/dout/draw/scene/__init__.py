@@ -1,0 +1,1 @@
+"""A trace in; a scene out: items, edges and labels, without places."""

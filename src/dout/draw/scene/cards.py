@@ -1,0 +1,210 @@
+"""The words of a step: what an item does forward or backward, with the numbers it does it with.
+
+Backward, each gradient is dout times the slope of the item by that input, and the slope is what the row's own backward
+makes of a dout of 1: there is no second table of derivatives. Of arrays the rule and the shape are said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from dout.draw.scene.backward_recording import Mirror
+from dout.draw.scene.edge_gradients import EdgeGradients
+from dout.draw.scene.scene import Card
+from dout.draw.scene.scene_drafts import Draft, LevelPlan, Strand, Wire
+from dout.draw.scene.wiring import Wiring
+from dout.draw.words.equations import (
+    ADD,
+    MULTIPLY,
+    EquationLine,
+    Operand,
+    call_pattern,
+    filled,
+    near,
+    pattern_of,
+    sum_pattern,
+)
+from dout.draw.words.safe_text import shorten
+from dout.graph import CONSTANT, Node
+from dout.trace.model.recorded import Gradient
+
+MOST_LINES = 6
+_NOUNS = {"add": "sum", "subtract": "difference", "multiply": "product", "divide": "quotient", "negative": "negated"}
+
+# The gradients of arrays as formulas, one for each input: {0} and {1} are the inputs, {2} is the output. What undoes
+# broadcasting is added where it takes place.
+RULES: Mapping[str, tuple[str, ...]] = {
+    "add": ("dout", "dout"),
+    "subtract": ("dout", "−dout"),
+    "multiply": ("dout × {1}", "dout × {0}"),
+    "divide": ("dout / {1}", "−dout × {2} / {1}"),
+    "negative": ("−dout",),
+    "exp": ("dout × {2}",),
+    "log": ("dout / {0}",),
+    "sqrt": ("dout / (2 × {2})",),
+    "square": ("dout × 2 × {0}",),
+    "reciprocal": ("−dout × {2}²",),
+    "tanh": ("dout × (1 − {2}²)",),
+    "sigmoid": ("dout × {2} × (1 − {2})",),
+    "special_expit": ("dout × {2} × (1 − {2})",),
+}
+MATRIX_RULES: Mapping[str, tuple[str, ...]] = {
+    "matmul": ("dout · {1}ᵀ", "{0}ᵀ · dout"),
+    "dot": ("dout · {1}ᵀ", "{0}ᵀ · dout"),
+}
+
+
+@dataclass(frozen=True)
+class DraftCard:
+    """A card before its numbers are written out."""
+
+    title: str
+    lines: tuple[EquationLine, ...]
+    forward: bool = False
+
+    def card(self, digits: int) -> Card:
+        """The card as it is read."""
+        lines = [line.text(digits) for line in self.lines[:MOST_LINES]]
+        if self.lines[MOST_LINES:]:
+            lines.append(f"and {len(self.lines) - MOST_LINES} more")
+        return Card(self.title, tuple(lines), self.forward)
+
+
+class Cards:
+    """The cards of the items of one wiring."""
+
+    def __init__(self, wiring: Wiring, gradients: EdgeGradients) -> None:
+        self._by_node = wiring.trace.by_node
+        self._mirrored = isinstance(wiring.trace, Mirror)
+        self._gradients = gradients
+        self._arriving: dict[int, list[Strand]] = {}
+        for plan in plans(wiring.root):
+            for strands in plan.leaving.values():
+                for strand in strands:
+                    self._arriving.setdefault(id(strand.target), []).append(strand)
+
+    def forward(self, draft: Draft) -> DraftCard:
+        """What an item makes of its inputs."""
+        results = [Operand(self._data(node), node) for node, _ in draft.stems if node in self._by_node]
+        if draft.node is not None:
+            row, static = draft.node.primitive, draft.node.static
+            given = draft.node.inputs
+            named = static and len(given) > 1  # an infix sign would hide them
+            pattern = call_pattern(_symbol(draft), len(given)) if named else pattern_of(row, len(given))
+        else:
+            assert draft.call is not None
+            row, static, given = None, {}, draft.call.inputs
+            pattern = call_pattern(_symbol(draft), len(given))
+        operands = tuple(Operand(self._data(node), node) for node in given)
+        lines = [EquationLine("", result, row, pattern, operands, static, sure=True) for result in results]
+        if self._mirrored:
+            return DraftCard(f"{_symbol(draft)} in backward", tuple(lines))
+        return DraftCard(f"{_symbol(draft)} forward", tuple(lines), forward=True)
+
+    def backward(self, draft: Draft, complete: Sequence[tuple[LevelPlan, Wire]] = ()) -> DraftCard:
+        """What an item hands back to its inputs, and by which rule; then the sums that are `complete` with it."""
+        says = draft.node.primitive.says if draft.node is not None else ""
+        strands = sorted(self._arriving.get(id(draft), ()), key=lambda strand: strand.port)
+        lines = [line for strand in strands for line in self._handed_back(draft, strand)]
+        lines += [line for plan, wire in complete for line in self._summed(plan, wire)]
+        return DraftCard(f"{_symbol(draft)} backward" + (f": {says}" if says else ""), tuple(lines))
+
+    def _handed_back(self, draft: Draft, strand: Strand) -> Iterator[EquationLine]:
+        gradient = self._gradients.on_strand(strand)
+        if gradient is None:
+            return
+        node, value = draft.node, strand.wire[0]
+        before = f"∂L/∂{self._called(value)} = "
+        if node is None:
+            yield _line(before, gradient)
+            return
+        argument = [i for i, given in enumerate(node.inputs) if given.primitive is not CONSTANT][strand.port]
+        dout = self._gradients.on_stem(draft.level, (node, None))
+        if np.ndim(gradient.value) or self._is_array(node):
+            yield _line(before, gradient, rule=self._rule(node, argument))
+        elif dout is not None:
+            operands = (Operand(dout.value, dout.node), Operand(self._slope(node, argument), (node, argument)))
+            if gradient.expected is not None and not near(MULTIPLY, [o.data for o in operands], gradient.expected):
+                operands = (Operand(dout.expected, dout.derived), operands[1])
+            yield _line(before, gradient, pattern="{0} × <1>", operands=operands)
+        else:
+            yield _line(before, gradient)
+
+    def _summed(self, plan: LevelPlan, wire: Wire) -> Iterator[EquationLine]:
+        total, parts = self._gradients.on_stem(plan, wire), self._gradients.parts(plan, wire)
+        known = [part for part in parts if part is not None]
+        if total is None or len(known) != len(parts) or not known:
+            return
+        before = f"∂L/∂{self._called(wire[0])} = "
+        terms = tuple(Operand(part.value, part.node) for part in known)
+        if any(np.ndim(term.data) for term in terms):
+            yield _line(before, total, rule=f"sum of {len(terms)}")
+        else:
+            yield _line(before, total, row=ADD, pattern=sum_pattern(len(terms)), operands=terms)
+
+    # --- numbers and names --------------------------------------------------------------------------------------------
+
+    def _data(self, node: Node) -> Any:
+        value = self._by_node.get(node)
+        return value.data if value is not None else node.static.get("value")
+
+    def _slope(self, node: Node, argument: int) -> Any:
+        """What the row's backward hands to an argument for a dout of 1; None where it has none."""
+        if node.primitive.backward is None:
+            return None
+        try:
+            with np.errstate(all="ignore"):
+                given = [self._data(i) for i in node.inputs]
+                found = node.primitive.backward(1, self._data(node), *given, **node.static)
+            slope = found[argument] if isinstance(found, tuple) else found
+            return slope.item() if isinstance(slope, np.ndarray) else slope
+        except Exception:  # numbers that a saved trace does not hold, or outside the domain: there is no slope to show
+            return None
+
+    def _rule(self, node: Node, argument: int) -> str:
+        """The gradient of arrays as a formula; empty where only its shape is said."""
+        row, shapes = node.primitive, [i.shape for i in node.inputs]
+        formulas = RULES.get(row.name)
+        if formulas is None and all(len(shape) == 2 for shape in shapes):
+            formulas = MATRIX_RULES.get(row.name)
+        if formulas is None or len(formulas) != len(node.inputs):
+            return ""
+        names = [self._called(i) for i in (*node.inputs[:2], *[node] * (3 - min(len(node.inputs), 2)))]
+        said = filled(formulas[argument], names)
+        return f"{said}, summed" if row.name in RULES and shapes[argument] != node.shape else said
+
+    def _is_array(self, node: Node) -> bool:
+        return any(np.ndim(self._data(n)) for n in (node, *node.inputs))
+
+    def _called(self, node: Node) -> str:
+        """What a value is called; one without a name after what made it: "(sum)". A number by itself."""
+        value = self._by_node.get(node)
+        if value is not None and value.name:
+            return shorten(value.name)
+        if node.primitive is CONSTANT:
+            return Operand(self._data(node)).text(4)
+        row = node.primitive
+        return f"({_NOUNS.get(row.name, shorten(row.symbol or row.name))})"
+
+
+def plans(root: LevelPlan) -> list[LevelPlan]:
+    """A level and those inside open layers."""
+    found = [root]
+    for plan in found:
+        found += [draft.inside for draft in plan.items if draft.inside is not None]
+    return found
+
+
+def _line(before: str, gradient: Gradient, **words: Any) -> EquationLine:
+    return EquationLine(before, Operand(gradient.value, gradient.node), gradient=gradient, **words)
+
+
+def _symbol(draft: Draft) -> str:
+    if draft.node is not None:
+        return shorten(draft.node.primitive.symbol or draft.node.primitive.name)
+    assert draft.call is not None
+    return shorten(draft.call.cls)

@@ -1,0 +1,281 @@
+"""Which gradient stands on which edge, and how the gradients of several uses add up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from dout.draw.scene.backward_recording import Mirror
+from dout.draw.scene.scene import Mark
+from dout.draw.scene.scene_drafts import Draft, LevelPlan, Strand, Wire
+from dout.draw.scene.wiring import Wiring
+from dout.draw.view_options import MOST_DIGITS
+from dout.draw.words.readable_numbers import Shown, format_number, full_of, show
+from dout.graph import NUMPY_VALUES, Node
+from dout.trace.model.derived_gradients import total as sum_node
+from dout.trace.model.recorded import Gradient, LayerCall, Value
+
+_MOST_TERMS = 4  # a longer sum says how many terms it has
+
+
+class EdgeGradients:
+    """The gradient on every stem and every strand of a wiring."""
+
+    def __init__(self, wiring: Wiring) -> None:
+        self._wiring = wiring
+        self._by_node = wiring.trace.by_node
+        self._digits = wiring.view.digits
+        self._stems: dict[tuple[int, Wire], Gradient | None] = {}
+        self.first = self._first_wrong()
+
+    def on_strand(self, strand: Strand) -> Gradient | None:
+        """The gradient of one use. At the border of an open layer, what the edges beyond the gate carry."""
+        if _is_condition(strand.wire[0]):
+            return None
+        if strand.use is not None:
+            return strand.use.gradient
+        if strand.target.kind == "result":
+            return self._given_back(strand.wire[0])
+        if strand.target.kind == "exit" and strand.target.level.parent is not None:
+            return self.on_stem(strand.target.level.parent, strand.wire)
+        if strand.target.inside is not None:
+            return self.on_stem(strand.target.inside, strand.wire)
+        return None
+
+    def _given_back(self, output: Node) -> Gradient | None:
+        """What the program gave the backward for an output, besides what comes from its other uses."""
+        for call in self._wiring.trace.calls:
+            if call.parent is None and output in call.outputs and call.douts:
+                dout = call.douts[call.outputs.index(output)]
+                return None if dout is None else Gradient(self._wiring.trace.data.get(dout), "user", node=dout)
+        return None
+
+    def on_stem(self, plan: LevelPlan, wire: Wire) -> Gradient | None:
+        """The gradient of a value as it leaves its item on this level: over all the uses that lead on from there."""
+        key = id(plan), wire
+        if key not in self._stems:
+            self._stems[key] = None if _is_condition(wire[0]) else self._sum(plan, wire)
+        return self._stems[key]
+
+    def _sum(self, plan: LevelPlan, wire: Wire) -> Gradient | None:
+        value = self._by_node.get(wire[0])
+        whole = value.gradient if value is not None else None
+        strands = plan.leaving.get(wire, [])
+        parts = [self.on_strand(s) for s in strands]
+        if not strands:
+            return whole if wire in self._wiring.results else None
+        is_whole = wire[1] is None and _leads_all(plan, wire)
+        if len(parts) == 1:
+            return _more_telling(parts[0], whole) if is_whole else parts[0]
+        return whole if is_whole else _added(parts)
+
+    def mark(self, gradient: Gradient | None, parts: Sequence[Gradient | None] = ()) -> Mark | None:
+        """Make a gradient ready for the eye; with the gradients of its uses, it says how they add up."""
+        if gradient is None:
+            return None
+        shown, right = pair(gradient, self._digits)
+        total = gradient.value if gradient.expected is None else gradient.expected
+        terms = [p.value for p in parts if p is not None]
+        sums = _equation(terms, total, self._digits) if parts and all(parts) else ""
+        known = tuple(p for p in parts if p is not None) if sums else ()
+        return Mark(shown, gradient.source, right, sums, gradient is self.first, gradient, known)
+
+    def parts(self, plan: LevelPlan, wire: Wire) -> list[Gradient | None]:
+        """The gradients of a value's uses on this level, or none where undrawn uses would be missing from the sum."""
+        if wire[0] in self._wiring.hidden:
+            return []
+        return [self.on_strand(s) for s in plan.leaving.get(wire, [])]
+
+    def wrong_inside(self, call: LayerCall) -> dict[Node, Gradient]:
+        """The wrong gradients in a layer that no edge shows while it is closed, in the order of the backward."""
+        members = self._wiring.selection.members.get(call, ())
+        inside, seen = set(members), {*call.inputs, *call.outputs}
+        found = {}
+        for node in (given for member in members[::-1] for given in (member, *member.inputs)):
+            value = self._by_node.get(node)
+            if node in seen or value is None:
+                continue
+            seen.add(node)
+            gradients = [*(use.gradient for use in value.uses if use.node in inside), value.gradient]
+            wrong = next((g for g in gradients if g is not None and g.expected is not None), None)
+            if wrong is not None:
+                found[node] = wrong
+        return found
+
+    def _first_wrong(self) -> Gradient | None:
+        """The wrong gradient on a drawn edge that the backward pass meets first."""
+        drafts: list[Draft] = []
+        plans = [self._wiring.root]
+        for plan in plans:
+            drafts += plan.items
+            plans += [draft.inside for draft in plan.items if draft.inside is not None]
+        arriving: dict[int, list[Strand]] = {}
+        for plan in plans:
+            for strands in plan.leaving.values():
+                for strand in strands:
+                    arriving.setdefault(id(strand.target), []).append(strand)
+        for draft in sorted(drafts, key=lambda d: -d.when):
+            leaving = [self.on_stem(draft.level, wire) for wire in draft.stems if draft.kind != "entry"]
+            inside = list(self.wrong_inside(draft.call).values()) if draft.kind == "layer" and draft.call else []
+            entering = [self.on_strand(s) for s in arriving.get(id(draft), [])]
+            for gradient in leaving + inside + entering:
+                if gradient is not None and gradient.expected is not None:
+                    return gradient
+        return None
+
+
+class Carried(EdgeGradients):
+    """Where the edges run the way that gradients flow: the gradient that a value is. Nothing comes back on an edge."""
+
+    def __init__(self, wiring: Wiring, mirror: Mirror) -> None:
+        self._wiring = wiring
+        self._carried, self._ends = mirror.carried, mirror.ends
+        self._digits = wiring.view.digits
+        wrong = (wire for wire, gradient in mirror.carried.items() if gradient.expected is not None)
+        place = {node: i for i, node in enumerate(mirror.graph.nodes)}
+        first = min(wrong, key=lambda wire: place[wire[0]], default=None)
+        self.first = None if first is None else mirror.carried[first]
+
+    def wrong_inside(self, call: LayerCall) -> dict[Node, Gradient]:
+        """The wrong gradients in a layer that do not leave it."""
+        found = ((n, self._carried.get((n, None))) for n in self._wiring.selection.members.get(call, ()))
+        leaving = {*call.outputs, *self._ends}
+        return {n: g for n, g in found if g is not None and g.expected is not None and n not in leaving}
+
+    def on_strand(self, strand: Strand) -> Gradient | None:
+        """Nothing: what flows on an edge is the value it comes from."""
+
+    def on_stem(self, plan: LevelPlan, wire: Wire) -> Gradient | None:
+        """The gradient that a value is, where it leaves what made it."""
+        if plan.sources[wire][0].kind == "entry":
+            return None
+        return self._carried.get(wire) or self._carried.get((wire[0], None))
+
+    def parts(self, plan: LevelPlan, wire: Wire) -> list[Gradient | None]:
+        """Nothing that adds up."""
+        return []
+
+    def mark(self, gradient: Gradient | None, parts: Sequence[Gradient | None] = ()) -> Mark | None:
+        """Make a gradient ready for the eye."""
+        if gradient is None:
+            return None
+        shown, right = pair(gradient, self._digits)
+        return Mark(shown, gradient.source, right, "", gradient is self.first, gradient, along=True)
+
+
+def gradients_of(wiring: Wiring) -> EdgeGradients:
+    """The gradients on the edges of a forward, or of a backward that is drawn as its own graph."""
+    return Carried(wiring, wiring.trace) if isinstance(wiring.trace, Mirror) else EdgeGradients(wiring)
+
+
+def pair(gradient: Gradient, digits: int) -> tuple[Shown, Shown | None]:
+    """A gradient, and the right one where it is wrong; with so many digits that one sees that they differ."""
+    shown = show(gradient.value, digits, gradient=True)
+    if gradient.expected is None:
+        return shown, None
+    right = show(gradient.expected, digits, gradient=True)
+    while shown.text == right.text and digits < MOST_DIGITS:
+        digits += 1
+        shown, right = (show(g, digits, gradient=True) for g in (gradient.value, gradient.expected))
+    return shown, right
+
+
+def _is_condition(node: Node) -> bool:
+    """Whether a value is only True or False: what a product with it derives for it is no gradient of anything."""
+    return node.dtype in (bool, np.dtype(bool))
+
+
+def _leads_all(plan: LevelPlan, wire: Wire) -> bool:
+    """Whether every drawn use of a value is reached from this level: none is hidden behind a gate it came through."""
+    draft = plan.sources[wire][0]
+    while draft.inside is not None:
+        inside = draft.inside
+        if len(inside.leaving.get(wire, [])) != 1:
+            return False
+        draft = inside.sources[wire][0]
+    return draft.kind != "entry"
+
+
+def _more_telling(edge: Gradient | None, value: Gradient | None) -> Gradient | None:
+    """Of the two gradients that one edge has where a value is used once: the wrong one, then the user's."""
+    for gradient in (edge, value):
+        if gradient is not None and gradient.expected is not None:
+            return gradient
+    if edge is not None and value is not None:
+        return value if edge.source == "dout" else edge
+    return edge or value
+
+
+def _added(parts: Sequence[Gradient | None]) -> Gradient | None:
+    found = [p for p in parts if p is not None]
+    if not found or len(found) < len(parts):
+        return None
+    try:
+        total, expected = found[0].value, found[0].value if found[0].expected is None else found[0].expected
+        for part in found[1:]:
+            total = total + part.value
+            expected = expected + (part.value if part.expected is None else part.expected)
+    except Exception:  # gradients of shapes that do not add: there is no sum to show
+        return None
+    wrong = any(p.expected is not None for p in found)
+    source = "user" if all(p.source == "user" for p in found) else "dout"
+    nodes = sum_node(p.node for p in found), sum_node(p.derived for p in found)
+    return Gradient(total, source, expected if wrong else None, *nodes)  # type: ignore[arg-type]  # a literal
+
+
+def _equation(parts: Sequence[Any], total: Any, digits: int) -> str:
+    """Return "1.1 + 0.4 =" (or ≈ where the shown digits do not add up), if the numbers do add up to the total."""
+    numbers = [*parts, total]
+    if len(parts) < 2:
+        return ""
+    if any(np.ndim(n) != 0 for n in numbers):
+        return f"sum of {len(parts)} =" if _arrays_add_up(parts, total) else ""
+    plain = [n.item() if isinstance(n, NUMPY_VALUES) else n for n in numbers]
+    if not all(isinstance(n, int | float) for n in plain):
+        return ""
+    try:
+        gap, scale = abs(sum(plain[:-1]) - plain[-1]), max(abs(n) for n in plain)
+        if not gap <= 1e-6 * scale:
+            return ""
+    except OverflowError:
+        return ""
+    if len(parts) > _MOST_TERMS:
+        return f"sum of {len(parts)} ="
+    texts = [format_number(n, digits) for n in plain]
+    terms = texts[0] + "".join(f" − {t[1:]}" if t.startswith("−") else f" + {t}" for t in texts[1:-1])
+    return f"{terms} {'=' if _adds_up(texts) else '≈'}"
+
+
+def _arrays_add_up(parts: Sequence[Any], total: Any) -> bool:
+    try:
+        with np.errstate(all="ignore"):
+            return bool(np.allclose(sum(parts[1:], parts[0]), total, rtol=1e-6, equal_nan=True))
+    except Exception:  # gradients of shapes that do not add
+        return False
+
+
+def _adds_up(texts: Sequence[str]) -> bool:
+    from decimal import Decimal
+
+    *terms, total = (Decimal(t.replace("−", "-")) for t in texts)
+    return sum(terms) == total
+
+
+def describe(value: Value | None, name: str, carried: Gradient | None = None) -> str:
+    """Say a value and its gradient with every digit, for the pointer that rests on it and for a screen reader.
+
+    `carried` is the gradient that the value is.
+    """
+    if value is None:
+        return name
+    full = full_of(value.data)
+    parts = [f"{name} = {full}" if name else full]
+    gradient = carried or value.gradient
+    if gradient is not None and gradient is not carried:
+        derived = " (derived by dout)" if gradient.source == "dout" else ""
+        parts.append(f"gradient {full_of(gradient.value)}{derived}")
+    if gradient is not None and gradient.expected is not None:
+        parts.append(f"wrong: the right gradient is {full_of(gradient.expected)}")
+    return "\n".join(parts)

@@ -1,0 +1,81 @@
+"""Which layer everything is in: the calls of the trace, and those that a picture puts in between to stay readable.
+
+Those of our own stand for equal layers in a row (`stacks`), or for a part of a level on which there is too much
+(`parts`). What holds for layers holds for them: they are closed at first, and open by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from dout.graph import CONSTANT, INPUT, Node
+from dout.trace.model.recorded import LayerCall, Trace
+
+Unit = Node | LayerCall
+
+
+class Nesting:
+    """`calls`, outer ones first; the innermost call, `homes`, of each node made; and what is `around` each call.
+
+    `members` are the nodes inside each call at any depth, in the order of `run`, and `users` those of each value.
+    """
+
+    def __init__(self, calls: Iterable[LayerCall], trace: Trace, run: Sequence[Node]) -> None:
+        self.calls = list(calls)
+        self.trace = trace
+        self.homes = {node: trace.call_of[node] for node in run if node in trace.call_of and is_made(node, trace)}
+        self.around = {call: call.parent for call in self.calls}
+        self.run = run
+        self.members: dict[LayerCall, list[Node]] = {}
+        self.users: dict[Node, list[Node]] = {}
+        self.inner: dict[LayerCall, list[LayerCall]] = {}
+        for node in run:
+            for given in node.inputs:
+                self.users.setdefault(given, []).append(node)
+            if is_made(node, trace):
+                for call in self.outward(self.homes.get(node)):
+                    self.members.setdefault(call, []).append(node)
+
+    def outward(self, call: LayerCall | None) -> Iterator[LayerCall]:
+        """A call and those around it."""
+        while call is not None:
+            yield call
+            call = self.around[call]
+
+    def depth(self, call: LayerCall) -> int:
+        """How many calls there are around a call."""
+        return sum(1 for _ in self.outward(call)) - 1
+
+    def levels(self) -> dict[LayerCall | None, list[Unit]]:
+        """What stands side by side, inside each call and outside all of them, in the order of the run."""
+        found: dict[LayerCall | None, list[Unit]] = {}
+        for node in self.run:
+            if is_made(node, self.trace):
+                found.setdefault(self.homes.get(node), []).append(node)
+        for call in self.members:
+            found.setdefault(self.around[call], []).append(call)
+        turn = {node: i for i, node in enumerate(self.run)}
+        for units in found.values():
+            units.sort(key=lambda unit: turn[self.inside(unit)[-1]])
+        return found
+
+    def inside(self, unit: Unit) -> Sequence[Node]:
+        """The nodes of a unit: those in a call, or the node itself."""
+        return self.members[unit] if isinstance(unit, LayerCall) else (unit,)
+
+    def enclose(self, call: LayerCall, units: Sequence[Unit]) -> None:
+        """Put a call of our own around units that stand side by side."""
+        self.calls.append(call)
+        self.around[call] = call.parent
+        self.members[call] = [node for unit in units for node in self.inside(unit)]
+        self.inner[call] = [unit for unit in units if isinstance(unit, LayerCall)]
+        for unit in units:
+            if isinstance(unit, LayerCall):
+                self.around[unit] = call
+            else:
+                self.homes[unit] = call
+
+
+def is_made(node: Node, trace: Trace) -> bool:
+    """Whether a drawn operator makes this node's value; others enter the picture from outside."""
+    return node.primitive not in (INPUT, CONSTANT) and node not in trace.backward and node not in trace.prepared

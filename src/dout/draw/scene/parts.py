@@ -1,0 +1,78 @@
+"""A level on which there is too much is divided into parts, and these again, each small enough to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from itertools import accumulate, pairwise
+from math import ceil, log
+
+from dout.draw.scene.nesting import Nesting, Unit, is_made
+from dout.graph import CONSTANT, Node
+from dout.trace.model.recorded import LayerCall
+
+LIMIT = 2000  # items that are laid out on one level as they are
+_PARTS = 100  # parts of a level, at most
+
+
+def divide(nesting: Nesting, results: Collection[Node]) -> set[LayerCall]:
+    """Put calls of our own, "part1", "part2" … "part1.1" …, around what stands on levels with too much on them.
+
+    A value leaves its part if it is used outside, or is one of the `results`. Return the parts.
+    """
+    before = len(nesting.calls)
+    for level, units in nesting.levels().items():
+        if len(units) > LIMIT:
+            _divide(nesting, level, units, results, "part")
+    return set(nesting.calls[before:])
+
+
+def _divide(
+    nesting: Nesting, level: LayerCall | None, units: Sequence[Unit], results: Collection[Node], name: str
+) -> None:
+    deep = ceil(log(len(units), _PARTS))
+    many = ceil(len(units) ** (1 / deep))
+    for i, (start, end) in enumerate(pairwise(_cuts(_alive(nesting, units), many)), 1):
+        inside = units[start:end]
+        members = [node for unit in inside for node in nesting.inside(unit)]
+        part = _part(nesting, level, f"{name}{i}", members, results)
+        nesting.enclose(part, inside)
+        if deep > 2:
+            _divide(nesting, part, inside, results, f"{part.name}.")
+
+
+def _alive(nesting: Nesting, units: Sequence[Unit]) -> list[int]:
+    """How many values go from the units before each place to those after it."""
+    place = {node: i for i, unit in enumerate(units) for node in nesting.inside(unit)}
+    change = [0] * (len(units) + 1)
+    for node, i in place.items():
+        last = max((place.get(user, -1) for user in nesting.users.get(node, ())), default=-1)
+        if last > i:
+            change[i + 1] += 1
+            change[last + 1] -= 1
+    return list(accumulate(change))
+
+
+def _cuts(alive: Sequence[int], many: int) -> list[int]:
+    """Where to cut, near to equal parts but where few values go across."""
+    size = (len(alive) - 1) / many
+    cuts = [0]
+    for i in range(1, many):
+        ideal = round(i * size)
+        near = range(max(cuts[-1] + 1, round(ideal - size / 4)), min(len(alive) - 1, round(ideal + size / 4) + 1))
+        if near:
+            cuts.append(min(near, key=lambda at: (alive[at], abs(at - ideal))))
+    return [*cuts, len(alive) - 1]
+
+
+def _part(
+    nesting: Nesting, level: LayerCall | None, name: str, members: Sequence[Node], results: Collection[Node]
+) -> LayerCall:
+    inside = set(members)
+
+    def beyond(node: Node) -> bool:
+        return any(user not in inside for user in nesting.users.get(node, ()))
+
+    given = dict.fromkeys(g for node in members for g in node.inputs if g not in inside and g.primitive is not CONSTANT)
+    inputs = tuple(node for node in given if is_made(node, nesting.trace) or beyond(node))
+    outputs = tuple(node for node in members if node in results or beyond(node))
+    return LayerCall(name, f"{len(members):,} nodes", inputs, outputs, level, members[0].where)

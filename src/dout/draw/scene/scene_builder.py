@@ -1,0 +1,276 @@
+"""Trace → Scene: the finished items and edges, with what is written on them."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+from dout.draw.scene.backward_recording import Mirror
+from dout.draw.scene.edge_gradients import describe, gradients_of, pair
+from dout.draw.scene.scene import Edge, Item, Label, Level, Mark, Scene, Stem, TableRow
+from dout.draw.scene.scene_drafts import Draft, LevelPlan, Strand, Wire
+from dout.draw.scene.timeline import Timeline
+from dout.draw.scene.value_switches import Switches
+from dout.draw.scene.wiring import Wiring
+from dout.draw.view_options import View
+from dout.draw.words.parameter_words import static_words
+from dout.draw.words.readable_numbers import Shown, full_of, show, show_value
+from dout.draw.words.safe_text import clean, shorten
+from dout.graph import Node
+from dout.trace.model.recorded import Gradient, Trace, Value
+
+_NOTHING = {
+    False: "nothing to draw: no forward node was recorded",
+    True: "nothing to draw: no hand-written backward was recorded",
+}
+_MOST_NOTES = 20  # on wrong gradients, below the picture
+_NAMES = 3  # of wrong gradients at a closed layer
+_INSTALLED = f"{Path(__file__).parents[2]}{os.sep}"  # a ready-made layer stands in dout/layers, wherever that is
+_OPERATOR_ROOM = 8  # columns for an operator's symbol
+
+
+def build_scene(trace: Trace, view: View = View(), *, table: bool = False) -> Scene:
+    """Return what a picture of `trace` holds, and where wanted the same as rows of a table."""
+    return scene_of(Wiring(trace, view), table=table)
+
+
+def scene_of(wiring: Wiring, *, table: bool = False) -> Scene:
+    """Return what a wired trace holds: for each plan a level, its items in the order of the drafts."""
+    return _Builder(wiring).scene(table)
+
+
+# Events that say for which values a recording holds, not that something is wrong: a picture is of one run anyway.
+_QUIET = frozenset({"index", "draw"})
+
+
+class _Builder:
+    def __init__(self, wiring: Wiring) -> None:
+        self._wiring = wiring
+        self._trace = wiring.trace
+        self._view = wiring.view
+        self._gradients = gradients_of(wiring)
+        self._schedule = Timeline(wiring)
+        self._switches = Switches(wiring.selection.nodes, wiring.trace.by_node)
+        self._shown: dict[Value, Shown] = {}
+        self._wrong: dict[int, tuple[str, Gradient]] = {}
+        outputs = wiring.trace.graph.outputs
+        self._output_names = {node: name if len(outputs) > 1 else "out" for name, node in outputs.items()}
+
+    def scene(self, table: bool) -> Scene:
+        level = self._level(self._wiring.root)
+        found = sorted(self._rows(self._wiring.root), key=lambda pair: pair[0]) if table else []
+        rows = tuple(row for _, row in found)
+        first = self._gradients.first
+        wrong = sorted(self._wrong.values(), key=lambda said: said[1] is not first)
+        texts = tuple(f"{text}{', the first wrong edge' if g is first else ''}" for text, g in wrong[:_MOST_NOTES])
+        if wrong[_MOST_NOTES:]:
+            texts += (f"and {len(wrong) - _MOST_NOTES} more wrong gradients",)
+        events = tuple(clean(str(event)) for event in self._trace.events if event.kind not in _QUIET)
+        nothing, steps = _NOTHING[isinstance(self._trace, Mirror)], lambda: self._schedule.steps(self._gradients)
+        return Scene(shorten(self._trace.target, 80), level, rows, texts, events, steps, nothing)
+
+    # --- items and edges ----------------------------------------------------------------------------------------------
+
+    def _level(self, plan: LevelPlan) -> Level:
+        place = {id(draft): i for i, draft in enumerate(plan.items)}
+        items = tuple(self._item(draft) for draft in plan.items)
+        edges = []
+        for wire, strands in plan.leaving.items():
+            for s in strands:
+                label = self._branch(s) if len(strands) > 1 else Label()
+                looks = self._is_thick(wire[0]), self._wiring.is_kept(wire[0])
+                edges.append(Edge(place[id(s.source)], s.stem, place[id(s.target)], s.port, label, *looks))
+        return Level(items, tuple(edges))
+
+    def _item(self, draft: Draft) -> Item:
+        stems = tuple(self._stem(draft, wire) for wire in draft.stems)
+        constants = [self._constant(node) for node in draft.constants]
+        text = caption = ""
+        if draft.kind == "operator":
+            assert draft.node is not None
+            row = draft.node.primitive
+            text = shorten(row.symbol or row.name, _OPERATOR_ROOM)
+            caption = shorten(draft.call.name) if draft.call is not None else ""
+            constants += static_words(draft.node)
+        elif draft.kind in ("layer", "open"):
+            assert draft.call is not None
+            text = shorten(draft.call.cls)
+            caption = shorten(draft.call.name) if draft.call.name != draft.call.cls else ""
+        elif draft.kind == "input":
+            text = shorten(self._name(draft.node))
+        inside = None if draft.inside is None else self._level(draft.inside)
+        hover, place = self._hover(draft), self._schedule.place(draft)
+        wrong = self._wrong_inside(draft)
+        return Item(draft.kind, text, draft.ports, stems, caption, tuple(constants), hover, inside, place, *wrong)
+
+    def _wrong_inside(self, draft: Draft) -> tuple[str, bool]:
+        """What there is to say at a closed layer about wrong gradients inside, and whether the first is there."""
+        found = self._gradients.wrong_inside(draft.call) if draft.call is not None and draft.node is None else {}
+        if not found:
+            return "", False
+        names = [shorten(self._name(node), 16) or "a value inside" for node in found]
+        if draft.kind == "layer":
+            for name, gradient in zip(names, found.values(), strict=True):
+                self._note(gradient, f"gradient of {name} in {self._title(draft)}")
+        more = f" and {len(names) - _NAMES} more" if names[_NAMES:] else ""
+        said = f"✗ gradient of {', '.join(dict.fromkeys(names[:_NAMES]))}{more}"
+        return said, any(gradient is self._gradients.first for gradient in found.values())
+
+    def _stem(self, draft: Draft, wire: Wire) -> Stem:
+        looks = self._is_thick(wire[0]), self._wiring.is_kept(wire[0])
+        if draft.kind == "result":
+            return Stem(Label(), "result", self._result(wire), *looks)
+        plan = draft.level
+        strands = plan.leaving.get(wire, [])
+        value = self._trace.by_node.get(wire[0])
+        name = self._name(wire[0])
+        is_gate = draft.kind == "entry"
+        leaves_only = len(strands) == 1 and strands[0].target.kind == "exit"
+        label = Label()
+        if not leaves_only and not (is_gate and len(strands) < 2):
+            gradient = self._gradients.on_stem(plan, wire)
+            mark = self._gradients.mark(gradient, self._gradients.parts(plan, wire) if len(strands) > 1 else ())
+            is_gradient = mark is not None and mark.along
+            called = (self._result(wire) or name or "a gradient") if is_gradient else f"gradient of {name or 'a value'}"
+            self._note(gradient, called)
+            shown = None if is_gate or is_gradient or value is None else self._show(value)
+            made = self._schedule.value(wire)
+            back = made if is_gradient else self._schedule.on_stem(plan, wire)
+            hover = describe(value, clean(name), gradient if is_gradient else None)
+            shown, mark = self._switched(wire[0], shown, mark)
+            label = self._label(shown, mark, hover, made, back, None if is_gate else wire[0])
+        end = "result" if wire in self._wiring.results and not strands else "dot" if len(strands) > 1 else "edge"
+        result = self._result(wire) if end == "result" else ""
+        if result and draft.kind == "input" and result == shorten(self._name(draft.node)):
+            result = ""  # an input that is also the result is named once
+        return Stem(label, end, result, *looks)  # type: ignore[arg-type]  # a literal through a name
+
+    def _switched(self, node: Node, shown: Shown | None, mark: Mark | None) -> tuple[Shown | None, Mark | None]:
+        """The same, with the elements marked that a switch does not let through, in value and gradient alike."""
+        off = self._switches.off(node) if node.shape else None
+        if off is None:
+            return shown, mark
+        return shown and shown.switched(off), mark and replace(mark, shown=mark.shown.switched(off))
+
+    def _result(self, wire: Wire) -> str:
+        """What a value is called where it ends; a `dout` that is handed on ends as a gradient of another name."""
+        if isinstance(self._trace, Mirror):
+            return shorten(self._trace.ends.get(wire[0], ""))
+        return shorten(self._name(wire[0]) or self._output_names.get(wire[0], ""))
+
+    def _branch(self, strand: Strand) -> Label:
+        gradient = self._gradients.on_strand(strand)
+        name = shorten(self._name(strand.wire[0])) or "a value"
+        where = self._title(strand.target)
+        self._note(gradient, f"gradient of {name}" + (f" in {where}" if where else ""))
+        if gradient is None:
+            return Label()
+        full = f"gradient of this use of {name}: {full_of(gradient.value)}"
+        since = self._schedule.on_strand(strand)
+        return self._label(None, self._gradients.mark(gradient), full, 0, since)
+
+    def _label(
+        self, value: Shown | None, mark: Mark | None, hover: str, made: int, back: int, node: Node | None = None
+    ) -> Label:
+        """A label with what of it is wanted."""
+        shown, gradient = value if self._view.values else None, mark if self._view.gradients else None
+        return Label(shown, gradient, hover, made, back, node) if shown or gradient else Label()
+
+    def _note(self, gradient: Gradient | None, of: str) -> None:
+        """Keep what is to be said below the picture about a wrong gradient; once, also where two labels show it."""
+        if gradient is not None and gradient.expected is not None:
+            got, right = pair(gradient, self._view.digits)
+            assert right is not None
+            self._wrong.setdefault(id(gradient), (f"{shorten(of, 60)} is {got.text}, right: {right.text}", gradient))
+
+    # --- words --------------------------------------------------------------------------------------------------------
+
+    def _name(self, node: Node | None) -> str:
+        value = self._trace.by_node.get(node) if node is not None else None
+        return (value.name if value is not None else None) or ""
+
+    def _title(self, draft: Draft) -> str:
+        """How to speak of an item in a line of text: "× mul_tax", "Relu relu_layer"."""
+        if draft.kind in ("exit", "entry"):
+            return ""
+        if draft.kind == "result":
+            return "result"
+        if draft.node is not None and draft.kind == "operator":
+            symbol = draft.node.primitive.symbol or draft.node.primitive.name
+            return shorten(symbol + (f" {draft.call.name}" if draft.call is not None else ""), 32)
+        if draft.call is not None:
+            same = draft.call.name == draft.call.cls
+            return shorten(draft.call.cls if same else f"{draft.call.cls} {draft.call.name}", 32)
+        return "input"
+
+    def _hover(self, draft: Draft) -> str:
+        """What a node is, for a screen reader: "multiply, inputs 650 and 1.1, output 715, gradient 1"."""
+        by_node = self._trace.by_node
+        if draft.kind not in ("operator", "layer", "open"):
+            return ""
+        if draft.node is not None:
+            words, given = [draft.node.primitive.name.replace("_", " ")], draft.node.inputs
+        else:
+            assert draft.call is not None
+            words, given = [f"layer {shorten(draft.call.cls)}"], draft.call.inputs
+        if draft.call is not None and draft.call.name != draft.call.cls:
+            words[0] += f" {shorten(draft.call.name)}"
+        inputs = [self._show(by_node[n]).text for n in given if n in by_node]
+        if inputs:
+            words.append(
+                f"input{'s' if len(inputs) > 1 else ''} {' and '.join(inputs[:8])}{' …' if inputs[8:] else ''}"
+            )
+        for wire in draft.stems:
+            value = by_node.get(wire[0])
+            if value is not None:
+                words.append(f"output {self._show(value).text}")
+                if value.gradient is not None:
+                    words.append(f"gradient {show(value.gradient.value, self._view.digits).text}")
+        where = draft.node.where if draft.node is not None else draft.call.where if draft.call is not None else None
+        place = "" if where is None else f"\n{clean(str(where).removeprefix(_INSTALLED))}"
+        return clean(", ".join(words)) + place
+
+    def _show(self, value: Value) -> Shown:
+        """A value ready for the eye, made once: it stands on its edge, in the table, and in the words for its users."""
+        if value not in self._shown:
+            self._shown[value] = show_value(value, self._view.digits)
+        return self._shown[value]
+
+    def _constant(self, node: Node) -> str:
+        value = self._trace.by_node.get(node)
+        data = value.data if value is not None else node.static.get("value")
+        return shorten(show(data, self._view.digits).text, 18)
+
+    def _is_thick(self, node: Node) -> bool:
+        value = self._trace.by_node.get(node)
+        return value is not None and bool(value.shape or getattr(value.data, "shape", ()))
+
+    # --- the table ----------------------------------------------------------------------------------------------------
+
+    def _rows(self, plan: LevelPlan) -> list[tuple[float, TableRow]]:
+        """Every value with its place in the order of the run."""
+        rows = []
+        for draft in plan.items:
+            if draft.kind in ("operator", "layer", "input"):
+                rows += [(draft.when, self._row(draft, wire)) for wire in draft.stems]
+            if draft.inside is not None:
+                rows += self._rows(draft.inside)
+        return rows
+
+    def _row(self, draft: Draft, wire: Wire) -> TableRow:
+        value = self._trace.by_node.get(wire[0])
+        mark = self._gradients.mark(self._gradients.on_stem(draft.level, wire))
+        shown = self._show(value) if value is not None and not (mark and mark.along) else None
+        name = self._name(wire[0]) or self._output_names.get(wire[0], "")
+        users = tuple(dict.fromkeys(self._users(draft.level, wire)))
+        return TableRow(shorten(name), Label(shown, mark, node=wire[0]), self._title(draft), users)
+
+    def _users(self, plan: LevelPlan, wire: Wire) -> list[str]:
+        found = []
+        for strand in plan.leaving.get(wire, []):
+            if strand.target.kind == "exit" and plan.parent is not None:
+                found += self._users(plan.parent, strand.wire)
+            else:
+                found.append(self._title(strand.target))
+        return found

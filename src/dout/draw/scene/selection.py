@@ -1,0 +1,194 @@
+"""What of a trace is drawn: the forward nodes that lead to an output, and which layers are open."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from dout.draw.scene.backward_recording import Mirror, mirrored
+from dout.draw.scene.nesting import Nesting, is_made
+from dout.draw.scene.parts import divide
+from dout.draw.scene.stacks import stack
+from dout.draw.view_options import View
+from dout.draw.words.safe_text import shorten
+from dout.errors import TargetError
+from dout.graph import CONSTANT, Node, topological
+from dout.trace.model.recorded import LayerCall, Trace
+
+MOST_NODES = 200_000  # of a recording that is drawn
+MOST_ITEMS = 20_000  # of a picture
+_MOST_NAMES = 20  # of layers in a message
+
+
+@dataclass(frozen=True, eq=False)
+class Selection:
+    """`nodes` in topological order, the `targets` they lead to, the `calls` drawn, and those of them that are open.
+
+    `trace` is the recording that is drawn: that of the run, or its backward alone. Some calls are our own, see
+    `nesting`: so what is around a call, or a node, is to be asked here. `loose` are values that end inside a part of a
+    large picture: nothing uses them, and they are no output.
+    """
+
+    trace: Trace
+    nodes: tuple[Node, ...]
+    targets: tuple[Node, ...]
+    calls: tuple[LayerCall, ...]
+    open: frozenset[LayerCall]
+    nesting: Nesting
+    loose: Collection[Node] = ()
+
+    @property
+    def members(self) -> Mapping[LayerCall, Sequence[Node]]:
+        """The primitive nodes inside each call, at any depth."""
+        return self.nesting.members
+
+    def home(self, node: Node) -> LayerCall | None:
+        """The innermost call that a node is made in."""
+        return self.nesting.homes.get(node)
+
+    def around(self, call: LayerCall) -> LayerCall | None:
+        """The call around a call."""
+        return self.nesting.around[call]
+
+    def inner(self, call: LayerCall) -> Sequence[LayerCall]:
+        """The calls that one of our own stands around."""
+        return self.nesting.inner.get(call, ())
+
+    def users(self, value: Node) -> Sequence[Node]:
+        """The nodes that take a value, one as often as it does."""
+        return self.nesting.users.get(value, ())
+
+    def depth(self, call: LayerCall) -> int:
+        """How many calls there are around a call."""
+        return self.nesting.depth(call)
+
+    def closed_around(self, call: LayerCall | None) -> LayerCall | None:
+        """The outermost closed layer that `call` is in, or is; None where everything around is open."""
+        found = None
+        for each in self.nesting.outward(call):
+            if each not in self.open:
+                found = each
+        return found
+
+
+def select(trace: Trace, view: View) -> Selection:
+    """Choose what to draw: which nodes, and which layers are open.
+
+    "auto" opens a layer that is alone, if there is more in it than one node that takes what the layer is given. Raises
+    TargetError where that is too much.
+    """
+    if len(trace.graph.nodes) > MOST_NODES:
+        raise TargetError(
+            f"{trace.target} has {len(trace.graph.nodes):,} nodes, and a picture at most {MOST_NODES:,}:"
+            " record fewer steps, or draw one of its layers"
+        )
+    trace = mirrored(trace) if view.backward else trace
+    calls = trace.calls
+    if not isinstance(trace, Mirror):
+        calls = tuple(c for c in calls if not any(o in trace.backward for o in c.outputs))
+    wanted = _wanted(trace, calls)
+    nodes = topological(wanted, known=trace.backward | trace.prepared)
+    drawn = set(nodes)
+    nesting = Nesting(calls, trace, [node for node in trace.graph.nodes if node in drawn])
+    opened = {c for c in _opened(nesting, view.open) if view.depth is None or depth(c) < view.depth}
+    outputs = {*trace.graph.outputs.values()}
+    stack(nesting, trace, outputs, opened)
+    parts = divide(nesting, outputs)
+    _refuse_unknown(view.open, nesting.calls)
+    inside = {node for part in parts for node in nesting.members[part]}
+    loose = {n for n in wanted if n in inside and n not in nesting.users}
+    if parts and not calls:  # then everything is wanted, but what is only given ends nothing
+        loose |= {n for n in wanted if not is_made(n, trace)}
+    loose -= outputs
+    opened |= {c for c in nesting.calls[len(calls) :] if view.open == "all" or c.name in _names(view.open)}
+    if view.open not in ("auto", "none"):
+        opened |= {around for call in opened for around in nesting.outward(call)}
+    selection = Selection(
+        trace,
+        nodes,
+        tuple(node for node in wanted if node not in loose),
+        tuple(nesting.calls),
+        frozenset(c for c in opened if all(around in opened for around in nesting.outward(c))),
+        nesting,
+        loose,
+    )
+    seen = sum(is_made(node, trace) and selection.closed_around(selection.home(node)) is None for node in nodes)
+    if seen > MOST_ITEMS:
+        raise TargetError(f"a picture with {seen:,} operators is more than {MOST_ITEMS:,}: open fewer layers")
+    return selection
+
+
+def _wanted(trace: Trace, calls: Sequence[LayerCall]) -> dict[Node, None]:
+    """What is drawn, with all that it needs: what layers give, outputs, and what follows; or, without layers, all."""
+    wanted = dict.fromkeys(o for c in calls for o in c.outputs)
+    wanted |= dict.fromkeys(o for o in trace.graph.outputs.values() if o not in trace.backward)
+    if not isinstance(trace, Mirror):
+        wanted |= dict.fromkeys(_beyond(trace, wanted))
+        if not calls:
+            forward = (node for node in trace.graph.nodes if node not in trace.backward)
+            wanted |= dict.fromkeys(node for node in forward if node.primitive is not CONSTANT)
+    return wanted
+
+
+def _beyond(trace: Trace, outputs: Collection[Node]) -> list[Node]:
+    """Nodes after the layers that are part of what is differentiated: in a script, `loss = np.sum(y)` or `y = r + h`.
+
+    Where the trace holds no gradient at all, those that have a name. What is inside a layer is the layer's own matter.
+    """
+    by_node = trace.by_node
+    any_gradient = any(value.gradient is not None for value in trace.values)
+    reached = set(outputs)
+    found = []
+    for node in trace.graph.nodes:
+        if node in trace.backward or not any(given in reached for given in node.inputs):
+            continue
+        reached.add(node)
+        if (
+            node in by_node
+            and node not in trace.call_of
+            and (by_node[node].gradient if any_gradient else by_node[node].name) is not None
+        ):
+            found.append(node)
+    return found
+
+
+def depth(call: LayerCall) -> int:
+    """How many layers there are around a layer call."""
+    around = 0
+    while call.parent is not None:
+        call, around = call.parent, around + 1
+    return around
+
+
+def _names(open: str | Collection[str]) -> Collection[str]:
+    return {open} if isinstance(open, str) else set(open)
+
+
+def has_inside(call: LayerCall, members: Sequence[Node]) -> bool:
+    """Whether there is more to see in a layer than one node that takes what the layer is given."""
+    given = {node for member in members for node in member.inputs if node.primitive is not CONSTANT}
+    return len(members) > 1 or not given <= set(call.inputs)
+
+
+def _opened(nesting: Nesting, open: str | Collection[str]) -> set[LayerCall]:
+    calls, members = nesting.calls, nesting.members
+    if open == "none":
+        return set()
+    if open == "auto":
+        top = [c for c in calls if c.parent is None]
+        return {c for c in top if len(top) == 1 and has_inside(c, members.get(c, ()))}
+    if open == "all":
+        return {c for c in calls if c in members}
+    named = [c for c in calls if {c.name, c.cls} & {*_names(open)} and c in members]
+    return {around for call in named for around in nesting.outward(call)}
+
+
+def _refuse_unknown(open: str | Collection[str], calls: Sequence[LayerCall]) -> None:
+    """Raise TargetError where a name is that of no layer; it says which there are."""
+    known = dict.fromkeys(word for call in calls for word in (call.name, call.cls))
+    for name in _names(open):
+        if name not in known and name not in ("auto", "all", "none"):
+            there = ", ".join(shorten(word) for word in list(known)[:_MOST_NAMES])
+            more = f" and {len(known) - _MOST_NAMES} more" if len(known) > _MOST_NAMES else ""
+            has = f"; there are {there}{more}" if known else ": nothing here is in layers"
+            raise TargetError(f"there is no layer {shorten(name)} to open{has}")

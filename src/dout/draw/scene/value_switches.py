@@ -1,0 +1,108 @@
+"""Where a switch does not let a value through: a mask, a maximum, a clip. A ReLU is one, and one should see it switch.
+
+There is no second table of what passes: the row's own backward says where a dout of 1 does not come back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from dout.graph import CONSTANT, Node
+from dout.trace.model.recorded import Value
+
+_CHOOSE = frozenset({"where", "maximum", "minimum", "fmax", "fmin", "clip"})
+_HAND_ON = frozenset({"copy", "asarray", "astype"})
+_MOST = 100_000  # numbers
+_DEEP = 4  # operations between a condition and the mask that is made of it
+
+Off = np.ndarray[Any, Any]
+
+
+class Switches:
+    """The elements that are switched off, of each value next to a switch."""
+
+    def __init__(self, nodes: Iterable[Node], by_node: Mapping[Node, Value]) -> None:
+        self._by_node = by_node
+        self._users: dict[Node, list[tuple[Node, int]]] = {}
+        for node in nodes:
+            for argument, given in enumerate(node.inputs):
+                self._users.setdefault(given, []).append((node, argument))
+        self._blocked: dict[Node, tuple[Off | None, ...]] = {}
+
+    def off(self, node: Node) -> Off | None:
+        """Which elements of a value did not come, or do not get, through the switches next to it; None where all do.
+
+        A value that is used besides is let through there.
+        """
+        found = [off for off in (self._behind(node), self._ahead(node)) if off is not None and off.any()]
+        return np.logical_or.reduce(found) if found else None
+
+    def _behind(self, node: Node) -> Off | None:
+        """Where nothing but a constant came through the switch that made the value."""
+        if not _is_switch(node):
+            return None
+        data = [i for i, given in enumerate(node.inputs) if given.primitive is not CONSTANT and not _is_mask(given)]
+        blocked = [self._at(node, i) for i in data]
+        whole = [off for off in blocked if off is not None]
+        return np.logical_and.reduce(whole) if whole and len(whole) == len(blocked) else None
+
+    def _ahead(self, node: Node) -> Off | None:
+        """Where no use of the value lets it through."""
+        blocked = []
+        for user, argument in self._users.get(node, ()):
+            if user.primitive.backward is None:
+                continue  # a condition: nothing flows there anyway
+            hands_on = user.primitive.name in _HAND_ON and user.shape == node.shape
+            off = self._ahead(user) if hands_on else self._at(user, argument) if _is_switch(user) else None
+            if off is None or off.shape != node.shape:  # of a value that was broadcast, elements meet several switches
+                return None
+            blocked.append(off)
+        return np.logical_and.reduce(blocked) if blocked else None
+
+    def _at(self, switch: Node, argument: int) -> Off | None:
+        if switch not in self._blocked:
+            self._blocked[switch] = self._compute(switch)
+        return self._blocked[switch][argument]
+
+    def _compute(self, switch: Node) -> tuple[Off | None, ...]:
+        """For each argument of a switch where a dout of 1 does not come back; None where its shape is another."""
+        nothing = (None,) * len(switch.inputs)
+        if not switch.shape or np.prod(switch.shape) > _MOST:
+            return nothing
+        try:
+            with np.errstate(all="ignore"):
+                given = [np.asarray(self._data(i)) for i in switch.inputs]
+                out = self._data(switch)
+                back = switch.primitive.backward(np.ones(switch.shape), out, *given, **switch.static)  # type: ignore[misc]
+        except Exception:  # numbers that a saved trace does not hold: nothing is known to be off
+            return nothing
+        return tuple(None if g is None or np.shape(g) != switch.shape else np.asarray(g) == 0 for g in back)
+
+    def _data(self, node: Node) -> Any:
+        value = self._by_node.get(node)
+        data = value.data if value is not None else node.static.get("value")
+        if data is None:
+            raise ValueError
+        return data
+
+
+def _is_switch(node: Node) -> bool:
+    name = node.primitive.name
+    if name == "setitem":
+        return any(map(_is_condition, node.inputs[2:]))
+    return name in _CHOOSE or (name == "multiply" and any(map(_is_mask, node.inputs)))
+
+
+def _is_condition(node: Node) -> bool:
+    return node.dtype == np.dtype(bool) and bool(node.shape)
+
+
+def _is_mask(node: Node, deep: int = _DEEP) -> bool:
+    """Whether a value is a condition, or made of one and constants: `(r > 0.5) / 0.5`."""
+    if _is_condition(node):
+        return True
+    data = [given for given in node.inputs if given.primitive is not CONSTANT]
+    return len(data) == 1 and deep > 0 and data[0].shape == node.shape and _is_mask(data[0], deep - 1)

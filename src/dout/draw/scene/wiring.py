@@ -1,0 +1,285 @@
+"""Trace → levels with items and edges: which value goes where, and through which gates of open layers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from dout.draw.scene.backward_recording import Mirror
+from dout.draw.scene.nesting import is_made
+from dout.draw.scene.scene_drafts import Draft, LevelPlan, Strand, Wire
+from dout.draw.scene.selection import Selection, select
+from dout.draw.view_options import View
+from dout.graph import CONSTANT, Node
+from dout.trace.model.recorded import LayerCall, Trace, Use
+
+
+@dataclass(frozen=True)
+class _Want:
+    """A port that waits for its value."""
+
+    wire: Wire
+    target: Draft
+    port: int
+    use: Use | None
+
+
+class Wiring:
+    """Every item and edge of a trace, each on its level; drawn is what `view` says, or `selection` where given.
+
+    `root` is the whole picture; `results` the values that end it; `makers` the item that each value comes from;
+    `hidden` the values that a closed layer also uses without having been given them, so that the gradients on their
+    drawn edges need not add up.
+    """
+
+    def __init__(self, trace: Trace, view: View, selection: Selection | None = None) -> None:
+        self.selection = select(trace, view) if selection is None else selection
+        self.trace = trace = self.selection.trace
+        self.view = view
+        self.root = LevelPlan()
+        self.results: set[Wire] = set()
+        self.hidden: set[Node] = set()
+        self._when = {node: float(i) for i, node in enumerate(self.selection.nodes)}
+        self._order = {call: i for i, call in enumerate(trace.calls)}
+        for call in self.selection.calls[::-1]:
+            self._order.setdefault(call, min((self._order[c] for c in self.selection.inner(call)), default=0))
+        self._uses = {(u.node, u.argument): u for v in trace.values for u in v.uses if u.node is not None}
+        self._plans: dict[LayerCall, LevelPlan] = {}
+        self._layers: dict[LayerCall, Draft] = {}
+        self.makers: dict[Wire, Draft] = {}
+        self._wants: list[_Want] = []
+        self._handed_on = self._find_handed_on()
+        self._add_items()
+        self._wants = [self._beside(want) for want in self._wants]
+        self._place_inputs()
+        for want in self._wants:
+            self._join(want.wire, want.target, want.port, want.use)
+        self._add_results()
+
+    # --- items --------------------------------------------------------------------------------------------------------
+
+    def _add_items(self) -> None:
+        for opened in sorted((c for c in self.selection.calls if c in self.selection.open), key=self.selection.depth):
+            self._open(opened)
+        for node in self.selection.nodes:
+            if is_made(node, self.trace):
+                call = self.selection.home(node)
+                closed = self.selection.closed_around(call)
+                if closed is None:
+                    self._add_operator(node, call)
+                else:
+                    self._add_layer(closed)
+        for each in self.selection.calls:
+            closed = self.selection.closed_around(each)
+            if closed is not None:
+                self._add_layer(closed)
+
+    def _plan_of(self, call: LayerCall | None) -> LevelPlan:
+        """The level that a call is drawn on or in: inside the innermost open layer."""
+        while call is not None and call not in self._plans:
+            call = self.selection.around(call)
+        return self.root if call is None else self._plans[call]
+
+    def _open(self, call: LayerCall) -> None:
+        """Add the box of an open layer, and through its border the values that it was given, in order."""
+        outside = self._plan_of(self.selection.around(call))
+        when = max(self._when[n] for n in self.selection.members[call])
+        box = outside.add(Draft("open", outside, when, call=call))
+        inside = box.inside = self._plans[call] = LevelPlan(call, outside, box)
+        for argument, node in enumerate(call.inputs):
+            wire: Wire = (node, None)
+            if node.primitive is not CONSTANT and wire not in inside.sources:
+                self._wants.append(_Want(self._given(node, call), box, box.port(), self._argument(call, argument)))
+                inside.sources[wire] = inside.add(Draft("entry", inside, -1.0, node, stems=[wire])), 0
+
+    def _add_operator(self, node: Node, call: LayerCall | None) -> None:
+        plan = self._plan_of(call)
+        draft = plan.add(Draft("operator", plan, self._when[node], node))
+        self.makers[node, None] = draft
+        plan.sources[node, None] = draft, draft.stem((node, None))
+        for argument, given in enumerate(node.inputs):
+            self._take(draft, (given, None), self._uses.get((node, argument)))
+
+    def _add_layer(self, call: LayerCall) -> None:
+        """Add a closed layer, once: as a circle if one operator is all there is in it."""
+        if call in self._layers:
+            return
+        members = self.selection.members.get(call, ())
+        order = _as_operator(call, members)
+        when = max((self._when.get(n, 0.0) for n in members or call.outputs), default=0.0)
+        plan = self._plan_of(self.selection.around(call))
+        kind, node = ("layer", None) if order is None else ("operator", members[0])
+        draft = plan.add(Draft(kind, plan, when, node, call))  # type: ignore[arg-type]  # a literal through a tuple
+        self._layers[call] = draft
+        self.makers |= {(n, None): draft for n in members}
+        for output in call.outputs:
+            wire: Wire = (output, None if output in members else call)
+            self.makers[wire] = draft
+            plan.sources[wire] = draft, draft.stem(wire)
+        for argument in range(len(call.inputs)) if order is None else order:
+            self._take(draft, self._given(call.inputs[argument], call), self._argument(call, argument))
+        if node is not None:
+            draft.constants += [n for n in node.inputs if n.primitive is CONSTANT and n not in draft.constants]
+        self._take_from_around(draft, members, {*members, *call.inputs})
+
+    def _take_from_around(self, draft: Draft, members: Sequence[Node], known: set[Node]) -> None:
+        """Give a closed layer a port for each value that it takes from around it. Its own state stays inside."""
+        for given in (given for node in members for given in node.inputs):
+            if given not in known and given.primitive is not CONSTANT:
+                known.add(given)
+                if is_made(given, self.trace):
+                    self._take(draft, (given, None), None)
+                self.hidden.add(given)
+
+    def _take(self, draft: Draft, wire: Wire, use: Use | None) -> None:
+        if wire[0].primitive is CONSTANT:
+            draft.constants.append(wire[0])
+        else:
+            self._wants.append(_Want(wire, draft, draft.port(), use))
+
+    def _argument(self, call: LayerCall, argument: int) -> Use | None:
+        """The use that an argument of a call is; of one of our own, what it is in the only place that takes it."""
+        if call in self.trace.arguments:
+            return next((u for u in self.trace.arguments[call] if u.argument == argument), None)
+        return self._only_use(call, call.inputs[argument])
+
+    def _only_use(self, call: LayerCall, value: Node) -> Use | None:
+        inner = self.selection.inner(call)
+        found = [self._argument(c, i) for c in inner for i, given in enumerate(c.inputs) if given is value]
+        for node in self.selection.users(value):
+            if self.selection.home(node) is call:
+                found += [self._uses.get((node, i)) for i, given in enumerate(node.inputs) if given is value]
+        return found[0] if len(found) == 1 else None
+
+    # --- values that a layer returns as it got them -------------------------------------------------------------------
+
+    def _find_handed_on(self) -> dict[Node, list[LayerCall]]:
+        found: dict[Node, list[LayerCall]] = {}
+        for call in self.selection.calls:
+            if self.selection.closed_around(call) is call:
+                inside = set(self.selection.members.get(call, ()))
+                for output in call.outputs:
+                    if output not in inside:
+                        found.setdefault(output, []).append(call)
+        return found
+
+    def _given(self, node: Node, call: LayerCall) -> Wire:
+        """The value as this call got it: from the latest earlier layer that handed it on."""
+        before = self._order.get(call, 0)
+        earlier = [c for c in self._handed_on.get(node, ()) if self._order.get(c, 0) < before]
+        return node, earlier[-1] if earlier else None
+
+    # --- edges --------------------------------------------------------------------------------------------------------
+
+    def _place_inputs(self) -> None:
+        """Put each value that comes from outside on the innermost level that holds all its uses."""
+        levels: dict[Node, LevelPlan] = {}
+        for want in self._wants:
+            node, handed_on = want.wire
+            if handed_on is None and (node, None) not in self.makers:
+                level = next((p.parent for p in [*want.target.level.outward()][::-1] if _enters(p, node)), None)
+                level = level or want.target.level
+                levels[node] = _shared(levels[node], level) if node in levels else level
+        for node, level in levels.items():
+            self._add_input(node, level)
+
+    def _beside(self, want: _Want) -> _Want:
+        """What forward kept for backward enters beside each item that takes it: no long edge has to lead there."""
+        node = want.wire[0]
+        if want.target.kind == "open" or not self.is_kept(node):
+            return want
+        wire, level = (node, want.target), want.target.level
+        if wire not in self.makers:
+            draft = level.add(Draft("input", level, self._when.get(node, -1.0), node))
+            self.makers[wire] = draft
+            level.sources[wire] = draft, draft.stem(wire)
+        return replace(want, wire=wire)
+
+    def is_kept(self, node: Node) -> bool:
+        """Whether a backward drawn as its own graph takes this value from outside, and it is no gradient."""
+        trace = self.trace
+        return isinstance(trace, Mirror) and not is_made(node, trace) and (node, None) not in trace.carried
+
+    def _add_input(self, node: Node, level: LevelPlan) -> None:
+        draft = level.add(Draft("input", level, self._when.get(node, -1.0), node))
+        self.makers[node, None] = draft
+        level.sources[node, None] = draft, draft.stem((node, None))
+
+    def _join(self, wire: Wire, target: Draft, port: int, use: Use | None) -> None:
+        plan = target.level
+        source, stem = self._source(wire, plan)
+        plan.leaving.setdefault(wire, []).append(Strand(wire, source, stem, target, port, use))
+
+    def _source(self, wire: Wire, plan: LevelPlan) -> tuple[Draft, int]:
+        """Where a value leaves from on this level; gates are made where it has to cross a border."""
+        if wire in plan.sources:
+            return plan.sources[wire]
+        home = self.makers[wire].level
+        if plan is home:
+            draft = self.makers[wire]
+            found = draft, draft.stem(wire)
+        elif any(p is plan for p in home.outward()):
+            inside = plan.child_towards(home)
+            assert inside.item is not None
+            self._join(wire, inside.add(Draft("exit", inside, -1.0, wire[0], ports=1)), 0, None)
+            found = inside.item, inside.item.stem(wire)
+        else:
+            assert plan.item is not None
+            self._join(wire, plan.item, plan.item.port(), None)
+            found = plan.add(Draft("entry", plan, -1.0, wire[0], stems=[wire])), 0
+        plan.sources[wire] = found
+        return found
+
+    def _add_results(self) -> None:
+        """End the picture in the values that lead no further, and in what the run gives out besides using it."""
+        used = {want.wire for want in self._wants}
+        outside = {want.wire[0] for want in self._wants if not self._is_within(want)}
+        given_out = {*self.trace.graph.outputs.values()}
+        given_out |= {o for call in self._plans if call.parent is None for o in call.outputs if o not in outside}
+        for node in self.selection.targets:
+            closed = self.selection.closed_around(self.selection.home(node))
+            if closed is not None and node not in closed.outputs and node not in given_out:
+                continue  # what layers inside a closed one hand to each other
+            handed_on = self._handed_on.get(node)
+            wire: Wire = (node, handed_on[-1] if handed_on else None)
+            if wire in used:
+                if node in given_out:
+                    end = self.root.add(Draft("result", self.root, len(self._when), node, ports=1, stems=[wire]))
+                    self._join(wire, end, 0, None)
+                continue
+            if wire not in self.makers:
+                self._add_input(node, self.root)
+            self._source(wire, self.root)
+            self.results.add(wire)
+        self.results |= {(node, None) for node in self.selection.loose}
+
+    def _is_within(self, want: _Want) -> bool:
+        """Whether a use lies in the open layer at the top that gives the value out."""
+        top = next((plan.call for plan in want.target.level.outward() if plan.parent is self.root), None)
+        return top is not None and want.wire[0] in top.outputs
+
+
+def _enters(plan: LevelPlan, node: Node) -> bool:
+    return plan.call is not None and node in plan.call.inputs
+
+
+def _shared(one: LevelPlan, other: LevelPlan) -> LevelPlan:
+    around = set(one.outward())
+    return next(plan for plan in other.outward() if plan in around)
+
+
+def _as_operator(call: LayerCall, members: Sequence[Node]) -> list[int] | None:
+    """In which order a layer that is one operator takes its arguments; None where it is more than that."""
+    if len(members) != 1 or call.outputs != (members[0],):
+        return None
+    waiting = [i for i, node in enumerate(call.inputs) if node.primitive is not CONSTANT]
+    order: list[int] = []
+    for given in members[0].inputs:
+        if given.primitive is CONSTANT:
+            continue
+        argument = next((i for i in waiting if call.inputs[i] is given), None)
+        if argument is None:
+            return None
+        waiting.remove(argument)
+        order.append(argument)
+    return None if waiting else order

@@ -1,0 +1,1 @@
+"""A scene in; lines of characters out."""

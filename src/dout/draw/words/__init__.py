@@ -1,0 +1,1 @@
+"""Numbers, arrays and names in; short and safe text out."""

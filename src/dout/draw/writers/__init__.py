@@ -1,0 +1,1 @@
+"""Display lists in; the bytes of a file out, one module a format."""

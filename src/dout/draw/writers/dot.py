@@ -1,0 +1,167 @@
+"""Scene → DOT: the graph with its values and gradients, for people who have Graphviz or build on it.
+
+Run it to see it: `python -m dout.draw.writers.dot | dot -Tsvg > picture.svg`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from typing import TYPE_CHECKING
+
+from dout.draw.paint.style import SANS, STYLES, palette_of
+from dout.draw.scene.scene import Item, Label, Level, Scene, Stem
+from dout.draw.terminal.terminal_sizes import Styled, gradient_lines, value_lines
+from dout.draw.view_options import Look
+from dout.draw.words.safe_text import printable
+
+if TYPE_CHECKING:
+    from dout.draw.picture.picture import Picture
+
+_BOLD = frozenset({"value", "wrong", "loud", "result", "title"})
+_SMALL = frozenset({"caption", "constant", "note", "wrong-note"})
+# Attributes by kind of item; colours are added from the style.
+_SHAPES = {
+    "operator": ("operator", "shape=circle width=0.55 margin=0.02"),
+    "layer": ("layer", "shape=box peripheries=2"),
+    "input": ("name", "shape=plaintext margin=0.04"),
+    "entry": ("dot", "shape=point width=0.03"),
+    "exit": ("dot", "shape=point width=0.03"),
+}
+_FILLED = {"operator": "filled", "layer": "rounded,filled"}
+
+
+def write(picture: Picture) -> bytes:
+    """The whole graph, with the layers open that are open in the picture."""
+    return write_dot(picture.scene, picture.look).encode()
+
+
+def write_dot(scene: Scene, look: Look = Look()) -> str:
+    """Return a scene as DOT; every text is an HTML-like label in which nothing of it is markup."""
+    return _Writer(look).graph(scene)
+
+
+class _Writer:
+    def __init__(self, look: Look) -> None:
+        self._look = look
+        self._palette = palette_of(look.theme)
+        self._count = 0
+        self._edges: list[tuple[int, int, str]] = []  # by what they lead to and its port, which Graphviz orders them by
+
+    def graph(self, scene: Scene) -> str:
+        notes = [(f"✗ {text}", "wrong-note") for text in scene.wrong] + [(f"! {text}", "note") for text in scene.events]
+        if not scene.level.items:
+            notes.append(("nothing to draw: no forward node was recorded", "note"))
+        fonts = f'fontname="{",".join(SANS)}" fontcolor="{self._palette["ink"]}"'
+        size = [f'  size="{self._look.width / 25.4:.3f},100!";'] if self._look.width else []
+        ink = f'color="{self._palette["ink"]}"'
+        lines = [
+            "digraph dout {",
+            f"  rankdir=LR; ordering=in; nodesep=0.3; ranksep=0.4; labelloc=b; labeljust=l; {fonts};",
+            f'  bgcolor="{self._palette["paper"]}"; tooltip={_quoted(scene.title)};',
+            *size,
+            *([f"  label=<{self._text(notes, left=True)}>;"] if notes else []),
+            f"  node [{fonts} {ink} fontsize=13];",
+            f"  edge [{fonts} {ink} fontsize=12 arrowsize=0.6];",
+        ]
+        self._level(scene.level, lines, "  ")
+        lines += [f"  {text}" for _, _, text in sorted(self._edges, key=lambda edge: edge[:2])]
+        return "\n".join([*lines, "}"]) + "\n"
+
+    def _level(self, level: Level, lines: list[str], indent: str) -> tuple[list[int], list[int]]:
+        """Write the items of a level and keep its edges; return its entries and exits."""
+        into: list[list[int]] = []  # for each item, what its ports are
+        out: list[list[int]] = []  # and what its stems leave from
+        for item in level.items:
+            if item.inside is None:
+                node = self._node(item, lines, indent)
+                into.append([node] * item.ports)
+                starts = [node] * len(item.stems)
+            else:
+                entries, starts = self._open(item, item.inside, lines, indent)
+                into.append(entries)
+            out.append([self._stem(*pair, lines, indent) for pair in zip(item.stems, starts, strict=True)])
+        for edge in level.edges:
+            source, target = level.items[edge.source], level.items[edge.target]
+            stem, is_gate = source.stems[edge.stem], target.kind == "exit" or target.inside is not None
+            label = edge.label if stem.end == "dot" else stem.label
+            end = into[edge.target][edge.port]
+            style = "quiet" if edge.kept else "thick" if edge.thick else "edge"
+            self._edge(out[edge.source][edge.stem], end, edge.port, label, style, not is_gate)
+        gates = [[nodes[0] for item, nodes in zip(level.items, ports, strict=True) if item.kind == kind and nodes]
+                 for kind, ports in (("entry", out), ("exit", into))]  # fmt: skip
+        return gates[0], gates[1]
+
+    def _open(self, item: Item, inside: Level, lines: list[str], indent: str) -> tuple[list[int], list[int]]:
+        self._count += 1
+        words = [(f"▾ {item.text}", "title"), *([(item.caption, "caption")] if item.caption else [])]
+        colours = f'bgcolor="{self._palette["panel"]}"; color="{self._palette["quiet"]}"'
+        lines.append(f"{indent}subgraph cluster_{self._count} {{")
+        lines.append(f'{indent}  label=<{self._text(words)}>; labelloc=t; style="rounded,dashed"; {colours};')
+        lines.append(f"{indent}  tooltip={_quoted(item.hover)};")
+        gates = self._level(inside, lines, indent + "  ")
+        lines.append(f"{indent}}}")
+        return gates
+
+    def _node(self, item: Item, lines: list[str], indent: str) -> int:
+        style, shape = _SHAPES[item.kind]
+        name = [(item.text, {"operator": "symbol", "layer": "title"}.get(item.kind, "name"))]
+        more = [(item.caption, "caption")] if item.caption else []
+        more += [(text, "constant") for text in item.constants[:4]]
+        words = {"label": name, "xlabel": more} if item.kind == "operator" else {"label": name + more}
+        labels = [] if "point" in shape else [f"{key}=<{self._text(said)}>" for key, said in words.items() if said]
+        fill = STYLES[style].fill if item.kind in ("operator", "layer") else ""
+        paint = [f'style="{_FILLED[item.kind]}" fillcolor="{self._palette[fill]}"'] if fill else []
+        return self._new(" ".join([shape, *paint, *labels, f"tooltip={_quoted(item.hover)}"]), lines, indent)
+
+    def _stem(self, stem: Stem, start: int, lines: list[str], indent: str) -> int:
+        """What the uses of a value leave from: a dot where there are several; a result ends here."""
+        if stem.end == "edge":
+            return start
+        shape = "shape=point width=0.08" if stem.end == "dot" else "shape=plaintext margin=0.04"
+        label = f" label=<{self._text([(stem.name, 'result')])}>" if stem.end == "result" else ""
+        node = self._new(shape + label, lines, indent)
+        style = "quiet" if stem.kept else "thick" if stem.thick else "edge"
+        self._edge(start, node, 0, stem.label, style, stem.end == "result")
+        return node
+
+    def _new(self, attributes: str, lines: list[str], indent: str) -> int:
+        self._count += 1
+        lines.append(f"{indent}n{self._count} [{attributes}];")
+        return self._count
+
+    def _edge(self, source: int, target: int, port: int, label: Label, style: str, arrow: bool) -> None:
+        said = value_lines(label.value) if label.value is not None else []
+        said += gradient_lines(label.gradient) if label.gradient is not None else []
+        look = STYLES[style]
+        parts = [f"label=<{self._text(said)}>", f"edgetooltip={_quoted(label.hover)}"] if said else []
+        parts += [f"labeltooltip={_quoted(label.hover)}"] if said else []
+        parts += [f'penwidth={look.width:g} color="{self._palette[look.stroke]}"'] if style != "edge" else []
+        parts += ["style=dashed"] if look.dash else []
+        parts += [] if arrow else ["arrowhead=none"]
+        self._edges.append((target, port, f"n{source} -> n{target} [{' '.join(parts)}];"))
+
+    def _text(self, lines: Sequence[Styled], left: bool = False) -> str:
+        """Lines one below the other, in the colours of their styles."""
+        written = []
+        for text, style in lines:
+            safe = escape(printable(text), quote=True) or " "
+            words = f"<b>{safe}</b>" if style in _BOLD else safe
+            small = ' point-size="10"' if style in _SMALL else ""
+            written.append(f'<font color="{self._palette[STYLES[style].fill]}"{small}>{words}</font>')
+        return "".join(f'{line}<br align="left"/>' for line in written) if left else "<br/>".join(written)
+
+
+def _quoted(text: str) -> str:
+    """Text as a string of DOT, in which neither quotes, nor backslashes, nor entities mean anything."""
+    safe = escape(printable(text), quote=False).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{safe or " "}"'
+
+
+if __name__ == "__main__":
+    import sys
+
+    from dout.draw import draw
+    from dout.draw.demo import buy_fruits
+
+    sys.stdout.write(write_dot(draw(buy_fruits()).scene))

@@ -1,0 +1,1 @@
+"""A layer in; how long it takes plainly and compiled out."""

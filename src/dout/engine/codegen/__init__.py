@@ -1,0 +1,1 @@
+"""Kernel groups and steps in; the text of kernels and of the driver out."""

@@ -1,0 +1,215 @@
+"""Steps as lines of a driver: a kernel's call, or NumPy's function for one node."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from dout.engine.codegen.driver_text import DriverText
+from dout.engine.codegen.numpy_phrases import function, phrase, subscript
+from dout.engine.codegen.program_kernels import Kernel
+from dout.engine.ir.aliasing import IN_PLACE, filling, into
+from dout.engine.ir.kernel_group import Group, Step
+from dout.engine.memory.buffer_layout import BufferLayout
+from dout.engine.memory.memory_plan import Fresh, Memory, MemorySlot, Over
+from dout.engine.memory.pool import Pool, scratch
+from dout.graph import CONSTANT, INPUT, Node, Primitive
+from dout.ops import OPERATORS
+from dout.ops.operators import fill_key
+from dout.ops.raising import may_raise, shaped_by_values
+
+Leave = Callable[[str], None]  # writes that the driver leaves unless a condition holds; always where it is empty
+_INFIX = {"add": "+", "sub": "-", "mul": "*", "truediv": "/", "floordiv": "//", "mod": "%", "lt": "<", "le": "<=",
+          "gt": ">", "ge": ">=", "eq": "==", "ne": "!="}  # fmt: skip
+_SYMBOLS = {OPERATORS[name]: symbol for name, symbol in _INFIX.items() if name in OPERATORS}
+
+
+class _All:
+    """Contains everything."""
+
+    def __contains__(self, item: object) -> bool:
+        return True
+
+
+@dataclass(frozen=True, eq=False)
+class Means:
+    """What the steps of a program run with: places in memory, kernels by group, and how each value lies in memory."""
+
+    memory: Memory
+    kernels: Mapping[Group, Kernel]
+    forms: Mapping[Node, BufferLayout]
+    names: Mapping[Node, str]
+    pool: Pool
+
+
+class StepWriter:
+    """Writes steps into a driver's text. `inputs` names what the driver has read."""
+
+    def __init__(self, text: DriverText, inputs: Mapping[Node, str], means: Means) -> None:
+        self.text = text
+        self.means = means
+        self.values = dict(inputs)
+        self.temporaries: list[str] = []
+
+    def begin(self) -> None:
+        """Take the memory that the steps need."""
+        memory = self.means.memory
+        if memory.arrays:
+            take, self.give = scratch(memory.slots, memory.arrays)
+            self.temporaries = [self.text.name(f"t{i}") for i in range(len(memory.arrays))]
+            self.taken = self.text.name("temporaries")
+            names = ", ".join(self.temporaries) + ("," if len(self.temporaries) == 1 else "")
+            self.text.line(f"{names} = {self.taken} = {self.text.constant(take, 'take_temporaries')}()")
+
+    def end(self) -> None:
+        """Give it back."""
+        if self.temporaries:
+            self.text.line(f"{self.text.constant(self.give, 'give_back')}({self.taken})")
+
+    def value(self, node: Node) -> str:
+        """The expression of a node's value."""
+        if node.primitive is CONSTANT:
+            return self._literal(node.static["value"])
+        return self.values[node]
+
+    def step(self, step: Step, leave: Leave | None) -> None:
+        """Write one step; with no way to leave it raises what it raises."""
+        if isinstance(step, Group):
+            self._kernel(step)
+        elif step.primitive is not INPUT and step.primitive is not CONSTANT:
+            if leave and may_raise(step):
+                self._trying(step, leave)
+            else:
+                self._node(step)
+            if leave and depends_on_values(step):
+                leave(f"{self.values[step]}.shape == {step.shape}")
+
+    def _trying(self, node: Node, leave: Leave) -> None:
+        """Write a step whose error the user's own code is to raise, with all that it does before."""
+        text, indent = self.text, self.text.indent
+        text.line("try:")
+        text.indent = indent + "    "
+        self._node(node)
+        text.indent = indent
+        text.line("except Exception:")
+        text.indent = indent + "    "
+        leave("")
+        text.indent = indent
+
+    def commit(self) -> None:
+        """Write the final contents of the user's arrays that do not lie there yet."""
+        for node in self.means.memory.saved:
+            name = self.text.variable(node, "saved")
+            self.text.line(f"{name} = {self.value(node)}.copy()")
+            self.values[node] = name
+        for target, node in self.means.memory.copies:
+            self.text.line(f"{self.value(target)}[...] = {self.value(node)}")
+
+    # --- where results go ---------------------------------------------------------------------------------------------
+
+    def _place(self, node: Node) -> str | None:
+        """A variable that names the array for a result; None where it has none before it is computed."""
+        place = self.means.memory.places[node]
+        if isinstance(place, Over):
+            return self.value(place.node)
+        if isinstance(place, MemorySlot):
+            return self.temporaries[place.array]
+        if isinstance(place, Fresh):
+            name = self.text.variable(node, self.means.names.get(node))
+            take = self.means.pool.taker(node.shape, np.dtype(node.dtype))
+            self.text.line(f"{name} = {self.text.constant(take, f'take_{name}')}()")
+            return name
+        return None
+
+    def _kernel(self, group: Group) -> None:
+        given = [self._argument(node) for node in group.inputs]
+        numbers = []
+        for node in group.outputs:
+            if node.shape:
+                place = self._place(node)
+                assert place is not None
+                self.values[node] = place
+                given.append(place)
+            else:
+                name = self.values[node] = self.text.variable(node, self.means.names.get(node))
+                numbers.append(name)
+        kernel = self.means.kernels[group]
+        call = f"{self.text.constant(kernel.run, kernel.source.name)}({', '.join(given)})"
+        self.text.line(f"{', '.join(numbers)} = {call}" if numbers else call)
+
+    def _argument(self, node: Node) -> str:
+        form = self.means.forms.get(node)
+        number = form is not None and form.array and not node.shape
+        return f"{self.value(node)}.item()" if number else self.value(node)
+
+    def _node(self, node: Node) -> None:
+        place = self._place(node)
+        operands = [self.value(i) for i in node.inputs]
+        if place is None:
+            name = self.values[node] = self.text.variable(node, self.means.names.get(node))
+            self.text.line(f"{name} = {self._call(node, operands)}")
+            return
+        self.values[node] = place
+        way = into(node, _All())  # type: ignore[arg-type]
+        if node.primitive.name in IN_PLACE:
+            if place != operands[0]:
+                self.text.line(f"{place}[...] = {operands[0]}")
+            self._write(node, place, operands)
+        elif way == "fill":
+            number = filling(node)
+            self.text.line(f"{place}[...] = {operands[0] if number is None else number}")
+        elif way == "copy":
+            self.text.line(f"{place}[...] = {operands[0]}")
+        else:
+            self.text.line(self._call(node, [*operands, f"out={place}"]))
+
+    def _write(self, node: Node, place: str, operands: list[str]) -> None:
+        if node.primitive.name == "setitem":
+            self.text.line(f"{place}[{subscript(node.static['key'], operands[2:], self.text)}] = {operands[1]}")
+            return
+        key = self.text.constant(node.static["key"], "key")
+        if len(operands) > 2:
+            key = f"{self.text.constant(fill_key)}({key}, ({', '.join(operands[2:])},))"
+        self.text.line(f"np.add.at({place}, {key}, {operands[1]})")
+
+    def _call(self, node: Node, operands: list[str]) -> str:
+        row = node.primitive
+        if row.python is not None and all(isinstance(i.dtype, type) for i in node.inputs):
+            if row in _SYMBOLS and len(operands) == 2:
+                return f" {_SYMBOLS[row]} ".join(operands)
+            return self._called(row.python, row.name, operands, node.static)
+        if node.inputs and isinstance(node.inputs[0].dtype, type):  # a plain number has no methods of NumPy's
+            return self._called(row.forward, row.name, operands, node.static)
+        return self.applied(row, operands, node.static)
+
+    def applied(self, row: Primitive, operands: list[str], static: Mapping[str, Any]) -> str:
+        """The expression of a row's function on NumPy values."""
+        written = phrase(row.name, operands, static, self.text)
+        return written or self._called(row.forward, row.name, operands, static)
+
+    def _called(self, forward: Any, name: str, operands: list[str], static: Mapping[str, Any]) -> str:
+        given = operands + [f"{key}={self._option(item)}" for key, item in static.items()]
+        return f"{function(forward, name, self.text)}({', '.join(given)})"
+
+    def _option(self, item: Any) -> str:
+        if type(item) is str or (type(item) is tuple and all(type(i) in (int, bool, str) for i in item)):
+            return repr(item)
+        return self._literal(item) if type(item) is float else self.text.constant(item)
+
+    def _literal(self, number: Any) -> str:
+        if type(number) in (int, float, bool) and number == number and abs(number) != float("inf"):
+            return f"({number!r})" if repr(number).startswith("-") else repr(number)
+        return self.text.constant(number)
+
+
+def may_leave(step: Step) -> bool:
+    """Whether values decide if a program goes on after a step: till then nothing of the user's is touched."""
+    return depends_on_values(step) or (not isinstance(step, Group) and may_raise(step))
+
+
+def depends_on_values(step: Step) -> bool:
+    """Whether the shape of what a step gives depends on values; a kernel's does not."""
+    return not isinstance(step, Group) and shaped_by_values(step)

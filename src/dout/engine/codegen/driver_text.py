@@ -1,0 +1,144 @@
+"""The text of a driver while it is written: lines, the objects that they name, and how places are read and written."""
+
+from __future__ import annotations
+
+import builtins
+import keyword
+import re
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from dout.errors import UnsupportedError
+from dout.graph import Node
+from dout.trace.capture.templates import Spot, refill
+
+_KEYS = (str, int, bool, type(None))
+
+
+class DriverText:
+    """Lines of Python, and the namespace they run in."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.indent = "    "
+        self.namespace: dict[str, Any] = {}
+        self.containers: dict[int, str] = {}  # lists and dicts that were given: another object each time, by expression
+        self.movable: dict[int, Any] = {}  # objects that may be others at the next call: named only where they are read
+        self._names: dict[int, tuple[Any, str]] = {}
+        self._last: dict[str, int] = {}  # the last number that was given to a name that many wish for
+        self._taken: set[str] = {*keyword.kwlist, *dir(builtins)}
+        for name, item in {
+            "np": np,
+            "ndarray": np.ndarray,
+            "may_share_memory": np.may_share_memory,
+        }.items():
+            self._names[id(item)] = item, name
+            self.namespace[name] = item
+            self._taken.add(name)
+
+    def line(self, text: str) -> None:
+        """Add a line."""
+        self.lines.append(self.indent + text)
+
+    def leave_unless(self, condition: str) -> None:
+        """Add a guard."""
+        self.line(f"if not ({condition}): return MISS")
+
+    def name(self, wish: str) -> str:
+        """A name that nothing else has, as near to `wish` as Python allows; the wish may be any text."""
+        base = re.sub(r"\W", "_", wish, flags=re.ASCII).strip("_")[:30] or "value"
+        base = f"_{base}" if base[0].isdigit() else base
+        name, number = base, self._last.get(base, 1)
+        while name in self._taken:
+            number += 1
+            name = f"{base}_{number}"
+        self._last[base] = number
+        self._taken.add(name)
+        return name
+
+    def variable(self, node: Node, wish: str | None) -> str:
+        """A variable for the value of a node."""
+        return self.name(wish or node.primitive.name)
+
+    def constant(self, item: Any, wish: str | None = None) -> str:
+        """An expression for an object: written out where that is the same object, else a name for it."""
+        if item is None or item is True or item is False or item is Ellipsis or type(item) is int:
+            return repr(item)
+        if id(item) in self.containers:
+            return self.containers[id(item)]
+        if id(item) in self.movable:
+            raise UnsupportedError(
+                f"an object of {type(item).__qualname__} that a call made is used and not found again"
+            )
+        if id(item) not in self._names:
+            name = self.name(wish or _called(item))
+            self._names[id(item)] = item, name
+            self.namespace[name] = item
+        return self._names[id(item)][1]
+
+    def is_dtype(self, array: str, dtype: np.dtype[Any]) -> str:
+        """Whether an array has a dtype; mostly they are the same object."""
+        name = self.constant(dtype, f"{dtype.name}_dtype")
+        return f"({array}.dtype is {name} or {array}.dtype == {name})"
+
+    def lies_as(self, name: str, value: np.ndarray[Any, Any], *, written: bool) -> str:
+        """Whether an array is contiguous and aligned as `value` is; and may be, where it is, `written` into."""
+        flags = value.flags
+        wanted = (1 if flags.c_contiguous else 2 if flags.f_contiguous else 0) | 0x100 * flags.aligned | 0x400 * written
+        layout = "" if flags.c_contiguous or flags.f_contiguous else f" and {name}.strides == {value.strides}"
+        return f"{name}.flags.num & {wanted} == {wanted}{layout}"
+
+    # --- places -------------------------------------------------------------------------------------------------------
+
+    def place(self, spot: Spot) -> str | None:
+        """The expression that reads a place; None for the rare kinds."""
+        put = spot.place.put
+        function: Any = put.func if isinstance(put, partial) else put
+        arguments = put.args if isinstance(put, partial) else ()
+        if function in (dict.__setitem__, list.__setitem__):
+            holder, key = arguments
+            base: Any = dict if isinstance(holder, dict) else list
+            if type(holder).__getitem__ is base.__getitem__:
+                return f"{self.constant(holder, _called(spot.holder))}[{self.key(key)}]"
+            return f"{self.constant(base.__getitem__)}({self.constant(holder)}, {self.key(key)})"
+        if function is type.__setattr__:
+            return f"{self.constant(arguments[0])}.__dict__[{arguments[1]!r}]"
+        if function is setattr:
+            return f"{self.constant(arguments[0])}.{arguments[1]}"
+        if getattr(function, "__name__", "") == "__set__":
+            return f"{self.constant(function.__self__.__get__, spot.place.name)}({self.constant(spot.holder)})"
+        return None
+
+    def absent(self, spot: Spot) -> str:
+        """Whether nothing stands in a place."""
+        put = spot.place.put
+        function: Any = put.func if isinstance(put, partial) else put
+        if isinstance(put, partial) and function is dict.__setitem__:
+            return f"{self.key(put.args[1])} not in {self.constant(put.args[0])}"
+        return "False"
+
+    def put(self, spot: Spot, value: str) -> str:
+        """The statement that puts a value into a place."""
+        put = spot.place.put
+        function: Any = put.func if isinstance(put, partial) else put
+        if isinstance(put, partial) and function in (refill, list.extend):
+            return f"{self.constant(function)}({self.constant(put.args[0])}, {value})"
+        if isinstance(put, partial) and function in (dict.__setitem__, list.__setitem__):
+            holder, key = put.args
+            base: Any = dict if isinstance(holder, dict) else list
+            if type(holder).__setitem__ is base.__setitem__:
+                return f"{self.constant(holder, _called(spot.holder))}[{self.key(key)}] = {value}"
+        return f"{self.constant(put, 'put_' + spot.place.name)}({value})"
+
+    def key(self, key: Any) -> str:
+        """An expression for the key of a dict."""
+        return repr(key) if type(key) in _KEYS else self.constant(key)
+
+
+def _called(item: Any) -> str:
+    name = getattr(item, "__name__", None)
+    if isinstance(item, type) or (isinstance(name, str) and callable(item)):
+        return str(name)
+    return type(item).__name__.lower()

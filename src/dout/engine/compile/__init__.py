@@ -1,0 +1,1 @@
+"""A function or layer in; the same, only faster, out."""

@@ -1,0 +1,253 @@
+"""`dout.compile`: functions and layers that run the user's own code once for each kind of call, and a program after."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import sys
+import warnings
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dout.engine.codegen.driver import MISS, computed
+from dout.engine.compile.call_stub import stub
+from dout.engine.compile.derived_program import with_gradient
+from dout.engine.compile.program_builder import BuiltProgram, build, without_values
+from dout.engine.compile.recording_lock import inside_a_trace, plainly, turn
+from dout.engine.guards.class_attributes import Settled
+from dout.engine.memory.pool import Pool
+from dout.engine.validate.comparison import Difference, Failure, first_difference
+from dout.errors import DoutError, TargetError, UnsupportedError
+from dout.trace.capture.capture import MOST_OPERATIONS, Capture, capture
+from dout.trace.capture.lenient_tracer import too_long
+from dout.trace.capture.rollback import PERHAPS
+from dout.trace.session.layer_calls import KINDS, is_layer
+from dout.trace.session.session import reaches
+
+if TYPE_CHECKING:
+    from dout.engine.compile.plan import Plan
+
+MOST = 16  # programs of one function: where every call is another, programs are of no use
+MOST_NODES = 100_000  # and operations in all of them: a loop that ends when it has converged may take minutes each time
+TRIES = 2  # runs of which no program can be made: the first may have prepared what all others use
+Form = tuple[Any, ...]  # how a function is called: the number of arguments by position, the names of the others
+
+
+def compile(target: Any, *, strict: bool = False) -> Any:
+    """Return `target`, a layer or a function in plain NumPy, so that it runs at the speed of the machine.
+
+    A layer keeps its interface: `forward`, `backward`, and all its attributes, which are what a plain run leaves. A
+    function (also a method, as in `compile(net.gradient)`, and what `dout.grad` and `dout.value_and_grad` return) keeps
+    its signature. What it does to arrays, attributes and dicts of yours it still does; what it draws it draws anew from
+    your own generator. The result may be written into `out=`.
+
+    The first call with arguments of some shape and dtype *is* the plain run: it is recorded, fused into kernels, and
+    compared with them. Later calls run the kernels, as long as nothing that steered the run is another; else they are
+    recorded anew. What cannot be compiled runs plainly: `compiled.plan()` says which line and why. `strict=True` gives
+    every bit that NumPy gives, and is slower. NumPy's floating-point warnings come from plain runs alone.
+
+    Raises TargetError for what is neither layer nor function, and later whatever the user's code raises.
+
+    >>> import numpy as np
+    >>> def bell(x):
+    ...     return np.exp(-x * x)
+    >>> fast = compile(bell)
+    >>> fast(np.array([0.0, 1.0]))
+    array([1.        , 0.36787944])
+    """
+    if inspect.isclass(target) and is_layer(target):
+        target = target()
+    if not inspect.isclass(target) and is_layer(type(target)):
+        return CompiledLayer(target, strict=strict)
+    if inspect.isclass(target) or not callable(target):
+        name = getattr(target, "__qualname__", type(target).__qualname__)
+        raise TargetError(
+            f"{name} is neither a layer (an object with forward and backward) nor a function; "
+            "of a network, compile the method that does the work, as in dout.compile(net.gradient)"
+        )
+    return Compiled(target, strict=strict).stub
+
+
+class Compiled(Settled):
+    """A function with the programs that stand for its calls."""
+
+    def __init__(self, function: Callable[..., Any], *, strict: bool = False, pool: Pool | None = None) -> None:
+        self.derives = getattr(function, "derives", None)
+        self.function = function
+        self.pool = pool or Pool()
+        self.strict = strict
+        self.programs: dict[Form, list[BuiltProgram]] = {}
+        self.by_form: dict[Form, tuple[Callable[..., Any], ...]] = {}
+        self.runs: tuple[Callable[..., Any], ...] = ()  # those of calls by position alone
+        self.why_not: list[str] = []  # of runs of which no program could be made
+        self.failed = 0  # and how many they were
+        self.given_up = False  # whether no more programs are made
+        self.stub = stub(self)
+        self.stub.compiled = self  # type: ignore[attr-defined]
+        if hasattr(function, "compiled") or not hasattr(function, "plan"):
+            self.stub.plan = self.plan  # type: ignore[attr-defined]
+
+    def plan(self) -> Plan:
+        """What a call does now: steps, bytes, memory, and what runs plainly and why."""
+        from dout.engine.compile.plan import plan_of
+
+        with turn():
+            return plan_of(self)
+
+    def slowly(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        """Answer a call that no program stands for yet: run it, and make one."""
+        form = (len(args), *kwargs)
+        with turn() as may_record:
+            if not inside_a_trace():
+                for run in self.by_form.get(form, ()):  # another thread was faster, or recorded
+                    result = run(*args, *kwargs.values())
+                    if result is not MISS:
+                        return result
+                if may_record and not self._gives_up(form):
+                    return self._recorded(form, args, kwargs)
+        return plainly(self.function, args, kwargs)
+
+    def _gives_up(self, form: Form) -> bool:
+        made = self.programs.get(form, ())
+        nodes = sum(len(program.program.capture.graph.nodes) for program in made)
+        too_long = len(made) > 1 and nodes >= MOST_NODES  # the first may be of a run that prepares all others
+        if (len(made) >= MOST or too_long) and not self.given_up:
+            together = f", of {nodes} operations together" if too_long else ""
+            self.why_not.append(f"no two of the first {len(made)} calls were alike{together}")
+            self.given_up = True
+        return self.given_up
+
+    def _recorded(self, form: Form, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        """Run it, and make a program of that if one can be made."""
+        try:
+            run_once = self._captured(args, kwargs)
+        except Exception as error:
+            if PERHAPS in getattr(error, "__notes__", ()):
+                self._fails("an error was raised while it was recorded, and what it had done could not be undone")
+            raise
+        why_not = run_once.why_not or self._made(form, run_once)
+        if why_not is not None:
+            self._fails(why_not)
+        elif not self.given_up:
+            self.why_not.clear()  # it was a run that prepares others
+        return run_once.returned
+
+    def _fails(self, why_not: str) -> None:
+        if why_not not in self.why_not:
+            self.why_not.append(why_not)
+        self.failed += 1
+        self.given_up = self.given_up or self.failed >= TRIES
+
+    def _captured(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Capture:
+        if self.derives is None:
+            return capture(self.function, args, kwargs)
+        return with_gradient(capture(self.derives.function, args, kwargs, or_plainly=False), self.derives)
+
+    def _made(self, form: Form, run_once: Capture) -> str | None:
+        """Make a program of a run and compare the two; say why there is none."""
+        if len(run_once.graph.nodes) > MOST_OPERATIONS:
+            return too_long(MOST_OPERATIONS)
+        graph, better = run_once.graph, run_once.better
+        others = {node: better.outputs[name] for name, node in graph.outputs.items()} if better else {}
+        difference: Difference | Failure | None
+        try:
+            program = build(run_once, self.pool, strict=self.strict)
+            with np.errstate(all="ignore"):  # what the user's code heard of floating-point errors it has heard
+                difference = first_difference(graph.nodes, run_once.data, computed(program.program), others)
+        except UnsupportedError as error:
+            return str(error)
+        except DoutError:
+            raise
+        except Exception as error:  # ours: the user's own run is whole, and its result is there
+            difference = Failure(error)
+        if difference is not None:
+            name = getattr(self.function, "__qualname__", "function")
+            warnings.warn(difference.warning(name), stacklevel=_users_level())
+            self.given_up = True
+            return str(difference)
+        self._add(form, without_values(program))
+        return None
+
+    def _add(self, form: Form, program: BuiltProgram) -> None:
+        self.programs.setdefault(form, []).insert(0, program)
+        self.by_form[form] = tuple(p.driver for p in self.programs[form])
+        if len(form) == 1:
+            self.runs = self.by_form[form]
+
+
+def _users_level() -> int:
+    """How many calls above its caller the user's code is, as `warnings.warn` counts."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and str(frame.f_globals.get("__name__")).partition(".")[0] == "dout":
+        frame, level = frame.f_back, level + 1
+    return level
+
+
+class CompiledLayer:
+    """A layer whose forward and backward are compiled; everything else is the layer's own.
+
+    `plan()` says what they do, unless the layer has something of that name itself: then `forward.plan()` does. `layer`
+    is the layer, unless it has something of that name itself.
+    """
+
+    def __init__(self, layer: Any, *, strict: bool = False) -> None:
+        pool = Pool()
+        vars(self).update(
+            _dout_layer=layer,
+            _dout_strict=strict,
+            forward=Compiled(layer.forward, strict=strict, pool=pool).stub,
+            backward=Compiled(layer.backward, strict=strict, pool=pool).stub,
+        )
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """As the layer's own class does it, with the compiled forward."""
+        kind = type(self._dout_layer)
+        for cls in kind.__mro__:
+            if "__call__" in vars(cls):
+                return vars(cls)["__call__"].__get__(self, kind)(*args, **kwargs)
+        raise TypeError(f"{kind.__qualname__!r} object is not callable")
+
+    def __getattr__(self, name: str) -> Any:
+        own = vars(self)
+        if "_dout_layer" not in own:  # while it is made from a copy
+            raise AttributeError(name)
+        try:
+            return getattr(own["_dout_layer"], name)
+        except AttributeError:
+            if name == "layer":
+                return own["_dout_layer"]
+            if name != "plan":
+                raise
+        return self._plan
+
+    def _plan(self) -> Plan:
+        """What forward and backward do now."""
+        from dout.engine.compile.plan import plan_of
+
+        return plan_of(*(vars(self)[kind].compiled for kind in KINDS))
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in KINDS:
+            raise AttributeError(f"{name} of a compiled layer is compiled: set it on the layer, and compile that anew")
+        reaches(self._dout_layer, f"it sets {name} of a compiled layer")
+        setattr(self._dout_layer, name, value)
+
+    def __delattr__(self, name: str) -> None:
+        reaches(self._dout_layer, f"it deletes {name} of a compiled layer")
+        delattr(self._dout_layer, name)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copies and pickles are of the layer; what was compiled is compiled again."""
+        return _compiled_layer, (self._dout_layer, self._dout_strict)
+
+    def __copy__(self) -> CompiledLayer:
+        return CompiledLayer(copy.copy(self._dout_layer), strict=self._dout_strict)
+
+    def __repr__(self) -> str:
+        return f"<compiled {type(self._dout_layer).__qualname__}>"
+
+
+def _compiled_layer(layer: Any, strict: bool) -> CompiledLayer:
+    return CompiledLayer(layer, strict=strict)

@@ -1,0 +1,341 @@
+"""What a compiled function does at a call, as a value: steps, what is kept, bytes, memory, how fast it can be."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import count
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from dout.engine.codegen.kernel_words import UniqueNames, formula, places
+from dout.engine.compile.program_builder import BuiltProgram
+from dout.engine.ir.aliasing import IN_PLACE
+from dout.engine.ir.cost_model import bytes_moved, is_product, nbytes
+from dout.engine.ir.cost_model import flops as flops_of
+from dout.engine.ir.kernel_group import Group, Step
+from dout.engine.memory.memory_plan import Over, ResultView
+from dout.engine.runtime.roofline import Arithmetic, Bandwidth
+from dout.graph import CONSTANT, Node, dtype_name
+from dout.trace.capture.capture import Capture
+from dout.trace.capture.templates import Built as BuiltUp
+from dout.trace.capture.templates import Held, Same, Spot, Template
+from dout.trace.capture.templates import HeldView as Looks
+
+if TYPE_CHECKING:
+    from dout.engine.compile.compiled import Compiled
+
+How = Literal["kernel", "NumPy", "view", "copy"]
+_LONGEST = 24  # characters of an option of a NumPy call
+_SYMBOLS = {"matmul": "@", "add": "+", "subtract": "-", "multiply": "*", "divide": "/"}
+
+
+@dataclass(frozen=True, slots=True)
+class PlanLine:
+    """One step: what it computes, how, from which line of the user's, and the bytes that it reads and writes.
+
+    `over` is the name of the array that it overwrites with its result. `products` are the operations of matrix products
+    in it, in float32 or a larger dtype of `itemsize` bytes.
+    """
+
+    text: str
+    how: How
+    place: str
+    nbytes: int
+    parallel: bool = False
+    over: str = ""
+    products: int = 0
+    itemsize: int = 4
+
+    def seconds(self, memory: Bandwidth, arithmetic: Arithmetic) -> float:
+        """The least time: that of its bytes through memory, or of its products where that is longer."""
+        return max(memory.seconds(self.nbytes), arithmetic.seconds(self.products, self.itemsize))
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A value that is there after the call: the attributes that hold it, "the result" among them.
+
+    `given` is that of an array that was the user's before, and takes no more memory.
+    """
+
+    names: tuple[str, ...]
+    nbytes: int
+    given: bool = False
+
+
+@dataclass(frozen=True)
+class ProgramPlan:
+    """A program: what stands for calls of one kind.
+
+    `arguments` say of which kind, `branches` how the conditions on values came out. `nbytes` are those that all steps
+    read and write; `fresh` those that a call takes from the pool, `own` those that NumPy allocates, `peak` the most at
+    any time, temporaries included. `source` is the text of the driver, `kernels` those of the kernels by name.
+    """
+
+    arguments: tuple[str, ...]
+    branches: tuple[str, ...]
+    steps: tuple[PlanLine, ...]
+    kept: tuple[Kept, ...]
+    fresh: int
+    own: int
+    peak: int
+    source: str
+    kernels: Mapping[str, str]
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes that all steps read and write."""
+        return sum(step.nbytes for step in self.steps)
+
+    def seconds(self, memory: Bandwidth, arithmetic: Arithmetic) -> float:
+        """The least time of a call on a machine like this, where no cache helps."""
+        return sum(step.seconds(memory, arithmetic) for step in self.steps)
+
+
+@dataclass(frozen=True)
+class FunctionPlan:
+    """A compiled function: its programs, the latest first, and why calls that none of them stands for run plainly."""
+
+    name: str
+    programs: tuple[ProgramPlan, ...]
+    plainly: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What compiled functions do at a call: of a layer its forward and its backward.
+
+    Printed it shows all of it. `source` and `kernels` are the texts of everything that was compiled.
+    """
+
+    functions: tuple[FunctionPlan, ...]
+
+    @property
+    def programs(self) -> tuple[ProgramPlan, ...]:
+        """The programs of all functions."""
+        return tuple(program for function in self.functions for program in function.programs)
+
+    @property
+    def source(self) -> str:
+        """The text of the drivers, one for each program."""
+        return "\n\n".join(program.source for program in self.programs)
+
+    @property
+    def kernels(self) -> dict[str, str]:
+        """The texts of all kernels, by name."""
+        return {name: text for program in self.programs for name, text in program.kernels.items()}
+
+    def __repr__(self) -> str:
+        steps = sum(len(program.steps) for program in self.programs)
+        plainly = sum(bool(function.plainly) for function in self.functions)
+        names = " and ".join(function.name for function in self.functions)
+        more = f", {plainly} of {len(self.functions)} run plainly" if plainly else ""
+        return f"<plan of {names}: {len(self.programs)} programs, {steps} steps{more}>"
+
+    def __str__(self) -> str:
+        from dout.engine.compile.plan_text import to_text
+
+        return to_text(self)
+
+    def __rich__(self) -> Any:
+        from dout.engine.compile.plan_text import to_rich
+
+        return to_rich(self)
+
+    def _repr_html_(self) -> str:
+        from dout.engine.compile.plan_text import to_html
+
+        return to_html(self)
+
+
+def plan_of(*compiled: Compiled) -> Plan:
+    """The plan of compiled functions, as they are now."""
+    return Plan(tuple(_function(one) for one in compiled))
+
+
+def _function(compiled: Compiled) -> FunctionPlan:
+    function = compiled.function
+    name = getattr(function, "__qualname__", type(function).__qualname__).rpartition("<locals>.")[2]
+    programs = [
+        _program(built, form, _parameters(function)) for form, many in list(compiled.programs.items()) for built in many
+    ]
+    return FunctionPlan(name, tuple(programs), tuple(compiled.why_not))
+
+
+def _parameters(function: Any) -> list[str]:
+    try:
+        return list(inspect.signature(function).parameters)
+    except (TypeError, ValueError):
+        return []
+
+
+def _program(built: BuiltProgram, form: tuple[Any, ...], parameters: list[str]) -> ProgramPlan:
+    run, memory = built.program.capture, built.means.memory
+    texts = _named(built)
+    lines = [_line(step, built, texts) for step in built.program.steps]
+    lines += [PlanLine(f"{texts[x]}[...] = {texts[n]}", "copy", "", nbytes(x) + nbytes(n)) for x, n in memory.copies]
+    kernels = {kernel.source.name: kernel.source.text for kernel in built.means.kernels.values()}
+    return ProgramPlan(
+        arguments=tuple(_arguments(run, form, parameters)),
+        branches=tuple(_branches(run)),
+        steps=tuple(lines),
+        kept=tuple(_kept(built)),
+        fresh=memory.fresh,
+        own=memory.own,
+        peak=memory.peak,
+        source=built.source,
+        kernels=kernels,
+    )
+
+
+# --- steps ------------------------------------------------------------------------------------------------------------
+
+
+def _named(built: BuiltProgram) -> dict[Node, str]:
+    """A name for every value in the steps: the user's where there is one. The names are safe to show."""
+    run, now = built.program.capture, built.program.now
+    left = [("result", run.result), *((spot.place.name, spot.after) for spot in run.spots)]
+    wishes = {
+        now[n]: name for name, template in left for n, _, given in _values(template, name) if n in now and not given
+    }
+    wishes |= {now[node]: name for node, name in run.names.items() if node in now}
+    wishes |= run.names
+    names, texts, others = UniqueNames(), dict[Node, str](), count(1)
+
+    def name(node: Node) -> None:
+        if node.primitive is CONSTANT:
+            texts[node] = _literal(node.static["value"])
+        elif node not in texts:
+            texts[node] = names.new(wishes.get(node) or f"t{next(others)}")
+
+    for node in run.graph.inputs.values():
+        if node in wishes:
+            name(node)
+    for step in built.program.steps:
+        for node in (*step.inputs, *(step.outputs if isinstance(step, Group) else (step,))):
+            name(node)
+    for pair in built.means.memory.copies:
+        for node in pair:
+            name(node)
+    return texts
+
+
+def _line(step: Step, built: BuiltProgram, texts: Mapping[Node, str]) -> PlanLine:
+    over = ", ".join(
+        texts[place.node]
+        for node in (step.outputs if isinstance(step, Group) else (step,))
+        if isinstance(place := built.means.memory.places[node], Over)
+    )
+    if isinstance(step, Group):
+        parallel = built.means.kernels[step].parallel
+        return PlanLine(formula(step, texts), "kernel", places(step.nodes), bytes_moved(step), parallel, over)
+    text = f"{texts[step]} = {_called(step, texts)}"
+    view = isinstance(built.means.memory.places[step], ResultView)
+    products = flops_of(step) if is_product(step) else 0
+    return PlanLine(
+        text, "view" if view else "NumPy", places([step]), bytes_moved(step, in_place=bool(over)), over=over,
+        products=products, itemsize=np.dtype(step.dtype).itemsize,
+    )  # fmt: skip
+
+
+def _called(node: Node, texts: Mapping[Node, str]) -> str:
+    """A call of NumPy's, with the options that are short."""
+    name, given = node.primitive.name, [texts[i] for i in node.inputs]
+    if name in _SYMBOLS and len(given) == 2:
+        return f" {_SYMBOLS[name]} ".join(given)
+    if name == "getitem":
+        return f"{given[0]}[{_option(node.static['key']) or '…'}]"
+    if name in IN_PLACE:
+        sign = "=" if name == "setitem" else "+="
+        return f"{given[0]} with [{_option(node.static['key']) or '…'}] {sign} {given[1]}"
+    if name == "transpose" and node.static.get("axes") == (1, 0):
+        return f"{given[0]}.T"
+    options = [f"{key}={text}" for key, item in node.static.items() if (text := _option(item))]
+    return f"{name}({', '.join([*given, *options])})"
+
+
+def _option(item: Any) -> str:
+    """An option as it is written, where it is a short one; "" for the others, and for what is left out."""
+    parts = item if type(item) is tuple else (item,)
+    known = all(type(part) in (int, float, bool) or isinstance(part, np.dtype) for part in parts)
+    text = repr(item) if not isinstance(item, np.dtype) else item.name
+    return text if known and len(text) <= _LONGEST else ""
+
+
+def _literal(value: Any) -> str:
+    return repr(value).removeprefix("np.")
+
+
+# --- calls ------------------------------------------------------------------------------------------------------------
+
+
+def _arguments(run: Capture, form: tuple[Any, ...], parameters: list[str]) -> Iterator[str]:
+    """What the arguments of a call were, one by one."""
+    given = [*run.arguments, *run.keywords.values()]
+    names = [*(parameters[: form[0]]), *form[1:]]
+    names = names if len(names) == len(given) else [f"argument {i}" for i in range(len(given))]
+    for name, template in zip(names, given, strict=True):
+        yield f"{name} {_kind(template)}"
+
+
+def _kind(template: Template) -> str:
+    if isinstance(template, Held | Node | Looks):
+        node = template if isinstance(template, Node) else template.node
+        return f"{dtype_name(node.dtype)}{f' {node.shape}' if node.shape else ''}"
+    if isinstance(template, BuiltUp):
+        return f"{template.kind.__name__} of {len(template.parts)}"
+    assert isinstance(template, Same)
+    item = template.item
+    return repr(item)[:_LONGEST] if type(item) in (int, float, bool, str, type(None)) else type(item).__name__
+
+
+def _branches(run: Capture) -> Iterator[str]:
+    """How what steered the run came out, where the user's line is known."""
+    for (node, kind), outcome in run.outcomes.items():
+        if node.where is not None:
+            what = "the condition" if kind == "branch" else "the number"
+            yield f"{what} at {places([node])} is {_literal(outcome)[:_LONGEST]}"
+
+
+def _kept(built: BuiltProgram) -> Iterator[Kept]:
+    """What is there after a call, each value once."""
+    run, now = built.program.capture, built.program.now
+    found: dict[Node, list[str]] = {}
+    given = set(run.written)
+    places = [(_whose(spot, run), spot.after) for spot in run.spots if spot.after is not None]
+    for name, template in (*places, ("the result", run.result)):
+        for node, full, is_given in _values(template, name):
+            node = now.get(node, node)
+            found.setdefault(node, []).append(full)
+            if is_given:
+                given.add(node)
+    for node in run.written:
+        found.setdefault(node, []).append(f"{run.names.get(node, 'an array')}, written into")
+    for node, names in found.items():
+        yield Kept(tuple(dict.fromkeys(names)), nbytes(node), node in given)
+
+
+def _whose(spot: Spot, run: Capture) -> str:
+    """What a place is called: `self.out`, or `Affine.dW` in a layer of a network."""
+    if isinstance(spot.holder, dict | list):
+        return spot.place.name
+    return f"{'self' if spot.holder is run.root else type(spot.holder).__name__}.{spot.place.name}"
+
+
+def _values(template: Template | None, name: str) -> Iterator[tuple[Node, str, bool]]:
+    """The values in a template, what each is called, and whether it lies in an array that was there before."""
+    if isinstance(template, Node):
+        yield template, name, False
+    elif isinstance(template, Held):
+        yield template.node, name, True
+    elif isinstance(template, Looks):
+        base: Template = template
+        while isinstance(base, Looks):
+            base = base.base
+        yield template.node, name, isinstance(base, Held)
+    elif isinstance(template, BuiltUp):
+        for key, part in zip(template.keys or range(len(template.parts)), template.parts, strict=True):
+            yield from _values(part, f"{name}[{key!r}]")

@@ -1,0 +1,141 @@
+"""A plan as a person reads it: one list of lines, of spans with a style, for plain text, a terminal, a notebook."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from dout.engine.compile.plan import FunctionPlan, Kept, Plan, PlanLine, ProgramPlan
+from dout.engine.runtime.roofline import arithmetic, bandwidth
+from dout.errors import visible
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+Span = tuple[str, str]  # text and the name of a style
+_RICH = {"title": "bold", "dim": "dim", "kernel": "green", "slow": "yellow", "": ""}
+_CSS = {"title": "font-weight:bold", "dim": "opacity:.65", "kernel": "color:#1a7f37", "slow": "color:#9a6700", "": ""}
+_STYLES = {"kernel": "kernel", "NumPy": "", "copy": "", "view": "dim"}
+_LATER = "nothing is compiled yet: the first call does it"
+
+
+def to_text(plan: Plan) -> str:
+    """The plan as plain text."""
+    return "\n".join("".join(text for text, _ in line).rstrip() for line in lines_of(plan))
+
+
+def to_rich(plan: Plan) -> Text:
+    """The plan for a terminal with colours."""
+    from rich.text import Text
+
+    text = Text()
+    for i, line in enumerate(lines_of(plan)):
+        text.append("\n" if i else "")
+        for part, style in line:
+            text.append(part, style=_RICH[style])
+    return text
+
+
+def to_html(plan: Plan) -> str:
+    """The plan for a notebook: one preformatted block, everything in it escaped."""
+    rows = (
+        "".join(f'<span style="{_CSS[style]}">{html.escape(text)}</span>' for text, style in line)
+        for line in lines_of(plan)
+    )
+    return f'<pre style="line-height:1.35">{chr(10).join(rows)}</pre>'
+
+
+def lines_of(plan: Plan) -> list[list[Span]]:
+    """Everything that a plan says. What it says of the user's is safe to show."""
+    lines: list[list[Span]] = []
+    for function in plan.functions:
+        lines += [[], *_function(function)] if lines else _function(function)
+    return lines
+
+
+def _function(function: FunctionPlan) -> Iterator[list[Span]]:
+    yield [(visible(function.name), "title")]
+    if not (function.programs or function.plainly):
+        yield [("  ", ""), (_LATER, "dim")]
+    for program in function.programs:
+        yield from _program(program)
+    for why in function.plainly:
+        other = "any other call" if function.programs else "it"
+        yield [("  ", ""), (f"{other} runs plainly: {visible(why)}", "slow")]
+
+
+def _program(program: ProgramPlan) -> Iterator[list[Span]]:
+    yield [("  ", ""), (visible(", ".join(program.arguments) or "no arguments"), "")]
+    for branch in program.branches:
+        yield [(f"    as long as {visible(branch)}", "dim")]
+    yield from _steps(program.steps)
+    yield [(f"    leaves {_left(program.kept)}", "dim")]
+    yield [(f"    {_moved(program)}", "dim")]
+    yield [(f"    memory: {_memory(program)}", "dim")]
+
+
+def _steps(steps: tuple[PlanLine, ...]) -> Iterator[list[Span]]:
+    cells = [(f"{i}", _how(step), size(step.nbytes) if step.how != "view" else "", step.place)
+             for i, step in enumerate(steps, start=1)]  # fmt: skip
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    for step, (number, how, moved, place) in zip(steps, cells, strict=True):
+        over = f"  (over {step.over})" if step.over else ""
+        yield [
+            (f"    {number:>{widths[0]}}  ", "dim"),
+            (f"{how:{widths[1]}}  ", _STYLES[step.how]),
+            (f"{moved:>{widths[2]}}  {place:{widths[3]}}  ", "dim"),
+            (step.text, ""),
+            (over, "dim"),
+        ]
+    if not steps:
+        yield [("    no steps: it computes nothing", "dim")]
+
+
+def _how(step: PlanLine) -> str:
+    return "kernel, parallel" if step.parallel else step.how
+
+
+def _left(kept: tuple[Kept, ...]) -> str:
+    parts = [f"{visible(' and '.join(one.names))} ({'as given' if one.given else size(one.nbytes)})" for one in kept]
+    return ", ".join(parts) or "nothing"
+
+
+def _moved(program: ProgramPlan) -> str:
+    memory, products = bandwidth(), any(step.products for step in program.steps)
+    least = program.seconds(memory, arithmetic())
+    speed = f"the {memory.seconds(1) ** -1 / 1e9:.0f} GB/s of this machine's memory"
+    speed += f" and the {arithmetic().single / 1e9:.0f} GFLOP/s of its products" if products else ""
+    caches = ", less in its caches" if program.nbytes < memory.size else ""
+    return f"moves {size(program.nbytes)}: {duration(least)} at {speed}{caches}"
+
+
+def _memory(program: ProgramPlan) -> str:
+    return f"{size(program.fresh)} from the pool and {size(program.own)} by NumPy a call, {size(program.peak)} at most"
+
+
+def size(nbytes: float) -> str:
+    """Bytes for a person.
+
+    >>> size(0), size(999), size(256_000), size(67_108_864)
+    ('0 B', '999 B', '256 kB', '67.1 MB')
+    """
+    return _scaled(nbytes, "B", ("", "k", "M", "G", "T"), 1)
+
+
+def duration(seconds: float) -> str:
+    """Seconds for a person.
+
+    >>> duration(1.2e-8), duration(0.00034), duration(2)
+    ('12 ns', '340 µs', '2 s')
+    """
+    return _scaled(seconds, "s", ("n", "µ", "m", ""), 1e-9)
+
+
+def _scaled(number: float, unit: str, prefixes: tuple[str, ...], first: float) -> str:
+    scaled = number / first
+    for prefix in prefixes:
+        if scaled < 999.5 or prefix == prefixes[-1]:
+            break
+        scaled /= 1000
+    return f"{scaled:.3g} {prefix}{unit}"

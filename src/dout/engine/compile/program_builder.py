@@ -1,0 +1,212 @@
+"""From a captured run to a program: passes, fusion, memory, kernels, driver."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from dout.engine.codegen.driver import Program, write
+from dout.engine.codegen.driver_steps import Means, StepWriter, may_leave
+from dout.engine.codegen.kernel_source import may_overwrite
+from dout.engine.codegen.program_kernels import kernel
+from dout.engine.guards.loaded_names import Loaded
+from dout.engine.ir.aliasing import IN_PLACE, bases, nbytes
+from dout.engine.ir.constants import constant
+from dout.engine.ir.kernel_group import Group, Step
+from dout.engine.memory.buffer_layout import BufferLayout, Layout, order_of, rehearse
+from dout.engine.memory.memory_plan import Memory, Over, makes
+from dout.engine.memory.memory_plan import plan as memory_plan
+from dout.engine.memory.pool import Pool
+from dout.engine.passes.decompose import decompose
+from dout.engine.passes.fuse import fuse
+from dout.engine.passes.masked_writes import select
+from dout.engine.passes.simplify import merge, simplify
+from dout.engine.passes.sink_writes import postpone
+from dout.engine.passes.stable_forms import rewrite
+from dout.engine.passes.unalias_outputs import apart, in_order
+from dout.errors import UnsupportedError
+from dout.graph import CONSTANT, INPUT, Graph, Node, rebuild, with_inputs
+from dout.ops.raising import may_raise
+from dout.trace.capture.capture import Capture
+from dout.trace.capture.templates import Same, nodes_in
+from dout.trace.session.attribute_swap import Namespace
+
+_LARGE = 1 << 20  # bytes, from which on a copy takes longer than all that is gained in a small step
+_FEW = 8
+_COPIES = 2  # of an array that is written into: one to compute in, and back
+
+
+@dataclass(frozen=True, eq=False)
+class BuiltProgram:
+    """A program that is ready to run: the driver, its text, and what it was written from."""
+
+    driver: Callable[..., Any]
+    source: str
+    program: Program
+    means: Means
+
+
+@dataclass(frozen=True, eq=False)
+class Planned:
+    """What a program of a run does, before anything is compiled: its steps, and where and how their results lie.
+
+    `now` is that of `Program`.
+    """
+
+    steps: tuple[Step, ...]
+    now: dict[Node, Node]
+    forms: dict[Node, BufferLayout]
+    memory: Memory
+
+    @property
+    def layouts(self) -> dict[Node, Layout]:
+        """Which values lie in C order, and which with any strides."""
+        return {node: form.layout for node, form in self.forms.items()}
+
+    @property
+    def over(self) -> dict[Node, Node]:
+        """The values that overwrite another, and which."""
+        return {node: place.node for node, place in self.memory.places.items() if isinstance(place, Over)}
+
+
+def planned(run: Capture, *, strict: bool = False) -> Planned:
+    """Decide what a program of a run does.
+
+    Raises UnsupportedError where none can stand for it.
+    """
+    if any(map(may_raise, run.graph.nodes)) and Loaded(run.codes).catches:
+        raise UnsupportedError("it catches errors, and has steps that may raise one")
+    if (large := next(filter(_may_be_large, run.graph.nodes), None)) is not None:
+        raise UnsupportedError(f"a plain number of a uint64 may be larger than any int64, at {large.where}")
+    if (name := next(_set_unseen(run), None)) is not None:
+        raise UnsupportedError(f"it sets an attribute of {name}, which dout does not look into")
+    graph = _with_literals(run, run.graph if strict else run.better or run.graph)
+    if strict:  # copies stay: the last bit of NumPy's sums and products can depend on the order in memory
+        graph = merge(select(merge(graph)))
+    else:
+        graph = rewrite(simplify(select(simplify(graph))))
+        graph = simplify(postpone(decompose(graph, _turned(run, graph))))
+    graph = apart(run, graph)
+    steps, forms = _rehearsed(run, graph, strict)
+    if (ordered := in_order(run, graph, forms)) is not graph:
+        graph = ordered
+        steps, forms = _rehearsed(run, graph, strict)
+    now = {node: graph.outputs[name] for name, node in run.graph.outputs.items()}
+    memory = _memory(run, steps, now, forms)
+    computed = sum(nbytes(n) for n in graph.nodes if n.primitive not in (INPUT, CONSTANT) and not _is_of_another(n))
+    for target, node in memory.copies:
+        if _is_small_part(node, target) and _COPIES * nbytes(target) > computed:
+            raise UnsupportedError(
+                f"a program would copy all of an array of {nbytes(target) / 1e6:.3g} MB to write into a part of it"
+                + (f", at {node.where}" if node.where else "")
+            )
+    return Planned(steps, now, forms, memory)
+
+
+def build(run: Capture, pool: Pool, *, strict: bool = False) -> BuiltProgram:
+    """Make a program of a run.
+
+    Raises UnsupportedError where none can stand for it.
+    """
+    plan = planned(run, strict=strict)
+    layouts, over = plan.layouts, plan.over
+    kernels = {s: kernel(s, layouts, run.names, over) for s in plan.steps if isinstance(s, Group)}
+    means = Means(plan.memory, kernels, plan.forms, run.names, pool)
+    program = Program(run, plan.steps, plan.now, lambda text, inputs: StepWriter(text, inputs, means))
+    driver, source = write(program, "run")
+    return BuiltProgram(driver, source, program, means)
+
+
+def without_values(built: BuiltProgram) -> BuiltProgram:
+    """The program without the recorded values, which would hold as much memory as all steps of the run together."""
+    run = replace(built.program.capture, data={}, originals={}, returned=None)
+    return replace(built, program=replace(built.program, capture=run))
+
+
+def _with_literals(run: Capture, graph: Graph) -> Graph:
+    """The graph, with the plain numbers in the user's code as constants."""
+    numbers = {n: constant(run.data[n], n.where) for n in run.made if isinstance(n.dtype, type)}
+    return rebuild(graph, lambda node, new: with_inputs(node, (numbers.get(i, new[i]) for i in node.inputs)))
+
+
+def _turned(run: Capture, graph: Graph) -> dict[Node, tuple[int, ...]]:
+    """The inputs that lie in another order than C, and their axes in that order."""
+    turned: dict[Node, tuple[int, ...]] = {}
+    for node in graph.inputs.values():
+        order = order_of(run.data[node]) if node in run.data else None
+        if order == "F":
+            turned[node] = tuple(range(len(node.shape)))[::-1]
+        elif isinstance(order, tuple):
+            turned[node] = order
+    return turned
+
+
+def _single(graph: Graph) -> tuple[Step, ...]:
+    return tuple(n for n in graph.nodes if n.primitive is not INPUT and n.primitive is not CONSTANT)
+
+
+def _rehearsed(run: Capture, graph: Graph, strict: bool) -> tuple[tuple[Step, ...], dict[Node, BufferLayout]]:
+    """The steps of a graph, and how their values lie; a group that a kernel cannot read is left to NumPy."""
+    steps = _single(graph) if strict else fuse(graph)
+    given = {node: run.data[node] for node in graph.inputs.values() if node in run.data}
+    while True:
+        forms = rehearse(steps, given)
+        readable = tuple(part for step in steps for part in _readable(step, forms))
+        if readable == steps:
+            return steps, forms
+        steps = readable
+
+
+def _readable(step: Step, forms: dict[Node, BufferLayout]) -> Sequence[Step]:
+    """A group is left to NumPy where a kernel cannot read what it is given."""
+    if isinstance(step, Group) and not all(forms[node].readable for node in step.inputs):
+        return step.nodes
+    return (step,)
+
+
+def _set_unseen(run: Capture) -> Iterator[str]:
+    """The global names of modules and classes of a library whose attributes the code sets."""
+    names, seen = Loaded(run.codes).set_into, {id(spot.holder) for spot in run.spots}
+    for spot in run.spots if names else ():
+        item = spot.before.item if isinstance(spot.before, Same) else None
+        named = isinstance(spot.holder, Namespace | ModuleType) and spot.place.key in names
+        if named and isinstance(item, type | ModuleType) and id(item) not in seen:
+            yield str(spot.place.key)
+
+
+def _may_be_large(node: Node) -> bool:
+    """Whether a plain number may be one of which NumPy makes another dtype than of others."""
+    return node.primitive.name == "item" and node.inputs[0].dtype == np.uint64
+
+
+def _is_of_another(node: Node) -> bool:
+    """Whether a value lies in the memory of another, or is most of another."""
+    return node.primitive.name in IN_PLACE or bool(bases(node))
+
+
+def _is_small_part(node: Node, target: Node) -> bool:
+    """Whether a few elements of a large array are another: NumPy writes these alone."""
+    few = node.primitive.name in IN_PLACE and _FEW * math.prod(node.static["selected"]) < math.prod(target.shape)
+    return few and nbytes(target) >= _LARGE
+
+
+def _memory(run: Capture, steps: Sequence[Step], now: dict[Node, Node], forms: dict[Node, BufferLayout]) -> Memory:
+    leaves = [n for template in (run.result, *(spot.after for spot in run.spots)) for n in nodes_in(template)]
+    steering = {now[node] for node, _ in run.outcomes}
+    ends = [i for i, s in enumerate(steps) if may_leave(s) or not steering.isdisjoint(makes(s))]
+    arrays = {node for node, form in forms.items() if node.primitive is INPUT and form.array}
+    return memory_plan(
+        steps,
+        outputs=[now[node] for node in leaves],
+        held=[node for node in arrays if node not in run.draws],
+        written={node: now[final] for node, final in run.written.items()},
+        guards_end=max(ends, default=-1) + 1,
+        contiguous=[node for node in arrays if forms[node].layout == "C"],
+        odd=[node for node in arrays if not forms[node].readable],
+        may_overwrite=may_overwrite,
+    )

@@ -1,0 +1,228 @@
+"""The steps of a method as lines of plain Python, in memory that NumPy gives at each call."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from dout.engine.codegen import kernel_source
+from dout.engine.codegen.driver import Following
+from dout.engine.codegen.driver_steps import Leave, Means, StepWriter
+from dout.engine.codegen.kernel_source import KernelSource
+from dout.engine.codegen.loop_body import WORDS
+from dout.engine.codegen.numpy_phrases import subscript
+from dout.engine.compile.program_builder import Planned
+from dout.engine.export.written_calls import bounds, call
+from dout.engine.export.written_names import dtype_text
+from dout.engine.ir.aliasing import IN_PLACE
+from dout.engine.ir.kernel_group import Group, Step
+from dout.engine.memory.buffer_layout import Layout
+from dout.engine.memory.memory_plan import Fresh, MemorySlot, Over, ResultView
+from dout.engine.memory.pool import Pool
+from dout.errors import UnsupportedError
+from dout.graph import Node, Primitive
+from dout.trace.capture.capture import Capture
+from dout.trace.capture.templates import Built, Template
+
+_IN_PLACE = {"add": "+=", "subtract": "-=", "multiply": "*=", "divide": "/="}
+_WORDS = WORDS | {"getitem": "picked", "setitem": "changed", "transpose": "turned", "reshape": "reshaped"}
+_PRODUCTS = ("dot", "matmul")  # NumPy gives them in C order, whatever it is given
+_SINGLE = {*_IN_PLACE, "negative", "copy", "greater", "greater_equal", "less", "less_equal", "equal", "not_equal"}
+_LONGEST = 16  # characters of a name made of an expression
+_INDEXED = ("getitem", "setitem", "add_at")
+
+
+@dataclass(frozen=True)
+class _Bare:
+    """A kernel without what it does not read: `source`, and the places of the arguments that it takes."""
+
+    source: KernelSource
+    taken: tuple[int, ...]
+
+    @classmethod
+    def of(cls, source: KernelSource, over: Sequence[tuple[int, int]]) -> _Bare:
+        """`over` are the places of inputs and of the outputs in their memory, which may be called as they are."""
+        head, body = taken_apart(source)
+        names = head.split(", ")
+        for given, output in over:  # how long it is, both know
+            body = re.sub(rf"\b{names[given]}(?=\.(?:size|shape)\b)", names[output], body)
+        lines = [line for line in body.split("\n") if not _is_unused_view(line, body)]
+        text = "\n".join(lines)
+        inside = text.partition('."""\n')[2]
+        taken = tuple(i for i, name in enumerate(names) if re.search(rf"\b{name}\b", inside))
+        for given, output in over:
+            if given not in taken:
+                text = re.sub(rf"\b{names[output]}(?=\b|_flat\b|_view\b|_[ijklmn]\b)", names[given], text)
+                names[output] = names[given]
+        head = ", ".join(names[i] for i in taken)
+        return cls(replace(source, function=f"def {source.name}({head}):\n{text}"), taken)
+
+
+_VIEW = re.compile(r" +(\w+_(?:flat|view)\w*) = ")
+
+
+def _is_unused_view(line: str, body: str) -> bool:
+    found = _VIEW.match(line)
+    return found is not None and len(re.findall(rf"\b{found[1]}\b", body)) == 1
+
+
+def taken_apart(source: KernelSource) -> tuple[str, str]:
+    """The parameters of a kernel, and the lines of its body."""
+    head, _, body = source.function.partition("):\n")
+    return head.partition(f"def {source.name}(")[2], body
+
+
+def _names(plan: Planned, run: Capture) -> dict[Node, str]:
+    """What values are called: as in the user's code, or as the attribute that keeps them, or as results."""
+    attributes = [(spot.after, spot.place.name) for spot in run.spots if isinstance(spot.after, Node)]
+    results = [(run.result, "out")] if isinstance(run.result, Node) else []
+    called = {node: name for node, name in [*results, *attributes] if isinstance(node, Node)}
+    called |= run.names
+    found = {plan.now.get(node, node): name for node, name in called.items()} | dict(run.names)
+    for node, given in reversed(plan.over.items()):
+        if node in found:  # they lie in one array
+            found.setdefault(given, found[node])
+    for step in plan.steps:
+        for node in step.outputs if isinstance(step, Group) else (step,):
+            found.setdefault(node, _WORDS.get(node.primitive.name, node.primitive.name))
+    return {node: _WORDS.get(name, _word(name)) for node, name in found.items()}
+
+
+def _word(text: str) -> str:
+    """A name that is short where the user's expression is long: `grads_W1`, but not `windows_i_j`."""
+    word = re.sub(r"\W+", "_", text).strip("_")
+    return word if len(word) <= _LONGEST else word.partition("_")[0]
+
+
+class Texts(Means):
+    """As a driver's, with the texts of kernels instead of kernels."""
+
+    def __init__(self, plan: Planned, run: Capture) -> None:
+        super().__init__(plan.memory, {}, plan.forms, _names(plan, run), Pool())
+        vars(self).update(plan=plan, sources=[], bounds=[], leaves=frozenset(plan.now.values()))
+
+    plan: Planned
+    sources: list[KernelSource]
+    bounds: list[tuple[int, int]]  # of slices: lengths, and how long they have to be
+    leaves: frozenset[Node]  # what leaves the method, or is looked at in it
+
+    def source(self, group: Group) -> tuple[int, tuple[int, ...]]:
+        """Write the kernel of a group; return its number, and the places of the arguments that it takes."""
+        over = {node: self.plan.over[node] for node in group.outputs if self.plan.over.get(node) in group.inputs}
+        layouts: dict[Node, Layout] = {  # at other calls other views
+            node: "C" if layout == "C" else "A" for node, layout in self.plan.layouts.items()
+        }
+        source = kernel_source.source(group, layouts, parallel=False, names=self.names, over=over)
+        given = [*group.inputs, *(node for node in group.outputs if node.shape)]
+        bare = _Bare.of(source, [(given.index(x), given.index(node)) for node, x in over.items()])
+        self.sources.append(bare.source)
+        return len(self.sources) - 1, bare.taken
+
+
+class Steps(StepWriter):
+    """Steps in memory that NumPy gives at each call."""
+
+    means: Texts
+
+    def begin(self) -> None:
+        """Nothing is taken before it is needed."""
+
+    def end(self) -> None:
+        """Nothing is given back."""
+
+    def step(self, step: Step, leave: Leave | None) -> None:
+        """Write one step; what is a single operation is left to NumPy, which is as fast in it."""
+        if isinstance(step, Group) and len(step.nodes) == 1 and step.nodes[0].primitive.name in _SINGLE:
+            step = step.nodes[0]
+        super().step(step, leave)
+
+    def _trying(self, node: Node, leave: Leave) -> None:
+        """An error is raised where it happens: the methods have no other run to leave it to."""
+        self._node(node)
+
+    def _place(self, node: Node) -> str | None:
+        place = self.means.memory.places[node]
+        if isinstance(place, Over):
+            return self.value(place.node)
+        if isinstance(place, MemorySlot | Fresh):
+            shape = node.shape if len(node.shape) != 1 else node.shape[0]
+            self.text.line(f"{self._named(node)} = np.empty({shape}, {dtype_text(np.dtype(node.dtype))})")
+            return self.values[node]
+        return None
+
+    def _named(self, node: Node) -> str:
+        """A new variable for a value."""
+        wish = self.means.names.get(node) or _WORDS.get(node.primitive.name)
+        name = self.values[node] = self.text.variable(node, wish)
+        return name
+
+    def _node(self, node: Node) -> None:
+        place, operands = self.means.memory.places[node], [self.value(i) for i in node.inputs]
+        name = node.primitive.name
+        if name in _INDEXED:
+            self.means.bounds.extend(bounds(node.static["key"], node.inputs[0].shape))
+        if isinstance(place, ResultView) and name == "transpose" and node not in self.means.leaves:
+            self.values[node] = self._call(node, operands)  # written where it is used
+        elif isinstance(place, MemorySlot | Fresh) and name in _PRODUCTS:
+            self.text.line(f"{self._named(node)} = {self._call(node, operands)}")
+        elif isinstance(place, Over) and name in _IN_PLACE and operands[0] == self.value(place.node):
+            self.values[node] = operands[0]
+            self.text.line(f"{operands[0]} {_IN_PLACE[name]} {operands[1]}")
+        elif name in IN_PLACE and not isinstance(place, MemorySlot | Fresh | Over):
+            self.text.line(f"{self._named(node)} = {operands[0]}.copy()")
+            self._write(node, self.values[node], operands)
+        else:
+            super()._node(node)
+
+    def applied(self, row: Primitive, operands: list[str], static: Mapping[str, Any]) -> str:
+        """The expression of a row's function on NumPy values."""
+        return call(row.name, operands, static) or super().applied(row, operands, static)
+
+    def _write(self, node: Node, place: str, operands: list[str]) -> None:
+        if node.primitive.name != "add_at":
+            super()._write(node, place, operands)
+            return
+        key = subscript(node.static["key"], operands[2:], self.text)
+        if ":" in key:
+            raise UnsupportedError("it adds at places and slices")
+        self.text.line(f"np.add.at({place}, {f'({key})' if ', ' in key else key}, {operands[1]})")
+
+    def _kernel(self, group: Group) -> None:
+        given = [self._argument(node) for node in group.inputs]
+        numbers = [node for node in group.outputs if not node.shape]
+        for node in group.outputs:
+            place = self._place(node) if node.shape else self._named(node)
+            assert place is not None
+            self.values[node] = place
+            if node.shape:
+                given.append(place)
+        index, taken = self.means.source(group)
+        text = f"@k{index}@({', '.join(given[i] for i in taken)}@more{index}@)"
+        if len(numbers) == 1:
+            text = f"{self.values[numbers[0]]} = {dtype_text(np.dtype(numbers[0].dtype))}({text})"
+        elif numbers:
+            text = f"{', '.join(self.values[node] for node in numbers)} = {text}"
+        self.text.line(text)
+        if len(numbers) > 1:
+            for node in numbers:
+                name = self.values[node]
+                self.text.line(f"{name} = {dtype_text(np.dtype(node.dtype))}({name})")
+
+
+class MethodBody(Following):
+    """What follows the conditions."""
+
+    def _draws(self, *, restores: bool) -> None:
+        if self.capture.draws and self.capture.outcomes:
+            raise UnsupportedError("it draws numbers and decides on values")
+        super()._draws(restores=restores)
+
+    def _expression(self, template: Template, writer: StepWriter) -> str:
+        if template is self.capture.result and isinstance(template, Built) and template.kind is tuple:
+            parts = [self._expression(part, writer) for part in template.parts]
+            return ", ".join(parts) + ("," if len(parts) == 1 else "")
+        return super()._expression(template, writer)

@@ -1,0 +1,141 @@
+"""Which attributes and global names a run can have read: those that its code loads; and which it can have stored."""
+
+from __future__ import annotations
+
+import dis
+from collections.abc import Collection, Iterator
+from dataclasses import asdict, astuple
+from functools import cache, cached_property
+from itertools import pairwise
+from operator import attrgetter, methodcaller
+from types import CodeType
+from typing import Any
+
+from dout.trace.session.user_modules import FINDERS
+
+# Who uses one of these may read any attribute, by a name that is made while it runs.
+_REFLECTING = frozenset({"getattr", "hasattr", "vars", "__dict__", "__getattribute__", "dir", "globals", "eval", "exec",
+                         "__getattr__", "AttributeError", "attrgetter", "locals", "methodcaller", "format",
+                         "format_map", "asdict", "astuple", "dataclasses"})  # fmt: skip
+_BY_NAME: tuple[Any, ...] = (getattr, hasattr, vars, dir, attrgetter, methodcaller, asdict, astuple)
+_ATTRIBUTES = ("LOAD_ATTR", "LOAD_METHOD", "DELETE_ATTR", "LOAD_SUPER_ATTR", "IMPORT_FROM")
+_SETTERS: tuple[Any, ...] = (setattr, object.__setattr__, type.__setattr__)
+_OF_OBJECT = type(object().__setattr__)
+_SETTING_GLOBALS = frozenset({"globals", "exec", "__globals__", "f_globals"})
+_SETTING = frozenset({"setattr", "__setattr__", "vars", "__dict__"}) | _SETTING_GLOBALS
+_OUTSIDE = ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_FROM_DICT_OR")
+
+
+class Loaded:
+    """The names that code loads, from objects or from outside; not those from these global `modules`.
+
+    >>> def forward(self, x):
+    ...     self.mask = x <= self.limit
+    ...     return x * self.mask
+    >>> names = Loaded([forward.__code__])
+    >>> "limit" in names, "mask" in names  # the mask that is read is the one just stored
+    (True, False)
+    """
+
+    def __init__(self, codes: Collection[CodeType], *, modules: frozenset[str] = frozenset()) -> None:
+        self.codes = codes
+        self.outside: set[str] = set()  # global names, and those of functions around
+        self._attributes: set[str] = set()
+        for code in codes:
+            for name, outside in _loaded(code, modules):
+                (self.outside if outside else self._attributes).add(name)
+        self._read = {name for code in codes for name in _read(code)}
+        used = self._attributes | self.outside
+        matches = any(step.opname == "MATCH_CLASS" for code in codes for step in _steps(code))
+        self.all = matches or not _REFLECTING.isdisjoint(used)
+        self.sets_any = not _SETTING.isdisjoint(used)  # whether it may store an attribute by a name made while it runs
+        self._stored = {(s.opname, s.argval) for code in codes for s in _steps(code) if s.opname.startswith("STORE")}
+        self._used = used
+
+    @cached_property
+    def set_into(self) -> set[str]:
+        """The global names whose attributes the code sets."""
+        pairs = (pair for code in self.codes for pair in pairwise(_steps(code)))
+        return {one.argval for one, step in pairs if step.opname == "STORE_ATTR" and one.opname.startswith(_OUTSIDE)}
+
+    @property
+    def catches(self) -> bool:
+        """Whether the code has an `except` of its own."""
+        names = [[step.opname for step in _steps(code)] for code in self.codes]
+        return any(n.count("PUSH_EXC_INFO") > n.count("WITH_EXCEPT_START") for n in names)
+
+    @cached_property
+    def compares_identities(self) -> bool:
+        """Whether the code asks of two objects whether they are one; to ask so of None is another matter."""
+        pairs = (pair for code in self.codes for pair in pairwise(_steps(code)))
+        return any(step.opname == "IS_OP" and before.opname != "LOAD_CONST" for before, step in pairs)
+
+    @cached_property
+    def finds_modules(self) -> bool:
+        """Whether the code can come by modules that stand under no global name: it imports, or asks for them."""
+        imports = any(step.opname == "IMPORT_NAME" for code in self.codes for step in _steps(code))
+        return imports or not FINDERS.isdisjoint(self._used)
+
+    def __contains__(self, name: object) -> bool:
+        return self.all or name in self._attributes
+
+    def only_appends(self, name: object) -> bool:
+        """Whether all that the code does with an attribute of this name is `.append`."""
+        return not self.all and name not in self._read
+
+    def stores(self, name: object, *, outside: bool = False) -> bool:
+        """Whether the code can have stored something in an attribute of this name, or in a global name."""
+        kinds = ("STORE_GLOBAL", "STORE_NAME") if outside else ("STORE_ATTR",)
+        any_name = not _SETTING_GLOBALS.isdisjoint(self._used) if outside else self.sets_any
+        return any_name or any((kind, name) in self._stored for kind in kinds)
+
+
+def reads_by_name(item: Any) -> bool:
+    """Whether an object, whatever it is called, reads attributes by names of its own."""
+    return isinstance(item, attrgetter | methodcaller) or any(item is each for each in _BY_NAME) or sets_by_name(item)
+
+
+def sets_by_name(item: Any) -> bool:
+    """Whether an object, whatever it is called, sets attributes by names of its own."""
+    return any(item is each for each in _SETTERS) or (isinstance(item, _OF_OBJECT) and item.__name__ == "__setattr__")
+
+
+def _loaded(code: CodeType, modules: frozenset[str]) -> Iterator[tuple[str, bool]]:
+    """Names that a code loads; not what it has itself stored in the same object before, on the way that always runs."""
+    stored: set[tuple[str, str]] = set()
+    straight = True
+    holder = ""
+    module = False  # whether what was just loaded is a module, or lies in one
+    for step in _steps(code):
+        if step.is_jump_target or "JUMP" in step.opname or step.opname in ("FOR_ITER", "SEND", "PUSH_EXC_INFO"):
+            straight = False
+        if step.opname == "STORE_ATTR":
+            if straight and holder:
+                stored.add((holder, step.argval))
+        elif step.opname.startswith(_OUTSIDE):
+            yield step.argval, True
+        elif step.opname.startswith(_ATTRIBUTES):
+            if (holder, step.argval) not in stored and not module:
+                yield step.argval, False
+        elif step.opname.startswith(("STORE_FAST", "DELETE_FAST")):
+            stored = {(name, key) for name, key in stored if name not in _variables(step)}  # now other objects
+        module = step.argval in modules if step.opname.startswith(_OUTSIDE) else module and step.opname in _ATTRIBUTES
+        holder = _variables(step)[-1] if step.opname.startswith("LOAD_FAST") else ""
+
+
+def _read(code: CodeType) -> Iterator[str]:
+    """Names of attributes that a code loads for anything but to append to them."""
+    for step, after in pairwise([*_steps(code), None]):
+        assert step is not None
+        if step.opname.startswith(_ATTRIBUTES) and (after is None or after.argval != "append"):
+            yield step.argval
+
+
+@cache
+def _steps(code: CodeType) -> tuple[dis.Instruction, ...]:
+    return tuple(dis.get_instructions(code))
+
+
+def _variables(step: dis.Instruction) -> tuple[str, ...]:
+    """The local variables of an instruction: some take two."""
+    return step.argval if isinstance(step.argval, tuple) else (step.argval,)

@@ -1,0 +1,109 @@
+"""What a step costs, counted in bytes moved through memory: the one place where fusion weighs its choices."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+
+from dout.engine.ir.aliasing import IN_PLACE
+from dout.engine.ir.iteration_space import FREE
+from dout.engine.ir.kernel_group import Group, Step
+from dout.engine.ir.scalar_expressions import REDUCTIONS, functions_of
+from dout.graph import CONSTANT, Node
+from dout.ops.operators import is_basic
+
+CALL = 16_000  # one more kernel costs 0.3 µs, in which memory would have moved so many bytes
+SMALL = 4096  # elements: below, one ufunc of NumPy's is as fast as a kernel, which first must be compiled
+_BYTES_A_FLOP = 0.5  # of float32; the machine computes about four numbers while it moves one, less where caches serve
+
+# Operations an element, as the hardware takes them; what is neither here nor calls a function is one.
+_FLOPS = {
+    **dict.fromkeys(FREE, 0),
+    **dict.fromkeys(("copy", "astype", "positive", "asarray"), 0),
+    **dict.fromkeys(("divide", "sqrt", "reciprocal", "mod", "floor_divide"), 4),
+}
+# Of functions, as vectorised polynomials; of those that have none here, as NumPy computes them.
+_FLOPS_OF_FUNCTIONS = {
+    **dict.fromkeys(("maximum", "minimum", "abs"), 1),
+    **dict.fromkeys(("exp", "exp2", "expm1"), 16),
+    "sigmoid": 20,
+    **dict.fromkeys(("log", "log2", "log10", "log1p", "tanh", "sinh", "cosh", "sin", "cos"), 26),
+    **dict.fromkeys(("erf", "softplus", "log_sigmoid", "tan"), 40),
+    "pow": 200,
+}
+_ELSEWHERE = 48
+_PRODUCTS = frozenset({"matmul", "dot", "inner"})
+_VIEWS = frozenset({"broadcast_to", "reshape", "ravel", "transpose", "diagonal"})
+
+
+def nbytes(value: Node) -> int:
+    """The memory of a value; a literal has none."""
+    return 0 if value.primitive is CONSTANT else math.prod(value.shape) * np.dtype(value.dtype).itemsize
+
+
+def bytes_moved(step: Step, *, in_place: bool = False) -> int:
+    """Bytes that a step reads and writes when each of its arrays moves once; a view moves none.
+
+    Of an array from which elements are taken, these move alone; so of one into which they are written `in_place`.
+
+    >>> from dout.graph import INPUT
+    >>> from dout.ops.elementwise import add
+    >>> x = Node(INPUT, (), {}, (1000,), np.dtype("f4"))
+    >>> bytes_moved(Node(add, (x, x), {}, (1000,), x.dtype))
+    8000
+    """
+    if isinstance(step, Group):
+        return _total((*step.inputs, *step.outputs))
+    if is_view(step):
+        return 0
+    name, (first, *others) = step.primitive.name, step.inputs or (step,)
+    if name == "getitem":
+        return _total((step, step, *others))
+    if name in IN_PLACE:
+        chosen: int = math.prod(step.static["selected"]) * np.dtype(step.dtype).itemsize
+        return _total(others) + chosen * (1 + (name == "add_at")) + (0 if in_place else _total((first, step)))
+    return _total((*dict.fromkeys(step.inputs), step))
+
+
+def flops(step: Step) -> int:
+    """Operations on numbers in a step, roughly: what the roofline compares with its bytes."""
+    return sum(map(_flops, step.nodes)) if isinstance(step, Group) else _flops(step)
+
+
+def work(node: Node) -> float:
+    """The bytes that could have moved while a kernel computes this node."""
+    return _flops(node) * _BYTES_A_FLOP * np.dtype(node.dtype).itemsize / 4
+
+
+def holds_more(values: Iterable[Node], others: Iterable[Node]) -> bool:
+    """Whether some values take clearly more memory than others: a row or a column more does not count."""
+    return _total(values) > 1.25 * _total(others)
+
+
+def is_product(step: Step) -> bool:
+    """Whether a step is a product of matrices: what counts there are the operations."""
+    return isinstance(step, Node) and step.primitive.name in _PRODUCTS
+
+
+def is_view(node: Node) -> bool:
+    """Whether NumPy answers a node with a view (a reshape of what is not contiguous would be a copy)."""
+    name = node.primitive.name
+    return name in _VIEWS or (name == "getitem" and is_basic(node.static["key"]))
+
+
+def _total(values: Iterable[Node]) -> int:
+    return sum(map(nbytes, values))
+
+
+def _flops(node: Node) -> int:
+    name = node.primitive.name
+    if name in _PRODUCTS:
+        return 2 * math.prod(node.shape) * (node.inputs[0].shape or (1,))[-1]
+    if is_view(node):
+        return 0
+    elements = math.prod(node.inputs[0].shape if name in REDUCTIONS else node.shape)
+    if name in _FLOPS:
+        return elements * _FLOPS[name]
+    return elements * (sum(_FLOPS_OF_FUNCTIONS.get(f, _ELSEWHERE) for f in functions_of(node)) or 1)

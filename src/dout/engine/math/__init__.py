@@ -1,0 +1,1 @@
+"""Functions that kernels call: exp, log, sin and their like as code that LLVM turns into vector instructions."""

@@ -1,0 +1,1 @@
+"""Steps in; where the result of each lives out."""

@@ -1,0 +1,198 @@
+"""What gives its input back, in every bit and for every value; one function for each kind of node, in a table.
+
+x + 0 is not among them (−0 + 0 is 0), nor x · 0 (NaN, inf).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from dout.engine.ir.constants import constant, number_of
+from dout.graph import CONSTANT, Node, Shape, same_kind
+from dout.ops import PRIMITIVES
+from dout.ops.reduce import reduced
+
+
+def cancelled(node: Node) -> Node:
+    """What stands for the node where it does nothing, or undoes what its input did; otherwise the node."""
+    while (rule := _RULES.get(node.primitive.name)) is not None:
+        after = rule(node)
+        if after is None or after.shape != node.shape or not same_kind(after.dtype, node.dtype):
+            break
+        node = after
+    return node
+
+
+def is_whole(key: Any, shape: Shape) -> bool:
+    """Whether an index key takes all of an array of this shape, as it is: [:], [...], [:, :]."""
+    parts = [part for part in (key if isinstance(key, tuple) else (key,)) if part is not Ellipsis]
+    return all(
+        isinstance(part, slice) and part.indices(n) == (0, n, 1) for part, n in zip(parts, shape, strict=False)
+    ) and len(parts) <= len(shape)
+
+
+def _kind(node: Node) -> str:
+    """NumPy's letter for a kind of numbers: b, i, u, f, c."""
+    return np.dtype(node.dtype).kind
+
+
+def _is(node: Node, number: float) -> bool:
+    """Whether the node is this real number, with its sign, everywhere."""
+    found = number_of(node)
+    return found is not None and found == number and math.copysign(1, found.real) == math.copysign(1, number)
+
+
+def _over(name: str, x: Node, node: Node, **static: Any) -> Node | None:
+    """Another row over `x`, in the place of the node."""
+    if x.shape != node.shape and not static:
+        return None
+    return (
+        replace(node, primitive=PRIMITIVES[name], inputs=(x,), static=static)
+        if same_kind(x.dtype, node.dtype)
+        else None
+    )
+
+
+def _first(node: Node) -> Node:
+    return node.inputs[0]
+
+
+def _add(node: Node) -> Node | None:
+    x, y = node.inputs
+    zero = {"f": -0.0, "i": 0, "u": 0}.get(_kind(node), math.inf)
+    return x if _is(y, zero) else y if _is(x, zero) else None
+
+
+def _subtract(node: Node) -> Node | None:
+    x, y = node.inputs
+    return x if _kind(node) in "fiu" and _is(y, 0) else None
+
+
+def _multiply(node: Node) -> Node | None:
+    for x, y in (node.inputs, node.inputs[::-1]):
+        if _kind(node) in "fiu" and _is(y, 1):
+            return x
+        if _kind(node) in "fi" and _is(y, -1):
+            return _over("negative", x, node)
+    return None
+
+
+def _divide(node: Node) -> Node | None:
+    x, y = node.inputs
+    if _kind(node) != "f":
+        return None
+    return x if _is(y, 1) else _over("negative", x, node) if _is(y, -1) else None
+
+
+def _negative(node: Node) -> Node | None:
+    (x,) = node.inputs
+    if x.primitive is node.primitive:
+        return x.inputs[0]
+    if x.primitive.name in ("multiply", "divide") and _kind(node) == "f":
+        for place, factor in enumerate(x.inputs):
+            number = factor.static["value"] if factor.primitive is CONSTANT else 0
+            if isinstance(number, int | float | np.floating) and number != 0:  # an int has no −0
+                inputs = list(x.inputs)
+                inputs[place] = constant(-number, factor.where)
+                return replace(x, inputs=tuple(inputs))
+    return None
+
+
+def _twice(node: Node) -> Node | None:
+    (x,) = node.inputs
+    return x.inputs[0] if x.primitive is node.primitive else None
+
+
+def _reshape(node: Node) -> Node | None:
+    (x,) = node.inputs
+    if x.shape == node.shape:
+        return x
+    if (kept := _kept(node)) is not None:
+        return kept
+    if x.primitive.name == "broadcast_to" and math.prod(x.inputs[0].shape) == 1:
+        one = replace(node, inputs=x.inputs, static={"shape": ()}, shape=())
+        return _over("broadcast_to", _reshape(one) or one, node, shape=node.shape)
+    return _over("reshape", x.inputs[0], node, shape=node.shape) if _is_reshape(node) and _is_reshape(x) else None
+
+
+def _is_reshape(node: Node) -> bool:
+    return node.primitive.name == "reshape" and "order" not in node.static
+
+
+def _ravel(node: Node) -> Node | None:
+    return _over("reshape", node.inputs[0], node, shape=node.shape) if "order" not in node.static else None
+
+
+def _astype(node: Node) -> Node | None:
+    (x,) = node.inputs
+    if x.primitive.name != "where" or not all(side.primitive is CONSTANT for side in x.inputs[1:]):
+        return x
+    sides = [replace(node, inputs=(side,), shape=()) for side in x.inputs[1:]]  # a choice between numbers: cast these
+    return replace(x, inputs=(x.inputs[0], *sides), dtype=node.dtype)
+
+
+def _axes(node: Node) -> Node | None:
+    """A reduction along one axis, written as along several."""
+    axis, ndim = node.static.get("axis"), len(node.inputs[0].shape)
+    one = (axis,) if isinstance(axis, int) else axis
+    if one is None or (axis == one and min(one, default=0) >= 0) or not ndim:
+        return None
+    return replace(node, static={**node.static, "axis": tuple(a % ndim for a in one)})
+
+
+def _kept(node: Node) -> Node | None:
+    """A reduction that keeps its axes, where they were put back afterwards."""
+    (x,) = node.inputs
+    if x.primitive.name not in _REDUCTIONS or x.static.get("keepdims") or "order" in node.static:
+        return None
+    kept = reduced(x.primitive, x.inputs, static := {**x.static, "keepdims": True})[0]
+    return replace(x, static=static, shape=kept) if kept == node.shape else None
+
+
+def _transpose(node: Node) -> Node | None:
+    (x,), axes = node.inputs, node.static["axes"]
+    if axes == tuple(range(len(axes))):
+        return x
+    if x.primitive is not node.primitive:
+        return None
+    return _over("transpose", x.inputs[0], node, axes=tuple(x.static["axes"][axis] for axis in axes))
+
+
+def _broadcast_to(node: Node) -> Node | None:
+    (x,) = node.inputs
+    if x.shape == node.shape:
+        return x
+    return _over("broadcast_to", x.inputs[0], node, shape=node.shape) if x.primitive is node.primitive else None
+
+
+def _getitem(node: Node) -> Node | None:
+    x, *index = node.inputs
+    if index:
+        return None
+    if is_whole(node.static["key"], x.shape):
+        return x
+    parts = node.static["key"] if isinstance(node.static["key"], tuple) else (node.static["key"],)
+    inserts = all(part is None or part is Ellipsis or part == slice(None) for part in parts)
+    return _over("reshape", x, node, shape=node.shape) if inserts else None
+
+
+def _where(node: Node) -> Node | None:
+    condition, x, y = node.inputs
+    known = number_of(condition)
+    return x if x is y or (known is not None and known) else y if known is not None else None
+
+
+_REDUCTIONS = ("sum", "mean", "var", "std", "prod", "max", "min", "any", "all")
+_RULES: dict[str, Callable[[Node], Node | None]] = {
+    "positive": _first, "copy": _first, "asarray": _first, "astype": _astype,
+    "add": _add, "subtract": _subtract, "multiply": _multiply, "divide": _divide, "negative": _negative,
+    "invert": _twice, "logical_not": _twice, "where": _where,
+    "reshape": _reshape, "ravel": _ravel, "flatten": _ravel, "transpose": _transpose,
+    "broadcast_to": _broadcast_to, "getitem": _getitem,
+    **dict.fromkeys(_REDUCTIONS, _axes),
+}  # fmt: skip

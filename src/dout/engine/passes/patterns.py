@@ -1,0 +1,79 @@
+"""Patterns in a graph, written as plain NumPy: a function is recorded once, and what it computes is looked for."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from dout.engine.passes.simplify import COMMUTATIVE
+from dout.graph import CONSTANT, INPUT, Node, same_kind
+from dout.ops import PRIMITIVES
+from dout.ops.abstract import AbstractRecorder
+
+Match = dict[Node, Node]  # the nodes of a pattern → the nodes of a graph
+
+_EITHER_WAY = COMMUTATIVE | {PRIMITIVES["maximum"], PRIMITIVES["minimum"], PRIMITIVES["logaddexp"]}
+_NUMBERS = ("c", "d")  # parameters of a pattern that stand for a constant
+
+
+@dataclass(frozen=True, eq=False)
+class Pattern:
+    """What to look for: `root` computes it of the `variables`, by name. Those named c and d are constants."""
+
+    root: Node
+    variables: Mapping[str, Node]
+
+    @classmethod
+    def of(cls, function: Callable[..., Any]) -> Pattern:
+        """Record a function written in plain NumPy."""
+        recorder = AbstractRecorder()
+        names = inspect.signature(function).parameters
+        variables = {name: Node(INPUT, (), {"name": name}, (), np.dtype(float)) for name in names}
+        return cls(function(*map(recorder.wrap, variables.values())).node, variables)
+
+    def matches(self, node: Node) -> Iterator[Match]:
+        """Each way in which `node` computes the pattern, of floating-point arrays in its own dtype."""
+        arrays = [v for name, v in self.variables.items() if name not in _NUMBERS]
+        if not isinstance(node.dtype, type) and node.dtype.kind == "f":
+            for match in _matches(self.root, node, {}):
+                if all(same_kind(match[v].dtype, node.dtype) for v in arrays):
+                    yield match
+
+
+def _matches(pattern: Node, node: Node, found: Match) -> Iterator[Match]:
+    if pattern in found:
+        if found[pattern] is node:
+            yield found
+    elif pattern.primitive is INPUT:
+        if pattern.static["name"] not in _NUMBERS or _is_number(node):
+            yield {**found, pattern: node}
+    elif pattern.primitive is CONSTANT:
+        if node.primitive is CONSTANT and node.static["value"] == pattern.static["value"]:
+            yield found
+    elif pattern.primitive is node.primitive and pattern.static == node.static:
+        for inputs in (node.inputs, node.inputs[::-1]) if node.primitive in _EITHER_WAY else (node.inputs,):
+            yield from _all_match(pattern.inputs, inputs, {**found, pattern: node})
+
+
+def _all_match(patterns: tuple[Node, ...], nodes: tuple[Node, ...], found: Match) -> Iterator[Match]:
+    if not patterns:
+        yield found
+    else:
+        for so_far in _matches(patterns[0], nodes[0], found):
+            yield from _all_match(patterns[1:], nodes[1:], so_far)
+
+
+def _is_number(node: Node) -> bool:
+    return node.primitive is CONSTANT and isinstance(node.static["value"], int | float | np.floating | np.integer)
+
+
+def replaced(node: Node, function: Callable[..., Any], operands: Mapping[str, Any]) -> Node | None:
+    """What `function`, plain NumPy too, makes of some operands; None where it is not of the node's shape and dtype."""
+    recorder = AbstractRecorder(node.where)
+    given = {name: recorder.wrap(x) if isinstance(x, Node) else x for name, x in operands.items()}
+    made: Node = function(**given).node
+    return made if made.shape == node.shape and same_kind(made.dtype, node.dtype) else None

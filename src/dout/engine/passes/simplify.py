@@ -1,0 +1,185 @@
+"""Passes that change no bit of any value: dead code, constants, the same thing computed twice, and what does nothing.
+
+A graph is taken as pure values here: copies go, and so does the memory order in which arrays are made (the last bit of
+NumPy's own sums can depend on it). NaN is NaN, whatever its sign.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Hashable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from dout.engine.ir.constants import constant, number_of
+from dout.engine.passes.identities import cancelled
+from dout.graph import CONSTANT, INPUT, Graph, Node, rebuild, renewed, same_kind, with_inputs
+from dout.ops import PRIMITIVES, kind_of
+from dout.ops.registry import broadcast
+
+COMMUTATIVE = frozenset(PRIMITIVES[name] for name in ["add", "multiply", "equal", "not_equal", "logical_and",
+                        "logical_or", "logical_xor", "bitwise_and", "bitwise_or", "bitwise_xor"])  # fmt: skip
+
+
+def simplify(graph: Graph) -> Graph:
+    """Return the graph without what `fold`, `cancel` and `merge` find, until they find nothing more."""
+    while True:
+        merged = _Merged()
+        after = rebuild(graph, lambda node, new: merged(cancelled(_folded(renewed(node, new)))))  # noqa: B023
+        if after is graph:
+            return graph
+        graph = after
+
+
+def prune(graph: Graph) -> Graph:
+    """Return the graph without the nodes that no output needs."""
+    return rebuild(graph, renewed)
+
+
+def fold(graph: Graph) -> Graph:
+    """Return the graph in which what depends on constants alone is a constant, by the arithmetic of its own row.
+
+    An array that holds one number everywhere is `full` of it, and where it meets other arrays element by element, the
+    number stands in its place.
+    """
+    return rebuild(graph, lambda node, new: _folded(renewed(node, new)))
+
+
+def cancel(graph: Graph) -> Graph:
+    """Return the graph without what gives its input back: x * 1, --x, copies, reshapes of reshapes …"""
+    return rebuild(graph, lambda node, new: cancelled(renewed(node, new)))
+
+
+def merge(graph: Graph) -> Graph:
+    """Return the graph in which nothing is computed twice: one node for the same primitive of the same inputs."""
+    merged = _Merged()
+    return rebuild(graph, lambda node, new: merged(renewed(node, new)))
+
+
+# --- constants --------------------------------------------------------------------------------------------------------
+
+_ELEMENTWISE = frozenset(PRIMITIVES[name] for name in ["astype", "copy", "asarray"])
+# NumPy computes x ** 2 in another way than x ** [2, 2].
+_BY_SCALARS = frozenset(PRIMITIVES[name] for name in ["pow", "power"])
+# The same bits wherever they are computed; NumPy's other functions may differ between one number and many.
+_ROUNDED_ONCE = frozenset(PRIMITIVES[name] for name in [
+    "add", "subtract", "multiply", "divide", "negative", "sqrt", "square", "absolute", "where", "less",
+    "less_equal", "greater", "greater_equal", "equal", "not_equal", "astype",
+])  # fmt: skip
+_MOVING = frozenset(
+    PRIMITIVES[name] for name in ["reshape", "ravel", "flatten", "transpose", "broadcast_to", "getitem"]
+)
+
+
+def is_elementwise(node: Node) -> bool:
+    """Whether each element of the result depends on one element of each input, after broadcasting."""
+    return node.primitive.infer is broadcast or node.primitive in _ELEMENTWISE
+
+
+def _folded(node: Node) -> Node:
+    if node.primitive is CONSTANT:
+        return node
+    if node.shape == ():
+        known = all(i.primitive is CONSTANT for i in node.inputs)
+        return _computed(node, [i.static["value"] for i in node.inputs]) if known else node
+    numbers = [number_of(i) for i in node.inputs]
+    if None not in numbers and is_elementwise(node):
+        # In arrays of one element, where NumPy takes the same way as for many.
+        return _computed(node, [_alone(i, number) for i, number in zip(node.inputs, numbers, strict=True)])
+    if numbers[:1] != [None] and len(numbers) == 1 and node.primitive in _MOVING:
+        return _full(numbers[0], node)
+    return _narrowed(node) if is_elementwise(node) and node.primitive not in _BY_SCALARS else node
+
+
+def _alone(node: Node, number: Any) -> Any:
+    return np.full((1,) * len(node.shape), number, node.dtype) if node.shape else number
+
+
+def _computed(node: Node, values: list[Any]) -> Node:
+    """The node as a constant, or full of one, or as it was where its row cannot compute that."""
+    try:
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            value = np.ravel(node.primitive.apply(values, node.static))[0] if node.shape else _number(node, values)
+    except Exception:  # the run will raise it, in its own time and place
+        return node
+    if node.shape:
+        return _full(value, node)
+    return constant(value, node.where) if same_kind(kind_of(value), node.dtype) else node
+
+
+def _number(node: Node, values: list[Any]) -> Any:
+    value = node.primitive.apply(values, node.static)
+    return value[()] if isinstance(value, np.ndarray) else value
+
+
+def _full(value: Any, node: Node) -> Node:
+    """An array that holds one number everywhere, in the place of `node`."""
+    if not same_kind(kind_of(value), node.dtype):
+        return node
+    static = {"shape": node.shape, "dtype": node.dtype}
+    return replace(node, primitive=PRIMITIVES["full"], inputs=(constant(value, node.where),), static=static)
+
+
+def _narrowed(node: Node) -> Node:
+    """The node over what was repeated, not over the repetition; where that is smaller, its result is repeated."""
+    inputs = tuple([_unrepeated(i) for i in node.inputs])
+    if inputs == node.inputs:
+        return node
+    shape = np.broadcast_shapes(*(i.shape for i in inputs))
+    if shape == node.shape:
+        return with_inputs(node, inputs)
+    if node.primitive not in _ROUNDED_ONCE:
+        return node
+    small = replace(node, inputs=inputs, shape=shape)
+    return replace(node, primitive=PRIMITIVES["broadcast_to"], inputs=(small,), static={"shape": node.shape})
+
+
+def _unrepeated(node: Node) -> Node:
+    if node.primitive is PRIMITIVES["broadcast_to"] and same_kind(node.dtype, node.inputs[0].dtype):
+        return node.inputs[0]
+    if node.primitive is PRIMITIVES["reshape"] and node.shape == (1,) * _more(node) + node.inputs[0].shape:
+        return node.inputs[0]
+    number = number_of(node) if node.shape else None
+    return node if number is None else constant(number, node.where)
+
+
+def _more(node: Node) -> int:
+    return len(node.shape) - len(node.inputs[0].shape)
+
+
+# --- the same thing twice ---------------------------------------------------------------------------------------------
+
+
+class _Merged:
+    """Answers for each node the first one that is the same."""
+
+    def __init__(self) -> None:
+        self.first: dict[Any, Node] = {}
+
+    def __call__(self, node: Node) -> Node:
+        if node.primitive is INPUT:
+            return node
+        inputs = [id(i) for i in node.inputs]
+        if node.primitive in COMMUTATIVE:
+            inputs.sort()
+        static = tuple([(name, _frozen(item)) for name, item in node.static.items()])
+        # The node keeps alive whatever the key names by its id.
+        return self.first.setdefault((node.primitive, *inputs, static), node)
+
+
+def _frozen(item: Any) -> Any:
+    """A key that two static parameters share where they are the same in type and bits."""
+    if isinstance(item, float | complex):
+        return type(item), repr(item)
+    if isinstance(item, np.ndarray | np.generic):
+        return type(item), item.dtype, item.shape, "nan" if item.shape == () and item != item else item.tobytes()
+    if isinstance(item, tuple | list):
+        return type(item), tuple(map(_frozen, item))
+    if isinstance(item, dict):
+        return dict, tuple((name, _frozen(part)) for name, part in item.items())
+    if isinstance(item, slice):
+        return slice, _frozen((item.start, item.stop, item.step))
+    return type(item), item if isinstance(item, Hashable) else id(item)

@@ -1,0 +1,98 @@
+"""Transposes below what is computed: the kernel then runs along memory, and where two of them meet they cancel.
+
+A softmax of x.T over its columns is one of x over its rows, whose result is transposed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from dout.engine.ir.scalar_expressions import REDUCTIONS, reduced_axes
+from dout.engine.passes.identities import cancelled
+from dout.engine.passes.simplify import is_elementwise
+from dout.graph import Graph, Node, Shape, rebuild, renewed, same_kind, with_inputs
+from dout.ops.abstract import AbstractRecorder
+
+Axes = tuple[int, ...]
+
+
+def untranspose(graph: Graph, orders: Mapping[Node, Axes] = MappingProxyType({})) -> Graph:
+    """Return the graph in which what is computed of transposed arrays alone is the transpose of what is computed.
+
+    Inputs in another order than C are transposes of arrays in C order: `orders` has the axes of each, outermost first.
+    As NumPy does it, what is computed of them lies in their order.
+    """
+    turned = {node: _as_transpose(node, axes) for node, axes in orders.items()}
+
+    def change(node: Node, new: Mapping[Node, Node]) -> Node:
+        node = cancelled(renewed(node, new))
+        of_turned = with_inputs(node, [turned.get(i, i) for i in node.inputs])
+        made = _below(of_turned)
+        return node if made is of_turned else made
+
+    return rebuild(graph, change)
+
+
+def _as_transpose(node: Node, axes: Axes) -> Node:
+    recorder = AbstractRecorder(node.where)
+    inner: Any = np.transpose(recorder.wrap(node), axes)
+    return np.transpose(inner, _back(axes)).node  # type: ignore[attr-defined,no-any-return]
+
+
+def _below(node: Node) -> Node:
+    make = _of_a_reduction if node.primitive.name in REDUCTIONS else _of_elements if is_elementwise(node) else None
+    axes = _transposed_by(node) if make else None
+    if make is None or axes is None:
+        return node
+    made: Node = make(node, axes, AbstractRecorder(node.where)).node
+    return made if made.shape == node.shape and same_kind(made.dtype, node.dtype) else node
+
+
+def _transposed_by(node: Node) -> Axes | None:
+    """How all its inputs are transposed that are as large as the node (or that it reduces); None where they are not."""
+    reduces = node.primitive.name in REDUCTIONS  # with a mask, that is an input too
+    whole = node.inputs if reduces else [i for i in node.inputs if i.shape == node.shape]
+    if not whole or (reduces and len(whole) > 1) or any(i.primitive.name != "transpose" for i in whole):
+        return None
+    ways = {i.static["axes"] for i in whole}
+    return ways.pop() if len(ways) == 1 else None
+
+
+def _of_elements(node: Node, axes: Axes, recorder: AbstractRecorder) -> Any:
+    operands = []
+    for value in node.inputs:
+        operand: Any = recorder.wrap(value)
+        if value.primitive.name == "transpose" and value.static["axes"] == axes:
+            operand = recorder.wrap(value.inputs[0])
+        elif value.shape:
+            lengths = (1,) * (len(axes) - len(value.shape)) + value.shape
+            operand = _turned(operand, lengths, _back(axes))
+        operands.append(operand)
+    return np.transpose(node.primitive(*operands, **node.static), axes)
+
+
+def _of_a_reduction(node: Node, axes: Axes, recorder: AbstractRecorder) -> Any:
+    gone = reduced_axes(node)
+    source = recorder.wrap(node.inputs[0].inputs[0])
+    made = node.primitive(source, **{**node.static, "axis": tuple(axes[a] for a in gone)})
+    if node.static.get("keepdims"):
+        return np.transpose(made, axes)
+    left = [axis for k, axis in enumerate(axes) if k not in gone]
+    return _turned(made, made.shape, tuple(sorted(left).index(axis) for axis in left))
+
+
+def _turned(x: Any, lengths: Shape, axes: Axes) -> Any:
+    """`x` in this shape, transposed; by a reshape where only axes of length one change places."""
+    moving = [axis for axis in axes if lengths[axis] != 1]
+    shape = tuple(lengths[axis] for axis in axes)
+    if moving == sorted(moving):
+        return x if shape == x.shape else np.reshape(x, shape)
+    return np.transpose(np.reshape(x, lengths), axes)
+
+
+def _back(axes: Axes) -> Axes:
+    return tuple(sorted(range(len(axes)), key=axes.__getitem__))

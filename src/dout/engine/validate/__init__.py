@@ -1,0 +1,1 @@
+"""A program and the plain run it was made from in; where the two differ out."""

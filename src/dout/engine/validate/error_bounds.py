@@ -1,0 +1,107 @@
+"""How far a recorded value can be from the exact one: a running bound of rounding errors, node by node.
+
+Two programs for the same mathematics, each rounding in its own way, are both this near to the exact value, and so twice
+as near to each other. The bound is of first order: err(out) = Σ |∂out/∂xᵢ| · err(xᵢ) + rounding, with exact inputs; a
+condition that errors could turn over counts as unknown. Where the bound is no finite number, nothing is known.
+
+Source: N. J. Higham, *Accuracy and Stability of Numerical Algorithms* (SIAM, 2002), chapter 3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from dout.engine.validate.error_rules import EXACT, Error, RoundedStep, magnitude, propagated, real
+from dout.graph import CONSTANT, INPUT, Node
+from dout.ops.registry import broadcast
+
+# How many ulp each kind of row may round by, in one program; everything else by FUNCTION.
+FUNCTION = 4.0
+ULPS: Mapping[str, float] = {
+    **dict.fromkeys(["add", "subtract", "multiply", "divide", "reciprocal", "square", "sqrt", "astype"], 1.0),
+    **dict.fromkeys(
+        ["sum", "mean", "cumsum", "matmul", "dot", "inner", "einsum", "convolve", "add_at", "scatter"], 1.0
+    ),
+    **dict.fromkeys(["negative", "positive", "absolute", "maximum", "minimum", "clip", "where", "max", "min"], 0.0),
+    **dict.fromkeys(["reshape", "ravel", "flatten", "transpose", "broadcast_to", "copy", "getitem", "setitem"], 0.0),
+    **dict.fromkeys(["concatenate", "repeat", "tile", "pad", "roll", "tril", "triu", "diag", "diagonal"], 0.0),
+    **dict.fromkeys(["windows", "zeros", "ones", "empty", "full", "array", "asarray", "item", "float"], 0.0),
+}
+
+
+def bounds(
+    nodes: Iterable[Node],
+    data: Mapping[Node, Any],
+    known: Mapping[Node, Error] = MappingProxyType({}),
+    wanted: Collection[Node] | None = None,
+) -> Mapping[Node, Error]:
+    """Return the bound of every node (of those `wanted` alone, to save memory), from the values in `data`.
+
+    `nodes` are in topological order; what is behind them is exact, or its bound is `known`. An array of bounds has the
+    shape of the value; where a value is exact everywhere, its bound is the number 0.
+    """
+    nodes = tuple(nodes)
+    last = {i: place for place, node in enumerate(nodes) for i in (node, *node.inputs)}
+    leaving: dict[int, list[Node]] = {}
+    for node, place in last.items():
+        if wanted is not None and node not in wanted:
+            leaving.setdefault(place, []).append(node)
+    found: dict[Node, Error] = {}
+    for place, node in enumerate(nodes):
+        if node in known:
+            found[node] = known[node]
+        elif node.primitive is not INPUT and node.primitive is not CONSTANT:
+            errors = [found.get(i, known.get(i, EXACT)) for i in node.inputs]
+            found[node] = bound(node, [data[i] for i in node.inputs], data[node], errors)
+        for gone in leaving.get(place, ()):
+            found.pop(gone, None)
+    return {node: found.get(node, EXACT) for node in nodes if wanted is None or node in wanted}
+
+
+def bound(node: Node, inputs: Sequence[Any], out: Any, errors: Sequence[Error]) -> Error:
+    """The bound of one node. Of a pointwise one, values and errors may be those of some elements alone."""
+    epsilon, tiny = _rounding(out)
+    if epsilon == 0 and all(error is EXACT for error in errors):
+        return EXACT  # whole numbers and conditions
+    shape = np.shape(out)
+    try:
+        with np.errstate(all="ignore"):
+            errors = [_with_cast(item, out, error) for item, error in zip(inputs, errors, strict=True)]
+            step = RoundedStep(node, [real(item) for item in inputs], real(out), errors, epsilon)
+            total = np.zeros(shape)
+            if any(error is not EXACT for error in errors):
+                total = total + propagated(step)
+            ulps = ULPS.get(node.primitive.name, FUNCTION)
+            if ulps and epsilon:
+                total = total + ulps * (epsilon * magnitude(step) + tiny)
+    except (ArithmeticError, ValueError, TypeError):  # a complex number, or math's function beyond its domain
+        return np.full(shape, np.inf)
+    return total if np.any(total != 0) else EXACT
+
+
+def pointwise(node: Node) -> bool:
+    """Whether each element of a node depends on the elements in its own place alone."""
+    row = node.primitive
+    return (row.infer is broadcast or row.name in ("copy", "astype", "asarray")) and not row.name.startswith("math_")
+
+
+def _with_cast(item: Any, out: Any, error: Error) -> Error:
+    """The error of an input, also by its cast to the dtype of the result where that has fewer digits: x32 * 0.3."""
+    dtype, given = np.asarray(out).dtype, np.asarray(item)
+    if dtype.kind == given.dtype.kind == "f" and given.dtype.itemsize > dtype.itemsize:
+        lost = np.abs(given.astype(dtype).astype(given.dtype) - given)
+        return error + lost if lost.any() else error
+    return error
+
+
+def _rounding(value: Any) -> tuple[float, float]:
+    """The relative rounding of a value's dtype, and the smallest number there is."""
+    dtype = value.dtype if isinstance(value, np.ndarray | np.generic) else np.dtype(type(value))
+    if dtype.kind not in "fc":
+        return 0.0, 0.0
+    limits = np.finfo(dtype)
+    return float(limits.eps), float(limits.smallest_subnormal)

@@ -1,0 +1,256 @@
+"""A run that is to be run again: besides its nodes, where each input comes from and where each result goes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import CodeType, MethodType
+from typing import Any
+
+import numpy as np
+
+from dout.errors import DoutError, EscapeError
+from dout.graph import INPUT, Graph, Node, topological
+from dout.trace.capture.arguments import described, is_strange, parameters
+from dout.trace.capture.call_watch import Calls
+from dout.trace.capture.lenient_tracer import Yielding
+from dout.trace.capture.rollback import PERHAPS, Before, CaughtError, caught_in, errors_learned, why_plainly
+from dout.trace.capture.snapshot import Holdings
+from dout.trace.capture.templates import Same, Spot, Template, outputs
+from dout.trace.model.recorded import LOSSES, Draw
+from dout.trace.model.replay import Data, first_difference, flat
+from dout.trace.session.session import Session, session
+from dout.trace.session.value_names import ValueNames
+from dout.trace.tracer.random_draws import is_generator
+from dout.trace.tracer.recorder import OVERLAP
+from dout.trace.tracer.traced import TracedArray, plain_deep
+
+MOST_OPERATIONS = 30_000  # of one run: to make a program of so many takes up to 20 s, and of more ever longer
+
+
+@dataclass(frozen=True, eq=False)
+class Capture:
+    """One run of a function, and what a program that does the same has to read, to watch and to change.
+
+    `root` is the function, or the object whose method it is. `originals` are the user's own arrays and numbers that
+    became inputs, `data` the values in the run. `arguments` and `keywords` are templates of what was given, `result` is
+    that of what came back, and `returned` is what came back itself. `spots` are the places within reach of the
+    function; `lengths` are those of the lists and dicts among them before the run, by identity, `long` what stood in
+    those with very many elements, `keys` those of the dicts, in order. `written` gives the final content of each array
+    of the user's that was written into. `draws` says how each random input was drawn, in order;
+    `made` are inputs that were made from what is no value of the run: plain numbers that the code itself gave to a
+    layer, and arrays like np.arange(3). `looked` are the inputs that were computed with or whose shape, dtype or layout
+    was asked for: with others, a step that nothing needs might fail. `identities` are those whose `id` was asked for;
+    `outcomes` are the values that steered the run, by node and way. `codes` is the user's code that ran, which is
+    `hushed` where it told NumPy itself what to do at floating-point errors. `why_not` says why no program can stand for
+    this run, and is None where one can; `no_gradient` is the error with which a gradient of it has to be refused.
+    """
+
+    root: Any
+    graph: Graph
+    data: Mapping[Node, Any]
+    originals: Mapping[Node, Any]
+    names: Mapping[Node, str]
+    arguments: tuple[Template, ...]
+    keywords: Mapping[str, Template]
+    result: Template
+    returned: Any
+    spots: tuple[Spot, ...]
+    lengths: Mapping[int, int]
+    long: Mapping[int, tuple[Any, ...]]
+    keys: Mapping[int, tuple[Any, ...]]
+    written: Mapping[Node, Node]
+    draws: Mapping[Node, tuple[Any, Draw]]
+    made: frozenset[Node]
+    looked: frozenset[Node]
+    identities: Mapping[Node, int]
+    outcomes: Mapping[tuple[Node, str], Any]
+    codes: frozenset[CodeType]
+    hushed: bool
+    why_not: str | None
+    no_gradient: DoutError | None = None
+    better: Graph | None = None
+
+
+def capture(function: Any, arguments: Sequence[Any], keywords: Mapping[str, Any], or_plainly: bool = True) -> Capture:
+    """Run `function` once, as it is, and return what it gave with all that is needed to do the same again.
+
+    Raises what the function raises. Where it does what cannot be traced, the run is whole all the same, and `why_not`
+    says what stands in the way: then it was run plainly, which is the one run there is. With `or_plainly` this also
+    goes for errors that come of the recording alone.
+    """
+    run = _Run(function, or_plainly=or_plainly)
+    strange = next((item for item in flat([arguments, keywords]) if is_strange(item)), None)
+    if strange is not None:
+        return run.plainly(arguments, keywords, f"it is given {described(strange)}, which cannot be traced")
+    return run.captured(arguments, keywords)
+
+
+class _Run:
+    def __init__(self, function: Any, *, or_plainly: bool = False) -> None:
+        self.function = function
+        self.root = function.__self__ if isinstance(function, MethodType) else function
+        self.tracer = Yielding(MOST_OPERATIONS) if or_plainly else Yielding()
+        self.or_plainly = or_plainly
+        self.undone = False  # whether the run failed, and all is as it was before
+        self.holdings = Holdings()
+
+    def captured(self, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> Capture:
+        """Record; where that fails and can be undone, run plainly, which tells whether the error is the user's."""
+        try:
+            return self._recorded(arguments, keywords)
+        except Exception as error:
+            if not self.undone:
+                if not self.tracer.failed:
+                    error.add_note(PERHAPS)
+                raise
+            why_not = why_plainly(error)
+        with errors_learned():
+            return _Run(self.function).plainly(arguments, keywords, why_not)
+
+    def _recorded(self, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> Capture:
+        tracer, function, root = self.tracer, self.function, self.root
+        holdings, calls = self.holdings, Calls()
+        with session(tracer, root, numbers=True, everywhere=True) as state:
+            if root is not function:
+                state.target(function, numbers=True, everywhere=True)
+            names = parameters(function, len(arguments))
+            given = [self._given(state, item, name) for item, name in zip(arguments, names, strict=True)]
+            named = {key: self._given(state, item, key) for key, item in keywords.items()}
+            holdings.before(state, [*given, *named.values()])
+            taken = tuple(holdings.template(item) for item in given)
+            taken_by_name = {key: holdings.template(item) for key, item in named.items()}
+            for _, _, new in state.swaps.visited:
+                holdings.enter(new)
+            output = self._called(state, calls, given, named)
+            state.outputs.append(output)
+            result = holdings.template(output)
+            spots = holdings.spots(state)
+            written = {
+                node: item.resolve()
+                for item, node in holdings.entered.values()
+                if isinstance(item, TracedArray) and item.resolve() is not node and item.node.primitive is not INPUT
+            }
+            wanted = outputs(result, spots, written, tracer.outcomes, tracer.nodes, tracer.sizing)
+        returned = plain_deep(state.outputs[0])
+        bare = tuple(replace(spot, place=spot.place._replace(item=None)) for spot in spots)
+        run = self._frozen(taken, taken_by_name, result, returned, bare, written, wanted, calls)
+        self.tracer.data.clear()  # which stand-ins and tracer, in a circle, would keep until they are collected
+        return run
+
+    def _called(self, state: Session, calls: Calls, given: Sequence[Any], named: Mapping[str, Any]) -> Any:
+        """What the user's code gives; where it fails, all that it did is undone, if that can be."""
+        code: Any = self.function if self.root is self.function else self.function.__func__
+        before = Before(state, self.tracer, [*given, *named.values()])
+        try:
+            with calls.watched():
+                output = code(*given, **named) if self.root is self.function else code(self.root, *given, **named)
+            if (why_not := caught_in(calls)) is not None:
+                raise CaughtError(why_not)
+        except Exception as error:
+            self.undone = self.or_plainly and before.undo(self.holdings.entered, calls)
+            if self.undone or not isinstance(error, CaughtError):
+                raise
+            self.tracer.effects.append(str(error))
+        self.tracer.effects.extend(
+            f"it loads the module {name}, which was not looked into" for name in state.loaded_since()
+        )
+        return output
+
+    def plainly(self, arguments: Sequence[Any], keywords: Mapping[str, Any], why_not: str) -> Capture:
+        """Run without looking."""
+        self.tracer.effects.append(why_not)
+        returned = self.function(*arguments, **keywords)
+        self.tracer.stop()
+        return self._frozen((), {}, Same(returned), returned, (), {}, {}, Calls())
+
+    def _frozen(
+        self,
+        arguments: tuple[Template, ...],
+        keywords: Mapping[str, Template],
+        result: Template,
+        returned: Any,
+        spots: tuple[Spot, ...],
+        written: Mapping[Node, Node],
+        wanted: Mapping[str, Node],
+        calls: Calls,
+    ) -> Capture:
+        tracer = self.tracer
+        needed = set(topological(wanted.values()))
+        nodes = tuple(node for node in tracer.nodes if node in needed or node in tracer.draws)
+        data = Data({node: tracer.data[node] for node in nodes if node in tracer.data})
+        names = ValueNames(tracer, nodes)
+        origins = {node for _, node in self.holdings.entered.values()}
+        came = [(self.holdings.came_as(item), item) for item in tracer.identified]
+        identities = {node: id(item.value) for node, item in came if node is not None}
+        made = frozenset(
+            node for node in nodes if node.primitive is INPUT and node not in tracer.draws and node not in origins
+        )
+        return Capture(
+            root=self.root,
+            originals={node: item.value for item, node in self.holdings.entered.values()},
+            graph=Graph(nodes, {f"in{i}": n for i, n in enumerate(n for n in nodes if n.primitive is INPUT)}, wanted),
+            data=data,
+            names=names,
+            arguments=arguments,
+            keywords=keywords,
+            result=result,
+            returned=returned,
+            spots=spots,
+            lengths=self.holdings.lengths,
+            long=self.holdings.long,
+            keys=self.holdings.keys,
+            written=written,
+            draws={node: (tracer.generators[node], draw) for node, draw in tracer.draws.items()},
+            made=made,
+            identities=identities,
+            looked=frozenset(origins & {*tracer.looked, *(i for node in tracer.nodes for i in node.inputs)}),
+            outcomes=dict(tracer.outcomes),
+            codes=frozenset(calls.codes),
+            hushed=tracer.hushed,
+            why_not=self._why_not(nodes, made, calls),
+            no_gradient=self._no_gradient(),
+        )
+
+    def _no_gradient(self) -> DoutError | None:
+        lost = next((event for event in self.tracer.events if event.kind in LOSSES), None)
+        return self.tracer.refused or (EscapeError(f"no gradient can be given: {lost}") if lost else None)
+
+    def _why_not(self, nodes: tuple[Node, ...], made: frozenset[Node], calls: Calls) -> str | None:
+        tracer = self.tracer
+        if tracer.refused is not None:
+            return str(tracer.refused)
+        for event in tracer.events:
+            if event.kind in LOSSES or event.kind == "limit":
+                return str(event)
+        if not tracer.overlaps.isdisjoint(nodes):
+            return OVERLAP
+        if tracer.failed:
+            return f"an error is caught, at {tracer.failed[0]}"
+        if calls.foreign or tracer.effects:
+            return [*calls.foreign, *tracer.effects][0]
+        if any(self.holdings.came_as(item) is None for item in tracer.identified):
+            return "it takes the id of something that is another at each call"
+        if tracer.texts:
+            return f"a value leaves the arrays, as text, as a key or as one random number, at {tracer.texts[0]}"
+        asked = next((kind for _, kind in tracer.outcomes if kind not in ("branch", "index")), None)
+        if asked is not None:
+            return f"{asked} decided on whole arrays"
+        if any(node.where is None and node.shape and node not in tracer.literals for node in made):
+            return "an array came from outside"
+        if self.holdings.changed:
+            return f"it changes or keeps a {self.holdings.changed[0]}"
+        if self.holdings.new:
+            return f"it makes a new {self.holdings.new[0]}, which is neither array nor number"
+        with np.errstate(all="ignore"):  # it may be that the run was inside such a block of its own
+            wrong = first_difference(nodes, tracer.data)
+        if wrong is not None:
+            return f"{wrong.primitive.name} is not the same when it is done again, at {wrong.where}"
+        return None
+
+    def _given(self, state: Session, item: Any, name: str | None) -> Any:
+        taken = self.tracer.generator(item) if is_generator(item) else state.argument(item, name)
+        if taken is item and state.swaps.reach.holds(item):
+            state.swaps.swap_in(item, self.tracer.source, numbers=True, name=name or "")
+        self.holdings.enter(taken)
+        return taken

@@ -1,0 +1,211 @@
+"""A tracer for runs that must go on: where another would refuse, it records no more and the code runs plainly."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from dout.errors import EscapeError, UnsupportedError
+from dout.graph import Node, Primitive
+from dout.trace.model.replay import flat
+from dout.trace.session.side_effects import MOST_COPIED
+from dout.trace.tracer import user_source
+from dout.trace.tracer.random_draws import generator_of
+from dout.trace.tracer.recorder import LIMIT
+from dout.trace.tracer.traced import Traced, TracedArray, plain
+from dout.trace.tracer.tracer import Tracer
+
+_FILES = {"load", "loadtxt", "genfromtxt", "fromfile", "fromregex", "save", "savez", "savez_compressed", "savetxt"}
+# What these do outlasts the call, or changes what others do, and is no node. Of a generator: what it draws from now on.
+_EFFECTS = {"seed", "set_state", "set_bit_generator", "seterr", "seterrcall", "setbufsize", "set_printoptions",
+            "set_string_function"}  # fmt: skip
+LASTING = frozenset(_FILES | _EFFECTS)  # names of functions whose effects outlast a call
+_HEARD = frozenset({"raise", "call", "print", "log"})  # what NumPy may do at a division by zero, beside warning of it
+
+
+# An object that is another one where other settings hold.
+error_settings: Callable[[], Any] = np._core.umath._extobj_contextvar.get  # type: ignore[attr-defined]
+
+
+def errors_are_heard() -> bool:
+    """Whether NumPy was told to raise or report floating-point errors."""
+    return not _HEARD.isdisjoint(np.geterr().values())
+
+
+def _has_numbers(item: Any) -> bool:
+    return type(item) in (TracedArray, np.ndarray) and item.dtype.kind in "biufc"
+
+
+def too_long(most: int) -> str:
+    """Say that a run has too many operations to make a program of it."""
+    return f"it takes more than {most} operations, as a loop over single elements does"
+
+
+class Yielding(Tracer):
+    """A tracer that steps aside where it would refuse: it records no more, and the user's code runs on plainly."""
+
+    def __init__(self, most: int = LIMIT) -> None:
+        super().__init__()
+        self.most = most  # operations that are recorded
+        self._under_way = False  # an answer, which is whole before the next is asked for
+        self.sizing: dict[Node, None] = {}  # arrays whose values give a shape that was asked for
+        self.overlaps: set[Node] = set()  # what arrays held that share memory with one that was written into
+        self.met: list[Any] = []  # generators
+        self.settings = error_settings()
+        self.hushed = False  # whether something was computed where the code has other settings for errors
+        # Arrays with what was in them when it stepped aside: from then on no write shows. None: they are too many.
+        self.aside: list[tuple[Any, Any]] | None = []
+
+    def call(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Answer a call of a NumPy function, plainly where it cannot be recorded."""
+        name = getattr(function, "__name__", "")
+        if name in _FILES and self.live:
+            self._effect(f"it calls {name}, which reads or writes a file")
+        if name in _EFFECTS and self.live:
+            self._effect(f"it calls {name}, which changes what comes after it")
+        if function is np.array_equal and self.live and not kwargs and all(map(_has_numbers, args)):
+            return self._equal(*args)
+        return self.attempt(super().call, function, args, kwargs)
+
+    def _equal(self, one: Any, other: Any) -> bool:
+        """`np.array_equal` as what it computes, for a program to compute and ask again."""
+        self.look([one, other])
+        if np.shape(plain(one)) != np.shape(plain(other)):
+            return False
+        return bool(self.call(np.all, (self.call(np.equal, (one, other), {}),), {}))
+
+    def method(self, name: str, owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """As `call`."""
+        return self.attempt(super().method, name, owner, args, kwargs)
+
+    def ufunc_method(self, ufunc: Any, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """As `call`."""
+        return self.attempt(super().ufunc_method, ufunc, method, args, kwargs)
+
+    def emit(self, primitive: Primitive, operands: tuple[Any, ...], static: dict[str, Any]) -> Any:
+        """As `call`."""
+        return self.attempt(super().emit, primitive, operands, static)
+
+    def record(self, primitive: Primitive, inputs: tuple[Node, ...], static: dict[str, Any], value: Any) -> Node:
+        """Make a node; kernels raise no floating-point error, so where NumPy would they cannot stand for it."""
+        if errors_are_heard():
+            self._effect("NumPy was told to raise or report floating-point errors")
+        self.hushed = self.hushed or error_settings() is not self.settings
+        return super().record(primitive, inputs, static, value)
+
+    def _effect(self, what: str) -> None:
+        if not self.effects:
+            self.effects.append(f"{what}, at {user_source.line_of(sys._getframe(1)) or 'an unknown place'}")
+
+    def escape(self, name: str, item: Traced, convert: Callable[[Any], Any]) -> Any:
+        """A value leaves as a plain number."""
+        return self.attempt(super().escape, name, item, convert)
+
+    def overlapped(self, before: Node, after: Node) -> None:
+        """It matters only where something is computed with that array."""
+        self.overlaps.update((before, after))
+
+    def taken_as_is(self, item: Traced) -> None:
+        """The program holds where the value is the same; of an array nothing of the kind is watched."""
+        if isinstance(item.value, np.ndarray) and item.value.ndim:
+            self.as_text()
+        else:
+            self.outcome("index", item, item.value)
+
+    def look(self, item: Any) -> None:
+        """A program compares the shapes itself."""
+        super().look(item)
+        for part in flat(item):
+            if isinstance(part, TracedArray):
+                self.steered_by_size(self.sized_by.get(part.node, ()))
+
+    def steered_by_size(self, arrays: Iterable[Node]) -> None:
+        """As `look`."""
+        self.sizing.update(dict.fromkeys(arrays))
+
+    def as_text(self, item: Traced | None = None) -> None:
+        """A whole number is a part of names and keys: then the program holds for this number."""
+        if item is not None and type(item.value) is int:
+            self.outcome("index", item, item.value)
+        else:
+            super().as_text(item)
+
+    drawn_with = taken_as_is
+
+    def flags(self, item: TracedArray) -> Any:
+        """The flags of an array: a program sets none."""
+        return _Flags(super().flags(item), self._set_flag)
+
+    def _set_flag(self, name: str) -> None:
+        if self.live:
+            self._effect(f"it sets the flag {name} of an array")
+
+    def attribute(self, item: Traced, name: str) -> Any:
+        """As `call`."""
+        return self.attempt(super().attribute, item, name)
+
+    def wrap(self, item: Any, name: str | None = None) -> Any:
+        """The stand-in of an argument; what cannot be traced stays what it is."""
+        return self.attempt(super().wrap, item, name) if self.recording else item
+
+    def attempt(self, answer: Callable[..., Any], *given: Any) -> Any:
+        """Answer; plainly where that is refused, or where enough is recorded: `answer` asks whether this is live."""
+        outermost = not self._under_way
+        if outermost and self.live and len(self.nodes) >= self.most:
+            self.refuse(UnsupportedError(too_long(self.most)))
+            self._step_out()
+        self._under_way = True
+        try:
+            return answer(*given)
+        except (UnsupportedError, EscapeError):
+            if not self.recording:
+                raise
+            self._step_out()
+            return answer(*given)
+        finally:
+            self._under_way = not outermost
+
+    def _step_out(self) -> None:
+        self.recording = False
+        self._set_aside()
+
+    def _set_aside(self) -> None:
+        arrays = [item.value for item in self.known.values()]
+        many = sum(array.nbytes for array in arrays) > MOST_COPIED
+        self.aside = None if many else [(array, array.copy()) for array in arrays]
+
+    def generator(self, generator: Any) -> Any:
+        """Take a random generator."""
+        self.met.append(generator_of(generator))
+        return super().generator(generator)
+
+
+class _Flags:
+    """What `ndarray.flags` gives, which tells when a flag is set."""
+
+    __slots__ = ("_flags", "_told")
+
+    def __init__(self, flags: Any, told: Callable[[str], None]) -> None:
+        object.__setattr__(self, "_flags", flags)
+        object.__setattr__(self, "_told", told)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._flags, name)
+
+    def __getitem__(self, name: str) -> Any:
+        return self._flags[name]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self._told(name)
+        setattr(self._flags, name, value)
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        self[name]
+        self._told(name.lower())
+        self._flags[name] = value
+
+    def __repr__(self) -> str:
+        return repr(self._flags)

@@ -1,0 +1,148 @@
+"""Running the user's code plainly after a recording of it has failed: first all is as if it had not run."""
+
+from __future__ import annotations
+
+import random
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from types import CodeType, MemberDescriptorType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dout.trace.capture.call_watch import Calls
+from dout.trace.capture.lenient_tracer import LASTING, Yielding
+from dout.trace.session.attribute_swap import MOST
+from dout.trace.session.side_effects import containers
+from dout.trace.tracer import user_source
+from dout.trace.tracer.random_draws import global_generator, put_state, state_of
+from dout.trace.tracer.traced import TracedArray, plain
+
+if TYPE_CHECKING:
+    from dout.graph import Node
+    from dout.trace.session.session import Session
+
+PERHAPS = "dout.compile recorded this call; it may be that a plain call does not fail"  # a note of an error
+
+
+class CaughtError(Exception):
+    """The user's code caught an error that a plain run may not raise."""
+
+
+_plain_errors: set[tuple[CodeType, int]] = set()  # where plain runs have caught errors too
+
+
+def caught_in(calls: Calls) -> str | None:
+    """Say where the user's code caught an error in a recording, unless plain runs do so too."""
+    new = [line for place, line in calls.caught.items() if place not in _plain_errors]
+    return f"an error is caught that may come of the recording, at {new[0]}" if new else None
+
+
+@contextmanager
+def errors_learned() -> Iterator[None]:
+    """Remember which errors are caught in a plain run: they are the user's way, and no recording's fault."""
+    calls = Calls()
+    with calls.watched():
+        yield
+    _plain_errors.update(calls.caught)
+
+
+class Before:
+    """What the user's objects hold before their code runs; `undo` brings it back, if nothing else was changed.
+
+    What is put back are the stand-ins that stood there: the end of the session replaces them.
+    """
+
+    def __init__(self, state: Session, tracer: Yielding, given: Sequence[Any]) -> None:
+        self.state, self.tracer = state, tracer
+        self.seen = [*map(plain, given), *(plain(item) for _, _, item in state.swaps.visited)]
+        self.back: list[Callable[[], Any]] = [undo for holder in state.swaps.holders for undo in containers(holder)]
+        self.back += [undo for item in self.seen for undo in _of_sets(item)]
+        users = [holder for holder in state.swaps.holders if state.swaps.reach.is_users(type(holder))]
+        self.back += [undo for holder in users for undo in _of_empty_slots(holder)]
+        self.states = random.getstate(), [(generator, state_of(generator)) for generator in _generators(tracer)]
+
+    def undo(self, entered: dict[Any, tuple[Any, Node]], calls: Calls) -> bool:
+        """Undo what the run has done. False where that cannot be, and then nothing is undone."""
+        if not self._can_be_undone(calls):
+            return False
+        for undo in self.back:
+            undo()
+        for _, place, item in self.state.swaps.visited:
+            if getattr(place.put, "func", None) not in (dict.__setitem__, list.__setitem__):  # those have been seen to
+                place.put(item)
+        for array, content in self.tracer.aside or ():
+            _fill(array, content)
+        for item, node in entered.values():
+            if isinstance(item, TracedArray) and isinstance(item.value, np.ndarray):
+                _fill(item.value, self.tracer.data.get(node, item.value))
+        random.setstate(self.states[0])
+        for generator, its_state in self.states[1]:
+            put_state(generator, its_state)
+        return True
+
+    def _can_be_undone(self, calls: Calls) -> bool:
+        tracer, swaps = self.tracer, self.state.swaps
+        if calls.effects or tracer.effects or self.state.gave_way or len(swaps.seen) >= MOST:
+            return False
+        if tracer.aside is None or any(event.kind in ("orphan", "limit") for event in tracer.events):
+            return False
+        if not tracer.recording and any(not LASTING.isdisjoint(code.co_names) for code in calls.codes):
+            return False  # it does not tell any more
+        return not any(hasattr(type(item), "__next__") for item in self.seen)
+
+
+def _generators(tracer: Yielding) -> Iterator[Any]:
+    yield from tracer.met
+    known = global_generator()
+    if known is not None:
+        yield known
+
+
+def _of_sets(item: Any) -> Iterator[Callable[[], Any]]:
+    if type(item) in (set, bytearray):
+        kept = item.copy()
+
+        def undo() -> None:
+            if item != kept:
+                item.clear()
+                (item.update if type(item) is set else item.extend)(kept)
+
+        yield undo
+
+
+def _of_empty_slots(holder: Any) -> Iterator[Callable[[], Any]]:
+    slots = [item for cls in type(holder).__mro__ for item in vars(cls).values() if type(item) is MemberDescriptorType]
+    for slot in slots:
+        if not _is_filled(slot, holder):
+            yield partial(_empty, slot, holder)
+
+
+def _empty(slot: Any, holder: Any) -> None:
+    if _is_filled(slot, holder):
+        slot.__delete__(holder)
+
+
+def _is_filled(slot: Any, holder: Any) -> bool:
+    try:
+        slot.__get__(holder)
+    except AttributeError:
+        return False
+    return True
+
+
+def _fill(array: Any, content: Any) -> None:
+    if content is not array and array.flags.writeable:
+        array[...] = content
+
+
+def why_plainly(error: BaseException) -> str:
+    """Say where the user's code did what a recording could not follow."""
+    if isinstance(error, CaughtError):
+        return str(error)
+    places = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
+    users = [f"{file}:{line}" for file, line in places if user_source.is_user_code(file)]
+    at = f", at {users[-1]}" if users else ""
+    return f"it needs an array or number itself, not what stands for it in a recording{at}"

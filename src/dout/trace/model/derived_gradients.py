@@ -1,0 +1,256 @@
+"""The gradients we derive for a recorded run: from where its backward began, back to every value and edge."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from dout.grad import Gradients, backpropagate
+from dout.graph import CONSTANT, INPUT, Node, Primitive, topological
+from dout.ops import PRIMITIVES
+from dout.ops.elementwise import add, subtract
+from dout.ops.reduce import spread
+from dout.trace.model.recorded import LOSSES, LayerCall, Trace
+
+Edge = tuple[Node, int]
+Place = Node | tuple[Edge, ...]  # a value, or the edges into a layer that lead to one of its arguments
+_MOST_STABILISERS = 16
+STABILISER = 1e-4  # an added literal no larger than this is there to keep a number finite: log(y + 1e-7)
+
+
+def _whole_of_two(dout: Any, out: Any, x: Any, y: Any) -> tuple[Any, Any]:
+    return dout * np.equal(out, x), dout * np.equal(out, y)
+
+
+def _whole_of_many(dout: Any, out: Any, x: Any, *where: Any, axis: Any = None, **_: Any) -> tuple[Any, ...]:
+    return spread(dout, x, axis) * np.equal(x, spread(out, x, axis)), *(None for _ in where)
+
+
+def _right_of_zero(dout: Any, out: Any, x: Any) -> Any:
+    return dout * np.where(x >= 0, 1.0, -1.0)
+
+
+_WHOLE_TIES: dict[Primitive, Any] = {
+    **dict.fromkeys((PRIMITIVES["maximum"], PRIMITIVES["minimum"]), _whole_of_two),
+    **dict.fromkeys((PRIMITIVES["max"], PRIMITIVES["min"]), _whole_of_many),
+    PRIMITIVES["absolute"]: _right_of_zero,
+}
+
+
+@dataclass(frozen=True)
+class Derived:
+    """Numbers of derived gradients."""
+
+    of: Mapping[Node, Any] = field(default_factory=dict)
+    on: Mapping[Edge, Any] = field(default_factory=dict)
+
+    def at(self, place: Place) -> Any:
+        """The gradient at a place; None where there is none."""
+        if isinstance(place, Node):
+            return self.of.get(place)
+        total = None
+        for gradient in (self.on[edge] for edge in place if edge in self.on):
+            total = gradient if total is None else total + gradient
+        return total
+
+
+class Derivation:
+    """Who uses what in a trace, where its backward began, and the gradients that follow."""
+
+    def __init__(self, trace: Trace) -> None:
+        self.trace = trace
+        self.uses: dict[Node, list[Edge]] = {}
+        for node in trace.graph.nodes:
+            for argument, value in enumerate(node.inputs):
+                self.uses.setdefault(value, []).append((node, argument))
+        self.upstream = _upstream(trace.calls)
+        self.seeds = self._ends() or dict(trace.seeds)
+        self._gradients = backpropagate(self.seeds)
+
+    def node(self, place: Place) -> Node | None:
+        """The node that computes the derived gradient at a place, where there is one."""
+        if isinstance(place, Node):
+            return self._gradients.of[place] if place in self.exact.of else None
+        return total(self._gradients.on[edge] for edge in place if edge in self.exact.on)
+
+    def moved(self, place: Place) -> Any:
+        """How far from the exact gradient a place may lie for a reason: a stabiliser in the forward, or a kink."""
+        exact = as_floats(self.exact.at(place))
+        total = np.zeros(exact.shape)
+        for other in (*self._without_stabilisers, self._all_of_every_tie):
+            distance = np.abs(as_floats(other.at(place)) - exact)
+            total += np.where(np.isfinite(distance), distance, 0.0)
+        return total
+
+    @property
+    def _known(self) -> dict[Node, Any]:
+        """The recorded values; those that were too large to be kept are computed again."""
+        data, nodes = self.trace.data, self.trace.graph.nodes
+        known = {node: data[node] for node in (*nodes, *self.seeds.values()) if node in data}
+        return _compute(nodes, known)
+
+    @cached_property
+    def exact(self) -> Derived:
+        """The derivative of the forward as it stands, where all of it is known."""
+        complete = self._complete()
+        found = _evaluated(self._gradients, self._known)
+        return Derived(
+            {node: gradient for node, gradient in found.of.items() if node in complete},
+            {edge: gradient for edge, gradient in found.on.items() if edge[0] in complete},
+        )
+
+    @cached_property
+    def _without_stabilisers(self) -> list[Derived]:
+        """The derivatives of the forward without one of its tiny added literals: log(y + 1e-7) is meant as log(y).
+
+        Each is left out by itself, for where a variance is 0 only its own one keeps the numbers finite.
+        """
+        data, nodes = self.trace.data, self.trace.graph.nodes
+        given = {node: data[node] for node in nodes if node.primitive is INPUT}
+        given |= {dout: data[dout] for dout in self.seeds.values()}
+        lines: dict[Any, dict[Node, float]] = {}  # those that one line of the source adds in several steps go together
+        for node in nodes:
+            if node.primitive in (add, subtract):
+                lines.setdefault(node.where, {}).update({i: 0.0 for i in node.inputs if _is_stabiliser(i)})
+        left_out = [tiny for tiny in lines.values() if tiny][:_MOST_STABILISERS]
+        forward = [node for node in nodes if node not in self.trace.backward]
+        runs = (_compute(topological(forward, known=(given | tiny).keys()), given | tiny) for tiny in left_out)
+        return [_evaluated(self._gradients, values) for values in runs]
+
+    @cached_property
+    def _all_of_every_tie(self) -> Derived:
+        """The gradient as if each of several equal largest elements got all of dout: it says where the kinks are."""
+        return _evaluated(backpropagate(self.seeds, _WHOLE_TIES), self._known)
+
+    def inside(self, node: Node, call: LayerCall | None) -> bool:
+        """Whether a forward node was made in a layer call, at any depth."""
+        made_in = self.trace.call_of.get(node)
+        return call is not None and made_in is not None and node not in self.trace.backward and made_in.inside(call)
+
+    def edges_into(self, node: Node, call: LayerCall) -> tuple[Edge, ...]:
+        """The uses of a value inside a layer call."""
+        return tuple(edge for edge in self.uses.get(node, ()) if self.inside(edge[0], call))
+
+    def _forward_users(self, node: Node) -> list[Node]:
+        return [user for user, _ in self.uses.get(node, ()) if user not in self.trace.backward]
+
+    def _ends(self) -> dict[Node, Node]:
+        """Where backward began: values with an upstream gradient from which no other such value is computed.
+
+        What a layer itself makes of its output, as an LSTM of its cell, does not count: its backward was given only the
+        gradient that comes from outside, and the rest is added to it.
+        """
+        given = {**self.upstream, **{end: (dout, None) for end, dout in self._unlayered_ends().items()}}
+        ends: dict[Node, Node] = {}
+        leads: set[Node] = set()  # to a value with an upstream gradient, or is one
+        for node in reversed(self.trace.graph.nodes):
+            if node in self.trace.backward:
+                continue
+            users = self._forward_users(node)
+            if node in given:
+                dout, call = given[node]
+                if not any(user in leads and not self.inside(user, call) for user in users):
+                    ends[node] = dout
+                leads.add(node)
+            elif any(user in leads for user in users):
+                leads.add(node)
+        return ends
+
+    def _unlayered_ends(self) -> dict[Node, Node]:
+        """The end of a forward that goes on after its last layer, with the upstream gradient that is named for it.
+
+        In `y = relu.forward(h) + h` no backward is given the gradient of y; `dy` is, by its name. Nothing is guessed:
+        without such a name the values that lead there have no derived gradient.
+        """
+        backward, names = self.trace.backward, self.trace.names
+        begun = {names[d]: d for d, _ in self.upstream.values() if d in backward and not d.inputs and d in names}
+        return {
+            node: begun[f"d{names[node]}"]
+            for node in self.trace.graph.nodes
+            if node not in backward
+            and node not in self.upstream
+            and node not in self.trace.call_of
+            and not self._forward_users(node)
+            and f"d{names.get(node)}" in begun
+        }
+
+    def _complete(self) -> set[Node]:
+        """Values all of whose uses lead to a seed: only there is a derived gradient the whole gradient.
+
+        Where forward's outputs are known, a value that nothing uses further is no output: nothing is missing there.
+        Where an edge was lost, no value is known to have all its uses.
+        """
+        if any(event.kind in LOSSES for event in self.trace.events):
+            return set()
+        ends_known = any(end not in self.trace.backward for end in self.trace.graph.outputs.values())
+        outputs = set(self.trace.graph.outputs.values())
+        complete: set[Node] = set()
+        for node in reversed(self.trace.graph.nodes):
+            users = self._forward_users(node)
+            if node in self.seeds:
+                call = self.upstream.get(node, (None, None))[1]
+                users = [user for user in users if self.inside(user, call)]
+            elif not users and (node in outputs or not ends_known):
+                continue
+            if all(user in complete for user in users if user.primitive.backward):
+                complete.add(node)
+        return complete
+
+
+def total(nodes: Iterable[Node | None]) -> Node | None:
+    """The node of the sum, added from the left; None where a term is not known, or there is none."""
+    found: Node | None = None
+    for i, node in enumerate(nodes):
+        if node is None:
+            return None
+        found = node if i == 0 or found is None else Node(add, (found, node), {}, node.shape, node.dtype)
+    return found
+
+
+def as_floats(gradient: Any) -> np.ndarray[Any, Any]:
+    """A gradient as floats; a whole number that is too large for one is infinite."""
+    try:
+        return np.asarray(gradient, dtype=float)
+    except OverflowError:
+        return np.asarray(np.copysign(np.inf, 1 if gradient > 0 else -1))
+
+
+def _evaluated(gradients: Gradients, given: Mapping[Node, Any]) -> Derived:
+    values = dict(given)
+    _compute(gradients.nodes, values)
+    return Derived(
+        {node: values[gradient] for node, gradient in gradients.of.items()},
+        {edge: values[gradient] for edge, gradient in gradients.on.items()},
+    )
+
+
+def _compute(nodes: Iterable[Node], values: dict[Node, Any]) -> dict[Node, Any]:
+    """Compute nodes into `values`: NaN where Python refuses, as for the slope of math.sqrt at 0."""
+    with np.errstate(all="ignore"):  # what overflows here is shown as it is; a warning would not be the user's
+        for node in nodes:
+            if node not in values:
+                try:
+                    values[node] = node.primitive(*[values[i] for i in node.inputs], **node.static)
+                except (ArithmeticError, ValueError):
+                    values[node] = math.nan
+    return values
+
+
+def _is_stabiliser(node: Node) -> bool:
+    value = node.static.get("value")
+    return node.primitive is CONSTANT and isinstance(value, float) and 0 < abs(value) <= STABILISER
+
+
+def _upstream(calls: Iterable[LayerCall]) -> dict[Node, tuple[Node, LayerCall | None]]:
+    """The upstream gradient a backward was given, by the value it is for, with the layer call; outer ones first."""
+    upstream: dict[Node, tuple[Node, LayerCall | None]] = {}
+    for call in calls:
+        for output, dout in zip(call.outputs, call.douts or (), strict=False):
+            if dout is not None and not (output in upstream and call.parent is not None):
+                upstream[output] = (dout, call)
+    return upstream

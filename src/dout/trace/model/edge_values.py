@@ -1,0 +1,164 @@
+"""From a recorded run to values with uses and gradients: the user's where there are any, derived ones elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from dout.graph import Node
+from dout.trace.model.bulk_objects import collection_paused
+from dout.trace.model.derived_gradients import Derivation, Place, as_floats, total
+from dout.trace.model.recorded import Gradient, LayerCall, Trace, Use, Value
+
+# By the bytes of the float, relative to the gradient and to the largest one around: far above rounding, far below a
+# mistake.
+TOLERANCE = {2: (2e-2, 1e-3), 4: (1e-4, 1e-6), 8: (1e-8, 1e-13)}
+
+
+def annotate(trace: Trace) -> tuple[tuple[Value, ...], Mapping[LayerCall, tuple[Use, ...]]]:
+    """Return every value with its uses and gradients, and the edges into each layer call as a whole."""
+    with collection_paused():
+        return _Annotation(trace).result()
+
+
+class _Annotation:
+    def __init__(self, trace: Trace) -> None:
+        self.trace = trace
+        self.derivation = Derivation(trace)
+        self.uses = self.derivation.uses
+
+    @cached_property
+    def size(self) -> float:
+        """The largest derived gradient."""
+        return max(map(_largest, self.derivation.exact.of.values()), default=0.0)
+
+    def result(self) -> tuple[tuple[Value, ...], Mapping[LayerCall, tuple[Use, ...]]]:
+        arguments = {call: self._arguments(call) for call in self.trace.calls}
+        values = tuple(
+            Value(node, self.trace.data.get(node), self.trace.names.get(node), *self._of(node, arguments))
+            for node in self.trace.graph.nodes
+        )
+        return values, arguments
+
+    def _arguments(self, call: LayerCall) -> tuple[Use, ...]:
+        returned = call.gradients or ()
+        uses = []
+        for i, node in enumerate(call.inputs):
+            mine = returned[i] if i < len(returned) else None
+            place = self.derivation.edges_into(node, call)
+            if mine is not None and call.inputs.count(node) > 1:
+                # which edge is which is not known: their sum is judged
+                gradient: Gradient | None = Gradient(self._number(mine), "user", node=mine)
+            else:
+                gradient = self._gradient(self._number(mine), place, mine)
+            uses.append(Use(None, call, i, gradient))
+        return tuple(uses)
+
+    def _of(
+        self, node: Node, arguments: Mapping[LayerCall, tuple[Use, ...]]
+    ) -> tuple[tuple[Use, ...], Gradient | None]:
+        uses = []
+        parts: dict[Any, Gradient | None] = {}  # by the outermost layer call the edge leads into
+        for consumer, argument in self.uses.get(node, ()):
+            if consumer in self.trace.backward:
+                uses.append(Use(consumer, self.trace.call_of.get(consumer), argument))
+                continue
+            layer = self._entered(node, consumer)
+            wholes = self._wholes(node, layer, arguments) if layer else []
+            if wholes:
+                parts.update({(u.call, u.argument): u.gradient for u in wholes})
+            else:
+                parts[consumer, argument] = None
+            gradient = self._gradient(None, ((consumer, argument),))
+            edges = self.derivation.edges_into(node, layer) if layer else ()
+            if wholes and len(edges) == len(wholes):  # one edge an argument, in their order
+                gradient = wholes[edges.index((consumer, argument))].gradient or gradient
+            uses.append(Use(consumer, self.trace.call_of.get(consumer), argument, gradient))
+        return tuple(uses), self._total(node, list(parts.values()))
+
+    def _wholes(self, node: Node, layer: LayerCall, arguments: Mapping[LayerCall, tuple[Use, ...]]) -> Sequence[Use]:
+        """The edges of a value into a layer as a whole: as its arguments, else as an array that it holds itself."""
+        given = [use for use in arguments[layer] if layer.inputs[use.argument] is node]
+        return given or self._held(node, layer)
+
+    def _held(self, node: Node, layer: LayerCall) -> Sequence[Use]:
+        """The edge into a layer of an array that it holds itself, with the gradient its backward kept for it."""
+        for call in (c for c in self.trace.calls if c.inside(layer)):
+            kept = dict.fromkeys(p.gradient for p in call.parameters if p.node is node)
+            if kept:  # several where the layer hands the same array to several layers inside
+                mine = _sum(map(self._number, kept))
+                gradient = self._gradient(mine, self.derivation.edges_into(node, call), total(kept))
+                return [Use(None, call, len(call.inputs), gradient)]
+        return []
+
+    def _total(self, node: Node, parts: list[Gradient | None]) -> Gradient | None:
+        dout, call = self.derivation.upstream.get(node, (None, None))
+        if dout is not None:
+            from_outside_only = not (call and self.derivation.edges_into(node, call))
+            mine = dout if from_outside_only else None
+            return self._gradient(self._number(mine), node, mine)
+        if parts and all(part is not None and part.source == "user" for part in parts):
+            mine = _sum(part.value for part in parts if part)
+            return self._gradient(mine, node, total(part.node for part in parts if part))
+        return self._gradient(None, node)
+
+    def _number(self, node: Node | None) -> Any:
+        return None if node is None else self.trace.data[node]
+
+    def _gradient(self, mine: Any, place: Place, node: Node | None = None) -> Gradient | None:
+        """The user's gradient at a place, with the derived one if it differs; the derived one if there is no other."""
+        derived, derived_node = self.derivation.exact.at(place), self.derivation.node(place)
+        if mine is None:
+            return None if derived is None else Gradient(derived, "dout", None, derived_node, derived_node)
+        if derived is None or not differs(mine, derived, self.size):
+            return Gradient(mine, "user", None, node, derived_node)
+        wrong = differs(mine, derived, self.size, 2 * self.derivation.moved(place))
+        return Gradient(mine, "user", derived if wrong else None, node, derived_node)
+
+    def _entered(self, value: Node, consumer: Node) -> LayerCall | None:
+        """The outermost layer call an edge leads into from outside."""
+        origin = self.trace.call_of.get(value)
+        entered, call = None, self.trace.call_of.get(consumer)
+        while call is not None and not (origin is not None and origin.inside(call)):
+            entered, call = call, call.parent
+        return entered
+
+
+def _sum(parts: Iterable[Any]) -> Any:
+    total = None
+    for part in parts:
+        total = part if total is None else total + part
+    return total
+
+
+def _largest(gradient: Any) -> float:
+    """The largest finite size among the numbers of a gradient."""
+    sizes = np.abs(as_floats(gradient))
+    return float(np.max(sizes, initial=0.0, where=np.isfinite(sizes)))
+
+
+def differs(mine: Any, derived: Any, size: float = 0.0, allowed: Any = 0.0) -> bool:
+    """Whether the user's gradient is not the derived one, beyond rounding; where the derived one overflowed, unknown.
+
+    `size` is that of the largest gradient around: what is left of such numbers that cancel is rounding too. `allowed`
+    is a distance that has another reason.
+
+    >>> differs(2.2, 2.2000000000000002), differs(1.21, 2.2), differs(1e-17, -3e-17, size=1.0)
+    (False, True, False)
+    """
+    if np.shape(mine) != np.shape(derived):
+        return True
+    ours, theirs = (as_floats(g) if isinstance(g, int) else np.asarray(g) for g in (derived, mine))
+    if not np.issubdtype(theirs.dtype, np.number):
+        return True
+    known = np.isfinite(ours)
+    if not known.any():
+        return False
+    bytes_ = min((a.dtype.itemsize for a in (ours, theirs) if a.dtype.kind == "f"), default=8)
+    relative, rounding = TOLERANCE.get(bytes_, TOLERANCE[8])
+    near = relative * np.abs(ours[known]) + rounding * size + np.broadcast_to(allowed, ours.shape)[known]
+    with np.errstate(invalid="ignore"):
+        return not bool(np.all(np.abs(theirs[known].astype(float) - ours[known].astype(float)) <= near))

@@ -1,0 +1,268 @@
+"""What a trace is: the graph, the concrete values, the layer calls and the events of one recorded run. Frozen data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, fields
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from dout.graph import CONSTANT, INPUT, DType, Graph, Node, Shape, Where
+
+if TYPE_CHECKING:
+    from dout.draw import Picture
+    from dout.trace.tracer.user_source import Site
+
+Source = Literal["user", "dout"]
+LOSSES = frozenset({"orphan", "escape", "alias", "replay"})  # events after which the graph may lack an edge
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What a trace saw besides nodes: a write into an argument, a branch on a value, an escape, an orphan …"""
+
+    kind: str
+    message: str
+    where: Where | None = None
+
+    def __str__(self) -> str:
+        return f"{self.message}, at {self.where}" if self.where else self.message
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Draw:
+    """How the random numbers of an input were drawn: by which method of a RandomState or a Generator, with what."""
+
+    generator: Literal["RandomState", "Generator"]
+    method: str
+    arguments: tuple[Any, ...] = ()
+    keywords: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Parameter:
+    """An array that a layer holds, and the gradient its backward kept for it; `by` says how they were paired."""
+
+    name: str
+    node: Node
+    gradient: Node
+    by: Literal["name", "position", "shape"]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class LayerCall:
+    """One `forward` of one layer, with the `backward` that belongs to it.
+
+    `douts` are the upstream gradients its backward was given, one an output; `gradients` what it returned, one an
+    input. Both are None as long as no backward belongs to this forward; an entry is None where nothing came.
+    `parameters` pairs the node of each of the layer's own arrays with that of the gradient the backward kept for it.
+    """
+
+    name: str
+    cls: str
+    inputs: tuple[Node, ...]
+    outputs: tuple[Node, ...]
+    parent: LayerCall | None = None
+    where: Where | None = None
+    douts: tuple[Node | None, ...] | None = None
+    gradients: tuple[Node | None, ...] | None = None
+    parameters: tuple[Parameter, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"<{self.cls} {self.name}>"
+
+    def inside(self, other: LayerCall | None) -> bool:
+        """Whether this call was made inside `other`, at any depth, or is `other`; every call is inside None."""
+        call: LayerCall | None = self
+        while call is not None and call is not other:
+            call = call.parent
+        return call is other
+
+
+@dataclass(frozen=True, slots=True)
+class Gradient:
+    """A gradient and where it comes from: `user` (the hand-written backward) or `dout` (derived).
+
+    `expected` is the derived gradient where the user's differs from it, else None. `node` computes the gradient, and
+    `derived` what dout makes of it, where the recording itself was at hand.
+    """
+
+    value: Any
+    source: Source
+    expected: Any = None
+    node: Node | None = field(default=None, compare=False, repr=False)
+    derived: Node | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Use:
+    """An edge: one use of a value, as an argument of a node, or of a layer call as a whole (then `node` is None)."""
+
+    node: Node | None
+    call: LayerCall | None
+    argument: int
+    gradient: Gradient | None = None
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Value:
+    """What a node or an input produced: its number or array, its name, its uses and its gradient."""
+
+    node: Node
+    data: Any
+    name: str | None = None
+    uses: tuple[Use, ...] = ()
+    gradient: Gradient | None = None
+
+    @property
+    def shape(self) -> Shape:
+        """Shape; () for numbers."""
+        return self.node.shape
+
+    @property
+    def dtype(self) -> DType:
+        """NumPy dtype, or the type of a plain Python number."""
+        return self.node.dtype
+
+    @property
+    def made(self) -> bool:
+        """Whether a node made it: false for inputs and constants."""
+        return self.node.primitive not in (INPUT, CONSTANT)
+
+    def __repr__(self) -> str:
+        return f"<value {self.name or ''} {self.data!r}>"
+
+
+Annotated = tuple[tuple[Value, ...], Mapping[LayerCall, tuple[Use, ...]]]
+
+
+def _itself(item: Any) -> Any:
+    return item
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """One recorded run.
+
+    `graph` holds the nodes of forward and backward; `data` the concrete value of each node; `names` what the user
+    calls them; `call_of` the innermost layer call a node was made in; `backward` the nodes that belong to a backward;
+    `seeds` the upstream gradient of each output where no hand-written backward was given one; `steered` the values that
+    the program took for a branch or an index; `draws` how the inputs that are random were drawn; `sites` the
+    instructions that made the nodes, where it was recorded here; `stored` gives the values with their gradients where
+    they were read from a document, else they are derived.
+    """
+
+    target: str
+    graph: Graph
+    data: Mapping[Node, Any]
+    names: Mapping[Node, str]
+    calls: tuple[LayerCall, ...] = ()
+    call_of: Mapping[Node, LayerCall] = field(default_factory=dict)
+    backward: frozenset[Node] = frozenset()
+    events: tuple[Event, ...] = ()
+    printed: str = ""
+    outputs: Any = None
+    seeds: Mapping[Node, Node] = field(default_factory=dict)
+    steered: frozenset[Node] = frozenset()
+    draws: Mapping[Node, Draw] = field(default_factory=dict)
+    sites: Mapping[Node, Site] = field(default_factory=dict)
+    stored: Callable[[], Annotated] | None = None
+
+    def __repr__(self) -> str:
+        return f"<trace of {self.target}: {len(self.graph.nodes)} nodes, {len(self.calls)} layer calls>"
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy or pickle holds all that was recorded; what is worked out from that is worked out again."""
+        state = {part.name: getattr(self, part.name) for part in fields(self)}
+        return {**state, "names": dict(self.names), "stored": self.stored and partial(_itself, self.stored())}
+
+    def save(self, path: str | Path, *, force: bool = False) -> None:
+        """Write the whole recording as a document (a .json file), which `dout.load` reads back.
+
+        Another file that is there is replaced only with `force`. Raises TargetError where it cannot be written.
+        """
+        from dout.trace.model.trace_writer import save
+
+        save(self, path, force=force)
+
+    def draw(self, **options: Any) -> Picture:
+        """The picture of this recording, to look at or to save: `trace.draw(open="all", theme="dark").save("net.pdf")`.
+
+        The options are those of `dout.draw.draw`.
+        """
+        from dout.draw import draw
+
+        return draw(self, **options)
+
+    def __rich__(self) -> Any:
+        return self.draw()
+
+    def _repr_svg_(self) -> str | None:
+        return self.draw()._repr_svg_()
+
+    def _repr_html_(self) -> str | None:
+        return self.draw()._repr_html_()
+
+    def _repr_mimebundle_(
+        self, include: Collection[str] | None = None, exclude: Collection[str] | None = None
+    ) -> dict[str, str]:
+        return self.draw()._repr_mimebundle_(include, exclude)
+
+    def redrawn(self, seed: int | None = None) -> Trace:
+        """The same recording with other random numbers in it: each is drawn anew, and the rest computed from them.
+
+        Raises UnsupportedError where other numbers would make another recording: another branch, another shape.
+        """
+        from dout.trace.record.redraw import redrawn
+
+        return redrawn(self, seed)
+
+    @cached_property
+    def values(self) -> tuple[Value, ...]:
+        """Every value, in the order in which they were made, with its uses and gradients."""
+        return self._annotated[0]
+
+    @cached_property
+    def arguments(self) -> Mapping[LayerCall, tuple[Use, ...]]:
+        """The edges into each layer call as a whole, one an input, with the gradient its backward returned."""
+        return self._annotated[1]
+
+    @cached_property
+    def _annotated(self) -> Annotated:
+        from dout.trace.model.edge_values import annotate
+
+        return self.stored() if self.stored else annotate(self)
+
+    @cached_property
+    def by_node(self) -> Mapping[Node, Value]:
+        """Each value by the node that made it."""
+        return {value.node: value for value in self.values}
+
+    @cached_property
+    def prepared(self) -> frozenset[Node]:
+        """What a program computes from no input before a layer sees it: `b = np.zeros(4)`, `W = 0.01 * randn(3, 4)`."""
+        if not self.calls:
+            return frozenset()
+        found: set[Node] = set()
+        for node in self.graph.nodes:
+            outside = node.primitive not in (INPUT, CONSTANT) and node not in self.call_of and node not in self.backward
+            if outside and all(i in found or i in self.draws or i.primitive is CONSTANT for i in node.inputs):
+                found.add(node)
+        return frozenset(found)
+
+    def __getitem__(self, name: str) -> Value:
+        """The value of this name; the last one where several have it.
+
+        Raises KeyError with the names there are.
+        """
+        for value in reversed(self.values):
+            if value.name == name:
+                return value
+        raise KeyError(f"no value is named {name!r}; there are {', '.join(sorted(set(self.names.values())))}")
+
+    @property
+    def gradients(self) -> dict[str, Any]:
+        """Gradient of each named input that has one."""
+        inputs = {name: self.by_node[node].gradient for name, node in self.graph.inputs.items()}
+        return {name: gradient.value for name, gradient in inputs.items() if gradient is not None}

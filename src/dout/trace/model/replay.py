@@ -1,0 +1,88 @@
+"""Every trace is replayed: the graph evaluated on the same inputs must give the same bits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from dout.graph import CONSTANT, INPUT, Node, evaluate
+from dout.trace.model.bulk_objects import collection_paused
+
+
+class Data(dict[Node, Any]):
+    """Concrete values by node. One that was too large to be saved before it was overwritten is computed anew."""
+
+    def __missing__(self, node: Node) -> Any:
+        with np.errstate(all="ignore"):
+            return evaluate([node], self)[node]
+
+    def get(self, node: Node, default: Any = None) -> Any:
+        """The value of a node; computed where it is not kept."""
+        return self[node]
+
+
+def first_difference(nodes: Iterable[Node], data: Mapping[Node, Any]) -> Node | None:
+    """Evaluate `nodes` (in topological order) from the inputs alone; return the first whose bits differ from `data`."""
+    nodes = list(nodes)
+    last_use = {value: i for i, node in enumerate(nodes) for value in (*node.inputs, node)}
+    values: dict[Node, Any] = {}
+    leaving: dict[int, list[Node]] = {}
+    for value, i in last_use.items():
+        leaving.setdefault(i, []).append(value)
+    with np.errstate(all="ignore"), collection_paused():
+        for i, node in enumerate(nodes):
+            if node.primitive is INPUT or node.primitive is CONSTANT:
+                values[node] = data[node]
+            else:
+                try:
+                    values[node] = node.primitive.apply([values[k] for k in node.inputs], node.static)
+                except Exception:
+                    return node  # it ran once, on the right inputs
+                if node in data and not same_bits(values[node], data[node]):
+                    return node
+            for value in leaving.get(i, ()):
+                del values[value]
+    return None
+
+
+def same_bits(a: Any, b: Any) -> bool:
+    """Whether two values are the same to the bit: type, shape, dtype, content; a NaN is the same as any NaN.
+
+    >>> same_bits(0.0, -0.0), same_bits(float("nan"), float("nan"))
+    (False, True)
+    """
+    if type(a) is not type(b):
+        return False
+    if isinstance(a, np.ndarray | np.generic):
+        if a.dtype != b.dtype or a.shape != b.shape:
+            return False
+        if a.tobytes() == b.tobytes():
+            return True
+        if a.dtype.kind not in "fc":
+            return False
+        x, y = np.asarray(a), np.asarray(b)
+        whole = (x == y) & (np.signbit(x) == np.signbit(y)) if x.dtype.kind == "f" else x == y
+        return bool(np.all(whole | (np.isnan(x) & np.isnan(y))))
+    if isinstance(a, int):
+        return bool(a == b)  # without its text, which Python limits
+    return bool(a == b and str(a) == str(b)) or bool(a != a and b != b)
+
+
+def same_bits_deep(a: Any, b: Any) -> bool:
+    """Whether nested lists and tuples hold the same to the bit."""
+    if isinstance(a, list | tuple):
+        return type(a) is type(b) and len(a) == len(b) and all(map(same_bits_deep, a, b))
+    return same_bits(a, b)
+
+
+def flat(item: Any) -> Iterator[Any]:
+    """The numbers and arrays inside nested lists, tuples and dicts, in order."""
+    if isinstance(item, dict):
+        item = list(item.values())
+    if isinstance(item, list | tuple):
+        for part in item:
+            yield from flat(part)
+    else:
+        yield item

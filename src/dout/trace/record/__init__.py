@@ -1,0 +1,1 @@
+"""A layer, a function or a script in; its trace out."""

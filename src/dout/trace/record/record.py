@@ -1,0 +1,276 @@
+"""Recording a layer or a function on given inputs."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from dout.errors import TargetError
+from dout.graph import CONSTANT, INPUT, Graph, Node
+from dout.ops.create import number
+from dout.trace.model.recorded import Event, LayerCall, Trace
+from dout.trace.model.replay import Data, first_difference, flat
+from dout.trace.record.specialisation import Twin
+from dout.trace.session.layer_calls import finished, is_layer
+from dout.trace.session.session import Session, session
+from dout.trace.session.side_effects import is_small, undone
+from dout.trace.session.value_names import ValueNames
+from dout.trace.tracer.traced import Traced, plain, plain_deep
+from dout.trace.tracer.tracer import Tracer
+
+
+def record(target: Any, *inputs: Any, dout: Any = None, **keywords: Any) -> Trace:
+    """Run a layer (forward, then backward if it has one) or a function on `inputs` once, and return the recording.
+
+    `dout` is the upstream gradient for backward: ones in the shape of the output where none is given. The instance is
+    left as a plain run would leave it. Raises whatever the user's code raises, UnsupportedError for a NumPy function
+    without a row, EscapeError where a value would lose its gradient, TargetError where there is nothing to call.
+    """
+    target = target() if inspect.isclass(target) and is_layer(target) else target
+    if not _has_backward(target):
+        return record_function(target, inputs, keywords, dout)[0]
+    twin = Twin.of(target) if is_small(target) else None
+    tracer = Tracer()
+    upstream: list[Any] = []
+    with session(tracer, target, numbers=True) as state:
+        forward = target.forward  # read here: by now its calls are being recorded
+        entered, output = _forward(state, forward, inputs, keywords)
+        state.outputs.append(output)
+        ends = _ends(tracer, output)
+        if tracer.live and dout is None and not ends:
+            raise TargetError(_no_output(target, output))
+        if tracer.live:
+            given = tracer.wrap(_ones(plain_deep(output)) if dout is None else dout, "dout")
+            douts = given if takes_each(target.backward, given) else (given,)
+            upstream = [_entered(tracer, item) for item in douts]
+            target.backward(*douts)
+    if tracer.refused is not None:
+        raise tracer.refused
+    trace = finish(tracer, _name_of(target), ends=ends, outputs=plain_deep(state.outputs[0]))
+    fit = all(type(item).__hash__ for item in flat(entered))  # arrays in a dict are not known to the twin
+    if twin is None or keywords or not fit or not trace.calls or trace.calls[0].gradients is None:
+        return trace
+    try:
+        with undone(state.swaps.holders, state.swaps.reach):
+            match = tracer.calls[0].match
+            return twin.compared(trace, entered, upstream, () if match is None else match.outputs)
+    except SystemExit:  # on other inputs the layer ends the program
+        return trace
+
+
+def record_function(
+    function: Any, inputs: tuple[Any, ...], keywords: dict[str, Any], dout: Any = None
+) -> tuple[Trace, list[Node | Any]]:
+    """Record a function; return also what its positional arguments became: the node of each that entered the trace."""
+    tracer = Tracer()
+    with session(tracer, function) as state:
+        entered, output = _forward(state, getattr(function, "forward", function), inputs, keywords)
+        state.outputs.append(output)
+        ends = _ends(tracer, output)
+        ran_backward = any(call.kind == "backward" and call.match is not None for call in tracer.calls)
+        seeds = {} if ran_backward else _seeds(tracer, ends, dout)  # else it is known where backward began
+    if tracer.refused is not None:
+        raise tracer.refused
+    return finish(tracer, _name_of(function), ends=ends, seeds=seeds, outputs=plain_deep(state.outputs[0])), entered
+
+
+def _forward(
+    state: Session, forward: Callable[..., Any], inputs: tuple[Any, ...], keywords: dict[str, Any]
+) -> tuple[list[Node | Any], Any]:
+    arguments, keywords = _named_inputs(state, forward, inputs, keywords)
+    entered = [_entered(state.tracer, a) for a in arguments]
+    return entered, forward(*arguments, **keywords)
+
+
+def _entered(tracer: Tracer, item: Any) -> Any:
+    """What an argument became, also in lists and tuples: the node of what entered the trace, else as it is."""
+    if type(item) in (list, tuple):
+        return type(item)([_entered(tracer, part) for part in item])
+    return tracer.node_of(item) if isinstance(item, Traced) else item
+
+
+def takes_each(backward: Callable[..., Any], given: Any) -> bool:
+    """Whether a backward takes the upstream gradient of each output as an argument of its own: (dh_next, dc_next)."""
+    if not isinstance(given, tuple):
+        return False
+    try:
+        inspect.signature(backward).bind(*given)
+    except (TypeError, ValueError):
+        return False
+    return len(given) > 1
+
+
+def _seeds(tracer: Tracer, ends: list[Node], dout: Any) -> dict[Node, Node]:
+    """The upstream gradient of each output: ones, or as given."""
+    given = [_ones(tracer.data[end]) for end in ends] if dout is None else list(flat(dout))
+    return {end: tracer.node_of(tracer.wrap(g, "dout")) for end, g in zip(ends, given, strict=False)}
+
+
+def _ends(tracer: Tracer, output: Any) -> list[Node]:
+    tracer.ends = [tracer.node_of(item) for item in flat(output) if _is_number(plain(item))]
+    return tracer.ends
+
+
+def finish(
+    tracer: Tracer,
+    target: str,
+    *,
+    ends: list[Node] | None = None,
+    seeds: dict[Node, Node] | None = None,
+    outputs: Any = None,
+    printed: str = "",
+) -> Trace:
+    """Freeze what a tracer recorded, and replay it."""
+    used = {i for node in tracer.nodes for i in node.inputs}  # an array of the user's elsewhere may be complex
+    derive = not any(is_complex(node) and (node.inputs or node in used) for node in tracer.nodes)
+    seeds = seeds if derive else {}
+    frozen, calls = finished(tracer.calls, derive=derive)
+    nodes = _needed(tracer.nodes, calls, [*(ends or ()), *(seeds or {}).values()], tracer.steered)
+    data = Data({node: tracer.data[node] for node in nodes if node in tracer.data})
+    wrong = first_difference(nodes, tracer.data)
+    events = list(tracer.events)
+    if wrong is not None:
+        message = f"the replay of {wrong.primitive.name} differs from the recorded run: something changed unseen"
+        events.append(Event("replay", message, wrong.where))
+    call_of = {node: frozen[call] for node, call in tracer.call_of.items() if call in frozen}
+    in_backward = {node for node, call in tracer.call_of.items() if call.in_backward()}
+    names = ValueNames(tracer, nodes)
+    return Trace(
+        target=target,
+        graph=Graph(nodes, _input_names(nodes, names), {f"out{i}": end for i, end in enumerate(ends or ())}),
+        data=data,
+        names=names,
+        calls=calls,
+        call_of=call_of,
+        backward=_backward_nodes(nodes, in_backward, calls, seeds or {}),
+        events=tuple(events),
+        printed=printed,
+        outputs=outputs,
+        seeds=seeds or {},
+        steered=frozenset(tracer.steered),
+        draws={node: tracer.draws[node] for node in nodes if node in tracer.draws},
+        sites={node: tracer.site_of[id(node.where)] for node in nodes if id(node.where) in tracer.site_of},
+    )
+
+
+def _has_backward(target: Any) -> bool:
+    """Whether a target has a backward to run; raises where it has nothing to run at all."""
+    if inspect.isclass(target) or not callable(getattr(target, "forward", target)):
+        raise TargetError(f"{_name_of(target)} is neither a layer (an object with forward and backward) nor a function")
+    return hasattr(target, "forward") and callable(getattr(target, "backward", None))
+
+
+def _name_of(target: Any) -> str:
+    named = inspect.isclass(target) or inspect.isroutine(target)  # else a `__getattr__` of the user's might answer
+    return str(target.__qualname__) if named else type(target).__qualname__
+
+
+def _no_output(target: Any, output: Any) -> str:
+    """Why no backward can run, and what to write instead."""
+    forward = inspect.getattr_static(type(target), "forward", None)
+    code = getattr(inspect.unwrap(forward) if inspect.isfunction(forward) else None, "__code__", None)
+    at = f", at {code.co_filename}:{code.co_firstlineno}" if code else ""
+    kind = "None" if output is None else f"a {type(output).__qualname__}"
+    return f"{_name_of(target)}.forward returned {kind}, no array or real number{at}; return what it computes"
+
+
+def _named_inputs(
+    state: Session, forward: Callable[..., Any], inputs: tuple[Any, ...], keywords: dict[str, Any]
+) -> tuple[list[Any], dict[str, Any]]:
+    try:
+        parameters = list(inspect.signature(forward).parameters)
+    except (TypeError, ValueError):
+        parameters = []
+    names = [*parameters[: len(inputs)], *(None for _ in inputs[len(parameters) :])]
+    arguments = [state.argument(item, name) for item, name in zip(inputs, names, strict=True)]
+    return arguments, {key: state.argument(item, key) for key, item in keywords.items()}
+
+
+def is_complex(node: Node) -> bool:
+    """Whether a value has imaginary parts."""
+    return np.dtype(node.dtype).kind == "c"
+
+
+def _is_number(item: Any) -> bool:
+    return isinstance(item, np.ndarray | np.generic) or type(item) in (int, float)
+
+
+def _ones(output: Any) -> Any:
+    """An upstream gradient of ones for every number in an output."""
+    if isinstance(output, list | tuple):
+        return tuple(_ones(part) for part in output)
+    if isinstance(output, np.ndarray | np.generic):
+        dtype = output.dtype if output.dtype.kind in "fc" else float
+        return np.ones(output.shape, dtype) if output.ndim else np.ones((), dtype)[()]
+    return type(output)(1) if type(output) in (int, float) else None
+
+
+def _needed(
+    nodes: list[Node], calls: tuple[LayerCall, ...], ends: list[Node], steered: Iterable[Node]
+) -> tuple[Node, ...]:
+    """All nodes but what is only noted, and those inputs and constants that nothing uses: arrays within reach."""
+    shown = set(ends)
+    for call in calls:
+        shown.update(n for n in (*call.inputs, *call.outputs, *(call.douts or ()), *(call.gradients or ())) if n)
+        shown.update(n for p in call.parameters for n in (p.node, p.gradient))
+    noted = _noted(nodes, shown | set(steered)) if shown else set()
+    kept = [node for node in nodes if node not in noted]
+    used = {i for node in kept for i in node.inputs} | shown
+    return tuple(node for node in kept if node.inputs or node.primitive not in (INPUT, CONSTANT) or node in used)
+
+
+def _noted(nodes: list[Node], shown: set[Node]) -> set[Node]:
+    """What leads to nothing but numbers that `float(...)` took out, as in `losses.append(float(np.mean(loss)))`.
+
+    Nothing that is `shown` was computed with them, and no condition.
+    """
+    taken: set[Node] = set()  # by float, and what is computed from that
+    users: dict[Node, list[Node]] = {}
+    for node in nodes:
+        if node.primitive is number or any(i in taken for i in node.inputs):
+            taken.add(node)
+        for i in node.inputs:
+            users.setdefault(i, []).append(node)
+    noted: set[Node] = set()
+    for node in reversed(nodes):
+        used_by = users.get(node, [])
+        ended = used_by or (node in taken and node.primitive.backward)
+        if node not in shown and ended and all(user in noted for user in used_by):
+            noted.add(node)
+    return noted
+
+
+def _input_names(nodes: tuple[Node, ...], names: ValueNames) -> dict[str, Node]:
+    """Every input under a name of its own: the user's, numbered where it stands for several, or input1, input2 …"""
+    named: dict[str, Node] = {}
+    for node in nodes:
+        if node.primitive is INPUT:
+            name = names.given.get(node, "input")
+            unique, n = name, 1
+            while unique in named or unique == "input":
+                unique, n = f"{name}{n}" if name == "input" else f"{name}_{n + 1}", n + 1
+            named[unique] = node
+    return named
+
+
+def _backward_nodes(
+    nodes: tuple[Node, ...], in_backward: set[Node], calls: Any, seeds: dict[Node, Node]
+) -> frozenset[Node]:
+    """Nodes of a backward: made inside one, computed from such, or made only to be handed to one."""
+    found = set(in_backward)
+    for node in nodes:
+        if any(i in found for i in node.inputs):
+            found.add(node)
+    given = {dout for call in calls for dout in call.douts or () if dout is not None} | set(seeds.values())
+    used_forward: set[Node] = {n for call in calls for n in (*call.inputs, *call.outputs)}
+    used_backward: set[Node] = set(given)
+    for node in reversed(nodes):
+        if node in found or (node in used_backward and node not in used_forward):
+            found.add(node)
+            used_backward.update(node.inputs)
+        else:
+            used_forward.update(node.inputs)
+    return frozenset(found - {n for n in used_forward if n in found and n not in in_backward and n not in given})

@@ -1,0 +1,133 @@
+"""A traced layer is also run plainly on other inputs: where the graph then differs, a value had steered the trace."""
+
+from __future__ import annotations
+
+import copy
+import io
+import random
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext, redirect_stdout
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from dout.graph import INPUT, Node, evaluate, topological
+from dout.ops.shape import same_layout
+from dout.trace.model.recorded import Event, Trace
+from dout.trace.model.replay import flat, same_bits
+from dout.trace.tracer.random_draws import random_states_kept
+
+MOST_LINES = 1_000_000  # of the user's code, on other inputs
+
+
+@dataclass(frozen=True)
+class Twin:
+    """A deep copy of a layer from before the trace, with the state of the random generators."""
+
+    layer: Any
+    python_state: Any
+    numpy_state: Any
+
+    @classmethod
+    def of(cls, layer: Any) -> Twin | None:
+        """Copy `layer`; None where it cannot be copied, for the trace itself does not need it."""
+        try:
+            return cls(copy.deepcopy(layer), random.getstate(), np.random.get_state())  # noqa: NPY002 - the state users draw from
+        except Exception:
+            return None
+
+    def compared(
+        self, trace: Trace, arguments: Sequence[Any], upstream: Sequence[Any], returned: Sequence[Node | None]
+    ) -> Trace:
+        """Run the copy and the graph on fresh inputs; return the trace, with an event where they differ.
+
+        `arguments` are those of forward, `upstream` those of backward, also in lists and tuples: the node of what
+        entered the trace, anything else as it was given. `returned` is what backward gave back.
+        """
+        given = {node: trace.data[node] for node in trace.graph.nodes if node.primitive is INPUT}
+        new = {node: _fresh(given[node]) for node in flat(arguments) if isinstance(node, Node) and node in given}
+        given.update(new)
+        inputs, douts = _entering(arguments, given), _entering(upstream, given)
+        wanted = [*trace.graph.outputs.values(), *(node for node in returned if node is not None)]
+        try:
+            steered = not set(new).isdisjoint(topological(trace.steered))
+            with _bounded() if steered else nullcontext():
+                ran = list(self._run(inputs, douts))
+        except Exception:
+            return trace  # the layer does not take such inputs
+        try:
+            with np.errstate(all="ignore"):
+                values = evaluate(wanted, given)
+            agree = all(same_bits(values[node], value) for node, value in zip(wanted, ran, strict=True))
+        except Exception:
+            agree = False
+        return trace if agree else replace(trace, events=(*trace.events, _specialised(trace)))
+
+    def _run(self, inputs: Sequence[Any], upstream: Sequence[Any]) -> Iterator[Any]:
+        silent = redirect_stdout(io.StringIO())  # what the layer prints was printed by the traced run
+        with random_states_kept(), np.errstate(all="ignore"), silent:
+            random.setstate(self.python_state)
+            np.random.set_state(self.numpy_state)  # noqa: NPY002
+            yield from (_copy(item) for item in flat(self.layer.forward(*inputs)) if item is not None)
+            yield from (_copy(item) for item in flat(self.layer.backward(*upstream)) if item is not None)
+
+
+def _specialised(trace: Trace) -> Event:
+    """Say that the recording holds for these inputs only, and what steered it."""
+    steered = [event for event in trace.events if event.kind in ("branch", "index", "escape", "orphan")]
+    because = f": {steered[0].message}" if steered else ""
+    return Event(
+        "specialised",
+        f"on other inputs {trace.target} computes something else{because}",
+        steered[0].where if steered else None,
+    )
+
+
+def _entering(item: Any, given: Mapping[Node, Any]) -> Any:
+    """An argument with the values of its nodes, each a copy."""
+    if type(item) in (list, tuple):
+        return type(item)([_entering(part, given) for part in item])
+    return _copy(given[item]) if isinstance(item, Node) else item
+
+
+class _EndlessError(Exception):
+    """The layer ran for too long."""
+
+
+@contextmanager
+def _bounded() -> Iterator[None]:
+    """End the user's code after so many lines: a loop that a value steers may not end on other inputs."""
+    left = MOST_LINES
+
+    def count(frame: Any, event: str, argument: Any) -> Any:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise _EndlessError
+        return count
+
+    kept = sys.gettrace()
+    if kept is None:  # else a debugger is at work, or a measurement of coverage
+        sys.settrace(count)
+    try:
+        yield
+    finally:
+        if kept is None:
+            sys.settrace(None)
+
+
+def _copy(item: Any) -> Any:
+    return same_layout(item) if isinstance(item, np.ndarray) else item
+
+
+def _fresh(item: Any) -> Any:
+    """Other numbers of the same kind, shape and layout; integers stay, for they may be labels."""
+    if isinstance(item, np.ndarray) and item.dtype.kind == "f":
+        new = same_layout(item)
+        new[...] = np.random.default_rng(0).normal(size=item.shape) * (np.abs(item).mean() if item.size else 1.0)
+        return new
+    if type(item) is float or isinstance(item, np.floating):
+        return type(item)(item * -0.75 + 0.5)
+    return _copy(item)

@@ -1,0 +1,335 @@
+"""Layer calls: a class with forward and backward, its calls recorded while a trace runs."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import itertools
+import operator
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from types import CodeType
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from dout.graph import INPUT, Node, Where
+from dout.trace.model.recorded import LayerCall, Parameter
+from dout.trace.session.attribute_swap import attributes_of
+from dout.trace.session.pairing import pairs
+from dout.trace.tracer import user_source
+from dout.trace.tracer.traced import Traced, plain
+
+if TYPE_CHECKING:
+    from dout.trace.tracer.tracer import Tracer
+
+KINDS = ("forward", "backward")
+
+
+class OpenCall:
+    """A forward or backward under way; what is known of it is filled in as it happens."""
+
+    def __init__(self, kind: str, instance: Any, name: str, parent: OpenCall | None, where: Where | None) -> None:
+        self.kind = kind
+        self.instance = instance
+        self.cls = type(instance).__name__
+        self.name = name
+        self.parent = parent
+        self.where = where
+        self.arguments: dict[str, Any] = {}
+        self.inputs: tuple[Node | None, ...] = ()
+        self.outputs: tuple[Node | None, ...] = ()
+        self.span = (0, 0)
+        self.held: dict[str, Any] = {}  # what the layer's attributes were when forward began
+        self.held_nodes: dict[int, Node] = {}  # and the nodes of those that are arrays, by identity
+        self.parameters: tuple[Parameter, ...] = ()
+        self.match: OpenCall | None = None  # forward ↔ its backward
+        self.done = False
+
+    def in_backward(self) -> bool:
+        """Whether this is a backward or was made inside one."""
+        return self.kind == "backward" or (self.parent is not None and self.parent.in_backward())
+
+
+def is_layer(cls: type) -> bool:
+    """Whether instances have `forward` and `backward`."""
+    if type(cls).__getattribute__ is type.__getattribute__ and not hasattr(type(cls), "__getattr__"):
+        return all(callable(getattr(cls, kind, None)) for kind in KINDS)
+    found = [
+        [base[kind] for base in map(user_source.vars_of, user_source.mro_of(cls)) if kind in base] for kind in KINDS
+    ]
+    return all(items and callable(items[0]) for items in found)  # what the metaclass would answer is not asked
+
+
+def recording(kind: str, original: Callable[..., Any], current: Callable[[], Tracer | None]) -> Callable[..., Any]:
+    """Return `original`, a method of a layer class, so that its calls are recorded while a trace runs."""
+    signature = _signature(original)
+
+    @functools.wraps(original)
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        tracer = current()
+        if tracer is None or not is_layer(type(self)) or _is_super_call(tracer, kind, self):
+            return original(self, *args, **kwargs)
+        if kind == "forward" and _round_is_complete(tracer, self) and not _next_round(tracer):
+            return original(self, *args, **kwargs)
+        site = sys._getframe(1)
+        call = _open(tracer, kind, self, site, original, list(signature.parameters)[1:])
+        args, kwargs = _enter(tracer, call, signature, site, args, kwargs)
+        tracer.stack.append(call)
+        try:
+            result = original(self, *args, **kwargs)
+            _close(tracer, call, result, site)
+        finally:
+            tracer.stack.pop()
+        return result
+
+    return method
+
+
+_signatures: WeakKeyDictionary[Any, tuple[Any, inspect.Signature]] = WeakKeyDictionary()
+
+
+def _signature(original: Any) -> inspect.Signature:
+    """The signature of a method, found once: to find those of all the user's layers takes longer than a trace."""
+    form = original.__code__, original.__defaults__, original.__kwdefaults__
+    kept = _signatures.get(original)
+    if kept is not None and all(map(operator.is_, kept[0], form)):
+        return kept[1]
+    signature = _with_self(inspect.signature(user_source.behind(original)))
+    _signatures[original] = form, signature
+    return signature
+
+
+def _with_self(signature: inspect.Signature) -> inspect.Signature:
+    """The signature of a method; of a decorator's `wrapper(*args, **kwargs)` as well, which has no self by name."""
+    parameters = list(signature.parameters.values())
+    if parameters and parameters[0].kind is inspect.Parameter.VAR_POSITIONAL:
+        parameters.insert(0, inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY))
+    return signature.replace(parameters=parameters)
+
+
+def _is_super_call(tracer: Tracer, kind: str, instance: Any) -> bool:
+    return bool(tracer.stack) and tracer.stack[-1].instance is instance and tracer.stack[-1].kind == kind
+
+
+def _round_is_complete(tracer: Tracer, instance: Any) -> bool:
+    """Whether a script begins another forward–backward round: the instance had its forward and its backward."""
+    if tracer.rounds is None or tracer.stack:
+        return False
+    mine = [call for call in tracer.calls if call.instance is instance and call.kind == "forward"]
+    return bool(mine) and mine[-1].match is not None
+
+
+def _next_round(tracer: Tracer) -> bool:
+    """Begin recording anew where a later round was asked for; else stop. Returns whether recording goes on."""
+    assert tracer.rounds is not None
+    tracer.rounds -= 1
+    if tracer.rounds > 0:
+        tracer.begin_again()
+        return True
+    tracer.note("round", "a further forward–backward round begins; it is not recorded")
+    tracer.stop()
+    return False
+
+
+def _open(
+    tracer: Tracer, kind: str, instance: Any, site: Any, original: Callable[..., Any], parameters: list[str]
+) -> OpenCall:
+    """Begin a call: named as the user's line names it, or, where dout itself calls, placed where it is written."""
+    code: CodeType = inspect.unwrap(user_source.behind(original)).__code__
+    receiver: str | None = None
+    names: dict[str, str | None] = {}
+    where = Where(code.co_filename, code.co_firstlineno)
+    if user_source.in_user_code(site):
+        receiver, names = user_source.argument_names(site, parameters)
+        where = Where(site.f_code.co_filename, site.f_lineno)
+    parent = tracer.stack[-1] if tracer.stack else None
+    call = OpenCall(kind, instance, receiver or type(instance).__name__, parent, where)
+    call.arguments = dict(names)
+    tracer.calls.append(call)
+    return call
+
+
+def _enter(
+    tracer: Tracer, call: OpenCall, signature: inspect.Signature, site: Any, args: Any, kwargs: Any
+) -> tuple[Any, Any]:
+    """Make inputs of the arguments, named as the caller names them."""
+    try:
+        bound = signature.bind(call.instance, *args, **kwargs)
+    except TypeError:
+        return args, kwargs  # the call itself will say so
+    if call.kind == "backward":
+        bound.apply_defaults()  # `dout=1` is an upstream gradient too
+    names, call.arguments = call.arguments, {}
+    for parameter in list(signature.parameters)[1:]:
+        if parameter not in bound.arguments:
+            continue
+        value = bound.arguments[parameter]
+        name = names.get(parameter)
+        if signature.parameters[parameter].kind is inspect.Parameter.VAR_POSITIONAL:
+            value = tuple(_argument(tracer, part, None, site) for part in value)
+            call.arguments.update({f"{parameter}[{i}]": part for i, part in enumerate(value)})
+        elif signature.parameters[parameter].kind is inspect.Parameter.VAR_KEYWORD:
+            value = {key: _argument(tracer, part, key, site) for key, part in value.items()}
+            call.arguments.update(value)
+        else:
+            given = parameter in names or name is not None
+            value = _argument(tracer, value, name if given else parameter, site)
+            call.arguments[parameter] = value
+        bound.arguments[parameter] = value
+    call.inputs = tuple(_flat_nodes(tracer, call.arguments.values()))
+    call.span = (len(tracer.nodes), 0)
+    if call.kind == "forward":
+        _note_state(tracer, call)
+    return bound.args[1:], bound.kwargs
+
+
+def _note_state(tracer: Tracer, call: OpenCall) -> None:
+    """Remember what the layer holds as its forward begins: its parameters among it, which it may name."""
+    attributes = attributes_of(call.instance)
+    call.held = {key: list(item) if isinstance(item, list) else item for key, item in attributes.items()}
+    for key, item in attributes.items():
+        if isinstance(item, Traced):
+            node = call.held_nodes[id(item)] = tracer.node_of(item)
+            tracer.hints.setdefault(node, key)
+
+
+def _argument(tracer: Tracer, value: Any, name: str | None, site: Any) -> Any:
+    """An argument as a stand-in: the same plain number under the same name in the same place is one input."""
+    if type(value) in (int, float):
+        key = (name, id(value), id(site.f_code))
+        if name and key in tracer.scalars:
+            return tracer.scalars[key]
+        wrapped = tracer.wrap(value, name)
+        if name:
+            tracer.scalars[key] = wrapped
+        return wrapped
+    wrapped = tracer.wrap(value, name)
+    if isinstance(wrapped, Traced) and name:
+        node = wrapped.resolve()
+        if node.primitive is INPUT:
+            tracer.names.setdefault(node, name)
+    return wrapped
+
+
+def _flat_nodes(tracer: Tracer, items: Iterable[Any]) -> Iterable[Node]:
+    """The nodes of the traced values among arguments or results; lists and tuples one level deep."""
+    for item in items:
+        if isinstance(item, Traced):
+            yield tracer.node_of(item)
+        elif type(item) in (list, tuple):
+            yield from (tracer.node_of(part) for part in item if isinstance(part, Traced))
+
+
+def _close(tracer: Tracer, call: OpenCall, result: Any, site: Any) -> None:
+    if not tracer.live:
+        return
+    call.span = (call.span[0], len(tracer.nodes))
+    items = result if type(result) in (list, tuple) else (result,)
+    call.outputs = tuple(_result_node(tracer, item) for item in items)
+    call.done = True
+    names = user_source.assigned_name(site) if user_source.in_user_code(site) else None
+    for node, name in zip(call.outputs, names if isinstance(names, list) else [names], strict=False):
+        if node is not None and name and node not in call.inputs:
+            tracer.names[node] = name
+    if call.kind == "forward":
+        now = attributes_of(call.instance)  # what forward itself keeps anew is a residual, and no parameter
+        call.held = {k: v for k, v in call.held.items() if isinstance(v, list) or plain(now.get(k)) is plain(v)}
+        for key, item in _kept(now):
+            tracer.hints.setdefault(tracer.node_of(item), key)
+    else:
+        _match(tracer, call)
+        if call.match is not None:
+            given, returned = len(call.match.arguments), len(call.outputs)
+            if returned > given:
+                tracer.note("count", f"{call.cls}.backward returns {returned} gradients, forward takes {given} inputs")
+            found = pairs(call.match.held, attributes_of(call.instance))
+            parameters = (
+                Parameter(
+                    pair.name, _node_then(tracer, call.match, pair.parameter), tracer.node_of(pair.gradient), pair.by
+                )
+                for pair in found
+            )
+            made = set(tracer.nodes[slice(*call.match.span)])  # by forward: drawn when it first saw its input
+            call.parameters = tuple(p for p in parameters if p.node.primitive is INPUT or p.node not in made)
+
+
+def _kept(attributes: Mapping[str, Any]) -> Iterable[tuple[str, Traced]]:
+    """The traced values in a layer's attributes, one level deep in lists, tuples and dicts, with their names."""
+    for key, item in attributes.items():
+        if isinstance(item, Traced):
+            yield key, item
+        elif type(item) in (list, tuple):
+            yield from ((f"{key}[{i}]", part) for i, part in enumerate(item) if isinstance(part, Traced))
+        elif type(item) is dict:
+            yield from ((str(name), part) for name, part in item.items() if isinstance(part, Traced))
+
+
+def _node_then(tracer: Tracer, forward: OpenCall, parameter: Any) -> Node:
+    """The node a parameter had when forward began, whatever was written into its memory since."""
+    return forward.held_nodes.get(id(parameter)) or tracer.node_of(parameter)
+
+
+def _result_node(tracer: Tracer, item: Any) -> Node | None:
+    if isinstance(item, Traced | np.ndarray | np.generic) or type(plain(item)) in (int, float):
+        return tracer.node_of(item)
+    return None
+
+
+def _match(tracer: Tracer, backward: OpenCall) -> None:
+    """Find the forward a backward belongs to: whose residuals it reads, else the latest that has none yet."""
+    waiting = [c for c in tracer.calls if c.instance is backward.instance and c.kind == "forward" and c.done]
+    waiting = [c for c in waiting if c.match is None and not c.in_backward()]  # a backward may call forward again
+    if not waiting:
+        return
+    if len(waiting) > 1:
+        made = set(tracer.nodes[slice(*backward.span)])
+        read = {i for node in made for i in node.inputs} - made - set(backward.inputs)
+
+        def reads(forward: OpenCall) -> int:
+            kept = {*tracer.nodes[slice(*forward.span)], *forward.inputs}
+            return len(read & kept)
+
+        best = max(map(reads, waiting))
+        waiting = [c for c in waiting if reads(c) == best]
+    backward.match, waiting[-1].match = waiting[-1], backward
+
+
+def _by_input(forward: OpenCall, returned: tuple[Node | None, ...]) -> tuple[Node | None, ...]:
+    """What a backward returned, one for each input: an argument that is none (a flag, None) takes its place along."""
+    given = forward.arguments.values()
+    if len(returned) != len(given) or any(type(argument) in (list, tuple) for argument in given):
+        return returned
+    return tuple(itertools.compress(returned, (isinstance(argument, Traced) for argument in given)))
+
+
+def finished(
+    calls: list[OpenCall], *, derive: bool = True
+) -> tuple[Mapping[OpenCall, LayerCall], tuple[LayerCall, ...]]:
+    """Freeze the forwards, each with the backward that belongs to it; nodes of a backward lead to its forward.
+
+    Where nothing is to be derived from it, the upstream gradient that a backward was given is left out.
+    """
+    frozen: dict[OpenCall, LayerCall] = {}
+    wearers: dict[str, set[int]] = {}  # instances by name: `layer` in a loop over layers says nothing
+    for call in calls:
+        wearers.setdefault(call.name, set()).add(id(call.instance))
+    for call in calls:
+        if call.kind == "forward" and not call.in_backward():
+            frozen[call] = LayerCall(
+                call.name if len(wearers[call.name]) == 1 else call.cls,
+                call.cls,
+                tuple(n for n in call.inputs if n is not None),
+                tuple(n for n in call.outputs if n is not None),
+                frozen.get(call.parent) if call.parent else None,
+                call.where,
+                None if call.match is None or not derive else call.match.inputs[: max(1, len(call.outputs))],
+                None if call.match is None else _by_input(call, call.match.outputs),
+                () if call.match is None else call.match.parameters,
+            )
+    forwards = tuple(frozen.values())
+    for call in calls:
+        if call.kind == "backward" and call.match in frozen:
+            frozen[call] = frozen[call.match]
+    return frozen, forwards

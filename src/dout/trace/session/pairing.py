@@ -1,0 +1,266 @@
+"""Which gradient is whose: parameters pair with gradients by name, then by position, then by a shape only they have.
+
+Never by value: that would hide a layer that swaps `dWx` and `dWh`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import reduce
+from operator import add
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from dout.trace.tracer.traced import plain
+
+GRADIENTS = "_dout_gradients"  # where an adapter notes gradients that a layer keeps elsewhere: by parameter
+
+_NAMINGS = ("d{}", "d_{}", "grad_{}", "{}_grad", "{}_gradient")
+_LISTS = (("params", "grads"), ("parameters", "gradients"), ("weights", "grads"))
+
+
+_AFFIX = re.compile(
+    r"^(d_?l_?_?d_?|d_?loss_?d?_?|d_?j_?d_?|d_?e_?d_?y?|grad(ient)?s?_?(of_?)?|g_|delta_?|nabla_?|d_|d(?=[a-zA-Z]))(?=\w)"
+    r"|(?<=\w)_?(gradients?|grads?|deltas?|deriv(ative)?|_d|_prime|diff)$",
+    re.IGNORECASE,
+)
+_SAME = {  # names of one thing, lower and without underscores
+    **dict.fromkeys(("w", "weight", "weights", "kernel", "kernels", "filter", "filters", "weightmatrix"), "w"),
+    **dict.fromkeys(("b", "bias", "biases"), "b"),
+}
+_RESIDUALS = frozenset({  # what forward keeps anew is no parameter
+    "x", "in", "input", "inputs", "inputdata", "layerinput", "lastinput", "z", "a", "y", "h", "out", "output",
+    "outputs",
+    "activation", "activations",
+})  # fmt: skip
+_NO_GRADIENTS = frozenset({
+    "data", "delta", "depth", "dim", "dims", "dropout", "dilation", "decay", "dtype", "d", "dmodel", "device", "dense",
+    "d_model", "d_k", "d_v", "d_ff", "d_in", "d_out", "d_head", "d_hidden", "discount", "density", "diff", "dist",
+    "distance", "dot", "decoder",
+})  # fmt: skip
+
+
+def stem(name: str) -> str:
+    """What a name is about: alike for a parameter and for what is called as its gradient.
+
+    >>> [stem(name) for name in ("weights", "dW", "grad_w", "weights_gradient", "dLdW", "_dW", "bias", "db")]
+    ['w', 'w', 'w', 'w', 'w', 'w', 'b', 'b']
+    """
+    name = _bare(name.rpartition("'")[0].rpartition("'")[2] or name)
+    bare = _AFFIX.sub("", name, count=1) if name.lower() not in _NO_GRADIENTS else name
+    lower = bare.lower().replace("_", "")
+    return _SAME.get(lower, lower)
+
+
+def _bare(name: str) -> str:
+    """A name without the underscores that say whose business it is."""
+    return name.lstrip("_") or name
+
+
+def is_residual(name: str) -> bool:
+    """Whether a name is one for what forward keeps anew: `x`, `self.out`."""
+    return stem(name) in _RESIDUALS
+
+
+def is_named_as_gradient(name: str) -> bool:
+    """Whether a name is one for a gradient: `dW`, `grad_b`, `weights_gradient`; `data` and `depth` are not."""
+    name = _bare(name)
+    return name.lower() not in _NO_GRADIENTS and bool(_AFFIX.search(name)) and (
+        "grad" in name.lower() or "delta" in name.lower() or not name.islower() or len(name) <= 3 or "_" in name
+        or name[1:] in _SAME or name[1:] in ("inputs", "input", "gamma", "beta", "values")
+    )  # fmt: skip
+
+
+class Pair(NamedTuple):
+    """A parameter and its gradient, as they stand in the layer."""
+
+    name: str
+    parameter: Any
+    gradient: Any
+    by: Literal["name", "position", "shape"]
+
+
+def pairs(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Pair]:
+    """Yield the pairs among a layer's attributes: parameters as forward saw them, gradients as backward left them.
+
+    None where every gradient is the array of zeros that was there before: then another method computes them.
+    """
+    held = [item for value in before.values() for item in _items(value)]
+    found = list(_pairs(before, after))
+    if not all(any(pair.gradient is item for item in held) and not np.any(plain(pair.gradient)) for pair in found):
+        yield from found
+
+
+def _items(value: Any) -> list[Any]:
+    return [value, *(value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ())]
+
+
+def _pairs(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Pair]:
+    noted = after.get(GRADIENTS) or {}
+    before, after = ({k: v for k, v in held.items() if k != GRADIENTS} for held in (before, after))
+    before = {k: v for k, v in before.items() if not (stem(k) in _RESIDUALS and after.get(k) is not v)}
+    dicts = [held for name, held in before.items() if isinstance(held, dict) and "grad" not in name.lower()]
+    inner = {str(key): item for held in reversed(dicts) for key, item in held.items() if _is_array(item)}
+    listed = {
+        f"{key}[{i}]": item for key, held in before.items() if isinstance(held, list) for i, item in enumerate(held)
+    }
+    if noted:
+        every = {**listed, **inner, **before}
+        yield from (
+            Pair(name, every[name], gradient, "name") for name, gradient in noted.items() if _is_array(every.get(name))
+        )
+        before = {name: item for name, item in before.items() if name not in noted}
+        inner = {name: item for name, item in inner.items() if name not in noted}
+    before = {**inner, **before}
+    taken: set[str] = set()
+    left: list[tuple[str, Any]] = []
+    for name, parameter in before.items():
+        if not _is_array(parameter):
+            continue
+        key = _named(name, parameter, after)
+        if key is None:
+            left.append((name, parameter))
+        else:
+            taken |= {name, key}
+            yield Pair(name, parameter, after[key], "name")
+    synonyms = list(_by_synonym(left, after, taken))
+    taken.update(key for _, key in synonyms)
+    left = [(name, item) for name, item in left if name not in {pair.name for pair, _ in synonyms}]
+    yield from (pair for pair, _ in synonyms)
+    known = taken | {pair.name for pair, _ in synonyms}
+    yield from (pair for pair in _by_position(before, after) if pair.name not in known)
+    yield from _of_objects(before)
+    yield from _by_shape(left, before, after, taken)
+
+
+def _named(name: str, parameter: Any, after: Mapping[str, Any]) -> str | None:
+    """The attribute that is called as the gradient of this one; of another shape, it is a wrong gradient.
+
+    That is said only of an array that the layer still holds: `x` and `dx` may be left over from other calls.
+    """
+    keys = [naming.format(name) for naming in _NAMINGS]
+    fitting = [key for key in keys if _same_shape(parameter, after.get(key))]
+    if not fitting and plain(after.get(name)) is plain(parameter):
+        fitting = [key for key in keys if _is_array(after.get(key))]
+    return fitting[0] if fitting else None
+
+
+def _by_synonym(left: list[tuple[str, Any]], after: Mapping[str, Any], taken: set[str]) -> Iterator[tuple[Pair, str]]:
+    """What is called as the gradient in other words, also in a dict: `weights_gradient`, `grads["dW1"]`."""
+    flat = {key: item for key, item in after.items() if is_named_as_gradient(key) and key not in taken}
+    for key, held in after.items():
+        if isinstance(held, dict) and (
+            "grad" in key.lower() or (key == "g" and all(map(is_named_as_gradient, map(str, held))))
+        ):
+            flat.update({str(inner): item for inner, item in _of_parameters(held, left, after).items()})
+    for name, parameter in left:
+        if is_named_as_gradient(name):
+            continue
+        fitting = [key for key, item in flat.items() if stem(key) == stem(name) and _same_shape(parameter, item)]
+        rivals = [other for other, _ in left if stem(other) == stem(name) and not is_named_as_gradient(other)]
+        if len(fitting) == 1 and len(rivals) == 1:
+            yield Pair(name, parameter, flat[fitting[0]], "name"), fitting[0]
+
+
+def _of_parameters(held: dict[Any, Any], left: list[tuple[str, Any]], after: Mapping[str, Any]) -> dict[Any, Any]:
+    """A dict of gradients; where some have other shapes than their parameters, another of these keys that fits them.
+
+    Local derivatives may be called so: `self.grad["W"]` is x, and `self.weight_update["W"]` the gradient.
+    """
+
+    def fits(found: dict[Any, Any], named: Mapping[str, Any]) -> bool:
+        return all(_same_shape(a, found[name]) and plain(found[name]) is not plain(a) for name, a in named.items())
+
+    for other in after.values():
+        if isinstance(other, dict) and other is not held:
+            named = {name: parameter for name, parameter in left if name in held and name in other}
+            if named and fits(other, named) and not fits(held, named):
+                return other
+    return held
+
+
+def _by_position(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Pair]:
+    for parameters, gradients in _LISTS:
+        mine, theirs = before.get(parameters), after.get(gradients)
+        if isinstance(mine, dict) and isinstance(theirs, dict):
+            found = [(str(key), item, theirs[key]) for key, item in mine.items() if key in theirs]
+        elif isinstance(mine, Sequence) and isinstance(theirs, Sequence) and len(mine) == len(theirs):
+            found = [(f"{parameters}[{i}]", a, b) for i, (a, b) in enumerate(zip(mine, theirs, strict=True))]
+        else:
+            continue
+        yield from _joined(Pair(name, a, b, "position") for name, a, b in found if _is_array(a) and _is_array(b))
+
+
+def _joined(found: Iterable[Pair]) -> Iterator[Pair]:
+    """One pair for a parameter that stands in several places: what it gets there adds up, as over its uses."""
+    by_parameter: dict[int, list[Pair]] = {}
+    for pair in found:
+        by_parameter.setdefault(id(pair.parameter), []).append(pair)
+    for first, *others in by_parameter.values():
+        parts = {id(pair.gradient): pair.gradient for pair in (first, *others)}
+        yield first._replace(gradient=reduce(add, parts.values()))
+
+
+_VALUES, _SLOPES = ("data", "value", "array", "values", "val", "w"), ("grad", "gradient", "grads", "dvalue", "dw", "d")
+
+
+def _of_objects(before: Mapping[str, Any]) -> Iterator[Pair]:
+    """Parameters that are objects, or dicts, with an array and its gradient: `self.W.data` and `self.W.grad`."""
+    for name, held in before.items():
+        if isinstance(held, dict) and not ({*_VALUES[:5]} & {*held} and {*_SLOPES[:2]} & {*held}):
+            items = [(str(key), item) for key, item in held.items()]
+        elif isinstance(held, list | tuple):
+            items = [(f"{name}[{i}]", item) for i, item in enumerate(held)]
+        else:
+            items = [(name, held)]
+        for called, item in items:
+            inside = item if isinstance(item, dict) else getattr(item, "__dict__", None)
+            if not isinstance(inside, dict) or isinstance(plain(item), np.ndarray | type):
+                continue
+            value = next((inside[key] for key in _VALUES if _is_array(inside.get(key))), None)
+            slope = next((inside[key] for key in _SLOPES if _is_array(inside.get(key))), None)
+            if value is not None and slope is not None:
+                yield Pair(called, value, slope, "name")
+
+
+def _by_shape(
+    left: list[tuple[str, Any]], before: Mapping[str, Any], after: Mapping[str, Any], taken: set[str]
+) -> Iterator[Pair]:
+    """What is called `d…` or `…grad…` and has a shape that one parameter and one gradient alone have."""
+    anew = {key for key, item in after.items() if is_named_as_gradient(key) and item is not before.get(key)}
+    gradients = [
+        (key, item)
+        for key, item in after.items()
+        if key not in taken and _is_array(item) and (_looks(key) or key in anew)
+    ]
+    parameters = [(name, item) for name, item in left if name not in taken | anew and not _looks(name)]
+    for name, parameter in parameters:
+        mine = [(key, item) for key, item in gradients if _same_shape(parameter, item)]
+        called = [item for key, item in mine if _first_word(key) == _bare(name).lower()]
+        looking = [item for key, item in mine if _looks(key)]
+        rivals = [other for other, item in parameters if _same_shape(parameter, item)]
+        if len(called) == 1:
+            yield Pair(name, parameter, called[0], "name")
+        elif len(looking) == 1 and rivals == [name]:
+            yield Pair(name, parameter, looking[0], "shape")
+
+
+def _first_word(key: str) -> str:
+    """What a gradient's name begins with: the `w` of `dW_curr`."""
+    return _AFFIX.sub("", _bare(key), count=1).partition("_")[0].lower()
+
+
+def _looks(name: str) -> bool:
+    """Whether a name is one for a gradient."""
+    return "grad" in name.lower() or (name[:1] == "d" and name[1:2].isupper()) or name.startswith("d_")
+
+
+def _is_array(item: Any) -> bool:
+    value = plain(item)
+    return isinstance(value, np.ndarray) and value.dtype.kind == "f"
+
+
+def _same_shape(parameter: Any, gradient: Any) -> bool:
+    return _is_array(gradient) and plain(gradient).shape == plain(parameter).shape

@@ -1,0 +1,91 @@
+"""Where a file of the user's is at home: the module it is in its package, and the folder that imports count from."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import NamedTuple
+
+from dout.trace.tracer.user_source import names_of
+
+MOST_ABOVE = 5  # folders in which a file's imports are looked for
+
+
+class Home(NamedTuple):
+    """The name of the module that a file is in its package, and the folders where its imports are looked for first."""
+
+    name: str
+    folders: list[str]
+
+
+def home(path: Path, text: str) -> Home:
+    """Where a file is at home.
+
+    A file in a package, or with relative imports, is a module of that package, with or without __init__.py.
+    """
+    own = path.resolve().parent
+    root, parts = own, [path.stem]
+    levels = [n.level for n in ast.walk(ast.parse(text)) if isinstance(n, ast.ImportFrom)] if "from ." in text else []
+    needed = max(levels, default=0)
+    while (root / "__init__.py").exists() or len(parts) <= needed:
+        if root == root.parent or not root.name.isidentifier():
+            break
+        root, parts = root.parent, [root.name, *parts]
+    above = _counted_from(own, text)
+    folders = [root, own] if above is None else [above]
+    if above is not None and len(parts) > 1 and above in root.parents:
+        parts = [*root.relative_to(above).parts, *parts]
+    if path.stem == "__init__" and len(parts) > 1:
+        parts.pop()
+    return Home(".".join(parts), list(dict.fromkeys(map(str, folders))))
+
+
+def _counted_from(folder: Path, text: str) -> Path | None:
+    """The folder above from which a file's absolute imports count: `import neural_network.functions` says so."""
+    imported = re.findall(r"^\s*(?:from|import)\s+([A-Za-z_][\w.]*\.\w+|\w+(?=\s+import))", text, re.MULTILINE)
+    for name in imported:
+        place = Path(*name.split("."))
+        for above in folder.parents[:MOST_ABOVE]:
+            beside = (folder / place).with_suffix(".py").exists() or (folder / place).is_dir()
+            if not beside and ((above / place).with_suffix(".py").exists() or (above / place).is_dir()):
+                return above
+    return None
+
+
+def name_in_package(name: str, path: Path) -> str:
+    """The name of a file as a module of its package, which is imported; its own where that package is another."""
+    return path.stem if "." in name and not _has_parent(name, path) else name
+
+
+def _has_parent(name: str, path: Path) -> bool:
+    """Import the package a file is in; whether that is the file's folder, and no other of the name."""
+    try:
+        parent = importlib.import_module(name.rpartition(".")[0])
+    except Exception:
+        return False
+    return any(Path(p).resolve() == path.resolve().parent for p in getattr(parent, "__path__", ()))
+
+
+def loaded(name: str, path: Path) -> ModuleType | None:
+    """The module of that name, if it was loaded from this file."""
+    file = getattr(sys.modules.get(name), "__file__", None)
+    return sys.modules[name] if file and Path(str(file)).resolve() == path.resolve() else None
+
+
+def at_home(module: ModuleType, name: str, path: Path) -> ModuleType:
+    """A module that has been run, under its own name: its code may have changed that, or put something in its place."""
+    if type(module).__getattribute__ is not ModuleType.__getattribute__:
+        ModuleType.__setattr__(module, "__class__", ModuleType)
+    names_of(module).update(__name__=name, __file__=str(path))
+    sys.modules[name] = module
+    return module
+
+
+def free_name(name: str, path: Path) -> str:
+    """The name under which a file is loaded: its own, unless that is taken or none."""
+    taken = name in sys.modules or not name.replace(".", "").isidentifier()
+    return f"_dout_{abs(hash(path))}" if taken else name

@@ -1,0 +1,296 @@
+"""A trace under way: what is replaced in the user's modules, classes and objects, and put back whatever happens."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import sys
+import threading
+import traceback
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from types import FunctionType, ModuleType
+from typing import Any
+
+from dout.errors import UnsupportedError
+from dout.trace.model.replay import flat
+from dout.trace.session import user_modules
+from dout.trace.session.attribute_swap import Namespace, Swaps
+from dout.trace.session.layer_calls import KINDS, is_layer, recording
+from dout.trace.tracer import traced_modules, user_source
+from dout.trace.tracer.traced import Traced
+from dout.trace.tracer.tracer import Tracer
+from dout.trace.tracer.user_functions import current, under_way
+from dout.trace.tracer.users_warnings import users_warnings
+
+_ABSENT = object()
+_DEEP = 100  # calls inside each other; user's code that goes deeper calls itself
+recordings = threading.RLock()  # one thread traces at a time; a trace inside a trace is the same thread
+_open: list[Session] = []  # in which the user's code runs now, the innermost last
+_begun: list[Session] = []  # those, and those of which things are being replaced or put back
+
+
+class Patches:
+    """Names in the user's modules and classes that lead elsewhere for the time of a trace."""
+
+    def __init__(self, is_user_class: Any) -> None:
+        self.is_user_class = is_user_class
+        self.layers = True  # whether the calls of layers are recorded
+        self.undo: list[tuple[Any, str, Any, Any]] = []
+        self.seen: set[int] = set()
+
+    def namespace(self, names: dict[str, Any]) -> None:
+        """Lead a module's names of numpy and math to the tracing versions, and record its layers' calls."""
+        if id(names) in self.seen:
+            return
+        self.seen.add(id(names))
+        for name in traced_modules.BUILTINS.keys() - names.keys():
+            names[name] = traced_modules.BUILTINS[name]
+            self.undo.append((names, name, _ABSENT, names[name]))
+        for name, item in list(names.items()):
+            if user_source.is_class(item):
+                if self.is_user_class(item):
+                    self.layer(item)
+            elif (version := traced_modules.tracing_version(item)) is not item:
+                names[name] = version
+                self.undo.append((names, name, item, version))
+
+    def layer(self, cls: type) -> None:
+        """Record the calls of a layer class's forward and backward."""
+        if id(cls) in self.seen or not is_layer(cls) or not self.layers:
+            return
+        self.seen.add(id(cls))
+        for base in user_source.mro_of(cls):
+            for kind in KINDS:
+                original = user_source.vars_of(base).get(kind)
+                if original is not None and hasattr(original, "__code__") and not hasattr(original, "__recorded__"):
+                    method = recording(kind, original, current)
+                    method.__recorded__ = original  # type: ignore[attr-defined]
+                    type.__setattr__(base, kind, method)  # a metaclass may refuse
+                    self.undo.append((base, kind, original, method))
+
+    def put_back(self) -> None:
+        """Undo everything that the user's code did not itself replace meanwhile."""
+        for holder, name, original, version in reversed(self.undo):
+            if type(holder) is dict:
+                if holder.get(name) is version:
+                    holder[name] = original
+                    if original is _ABSENT:
+                        del holder[name]
+            elif user_source.vars_of(holder).get(name) is version:
+                type.__setattr__(holder, name, original)
+
+
+def _spaces_of(item: Any) -> Iterator[dict[str, Any]]:
+    """The global names that a function of the user's sees; of a class those that its methods see."""
+    for function in [item] if type(item) is FunctionType else _functions_of(item):
+        if user_source.is_user_code(function.__code__.co_filename):
+            yield function.__globals__
+
+
+def user_class_test(packages: set[str], given: set[type]) -> Any:
+    """Return the test whether a class is the user's: written in their code, in one of these packages, or given."""
+
+    def is_user_class(cls: type) -> bool:
+        if any(cls is one for one in given):
+            return True
+        module = user_source.module_of(cls)
+        if not module or module == "builtins":
+            return False
+        package = module.partition(".")[0]
+        if package == "dout":
+            return module.startswith(("dout.layers", "dout.train"))
+        if module == "__main__" or package in packages:
+            return True
+        home = sys.modules.get(module)
+        return home is None or user_modules.is_of_user(module, home)
+
+    return is_user_class
+
+
+class Session:
+    """What is replaced in the user's modules, classes and objects while one trace is under way."""
+
+    def __init__(self, tracer: Tracer, packages: set[str], given: set[type]) -> None:
+        is_user_class = user_class_test(packages, given)
+        self.tracer = tracer
+        self.patches = Patches(is_user_class)
+        self.swaps = Swaps(is_user_class, self._meet, tracer)
+        self.adopted: set[str] = set()
+        self.homes: set[str] | None = None  # modules of what a target reaches; of a script all are looked through
+        self.functions: list[FunctionType] = []  # the target's own
+        self.gave_way = False  # whether all that was replaced has been put back, for another thread
+        self.outputs: list[Any] = []  # what the user's code gave out; in the end as a plain run would have
+        self.besides: list[Any] = []  # objects of the user's that nothing led to, and that code of theirs wrote into
+
+    def _meet(self, found: Any) -> None:
+        """Take a class of which an instance is within reach, or a function or module; some modules are not loaded."""
+        if isinstance(found, ModuleType):
+            self.patches.namespace(vars(found))
+            return
+        if self.homes is not None:
+            classes = user_source.mro_of(found) if user_source.is_class(found) else ()
+            self.homes.update(map(user_source.module_of, classes) if classes else (found.__module__,))
+        if user_source.is_class(found):
+            self.patches.layer(found)
+        for names in _spaces_of(found):
+            if id(names) not in self.patches.seen:
+                self.patches.namespace(names)
+                if not user_modules.is_loaded(names):  # nobody else adopts it
+                    self.swaps.swap_in(Namespace(names), self.tracer.source, numbers=self.swaps.everywhere)
+
+    def adopt(self, users: Iterable[ModuleType]) -> None:
+        """Take modules as the user's: their numpy traces, their layers are recorded, their arrays are inputs."""
+        traced_modules.learn()
+        new = [module for module in users if module.__name__ not in self.adopted]
+        self.adopted.update(module.__name__ for module in new)
+        for module in new:
+            self.patches.namespace(module.__dict__)
+        for module in new if self.homes is None else user_modules.within_reach(self.homes, new, self.functions):
+            self.swaps.swap_in(module, self.tracer.source, numbers=self.swaps.everywhere)
+
+    def loaded_since(self) -> list[str]:
+        """The names of the user's modules that were loaded after the others had been taken."""
+        return [module.__name__ for module in user_modules.user_modules() if module.__name__ not in self.adopted]
+
+    def argument(self, item: Any, name: str | None) -> Any:
+        """Take what is given to the code that will run; a list or dict stays itself, for they may write into it."""
+        if type(item) is tuple:
+            parts = tuple(self.argument(part, None) for part in item)
+            return item if all(a is b for a, b in zip(parts, item, strict=True)) else parts
+        if type(item) in (list, dict):
+            self.swaps.swap_in(item, self.tracer.source, numbers=True, name=name or "")
+            return item
+        taken = self.tracer.wrap(item, name)
+        self.tracer.given.update(part.resolve() for part in flat(taken) if isinstance(part, Traced))
+        return taken
+
+    def target(self, target: Any, *, numbers: bool, everywhere: bool = False) -> None:
+        """Take the layer or function that will run; where asked, the numbers it holds become inputs too.
+
+        `everywhere`: also those that are global names where it was written.
+        """
+        own = target.__func__ if inspect.ismethod(target) else target
+        self.functions = [*([own] if isinstance(own, FunctionType) else []), *_functions_of(type(own))]
+        spaces = {id(function.__globals__): function.__globals__ for function in self.functions}
+        self.homes = {str(names.get("__name__")) for names in spaces.values()}
+        self.homes.update(map(user_source.module_of, user_source.mro_of(type(target))))
+        for names in spaces.values():
+            self.patches.namespace(names)
+        self.swaps.swap_in(target, self.tracer.source, numbers=numbers)
+        for names in spaces.values():
+            self.swaps.swap_in(Namespace(names), self.tracer.source, numbers=everywhere)
+
+
+def place_of_recording() -> tuple[int, int] | None:
+    """Where the thread that traces is in its code: the same again as long as it stands still. None: nothing runs."""
+    innermost = _open[-1:]  # another thread may close it meanwhile
+    frame = sys._current_frames().get(innermost[0].tracer.thread) if innermost else None
+    return (id(frame), frame.f_lasti) if frame is not None else None
+
+
+def give_way() -> bool:
+    """Put back all that is replaced while another thread traces; that goes on plainly. Whether one traced."""
+    for state in reversed(_open):
+        if not state.gave_way:
+            state.gave_way = True
+            state.tracer.step_aside("it waits for another thread")
+            state.patches.put_back()
+            state.swaps.swap_out(state.besides)
+    return bool(_open)
+
+
+def reaches(item: Any, why_not: str | None = None) -> None:
+    """Tell the traces of this thread that code may write into an object that is hidden behind one of ours.
+
+    `why_not` says why no program can do the same, where nothing else tells.
+    """
+    for state in _open:
+        if state.tracer.thread == threading.get_ident():
+            state.besides.append(item)
+            if why_not is not None:
+                state.tracer.effects.append(why_not)
+
+
+def gave_way() -> bool:
+    """Whether what is traced now runs on plainly."""
+    return bool(_open) and all(state.gave_way for state in _open)
+
+
+@contextmanager
+def session(
+    tracer: Tracer, target: Any = None, *, numbers: bool = False, everywhere: bool = False
+) -> Iterator[Session]:
+    """Trace what runs inside, from `target` or, where there is none, from what the caller adopts.
+
+    `numbers` that the target holds become inputs where asked; `everywhere`: those of its module too, and what methods
+    close over.
+    """
+    home = target.__module__ if inspect.isroutine(target) else user_source.module_of(type(target))
+    if not home or home.partition(".")[0] in user_modules.ANSWERED:  # made by `exec`; or np.mean itself is the target
+        home = ""
+    with recordings:
+        given = {type(target)} if is_layer(type(target)) else set()
+        state = Session(tracer, {home.partition(".")[0]} - {"dout", "builtins"}, given)
+        state.swaps.everywhere = everywhere
+        state.patches.layers = not everywhere  # a program needs no calls, and code may look into methods
+        under_way.append(tracer)
+        _begun.append(state)
+        try:
+            if target is not None:
+                state.target(target, numbers=numbers, everywhere=everywhere)
+                state.adopt(user_modules.user_modules(home))
+            _open.append(state)
+            with users_warnings():
+                yield state
+        except RecursionError as error:
+            state.outputs.append(error)
+            _refuse_depth(error)
+            raise
+        except BaseException as error:
+            state.outputs.append(error)
+            raise
+        finally:
+            if state in _open:
+                _open.remove(state)
+            tracer.stop()
+            under_way.remove(tracer)
+            state.patches.put_back()
+            state.swaps.swap_out(state.outputs, state.besides)
+            _begun.remove(state)
+
+
+def _after_fork() -> None:
+    """A forked child has no other thread: what one was recording is put back there, and nobody waits for it."""
+    for state in reversed(_begun):
+        if state.tracer.thread != threading.get_ident():
+            state.tracer.recording = False
+            state.patches.put_back()
+            state.swaps.swap_out(state.besides)
+            under_way.remove(state.tracer)
+    _begun[:] = [state for state in _begun if state.tracer in under_way]
+    _open[:] = [state for state in _open if state in _begun]
+    if not recordings._is_owned():  # type: ignore[attr-defined]
+        recordings._at_fork_reinit()  # type: ignore[attr-defined]
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def _functions_of(kind: type) -> Iterator[Any]:
+    """The functions among what a class and its bases define."""
+    for cls in user_source.mro_of(kind):
+        yield from (item for item in user_source.vars_of(cls).values() if type(item) is FunctionType)
+
+
+def _refuse_depth(error: RecursionError) -> None:
+    """Say so where it was not the user's code that called itself too often but a list of theirs that has no end."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    users = [frame for frame in frames if user_source.in_user_code(frame)]
+    if user_source.is_ours(frames[-1].f_code.co_filename) and len(users) < _DEEP:
+        where = user_source.line_of(users[-1]) if users else ""
+        raise UnsupportedError(
+            "a list, tuple or dict that holds itself, or lies too deep in others, cannot be traced"
+            f"{f', at {where}' if where else ''}; give the arrays themselves"
+        ) from None

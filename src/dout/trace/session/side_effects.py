@@ -1,0 +1,199 @@
+"""Running the user's code once more without a trace of it: what the run changes is put back after it."""
+
+from __future__ import annotations
+
+import gc
+import operator
+import sys
+import warnings
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from types import FunctionType, ModuleType
+from typing import Any
+
+import numpy as np
+
+from dout.trace.session.attribute_swap import MOST, Namespace, Reach, attributes_of
+from dout.trace.tracer.random_draws import is_generator, put_state, state_of
+from dout.trace.tracer.traced_modules import traced_modules
+from dout.trace.tracer.user_source import vars_of
+
+_LARGE = 1 << 20  # bytes; a larger array is made read-only instead of being copied
+MOST_COPIED = 1 << 28  # bytes
+
+
+def is_small(item: Any) -> bool:
+    """Whether an object holds little enough to be deep-copied: neither a data set nor a million parts."""
+    seen: set[int] = set()
+    size, waiting = 0, [item]
+    while waiting:
+        whole = waiting.pop()
+        if id(whole) in seen or issubclass(type(whole), type | ModuleType | FunctionType):
+            continue
+        seen.add(id(whole))
+        size += whole.nbytes if issubclass(type(whole), np.ndarray) else 0
+        inside = gc.get_referents(whole)
+        if size > MOST_COPIED or len(seen) + len(inside) > MOST:
+            return False
+        waiting.extend(inside)
+    return True
+
+
+@contextmanager
+def undone(holders: Iterable[Any], reach: Reach) -> Iterator[None]:
+    """Put back what the code inside changes in `holders`, in the arrays and generators there, and in the filters."""
+    back: list[Callable[[], Any]] = [_patches(module) for module in traced_modules()]
+    arrays: dict[int, Any] = {}
+    for holder in holders:
+        back.extend(containers(holder))
+        for place in reach.places(holder):
+            item = place.item
+            if type(item) is np.ndarray and item.flags.writeable:
+                arrays[id(item)] = item
+            elif is_generator(item):
+                back.append(partial(put_state, item, state_of(item)))
+            if not issubclass(type(holder), dict | list | deque):
+                back.append(partial(place.put, place.item))
+    for array in sorted(arrays.values(), key=lambda array: array.base is not None, reverse=True):
+        back.insert(0, _array(array))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what there is to warn of was said in the first run
+            yield
+    finally:
+        for undo in back:
+            undo()
+
+
+def containers(holder: Any) -> Iterator[Callable[[], Any]]:
+    """What puts back all that an object holds now, or the names in it."""
+    kind = type(holder)
+    if issubclass(kind, OrderedDict):
+        yield _ordered(holder)
+    elif issubclass(kind, dict):
+        yield _dict(holder)
+    elif issubclass(kind, list | deque):
+        base: Any = list if issubclass(kind, list) else deque
+        kept = list(holder)
+        yield lambda: (base.clear(holder), base.extend(holder, kept))
+    if issubclass(kind, type):
+        names = set(vars_of(holder))
+        yield lambda: [type.__delattr__(holder, name) for name in set(vars_of(holder)) - names]
+    elif kind.__dictoffset__ != 0 or kind is Namespace:
+        yield _dict(attributes_of(holder))
+
+
+def _dict(holder: dict[Any, Any]) -> Callable[[], None]:
+    kept = dict(holder)
+
+    def undo() -> None:
+        for key in [key for key in holder if key not in kept]:
+            dict.__delitem__(holder, key)
+        for key, item in kept.items():
+            if dict.get(holder, key, kept) is not item:
+                dict.__setitem__(holder, key, item)
+        if list(map(id, dict.keys(holder))) != list(map(id, kept)):
+            dict.clear(holder)
+            dict.update(holder, kept)
+
+    return undo
+
+
+def _ordered(holder: OrderedDict[Any, Any]) -> Callable[[], None]:
+    kept = list(OrderedDict.items(holder))
+
+    def undo() -> None:
+        OrderedDict.clear(holder)
+        for key, item in kept:
+            OrderedDict.__setitem__(holder, key, item)
+
+    return undo
+
+
+def _patches(module: ModuleType) -> Callable[[], None]:
+    kept = dict(vars(module))
+
+    def undo() -> None:
+        for name, item in list(vars(module).items()):
+            if kept.get(name, item) is not item:
+                setattr(module, name, kept[name])
+
+    return undo
+
+
+def _array(array: Any) -> Callable[[], Any]:
+    if array.nbytes <= _LARGE:
+        kept = array.copy()
+        return lambda: array.__setitem__(..., kept)
+    array.flags.writeable = False
+    return lambda: array.setflags(write=True)
+
+
+# --- what dout itself runs on -----------------------------------------------------------------------------------------
+
+_CORE = (  # what runs, and tells of, the user's code
+    "builtins", "sys", "os", "posixpath", "ntpath", "io", "time", "signal", "threading", "types", "typing", "abc",
+    "ast", "re", "traceback", "linecache", "tokenize", "inspect", "dis", "contextlib", "functools", "itertools",
+    "operator", "collections", "copy", "copyreg", "pickle", "struct", "dataclasses", "enum", "importlib",
+    "importlib.util", "multiprocessing.connection", "multiprocessing.reduction", "gc", "weakref", "math", "random",
+)  # fmt: skip
+_THEIRS = {"sys.excepthook", "sys.displayhook", "sys.breakpointhook", "sys.unraisablehook"}  # made to be replaced
+
+
+_Anything = BaseException  # by a name that nobody replaces
+
+
+class Kept:
+    """What dout itself runs on: Python's own names, modules and import path, as they were before the user's code."""
+
+    def __init__(self) -> None:
+        self.take()
+
+    def take(self) -> None:
+        """Remember how everything is."""
+        self.names: list[tuple[str, dict[str, Any], dict[str, Any]]] = [("sys.modules", sys.modules, dict(sys.modules))]
+        for module in (sys.modules[name] for name in _CORE if name in sys.modules):
+            name, names = module.__name__, vars(module)
+            whole = name == "builtins"  # elsewhere numbers and tables are a module's own affair
+            parts = {k: v for k, v in names.items() if whole or callable(v) or isinstance(v, ModuleType)}
+            self.names.append((name, names, {k: v for k, v in parts.items() if f"{name}.{k}" not in _THEIRS}))
+        self.read = [(names, operator.itemgetter(*kept), (*kept.values(),)) for _, names, kept in self.names]
+        self.table, self.limit = sys.modules, sys.getrecursionlimit()
+        self.watched = sys.gettrace(), sys.getprofile()
+        self.lists = [(key, getattr(sys, key), list(getattr(sys, key))) for key in ("path", "meta_path", "path_hooks")]
+
+    def _is_same(self) -> bool:
+        """Whether nothing has changed: asked after each statement of a file."""
+        try:
+            for names, read, kept in self.read:
+                if read(names) != kept:  # which compares what is another object only
+                    return False
+        except _Anything:  # a name is not there, or what was put there does not want to be compared
+            return False
+        return True
+
+    def put_back(self) -> list[str]:
+        """Make it so again; what was not, such as `builtins.len`. What has been added stays.
+
+        Until Python's own names are there again, this calls nothing that has one.
+        """
+        changed: list[str] = []
+        if not self._is_same():
+            for module, names, kept in self.names:
+                for name in kept:
+                    if name not in names or names[name] is not kept[name]:
+                        names[name] = kept[name]
+                        changed.append(f"{module}.{name}")
+        sys.modules = self.table
+        for key, whole, entries in self.lists:
+            if getattr(sys, key) is not whole:
+                whole[:] = getattr(sys, key) if isinstance(getattr(sys, key), list) else []
+                setattr(sys, key, whole)
+            whole += [entry for entry in entries if entry not in whole]
+        sys.setrecursionlimit(max(sys.getrecursionlimit(), self.limit))
+        if (sys.gettrace(), sys.getprofile()) != self.watched:
+            sys.settrace(self.watched[0])
+            sys.setprofile(self.watched[1])
+        return changed

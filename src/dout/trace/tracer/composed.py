@@ -1,0 +1,325 @@
+"""NumPy functions that are others put together: each is written here as NumPy itself does it, so the bits agree.
+
+The arrays they get may be stand-ins or plain; what they call dispatches to the tracer.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable, Iterable, Sequence
+from functools import reduce
+from itertools import accumulate, pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dout.graph import PYTHON_NUMBERS
+from dout.ops import PRIMITIVES
+from dout.ops.registry import axis_of
+from dout.trace.tracer.composed_numeric import NUMERIC, astype
+from dout.trace.tracer.composed_places import PLACES
+from dout.trace.tracer.traced import Traced, TracedArray, plain, plain_deep
+
+if TYPE_CHECKING:
+    from dout.trace.tracer.tracer import Tracer
+
+
+# --- joining and splitting --------------------------------------------------------------------------------------------
+
+
+def concatenate(tracer: Tracer, arrays: Any, axis: Any = 0) -> Any:
+    """np.concatenate."""
+    parts = [tracer.array(a) for a in arrays]
+    if axis is None:  # plain numbers have no dtype of their own here
+        dtype = np.result_type(
+            *(plain(a) if type(plain(a)) in PYTHON_NUMBERS else p.dtype for a, p in zip(arrays, parts, strict=True))
+        )
+        parts, axis = [_as(part.ravel(), dtype) for part in parts], 0
+    return tracer.emit(PRIMITIVES["concatenate"], tuple(parts), {"axis": range(parts[0].ndim)[axis_of(axis)]})
+
+
+def _at_least(ndim: int) -> Callable[..., Any]:
+    def at_least(tracer: Tracer, *items: Any) -> Any:
+        found = []
+        for item in items:
+            array = tracer.array(item)
+            missing = ndim - array.ndim
+            front = (1,) if array.ndim < 2 and missing else ()  # NumPy: (n,) → (1, n) → (1, n, 1)
+            shape = {0: (1,) * ndim, 1: (*front, *array.shape, *((1,) * (missing - 1)))}.get(
+                array.ndim, (*array.shape, *((1,) * missing))
+            )
+            found.append(array if missing <= 0 else array.reshape(shape))
+        return found[0] if len(found) == 1 else tuple(found)
+
+    return at_least
+
+
+def stack(tracer: Tracer, arrays: Any, axis: Any = 0) -> Any:
+    """np.stack."""
+    return concatenate(tracer, [np.expand_dims(tracer.array(a), axis) for a in arrays], axis)
+
+
+def hstack(tracer: Tracer, arrays: Any) -> Any:
+    """np.hstack."""
+    parts = [_at_least(1)(tracer, a) for a in arrays]
+    return concatenate(tracer, parts, 0 if parts and parts[0].ndim == 1 else 1)
+
+
+def vstack(tracer: Tracer, arrays: Any) -> Any:
+    """np.vstack."""
+    return concatenate(tracer, [_at_least(2)(tracer, a) for a in arrays], 0)
+
+
+def column_stack(tracer: Tracer, arrays: Any) -> Any:
+    """np.column_stack."""
+    parts = [tracer.array(a) for a in arrays]
+    return concatenate(tracer, [p.reshape(-1, 1) if p.ndim < 2 else p for p in parts], 1)
+
+
+def append(tracer: Tracer, array: Any, values: Any, axis: Any = None) -> Any:
+    """np.append."""
+    return concatenate(tracer, [tracer.array(array), tracer.array(values)], axis)
+
+
+def array_split(tracer: Tracer, array: Any, where: Any, axis: Any = 0) -> list[Any]:
+    """np.array_split, and np.split where the parts are equal: views, one a part."""
+    array, axis = tracer.array(array), range(plain(array).ndim)[axis]
+    length = array.shape[axis]
+    if isinstance(where, Sequence | np.ndarray):
+        ends = [0, *(slice(int(w)).indices(length)[1] for w in where), length]
+    else:
+        each, more = divmod(length, int(where))
+        ends = list(accumulate([each + 1] * more + [each] * (int(where) - more), initial=0))
+    return [array[(slice(None),) * axis + (slice(a, max(a, b)),)] for a, b in pairwise(ends)]
+
+
+def broadcast_arrays(tracer: Tracer, *arrays: Any) -> tuple[Any, ...]:
+    """np.broadcast_arrays: views, that may be written to as yet; what has the shape already is the same array."""
+    found = [tracer.array(array) for array in arrays]
+    as_array = {"order": "K", "array": True}
+    found = [tracer.emit(PRIMITIVES["copy"], (a,), as_array) if isinstance(plain(a), np.generic) else a for a in found]
+    shape = np.broadcast_shapes(*(array.shape for array in found))
+    static = {"shape": shape, "writeable": True}
+    return tuple(a if a.shape == shape else tracer.emit(PRIMITIVES["broadcast_to"], (a,), static) for a in found)
+
+
+def split(tracer: Tracer, array: Any, where: Any, axis: Any = 0) -> list[Any]:
+    """np.split."""
+    if not isinstance(where, Sequence | np.ndarray) and np.shape(plain(array))[axis] % int(where):
+        raise ValueError("array split does not result in an equal division")
+    return array_split(tracer, array, where, axis)
+
+
+# --- products ---------------------------------------------------------------------------------------------------------
+
+
+def vdot(tracer: Tracer, a: Any, b: Any) -> Any:
+    """np.vdot, of which the first is conjugated."""
+    a, b = tracer.array(a), tracer.array(b)
+    if a.dtype.kind == "c":
+        raise tracer.unsupported("np.vdot of complex numbers")
+    return np.dot(a.reshape(-1), b.reshape(-1))
+
+
+def outer(tracer: Tracer, a: Any, b: Any) -> Any:
+    """np.outer."""
+    return tracer.array(a).ravel()[:, np.newaxis] * tracer.array(b).ravel()[np.newaxis, :]
+
+
+def tensordot(tracer: Tracer, a: Any, b: Any, axes: Any = 2) -> Any:
+    """np.tensordot: transpose, reshape, dot, reshape."""
+    a, b = tracer.array(a), tracer.array(b)
+    if isinstance(axes, Iterable):
+        of_a, of_b = (([int(x)] if np.ndim(x) == 0 else [int(i) for i in x]) for x in axes)
+    else:
+        of_a, of_b = list(range(a.ndim - int(axes), a.ndim)), list(range(int(axes)))
+    of_a, of_b = [range(a.ndim)[i] for i in of_a], [range(b.ndim)[i] for i in of_b]
+    if [a.shape[i] for i in of_a] != [b.shape[i] for i in of_b]:
+        raise ValueError("shape-mismatch for sum")
+    kept_a, kept_b = ([i for i in range(x.ndim) if i not in of] for x, of in ((a, of_a), (b, of_b)))
+    shared = int(np.prod([a.shape[i] for i in of_a], dtype=int))
+    left = a.transpose([*kept_a, *of_a]).reshape(int(np.prod([a.shape[i] for i in kept_a], dtype=int)), shared)
+    right = b.transpose([*of_b, *kept_b]).reshape(shared, int(np.prod([b.shape[i] for i in kept_b], dtype=int)))
+    return np.dot(left, right).reshape([a.shape[i] for i in kept_a] + [b.shape[i] for i in kept_b])
+
+
+def clip(tracer: Tracer, x: Any, a_min: Any = None, a_max: Any = None) -> Any:
+    """np.clip with one bound, or none: then it is a copy."""
+    if a_min is None and a_max is None:
+        return np.positive(x)
+    x = x if a_min is None else np.maximum(x, a_min)
+    return x if a_max is None else np.minimum(x, a_max)
+
+
+# --- sums and the like ------------------------------------------------------------------------------------------------
+
+
+def ptp(tracer: Tracer, x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+    """np.ptp: from the smallest to the largest."""
+    x = tracer.array(x)
+    return np.max(x, axis=axis, keepdims=keepdims) - np.min(x, axis=axis, keepdims=keepdims)
+
+
+def average(tracer: Tracer, a: Any, axis: Any = None, weights: Any = None, *, keepdims: bool = False) -> Any:
+    """np.average, weighted or not."""
+    a = tracer.array(a)
+    if weights is None:
+        mean = np.mean(a, axis=axis, keepdims=keepdims)
+        if plain(mean).size == 0:
+            raise ZeroDivisionError("division by zero")  # as NumPy does, which counts what it averaged
+        return mean
+    weights = tracer.array(weights)
+    if weights.shape != a.shape:
+        if not isinstance(axis, int) or weights.ndim != 1 or weights.shape[0] != a.shape[axis]:
+            raise tracer.unsupported("np.average with weights of another shape")
+        weights = weights.reshape([-1 if i == axis % a.ndim else 1 for i in range(a.ndim)])
+        weights = np.broadcast_to(weights, a.shape)
+    dtype = np.result_type(a.dtype, weights.dtype, *(["f8"] if a.dtype.kind in "biu" else []))
+    whole = np.sum(weights, axis=axis, dtype=dtype, keepdims=keepdims)
+    if np.any(np.equal(whole, 0.0)):
+        raise ZeroDivisionError("Weights sum to zero, can't be normalized")
+    return np.sum(_as(a, dtype) * _as(weights, dtype), axis=axis, keepdims=keepdims) / whole
+
+
+def _as(x: Any, dtype: Any) -> Any:
+    return x if x.dtype == dtype else x.astype(dtype)
+
+
+def nan_to_num(
+    tracer: Tracer, x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, neginf: Any = None
+) -> Any:
+    """np.nan_to_num."""
+    x = tracer.array(x)
+    if x.dtype.kind != "f" or not x.dtype.isnative or not copy:
+        raise tracer.unsupported(f"np.nan_to_num with {'copy=False' if not copy else x.dtype}")
+    limits = np.finfo(x.dtype)
+    out = np.where(np.isnan(x), _one(nan, x.dtype), x)
+    out = np.where(np.equal(x, np.inf), _one(limits.max if posinf is None else posinf, x.dtype), out)
+    out = np.where(np.equal(x, -np.inf), _one(limits.min if neginf is None else neginf, x.dtype), out)
+    return out if x.ndim else out[()]
+
+
+def _one(number: Any, dtype: Any) -> Any:
+    """A plain number as one of this dtype; a traced one as it is."""
+    return number if isinstance(number, Traced) else dtype.type(number)
+
+
+def diff(tracer: Tracer, a: Any, n: int = 1, axis: int = -1) -> Any:
+    """np.diff."""
+    a = tracer.array(a)
+    along = range(a.ndim)[axis]
+    if n < 0:
+        raise ValueError("order must be non-negative")
+    for _ in range(n):
+        front = (slice(None),) * along
+        later, earlier = a[(*front, slice(1, None))], a[(*front, slice(None, -1))]
+        a = later != earlier if a.dtype == np.bool_ else later - earlier
+    return a
+
+
+# --- places -----------------------------------------------------------------------------------------------------------
+
+
+def nonzero(tracer: Tracer, x: Any) -> tuple[Any, ...]:
+    """np.nonzero, and np.where of a condition alone: one array of places an axis."""
+    x = tracer.array(x)
+    return tuple(tracer.emit(PRIMITIVES["nonzero"], (x,), {"axis": axis}) for axis in range(x.ndim))
+
+
+COMPOSED: dict[Any, Callable[..., Any]] = {
+    np.concatenate: concatenate,
+    np.stack: stack,
+    np.hstack: hstack,
+    np.vstack: vstack,
+    np.column_stack: column_stack,
+    np.append: append,
+    np.atleast_1d: _at_least(1),
+    np.atleast_2d: _at_least(2),
+    np.atleast_3d: _at_least(3),
+    np.split: split,
+    np.array_split: array_split,
+    np.hsplit: lambda tracer, x, where: split(tracer, x, where, 1 if np.ndim(plain(x)) > 1 else 0),
+    np.vsplit: lambda tracer, x, where: split(tracer, x, where, 0),
+    np.broadcast_arrays: broadcast_arrays,
+    np.outer: outer,
+    np.tensordot: tensordot,
+    np.vdot: vdot,
+    np.clip: clip,
+    np.ptp: ptp,
+    np.average: average,
+    np.nan_to_num: nan_to_num,
+    np.diff: diff,
+    np.nonzero: nonzero,
+    np.where: nonzero,
+    np.flatnonzero: lambda tracer, x: nonzero(tracer, tracer.array(x).ravel())[0],
+    np.argwhere: lambda tracer, x: np.transpose(stack(tracer, nonzero(tracer, x))),
+    math.prod: lambda tracer, numbers, *, start=1: reduce(operator.mul, numbers, start),
+    **NUMERIC,
+    **PLACES,
+}
+if hasattr(np, "astype"):  # NumPy 2.1; the method's name leads here
+    COMPOSED[np.astype] = astype
+
+# --- methods of ufuncs ------------------------------------------------------------------------------------------------
+
+_REDUCE: dict[Any, Callable[..., Any]] = {
+    np.add: np.sum,
+    np.multiply: np.prod,
+    np.maximum: np.max,
+    np.minimum: np.min,
+    np.logical_and: np.all,
+    np.logical_or: np.any,
+}
+
+
+def ufunc_method(tracer: Tracer, ufunc: Any, method: str, *args: Any, **options: Any) -> Any:
+    """np.add.at, np.add.reduce, np.add.accumulate, np.multiply.outer and their kin."""
+    options = {key: item for key, item in options.items() if key != "dtype" or item is not None}
+    if method == "at" and ufunc in (np.add, np.subtract):
+        target, key, value = args
+        return tracer.writer.add_at(tracer.wrap(target), key, value if ufunc is np.add else np.negative(value))
+    if method == "reduce" and ufunc in _REDUCE:
+        array, axis = args[0], args[1] if len(args) > 1 else options.pop("axis", 0)
+        return _REDUCE[ufunc](tracer.array(array), axis=axis, **options)
+    if method == "accumulate" and ufunc in (np.add, np.multiply):
+        array, axis = args[0], args[1] if len(args) > 1 else options.pop("axis", 0)
+        if np.ndim(plain(array)) == 0 or axis is None:
+            ufunc.accumulate(plain(array), axis)  # NumPy's own error
+        return (np.cumsum if ufunc is np.add else np.cumprod)(tracer.array(array), axis=axis, **options)
+    if method == "outer" and not options:
+        a, b = (tracer.array(item) for item in args)
+        return ufunc(a.reshape(a.shape + (1,) * b.ndim), b)
+    raise tracer.unsupported(f"np.{ufunc.__name__}.{method}")
+
+
+# --- np.c_ and np.r_ --------------------------------------------------------------------------------------------------
+
+
+class TracingConcatenator:
+    """`np.r_` and `np.c_` while a trace runs."""
+
+    def __init__(self, original: Any, current: Callable[[], Tracer | None]) -> None:
+        self.__wrapped__ = original
+        self._current = current
+
+    def __getitem__(self, key: Any) -> Any:
+        tracer = self._current()
+        return self._joined(key) if tracer is None else tracer.attempt(self._joined, key)
+
+    def _joined(self, key: Any) -> Any:
+        tracer, items = self._current(), key if isinstance(key, tuple) else (key,)
+        if tracer is None or not any(isinstance(item, TracedArray) for item in items):
+            return self.__wrapped__[plain_deep(key)]
+        if any(isinstance(item, str) for item in items):
+            raise tracer.unsupported(f"np.{'c' if self.__wrapped__ is np.c_ else 'r'}_ with a directive")
+        parts = [
+            tracer.source(self.__wrapped__[i], made=True) if isinstance(i, slice) else tracer.array(i) for i in items
+        ]
+        # A plain number takes the dtype of the arrays beside it, as in arithmetic.
+        numbers = [plain(item) for item in items if type(plain(item)) in PYTHON_NUMBERS]
+        arrays = [part.dtype for part, i in zip(parts, items, strict=True) if type(plain(i)) not in PYTHON_NUMBERS]
+        parts = [_as(part, np.result_type(*arrays, *numbers)) for part in parts]
+        if self.__wrapped__ is np.c_:
+            return concatenate(tracer, [p.reshape(-1, 1) if p.ndim < 2 else p for p in parts], -1)
+        return concatenate(tracer, [_at_least(1)(tracer, p) for p in parts], 0)

@@ -1,0 +1,374 @@
+"""More functions put together: norms, products, borders, choices, polynomials, places; as NumPy does it, to the bit."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import operator
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
+
+from dout.ops import PRIMITIVES
+from dout.ops.linalg import without_ellipsis
+from dout.ops.shape import shape_of
+from dout.trace.tracer.numpy_calls import as_indices
+from dout.trace.tracer.traced import plain, plain_deep
+
+if TYPE_CHECKING:
+    from dout.trace.tracer.tracer import Tracer
+
+
+# --- norms and products -----------------------------------------------------------------------------------------------
+
+
+def norm(tracer: Tracer, x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
+    """np.linalg.norm, but for what needs singular values."""
+    x = _real(tracer, x)
+    whole = ord is None or (ord in ("f", "fro") and x.ndim == 2) or (ord == 2 and x.ndim == 1)
+    if axis is None and whole:
+        flat = x.ravel("K")
+        found = np.sqrt(np.dot(flat, flat))
+        return found.reshape((1,) * x.ndim) if keepdims else found
+    axes = tuple(range(x.ndim)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    axes = tuple(range(x.ndim)[a] for a in axes)
+    if len(axes) == 1:
+        return _vector_norm(tracer, x, ord, axes, keepdims)
+    if len(axes) == 2 and axes[0] != axes[1]:
+        found = _matrix_norm(tracer, x, ord, *axes)
+        return found.reshape([1 if i in axes else n for i, n in enumerate(x.shape)]) if keepdims else found
+    raise tracer.unsupported("np.linalg.norm with these arguments")
+
+
+def _vector_norm(tracer: Tracer, x: Any, ord: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
+    if ord in (None, 2):
+        return np.sqrt(np.sum(x * x, axis=axis, keepdims=keepdims))
+    if ord == math.inf:
+        return np.max(np.absolute(x), axis=axis, keepdims=keepdims)
+    if ord == -math.inf:
+        return np.min(np.absolute(x), axis=axis, keepdims=keepdims)
+    if ord == 1:
+        return np.sum(np.absolute(x), axis=axis, keepdims=keepdims)
+    raise tracer.unsupported(f"np.linalg.norm with ord={ord!r}")
+
+
+def _matrix_norm(tracer: Tracer, x: Any, ord: Any, row: int, column: int) -> Any:
+    if ord in (None, "f", "fro"):
+        return np.sqrt(np.sum(x * x, axis=(row, column)))
+    if ord not in (1, -1, math.inf, -math.inf):
+        raise tracer.unsupported(f"np.linalg.norm of a matrix with ord={ord!r}")
+    summed, other = (row, column) if abs(ord) == 1 else (column, row)
+    sums = np.sum(np.absolute(x), axis=summed)
+    return (np.max if ord > 0 else np.min)(sums, axis=other - (other > summed))
+
+
+def _real(tracer: Tracer, x: Any) -> Any:
+    x = tracer.array(x)
+    if x.dtype.kind == "c":
+        raise tracer.unsupported("np.linalg.norm of complex numbers")
+    return x if x.dtype.kind == "f" else x.astype(float)
+
+
+def cross(tracer: Tracer, a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: Any = None) -> Any:
+    """np.cross of vectors with three elements."""
+    if axis is not None:
+        axisa = axisb = axisc = axis
+    a, b = np.moveaxis(tracer.array(a), axisa, -1), np.moveaxis(tracer.array(b), axisb, -1)
+    if a.shape[-1] != 3 or b.shape[-1] != 3:
+        raise tracer.unsupported("np.cross of vectors that have not three elements")
+    dtype = np.promote_types(a.dtype, b.dtype)
+    a0, a1, a2, b0, b1, b2 = (_as(item, dtype)[..., i] for item in (a, b) for i in range(3))
+    made = np.stack([a1 * b2 - a2 * b1, a2 * b0 - a0 * b2, a0 * b1 - a1 * b0], axis=-1)
+    return np.moveaxis(tracer.call(np.ascontiguousarray, (made,), {}), -1, axisc)
+
+
+def kron(tracer: Tracer, a: Any, b: Any) -> Any:
+    """np.kron."""
+    a, b = tracer.array(a), tracer.array(b)
+    n = max(a.ndim, b.ndim)
+    one, two = ((1,) * (n - x.ndim) + x.shape for x in (a, b))
+    left = a.reshape([k for pair in zip(one, (1,) * n, strict=True) for k in pair])
+    right = b.reshape([k for pair in zip((1,) * n, two, strict=True) for k in pair])
+    return (left * right).reshape([i * j for i, j in zip(one, two, strict=True)])
+
+
+def trace(tracer: Tracer, x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None) -> Any:
+    """np.trace."""
+    return np.sum(np.diagonal(tracer.array(x), offset, axis1, axis2), axis=-1, dtype=dtype)
+
+
+def einsum(tracer: Tracer, subscripts: Any, *operands: Any, optimize: Any = False) -> Any:
+    """np.einsum where an operand has a letter twice: of its diagonal."""
+    if not isinstance(subscripts, str) or len(operands) != subscripts.count(",") + 1:
+        raise tracer.unsupported("np.einsum with its indices as lists")
+    arrays = [tracer.array(o) for o in operands]
+    left, arrow, right = without_ellipsis(subscripts, [a.ndim for a in arrays]).partition("->")
+    if not arrow:
+        letters = left.replace(",", "")
+        right = "".join(sorted(c for c in set(letters) if letters.count(c) == 1))
+    terms = left.split(",")
+    for i, array in enumerate(arrays):
+        while again := [c for c in terms[i] if terms[i].count(c) > 1]:
+            first = terms[i].index(again[0])
+            second = terms[i].index(again[0], first + 1)
+            if array.shape[first] != array.shape[second]:
+                raise tracer.unsupported("np.einsum with axes of two lengths for one letter")
+            static = {"offset": 0, "axis1": first, "axis2": second, "writeable": True}
+            array = tracer.emit(PRIMITIVES["diagonal"], (array,), static)
+            terms[i] = "".join(c for k, c in enumerate(terms[i]) if k not in (first, second)) + again[0]
+        arrays[i] = array
+    return np.einsum(f"{','.join(terms)}->{right}", *arrays, optimize=optimize)
+
+
+def correlate(tracer: Tracer, a: Any, v: Any, mode: Any = "valid") -> Any:
+    """np.correlate with the longer array first."""
+    a, v = tracer.array(a), tracer.array(v)
+    if a.ndim != 1 or v.ndim != 1 or len(a) < len(v):
+        raise tracer.unsupported("np.correlate with the shorter array first")
+    return np.convolve(a, v[::-1], mode)
+
+
+def polyval(tracer: Tracer, p: Any, x: Any) -> Any:
+    """np.polyval, by Horner's rule."""
+    p = tracer.array(p)
+    x = tracer.array(x)
+    y = np.zeros_like(x)
+    for i in range(len(p)):
+        y = y * x + p[i]
+    return y
+
+
+def _as(x: Any, dtype: Any) -> Any:
+    return x if x.dtype == dtype else x.astype(dtype)
+
+
+# --- borders and grids ------------------------------------------------------------------------------------------------
+
+
+def pad(tracer: Tracer, x: Any, pad_width: Any, mode: Any = "constant", **options: Any) -> Any:
+    """np.pad with elements of the array itself: along each axis they are taken by their places."""
+    x = tracer.array(x)
+    if not x.ndim:
+        raise tracer.unsupported("np.pad of an array without axes")
+    if mode == "constant" and set(options) == {"constant_values"}:
+        return _bordered(tracer, x, pad_width, options["constant_values"])
+    if mode not in ("edge", "reflect", "symmetric", "wrap") or options.get("reflect_type", "even") != "even":
+        raise tracer.unsupported(f"np.pad with mode={mode!r}{''.join(f', {key}=' for key in options)}")
+    order = "F" if x.flags.fnc else "C"
+    for axis, width in enumerate(np.broadcast_to(np.asarray(as_indices(pad_width)), (x.ndim, 2)).tolist()):
+        places = np.pad(np.arange(x.shape[axis]), width, mode)
+        x = x[(slice(None),) * axis + (tracer.source(places, made=True),)]
+    return tracer.emit(PRIMITIVES["copy"], (x,), {"order": order})
+
+
+def _bordered(tracer: Tracer, x: Any, pad_width: Any, numbers: Any) -> Any:
+    """np.pad with a number for each side, or one that is traced."""
+    order, dtype = "F" if x.flags.fnc else "C", x.dtype
+    wanted = np.broadcast_to(tracer.array(numbers), (x.ndim, 2))
+    for axis, width in enumerate(np.broadcast_to(np.asarray(as_indices(pad_width)), (x.ndim, 2)).tolist()):
+        lengths = [[n if i == axis else whole for i, whole in enumerate(x.shape)] for n in width]
+        sides = [np.broadcast_to(wanted[axis, i].astype(dtype), lengths[i]) for i in (0, 1)]
+        x = _as(np.concatenate([sides[0], x, sides[1]], axis=axis), dtype)
+    return tracer.emit(PRIMITIVES["copy"], (x,), {"order": order})
+
+
+def meshgrid(tracer: Tracer, *axes: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> Any:
+    """np.meshgrid."""
+    n, swapped = len(axes), indexing == "xy" and len(axes) > 1
+    found = []
+    for i, item in enumerate(axes):
+        along = 1 - i if swapped and i < 2 else i
+        found.append(tracer.array(item).reshape([-1 if k == along else 1 for k in range(n)]))
+    if not sparse:
+        found = list(np.broadcast_arrays(*found))
+    return tuple(array.copy() for array in found) if copy else tuple(found)
+
+
+def apply_along_axis(tracer: Tracer, func1d: Any, axis: Any, arr: Any, *args: Any, **kwargs: Any) -> Any:
+    """np.apply_along_axis: one call a line, the results side by side."""
+    arr = tracer.array(arr)
+    axis = normalize_axis_index(axis, arr.ndim)
+    lines = np.moveaxis(arr, axis, -1)
+    lead = lines.shape[:-1]
+    results = [func1d(lines[place], *args, **kwargs) for place in itertools.product(*map(range, lead))]
+    return tracer.attempt(_side_by_side, tracer, results, axis, plain(arr))
+
+
+def _side_by_side(tracer: Tracer, results: list[Any], axis: int, arr: Any) -> Any:
+    """What a function gave for each line of an array, in one array."""
+    if not tracer.live:
+        given = iter(plain_deep(results))  # the user's function may do what is not to be done twice
+        return np.apply_along_axis(lambda _: next(given), axis, arr)
+    lead = arr.shape[:axis] + arr.shape[axis + 1 :]
+    arrays = [tracer.array(result) for result in results]
+    if not arrays or any(a.shape != arrays[0].shape or a.dtype != arrays[0].dtype for a in arrays):
+        raise tracer.unsupported("np.apply_along_axis with results of several shapes or dtypes")
+    each = arrays[0].ndim
+    whole = np.stack(arrays).reshape(lead + arrays[0].shape)
+    return np.moveaxis(whole, list(range(len(lead), len(lead) + each)), list(range(axis, axis + each)))
+
+
+# --- choices ----------------------------------------------------------------------------------------------------------
+
+
+def select(tracer: Tracer, condlist: Any, choicelist: Any, default: Any = 0) -> Any:
+    """np.select: the first condition that holds counts."""
+    items = [item if type(plain(item)) in (int, float) else tracer.array(item) for item in (*choicelist, default)]
+    dtype = np.result_type(*(plain(item) for item in items))
+    conditions = [tracer.array(condition) for condition in condlist]
+    shape = np.broadcast_shapes(*(shape_of(item) for item in (*conditions, *items)))
+    found = tracer.call(np.full, (shape, items[-1], dtype), {})
+    for condition, item in zip(conditions[::-1], items[-2::-1], strict=True):
+        found = np.where(condition, item, found)
+    return _as(found, dtype)
+
+
+def piecewise(tracer: Tracer, x: Any, condlist: Any, funclist: Any, *args: Any, **kwargs: Any) -> Any:
+    """np.piecewise: each function of the elements for which its condition holds."""
+    x = tracer.array(x)
+    if not isinstance(plain(condlist[0]), list | np.ndarray) and x.ndim:
+        condlist = [condlist]
+    conditions = [_as(tracer.array(condition), np.dtype(bool)) for condition in condlist]
+    if len(funclist) == len(conditions) + 1:
+        other = conditions[0]
+        for condition in conditions[1:]:
+            other = np.logical_or(other, condition)
+        conditions.append(np.logical_not(other))
+    if len(funclist) != len(conditions):
+        np.piecewise(plain(x), [plain(c) for c in condlist], funclist)  # NumPy's own error
+    found = tracer.array(np.zeros_like(x))
+    for condition, item in zip(conditions, funclist, strict=True):
+        if not callable(item):
+            found[condition] = item
+        elif np.any(condition):
+            found[condition] = item(x[condition], *args, **kwargs)
+    return found
+
+
+def heaviside(tracer: Tracer, x: Any, half: Any) -> Any:
+    """np.heaviside: 0, 1, and `half` between."""
+    x, half = (item if type(plain(item)) in (int, float) else tracer.array(item) for item in (x, half))
+    like = [np.zeros((), plain(item).dtype) if hasattr(item, "dtype") else plain(item) for item in (x, half)]
+    one = np.heaviside(*like).dtype.type
+    found = np.where(np.less(x, 0), one(0), np.where(np.equal(x, 0), half, one(1)))
+    found = _as(np.where(np.isnan(x), x, found), np.dtype(one))
+    return found if found.ndim else found[()]
+
+
+def nansum(tracer: Tracer, a: Any, *args: Any, **kwargs: Any) -> Any:
+    """np.nansum: what is not a number counts as 0."""
+    a = tracer.array(a)
+    return np.sum(np.where(np.isnan(a), 0, a) if a.dtype.kind == "f" else a, *args, **kwargs)
+
+
+# --- places -----------------------------------------------------------------------------------------------------------
+
+
+def places(function: Any) -> Callable[..., Any]:
+    """A function that gives places, counts or conditions, or a part of its result: a node without a gradient."""
+
+    def compose(tracer: Tracer, *arrays: Any, part: int | None = None, **options: Any) -> Any:
+        operands = tuple(tracer.array(a) if isinstance(a, list | tuple | np.ndarray) else a for a in arrays)
+        options = as_indices(options)
+        found = function(*(plain(o) for o in operands), **options)
+        found = found if part is None else found[part]
+        static = {"function": function.__name__, **options, **({} if part is None else {"part": part})}
+        whole = {**static, "shape": np.shape(found), "dtype": np.asarray(found).dtype}
+        return tracer.emit(PRIMITIVES["places"], operands, whole)
+
+    return compose
+
+
+def bincount(tracer: Tracer, x: Any, weights: Any = None, minlength: int = 0) -> Any:
+    """np.bincount; the weights add up, each in its bin."""
+    if weights is None:
+        return places(np.bincount)(tracer, x, minlength=minlength)
+    x, weights = tracer.array(x), tracer.array(weights)
+    if not np.can_cast(weights.dtype, float) or not x.size:
+        raise tracer.unsupported(f"np.bincount of nothing, or with weights of {weights.dtype}")
+    weights = _as(weights, np.dtype(float))
+    minlength = operator.index(minlength)
+    length = len(np.bincount(plain(x), minlength=minlength))
+    int(x.max())  # it steers
+    tracer.note("index", f"np.bincount gave {length} bins")
+    found = tracer.call(np.zeros, (length,), {})
+    np.add.at(found, x, weights)
+    return found
+
+
+def unique(tracer: Tracer, x: Any, return_index: bool = False, **options: Any) -> Any:
+    """np.unique: each value once, taken from where it stands first; what else is asked for are places."""
+    x = tracer.array(x)
+    if set(options) - {"return_inverse", "return_counts"}:
+        raise tracer.unsupported(f"np.unique with {', '.join(options)}")
+    asked = {"return_index": True, **{key: True for key, wanted in options.items() if wanted}}
+    first, *others = (places(np.unique)(tracer, x, part=part, **asked) for part in range(1, len(asked) + 1))
+    found = x.ravel()[first]
+    rest = ([first] if return_index else []) + others
+    return (found, *rest) if rest else found
+
+
+def take_mode(indices: Any, mode: str, length: int) -> Any:
+    """The indices that np.take means where they may lie outside."""
+    return {"wrap": lambda: indices % length, "clip": lambda: np.clip(indices, 0, length - 1)}[mode]()
+
+
+def astype(
+    tracer: Tracer, x: Any, dtype: Any, order: str = "K", casting: Any = "unsafe", subok: bool = True, copy: bool = True
+) -> Any:
+    """ndarray.astype with its options; without a copy it may be the same array."""
+    x, dtype = tracer.array(x), np.dtype(dtype)
+    laid = order in ("K", "A") or x.flags[f"{order}_CONTIGUOUS"]
+    if not copy and dtype == x.dtype and laid:
+        return x
+    out = x.astype(dtype)
+    as_asked = order in ("K", "A") or out.flags[f"{order}_CONTIGUOUS"]
+    return out if as_asked else tracer.emit(PRIMITIVES["copy"], (out,), {"order": order})
+
+
+def dstack(tracer: Tracer, arrays: Any) -> Any:
+    """np.dstack."""
+    parts = np.atleast_3d(*(tracer.array(a) for a in arrays))
+    return np.concatenate(parts if isinstance(parts, Sequence) else [parts], axis=2)
+
+
+NUMERIC: dict[Any, Callable[..., Any]] = {
+    np.linalg.norm: norm,
+    np.cross: cross,
+    np.kron: kron,
+    np.trace: trace,
+    np.einsum: einsum,
+    np.correlate: correlate,
+    np.polyval: polyval,
+    np.pad: pad,
+    np.meshgrid: meshgrid,
+    np.apply_along_axis: apply_along_axis,
+    np.select: select,
+    np.piecewise: piecewise,
+    np.heaviside: heaviside,
+    np.nansum: nansum,
+    np.bincount: bincount,
+    np.unique: unique,
+    np.dstack: dstack,
+    **{f: places(f) for f in (np.digitize, np.searchsorted, np.isclose, np.count_nonzero)},
+}
+
+# Functions without a row that people reach for, and what to write in their place.
+INSTEAD: dict[Any, str] = {
+    np.interp: "np.searchsorted for the places and x0 + (x1 - x0) * t between them",
+    np.linalg.svd: "a layer of its own, with the backward you derive",
+    np.linalg.pinv: "np.linalg.solve(x.T @ x, x.T)",
+    np.linalg.cholesky: "np.linalg.solve, or a layer of its own with the backward you derive",
+    np.linalg.eigh: "a layer of its own, with the backward you derive",
+    np.linalg.eig: "a layer of its own, with the backward you derive",
+    np.linalg.slogdet: "np.log(np.abs(np.linalg.det(x)))",
+    np.linalg.matrix_power: "x @ x",
+    np.histogram: "np.bincount(np.digitize(x, edges))",
+    np.median: "np.sort(x)[len(x) // 2]",
+    np.percentile: "np.sort(x)[k]",
+    np.quantile: "np.sort(x)[k]",
+    np.linspace: "x0 + (x1 - x0) * np.linspace(0, 1, n)",
+    np.nanmean: "np.mean(x, where=~np.isnan(x))",
+}

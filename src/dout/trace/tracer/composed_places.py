@@ -1,0 +1,175 @@
+"""NumPy functions that only say which element goes where: taken, sorted and repeated, diagonals, windows by strides."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
+
+from dout.ops import PRIMITIVES
+from dout.ops.operators import split_key
+from dout.ops.registry import axis_of
+from dout.ops.shape import memory_order
+from dout.trace.tracer.composed_numeric import places, take_mode
+from dout.trace.tracer.traced import TracedArray, plain
+
+if TYPE_CHECKING:
+    from dout.trace.tracer.tracer import Tracer
+
+
+# --- taking -----------------------------------------------------------------------------------------------------------
+
+
+def _along(tracer: Tracer, array: Any, axis: Any) -> tuple[Any, int]:
+    """An array and one of its axes; in a line where none is named, or where it has none."""
+    array = tracer.array(array)
+    if axis is None or array.ndim == 0:
+        return array.ravel(), range(1)[0 if axis is None else axis_of(axis)]
+    return array, range(array.ndim)[axis_of(axis)]
+
+
+def _as_made(tracer: Tracer, taken: Any) -> Any:
+    """What was taken, in memory of its own and in C order, as the functions of C make it."""
+    if not isinstance(taken, TracedArray) or (taken.base is None and taken.flags.c_contiguous):
+        return taken
+    return tracer.emit(PRIMITIVES["copy"], (taken,), {"order": "C"})
+
+
+def take(tracer: Tracer, array: Any, indices: Any, axis: Any = None, *, mode: str = "raise") -> Any:
+    """np.take."""
+    array, axis = _along(tracer, array, axis)
+    indices = tracer.array(indices) if isinstance(indices, list | tuple) else indices
+    if np.result_type(plain(indices)) == np.bool_:
+        indices = tracer.array(indices).astype(np.intp)  # numbers here, no mask
+    if mode != "raise":
+        indices = take_mode(indices, mode, array.shape[axis])
+        indices = tracer.source(indices) if type(indices) is np.ndarray else indices
+    return _as_made(tracer, array[(slice(None),) * axis + (indices,)])
+
+
+def _grid(tracer: Tracer, array: Any, indices: Any, axis: int) -> tuple[Any, ...]:
+    """The open grid that picks `indices` along one axis, and everything along the others."""
+    n = array.ndim
+    key = [np.arange(array.shape[i]).reshape([-1 if j == i else 1 for j in range(n)]) for i in range(n)]
+    key[axis] = tracer.array(indices)
+    return tuple(tracer.source(k, made=True) if type(k) is np.ndarray else k for k in key)
+
+
+def take_along_axis(tracer: Tracer, array: Any, indices: Any, axis: Any) -> Any:
+    """np.take_along_axis."""
+    if isinstance(indices, list | tuple):
+        raise TypeError("NumPy takes no list here")
+    array = tracer.array(array)
+    if axis is None:
+        array, axis = array.ravel(), 0
+    return array[_grid(tracer, array, indices, range(array.ndim)[axis])]
+
+
+def put_along_axis(tracer: Tracer, array: Any, indices: Any, values: Any, axis: Any) -> None:
+    """np.put_along_axis."""
+    if axis is None:
+        raise tracer.unsupported("np.put_along_axis with axis=None")
+    array = tracer.array(array)
+    array[_grid(tracer, array, indices, normalize_axis_index(axis, array.ndim))] = values
+
+
+def repeat(tracer: Tracer, array: Any, repeats: Any, axis: Any = None) -> Any:
+    """np.repeat of the flattened array, or with a number of its own for each element."""
+    array, axis = _along(tracer, array, axis)
+    if np.ndim(plain(repeats)) == 0:
+        return np.repeat(array, repeats, axis=axis)
+    every = tracer.source(np.arange(array.shape[axis]), made=True)
+    return take(tracer, array, places(np.repeat)(tracer, every, repeats), axis)
+
+
+def sort(tracer: Tracer, array: Any, axis: Any = -1) -> Any:
+    """np.sort, of which the result lies in memory as the array does."""
+    array = tracer.array(array)
+    if axis is None:
+        array, axis = array.ravel(), -1
+    axis, order = range(array.ndim)[axis_of(axis)], memory_order(plain(array))
+    if order == "C":
+        return take_along_axis(tracer, array, np.argsort(array, axis=axis), axis)
+    axes = tuple(range(array.ndim))[::-1] if order == "F" else order
+    return sort(tracer, np.transpose(array, axes), axes.index(axis)).transpose(np.argsort(axes).tolist())
+
+
+# --- diagonals, turns and windows -------------------------------------------------------------------------------------
+
+
+def diagflat(tracer: Tracer, v: Any, k: int = 0) -> Any:
+    """np.diagflat."""
+    return np.diag(tracer.array(v).ravel(), k)
+
+
+def fill_diagonal(tracer: Tracer, a: Any, val: Any, wrap: bool = False) -> None:
+    """np.fill_diagonal: a write at the places of the diagonal."""
+    if wrap or np.size(plain(val)) != 1:
+        raise tracer.unsupported("np.fill_diagonal with wrap=True or with several numbers")
+    a = tracer.array(a)
+    a[(tracer.source(np.arange(min(a.shape)), made=True),) * a.ndim] = val
+
+
+def rot90(tracer: Tracer, m: Any, k: int = 1, axes: Any = (0, 1)) -> Any:
+    """np.rot90: a view, flipped and transposed."""
+    m = tracer.array(m)
+    first, second = (range(m.ndim)[axis] for axis in axes)
+    turns = int(k) % 4
+    if turns == 0:
+        return m[:]
+    if turns == 2:
+        return np.flip(np.flip(m, first), second)
+    return (
+        np.swapaxes(np.flip(m, second), first, second) if turns == 1 else np.flip(np.swapaxes(m, first, second), second)
+    )
+
+
+def rollaxis(tracer: Tracer, a: Any, axis: Any, start: Any = 0) -> Any:
+    """np.rollaxis."""
+    a = tracer.array(a)
+    order = np.rollaxis(np.empty(tuple(range(a.ndim))), axis, start).shape
+    return np.transpose(a, order)
+
+
+def as_strided(
+    tracer: Tracer, x: Any, shape: Any = None, strides: Any = None, subok: bool = False, writeable: bool = True
+) -> Any:
+    """np.lib.stride_tricks.as_strided: the elements at these places of an array in C order; a write changes that."""
+    x = tracer.array(x)
+    shape = x.shape if shape is None else tuple(map(operator.index, shape))
+    strides = x.strides if strides is None else tuple(map(operator.index, strides))
+    size, ends = x.itemsize, [(n - 1) * s for n, s in zip(shape, strides, strict=True)]
+    inside = all(s >= 0 and s % size == 0 for s in strides) and sum(ends) < x.nbytes
+    if not (x.flags.c_contiguous and inside and writeable and 0 not in shape):
+        raise tracer.unsupported(
+            "np.lib.stride_tricks.as_strided out of C order",
+            "np.lib.stride_tricks.sliding_window_view(x, window)[::step]",
+        )
+    places = sum((np.arange(n) * (s // size)).reshape(-1, *[1] * k) for k, (n, s) in _from_the_last(shape, strides))
+    flat = x.reshape(-1)
+    template, index = split_key(tracer.source(np.broadcast_to(places, shape).copy(), made=True))
+    given = (flat.resolve(), *(i.resolve() for i in index))
+    value = np.lib.stride_tricks.as_strided(plain(x), shape, strides)
+    node = tracer.record(PRIMITIVES["getitem"], given, {"key": template}, value)
+    return TracedArray(tracer, value, node, flat, (PRIMITIVES["getitem"], given[1:], {"key": template}))
+
+
+def _from_the_last(shape: Any, strides: Any) -> Any:
+    return enumerate(zip(reversed(shape), reversed(strides), strict=True))
+
+
+PLACES: dict[Any, Callable[..., Any]] = {
+    np.take: take,
+    np.take_along_axis: take_along_axis,
+    np.put_along_axis: put_along_axis,
+    np.repeat: repeat,
+    np.sort: sort,
+    np.diagflat: diagflat,
+    np.fill_diagonal: fill_diagonal,
+    np.rot90: rot90,
+    np.rollaxis: rollaxis,
+    np.lib.stride_tricks.as_strided: as_strided,
+}

@@ -1,0 +1,289 @@
+"""The stand-ins of a trace: they carry the real value through the user's code, and let it out only through hooks."""
+
+from __future__ import annotations
+
+import operator
+import sys
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dout.graph import Node, Primitive
+from dout.ops import OPERATORS, ArrayStandIn, StandIn
+from dout.trace.tracer.shared_memory import Buffer
+
+if TYPE_CHECKING:
+    from dout.trace.tracer.recorder import Recording
+
+_INTO_MEMORY = {"__array_interface__", "__array_struct__", "__buffer__", "__dlpack__", "__dlpack_device__"}
+Step = tuple[Primitive, tuple[Node, ...], dict[str, Any]]
+
+
+class Traced(StandIn):
+    """A traced number: answers as its value's type, and stays what Python or NumPy made it."""
+
+    __slots__ = ("_recorder", "epoch", "node", "value")
+    _recorder: Recording
+
+    def __init__(self, recorder: Recording, value: Any, node: Node) -> None:
+        self._recorder = recorder
+        self.value = value
+        self.node = node
+        self.epoch = recorder.epoch
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        return type(self.value)
+
+    def resolve(self) -> Node:
+        """The node of the present value."""
+        return self.node
+
+    # Ways out that change nothing: text, identity, truth.
+
+    def __repr__(self) -> str:
+        self._recorder.as_text(self)
+        return repr(self.value)
+
+    def __str__(self) -> str:
+        self._recorder.as_text(self)
+        return str(self.value)
+
+    def __format__(self, spec: str) -> str:
+        self._recorder.as_text(self)
+        return format(self.value, spec)
+
+    def __hash__(self) -> int:
+        self._recorder.as_text(self)
+        return hash(self.value)
+
+    # Ways out that are noted: the recording holds for this value only.
+
+    def __bool__(self) -> bool:
+        return self._recorder.outcome("branch", self, bool(self.value))
+
+    def __int__(self) -> int:
+        return self._recorder.outcome("index", self, int(self.value))
+
+    def __index__(self) -> int:
+        return self._recorder.outcome("index", self, operator.index(self.value))
+
+    # Ways out that would lose an edge.
+
+    def __float__(self) -> float:
+        return self._recorder.escape("float", self, float)
+
+    def __complex__(self) -> complex:
+        return self._recorder.escape("complex", self, complex)
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        if not np.ndim(self.value):  # np.float32(x): what comes out is a number, and is not known again
+            return self._recorder.escape(
+                "a conversion like np.float32", self, lambda value: np.array(value, dtype=dtype)
+            )
+        return self._recorder.leak(self, np.asarray(self.value, dtype=dtype, copy=copy))  # who keeps it keeps this one
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        self._recorder.leak(self, None)
+        number = not isinstance(self.value, np.ndarray | np.generic)
+        return (type(self.value), (self.value,)) if number else self.value.__reduce_ex__(protocol)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in _INTO_MEMORY and name not in sys._getframe(1).f_code.co_names:
+            raise AttributeError(name)  # NumPy, which asks for these, goes on to ask for `__array__`, which tells
+        if name in _INTO_MEMORY:
+            return self._recorder.leak(self, getattr(self.value, name))
+        value = getattr(object.__getattribute__(self, "value"), name)
+        return value if name.startswith("__") else self._recorder.attribute(self, name)
+
+
+class TracedArray(Traced, ArrayStandIn):
+    """A traced array. It may be a view: `base` is then what it looks into, and `step` how.
+
+    A view finds its node when it is read: a write anywhere in its buffer makes a new version.
+    """
+
+    __slots__ = ("base", "buffer", "step", "version")
+
+    def __init__(
+        self, recorder: Recording, value: Any, node: Node, base: TracedArray | None = None, step: Step | None = None
+    ) -> None:
+        super().__init__(recorder, value, node)
+        self.base = base
+        self.step = step
+        self.buffer: Buffer | None = None
+        self.version = 0
+        if base is not None:
+            self.buffer = base.memory()
+            self.buffer.aliases.append(node)
+            self.version = self.buffer.version
+
+    def memory(self) -> Buffer:
+        """The buffer this array lies in; made when it first matters."""
+        if self.buffer is None:
+            self.buffer = Buffer(self.node)
+        return self.buffer
+
+    def resolve(self) -> Node:
+        """The node of the present content."""
+        if self.buffer is not None and self.version != self.buffer.version:
+            self._recorder.writer.refresh(self)
+        return self.node
+
+    # What is known without looking at values.
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """As `ndarray.shape`."""
+        return self._recorder.size_taken(self, self.value.shape)
+
+    @shape.setter
+    def shape(self, shape: Any) -> None:
+        self._recorder.attempt(self._recorder.writer.set_shape, self, shape)
+
+    @property
+    def dtype(self) -> Any:
+        """As `ndarray.dtype`."""
+        self._recorder.looked.add(self.node)
+        return self.value.dtype
+
+    @property
+    def ndim(self) -> int:
+        """As `ndarray.ndim`."""
+        self._recorder.looked.add(self.node)
+        return self.value.ndim  # type: ignore[no-any-return]
+
+    @property
+    def size(self) -> int:
+        """As `ndarray.size`."""
+        return self._recorder.size_taken(self, self.value.size)  # type: ignore[no-any-return]
+
+    @property
+    def nbytes(self) -> int:
+        """As `ndarray.nbytes`."""
+        return self._recorder.size_taken(self, self.value.nbytes)  # type: ignore[no-any-return]
+
+    @property
+    def itemsize(self) -> int:
+        """As `ndarray.itemsize`."""
+        self._recorder.looked.add(self.node)
+        return self.value.itemsize  # type: ignore[no-any-return]
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """As `ndarray.strides`."""
+        return self._recorder.size_taken(self, self.value.strides)
+
+    @property
+    def flags(self) -> Any:
+        """As `ndarray.flags`."""
+        self._recorder.looked.add(self.node)
+        return self._recorder.flags(self)
+
+    def __contains__(self, item: Any) -> bool:
+        return bool((self == item).any())
+
+    def __len__(self) -> int:
+        return self._recorder.size_taken(self, len(self.value))
+
+    def __iter__(self) -> Iterator[Any]:
+        if self.ndim == 0:
+            iter(self.value)  # NumPy's own error
+        return (self[i] for i in range(len(self)))
+
+    def tolist(self) -> Any:
+        """As `ndarray.tolist`, of traced numbers."""
+        if self.ndim == 0:
+            return self.item()
+        return [element.tolist() if element.ndim else element.item() for element in self]
+
+    def item(self, *place: Any) -> Any:
+        """As `ndarray.item`: of the only element, or of one by its place or its number."""
+        if not place:
+            return self._recorder.method("item", self, (), {})
+        key = tuple(map(operator.index, place[0] if isinstance(place[0], tuple) else place))
+        if len(key) == 1 and self.ndim != 1:
+            self.value.item(*key)  # NumPy's own error
+            key = tuple(map(int, np.unravel_index(key[0] % self.size, self.shape)))
+        return (self[key] if key else self).item()
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self._recorder.attempt(self._recorder.writer.set_item, self, key, value)
+
+    def sort(self, *args: Any, **kwargs: Any) -> None:
+        """As `ndarray.sort`, in place; the function, as the method of a plain array gives nothing."""
+        self[...] = self._recorder.call(np.sort, (self, *args), kwargs)
+
+    def fill(self, value: Any) -> None:
+        """As `ndarray.fill`."""
+        self[...] = value
+
+
+def _in_place(name: str) -> Callable[..., Any]:
+    row = OPERATORS[name]
+    return lambda self, other: self._recorder.attempt(self._recorder.writer.in_place, row, self, other)
+
+
+def _composed(name: str) -> Callable[..., Any]:
+    return lambda self, *args, **kwargs: self._recorder.method(name, self, args, kwargs)
+
+
+def _settable(name: str) -> property:
+    """An attribute that can be set: only on a plain value."""
+    known = vars(TracedArray).get(name)
+    get = known.fget if known else lambda self: self._recorder.attribute(self, name)
+    return property(get, partial(_set, name))
+
+
+def _set(name: str, self: TracedArray, value: Any) -> None:
+    self._recorder.set_attribute(self, name, value)
+
+
+for _name in ("take", "trace", "nonzero", "searchsorted"):
+    setattr(TracedArray, _name, _composed(_name))
+
+for _name in ("dtype", "strides", "flat", "real", "imag"):
+    setattr(TracedArray, _name, _settable(_name))
+
+for _name in OPERATORS:
+    if hasattr(np.ndarray, f"__i{_name}__"):
+        setattr(TracedArray, f"__i{_name}__", _in_place(_name))
+
+
+def plain(item: Any) -> Any:
+    """Return the real value of a stand-in, and anything else as it is.
+
+    >>> plain(3)
+    3
+    """
+    kind = type(item)
+    return item.value if kind is TracedArray or kind is Traced else item
+
+
+def plain_deep(item: Any) -> Any:
+    """`plain`, also inside lists, tuples, dicts and slices. What holds no stand-in comes back as the same object."""
+    kind = type(item)
+    if kind in (list, tuple):
+        parts = [plain_deep(part) for part in item]
+        return item if all(a is b for a, b in zip(parts, item, strict=True)) else kind(parts)
+    if issubclass(kind, tuple):  # a named one
+        parts = [plain_deep(part) for part in item]
+        return item if all(a is b for a, b in zip(parts, item, strict=True)) else tuple.__new__(kind, parts)
+    if kind is dict:
+        new = {key: plain_deep(part) for key, part in item.items()}
+        return item if all(new[key] is part for key, part in item.items()) else new
+    if kind is slice:
+        return slice(plain(item.start), plain(item.stop), plain(item.step))
+    return plain(item)
+
+
+def holds_traced(item: Any) -> bool:
+    """Whether a stand-in is in here, at any depth of lists, tuples and dicts."""
+    kind = type(item)
+    if kind in (list, tuple):
+        return any(holds_traced(part) for part in item)
+    if kind is dict:
+        return any(holds_traced(part) for part in item.values())
+    return isinstance(item, StandIn)

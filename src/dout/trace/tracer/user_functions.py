@@ -1,0 +1,107 @@
+"""Functions that the user's code calls while a trace runs: those that record, and those that take plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from dout.ops import StandIn
+from dout.trace.tracer.traced import plain, plain_deep
+from dout.trace.tracer.user_source import module_of
+
+if TYPE_CHECKING:
+    from dout.trace.tracer.tracer import Tracer
+
+_PLAIN = ("json", "statistics", "_struct")
+under_way: list[Tracer] = []  # the traces under way, the innermost last; all belong to the thread that holds the lock
+
+
+def current() -> Tracer | None:
+    """The trace that records here and now."""
+    if under_way and under_way[-1].live:
+        return under_way[-1]
+    return None
+
+
+class TracingFunction:
+    """A function of numpy or math that records while a trace runs, and is the plain function otherwise."""
+
+    __slots__ = ("__wrapped__",)
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.__wrapped__ = function
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Record the call where a trace runs, else make it."""
+        tracer = current()
+        if tracer is None and len(under_way) == 1:  # it has stepped aside: what is in C may know no stand-in
+            return self.__wrapped__(*plain_deep(list(args)), **plain_deep(kwargs))
+        if tracer is None:
+            return self.__wrapped__(*args, **kwargs)
+        return tracer.call(self.__wrapped__, args, kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.__wrapped__, name)
+
+    def __repr__(self) -> str:
+        return repr(self.__wrapped__)
+
+
+class PlainFunction(TracingFunction):
+    """A function of the standard library that asks C for the numbers in what it is given: it gets plain ones."""
+
+    __slots__ = ()
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Make the call; what does not turn numbers into text lets them leave, and an event says so."""
+        given = (args, kwargs)
+        bare, tracer, module = _bare(given), current(), self.__wrapped__.__module__.lstrip("_")
+        if tracer is not None and bare is not given and not module.startswith("json"):
+            tracer.note("escape", f"{module}.{self.__wrapped__.__name__} took a traced value as a plain number")
+        return self.__wrapped__(*bare[0], **bare[1])
+
+
+class JittedFunction(PlainFunction):
+    """A function that Numba compiled: it takes real arrays alone, and no node tells what it does with them."""
+
+    __slots__ = ()
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Make the call, and note that what it does is not known."""
+        tracer, name = current(), getattr(self.__wrapped__, "__name__", "a function")
+        if tracer is not None:
+            tracer.note("escape", f"it calls {name}, compiled by Numba, which dout does not see into")
+        args, kwargs = _bare((args, kwargs))
+        return self.__wrapped__(*args, **kwargs)
+
+
+def is_jitted(item: Any) -> bool:
+    """Whether something is a function that Numba compiles: its C code takes no stand-in."""
+    kind = type(item)
+    return module_of(kind).startswith("numba.") and callable(item) and not issubclass(kind, type)
+
+
+def _bare(item: Any) -> Any:
+    """The same without what stands for others, also inside containers; what holds nothing of it is the same object."""
+    if isinstance(item, StandIn):
+        return plain(item)
+    if isinstance(item, TracingFunction):
+        return item.__wrapped__
+    if isinstance(item, dict):
+        pairs = {_bare(key): _bare(part) for key, part in item.items()}
+        return item if all(pairs.get(key) is part for key, part in item.items()) else pairs
+    if isinstance(item, list | tuple):
+        parts = [_bare(part) for part in item]
+        return item if all(a is b for a, b in zip(parts, item, strict=True)) else parts
+    return item
+
+
+def tracing_function(function: Any) -> TracingFunction:
+    """The version of a library's function that the user's modules see while a trace runs."""
+    plainly = (getattr(function, "__module__", None) or "").partition(".")[0] in _PLAIN
+    return PlainFunction(function) if plainly else TracingFunction(function)
+
+
+def is_function(item: Any) -> bool:
+    """Whether something is to be called and is no class: classes and constants stay as they are."""
+    return callable(item) and not isinstance(item, type)

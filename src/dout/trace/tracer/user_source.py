@@ -1,0 +1,251 @@
+"""The user's source: which frames are theirs, and what a call's arguments and its result are called there."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import sysconfig
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from itertools import islice
+from pathlib import Path
+from types import CodeType, FrameType, ModuleType
+from typing import Any
+
+import numpy as np
+
+_OURS = str(Path(__file__).resolve().parents[2])
+_NUMPY = str(Path(np.__file__).resolve().parent)
+_TAUGHT = (f"{_OURS}/layers", f"{_OURS}/train")  # layers that are read and traced like a user's
+_ADAPTERS = f"{_OURS}/adapt"
+_LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
+_LONGEST_NAME = 60
+
+
+# What a class says, read where Python keeps it: its metaclass is the user's code, which may raise, or never end.
+mro_of = type.__dict__["__mro__"].__get__
+vars_of = type.__dict__["__dict__"].__get__
+qualname_of = type.__dict__["__qualname__"].__get__
+
+
+def is_class(item: Any) -> bool:
+    """Whether something is a class, without asking it: what it answers as `__class__` is code of the user's."""
+    return issubclass(type(item), type)
+
+
+def module_of(cls: type) -> str:
+    """The name of the module that a class says it is of; empty where it says none."""
+    try:
+        said = type.__dict__["__module__"].__get__(cls)
+    except AttributeError:
+        return ""
+    return str.__str__(said) if issubclass(type(said), str) else ""
+
+
+def names_of(module: Any) -> dict[str, Any]:
+    """The names in a module; none in anything else, which somebody may have put in the place of one."""
+    if not issubclass(type(module), ModuleType):
+        return {}
+    names: dict[str, Any] = ModuleType.__getattribute__(module, "__dict__")
+    return names
+
+
+@cache
+def is_ours(file: str) -> bool:
+    """Whether a source file is dout's machinery; the ready-made layers are read like a user's."""
+    return file.startswith(_OURS) and not file.startswith(_TAUGHT)
+
+
+@cache
+def _is_passed_over(file: str) -> bool:
+    return is_ours(file) or file.startswith((_NUMPY, "<frozen", warnings.__file__))
+
+
+@cache
+def is_user_code(file: str) -> bool:
+    """Whether a source file is the user's: no library's, not ours. Cells and `exec`'d text are."""
+    if file.startswith(_TAUGHT):
+        return True
+    return not file.startswith((*_LIBRARIES, _OURS, "<frozen"))
+
+
+def user_frame(frame: FrameType | None) -> FrameType | None:
+    """The nearest frame outside dout and NumPy; None where an adapter computes by itself."""
+    while frame is not None and _is_passed_over(frame.f_code.co_filename):
+        if frame.f_code.co_filename.startswith(_ADAPTERS):
+            return None
+        frame = frame.f_back
+    return frame
+
+
+def line_of(frame: FrameType | None) -> str:
+    """The user's line that runs in or above `frame`: file:line, or nothing."""
+    frame = user_frame(frame)
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame else ""
+
+
+def in_user_code(frame: FrameType) -> bool:
+    """Whether a frame itself is outside dout and NumPy."""
+    return not _is_passed_over(frame.f_code.co_filename)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Site:
+    """Where a frame stood, without the frame. `executing` reads it like one."""
+
+    f_code: CodeType
+    f_lasti: int
+    f_lineno: int
+    f_globals: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, frame: FrameType) -> Site:
+        """Remember where `frame` stands."""
+        return cls(frame.f_code, frame.f_lasti, frame.f_lineno, frame.f_globals)
+
+
+def _node(site: Any) -> Any:
+    """The syntax node that is running at a site, with `.parent` links; None where the source is not to be had."""
+    from executing import Source
+
+    try:
+        _read_quietly(site)
+        node = Source.executing(site).node
+        return node if node is not None else _by_position(Source.for_frame(site).tree, site.f_code, site.f_lasti)
+    except Exception:  # whatever goes wrong in reading source, a name is a convenience
+        return None
+
+
+_read: set[str] = set()  # the files that `executing` has parsed
+
+
+def _read_quietly(site: Any) -> None:
+    """Have a site's file parsed: what Python warns of in it, it warned of when the file was imported."""
+    from executing import Source
+
+    file = site.f_code.co_filename
+    if file not in _read:
+        _read.add(file)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            Source.for_frame(site)
+
+
+@lru_cache(maxsize=1024)  # a loop comes to the same place again and again
+def _by_position(tree: Any, code: CodeType, instruction: int) -> Any:
+    """The expression of which an instruction is part, by its position: where bytecode was specialised in a hot loop."""
+    position = next(islice(code.co_positions(), instruction // 2, None))
+    for node in ast.walk(tree):
+        place = (getattr(node, key, None) for key in ("lineno", "end_lineno", "col_offset", "end_col_offset"))
+        if isinstance(node, ast.expr) and tuple(place) == position:
+            return node
+    return None
+
+
+def is_called(site: Any) -> bool:
+    """Whether the attribute that is read at a site is called at once, as in `np.int64(x > 0)`."""
+    node = _node(site)
+    parent = getattr(node, "parent", None)
+    return isinstance(parent, ast.Call) and parent.func is node
+
+
+def assigned_name(site: Any) -> str | list[str | None] | None:
+    """What the result of the expression at a site is called: `x` in `x = …`, a list for `a, b = …`."""
+    node = _node(site)
+    if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store):
+        return _name(node.value)
+    if isinstance(node, ast.AugAssign):
+        return _name(node.target)
+    parent = getattr(node, "parent", None)
+    if isinstance(parent, ast.Assign) and parent.value is node and parent.targets:
+        target = parent.targets[0]
+        if isinstance(target, ast.Subscript):
+            return None if node is target else _name(target)
+        return [_name(t) for t in target.elts] if isinstance(target, ast.Tuple | ast.List) else _name(target)
+    if isinstance(parent, ast.AnnAssign | ast.AugAssign | ast.NamedExpr) and parent.value is node:
+        return _name(parent.target)
+    return None
+
+
+def argument_names(site: Any, parameters: list[str]) -> tuple[str | None, dict[str, str | None]]:
+    """What the receiver and the arguments of the call at a site are called: `mul`, {x: "apple", y: "apple_num"}."""
+    call = _node(site)
+    if not isinstance(call, ast.Call):
+        return None, {}
+    receiver = _name(call.func.value) if isinstance(call.func, ast.Attribute) else None
+    if any(isinstance(argument, ast.Starred) for argument in call.args):
+        return receiver, {}
+    names = {p: _name(a) for p, a in zip(parameters, call.args, strict=False)}
+    names.update({k.arg: _name(k.value) for k in call.keywords if k.arg})
+    return receiver, names
+
+
+def _name(node: ast.AST) -> str | None:
+    if isinstance(node, ast.Name | ast.Attribute | ast.Subscript):
+        text = ast.unparse(node).removeprefix("self.")
+        return text if isinstance(node, ast.Name) or len(text) <= _LONGEST_NAME else None
+    return None
+
+
+def call_text(site: Any, otherwise: str = "a condition") -> str:
+    """The text of the condition or expression at a site, for a message."""
+    node = _node(user_frame(site)) if isinstance(site, FrameType) else _node(site)
+    text = ast.unparse(node) if isinstance(node, ast.expr) else ""
+    return text if 0 < len(text) <= _LONGEST_NAME else otherwise
+
+
+def goes_into_text(frame: FrameType) -> bool:
+    """Whether what is made at this place goes straight into text: `"%.2f" % x`, `print(float(x))`, f"{x.shape}"."""
+    node = _node(frame)
+    if isinstance(node, ast.BinOp):
+        return isinstance(node.op, ast.Mod)  # between numbers, % asks for no conversion
+    if not isinstance(node, ast.Call | ast.Attribute):
+        return False
+    while isinstance(parent := getattr(node, "parent", None), _CARRIES) or _rounds(parent):
+        node = parent
+    if isinstance(parent, ast.FormattedValue):
+        return True
+    if isinstance(parent, ast.BinOp):
+        return isinstance(parent.op, ast.Mod) and _is_text(parent.left)
+    return isinstance(parent, ast.Call) and _prints(parent.func)
+
+
+_CARRIES = (ast.Tuple, ast.List, ast.Dict, ast.ListComp, ast.GeneratorExp, ast.Starred, ast.keyword)
+
+
+def _rounds(node: Any) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("round", "abs")
+
+
+def _is_text(node: ast.AST) -> bool:
+    return isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, str))
+
+
+def _prints(function: ast.AST) -> bool:
+    if isinstance(function, ast.Name):
+        return function.id in ("print", "str", "repr", "format")
+    return isinstance(function, ast.Attribute) and function.attr == "format" and _is_text(function.value)
+
+
+def behind(function: Any) -> Any:
+    """The function that a decorator without `functools.wraps` calls, where its arguments are `*args` alone."""
+    try:
+        kinds = {p.kind for p in list(inspect.signature(function).parameters.values()) if p.name != "self"}
+    except (TypeError, ValueError):
+        return function
+    if inspect.Parameter.VAR_POSITIONAL in kinds and kinds <= _ANY:
+        cells = [cell.cell_contents for cell in getattr(function, "__closure__", None) or () if _filled(cell)]
+        return next((item for item in cells if inspect.isfunction(item)), function)
+    return function
+
+
+_ANY = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
+
+
+def _filled(cell: Any) -> bool:
+    try:
+        return cell.cell_contents is not None
+    except ValueError:
+        return False
