@@ -39,7 +39,7 @@ from dout.draw.page.page_styles import style_sheet
 from dout.draw.paint.style import palette_of
 
 if TYPE_CHECKING:
-    from dout.draw.picture.picture import Picture
+    from dout.draw.paint.pictured import Pictured
 
 SCRIPTS = (
     *("numbers", "rules", "equations", "recompute"),
@@ -49,7 +49,7 @@ SCRIPTS = (
 _FIELD = re.compile(r"\{\{(\w+)\}\}")
 
 
-def write(picture: Picture) -> bytes:
+def write(picture: Pictured) -> bytes:
     """The page of a picture, as one file."""
     palette_of(picture.look.theme)  # raises for one that there is not
     data = page_data(picture)

@@ -2,8 +2,7 @@
 
 import sys
 
-from dout.draw import draw
 from dout.draw.demo import buy_fruits
 from dout.draw.page import write
 
-sys.stdout.buffer.write(write(draw(buy_fruits())))
+sys.stdout.buffer.write(write(buy_fruits().draw()))

@@ -29,7 +29,7 @@ from dout.draw.scene.wiring import Wiring
 from dout.trace.model.recorded import LayerCall
 
 if TYPE_CHECKING:
-    from dout.draw.picture.picture import Picture
+    from dout.draw.paint.pictured import Pictured
 
 Json = dict[str, Any]
 
@@ -37,7 +37,7 @@ OPEN_AT_FIRST = 300  # items; the rest waits behind closed layers, unless the re
 INSIDES = 6_000  # operators and layers that the page holds: what is in the rest of a large picture is left out
 
 
-def page_data(picture: Picture) -> Json:
+def page_data(picture: Pictured) -> Json:
     """Return all that the page needs, as JSON.
 
     `levels`: the whole picture first, then the inside of each layer; `open`: the items that are open at first;
@@ -67,7 +67,7 @@ def page_data(picture: Picture) -> Json:
     }
 
 
-def whole_scene(picture: Picture) -> tuple[Selection, Wiring, Scene]:
+def whole_scene(picture: Pictured) -> tuple[Selection, Wiring, Scene]:
     """Return what the view selects, and the wiring and scene with every layer open that has an inside to see."""
     selection = select(picture.trace, picture.view)
     wiring = Wiring(picture.trace, picture.view, replace(selection, open=frozenset(_openable(selection))))

@@ -21,7 +21,7 @@ from dout.files import HTML_MARK, SVG_MARK, Kind, refuse
 from dout.trace.model.trace_writer import DOCUMENT
 
 if TYPE_CHECKING:
-    from dout.draw.picture.picture import Picture
+    from dout.draw.paint.pictured import Pictured
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Format:
             return [write(drawing, look) for drawing in drawings]
         return [write(drawings, look)] if self.takes == "all" else write(drawings, look)
 
-    def of_picture(self, picture: Picture) -> bytes:
+    def of_picture(self, picture: Pictured) -> bytes:
         """The file that a picture makes."""
         made: bytes = importlib.import_module(self.module).write(picture)
         return made

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 from dout.errors import TargetError
 
 if TYPE_CHECKING:
-    from dout.draw.picture.picture import Picture
+    from dout.draw.paint.pictured import Pictured
 
 _CONTROLS = 110.0  # height of what the page has above and below its picture
 _LEAST, _MOST = 320.0, 720.0
 
 
-def framed(picture: Picture) -> str:
+def framed(picture: Pictured) -> str:
     """The page of a picture, as HTML that can stand in another page."""
     from dout.draw import page
 
@@ -33,7 +33,7 @@ def framed(picture: Picture) -> str:
 
 
 def bundle(
-    picture: Picture, include: Collection[str] | None = None, exclude: Collection[str] | None = None
+    picture: Pictured, include: Collection[str] | None = None, exclude: Collection[str] | None = None
 ) -> dict[str, str]:
     """The picture in each kind that is asked for; only those are made. Of what is too large, a line says so."""
     kinds: dict[str, Callable[[], str]] = {

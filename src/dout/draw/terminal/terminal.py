@@ -18,7 +18,7 @@ from dout.draw.terminal.terminal_sizes import PAD, Box, TerminalSizes
 from dout.draw.words.safe_text import columns, shorten
 
 if TYPE_CHECKING:
-    from dout.draw.picture.picture import Picture
+    from dout.draw.paint.pictured import Pictured
 
 # How long the names of layers may be, and the room beside a label: tried in turn until the picture fits.
 _TRIES = ((24, 2), (24, 1), (24, 0), (20, 1), (16, 2), (12, 2), (16, 0), (10, 0), (0, 0))
@@ -51,7 +51,7 @@ def render(scene: Scene, *, width: int = 80, color: bool = False, unicode: bool 
     return "".join(_coloured(line, color) + "\n" for line in lines)
 
 
-def write(picture: Picture) -> bytes:
+def write(picture: Pictured) -> bytes:
     """A picture as text, 80 columns wide, and a line that says whose it is."""
     return f"{picture.text()}\ndrawn by dout\n".encode()
 
@@ -204,8 +204,7 @@ if __name__ == "__main__":
     import shutil
     import sys
 
-    from dout.draw import draw
     from dout.draw.demo import buy_fruits
 
     columns_here = shutil.get_terminal_size().columns
-    sys.stdout.write(draw(buy_fruits()).text(columns_here, color=sys.stdout.isatty()))
+    sys.stdout.write(buy_fruits().draw().text(columns_here, color=sys.stdout.isatty()))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from dout.draw.picture.picture import Picture
+    from dout.draw.paint.pictured import Pictured
 
 
-def write(picture: Picture) -> bytes:
+def write(picture: Pictured) -> bytes:
     """The whole trace as a document, which `dout show` draws again."""
     from dout.trace.model.trace_writer import to_json
 

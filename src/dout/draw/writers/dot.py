@@ -16,7 +16,7 @@ from dout.draw.view_options import Look
 from dout.draw.words.safe_text import printable
 
 if TYPE_CHECKING:
-    from dout.draw.picture.picture import Picture
+    from dout.draw.paint.pictured import Pictured
 
 _BOLD = frozenset({"value", "wrong", "loud", "result", "title"})
 _SMALL = frozenset({"caption", "constant", "note", "wrong-note"})
@@ -31,7 +31,7 @@ _SHAPES = {
 _FILLED = {"operator": "filled", "layer": "rounded,filled"}
 
 
-def write(picture: Picture) -> bytes:
+def write(picture: Pictured) -> bytes:
     """The whole graph, with the layers open that are open in the picture."""
     return write_dot(picture.scene, picture.look).encode()
 
@@ -161,7 +161,6 @@ def _quoted(text: str) -> str:
 if __name__ == "__main__":
     import sys
 
-    from dout.draw import draw
     from dout.draw.demo import buy_fruits
 
-    sys.stdout.write(write_dot(draw(buy_fruits()).scene))
+    sys.stdout.write(write_dot(buy_fruits().draw().scene))

@@ -90,7 +90,6 @@ def _chunk(name: bytes, content: bytes) -> bytes:
 if __name__ == "__main__":
     import sys
 
-    from dout.draw import draw
     from dout.draw.demo import buy_fruits
 
-    sys.stdout.buffer.write(write([draw(buy_fruits()).drawing], Look())[0])
+    sys.stdout.buffer.write(write([buy_fruits().draw().drawing], Look())[0])

@@ -295,7 +295,6 @@ def _safe(text: str) -> str:
 if __name__ == "__main__":
     import sys
 
-    from dout.draw import draw
     from dout.draw.demo import buy_fruits
 
-    sys.stdout.buffer.write(write(draw(buy_fruits()).frames, Look()))
+    sys.stdout.buffer.write(write(buy_fruits().draw().frames, Look()))

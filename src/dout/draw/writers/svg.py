@@ -130,7 +130,6 @@ def safe(text: str) -> str:
 if __name__ == "__main__":
     import sys
 
-    from dout.draw import draw
     from dout.draw.demo import buy_fruits
 
-    sys.stdout.write(draw(buy_fruits()).svg())
+    sys.stdout.write(buy_fruits().draw().svg())

