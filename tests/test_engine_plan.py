@@ -12,7 +12,7 @@ pytest.importorskip("numba")
 
 import dout
 from dout.engine.compile import plan_text
-from dout.engine.compile.plan import PlanLine
+from dout.engine.compile.plan_lines import PlanLine
 from dout.engine.runtime.roofline import Arithmetic, Bandwidth
 
 HERE = Path(__file__).name

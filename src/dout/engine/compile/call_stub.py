@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
 import numpy as np
 
 from dout.engine.codegen.driver import MISS
 from dout.errors import ShapeError
-
-if TYPE_CHECKING:
-    from dout.engine.compile.compiled import Compiled
 
 _PLAIN = inspect.Parameter.POSITIONAL_OR_KEYWORD
 
@@ -35,7 +32,19 @@ _GENERAL = """def compiled(*args, **kwargs):
 """
 
 
-def stub(owner: Compiled) -> Callable[..., Any]:
+class Owner(Protocol):
+    """What a stub asks of the compiled function that it stands for."""
+
+    function: Callable[..., Any]
+    derives: Any
+    runs: tuple[Callable[..., Any], ...]
+    by_form: dict[tuple[Any, ...], tuple[Callable[..., Any], ...]]
+
+    def slowly(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        """Answer a call that no program stands for yet."""
+
+
+def stub(owner: Owner) -> Callable[..., Any]:
     """Return the function that stands for the user's one, with its name, signature, defaults and documentation.
 
     It also takes `out`, an array for the result, where the user's function names what it takes, by place, and that is

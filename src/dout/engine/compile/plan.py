@@ -3,105 +3,30 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import count
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Protocol
 
 import numpy as np
 
 from dout.engine.codegen.kernel_words import UniqueNames, formula, places
+from dout.engine.compile import plan_text
+from dout.engine.compile.plan_lines import FunctionPlan, Kept, PlanLine, ProgramPlan
 from dout.engine.compile.program_builder import BuiltProgram
 from dout.engine.ir.aliasing import IN_PLACE
 from dout.engine.ir.cost_model import bytes_moved, is_product, nbytes
 from dout.engine.ir.cost_model import flops as flops_of
 from dout.engine.ir.kernel_group import Group, Step
 from dout.engine.memory.memory_plan import Over, ResultView
-from dout.engine.runtime.roofline import Arithmetic, Bandwidth
 from dout.graph import CONSTANT, Node, dtype_name
 from dout.trace.capture.capture import Capture
 from dout.trace.capture.templates import Built as BuiltUp
 from dout.trace.capture.templates import Held, Same, Spot, Template
 from dout.trace.capture.templates import HeldView as Looks
 
-if TYPE_CHECKING:
-    from dout.engine.compile.compiled import Compiled
-
-How = Literal["kernel", "NumPy", "view", "copy"]
 _LONGEST = 24  # characters of an option of a NumPy call
 _SYMBOLS = {"matmul": "@", "add": "+", "subtract": "-", "multiply": "*", "divide": "/"}
-
-
-@dataclass(frozen=True, slots=True)
-class PlanLine:
-    """One step: what it computes, how, from which line of the user's, and the bytes that it reads and writes.
-
-    `over` is the name of the array that it overwrites with its result. `products` are the operations of matrix products
-    in it, in float32 or a larger dtype of `itemsize` bytes.
-    """
-
-    text: str
-    how: How
-    place: str
-    nbytes: int
-    parallel: bool = False
-    over: str = ""
-    products: int = 0
-    itemsize: int = 4
-
-    def seconds(self, memory: Bandwidth, arithmetic: Arithmetic) -> float:
-        """The least time: that of its bytes through memory, or of its products where that is longer."""
-        return max(memory.seconds(self.nbytes), arithmetic.seconds(self.products, self.itemsize))
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """A value that is there after the call: the attributes that hold it, "the result" among them.
-
-    `given` is that of an array that was the user's before, and takes no more memory.
-    """
-
-    names: tuple[str, ...]
-    nbytes: int
-    given: bool = False
-
-
-@dataclass(frozen=True)
-class ProgramPlan:
-    """A program: what stands for calls of one kind.
-
-    `arguments` say of which kind, `branches` how the conditions on values came out. `nbytes` are those that all steps
-    read and write; `fresh` those that a call takes from the pool, `own` those that NumPy allocates, `peak` the most at
-    any time, temporaries included. `source` is the text of the driver, `kernels` those of the kernels by name.
-    """
-
-    arguments: tuple[str, ...]
-    branches: tuple[str, ...]
-    steps: tuple[PlanLine, ...]
-    kept: tuple[Kept, ...]
-    fresh: int
-    own: int
-    peak: int
-    source: str
-    kernels: Mapping[str, str]
-
-    @property
-    def nbytes(self) -> int:
-        """The bytes that all steps read and write."""
-        return sum(step.nbytes for step in self.steps)
-
-    def seconds(self, memory: Bandwidth, arithmetic: Arithmetic) -> float:
-        """The least time of a call on a machine like this, where no cache helps."""
-        return sum(step.seconds(memory, arithmetic) for step in self.steps)
-
-
-@dataclass(frozen=True)
-class FunctionPlan:
-    """A compiled function: its programs, the latest first, and why calls that none of them stands for run plainly."""
-
-    name: str
-    programs: tuple[ProgramPlan, ...]
-    plainly: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -136,27 +61,29 @@ class Plan:
         return f"<plan of {names}: {len(self.programs)} programs, {steps} steps{more}>"
 
     def __str__(self) -> str:
-        from dout.engine.compile.plan_text import to_text
-
-        return to_text(self)
+        return plan_text.to_text(self.functions)
 
     def __rich__(self) -> Any:
-        from dout.engine.compile.plan_text import to_rich
-
-        return to_rich(self)
+        return plan_text.to_rich(self.functions)
 
     def _repr_html_(self) -> str:
-        from dout.engine.compile.plan_text import to_html
-
-        return to_html(self)
+        return plan_text.to_html(self.functions)
 
 
-def plan_of(*compiled: Compiled) -> Plan:
+class Planned(Protocol):
+    """What a plan asks of a compiled function: its programs, by how it is called, and why other calls run plainly."""
+
+    function: Callable[..., Any]
+    programs: dict[tuple[Any, ...], list[BuiltProgram]]
+    why_not: list[str]
+
+
+def plan_of(*compiled: Planned) -> Plan:
     """The plan of compiled functions, as they are now."""
     return Plan(tuple(_function(one) for one in compiled))
 
 
-def _function(compiled: Compiled) -> FunctionPlan:
+def _function(compiled: Planned) -> FunctionPlan:
     function = compiled.function
     name = getattr(function, "__qualname__", type(function).__qualname__).rpartition("<locals>.")[2]
     programs = [

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from dout.engine.compile.plan import FunctionPlan, Kept, Plan, PlanLine, ProgramPlan
+from dout.engine.compile.plan_lines import FunctionPlan, Kept, PlanLine, ProgramPlan
 from dout.engine.runtime.roofline import arithmetic, bandwidth
 from dout.errors import visible
 
 if TYPE_CHECKING:
     from rich.text import Text
 
+Functions = Sequence[FunctionPlan]
 Span = tuple[str, str]  # text and the name of a style
 _RICH = {"title": "bold", "dim": "dim", "kernel": "green", "slow": "yellow", "": ""}
 _CSS = {"title": "font-weight:bold", "dim": "opacity:.65", "kernel": "color:#1a7f37", "slow": "color:#9a6700", "": ""}
@@ -20,36 +21,36 @@ _STYLES = {"kernel": "kernel", "NumPy": "", "copy": "", "view": "dim"}
 _LATER = "nothing is compiled yet: the first call does it"
 
 
-def to_text(plan: Plan) -> str:
+def to_text(functions: Functions) -> str:
     """The plan as plain text."""
-    return "\n".join("".join(text for text, _ in line).rstrip() for line in lines_of(plan))
+    return "\n".join("".join(text for text, _ in line).rstrip() for line in lines_of(functions))
 
 
-def to_rich(plan: Plan) -> Text:
+def to_rich(functions: Functions) -> Text:
     """The plan for a terminal with colours."""
     from rich.text import Text
 
     text = Text()
-    for i, line in enumerate(lines_of(plan)):
+    for i, line in enumerate(lines_of(functions)):
         text.append("\n" if i else "")
         for part, style in line:
             text.append(part, style=_RICH[style])
     return text
 
 
-def to_html(plan: Plan) -> str:
+def to_html(functions: Functions) -> str:
     """The plan for a notebook: one preformatted block, everything in it escaped."""
     rows = (
         "".join(f'<span style="{_CSS[style]}">{html.escape(text)}</span>' for text, style in line)
-        for line in lines_of(plan)
+        for line in lines_of(functions)
     )
     return f'<pre style="line-height:1.35">{chr(10).join(rows)}</pre>'
 
 
-def lines_of(plan: Plan) -> list[list[Span]]:
+def lines_of(functions: Functions) -> list[list[Span]]:
     """Everything that a plan says. What it says of the user's is safe to show."""
     lines: list[list[Span]] = []
-    for function in plan.functions:
+    for function in functions:
         lines += [[], *_function(function)] if lines else _function(function)
     return lines
 
