@@ -160,7 +160,10 @@ def _tell(target: str, measured: Bench, chosen: list[str], plan: bool) -> None:
         styles = {"kernel": "good", "slow": "fair"}
         lines += [
             [],
-            *([(text, styles.get(style, style)) for text, style in line] for line in plan_lines(measured.plan.functions)),
+            *(
+                [(text, styles.get(style, style)) for text, style in line]
+                for line in plan_lines(measured.plan.functions)
+            ),
         ]
     else:
         lines.append([(visible(f"what it does: dout bench {target} --plan"), "dim")])
