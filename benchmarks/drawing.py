@@ -19,7 +19,7 @@ from pathlib import Path as File
 
 import numpy as np
 
-sys.path.insert(0, str(File(__file__).resolve().parent.parent / "tests"))
+sys.path.insert(0, str(File(__file__).resolve().parent.parent / "tests" / "support"))
 from draw_traces import random_trace
 
 from dout.draw import draw

@@ -1,0 +1,141 @@
+"""A number of rows that stands in the code is seen; one that the layer was built with is its own affair."""
+
+import numpy as np
+import pytest
+from contract_findings import alarming, found
+
+rng = np.random.default_rng(7)
+IMAGES, IMAGE, SEQUENCE = rng.normal(size=(2, 3, 4, 4)), rng.normal(size=(3, 4, 2)), rng.normal(size=(5, 4))
+
+
+class MaxPool:
+    """Its windows are of two by two, and two is the number of images as well."""
+
+    def __init__(self):
+        self.size = 2
+
+    def forward(self, x):
+        n, c, h, w = x.shape
+        windows = x.reshape(n, c, h // 2, 2, w // 2, 2)
+        out = windows.max(axis=(3, 5), keepdims=True)
+        self.mask = windows == out
+        return out[:, :, :, 0, :, 0].copy()
+
+    def backward(self, dout):
+        n, c, h, w = dout.shape
+        return (self.mask * dout.reshape(n, c, h, 1, w, 1)).reshape(n, c, 2 * h, 2 * w)
+
+
+class TwoForward(MaxPool):
+    def forward(self, x):
+        return super().forward(x.reshape(2, *x.shape[1:]))
+
+
+class TwoBackward(MaxPool):
+    def backward(self, dout):
+        return super().backward(dout.reshape(2, *dout.shape[1:]))
+
+
+class Flatten:
+    def forward(self, x):
+        self.shape = x.shape
+        return x.reshape(2, -1).copy()
+
+    def backward(self, dout):
+        return dout.reshape(self.shape).copy()
+
+
+class Embedding:
+    def __init__(self):
+        self.W = rng.normal(size=(5, 3))
+
+    def forward(self, i):
+        self.i = i.reshape(5)
+        return self.W[self.i]
+
+    def backward(self, dout):
+        self.dW = np.zeros_like(self.W)
+        np.add.at(self.dW, self.i, dout)
+
+
+@pytest.mark.parametrize(
+    ("layer", "x"),
+    [(TwoForward, IMAGES), (TwoBackward, IMAGES), (Flatten, IMAGES), (Embedding, np.array([0, 2, 1, 4, 0]))],
+)
+def test_a_batch_size_is_seen_although_the_layer_holds_that_number_for_another_reason(layer, x):
+    finding = found(layer, x)["D506"]
+    assert (finding.severity, finding.cause) == ("warning", "batch")
+    assert f"works on {len(x)} rows, " in finding.message
+
+
+class Told:
+    def __init__(self):
+        self.batch_size = 2
+
+    def forward(self, x):
+        self.shape = x.shape
+        return x.reshape(self.batch_size, -1).copy()
+
+    def backward(self, dout):
+        return dout.reshape(self.shape).copy()
+
+
+class ScaledChannels:
+    """One image; all channels have the same scale at first."""
+
+    def __init__(self):
+        self.g = np.ones(3)
+
+    def forward(self, x):
+        self.x = x
+        return x * self.g[:, None, None]
+
+    def backward(self, dout):
+        self.dg = np.sum(dout * self.x, axis=(1, 2))
+        return dout * self.g[:, None, None]
+
+
+class PositionBias:
+    """One sequence; a bias for each of its places, 0 at first."""
+
+    def __init__(self):
+        self.P = np.zeros((5, 4))
+
+    def forward(self, x):
+        return x + self.P
+
+    def backward(self, dout):
+        self.dP = dout.copy()
+        return dout.copy()
+
+
+class Complex:
+    """Its two rows have a meaning each."""
+
+    def forward(self, z):
+        self.x, self.y = z
+        return np.sum(self.x * self.y)
+
+    def backward(self, dout):
+        return dout * np.stack([self.y, self.x])
+
+
+@pytest.mark.parametrize(
+    ("layer", "x"),
+    [(MaxPool, IMAGES), (Told, IMAGES), (ScaledChannels, IMAGE), (PositionBias, SEQUENCE), (Complex, SEQUENCE[:2])],
+)
+def test_an_axis_with_a_meaning_of_its_own_has_its_length(layer, x):
+    assert "D506" not in found(layer, x)
+
+
+def test_one_row_is_no_reason_to_suspect_two():
+    class WeightSum:
+        def forward(self, hs, a):
+            n, steps, _ = hs.shape
+            self.hs, self.a = hs, a.reshape(n, steps, 1)
+            return np.sum(hs * self.a, axis=1)
+
+        def backward(self, dout):
+            return dout[:, None] * self.a, np.sum(dout[:, None] * self.hs, axis=2)
+
+    assert not alarming(found(WeightSum, rng.normal(size=(1, 4, 5)), rng.normal(size=(1, 4))))

@@ -1,0 +1,426 @@
+import random
+import time
+
+import numpy as np
+import pytest
+from contract_findings import X, Y, alarming, found
+
+WIDE = np.array([[1.0, -0.5, 2.0], [-2.0, 3.0, 0.25], [0.5, 1.5, -1.0], [2.5, -0.25, 0.75]])
+
+
+class Mul:
+    def forward(self, x, y):
+        self.x, self.y = x, y
+        return x * y
+
+    def backward(self, dout):
+        return dout * self.y, dout * self.x
+
+
+def summed(gradient, shape):
+    new = np.ndim(gradient) - len(shape)
+    axes = tuple(a for a in range(np.ndim(gradient)) if a < new or shape[a - new] == 1)
+    return np.sum(gradient, axis=axes).reshape(shape) if shape else np.sum(gradient)
+
+
+class MulSummed(Mul):
+    def backward(self, dout):
+        return summed(dout * self.y, np.shape(self.x)), summed(dout * self.x, np.shape(self.y))
+
+
+class SameOnly(Mul):
+    def forward(self, x, y):
+        assert x.shape == y.shape
+        return super().forward(x, y)
+
+
+def test_gradients_of_broadcast_operands_are_summed():
+    finding = found(Mul, WIDE, WIDE * 2)["D503"]
+    assert (finding.severity, finding.cause) == ("warning", "broadcast")
+    assert (finding.argument, finding.expected, finding.got) == ("y", (3,), (4, 3))
+    assert "D503" not in found(MulSummed, WIDE, WIDE * 2)
+    assert "D503" not in found(SameOnly, WIDE, WIDE * 2)
+
+
+class Abs:
+    def forward(self, x):
+        self.negative = x < 0
+        return np.where(self.negative, -x, x)
+
+    def backward(self, dout):
+        return np.where(self.negative, -dout, dout)
+
+
+class AbsByIndex(Abs):
+    def forward(self, x):
+        self.negative = x < 0
+        out = x.copy()
+        out[self.negative] *= -1
+        return out
+
+
+class AbsRefusing(AbsByIndex):
+    def forward(self, x):
+        if not isinstance(x, np.ndarray):
+            raise TypeError("an array, please")
+        return super().forward(x)
+
+
+def test_plain_numbers_are_taken_where_arrays_are():
+    finding = found(AbsByIndex, X)["D504"]
+    assert (finding.severity, finding.cause) == ("warning", "scalar")
+    assert "AttributeError" in finding.message
+    assert set(found(Abs, X)) == {"D208"}
+    assert "D504" not in found(AbsRefusing, X)
+
+
+class AbsByRow(Abs):
+    def forward(self, x):
+        self.negative = np.asarray(x) < 0
+        if np.ndim(x) == 0 and isinstance(x, np.ndarray):
+            x = x[0:1]
+        return np.where(self.negative, -x, x)
+
+
+def test_arrays_without_axes_are_taken_too():
+    finding = found(AbsByRow, X)["D505"]
+    assert "IndexError" in finding.message
+    assert "D505" not in found(Abs, X)
+
+
+class Affine:
+    """A layer with a matrix of its own has a shape: no number is expected to fit."""
+
+    def __init__(self):
+        self.W = np.array([[1.0, 2.0], [0.5, -1.0], [0.25, 0.5]])
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W
+
+    def backward(self, dout):
+        self.dW = self.x.T @ dout
+        return dout @ self.W.T
+
+
+class AffineSqueezed(Affine):
+    def forward(self, x):
+        self.x = x.squeeze()
+        return self.x @ self.W
+
+    def backward(self, dout):
+        self.dW = self.x.T @ dout
+        return (dout @ self.W.T).squeeze()
+
+
+class AffineLooped(Affine):
+    def backward(self, dout):
+        for row in dout:
+            dx = row @ self.W.T
+        return dout @ self.W.T + 0 * dx
+
+
+def test_one_row_is_a_batch():
+    finding = found(AffineSqueezed, WIDE)["D506"]
+    assert (finding.severity, finding.cause) == ("warning", "batch")
+    assert "with one row" in finding.message
+    assert set(found(Affine, WIDE)) == {"D208"}
+
+
+def test_an_empty_batch_is_a_batch():
+    assert "with an empty batch it raises UnboundLocalError" in found(AffineLooped, WIDE)["D506"].message
+
+
+class RowMax:
+    """NumPy itself has no maximum of nothing."""
+
+    def forward(self, x):
+        self.x, self.top = x, np.max(x)
+        return x / self.top
+
+    def backward(self, dout):
+        dx = dout / self.top
+        dx[np.unravel_index(self.x.argmax(), self.x.shape)] -= np.sum(dout * self.x) / self.top**2
+        return dx
+
+
+class Pairs:
+    """Axis 0 is no batch here."""
+
+    def forward(self, x):
+        self.shape = x.shape
+        return x.reshape(len(x) // 2, 2, -1).sum(axis=1)
+
+    def backward(self, dout):
+        return np.repeat(dout, 2, axis=0)
+
+
+class Loss:
+    """Inputs and labels belong together."""
+
+    def forward(self, x, t):
+        self.p = np.exp(x - x.max(axis=1, keepdims=True))
+        self.p /= self.p.sum(axis=1, keepdims=True)
+        self.t = t
+        return -np.log(self.p[np.arange(len(t)), t]).mean()
+
+    def backward(self, dout=1):
+        dx = self.p.copy()
+        dx[np.arange(len(dx)), self.t] -= 1
+        return dx * (dout / len(dx))
+
+
+@pytest.mark.parametrize("layer", [RowMax, Pairs])
+def test_rows_that_depend_on_each_other_are_not_compared(layer):
+    assert "D506" not in found(layer, np.abs(WIDE))
+
+
+def test_labels_are_cut_with_their_rows():
+    assert not {"D506", "D507"} & set(found(Loss, WIDE, np.array([0, 2, 1, 0])))
+
+
+class LossOfThree(Loss):
+    def forward(self, x, t):
+        super().forward(x, t)
+        return -np.log(self.p[np.arange(4), t]).mean()
+
+
+class LossByFour(Loss):
+    def backward(self, dout=1):
+        return super().backward(dout) * len(self.t) / 4
+
+
+class FirstFour(Affine):
+    def forward(self, x):
+        self.x = x[:4]
+        return self.x @ self.W
+
+
+class Quaternion:
+    """Its first axis has four elements, whatever comes after."""
+
+    def forward(self, q):
+        w, x, y, z = q
+        return np.stack([w, -x, -y, -z])
+
+    def backward(self, dout):
+        w, x, y, z = dout
+        return np.stack([w, -x, -y, -z])
+
+
+@pytest.mark.parametrize("layer", [LossOfThree, LossByFour])
+def test_a_number_of_rows_is_not_written_into_the_code(layer):
+    finding = found(layer, WIDE, np.array([0, 2, 1, 0]))["D506"]
+    assert (finding.severity, finding.cause) == ("warning", "batch")
+
+
+def test_all_rows_are_used():
+    assert "works on 4 rows, of 5 it makes an output of shape (4, 2)" in found(FirstFour, WIDE)["D506"].message
+    assert not alarming(found(Quaternion, WIDE))
+
+
+class Flat:
+    def forward(self, x):
+        self.shape = x.shape
+        return x.ravel(order="K") * 2
+
+    def backward(self, dout):
+        return dout.reshape(self.shape) * 2
+
+
+class FlatRight(Flat):
+    def forward(self, x):
+        self.shape = x.shape
+        return x.reshape(-1) * 2
+
+
+class Viewing(Abs):
+    def backward(self, dout):
+        view = dout.view()
+        view.shape = (dout.size,)
+        return np.where(self.negative.ravel(), -view, view).reshape(dout.shape)
+
+
+def test_the_memory_order_does_not_matter():
+    finding = found(Flat, WIDE)["D507"]
+    assert (finding.severity, finding.cause) == ("warning", "layout")
+    assert "with x in Fortran order the output is another" in finding.message
+    assert "with dout in Fortran order it raises AttributeError" in found(Viewing, WIDE)["D507"].message
+    assert "D507" not in found(FlatRight, WIDE)
+
+
+class InPlace(Abs):
+    def backward(self, dout):
+        dout[self.negative] *= -1
+        return dout
+
+
+def test_a_write_into_dout_is_not_reported_as_one_of_layout():
+    assert "D507" not in found(InPlace, X)
+    assert "D507" not in found(Abs, X)
+
+
+# --- D6xx ---
+
+
+class Noisy:
+    def forward(self, x):
+        self.scale = 1 + time.perf_counter_ns() % 1_000_003 / 1e6
+        return x * self.scale
+
+    def backward(self, dout):
+        return dout * self.scale
+
+
+class Unseeded(Noisy):
+    def forward(self, x):
+        self.scale = 1 + np.random.default_rng().uniform()
+        return x * self.scale
+
+
+GENERATOR = np.random.default_rng(3)
+
+
+class Seeded(Noisy):
+    def forward(self, x):
+        self.scale = 1 + np.random.uniform() + random.random() + GENERATOR.uniform()  # noqa: NPY002
+        return x * self.scale
+
+
+class Own(Noisy):
+    def __init__(self):
+        self.rng = np.random.default_rng()
+
+    def forward(self, x):
+        self.scale = (1 + self.rng.uniform(size=np.shape(x))).astype(x.dtype)
+        return x * self.scale
+
+
+@pytest.mark.parametrize("layer", [Noisy, Unseeded])
+def test_a_clock_or_an_unseeded_generator_is_seen(layer):
+    findings = found(layer, X)
+    assert (findings["D601"].severity, findings["D601"].cause) == ("warning", "random")
+    assert alarming(findings) == {"D601"}
+
+
+@pytest.mark.parametrize("layer", [Seeded, Own, Own()])
+def test_a_generator_with_a_state_is_right(layer):
+    assert not alarming(found(layer, X)) - {"D303"}
+
+
+class DrawsTwice:
+    def forward(self, x):
+        return x * (np.random.rand(*np.shape(x)) > 0.5)  # noqa: NPY002
+
+    def backward(self, dout):
+        return dout * (np.random.rand(*np.shape(dout)) > 0.5)  # noqa: NPY002
+
+
+class DrawsOnce:
+    def forward(self, x):
+        self.mask = np.random.rand(*np.shape(x)) > 0.5  # noqa: NPY002
+        return x * self.mask
+
+    def backward(self, dout):
+        return dout * self.mask
+
+
+class DrawsItsOwn(Own):
+    def backward(self, dout):
+        return dout * (1 + self.rng.uniform())
+
+
+def test_backward_uses_what_forward_drew():
+    assert (found(DrawsTwice, X)["D602"].severity, found(DrawsTwice, X)["D602"].cause) == ("warning", "random")
+    assert "D602" in found(DrawsItsOwn(), X)
+    assert not alarming(found(DrawsOnce, X))
+
+
+class Dropout:
+    def forward(self, x, train_flg=True):
+        if train_flg:
+            self.mask = np.random.rand(*np.shape(x)) > 0.5  # noqa: NPY002
+            return x * self.mask
+        return x * 0.5
+
+    def backward(self, dout):
+        return dout * self.mask
+
+
+class DropoutRight(Dropout):
+    def forward(self, x, train_flg=True):
+        self.mask = np.random.rand(*np.shape(x)) > 0.5 if train_flg else np.array(0.5, dtype=x.dtype)  # noqa: NPY002
+        return x * self.mask
+
+
+class ByAttribute(Dropout):
+    training = True
+
+    def __init__(self):
+        self.training = True
+
+    def forward(self, x):
+        return super().forward(x, train_flg=self.training)
+
+
+class Crashing(ByAttribute):
+    def forward(self, x):
+        out = super().forward(x)
+        if not self.training:
+            del self.mask
+        return out
+
+
+def test_the_gradient_is_right_in_evaluation_mode_too():
+    finding = found(Dropout, X)["D603"]
+    assert (finding.severity, finding.argument) == ("warning", "x")
+    assert "with train_flg=False the gradient of x is" in finding.message
+    assert "with training = False" in found(ByAttribute, X)["D603"].message
+    assert "it raises AttributeError" in found(Crashing, X)["D603"].message
+    assert "D603" not in found(DropoutRight, X)
+    assert "D603" not in found(DropoutRight, X, True)
+
+
+def test_a_flag_that_is_given_is_turned():
+    assert "D603" in found(Dropout, X, True)
+    assert "D603" not in found(Dropout, X, False)
+
+
+class WrongInEveryMode(DropoutRight):
+    def backward(self, dout):
+        return -dout * self.mask
+
+
+def test_what_is_wrong_in_training_is_no_matter_of_evaluation_mode():
+    assert "D603" not in found(WrongInEveryMode, X)
+
+
+class Adding:
+    """Its gradient of W adds up, as most do until they are set to 0."""
+
+    def __init__(self):
+        self.W, self.dW, self.training = np.array([0.5, -1.0]), np.zeros(2), True
+
+    def forward(self, x):
+        self.x = x
+        return x * self.W
+
+    def backward(self, dout):
+        self.dW += (dout * self.x).sum(axis=0)
+        return dout * self.W
+
+
+def test_what_a_training_step_has_added_up_is_no_matter_of_evaluation_mode():
+    assert "D603" not in found(Adding, X)
+
+
+def test_two_inputs_of_one_shape_need_not_be_rows():
+    class MatMul:
+        def forward(self, x, y):
+            self.x, self.y = x, y
+            return x @ y
+
+        def backward(self, dout):
+            return dout @ self.y.T, self.x.T @ dout
+
+    assert not alarming(found(MatMul, X, Y))

@@ -1,0 +1,113 @@
+"""What `dout check` says of an example that it chose, where that may not be what is meant."""
+
+import pytest
+from check_commands import document, layers, write
+
+TWO_CLASSES = """
+import numpy as np
+
+class {name}:
+    def forward(self, y_true, y_pred):
+        y_true = y_true.reshape(-1, 1)
+        return np.mean(-y_true * np.log(y_pred) - (1 - y_true) * np.log(1 - y_pred))
+
+    def backward(self, y_true, y_pred):
+        y_true = y_true.reshape(-1, 1)
+        return {factor} * ((1 - y_true) / (1 - y_pred) - y_true / y_pred) / np.size(y_true)
+"""
+DOWN = """
+import numpy as np
+
+class CrossEntropy:
+    def forward(self, x, y):
+        e = np.exp(x - x.max(0))
+        self.p = e / e.sum(0)
+        return -(y * np.log(self.p)).sum(0)
+
+    def backward(self, x, y):
+        return {factor} * (self.p - y)
+"""
+ROWS_OF_ONE = """
+import numpy as np
+
+class Table:
+    def __init__(self):
+        self.W = np.ones((5, 3))
+
+    def forward(self, inputs):
+        rows = inputs.astype(int)
+        self.rows = np.eye(5)[np.abs(rows) % 5]
+        return self.rows @ self.W
+
+    def backward(self, dout):
+        self.dW = self.rows.reshape(-1, 5).T @ dout.reshape(-1, 3)
+        return dout @ self.W.T
+"""
+LABELS = """
+import numpy as np
+
+def to_rows(labels):
+    rows = np.zeros([len(labels), 10])
+    rows[np.arange(len(labels)), labels.astype(int)] = 1
+    return rows
+
+def to_rows_back(labels):
+    return np.where(labels == 1)[1]
+"""
+
+EMPTY = """
+def scale(x):
+    return None
+
+def scale_twice_forward(x):
+    return scale(x)
+
+def scale_twice_backward(dout):
+    return 4 * dout
+"""
+
+
+def severities(folder, source):
+    write(folder, source)
+    (layer,) = layers(document(".", cwd=folder)).values()
+    return {(f["code"], f["severity"]) for f in layer["findings"] if f["code"] in ("D101", "D501")}
+
+
+@pytest.mark.parametrize("factor", [1, 3])
+@pytest.mark.parametrize("source", [TWO_CLASSES, DOWN])
+def test_a_loss_is_only_wrong_where_it_is_on_its_own_labels(tmp_path, source, factor):
+    found = severities(tmp_path, source.format(name="BinaryCrossEntropy", factor=factor))
+    assert ("error" in {severity for _, severity in found}) == (factor != 1)
+
+
+def test_rows_of_one_have_a_gradient_that_is_none_of_the_numbers(tmp_path):
+    assert severities(tmp_path, ROWS_OF_ONE) == {("D501", "warning")}
+
+
+def test_what_returns_no_numbers_is_no_backward(tmp_path):
+    assert severities(tmp_path, LABELS) == set()
+
+
+PLACES = """
+import numpy as np
+
+def places_forward(x):
+    number = {number}
+    return np.zeros((number, 2)) + x.sum(), x
+
+def places_backward(dout, cache):
+    return np.full_like(cache, dout.sum())
+"""
+
+
+@pytest.mark.parametrize(("number", "severity"), [("(len(x) - 1) / 1 + 1", "error"), ("x.flat[0]", None)])
+def test_a_size_that_is_a_quotient_is_the_layers_own_mistake(tmp_path, number, severity):
+    write(tmp_path, PLACES.format(number=number))
+    (layer,) = layers(document(".", cwd=tmp_path)).values()
+    assert {f["severity"] for f in layer["findings"] if f["code"] == "D001"} == ({severity} if severity else set())
+
+
+def test_a_forward_that_gives_nothing_is_not_complete(tmp_path):
+    write(tmp_path, EMPTY)
+    (layer,) = layers(document(".", cwd=tmp_path)).values()
+    assert "not complete by itself" in layer["findings"][0]["message"]

@@ -1,0 +1,107 @@
+"""An error that no input could lead around is the layer's own; any other may be the fault of what was chosen."""
+
+import pytest
+from check_commands import document, layers, write
+
+PARTS = """
+import numpy as np
+class Square:
+    def forward(self, x):
+        self.x = x
+        return x * x
+    def slope(self):
+        return 2 * self.x
+class Layer:
+    def __init__(self{arguments}):
+        self.inner = {inner}
+    def forward(self, x):
+        {forward}
+        return self.inner.forward(x)
+    def backward(self, dout):
+        {backward}
+"""
+
+
+def verdict(folder, *, arguments="", inner="Square()", forward="pass", backward="return dout * self.inner.slope()"):
+    write(folder, PARTS.format(arguments=arguments, inner=inner, forward=forward, backward=backward))
+    shown = layers(document("mine.py", cwd=folder))["Layer"]
+    said = [f for f in shown["findings"] if f["code"] in ("D001", "D002")]
+    return (said[0]["severity"], said[0]["message"]) if said else shown["verdicts"][0]["word"]
+
+
+OWN = {
+    "a call with an argument too many": {"backward": "return dout * self.inner.slope(dout)"},
+    "a call with one too few": {"forward": "x = self.inner.forward()"},
+    "a keyword that is not there": {"backward": "return dout * self.inner.slope(state=dout)"},
+    "a keyword that NumPy does not have": {"backward": "return np.sum(dout, keepdim=True) * self.inner.slope()"},
+    "a part without that method": {"backward": "return self.inner.backward(dout)"},
+    "a name that is bound too late": {"backward": "g = g * dout; return g"},
+}
+
+
+@pytest.mark.parametrize("what", OWN)
+def test_what_raises_on_every_way_is_the_layers_own_fault(what, tmp_path):
+    severity, message = verdict(tmp_path, **OWN[what])
+    assert severity == "error"
+    assert "Layer raises" in message
+
+
+OTHERS = {
+    "a branch could lead around it": {
+        "backward": "if dout.size:\n            return self.inner.backward(dout)\n        return dout"
+    },
+    "it is left before, or not": {
+        "backward": "if not dout.size:\n            return dout\n        return self.inner.slope(dout)"
+    },
+    "the number of arguments is that of axes": {"backward": "return self.inner.slope(*dout.shape)"},
+    "something sets it from without": {
+        "backward": "return self.inner.backward(dout)\n\ndef mend(part):\n    part.backward = abs"
+    },
+    "it is the upstream gradient that lacks it": {"backward": "return dout.backward(self.inner.slope())"},
+    "the part was chosen by a name": {
+        "arguments": ", activation", "inner": "{'relu': Square}[activation]()",
+        "backward": "return self.inner.backward(dout)",
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", OTHERS)
+def test_what_another_input_may_lead_around_is_not(what, tmp_path):
+    severity, _ = verdict(tmp_path, **OTHERS[what])
+    assert severity != "error"
+
+
+def test_a_right_layer_of_parts_is_judged(tmp_path):
+    assert verdict(tmp_path) == "exact"
+
+
+UNWRITTEN = """
+import numpy as np
+class Base:
+    def forward(self):
+        ...
+    def backward(self, dout):
+        return dout
+    def __call__(self, *items):
+        return self.forward(*items)
+class Model:
+    def forward(self, x):
+        return NotImplemented
+    def backward(self, dout):
+        return NotImplemented
+class Twice(Base):
+    def forward(self, x):
+        return 2 * x
+    def backward(self, dout):
+        return 2 * dout
+def softmax(x):
+    return np.exp(x) / np.exp(x).sum()
+def softmax_grad(x):
+    '''Better done with the loss.'''
+    pass
+"""
+
+
+def test_what_is_there_in_name_only_is_no_layer(tmp_path):
+    write(tmp_path, UNWRITTEN)
+    assert list(layers(document("mine.py", cwd=tmp_path))) == ["Twice"]

@@ -1,0 +1,415 @@
+"""Many files at a glance: the table, what was not judged, the command that gives a run again, and the page."""
+
+import json
+import re
+import shlex
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from check_commands import PLAIN, RIGHT, TRIPLE, WRONG, document, dout, layers, write
+
+from dout.adapt.source.argument_values import numbers
+from dout.check.project.discover import Job
+from dout.check.report.codes import finding
+from dout.check.report.summary import columns, row, shortened, table, told
+from dout.check.report.verdicts import Report, Verdict, Word
+from dout.check.worker.jobs import Checked, ObjectText
+from dout.check.worker.runner import JobOutcome
+from dout.cli.cli_values import is_same, read, written
+from dout.cli.repeat_command import Again
+
+WARNS = """
+import numpy as np
+class Halves:
+    def forward(self, x):
+        return x * np.float64(0.5)
+    def backward(self, dout):
+        return dout * np.float64(0.5)
+"""
+NEEDS_NET = """
+class Wrapper:
+    def __init__(self, net):
+        self.net = net
+    def forward(self, x):
+        return self.net.forward(x)
+    def backward(self, dout):
+        return self.net.backward(dout)
+"""
+
+
+def folder(path):
+    write(path, RIGHT, "a/right.py")
+    write(path, WRONG, "b/wrong.py")
+    write(path, WARNS, "warns.py")
+    write(path, NEEDS_NET, "wrapper.py")
+    write(path, "import torch\nclass Net(torch.nn.Module):\n    def forward(self, x):\n        return x\n", "net1.py")
+    write(path, "import torch\nclass Net(torch.nn.Module):\n    def forward(self, x):\n        return x\n", "net2.py")
+    write(path, "open('weights.npy', 'w')\n" + TRIPLE, "writes.py")
+    return path
+
+
+def report(layer="A", *findings, words=(Word.EXACT,), **more):
+    return Report(layer, tuple(Verdict(f"x{i}", word) for i, word in enumerate(words)), findings, **more)
+
+
+def outcome(file, *reports, **more):
+    return JobOutcome(Job(file, "file"), [Checked(item) for item in reports], **more)
+
+
+def plain(lines):
+    return ["".join(part for part, _ in line) for line in lines]
+
+
+# --- what a person sees -----------------------------------------------------------------------------------------------
+
+
+def test_of_a_folder_what_is_wrong_is_told_in_detail_errors_first_and_everything_in_a_table(tmp_path):
+    text = dout(".", cwd=folder(tmp_path)).stdout
+    blocks = text.split("\n\n")
+    assert blocks[0].startswith("Square  b/wrong.py:")
+    assert blocks[1].startswith("Halves  warns.py:")
+    rows = blocks[2].splitlines()
+    assert [re.split(r"  +| \d", line.strip())[0] for line in rows if not line.startswith(" ")] == [
+        "warns.py", "wrapper.py", "writes.py", "a/right.py", "b/wrong.py"]  # fmt: skip
+    marks = {line.split()[1]: line.split()[0] for line in rows if line.startswith(" ")}
+    assert marks == {"Square": "✗", "Halves": "!", "Wrapper": "?", "Triple": "✓"}
+    assert re.search(r"✗ Square +1 wrong +\d\.\d s +D101", text)
+
+
+def test_of_a_folder_what_was_not_judged_and_what_was_refused_is_a_line_each(tmp_path):
+    text = dout(".", cwd=folder(tmp_path)).stdout
+    assert "not judged: 2 files need torch (net1.py, net2.py)" in text
+    assert re.search(r"not driven: Wrapper \(wrapper\.py:\d\): needs net \(AttributeError", text)
+    assert "refused: writes.py:1 wanted to write weights.npy" in text
+    assert re.search(r"^codes: .*\bD101 × 1\b", text, re.MULTILINE)
+
+
+def test_all_tells_every_layer_in_detail(tmp_path):
+    text = dout(".", "--all", cwd=folder(tmp_path)).stdout
+    assert {"Square  a/right.py:", "Triple  writes.py:", "Wrapper  wrapper.py:"} <= {
+        f"{line.rpartition(':')[0]}:" for line in text.splitlines()
+    }
+
+
+def test_one_file_is_told_whole_and_without_a_table(tmp_path):
+    write(tmp_path, RIGHT + TRIPLE)
+    text = dout("mine.py", cwd=tmp_path).stdout
+    assert re.match(r"Square  mine\.py:\d+\n  on x", text)
+    assert "Triple  mine.py:" in text
+    assert "codes:" not in text
+    assert "again:" not in text
+
+
+def test_the_same_in_ascii_and_without_colour(tmp_path):
+    name = "模型" * 30
+    write(folder(tmp_path), WRONG, f"{name}/deep/{name}.py")
+    for env in (PLAIN, {**PLAIN, "PYTHONIOENCODING": "ascii"}):
+        text = dout(".", cwd=tmp_path, env=env).stdout
+        assert "\x1b" not in text
+        glance = text[text.index("warns.py  1 layer") :]
+        assert max(map(columns, glance.splitlines())) <= 100
+    assert text.isascii()
+    assert re.search(r"x Square +1 wrong", text)
+
+
+def test_no_line_of_the_table_is_wider_than_asked_and_no_name_is_lost():
+    codes = [finding(code, "m") for code in ("D101", "D101", "D104", "D201", "D202", "D203", "D204", "D205", "D206")]
+    reports = [report("VeryLong" * 8, *codes, words=(Word.REFUTED, Word.INCONCLUSIVE, Word.EXACT, Word.AGREES))]
+    reports += [report("日本" * 20), report("e\u0301" * 20)]
+    outcomes = [outcome("a/very/long/folder/" * 8 + "layers.py", *reports)]
+    for width in (60, 80, 100):
+        lines = plain(table(outcomes, width))
+        assert max(map(columns, lines)) <= width
+        text = " ".join(lines)
+        assert "/layers.py" in text
+        assert all(code in text for code in ("D101×2", "D206"))
+
+
+def test_a_long_name_keeps_both_ends():
+    assert shortened("short.py", 20) == "short.py"
+    assert shortened("aa/" * 30 + "layers.py", 24) == "aa/aa/...aa/aa/layers.py"
+    for width in range(8, 40):
+        assert columns(shortened("日本/x" * 20, width)) <= width
+
+
+def test_a_row_counts_verdicts_worst_first_and_codes_by_severity():
+    found = [finding("D208", "m"), finding("D401", "m"), finding("D101", "m"), finding("D101", "m")]
+    made = row(report("A", *found, words=(Word.EXACT, Word.REFUTED, Word.ROUNDED)))
+    assert (made.state, made.verdict, made.codes) == ("error", "1 wrong, 2 exact", ("D101×2", "D401", "D208"))
+    assert row(report(words=(Word.EXACT, Word.INCONCLUSIVE))).state == "open"
+    assert row(Report("A", findings=(finding("D003", "m"),))).verdict == "stopped"
+    assert row(Report("A")).verdict == "no gradient"
+
+
+def test_what_was_not_judged_is_put_together_by_its_reason():
+    needs = "{}.py: Net needs torch, which is not installed"
+    many = [outcome(f"{i}.py", skipped=needs.format(i)) for i in range(7)]
+    many.append(outcome("k.py", skipped="k.py: A, B need keras, which is not installed"))
+    many.append(outcome("m.py", report(), remarks=["m.py: C, D need jax, which is not installed"]))
+    many.append(outcome("e.py", skipped="e.py raised ValueError: no, at e.py:3"))
+    assert dict(told(many)) == {
+        "not judged": [
+            "7 files need torch (0.py, 1.py, 2.py, 3.py, 4.py and 2 more)",
+            "k.py needs keras",
+            "e.py raised ValueError: no, at e.py:3",
+            "C, D (m.py) need jax",
+        ]
+    }
+
+
+def test_many_acts_that_were_refused_are_folded(tmp_path):
+    write(tmp_path, "".join(f"open('w{i}', 'w') if False else None\n" for i in range(3)) + TRIPLE, "fine.py")
+    lines = "".join(f"try:\n    open('w{i}', 'w')\nexcept OSError:\n    pass\n" for i in range(9))
+    write(tmp_path, lines + TRIPLE)
+    text = dout(".", cwd=tmp_path).stdout
+    assert len(re.findall(r"^refused: mine\.py:\d+ wanted to write w\d$", text, re.MULTILINE)) == 5
+    assert "refused: and 4 more" in text
+
+
+# --- values on the command line, and the same run again ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        3, -0.5, True, None, "same", (2, 3), [4, 5], 1e300, np.array([0, 2, 1]), np.array([[True, False]]),
+        np.array([[1.0, -0.5], [-2.0, 3.0]]), numbers((3, 4), "W"), numbers((20, 30), "W") * 2, numbers((), "b"),
+        numbers((2, 3, 40), "x") * 2, numbers((30, 30), "W") * 0.5, np.zeros((2, 0)),
+    ],
+)  # fmt: skip
+def test_what_is_written_is_read_as_the_same_value(value):
+    name = "W" if np.ndim(value) else "b"
+    text = written(value, name)
+    if text is None:
+        assert isinstance(value, np.ndarray)
+        assert value.size == 0
+    else:
+        assert is_same(read(text, name), value)
+        assert len(text) < 60
+
+
+def test_arrays_by_their_shape_are_deterministic_and_differ_by_name():
+    assert np.array_equal(read("array(3, 4)", "x"), numbers((3, 4), "x"))
+    assert np.array_equal(read("-2 * array(3,4,y)", "x"), -2 * numbers((3, 4), "y"))
+    assert np.ndim(read("array()", "b")) == 0
+    rows = read("probabilities(3,4)", "p")
+    assert np.allclose(rows.sum(1), 1)
+    assert rows.min() > 0
+
+
+@pytest.mark.parametrize("text", ["array(3,", "array(-1)", "array(x,3)", "array(10000000,10000)", "arrays(3)", "open()",
+                                  "x*array(3)", "array(3)(4)", "--*array(3)"])  # fmt: skip
+def test_what_is_no_value_is_refused(text):
+    with pytest.raises((ValueError, SyntaxError)):
+        read(text, "x")
+
+
+def test_an_array_by_its_shape_is_an_input_of_the_command(tmp_path):
+    write(tmp_path, RIGHT)
+    assert layers(document("mine.py", "--input", "x=2*array(2,3)", cwd=tmp_path))["Square"]["chosen"]["inputs"] == {}
+    assert "not a Python literal" in dout("mine.py", "--input", "x=array(2,", cwd=tmp_path).stderr
+
+
+FIVE = """
+import numpy as np
+class Affine:
+    def __init__(self, W, b):
+        self.W, self.b = W, b
+    def forward(self, x):
+        self.x = x
+        return x @ self.W + self.b
+    def backward(self, dout):
+        self.dW, self.db = self.x.T @ dout, dout.sum(0)
+        return dout @ self.W.T * 2
+class Conv:
+    def __init__(self, in_channels, out_channels, kernel_size):
+        rng = np.random.RandomState(0)
+        self.W = rng.randn(out_channels, in_channels, kernel_size, kernel_size)
+    def forward(self, x):
+        self.x, k = x, self.W.shape[2]
+        n, _, h, w = x.shape
+        self.size = (h - k + 1, w - k + 1)
+        assert min(self.size) > 1
+        out = np.zeros((n, len(self.W), *self.size))
+        for i in range(self.size[0]):
+            for j in range(self.size[1]):
+                out[:, :, i, j] = np.tensordot(x[:, :, i:i+k, j:j+k], self.W, ([1, 2, 3], [1, 2, 3]))
+        return out
+    def backward(self, dout):
+        dx, self.dW, k = np.zeros_like(self.x), np.zeros_like(self.W), self.W.shape[2]
+        for i in range(self.size[0]):
+            for j in range(self.size[1]):
+                dx[:, :, i:i+k, j:j+k] += np.tensordot(dout[:, :, i, j], self.W, 1)
+                self.dW += np.tensordot(dout[:, :, i, j].T, self.x[:, :, i:i+k, j:j+k], 1)
+        return -dx
+class SoftmaxWithLoss:
+    def forward(self, x, t):
+        powers = np.exp(x - np.max(x, axis=1, keepdims=True))
+        self.t, self.y = t, powers / np.sum(powers, axis=1, keepdims=True)
+        return -np.mean(np.log(self.y[np.arange(len(t)), t]))
+    def backward(self, dout=1):
+        dx = self.y.copy()
+        dx[np.arange(len(self.t)), self.t] -= 2
+        return dout * dx / len(self.t)
+class RNN:
+    def __init__(self, Wx, Wh, b):
+        self.params = [Wx, Wh, b]
+        self.grads = [np.zeros_like(p) for p in self.params]
+    def forward(self, x, h_prev):
+        Wx, Wh, b = self.params
+        h_next = np.tanh(h_prev @ Wh + x @ Wx + b)
+        self.cache = x, h_prev, h_next
+        return h_next
+    def backward(self, dh_next):
+        (Wx, Wh, b), (x, h_prev, h_next) = self.params, self.cache
+        dt = dh_next * (1 + h_next ** 2)
+        for grad, new in zip(self.grads, (x.T @ dt, h_prev.T @ dt, dt.sum(0))):
+            grad[...] = new
+        return dt @ Wx.T, dt @ Wh.T
+class Dense:
+    def __init__(self, n_in, n_out):
+        self.weights = np.linspace(-1, 1, n_in * n_out).reshape(n_in, n_out)
+    def forward_pass(self, x):
+        self.x = x
+        return x @ self.weights
+    def backward_pass(self, grad, learning_rate):
+        before = self.weights
+        self.weights = self.weights - learning_rate * self.x.T @ grad * 3
+        return grad @ before.T
+"""
+
+
+def test_the_command_that_is_printed_gives_the_same_run_again(tmp_path):
+    write(tmp_path, FIVE)
+    first = layers(document("mine.py", cwd=tmp_path))
+    for name in ("Affine", "Conv", "SoftmaxWithLoss", "RNN", "Dense"):
+        start, *options = shlex.split(first[name]["again"])[2:]
+        assert start == f"mine.py:{name}"
+        assert options
+        again = layers(document(start, *options, cwd=tmp_path))[name]
+        assert "refuted" in {verdict["word"] for verdict in first[name]["verdicts"]}
+        assert again["chosen"] == {"init": {}, "inputs": {}}
+        assert again["verdicts"] == first[name]["verdicts"]
+        assert again["interface"] == first[name]["interface"]
+        assert numbers_in(again) == numbers_in(first[name])
+
+
+def numbers_in(layer):
+    return [[finding[key] for key in ("code", "argument", "index", "expected", "got")] for finding in layer["findings"]]
+
+
+def test_what_is_printed_can_be_pasted_into_a_shell_line_by_line(tmp_path):
+    write(tmp_path, FIVE)
+    text = dout("mine.py:RNN", cwd=tmp_path).stdout
+    pasted = text[text.index("again:") + len("again:") : text.index("\n\n", text.index("again:"))]
+    arguments = shlex.split(pasted)
+    assert "\\\n" in pasted
+    assert arguments[:3] == ["dout", "check", "mine.py:RNN"]
+    assert arguments[-2] == "--input"
+    assert max(map(len, pasted.splitlines())) <= 100
+
+
+def test_an_interface_of_their_own_is_named(tmp_path):
+    write(tmp_path, FIVE)
+    assert "  called as forward_pass(…), backward_pass(dout, rate)" in dout("mine.py:Dense", cwd=tmp_path).stdout
+    shown = layers(document("mine.py", cwd=tmp_path))
+    assert shown["Affine"]["interface"] is None
+    assert shown["Dense"]["interface"] == "forward_pass(…), backward_pass(dout, rate)"
+
+
+def test_an_object_has_no_text_and_that_is_said():
+    checked = Checked(report("A"), {"size": 3, "optimizer": ObjectText("<Adam>")}, {"x": np.array([1.0])})
+    again = Again(Job("mine.py", "file"), checked)
+    assert again.command is None
+    assert list(again.lines(100)) == ["  again: not as a command: optimizer cannot be written there"]
+
+
+def test_options_that_were_given_are_given_again():
+    checked = Checked(report("A"), {}, {"x": np.array([1.0])}, frozenset({"--init W", "--input 1"}))
+    given = [("--init", "W=[[1.0]]"), ("--init", "unused=3"), ("--input", "y=3"), ("--input", "[2]")]
+    assert Again(Job("my layers.py", "file"), checked, given).command == (
+        "dout check 'my layers.py:A' --init 'W=[[1.0]]' --input '[2]' --input 'x=[1.0]'"
+    )
+    assert Again(Job("dout.layers", "ready"), checked).command == "dout check A --input 'x=[1.0]'"
+
+
+# --- the page ---------------------------------------------------------------------------------------------------------
+
+
+class Page(HTMLParser):
+    """What a page holds: its tags, text, ids, links, and every attribute."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.ids, self.links, self.attributes, self.text = [], [], [], [], ""
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += [(tag, *pair) for pair in attrs]
+        self.ids += [value for name, value in attrs if name == "id"]
+        self.links += [value for name, value in attrs if name == "href"]
+
+    def handle_data(self, data):
+        self.text += data
+
+
+def page(cwd, *arguments):
+    run = dout(*arguments, "--html", "report.html", cwd=cwd)
+    return Page((cwd / "report.html").read_text(encoding="utf-8")), run
+
+
+def test_the_page_has_a_table_that_leads_to_every_layer_and_a_picture_of_what_is_wrong(tmp_path):
+    found, run = page(folder(tmp_path), ".")
+    assert run.returncode == 1
+    assert "wrote report.html" in run.stderr
+    assert len(found.links) == 5
+    assert {link.removeprefix("#") for link in found.links} <= set(found.ids)
+    assert len(found.ids) == len(set(found.ids))
+    assert found.tags.count("svg") == 1
+    assert "first wrong edge" in found.text
+    for said in ("b/wrong.py", "D101", "2 files need torch", "wanted to write weights.npy", "✓ x  exact"):
+        assert said in found.text
+
+
+def test_the_page_asks_nobody_for_anything_and_runs_nothing(tmp_path):
+    found, _ = page(folder(tmp_path), ".")
+    assert not {"script", "link", "iframe", "img", "object"} & set(found.tags)
+    assert not [a for a in found.attributes if a[1].startswith("on") or a[1] in ("src", "style")]
+    (policy,) = [a[2] for a in found.attributes if a[0] == "meta" and "default-src" in (a[2] or "")]
+    assert re.fullmatch(r"default-src 'none'; style-src 'sha256-[\w+/=]+'", policy)
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert not re.search(r"url\(|@import|https?://(?!www\.w3\.org/2000/svg)", text)
+    assert "prefers-color-scheme:dark" in text
+    assert text.count("<style>") == 1
+
+
+def test_nothing_of_the_users_becomes_markup_on_the_page(tmp_path):
+    hostile = WRONG + (
+        "Square.__name__ = Square.__qualname__ = '<script>alert(1)</script>\\x1b[31m'\n"
+        "class Raises:\n    def forward(self, x):\n        return x * 1\n"
+        "    def backward(self, dout):\n        raise ValueError('</style></pre><img src=x onerror=alert(1)>\\u202e')\n"
+    )
+    write(tmp_path, hostile, "<b>&'.py")
+    write(tmp_path, "raise ValueError('<i>')\n" + TRIPLE)
+    found, _ = page(tmp_path, ".")
+    assert not {"script", "img", "b>&'.py", "i"} & set(found.tags)
+    assert "<img src=x onerror=alert(1)>" in found.text
+    assert all(c.isprintable() or c == "\n" for c in found.text)
+    assert not [a for a in found.attributes if a[1].startswith("on")]
+
+
+def test_a_page_that_cannot_be_written_is_an_error_before_anything_runs(tmp_path):
+    write(tmp_path, RIGHT)
+    for path in ("missing/report.html", "mine.py", "."):
+        run = dout("mine.py", "--html", path, cwd=tmp_path)
+        assert (run.returncode, run.stdout) == (2, "")
+        assert run.stderr.startswith(f"dout: {path} cannot be written: ")
+
+
+def test_a_page_beside_json(tmp_path):
+    write(tmp_path, WRONG)
+    found, run = page(tmp_path, "mine.py", "--json")
+    assert json.loads(run.stdout)["summary"]["errors"] == 1
+    assert "svg" in found.tags

@@ -1,0 +1,30 @@
+"""Pictures of whole programs: what is prepared before the layers is quiet, and what a layer gives out is drawn."""
+
+from pathlib import Path
+
+from dout.draw.paint.display_list import Text
+from dout.trace.record.script import record_script
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def drawn(program: str, **options) -> list[tuple[str, str]]:
+    """The style and text of everything written in the picture of an example."""
+    shapes = record_script(str(EXAMPLES / program)).draw(**options).drawing.shapes
+    return [(shape.style, shape.text) for shape in shapes if isinstance(shape, Text)]
+
+
+def test_weights_that_a_program_prepares_stay_in_the_closed_layers_that_hold_them():
+    inputs = [text for style, text in drawn("two_layer_net.py") if style == "name"]
+    assert sorted(inputs) == ["t", "x"]
+
+
+def test_weights_that_a_program_prepares_are_named_in_open_layers():
+    written = drawn("two_layer_net.py", open=("affine1",))
+    assert {text for style, text in written if style == "name"} == {"x", "t", "W1", "b1"}
+    assert ("symbol", "0") not in written
+
+
+def test_an_output_that_only_its_own_layer_uses_is_a_result_too():
+    results = [text for style, text in drawn("lstm_step.py") if style == "result"]
+    assert sorted(results) == ["c_next", "h_next"]
