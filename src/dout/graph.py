@@ -61,6 +61,9 @@ class Primitive:
     def __repr__(self) -> str:
         return f"<primitive {self.name}>"
 
+    def __str__(self) -> str:
+        return self.name
+
     def apply(self, values: Sequence[Any], static: Mapping[str, Any]) -> Any:
         """Compute on `values`: with `python` when none of them is NumPy's, so that plain numbers stay plain."""
         if self.python is not None:

@@ -60,7 +60,7 @@ def test_balls_say_what_float64_says(row):
 
 
 def test_every_rule_is_of_a_row():
-    assert set(RULES) <= set(PRIMITIVES)
+    assert set(RULES) <= set(PRIMITIVES.values())
 
 
 def test_every_exception_is_of_a_row():

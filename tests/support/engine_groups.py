@@ -26,7 +26,7 @@ def recorded(function, *inputs):
     outputs = tuple(dict.fromkeys(trace.graph.outputs.values()))
     nodes = tuple(n for n in topological(outputs) if n.primitive not in (INPUT, CONSTANT))
     known = tuple(dict.fromkeys(i for n in nodes for i in n.inputs if i.primitive is INPUT))
-    reductions = [n for n in nodes if n.primitive.name in REDUCTIONS]
+    reductions = [n for n in nodes if n.primitive in REDUCTIONS]
     if reductions:
         space, axes = reductions[0].inputs[0].shape, reduced_axes(reductions[0])
     else:

@@ -8,7 +8,7 @@
 from dout.graph import Primitive
 from dout.ops import choices, create, elementwise, linalg, plain_math, rearrange, reduce, shape, special
 from dout.ops.operators import ArrayStandIn, Recorder, StandIn, emit, install_rows
-from dout.ops.registry import CALLS, METHODS, OPERATORS, PRIMITIVES, define, kind_of
+from dout.ops.registry import CALLS, METHODS, OPERATORS, PRIMITIVES, by_primitive, define, kind_of, primitives
 
 Primitive.emit = staticmethod(emit)
 install_rows()
@@ -21,6 +21,7 @@ __all__ = [
     "ArrayStandIn",
     "Recorder",
     "StandIn",
+    "by_primitive",
     "choices",
     "create",
     "define",
@@ -28,6 +29,7 @@ __all__ = [
     "kind_of",
     "linalg",
     "plain_math",
+    "primitives",
     "rearrange",
     "reduce",
     "shape",

@@ -181,3 +181,5 @@ define(
     latex=r"{0} + \dots",
     says="pass dout on to every input",
 )
+
+MATH = frozenset(row for name, row in PRIMITIVES.items() if name.startswith("math_"))  # all rows of this file

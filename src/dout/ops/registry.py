@@ -6,8 +6,8 @@ import copyreg
 import operator
 import warnings
 from collections.abc import Callable, Mapping
-from functools import lru_cache
-from typing import Any
+from functools import cache, lru_cache
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from dout.graph import CONSTANT, INPUT, Binder, DType, Node, Primitive, Shape
 PRIMITIVES: dict[str, Primitive] = {}
 CALLS: dict[Any, tuple[Primitive, Binder]] = {}  # NumPy function → its row, and how its arguments are sorted
 METHODS: dict[str, tuple[Primitive, Binder]] = {}  # ndarray method → the same
+_T = TypeVar("_T")
 OPERATORS: dict[str, Primitive] = {}  # "mul" → multiply: Python's operators, by their name in module `operator`
 
 
@@ -63,6 +64,20 @@ def named(name: str) -> Primitive:
 
 
 copyreg.pickle(Primitive, lambda row: (named, (row.name,)))  # a copy of a row is the row itself
+
+
+@cache
+def primitives(names: str) -> frozenset[Primitive]:
+    """Return the rows of these names, for a reader that treats them alike: `primitives("max min")`.
+
+    Raises KeyError for a name that no row has.
+    """
+    return frozenset(PRIMITIVES[name] for name in names.split())
+
+
+def by_primitive(table: Mapping[str, _T]) -> dict[Primitive, _T]:
+    """Return a reader's table with the rows themselves as its keys. Raises KeyError for a name that no row has."""
+    return {PRIMITIVES[name]: item for name, item in table.items()}
 
 
 def all_inputs(*inputs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:

@@ -13,7 +13,8 @@ import numpy as np
 from flint import arb, arb_mat
 
 from dout.check.exact.ball_numbers import as_objects, ball, exact, is_exact, is_float, middle
-from dout.graph import Node
+from dout.graph import Node, Primitive
+from dout.ops import PRIMITIVES, by_primitive
 from dout.ops.operators import fill_key
 
 if TYPE_CHECKING:
@@ -303,7 +304,7 @@ def _counted(balls: Balls, node: Node, x: Any, *rest: Any) -> Any:
     """Places of the elements that are not zero, an order of places: what float64 says, with kinks at ties."""
     if is_exact(x):
         numbers = np.sort(middle(x), axis=None)
-        if node.primitive.name == "nonzero" or np.any(np.diff(numbers) == 0):
+        if node.primitive is PRIMITIVES["nonzero"] or np.any(np.diff(numbers) == 0):
             balls.kinks.add(node)
     return node.primitive.forward(middle(x), *rest, **node.static)
 
@@ -348,7 +349,7 @@ _BINARY: dict[str, Callable[[arb, arb], Any]] = {
     "special_xlogy": _xlogy(0), "special_xlog1py": _xlogy(1),
 }  # fmt: skip
 
-RULES: dict[str, Rule] = {
+RULES: dict[Primitive, Rule] = by_primitive({
     **{name: _unary(function) for name, function in _UNARY.items()},
     **{name: _only_balls(_binary(function)) for name, function in _BINARY.items()},
     "math_log": lambda balls, node, x, *base: _unary(arb.log)(balls, node, x)
@@ -388,7 +389,7 @@ RULES: dict[str, Rule] = {
     "places": lambda balls, node, *x: node.primitive.forward(*map(middle, x), **node.static),
     "math_hypot": lambda balls, node, *sides: _sum(balls, node, [ball(side) ** 2 for side in sides]).sqrt(),
     "math_fsum": lambda balls, node, *elements: _sum(balls, node, list(elements)),
-}  # fmt: skip
+})  # fmt: skip
 
 
 def _stacked(elements: tuple[Any, ...]) -> Any:

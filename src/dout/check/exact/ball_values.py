@@ -48,7 +48,7 @@ class Balls:
         if node.primitive is CONSTANT:
             return exact(node.static["value"])
         values = [self.values[i] for i in node.inputs]
-        rule = RULES.get(node.primitive.name)
+        rule = RULES.get(node.primitive)
         if rule is not None:
             value = rule(self, node, *values)
         elif any(is_exact(v) for v in values):
@@ -56,7 +56,7 @@ class Balls:
             try:
                 value = node.primitive.forward(*values, **static)
             except (TypeError, AttributeError, ValueError) as error:
-                raise NoRuleError(f"{node.primitive.name}: {error}") from None
+                raise NoRuleError(f"{node.primitive}: {error}") from None
         else:
             value = node.primitive.apply(values, node.static)
         return exact(value) if is_float(node) else value

@@ -12,7 +12,8 @@ import numpy as np
 
 from dout.check.exact.ball_numbers import is_exact, middle
 from dout.check.exact.covered_sides import FALSE, FIRST, SECOND, TRUE, Covered, Place
-from dout.graph import INPUT, Node, topological
+from dout.graph import INPUT, Node, Primitive, topological
+from dout.ops import by_primitive, primitives
 from dout.trace.model.derived_gradients import STABILISER
 from dout.trace.model.recorded import Trace
 
@@ -104,7 +105,7 @@ def _named(ways: Mapping[str, Any]) -> set[str]:
     return {side for side, held in ways.items() if np.any(held)}
 
 
-_RULES: dict[str, Callable[..., Found | None]] = {
+_RULES: dict[Primitive, Callable[..., Found | None]] = by_primitive({
     **dict.fromkeys(("less", "less_equal", "greater", "greater_equal", "equal", "not_equal", "all", "any", "signbit",
                      "logical_and", "logical_or", "logical_xor", "logical_not"), _truth),
     **dict.fromkeys(("bitwise_and", "bitwise_or", "bitwise_xor", "invert"), _of_truths),
@@ -115,7 +116,7 @@ _RULES: dict[str, Callable[..., Found | None]] = {
     "mod": _remainder, "math_fmod": _remainder, "astype": _as_type,
     **dict.fromkeys(("max", "argmax"), _place_of(largest=True)),
     **dict.fromkeys(("min", "argmin"), _place_of(largest=False)),
-}  # fmt: skip
+})  # fmt: skip
 
 
 class Conditions:
@@ -133,7 +134,7 @@ class Conditions:
             for found, begin in ((self.moving, ()), (self.steering, varying), (self.late, self.douts)):
                 if node in begin or not found.isdisjoint(node.inputs):
                     found.add(node)
-        self.nodes = tuple(n for n in trace.graph.nodes if n.primitive.name in _RULES and n in self.moving)
+        self.nodes = tuple(n for n in trace.graph.nodes if n.primitive in _RULES and n in self.moving)
         self._places: dict[Node, Place] = {}
 
     @cached_property
@@ -144,13 +145,13 @@ class Conditions:
     def place(self, node: Node) -> Place:
         """Where a condition stands; a comparison in an `if` is the condition of that `if`."""
         if node not in self._places:
-            site, name = self.trace.sites.get(node), node.primitive.symbol or node.primitive.name
+            site, name = self.trace.sites.get(node), node.primitive.symbol or str(node.primitive)
             if site is None:
                 file, line = (node.where.file, node.where.line) if node.where else ("", 0)
                 place = Place(file, (line, 0, 0, 0), name)
             else:
                 place = Place.of(site.f_code, site.f_lasti)
-                if not (_RULES.get(node.primitive.name) is _truth and isinstance(place.expression, ast.Compare)):
+                if not (_RULES.get(node.primitive) is _truth and isinstance(place.expression, ast.Compare)):
                     place = replace(place, part=name)  # a function may be made of several
             self._places[node] = place
         return self._places[node]
@@ -162,9 +163,7 @@ class Conditions:
             if node not in values or any(i not in values for i in node.inputs):
                 continue
             with np.errstate(all="ignore"):
-                sides = _RULES[node.primitive.name](
-                    node, _plain(values[node]), *(_plain(values[i]) for i in node.inputs)
-                )
+                sides = _RULES[node.primitive](node, _plain(values[node]), *(_plain(values[i]) for i in node.inputs))
             if sides is not None and (sides[0] or sides[1]):
                 found.note(self.place(node), *sides)
         return found
@@ -192,7 +191,7 @@ class Conditions:
 
     def is_excused(self, node: Node) -> bool:
         """Whether what lies beyond is meant to be wrong there: a number kept from 0, a gradient that is cut off."""
-        if node.primitive.name in ("clip", "maximum", "minimum") and node in self.late:
+        if node.primitive in primitives("clip maximum minimum") and node in self.late:
             return True
         return any(0 < abs(n) <= STABILISER or 0 < abs(1 - n) <= STABILISER for n in self.limits([node]))
 

@@ -231,7 +231,7 @@ class Stand:
             known |= {dout: trace.data[dout] for dout in examination.seeds.values()}
             values = evaluate(on.values(), known)
             for (user, _), gradient in on.items():
-                yield f"`{trace.names.get(user) or user.primitive.name}`", values[gradient]
+                yield f"`{trace.names.get(user) or user.primitive}`", values[gradient]
 
 
 @dataclass(eq=False)

@@ -10,6 +10,7 @@ from dout.check.lab.probe import Lab, examined
 from dout.check.lab.shared_recording import recorded_of
 from dout.check.report.verdicts import Finding
 from dout.graph import CONSTANT, Node
+from dout.ops import PRIMITIVES, primitives
 
 
 @examined
@@ -19,7 +20,7 @@ def roots(lab: Lab) -> Iterator[Finding]:
         return
     examination = recorded_of(lab).base
     for node in examination.trace.graph.nodes if examination is not None else ():
-        if node.primitive.name in ("sqrt", "math_sqrt") and _is_square(node.inputs[0]):
+        if node.primitive in primitives("sqrt math_sqrt") and _is_square(node.inputs[0]):
             message = "the root of a square overflows from 1e154 on, in float32 from 1e19: np.abs(x) does not"
             yield lab.finding("D401", message, node.where, severity="note", cause="overflow")
             return
@@ -32,8 +33,8 @@ def _source(lab: Lab) -> str:
 
 
 def _is_square(node: Node) -> bool:
-    name, inputs = node.primitive.name, node.inputs
-    if name == "multiply":
+    row, inputs = node.primitive, node.inputs
+    if row is PRIMITIVES["multiply"]:
         return inputs[0] is inputs[1]
     is_two = len(inputs) == 2 and inputs[1].primitive is CONSTANT and inputs[1].static["value"] == 2
-    return name == "square" or (name in ("power", "pow") and is_two)
+    return row is PRIMITIVES["square"] or (row in primitives("power pow") and is_two)

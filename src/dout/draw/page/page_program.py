@@ -122,7 +122,7 @@ class PageProgram:
         found: Json = {
             "before": line.before,
             "result": result,
-            "row": line.row.name if line.row and not line.leads else None,
+            "row": str(line.row) if line.row and not line.leads else None,
         }
         if line.rule:
             found["rule"] = line.rule
@@ -218,7 +218,7 @@ def _node_of(operand: Operand) -> Node | None:
 def _row(node: Node) -> str:
     """The name of the row, with the static parameters that the page would have to know."""
     known = {name for name, value in node.static.items() if value is not None} - _OF_ARRAYS
-    return node.primitive.name + (f" with {', '.join(sorted(known))}" if known else "")
+    return str(node.primitive) + (f" with {', '.join(sorted(known))}" if known else "")
 
 
 def _is_number(data: Any) -> bool:

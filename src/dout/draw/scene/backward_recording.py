@@ -12,6 +12,7 @@ from itertools import chain, repeat
 
 from dout.draw.scene.scene_drafts import Wire
 from dout.graph import CONSTANT, Graph, Node
+from dout.ops import PRIMITIVES
 from dout.trace.model.recorded import Gradient, LayerCall, Trace, Value
 
 
@@ -95,7 +96,7 @@ def _ends(trace: Trace, twins: Mapping[LayerCall, LayerCall]) -> dict[Node, str]
                 name = _role(trace, call, parameter.gradient, parameter.name)
                 found.setdefault(parameter.gradient, []).append(name)
     for node in trace.graph.nodes:  # gradients of one value that the program added up itself
-        if node.primitive.name == "add" and node not in trace.call_of and found.keys() >= set(node.inputs):
+        if node.primitive is PRIMITIVES["add"] and node not in trace.call_of and found.keys() >= set(node.inputs):
             found = {end: names for end, names in found.items() if end not in node.inputs}
             found[node] = [trace.names.get(node, "")]
     return {node: ", ".join(dict.fromkeys(names)) for node, names in found.items()}

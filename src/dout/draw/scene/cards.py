@@ -29,33 +29,40 @@ from dout.draw.words.equations import (
     sum_pattern,
 )
 from dout.draw.words.safe_text import shorten
-from dout.graph import CONSTANT, Node
+from dout.graph import CONSTANT, Node, Primitive
+from dout.ops import by_primitive
 from dout.trace.model.recorded import Gradient
 
 MOST_LINES = 6
-_NOUNS = {"add": "sum", "subtract": "difference", "multiply": "product", "divide": "quotient", "negative": "negated"}
+_NOUNS = by_primitive(
+    {"add": "sum", "subtract": "difference", "multiply": "product", "divide": "quotient", "negative": "negated"}
+)
 
 # The gradients of arrays as formulas, one for each input: {0} and {1} are the inputs, {2} is the output. What undoes
 # broadcasting is added where it takes place.
-RULES: Mapping[str, tuple[str, ...]] = {
-    "add": ("dout", "dout"),
-    "subtract": ("dout", "−dout"),
-    "multiply": ("dout × {1}", "dout × {0}"),
-    "divide": ("dout / {1}", "−dout × {2} / {1}"),
-    "negative": ("−dout",),
-    "exp": ("dout × {2}",),
-    "log": ("dout / {0}",),
-    "sqrt": ("dout / (2 × {2})",),
-    "square": ("dout × 2 × {0}",),
-    "reciprocal": ("−dout × {2}²",),
-    "tanh": ("dout × (1 − {2}²)",),
-    "sigmoid": ("dout × {2} × (1 − {2})",),
-    "special_expit": ("dout × {2} × (1 − {2})",),
-}
-MATRIX_RULES: Mapping[str, tuple[str, ...]] = {
-    "matmul": ("dout · {1}ᵀ", "{0}ᵀ · dout"),
-    "dot": ("dout · {1}ᵀ", "{0}ᵀ · dout"),
-}
+RULES: Mapping[Primitive, tuple[str, ...]] = by_primitive(
+    {
+        "add": ("dout", "dout"),
+        "subtract": ("dout", "−dout"),
+        "multiply": ("dout × {1}", "dout × {0}"),
+        "divide": ("dout / {1}", "−dout × {2} / {1}"),
+        "negative": ("−dout",),
+        "exp": ("dout × {2}",),
+        "log": ("dout / {0}",),
+        "sqrt": ("dout / (2 × {2})",),
+        "square": ("dout × 2 × {0}",),
+        "reciprocal": ("−dout × {2}²",),
+        "tanh": ("dout × (1 − {2}²)",),
+        "sigmoid": ("dout × {2} × (1 − {2})",),
+        "special_expit": ("dout × {2} × (1 − {2})",),
+    }
+)
+MATRIX_RULES: Mapping[Primitive, tuple[str, ...]] = by_primitive(
+    {
+        "matmul": ("dout · {1}ᵀ", "{0}ᵀ · dout"),
+        "dot": ("dout · {1}ᵀ", "{0}ᵀ · dout"),
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -168,14 +175,14 @@ class Cards:
     def _rule(self, node: Node, argument: int) -> str:
         """The gradient of arrays as a formula; empty where only its shape is said."""
         row, shapes = node.primitive, [i.shape for i in node.inputs]
-        formulas = RULES.get(row.name)
+        formulas = RULES.get(row)
         if formulas is None and all(len(shape) == 2 for shape in shapes):
-            formulas = MATRIX_RULES.get(row.name)
+            formulas = MATRIX_RULES.get(row)
         if formulas is None or len(formulas) != len(node.inputs):
             return ""
         names = [self._called(i) for i in (*node.inputs[:2], *[node] * (3 - min(len(node.inputs), 2)))]
         said = filled(formulas[argument], names)
-        return f"{said}, summed" if row.name in RULES and shapes[argument] != node.shape else said
+        return f"{said}, summed" if row in RULES and shapes[argument] != node.shape else said
 
     def _is_array(self, node: Node) -> bool:
         return any(np.ndim(self._data(n)) for n in (node, *node.inputs))
@@ -188,7 +195,7 @@ class Cards:
         if node.primitive is CONSTANT:
             return Operand(self._data(node)).text(4)
         row = node.primitive
-        return f"({_NOUNS.get(row.name, shorten(row.symbol or row.name))})"
+        return f"({_NOUNS.get(row, shorten(row.symbol or str(row)))})"
 
 
 def plans(root: LevelPlan) -> list[LevelPlan]:
@@ -205,6 +212,6 @@ def _line(before: str, gradient: Gradient, **words: Any) -> EquationLine:
 
 def _symbol(draft: Draft) -> str:
     if draft.node is not None:
-        return shorten(draft.node.primitive.symbol or draft.node.primitive.name)
+        return shorten(draft.node.primitive.symbol or str(draft.node.primitive))
     assert draft.call is not None
     return shorten(draft.call.cls)

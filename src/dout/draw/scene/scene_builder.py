@@ -90,7 +90,7 @@ class _Builder:
         if draft.kind == "operator":
             assert draft.node is not None
             row = draft.node.primitive
-            text = shorten(row.symbol or row.name, _OPERATOR_ROOM)
+            text = shorten(row.symbol or str(row), _OPERATOR_ROOM)
             caption = shorten(draft.call.name) if draft.call is not None else ""
             constants += static_words(draft.node)
         elif draft.kind in ("layer", "open"):
@@ -197,7 +197,7 @@ class _Builder:
         if draft.kind == "result":
             return "result"
         if draft.node is not None and draft.kind == "operator":
-            symbol = draft.node.primitive.symbol or draft.node.primitive.name
+            symbol = draft.node.primitive.symbol or str(draft.node.primitive)
             return shorten(symbol + (f" {draft.call.name}" if draft.call is not None else ""), 32)
         if draft.call is not None:
             same = draft.call.name == draft.call.cls
@@ -210,7 +210,7 @@ class _Builder:
         if draft.kind not in ("operator", "layer", "open"):
             return ""
         if draft.node is not None:
-            words, given = [draft.node.primitive.name.replace("_", " ")], draft.node.inputs
+            words, given = [str(draft.node.primitive).replace("_", " ")], draft.node.inputs
         else:
             assert draft.call is not None
             words, given = [f"layer {shorten(draft.call.cls)}"], draft.call.inputs

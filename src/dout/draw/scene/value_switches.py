@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from dout.graph import CONSTANT, Node
+from dout.ops import PRIMITIVES, primitives
 from dout.trace.model.recorded import Value
 
-_CHOOSE = frozenset({"where", "maximum", "minimum", "fmax", "fmin", "clip"})
-_HAND_ON = frozenset({"copy", "asarray", "astype"})
+_CHOOSE = primitives("where maximum minimum clip")
+_HAND_ON = primitives("copy asarray astype")
 _MOST = 100_000  # numbers
 _DEEP = 4  # operations between a condition and the mask that is made of it
 
@@ -55,7 +56,7 @@ class Switches:
         for user, argument in self._users.get(node, ()):
             if user.primitive.backward is None:
                 continue  # a condition: nothing flows there anyway
-            hands_on = user.primitive.name in _HAND_ON and user.shape == node.shape
+            hands_on = user.primitive in _HAND_ON and user.shape == node.shape
             off = self._ahead(user) if hands_on else self._at(user, argument) if _is_switch(user) else None
             if off is None or off.shape != node.shape:  # of a value that was broadcast, elements meet several switches
                 return None
@@ -90,10 +91,10 @@ class Switches:
 
 
 def _is_switch(node: Node) -> bool:
-    name = node.primitive.name
-    if name == "setitem":
+    row = node.primitive
+    if row is PRIMITIVES["setitem"]:
         return any(map(_is_condition, node.inputs[2:]))
-    return name in _CHOOSE or (name == "multiply" and any(map(_is_mask, node.inputs)))
+    return row in _CHOOSE or (row is PRIMITIVES["multiply"] and any(map(_is_mask, node.inputs)))
 
 
 def _is_condition(node: Node) -> bool:

@@ -16,14 +16,14 @@ import numpy as np
 
 from dout.draw.words.readable_numbers import format_number, show
 from dout.graph import NUMPY_VALUES, PYTHON_NUMBERS, Node, Primitive
-from dout.ops import PRIMITIVES
+from dout.ops import PRIMITIVES, primitives
 from dout.trace.model.recorded import Gradient
 
 ADD, MULTIPLY = PRIMITIVES["add"], PRIMITIVES["multiply"]
 
 _NEAR = 1e-6  # relative; what is off by more was not computed so
 _EXACT = Context(prec=700)  # from 1e-300 to 1e300 and their digits
-_DECIMAL = ("add", "subtract", "multiply", "divide", "negative", "square")  # rows that decimals compute exactly, or not
+_DECIMAL = primitives("add subtract multiply divide negative square")  # rows that decimals compute exactly, or not
 _PLACE = re.compile(r"[{<](\d+)[}>]")
 _MOST_OPERANDS = 6
 
@@ -128,7 +128,7 @@ def pattern_of(row: Primitive, count: int) -> str:
     >>> [pattern_of(PRIMITIVES[name], n) for name, n in (("multiply", 2), ("negative", 1), ("hypot", 2))]
     ['{0} × <1>', '−<0>', 'hypot({0}, {1})']
     """
-    symbol = row.symbol or row.name
+    symbol = row.symbol or str(row)
     if (symbol, count) in _PATTERNS:
         return _PATTERNS[symbol, count]
     if count == 2 and symbol != "array" and not any(c.isalnum() or c in "[]" for c in symbol):
@@ -187,7 +187,7 @@ def gives(row: Primitive, operands: Sequence[str], result: str, static: Mapping[
     (True, False)
     """
     texts = [text.replace("−", "-").replace("∞", "inf") for text in (*operands, result)]
-    for number in (Decimal, _read) if row.name in _DECIMAL else (_read,):
+    for number in (Decimal, _read) if row in _DECIMAL else (_read,):
         try:
             *given, wanted = [number(text) for text in texts]
             with localcontext(_EXACT), np.errstate(all="ignore"):

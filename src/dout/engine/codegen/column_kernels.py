@@ -12,6 +12,7 @@ from dout.engine.codegen.loop_body import Arrays, LoopBody, indented
 from dout.engine.codegen.row_kernels import first_value, taken
 from dout.engine.ir.scalar_expressions import operand_dtypes
 from dout.graph import Node
+from dout.ops import PRIMITIVES
 
 WIDTH = 512  # columns that one thread takes at once, where there are many
 HEIGHT = 256  # rows that one takes at once, where there are few columns
@@ -84,7 +85,7 @@ class Columns:
         if node in arrays.group.outputs and not self._is_wide(node):
             self.memory[node] = arrays.element(node, arrays.placed.own[node]), self.lane.dims
             return
-        name = arrays.names.new(node.primitive.name)
+        name = arrays.names.new(str(node.primitive))
         length = arrays.extent[self.lane]
         allocated = f"{name} = np.empty({length}, np.{np.dtype(node.dtype).name})"
         (arrays.head if self.depth == 0 else self.body.lines[self.depth]).append(allocated)
@@ -96,7 +97,9 @@ class Columns:
         self.body.expect(single)
         for node in single:
             self.body.compute(node)
-        each = [n for n in before if n not in single and (n not in self.reductions or n.primitive.name == "mean")]
+        each = [
+            n for n in before if n not in single and (n not in self.reductions or n.primitive is PRIMITIVES["mean"])
+        ]
         if not each:
             return
         body = LoopBody(self.arrays, [self.lane], self.body.texts, self.memory)

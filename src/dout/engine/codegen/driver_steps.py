@@ -17,7 +17,7 @@ from dout.engine.memory.buffer_layout import BufferLayout
 from dout.engine.memory.memory_plan import Fresh, Memory, MemorySlot, Over
 from dout.engine.memory.pool import Pool, scratch
 from dout.graph import CONSTANT, INPUT, Node, Primitive
-from dout.ops import OPERATORS
+from dout.ops import OPERATORS, PRIMITIVES
 from dout.ops.operators import fill_key
 from dout.ops.raising import may_raise, shaped_by_values
 
@@ -154,7 +154,7 @@ class StepWriter:
             return
         self.values[node] = place
         way = into(node, _All())  # type: ignore[arg-type]
-        if node.primitive.name in IN_PLACE:
+        if node.primitive in IN_PLACE:
             if place != operands[0]:
                 self.text.line(f"{place}[...] = {operands[0]}")
             self._write(node, place, operands)
@@ -167,7 +167,7 @@ class StepWriter:
             self.text.line(self._call(node, [*operands, f"out={place}"]))
 
     def _write(self, node: Node, place: str, operands: list[str]) -> None:
-        if node.primitive.name == "setitem":
+        if node.primitive is PRIMITIVES["setitem"]:
             self.text.line(f"{place}[{subscript(node.static['key'], operands[2:], self.text)}] = {operands[1]}")
             return
         key = self.text.constant(node.static["key"], "key")
@@ -180,15 +180,15 @@ class StepWriter:
         if row.python is not None and all(isinstance(i.dtype, type) for i in node.inputs):
             if row in _SYMBOLS and len(operands) == 2:
                 return f" {_SYMBOLS[row]} ".join(operands)
-            return self._called(row.python, row.name, operands, node.static)
+            return self._called(row.python, str(row), operands, node.static)
         if node.inputs and isinstance(node.inputs[0].dtype, type):  # a plain number has no methods of NumPy's
-            return self._called(row.forward, row.name, operands, node.static)
+            return self._called(row.forward, str(row), operands, node.static)
         return self.applied(row, operands, node.static)
 
     def applied(self, row: Primitive, operands: list[str], static: Mapping[str, Any]) -> str:
         """The expression of a row's function on NumPy values."""
-        written = phrase(row.name, operands, static, self.text)
-        return written or self._called(row.forward, row.name, operands, static)
+        written = phrase(row, operands, static, self.text)
+        return written or self._called(row.forward, str(row), operands, static)
 
     def _called(self, forward: Any, name: str, operands: list[str], static: Mapping[str, Any]) -> str:
         given = operands + [f"{key}={self._option(item)}" for key, item in static.items()]

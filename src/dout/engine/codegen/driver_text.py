@@ -60,7 +60,7 @@ class DriverText:
 
     def variable(self, node: Node, wish: str | None) -> str:
         """A variable for the value of a node."""
-        return self.name(wish or node.primitive.name)
+        return self.name(wish or str(node.primitive))
 
     def constant(self, item: Any, wish: str | None = None) -> str:
         """An expression for an object: written out where that is the same object, else a name for it."""

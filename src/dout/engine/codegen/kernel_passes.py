@@ -46,7 +46,7 @@ def schedule(group: Group, placed: Placement, loops: Sequence[Loop]) -> PassSche
     """Sort the nodes of a group into passes."""
     reduced = {d for loop in loops if loop.reduced for d in loop.dims}
     spread = {n for n in group.nodes if placed.varies[n] & reduced}  # they differ along what is reduced
-    own = {n for n in group.nodes if n.primitive.name in REDUCTIONS and reduced}
+    own = {n for n in group.nodes if n.primitive in REDUCTIONS and reduced}
     stage = _stages(group, spread, own)
     wide = [n for n in group.outputs if n in spread or reduced & set(placed.own[n])]
     count = max([stage[n] + (n not in own) for n in (*own, *wide)], default=0)
@@ -128,7 +128,7 @@ class _Keeper:
         """What it takes to compute a value again, from what is read in any case."""
         if node not in self.spread or node in self.outputs:
             return 0
-        text = "" if node.primitive.name in MOVES or is_filled(node) else expression_of(node) or ""
+        text = "" if node.primitive in MOVES or is_filled(node) else expression_of(node) or ""
         own = 10 if _FUNCTION.search(text) else 1
         return own + sum(self._cost(i) for i in node.inputs)
 

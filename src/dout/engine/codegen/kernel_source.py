@@ -77,7 +77,7 @@ def source(
     called = {node: taken.new(wanted.get(node, f"x{k}")) for k, node in enumerate(group.inputs)}
     shaped = [node for node in group.outputs if node.shape]
     for node in group.outputs:
-        wish = wanted.get(node, "out" if len(group.outputs) == 1 else node.primitive.name)
+        wish = wanted.get(node, "out" if len(group.outputs) == 1 else str(node.primitive))
         called[node] = taken.new(wish)
     arrays = Arrays(group, placed, loops, taken, called)
     arrays.in_rows.update(node for node in group.inputs if layouts.get(node) == "rows")
@@ -89,7 +89,7 @@ def source(
     if not functions and not taken.isdisjoint(arrays.functions):  # now it is known which they are
         return source(group, layouts, parallel=parallel, names=names, over=over, functions=arrays.functions)
     parameters = [called[node] for node in (*group.inputs, *shaped)]
-    told = described(group, {**{n: n.primitive.name for n in group.nodes}, **called})
+    told = described(group, {**{n: str(n.primitive) for n in group.nodes}, **called})
     body = [*arrays.head, *lines]
     if values:
         body.append(f"return {', '.join(values)}")

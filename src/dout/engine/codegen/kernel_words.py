@@ -10,6 +10,7 @@ from pathlib import PurePath
 from dout.engine.ir.kernel_group import Group
 from dout.engine.ir.scalar_expressions import FILLS, MOVES, REDUCTIONS, expression_of
 from dout.graph import CONSTANT, Node
+from dout.ops import PRIMITIVES, primitives
 
 _LONGEST_NAME = 30
 _LONGEST_FORMULA = 100
@@ -28,7 +29,7 @@ class UniqueNames:
     def new(self, wish: str) -> str:
         """A name that Python takes, as near to `wish` as it can be; the wish may be any text.
 
-        >>> names = Names()
+        >>> names = UniqueNames()
         >>> names.new("x"), names.new("x"), names.new("self.params['W']"), names.new("1 + max"), names.new("max")
         ('x', 'x_2', 'self_params_W', 'v1_max', 'max_2')
         """
@@ -48,7 +49,7 @@ class UniqueNames:
     def neutral(self, text: str) -> str:
         """The text with its names numbered: texts that differ in names alone become one.
 
-        >>> names = Names()
+        >>> names = UniqueNames()
         >>> names.neutral(f"{names.new('cache[3]')} = np.exp({names.new('x')})")
         '_0 = np.exp(_1)'
         """
@@ -63,8 +64,8 @@ class UniqueNames:
 
 def title(group: Group) -> str:
     """What a kernel computes, as a name: its first rows and its last."""
-    rows = [n.primitive.name for n in group.nodes if n.primitive.name not in MOVES and n.primitive.name not in FILLS]
-    unique = list(dict.fromkeys(rows)) or ["copy"]
+    named = [str(n.primitive) for n in group.nodes if n.primitive not in MOVES and n.primitive not in FILLS]
+    unique = list(dict.fromkeys(named)) or ["copy"]
     chosen = unique if len(unique) <= 4 else [*unique[:3], unique[-1]]
     return re.sub(r"\W", "", "_".join(name.removeprefix("special_").strip("_") for name in chosen), flags=re.ASCII)
 
@@ -79,8 +80,8 @@ def formula(group: Group, texts: Mapping[Node, str]) -> str:
     """What a kernel computes: a formula for each of its outputs where they are short, else their names and the rows."""
     formulas = "; ".join(f"{texts[node]} = {_formula(node, group, texts)}" for node in group.outputs)
     if len(formulas) > _LONGEST_FORMULA:
-        rows = list(dict.fromkeys(n.primitive.name for n in group.nodes))
-        formulas = f"{', '.join(texts[n] for n in group.outputs)} by {', '.join(rows)}"
+        named = list(dict.fromkeys(str(n.primitive) for n in group.nodes))
+        formulas = f"{', '.join(texts[n] for n in group.outputs)} by {', '.join(named)}"
     return formulas
 
 
@@ -90,21 +91,21 @@ def _formula(node: Node, group: Group, texts: Mapping[Node, str], inner: bool = 
         return repr(node.static["value"]).removeprefix("np.")
     if node not in group.nodes or (inner and node in group.outputs):
         return texts[node]
-    name = node.primitive.name
+    row = node.primitive
     parts: list[str] = []
     for operand in node.inputs:
         parts.append(_formula(operand, group, texts, inner=True))
         if sum(map(len, parts)) > _LONGEST_FORMULA:
             return "".join(parts)
-    if name in REDUCTIONS:
+    if row in REDUCTIONS:
         axis = node.static.get("axis")
-        return f"{name}({_bare(parts[0])}{'' if axis is None else f', axis={axis}'})"
-    if name in FILLS:
-        return str(FILLS[name])
-    if name in MOVES:
-        return f"{node.dtype}({_bare(parts[0])})" if name == "astype" else parts[0]
-    if name in ("maximum", "minimum", "clip", "where", "logaddexp"):
-        return f"{name}({', '.join(map(_bare, parts))})"
+        return f"{row}({_bare(parts[0])}{'' if axis is None else f', axis={axis}'})"
+    if row in FILLS:
+        return str(FILLS[row])
+    if row in MOVES:
+        return f"{node.dtype}({_bare(parts[0])})" if row is PRIMITIVES["astype"] else parts[0]
+    if row in primitives("maximum minimum clip where logaddexp"):
+        return f"{row}({', '.join(map(_bare, parts))})"
     text = (expression_of(node) or "").replace("np.", "")
     if text.endswith(")"):
         return text.format(*map(_bare, parts))

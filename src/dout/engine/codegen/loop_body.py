@@ -22,9 +22,12 @@ from dout.engine.ir.scalar_expressions import (
     operand_dtypes,
 )
 from dout.graph import CONSTANT, Node
+from dout.ops import by_primitive
 
 INDENT = "    "
-WORDS = {"max": "largest", "min": "smallest", "sum": "summed", "any": "found", "all": "held"}  # not Python's functions
+WORDS = by_primitive(
+    {"max": "largest", "min": "smallest", "sum": "summed", "any": "found", "all": "held"}
+)  # not Python's functions
 Wrap = Callable[[str, list[str]], list[str]]
 
 
@@ -128,9 +131,9 @@ class LoopBody:
     def expect(self, nodes: Iterable[Node]) -> None:
         """Count what these nodes will read: what is read more than once, or chosen from, is read into a variable."""
         for node in nodes:
-            name = node.primitive.name
-            text = "{0} {0}" if name in MOVES or name in FILLS else "{0}"
-            if name not in MOVES and name not in REDUCTIONS and name not in FILLS:
+            row = node.primitive
+            text = "{0} {0}" if row in MOVES or row in FILLS else "{0}"
+            if row not in MOVES and row not in REDUCTIONS and row not in FILLS:
                 text = expression_of(node) or ""
             for argument in range(len(node.inputs)):
                 self._uses[self._source(node, argument)] += text.count(f"{{{argument}}}") + 2 * (" if " in text)
@@ -148,28 +151,28 @@ class LoopBody:
         """Write the statement of a node."""
         depth = self.depth(self.arrays.placed.varies[node]) if depth is None else depth
         text = self.value(node, depth)
-        moved = node.primitive.name in MOVES or (node.primitive.name in REDUCTIONS and text.isidentifier())
-        if (moved and "(" not in text) or node.primitive.name in FILLS:
+        moved = node.primitive in MOVES or (node.primitive in REDUCTIONS and text.isidentifier())
+        if (moved and "(" not in text) or node.primitive in FILLS:
             self.texts[node] = text  # a variable or a number: no statement of its own
             return
         self.assign(node, text, depth)
 
     def assign(self, node: Node, text: str, depth: int) -> None:
         """Write a variable for a node."""
-        name = self.arrays.names.new(WORDS.get(node.primitive.name, node.primitive.name))
+        name = self.arrays.names.new(WORDS.get(node.primitive, str(node.primitive)))
         self.lines[depth].append(f"{name} = {text}")
         self.texts[node] = name
 
     def value(self, node: Node, depth: int) -> str:
         """The expression of a node; of a reduction that of the one element it takes up."""
-        name, own = node.primitive.name, np.dtype(node.dtype)
-        if name in FILLS:
-            return literal(FILLS[name], own)
-        if name in MOVES:
+        row, own = node.primitive, np.dtype(node.dtype)
+        if row in FILLS:
+            return literal(FILLS[row], own)
+        if row in MOVES:
             return self.operand(node, 0, own, depth)
         dtypes = operand_dtypes(node)
         operands = [self.operand(node, k, dtype, depth) for k, dtype in enumerate(dtypes)]
-        return operands[0] if name in REDUCTIONS else self.arrays.use(expression(node, operands))
+        return operands[0] if row in REDUCTIONS else self.arrays.use(expression(node, operands))
 
     def operand(self, node: Node, argument: int, dtype: np.dtype, depth: int) -> str:
         """The text of an operand, cast to a dtype."""
@@ -194,7 +197,7 @@ class LoopBody:
                 text = self.arrays.element(operand, dims)
             outside = self.depth(dims)
             if self._uses[key] > 1 or outside < depth or operand in self.arrays.overwritten:
-                wish = self.arrays.called.get(operand) or operand.primitive.name
+                wish = self.arrays.called.get(operand) or str(operand.primitive)
                 suffix = "".join(self.arrays.index[loop] for loop in along(dims, self.arrays.loops))
                 name = self.arrays.names.new(f"{wish}_{suffix}")
                 self.lines[outside].append(f"{name} = {text}")

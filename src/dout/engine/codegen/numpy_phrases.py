@@ -9,14 +9,16 @@ from typing import Any
 import numpy as np
 
 from dout.engine.codegen.driver_text import DriverText
+from dout.graph import Primitive
+from dout.ops import by_primitive
 from dout.ops.operators import Slot, fill_key
 
 Static = Mapping[str, Any]
 
 
-def phrase(name: str, operands: Sequence[str], static: Static, text: DriverText) -> str | None:
+def phrase(row: Primitive, operands: Sequence[str], static: Static, text: DriverText) -> str | None:
     """The expression for a row that is not written as a function's call; None for all others."""
-    write = _PHRASES.get(name)
+    write = _PHRASES.get(row)
     return write(operands, static, text) if write else None
 
 
@@ -60,12 +62,9 @@ def _item(operands: Sequence[str], static: Static, text: DriverText) -> str:
     return f"{operands[0]}[{subscript(static['key'], operands[1:], text)}]"
 
 
-_PHRASES: dict[str, Callable[[Sequence[str], Static, DriverText], str | None]] = {
-    "transpose": _transposed,
-    "reshape": _reshaped,
-    "broadcast_to": _broadcast,
-    "getitem": _item,
-}
+_PHRASES: dict[Primitive, Callable[[Sequence[str], Static, DriverText], str | None]] = by_primitive(
+    {"transpose": _transposed, "reshape": _reshaped, "broadcast_to": _broadcast, "getitem": _item}
+)
 
 
 def function(item: Any, name: str, text: DriverText) -> str:

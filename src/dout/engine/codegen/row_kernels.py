@@ -6,37 +6,39 @@ import numpy as np
 
 from dout.engine.codegen.kernel_passes import Pass, PassSchedule
 from dout.engine.codegen.loop_body import Arrays, LoopBody, Wrap, indented
-from dout.engine.ir.scalar_expressions import cast, literal, operand_dtypes
+from dout.engine.ir.scalar_expressions import EXTREMES, TESTS, cast, literal, operand_dtypes
 from dout.graph import Node
+from dout.ops import PRIMITIVES, by_primitive, primitives
 
+_EXTREME = by_primitive({"max": "larger", "min": "smaller"})
 BLOCK = 1024  # elements that are added up in vector lanes before they are added to a total
 
 
 def first_value(node: Node) -> str:
     """What a reduction of nothing is: the text it begins with."""
-    name, dtype = node.primitive.name, np.dtype(node.dtype)
-    if name in ("max", "min"):
+    row, dtype = node.primitive, np.dtype(node.dtype)
+    if row in EXTREMES:
         limits = (-np.inf, np.inf) if dtype.kind == "f" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
-        return literal(limits[name == "min"], dtype)
-    return literal(name == "all", dtype)
+        return literal(limits[row is PRIMITIVES["min"]], dtype)
+    return literal(row is PRIMITIVES["all"], dtype)
 
 
 def taken(node: Node, total: str, value: str, arrays: Arrays) -> str:
     """The expression of what was taken up so far and one more value."""
-    name, dtype = node.primitive.name, np.dtype(node.dtype)
+    row, dtype = node.primitive, np.dtype(node.dtype)
     version = f"_f{8 * dtype.itemsize}"
-    if name in ("max", "min"):
-        function = f"{name}imum{version}" if dtype.kind == "f" else name
+    if row in EXTREMES:
+        function = f"{row}imum{version}" if dtype.kind == "f" else str(row)
         return arrays.use(f"{function}({total}, {value})")
-    if name in ("any", "all"):
-        return f"{total} {'|' if name == 'any' else '&'} {value}"
+    if row in TESTS:
+        return f"{total} {'|' if row is PRIMITIVES['any'] else '&'} {value}"
     whole = dtype.kind in "iu" and dtype != np.int64
     return f"np.{dtype.name}({total} + {value})" if whole else f"{total} + {value}"
 
 
 def is_float_sum(node: Node) -> bool:
     """Whether rounding makes it matter in which order a reduction goes."""
-    return node.primitive.name in ("sum", "mean") and np.dtype(node.dtype).kind == "f"
+    return node.primitive in primitives("sum mean") and np.dtype(node.dtype).kind == "f"
 
 
 class Taking:
@@ -50,8 +52,8 @@ class Taking:
         self.node, self.arrays, self.dtype = node, arrays, np.dtype(node.dtype)
         self.version = f"f{8 * self.dtype.itemsize}"
         self.blocked = is_float_sum(node)
-        self.extreme = {"max": "larger", "min": "smaller"}.get(node.primitive.name) if self.dtype.kind == "f" else None
-        self.total = arrays.names.new("total" if self.blocked else f"{node.primitive.name}_so_far")
+        self.extreme = _EXTREME.get(node.primitive) if self.dtype.kind == "f" else None
+        self.total = arrays.names.new("total" if self.blocked else f"{node.primitive}_so_far")
         self.part = arrays.names.new("part") if self.blocked else self.total
         self.lost = arrays.names.new("lost") if self.blocked and self.dtype != np.float32 else ""
         self.odd = arrays.names.new("odd") if self.extreme else ""
@@ -138,7 +140,7 @@ class Rows:
             if output is not None:
                 self.kept[node] = self.arrays.element(output, self.arrays.placed.own[output])
                 continue
-            name = self.arrays.names.new(f"kept_{node.primitive.name}")
+            name = self.arrays.names.new(f"kept_{node.primitive}")
             lengths = ", ".join(self.arrays.extent[loop] for loop in self.inner)
             lengths = f"({lengths})" if len(self.inner) > 1 else lengths
             self.body.lines[depth].append(f"{name} = np.empty({lengths}, np.{np.dtype(node.dtype).name})")
@@ -171,7 +173,7 @@ class Rows:
 
     def _finish(self, node: Node, result: str) -> None:
         """Name the value of a reduction."""
-        if node.primitive.name == "mean":
+        if node.primitive is PRIMITIVES["mean"]:
             count = " * ".join(self.arrays.extent[loop] for loop in self.inner)
             result = f"{result} / np.{np.dtype(node.dtype).name}({count})"
         if result.isidentifier():

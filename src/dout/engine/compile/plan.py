@@ -20,13 +20,14 @@ from dout.engine.ir.cost_model import flops as flops_of
 from dout.engine.ir.kernel_group import Group, Step
 from dout.engine.memory.memory_plan import Over, ResultView
 from dout.graph import CONSTANT, Node, dtype_name
+from dout.ops import PRIMITIVES, by_primitive
 from dout.trace.capture.capture import Capture
 from dout.trace.capture.templates import Built as BuiltUp
 from dout.trace.capture.templates import Held, Same, Spot, Template
 from dout.trace.capture.templates import HeldView as Looks
 
 _LONGEST = 24  # characters of an option of a NumPy call
-_SYMBOLS = {"matmul": "@", "add": "+", "subtract": "-", "multiply": "*", "divide": "/"}
+_SYMBOLS = by_primitive({"matmul": "@", "add": "+", "subtract": "-", "multiply": "*", "divide": "/"})
 
 
 @dataclass(frozen=True)
@@ -170,18 +171,18 @@ def _line(step: Step, built: BuiltProgram, texts: Mapping[Node, str]) -> PlanLin
 
 def _called(node: Node, texts: Mapping[Node, str]) -> str:
     """A call of NumPy's, with the options that are short."""
-    name, given = node.primitive.name, [texts[i] for i in node.inputs]
-    if name in _SYMBOLS and len(given) == 2:
-        return f" {_SYMBOLS[name]} ".join(given)
-    if name == "getitem":
+    row, given = node.primitive, [texts[i] for i in node.inputs]
+    if row in _SYMBOLS and len(given) == 2:
+        return f" {_SYMBOLS[row]} ".join(given)
+    if row is PRIMITIVES["getitem"]:
         return f"{given[0]}[{_option(node.static['key']) or '…'}]"
-    if name in IN_PLACE:
-        sign = "=" if name == "setitem" else "+="
+    if row in IN_PLACE:
+        sign = "=" if row is PRIMITIVES["setitem"] else "+="
         return f"{given[0]} with [{_option(node.static['key']) or '…'}] {sign} {given[1]}"
-    if name == "transpose" and node.static.get("axes") == (1, 0):
+    if row is PRIMITIVES["transpose"] and node.static.get("axes") == (1, 0):
         return f"{given[0]}.T"
     options = [f"{key}={text}" for key, item in node.static.items() if (text := _option(item))]
-    return f"{name}({', '.join([*given, *options])})"
+    return f"{row}({', '.join([*given, *options])})"
 
 
 def _option(item: Any) -> str:

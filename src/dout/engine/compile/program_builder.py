@@ -31,6 +31,7 @@ from dout.engine.passes.stable_forms import rewrite
 from dout.engine.passes.unalias_outputs import apart, in_order
 from dout.errors import UnsupportedError
 from dout.graph import CONSTANT, INPUT, Graph, Node, rebuild, with_inputs
+from dout.ops import PRIMITIVES
 from dout.ops.raising import may_raise
 from dout.trace.capture.capture import Capture
 from dout.trace.capture.templates import Same, nodes_in
@@ -181,17 +182,17 @@ def _set_unseen(run: Capture) -> Iterator[str]:
 
 def _may_be_large(node: Node) -> bool:
     """Whether a plain number may be one of which NumPy makes another dtype than of others."""
-    return node.primitive.name == "item" and node.inputs[0].dtype == np.uint64
+    return node.primitive is PRIMITIVES["item"] and node.inputs[0].dtype == np.uint64
 
 
 def _is_of_another(node: Node) -> bool:
     """Whether a value lies in the memory of another, or is most of another."""
-    return node.primitive.name in IN_PLACE or bool(bases(node))
+    return node.primitive in IN_PLACE or bool(bases(node))
 
 
 def _is_small_part(node: Node, target: Node) -> bool:
     """Whether a few elements of a large array are another: NumPy writes these alone."""
-    few = node.primitive.name in IN_PLACE and _FEW * math.prod(node.static["selected"]) < math.prod(target.shape)
+    few = node.primitive in IN_PLACE and _FEW * math.prod(node.static["selected"]) < math.prod(target.shape)
     return few and nbytes(target) >= _LARGE
 
 

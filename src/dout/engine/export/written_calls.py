@@ -8,21 +8,22 @@ from typing import Any
 import numpy as np
 
 from dout.engine.export.written_names import dtype_text
-from dout.graph import Shape
+from dout.graph import Primitive, Shape
+from dout.ops import by_primitive, primitives
 
 Static = Mapping[str, Any]
-_REDUCED = ("sum", "mean", "var", "std", "prod", "max", "min", "any", "all")
-_CALLED = {"clip": "np.clip", "inv": "np.linalg.inv", "solve": "np.linalg.solve", "det": "np.linalg.det"}
+_REDUCED = primitives("sum mean var std prod max min any all")
+_CALLED = by_primitive({"clip": "np.clip", "inv": "np.linalg.inv", "solve": "np.linalg.solve", "det": "np.linalg.det"})
 
 
-def call(name: str, operands: Sequence[str], static: Static) -> str | None:
+def call(row: Primitive, operands: Sequence[str], static: Static) -> str | None:
     """The expression for a row on operands; None for rows that need none of their own."""
-    if name in _REDUCED:
+    if row in _REDUCED:
         more = (text if text.startswith("out=") else f"where={text}" for text in operands[1:])
-        return f"np.{name}({', '.join([operands[0], *_options(static), *more])})"
-    if name in _CALLED:
-        return f"{_CALLED[name]}({', '.join([*operands, *_options(static)])})"
-    write = _WRITTEN.get(name)
+        return f"np.{row}({', '.join([operands[0], *_options(static), *more])})"
+    if row in _CALLED:
+        return f"{_CALLED[row]}({', '.join([*operands, *_options(static)])})"
+    write = _WRITTEN.get(row)
     return write(operands, static) if write else None
 
 
@@ -66,19 +67,21 @@ def _einsum(operands: Sequence[str], static: Static) -> str:
     return f"np.einsum({', '.join([repr(static['subscripts']), *operands])})"
 
 
-_WRITTEN: dict[str, Callable[[Sequence[str], Static], str | None]] = {
-    "concatenate": _joined,
-    "astype": _astype,
-    "copy": _copied,
-    "einsum": _einsum,
-    "ravel": _flat("ravel"),
-    "flatten": _flat("flatten"),
-    "zeros": _made("zeros"),
-    "ones": _made("ones"),
-    "empty": _made("zeros"),  # what a recording has seen there are zeros
-    "full": _made("full"),
-    "item": lambda operands, static: f"{operands[0]}.item()",
-}
+_WRITTEN: dict[Primitive, Callable[[Sequence[str], Static], str | None]] = by_primitive(
+    {
+        "concatenate": _joined,
+        "astype": _astype,
+        "copy": _copied,
+        "einsum": _einsum,
+        "ravel": _flat("ravel"),
+        "flatten": _flat("flatten"),
+        "zeros": _made("zeros"),
+        "ones": _made("ones"),
+        "empty": _made("zeros"),  # what a recording has seen there are zeros
+        "full": _made("full"),
+        "item": lambda operands, static: f"{operands[0]}.item()",
+    }
+)
 
 
 def bounds(key: Any, shape: Shape) -> Iterator[tuple[int, int]]:

@@ -25,15 +25,16 @@ from dout.engine.memory.memory_plan import Fresh, MemorySlot, Over, ResultView
 from dout.engine.memory.pool import Pool
 from dout.errors import UnsupportedError
 from dout.graph import Node, Primitive
+from dout.ops import PRIMITIVES, by_primitive, primitives
 from dout.trace.capture.capture import Capture
 from dout.trace.capture.templates import Built, Template
 
-_IN_PLACE = {"add": "+=", "subtract": "-=", "multiply": "*=", "divide": "/="}
-_WORDS = WORDS | {"getitem": "picked", "setitem": "changed", "transpose": "turned", "reshape": "reshaped"}
-_PRODUCTS = ("dot", "matmul")  # NumPy gives them in C order, whatever it is given
-_SINGLE = {*_IN_PLACE, "negative", "copy", "greater", "greater_equal", "less", "less_equal", "equal", "not_equal"}
+_IN_PLACE = by_primitive({"add": "+=", "subtract": "-=", "multiply": "*=", "divide": "/="})
+_WORDS = WORDS | by_primitive({"getitem": "picked", "setitem": "changed", "transpose": "turned", "reshape": "reshaped"})
+_PRODUCTS = primitives("dot matmul")  # NumPy gives them in C order, whatever it is given
+_SINGLE = {*_IN_PLACE, *primitives("negative copy greater greater_equal less less_equal equal not_equal")}
 _LONGEST = 16  # characters of a name made of an expression
-_INDEXED = ("getitem", "setitem", "add_at")
+_INDEXED = primitives("getitem setitem add_at")
 
 
 @dataclass(frozen=True)
@@ -88,8 +89,8 @@ def _names(plan: Planned, run: Capture) -> dict[Node, str]:
             found.setdefault(given, found[node])
     for step in plan.steps:
         for node in step.outputs if isinstance(step, Group) else (step,):
-            found.setdefault(node, _WORDS.get(node.primitive.name, node.primitive.name))
-    return {node: _WORDS.get(name, _word(name)) for node, name in found.items()}
+            found.setdefault(node, _WORDS.get(node.primitive, str(node.primitive)))
+    return {node: _word(name) for node, name in found.items()}
 
 
 def _word(text: str) -> str:
@@ -136,7 +137,7 @@ class Steps(StepWriter):
 
     def step(self, step: Step, leave: Leave | None) -> None:
         """Write one step; what is a single operation is left to NumPy, which is as fast in it."""
-        if isinstance(step, Group) and len(step.nodes) == 1 and step.nodes[0].primitive.name in _SINGLE:
+        if isinstance(step, Group) and len(step.nodes) == 1 and step.nodes[0].primitive in _SINGLE:
             step = step.nodes[0]
         super().step(step, leave)
 
@@ -156,23 +157,23 @@ class Steps(StepWriter):
 
     def _named(self, node: Node) -> str:
         """A new variable for a value."""
-        wish = self.means.names.get(node) or _WORDS.get(node.primitive.name)
+        wish = self.means.names.get(node) or _WORDS.get(node.primitive)
         name = self.values[node] = self.text.variable(node, wish)
         return name
 
     def _node(self, node: Node) -> None:
         place, operands = self.means.memory.places[node], [self.value(i) for i in node.inputs]
-        name = node.primitive.name
-        if name in _INDEXED:
+        row = node.primitive
+        if row in _INDEXED:
             self.means.bounds.extend(bounds(node.static["key"], node.inputs[0].shape))
-        if isinstance(place, ResultView) and name == "transpose" and node not in self.means.leaves:
+        if isinstance(place, ResultView) and row is PRIMITIVES["transpose"] and node not in self.means.leaves:
             self.values[node] = self._call(node, operands)  # written where it is used
-        elif isinstance(place, MemorySlot | Fresh) and name in _PRODUCTS:
+        elif isinstance(place, MemorySlot | Fresh) and row in _PRODUCTS:
             self.text.line(f"{self._named(node)} = {self._call(node, operands)}")
-        elif isinstance(place, Over) and name in _IN_PLACE and operands[0] == self.value(place.node):
+        elif isinstance(place, Over) and row in _IN_PLACE and operands[0] == self.value(place.node):
             self.values[node] = operands[0]
-            self.text.line(f"{operands[0]} {_IN_PLACE[name]} {operands[1]}")
-        elif name in IN_PLACE and not isinstance(place, MemorySlot | Fresh | Over):
+            self.text.line(f"{operands[0]} {_IN_PLACE[row]} {operands[1]}")
+        elif row in IN_PLACE and not isinstance(place, MemorySlot | Fresh | Over):
             self.text.line(f"{self._named(node)} = {operands[0]}.copy()")
             self._write(node, self.values[node], operands)
         else:
@@ -180,10 +181,10 @@ class Steps(StepWriter):
 
     def applied(self, row: Primitive, operands: list[str], static: Mapping[str, Any]) -> str:
         """The expression of a row's function on NumPy values."""
-        return call(row.name, operands, static) or super().applied(row, operands, static)
+        return call(row, operands, static) or super().applied(row, operands, static)
 
     def _write(self, node: Node, place: str, operands: list[str]) -> None:
-        if node.primitive.name != "add_at":
+        if node.primitive is not PRIMITIVES["add_at"]:
             super()._write(node, place, operands)
             return
         key = subscript(node.static["key"], operands[2:], self.text)

@@ -7,19 +7,20 @@ from collections.abc import Collection
 import numpy as np
 
 from dout.graph import Node
+from dout.ops import PRIMITIVES, by_primitive, primitives
 from dout.ops.operators import is_basic
 
 # Rows through which a view may be written say so themselves (`write_back`); these return views, or their input, too.
-_VIEWS = frozenset({"broadcast_to", "asarray", "diag", "windows", "around", "places"})
+_VIEWS = primitives("broadcast_to asarray diag windows around places")
 # Views of any array; the others look at its memory first.
-_ALWAYS = frozenset({"transpose", "getitem", "broadcast_to", "windows", "diagonal"})
+_ALWAYS = primitives("transpose getitem broadcast_to windows diagonal")
 
-IN_PLACE = frozenset({"setitem", "add_at"})  # a copy with some elements changed, or the same array where nobody minds
+IN_PLACE = primitives("setitem add_at")  # a copy with some elements changed, or the same array where nobody minds
 
-_FILLED = {"zeros": 0, "empty": 0, "ones": 1}  # what `empty` gives in a recording are zeros
-_WITH_OUT = frozenset({"matmul", "dot"})  # always in C order
-_REDUCED = frozenset({"sum", "mean", "var", "std", "prod", "max", "min", "any", "all", "argmax", "argmin"})
-_DIVIDED = frozenset({"mean", "var", "std"})  # of halves NumPy rounds once, but into an array of them twice
+_FILLED = by_primitive({"zeros": 0, "empty": 0, "ones": 1})  # what `empty` gives in a recording are zeros
+_WITH_OUT = primitives("matmul dot")  # always in C order
+_REDUCED = primitives("sum mean var std prod max min any all argmax argmin")
+_DIVIDED = primitives("mean var std")  # of halves NumPy rounds once, but into an array of them twice
 
 
 def is_array(node: Node) -> bool:
@@ -35,23 +36,23 @@ def nbytes(node: Node) -> int:
 def bases(node: Node) -> tuple[Node, ...]:
     """The inputs whose memory a node's value may lie in."""
     row = node.primitive
-    if row.write_back is None and row.name not in _VIEWS:
+    if row.write_back is None and row not in _VIEWS:
         return ()
-    if row.name == "getitem" and not is_basic(node.static["key"]) and any(i.shape for i in node.inputs[1:]):
+    if row is PRIMITIVES["getitem"] and not is_basic(node.static["key"]) and any(i.shape for i in node.inputs[1:]):
         return ()  # but a number in an array is a number to NumPy, which gives a view
-    inputs = node.inputs if row.name in ("einsum", "places") else node.inputs[:1]
+    inputs = node.inputs if row in primitives("einsum places") else node.inputs[:1]
     return tuple(i for i in inputs if is_array(i))
 
 
 def is_view(node: Node, contiguous: Collection[Node]) -> bool:
     """Whether a node with `bases` is a view for certain; `contiguous` are known to lie in C order."""
-    sure = node.primitive.name in _ALWAYS and is_basic(node.static.get("key"))
+    sure = node.primitive in _ALWAYS and is_basic(node.static.get("key"))
     return sure or keeps_order(node, contiguous)
 
 
 def keeps_order(node: Node, contiguous: Collection[Node]) -> bool:
     """Whether it is all of its first input, in C order as that one is."""
-    flat = node.primitive.name in ("reshape", "ravel") and node.static.get("order", "C") == "C"
+    flat = node.primitive in primitives("reshape ravel") and node.static.get("order", "C") == "C"
     return flat and node.inputs[0] in contiguous
 
 
@@ -61,32 +62,34 @@ def way(node: Node) -> str:
     "out": its forward takes the array as `out`. "fill": `array[...] = ` the number. "copy": `array[...] = ` its input.
     "write": as "copy", unless the array is that of its first input, and then the elements.
     """
-    name = node.primitive.name
+    row = node.primitive
     if node.shape == () or not is_array(node):
         return ""
-    if name in _FILLED or (name == "full" and np.can_cast(node.inputs[0].dtype, np.dtype(node.dtype), "same_kind")):
+    if row in _FILLED or (
+        row is PRIMITIVES["full"] and np.can_cast(node.inputs[0].dtype, np.dtype(node.dtype), "same_kind")
+    ):
         return "fill"
-    if name in ("copy", "astype"):
+    if row in primitives("copy astype"):
         return "copy"
-    if name in IN_PLACE:
+    if row in IN_PLACE:
         return "write"
-    if name in _DIVIDED and node.dtype == np.float16:
+    if row in _DIVIDED and node.dtype == np.float16:
         return ""
-    return "out" if name in _WITH_OUT or name in _REDUCED or isinstance(node.primitive.forward, np.ufunc) else ""
+    return "out" if row in _WITH_OUT or row in _REDUCED or isinstance(row.forward, np.ufunc) else ""
 
 
 def into(node: Node, contiguous: Collection[Node]) -> str:
     """The `way` of a row where NumPy's own result would lie in C order too: then no bit of what follows changes."""
-    name, order = node.primitive.name, node.static.get("order", "C" if way(node) == "fill" else "K")
+    row, order = node.primitive, node.static.get("order", "C" if way(node) == "fill" else "K")
     if order not in ("C", "K"):
         return ""
-    orderly = way(node) == "fill" or name in _WITH_OUT or order == "C"
+    orderly = way(node) == "fill" or row in _WITH_OUT or order == "C"
     return way(node) if orderly or all(i in contiguous or i.shape == () for i in node.inputs) else ""
 
 
 def filling(node: Node) -> int | None:
     """The number that "fill" fills an array with; None where it is the node's input."""
-    return _FILLED.get(node.primitive.name)
+    return _FILLED.get(node.primitive)
 
 
 def elementwise(node: Node) -> bool:

@@ -9,6 +9,7 @@ from dout.engine.ir.kernel_group import Group
 from dout.engine.ir.scalar_expressions import FILLS, REDUCTIONS, reduced_axes
 from dout.errors import ShapeError
 from dout.graph import CONSTANT, Node, Shape
+from dout.ops import primitives
 
 # For each axis of an array the axis of the space it lies along; None where its length is one.
 Dims = tuple[int | None, ...]
@@ -36,13 +37,13 @@ def place(group: Group) -> Placement:
     """Find for every value of a group the axes of the space it lies along. ShapeError where they do not fit."""
     placed = Placement(group.space)
     for node in group.nodes:
-        put = _reduction if node.primitive.name in REDUCTIONS else _moved if _is_moved(node) else _elementwise
+        put = _reduction if node.primitive in REDUCTIONS else _moved if _is_moved(node) else _elementwise
         operands = put(node, group, placed)
         varies: set[int] = set()
         for argument, (operand, dims) in enumerate(zip(node.inputs, operands, strict=True)):
             placed.uses[node, argument] = dims
             varies |= placed.varies.get(operand, {d for d in dims if d is not None})
-        if node.primitive.name in REDUCTIONS:
+        if node.primitive in REDUCTIONS:
             varies -= set(group.axes)
         placed.varies[node] = frozenset(varies)
     return placed
@@ -50,7 +51,7 @@ def place(group: Group) -> Placement:
 
 def _is_moved(node: Node) -> bool:
     """Whether axes of length one come or go."""
-    return node.primitive.name in ("reshape", "getitem")
+    return node.primitive in primitives("reshape getitem")
 
 
 def _elementwise(node: Node, group: Group, placed: Placement) -> list[Dims]:
@@ -139,4 +140,4 @@ def along(dims: Iterable[int | None], loops: Sequence[Loop]) -> tuple[Loop, ...]
 
 def is_filled(node: Node) -> bool:
     """Whether a node is one number everywhere, out of nothing."""
-    return node.primitive.name in FILLS
+    return node.primitive in FILLS

@@ -12,6 +12,7 @@ from dout.engine.ir.iteration_space import FREE
 from dout.engine.ir.kernel_group import Group, Step
 from dout.engine.ir.scalar_expressions import REDUCTIONS, functions_of
 from dout.graph import CONSTANT, Node
+from dout.ops import PRIMITIVES, primitives
 from dout.ops.operators import is_basic
 
 CALL = 16_000  # one more kernel costs 0.3 µs, in which memory would have moved so many bytes
@@ -21,8 +22,8 @@ _BYTES_A_FLOP = 0.5  # of float32; the machine computes about four numbers while
 # Operations an element, as the hardware takes them; what is neither here nor calls a function is one.
 _FLOPS = {
     **dict.fromkeys(FREE, 0),
-    **dict.fromkeys(("copy", "astype", "positive", "asarray"), 0),
-    **dict.fromkeys(("divide", "sqrt", "reciprocal", "mod", "floor_divide"), 4),
+    **dict.fromkeys(primitives("copy astype positive asarray"), 0),
+    **dict.fromkeys(primitives("divide sqrt reciprocal mod floor_divide"), 4),
 }
 # Of functions, as vectorised polynomials; of those that have none here, as NumPy computes them.
 _FLOPS_OF_FUNCTIONS = {
@@ -34,8 +35,8 @@ _FLOPS_OF_FUNCTIONS = {
     "pow": 200,
 }
 _ELSEWHERE = 48
-_PRODUCTS = frozenset({"matmul", "dot", "inner"})
-_VIEWS = frozenset({"broadcast_to", "reshape", "ravel", "transpose", "diagonal"})
+_PRODUCTS = primitives("matmul dot inner")
+_VIEWS = primitives("broadcast_to reshape ravel transpose diagonal")
 
 
 def nbytes(value: Node) -> int:
@@ -58,12 +59,14 @@ def bytes_moved(step: Step, *, in_place: bool = False) -> int:
         return _total((*step.inputs, *step.outputs))
     if is_view(step):
         return 0
-    name, (first, *others) = step.primitive.name, step.inputs or (step,)
-    if name == "getitem":
+    row, (first, *others) = step.primitive, step.inputs or (step,)
+    if row is PRIMITIVES["getitem"]:
         return _total((step, step, *others))
-    if name in IN_PLACE:
+    if row in IN_PLACE:
         chosen: int = math.prod(step.static["selected"]) * np.dtype(step.dtype).itemsize
-        return _total(others) + chosen * (1 + (name == "add_at")) + (0 if in_place else _total((first, step)))
+        return (
+            _total(others) + chosen * (1 + (row is PRIMITIVES["add_at"])) + (0 if in_place else _total((first, step)))
+        )
     return _total((*dict.fromkeys(step.inputs), step))
 
 
@@ -84,13 +87,13 @@ def holds_more(values: Iterable[Node], others: Iterable[Node]) -> bool:
 
 def is_product(step: Step) -> bool:
     """Whether a step is a product of matrices: what counts there are the operations."""
-    return isinstance(step, Node) and step.primitive.name in _PRODUCTS
+    return isinstance(step, Node) and step.primitive in _PRODUCTS
 
 
 def is_view(node: Node) -> bool:
     """Whether NumPy answers a node with a view (a reshape of what is not contiguous would be a copy)."""
-    name = node.primitive.name
-    return name in _VIEWS or (name == "getitem" and is_basic(node.static["key"]))
+    row = node.primitive
+    return row in _VIEWS or (row is PRIMITIVES["getitem"] and is_basic(node.static["key"]))
 
 
 def _total(values: Iterable[Node]) -> int:
@@ -98,12 +101,12 @@ def _total(values: Iterable[Node]) -> int:
 
 
 def _flops(node: Node) -> int:
-    name = node.primitive.name
-    if name in _PRODUCTS:
+    row = node.primitive
+    if row in _PRODUCTS:
         return 2 * math.prod(node.shape) * (node.inputs[0].shape or (1,))[-1]
     if is_view(node):
         return 0
-    elements = math.prod(node.inputs[0].shape if name in REDUCTIONS else node.shape)
-    if name in _FLOPS:
-        return elements * _FLOPS[name]
+    elements = math.prod(node.inputs[0].shape if row in REDUCTIONS else node.shape)
+    if row in _FLOPS:
+        return elements * _FLOPS[row]
     return elements * (sum(_FLOPS_OF_FUNCTIONS.get(f, _ELSEWHERE) for f in functions_of(node)) or 1)

@@ -8,10 +8,11 @@ from typing import NamedTuple
 
 from dout.engine.ir.scalar_expressions import REDUCTIONS, fusible, reduced_axes
 from dout.graph import Node, Shape
+from dout.ops import primitives
 
 # Nothing is computed: another index, or the same number everywhere. Each kernel that wants one writes it anew.
-FREE = frozenset({"broadcast_to", "reshape", "getitem", "zeros", "ones", "full"})
-_RESHAPED = frozenset({"reshape", "getitem"})
+FREE = primitives("broadcast_to reshape getitem zeros ones full")
+_RESHAPED = primitives("reshape getitem")
 
 
 def fits_a_kernel(node: Node) -> bool:
@@ -21,7 +22,7 @@ def fits_a_kernel(node: Node) -> bool:
     """
     if not fusible(node) or 0 in node.shape:
         return False
-    return node.primitive.name not in REDUCTIONS or math.prod(node.inputs[0].shape[a] for a in reduced_axes(node)) > 1
+    return node.primitive not in REDUCTIONS or math.prod(node.inputs[0].shape[a] for a in reduced_axes(node)) > 1
 
 
 class Frame(NamedTuple):
@@ -36,18 +37,18 @@ class Frame(NamedTuple):
 
     def holds(self, node: Node) -> bool:
         """Whether a fusible node can be computed here. A number alone has no kernel."""
-        name = node.primitive.name
+        row = node.primitive
         if not self.space:
             return False
-        if name in REDUCTIONS:
+        if row in REDUCTIONS:
             return node.inputs[0].shape == self.space and reduced_axes(node) == self.axes
-        if name in _RESHAPED:
+        if row in _RESHAPED:
             return self._reshapes(node, node.inputs[0])
         return node.shape == self.space or self.reduces_to(node.shape)
 
     def reads(self, node: Node) -> bool:
         """Whether a value from outside can be read in the shape that this node gives it, with ones put in."""
-        if node.primitive.name not in _RESHAPED or not self.space:
+        if node.primitive not in _RESHAPED or not self.space:
             return False
         lengths = zip(node.shape, self.space, strict=False)
         aligned = len(node.shape) == len(self.space) and all(n in (1, whole) for n, whole in lengths)
@@ -55,11 +56,11 @@ class Frame(NamedTuple):
 
     def connects(self, user: Node, value: Node) -> bool:
         """Whether `user` can take `value` from within the kernel: both are here, and the indices agree."""
-        if user.primitive.name in _RESHAPED:
+        if user.primitive in _RESHAPED:
             return self._reshapes(user, value)
         if value.shape == self.space:
-            return user.shape == self.space or user.primitive.name in REDUCTIONS
-        if user.primitive.name in REDUCTIONS:
+            return user.shape == self.space or user.primitive in REDUCTIONS
+        if user.primitive in REDUCTIONS:
             return False
         if user.shape == value.shape or set(value.shape) <= {1}:
             return True
@@ -93,7 +94,7 @@ class Frame(NamedTuple):
 
 def frame_of(node: Node) -> Frame:
     """The frame of a kernel for one node alone."""
-    if node.primitive.name in REDUCTIONS:
+    if node.primitive in REDUCTIONS:
         return Frame(node.inputs[0].shape, reduced_axes(node))
     return Frame(node.shape)
 

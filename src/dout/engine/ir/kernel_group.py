@@ -24,7 +24,7 @@ class Group:
     axes: tuple[int, ...] = ()
 
     def __repr__(self) -> str:
-        return f"<group of {', '.join(node.primitive.name for node in self.nodes)} over {self.space}>"
+        return f"<group of {', '.join(str(node.primitive) for node in self.nodes)} over {self.space}>"
 
 
 Step = Group | Node

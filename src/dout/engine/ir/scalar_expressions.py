@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from dout.engine.ir.sign_analysis import extreme_of, sign
-from dout.graph import CONSTANT, DType, Node, Shape
+from dout.graph import CONSTANT, DType, Node, Primitive, Shape
+from dout.ops import PRIMITIVES, by_primitive, primitives
 
 # --- the tables -------------------------------------------------------------------------------------------------------
 
@@ -24,33 +25,38 @@ FUNCTIONS = frozenset(
 
 # Where the row's own expression does not stand for it in a kernel: names that Numba knows otherwise, branches that must
 # become selects, rows without a column.
-_INSTEAD = {
-    "maximum": "maximum({0}, {1})",  # NaN wins
-    "minimum": "minimum({0}, {1})",
-    "sqrt": "np.sqrt({0})",
-    "logical_and": "{0} & {1}",
-    "logical_or": "{0} | {1}",
-    "logical_xor": "{0} != {1}",
-    "bitwise_xor": "{0} != {1}",
-    "invert": "not {0}",
-    "floor": "np.floor({0})",
-    "ceil": "np.ceil({0})",
-    "trunc": "np.trunc({0})",
-    "rint": "np.rint({0})",
-    "isnan": "{0} != {0}",
-    "isfinite": "abs({0}) < inf",
-    "isinf": "abs({0}) == inf",
-}
+_INSTEAD = by_primitive(
+    {
+        "maximum": "maximum({0}, {1})",  # NaN wins
+        "minimum": "minimum({0}, {1})",
+        "sqrt": "np.sqrt({0})",
+        "logical_and": "{0} & {1}",
+        "logical_or": "{0} | {1}",
+        "logical_xor": "{0} != {1}",
+        "bitwise_xor": "{0} != {1}",
+        "invert": "not {0}",
+        "floor": "np.floor({0})",
+        "ceil": "np.ceil({0})",
+        "trunc": "np.trunc({0})",
+        "rint": "np.rint({0})",
+        "isnan": "{0} != {0}",
+        "isfinite": "abs({0}) < inf",
+        "isinf": "abs({0}) == inf",
+    }
+)
 
 # `x ** 2` is answered by NumPy as np.square, and so on; only where the exponent is a plain number.
 _POWERS = {2: "{0} * {0}", 1: "{0}", 0.5: "np.sqrt({0})", -1: "1 / {0}"}
 
-_INSTEAD_OF_WHOLE = {"maximum": "max({0}, {1})", "minimum": "min({0}, {1})", "clip": "min(max({0}, {1}), {2})"}
+_INSTEAD_OF_WHOLE = by_primitive(
+    {"maximum": "max({0}, {1})", "minimum": "min({0}, {1})", "clip": "min(max({0}, {1}), {2})"}
+)
 
 # Rows that move no element: their value is that of their first input, cast to their dtype.
-MOVES = frozenset(["copy", "astype", "asarray", "broadcast_to", "reshape", "positive", "full", "getitem"])
-FILLS = {"zeros": 0, "ones": 1}
-REDUCTIONS = frozenset(["sum", "mean", "max", "min", "any", "all"])
+MOVES = primitives("copy astype asarray broadcast_to reshape positive full getitem")
+FILLS = by_primitive({"zeros": 0, "ones": 1})
+REDUCTIONS = primitives("sum mean max min any all")
+EXTREMES, TESTS = primitives("max min"), primitives("any all")
 
 # Kinds of dtype that a row computes in, where it is not floats alone.
 _WHOLE = dict.fromkeys(["add", "subtract", "multiply", "square", "maximum", "minimum", "clip"], "fiu")
@@ -59,12 +65,12 @@ _LOGIC = dict.fromkeys(
     ["bitwise_and", "bitwise_or", "bitwise_xor", "invert", "logical_and", "logical_or", "logical_xor", "logical_not"],
     "b",
 )
-_KINDS = {**_WHOLE, **_COMPARED, **_LOGIC, "negative": "fi"}
+_KINDS = by_primitive({**_WHOLE, **_COMPARED, **_LOGIC, "negative": "fi"})
 
 # Rows that have an expression, but not NumPy's numbers: signs of zero and rounding of quotients differ.
-_NEVER = frozenset(["floor_divide", "mod", "left_shift", "right_shift"])
+_NEVER = primitives("floor_divide mod left_shift right_shift")
 
-_UFUNCS: dict[str, np.ufunc] = {"pow": np.power}
+_UFUNCS: dict[Primitive, np.ufunc] = by_primitive({"pow": np.power})
 
 _BOOL = np.dtype(bool)
 _DTYPES = frozenset(map(np.dtype, ["?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f4", "f8"]))
@@ -79,14 +85,14 @@ def fusible(node: Node) -> bool:
         return False  # plain numbers are Python's
     if not all(i.dtype in (bool, int, float) if isinstance(i.dtype, type) else i.dtype in _DTYPES for i in node.inputs):
         return False
-    name = node.primitive.name
-    if name in REDUCTIONS:
+    row = node.primitive
+    if row in REDUCTIONS:
         return _reduces(node)
-    if name in FILLS:
+    if row in FILLS:
         return True
-    if name in MOVES:
+    if row in MOVES:
         return node.static.get("order") != "F" and _moves_nothing(node) and _casts(node.inputs[0].dtype, node.dtype)
-    return name not in _NEVER and _has_expression(node) and _computes(node)
+    return row not in _NEVER and _has_expression(node) and _computes(node)
 
 
 def _reduces(node: Node) -> bool:
@@ -96,12 +102,12 @@ def _reduces(node: Node) -> bool:
     axes = reduced_axes(node)
     if not axes or not _casts(x.dtype, operand_dtypes(node)[0]):
         return False
-    name, kind = node.primitive.name, np.dtype(node.dtype).kind
-    if name in ("any", "all"):
+    row, kind = node.primitive, np.dtype(node.dtype).kind
+    if row in TESTS:
         return True
-    if name in ("max", "min"):
+    if row in EXTREMES:
         return kind != "b" and 0 not in (x.shape[a] for a in axes)
-    return kind == "f" if name == "mean" else kind != "b"  # a sum of truth values may be one: NumPy's "or"
+    return kind == "f" if row is PRIMITIVES["mean"] else kind != "b"  # a sum of truth values may be one: NumPy's "or"
 
 
 def reduced_axes(node: Node) -> tuple[int, ...]:
@@ -114,9 +120,9 @@ def reduced_axes(node: Node) -> tuple[int, ...]:
 def _moves_nothing(node: Node) -> bool:
     if node.static.get("array"):
         return False  # a copy that is an array also of a number, which a kernel has no memory for
-    if node.primitive.name == "getitem" and (len(node.inputs) > 1 or not _only_inserts(node.static["key"])):
+    if node.primitive is PRIMITIVES["getitem"] and (len(node.inputs) > 1 or not _only_inserts(node.static["key"])):
         return False
-    if node.primitive.name in ("reshape", "getitem"):
+    if node.primitive in primitives("reshape getitem"):
         return without_ones(node.inputs[0].shape) == without_ones(node.shape)
     return True
 
@@ -147,8 +153,8 @@ def _computes(node: Node) -> bool:
         operands = operand_dtypes(node)
     except TypeError:
         return False
-    kinds = _KINDS.get(node.primitive.name, "f")
-    chosen = operands[1:] if node.primitive.name == "where" else operands
+    kinds = _KINDS.get(node.primitive, "f")
+    chosen = operands[1:] if node.primitive is PRIMITIVES["where"] else operands
     if any(d.kind not in kinds or d not in _DTYPES for d in chosen) or result_dtype(node) != node.dtype:
         return False
     if len(set(chosen)) > 1:
@@ -179,12 +185,12 @@ def result_dtype(node: Node) -> np.dtype[Any]:
 
 
 def _loop(node: Node) -> tuple[tuple[np.dtype[Any], ...], np.dtype[Any]]:
-    name, own = node.primitive.name, np.dtype(node.dtype)
-    if name == "where":
+    row, own = node.primitive, np.dtype(node.dtype)
+    if row is PRIMITIVES["where"]:
         return (_BOOL, own, own), own
-    if name in REDUCTIONS:
-        return (np.dtype(node.inputs[0].dtype) if name in ("max", "min") else own,), own
-    ufunc = _UFUNCS.get(name, node.primitive.forward)
+    if row in REDUCTIONS:
+        return (np.dtype(node.inputs[0].dtype) if row in EXTREMES else own,), own
+    ufunc = _UFUNCS.get(row, row.forward)
     if not isinstance(ufunc, np.ufunc):
         return (own,) * len(node.inputs), own
     given = tuple(_BOOL if i.dtype is bool else i.dtype for i in node.inputs)
@@ -200,14 +206,14 @@ _NUMBER = re.compile(r"(?<![\w.{])(?:\d+(?:\.\d+)?|inf\b)")
 
 def expression_of(node: Node) -> str | None:
     """The row's expression for this node, with {0}, {1} … for its operands, or None."""
-    name = node.primitive.name
-    if name == "pow" and node.inputs[1].primitive is CONSTANT and isinstance(node.inputs[1].dtype, type):
+    row = node.primitive
+    if row is PRIMITIVES["pow"] and node.inputs[1].primitive is CONSTANT and isinstance(node.inputs[1].dtype, type):
         special = _POWERS.get(node.inputs[1].static["value"])
         if special is not None:
             return special
-    if name in ("isnan", "isinf", "isfinite") and np.dtype(node.inputs[0].dtype).kind != "f":
+    if row in primitives("isnan isinf isfinite") and np.dtype(node.inputs[0].dtype).kind != "f":
         return None
-    return _INSTEAD.get(name, node.primitive.kernel)
+    return _INSTEAD.get(row, row.kernel)
 
 
 def functions_of(node: Node) -> list[str]:
@@ -243,11 +249,11 @@ def _known_of(node: Node) -> str | None:
     An extreme is one of those that it is subtracted from, also where these are computed anew and as products: such a
     difference is rounded as NumPy's, so that it is zero there, and nowhere of the other sign.
     """
-    name = node.primitive.name
-    if name == "exp" and sign(node.inputs[0]) < 0:
+    row = node.primitive
+    if row is PRIMITIVES["exp"] and sign(node.inputs[0]) < 0:
         return "decay({0})"
     if (
-        name == "subtract"
+        row is PRIMITIVES["subtract"]
         and np.dtype(node.dtype).kind == "f"
         and (extreme_of(*node.inputs) or extreme_of(*node.inputs[::-1]))
     ):
@@ -266,7 +272,7 @@ def expression(node: Node, operands: Sequence[str]) -> str:
     loop = dtypes[-1]
     text = _NUMBER.sub(lambda number: literal(float(number[0]), loop), text)
     if loop.kind in "iu":
-        text = _INSTEAD_OF_WHOLE.get(node.primitive.name, text)
+        text = _INSTEAD_OF_WHOLE.get(node.primitive, text)
     version = f"_f{8 * loop.itemsize}("
     text = _CALL.sub(lambda call: f"{call[1]}{version}" if call[1] in FUNCTIONS else call[0], text)
     text = text.format(*operands)

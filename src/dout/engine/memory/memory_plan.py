@@ -17,6 +17,7 @@ import numpy as np
 from dout.engine.ir.aliasing import IN_PLACE, bases, elementwise, into, is_array, is_view, keeps_order, nbytes
 from dout.engine.ir.kernel_group import Group, Step
 from dout.graph import CONSTANT, INPUT, Node, Shape
+from dout.ops import PRIMITIVES, primitives
 from dout.ops.operators import is_basic
 
 MayOverwrite = Callable[[Group, Node, Node], bool]
@@ -234,7 +235,7 @@ class _Planner:
         read = x in step.inputs
         if isinstance(step, Group):
             return x in self.whole and not others and (not read or self.may_overwrite(step, x, node))
-        if step.primitive.name in IN_PLACE and read:
+        if step.primitive in IN_PLACE and read:
             return self._fits_write(step, x, others)
         way = into(step, self.contiguous)
         return x in self.whole and not others and bool(way) and (not read or (way == "out" and elementwise(step)))
@@ -248,7 +249,7 @@ class _Planner:
 
         NumPy sees to a value that overlaps the elements, where the key is basic. A key that overlaps them it may not.
         """
-        basic = step.primitive.name == "setitem" and is_basic(step.static["key"])
+        basic = step.primitive is PRIMITIVES["setitem"] and is_basic(step.static["key"])
         once = step.inputs[0] is x and (basic or x not in step.inputs[1:])
         return once and _writeable(x) and (not others or (basic and others == [1]))
 
@@ -333,7 +334,7 @@ def _leaving(outputs: Iterable[Node], steps: Iterable[Step]) -> frozenset[Node]:
 def _chain(x: Node, final: Node) -> frozenset[Node]:
     """The final value of `x`, and the values that become it by writes into their elements."""
     chain = [final]
-    while chain[-1].primitive.name in IN_PLACE and chain[-1].inputs[0] is not x:
+    while chain[-1].primitive in IN_PLACE and chain[-1].inputs[0] is not x:
         chain.append(chain[-1].inputs[0])
     return frozenset(chain)
 
@@ -341,7 +342,7 @@ def _chain(x: Node, final: Node) -> frozenset[Node]:
 def _writeable(x: Node) -> bool:
     """Whether each element of `x` has a place of its own, where NumPy lets one write."""
     while bases(x):
-        if x.primitive.write_back is None or x.primitive.name in ("diagonal", "einsum"):
+        if x.primitive.write_back is None or x.primitive in primitives("diagonal einsum"):
             return False
         x = x.inputs[0]
     return True

@@ -47,7 +47,7 @@ class Partition:
             for value in dict.fromkeys(node.inputs):
                 self.users.setdefault(value, []).append(node)
         self.fusible = {node for node in self.order if fits_a_kernel(node)}
-        self.free = {node for node in self.fusible if node.primitive.name in FREE}
+        self.free = {node for node in self.fusible if node.primitive in FREE}
         self.home: dict[Node, Cluster] = {}
         self._readers: dict[Node, list[Cluster]] = {}
         slow = [not (node in self.fusible or is_view(node) or not node.shape) for node in self.order]
@@ -247,5 +247,5 @@ def _continues(a: Cluster, b: Cluster, frame: Frame, nodes: Nodes) -> bool:
     """Whether what stands among the reduced values of a kernel works on them, and is not only of their shape."""
     small, large = (a, b) if a.frame != frame else (b, a)
     reads = {value for node in small.nodes for value in node.inputs}
-    reads |= {i for value in reads if value in nodes and value.primitive.name in FREE for i in value.inputs}
+    reads |= {i for value in reads if value in nodes and value.primitive in FREE for i in value.inputs}
     return all(map(frame.holds, small.nodes)) and not reads.isdisjoint(large.nodes)

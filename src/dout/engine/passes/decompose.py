@@ -16,7 +16,8 @@ import numpy as np
 from dout.engine.ir.iteration_space import Frame, fits_a_kernel, frame_of
 from dout.engine.ir.scalar_expressions import REDUCTIONS, reduced_axes
 from dout.engine.passes.untranspose import untranspose
-from dout.graph import Graph, Node, rebuild, renewed, same_kind
+from dout.graph import Graph, Node, Primitive, rebuild, renewed, same_kind
+from dout.ops import PRIMITIVES, by_primitive
 from dout.ops.abstract import AbstractRecorder
 from dout.ops.reduce import Axis
 
@@ -34,7 +35,7 @@ def decompose(graph: Graph, orders: Mapping[Node, tuple[int, ...]] = MappingProx
 
 
 def _decomposed(node: Node) -> Node:
-    rule = _RULES.get(node.primitive.name)
+    rule = _RULES.get(node.primitive)
     if rule is None or not _is_plain(node):
         return node
     recorder = AbstractRecorder(node.where)
@@ -76,13 +77,15 @@ def _log_softmax(x: Any, axis: Axis = None) -> Any:
     return shifted - np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True))
 
 
-_RULES: dict[str, Callable[..., Any]] = {
-    "mean": _mean,
-    "var": _var,
-    "std": lambda x, **options: np.sqrt(_var(x, **options)),
-    "special_softmax": _softmax,
-    "special_log_softmax": _log_softmax,
-}
+_RULES: dict[Primitive, Callable[..., Any]] = by_primitive(
+    {
+        "mean": _mean,
+        "var": _var,
+        "std": lambda x, **options: np.sqrt(_var(x, **options)),
+        "special_softmax": _softmax,
+        "special_log_softmax": _log_softmax,
+    }
+)
 
 
 def _by_rows(graph: Graph) -> Graph:
@@ -94,7 +97,7 @@ def _by_rows(graph: Graph) -> Graph:
         if not fits_a_kernel(node):
             return node
         frames = [along[i] for i in node.inputs if i in along]
-        if node.primitive.name in REDUCTIONS:
+        if node.primitive in REDUCTIONS:
             return _in_two(node, frames[0] if frames else None, along)
         for frame in frames:
             if node.shape == frame.space or frame.reduces_to(node.shape):
@@ -107,7 +110,7 @@ def _by_rows(graph: Graph) -> Graph:
 def _in_two(node: Node, frame: Frame | None, along: dict[Node, Frame]) -> Node:
     x, axes = node.inputs[0], reduced_axes(node)
     first = frame is not None and x.shape == frame.space and set(frame.axes) < set(axes)
-    if not first or node.primitive.name != "sum" or not same_kind(x.dtype, node.dtype):
+    if not first or node.primitive is not PRIMITIVES["sum"] or not same_kind(x.dtype, node.dtype):
         along[node] = frame_of(node)
         return node
     assert frame is not None

@@ -11,6 +11,7 @@ from dout.engine.ir.kernel_group import Group, Step
 from dout.engine.passes.cluster import Cluster, Partition, kept, outside
 from dout.engine.passes.rematerialise import relocate
 from dout.graph import Graph, Node
+from dout.ops import primitives
 
 
 def fuse(graph: Graph) -> tuple[Step, ...]:
@@ -45,5 +46,5 @@ def _worth_while(nodes: list[Node]) -> bool:
         return True
     (node,) = nodes
     return math.prod(node.shape) > SMALL or not (
-        isinstance(node.primitive.forward, np.ufunc) or node.primitive.name in ("copy", "astype")
+        isinstance(node.primitive.forward, np.ufunc) or node.primitive in primitives("copy astype")
     )

@@ -6,21 +6,21 @@ x + 0 is not among them (−0 + 0 is 0), nor x · 0 (NaN, inf).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from dout.engine.ir.constants import constant, number_of
-from dout.graph import CONSTANT, Node, Shape, same_kind
-from dout.ops import PRIMITIVES
+from dout.graph import CONSTANT, Node, Primitive, Shape, same_kind
+from dout.ops import PRIMITIVES, by_primitive, primitives
 from dout.ops.reduce import reduced
 
 
 def cancelled(node: Node) -> Node:
     """What stands for the node where it does nothing, or undoes what its input did; otherwise the node."""
-    while (rule := _RULES.get(node.primitive.name)) is not None:
+    while (rule := _RULES.get(node.primitive)) is not None:
         after = rule(node)
         if after is None or after.shape != node.shape or not same_kind(after.dtype, node.dtype):
             break
@@ -93,7 +93,7 @@ def _negative(node: Node) -> Node | None:
     (x,) = node.inputs
     if x.primitive is node.primitive:
         return x.inputs[0]
-    if x.primitive.name in ("multiply", "divide") and _kind(node) == "f":
+    if x.primitive in primitives("multiply divide") and _kind(node) == "f":
         for place, factor in enumerate(x.inputs):
             number = factor.static["value"] if factor.primitive is CONSTANT else 0
             if isinstance(number, int | float | np.floating) and number != 0:  # an int has no −0
@@ -114,14 +114,14 @@ def _reshape(node: Node) -> Node | None:
         return x
     if (kept := _kept(node)) is not None:
         return kept
-    if x.primitive.name == "broadcast_to" and math.prod(x.inputs[0].shape) == 1:
+    if x.primitive is PRIMITIVES["broadcast_to"] and math.prod(x.inputs[0].shape) == 1:
         one = replace(node, inputs=x.inputs, static={"shape": ()}, shape=())
         return _over("broadcast_to", _reshape(one) or one, node, shape=node.shape)
     return _over("reshape", x.inputs[0], node, shape=node.shape) if _is_reshape(node) and _is_reshape(x) else None
 
 
 def _is_reshape(node: Node) -> bool:
-    return node.primitive.name == "reshape" and "order" not in node.static
+    return node.primitive is PRIMITIVES["reshape"] and "order" not in node.static
 
 
 def _ravel(node: Node) -> Node | None:
@@ -130,7 +130,7 @@ def _ravel(node: Node) -> Node | None:
 
 def _astype(node: Node) -> Node | None:
     (x,) = node.inputs
-    if x.primitive.name != "where" or not all(side.primitive is CONSTANT for side in x.inputs[1:]):
+    if x.primitive is not PRIMITIVES["where"] or not all(side.primitive is CONSTANT for side in x.inputs[1:]):
         return x
     sides = [replace(node, inputs=(side,), shape=()) for side in x.inputs[1:]]  # a choice between numbers: cast these
     return replace(x, inputs=(x.inputs[0], *sides), dtype=node.dtype)
@@ -148,7 +148,7 @@ def _axes(node: Node) -> Node | None:
 def _kept(node: Node) -> Node | None:
     """A reduction that keeps its axes, where they were put back afterwards."""
     (x,) = node.inputs
-    if x.primitive.name not in _REDUCTIONS or x.static.get("keepdims") or "order" in node.static:
+    if x.primitive not in _REDUCTIONS or x.static.get("keepdims") or "order" in node.static:
         return None
     kept = reduced(x.primitive, x.inputs, static := {**x.static, "keepdims": True})[0]
     return replace(x, static=static, shape=kept) if kept == node.shape else None
@@ -187,12 +187,11 @@ def _where(node: Node) -> Node | None:
     return x if x is y or (known is not None and known) else y if known is not None else None
 
 
-_REDUCTIONS = ("sum", "mean", "var", "std", "prod", "max", "min", "any", "all")
-_RULES: dict[str, Callable[[Node], Node | None]] = {
+_REDUCTIONS = primitives("sum mean var std prod max min any all")
+_RULES: Mapping[Primitive, Callable[[Node], Node | None]] = by_primitive({
     "positive": _first, "copy": _first, "asarray": _first, "astype": _astype,
     "add": _add, "subtract": _subtract, "multiply": _multiply, "divide": _divide, "negative": _negative,
     "invert": _twice, "logical_not": _twice, "where": _where,
     "reshape": _reshape, "ravel": _ravel, "flatten": _ravel, "transpose": _transpose,
     "broadcast_to": _broadcast_to, "getitem": _getitem,
-    **dict.fromkeys(_REDUCTIONS, _axes),
-}  # fmt: skip
+}) | dict.fromkeys(_REDUCTIONS, _axes)  # fmt: skip

@@ -13,7 +13,8 @@ import numpy as np
 
 from dout.engine.passes.identities import is_whole
 from dout.engine.passes.simplify import is_elementwise
-from dout.graph import Graph, Node, rebuild, renewed
+from dout.graph import Graph, Node, Primitive, rebuild, renewed
+from dout.ops import by_primitive, primitives
 from dout.ops.abstract import AbstractRecorder
 from dout.ops.operators import Slot
 from dout.ops.raising import may_raise, shaped_by_values
@@ -37,10 +38,10 @@ class _Selection:
 
     def __call__(self, node: Node, new: Mapping[Node, Node]) -> Node:
         recorder = AbstractRecorder(node.where)
-        shaping = node.inputs[:1] if node.primitive.name in ("getitem", "setitem", "add_at") else node.inputs
+        shaping = node.inputs[:1] if node.primitive in primitives("getitem setitem add_at") else node.inputs
         if shaped_by_values(node) or (node.shape and not self.shaped.isdisjoint(shaping)):
             self.shaped.add(node)
-        rule = _RULES.get(node.primitive.name)
+        rule = _RULES.get(node.primitive)
         if rule is not None:
             made = rule(self, recorder, node, new)
             return renewed(node, new) if made is None else made.node
@@ -97,7 +98,9 @@ class _Selection:
         return np.where(_over(recorder.wrap(new[mask]), node), chosen.astype(node.dtype) + 0, 0)
 
 
-_RULES: dict[str, Any] = {"getitem": _Selection.read, "setitem": _Selection.write, "scatter": _Selection.scatter}
+_RULES: dict[Primitive, Any] = by_primitive(
+    {"getitem": _Selection.read, "setitem": _Selection.write, "scatter": _Selection.scatter}
+)
 
 
 def _mask(node: Node, index: list[Node], x: Node) -> Node | None:

@@ -53,7 +53,7 @@ def _move(partition: Partition, readers: Readers, value: Node, *, deep: bool) ->
     if (
         source.frame is None
         or not source.frame.space
-        or value.primitive.name in REDUCTIONS
+        or value.primitive in REDUCTIONS
         or any(user.frame is None for user in users)
     ):
         return False
@@ -104,7 +104,7 @@ def _pulled(partition: Partition, readers: Readers, value: Node, user: Cluster, 
             slow = work(node) > nbytes(node)
             if not deep or in_memory or (stays and slow) or not user.frame.holds(node):
                 continue
-            if node.primitive.name in REDUCTIONS:
+            if node.primitive in REDUCTIONS:
                 continue
         elif not user.frame.holds(node):
             return None

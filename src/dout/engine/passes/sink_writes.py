@@ -30,7 +30,7 @@ def postpone(graph: Graph) -> Graph:
 
     def change(node: Node, new: Mapping[Node, Node]) -> Node:
         for i in node.inputs:
-            if new[i].primitive.name == "setitem" and users[i] == 1 and _may_follow(new[i], i, node):
+            if new[i].primitive is PRIMITIVES["setitem"] and users[i] == 1 and _may_follow(new[i], i, node):
                 return _before(node, i, new) or renewed(node, new)
         return renewed(node, new)
 

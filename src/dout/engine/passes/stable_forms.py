@@ -17,6 +17,7 @@ import numpy as np
 from dout.engine.passes.patterns import Match, Pattern, replaced
 from dout.engine.passes.simplify import simplify
 from dout.graph import CONSTANT, INPUT, Graph, Node, Primitive, rebuild, renewed
+from dout.ops import PRIMITIVES, primitives
 from dout.ops.elementwise import sigmoid, softplus
 
 
@@ -84,21 +85,21 @@ def _by_powers_of_two(node: Node, **operands: Node) -> bool:
 
 def _is_softmax(node: Node, z: Node, s: Node) -> bool:
     """Whether z is an array without its largest element, and s the sum of exp(z), both along the same axes."""
-    if z.primitive.name != "subtract":
+    if z.primitive is not PRIMITIVES["subtract"]:
         return False
     x, largest, total = z.inputs[0], _behind(z.inputs[1]), _behind(s)
     return (
-        (largest.primitive.name, total.primitive.name) == ("max", "sum")
+        (largest.primitive, total.primitive) == (PRIMITIVES["max"], PRIMITIVES["sum"])
         and largest.inputs == (x,)
         and largest.static.get("axis") == total.static.get("axis")
-        and total.inputs[0].primitive.name == "exp"
+        and total.inputs[0].primitive is PRIMITIVES["exp"]
         and total.inputs[0].inputs == (z,)
     )
 
 
 def _behind(node: Node) -> Node:
     """What was reshaped or repeated."""
-    while node.primitive.name in ("reshape", "broadcast_to", "getitem", "transpose") and len(node.inputs) == 1:
+    while node.primitive in primitives("reshape broadcast_to getitem transpose") and len(node.inputs) == 1:
         (node,) = node.inputs
     return node
 

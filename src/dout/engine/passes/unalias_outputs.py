@@ -67,7 +67,7 @@ def in_order(run: Capture, graph: Graph, forms: Mapping[Node, BufferLayout]) -> 
     for leaf in _leaves(run):
         now, order = outputs[names[leaf]], order_of(run.data[leaf])
         if leaf.shape and order is not None and now in forms and forms[now].order != order:
-            outputs[names[leaf]] = _ordered(now.inputs[0] if now.primitive.name == "copy" else now, order)
+            outputs[names[leaf]] = _ordered(now.inputs[0] if now.primitive is PRIMITIVES["copy"] else now, order)
     return _with_outputs(graph, outputs)
 
 
@@ -98,11 +98,11 @@ def _leaves(run: Capture) -> Iterator[Node]:
 
 def _writeable(node: Node) -> Node:
     """The node itself, or one that has its values and is no view that NumPy keeps from being written into."""
-    if node.primitive.name == "broadcast_to" and math.prod(node.shape) == math.prod(node.inputs[0].shape):
+    if node.primitive is PRIMITIVES["broadcast_to"] and math.prod(node.shape) == math.prod(node.inputs[0].shape):
         return replace(node, primitive=PRIMITIVES["reshape"], static={"shape": node.shape})
     step = node
     while bases(step):
-        if step.primitive.name == "broadcast_to":
+        if step.primitive is PRIMITIVES["broadcast_to"]:
             return _copied(node)
         step = step.inputs[0]
     return node
@@ -111,7 +111,7 @@ def _writeable(node: Node) -> Node:
 def _number(node: Node) -> Node:
     """The node itself, or the number in it where it may be an array of no axes: of W * 1 passes leave W."""
     row = node.primitive
-    sure = row is CONSTANT or isinstance(row.forward, np.ufunc) or row.name in REDUCTIONS
+    sure = row is CONSTANT or isinstance(row.forward, np.ufunc) or row in REDUCTIONS
     return node if sure else _applied("getitem", node, key=())
 
 

@@ -15,6 +15,7 @@ from dout.engine.ir.scalar_expressions import REDUCTIONS, reduced_axes
 from dout.engine.passes.identities import cancelled
 from dout.engine.passes.simplify import is_elementwise
 from dout.graph import Graph, Node, Shape, rebuild, renewed, same_kind, with_inputs
+from dout.ops import PRIMITIVES
 from dout.ops.abstract import AbstractRecorder
 
 Axes = tuple[int, ...]
@@ -44,7 +45,7 @@ def _as_transpose(node: Node, axes: Axes) -> Node:
 
 
 def _below(node: Node) -> Node:
-    make = _of_a_reduction if node.primitive.name in REDUCTIONS else _of_elements if is_elementwise(node) else None
+    make = _of_a_reduction if node.primitive in REDUCTIONS else _of_elements if is_elementwise(node) else None
     axes = _transposed_by(node) if make else None
     if make is None or axes is None:
         return node
@@ -54,9 +55,9 @@ def _below(node: Node) -> Node:
 
 def _transposed_by(node: Node) -> Axes | None:
     """How all its inputs are transposed that are as large as the node (or that it reduces); None where they are not."""
-    reduces = node.primitive.name in REDUCTIONS  # with a mask, that is an input too
+    reduces = node.primitive in REDUCTIONS  # with a mask, that is an input too
     whole = node.inputs if reduces else [i for i in node.inputs if i.shape == node.shape]
-    if not whole or (reduces and len(whole) > 1) or any(i.primitive.name != "transpose" for i in whole):
+    if not whole or (reduces and len(whole) > 1) or any(i.primitive is not PRIMITIVES["transpose"] for i in whole):
         return None
     ways = {i.static["axes"] for i in whole}
     return ways.pop() if len(ways) == 1 else None
@@ -66,7 +67,7 @@ def _of_elements(node: Node, axes: Axes, recorder: AbstractRecorder) -> Any:
     operands = []
     for value in node.inputs:
         operand: Any = recorder.wrap(value)
-        if value.primitive.name == "transpose" and value.static["axes"] == axes:
+        if value.primitive is PRIMITIVES["transpose"] and value.static["axes"] == axes:
             operand = recorder.wrap(value.inputs[0])
         elif value.shape:
             lengths = (1,) * (len(axes) - len(value.shape)) + value.shape

@@ -39,7 +39,7 @@ class Difference:
     ulps: float
 
     def __str__(self) -> str:
-        name = self.node.primitive.name
+        name = str(self.node.primitive)
         place = f"{name}[{', '.join(map(str, self.index))}]" if self.index else name
         apart = f", {self.ulps:.3g} ulp apart" if math.isfinite(self.ulps) else ""
         line = f", at {self.node.where}" if self.node.where else ""

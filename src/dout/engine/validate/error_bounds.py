@@ -16,21 +16,27 @@ from typing import Any
 import numpy as np
 
 from dout.engine.validate.error_rules import EXACT, Error, RoundedStep, magnitude, propagated, real
-from dout.graph import CONSTANT, INPUT, Node
+from dout.graph import CONSTANT, INPUT, Node, Primitive
+from dout.ops import by_primitive, primitives
+from dout.ops.plain_math import MATH
 from dout.ops.registry import broadcast
 
 # How many ulp each kind of row may round by, in one program; everything else by FUNCTION.
 FUNCTION = 4.0
-ULPS: Mapping[str, float] = {
-    **dict.fromkeys(["add", "subtract", "multiply", "divide", "reciprocal", "square", "sqrt", "astype"], 1.0),
-    **dict.fromkeys(
-        ["sum", "mean", "cumsum", "matmul", "dot", "inner", "einsum", "convolve", "add_at", "scatter"], 1.0
-    ),
-    **dict.fromkeys(["negative", "positive", "absolute", "maximum", "minimum", "clip", "where", "max", "min"], 0.0),
-    **dict.fromkeys(["reshape", "ravel", "flatten", "transpose", "broadcast_to", "copy", "getitem", "setitem"], 0.0),
-    **dict.fromkeys(["concatenate", "repeat", "tile", "pad", "roll", "tril", "triu", "diag", "diagonal"], 0.0),
-    **dict.fromkeys(["windows", "zeros", "ones", "empty", "full", "array", "asarray", "item", "float"], 0.0),
-}
+ULPS: Mapping[Primitive, float] = by_primitive(
+    {
+        **dict.fromkeys(["add", "subtract", "multiply", "divide", "reciprocal", "square", "sqrt", "astype"], 1.0),
+        **dict.fromkeys(
+            ["sum", "mean", "cumsum", "matmul", "dot", "inner", "einsum", "convolve", "add_at", "scatter"], 1.0
+        ),
+        **dict.fromkeys(["negative", "positive", "absolute", "maximum", "minimum", "clip", "where", "max", "min"], 0.0),
+        **dict.fromkeys(
+            ["reshape", "ravel", "flatten", "transpose", "broadcast_to", "copy", "getitem", "setitem"], 0.0
+        ),
+        **dict.fromkeys(["concatenate", "repeat", "tile", "pad", "roll", "tril", "triu", "diag", "diagonal"], 0.0),
+        **dict.fromkeys(["windows", "zeros", "ones", "empty", "full", "array", "asarray", "item", "float"], 0.0),
+    }
+)
 
 
 def bounds(
@@ -75,7 +81,7 @@ def bound(node: Node, inputs: Sequence[Any], out: Any, errors: Sequence[Error]) 
             total = np.zeros(shape)
             if any(error is not EXACT for error in errors):
                 total = total + propagated(step)
-            ulps = ULPS.get(node.primitive.name, FUNCTION)
+            ulps = ULPS.get(node.primitive, FUNCTION)
             if ulps and epsilon:
                 total = total + ulps * (epsilon * magnitude(step) + tiny)
     except (ArithmeticError, ValueError, TypeError):  # a complex number, or math's function beyond its domain
@@ -86,7 +92,7 @@ def bound(node: Node, inputs: Sequence[Any], out: Any, errors: Sequence[Error]) 
 def pointwise(node: Node) -> bool:
     """Whether each element of a node depends on the elements in its own place alone."""
     row = node.primitive
-    return (row.infer is broadcast or row.name in ("copy", "astype", "asarray")) and not row.name.startswith("math_")
+    return (row.infer is broadcast or row in primitives("copy astype asarray")) and row not in MATH
 
 
 def _with_cast(item: Any, out: Any, error: Error) -> Error:

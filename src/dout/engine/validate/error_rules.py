@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from dout.graph import Node
-from dout.ops import PRIMITIVES
+from dout.graph import Node, Primitive
+from dout.ops import PRIMITIVES, by_primitive, primitives
+from dout.ops.plain_math import MATH
 from dout.ops.registry import broadcast
 
 Error = Any  # an array of float64 with the shape of the value; EXACT where it is zero everywhere
@@ -54,7 +55,7 @@ def real(value: Any) -> Any:
 
 def magnitude(step: RoundedStep) -> Any:
     """What a row's rounding is relative to: mostly the result; of sums, all that is added, once for each addition."""
-    how = _MAGNITUDES.get(step.node.primitive.name)
+    how = _MAGNITUDES.get(step.node.primitive)
     return np.abs(step.out) if how is None else how(step)
 
 
@@ -84,14 +85,14 @@ def _of_product(step: RoundedStep) -> Any:
 
 def _shared(step: RoundedStep) -> int:
     """How many products are added up for one element."""
-    name = step.node.primitive.name
-    if name == "einsum":
+    row = step.node.primitive
+    if row is PRIMITIVES["einsum"]:
         terms, _, result = step.node.static["subscripts"].partition("->")
         size: dict[str, int] = {}
         for term, x in zip(terms.split(","), step.x, strict=True):
             size.update((c, n) for c, n in zip(term, x.shape, strict=True) if n != 1)
         return math.prod(n for c, n in size.items() if c not in result)
-    if name == "convolve":
+    if row is PRIMITIVES["convolve"]:
         return min(len(x) for x in step.x)
     return len(np.moveaxis(step.x[0], -1, 0)) if all(x.ndim for x in step.x) else 1
 
@@ -104,7 +105,7 @@ def _of_variance(step: RoundedStep) -> Any:
 
 
 def _of_scattered(step: RoundedStep) -> Any:
-    given = 2 if step.node.primitive.name == "add_at" else 1
+    given = 2 if step.node.primitive is PRIMITIVES["add_at"] else 1
     index = _indices(step, range(given, len(step.x)))
     return step.forward(*map(np.abs, step.x[:given]), *index) * step.forward(*map(np.ones_like, step.x[:given]), *index)
 
@@ -115,17 +116,19 @@ def _of_log_of_sum(step: RoundedStep) -> Any:
     return np.abs(step.out) + np.abs(larger) + apart * np.exp(-apart)
 
 
-_MAGNITUDES: dict[str, Callable[[RoundedStep], Any]] = {
-    **dict.fromkeys(["scatter", "add_at"], _of_scattered),
-    "sum": _of_sum,
-    "mean": _of_sum,
-    "cumsum": lambda step: len(step.x[0]) * step.forward(np.abs(step.x[0])) if step.x[0].ndim else np.abs(step.out),
-    "prod": lambda step: step.x[0].size // max(step.out.size, 1) * np.abs(step.out),
-    "var": _of_variance,
-    "logaddexp": _of_log_of_sum,
-    "std": _of_variance,
-    **dict.fromkeys(["matmul", "dot", "inner", "einsum", "convolve"], _of_product),
-}
+_MAGNITUDES: dict[Primitive, Callable[[RoundedStep], Any]] = by_primitive(
+    {
+        **dict.fromkeys(["scatter", "add_at"], _of_scattered),
+        "sum": _of_sum,
+        "mean": _of_sum,
+        "cumsum": lambda step: len(step.x[0]) * step.forward(np.abs(step.x[0])) if step.x[0].ndim else np.abs(step.out),
+        "prod": lambda step: step.x[0].size // max(step.out.size, 1) * np.abs(step.out),
+        "var": _of_variance,
+        "logaddexp": _of_log_of_sum,
+        "std": _of_variance,
+        **dict.fromkeys(["matmul", "dot", "inner", "einsum", "convolve"], _of_product),
+    }
+)
 
 
 # --- errors of inputs -------------------------------------------------------------------------------------------------
@@ -134,10 +137,10 @@ _MAGNITUDES: dict[str, Callable[[RoundedStep], Any]] = {
 def propagated(step: RoundedStep) -> Any:
     """What the errors of the inputs make of the result."""
     row = step.node.primitive
-    how = _RULES.get(row.name)
+    how = _RULES.get(row)
     if how is not None:
         return how(step)
-    if row.infer is broadcast or row.name.startswith("math_"):
+    if row.infer is broadcast or row in MATH:
         return _by_slopes(step) if row.backward is not None else _unknown(step)
     return _unknown(step)
 
@@ -147,11 +150,12 @@ def _unknown(step: RoundedStep) -> Any:
 
 
 # Where the inputs with these numbers come to zero, the slope is infinite: an error as large says nothing.
-_POLES = {"divide": (1,), "reciprocal": (0,), "power": (0,), "pow": (0,), "log": (0,), "log2": (0,), "log10": (0,),
+_POLES = by_primitive({
+          "divide": (1,), "reciprocal": (0,), "power": (0,), "pow": (0,), "log": (0,), "log2": (0,), "log10": (0,),
           "math_log": (0,), "math_log2": (0,), "math_log10": (0,), "math_pow": (0,), "special_entr": (0,),
-          "special_logit": (0,), "special_xlogy": (1,)}  # fmt: skip
+          "special_logit": (0,), "special_xlogy": (1,)})  # fmt: skip
 
-_POWERS = ("power", "pow", "math_pow")
+_POWERS = primitives("power pow math_pow")
 
 
 def _by_slopes(step: RoundedStep) -> Any:
@@ -162,8 +166,8 @@ def _by_slopes(step: RoundedStep) -> Any:
         x = [value + shift * error for value, error in zip(step.x, errors, strict=True)]
         out = np.asarray(step.forward(*x)) if shift else step.out
         total = np.maximum(total, _weighed(step, out, x, errors))
-    for i in _POLES.get(step.node.primitive.name, ()):
-        steep = step.x[1] < 1 if step.node.primitive.name in _POWERS else True
+    for i in _POLES.get(step.node.primitive, ()):
+        steep = step.x[1] < 1 if step.node.primitive in _POWERS else True
         total = np.where((errors[i] > 0) & (errors[i] >= np.abs(step.x[i])) & steep, np.inf, total)
     return total
 
@@ -237,8 +241,8 @@ def _cast(step: RoundedStep) -> Any:
 
 def _moved(step: RoundedStep) -> Any:
     """Rows that move elements: their errors move with them. An index that is in doubt leaves nothing known."""
-    data = 2 if step.node.primitive.name in ("setitem", "add_at") else 1
-    many = step.node.primitive.name in ("concatenate", "array")
+    data = 2 if step.node.primitive in primitives("setitem add_at") else 1
+    many = step.node.primitive in primitives("concatenate array")
     index = [] if many else list(range(data, len(step.x)))
     if any(step.errors[i] is not EXACT for i in index):
         return _unknown(step)
@@ -285,7 +289,7 @@ def _tested(step: RoundedStep) -> Any:
 
 def _placed(step: RoundedStep) -> Any:
     """Where the largest stands: in doubt where another is as large within its error."""
-    sign = 1 if step.node.primitive.name == "argmax" else -1
+    sign = 1 if step.node.primitive is PRIMITIVES["argmax"] else -1
     static: dict[str, Any] = {"axis": step.node.static.get("axis"), "keepdims": True}
     x, error = sign * step.x[0], 2 * step.error(0)
     rivals = np.sum(~(x + error < np.max(x - error, **static)), **static)
@@ -330,32 +334,33 @@ def _variance_error(step: RoundedStep, error: Any) -> Any:
     count = x.size // max(step.out.size, 1) - static.get("ddof", 0)
     error = error + np.mean(error, axis=axis, keepdims=True)
     total = _along(step, 2 * deviation + error, error) / count
-    if step.node.primitive.name == "var":
+    if step.node.primitive is PRIMITIVES["var"]:
         return total
     return np.where(total == 0, 0, np.minimum(total / step.out, np.sqrt(total)))
 
 
-_RULES: dict[str, Callable[[RoundedStep], Any]] = {
-    **dict.fromkeys(["maximum", "minimum", "clip", "absolute", "math_fabs", "negative", "positive"], _largest),
-    **dict.fromkeys(["sqrt", "math_sqrt"], _root),
-    **dict.fromkeys(["less", "less_equal", "greater", "greater_equal", "equal", "not_equal"], _compared),
-    **dict.fromkeys(["bitwise_and", "bitwise_or", "bitwise_xor", "invert"], _conditions),
-    **dict.fromkeys(["logical_and", "logical_or", "logical_xor", "logical_not"], _conditions),
-    **dict.fromkeys(["floor", "ceil", "trunc", "rint", "sign", "around", "signbit"], _steps),
-    **dict.fromkeys(["math_floor", "math_ceil", "math_trunc"], _steps),
-    **dict.fromkeys(["reshape", "ravel", "flatten", "transpose", "broadcast_to", "copy", "getitem"], _moved),
-    **dict.fromkeys(["scatter", "add_at", "concatenate", "repeat", "tile", "pad", "roll", "tril", "triu"], _moved),
-    **dict.fromkeys(["diag", "diagonal", "windows", "full", "array", "asarray", "item", "float"], _moved),
-    **dict.fromkeys(["sum", "mean", "cumsum"], _summed),
-    **dict.fromkeys(["max", "min"], _extreme),
-    **dict.fromkeys(["any", "all"], _tested),
-    **dict.fromkeys(["argmax", "argmin"], _placed),
-    **dict.fromkeys(["matmul", "dot", "inner", "einsum", "convolve"], _of_product_errors),
-    **dict.fromkeys(["var", "std"], _varied),
-    "astype": _cast,
-    "mod": _unknown,
-    "prod": _multiplied,
-    "setitem": _written,
-    "where": _chosen,
-}
-assert _RULES.keys() <= PRIMITIVES.keys()
+_RULES: dict[Primitive, Callable[[RoundedStep], Any]] = by_primitive(
+    {
+        **dict.fromkeys(["maximum", "minimum", "clip", "absolute", "math_fabs", "negative", "positive"], _largest),
+        **dict.fromkeys(["sqrt", "math_sqrt"], _root),
+        **dict.fromkeys(["less", "less_equal", "greater", "greater_equal", "equal", "not_equal"], _compared),
+        **dict.fromkeys(["bitwise_and", "bitwise_or", "bitwise_xor", "invert"], _conditions),
+        **dict.fromkeys(["logical_and", "logical_or", "logical_xor", "logical_not"], _conditions),
+        **dict.fromkeys(["floor", "ceil", "trunc", "rint", "sign", "around", "signbit"], _steps),
+        **dict.fromkeys(["math_floor", "math_ceil", "math_trunc"], _steps),
+        **dict.fromkeys(["reshape", "ravel", "flatten", "transpose", "broadcast_to", "copy", "getitem"], _moved),
+        **dict.fromkeys(["scatter", "add_at", "concatenate", "repeat", "tile", "pad", "roll", "tril", "triu"], _moved),
+        **dict.fromkeys(["diag", "diagonal", "windows", "full", "array", "asarray", "item", "float"], _moved),
+        **dict.fromkeys(["sum", "mean", "cumsum"], _summed),
+        **dict.fromkeys(["max", "min"], _extreme),
+        **dict.fromkeys(["any", "all"], _tested),
+        **dict.fromkeys(["argmax", "argmin"], _placed),
+        **dict.fromkeys(["matmul", "dot", "inner", "einsum", "convolve"], _of_product_errors),
+        **dict.fromkeys(["var", "std"], _varied),
+        "astype": _cast,
+        "mod": _unknown,
+        "prod": _multiplied,
+        "setitem": _written,
+        "where": _chosen,
+    }
+)

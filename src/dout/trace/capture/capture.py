@@ -245,7 +245,7 @@ class _Run:
         with np.errstate(all="ignore"):  # it may be that the run was inside such a block of its own
             wrong = first_difference(nodes, tracer.data)
         if wrong is not None:
-            return f"{wrong.primitive.name} is not the same when it is done again, at {wrong.where}"
+            return f"{wrong.primitive} is not the same when it is done again, at {wrong.where}"
         return None
 
     def _given(self, state: Session, item: Any, name: str | None) -> Any:

@@ -233,12 +233,12 @@ def _primitive(entry: dict[str, Any]) -> Primitive:
 
 def _check_static(node: Node) -> None:
     """What a node is told besides its inputs: no function but those of the row, and no size but that of its result."""
-    if node.primitive.name == "places":
+    if node.primitive is PRIMITIVES["places"]:
         _one_of(PLACES, node.static["function"])
     if node.static.keys() & _SIZED:
         assert node.primitive.infer is not None
         shape, _ = node.primitive.infer(node.primitive, node.inputs, node.static)
-        _sure(shape == node.shape, f"{node.primitive.name} gives no array of shape {node.shape}")
+        _sure(shape == node.shape, f"{node.primitive} gives no array of shape {node.shape}")
 
 
 def _where(entry: dict[str, Any]) -> Where | None:

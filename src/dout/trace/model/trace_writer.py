@@ -82,7 +82,7 @@ class _Writer:
     def _node(self, node: Node) -> dict[str, Any]:
         return {
             "id": self.node_id[node],
-            "primitive": node.primitive.name,
+            "primitive": str(node.primitive),
             "symbol": node.primitive.symbol,
             "inputs": [self.value_id[i] for i in node.inputs],
             "output": self.value_id[node],

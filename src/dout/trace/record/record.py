@@ -133,7 +133,7 @@ def finish(
     wrong = first_difference(nodes, tracer.data)
     events = list(tracer.events)
     if wrong is not None:
-        message = f"the replay of {wrong.primitive.name} differs from the recorded run: something changed unseen"
+        message = f"the replay of {wrong.primitive} differs from the recorded run: something changed unseen"
         events.append(Event("replay", message, wrong.where))
     call_of = {node: frozen[call] for node, call in tracer.call_of.items() if call in frozen}
     in_backward = {node for node, call in tracer.call_of.items() if call.in_backward()}

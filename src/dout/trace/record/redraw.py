@@ -63,7 +63,7 @@ def _steers_alike(new: Any, old: Any) -> bool:
 
 def _another(node: Node, what: str) -> UnsupportedError:
     at = f", at {node.where}" if node.where else ""
-    return UnsupportedError(f"drawn anew, {node.primitive.name} {what}{at}; trace it again")
+    return UnsupportedError(f"drawn anew, {node.primitive} {what}{at}; trace it again")
 
 
 def _filled(item: Any, values: Iterator[Any]) -> Any:

@@ -13,7 +13,7 @@ import numpy as np
 
 from dout.errors import DoutError, EscapeError, UnsupportedError
 from dout.graph import CONSTANT, INPUT, NUMPY_VALUES, PYTHON_NUMBERS, Node, Primitive, Where
-from dout.ops import PRIMITIVES, Recorder, kind_of
+from dout.ops import PRIMITIVES, Recorder, kind_of, primitives
 from dout.ops.raising import shaped_by_values
 from dout.trace.model.recorded import Draw, Event
 from dout.trace.model.replay import flat
@@ -146,9 +146,9 @@ class Recording(Recorder):
         elif type(value) in _numbers:
             node = Node(primitive, inputs, static, (), type(value), self.here())
         else:
-            raise self.refuse(UnsupportedError(f"{primitive.name} gave a {type(value).__name__}"))
+            raise self.refuse(UnsupportedError(f"{primitive} gave a {type(value).__name__}"))
         self.data[node] = value
-        shaping = inputs[:1] if primitive.name in ("setitem", "add_at") else inputs if node.shape else ()
+        shaping = inputs[:1] if primitive in primitives("setitem add_at") else inputs if node.shape else ()
         found = {source: None for i in shaping for source in self.sized_by.get(i, ())} if self.sized_by else {}
         if found or shaped_by_values(node):
             self.sized_by[node] = {**found, node: None} if shaped_by_values(node) else found
