@@ -24,3 +24,13 @@ SLOWEST = (
 def pytest_collection_modifyitems(items):
     """Begin with the files that take longest: the last file has one process, and the other waits for it."""
     items.sort(key=lambda item: item.path.name not in SLOWEST)
+
+
+def pytest_configure():
+    """Verify the graph after every pass of the engine, in all tests that compile in this process."""
+    from graph_verifier import verify
+
+    from dout.engine.passes.pipeline import after_each
+
+    if verify not in after_each:
+        after_each.append(verify)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from engine_graphs import exact_passes, left
 
-from dout.engine.passes.sink_writes import postpone
+from dout.engine.passes.sink_writes import sink_writes
 
 Y = np.random.default_rng(0).normal(size=(64, 40)).astype(np.float32)
 T = np.random.default_rng(1).integers(0, 40, 64)
@@ -13,7 +13,7 @@ ROWS = np.arange(64)
 
 def after(function, *inputs):
     """The rows of a function once its writes were postponed."""
-    return left(lambda graph: postpone(exact_passes(graph)), function, *inputs)
+    return left(lambda graph: sink_writes(exact_passes(graph)), function, *inputs)
 
 
 def loss_gradient(y, t, dout=1.0):

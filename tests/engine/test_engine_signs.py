@@ -10,7 +10,7 @@ import dout
 from dout.engine.codegen.kernel_source import source
 from dout.engine.ir.kernel_group import Group
 from dout.engine.passes.fuse import fuse
-from dout.engine.passes.stable_forms import rewrite
+from dout.engine.passes.stable_forms import stable_forms
 from dout.trace.record.record import record_function
 
 SQUARE = np.random.default_rng(0).normal(size=(7, 7)).astype(np.float32)
@@ -49,7 +49,7 @@ PERHAPS_ABOVE = [
 def kernels(function, x):
     """The groups of a function's nodes, each with the text of its kernel."""
     with np.errstate(all="ignore"):
-        graph = rewrite(record_function(function, (x,), {})[0].graph)
+        graph = stable_forms(record_function(function, (x,), {})[0].graph)
     return [(step, source(step, {}, parallel=False)) for step in fuse(graph) if isinstance(step, Group)]
 
 

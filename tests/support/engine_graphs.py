@@ -3,7 +3,7 @@
 import numpy as np
 
 import dout
-from dout.engine.passes.masked_writes import select
+from dout.engine.passes.masked_writes import masked_write_to_select
 from dout.engine.passes.simplify import simplify
 from dout.graph import CONSTANT, INPUT, Graph, Node, evaluate, topological
 from dout.ops import kind_of
@@ -59,4 +59,4 @@ def left(one_pass, function, *inputs):
 
 
 def exact_passes(graph):
-    return simplify(select(simplify(graph)))
+    return simplify(masked_write_to_select(simplify(graph)))

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from dout.engine.ir.constants import constant
-from dout.engine.passes.masked_writes import select
-from dout.engine.passes.stable_forms import rewrite
+from dout.engine.passes.masked_writes import masked_write_to_select
+from dout.engine.passes.stable_forms import stable_forms
 from dout.grad import backpropagate
 from dout.graph import CONSTANT, Graph, Node, evaluate, topological
 from dout.ops import PRIMITIVES
@@ -45,9 +45,11 @@ def with_gradient(run: Capture, derives: Derives) -> Capture:
     graph, better = _with(run.graph, end, gradients), None
     name = next((name for name, node in run.graph.outputs.items() if node is end), None)
     if name is not None and len(graph.nodes) <= MOST_OPERATIONS:
-        forward = rewrite(select(run.graph))
+        forward = stable_forms(masked_write_to_select(run.graph))
         end_of_better = forward.outputs[name]
-        better = rewrite(_with(forward, end_of_better, _gradients(end_of_better, given, run, derives)), derived=True)
+        better = stable_forms(
+            _with(forward, end_of_better, _gradients(end_of_better, given, run, derives)), derived=True
+        )
     returned = _returned(result, values)
     return replace(run, graph=graph, better=better, data=values, result=result, returned=returned)
 

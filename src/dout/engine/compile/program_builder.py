@@ -22,13 +22,9 @@ from dout.engine.memory.buffer_layout import BufferLayout, Layout, order_of, reh
 from dout.engine.memory.memory_plan import Memory, Over, makes
 from dout.engine.memory.memory_plan import plan as memory_plan
 from dout.engine.memory.pool import Pool
-from dout.engine.passes.decompose import decompose
 from dout.engine.passes.fuse import fuse
-from dout.engine.passes.masked_writes import select
-from dout.engine.passes.simplify import merge, simplify
-from dout.engine.passes.sink_writes import postpone
-from dout.engine.passes.stable_forms import rewrite
-from dout.engine.passes.unalias_outputs import apart, in_order
+from dout.engine.passes.pipeline import transformed
+from dout.engine.passes.unalias_outputs import in_order, unalias_outputs
 from dout.errors import UnsupportedError
 from dout.graph import CONSTANT, INPUT, Graph, Node, rebuild, with_inputs
 from dout.ops import PRIMITIVES
@@ -87,12 +83,8 @@ def planned(run: Capture, *, strict: bool = False) -> Planned:
     if (name := next(_set_unseen(run), None)) is not None:
         raise UnsupportedError(f"it sets an attribute of {name}, which dout does not look into")
     graph = _with_literals(run, run.graph if strict else run.better or run.graph)
-    if strict:  # copies stay: the last bit of NumPy's sums and products can depend on the order in memory
-        graph = merge(select(merge(graph)))
-    else:
-        graph = rewrite(simplify(select(simplify(graph))))
-        graph = simplify(postpone(decompose(graph, _turned(run, graph))))
-    graph = apart(run, graph)
+    graph = transformed(graph, _turned(run, graph), strict=strict)
+    graph = unalias_outputs(run, graph)
     steps, forms = _rehearsed(run, graph, strict)
     if (ordered := in_order(run, graph, forms)) is not graph:
         graph = ordered

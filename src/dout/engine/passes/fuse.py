@@ -9,7 +9,7 @@ import numpy as np
 from dout.engine.ir.cost_model import SMALL
 from dout.engine.ir.kernel_group import Group, Step
 from dout.engine.passes.cluster import Cluster, Partition, kept, outside
-from dout.engine.passes.rematerialise import relocate
+from dout.engine.passes.rematerialise import rematerialise
 from dout.graph import Graph, Node
 from dout.ops import primitives
 
@@ -26,7 +26,7 @@ def fuse(graph: Graph) -> tuple[Step, ...]:
     for node in partition.order:
         partition.place(node)
     partition.join_alike()
-    relocate(partition)
+    rematerialise(partition)
     return tuple(step for cluster, outputs in partition.needed() for step in _steps(partition, cluster, outputs))
 
 

@@ -20,7 +20,7 @@ from dout.ops.operators import Slot
 from dout.ops.raising import may_raise, shaped_by_values
 
 
-def select(graph: Graph) -> Graph:
+def masked_write_to_select(graph: Graph) -> Graph:
     """Return the graph in which writes by a mask are `where`, and writes over the whole of an array what is written.
 
     Merge first, so that a mask written twice is one. A write stays as it is where the mask is not over the first axes,

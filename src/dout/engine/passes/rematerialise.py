@@ -28,7 +28,7 @@ class ClusterForm:
         return CALL + sum(map(nbytes, self.inputs)) + sum(map(nbytes, self.outputs)) + sum(map(work, self.nodes))
 
 
-def relocate(partition: Partition) -> None:
+def rematerialise(partition: Partition) -> None:
     """Compute values where they are used, in place of writing and reading them, where that moves fewer bytes.
 
     A value moves with what it is made of, or is made twice where its old kernel goes on to need it. Outputs of the

@@ -38,7 +38,7 @@ def prune(graph: Graph) -> Graph:
     return rebuild(graph, renewed)
 
 
-def fold(graph: Graph) -> Graph:
+def fold_constants(graph: Graph) -> Graph:
     """Return the graph in which what depends on constants alone is a constant, by the arithmetic of its own row.
 
     An array that holds one number everywhere is `full` of it, and where it meets other arrays element by element, the
@@ -52,7 +52,7 @@ def cancel(graph: Graph) -> Graph:
     return rebuild(graph, lambda node, new: cancelled(renewed(node, new)))
 
 
-def merge(graph: Graph) -> Graph:
+def merge_equal_nodes(graph: Graph) -> Graph:
     """Return the graph in which nothing is computed twice: one node for the same primitive of the same inputs."""
     merged = _Merged()
     return rebuild(graph, lambda node, new: merged(renewed(node, new)))

@@ -19,7 +19,7 @@ from dout.ops.raising import may_raise
 FEW = 16  # the array has so many times as many elements as are written
 
 
-def postpone(graph: Graph) -> Graph:
+def sink_writes(graph: Graph) -> Graph:
     """Return the graph in which an elementwise step, of numbers beside one array, comes before a write into that array.
 
     Of the elements that are written it is computed apart. Nothing else may need the array. Every value keeps every bit.

@@ -21,7 +21,7 @@ from dout.ops import PRIMITIVES, primitives
 from dout.ops.elementwise import sigmoid, softplus
 
 
-def rewrite(graph: Graph, *, derived: bool = False) -> Graph:
+def stable_forms(graph: Graph, *, derived: bool = False) -> Graph:
     """Return the graph, simplified, with the formulas of the table in the place of those they stand for.
 
     One that shares a costly part with something else is replaced only where the table says that this pays still.

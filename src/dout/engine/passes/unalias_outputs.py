@@ -26,7 +26,7 @@ def root(node: Node) -> Node:
     return node
 
 
-def apart(run: Capture, graph: Graph) -> Graph:
+def unalias_outputs(run: Capture, graph: Graph) -> Graph:
     """Return the graph with a copy wherever two results of a run, or a result and an input, would share memory now.
 
     Passes drop copies and merge equal nodes; in the recorded run these were different arrays, and the user may write

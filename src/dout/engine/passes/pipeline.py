@@ -1,0 +1,37 @@
+"""The passes in their order: one tuple for programs that agree within rounding, one for those that keep every bit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from dout.engine.passes.decompose import decompose
+from dout.engine.passes.masked_writes import masked_write_to_select
+from dout.engine.passes.simplify import merge_equal_nodes, simplify
+from dout.engine.passes.sink_writes import sink_writes
+from dout.engine.passes.stable_forms import stable_forms
+from dout.graph import Graph, Node
+
+Pass = Callable[[Graph], Graph]
+
+PASSES: tuple[Pass, ...] = (
+    simplify,  # a mask that is written twice becomes one
+    masked_write_to_select,
+    simplify,
+    stable_forms,
+    decompose,
+    sink_writes,
+    simplify,
+)
+# Copies stay here: the last bit of NumPy's sums and products can depend on the order in memory.
+STRICT: tuple[Pass, ...] = (merge_equal_nodes, masked_write_to_select, merge_equal_nodes)
+
+after_each: list[Callable[[Graph, Graph, Pass], None]] = []  # what is done after every pass; the tests verify the graph
+
+
+def transformed(graph: Graph, orders: Mapping[Node, tuple[int, ...]], *, strict: bool = False) -> Graph:
+    """Return the graph after all passes; `orders` says which inputs lie in another order than C, as `untranspose`."""
+    for one in STRICT if strict else PASSES:
+        before, graph = graph, decompose(graph, orders) if one is decompose else one(graph)
+        for act in after_each:
+            act(before, graph, one)
+    return graph
