@@ -16,8 +16,7 @@ Pass = Callable[[Graph], Graph]
 PASSES: tuple[Pass, ...] = (
     simplify,  # a mask that is written twice becomes one
     masked_write_to_select,
-    simplify,
-    stable_forms,
+    stable_forms,  # simplifies before it looks for formulas
     decompose,
     sink_writes,
     simplify,
