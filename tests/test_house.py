@@ -1,13 +1,20 @@
-"""The house rules hold: lint, layout, types, the order of imports, and one version everywhere."""
+"""The house rules hold: lint, layout, types, the order of imports, one name for one thing, and one version everywhere."""
 
+import ast
+import re
 import subprocess
 import sys
 import tomllib
+from collections import Counter
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
+SOURCE = ROOT / "src" / "dout"
+FILES = sorted(SOURCE.rglob("*.py"))
+MOST_MODULES = 15  # in one folder
 
 COMMANDS = {
     "ruff check": ["-m", "ruff", "check"],
@@ -20,8 +27,79 @@ COMMANDS = {
 @pytest.mark.parametrize("name", COMMANDS)
 def test_nothing_to_report(name):
     command = [sys.executable, *COMMANDS[name]]
-    finished = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    finished = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
     assert finished.returncode == 0, finished.stdout + finished.stderr
+
+
+# --- the rooms --------------------------------------------------------------------------------------------------------
+
+
+def module_of(file):
+    parts = file.relative_to(SOURCE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module_of(file): file for file in FILES}
+
+
+def imported(file):
+    """The modules of ours that a file imports: at its top, inside functions, and for types alone."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            whole = [f"{node.module}.{alias.name}" for alias in node.names]
+            yield from (name if name in MODULES else node.module for name in whole)
+
+
+def test_no_two_modules_import_each_other_not_even_for_types_or_inside_functions():
+    graph = {name: {i for i in imported(file) if i in MODULES and i != name} for name, file in MODULES.items()}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
+
+
+def test_no_folder_is_crowded():
+    found = Counter(file.parent.relative_to(SOURCE) for file in FILES if file.name != "__init__.py")
+    assert {str(folder): n for folder, n in found.items() if n > MOST_MODULES} == {}
+
+
+def test_a_name_of_a_module_stands_for_one_thing():
+    found = Counter(file.stem for file in FILES if not file.stem.startswith("__"))
+    assert {name: n for name, n in found.items() if n > 1} == {}
+
+
+def test_a_name_of_a_public_class_stands_for_one_thing():
+    trees = (ast.parse(file.read_text(encoding="utf-8")) for file in FILES)
+    found = Counter(n.name for tree in trees for n in ast.walk(tree) if isinstance(n, ast.ClassDef))
+    assert {name: n for name, n in found.items() if n > 1 and not name.startswith("_")} == {}
+
+
+def test_only_ops_compares_names_of_primitives():
+    others = [file for file in FILES if "ops" not in file.parts and file.name != "graph.py"]
+    assert [module_of(file) for file in others if re.search(r"primitive\.name\b", file.read_text("utf-8"))] == []
+
+
+def test_every_room_says_in_its_first_line_what_it_is_and_the_map_says_the_same():
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    told = dict(re.findall(r"^\| `([a-z_./]+)/` \| (.+) \|$", page, re.MULTILINE))
+    rooms = {
+        str(file.parent.relative_to(SOURCE)): (ast.get_docstring(ast.parse(file.read_text("utf-8"))) or "").split("\n")[
+            0
+        ]
+        for file in FILES
+        if file.name == "__init__.py" and file.parent != SOURCE
+    }
+    assert told == rooms
+
+
+def test_tests_stand_in_rooms_of_the_same_names():
+    folders = {folder.name for folder in (ROOT / "tests").iterdir() if any(folder.glob("test_*.py"))}
+    assert folders <= {folder.name for folder in SOURCE.iterdir()}
+
+
+# --- one fact, one place ----------------------------------------------------------------------------------------------
 
 
 def test_the_version_is_the_same_everywhere():
@@ -36,3 +114,12 @@ def test_the_ci_script_runs_the_lines_that_the_readme_shows():
     script = (ROOT / ".ci" / "run").read_text()
     assert len(shown) == 2
     assert all(line in script for line in shown)
+
+
+def test_the_page_on_the_engine_has_its_passes_in_their_order():
+    from dout.engine.passes.pipeline import PASSES
+
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    told = re.findall(r"^\d+\. `(\w+)`: (.+)$", page.partition("## The passes of the engine")[2], re.MULTILINE)
+    said = [(one.__name__, (one.__doc__ or "").split("\n")[0]) for one in PASSES]
+    assert told == said

@@ -109,7 +109,7 @@ def _human(result: Result) -> None:
 
 def _details(result: Result, width: int) -> Iterator[Line]:
     """Every layer in detail; of many files only those with an error or a warning, errors first."""
-    from dout.check.report.summary import by_state, state
+    from dout.check.worker.summary import by_state, state
 
     places = {id(checked.report): (outcome, checked) for outcome in result.outcomes for checked in outcome.layers}
     reports = by_state(result.reports) if _is_many(result) else result.reports
@@ -133,7 +133,7 @@ def detail(result: Result, outcome: JobOutcome, checked: Checked, width: int) ->
 def _at_a_glance(result: Result, width: int, is_unicode: bool) -> Iterator[Line]:
     """The table and the codes of many files; and of any, what was not judged or was refused."""
     from dout.check.report.report import wrapped
-    from dout.check.report.summary import code_counts, table, told_lines
+    from dout.check.worker.summary import code_counts, table, told_lines
 
     def text(of_the_user: str) -> str:
         shown = visible(of_the_user)

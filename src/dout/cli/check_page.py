@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from dout.check.report.codes import CODES
 from dout.check.report.report import html_spans, near, shown_place, to_lines
-from dout.check.report.summary import MARKS, SummaryRow, code_counts, row, told
 from dout.check.report.verdicts import SEVERITIES
+from dout.check.worker.summary import MARKS, SummaryRow, code_counts, row, told
 from dout.cli.repeat_command import Again, about
 from dout.errors import DoutError, visible
 

@@ -71,7 +71,7 @@ class Plan:
         return plan_text.to_html(self.functions)
 
 
-class Planned(Protocol):
+class PlanOwner(Protocol):
     """What a plan asks of a compiled function: its programs, by how it is called, and why other calls run plainly."""
 
     function: Callable[..., Any]
@@ -79,12 +79,12 @@ class Planned(Protocol):
     why_not: list[str]
 
 
-def plan_of(*compiled: Planned) -> Plan:
+def plan_of(*compiled: PlanOwner) -> Plan:
     """The plan of compiled functions, as they are now."""
     return Plan(tuple(_function(one) for one in compiled))
 
 
-def _function(compiled: Planned) -> FunctionPlan:
+def _function(compiled: PlanOwner) -> FunctionPlan:
     function = compiled.function
     name = getattr(function, "__qualname__", type(function).__qualname__).rpartition("<locals>.")[2]
     programs = [
