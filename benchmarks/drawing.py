@@ -28,7 +28,7 @@ from dout.draw.paint.paint import paint
 from dout.draw.scene.scene import Level
 from dout.draw.scene.scene_builder import build_scene
 from dout.draw.view_options import View
-from dout.trace.model.recorded import Trace
+from dout.trace.record.trace import Trace
 
 STEPS = 12  # straight pieces of a curve
 

@@ -1,4 +1,4 @@
-"""The house rules hold: lint, layout, types, the order of imports, one name for one thing, and one version everywhere."""
+"""The house rules hold: lint, types, layout, imports, one name for one thing, and one version everywhere."""
 
 import ast
 import re

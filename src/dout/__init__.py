@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from dout.draw import Picture as Picture
     from dout.draw import draw as draw
     from dout.engine.compile.compiled import compile as compile
-    from dout.trace.model.recorded import Trace as Trace
-    from dout.trace.model.trace_reader import load as load
+    from dout.trace.record.trace import Trace as Trace
+    from dout.trace.record.trace_reader import load as load
     from dout.trace.record.trace_verbs import grad as grad
     from dout.trace.record.trace_verbs import trace as trace
     from dout.trace.record.trace_verbs import value_and_grad as value_and_grad
@@ -43,8 +43,8 @@ _HOMES = {
     "trace": "dout.trace.record.trace_verbs",
     "grad": "dout.trace.record.trace_verbs",
     "value_and_grad": "dout.trace.record.trace_verbs",
-    "load": "dout.trace.model.trace_reader",
-    "Trace": "dout.trace.model.recorded",
+    "load": "dout.trace.record.trace_reader",
+    "Trace": "dout.trace.record.trace",
     "check": "dout.check.verb.check_layer",
     "Report": "dout.check.report.verdicts",
     "draw": "dout.draw.picture.picture",

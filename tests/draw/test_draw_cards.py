@@ -10,7 +10,8 @@ from dout.draw.scene.cards import MATRIX_RULES, RULES
 from dout.draw.words.equations import gives
 from dout.graph import Primitive
 from dout.ops import PRIMITIVES
-from dout.trace.model.recorded import LayerCall, Trace
+from dout.trace.model.recorded import LayerCall
+from dout.trace.record.trace import Trace
 
 
 def said(trace: Trace, **options: object) -> list[tuple[str, ...]]:

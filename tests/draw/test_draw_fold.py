@@ -16,7 +16,7 @@ from dout.draw.terminal.character_grid import Grid, Line
 from dout.draw.terminal.terminal import picture_on_grid
 from dout.draw.terminal.terminal_sizes import TerminalSizes
 from dout.draw.view_options import View
-from dout.trace.model.recorded import Trace
+from dout.trace.record.trace import Trace
 
 FOLDED = """\
              100     mul_apple_layer

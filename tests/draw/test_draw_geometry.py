@@ -17,7 +17,7 @@ from dout.draw.layout.layout import Block, Link, Spacing, lay_out
 from dout.draw.paint.paint import PaintSizes, paint
 from dout.draw.scene.scene_builder import build_scene
 from dout.draw.view_options import View
-from dout.trace.model.recorded import Trace
+from dout.trace.record.trace import Trace
 
 
 @pytest.mark.parametrize("opened", ["none", "all", "auto"])

@@ -22,7 +22,7 @@ from dout.draw.view_options import Look, Theme
 from dout.draw.writers import pdf, png
 from dout.draw.writers.fonts import Typesetter
 from dout.errors import MissingFontWarning, TargetError
-from dout.trace.model.recorded import Trace
+from dout.trace.record.trace import Trace
 
 NAMES = ("税金", "세금", "稅率", "𝑊", "σ", "の")
 THEMES: tuple[Theme, ...] = ("auto", "light", "dark", "print")

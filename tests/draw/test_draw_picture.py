@@ -15,7 +15,8 @@ from dout.draw.paint.paint import paint
 from dout.draw.scene.scene_builder import build_scene
 from dout.draw.view_options import View
 from dout.errors import TargetError
-from dout.trace.model.recorded import Event, LayerCall, Trace
+from dout.trace.model.recorded import Event, LayerCall
+from dout.trace.record.trace import Trace
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -19,7 +19,8 @@ from dout.draw.view_options import View
 from dout.draw.words.safe_text import text_width
 from dout.errors import DoutError
 from dout.graph import Node
-from dout.trace.model.recorded import LayerCall, Trace
+from dout.trace.model.recorded import LayerCall
+from dout.trace.record.trace import Trace
 
 
 def shown(trace: Trace, open: str | tuple[str, ...] = "auto") -> list[str]:

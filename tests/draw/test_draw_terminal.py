@@ -13,7 +13,8 @@ from dout.draw.scene.scene_builder import build_scene
 from dout.draw.terminal.narrow_table import table
 from dout.draw.terminal.terminal_sizes import TerminalSizes
 from dout.draw.view_options import View
-from dout.trace.model.recorded import Event, Trace
+from dout.trace.model.recorded import Event
+from dout.trace.record.trace import Trace
 
 BUY_FRUITS = """\
              100    mul_apple_layer

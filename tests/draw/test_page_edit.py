@@ -11,7 +11,7 @@ from browser import Opener, browser, browser_page, fruits, said, shown, type_int
 import dout
 from dout.draw import draw
 from dout.draw.demo import Fruits, Multiply
-from dout.trace.model.recorded import Trace
+from dout.trace.record.trace import Trace
 
 __all__ = ["browser", "browser_page"]  # fixtures
 Open = Opener

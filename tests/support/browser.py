@@ -13,7 +13,7 @@ import pytest
 
 import dout
 from dout.draw.demo import Fruits
-from dout.trace.model.recorded import Trace
+from dout.trace.record.trace import Trace
 
 FLAGS = [
     "--no-sandbox",

@@ -8,7 +8,8 @@ from typing import Any
 
 from dout.graph import CONSTANT, INPUT, Graph, Node, Primitive, Where
 from dout.ops import PRIMITIVES
-from dout.trace.model.recorded import Event, Gradient, LayerCall, Trace, Use, Value
+from dout.trace.model.recorded import Event, Gradient, LayerCall, Use, Value
+from dout.trace.record.trace import Trace
 
 
 def given(shape: tuple[int, ...] = (), dtype: Any = float) -> Node:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from draw_traces import given, made, trace_of, user
 
-from dout.trace.model.recorded import LayerCall, Trace
+from dout.trace.model.recorded import LayerCall
+from dout.trace.record.trace import Trace
 
 
 def arrays() -> Trace:

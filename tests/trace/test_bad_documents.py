@@ -14,8 +14,8 @@ from traced_layers import Affine, MulLayer, Relu
 
 import dout
 from dout.cli import main
-from dout.trace.model.trace_reader import from_document
 from dout.trace.model.trace_writer import to_document
+from dout.trace.record.trace_reader import from_document
 
 
 class Dropout:

@@ -7,9 +7,9 @@ import pytest
 from traced_layers import MulLayer
 
 import dout
-from dout.trace.model.trace_reader import from_document, load
 from dout.trace.model.trace_writer import to_document
 from dout.trace.record.script import record_script
+from dout.trace.record.trace_reader import from_document, load
 
 
 @pytest.mark.parametrize("script", ["buy_apple", "buy_fruits", "boolean_mask", "sigmoid_nodes", "residual"])

@@ -240,7 +240,7 @@ def _picture(checked: Checked) -> str:
     if checked.trace is None:
         return ""
     from dout.draw import draw
-    from dout.trace.model.trace_reader import from_document
+    from dout.trace.record.trace_reader import from_document
 
     try:
         return draw(from_document(dict(checked.trace))).svg()

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import Any, TextIO
 
 from dout.errors import LimitError
-from dout.trace.tracer.user_source import line_of
+from dout.trace.model.user_source import line_of
 
 MOST_OUTPUT = 1_000_000  # characters a script may print
 _GRACE = 2.0  # seconds for the user's code to end once it was told to

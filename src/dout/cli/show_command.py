@@ -18,7 +18,7 @@ from dout.files import is_there
 
 if TYPE_CHECKING:
     from dout.draw.picture.picture import Picture
-    from dout.trace.model.recorded import Trace
+    from dout.trace.record.trace import Trace
 
 
 def _millimetres(context: click.Context, option: click.Parameter, text: str | None) -> float | None:
@@ -106,7 +106,7 @@ def _trace(
     where, name = split(target)
     given, built = parse(inputs, "--input"), parse(init, "--init")
     if name is None and where.endswith(".json") and is_there(where):
-        from dout.trace.model.trace_reader import load
+        from dout.trace.record.trace_reader import load
 
         return load(where), ""
     with guarded(target, timeout=timeout, capture=capture) as meter:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dout.trace.model.recorded import Trace
+from dout.trace.record.trace import Trace
 
 
 class Multiply:

@@ -12,7 +12,7 @@ from dout.adapt.interface.interface import Interface, pairs_of
 from dout.adapt.search.refusals import name_of
 from dout.adapt.source import switches_for
 from dout.errors import TargetError
-from dout.trace.tracer.user_source import behind
+from dout.trace.model.user_source import behind
 
 
 def has_both(cls: type) -> bool:

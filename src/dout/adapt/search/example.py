@@ -28,8 +28,8 @@ from dout.adapt.search.refusals import gives_nothing, name_of, needs, nothing_ta
 from dout.adapt.sizes.proposed_arrays import is_input
 from dout.adapt.usage.declared_example import given_beside
 from dout.errors import TargetError
-from dout.trace.model.recorded import Trace
 from dout.trace.record.record import record
+from dout.trace.record.trace import Trace
 
 
 def build(target: Any, options: Mapping[str, Any]) -> Callable[[], Any]:

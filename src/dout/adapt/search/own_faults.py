@@ -17,7 +17,7 @@ from types import CodeType, TracebackType
 from typing import Any
 
 from dout.adapt.usage.project_files import SourceFile, files_below, parsed, repository_root
-from dout.trace.tracer.user_source import is_ours, is_user_code
+from dout.trace.model.user_source import is_ours, is_user_code
 
 WHATEVER = "whatever it is given"  # how a report says it
 _MISSING = (NameError, ImportError, SyntaxError)

@@ -35,8 +35,8 @@ from dout.adapt.sizes.proposed_arrays import array_of, between, labels_for, one_
 from dout.adapt.source.argument_values import LABELS, looks_like_a_loss, stands_for
 from dout.adapt.trial.quiet_trial import in_silence
 from dout.adapt.usage import Call, calls_of, files_below, repository_root
+from dout.trace.model.user_source import behind
 from dout.trace.session.attribute_swap import attributes_of
-from dout.trace.tracer.user_source import behind
 
 MOST = 120  # proposals of one kind
 MOST_CALLS = 6  # elsewhere, that are tried

@@ -7,7 +7,7 @@ import traceback
 from typing import Any
 
 from dout.adapt.interface.interface import pairs_of
-from dout.trace.tracer.user_source import is_user_code
+from dout.trace.model.user_source import is_user_code
 
 
 def name_of(target: Any) -> str:

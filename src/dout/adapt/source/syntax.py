@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import CodeType, FunctionType, MethodType
 from typing import Any, ParamSpec, TypeVar
 
-from dout.trace.tracer.user_source import is_user_code
+from dout.trace.model.user_source import is_user_code
 
 _Def = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 _P = ParamSpec("_P")

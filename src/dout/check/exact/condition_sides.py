@@ -15,7 +15,7 @@ from dout.check.exact.covered_sides import FALSE, FIRST, SECOND, TRUE, Covered, 
 from dout.graph import INPUT, Node, Primitive, topological
 from dout.ops import by_primitive, primitives
 from dout.trace.model.derived_gradients import STABILISER
-from dout.trace.model.recorded import Trace
+from dout.trace.record.trace import Trace
 
 Found = tuple[tuple[str, ...], set[str]]  # the sides that there are, and those that were come upon
 Values = Mapping[Node, Any]

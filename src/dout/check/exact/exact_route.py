@@ -26,7 +26,8 @@ from dout.grad import backpropagate
 from dout.graph import CONSTANT, INPUT, Node, topological
 from dout.ops import PRIMITIVES
 from dout.trace.model.derived_gradients import STABILISER
-from dout.trace.model.recorded import LayerCall, Trace
+from dout.trace.model.recorded import LayerCall
+from dout.trace.record.trace import Trace
 
 Point = Mapping[Node, Any]  # values of the graph's inputs
 

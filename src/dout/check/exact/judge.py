@@ -19,7 +19,8 @@ from dout.check.exact.ratio import Likeness, alike, in_floats, likenesses
 from dout.check.report.verdicts import WORDS, Verdict, Word
 from dout.clock import spent
 from dout.graph import Node, Shape
-from dout.trace.model.recorded import LOSSES, Trace
+from dout.trace.model.recorded import LOSSES
+from dout.trace.record.trace import Trace
 
 GENERIC = 2  # points near the base; one would do where no rounding of a seed was ever unlucky
 MOST_LOOKS = 12  # at points on sides of conditions that were not seen

@@ -17,7 +17,7 @@ from typing import Any
 
 from dout.check.exact.covered_sides import FALSE, FIRST, SECOND, TRUE, Covered, Place, decides_nothing
 from dout.trace.capture.call_watch import is_users
-from dout.trace.tracer.user_source import is_user_code
+from dout.trace.model.user_source import is_user_code
 
 MOST_STEPS = 200_000  # that are watched: a loop over pixels has more
 MOST_LINES = 300_000  # of a run that is bounded

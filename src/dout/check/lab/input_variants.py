@@ -24,8 +24,8 @@ from dout.check.lab.batch_axis import resized
 from dout.check.report.verdicts import WORDS, Verdict, Word
 from dout.clock import spent
 from dout.trace.model.derived_gradients import STABILISER
-from dout.trace.model.recorded import Trace
 from dout.trace.record.record import record
+from dout.trace.record.trace import Trace
 from dout.trace.session.attribute_swap import attributes_of
 
 MOST_SECONDS = 2.0  # for all variants

@@ -12,9 +12,9 @@ from dout.adapt.interface.interface import required
 from dout.adapt.search.example import build
 from dout.check.exact.subject import Subject, copied, one_or_all, quiet
 from dout.check.report.verdicts import Report
-from dout.trace.model.recorded import Trace
 from dout.trace.model.trace_writer import to_document
 from dout.trace.record.record import record
+from dout.trace.record.trace import Trace
 
 CODES = frozenset({"D101", "D103", "D501"})  # of errors that a picture shows
 MOST_NODES = 2_000

@@ -16,9 +16,9 @@ from dout.check.exact.judging_points import generic, upstream
 from dout.check.exact.subject import Subject, one_or_all, quiet, run_backward
 from dout.grad import backpropagate
 from dout.graph import Node, evaluate
-from dout.trace.model.recorded import Trace
 from dout.trace.model.replay import flat
 from dout.trace.record.record import record
+from dout.trace.record.trace import Trace
 from dout.trace.session.pairing import pairs
 
 _CLOSED = (type, types.ModuleType, types.FunctionType, types.MethodType, types.BuiltinFunctionType, np.random.Generator)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dout.graph import Where
-from dout.trace.tracer.user_source import behind
+from dout.trace.model.user_source import behind
 
 _STANDARD = str(Path(os.__file__).parent)  # of the standard library
 _OURS = (

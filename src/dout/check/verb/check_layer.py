@@ -28,8 +28,8 @@ from dout.check.rules import CONTRACT
 from dout.check.rules.formula import formula_findings
 from dout.check.rules.interface_notes import interface_findings, not_what_it_returns
 from dout.check.rules.missing_gradients import axes_of_one, missing_findings
-from dout.trace.model.recorded import Trace
-from dout.trace.tracer.user_source import behind
+from dout.trace.model.user_source import behind
+from dout.trace.record.trace import Trace
 
 
 def check(

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dout.trace.tracer.user_source import is_ours, is_user_code
+from dout.trace.model.user_source import is_ours, is_user_code
 
 MOST = 50  # acts that are told of one file
 

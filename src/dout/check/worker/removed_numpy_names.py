@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from dout.graph import Where
-from dout.trace.tracer.user_source import is_ours, is_user_code
+from dout.trace.model.user_source import is_ours, is_user_code
 
 INSTEAD = {
     **{name: name for name in ("bool", "int", "float", "complex", "object", "str")},

@@ -26,9 +26,9 @@ from typing import Any, Literal
 
 from dout.check.worker.audit_guard import Guard, GuardRules, shown
 from dout.check.worker.stub_modules import KNOWN, Missing, NeedsError, stand_in
+from dout.trace.model.user_source import is_ours, is_user_code
 from dout.trace.record.script import users_traceback
 from dout.trace.session.side_effects import Kept
-from dout.trace.tracer.user_source import is_ours, is_user_code
 
 Kind = Literal["raised", "exit", "time", "needs", "import", "refused", "died"]
 _LEAST = 0.2  # seconds that a statement may take once the time is up

@@ -39,8 +39,8 @@ from dout.check.worker.sandbox import put_back, take_place
 from dout.check.worker.work_sharing import Turns
 from dout.errors import DoutError, TargetError, UserCodeError
 from dout.graph import Where
+from dout.trace.model.user_source import vars_of
 from dout.trace.session.side_effects import Kept
-from dout.trace.tracer.user_source import vars_of
 
 
 def work(pipe: Any, job: Job, given: GivenArguments, skipped: frozenset[str], turns: Turns) -> None:

@@ -19,7 +19,8 @@ from dout.draw.words.equations import EquationLine, Operand
 from dout.graph import CONSTANT, INPUT, NUMPY_VALUES, Node, dtype_name, topological
 from dout.ops.abstract import AbstractRecorder
 from dout.trace.model.edge_values import differs
-from dout.trace.model.recorded import LOSSES, Gradient, Trace
+from dout.trace.model.recorded import LOSSES, Gradient
+from dout.trace.record.trace import Trace
 
 Json = dict[str, Any]
 Source = Node | tuple[Node, int]

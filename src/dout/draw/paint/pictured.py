@@ -7,7 +7,7 @@ from typing import Protocol
 from dout.draw.paint.display_list import Drawing
 from dout.draw.scene.scene import Scene
 from dout.draw.view_options import Look, View
-from dout.trace.model.recorded import Trace
+from dout.trace.record.trace import Trace
 
 
 class Pictured(Protocol):

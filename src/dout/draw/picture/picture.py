@@ -16,7 +16,7 @@ from dout.files import write
 if TYPE_CHECKING:
     from dout.draw.paint.display_list import Drawing
     from dout.draw.scene.scene import Scene
-    from dout.trace.model.recorded import Trace
+    from dout.trace.record.trace import Trace
 
 
 def draw(

@@ -13,7 +13,8 @@ from itertools import chain, repeat
 from dout.draw.scene.scene_drafts import Wire
 from dout.graph import CONSTANT, Graph, Node
 from dout.ops import PRIMITIVES
-from dout.trace.model.recorded import Gradient, LayerCall, Trace, Value
+from dout.trace.model.recorded import Gradient, LayerCall, Value
+from dout.trace.record.trace import Trace
 
 
 @dataclass(frozen=True, eq=False)

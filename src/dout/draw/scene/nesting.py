@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from dout.graph import CONSTANT, INPUT, Node
-from dout.trace.model.recorded import LayerCall, Trace
+from dout.trace.model.recorded import LayerCall
+from dout.trace.record.trace import Trace
 
 Unit = Node | LayerCall
 

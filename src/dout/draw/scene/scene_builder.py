@@ -18,7 +18,8 @@ from dout.draw.words.parameter_words import static_words
 from dout.draw.words.readable_numbers import Shown, full_of, show, show_value
 from dout.draw.words.safe_text import clean, shorten
 from dout.graph import Node
-from dout.trace.model.recorded import Gradient, Trace, Value
+from dout.trace.model.recorded import Gradient, Value
+from dout.trace.record.trace import Trace
 
 _NOTHING = {
     False: "nothing to draw: no forward node was recorded",

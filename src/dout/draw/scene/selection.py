@@ -13,7 +13,8 @@ from dout.draw.view_options import View
 from dout.draw.words.safe_text import shorten
 from dout.errors import TargetError
 from dout.graph import CONSTANT, Node, topological
-from dout.trace.model.recorded import LayerCall, Trace
+from dout.trace.model.recorded import LayerCall
+from dout.trace.record.trace import Trace
 
 MOST_NODES = 200_000  # of a recording that is drawn
 MOST_ITEMS = 20_000  # of a picture

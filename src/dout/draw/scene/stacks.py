@@ -6,7 +6,8 @@ from collections.abc import Collection, Hashable, Iterator, Sequence
 
 from dout.draw.scene.nesting import Nesting, is_made
 from dout.graph import CONSTANT, Node, dtype_name
-from dout.trace.model.recorded import LayerCall, Trace
+from dout.trace.model.recorded import LayerCall
+from dout.trace.record.trace import Trace
 
 _FEWEST = 3  # layers in a stack
 _BY_VALUE = {"selected"}  # static parameters that the values of a run decide: how many a mask selects

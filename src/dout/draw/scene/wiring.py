@@ -11,7 +11,8 @@ from dout.draw.scene.scene_drafts import Draft, LevelPlan, Strand, Wire
 from dout.draw.scene.selection import Selection, select
 from dout.draw.view_options import View
 from dout.graph import CONSTANT, Node
-from dout.trace.model.recorded import LayerCall, Trace, Use
+from dout.trace.model.recorded import LayerCall, Use
+from dout.trace.record.trace import Trace
 
 
 @dataclass(frozen=True)

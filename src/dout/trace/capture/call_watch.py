@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from types import CodeType, FrameType, ModuleType
 from typing import Any
 
+from dout.trace.model import user_source
 from dout.trace.model.bulk_objects import collection_paused
-from dout.trace.tracer import user_source
 
 # Functions that only compute: what they are given decides what they give.
 _PURE = frozenset({

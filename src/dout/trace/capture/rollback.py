@@ -14,9 +14,9 @@ import numpy as np
 
 from dout.trace.capture.call_watch import Calls
 from dout.trace.capture.lenient_tracer import LASTING, Yielding
+from dout.trace.model import user_source
 from dout.trace.session.attribute_swap import MOST
 from dout.trace.session.side_effects import containers
-from dout.trace.tracer import user_source
 from dout.trace.tracer.random_draws import global_generator, put_state, state_of
 from dout.trace.tracer.traced import TracedArray, plain
 

@@ -15,7 +15,7 @@ from dout.graph import CONSTANT, INPUT, Node, Primitive, topological
 from dout.ops import PRIMITIVES
 from dout.ops.elementwise import add, subtract
 from dout.ops.reduce import spread
-from dout.trace.model.recorded import LOSSES, LayerCall, Trace
+from dout.trace.model.recorded import LOSSES, LayerCall, RecordedRun
 
 Edge = tuple[Node, int]
 Place = Node | tuple[Edge, ...]  # a value, or the edges into a layer that lead to one of its arguments
@@ -62,7 +62,7 @@ class Derived:
 class Derivation:
     """Who uses what in a trace, where its backward began, and the gradients that follow."""
 
-    def __init__(self, trace: Trace) -> None:
+    def __init__(self, trace: RecordedRun) -> None:
         self.trace = trace
         self.uses: dict[Node, list[Edge]] = {}
         for node in trace.graph.nodes:

@@ -11,21 +11,21 @@ import numpy as np
 from dout.graph import Node
 from dout.trace.model.bulk_objects import collection_paused
 from dout.trace.model.derived_gradients import Derivation, Place, as_floats, total
-from dout.trace.model.recorded import Gradient, LayerCall, Trace, Use, Value
+from dout.trace.model.recorded import Gradient, LayerCall, RecordedRun, Use, Value
 
 # By the bytes of the float, relative to the gradient and to the largest one around: far above rounding, far below a
 # mistake.
 TOLERANCE = {2: (2e-2, 1e-3), 4: (1e-4, 1e-6), 8: (1e-8, 1e-13)}
 
 
-def annotate(trace: Trace) -> tuple[tuple[Value, ...], Mapping[LayerCall, tuple[Use, ...]]]:
+def annotate(trace: RecordedRun) -> tuple[tuple[Value, ...], Mapping[LayerCall, tuple[Use, ...]]]:
     """Return every value with its uses and gradients, and the edges into each layer call as a whole."""
     with collection_paused():
         return _Annotation(trace).result()
 
 
 class _Annotation:
-    def __init__(self, trace: Trace) -> None:
+    def __init__(self, trace: RecordedRun) -> None:
         self.trace = trace
         self.derivation = Derivation(trace)
         self.uses = self.derivation.uses

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property, partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from dout.graph import CONSTANT, INPUT, DType, Graph, Node, Shape, Where
 
 if TYPE_CHECKING:
-    from dout.trace.tracer.user_source import Site
+    from dout.trace.model.user_source import Site
 
 Source = Literal["user", "dout"]
 LOSSES = frozenset({"orphan", "escape", "alias", "replay"})  # events after which the graph may lack an edge
@@ -142,8 +140,8 @@ def _itself(item: Any) -> Any:
 
 
 @dataclass(frozen=True, eq=False)
-class Trace:
-    """One recorded run.
+class RecordedRun:
+    """One recorded run, as data; `dout.Trace` is one with its verbs.
 
     `graph` holds the nodes of forward and backward; `data` the concrete value of each node; `names` what the user
     calls them; `call_of` the innermost layer call a node was made in; `backward` the nodes that belong to a backward;
@@ -177,69 +175,6 @@ class Trace:
         state = {part.name: getattr(self, part.name) for part in fields(self)}
         return {**state, "names": dict(self.names), "stored": self.stored and partial(_itself, self.stored())}
 
-    def save(self, path: str | Path, *, force: bool = False) -> None:
-        """Write the whole recording as a document (a .json file), which `dout.load` reads back.
-
-        Another file that is there is replaced only with `force`. Raises TargetError where it cannot be written.
-        """
-        from dout.trace.model.trace_writer import save
-
-        save(self, path, force=force)
-
-    def draw(self, **options: Any) -> Any:
-        """The picture of this recording, to look at or to save: `trace.draw(open="all", theme="dark").save("net.pdf")`.
-
-        The options are those of `dout.draw.draw`, and the result is a `dout.Picture`.
-        """
-        return importlib.import_module("dout.draw").draw(self, **options)  # by name: readers stand above what they read
-
-    def __rich__(self) -> Any:
-        return self.draw()
-
-    def _repr_svg_(self) -> str | None:
-        shown: str | None = self.draw()._repr_svg_()
-        return shown
-
-    def _repr_html_(self) -> str | None:
-        shown: str | None = self.draw()._repr_html_()
-        return shown
-
-    def _repr_mimebundle_(
-        self, include: Collection[str] | None = None, exclude: Collection[str] | None = None
-    ) -> dict[str, str]:
-        shown: dict[str, str] = self.draw()._repr_mimebundle_(include, exclude)
-        return shown
-
-    def redrawn(self, seed: int | None = None) -> Trace:
-        """The same recording with other random numbers in it: each is drawn anew, and the rest computed from them.
-
-        Raises UnsupportedError where other numbers would make another recording: another branch, another shape.
-        """
-        from dout.trace.record.redraw import redrawn
-
-        return redrawn(self, seed)
-
-    @cached_property
-    def values(self) -> tuple[Value, ...]:
-        """Every value, in the order in which they were made, with its uses and gradients."""
-        return self._annotated[0]
-
-    @cached_property
-    def arguments(self) -> Mapping[LayerCall, tuple[Use, ...]]:
-        """The edges into each layer call as a whole, one an input, with the gradient its backward returned."""
-        return self._annotated[1]
-
-    @cached_property
-    def _annotated(self) -> Annotated:
-        from dout.trace.model.edge_values import annotate
-
-        return self.stored() if self.stored else annotate(self)
-
-    @cached_property
-    def by_node(self) -> Mapping[Node, Value]:
-        """Each value by the node that made it."""
-        return {value.node: value for value in self.values}
-
     @cached_property
     def prepared(self) -> frozenset[Node]:
         """What a program computes from no input before a layer sees it: `b = np.zeros(4)`, `W = 0.01 * randn(3, 4)`."""
@@ -251,19 +186,3 @@ class Trace:
             if outside and all(i in found or i in self.draws or i.primitive is CONSTANT for i in node.inputs):
                 found.add(node)
         return frozenset(found)
-
-    def __getitem__(self, name: str) -> Value:
-        """The value of this name; the last one where several have it.
-
-        Raises KeyError with the names there are.
-        """
-        for value in reversed(self.values):
-            if value.name == name:
-                return value
-        raise KeyError(f"no value is named {name!r}; there are {', '.join(sorted(set(self.names.values())))}")
-
-    @property
-    def gradients(self) -> dict[str, Any]:
-        """Gradient of each named input that has one."""
-        inputs = {name: self.by_node[node].gradient for name, node in self.graph.inputs.items()}
-        return {name: gradient.value for name, gradient in inputs.items() if gradient is not None}

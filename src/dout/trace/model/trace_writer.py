@@ -1,4 +1,4 @@
-"""A trace is a document: versioned JSON that says all a reader needs. `dout.trace.model.trace_reader` reads it back.
+"""A trace is a document: versioned JSON that says all a reader needs. `dout.trace.record.trace_reader` reads it back.
 
     {"dout": 1, "target", "printed", "layers": […], "nodes": […], "values": […], "events": […]}
 
@@ -22,8 +22,9 @@ from dout.files import Kind, refuse, write
 from dout.graph import CONSTANT, INPUT, DType, Node, Where, dtype_name
 from dout.ops.operators import Slot
 from dout.ops.shape import memory_order
+from dout.trace.model.annotated import AnnotatedRun
 from dout.trace.model.bulk_objects import collection_paused
-from dout.trace.model.recorded import Gradient, LayerCall, Trace, Use, Value
+from dout.trace.model.recorded import Gradient, LayerCall, Use, Value
 
 VERSION = 1
 DOCUMENT = Kind("a trace document", (".json",), rb'\A\s*\{\s*"dout":\s*\d')
@@ -31,13 +32,13 @@ LIMIT = 10_000  # elements of an array that are written out
 _LONG = 2_000  # bits of a whole number; with so few, every Python reads and writes its digits
 
 
-def to_document(trace: Trace, limit: int | None = LIMIT) -> dict[str, Any]:
+def to_document(trace: AnnotatedRun, limit: int | None = LIMIT) -> dict[str, Any]:
     """Return the document of a trace, of plain dicts, lists, strings and numbers."""
     return _Writer(trace, limit).document()
 
 
 class _Writer:
-    def __init__(self, trace: Trace, limit: int | None) -> None:
+    def __init__(self, trace: AnnotatedRun, limit: int | None) -> None:
         self.trace = trace
         self.limit = limit
         self.made = [node for node in trace.graph.nodes if node.primitive not in (INPUT, CONSTANT)]
@@ -159,7 +160,7 @@ def _dtype(dtype: DType) -> str:
     return dtype_name(dtype) if isinstance(dtype, type) or dtype.isnative else dtype.str
 
 
-def save(trace: Trace, path: str | Path, *, force: bool = False) -> None:
+def save(trace: AnnotatedRun, path: str | Path, *, force: bool = False) -> None:
     """Write the whole document of a trace, arrays of any size included, so that it loads and replays.
 
     Raises TargetError where it cannot be written: a file that is no trace document is replaced only with `force`.
@@ -168,7 +169,7 @@ def save(trace: Trace, path: str | Path, *, force: bool = False) -> None:
     write([Path(path)], [to_json(trace)], DOCUMENT, force=force)
 
 
-def to_json(trace: Trace) -> bytes:
+def to_json(trace: AnnotatedRun) -> bytes:
     """The whole document of a trace as UTF-8; with escapes where a text, as a file's name, is none of Unicode."""
     with collection_paused():
         document = to_document(trace, limit=None)

@@ -11,9 +11,10 @@ import numpy as np
 from dout.errors import TargetError
 from dout.graph import CONSTANT, INPUT, Graph, Node
 from dout.ops.create import number
-from dout.trace.model.recorded import Event, LayerCall, Trace
+from dout.trace.model.recorded import Event, LayerCall
 from dout.trace.model.replay import Data, first_difference, flat
 from dout.trace.record.specialisation import Twin
+from dout.trace.record.trace import Trace
 from dout.trace.session.layer_calls import finished, is_layer
 from dout.trace.session.session import Session, session
 from dout.trace.session.side_effects import is_small, undone

@@ -5,20 +5,22 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from dout.errors import UnsupportedError
 from dout.graph import CONSTANT, INPUT, Node, evaluate
-from dout.trace.model.recorded import Draw, Trace
+from dout.trace.model.recorded import Draw, RecordedRun
 from dout.trace.model.replay import same_bits
 from dout.trace.tracer.random_draws import ONE
 
 _MOST = 1 << 27  # elements that are drawn where nothing but a document says that there were as many
 
+_Run = TypeVar("_Run", bound=RecordedRun)
 
-def redrawn(trace: Trace, seed: int | None = None) -> Trace:
+
+def redrawn(trace: _Run, seed: int | None = None) -> _Run:
     """The same recording with each random array drawn anew, as it was drawn, and all values computed from these.
 
     The draws come, in their order, from one RandomState and one Generator with this seed. Raises UnsupportedError where

@@ -16,8 +16,9 @@ from typing import Any
 
 from dout.errors import DoutError, TargetError, UserCodeError
 from dout.files import is_there, text_of
-from dout.trace.model.recorded import Trace
+from dout.trace.model.user_source import is_ours
 from dout.trace.record.record import finish
+from dout.trace.record.trace import Trace
 from dout.trace.session import project_root
 from dout.trace.session.layer_calls import is_layer
 from dout.trace.session.session import Session, session
@@ -25,7 +26,6 @@ from dout.trace.session.side_effects import Kept
 from dout.trace.session.user_modules import user_modules
 from dout.trace.tracer import traced_modules
 from dout.trace.tracer.tracer import Tracer
-from dout.trace.tracer.user_source import is_ours
 
 
 def record_script(path: str | Path, *, rounds: int = 1) -> Trace:

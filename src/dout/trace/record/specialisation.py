@@ -15,8 +15,9 @@ import numpy as np
 
 from dout.graph import INPUT, Node, evaluate, topological
 from dout.ops.shape import same_layout
-from dout.trace.model.recorded import Event, Trace
+from dout.trace.model.recorded import Event
 from dout.trace.model.replay import flat, same_bits
+from dout.trace.record.trace import Trace
 from dout.trace.tracer.random_draws import random_states_kept
 
 MOST_LINES = 1_000_000  # of the user's code, on other inputs

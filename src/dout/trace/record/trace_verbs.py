@@ -12,8 +12,9 @@ import numpy as np
 from dout.errors import EscapeError, TargetError, UnsupportedError
 from dout.grad import backpropagate
 from dout.graph import INPUT, Node, evaluate
-from dout.trace.model.recorded import LOSSES, Trace
+from dout.trace.model.recorded import LOSSES
 from dout.trace.record.record import is_complex, record, record_function
+from dout.trace.record.trace import Trace
 from dout.trace.tracer.traced import Traced, plain
 from dout.trace.tracer.tracer import trusting
 from dout.trace.tracer.user_functions import current

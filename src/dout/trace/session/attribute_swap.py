@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from dout.trace.model.user_source import is_user_code, module_of, mro_of, vars_of
 from dout.trace.session.user_modules import is_of_user
 from dout.trace.tracer.random_draws import is_generator
 from dout.trace.tracer.traced import Traced
 from dout.trace.tracer.traced_modules import tracing_version, untraced
 from dout.trace.tracer.user_functions import under_way
-from dout.trace.tracer.user_source import is_user_code, module_of, mro_of, vars_of
 
 if TYPE_CHECKING:
     from dout.trace.tracer.tracer import Tracer

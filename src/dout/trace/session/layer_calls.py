@@ -15,41 +15,17 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from dout.graph import INPUT, Node, Where
+from dout.trace.model import user_source
 from dout.trace.model.recorded import LayerCall, Parameter
 from dout.trace.session.attribute_swap import attributes_of
 from dout.trace.session.pairing import pairs
-from dout.trace.tracer import user_source
+from dout.trace.tracer.open_call import OpenCall
 from dout.trace.tracer.traced import Traced, plain
 
 if TYPE_CHECKING:
     from dout.trace.tracer.tracer import Tracer
 
 KINDS = ("forward", "backward")
-
-
-class OpenCall:
-    """A forward or backward under way; what is known of it is filled in as it happens."""
-
-    def __init__(self, kind: str, instance: Any, name: str, parent: OpenCall | None, where: Where | None) -> None:
-        self.kind = kind
-        self.instance = instance
-        self.cls = type(instance).__name__
-        self.name = name
-        self.parent = parent
-        self.where = where
-        self.arguments: dict[str, Any] = {}
-        self.inputs: tuple[Node | None, ...] = ()
-        self.outputs: tuple[Node | None, ...] = ()
-        self.span = (0, 0)
-        self.held: dict[str, Any] = {}  # what the layer's attributes were when forward began
-        self.held_nodes: dict[int, Node] = {}  # and the nodes of those that are arrays, by identity
-        self.parameters: tuple[Parameter, ...] = ()
-        self.match: OpenCall | None = None  # forward ↔ its backward
-        self.done = False
-
-    def in_backward(self) -> bool:
-        """Whether this is a backward or was made inside one."""
-        return self.kind == "backward" or (self.parent is not None and self.parent.in_backward())
 
 
 def is_layer(cls: type) -> bool:

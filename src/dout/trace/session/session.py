@@ -13,11 +13,12 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 from dout.errors import UnsupportedError
+from dout.trace.model import user_source
 from dout.trace.model.replay import flat
 from dout.trace.session import user_modules
 from dout.trace.session.attribute_swap import Namespace, Swaps
 from dout.trace.session.layer_calls import KINDS, is_layer, recording
-from dout.trace.tracer import traced_modules, user_source
+from dout.trace.tracer import traced_modules
 from dout.trace.tracer.traced import Traced
 from dout.trace.tracer.tracer import Tracer
 from dout.trace.tracer.user_functions import current, under_way

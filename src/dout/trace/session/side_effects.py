@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
+from dout.trace.model.user_source import vars_of
 from dout.trace.session.attribute_swap import MOST, Namespace, Reach, attributes_of
 from dout.trace.tracer.random_draws import is_generator, put_state, state_of
 from dout.trace.tracer.traced_modules import traced_modules
-from dout.trace.tracer.user_source import vars_of
 
 _LARGE = 1 << 20  # bytes; a larger array is made read-only instead of being copied
 MOST_COPIED = 1 << 28  # bytes

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from dout.graph import CONSTANT, INPUT, Node
-from dout.trace.tracer.user_source import assigned_name
+from dout.trace.model.user_source import assigned_name
 
 if TYPE_CHECKING:
     from dout.trace.tracer.tracer import Tracer

@@ -15,11 +15,11 @@ from dout.errors import DoutError, EscapeError, UnsupportedError
 from dout.graph import CONSTANT, INPUT, NUMPY_VALUES, PYTHON_NUMBERS, Node, Primitive, Where
 from dout.ops import PRIMITIVES, Recorder, kind_of, primitives
 from dout.ops.raising import shaped_by_values
+from dout.trace.model import user_source as source
 from dout.trace.model.recorded import Draw, Event
 from dout.trace.model.replay import flat
-from dout.trace.session.layer_calls import OpenCall
-from dout.trace.tracer import user_source as source
 from dout.trace.tracer.numpy_calls import as_operand
+from dout.trace.tracer.open_call import OpenCall
 from dout.trace.tracer.shared_memory import owner_of, set_apart
 from dout.trace.tracer.traced import Traced, TracedArray, plain, plain_deep
 from dout.trace.tracer.writes import ArrayWriter

@@ -12,7 +12,7 @@ import numpy as np
 
 from dout.ops import PRIMITIVES, StandIn, special
 from dout.ops.shape import memory_order
-from dout.trace.tracer import user_source
+from dout.trace.model import user_source
 from dout.trace.tracer.composed import TracingConcatenator
 from dout.trace.tracer.random_draws import generator_of
 from dout.trace.tracer.traced import Traced, TracedArray, holds_traced, plain, plain_deep

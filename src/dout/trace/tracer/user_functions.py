@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from dout.ops import StandIn
+from dout.trace.model.user_source import module_of
 from dout.trace.tracer.traced import plain, plain_deep
-from dout.trace.tracer.user_source import module_of
 
 if TYPE_CHECKING:
     from dout.trace.tracer.tracer import Tracer

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from dout.trace.tracer import user_source
+from dout.trace.model import user_source
 
 
 @contextmanager

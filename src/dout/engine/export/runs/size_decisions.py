@@ -19,7 +19,7 @@ from typing import Any
 
 from dout.engine.export.runs.symbolic_sizes import Lengths
 from dout.errors import UnsupportedError
-from dout.trace.tracer.user_source import is_user_code
+from dout.trace.model.user_source import is_user_code
 
 _OPERATORS: dict[type, tuple[str, str, Any]] = {
     ast.Eq: ("==", "!=", operator.eq),

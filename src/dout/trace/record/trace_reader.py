@@ -18,8 +18,9 @@ from dout.ops.operators import Slot
 from dout.ops.reduce import PLACES
 from dout.ops.shape import in_memory_order
 from dout.trace.model.bulk_objects import collection_paused
-from dout.trace.model.recorded import Annotated, Draw, Event, Gradient, LayerCall, Parameter, Source, Trace, Use, Value
+from dout.trace.model.recorded import Annotated, Draw, Event, Gradient, LayerCall, Parameter, Source, Use, Value
 from dout.trace.model.trace_writer import VERSION
+from dout.trace.record.trace import Trace
 from dout.trace.tracer.random_draws import can_draw
 
 _BROKEN = (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError, RecursionError, MemoryError)

@@ -1,0 +1,52 @@
+"""A recorded run, asked for its values, edges and gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from dout.graph import Node
+from dout.trace.model.edge_values import annotate
+from dout.trace.model.recorded import Annotated, LayerCall, RecordedRun, Use, Value
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class AnnotatedRun(RecordedRun):
+    """A recorded run whose values have names, uses and gradients; they are computed when first asked for."""
+
+    @cached_property
+    def values(self) -> tuple[Value, ...]:
+        """Every value, in the order in which they were made, with its uses and gradients."""
+        return self._annotated[0]
+
+    @cached_property
+    def arguments(self) -> Mapping[LayerCall, tuple[Use, ...]]:
+        """The edges into each layer call as a whole, one an input, with the gradient its backward returned."""
+        return self._annotated[1]
+
+    @cached_property
+    def _annotated(self) -> Annotated:
+        return self.stored() if self.stored else annotate(self)
+
+    @cached_property
+    def by_node(self) -> Mapping[Node, Value]:
+        """Each value by the node that made it."""
+        return {value.node: value for value in self.values}
+
+    def __getitem__(self, name: str) -> Value:
+        """The value of this name; the last one where several have it.
+
+        Raises KeyError with the names there are.
+        """
+        for value in reversed(self.values):
+            if value.name == name:
+                return value
+        raise KeyError(f"no value is named {name!r}; there are {', '.join(sorted(set(self.names.values())))}")
+
+    @property
+    def gradients(self) -> dict[str, Any]:
+        """Gradient of each named input that has one."""
+        inputs = {name: self.by_node[node].gradient for name, node in self.graph.inputs.items()}
+        return {name: gradient.value for name, gradient in inputs.items() if gradient is not None}
