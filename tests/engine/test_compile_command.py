@@ -21,7 +21,7 @@ from dout.cli.compile_command import compile
 from dout.engine.export.inlined_functions import definitions
 from dout.engine.math import accumulate, vector_math
 
-HERE = Path(__file__).parents[2] / "support"
+HERE = Path(__file__).parents[1] / "support"
 SLIDES = Path(__file__).parents[2] / "examples" / "slide_layers.py"
 LAYERS = HERE / "standalone_layers.py"
 DTYPES = ("float32", "float64")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dout.cli.check_output import Result, tell, write_page
+from dout.cli.check_output import Result, tell
 from dout.errors import TargetError, needs, visible
 
 if TYPE_CHECKING:
@@ -90,6 +90,8 @@ def check(
     findings = _judge(result, known, write_baseline)
     tell(result)
     if page is not None:
+        from dout.cli.check_page import write_page
+
         write_page(result, page, force)
     if known is not None and write_baseline:
         _write(known, findings, force)
@@ -99,7 +101,7 @@ def check(
 def _refuse(page: Path | None, baseline: Path | None, targets: Sequence[str], force: bool) -> None:
     """Say what may not be written, before anything runs and not after. Raises TargetError."""
     from dout.check.project.baseline import BASELINE
-    from dout.cli.check_output import PAGE
+    from dout.cli.check_page import PAGE
     from dout.cli.cli_target import split
     from dout.files import refuse
 

@@ -11,13 +11,11 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
 from dout.errors import visible
-from dout.files import HTML_MARK, Kind, write
 
 if TYPE_CHECKING:
     from dout.check.project.settings import Settings
@@ -235,17 +233,3 @@ def _no_commands(on_runner: bool, err: bool) -> Iterator[None]:
     yield
     if on_runner:
         click.echo(f"::{word}::", err=err)
-
-
-# --- as a page --------------------------------------------------------------------------------------------------------
-
-
-PAGE = Kind("a report", (".html", ".htm"), HTML_MARK)
-
-
-def write_page(result: Result, path: Path, force: bool) -> None:
-    """Write the page. Raises TargetError."""
-    from dout.cli.check_page import page
-
-    write([path], [page(result).encode(errors="backslashreplace")], PAGE, force=force)
-    click.echo(visible(f"wrote {path}"), err=True)

@@ -10,12 +10,15 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
+
 from dout.check.report.codes import CODES
 from dout.check.report.report import html_spans, near, shown_place, to_lines
 from dout.check.report.verdicts import SEVERITIES
 from dout.check.worker.summary import MARKS, SummaryRow, code_counts, row, told
 from dout.cli.repeat_command import Again, about
 from dout.errors import DoutError, visible
+from dout.files import HTML_MARK, Kind, write
 
 if TYPE_CHECKING:
     from dout.check.worker.jobs import Checked
@@ -246,3 +249,12 @@ def _picture(checked: Checked) -> str:
         return draw(from_document(dict(checked.trace))).svg()
     except (DoutError, ArithmeticError, LookupError, TypeError, ValueError, RecursionError):
         return ""  # a page without one picture is worth more than none
+
+
+PAGE = Kind("a report", (".html", ".htm"), HTML_MARK)
+
+
+def write_page(result: Result, path: Path, force: bool) -> None:
+    """Write the page. Raises TargetError."""
+    write([path], [page(result).encode(errors="backslashreplace")], PAGE, force=force)
+    click.echo(visible(f"wrote {path}"), err=True)

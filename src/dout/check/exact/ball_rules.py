@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 from flint import arb, arb_mat
@@ -17,10 +17,16 @@ from dout.graph import Node, Primitive
 from dout.ops import PRIMITIVES, by_primitive
 from dout.ops.operators import fill_key
 
-if TYPE_CHECKING:
-    from dout.check.exact.ball_values import Balls
-
 MOST_EXPONENT = 10_000  # that is multiplied out
+
+
+class BallOrder(Protocol):
+    """What a rule asks of the evaluation: the order of two balls; and it notes the nodes that met a kink."""
+
+    kinks: set[Node]
+
+    def order(self, node: Node, a: Any, b: Any) -> int:
+        """-1, 0 or 1 as a is below, equal to or above b; a kink where a small step might change that."""
 
 
 Rule = Callable[..., Any]  # (balls, node, *values) → value
@@ -37,7 +43,7 @@ def _binary(function: Callable[[arb, arb], Any]) -> Rule:
 
 
 def _compared(test: Callable[[int], bool]) -> Rule:
-    def rule(balls: Balls, node: Node, a: Any, b: Any) -> Any:
+    def rule(balls: BallOrder, node: Node, a: Any, b: Any) -> Any:
         if not (is_exact(a) or is_exact(b)):
             return node.primitive.apply([a, b], {})
         each = as_objects(lambda x, y: test(balls.order(node, x, y)), 2)
@@ -48,23 +54,23 @@ def _compared(test: Callable[[int], bool]) -> Rule:
 
 
 def _extremum(sign: int) -> Rule:
-    def rule(balls: Balls, node: Node, a: Any, b: Any) -> Any:
+    def rule(balls: BallOrder, node: Node, a: Any, b: Any) -> Any:
         return as_objects(lambda x, y: x if sign * balls.order(node, x, y) >= 0 else y, 2)(a, b)
 
     return rule
 
 
-def _signed(balls: Balls, node: Node, x: Any) -> Any:
+def _signed(balls: BallOrder, node: Node, x: Any) -> Any:
     return as_objects(lambda e: arb(balls.order(node, e, 0)))(x)
 
 
-def _absolute(balls: Balls, node: Node, x: Any) -> Any:
+def _absolute(balls: BallOrder, node: Node, x: Any) -> Any:
     if not is_exact(x):
         return node.primitive.apply([x], {})
     return as_objects(lambda e: -ball(e) if balls.order(node, e, 0) < 0 else ball(e))(x)
 
 
-def _clip(balls: Balls, node: Node, x: Any, low: Any, high: Any) -> Any:
+def _clip(balls: BallOrder, node: Node, x: Any, low: Any, high: Any) -> Any:
     def clipped(e: Any, a: Any, b: Any) -> Any:
         e = a if balls.order(node, e, a) < 0 else e
         return b if balls.order(node, e, b) > 0 else e
@@ -75,7 +81,7 @@ def _clip(balls: Balls, node: Node, x: Any, low: Any, high: Any) -> Any:
 def _whole(function: Callable[[arb], arb]) -> Rule:
     """floor, ceil and their kin: a step is a kink."""
 
-    def rule(balls: Balls, node: Node, x: Any, *rest: Any) -> Any:
+    def rule(balls: BallOrder, node: Node, x: Any, *rest: Any) -> Any:
         def one(e: Any) -> Any:
             found = function(ball(e)).unique_fmpz()
             if found is None or balls.order(node, e, int(found)) == 0:
@@ -94,7 +100,7 @@ def _rounded(x: arb) -> arb:
     return half - 1 if half - x == arb(0.5) and (half / 2).floor() * 2 != half else half
 
 
-def _rounded_to(balls: Balls, node: Node, x: Any) -> Any:
+def _rounded_to(balls: BallOrder, node: Node, x: Any) -> Any:
     """To so many digits behind the point."""
     scale: Any = arb(10) ** (node.static.get("decimals", node.static.get("ndigits")) or 0)
     whole = _whole(_rounded)(balls, node, np.multiply(x, scale))
@@ -105,7 +111,7 @@ def _truncated(x: arb) -> arb:
     return -((-x).floor()) if x < 0 else x.floor()
 
 
-def _floor_divide(balls: Balls, node: Node, x: Any, y: Any) -> Any:
+def _floor_divide(balls: BallOrder, node: Node, x: Any, y: Any) -> Any:
     whole = _whole(lambda q: q.floor())
     return whole(balls, node, np.true_divide(exact(x), exact(y)))
 
@@ -124,7 +130,7 @@ def _cbrt(x: arb) -> arb:
     return -((-x).root(3)) if x < 0 else x.root(3)
 
 
-def _as_type(balls: Balls, node: Node, x: Any, **_: Any) -> Any:
+def _as_type(balls: BallOrder, node: Node, x: Any, **_: Any) -> Any:
     dtype = node.dtype
     kind = np.dtype(dtype).kind
     if kind == "f" or not is_exact(x):
@@ -134,7 +140,7 @@ def _as_type(balls: Balls, node: Node, x: Any, **_: Any) -> Any:
     return _whole(_truncated)(balls, node, x)
 
 
-def _truth(balls: Balls, node: Node, x: Any) -> Any:
+def _truth(balls: BallOrder, node: Node, x: Any) -> Any:
     """Which elements are not zero."""
     if not is_exact(x):
         return np.asarray(x, dtype=bool)[()]
@@ -157,7 +163,7 @@ def _matrix(x: Any) -> arb_mat:
 def _on_matrices(function: Callable[..., Any]) -> Rule:
     """A function of square matrices, and of stacks of them."""
 
-    def rule(balls: Balls, node: Node, x: Any, *rest: Any) -> Any:
+    def rule(balls: BallOrder, node: Node, x: Any, *rest: Any) -> Any:
         if np.ndim(x) > 2 or any(np.ndim(r) > 2 for r in rest):
             stacked = [np.broadcast_to(v, (len(node.shape) and node.shape[0], *np.shape(v)[-2:])) for v in (x, *rest)]
             return _stacked(tuple(rule(balls, node, *parts) for parts in zip(*stacked, strict=True)))
@@ -187,7 +193,7 @@ def _rows(x: Any, axis: Any) -> tuple[np.ndarray[Any, Any], tuple[int, ...]]:
 def _reduced(fold: Callable[..., Any]) -> Rule:
     """A reduction by `fold(balls, node, elements)` of the elements that count."""
 
-    def rule(balls: Balls, node: Node, x: Any, *where: Any) -> Any:
+    def rule(balls: BallOrder, node: Node, x: Any, *where: Any) -> Any:
         static, shape = node.static, np.shape(x)
         rows, axes = _rows(x, static.get("axis"))
         mask = None
@@ -205,26 +211,26 @@ def _reduced(fold: Callable[..., Any]) -> Rule:
     return rule
 
 
-def _sum(balls: Balls, node: Node, elements: list[Any]) -> Any:
+def _sum(balls: BallOrder, node: Node, elements: list[Any]) -> Any:
     return sum(map(ball, elements), start=arb(0))
 
 
-def _product(balls: Balls, node: Node, elements: list[Any]) -> Any:
+def _product(balls: BallOrder, node: Node, elements: list[Any]) -> Any:
     return math.prod(map(ball, elements), start=arb(1))
 
 
-def _mean(balls: Balls, node: Node, elements: list[Any]) -> Any:
+def _mean(balls: BallOrder, node: Node, elements: list[Any]) -> Any:
     return _sum(balls, node, elements) / len(elements)
 
 
-def _variance(balls: Balls, node: Node, elements: list[Any]) -> Any:
+def _variance(balls: BallOrder, node: Node, elements: list[Any]) -> Any:
     mean = _mean(balls, node, elements)
     squares = [(ball(e) - mean) ** 2 for e in elements]
     return sum(squares, start=arb(0)) / (len(elements) - node.static.get("ddof", 0))
 
 
 def _largest(sign: int) -> Callable[..., Any]:
-    def fold(balls: Balls, node: Node, elements: list[Any]) -> Any:
+    def fold(balls: BallOrder, node: Node, elements: list[Any]) -> Any:
         best = elements[0]
         for e in elements[1:]:
             best = e if sign * balls.order(node, e, best) > 0 else best
@@ -234,7 +240,7 @@ def _largest(sign: int) -> Callable[..., Any]:
 
 
 def _place_of(sign: int) -> Callable[..., Any]:
-    def fold(balls: Balls, node: Node, elements: list[Any]) -> Any:
+    def fold(balls: BallOrder, node: Node, elements: list[Any]) -> Any:
         best = 0
         for i in range(1, len(elements)):
             best = i if sign * balls.order(node, elements[i], elements[best]) > 0 else best
@@ -243,7 +249,7 @@ def _place_of(sign: int) -> Callable[..., Any]:
     return fold
 
 
-def _weighted_log_sum_exp(balls: Balls, node: Node, x: Any, *weights: Any) -> Any:
+def _weighted_log_sum_exp(balls: BallOrder, node: Node, x: Any, *weights: Any) -> Any:
     powers = as_objects(lambda e: ball(e).exp())(x)
     return as_objects(lambda e: e.log())(_reduced(_sum)(balls, node, powers * weights[0] if weights else powers))
 
@@ -251,7 +257,7 @@ def _weighted_log_sum_exp(balls: Balls, node: Node, x: Any, *weights: Any) -> An
 def _only_balls(rule: Rule) -> Rule:
     """The rule for balls; whole numbers and conditions go the ordinary way."""
 
-    def chosen(balls: Balls, node: Node, *values: Any) -> Any:
+    def chosen(balls: BallOrder, node: Node, *values: Any) -> Any:
         if is_float(node) or any(map(is_exact, values)):
             return rule(balls, node, *values)
         return node.primitive.apply(values, node.static)
@@ -260,7 +266,7 @@ def _only_balls(rule: Rule) -> Rule:
 
 
 def _softmax(log: bool) -> Rule:
-    def rule(balls: Balls, node: Node, x: Any) -> Any:
+    def rule(balls: BallOrder, node: Node, x: Any) -> Any:
         powers = as_objects(lambda e: ball(e).exp())(x)
         share = powers / np.sum(powers, axis=node.static.get("axis"), keepdims=True)
         return as_objects(lambda e: e.log())(share) if log else share
@@ -271,7 +277,7 @@ def _softmax(log: bool) -> Rule:
 # --- moving elements --------------------------------------------------------------------------------------------------
 
 
-def _made(balls: Balls, node: Node, *values: Any) -> Any:
+def _made(balls: BallOrder, node: Node, *values: Any) -> Any:
     """Arrays out of nothing, or of one number."""
     return exact(node.primitive.forward(*map(middle, values), **node.static)) if not values else _filled(node, *values)
 
@@ -282,25 +288,25 @@ def _filled(node: Node, value: Any) -> Any:
     return out
 
 
-def _written(balls: Balls, node: Node, x: Any, value: Any, *index: Any) -> Any:
+def _written(balls: BallOrder, node: Node, x: Any, value: Any, *index: Any) -> Any:
     out = np.array(x, dtype=object if is_float(node) else None)
     out[fill_key(node.static["key"], index)] = value
     return out
 
 
-def _added_at(balls: Balls, node: Node, x: Any, value: Any, *index: Any) -> Any:
+def _added_at(balls: BallOrder, node: Node, x: Any, value: Any, *index: Any) -> Any:
     out = np.array(x, dtype=object if is_float(node) else None)
     np.add.at(out, fill_key(node.static["key"], index), value)
     return out
 
 
-def _scattered(balls: Balls, node: Node, dout: Any, *index: Any) -> Any:
+def _scattered(balls: BallOrder, node: Node, dout: Any, *index: Any) -> Any:
     out = np.full(node.static["shape"], arb(0), dtype=object)
     np.add.at(out, fill_key(node.static["key"], index), dout)
     return out
 
 
-def _counted(balls: Balls, node: Node, x: Any, *rest: Any) -> Any:
+def _counted(balls: BallOrder, node: Node, x: Any, *rest: Any) -> Any:
     """Places of the elements that are not zero, an order of places: what float64 says, with kinks at ties."""
     if is_exact(x):
         numbers = np.sort(middle(x), axis=None)
@@ -310,7 +316,7 @@ def _counted(balls: Balls, node: Node, x: Any, *rest: Any) -> Any:
 
 
 def _tests(function: Callable[[arb], bool]) -> Rule:
-    def rule(balls: Balls, node: Node, x: Any) -> Any:
+    def rule(balls: BallOrder, node: Node, x: Any) -> Any:
         answer = as_objects(lambda e: function(ball(e)))(x)
         return answer.astype(bool) if isinstance(answer, np.ndarray) else bool(answer)
 

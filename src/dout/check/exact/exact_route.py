@@ -7,7 +7,7 @@ balls are disjoint they are not: a proof at that point.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cached_property
@@ -20,7 +20,7 @@ from flint import arb
 from dout.check.exact.ball_numbers import ball, exact, middle
 from dout.check.exact.ball_values import Balls
 from dout.check.exact.condition_sides import Conditions
-from dout.check.exact.judging_points import is_label
+from dout.check.exact.judging_points import Point, is_label
 from dout.check.report.verdicts import Word
 from dout.grad import backpropagate
 from dout.graph import CONSTANT, INPUT, Node, topological
@@ -28,8 +28,6 @@ from dout.ops import PRIMITIVES
 from dout.trace.model.derived_gradients import STABILISER
 from dout.trace.model.recorded import LayerCall
 from dout.trace.record.trace import Trace
-
-Point = Mapping[Node, Any]  # values of the graph's inputs
 
 EXACT, ROUNDED, CONFIRMED = arb(2) ** -200, arb(2) ** -46, arb(2) ** -40
 STEP = arb(2) ** -100

@@ -11,8 +11,8 @@ import numpy as np
 
 from dout.check.exact.ball_values import NoRuleError
 from dout.check.exact.covered_sides import Covered, Place
-from dout.check.exact.exact_route import Examination, Outcome, Point
-from dout.check.exact.judging_points import beyond, generic, mirrored, with_kinks
+from dout.check.exact.exact_route import Examination, Outcome
+from dout.check.exact.judging_points import Point, beyond, generic, mirrored, with_kinks
 from dout.check.exact.kinks import at_kink, meets_kink
 from dout.check.exact.large_inputs import ROUTE, in_float64, outcomes_in_float64
 from dout.check.exact.ratio import Likeness, alike, in_floats, likenesses

@@ -2,17 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 
-from dout.graph import PYTHON_NUMBERS
+from dout.graph import PYTHON_NUMBERS, Node
 
-if TYPE_CHECKING:
-    from dout.check.exact.exact_route import Examination, Point
-
+Point = Mapping[Node, Any]  # values of the graph's inputs
 Move = Callable[[Any, np.random.Generator], Any]  # a value → another one
+
+
+class Judgeable(Protocol):
+    """What the choice of points asks of a recorded layer call."""
+
+    seeds: dict[Node, Node]
+
+    @property
+    def base(self) -> Point:
+        """The point of the recorded run itself."""
+
+    @property
+    def varying(self) -> tuple[Node, ...]:
+        """What may be another number."""
+
+    @property
+    def labels(self) -> tuple[Node, ...]:
+        """Inputs that are labels."""
+
+    @property
+    def ones(self) -> Point:
+        """Upstream gradients of 1."""
+
+    @property
+    def ignores_dout(self) -> bool:
+        """Whether no gradient depends on the upstream one."""
 
 
 def is_label(value: Any) -> bool:
@@ -44,17 +68,17 @@ def far(scale: float) -> Move:
 SCALES = (1.0, 3.0, 0.3, 10.0)
 
 
-def generic(examination: Examination, seed: int) -> Point:
+def generic(examination: Judgeable, seed: int) -> Point:
     """A point near the base."""
     return _moved(examination, nearby, np.random.default_rng(seed))
 
 
-def spread_out(examination: Examination, seed: int) -> Point:
+def spread_out(examination: Judgeable, seed: int) -> Point:
     """A point far from the base, to come to other branches."""
     return _moved(examination, far(SCALES[seed % len(SCALES)]), np.random.default_rng(1000 + seed))
 
 
-def beyond(examination: Examination, limits: Sequence[float]) -> Iterator[tuple[Point, bool]]:
+def beyond(examination: Judgeable, limits: Sequence[float]) -> Iterator[tuple[Point, bool]]:
     """Points on other sides of conditions, each with whether it is far out; `limits` are what is compared with.
 
     Numbers about the limits, of one sign, of unusual size, all alike; other labels; upstream gradients of other sizes.
@@ -74,12 +98,12 @@ def beyond(examination: Examination, limits: Sequence[float]) -> Iterator[tuple[
         yield {**point, **{dout: move(point[dout], generator) for dout in examination.seeds.values()}}, False
 
 
-def mirrored(examination: Examination, point: Point) -> Point:
+def mirrored(examination: Judgeable, point: Point) -> Point:
     """The same point with all signs turned: two conditions together have more sides than each by itself."""
     return {**point, **{node: -np.asarray(point[node])[()] for node in examination.varying}}
 
 
-def further(examination: Examination, point: Point) -> Point:
+def further(examination: Judgeable, point: Point) -> Point:
     """A point in the same direction, ten times as far."""
     return {**point, **{node: (np.asarray(point[node]) * 10.0)[()] for node in examination.varying}}
 
@@ -141,7 +165,7 @@ _LABELS: tuple[Callable[[Any, Sequence[float]], Any], ...] = (
 )
 
 
-def with_kinks(examination: Examination) -> Iterator[Point]:
+def with_kinks(examination: Judgeable) -> Iterator[Point]:
     """Points where one number is 0, or two neighbours are the largest together: where hand-written backwards differ."""
     base = generic(examination, seed=7)
     for node in examination.varying:
@@ -156,12 +180,12 @@ def with_kinks(examination: Examination) -> Iterator[Point]:
             yield {**base, node: tie}
 
 
-def _moved(examination: Examination, move: Move, generator: np.random.Generator) -> Point:
+def _moved(examination: Judgeable, move: Move, generator: np.random.Generator) -> Point:
     point = {**examination.base, **{n: move(examination.base[n], generator) for n in examination.varying}}
     return point | examination.ones if examination.ignores_dout else upstream(examination, point, generator)
 
 
-def upstream(examination: Examination, point: Point, generator: np.random.Generator | None = None) -> Point:
+def upstream(examination: Judgeable, point: Point, generator: np.random.Generator | None = None) -> Point:
     """A point with another upstream gradient, of no special numbers."""
     generator = generator or np.random.default_rng(5)
     return {**point, **{dout: generator.normal(size=dout.shape)[()] for dout in examination.seeds.values()}}

@@ -19,7 +19,8 @@ from flint import arb
 
 from dout.check.exact.ball_numbers import exact, middle
 from dout.check.exact.ball_values import Balls, NoRuleError
-from dout.check.exact.exact_route import Examination, Outcome, Point
+from dout.check.exact.exact_route import Examination, Outcome
+from dout.check.exact.judging_points import Point
 from dout.check.report.verdicts import Word
 from dout.graph import Node
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from dout.check.exact.exact_route import UNCONFIRMED, Examination, Outcome, Point
-from dout.check.exact.judging_points import generic
+from dout.check.exact.exact_route import UNCONFIRMED, Examination, Outcome
+from dout.check.exact.judging_points import Point, generic
 from dout.check.report.verdicts import Word
 from dout.graph import INPUT, Node, compute, topological
 

@@ -11,7 +11,8 @@ import numpy as np
 
 from dout.check.exact.ball_numbers import exact, middle
 from dout.check.exact.ball_values import Balls, NoRuleError
-from dout.check.exact.exact_route import Examination, Point
+from dout.check.exact.exact_route import Examination
+from dout.check.exact.judging_points import Point
 from dout.check.exact.subject import PlainRun, copied, run_backward
 from dout.check.lab.other_values import changed, is_number
 from dout.check.lab.probe import CrashError, Lab, examined, users_code
