@@ -12,7 +12,8 @@ from check_commands import PLAIN, RIGHT, TRIPLE, WRONG, document, dout, layers, 
 from dout.adapt.source.argument_values import numbers
 from dout.check.project.discover import Job
 from dout.check.report.codes import finding
-from dout.check.report.verdicts import Report, Verdict, Word
+from dout.check.report.layer_report import Report
+from dout.check.report.verdicts import Verdict, Word
 from dout.check.worker.jobs import Checked, ObjectText
 from dout.check.worker.runner import JobOutcome
 from dout.check.worker.summary import columns, row, shortened, table, told

@@ -9,7 +9,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dout.check.report.verdicts import Cause, Finding, Report, Verdict
+    from dout.check.report.layer_report import Report
+    from dout.check.report.verdicts import Cause, Finding, Verdict
     from dout.check.verb.check_layer import check
 
 __all__ = ["Cause", "Finding", "Report", "Verdict", "check"]
@@ -17,6 +18,6 @@ __all__ = ["Cause", "Finding", "Report", "Verdict", "check"]
 
 def __getattr__(name: str) -> Any:
     if name in __all__:
-        home = "verb.check_layer" if name == "check" else "report.verdicts"
+        home = {"check": "verb.check_layer", "Report": "report.layer_report"}.get(name, "report.verdicts")
         return getattr(importlib.import_module(f"dout.check.{home}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -19,8 +19,9 @@ from dout.errors import visible
 
 if TYPE_CHECKING:
     from dout.check.project.settings import Settings
+    from dout.check.report.layer_report import Report
     from dout.check.report.report import Line
-    from dout.check.report.verdicts import Finding, Report
+    from dout.check.report.verdicts import Finding
     from dout.check.worker.jobs import Checked
     from dout.check.worker.runner import JobOutcome
 

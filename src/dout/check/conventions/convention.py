@@ -28,7 +28,8 @@ from dout.check.exact.judging_points import is_label
 from dout.check.exact.subject import Subject
 from dout.check.repair import causes
 from dout.check.report.codes import finding
-from dout.check.report.verdicts import Cause, Finding, Report, Verdict, Word
+from dout.check.report.layer_report import Report
+from dout.check.report.verdicts import Cause, Finding, Verdict, Word
 
 Role = Literal["input", "parameter", "loss"]
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from dout.adapt.trial.backward_behaviour import LABEL_LIKE
-from dout.check.report.verdicts import Report
+from dout.check.report.layer_report import Report
 
 _GRADIENTS = ("D101", "D103", "D501")
 

@@ -31,7 +31,7 @@ class Judgeable(Protocol):
         """Inputs that are labels."""
 
     @property
-    def ones(self) -> Point:
+    def ones(self) -> dict[Node, Any]:
         """Upstream gradients of 1."""
 
     @property

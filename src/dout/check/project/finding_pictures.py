@@ -11,7 +11,7 @@ import numpy as np
 from dout.adapt.interface.interface import required
 from dout.adapt.search.example import build
 from dout.check.exact.subject import Subject, copied, one_or_all, quiet
-from dout.check.report.verdicts import Report
+from dout.check.report.layer_report import Report
 from dout.trace.model.trace_writer import to_document
 from dout.trace.record.record import record
 from dout.trace.record.trace import Trace

@@ -14,14 +14,14 @@ import numpy as np
 from dout.check.report.codes import CODES
 from dout.check.report.finding_pages import page
 from dout.check.report.report import near
-from dout.check.report.verdicts import Finding, Report, Severity, Verdict
+from dout.check.report.verdicts import Finding, ReportData, Severity, Verdict
 from dout.errors import visible
 
 FORMAT = 1  # of the JSON document
 MOST_ELEMENTS = 1000  # of an array that is written whole
 
 
-def to_json(report: Report) -> dict[str, Any]:
+def to_json(report: ReportData) -> dict[str, Any]:
     """One report as plain data; every key is always there."""
     return {
         "layer": report.layer,
@@ -94,7 +94,7 @@ _LEVELS: Mapping[Severity, str] = {"error": "error", "warning": "warning", "note
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
-def to_sarif(reports: Iterable[Report], *, version: str, problems: Sequence[str] = ()) -> dict[str, Any]:
+def to_sarif(reports: Iterable[ReportData], *, version: str, problems: Sequence[str] = ()) -> dict[str, Any]:
     """All findings as one SARIF 2.1.0 log, with a rule and its help page for every code.
 
     A fingerprint says file, layer, code and argument, and which of such it is: it outlives moved lines.

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dout.check.report.verdicts import SEVERITIES, Finding, Report, Severity, Verdict, Word
+from dout.check.report.verdicts import SEVERITIES, Finding, ReportData, Severity, Verdict, Word
 from dout.errors import visible
 
 if TYPE_CHECKING:
@@ -53,12 +53,12 @@ _CSS = {
 }  # fmt: skip
 
 
-def to_lines(report: Report, about: Iterable[str] = (), width: int = WIDTH) -> list[Line]:
+def to_lines(report: ReportData, about: Iterable[str] = (), width: int = WIDTH) -> list[Line]:
     """Everything a report says, in lines of at most `width`; `about` says on what the layer was examined, and how."""
     return [part for line in _lines(report, about) for part in wrapped(line, width)]
 
 
-def _lines(report: Report, about: Iterable[str]) -> list[Line]:
+def _lines(report: ReportData, about: Iterable[str]) -> list[Line]:
     place = shown_place(report.file, report.line)
     lines: list[Line] = [[(visible(report.layer), "title"), (f"  {place}" if place else "", "dim")]]
     lines += [[(_INDENT + visible(sentence), "dim")] for sentence in about]
@@ -232,17 +232,17 @@ def coloured(lines: Iterable[Line]) -> Text:
     return text
 
 
-def to_text(report: Report) -> str:
+def to_text(report: ReportData) -> str:
     """The report as plain text."""
     return plain(to_lines(report))
 
 
-def to_rich(report: Report) -> Text:
+def to_rich(report: ReportData) -> Text:
     """The report for a terminal with colours."""
     return coloured(to_lines(report))
 
 
-def to_html(report: Report) -> str:
+def to_html(report: ReportData) -> str:
     """The report for a notebook: one preformatted block, everything in it escaped."""
     body = html_spans(to_lines(report), lambda style: f'style="{_CSS[style]}"')
     return f'<pre style="white-space:pre-wrap;line-height:1.35">{body}</pre>'
@@ -272,7 +272,7 @@ _COUNTED: Mapping[str, str] = {
 }
 
 
-def summary(reports: Iterable[Report], *, known: int = 0, problems: int = 0, seconds: float = 0.0) -> str:
+def summary(reports: Iterable[ReportData], *, known: int = 0, problems: int = 0, seconds: float = 0.0) -> str:
     """One line for all: `4 layers: 6 gradients exact, 1 error, in 0.2 s`."""
     reports = list(reports)
     words = [verdict.word for report in reports for verdict in report.verdicts]

@@ -1,4 +1,4 @@
-"""What a check gives: a verdict on each gradient, findings, and the report that holds them. Frozen data."""
+"""What a check gives: a verdict on each gradient, findings, and what a report holds. Frozen data."""
 
 from __future__ import annotations
 
@@ -94,8 +94,8 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
-    """Everything that was found out about one layer.
+class ReportData:
+    """Everything that was found out about one layer, as data; `dout.Report` is one that can be shown.
 
     `branches` lists conditions of which a side was not seen at any input tried: nothing is known of that side.
     `branching` says whether there are conditions at all, or may be.
@@ -122,27 +122,6 @@ class Report:
         words = ", ".join(map(str, self.verdicts)) or "no gradient was judged"
         codes = ", ".join(f"{f.code} {f.severity}" for f in self.findings) or "no findings"
         return f"<report on {self.layer}: {words}; {codes}>"
-
-    def __str__(self) -> str:
-        from dout.check.report.report import to_text
-
-        return to_text(self)
-
-    def __rich__(self) -> Any:
-        from dout.check.report.report import to_rich
-
-        return to_rich(self)
-
-    def _repr_html_(self) -> str:
-        from dout.check.report.report import to_html
-
-        return to_html(self)
-
-    def to_json(self) -> dict[str, Any]:
-        """The report as plain data for JSON: NaN and infinities are spelt out, and no key is ever left out."""
-        from dout.check.report.machine_formats import to_json
-
-        return to_json(self)
 
 
 @dataclass(frozen=True, slots=True)

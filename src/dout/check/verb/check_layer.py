@@ -22,8 +22,9 @@ from dout.check.exact.watched_conditions import watched
 from dout.check.lab.input_variants import confirmed, on_other_sides, recorded
 from dout.check.project.foreign_gradients import foreign_layer
 from dout.check.report.codes import finding
+from dout.check.report.layer_report import Report
 from dout.check.report.source_places import raised_at
-from dout.check.report.verdicts import Finding, Report
+from dout.check.report.verdicts import Finding
 from dout.check.rules import CONTRACT
 from dout.check.rules.formula import formula_findings
 from dout.check.rules.interface_notes import interface_findings, not_what_it_returns

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.check.report.verdicts import Report
+from dout.check.report.layer_report import Report
 from dout.check.worker.audit_guard import HERE, GuardRules
 
 MOST_TEXT = 2000  # characters of one message

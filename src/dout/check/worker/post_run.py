@@ -8,7 +8,8 @@ from dataclasses import replace
 from types import ModuleType
 
 from dout.check.report.codes import finding
-from dout.check.report.verdicts import Finding, Report
+from dout.check.report.layer_report import Report
+from dout.check.report.verdicts import Finding
 from dout.check.worker.removed_numpy_names import INSTEAD, Removed
 from dout.graph import Where
 

@@ -26,7 +26,8 @@ from typing import Any
 from dout.check.conventions.convention import among_siblings
 from dout.check.project.discover import Job, line_of_class
 from dout.check.report.codes import finding
-from dout.check.report.verdicts import Finding, Report
+from dout.check.report.layer_report import Report
+from dout.check.report.verdicts import Finding
 from dout.check.worker.audit_guard import GuardRules
 from dout.check.worker.jobs import Checked, GivenArguments
 from dout.check.worker.statement_runner import Kind, Stop

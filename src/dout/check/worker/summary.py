@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from dout.check.report.layer_report import Report
 from dout.check.report.report import Line, near, shown_place
-from dout.check.report.verdicts import SEVERITIES, WORDS, Report, Word
+from dout.check.report.verdicts import SEVERITIES, WORDS, Word
 from dout.errors import visible
 
 if TYPE_CHECKING:

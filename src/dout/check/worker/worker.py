@@ -28,8 +28,9 @@ from dout.check.project.discover import Job, layers_in, line_of_class, named
 from dout.check.project.finding_pictures import picture
 from dout.check.project.foreign_gradients import foreign_layer
 from dout.check.report.codes import finding
+from dout.check.report.layer_report import Report
 from dout.check.report.source_places import raised_at
-from dout.check.report.verdicts import Finding, Report
+from dout.check.report.verdicts import Finding
 from dout.check.verb.check_layer import check_adapted, is_right
 from dout.check.worker.job_loading import Loading, needing
 from dout.check.worker.jobs import Checked, GivenArguments, portable
