@@ -22,7 +22,7 @@ from dout.trace.model.replay import Data, first_difference, flat
 from dout.trace.session.session import Session, session
 from dout.trace.session.value_names import ValueNames
 from dout.trace.tracer.random_draws import is_generator
-from dout.trace.tracer.recorder import OVERLAP
+from dout.trace.tracer.run_record import OVERLAP
 from dout.trace.tracer.traced import TracedArray, plain_deep
 
 MOST_OPERATIONS = 30_000  # of one run: to make a program of so many takes up to 20 s, and of more ever longer

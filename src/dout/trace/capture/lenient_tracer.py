@@ -14,7 +14,7 @@ from dout.trace.model import user_source
 from dout.trace.model.replay import flat
 from dout.trace.session.side_effects import MOST_COPIED
 from dout.trace.tracer.random_draws import generator_of
-from dout.trace.tracer.recorder import LIMIT
+from dout.trace.tracer.run_record import LIMIT
 from dout.trace.tracer.traced import Traced, TracedArray, plain
 from dout.trace.tracer.tracer import Tracer
 

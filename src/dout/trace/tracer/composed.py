@@ -22,13 +22,13 @@ from dout.trace.tracer.composed_places import PLACES
 from dout.trace.tracer.traced import Traced, TracedArray, plain, plain_deep
 
 if TYPE_CHECKING:
-    from dout.trace.tracer.tracer import Tracer
+    from dout.trace.tracer.run_record import RunRecord
 
 
 # --- joining and splitting --------------------------------------------------------------------------------------------
 
 
-def concatenate(tracer: Tracer, arrays: Any, axis: Any = 0) -> Any:
+def concatenate(tracer: RunRecord, arrays: Any, axis: Any = 0) -> Any:
     """np.concatenate."""
     parts = [tracer.array(a) for a in arrays]
     if axis is None:  # plain numbers have no dtype of their own here
@@ -40,7 +40,7 @@ def concatenate(tracer: Tracer, arrays: Any, axis: Any = 0) -> Any:
 
 
 def _at_least(ndim: int) -> Callable[..., Any]:
-    def at_least(tracer: Tracer, *items: Any) -> Any:
+    def at_least(tracer: RunRecord, *items: Any) -> Any:
         found = []
         for item in items:
             array = tracer.array(item)
@@ -55,34 +55,34 @@ def _at_least(ndim: int) -> Callable[..., Any]:
     return at_least
 
 
-def stack(tracer: Tracer, arrays: Any, axis: Any = 0) -> Any:
+def stack(tracer: RunRecord, arrays: Any, axis: Any = 0) -> Any:
     """np.stack."""
     return concatenate(tracer, [np.expand_dims(tracer.array(a), axis) for a in arrays], axis)
 
 
-def hstack(tracer: Tracer, arrays: Any) -> Any:
+def hstack(tracer: RunRecord, arrays: Any) -> Any:
     """np.hstack."""
     parts = [_at_least(1)(tracer, a) for a in arrays]
     return concatenate(tracer, parts, 0 if parts and parts[0].ndim == 1 else 1)
 
 
-def vstack(tracer: Tracer, arrays: Any) -> Any:
+def vstack(tracer: RunRecord, arrays: Any) -> Any:
     """np.vstack."""
     return concatenate(tracer, [_at_least(2)(tracer, a) for a in arrays], 0)
 
 
-def column_stack(tracer: Tracer, arrays: Any) -> Any:
+def column_stack(tracer: RunRecord, arrays: Any) -> Any:
     """np.column_stack."""
     parts = [tracer.array(a) for a in arrays]
     return concatenate(tracer, [p.reshape(-1, 1) if p.ndim < 2 else p for p in parts], 1)
 
 
-def append(tracer: Tracer, array: Any, values: Any, axis: Any = None) -> Any:
+def append(tracer: RunRecord, array: Any, values: Any, axis: Any = None) -> Any:
     """np.append."""
     return concatenate(tracer, [tracer.array(array), tracer.array(values)], axis)
 
 
-def array_split(tracer: Tracer, array: Any, where: Any, axis: Any = 0) -> list[Any]:
+def array_split(tracer: RunRecord, array: Any, where: Any, axis: Any = 0) -> list[Any]:
     """np.array_split, and np.split where the parts are equal: views, one a part."""
     array, axis = tracer.array(array), range(plain(array).ndim)[axis]
     length = array.shape[axis]
@@ -94,7 +94,7 @@ def array_split(tracer: Tracer, array: Any, where: Any, axis: Any = 0) -> list[A
     return [array[(slice(None),) * axis + (slice(a, max(a, b)),)] for a, b in pairwise(ends)]
 
 
-def broadcast_arrays(tracer: Tracer, *arrays: Any) -> tuple[Any, ...]:
+def broadcast_arrays(tracer: RunRecord, *arrays: Any) -> tuple[Any, ...]:
     """np.broadcast_arrays: views, that may be written to as yet; what has the shape already is the same array."""
     found = [tracer.array(array) for array in arrays]
     as_array = {"order": "K", "array": True}
@@ -104,7 +104,7 @@ def broadcast_arrays(tracer: Tracer, *arrays: Any) -> tuple[Any, ...]:
     return tuple(a if a.shape == shape else tracer.emit(PRIMITIVES["broadcast_to"], (a,), static) for a in found)
 
 
-def split(tracer: Tracer, array: Any, where: Any, axis: Any = 0) -> list[Any]:
+def split(tracer: RunRecord, array: Any, where: Any, axis: Any = 0) -> list[Any]:
     """np.split."""
     if not isinstance(where, Sequence | np.ndarray) and np.shape(plain(array))[axis] % int(where):
         raise ValueError("array split does not result in an equal division")
@@ -114,7 +114,7 @@ def split(tracer: Tracer, array: Any, where: Any, axis: Any = 0) -> list[Any]:
 # --- products ---------------------------------------------------------------------------------------------------------
 
 
-def vdot(tracer: Tracer, a: Any, b: Any) -> Any:
+def vdot(tracer: RunRecord, a: Any, b: Any) -> Any:
     """np.vdot, of which the first is conjugated."""
     a, b = tracer.array(a), tracer.array(b)
     if a.dtype.kind == "c":
@@ -122,12 +122,12 @@ def vdot(tracer: Tracer, a: Any, b: Any) -> Any:
     return np.dot(a.reshape(-1), b.reshape(-1))
 
 
-def outer(tracer: Tracer, a: Any, b: Any) -> Any:
+def outer(tracer: RunRecord, a: Any, b: Any) -> Any:
     """np.outer."""
     return tracer.array(a).ravel()[:, np.newaxis] * tracer.array(b).ravel()[np.newaxis, :]
 
 
-def tensordot(tracer: Tracer, a: Any, b: Any, axes: Any = 2) -> Any:
+def tensordot(tracer: RunRecord, a: Any, b: Any, axes: Any = 2) -> Any:
     """np.tensordot: transpose, reshape, dot, reshape."""
     a, b = tracer.array(a), tracer.array(b)
     if isinstance(axes, Iterable):
@@ -144,7 +144,7 @@ def tensordot(tracer: Tracer, a: Any, b: Any, axes: Any = 2) -> Any:
     return np.dot(left, right).reshape([a.shape[i] for i in kept_a] + [b.shape[i] for i in kept_b])
 
 
-def clip(tracer: Tracer, x: Any, a_min: Any = None, a_max: Any = None) -> Any:
+def clip(tracer: RunRecord, x: Any, a_min: Any = None, a_max: Any = None) -> Any:
     """np.clip with one bound, or none: then it is a copy."""
     if a_min is None and a_max is None:
         return np.positive(x)
@@ -155,13 +155,13 @@ def clip(tracer: Tracer, x: Any, a_min: Any = None, a_max: Any = None) -> Any:
 # --- sums and the like ------------------------------------------------------------------------------------------------
 
 
-def ptp(tracer: Tracer, x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+def ptp(tracer: RunRecord, x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     """np.ptp: from the smallest to the largest."""
     x = tracer.array(x)
     return np.max(x, axis=axis, keepdims=keepdims) - np.min(x, axis=axis, keepdims=keepdims)
 
 
-def average(tracer: Tracer, a: Any, axis: Any = None, weights: Any = None, *, keepdims: bool = False) -> Any:
+def average(tracer: RunRecord, a: Any, axis: Any = None, weights: Any = None, *, keepdims: bool = False) -> Any:
     """np.average, weighted or not."""
     a = tracer.array(a)
     if weights is None:
@@ -187,7 +187,7 @@ def _as(x: Any, dtype: Any) -> Any:
 
 
 def nan_to_num(
-    tracer: Tracer, x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, neginf: Any = None
+    tracer: RunRecord, x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, neginf: Any = None
 ) -> Any:
     """np.nan_to_num."""
     x = tracer.array(x)
@@ -205,7 +205,7 @@ def _one(number: Any, dtype: Any) -> Any:
     return number if isinstance(number, Traced) else dtype.type(number)
 
 
-def diff(tracer: Tracer, a: Any, n: int = 1, axis: int = -1) -> Any:
+def diff(tracer: RunRecord, a: Any, n: int = 1, axis: int = -1) -> Any:
     """np.diff."""
     a = tracer.array(a)
     along = range(a.ndim)[axis]
@@ -221,7 +221,7 @@ def diff(tracer: Tracer, a: Any, n: int = 1, axis: int = -1) -> Any:
 # --- places -----------------------------------------------------------------------------------------------------------
 
 
-def nonzero(tracer: Tracer, x: Any) -> tuple[Any, ...]:
+def nonzero(tracer: RunRecord, x: Any) -> tuple[Any, ...]:
     """np.nonzero, and np.where of a condition alone: one array of places an axis."""
     x = tracer.array(x)
     return tuple(tracer.emit(PRIMITIVES["nonzero"], (x,), {"axis": axis}) for axis in range(x.ndim))
@@ -273,7 +273,7 @@ _REDUCE: dict[Any, Callable[..., Any]] = {
 }
 
 
-def ufunc_method(tracer: Tracer, ufunc: Any, method: str, *args: Any, **options: Any) -> Any:
+def ufunc_method(tracer: RunRecord, ufunc: Any, method: str, *args: Any, **options: Any) -> Any:
     """np.add.at, np.add.reduce, np.add.accumulate, np.multiply.outer and their kin."""
     options = {key: item for key, item in options.items() if key != "dtype" or item is not None}
     if method == "at" and ufunc in (np.add, np.subtract):
@@ -299,7 +299,7 @@ def ufunc_method(tracer: Tracer, ufunc: Any, method: str, *args: Any, **options:
 class TracingConcatenator:
     """`np.r_` and `np.c_` while a trace runs."""
 
-    def __init__(self, original: Any, current: Callable[[], Tracer | None]) -> None:
+    def __init__(self, original: Any, current: Callable[[], RunRecord | None]) -> None:
         self.__wrapped__ = original
         self._current = current
 

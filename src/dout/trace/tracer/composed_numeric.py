@@ -18,13 +18,13 @@ from dout.trace.tracer.numpy_calls import as_indices
 from dout.trace.tracer.traced import plain, plain_deep
 
 if TYPE_CHECKING:
-    from dout.trace.tracer.tracer import Tracer
+    from dout.trace.tracer.run_record import RunRecord
 
 
 # --- norms and products -----------------------------------------------------------------------------------------------
 
 
-def norm(tracer: Tracer, x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
+def norm(tracer: RunRecord, x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
     """np.linalg.norm, but for what needs singular values."""
     x = _real(tracer, x)
     whole = ord is None or (ord in ("f", "fro") and x.ndim == 2) or (ord == 2 and x.ndim == 1)
@@ -42,7 +42,7 @@ def norm(tracer: Tracer, x: Any, ord: Any = None, axis: Any = None, keepdims: bo
     raise tracer.unsupported("np.linalg.norm with these arguments")
 
 
-def _vector_norm(tracer: Tracer, x: Any, ord: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
+def _vector_norm(tracer: RunRecord, x: Any, ord: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
     if ord in (None, 2):
         return np.sqrt(np.sum(x * x, axis=axis, keepdims=keepdims))
     if ord == math.inf:
@@ -54,7 +54,7 @@ def _vector_norm(tracer: Tracer, x: Any, ord: Any, axis: tuple[int, ...], keepdi
     raise tracer.unsupported(f"np.linalg.norm with ord={ord!r}")
 
 
-def _matrix_norm(tracer: Tracer, x: Any, ord: Any, row: int, column: int) -> Any:
+def _matrix_norm(tracer: RunRecord, x: Any, ord: Any, row: int, column: int) -> Any:
     if ord in (None, "f", "fro"):
         return np.sqrt(np.sum(x * x, axis=(row, column)))
     if ord not in (1, -1, math.inf, -math.inf):
@@ -64,14 +64,16 @@ def _matrix_norm(tracer: Tracer, x: Any, ord: Any, row: int, column: int) -> Any
     return (np.max if ord > 0 else np.min)(sums, axis=other - (other > summed))
 
 
-def _real(tracer: Tracer, x: Any) -> Any:
+def _real(tracer: RunRecord, x: Any) -> Any:
     x = tracer.array(x)
     if x.dtype.kind == "c":
         raise tracer.unsupported("np.linalg.norm of complex numbers")
     return x if x.dtype.kind == "f" else x.astype(float)
 
 
-def cross(tracer: Tracer, a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: Any = None) -> Any:
+def cross(
+    tracer: RunRecord, a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: Any = None
+) -> Any:
     """np.cross of vectors with three elements."""
     if axis is not None:
         axisa = axisb = axisc = axis
@@ -84,7 +86,7 @@ def cross(tracer: Tracer, a: Any, b: Any, axisa: int = -1, axisb: int = -1, axis
     return np.moveaxis(tracer.call(np.ascontiguousarray, (made,), {}), -1, axisc)
 
 
-def kron(tracer: Tracer, a: Any, b: Any) -> Any:
+def kron(tracer: RunRecord, a: Any, b: Any) -> Any:
     """np.kron."""
     a, b = tracer.array(a), tracer.array(b)
     n = max(a.ndim, b.ndim)
@@ -94,12 +96,12 @@ def kron(tracer: Tracer, a: Any, b: Any) -> Any:
     return (left * right).reshape([i * j for i, j in zip(one, two, strict=True)])
 
 
-def trace(tracer: Tracer, x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None) -> Any:
+def trace(tracer: RunRecord, x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None) -> Any:
     """np.trace."""
     return np.sum(np.diagonal(tracer.array(x), offset, axis1, axis2), axis=-1, dtype=dtype)
 
 
-def einsum(tracer: Tracer, subscripts: Any, *operands: Any, optimize: Any = False) -> Any:
+def einsum(tracer: RunRecord, subscripts: Any, *operands: Any, optimize: Any = False) -> Any:
     """np.einsum where an operand has a letter twice: of its diagonal."""
     if not isinstance(subscripts, str) or len(operands) != subscripts.count(",") + 1:
         raise tracer.unsupported("np.einsum with its indices as lists")
@@ -122,7 +124,7 @@ def einsum(tracer: Tracer, subscripts: Any, *operands: Any, optimize: Any = Fals
     return np.einsum(f"{','.join(terms)}->{right}", *arrays, optimize=optimize)
 
 
-def correlate(tracer: Tracer, a: Any, v: Any, mode: Any = "valid") -> Any:
+def correlate(tracer: RunRecord, a: Any, v: Any, mode: Any = "valid") -> Any:
     """np.correlate with the longer array first."""
     a, v = tracer.array(a), tracer.array(v)
     if a.ndim != 1 or v.ndim != 1 or len(a) < len(v):
@@ -130,7 +132,7 @@ def correlate(tracer: Tracer, a: Any, v: Any, mode: Any = "valid") -> Any:
     return np.convolve(a, v[::-1], mode)
 
 
-def polyval(tracer: Tracer, p: Any, x: Any) -> Any:
+def polyval(tracer: RunRecord, p: Any, x: Any) -> Any:
     """np.polyval, by Horner's rule."""
     p = tracer.array(p)
     x = tracer.array(x)
@@ -147,7 +149,7 @@ def _as(x: Any, dtype: Any) -> Any:
 # --- borders and grids ------------------------------------------------------------------------------------------------
 
 
-def pad(tracer: Tracer, x: Any, pad_width: Any, mode: Any = "constant", **options: Any) -> Any:
+def pad(tracer: RunRecord, x: Any, pad_width: Any, mode: Any = "constant", **options: Any) -> Any:
     """np.pad with elements of the array itself: along each axis they are taken by their places."""
     x = tracer.array(x)
     if not x.ndim:
@@ -163,7 +165,7 @@ def pad(tracer: Tracer, x: Any, pad_width: Any, mode: Any = "constant", **option
     return tracer.emit(PRIMITIVES["copy"], (x,), {"order": order})
 
 
-def _bordered(tracer: Tracer, x: Any, pad_width: Any, numbers: Any) -> Any:
+def _bordered(tracer: RunRecord, x: Any, pad_width: Any, numbers: Any) -> Any:
     """np.pad with a number for each side, or one that is traced."""
     order, dtype = "F" if x.flags.fnc else "C", x.dtype
     wanted = np.broadcast_to(tracer.array(numbers), (x.ndim, 2))
@@ -174,7 +176,7 @@ def _bordered(tracer: Tracer, x: Any, pad_width: Any, numbers: Any) -> Any:
     return tracer.emit(PRIMITIVES["copy"], (x,), {"order": order})
 
 
-def meshgrid(tracer: Tracer, *axes: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> Any:
+def meshgrid(tracer: RunRecord, *axes: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> Any:
     """np.meshgrid."""
     n, swapped = len(axes), indexing == "xy" and len(axes) > 1
     found = []
@@ -186,7 +188,7 @@ def meshgrid(tracer: Tracer, *axes: Any, copy: bool = True, sparse: bool = False
     return tuple(array.copy() for array in found) if copy else tuple(found)
 
 
-def apply_along_axis(tracer: Tracer, func1d: Any, axis: Any, arr: Any, *args: Any, **kwargs: Any) -> Any:
+def apply_along_axis(tracer: RunRecord, func1d: Any, axis: Any, arr: Any, *args: Any, **kwargs: Any) -> Any:
     """np.apply_along_axis: one call a line, the results side by side."""
     arr = tracer.array(arr)
     axis = normalize_axis_index(axis, arr.ndim)
@@ -196,7 +198,7 @@ def apply_along_axis(tracer: Tracer, func1d: Any, axis: Any, arr: Any, *args: An
     return tracer.attempt(_side_by_side, tracer, results, axis, plain(arr))
 
 
-def _side_by_side(tracer: Tracer, results: list[Any], axis: int, arr: Any) -> Any:
+def _side_by_side(tracer: RunRecord, results: list[Any], axis: int, arr: Any) -> Any:
     """What a function gave for each line of an array, in one array."""
     if not tracer.live:
         given = iter(plain_deep(results))  # the user's function may do what is not to be done twice
@@ -213,7 +215,7 @@ def _side_by_side(tracer: Tracer, results: list[Any], axis: int, arr: Any) -> An
 # --- choices ----------------------------------------------------------------------------------------------------------
 
 
-def select(tracer: Tracer, condlist: Any, choicelist: Any, default: Any = 0) -> Any:
+def select(tracer: RunRecord, condlist: Any, choicelist: Any, default: Any = 0) -> Any:
     """np.select: the first condition that holds counts."""
     items = [item if type(plain(item)) in (int, float) else tracer.array(item) for item in (*choicelist, default)]
     dtype = np.result_type(*(plain(item) for item in items))
@@ -225,7 +227,7 @@ def select(tracer: Tracer, condlist: Any, choicelist: Any, default: Any = 0) -> 
     return _as(found, dtype)
 
 
-def piecewise(tracer: Tracer, x: Any, condlist: Any, funclist: Any, *args: Any, **kwargs: Any) -> Any:
+def piecewise(tracer: RunRecord, x: Any, condlist: Any, funclist: Any, *args: Any, **kwargs: Any) -> Any:
     """np.piecewise: each function of the elements for which its condition holds."""
     x = tracer.array(x)
     if not isinstance(plain(condlist[0]), list | np.ndarray) and x.ndim:
@@ -247,7 +249,7 @@ def piecewise(tracer: Tracer, x: Any, condlist: Any, funclist: Any, *args: Any, 
     return found
 
 
-def heaviside(tracer: Tracer, x: Any, half: Any) -> Any:
+def heaviside(tracer: RunRecord, x: Any, half: Any) -> Any:
     """np.heaviside: 0, 1, and `half` between."""
     x, half = (item if type(plain(item)) in (int, float) else tracer.array(item) for item in (x, half))
     like = [np.zeros((), plain(item).dtype) if hasattr(item, "dtype") else plain(item) for item in (x, half)]
@@ -257,7 +259,7 @@ def heaviside(tracer: Tracer, x: Any, half: Any) -> Any:
     return found if found.ndim else found[()]
 
 
-def nansum(tracer: Tracer, a: Any, *args: Any, **kwargs: Any) -> Any:
+def nansum(tracer: RunRecord, a: Any, *args: Any, **kwargs: Any) -> Any:
     """np.nansum: what is not a number counts as 0."""
     a = tracer.array(a)
     return np.sum(np.where(np.isnan(a), 0, a) if a.dtype.kind == "f" else a, *args, **kwargs)
@@ -269,7 +271,7 @@ def nansum(tracer: Tracer, a: Any, *args: Any, **kwargs: Any) -> Any:
 def places(function: Any) -> Callable[..., Any]:
     """A function that gives places, counts or conditions, or a part of its result: a node without a gradient."""
 
-    def compose(tracer: Tracer, *arrays: Any, part: int | None = None, **options: Any) -> Any:
+    def compose(tracer: RunRecord, *arrays: Any, part: int | None = None, **options: Any) -> Any:
         operands = tuple(tracer.array(a) if isinstance(a, list | tuple | np.ndarray) else a for a in arrays)
         options = as_indices(options)
         found = function(*(plain(o) for o in operands), **options)
@@ -281,7 +283,7 @@ def places(function: Any) -> Callable[..., Any]:
     return compose
 
 
-def bincount(tracer: Tracer, x: Any, weights: Any = None, minlength: int = 0) -> Any:
+def bincount(tracer: RunRecord, x: Any, weights: Any = None, minlength: int = 0) -> Any:
     """np.bincount; the weights add up, each in its bin."""
     if weights is None:
         return places(np.bincount)(tracer, x, minlength=minlength)
@@ -298,7 +300,7 @@ def bincount(tracer: Tracer, x: Any, weights: Any = None, minlength: int = 0) ->
     return found
 
 
-def unique(tracer: Tracer, x: Any, return_index: bool = False, **options: Any) -> Any:
+def unique(tracer: RunRecord, x: Any, return_index: bool = False, **options: Any) -> Any:
     """np.unique: each value once, taken from where it stands first; what else is asked for are places."""
     x = tracer.array(x)
     if set(options) - {"return_inverse", "return_counts"}:
@@ -316,7 +318,13 @@ def take_mode(indices: Any, mode: str, length: int) -> Any:
 
 
 def astype(
-    tracer: Tracer, x: Any, dtype: Any, order: str = "K", casting: Any = "unsafe", subok: bool = True, copy: bool = True
+    tracer: RunRecord,
+    x: Any,
+    dtype: Any,
+    order: str = "K",
+    casting: Any = "unsafe",
+    subok: bool = True,
+    copy: bool = True,
 ) -> Any:
     """ndarray.astype with its options; without a copy it may be the same array."""
     x, dtype = tracer.array(x), np.dtype(dtype)
@@ -328,7 +336,7 @@ def astype(
     return out if as_asked else tracer.emit(PRIMITIVES["copy"], (out,), {"order": order})
 
 
-def dstack(tracer: Tracer, arrays: Any) -> Any:
+def dstack(tracer: RunRecord, arrays: Any) -> Any:
     """np.dstack."""
     parts = np.atleast_3d(*(tracer.array(a) for a in arrays))
     return np.concatenate(parts if isinstance(parts, Sequence) else [parts], axis=2)

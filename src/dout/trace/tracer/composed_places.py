@@ -17,13 +17,13 @@ from dout.trace.tracer.composed_numeric import places, take_mode
 from dout.trace.tracer.traced import TracedArray, plain
 
 if TYPE_CHECKING:
-    from dout.trace.tracer.tracer import Tracer
+    from dout.trace.tracer.run_record import RunRecord
 
 
 # --- taking -----------------------------------------------------------------------------------------------------------
 
 
-def _along(tracer: Tracer, array: Any, axis: Any) -> tuple[Any, int]:
+def _along(tracer: RunRecord, array: Any, axis: Any) -> tuple[Any, int]:
     """An array and one of its axes; in a line where none is named, or where it has none."""
     array = tracer.array(array)
     if axis is None or array.ndim == 0:
@@ -31,14 +31,14 @@ def _along(tracer: Tracer, array: Any, axis: Any) -> tuple[Any, int]:
     return array, range(array.ndim)[axis_of(axis)]
 
 
-def _as_made(tracer: Tracer, taken: Any) -> Any:
+def _as_made(tracer: RunRecord, taken: Any) -> Any:
     """What was taken, in memory of its own and in C order, as the functions of C make it."""
     if not isinstance(taken, TracedArray) or (taken.base is None and taken.flags.c_contiguous):
         return taken
     return tracer.emit(PRIMITIVES["copy"], (taken,), {"order": "C"})
 
 
-def take(tracer: Tracer, array: Any, indices: Any, axis: Any = None, *, mode: str = "raise") -> Any:
+def take(tracer: RunRecord, array: Any, indices: Any, axis: Any = None, *, mode: str = "raise") -> Any:
     """np.take."""
     array, axis = _along(tracer, array, axis)
     indices = tracer.array(indices) if isinstance(indices, list | tuple) else indices
@@ -50,7 +50,7 @@ def take(tracer: Tracer, array: Any, indices: Any, axis: Any = None, *, mode: st
     return _as_made(tracer, array[(slice(None),) * axis + (indices,)])
 
 
-def _grid(tracer: Tracer, array: Any, indices: Any, axis: int) -> tuple[Any, ...]:
+def _grid(tracer: RunRecord, array: Any, indices: Any, axis: int) -> tuple[Any, ...]:
     """The open grid that picks `indices` along one axis, and everything along the others."""
     n = array.ndim
     key = [np.arange(array.shape[i]).reshape([-1 if j == i else 1 for j in range(n)]) for i in range(n)]
@@ -58,7 +58,7 @@ def _grid(tracer: Tracer, array: Any, indices: Any, axis: int) -> tuple[Any, ...
     return tuple(tracer.source(k, made=True) if type(k) is np.ndarray else k for k in key)
 
 
-def take_along_axis(tracer: Tracer, array: Any, indices: Any, axis: Any) -> Any:
+def take_along_axis(tracer: RunRecord, array: Any, indices: Any, axis: Any) -> Any:
     """np.take_along_axis."""
     if isinstance(indices, list | tuple):
         raise TypeError("NumPy takes no list here")
@@ -68,7 +68,7 @@ def take_along_axis(tracer: Tracer, array: Any, indices: Any, axis: Any) -> Any:
     return array[_grid(tracer, array, indices, range(array.ndim)[axis])]
 
 
-def put_along_axis(tracer: Tracer, array: Any, indices: Any, values: Any, axis: Any) -> None:
+def put_along_axis(tracer: RunRecord, array: Any, indices: Any, values: Any, axis: Any) -> None:
     """np.put_along_axis."""
     if axis is None:
         raise tracer.unsupported("np.put_along_axis with axis=None")
@@ -76,7 +76,7 @@ def put_along_axis(tracer: Tracer, array: Any, indices: Any, values: Any, axis: 
     array[_grid(tracer, array, indices, normalize_axis_index(axis, array.ndim))] = values
 
 
-def repeat(tracer: Tracer, array: Any, repeats: Any, axis: Any = None) -> Any:
+def repeat(tracer: RunRecord, array: Any, repeats: Any, axis: Any = None) -> Any:
     """np.repeat of the flattened array, or with a number of its own for each element."""
     array, axis = _along(tracer, array, axis)
     if np.ndim(plain(repeats)) == 0:
@@ -85,7 +85,7 @@ def repeat(tracer: Tracer, array: Any, repeats: Any, axis: Any = None) -> Any:
     return take(tracer, array, places(np.repeat)(tracer, every, repeats), axis)
 
 
-def sort(tracer: Tracer, array: Any, axis: Any = -1) -> Any:
+def sort(tracer: RunRecord, array: Any, axis: Any = -1) -> Any:
     """np.sort, of which the result lies in memory as the array does."""
     array = tracer.array(array)
     if axis is None:
@@ -100,12 +100,12 @@ def sort(tracer: Tracer, array: Any, axis: Any = -1) -> Any:
 # --- diagonals, turns and windows -------------------------------------------------------------------------------------
 
 
-def diagflat(tracer: Tracer, v: Any, k: int = 0) -> Any:
+def diagflat(tracer: RunRecord, v: Any, k: int = 0) -> Any:
     """np.diagflat."""
     return np.diag(tracer.array(v).ravel(), k)
 
 
-def fill_diagonal(tracer: Tracer, a: Any, val: Any, wrap: bool = False) -> None:
+def fill_diagonal(tracer: RunRecord, a: Any, val: Any, wrap: bool = False) -> None:
     """np.fill_diagonal: a write at the places of the diagonal."""
     if wrap or np.size(plain(val)) != 1:
         raise tracer.unsupported("np.fill_diagonal with wrap=True or with several numbers")
@@ -113,7 +113,7 @@ def fill_diagonal(tracer: Tracer, a: Any, val: Any, wrap: bool = False) -> None:
     a[(tracer.source(np.arange(min(a.shape)), made=True),) * a.ndim] = val
 
 
-def rot90(tracer: Tracer, m: Any, k: int = 1, axes: Any = (0, 1)) -> Any:
+def rot90(tracer: RunRecord, m: Any, k: int = 1, axes: Any = (0, 1)) -> Any:
     """np.rot90: a view, flipped and transposed."""
     m = tracer.array(m)
     first, second = (range(m.ndim)[axis] for axis in axes)
@@ -127,7 +127,7 @@ def rot90(tracer: Tracer, m: Any, k: int = 1, axes: Any = (0, 1)) -> Any:
     )
 
 
-def rollaxis(tracer: Tracer, a: Any, axis: Any, start: Any = 0) -> Any:
+def rollaxis(tracer: RunRecord, a: Any, axis: Any, start: Any = 0) -> Any:
     """np.rollaxis."""
     a = tracer.array(a)
     order = np.rollaxis(np.empty(tuple(range(a.ndim))), axis, start).shape
@@ -135,7 +135,7 @@ def rollaxis(tracer: Tracer, a: Any, axis: Any, start: Any = 0) -> Any:
 
 
 def as_strided(
-    tracer: Tracer, x: Any, shape: Any = None, strides: Any = None, subok: bool = False, writeable: bool = True
+    tracer: RunRecord, x: Any, shape: Any = None, strides: Any = None, subok: bool = False, writeable: bool = True
 ) -> Any:
     """np.lib.stride_tricks.as_strided: the elements at these places of an array in C order; a write changes that."""
     x = tracer.array(x)

@@ -13,15 +13,15 @@ from dout.ops import PRIMITIVES
 from dout.trace.tracer.traced import Traced, holds_traced, plain, plain_deep
 
 if TYPE_CHECKING:
-    from dout.trace.tracer.recorder import Recording
+    from dout.trace.tracer.run_record import RunRecord
 
 
-def as_operand(tracer: Recording, x: Any) -> Any:
+def as_operand(tracer: RunRecord, x: Any) -> Any:
     """A list or tuple that stands as an operand, as an array; anything else as it is."""
     return _build(tracer, x, None, made=False) if type(x) in (list, tuple) else x
 
 
-def _array(tracer: Recording, x: Any, dtype: Any = None, *, copy: Any = True, order: str = "K", ndmin: int = 0) -> Any:
+def _array(tracer: RunRecord, x: Any, dtype: Any = None, *, copy: Any = True, order: str = "K", ndmin: int = 0) -> Any:
     """np.array: elements that are traced stay traced."""
     out = _build(tracer, x, dtype, made=True)
     if dtype is not None and np.dtype(dtype) != out.dtype:
@@ -33,7 +33,7 @@ def _array(tracer: Recording, x: Any, dtype: Any = None, *, copy: Any = True, or
     return out
 
 
-def _build(tracer: Recording, x: Any, dtype: Any, *, made: bool) -> Any:
+def _build(tracer: RunRecord, x: Any, dtype: Any, *, made: bool) -> Any:
     if isinstance(x, Traced):
         return x if isinstance(plain(x), np.ndarray) else tracer.emit(PRIMITIVES["asarray"], (x,), {})
     if isinstance(x, list | tuple) and holds_traced(x):
@@ -55,14 +55,14 @@ def _is_literal(x: Any) -> bool:
     return type(x) in PYTHON_NUMBERS or isinstance(x, np.generic)
 
 
-def _asarray(tracer: Recording, x: Any, dtype: Any = None, order: str = "K", *, ndmin: int = 0) -> Any:
+def _asarray(tracer: RunRecord, x: Any, dtype: Any = None, order: str = "K", *, ndmin: int = 0) -> Any:
     """np.asarray: an array that is already as asked stays the same array."""
     out = _array(tracer, x, dtype, copy=False, ndmin=ndmin)
     as_asked = order not in ("C", "F") or out.flags[f"{order}_CONTIGUOUS"]
     return out if as_asked else tracer.emit(PRIMITIVES["copy"], (out,), {"order": order})
 
 
-def _copyto(tracer: Recording, dst: Any, src: Any) -> None:
+def _copyto(tracer: RunRecord, dst: Any, src: Any) -> None:
     tracer.wrap(dst)[...] = src
 
 

@@ -16,7 +16,7 @@ from dout.trace.model.replay import flat
 from dout.trace.tracer.traced import Traced, TracedArray, plain, plain_deep
 
 if TYPE_CHECKING:
-    from dout.trace.tracer.tracer import Tracer
+    from dout.trace.tracer.run_record import RunRecord
 
 
 def is_generator(item: Any) -> bool:
@@ -75,7 +75,7 @@ def global_generator() -> Any:
     return None if numpy_random is None else numpy_random.random_sample.__self__
 
 
-def draw(tracer: Tracer, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def draw(tracer: RunRecord, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Draw. A drawn array is an input of the trace; elements of a traced array that are moved or chosen stay traced."""
     name, generator = function.__name__, _owner(function)
     if name in _NO_DRAWS:
@@ -121,7 +121,7 @@ def draw(tracer: Tracer, function: Any, args: tuple[Any, ...], kwargs: dict[str,
     return result if name in _NO_DRAWS else _drawn(tracer, result, generator, name, given, keywords)
 
 
-def _drawn(tracer: Tracer, result: Any, generator: Any, name: str, args: Any, kwargs: Any) -> Any:
+def _drawn(tracer: RunRecord, result: Any, generator: Any, name: str, args: Any, kwargs: Any) -> Any:
     """What was drawn: an array enters the trace, with how it was drawn; one number is what it is."""
     if type(result) is not np.ndarray or result.dtype.kind not in "biufc":
         tracer.note("draw", f"{name} {ONE}")
@@ -144,7 +144,7 @@ def _set_apart(item: Any) -> Any:
     return item.copy() if isinstance(item, np.ndarray) else item
 
 
-def _moves(tracer: Tracer, item: Any) -> bool:
+def _moves(tracer: RunRecord, item: Any) -> bool:
     """Whether a gradient should go through here: to an argument of what runs, or to an array that a layer holds."""
     outside = tracer.rounds is not None and not tracer.stack  # a script makes its data
     if outside or not isinstance(item, Traced) or np.asarray(plain(item)).dtype.kind not in "fc":

@@ -15,7 +15,7 @@ from dout.ops import OPERATORS, ArrayStandIn, StandIn
 from dout.trace.tracer.shared_memory import Buffer
 
 if TYPE_CHECKING:
-    from dout.trace.tracer.recorder import Recording
+    from dout.trace.tracer.run_record import RunRecord
 
 _INTO_MEMORY = {"__array_interface__", "__array_struct__", "__buffer__", "__dlpack__", "__dlpack_device__"}
 Step = tuple[Primitive, tuple[Node, ...], dict[str, Any]]
@@ -25,9 +25,9 @@ class Traced(StandIn):
     """A traced number: answers as its value's type, and stays what Python or NumPy made it."""
 
     __slots__ = ("_recorder", "epoch", "node", "value")
-    _recorder: Recording
+    _recorder: RunRecord
 
-    def __init__(self, recorder: Recording, value: Any, node: Node) -> None:
+    def __init__(self, recorder: RunRecord, value: Any, node: Node) -> None:
         self._recorder = recorder
         self.value = value
         self.node = node
@@ -108,7 +108,7 @@ class TracedArray(Traced, ArrayStandIn):
     __slots__ = ("base", "buffer", "step", "version")
 
     def __init__(
-        self, recorder: Recording, value: Any, node: Node, base: TracedArray | None = None, step: Step | None = None
+        self, recorder: RunRecord, value: Any, node: Node, base: TracedArray | None = None, step: Step | None = None
     ) -> None:
         super().__init__(recorder, value, node)
         self.base = base

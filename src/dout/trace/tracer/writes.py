@@ -18,13 +18,13 @@ from dout.trace.tracer.shared_memory import owner_of
 from dout.trace.tracer.traced import Step, TracedArray, plain, plain_deep
 
 if TYPE_CHECKING:
-    from dout.trace.tracer.recorder import Recording
+    from dout.trace.tracer.run_record import RunRecord
 
 
 class ArrayWriter:
     """Changes arrays for a tracer."""
 
-    def __init__(self, tracer: Recording) -> None:
+    def __init__(self, tracer: RunRecord) -> None:
         self.tracer = tracer
 
     def set_item(self, target: TracedArray, key: Any, value: Any) -> None:

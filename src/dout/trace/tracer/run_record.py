@@ -1,0 +1,257 @@
+"""What a run leaves behind: nodes with values, events, refusals. The parts of a tracer know this, not the tracer."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from threading import get_ident
+from types import CodeType
+from typing import Any, TypeVar
+
+import numpy as np
+
+from dout.errors import DoutError, UnsupportedError
+from dout.graph import INPUT, NUMPY_VALUES, PYTHON_NUMBERS, Node, Primitive, Where
+from dout.ops import Recorder, primitives
+from dout.ops.raising import shaped_by_values
+from dout.trace.model import user_source as source
+from dout.trace.model.recorded import Draw, Event
+from dout.trace.tracer.open_call import OpenCall
+from dout.trace.tracer.shared_memory import set_apart
+
+LIMIT = 1_000_000  # nodes
+OVERLAP = "two arrays that entered separately share memory: an edge is lost"
+MOST_BYTES = 1 << 36  # of one array; only one number repeated is as large as that
+_numbers = frozenset(PYTHON_NUMBERS)
+_T = TypeVar("_T")
+
+
+class RunRecord(Recorder):
+    """Keeps one run, in one thread; in others, and after `stop`, its stand-ins behave as their plain values."""
+
+    def __init__(self, *, rounds: int | None = None) -> None:
+        self.rounds = rounds  # of a script: which forward–backward round is recorded; None records all that runs
+        self.thread = get_ident()
+        self.recording = True
+        self.epoch = 0
+        self.refused: DoutError | None = None
+        self.trusted = False
+        self.sites: dict[tuple[CodeType, int], Where] = {}
+        self.site_of: dict[int, source.Site] = {}
+        self._begin()
+
+    def _begin(self) -> None:
+        self.nodes: list[Node] = []
+        self.data: dict[Node, Any] = {}
+        self.names: dict[Node, str] = {}
+        self.hints: dict[Node, str] = {}  # names for what has no other: the attribute of the layer that holds it
+        self.call_of: dict[Node, OpenCall] = {}
+        self.calls: list[OpenCall] = []
+        self.ends: list[Node] = []  # what the whole run gave out
+        self.stack: list[OpenCall] = []
+        self.events: dict[Event, None] = {}  # ordered, each once
+        self.steered: dict[Node, None] = {}  # values that a branch or an index took
+        self.literals: set[Node] = set()  # arrays made of plain numbers in the code, as of [1, 2]
+        self.looked: set[Node] = set()  # arrays of which the shape, dtype or layout was asked for
+        self.sized_by: dict[Node, dict[Node, None]] = {}  # what gives an array its shape by its values: x[x > 0]
+        self.sizes: dict[Node, Node] = {}  # and how many elements that has
+        self.identified: list[Any] = []  # what the identity was asked of: dicts have it as a key
+        self.outcomes: dict[tuple[Node, str], Any] = {}  # and what each was: a bool for a branch, an int for an index
+        self.given: set[Node] = set()  # what the code that runs was given as arguments
+        self.draws: dict[Node, Draw] = {}  # how the inputs that are random were drawn
+        self.generators: dict[Node, Any] = {}  # and by which generator
+        self.effects: list[str] = []  # what the code does that no node says
+        self.texts: list[str] = []  # where a value became text or a key: what came of it holds for this value only
+        self.failed: list[str] = []  # where an operation raised
+        self.scalars: dict[tuple[Any, ...], Any] = {}  # plain numbers that entered, by name, identity and place
+        self.known: dict[int, Any] = {}  # bare arrays by identity
+        self.roots: dict[int, list[Any]] = {}  # bare arrays by the memory they lie in
+
+    def begin_again(self) -> None:
+        """Forget what was recorded; stand-ins from before become inputs when they are used again."""
+        self.epoch += 1
+        self._begin()
+
+    def stop(self) -> None:
+        """Record no more. What the user's code still holds may change from now on: recorded values are set apart."""
+        if self.recording:
+            self.recording = False
+            set_apart(self.data, self._unused())
+
+    def _unused(self) -> set[Node]:
+        """Inputs that were only within reach, and those that no memory can hold: a refusal says so."""
+        users = {i: node for node in reversed(self.nodes) for i in node.inputs}
+        shown = {*users, *self.ends}
+        for call in self.calls:
+            shown.update(node for node in (*call.inputs, *call.outputs) if node)
+            shown.update(node for p in call.parameters for node in (p.node, p.gradient))
+        unused = {node for node in self.nodes if node.primitive is INPUT and node not in shown}
+        for node in self.nodes:
+            if node.primitive is INPUT and np.asarray(self.data[node]).nbytes > MOST_BYTES and node not in unused:
+                unused.add(node)
+                where = users[node].where if node in users else None
+                at = f", at {where}" if where else ""
+                message = f"an array of shape {node.shape} is too large to be recorded{at}; give a smaller one"
+                self.refused = self.refused or UnsupportedError(message)
+        return unused
+
+    @property
+    def live(self) -> bool:
+        """Whether an operation here and now is to be recorded."""
+        return self.recording and get_ident() == self.thread
+
+    def fails(self) -> None:
+        """An operation raises: if the user's code catches it, what comes then holds for this failure only."""
+        self.failed.append(there())
+
+    def record(self, primitive: Primitive, inputs: tuple[Node, ...], static: dict[str, Any], value: Any) -> Node:
+        """Make the node of a value that was just computed."""
+        if isinstance(value, NUMPY_VALUES):
+            node = Node(primitive, inputs, static, value.shape, value.dtype, self.here())
+        elif type(value) in _numbers:
+            node = Node(primitive, inputs, static, (), type(value), self.here())
+        else:
+            raise self.refuse(UnsupportedError(f"{primitive} gave a {type(value).__name__}"))
+        self.data[node] = value
+        shaping = inputs[:1] if primitive in primitives("setitem add_at") else inputs if node.shape else ()
+        found = {source: None for i in shaping for source in self.sized_by.get(i, ())} if self.sized_by else {}
+        if found or shaped_by_values(node):
+            self.sized_by[node] = {**found, node: None} if shaped_by_values(node) else found
+        return self.keep(node)
+
+    def keep(self, node: Node) -> Node:
+        """Enter a node into the recording."""
+        self.nodes.append(node)
+        if self.stack:
+            self.call_of[node] = self.stack[-1]
+        if len(self.nodes) == LIMIT:
+            self.note("limit", f"recorded the first {LIMIT} nodes; what ran after them is not shown")
+            self.stop()
+        return node
+
+    def here(self) -> Where | None:
+        """The line of the user's code that is running."""
+        frame = source.user_frame(sys._getframe(2))
+        if frame is None:
+            return None
+        key = (frame.f_code, frame.f_lasti)
+        where = self.sites.get(key)
+        if where is None:
+            where = self.sites[key] = Where(frame.f_code.co_filename, frame.f_lineno)
+            self.site_of[id(where)] = source.Site.of(frame)
+        return where
+
+    def unsupported(self, what: str, instead: str | None = None) -> UnsupportedError:
+        """Say that `what` has no row, where it was called, and where we know it, what to write `instead`."""
+        hint = f"; write {instead}" if instead else ""
+        error = UnsupportedError(f"{what} is not in dout's table of primitives, at {there()}{hint}")
+        self.refuse(error)
+        return error
+
+    def attempt(self, answer: Callable[..., _T], *given: Any) -> _T:
+        """Answer what may be refused; nothing has been done where it is."""
+        return answer(*given)
+
+    def refuse(self, error: Any) -> Any:
+        """Remember the first refusal, also where the user's code catches the exception."""
+        if " at " not in str(error):
+            error = type(error)(f"{error}, at {there()}")
+        if self.refused is None:
+            self.refused = error
+        return error
+
+    def step_aside(self, why_not: str) -> None:
+        """Record no more, for a reason that another thread has; the user's code runs on plainly."""
+        frame = sys._current_frames().get(self.thread)
+        while frame is not None and not source.is_user_code(frame.f_code.co_filename):
+            frame = frame.f_back
+        at = f", at {source.line_of(frame)}" if frame is not None else ""
+        self.refused = self.refused or UnsupportedError(f"{why_not}{at}")
+        self.recording = False
+
+    def note(self, kind: str, message: str) -> None:
+        """Add an event, once for each place."""
+        frame = source.user_frame(sys._getframe(1))
+        where = Where(frame.f_code.co_filename, frame.f_lineno) if frame else None
+        self.events.setdefault(Event(kind, message, where))
+
+    def outcome(self, kind: str, item: Any, outcome: _T) -> _T:
+        """A value steers the program: the recording holds for this outcome."""
+        if self.live:
+            self.steered[item.resolve()] = None
+            self.outcomes[item.resolve(), kind] = outcome
+            self.note(kind, f"the program was steered by a value: {source.call_text(sys._getframe(2))} was {outcome}")
+        return outcome
+
+    def overlapped(self, before: Node, after: Node) -> None:
+        """Told of what an array holds that entered by itself and shares memory with one that is written into."""
+        self.note("alias", OVERLAP)
+
+    def taken_as_is(self, item: Any) -> None:
+        """A value is used as what it is now, without a node: the recording holds for this one."""
+        if self.live:
+            self.steered[item.resolve()] = None
+            self.note("index", f"the program was steered by a value: {source.call_text(sys._getframe(2))}")
+
+    def drawn_with(self, item: Any) -> None:
+        """Told of every traced value that a draw is given: what is drawn is an input."""
+
+    def as_text(self, item: Any = None) -> None:
+        """A value turns into text, or is hashed: harmless for a recording, but what comes of it is no node."""
+        if self.live:
+            self.texts.append(there())
+
+    def leak(self, item: Any, result: Any) -> Any:
+        """A value leaves as an array, through a function that dout does not see into."""
+        if self.live:
+            self.note("escape", "a traced value left the trace through a function that NumPy does not dispatch")
+        return result
+
+    # --- what a recording adds ----------------------------------------------------------------------------------------
+
+    writer: Any  # changes arrays in place
+
+    def node_of(self, operand: Any) -> Node:
+        """The node of whatever stands as an operand: a stand-in, a number, a bare array, a list."""
+        raise NotImplementedError
+
+    def source(self, array: Any, name: str | None = None, *, made: bool = False) -> Any:
+        """Return the stand-in of an array or number that enters the trace as an input."""
+        raise NotImplementedError
+
+    def wrap(self, item: Any, name: str | None = None) -> Any:
+        """Return the stand-in of an argument: arrays and numbers, also inside lists, tuples and dicts."""
+        raise NotImplementedError
+
+    def array(self, item: Any) -> Any:
+        """An operand as a traced array: lists become arrays, plain arrays enter the trace."""
+        raise NotImplementedError
+
+    def generator(self, generator: Any) -> Any:
+        """Return the stand-in of a random generator."""
+        raise NotImplementedError
+
+    def escape(self, name: str, item: Any, convert: Callable[[Any], _T]) -> _T:
+        """A value turns into a plain number where C asks for one."""
+        raise NotImplementedError
+
+    def size_taken(self, item: Any, answer: _T) -> _T:
+        """How many elements an array has is asked for, without a node: the recording holds for that many."""
+        raise NotImplementedError
+
+    def attribute(self, item: Any, name: str) -> Any:
+        """An attribute that no row stands for."""
+        raise NotImplementedError
+
+    def flags(self, item: Any) -> Any:
+        """The flags of an array."""
+        raise NotImplementedError
+
+    def set_attribute(self, item: Any, name: str, value: Any) -> None:
+        """As `attribute`, to set one."""
+        raise NotImplementedError
+
+
+def there() -> str:
+    """The line of the user's code that is running."""
+    return source.line_of(sys._getframe(1)) or "an unknown place"
