@@ -218,11 +218,11 @@ def _calls(choose, arrays, edges):
     """Calls of some kinds, each made several times: one after the other, or in turns."""
     kinds = [_kind(choose, arrays, edges and choose([True, False])) for _ in range(choose([1, 1, 2, 3]))]
     turns = choose([True, False])
-    times = choose([2, 3, 4, 6])
+    times = choose([2, 2, 3, 5])
     order = kinds * times if turns else [kind for kind in kinds for _ in range(times)]
     return tuple(
         Call(choose([i, i, i, 0]), by_hand if turns or i % times == 0 else (), *others)
-        for i, (by_hand, *others) in enumerate(order[:9])
+        for i, (by_hand, *others) in enumerate(order[:6])
     )
 
 

@@ -29,7 +29,7 @@ class Saboteur(Tracer):
     def emit(self, primitive, operands, static):
         if self.kind == "drop" and self._turn():
             values = [plain(operand) for operand in operands]
-            whole = [i for i, v in enumerate(values) if v is not operands[i] and isinstance(v, np.ndarray)]
+            whole = [i for i, v in enumerate(values) if v is not operands[i] and isinstance(v, np.ndarray) and v.size]
             if whole:
                 Saboteur.damaged = primitive.name
                 operands = tuple(values[i].copy() if i == whole[-1] else o for i, o in enumerate(operands))
