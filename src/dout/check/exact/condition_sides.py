@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from dout.check.exact.ball_numbers import is_exact, middle
-from dout.check.exact.covered_sides import FALSE, FIRST, SECOND, TRUE, Covered, Place
+from dout.check.exact.covered_sides import FALSE, FIRST, SECOND, TRUE, ConditionPlace, Covered
 from dout.graph import INPUT, Node, Primitive, topological
 from dout.ops import by_primitive, primitives
 from dout.trace.model.derived_gradients import STABILISER
@@ -135,22 +135,22 @@ class Conditions:
                 if node in begin or not found.isdisjoint(node.inputs):
                     found.add(node)
         self.nodes = tuple(n for n in trace.graph.nodes if n.primitive in _RULES and n in self.moving)
-        self._places: dict[Node, Place] = {}
+        self._places: dict[Node, ConditionPlace] = {}
 
     @cached_property
     def taken(self) -> tuple[Node, ...]:
         """What an input or a parameter steered the program by, without being a comparison: an index, say."""
         return tuple(n for n in self.trace.steered if n in self.steering and n not in self.nodes)
 
-    def place(self, node: Node) -> Place:
+    def place(self, node: Node) -> ConditionPlace:
         """Where a condition stands; a comparison in an `if` is the condition of that `if`."""
         if node not in self._places:
             site, name = self.trace.sites.get(node), node.primitive.symbol or str(node.primitive)
             if site is None:
                 file, line = (node.where.file, node.where.line) if node.where else ("", 0)
-                place = Place(file, (line, 0, 0, 0), name)
+                place = ConditionPlace(file, (line, 0, 0, 0), name)
             else:
-                place = Place.of(site.f_code, site.f_lasti)
+                place = ConditionPlace.of(site.f_code, site.f_lasti)
                 if not (_RULES.get(node.primitive) is _truth and isinstance(place.expression, ast.Compare)):
                     place = replace(place, part=name)  # a function may be made of several
             self._places[node] = place

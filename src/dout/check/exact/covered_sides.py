@@ -18,7 +18,7 @@ Span = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)
-class Place:
+class ConditionPlace:
     """A condition: where its expression stands, and which of several there it is (`a` and `b` of `a and b`)."""
 
     file: str
@@ -26,7 +26,7 @@ class Place:
     part: int | str = 0
 
     @classmethod
-    def of(cls, code: CodeType, instruction: int, part: int | str = 0) -> Place:
+    def of(cls, code: CodeType, instruction: int, part: int | str = 0) -> ConditionPlace:
         """The place of an instruction."""
         first, last, start, end = next(islice(code.co_positions(), instruction // 2, None), (None,) * 4)
         return cls(code.co_filename, (first or code.co_firstlineno, last or 0, start or 0, end or 0), part)
@@ -81,14 +81,14 @@ class Sides:
 class Covered:
     """The conditions that were met where gradients were judged, each with the sides that were seen."""
 
-    def __init__(self, sides: Mapping[Place, Sides] | None = None) -> None:
+    def __init__(self, sides: Mapping[ConditionPlace, Sides] | None = None) -> None:
         self.codes: list[CodeType] = []  # the user's code that ran
-        self.sides: dict[Place, Sides] = {p: Sides(s.may, {*s.seen}) for p, s in (sides or {}).items()}
+        self.sides: dict[ConditionPlace, Sides] = {p: Sides(s.may, {*s.seen}) for p, s in (sides or {}).items()}
 
     def __bool__(self) -> bool:
         return bool(self.sides)
 
-    def note(self, place: Place, may: tuple[str, ...], seen: Iterable[str]) -> None:
+    def note(self, place: ConditionPlace, may: tuple[str, ...], seen: Iterable[str]) -> None:
         """Add what was seen of a condition."""
         self.sides.setdefault(place, Sides(may, set())).seen.update(seen)
 
@@ -97,7 +97,7 @@ class Covered:
         for place, sides in other.sides.items():
             self.note(place, sides.may, sides.seen)
 
-    def gains(self, other: Covered) -> frozenset[tuple[Place, str]]:
+    def gains(self, other: Covered) -> frozenset[tuple[ConditionPlace, str]]:
         """The sides that were missing here, and are seen there."""
         return frozenset(
             (place, side)
@@ -114,10 +114,10 @@ class Covered:
             for span, node in _spans(code.co_filename).items():
                 here = code.co_firstlineno <= span[0] <= last and span not in known
                 if here and _is_of_arrays(node) and not decides_nothing(node):
-                    self.note(Place(code.co_filename, span), (TRUE, FALSE), ())
+                    self.note(ConditionPlace(code.co_filename, span), (TRUE, FALSE), ())
 
     @property
-    def open(self) -> dict[Place, Sides]:
+    def open(self) -> dict[ConditionPlace, Sides]:
         """The conditions of which a side was not seen."""
         return {place: sides for place, sides in self.sides.items() if sides.missing}
 

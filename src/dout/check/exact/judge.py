@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from dout.check.exact.ball_values import NoRuleError
-from dout.check.exact.covered_sides import Covered, Place
+from dout.check.exact.covered_sides import ConditionPlace, Covered
 from dout.check.exact.exact_route import Examination, Outcome
 from dout.check.exact.judging_points import Point, beyond, generic, mirrored, with_kinks
 from dout.check.exact.kinks import at_kink, meets_kink
@@ -164,7 +164,7 @@ class _Points:
     def seek(self, latest: float) -> None:
         """Look on the sides of conditions that were not seen, where float64 says that a point lies there."""
         conditions, places = self.examination.conditions, self.examination.conditions.place
-        tried: Counter[tuple[Place, str]] = Counter()
+        tried: Counter[tuple[ConditionPlace, str]] = Counter()
         latest_at_first, looks = spent() + MOST_SECONDS_SEEKING, 0
         wanted = [node for node in conditions.nodes if places(node) in self.covered.open]
         for point, far in beyond(self.examination, conditions.limits(wanted)) if wanted else ():

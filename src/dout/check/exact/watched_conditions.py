@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from types import CodeType, FrameType
 from typing import Any
 
-from dout.check.exact.covered_sides import FALSE, FIRST, SECOND, TRUE, Covered, Place, decides_nothing
+from dout.check.exact.covered_sides import FALSE, FIRST, SECOND, TRUE, ConditionPlace, Covered, decides_nothing
 from dout.trace.capture.call_watch import is_users
 from dout.trace.model.user_source import is_user_code
 
@@ -52,10 +52,10 @@ class _Jumps:
         self.went: dict[int, set[bool]] = {offset: set() for offset in self.next}  # whether it jumped
         self.open = set(self.next)
 
-    def place(self, offset: int) -> Place:
+    def place(self, offset: int) -> ConditionPlace:
         """Where the condition stands: a comparison's jump is at its own place, another's at that of the statement."""
-        place = Place.of(self.code, offset)
-        return place if isinstance(place.expression, ast.Compare) else Place.of(self.code, self.tested[offset])
+        place = ConditionPlace.of(self.code, offset)
+        return place if isinstance(place.expression, ast.Compare) else ConditionPlace.of(self.code, self.tested[offset])
 
     def pass_by(self, offset: int, target: int) -> None:
         """A jump was passed, and the run goes on at `target`."""
@@ -138,7 +138,7 @@ class _Watch:
         """What was seen, by condition."""
         found = Covered()
         for jumps in filter(None, self.by_code.values()):
-            parts: dict[Place, int] = {}
+            parts: dict[ConditionPlace, int] = {}
             for offset, went in jumps.went.items():
                 place = jumps.place(offset)
                 part = parts[place] = parts.get(place, -1) + 1
@@ -146,7 +146,7 @@ class _Watch:
                     continue
                 if _is_repeated(place):
                     part = 0  # a loop tests at its end once more
-                place = Place(place.file, place.span, part)
+                place = ConditionPlace(place.file, place.span, part)
                 if not decides_nothing(place.expression):
                     found.note(place, (TRUE, FALSE), _outcomes(jumps.code.co_code[offset], went, place))
         return found
@@ -157,12 +157,12 @@ def _is_made(code: CodeType) -> bool:
     return code.co_filename == "<string>" and code.co_name.startswith("__")
 
 
-def _is_repeated(place: Place) -> bool:
+def _is_repeated(place: ConditionPlace) -> bool:
     found = place.expression
     return isinstance(getattr(found, "parent", None), ast.While)
 
 
-def _outcomes(opcode: int, went: set[bool], place: Place) -> set[str]:
+def _outcomes(opcode: int, went: set[bool], place: ConditionPlace) -> set[str]:
     """How the condition came out, by whether the run jumped."""
     name = _JUMPS[opcode]
     true_jumps = "IF_TRUE" in name or name.endswith("IF_NONE")
@@ -178,7 +178,7 @@ def _telling(function: Callable[..., Any], found: Covered) -> Callable[..., Any]
     def told(*given: Any, **options: Any) -> Any:
         answer, frame = function(*given, **options), sys._getframe(1)
         if len(given) > 1 and is_user_code(frame.f_code.co_filename) and is_users(frame):
-            place = Place.of(frame.f_code, frame.f_lasti, function.__name__)
+            place = ConditionPlace.of(frame.f_code, frame.f_lasti, function.__name__)
             found.note(place, (FIRST, SECOND), {FIRST if answer is given[0] else SECOND})
         return answer
 

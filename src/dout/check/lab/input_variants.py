@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.check.exact.covered_sides import Covered, Place
+from dout.check.exact.covered_sides import ConditionPlace, Covered
 from dout.check.exact.difference_route import judge_numerically
 from dout.check.exact.judge import MOST_TRIES, Judgement, judge
 from dout.check.exact.judging_points import SCALES, far, is_label, nearby
@@ -48,7 +48,7 @@ class Variant:
     far: bool = False
 
 
-def variants(subject: Subject, places: Iterable[Place]) -> Iterator[Variant]:
+def variants(subject: Subject, places: Iterable[ConditionPlace]) -> Iterator[Variant]:
     """Runs that may come to other sides of these conditions."""
     tests = [place.condition for place in places]
     numbers = tuple(dict.fromkeys(number for test in tests for number in _numbers(test) if number))
@@ -62,7 +62,7 @@ def variants(subject: Subject, places: Iterable[Place]) -> Iterator[Variant]:
         yield Variant(_moved(subject, 10 + seed, move), far=True)
 
 
-def is_on_purpose(place: Place) -> bool:
+def is_on_purpose(place: ConditionPlace) -> bool:
     """Whether what is behind a condition is meant to be no derivative: a number kept from 0, a gradient cut off."""
     test = place.condition
     numbers = _numbers(test)
@@ -77,11 +77,11 @@ def on_other_sides(subject: Subject, judgement: Judgement, seen: Covered) -> tup
     Where values steered the run, its recording holds for the way it went: then it is judged on other values anyway.
     The first variant that refutes speaks, and comes with the judgement.
     """
-    covered, tried, latest = judgement.covered, Counter[tuple[Place, str]](), spent() + MOST_SECONDS
+    covered, tried, latest = judgement.covered, Counter[tuple[ConditionPlace, str]](), spent() + MOST_SECONDS
     others: list[Judgement] = []
-    doubted: set[Place] = set()  # conditions behind which a gradient was less right than elsewhere
+    doubted: set[ConditionPlace] = set()  # conditions behind which a gradient was less right than elsewhere
 
-    def wanted() -> set[Place]:
+    def wanted() -> set[ConditionPlace]:
         return set(seen.sides) & set(covered.open)
 
     for variant in variants(subject, wanted()) if wanted() or judgement.only_here else ():

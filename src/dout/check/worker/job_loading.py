@@ -28,7 +28,7 @@ from dout.files import is_there
 from dout.trace.model.user_source import is_user_code, names_of, qualname_of
 from dout.trace.record.script import run_user_code
 from dout.trace.session.project_root import at_home, free_name, home, loaded, name_in_package
-from dout.trace.session.side_effects import Kept
+from dout.trace.session.side_effects import KeptRuntime
 
 _PLAIN = (type, ABCMeta)
 _DATA = 100_000  # characters of one statement
@@ -44,7 +44,7 @@ class Loading:
         self.job, self.rules, self.send = job, rules, send
         self.guard = Guard(rules.scratch, job.where, lambda text: send("remark", text))
         self.removed = Removed()
-        self.kept = Kept()
+        self.kept = KeptRuntime()
         self._run = LoadRun(rules, self.guard, self.kept, self.at, partial(send, "stop"))
 
     def at(self, file: str, line: int) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dout.trace.session.side_effects import Kept
+from dout.trace.session.side_effects import KeptRuntime
 
 
 def take_place(memory: float) -> None:
@@ -61,7 +61,7 @@ def _mapped() -> int:
 
 
 @contextmanager
-def put_back(kept: Kept) -> Iterator[list[str]]:
+def put_back(kept: KeptRuntime) -> Iterator[list[str]]:
     """Afterwards NumPy, its error state, the folder and the streams are as before, and what is `kept`.
 
     Yields the names that were not.

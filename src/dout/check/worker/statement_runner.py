@@ -28,7 +28,7 @@ from dout.check.worker.audit_guard import Guard, GuardRules, shown
 from dout.check.worker.stub_modules import KNOWN, Missing, NeedsError, stand_in
 from dout.trace.model.user_source import is_ours, is_user_code
 from dout.trace.record.script import users_traceback
-from dout.trace.session.side_effects import Kept
+from dout.trace.session.side_effects import KeptRuntime
 
 Kind = Literal["raised", "exit", "time", "needs", "import", "refused", "died"]
 _LEAST = 0.2  # seconds that a statement may take once the time is up
@@ -72,7 +72,7 @@ class LoadRun:
 
     rules: GuardRules
     guard: Guard
-    kept: Kept
+    kept: KeptRuntime
     at: Callable[[str, int], None] = lambda file, line: None
     told: Callable[[Stop], None] = lambda stop: None
     stops: list[Stop] = field(default_factory=list)

@@ -41,7 +41,7 @@ from dout.check.worker.work_sharing import Turns
 from dout.errors import DoutError, TargetError, UserCodeError
 from dout.graph import Where
 from dout.trace.model.user_source import vars_of
-from dout.trace.session.side_effects import Kept
+from dout.trace.session.side_effects import KeptRuntime
 
 
 def work(pipe: Any, job: Job, given: GivenArguments, skipped: frozenset[str], turns: Turns) -> None:
@@ -106,7 +106,7 @@ def _run(job: Job, given: GivenArguments, skipped: frozenset[str], turns: Turns,
         send("remark", remark)
 
 
-def _checked(name: str, target: Any, given: GivenArguments, kept: Kept) -> Checked:
+def _checked(name: str, target: Any, given: GivenArguments, kept: KeptRuntime) -> Checked:
     """Check one layer; whatever happens that Python can catch becomes a finding."""
     try:
         return _checked_as_it_is(name, target, given)

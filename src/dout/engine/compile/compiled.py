@@ -18,7 +18,7 @@ from dout.engine.compile.program_builder import BuiltProgram, build, without_val
 from dout.engine.compile.recording_lock import inside_a_trace, plainly, turn
 from dout.engine.guards.class_attributes import Settled
 from dout.engine.memory.pool import Pool
-from dout.engine.validate.comparison import Difference, Failure, first_difference
+from dout.engine.validate.comparison import Difference, ProgramFailure, first_difference
 from dout.errors import DoutError, TargetError, UnsupportedError
 from dout.trace.capture.capture import MOST_OPERATIONS, Capture, capture
 from dout.trace.capture.lenient_tracer import too_long
@@ -151,7 +151,7 @@ class Compiled(Settled):
             return too_long(MOST_OPERATIONS)
         graph, better = run_once.graph, run_once.better
         others = {node: better.outputs[name] for name, node in graph.outputs.items()} if better else {}
-        difference: Difference | Failure | None
+        difference: Difference | ProgramFailure | None
         try:
             program = build(run_once, self.pool, strict=self.strict)
             with np.errstate(all="ignore"):  # what the user's code heard of floating-point errors it has heard
@@ -161,7 +161,7 @@ class Compiled(Settled):
         except DoutError:
             raise
         except Exception as error:  # ours: the user's own run is whole, and its result is there
-            difference = Failure(error)
+            difference = ProgramFailure(error)
         if difference is not None:
             name = getattr(self.function, "__qualname__", "function")
             warnings.warn(difference.warning(name), stacklevel=_users_level())

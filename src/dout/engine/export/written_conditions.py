@@ -23,7 +23,7 @@ from dout.trace.tracer.random_draws import is_generator
 _CODE = (FunctionType, BuiltinFunctionType, MethodType, ModuleType, np.ufunc, type)
 
 
-class Conditions(Guards):
+class WrittenConditions(Guards):
     """Writes the conditions of one recorded run. `shapes` are those of the arrays in them, by expression."""
 
     text: Words

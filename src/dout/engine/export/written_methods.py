@@ -14,7 +14,7 @@ from dout.engine.compile.program_builder import planned
 from dout.engine.export.runs import size_decisions
 from dout.engine.export.runs.sample_runs import SampleRun
 from dout.engine.export.runs.symbolic_sizes import Lengths, parametrised, written
-from dout.engine.export.written_conditions import Conditions
+from dout.engine.export.written_conditions import WrittenConditions
 from dout.engine.export.written_names import Words
 from dout.engine.export.written_steps import MethodBody, Steps, Texts, taken_apart
 from dout.engine.guards.loaded_names import Loaded
@@ -124,7 +124,7 @@ class _Draft:
         steps = Texts(plan, run)
         program = Program(run, plan.steps, plan.now, lambda text, inputs: Steps(text, inputs, steps))
         text = Words(module, run.root, Loaded(run.codes).outside | set(parameters), leaves)
-        conditions = Conditions(run, needed(program), text, recorded)
+        conditions = WrittenConditions(run, needed(program), text, recorded)
         conditions.write(parameters)
         self.conditions, text.body, text.indent = text.conditions, True, ""
         text.lines += conditions.reads

@@ -51,7 +51,7 @@ class Difference:
 
 
 @dataclass(frozen=True, eq=False)
-class Failure:
+class ProgramFailure:
     """An error in making a program, or in its first run, which the plain run did not have."""
 
     error: Exception
@@ -64,7 +64,7 @@ class Failure:
         return _warning(name, self)
 
 
-def _warning(name: str, what: Difference | Failure) -> DifferenceWarning:
+def _warning(name: str, what: Difference | ProgramFailure) -> DifferenceWarning:
     return DifferenceWarning(f"{name}: {what}; it runs plainly from now on. Please report this: it is dout's error")
 
 

@@ -22,7 +22,7 @@ from dout.trace.record.trace import Trace
 from dout.trace.session import project_root
 from dout.trace.session.layer_calls import is_layer
 from dout.trace.session.session import Session, session
-from dout.trace.session.side_effects import Kept
+from dout.trace.session.side_effects import KeptRuntime
 from dout.trace.session.user_modules import user_modules
 from dout.trace.tracer import traced_modules
 from dout.trace.tracer.tracer import Tracer
@@ -88,7 +88,7 @@ def load_file(path: str | Path) -> ModuleType:
 
 def run_user_code(run: Callable[[], Any], what: str | Path) -> Any:
     """Run the user's code; what it raises becomes a UserCodeError with their own traceback. SystemExit ends it."""
-    kept = Kept()
+    kept = KeptRuntime()
     try:
         try:
             return run()

@@ -145,7 +145,7 @@ _THEIRS = {"sys.excepthook", "sys.displayhook", "sys.breakpointhook", "sys.unrai
 _Anything = BaseException  # by a name that nobody replaces
 
 
-class Kept:
+class KeptRuntime:
     """What dout itself runs on: Python's own names, modules and import path, as they were before the user's code."""
 
     def __init__(self) -> None:
