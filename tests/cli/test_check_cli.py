@@ -19,8 +19,8 @@ def without_time(text):
 
 def test_readme_shows_what_is_printed():
     readme = (HOME / "README.md").read_text(encoding="utf-8")
-    shown = dout("examples/slide_layers.py").stdout.rstrip()
-    assert f"```text\n$ dout check examples/slide_layers.py\n{without_time(shown)}\n```\n" in without_time(readme)
+    shown = dout("examples/slide_layers.py:Relu").stdout.rstrip()
+    assert f"```text\n$ dout check examples/slide_layers.py:Relu\n{without_time(shown)}\n```\n" in without_time(readme)
 
 
 def test_every_layer_of_the_slides_is_judged_and_the_relu_that_writes_into_dout_is_an_error():
