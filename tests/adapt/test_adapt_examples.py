@@ -11,7 +11,7 @@ import pytest
 from check_commands import document, dout, layers, write
 from edited_layers import FUNCTIONS, layer, source
 
-from dout.adapt.search import example
+from dout.adapt import example
 from dout.adapt.search.call_target import has_both
 from dout.adapt.search.example import as_found
 from dout.check.report.verdicts import Word

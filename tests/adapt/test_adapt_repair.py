@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dout.adapt.search import example
+from dout.adapt import example
 from dout.adapt.search.example_repair import Failure, changes
 from dout.check.report.verdicts import Word
 from dout.check.verb.check_layer import check

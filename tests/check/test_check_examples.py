@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import dout
-from dout.adapt.search import example
+from dout.adapt import example
 from dout.errors import TargetError
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import re
+import sys
 from base64 import b64encode
 from dataclasses import replace
 from hashlib import sha256
@@ -16,7 +17,6 @@ import pytest
 
 from dout.draw import draw
 from dout.draw.page import SCRIPTS, write
-from dout.draw.page import page_data as data
 from dout.draw.page.page_data import page_data
 
 
@@ -101,7 +101,7 @@ def test_what_is_too_much_for_a_page_stays_closed_from_the_inside_out_and_is_cou
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     whole = data_of(parts_of(traces.random_trace(3, 200)))
-    monkeypatch.setattr(data, "INSIDES", 60)
+    monkeypatch.setattr(sys.modules[page_data.__module__], "INSIDES", 60)
     part = data_of(parts_of(traces.random_trace(3, 200)))
     assert 1 < len(part["levels"]) < len(whole["levels"])  # type: ignore[arg-type]
     assert "60 operators" in str(part["notes"])

@@ -214,7 +214,7 @@ def test_code_of_another_processor_is_not_used(compiled: list[str], monkeypatch:
 
 
 @pytest.mark.parametrize(
-    "part", ["access", "accumulate", "vector_math", "vector_math_exp", "vector_math_rare", "wrapper"]
+    "part", ["row_access", "accumulate", "vector_math", "vector_math_exp", "vector_math_rare", "entry_point"]
 )
 def test_code_that_was_made_with_other_code_of_ours_is_not_used(
     part: str, compiled: list[str], monkeypatch: pytest.MonkeyPatch

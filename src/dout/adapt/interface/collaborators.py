@@ -13,7 +13,7 @@ class RecordingOptimizer:
 
     Of a dict of gradients alone, `update(layer, {"dW": …})`, it remembers the keys in place of parameters.
 
-    >>> optimizer = Recorder()
+    >>> optimizer = RecordingOptimizer()
     >>> float(optimizer.update(np.float64(3.0), np.float64(0.5)))
     3.0
     >>> optimizer.updates

@@ -10,7 +10,7 @@ from dout.check.report.report import to_html, to_rich, to_text
 from dout.check.report.verdicts import ReportData
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Report(ReportData):
     """Everything that was found out about one layer: what `dout.check` returns."""
 

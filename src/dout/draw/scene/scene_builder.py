@@ -27,7 +27,7 @@ _NOTHING = {
 }
 _MOST_NOTES = 20  # on wrong gradients, below the picture
 _NAMES = 3  # of wrong gradients at a closed layer
-_INSTALLED = f"{Path(__file__).parents[2]}{os.sep}"  # a ready-made layer stands in dout/layers, wherever that is
+_INSTALLED = f"{Path(__file__).parents[3]}{os.sep}"  # a ready-made layer stands in dout/layers, wherever that is
 _OPERATOR_ROOM = 8  # columns for an operator's symbol
 
 

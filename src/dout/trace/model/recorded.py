@@ -173,7 +173,8 @@ class RecordedRun:
     def __getstate__(self) -> dict[str, Any]:
         """A copy or pickle holds all that was recorded; what is worked out from that is worked out again."""
         state = {part.name: getattr(self, part.name) for part in fields(self)}
-        return {**state, "names": dict(self.names), "stored": self.stored and partial(_itself, self.stored())}
+        stored = self.stored and partial(_itself, self.stored())
+        return {**state, "names": dict(self.names), "sites": {}, "stored": stored}  # the code that ran stays here
 
     @cached_property
     def prepared(self) -> frozenset[Node]:
