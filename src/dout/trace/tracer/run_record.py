@@ -23,6 +23,8 @@ LIMIT = 1_000_000  # nodes
 OVERLAP = "two arrays that entered separately share memory: an edge is lost"
 MOST_BYTES = 1 << 36  # of one array; only one number repeated is as large as that
 _numbers = frozenset(PYTHON_NUMBERS)
+_WRITES = primitives("setitem add_at")
+_SIZING = primitives("getitem places nonzero")  # whose result may have a shape that depends on values
 _T = TypeVar("_T")
 
 
@@ -113,11 +115,17 @@ class RunRecord(Recorder):
         else:
             raise self.refuse(UnsupportedError(f"{primitive} gave a {type(value).__name__}"))
         self.data[node] = value
-        shaping = inputs[:1] if primitive in primitives("setitem add_at") else inputs if node.shape else ()
-        found = {source: None for i in shaping for source in self.sized_by.get(i, ())} if self.sized_by else {}
-        if found or shaped_by_values(node):
-            self.sized_by[node] = {**found, node: None} if shaped_by_values(node) else found
+        if self.sized_by or primitive in _SIZING:
+            self._note_sizes(node)
         return self.keep(node)
+
+    def _note_sizes(self, node: Node) -> None:
+        """Remember what gives the array its shape by its values."""
+        shaping = node.inputs[:1] if node.primitive in _WRITES else node.inputs if node.shape else ()
+        found = {source: None for i in shaping for source in self.sized_by.get(i, ())}
+        own = shaped_by_values(node)
+        if found or own:
+            self.sized_by[node] = {**found, node: None} if own else found
 
     def keep(self, node: Node) -> Node:
         """Enter a node into the recording."""
