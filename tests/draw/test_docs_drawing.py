@@ -52,6 +52,11 @@ def test_the_bands_are_what_is_printed():
     assert f"```text\n$ COLUMNS=55 dout show examples/buy_fruits.py\n{shown}\n```\n" in TEXT
 
 
+def test_the_wrong_gradient_is_what_is_printed():
+    shown = dout("show", "examples/residual.py", env=QUIET).stdout.rstrip()
+    assert f"```text\n$ dout show examples/residual.py\n{shown}\n```\n" in TEXT
+
+
 def test_the_keys_of_the_page_are_those_that_it_has():
     page = HOME / "src" / "dout" / "draw" / "page"
     keys = {key for file in page.glob("*.js") for key in re.findall(r'KEYS\.set\("(.+?)"', file.read_text("utf-8"))}
