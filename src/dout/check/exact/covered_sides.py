@@ -181,9 +181,13 @@ def decides_nothing(test: ast.expr | None) -> bool:
         return True
     if not isinstance(owner, ast.If) or owner.test is not test:
         return False
-    return any(body and isinstance(body[-1], ast.Raise) for body in (owner.body, owner.orelse)) or (
-        not owner.orelse and all(map(_tells, owner.body))
-    )
+    return any(map(_only_raises, (owner.body, owner.orelse))) or (not owner.orelse and all(map(_tells, owner.body)))
+
+
+def _only_raises(body: list[ast.stmt]) -> bool:
+    """Whether statements end in an error, and never return before it."""
+    inside = (node for statement in body for node in ast.walk(statement))
+    return bool(body) and isinstance(body[-1], ast.Raise) and not any(isinstance(n, ast.Return) for n in inside)
 
 
 _TELLING = frozenset({"print", "warn", "warning", "info", "debug", "error", "log"})

@@ -136,8 +136,9 @@ class Examination:
     @cached_property
     def varying(self) -> tuple[Node, ...]:
         """The inputs and parameters that may take other values: labels, one-hot rows and probabilities keep theirs."""
-        nodes = dict.fromkeys((*self.call.inputs, *(j.node for j in self.judged)))
-        return tuple(n for n in nodes if n.primitive is INPUT and not is_label(self.trace.data[n]))
+        judged = dict.fromkeys(j.node for j in self.judged)  # what has a gradient is no label
+        nodes = dict.fromkeys((*self.call.inputs, *judged))
+        return tuple(n for n in nodes if n.primitive is INPUT and (n in judged or not is_label(self.trace.data[n])))
 
     @cached_property
     def labels(self) -> tuple[Node, ...]:

@@ -179,11 +179,20 @@ class _Points:
             if gained:
                 tried.update(gained)
                 new = {place for place, _ in gained}
-                excused = any(conditions.is_excused(node) for node in wanted if places(node) in new)
+                excused = self._is_beyond_a_limit(point) or any(
+                    conditions.is_excused(node) for node in wanted if places(node) in new
+                )
                 for there in (point, mirrored(self.examination, point)):
                     self.try_at(there, far=far, excused=excused)
                 looks += 1
                 wanted = [node for node in wanted if places(node) in self.covered.open]
+
+    def _is_beyond_a_limit(self, point: Point) -> bool:
+        """Whether a limit that is no error, as one that cuts a gradient off, is passed there, unlike in the run."""
+        conditions = self.examination.conditions
+        limits = [node for node in conditions.nodes if conditions.is_excused(node)]
+        there = conditions.seen(in_float64(conditions.before(limits), point), limits)
+        return bool(conditions.seen_in_the_run().gains(there))
 
     def look_in_float64(self) -> None:
         """Look where balls would take too long."""

@@ -131,11 +131,15 @@ def _picked(numbers: Sequence[float]) -> Move:
     return _some(lambda value, generator: generator.choice(numbers, size=np.shape(value)))
 
 
+_HALF = 2.0317  # about two: what lies between whole numbers is no kink of floor or round
+
+
 def _about(limits: Sequence[float]) -> list[float]:
     """Numbers at, below and above limits, and between two of them."""
-    near = [c * share for c in limits[:MOST_LIMITS] for share in (0.75, 1.25, 2.0, -0.75, -1.25)]
+    near = [c * share for c in limits[:MOST_LIMITS] for share in (0.7391, 1.2713, 2.0317, -0.7391, -1.2713)]
     pairs = [(a, b) for i, a in enumerate(limits[:MOST_LIMITS]) for b in limits[:i]]
-    return near + [c for a, b in pairs for c in ((a + b) / 2, a + b / 2, a - b / 2, b + a / 2, b - a / 2)]
+    between = [(a + b) / _HALF for a, b in pairs]
+    return near + between + [c for a, b in pairs for c in (a + b / _HALF, a - b / _HALF, b + a / _HALF, b - a / _HALF)]
 
 
 MOST_SPREAD = 12

@@ -33,7 +33,7 @@ def rows(lab: Lab) -> Iterator[Finding]:
 
 def _in_rows(lab: Lab, group: tuple[int, ...], length: int) -> Iterator[Finding | None]:
     """What other numbers of rows in a group of inputs show; nothing at all where these are no rows."""
-    sizes = [n for n in dict.fromkeys((1, 2, length + 1, max(2 * length, 3))) if n != length]
+    sizes = [n for n in dict.fromkeys((1, 2, length + 1, max(2 * length, 3), 4 * length + 5)) if n != length]
     ran = {n: sized(lab, group, length, n) for n in sizes}
     fine = {n: got for n, got in ran.items() if isinstance(got, PlainRun)}
     crashed = {n: got for n, got in ran.items() if isinstance(got, CrashError)}
@@ -87,7 +87,7 @@ def _compared(lab: Lab, group: tuple[int, ...], length: int, fine: dict[int, Pla
             message = f"with {n} row{'s' * (n > 1)} the gradient of {lab.name(i)} {shapes}: take it from x.shape"
             yield lab.finding("D506", message, argument=lab.name(i), cause="batch")
             return
-    for n in (1, length + 1):
+    for n in (1, length + 1, max(fine)):
         wrong = only_here(lab, fine[n]) if n in fine else None
         if wrong is not None:
             but = f"with {length} it is right: take the number of rows from x.shape"

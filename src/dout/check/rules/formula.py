@@ -118,7 +118,8 @@ def _wrong(
 
 
 def _numbers(index: tuple[int, ...], expected: float, got: float) -> str:
-    return f"is {got:.6g}{f' at {list(index)}' if index else ''}, right: {expected:.6g}"
+    digits = next((d for d in (6, 9, 12) if f"{got:.{d}g}" != f"{expected:.{d}g}"), 17)
+    return f"is {got:.{digits}g}{f' at {list(index)}' if index else ''}, right: {expected:.{digits}g}"
 
 
 def _with_its_argument(layer: Any, path: str) -> str:

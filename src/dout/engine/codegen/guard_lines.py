@@ -119,7 +119,7 @@ class Guards:
             self._built(expression, template)
         elif isinstance(template.item, _PLAIN):
             self.text.leave_unless(f"{expression} is {template.item!r}")
-        elif isinstance(template.item, float | complex | np.inexact):
+        elif isinstance(template.item, float | complex | np.inexact | slice | range):
             number = self.text.constant(template.item)
             self.text.leave_unless(f"{expression} is {number} or {self.text.constant(alike)}({expression}, {number})")
         elif isinstance(template.item, str | bytes | int | np.generic | np.dtype | slice | range):
@@ -149,7 +149,8 @@ class Guards:
     def _contents(self, item: Any) -> None:
         """Guard what is in a set. Raises UnsupportedError for what changes and does not tell: a deque, an iterator."""
         if isinstance(item, set) and all(map(is_fixed, item)) and len(item) <= _LARGE_SET:
-            self.text.leave_unless(f"{self.text.constant(item)} == {self.text.constant(frozenset(item))}")
+            now, then = f"(*{self.text.constant(item)},)", self.text.constant(tuple(item))  # their order counts
+            self.text.leave_unless(f"{self.text.constant(alike)}({now}, {then})")
         elif isinstance(item, tuple | frozenset | CACHE) and id(item) not in self.at:
             for part in remembered(item) if isinstance(item, CACHE) else item:
                 self._inside(part)
@@ -224,9 +225,9 @@ class Guards:
             raise UnsupportedError(f"it reads a {type(item).__qualname__} of {len(item)} elements, which may change")
         if stood is not None:
             self.text.leave_unless(f"{self.text.constant(holds_still)}({expression}, {self.text.constant(stood)})")
-        elif id(item) in self.capture.keys and self.capture.lengths[id(item)] > 1:
+        elif id(item) in self.capture.keys and self.capture.lengths[id(item)]:
             keys = self.text.constant(self.capture.keys[id(item)], "keys")
-            self.text.leave_unless(f"(*{expression},) == {keys}")
+            self.text.leave_unless(f"{self.text.constant(alike)}((*{expression},), {keys})")
 
     def _kinds(self, expression: str, item: list[Any] | dict[Any, Any]) -> None:
         """Guard the types of what is in a list or dict where it has numbers that no step needs."""

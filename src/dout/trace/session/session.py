@@ -254,11 +254,18 @@ def session(
         finally:
             if state in _open:
                 _open.remove(state)
-            tracer.stop()
-            under_way.remove(tracer)
-            state.patches.put_back()
-            state.swaps.swap_out(state.outputs, state.besides)
-            _begun.remove(state)
+            try:
+                tracer.stop()
+            finally:
+                tracer.recording = False
+                under_way.remove(tracer)
+                try:
+                    state.patches.put_back()
+                finally:
+                    try:
+                        state.swaps.swap_out(state.outputs, state.besides)
+                    finally:
+                        _begun.remove(state)
 
 
 def _after_fork() -> None:
@@ -268,8 +275,8 @@ def _after_fork() -> None:
             state.tracer.recording = False
             state.patches.put_back()
             state.swaps.swap_out(state.besides)
-            under_way.remove(state.tracer)
-    _begun[:] = [state for state in _begun if state.tracer in under_way]
+    under_way[:] = [tracer for tracer in under_way if tracer.thread == threading.get_ident()]
+    _begun[:] = [state for state in _begun if state.tracer.thread == threading.get_ident()]
     _open[:] = [state for state in _open if state in _begun]
     if not recordings._is_owned():  # type: ignore[attr-defined]
         recordings._at_fork_reinit()  # type: ignore[attr-defined]

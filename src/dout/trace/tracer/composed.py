@@ -45,11 +45,14 @@ def _at_least(ndim: int) -> Callable[..., Any]:
         for item in items:
             array = tracer.array(item)
             missing = ndim - array.ndim
+            if missing <= 0:
+                found.append(array)
+                continue
             front = (1,) if array.ndim < 2 and missing else ()  # NumPy: (n,) → (1, n) → (1, n, 1)
             shape = {0: (1,) * ndim, 1: (*front, *array.shape, *((1,) * (missing - 1)))}.get(
                 array.ndim, (*array.shape, *((1,) * missing))
             )
-            found.append(array if missing <= 0 else array.reshape(shape))
+            found.append(array.reshape(shape))
         return found[0] if len(found) == 1 else tuple(found)
 
     return at_least

@@ -12,7 +12,7 @@ import numpy as np
 
 from dout.errors import DoutError, UnsupportedError
 from dout.graph import INPUT, NUMPY_VALUES, PYTHON_NUMBERS, Node, Primitive, Where
-from dout.ops import Recorder, primitives
+from dout.ops import PRIMITIVES, Recorder, primitives
 from dout.ops.raising import shaped_by_values
 from dout.trace.model import user_source as source
 from dout.trace.model.recorded import Draw, Event
@@ -24,6 +24,7 @@ OVERLAP = "two arrays that entered separately share memory: an edge is lost"
 MOST_BYTES = 1 << 36  # of one array; only one number repeated is as large as that
 _numbers = frozenset(PYTHON_NUMBERS)
 _WRITES = primitives("setitem add_at")
+_TAKEN = PRIMITIVES["getitem"]
 _SIZING = primitives("getitem places nonzero")  # whose result may have a shape that depends on values
 _T = TypeVar("_T")
 
@@ -116,16 +117,19 @@ class RunRecord(Recorder):
             raise self.refuse(UnsupportedError(f"{primitive} gave a {type(value).__name__}"))
         self.data[node] = value
         if self.sized_by or primitive in _SIZING:
-            self._note_sizes(node)
+            self.note_sizes(node)
         return self.keep(node)
 
-    def _note_sizes(self, node: Node) -> None:
+    def note_sizes(self, node: Node) -> None:
         """Remember what gives the array its shape by its values."""
         shaping = node.inputs[:1] if node.primitive in _WRITES else node.inputs if node.shape else ()
+        if node.primitive is _TAKEN and len(node.inputs) > 1 and len(node.inputs[0].shape) == 1:
+            shaping = node.inputs[1:]  # of one axis elements are taken: how many, the index says alone
         found = {source: None for i in shaping for source in self.sized_by.get(i, ())}
         own = shaped_by_values(node)
         if found or own:
-            self.sized_by[node] = {**found, node: None} if own else found
+            alone = own and len(node.shape) == 1  # its one length is its own, whatever it comes of
+            self.sized_by[node] = {node: None} if alone else {**found, node: None} if own else found
 
     def keep(self, node: Node) -> Node:
         """Enter a node into the recording."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import math
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -267,8 +266,7 @@ def _numpys_own(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) ->
     given = plain_deep(list(args))
     if function in WRITES:
         given = [np.array(given[0], order="K"), *given[1:]]
-    with np.errstate(all="ignore"), warnings.catch_warnings():  # the same come again, as they should
-        warnings.simplefilter("ignore")
+    with np.errstate(all="ignore"):
         return (function(*given, **plain_deep(kwargs)),)
 
 

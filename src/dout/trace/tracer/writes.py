@@ -147,6 +147,7 @@ class ArrayWriter:
         for made in recorder.made:
             if made.primitive is CONSTANT:
                 self.tracer.data[made] = made.static["value"]
+            self.tracer.note_sizes(made)
             self.tracer.keep(made)
         return result
 
