@@ -1,5 +1,6 @@
 """What "exact" is said of: every side of every condition, in arrays and in code, is judged or listed with its line."""
 
+import importlib
 import tempfile
 
 import numpy as np
@@ -11,6 +12,18 @@ from benchmarks.checker.case import write
 
 X = np.random.default_rng(0).normal(size=(3, 4))
 GRADIENTS = ("D101", "D102", "D103", "D501")
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch):
+    """The search for other sides has all the time it needs: what it finds must not depend on the machine."""
+    for module, name in (
+        ("lab.input_variants", "MOST_SECONDS"),
+        ("lab.probe", "MOST_SECONDS"),
+        ("exact.judge", "MOST_SECONDS"),
+        ("exact.judge", "MOST_SECONDS_SEEKING"),
+    ):
+        monkeypatch.setattr(importlib.import_module(f"dout.check.{module}"), name, 60.0)
 
 
 class Square:
@@ -367,3 +380,75 @@ RIGHT_TWINS = {right.cls: right for _, right, _ in NET}
 @pytest.mark.parametrize("name", RIGHT_TWINS)
 def test_its_right_twin_has_no_error(name):
     assert not errors(checked(RIGHT_TWINS[name]))
+
+
+class CrossEntropyOfShares:
+    """Right only where the rows of y add up to 1."""
+
+    def forward(self, y, t):
+        self.y, self.t = y, t
+        return -np.sum(t * np.log(y)) / len(y)
+
+    def backward(self, dout=1):
+        rest = 1 - self.y.sum(axis=1, keepdims=True)
+        return dout * (-self.t / self.y + 9 * rest) / len(self.y)
+
+
+def test_what_has_a_gradient_is_no_label_though_its_rows_add_up_to_one():
+    shares = np.array([[0.25, 0.75], [0.5, 0.5], [0.125, 0.875]])
+    report = dout.check(CrossEntropyOfShares(), shares, np.eye(2)[[0, 1, 1]])
+    assert [verdict.word for verdict in report.verdicts] == ["refuted"]
+
+
+def first_ten(self, dout):
+    dx = np.zeros_like(self.x)
+    dx[:10] = (2 * self.x * dout)[:10]
+    return dx
+
+
+def more_for_many(self, dout):
+    dx = 2 * self.x * dout
+    for i in range(4, len(dx), 4):
+        dx[i] = 0
+    return dx
+
+
+@pytest.mark.parametrize("backward", [first_ten, more_for_many])
+def test_what_is_wrong_for_many_rows_alone_is_found_without_a_condition(backward):
+    assert "D506" in {finding.code for finding in dout.check(layer(backward), X.copy()).findings}
+
+
+def returns_before_it_raises(self, dout):
+    if self.x.shape[1] == 4:
+        return self.slope(dout)
+    if self.x.shape[1] == 5:
+        return dout
+    raise ValueError("no")
+
+
+def test_a_side_that_returns_before_it_raises_is_a_side():
+    report = dout.check(layer(returns_before_it_raises), X.copy())
+    assert not report.ok or report.branches
+
+
+@pytest.mark.parametrize("whole", [np.floor, np.round])
+def test_a_wrong_stretch_between_whole_numbers_is_an_error(whole):
+    def forward(self, x):
+        self.x = x
+        return np.where(whole(x) > 20, 2 * x, x)
+
+    def backward(self, dout):
+        return np.where(whole(self.x) > 30, 2 * dout, dout)
+
+    assert not dout.check(layer(backward, forward), X.copy()).ok
+
+
+def test_a_gradient_that_is_cut_off_is_no_error_beside_another_condition():
+    def forward(self, x):
+        self.x = x
+        return np.where(x > 400, 0 * x, x * x)
+
+    def backward(self, dout):
+        return np.where(self.x > 400, 0 * dout, np.clip(2 * self.x * dout, -20, 20))
+
+    assert dout.check(layer(backward, forward), X.copy()).ok

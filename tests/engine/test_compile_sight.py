@@ -286,3 +286,65 @@ def test_the_type_of_a_number_that_is_not_computed_with_is_watched(name, other):
         noted.note = noted.notes[1] = noted.named["note"] = note
         np.testing.assert_array_equal(fast(np.ones(2)), getattr(noted, name)(np.ones(2)))
     assert fast.plan().programs
+
+
+class Held:
+    """A layer that computes with what it holds, in the order in which it holds it."""
+
+    def __init__(self, held):
+        self.held = held
+
+    def in_order(self, x):
+        for number in self.held:
+            x = x * 2 + number
+        return x
+
+    def inside(self, x):
+        for number in self.held[1]:
+            x = x * number
+        return x
+
+    def end(self, x):
+        return x * self.held.stop
+
+
+@pytest.mark.parametrize(
+    ("method", "first", "later"),
+    [
+        ("in_order", {0, 8}, (8, 0)),
+        ("in_order", {0, 8}, (0.0, 8)),
+        ("in_order", {2: 1, 3: 1}, (2.0, 3)),
+        ("in_order", {2: 1}, (2.0,)),
+    ],
+)
+def test_the_order_and_the_types_in_a_set_or_among_keys_are_watched(method, first, later):
+    fast, plain = Held(type(first)(first)), Held(type(first)(first))
+    compiled, x = dout.compile(getattr(fast, method)), np.arange(1, 4)
+    for _ in range(3):
+        compiled(x)
+    for held in (fast.held, plain.held):
+        held.clear()
+        for item in later:
+            held.update({item: 1} if isinstance(held, dict) else {item})
+    got, wanted = compiled(x), getattr(plain, method)(x)
+    assert got.dtype == wanted.dtype
+    np.testing.assert_array_equal(got, wanted)
+
+
+@pytest.mark.parametrize(
+    ("method", "first", "later"),
+    [
+        ("end", range(0, 3, 2), range(0, 4, 2)),
+        ("end", slice(0, 2), slice(0, 2.0)),
+        ("inside", (1, frozenset({2})), (1, frozenset({2.0}))),
+    ],
+)
+def test_the_ends_of_ranges_and_the_types_in_frozen_sets_are_watched(method, first, later):
+    layer = Held(first)
+    compiled, x = dout.compile(getattr(layer, method)), np.arange(1, 4)
+    for _ in range(3):
+        compiled(x)
+    layer.held = later
+    got, wanted = compiled(x), getattr(Held(later), method)(x)
+    assert got.dtype == wanted.dtype
+    np.testing.assert_array_equal(got, wanted)

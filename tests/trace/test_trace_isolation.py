@@ -1,7 +1,9 @@
 """A trace leaves instances, arrays, modules and other threads as a plain run leaves them."""
 
 import math
+import sys
 import threading
+import warnings
 
 import numpy as np
 import pytest
@@ -102,3 +104,30 @@ def loss(x):
     assert "orphan" not in kinds(trace)
     np.testing.assert_array_equal(dout.grad(cell["loss"])(np.zeros(2)), [1.0, 2.0])
     assert type(cell["scale"]) is np.ndarray
+
+
+def test_everything_is_put_back_when_there_is_no_memory_left_for_what_was_recorded(monkeypatch):
+    def fails(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(sys.modules["dout.trace.tracer.run_record"], "set_apart", fails)
+    layer, real = Relu(), np
+    with pytest.raises(MemoryError):
+        dout.trace(layer, np.array([1.0, -1.0]))
+    monkeypatch.undo()
+    assert np is real
+    assert type(np).__name__ == "module"
+    assert dout.trace(Relu(), np.array([1.0, -1.0])).outputs.tolist() == [1.0, 0.0]
+
+
+def test_a_warning_of_the_users_own_is_shown_once_beside_functions_of_several_steps(recwarn):
+    warnings.simplefilter("default")
+
+    def function(x):
+        for _ in range(4):
+            warnings.warn("only once", stacklevel=1)
+            x = np.concatenate([x, x])
+        return x
+
+    dout.trace(function, np.ones(2))
+    assert [str(warning.message) for warning in recwarn] == ["only once"]

@@ -107,3 +107,18 @@ def test_numbers_drawn_anew_must_select_as_many():
             other = error
     assert alike is not None
     assert "drawn anew" in str(other)
+
+
+def test_a_size_that_steers_is_seen_after_a_write_through_a_view():
+    def function(x):
+        y = x[x > 0]
+        v = y[:]
+        v += 1
+        return x * y.size
+
+    assert kinds(dout.trace(function, np.array([1.0, -2.0, 3.0]))) == ["index"]
+
+
+def test_joining_what_a_mask_selects_steers_nothing():
+    trace = dout.trace(lambda x: np.hstack([x[x > 0], x[x <= 0]]), np.array([1.0, -2.0, 3.0]))
+    assert trace.events == ()
