@@ -176,6 +176,7 @@ def test_nan_and_infinity_come_out_as_numpy_has_them(code, dtype):
         "math.gamma(x[0, 0])",
     ],
 )
+@pytest.mark.filterwarnings("ignore:Arrays of 2-dimensional vectors:DeprecationWarning")  # NumPy's own
 def test_what_has_no_row_is_refused_with_its_name_and_place(code):
     with pytest.raises(DoutError, match=r"not in dout's table of primitives, at .*:1"):
         dout.trace(eval(f"lambda x: {code}", {"np": np, "math": math}), np.ones((2, 2)))
