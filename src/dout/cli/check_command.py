@@ -100,15 +100,18 @@ def check(
 
 def _refuse(page: Path | None, baseline: Path | None, targets: Sequence[str], force: bool) -> None:
     """Say what may not be written, before anything runs and not after. Raises TargetError."""
-    from dout.check.project.baseline import BASELINE
-    from dout.cli.check_page import PAGE
     from dout.cli.cli_target import split
     from dout.files import refuse
 
     reads = [split(target)[0] for target in targets]
-    for file, kind in ((page, PAGE), (baseline, BASELINE)):
-        if file is not None:
-            refuse(file, kind, inputs=reads, force=force)
+    if page is not None:
+        from dout.cli.check_page import PAGE
+
+        refuse(page, PAGE, inputs=reads, force=force)
+    if baseline is not None:
+        from dout.check.project.baseline import BASELINE
+
+        refuse(baseline, BASELINE, inputs=reads, force=force)
 
 
 def _load() -> None:

@@ -17,7 +17,7 @@ import numpy as np
 from dout.graph import PYTHON_NUMBERS
 from dout.ops import PRIMITIVES
 from dout.ops.registry import axis_of
-from dout.trace.tracer.composed_numeric import NUMERIC, astype
+from dout.trace.tracer.composed_numeric import NUMERIC, as_dtype, astype
 from dout.trace.tracer.composed_places import PLACES
 from dout.trace.tracer.traced import Traced, TracedArray, plain, plain_deep
 
@@ -35,7 +35,7 @@ def concatenate(tracer: RunRecord, arrays: Any, axis: Any = 0) -> Any:
         dtype = np.result_type(
             *(plain(a) if type(plain(a)) in PYTHON_NUMBERS else p.dtype for a, p in zip(arrays, parts, strict=True))
         )
-        parts, axis = [_as(part.ravel(), dtype) for part in parts], 0
+        parts, axis = [as_dtype(part.ravel(), dtype) for part in parts], 0
     return tracer.emit(PRIMITIVES["concatenate"], tuple(parts), {"axis": range(parts[0].ndim)[axis_of(axis)]})
 
 
@@ -182,11 +182,7 @@ def average(tracer: RunRecord, a: Any, axis: Any = None, weights: Any = None, *,
     whole = np.sum(weights, axis=axis, dtype=dtype, keepdims=keepdims)
     if np.any(np.equal(whole, 0.0)):
         raise ZeroDivisionError("Weights sum to zero, can't be normalized")
-    return np.sum(_as(a, dtype) * _as(weights, dtype), axis=axis, keepdims=keepdims) / whole
-
-
-def _as(x: Any, dtype: Any) -> Any:
-    return x if x.dtype == dtype else x.astype(dtype)
+    return np.sum(as_dtype(a, dtype) * as_dtype(weights, dtype), axis=axis, keepdims=keepdims) / whole
 
 
 def nan_to_num(
@@ -322,7 +318,7 @@ class TracingConcatenator:
         # A plain number takes the dtype of the arrays beside it, as in arithmetic.
         numbers = [plain(item) for item in items if type(plain(item)) in PYTHON_NUMBERS]
         arrays = [part.dtype for part, i in zip(parts, items, strict=True) if type(plain(i)) not in PYTHON_NUMBERS]
-        parts = [_as(part, np.result_type(*arrays, *numbers)) for part in parts]
+        parts = [as_dtype(part, np.result_type(*arrays, *numbers)) for part in parts]
         if self.__wrapped__ is np.c_:
             return concatenate(tracer, [p.reshape(-1, 1) if p.ndim < 2 else p for p in parts], -1)
         return concatenate(tracer, [_at_least(1)(tracer, p) for p in parts], 0)

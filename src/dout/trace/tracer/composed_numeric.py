@@ -81,7 +81,7 @@ def cross(
     if a.shape[-1] != 3 or b.shape[-1] != 3:
         raise tracer.unsupported("np.cross of vectors that have not three elements")
     dtype = np.promote_types(a.dtype, b.dtype)
-    a0, a1, a2, b0, b1, b2 = (_as(item, dtype)[..., i] for item in (a, b) for i in range(3))
+    a0, a1, a2, b0, b1, b2 = (as_dtype(item, dtype)[..., i] for item in (a, b) for i in range(3))
     made = np.stack([a1 * b2 - a2 * b1, a2 * b0 - a0 * b2, a0 * b1 - a1 * b0], axis=-1)
     return np.moveaxis(tracer.call(np.ascontiguousarray, (made,), {}), -1, axisc)
 
@@ -142,7 +142,8 @@ def polyval(tracer: RunRecord, p: Any, x: Any) -> Any:
     return y
 
 
-def _as(x: Any, dtype: Any) -> Any:
+def as_dtype(x: Any, dtype: Any) -> Any:
+    """The array in the dtype, with no cast where it has it already: a cast would be a node of the graph."""
     return x if x.dtype == dtype else x.astype(dtype)
 
 
@@ -172,7 +173,7 @@ def _bordered(tracer: RunRecord, x: Any, pad_width: Any, numbers: Any) -> Any:
     for axis, width in enumerate(np.broadcast_to(np.asarray(as_indices(pad_width)), (x.ndim, 2)).tolist()):
         lengths = [[n if i == axis else whole for i, whole in enumerate(x.shape)] for n in width]
         sides = [np.broadcast_to(wanted[axis, i].astype(dtype), lengths[i]) for i in (0, 1)]
-        x = _as(np.concatenate([sides[0], x, sides[1]], axis=axis), dtype)
+        x = as_dtype(np.concatenate([sides[0], x, sides[1]], axis=axis), dtype)
     return tracer.emit(PRIMITIVES["copy"], (x,), {"order": order})
 
 
@@ -224,7 +225,7 @@ def select(tracer: RunRecord, condlist: Any, choicelist: Any, default: Any = 0) 
     found = tracer.call(np.full, (shape, items[-1], dtype), {})
     for condition, item in zip(conditions[::-1], items[-2::-1], strict=True):
         found = np.where(condition, item, found)
-    return _as(found, dtype)
+    return as_dtype(found, dtype)
 
 
 def piecewise(tracer: RunRecord, x: Any, condlist: Any, funclist: Any, *args: Any, **kwargs: Any) -> Any:
@@ -232,7 +233,7 @@ def piecewise(tracer: RunRecord, x: Any, condlist: Any, funclist: Any, *args: An
     x = tracer.array(x)
     if not isinstance(plain(condlist[0]), list | np.ndarray) and x.ndim:
         condlist = [condlist]
-    conditions = [_as(tracer.array(condition), np.dtype(bool)) for condition in condlist]
+    conditions = [as_dtype(tracer.array(condition), np.dtype(bool)) for condition in condlist]
     if len(funclist) == len(conditions) + 1:
         other = conditions[0]
         for condition in conditions[1:]:
@@ -255,7 +256,7 @@ def heaviside(tracer: RunRecord, x: Any, half: Any) -> Any:
     like = [np.zeros((), plain(item).dtype) if hasattr(item, "dtype") else plain(item) for item in (x, half)]
     one = np.heaviside(*like).dtype.type
     found = np.where(np.less(x, 0), one(0), np.where(np.equal(x, 0), half, one(1)))
-    found = _as(np.where(np.isnan(x), x, found), np.dtype(one))
+    found = as_dtype(np.where(np.isnan(x), x, found), np.dtype(one))
     return found if found.ndim else found[()]
 
 
@@ -290,7 +291,7 @@ def bincount(tracer: RunRecord, x: Any, weights: Any = None, minlength: int = 0)
     x, weights = tracer.array(x), tracer.array(weights)
     if not np.can_cast(weights.dtype, float) or not x.size:
         raise tracer.unsupported(f"np.bincount of nothing, or with weights of {weights.dtype}")
-    weights = _as(weights, np.dtype(float))
+    weights = as_dtype(weights, np.dtype(float))
     minlength = operator.index(minlength)
     length = len(np.bincount(plain(x), minlength=minlength))
     int(x.max())  # it steers

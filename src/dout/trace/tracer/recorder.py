@@ -144,8 +144,6 @@ class Recording(RunRecord):
             return item if all(named[key] is part for key, part in item.items()) else named
         return item
 
-    # --- refusals -----------------------------------------------------------------------------------------------------
-
     # --- ways out -----------------------------------------------------------------------------------------------------
 
     def escape(self, name: str, item: Traced, convert: Callable[[Any], _T]) -> _T:
