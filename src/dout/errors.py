@@ -55,6 +55,7 @@ EXTRAS = {  # modules that not every install has: the package, and dout's extra
     "resvg_py": ("resvg-py", "draw"),
     "reportlab": ("reportlab", "draw"),
     "pptx": ("python-pptx", "draw"),
+    "fontTools": ("fonttools", "draw"),
     "numba": ("numba", "fast"),
 }
 

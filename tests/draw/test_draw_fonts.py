@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import struct
 from operator import attrgetter
 from pathlib import Path
 from unicodedata import normalize
 
 import pytest
 from draw_fonts import BUNDLED, fonts_for, only
+from fontTools.fontBuilder import FontBuilder
 from reportlab.pdfbase.ttfonts import TTFontFile
 
 from dout.draw.paint.display_list import TEXTS, TextStyle
@@ -24,7 +24,7 @@ NAME = TEXTS["name"]
 
 def face(family: str, text: str, style: TextStyle = NAME, *, embeds: bool = True) -> Face:
     """A font that says it has these characters and no others."""
-    made = Face(Path(family), 0, family, 700 if style.bold else 400, style.italic, embeds, {})
+    made = Face(Path(family), 0, family, 700 if style.bold else 400, style.italic, embeds)
     made.__dict__["characters"] = dict.fromkeys(map(ord, text), 1)
     return made
 
@@ -81,18 +81,16 @@ def test_a_font_that_has_boxes_for_all_characters_is_passed_over(
 
 
 def test_characters_beyond_16_bits_are_read(tmp_path: Path) -> None:
-    groups = struct.pack(">HHIII", 12, 0, 40, 0, 2) + struct.pack(">6I", 0x41, 0x43, 0, 0x1D44A, 0x1D44B, 7)
-    cmap = struct.pack(">HHHHI", 0, 1, 3, 10, 12) + groups
-    name = struct.pack(">HHH", 0, 0, 6)
-    file = tmp_path / "tiny.ttf"
-    heads = struct.pack(">I4H", 0x10000, 2, 0, 0, 0) + b"".join(
-        struct.pack(">4sIII", tag, 0, offset, len(table))
-        for tag, table, offset in ((b"cmap", cmap, 44), (b"name", name, 44 + len(cmap)))
-    )
-    file.write_bytes(heads + cmap + name)
-    (read,) = faces_of(file)
-    assert read.characters == {0x42: 1, 0x43: 2, 0x1D44A: 7, 0x1D44B: 8}  # 0x41 has the glyph for what is missing
-    assert read.width("BC", 10) == 0  # it does not say
+    font = FontBuilder(1000)
+    font.setupGlyphOrder([".notdef", "B", "W"])
+    font.setupCharacterMap({0x41: ".notdef", 0x42: "B", 0x1D44A: "W"}, allowFallback=True)
+    font.setupHorizontalMetrics({".notdef": (500, 0), "B": (600, 0), "W": (900, 0)})
+    font.setupNameTable({"familyName": "Tiny"})
+    font.font.save(tmp_path / "tiny.ttf")
+    (read,) = faces_of(tmp_path / "tiny.ttf")
+    assert (read.family, read.weight, read.italic) == ("Tiny", 400, False)
+    assert read.characters == {0x42: 0.6, 0x1D44A: 0.9}  # 0x41 has the glyph for what is missing
+    assert read.width("B𝑊", 10) == pytest.approx(15)
     assert not read.embeds
 
 
@@ -178,6 +176,7 @@ def test_a_machine_with_the_fonts_of_ci_lacks_nothing() -> None:
         ("אב (גד) הו", "וה (דג) בא"),
         ("∂L/∂מחיר = 1.1", "∂L/∂1.1 = ריחמ"),
         ("שָׁלוֹם", "םוֹלשָׁ"),
+        ("السَّعر", "\ufeae\ufecc\ufeb4\u064e\u0651\ufedf\ufe8d"),
     ],
 )
 def test_right_to_left_text_is_set_in_the_order_that_is_seen(text: str, seen: str) -> None:
