@@ -56,6 +56,7 @@ _HOMES = {
 def _public(name: str) -> property:
     def get(package: ModuleType) -> Any:
         try:
+            importlib.import_module("dout.draw")  # a trace can then draw itself: docs/decisions/0005
             return getattr(importlib.import_module(_HOMES[name]), name)
         except ModuleNotFoundError as error:
             if error.name not in EXTRAS:

@@ -56,6 +56,8 @@ EXTRAS = {  # modules that not every install has: the package, and dout's extra
     "reportlab": ("reportlab", "draw"),
     "pptx": ("python-pptx", "draw"),
     "fontTools": ("fonttools", "draw"),
+    "bidi": ("python-bidi", "draw"),
+    "arabic_reshaper": ("arabic-reshaper", "draw"),
     "numba": ("numba", "fast"),
 }
 

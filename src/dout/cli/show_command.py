@@ -76,8 +76,10 @@ def show(
     elif steps:
         raise click.UsageError("--steps needs -o FILE")
     file = None if output is None else Path(output).absolute()  # now: a script may change the directory
+    from dout.draw import draw
+
     trace, said = _trace(target, inputs, init, as_json, round_, timeout)
-    picture = trace.draw(open=_opened(open_), **options)
+    picture = draw(trace, open=_opened(open_), **options)
     shown = "" if as_json or output is not None or browser else _terminal(picture)
     if file is not None:
         _told(Path(output or ""), _saved(picture, file, steps, force))

@@ -8,7 +8,7 @@ that (heights, ends of columns, curves) is computed in the page by layout.js, wi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from math import inf
 from typing import TYPE_CHECKING, Any
@@ -76,13 +76,25 @@ def whole_scene(picture: Pictured) -> tuple[Selection, Wiring, Scene]:
 
 def _openable(selection: Selection) -> set[LayerCall]:
     """The layers that open on the page: those that the view opens, and then, from outside, what there is room for."""
-    sizes = {call: len(units) for call, units in selection.nesting.levels().items()}
+    depth = selection.nesting.depth
+    sizes = {call: len(units) for call, units in selection.nesting.levels().items() if call is not None}
+    calls = sorted(_layers(selection), key=lambda call: (call not in selection.open, depth(call)))
+    return _with_room(calls, sizes, INSIDES, selection, always=selection.open)
+
+
+def _with_room(
+    calls: Sequence[LayerCall],
+    sizes: Mapping[LayerCall, int],
+    room: float,
+    selection: Selection,
+    always: Collection[LayerCall] = (),
+) -> set[LayerCall]:
+    """Those of the calls, each after what is around it, for whose insides there is room."""
     found: set[LayerCall] = set()
-    room = float(INSIDES)
-    for call in sorted(_layers(selection), key=lambda call: (call not in selection.open, selection.depth(call))):
-        around = selection.around(call)
-        if (call in selection.open or room >= sizes.get(call, 0)) and (around is None or around in found):
-            room -= sizes.get(call, 0)
+    for call in calls:
+        around, size = selection.nesting.around[call], sizes.get(call, 0)
+        if (call in always or room >= size) and (around is None or around in found):
+            room -= size
             found.add(call)
     return found
 
@@ -94,23 +106,10 @@ def _layers(selection: Selection) -> list[LayerCall]:
 
 def _open_at_first(selection: Selection, root: LevelPlan, items: dict[LayerCall, int], *, automatic: bool) -> list[int]:
     """The items that the view opens, from outside inwards; where nobody chose them, not too many to look at."""
-    room = float(OPEN_AT_FIRST) if automatic else inf
-    insides = {draft.call: draft.inside for plan in _plans(root) for draft in plan.items if draft.inside is not None}
-    room -= len(root.items)
-    found: set[LayerCall] = set()
-    for call in sorted(selection.open & items.keys(), key=selection.depth):
-        around, many = selection.around(call), len(insides[call].items)
-        if room >= many and (around is None or around in found):
-            room -= many
-            found.add(call)
-    return sorted(items[call] for call in found)
-
-
-def _plans(root: LevelPlan) -> list[LevelPlan]:
-    plans = [root]
-    for plan in plans:
-        plans += [draft.inside for draft in plan.items if draft.inside is not None]
-    return plans
+    room = OPEN_AT_FIRST - len(root.items) if automatic else inf
+    sizes = {plan.call: len(plan.items) for plan in root.inward() if plan.call is not None}
+    calls = sorted(selection.open & items.keys(), key=selection.nesting.depth)
+    return sorted(items[call] for call in _with_room(calls, sizes, room, selection))
 
 
 def _sizes(sizes: paint.PaintSizes) -> Json:

@@ -1,40 +1,43 @@
-"""What a writer or a notebook asks of a picture; the picture itself stands above them."""
+"""A trace, what is shown of it and how it looks: what every writer asks. Its verbs stand above the writers."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
 
-from dout.draw.paint.display_list import Drawing
-from dout.draw.scene.scene import Scene
+from dout.draw.scene.scene_builder import build_scene
 from dout.draw.view_options import Look, View
-from dout.trace.record.trace import Trace
+
+if TYPE_CHECKING:
+    from dout.draw.paint.display_list import Drawing
+    from dout.draw.scene.scene import Scene
+    from dout.trace.record.trace import Trace
 
 
-class Pictured(Protocol):
-    """A trace, what is shown of it, and how it looks."""
+@dataclass(frozen=True, eq=False, repr=False)
+class Pictured:
+    """Nothing is computed before somebody asks for it."""
 
-    @property
-    def trace(self) -> Trace:
-        """The recording it is drawn from."""
+    trace: Trace
+    view: View = View()
+    look: Look = Look()
 
-    @property
-    def view(self) -> View:
-        """What is shown."""
-
-    @property
-    def look(self) -> Look:
-        """How it looks."""
-
-    @property
+    @cached_property
     def scene(self) -> Scene:
-        """What it holds, before anything has a place."""
+        """The items, edges and labels, before anything has a place."""
+        return build_scene(self.trace, self.view)
 
-    @property
+    @cached_property
     def drawing(self) -> Drawing:
         """The finished display list."""
+        from dout.draw.paint.paint import paint
 
-    def svg(self) -> str:
-        """One standalone SVG."""
+        return paint(self.scene)
 
-    def text(self, width: int = 80, *, color: bool = False, unicode: bool = True) -> str:
-        """The picture drawn with characters."""
+    @cached_property
+    def frames(self) -> tuple[Drawing, ...]:
+        """The display list at the start, and at every step forward and backward; all with the same coordinates."""
+        from dout.draw.paint.stepping import stepped
+
+        return stepped(self.drawing, self.scene.steps())

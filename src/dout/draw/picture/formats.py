@@ -1,21 +1,19 @@
 """What a picture can be written as: one row for each suffix of a file.
 
 A writer turns display lists into bytes: "one" at a time, "each" of them into a file of its own, or "all" of them into
-the pages of one document. What is written from the "picture" itself is more, or other, than a drawing: text, a page,
-the recording.
+the pages of one document. Text, a page and DOT are not display lists: their writers take the "picture" itself, and the
+writer of documents takes its "trace".
 """
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from dout.draw.paint.display_list import Drawing
-from dout.draw.view_options import Look
 from dout.errors import TargetError, needs
 from dout.files import HTML_MARK, SVG_MARK, Kind, refuse
 from dout.trace.model.trace_writer import DOCUMENT
@@ -24,55 +22,60 @@ if TYPE_CHECKING:
     from dout.draw.paint.pictured import Pictured
 
 
+_FONTS = ("fontTools", "bidi", "arabic_reshaper")
+
+
 @dataclass(frozen=True)
 class Format:
-    """How a suffix is written: by the function `write` of a module, which takes drawings or the picture.
+    """How a suffix is written: by a function, "module:name", which takes drawings, the picture, or its trace.
 
-    `mark` is what tells a file that dout wrote; `needs` is a package that not every install has, of `errors.EXTRAS`;
-    without `steps` it shows the whole run only.
+    `mark` tells a file that dout wrote; `needs` are modules that not every install has, of `errors.EXTRAS`; without
+    `steps` it shows the whole run only.
     """
 
-    module: str
-    takes: Literal["one", "each", "all", "picture"]
+    writer: str
+    takes: Literal["one", "each", "all", "picture", "trace"]
     mark: bytes
-    needs: str = ""
+    needs: tuple[str, ...] = ()
     steps: bool = True
 
-    def written(self, drawings: Sequence[Drawing], look: Look) -> list[bytes]:
-        """The files that these drawings make: one each, or one of all."""
-        write: Callable[[Any, Look], Any] = importlib.import_module(self.module).write
+    def write(self, picture: Pictured, *, steps: bool = False) -> list[bytes]:
+        """The files that a picture makes, or its steps: one each, or one for all."""
+        module, _, name = self.writer.partition(":")
+        write: Callable[..., Any] = getattr(importlib.import_module(module), name)
+        if self.takes in ("picture", "trace"):
+            return [write(picture if self.takes == "picture" else picture.trace)]
+        drawings, look = picture.frames if steps else (picture.drawing,), picture.look
         if self.takes == "one":
             return [write(drawing, look) for drawing in drawings]
         return [write(drawings, look)] if self.takes == "all" else write(drawings, look)
 
-    def of_picture(self, picture: Pictured) -> bytes:
-        """The file that a picture makes."""
-        made: bytes = importlib.import_module(self.module).write(picture)
-        return made
-
 
 FORMATS = {
-    ".svg": Format("dout.draw.writers.svg", "one", SVG_MARK),
-    ".png": Format("dout.draw.writers.png", "each", rb"\A\x89PNG.{,150}tEXtSoftware\0dout", needs="resvg_py"),
-    ".pdf": Format("dout.draw.writers.pdf", "all", rb"\A%PDF-.*\n% dout\n\Z", needs="reportlab"),
-    ".html": Format("dout.draw.page", "picture", HTML_MARK),
-    ".pptx": Format("dout.draw.writers.pptx", "all", rb"\APK.*dout\Z", needs="pptx"),
-    ".tex": Format(
-        "dout.draw.writers.tikz", "one", rb"\A%[^\n]*\n% Compile it, or \\input it into a paper that uses tikz"
+    ".svg": Format("dout.draw.writers.svg:write", "one", SVG_MARK),
+    ".png": Format(
+        "dout.draw.writers.png:write", "each", rb"\A\x89PNG.{,150}tEXtSoftware\0dout", needs=("resvg_py", *_FONTS)
     ),
-    ".dot": Format("dout.draw.writers.dot", "picture", rb"\Adigraph dout \{", steps=False),
-    ".json": Format("dout.draw.writers.document_file", "picture", DOCUMENT.mark, steps=False),
-    ".txt": Format("dout.draw.terminal.terminal", "picture", rb"\ndrawn by dout\n\Z", steps=False),
+    ".pdf": Format("dout.draw.writers.pdf:write", "all", rb"\A%PDF-.*\n% dout\n\Z", needs=("reportlab", *_FONTS)),
+    ".html": Format("dout.draw.page:write", "picture", HTML_MARK),
+    ".pptx": Format("dout.draw.writers.pptx:write", "all", rb"\APK.*dout\Z", needs=("pptx",)),
+    ".tex": Format(
+        "dout.draw.writers.tikz:write", "one", rb"\A%[^\n]*\n% Compile it, or \\input it into a paper that uses tikz"
+    ),
+    ".dot": Format("dout.draw.writers.dot:write", "picture", rb"\Adigraph dout \{", steps=False),
+    ".json": Format("dout.trace.model.trace_writer:to_json", "trace", DOCUMENT.mark, steps=False),
+    ".txt": Format("dout.draw.terminal.terminal:write", "picture", rb"\ndrawn by dout\n\Z", steps=False),
 }
 
 
 def format_of(suffix: str, file: str) -> Format:
-    """The format of a file by its suffix. Raises TargetError with those that there are, or with what it needs."""
+    """The format of a file by its suffix. Raises TargetError, which names all formats, or a missing package."""
     found = FORMATS.get(suffix.lower())
     if found is None:
         raise TargetError(f"{file}: a picture ends in {', '.join(FORMATS)}")
-    if found.needs and find_spec(found.needs) is None:
-        raise TargetError(needs(f"a {suffix.lower()} picture", found.needs))
+    for module in found.needs:
+        if find_spec(module) is None:
+            raise TargetError(needs(f"a {suffix.lower()} picture", module))
     return found
 
 

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dout.draw.paint.pictured import Pictured
 from dout.draw.picture.formats import format_of, kind_for, names
+from dout.draw.picture.notebook import framed
 from dout.draw.scene.scene_builder import build_scene
 from dout.draw.view_options import DIGITS, Look, Theme, View, millimetres
+from dout.errors import TargetError
 from dout.files import write
 
 if TYPE_CHECKING:
-    from dout.draw.paint.display_list import Drawing
-    from dout.draw.scene.scene import Scene
     from dout.trace.record.trace import Trace
+
+SVG, HTML = "image/svg+xml", "text/html"
 
 
 def draw(
@@ -39,32 +41,9 @@ def draw(
     return Picture(trace, View(open, depth, digits, values, gradients, backward), Look(theme, millimetres(width)))
 
 
-@dataclass(frozen=True, eq=False)
-class Picture:
+@dataclass(frozen=True, eq=False, repr=False)
+class Picture(Pictured):
     """A trace and how to draw it. Nothing is computed before it is looked at."""
-
-    trace: Trace
-    view: View = View()
-    look: Look = Look()
-
-    @cached_property
-    def scene(self) -> Scene:
-        """What it holds, before anything has a place."""
-        return build_scene(self.trace, self.view)
-
-    @cached_property
-    def drawing(self) -> Drawing:
-        """The finished display list."""
-        from dout.draw.paint.paint import paint
-
-        return paint(self.scene)
-
-    @cached_property
-    def frames(self) -> tuple[Drawing, ...]:
-        """The display list at the start, and at every step forward and backward; all with the same coordinates."""
-        from dout.draw.paint.stepping import stepped
-
-        return stepped(self.drawing, self.scene.steps())
 
     def svg(self) -> str:
         """One standalone SVG."""
@@ -96,10 +75,7 @@ class Picture:
         """
         path = Path(path)
         kind, form = kind_for(path, steps=steps, force=force), format_of(path.suffix, str(path))
-        if form.takes == "picture":
-            contents = [form.of_picture(self)]
-        else:
-            contents = form.written(self.frames if steps else [self.drawing], self.look)
+        contents = form.write(self, steps=steps)
         written = names(path, len(contents))
         write(written, contents, kind, force=force)
         return written
@@ -118,18 +94,18 @@ class Picture:
         yield Text.from_ansi(text.rstrip("\n"), no_wrap=True)
 
     def _repr_svg_(self) -> str | None:
-        from dout.draw.picture.notebook import shown
-
-        return shown(self.svg)
+        return self._repr_mimebundle_({SVG}).get(SVG)
 
     def _repr_html_(self) -> str | None:
-        from dout.draw.picture.notebook import framed, shown
-
-        return shown(lambda: framed(self))
+        return self._repr_mimebundle_({HTML}).get(HTML)
 
     def _repr_mimebundle_(
         self, include: Collection[str] | None = None, exclude: Collection[str] | None = None
     ) -> dict[str, str]:
-        from dout.draw.picture.notebook import bundle
-
-        return bundle(self, include, exclude)
+        """The picture in each kind that is asked for; only those are made. If it is too large, a line says so."""
+        kinds: dict[str, Callable[[], str]] = {"text/plain": self.text, SVG: self.svg, HTML: lambda: framed(self)}
+        wanted = set(kinds if include is None else include) - set(exclude or ())
+        try:
+            return {kind: made() for kind, made in kinds.items() if kind in wanted}
+        except TargetError as error:
+            return {"text/plain": str(error)}

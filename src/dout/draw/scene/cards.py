@@ -15,7 +15,7 @@ import numpy as np
 from dout.draw.scene.backward_recording import Mirror
 from dout.draw.scene.edge_gradients import EdgeGradients
 from dout.draw.scene.scene import Card
-from dout.draw.scene.scene_drafts import Draft, LevelPlan, Strand, Wire
+from dout.draw.scene.scene_drafts import Draft, LevelPlan, Strand, Wire, data_of
 from dout.draw.scene.wiring import Wiring
 from dout.draw.words.equations import (
     ADD,
@@ -27,6 +27,7 @@ from dout.draw.words.equations import (
     near,
     pattern_of,
     sum_pattern,
+    symbol_of,
 )
 from dout.draw.words.safe_text import shorten
 from dout.graph import CONSTANT, Node, Primitive
@@ -89,7 +90,7 @@ class Cards:
         self._mirrored = isinstance(wiring.trace, Mirror)
         self._gradients = gradients
         self._arriving: dict[int, list[Strand]] = {}
-        for plan in plans(wiring.root):
+        for plan in wiring.root.inward():
             for strands in plan.leaving.values():
                 for strand in strands:
                     self._arriving.setdefault(id(strand.target), []).append(strand)
@@ -156,8 +157,7 @@ class Cards:
     # --- numbers and names --------------------------------------------------------------------------------------------
 
     def _data(self, node: Node) -> Any:
-        value = self._by_node.get(node)
-        return value.data if value is not None else node.static.get("value")
+        return data_of(node, self._by_node)
 
     def _slope(self, node: Node, argument: int) -> Any:
         """What the row's backward hands to an argument for a dout of 1; None where it has none."""
@@ -195,15 +195,7 @@ class Cards:
         if node.primitive is CONSTANT:
             return Operand(self._data(node)).text(4)
         row = node.primitive
-        return f"({_NOUNS.get(row, shorten(row.symbol or str(row)))})"
-
-
-def plans(root: LevelPlan) -> list[LevelPlan]:
-    """A level and those inside open layers."""
-    found = [root]
-    for plan in found:
-        found += [draft.inside for draft in plan.items if draft.inside is not None]
-    return found
+        return f"({_NOUNS.get(row, shorten(symbol_of(row)))})"
 
 
 def _line(before: str, gradient: Gradient, **words: Any) -> EquationLine:
@@ -212,6 +204,6 @@ def _line(before: str, gradient: Gradient, **words: Any) -> EquationLine:
 
 def _symbol(draft: Draft) -> str:
     if draft.node is not None:
-        return shorten(draft.node.primitive.symbol or str(draft.node.primitive))
+        return shorten(symbol_of(draft.node.primitive))
     assert draft.call is not None
     return shorten(draft.call.cls)

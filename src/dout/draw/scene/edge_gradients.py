@@ -107,12 +107,9 @@ class EdgeGradients:
     def _first_wrong(self) -> Gradient | None:
         """The wrong gradient on a drawn edge that the backward pass meets first."""
         drafts: list[Draft] = []
-        plans = [self._wiring.root]
-        for plan in plans:
-            drafts += plan.items
-            plans += [draft.inside for draft in plan.items if draft.inside is not None]
         arriving: dict[int, list[Strand]] = {}
-        for plan in plans:
+        for plan in self._wiring.root.inward():
+            drafts += plan.items
             for strands in plan.leaving.values():
                 for strand in strands:
                     arriving.setdefault(id(strand.target), []).append(strand)

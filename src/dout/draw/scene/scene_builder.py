@@ -9,11 +9,12 @@ from pathlib import Path
 from dout.draw.scene.backward_recording import Mirror
 from dout.draw.scene.edge_gradients import describe, gradients_of, pair
 from dout.draw.scene.scene import Edge, Item, Label, Level, Mark, Scene, Stem, TableRow
-from dout.draw.scene.scene_drafts import Draft, LevelPlan, Strand, Wire
+from dout.draw.scene.scene_drafts import Draft, LevelPlan, Strand, Wire, data_of
 from dout.draw.scene.timeline import Timeline
 from dout.draw.scene.value_switches import Switches
 from dout.draw.scene.wiring import Wiring
 from dout.draw.view_options import View
+from dout.draw.words.equations import symbol_of
 from dout.draw.words.parameter_words import static_words
 from dout.draw.words.readable_numbers import Shown, full_of, show, show_value
 from dout.draw.words.safe_text import clean, shorten
@@ -90,8 +91,7 @@ class _Builder:
         text = caption = ""
         if draft.kind == "operator":
             assert draft.node is not None
-            row = draft.node.primitive
-            text = shorten(row.symbol or str(row), _OPERATOR_ROOM)
+            text = shorten(symbol_of(draft.node.primitive), _OPERATOR_ROOM)
             caption = shorten(draft.call.name) if draft.call is not None else ""
             constants += static_words(draft.node)
         elif draft.kind in ("layer", "open"):
@@ -198,8 +198,9 @@ class _Builder:
         if draft.kind == "result":
             return "result"
         if draft.node is not None and draft.kind == "operator":
-            symbol = draft.node.primitive.symbol or str(draft.node.primitive)
-            return shorten(symbol + (f" {draft.call.name}" if draft.call is not None else ""), 32)
+            return shorten(
+                symbol_of(draft.node.primitive) + (f" {draft.call.name}" if draft.call is not None else ""), 32
+            )
         if draft.call is not None:
             same = draft.call.name == draft.call.cls
             return shorten(draft.call.cls if same else f"{draft.call.cls} {draft.call.name}", 32)
@@ -239,9 +240,7 @@ class _Builder:
         return self._shown[value]
 
     def _constant(self, node: Node) -> str:
-        value = self._trace.by_node.get(node)
-        data = value.data if value is not None else node.static.get("value")
-        return shorten(show(data, self._view.digits).text, 18)
+        return shorten(show(data_of(node, self._trace.by_node), self._view.digits).text, 18)
 
     def _is_thick(self, node: Node) -> bool:
         value = self._trace.by_node.get(node)

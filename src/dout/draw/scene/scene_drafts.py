@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from dout.draw.scene.scene import ItemKind
 from dout.graph import Node
-from dout.trace.model.recorded import LayerCall, Use
+from dout.trace.model.recorded import LayerCall, Use, Value
 
 # A value on its way: the node that made it, and the layer that handed it on unchanged, if one did. What forward kept
 # enters a backward anew beside each item that takes it.
 Wire = tuple[Node, "LayerCall | Draft | None"]
+
+
+def data_of(node: Node, by_node: Mapping[Node, Value]) -> Any:
+    """The number or array of a node; that of a constant that is no value of the trace stands in its row."""
+    value = by_node.get(node)
+    return value.data if value is not None else node.static.get("value")
 
 
 @dataclass(eq=False)
@@ -51,6 +58,11 @@ class Strand:
     port: int
     use: Use | None = None
 
+    @property
+    def beyond(self) -> LevelPlan | None:
+        """The level on which the value goes on, if the edge ends at the border of an open layer."""
+        return self.target.level.parent if self.target.kind == "exit" else self.target.inside
+
 
 @dataclass(eq=False)
 class LevelPlan:
@@ -67,6 +79,13 @@ class LevelPlan:
         """Put an item on this level."""
         self.items.append(draft)
         return draft
+
+    def inward(self) -> list[LevelPlan]:
+        """This level and those inside open layers."""
+        found = [self]
+        for plan in found:
+            found += [draft.inside for draft in plan.items if draft.inside is not None]
+        return found
 
     def outward(self) -> Iterator[LevelPlan]:
         """This level and those around it, up to the whole picture."""

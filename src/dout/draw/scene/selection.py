@@ -43,26 +43,6 @@ class Selection:
         """The primitive nodes inside each call, at any depth."""
         return self.nesting.members
 
-    def home(self, node: Node) -> LayerCall | None:
-        """The innermost call that a node is made in."""
-        return self.nesting.homes.get(node)
-
-    def around(self, call: LayerCall) -> LayerCall | None:
-        """The call around a call."""
-        return self.nesting.around[call]
-
-    def inner(self, call: LayerCall) -> Sequence[LayerCall]:
-        """The calls that one of our own stands around."""
-        return self.nesting.inner.get(call, ())
-
-    def users(self, value: Node) -> Sequence[Node]:
-        """The nodes that take a value, one as often as it does."""
-        return self.nesting.users.get(value, ())
-
-    def depth(self, call: LayerCall) -> int:
-        """How many calls there are around a call."""
-        return self.nesting.depth(call)
-
     def closed_around(self, call: LayerCall | None) -> LayerCall | None:
         """The outermost closed layer that `call` is in, or is; None where everything around is open."""
         found = None
@@ -91,7 +71,7 @@ def select(trace: Trace, view: View) -> Selection:
     nodes = topological(wanted, known=trace.backward | trace.prepared)
     drawn = set(nodes)
     nesting = Nesting(calls, trace, [node for node in trace.graph.nodes if node in drawn])
-    opened = {c for c in _opened(nesting, view.open) if view.depth is None or depth(c) < view.depth}
+    opened = {c for c in _opened(nesting, view.open) if view.depth is None or nesting.depth(c) < view.depth}
     outputs = {*trace.graph.outputs.values()}
     stack(nesting, trace, outputs, opened)
     parts = divide(nesting, outputs)
@@ -113,7 +93,7 @@ def select(trace: Trace, view: View) -> Selection:
         nesting,
         loose,
     )
-    seen = sum(is_made(node, trace) and selection.closed_around(selection.home(node)) is None for node in nodes)
+    seen = sum(is_made(node, trace) and selection.closed_around(nesting.homes.get(node)) is None for node in nodes)
     if seen > MOST_ITEMS:
         raise TargetError(f"a picture with {seen:,} operators is more than {MOST_ITEMS:,}: open fewer layers")
     return selection
@@ -151,14 +131,6 @@ def _beyond(trace: Trace, outputs: Collection[Node]) -> list[Node]:
         ):
             found.append(node)
     return found
-
-
-def depth(call: LayerCall) -> int:
-    """How many layers there are around a layer call."""
-    around = 0
-    while call.parent is not None:
-        call, around = call.parent, around + 1
-    return around
 
 
 def _names(open: str | Collection[str]) -> Collection[str]:

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Literal
 
 from dout.draw.scene.backward_recording import Mirror
-from dout.draw.scene.cards import Cards, plans
+from dout.draw.scene.cards import Cards
 from dout.draw.scene.edge_gradients import EdgeGradients
 from dout.draw.scene.scene import Step
 from dout.draw.scene.scene_drafts import Draft, LevelPlan, Strand, Wire
@@ -22,7 +22,7 @@ class Timeline:
 
     def __init__(self, wiring: Wiring) -> None:
         self._wiring = wiring
-        leaves = [draft for plan in plans(wiring.root) for draft in plan.items if draft.kind in ("operator", "layer")]
+        leaves = [draft for plan in wiring.root.inward() for draft in plan.items if draft.kind in ("operator", "layer")]
         self.order = sorted(leaves, key=lambda draft: draft.when)
         self._place = {id(draft): i for i, draft in enumerate(self.order, 1)}
         self._users: dict[tuple[int, Wire], list[int]] = {}
@@ -56,14 +56,10 @@ class Timeline:
 
     def _behind(self, strand: Strand) -> list[int]:
         """The places of the items that an edge leads to, through the gates of open layers."""
-        target = strand.target
-        if target.kind == "result":
-            return []
-        if target.kind == "exit":
-            return [] if target.level.parent is None else self._used_by(target.level.parent, strand.wire)
-        if target.inside is not None:
-            return self._used_by(target.inside, strand.wire)
-        return [self.place(target)]
+        if strand.beyond is not None:
+            return self._used_by(strand.beyond, strand.wire)
+        place = self.place(strand.target)
+        return [place] if place else []
 
     def steps(self, gradients: EdgeGradients) -> tuple[Step, ...]:
         """Every step, with what there is to say about it."""
@@ -89,7 +85,7 @@ class Timeline:
     def _completing(self) -> dict[int, list[tuple[LevelPlan, Wire]]]:
         """The same of every item."""
         found: dict[int, list[tuple[LevelPlan, Wire]]] = {}
-        for plan in plans(self._wiring.root):
+        for plan in self._wiring.root.inward():
             for wire, strands in plan.leaving.items():
                 place = min(self._used_by(plan, wire), default=0) if len(strands) > 1 else -1
                 for target in {id(strand.target): strand.target for strand in strands}.values():

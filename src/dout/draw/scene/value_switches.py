@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from dout.draw.scene.scene_drafts import data_of
 from dout.graph import CONSTANT, Node
 from dout.ops import PRIMITIVES, primitives
 from dout.trace.model.recorded import Value
@@ -83,8 +84,7 @@ class Switches:
         return tuple(None if g is None or np.shape(g) != switch.shape else np.asarray(g) == 0 for g in back)
 
     def _data(self, node: Node) -> Any:
-        value = self._by_node.get(node)
-        data = value.data if value is not None else node.static.get("value")
+        data = data_of(node, self._by_node)
         if data is None:
             raise ValueError
         return data

@@ -35,6 +35,7 @@ class Wiring:
 
     def __init__(self, trace: Trace, view: View, selection: Selection | None = None) -> None:
         self.selection = select(trace, view) if selection is None else selection
+        self._nesting = self.selection.nesting
         self.trace = trace = self.selection.trace
         self.view = view
         self.root = LevelPlan()
@@ -43,7 +44,7 @@ class Wiring:
         self._when = {node: float(i) for i, node in enumerate(self.selection.nodes)}
         self._order = {call: i for i, call in enumerate(trace.calls)}
         for call in self.selection.calls[::-1]:
-            self._order.setdefault(call, min((self._order[c] for c in self.selection.inner(call)), default=0))
+            self._order.setdefault(call, min((self._order[c] for c in self._nesting.inner.get(call, ())), default=0))
         self._uses = {(u.node, u.argument): u for v in trace.values for u in v.uses if u.node is not None}
         self._plans: dict[LayerCall, LevelPlan] = {}
         self._layers: dict[LayerCall, Draft] = {}
@@ -60,11 +61,11 @@ class Wiring:
     # --- items --------------------------------------------------------------------------------------------------------
 
     def _add_items(self) -> None:
-        for opened in sorted((c for c in self.selection.calls if c in self.selection.open), key=self.selection.depth):
+        for opened in sorted((c for c in self.selection.calls if c in self.selection.open), key=self._nesting.depth):
             self._open(opened)
         for node in self.selection.nodes:
             if is_made(node, self.trace):
-                call = self.selection.home(node)
+                call = self._nesting.homes.get(node)
                 closed = self.selection.closed_around(call)
                 if closed is None:
                     self._add_operator(node, call)
@@ -78,12 +79,12 @@ class Wiring:
     def _plan_of(self, call: LayerCall | None) -> LevelPlan:
         """The level that a call is drawn on or in: inside the innermost open layer."""
         while call is not None and call not in self._plans:
-            call = self.selection.around(call)
+            call = self._nesting.around[call]
         return self.root if call is None else self._plans[call]
 
     def _open(self, call: LayerCall) -> None:
         """Add the box of an open layer, and through its border the values that it was given, in order."""
-        outside = self._plan_of(self.selection.around(call))
+        outside = self._plan_of(self._nesting.around[call])
         when = max(self._when[n] for n in self.selection.members[call])
         box = outside.add(Draft("open", outside, when, call=call))
         inside = box.inside = self._plans[call] = LevelPlan(call, outside, box)
@@ -95,9 +96,7 @@ class Wiring:
 
     def _add_operator(self, node: Node, call: LayerCall | None) -> None:
         plan = self._plan_of(call)
-        draft = plan.add(Draft("operator", plan, self._when[node], node))
-        self.makers[node, None] = draft
-        plan.sources[node, None] = draft, draft.stem((node, None))
+        draft = self._makes(plan.add(Draft("operator", plan, self._when[node], node)), (node, None))
         for argument, given in enumerate(node.inputs):
             self._take(draft, (given, None), self._uses.get((node, argument)))
 
@@ -108,15 +107,13 @@ class Wiring:
         members = self.selection.members.get(call, ())
         order = _as_operator(call, members)
         when = max((self._when.get(n, 0.0) for n in members or call.outputs), default=0.0)
-        plan = self._plan_of(self.selection.around(call))
+        plan = self._plan_of(self._nesting.around[call])
         kind, node = ("layer", None) if order is None else ("operator", members[0])
         draft = plan.add(Draft(kind, plan, when, node, call))  # type: ignore[arg-type]  # a literal through a tuple
         self._layers[call] = draft
         self.makers |= {(n, None): draft for n in members}
         for output in call.outputs:
-            wire: Wire = (output, None if output in members else call)
-            self.makers[wire] = draft
-            plan.sources[wire] = draft, draft.stem(wire)
+            self._makes(draft, (output, None if output in members else call))
         for argument in range(len(call.inputs)) if order is None else order:
             self._take(draft, self._given(call.inputs[argument], call), self._argument(call, argument))
         if node is not None:
@@ -145,10 +142,10 @@ class Wiring:
         return self._only_use(call, call.inputs[argument])
 
     def _only_use(self, call: LayerCall, value: Node) -> Use | None:
-        inner = self.selection.inner(call)
+        inner = self._nesting.inner.get(call, ())
         found = [self._argument(c, i) for c in inner for i, given in enumerate(c.inputs) if given is value]
-        for node in self.selection.users(value):
-            if self.selection.home(node) is call:
+        for node in self._nesting.users.get(value, ()):
+            if self._nesting.homes.get(node) is call:
                 found += [self._uses.get((node, i)) for i, given in enumerate(node.inputs) if given is value]
         return found[0] if len(found) == 1 else None
 
@@ -182,7 +179,7 @@ class Wiring:
                 level = level or want.target.level
                 levels[node] = _shared(levels[node], level) if node in levels else level
         for node, level in levels.items():
-            self._add_input(node, level)
+            self._add_input((node, None), level)
 
     def _beside(self, want: _Want) -> _Want:
         """What forward kept for backward enters beside each item that takes it: no long edge has to lead there."""
@@ -191,9 +188,7 @@ class Wiring:
             return want
         wire, level = (node, want.target), want.target.level
         if wire not in self.makers:
-            draft = level.add(Draft("input", level, self._when.get(node, -1.0), node))
-            self.makers[wire] = draft
-            level.sources[wire] = draft, draft.stem(wire)
+            self._add_input(wire, level)
         return replace(want, wire=wire)
 
     def is_kept(self, node: Node) -> bool:
@@ -201,10 +196,14 @@ class Wiring:
         trace = self.trace
         return isinstance(trace, Mirror) and not is_made(node, trace) and (node, None) not in trace.carried
 
-    def _add_input(self, node: Node, level: LevelPlan) -> None:
-        draft = level.add(Draft("input", level, self._when.get(node, -1.0), node))
-        self.makers[node, None] = draft
-        level.sources[node, None] = draft, draft.stem((node, None))
+    def _add_input(self, wire: Wire, level: LevelPlan) -> None:
+        self._makes(level.add(Draft("input", level, self._when.get(wire[0], -1.0), wire[0])), wire)
+
+    def _makes(self, draft: Draft, wire: Wire) -> Draft:
+        """Let a value leave from the item that makes it, or brings it in."""
+        self.makers[wire] = draft
+        draft.level.sources[wire] = draft, draft.stem(wire)
+        return draft
 
     def _join(self, wire: Wire, target: Draft, port: int, use: Use | None) -> None:
         plan = target.level
@@ -238,7 +237,7 @@ class Wiring:
         given_out = {*self.trace.graph.outputs.values()}
         given_out |= {o for call in self._plans if call.parent is None for o in call.outputs if o not in outside}
         for node in self.selection.targets:
-            closed = self.selection.closed_around(self.selection.home(node))
+            closed = self.selection.closed_around(self._nesting.homes.get(node))
             if closed is not None and node not in closed.outputs and node not in given_out:
                 continue  # what layers inside a closed one hand to each other
             handed_on = self._handed_on.get(node)
@@ -249,7 +248,7 @@ class Wiring:
                     self._join(wire, end, 0, None)
                 continue
             if wire not in self.makers:
-                self._add_input(node, self.root)
+                self._add_input((node, None), self.root)
             self._source(wire, self.root)
             self.results.add(wire)
         self.results |= {(node, None) for node in self.selection.loose}

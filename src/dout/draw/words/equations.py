@@ -122,13 +122,18 @@ def beside(got: str, right: str) -> str:
     return f"{got} ✗ right: {right}"
 
 
+def symbol_of(row: Primitive) -> str:
+    """The sign of a row; its name if it has none."""
+    return row.symbol or str(row)
+
+
 def pattern_of(row: Primitive, count: int) -> str:
     """How the row is written between so many operands.
 
     >>> [pattern_of(PRIMITIVES[name], n) for name, n in (("multiply", 2), ("negative", 1), ("hypot", 2))]
     ['{0} × <1>', '−<0>', 'hypot({0}, {1})']
     """
-    symbol = row.symbol or str(row)
+    symbol = symbol_of(row)
     if (symbol, count) in _PATTERNS:
         return _PATTERNS[symbol, count]
     if count == 2 and symbol != "array" and not any(c.isalnum() or c in "[]" for c in symbol):

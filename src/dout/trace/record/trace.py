@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from dout.trace.model.annotated import AnnotatedRun
 from dout.trace.model.trace_writer import save
@@ -16,6 +15,8 @@ from dout.trace.record.redraw import redrawn
 @dataclass(frozen=True, eq=False, repr=False)
 class Trace(AnnotatedRun):
     """One recorded run: what `dout.trace` returns."""
+
+    drawn: ClassVar[Callable[..., Any]]  # `dout.draw` fills it in: a reader stands above what it reads
 
     def save(self, path: str | Path, *, force: bool = False) -> None:
         """Write the whole recording as a document (a .json file), which `dout.load` reads back.
@@ -29,7 +30,7 @@ class Trace(AnnotatedRun):
 
         The options are those of `dout.draw.draw`, and the result is a `dout.Picture`.
         """
-        return importlib.import_module("dout.draw").draw(self, **options)  # by name: readers stand above what they read
+        return type(self).drawn(self, **options)
 
     def __rich__(self) -> Any:
         return self.draw()
