@@ -2,28 +2,90 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from math import floor
+from typing import Any, Literal
 
 from dout.draw.layout.column_order import Network
-from dout.draw.layout.layout import Block, Layout, Link, Spacing, lay_out, network_of
+from dout.draw.layout.layout import Block, Layout, Link, Spacing, lay_out
 from dout.draw.scene.scene import Item, Label, Level, Stem
 
 
-class Measure(Protocol):
-    """What a backend says about sizes, in its own units."""
+class Measure(ABC):
+    """The sizes of things in the units of a backend, which says how large labels and bodies are.
+
+    `apart` is the room between stems, `gate` the least height of a gate, `bare` the run of a branch without a label.
+    """
 
     spacing: Spacing
+    apart: float
+    gate: float
+    bare: float
+
+    @abstractmethod
+    def body(self, item: Item, inside: Arranged | None) -> Any:
+        """The solid part of an item, circle, box or name: its `lead`, `half` its height, the `foot` below, and ports.
+
+        `caption_room` says how much higher the item gets by its caption, given how far labels, and all, reach up.
+        """
+
+    @abstractmethod
+    def reach(self, label: Label) -> tuple[float, float]:
+        """How far a label reaches above and below its edge."""
+
+    def extent(self, stem: Stem) -> tuple[float, float]:
+        """How far the label of a stem, and its name, reach up and down."""
+        return self.reach(stem.label)
+
+    @abstractmethod
+    def run(self, stem: Stem) -> float:
+        """The straight line of a stem."""
+
+    @abstractmethod
+    def tail(self, stem: Stem) -> float:
+        """The room for the name at the end of a result."""
 
     def block(self, item: Item, inside: Arranged | None) -> Block:
         """The room that an item and its stems take."""
+        body = self.body(item, inside)
+        stems = [self.extent(stem) for stem in item.stems]
+        outs = body.outs or _spread(stems, self.apart, self.spacing.whole)
+        above = reach_above(stems, outs)
+        up = max(body.half, above)
+        up += body.caption_room(above, up)
+        down = max([body.half + body.foot, *(below + y for (_, below), y in zip(stems, outs, strict=True))])
+        run = max((self.run(stem) + self.tail(stem) for stem in item.stems), default=0.0)
+        run = max(run, body.caption_width - body.lead)
+        pin: Literal["first", ""] = "first" if item.kind == "entry" else ""
+        return Block(body.lead, run, up, down, body.ins, outs, item.kind == "input", pin)
 
     def branch(self, label: Label) -> Block:
-        """The room that the label on a branch takes, if there is one."""
+        """The room that the label on a branch takes, if there is one: a run and nothing else."""
+        return Block(0, self.run(Stem(label)) if label else self.bare, *self.reach(label), (0,), (0,))
 
     def exit(self, stem: Stem) -> Block:
         """The room that a gate takes, so that there is enough for the stem that goes on from it outside."""
+        up, down = self.extent(stem)
+        return Block(0, 0, max(self.gate, up), max(self.gate, down), ins=(0,), pin="last")
+
+
+def reach_above(stems: Sequence[tuple[float, float]], outs: Sequence[float]) -> float:
+    """How far stems of these extents reach above the middle of their item."""
+    return max((above - y for (above, _), y in zip(stems, outs, strict=True)), default=0.0)
+
+
+def _spread(extents: Sequence[tuple[float, float]], between: float, whole: bool) -> tuple[float, ...]:
+    """Heights around 0 that keep extents (up, down) apart."""
+    places: list[float] = []
+    y = 0.0
+    for i, (up, down) in enumerate(extents):
+        y += up + between if i else 0.0
+        places.append(y)
+        y += down
+    middle = places[-1] / 2 if places else 0.0
+    return tuple(p - (floor(middle) if whole else middle) for p in places)
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +138,7 @@ def join(level: Level, measure: Measure, items: Sequence[Block]) -> Joined:
     lanes: set[int] = set()
     while True:
         blocks, links, branches = _with_lanes(level, measure, items, lanes)
-        network = network_of(blocks, links)
+        network = Network([(block.pull, block.pin) for block in blocks], links)
         _, disordered = network.rules
         if disordered <= lanes:
             return Joined(blocks, links, branches, network)

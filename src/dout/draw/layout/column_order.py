@@ -45,6 +45,7 @@ class Network:
             self.pieces.append((last, last_out, target, port))
             self.chains.append(chain)
             self.virtual += len(chain)
+        self.width = max(self.rank, default=-1) + 1  # columns
 
     @cached_property
     def rules(self) -> tuple[list[ColumnRules], set[int]]:
@@ -53,7 +54,7 @@ class Network:
         Those are blocks that get a value twice with another one in between, and those that get two values in the one
         order where another block in their column gets them in the other.
         """
-        rules = [ColumnRules() for _ in range(max(self.rank, default=-1) + 1)]
+        rules = [ColumnRules() for _ in range(self.width)]
         for side, column in (("first", 0), ("last", -1)):
             gates = [block for block, (_, pin) in enumerate(self.kinds) if pin == side]
             if gates:
@@ -125,7 +126,7 @@ def _as_given(network: Network) -> list[list[int]]:
     for (source, _, target, _), chain in zip(network.links, network.chains, strict=True):
         for virtual in chain:
             place[virtual] = (source + target) / 2
-    columns: list[list[int]] = [[] for _ in range(max(network.rank, default=-1) + 1)]
+    columns: list[list[int]] = [[] for _ in range(network.width)]
     for block in sorted(range(len(place)), key=place.__getitem__):
         columns[network.rank[block]].append(block)
     return columns
@@ -138,7 +139,7 @@ def _by_walk(network: Network) -> list[list[int]]:
     for source, _, target, port in network.pieces:
         before[target].append((port, source))
         used[source] = True
-    columns: list[list[int]] = [[] for _ in range(max(network.rank, default=-1) + 1)]
+    columns: list[list[int]] = [[] for _ in range(network.width)]
     seen = [False] * len(network.rank)
     stack = [block for block in range(len(network.rank)) if not used[block]][::-1]
     while stack:

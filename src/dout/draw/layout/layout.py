@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from dout.draw.layout.column_order import Network, put_in_order
 from dout.draw.layout.coordinates import set_heights
@@ -46,8 +46,7 @@ class Block:
     pin: Literal["", "first", "last"] = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(NamedTuple):
     """An edge, from out-port `out` of block `source` to in-port `port` of block `target`."""
 
     source: int
@@ -96,38 +95,44 @@ class Layout:
     height: float
 
 
-def network_of(blocks: Sequence[Block], links: Sequence[Link]) -> Network:
-    """Blocks and links with their columns."""
-    return Network(
-        [(b.pull, b.pin) for b in blocks], [(link.source, link.out, link.target, link.port) for link in links]
-    )
-
-
 def lay_out(blocks: Sequence[Block], links: Sequence[Link], spacing: Spacing, network: Network | None = None) -> Layout:
     """Place blocks and links: columns by total length, order by arguments and crossings, heights by regression."""
-    network = network or network_of(blocks, links)
+    network = network or Network([(b.pull, b.pin) for b in blocks], links)
     columns = put_in_order(network)
     up = [b.up for b in blocks] + [0.0] * network.virtual
     down = [b.down for b in blocks] + [0.0] * network.virtual
+    real = len(blocks)
     pieces = [
         (
-            (source, target, _offset(blocks, source, out, "outs"), _offset(blocks, target, port, "ins")),
-            1.0 if source < len(blocks) and target < len(blocks) else 2.0,
+            (
+                source,
+                target,
+                blocks[source].outs[out] if source < real else 0.0,
+                blocks[target].ins[port] if target < real else 0.0,
+            ),
+            1.0 if source < real and target < real else 2.0,
         )
         for source, out, target, port in network.pieces
     ]
     heights = set_heights(columns, up, down, pieces, spacing.between, whole=spacing.whole)
+
+    def bends() -> list[list[Bend]]:
+        """What goes through the gap right of each column."""
+        found: list[list[Bend]] = [[] for _ in columns]
+        for (source, target, leaves, meets), _ in pieces:
+            found[network.rank[source]].append((heights[source] + leaves, heights[target] + meets))
+        return found
+
     if spacing.passable is not None:
-        _make_passable(blocks, columns, network, heights, spacing.passable)
+        _make_passable(columns, bends(), heights, spacing.passable)
     top = min((y - u for y, u in zip(heights, up, strict=True)), default=0.0)
     heights = [y - top for y in heights]
     height = max((y + d for y, d in zip(heights, down, strict=True)), default=0.0)
-    spans = _spans(blocks, columns, network, heights, spacing)
+    spans = _spans(blocks, columns, bends(), spacing)
     x, run = _across(blocks, columns, spans)
-    rank = {block: i for i, column in enumerate(columns) for block in column}
     routes = tuple(
         Route(
-            rank[link.source],
+            network.rank[link.source],
             (
                 heights[link.source] + blocks[link.source].outs[link.out],
                 *(heights[v] for v in chain),
@@ -137,38 +142,18 @@ def lay_out(blocks: Sequence[Block], links: Sequence[Link], spacing: Spacing, ne
         for link, chain in zip(links, network.chains, strict=True)
     )
     width = spans[-1][1] if spans else 0.0
-    ranks = tuple(rank[i] for i in range(len(blocks)))
-    return Layout(x, tuple(heights[: len(blocks)]), run, ranks, spans, routes, width, height)
-
-
-def _offset(blocks: Sequence[Block], block: int, port: int, side: Literal["ins", "outs"]) -> float:
-    if block >= len(blocks):
-        return 0.0
-    return (blocks[block].ins if side == "ins" else blocks[block].outs)[port]
-
-
-def _bends(
-    blocks: Sequence[Block], columns: list[list[int]], network: Network, heights: Sequence[float]
-) -> list[list[Bend]]:
-    """What goes through the gap right of each column."""
-    bends: list[list[Bend]] = [[] for _ in columns]
-    rank = {block: i for i, column in enumerate(columns) for block in column}
-    for source, out, target, port in network.pieces:
-        start = heights[source] + _offset(blocks, source, out, "outs")
-        bends[rank[source]].append((start, heights[target] + _offset(blocks, target, port, "ins")))
-    return bends
+    return Layout(x, tuple(heights[: len(blocks)]), run, tuple(network.rank[:real]), spans, routes, width, height)
 
 
 def _make_passable(
-    blocks: Sequence[Block],
     columns: list[list[int]],
-    network: Network,
+    through: list[list[Bend]],
     heights: list[float],
     passable: Callable[[Sequence[Bend]], bool],
 ) -> None:
     """Shift whole columns up or down where edges that swap their heights would stand in each other's way."""
     shift = 0.0
-    for i, bends in enumerate(_bends(blocks, columns, network, heights)):
+    for i, bends in enumerate(through):
         for block in columns[i]:
             heights[block] += shift
         for more in (0.0, *_SHIFTS):
@@ -178,19 +163,18 @@ def _make_passable(
 
 
 def _spans(
-    blocks: Sequence[Block], columns: list[list[int]], network: Network, heights: list[float], spacing: Spacing
+    blocks: Sequence[Block], columns: list[list[int]], through: list[list[Bend]], spacing: Spacing
 ) -> tuple[tuple[float, float], ...]:
     """Left and right end of each column."""
-    bends = _bends(blocks, columns, network, heights)
     spans, left = [], 0.0
-    for column, through in zip(columns, bends, strict=True):
+    for column, bends in zip(columns, through, strict=True):
         here = [blocks[b] for b in column if b < len(blocks)]
         pulled = [b for b in here if b.pull]
         width = max((b.lead + b.run for b in here if not b.pull), default=0.0)
         if pulled:
             width = max(width, max(b.lead for b in pulled) + max(b.run for b in pulled))
         spans.append((left, left + width))
-        left += width + spacing.gap(through)
+        left += width + spacing.gap(bends)
     return tuple(spans)
 
 

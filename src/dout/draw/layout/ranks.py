@@ -7,6 +7,7 @@ simplex. Blocks that hang on one edge, or stand between two, are taken out first
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 
 from dout.errors import DocumentError
@@ -25,8 +26,10 @@ def ranks(pins: Sequence[str], links: Sequence[tuple[int, int]]) -> list[int]:
     gates = {side: [b for b, pin in enumerate(pins) if pin == side] for side in ("first", "last")}
     one = {block: same[0] for same in gates.values() for block in same}  # gates of a side move together
     arcs = [(one.get(s, s), one.get(t, t), 1) for s, t in links]
-    if _turns_back(len(pins), arcs):
-        raise DocumentError("a layer is computed from its own result, as in no run; trace the program itself")
+    try:
+        _in_order(arcs)
+    except CycleError:
+        raise DocumentError("a layer is computed from its own result, as in no run; trace the program itself") from None
     small = _Reduced(len(pins), arcs)
     found = small.restored(_Simplex(len(pins), small.arcs).solve())
     for part in _parts(len(pins), [(one.get(s, s), one.get(t, t)) for s, t in links]):
@@ -40,20 +43,12 @@ def ranks(pins: Sequence[str], links: Sequence[tuple[int, int]]) -> list[int]:
     return found
 
 
-def _turns_back(count: int, arcs: Sequence[Arc]) -> bool:
-    """Whether a way leads from a block back to it."""
-    after: list[list[int]] = [[] for _ in range(count)]
-    before = [0] * count
+def _in_order(arcs: Sequence[Arc]) -> list[int]:
+    """The blocks at the ends of arcs, each after those that lead to it."""
+    order: TopologicalSorter[int] = TopologicalSorter()
     for source, target, _ in arcs:
-        after[source].append(target)
-        before[target] += 1
-    free = [block for block in range(count) if not before[block]]
-    for block in free:
-        for other in after[block]:
-            before[other] -= 1
-            if not before[other]:
-                free.append(other)
-    return len(free) < count
+        order.add(target, source)
+    return list(order.static_order())
 
 
 def _parts(count: int, links: Sequence[tuple[int, int]]) -> Iterator[list[int]]:
@@ -125,22 +120,14 @@ class _Simplex:
         for source, target, apart in arcs:
             self.out[source].append((target, apart))
             self.into[target].append((source, apart))
-        self.rank = self._longest_paths()
+        self.rank = [0] * count  # at first by the longest path that leads to a block
+        for block in _in_order(arcs):
+            for target, apart in self.out[block]:
+                self.rank[target] = max(self.rank[target], self.rank[block] + apart)
         self.parent = [-1] * count
         self.children: list[set[int]] = [set() for _ in range(count)]
         self.ahead = [0] * count
         self.surplus = [len(o) - len(i) for o, i in zip(self.out, self.into, strict=True)]
-
-    def _longest_paths(self) -> list[int]:
-        rank, waiting = [0] * self.count, [len(i) for i in self.into]
-        order = [block for block in range(self.count) if not waiting[block]]
-        for block in order:
-            for target, apart in self.out[block]:
-                rank[target] = max(rank[target], rank[block] + apart)
-                waiting[target] -= 1
-                if not waiting[target]:
-                    order.append(target)
-        return rank
 
     def solve(self) -> list[int]:
         """The columns."""

@@ -33,29 +33,24 @@ function fit() {
   glide(fitting());
 }
 
-let gliding = 0;
+let stopGliding = () => {};
 
 // Move the camera there, in sight.
 function glide(target) {
-  cancelAnimationFrame(gliding);
+  stopGliding();
   if (STILL.matches) {
     look(stage, target);
     return;
   }
   const from = stage.camera;
-  const start = performance.now();
-  const frame = (time) => {
-    const part = Math.min(1, Math.max(0, time - start) / MOVING);
-    const eased = part * part * (3 - 2 * part);
-    const between = (name) => from[name] + (target[name] - from[name]) * eased;
+  stopGliding = animate((part) => {
+    const between = (name) => from[name] + (target[name] - from[name]) * part;
     look(stage, part < 1 ? { x: between("x"), y: between("y"), k: between("k") } : target);
-    if (part < 1) gliding = requestAnimationFrame(frame);
-  };
-  frame(start);
+  });
 }
 
 function zoomAt(x, y, factor) {
-  cancelAnimationFrame(gliding);
+  stopGliding();
   aim = null;
   const { camera } = stage;
   const k = Math.min(CLOSEST, Math.max(farthest(), camera.k * factor));
@@ -65,7 +60,7 @@ function zoomAt(x, y, factor) {
 const zoomBy = (factor) => zoomAt(stage.wide / 2, stage.high / 2, factor);
 
 function panBy(dx, dy) {
-  cancelAnimationFrame(gliding);
+  stopGliding();
   aim = null;
   const { x, y, k } = stage.camera;
   look(stage, { x: x + dx, y: y + dy, k });

@@ -134,17 +134,11 @@ function shapeElement([kind, style, ...rest]) {
   const [x, y] = rest;
   if (kind === "c") return element("circle", { class: style, cx: x, cy: y, r: rest[2] });
   if (kind === "r") return element("rect", { class: style, x, y, width: rest[2], height: rest[3], rx: rest[4] });
-  const text = element("text", { class: style, x, y, "text-anchor": rest[2] });
-  text.textContent = rest[3];
-  return text;
+  return element("text", { class: style, x, y, "text-anchor": rest[2] }, rest[3]);
 }
 
 function titled(group, words) {
-  if (words) {
-    const title = element("title");
-    title.textContent = words;
-    group.append(title);
-  }
+  if (words) group.append(element("title", {}, words));
   return group;
 }
 

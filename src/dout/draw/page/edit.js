@@ -44,14 +44,9 @@ function change() {
 
 // Run with another number; return why that cannot be.
 function tried(node, value) {
-  try {
-    run.set(node, value);
-  } catch (error) {
-    if (error instanceof Refusal) return error.message;
-    throw error;
-  }
-  showRun();
-  return "";
+  const why = refusal(() => run.set(node, value));
+  if (!why) showRun();
+  return why;
 }
 
 function leave(keep) {

@@ -51,12 +51,9 @@ const applied = (row, values) =>
   row === "add" ? values.reduce((sum, value) => RULES.add.numpy(sum, value)) : RULES[row].numpy(...values);
 
 function attempt(does) {
-  try {
-    return does();
-  } catch (error) {
-    if (error instanceof Refusal) return undefined;
-    throw error;
-  }
+  let found;
+  refusal(() => (found = does()));
+  return found;
 }
 
 // A shown number as [whole, scale]: whole × 10^-scale.

@@ -2,15 +2,10 @@
 
 document.getElementById("title").textContent = data.title;
 for (const [words, style] of data.notes) {
-  const line = document.createElement("li");
-  line.className = style;
-  line.textContent = words;
-  document.getElementById("notes").append(line);
+  document.getElementById("notes").append(made("li", { className: style, textContent: words }));
 }
 if (data.first) {
-  const show = document.createElement("button");
-  show.type = "button";
-  show.textContent = "show";
+  const show = made("button", { type: "button", textContent: "show" });
   show.setAttribute("aria-label", "Show the first wrong edge");
   show.addEventListener("click", () => {
     reveal(data.first.level);

@@ -19,7 +19,7 @@ from dout.draw.layout.column_order import put_in_order
 from dout.draw.layout.layout import Block
 from dout.draw.page.page_run import run_data
 from dout.draw.paint import paint
-from dout.draw.paint.display_list import Circle, Path, Rect, Shape, width_of
+from dout.draw.paint.display_list import Circle, Path, Rect, Shape
 from dout.draw.paint.edge_labels import compose
 from dout.draw.scene.scene import Edge, Item, Label, Level, Scene, Stem
 from dout.draw.scene.scene_builder import scene_of
@@ -167,11 +167,7 @@ class _Writer:
             "columns": put_in_order(joined.network),
             "links": joined.network.links,
             "chains": joined.network.chains,
-            "styles": [
-                paint.edge_style(edge)
-                for i, edge in enumerate(level.edges)
-                for _ in range(2 if i in joined.branches else 1)  # to its lane, and from there
-            ],
+            "styles": paint.link_styles(level, joined.branches),
         }
         return number
 
@@ -210,7 +206,7 @@ class _Writer:
             assert draft.inside is not None
             assert draft.call is not None
             self.items[draft.call] = number
-            found["title"] = width_of(item.text, "title") + width_of(item.caption, "caption") + 60
+            found["title"] = paint.title_width(item)
             found["inside"] = self.level(item.inside, draft.inside, item.stems)
         return {key: value for key, value in found.items() if value not in ("", 0, [])}
 

@@ -35,15 +35,7 @@ function makeRun(program) {
       take(recorded);
     },
     // Why an input cannot be changed, whatever to; empty where it can.
-    why(node) {
-      try {
-        computed(program, recorded, new Map([[node, recorded[node]]]));
-        return "";
-      } catch (error) {
-        if (error instanceof Refusal) return error.message;
-        throw error;
-      }
-    },
+    why: (node) => refusal(() => computed(program, recorded, new Map([[node, recorded[node]]]))),
     differs(mine, derived) {
       const [a, b] = [Number(values[mine]), Number(values[derived])];
       return Number.isFinite(b) && !(Math.abs(a - b) <= RELATIVE * Math.abs(b) + ROUNDING * size);

@@ -9,6 +9,17 @@ const refuse = (why) => {
   throw new Refusal(why);
 };
 
+// Do something; return why it is refused, or nothing if it is not.
+function refusal(does) {
+  try {
+    does();
+    return "";
+  } catch (error) {
+    if (error instanceof Refusal) return error.message;
+    throw error;
+  }
+}
+
 const LARGEST = 4096; // bits of a whole number; Python has no limit, a page has to answer at once
 
 const whole = (value) => (typeof value === "boolean" ? BigInt(value) : value);

@@ -9,7 +9,7 @@ function changedLabel(label) {
   const behind = data.labels[label.id] || {};
   const { node, right } = behind.gradient || {};
   const found = {};
-  const hover = [label.hover.split("\n")[0].replace(/^.*? = |^/, (name) => name)];
+  const hover = [label.hover.split("\n")[0]];
   if (behind.value !== undefined) {
     const value = run.value(behind.value);
     found.value = [retold(label.value[0], formatNumber(value, digits), isLoud(value) ? "loud" : "value")];

@@ -13,7 +13,8 @@ function makeStage(svg) {
   const over = element("g", { class: "over" }); // for what steps draw: ring, pointer, card
   const world = element("g", { class: "world" }, ...Object.values(groups), over);
   svg.append(world);
-  const stage = { svg, world, over, groups, things: new Map(), camera: { x: 0, y: 0, k: 1 }, step: 0, running: 0 };
+  const stage = { svg, world, over, groups, things: new Map(), camera: { x: 0, y: 0, k: 1 }, step: 0 };
+  stage.stop = () => {}; // ends the movement of things to their places
   stage.looked = () => {}; // what else depends on the camera
   stage.culled = { box: [0, 0, 0, 0], k: 0 };
   Object.assign(stage, { wide: svg.clientWidth, high: svg.clientHeight }); // asked once: it makes the browser lay out
@@ -94,7 +95,7 @@ function showThings(stage, things, moving) {
       thing.was = old.now || old.at;
     } else if (old.shown) old.element.remove();
   }
-  cancelAnimationFrame(stage.running);
+  stage.stop();
   const moved = things.filter((thing) => thing.shown && thing.was && !sameNumbers(thing.was, thing.at));
   const slowly = moving && !STILL.matches && moved.length <= 1500;
   if (slowly) for (const thing of moved) thing.now = thing.was;
@@ -110,18 +111,26 @@ function sameNumbers(a, b) {
 }
 
 function move(stage, moved) {
-  const start = performance.now();
-  const frame = (time) => {
-    const part = Math.min(1, Math.max(0, time - start) / MOVING);
-    const eased = part * part * (3 - 2 * part);
+  stage.stop = animate((part) => {
     for (const thing of moved) {
-      thing.now = part < 1 ? thing.was.map((n, i) => n + (thing.at[i] - n) * eased) : null;
+      thing.now = part < 1 ? thing.was.map((n, i) => n + (thing.at[i] - n) * part) : null;
       if (thing.shown) putElement(thing.element, thing.kind, thing.now || thing.at);
     }
-    if (part < 1) stage.running = requestAnimationFrame(frame);
-    else stage.svg.classList.remove("lively");
+    if (part === 1) stage.svg.classList.remove("lively");
+  });
+}
+
+// Call `does` in every frame with the part of a movement that is over, until that is 1; return how to stop it.
+function animate(does) {
+  const start = performance.now();
+  let running = 0;
+  const frame = (time) => {
+    const part = Math.min(1, Math.max(0, time - start) / MOVING);
+    does(part * part * (3 - 2 * part)); // slow at both ends
+    if (part < 1) running = requestAnimationFrame(frame);
   };
   frame(start);
+  return () => cancelAnimationFrame(running);
 }
 
 // Hide what has not come to be at this step.

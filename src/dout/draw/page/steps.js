@@ -85,8 +85,7 @@ const ICONS = {
 };
 
 function icon(name) {
-  const drawn = element("svg", { viewBox: "0 0 20 20", "aria-hidden": "true" }, element("path", { d: ICONS[name] }));
-  return drawn;
+  return element("svg", { viewBox: "0 0 20 20", "aria-hidden": "true" }, element("path", { d: ICONS[name] }));
 }
 
 // An HTML element with these properties and children.

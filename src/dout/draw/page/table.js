@@ -10,11 +10,8 @@ function fillTable() {
   if (isFilled) return;
   isFilled = true;
   body.append(...data.rows.map(([name, value, gradient, by, users]) =>
-    made("tr", {}, ...[name || "—", value, gradient, by, users.join(", ")].map((words, i) => {
-      const cell = made(i ? "td" : "th", { textContent: words });
-      if (!i) cell.scope = "row";
-      return cell;
-    }))));
+    made("tr", {}, ...[name || "—", value, gradient, by, users.join(", ")].map((words, i) =>
+      made(i ? "td" : "th", i ? { textContent: words } : { textContent: words, scope: "row" })))));
   showRows();
 }
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, Self
 
 from dout.draw.words.safe_text import text_width
 
@@ -84,19 +84,23 @@ class Path:
 
 
 @dataclass(frozen=True, slots=True)
-class Circle:
-    """A circle around x, y."""
-
+class _AtPoint:
     x: float
     y: float
+
+    def moved(self, dx: float, dy: float) -> Self:
+        """The same, elsewhere."""
+        return replace(self, x=self.x + dx, y=self.y + dy)
+
+
+@dataclass(frozen=True, slots=True)
+class Circle(_AtPoint):
+    """A circle around x, y."""
+
     radius: float
     style: str
     title: str = ""
     since: int = 0
-
-    def moved(self, dx: float, dy: float) -> Circle:
-        """The same, elsewhere."""
-        return replace(self, x=self.x + dx, y=self.y + dy)
 
     @property
     def box(self) -> Box:
@@ -105,21 +109,15 @@ class Circle:
 
 
 @dataclass(frozen=True, slots=True)
-class Rect:
+class Rect(_AtPoint):
     """A rectangle with its left upper corner at x, y and round corners."""
 
-    x: float
-    y: float
     width: float
     height: float
     style: str
     radius: float = 0
     title: str = ""
     since: int = 0
-
-    def moved(self, dx: float, dy: float) -> Rect:
-        """The same, elsewhere."""
-        return replace(self, x=self.x + dx, y=self.y + dy)
 
     @property
     def box(self) -> Box:
@@ -128,20 +126,14 @@ class Rect:
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
+class Text(_AtPoint):
     """One line of text on the baseline y."""
 
-    x: float
-    y: float
     text: str
     style: str
     anchor: Literal["start", "middle", "end"] = "start"
     title: str = ""
     since: int = 0
-
-    def moved(self, dx: float, dy: float) -> Text:
-        """The same, elsewhere."""
-        return replace(self, x=self.x + dx, y=self.y + dy)
 
     @property
     def width(self) -> float:

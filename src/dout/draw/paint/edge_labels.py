@@ -68,17 +68,16 @@ def _gradient_number(mark: Mark, title: str) -> tuple[list[Shape], float]:
     if mark.right is not None:
         text, style = f"{way}✗ {mark.shown.text} (right: {sums}{mark.right.text})", "wrong"
     else:
-        text, style = f"{way}{sums}{mark.shown.text}", "loud" if mark.shown.loud else _style(mark)
+        text, style = f"{way}{sums}{mark.shown.text}", "loud" if mark.shown.loud else mark.style
     return [Text(0, BELOW, text, style, "middle", title)], BELOW + 4
 
 
 def _gradient_array(mark: Mark, title: str) -> tuple[list[Shape], float]:
     """An array's gradient: what the user's backward gave, and where that is wrong the right one below it."""
-    style = "wrong" if mark.wrong else _style(mark)
     sums = f"{mark.sums} " if mark.sums else ""
     lead = mark.way + ("✗ " if mark.wrong else sums)
     other = mark.right.cells if mark.right is not None else ()
-    shapes, bottom = _block(mark.shown, lead, style, _CLEAR, title, other)
+    shapes, bottom = _block(mark.shown, lead, mark.style, _CLEAR, title, other)
     if mark.right is not None:
         right, bottom = _block(mark.right, f"right: {sums}", "gradient", bottom + 5, title)
         shapes += right
@@ -171,7 +170,3 @@ def _summary(shown: Shown, lead: str, style: str, title: str) -> tuple[list[Shap
         kind = "gradient-bar" if style else "bar"
         shapes.append(Rect(x, height - 3 - tall, wide - 1, tall, kind, title=title))
     return shapes, height
-
-
-def _style(mark: Mark) -> str:
-    return "derived" if mark.source == "dout" else "gradient"

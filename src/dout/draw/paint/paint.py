@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from functools import cached_property
 from math import ceil, sqrt
 
-from dout.draw.layout.arrangement import Arranged, arrange
+from dout.draw.layout.arrangement import Arranged, Measure, arrange, reach_above
 from dout.draw.layout.layout import Block, Route, Spacing
 from dout.draw.paint.display_list import Box, Circle, Drawing, Path, Rect, Shape, Text, line, moved, width_of
 from dout.draw.paint.edge_labels import POINTER, Composed, compose
-from dout.draw.scene.scene import Edge, Item, Label, Scene, Stem
+from dout.draw.scene.scene import Edge, Item, Label, Level, Scene, Stem
 from dout.draw.words.safe_text import shorten
 
 RADIUS = 21.0
@@ -45,10 +45,11 @@ def paint(scene: Scene) -> Drawing:
     return Drawing(ceil(width), ceil(height), tuple(shapes), title, description[:20_000], painter.places)
 
 
-class PaintSizes:
-    """How much room items and labels take."""
+class PaintSizes(Measure):
+    """How much room items and labels take, in pixels."""
 
     spacing = Spacing(between=12)
+    apart, gate, bare = 6, 3, 0
 
     def __init__(self) -> None:
         self._composed: dict[int, Composed] = {}
@@ -59,62 +60,28 @@ class PaintSizes:
             self._composed[id(label)] = compose(label)
         return self._composed[id(label)]
 
-    def branch(self, label: Label) -> Block:
-        """A label on a branch: a run and nothing else."""
+    def body(self, item: Item, inside: Arranged | None) -> ItemBody:
+        """The solid part of an item."""
+        return ItemBody(item, inside)
+
+    def reach(self, label: Label) -> tuple[float, float]:
+        """How far the shapes of a label reach up and down; up is below 0 where there is a gradient alone."""
         composed = self.label(label)
-        if not label:
-            return Block(0, 0, 2, 2, (0,), (0,))
-        return Block(0, max(_RUN, composed.width + 2 * _SIDE), composed.up, composed.down, (0,), (0,))
-
-    def exit(self, stem: Stem) -> Block:
-        """A gate through which a stem leaves."""
-        up, down = self.extent(stem)
-        return Block(0, 0, max(3, up), max(3, down), ins=(0,), pin="last")
-
-    def block(self, item: Item, inside: Arranged | None) -> Block:
-        """An item and its stems."""
-        body = ItemBody(item, inside)
-        stems = [self.extent(stem) for stem in item.stems]
-        outs = body.outs or _spread(stems, 6)
-        up = max([body.up, *(above - y for (above, _), y in zip(stems, outs, strict=True))])
-        down = max([body.down, *(below + y for (_, below), y in zip(stems, outs, strict=True))])
-        run = max((self.run(stem) + self.tail(stem) for stem in item.stems), default=0.0)
-        up += body.caption_room(_above(stems, outs), up)
-        room = max(run, body.caption_width - body.lead)
-        pin = "first" if item.kind == "entry" else ""
-        return Block(body.lead, room, up, down, body.ins, tuple(outs), item.kind == "input", pin)  # type: ignore[arg-type]
+        return composed.up, composed.down
 
     def extent(self, stem: Stem) -> tuple[float, float]:
         """How far a stem's label, and its name, reach up and down."""
-        composed = self.label(stem.label)
-        return max(composed.up, 8.0 if stem.name else 0.0), max(composed.down, 10.0 if stem.name else 0.0)
+        up, down = self.reach(stem.label)
+        return max(up, 8.0 if stem.name else 0.0), max(down, 10.0 if stem.name else 0.0)
 
     def run(self, stem: Stem) -> float:
         """The straight line of a stem."""
         composed = self.label(stem.label)
         return max(_RUN, composed.width + 2 * _SIDE) if stem.label else _SHORT if stem.end != "result" else _RUN
 
-    @staticmethod
-    def tail(stem: Stem) -> float:
+    def tail(self, stem: Stem) -> float:
         """The name at the end of a result."""
         return width_of(stem.name, "result") + 10 if stem.name else 0.0
-
-
-def _above(stems: Sequence[tuple[float, float]], outs: Sequence[float]) -> float:
-    """How far stems reach above the middle of their item."""
-    return max((above - y for (above, _), y in zip(stems, outs, strict=True)), default=0.0)
-
-
-def _spread(extents: list[tuple[float, float]], between: float) -> tuple[float, ...]:
-    """Heights around 0 that keep extents (up, down) apart."""
-    places: list[float] = []
-    y = 0.0
-    for i, (up, down) in enumerate(extents):
-        y += up + between if i else 0.0
-        places.append(y)
-        y += down
-    middle = (places[0] + places[-1]) / 2 if places else 0.0
-    return tuple(p - middle for p in places)
 
 
 class ItemBody:
@@ -139,8 +106,7 @@ class ItemBody:
         if self.item.kind == "layer":
             return max(72.0, width_of(self.item.text, "title") + 44, *(width_of(*mark) + 28 for mark in self.marks))
         if self.inside is not None:
-            title = width_of(self.item.text, "title") + width_of(self.item.caption, "caption") + 60
-            return max(self.inside.layout.width + 2 * PAD, title)
+            return max(self.inside.layout.width + 2 * PAD, title_width(self.item))
         return 0.0
 
     @cached_property
@@ -171,22 +137,17 @@ class ItemBody:
         return 9.0 if self.item.kind == "input" else 3.0
 
     @property
-    def up(self) -> float:
-        """Its reach upwards, without caption."""
-        return self.half
+    def foot(self) -> float:
+        """The room for constants below it."""
+        return _CONSTANT + 4 if self.constants and self.item.kind != "open" else 0.0
 
-    @property
-    def down(self) -> float:
-        """Its reach downwards."""
-        return self.half + (_CONSTANT + 4 if self.constants and self.item.kind != "open" else 0.0)
-
-    def caption_room(self, label_up: float, up: float) -> float:
+    def caption_room(self, above: float, up: float) -> float:
         """How much higher everything gets by the caption, which stands above circle and label."""
-        return max(0.0, self.caption_base(label_up) + 11 - up) if self.caption_width else 0.0
+        return max(0.0, self.caption_base(above) + 11 - up) if self.caption_width else 0.0
 
-    def caption_base(self, label_up: float) -> float:
+    def caption_base(self, above: float) -> float:
         """How far above the middle the caption's baseline is."""
-        return max(self.half, label_up if self.caption_width > self.lead else 0.0) + 6
+        return max(self.half, above if self.caption_width > self.lead else 0.0) + 6
 
     @cached_property
     def ins(self) -> tuple[float, ...]:
@@ -268,11 +229,7 @@ class Painter:
         return [line((left, y), (end, y), style=edge_style(stem))], tops
 
     def _links(self, arranged: Arranged, bodies: list[ItemBody], dx: float, dy: float) -> list[Shape]:
-        styles = [
-            edge_style(edge)
-            for i, edge in enumerate(arranged.level.edges)
-            for _ in range(2 if i in arranged.branches else 1)
-        ]
+        styles = link_styles(arranged.level, arranged.branches)
         shapes: list[Shape] = []
         for i, (link, route) in enumerate(zip(arranged.links, arranged.layout.routes, strict=True)):
             inset = 0.0
@@ -313,9 +270,9 @@ class Painter:
             shapes.append(line((middle, foot), (middle, foot + _CONSTANT - 14), style="quiet"))
             shapes.append(Text(middle, foot + _CONSTANT, body.constants, "constant", "middle"))
         if body.caption_width:
-            label_up = _above([self.sizes.extent(stem) for stem in item.stems], block.outs)
+            above = reach_above([self.sizes.extent(stem) for stem in item.stems], block.outs)
             place, anchor = (middle, "middle") if body.caption_width <= body.lead else (x, "start")
-            base = y - body.caption_base(label_up)
+            base = y - body.caption_base(above)
             shapes.append(Text(place, base, item.caption, "caption", anchor))  # type: ignore[arg-type]
         return shapes
 
@@ -334,6 +291,16 @@ class Painter:
 def edge_style(carrier: Stem | Edge) -> str:
     """The line of an edge: thick where it carries an array, dashed where it carries what forward kept."""
     return ("kept-" if carrier.kept else "") + ("thick" if carrier.thick else "edge")
+
+
+def link_styles(level: Level, branches: Collection[int]) -> list[str]:
+    """The line of each link of a level: an edge with a lane of its own has two, to its lane and from there."""
+    return [edge_style(edge) for i, edge in enumerate(level.edges) for _ in range(2 if i in branches else 1)]
+
+
+def title_width(item: Item) -> float:
+    """The width that an open layer needs for its words."""
+    return width_of(item.text, "title") + width_of(item.caption, "caption") + 60
 
 
 def _curve(arranged: Arranged, route: Route, inset: float, dx: float, dy: float, style: str) -> Path:

@@ -41,6 +41,11 @@ class Mark:
         return self.right is not None
 
     @property
+    def style(self) -> str:
+        """The style of its text: of a wrong gradient, of one that dout derived, or of the user's own."""
+        return "wrong" if self.wrong else "derived" if self.source == "dout" else "gradient"
+
+    @property
     def way(self) -> str:
         """What says that a gradient flows against its edge; nothing where it flows along."""
         return "" if self.along else "◂ "

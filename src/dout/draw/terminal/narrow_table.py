@@ -11,7 +11,6 @@ from dout.draw.terminal.terminal_sizes import shown_rows, value_lines
 from dout.draw.words.safe_text import columns, shorten
 
 _HEADS = ("name", "value", "gradient", "made by", "used by")
-_STYLES = ("name", "value", "gradient", "", "")
 _BETWEEN = 2
 _LEAST_WORD = 8
 _LEAST = 3  # columns that any cell keeps however narrow the terminal is
@@ -25,7 +24,10 @@ def table(scene: Scene, width: int, say: Callable[[str], str]) -> list[Line]:
     if not scene.rows:
         return [[(shorten(say(scene.nothing), width), "note")]]
     count = min(len(_HEADS), max(1, (width + _BETWEEN) // (_LEAST + _BETWEEN)))
-    entries = [(_row_styles(row), _lines(row, count, say)) for row in scene.rows]
+    entries = [
+        (("name", "value", row.label.gradient.style if row.label.gradient else "", "", ""), _lines(row, count, say))
+        for row in scene.rows
+    ]
     heads = _HEADS[:count]
     widths = zip(heads, *(line for _, lines in entries for line in lines), strict=True)
     wide = _fitted([max(columns(text) for text in column) for column in widths], width)
@@ -52,14 +54,6 @@ def _gradient(mark: Mark | None) -> list[str]:
     lines = zip_longest("✗", shown_rows(mark.shown), fillvalue=" ")
     more = zip_longest("✓", shown_rows(mark.right), fillvalue=" ")
     return [f"{sign} {text}" for sign, text in (*lines, *more)]
-
-
-def _row_styles(row: TableRow) -> tuple[str, ...]:
-    mark = row.label.gradient
-    style = (
-        "wrong" if mark is not None and mark.wrong else "derived" if mark is not None and mark.source == "dout" else ""
-    )
-    return (*_STYLES[:2], style or _STYLES[2], *_STYLES[3:])
 
 
 def _fitted(wide: list[int], width: int) -> list[int]:

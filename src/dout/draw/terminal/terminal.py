@@ -115,7 +115,7 @@ class _Drawing:
     def level(self, arranged: Arranged, dx: int, dy: int, right: int) -> None:
         """Draw a level whose layout has its origin at dx, dy; what leaves it goes on to `right`."""
         layout = arranged.layout
-        boxes = [self.sizes.box(item, arranged.inside.get(i)) for i, item in enumerate(arranged.level.items)]
+        boxes = [self.sizes.body(item, arranged.inside.get(i)) for i, item in enumerate(arranged.level.items)]
         for i, item in enumerate(arranged.level.items):
             x, y = int(layout.x[i]) + dx, int(layout.y[i]) + dy
             start, end = (int(at) + dx for at in layout.run[i])
@@ -150,7 +150,7 @@ class _Drawing:
             place = max(x, x + (box.width - columns(box.constants)) // 2)
             self.grid.put(place, y + box.half + 1, box.constants, "wrong" if item.wrong else "constant")
         if box.caption:
-            self.grid.put(x, y - box.caption_row(block), box.caption, "caption")
+            self.grid.put(x, y - int(block.up), box.caption, "caption")
 
     def _ports(self, box: Box, x: int, y: int, block: Block) -> None:
         """Where edges meet a box; drawn last, over border and edge."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import unicodedata
 from dataclasses import dataclass
 
-from dout.draw.layout.arrangement import Arranged
-from dout.draw.layout.layout import Block, Spacing
+from dout.draw.layout.arrangement import Arranged, Measure
+from dout.draw.layout.layout import Spacing
 from dout.draw.scene.scene import Item, Label, Mark, Stem
 from dout.draw.terminal.bend_tracks import gap, passable
 from dout.draw.words.readable_numbers import Shown
@@ -33,18 +33,29 @@ class Box:
     width: int
     lead: int
     half: int
-    ins: tuple[int, ...]
-    outs: tuple[int, ...] = ()
+    ins: tuple[float, ...]
+    outs: tuple[float, ...] = ()
 
-    def caption_row(self, block: Block) -> int:
-        """How many rows above the middle the caption stands: above the box, and above what it would run into."""
-        return int(block.up)
+    @property
+    def foot(self) -> int:
+        """The row of constants below."""
+        return 1 if self.constants else 0
+
+    @property
+    def caption_width(self) -> int:
+        """The columns of the caption."""
+        return columns(self.caption)
+
+    def caption_room(self, above: float, up: float) -> int:
+        """The row of the caption, above the box and all that it would run into."""
+        return 1 if self.caption else 0
 
 
-class TerminalSizes:
+class TerminalSizes(Measure):
     """The measure of a terminal: names of layers take at most `limit` columns, labels get `room` beside them."""
 
     spacing = Spacing(between=1, gap=gap, whole=True, passable=passable)
+    apart, gate, bare = 1, 0, _SHORT
 
     def __init__(self, unicode: bool = True, limit: int = 24, room: int = 2) -> None:
         self._unicode = unicode
@@ -57,9 +68,7 @@ class TerminalSizes:
         if self._unicode or text.isascii():
             return text
         plain = "".join(PLAIN.get(c, c) for c in text)
-        return (
-            unicodedata.normalize("NFKD", plain).encode("ascii", "replace").decode() if not plain.isascii() else plain
-        )
+        return unicodedata.normalize("NFKD", plain).encode("ascii", "replace").decode()
 
     def label(self, label: Label) -> tuple[list[Styled], list[Styled]]:
         """The lines above and below an edge."""
@@ -78,35 +87,16 @@ class TerminalSizes:
             return _RUN if stem.end == "result" else _SHORT
         return max(_RUN, self._room + max(columns(text) for text, _ in above + below))
 
-    def branch(self, label: Label) -> Block:
-        """A label on a branch."""
-        if not label:
-            return Block(0, 1, 0, 0, (0,), (0,))
+    def reach(self, label: Label) -> tuple[int, int]:
+        """How many lines of a label are above and below its edge."""
         above, below = self.label(label)
-        return Block(0, self.run(Stem(label)), len(above), len(below), (0,), (0,))
+        return len(above), len(below)
 
-    def exit(self, stem: Stem) -> Block:
-        """A gate through which a stem leaves."""
-        above, below = self.label(stem.label)
-        return Block(0, 0, len(above), len(below), ins=(0,), pin="last")
+    def tail(self, stem: Stem) -> int:
+        """The name at the end of a result."""
+        return 1 + columns(self.say(stem.name)) if stem.name else 0
 
-    def block(self, item: Item, inside: Arranged | None) -> Block:
-        """An item and its stems."""
-        box = self.box(item, inside)
-        labels = [tuple(len(lines) for lines in self.label(stem.label)) for stem in item.stems]
-        outs = box.outs or spread(labels)
-        up = max([box.half, *(a - y for (a, _), y in zip(labels, outs, strict=True))])
-        below = 1 if box.constants else 0
-        down = max([box.half + below, *(b + y for (_, b), y in zip(labels, outs, strict=True))])
-        run = max((self.run(s) + (1 + columns(self.say(s.name)) if s.name else 0) for s in item.stems), default=0)
-        if box.caption:
-            up += 1
-            run = max(run, columns(box.caption) - box.lead)
-        if item.kind == "entry":
-            return Block(0, run, up, down, outs=outs, pin="first")
-        return Block(box.lead, run, up, down, box.ins, outs, pull=item.kind == "input")
-
-    def box(self, item: Item, inside: Arranged | None) -> Box:
+    def body(self, item: Item, inside: Arranged | None) -> Box:
         """The solid part of an item."""
         text, caption = self.say(item.text), self.say(shorten(item.caption, self._limit))
         if item.kind == "input":
@@ -141,18 +131,6 @@ class TerminalSizes:
         return Box(item, inside, text, "", "", "dashed", width, width, half, ins, outs)
 
 
-def spread(extents: list[tuple[int, ...]]) -> tuple[int, ...]:
-    """Rows around 0 that keep the labels of several stems apart."""
-    places: list[int] = []
-    y = 0
-    for i, (above, below) in enumerate(extents):
-        y += above + 1 if i else 0
-        places.append(y)
-        y += below
-    middle = (places[0] + places[-1]) // 2 if places else 0
-    return tuple(p - middle for p in places)
-
-
 def value_lines(shown: Shown) -> list[Styled]:
     """A value, one line or, for an array, one line a row."""
     return [(text, "loud" if text == shown.loud else "value") for text in shown_rows(shown)]
@@ -160,7 +138,7 @@ def value_lines(shown: Shown) -> list[Styled]:
 
 def gradient_lines(mark: Mark) -> list[Styled]:
     """A gradient, marked with ◂; where it is wrong, with ✗ and the right one."""
-    style = "wrong" if mark.wrong else "loud" if mark.shown.loud else "derived" if mark.source == "dout" else "gradient"
+    style = "loud" if mark.shown.loud and not mark.wrong else mark.style
     sums = f"{mark.sums} " if mark.sums and mark.shown.kind == "number" else ""  # the dot says that arrays add up
     first = [("▲ first wrong", "wrong")] if mark.first else []
     if mark.right is None:
