@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from draw_traces import HOSTILE, branch, buy_fruits, hostile, one_layer, random_trace, trace_of
+from draw_traces import HOSTILE, branch, buy_fruits, given, hostile, made, one_layer, random_trace, trace_of
 
 from dout.draw import draw
 from dout.draw.view_options import Look
@@ -55,6 +55,21 @@ def test_an_open_layer_is_a_cluster_that_edges_enter_and_leave_through_points() 
     assert "▾ Sigmoid" in labels(source)
     assert source.count("width=0.03") == 2
     assert write_dot(draw(one_layer(), open="none").scene).count("subgraph") == 0
+
+
+def test_an_output_that_is_used_as_well_ends_in_its_name() -> None:
+    x = given()
+    h = made("exp", x)
+    out = made("exp", h)
+    trace = trace_of([x, h, out], {x: 1.0, h: 2.0, out: 3.0}, names={h: "h"}, outputs={"h": h, "out": out})
+    source = write_dot(draw(trace).scene)
+    assert labels(source).count("h") == 1
+    assert len(re.findall(r"arrowhead=none", source)) == 2  # to the dot between the uses, and to the end of h
+
+
+def test_a_picture_without_a_backward_says_what_is_missing() -> None:
+    said = labels(write_dot(draw(trace_of([], {}), backward=True).scene))
+    assert said == ["nothing to draw: no hand-written backward was recorded"]
 
 
 def test_a_wrong_gradient_stands_beside_the_right_one() -> None:

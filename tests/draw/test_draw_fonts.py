@@ -138,7 +138,7 @@ def test_an_accent_stands_on_its_letter(monkeypatch: pytest.MonkeyPatch) -> None
 def test_what_no_font_has_is_written_plainer_and_said(monkeypatch: pytest.MonkeyPatch) -> None:
     setter = setter_of(monkeypatch, face("Bitstream Vera Sans", "Wabc<?^2x"))
     assert "".join(text for _, text in setter.runs("𝑊 税 ◂ x²".replace(" ", ""), NAME)) == "W?<x^2"
-    with pytest.warns(MissingFontWarning, match="no font .* has 𝑊 税 ◂ ²: plainer characters stand there") as said:
+    with pytest.warns(MissingFontWarning, match="no font .* has 𝑊 税 ◂ ²: plainer characters take their place") as said:
         setter.warn()
     for package in ("fonts-dejavu-core", "fonts-dejavu-extra", "fonts-wqy-microhei"):
         assert package in str(said[0].message)

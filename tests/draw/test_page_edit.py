@@ -92,7 +92,7 @@ class Careful:
 
 def test_the_page_says_when_it_cannot_recompute_and_why(browser_page: Open) -> None:
     page = browser_page(dout.trace(Careful(), 3.0, 2.0))
-    assert "another way" in type_into(page, "x", "0.5")
+    assert "another branch" in type_into(page, "x", "0.5")
     assert "1.5" in shown(page, "value")
     assert "divides by zero" in type_into(page, "y", "0")
     assert "no number" in type_into(page, "y", "two")
@@ -113,7 +113,7 @@ class Scale:
 
 def test_an_array_says_that_it_cannot_be_changed(browser_page: Open) -> None:
     page = browser_page(dout.trace(Scale(), np.arange(6.0).reshape(2, 3), 2.0))
-    for name, why in [("x", "only an input that is one number can be changed"), ("k", "arrays follow from it")]:
+    for name, why in [("x", "only a single number can be changed"), ("k", "an array is computed from it")]:
         page.click(f'#picture .given:has(text:text-is("{name}"))')
         assert why in page.text_content("#trouble")
         assert not page.is_editable("#number")

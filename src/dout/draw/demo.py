@@ -34,13 +34,13 @@ class Fruits:
     """A shop: two apples, three oranges, and the tax on them."""
 
     def forward(self, apple: float, apple_num: int, orange: float, orange_num: int, tax: float) -> float:
-        """What they cost."""
+        """The price of all."""
         self.apples, self.oranges, self.total, self.taxed = Multiply(), Multiply(), Add(), Multiply()
         fruits = self.total.forward(self.apples.forward(apple, apple_num), self.oranges.forward(orange, orange_num))
         return self.taxed.forward(fruits, tax)
 
     def backward(self, dout: float) -> tuple[float, ...]:
-        """What a change of each input changes."""
+        """The gradient of the price by each input."""
         dfruits, dtax = self.taxed.backward(dout)
         dapples, doranges = self.total.backward(dfruits)
         return *self.apples.backward(dapples), *self.oranges.backward(doranges), dtax

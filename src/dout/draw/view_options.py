@@ -1,4 +1,4 @@
-"""What a picture shows, and how it looks: the choices that every face of it offers under the same names."""
+"""The options of a picture: its content (View) and its look. Python, the shell and notebooks use the same names."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _UNITS = {"mm": 1.0, "cm": 10.0, "in": 25.4, "pt": 25.4 / 72}
 
 @dataclass(frozen=True)
 class View:
-    """What is in a picture.
+    """The content of a picture.
 
     `open` says which layers show their inside: "auto" (one that is alone), "all", "none", or the names or classes of
     layers, of stacks of equal ones ("Block ×12"), and of the parts that a large graph is divided into ("part3");
@@ -46,7 +46,7 @@ class View:
 
 @dataclass(frozen=True)
 class Look:
-    """How a picture is written: its `theme` ("auto" follows the reader), and its `width` in millimetres on paper."""
+    """The look of a picture: its `theme` ("auto" follows the reader) and its `width` on paper, in millimetres."""
 
     theme: Theme = "auto"
     width: float | None = None

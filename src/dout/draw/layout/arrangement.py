@@ -33,10 +33,10 @@ class Measure(ABC):
 
     @abstractmethod
     def reach(self, label: Label) -> tuple[float, float]:
-        """How far a label reaches above and below its edge."""
+        """The reach of a label above and below its edge."""
 
     def extent(self, stem: Stem) -> tuple[float, float]:
-        """How far the label of a stem, and its name, reach up and down."""
+        """The reach of a stem up and down, with its label and its name."""
         return self.reach(stem.label)
 
     @abstractmethod
@@ -72,7 +72,7 @@ class Measure(ABC):
 
 
 def reach_above(stems: Sequence[tuple[float, float]], outs: Sequence[float]) -> float:
-    """How far stems of these extents reach above the middle of their item."""
+    """The reach of stems with these extents above the middle of their item."""
     return max((above - y for (above, _), y in zip(stems, outs, strict=True)), default=0.0)
 
 

@@ -1,4 +1,4 @@
-"""Which column each block stands in, and in which order: the steps of a layered drawing that need no coordinates.
+"""The column of each block, and the order in each column: the steps of a layered drawing without coordinates.
 
 Source: Sugiyama, Tagawa and Toda (1981), with two rules of our own: an input stands next to its use, and the arguments
 of a node keep their order, top to bottom, whatever that costs in crossings.
@@ -49,10 +49,10 @@ class Network:
 
     @cached_property
     def rules(self) -> tuple[list[ColumnRules], set[int]]:
-        """What has to stand above what in each column, and the blocks whose arguments that cannot be said of.
+        """The rules of order for each column, and the blocks whose arguments cannot keep their order.
 
-        Those are blocks that get a value twice with another one in between, and those that get two values in the one
-        order where another block in their column gets them in the other.
+        Such a block gets a value twice with another one in between, or gets two values in one order while another block
+        in its column gets them in the other.
         """
         rules = [ColumnRules() for _ in range(self.width)]
         for side, column in (("first", 0), ("last", -1)):

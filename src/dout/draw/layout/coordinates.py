@@ -13,7 +13,7 @@ FEWER_ROUNDS = 4  # for a picture that nobody sees whole
 MANY = 2000
 FAINT = 0.01
 
-# source, target, where the edge leaves the source and meets the target (relative to their heights)
+# source, target, and the heights at which the edge leaves and meets them, relative to their own
 Pull = tuple[int, int, float, float]
 
 
@@ -47,7 +47,7 @@ def set_heights(
 
 
 class _Side:
-    """What pulls each block from one side: the others, the sum of weights, and that of weighted distances."""
+    """The pulls on each block from one side: the other blocks, the sum of weights, and the sum of weighted shifts."""
 
     def __init__(self, count: int) -> None:
         self.others: list[list[tuple[int, float]]] = [[] for _ in range(count)]
@@ -62,7 +62,7 @@ class _Side:
 
 
 def _offsets(column: Sequence[int], up: Sequence[float], down: Sequence[float], between: float) -> list[float]:
-    """How far below the first block of the column each block has to be at least."""
+    """The least distance of each block below the first block of its column."""
     offsets = []
     offset, previous = 0.0, -1
     for block in column:

@@ -1,4 +1,4 @@
-"""How often edges cross between columns, and moves that make it less often."""
+"""Crossings of edges between columns: their number, and swaps of neighbours that reduce it."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class Crossings:
         return better
 
     def _gain(self, upper: int, lower: int) -> int:
-        """How many crossings fewer there are if two neighbours change places."""
+        """The number of crossings that a swap of two neighbours removes."""
         place, gain = self._place, 0
         for ends in (self._left, self._right):
             for end, port in ends[upper]:

@@ -1,4 +1,4 @@
-"""Where everything stands: columns, the order in each, and coordinates, in units that the caller chooses.
+"""The places of all things: columns, the order in each, and coordinates, in units that the caller chooses.
 
 The picture is a row of columns with gaps between them. Blocks (a node with the straight piece of edge that leaves it,
 labels included) stand in columns; an edge runs straight through every column on its way, on a line of its own, and
@@ -117,7 +117,7 @@ def lay_out(blocks: Sequence[Block], links: Sequence[Link], spacing: Spacing, ne
     heights = set_heights(columns, up, down, pieces, spacing.between, whole=spacing.whole)
 
     def bends() -> list[list[Bend]]:
-        """What goes through the gap right of each column."""
+        """The bends in the gap right of each column."""
         found: list[list[Bend]] = [[] for _ in columns]
         for (source, target, leaves, meets), _ in pieces:
             found[network.rank[source]].append((heights[source] + leaves, heights[target] + meets))

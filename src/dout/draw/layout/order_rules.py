@@ -1,4 +1,4 @@
-"""What has to stand above what in a column: the arguments of a node in their order, and gates in theirs."""
+"""The order that a column must keep: the arguments of a node in their order, and gates in theirs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which column each block stands in: those for which the edges are shortest in all.
+"""The column of each block, chosen so that the total length of the edges is least.
 
 Source: Gansner, Koutsofios, North and Vo, "A Technique for Drawing Directed Graphs" (1993), section 2: the network
 simplex. Blocks that hang on one edge, or stand between two, are taken out first: where they go is plain.
@@ -29,7 +29,7 @@ def ranks(pins: Sequence[str], links: Sequence[tuple[int, int]]) -> list[int]:
     try:
         _in_order(arcs)
     except CycleError:
-        raise DocumentError("a layer is computed from its own result, as in no run; trace the program itself") from None
+        raise DocumentError("a layer is computed from its own result, as in no run; trace the program again") from None
     small = _Reduced(len(pins), arcs)
     found = small.restored(_Simplex(len(pins), small.arcs).solve())
     for part in _parts(len(pins), [(one.get(s, s), one.get(t, t)) for s, t in links]):

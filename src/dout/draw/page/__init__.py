@@ -81,7 +81,7 @@ def _embedded(data: object) -> str:
 
 
 def _policy(style: str, script: str) -> str:
-    """What the page may do: apply this style and run this script. No network, no forms, no frames."""
+    """The page's policy: it may apply this style and run this script. No network, no forms, no frames."""
 
     def digest(text: str) -> str:
         return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"

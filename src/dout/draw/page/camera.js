@@ -25,7 +25,7 @@ function starting() {
   return { x: MARGIN, y: stage.high / 2 - middle * k, k };
 }
 
-// What found the camera, and finds it again in a window of another size; null once somebody has moved the picture.
+// The function that chose the camera, to choose again when the window changes; null once somebody moved the picture.
 let aim = starting;
 
 function fit() {
@@ -66,8 +66,8 @@ function panBy(dx, dy) {
   look(stage, { x: x + dx, y: y + dy, k });
 }
 
-// Look as was meant for a window of this size. A frame that a notebook hides or has not laid out has none: nothing can be
-// looked at in it until it has one.
+// Look again in a window of this size. A frame that a notebook hides or has not laid out has none: then nothing is drawn
+// until it has one.
 function sized(wide, high) {
   if (!wide || !high) return;
   Object.assign(stage, { wide, high });

@@ -62,7 +62,7 @@ function drawnCard(thing, card, kind) {
   return [group];
 }
 
-// How many labels and items lie under a box.
+// The number of labels and items under a box.
 const covered = (box) => [...stage.things.values()].filter((thing) => thing.shown && /node|label/.test(thing.kind) && meets(thing.box, box)).length;
 
 // Words in lines of a readable length.

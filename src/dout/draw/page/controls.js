@@ -37,7 +37,7 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 
-// Whether what has the focus needs the key itself: fields all, a slider those that move it, a button those that press it.
+// True if the focused element needs the key itself: fields any key, a slider its arrows, a button Enter and Space.
 function ownKey({ key, target }) {
   if (target.matches("[type=range]")) return /^(Arrow|Page|Home|End)/.test(key);
   return target.matches("input, dialog, dialog *") || (target.matches("button") && (key === "Enter" || key === " "));

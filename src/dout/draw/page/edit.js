@@ -14,7 +14,7 @@ function edit(id) {
   const { x, y, k } = stage.camera;
   const home = editor.parentElement.getBoundingClientRect();
   const frame = picture.getBoundingClientRect();
-  const why = node === undefined ? data.program.refuses || "only an input that is one number can be changed" : run.why(node);
+  const why = node === undefined ? data.program.refuses || "only a single number can be changed" : run.why(node);
   edited = { id, node, dtype, before: run.value(node) };
   editor.hidden = false;
   numberField.readOnly = Boolean(why);
@@ -27,11 +27,11 @@ function edit(id) {
   numberField.focus();
 }
 
-// A number as it was typed or might have been; what stands in the place of one.
+// A number as it was typed or might have been; the text for an input that is no number.
 const shortest = (value) => (typeof value === "bigint" ? String(value) : reprOf(value).replace(/\.0$/, ""));
 const nameOfKind = (item) => (item.hover || "").split("\n")[0].split(" = ").at(-1).slice(0, 40);
 
-// Say what stands in the way; nothing where nothing does.
+// Say why an input cannot be changed; say nothing if it can.
 function tell(why) {
   trouble.textContent = why ? `Cannot recompute: ${why}.` : "";
   numberField.setAttribute("aria-invalid", Boolean(why));
@@ -39,10 +39,10 @@ function tell(why) {
 
 function change() {
   const value = typed(numberField.value, edited.dtype);
-  tell(value === null ? (numberField.value.trim() ? "that is no number" : "a number is wanted") : tried(edited.node, value));
+  tell(value === null ? (numberField.value.trim() ? "this is not a number" : "type a number") : tried(edited.node, value));
 }
 
-// Run with another number; return why that cannot be.
+// Run with another number; return why that is refused.
 function tried(node, value) {
   const why = refusal(() => run.set(node, value));
   if (!why) showRun();
@@ -64,7 +64,7 @@ function leave(keep) {
 
 function setInput(id, text) {
   const value = typed(text, data.inputs[id].dtype);
-  return value === null ? "that is no number" : tried(data.inputs[id].node, value);
+  return value === null ? "this is not a number" : tried(data.inputs[id].node, value);
 }
 
 numberField.addEventListener("input", change);

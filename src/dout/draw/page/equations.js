@@ -21,7 +21,7 @@ function lineText(line, now, digits) {
   return line.before + (wrong ? beside(text(line.result), reached) : reached);
 }
 
-// A wrong gradient, and what is right in its place.
+// A wrong gradient, with the right one.
 const beside = (got, right) => `${got} ✗ right: ${right}`;
 
 // The pattern with texts in its places; a negative number has parentheses in <0>.
@@ -37,7 +37,7 @@ function isNear({ row, operands }, target, now) {
   return Object.is(found, wanted) || found === wanted || Math.abs(found - wanted) <= NEAR * Math.abs(wanted);
 }
 
-// Whether the numbers as shown give the result as shown: exactly for decimals, else as floats.
+// True if the numbers as shown give the result as shown: exactly for decimals, else as floats.
 function givesAsShown(row, texts, result) {
   const exact = EXACT[row];
   const decimals = [...texts, result].map(decimal);

@@ -1,11 +1,11 @@
-// Where everything stands, for whichever layers are open: the arithmetic of coordinates.py, layout.py and paint.py.
+// The places of all things, for whichever layers are open: the arithmetic of coordinates.py, layout.py and paint.py.
 //
 // Columns and the order in them come from Python: a layer has the same ports open and closed, so neither changes when
 // it opens. tests/test_draw_page_layout.py holds both languages to the same numbers.
 
-// What of a level does not depend on what is open: the pieces that links consist of, from column to column through the
-// virtual blocks of their chains, and by which pieces each block is pulled from either side. Arrays of numbers, not
-// objects: this is walked through for every layer that opens.
+// The part of a level that holds whatever is open: the pieces of links, from column to column through the virtual
+// blocks of their chains, and the pieces that pull each block from either side. Arrays of numbers, not objects: every
+// layer that opens walks through this.
 function planOf(level) {
   const pieces = { source: [], out: [], target: [], port: [], weight: [] };
   const real = level.blocks.length;
@@ -37,7 +37,7 @@ function planOf(level) {
   };
 }
 
-// What pulls each block from one side: others[start[block] … start[block + 1]], their weights, and the sum of those.
+// The pulls on each block from one side: others[start[block] … start[block + 1]], their weights, and the sum of those.
 function sideOf(blocks, others, weights, count) {
   const start = new Int32Array(count + 1);
   for (const block of blocks) start[block + 1]++;
@@ -54,7 +54,7 @@ function sideOf(blocks, others, weights, count) {
   return side;
 }
 
-// How far below the first block of its column each block has to be at least.
+// The least distance of each block below the first block of its column.
 function offsetsOf(column, up, down, between) {
   const offsets = new Float64Array(column.length);
   for (let i = 1; i < column.length; i++) {

@@ -82,7 +82,7 @@ function decoded(text) {
 const WORDS = new Map([["nan", NaN], ["inf", Infinity], ["-inf", -Infinity], ["∞", Infinity], ["-∞", -Infinity]]);
 const floatOf = (text) => (WORDS.has(text) ? WORDS.get(text) : Number(text));
 
-// What a person typed for an input of this kind; null where it is no number. What is whole stays whole, as in Python.
+// The number that a person typed for an input of this dtype, or null. A whole number stays whole, as in Python.
 function typed(text, dtype) {
   const plain = text.trim().replace(/−/g, "-").replace(/^\+/, "").toLowerCase();
   if (/^-?\d{1,40}$/.test(plain) && /^int/.test(dtype)) return BigInt(plain);

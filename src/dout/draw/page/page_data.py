@@ -53,7 +53,7 @@ def page_data(picture: Pictured) -> Json:
         events.insert(0, scene.nothing)
     if left := set(_layers(selection)) - wiring.selection.open:
         events.append(
-            f"! a page has room for {INSIDES:,} operators: {len(left):,} layers do not open here, but by name"
+            f"! {len(left):,} layers stay closed: a page holds {INSIDES:,} operators; open them by name, with --open"
         )
     return {
         "title": scene.title,
@@ -211,7 +211,7 @@ class _Writer:
         return {key: value for key, value in found.items() if value not in ("", 0, [])}
 
     def _stem(self, level: int, stem: Stem) -> Json:
-        """What leaves an item: how far it reaches `up` and `down`, how long its `run` is, and the name behind it."""
+        """The stem of an item: its reach `up` and `down`, the length of its `run`, and the room for its name."""
         up, down = self.sizes.extent(stem)
         found = {
             "end": stem.end,

@@ -26,7 +26,7 @@ Json = dict[str, Any]
 Source = Node | tuple[Node, int]
 
 MOST = 20_000  # nodes of a recording that the page is given to compute
-_NOT_KNOWN = "the recording holds gradients without how they came about; trace the program itself"
+_NOT_KNOWN = "the saved trace does not say how its gradients were computed; trace the program again"
 _OF_ARRAYS = {"axis", "keepdims", "dtype", "shape", "order", "axes"}  # static parameters that change no single number
 
 
@@ -49,7 +49,7 @@ class PageProgram:
         if not self._editable:
             return "no input is a single number"
         if len(self._trace.graph.nodes) > MOST:
-            return f"with more than {MOST} nodes numbers cannot be changed in the page"
+            return f"the recording has more than {MOST:,} nodes"
         lost = next((event for event in self._trace.events if event.kind in LOSSES), None)
         if lost is not None:
             return f"the recording may lack an edge: {lost}"
@@ -181,7 +181,7 @@ class PageProgram:
         return _encoded(self._values[node])
 
     def _depends(self, node: Node) -> bool:
-        """Whether a node follows from an input that can be changed."""
+        """True if the node depends on an input that can be changed."""
         for each in topological([node], known=self._follows):
             self._follows[each] = each in self._editable or any(self._follows[i] for i in each.inputs)
         return self._follows[node]

@@ -1,4 +1,4 @@
-"""What the page needs to step through the run and to run it with other numbers: cards, table and program."""
+"""The data for stepping through the run, and for running it with other numbers: cards, table and program."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ function makeRun(program) {
       given.clear();
       take(recorded);
     },
-    // Why an input cannot be changed, whatever to; empty where it can.
+    // Why an input cannot be changed to any number; empty if it can.
     why: (node) => refusal(() => computed(program, recorded, new Map([[node, recorded[node]]]))),
     differs(mine, derived) {
       const [a, b] = [Number(values[mine]), Number(values[derived])];
@@ -51,11 +51,11 @@ function computed(program, recorded, given) {
   program.nodes.forEach(([row, inputs, dtype], i) => {
     if (given.has(i) || !inputs.some((n) => fresh.has(n))) return;
     fresh.add(i);
-    if (inputs.some((n) => values[n] === undefined) || dtype === "array") refuse("arrays follow from it, which this page does not compute");
+    if (inputs.some((n) => values[n] === undefined) || dtype === "array") refuse("an array is computed from it, and this page computes single numbers only");
     values[i] = apply(row, inputs.map((n) => values[n]), dtype);
   });
   for (const node of program.steered) {
-    if (!steersAlike(values[node], recorded[node])) refuse("the program would go another way, and this is a recording of one run");
+    if (!steersAlike(values[node], recorded[node])) refuse("the program would take another branch, and this page holds one recorded run");
   }
   return values;
 }
@@ -65,7 +65,7 @@ const PYTHON = new Set(["int", "float", "bool"]);
 function apply(row, values, dtype) {
   if (row === "astype") return cast(values[0], dtype);
   const rule = RULES[row];
-  if (!rule) refuse(`${row.replaceAll("_", " ")} follows from it, which this page does not compute`);
+  if (!rule) refuse(`${row.replaceAll("_", " ")} is computed from it, which this page cannot do`);
   return settled((PYTHON.has(dtype) ? rule.python : rule.numpy)(...values), dtype);
 }
 
@@ -76,7 +76,7 @@ function settled(value, dtype) {
   if (dtype === "float64") return float(whole(value));
   if (dtype === "float32") return Math.fround(float(whole(value)));
   const integer = /^(u?)int(\d+)$/.exec(dtype);
-  if (!integer) return refuse(`${dtype} follows from it, which this page does not compute`);
+  if (!integer) return refuse(`a ${dtype} is computed from it, which this page cannot do`);
   const n = whole(value);
   if (typeof n === "number") return n;
   return (integer[1] ? BigInt.asUintN : BigInt.asIntN)(Number(integer[2]), n);

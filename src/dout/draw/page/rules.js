@@ -1,4 +1,4 @@
-// What each row of the table computes for single numbers, as Python and NumPy do.
+// The value of each row of the table for single numbers, as Python and NumPy compute it.
 //
 // A rule is {python, numpy}: they differ where Python refuses what NumPy answers with NaN or an infinity. Whatever Python
 // would raise is a Refusal, and so is what the page cannot compute.
@@ -89,7 +89,7 @@ function pythonPower(a, b) {
   const [base, exponent] = [whole(a), whole(b)];
   if (!truth(base) && exponent < 0 && exponent !== -Infinity) refuse("zero has no negative power");
   if (base < 0 && base !== -Infinity && typeof exponent === "number" && Number.isFinite(exponent) && !Number.isInteger(exponent)) {
-    refuse("a negative number has no such power but a complex one");
+    refuse("this power of a negative number is complex");
   }
   const found = either(wholePower, floatPower)(a, b);
   return overflows(found, [base, exponent]) ? refuse("a power is too large for a float") : found;
@@ -245,12 +245,12 @@ function defineFunction(name, mathName, does) {
 function inDomain(does, given) {
   const found = does(...given);
   if (Number.isNaN(found) && !given.some(Number.isNaN)) refuse("a function of math is not defined there");
-  if (overflows(found, given)) refuse("a function of math is not defined there, or too large");
+  if (overflows(found, given)) refuse("a function of math is not defined there, or its result is too large");
   return found;
 }
 
 function toWhole(does) {
-  return either((a) => a, (a) => (Number.isFinite(a) ? BigInt(does(a)) : refuse("no whole number is near")));
+  return either((a) => a, (a) => (Number.isFinite(a) ? BigInt(does(a)) : refuse("NaN and infinities cannot become whole numbers")));
 }
 
 function bits(a, b, does) {

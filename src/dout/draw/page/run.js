@@ -4,7 +4,7 @@ const { digits } = data.program;
 const BESIDE = 12; // clear of a label on both sides together
 const run = makeRun(data.program);
 
-// What a label shows in place of what was recorded: {value, gradient, hover}.
+// The new content of a label whose numbers changed: {value, gradient, hover}.
 function changedLabel(label) {
   const behind = data.labels[label.id] || {};
   const { node, right } = behind.gradient || {};

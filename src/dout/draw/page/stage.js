@@ -34,7 +34,7 @@ function look(stage, camera) {
   stage.looked(camera);
 }
 
-// What is on screen, in the picture's own units.
+// The visible box, in the picture's own units.
 function viewOf({ wide, high, camera: { x, y, k } }) {
   return [-x / k, -y / k, (wide - x) / k, (high - y) / k];
 }

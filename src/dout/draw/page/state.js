@@ -24,7 +24,7 @@ data.levels.forEach((level, number) => level.items.forEach((item) => {
 let state = { open: new Set(data.open), step: Infinity, values: new Map() };
 let drawn = null; // the state on screen
 
-// Show a state. What it shows depends on the state alone.
+// Show a state. The picture depends on the state alone.
 function render(next, moving = true) {
   if (!drawn || drawn.open !== next.open) {
     const whole = arrange(0, next.open);

@@ -20,7 +20,7 @@ ANCHORS = {"start": 0.0, "middle": 0.5, "end": 1.0}  # how much of a text stands
 
 @dataclass(frozen=True, slots=True)
 class TextStyle:
-    """How the text of a style is set: size in pixels, weight and slant."""
+    """The font of a style: its size in pixels, weight and slant."""
 
     size: float
     bold: bool = False
@@ -77,7 +77,7 @@ class Path:
 
     @property
     def box(self) -> Box:
-        """What it lies in; the handles of a curve too."""
+        """Its bounding box; the handles of a curve count."""
         xs = [p for _, points in self.commands for p in points[::2]]
         ys = [p for _, points in self.commands for p in points[1::2]]
         return min(xs), min(ys), max(xs), max(ys)
@@ -104,7 +104,7 @@ class Circle(_AtPoint):
 
     @property
     def box(self) -> Box:
-        """What it lies in."""
+        """Its bounding box."""
         return self.x - self.radius, self.y - self.radius, self.x + self.radius, self.y + self.radius
 
 
@@ -121,7 +121,7 @@ class Rect(_AtPoint):
 
     @property
     def box(self) -> Box:
-        """What it lies in."""
+        """Its bounding box."""
         return self.x, self.y, self.x + self.width, self.y + self.height
 
 
@@ -142,7 +142,7 @@ class Text(_AtPoint):
 
     @property
     def box(self) -> Box:
-        """What it lies in."""
+        """Its bounding box."""
         width, size = self.width, TEXTS[self.style].size
         left = self.x - ANCHORS[self.anchor] * width
         return left, self.y - 0.78 * size, left + width, self.y + 0.22 * size

@@ -1,4 +1,4 @@
-"""What stands on an edge, as shapes around the origin: the value above the line y = 0, the gradient below."""
+"""The label of an edge as shapes around the origin: the value above the line y = 0, the gradient below."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def paint(scene: Scene) -> Drawing:
 
 
 class PaintSizes(Measure):
-    """How much room items and labels take, in pixels."""
+    """The sizes of items and labels, in pixels."""
 
     spacing = Spacing(between=12)
     apart, gate, bare = 6, 3, 0
@@ -65,12 +65,12 @@ class PaintSizes(Measure):
         return ItemBody(item, inside)
 
     def reach(self, label: Label) -> tuple[float, float]:
-        """How far the shapes of a label reach up and down; up is below 0 where there is a gradient alone."""
+        """The reach of a label up and down; up is below 0 if there is only a gradient."""
         composed = self.label(label)
         return composed.up, composed.down
 
     def extent(self, stem: Stem) -> tuple[float, float]:
-        """How far a stem's label, and its name, reach up and down."""
+        """The reach of a stem up and down, with its label and its name."""
         up, down = self.reach(stem.label)
         return max(up, 8.0 if stem.name else 0.0), max(down, 10.0 if stem.name else 0.0)
 
@@ -119,7 +119,7 @@ class ItemBody:
 
     @cached_property
     def marks(self) -> tuple[tuple[str, str], ...]:
-        """What a closed layer says below its name about wrong gradients inside, each line with its style."""
+        """The lines of a closed layer about wrong gradients inside, each with its style."""
         if self.item.kind != "layer" or not self.item.wrong:
             return ()
         return ((self.item.wrong, "wrong-inside"), (POINTER, "wrong-inside"))[: 1 + self.item.first]
@@ -142,11 +142,11 @@ class ItemBody:
         return _CONSTANT + 4 if self.constants and self.item.kind != "open" else 0.0
 
     def caption_room(self, above: float, up: float) -> float:
-        """How much higher everything gets by the caption, which stands above circle and label."""
+        """The extra height for the caption, which stands above circle and label."""
         return max(0.0, self.caption_base(above) + 11 - up) if self.caption_width else 0.0
 
     def caption_base(self, above: float) -> float:
-        """How far above the middle the caption's baseline is."""
+        """The height of the caption's baseline above the middle."""
         return max(self.half, above if self.caption_width > self.lead else 0.0) + 6
 
     @cached_property
@@ -168,7 +168,7 @@ class ItemBody:
         return self.inside.layout.y[gate] + HEADER - self.half
 
     def reach(self, y: float) -> float:
-        """How far an edge at this height goes in from the left end to meet the outline."""
+        """The distance from the left end to the outline at this height."""
         left = (self.lead - self.width) / 2
         if self.item.kind != "operator":
             return left

@@ -61,7 +61,7 @@ def _holds(outer: Box, inner: Box) -> bool:
 
 
 def _crosses(start: Point, end: Point, box: Box) -> bool:
-    """Whether a straight line goes through a box: whether any of it is within all four sides."""
+    """True if a straight line goes through a box: some of it is within all four sides."""
     enters, leaves = 0.0, 1.0
     for axis in (0, 1):
         at, step = start[axis], end[axis] - start[axis]

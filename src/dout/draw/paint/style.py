@@ -1,6 +1,6 @@
-"""How each style looks: its paint by theme, as data that every backend reads.
+"""The paint of each style by theme, as data that every backend reads.
 
-A style's name stands on every shape of a display list; how its text is set is in `display.TEXTS`.
+A style's name stands on every shape of a display list; its font is in `display_list.TEXTS`.
 """
 
 from __future__ import annotations

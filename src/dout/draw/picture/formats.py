@@ -1,4 +1,4 @@
-"""What a picture can be written as: one row for each suffix of a file.
+"""The formats of pictures: one row for each suffix of a file.
 
 A writer turns display lists into bytes: "one" at a time, "each" of them into a file of its own, or "all" of them into
 the pages of one document. Text, a page and DOT are not display lists: their writers take the "picture" itself, and the
@@ -27,7 +27,7 @@ _FONTS = ("fontTools", "bidi", "arabic_reshaper")
 
 @dataclass(frozen=True)
 class Format:
-    """How a suffix is written: by a function, "module:name", which takes drawings, the picture, or its trace.
+    """The writer of a suffix: a function, "module:name", that takes drawings, the picture, or its trace.
 
     `mark` tells a file that dout wrote; `needs` are modules that not every install has, of `errors.EXTRAS`; without
     `steps` it shows the whole run only.

@@ -82,7 +82,7 @@ def _homes(trace: Trace, twins: Mapping[LayerCall, LayerCall]) -> dict[Node, Lay
 
 
 def _ends(trace: Trace, twins: Mapping[LayerCall, LayerCall]) -> dict[Node, str]:
-    """What the backward ends in, and its name: gradients that no further layer is given, and those kept for arrays."""
+    """The results of the backward with their names: gradients that no further layer takes, and those of parameters."""
     found: dict[Node, list[str]] = {}
     given: set[Node] = set()
     for call in [*twins][::-1]:  # from the end of the backward

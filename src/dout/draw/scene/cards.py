@@ -96,7 +96,7 @@ class Cards:
                     self._arriving.setdefault(id(strand.target), []).append(strand)
 
     def forward(self, draft: Draft) -> DraftCard:
-        """What an item makes of its inputs."""
+        """The card of an item in forward: its result, and the operands it comes from."""
         results = [Operand(self._data(node), node) for node, _ in draft.stems if node in self._by_node]
         if draft.node is not None:
             row, static = draft.node.primitive, draft.node.static
@@ -114,7 +114,7 @@ class Cards:
         return DraftCard(f"{_symbol(draft)} forward", tuple(lines), forward=True)
 
     def backward(self, draft: Draft, complete: Sequence[tuple[LevelPlan, Wire]] = ()) -> DraftCard:
-        """What an item hands back to its inputs, and by which rule; then the sums that are `complete` with it."""
+        """The card of an item in backward: the gradient of each input and its rule, then the sums it completes."""
         says = draft.node.primitive.says if draft.node is not None else ""
         strands = sorted(self._arriving.get(id(draft), ()), key=lambda strand: strand.port)
         lines = [line for strand in strands for line in self._handed_back(draft, strand)]
@@ -160,7 +160,7 @@ class Cards:
         return data_of(node, self._by_node)
 
     def _slope(self, node: Node, argument: int) -> Any:
-        """What the row's backward hands to an argument for a dout of 1; None where it has none."""
+        """The local derivative by an argument: the row's backward for a dout of 1. None if it has none."""
         if node.primitive.backward is None:
             return None
         try:
@@ -188,7 +188,7 @@ class Cards:
         return any(np.ndim(self._data(n)) for n in (node, *node.inputs))
 
     def _called(self, node: Node) -> str:
-        """What a value is called; one without a name after what made it: "(sum)". A number by itself."""
+        """The name of a value; without one, its operator in parentheses: "(sum)". A constant is its number."""
         value = self._by_node.get(node)
         if value is not None and value.name:
             return shorten(value.name)

@@ -1,4 +1,4 @@
-"""Which layer everything is in: the calls of the trace, and those that a picture puts in between to stay readable.
+"""The layer around every node: the calls of the trace, and calls that a picture adds to stay readable.
 
 Those of our own stand for equal layers in a row (`stacks`), or for a part of a level on which there is too much
 (`parts`). What holds for layers holds for them: they are closed at first, and open by name.
@@ -44,11 +44,11 @@ class Nesting:
             call = self.around[call]
 
     def depth(self, call: LayerCall) -> int:
-        """How many calls there are around a call."""
+        """The number of calls around a call."""
         return sum(1 for _ in self.outward(call)) - 1
 
     def levels(self) -> dict[LayerCall | None, list[Unit]]:
-        """What stands side by side, inside each call and outside all of them, in the order of the run."""
+        """The units side by side inside each call, and outside all of them (None), in the order of the run."""
         found: dict[LayerCall | None, list[Unit]] = {}
         for node in self.run:
             if is_made(node, self.trace):
@@ -78,5 +78,5 @@ class Nesting:
 
 
 def is_made(node: Node, trace: Trace) -> bool:
-    """Whether a drawn operator makes this node's value; others enter the picture from outside."""
+    """True if a drawn operator makes this node's value; other values enter the picture from outside."""
     return node.primitive not in (INPUT, CONSTANT) and node not in trace.backward and node not in trace.prepared

@@ -41,7 +41,7 @@ def _divide(
 
 
 def _alive(nesting: Nesting, units: Sequence[Unit]) -> list[int]:
-    """How many values go from the units before each place to those after it."""
+    """For each place between units, the number of values that cross it."""
     place = {node: i for i, unit in enumerate(units) for node in nesting.inside(unit)}
     change = [0] * (len(units) + 1)
     for node, i in place.items():
@@ -53,7 +53,7 @@ def _alive(nesting: Nesting, units: Sequence[Unit]) -> list[int]:
 
 
 def _cuts(alive: Sequence[int], many: int) -> list[int]:
-    """Where to cut, near to equal parts but where few values go across."""
+    """The places to cut at: near equal parts, and crossed by few values."""
     size = (len(alive) - 1) / many
     cuts = [0]
     for i in range(1, many):

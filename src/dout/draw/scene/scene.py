@@ -1,4 +1,4 @@
-"""What a picture holds, before anything has a place: items, edges, labels. No geometry, no colours.
+"""The content of a picture, before anything has a place: items, edges, labels. No geometry, no colours.
 
 A `Scene` is a tree of levels: the picture as a whole, and one level inside each open layer. A value that crosses the
 border of an open layer enters and leaves through gates, so that a level can be laid out alone.
@@ -37,7 +37,7 @@ class Mark:
 
     @property
     def wrong(self) -> bool:
-        """Whether the user's gradient differs from the derived one."""
+        """True if the user's gradient differs from the derived one."""
         return self.right is not None
 
     @property
@@ -47,13 +47,13 @@ class Mark:
 
     @property
     def way(self) -> str:
-        """What says that a gradient flows against its edge; nothing where it flows along."""
+        """The mark of a gradient that flows against its edge; empty if it flows along."""
         return "" if self.along else "◂ "
 
 
 @dataclass(frozen=True)
 class Label:
-    """What stands on an edge: the value above, the gradient below; `hover` says both with every digit.
+    """The texts on an edge: the value above, the gradient below. `hover` has both with every digit.
 
     `value_since` and `gradient_since` are the steps at which they come to be; `node` makes the value.
     """
@@ -139,7 +139,7 @@ class Level:
 
 @dataclass(frozen=True)
 class Card:
-    """What is said of a step: "× backward: swap the inputs", and the numbers."""
+    """The text about a step: "× backward: swap the inputs", and lines with its numbers."""
 
     title: str
     lines: tuple[str, ...] = ()

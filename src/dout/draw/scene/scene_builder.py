@@ -106,7 +106,7 @@ class _Builder:
         return Item(draft.kind, text, draft.ports, stems, caption, tuple(constants), hover, inside, place, *wrong)
 
     def _wrong_inside(self, draft: Draft) -> tuple[str, bool]:
-        """What there is to say at a closed layer about wrong gradients inside, and whether the first is there."""
+        """The text at a closed layer about wrong gradients inside, and True if the first wrong one is among them."""
         found = self._gradients.wrong_inside(draft.call) if draft.call is not None and draft.node is None else {}
         if not found:
             return "", False
@@ -155,7 +155,7 @@ class _Builder:
         return shown and shown.switched(off), mark and replace(mark, shown=mark.shown.switched(off))
 
     def _result(self, wire: Wire) -> str:
-        """What a value is called where it ends; a `dout` that is handed on ends as a gradient of another name."""
+        """The name of a value at its end; a `dout` that is handed on ends as a gradient of another name."""
         if isinstance(self._trace, Mirror):
             return shorten(self._trace.ends.get(wire[0], ""))
         return shorten(self._name(wire[0]) or self._output_names.get(wire[0], ""))
@@ -179,7 +179,7 @@ class _Builder:
         return Label(shown, gradient, hover, made, back, node) if shown or gradient else Label()
 
     def _note(self, gradient: Gradient | None, of: str) -> None:
-        """Keep what is to be said below the picture about a wrong gradient; once, also where two labels show it."""
+        """Keep the note on a wrong gradient for the text below the picture; once, even if two labels show it."""
         if gradient is not None and gradient.expected is not None:
             got, right = pair(gradient, self._view.digits)
             assert right is not None
@@ -192,7 +192,7 @@ class _Builder:
         return (value.name if value is not None else None) or ""
 
     def _title(self, draft: Draft) -> str:
-        """How to speak of an item in a line of text: "× mul_tax", "Relu relu_layer"."""
+        """The name of an item in a sentence: "× mul_tax", "Relu relu_layer"."""
         if draft.kind in ("exit", "entry"):
             return ""
         if draft.kind == "result":
@@ -207,7 +207,7 @@ class _Builder:
         return "input"
 
     def _hover(self, draft: Draft) -> str:
-        """What a node is, for a screen reader: "multiply, inputs 650 and 1.1, output 715, gradient 1"."""
+        """The description of an item for a screen reader: "multiply, inputs 650 and 1.1, output 715, gradient 1"."""
         by_node = self._trace.by_node
         if draft.kind not in ("operator", "layer", "open"):
             return ""

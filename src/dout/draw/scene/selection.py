@@ -1,4 +1,4 @@
-"""What of a trace is drawn: the forward nodes that lead to an output, and which layers are open."""
+"""The selected part of a trace: the forward nodes that lead to an output, and the layers that are open."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def select(trace: Trace, view: View) -> Selection:
     """
     if len(trace.graph.nodes) > MOST_NODES:
         raise TargetError(
-            f"{trace.target} has {len(trace.graph.nodes):,} nodes, and a picture at most {MOST_NODES:,}:"
+            f"{trace.target} has {len(trace.graph.nodes):,} nodes; a picture holds at most {MOST_NODES:,}:"
             " record fewer steps, or draw one of its layers"
         )
     trace = mirrored(trace) if view.backward else trace
@@ -95,12 +95,12 @@ def select(trace: Trace, view: View) -> Selection:
     )
     seen = sum(is_made(node, trace) and selection.closed_around(nesting.homes.get(node)) is None for node in nodes)
     if seen > MOST_ITEMS:
-        raise TargetError(f"a picture with {seen:,} operators is more than {MOST_ITEMS:,}: open fewer layers")
+        raise TargetError(f"the picture has {seen:,} operators; at most {MOST_ITEMS:,} are drawn: open fewer layers")
     return selection
 
 
 def _wanted(trace: Trace, calls: Sequence[LayerCall]) -> dict[Node, None]:
-    """What is drawn, with all that it needs: what layers give, outputs, and what follows; or, without layers, all."""
+    """The values to draw: results of layers, outputs, and what follows from them. Without layers, all nodes."""
     wanted = dict.fromkeys(o for c in calls for o in c.outputs)
     wanted |= dict.fromkeys(o for o in trace.graph.outputs.values() if o not in trace.backward)
     if not isinstance(trace, Mirror):
@@ -138,7 +138,7 @@ def _names(open: str | Collection[str]) -> Collection[str]:
 
 
 def has_inside(call: LayerCall, members: Sequence[Node]) -> bool:
-    """Whether there is more to see in a layer than one node that takes what the layer is given."""
+    """True if a layer holds more than one node that takes the inputs of the layer."""
     given = {node for member in members for node in member.inputs if node.primitive is not CONSTANT}
     return len(members) > 1 or not given <= set(call.inputs)
 
@@ -163,5 +163,5 @@ def _refuse_unknown(open: str | Collection[str], calls: Sequence[LayerCall]) -> 
         if name not in known and name not in ("auto", "all", "none"):
             there = ", ".join(shorten(word) for word in list(known)[:_MOST_NAMES])
             more = f" and {len(known) - _MOST_NAMES} more" if len(known) > _MOST_NAMES else ""
-            has = f"; there are {there}{more}" if known else ": nothing here is in layers"
+            has = f"; there are {there}{more}" if known else ": the program has no layers"
             raise TargetError(f"there is no layer {shorten(name)} to open{has}")

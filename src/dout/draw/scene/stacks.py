@@ -68,7 +68,7 @@ class _Finder:
                 yield row
 
     def _follows(self, one: LayerCall, other: LayerCall) -> bool:
-        """Whether all that one gives goes to the other, which is its like, and all else that this takes is shared."""
+        """True if `other` is equal to `one`, takes all its results, and shares all other inputs with it."""
         users = [user for output in one.outputs for user in self._nesting.users.get(output, ())]
         return (
             one.cls == other.cls
@@ -95,7 +95,7 @@ class _Finder:
         return any(gradient is not None and gradient.expected is not None for gradient in found)
 
     def _form(self, call: LayerCall) -> Hashable:
-        """What has to be the same in two layers that are equal: every operator, and where its arguments come from."""
+        """A key that equal layers share: every operator, and the sources of its arguments."""
         if call not in self._forms:
             members = self._nesting.members[call]
             known: dict[Node, Hashable] = {node: ("argument", i) for i, node in enumerate(call.inputs)}
@@ -123,7 +123,7 @@ class _Finder:
         return tuple(path)
 
     def _taken(self, node: Node, known: dict[Node, Hashable]) -> Iterator[Hashable]:
-        """Where the arguments of a node come from: inside, an argument of the layer, its own state, or elsewhere."""
+        """The sources of a node's arguments: a node inside, an argument of the layer, its own state, or elsewhere."""
         for given in node.inputs:
             if given in known:
                 yield known[given]

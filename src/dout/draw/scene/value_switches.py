@@ -1,6 +1,6 @@
-"""Where a switch does not let a value through: a mask, a maximum, a clip. A ReLU is one, and one should see it switch.
+"""The elements that a switch (a mask, a maximum, a clip) blocks. A ReLU is one, and one should see it switch.
 
-There is no second table of what passes: the row's own backward says where a dout of 1 does not come back.
+There is no second table of derivatives: an element is blocked if the row's own backward gives 0 for a dout of 1.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ class Switches:
         self._blocked: dict[Node, tuple[Off | None, ...]] = {}
 
     def off(self, node: Node) -> Off | None:
-        """Which elements of a value did not come, or do not get, through the switches next to it; None where all do.
+        """The elements of a value that the switches beside it block, before or after it; None if they block none.
 
-        A value that is used besides is let through there.
+        A value that has another use passes there, so it counts as not blocked.
         """
         found = [off for off in (self._behind(node), self._ahead(node)) if off is not None and off.any()]
         return np.logical_or.reduce(found) if found else None
 
     def _behind(self, node: Node) -> Off | None:
-        """Where nothing but a constant came through the switch that made the value."""
+        """The elements that the switch which made the value took from a constant alone."""
         if not _is_switch(node):
             return None
         data = [i for i, given in enumerate(node.inputs) if given.primitive is not CONSTANT and not _is_mask(given)]
@@ -52,7 +52,7 @@ class Switches:
         return np.logical_and.reduce(whole) if whole and len(whole) == len(blocked) else None
 
     def _ahead(self, node: Node) -> Off | None:
-        """Where no use of the value lets it through."""
+        """The elements that every use of the value blocks."""
         blocked = []
         for user, argument in self._users.get(node, ()):
             if user.primitive.backward is None:
@@ -70,7 +70,7 @@ class Switches:
         return self._blocked[switch][argument]
 
     def _compute(self, switch: Node) -> tuple[Off | None, ...]:
-        """For each argument of a switch where a dout of 1 does not come back; None where its shape is another."""
+        """For each argument of a switch the elements with gradient 0 for a dout of 1; None if its shape is another."""
         nothing = (None,) * len(switch.inputs)
         if not switch.shape or np.prod(switch.shape) > _MOST:
             return nothing
@@ -102,7 +102,7 @@ def _is_condition(node: Node) -> bool:
 
 
 def _is_mask(node: Node, deep: int = _DEEP) -> bool:
-    """Whether a value is a condition, or made of one and constants: `(r > 0.5) / 0.5`."""
+    """True for a condition, and for a value made of one and constants: `(r > 0.5) / 0.5`."""
     if _is_condition(node):
         return True
     data = [given for given in node.inputs if given.primitive is not CONSTANT]

@@ -182,7 +182,7 @@ class Wiring:
             self._add_input((node, None), level)
 
     def _beside(self, want: _Want) -> _Want:
-        """What forward kept for backward enters beside each item that takes it: no long edge has to lead there."""
+        """Let a residual enter beside each item that takes it, so that no long edge has to lead there."""
         node = want.wire[0]
         if want.target.kind == "open" or not self.is_kept(node):
             return want
@@ -192,7 +192,7 @@ class Wiring:
         return replace(want, wire=wire)
 
     def is_kept(self, node: Node) -> bool:
-        """Whether a backward drawn as its own graph takes this value from outside, and it is no gradient."""
+        """True if the value is a residual: a backward drawn as its own graph takes it from outside."""
         trace = self.trace
         return isinstance(trace, Mirror) and not is_made(node, trace) and (node, None) not in trace.carried
 
@@ -211,7 +211,7 @@ class Wiring:
         plan.leaving.setdefault(wire, []).append(Strand(wire, source, stem, target, port, use))
 
     def _source(self, wire: Wire, plan: LevelPlan) -> tuple[Draft, int]:
-        """Where a value leaves from on this level; gates are made where it has to cross a border."""
+        """The item and stem that a value leaves from on this level; makes gates at the borders it has to cross."""
         if wire in plan.sources:
             return plan.sources[wire]
         home = self.makers[wire].level
@@ -254,7 +254,7 @@ class Wiring:
         self.results |= {(node, None) for node in self.selection.loose}
 
     def _is_within(self, want: _Want) -> bool:
-        """Whether a use lies in the open layer at the top that gives the value out."""
+        """True if the use lies in the top-level open layer that returns the value."""
         top = next((plan.call for plan in want.target.level.outward() if plan.parent is self.root), None)
         return top is not None and want.wire[0] in top.outputs
 

@@ -81,7 +81,7 @@ def _band(
 
 
 def _repeats(line: Line, before: Line) -> bool:
-    """Whether a row only goes on with what is upright in the row before."""
+    """True if a row only continues the vertical lines of the row before."""
     text, above = ("".join(piece for piece, _ in row) for row in (line, before))
     return text == above and set(text) <= _UPRIGHT
 

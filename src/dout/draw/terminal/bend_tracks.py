@@ -56,7 +56,7 @@ def _turn(start: float, ends: Sequence[float]) -> float:
 
 
 def passable(bends: Sequence[Bend]) -> bool:
-    """Whether there is a way for all of these bends."""
+    """True if there is a way for all of these bends."""
     return tracks(bends) is not None
 
 

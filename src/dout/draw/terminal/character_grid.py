@@ -7,7 +7,7 @@ from dout.draw.words.safe_text import columns
 NORTH, EAST, SOUTH, WEST = 1, 2, 4, 8
 _DASHED = 16
 
-# Which character joins which directions: their sum is its place in the string.
+# The character that joins some directions stands at the sum of their numbers.
 _JOINS = " │─╰││╭├─╯─┴╮┤┬┼"
 _BOXES = {
     "single": tuple("┌─┐│└┘┤├"),

@@ -21,7 +21,7 @@ from dout.draw.words.safe_text import columns, shorten
 if TYPE_CHECKING:
     from dout.draw.paint.pictured import Pictured
 
-# How long the names of layers may be, and the room beside a label: tried in turn until the picture fits.
+# The longest name of a layer, and the room beside a label: tried in turn until the picture fits.
 _TRIES = ((24, 2), (24, 1), (24, 0), (20, 1), (16, 2), (12, 2), (16, 0), (10, 0), (0, 0))
 _FOLDED = (0, 5, 8)  # those of them that are cut into bands where none fits: the one with the fewest bands is taken
 _MOST_ITEMS = 400  # more is not looked at as a picture in a terminal
@@ -153,7 +153,7 @@ class _Drawing:
             self.grid.put(x, y - int(block.up), box.caption, "caption")
 
     def _ports(self, box: Box, x: int, y: int, block: Block) -> None:
-        """Where edges meet a box; drawn last, over border and edge."""
+        """The places where edges meet a box; drawn last, over border and edge."""
         if not box.border:
             return
         for port in block.ins:

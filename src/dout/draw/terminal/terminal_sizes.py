@@ -1,4 +1,4 @@
-"""How much room things take in a terminal, in columns and rows; and the words they are written with."""
+"""Sizes in a terminal, in columns and rows, and the lines of text of values and gradients."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class TerminalSizes(Measure):
         return max(_RUN, self._room + max(columns(text) for text, _ in above + below))
 
     def reach(self, label: Label) -> tuple[int, int]:
-        """How many lines of a label are above and below its edge."""
+        """The numbers of lines of a label above and below its edge."""
         above, below = self.label(label)
         return len(above), len(below)
 

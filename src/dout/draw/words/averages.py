@@ -65,7 +65,7 @@ def _around(exact: Fraction) -> tuple[Fraction, Fraction]:
 
 
 def _certain(low: Any, high: Any, scale: float, say: Say) -> str:
-    """How both ends of an interval are shown; empty where they are not shown alike."""
+    """The text of both ends of an interval if it is the same; else empty."""
     ends = [say(_scaled(end, scale)) for end in (low, high)]
     return ends[0] if ends[0] == ends[1] else ""
 

@@ -27,7 +27,7 @@ _DECIMAL = primitives("add subtract multiply divide negative square")  # rows th
 _PLACE = re.compile(r"[{<](\d+)[}>]")
 _MOST_OPERANDS = 6
 
-# How a row is written where its symbol says it: {0} stands for an operand, <0> puts parentheses around a negative one.
+# Patterns by symbol and number of operands: {0} is an operand, <0> puts parentheses around a negative one.
 _PATTERNS = {
     ("−", 1): "−<0>",
     ("+", 1): "+<0>",
@@ -52,7 +52,7 @@ class Operand:
 
     @property
     def is_number(self) -> bool:
-        """Whether it is one number, not an array or something else."""
+        """True if it is one number, not an array or something else."""
         return isinstance(self.data, PYTHON_NUMBERS + NUMPY_VALUES) and np.ndim(self.data) == 0
 
     def text(self, digits: int) -> str:
@@ -89,13 +89,13 @@ class EquationLine:
 
     @cached_property
     def _target(self) -> Operand:
-        """What the operands should give: the result, or what is right in its place."""
+        """The number that the operands should give: the result, or the right one if that is wrong."""
         wrong = self.gradient is not None and self.gradient.expected is not None
         return Operand(self.gradient.expected) if self.gradient is not None and wrong else self.result
 
     @cached_property
     def leads(self) -> bool:
-        """Whether only an arrow can stand before the result: there is no row, or not all are numbers."""
+        """True if only an arrow can stand before the result: there is no row, or not all are numbers."""
         numbers = all(o.is_number for o in (*self.operands, self._target))
         return self.row is None or (not numbers and self._follows(self.row))
 
@@ -118,7 +118,7 @@ class EquationLine:
 
 
 def beside(got: str, right: str) -> str:
-    """A wrong gradient, and what is right in its place."""
+    """A wrong gradient, with the right one."""
     return f"{got} ✗ right: {right}"
 
 
@@ -128,7 +128,7 @@ def symbol_of(row: Primitive) -> str:
 
 
 def pattern_of(row: Primitive, count: int) -> str:
-    """How the row is written between so many operands.
+    """The pattern of a row with so many operands.
 
     >>> [pattern_of(PRIMITIVES[name], n) for name, n in (("multiply", 2), ("negative", 1), ("hypot", 2))]
     ['{0} × <1>', '−<0>', 'hypot({0}, {1})']
@@ -175,7 +175,7 @@ def filled(pattern: str, texts: Sequence[str]) -> str:
 
 
 def near(row: Primitive, numbers: Sequence[Any], result: Any) -> bool:
-    """Whether the row gives this result for these numbers, within rounding."""
+    """True if the row gives this result for these numbers, within rounding."""
     try:
         with np.errstate(all="ignore"):
             found = applied(row, numbers)
@@ -185,7 +185,7 @@ def near(row: Primitive, numbers: Sequence[Any], result: Any) -> bool:
 
 
 def gives(row: Primitive, operands: Sequence[str], result: str, static: Mapping[str, Any] = {}) -> bool:
-    """Whether the numbers as shown give the result as shown: exactly where Python's decimals can tell, else as floats.
+    """True if the numbers as shown give the result as shown: exactly if decimals can compute it, else as floats.
 
     >>> multiply = PRIMITIVES["multiply"]
     >>> gives(multiply, ["1.1", "650"], "715"), gives(multiply, ["0.3333", "3"], "1")

@@ -28,7 +28,7 @@ _WIDTHS = [
     48, 71, 65, 92, 65, 65, 58, 71, 37, 71, 84,
 ]  # fmt: skip
 
-# What stands for a character where only ASCII can be written, or no font has it.
+# The substitute for a character where only ASCII can be written, or no font has it.
 PLAIN = {
     "−": "-", "×": "*", "◂": "<", "▸": ">", "▾": "v", "●": "o", "✗": "X", "✓": "right:", "▲": "^", "…": "~",
     "∞": "inf", "≈": "~", "≤": "<=", "≥": ">=", "≠": "!=", "¬": "not", "μ": "mean", "‖": "|", "·": ".", "Σ": "sum",

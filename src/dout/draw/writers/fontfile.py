@@ -1,4 +1,4 @@
-"""What a font file says of itself: family, weight, slant, and the characters that it can draw."""
+"""The facts that choose a font: its family, weight and slant, and the characters that it has."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Face:
         return size * sum(self.characters[ord(c)] for c in text)
 
     def has(self, text: str) -> bool:
-        """Whether it can draw every character."""
+        """True if it can draw every character."""
         return all(ord(character) in self.characters for character in text)
 
 

@@ -51,7 +51,7 @@ _NAMED = 8  # missing characters that are named, at most
 
 
 def folders() -> tuple[Path, ...]:
-    """Where fonts are kept on this system, and the folder of the one that reportlab brings along."""
+    """The folders of fonts on this system, then the folder of the font that reportlab brings along."""
     home, data = Path("~").expanduser(), os.environ.get("XDG_DATA_DIRS") or "/usr/local/share:/usr/share"
     found = [Path(os.environ.get("XDG_DATA_HOME") or home / ".local/share") / "fonts", home / ".fonts"]
     found += [Path(folder) / "fonts" for folder in data.split(os.pathsep)]
@@ -149,17 +149,17 @@ class Typesetter:
 
 
 def leans(face: Face, style: TextStyle) -> bool:
-    """Whether letters of this font have to lean by themselves, by SLANT, for a style that is italic."""
+    """True if the style is italic and the font is not: its letters are then slanted, by SLANT."""
     return style.italic and not face.italic
 
 
 def swells(face: Face, style: TextStyle) -> bool:
-    """Whether letters of this font need an outline, THICKER of their size, for a style that is bold."""
+    """True if the style is bold and the font is not: its letters then get an outline, THICKER of their size."""
     return style.bold and face.weight < _SEMIBOLD
 
 
 def _plainer(character: str) -> Iterator[str]:
-    """What may stand for a character: the same letter in another form, what it says, a question mark."""
+    """The substitutes for a character: the same letter in another form, plain ASCII, a question mark."""
     if not decomposition(character).startswith(("<super>", "<sub>", "<fraction>")):  # x² is not x2
         yield normalize("NFKC", character)
     yield PLAIN.get(character, "?")
@@ -170,7 +170,7 @@ def _line(missing: list[str], embeds: bool) -> str:
     packages = sorted({_package(character) for character in missing})
     named = " ".join(missing[:_NAMED]) + (" …" if len(missing) > _NAMED else "")
     fonts = "no font that can go into a document" if embeds else "no font here"
-    return f"{fonts} has {named}: plainer characters stand there; on Debian install {' '.join(packages)}"
+    return f"{fonts} has {named}: plainer characters take their place; on Debian install {' '.join(packages)}"
 
 
 def _package(character: str) -> str:

@@ -68,7 +68,7 @@ class _Page:
             self._shape(shape)
 
     def _paint(self, style: Style) -> None:
-        """What the next shape is drawn with."""
+        """Set the paint of the next shape."""
         if style == self.painted:
             return
         self.painted = style

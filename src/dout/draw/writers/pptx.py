@@ -173,7 +173,7 @@ class _Shapes:
         return f"<p:sp>{head}<p:spPr>{place}{paint}</p:spPr>{text}</p:sp>"
 
     def _named(self, shape: Shape, words: Text | None) -> str:
-        """What the selection pane and a screen reader call it; an edge says nothing that its ends do not."""
+        """Its name for the selection pane and for screen readers. Edges are decorative: their ends say the same."""
         name = shape.text if isinstance(shape, Text) else shape.title.partition("\n")[0].partition(",")[0]
         name = name or (words.text if words is not None else shape.style.replace("-", " "))
         described = f' descr="{_safe(shape.title)}"' if shape.title else ""
@@ -265,7 +265,7 @@ def _with_words(shapes: Sequence[Shape]) -> list[tuple[Shape, Text | None]]:
 
 
 def _thing(shape: Shape) -> object:
-    """What a shape is a part of: all that has the same title, or itself alone."""
+    """The key of the group that a shape belongs to: shapes with the same title, or itself alone."""
     return (shape.title, shape.since) if shape.title else shape
 
 

@@ -64,7 +64,7 @@ def family(names: Sequence[str]) -> str:
 
 
 def text_rules(style: TextStyle) -> str:
-    """How a text is set, in CSS."""
+    """The font of a text style, in CSS."""
     rules = f"font-size:{_n(style.size)}px"
     rules += ";font-weight:600" if style.bold else ""
     rules += ";font-style:italic" if style.italic else ""

@@ -77,7 +77,7 @@ def write_tikz(drawing: Drawing, look: Look = Look()) -> str:
     r"""Return a picture as TeX. Its width is that of the look, in millimetres, or else a point for 1⅓ pixels."""
     scale = _PX if look.width is None else look.width / drawing.width / _MM
     if max(drawing.width, drawing.height) * scale > _MOST:
-        raise TargetError("TeX holds no picture of more than 5.7 m: give it a --width, or close layers")
+        raise TargetError("TeX cannot hold a picture of more than 5.7 m: give a smaller --width, or close layers")
     palette = palette_of(look.theme)
     used = dict.fromkeys(["paper", *(shape.style for shape in drawing.shapes)])
     body = [_shape(shape, scale) for shape in drawing.shapes]
