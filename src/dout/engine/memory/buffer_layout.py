@@ -9,11 +9,11 @@ from typing import Any, Literal
 import numpy as np
 
 from dout.engine.ir.kernel_group import Group, Step
-from dout.engine.memory.pool import Order
 from dout.graph import CONSTANT, Node
 from dout.ops.shape import memory_order
 
 Layout = Literal["C", "rows", "A"]
+Order = str | tuple[int, ...]  # as `memory_order` says it: "C", "F", or the axes from the outermost
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,7 @@ class Memory:
 
     places: of each node that a step makes
     slots: the bytes of each slot
-    arrays: the temporaries, as `pool.scratch` takes them: slot, shape, dtype, order
+    arrays: the temporaries, as `pool.scratch` takes them: slot, shape, dtype
     saved: values that are copied after the last step, before anything is copied into the user's arrays
     copies: (input, value) in this order at the end, for values that were not computed in the user's array
     fresh, own: bytes a call that come from the pool, and that NumPy allocates
@@ -72,7 +72,7 @@ class Memory:
 
     places: Mapping[Node, Place]
     slots: tuple[int, ...]
-    arrays: tuple[tuple[int, Shape, np.dtype[Any], str], ...]
+    arrays: tuple[tuple[int, Shape, np.dtype[Any]], ...]
     saved: tuple[Node, ...]
     copies: tuple[tuple[Node, Node], ...]
     fresh: int
@@ -264,7 +264,7 @@ class _Planner:
         arrays: dict[Any, int] = {}
         for number, slot in enumerate(slots):
             for span in slot:
-                layout = number, span.node.shape, span.node.dtype, "C"
+                layout = number, span.node.shape, span.node.dtype
                 self.places[span.node] = MemorySlot(number, arrays.setdefault(layout, len(arrays)))
         copies, saved = self._commits()
         sizes = tuple(max(span.nbytes for span in slot) for slot in slots)
