@@ -14,10 +14,10 @@ import numpy as np
 from dout.engine.passes.identities import is_whole
 from dout.engine.passes.simplify import is_elementwise
 from dout.graph import Graph, Node, Primitive, rebuild, renewed
-from dout.ops import by_primitive, primitives
+from dout.ops import by_primitive
 from dout.ops.abstract import AbstractRecorder
 from dout.ops.operators import Slot
-from dout.ops.raising import may_raise, shaped_by_values
+from dout.ops.raising import may_raise, shaped_by_values, shaping_inputs
 
 
 def masked_write_to_select(graph: Graph) -> Graph:
@@ -38,8 +38,7 @@ class _Selection:
 
     def __call__(self, node: Node, new: Mapping[Node, Node]) -> Node:
         recorder = AbstractRecorder(node.where)
-        shaping = node.inputs[:1] if node.primitive in primitives("getitem setitem add_at") else node.inputs
-        if shaped_by_values(node) or (node.shape and not self.shaped.isdisjoint(shaping)):
+        if shaped_by_values(node) or not self.shaped.isdisjoint(shaping_inputs(node)):
             self.shaped.add(node)
         rule = _RULES.get(node.primitive)
         if rule is not None:
