@@ -14,8 +14,8 @@ from dout.engine.codegen.kernel_words import UniqueNames, formula, places
 from dout.engine.compile import plan_text
 from dout.engine.compile.plan_lines import FunctionPlan, Kept, PlanLine, ProgramPlan
 from dout.engine.compile.program_builder import BuiltProgram
-from dout.engine.ir.aliasing import IN_PLACE
-from dout.engine.ir.cost_model import bytes_moved, is_product, nbytes
+from dout.engine.ir.aliasing import IN_PLACE, nbytes
+from dout.engine.ir.cost_model import bytes_moved, is_product
 from dout.engine.ir.cost_model import flops as flops_of
 from dout.engine.ir.kernel_group import Group, Step
 from dout.engine.memory.memory_plan import Over, ResultView

@@ -16,8 +16,8 @@ from dout.engine.codegen.kernel_source import may_overwrite
 from dout.engine.codegen.program_kernels import kernel
 from dout.engine.guards.loaded_names import Loaded
 from dout.engine.ir.aliasing import IN_PLACE, bases, nbytes
-from dout.engine.ir.constants import constant
 from dout.engine.ir.kernel_group import Group, Step
+from dout.engine.ir.node_facts import constant
 from dout.engine.memory.buffer_layout import BufferLayout, Layout, order_of, rehearse
 from dout.engine.memory.memory_plan import Memory, Over, makes
 from dout.engine.memory.memory_plan import plan as memory_plan

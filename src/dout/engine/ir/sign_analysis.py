@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dout.engine.ir.constants import number_of
+from dout.engine.ir.node_facts import number_of
 from dout.graph import Node, Primitive
 from dout.ops import PRIMITIVES, primitives
 from dout.ops.reduce import reduced

@@ -7,8 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import accumulate
 
-from dout.engine.ir.cost_model import SMALL, holds_more, is_view, nbytes
+from dout.engine.ir.aliasing import nbytes
+from dout.engine.ir.cost_model import SMALL, holds_more, is_view
 from dout.engine.ir.iteration_space import FREE, Frame, fits_a_kernel, frame_of
+from dout.engine.ir.node_facts import users_of
 from dout.graph import CONSTANT, INPUT, Graph, Node, topological
 
 MOST_ARGUMENTS = 20  # the time of a call grows with them
@@ -42,10 +44,7 @@ class Partition:
         self.order = tuple(n for n in graph.nodes if n in needed and n.primitive not in (INPUT, CONSTANT))
         self.index = {node: i for i, node in enumerate(self.order)}
         self.outputs = frozenset(graph.outputs.values())
-        self.users: dict[Node, list[Node]] = {}
-        for node in self.order:
-            for value in dict.fromkeys(node.inputs):
-                self.users.setdefault(value, []).append(node)
+        self.users = users_of(graph)
         self.fusible = {node for node in self.order if fits_a_kernel(node)}
         self.free = {node for node in self.fusible if node.primitive in FREE}
         self.home: dict[Node, Cluster] = {}

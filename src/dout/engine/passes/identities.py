@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.engine.ir.constants import constant, number_of
+from dout.engine.ir.node_facts import constant, number_of
 from dout.graph import CONSTANT, Node, Primitive, Shape, same_kind
 from dout.ops import PRIMITIVES, by_primitive, primitives
 from dout.ops.reduce import reduced

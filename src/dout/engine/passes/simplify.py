@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.engine.ir.constants import constant, number_of
+from dout.engine.ir.node_facts import constant, number_of
 from dout.engine.passes.identities import cancelled
 from dout.graph import CONSTANT, INPUT, Graph, Node, rebuild, renewed, same_kind, with_inputs
 from dout.ops import PRIMITIVES, kind_of

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from dout.engine.ir.node_facts import users_of
 from dout.engine.passes.patterns import Match, Pattern, replaced
 from dout.engine.passes.simplify import simplify
 from dout.graph import CONSTANT, INPUT, Graph, Node, Primitive, rebuild, renewed
@@ -50,10 +51,7 @@ class _Rewriting:
 
     def __init__(self, graph: Graph, rules: Mapping[Primitive, list[_Rule]]) -> None:
         self.rules = rules
-        self.users: dict[Node, set[Node | None]] = {node: {None} for node in graph.outputs.values()}
-        for node in graph.nodes:
-            for i in node.inputs:
-                self.users.setdefault(i, set()).add(node)
+        self.users = users_of(graph)
 
     def __call__(self, node: Node, new: Mapping[Node, Node]) -> Node:
         for rule in self.rules.get(node.primitive, ()):
