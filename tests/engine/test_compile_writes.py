@@ -306,7 +306,7 @@ def of_columns(x):
 
 
 @pytest.mark.parametrize(
-    "function, inputs",
+    ("function", "inputs"),
     [
         (of_one_axis, ([1.0, -1, 2], [1.0, 3, 2], [-1.0, -1, -1])),
         (of_rows, ([[1.0, 2], [-1, 0]], [[1.0, 2], [3, 0]], [[-1.0, 2], [-3, 0]])),

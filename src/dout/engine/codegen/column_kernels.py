@@ -192,8 +192,3 @@ class Columns:
     def _kept(self, node: Node) -> str:
         output = self.plan.storage.get(node) or node
         return self.arrays.element(output, self.arrays.placed.own[output])
-
-
-def columns(arrays: Arrays, plan: PassSchedule, parallel: bool) -> tuple[list[str], list[str]]:
-    """The loops of a kernel that reduces along columns, and the texts of the numbers it returns."""
-    return Columns(arrays, plan, parallel).write()

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from dout.engine.codegen.driver_text import DriverText
-from dout.engine.codegen.numpy_phrases import function, phrase, subscript
+from dout.engine.codegen.numpy_phrases import PHRASES, function, subscript
 from dout.engine.codegen.program_kernels import Kernel
 from dout.engine.ir.aliasing import IN_PLACE, way
 from dout.engine.ir.kernel_group import Group, Step
@@ -179,7 +179,7 @@ class StepWriter:
 
     def applied(self, row: Primitive, operands: list[str], static: Mapping[str, Any]) -> str:
         """The expression of a row's function on NumPy values."""
-        written = phrase(row, operands, static, self.text)
+        written = PHRASES[row](operands, static, self.text) if row in PHRASES else None
         return written or self._called(row.forward, str(row), operands, static)
 
     def _called(self, forward: Any, name: str, operands: list[str], static: Mapping[str, Any]) -> str:

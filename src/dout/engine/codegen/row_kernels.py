@@ -113,7 +113,7 @@ class Rows:
         self.body = LoopBody(arrays, self.outer)
         self.kept: dict[Node, str] = {}  # where the values of one pass are kept for a later one
 
-    def lines(self) -> tuple[list[str], list[str]]:
+    def write(self) -> tuple[list[str], list[str]]:
         """The loops, and the texts of the numbers to return."""
         body, placed, deepest = self.body, self.arrays.placed, len(self.outer)
         self._allocate(1 if self.parallel_rows else 0)
@@ -245,8 +245,3 @@ class Rows:
             taking.__init__(taking.node, self.arrays)  # type: ignore[misc]  # other variables than in the parallel loop
         adds = [taking.add(f"{part}[{at}]") for part, taking in zip(parts, takings, strict=True)]
         return [*(taking.start() for taking in takings), f"for {at} in range({count}):", *indented(adds)]
-
-
-def rows(arrays: Arrays, plan: PassSchedule, parallel: bool) -> tuple[list[str], list[str]]:
-    """The loops of a kernel that reduces along rows, and the texts of the numbers it returns."""
-    return Rows(arrays, plan, parallel).lines()

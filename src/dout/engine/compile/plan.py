@@ -18,13 +18,11 @@ from dout.engine.ir.aliasing import IN_PLACE, nbytes
 from dout.engine.ir.cost_model import bytes_moved, is_product
 from dout.engine.ir.cost_model import flops as flops_of
 from dout.engine.ir.kernel_group import Group, Step
-from dout.engine.memory.memory_plan import Over, ResultView
+from dout.engine.memory.memory_plan import Over, ResultView, makes
 from dout.graph import CONSTANT, Node, dtype_name
 from dout.ops import PRIMITIVES, by_primitive
 from dout.trace.capture.capture import Capture
-from dout.trace.capture.templates import Built as BuiltUp
-from dout.trace.capture.templates import Held, Same, Spot, Template
-from dout.trace.capture.templates import HeldView as Looks
+from dout.trace.capture.templates import Built, Held, HeldView, Same, Spot, Template, is_held
 
 _LONGEST = 24  # characters of an option of a NumPy call
 _SYMBOLS = by_primitive({"matmul": "@", "add": "+", "subtract": "-", "multiply": "*", "divide": "/"})
@@ -143,7 +141,7 @@ def _named(built: BuiltProgram) -> dict[Node, str]:
         if node in wishes:
             name(node)
     for step in built.program.steps:
-        for node in (*step.inputs, *(step.outputs if isinstance(step, Group) else (step,))):
+        for node in (*step.inputs, *makes(step)):
             name(node)
     for pair in built.means.memory.copies:
         for node in pair:
@@ -153,9 +151,7 @@ def _named(built: BuiltProgram) -> dict[Node, str]:
 
 def _line(step: Step, built: BuiltProgram, texts: Mapping[Node, str]) -> PlanLine:
     over = ", ".join(
-        texts[place.node]
-        for node in (step.outputs if isinstance(step, Group) else (step,))
-        if isinstance(place := built.means.memory.places[node], Over)
+        texts[place.node] for node in makes(step) if isinstance(place := built.means.memory.places[node], Over)
     )
     if isinstance(step, Group):
         parallel = built.means.kernels[step].parallel
@@ -210,10 +206,10 @@ def _arguments(run: Capture, form: tuple[Any, ...], parameters: list[str]) -> It
 
 
 def _kind(template: Template) -> str:
-    if isinstance(template, Held | Node | Looks):
+    if isinstance(template, Held | Node | HeldView):
         node = template if isinstance(template, Node) else template.node
         return f"{dtype_name(node.dtype)}{f' {node.shape}' if node.shape else ''}"
-    if isinstance(template, BuiltUp):
+    if isinstance(template, Built):
         return f"{template.kind.__name__} of {len(template.parts)}"
     assert isinstance(template, Same)
     item = template.item
@@ -259,11 +255,8 @@ def _values(template: Template | None, name: str) -> Iterator[tuple[Node, str, b
         yield template, name, False
     elif isinstance(template, Held):
         yield template.node, name, True
-    elif isinstance(template, Looks):
-        base: Template = template
-        while isinstance(base, Looks):
-            base = base.base
-        yield template.node, name, isinstance(base, Held)
-    elif isinstance(template, BuiltUp):
+    elif isinstance(template, HeldView):
+        yield template.node, name, is_held(template)
+    elif isinstance(template, Built):
         for key, part in zip(template.keys or range(len(template.parts)), template.parts, strict=True):
             yield from _values(part, f"{name}[{key!r}]")

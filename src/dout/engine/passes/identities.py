@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from dout.engine.ir.node_facts import constant, number_of
+from dout.engine.ir.scalar_expressions import only_inserts
 from dout.graph import CONSTANT, Node, Primitive, Shape, same_kind
 from dout.ops import PRIMITIVES, by_primitive, primitives
 from dout.ops.reduce import reduced
@@ -176,9 +177,7 @@ def _getitem(node: Node) -> Node | None:
         return None
     if is_whole(node.static["key"], x.shape):
         return x
-    parts = node.static["key"] if isinstance(node.static["key"], tuple) else (node.static["key"],)
-    inserts = all(part is None or part is Ellipsis or part == slice(None) for part in parts)
-    return _over("reshape", x, node, shape=node.shape) if inserts else None
+    return _over("reshape", x, node, shape=node.shape) if only_inserts(node.static["key"]) else None
 
 
 def _where(node: Node) -> Node | None:
