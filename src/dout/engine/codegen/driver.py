@@ -151,7 +151,7 @@ class Following:
         self.text.line(f"return {result}")
 
     def _made(self) -> None:
-        for node in self.capture.made:
+        for node in filter(self.capture.made.__contains__, self.capture.graph.inputs.values()):
             value = self.capture.data[node]
             if isinstance(value, np.ndarray):  # the user has that of the recorded run, and may write into it
                 value = same_layout(value)

@@ -119,17 +119,16 @@ class Guards:
             self._built(expression, template)
         elif isinstance(template.item, _PLAIN):
             self.text.leave_unless(f"{expression} is {template.item!r}")
-        elif isinstance(template.item, float | complex | np.inexact | slice | range):
-            number = self.text.constant(template.item)
-            self.text.leave_unless(f"{expression} is {number} or {self.text.constant(alike)}({expression}, {number})")
-        elif isinstance(template.item, str | bytes | int | np.generic | np.dtype | slice | range):
+        elif isinstance(template.item, float | complex | np.inexact | slice | range) or (
+            type(template.item) is tuple and is_fixed(template.item)
+        ):
+            item = self.text.constant(template.item)
+            self.text.leave_unless(f"{expression} is {item} or {self.text.constant(alike)}({expression}, {item})")
+        elif isinstance(template.item, str | bytes | int | np.generic | np.dtype):
             kind = self.text.constant(type(template.item))
             self.text.leave_unless(
                 f"type({expression}) is {kind} and {expression} == {self.text.constant(template.item)}"
             )
-        elif type(template.item) is tuple and is_fixed(template.item):
-            tuple_ = self.text.constant(template.item)
-            self.text.leave_unless(f"{expression} is {tuple_} or {self.text.constant(alike)}({expression}, {tuple_})")
         elif isinstance(template.item, list | dict) and id(template.item) in self.capture.lengths:
             self._container(expression, template.item)
         elif self._moves(template.item):

@@ -19,8 +19,7 @@ from dout.engine.ir.aliasing import IN_PLACE, bases, nbytes
 from dout.engine.ir.kernel_group import Group, Step
 from dout.engine.ir.node_facts import constant
 from dout.engine.memory.buffer_layout import BufferLayout, Layout, order_of, rehearse
-from dout.engine.memory.memory_plan import Memory, Over, makes
-from dout.engine.memory.memory_plan import plan as memory_plan
+from dout.engine.memory.memory_plan import Memory, MemoryPlanner, Over, makes
 from dout.engine.memory.pool import Pool
 from dout.engine.passes.fuse import fuse
 from dout.engine.passes.pipeline import transformed
@@ -193,7 +192,7 @@ def _memory(run: Capture, steps: Sequence[Step], now: dict[Node, Node], forms: d
     steering = {now[node] for node, _ in run.outcomes}
     ends = [i for i, s in enumerate(steps) if may_leave(s) or not steering.isdisjoint(makes(s))]
     arrays = {node for node, form in forms.items() if node.primitive is INPUT and form.array}
-    return memory_plan(
+    return MemoryPlanner(
         steps,
         outputs=[now[node] for node in leaves],
         held=[node for node in arrays if node not in run.draws],
@@ -202,4 +201,4 @@ def _memory(run: Capture, steps: Sequence[Step], now: dict[Node, Node], forms: d
         contiguous=[node for node in arrays if forms[node].layout == "C"],
         odd=[node for node in arrays if not forms[node].readable],
         may_overwrite=may_overwrite,
-    )
+    ).memory()

@@ -84,32 +84,6 @@ class Memory:
         return f"<memory: {sum(self.slots)} bytes in {len(self.slots)} slots, {self.fresh} fresh, {self.own} NumPy's>"
 
 
-def plan(
-    steps: Sequence[Step],
-    outputs: Collection[Node],
-    held: Collection[Node],
-    *,
-    written: Mapping[Node, Node] = MappingProxyType({}),
-    guards_end: int = 0,
-    contiguous: Collection[Node] = (),
-    odd: Collection[Node] = (),
-    may_overwrite: MayOverwrite = lambda group, x, y: False,
-) -> Memory:
-    """Say where the result of each step lives.
-
-    `outputs` leave the call: once one is made nothing else is written to its memory. `held` are inputs whose arrays are
-    the user's and are only read, but those in `written` get a final value, from step `guards_end` on and not earlier;
-    an array in `written` shares no memory with another input. Inputs that are not `held` are ours, as arrays of draws.
-    Of the inputs `contiguous` lie in C order; no kernel can write into the `odd` ones, which are not aligned or of
-    another byte order. `may_overwrite(group, x, y)`: whether the group's kernel may be given the
-    array of its input x, which dies, as that of its output y.
-    """
-    planner = _Planner(steps, outputs, held, written, guards_end, contiguous, odd, may_overwrite)
-    for i, step in enumerate(steps):
-        planner.step(i, step)
-    return planner.memory()
-
-
 def makes(step: Step) -> tuple[Node, ...]:
     """The nodes whose values a step makes."""
     if isinstance(step, Group):
@@ -127,17 +101,28 @@ class _Storage:
     chain: frozenset[Node] = frozenset()  # the values that may be put into an array of the user's
 
 
-class _Planner:
+class MemoryPlanner:
+    """Decides where the result of each step lives.
+
+    `outputs` leave the call: once one is made nothing else is written to its memory. `held` are inputs whose arrays are
+    the user's and are only read, but those in `written` get a final value, from step `guards_end` on and not earlier;
+    an array in `written` shares no memory with another input. Inputs that are not `held` are ours, as arrays of draws.
+    Of the inputs `contiguous` lie in C order; no kernel can write into the `odd` ones, which are not aligned or of
+    another byte order. `may_overwrite(group, x, y)`: whether the group's kernel may be given the
+    array of its input x, which dies, as that of its output y.
+    """
+
     def __init__(
         self,
         steps: Sequence[Step],
         outputs: Collection[Node],
         held: Collection[Node],
-        written: Mapping[Node, Node],
-        guards_end: int,
-        contiguous: Collection[Node],
-        odd: Collection[Node],
-        may_overwrite: MayOverwrite,
+        *,
+        written: Mapping[Node, Node] = MappingProxyType({}),
+        guards_end: int = 0,
+        contiguous: Collection[Node] = (),
+        odd: Collection[Node] = (),
+        may_overwrite: MayOverwrite = lambda group, x, y: False,
     ) -> None:
         self.outputs, self.held, self.written = list(dict.fromkeys(outputs)), frozenset(held), written
         self.guards_end, self.may_overwrite, self.end = guards_end, may_overwrite, len(steps)
@@ -152,6 +137,8 @@ class _Planner:
         for x, n in written.items():
             self.targets.setdefault(n, []).append(x)
         self.leaving = _leaving(self.outputs, steps)
+        for i, step in enumerate(steps):
+            self._step(i, step)
 
     # --- where values lie ---------------------------------------------------------------------------------------------
 
@@ -171,7 +158,7 @@ class _Planner:
         self.storages.append(storage)
         return storage
 
-    def step(self, i: int, step: Step) -> None:
+    def _step(self, i: int, step: Step) -> None:
         """Find a place for everything that the step makes."""
         for node in step.inputs:
             self.lies(node)

@@ -17,7 +17,7 @@ from numba.core.registry import cpu_target
 from numba.core.runtime.nrtdynmod import _meminfo_struct_type
 from numba.np.numpy_support import as_dtype, from_dtype
 
-from dout.engine.runtime.entry_point import ArrayType, KernelType, native_types, wrapper
+from dout.engine.runtime.entry_point import ArrayType, EntryPoint, KernelType, native_types
 from dout.engine.runtime.numba_stubs import RECORD, SUPPORT
 
 
@@ -65,7 +65,7 @@ def compiled(dispatcher: Any, types: Sequence[KernelType], results: Sequence[np.
     name = dispatcher.py_func.__name__
     if returned != list(results):
         raise TypeError(f"{name} returns {[str(one) for one in returned]}, not {[str(one) for one in results]}")
-    text = wrapper(name, native.name, types, returned, single)
+    text = EntryPoint(name, native.name, types, returned, single).text()
     declared = {one.name for one in module.functions if one.is_declaration}
     text += "".join(code for name, code in SUPPORT.items() if name in declared)
     door = llvm.parse_assembly(text)

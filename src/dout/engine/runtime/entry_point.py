@@ -69,23 +69,12 @@ def native_types(types: Sequence[KernelType]) -> list[str]:
     return flat
 
 
-def wrapper(
-    name: str,
-    native: str,
-    types: Sequence[KernelType],
-    returned: Sequence[np.dtype[Any]],
-    single: bool,
-) -> str:
-    """LLVM code of the function `dout.entry`, that Python calls with `types`, and that calls `native`.
+@dataclass(eq=False)
+class EntryPoint:
+    """Writes the function `dout.entry`, which Python calls with arguments of `types`, and which calls `native`.
 
     `returned` are the dtypes of the NumPy scalars that it returns: one alone, if `single`, or a tuple.
     """
-    return _Writer(name, native, types, returned, single).text()
-
-
-@dataclass(eq=False)
-class _Writer:
-    """Writes one wrapper, line by line."""
 
     name: str
     native: str
@@ -98,7 +87,7 @@ class _Writer:
     count: int = 0
 
     def text(self) -> str:
-        """The whole module."""
+        """The whole module, in LLVM's code."""
         arguments = [
             self._number(index, kind) if not isinstance(kind, ArrayType) else ""
             for index, kind in enumerate(self.types)
