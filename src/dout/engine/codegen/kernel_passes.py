@@ -41,6 +41,15 @@ class PassSchedule:
     before: list[list[Node]]
     storage: dict[Node, Node | None]
 
+    @property
+    def reductions(self) -> set[Node]:
+        """The reductions of all passes."""
+        return {node for this in self.passes for node in this.reductions}
+
+    def stores(self, node: Node) -> bool:
+        """Whether a pass writes this output."""
+        return any(node in this.stored for this in self.passes)
+
 
 def schedule(group: Group, placed: Placement, loops: Sequence[Loop]) -> PassSchedule:
     """Sort the nodes of a group into passes."""

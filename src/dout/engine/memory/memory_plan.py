@@ -7,8 +7,9 @@ results of other times, or over an input that nobody needs any more, or where Nu
 from __future__ import annotations
 
 from bisect import bisect
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from types import MappingProxyType
 from typing import Any
 
@@ -293,16 +294,9 @@ class MemoryPlanner:
         return {
             "fresh": fresh,
             "own": own + aside,
-            "peak": sum(sizes) + max(_running(change)),
+            "peak": sum(sizes) + max(accumulate(change)),
             "alone": sum(size.values()) + aside,
         }
-
-
-def _running(changes: Iterable[int]) -> Iterator[int]:
-    total = 0
-    for change in changes:
-        total += change
-        yield total
 
 
 def _leaving(outputs: Iterable[Node], steps: Iterable[Step]) -> frozenset[Node]:
