@@ -228,7 +228,7 @@ def _paired(*pairs: Pair) -> tuple[list[tuple[float, float]], int]:
 
 
 def _turned(item: Any) -> Any:
-    """The same numbers in another order: what goes on computing with those of before shows."""
+    """The same numbers in another order: a side that still computes with the old ones then differs."""
     return np.flip(item, 0).copy() if isinstance(item, np.ndarray) and item.ndim else item
 
 

@@ -135,14 +135,14 @@ class Columns:
             self.lines += inside.render([arrays.opened(self.inner[0], parallel=True), *opened[1:]])
 
     def _begun(self, totals: Mapping[Node, str]) -> list[str]:
-        """The loop that sets totals to what a reduction of nothing is."""
+        """The loop that sets totals to the value of an empty reduction."""
         begin = LoopBody(self.arrays, [self.lane])
         for node, total in totals.items():
             begin.store(total, first_value(node))
         return begin.render([self.open])
 
     def _parts(self, totals: Mapping[Node, str]) -> dict[Node, str]:
-        """What blocks of rows add up to, each in a row of its own."""
+        """The totals of blocks of rows, each block in a row of its own."""
         self.block, self.blocks = self.arrays.names.new("block"), self.arrays.names.new("blocks")
         length, width = self.arrays.extent[self.inner[0]], self.arrays.extent[self.lane]
         self.lines.append(f"{self.blocks} = ({length} + {HEIGHT - 1}) // {HEIGHT}")

@@ -24,8 +24,8 @@ class DriverText:
         self.lines: list[str] = []
         self.indent = "    "
         self.namespace: dict[str, Any] = {}
-        self.containers: dict[int, str] = {}  # lists and dicts that were given: another object each time, by expression
-        self.movable: dict[int, Any] = {}  # objects that may be others at the next call: named only where they are read
+        self.containers: dict[int, str] = {}  # expressions of objects that each call may bring anew, by identity
+        self.movable: dict[int, Any] = {}  # objects that each call may bring anew: an expression must read them
         self._names: dict[int, tuple[Any, str]] = {}
         self._last: dict[str, int] = {}  # the last number that was given to a name that many wish for
         self._taken: set[str] = {*keyword.kwlist, *dir(builtins)}
@@ -70,7 +70,7 @@ class DriverText:
             return self.containers[id(item)]
         if id(item) in self.movable:
             raise UnsupportedError(
-                f"an object of {type(item).__qualname__} that a call made is used and not found again"
+                f"it uses an object of {type(item).__qualname__} that each call makes anew, and no place leads to it"
             )
         if id(item) not in self._names:
             name = self.name(wish or _called(item))

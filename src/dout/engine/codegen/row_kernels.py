@@ -18,7 +18,7 @@ BLOCK = 1024  # elements that are added up in vector lanes before they are added
 
 
 def first_value(node: Node) -> str:
-    """What a reduction of nothing is: the text it begins with."""
+    """The value of an empty reduction, as text: each total begins with it."""
     row, dtype = node.primitive, np.dtype(node.dtype)
     if row in EXTREMES:
         limits = (-np.inf, np.inf) if dtype.kind == "f" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
@@ -27,7 +27,7 @@ def first_value(node: Node) -> str:
 
 
 def taken(node: Node, total: str, value: str, arrays: Arrays) -> str:
-    """The expression of what was taken up so far and one more value."""
+    """The expression that combines a total with one more value."""
     row, dtype = node.primitive, np.dtype(node.dtype)
     version = f"_f{8 * dtype.itemsize}"
     if row in EXTREMES:
@@ -79,10 +79,10 @@ def pass_body(
 
 
 class Taking:
-    """How a reduction takes up its elements: in which variables, from the line before all of them to what comes out.
+    """The lines of one reduction and their variables, from the line before the loop to the result.
 
-    A sum grows in blocks; beside one of float64 numbers, what rounding has taken from it. Beside an extreme stands
-    whether a NaN was seen.
+    A sum grows in blocks; beside a sum of float64 numbers stands what it lost by rounding, beside an extreme whether a
+    NaN was seen.
     """
 
     def __init__(self, node: Node, arrays: Arrays) -> None:

@@ -1,4 +1,4 @@
-"""What a compiled function does at a call, as a value: steps, what is kept, bytes, memory, how fast it can be."""
+"""The plan of a compiled function, as a value: steps, kept values, bytes, memory, and the least time of a call."""
 
 from __future__ import annotations
 
@@ -182,7 +182,7 @@ def _called(node: Node, texts: Mapping[Node, str]) -> str:
 
 
 def _option(item: Any) -> str:
-    """An option as it is written, where it is a short one; "" for the others, and for what is left out."""
+    """An option as it is written, if it is short; otherwise ""."""
     parts = item if type(item) is tuple else (item,)
     known = all(type(part) in (int, float, bool) or isinstance(part, np.dtype) for part in parts)
     text = repr(item) if not isinstance(item, np.dtype) else item.name
@@ -197,7 +197,7 @@ def _literal(value: Any) -> str:
 
 
 def _arguments(run: Capture, form: tuple[Any, ...], parameters: list[str]) -> Iterator[str]:
-    """What the arguments of a call were, one by one."""
+    """The arguments of a call, one by one."""
     given = [*run.arguments, *run.keywords.values()]
     names = [*(parameters[: form[0]]), *form[1:]]
     names = names if len(names) == len(given) else [f"argument {i}" for i in range(len(given))]
@@ -217,7 +217,7 @@ def _kind(template: Template) -> str:
 
 
 def _branches(run: Capture) -> Iterator[str]:
-    """How what steered the run came out, where the user's line is known."""
+    """The outcomes of the conditions that steered the run, where the user's line is known."""
     for (node, kind), outcome in run.outcomes.items():
         if node.where is not None:
             what = "the condition" if kind == "branch" else "the number"
@@ -225,7 +225,7 @@ def _branches(run: Capture) -> Iterator[str]:
 
 
 def _kept(built: BuiltProgram) -> Iterator[Kept]:
-    """What is there after a call, each value once."""
+    """The values that a call leaves, each once."""
     run, now = built.program.capture, built.program.now
     found: dict[Node, list[str]] = {}
     given = set(run.written)

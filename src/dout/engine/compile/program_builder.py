@@ -76,9 +76,9 @@ def planned(run: Capture, *, strict: bool = False) -> Planned:
     Raises UnsupportedError where none can stand for it.
     """
     if any(map(may_raise, run.graph.nodes)) and Loaded(run.codes).catches:
-        raise UnsupportedError("it catches errors, and has steps that may raise one")
+        raise UnsupportedError("it catches errors, and some of its steps may raise one")
     if (large := next(filter(_may_be_large, run.graph.nodes), None)) is not None:
-        raise UnsupportedError(f"a plain number of a uint64 may be larger than any int64, at {large.where}")
+        raise UnsupportedError(f"the number that a uint64 becomes may be too large for an int64, at {large.where}")
     if (name := next(_set_unseen(run), None)) is not None:
         raise UnsupportedError(f"it sets an attribute of {name}, which dout does not look into")
     graph = _with_literals(run, run.graph if strict else run.better or run.graph)
@@ -155,7 +155,7 @@ def _rehearsed(run: Capture, graph: Graph, strict: bool) -> tuple[tuple[Step, ..
 
 
 def _readable(step: Step, forms: dict[Node, BufferLayout]) -> Sequence[Step]:
-    """A group is left to NumPy where a kernel cannot read what it is given."""
+    """The step, or the nodes of a group whose kernel could not read its inputs: those are left to NumPy."""
     if isinstance(step, Group) and not all(forms[node].readable for node in step.inputs):
         return step.nodes
     return (step,)

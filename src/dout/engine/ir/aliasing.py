@@ -1,4 +1,4 @@
-"""What rows do with memory: which may return a view, and which can compute into an array that they are given."""
+"""How rows use memory: which may return a view, and which can compute into a given array."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _DIVIDED = primitives("mean var std")  # of halves NumPy rounds once, but into a
 
 
 def is_array(node: Node) -> bool:
-    """Whether its value has memory: not so the plain numbers."""
+    """Whether its value is NumPy's and lies in memory; a plain Python number does not."""
     return isinstance(node.dtype, np.dtype)
 
 
@@ -52,7 +52,7 @@ def is_view(node: Node, contiguous: Collection[Node]) -> bool:
 
 
 def keeps_order(node: Node, contiguous: Collection[Node]) -> bool:
-    """Whether it is all of its first input, in C order as that one is."""
+    """Whether it reshapes a C-contiguous input, so that all elements keep their order."""
     flat = node.primitive in primitives("reshape ravel") and node.static.get("order", "C") == "C"
     return flat and node.inputs[0] in contiguous
 

@@ -23,8 +23,8 @@ FUNCTIONS = frozenset(
      "sin", "cos", "tan", "sinh", "cosh", "log_sigmoid", "maximum", "minimum", "minus"]
 )  # fmt: skip
 
-# Where the row's own expression does not stand for it in a kernel: names that Numba knows otherwise, branches that must
-# become selects, rows without a column.
+# Expressions that a kernel takes instead of the row's own: where Numba has another name for a function, where a branch
+# must become a select, and for rows that have no expression.
 _INSTEAD = by_primitive(
     {
         "maximum": "maximum({0}, {1})",  # NaN wins
@@ -139,7 +139,7 @@ def without_ones(shape: Shape) -> Shape:
 
 
 def _casts(origin: DType, target: DType) -> bool:
-    """Whether a cast gives what NumPy's gives; of a float that is no whole number's range it is anyone's."""
+    """Whether a cast gives NumPy's result; that of a float beyond the range of whole numbers is undefined."""
     return np.dtype(origin).kind != "f" or np.dtype(target).kind in "fb"
 
 

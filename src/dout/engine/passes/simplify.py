@@ -1,4 +1,4 @@
-"""Passes that change no bit of any value: dead code, constants, the same thing computed twice, and what does nothing.
+"""Passes that change no bit of any value: constant arithmetic, steps done twice and steps that do nothing go.
 
 A graph is taken as pure values here: copies go, and so does the memory order in which arrays are made (the last bit of
 NumPy's own sums can depend on it). NaN is NaN, whatever its sign.
@@ -39,7 +39,7 @@ def simplify(graph: Graph) -> Graph:
 
 
 def merge_equal_nodes(graph: Graph) -> Graph:
-    """Return the graph in which nothing is computed twice: one node for the same primitive of the same inputs."""
+    """Return the graph in which equal steps are one node: the same primitive of the same inputs."""
     merged = _Merged()
     return rebuild(graph, lambda node, new: merged(renewed(node, new)))
 
@@ -107,7 +107,7 @@ def _full(value: Any, node: Node) -> Node:
 
 
 def _narrowed(node: Node) -> Node:
-    """The node over what was repeated, not over the repetition; where that is smaller, its result is repeated."""
+    """The node applied before its inputs are broadcast; where its result is then smaller, that is broadcast."""
     inputs = tuple([_unrepeated(i) for i in node.inputs])
     if inputs == node.inputs:
         return node
@@ -137,7 +137,7 @@ def _more(node: Node) -> int:
 
 
 class _Merged:
-    """Answers for each node the first one that is the same."""
+    """Gives for each node the first one that is equal to it."""
 
     def __init__(self) -> None:
         self.first: dict[Any, Node] = {}

@@ -1,6 +1,6 @@
-"""Writes of a few elements after what is done to all: in `dx[rows, t] -= 1; return dx / n` the division comes first.
+"""Writes of a few elements after steps on all of them: in `dx[rows, t] -= 1; return dx / n` the division comes first.
 
-So it is computed from what dx was copied from, by one kernel that makes the array that is written into.
+One kernel then computes it from the source of dx, into the array that the write changes.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ FEW = 16  # the array has so many times as many elements as are written
 
 
 def sink_writes(graph: Graph) -> Graph:
-    """Return the graph in which an elementwise step, of numbers beside one array, comes before a write into that array.
+    """Return the graph in which an elementwise step on one array and numbers comes before a write into that array.
 
-    Of the elements that are written it is computed apart. Nothing else may need the array. Every value keeps every bit.
+    The written elements are computed apart. Nothing else may need the array. Every value keeps every bit.
     """
     users = users_of(graph)
 

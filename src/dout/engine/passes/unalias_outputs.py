@@ -1,4 +1,4 @@
-"""What a run gave out lay in memory of its own, unless it was the user's: so must what a program gives out."""
+"""Results in memory of their own: the results of a plain run share none, so those of a program must not either."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Transposes below what is computed: the kernel then runs along memory, and where two of them meet they cancel.
+"""Transposes after the computation: a kernel then runs along memory, and two transposes that meet cancel.
 
 A softmax of x.T over its columns is one of x over its rows, whose result is transposed.
 """
@@ -23,7 +23,7 @@ Axes = tuple[int, ...]
 
 
 def untranspose(graph: Graph, orders: Mapping[Node, Axes] = MappingProxyType({})) -> Graph:
-    """Return the graph in which what is computed of transposed arrays alone is the transpose of what is computed.
+    """Return the graph in which a computation on transposed arrays is the transpose of one on the arrays themselves.
 
     Inputs in another order than C are transposes of arrays in C order: `orders` has the axes of each, outermost first.
     As NumPy does it, what is computed of them lies in their order.

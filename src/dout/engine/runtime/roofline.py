@@ -1,4 +1,4 @@
-"""What this machine's memory gives: no kernel that reads and writes large arrays can be faster."""
+"""The bandwidth of this machine's memory: no kernel over large arrays can be faster."""
 
 from __future__ import annotations
 
