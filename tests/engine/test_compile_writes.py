@@ -285,3 +285,35 @@ def test_calls_of_several_kinds_leave_what_the_last_one_leaves():
         fast(*calls[i])
         plain.forward(*calls[i])
         assert vars(layer) == vars(plain)
+
+
+def of_one_axis(x):
+    y = x[np.nonzero(x > 0)[0]]
+    y[...] = 1
+    return y
+
+
+def of_rows(x):
+    y = x[np.nonzero(x[:, 0] > 0)[0]]
+    y[...] = x[0]
+    return y
+
+
+def of_columns(x):
+    y = x[:, np.flatnonzero(x[0] > 0)].copy()
+    y[:] = 2
+    return y
+
+
+@pytest.mark.parametrize(
+    ("function", "inputs"),
+    [
+        (of_one_axis, ([1.0, -1, 2], [1.0, 3, 2], [-1.0, -1, -1])),
+        (of_rows, ([[1.0, 2], [-1, 0]], [[1.0, 2], [3, 0]], [[-1.0, 2], [-3, 0]])),
+        (of_columns, ([[1.0, -2], [-1, 0]], [[1.0, 2], [3, 0]], [[-1.0, -2], [-3, 0]])),
+    ],
+)
+def test_a_write_over_all_of_what_an_index_took_has_as_many_elements_as_that(function, inputs):
+    fast = dout.compile(function)
+    for x in inputs:
+        np.testing.assert_array_equal(fast(np.array(x)), function(np.array(x)))

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from engine_groups import agree, compiled, recorded, results_of, text_of
+from engine_groups import agree, compiled, emits, recorded, results_of, text_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dout.engine.codegen.kernel_source import emits, fusible, may_overwrite, source
+from dout.engine.codegen.kernel_source import may_overwrite, source
 from dout.engine.ir.kernel_group import Group
-from dout.engine.ir.scalar_expressions import FUNCTIONS
+from dout.engine.ir.scalar_expressions import FUNCTIONS, fusible
 from dout.engine.runtime import compiler
 from dout.graph import INPUT, Node, topological
 from dout.trace.record.record import record_function

@@ -6,7 +6,7 @@ from engine_plans import Run, Steps, may_overwrite, random_steps
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from dout.engine.memory.memory_plan import Fresh, MemorySlot, Over, Own, ResultView, plan
+from dout.engine.memory.memory_plan import Fresh, MemoryPlanner, MemorySlot, Over, Own, ResultView
 from dout.engine.memory.pool import scratch
 
 ORDINARY = settings(
@@ -98,7 +98,7 @@ def check(situation):
 
 
 def planned(made, outputs=(), written=None, guards_end=0):
-    return plan(
+    return MemoryPlanner(
         made.steps,
         outputs,
         made.held,
@@ -106,7 +106,7 @@ def planned(made, outputs=(), written=None, guards_end=0):
         guards_end=guards_end,
         contiguous=made.contiguous,
         may_overwrite=may_overwrite,
-    )
+    ).memory()
 
 
 # --- one fact each ----------------------------------------------------------------------------------------------------

@@ -9,9 +9,9 @@ import pytest
 
 pytest.importorskip("numba")
 
-from dout.engine.runtime import cache_folder, parallel_threshold, roofline
+from dout.engine.runtime import parallel_threshold, roofline
 from dout.engine.runtime.parallel_threshold import parallel_pays
-from dout.engine.runtime.roofline import Bandwidth, bandwidth
+from dout.engine.runtime.roofline import bandwidth
 
 
 @pytest.fixture(autouse=True)
@@ -35,15 +35,6 @@ def test_bandwidth_is_measured_once_a_machine() -> None:
     start = process_time()
     assert bandwidth() == first
     assert process_time() - start < 0.05
-
-
-def test_measuring_anew_keeps_the_best() -> None:
-    fast = Bandwidth(1e15, 1.0, 4 << 20, parallel_threshold.cores())
-    cache_folder.write(roofline._name(), roofline.json.dumps(roofline.asdict(fast)).encode())
-    again = bandwidth(anew=True)
-    assert again.copy == 1e15
-    assert again.triad > 1.0
-    assert bandwidth() == again
 
 
 def test_small_kernels_stay_on_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,15 +8,26 @@ from types import BuiltinFunctionType
 import numpy as np
 
 from dout.engine.codegen.kernel_source import source
+from dout.engine.ir.array_placement import place
 from dout.engine.ir.kernel_group import Group
 from dout.engine.ir.scalar_expressions import REDUCTIONS, reduced_axes
 from dout.engine.memory.buffer_layout import layout_of
 from dout.engine.runtime.kernel_cache import load
+from dout.errors import ShapeError
 from dout.graph import CONSTANT, INPUT, topological
 from dout.trace.record.record import record_function
 
 NUMPYS = ["exp", "exp2", "log", "log1p", "tanh", "sin", "cos", "tan", "sinh", "maximum", "minimum", "pow"]
 QUIET = {"divide": "ignore", "over": "ignore", "under": "ignore", "invalid": "ignore"}
+
+
+def emits(group):
+    """Whether the arrays of a group lie so over one another that a kernel can be written."""
+    try:
+        place(group)
+    except ShapeError:
+        return False
+    return True
 
 
 def recorded(function, *inputs):

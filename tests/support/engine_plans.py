@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from hypothesis import strategies as st
 
-from dout.engine.ir.aliasing import filling, way
+from dout.engine.ir.aliasing import way
 from dout.engine.ir.kernel_group import Group
+from dout.engine.ir.node_facts import FILLED
 from dout.engine.memory.memory_plan import Fresh, MemorySlot, Over, makes
 from dout.engine.memory.pool import scratch
 from dout.graph import CONSTANT, INPUT, Node
@@ -171,7 +172,7 @@ class Run:
         if how == "out":
             assert node.primitive.forward(*operands, **node.static, out=array) is array
         elif how == "fill":
-            array[...] = operands[0] if filling(node) is None else filling(node)
+            array[...] = FILLED.get(node.primitive, operands[:1])
         elif how == "copy":
             array[...] = operands[0]
         else:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from dout.engine.codegen.kernel_source import emits
+from dout.engine.ir.array_placement import place
 from dout.engine.ir.iteration_space import Frame
 from dout.engine.ir.kernel_group import Group
 from dout.engine.ir.scalar_expressions import REDUCTIONS
@@ -63,7 +63,7 @@ def check_group(group):
         assert all(i in seen for i in node.inputs if i in inside)
         assert all(frame.connects(node, i) for i in node.inputs if i in inside)
         seen.add(node)
-    assert emits(group)
+    place(group)  # it lies so that a kernel can be written, or this raises
     assert bool(group.axes) == any(node.primitive in REDUCTIONS for node in group.nodes)
 
 

@@ -24,6 +24,15 @@ def may_raise(node: Node) -> bool:
     return row in _FACTORED or row in MATH or (plain and row in _DIVIDING)
 
 
+def shaping_inputs(node: Node) -> tuple[Node, ...]:
+    """The inputs whose shapes decide the shape of what a row gives."""
+    if node.primitive in primitives("setitem add_at"):
+        return node.inputs[:1]
+    if node.primitive is PRIMITIVES["getitem"] and len(node.inputs) > 1 and len(node.inputs[0].shape) == 1:
+        return node.inputs[1:]  # of one axis elements are taken: how many, the index says alone
+    return node.inputs if node.shape else ()
+
+
 def shaped_by_values(node: Node) -> bool:
     """Whether the shape of what a row gives depends on the values it is given."""
     row = node.primitive

@@ -215,12 +215,8 @@ def _paired(*pairs: Pair) -> tuple[list[tuple[float, float]], int]:
     try:
         start = time.perf_counter()
         while len(times) < ROUNDS[0] or (time.perf_counter() - start < BUDGET and len(times) < ROUNDS[1]):
-            if len(times) % 2:
-                other = run(1, loops)
-                times.append((run(0, loops), other))
-            else:
-                one = run(0, loops)
-                times.append((one, run(1, loops)))
+            found = {which: run(which, loops) for which in ((1, 0) if len(times) % 2 else (0, 1))}
+            times.append((found[0], found[1]))
     finally:
         if collecting:
             gc.enable()
@@ -232,7 +228,7 @@ def _paired(*pairs: Pair) -> tuple[list[tuple[float, float]], int]:
 
 
 def _turned(item: Any) -> Any:
-    """The same numbers in another order: what goes on computing with those of before shows."""
+    """The same numbers in another order: a side that still computes with the old ones then differs."""
     return np.flip(item, 0).copy() if isinstance(item, np.ndarray) and item.ndim else item
 
 

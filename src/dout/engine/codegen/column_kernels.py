@@ -9,8 +9,7 @@ import numpy as np
 
 from dout.engine.codegen.kernel_passes import Pass, PassSchedule
 from dout.engine.codegen.loop_body import Arrays, LoopBody, indented
-from dout.engine.codegen.row_kernels import first_value, taken
-from dout.engine.ir.scalar_expressions import operand_dtypes
+from dout.engine.codegen.row_kernels import divided, first_value, pass_body, taken
 from dout.graph import Node
 from dout.ops import PRIMITIVES
 
@@ -37,7 +36,7 @@ class Columns:
         self.depth = 1 if self.parallel_outer else 0
         self.memory: dict[Node, tuple[str, tuple[int, ...]]] = {}  # values of each column, where they stand
         self.open = arrays.opened(self.lane)
-        self.reductions = {node for this in plan.passes for node in this.reductions}
+        self.reductions = plan.reductions
         self.late = self._needed_later()
 
     def write(self) -> tuple[list[str], list[str]]:
@@ -71,18 +70,15 @@ class Columns:
         read = {i for n in nodes for i in n.inputs if i in where and where[i] != where.get(n)}
         return read | {n for n in self.arrays.group.outputs if n in where}
 
-    def _is_wide(self, node: Node) -> bool:
-        return any(node in this.stored for this in self.plan.passes)
-
     def _by_column(self, node: Node) -> bool:
         """Whether a value that is there before the passes is one of each column."""
-        is_output = node in self.arrays.group.outputs and not self._is_wide(node)
+        is_output = node in self.arrays.group.outputs and not self.plan.stores(node)
         return is_output or not self.arrays.placed.varies[node].isdisjoint(self.lane.dims)
 
     def _place(self, node: Node) -> None:
         """Give a value of each column its memory: that of the output that it is, or its own."""
         arrays = self.arrays
-        if node in arrays.group.outputs and not self._is_wide(node):
+        if node in arrays.group.outputs and not self.plan.stores(node):
             self.memory[node] = arrays.element(node, arrays.placed.own[node]), self.lane.dims
             return
         name = arrays.names.new(str(node.primitive))
@@ -106,9 +102,8 @@ class Columns:
         body.expect(n for n in each if n not in self.reductions)
         for node in each:
             if node in self.reductions:
-                count = " * ".join(self.arrays.extent[loop] for loop in self.inner)
                 text = self.memory[node][0]
-                body.lines[-1].append(f"{text} = {text} / np.{np.dtype(node.dtype).name}({count})")
+                body.store(text, divided(text, node, self.arrays, self.inner))
                 continue
             body.compute(node, 1)
             if node in self.late:
@@ -118,29 +113,19 @@ class Columns:
 
     def _run(self, this: Pass) -> None:
         """Write one pass: what its reductions begin with, and the loops in which they grow."""
-        arrays, own = self.arrays, self.arrays.placed.own
+        arrays = self.arrays
         for node in this.reductions:
             self._place(node)
         totals = {node: self.memory[node][0] for node in this.reductions}
         if totals:
             self.lines += self._begun(totals)
             parts = self._parts(totals) if self.parallel_rows else totals
-        every = [d for loop in (*self.inner, self.lane) for d in loop.dims]
-        read = {n: (self._kept(n), every) for n in this.read}
-        inside = LoopBody(arrays, [*self.inner, self.lane], self.body.texts, {**self.memory, **read})
-        inside.expect((*this.inside, *this.reductions))
-        for node in this.inside:
-            inside.compute(node)
-        depth = len(self.inner) + 1
-        steps = []
-        for node in this.reductions:
-            value = inside.operand(node, 0, operand_dtypes(node)[0], depth)
-            steps.append(f"{parts[node]} = {taken(node, parts[node], value, arrays)}")
-        inside.lines[-1] += steps  # before anything is written, which may be over what they read
-        for node in this.kept:
-            inside.store(self._kept(node), inside.texts[node])
-        for node in this.stored:
-            inside.store(arrays.element(node, own[node]), inside.texts.get(node) or self.memory[node][0])
+
+        def take(node: Node, value: str) -> str:
+            return f"{parts[node]} = {taken(node, parts[node], value, arrays)}"
+
+        nest = [*self.inner, self.lane]
+        inside = pass_body(this, arrays, nest, self.body.texts, self.memory, self._kept, take)
         opened = [*map(arrays.opened, self.inner), self.open]
         if not self.parallel_rows:
             self.lines += inside.render(opened)
@@ -150,14 +135,14 @@ class Columns:
             self.lines += inside.render([arrays.opened(self.inner[0], parallel=True), *opened[1:]])
 
     def _begun(self, totals: Mapping[Node, str]) -> list[str]:
-        """The loop that sets totals to what a reduction of nothing is."""
+        """The loop that sets totals to the value of an empty reduction."""
         begin = LoopBody(self.arrays, [self.lane])
         for node, total in totals.items():
             begin.store(total, first_value(node))
         return begin.render([self.open])
 
     def _parts(self, totals: Mapping[Node, str]) -> dict[Node, str]:
-        """What blocks of rows add up to, each in a row of its own."""
+        """The totals of blocks of rows, each block in a row of its own."""
         self.block, self.blocks = self.arrays.names.new("block"), self.arrays.names.new("blocks")
         length, width = self.arrays.extent[self.inner[0]], self.arrays.extent[self.lane]
         self.lines.append(f"{self.blocks} = ({length} + {HEIGHT - 1}) // {HEIGHT}")
@@ -192,8 +177,3 @@ class Columns:
     def _kept(self, node: Node) -> str:
         output = self.plan.storage.get(node) or node
         return self.arrays.element(output, self.arrays.placed.own[output])
-
-
-def columns(arrays: Arrays, plan: PassSchedule, parallel: bool) -> tuple[list[str], list[str]]:
-    """The loops of a kernel that reduces along columns, and the texts of the numbers it returns."""
-    return Columns(arrays, plan, parallel).write()

@@ -26,7 +26,7 @@ from dout.trace.capture.capture import Capture
 from dout.trace.capture.templates import Built, Held, HeldView, Same, Template, held_in, nodes_in
 from dout.trace.tracer.random_draws import put_state, state_of
 
-MISS = object()  # what a driver returns where the call is another than the recorded one
+MISS = object()  # what a driver returns if a call differs from the recorded one
 
 _numbers = count(1)  # of drivers, for their files' names
 
@@ -151,7 +151,7 @@ class Following:
         self.text.line(f"return {result}")
 
     def _made(self) -> None:
-        for node in self.capture.made:
+        for node in filter(self.capture.made.__contains__, self.capture.graph.inputs.values()):
             value = self.capture.data[node]
             if isinstance(value, np.ndarray):  # the user has that of the recorded run, and may write into it
                 value = same_layout(value)
@@ -189,7 +189,7 @@ class Following:
             self.text.line(f"{name} = {source}.{draw.method}({', '.join(arguments)})")
 
     def _leave(self, condition: str) -> None:
-        """Leave in the middle, unless a condition holds (where there is none, always): what was drawn goes back."""
+        """Leave in the middle unless a condition holds (always if it is empty), and undo the draws."""
         if condition and not self.drawn:
             self.text.leave_unless(condition)
             return
@@ -202,7 +202,7 @@ class Following:
         self.text.line(f"{margin}return MISS")
 
     def _outcomes(self) -> dict[Node, list[tuple[str, Any]]]:
-        """What steered the run, by the node that computes it now."""
+        """The values that steered the run, by the nodes that compute them now."""
         found: dict[Node, list[tuple[str, Any]]] = {}
         for (node, kind), outcome in self.capture.outcomes.items():
             found.setdefault(self.program.now[node], []).append((kind, outcome))
@@ -239,7 +239,7 @@ class Following:
         return self.built[id(template)]
 
     def _built(self, template: Built, writer: StepWriter) -> str:
-        """A variable for what is made anew."""
+        """A variable for a tuple, list, dict or object that is made anew."""
         parts = [self._expression(part, writer) for part in template.parts]
         if issubclass(template.kind, tuple):
             made = f"({', '.join(parts)}{',' if len(parts) == 1 else ''})"

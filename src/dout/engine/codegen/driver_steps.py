@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from dout.engine.codegen.driver_text import DriverText
-from dout.engine.codegen.numpy_phrases import function, phrase, subscript
+from dout.engine.codegen.numpy_phrases import PHRASES, function, subscript
 from dout.engine.codegen.program_kernels import Kernel
-from dout.engine.ir.aliasing import IN_PLACE, filling, into
+from dout.engine.ir.aliasing import IN_PLACE, way
 from dout.engine.ir.kernel_group import Group, Step
+from dout.engine.ir.node_facts import FILLED
 from dout.engine.memory.buffer_layout import BufferLayout
 from dout.engine.memory.memory_plan import Fresh, Memory, MemorySlot, Over
 from dout.engine.memory.pool import Pool, scratch
@@ -25,13 +26,6 @@ Leave = Callable[[str], None]  # writes that the driver leaves unless a conditio
 _INFIX = {"add": "+", "sub": "-", "mul": "*", "truediv": "/", "floordiv": "//", "mod": "%", "lt": "<", "le": "<=",
           "gt": ">", "ge": ">=", "eq": "==", "ne": "!="}  # fmt: skip
 _SYMBOLS = {OPERATORS[name]: symbol for name, symbol in _INFIX.items() if name in OPERATORS}
-
-
-class _All:
-    """Contains everything."""
-
-    def __contains__(self, item: object) -> bool:
-        return True
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,15 +147,13 @@ class StepWriter:
             self.text.line(f"{name} = {self._call(node, operands)}")
             return
         self.values[node] = place
-        way = into(node, _All())  # type: ignore[arg-type]
         if node.primitive in IN_PLACE:
             if place != operands[0]:
                 self.text.line(f"{place}[...] = {operands[0]}")
             self._write(node, place, operands)
-        elif way == "fill":
-            number = filling(node)
-            self.text.line(f"{place}[...] = {operands[0] if number is None else number}")
-        elif way == "copy":
+        elif way(node) == "fill":
+            self.text.line(f"{place}[...] = {FILLED[node.primitive] if node.primitive in FILLED else operands[0]}")
+        elif way(node) == "copy":
             self.text.line(f"{place}[...] = {operands[0]}")
         else:
             self.text.line(self._call(node, [*operands, f"out={place}"]))
@@ -187,7 +179,7 @@ class StepWriter:
 
     def applied(self, row: Primitive, operands: list[str], static: Mapping[str, Any]) -> str:
         """The expression of a row's function on NumPy values."""
-        written = phrase(row, operands, static, self.text)
+        written = PHRASES[row](operands, static, self.text) if row in PHRASES else None
         return written or self._called(row.forward, str(row), operands, static)
 
     def _called(self, forward: Any, name: str, operands: list[str], static: Mapping[str, Any]) -> str:

@@ -24,8 +24,8 @@ class DriverText:
         self.lines: list[str] = []
         self.indent = "    "
         self.namespace: dict[str, Any] = {}
-        self.containers: dict[int, str] = {}  # lists and dicts that were given: another object each time, by expression
-        self.movable: dict[int, Any] = {}  # objects that may be others at the next call: named only where they are read
+        self.containers: dict[int, str] = {}  # expressions of objects that each call may bring anew, by identity
+        self.movable: dict[int, Any] = {}  # objects that each call may bring anew: an expression must read them
         self._names: dict[int, tuple[Any, str]] = {}
         self._last: dict[str, int] = {}  # the last number that was given to a name that many wish for
         self._taken: set[str] = {*keyword.kwlist, *dir(builtins)}
@@ -70,7 +70,7 @@ class DriverText:
             return self.containers[id(item)]
         if id(item) in self.movable:
             raise UnsupportedError(
-                f"an object of {type(item).__qualname__} that a call made is used and not found again"
+                f"it uses an object of {type(item).__qualname__} that each call makes anew, and no place leads to it"
             )
         if id(item) not in self._names:
             name = self.name(wish or _called(item))
@@ -94,9 +94,7 @@ class DriverText:
 
     def place(self, spot: Spot) -> str | None:
         """The expression that reads a place; None for the rare kinds."""
-        put = spot.place.put
-        function: Any = put.func if isinstance(put, partial) else put
-        arguments = put.args if isinstance(put, partial) else ()
+        function, arguments = _put(spot)
         if function in (dict.__setitem__, list.__setitem__):
             holder, key = arguments
             base: Any = dict if isinstance(holder, dict) else list
@@ -113,28 +111,32 @@ class DriverText:
 
     def absent(self, spot: Spot) -> str:
         """Whether nothing stands in a place."""
-        put = spot.place.put
-        function: Any = put.func if isinstance(put, partial) else put
-        if isinstance(put, partial) and function is dict.__setitem__:
-            return f"{self.key(put.args[1])} not in {self.constant(put.args[0])}"
+        function, arguments = _put(spot)
+        if function is dict.__setitem__:
+            return f"{self.key(arguments[1])} not in {self.constant(arguments[0])}"
         return "False"
 
     def put(self, spot: Spot, value: str) -> str:
         """The statement that puts a value into a place."""
-        put = spot.place.put
-        function: Any = put.func if isinstance(put, partial) else put
-        if isinstance(put, partial) and function in (refill, list.extend):
-            return f"{self.constant(function)}({self.constant(put.args[0])}, {value})"
-        if isinstance(put, partial) and function in (dict.__setitem__, list.__setitem__):
-            holder, key = put.args
+        function, arguments = _put(spot)
+        if function in (refill, list.extend):
+            return f"{self.constant(function)}({self.constant(arguments[0])}, {value})"
+        if function in (dict.__setitem__, list.__setitem__):
+            holder, key = arguments
             base: Any = dict if isinstance(holder, dict) else list
             if type(holder).__setitem__ is base.__setitem__:
                 return f"{self.constant(holder, _called(spot.holder))}[{self.key(key)}] = {value}"
-        return f"{self.constant(put, 'put_' + spot.place.name)}({value})"
+        return f"{self.constant(spot.place.put, 'put_' + spot.place.name)}({value})"
 
     def key(self, key: Any) -> str:
         """An expression for the key of a dict."""
         return repr(key) if type(key) in _KEYS else self.constant(key)
+
+
+def _put(spot: Spot) -> tuple[Any, tuple[Any, ...]]:
+    """The function that puts a value into a place, and the arguments that come before that value."""
+    put = spot.place.put
+    return (put.func, put.args) if isinstance(put, partial) else (put, ())
 
 
 def _called(item: Any) -> str:

@@ -58,7 +58,7 @@ class Guards:
         self.variables: dict[Node, str] = {}
         given = (*capture.arguments, *capture.keywords.values())
         self.given = {id(item.item) for item in given if isinstance(item, Same)}
-        self.others: list[str] = []  # objects, lists and dicts that may be others at the next call, and each another
+        self.others: list[str] = []  # expressions of what each call may bring anew: all distinct objects
         templates = [*given, *(spot.before for spot in capture.spots)]
         self.shared = self._shared(templates)
         self.stands = Counter(id(template.item) for template in templates if isinstance(template, Same))
@@ -96,12 +96,12 @@ class Guards:
             self._distinct([name for node, name in self.variables.items() if type(originals.get(node)) is np.ndarray])
 
     def _distinct(self, names: list[str]) -> None:
-        """Guard that these are another object each."""
+        """Guard that these are distinct objects."""
         if len(names) > 1:
             self.text.leave_unless(f"len({{{', '.join(f'id({name})' for name in names)}}}) == {len(names)}")
 
     def _errors(self) -> None:
-        """Kernels raise and report no floating-point error: where NumPy is told to, they cannot stand for it."""
+        """Kernels raise and report no floating-point errors: they cannot replace NumPy where it is told to do so."""
         if any(n.primitive is not INPUT and not isinstance(n.dtype, type) for n in self.capture.graph.nodes):
             if errors_are_heard():
                 raise UnsupportedError("NumPy was told to raise or report floating-point errors")
@@ -119,17 +119,16 @@ class Guards:
             self._built(expression, template)
         elif isinstance(template.item, _PLAIN):
             self.text.leave_unless(f"{expression} is {template.item!r}")
-        elif isinstance(template.item, float | complex | np.inexact | slice | range):
-            number = self.text.constant(template.item)
-            self.text.leave_unless(f"{expression} is {number} or {self.text.constant(alike)}({expression}, {number})")
-        elif isinstance(template.item, str | bytes | int | np.generic | np.dtype | slice | range):
+        elif isinstance(template.item, float | complex | np.inexact | slice | range) or (
+            type(template.item) is tuple and is_fixed(template.item)
+        ):
+            item = self.text.constant(template.item)
+            self.text.leave_unless(f"{expression} is {item} or {self.text.constant(alike)}({expression}, {item})")
+        elif isinstance(template.item, str | bytes | int | np.generic | np.dtype):
             kind = self.text.constant(type(template.item))
             self.text.leave_unless(
                 f"type({expression}) is {kind} and {expression} == {self.text.constant(template.item)}"
             )
-        elif type(template.item) is tuple and is_fixed(template.item):
-            tuple_ = self.text.constant(template.item)
-            self.text.leave_unless(f"{expression} is {tuple_} or {self.text.constant(alike)}({expression}, {tuple_})")
         elif isinstance(template.item, list | dict) and id(template.item) in self.capture.lengths:
             self._container(expression, template.item)
         elif self._moves(template.item):
@@ -222,7 +221,9 @@ class Guards:
         """What is in a long list or dict, of which no number is an input; and the order of the keys of any dict."""
         stood = self.capture.long.get(id(item))
         if stood is not None and len(stood) > MOST:
-            raise UnsupportedError(f"it reads a {type(item).__qualname__} of {len(item)} elements, which may change")
+            raise UnsupportedError(
+                f"it reads a {type(item).__qualname__} of {len(item)} elements, too many to compare at each call"
+            )
         if stood is not None:
             self.text.leave_unless(f"{self.text.constant(holds_still)}({expression}, {self.text.constant(stood)})")
         elif id(item) in self.capture.keys and self.capture.lengths[id(item)]:
@@ -351,7 +352,7 @@ class Guards:
                 self._as_it_was(f"{name}.{kind}", getattr(function, kind))
 
     def _as_it_was(self, expression: str, item: Any) -> None:
-        """Guard what is no input; an array would have been a lost edge."""
+        """Guard a value that is no input. (An array there would have been a lost edge.)"""
         if not isinstance(item, np.ndarray):
             self._item(expression, Same(item))
 

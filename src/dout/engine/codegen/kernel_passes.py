@@ -10,9 +10,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from dout.engine.ir.array_placement import Loop, Placement, is_filled
+from dout.engine.ir.array_placement import Loop, Placement
 from dout.engine.ir.kernel_group import Group
-from dout.engine.ir.scalar_expressions import MOVES, REDUCTIONS, expression_of
+from dout.engine.ir.scalar_expressions import REDUCTIONS, expression_of
 from dout.graph import Node
 
 
@@ -40,6 +40,15 @@ class PassSchedule:
     passes: list[Pass]
     before: list[list[Node]]
     storage: dict[Node, Node | None]
+
+    @property
+    def reductions(self) -> set[Node]:
+        """The reductions of all passes."""
+        return {node for this in self.passes for node in this.reductions}
+
+    def stores(self, node: Node) -> bool:
+        """Whether a pass writes this output."""
+        return any(node in this.stored for this in self.passes)
 
 
 def schedule(group: Group, placed: Placement, loops: Sequence[Loop]) -> PassSchedule:
@@ -128,19 +137,14 @@ class _Keeper:
         """What it takes to compute a value again, from what is read in any case."""
         if node not in self.spread or node in self.outputs:
             return 0
-        text = "" if node.primitive in MOVES or is_filled(node) else expression_of(node) or ""
-        own = 10 if _FUNCTION.search(text) else 1
+        own = 10 if _FUNCTION.search(expression_of(node) or "") else 1
         return own + sum(self._cost(i) for i in node.inputs)
 
 
 def last_read(schedule: PassSchedule, source: Node) -> int:
     """The last pass that reads an array from outside, or -1."""
-    return max((number for number, this in enumerate(schedule.passes) if _reads(this, source)), default=-1)
-
-
-def _reads(this: Pass, source: Node) -> bool:
-    nodes = (*this.inside, *this.reductions, *this.stored)
-    return any(source in n.inputs for n in nodes)
+    passes = [[*this.inside, *this.reductions, *this.stored] for this in schedule.passes]
+    return max((k for k, nodes in enumerate(passes) if any(source in n.inputs for n in nodes)), default=-1)
 
 
 def first_write(schedule: PassSchedule, output: Node) -> int:

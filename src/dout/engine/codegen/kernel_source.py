@@ -16,20 +16,16 @@ from typing import Any
 
 import numpy as np
 
-from dout.engine.codegen.column_kernels import columns
+from dout.engine.codegen.column_kernels import Columns
 from dout.engine.codegen.kernel_passes import PassSchedule, first_write, last_read, schedule
 from dout.engine.codegen.kernel_words import UniqueNames, described, title
 from dout.engine.codegen.loop_body import Arrays, LoopBody, indented
-from dout.engine.codegen.row_kernels import rows
+from dout.engine.codegen.row_kernels import Rows
 from dout.engine.ir.array_placement import accesses, loops_over, place
 from dout.engine.ir.kernel_group import Group
-from dout.engine.ir.scalar_expressions import fusible
 from dout.engine.memory.buffer_layout import Layout
 from dout.engine.runtime.entry_point import ArrayType, KernelType
-from dout.errors import ShapeError
 from dout.graph import Node
-
-__all__ = ["KernelSource", "emits", "fusible", "may_overwrite", "source"]
 
 
 @dataclass(frozen=True)
@@ -69,7 +65,7 @@ def source(
     of values. `over` says of outputs in the memory of which input they lie, where `may_overwrite` allows it: the kernel
     then reads that input from the output. Nothing is called like one of `functions`, those that it calls.
 
-    ShapeError where the group has no kernel, see `emits`.
+    ShapeError if the arrays of the group do not lie so over one another that a kernel can run over them.
     """
     placed = place(group)
     loops = loops_over(group, placed, layouts)
@@ -107,7 +103,7 @@ def _form(arrays: Arrays, plan: PassSchedule, parallel: bool) -> tuple[list[str]
     """The loops, and the texts of the numbers to return."""
     if not any(loop.reduced for loop in arrays.loops):
         return _elementwise(arrays, parallel)
-    return (rows if arrays.loops[-1].reduced else columns)(arrays, plan, parallel)
+    return (Rows if arrays.loops[-1].reduced else Columns)(arrays, plan, parallel).write()
 
 
 def _elementwise(arrays: Arrays, parallel: bool) -> tuple[list[str], list[str]]:
@@ -162,15 +158,6 @@ def _type(node: Node, layout: str, *, written: bool = False) -> KernelType:
     """The type of a parameter."""
     dtype = np.dtype(node.dtype)
     return ArrayType(dtype, len(node.shape), layout, written) if node.shape else dtype
-
-
-def emits(group: Group) -> bool:
-    """Whether the group's arrays lie so over one another that a kernel can be written."""
-    try:
-        place(group)
-    except ShapeError:
-        return False
-    return True
 
 
 def may_overwrite(group: Group, given: Node, output: Node) -> bool:

@@ -132,9 +132,7 @@ class LoopBody:
         """Count what these nodes will read: what is read more than once, or chosen from, is read into a variable."""
         for node in nodes:
             row = node.primitive
-            text = "{0} {0}" if row in MOVES or row in FILLS else "{0}"
-            if row not in MOVES and row not in REDUCTIONS and row not in FILLS:
-                text = expression_of(node) or ""
+            text = "{0} {0}" if row in MOVES else "{0}" if row in REDUCTIONS else expression_of(node) or ""
             for argument in range(len(node.inputs)):
                 self._uses[self._source(node, argument)] += text.count(f"{{{argument}}}") + 2 * (" if " in text)
 

@@ -16,12 +16,6 @@ from dout.ops.operators import Slot, fill_key
 Static = Mapping[str, Any]
 
 
-def phrase(row: Primitive, operands: Sequence[str], static: Static, text: DriverText) -> str | None:
-    """The expression for a row that is not written as a function's call; None for all others."""
-    write = _PHRASES.get(row)
-    return write(operands, static, text) if write else None
-
-
 def subscript(key: Any, index: Sequence[str], text: DriverText) -> str:
     """What stands in the brackets of an index: `:, i, 2`; `index` are the expressions of what its slots hold."""
     parts = key if isinstance(key, tuple) else (key,)
@@ -62,7 +56,7 @@ def _item(operands: Sequence[str], static: Static, text: DriverText) -> str:
     return f"{operands[0]}[{subscript(static['key'], operands[1:], text)}]"
 
 
-_PHRASES: dict[Primitive, Callable[[Sequence[str], Static, DriverText], str | None]] = by_primitive(
+PHRASES: dict[Primitive, Callable[[Sequence[str], Static, DriverText], str | None]] = by_primitive(
     {"transpose": _transposed, "reshape": _reshaped, "broadcast_to": _broadcast, "getitem": _item}
 )
 

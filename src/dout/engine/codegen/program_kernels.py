@@ -22,7 +22,6 @@ from dout.graph import Node
 class Kernel:
     """A group's kernel; `run` is compiled when the driver is written."""
 
-    group: Group
     source: KernelSource
     parallel: bool
     run: Callable[..., Any]
@@ -37,4 +36,4 @@ def kernel(
     over = {node: places[node] for node in group.outputs if places.get(node) in group.inputs}
     source = kernel_source.source(group, layouts, parallel=parallel, names=names, over=over)
     run = kernel_cache.load(source.name, source.text, source.types, results=source.results, meaning=source.meaning)
-    return Kernel(group, source, parallel, run)
+    return Kernel(source, parallel, run)

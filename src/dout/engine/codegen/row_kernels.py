@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
 import numpy as np
 
 from dout.engine.codegen.kernel_passes import Pass, PassSchedule
 from dout.engine.codegen.loop_body import Arrays, LoopBody, Wrap, indented
+from dout.engine.ir.array_placement import Loop
 from dout.engine.ir.scalar_expressions import EXTREMES, TESTS, cast, literal, operand_dtypes
 from dout.graph import Node
 from dout.ops import PRIMITIVES, by_primitive, primitives
@@ -15,7 +18,7 @@ BLOCK = 1024  # elements that are added up in vector lanes before they are added
 
 
 def first_value(node: Node) -> str:
-    """What a reduction of nothing is: the text it begins with."""
+    """The value of an empty reduction, as text: each total begins with it."""
     row, dtype = node.primitive, np.dtype(node.dtype)
     if row in EXTREMES:
         limits = (-np.inf, np.inf) if dtype.kind == "f" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
@@ -24,7 +27,7 @@ def first_value(node: Node) -> str:
 
 
 def taken(node: Node, total: str, value: str, arrays: Arrays) -> str:
-    """The expression of what was taken up so far and one more value."""
+    """The expression that combines a total with one more value."""
     row, dtype = node.primitive, np.dtype(node.dtype)
     version = f"_f{8 * dtype.itemsize}"
     if row in EXTREMES:
@@ -41,11 +44,45 @@ def is_float_sum(node: Node) -> bool:
     return node.primitive in primitives("sum mean") and np.dtype(node.dtype).kind == "f"
 
 
-class Taking:
-    """How a reduction takes up its elements: in which variables, from the line before all of them to what comes out.
+def divided(total: str, node: Node, arrays: Arrays, loops: Iterable[Loop]) -> str:
+    """The expression of a mean, from its sum over these loops."""
+    count = " * ".join(arrays.extent[loop] for loop in loops)
+    return f"{total} / np.{np.dtype(node.dtype).name}({count})"
 
-    A sum grows in blocks; beside one of float64 numbers, what rounding has taken from it. Beside an extreme stands
-    whether a NaN was seen.
+
+def pass_body(
+    this: Pass,
+    arrays: Arrays,
+    nest: Sequence[Loop],
+    known: Mapping[Node, str],
+    memory: Mapping[Node, tuple[str, Iterable[int | None]]],
+    kept: Callable[[Node], str],
+    take: Callable[[Node, str], str],
+) -> LoopBody:
+    """The body of one pass.
+
+    `kept` gives the element that keeps a value for a later pass, `take` the line with which a reduction takes up an
+    element.
+    """
+    every = [d for loop in nest for d in loop.dims]
+    body = LoopBody(arrays, nest, known, {**memory, **{node: (kept(node), every) for node in this.read}})
+    body.expect((*this.inside, *this.reductions))
+    for node in this.inside:
+        body.compute(node)
+    lines = [take(node, body.operand(node, 0, operand_dtypes(node)[0], len(nest))) for node in this.reductions]
+    body.lines[-1] += lines  # before anything is written: that may lie over what they read
+    for node in this.kept:
+        body.store(kept(node), body.texts[node])
+    for node in this.stored:
+        body.store(arrays.element(node, arrays.placed.own[node]), body.texts.get(node) or memory[node][0])
+    return body
+
+
+class Taking:
+    """The lines of one reduction and their variables, from the line before the loop to the result.
+
+    A sum grows in blocks; beside a sum of float64 numbers stands what it lost by rounding, beside an extreme whether a
+    NaN was seen.
     """
 
     def __init__(self, node: Node, arrays: Arrays) -> None:
@@ -113,26 +150,24 @@ class Rows:
         self.body = LoopBody(arrays, self.outer)
         self.kept: dict[Node, str] = {}  # where the values of one pass are kept for a later one
 
-    def lines(self) -> tuple[list[str], list[str]]:
+    def write(self) -> tuple[list[str], list[str]]:
         """The loops, and the texts of the numbers to return."""
         body, placed, deepest = self.body, self.arrays.placed, len(self.outer)
+        reductions = self.plan.reductions
         self._allocate(1 if self.parallel_rows else 0)
         for before in self.plan.before:
-            body.expect(n for n in before if n not in self._reductions())
+            body.expect(n for n in before if n not in reductions)
         for number, before in enumerate(self.plan.before):
             if number:
                 self._run(self.plan.passes[number - 1])
             for node in before:
-                if node not in self._reductions():
+                if node not in reductions:
                     body.compute(node, deepest if number else None)
         for node in self.arrays.group.outputs:
-            if node.shape and not any(node in this.stored for this in self.plan.passes):
+            if node.shape and not self.plan.stores(node):
                 body.store(self.arrays.element(node, placed.own[node]), body.texts[node])
         opened = [self.arrays.opened(loop, self.parallel_rows and loop is self.outer[0]) for loop in self.outer]
         return body.render(opened), [body.texts[n] for n in self.arrays.group.outputs if not n.shape]
-
-    def _reductions(self) -> set[Node]:
-        return {node for this in self.plan.passes for node in this.reductions}
 
     def _allocate(self, depth: int) -> None:
         """Memory for what one row keeps from pass to pass."""
@@ -148,34 +183,25 @@ class Rows:
 
     def _run(self, this: Pass) -> None:
         """Write one pass over a row, and the values of its reductions."""
-        arrays, own = self.arrays, self.arrays.placed.own
-        every = [d for loop in self.inner for d in loop.dims]
-        memory = {n: (self.kept.get(n) or arrays.element(n, own[n]), every) for n in this.read}
-        inside = LoopBody(arrays, self.inner, self.body.texts, memory)
-        inside.expect((*this.inside, *this.reductions))
-        for node in this.inside:
-            inside.compute(node)
         takings: list[Taking] = []
-        steps: list[str] = []
-        for node in this.reductions:
-            value = inside.operand(node, 0, operand_dtypes(node)[0], len(self.inner))
-            takings.append(Taking(node, arrays))
-            steps.append(takings[-1].step(value))
-        inside.lines[-1] += steps  # before anything is written, which may be over what they read
-        for node in this.kept:
-            inside.store(self.kept[node], inside.texts[node])
-        for node in this.stored:
-            inside.store(arrays.element(node, own[node]), inside.texts[node])
+
+        def take(node: Node, value: str) -> str:
+            takings.append(Taking(node, self.arrays))
+            return takings[-1].step(value)
+
+        inside = pass_body(this, self.arrays, self.inner, self.body.texts, {}, self._kept, take)
         write = self._in_parallel if self.parallel_all else self._in_order
         self.body.lines[-1] += write(inside, takings)
         for taking in takings:
             self._finish(taking.node, taking.result())
 
+    def _kept(self, node: Node) -> str:
+        return self.kept.get(node) or self.arrays.element(node, self.arrays.placed.own[node])
+
     def _finish(self, node: Node, result: str) -> None:
         """Name the value of a reduction."""
         if node.primitive is PRIMITIVES["mean"]:
-            count = " * ".join(self.arrays.extent[loop] for loop in self.inner)
-            result = f"{result} / np.{np.dtype(node.dtype).name}({count})"
+            result = divided(result, node, self.arrays, self.inner)
         if result.isidentifier():
             self.body.texts[node] = result
         else:
@@ -245,8 +271,3 @@ class Rows:
             taking.__init__(taking.node, self.arrays)  # type: ignore[misc]  # other variables than in the parallel loop
         adds = [taking.add(f"{part}[{at}]") for part, taking in zip(parts, takings, strict=True)]
         return [*(taking.start() for taking in takings), f"for {at} in range({count}):", *indented(adds)]
-
-
-def rows(arrays: Arrays, plan: PassSchedule, parallel: bool) -> tuple[list[str], list[str]]:
-    """The loops of a kernel that reduces along rows, and the texts of the numbers it returns."""
-    return Rows(arrays, plan, parallel).lines()

@@ -1,4 +1,4 @@
-"""What the user calls: a function with the signature of theirs, which tries the programs and else asks for one."""
+"""The function that the user calls: it has their signature, tries the programs, and otherwise asks for a new one."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ class Owner(Protocol):
 def stub(owner: Owner) -> Callable[..., Any]:
     """Return the function that stands for the user's one, with its name, signature, defaults and documentation.
 
-    It also takes `out`, an array for the result, where the user's function names what it takes, by place, and that is
-    not among it.
+    It also takes `out`, an array for the result, if all parameters of the user's function are plain names, and none is
+    called `out`.
     """
     parameters = _parameters(owner.derives.function if owner.derives else owner.function)
     plain = (p.kind is _PLAIN and p.name != "out" and not p.name.startswith("_dout_") for p in parameters)
@@ -66,7 +66,7 @@ def stub(owner: Owner) -> Callable[..., Any]:
 
 
 def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
-    """Those of what is called, whose signature a decorator may give as another's; none where Python cannot say."""
+    """The parameters of the function that is called, not of one that it wraps; none where Python cannot say."""
     if hasattr(function, "__signature__"):
         return []
     try:
@@ -76,7 +76,7 @@ def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
 
 
 def _executed(source: str, name: str, names: dict[str, Any]) -> Callable[..., Any]:
-    """The function; its names of a module and a file tell a recording that this is a library's, not the user's."""
+    """The function; its module and file tell a recording that it is a library's, not the user's."""
     namespace: dict[str, Any] = {**names, "__name__": "dout"}
     exec(compile(source, f"dout.compile({name})", "exec"), namespace)
     made: Callable[..., Any] = namespace["compiled"]
@@ -84,7 +84,7 @@ def _executed(source: str, name: str, names: dict[str, Any]) -> Callable[..., An
 
 
 def into(out: Any, result: Any) -> Any:
-    """Write a result where the caller wants it, as NumPy does. ShapeError where it is no array of that shape."""
+    """Write a result into the caller's array, as NumPy does. ShapeError if it is no array of that shape."""
     single = isinstance(result, np.ndarray | np.generic | float | int | complex)
     if not single or np.shape(result) != np.shape(out):
         what = f"one of shape {np.shape(result)}" if single else f"a {type(result).__name__}"

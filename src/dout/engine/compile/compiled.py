@@ -29,9 +29,9 @@ from dout.trace.session.session import reaches
 if TYPE_CHECKING:
     from dout.engine.compile.plan import Plan
 
-MOST = 16  # programs of one function: where every call is another, programs are of no use
+MOST = 16  # programs of one function: where every call needs another one, they are of no use
 MOST_NODES = 100_000  # and operations in all of them: a loop that ends when it has converged may take minutes each time
-TRIES = 2  # runs of which no program can be made: the first may have prepared what all others use
+TRIES = 2  # runs without a program: the first may have prepared data that all others use
 Form = tuple[Any, ...]  # how a function is called: the number of arguments by position, the names of the others
 
 
@@ -40,15 +40,16 @@ def compile(target: Any, *, strict: bool = False) -> Any:
 
     A layer keeps its interface: `forward`, `backward`, and all its attributes, which are what a plain run leaves. A
     function (also a method, as in `compile(net.gradient)`, and what `dout.grad` and `dout.value_and_grad` return) keeps
-    its signature. What it does to arrays, attributes and dicts of yours it still does; what it draws it draws anew from
-    your own generator. The result may be written into `out=`.
+    its signature. It still changes your arrays, attributes and dicts as before, and draws new numbers from your own
+    random generator. The result may be written into `out=`.
 
-    The first call with arguments of some shape and dtype *is* the plain run: it is recorded, fused into kernels, and
-    compared with them. Later calls run the kernels, as long as nothing that steered the run is another; else they are
-    recorded anew. What cannot be compiled runs plainly: `compiled.plan()` says which line and why. `strict=True` gives
-    every bit that NumPy gives, and is slower. NumPy's floating-point warnings come from plain runs alone.
+    The first call with arguments of some shape and dtype *is* the plain run: dout records it, fuses its steps into
+    kernels, and compares their results with those of the run. Later calls run the kernels while nothing that steered
+    the run has changed; otherwise dout records again. Code that cannot be compiled runs plainly: `compiled.plan()` says
+    which line, and why. `strict=True` gives every bit that NumPy gives, and is slower. Only plain runs give NumPy's
+    floating-point warnings.
 
-    Raises TargetError for what is neither layer nor function, and later whatever the user's code raises.
+    Raises TargetError if `target` is neither a layer nor a function. Calls raise whatever your code raises.
 
     >>> import numpy as np
     >>> def bell(x):
@@ -81,7 +82,7 @@ class Compiled(Settled):
         self.programs: dict[Form, list[BuiltProgram]] = {}
         self.by_form: dict[Form, tuple[Callable[..., Any], ...]] = {}
         self.runs: tuple[Callable[..., Any], ...] = ()  # those of calls by position alone
-        self.why_not: list[str] = []  # of runs of which no program could be made
+        self.why_not: list[str] = []  # the reasons of runs that gave no program
         self.failed = 0  # and how many they were
         self.given_up = False  # whether no more programs are made
         self.stub = stub(self)
@@ -125,7 +126,7 @@ class Compiled(Settled):
             run_once = self._captured(args, kwargs)
         except Exception as error:
             if PERHAPS in getattr(error, "__notes__", ()):
-                self._fails("an error was raised while it was recorded, and what it had done could not be undone")
+                self._fails("an error was raised during the recording, and the effects until then could not be undone")
             raise
         why_not = run_once.why_not or self._made(form, run_once)
         if why_not is not None:
@@ -202,7 +203,7 @@ class CompiledLayer:
         )
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """As the layer's own class does it, with the compiled forward."""
+        """Call the layer as its own class does, with the compiled forward."""
         kind = type(self._dout_layer)
         for cls in kind.__mro__:
             if "__call__" in vars(cls):
@@ -230,7 +231,9 @@ class CompiledLayer:
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in KINDS:
-            raise AttributeError(f"{name} of a compiled layer is compiled: set it on the layer, and compile that anew")
+            raise AttributeError(
+                f"{name} of a compiled layer cannot be replaced: set it on the layer itself, and compile that again"
+            )
         reaches(self._dout_layer, f"it sets {name} of a compiled layer")
         setattr(self._dout_layer, name, value)
 

@@ -8,13 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from dout.engine.ir.constants import constant
+from dout.engine.ir.node_facts import applied, constant
 from dout.engine.passes.masked_writes import masked_write_to_select
 from dout.engine.passes.stable_forms import stable_forms
 from dout.grad import backpropagate
 from dout.graph import CONSTANT, Graph, Node, evaluate, topological
 from dout.ops import PRIMITIVES
-from dout.ops.abstract import AbstractRecorder
 from dout.trace.capture.capture import MOST_OPERATIONS, Capture
 from dout.trace.capture.templates import Built, Held, HeldView, Same, Template, nodes_in
 from dout.trace.model.replay import Data
@@ -74,14 +73,14 @@ def _one(end: Node) -> Any:
 
 def _gradient(found: Mapping[Node, Node], node: Any, run: Capture) -> Node:
     """The node of one gradient, in memory of its own; zeros where nothing leads from the input to the value."""
-    gradient, recorder = found.get(node), AbstractRecorder()
+    gradient = found.get(node)
     if gradient is not None:
-        return recorder.wrap(gradient).copy().node if gradient.shape else gradient  # type: ignore[attr-defined]
+        return applied(PRIMITIVES["copy"], (gradient,), {"order": "C"}) if gradient.shape else gradient
     dtype = np.asarray(run.originals[node]).dtype
     dtype = dtype if dtype.kind in "fc" else np.dtype(float)
     if not node.shape:
         return constant(dtype.type(0))
-    return recorder.emit(PRIMITIVES["zeros"], (), {"shape": node.shape, "dtype": dtype}).node  # type: ignore[no-any-return]
+    return applied(PRIMITIVES["zeros"], (), {"shape": node.shape, "dtype": dtype})
 
 
 def _returned(template: Template, values: Data) -> Any:

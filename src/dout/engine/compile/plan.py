@@ -1,4 +1,4 @@
-"""What a compiled function does at a call, as a value: steps, what is kept, bytes, memory, how fast it can be."""
+"""The plan of a compiled function, as a value: steps, kept values, bytes, memory, and the least time of a call."""
 
 from __future__ import annotations
 
@@ -14,17 +14,15 @@ from dout.engine.codegen.kernel_words import UniqueNames, formula, places
 from dout.engine.compile import plan_text
 from dout.engine.compile.plan_lines import FunctionPlan, Kept, PlanLine, ProgramPlan
 from dout.engine.compile.program_builder import BuiltProgram
-from dout.engine.ir.aliasing import IN_PLACE
-from dout.engine.ir.cost_model import bytes_moved, is_product, nbytes
+from dout.engine.ir.aliasing import IN_PLACE, nbytes
+from dout.engine.ir.cost_model import bytes_moved, is_product
 from dout.engine.ir.cost_model import flops as flops_of
 from dout.engine.ir.kernel_group import Group, Step
-from dout.engine.memory.memory_plan import Over, ResultView
+from dout.engine.memory.memory_plan import Over, ResultView, makes
 from dout.graph import CONSTANT, Node, dtype_name
 from dout.ops import PRIMITIVES, by_primitive
 from dout.trace.capture.capture import Capture
-from dout.trace.capture.templates import Built as BuiltUp
-from dout.trace.capture.templates import Held, Same, Spot, Template
-from dout.trace.capture.templates import HeldView as Looks
+from dout.trace.capture.templates import Built, Held, HeldView, Same, Spot, Template, is_held
 
 _LONGEST = 24  # characters of an option of a NumPy call
 _SYMBOLS = by_primitive({"matmul": "@", "add": "+", "subtract": "-", "multiply": "*", "divide": "/"})
@@ -143,7 +141,7 @@ def _named(built: BuiltProgram) -> dict[Node, str]:
         if node in wishes:
             name(node)
     for step in built.program.steps:
-        for node in (*step.inputs, *(step.outputs if isinstance(step, Group) else (step,))):
+        for node in (*step.inputs, *makes(step)):
             name(node)
     for pair in built.means.memory.copies:
         for node in pair:
@@ -153,9 +151,7 @@ def _named(built: BuiltProgram) -> dict[Node, str]:
 
 def _line(step: Step, built: BuiltProgram, texts: Mapping[Node, str]) -> PlanLine:
     over = ", ".join(
-        texts[place.node]
-        for node in (step.outputs if isinstance(step, Group) else (step,))
-        if isinstance(place := built.means.memory.places[node], Over)
+        texts[place.node] for node in makes(step) if isinstance(place := built.means.memory.places[node], Over)
     )
     if isinstance(step, Group):
         parallel = built.means.kernels[step].parallel
@@ -186,7 +182,7 @@ def _called(node: Node, texts: Mapping[Node, str]) -> str:
 
 
 def _option(item: Any) -> str:
-    """An option as it is written, where it is a short one; "" for the others, and for what is left out."""
+    """An option as it is written, if it is short; otherwise ""."""
     parts = item if type(item) is tuple else (item,)
     known = all(type(part) in (int, float, bool) or isinstance(part, np.dtype) for part in parts)
     text = repr(item) if not isinstance(item, np.dtype) else item.name
@@ -201,7 +197,7 @@ def _literal(value: Any) -> str:
 
 
 def _arguments(run: Capture, form: tuple[Any, ...], parameters: list[str]) -> Iterator[str]:
-    """What the arguments of a call were, one by one."""
+    """The arguments of a call, one by one."""
     given = [*run.arguments, *run.keywords.values()]
     names = [*(parameters[: form[0]]), *form[1:]]
     names = names if len(names) == len(given) else [f"argument {i}" for i in range(len(given))]
@@ -210,10 +206,10 @@ def _arguments(run: Capture, form: tuple[Any, ...], parameters: list[str]) -> It
 
 
 def _kind(template: Template) -> str:
-    if isinstance(template, Held | Node | Looks):
+    if isinstance(template, Held | Node | HeldView):
         node = template if isinstance(template, Node) else template.node
         return f"{dtype_name(node.dtype)}{f' {node.shape}' if node.shape else ''}"
-    if isinstance(template, BuiltUp):
+    if isinstance(template, Built):
         return f"{template.kind.__name__} of {len(template.parts)}"
     assert isinstance(template, Same)
     item = template.item
@@ -221,7 +217,7 @@ def _kind(template: Template) -> str:
 
 
 def _branches(run: Capture) -> Iterator[str]:
-    """How what steered the run came out, where the user's line is known."""
+    """The outcomes of the conditions that steered the run, where the user's line is known."""
     for (node, kind), outcome in run.outcomes.items():
         if node.where is not None:
             what = "the condition" if kind == "branch" else "the number"
@@ -229,7 +225,7 @@ def _branches(run: Capture) -> Iterator[str]:
 
 
 def _kept(built: BuiltProgram) -> Iterator[Kept]:
-    """What is there after a call, each value once."""
+    """The values that a call leaves, each once."""
     run, now = built.program.capture, built.program.now
     found: dict[Node, list[str]] = {}
     given = set(run.written)
@@ -259,11 +255,8 @@ def _values(template: Template | None, name: str) -> Iterator[tuple[Node, str, b
         yield template, name, False
     elif isinstance(template, Held):
         yield template.node, name, True
-    elif isinstance(template, Looks):
-        base: Template = template
-        while isinstance(base, Looks):
-            base = base.base
-        yield template.node, name, isinstance(base, Held)
-    elif isinstance(template, BuiltUp):
+    elif isinstance(template, HeldView):
+        yield template.node, name, is_held(template)
+    elif isinstance(template, Built):
         for key, part in zip(template.keys or range(len(template.parts)), template.parts, strict=True):
             yield from _values(part, f"{name}[{key!r}]")

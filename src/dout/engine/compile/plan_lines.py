@@ -1,4 +1,4 @@
-"""What a plan is made of: functions, their programs, and the steps of these. Frozen data."""
+"""The parts of a plan as frozen data: functions, their programs, and the steps of these."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ class PlanLine:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A value that is there after the call: the attributes that hold it, "the result" among them.
+    """A value that a call leaves, and the attributes that hold it, "the result" among them.
 
-    `given` is that of an array that was the user's before, and takes no more memory.
+    `given` says that it lies in an array that was the user's before, and takes no more memory.
     """
 
     names: tuple[str, ...]
@@ -47,11 +47,11 @@ class Kept:
 
 @dataclass(frozen=True)
 class ProgramPlan:
-    """A program: what stands for calls of one kind.
+    """A program, which answers calls of one kind.
 
-    `arguments` say of which kind, `branches` how the conditions on values came out. `nbytes` are those that all steps
-    read and write; `fresh` those that a call takes from the pool, `own` those that NumPy allocates, `peak` the most at
-    any time, temporaries included. `source` is the text of the driver, `kernels` those of the kernels by name.
+    `arguments` say of which kind, `branches` which outcome each condition on values had. `nbytes` are read and written
+    by all steps; a call takes `fresh` bytes from the pool and `own` from NumPy, and `peak` is the most at any time,
+    temporaries included. `source` is the text of the driver, `kernels` those of the kernels by name.
     """
 
     arguments: tuple[str, ...]

@@ -18,7 +18,7 @@ Span = tuple[str, str]  # text and the name of a style
 _RICH = {"title": "bold", "dim": "dim", "kernel": "green", "slow": "yellow", "": ""}
 _CSS = {"title": "font-weight:bold", "dim": "opacity:.65", "kernel": "color:#1a7f37", "slow": "color:#9a6700", "": ""}
 _STYLES = {"kernel": "kernel", "NumPy": "", "copy": "", "view": "dim"}
-_LATER = "nothing is compiled yet: the first call does it"
+_LATER = "nothing is compiled yet: the first call compiles it"
 
 
 def to_text(functions: Functions) -> str:
@@ -48,7 +48,7 @@ def to_html(functions: Functions) -> str:
 
 
 def lines_of(functions: Functions) -> list[list[Span]]:
-    """Everything that a plan says. What it says of the user's is safe to show."""
+    """All lines of a plan. Text that comes from the user is made safe to show."""
     lines: list[list[Span]] = []
     for function in functions:
         lines += [[], *_function(function)] if lines else _function(function)

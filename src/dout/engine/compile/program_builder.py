@@ -16,11 +16,10 @@ from dout.engine.codegen.kernel_source import may_overwrite
 from dout.engine.codegen.program_kernels import kernel
 from dout.engine.guards.loaded_names import Loaded
 from dout.engine.ir.aliasing import IN_PLACE, bases, nbytes
-from dout.engine.ir.constants import constant
 from dout.engine.ir.kernel_group import Group, Step
+from dout.engine.ir.node_facts import constant
 from dout.engine.memory.buffer_layout import BufferLayout, Layout, order_of, rehearse
-from dout.engine.memory.memory_plan import Memory, Over, makes
-from dout.engine.memory.memory_plan import plan as memory_plan
+from dout.engine.memory.memory_plan import Memory, MemoryPlanner, Over, makes
 from dout.engine.memory.pool import Pool
 from dout.engine.passes.fuse import fuse
 from dout.engine.passes.pipeline import transformed
@@ -77,9 +76,9 @@ def planned(run: Capture, *, strict: bool = False) -> Planned:
     Raises UnsupportedError where none can stand for it.
     """
     if any(map(may_raise, run.graph.nodes)) and Loaded(run.codes).catches:
-        raise UnsupportedError("it catches errors, and has steps that may raise one")
+        raise UnsupportedError("it catches errors, and some of its steps may raise one")
     if (large := next(filter(_may_be_large, run.graph.nodes), None)) is not None:
-        raise UnsupportedError(f"a plain number of a uint64 may be larger than any int64, at {large.where}")
+        raise UnsupportedError(f"the number that a uint64 becomes may be too large for an int64, at {large.where}")
     if (name := next(_set_unseen(run), None)) is not None:
         raise UnsupportedError(f"it sets an attribute of {name}, which dout does not look into")
     graph = _with_literals(run, run.graph if strict else run.better or run.graph)
@@ -156,7 +155,7 @@ def _rehearsed(run: Capture, graph: Graph, strict: bool) -> tuple[tuple[Step, ..
 
 
 def _readable(step: Step, forms: dict[Node, BufferLayout]) -> Sequence[Step]:
-    """A group is left to NumPy where a kernel cannot read what it is given."""
+    """The step, or the nodes of a group whose kernel could not read its inputs: those are left to NumPy."""
     if isinstance(step, Group) and not all(forms[node].readable for node in step.inputs):
         return step.nodes
     return (step,)
@@ -193,7 +192,7 @@ def _memory(run: Capture, steps: Sequence[Step], now: dict[Node, Node], forms: d
     steering = {now[node] for node, _ in run.outcomes}
     ends = [i for i, s in enumerate(steps) if may_leave(s) or not steering.isdisjoint(makes(s))]
     arrays = {node for node, form in forms.items() if node.primitive is INPUT and form.array}
-    return memory_plan(
+    return MemoryPlanner(
         steps,
         outputs=[now[node] for node in leaves],
         held=[node for node in arrays if node not in run.draws],
@@ -202,4 +201,4 @@ def _memory(run: Capture, steps: Sequence[Step], now: dict[Node, Node], forms: d
         contiguous=[node for node in arrays if forms[node].layout == "C"],
         odd=[node for node in arrays if not forms[node].readable],
         may_overwrite=may_overwrite,
-    )
+    ).memory()

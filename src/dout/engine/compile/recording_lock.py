@@ -1,4 +1,4 @@
-"""Whose turn it is: one thread records at a time, and none while another runs plainly what could meet stand-ins."""
+"""One thread records at a time, and none while another runs code plainly that could meet stand-ins."""
 
 from __future__ import annotations
 
@@ -45,7 +45,8 @@ def turn() -> Iterator[bool]:
     """Wait until no other thread records, and let none; the value says whether this one may.
 
     It may not while another runs plainly; to wait for that could be forever, for plain code may wait for this thread.
-    Nor may it where one that records waits for what never comes, as this thread's own result: that one gives way.
+    Nor may it if the recording thread waits for something that never comes, such as this thread's own result: then that
+    thread gives way.
     """
     taken = _take()
     try:
@@ -58,7 +59,7 @@ def turn() -> Iterator[bool]:
 
 
 def _take() -> bool:
-    """Take the lock of recordings; False where what is recorded has stood still for long and gave way instead."""
+    """Take the lock of recordings; False if the recording stood still for long, and gave way instead."""
     still, seen = 0, None
     while not recordings.acquire(timeout=_LOOK):
         if gave_way():

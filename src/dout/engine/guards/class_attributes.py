@@ -1,4 +1,4 @@
-"""What the class of an object answers for it: methods, properties, and other code that stands in a class."""
+"""The code in the class of an object: methods, properties, and other descriptors."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _CAN_CHANGE = 1 << 9  # a class that was made by a class statement, or might hav
 
 
 class Settled:
-    """An object of ours behind what the user holds: no code of theirs looks into it."""
+    """Base of dout's own objects that users hold: their code does not look into them."""
 
 
 def is_code(value: Any) -> bool:
@@ -43,7 +43,7 @@ def is_settled(item: Any) -> bool:
 
 
 def answered(kind: type, names: Loaded, codes: Collection[CodeType]) -> Iterator[tuple[str, Any]]:
-    """The code in a class that was read by its name, and what ran where Python calls it by itself."""
+    """The code in a class that the run read by name, and the special methods that ran."""
     for name in dir(kind):
         value = inspect.getattr_static(kind, name)
         if is_special(name):
@@ -61,7 +61,7 @@ def ran(kind: type, codes: Collection[CodeType]) -> Iterator[FunctionType]:
 
 
 def where_it_stands(kind: type, name: str) -> Iterator[tuple[type, bool]]:
-    """The classes in which Python looks a name up, and whether it stands there; the last is the one where it does."""
+    """The classes in which Python looks a name up, each with whether it is there; the last one has it."""
     for cls in kind.__mro__:
         if isinstance(cls, type) and cls.__flags__ & _CAN_CHANGE:
             yield cls, name in vars(cls)

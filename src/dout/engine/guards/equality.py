@@ -1,4 +1,4 @@
-"""What a driver compares by value: numbers and text are the same in value, sign and type."""
+"""How a driver compares by value: equal numbers and texts agree in value, sign and type."""
 
 from __future__ import annotations
 
@@ -27,6 +27,6 @@ def alike(one: Any, other: Any) -> bool:
 
 
 def holds_still(holder: Any, stood: tuple[Any, ...]) -> bool:
-    """Whether a long list or dict holds what stood in it, as far as that was numbers and text."""
+    """Whether a long list or dict still holds the numbers and texts that it held."""
     now = content(holder)
     return len(now) == len(stood) and (all(map(operator.is_, now, stood)) or all(map(alike, now, stood)))

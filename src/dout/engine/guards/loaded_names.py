@@ -91,17 +91,17 @@ class Loaded:
 
 
 def reads_by_name(item: Any) -> bool:
-    """Whether an object, whatever it is called, reads attributes by names of its own."""
+    """Whether an object, like `getattr`, reads attributes whose names the code need not show."""
     return isinstance(item, attrgetter | methodcaller) or any(item is each for each in _BY_NAME) or sets_by_name(item)
 
 
 def sets_by_name(item: Any) -> bool:
-    """Whether an object, whatever it is called, sets attributes by names of its own."""
+    """Whether an object, like `setattr`, sets attributes whose names the code need not show."""
     return any(item is each for each in _SETTERS) or (isinstance(item, _OF_OBJECT) and item.__name__ == "__setattr__")
 
 
 def _loaded(code: CodeType, modules: frozenset[str]) -> Iterator[tuple[str, bool]]:
-    """Names that a code loads; not what it has itself stored in the same object before, on the way that always runs."""
+    """The names that a code loads, except those that it always stores in the same object before."""
     stored: set[tuple[str, str]] = set()
     straight = True
     holder = ""

@@ -1,13 +1,15 @@
-"""What rows do with memory: which may return a view, and which can compute into an array that they are given."""
+"""How rows use memory: which may return a view, and which can compute into a given array."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 
 import numpy as np
 
-from dout.graph import Node
-from dout.ops import PRIMITIVES, by_primitive, primitives
+from dout.engine.ir.node_facts import FILLED
+from dout.graph import CONSTANT, Node
+from dout.ops import PRIMITIVES, primitives
 from dout.ops.operators import is_basic
 
 # Rows through which a view may be written say so themselves (`write_back`); these return views, or their input, too.
@@ -17,20 +19,19 @@ _ALWAYS = primitives("transpose getitem broadcast_to windows diagonal")
 
 IN_PLACE = primitives("setitem add_at")  # a copy with some elements changed, or the same array where nobody minds
 
-_FILLED = by_primitive({"zeros": 0, "empty": 0, "ones": 1})  # what `empty` gives in a recording are zeros
 _WITH_OUT = primitives("matmul dot")  # always in C order
 _REDUCED = primitives("sum mean var std prod max min any all argmax argmin")
 _DIVIDED = primitives("mean var std")  # of halves NumPy rounds once, but into an array of them twice
 
 
 def is_array(node: Node) -> bool:
-    """Whether its value has memory: not so the plain numbers."""
+    """Whether its value is NumPy's and lies in memory; a plain Python number does not."""
     return isinstance(node.dtype, np.dtype)
 
 
-def nbytes(node: Node) -> int:
-    """The bytes of a node's value."""
-    return int(np.prod(node.shape, dtype=np.int64)) * np.dtype(node.dtype).itemsize
+def nbytes(value: Node) -> int:
+    """The memory of a value; a literal has none."""
+    return 0 if value.primitive is CONSTANT else math.prod(value.shape) * np.dtype(value.dtype).itemsize
 
 
 def bases(node: Node) -> tuple[Node, ...]:
@@ -51,7 +52,7 @@ def is_view(node: Node, contiguous: Collection[Node]) -> bool:
 
 
 def keeps_order(node: Node, contiguous: Collection[Node]) -> bool:
-    """Whether it is all of its first input, in C order as that one is."""
+    """Whether it reshapes a C-contiguous input, so that all elements keep their order."""
     flat = node.primitive in primitives("reshape ravel") and node.static.get("order", "C") == "C"
     return flat and node.inputs[0] in contiguous
 
@@ -65,9 +66,8 @@ def way(node: Node) -> str:
     row = node.primitive
     if node.shape == () or not is_array(node):
         return ""
-    if row in _FILLED or (
-        row is PRIMITIVES["full"] and np.can_cast(node.inputs[0].dtype, np.dtype(node.dtype), "same_kind")
-    ):
+    full = row is PRIMITIVES["full"] and np.can_cast(node.inputs[0].dtype, np.dtype(node.dtype), "same_kind")
+    if full or row in FILLED:
         return "fill"
     if row in primitives("copy astype"):
         return "copy"
@@ -85,11 +85,6 @@ def into(node: Node, contiguous: Collection[Node]) -> str:
         return ""
     orderly = way(node) == "fill" or row in _WITH_OUT or order == "C"
     return way(node) if orderly or all(i in contiguous or i.shape == () for i in node.inputs) else ""
-
-
-def filling(node: Node) -> int | None:
-    """The number that "fill" fills an array with; None where it is the node's input."""
-    return _FILLED.get(node.primitive)
 
 
 def elementwise(node: Node) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dout.engine.ir.kernel_group import Group
-from dout.engine.ir.scalar_expressions import FILLS, REDUCTIONS, reduced_axes
+from dout.engine.ir.scalar_expressions import REDUCTIONS, reduced_axes
 from dout.errors import ShapeError
 from dout.graph import CONSTANT, Node, Shape
 from dout.ops import primitives
@@ -136,8 +136,3 @@ def along(dims: Iterable[int | None], loops: Sequence[Loop]) -> tuple[Loop, ...]
     """The loops that run over any of these axes, in order."""
     wanted = set(dims)
     return tuple(loop for loop in loops if not wanted.isdisjoint(loop.dims))
-
-
-def is_filled(node: Node) -> bool:
-    """Whether a node is one number everywhere, out of nothing."""
-    return node.primitive in FILLS

@@ -7,11 +7,11 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from dout.engine.ir.aliasing import IN_PLACE
+from dout.engine.ir.aliasing import IN_PLACE, nbytes
 from dout.engine.ir.iteration_space import FREE
 from dout.engine.ir.kernel_group import Group, Step
 from dout.engine.ir.scalar_expressions import REDUCTIONS, functions_of
-from dout.graph import CONSTANT, Node
+from dout.graph import Node
 from dout.ops import PRIMITIVES, primitives
 from dout.ops.operators import is_basic
 
@@ -37,11 +37,6 @@ _FLOPS_OF_FUNCTIONS = {
 _ELSEWHERE = 48
 _PRODUCTS = primitives("matmul dot inner")
 _VIEWS = primitives("broadcast_to reshape ravel transpose diagonal")
-
-
-def nbytes(value: Node) -> int:
-    """The memory of a value; a literal has none."""
-    return 0 if value.primitive is CONSTANT else math.prod(value.shape) * np.dtype(value.dtype).itemsize
 
 
 def bytes_moved(step: Step, *, in_place: bool = False) -> int:

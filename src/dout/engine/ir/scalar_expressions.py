@@ -23,8 +23,8 @@ FUNCTIONS = frozenset(
      "sin", "cos", "tan", "sinh", "cosh", "log_sigmoid", "maximum", "minimum", "minus"]
 )  # fmt: skip
 
-# Where the row's own expression does not stand for it in a kernel: names that Numba knows otherwise, branches that must
-# become selects, rows without a column.
+# Expressions that a kernel takes instead of the row's own: where Numba has another name for a function, where a branch
+# must become a select, and for rows that have no expression.
 _INSTEAD = by_primitive(
     {
         "maximum": "maximum({0}, {1})",  # NaN wins
@@ -120,14 +120,14 @@ def reduced_axes(node: Node) -> tuple[int, ...]:
 def _moves_nothing(node: Node) -> bool:
     if node.static.get("array"):
         return False  # a copy that is an array also of a number, which a kernel has no memory for
-    if node.primitive is PRIMITIVES["getitem"] and (len(node.inputs) > 1 or not _only_inserts(node.static["key"])):
+    if node.primitive is PRIMITIVES["getitem"] and (len(node.inputs) > 1 or not only_inserts(node.static["key"])):
         return False
     if node.primitive in primitives("reshape getitem"):
         return without_ones(node.inputs[0].shape) == without_ones(node.shape)
     return True
 
 
-def _only_inserts(key: Any) -> bool:
+def only_inserts(key: Any) -> bool:
     """Whether an index key takes everything, and inserts axes at most: x[:, None]."""
     parts = key if isinstance(key, tuple) else (key,)
     return all(part is None or part is Ellipsis or part == slice(None) for part in parts)
@@ -139,7 +139,7 @@ def without_ones(shape: Shape) -> Shape:
 
 
 def _casts(origin: DType, target: DType) -> bool:
-    """Whether a cast gives what NumPy's gives; of a float that is no whole number's range it is anyone's."""
+    """Whether a cast gives NumPy's result; that of a float beyond the range of whole numbers is undefined."""
     return np.dtype(origin).kind != "f" or np.dtype(target).kind in "fb"
 
 
@@ -207,6 +207,8 @@ _NUMBER = re.compile(r"(?<![\w.{])(?:\d+(?:\.\d+)?|inf\b)")
 def expression_of(node: Node) -> str | None:
     """The row's expression for this node, with {0}, {1} … for its operands, or None."""
     row = node.primitive
+    if row in MOVES:
+        return "{0}"
     if row is PRIMITIVES["pow"] and node.inputs[1].primitive is CONSTANT and isinstance(node.inputs[1].dtype, type):
         special = _POWERS.get(node.inputs[1].static["value"])
         if special is not None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dout.engine.ir.constants import number_of
+from dout.engine.ir.node_facts import number_of
 from dout.graph import Node, Primitive
 from dout.ops import PRIMITIVES, primitives
 from dout.ops.reduce import reduced
@@ -51,7 +51,7 @@ def _of_two(row: Primitive, operands: Sequence[Node], signs: Sequence[int]) -> i
 
 
 def extreme_of(x: Node, extreme: Node) -> str:
-    """Which extreme, max or min, of elements that it is among each element of `x` has beside it; otherwise none."""
+    """The reduction ("max" or "min") whose result is known to bound every element of `x`, or ""."""
     found = extreme
     while found.primitive is PRIMITIVES["reshape"] and "order" not in found.static:
         (found,) = found.inputs

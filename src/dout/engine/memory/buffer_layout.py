@@ -9,11 +9,11 @@ from typing import Any, Literal
 import numpy as np
 
 from dout.engine.ir.kernel_group import Group, Step
-from dout.engine.memory.pool import Order
 from dout.graph import CONSTANT, Node
 from dout.ops.shape import memory_order
 
 Layout = Literal["C", "rows", "A"]
+Order = str | tuple[int, ...]  # as `memory_order` says it: "C", "F", or the axes from the outermost
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +37,7 @@ def rehearse(steps: Sequence[Step], given: Mapping[Node, Any]) -> dict[Node, Buf
     last = {i: position for position, step in enumerate(steps) for i in step.inputs}
     with np.errstate(all="ignore"):
         for position, step in enumerate(steps):
-            if isinstance(step, Group):
-                made = _made(step, values)
-            else:
-                made = {step: step.primitive.apply([_value(i, values) for i in step.inputs], step.static)}
+            made = _made(step, values)
             values.update(made)
             forms.update({node: _form(value) for node, value in made.items()})
             for node in {*step.inputs, *made}:
@@ -49,19 +46,16 @@ def rehearse(steps: Sequence[Step], given: Mapping[Node, Any]) -> dict[Node, Buf
     return forms
 
 
-def _made(group: Group, values: Mapping[Node, Any]) -> dict[Node, Any]:
-    inside: dict[Node, Any] = {node: values[node] for node in group.inputs}
-    for node in group.nodes:
-        inside[node] = node.primitive.apply([_value(i, inside) for i in node.inputs], node.static)
-    made = {node: inside[node] for node in group.outputs}
-    return {
-        node: np.ascontiguousarray(value) if isinstance(value, np.ndarray) and value.shape else value
-        for node, value in made.items()
-    }
-
-
-def _value(node: Node, values: Mapping[Node, Any]) -> Any:
-    return node.static["value"] if node.primitive is CONSTANT else values[node]
+def _made(step: Step, values: Mapping[Node, Any]) -> dict[Node, Any]:
+    """The values that a step makes."""
+    inside = {i: values[i] for i in step.inputs if i.primitive is not CONSTANT}
+    for node in step.nodes if isinstance(step, Group) else (step,):
+        operands = [i.static["value"] if i.primitive is CONSTANT else inside[i] for i in node.inputs]
+        inside[node] = node.primitive.apply(operands, node.static)
+    if not isinstance(step, Group):
+        return {step: inside[step]}
+    made = {node: inside[node] for node in step.outputs}
+    return {node: np.ascontiguousarray(value) if node.shape else value for node, value in made.items()}
 
 
 def _form(value: Any) -> BufferLayout:

@@ -7,8 +7,9 @@ results of other times, or over an input that nobody needs any more, or where Nu
 from __future__ import annotations
 
 from bisect import bisect
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from types import MappingProxyType
 from typing import Any
 
@@ -62,7 +63,7 @@ class Memory:
 
     places: of each node that a step makes
     slots: the bytes of each slot
-    arrays: the temporaries, as `pool.scratch` takes them: slot, shape, dtype, order
+    arrays: the temporaries, as `pool.scratch` takes them: slot, shape, dtype
     saved: values that are copied after the last step, before anything is copied into the user's arrays
     copies: (input, value) in this order at the end, for values that were not computed in the user's array
     fresh, own: bytes a call that come from the pool, and that NumPy allocates
@@ -72,7 +73,7 @@ class Memory:
 
     places: Mapping[Node, Place]
     slots: tuple[int, ...]
-    arrays: tuple[tuple[int, Shape, np.dtype[Any], str], ...]
+    arrays: tuple[tuple[int, Shape, np.dtype[Any]], ...]
     saved: tuple[Node, ...]
     copies: tuple[tuple[Node, Node], ...]
     fresh: int
@@ -82,32 +83,6 @@ class Memory:
 
     def __repr__(self) -> str:
         return f"<memory: {sum(self.slots)} bytes in {len(self.slots)} slots, {self.fresh} fresh, {self.own} NumPy's>"
-
-
-def plan(
-    steps: Sequence[Step],
-    outputs: Collection[Node],
-    held: Collection[Node],
-    *,
-    written: Mapping[Node, Node] = MappingProxyType({}),
-    guards_end: int = 0,
-    contiguous: Collection[Node] = (),
-    odd: Collection[Node] = (),
-    may_overwrite: MayOverwrite = lambda group, x, y: False,
-) -> Memory:
-    """Say where the result of each step lives.
-
-    `outputs` leave the call: once one is made nothing else is written to its memory. `held` are inputs whose arrays are
-    the user's and are only read, but those in `written` get a final value, from step `guards_end` on and not earlier;
-    an array in `written` shares no memory with another input. Inputs that are not `held` are ours, as arrays of draws.
-    Of the inputs `contiguous` lie in C order; no kernel can write into the `odd` ones, which are not aligned or of
-    another byte order. `may_overwrite(group, x, y)`: whether the group's kernel may be given the
-    array of its input x, which dies, as that of its output y.
-    """
-    planner = _Planner(steps, outputs, held, written, guards_end, contiguous, odd, may_overwrite)
-    for i, step in enumerate(steps):
-        planner.step(i, step)
-    return planner.memory()
 
 
 def makes(step: Step) -> tuple[Node, ...]:
@@ -127,17 +102,28 @@ class _Storage:
     chain: frozenset[Node] = frozenset()  # the values that may be put into an array of the user's
 
 
-class _Planner:
+class MemoryPlanner:
+    """Decides where the result of each step lives.
+
+    `outputs` leave the call: once one is made nothing else is written to its memory. `held` are inputs whose arrays are
+    the user's and are only read, but those in `written` get a final value, from step `guards_end` on and not earlier;
+    an array in `written` shares no memory with another input. Inputs that are not `held` are ours, as arrays of draws.
+    Of the inputs `contiguous` lie in C order; no kernel can write into the `odd` ones, which are not aligned or of
+    another byte order. `may_overwrite(group, x, y)`: whether the group's kernel may be given the
+    array of its input x, which dies, as that of its output y.
+    """
+
     def __init__(
         self,
         steps: Sequence[Step],
         outputs: Collection[Node],
         held: Collection[Node],
-        written: Mapping[Node, Node],
-        guards_end: int,
-        contiguous: Collection[Node],
-        odd: Collection[Node],
-        may_overwrite: MayOverwrite,
+        *,
+        written: Mapping[Node, Node] = MappingProxyType({}),
+        guards_end: int = 0,
+        contiguous: Collection[Node] = (),
+        odd: Collection[Node] = (),
+        may_overwrite: MayOverwrite = lambda group, x, y: False,
     ) -> None:
         self.outputs, self.held, self.written = list(dict.fromkeys(outputs)), frozenset(held), written
         self.guards_end, self.may_overwrite, self.end = guards_end, may_overwrite, len(steps)
@@ -152,6 +138,8 @@ class _Planner:
         for x, n in written.items():
             self.targets.setdefault(n, []).append(x)
         self.leaving = _leaving(self.outputs, steps)
+        for i, step in enumerate(steps):
+            self._step(i, step)
 
     # --- where values lie ---------------------------------------------------------------------------------------------
 
@@ -171,7 +159,7 @@ class _Planner:
         self.storages.append(storage)
         return storage
 
-    def step(self, i: int, step: Step) -> None:
+    def _step(self, i: int, step: Step) -> None:
         """Find a place for everything that the step makes."""
         for node in step.inputs:
             self.lies(node)
@@ -264,7 +252,7 @@ class _Planner:
         arrays: dict[Any, int] = {}
         for number, slot in enumerate(slots):
             for span in slot:
-                layout = number, span.node.shape, span.node.dtype, "C"
+                layout = number, span.node.shape, span.node.dtype
                 self.places[span.node] = MemorySlot(number, arrays.setdefault(layout, len(arrays)))
         copies, saved = self._commits()
         sizes = tuple(max(span.nbytes for span in slot) for slot in slots)
@@ -306,16 +294,9 @@ class _Planner:
         return {
             "fresh": fresh,
             "own": own + aside,
-            "peak": sum(sizes) + max(_running(change)),
+            "peak": sum(sizes) + max(accumulate(change)),
             "alone": sum(size.values()) + aside,
         }
-
-
-def _running(changes: Iterable[int]) -> Iterator[int]:
-    total = 0
-    for change in changes:
-        total += change
-        yield total
 
 
 def _leaving(outputs: Iterable[Node], steps: Iterable[Step]) -> frozenset[Node]:

@@ -31,8 +31,6 @@ import numpy as np
 from dout.graph import Shape
 
 Array = np.ndarray[Any, Any]
-Order = str | tuple[int, ...]  # as `dout.ops.shape.memory_order` says it: "C", "F", or the axes from the outermost
-Layout = tuple[Shape, np.dtype[Any], Order]
 T = TypeVar("T")
 
 SMALL = 1024  # bytes; up to here NumPy keeps freed memory by itself, and as fast
@@ -53,25 +51,6 @@ def _alone() -> int:
 
 
 ALONE = _alone()
-
-
-def size(shape: Shape, dtype: np.dtype[Any]) -> int:
-    """The bytes of an array."""
-    return math.prod(shape) * dtype.itemsize
-
-
-def permuted(array: Array, order: Order) -> Array:
-    """A C-contiguous array, whose shape is in the order of memory, with its axes back in their places."""
-    if order == "C":
-        return array
-    return array.T if order == "F" else array.transpose(np.argsort(order))
-
-
-def in_memory(shape: Shape, order: Order) -> Shape:
-    """The lengths of the axes from the outermost to the innermost."""
-    if isinstance(order, str):
-        return shape if order == "C" else shape[::-1]
-    return tuple(shape[axis] for axis in order)
 
 
 # --- what lies idle ---------------------------------------------------------------------------------------------------
@@ -133,29 +112,14 @@ class Pool:
     """
 
     def __init__(self) -> None:
-        self._takers: dict[Layout, Callable[[], Array]] = {}
+        self._takers: dict[tuple[Shape, np.dtype[Any]], Callable[[], Array]] = {}
 
-    def taker(self, shape: Shape, dtype: np.dtype[Any], order: Order = "C") -> Callable[[], Array]:
-        """The function that returns an array like this which nobody else holds; its elements are garbage."""
-        layout = shape, dtype, order
-        if layout not in self._takers:
-            small = size(shape, dtype) <= SMALL or not COUNTS
-            self._takers[layout] = (_fresh if small else _ring)(*layout)
-        return self._takers[layout]
-
-
-def _fresh(shape: Shape, dtype: np.dtype[Any], order: Order) -> Callable[[], Array]:
-    if isinstance(order, str):
-        return partial(np.empty, shape, dtype, order)
-    return lambda: permuted(np.empty(in_memory(shape, order), dtype), order)
-
-
-def _ring(shape: Shape, dtype: np.dtype[Any], order: Order) -> Callable[[], Array]:
-    if isinstance(order, str):
-        return _Ring(partial(np.empty, shape, dtype, order), size(shape, dtype)).taker(np.ndarray.view)
-    back = tuple(np.argsort(order))
-    plain = partial(np.empty, in_memory(shape, order), dtype)
-    return _Ring(plain, size(shape, dtype)).taker(lambda owner: owner.transpose(back))
+    def taker(self, shape: Shape, dtype: np.dtype[Any]) -> Callable[[], Array]:
+        """The function that returns a C-contiguous array that nobody else holds; its elements are garbage."""
+        if (shape, dtype) not in self._takers:
+            make, nbytes = partial(np.empty, shape, dtype), math.prod(shape) * dtype.itemsize
+            self._takers[shape, dtype] = make if nbytes <= SMALL or not COUNTS else _Ring(make, nbytes).taker()
+        return self._takers[shape, dtype]
 
 
 class _Ring(_Store[Array]):
@@ -171,9 +135,9 @@ class _Ring(_Store[Array]):
         count, total = FOLLOWED
         self._most = max(4, min(count, total // max(1, nbytes)))
 
-    def taker(self, view: Callable[[Array], Array]) -> Callable[[], Array]:
+    def taker(self) -> Callable[[], Array]:
         """The function that takes an array: mostly the first one is free."""
-        owners, rotate, search = self._owners, self._owners.rotate, self._search
+        owners, rotate, search, view = self._owners, self._owners.rotate, self._search, np.ndarray.view
 
         def take() -> Array:
             try:
@@ -226,11 +190,11 @@ class _Ring(_Store[Array]):
 
 
 def scratch(
-    slots: Sequence[int], arrays: Sequence[tuple[int, Shape, np.dtype[Any], Order]]
+    slots: Sequence[int], arrays: Sequence[tuple[int, Shape, np.dtype[Any]]]
 ) -> tuple[Callable[[], tuple[Array, ...]], Callable[[tuple[Array, ...]], None]]:
     """Two functions that take and give back the temporaries of one program: `arrays`, each in one of its `slots`.
 
-    >>> take, give = scratch([32], [(0, (2, 2), np.dtype("f8"), "C"), (0, (3,), np.dtype("f4"), "C")])
+    >>> take, give = scratch([32], [(0, (2, 2), np.dtype("f8")), (0, (3,), np.dtype("f4"))])
     >>> matrix, line = arrays = take()
     >>> np.shares_memory(matrix, line)
     True
@@ -243,10 +207,7 @@ def scratch(
 
     def make() -> tuple[Array, ...]:
         memory = [np.empty(max(1, n), np.uint8) for n in slots]
-        return tuple(
-            permuted(np.ndarray(in_memory(shape, order), dtype, memory[slot]), order)
-            for slot, shape, dtype, order in arrays
-        )
+        return tuple(np.ndarray(shape, dtype, memory[slot]) for slot, shape, dtype in arrays)
 
     store = _Sets(make, sum(slots))
     return store.taker(), store.sets.append

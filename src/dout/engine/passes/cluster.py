@@ -1,4 +1,4 @@
-"""Groups while they grow: which nodes are together, and which steps come before which."""
+"""Groups while they grow: which nodes belong together, and which group must run before which."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import accumulate
 
-from dout.engine.ir.cost_model import SMALL, holds_more, is_view, nbytes
+from dout.engine.ir.aliasing import nbytes
+from dout.engine.ir.cost_model import SMALL, holds_more, is_view
 from dout.engine.ir.iteration_space import FREE, Frame, fits_a_kernel, frame_of
+from dout.engine.ir.node_facts import users_of
 from dout.graph import CONSTANT, INPUT, Graph, Node, topological
 
 MOST_ARGUMENTS = 20  # the time of a call grows with them
@@ -42,10 +44,7 @@ class Partition:
         self.order = tuple(n for n in graph.nodes if n in needed and n.primitive not in (INPUT, CONSTANT))
         self.index = {node: i for i, node in enumerate(self.order)}
         self.outputs = frozenset(graph.outputs.values())
-        self.users: dict[Node, list[Node]] = {}
-        for node in self.order:
-            for value in dict.fromkeys(node.inputs):
-                self.users.setdefault(value, []).append(node)
+        self.users = users_of(graph)
         self.fusible = {node for node in self.order if fits_a_kernel(node)}
         self.free = {node for node in self.fusible if node.primitive in FREE}
         self.home: dict[Node, Cluster] = {}
@@ -90,7 +89,7 @@ class Partition:
                 latest[place] = merged or cluster
 
     def take_in(self, nodes: Nodes, inputs: Nodes, frame: Frame) -> None:
-        """Write anew in a kernel whatever of its inputs is free and has a place there."""
+        """Move into a kernel each of its inputs that costs nothing to compute and has a place there."""
         waiting = [value for value in inputs if value in self.free]
         while waiting:
             value = waiting.pop()
@@ -140,7 +139,7 @@ class Partition:
         return list(order)
 
     def _candidates(self, cluster: Cluster) -> list[Cluster]:
-        """The clusters it takes values from or reads large arrays together with; those it gains most by first."""
+        """The clusters that it takes values from, or shares large inputs with; the largest gain first."""
         assert cluster.frame is not None
         gains: dict[Cluster, int] = {}
         for value in cluster.inputs:
@@ -154,7 +153,7 @@ class Partition:
         return sorted(gains, key=gains.__getitem__, reverse=True)
 
     def _merge(self, large: Cluster, small: Cluster) -> Cluster | None:
-        """Make two clusters one kernel; None, and nothing is done, where that cannot be."""
+        """Merge two clusters into one; return None and change nothing where that is impossible."""
         assert large.frame is not None
         assert small.frame is not None
         frame = large.frame.with_(small.frame)
@@ -244,7 +243,7 @@ def _connect(frame: Frame, upper: Cluster, lower: Cluster) -> bool:
 
 
 def _continues(a: Cluster, b: Cluster, frame: Frame, nodes: Nodes) -> bool:
-    """Whether what stands among the reduced values of a kernel works on them, and is not only of their shape."""
+    """Whether the smaller cluster reads values of the larger one, and does not only have the shape of its sums."""
     small, large = (a, b) if a.frame != frame else (b, a)
     reads = {value for node in small.nodes for value in node.inputs}
     reads |= {i for value in reads if value in nodes and value.primitive in FREE for i in value.inputs}

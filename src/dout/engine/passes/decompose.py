@@ -1,4 +1,4 @@
-"""Rows that are made of others, as those others: so that a variance, a softmax and a loss share the passes of a kernel.
+"""Mean, variance and softmax as the simpler rows they are made of, so that they share the passes of one kernel.
 
 Written in plain NumPy, which records itself. Each gives what the row's own function computes, in the same order of
 arithmetic; whole sums over what was computed row by row are added up in another order.
@@ -25,10 +25,9 @@ from dout.ops.reduce import Axis
 def decompose(graph: Graph, orders: Mapping[Node, tuple[int, ...]] = MappingProxyType({})) -> Graph:
     """Return the graph in which mean, var, std and softmax of floats are made of sums and what goes between them.
 
-    A variance is taken in two passes, as NumPy does. What is computed of transposed arrays is computed of the arrays;
-    `orders` says which inputs are such.
-    The sum over everything of what was computed along rows (the loss after a softmax) becomes the sum of the sums of
-    rows: those belong to the kernel of the rows.
+    A variance takes two passes, as in NumPy. Computation on transposed arrays moves to the arrays themselves; `orders`
+    says which inputs are transposed. A sum over everything that was computed row by row (the loss after a softmax)
+    becomes the sum of the rows' sums, which belong to the kernel of the rows.
     """
     parts = rebuild(graph, lambda node, new: _decomposed(renewed(node, new)))
     return _by_rows(untranspose(parts, orders))

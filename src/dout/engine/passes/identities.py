@@ -1,4 +1,4 @@
-"""What gives its input back, in every bit and for every value; one function for each kind of node, in a table.
+"""Steps that return their input unchanged, bit for bit and for every value: a table with one function a row.
 
 x + 0 is not among them (−0 + 0 is 0), nor x · 0 (NaN, inf).
 """
@@ -12,14 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from dout.engine.ir.constants import constant, number_of
+from dout.engine.ir.node_facts import constant, number_of
+from dout.engine.ir.scalar_expressions import only_inserts
 from dout.graph import CONSTANT, Node, Primitive, Shape, same_kind
 from dout.ops import PRIMITIVES, by_primitive, primitives
 from dout.ops.reduce import reduced
 
 
 def cancelled(node: Node) -> Node:
-    """What stands for the node where it does nothing, or undoes what its input did; otherwise the node."""
+    """The node that replaces this one if it does nothing or undoes its input; otherwise the node itself."""
     while (rule := _RULES.get(node.primitive)) is not None:
         after = rule(node)
         if after is None or after.shape != node.shape or not same_kind(after.dtype, node.dtype):
@@ -48,7 +49,7 @@ def _is(node: Node, number: float) -> bool:
 
 
 def _over(name: str, x: Node, node: Node, **static: Any) -> Node | None:
-    """Another row over `x`, in the place of the node."""
+    """Another row applied to `x`, as a replacement for the node."""
     if x.shape != node.shape and not static:
         return None
     return (
@@ -176,9 +177,7 @@ def _getitem(node: Node) -> Node | None:
         return None
     if is_whole(node.static["key"], x.shape):
         return x
-    parts = node.static["key"] if isinstance(node.static["key"], tuple) else (node.static["key"],)
-    inserts = all(part is None or part is Ellipsis or part == slice(None) for part in parts)
-    return _over("reshape", x, node, shape=node.shape) if inserts else None
+    return _over("reshape", x, node, shape=node.shape) if only_inserts(node.static["key"]) else None
 
 
 def _where(node: Node) -> Node | None:

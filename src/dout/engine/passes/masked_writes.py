@@ -14,14 +14,14 @@ import numpy as np
 from dout.engine.passes.identities import is_whole
 from dout.engine.passes.simplify import is_elementwise
 from dout.graph import Graph, Node, Primitive, rebuild, renewed
-from dout.ops import by_primitive, primitives
+from dout.ops import by_primitive
 from dout.ops.abstract import AbstractRecorder
 from dout.ops.operators import Slot
-from dout.ops.raising import may_raise, shaped_by_values
+from dout.ops.raising import may_raise, shaped_by_values, shaping_inputs
 
 
 def masked_write_to_select(graph: Graph) -> Graph:
-    """Return the graph in which writes by a mask are `where`, and writes over the whole of an array what is written.
+    """Return the graph in which a write by a mask is a `where`, and a write over a whole array is the written value.
 
     Merge first, so that a mask written twice is one. A write stays as it is where the mask is not over the first axes,
     or where what is written has one element for each that is chosen and does not come from a read by the same mask.
@@ -30,7 +30,7 @@ def masked_write_to_select(graph: Graph) -> Graph:
 
 
 class _Selection:
-    """Answers what stands for each node; `whole` is what a value chosen by a mask is before it is chosen."""
+    """Gives the node that replaces each node; `whole` has of a chosen value the mask, and the value of all elements."""
 
     def __init__(self) -> None:
         self.whole: dict[Node, tuple[Node, Node]] = {}  # the mask, and the value for all elements
@@ -38,8 +38,7 @@ class _Selection:
 
     def __call__(self, node: Node, new: Mapping[Node, Node]) -> Node:
         recorder = AbstractRecorder(node.where)
-        shaping = node.inputs[:1] if node.primitive in primitives("getitem setitem add_at") else node.inputs
-        if shaped_by_values(node) or (node.shape and not self.shaped.isdisjoint(shaping)):
+        if shaped_by_values(node) or not self.shaped.isdisjoint(shaping_inputs(node)):
             self.shaped.add(node)
         rule = _RULES.get(node.primitive)
         if rule is not None:
@@ -88,7 +87,7 @@ class _Selection:
         return np.where(_over(recorder.wrap(new[mask]), x), chosen.astype(x.dtype), recorder.wrap(new[x]))
 
     def scatter(self, recorder: AbstractRecorder, node: Node, new: Mapping[Node, Node]) -> Any:
-        """The gradient of x[mask]: what came, in its places, and zero elsewhere."""
+        """The gradient of x[mask]: the upstream gradient at the chosen places, and zero elsewhere."""
         value, *index = node.inputs
         mask = _mask(node, index, node)
         chosen = None if mask is None else self.all_of(recorder, value, mask, value.shape, new)

@@ -1,4 +1,4 @@
-"""Patterns in a graph, written as plain NumPy: a function is recorded once, and what it computes is looked for."""
+"""Patterns in a graph, written as plain NumPy functions: each is recorded once, and its nodes are matched."""
 
 from __future__ import annotations
 

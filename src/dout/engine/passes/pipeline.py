@@ -24,7 +24,7 @@ PASSES: tuple[Pass, ...] = (
 # Copies stay here: the last bit of NumPy's sums and products can depend on the order in memory.
 STRICT: tuple[Pass, ...] = (merge_equal_nodes, masked_write_to_select, merge_equal_nodes)
 
-after_each: list[Callable[[Graph, Graph, Pass], None]] = []  # what is done after every pass; the tests verify the graph
+after_each: list[Callable[[Graph, Graph, Pass], None]] = []  # called after every pass: the tests verify the graph
 
 
 def transformed(graph: Graph, orders: Mapping[Node, tuple[int, ...]], *, strict: bool = False) -> Graph:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from dout.engine.ir.cost_model import CALL, holds_more, is_view, nbytes, work
+from dout.engine.ir.aliasing import nbytes
+from dout.engine.ir.cost_model import CALL, holds_more, is_view, work
 from dout.engine.ir.scalar_expressions import REDUCTIONS
 from dout.engine.passes.cluster import Cluster, Nodes, Partition, kept, outside
 from dout.graph import Node

@@ -1,4 +1,4 @@
-"""Passes that change no bit of any value: dead code, constants, the same thing computed twice, and what does nothing.
+"""Passes that change no bit of any value: constant arithmetic, steps done twice and steps that do nothing go.
 
 A graph is taken as pure values here: copies go, and so does the memory order in which arrays are made (the last bit of
 NumPy's own sums can depend on it). NaN is NaN, whatever its sign.
@@ -13,18 +13,23 @@ from typing import Any
 
 import numpy as np
 
-from dout.engine.ir.constants import constant, number_of
+from dout.engine.ir.node_facts import constant, number_of
 from dout.engine.passes.identities import cancelled
 from dout.graph import CONSTANT, INPUT, Graph, Node, rebuild, renewed, same_kind, with_inputs
-from dout.ops import PRIMITIVES, kind_of
+from dout.ops import PRIMITIVES, kind_of, primitives
 from dout.ops.registry import broadcast
 
-COMMUTATIVE = frozenset(PRIMITIVES[name] for name in ["add", "multiply", "equal", "not_equal", "logical_and",
-                        "logical_or", "logical_xor", "bitwise_and", "bitwise_or", "bitwise_xor"])  # fmt: skip
+COMMUTATIVE = primitives(
+    "add multiply equal not_equal logical_and logical_or logical_xor bitwise_and bitwise_or bitwise_xor"
+)
 
 
 def simplify(graph: Graph) -> Graph:
-    """Return the graph without what `fold`, `cancel` and `merge` find, until they find nothing more."""
+    """Return the graph without constant arithmetic, steps that do nothing, and steps done twice.
+
+    An array that holds one number everywhere is `full` of it, and where it meets other arrays element by element, the
+    number stands in its place.
+    """
     while True:
         merged = _Merged()
         after = rebuild(graph, lambda node, new: merged(cancelled(_folded(renewed(node, new)))))  # noqa: B023
@@ -33,44 +38,22 @@ def simplify(graph: Graph) -> Graph:
         graph = after
 
 
-def prune(graph: Graph) -> Graph:
-    """Return the graph without the nodes that no output needs."""
-    return rebuild(graph, renewed)
-
-
-def fold_constants(graph: Graph) -> Graph:
-    """Return the graph in which what depends on constants alone is a constant, by the arithmetic of its own row.
-
-    An array that holds one number everywhere is `full` of it, and where it meets other arrays element by element, the
-    number stands in its place.
-    """
-    return rebuild(graph, lambda node, new: _folded(renewed(node, new)))
-
-
-def cancel(graph: Graph) -> Graph:
-    """Return the graph without what gives its input back: x * 1, --x, copies, reshapes of reshapes …"""
-    return rebuild(graph, lambda node, new: cancelled(renewed(node, new)))
-
-
 def merge_equal_nodes(graph: Graph) -> Graph:
-    """Return the graph in which nothing is computed twice: one node for the same primitive of the same inputs."""
+    """Return the graph in which equal steps are one node: the same primitive of the same inputs."""
     merged = _Merged()
     return rebuild(graph, lambda node, new: merged(renewed(node, new)))
 
 
 # --- constants --------------------------------------------------------------------------------------------------------
 
-_ELEMENTWISE = frozenset(PRIMITIVES[name] for name in ["astype", "copy", "asarray"])
-# NumPy computes x ** 2 in another way than x ** [2, 2].
-_BY_SCALARS = frozenset(PRIMITIVES[name] for name in ["pow", "power"])
+_ELEMENTWISE = primitives("astype copy asarray")
+_BY_SCALARS = primitives("pow power")  # NumPy computes x ** 2 in another way than x ** [2, 2]
 # The same bits wherever they are computed; NumPy's other functions may differ between one number and many.
-_ROUNDED_ONCE = frozenset(PRIMITIVES[name] for name in [
-    "add", "subtract", "multiply", "divide", "negative", "sqrt", "square", "absolute", "where", "less",
-    "less_equal", "greater", "greater_equal", "equal", "not_equal", "astype",
-])  # fmt: skip
-_MOVING = frozenset(
-    PRIMITIVES[name] for name in ["reshape", "ravel", "flatten", "transpose", "broadcast_to", "getitem"]
+_ROUNDED_ONCE = primitives(
+    "add subtract multiply divide negative sqrt square absolute where less less_equal greater greater_equal equal "
+    "not_equal astype"
 )
+_MOVING = primitives("reshape ravel flatten transpose broadcast_to getitem")
 
 
 def is_elementwise(node: Node) -> bool:
@@ -124,7 +107,7 @@ def _full(value: Any, node: Node) -> Node:
 
 
 def _narrowed(node: Node) -> Node:
-    """The node over what was repeated, not over the repetition; where that is smaller, its result is repeated."""
+    """The node applied before its inputs are broadcast; where its result is then smaller, that is broadcast."""
     inputs = tuple([_unrepeated(i) for i in node.inputs])
     if inputs == node.inputs:
         return node
@@ -154,7 +137,7 @@ def _more(node: Node) -> int:
 
 
 class _Merged:
-    """Answers for each node the first one that is the same."""
+    """Gives for each node the first one that is equal to it."""
 
     def __init__(self) -> None:
         self.first: dict[Any, Node] = {}

@@ -1,36 +1,32 @@
-"""Writes of a few elements after what is done to all: in `dx[rows, t] -= 1; return dx / n` the division comes first.
+"""Writes of a few elements after steps on all of them: in `dx[rows, t] -= 1; return dx / n` the division comes first.
 
-So it is computed from what dx was copied from, by one kernel that makes the array that is written into.
+One kernel then computes it from the source of dx, into the array that the write changes.
 """
 
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Mapping
-from typing import Any
 
+from dout.engine.ir.node_facts import applied, users_of
 from dout.engine.passes.simplify import is_elementwise
 from dout.graph import Graph, Node, rebuild, renewed, same_kind
 from dout.ops import PRIMITIVES
-from dout.ops.abstract import Abstract, AbstractRecorder
 from dout.ops.raising import may_raise
 
 FEW = 16  # the array has so many times as many elements as are written
 
 
 def sink_writes(graph: Graph) -> Graph:
-    """Return the graph in which an elementwise step, of numbers beside one array, comes before a write into that array.
+    """Return the graph in which an elementwise step on one array and numbers comes before a write into that array.
 
-    Of the elements that are written it is computed apart. Nothing else may need the array. Every value keeps every bit.
+    The written elements are computed apart. Nothing else may need the array. Every value keeps every bit.
     """
-    users = Counter(graph.outputs.values())
-    for node in graph.nodes:
-        users.update(dict.fromkeys(node.inputs, 1))
+    users = users_of(graph)
 
     def change(node: Node, new: Mapping[Node, Node]) -> Node:
         for i in node.inputs:
-            if new[i].primitive is PRIMITIVES["setitem"] and users[i] == 1 and _may_follow(new[i], i, node):
+            if new[i].primitive is PRIMITIVES["setitem"] and len(users[i]) == 1 and _may_follow(new[i], i, node):
                 return _before(node, i, new) or renewed(node, new)
         return renewed(node, new)
 
@@ -47,18 +43,13 @@ def _may_follow(write: Node, written: Node, node: Node) -> bool:
 def _before(node: Node, written: Node, new: Mapping[Node, Node]) -> Node | None:
     """The write, into what the step makes of the array, of what it makes of the elements; None where dtypes differ."""
     write = new[written]
-    recorder = AbstractRecorder(node.where)
-    array, value = (recorder.wrap(i) for i in write.inputs[:2])
+    array, value, *index = write.inputs
     if not same_kind(value.dtype, array.dtype):
-        value = recorder.emit(PRIMITIVES["astype"], (value,), {"dtype": array.dtype})
-
-    def done(of: Abstract) -> Any:
-        operands = tuple(of if i is written else recorder.wrap(new[i]) for i in node.inputs)
-        return recorder.emit(node.primitive, operands, dict(node.static))
-
-    changed, elements = done(array), done(value)
+        value = applied(PRIMITIVES["astype"], (value,), {"dtype": array.dtype}, node.where)
+    changed, elements = (
+        applied(node.primitive, [of if i is written else new[i] for i in node.inputs], node.static, node.where)
+        for of in (array, value)
+    )
     if not (same_kind(elements.dtype, changed.dtype) and same_kind(changed.dtype, node.dtype)):
         return None
-    put = AbstractRecorder(write.where)
-    inputs = (changed.node, elements.node, *write.inputs[2:])
-    return put.emit(write.primitive, tuple(map(put.wrap, inputs)), dict(write.static)).node  # type: ignore[no-any-return]
+    return applied(write.primitive, (changed, elements, *index), write.static, write.where)

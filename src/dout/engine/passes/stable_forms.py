@@ -1,7 +1,7 @@
-"""Algebra: formulas in the place of others that are slower, or lose digits, or overflow.
+"""Algebra: formulas that are slow, lose digits or overflow give way to better ones.
 
-What comes out is at least as accurate, but not the same bits. The table is plain NumPy: what is looked for, what
-stands in its place, and when. A formula is looked for in every order of its sums and products.
+The results are at least as accurate, but not the same bits. The table is plain NumPy: a formula, its replacement, and
+a condition. A formula is looked for in every order of its sums and products.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from dout.engine.ir.node_facts import users_of
 from dout.engine.passes.patterns import Match, Pattern, replaced
 from dout.engine.passes.simplify import simplify
 from dout.graph import CONSTANT, INPUT, Graph, Node, Primitive, rebuild, renewed
@@ -22,9 +23,9 @@ from dout.ops.elementwise import sigmoid, softplus
 
 
 def stable_forms(graph: Graph, *, derived: bool = False) -> Graph:
-    """Return the graph, simplified, with the formulas of the table in the place of those they stand for.
+    """Return the graph, simplified, with its formulas replaced as the table says.
 
-    One that shares a costly part with something else is replaced only where the table says that this pays still.
+    A formula whose costly part is needed elsewhere too is replaced only where the table says that this still pays.
     Rewrite before you differentiate: a gradient holds on to the parts of a formula. Where the graph has a gradient that
     was `derived`, it loses no digits that its function has.
     """
@@ -46,14 +47,11 @@ class _Rule:
 
 
 class _Rewriting:
-    """Answers for each node of a graph what a rule puts in its place."""
+    """Gives for each node of a graph its replacement by the first rule that matches."""
 
     def __init__(self, graph: Graph, rules: Mapping[Primitive, list[_Rule]]) -> None:
         self.rules = rules
-        self.users: dict[Node, set[Node | None]] = {node: {None} for node in graph.outputs.values()}
-        for node in graph.nodes:
-            for i in node.inputs:
-                self.users.setdefault(i, set()).add(node)
+        self.users = users_of(graph)
 
     def __call__(self, node: Node, new: Mapping[Node, Node]) -> Node:
         for rule in self.rules.get(node.primitive, ()):

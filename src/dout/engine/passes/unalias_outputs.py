@@ -1,4 +1,4 @@
-"""What a run gave out lay in memory of its own, unless it was the user's: so must what a program gives out."""
+"""Results in memory of their own: the results of a plain run share none, so those of a program must not either."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from dout.engine.ir.aliasing import bases
+from dout.engine.ir.node_facts import applied
 from dout.engine.ir.scalar_expressions import REDUCTIONS
 from dout.engine.memory.buffer_layout import BufferLayout, order_of
+from dout.engine.passes.untranspose import inverse
 from dout.graph import CONSTANT, INPUT, Graph, Node, topological
 from dout.ops import PRIMITIVES
-from dout.ops.abstract import AbstractRecorder
 from dout.trace.capture.capture import Capture
 from dout.trace.capture.templates import nodes_in
 
@@ -75,9 +76,8 @@ def _ordered(node: Node, order: Any) -> Node:
     """A copy of the node in this order, as `memory_order` says it."""
     if isinstance(order, str):
         return _applied("copy", node, order=order)
-    turned = _applied("transpose", node, axes=order)
-    back = tuple(sorted(range(len(order)), key=order.__getitem__))
-    return _applied("transpose", _applied("copy", turned, order="C"), axes=back)
+    turned = _applied("copy", _applied("transpose", node, axes=order), order="C")
+    return _applied("transpose", turned, axes=inverse(order))
 
 
 def _with_outputs(graph: Graph, outputs: dict[str, Node]) -> Graph:
@@ -120,6 +120,4 @@ def _copied(node: Node, **options: bool) -> Node:
 
 
 def _applied(name: str, node: Node, **static: Any) -> Node:
-    recorder = AbstractRecorder(node.where)
-    made = recorder.emit(PRIMITIVES[name], (recorder.wrap(node),), static)
-    return made.node  # type: ignore[no-any-return]
+    return applied(PRIMITIVES[name], (node,), static, node.where)

@@ -1,4 +1,4 @@
-"""Transposes below what is computed: the kernel then runs along memory, and where two of them meet they cancel.
+"""Transposes after the computation: a kernel then runs along memory, and two transposes that meet cancel.
 
 A softmax of x.T over its columns is one of x over its rows, whose result is transposed.
 """
@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from dout.engine.ir.node_facts import applied
 from dout.engine.ir.scalar_expressions import REDUCTIONS, reduced_axes
 from dout.engine.passes.identities import cancelled
 from dout.engine.passes.simplify import is_elementwise
@@ -22,7 +23,7 @@ Axes = tuple[int, ...]
 
 
 def untranspose(graph: Graph, orders: Mapping[Node, Axes] = MappingProxyType({})) -> Graph:
-    """Return the graph in which what is computed of transposed arrays alone is the transpose of what is computed.
+    """Return the graph in which a computation on transposed arrays is the transpose of one on the arrays themselves.
 
     Inputs in another order than C are transposes of arrays in C order: `orders` has the axes of each, outermost first.
     As NumPy does it, what is computed of them lies in their order.
@@ -39,9 +40,9 @@ def untranspose(graph: Graph, orders: Mapping[Node, Axes] = MappingProxyType({})
 
 
 def _as_transpose(node: Node, axes: Axes) -> Node:
-    recorder = AbstractRecorder(node.where)
-    inner: Any = np.transpose(recorder.wrap(node), axes)
-    return np.transpose(inner, _back(axes)).node  # type: ignore[attr-defined,no-any-return]
+    row = PRIMITIVES["transpose"]
+    inner = applied(row, (node,), {"axes": axes}, node.where)
+    return applied(row, (inner,), {"axes": inverse(axes)}, node.where)
 
 
 def _below(node: Node) -> Node:
@@ -71,7 +72,7 @@ def _of_elements(node: Node, axes: Axes, recorder: AbstractRecorder) -> Any:
             operand = recorder.wrap(value.inputs[0])
         elif value.shape:
             lengths = (1,) * (len(axes) - len(value.shape)) + value.shape
-            operand = _turned(operand, lengths, _back(axes))
+            operand = _turned(operand, lengths, inverse(axes))
         operands.append(operand)
     return np.transpose(node.primitive(*operands, **node.static), axes)
 
@@ -95,5 +96,6 @@ def _turned(x: Any, lengths: Shape, axes: Axes) -> Any:
     return np.transpose(np.reshape(x, lengths), axes)
 
 
-def _back(axes: Axes) -> Axes:
+def inverse(axes: Axes) -> Axes:
+    """The axes of the transpose that undoes one by `axes`."""
     return tuple(sorted(range(len(axes)), key=axes.__getitem__))

@@ -36,8 +36,6 @@ OBJECTS = {  # what a wrapper names: immortal, so their addresses hold
     "dout.TypeError": TypeError,
     "dout.RuntimeError": RuntimeError,
     "dout.None": None,
-    "dout.True": True,
-    "dout.False": False,
     "dout.numpy.True": np.True_,
     "dout.numpy.False": np.False_,
 } | {f"dout.numpy.{name}": np.dtype(name).type for name in NUMBERS}

@@ -17,7 +17,7 @@ from numba.core.registry import cpu_target
 from numba.core.runtime.nrtdynmod import _meminfo_struct_type
 from numba.np.numpy_support import as_dtype, from_dtype
 
-from dout.engine.runtime.entry_point import ArrayType, KernelType, Result, native_types, wrapper
+from dout.engine.runtime.entry_point import ArrayType, EntryPoint, KernelType, native_types
 from dout.engine.runtime.numba_stubs import RECORD, SUPPORT
 
 
@@ -40,7 +40,7 @@ def signature(types: Sequence[KernelType]) -> tuple[Any, ...]:
     )
 
 
-def compiled(dispatcher: Any, types: Sequence[KernelType], results: Sequence[Result] | None) -> bytes | None:
+def compiled(dispatcher: Any, types: Sequence[KernelType], results: Sequence[np.dtype[Any]]) -> bytes | None:
     """The kernel and its wrapper as `binding.link` takes them; None where Numba calls it in another way."""
     flags = compiler.Flags()
     dispatcher.targetdescr.options.parse_as_flags(flags, dispatcher.targetoptions)
@@ -62,9 +62,10 @@ def compiled(dispatcher: Any, types: Sequence[KernelType], results: Sequence[Res
     ):
         return None
     returned, single = _returned(result.fndesc.restype)
-    made = results if results is not None else [_python_type(dtype) for dtype in returned]
-    _agree(dispatcher.py_func.__name__, returned, made)
-    text = wrapper(dispatcher.py_func.__name__, native.name, types, returned, single, made)
+    name = dispatcher.py_func.__name__
+    if returned != list(results):
+        raise TypeError(f"{name} returns {[str(one) for one in returned]}, not {[str(one) for one in results]}")
+    text = EntryPoint(name, native.name, types, returned, single).text()
     declared = {one.name for one in module.functions if one.is_declaration}
     text += "".join(code for name, code in SUPPORT.items() if name in declared)
     door = llvm.parse_assembly(text)
@@ -114,20 +115,7 @@ def _returned(kind: Any) -> tuple[list[np.dtype[Any]], bool]:
     return [as_dtype(one) for one in (kind if many else [kind])], not many
 
 
-def _python_type(dtype: np.dtype[Any]) -> type:
-    return {"f": float, "b": bool}.get(dtype.kind, int)
-
-
-def _agree(name: str, returned: Sequence[np.dtype[Any]], results: Sequence[Result]) -> None:
-    right = len(returned) == len(results) and all(
-        wanted == dtype if isinstance(wanted, np.dtype) else wanted is _python_type(dtype)
-        for dtype, wanted in zip(returned, results, strict=True)
-    )
-    if not right:
-        raise TypeError(f"{name} returns {[str(one) for one in returned]}, not {[str(one) for one in results]}")
-
-
-def dispatched(dispatcher: Any, types: Sequence[KernelType], results: Sequence[Result] | None) -> Callable[..., Any]:
+def dispatched(dispatcher: Any, types: Sequence[KernelType], results: Sequence[np.dtype[Any]]) -> Callable[..., Any]:
     """The kernel by Numba's own dispatcher: slower to call, and compiled anew by each process."""
     dispatcher.compile(signature(types))
     dispatcher.disable_compile()
@@ -136,13 +124,12 @@ def dispatched(dispatcher: Any, types: Sequence[KernelType], results: Sequence[R
     if not results:
         run: Callable[..., Any] = dispatcher
         return run
-    make = [wanted.type if isinstance(wanted, np.dtype) else wanted for wanted in results]
 
     def call(*arguments: Any) -> Any:
         out = dispatcher(*arguments)
         if isinstance(out, tuple):
-            return tuple(one(value) for one, value in zip(make, out, strict=True))
-        return make[0](out)
+            return tuple(dtype.type(value) for dtype, value in zip(results, out, strict=True))
+        return results[0].type(out)
 
     return call
 

@@ -45,7 +45,6 @@ class ArrayType(NamedTuple):
 
 
 KernelType = ArrayType | np.dtype[Any]
-Result = np.dtype[Any] | type  # a NumPy scalar of this dtype; or Python's own float, int or bool
 
 LLVM_TYPES = {"f": {4: "float", 8: "double"}, "b": {1: "i8"}}
 
@@ -70,38 +69,25 @@ def native_types(types: Sequence[KernelType]) -> list[str]:
     return flat
 
 
-def wrapper(
-    name: str,
-    native: str,
-    types: Sequence[KernelType],
-    returned: Sequence[np.dtype[Any]],
-    single: bool,
-    results: Sequence[Result],
-) -> str:
-    """LLVM code of the function `dout.entry`, that Python calls with `types`, and that calls `native`.
-
-    `returned` are the numbers that the kernel returns, `results` what each becomes; one alone, if `single`, or a tuple.
-    """
-    return _Writer(name, native, types, returned, single, results).text()
-
-
 @dataclass(eq=False)
-class _Writer:
-    """Writes one wrapper, line by line."""
+class EntryPoint:
+    """Writes the function `dout.entry`, which Python calls with arguments of `types`, and which calls `native`.
+
+    `returned` are the dtypes of the NumPy scalars that it returns: one alone, if `single`, or a tuple.
+    """
 
     name: str
     native: str
     types: Sequence[KernelType]
     returned: Sequence[np.dtype[Any]]
     single: bool
-    results: Sequence[Result]
     lines: list[str] = field(default_factory=list)
     messages: list[tuple[str, str]] = field(default_factory=list)
     symbols: set[str] = field(default_factory=set)
     count: int = 0
 
     def text(self) -> str:
-        """The whole module."""
+        """The whole module, in LLVM's code."""
         arguments = [
             self._number(index, kind) if not isinstance(kind, ArrayType) else ""
             for index, kind in enumerate(self.types)
@@ -256,33 +242,23 @@ class _Writer:
         return self.symbol(name)
 
     def _box(self, index: int) -> str:
-        """A new reference to the Python object of one returned number."""
-        dtype, wanted = self.returned[index], self.results[index]
+        """A new reference to the NumPy scalar of one returned number."""
+        dtype = self.returned[index]
         kind, structure = llvm_type(dtype), ", ".join(map(llvm_type, self.returned))
         place = self.new(f"getelementptr {{{structure}}}, ptr %returned, i32 0, i32 {index}")
         number = self.new(f"load {kind}, ptr {place}")
         if dtype.kind == "b":
             truth = self.new(f"icmp ne i8 {number}, 0")
-            names = ("dout.True", "dout.False") if wanted is bool else ("dout.numpy.True", "dout.numpy.False")
-            box = self.new(f"select i1 {truth}, ptr {self.symbol(names[0])}, ptr {self.symbol(names[1])}")
+            true, false = self.symbol("dout.numpy.True"), self.symbol("dout.numpy.False")
+            box = self.new(f"select i1 {truth}, ptr {true}, ptr {false}")
             self.lines.append(f"  call void {self.symbol('Py_IncRef')}(ptr {box})")
             return box
-        if isinstance(wanted, np.dtype):  # what PyArray_Scalar makes: an object whose only field is the number
-            which = self.symbol(f"dout.numpy.{dtype.name}")
-            box = self.new(f"call ptr {self.symbol('PyType_GenericAlloc')}(ptr {which}, i64 0)")
-            self._raised(self.new(f"icmp eq ptr {box}, null"))
-            self.lines.append(f"  store {kind} {number}, ptr {self.new(f'getelementptr i8, ptr {box}, i64 {HEAD}')}")
-            return box
-        if dtype.kind == "f":
-            double = number if dtype.itemsize == 8 else self.new(f"fpext float {number} to double")
-            return self.new(f"call ptr {self.symbol('PyFloat_FromDouble')}(double {double})")
-        wide = (
-            number
-            if dtype.itemsize == 8
-            else self.new(f"{'sext' if dtype.kind == 'i' else 'zext'} {kind} {number} to i64")
-        )
-        make = "PyLong_FromLongLong" if dtype.kind == "i" else "PyLong_FromUnsignedLongLong"
-        return self.new(f"call ptr {self.symbol(make)}(i64 {wide})")
+        # What PyArray_Scalar makes: an object whose only field is the number.
+        which = self.symbol(f"dout.numpy.{dtype.name}")
+        box = self.new(f"call ptr {self.symbol('PyType_GenericAlloc')}(ptr {which}, i64 0)")
+        self._raised(self.new(f"icmp eq ptr {box}, null"))
+        self.lines.append(f"  store {kind} {number}, ptr {self.new(f'getelementptr i8, ptr {box}, i64 {HEAD}')}")
+        return box
 
     def _failures(self) -> list[str]:
         lines = ["leave:", "  ret ptr null"]
@@ -310,11 +286,8 @@ FUNCTIONS = {  # of CPython: what they return and take
     "PyErr_Occurred": "ptr()",
     "PyErr_SetString": "void(ptr, ptr)",
     "PyFloat_AsDouble": "double(ptr)",
-    "PyFloat_FromDouble": "ptr(double)",
     "PyLong_AsLongLong": "i64(ptr)",
     "PyLong_AsUnsignedLongLong": "i64(ptr)",
-    "PyLong_FromLongLong": "ptr(i64)",
-    "PyLong_FromUnsignedLongLong": "ptr(i64)",
     "PyMem_RawFree": "void(ptr)",
     "PyMem_RawMalloc": "ptr(i64)",
     "PyNumber_Index": "ptr(ptr)",

@@ -18,7 +18,7 @@ import numpy as np
 
 from dout import errors
 from dout.engine.runtime import cache_folder
-from dout.engine.runtime.entry_point import ArrayType, KernelType, Result
+from dout.engine.runtime.entry_point import ArrayType, KernelType
 
 __all__ = ["ArrayType", "KernelType", "load"]
 
@@ -31,59 +31,49 @@ if hasattr(os, "register_at_fork"):  # a fork waits for a kernel that is being c
 def load(
     name: str,
     text: str,
-    types: Sequence[KernelType | tuple[Any, ...] | type],
+    types: Sequence[KernelType],
     *,
-    results: Sequence[Result] | None = None,
+    results: Sequence[np.dtype[Any]] = (),
     meaning: str | None = None,
 ) -> Callable[..., Any]:
     """The function `name` of `text`, compiled for arguments of `types`, and for no others: a TypeError answers those.
 
     `text` is a module with one function under Numba's `njit` (without its `cache`). Texts of one `name` and `meaning`
-    are compiled once; without it each is. A number that it returns becomes a Python number, or what `results` asks: a
-    NumPy scalar where it names a dtype. Arguments are looked at before anything is computed. Python's lock is held
-    during the call.
+    are compiled once; without a meaning each text is. The function returns NumPy scalars of the dtypes `results`: one
+    alone, or a tuple. It checks its arguments before it computes anything, and holds Python's lock during the call.
     """
-    kinds = tuple(ArrayType(*kind) if isinstance(kind, tuple) else np.dtype(kind) for kind in types)
-    key = _key(name, text if meaning is None else meaning, kinds, results)
-    with _lock:
-        if key not in _loaded:
-            _loaded[key] = _find(f"{_readable(name)}_{key}", name, text, kinds, results)
-        return _loaded[key]
+    try:
+        key = _key(name, text if meaning is None else meaning, types, results)
+        with _lock:
+            if key not in _loaded:
+                _loaded[key] = _find(f"{_readable(name)}_{key}", name, text, types, results)
+            return _loaded[key]
+    except ImportError as error:
+        raise errors.TargetError(errors.needs("dout.compile", "numba")) from error
 
 
 def _find(
-    title: str, name: str, text: str, types: Sequence[KernelType], results: Sequence[Result] | None
+    title: str, name: str, text: str, types: Sequence[KernelType], results: Sequence[np.dtype[Any]]
 ) -> Callable[..., Any]:
-    try:
-        from dout.engine.runtime import binding
-    except ImportError as error:
-        raise errors.TargetError(errors.needs("dout.compile", "numba")) from error
+    """The function from the cache folder, or else compiled."""
+    from dout.engine.runtime import binding
+
     native = binding.usable()
     kept = cache_folder.read(f"{title}.bin") if native else None
-    found = binding.link(name, kept) if kept is not None else None
-    return found or _compile(title, name, text, types, results, native)
+    if kept is not None and (found := binding.link(name, kept)) is not None:
+        return found
+    from dout.engine.runtime import compiler
 
-
-def _compile(
-    title: str, name: str, text: str, types: Sequence[KernelType], results: Sequence[Result] | None, native: bool
-) -> Callable[..., Any]:
-    try:
-        from dout.engine.runtime import compiler
-    except ImportError as error:
-        raise errors.TargetError(errors.needs("dout.compile", "numba")) from error
     cache_folder.write(f"{title}.py", text.encode(), plain=True)  # to read, and for tracebacks; nothing reads it back
     dispatcher = compiler.function(name, f"dout_kernels.{title}", text, str(cache_folder.root() / f"{title}.py"))
     if not hasattr(dispatcher, "py_func"):  # NUMBA_DISABLE_JIT: someone wants to step through it
         return cast(Callable[..., Any], dispatcher)
     kernel = compiler.compiled(dispatcher, types, results) if native else None
-    if kernel is not None:
-        from dout.engine.runtime import binding
-
-        function = binding.link(name, kernel)
-        if function is not None:
-            cache_folder.write(f"{title}.bin", kernel)
-            return function
-    return compiler.dispatched(dispatcher, types, results)
+    function = None if kernel is None else binding.link(name, kernel)
+    if kernel is None or function is None:
+        return compiler.dispatched(dispatcher, types, results)
+    cache_folder.write(f"{title}.bin", kernel)
+    return function
 
 
 def _readable(name: str) -> str:
@@ -91,7 +81,7 @@ def _readable(name: str) -> str:
     return re.sub(r"\W+", "_", name, flags=re.ASCII)[:60]
 
 
-def _key(name: str, meaning: str, types: Sequence[KernelType], results: Sequence[Result] | None) -> str:
+def _key(name: str, meaning: str, types: Sequence[KernelType], results: Sequence[np.dtype[Any]]) -> str:
     """What distinguishes this machine code from any other."""
     return sha256(repr((name, meaning, types, results, _surroundings())).encode()).hexdigest()[:24]
 
@@ -118,7 +108,7 @@ def _numba() -> str:
     """Numba's version, without loading it, nor `importlib.metadata`, which takes 12 ms."""
     spec = importlib.util.find_spec("numba")
     if spec is None or spec.origin is None:
-        raise errors.TargetError(errors.needs("dout.compile", "numba"))
+        raise ModuleNotFoundError("No module named 'numba'")
     version = Path(spec.origin).with_name("_version.py")
     if version.exists():
         return sha256(version.read_bytes()).hexdigest()

@@ -1,6 +1,6 @@
 """When a kernel is worth more than one thread: constants and where they come from are in docs/decisions/0007.
 
-They are not measured on each machine: what is measured while other programs run stays wrong until someone deletes it.
+They are not measured on each machine: a figure measured while other programs run stays wrong until it is deleted.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What this machine's memory gives: no kernel that reads and writes large arrays can be faster."""
+"""The bandwidth of this machine's memory: no kernel over large arrays can be faster."""
 
 from __future__ import annotations
 
@@ -73,14 +73,14 @@ class Arithmetic:
         return flops / (self.single if itemsize <= 4 else self.double)
 
 
-def bandwidth(*, anew: bool = False) -> Bandwidth:
-    """This machine's, measured once in 0.3 s and kept in the cache folder; `anew` measures again and keeps the best.
+def bandwidth() -> Bandwidth:
+    """This machine's bandwidth, measured once in 0.3 s and kept in the cache folder.
 
-    The arrays have 64 MB. A machine whose last cache holds them gives what that cache gives.
+    The arrays have 64 MB. On a machine whose last cache holds them it is the bandwidth of that cache.
     """
-    found = None if anew else _kept()
+    found = _kept()
     if found is None:
-        found = _best(_measured(), _kept())
+        found = _measured()
         cache_folder.write(_name(), json.dumps(asdict(found)).encode())
         _kept.cache_clear()
     return found
@@ -110,12 +110,6 @@ def _name() -> str:
 
     machine = repr((platform.node(), host(), cores(), FLOATS))
     return f"bandwidth_{sha256(machine.encode()).hexdigest()[:24]}"
-
-
-def _best(new: Bandwidth, old: Bandwidth | None) -> Bandwidth:
-    if old is None:
-        return new
-    return Bandwidth(max(new.copy, old.copy), max(new.triad, old.triad), new.size, new.cores)
 
 
 def _measured() -> Bandwidth:

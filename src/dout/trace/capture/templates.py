@@ -14,8 +14,7 @@ from weakref import WeakSet
 import numpy as np
 
 from dout.graph import INPUT, Node, topological
-from dout.ops import primitives
-from dout.ops.raising import may_raise, shaped_by_values
+from dout.ops.raising import may_raise, shaped_by_values, shaping_inputs
 from dout.trace.session.attribute_swap import Place
 from dout.trace.tracer.traced import Step
 
@@ -163,8 +162,7 @@ def _sizing(nodes: Sequence[Node], asked: Set[Node]) -> Iterator[Node]:
     sources: dict[Node, set[Node]] = {}  # by node whose shape depends on values: those that it comes of
     for node in nodes:
         own = {node} if shaped_by_values(node) else set()
-        shaping = node.inputs[:1] if node.primitive in primitives("getitem setitem add_at") else node.inputs
-        found = own.union(*(sources[i] for i in shaping if i in sources)) if node.shape else own
+        found = own.union(*(sources[i] for i in shaping_inputs(node) if i in sources))
         if found:
             sources[node] = found
     yield from {source: None for node in nodes if node in asked for source in sources.get(node, ())}

@@ -12,8 +12,8 @@ import numpy as np
 
 from dout.errors import DoutError, UnsupportedError
 from dout.graph import INPUT, NUMPY_VALUES, PYTHON_NUMBERS, Node, Primitive, Where
-from dout.ops import PRIMITIVES, Recorder, primitives
-from dout.ops.raising import shaped_by_values
+from dout.ops import Recorder, primitives
+from dout.ops.raising import shaped_by_values, shaping_inputs
 from dout.trace.model import user_source as source
 from dout.trace.model.recorded import Draw, Event
 from dout.trace.tracer.open_call import OpenCall
@@ -23,8 +23,6 @@ LIMIT = 1_000_000  # nodes
 OVERLAP = "two arrays that entered separately share memory: an edge is lost"
 MOST_BYTES = 1 << 36  # of one array; only one number repeated is as large as that
 _numbers = frozenset(PYTHON_NUMBERS)
-_WRITES = primitives("setitem add_at")
-_TAKEN = PRIMITIVES["getitem"]
 _SIZING = primitives("getitem places nonzero")  # whose result may have a shape that depends on values
 _T = TypeVar("_T")
 
@@ -122,10 +120,7 @@ class RunRecord(Recorder):
 
     def note_sizes(self, node: Node) -> None:
         """Remember what gives the array its shape by its values."""
-        shaping = node.inputs[:1] if node.primitive in _WRITES else node.inputs if node.shape else ()
-        if node.primitive is _TAKEN and len(node.inputs) > 1 and len(node.inputs[0].shape) == 1:
-            shaping = node.inputs[1:]  # of one axis elements are taken: how many, the index says alone
-        found = {source: None for i in shaping for source in self.sized_by.get(i, ())}
+        found = {source: None for i in shaping_inputs(node) for source in self.sized_by.get(i, ())}
         own = shaped_by_values(node)
         if found or own:
             alone = own and len(node.shape) == 1  # its one length is its own, whatever it comes of

@@ -1,0 +1,46 @@
+"""Nodes made anew, who uses a node, and the numbers that are known before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from dout.graph import CONSTANT, Graph, Node, Primitive, Where
+from dout.ops import PRIMITIVES, by_primitive, kind_of
+from dout.ops.abstract import AbstractRecorder
+
+FILLED = by_primitive({"zeros": 0, "empty": 0, "ones": 1})  # what `empty` gives in a recording are zeros
+
+
+def constant(value: Any, where: Where | None = None) -> Node:
+    """A node that holds one number."""
+    return Node(CONSTANT, (), {"value": value}, (), kind_of(value), where)
+
+
+def applied(row: Primitive, inputs: Iterable[Node], static: Mapping[str, Any], where: Where | None = None) -> Node:
+    """A row applied to some nodes; shape and dtype are inferred."""
+    recorder = AbstractRecorder(where)
+    made: Node = recorder.emit(row, tuple(map(recorder.wrap, inputs)), dict(static)).node
+    return made
+
+
+def users_of(graph: Graph) -> dict[Node, set[Node | None]]:
+    """The nodes that read each value; None stands for the outputs of the graph."""
+    users: dict[Node, set[Node | None]] = {node: {None} for node in graph.outputs.values()}
+    for node in graph.nodes:
+        for i in node.inputs:
+            users.setdefault(i, set()).add(node)
+    return users
+
+
+def number_of(node: Node) -> Any:
+    """The one number that each element of the node's value is, known before anything runs; otherwise None."""
+    if node.primitive is CONSTANT:
+        return node.static["value"]
+    if node.primitive in FILLED:
+        return np.full((), FILLED[node.primitive], node.dtype)[()]
+    if node.primitive is PRIMITIVES["full"] and node.inputs[0].primitive is CONSTANT:
+        return np.full((), node.inputs[0].static["value"], node.dtype)[()]
+    return None
