@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from dout.adapt.interface.interface import Interface
+from dout.run import global_states
 from dout.trace.model.user_source import behind
-from dout.trace.tracer.random_draws import global_states
 
 
 def drawing_again(user: Any, interface: Interface) -> Callable[[], None] | None:

@@ -14,6 +14,7 @@ from dout.check.exact.exact_route import UNCONFIRMED, Examination, Outcome
 from dout.check.exact.judging_points import Point, generic
 from dout.check.report.verdicts import Word
 from dout.graph import INPUT, Node, compute, topological
+from dout.run import central_difference, weighed
 
 ROUTE = "the derived gradient in float64"
 POINTS = 2
@@ -81,12 +82,14 @@ def _slope(examination: Examination, point: Point, node: Node, expected: Any) ->
     """How far a difference quotient along one direction lies from the derived slope, and the size of both."""
     direction = np.random.default_rng(0).uniform(0.5, 1.5, size=node.shape)
     step = 1e-6 * (float(np.sqrt(np.mean(np.square(point[node])))) or 1.0)
-    ends = []
-    for sign in (1, -1):
-        moved = {**point, node: point[node] + sign * step * direction}
+
+    def loss(way: float) -> float:
+        moved = {**point, node: point[node] + way * direction}
         values = {n: _wide(v) for n, v in moved.items() if n.primitive is INPUT}
-        with np.errstate(all="ignore"):
-            compute(topological(examination.seeds, known=values), values)
-        ends.append(sum(float(np.sum(values[out] * point[dout])) for out, dout in examination.seeds.items()))
-    found, derived = (ends[0] - ends[1]) / (2 * step), float(np.sum(expected * direction))
+        compute(topological(examination.seeds, known=values), values)
+        outputs, douts = examination.seeds.keys(), examination.seeds.values()
+        return float(weighed((values[out] for out in outputs), (point[dout] for dout in douts)))
+
+    with np.errstate(all="ignore"):
+        found, derived = central_difference(loss, step), float(np.sum(expected * direction))
     return found - derived, max(abs(found), abs(derived), float(np.sqrt(np.sum(expected**2))))

@@ -2,41 +2,38 @@
 
 from __future__ import annotations
 
-import copy
-import io
-import random
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, redirect_stdout
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from dout.errors import TargetError
 from dout.graph import INPUT, Node, evaluate, topological
 from dout.ops.shape import same_layout
+from dout.run import deep_copy, flat, global_states, quiet
 from dout.trace.model.recorded import Event
-from dout.trace.model.replay import flat, same_bits
+from dout.trace.model.replay import same_bits
 from dout.trace.record.trace import Trace
-from dout.trace.tracer.random_draws import random_states_kept
 
 MOST_LINES = 1_000_000  # of the user's code, on other inputs
 
 
 @dataclass(frozen=True)
 class Twin:
-    """A deep copy of a layer from before the trace, with the state of the random generators."""
+    """A deep copy of a layer from before the trace; `rewind` brings the random states back to where they were then."""
 
     layer: Any
-    python_state: Any
-    numpy_state: Any
+    rewind: Callable[[], None]
 
     @classmethod
     def of(cls, layer: Any) -> Twin | None:
         """Copy `layer`; None where it cannot be copied, for the trace itself does not need it."""
         try:
-            return cls(copy.deepcopy(layer), random.getstate(), np.random.get_state())  # noqa: NPY002 - the state users draw from
-        except Exception:
+            return cls(deep_copy(layer), global_states())
+        except TargetError:
             return None
 
     def compared(
@@ -67,10 +64,8 @@ class Twin:
         return trace if agree else replace(trace, events=(*trace.events, _specialised(trace)))
 
     def _run(self, inputs: Sequence[Any], upstream: Sequence[Any]) -> Iterator[Any]:
-        silent = redirect_stdout(io.StringIO())  # what the layer prints was printed by the traced run
-        with random_states_kept(), np.errstate(all="ignore"), silent:
-            random.setstate(self.python_state)
-            np.random.set_state(self.numpy_state)  # noqa: NPY002
+        with quiet():  # what the layer prints was printed by the traced run
+            self.rewind()
             yield from (_copy(item) for item in flat(self.layer.forward(*inputs)) if item is not None)
             yield from (_copy(item) for item in flat(self.layer.backward(*upstream)) if item is not None)
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator
 from functools import partial
-from types import FunctionType, ModuleType
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from dout.trace.session.attribute_swap import attributes_of
-from dout.trace.session.pairing import pairs
-from dout.trace.tracer.random_draws import is_generator
+from dout.run.attributes import attributes_of
+from dout.run.random_states import is_generator
 
 MOST = 10_000  # places looked at
+_CLOSED = (type, ModuleType, FunctionType, MethodType, BuiltinFunctionType)
 _NOT_OPENED = (np.ndarray, np.generic, ModuleType, FunctionType, type, str, bytes, int, float, complex)
 
 
@@ -100,11 +100,6 @@ def _changed(item: Any, change: Callable[[Any], Any]) -> Any:
     return item
 
 
-def learned(before: dict[str, Any], layer: Any) -> dict[str, np.ndarray[Any, Any]]:
-    """The gradients that backward left for parameters, by the parameter's name; `before`."""
-    return {pair.name: np.asarray(pair.gradient) for pair in pairs(before, {**of_class(layer), **attributes_of(layer)})}
-
-
 def of_class(layer: Any) -> dict[str, Any]:
     """The arrays and containers that are attributes of a layer's class, where it has none of its own of that name."""
     held = attributes_of(layer)
@@ -173,3 +168,60 @@ def _filled(cell: Any) -> bool:
         return cell.cell_contents is not None
     except ValueError:
         return False
+
+
+# --- put back what is held --------------------------------------------------------------------------------------------
+
+
+def reachable(root: Any) -> dict[int, Any]:
+    """The objects, lists, dicts and arrays that an object holds, by identity, itself first."""
+    found: dict[int, Any] = {}
+    waiting = [root]
+    while waiting:
+        item = waiting.pop()
+        if id(item) in found or isinstance(item, _CLOSED) or is_generator(item):
+            continue
+        if isinstance(item, dict):
+            waiting.extend(item.values())
+        elif isinstance(item, list | tuple):
+            waiting.extend(item)
+        elif hasattr(item, "__dict__"):
+            waiting.extend(vars(item).values())
+        elif not isinstance(item, np.ndarray):
+            continue
+        found[id(item)] = item
+    return found
+
+
+def objects_in(layer: Any) -> list[Any]:
+    """The layer and the objects it holds."""
+    return [item for item in reachable(layer).values() if not isinstance(item, np.ndarray | list | tuple | dict)]
+
+
+class HeldMemory:
+    """What objects hold, to be put back after each run: the same arrays, lists and attributes as before."""
+
+    def __init__(self, *holders: Any) -> None:
+        self.arrays: list[tuple[Any, Any]] = []
+        self.lists: list[tuple[list[Any], list[Any]]] = []
+        self.names: list[tuple[dict[Any, Any], dict[Any, Any]]] = []
+        for item in reachable(holders).values():
+            if isinstance(item, np.ndarray):
+                if item.flags.writeable and item.dtype != object:
+                    self.arrays.append((item, item.copy()))
+            elif isinstance(item, list):
+                self.lists.append((item, list(item)))
+            elif not isinstance(item, tuple):
+                names = item if isinstance(item, dict) else vars(item)
+                self.names.append((names, dict(names)))
+
+    def put_back(self) -> None:
+        """Everything as it was."""
+        for array, kept in self.arrays:
+            array[...] = kept
+        for items, kept_items in self.lists:
+            items[:] = kept_items
+        for names, before in self.names:
+            if len(names) != len(before) or any(names.get(key, names) is not item for key, item in before.items()):
+                names.clear()
+                names.update(before)
