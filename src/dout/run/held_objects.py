@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator
 from functools import partial
-from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
+from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +14,6 @@ from dout.run.attributes import attributes_of
 from dout.run.random_states import is_generator
 
 MOST = 10_000  # places looked at
-_CLOSED = (type, ModuleType, FunctionType, MethodType, BuiltinFunctionType)
 _NOT_OPENED = (np.ndarray, np.generic, ModuleType, FunctionType, type, str, bytes, int, float, complex)
 
 
@@ -26,8 +25,8 @@ class HeldPlace(NamedTuple):
     put: Callable[[Any], None]
 
 
-def places(root: Any, path: str = "self") -> Iterator[HeldPlace]:
-    """Every place within reach of an object, each holder once."""
+def places(root: Any, path: str = "self", *, ours: bool = False) -> Iterator[HeldPlace]:
+    """Every place within reach of an object, each holder once; those of an adapter only where asked."""
     waiting: list[tuple[str, Any]] = [(path, root)]
     seen: set[int] = set()
     while waiting and len(seen) < MOST:
@@ -35,13 +34,13 @@ def places(root: Any, path: str = "self") -> Iterator[HeldPlace]:
         if id(holder) in seen:
             continue
         seen.add(id(holder))
-        for place in _inside(path, holder):
+        for place in _inside(path, holder, ours):
             yield place
             if not issubclass(type(place.item), _NOT_OPENED) and place.item is not None:
                 waiting.append((place.path, place.item))
 
 
-def _inside(path: str, holder: Any) -> Iterator[HeldPlace]:
+def _inside(path: str, holder: Any, ours: bool) -> Iterator[HeldPlace]:
     if issubclass(type(holder), dict):
         for key, item in list(holder.items()):
             yield HeldPlace(f"{path}[{key!r}]", item, partial(holder.__setitem__, key))
@@ -54,9 +53,8 @@ def _inside(path: str, holder: Any) -> Iterator[HeldPlace]:
     else:
         attributes = attributes_of(holder)
         for key, item in list(attributes.items()):
-            if key.startswith("_dout_"):
-                continue  # an adapter's: what the caller of such a layer keeps
-            yield HeldPlace(f"{path}.{key}", item, partial(attributes.__setitem__, key))
+            if ours or not key.startswith("_dout_"):  # an adapter's: what the caller of such a layer keeps
+                yield HeldPlace(f"{path}.{key}", item, partial(attributes.__setitem__, key))
         for cls in type(holder).__mro__:
             for key in _slots(cls):
                 if hasattr(holder, key) and key not in attributes:
@@ -173,29 +171,16 @@ def _filled(cell: Any) -> bool:
 # --- put back what is held --------------------------------------------------------------------------------------------
 
 
-def reachable(root: Any) -> dict[int, Any]:
-    """The objects, lists, dicts and arrays that an object holds, by identity, itself first."""
-    found: dict[int, Any] = {}
-    waiting = [root]
-    while waiting:
-        item = waiting.pop()
-        if id(item) in found or isinstance(item, _CLOSED) or is_generator(item):
-            continue
-        if isinstance(item, dict):
-            waiting.extend(item.values())
-        elif isinstance(item, list | tuple):
-            waiting.extend(item)
-        elif hasattr(item, "__dict__"):
-            waiting.extend(vars(item).values())
-        elif not isinstance(item, np.ndarray):
-            continue
-        found[id(item)] = item
-    return found
+def held_by(*holders: Any) -> list[Any]:
+    """Some objects and everything within their reach, each once."""
+    found = [*holders, *(place.item for holder in holders for place in places(holder, ours=True))]
+    return list({id(item): item for item in found}.values())
 
 
 def objects_in(layer: Any) -> list[Any]:
     """The layer and the objects it holds."""
-    return [item for item in reachable(layer).values() if not isinstance(item, np.ndarray | list | tuple | dict)]
+    closed = (*_NOT_OPENED, list, tuple, dict)
+    return [item for item in held_by(layer) if type(item).__dictoffset__ and not issubclass(type(item), closed)]
 
 
 class HeldMemory:
@@ -205,14 +190,14 @@ class HeldMemory:
         self.arrays: list[tuple[Any, Any]] = []
         self.lists: list[tuple[list[Any], list[Any]]] = []
         self.names: list[tuple[dict[Any, Any], dict[Any, Any]]] = []
-        for item in reachable(holders).values():
+        for item in held_by(*holders):
             if isinstance(item, np.ndarray):
                 if item.flags.writeable and item.dtype != object:
                     self.arrays.append((item, item.copy()))
             elif isinstance(item, list):
                 self.lists.append((item, list(item)))
-            elif not isinstance(item, tuple):
-                names = item if isinstance(item, dict) else vars(item)
+            elif not isinstance(item, type | ModuleType):
+                names = item if isinstance(item, dict) else attributes_of(item)
                 self.names.append((names, dict(names)))
 
     def put_back(self) -> None:

@@ -28,7 +28,8 @@ def outcomes_in_float64(examination: Examination) -> list[tuple[list[Outcome], d
 
 
 def _outcomes(examination: Examination, point: Point) -> tuple[list[Outcome], dict[Node, Any]]:
-    values, without = _values(examination, point), None
+    needed = examination.needed(point)
+    values, without = in_float64(needed, point), None
     used = [value for value in values.values() if isinstance(value, np.ndarray) and value.dtype.kind == "f"]
     tolerance = TOLERANCE.get(min((value.dtype.itemsize for value in used), default=8), 1e-7)
     outcomes = []
@@ -38,7 +39,7 @@ def _outcomes(examination: Examination, point: Point) -> tuple[list[Outcome], di
         got = judged.fitted(np.asarray(values[judged.gradient], dtype=float))
         word = _word(expected, got, tolerance)
         if word == Word.REFUTED and examination.stabilisers and derived is not None:
-            without = without or _values(examination, {**point, **dict.fromkeys(examination.stabilisers, 0.0)})
+            without = without or in_float64(needed, {**point, **dict.fromkeys(examination.stabilisers, 0.0)})
             bare = judged.fitted(np.asarray(without[judged.gradient], dtype=float))
             word = _word(np.asarray(without[derived], dtype=float), bare, tolerance)  # log(y + 1e-7) means log(y)
         if word == Word.REFUTED and expected.shape == got.shape:
@@ -58,10 +59,6 @@ def _word(expected: Any, got: Any, tolerance: float) -> str:
     size = max(np.max(np.abs(expected[known]), initial=0.0), np.max(np.abs(got[known]), initial=0.0))
     off = np.abs(expected[known] - got[known])
     return Word.AGREES if np.all(off <= tolerance * size) else Word.REFUTED
-
-
-def _values(examination: Examination, point: Point) -> dict[Node, Any]:
-    return in_float64(examination.needed(point), point)
 
 
 def in_float64(nodes: Iterable[Node], point: Point) -> dict[Node, Any]:

@@ -46,7 +46,7 @@ class Side:
         elif fast:
             calls = [compiled(call) for call in calls]
         self.calls: Sequence[Callable[..., Any]] = calls
-        self._as_made = HeldMemory(self.own) if layer else HeldMemory()
+        self._as_made = HeldMemory(self.own)
 
     def renew(self) -> None:
         """Put its attributes back: a layer may have learned at each call."""
