@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from dout.adapt.interface.adapted_layer import is_float_array
 from dout.adapt.interface.interface import DOUT, Interface
 from dout.adapt.trial.setups import Make
-from dout.run import attributes_of, central_difference, copied, flat, quiet, run_backward, size_of, weighed
+from dout.run import Runner, attributes_of, central_difference, copied, flat, quiet, run_backward, size_of, weighed
 from dout.trace.session.pairing import GRADIENTS
 
 RIGHT, SCALED = 2, 1  # how right: exactly, or up to a constant
@@ -24,7 +25,7 @@ class Runs:
     """A class in one interface, run again and again on one example."""
 
     def __init__(self, cls: type, make: Make, inputs: Mapping[str, Any], interface: Interface) -> None:
-        self.cls, self.make, self.inputs = cls, make, inputs
+        self.runner, self.inputs = Runner(partial(make, cls)), inputs
         names = list(inputs)
         wanted = interface.order[0] if interface.order and interface.order[0] in names else None
         first = next((i for i, x in enumerate(inputs.values()) if is_float_array(x)), None)
@@ -33,9 +34,9 @@ class Runs:
 
     def forward(self, inputs: Sequence[Any]) -> tuple[Any, list[Any]]:
         """A new layer after its forward, and the outputs, flat."""
+        layer = self.runner.fresh()
         with quiet():
-            layer = self.make(self.cls)
-            return layer, list(flat(layer.forward(*map(copied, inputs))))
+            return layer, self.runner.forward(layer, [copied(item) for item in inputs])
 
     def gradients(self, scale: float) -> list[Any]:
         """What backward returns, flat, when each upstream gradient is a fixed one times `scale`."""

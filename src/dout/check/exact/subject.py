@@ -66,8 +66,10 @@ class Subject:
 
     def recorded(self, douts: tuple[Any, ...]) -> Trace:
         """A recording of a fresh layer with these upstream gradients, in silence."""
+        layer = self.again()
         with quiet():
-            return record(self.again(), *self.fresh_inputs(), dout=one_or_all(douts))
+            self.runner.rewind()
+            return record(layer, *self.fresh_inputs(), dout=one_or_all(douts))
 
     def run(self, inputs: tuple[Any, ...] | None = None, douts: tuple[Any, ...] | None = None) -> PlainRun:
         """Run forward and backward once, plainly, in silence, from the same random state each time."""

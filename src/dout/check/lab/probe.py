@@ -63,16 +63,11 @@ def users_code() -> Iterator[None]:
         raise
 
 
-def _innermost(error: BaseException) -> Any:
+def _by_hand(error: BaseException) -> bool:
+    """Whether a `raise` or `assert` in the user's own code raised it: no crash, but a refusal."""
     tb = error.__traceback__
     while tb is not None and tb.tb_next is not None:
         tb = tb.tb_next
-    return tb
-
-
-def _by_hand(error: BaseException) -> bool:
-    """Whether a `raise` or `assert` in the user's own code raised it: no crash, but a refusal."""
-    tb = _innermost(error)
     if tb is None or not 0 <= tb.tb_lasti < len(tb.tb_frame.f_code.co_code):
         return False
     code = tb.tb_frame.f_code
