@@ -35,7 +35,7 @@ def put_state(generator: Any, state: Any) -> None:
         generator.set_state(state)
 
 
-def states(generators: Iterable[Any]) -> list[Any]:
+def all_states(generators: Iterable[Any]) -> list[Any]:
     """The states of the global generators, Python's and NumPy's, and of these, to be compared."""
     state: Any = np.random.get_state()  # noqa: NPY002 - the state users draw from
     return [random.getstate(), state[1].tobytes(), state[2:], [repr(state_of(generator)) for generator in generators]]

@@ -22,7 +22,7 @@ from dout.clock import spent
 from dout.graph import Where
 from dout.run import PlainRun, arrays, attributes_of, copied, quiet, upstream
 from dout.run.held_objects import generators, of_class, snapshot
-from dout.run.random_states import states
+from dout.run.random_states import all_states
 from dout.trace.session.pairing import pairs
 
 MOST_SECONDS = 2.0  # for the contract of one layer, which takes about a hundred runs
@@ -240,9 +240,9 @@ def alike(one: Ran, two: Ran) -> bool:
     return same(one.outputs, two.outputs) and same(one.gradients, two.gradients) and same(one.learned, two.learned)
 
 
-def states_for(lab: Lab, layer: Any) -> list[Any]:
+def states(lab: Lab, layer: Any) -> list[Any]:
     """Every random state that a layer may draw from, to be compared."""
-    return states([*generators(layer), *(generator for generator, _ in lab.runner.generators)])
+    return all_states([*generators(layer), *(generator for generator, _ in lab.runner.generators)])
 
 
 def learned(before: dict[str, Any], layer: Any) -> dict[str, np.ndarray[Any, Any]]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from dout.check.lab.other_values import few, is_float_array, same
-from dout.check.lab.probe import CrashError, Lab, examined, states_for, users_code
+from dout.check.lab.probe import CrashError, Lab, examined, states, users_code
 from dout.check.repair.line_repairs import returning
 from dout.check.report.verdicts import Finding
 from dout.run import PlainRun, arrays, copied
@@ -53,10 +53,10 @@ def _has_no_shape(lab: Lab) -> bool:
     flat = lab.forward(lab.fresh(), tuple(x.ravel() for x in lab.inputs()))
     layer = lab.fresh()
     lab.rewind()
-    before = states_for(lab, layer)
+    before = states(lab, layer)
     with users_code():
         layer.forward(*lab.inputs())
-    return same(flat[0], lab.base.outputs[0].ravel()) and states_for(lab, layer) == before
+    return same(flat[0], lab.base.outputs[0].ravel()) and states(lab, layer) == before
 
 
 @examined

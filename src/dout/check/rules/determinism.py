@@ -10,7 +10,7 @@ import numpy as np
 
 from dout.check.lab.conditional_exactness import refuted
 from dout.check.lab.other_values import copies, differs_at, few, same
-from dout.check.lab.probe import MOST_SECONDS, CrashError, Lab, examined, states_for, users_code
+from dout.check.lab.probe import MOST_SECONDS, CrashError, Lab, examined, states, users_code
 from dout.check.report.verdicts import Finding
 from dout.graph import Where
 from dout.run import attributes_of, copied, places, run_backward, state_of
@@ -91,10 +91,10 @@ def draws(lab: Lab) -> Iterator[Finding]:
     layer = lab.fresh()
     lab.forward(layer, lab.inputs())
     lab.rewind(1)
-    before = states_for(lab, layer)
+    before = states(lab, layer)
     with users_code():
         run_backward(layer, tuple(map(copied, lab.base.douts)))
-    if states_for(lab, layer) == before:
+    if states(lab, layer) == before:
         return
     layer = lab.fresh()
     lab.forward(layer, lab.inputs())
