@@ -54,6 +54,28 @@ class Drawing:
         return x + GENERATOR.normal(size=x.shape)
 
 
+class Mask:
+    """Drops what a generator of its module says, as people write dropout."""
+
+    def forward(self, x):
+        self.mask = GENERATOR.uniform(size=x.shape) > 0.5
+        return x * self.mask
+
+    def backward(self, dout):
+        return dout * self.mask
+
+
+class OtherMask:
+    """The same in another interface."""
+
+    def forward_pass(self, X):
+        self.mask = GENERATOR.uniform(size=X.shape) > 0.5
+        return X * self.mask
+
+    def backward_pass(self, accum_grad):
+        return accum_grad * self.mask
+
+
 def test_nothing_is_heard_and_everything_is_as_before(capfd, tmp_path):
     np.random.seed(7)
     random.seed(7)
@@ -107,6 +129,21 @@ def test_a_generator_of_the_users_module_starts_anew_with_each_run():
     with quiet():
         one, two = (runner.forward(runner.fresh(), (np.zeros(2),))[0] for _ in range(2))
     assert np.array_equal(one, two)
+
+
+@pytest.mark.parametrize("layer", [Mask, OtherMask])
+def test_a_layer_that_draws_from_a_generator_of_its_module_is_judged_exactly(layer):
+    report = dout.check(layer, np.ones((3, 4)))
+    assert [str(verdict) for verdict in report.verdicts] == [f"{report.verdicts[0].argument}: exact"]
+    assert report.findings == ()
+
+
+def test_a_recording_of_such_a_layer_holds_for_other_inputs_and_draws_once():
+    plain, traced = deep_copy(GENERATOR), GENERATOR
+    plain.uniform(size=(3, 4))
+    trace = dout.trace(Mask(), np.ones((3, 4)))
+    assert [event.kind for event in trace.events] == ["draw"]
+    assert traced.bit_generator.state == plain.bit_generator.state
 
 
 @pytest.mark.parametrize("whole", [tuple, list, lambda arrays: dict(enumerate(arrays))])

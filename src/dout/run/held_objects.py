@@ -44,12 +44,10 @@ def _inside(path: str, holder: Any, ours: bool) -> Iterator[HeldPlace]:
     if issubclass(type(holder), dict):
         for key, item in list(holder.items()):
             yield HeldPlace(f"{path}[{key!r}]", item, partial(holder.__setitem__, key))
-    elif issubclass(type(holder), list):
+    elif issubclass(type(holder), list | tuple):
         for i, item in enumerate(holder):
-            yield HeldPlace(f"{path}[{i}]", item, partial(holder.__setitem__, i))
-    elif issubclass(type(holder), tuple):
-        for i, item in enumerate(holder):
-            yield HeldPlace(f"{path}[{i}]", item, _nowhere)
+            put = _nowhere if issubclass(type(holder), tuple) else partial(holder.__setitem__, i)
+            yield HeldPlace(f"{path}[{i}]", item, put)
     else:
         attributes = attributes_of(holder)
         for key, item in list(attributes.items()):
@@ -111,14 +109,14 @@ def of_class(layer: Any) -> dict[str, Any]:
 
 def generators(layer: Any) -> list[Any]:
     """Random generators that a layer holds, or that its class, its module or its methods use."""
-    holders = [place.item for place in places(layer)]
-    for cls in users_classes(layer):
-        holders += vars(cls).values()
-        for name in ("forward", "backward"):
-            function = vars(cls).get(name)
-            holders += getattr(function, "__globals__", {}).values()
-            holders += [cell.cell_contents for cell in getattr(function, "__closure__", None) or () if _filled(cell)]
-            holders += getattr(function, "__defaults__", None) or ()
+    inside = [item for cls in users_classes(layer) for item in vars(cls).values()]
+    methods = [item for item in inside if type(item) is FunctionType]
+    holders = [*(place.item for place in places(layer)), *inside]
+    for names in {id(method.__globals__): method.__globals__ for method in methods}.values():
+        holders += names.values()
+    for method in methods:
+        holders += [cell.cell_contents for cell in method.__closure__ or () if _filled(cell)]
+        holders += method.__defaults__ or ()
     return list({id(holder): holder for holder in holders if is_generator(holder)}.values())
 
 

@@ -6,7 +6,7 @@ import inspect
 import io
 import os
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,13 +21,13 @@ from dout.run.random_states import global_states, put_state, seed_global, state_
 
 
 @contextmanager
-def quiet(seed: int = 0) -> Iterator[None]:
+def quiet(seed: int = 0, generators: Iterable[Any] = ()) -> Iterator[None]:
     """Run the user's code from the random state of a seed, silently.
 
-    Nothing is printed, no warning is given, and afterwards the global random states, NumPy's error state, the filters
-    of warnings and the working directory are as before.
+    Nothing is printed, no warning is given, and afterwards the global random states and those of `generators`, NumPy's
+    error state, the filters of warnings and the working directory are as before.
     """
-    put_back, folder = global_states(), _folder()
+    put_back, folder = global_states(generators), _folder()
     silent = redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO())
     try:
         with np.errstate(all="ignore"), warnings.catch_warnings(), silent[0], silent[1]:
@@ -113,7 +113,7 @@ class Runner:
     def run(self, inputs: tuple[Any, ...], douts: tuple[Any, ...] | None = None) -> PlainRun:
         """Run a fresh layer's forward and backward once, in silence; `douts` are random where none are given."""
         layer = self.fresh()
-        with quiet():
+        with quiet(generators=[generator for generator, _ in self.generators]):
             outputs = self.forward(layer, inputs)
             douts = upstream(outputs) if douts is None else douts
             gradients = list(flat(run_backward(layer, tuple(map(copied, douts)))))  # it may write into them

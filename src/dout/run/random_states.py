@@ -47,9 +47,9 @@ def seed_global(seed: int = 0) -> None:
     np.random.seed(seed)  # noqa: NPY002 - the state users draw from
 
 
-def global_states() -> Callable[[], None]:
-    """What brings the global random states, Python's and NumPy's, back to where they are now."""
-    return kept_states([np.random.random_sample.__self__])  # type: ignore[attr-defined]
+def global_states(others: Iterable[Any] = ()) -> Callable[[], None]:
+    """What brings the global random states, Python's and NumPy's, back to where they are now; `others` as well."""
+    return kept_states([np.random.random_sample.__self__, *others])  # type: ignore[attr-defined]
 
 
 def kept_states(generators: Iterable[Any]) -> Callable[[], None]:

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from dout.errors import TargetError
 from dout.graph import INPUT, Node, evaluate, topological
 from dout.ops.shape import same_layout
 from dout.run import deep_copy, flat, global_states, quiet
+from dout.run.held_objects import generators
 from dout.trace.model.recorded import Event
 from dout.trace.model.replay import same_bits
 from dout.trace.record.trace import Trace
@@ -23,17 +23,23 @@ MOST_LINES = 1_000_000  # of the user's code, on other inputs
 
 @dataclass(frozen=True)
 class Twin:
-    """A deep copy of a layer from before the trace; `rewind` brings the random states back to where they were then."""
+    """A deep copy of a layer from before the trace, and the generators that it draws from, those of its module too.
+
+    `rewind` brings them, and the global random states, back to where they were before the trace.
+    """
 
     layer: Any
+    generators: Sequence[Any]
     rewind: Callable[[], None]
 
     @classmethod
     def of(cls, layer: Any) -> Twin | None:
         """Copy `layer`; None where it cannot be copied, for the trace itself does not need it."""
         try:
-            return cls(deep_copy(layer), global_states())
-        except TargetError:
+            twin = deep_copy(layer)
+            drawn = generators(twin)
+            return cls(twin, drawn, global_states(drawn))
+        except Exception:
             return None
 
     def compared(
@@ -64,7 +70,7 @@ class Twin:
         return trace if agree else replace(trace, events=(*trace.events, _specialised(trace)))
 
     def _run(self, inputs: Sequence[Any], upstream: Sequence[Any]) -> Iterator[Any]:
-        with quiet():  # what the layer prints was printed by the traced run
+        with quiet(generators=self.generators):  # what the layer prints was printed by the traced run
             self.rewind()
             yield from (_copy(item) for item in flat(self.layer.forward(*inputs)) if item is not None)
             yield from (_copy(item) for item in flat(self.layer.backward(*upstream)) if item is not None)
