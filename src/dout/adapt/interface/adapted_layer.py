@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from dout.adapt.interface.collaborators import Context, RecordingOptimizer
-from dout.adapt.interface.dropout_replay import drawing_again
 from dout.adapt.interface.interface import (
     CACHE,
     CONTEXT,
@@ -30,7 +29,8 @@ from dout.adapt.interface.interface import (
 )
 from dout.adapt.source import switches_for
 from dout.errors import TargetError
-from dout.run import attributes_of, copied, deep_copy, flat
+from dout.run import attributes_of, copied, deep_copy, flat, global_states
+from dout.trace.model.user_source import behind
 from dout.trace.session.pairing import GRADIENTS, is_named_as_gradient, stem
 from dout.trace.tracer.traced import plain
 
@@ -158,7 +158,9 @@ class _own_code:
 
 def _forward(user: Any, layer: Any, interface: Interface, inputs: Sequence[Any], names: Sequence[str]) -> Any:
     context = Context() if interface.context else None
-    again = drawing_again(user, interface)
+    code = getattr(behind(getattr(user, interface.backward)), "__code__", None)
+    runs_again = code is not None and interface.forward in code.co_names  # a backward that runs its forward again …
+    again = global_states() if runs_again else None  # … is to draw what that drew
     method = getattr(user, interface.forward)
     result = method(context, *inputs) if interface.context else method(*inputs)
     if interface.out is not None:

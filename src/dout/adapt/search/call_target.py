@@ -11,7 +11,7 @@ from dout.adapt.interface.interface import Interface, pairs_of
 from dout.adapt.search.refusals import name_of
 from dout.adapt.source import switches_for
 from dout.errors import TargetError
-from dout.run import copied, deep_copy
+from dout.run import copied, deep_copy, fresh
 from dout.trace.model.user_source import behind
 
 
@@ -109,7 +109,7 @@ def arguments(target: Any, inputs: Mapping[str, Any]) -> tuple[list[Any], dict[s
 
 def instance(target: Any, init: Mapping[str, Any], cls: type) -> Any:
     """A layer of its own: of the class as it is called here, or a copy of the instance that was given."""
-    return cls(**copies(init)) if inspect.isclass(target) else as_layer(deep_copy(target), cls)
+    return fresh(cls, init) if inspect.isclass(target) else as_layer(deep_copy(target), cls)
 
 
 def copies(values: Mapping[str, Any]) -> dict[str, Any]:
