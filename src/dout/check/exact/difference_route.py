@@ -38,7 +38,7 @@ class _Place:
     loss: Loss
     parameter: bool
     natural: float  # the size of a gradient of this output by this value, where nothing cancels
-    lost: float = 0.0  # what rounding leaves out of a gradient that is known from a step of the parameter alone
+    lost: float = 0.0  # the rounding error of a gradient that is known only by the parameter's step
 
 
 def judge_numerically(subject: Subject, first: PlainRun) -> Judgement:
@@ -158,7 +158,7 @@ def _precision(value: Any) -> float:
 
 
 def _constancy(value: Any) -> float:
-    """How far a ratio may be from the same one, that of differences."""
+    """How far two ratios of differences may lie apart and count as the same."""
     return max(1e-4, _precision(value))
 
 

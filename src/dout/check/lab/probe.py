@@ -48,9 +48,9 @@ class CrashError(Exception):
 
 @contextmanager
 def users_code() -> Iterator[None]:
-    """Turn what the user's code raises into a CrashError.
+    """Turn an exception of the user's code into a CrashError.
 
-    So is a `SystemExit`, or any other exception that it raises by itself. Control-C and the guard's alarm pass.
+    That includes `SystemExit` and whatever the code itself raises. Control-C and the guard's alarm pass.
     """
     try:
         with np.errstate(all="ignore"):
@@ -86,7 +86,7 @@ class SlowError(Exception):
 
 
 class Lab:
-    """Where a layer is run: `fresh()` gives one in the pristine state; every call begins with the same random state."""
+    """Runs a layer for the checks of its contract, for a limited time; each call starts from the same random state."""
 
     def __init__(self, subject: Subject) -> None:
         self.subject = subject
@@ -104,24 +104,24 @@ class Lab:
             raise SlowError
 
     def rewind(self, seed: int = 0) -> None:
-        """Put every random state that is not the layer's own back. Raises SlowError after too long a time."""
+        """Put back every random state that is not the layer's own. Raises SlowError when the time is over."""
         self._in_time()
         self.runner.rewind(seed)
 
     def fresh(self) -> Any:
-        """Another layer in the pristine state."""
+        """Another layer in its first state. Raises CrashError, and SlowError when the time is over."""
         self._in_time()
         with users_code():
             return self.runner.fresh()
 
     def forward(self, layer: Any, inputs: Sequence[Any], **keywords: Any) -> list[Any]:
-        """The outputs of forward, flat. Raises CrashError, and SlowError after too long a time."""
+        """The outputs of forward, flat. Raises CrashError, and SlowError when the time is over."""
         self._in_time()
         with users_code():
             return self.runner.forward(layer, inputs, **keywords)
 
     def backward(self, layer: Any, douts: Sequence[Any], seed: int = 0) -> list[Any]:
-        """The gradients that backward returns, flat. Raises CrashError, and SlowError after too long a time."""
+        """The gradients that backward returns, flat. Raises CrashError, and SlowError when the time is over."""
         self._in_time()
         with users_code():
             return self.runner.backward(layer, douts, seed)

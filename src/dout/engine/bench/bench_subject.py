@@ -1,4 +1,4 @@
-"""What a bench calls: the user's own forward and backward, plain or compiled, and what it gives to them."""
+"""The two sides of a bench: the user's own forward and backward, plain or compiled, and their arguments."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from dout.trace.session.layer_calls import KINDS, is_layer
 
 @dataclass(frozen=True)
 class BenchInputs:
-    """What is given to forward, by place and by name, and to backward; `left` are attributes that backward finds."""
+    """The arguments of forward, by place and by name, and of backward; `left` are attributes that backward reads."""
 
     inputs: Sequence[Any]
     named: Mapping[str, Any]
@@ -54,7 +54,7 @@ class Side:
 
     @quiet()
     def results(self, given: BenchInputs) -> list[Any]:
-        """What the calls give, one after the other, and what they leave, in memory that no later call writes over."""
+        """The results of the calls, one after the other, and the attributes they leave, safe from later calls."""
         found = [self.calls[0](*given.inputs, **given.named)]
         if len(self.calls) > 1:
             self._leave(given)
@@ -88,7 +88,7 @@ class Side:
 
 @quiet()
 def given_to(target: Any, inputs: Sequence[Any], named: Mapping[str, Any]) -> BenchInputs:
-    """What the calls of a target are given for these inputs: what arrives from downstream is drawn.
+    """The arguments of a target's calls for these inputs; the upstream gradient is drawn at random.
 
     Raises what the user's code raises.
     """
@@ -104,7 +104,7 @@ def given_to(target: Any, inputs: Sequence[Any], named: Mapping[str, Any]) -> Be
 
 
 def upstream(out: Any) -> Any:
-    """Numbers in the shape of an output, as the gradient that arrives from downstream."""
+    """Random numbers in the shape of an output, as its upstream gradient; 1 for a loss."""
     if isinstance(out, tuple | list):
         return tuple(map(upstream, out))
     if isinstance(out, np.ndarray) and out.ndim:
