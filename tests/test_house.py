@@ -81,6 +81,31 @@ def test_only_ops_compares_names_of_primitives():
     assert [module_of(file) for file in others if re.search(r"primitive\.name\b", file.read_text("utf-8"))] == []
 
 
+RUN_ONLY = {
+    "deepcopy", "redirect_stdout", "redirect_stderr", "getstate", "setstate", "get_state", "set_state", "bit_generator",
+}  # fmt: skip
+
+
+def ways_to_run(file):
+    """The names in a file, used or imported, that copy layers, redirect output, or read and set random states.
+
+    Names in texts and in definitions do not count: the tracer answers `seed` and `deepcopy` when users call them.
+    """
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Attribute | ast.Name):
+            name = node.attr if isinstance(node, ast.Attribute) else node.id
+            yield from {name} & RUN_ONLY
+        elif isinstance(node, ast.ImportFrom):
+            yield from {alias.name for alias in node.names} & RUN_ONLY
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "seed":
+            yield "seed"
+
+
+def test_only_run_copies_layers_redirects_output_and_sets_random_states():
+    others = [file for file in FILES if file.parent != SOURCE / "run"]
+    assert {module_of(file): found for file in others if (found := set(ways_to_run(file)))} == {}
+
+
 def test_every_room_says_in_its_first_line_what_it_is_and_the_map_says_the_same():
     page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     told = dict(re.findall(r"^\| `([a-z_./]+)/` \| (.+) \|$", page, re.MULTILINE))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import dout
-from dout.trace.model.replay import flat
+from dout.run import flat
 
 
 def agree(function, *calls):

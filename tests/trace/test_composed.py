@@ -14,7 +14,8 @@ from row_inputs import LAYOUTS, filled
 
 import dout
 from dout.errors import DoutError
-from dout.trace.model.replay import first_difference, flat, same_bits
+from dout.run import flat
+from dout.trace.model.replay import first_difference, same_bits
 
 
 def program(code, *inputs):

@@ -13,7 +13,8 @@ import pytest
 import dout
 from dout.graph import CONSTANT, INPUT
 from dout.ops.operators import Slot
-from dout.trace.model.replay import first_difference, flat, same_bits
+from dout.run import flat
+from dout.trace.model.replay import first_difference, same_bits
 
 FOLDER = Path(__file__).parents[1] / "idioms"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__init__")

@@ -6,7 +6,6 @@ reads, copies or edits a plain layer does so here. Inside a call the user's own 
 
 from __future__ import annotations
 
-import copy
 import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from dout.adapt.interface.collaborators import Context, RecordingOptimizer
-from dout.adapt.interface.dropout_replay import drawing_again
 from dout.adapt.interface.interface import (
     CACHE,
     CONTEXT,
@@ -31,8 +29,8 @@ from dout.adapt.interface.interface import (
 )
 from dout.adapt.source import switches_for
 from dout.errors import TargetError
-from dout.trace.model.replay import flat
-from dout.trace.session.attribute_swap import attributes_of
+from dout.run import attributes_of, copied, deep_copy, flat, global_states
+from dout.trace.model.user_source import behind
 from dout.trace.session.pairing import GRADIENTS, is_named_as_gradient, stem
 from dout.trace.tracer.traced import plain
 
@@ -55,12 +53,10 @@ def layer_class(cls: type, interface: Interface, names: Sequence[str], fixed: Ma
 
     def __init__(self: Any, *args: Any, **keywords: Any) -> None:
         super(new, self).__init__(*args, **keywords)
-        attributes_of(self).update({name: copy.deepcopy(item) for name, item in held.items()})
+        attributes_of(self).update({name: copied(item) for name, item in held.items()})
         for name, arguments in interface.setup:
             method = getattr(self, name, None)
-            own = [
-                RecordingOptimizer() if isinstance(a, str) and a == OPTIMIZER else copy.deepcopy(a) for a in arguments
-            ]
+            own = [RecordingOptimizer() if isinstance(a, str) and a == OPTIMIZER else deep_copy(a) for a in arguments]
             if callable(method):
                 method(*own)
             else:
@@ -103,7 +99,7 @@ def as_layer(instance: Any, cls: type) -> Any:
 
 def as_written(layer: Any) -> Any:
     """A copy of an adapted layer as an instance of the user's own class. Raises TargetError like `as_layer`."""
-    copied = as_layer(copy.deepcopy(layer), type(layer).__mro__[1])
+    copied = as_layer(deep_copy(layer), type(layer).__mro__[1])
     for name in (KEPT, FIXED, GRADIENTS):
         attributes_of(copied).pop(name, None)
     return copied
@@ -126,7 +122,7 @@ def _every(layer: Any, inputs: Sequence[Any], names: Sequence[str], fixed: Mappi
     if not fixed:
         return list(inputs)
     attributes, given = attributes_of(layer), iter(inputs)
-    own = attributes.setdefault(FIXED, {n: copy.deepcopy(item) for n, item in fixed.items() if n not in attributes})
+    own = attributes.setdefault(FIXED, {n: deep_copy(item) for n, item in fixed.items() if n not in attributes})
     return [(own[n] if n in own else attributes[n]) if n in fixed else next(given) for n in names]
 
 
@@ -162,7 +158,9 @@ class _own_code:
 
 def _forward(user: Any, layer: Any, interface: Interface, inputs: Sequence[Any], names: Sequence[str]) -> Any:
     context = Context() if interface.context else None
-    again = drawing_again(user, interface)
+    code = getattr(behind(getattr(user, interface.backward)), "__code__", None)
+    runs_again = code is not None and interface.forward in code.co_names  # a backward that runs its forward again …
+    again = global_states() if runs_again else None  # … is to draw what that drew
     method = getattr(user, interface.forward)
     result = method(context, *inputs) if interface.context else method(*inputs)
     if interface.out is not None:
@@ -334,13 +332,6 @@ def is_float_array(item: Any) -> bool:
     """Whether something is an array of floats with axes."""
     value = plain(item)
     return isinstance(value, np.ndarray) and value.ndim > 0 and value.dtype.kind == "f"
-
-
-def copy_of(item: Any) -> Any:
-    """An array, a dict or a list in memory of its own, anything else as it is."""
-    if isinstance(item, dict | list):
-        return copy.deepcopy(item)
-    return item.copy() if isinstance(item, np.ndarray) else item
 
 
 def _take_updates(layer: Any, before: Mapping[str, Any], where: Mapping[str, Any], rate: Any) -> None:

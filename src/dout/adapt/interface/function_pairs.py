@@ -12,7 +12,7 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 from dout.adapt.source.empty_methods import gives_nothing, is_stub
-from dout.trace.model.user_source import names_of
+from dout.run import names_of
 
 PAIR = "dout_pair"
 

@@ -21,7 +21,8 @@ from dout.adapt.source.cache_switches import switches_for
 from dout.adapt.source.empty_methods import is_unwritten, kept_when_called, read_by
 from dout.adapt.source.syntax import name_of, read, walk
 from dout.errors import TargetError
-from dout.trace.model.user_source import behind, mro_of, vars_of
+from dout.run import mro_of, vars_of
+from dout.trace.model.user_source import behind
 
 MOST_CANDIDATES, MOST_COMBINED = 24, 20_000
 RATE = 0.5  # a learning rate that we give: exact in binary, so that an update shows the gradient to the last bit

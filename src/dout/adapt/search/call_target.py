@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import copy
 import inspect
 from collections.abc import Mapping
 from typing import Any
 
-from dout.adapt.interface.adapted_layer import as_layer, copy_of
+from dout.adapt.interface.adapted_layer import as_layer
 from dout.adapt.interface.interface import Interface, pairs_of
 from dout.adapt.search.refusals import name_of
 from dout.adapt.source import switches_for
 from dout.errors import TargetError
+from dout.run import copied, deep_copy, fresh
 from dout.trace.model.user_source import behind
 
 
@@ -107,23 +107,11 @@ def arguments(target: Any, inputs: Mapping[str, Any]) -> tuple[list[Any], dict[s
     return passed(inputs_of(target), inputs)
 
 
-def fresh(target: Any, init: Mapping[str, Any]) -> Any:
-    """A layer that may be changed."""
-    if inspect.isclass(target):
-        return target(**copies(init))
-    if inspect.isroutine(target):
-        return target
-    try:
-        return copy.deepcopy(target)
-    except Exception:
-        return target
-
-
 def instance(target: Any, init: Mapping[str, Any], cls: type) -> Any:
     """A layer of its own: of the class as it is called here, or a copy of the instance that was given."""
-    return cls(**copies(init)) if inspect.isclass(target) else as_layer(copy.deepcopy(target), cls)
+    return fresh(cls, init) if inspect.isclass(target) else as_layer(deep_copy(target), cls)
 
 
 def copies(values: Mapping[str, Any]) -> dict[str, Any]:
     """Each a copy, so that a trial changes nothing of another."""
-    return {key: copy_of(item) for key, item in values.items()}
+    return {key: copied(item) for key, item in values.items()}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -12,7 +11,6 @@ from dout.adapt.interface.interface import Interface
 from dout.adapt.search.call_target import (
     arguments,
     copies,
-    fresh,
     has_both,
     inputs_of,
     is_named,
@@ -28,6 +26,7 @@ from dout.adapt.search.refusals import gives_nothing, name_of, needs, nothing_ta
 from dout.adapt.sizes.proposed_arrays import is_input
 from dout.adapt.usage.declared_example import given_beside
 from dout.errors import TargetError
+from dout.run import deep_copy, fresh
 from dout.trace.record.record import record
 from dout.trace.record.trace import Trace
 
@@ -61,7 +60,7 @@ def record_example(target: Any, init: Mapping[str, Any], inputs: Mapping[str, An
     found = example(target, init, inputs, build_it=False, to_look_at=True)
     layer, given = as_found(target, found)
     if layer is not target:
-        return record(fresh(layer, init), *map(copy.deepcopy, given)), dict(found.inputs)
+        return record(fresh(layer, init), *map(deep_copy, given)), dict(found.inputs)
     ordered, keywords = passed(inputs_of(target), copies(found.inputs))
     return record(fresh(target, init), *ordered, **keywords), dict(found.inputs)
 
@@ -99,7 +98,7 @@ def as_found(target: Any, found: Example) -> tuple[Any, list[Any]]:
     inputs = [item for name, item in zip(names, ordered, strict=True) if name not in fixed]
     if made is cls:
         return target, inputs
-    return (made if inspect.isclass(target) else as_layer(copy.deepcopy(target), made)), inputs
+    return (made if inspect.isclass(target) else as_layer(deep_copy(target), made)), inputs
 
 
 def example(

@@ -21,8 +21,8 @@ from dout.adapt.sizes.axis_sizes import MANY
 from dout.adapt.sizes.proposed_arrays import array_of, probabilities, whole_numbers
 from dout.adapt.trial.backward_behaviour import LABEL_LIKE
 from dout.clock import spent
+from dout.run import attributes_of
 from dout.trace.model.user_source import is_user_code
-from dout.trace.session.attribute_swap import attributes_of
 
 MOST_SECONDS = 3.0
 MOST_TRIALS = 30  # from one of them

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from dout.adapt.interface.interface import Interface
-from dout.adapt.search.call_target import copies, fresh, has_both, instance, passed, taken_by
+from dout.adapt.search.call_target import copies, has_both, instance, passed, taken_by
 from dout.adapt.search.example_repair import Failure, alike, as_labels, mended
 from dout.adapt.search.own_faults import more_telling
 from dout.adapt.search.proposals import proposals
@@ -21,10 +21,9 @@ from dout.adapt.sizes.proposed_arrays import array_of, first_sample
 from dout.adapt.source.argument_values import LABELS, Setting, looks_like_a_loss, settings
 from dout.adapt.trial.backward_behaviour import LABEL_LIKE
 from dout.adapt.trial.gradient_owners import is_finite
-from dout.adapt.trial.quiet_trial import in_silence
 from dout.adapt.trial.trial import Fit, Trials, Tried
 from dout.clock import spent
-from dout.trace.model.replay import flat
+from dout.run import flat, fresh, quiet
 
 MOST_SECONDS = 1.2  # of trials
 MOST_CHOICES = 48  # of one setting
@@ -259,7 +258,7 @@ def _is_array(item: Any) -> bool:
 def _function_runs(target: Any, parameters: list[inspect.Parameter], choice: Example) -> Tried:
     """How a function, or an object with forward alone, takes an example."""
     try:
-        with in_silence():
+        with quiet():
             inputs, keywords = passed(parameters, copies(choice.inputs))
             made = fresh(target, choice.init)
             outputs = list(flat(getattr(made, "forward", made)(*inputs, **keywords)))

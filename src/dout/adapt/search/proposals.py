@@ -5,7 +5,6 @@ Nothing is run here; each proposal is tried (`dout.adapt.trial.trial`), and what
 
 from __future__ import annotations
 
-import copy
 import inspect
 import re
 import sys
@@ -33,10 +32,9 @@ from dout.adapt.sizes.axis_sizes import (
 from dout.adapt.sizes.call_sites import Unproposed, bound, value_of
 from dout.adapt.sizes.proposed_arrays import array_of, between, labels_for, one_hot, whole_numbers
 from dout.adapt.source.argument_values import LABELS, looks_like_a_loss, stands_for
-from dout.adapt.trial.quiet_trial import in_silence
 from dout.adapt.usage import Call, calls_of, files_below, repository_root
+from dout.run import attributes_of, fresh, quiet
 from dout.trace.model.user_source import behind
-from dout.trace.session.attribute_swap import attributes_of
 
 MOST = 120  # proposals of one kind
 MOST_CALLS = 6  # elsewhere, that are tried
@@ -205,8 +203,8 @@ class _Proposer:
         key = repr(init)
         if key not in self.lengths:
             try:
-                with in_silence():
-                    made = self.cls(**copy.deepcopy(dict(init)))
+                with quiet():
+                    made = fresh(self.cls, init)
                 self.lengths[key] = _lengths_held(made)
             except Exception:
                 self.lengths[key] = []

@@ -61,11 +61,6 @@ def labels_for(name: str, like: Any, function: Any, owner: type | None) -> list[
     return [whole, np.eye(classes)[whole], *a_sample]
 
 
-def size_of(x: Any) -> float:
-    """The largest absolute value; 1 of zeros, and of nothing."""
-    return float(np.max(np.abs(x), initial=0.0)) or 1.0
-
-
 def is_input(item: Any) -> bool:
     """Whether a forward's argument is data, and no setting: an array, a float, a list of such."""
     return isinstance(item, np.ndarray | np.generic | list | tuple) or type(item) is float

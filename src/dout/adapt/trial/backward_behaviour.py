@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from dout.adapt.interface.adapted_layer import copy_of, is_float_array
+from dout.adapt.interface.adapted_layer import is_float_array
 from dout.adapt.interface.interface import DOUT, Interface
-from dout.adapt.sizes.proposed_arrays import size_of
 from dout.adapt.trial.setups import Make
-from dout.trace.model.replay import flat
-from dout.trace.session.attribute_swap import attributes_of
+from dout.run import Runner, attributes_of, central_difference, copied, flat, quiet, run_backward, size_of, weighed
 from dout.trace.session.pairing import GRADIENTS
-from dout.trace.tracer.random_draws import random_states_kept
 
 RIGHT, SCALED = 2, 1  # how right: exactly, or up to a constant
 _ROUNDING = 1e-12  # of a sum of outputs, whose differences are taken
@@ -28,7 +25,7 @@ class Runs:
     """A class in one interface, run again and again on one example."""
 
     def __init__(self, cls: type, make: Make, inputs: Mapping[str, Any], interface: Interface) -> None:
-        self.cls, self.make, self.inputs = cls, make, inputs
+        self.runner, self.inputs = Runner(partial(make, cls)), inputs
         names = list(inputs)
         wanted = interface.order[0] if interface.order and interface.order[0] in names else None
         first = next((i for i, x in enumerate(inputs.values()) if is_float_array(x)), None)
@@ -37,10 +34,9 @@ class Runs:
 
     def forward(self, inputs: Sequence[Any]) -> tuple[Any, list[Any]]:
         """A new layer after its forward, and the outputs, flat."""
-        with random_states_kept():
-            np.random.seed(0)  # noqa: NPY002 - the state users draw from
-            layer = self.make(self.cls)
-            return layer, list(flat(layer.forward(*map(copy_of, inputs))))
+        layer = self.runner.fresh()
+        with quiet():
+            return layer, self.runner.forward(layer, [copied(item) for item in inputs])
 
     def gradients(self, scale: float) -> list[Any]:
         """What backward returns, flat, when each upstream gradient is a fixed one times `scale`."""
@@ -54,10 +50,8 @@ class Runs:
         layer, outputs = self.forward(list(self.inputs.values()))
         self.douts = [np.ones(np.shape(o))[()] if self.all_ones else _weights(np.shape(o))[()] for o in outputs]
         douts = [dout * scale for dout in self.douts]
-        with random_states_kept():
-            np.random.seed(1)  # noqa: NPY002
-            each = len(inspect.signature(layer.backward).parameters) == len(douts)
-            return layer, layer.backward(*(douts if each else [tuple(douts)]))
+        with quiet(seed=1):
+            return layer, run_backward(layer, tuple(douts))
 
     def rightness(self, gradients: list[Any]) -> int:
         """Whether the first gradient is right for its input, along two directions: RIGHT, SCALED, or 0."""
@@ -74,14 +68,17 @@ class Runs:
 
     def _slopes(self, gradient: Any, inputs: list[Any], direction: Any) -> tuple[float, float, float]:
         """The slope by differences, that of the gradient, and what rounding may do to the first."""
-        ends, size = [], 0.0
+        sizes = []
         step = 1e-5 * size_of(inputs[self.place])  # type: ignore[index]
-        for moved_by in (step, -step):
-            moved = [x + moved_by * direction if i == self.place else x for i, x in enumerate(inputs)]
-            pairs = [(np.asarray(o), d) for o, d in zip(self.forward(moved)[1], self.douts, strict=True)]
-            ends.append(sum(float(np.sum(o * d)) for o, d in pairs))
-            size += sum(float(np.sum(np.abs(o * d))) for o, d in pairs)
-        return (ends[0] - ends[1]) / (2 * step), float(np.sum(gradient * direction)), _ROUNDING * size / step
+
+        def loss(way: float) -> float:
+            moved = [x + way * direction if i == self.place else x for i, x in enumerate(inputs)]
+            outputs = self.forward(moved)[1]
+            sizes.append(float(weighed(map(np.abs, outputs), map(np.abs, self.douts))))
+            return float(weighed(outputs, self.douts))
+
+        slope = central_difference(loss, step)
+        return slope, float(np.sum(gradient * direction)), _ROUNDING * sum(sizes) / step
 
 
 def _directions(shape: tuple[int, ...]) -> list[Any]:

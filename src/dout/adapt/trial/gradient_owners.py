@@ -13,8 +13,7 @@ from dout.adapt import source
 from dout.adapt.interface.adapted_layer import KEPT, arrays_in, is_float_array, parameters_of
 from dout.adapt.interface.interface import DOUT, Interface, required
 from dout.adapt.trial.backward_behaviour import LABEL_LIKE
-from dout.trace.model.replay import flat
-from dout.trace.session.attribute_swap import attributes_of
+from dout.run import attributes_of, flat
 from dout.trace.session.pairing import GRADIENTS, is_named_as_gradient, stem
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from dout.adapt.interface.interface import OPTIMIZER, Interface, required, setups_of
 from dout.adapt.source import attributes_read
 from dout.adapt.trial.previous_layer import Previous
-from dout.trace.session.attribute_swap import attributes_of
+from dout.run import attributes_of
 
 _RANDOM = re.compile(r"\w*(rng|random|generator)\w*", re.IGNORECASE)
 _MODES = ("is_training", "training", "train_mode")  # attributes that a network sets on its layers

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.adapt.interface.adapted_layer import copy_of, is_float_array, layer_class, parameters_of
+from dout.adapt.interface.adapted_layer import is_float_array, layer_class, parameters_of
 from dout.adapt.interface.collaborators import RecordingOptimizer
 from dout.adapt.interface.interface import (
     CACHE,
@@ -38,10 +38,8 @@ from dout.adapt.trial.gradient_owners import (
     owned_by,
     owners_of,
 )
-from dout.adapt.trial.quiet_trial import in_silence
 from dout.adapt.trial.setups import Make, afters_of, prepared
-from dout.trace.model.replay import flat
-from dout.trace.session.attribute_swap import attributes_of
+from dout.run import attributes_of, copied, flat, quiet
 from dout.trace.session.pairing import GRADIENTS, is_named_as_gradient, is_residual, stem
 
 # What an argument is for that could be nothing else.
@@ -83,7 +81,7 @@ class Trials:
 
     def run(self, make: Make, inputs: Mapping[str, Any]) -> Tried:
         """The interface in which the class runs best on inputs, which are given by name."""
-        with in_silence():
+        with quiet():
             return self._run(make, inputs)
 
     def _run(self, make: Make, inputs: Mapping[str, Any]) -> Tried:
@@ -153,7 +151,7 @@ class Trials:
         return self.classes[key]
 
     def _try(self, interface: Interface, make: Make, inputs: Mapping[str, Any]) -> Tried:
-        names, given = list(inputs), [copy_of(x) for x in inputs.values()]
+        names, given = list(inputs), [copied(x) for x in inputs.values()]
         try:
             layer = make(self._class(interface, names))
             held = set(attributes_of(layer))
@@ -161,7 +159,7 @@ class Trials:
             if output is None or output is layer:
                 interface = replace(interface, out=output_left(layer, held, names))
                 layer = make(self._class(interface, names))
-                output = layer.forward(*map(copy_of, inputs.values()))
+                output = layer.forward(*map(copied, inputs.values()))
             outputs = list(flat(output))
         except MemoryError:
             raise

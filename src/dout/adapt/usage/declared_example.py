@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dout.errors import TargetError
-from dout.trace.model.user_source import module_of, names_of
+from dout.run import module_of, names_of
 
 NAME = "dout_example"
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,11 +18,10 @@ from dout.check.exact.exact_route import Examination
 from dout.check.exact.judge import MOST_ELEMENTS, elements, judge
 from dout.check.exact.judging_points import is_label
 from dout.check.exact.ratio import constants
-from dout.check.exact.subject import Subject, copied, one_or_all, quiet
-from dout.check.lab.batch_axis import resized
+from dout.check.exact.subject import Subject
+from dout.check.lab.batch_axis import resized_along
 from dout.graph import Shape
-from dout.trace.record.record import record
-from dout.trace.session.attribute_swap import attributes_of
+from dout.run import attributes_of, quiet
 
 Ratios = Mapping[str, float | None]  # by argument: how many times the derivative its gradient is
 
@@ -104,7 +103,7 @@ class Samples:
         for size in dict.fromkeys((length + 1, 2 * length, length - 1)):
             if size < 1 or size == length:
                 continue
-            inputs = tuple(_with(x, axis, length, size) for x in self.subject.inputs)
+            inputs = tuple(resized_along(x, axis, length, size) for x in self.subject.inputs)
             try:
                 ratios = _ratios(replace(self.subject, inputs=inputs, memo={}), self.numerically)
             except Exception:  # the layer's own, or there is no rule: it does not take these
@@ -144,19 +143,12 @@ class Samples:
         return not lengths & (others | {1, 2})
 
 
-def _with(x: Any, axis: int, length: int, size: int) -> Any:
-    """An input with another length along an axis, where it has this one."""
-    if not isinstance(x, np.ndarray) or x.ndim <= axis or x.shape[axis] != length:
-        return copied(x)
-    return np.ascontiguousarray(np.moveaxis(resized(np.moveaxis(x, axis, 0), length, size), 0, axis))
-
-
 def _ratios(subject: Subject, numerically: bool) -> Ratios:
     with quiet():
         first = subject.run()
         if numerically:
             return {name: one.ratio for name, one in judge_numerically(subject, first).likeness.items()}
-        trace = record(subject.again(), *subject.fresh_inputs(), dout=one_or_all(first.douts))
+        trace = subject.recorded(first.douts)
         if elements(trace) > MOST_ELEMENTS:
             return {name: one.ratio for name, one in judge(trace).likeness.items()}
         return constants(Examination(trace))

@@ -11,7 +11,8 @@ import numpy as np
 
 from dout.check.exact.difference_route import judge_numerically
 from dout.check.exact.judging_points import far, nearby
-from dout.check.exact.subject import PlainRun, Subject, copied
+from dout.check.exact.subject import Subject
+from dout.run import PlainRun, copied
 
 _CLOSE = 1e-5
 

@@ -1,13 +1,10 @@
-"""Where a layer cannot be traced: differences of plain runs, with an estimate of their own error.
+"""Where a layer cannot be traced: numerical differences of plain runs, with an estimate of their own error.
 
-Complex step first (Squire and Trapp, SIAM Review 40, 1998), where the layer computes on complex numbers as on real
-ones; else Ridders' extrapolation of central differences (Advances in Engineering Software 4, 1982). A gradient is
-refuted only where it lies outside what the estimate of the error allows.
+A gradient is refuted only where it lies outside what the estimate of the error allows.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -16,22 +13,18 @@ from typing import Any
 import numpy as np
 
 from dout.adapt.interface.adapted_layer import step_rate
-from dout.adapt.sizes.proposed_arrays import size_of
 from dout.check.exact.exact_route import Judged, Outcome
 from dout.check.exact.judge import Judgement
 from dout.check.exact.ratio import Likeness, is_same, ratio_of_floats
-from dout.check.exact.subject import PlainRun, Subject, copied, quiet
+from dout.check.exact.subject import Subject
 from dout.check.report.verdicts import Verdict, Word
 from dout.graph import INPUT, Node
-from dout.trace.model.replay import flat
-from dout.trace.session.attribute_swap import attributes_of
+from dout.run import Line, PlainRun, attributes_of, copied, quiet, size_of, upstream, weighed
+from dout.run.numerical_difference import GOOD
 from dout.trace.session.pairing import pairs
 
 ELEMENTS = 12  # of one gradient that are compared
-TINY = 1e-30  # the complex step, as every step here relative to the size of the value
 NEARBY = 1e-6  # a step across which there is hardly a kink, and how far a right gradient is from its slope
-GOOD = 1e-5  # an estimate of the error beyond this part of the gradient's size says nothing
-STEPS = (0.05, 5e-4, 5e-6)  # the first steps of an extrapolation: the later ones where a function bends much sooner
 Loss = Callable[[Any], Any]  # the value of the input or parameter → ⟨dout, forward⟩
 
 
@@ -45,7 +38,7 @@ class _Place:
     loss: Loss
     parameter: bool
     natural: float  # the size of a gradient of this output by this value, where nothing cancels
-    lost: float = 0.0  # what rounding leaves out of a gradient that is known from a step of the parameter alone
+    lost: float = 0.0  # the rounding error of a gradient that is known only by the parameter's step
 
 
 def judge_numerically(subject: Subject, first: PlainRun) -> Judgement:
@@ -76,7 +69,7 @@ def judge_numerically(subject: Subject, first: PlainRun) -> Judgement:
 def _ignores_dout(subject: Subject, first: PlainRun) -> bool:
     """Whether another upstream gradient gives the same gradients."""
     try:
-        other = subject.run(douts=subject.upstream(first.outputs, seed=1))
+        other = subject.run(douts=upstream(first.outputs, seed=1))
     except Exception:
         return False
     pairs = [(a, b) for a, b in zip(first.gradients, other.gradients, strict=False) if a is not None]
@@ -85,8 +78,7 @@ def _ignores_dout(subject: Subject, first: PlainRun) -> bool:
 
 def _places(subject: Subject, first: PlainRun) -> Iterator[_Place]:
     names = [*subject.names, *(f"input {i}" for i in range(len(subject.names), len(subject.inputs)))]
-    weighed = zip(first.outputs, first.douts, strict=True)
-    output = sum(float(np.sum(np.abs(np.multiply(o, d), dtype=float))) for o, d in weighed)
+    output = float(weighed(map(np.abs, first.outputs), map(np.abs, first.douts)))
     for i, (name, value, gradient) in enumerate(zip(names, subject.inputs, first.gradients, strict=False)):
         if gradient is not None and _is_float(value):
             loss = partial(_of_input, subject, first, i)
@@ -105,7 +97,7 @@ def _is_float(value: Any) -> bool:
 
 def _of_input(subject: Subject, first: PlainRun, number: int, value: Any) -> Any:
     inputs = tuple(copied(value if i == number else item) for i, item in enumerate(subject.inputs))
-    return _weighted(subject.again(), inputs, first)
+    return _weighted(subject, subject.again(), inputs, first)
 
 
 def _of_parameter(subject: Subject, first: PlainRun, name: str, value: Any) -> Any:
@@ -115,13 +107,12 @@ def _of_parameter(subject: Subject, first: PlainRun, name: str, value: Any) -> A
     for pair in pairs(attributes_of(layer), attributes_of(first.layer)):
         if pair.name == name:
             pair.parameter[...] = value
-    return _weighted(layer, subject.fresh_inputs(), first)
+    return _weighted(subject, layer, subject.fresh_inputs(), first)
 
 
-def _weighted(layer: Any, inputs: tuple[Any, ...], first: PlainRun) -> Any:
+def _weighted(subject: Subject, layer: Any, inputs: tuple[Any, ...], first: PlainRun) -> Any:
     with quiet():
-        outputs = list(flat(layer.forward(*inputs)))
-    return sum(np.sum(np.asarray(o) * np.asarray(d)) for o, d in zip(outputs, first.douts, strict=True))
+        return weighed(subject.runner.forward(layer, inputs), first.douts)
 
 
 def _judged(place: _Place) -> tuple[Outcome, str, float | None]:
@@ -136,13 +127,13 @@ def _judged(place: _Place) -> tuple[Outcome, str, float | None]:
     expected, error = np.array(got, dtype=float), np.full(value.shape, place.lost)
     route, compared = "complex step", []
     for index in _some(value):
-        if _is_kink(place.loss, value, index):
+        line = Line(partial(_moved, place.loss, value, index), float(value[index]), size_of(value))
+        if line.is_kink():
             continue  # any slope between the two sides is right there
-        slope = _complex_step(place.loss, value, index)
-        if slope is None:
-            route, (slope, unsure) = "differences", _settled(place.loss, value, index, float(got[index]))
-            error[index] += unsure
-        nearby = _nearby(place.loss, value, index)
+        slope, unsure, in_one_step = line.slope(guess=float(got[index]))
+        route = route if in_one_step else "differences"
+        error[index] += unsure
+        nearby = line.nearby(NEARBY)
         if abs(nearby - got[index]) <= NEARBY * abs(nearby):
             slope, error[index] = float(got[index]), place.lost  # where larger steps meet a kink that is not here
         expected[index] = slope
@@ -167,7 +158,7 @@ def _precision(value: Any) -> float:
 
 
 def _constancy(value: Any) -> float:
-    """How far a ratio may be from the same one, that of differences."""
+    """How far two ratios of differences may lie apart and count as the same."""
     return max(1e-4, _precision(value))
 
 
@@ -178,78 +169,10 @@ def _some(value: np.ndarray[Any, Any]) -> list[tuple[int, ...]]:
     return [places[i] for i in sorted(chosen)]
 
 
-def _is_kink(loss: Loss, value: np.ndarray[Any, Any], index: tuple[int, ...]) -> bool:
-    """Whether the slopes on both sides differ, go on to differ nearer by, and each has come to a value of its own."""
-    here, size = _moved(loss, value, index, 0.0), size_of(value)
-    sides, gaps = [], []
-    for step in (1e-3 * size, 1e-5 * size):
-        right = (_moved(loss, value, index, step) - here) / step
-        left = (here - _moved(loss, value, index, -step)) / step
-        sides.append((left, right))
-        gaps.append(abs(right - left) / (max(abs(right), abs(left)) or 1.0))
-    (left, right), (left_, right_) = sides
-    settles = abs(left - left_) + abs(right - right_) < abs(right_ - left_)
-    return settles and gaps[1] > 1e-3 and gaps[1] > gaps[0] / 2
-
-
-def _complex_step(loss: Loss, value: np.ndarray[Any, Any], index: tuple[int, ...]) -> float | None:
-    """The slope by a complex step; None where the layer does not compute on complex numbers as on real ones."""
-    moved, step = value.astype(complex), TINY * size_of(value)
-    moved[index] += 1j * step
-    try:
-        result, real = loss(moved if value.shape else moved[()]), loss(value if value.shape else value[()])
-    except Exception:
-        return None
-    agrees = np.iscomplexobj(result) and np.allclose(np.real(result), real, rtol=1e-9, atol=0)
-    slope = float(np.imag(result)) / step if agrees else 0.0
-    rough, error = _settled(loss, value, index, slope)  # abs and the like pass, silently and wrongly
-    agrees = agrees and error < math.inf
-    return slope if agrees and abs(slope - rough) <= 10 * error + 1e-4 * abs(rough) else None
-
-
-def _settled(loss: Loss, value: np.ndarray[Any, Any], index: tuple[int, ...], guess: float) -> tuple[float, float]:
-    """The slope by differences, and an estimate of its error: where the first is not the guess, of several together."""
-    size, found = size_of(value), []
-    own = abs(float(value[index]))
-    for step in (*(size * s for s in STEPS), STEPS[0] * own if 0 < own < STEPS[1] * size else STEPS[0]):
-        slope, error = _ridders(loss, value, index, step)
-        if error <= GOOD * abs(slope) and abs(slope - guess) <= 4 * error + 1e-6 * abs(slope):
-            return slope, error
-        found.append((error, slope))
-    (error, slope), (_, other), *_ = sorted(found)
-    here, beside = (_moved(loss, value, index, step) for step in (0.0, float(np.spacing(own))))
-    if abs(beside - here) > 1e-6 * abs(here):
-        return slope, math.inf  # it bends from one float to the next: no step is small enough
-    return slope, max(error, abs(slope - other))
-
-
-def _ridders(loss: Loss, value: np.ndarray[Any, Any], index: tuple[int, ...], step: float) -> tuple[float, float]:
-    """The slope by extrapolated central differences, and an estimate of its error."""
-    shrink, size = 1.6, 8
-    table = np.zeros((size, size))
-    best, error = float("nan"), float("inf")
-    for i in range(size):
-        table[0, i] = (_moved(loss, value, index, step) - _moved(loss, value, index, -step)) / (2 * step)
-        factor = 1.0
-        for j in range(1, i + 1):
-            factor *= shrink**2
-            table[j, i] = (table[j - 1, i] * factor - table[j - 1, i - 1]) / (factor - 1)
-            guess = max(abs(table[j, i] - table[j - 1, i]), abs(table[j, i] - table[j - 1, i - 1]))
-            if guess <= error:
-                best, error = float(table[j, i]), float(guess)
-        if i and abs(table[i, i] - table[i - 1, i - 1]) >= 2 * error:
-            break
-        step /= shrink
-    return best, error
-
-
-def _nearby(loss: Loss, value: np.ndarray[Any, Any], index: tuple[int, ...]) -> float:
-    """The slope between two points next to each other: rough, but hardly anything lies between them."""
-    step = NEARBY * size_of(value)
-    return (_moved(loss, value, index, step) - _moved(loss, value, index, -step)) / (2 * step)
-
-
-def _moved(loss: Loss, value: np.ndarray[Any, Any], index: tuple[int, ...], step: float) -> float:
-    moved = value.copy()
+def _moved(loss: Loss, value: np.ndarray[Any, Any], index: tuple[int, ...], step: Any) -> Any:
+    """The loss where one element is a step away: a real number, or a complex one."""
+    is_complex = isinstance(step, complex)
+    moved = value.astype(complex if is_complex else float)
     moved[index] += step
-    return float(loss(moved if value.shape else moved[()]))
+    found = loss(moved if value.shape else moved[()])
+    return found if is_complex else float(found)

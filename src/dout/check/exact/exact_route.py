@@ -25,6 +25,7 @@ from dout.check.report.verdicts import Word
 from dout.grad import backpropagate
 from dout.graph import CONSTANT, INPUT, Node, topological
 from dout.ops import PRIMITIVES
+from dout.run import central_difference
 from dout.trace.model.derived_gradients import STABILISER
 from dout.trace.model.recorded import LayerCall
 from dout.trace.record.trace import Trace
@@ -242,13 +243,14 @@ class Examination:
         node, point = outcome.judged.node, outcome.point
         step = STEP * _positive(_size(point[node]))
         direction = exact(np.random.default_rng(0).uniform(0.5, 1.5, size=node.shape)[()])
-        ends = []
-        for way in (step, -step):
+
+        def loss(way: arb) -> arb:
             moved = Balls({**point, node: exact(point[node]) + direction * way})
             moved.compute(topological(self.seeds, known=moved.values))
             pairs = [(exact(point[dout]), moved.values[output]) for output, dout in self.seeds.items()]
-            ends.append(sum((_inner(a, b) for a, b in pairs), start=arb(0)))
-        slope = (ends[0] - ends[1]) / (2 * step)
+            return sum((_inner(a, b) for a, b in pairs), start=arb(0))
+
+        slope = central_difference(loss, step)
         derived = _inner(self.expected(balls, outcome.judged), direction)
         scale = _size(outcome.expected) + _size(outcome.got)
         return bool(abs(slope - derived) <= CONFIRMED * _positive(scale))

@@ -14,6 +14,7 @@ from dout.check.exact.exact_route import UNCONFIRMED, Examination, Outcome
 from dout.check.exact.judging_points import Point, generic
 from dout.check.report.verdicts import Word
 from dout.graph import INPUT, Node, compute, topological
+from dout.run import central_difference, weighed
 
 ROUTE = "the derived gradient in float64"
 POINTS = 2
@@ -27,7 +28,8 @@ def outcomes_in_float64(examination: Examination) -> list[tuple[list[Outcome], d
 
 
 def _outcomes(examination: Examination, point: Point) -> tuple[list[Outcome], dict[Node, Any]]:
-    values, without = _values(examination, point), None
+    needed = examination.needed(point)
+    values, without = in_float64(needed, point), None
     used = [value for value in values.values() if isinstance(value, np.ndarray) and value.dtype.kind == "f"]
     tolerance = TOLERANCE.get(min((value.dtype.itemsize for value in used), default=8), 1e-7)
     outcomes = []
@@ -37,7 +39,7 @@ def _outcomes(examination: Examination, point: Point) -> tuple[list[Outcome], di
         got = judged.fitted(np.asarray(values[judged.gradient], dtype=float))
         word = _word(expected, got, tolerance)
         if word == Word.REFUTED and examination.stabilisers and derived is not None:
-            without = without or _values(examination, {**point, **dict.fromkeys(examination.stabilisers, 0.0)})
+            without = without or in_float64(needed, {**point, **dict.fromkeys(examination.stabilisers, 0.0)})
             bare = judged.fitted(np.asarray(without[judged.gradient], dtype=float))
             word = _word(np.asarray(without[derived], dtype=float), bare, tolerance)  # log(y + 1e-7) means log(y)
         if word == Word.REFUTED and expected.shape == got.shape:
@@ -59,10 +61,6 @@ def _word(expected: Any, got: Any, tolerance: float) -> str:
     return Word.AGREES if np.all(off <= tolerance * size) else Word.REFUTED
 
 
-def _values(examination: Examination, point: Point) -> dict[Node, Any]:
-    return in_float64(examination.needed(point), point)
-
-
 def in_float64(nodes: Iterable[Node], point: Point) -> dict[Node, Any]:
     """The values of nodes, each after its inputs, at a point."""
     values = {node: _wide(value) for node, value in point.items()}
@@ -81,12 +79,14 @@ def _slope(examination: Examination, point: Point, node: Node, expected: Any) ->
     """How far a difference quotient along one direction lies from the derived slope, and the size of both."""
     direction = np.random.default_rng(0).uniform(0.5, 1.5, size=node.shape)
     step = 1e-6 * (float(np.sqrt(np.mean(np.square(point[node])))) or 1.0)
-    ends = []
-    for sign in (1, -1):
-        moved = {**point, node: point[node] + sign * step * direction}
+
+    def loss(way: float) -> float:
+        moved = {**point, node: point[node] + way * direction}
         values = {n: _wide(v) for n, v in moved.items() if n.primitive is INPUT}
-        with np.errstate(all="ignore"):
-            compute(topological(examination.seeds, known=values), values)
-        ends.append(sum(float(np.sum(values[out] * point[dout])) for out, dout in examination.seeds.items()))
-    found, derived = (ends[0] - ends[1]) / (2 * step), float(np.sum(expected * direction))
+        compute(topological(examination.seeds, known=values), values)
+        outputs, douts = examination.seeds.keys(), examination.seeds.values()
+        return float(weighed((values[out] for out in outputs), (point[dout] for dout in douts)))
+
+    with np.errstate(all="ignore"):
+        found, derived = central_difference(loss, step), float(np.sum(expected * direction))
     return found - derived, max(abs(found), abs(derived), float(np.sqrt(np.sum(expected**2))))

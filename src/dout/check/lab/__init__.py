@@ -1,1 +1,1 @@
-"""A layer in; plain runs of it out: fresh, silent, repeatable, and never fatal."""
+"""A layer in; what the checks of its contract see of it out: runs that are bounded in time and never fatal."""

@@ -7,12 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from dout.adapt.sizes.proposed_arrays import size_of
 from dout.check.exact.judging_points import is_label
-from dout.check.exact.subject import PlainRun, copied
-from dout.check.lab.held_objects import places
 from dout.check.lab.other_values import is_float_array, same
 from dout.check.lab.probe import CrashError, Lab
+from dout.run import PlainRun, copied, places, size_of
 
 Array = np.ndarray[Any, Any]
 Group = tuple[int, ...]  # positions of inputs that have the same first axis
@@ -26,6 +24,13 @@ def resized(x: Array, length: int, size: int) -> Array:
         return x[:size].copy()
     more = [x * x.dtype.type(k) if is_float_array(x) and not is_label(x) else x for k in range(1, size // length + 2)]
     return np.concatenate(more)[:size]
+
+
+def resized_along(x: Any, axis: int, length: int, size: int) -> Any:
+    """An input with another length along an axis, where it has this one."""
+    if not isinstance(x, np.ndarray) or x.ndim <= axis or x.shape[axis] != length:
+        return copied(x)
+    return np.ascontiguousarray(np.moveaxis(resized(np.moveaxis(x, axis, 0), length, size), 0, axis))
 
 
 def sized(lab: Lab, group: Group, length: int, size: int, layer: Any = None) -> PlainRun | CrashError:

@@ -9,10 +9,10 @@ import numpy as np
 
 from dout.check.exact.ball_values import NoRuleError
 from dout.check.exact.judge import judge
-from dout.check.exact.subject import PlainRun, copied, one_or_all
 from dout.check.lab.other_values import is_float_array
 from dout.check.lab.probe import CrashError, Lab, users_code
 from dout.errors import DoutError
+from dout.run import PlainRun, central_difference, copied, one_or_all, size_of, weighed
 from dout.trace.record.record import record
 
 _STEP = 1e-6  # of central differences, relative to the size of the inputs
@@ -85,12 +85,12 @@ def _suspicious(lab: Lab, run: PlainRun) -> bool:
     if not inside or not all(np.asarray(out).dtype.kind == "f" for out in run.outputs):
         return False
     steps = {i: generator.normal(size=run.inputs[i].shape) for i in inside}
-    size = max(np.abs(np.asarray(run.inputs[i])).max(initial=0) for i in inside) * _STEP
-    sides = []
-    for sign in (1.0, -1.0):
-        moved = tuple(x + sign * size * steps[i] if i in steps else copied(x) for i, x in enumerate(run.inputs))
-        sides.append(lab.forward(lab.fresh(), moved))
-    pairs = zip(run.douts, *sides, strict=True)
-    measured = sum(float(np.sum(dout * (plus - minus))) for dout, plus, minus in pairs) / (2 * size or 1.0)
+    size = _STEP * max(size_of(run.inputs[i]) for i in inside)
+
+    def loss(way: float) -> float:
+        moved = tuple(x + way * steps[i] if i in steps else copied(x) for i, x in enumerate(run.inputs))
+        return float(weighed(lab.forward(lab.fresh(), moved), run.douts))
+
+    measured = central_difference(loss, size)
     products = np.concatenate([(run.gradients[i] * steps[i]).ravel() for i in inside])
     return bool(abs(measured - products.sum()) > _SUSPECT * np.abs(products).sum())

@@ -18,15 +18,13 @@ from dout.check.exact.covered_sides import ConditionPlace, Covered
 from dout.check.exact.difference_route import judge_numerically
 from dout.check.exact.judge import MOST_TRIES, Judgement, judge
 from dout.check.exact.judging_points import SCALES, far, is_label, nearby
-from dout.check.exact.subject import PlainRun, Subject, copied, one_or_all
+from dout.check.exact.subject import Subject
 from dout.check.exact.watched_conditions import watched
-from dout.check.lab.batch_axis import resized
+from dout.check.lab.batch_axis import resized_along
 from dout.check.report.verdicts import WORDS, Verdict, Word
 from dout.clock import spent
+from dout.run import PlainRun, attributes_of, copied
 from dout.trace.model.derived_gradients import STABILISER
-from dout.trace.record.record import record
-from dout.trace.record.trace import Trace
-from dout.trace.session.attribute_swap import attributes_of
 
 MOST_SECONDS = 2.0  # for all variants
 MOST_SIZE = 300  # of an axis, where a condition asks for so many
@@ -95,7 +93,7 @@ def on_other_sides(subject: Subject, judgement: Judgement, seen: Covered) -> tup
             if not gained and not is_asked:
                 continue
             tried.update(gained)
-            other = judge(recorded(variant.subject, run), ends=subject.ends, far=variant.far)
+            other = judge(variant.subject.recorded(run.douts), ends=subject.ends, far=variant.far)
         except Exception:  # the layer's own, or there is no rule: it does not take these
             continue
         other.covered.add(found)
@@ -118,11 +116,6 @@ def _is_as_right(other: Judgement, judgement: Judgement) -> bool:
     ranks = {verdict.argument: WORDS.index(verdict.word) for verdict in judgement.verdicts}
     wrong = (Word.INCONCLUSIVE, Word.REFUTED)
     return all(v.word not in wrong and WORDS.index(v.word) <= ranks.get(v.argument, 0) for v in other.verdicts)
-
-
-def recorded(subject: Subject, run: PlainRun) -> Trace:
-    """A recording of the same run."""
-    return record(subject.again(), *subject.fresh_inputs(), dout=one_or_all(run.douts))
 
 
 def _decided(verdict: Verdict, elsewhere: list[Judgement]) -> Verdict:
@@ -183,19 +176,13 @@ def _of_other_sizes(subject: Subject, numbers: Iterable[float]) -> Iterator[Subj
         length = arrays[0].shape[axis]
         for size in dict.fromkeys((*asked, length + 1, 2 * length, 1, 2, 3)):
             if size >= 1 and size != length:
-                resized_ = tuple(_resized(x, axis, length, size) for x in subject.inputs)
+                resized_ = tuple(resized_along(x, axis, length, size) for x in subject.inputs)
                 yield replace(subject, inputs=resized_, memo={})
     more = tuple(
         np.stack([x, x if is_label(x) else x * 1.5]) if isinstance(x, np.ndarray) else x for x in subject.fresh_inputs()
     )
     less = tuple(x[0] if isinstance(x, np.ndarray) and x.ndim else x for x in subject.fresh_inputs())
     yield from (replace(subject, inputs=given, memo={}) for given in (more, less))
-
-
-def _resized(x: Any, axis: int, length: int, size: int) -> Any:
-    if not isinstance(x, np.ndarray) or x.ndim <= axis or x.shape[axis] != length:
-        return copied(x)
-    return np.ascontiguousarray(np.moveaxis(resized(np.moveaxis(x, axis, 0), length, size), 0, axis))
 
 
 def _of_other_flags(subject: Subject, tests: Iterable[ast.expr | None]) -> Iterator[Subject]:

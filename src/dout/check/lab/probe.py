@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 import dis
 import functools
-import io
-import os
-import random
-import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, redirect_stderr, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -18,17 +13,17 @@ from typing import Any
 import numpy as np
 
 from dout.check.exact.judging_points import is_label
-from dout.check.exact.subject import PlainRun, Subject, copied, quiet, run_backward
-from dout.check.lab.held_objects import arrays, closures, generators, learned, snapshot
+from dout.check.exact.subject import Subject
 from dout.check.lab.other_values import copies, is_float_array, same
 from dout.check.report.codes import finding
 from dout.check.report.source_places import is_users, raised_at
 from dout.check.report.verdicts import Finding
 from dout.clock import spent
 from dout.graph import Where
-from dout.trace.model.replay import flat
-from dout.trace.session.attribute_swap import attributes_of
-from dout.trace.tracer.random_draws import put_state, state_of
+from dout.run import PlainRun, arrays, attributes_of, copied, quiet, upstream
+from dout.run.held_objects import generators, of_class, snapshot
+from dout.run.random_states import all_states
+from dout.trace.session.pairing import pairs
 
 MOST_SECONDS = 2.0  # for the contract of one layer, which takes about a hundred runs
 _RAISE = dis.opmap["RAISE_VARARGS"]
@@ -53,9 +48,9 @@ class CrashError(Exception):
 
 @contextmanager
 def users_code() -> Iterator[None]:
-    """Turn what the user's code raises into a CrashError.
+    """Turn an exception of the user's code into a CrashError.
 
-    So is a `SystemExit`, or any other exception that it raises by itself. Control-C and the guard's alarm pass.
+    That includes `SystemExit` and whatever the code itself raises. Control-C and the guard's alarm pass.
     """
     try:
         with np.errstate(all="ignore"):
@@ -68,36 +63,15 @@ def users_code() -> Iterator[None]:
         raise
 
 
-def _innermost(error: BaseException) -> Any:
+def _by_hand(error: BaseException) -> bool:
+    """Whether a `raise` or `assert` in the user's own code raised it: no crash, but a refusal."""
     tb = error.__traceback__
     while tb is not None and tb.tb_next is not None:
         tb = tb.tb_next
-    return tb
-
-
-def _by_hand(error: BaseException) -> bool:
-    """Whether a `raise` or `assert` in the user's own code raised it: no crash, but a refusal."""
-    tb = _innermost(error)
     if tb is None or not 0 <= tb.tb_lasti < len(tb.tb_frame.f_code.co_code):
         return False
     code = tb.tb_frame.f_code
     return bool(code.co_code[tb.tb_lasti] == _RAISE) and is_users(code.co_filename)
-
-
-@contextmanager
-def silence() -> Iterator[None]:
-    """Nothing that the user's code prints, warns of, or sets remains: random state, warnings, directory."""
-    directory = None
-    with suppress(OSError):
-        directory = os.getcwd()  # noqa: PTH109 - a path object is not needed to come back
-    with quiet(), warnings.catch_warnings(), redirect_stderr(io.StringIO()):
-        warnings.simplefilter("ignore")
-        try:
-            yield
-        finally:
-            if directory is not None:
-                with suppress(OSError):
-                    os.chdir(directory)
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,60 +86,45 @@ class SlowError(Exception):
 
 
 class Lab:
-    """Where a layer is run: `fresh()` gives one in the pristine state; every call begins with the same random state."""
+    """Runs a layer for the checks of its contract, for a limited time; each call starts from the same random state."""
 
     def __init__(self, subject: Subject) -> None:
         self.subject = subject
         self.names = subject.names
         self.until = spent() + MOST_SECONDS
         self.slow = False
-        self.generators: list[tuple[Any, Any]] = []
-        self.layer = self._made()
-        self.generators = [(g, state_of(g)) for g in generators(self.layer)]
-        self.copyable = self._can_copy()
-
-    def _made(self) -> Any:
-        self.rewind()
+        self.runner = subject.runner
         with users_code():
-            return self.subject.make()
+            self.layer = self.runner.layer
+        self.copyable = self.runner.copyable
 
-    def _can_copy(self) -> bool:
-        if closures(self.layer):
-            return False
-        try:
-            copy.deepcopy(self.layer)
-        except Exception:
-            return False
-        return True
-
-    def rewind(self, seed: int = 0) -> None:
-        """Put every random state that is not the layer's own back. Raises SlowError after too long a time."""
+    def _in_time(self) -> None:
         self.slow = self.slow or spent() > self.until
         if self.slow:
             raise SlowError
-        random.seed(seed)
-        np.random.seed(seed)  # noqa: NPY002 - the state users draw from
-        for generator, state in self.generators:
-            put_state(generator, state)
+
+    def rewind(self, seed: int = 0) -> None:
+        """Put back every random state that is not the layer's own. Raises SlowError when the time is over."""
+        self._in_time()
+        self.runner.rewind(seed)
 
     def fresh(self) -> Any:
-        """Another layer in the pristine state."""
-        if not self.copyable:
-            return self._made()
-        self.rewind()
-        return copy.deepcopy(self.layer)
+        """Another layer in its first state. Raises CrashError, and SlowError when the time is over."""
+        self._in_time()
+        with users_code():
+            return self.runner.fresh()
 
     def forward(self, layer: Any, inputs: Sequence[Any], **keywords: Any) -> list[Any]:
-        """The outputs of forward, flat. Raises CrashError, and SlowError after too long a time."""
-        self.rewind()
+        """The outputs of forward, flat. Raises CrashError, and SlowError when the time is over."""
+        self._in_time()
         with users_code():
-            return list(flat(layer.forward(*inputs, **keywords)))
+            return self.runner.forward(layer, inputs, **keywords)
 
     def backward(self, layer: Any, douts: Sequence[Any], seed: int = 0) -> list[Any]:
-        """The gradients that backward returns, flat. Raises CrashError."""
-        self.rewind(seed)
+        """The gradients that backward returns, flat. Raises CrashError, and SlowError when the time is over."""
+        self._in_time()
         with users_code():
-            return list(flat(run_backward(layer, tuple(douts))))
+            return self.runner.backward(layer, douts, seed)
 
     def run(self, inputs: Sequence[Any] | None = None, douts: Sequence[Any] | None = None, layer: Any = None) -> Ran:
         """Forward and backward once; `douts` stay in the run as backward was given them. Raises CrashError."""
@@ -190,7 +149,7 @@ class Lab:
 
     def douts(self, outputs: list[Any], seed: int = 0) -> tuple[Any, ...]:
         """An upstream gradient for each output."""
-        return self.subject.upstream(outputs, seed)
+        return upstream(outputs, seed)
 
     @cached_property
     def base(self) -> Ran:
@@ -268,7 +227,7 @@ def examined(check: Callable[[Lab], Iterator[Finding]]) -> Callable[[Subject], I
         found: list[Finding] = []
         if subject.foreign and check.__name__ != "overwrites":
             return iter(found)  # what another library makes of odd inputs is its own affair
-        with silence(), suppress(CrashError, SlowError):
+        with quiet(), suppress(CrashError, SlowError):
             for one in check(lab_of(subject)):
                 found.append(one)  # noqa: PERF402 - what was found before a crash counts
         return iter(found)
@@ -283,6 +242,9 @@ def alike(one: Ran, two: Ran) -> bool:
 
 def states(lab: Lab, layer: Any) -> list[Any]:
     """Every random state that a layer may draw from, to be compared."""
-    state: Any = np.random.get_state()  # noqa: NPY002 - the state users draw from
-    mine = [repr(state_of(g)) for g in (*generators(layer), *(g for g, _ in lab.generators))]
-    return [random.getstate(), state[1].tobytes(), state[2:], mine]
+    return all_states([*generators(layer), *(generator for generator, _ in lab.runner.generators)])
+
+
+def learned(before: dict[str, Any], layer: Any) -> dict[str, np.ndarray[Any, Any]]:
+    """The gradients that backward left for parameters, by the parameter's name; `before`: the attributes till then."""
+    return {pair.name: np.asarray(pair.gradient) for pair in pairs(before, {**of_class(layer), **attributes_of(layer)})}

@@ -8,10 +8,10 @@ from typing import Any
 from dout.check.exact.ball_values import NoRuleError
 from dout.check.exact.exact_route import Examination
 from dout.check.exact.judge import elements
-from dout.check.exact.subject import copied, one_or_all
 from dout.check.lab.other_values import same
 from dout.check.lab.probe import CrashError, Lab, users_code
 from dout.errors import DoutError
+from dout.run import copied, one_or_all
 from dout.trace.model.recorded import LOSSES
 from dout.trace.record.record import record
 

@@ -22,7 +22,7 @@ from dout.check.project.foreign_gradients import foreign_layer, is_custom_vjp
 from dout.check.project.settings import Settings, matches
 from dout.errors import TargetError
 from dout.files import is_there, regular, text_of
-from dout.trace.model.user_source import is_class, module_of, mro_of, names_of, vars_of
+from dout.run import is_class, module_of, mro_of, names_of, vars_of
 
 _NO_LAYERS = frozenset({"unittest", "torch", "tensorflow", "keras", "jax", "flax", "enum"})  # of what bases are
 LARGE = 4_000_000  # bytes of a file

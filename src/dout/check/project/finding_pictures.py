@@ -10,8 +10,9 @@ import numpy as np
 
 from dout.adapt.interface.interface import required
 from dout.adapt.search.example import build
-from dout.check.exact.subject import Subject, copied, one_or_all, quiet
+from dout.check.exact.subject import Subject
 from dout.check.report.layer_report import Report
+from dout.run import copied, one_or_all, quiet
 from dout.trace.model.trace_writer import to_document
 from dout.trace.record.record import record
 from dout.trace.record.trace import Trace

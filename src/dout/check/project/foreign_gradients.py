@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.trace.model.user_source import is_class, module_of, mro_of
+from dout.run import is_class, module_of, mro_of
 
 
 class TorchLayer:

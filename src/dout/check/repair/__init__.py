@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from dout.check.exact.exact_route import Examination, Outcome
 from dout.check.exact.judging_points import further
-from dout.check.exact.subject import Subject, quiet
+from dout.check.exact.subject import Subject
 from dout.check.repair.expression_edits import Edit
 from dout.check.repair.first_wrong import NamedGradient, named_gradients
 from dout.check.repair.repair_search import Repair, RepairSearch
@@ -17,6 +17,7 @@ from dout.check.repair.whole_gradients import is_left_out, word_of
 from dout.check.report.verdicts import Cause
 from dout.clock import spent
 from dout.graph import Node, Where, topological
+from dout.run import quiet
 
 __all__ = ["causes", "smallest_failing"]
 

@@ -16,9 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.adapt.sizes.proposed_arrays import size_of
 from dout.check.exact.exact_route import Examination
-from dout.check.exact.subject import quiet
 from dout.check.repair.expression_edits import Edit, edits
 from dout.check.repair.first_wrong import named_gradients
 from dout.check.repair.forward_echoes import echoes
@@ -33,10 +31,11 @@ from dout.check.repair.scratch_functions import (
     switched,
 )
 from dout.check.repair.source_diff import patched_text
-from dout.check.repair.test_stand import Runner, Stand, expected_of, near, objects_in
+from dout.check.repair.test_stand import BackwardRuns, Stand, expected_of, near
 from dout.check.repair.written_expressions import Seen
 from dout.clock import spent
 from dout.graph import Where
+from dout.run import deep_copy, objects_in, quiet, size_of
 
 SECONDS = 0.3  # for the search in backward, and as many for that in forward
 LIKELY, FARTHEST = 1.4, 9.0  # what a repair costs that needs no rival, and what none does
@@ -176,7 +175,7 @@ class RepairSearch:
             scratch.told = look
             test.gradients()
             scratch.told = None
-            before = {k: copy.deepcopy(v) for k, v in test.gradients().items()}
+            before = {k: deep_copy(v) for k, v in test.gradients().items()}
             for place in numbered:
                 if place.i in seen and spent() < until:
                     useful.update(self._use(place, test, scratch, before, seen[place.i]))
@@ -266,7 +265,7 @@ class _Test:
         self.others = others
         self.outputs: list[Any] = []
         self.before: list[Any] = []
-        self.runner: Runner | None = None if in_forward else stand.after_forward(self._prepare)
+        self.runner: BackwardRuns | None = None if in_forward else stand.after_forward(self._prepare)
 
     def _prepare(self, layer: Any) -> None:
         self.scratch.install(objects_in(layer))

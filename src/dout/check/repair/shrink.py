@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from dout.check.exact.exact_route import Examination, Outcome
-from dout.check.exact.subject import Subject, one_or_all, quiet
+from dout.check.exact.subject import Subject
 from dout.check.repair.test_stand import expected_of, inputs_at, near
+from dout.run import deep_copy, one_or_all, quiet
 from dout.trace.record.record import record
 
 TRIES, SECONDS = 12, 0.05
@@ -79,10 +79,10 @@ class _Shrinking:
         try:
             with quiet():
                 layer = self.subject.again()
-                douts = self.subject.run(copy.deepcopy(inputs)).douts
+                douts = self.subject.run(deep_copy(inputs)).douts
                 douts = tuple(_easier(d, 0) for d in douts) if easy else douts
                 douts = tuple(np.ones_like(d)[()] for d in douts) if self.ones else douts
-                trace = record(layer, *copy.deepcopy(inputs), dout=one_or_all(douts))
+                trace = record(layer, *deep_copy(inputs), dout=one_or_all(douts))
             examination = Examination(trace)
             judged = next(j for j in examination.judged if j.name == self.name)
             got, expected = np.asarray(trace.data[judged.gradient]), np.asarray(expected_of(examination)[self.name])

@@ -3,89 +3,25 @@
 from __future__ import annotations
 
 import copy
-import types
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from dout.adapt.sizes.proposed_arrays import size_of
 from dout.check.exact.exact_route import Examination
 from dout.check.exact.judging_points import Point, generic, upstream
-from dout.check.exact.subject import Subject, one_or_all, quiet, run_backward
+from dout.check.exact.subject import Subject
 from dout.grad import backpropagate
 from dout.graph import Node, evaluate
-from dout.trace.model.replay import flat
+from dout.run import HeldMemory, central_difference, deep_copy, flat, one_or_all, quiet, run_backward, size_of, weighed
 from dout.trace.record.record import record
 from dout.trace.record.trace import Trace
 from dout.trace.session.pairing import pairs
 
-_CLOSED = (type, types.ModuleType, types.FunctionType, types.MethodType, types.BuiltinFunctionType, np.random.Generator)
 CLOSE = {8: 1e-7, 4: 1e-3, 2: 3e-2}
 CLOSE_WITH_STABILISER = 1e-4  # log(y + 1e-7) is meant as log(y)
-
-
-def reachable(root: Any) -> dict[int, Any]:
-    """The objects, lists, dicts and arrays that an object holds, by identity, itself first."""
-    found: dict[int, Any] = {}
-    stack = [root]
-    while stack:
-        item = stack.pop()
-        if id(item) in found or isinstance(item, _CLOSED):
-            continue
-        if isinstance(item, np.ndarray):
-            found[id(item)] = item
-        elif isinstance(item, list | tuple):
-            found[id(item)] = item
-            stack.extend(item)
-        elif isinstance(item, dict):
-            found[id(item)] = item
-            stack.extend(item.values())
-        elif hasattr(item, "__dict__"):
-            found[id(item)] = item
-            stack.extend(vars(item).values())
-    return found
-
-
-def objects_in(layer: Any) -> list[Any]:
-    """The layer and the objects it holds."""
-    return [item for item in reachable(layer).values() if not isinstance(item, np.ndarray | list | tuple | dict)]
-
-
-class HeldMemory:
-    """What a layer holds, to be put back after each run."""
-
-    def __init__(self, layer: Any, *others: Any) -> None:
-        self.arrays: list[tuple[Any, Any]] = []
-        self.names: list[tuple[dict[Any, Any], dict[Any, Any]]] = []
-        self.lists: list[tuple[list[Any], list[Any]]] = []
-        held = {k: v for root in (layer, *others) for k, v in reachable(root).items()}
-        for item in held.values():
-            if isinstance(item, np.ndarray):
-                if item.flags.writeable and item.dtype != object:
-                    self.arrays.append((item, item.copy()))
-            elif isinstance(item, list):
-                self.lists.append((item, list(item)))
-            elif isinstance(item, dict):
-                self.names.append((item, dict(item)))
-            elif not isinstance(item, tuple):
-                self.names.append((vars(item), dict(vars(item))))
-
-    def put_back(self) -> None:
-        """Everything as it was."""
-        for array, kept in self.arrays:
-            array[...] = kept
-        for items, kept_items in self.lists:
-            items[:] = kept_items
-        for names, kept_names in self.names:
-            if (
-                names != kept_names
-                if len(names) != len(kept_names)
-                else any(names.get(key, names) is not value for key, value in kept_names.items())
-            ):
-                names.clear()
-                names.update(kept_names)
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,7 +92,7 @@ class Stand:
             prepare(layer)
             douts = self.upstream(self.after_forward(prepare).outputs)
         with quiet():
-            return record(layer, *copy.deepcopy(self.inputs), dout=one_or_all(douts))
+            return record(layer, *deep_copy(self.inputs), dout=one_or_all(douts))
 
     def upstream(self, outputs: Iterable[Any]) -> tuple[Any, ...]:
         """What backward is given: the point's own, or one of the shape that an output has come to have."""
@@ -167,15 +103,15 @@ class Stand:
             for d, o, fit in zip(self.douts, outputs, fits, strict=True)
         )
 
-    def after_forward(self, prepare: Callable[[Any], None]) -> Runner:
+    def after_forward(self, prepare: Callable[[Any], None]) -> BackwardRuns:
         """The layer when its forward has run, ready to run its backward over and over."""
         layer = self.make()
         prepare(layer)
         before = _attributes(layer)
-        inputs = copy.deepcopy(self.inputs)
+        inputs = deep_copy(self.inputs)
         with quiet():
             outputs = list(flat(layer.forward(*inputs)))
-        return Runner(self, layer, before, outputs, HeldMemory(layer, list(inputs)))
+        return BackwardRuns(self, layer, before, outputs, HeldMemory(layer, *inputs))
 
     def wrong(self, gradients: Mapping[str, Any], expected: Mapping[str, Any] | None = None) -> frozenset[str]:
         """The names of the gradients that are not the expected ones."""
@@ -197,14 +133,14 @@ class Stand:
         size = sum(float(np.sum(np.abs(ways[n] * gradients[n]))) for n in ways)
         if any(np.shape(gradients[n]) != np.shape(ways[n]) for n in ways):
             return False
-        sides = [self._moved(prepare, ways, step) for step in (1e-5, -1e-5)]
-        return abs((sides[0] - sides[1]) / 2e-5 - slope) <= 1e-6 * size
+        measured: float = central_difference(partial(self._moved, prepare, ways), 1e-5)
+        return abs(measured - slope) <= 1e-6 * size
 
     def _moved(self, prepare: Callable[[Any], None], ways: Mapping[str, Any], step: float) -> float:
         """The output, weighed with dout, a step in some direction from here."""
         layer = self.make()
         prepare(layer)
-        inputs = copy.deepcopy(self.inputs)
+        inputs = deep_copy(self.inputs)
         order = list(flat(inputs)) if any(isinstance(i, list | tuple) for i in inputs) else None
         for w in self.wanted:
             if w.returned is None:
@@ -217,7 +153,7 @@ class Stand:
                 order[w.returned] += step * ways[w.name]
         with quiet():
             outputs = list(flat(layer.forward(*inputs)))
-        return sum(float(np.sum(np.multiply(d, o))) for d, o in zip(self.upstream(outputs), outputs, strict=True))
+        return float(weighed(outputs, self.upstream(outputs)))
 
     def edges_of(self, name: str) -> Iterator[tuple[str, Any]]:
         """The gradients that come to a value through each of its uses, where it has several."""
@@ -235,7 +171,7 @@ class Stand:
 
 
 @dataclass(eq=False)
-class Runner:
+class BackwardRuns:
     """Runs one layer's backward over and over, each time from the memory that its forward left."""
 
     stand: Stand
@@ -316,12 +252,12 @@ def inputs_at(subject: Subject, examination: Examination, point: Point) -> tuple
             return type(item)([at(part) for part in item])
         traced = isinstance(item, np.ndarray) or type(item) in (int, float) or isinstance(item, np.generic)
         if not traced:
-            return copy.deepcopy(item)
+            return deep_copy(item)
         node = nodes[len(taken)] if len(taken) < len(nodes) else None
         taken.append(item)
         value = point.get(node) if node is not None else None
         if value is None or np.shape(value) != np.shape(item):
-            return copy.deepcopy(item)
+            return deep_copy(item)
         if isinstance(item, np.ndarray):
             return np.array(value, dtype=item.dtype if item.dtype.kind == "f" else None, order="K")
         return type(item)(value) if isinstance(item, float | np.floating) else item

@@ -10,13 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from dout.graph import Where
-from dout.trace.model.user_source import behind
+from dout.trace.model.user_source import behind, is_ours
 
 _STANDARD = str(Path(os.__file__).parent)  # of the standard library
-_OURS = (
-    *(f"{os.sep}dout{os.sep}{folder}{os.sep}" for folder in ("check", "trace", "adapt", "cli")),
-    *(f"{os.sep}{library}{os.sep}" for library in ("numpy", "scipy")),
-)
+_LIBRARIES = tuple(f"{os.sep}{library}{os.sep}" for library in ("numpy", "scipy"))
 
 
 def backward_of(layer: Any) -> Where | None:
@@ -45,7 +42,7 @@ def is_users(file: str) -> bool:
     """Whether a source file is the user's: no one of ours, of Python's, or of NumPy's."""
     if file.startswith(_STANDARD) and f"{os.sep}site-packages{os.sep}" not in file:
         return False
-    return not file.startswith("<frozen") and not any(folder in file for folder in _OURS)
+    return not (file.startswith("<frozen") or is_ours(file) or any(folder in file for folder in _LIBRARIES))
 
 
 def users_line() -> Where | None:

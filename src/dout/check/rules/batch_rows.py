@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from dout.check.exact.subject import PlainRun
 from dout.check.lab.batch_axis import fits, holds, sized, takes_one_number_only
 from dout.check.lab.conditional_exactness import only_here
 from dout.check.lab.other_values import is_float_array, same
 from dout.check.lab.probe import CrashError, Lab, examined
 from dout.check.report.verdicts import Finding
+from dout.run import PlainRun
 
 
 @examined

@@ -7,12 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from dout.check.exact.subject import PlainRun, copied
-from dout.check.lab.held_objects import arrays
 from dout.check.lab.other_values import few, is_float_array, same
 from dout.check.lab.probe import CrashError, Lab, examined, states, users_code
 from dout.check.repair.line_repairs import returning
 from dout.check.report.verdicts import Finding
+from dout.run import PlainRun, arrays, copied
 
 
 def elementwise(lab: Lab) -> bool:

@@ -8,14 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from dout.check.exact.subject import copied, run_backward
 from dout.check.lab.conditional_exactness import refuted
-from dout.check.lab.held_objects import places
 from dout.check.lab.other_values import copies, differs_at, few, same
 from dout.check.lab.probe import MOST_SECONDS, CrashError, Lab, examined, states, users_code
 from dout.check.report.verdicts import Finding
 from dout.graph import Where
-from dout.trace.session.attribute_swap import attributes_of
+from dout.run import attributes_of, copied, places, run_backward, state_of
 
 _FLAGS = ("train_flg", "train_flag", "train", "training", "is_training", "is_train")
 
@@ -62,9 +60,9 @@ def seeds(lab: Lab) -> Iterator[Finding]:
         return
     layer = lab.fresh()
     unseeded = [place for place in places(layer) if _has_no_seed(place.item)]
-    before = [repr(place.item.bit_generator.state) for place in unseeded]
+    before = [repr(state_of(place.item)) for place in unseeded]
     lab.run(layer=layer)
-    drawn = next((p for p, was in zip(unseeded, before, strict=True) if repr(p.item.bit_generator.state) != was), None)
+    drawn = next((p for p, was in zip(unseeded, before, strict=True) if repr(state_of(p.item)) != was), None)
     if drawn is not None:
         message = f"{drawn.path} has no seed: no two runs of a program give the same; default_rng(seed) does"
         yield lab.finding("D601", message, _line_of(lab, "forward"), severity="note", cause="random")

@@ -9,8 +9,8 @@ import numpy as np
 
 from dout.check.exact.exact_route import Examination
 from dout.check.exact.subject import Subject
-from dout.check.lab.held_objects import arrays
 from dout.graph import CONSTANT, INPUT, Node, compute, topological
+from dout.run import arrays
 
 _CLOSE = 1e-9  # relative to the largest element: the same formula, rounded otherwise
 

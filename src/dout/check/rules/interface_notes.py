@@ -7,9 +7,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from dout.adapt.sizes.proposed_arrays import stands_for_array
-from dout.check.exact.subject import PlainRun, Subject
+from dout.check.exact.subject import Subject
 from dout.check.report.codes import finding
 from dout.check.report.verdicts import Finding
+from dout.run import PlainRun
 
 
 def interface_findings(subject: Subject) -> Iterator[Finding]:

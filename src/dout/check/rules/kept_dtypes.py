@@ -7,14 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from dout.adapt.sizes.proposed_arrays import size_of
-from dout.check.exact.subject import PlainRun, copied
-from dout.check.lab.held_objects import arrays, cast, learned
 from dout.check.lab.other_values import changed, differs_at, few, is_float_array, is_number, same
-from dout.check.lab.probe import CrashError, Lab, examined
+from dout.check.lab.probe import CrashError, Lab, examined, learned
 from dout.check.repair.line_repairs import creates_float64
 from dout.check.report.verdicts import Finding
-from dout.trace.session.attribute_swap import attributes_of
+from dout.run import PlainRun, arrays, attributes_of, copied, size_of
+from dout.run.held_objects import cast
 
 _MOST = 3  # the largest whole number: at the inputs' own size, products of them may not fit into an int64
 _FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import inspect
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -10,23 +9,12 @@ from typing import Any
 import numpy as np
 
 from dout.adapt.interface.adapted_layer import KEPT
-from dout.check.exact.subject import copied
 from dout.check.lab.conditional_exactness import refuted
-from dout.check.lab.held_objects import (
-    arrays,
-    closures,
-    learned,
-    mutable_parts,
-    of_class,
-    places,
-    shared_by_language,
-    snapshot,
-    users_classes,
-)
 from dout.check.lab.other_values import copies, differs_at, few, opposite, other, same
-from dout.check.lab.probe import CrashError, Lab, examined, users_code
+from dout.check.lab.probe import CrashError, Lab, examined, learned, users_code
 from dout.check.report.verdicts import Finding
-from dout.trace.session.attribute_swap import attributes_of
+from dout.run import arrays, attributes_of, copied, deep_copy, places
+from dout.run.held_objects import closures, mutable_parts, of_class, shared_by_language, snapshot, users_classes
 from dout.trace.session.pairing import is_named_as_gradient, pairs
 
 
@@ -90,7 +78,7 @@ def second_round(lab: Lab) -> Iterator[Finding]:
         except CrashError:
             continue
         lab.clear(layer)
-        used = copy.deepcopy(layer)
+        used = deep_copy(layer)
         again = lab.run(douts=tuple(map(copied, lab.base.douts)), layer=layer)
         frozen = _frozen(lab, used, layer) if not same(again.outputs, lab.base.outputs) else None
         if frozen is not None:

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from dout.check.exact.subject import copied
 from dout.check.lab.other_values import same
 from dout.check.lab.probe import CrashError, Lab, Ran, examined
 from dout.check.report.verdicts import Finding
 from dout.check.rules.memory_owners import writes
+from dout.run import copied
 
 Array = np.ndarray[Any, Any]
 

@@ -9,15 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from dout.check.exact.subject import copied
-from dout.check.lab.held_objects import arrays, learned
 from dout.check.lab.other_values import changed, copies, differs_at, few, is_float_array, parameters_of, same, shares
-from dout.check.lab.probe import CrashError, Lab, examined
+from dout.check.lab.probe import CrashError, Lab, examined, learned
 from dout.check.repair.line_repairs import copied_first
 from dout.check.report.verdicts import Finding
 from dout.graph import Where
-from dout.trace.model.replay import flat
-from dout.trace.session.attribute_swap import attributes_of
+from dout.run import arrays, attributes_of, copied, flat
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,14 +13,13 @@ from dout.check.exact.ball_numbers import exact, middle
 from dout.check.exact.ball_values import Balls, NoRuleError
 from dout.check.exact.exact_route import Examination
 from dout.check.exact.judging_points import Point
-from dout.check.exact.subject import PlainRun, copied, run_backward
 from dout.check.lab.other_values import changed, is_number
 from dout.check.lab.probe import CrashError, Lab, examined, users_code
 from dout.check.lab.shared_recording import Recorded, recorded_of
 from dout.check.report.source_places import users_line
 from dout.check.report.verdicts import Finding
 from dout.graph import Node, Where, topological
-from dout.trace.model.replay import flat
+from dout.run import PlainRun, copied, flat, run_backward
 
 LOST = 1e-8  # an error relative to the largest element that is worth a word …
 EXPLAINED = 1e4  # … unless it is within so many times of what an ulp in the inputs does to the exact value

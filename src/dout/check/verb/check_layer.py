@@ -17,9 +17,9 @@ from dout.check.exact.covered_sides import Covered
 from dout.check.exact.difference_route import judge_numerically
 from dout.check.exact.exact_route import Examination
 from dout.check.exact.judge import Judgement, judge
-from dout.check.exact.subject import PlainRun, Subject, quiet
+from dout.check.exact.subject import Subject
 from dout.check.exact.watched_conditions import watched
-from dout.check.lab.input_variants import confirmed, on_other_sides, recorded
+from dout.check.lab.input_variants import confirmed, on_other_sides
 from dout.check.project.foreign_gradients import foreign_layer
 from dout.check.report.codes import finding
 from dout.check.report.layer_report import Report
@@ -29,6 +29,7 @@ from dout.check.rules import CONTRACT
 from dout.check.rules.formula import formula_findings
 from dout.check.rules.interface_notes import interface_findings, not_what_it_returns
 from dout.check.rules.missing_gradients import axes_of_one, missing_findings
+from dout.run import PlainRun, quiet
 from dout.trace.model.user_source import behind
 from dout.trace.record.trace import Trace
 
@@ -162,7 +163,7 @@ def _judged(subject: Subject, first: PlainRun, seen: Covered) -> tuple[Judgement
     trace: Trace | None = None
     try:
         with quiet():
-            trace = recorded(subject, first)
+            trace = subject.recorded(first.douts)
             judgement = judge(trace, ends=subject.ends)
             judgement.covered.add(seen)
             if judgement.refuted:

@@ -25,7 +25,9 @@ from dout.check.worker.statement_runner import LoadRun, Stop
 from dout.check.worker.stub_modules import needed_by
 from dout.errors import TargetError, UserCodeError
 from dout.files import is_there
-from dout.trace.model.user_source import is_user_code, names_of, qualname_of
+from dout.run import names_of
+from dout.run.attributes import qualname_of
+from dout.trace.model.user_source import is_user_code
 from dout.trace.record.script import run_user_code
 from dout.trace.session.project_root import at_home, free_name, home, loaded, name_in_package
 from dout.trace.session.side_effects import KeptRuntime

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from dout.trace.model.user_source import is_class, mro_of
+from dout.run import is_class, mro_of
 
 KNOWN = frozenset({
     "cupy", "cv2", "h5py", "IPython", "imageio", "jax", "keras", "librosa", "matplotlib", "mnist", "mpl_toolkits",

@@ -40,7 +40,7 @@ from dout.check.worker.sandbox import put_back, take_place
 from dout.check.worker.work_sharing import Turns
 from dout.errors import DoutError, TargetError, UserCodeError
 from dout.graph import Where
-from dout.trace.model.user_source import vars_of
+from dout.run import vars_of
 from dout.trace.session.side_effects import KeptRuntime
 
 

@@ -6,18 +6,18 @@ import gc
 import inspect
 import statistics
 import time
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from dout.adapt.search.call_target import fresh, inputs_of, passed
+from dout.adapt.search.call_target import inputs_of, passed
 from dout.adapt.search.example import Example, as_found
 from dout.engine.bench.bench_subject import BenchInputs, Side, given_to
 from dout.engine.compile.plan import Plan, plan_of
 from dout.graph import Shape
+from dout.run import fresh, quiet
 
 SIZES = (1_000, 64_000, 1_000_000)  # elements of the first array
 BUDGET = 0.6  # seconds of calls at each size
@@ -86,9 +86,7 @@ def bench(
     `elements` are those of the first array at each size, roughly; without them `SIZES`. `dtype` is that of all floats;
     without it they stay what they are. `done` is called after each size. Raises what the user's code raises.
     """
-    with np.errstate(all="ignore"), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the plain runs, and of a difference: the plan says it
-        return _Case(target, example, dtype).measured(elements, done)
+    return _Case(target, example, dtype).measured(elements, done)
 
 
 class _Case:
@@ -114,9 +112,9 @@ class _Case:
         return item.astype(self.dtype) if floats and self.dtype is not None else item
 
     def measured(self, elements: Sequence[int], done: Callable[[], None]) -> Bench:
-        np.random.seed(0)  # noqa: NPY002 - what the user's code may draw from
-        first = fresh(self.layer, self.init)
-        self.fast = Side(first, fast=True)
+        with quiet():
+            first = fresh(self.layer, self.init)
+            self.fast = Side(first, fast=True)
         sizes: list[BenchSize] = []
         last: tuple[int, float] | None = None  # the length before, and the time of a plain call there
         for length in self._lengths(first, elements):
@@ -138,6 +136,7 @@ class _Case:
     def _arrays(self) -> list[Any]:
         return [i for i in (*self.inputs, *self.named.values()) if isinstance(i, np.ndarray) and i.ndim and i.size]
 
+    @quiet()
     def _lengths(self, first: Any, elements: Sequence[int]) -> list[int]:
         """How long the inputs are to be; also finds the axis that can grow."""
         arrays = self._arrays()
@@ -176,6 +175,7 @@ class _Case:
 
     # --- one size -----------------------------------------------------------------------------------------------------
 
+    @quiet()  # a difference is told with the results
     def _size(self, length: int, first: Any) -> BenchSize:
         inputs, named = self._scaled(length, self.axis)
         shapes = {n: np.shape(i) for n, i in [*zip(self.names, inputs, strict=False), *named.items()]}

@@ -1,8 +1,7 @@
-"""What a bench calls: the user's own forward and backward, plain or compiled, and what it gives to them."""
+"""The two sides of a bench: the user's own forward and backward, plain or compiled, and their arguments."""
 
 from __future__ import annotations
 
-import copy
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,18 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from dout.adapt.interface.adapted_layer import as_written, copy_of, own_arguments
-from dout.adapt.search.call_target import fresh
+from dout.adapt.interface.adapted_layer import as_written, own_arguments
 from dout.engine.compile.compiled import compile as compiled
 from dout.errors import TargetError
-from dout.trace.record.record import takes_each
-from dout.trace.session.attribute_swap import attributes_of
+from dout.run import HeldMemory, attributes_of, copied, deep_copy, douts_taken, fresh, quiet
 from dout.trace.session.layer_calls import KINDS, is_layer
 
 
 @dataclass(frozen=True)
 class BenchInputs:
-    """What is given to forward, by place and by name, and to backward; `left` are attributes that backward finds."""
+    """The arguments of forward, by place and by name, and of backward; `left` are attributes that backward reads."""
 
     inputs: Sequence[Any]
     named: Mapping[str, Any]
@@ -30,7 +27,7 @@ class BenchInputs:
 
     def copied(self) -> BenchInputs:
         """The same in memory of its own."""
-        return BenchInputs(*copy.deepcopy((self.inputs, self.named, self.douts, self.left)))
+        return BenchInputs(*deep_copy((self.inputs, self.named, self.douts, self.left)))
 
 
 class Side:
@@ -49,21 +46,19 @@ class Side:
         elif fast:
             calls = [compiled(call) for call in calls]
         self.calls: Sequence[Callable[..., Any]] = calls
-        self._as_made = copy.deepcopy(attributes_of(self.own)) if layer else {}
+        self._as_made = HeldMemory(self.own)
 
     def renew(self) -> None:
         """Put its attributes back: a layer may have learned at each call."""
-        if self._as_made:
-            attributes_of(self.own).clear()
-            attributes_of(self.own).update(copy.deepcopy(self._as_made))
+        self._as_made.put_back()
 
+    @quiet()
     def results(self, given: BenchInputs) -> list[Any]:
-        """What the calls give, one after the other, and what they leave, in memory that no later call writes over."""
-        np.random.seed(0)  # noqa: NPY002 - what the user's code may draw from
+        """The results of the calls, one after the other, and the attributes they leave, safe from later calls."""
         found = [self.calls[0](*given.inputs, **given.named)]
         if len(self.calls) > 1:
             self._leave(given)
-            taken = [copy_of(item) for item in given.douts]
+            taken = [copied(item) for item in given.douts]
             found.append(self.calls[1](*taken))
             found[-1] = [found[-1], *(item for item in taken if isinstance(item, dict)), attributes_of(self.own)]
         return [_kept(item) for item in found]
@@ -91,17 +86,17 @@ class Side:
             setattr(self.own, name, value)
 
 
+@quiet()
 def given_to(target: Any, inputs: Sequence[Any], named: Mapping[str, Any]) -> BenchInputs:
-    """What the calls of a target are given for these inputs: what arrives from downstream is drawn.
+    """The arguments of a target's calls for these inputs; the upstream gradient is drawn at random.
 
     Raises what the user's code raises.
     """
     first = fresh(target, {})
-    np.random.seed(0)  # noqa: NPY002 - what the user's code may draw from
     if not is_layer(type(first)):
         return BenchInputs(inputs, named)
-    arrives = upstream(first.forward(*(copy_of(item) for item in inputs), **named))
-    douts = arrives if takes_each(first.backward, arrives) else (arrives,)
+    arrives = upstream(first.forward(*(copied(item) for item in inputs), **named))
+    douts = douts_taken(first.backward, arrives)
     if not hasattr(type(first), "dout_interface"):
         return BenchInputs(inputs, named, douts)
     ahead, arguments, left = own_arguments(first, inputs, douts)
@@ -109,7 +104,7 @@ def given_to(target: Any, inputs: Sequence[Any], named: Mapping[str, Any]) -> Be
 
 
 def upstream(out: Any) -> Any:
-    """Numbers in the shape of an output, as the gradient that arrives from downstream."""
+    """Random numbers in the shape of an output, as its upstream gradient; 1 for a loss."""
     if isinstance(out, tuple | list):
         return tuple(map(upstream, out))
     if isinstance(out, np.ndarray) and out.ndim:
@@ -124,4 +119,4 @@ def _kept(item: Any) -> Any:
     """Results in memory of their own, as the next call may write over them."""
     if isinstance(item, tuple | list):
         return [_kept(part) for part in item]
-    return {key: _kept(part) for key, part in item.items()} if isinstance(item, dict) else copy_of(item)
+    return {key: _kept(part) for key, part in item.items()} if isinstance(item, dict) else copied(item)

@@ -22,9 +22,9 @@ from dout.engine.ir.kernel_group import Group, Step
 from dout.engine.memory.memory_plan import makes
 from dout.graph import CONSTANT, INPUT, Node
 from dout.ops.shape import same_layout
+from dout.run import put_state, state_of
 from dout.trace.capture.capture import Capture
 from dout.trace.capture.templates import Built, Held, HeldView, Same, Template, held_in, nodes_in
-from dout.trace.tracer.random_draws import put_state, state_of
 
 MISS = object()  # what a driver returns if a call differs from the recorded one
 

@@ -24,6 +24,7 @@ from dout.engine.guards.reachable_state import Read
 from dout.engine.memory.overlaps import Overlaps, are_apart
 from dout.errors import UnsupportedError
 from dout.graph import INPUT, Node
+from dout.run import attributes_of
 from dout.trace.capture.capture import Capture
 from dout.trace.capture.lenient_tracer import error_settings, errors_are_heard
 from dout.trace.capture.templates import (
@@ -38,7 +39,7 @@ from dout.trace.capture.templates import (
     is_fixed,
     made_anew,
 )
-from dout.trace.session.attribute_swap import CACHE, MOST, Namespace, attributes_of, is_special, remembered
+from dout.trace.session.attribute_swap import CACHE, MOST, Namespace, is_special, remembered
 
 _LARGE_SET = 100
 _UNSEEN = (set, deque, bytearray, memoryview, array.array, np.ndarray, weakref.ref, local)

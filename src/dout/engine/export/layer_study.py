@@ -10,9 +10,10 @@ from types import ModuleType
 from dout.adapt.search.example import Example
 from dout.engine.export.class_source import UsersFile
 from dout.engine.export.runs.resized_samples import SampleSize
-from dout.engine.export.runs.sample_runs import SampleRun, Specimen, quietly
+from dout.engine.export.runs.sample_runs import SampleRun, Specimen
 from dout.engine.export.written_methods import Branch, branch, of_any_axes
 from dout.errors import UnsupportedError
+from dout.run import quiet
 from dout.trace.session.layer_calls import KINDS
 
 Runs = list[tuple[SampleRun, ...]]
@@ -52,7 +53,7 @@ class Study:
         elif example.interface is not None and not example.interface.is_plain:
             self.plain = dict.fromkeys(KINDS, "it is not called as forward(*inputs) and backward(dout)")
         else:
-            with quietly():
+            with quiet():
                 self._record(Specimen(layer.cls, example, dtypes))
 
     def _record(self, specimen: Specimen) -> None:

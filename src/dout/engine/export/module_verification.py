@@ -17,12 +17,11 @@ from typing import Any
 import numba
 import numpy as np
 
-from dout.adapt.interface.adapted_layer import copy_of
 from dout.engine.bench.bench_subject import upstream
 from dout.engine.export.runs.resized_samples import SampleSize
-from dout.engine.export.runs.sample_runs import Specimen, Way, quietly
+from dout.engine.export.runs.sample_runs import Specimen, Way
 from dout.engine.math import accumulate, vector_math
-from dout.trace.record.record import takes_each
+from dout.run import copied, douts_taken, fresh, quiet, seed_global
 
 _CALLS = 2  # forward and backward, so often: attributes of the first are there in the second
 _numbers = count()
@@ -79,7 +78,7 @@ def _function(call: str) -> Callable[..., Any]:
 
 def first_fault(cls: type, specimen: Specimen, sizes: Iterable[SampleSize]) -> str | None:
     """The method of a written class that does not give what the user's gives: forward or backward, or None."""
-    with quietly():
+    with quiet():
         for way in specimen.ways():
             for size in sizes:
                 fault = _fault(cls, specimen, way, size)
@@ -110,18 +109,17 @@ def _steps(
     cls: type, init: dict[str, Any], specimen: Specimen, way: Way, size: SampleSize
 ) -> Iterator[tuple[str, list[Any]]]:
     """What calls give and leave behind, one after the other."""
-    np.random.seed(0)  # noqa: NPY002 - what the user's code may draw from
-    layer = cls(**{name: copy_of(item) for name, item in init.items()})
+    seed_global()
+    layer = fresh(cls, init)
     for call in range(_CALLS + 1):
         flags = {name: specimen.inputs[name] for name in way.arguments} if call == 0 else {}
         inputs = specimen.given(way, size) | flags
         out = layer.forward(**inputs)
-        yield "forward", [copy_of(item) for item in _values([out, inputs, layer])]
+        yield "forward", [copied(item) for item in _values([out, inputs, layer])]
         for seed in (1.0, 1) if np.ndim(out) == 0 and not isinstance(out, tuple | list) else (None,):
-            arrives: Any = upstream(out) if seed is None else seed
-            douts = list(arrives) if takes_each(layer.backward, arrives) else [arrives]
+            douts = list(douts_taken(layer.backward, upstream(out) if seed is None else seed))
             gradients = layer.backward(*douts)
-            yield "backward", [copy_of(item) for item in _values([gradients, douts, layer])]
+            yield "backward", [copied(item) for item in _values([gradients, douts, layer])]
         if call == 0:
             vars(layer).update(way.attributes)
 

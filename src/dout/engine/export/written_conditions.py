@@ -15,10 +15,10 @@ from dout.engine.guards.loaded_names import Loaded
 from dout.engine.memory.overlaps import Overlaps
 from dout.errors import UnsupportedError
 from dout.graph import Node, Shape
+from dout.run import is_generator
 from dout.trace.capture.capture import Capture
 from dout.trace.capture.templates import Built, Held, Same, Spot, Template, is_fixed
 from dout.trace.session.attribute_swap import Namespace
-from dout.trace.tracer.random_draws import is_generator
 
 _CODE = (FunctionType, BuiltinFunctionType, MethodType, ModuleType, np.ufunc, type)
 

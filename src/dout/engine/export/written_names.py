@@ -11,8 +11,8 @@ import numpy as np
 
 from dout.engine.codegen.driver_text import DriverText
 from dout.errors import UnsupportedError
+from dout.run import is_generator
 from dout.trace.capture.templates import Spot
-from dout.trace.tracer.random_draws import is_generator
 
 _ARRAY_SHOWN = 20  # elements of an array that is written out
 _NUMBERS = (bool, int, float, str, bytes, type(None), type(Ellipsis))

@@ -28,8 +28,16 @@ CHUNK = 1 << 16  # elements looked at together, so that large arrays need little
 Points = tuple[Any, ...]  # index arrays, one an axis
 
 
+class _Fault:
+    """What is wrong with a program, in words."""
+
+    def warning(self, name: str) -> DifferenceWarning:
+        """What is to be said of the function `name`, which was compiled."""
+        return DifferenceWarning(f"{name}: {self}; it runs plainly from now on. Please report this: it is dout's error")
+
+
 @dataclass(frozen=True, eq=False)
-class Difference:
+class Difference(_Fault):
     """Where a program first gave what the plain run did not; `ulps` is how far apart the two numbers are."""
 
     node: Node
@@ -45,27 +53,15 @@ class Difference:
         line = f", at {self.node.where}" if self.node.where else ""
         return f"the compiled program gives {self.got} for {place}, plainly it is {self.expected}{apart}{line}"
 
-    def warning(self, name: str) -> DifferenceWarning:
-        """What is to be said of the function `name`, which was compiled."""
-        return _warning(name, self)
-
 
 @dataclass(frozen=True, eq=False)
-class ProgramFailure:
+class ProgramFailure(_Fault):
     """An error in making a program, or in its first run, which the plain run did not have."""
 
     error: Exception
 
     def __str__(self) -> str:
         return f"the compiled program failed with {type(self.error).__name__}: {self.error}"
-
-    def warning(self, name: str) -> DifferenceWarning:
-        """As that of a difference."""
-        return _warning(name, self)
-
-
-def _warning(name: str, what: Difference | ProgramFailure) -> DifferenceWarning:
-    return DifferenceWarning(f"{name}: {what}; it runs plainly from now on. Please report this: it is dout's error")
 
 
 def first_difference(

@@ -10,8 +10,8 @@ import numpy as np
 
 from dout.errors import EscapeError, UnsupportedError
 from dout.graph import Node, Primitive
+from dout.run import flat
 from dout.trace.model import user_source
-from dout.trace.model.replay import flat
 from dout.trace.session.side_effects import MOST_COPIED
 from dout.trace.tracer.random_draws import generator_of
 from dout.trace.tracer.run_record import LIMIT

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dout.run.random_states import global_generator, kept_states
 from dout.trace.capture.call_watch import Calls
 from dout.trace.capture.lenient_tracer import LASTING, Yielding
 from dout.trace.model import user_source
 from dout.trace.session.attribute_swap import MOST
 from dout.trace.session.side_effects import containers
-from dout.trace.tracer.random_draws import global_generator, put_state, state_of
 from dout.trace.tracer.traced import TracedArray, plain
 
 if TYPE_CHECKING:
@@ -62,7 +61,7 @@ class Before:
         self.back += [undo for item in self.seen for undo in _of_sets(item)]
         users = [holder for holder in state.swaps.holders if state.swaps.reach.is_users(type(holder))]
         self.back += [undo for holder in users for undo in _of_empty_slots(holder)]
-        self.states = random.getstate(), [(generator, state_of(generator)) for generator in _generators(tracer)]
+        self.put_states_back = kept_states(_generators(tracer))
 
     def undo(self, entered: dict[Any, tuple[Any, Node]], calls: Calls) -> bool:
         """Undo what the run has done. False where that cannot be, and then nothing is undone."""
@@ -78,9 +77,7 @@ class Before:
         for item, node in entered.values():
             if isinstance(item, TracedArray) and isinstance(item.value, np.ndarray):
                 _fill(item.value, self.tracer.data.get(node, item.value))
-        random.setstate(self.states[0])
-        for generator, its_state in self.states[1]:
-            put_state(generator, its_state)
+        self.put_states_back()
         return True
 
     def _can_be_undone(self, calls: Calls) -> bool:

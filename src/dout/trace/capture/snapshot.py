@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from dout.graph import Node
+from dout.run import attributes_of
 from dout.trace.capture.templates import (
     Built,
     Held,
@@ -24,7 +25,7 @@ from dout.trace.capture.templates import (
     made_anew,
     whole,
 )
-from dout.trace.session.attribute_swap import Place, attributes_of, content, is_ordered, is_rewritten
+from dout.trace.session.attribute_swap import Place, content, is_ordered, is_rewritten
 from dout.trace.session.session import Session
 from dout.trace.tracer.traced import Traced, TracedArray
 from dout.trace.tracer.traced_modules import BUILTINS, untraced

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -75,14 +75,3 @@ def same_bits_deep(a: Any, b: Any) -> bool:
     if isinstance(a, list | tuple):
         return type(a) is type(b) and len(a) == len(b) and all(map(same_bits_deep, a, b))
     return same_bits(a, b)
-
-
-def flat(item: Any) -> Iterator[Any]:
-    """The numbers and arrays inside nested lists, tuples and dicts, in order."""
-    if isinstance(item, dict):
-        item = list(item.values())
-    if isinstance(item, list | tuple):
-        for part in item:
-            yield from flat(part)
-    else:
-        yield item

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import islice
 from pathlib import Path
-from types import CodeType, FrameType, ModuleType
+from types import CodeType, FrameType
 from typing import Any
 
 import numpy as np
@@ -22,34 +22,6 @@ _TAUGHT = (f"{_OURS}/layers", f"{_OURS}/train")  # layers that are read and trac
 _ADAPTERS = f"{_OURS}/adapt"
 _LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 _LONGEST_NAME = 60
-
-
-# What a class says, read where Python keeps it: its metaclass is the user's code, which may raise, or never end.
-mro_of = type.__dict__["__mro__"].__get__
-vars_of = type.__dict__["__dict__"].__get__
-qualname_of = type.__dict__["__qualname__"].__get__
-
-
-def is_class(item: Any) -> bool:
-    """Whether something is a class, without asking it: what it answers as `__class__` is code of the user's."""
-    return issubclass(type(item), type)
-
-
-def module_of(cls: type) -> str:
-    """The name of the module that a class says it is of; empty where it says none."""
-    try:
-        said = type.__dict__["__module__"].__get__(cls)
-    except AttributeError:
-        return ""
-    return str.__str__(said) if issubclass(type(said), str) else ""
-
-
-def names_of(module: Any) -> dict[str, Any]:
-    """The names in a module; none in anything else, which somebody may have put in the place of one."""
-    if not issubclass(type(module), ModuleType):
-        return {}
-    names: dict[str, Any] = ModuleType.__getattribute__(module, "__dict__")
-    return names
 
 
 @cache

@@ -11,8 +11,9 @@ import numpy as np
 from dout.errors import TargetError
 from dout.graph import CONSTANT, INPUT, Graph, Node
 from dout.ops.create import number
+from dout.run import douts_taken, flat
 from dout.trace.model.recorded import Event, LayerCall
-from dout.trace.model.replay import Data, first_difference, flat
+from dout.trace.model.replay import Data, first_difference
 from dout.trace.record.specialisation import Twin
 from dout.trace.record.trace import Trace
 from dout.trace.session.layer_calls import finished, is_layer
@@ -45,7 +46,7 @@ def record(target: Any, *inputs: Any, dout: Any = None, **keywords: Any) -> Trac
             raise TargetError(_no_output(target, output))
         if tracer.live:
             given = tracer.wrap(_ones(plain_deep(output)) if dout is None else dout, "dout")
-            douts = given if takes_each(target.backward, given) else (given,)
+            douts = douts_taken(target.backward, given)
             upstream = [_entered(tracer, item) for item in douts]
             target.backward(*douts)
     if tracer.refused is not None:
@@ -91,17 +92,6 @@ def _entered(tracer: Tracer, item: Any) -> Any:
     if type(item) in (list, tuple):
         return type(item)([_entered(tracer, part) for part in item])
     return tracer.node_of(item) if isinstance(item, Traced) else item
-
-
-def takes_each(backward: Callable[..., Any], given: Any) -> bool:
-    """Whether a backward takes the upstream gradient of each output as an argument of its own: (dh_next, dc_next)."""
-    if not isinstance(given, tuple):
-        return False
-    try:
-        inspect.signature(backward).bind(*given)
-    except (TypeError, ValueError):
-        return False
-    return len(given) > 1
 
 
 def _seeds(tracer: Tracer, ends: list[Node], dout: Any) -> dict[Node, Node]:

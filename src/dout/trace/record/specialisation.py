@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import copy
-import io
-import random
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, redirect_stdout
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,27 +12,33 @@ import numpy as np
 
 from dout.graph import INPUT, Node, evaluate, topological
 from dout.ops.shape import same_layout
+from dout.run import deep_copy, flat, global_states, quiet
+from dout.run.held_objects import generators
 from dout.trace.model.recorded import Event
-from dout.trace.model.replay import flat, same_bits
+from dout.trace.model.replay import same_bits
 from dout.trace.record.trace import Trace
-from dout.trace.tracer.random_draws import random_states_kept
 
 MOST_LINES = 1_000_000  # of the user's code, on other inputs
 
 
 @dataclass(frozen=True)
 class Twin:
-    """A deep copy of a layer from before the trace, with the state of the random generators."""
+    """A deep copy of a layer from before the trace, and the generators that it draws from, those of its module too.
+
+    `rewind` brings them, and the global random states, back to where they were before the trace.
+    """
 
     layer: Any
-    python_state: Any
-    numpy_state: Any
+    generators: Sequence[Any]
+    rewind: Callable[[], None]
 
     @classmethod
     def of(cls, layer: Any) -> Twin | None:
         """Copy `layer`; None where it cannot be copied, for the trace itself does not need it."""
         try:
-            return cls(copy.deepcopy(layer), random.getstate(), np.random.get_state())  # noqa: NPY002 - the state users draw from
+            twin = deep_copy(layer)
+            drawn = generators(twin)
+            return cls(twin, drawn, global_states(drawn))
         except Exception:
             return None
 
@@ -67,10 +70,8 @@ class Twin:
         return trace if agree else replace(trace, events=(*trace.events, _specialised(trace)))
 
     def _run(self, inputs: Sequence[Any], upstream: Sequence[Any]) -> Iterator[Any]:
-        silent = redirect_stdout(io.StringIO())  # what the layer prints was printed by the traced run
-        with random_states_kept(), np.errstate(all="ignore"), silent:
-            random.setstate(self.python_state)
-            np.random.set_state(self.numpy_state)  # noqa: NPY002
+        with quiet(generators=self.generators):  # what the layer prints was printed by the traced run
+            self.rewind()
             yield from (_copy(item) for item in flat(self.layer.forward(*inputs)) if item is not None)
             yield from (_copy(item) for item in flat(self.layer.backward(*upstream)) if item is not None)
 

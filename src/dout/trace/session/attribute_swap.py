@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from dout.trace.model.user_source import is_user_code, module_of, mro_of, vars_of
+from dout.run import attributes_of, is_generator, module_of, mro_of, vars_of
+from dout.trace.model.user_source import is_user_code
 from dout.trace.session.user_modules import is_of_user
-from dout.trace.tracer.random_draws import is_generator
 from dout.trace.tracer.traced import Traced
 from dout.trace.tracer.traced_modules import tracing_version, untraced
 from dout.trace.tracer.user_functions import under_way
@@ -305,20 +305,6 @@ def _like(whole: Any, parts: list[Any]) -> Any:
     new: Any = base.__new__(type(whole), parts)
     attributes_of(new).update(attributes_of(whole))
     return new
-
-
-def attributes_of(holder: Any) -> dict[str, Any]:
-    """The dict in which an object keeps its attributes, whatever its class makes of the name `__dict__`."""
-    if issubclass(type(holder), local):  # those of this thread
-        return local.__getattribute__(holder, "__dict__")  # type: ignore[no-any-return]
-    if type(holder).__dictoffset__ == 0:
-        return {}
-    for cls in mro_of(type(holder)):
-        descriptor = vars_of(cls).get("__dict__")
-        if descriptor is not None and not isinstance(descriptor, property):
-            attributes = descriptor.__get__(holder)
-            return attributes if isinstance(attributes, dict) else {}
-    return {}
 
 
 def _is_value(item: Any, *, numbers: bool = False) -> bool:

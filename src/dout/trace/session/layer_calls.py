@@ -15,9 +15,9 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from dout.graph import INPUT, Node, Where
+from dout.run import attributes_of, mro_of, vars_of
 from dout.trace.model import user_source
 from dout.trace.model.recorded import LayerCall, Parameter
-from dout.trace.session.attribute_swap import attributes_of
 from dout.trace.session.pairing import pairs
 from dout.trace.tracer.open_call import OpenCall
 from dout.trace.tracer.traced import Traced, plain
@@ -32,9 +32,7 @@ def is_layer(cls: type) -> bool:
     """Whether instances have `forward` and `backward`."""
     if type(cls).__getattribute__ is type.__getattribute__ and not hasattr(type(cls), "__getattr__"):
         return all(callable(getattr(cls, kind, None)) for kind in KINDS)
-    found = [
-        [base[kind] for base in map(user_source.vars_of, user_source.mro_of(cls)) if kind in base] for kind in KINDS
-    ]
+    found = [[base[kind] for base in map(vars_of, mro_of(cls)) if kind in base] for kind in KINDS]
     return all(items and callable(items[0]) for items in found)  # what the metaclass would answer is not asked
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 
-from dout.trace.model.user_source import names_of
+from dout.run import names_of
 
 MOST_ABOVE = 5  # folders in which a file's imports are looked for
 

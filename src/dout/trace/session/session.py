@@ -13,8 +13,8 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 from dout.errors import UnsupportedError
+from dout.run import flat, is_class, module_of, mro_of, vars_of
 from dout.trace.model import user_source
-from dout.trace.model.replay import flat
 from dout.trace.session import user_modules
 from dout.trace.session.attribute_swap import Namespace, Swaps
 from dout.trace.session.layer_calls import KINDS, is_layer, recording
@@ -49,7 +49,7 @@ class Patches:
             names[name] = traced_modules.BUILTINS[name]
             self.undo.append((names, name, _ABSENT, names[name]))
         for name, item in list(names.items()):
-            if user_source.is_class(item):
+            if is_class(item):
                 if self.is_user_class(item):
                     self.layer(item)
             elif (version := traced_modules.tracing_version(item)) is not item:
@@ -61,9 +61,9 @@ class Patches:
         if id(cls) in self.seen or not is_layer(cls) or not self.layers:
             return
         self.seen.add(id(cls))
-        for base in user_source.mro_of(cls):
+        for base in mro_of(cls):
             for kind in KINDS:
-                original = user_source.vars_of(base).get(kind)
+                original = vars_of(base).get(kind)
                 if original is not None and hasattr(original, "__code__") and not hasattr(original, "__recorded__"):
                     method = recording(kind, original, current)
                     method.__recorded__ = original  # type: ignore[attr-defined]
@@ -78,7 +78,7 @@ class Patches:
                     holder[name] = original
                     if original is _ABSENT:
                         del holder[name]
-            elif user_source.vars_of(holder).get(name) is version:
+            elif vars_of(holder).get(name) is version:
                 type.__setattr__(holder, name, original)
 
 
@@ -95,7 +95,7 @@ def user_class_test(packages: set[str], given: set[type]) -> Any:
     def is_user_class(cls: type) -> bool:
         if any(cls is one for one in given):
             return True
-        module = user_source.module_of(cls)
+        module = module_of(cls)
         if not module or module == "builtins":
             return False
         package = module.partition(".")[0]
@@ -130,9 +130,9 @@ class Session:
             self.patches.namespace(vars(found))
             return
         if self.homes is not None:
-            classes = user_source.mro_of(found) if user_source.is_class(found) else ()
-            self.homes.update(map(user_source.module_of, classes) if classes else (found.__module__,))
-        if user_source.is_class(found):
+            classes = mro_of(found) if is_class(found) else ()
+            self.homes.update(map(module_of, classes) if classes else (found.__module__,))
+        if is_class(found):
             self.patches.layer(found)
         for names in _spaces_of(found):
             if id(names) not in self.patches.seen:
@@ -175,7 +175,7 @@ class Session:
         self.functions = [*([own] if isinstance(own, FunctionType) else []), *_functions_of(type(own))]
         spaces = {id(function.__globals__): function.__globals__ for function in self.functions}
         self.homes = {str(names.get("__name__")) for names in spaces.values()}
-        self.homes.update(map(user_source.module_of, user_source.mro_of(type(target))))
+        self.homes.update(map(module_of, mro_of(type(target))))
         for names in spaces.values():
             self.patches.namespace(names)
         self.swaps.swap_in(target, self.tracer.source, numbers=numbers)
@@ -227,7 +227,7 @@ def session(
     `numbers` that the target holds become inputs where asked; `everywhere`: those of its module too, and what methods
     close over.
     """
-    home = target.__module__ if inspect.isroutine(target) else user_source.module_of(type(target))
+    home = target.__module__ if inspect.isroutine(target) else module_of(type(target))
     if not home or home.partition(".")[0] in user_modules.ANSWERED:  # made by `exec`; or np.mean itself is the target
         home = ""
     with recordings:
@@ -288,8 +288,8 @@ if hasattr(os, "register_at_fork"):
 
 def _functions_of(kind: type) -> Iterator[Any]:
     """The functions among what a class and its bases define."""
-    for cls in user_source.mro_of(kind):
-        yield from (item for item in user_source.vars_of(cls).values() if type(item) is FunctionType)
+    for cls in mro_of(kind):
+        yield from (item for item in vars_of(cls).values() if type(item) is FunctionType)
 
 
 def _refuse_depth(error: RecursionError) -> None:

@@ -15,9 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from dout.trace.model.user_source import vars_of
-from dout.trace.session.attribute_swap import MOST, Namespace, Reach, attributes_of
-from dout.trace.tracer.random_draws import is_generator, put_state, state_of
+from dout.run import attributes_of, is_generator, put_state, state_of, vars_of
+from dout.trace.session.attribute_swap import MOST, Namespace, Reach
 from dout.trace.tracer.traced_modules import traced_modules
 
 _LARGE = 1 << 20  # bytes; a larger array is made read-only instead of being copied

@@ -9,7 +9,8 @@ from functools import cache
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
-from dout.trace.model.user_source import is_user_code, module_of, names_of, vars_of
+from dout.run import module_of, names_of, vars_of
+from dout.trace.model.user_source import is_user_code
 
 ANSWERED = frozenset({"numpy", "scipy", "math"})  # libraries whose functions are recorded, not looked into
 FINDERS = frozenset({"modules", "import_module", "__import__"})  # names by which code finds modules without a statement

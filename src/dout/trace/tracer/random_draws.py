@@ -4,25 +4,19 @@ from __future__ import annotations
 
 import random
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dout.graph import INPUT, topological
+from dout.run import copied, flat, is_generator
+from dout.run.random_states import global_generator
 from dout.trace.model.recorded import Draw
-from dout.trace.model.replay import flat
 from dout.trace.tracer.traced import Traced, TracedArray, plain, plain_deep
 
 if TYPE_CHECKING:
     from dout.trace.tracer.run_record import RunRecord
-
-
-def is_generator(item: Any) -> bool:
-    """Whether something is one of NumPy's random generators; `numpy.random` is loaded late, and not for this."""
-    known = sys.modules.get("numpy.random")
-    return known is not None and issubclass(type(item), (known.RandomState, known.Generator))
 
 
 class Draws:
@@ -67,12 +61,6 @@ def _owner(function: Any) -> Any:
     if owner is None and name in _SAME and function is getattr(sys.modules.get("numpy.random"), name, None):
         return global_generator()  # np.random.sample, np.random.ranf
     return owner
-
-
-def global_generator() -> Any:
-    """The generator of NumPy's own from which `np.random.rand` draws; None where that is not loaded."""
-    numpy_random = sys.modules.get("numpy.random")
-    return None if numpy_random is None else numpy_random.random_sample.__self__
 
 
 def draw(tracer: RunRecord, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -131,17 +119,9 @@ def _drawn(tracer: RunRecord, result: Any, generator: Any, name: str, args: Any,
     traced = tracer.source(result, made=True)
     kind: Any = "Generator" if isinstance(generator, sys.modules["numpy.random"].Generator) else "RandomState"
     tracer.generators[traced.node] = generator
-    tracer.draws[traced.node] = Draw(kind, _SAME.get(name, name), *_set_apart((tuple(args), dict(kwargs))))
+    given = copied((tuple(args), dict(kwargs)))  # arrays in it may change later
+    tracer.draws[traced.node] = Draw(kind, _SAME.get(name, name), *given)
     return traced
-
-
-def _set_apart(item: Any) -> Any:
-    """The same, with each array copied: it may change later."""
-    if type(item) in (list, tuple):
-        return type(item)(map(_set_apart, item))
-    if type(item) is dict:
-        return {key: _set_apart(part) for key, part in item.items()}
-    return item.copy() if isinstance(item, np.ndarray) else item
 
 
 def _moves(tracer: RunRecord, item: Any) -> bool:
@@ -196,37 +176,3 @@ def can_draw(draw: Draw, shape: tuple[int, ...]) -> bool:
 def generator_of(item: Any) -> Any:
     """The real generator behind a stand-in, and anything else as `plain` gives it."""
     return object.__getattribute__(item, "__wrapped__") if type(item) is Draws else plain(item)
-
-
-def state_of(generator: Any) -> Any:
-    """The state of one of NumPy's generators, whole: a RandomState also keeps the second of two normal numbers."""
-    return generator.bit_generator.state if hasattr(generator, "bit_generator") else generator.get_state()
-
-
-def put_state(generator: Any, state: Any) -> None:
-    """Bring a generator into a state that `state_of` gave."""
-    if hasattr(generator, "bit_generator"):
-        generator.bit_generator.state = state
-    else:
-        generator.set_state(state)
-
-
-@contextmanager
-def random_states_kept() -> Iterator[None]:
-    """What is drawn inside leaves the global random states, Python's and NumPy's, as they were."""
-    put_back = global_states()
-    try:
-        yield
-    finally:
-        put_back()
-
-
-def global_states() -> Callable[[], None]:
-    """What brings the global random states, Python's and NumPy's, back to where they are now."""
-    kept = random.getstate(), np.random.get_state()  # noqa: NPY002 - the state users draw from
-
-    def put_back() -> None:
-        random.setstate(kept[0])
-        np.random.set_state(kept[1])  # noqa: NPY002
-
-    return put_back

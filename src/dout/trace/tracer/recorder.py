@@ -12,8 +12,8 @@ import numpy as np
 from dout.errors import EscapeError, UnsupportedError
 from dout.graph import CONSTANT, INPUT, NUMPY_VALUES, PYTHON_NUMBERS, Node, Primitive
 from dout.ops import PRIMITIVES, kind_of
+from dout.run import flat
 from dout.trace.model import user_source as source
-from dout.trace.model.replay import flat
 from dout.trace.tracer.numpy_calls import as_operand
 from dout.trace.tracer.run_record import RunRecord, there
 from dout.trace.tracer.shared_memory import owner_of

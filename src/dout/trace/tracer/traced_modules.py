@@ -12,6 +12,7 @@ import numpy as np
 
 from dout.ops import PRIMITIVES, StandIn, special
 from dout.ops.shape import memory_order
+from dout.run import names_of
 from dout.trace.model import user_source
 from dout.trace.tracer.composed import TracingConcatenator
 from dout.trace.tracer.random_draws import generator_of
@@ -324,7 +325,7 @@ def traced_modules() -> list[ModuleType]:
 def tracing_version(item: Any) -> Any:
     """Return the tracing version of a module or function of numpy or math, and anything else as it is."""
     if issubclass(type(item), ModuleType):
-        if user_source.names_of(item).get("__name__") in _SPACES and id(item) not in _modules:
+        if names_of(item).get("__name__") in _SPACES and id(item) not in _modules:
             learn()
         return _modules.get(id(item), item)
     if is_jitted(item):

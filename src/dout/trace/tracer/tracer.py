@@ -14,11 +14,12 @@ from dout.errors import DoutError
 from dout.graph import NUMPY_VALUES, PYTHON_NUMBERS, Primitive
 from dout.ops import CALLS, METHODS, PRIMITIVES
 from dout.ops.operators import numpy_name
-from dout.trace.model.replay import flat, same_bits_deep
+from dout.run import flat, is_generator
+from dout.trace.model.replay import same_bits_deep
 from dout.trace.tracer.composed import COMPOSED, ufunc_method
 from dout.trace.tracer.composed_numeric import INSTEAD
 from dout.trace.tracer.numpy_calls import ASK, BUILD, LOOK, SIZES, TEXT, WRITES, as_indices, as_operand, only_whole
-from dout.trace.tracer.random_draws import Draws, draw, is_draw, is_generator
+from dout.trace.tracer.random_draws import Draws, draw, is_draw
 from dout.trace.tracer.recorder import Recording
 from dout.trace.tracer.traced import Traced, TracedArray, holds_traced, plain, plain_deep
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from dout.ops import StandIn
-from dout.trace.model.user_source import module_of
+from dout.run import module_of
 from dout.trace.tracer.traced import plain, plain_deep
 
 if TYPE_CHECKING:

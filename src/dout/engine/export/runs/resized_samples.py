@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.adapt.interface.adapted_layer import copy_of
+from dout.run import copied
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class SampleSize:
     def of_input(self, item: Any) -> Any:
         """An input, as large as it is to be; what is no array stays."""
         if not isinstance(item, np.ndarray):
-            return copy_of(item)
+            return copied(item)
         item = self.of_argument(item)
         if item.ndim and len(item) in self.first:
             item = _longer(item, 0, self.first[len(item)])
@@ -45,7 +45,7 @@ class SampleSize:
             return item.copy()
         if isinstance(item, tuple | list) and all(type(part) is int for part in item):
             return type(item)(self.everywhere.get(part, part) for part in item)
-        return self.everywhere.get(item, item) if type(item) is int else copy_of(item)
+        return self.everywhere.get(item, item) if type(item) is int else copied(item)
 
 
 SAME = SampleSize()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dis
 import inspect
 import itertools
-import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,15 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from dout.adapt.search.call_target import fresh
+from dout.adapt.search.call_target import passed
 from dout.adapt.search.example import Example
 from dout.engine.bench.bench_subject import upstream
 from dout.engine.export.runs.resized_samples import SAME, SampleSize, cast, lengths_in, one_hot, primes
 from dout.engine.export.runs.size_decisions import Decision, watched
 from dout.engine.guards.loaded_names import Loaded
+from dout.run import attributes_of, douts_taken, fresh, objects_in, seed_global
 from dout.trace.capture.capture import Capture, capture
 from dout.trace.capture.templates import Held, Same, Spot, is_fixed
-from dout.trace.record.record import takes_each
 from dout.trace.session.attribute_swap import Namespace
 from dout.trace.session.layer_calls import KINDS
 
@@ -75,7 +74,7 @@ class Specimen:
         """Every way to run it."""
         known = {name: item for name, item in self.inputs.items() if type(item) is bool}
         arguments = [{name: bool(item) for name, item in known.items()}]
-        held = {n: item for n, item in _attributes(self.built(self.dtypes[0])).items() if type(item) is bool}
+        held = {n: item for n, item in attributes_of(self.built(self.dtypes[0])).items() if type(item) is bool}
         if len(known) + len(held) <= _MOST_FLAGS:
             arguments = [dict(zip(known, found, strict=True)) for found in _each(known.values())]
             attributes = [dict(zip(held, found, strict=True)) for found in _each(held.values())]
@@ -87,7 +86,7 @@ class Specimen:
 
     def built(self, dtype: np.dtype[Any], size: SampleSize = SAME) -> Any:
         """A layer of its own, as large as it is to be."""
-        np.random.seed(0)  # noqa: NPY002 - what the user's code may draw from
+        seed_global()
         return fresh(self.cls, self.init_of(dtype, size))
 
     def init_of(self, dtype: np.dtype[Any], size: SampleSize) -> dict[str, Any]:
@@ -158,8 +157,7 @@ class Specimen:
         layer, inputs = self.built(way.dtype, size), self.given(way, size)
         first = {name: self.inputs[name] for name in way.arguments}
         out = layer.forward(**(inputs | first))
-        arrives = upstream(out)
-        layer.backward(*(tuple(arrives) if takes_each(layer.backward, arrives) else (arrives,)))
+        layer.backward(*douts_taken(layer.backward, upstream(out)))
         return layer
 
     def recorded(self, way: Way, sizes: Sequence[SampleSize]) -> Iterator[tuple[str, tuple[SampleRun, ...]]]:
@@ -185,7 +183,7 @@ class Specimen:
             runs = [_disturbed(ready, first.codes) for ready in all_ready]
         except Exception:
             return None
-        new = _attributes(self.built(self.dtypes[0]))
+        new = attributes_of(self.built(self.dtypes[0]))
         unread = frozenset(_unused(first, new))
         try:
             if unread and not _alike(runs[0], _disturbed(all_ready[0], first.codes, unread)):
@@ -198,13 +196,12 @@ class Specimen:
         layer = self.plainly(way, size)
         if way.attributes:
             vars(layer).update(way.attributes)
-        return layer.forward, *_passed(self.parameters["forward"], self.given(way, size))
+        return layer.forward, *passed(self.parameters["forward"], self.given(way, size))
 
     def _backward(self, way: Way, size: SampleSize, seed: Any) -> Ready:
         forward, arguments, keywords = self._forward(way, size)
         out, backward = forward(*arguments, **keywords), forward.__self__.backward
-        arrives = upstream(out) if seed is None else seed
-        return backward, list(arrives) if takes_each(backward, arrives) else [arrives], {}
+        return backward, list(douts_taken(backward, upstream(out) if seed is None else seed)), {}
 
 
 def _size(lengths: Sequence[int], everywhere: bool, others: Iterator[int]) -> SampleSize:
@@ -216,7 +213,7 @@ def _disturbed(ready: Callable[[], Ready], codes: Collection[CodeType], without:
     """A run with other numbers in attributes than the run of this code had before, and nothing in some of them."""
     method, arguments, keywords = ready()
     _disturb(method.__self__, codes)
-    for item in _objects(method.__self__):
+    for item in objects_in(method.__self__):
         vars(item).update((name, None) for name in without if name in vars(item))
     with watched() as decided:
         run = capture(method, arguments, keywords)
@@ -226,7 +223,7 @@ def _disturbed(ready: Callable[[], Ready], codes: Collection[CodeType], without:
 def _unused(run: Capture, new: Mapping[str, Any]) -> Iterator[str]:
     """The attributes that a run does not compute with, and in which a new layer has nothing yet."""
     used = {i for node in run.graph.nodes for i in node.inputs} | set(run.graph.outputs.values()) | run.looked
-    objects = {id(item) for item in _objects(run.root)}
+    objects = {id(item) for item in objects_in(run.root)}
     found: dict[str, bool] = {}  # whether nothing that is called so matters
     for spot in run.spots:
         key, before = spot.place.key, spot.before
@@ -262,7 +259,7 @@ def _disturb(layer: Any, codes: Collection[CodeType]) -> None:
     """
     loaded = Loaded(codes)
     stored = {step.argval for code in codes for step in dis.get_instructions(code) if step.opname == "STORE_ATTR"}
-    for item in _objects(layer):
+    for item in objects_in(layer):
         for name, value in list(vars(item).items()):
             if type(value) is np.ndarray and name in stored and name not in loaded:
                 vars(item)[name] = value.copy()
@@ -286,48 +283,9 @@ def shows(spot: Spot, layer: Any) -> bool:
     return own and fixed and not isinstance(spot.holder, Namespace | ModuleType | FunctionType)
 
 
-def _objects(layer: Any) -> Iterator[Any]:
-    """A layer, and the objects in its attributes."""
-    waiting, seen = [layer], set[int]()
-    while waiting:
-        item = waiting.pop()
-        if id(item) in seen or isinstance(item, np.ndarray | type | ModuleType | FunctionType):
-            continue
-        seen.add(id(item))
-        if isinstance(item, list | tuple):
-            waiting += item
-        elif isinstance(item, dict):
-            waiting += item.values()
-        elif hasattr(item, "__dict__"):
-            yield item
-            waiting += vars(item).values()
-
-
-def quietly() -> Any:
-    """What runs inside gives no warnings."""
-    return _Quiet()
-
-
-class _Quiet(warnings.catch_warnings):
-    def __enter__(self) -> Any:
-        self.errors = np.errstate(all="ignore")
-        self.errors.__enter__()
-        entered = super().__enter__()
-        warnings.simplefilter("ignore")
-        return entered
-
-    def __exit__(self, *info: Any) -> None:
-        super().__exit__(*info)
-        self.errors.__exit__(*info)
-
-
 def _each(flags: Any) -> Iterator[tuple[bool, ...]]:
     """All ways in which flags can stand, the one in which they do first."""
     return itertools.product(*((flag, not flag) for flag in flags))
-
-
-def _attributes(layer: Any) -> Mapping[str, Any]:
-    return getattr(layer, "__dict__", {})
 
 
 def _parameters(function: Any) -> list[inspect.Parameter]:
@@ -335,10 +293,4 @@ def _parameters(function: Any) -> list[inspect.Parameter]:
     return list(inspect.signature(function).parameters.values())[1:]
 
 
-def _passed(parameters: Sequence[inspect.Parameter], named: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
-    """All of them, by place and by name."""
-    by_place = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    return [named[n] for n in by_place], {n: item for n, item in named.items() if n not in by_place}
-
-
-__all__ = ["SampleRun", "Specimen", "Way", "quietly"]
+__all__ = ["SampleRun", "Specimen", "Way"]

@@ -10,9 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dout.trace.session.attribute_swap import attributes_of
-from dout.trace.session.pairing import pairs
-from dout.trace.tracer.random_draws import is_generator
+from dout.run.attributes import attributes_of
+from dout.run.random_states import is_generator
 
 MOST = 10_000  # places looked at
 _NOT_OPENED = (np.ndarray, np.generic, ModuleType, FunctionType, type, str, bytes, int, float, complex)
@@ -26,8 +25,8 @@ class HeldPlace(NamedTuple):
     put: Callable[[Any], None]
 
 
-def places(root: Any, path: str = "self") -> Iterator[HeldPlace]:
-    """Every place within reach of an object, each holder once."""
+def places(root: Any, path: str = "self", *, ours: bool = False) -> Iterator[HeldPlace]:
+    """Every place within reach of an object, each holder once; those of an adapter only where asked."""
     waiting: list[tuple[str, Any]] = [(path, root)]
     seen: set[int] = set()
     while waiting and len(seen) < MOST:
@@ -35,28 +34,25 @@ def places(root: Any, path: str = "self") -> Iterator[HeldPlace]:
         if id(holder) in seen:
             continue
         seen.add(id(holder))
-        for place in _inside(path, holder):
+        for place in _inside(path, holder, ours):
             yield place
             if not issubclass(type(place.item), _NOT_OPENED) and place.item is not None:
                 waiting.append((place.path, place.item))
 
 
-def _inside(path: str, holder: Any) -> Iterator[HeldPlace]:
+def _inside(path: str, holder: Any, ours: bool) -> Iterator[HeldPlace]:
     if issubclass(type(holder), dict):
         for key, item in list(holder.items()):
             yield HeldPlace(f"{path}[{key!r}]", item, partial(holder.__setitem__, key))
-    elif issubclass(type(holder), list):
+    elif issubclass(type(holder), list | tuple):
         for i, item in enumerate(holder):
-            yield HeldPlace(f"{path}[{i}]", item, partial(holder.__setitem__, i))
-    elif issubclass(type(holder), tuple):
-        for i, item in enumerate(holder):
-            yield HeldPlace(f"{path}[{i}]", item, _nowhere)
+            put = _nowhere if issubclass(type(holder), tuple) else partial(holder.__setitem__, i)
+            yield HeldPlace(f"{path}[{i}]", item, put)
     else:
         attributes = attributes_of(holder)
         for key, item in list(attributes.items()):
-            if key.startswith("_dout_"):
-                continue  # an adapter's: what the caller of such a layer keeps
-            yield HeldPlace(f"{path}.{key}", item, partial(attributes.__setitem__, key))
+            if ours or not key.startswith("_dout_"):  # an adapter's: what the caller of such a layer keeps
+                yield HeldPlace(f"{path}.{key}", item, partial(attributes.__setitem__, key))
         for cls in type(holder).__mro__:
             for key in _slots(cls):
                 if hasattr(holder, key) and key not in attributes:
@@ -100,11 +96,6 @@ def _changed(item: Any, change: Callable[[Any], Any]) -> Any:
     return item
 
 
-def learned(before: dict[str, Any], layer: Any) -> dict[str, np.ndarray[Any, Any]]:
-    """The gradients that backward left for parameters, by the parameter's name; `before`."""
-    return {pair.name: np.asarray(pair.gradient) for pair in pairs(before, {**of_class(layer), **attributes_of(layer)})}
-
-
 def of_class(layer: Any) -> dict[str, Any]:
     """The arrays and containers that are attributes of a layer's class, where it has none of its own of that name."""
     held = attributes_of(layer)
@@ -118,14 +109,14 @@ def of_class(layer: Any) -> dict[str, Any]:
 
 def generators(layer: Any) -> list[Any]:
     """Random generators that a layer holds, or that its class, its module or its methods use."""
-    holders = [place.item for place in places(layer)]
-    for cls in users_classes(layer):
-        holders += vars(cls).values()
-        for name in ("forward", "backward"):
-            function = vars(cls).get(name)
-            holders += getattr(function, "__globals__", {}).values()
-            holders += [cell.cell_contents for cell in getattr(function, "__closure__", None) or () if _filled(cell)]
-            holders += getattr(function, "__defaults__", None) or ()
+    inside = [item for cls in users_classes(layer) for item in vars(cls).values()]
+    methods = [item for item in inside if type(item) is FunctionType]
+    holders = [*(place.item for place in places(layer)), *inside]
+    for names in {id(method.__globals__): method.__globals__ for method in methods}.values():
+        holders += names.values()
+    for method in methods:
+        holders += [cell.cell_contents for cell in method.__closure__ or () if _filled(cell)]
+        holders += method.__defaults__ or ()
     return list({id(holder): holder for holder in holders if is_generator(holder)}.values())
 
 
@@ -173,3 +164,47 @@ def _filled(cell: Any) -> bool:
         return cell.cell_contents is not None
     except ValueError:
         return False
+
+
+# --- put back what is held --------------------------------------------------------------------------------------------
+
+
+def held_by(*holders: Any) -> list[Any]:
+    """Some objects and everything within their reach, each once."""
+    found = [*holders, *(place.item for holder in holders for place in places(holder, ours=True))]
+    return list({id(item): item for item in found}.values())
+
+
+def objects_in(layer: Any) -> list[Any]:
+    """The layer and the objects it holds."""
+    closed = (*_NOT_OPENED, list, tuple, dict)
+    return [item for item in held_by(layer) if type(item).__dictoffset__ and not issubclass(type(item), closed)]
+
+
+class HeldMemory:
+    """What objects hold, to be put back after each run: the same arrays, lists and attributes as before."""
+
+    def __init__(self, *holders: Any) -> None:
+        self.arrays: list[tuple[Any, Any]] = []
+        self.lists: list[tuple[list[Any], list[Any]]] = []
+        self.names: list[tuple[dict[Any, Any], dict[Any, Any]]] = []
+        for item in held_by(*holders):
+            if isinstance(item, np.ndarray):
+                if item.flags.writeable and item.dtype != object:
+                    self.arrays.append((item, item.copy()))
+            elif isinstance(item, list):
+                self.lists.append((item, list(item)))
+            elif not isinstance(item, type | ModuleType):
+                names = item if isinstance(item, dict) else attributes_of(item)
+                self.names.append((names, dict(names)))
+
+    def put_back(self) -> None:
+        """Everything as it was."""
+        for array, kept in self.arrays:
+            array[...] = kept
+        for items, kept_items in self.lists:
+            items[:] = kept_items
+        for names, before in self.names:
+            if len(names) != len(before) or any(names.get(key, names) is not item for key, item in before.items()):
+                names.clear()
+                names.update(before)

@@ -1,0 +1,50 @@
+"""What objects, classes and modules hold, read behind their classes' backs.
+
+No property, `__getattr__` or metaclass of the user's runs: it may raise, count, or never end.
+"""
+
+from __future__ import annotations
+
+from threading import local
+from types import ModuleType
+from typing import Any
+
+mro_of = type.__dict__["__mro__"].__get__
+vars_of = type.__dict__["__dict__"].__get__
+qualname_of = type.__dict__["__qualname__"].__get__
+
+
+def is_class(item: Any) -> bool:
+    """Whether something is a class, without asking it: what it answers as `__class__` is code of the user's."""
+    return issubclass(type(item), type)
+
+
+def module_of(cls: type) -> str:
+    """The name of the module that a class says it is of; empty where it says none."""
+    try:
+        said = type.__dict__["__module__"].__get__(cls)
+    except AttributeError:
+        return ""
+    return str.__str__(said) if issubclass(type(said), str) else ""
+
+
+def names_of(module: Any) -> dict[str, Any]:
+    """The names in a module; none in anything else, which somebody may have put in the place of one."""
+    if not issubclass(type(module), ModuleType):
+        return {}
+    names: dict[str, Any] = ModuleType.__getattribute__(module, "__dict__")
+    return names
+
+
+def attributes_of(holder: Any) -> dict[str, Any]:
+    """The dict in which an object keeps its attributes, whatever its class makes of the name `__dict__`."""
+    if issubclass(type(holder), local):  # those of this thread
+        return local.__getattribute__(holder, "__dict__")  # type: ignore[no-any-return]
+    if type(holder).__dictoffset__ == 0:
+        return {}
+    for cls in mro_of(type(holder)):
+        descriptor = vars_of(cls).get("__dict__")
+        if descriptor is not None and not isinstance(descriptor, property):
+            attributes = descriptor.__get__(holder)
+            return attributes if isinstance(attributes, dict) else {}
+    return {}

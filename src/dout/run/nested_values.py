@@ -1,0 +1,42 @@
+"""What a layer takes and gives, maybe nested: numbers and arrays one after the other, and copies of them."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from dout.errors import TargetError
+
+
+def flat(item: Any) -> Iterator[Any]:
+    """The numbers and arrays inside nested lists, tuples and dicts, in order."""
+    if isinstance(item, dict):
+        item = list(item.values())
+    if isinstance(item, list | tuple):
+        for part in item:
+            yield from flat(part)
+    else:
+        yield item
+
+
+def copied(item: Any) -> Any:
+    """An array in memory of its own, in its own order; so are those in lists, tuples and dicts. Others as they are."""
+    if isinstance(item, np.ndarray):
+        return item.copy("K")
+    return copy.deepcopy(item) if isinstance(item, list | tuple | dict) else item
+
+
+def deep_copy(item: Any) -> Any:
+    """A layer, or anything that it is given, with all parts anew. Raises TargetError where there can be no copy."""
+    try:
+        return copy.deepcopy(item)
+    except Exception as error:
+        raise TargetError(f"{type(item).__qualname__} cannot be copied ({error}): give the class instead") from None
+
+
+def weighed(outputs: Iterable[Any], douts: Iterable[Any]) -> Any:
+    """The sum of all outputs times their upstream gradients: its slopes are the gradients that backward returns."""
+    return sum(np.sum(np.multiply(output, dout)) for output, dout in zip(outputs, douts, strict=True))

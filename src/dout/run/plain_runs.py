@@ -1,0 +1,168 @@
+"""Plain runs of a layer: each on a fresh one, in silence, from the same random state."""
+
+from __future__ import annotations
+
+import inspect
+import io
+import os
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from dout.errors import TargetError
+from dout.run.held_objects import closures, generators
+from dout.run.nested_values import copied, deep_copy, flat
+from dout.run.random_states import global_states, put_state, seed_global, state_of
+
+
+@contextmanager
+def quiet(seed: int = 0, generators: Iterable[Any] = ()) -> Iterator[None]:
+    """Run the user's code from the random state of a seed, silently.
+
+    Nothing is printed, no warning is given, and afterwards the global random states and those of `generators`, NumPy's
+    error state, the filters of warnings and the working directory are as before.
+    """
+    put_back, folder = global_states(generators), _folder()
+    silent = redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO())
+    try:
+        with np.errstate(all="ignore"), warnings.catch_warnings(), silent[0], silent[1]:
+            warnings.simplefilter("ignore")
+            seed_global(seed)
+            yield
+    finally:
+        put_back()
+        if folder is not None and folder != _folder():
+            with suppress(OSError):
+                os.chdir(folder)
+
+
+def _folder() -> str | None:
+    with suppress(OSError):
+        return os.getcwd()  # noqa: PTH109 - a path object is not needed to come back
+    return None  # it has been deleted
+
+
+@dataclass(frozen=True, eq=False)
+class PlainRun:
+    """One plain run: the outputs of forward, and the gradients that backward returned, as flat lists."""
+
+    layer: Any
+    inputs: tuple[Any, ...]
+    douts: tuple[Any, ...]
+    outputs: list[Any]
+    gradients: list[Any]
+
+
+class Runner:
+    """Runs a layer plainly, over and over; `make` gives it in its first state.
+
+    It is made once where it can be copied, since a constructor may draw other numbers each time.
+    """
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self.make = make
+
+    @cached_property
+    def layer(self) -> Any:
+        """The layer in its first state; nothing ever runs on it."""
+        with quiet():
+            return self.make()
+
+    @cached_property
+    def generators(self) -> list[tuple[Any, Any]]:
+        """The random generators that the layer draws from, also those of its module, each with its first state."""
+        return [(generator, state_of(generator)) for generator in generators(self.layer)]
+
+    @cached_property
+    def copyable(self) -> bool:
+        """Whether a copy of the layer shares nothing with it: neither does it fail, nor is there a closure in it."""
+        try:
+            return not closures(self.layer) and deep_copy(self.layer) is not None
+        except TargetError:
+            return False
+
+    def fresh(self) -> Any:
+        """Another layer in the first state."""
+        if self.copyable:
+            return deep_copy(self.layer)
+        with quiet():
+            self.rewind()
+            return self.make()
+
+    def rewind(self, seed: int = 0) -> None:
+        """Put back every random state that is not a fresh layer's own; to be called in silence."""
+        seed_global(seed)
+        for generator, state in self.generators:
+            put_state(generator, state)
+
+    def forward(self, layer: Any, inputs: Sequence[Any], **keywords: Any) -> list[Any]:
+        """The outputs of forward, flat, from the first random state; to be called in silence."""
+        self.rewind()
+        return list(flat(layer.forward(*inputs, **keywords)))
+
+    def backward(self, layer: Any, douts: Sequence[Any], seed: int) -> list[Any]:
+        """The gradients that backward returns, flat, from the random state of a seed; to be called in silence."""
+        self.rewind(seed)
+        return list(flat(run_backward(layer, tuple(douts))))
+
+    def run(self, inputs: tuple[Any, ...], douts: tuple[Any, ...] | None = None) -> PlainRun:
+        """Run a fresh layer's forward and backward once, in silence; `douts` are random where none are given."""
+        layer = self.fresh()
+        with quiet(generators=[generator for generator, _ in self.generators]):
+            outputs = self.forward(layer, inputs)
+            douts = upstream(outputs) if douts is None else douts
+            gradients = list(flat(run_backward(layer, tuple(map(copied, douts)))))  # it may write into them
+        return PlainRun(layer, inputs, douts, outputs, gradients)
+
+
+def fresh(target: Any, init: Mapping[str, Any]) -> Any:
+    """A layer that may be changed: an instance of a class, or a copy; a function, or what has no copy, is itself."""
+    if inspect.isclass(target):
+        return target(**{name: copied(item) for name, item in init.items()})
+    if inspect.isroutine(target):
+        return target
+    try:
+        return deep_copy(target)
+    except TargetError:
+        return target
+
+
+def run_backward(layer: Any, douts: tuple[Any, ...]) -> Any:
+    """What backward returns for the upstream gradients of all outputs."""
+    return layer.backward(*douts_taken(layer.backward, one_or_all(douts)))
+
+
+def one_or_all(douts: tuple[Any, ...]) -> Any:
+    """The upstream gradient of the only output, or those of all, as a recording takes them."""
+    return douts[0] if len(douts) == 1 else douts
+
+
+def douts_taken(backward: Callable[..., Any], dout: Any) -> tuple[Any, ...]:
+    """The arguments of a backward: the gradients of several outputs one by one, (dh_next, dc_next), or as a tuple."""
+    if not isinstance(dout, tuple) or len(dout) < 2:
+        return (dout,)
+    try:
+        inspect.signature(backward).bind(*dout)
+    except (TypeError, ValueError):
+        return (dout,)
+    return dout
+
+
+def upstream(outputs: Sequence[Any], seed: int = 0) -> tuple[Any, ...]:
+    """An upstream gradient for each output: random dyadic numbers, none of them 0 or 1, in the output's dtype."""
+    generator = np.random.default_rng(seed)
+    return tuple(_random_like(generator, output) for output in outputs)
+
+
+def _random_like(generator: np.random.Generator, output: Any) -> Any:
+    shape = np.shape(output)
+    numbers = np.asarray(generator.integers(33, 127, size=shape) / 64 * generator.choice([-1.0, 1.0], size=shape))
+    if isinstance(output, np.ndarray | np.generic):
+        dtype = output.dtype if output.dtype.kind == "f" else np.dtype(float)
+        return numbers.astype(dtype) if isinstance(output, np.ndarray) else dtype.type(numbers)
+    return float(numbers)
