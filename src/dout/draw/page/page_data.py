@@ -48,20 +48,19 @@ def page_data(picture: Pictured) -> Json:
     selection, wiring, scene = whole_scene(picture)
     writer = _Writer()
     writer.level(scene.level, wiring.root)
-    wrong, events = [f"✗ {note}" for note in scene.wrong], [f"! {note}" for note in scene.events]
-    if not scene.level.items:
-        events.insert(0, scene.nothing)
+    notes = ([] if scene.level.items else [(scene.nothing, "note")]) + scene.notes
     if left := set(_layers(selection)) - wiring.selection.open:
-        events.append(
+        closed = (
             f"! {len(left):,} layers stay closed: a page holds {INSIDES:,} operators; open them by name, with --open"
         )
+        notes.append((closed, "note"))
     return {
         "title": scene.title,
         "levels": writer.levels,
         "open": _open_at_first(selection, wiring.root, writer.items, automatic=picture.view.open == "auto"),
         "first": writer.first,
         "theme": picture.look.theme,
-        "notes": [*([note, "wrong-note"] for note in wrong), *([note, "note"] for note in events)],
+        "notes": notes,
         "sizes": _sizes(writer.sizes),
         **run_data(wiring, scene, writer.drafts, writer.labels),
     }

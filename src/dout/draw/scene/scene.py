@@ -180,3 +180,8 @@ class Scene:
     events: tuple[str, ...]
     steps: Callable[[], tuple[Step, ...]] = tuple
     nothing: str = ""
+
+    @property
+    def notes(self) -> list[tuple[str, str]]:
+        """The lines below the picture, each with its style: wrong gradients, then the trace's events."""
+        return [(f"✗ {text}", "wrong-note") for text in self.wrong] + [(f"! {text}", "note") for text in self.events]

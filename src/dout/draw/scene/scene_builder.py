@@ -97,7 +97,7 @@ class _Builder:
         elif draft.kind in ("layer", "open"):
             assert draft.call is not None
             text = shorten(draft.call.cls)
-            caption = shorten(draft.call.name) if draft.call.name != draft.call.cls else ""
+            caption = shorten(draft.variable)
         elif draft.kind == "input":
             text = shorten(self._name(draft.node))
         inside = None if draft.inside is None else self._level(draft.inside)
@@ -202,8 +202,7 @@ class _Builder:
                 symbol_of(draft.node.primitive) + (f" {draft.call.name}" if draft.call is not None else ""), 32
             )
         if draft.call is not None:
-            same = draft.call.name == draft.call.cls
-            return shorten(draft.call.cls if same else f"{draft.call.cls} {draft.call.name}", 32)
+            return shorten(f"{draft.call.cls} {draft.variable}", 32)
         return "input"
 
     def _hover(self, draft: Draft) -> str:
@@ -216,8 +215,8 @@ class _Builder:
         else:
             assert draft.call is not None
             words, given = [f"layer {shorten(draft.call.cls)}"], draft.call.inputs
-        if draft.call is not None and draft.call.name != draft.call.cls:
-            words[0] += f" {shorten(draft.call.name)}"
+        if draft.variable:
+            words[0] += f" {shorten(draft.variable)}"
         inputs = [self._show(by_node[n]).text for n in given if n in by_node]
         if inputs:
             words.append(

@@ -31,6 +31,7 @@ _COLOURS = {
     "gradient": "yellow",
     "derived": "italic yellow",
     "wrong": "bold red",
+    "wrong-note": "bold red",
     "loud": "bold red",
     "caption": "dim",
     "constant": "dim",
@@ -45,10 +46,9 @@ def render(scene: Scene, *, width: int = 80, color: bool = False, unicode: bool 
     """Return a scene as text, no line longer than `width` columns, each ended by a newline."""
     lines = _picture(scene, width, unicode) or table(scene, width, TerminalSizes(unicode).say)
     say = TerminalSizes(unicode).say
-    notes = [(say(f"✗ {text}"), "wrong") for text in scene.wrong] + [(say(f"! {e}"), "note") for e in scene.events]
-    if notes:
+    if scene.notes:
         lines.append([])
-        lines += [[(say(piece), style)] for text, style in notes for piece in folded(text, width)]
+        lines += [[(say(piece), style)] for text, style in scene.notes for piece in folded(say(text), width)]
     return "".join(_coloured(line, color) + "\n" for line in lines)
 
 
