@@ -67,14 +67,14 @@ def page_data(picture: Pictured) -> Json:
 
 
 def whole_scene(picture: Pictured) -> tuple[Selection, Wiring, Scene]:
-    """Return what the view selects, and the wiring and scene with every layer open that has an inside to see."""
+    """Return the selection of the view, and wiring and scene with every layer open that has an inside to see."""
     selection = select(picture.trace, picture.view)
     wiring = Wiring(picture.trace, picture.view, replace(selection, open=frozenset(_openable(selection))))
     return selection, wiring, scene_of(wiring, table=True)
 
 
 def _openable(selection: Selection) -> set[LayerCall]:
-    """The layers that open on the page: those that the view opens, and then, from outside, what there is room for."""
+    """The layers that can open on the page: those that the view opens, then outer ones first while there is room."""
     depth = selection.nesting.depth
     sizes = {call: len(units) for call, units in selection.nesting.levels().items() if call is not None}
     calls = sorted(_layers(selection), key=lambda call: (call not in selection.open, depth(call)))
@@ -88,7 +88,7 @@ def _with_room(
     selection: Selection,
     always: Collection[LayerCall] = (),
 ) -> set[LayerCall]:
-    """Those of the calls, each after what is around it, for whose insides there is room."""
+    """The calls for whose insides there is room; each call comes after the one around it."""
     found: set[LayerCall] = set()
     for call in calls:
         around, size = selection.nesting.around[call], sizes.get(call, 0)

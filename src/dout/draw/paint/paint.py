@@ -238,7 +238,7 @@ class Painter:
         return shapes
 
     def body(self, body: ItemBody, x: float, y: float, block: Block) -> list[Shape]:
-        """The shapes of an item that is not open, and what stands around it: caption and constants."""
+        """The shapes of an item that is not open, with its caption and its constants."""
         item = body.item
         middle = x + body.lead / 2
         left, high = middle - body.width / 2, 2 * body.half
@@ -287,7 +287,7 @@ class Painter:
 
 
 def edge_style(carrier: Stem | Edge) -> str:
-    """The line of an edge: thick where it carries an array, dashed where it carries what forward kept."""
+    """The line of an edge: thick if it carries an array, dashed if it carries a residual."""
     return ("kept-" if carrier.kept else "") + ("thick" if carrier.thick else "edge")
 
 

@@ -1,4 +1,4 @@
-"""Trace → Scene: the finished items and edges, with what is written on them."""
+"""Trace → Scene: the finished items and edges, with all words on them."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ _OPERATOR_ROOM = 8  # columns for an operator's symbol
 
 
 def build_scene(trace: Trace, view: View = View(), *, table: bool = False) -> Scene:
-    """Return what a picture of `trace` holds, and where wanted the same as rows of a table."""
+    """Return the scene of `trace`, and with `table` its values as rows too."""
     return scene_of(Wiring(trace, view), table=table)
 
 
 def scene_of(wiring: Wiring, *, table: bool = False) -> Scene:
-    """Return what a wired trace holds: for each plan a level, its items in the order of the drafts."""
+    """Return the scene of a wired trace: a level for each plan, its items in the order of the drafts."""
     return _Builder(wiring).scene(table)
 
 
@@ -174,7 +174,7 @@ class _Builder:
     def _label(
         self, value: Shown | None, mark: Mark | None, hover: str, made: int, back: int, node: Node | None = None
     ) -> Label:
-        """A label with what of it is wanted."""
+        """A label with the parts of it that the view shows."""
         shown, gradient = value if self._view.values else None, mark if self._view.gradients else None
         return Label(shown, gradient, hover, made, back, node) if shown or gradient else Label()
 

@@ -113,7 +113,7 @@ class _Drawing:
         self.grid = grid
 
     def level(self, arranged: Arranged, dx: int, dy: int, right: int) -> None:
-        """Draw a level whose layout has its origin at dx, dy; what leaves it goes on to `right`."""
+        """Draw a level whose layout has its origin at dx, dy; edges that leave it go on to `right`."""
         layout = arranged.layout
         boxes = [self.sizes.body(item, arranged.inside.get(i)) for i, item in enumerate(arranged.level.items)]
         for i, item in enumerate(arranged.level.items):
