@@ -95,7 +95,7 @@ def test_the_page_says_when_it_cannot_recompute_and_why(browser_page: Open) -> N
     assert "another branch" in type_into(page, "x", "0.5")
     assert "1.5" in shown(page, "value")
     assert "divides by zero" in type_into(page, "y", "0")
-    assert "no number" in type_into(page, "y", "two")
+    assert "not a number" in type_into(page, "y", "two")
     assert type_into(page, "y", "4") == ""
     assert "0.75" in shown(page, "value")
 

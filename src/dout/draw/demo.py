@@ -26,7 +26,7 @@ class Add:
         return x + y
 
     def backward(self, dout: float) -> tuple[float, float]:
-        """Hand on what arrives."""
+        """Hand dout on to both."""
         return dout, dout
 
 

@@ -58,7 +58,7 @@ class Look:
 
 
 def millimetres(length: float | str | None) -> float | None:
-    """A length, which text gives with its unit, in millimetres. Raises ValueError for what is none.
+    """Return a length in millimetres; text has a unit. Raises ValueError for anything but a length.
 
     >>> millimetres("8.5cm"), millimetres(85)
     (85.0, 85)

@@ -30,7 +30,7 @@ class Crossings:
             self._place[block] = i * _PORTS
 
     def means(self, column: Sequence[int], other: int, forward: bool) -> dict[int, float]:
-        """The mean place of what each block of a column is connected with, in the `other` blocks of the next column."""
+        """The mean place, for each block of a column, of its neighbours among the `other` blocks of the next column."""
         place, scale = self._place, other * _PORTS / max(1, len(column))
         around = self._left if forward else self._right
         wishes: dict[int, float] = {}
@@ -44,7 +44,7 @@ class Crossings:
         return wishes
 
     def count(self, columns: Sequence[Sequence[int]]) -> int:
-        """Count exactly how many pairs of edges cross. Insertion into a sorted list: fast for what one can look at."""
+        """Count exactly the pairs of edges that cross, by insertion into a sorted list: fast at usual sizes."""
         total, place = 0, self._place
         for column in columns:
             seen: list[int] = []

@@ -64,7 +64,7 @@ def fixed_gap(bends: Sequence[Bend]) -> float:
 class Spacing:
     """Room `between` neighbours in a column; how wide a `gap` is for the bends in it; `whole` units only, or not.
 
-    Where bends are not `passable`, what is right of them is shifted by a unit or a few until they are.
+    If bends are not `passable`, the columns right of them are shifted by a few units until they are.
     """
 
     between: float = 8

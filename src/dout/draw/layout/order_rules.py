@@ -43,7 +43,7 @@ class ColumnRules:
         return False
 
     def enforce(self, column: list[int]) -> None:
-        """Put a column in the nearest order that keeps the rules: of what may come next, what came first."""
+        """Put a column in the nearest order that keeps the rules: of the blocks that may come next, the earliest."""
         if not self.below:
             return
         above = dict.fromkeys(column, 0)

@@ -71,7 +71,7 @@ def _parts(count: int, links: Sequence[tuple[int, int]]) -> Iterator[list[int]]:
 
 
 class _Reduced:
-    """A graph without the blocks whose column follows from that of one other: `arcs` are what is left."""
+    """A graph without the blocks whose column follows from that of one other: `arcs` remain."""
 
     def __init__(self, count: int, arcs: Sequence[Arc]) -> None:
         self._taken: list[tuple[int, int, int]] = []  # block, the other, how far to the right of it
@@ -100,7 +100,7 @@ class _Reduced:
         self.arcs = list(left.values())
 
     def restored(self, rank: list[int]) -> list[int]:
-        """The columns of all, given those of what is left."""
+        """The columns of all blocks, given those of the remaining ones."""
         for block, other, shift in reversed(self._taken):
             rank[block] = rank[other] + shift
         return rank
@@ -145,7 +145,7 @@ class _Simplex:
         return self.rank
 
     def _span(self, root: int, seen: list[bool]) -> None:
-        """Hang all that is connected with `root` on it by tight arcs, moving what hangs there until one is tight."""
+        """Hang all blocks connected with `root` on it by tight arcs, moving the tree until the next arc is tight."""
         rank, tree = self.rank, [root]
         seen[root] = True
         nearest: tuple[int, int] | None = (0, 0)
@@ -200,7 +200,7 @@ class _Simplex:
         return len(inside)
 
     def _hang_elsewhere(self, top: int, block: int, other: int, ahead: int) -> None:
-        """Take what hangs on `top` off its parent, and hang it, by `block`, on `other`."""
+        """Take the subtree of `top` off its parent, and hang it, by `block`, on `other`."""
         total = self.surplus[top]
         for change, at in ((-total, self.parent[top]), (total, other)):
             while at >= 0:

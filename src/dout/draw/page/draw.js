@@ -3,9 +3,9 @@
 //   key    which thing this is, whatever is open
 //   kind   "frame" (an open layer), "edge", "node" or "label": also the group it is drawn in
 //   at     the numbers that move: x, y (node, label), x, y, width, height (frame), the points of an edge
-//   box    left, top, right, bottom: for what is off screen
+//   box    left, top, right, bottom: to see whether it is on screen
 //   from   the scale from which it is drawn: below, nobody could make it out
-//   source what of the data it shows
+//   source the part of the data that it shows
 
 const SVG = "http://www.w3.org/2000/svg";
 const READABLE = 0.42; // below this scale texts are hidden

@@ -192,7 +192,7 @@ function layOut(level, plan, blocks, sizes) {
   return { ...across(plan.columns, blocks, spans), y, columns: spans, routes, width, height };
 }
 
-// The block of an open layer: as large as what is inside, its ports where the gates inside are.
+// The block of an open layer: it fits the level inside, and its ports are at the heights of the gates there.
 function openBlock(item, inside, sizes) {
   const gates = (kind) => inside.level.items.flatMap((one, i) => (one.kind === kind ? [inside.layout.y[i]] : []));
   const half = (inside.layout.height + sizes.header + sizes.foot) / 2;
@@ -209,7 +209,7 @@ function openBlock(item, inside, sizes) {
   };
 }
 
-// A function that lays out a level and the open layers in it; what has not changed is not computed again.
+// A function that lays out a level and the open layers in it; unchanged levels are not computed again.
 function arranger(data) {
   const cache = new Map();
   const plans = [];

@@ -48,34 +48,33 @@ def page_data(picture: Pictured) -> Json:
     selection, wiring, scene = whole_scene(picture)
     writer = _Writer()
     writer.level(scene.level, wiring.root)
-    wrong, events = [f"✗ {note}" for note in scene.wrong], [f"! {note}" for note in scene.events]
-    if not scene.level.items:
-        events.insert(0, scene.nothing)
+    notes = ([] if scene.level.items else [(scene.nothing, "note")]) + scene.notes
     if left := set(_layers(selection)) - wiring.selection.open:
-        events.append(
+        closed = (
             f"! {len(left):,} layers stay closed: a page holds {INSIDES:,} operators; open them by name, with --open"
         )
+        notes.append((closed, "note"))
     return {
         "title": scene.title,
         "levels": writer.levels,
         "open": _open_at_first(selection, wiring.root, writer.items, automatic=picture.view.open == "auto"),
         "first": writer.first,
         "theme": picture.look.theme,
-        "notes": [*([note, "wrong-note"] for note in wrong), *([note, "note"] for note in events)],
+        "notes": notes,
         "sizes": _sizes(writer.sizes),
         **run_data(wiring, scene, writer.drafts, writer.labels),
     }
 
 
 def whole_scene(picture: Pictured) -> tuple[Selection, Wiring, Scene]:
-    """Return what the view selects, and the wiring and scene with every layer open that has an inside to see."""
+    """Return the selection of the view, and wiring and scene with every layer open that has an inside to see."""
     selection = select(picture.trace, picture.view)
     wiring = Wiring(picture.trace, picture.view, replace(selection, open=frozenset(_openable(selection))))
     return selection, wiring, scene_of(wiring, table=True)
 
 
 def _openable(selection: Selection) -> set[LayerCall]:
-    """The layers that open on the page: those that the view opens, and then, from outside, what there is room for."""
+    """The layers that can open on the page: those that the view opens, then outer ones first while there is room."""
     depth = selection.nesting.depth
     sizes = {call: len(units) for call, units in selection.nesting.levels().items() if call is not None}
     calls = sorted(_layers(selection), key=lambda call: (call not in selection.open, depth(call)))
@@ -89,7 +88,7 @@ def _with_room(
     selection: Selection,
     always: Collection[LayerCall] = (),
 ) -> set[LayerCall]:
-    """Those of the calls, each after what is around it, for whose insides there is room."""
+    """The calls for whose insides there is room; each call comes after the one around it."""
     found: set[LayerCall] = set()
     for call in calls:
         around, size = selection.nesting.around[call], sizes.get(call, 0)

@@ -31,7 +31,7 @@ _OF_ARRAYS = {"axis", "keepdims", "dtype", "shape", "order", "axes"}  # static p
 
 
 class PageProgram:
-    """Collects the nodes that what is shown needs. `refuses` says why nothing at all can be changed."""
+    """Collects the nodes behind all numbers shown. `refuses` is the reason why no input can be changed, or empty."""
 
     def __init__(self, trace: Trace, digits: int, inputs: Iterable[Node]) -> None:
         self._trace = trace
@@ -187,7 +187,7 @@ class PageProgram:
         return self._follows[node]
 
     def _slope(self, node: Node, argument: int) -> Node | None:
-        """The node of what the row's backward hands to an argument for a dout of 1."""
+        """The node of the local derivative by an argument: the row's backward for a dout of 1."""
         if (node, argument) not in self._slopes:
             for i, found in enumerate(_slopes(node)):
                 self._slopes[node, i] = found
@@ -230,7 +230,7 @@ def _is_number(data: Any) -> bool:
 
 
 def _encoded(data: Any) -> str | None:
-    """A number as text that keeps its kind and every digit; None for what is no single real number."""
+    """A number as text that keeps its kind and every digit; None for anything but a single real number."""
     if isinstance(data, NUMPY_VALUES):
         data = data.item() if data.ndim == 0 else None
     if isinstance(data, bool):

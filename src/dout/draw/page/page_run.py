@@ -18,7 +18,7 @@ from dout.graph import Node
 
 
 def run_data(wiring: Wiring, scene: Scene, drafts: Mapping[int, Draft], labels: Mapping[int, Label]) -> Json:
-    """Return what is known about the run, for items and labels by their numbers.
+    """Return the data of the run, for items and labels by their numbers.
 
     `cards`: forward and backward, for each item that is a step; `says`: the words of an item for a screen reader, with
     nodes in the place of numbers; `inputs` that can be changed; `labels` whose numbers follow from one; `rows` of the
@@ -66,7 +66,7 @@ def _said(draft: Draft, wiring: Wiring, program: PageProgram) -> Json | None:
 
 
 def _row(row: TableRow, program: PageProgram) -> list[Any]:
-    """Name, value, gradient, what made it and what uses it; then, where they can change, the nodes of both."""
+    """Name, value, gradient, maker and users of a value; then the nodes of value and gradient, if they can change."""
     shown, mark = row.label.value, row.label.gradient
     value = shown.text if shown is not None else ""
     gradient = ""

@@ -43,7 +43,7 @@ function makeRun(program) {
   };
 }
 
-// Every number, from the recorded ones and those given anew; only what follows from these is computed.
+// Every number of the run with new inputs; only the nodes that depend on these are computed.
 function computed(program, recorded, given) {
   const values = [...recorded];
   const fresh = new Set(given.keys());
@@ -90,7 +90,7 @@ function cast(value, dtype) {
 
 const same = (a, b) => typeof a === typeof b && Object.is(a, b);
 
-// Conditions and whole numbers must stay what they are, a float on its side.
+// Conditions and whole numbers must keep their value; a float must keep its truth and its whole part.
 function steersAlike(now, then) {
   if (typeof then !== "number" || typeof now !== "number") return now === then;
   return truth(now) === truth(then) && Math.trunc(now) === Math.trunc(then);

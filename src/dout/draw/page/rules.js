@@ -1,7 +1,7 @@
 // The value of each row of the table for single numbers, as Python and NumPy compute it.
 //
 // A rule is {python, numpy}: they differ where Python refuses what NumPy answers with NaN or an infinity. Whatever Python
-// would raise is a Refusal, and so is what the page cannot compute.
+// would raise is a Refusal, and so is an operation that the page cannot compute.
 
 class Refusal extends Error {}
 
@@ -216,7 +216,7 @@ const RULES = {
   math_fsum: both((...terms) => exactSum(terms.map((term) => float(whole(term))))),
 };
 
-// These leave a single number as it is: what they do, they do to arrays.
+// These leave a single number as it is: they only change arrays.
 const NOTHING_TO_DO = ["copy", "asarray", "item", "sum", "mean", "prod", "max", "min", "broadcast_to", "reshape", "full"];
 for (const name of NOTHING_TO_DO) RULES[name] = both((value) => whole(value));
 RULES.astype = both((value) => value);
@@ -241,7 +241,7 @@ function defineFunction(name, mathName, does) {
   RULES[`math_${mathName}`] = both((x) => inDomain(does, [float(whole(x))]));
 }
 
-// As `math` has it: what is not defined or too large is an error, not NaN or an infinity.
+// As in `math`: a result that is undefined or too large is an error, not NaN or an infinity.
 function inDomain(does, given) {
   const found = does(...given);
   if (Number.isNaN(found) && !given.some(Number.isNaN)) refuse("a function of math is not defined there");

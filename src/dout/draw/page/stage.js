@@ -43,7 +43,7 @@ const holds = (outer, inner) =>
   outer[0] <= inner[0] && outer[1] <= inner[1] && outer[2] >= inner[2] && outer[3] >= inner[3];
 const meets = (a, b) => a[0] <= b[2] && a[2] >= b[0] && a[1] <= b[3] && a[3] >= b[1];
 
-// Keep in the document what is on screen or near it.
+// Keep the elements on screen, or near it, in the document; take the others out.
 function cull(stage, everything = false) {
   const [left, top, right, bottom] = viewOf(stage);
   const [wide, high] = [(right - left) / 2, (bottom - top) / 2];
@@ -83,7 +83,7 @@ function addFrames(stage, fresh) {
 
 // --- things -----------------------------------------------------------------------------------------------------------
 
-// Show these things in place of the ones before; what stays moves to its new place.
+// Show these things in place of the ones before; those that stay move to their new places.
 function showThings(stage, things, moving) {
   const before = stage.things;
   stage.things = new Map(things.map((thing) => [thing.key, thing]));
@@ -133,7 +133,7 @@ function animate(does) {
   return () => cancelAnimationFrame(running);
 }
 
-// Hide what has not come to be at this step.
+// Hide the values and gradients of later steps.
 function showStep(stage, step) {
   stage.step = step;
   for (const thing of stage.things.values()) if (thing.element) mark(thing.element, step);

@@ -89,7 +89,7 @@ function cornerOf(id) {
   return thing && [thing.at[0], thing.at[1] + (thing.kind === "frame" ? thing.at[3] / 2 : 0)];
 }
 
-// Open what is around an item and bring it to the middle of the screen.
+// Open the layers around an item and bring it to the middle of the screen.
 function centre(id) {
   reveal(levelOf.get(id));
   centreThing(thingOf(id));

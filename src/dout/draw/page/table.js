@@ -1,4 +1,4 @@
-// The same as a table, for whoever reads rather than looks; always there for a screen reader. And the help.
+// All values as a table, which is always there for a screen reader. And the help.
 
 const table = document.getElementById("table");
 const tableButton = document.getElementById("as-table");

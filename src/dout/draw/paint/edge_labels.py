@@ -73,7 +73,7 @@ def _gradient_number(mark: Mark, title: str) -> tuple[list[Shape], float]:
 
 
 def _gradient_array(mark: Mark, title: str) -> tuple[list[Shape], float]:
-    """An array's gradient: what the user's backward gave, and where that is wrong the right one below it."""
+    """An array's gradient: the user's, and if that is wrong the right one below it."""
     sums = f"{mark.sums} " if mark.sums else ""
     lead = mark.way + ("✗ " if mark.wrong else sums)
     other = mark.right.cells if mark.right is not None else ()

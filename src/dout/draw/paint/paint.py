@@ -34,12 +34,11 @@ def paint(scene: Scene) -> Drawing:
     if not scene.level.items:
         shapes.append(Text(MARGIN, MARGIN + 14, scene.nothing, "note"))
         width, height = 400.0, 2 * MARGIN + 20
-    for style, notes in (("wrong-note", [f"✗ {n}" for n in scene.wrong]), ("note", [f"! {n}" for n in scene.events])):
-        for note in notes:
-            note = shorten(note, _NOTE)
-            shapes.append(Text(MARGIN, height, note, style))
-            width = max(width, width_of(note, style) + 2 * MARGIN)
-            height += 18
+    for note, style in scene.notes:
+        note = shorten(note, _NOTE)
+        shapes.append(Text(MARGIN, height, note, style))
+        width = max(width, width_of(note, style) + 2 * MARGIN)
+        height += 18
     description = "; ".join(item.hover.partition("\n")[0] for item in scene.level.everything() if item.hover)
     title = f"computational graph of {scene.title}"
     return Drawing(ceil(width), ceil(height), tuple(shapes), title, description[:20_000], painter.places)
@@ -239,22 +238,21 @@ class Painter:
         return shapes
 
     def body(self, body: ItemBody, x: float, y: float, block: Block) -> list[Shape]:
-        """The shapes of an item that is not open, and what stands around it: caption and constants."""
+        """The shapes of an item that is not open, with its caption and its constants."""
         item = body.item
         middle = x + body.lead / 2
+        left, high = middle - body.width / 2, 2 * body.half
         shapes: list[Shape] = []
         if item.place:
-            self.places[item.place] = middle - body.width / 2, y - body.half, middle + body.width / 2, y + body.half
+            self.places[item.place] = left, y - body.half, middle + body.width / 2, y + body.half
         if item.kind == "operator":
             style = "symbol" if len(item.text) < 3 else "word"
             if body.is_circle and body.width == 2 * RADIUS:
                 shapes.append(Circle(middle, y, RADIUS, "operator", item.hover))
             else:
-                left, high = middle - body.width / 2, 2 * body.half
                 shapes.append(Rect(left, y - body.half, body.width, high, "operator", RADIUS, item.hover))
             shapes.append(Text(middle, y + (6 if style == "symbol" else 4.5), item.text, style, "middle", item.hover))
         elif item.kind == "layer":
-            left, high = middle - body.width / 2, 2 * body.half
             shapes.append(Rect(left, y - body.half, body.width, high, "layer", 9, item.hover))
             shapes.append(Rect(left + 4, y - body.half + 4, body.width - 8, high - 8, "layer-inner", 6, item.hover))
             lines = ((f"{item.text} ▸", "title"), *body.marks)
@@ -289,7 +287,7 @@ class Painter:
 
 
 def edge_style(carrier: Stem | Edge) -> str:
-    """The line of an edge: thick where it carries an array, dashed where it carries what forward kept."""
+    """The line of an edge: thick if it carries an array, dashed if it carries a residual."""
     return ("kept-" if carrier.kept else "") + ("thick" if carrier.thick else "edge")
 
 

@@ -1,4 +1,4 @@
-"""A trace, what is shown of it and how it looks: what every writer asks. Its verbs stand above the writers."""
+"""A trace, its view and its look: the data that writers need. The verbs of a picture stand above the writers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A display list at one step of the run: what has come to be, a ring around the item that works, and its card.
+"""A display list at one step of the run: all values so far, a ring around the item at work, and its card.
 
 Every step has the same size and the same coordinates, so that pages can be leafed through like a film.
 """
@@ -69,7 +69,7 @@ def _focus(step: Step, place: Box, width: float, seen: Sequence[Shape]) -> list[
 
 
 def _roundness(place: Box, shapes: Sequence[Shape]) -> float:
-    """The radius of what stands in a place: a circle's, or that of the corners of a box."""
+    """The radius of the shape in a place: that of a circle, or of the corners of a box."""
     for shape in shapes:
         if isinstance(shape, Circle | Rect) and all(abs(a - b) < 0.01 for a, b in zip(shape.box, place, strict=True)):
             return shape.radius

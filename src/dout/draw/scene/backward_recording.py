@@ -104,14 +104,14 @@ def _ends(trace: Trace, twins: Mapping[LayerCall, LayerCall]) -> dict[Node, str]
 
 
 def _role(trace: Trace, call: LayerCall, node: Node, of: str) -> str:
-    """The name of the gradient `of` a value: the user's, unless that is what its `dout` is called."""
+    """The name of the gradient `of` a value: the user's, unless its `dout` has the same name."""
     name = trace.names.get(node)
     given = {trace.names.get(dout) for dout in call.douts or () if dout is not None}
     return name if name and name not in given else f"d{of}"
 
 
 def _carried(trace: Trace, twins: Mapping[LayerCall, LayerCall]) -> dict[Wire, Gradient]:
-    """The gradients among the values: what is given as `dout` or handed back as a gradient, and what comes of it."""
+    """The gradients among the values: each `dout`, each gradient handed back, and the values computed from them."""
     judged = {wire: gradient for call in twins for wire, gradient in _judged(trace, call, twins[call])}
     known = {node for twin in twins.values() for node in (*twin.inputs, *twin.outputs)}
     wires: dict[Wire, None] = dict.fromkeys(judged)

@@ -1,4 +1,4 @@
-"""The words of a step: what an item does forward or backward, with the numbers it does it with.
+"""The words of a step: the operation of an item, forward or backward, with its numbers.
 
 Backward, each gradient is dout times the slope of the item by that input, and the slope is what the row's own backward
 makes of a dout of 1: there is no second table of derivatives. Of arrays the rule and the shape are said.

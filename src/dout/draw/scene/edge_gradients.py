@@ -12,6 +12,7 @@ from dout.draw.scene.scene import Mark
 from dout.draw.scene.scene_drafts import Draft, LevelPlan, Strand, Wire
 from dout.draw.scene.wiring import Wiring
 from dout.draw.view_options import MOST_DIGITS
+from dout.draw.words.equations import ADD, gives
 from dout.draw.words.readable_numbers import Shown, format_number, full_of, show
 from dout.graph import NUMPY_VALUES, Node
 from dout.trace.model.derived_gradients import total as sum_node
@@ -242,7 +243,7 @@ def _equation(parts: Sequence[Any], total: Any, digits: int) -> str:
         return f"sum of {len(parts)} ="
     texts = [format_number(n, digits) for n in plain]
     terms = texts[0] + "".join(f" − {t[1:]}" if t.startswith("−") else f" + {t}" for t in texts[1:-1])
-    return f"{terms} {'=' if _adds_up(texts) else '≈'}"
+    return f"{terms} {'=' if gives(ADD, texts[:-1], texts[-1]) else '≈'}"
 
 
 def _arrays_add_up(parts: Sequence[Any], total: Any) -> bool:
@@ -251,13 +252,6 @@ def _arrays_add_up(parts: Sequence[Any], total: Any) -> bool:
             return bool(np.allclose(sum(parts[1:], parts[0]), total, rtol=1e-6, equal_nan=True))
     except Exception:  # gradients of shapes that do not add
         return False
-
-
-def _adds_up(texts: Sequence[str]) -> bool:
-    from decimal import Decimal
-
-    *terms, total = (Decimal(t.replace("−", "-")) for t in texts)
-    return sum(terms) == total
 
 
 def describe(value: Value | None, name: str, carried: Gradient | None = None) -> str:

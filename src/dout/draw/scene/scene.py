@@ -73,7 +73,7 @@ class Label:
 class Stem:
     """The straight piece of edge on which a value leaves its item: to one use, to a branch dot, or to the result.
 
-    `thick`: the value is an array; `kept`: it is what forward kept for backward.
+    `thick`: the value is an array; `kept`: it is a residual, which forward kept for backward.
     """
 
     label: Label
@@ -168,9 +168,9 @@ class TableRow:
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """A picture without places: the items, the same as table rows, what is said below, and its `steps` when asked.
+    """A picture without places: its items, the same as table rows, the notes below, and its `steps` when asked.
 
-    `nothing` is what there is to say where there is no item.
+    `nothing` is the line that takes the place of a picture without items.
     """
 
     title: str
@@ -180,3 +180,8 @@ class Scene:
     events: tuple[str, ...]
     steps: Callable[[], tuple[Step, ...]] = tuple
     nothing: str = ""
+
+    @property
+    def notes(self) -> list[tuple[str, str]]:
+        """The lines below the picture, each with its style: wrong gradients, then the trace's events."""
+        return [(f"✗ {text}", "wrong-note") for text in self.wrong] + [(f"! {text}", "note") for text in self.events]

@@ -1,4 +1,4 @@
-"""Trace → Scene: the finished items and edges, with what is written on them."""
+"""Trace → Scene: the finished items and edges, with all words on them."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ _OPERATOR_ROOM = 8  # columns for an operator's symbol
 
 
 def build_scene(trace: Trace, view: View = View(), *, table: bool = False) -> Scene:
-    """Return what a picture of `trace` holds, and where wanted the same as rows of a table."""
+    """Return the scene of `trace`, and with `table` its values as rows too."""
     return scene_of(Wiring(trace, view), table=table)
 
 
 def scene_of(wiring: Wiring, *, table: bool = False) -> Scene:
-    """Return what a wired trace holds: for each plan a level, its items in the order of the drafts."""
+    """Return the scene of a wired trace: a level for each plan, its items in the order of the drafts."""
     return _Builder(wiring).scene(table)
 
 
@@ -97,7 +97,7 @@ class _Builder:
         elif draft.kind in ("layer", "open"):
             assert draft.call is not None
             text = shorten(draft.call.cls)
-            caption = shorten(draft.call.name) if draft.call.name != draft.call.cls else ""
+            caption = shorten(draft.variable)
         elif draft.kind == "input":
             text = shorten(self._name(draft.node))
         inside = None if draft.inside is None else self._level(draft.inside)
@@ -174,7 +174,7 @@ class _Builder:
     def _label(
         self, value: Shown | None, mark: Mark | None, hover: str, made: int, back: int, node: Node | None = None
     ) -> Label:
-        """A label with what of it is wanted."""
+        """A label with the parts of it that the view shows."""
         shown, gradient = value if self._view.values else None, mark if self._view.gradients else None
         return Label(shown, gradient, hover, made, back, node) if shown or gradient else Label()
 
@@ -202,8 +202,7 @@ class _Builder:
                 symbol_of(draft.node.primitive) + (f" {draft.call.name}" if draft.call is not None else ""), 32
             )
         if draft.call is not None:
-            same = draft.call.name == draft.call.cls
-            return shorten(draft.call.cls if same else f"{draft.call.cls} {draft.call.name}", 32)
+            return shorten(f"{draft.call.cls} {draft.variable}", 32)
         return "input"
 
     def _hover(self, draft: Draft) -> str:
@@ -216,8 +215,8 @@ class _Builder:
         else:
             assert draft.call is not None
             words, given = [f"layer {shorten(draft.call.cls)}"], draft.call.inputs
-        if draft.call is not None and draft.call.name != draft.call.cls:
-            words[0] += f" {shorten(draft.call.name)}"
+        if draft.variable:
+            words[0] += f" {shorten(draft.variable)}"
         inputs = [self._show(by_node[n]).text for n in given if n in by_node]
         if inputs:
             words.append(

@@ -35,6 +35,11 @@ class Draft:
     stems: list[Wire] = field(default_factory=list)
     inside: LevelPlan | None = None
 
+    @property
+    def variable(self) -> str:
+        """The name of the variable that holds a layer; empty if it has only that of its class."""
+        return self.call.name if self.call is not None and self.call.name != self.call.cls else ""
+
     def port(self) -> int:
         """Add a port below the others and return its place."""
         self.ports += 1

@@ -53,7 +53,7 @@ class Selection:
 
 
 def select(trace: Trace, view: View) -> Selection:
-    """Choose what to draw: which nodes, and which layers are open.
+    """Choose the nodes to draw, and the layers that are open.
 
     "auto" opens a layer that is alone, if there is more in it than one node that takes what the layer is given. Raises
     TargetError where that is too much.
@@ -100,7 +100,7 @@ def select(trace: Trace, view: View) -> Selection:
 
 
 def _wanted(trace: Trace, calls: Sequence[LayerCall]) -> dict[Node, None]:
-    """The values to draw: results of layers, outputs, and what follows from them. Without layers, all nodes."""
+    """The values to draw: results of layers, outputs, and nodes after them. Without layers, all nodes."""
     wanted = dict.fromkeys(o for c in calls for o in c.outputs)
     wanted |= dict.fromkeys(o for o in trace.graph.outputs.values() if o not in trace.backward)
     if not isinstance(trace, Mirror):

@@ -1,6 +1,6 @@
 """When each value and each gradient comes to be: one step forward for each item drawn, then one backward.
 
-Step 0 shows what is given. Backward runs through the items in reverse; a value that is used several times has its
+Step 0 shows the inputs. Backward runs through the items in reverse; a value that is used several times has its
 gradient when the last of its uses has handed back its own.
 """
 
@@ -29,7 +29,7 @@ class Timeline:
         self.goes_back = any(value.gradient is not None for value in wiring.trace.values)
 
     def place(self, draft: Draft) -> int:
-        """The place of an item; 0 for what is no step of its own: inputs, gates, open layers."""
+        """The place of an item; 0 for one without a step of its own: inputs, gates, open layers."""
         return self._place.get(id(draft), 0)
 
     def value(self, wire: Wire) -> int:
@@ -62,7 +62,7 @@ class Timeline:
         return [place] if place else []
 
     def steps(self, gradients: EdgeGradients) -> tuple[Step, ...]:
-        """Every step, with what there is to say about it."""
+        """Every step, with its card."""
         cards, digits = Cards(self._wiring, gradients), self._wiring.view.digits
         phase: Literal["forward", "backward"] = "backward" if isinstance(self._wiring.trace, Mirror) else "forward"
         ahead = [

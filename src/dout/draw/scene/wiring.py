@@ -26,7 +26,7 @@ class _Want:
 
 
 class Wiring:
-    """Every item and edge of a trace, each on its level; drawn is what `view` says, or `selection` where given.
+    """Every item and edge of a trace, each on its level: those of `view`, or of `selection` if it is given.
 
     `root` is the whole picture; `results` the values that end it; `makers` the item that each value comes from;
     `hidden` the values that a closed layer also uses without having been given them, so that the gradients on their
@@ -231,7 +231,7 @@ class Wiring:
         return found
 
     def _add_results(self) -> None:
-        """End the picture in the values that lead no further, and in what the run gives out besides using it."""
+        """End the picture in the values that nothing uses, and in used values that are also outputs."""
         used = {want.wire for want in self._wants}
         outside = {want.wire[0] for want in self._wants if not self._is_within(want)}
         given_out = {*self.trace.graph.outputs.values()}

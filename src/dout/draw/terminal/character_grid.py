@@ -54,7 +54,7 @@ class Grid:
         self._joins[y][x] |= directions
 
     def put(self, x: int, y: int, text: str, style: str = "") -> None:
-        """Write a text from a cell on; what would stand outside is left out."""
+        """Write a text from a cell on; characters outside the grid are left out."""
         row, styles = self._texts[y], self._styles[y]
         for character in text:
             wide = columns(character)

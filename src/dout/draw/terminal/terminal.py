@@ -31,6 +31,7 @@ _COLOURS = {
     "gradient": "yellow",
     "derived": "italic yellow",
     "wrong": "bold red",
+    "wrong-note": "bold red",
     "loud": "bold red",
     "caption": "dim",
     "constant": "dim",
@@ -45,10 +46,9 @@ def render(scene: Scene, *, width: int = 80, color: bool = False, unicode: bool 
     """Return a scene as text, no line longer than `width` columns, each ended by a newline."""
     lines = _picture(scene, width, unicode) or table(scene, width, TerminalSizes(unicode).say)
     say = TerminalSizes(unicode).say
-    notes = [(say(f"✗ {text}"), "wrong") for text in scene.wrong] + [(say(f"! {e}"), "note") for e in scene.events]
-    if notes:
+    if scene.notes:
         lines.append([])
-        lines += [[(say(piece), style)] for text, style in notes for piece in folded(text, width)]
+        lines += [[(say(piece), style)] for text, style in scene.notes for piece in folded(say(text), width)]
     return "".join(_coloured(line, color) + "\n" for line in lines)
 
 
@@ -113,7 +113,7 @@ class _Drawing:
         self.grid = grid
 
     def level(self, arranged: Arranged, dx: int, dy: int, right: int) -> None:
-        """Draw a level whose layout has its origin at dx, dy; what leaves it goes on to `right`."""
+        """Draw a level whose layout has its origin at dx, dy; edges that leave it go on to `right`."""
         layout = arranged.layout
         boxes = [self.sizes.body(item, arranged.inside.get(i)) for i, item in enumerate(arranged.level.items)]
         for i, item in enumerate(arranged.level.items):

@@ -52,9 +52,7 @@ class _Writer:
         self._edges: list[tuple[int, int, str]] = []  # by what they lead to and its port, which Graphviz orders them by
 
     def graph(self, scene: Scene) -> str:
-        notes = [(f"✗ {text}", "wrong-note") for text in scene.wrong] + [(f"! {text}", "note") for text in scene.events]
-        if not scene.level.items:
-            notes.append((scene.nothing, "note"))
+        notes = scene.notes + ([] if scene.level.items else [(scene.nothing, "note")])
         fonts = f'fontname="{",".join(SANS)}" fontcolor="{self._palette["ink"]}"'
         size = [f'  size="{self._look.width / 25.4:.3f},100!";'] if self._look.width else []
         ink = f'color="{self._palette["ink"]}"'

@@ -22,7 +22,7 @@ from dout.draw.words.safe_text import PLAIN
 from dout.draw.writers.fontfile import Face, faces_of
 from dout.errors import MissingFontWarning
 
-# Families that hold what those of the SVG lack, and the one that reportlab brings along.
+# Families with the characters that those of the SVG lack, and the one that reportlab brings along.
 _OTHERS = (
     "Liberation Sans", "Yu Gothic", "WenQuanYi Micro Hei", "Droid Sans Fallback", "Noto Sans Math",
     "Noto Sans Symbols", "Noto Sans Symbols2", "DejaVu Math TeX Gyre", "Cambria Math", "Bitstream Vera Sans",
@@ -122,7 +122,7 @@ class Typesetter:
         return runs
 
     def warn(self) -> None:
-        """Say which characters no font has, and what to install."""
+        """Warn of the characters that no font has, and name the packages to install."""
         if self.missing:
             warnings.warn(_line(list(self.missing), self.embeds is not None), MissingFontWarning, stacklevel=2)
 

@@ -130,7 +130,7 @@ def _font(face: Face) -> Any:
     from reportlab.pdfbase.ttfonts import TTFont
 
     class Font(TTFont):  # type: ignore[misc]
-        """Says what its glyphs mean, beyond 16 bits and for the shapes of Arabic letters too."""
+        """Maps glyphs to their characters, beyond 16 bits and for the shapes of Arabic letters too."""
 
         def addObjects(self, doc: Any) -> None:
             others = set(doc.idToObject)

@@ -19,7 +19,7 @@ def write_svg(
 ) -> str:
     """Return a picture as SVG. "auto" follows the reader's preference for light or dark.
 
-    `text` is what writes a text; without it the reader chooses fonts, among the families that dout names. `paper` is
+    `text` writes a text; without it the reader chooses fonts, among the families that dout names. `paper` is
     its width in millimetres, where it has one.
 
     Raises ValueError for a theme that there is not.
