@@ -219,7 +219,7 @@ def test_of_long_programs_there_are_few(monkeypatch):
     for steps in range(8, 16):
         np.testing.assert_allclose(fast(np.ones(3), steps), settling(np.ones(3), steps), rtol=1e-14)
     assert 1 < len(fast.plan().programs) < 8
-    assert "calls were alike, of " in str(fast.plan())
+    assert "calls were alike, which had " in str(fast.plan())
 
 
 def test_a_long_call_that_prepares_others_leaves_room_for_a_program_of_these(monkeypatch):

@@ -115,7 +115,7 @@ class Compiled(Settled):
         nodes = sum(len(program.program.capture.graph.nodes) for program in made)
         too_long = len(made) > 1 and nodes >= MOST_NODES  # the first may be of a run that prepares all others
         if (len(made) >= MOST or too_long) and not self.given_up:
-            together = f", of {nodes} operations together" if too_long else ""
+            together = f", which had {nodes} operations in all" if too_long else ""
             self.why_not.append(f"no two of the first {len(made)} calls were alike{together}")
             self.given_up = True
         return self.given_up

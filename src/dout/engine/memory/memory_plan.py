@@ -31,9 +31,8 @@ class Fresh:
 
 @dataclass(frozen=True, slots=True)
 class MemorySlot:
-    """Temporary memory: the array number `array` of the program's temporaries, in slot number `slot`."""
+    """Temporary memory: the array number `array` of the program's temporaries."""
 
-    slot: int
     array: int
 
 
@@ -68,7 +67,6 @@ class Memory:
     copies: (input, value) in this order at the end, for values that were not computed in the user's array
     fresh, own: bytes a call that come from the pool, and that NumPy allocates
     peak: the most bytes at any time, temporaries that lie idle included
-    alone: the bytes if nothing were used twice
     """
 
     places: Mapping[Node, Place]
@@ -79,7 +77,6 @@ class Memory:
     fresh: int
     own: int
     peak: int
-    alone: int
 
     def __repr__(self) -> str:
         return f"<memory: {sum(self.slots)} bytes in {len(self.slots)} slots, {self.fresh} fresh, {self.own} NumPy's>"
@@ -253,7 +250,7 @@ class MemoryPlanner:
         for number, slot in enumerate(slots):
             for span in slot:
                 layout = number, span.node.shape, span.node.dtype
-                self.places[span.node] = MemorySlot(number, arrays.setdefault(layout, len(arrays)))
+                self.places[span.node] = MemorySlot(arrays.setdefault(layout, len(arrays)))
         copies, saved = self._commits()
         sizes = tuple(max(span.nbytes for span in slot) for slot in slots)
         return Memory(MappingProxyType(self.places), sizes, tuple(arrays), saved, copies, **self._figures(sizes, saved))
@@ -291,12 +288,7 @@ class MemoryPlanner:
                 change[storage.made] += size[node]
                 change[self._until(storage) + 1] -= size[node]
         change[self.end] += aside
-        return {
-            "fresh": fresh,
-            "own": own + aside,
-            "peak": sum(sizes) + max(accumulate(change)),
-            "alone": sum(size.values()) + aside,
-        }
+        return {"fresh": fresh, "own": own + aside, "peak": sum(sizes) + max(accumulate(change))}
 
 
 def _leaving(outputs: Iterable[Node], steps: Iterable[Step]) -> frozenset[Node]:

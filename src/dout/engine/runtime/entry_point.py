@@ -233,13 +233,9 @@ class EntryPoint:
             for index, box in enumerate(boxes):  # PyTuple_SetItem takes over the reference
                 self.new(f"call i32 {self.symbol('PyTuple_SetItem')}(ptr {out}, i64 {index}, ptr {box})")
         else:
-            out = self._borrowed("dout.None")
+            out = self.symbol("dout.None")
+            self.lines.append(f"  call void {self.symbol('Py_IncRef')}(ptr {out})")  # it lives forever
         self.lines.append(f"  ret ptr {out}")
-
-    def _borrowed(self, name: str) -> str:
-        """One more reference to an object that lives forever."""
-        self.lines.append(f"  call void {self.symbol('Py_IncRef')}(ptr {self.symbol(name)})")
-        return self.symbol(name)
 
     def _box(self, index: int) -> str:
         """A new reference to the NumPy scalar of one returned number."""
