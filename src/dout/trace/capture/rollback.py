@@ -6,8 +6,7 @@ import random
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
-from types import CodeType, MemberDescriptorType
+from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -59,9 +58,7 @@ class Before:
         self.state, self.tracer = state, tracer
         self.seen = [*map(plain, given), *(plain(item) for _, _, item in state.swaps.visited)]
         self.back: list[Callable[[], Any]] = [undo for holder in state.swaps.holders for undo in containers(holder)]
-        self.back += [undo for item in self.seen for undo in _of_sets(item)]
-        users = [holder for holder in state.swaps.holders if state.swaps.reach.is_users(type(holder))]
-        self.back += [undo for holder in users for undo in _of_empty_slots(holder)]
+        self.back += [undo for item in self.seen if type(item) in (set, bytearray) for undo in containers(item)]
         self.states = random.getstate(), [(generator, state_of(generator)) for generator in _generators(tracer)]
 
     def undo(self, entered: dict[Any, tuple[Any, Node]], calls: Calls) -> bool:
@@ -99,38 +96,6 @@ def _generators(tracer: Yielding) -> Iterator[Any]:
     known = global_generator()
     if known is not None:
         yield known
-
-
-def _of_sets(item: Any) -> Iterator[Callable[[], Any]]:
-    if type(item) in (set, bytearray):
-        kept = item.copy()
-
-        def undo() -> None:
-            if item != kept:
-                item.clear()
-                (item.update if type(item) is set else item.extend)(kept)
-
-        yield undo
-
-
-def _of_empty_slots(holder: Any) -> Iterator[Callable[[], Any]]:
-    slots = [item for cls in type(holder).__mro__ for item in vars(cls).values() if type(item) is MemberDescriptorType]
-    for slot in slots:
-        if not _is_filled(slot, holder):
-            yield partial(_empty, slot, holder)
-
-
-def _empty(slot: Any, holder: Any) -> None:
-    if _is_filled(slot, holder):
-        slot.__delete__(holder)
-
-
-def _is_filled(slot: Any, holder: Any) -> bool:
-    try:
-        slot.__get__(holder)
-    except AttributeError:
-        return False
-    return True
 
 
 def _fill(array: Any, content: Any) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 from dout.graph import INPUT, Node, topological
 from dout.ops import primitives
 from dout.ops.raising import may_raise, shaped_by_values
-from dout.trace.session.attribute_swap import Place
+from dout.trace.session.attribute_swap import Place, refill
 from dout.trace.tracer.traced import Step
 
 
@@ -74,12 +74,6 @@ def whole(holder: list[Any] | dict[Any, Any]) -> Place:
 def end(holder: list[Any]) -> Place:
     """The place behind the last element of a list: more elements are put there."""
     return Place("[:]", "end", holder, partial(list.extend, holder))
-
-
-def refill(holder: dict[Any, Any], content: dict[Any, Any]) -> None:
-    """Put other content into a dict."""
-    dict.clear(holder)
-    dict.update(holder, content)
 
 
 def can_be_made(kind: type) -> bool:

@@ -16,13 +16,14 @@ from dout.errors import UnsupportedError
 from dout.trace.model import user_source
 from dout.trace.model.replay import flat
 from dout.trace.session import user_modules
-from dout.trace.session.attribute_swap import Namespace, Swaps
+from dout.trace.session.attribute_swap import Namespace
 from dout.trace.session.layer_calls import KINDS, is_layer, recording
+from dout.trace.session.swaps import Swaps
+from dout.trace.session.users_warnings import users_warnings
 from dout.trace.tracer import traced_modules
 from dout.trace.tracer.traced import Traced
 from dout.trace.tracer.tracer import Tracer
 from dout.trace.tracer.user_functions import current, under_way
-from dout.trace.tracer.users_warnings import users_warnings
 
 _ABSENT = object()
 _DEEP = 100  # calls inside each other; user's code that goes deeper calls itself

@@ -6,9 +6,9 @@ import gc
 import operator
 import sys
 import warnings
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from types import FunctionType, ModuleType
 from typing import Any
@@ -16,7 +16,16 @@ from typing import Any
 import numpy as np
 
 from dout.trace.model.user_source import vars_of
-from dout.trace.session.attribute_swap import MOST, Namespace, Reach, attributes_of
+from dout.trace.session.attribute_swap import (
+    MOST,
+    Namespace,
+    Reach,
+    attributes_of,
+    is_empty,
+    kind_of_dict,
+    refill,
+    slots_of,
+)
 from dout.trace.tracer.random_draws import is_generator, put_state, state_of
 from dout.trace.tracer.traced_modules import traced_modules
 
@@ -50,14 +59,15 @@ def undone(holders: Iterable[Any], reach: Reach) -> Iterator[None]:
         back.extend(containers(holder))
         for place in reach.places(holder):
             item = place.item
-            if type(item) is np.ndarray and item.flags.writeable:
+            if type(item) is np.ndarray:
                 arrays[id(item)] = item
             elif is_generator(item):
                 back.append(partial(put_state, item, state_of(item)))
-            if not issubclass(type(holder), dict | list | deque):
+            elif type(item) in (set, bytearray):
+                back.extend(containers(item))
+            if not issubclass(type(holder), dict | list | deque | np.ndarray):
                 back.append(partial(place.put, place.item))
-    for array in sorted(arrays.values(), key=lambda array: array.base is not None, reverse=True):
-        back.insert(0, _array(array))
+    back.insert(0, _arrays(arrays.values()))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what there is to warn of was said in the first run
@@ -68,12 +78,14 @@ def undone(holders: Iterable[Any], reach: Reach) -> Iterator[None]:
 
 
 def containers(holder: Any) -> Iterator[Callable[[], Any]]:
-    """What puts back all that an object holds now, or the names in it."""
+    """What puts back all that an object holds now, or the names in it. No key or element is asked for its hash."""
     kind = type(holder)
-    if issubclass(kind, OrderedDict):
-        yield _ordered(holder)
-    elif issubclass(kind, dict):
+    if issubclass(kind, dict):
         yield _dict(holder)
+    elif issubclass(kind, set):
+        yield _set(holder)
+    elif kind is bytearray:
+        yield partial(bytearray.__setitem__, holder, slice(None), bytes(holder))
     elif issubclass(kind, list | deque):
         base: Any = list if issubclass(kind, list) else deque
         kept = list(holder)
@@ -83,31 +95,43 @@ def containers(holder: Any) -> Iterator[Callable[[], Any]]:
         yield lambda: [type.__delattr__(holder, name) for name in set(vars_of(holder)) - names]
     elif kind.__dictoffset__ != 0 or kind is Namespace:
         yield _dict(attributes_of(holder))
+    for slot in slots_of(kind):
+        if is_empty(slot, holder):
+            yield partial(_empty, slot, holder)
+
+
+def _empty(slot: Any, holder: Any) -> None:
+    if not is_empty(slot, holder):
+        slot.__delete__(holder)
 
 
 def _dict(holder: dict[Any, Any]) -> Callable[[], None]:
-    kept = dict(holder)
+    kept = _content(holder)
 
     def undo() -> None:
-        for key in [key for key in holder if key not in kept]:
-            dict.__delitem__(holder, key)
-        for key, item in kept.items():
-            if dict.get(holder, key, kept) is not item:
-                dict.__setitem__(holder, key, item)
-        if list(map(id, dict.keys(holder))) != list(map(id, kept)):
-            dict.clear(holder)
+        for name in [key for key in _content(holder) if type(key) is str and key not in kept]:
+            kind_of_dict(holder).__delitem__(holder, name)  # alone: a thread may read the other names of a module
+        now = _content(holder)
+        if list(map(id, now)) != list(map(id, kept)):
+            refill(holder, kept)
+        elif not all(map(operator.is_, now.values(), kept.values())):
             dict.update(holder, kept)
 
     return undo
 
 
-def _ordered(holder: OrderedDict[Any, Any]) -> Callable[[], None]:
-    kept = list(OrderedDict.items(holder))
+def _content(holder: dict[Any, Any]) -> dict[Any, Any]:
+    """A plain dict of what a dict holds; made by the hashes that it knows, where its class keeps to Python's order."""
+    return dict.copy(holder) if type(holder).__iter__ is dict.__iter__ else dict(kind_of_dict(holder).items(holder))
+
+
+def _set(holder: set[Any]) -> Callable[[], None]:
+    kept = set(holder)
 
     def undo() -> None:
-        OrderedDict.clear(holder)
-        for key, item in kept:
-            OrderedDict.__setitem__(holder, key, item)
+        if {*map(id, set(holder))} != {*map(id, kept)}:
+            set.clear(holder)
+            set.update(holder, kept)
 
     return undo
 
@@ -123,12 +147,28 @@ def _patches(module: ModuleType) -> Callable[[], None]:
     return undo
 
 
-def _array(array: Any) -> Callable[[], Any]:
-    if array.nbytes <= _LARGE:
-        kept = array.copy()
-        return lambda: array.__setitem__(..., kept)
-    array.flags.writeable = False
-    return lambda: array.setflags(write=True)
+def _arrays(arrays: Iterable[Any]) -> Callable[[], None]:
+    """What puts back the numbers in arrays and their flag `writeable`; large arrays are read-only meanwhile."""
+    flags = [(array, array.flags.writeable) for array in arrays]
+    kept = [(array, array.copy()) for array, _ in flags if array.nbytes <= _LARGE]
+    flags.sort(key=lambda pair: pair[0].base is not None)  # a view can be unlocked after what it looks into
+    for array, _ in flags:
+        if array.nbytes > _LARGE:
+            array.flags.writeable = False
+
+    def undo() -> None:
+        for array, _ in flags:
+            if not array.flags.writeable:
+                with suppress(ValueError):  # its memory is read-only for everybody: nobody has written there
+                    array.flags.writeable = True
+        for array, content in kept:
+            if array.flags.writeable:
+                array[...] = content
+        for array, writeable in flags:
+            if not writeable:
+                array.flags.writeable = False
+
+    return undo
 
 
 # --- what dout itself runs on -----------------------------------------------------------------------------------------

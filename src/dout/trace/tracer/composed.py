@@ -260,6 +260,12 @@ COMPOSED: dict[Any, Callable[..., Any]] = {
 if hasattr(np, "astype"):  # NumPy 2.1; the method's name leads here
     COMPOSED[np.astype] = astype
 
+# Here NumPy's own takes the very steps that are taken above: it need not compute as well what large arrays give.
+SAME_STEPS = frozenset({
+    np.concatenate, np.stack, np.hstack, np.vstack, np.dstack, np.column_stack, np.append, np.split, np.array_split,
+    np.hsplit, np.vsplit, np.atleast_1d, np.atleast_2d, np.atleast_3d, np.broadcast_arrays, np.outer, np.tensordot,
+})  # fmt: skip
+
 # --- methods of ufuncs ------------------------------------------------------------------------------------------------
 
 _REDUCE: dict[Any, Callable[..., Any]] = {

@@ -15,13 +15,14 @@ from dout.graph import NUMPY_VALUES, PYTHON_NUMBERS, Primitive
 from dout.ops import CALLS, METHODS, PRIMITIVES
 from dout.ops.operators import numpy_name
 from dout.trace.model.replay import flat, same_bits_deep
-from dout.trace.tracer.composed import COMPOSED, ufunc_method
+from dout.trace.tracer.composed import COMPOSED, SAME_STEPS, ufunc_method
 from dout.trace.tracer.composed_numeric import INSTEAD
 from dout.trace.tracer.numpy_calls import ASK, BUILD, LOOK, SIZES, TEXT, WRITES, as_indices, as_operand, only_whole
 from dout.trace.tracer.random_draws import Draws, draw, is_draw, is_generator
 from dout.trace.tracer.recorder import Recording
 from dout.trace.tracer.traced import Traced, TracedArray, holds_traced, plain, plain_deep
 
+LARGE = 1 << 16  # bytes of one array
 _numbers = frozenset(PYTHON_NUMBERS)
 _ERRORS = (TypeError, ValueError, IndexError, ArithmeticError)
 # What these do cannot be done again where it has failed: they write, or call the user's functions.
@@ -143,11 +144,17 @@ class Tracer(Recording):
         return self.emit(row, operands, static)
 
     def _composed(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], method: Any = None) -> Any:
-        """A function that is others put together, which give what NumPy's own gives, and raise what it raises."""
+        """A function that is others put together, which give what NumPy's own gives, and raise what it raises.
+
+        NumPy's own runs as well, on all the numbers: which routine it takes, and so the last bit,
+        the order in memory and the error, may depend on values, lengths and strides. Smaller arrays would not tell.
+        Only of functions with the same steps it is known beforehand.
+        """
         compose = BUILD.get(function) or COMPOSED[function]
         inside, self.composing = self.composing, True
         try:
-            own = () if inside or _runs_code(function, args) else _numpys_own(method or function, args, kwargs)
+            known = inside or _runs_code(function, args) or (function in SAME_STEPS and _holds_large(args))
+            own = () if known else _numpys_own(method or function, args, kwargs)
             try:
                 inspect.signature(compose).bind(self, *args, **kwargs)
             except TypeError as error:
@@ -259,6 +266,10 @@ def _runs_code(function: Any, args: tuple[Any, ...]) -> bool:
     return function is math.prod or any(
         (callable(item) and not isinstance(item, type)) or hasattr(type(item), "__next__") for item in flat(list(args))
     )
+
+
+def _holds_large(args: tuple[Any, ...]) -> bool:
+    return any(np.asarray(plain(item)).nbytes > LARGE for item in flat(list(args)) if hasattr(item, "dtype"))
 
 
 def _numpys_own(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any]:
