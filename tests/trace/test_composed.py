@@ -151,8 +151,9 @@ def test_functions_with_the_steps_of_numpy_agree_where_it_is_not_asked(number, l
 def test_errors_of_functions_with_the_steps_of_numpy_are_those_of_numpy(monkeypatch):
     monkeypatch.setattr(tracer, "LARGE", 0)
     x = np.ones((2, 3))
-    for code in ("np.stack([x, x.T])", "np.concatenate([x, x[0]])", "np.split(x, 2, axis=1)", "np.tensordot(x, x)",
-                 "np.stack([x], axis=3)", "np.tensordot(x, x, 1)", "np.vstack([])", "np.hstack([x, x[0]])"):  # fmt: skip
+    codes = ("np.stack([x, x.T])", "np.concatenate([x, x[0]])", "np.split(x, 2, axis=1)", "np.tensordot(x, x)",
+             "np.stack([x], axis=3)", "np.tensordot(x, x, 1)", "np.vstack([])", "np.hstack([x, x[0]])")  # fmt: skip
+    for code in codes:
         function = eval(f"lambda x: {code}", {"np": np})
         said = []
         for run in function, functools.partial(dout.trace, function):

@@ -11,7 +11,7 @@ import numpy as np
 
 from dout.graph import Binder, DType, Node, Primitive, Shape
 from dout.ops.operators import StandIn
-from dout.ops.registry import CALLS, METHODS, axis_of, define, dtype_of, same
+from dout.ops.registry import CALLS, METHODS, axis_of, define, dtype_of, rehearsed, same
 from dout.ops.shape import asked_shape, getitem, ndim_of, reshape, shape_of, sum_to, transpose
 
 # --- other names of reshape, transpose and indexing -------------------------------------------------------------------
@@ -254,11 +254,6 @@ def _diagonal_view(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, writ
     return view
 
 
-def _diagonal_shape(row: Primitive, inputs: tuple[Node, ...], static: Mapping[str, Any]) -> tuple[Shape, DType]:
-    dummy = np.broadcast_to(np.zeros((), inputs[0].dtype), inputs[0].shape)
-    return np.diagonal(dummy, *(static[key] for key in ("offset", "axis1", "axis2"))).shape, inputs[0].dtype
-
-
 def _on_diagonal(dout: Any, shape: Shape, offset: int, axis1: int, axis2: int) -> Any:
     """An array of this shape with `dout` on the diagonal of two axes and zeros elsewhere."""
     rows, columns, long = shape[axis1], shape[axis2], dout.shape[-1]
@@ -284,7 +279,7 @@ diagonal = define(
     backward=lambda dout, out, x, offset, axis1, axis2, writeable=False: _on_diagonal(
         dout, x.shape, offset, axis1, axis2
     ),
-    infer=_diagonal_shape,
+    infer=rehearsed,
     write_back=lambda base, changed, offset, axis1, axis2, writeable=False: (
         np.where(_on_diagonal(np.ones_like(changed), base.shape, offset, axis1, axis2) > 0,
                  _on_diagonal(changed, base.shape, offset, axis1, axis2), base)
@@ -304,13 +299,6 @@ def _windows_arguments(x: Any, window_shape: Any, axis: Any = None) -> Any:
     return (x,), {"window": window, "axes": axes}
 
 
-def _windows_shape(row: Primitive, inputs: tuple[Node, ...], static: Mapping[str, Any]) -> tuple[Shape, DType]:
-    whole = list(inputs[0].shape)
-    for axis, length in zip(static["axes"], static["window"], strict=True):
-        whole[axis] -= length - 1
-    return (*whole, *static["window"]), inputs[0].dtype
-
-
 def _windows_backward(dout: Any, out: Any, x: Any, window: Shape, axes: tuple[int, ...]) -> Any:
     total = None
     for place in itertools.product(*map(range, window)):  # the elements at one place of every window lie side by side
@@ -327,7 +315,7 @@ windows = define(
     "windows",
     forward=lambda x, window, axes: np.lib.stride_tricks.sliding_window_view(x, window, axes),
     backward=_windows_backward,
-    infer=_windows_shape,
+    infer=rehearsed,
     calls={np.lib.stride_tricks.sliding_window_view: _windows_arguments},
     symbol="windows",
     latex=r"\operatorname{{windows}} {0}",

@@ -82,7 +82,7 @@ def in_memory_order(x: Any, order: Any) -> Any:
     return x.transpose(order).copy().transpose(np.argsort(order))
 
 
-def _ordered(x: Any, order: str, **static: Any) -> tuple[tuple[Any], dict[str, Any]]:
+def _ordered(x: Any, order: str = "C", **static: Any) -> tuple[tuple[Any], dict[str, Any]]:
     order = read_order(x, order)
     return (x,), static if order == "C" else {**static, "order": order}
 
@@ -95,10 +95,6 @@ def _reshape_function(x: Any, shape: Any, order: str = "C") -> tuple[tuple[Any],
 
 def _reshape_method(x: Any, *shape: Any, order: str = "C") -> tuple[tuple[Any], dict[str, Any]]:
     return _reshape_function(x, shape[0] if len(shape) == 1 else shape, order)
-
-
-def _flat_arguments(x: Any, order: str = "C") -> tuple[tuple[Any], dict[str, Any]]:
-    return _ordered(x, order)
 
 
 def _one_axis(row: Primitive, inputs: tuple[Node, ...], static: Mapping[str, Any]) -> tuple[Shape, DType]:
@@ -138,8 +134,8 @@ ravel = define(
     backward=lambda dout, out, x, order="C": _out_of_line(dout, x.shape, order),
     infer=_one_axis,
     write_back=lambda base, changed, order="C": _out_of_line(changed, base.shape, order),
-    calls={np.ravel: _flat_arguments},
-    methods={"ravel": _flat_arguments},
+    calls={np.ravel: _ordered},
+    methods={"ravel": _ordered},
     symbol="ravel",
     latex=r"\operatorname{{ravel}} {0}",
     says="reshape dout back",
@@ -150,7 +146,7 @@ flatten = define(
     forward=_in_line(lambda x, order: x.flatten(order)),
     backward=lambda dout, out, x, order="C": _out_of_line(dout, x.shape, order),
     infer=_one_axis,
-    methods={"flatten": _flat_arguments},
+    methods={"flatten": _ordered},
     symbol="flatten",
     latex=r"\operatorname{{flatten}} {0}",
     says="reshape dout back",

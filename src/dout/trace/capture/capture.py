@@ -11,7 +11,6 @@ import numpy as np
 
 from dout.errors import DoutError, EscapeError
 from dout.graph import INPUT, Graph, Node, topological
-from dout.trace.capture.arguments import described, is_strange, parameters
 from dout.trace.capture.call_watch import Calls
 from dout.trace.capture.lenient_tracer import Yielding
 from dout.trace.capture.rollback import PERHAPS, Before, CaughtError, caught_in, errors_learned, why_plainly
@@ -19,9 +18,11 @@ from dout.trace.capture.snapshot import Holdings
 from dout.trace.capture.templates import Same, Spot, Template, outputs
 from dout.trace.model.recorded import LOSSES, Draw
 from dout.trace.model.replay import Data, first_difference, flat
+from dout.trace.model.user_source import parameters
 from dout.trace.session.session import Session, session
 from dout.trace.session.value_names import ValueNames
 from dout.trace.tracer.random_draws import is_generator
+from dout.trace.tracer.recorder import described, is_strange
 from dout.trace.tracer.run_record import OVERLAP
 from dout.trace.tracer.traced import TracedArray, plain_deep
 

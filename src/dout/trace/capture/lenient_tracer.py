@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -77,18 +78,6 @@ class Yielding(Tracer):
             return False
         return bool(self.call(np.all, (self.call(np.equal, (one, other), {}),), {}))
 
-    def method(self, name: str, owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """As `call`."""
-        return self.attempt(super().method, name, owner, args, kwargs)
-
-    def ufunc_method(self, ufunc: Any, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """As `call`."""
-        return self.attempt(super().ufunc_method, ufunc, method, args, kwargs)
-
-    def emit(self, primitive: Primitive, operands: tuple[Any, ...], static: dict[str, Any]) -> Any:
-        """As `call`."""
-        return self.attempt(super().emit, primitive, operands, static)
-
     def record(self, primitive: Primitive, inputs: tuple[Node, ...], static: dict[str, Any], value: Any) -> Node:
         """Make a node; kernels raise no floating-point error, so where NumPy would they cannot stand for it."""
         if errors_are_heard():
@@ -99,10 +88,6 @@ class Yielding(Tracer):
     def _effect(self, what: str) -> None:
         if not self.effects:
             self.effects.append(f"{what}, at {user_source.line_of(sys._getframe(1)) or 'an unknown place'}")
-
-    def escape(self, name: str, item: Traced, convert: Callable[[Any], Any]) -> Any:
-        """A value leaves as a plain number."""
-        return self.attempt(super().escape, name, item, convert)
 
     def overlapped(self, before: Node, after: Node) -> None:
         """It matters only where something is computed with that array."""
@@ -143,10 +128,6 @@ class Yielding(Tracer):
         if self.live:
             self._effect(f"it sets the flag {name} of an array")
 
-    def attribute(self, item: Traced, name: str) -> Any:
-        """As `call`."""
-        return self.attempt(super().attribute, item, name)
-
     def wrap(self, item: Any, name: str | None = None) -> Any:
         """The stand-in of an argument; what cannot be traced stays what it is."""
         return self.attempt(super().wrap, item, name) if self.recording else item
@@ -181,6 +162,14 @@ class Yielding(Tracer):
         """Take a random generator."""
         self.met.append(generator_of(generator))
         return super().generator(generator)
+
+
+def _attempted(answer: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda self, *given: self.attempt(partial(answer, self), *given)
+
+
+for _name in ("method", "ufunc_method", "emit", "escape", "attribute"):  # as `call`
+    setattr(Yielding, _name, _attempted(getattr(Tracer, _name)))
 
 
 class _Flags:

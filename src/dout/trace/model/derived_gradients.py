@@ -53,10 +53,7 @@ class Derived:
         """The gradient at a place; None where there is none."""
         if isinstance(place, Node):
             return self.of.get(place)
-        total = None
-        for gradient in (self.on[edge] for edge in place if edge in self.on):
-            total = gradient if total is None else total + gradient
-        return total
+        return sum_of(self.on[edge] for edge in place if edge in self.on)
 
 
 class Derivation:
@@ -200,6 +197,14 @@ class Derivation:
             if all(user in complete for user in users if user.primitive.backward):
                 complete.add(node)
         return complete
+
+
+def sum_of(gradients: Iterable[Any]) -> Any:
+    """The sum of gradients, added from the left; None of none."""
+    found = None
+    for gradient in gradients:
+        found = gradient if found is None else found + gradient
+    return found
 
 
 def total(nodes: Iterable[Node | None]) -> Node | None:

@@ -77,6 +77,11 @@ def same_bits_deep(a: Any, b: Any) -> bool:
     return same_bits(a, b)
 
 
+def is_number(item: Any) -> bool:
+    """Whether something is an array or a real number, which a result may be."""
+    return isinstance(item, np.ndarray | np.generic) or type(item) in (int, float)
+
+
 def flat(item: Any) -> Iterator[Any]:
     """The numbers and arrays inside nested lists, tuples and dicts, in order."""
     if isinstance(item, dict):

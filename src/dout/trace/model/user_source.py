@@ -229,6 +229,15 @@ def _prints(function: ast.AST) -> bool:
     return isinstance(function, ast.Attribute) and function.attr == "format" and _is_text(function.value)
 
 
+def parameters(function: Any, count: int) -> list[str | None]:
+    """The names of the first arguments by position; None where there is none."""
+    try:
+        names: list[str | None] = list(inspect.signature(function).parameters)
+    except (TypeError, ValueError):
+        names = []
+    return [*names[:count], *([None] * (count - len(names)))]
+
+
 def behind(function: Any) -> Any:
     """The function that a decorator without `functools.wraps` calls, where its arguments are `*args` alone."""
     try:

@@ -12,7 +12,8 @@ from dout.errors import TargetError
 from dout.graph import CONSTANT, INPUT, Graph, Node
 from dout.ops.create import number
 from dout.trace.model.recorded import Event, LayerCall
-from dout.trace.model.replay import Data, first_difference, flat
+from dout.trace.model.replay import Data, first_difference, flat, is_number
+from dout.trace.model.user_source import parameters
 from dout.trace.record.specialisation import Twin
 from dout.trace.record.trace import Trace
 from dout.trace.session.layer_calls import finished, is_layer
@@ -111,7 +112,7 @@ def _seeds(tracer: Tracer, ends: list[Node], dout: Any) -> dict[Node, Node]:
 
 
 def _ends(tracer: Tracer, output: Any) -> list[Node]:
-    tracer.ends = [tracer.node_of(item) for item in flat(output) if _is_number(plain(item))]
+    tracer.ends = [tracer.node_of(item) for item in flat(output) if is_number(plain(item))]
     return tracer.ends
 
 
@@ -181,11 +182,7 @@ def _no_output(target: Any, output: Any) -> str:
 def _named_inputs(
     state: Session, forward: Callable[..., Any], inputs: tuple[Any, ...], keywords: dict[str, Any]
 ) -> tuple[list[Any], dict[str, Any]]:
-    try:
-        parameters = list(inspect.signature(forward).parameters)
-    except (TypeError, ValueError):
-        parameters = []
-    names = [*parameters[: len(inputs)], *(None for _ in inputs[len(parameters) :])]
+    names = parameters(forward, len(inputs))
     arguments = [state.argument(item, name) for item, name in zip(inputs, names, strict=True)]
     return arguments, {key: state.argument(item, key) for key, item in keywords.items()}
 
@@ -193,10 +190,6 @@ def _named_inputs(
 def is_complex(node: Node) -> bool:
     """Whether a value has imaginary parts."""
     return np.dtype(node.dtype).kind == "c"
-
-
-def _is_number(item: Any) -> bool:
-    return isinstance(item, np.ndarray | np.generic) or type(item) in (int, float)
 
 
 def _ones(output: Any) -> Any:

@@ -12,11 +12,10 @@ from types import CodeType
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-import numpy as np
-
 from dout.graph import INPUT, Node, Where
 from dout.trace.model import user_source
 from dout.trace.model.recorded import LayerCall, Parameter
+from dout.trace.model.replay import is_number
 from dout.trace.session.attribute_swap import attributes_of
 from dout.trace.session.pairing import pairs
 from dout.trace.tracer.open_call import OpenCall
@@ -248,9 +247,7 @@ def _node_then(tracer: Tracer, forward: OpenCall, parameter: Any) -> Node:
 
 
 def _result_node(tracer: Tracer, item: Any) -> Node | None:
-    if isinstance(item, Traced | np.ndarray | np.generic) or type(plain(item)) in (int, float):
-        return tracer.node_of(item)
-    return None
+    return tracer.node_of(item) if isinstance(item, Traced) or is_number(item) else None
 
 
 def _match(tracer: Tracer, backward: OpenCall) -> None:

@@ -8,7 +8,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -231,13 +231,17 @@ def session(
     home = target.__module__ if inspect.isroutine(target) else user_source.module_of(type(target))
     if not home or home.partition(".")[0] in user_modules.ANSWERED:  # made by `exec`; or np.mean itself is the target
         home = ""
-    with recordings:
+    with recordings, ExitStack() as ends:
         given = {type(target)} if is_layer(type(target)) else set()
         state = Session(tracer, {home.partition(".")[0]} - {"dout", "builtins"}, given)
         state.swaps.everywhere = everywhere
         state.patches.layers = not everywhere  # a program needs no calls, and code may look into methods
         under_way.append(tracer)
         _begun.append(state)
+        ends.callback(_begun.remove, state)  # these are called from the last to the first
+        ends.callback(state.swaps.swap_out, state.outputs, state.besides)
+        ends.callback(state.patches.put_back)
+        ends.callback(_end_recording, state)
         try:
             if target is not None:
                 state.target(target, numbers=numbers, everywhere=everywhere)
@@ -245,28 +249,21 @@ def session(
             _open.append(state)
             with users_warnings():
                 yield state
-        except RecursionError as error:
-            state.outputs.append(error)
-            _refuse_depth(error)
-            raise
         except BaseException as error:
             state.outputs.append(error)
+            if isinstance(error, RecursionError):
+                _refuse_depth(error)
             raise
-        finally:
-            if state in _open:
-                _open.remove(state)
-            try:
-                tracer.stop()
-            finally:
-                tracer.recording = False
-                under_way.remove(tracer)
-                try:
-                    state.patches.put_back()
-                finally:
-                    try:
-                        state.swaps.swap_out(state.outputs, state.besides)
-                    finally:
-                        _begun.remove(state)
+
+
+def _end_recording(state: Session) -> None:
+    if state in _open:
+        _open.remove(state)
+    try:
+        state.tracer.stop()
+    finally:
+        state.tracer.recording = False
+        under_way.remove(state.tracer)
 
 
 def _after_fork() -> None:

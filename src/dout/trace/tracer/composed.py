@@ -44,15 +44,10 @@ def _at_least(ndim: int) -> Callable[..., Any]:
         found = []
         for item in items:
             array = tracer.array(item)
-            missing = ndim - array.ndim
-            if missing <= 0:
-                found.append(array)
-                continue
-            front = (1,) if array.ndim < 2 and missing else ()  # NumPy: (n,) → (1, n) → (1, n, 1)
-            shape = {0: (1,) * ndim, 1: (*front, *array.shape, *((1,) * (missing - 1)))}.get(
-                array.ndim, (*array.shape, *((1,) * missing))
-            )
-            found.append(array.reshape(shape))
+            if array.ndim < ndim:
+                shape = ((1,) if array.ndim < 2 <= ndim else ()) + array.shape  # NumPy: (n,) → (1, n) → (1, n, 1)
+                array = array.reshape(shape + (1,) * (ndim - len(shape)))
+            found.append(array)
         return found[0] if len(found) == 1 else tuple(found)
 
     return at_least
@@ -208,8 +203,6 @@ def diff(tracer: RunRecord, a: Any, n: int = 1, axis: int = -1) -> Any:
     """np.diff."""
     a = tracer.array(a)
     along = range(a.ndim)[axis]
-    if n < 0:
-        raise ValueError("order must be non-negative")
     for _ in range(n):
         front = (slice(None),) * along
         later, earlier = a[(*front, slice(1, None))], a[(*front, slice(None, -1))]

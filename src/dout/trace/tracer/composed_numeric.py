@@ -313,11 +313,6 @@ def unique(tracer: RunRecord, x: Any, return_index: bool = False, **options: Any
     return (found, *rest) if rest else found
 
 
-def take_mode(indices: Any, mode: str, length: int) -> Any:
-    """The indices that np.take means where they may lie outside."""
-    return {"wrap": lambda: indices % length, "clip": lambda: np.clip(indices, 0, length - 1)}[mode]()
-
-
 def astype(
     tracer: RunRecord,
     x: Any,

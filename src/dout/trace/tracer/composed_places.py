@@ -13,7 +13,7 @@ from dout.ops import PRIMITIVES
 from dout.ops.operators import split_key
 from dout.ops.registry import axis_of
 from dout.ops.shape import memory_order
-from dout.trace.tracer.composed_numeric import places, take_mode
+from dout.trace.tracer.composed_numeric import places
 from dout.trace.tracer.traced import TracedArray, plain
 
 if TYPE_CHECKING:
@@ -45,7 +45,8 @@ def take(tracer: RunRecord, array: Any, indices: Any, axis: Any = None, *, mode:
     if np.result_type(plain(indices)) == np.bool_:
         indices = tracer.array(indices).astype(np.intp)  # numbers here, no mask
     if mode != "raise":
-        indices = take_mode(indices, mode, array.shape[axis])
+        length = array.shape[axis]
+        indices = indices % length if mode == "wrap" else np.clip(indices, 0, length - 1)
         indices = tracer.source(indices) if type(indices) is np.ndarray else indices
     return _as_made(tracer, array[(slice(None),) * axis + (indices,)])
 
@@ -60,8 +61,6 @@ def _grid(tracer: RunRecord, array: Any, indices: Any, axis: int) -> tuple[Any, 
 
 def take_along_axis(tracer: RunRecord, array: Any, indices: Any, axis: Any) -> Any:
     """np.take_along_axis."""
-    if isinstance(indices, list | tuple):
-        raise TypeError("NumPy takes no list here")
     array = tracer.array(array)
     if axis is None:
         array, axis = array.ravel(), 0

@@ -10,6 +10,7 @@ import numpy as np
 
 from dout.graph import PYTHON_NUMBERS
 from dout.ops import PRIMITIVES
+from dout.trace.model.replay import flat
 from dout.trace.tracer.traced import Traced, holds_traced, plain, plain_deep
 
 if TYPE_CHECKING:
@@ -107,11 +108,7 @@ ASK = {math.isclose, np.allclose, np.array_equal, np.array_equiv}
 
 def only_whole(item: Any) -> bool:
     """Whether the traced values in here are whole numbers, which steer a size and carry no gradient."""
-    if isinstance(item, list | tuple):
-        return all(map(only_whole, item))
-    if type(item) is dict:
-        return all(map(only_whole, item.values()))
-    return not isinstance(item, Traced) or np.asarray(plain(item)).dtype.kind in "iub"
+    return all(np.asarray(plain(part)).dtype.kind in "iub" for part in flat(item) if isinstance(part, Traced))
 
 
 def as_indices(item: Any) -> Any:

@@ -106,10 +106,9 @@ class Recording(RunRecord):
         """
         if type(array) is np.ndarray and id(array) in self.known:
             return self.known[id(array)]
-        if isinstance(array, np.ndarray) and (type(array) is not np.ndarray or array.dtype.kind not in "biufc"):
-            kind = type(array)
-            what = f"an array of dtype {array.dtype}" if kind is np.ndarray else f"a {kind.__qualname__}"
-            raise self.refuse(UnsupportedError(f"{what} cannot be traced, at {there()}; {_instead(kind)}"))
+        if is_strange(array):
+            message = f"{described(array)} cannot be traced, at {there()}; {_instead(type(array))}"
+            raise self.refuse(UnsupportedError(message))
         node = Node(INPUT, (), {}, np.shape(array), kind_of(array), self.here() if made else None)
         self.data[node] = array
         if name:
@@ -205,6 +204,17 @@ class Recording(RunRecord):
         """As `attribute`, to set one."""
         self.attribute(item, name)
         setattr(item.value, name, plain_deep(value))
+
+
+def is_strange(item: Any) -> bool:
+    """Whether an array is of a kind that no stand-in stands for: of text, of objects, masked."""
+    return isinstance(item, np.ndarray) and (type(item) is not np.ndarray or item.dtype.kind not in "biufc")
+
+
+def described(array: Any) -> str:
+    """How a message calls such an array."""
+    kind = type(array)
+    return f"an array of dtype {array.dtype}" if kind is np.ndarray else f"a {kind.__qualname__}"
 
 
 def _instead(kind: type) -> str:

@@ -219,49 +219,18 @@ class RunRecord(Recorder):
             self.note("escape", "a traced value left the trace through a function that NumPy does not dispatch")
         return result
 
-    # --- what a recording adds ----------------------------------------------------------------------------------------
-
+    # What a recording adds.
     writer: Any  # changes arrays in place
-
-    def node_of(self, operand: Any) -> Node:
-        """The node of whatever stands as an operand: a stand-in, a number, a bare array, a list."""
-        raise NotImplementedError
-
-    def source(self, array: Any, name: str | None = None, *, made: bool = False) -> Any:
-        """Return the stand-in of an array or number that enters the trace as an input."""
-        raise NotImplementedError
-
-    def wrap(self, item: Any, name: str | None = None) -> Any:
-        """Return the stand-in of an argument: arrays and numbers, also inside lists, tuples and dicts."""
-        raise NotImplementedError
-
-    def array(self, item: Any) -> Any:
-        """An operand as a traced array: lists become arrays, plain arrays enter the trace."""
-        raise NotImplementedError
-
-    def generator(self, generator: Any) -> Any:
-        """Return the stand-in of a random generator."""
-        raise NotImplementedError
-
-    def escape(self, name: str, item: Any, convert: Callable[[Any], _T]) -> _T:
-        """A value turns into a plain number where C asks for one."""
-        raise NotImplementedError
-
-    def size_taken(self, item: Any, answer: _T) -> _T:
-        """How many elements an array has is asked for, without a node: the recording holds for that many."""
-        raise NotImplementedError
-
-    def attribute(self, item: Any, name: str) -> Any:
-        """An attribute that no row stands for."""
-        raise NotImplementedError
-
-    def flags(self, item: Any) -> Any:
-        """The flags of an array."""
-        raise NotImplementedError
-
-    def set_attribute(self, item: Any, name: str, value: Any) -> None:
-        """As `attribute`, to set one."""
-        raise NotImplementedError
+    node_of: Callable[[Any], Node]
+    source: Callable[..., Any]
+    wrap: Callable[..., Any]
+    array: Callable[[Any], Any]
+    generator: Callable[[Any], Any]
+    escape: Callable[[str, Any, Callable[[Any], _T]], _T]
+    size_taken: Callable[[Any, _T], _T]
+    attribute: Callable[[Any, str], Any]
+    flags: Callable[[Any], Any]
+    set_attribute: Callable[[Any, str, Any], None]
 
 
 def there() -> str:

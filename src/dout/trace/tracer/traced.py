@@ -5,7 +5,6 @@ from __future__ import annotations
 import operator
 import sys
 from collections.abc import Callable, Iterator
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -135,48 +134,6 @@ class TracedArray(Traced, ArrayStandIn):
     # What is known without looking at values.
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        """As `ndarray.shape`."""
-        return self._recorder.size_taken(self, self.value.shape)
-
-    @shape.setter
-    def shape(self, shape: Any) -> None:
-        self._recorder.attempt(self._recorder.writer.set_shape, self, shape)
-
-    @property
-    def dtype(self) -> Any:
-        """As `ndarray.dtype`."""
-        self._recorder.looked.add(self.node)
-        return self.value.dtype
-
-    @property
-    def ndim(self) -> int:
-        """As `ndarray.ndim`."""
-        self._recorder.looked.add(self.node)
-        return self.value.ndim  # type: ignore[no-any-return]
-
-    @property
-    def size(self) -> int:
-        """As `ndarray.size`."""
-        return self._recorder.size_taken(self, self.value.size)  # type: ignore[no-any-return]
-
-    @property
-    def nbytes(self) -> int:
-        """As `ndarray.nbytes`."""
-        return self._recorder.size_taken(self, self.value.nbytes)  # type: ignore[no-any-return]
-
-    @property
-    def itemsize(self) -> int:
-        """As `ndarray.itemsize`."""
-        self._recorder.looked.add(self.node)
-        return self.value.itemsize  # type: ignore[no-any-return]
-
-    @property
-    def strides(self) -> tuple[int, ...]:
-        """As `ndarray.strides`."""
-        return self._recorder.size_taken(self, self.value.strides)
-
-    @property
     def flags(self) -> Any:
         """As `ndarray.flags`."""
         self._recorder.looked.add(self.node)
@@ -230,22 +187,47 @@ def _composed(name: str) -> Callable[..., Any]:
     return lambda self, *args, **kwargs: self._recorder.method(name, self, args, kwargs)
 
 
-def _settable(name: str) -> property:
-    """An attribute that can be set: only on a plain value."""
-    known = vars(TracedArray).get(name)
-    get = known.fget if known else lambda self: self._recorder.attribute(self, name)
-    return property(get, partial(_set, name))
+def _sized(name: str) -> Callable[[TracedArray], Any]:
+    """An attribute that tells how many elements there are."""
+    get = operator.attrgetter(name)
+    return lambda self: self._recorder.size_taken(self, get(self.value))
 
 
-def _set(name: str, self: TracedArray, value: Any) -> None:
-    self._recorder.set_attribute(self, name, value)
+def _seen(name: str) -> Callable[[TracedArray], Any]:
+    """An attribute of the layout."""
+    get = operator.attrgetter(name)
+
+    def look(self: TracedArray) -> Any:
+        self._recorder.looked.add(self.node)
+        return get(self.value)
+
+    return look
+
+
+def _unknown(name: str) -> Callable[[TracedArray], Any]:
+    return lambda self: self._recorder.attribute(self, name)
+
+
+def _setter(name: str) -> Callable[[TracedArray, Any], None]:
+    return lambda self, value: self._recorder.set_attribute(self, name, value)
+
+
+def _set_shape(self: TracedArray, shape: Any) -> None:
+    self._recorder.attempt(self._recorder.writer.set_shape, self, shape)
 
 
 for _name in ("take", "trace", "nonzero", "searchsorted"):
     setattr(TracedArray, _name, _composed(_name))
 
-for _name in ("dtype", "strides", "flat", "real", "imag"):
-    setattr(TracedArray, _name, _settable(_name))
+for _name, _get, _put in [
+    ("shape", _sized, _set_shape),
+    ("strides", _sized, _setter("strides")),
+    ("dtype", _seen, _setter("dtype")),
+    *((name, _unknown, _setter(name)) for name in ("flat", "real", "imag")),
+    *((name, _sized, None) for name in ("size", "nbytes")),
+    *((name, _seen, None) for name in ("ndim", "itemsize")),
+]:
+    setattr(TracedArray, _name, property(_get(_name), _put, doc=f"As `ndarray.{_name}`."))
 
 for _name in OPERATORS:
     if hasattr(np.ndarray, f"__i{_name}__"):
