@@ -74,7 +74,7 @@ where = define(
 
 
 def _extremum_backward(dout: Any, out: Any, x: Any, y: Any) -> tuple[Any, Any]:
-    # Where both are equal each gets half: the middle of what is right there.
+    # Equal inputs get half each: the middle of the subgradients.
     half = np.where(np.equal(x, y), 0.5, 1.0).astype(out.dtype)
     return dout * half * np.equal(out, x), dout * half * np.equal(out, y)
 
@@ -105,7 +105,7 @@ clip = define(
     backward=lambda dout, out, x, low, high: (
         np.where((x >= low) & (x <= high), dout, 0),
         np.where((x < low) & (low <= high), dout, 0),
-        np.where((x > high) | (low > high), dout, 0),  # where the bounds are the wrong way round, the upper one counts
+        np.where((x > high) | (low > high), dout, 0),  # if the lower bound is above the upper one, the upper counts
     ),
     calls={np.clip: lambda x, a_min, a_max: _clip(x, a_min, a_max)},
     methods={"clip": lambda x, min, max: _clip(x, min, max)},

@@ -223,7 +223,7 @@ for _name, _binary, _gradient, _latex, _says, _code in [
 ]:
     define(_name, forward=_binary, backward=_gradient, symbol=_name, latex=_latex, says=_says, kernel=_code)
 
-# What NumPy has no function for, in the form that neither overflows nor loses digits. The engine puts them in the place
+# Functions that NumPy lacks, in the form that neither overflows nor loses digits. The engine puts them in the place
 # of the formulas that people write.
 
 

@@ -121,7 +121,7 @@ inner = define(
 
 
 def _inverse(x: Any, unknown: bool = False) -> Any:
-    """The inverse; where there is none and the result may be `unknown`, as in a gradient, NaN."""
+    """The inverse. If there is none, and the result may be `unknown` as in a gradient, NaN."""
     try:
         return np.linalg.inv(x)
     except np.linalg.LinAlgError:
@@ -182,7 +182,7 @@ determinant = define(
 
 
 def _start(shortest: int, mode: str) -> int:
-    """Where in the full convolution this mode begins."""
+    """The index in the full convolution at which this mode begins."""
     return {"full": 0, "same": shortest - 1 - shortest // 2, "valid": shortest - 1}[mode]
 
 
@@ -286,7 +286,7 @@ def _einsum_backward(dout: Any, out: Any, *operands: Any, subscripts: str, optim
 
 
 def _einsum_write_back(base: Any, changed: Any, *, subscripts: str, optimize: Any = False) -> Any:
-    """Of one array, and with nothing summed, NumPy gives a view whose axes are turned."""
+    """Of one array with nothing summed, NumPy gives a view with permuted axes."""
     term, _, result = subscripts.partition("->")
     return np.einsum(f"{result}->{term}", changed)
 

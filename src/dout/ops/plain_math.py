@@ -23,7 +23,7 @@ def _gives(dtype: type) -> Callable[..., tuple[Shape, DType]]:
 
 
 def _number(x: Any) -> Any:
-    """An array of one element as the plain number in it; what Python does not take for one is left for it to refuse."""
+    """An array of one element as the plain number in it; Python itself refuses other arrays."""
     return item(x) if hasattr(x, "dtype") and _counts_as_number(shape_of(x)) else x
 
 
@@ -118,7 +118,7 @@ _define(
     says="divide by the input",
 )
 
-# (function, what NumPy has for it, the gradient where that is another)
+# (function, the row of NumPy's function, the gradient if it differs)
 _BINARY: list[tuple[Callable[..., Any], Primitive, Callable[..., Any] | None]] = [
     (math.pow, PRIMITIVES["pow"], None),
     (math.atan2, PRIMITIVES["arctan2"], None),

@@ -22,7 +22,7 @@ def _at(axis: Any, ndim: int) -> int:
 
 
 def _reshaped(function: Callable[..., Any]) -> Binder:
-    """What a function that keeps the order of elements does, as the shape that NumPy itself gives or refuses."""
+    """Binds a function that keeps the order of elements as a reshape; NumPy itself gives the shape, or refuses."""
 
     def bind(x: Any, *args: Any, **options: Any) -> Any:
         return (x,), {"shape": function(np.broadcast_to(False, shape_of(x)), *args, **options).shape}
@@ -31,7 +31,7 @@ def _reshaped(function: Callable[..., Any]) -> Binder:
 
 
 def _steps(function: Callable[..., Any], x: Any, *args: Any, **options: Any) -> tuple[int, ...]:
-    """Which axis each one of the result is, counted from 1, and negative where it is reversed: NumPy itself tells."""
+    """For each axis of the result its axis in `x`, counted from 1, negative if reversed; NumPy itself is asked."""
     shape = shape_of(x)
     turned: Any = np.lib.stride_tricks.as_strided(np.zeros(1, np.int8), shape, range(1, len(shape) + 1))
     return function(turned, *args, **options).strides  # type: ignore[no-any-return]
@@ -154,7 +154,7 @@ def _padded(primitive: Primitive, inputs: tuple[Node, ...], static: Mapping[str,
 
 
 def _whole(item: Any) -> Any:
-    """Nested lists of whole numbers, those that are traced taken as what they are."""
+    """Nested lists of whole numbers, with traced ones replaced by their values."""
     return [_whole(part) for part in item] if isinstance(item, list | tuple) else operator.index(item)
 
 

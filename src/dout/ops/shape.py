@@ -390,5 +390,5 @@ def same_layout(array: Any, *, shared: bool = False) -> Any:
         twin = np.ndarray(array.shape, array.dtype, memory.data, start, array.strides)
         twin[...] = array
     if shared and isinstance(array, np.ndarray):
-        twin.flags.writeable = bool(array.flags.num & 0x400)  # by its name, what broadcast_arrays gives would warn
+        twin.flags.writeable = bool(array.flags.num & 0x400)  # by name, results of broadcast_arrays warn
     return twin

@@ -97,7 +97,7 @@ class _Run:
         self.holdings = Holdings()
 
     def captured(self, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> Capture:
-        """Record; where that fails and can be undone, run plainly, which tells whether the error is the user's."""
+        """Record. If that fails and can be undone, run plainly: this shows whether the error is the user's own."""
         try:
             return self._recorded(arguments, keywords)
         except Exception as error:
@@ -140,7 +140,7 @@ class _Run:
         return run
 
     def _called(self, state: Session, calls: Calls, given: Sequence[Any], named: Mapping[str, Any]) -> Any:
-        """What the user's code gives; where it fails, all that it did is undone, if that can be."""
+        """Call the user's code and return its result. If it fails, undo all that it did, if possible."""
         code: Any = self.function if self.root is self.function else self.function.__func__
         before = Before(state, self.tracer, [*given, *named.values()])
         try:
@@ -231,7 +231,7 @@ class _Run:
         if calls.foreign or tracer.effects:
             return [*calls.foreign, *tracer.effects][0]
         if any(self.holdings.came_as(item) is None for item in tracer.identified):
-            return "it takes the id of something that is another at each call"
+            return "it takes the id of an object that is made anew at each call"
         if tracer.texts:
             return f"a value leaves the arrays, as text, as a key or as one random number, at {tracer.texts[0]}"
         asked = next((kind for _, kind in tracer.outcomes if kind not in ("branch", "index")), None)
@@ -246,7 +246,7 @@ class _Run:
         with np.errstate(all="ignore"):  # it may be that the run was inside such a block of its own
             wrong = first_difference(nodes, tracer.data)
         if wrong is not None:
-            return f"{wrong.primitive} is not the same when it is done again, at {wrong.where}"
+            return f"{wrong.primitive} gives another result when it runs again, at {wrong.where}"
         return None
 
     def _given(self, state: Session, item: Any, name: str | None) -> Any:

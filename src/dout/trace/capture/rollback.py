@@ -49,7 +49,7 @@ def errors_learned() -> Iterator[None]:
 
 
 class Before:
-    """What the user's objects hold before their code runs; `undo` brings it back, if nothing else was changed.
+    """The contents of the user's objects before their code runs; `undo` puts them back, if nothing else was changed.
 
     What is put back are the stand-ins that stood there: the end of the session replaces them.
     """
@@ -62,7 +62,7 @@ class Before:
         self.states = random.getstate(), [(generator, state_of(generator)) for generator in _generators(tracer)]
 
     def undo(self, entered: dict[Any, tuple[Any, Node]], calls: Calls) -> bool:
-        """Undo what the run has done. False where that cannot be, and then nothing is undone."""
+        """Undo the effects of the run. If that is impossible, undo nothing and return False."""
         if not self._can_be_undone(calls):
             return False
         for undo in self.back:
@@ -104,7 +104,7 @@ def _fill(array: Any, content: Any) -> None:
 
 
 def why_plainly(error: BaseException) -> str:
-    """Say where the user's code did what a recording could not follow."""
+    """The line at which a recording could not follow the user's code."""
     if isinstance(error, CaughtError):
         return str(error)
     places = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]

@@ -1,4 +1,4 @@
-"""The gradients we derive for a recorded run: from where its backward began, back to every value and edge."""
+"""The gradients we derive for a recorded run: from the start of its backward, back to every value and edge."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Derived:
 
 
 class Derivation:
-    """Who uses what in a trace, where its backward began, and the gradients that follow."""
+    """The uses of each value in a trace, the start of its backward, and the gradients that follow."""
 
     def __init__(self, trace: RecordedRun) -> None:
         self.trace = trace
@@ -121,7 +121,7 @@ class Derivation:
 
     @cached_property
     def _all_of_every_tie(self) -> Derived:
-        """The gradient as if each of several equal largest elements got all of dout: it says where the kinks are."""
+        """The gradient as if each of several equal largest elements got all of dout: it differs at kinks."""
         return _evaluated(backpropagate(self.seeds, _WHOLE_TIES), self._known)
 
     def inside(self, node: Node, call: LayerCall | None) -> bool:
@@ -137,10 +137,10 @@ class Derivation:
         return [user for user, _ in self.uses.get(node, ()) if user not in self.trace.backward]
 
     def _ends(self) -> dict[Node, Node]:
-        """Where backward began: values with an upstream gradient from which no other such value is computed.
+        """The start of backward: values with an upstream gradient from which no other such value is computed.
 
-        What a layer itself makes of its output, as an LSTM of its cell, does not count: its backward was given only the
-        gradient that comes from outside, and the rest is added to it.
+        Values that a layer itself computes from its output, as an LSTM from its cell, do not count: its backward was
+        given only the gradient that comes from outside, and the rest is added to it.
         """
         given = {**self.upstream, **{end: (dout, None) for end, dout in self._unlayered_ends().items()}}
         ends: dict[Node, Node] = {}
@@ -236,7 +236,7 @@ def _evaluated(gradients: Gradients, given: Mapping[Node, Any]) -> Derived:
 
 def _compute(nodes: Iterable[Node], values: dict[Node, Any]) -> dict[Node, Any]:
     """Compute nodes into `values`: NaN where Python refuses, as for the slope of math.sqrt at 0."""
-    with np.errstate(all="ignore"):  # what overflows here is shown as it is; a warning would not be the user's
+    with np.errstate(all="ignore"):  # an overflow is shown as it is; a warning would not be the user's
         for node in nodes:
             if node not in values:
                 try:

@@ -1,4 +1,4 @@
-"""The user's source: which frames are theirs, and what a call's arguments and its result are called there."""
+"""The user's source: which frames are theirs, and the names of a call's arguments and result there."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ _LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib"
 _LONGEST_NAME = 60
 
 
-# What a class says, read where Python keeps it: its metaclass is the user's code, which may raise, or never end.
+# Facts about a class, read from Python's own slots: its metaclass is the user's code, which may raise, or never end.
 mro_of = type.__dict__["__mro__"].__get__
 vars_of = type.__dict__["__dict__"].__get__
 qualname_of = type.__dict__["__qualname__"].__get__
 
 
 def is_class(item: Any) -> bool:
-    """Whether something is a class, without asking it: what it answers as `__class__` is code of the user's."""
+    """Whether an object is a class, without asking it: its `__class__` may be code of the user's."""
     return issubclass(type(item), type)
 
 
 def module_of(cls: type) -> str:
-    """The name of the module that a class says it is of; empty where it says none."""
+    """The name of the module in which a class says it was defined, or an empty string."""
     try:
         said = type.__dict__["__module__"].__get__(cls)
     except AttributeError:
@@ -93,7 +93,7 @@ def in_user_code(frame: FrameType) -> bool:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Site:
-    """Where a frame stood, without the frame. `executing` reads it like one."""
+    """The position of a frame, without the frame. `executing` reads it like one."""
 
     f_code: CodeType
     f_lasti: int
@@ -107,7 +107,7 @@ class Site:
 
 
 def _node(site: Any) -> Any:
-    """The syntax node that is running at a site, with `.parent` links; None where the source is not to be had."""
+    """The syntax node that is running at a site, with `.parent` links, or None if the source is not available."""
     from executing import Source
 
     try:
@@ -122,7 +122,7 @@ _read: set[str] = set()  # the files that `executing` has parsed
 
 
 def _read_quietly(site: Any) -> None:
-    """Have a site's file parsed: what Python warns of in it, it warned of when the file was imported."""
+    """Parse a site's file without warnings: Python gave them when the file was imported."""
     from executing import Source
 
     file = site.f_code.co_filename
@@ -152,7 +152,7 @@ def is_called(site: Any) -> bool:
 
 
 def assigned_name(site: Any) -> str | list[str | None] | None:
-    """What the result of the expression at a site is called: `x` in `x = …`, a list for `a, b = …`."""
+    """The name of the result of the expression at a site: `x` in `x = …`, a list for `a, b = …`."""
     node = _node(site)
     if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store):
         return _name(node.value)
@@ -170,7 +170,7 @@ def assigned_name(site: Any) -> str | list[str | None] | None:
 
 
 def argument_names(site: Any, parameters: list[str]) -> tuple[str | None, dict[str, str | None]]:
-    """What the receiver and the arguments of the call at a site are called: `mul`, {x: "apple", y: "apple_num"}."""
+    """The names of the receiver and the arguments of the call at a site: `mul`, {x: "apple", y: "apple_num"}."""
     call = _node(site)
     if not isinstance(call, ast.Call):
         return None, {}
@@ -197,7 +197,7 @@ def call_text(site: Any, otherwise: str = "a condition") -> str:
 
 
 def goes_into_text(frame: FrameType) -> bool:
-    """Whether what is made at this place goes straight into text: `"%.2f" % x`, `print(float(x))`, f"{x.shape}"."""
+    """Whether the value of the expression at a frame goes straight into text: `print(float(x))`, f"{x.shape}"."""
     node = _node(frame)
     if isinstance(node, ast.BinOp):
         return isinstance(node.op, ast.Mod)  # between numbers, % asks for no conversion

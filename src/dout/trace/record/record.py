@@ -66,7 +66,7 @@ def record(target: Any, *inputs: Any, dout: Any = None, **keywords: Any) -> Trac
 def record_function(
     function: Any, inputs: tuple[Any, ...], keywords: dict[str, Any], dout: Any = None
 ) -> tuple[Trace, list[Node | Any]]:
-    """Record a function; return also what its positional arguments became: the node of each that entered the trace."""
+    """Record a function. Return also its positional arguments, with the node of each that entered the trace."""
     tracer = Tracer()
     with session(tracer, function) as state:
         entered, output = _forward(state, getattr(function, "forward", function), inputs, keywords)
@@ -88,7 +88,7 @@ def _forward(
 
 
 def _entered(tracer: Tracer, item: Any) -> Any:
-    """What an argument became, also in lists and tuples: the node of what entered the trace, else as it is."""
+    """An argument with nodes in the place of traced values, also in lists and tuples."""
     if type(item) in (list, tuple):
         return type(item)([_entered(tracer, part) for part in item])
     return tracer.node_of(item) if isinstance(item, Traced) else item
@@ -176,7 +176,7 @@ def _no_output(target: Any, output: Any) -> str:
     code = getattr(inspect.unwrap(forward) if inspect.isfunction(forward) else None, "__code__", None)
     at = f", at {code.co_filename}:{code.co_firstlineno}" if code else ""
     kind = "None" if output is None else f"a {type(output).__qualname__}"
-    return f"{_name_of(target)}.forward returned {kind}, no array or real number{at}; return what it computes"
+    return f"{_name_of(target)}.forward returned {kind}, no array or real number{at}; return its result"
 
 
 def _named_inputs(
@@ -205,7 +205,7 @@ def _ones(output: Any) -> Any:
 def _needed(
     nodes: list[Node], calls: tuple[LayerCall, ...], ends: list[Node], steered: Iterable[Node]
 ) -> tuple[Node, ...]:
-    """All nodes but what is only noted, and those inputs and constants that nothing uses: arrays within reach."""
+    """All nodes but those that are only noted, and inputs and constants without a use: arrays within reach."""
     shown = set(ends)
     for call in calls:
         shown.update(n for n in (*call.inputs, *call.outputs, *(call.douts or ()), *(call.gradients or ())) if n)
@@ -217,11 +217,11 @@ def _needed(
 
 
 def _noted(nodes: list[Node], shown: set[Node]) -> set[Node]:
-    """What leads to nothing but numbers that `float(...)` took out, as in `losses.append(float(np.mean(loss)))`.
+    """Nodes that end in numbers taken out by `float(...)` alone, as in `losses.append(float(np.mean(loss)))`.
 
     Nothing that is `shown` was computed with them, and no condition.
     """
-    taken: set[Node] = set()  # by float, and what is computed from that
+    taken: set[Node] = set()  # by float, and computed from such
     users: dict[Node, list[Node]] = {}
     for node in nodes:
         if node.primitive is number or any(i in taken for i in node.inputs):

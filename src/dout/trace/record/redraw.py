@@ -15,7 +15,7 @@ from dout.trace.model.recorded import Draw, RecordedRun
 from dout.trace.model.replay import is_number, same_bits
 from dout.trace.tracer.random_draws import ONE
 
-_MOST = 1 << 27  # elements that are drawn where nothing but a document says that there were as many
+_MOST = 1 << 27  # elements to draw if only a document says that there were so many
 
 _Run = TypeVar("_Run", bound=RecordedRun)
 

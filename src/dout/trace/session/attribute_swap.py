@@ -1,4 +1,4 @@
-"""The user's objects, place by place: what lies within reach of one, and how something else is put there.
+"""The user's objects, place by place: which objects are within reach, and how a place gets other content.
 
 Objects are read and written behind their classes' backs: no property, `__getattr__`, `__setattr__` or `__setitem__` of
 the user's runs, for it may raise, refuse, or count.
@@ -31,7 +31,7 @@ _OF_TYPES = frozenset(name for name, item in vars(type).items() if hasattr(type(
 
 
 class Place(NamedTuple):
-    """One place inside an object: its key, its name for a person, what stands there, and how to replace it."""
+    """One place inside an object: its key, its name for a person, its content, and how to replace that."""
 
     key: Any
     name: str
@@ -47,7 +47,7 @@ class Namespace:
 
 
 class Reach:
-    """What of the user's lies within reach of an object, and the places in it."""
+    """Finds the user's objects within reach of an object, and the places in each."""
 
     def __init__(self, is_user_class: Callable[[type], bool]) -> None:
         self._judge = is_user_class
@@ -80,7 +80,7 @@ class Reach:
         return issubclass(kind, set | frozenset | CACHE | BaseException | local) or kind.__dictoffset__ != 0
 
     def places(self, holder: Any, *, numbers: bool = False) -> Iterator[Place]:
-        """Every place directly inside an object; those in a container that hold a number or text only where asked."""
+        """Every place directly inside an object. With `numbers`, also a container's places with a number or text."""
         kind = type(holder)
         if issubclass(kind, type):
             for cls in filter(self.is_users, mro_of(holder)):
@@ -135,7 +135,7 @@ class Reach:
 
 
 def kind_of_dict(holder: dict[Any, Any]) -> type[dict[Any, Any]]:
-    """The class of Python's own whose methods see all that is in a dict: an OrderedDict has an order of its own."""
+    """The built-in class whose methods read and write a dict: an OrderedDict keeps an order of its own."""
     return OrderedDict if issubclass(type(holder), OrderedDict) else dict
 
 
@@ -150,7 +150,7 @@ def refill(holder: dict[Any, Any], content: dict[Any, Any]) -> None:
 
 
 def content(holder: Any) -> tuple[Any, ...]:
-    """The numbers and text in a list or dict, in order, with the keys of a dict; `...` for what is looked into."""
+    """The numbers and text in a list or dict, in order, with a dict's keys; `...` for objects that are looked into."""
     keys = tuple(dict.keys(holder)) if isinstance(holder, dict) else ()
     items = dict.values(holder) if isinstance(holder, dict) else holder
     return (*keys, *(item if type(item) in PLAIN else ... for item in items))
@@ -225,7 +225,7 @@ def _cells(function: Any) -> Iterator[Place]:
 
 
 def remembered(cached: Any) -> Iterator[Any]:
-    """What an `lru_cache` remembers, and what it is made of."""
+    """The results that an `lru_cache` remembers, and the objects it is made of."""
     if not cached.cache_info().currsize:
         return
     for item in gc.get_referents(cached):
@@ -247,4 +247,4 @@ def _text(key: Any) -> str:
 
 
 def nowhere(new: Any) -> None:
-    """For what cannot be put elsewhere: it is only looked into."""
+    """The `put` of a place that cannot change: it is only looked into."""

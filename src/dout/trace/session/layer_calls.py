@@ -34,7 +34,7 @@ def is_layer(cls: type) -> bool:
     found = [
         [base[kind] for base in map(user_source.vars_of, user_source.mro_of(cls)) if kind in base] for kind in KINDS
     ]
-    return all(items and callable(items[0]) for items in found)  # what the metaclass would answer is not asked
+    return all(items and callable(items[0]) for items in found)  # the metaclass is not asked
 
 
 def recording(kind: str, original: Callable[..., Any], current: Callable[[], Tracer | None]) -> Callable[..., Any]:
@@ -97,7 +97,7 @@ def _round_is_complete(tracer: Tracer, instance: Any) -> bool:
 
 
 def _next_round(tracer: Tracer) -> bool:
-    """Begin recording anew where a later round was asked for; else stop. Returns whether recording goes on."""
+    """Begin recording anew if a later round was asked for, else stop. Return whether recording goes on."""
     assert tracer.rounds is not None
     tracer.rounds -= 1
     if tracer.rounds > 0:
@@ -161,7 +161,7 @@ def _enter(
 
 
 def _note_state(tracer: Tracer, call: OpenCall) -> None:
-    """Remember what the layer holds as its forward begins: its parameters among it, which it may name."""
+    """Remember the layer's attributes as its forward begins: its parameters are among them, and get their names."""
     attributes = attributes_of(call.instance)
     call.held = {key: list(item) if isinstance(item, list) else item for key, item in attributes.items()}
     for key, item in attributes.items():
@@ -209,7 +209,7 @@ def _close(tracer: Tracer, call: OpenCall, result: Any, site: Any) -> None:
         if node is not None and name and node not in call.inputs:
             tracer.names[node] = name
     if call.kind == "forward":
-        now = attributes_of(call.instance)  # what forward itself keeps anew is a residual, and no parameter
+        now = attributes_of(call.instance)  # an attribute that forward itself sets is a residual, and no parameter
         call.held = {k: v for k, v in call.held.items() if isinstance(v, list) or plain(now.get(k)) is plain(v)}
         for key, item in _kept(now):
             tracer.hints.setdefault(tracer.node_of(item), key)
@@ -270,7 +270,7 @@ def _match(tracer: Tracer, backward: OpenCall) -> None:
 
 
 def _by_input(forward: OpenCall, returned: tuple[Node | None, ...]) -> tuple[Node | None, ...]:
-    """What a backward returned, one for each input: an argument that is none (a flag, None) takes its place along."""
+    """The returned gradients, one an input; those for arguments that are no inputs (a flag, None) are left out."""
     given = forward.arguments.values()
     if len(returned) != len(given) or any(type(argument) in (list, tuple) for argument in given):
         return returned

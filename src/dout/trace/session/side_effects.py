@@ -1,4 +1,4 @@
-"""Running the user's code once more without a trace of it: what the run changes is put back after it."""
+"""Running the user's code once more so that it leaves no trace: every change is put back afterwards."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def is_small(item: Any) -> bool:
 
 @contextmanager
 def undone(holders: Iterable[Any], reach: Reach) -> Iterator[None]:
-    """Put back what the code inside changes in `holders`, in the arrays and generators there, and in the filters."""
+    """Undo changes that the code inside makes to `holders`, their arrays and generators, and warning filters."""
     back: list[Callable[[], Any]] = [_patches(module) for module in traced_modules()]
     arrays: dict[int, Any] = {}
     for holder in holders:
@@ -70,7 +70,7 @@ def undone(holders: Iterable[Any], reach: Reach) -> Iterator[None]:
     back.insert(0, _arrays(arrays.values()))
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what there is to warn of was said in the first run
+            warnings.simplefilter("ignore")  # the first run gave all warnings
             yield
     finally:
         for undo in back:
@@ -78,7 +78,7 @@ def undone(holders: Iterable[Any], reach: Reach) -> Iterator[None]:
 
 
 def containers(holder: Any) -> Iterator[Callable[[], Any]]:
-    """What puts back all that an object holds now, or the names in it. No key or element is asked for its hash."""
+    """Yield functions that put back the present content of an object. They ask no key or element for its hash."""
     kind = type(holder)
     if issubclass(kind, dict):
         yield _dict(holder)
@@ -121,7 +121,7 @@ def _dict(holder: dict[Any, Any]) -> Callable[[], None]:
 
 
 def _content(holder: dict[Any, Any]) -> dict[Any, Any]:
-    """A plain dict of what a dict holds; made by the hashes that it knows, where its class keeps to Python's order."""
+    """A plain dict of a dict's content. Keys are not hashed anew, unless the class iterates in a way of its own."""
     return dict.copy(holder) if type(holder).__iter__ is dict.__iter__ else dict(kind_of_dict(holder).items(holder))
 
 
@@ -148,10 +148,10 @@ def _patches(module: ModuleType) -> Callable[[], None]:
 
 
 def _arrays(arrays: Iterable[Any]) -> Callable[[], None]:
-    """What puts back the numbers in arrays and their flag `writeable`; large arrays are read-only meanwhile."""
+    """Return what puts back the numbers in arrays and their flags; large arrays are read-only meanwhile."""
     flags = [(array, array.flags.writeable) for array in arrays]
     kept = [(array, array.copy()) for array, _ in flags if array.nbytes <= _LARGE]
-    flags.sort(key=lambda pair: pair[0].base is not None)  # a view can be unlocked after what it looks into
+    flags.sort(key=lambda pair: pair[0].base is not None)  # a view can only be unlocked after its base
     for array, _ in flags:
         if array.nbytes > _LARGE:
             array.flags.writeable = False
@@ -171,9 +171,9 @@ def _arrays(arrays: Iterable[Any]) -> Callable[[], None]:
     return undo
 
 
-# --- what dout itself runs on -----------------------------------------------------------------------------------------
+# --- the runtime of dout itself ---------------------------------------------------------------------------------------
 
-_CORE = (  # what runs, and tells of, the user's code
+_CORE = (  # modules that run the user's code, and report on it
     "builtins", "sys", "os", "posixpath", "ntpath", "io", "time", "signal", "threading", "types", "typing", "abc",
     "ast", "re", "traceback", "linecache", "tokenize", "inspect", "dis", "contextlib", "functools", "itertools",
     "operator", "collections", "copy", "copyreg", "pickle", "struct", "dataclasses", "enum", "importlib",
@@ -186,7 +186,7 @@ _Anything = BaseException  # by a name that nobody replaces
 
 
 class KeptRuntime:
-    """What dout itself runs on: Python's own names, modules and import path, as they were before the user's code."""
+    """The runtime of dout itself: Python's names, modules and import path, as they were before the user's code."""
 
     def __init__(self) -> None:
         self.take()
@@ -208,14 +208,14 @@ class KeptRuntime:
         """Whether nothing has changed: asked after each statement of a file."""
         try:
             for names, read, kept in self.read:
-                if read(names) != kept:  # which compares what is another object only
+                if read(names) != kept:  # identical objects are not compared
                     return False
-        except _Anything:  # a name is not there, or what was put there does not want to be compared
+        except _Anything:  # a name is missing, or its new object refuses to be compared
             return False
         return True
 
     def put_back(self) -> list[str]:
-        """Make it so again; what was not, such as `builtins.len`. What has been added stays.
+        """Put everything back, and return the names that had changed, such as `builtins.len`. Added names stay.
 
         Until Python's own names are there again, this calls nothing that has one.
         """

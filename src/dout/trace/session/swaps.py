@@ -1,4 +1,4 @@
-"""Swapping: what the user's objects hold becomes a stand-in for the time of a trace, and is put back after it."""
+"""Swapping: arrays and numbers in the user's objects become stand-ins during a trace, and are put back after it."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ class Swaps:
         self.reach = Reach(is_user_class)
         self.tracer = tracer
         self.meet = meet  # told of every function and module found, and every class of which an instance is found
-        self.everywhere = False  # whether it also looks into what methods close over, and at numbers in modules
+        self.everywhere = False  # whether it also looks into closures of methods, and at numbers in modules
         self.into, self.back = Rebuilder(), Rebuilder()
-        self.holders: list[Any] = []  # everything looked into; the user's code may take it out of where it was
+        self.holders: list[Any] = []  # all objects looked into; the user's code may move them
         self.seen: set[int] = set()
-        self.visited: list[tuple[Any, Place, Any]] = []  # every place: what holds it, what stood and what was put there
-        self.with_numbers: dict[int, bool] = {}  # by identity of what was looked into: also at the numbers in it
-        self.long: dict[int, tuple[Any, ...]] = {}  # what stood in lists and dicts at whose numbers it did not look
-        self.originals: dict[int, tuple[Any, Any]] = {}  # by identity: what was put in, and what had stood there
+        self.visited: list[tuple[Any, Place, Any]] = []  # every place with its holder and new content
+        self.with_numbers: dict[int, bool] = {}  # by identity of a holder: whether numbers in it were swapped
+        self.long: dict[int, tuple[Any, ...]] = {}  # contents of lists and dicts whose numbers were not swapped
+        self.originals: dict[int, tuple[Any, Any]] = {}  # by identity: a stand-in, and its original
 
     def swap_in(self, root: Any, wrap: Callable[[Any, str], Any], *, numbers: bool = False, name: str = "") -> None:
         """Replace the arrays (and where asked the numbers) reachable from `root`; each is named by its place."""
@@ -76,7 +76,7 @@ class Swaps:
                 if new is not place.item and place.put is not nowhere:
                     place.put(new)
                     self.originals[id(new)] = new, place.item
-                # What a method closes over is no state of the layer's.
+                # The closure of a method is no state of the layer's.
                 method = issubclass(kind, type) and callable(new) and not (self.everywhere and _may_keep(new))
                 if self.reach.holds(new) and not method:
                     within = numbers and (self.everywhere or not isinstance(new, ModuleType))
@@ -90,7 +90,7 @@ class Swaps:
         return self.tracer.generator(item) if is_generator(item) else tracing_version(item)
 
     def swap_out(self, *others: Any) -> None:
-        """Put everything back, here and in `others`: what was not touched as the very object it was.
+        """Put everything back, here and in `others`; untouched content comes back as the very same object.
 
         A value computed meanwhile becomes a plain value, wherever the user's code put it.
         """
@@ -107,7 +107,7 @@ class Swaps:
             seen.add(id(holder))
             kind = type(holder)
             if kind is CACHE and _caches_ours(holder):
-                holder.cache_clear()  # what it remembers cannot be replaced; it will be computed again
+                holder.cache_clear()  # its results cannot be replaced; they will be computed again
             if issubclass(kind, dict):
                 self._real_keys(holder)
                 waiting += [key for key in dict.keys(holder) if type(key) not in PLAIN and self.reach.holds(key)]
@@ -146,7 +146,7 @@ class Swaps:
 
 
 def _put(holder: Any, place: Place, real: Any) -> None:
-    """Put something back into its place, also beside a key that refuses to be hashed, or into a read-only array."""
+    """Put an object back into its place, also under a key that refuses to be hashed, or into a read-only array."""
     try:
         place.put(real)
     except Exception:
@@ -172,10 +172,10 @@ def _alone(holder: dict[Any, Any], key: Any) -> set[Any]:
 
 
 class Rebuilder:
-    """Tuples and frozensets with a change made to what they hold, also inside each other."""
+    """Makes changed copies of tuples and frozensets, also inside each other."""
 
     def __init__(self) -> None:
-        self.done: dict[int, tuple[Any, Any]] = {}  # by identity: what was given, kept alive, and what it became
+        self.done: dict[int, tuple[Any, Any]] = {}  # by identity: the original, kept alive, and its copy
 
     def rebuilt(self, item: Any, change: Callable[[Any, int], Any]) -> Any:
         """What `item` becomes when each part is changed, given its place; the same object if nothing changed.
@@ -204,7 +204,7 @@ def _is_fixed(item: Any) -> bool:
 def _like(whole: Any, parts: list[Any]) -> Any:
     if issubclass(type(whole), tuple):
         new: Any = tuple.__new__(type(whole), parts)
-    else:  # only what is another one is hashed
+    else:  # only changed parts are hashed
         changed = [(part, real) for part, real in zip(whole, parts, strict=True) if part is not real]
         kept = frozenset(whole).difference({part for part, _ in changed})
         new = frozenset.__new__(type(whole), kept.union({real for _, real in changed}))
@@ -219,7 +219,7 @@ def _is_value(item: Any, *, numbers: bool = False) -> bool:
 
 
 def _may_keep(method: Any) -> bool:
-    """Whether calls may leave something in what stands in a class: in cells, or in defaults that can change."""
+    """Whether calls may store something in a method: in its cells, or in defaults that can change."""
     if type(method) is not FunctionType:
         return True
     cells = method.__code__.co_freevars not in ((), ("__class__",))
@@ -227,7 +227,7 @@ def _may_keep(method: Any) -> bool:
 
 
 def _caches_ours(cached: Any) -> bool:
-    """Whether what an `lru_cache` remembers holds a stand-in."""
+    """Whether an `lru_cache` remembers a stand-in."""
     waiting, seen = [cached], 0
     while waiting and seen < MOST:
         inside = gc.get_referents(waiting.pop())

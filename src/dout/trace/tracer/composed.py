@@ -1,6 +1,6 @@
-"""NumPy functions that are others put together: each is written here as NumPy itself does it, so the bits agree.
+"""Composed NumPy functions: each is written here with the steps of NumPy itself, so the bits agree.
 
-The arrays they get may be stand-ins or plain; what they call dispatches to the tracer.
+Their arguments may be stand-ins or plain arrays; the functions that they call dispatch to the tracer.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def array_split(tracer: RunRecord, array: Any, where: Any, axis: Any = 0) -> lis
 
 
 def broadcast_arrays(tracer: RunRecord, *arrays: Any) -> tuple[Any, ...]:
-    """np.broadcast_arrays: views, that may be written to as yet; what has the shape already is the same array."""
+    """np.broadcast_arrays: views that may still be written to; an array that has the shape is returned itself."""
     found = [tracer.array(array) for array in arrays]
     as_array = {"order": "K", "array": True}
     found = [tracer.emit(PRIMITIVES["copy"], (a,), as_array) if isinstance(plain(a), np.generic) else a for a in found]
@@ -253,7 +253,7 @@ COMPOSED: dict[Any, Callable[..., Any]] = {
 if hasattr(np, "astype"):  # NumPy 2.1; the method's name leads here
     COMPOSED[np.astype] = astype
 
-# Here NumPy's own takes the very steps that are taken above: it need not compute as well what large arrays give.
+# NumPy's own functions take the very steps of those above: of large arrays they need not compute the result as well.
 SAME_STEPS = frozenset({
     np.concatenate, np.stack, np.hstack, np.vstack, np.dstack, np.column_stack, np.append, np.split, np.array_split,
     np.hsplit, np.vsplit, np.atleast_1d, np.atleast_2d, np.atleast_3d, np.broadcast_arrays, np.outer, np.tensordot,

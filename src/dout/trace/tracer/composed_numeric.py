@@ -1,4 +1,4 @@
-"""More functions put together: norms, products, borders, choices, polynomials, places; as NumPy does it, to the bit."""
+"""More composed functions: norms, products, borders, choices, polynomials, places; equal to NumPy's to the bit."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def norm(tracer: RunRecord, x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
-    """np.linalg.norm, but for what needs singular values."""
+    """np.linalg.norm, without the norms that need singular values."""
     x = _real(tracer, x)
     whole = ord is None or (ord in ("f", "fro") and x.ndim == 2) or (ord == 2 and x.ndim == 1)
     if axis is None and whole:
@@ -200,9 +200,9 @@ def apply_along_axis(tracer: RunRecord, func1d: Any, axis: Any, arr: Any, *args:
 
 
 def _side_by_side(tracer: RunRecord, results: list[Any], axis: int, arr: Any) -> Any:
-    """What a function gave for each line of an array, in one array."""
+    """The results of a function for each line of an array, in one array."""
     if not tracer.live:
-        given = iter(plain_deep(results))  # the user's function may do what is not to be done twice
+        given = iter(plain_deep(results))  # the user's function must not run twice
         return np.apply_along_axis(lambda _: next(given), axis, arr)
     lead = arr.shape[:axis] + arr.shape[axis + 1 :]
     arrays = [tracer.array(result) for result in results]
@@ -261,7 +261,7 @@ def heaviside(tracer: RunRecord, x: Any, half: Any) -> Any:
 
 
 def nansum(tracer: RunRecord, a: Any, *args: Any, **kwargs: Any) -> Any:
-    """np.nansum: what is not a number counts as 0."""
+    """np.nansum: NaN counts as 0."""
     a = tracer.array(a)
     return np.sum(np.where(np.isnan(a), 0, a) if a.dtype.kind == "f" else a, *args, **kwargs)
 
@@ -302,7 +302,7 @@ def bincount(tracer: RunRecord, x: Any, weights: Any = None, minlength: int = 0)
 
 
 def unique(tracer: RunRecord, x: Any, return_index: bool = False, **options: Any) -> Any:
-    """np.unique: each value once, taken from where it stands first; what else is asked for are places."""
+    """np.unique: each value once, taken from its first place; the other results are places."""
     x = tracer.array(x)
     if set(options) - {"return_inverse", "return_counts"}:
         raise tracer.unsupported(f"np.unique with {', '.join(options)}")

@@ -1,4 +1,4 @@
-"""NumPy functions that only say which element goes where: taken, sorted and repeated, diagonals, windows by strides."""
+"""Composed NumPy functions that only move elements: take, sort, repeat, diagonals, turns, windows by strides."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def _along(tracer: RunRecord, array: Any, axis: Any) -> tuple[Any, int]:
-    """An array and one of its axes; in a line where none is named, or where it has none."""
+    """An array and one of its axes; the flattened array if no axis is named, or it has none."""
     array = tracer.array(array)
     if axis is None or array.ndim == 0:
         return array.ravel(), range(1)[0 if axis is None else axis_of(axis)]
@@ -32,7 +32,7 @@ def _along(tracer: RunRecord, array: Any, axis: Any) -> tuple[Any, int]:
 
 
 def _as_made(tracer: RunRecord, taken: Any) -> Any:
-    """What was taken, in memory of its own and in C order, as the functions of C make it."""
+    """The taken elements in memory of their own and in C order, as NumPy's C code makes them."""
     if not isinstance(taken, TracedArray) or (taken.base is None and taken.flags.c_contiguous):
         return taken
     return tracer.emit(PRIMITIVES["copy"], (taken,), {"order": "C"})

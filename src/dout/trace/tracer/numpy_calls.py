@@ -112,7 +112,7 @@ def only_whole(item: Any) -> bool:
 
 
 def as_indices(item: Any) -> Any:
-    """The same, with traced values taken as what they are now: for a whole number an event says so."""
+    """Replace traced values by their plain values; for a whole number an event says so."""
     if type(item) in (list, tuple):
         return type(item)(map(as_indices, item))
     if type(item) is dict:

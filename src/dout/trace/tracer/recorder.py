@@ -1,4 +1,4 @@
-"""What a run leaves behind: nodes with their values, inputs by identity, events; and what may leave, and how."""
+"""Recording: nodes with their values, inputs by identity, events; and the ways out for a value."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ class Recording(RunRecord):
     # --- ways out -----------------------------------------------------------------------------------------------------
 
     def escape(self, name: str, item: Traced, convert: Callable[[Any], _T]) -> _T:
-        """A value turns into a plain number where C asks for one: harmless on its way into text, refused elsewhere.
+        """A value turns into a plain number because C asks for one: harmless on its way into text, refused elsewhere.
 
         The user's own `float(...)` does not come here: it is recorded.
         """
@@ -191,13 +191,13 @@ class Recording(RunRecord):
         self.note("index", f"{_STEERED_BY_SIZE}: {source.call_text(frame, 'a loop')}")
 
     def attribute(self, item: Traced, name: str) -> Any:
-        """An attribute that no row stands for: that of the plain value, where nothing is recorded."""
+        """An attribute without a row: that of the plain value if nothing is recorded, else a refusal."""
         if not self.live:
             return getattr(item.value, name)
         raise self.refuse(UnsupportedError(f"{type(item.value).__name__}.{name} of a traced value"))
 
     def flags(self, item: TracedArray) -> Any:
-        """The flags of an array; what is set in them is no part of a recording."""
+        """The flags of an array; setting one is no part of a recording."""
         return item.value.flags
 
     def set_attribute(self, item: Traced, name: str, value: Any) -> None:
@@ -218,7 +218,7 @@ def described(array: Any) -> str:
 
 
 def _instead(kind: type) -> str:
-    """What to give in the place of an array that cannot be traced."""
+    """Advice: what to pass in the place of an array that cannot be traced."""
     if issubclass(kind, np.ma.MaskedArray):
         return "keep the numbers in one plain array and the mask in another"
     return "give a plain array of numbers" if kind is np.ndarray else "give np.asarray of it"

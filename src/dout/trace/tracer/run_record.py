@@ -1,4 +1,4 @@
-"""What a run leaves behind: nodes with values, events, refusals. The parts of a tracer know this, not the tracer."""
+"""The record of a run: nodes with values, events, refusals. The parts of a tracer know this, not the tracer."""
 
 from __future__ import annotations
 
@@ -47,25 +47,25 @@ class RunRecord(Recorder):
         self.nodes: list[Node] = []
         self.data: dict[Node, Any] = {}
         self.names: dict[Node, str] = {}
-        self.hints: dict[Node, str] = {}  # names for what has no other: the attribute of the layer that holds it
+        self.hints: dict[Node, str] = {}  # fallback names: the attribute of the layer that holds the value
         self.call_of: dict[Node, OpenCall] = {}
         self.calls: list[OpenCall] = []
-        self.ends: list[Node] = []  # what the whole run gave out
+        self.ends: list[Node] = []  # results of the whole run
         self.stack: list[OpenCall] = []
         self.events: dict[Event, None] = {}  # ordered, each once
         self.steered: dict[Node, None] = {}  # values that a branch or an index took
         self.literals: set[Node] = set()  # arrays made of plain numbers in the code, as of [1, 2]
         self.looked: set[Node] = set()  # arrays of which the shape, dtype or layout was asked for
-        self.sized_by: dict[Node, dict[Node, None]] = {}  # what gives an array its shape by its values: x[x > 0]
+        self.sized_by: dict[Node, dict[Node, None]] = {}  # nodes whose values give an array its shape: x[x > 0]
         self.sizes: dict[Node, Node] = {}  # and how many elements that has
-        self.identified: list[Any] = []  # what the identity was asked of: dicts have it as a key
-        self.outcomes: dict[tuple[Node, str], Any] = {}  # and what each was: a bool for a branch, an int for an index
-        self.given: set[Node] = set()  # what the code that runs was given as arguments
+        self.identified: list[Any] = []  # stand-ins whose `id` was asked for: dicts may have it as a key
+        self.outcomes: dict[tuple[Node, str], Any] = {}  # and each outcome: a bool for a branch, an int for an index
+        self.given: set[Node] = set()  # arguments of the code that runs
         self.draws: dict[Node, Draw] = {}  # how the inputs that are random were drawn
         self.generators: dict[Node, Any] = {}  # and by which generator
-        self.effects: list[str] = []  # what the code does that no node says
-        self.texts: list[str] = []  # where a value became text or a key: what came of it holds for this value only
-        self.failed: list[str] = []  # where an operation raised
+        self.effects: list[str] = []  # effects of the code that no node records
+        self.texts: list[str] = []  # lines at which a value became text or a key: the recording holds for it only
+        self.failed: list[str] = []  # lines at which an operation raised
         self.scalars: dict[tuple[Any, ...], Any] = {}  # plain numbers that entered, by name, identity and place
         self.known: dict[int, Any] = {}  # bare arrays by identity
         self.roots: dict[int, list[Any]] = {}  # bare arrays by the memory they lie in
@@ -76,7 +76,7 @@ class RunRecord(Recorder):
         self._begin()
 
     def stop(self) -> None:
-        """Record no more. What the user's code still holds may change from now on: recorded values are set apart."""
+        """Record no more. Set recorded values apart: the user's code may change its arrays from now on."""
         if self.recording:
             self.recording = False
             set_apart(self.data, self._unused())
@@ -104,7 +104,7 @@ class RunRecord(Recorder):
         return self.recording and get_ident() == self.thread
 
     def fails(self) -> None:
-        """An operation raises: if the user's code catches it, what comes then holds for this failure only."""
+        """An operation raises. If the user's code catches the error, the recording holds for this failure only."""
         self.failed.append(there())
 
     def record(self, primitive: Primitive, inputs: tuple[Node, ...], static: dict[str, Any], value: Any) -> Node:
@@ -121,7 +121,7 @@ class RunRecord(Recorder):
         return self.keep(node)
 
     def note_sizes(self, node: Node) -> None:
-        """Remember what gives the array its shape by its values."""
+        """Remember the nodes whose values give an array its shape."""
         shaping = node.inputs[:1] if node.primitive in _WRITES else node.inputs if node.shape else ()
         if node.primitive is _TAKEN and len(node.inputs) > 1 and len(node.inputs[0].shape) == 1:
             shaping = node.inputs[1:]  # of one axis elements are taken: how many, the index says alone
@@ -154,14 +154,14 @@ class RunRecord(Recorder):
         return where
 
     def unsupported(self, what: str, instead: str | None = None) -> UnsupportedError:
-        """Say that `what` has no row, where it was called, and where we know it, what to write `instead`."""
+        """The error that `what` has no row, with its line and, if known, what to write `instead`."""
         hint = f"; write {instead}" if instead else ""
         error = UnsupportedError(f"{what} is not in dout's table of primitives, at {there()}{hint}")
         self.refuse(error)
         return error
 
     def attempt(self, answer: Callable[..., _T], *given: Any) -> _T:
-        """Answer what may be refused; nothing has been done where it is."""
+        """Answer a question that may be refused; a refused `answer` has changed nothing."""
         return answer(*given)
 
     def refuse(self, error: Any) -> Any:
@@ -196,20 +196,20 @@ class RunRecord(Recorder):
         return outcome
 
     def overlapped(self, before: Node, after: Node) -> None:
-        """Told of what an array holds that entered by itself and shares memory with one that is written into."""
+        """Told of the content of an input array, before and after a write into another input that shares its memory."""
         self.note("alias", OVERLAP)
 
     def taken_as_is(self, item: Any) -> None:
-        """A value is used as what it is now, without a node: the recording holds for this one."""
+        """A value is used without a node: the recording holds for this value only."""
         if self.live:
             self.steered[item.resolve()] = None
             self.note("index", f"the program was steered by a value: {source.call_text(sys._getframe(2))}")
 
     def drawn_with(self, item: Any) -> None:
-        """Told of every traced value that a draw is given: what is drawn is an input."""
+        """Told of every traced argument of a draw: the drawn numbers are an input."""
 
     def as_text(self, item: Any = None) -> None:
-        """A value turns into text, or is hashed: harmless for a recording, but what comes of it is no node."""
+        """A value turns into text, or is hashed: harmless for a recording, but no node records the result."""
         if self.live:
             self.texts.append(there())
 

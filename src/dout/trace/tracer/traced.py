@@ -21,7 +21,7 @@ Step = tuple[Primitive, tuple[Node, ...], dict[str, Any]]
 
 
 class Traced(StandIn):
-    """A traced number: answers as its value's type, and stays what Python or NumPy made it."""
+    """A traced number: answers as its value's type, a plain number or one of NumPy's."""
 
     __slots__ = ("_recorder", "epoch", "node", "value")
     _recorder: RunRecord
@@ -78,7 +78,7 @@ class Traced(StandIn):
         return self._recorder.escape("complex", self, complex)
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
-        if not np.ndim(self.value):  # np.float32(x): what comes out is a number, and is not known again
+        if not np.ndim(self.value):  # np.float32(x): the result is a number, and not traced
             return self._recorder.escape(
                 "a conversion like np.float32", self, lambda value: np.array(value, dtype=dtype)
             )
@@ -99,7 +99,7 @@ class Traced(StandIn):
 
 
 class TracedArray(Traced, ArrayStandIn):
-    """A traced array. It may be a view: `base` is then what it looks into, and `step` how.
+    """A traced array. It may be a view: `base` is then the array it looks into, and `step` how.
 
     A view finds its node when it is read: a write anywhere in its buffer makes a new version.
     """
@@ -131,7 +131,7 @@ class TracedArray(Traced, ArrayStandIn):
             self._recorder.writer.refresh(self)
         return self.node
 
-    # What is known without looking at values.
+    # Attributes that do not depend on values.
 
     @property
     def flags(self) -> Any:
@@ -245,7 +245,7 @@ def plain(item: Any) -> Any:
 
 
 def plain_deep(item: Any) -> Any:
-    """`plain`, also inside lists, tuples, dicts and slices. What holds no stand-in comes back as the same object."""
+    """`plain`, also inside lists, tuples, dicts and slices. An object without a stand-in comes back itself."""
     kind = type(item)
     if kind in (list, tuple):
         parts = [plain_deep(part) for part in item]
