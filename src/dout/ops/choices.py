@@ -79,25 +79,19 @@ def _extremum_backward(dout: Any, out: Any, x: Any, y: Any) -> tuple[Any, Any]:
     return dout * half * np.equal(out, x), dout * half * np.equal(out, y)
 
 
-maximum = define(
-    "maximum",
-    forward=np.maximum,
-    backward=_extremum_backward,
-    symbol="max",
-    latex=r"\max({0}, {1})",
-    says="dout goes to the larger input",
-    kernel="{0} if {0} >= {1} or {0} != {0} else {1}",  # NaN wins
-)
-
-minimum = define(
-    "minimum",
-    forward=np.minimum,
-    backward=_extremum_backward,
-    symbol="min",
-    latex=r"\min({0}, {1})",
-    says="dout goes to the smaller input",
-    kernel="{0} if {0} <= {1} or {0} != {0} else {1}",
-)
+for _name, _function, _symbol, _which, _code in [
+    ("maximum", np.maximum, "max", "larger", "{0} if {0} >= {1} or {0} != {0} else {1}"),  # NaN wins
+    ("minimum", np.minimum, "min", "smaller", "{0} if {0} <= {1} or {0} != {0} else {1}"),
+]:
+    define(
+        _name,
+        forward=_function,
+        backward=_extremum_backward,
+        symbol=_symbol,
+        latex=rf"\{_symbol}({{0}}, {{1}})",
+        says=f"dout goes to the {_which} input",
+        kernel=_code,
+    )
 
 clip = define(
     "clip",

@@ -40,31 +40,21 @@ def _plainly(create: Callable[..., Any]) -> Callable[..., Any]:
     return forward
 
 
-for _name, _create, _like_function, _symbol in [
-    ("zeros", np.zeros, np.zeros_like, "0"),
-    ("ones", np.ones, np.ones_like, "1"),
+# np.empty gives whatever the memory held; a recording must replay to the same bits, so it is zeros here.
+for _name, _create, _function, _like_function, _symbol, _latex in [
+    ("zeros", np.zeros, np.zeros, np.zeros_like, "0", r"\mathbf{{0}}"),
+    ("ones", np.ones, np.ones, np.ones_like, "1", r"\mathbf{{1}}"),
+    ("empty", np.zeros, np.empty, np.empty_like, "∅", r"\varnothing"),
 ]:
     define(
         _name,
         forward=_plainly(_create),
         infer=as_asked,
-        calls={_create: _arguments, _like_function: _like},
+        calls={_function: _arguments, _like_function: _like},
         symbol=_symbol,
-        latex=f"\\mathbf{{{{{_symbol}}}}}",
+        latex=_latex,
         says="no gradient: made out of nothing",
     )
-
-
-# np.empty gives whatever the memory held; a recording must replay to the same bits, so it is zeros here.
-empty = define(
-    "empty",
-    forward=_plainly(np.zeros),
-    infer=as_asked,
-    calls={np.empty: _arguments, np.empty_like: _like},
-    symbol="∅",
-    latex=r"\varnothing",
-    says="no gradient: made out of nothing",
-)
 
 full = define(
     "full",

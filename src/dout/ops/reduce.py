@@ -256,19 +256,6 @@ def _running(x: Any, axis: Any = None, dtype: Any = None) -> Any:
     return (x,), {"axis": axis if ndim else None, **({} if dtype is None else {"dtype": np.dtype(dtype)})}
 
 
-cumsum = define(
-    "cumsum",
-    forward=np.cumsum,
-    backward=_cumsum_backward,
-    infer=_cumulative,
-    calls={np.cumsum: _running},
-    methods={"cumsum": _running},
-    symbol="cumsum",
-    latex=r"\operatorname{{cumsum}} {0}",
-    says="the running sum of dout from the end",
-)
-
-
 def _cumprod_backward(dout: Any, out: Any, x: Any, axis: Axis = None, dtype: Any = None) -> Any:
     # Each output is the product of a row of a triangle that holds the elements up to it, and ones.
     line = np.reshape(x, (-1,)) if axis is None else np.moveaxis(x, axis, -1)
@@ -280,17 +267,22 @@ def _cumprod_backward(dout: Any, out: Any, x: Any, axis: Axis = None, dtype: Any
     return np.reshape(gradient, x.shape) if axis is None else np.moveaxis(gradient, -1, axis)
 
 
-cumprod = define(
-    "cumprod",
-    forward=np.cumprod,
-    backward=_cumprod_backward,
-    infer=_cumulative,
-    calls={np.cumprod: _running},
-    methods={"cumprod": _running},
-    symbol="cumprod",
-    latex=r"\operatorname{{cumprod}} {0}",
-    says="the products of the others, up to each place and summed",
-)
+_RUNNING: list[tuple[str, Callable[..., Any], Callable[..., Any], str]] = [
+    ("cumsum", np.cumsum, _cumsum_backward, "the running sum of dout from the end"),
+    ("cumprod", np.cumprod, _cumprod_backward, "the products of the others, up to each place and summed"),
+]
+for _name, _function, _gradient, _says in _RUNNING:
+    define(
+        _name,
+        forward=_function,
+        backward=_gradient,
+        infer=_cumulative,
+        calls={_function: _running},
+        methods={_name: _running},
+        symbol=_name,
+        latex=rf"\operatorname{{{{{_name}}}}} {{0}}",
+        says=_says,
+    )
 
 
 PLACES = {f.__name__: f for f in (np.bincount, np.count_nonzero, np.digitize, np.isclose, np.repeat, np.searchsorted,

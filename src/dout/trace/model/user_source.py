@@ -7,6 +7,7 @@ import inspect
 import sysconfig
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import islice
@@ -245,16 +246,19 @@ def behind(function: Any) -> Any:
     except (TypeError, ValueError):
         return function
     if inspect.Parameter.VAR_POSITIONAL in kinds and kinds <= _ANY:
-        cells = [cell.cell_contents for cell in getattr(function, "__closure__", None) or () if _filled(cell)]
-        return next((item for item in cells if inspect.isfunction(item)), function)
+        cells = filled_cells(function) if inspect.isfunction(function) else []
+        return next((c.cell_contents for _, c in cells if inspect.isfunction(c.cell_contents)), function)
     return function
 
 
 _ANY = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
 
 
-def _filled(cell: Any) -> bool:
-    try:
-        return cell.cell_contents is not None
-    except ValueError:
-        return False
+def filled_cells(function: Any) -> list[tuple[str, Any]]:
+    """The cells that a function closes over, with their names, without those that are empty yet."""
+    found = []
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        with suppress(ValueError):
+            cell.cell_contents  # noqa: B018 - it raises where there is nothing
+            found.append((name, cell))
+    return found

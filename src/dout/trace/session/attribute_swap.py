@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dout.trace.model.user_source import is_user_code, module_of, mro_of, vars_of
+from dout.trace.model.user_source import filled_cells, is_user_code, module_of, mro_of, vars_of
 from dout.trace.session.user_modules import is_of_user
 
 MOST = 100_000  # objects looked at; a data set in a list need not be searched for arrays
@@ -106,7 +106,8 @@ class Reach:
         elif issubclass(kind, np.ndarray):
             yield from (Place(i, str(i), v, partial(holder.flat.__setitem__, i)) for i, v in enumerate(holder.flat))
         elif kind is FunctionType:
-            yield from _cells(holder)
+            for name, cell in filled_cells(holder):
+                yield Place(name, name, cell.cell_contents, partial(setattr, cell, "cell_contents"))
             yield Place("__defaults__", "default", holder.__defaults__, partial(setattr, holder, "__defaults__"))
             yield Place("__kwdefaults__", "", holder.__kwdefaults__, partial(setattr, holder, "__kwdefaults__"))
         elif issubclass(kind, staticmethod | classmethod):
@@ -213,15 +214,6 @@ def is_empty(slot: Any, holder: Any) -> bool:
     except AttributeError:
         return True
     return False
-
-
-def _cells(function: Any) -> Iterator[Place]:
-    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
-        try:
-            item = cell.cell_contents
-        except ValueError:
-            continue  # a cell that nothing was put into yet
-        yield Place(name, name, item, partial(setattr, cell, "cell_contents"))
 
 
 def remembered(cached: Any) -> Iterator[Any]:

@@ -26,7 +26,7 @@ LARGE = 1 << 16  # bytes of one array
 _numbers = frozenset(PYTHON_NUMBERS)
 _ERRORS = (TypeError, ValueError, IndexError, ArithmeticError)
 # These must not run again after a failure: they write, or call the user's functions.
-_ONCE = frozenset({np.copyto, np.put_along_axis, np.fill_diagonal, np.apply_along_axis, np.piecewise})
+_ONCE = frozenset({*WRITES, np.apply_along_axis, np.piecewise})
 
 
 class Tracer(Recording):
