@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from dout.graph import Shape
-from dout.ops.registry import as_asked, define, dtype_of
+from dout.ops.registry import as_asked, define, dtype_of, same
 from dout.ops.shape import asked_shape, in_memory_order, memory_order, read_order, shape_of, sum_to
 
 
@@ -41,11 +41,12 @@ def _plainly(create: Callable[..., Any]) -> Callable[..., Any]:
 
 
 # np.empty gives whatever the memory held; a recording must replay to the same bits, so it is zeros here.
-for _name, _create, _function, _like_function, _symbol, _latex in [
+_ROWS: list[tuple[str, Any, Any, Any, str, str]] = [
     ("zeros", np.zeros, np.zeros, np.zeros_like, "0", r"\mathbf{{0}}"),
     ("ones", np.ones, np.ones, np.ones_like, "1", r"\mathbf{{1}}"),
     ("empty", np.zeros, np.empty, np.empty_like, "∅", r"\varnothing"),
-]:
+]
+for _name, _create, _function, _like_function, _symbol, _latex in _ROWS:
     define(
         _name,
         forward=_plainly(_create),
@@ -91,7 +92,7 @@ asarray = define(
     "asarray",
     forward=np.asarray,
     backward=lambda dout, out, x: dout,
-    infer=lambda row, inputs, static: (inputs[0].shape, np.dtype(inputs[0].dtype)),
+    infer=same,
     symbol="array",
     latex=r"{0}",
     says="pass dout on",

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import itertools
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from dout.graph import Binder, DType, Node, Primitive, Shape
+from dout.graph import Binder, Primitive, Shape
 from dout.ops.operators import StandIn
-from dout.ops.registry import CALLS, METHODS, axis_of, define, dtype_of, rehearsed, same
+from dout.ops.registry import CALLS, METHODS, axis_of, define, moved, rehearsed, same, shaped
 from dout.ops.shape import asked_shape, getitem, ndim_of, reshape, shape_of, sum_to, transpose
 
 # --- other names of reshape, transpose and indexing -------------------------------------------------------------------
@@ -66,10 +66,9 @@ for _name, _function in [("squeeze", np.squeeze), ("swapaxes", np.swapaxes)]:
 # --- joining ----------------------------------------------------------------------------------------------------------
 
 
-def _joined(primitive: Primitive, inputs: tuple[Node, ...], static: Mapping[str, Any]) -> tuple[Shape, DType]:
-    axis, first = static["axis"], inputs[0].shape
-    whole = sum(i.shape[axis] for i in inputs)
-    return (*first[:axis], whole, *first[axis + 1 :]), dtype_of(primitive, inputs, static)
+def _joined(*shapes: Shape, axis: int) -> Shape:
+    first, whole = shapes[0], sum(shape[axis] for shape in shapes)
+    return (*first[:axis], whole, *first[axis + 1 :])
 
 
 def _concatenate_backward(dout: Any, out: Any, *arrays: Any, axis: int) -> tuple[Any, ...]:
@@ -81,18 +80,13 @@ concatenate = define(
     "concatenate",
     forward=lambda *arrays, axis: np.concatenate(arrays, axis=axis),
     backward=_concatenate_backward,
-    infer=_joined,
+    infer=shaped(_joined),
     symbol="concat",
     latex=r"\left[{0}; \dots\right]",
     says="each input gets its part of dout",
 )
 
 # --- repeating, padding, turning --------------------------------------------------------------------------------------
-
-
-def _repeated(primitive: Primitive, inputs: tuple[Node, ...], static: Mapping[str, Any]) -> tuple[Shape, DType]:
-    (x,), axis, times = inputs, static["axis"], static["repeats"]
-    return (*x.shape[:axis], x.shape[axis] * times, *x.shape[axis + 1 :]), x.dtype
 
 
 def _repeat_backward(dout: Any, out: Any, x: Any, repeats: int, axis: int) -> Any:
@@ -110,7 +104,7 @@ repeat = define(
     "repeat",
     forward=np.repeat,
     backward=_repeat_backward,
-    infer=_repeated,
+    infer=moved(lambda x, repeats, axis: (*x[:axis], x[axis] * repeats, *x[axis + 1 :])),
     calls={np.repeat: _repeat_arguments},
     methods={"repeat": _repeat_arguments},
     symbol="repeat",
@@ -125,9 +119,8 @@ def _tiles(shape: Shape, reps: Shape) -> tuple[Shape, Shape]:
     return (1,) * (n - len(shape)) + shape, (1,) * (n - len(reps)) + tuple(max(r, 0) for r in reps)
 
 
-def _tile_shape(primitive: Primitive, inputs: tuple[Node, ...], static: Mapping[str, Any]) -> tuple[Shape, DType]:
-    shape, reps = _tiles(inputs[0].shape, static["reps"])
-    return tuple(a * b for a, b in zip(shape, reps, strict=True)), inputs[0].dtype
+def _tile_shape(x: Shape, reps: Shape) -> Shape:
+    return tuple(a * b for a, b in zip(*_tiles(x, reps), strict=True))
 
 
 def _tile_backward(dout: Any, out: Any, x: Any, reps: Shape) -> Any:
@@ -140,17 +133,12 @@ tile = define(
     "tile",
     forward=np.tile,
     backward=_tile_backward,
-    infer=_tile_shape,
+    infer=moved(_tile_shape),
     calls={np.tile: lambda x, reps: ((x,), {"reps": asked_shape(reps)})},
     symbol="tile",
     latex=r"\operatorname{{tile}} {0}",
     says="sum dout over the tiles",
 )
-
-
-def _padded(primitive: Primitive, inputs: tuple[Node, ...], static: Mapping[str, Any]) -> tuple[Shape, DType]:
-    (x,) = inputs
-    return tuple(n + a + b for n, (a, b) in zip(x.shape, static["width"], strict=True)), x.dtype
 
 
 def _whole(item: Any) -> Any:
@@ -176,7 +164,7 @@ pad = define(
     backward=lambda dout, out, x, width, value=0: dout[
         tuple(slice(a, a + n) for n, (a, _) in zip(x.shape, width, strict=True))
     ],
-    infer=_padded,
+    infer=moved(lambda x, width, value=0: tuple(n + a + b for n, (a, b) in zip(x, width, strict=True))),
     calls={np.pad: _pad_arguments},
     symbol="pad",
     latex=r"\operatorname{{pad}} {0}",
@@ -207,21 +195,19 @@ for _name, _function in [("tril", np.tril), ("triu", np.triu)]:
         _name,
         forward=_function,
         backward=lambda dout, out, x, k=0, function=_function: sum_to(function(dout, k), x.shape),
-        infer=lambda row, inputs, static: (np.broadcast_shapes(inputs[0].shape, inputs[0].shape[-1:] * 2)
-                                           if len(inputs[0].shape) == 1 else inputs[0].shape, inputs[0].dtype),
+        infer=moved(lambda x, k=0: x * 2 if len(x) == 1 else x),
         calls={_function: lambda x, k=0: ((x,), {"k": operator.index(k)})},
         symbol=_name,
         latex=rf"\operatorname{{{{{_name}}}}} {{0}}",
         says="the same half of dout",
-    )  # fmt: skip
+    )
 
 
-def _diagonal(primitive: Primitive, inputs: tuple[Node, ...], static: Mapping[str, Any]) -> tuple[Shape, DType]:
-    (x,), k = inputs, static.get("k", 0)
-    if len(x.shape) == 1:
-        return (x.shape[0] + abs(k),) * 2, x.dtype
-    rows, columns = x.shape
-    return (max(0, min(rows + min(k, 0), columns - max(k, 0))),), x.dtype
+def _diagonal(x: Shape, k: int = 0) -> Shape:
+    if len(x) == 1:
+        return (x[0] + abs(k),) * 2
+    rows, columns = x
+    return (max(0, min(rows + min(k, 0), columns - max(k, 0))),)
 
 
 def _diag_backward(dout: Any, out: Any, x: Any, k: int = 0) -> Any:
@@ -237,7 +223,7 @@ diag = define(
     "diag",
     forward=np.diag,
     backward=_diag_backward,
-    infer=_diagonal,
+    infer=moved(_diagonal),
     calls={np.diag: lambda x, k=0: ((x,), {"k": operator.index(k)} if k else {})},
     symbol="diag",
     latex=r"\operatorname{{diag}} {0}",

@@ -261,6 +261,11 @@ def plain_deep(item: Any) -> Any:
     return plain(item)
 
 
+def plainly(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Call a function with the real values."""
+    return function(*plain_deep(list(args)), **plain_deep(kwargs))
+
+
 def holds_traced(item: Any) -> bool:
     """Whether a stand-in is in here, at any depth of lists, tuples and dicts."""
     kind = type(item)

@@ -15,7 +15,7 @@ from dout.ops.shape import memory_order
 from dout.trace.model import user_source
 from dout.trace.tracer.composed import TracingConcatenator
 from dout.trace.tracer.random_draws import generator_of
-from dout.trace.tracer.traced import Traced, TracedArray, holds_traced, plain, plain_deep
+from dout.trace.tracer.traced import Traced, TracedArray, holds_traced, plain, plain_deep, plainly
 from dout.trace.tracer.user_functions import (
     JittedFunction,
     TracingFunction,
@@ -152,7 +152,7 @@ class TracingIterator:
                          "itersize", "has_index", "has_multi_index", "remove_multi_index", "close"})  # fmt: skip
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self.__wrapped__ = np.nditer(*plain_deep(list(args)), **plain_deep(kwargs))
+        self.__wrapped__ = plainly(np.nditer, args, kwargs)
         self._traced = holds_traced(args)
         if (tracer := current()) is not None:
             tracer.look(args)
@@ -200,7 +200,7 @@ class TracingVectorize(np.vectorize):
     def _each(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         tracer = current()
         if tracer is None or not (holds_traced(args) or holds_traced(kwargs)):
-            return super().__call__(*plain_deep(list(args)), **plain_deep(kwargs))
+            return plainly(super().__call__, args, kwargs)
         if kwargs or self.excluded or self.signature is not None:
             raise tracer.unsupported("np.vectorize with excluded=, signature= or arguments by name")
         arrays = tracer.call(np.broadcast_arrays, args, {})

@@ -20,7 +20,7 @@ from dout.trace.tracer.composed_numeric import INSTEAD
 from dout.trace.tracer.numpy_calls import ASK, BUILD, LOOK, SIZES, TEXT, WRITES, as_indices, as_operand, only_whole
 from dout.trace.tracer.random_draws import Draws, draw, is_draw, is_generator
 from dout.trace.tracer.recorder import Recording
-from dout.trace.tracer.traced import Traced, TracedArray, holds_traced, plain, plain_deep
+from dout.trace.tracer.traced import Traced, TracedArray, holds_traced, plain, plain_deep, plainly
 
 LARGE = 1 << 16  # bytes of one array
 _numbers = frozenset(PYTHON_NUMBERS)
@@ -47,7 +47,7 @@ class Tracer(Recording):
     def call(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Answer a call of a NumPy function."""
         if not self.live:
-            return function(*plain_deep(list(args)), **plain_deep(kwargs))
+            return plainly(function, args, kwargs)
         try:
             return self._answered(function, args, kwargs)
         except _ERRORS as error:
@@ -62,7 +62,7 @@ class Tracer(Recording):
         if isinstance(error, DoutError) or not self.live or function in _ONCE or "out" in kwargs:
             return error
         try:
-            function(*plain_deep(list(args)), **plain_deep(kwargs))
+            plainly(function, args, kwargs)
         except Exception as own:
             self.fails()
             return own
@@ -87,13 +87,13 @@ class Tracer(Recording):
             self.look([args, kwargs])
             if asserts or function in TEXT:
                 self.as_text()
-            answer = function(*plain_deep(list(args)), **plain_deep(kwargs))
+            answer = plainly(function, args, kwargs)
             for part in flat([args, kwargs]) if function in (np.shape, np.size) else ():
                 if isinstance(part, TracedArray):
                     self.size_taken(part, answer)
             return answer
         if function in ASK:
-            answer = function(*plain_deep(list(args)), **plain_deep(kwargs))
+            answer = plainly(function, args, kwargs)
             asked = [item.resolve() for item in args if isinstance(item, Traced)]
             self.steered.update(dict.fromkeys(asked))
             self.outcomes.update({(node, numpy_name(function)): answer for node in asked})
@@ -183,7 +183,7 @@ class Tracer(Recording):
     def method(self, name: str, owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Answer an ndarray method by its row, or by the function of its name."""
         if not self.live:
-            return getattr(plain(owner), name)(*plain_deep(list(args)), **plain_deep(kwargs))
+            return plainly(getattr(plain(owner), name), args, kwargs)
         out, kwargs = _without_out(kwargs)
         if out is not None:
             result = self.method(name, owner, args, kwargs)
@@ -209,7 +209,7 @@ class Tracer(Recording):
     def ufunc_method(self, ufunc: Any, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Answer np.add.at, np.add.reduce and their kin."""
         if not self.live:
-            return getattr(ufunc, method)(*plain_deep(list(args)), **plain_deep(kwargs))
+            return plainly(getattr(ufunc, method), args, kwargs)
         try:
             return ufunc_method(self, ufunc, method, *args, **kwargs)
         except _ERRORS as error:
@@ -249,14 +249,14 @@ class Tracer(Recording):
         """Write a result into `out=`. Sums and the like must be computed in the dtype of `out`."""
         target, value = self.wrap(out), plain(result)
         if not self.live and not is_draw(function):  # it stepped aside on the way
-            function(*plain_deep(list(args)), **plain_deep(kwargs), out=plain(out))
+            plainly(function, args, {**kwargs, "out": plain(out)})
             return out
         rounds_twice = value.dtype == np.float16  # NumPy does, in means that are made in an array of halves
         if not isinstance(function, np.ufunc) and (value.dtype != target.dtype or rounds_twice):
             raise self.unsupported(f"{numpy_name(function)} into an array of {target.dtype}")
         np.broadcast_to(value, target.shape)  # NumPy's own error
         if not np.can_cast(value.dtype, target.dtype, "same_kind"):
-            function(*plain_deep(list(args)), **plain_deep(kwargs), out=target.value)  # NumPy's own error
+            plainly(function, args, {**kwargs, "out": target.value})  # NumPy's own error
         target[...] = result
         return out
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from dout.ops import StandIn
 from dout.trace.model.user_source import module_of
-from dout.trace.tracer.traced import plain, plain_deep
+from dout.trace.tracer.traced import plain, plainly
 
 if TYPE_CHECKING:
     from dout.trace.tracer.tracer import Tracer
@@ -35,7 +35,7 @@ class TracingFunction:
         """Record the call where a trace runs, else make it."""
         tracer = current()
         if tracer is None and len(under_way) == 1:  # it has stepped aside: code in C may know no stand-in
-            return self.__wrapped__(*plain_deep(list(args)), **plain_deep(kwargs))
+            return plainly(self.__wrapped__, args, kwargs)
         if tracer is None:
             return self.__wrapped__(*args, **kwargs)
         return tracer.call(self.__wrapped__, args, kwargs)
