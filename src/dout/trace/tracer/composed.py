@@ -17,8 +17,8 @@ import numpy as np
 from dout.graph import PYTHON_NUMBERS
 from dout.ops import PRIMITIVES
 from dout.ops.registry import axis_of
-from dout.trace.tracer.composed_numeric import NUMERIC, as_dtype, astype
-from dout.trace.tracer.composed_places import PLACES
+from dout.trace.tracer import composed_places  # noqa: F401 - it registers its own
+from dout.trace.tracer.composed_numeric import COMPOSED, as_dtype, astype, composes
 from dout.trace.tracer.traced import Traced, TracedArray, plain, plain_deep
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 # --- joining and splitting --------------------------------------------------------------------------------------------
 
 
-def concatenate(tracer: RunRecord, arrays: Any, axis: Any = 0) -> Any:
-    """np.concatenate."""
+@composes(np.concatenate)
+def _concatenate(tracer: RunRecord, arrays: Any, axis: Any = 0) -> Any:
     parts = [tracer.array(a) for a in arrays]
     if axis is None:  # plain numbers have no dtype of their own here
         dtype = np.result_type(
@@ -53,33 +53,34 @@ def _at_least(ndim: int) -> Callable[..., Any]:
     return at_least
 
 
-def stack(tracer: RunRecord, arrays: Any, axis: Any = 0) -> Any:
-    """np.stack."""
-    return concatenate(tracer, [np.expand_dims(tracer.array(a), axis) for a in arrays], axis)
+@composes(np.stack)
+def _stack(tracer: RunRecord, arrays: Any, axis: Any = 0) -> Any:
+    return _concatenate(tracer, [np.expand_dims(tracer.array(a), axis) for a in arrays], axis)
 
 
-def hstack(tracer: RunRecord, arrays: Any) -> Any:
-    """np.hstack."""
+@composes(np.hstack)
+def _hstack(tracer: RunRecord, arrays: Any) -> Any:
     parts = [_at_least(1)(tracer, a) for a in arrays]
-    return concatenate(tracer, parts, 0 if parts and parts[0].ndim == 1 else 1)
+    return _concatenate(tracer, parts, 0 if parts and parts[0].ndim == 1 else 1)
 
 
-def vstack(tracer: RunRecord, arrays: Any) -> Any:
-    """np.vstack."""
-    return concatenate(tracer, [_at_least(2)(tracer, a) for a in arrays], 0)
+@composes(np.vstack)
+def _vstack(tracer: RunRecord, arrays: Any) -> Any:
+    return _concatenate(tracer, [_at_least(2)(tracer, a) for a in arrays], 0)
 
 
-def column_stack(tracer: RunRecord, arrays: Any) -> Any:
-    """np.column_stack."""
+@composes(np.column_stack)
+def _column_stack(tracer: RunRecord, arrays: Any) -> Any:
     parts = [tracer.array(a) for a in arrays]
-    return concatenate(tracer, [p.reshape(-1, 1) if p.ndim < 2 else p for p in parts], 1)
+    return _concatenate(tracer, [p.reshape(-1, 1) if p.ndim < 2 else p for p in parts], 1)
 
 
-def append(tracer: RunRecord, array: Any, values: Any, axis: Any = None) -> Any:
-    """np.append."""
-    return concatenate(tracer, [tracer.array(array), tracer.array(values)], axis)
+@composes(np.append)
+def _append(tracer: RunRecord, array: Any, values: Any, axis: Any = None) -> Any:
+    return _concatenate(tracer, [tracer.array(array), tracer.array(values)], axis)
 
 
+@composes(np.array_split)
 def array_split(tracer: RunRecord, array: Any, where: Any, axis: Any = 0) -> list[Any]:
     """np.array_split, and np.split where the parts are equal: views, one a part."""
     array, axis = tracer.array(array), range(plain(array).ndim)[axis]
@@ -92,6 +93,7 @@ def array_split(tracer: RunRecord, array: Any, where: Any, axis: Any = 0) -> lis
     return [array[(slice(None),) * axis + (slice(a, max(a, b)),)] for a, b in pairwise(ends)]
 
 
+@composes(np.broadcast_arrays)
 def broadcast_arrays(tracer: RunRecord, *arrays: Any) -> tuple[Any, ...]:
     """np.broadcast_arrays: views that may still be written to; an array that has the shape is returned itself."""
     found = [tracer.array(array) for array in arrays]
@@ -102,8 +104,8 @@ def broadcast_arrays(tracer: RunRecord, *arrays: Any) -> tuple[Any, ...]:
     return tuple(a if a.shape == shape else tracer.emit(PRIMITIVES["broadcast_to"], (a,), static) for a in found)
 
 
-def split(tracer: RunRecord, array: Any, where: Any, axis: Any = 0) -> list[Any]:
-    """np.split."""
+@composes(np.split)
+def _split(tracer: RunRecord, array: Any, where: Any, axis: Any = 0) -> list[Any]:
     if not isinstance(where, Sequence | np.ndarray) and np.shape(plain(array))[axis] % int(where):
         raise ValueError("array split does not result in an equal division")
     return array_split(tracer, array, where, axis)
@@ -112,6 +114,7 @@ def split(tracer: RunRecord, array: Any, where: Any, axis: Any = 0) -> list[Any]
 # --- products ---------------------------------------------------------------------------------------------------------
 
 
+@composes(np.vdot)
 def vdot(tracer: RunRecord, a: Any, b: Any) -> Any:
     """np.vdot, of which the first is conjugated."""
     a, b = tracer.array(a), tracer.array(b)
@@ -120,11 +123,12 @@ def vdot(tracer: RunRecord, a: Any, b: Any) -> Any:
     return np.dot(a.reshape(-1), b.reshape(-1))
 
 
-def outer(tracer: RunRecord, a: Any, b: Any) -> Any:
-    """np.outer."""
+@composes(np.outer)
+def _outer(tracer: RunRecord, a: Any, b: Any) -> Any:
     return tracer.array(a).ravel()[:, np.newaxis] * tracer.array(b).ravel()[np.newaxis, :]
 
 
+@composes(np.tensordot)
 def tensordot(tracer: RunRecord, a: Any, b: Any, axes: Any = 2) -> Any:
     """np.tensordot: transpose, reshape, dot, reshape."""
     a, b = tracer.array(a), tracer.array(b)
@@ -142,6 +146,7 @@ def tensordot(tracer: RunRecord, a: Any, b: Any, axes: Any = 2) -> Any:
     return np.dot(left, right).reshape([a.shape[i] for i in kept_a] + [b.shape[i] for i in kept_b])
 
 
+@composes(np.clip)
 def clip(tracer: RunRecord, x: Any, a_min: Any = None, a_max: Any = None) -> Any:
     """np.clip with one bound, or none: then it is a copy."""
     if a_min is None and a_max is None:
@@ -153,12 +158,14 @@ def clip(tracer: RunRecord, x: Any, a_min: Any = None, a_max: Any = None) -> Any
 # --- sums and the like ------------------------------------------------------------------------------------------------
 
 
+@composes(np.ptp)
 def ptp(tracer: RunRecord, x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     """np.ptp: from the smallest to the largest."""
     x = tracer.array(x)
     return np.max(x, axis=axis, keepdims=keepdims) - np.min(x, axis=axis, keepdims=keepdims)
 
 
+@composes(np.average)
 def average(tracer: RunRecord, a: Any, axis: Any = None, weights: Any = None, *, keepdims: bool = False) -> Any:
     """np.average, weighted or not."""
     a = tracer.array(a)
@@ -180,10 +187,10 @@ def average(tracer: RunRecord, a: Any, axis: Any = None, weights: Any = None, *,
     return np.sum(as_dtype(a, dtype) * as_dtype(weights, dtype), axis=axis, keepdims=keepdims) / whole
 
 
-def nan_to_num(
+@composes(np.nan_to_num)
+def _nan_to_num(
     tracer: RunRecord, x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, neginf: Any = None
 ) -> Any:
-    """np.nan_to_num."""
     x = tracer.array(x)
     if x.dtype.kind != "f" or not x.dtype.isnative or not copy:
         raise tracer.unsupported(f"np.nan_to_num with {'copy=False' if not copy else x.dtype}")
@@ -199,8 +206,8 @@ def _one(number: Any, dtype: Any) -> Any:
     return number if isinstance(number, Traced) else dtype.type(number)
 
 
-def diff(tracer: RunRecord, a: Any, n: int = 1, axis: int = -1) -> Any:
-    """np.diff."""
+@composes(np.diff)
+def _diff(tracer: RunRecord, a: Any, n: int = 1, axis: int = -1) -> Any:
     a = tracer.array(a)
     along = range(a.ndim)[axis]
     for _ in range(n):
@@ -213,43 +220,25 @@ def diff(tracer: RunRecord, a: Any, n: int = 1, axis: int = -1) -> Any:
 # --- places -----------------------------------------------------------------------------------------------------------
 
 
+@composes(np.nonzero, np.where)
 def nonzero(tracer: RunRecord, x: Any) -> tuple[Any, ...]:
     """np.nonzero, and np.where of a condition alone: one array of places an axis."""
     x = tracer.array(x)
     return tuple(tracer.emit(PRIMITIVES["nonzero"], (x,), {"axis": axis}) for axis in range(x.ndim))
 
 
-COMPOSED: dict[Any, Callable[..., Any]] = {
-    np.concatenate: concatenate,
-    np.stack: stack,
-    np.hstack: hstack,
-    np.vstack: vstack,
-    np.column_stack: column_stack,
-    np.append: append,
-    np.atleast_1d: _at_least(1),
-    np.atleast_2d: _at_least(2),
-    np.atleast_3d: _at_least(3),
-    np.split: split,
-    np.array_split: array_split,
-    np.hsplit: lambda tracer, x, where: split(tracer, x, where, 1 if np.ndim(plain(x)) > 1 else 0),
-    np.vsplit: lambda tracer, x, where: split(tracer, x, where, 0),
-    np.broadcast_arrays: broadcast_arrays,
-    np.outer: outer,
-    np.tensordot: tensordot,
-    np.vdot: vdot,
-    np.clip: clip,
-    np.ptp: ptp,
-    np.average: average,
-    np.nan_to_num: nan_to_num,
-    np.diff: diff,
-    np.nonzero: nonzero,
-    np.where: nonzero,
-    np.flatnonzero: lambda tracer, x: nonzero(tracer, tracer.array(x).ravel())[0],
-    np.argwhere: lambda tracer, x: np.transpose(stack(tracer, nonzero(tracer, x))),
-    math.prod: lambda tracer, numbers, *, start=1: reduce(operator.mul, numbers, start),
-    **NUMERIC,
-    **PLACES,
-}
+COMPOSED.update(
+    {
+        np.atleast_1d: _at_least(1),
+        np.atleast_2d: _at_least(2),
+        np.atleast_3d: _at_least(3),
+        np.hsplit: lambda tracer, x, where: _split(tracer, x, where, 1 if np.ndim(plain(x)) > 1 else 0),
+        np.vsplit: lambda tracer, x, where: _split(tracer, x, where, 0),
+        np.flatnonzero: lambda tracer, x: nonzero(tracer, tracer.array(x).ravel())[0],
+        np.argwhere: lambda tracer, x: np.transpose(_stack(tracer, nonzero(tracer, x))),
+        math.prod: lambda tracer, numbers, *, start=1: reduce(operator.mul, numbers, start),
+    }
+)
 if hasattr(np, "astype"):  # NumPy 2.1; the method's name leads here
     COMPOSED[np.astype] = astype
 
@@ -319,5 +308,5 @@ class TracingConcatenator:
         arrays = [part.dtype for part, i in zip(parts, items, strict=True) if type(plain(i)) not in PYTHON_NUMBERS]
         parts = [as_dtype(part, np.result_type(*arrays, *numbers)) for part in parts]
         if self.__wrapped__ is np.c_:
-            return concatenate(tracer, [p.reshape(-1, 1) if p.ndim < 2 else p for p in parts], -1)
-        return concatenate(tracer, [_at_least(1)(tracer, p) for p in parts], 0)
+            return _concatenate(tracer, [p.reshape(-1, 1) if p.ndim < 2 else p for p in parts], -1)
+        return _concatenate(tracer, [_at_least(1)(tracer, p) for p in parts], 0)

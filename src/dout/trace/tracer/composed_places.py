@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from dout.ops import PRIMITIVES
 from dout.ops.operators import split_key
 from dout.ops.registry import axis_of
 from dout.ops.shape import memory_order
-from dout.trace.tracer.composed_numeric import places
+from dout.trace.tracer.composed_numeric import composes, places
 from dout.trace.tracer.traced import TracedArray, plain
 
 if TYPE_CHECKING:
@@ -38,8 +37,8 @@ def _as_made(tracer: RunRecord, taken: Any) -> Any:
     return tracer.emit(PRIMITIVES["copy"], (taken,), {"order": "C"})
 
 
-def take(tracer: RunRecord, array: Any, indices: Any, axis: Any = None, *, mode: str = "raise") -> Any:
-    """np.take."""
+@composes(np.take)
+def _take(tracer: RunRecord, array: Any, indices: Any, axis: Any = None, *, mode: str = "raise") -> Any:
     array, axis = _along(tracer, array, axis)
     indices = tracer.array(indices) if isinstance(indices, list | tuple) else indices
     if np.result_type(plain(indices)) == np.bool_:
@@ -59,31 +58,33 @@ def _grid(tracer: RunRecord, array: Any, indices: Any, axis: int) -> tuple[Any, 
     return tuple(tracer.source(k, made=True) if type(k) is np.ndarray else k for k in key)
 
 
-def take_along_axis(tracer: RunRecord, array: Any, indices: Any, axis: Any) -> Any:
-    """np.take_along_axis."""
+@composes(np.take_along_axis)
+def _take_along_axis(tracer: RunRecord, array: Any, indices: Any, axis: Any) -> Any:
     array = tracer.array(array)
     if axis is None:
         array, axis = array.ravel(), 0
     return array[_grid(tracer, array, indices, range(array.ndim)[axis])]
 
 
-def put_along_axis(tracer: RunRecord, array: Any, indices: Any, values: Any, axis: Any) -> None:
-    """np.put_along_axis."""
+@composes(np.put_along_axis)
+def _put_along_axis(tracer: RunRecord, array: Any, indices: Any, values: Any, axis: Any) -> None:
     if axis is None:
         raise tracer.unsupported("np.put_along_axis with axis=None")
     array = tracer.array(array)
     array[_grid(tracer, array, indices, normalize_axis_index(axis, array.ndim))] = values
 
 
+@composes(np.repeat)
 def repeat(tracer: RunRecord, array: Any, repeats: Any, axis: Any = None) -> Any:
     """np.repeat of the flattened array, or with a number of its own for each element."""
     array, axis = _along(tracer, array, axis)
     if np.ndim(plain(repeats)) == 0:
         return np.repeat(array, repeats, axis=axis)
     every = tracer.source(np.arange(array.shape[axis]), made=True)
-    return take(tracer, array, places(np.repeat)(tracer, every, repeats), axis)
+    return _take(tracer, array, places(np.repeat)(tracer, every, repeats), axis)
 
 
+@composes(np.sort)
 def sort(tracer: RunRecord, array: Any, axis: Any = -1) -> Any:
     """np.sort, of which the result lies in memory as the array does."""
     array = tracer.array(array)
@@ -91,7 +92,7 @@ def sort(tracer: RunRecord, array: Any, axis: Any = -1) -> Any:
         array, axis = array.ravel(), -1
     axis, order = range(array.ndim)[axis_of(axis)], memory_order(plain(array))
     if order == "C":
-        return take_along_axis(tracer, array, np.argsort(array, axis=axis), axis)
+        return _take_along_axis(tracer, array, np.argsort(array, axis=axis), axis)
     axes = tuple(range(array.ndim))[::-1] if order == "F" else order
     return sort(tracer, np.transpose(array, axes), axes.index(axis)).transpose(np.argsort(axes).tolist())
 
@@ -99,11 +100,12 @@ def sort(tracer: RunRecord, array: Any, axis: Any = -1) -> Any:
 # --- diagonals, turns and windows -------------------------------------------------------------------------------------
 
 
-def diagflat(tracer: RunRecord, v: Any, k: int = 0) -> Any:
-    """np.diagflat."""
+@composes(np.diagflat)
+def _diagflat(tracer: RunRecord, v: Any, k: int = 0) -> Any:
     return np.diag(tracer.array(v).ravel(), k)
 
 
+@composes(np.fill_diagonal)
 def fill_diagonal(tracer: RunRecord, a: Any, val: Any, wrap: bool = False) -> None:
     """np.fill_diagonal: a write at the places of the diagonal."""
     if wrap or np.size(plain(val)) != 1:
@@ -112,6 +114,7 @@ def fill_diagonal(tracer: RunRecord, a: Any, val: Any, wrap: bool = False) -> No
     a[(tracer.source(np.arange(min(a.shape)), made=True),) * a.ndim] = val
 
 
+@composes(np.rot90)
 def rot90(tracer: RunRecord, m: Any, k: int = 1, axes: Any = (0, 1)) -> Any:
     """np.rot90: a view, flipped and transposed."""
     m = tracer.array(m)
@@ -126,13 +129,14 @@ def rot90(tracer: RunRecord, m: Any, k: int = 1, axes: Any = (0, 1)) -> Any:
     )
 
 
-def rollaxis(tracer: RunRecord, a: Any, axis: Any, start: Any = 0) -> Any:
-    """np.rollaxis."""
+@composes(np.rollaxis)
+def _rollaxis(tracer: RunRecord, a: Any, axis: Any, start: Any = 0) -> Any:
     a = tracer.array(a)
     order = np.rollaxis(np.empty(tuple(range(a.ndim))), axis, start).shape
     return np.transpose(a, order)
 
 
+@composes(np.lib.stride_tricks.as_strided)
 def as_strided(
     tracer: RunRecord, x: Any, shape: Any = None, strides: Any = None, subok: bool = False, writeable: bool = True
 ) -> Any:
@@ -158,17 +162,3 @@ def as_strided(
 
 def _from_the_last(shape: Any, strides: Any) -> Any:
     return enumerate(zip(reversed(shape), reversed(strides), strict=True))
-
-
-PLACES: dict[Any, Callable[..., Any]] = {
-    np.take: take,
-    np.take_along_axis: take_along_axis,
-    np.put_along_axis: put_along_axis,
-    np.repeat: repeat,
-    np.sort: sort,
-    np.diagflat: diagflat,
-    np.fill_diagonal: fill_diagonal,
-    np.rot90: rot90,
-    np.rollaxis: rollaxis,
-    np.lib.stride_tricks.as_strided: as_strided,
-}

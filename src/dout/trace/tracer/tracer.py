@@ -15,8 +15,8 @@ from dout.graph import NUMPY_VALUES, PYTHON_NUMBERS, Primitive
 from dout.ops import CALLS, METHODS, PRIMITIVES
 from dout.ops.operators import numpy_name
 from dout.trace.model.replay import flat, same_bits_deep
-from dout.trace.tracer.composed import COMPOSED, SAME_STEPS, ufunc_method
-from dout.trace.tracer.composed_numeric import INSTEAD
+from dout.trace.tracer.composed import SAME_STEPS, ufunc_method
+from dout.trace.tracer.composed_numeric import COMPOSED, INSTEAD
 from dout.trace.tracer.numpy_calls import ASK, BUILD, LOOK, SIZES, TEXT, WRITES, as_indices, as_operand, only_whole
 from dout.trace.tracer.random_draws import Draws, draw, is_draw, is_generator
 from dout.trace.tracer.recorder import Recording
