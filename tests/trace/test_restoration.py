@@ -3,6 +3,7 @@
 import functools
 import types
 import warnings
+from collections import OrderedDict
 from dataclasses import dataclass
 
 import numpy as np
@@ -139,6 +140,7 @@ STEPS = {
     "detach": lambda layer, x: setattr(layer, "items", layer.items[1:]),
     "a new key": lambda layer, x: layer.dict.__setitem__("new", x),
     "a traced key": lambda layer, x: layer.dict.__setitem__(layer.count, x),
+    "an ordered key": lambda layer, x: setattr(layer, "ordered", OrderedDict([("a", 1), (layer.count, x), ("b", [x])])),
     "a set": lambda layer, x: layer.names.add(layer.count),
     "a global set": lambda layer, x: NAMES.add(len(NAMES)),
     "hidden keys": hide,
