@@ -83,14 +83,7 @@ class Reach:
         """Every place directly inside an object. With `numbers`, also a container's places with a number or text."""
         kind = type(holder)
         if issubclass(kind, type):
-            for cls in filter(self.is_users, mro_of(holder)):
-                special = {
-                    key: item
-                    for key, item in vars_of(cls).items()
-                    if is_special(key) and type(item) is FunctionType and key not in _OF_TYPES
-                }
-                yield from _attributes(vars_of(cls), partial(type.__setattr__, cls))
-                yield from _attributes(special, partial(type.__setattr__, cls), dunder=True)
+            yield from (place for cls in mro_of(holder) if self.is_users(cls) for place in _of_class(cls))
             return
         if issubclass(kind, dict):
             pairs = [(k, v) for k, v in dict.items(holder) if numbers or type(v) not in PLAIN]
@@ -108,12 +101,11 @@ class Reach:
         elif kind is FunctionType:
             for name, cell in filled_cells(holder):
                 yield Place(name, name, cell.cell_contents, partial(setattr, cell, "cell_contents"))
-            yield Place("__defaults__", "default", holder.__defaults__, partial(setattr, holder, "__defaults__"))
-            yield Place("__kwdefaults__", "", holder.__kwdefaults__, partial(setattr, holder, "__kwdefaults__"))
-        elif issubclass(kind, staticmethod | classmethod):
-            yield Place("__func__", "", holder.__func__, nowhere)
-        elif kind is MethodType:
-            yield Place("__self__", "", holder.__self__, nowhere)
+            for key in ("__defaults__", "__kwdefaults__"):
+                yield Place(key, "default", getattr(holder, key), partial(setattr, holder, key))
+        elif kind is MethodType or issubclass(kind, staticmethod | classmethod):
+            key = "__self__" if kind is MethodType else "__func__"
+            yield Place(key, "", getattr(holder, key), nowhere)
         elif issubclass(kind, partial):
             yield Place("func", "", holder.func, nowhere)
             yield Place("keywords", "", holder.keywords, nowhere)
@@ -130,8 +122,8 @@ class Reach:
         if self.is_users(kind):
             for slot in (slot for slot in slots_of(kind) if self.is_users(slot.__objclass__)):
                 if not is_empty(slot, holder):
-                    name = slot.__name__[slot.__name__.index("__") :] if "__" in slot.__name__[1:] else slot.__name__
-                    yield Place(slot.__name__, name, slot.__get__(holder), partial(slot.__set__, holder))
+                    item, put = slot.__get__(holder), partial(slot.__set__, holder)
+                    yield Place(slot.__name__, _unmangled(slot.__name__), item, put)
             yield Place("__class__", "", kind, nowhere)
 
 
@@ -195,9 +187,20 @@ def attributes_of(holder: Any) -> dict[str, Any]:
 def _attributes(attributes: Iterable[Any], put: Callable[[Any, Any], Any], *, dunder: bool = False) -> Iterator[Place]:
     for key, item in list(attributes.items()):  # type: ignore[attr-defined]
         if dunder or (isinstance(key, str) and not is_special(key)):
-            private = isinstance(key, str) and key.startswith("_") and "__" in key[1:]
-            name = key[key.index("__") :] if private else str(key)
-            yield Place(str(key), name, item, partial(put, key))
+            yield Place(str(key), _unmangled(str(key)), item, partial(put, key))
+
+
+def _unmangled(name: str) -> str:
+    """A private name as it is written in the class: `_Layer__W` is `__W`."""
+    return name[name.index("__") :] if name.startswith("_") and "__" in name[1:] else name
+
+
+def _of_class(cls: type) -> Iterator[Place]:
+    """The attributes of a class, and its special methods."""
+    put = partial(type.__setattr__, cls)
+    yield from _attributes(vars_of(cls), put)
+    methods = {k: v for k, v in vars_of(cls).items() if is_special(k) and type(v) is FunctionType}
+    yield from _attributes({k: v for k, v in methods.items() if k not in _OF_TYPES}, put, dunder=True)
 
 
 def slots_of(kind: type) -> Iterator[Any]:

@@ -90,17 +90,9 @@ LOOK = TEXT | {
 
 # Functions that whole numbers give a size; a traced one steers, like a branch. Also the draws of np.random.
 SIZES = {
-    np.broadcast_shapes,
-    np.unravel_index,
-    np.arange,
-    np.eye,
-    np.identity,
-    np.linspace,
-    np.indices,
-    np.tri,
-    np.tril_indices,
-    np.triu_indices,
-}
+    np.broadcast_shapes, np.unravel_index, np.arange, np.eye, np.identity, np.linspace, np.indices, np.tri,
+    np.tril_indices, np.triu_indices,
+}  # fmt: skip
 
 # Functions whose answer steers the program: noted like a branch.
 ASK = {math.isclose, np.allclose, np.array_equal, np.array_equiv}
