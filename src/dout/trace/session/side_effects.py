@@ -8,7 +8,7 @@ import sys
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from types import FunctionType, ModuleType
 from typing import Any
@@ -68,13 +68,11 @@ def undone(holders: Iterable[Any], reach: Reach) -> Iterator[None]:
             if not issubclass(type(holder), dict | list | deque | np.ndarray):
                 back.append(partial(place.put, place.item))
     back.insert(0, _arrays(arrays.values()))
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the first run gave all warnings
-            yield
-    finally:
-        for undo in back:
-            undo()
+    with ExitStack() as ends, warnings.catch_warnings():
+        for undo in reversed(back):
+            ends.callback(undo)  # all are called, also after one that raises
+        warnings.simplefilter("ignore")  # the first run gave all warnings
+        yield
 
 
 def containers(holder: Any) -> Iterator[Callable[[], Any]]:
