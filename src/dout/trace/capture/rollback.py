@@ -110,4 +110,4 @@ def why_plainly(error: BaseException) -> str:
     places = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
     users = [f"{file}:{line}" for file, line in places if user_source.is_user_code(file)]
     at = f", at {users[-1]}" if users else ""
-    return f"it needs an array or number itself, not what stands for it in a recording{at}"
+    return f"it needs the array or number itself, and a recording has only a stand-in{at}"

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from dout.graph import Node
+from dout.ops import PRIMITIVES
 from dout.trace.capture.templates import (
     Built,
     Held,
@@ -115,7 +116,7 @@ class Holdings:
             assert item.base is not None
             assert item.step is not None
             base = self.template(item.base)
-            if item.step[0].name == "getitem" and any(i.shape for i in item.step[1]) and is_held(base):
+            if item.step[0] is PRIMITIVES["getitem"] and any(i.shape for i in item.step[1]) and is_held(base):
                 self.changed.append("view by strides of an array that was given")
             self.views[id(item)] = item, HeldView(base, item.step, item.resolve())
         return self.views[id(item)][1]
