@@ -250,13 +250,15 @@ SAME_STEPS = frozenset({
 
 # --- methods of ufuncs ------------------------------------------------------------------------------------------------
 
-_REDUCE: dict[Any, Callable[..., Any]] = {
-    np.add: np.sum,
-    np.multiply: np.prod,
-    np.maximum: np.max,
-    np.minimum: np.min,
-    np.logical_and: np.all,
-    np.logical_or: np.any,
+_FOLDS: dict[tuple[str, Any], Callable[..., Any]] = {
+    ("reduce", np.add): np.sum,
+    ("reduce", np.multiply): np.prod,
+    ("reduce", np.maximum): np.max,
+    ("reduce", np.minimum): np.min,
+    ("reduce", np.logical_and): np.all,
+    ("reduce", np.logical_or): np.any,
+    ("accumulate", np.add): np.cumsum,
+    ("accumulate", np.multiply): np.cumprod,
 }
 
 
@@ -266,14 +268,11 @@ def ufunc_method(tracer: RunRecord, ufunc: Any, method: str, *args: Any, **optio
     if method == "at" and ufunc in (np.add, np.subtract):
         target, key, value = args
         return tracer.writer.add_at(tracer.wrap(target), key, value if ufunc is np.add else np.negative(value))
-    if method == "reduce" and ufunc in _REDUCE:
+    if (method, ufunc) in _FOLDS:
         array, axis = args[0], args[1] if len(args) > 1 else options.pop("axis", 0)
-        return _REDUCE[ufunc](tracer.array(array), axis=axis, **options)
-    if method == "accumulate" and ufunc in (np.add, np.multiply):
-        array, axis = args[0], args[1] if len(args) > 1 else options.pop("axis", 0)
-        if np.ndim(plain(array)) == 0 or axis is None:
+        if method == "accumulate" and (np.ndim(plain(array)) == 0 or axis is None):
             ufunc.accumulate(plain(array), axis)  # NumPy's own error
-        return (np.cumsum if ufunc is np.add else np.cumprod)(tracer.array(array), axis=axis, **options)
+        return _FOLDS[method, ufunc](tracer.array(array), axis=axis, **options)
     if method == "outer" and not options:
         a, b = (tracer.array(item) for item in args)
         return ufunc(a.reshape(a.shape + (1,) * b.ndim), b)

@@ -60,13 +60,10 @@ def norm(tracer: RunRecord, x: Any, ord: Any = None, axis: Any = None, keepdims:
 def _vector_norm(tracer: RunRecord, x: Any, ord: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
     if ord in (None, 2):
         return np.sqrt(np.sum(x * x, axis=axis, keepdims=keepdims))
-    if ord == math.inf:
-        return np.max(np.absolute(x), axis=axis, keepdims=keepdims)
-    if ord == -math.inf:
-        return np.min(np.absolute(x), axis=axis, keepdims=keepdims)
-    if ord == 1:
-        return np.sum(np.absolute(x), axis=axis, keepdims=keepdims)
-    raise tracer.unsupported(f"np.linalg.norm with ord={ord!r}")
+    reduction: Any = {math.inf: np.max, -math.inf: np.min, 1: np.sum}.get(ord)
+    if reduction is None:
+        raise tracer.unsupported(f"np.linalg.norm with ord={ord!r}")
+    return reduction(np.absolute(x), axis=axis, keepdims=keepdims)
 
 
 def _matrix_norm(tracer: RunRecord, x: Any, ord: Any, row: int, column: int) -> Any:
