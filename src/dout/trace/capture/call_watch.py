@@ -124,7 +124,7 @@ class Calls:
 def is_users(frame: FrameType) -> bool:
     """Whether the user's code runs in a frame; code that a library made by `exec` is the library's."""
     module = str(frame.f_globals.get("__name__", ""))
-    ours = module.partition(".")[0] == "dout" and not module.startswith(("dout.layers", "dout.train"))
+    ours = module.partition(".")[0] == "dout" and not module.startswith(user_source.TAUGHT)
     return not ours and user_source.is_user_code(frame.f_code.co_filename)
 
 

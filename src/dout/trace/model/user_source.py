@@ -19,7 +19,8 @@ import numpy as np
 
 _OURS = str(Path(__file__).resolve().parents[2])
 _NUMPY = str(Path(np.__file__).resolve().parent)
-_TAUGHT = (f"{_OURS}/layers", f"{_OURS}/train")  # layers that are read and traced like a user's
+TAUGHT = ("dout.layers", "dout.train")  # layers that are read and traced like a user's
+_TAUGHT = tuple(f"{_OURS}/{name.partition('.')[2]}" for name in TAUGHT)
 _ADAPTERS = f"{_OURS}/adapt"
 _LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 _LONGEST_NAME = 60

@@ -101,7 +101,7 @@ def user_class_test(packages: set[str], given: set[type]) -> Any:
             return False
         package = module.partition(".")[0]
         if package == "dout":
-            return module.startswith(("dout.layers", "dout.train"))
+            return module.startswith(user_source.TAUGHT)
         if module == "__main__" or package in packages:
             return True
         home = sys.modules.get(module)
