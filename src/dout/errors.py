@@ -27,7 +27,7 @@ class DocumentError(DoutError, ValueError):
 
 
 class ShapeError(DoutError, ValueError):
-    """A shape depends on values that are not known where only shapes are (inside a derived gradient)."""
+    """A shape depends on values, and only shapes are known (inside a derived gradient)."""
 
 
 class UserCodeError(DoutError):
@@ -43,11 +43,11 @@ class LimitError(DoutError):
 
 
 class MissingFontWarning(UserWarning):
-    """A picture was written with plainer characters, where no font of this machine has those of its text."""
+    """A picture was written with plainer characters, because no font of this machine has all of its text."""
 
 
 class DifferenceWarning(RuntimeWarning):
-    """A compiled program did not give what the plain run gave, which its first call compares: it runs plainly then."""
+    """The first call of a compiled program differed from the plain run: from now on the function runs plainly."""
 
 
 EXTRAS = {  # modules that not every install has: the package, and dout's extra
@@ -63,7 +63,7 @@ EXTRAS = {  # modules that not every install has: the package, and dout's extra
 
 
 def needs(what: str, module: str) -> str:
-    """The line that says what is missing.
+    """The message that names a missing package.
 
     >>> needs("dout check", "flint")
     "dout check needs python-flint: pip install 'dout[check]'"

@@ -132,7 +132,7 @@ def dtype_name(dtype: DType) -> str:
 
 
 def topological(outputs: Iterable[Node], known: Collection[Node] = ()) -> tuple[Node, ...]:
-    """Return every node that `outputs` need, each after its inputs; `known` nodes and what is behind them are left out.
+    """Return every node that `outputs` need, each after its inputs; `known` nodes and their inputs are left out.
 
     Iterative: a graph of 10**6 nodes must not meet Python's recursion limit.
     """
@@ -152,7 +152,7 @@ def topological(outputs: Iterable[Node], known: Collection[Node] = ()) -> tuple[
 
 
 def rebuild(graph: Graph, change: Callable[[Node, Mapping[Node, Node]], Node]) -> Graph:
-    """Return the graph in which `change(node, new)` stands in the place of each node; `new` says what stands there now.
+    """Return the graph with each node replaced by `change(node, new)`; `new` maps earlier nodes to their replacements.
 
     The order is kept. Inputs are never changed, and stay though nothing needs them; other nodes that no output needs
     are left out. Where nothing changes, the same graph is returned.
@@ -178,7 +178,7 @@ def rebuild(graph: Graph, change: Callable[[Node, Mapping[Node, Node]], Node]) -
 
 
 def renewed(node: Node, new: Mapping[Node, Node]) -> Node:
-    """The node, over what stands in the place of its inputs now."""
+    """The node, over the replacements of its inputs."""
     return with_inputs(node, [new[i] for i in node.inputs])
 
 

@@ -11,7 +11,7 @@ FILES = {
         "def __init__(self): self.w = open('no such file')\n    def forward(self, x): return x",
         "no such file",
     ),
-    "a forward that gives nothing": ("def forward(self, x): pass", "forward returned None.*return what it computes"),
+    "a forward that gives nothing": ("def forward(self, x): pass", "forward returned None.*return its result"),
     "a masked array": (
         "def forward(self, x): return x * np.ma.array([[1.0]], mask=[[0]])",
         r"a MaskedArray cannot be traced, at .*mine\.py:\d+; keep the numbers",

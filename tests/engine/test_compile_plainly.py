@@ -66,7 +66,7 @@ def test_functions_in_c_get_what_they_get_plainly(name):
 def test_the_plan_says_which_line_needs_the_array_itself():
     fast = dout.compile(lambda x: zlib.crc32(x))
     fast(np.ones(3))
-    assert f"it needs an array or number itself, not what stands for it in a recording, at {__file__}" in str(
+    assert f"it needs the array or number itself, and a recording has only a stand-in, at {__file__}" in str(
         fast.plan().functions[0].plainly
     )
 

@@ -18,7 +18,8 @@ import pytest
 pytest.importorskip("numba")
 
 from dout.engine.runtime import binding, cache_folder, compiler, kernel_cache
-from dout.engine.runtime.kernel_cache import ArrayType, load
+from dout.engine.runtime.entry_point import ArrayType
+from dout.engine.runtime.kernel_cache import load
 
 F4, F8, I8 = np.dtype("f4"), np.dtype("f8"), np.dtype("i8")
 DOUBLE = """

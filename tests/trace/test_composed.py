@@ -3,7 +3,9 @@
 The table below holds plain NumPy code; each line is compared with plain NumPy, replayed, and differentiated exactly.
 """
 
+import functools
 import math
+import re
 
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ import dout
 from dout.errors import DoutError
 from dout.run import flat
 from dout.trace.model.replay import first_difference, same_bits
+from dout.trace.tracer import tracer
 
 
 def program(code, *inputs):
@@ -128,6 +131,38 @@ def _check_by_differences(function, inputs):
             ends = [total(*inputs[:i], inputs[i] + sign * step, *inputs[i + 1 :]) for sign in (1, -1)]
             slopes[place] = (ends[0] - ends[1]) / 2e-6
         np.testing.assert_allclose(gradient, slopes, rtol=1e-6, atol=1e-8)
+
+
+STEPS_OF_NUMPY = [i for i in range(LINES) if re.match(
+    r"np\.((h|v|d|column_)?stack|concatenate|append|(array_|h|v)?split|atleast|broadcast_arrays|outer|tensordot)",
+    line_of(i)[0],
+)]  # fmt: skip
+
+
+@pytest.mark.parametrize("number", STEPS_OF_NUMPY, ids=[line_of(i)[0] for i in STEPS_OF_NUMPY])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_functions_with_the_steps_of_numpy_agree_where_it_is_not_asked(number, layout, monkeypatch):
+    monkeypatch.setattr(tracer, "LARGE", 0)
+    line = line_of(number)
+    function = program(*line).function()
+    outer = [LAYOUTS[layout](i) for i in line[1:]]
+    assert all(map(alike, flat(dout.trace(lambda *arrays: function(*arrays), *outer).outputs), flat(function(*outer))))
+
+
+def test_errors_of_functions_with_the_steps_of_numpy_are_those_of_numpy(monkeypatch):
+    monkeypatch.setattr(tracer, "LARGE", 0)
+    x = np.ones((2, 3))
+    codes = ("np.stack([x, x.T])", "np.concatenate([x, x[0]])", "np.split(x, 2, axis=1)", "np.tensordot(x, x)",
+             "np.stack([x], axis=3)", "np.tensordot(x, x, 1)", "np.vstack([])", "np.hstack([x, x[0]])")  # fmt: skip
+    for code in codes:
+        function = eval(f"lambda x: {code}", {"np": np})
+        said = []
+        for run in function, functools.partial(dout.trace, function):
+            try:
+                said.append(run(x))
+            except (ValueError, IndexError, TypeError) as error:
+                said.append((type(error), str(error)))
+        assert isinstance(said[0], np.ndarray) or said[0] == said[1], code
 
 
 # --- NaN and refusals -------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@
 
 import json
 import random
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -109,6 +110,19 @@ def test_what_was_drawn_is_drawn_anew(expression):
     np.testing.assert_array_equal(new.outputs, trace.redrawn(seed=1).outputs)
     assert first_difference(new.graph.nodes, new.data) is None
     assert first_difference(trace.graph.nodes, trace.data) is None
+
+
+class Noisy(NamedTuple):
+    noise: np.ndarray
+    kind: str
+
+
+def test_a_named_tuple_that_is_returned_holds_the_new_draws():
+    trace = dout.trace(lambda x: Noisy(x * np.random.rand(2, 3), "uniform"), X)
+    new = trace.redrawn(seed=1).outputs
+    assert type(new) is Noisy
+    assert new.kind == "uniform"
+    assert (new.noise != trace.outputs.noise).any()
 
 
 @pytest.mark.parametrize("expression", [*ARRAYS, *MOVED])

@@ -3,6 +3,7 @@
 import functools
 import types
 import warnings
+from collections import OrderedDict
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,8 @@ import dout
 
 SHARED = None  # what the layers below do to their module
 LOG = []
+NAMES = {"a"}
+FIXED, LOCKED = np.array([1.0, 2.0]), np.array([3.0, 4.0])
 
 
 class Refused(Exception):
@@ -31,6 +34,35 @@ class Record:
 
 class Bag:
     pass
+
+
+class Shy:
+    """A key that tells its hash only as long as it is not hidden."""
+
+    hidden = False
+
+    def __hash__(self):
+        if self.hidden:
+            raise Refused("hidden")
+        return id(self)
+
+    def __eq__(self, other):
+        if self.hidden:
+            raise Refused("hidden")
+        return self is other
+
+
+def hide(layer, x):
+    """Keep values beside keys, and keys among others, that refuse to be hashed later."""
+    key, other = Shy(), Shy()
+    layer.hidden = {layer.count: 1, key: x, other: [x], "last": layer.count}
+    layer.hidden_names = {key, layer.count, frozenset([other, layer.count])}
+    key.hidden = other.hidden = True
+
+
+def unlock(layer, x):
+    LOCKED.flags.writeable = True
+    LOCKED[0] += 1.0
 
 
 class Other:
@@ -108,7 +140,13 @@ STEPS = {
     "detach": lambda layer, x: setattr(layer, "items", layer.items[1:]),
     "a new key": lambda layer, x: layer.dict.__setitem__("new", x),
     "a traced key": lambda layer, x: layer.dict.__setitem__(layer.count, x),
+    "an ordered key": lambda layer, x: setattr(layer, "ordered", OrderedDict([("a", 1), (layer.count, x), ("b", [x])])),
     "a set": lambda layer, x: layer.names.add(layer.count),
+    "a global set": lambda layer, x: NAMES.add(len(NAMES)),
+    "hidden keys": hide,
+    "lock": lambda layer, x: setattr(FIXED.flags, "writeable", not FIXED.flags.writeable),
+    "lock what it holds": lambda layer, x: setattr(layer.W.flags, "writeable", False),
+    "unlock": unlock,
     "delete": lambda layer, x: layer.__dict__.pop("spare", None),
     "count": lambda layer, x: setattr(layer, "count", layer.count + 1),
     "scale": lambda layer, x: setattr(layer, "scale", layer.scale * 0.5),
@@ -196,14 +234,16 @@ def seen(item, labels):
     labels["alive"].append(item)
     if isinstance(item, np.ndarray):
         base = None if item.base is None else seen(item.base, labels)
-        return labels[id(item)], str(item.dtype), item.shape, item.strides, item.tobytes(), base
+        return labels[id(item)], str(item.dtype), item.shape, item.strides, item.flags.writeable, item.tobytes(), base
     if isinstance(item, np.random.Generator | np.random.RandomState):
         return kind.__name__, repr(item.__getstate__()) if kind is np.random.RandomState else repr(
             item.bit_generator.state
         )
     if isinstance(item, dict):
         return "dict", [(seen(key, labels), seen(part, labels)) for key, part in item.items()]
-    if isinstance(item, set):
+    if isinstance(item, Shy):
+        return "shy", labels[id(item)]
+    if isinstance(item, set | frozenset):
         return "set", sorted(repr(seen(part, labels)) for part in item)
     if isinstance(item, list | tuple):
         return kind.__name__, labels[id(item)], [seen(part, labels) for part in item]
@@ -222,6 +262,11 @@ def outcome(spec, program, run):
     global SHARED
     SHARED = None
     LOG.clear()
+    NAMES.intersection_update("a")
+    for array, numbers, writeable in (FIXED, [1.0, 2.0], True), (LOCKED, [3.0, 4.0], False):
+        array.flags.writeable = True
+        array[...] = numbers
+        array.flags.writeable = writeable
     remember.__defaults__[0].clear()
     table.cache_clear()
     Bag.shared = None
@@ -235,7 +280,19 @@ def outcome(spec, program, run):
             raised = error
         errors, filters = np.geterr(), list(warnings.filters)
     labels = {"alive": [], **{id(array): f"array {i}" for i, array in enumerate([*arrays, x])}}
-    whole = [layer, SHARED, LOG, remember, table(3), Bag.shared, type(raised), getattr(raised, "args", None)]
+    whole = [
+        layer,
+        SHARED,
+        LOG,
+        NAMES,
+        FIXED,
+        LOCKED,
+        remember,
+        table(3),
+        Bag.shared,
+        type(raised),
+        getattr(raised, "args", None),
+    ]
     contents = [seen(array, {"alive": []}) for array in [*arrays, x]]
     draws = repr(np.random.get_state())  # noqa: NPY002
     return [*(seen(part, labels) for part in whole), contents, draws, errors, filters]

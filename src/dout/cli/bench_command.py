@@ -17,7 +17,7 @@ from dout.errors import TargetError, needs, visible
 from dout.files import SVG_MARK, Kind, is_there, refuse, write
 
 if TYPE_CHECKING:
-    from dout.adapt.search.example import Example
+    from dout.adapt.search.example_search import Example
     from dout.engine.bench.bench import Bench
 
 CHART = Kind("a chart", (".svg",), SVG_MARK)

@@ -74,30 +74,24 @@ where = define(
 
 
 def _extremum_backward(dout: Any, out: Any, x: Any, y: Any) -> tuple[Any, Any]:
-    # Where both are equal each gets half: the middle of what is right there.
+    # Equal inputs get half each: the middle of the subgradients.
     half = np.where(np.equal(x, y), 0.5, 1.0).astype(out.dtype)
     return dout * half * np.equal(out, x), dout * half * np.equal(out, y)
 
 
-maximum = define(
-    "maximum",
-    forward=np.maximum,
-    backward=_extremum_backward,
-    symbol="max",
-    latex=r"\max({0}, {1})",
-    says="dout goes to the larger input",
-    kernel="{0} if {0} >= {1} or {0} != {0} else {1}",  # NaN wins
-)
-
-minimum = define(
-    "minimum",
-    forward=np.minimum,
-    backward=_extremum_backward,
-    symbol="min",
-    latex=r"\min({0}, {1})",
-    says="dout goes to the smaller input",
-    kernel="{0} if {0} <= {1} or {0} != {0} else {1}",
-)
+for _name, _function, _symbol, _which, _code in [
+    ("maximum", np.maximum, "max", "larger", "{0} if {0} >= {1} or {0} != {0} else {1}"),  # NaN wins
+    ("minimum", np.minimum, "min", "smaller", "{0} if {0} <= {1} or {0} != {0} else {1}"),
+]:
+    define(
+        _name,
+        forward=_function,
+        backward=_extremum_backward,
+        symbol=_symbol,
+        latex=rf"\{_symbol}({{0}}, {{1}})",
+        says=f"dout goes to the {_which} input",
+        kernel=_code,
+    )
 
 clip = define(
     "clip",
@@ -105,7 +99,7 @@ clip = define(
     backward=lambda dout, out, x, low, high: (
         np.where((x >= low) & (x <= high), dout, 0),
         np.where((x < low) & (low <= high), dout, 0),
-        np.where((x > high) | (low > high), dout, 0),  # where the bounds are the wrong way round, the upper one counts
+        np.where((x > high) | (low > high), dout, 0),  # if the lower bound is above the upper one, the upper counts
     ),
     calls={np.clip: lambda x, a_min, a_max: _clip(x, a_min, a_max)},
     methods={"clip": lambda x, min, max: _clip(x, min, max)},

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from dout.graph import Shape
-from dout.ops.registry import as_asked, define, dtype_of
+from dout.ops.registry import as_asked, define, dtype_of, same
 from dout.ops.shape import asked_shape, in_memory_order, memory_order, read_order, shape_of, sum_to
 
 
@@ -40,31 +40,22 @@ def _plainly(create: Callable[..., Any]) -> Callable[..., Any]:
     return forward
 
 
-for _name, _create, _like_function, _symbol in [
-    ("zeros", np.zeros, np.zeros_like, "0"),
-    ("ones", np.ones, np.ones_like, "1"),
-]:
+# np.empty gives whatever the memory held; a recording must replay to the same bits, so it is zeros here.
+_ROWS: list[tuple[str, Any, Any, Any, str, str]] = [
+    ("zeros", np.zeros, np.zeros, np.zeros_like, "0", r"\mathbf{{0}}"),
+    ("ones", np.ones, np.ones, np.ones_like, "1", r"\mathbf{{1}}"),
+    ("empty", np.zeros, np.empty, np.empty_like, "∅", r"\varnothing"),
+]
+for _name, _create, _function, _like_function, _symbol, _latex in _ROWS:
     define(
         _name,
         forward=_plainly(_create),
         infer=as_asked,
-        calls={_create: _arguments, _like_function: _like},
+        calls={_function: _arguments, _like_function: _like},
         symbol=_symbol,
-        latex=f"\\mathbf{{{{{_symbol}}}}}",
+        latex=_latex,
         says="no gradient: made out of nothing",
     )
-
-
-# np.empty gives whatever the memory held; a recording must replay to the same bits, so it is zeros here.
-empty = define(
-    "empty",
-    forward=_plainly(np.zeros),
-    infer=as_asked,
-    calls={np.empty: _arguments, np.empty_like: _like},
-    symbol="∅",
-    latex=r"\varnothing",
-    says="no gradient: made out of nothing",
-)
 
 full = define(
     "full",
@@ -101,7 +92,7 @@ asarray = define(
     "asarray",
     forward=np.asarray,
     backward=lambda dout, out, x: dout,
-    infer=lambda row, inputs, static: (inputs[0].shape, np.dtype(inputs[0].dtype)),
+    infer=same,
     symbol="array",
     latex=r"{0}",
     says="pass dout on",

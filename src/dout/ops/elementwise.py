@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -157,79 +158,48 @@ absolute = define(
     kernel="abs({0})",
 )
 
-# Functions of one input. (name, NumPy, local derivative from input and output, LaTeX, how to say it, kernel)
-for _name, _function, _slope, _latex, _says, _kernel in [
-    ("log1p", np.log1p, lambda x, y: 1 / (1 + x), r"\log(1 + {0})", "divide by one plus the input", "log1p({0})"),
-    ("log2", np.log2, lambda x, y: 1 / (x * math.log(2)), r"\log_2 {0}", "divide by the input and log 2", "log2({0})"),
-    (
-        "log10",
-        np.log10,
-        lambda x, y: 1 / (x * math.log(10)),
-        r"\log_{{10}} {0}",
-        "divide by the input and log 10",
-        "log10({0})",
-    ),
-    ("expm1", np.expm1, lambda x, y: y + 1, r"e^{{{0}}} - 1", "multiply by the output plus one", "expm1({0})"),
-    ("exp2", np.exp2, lambda x, y: y * math.log(2), r"2^{{{0}}}", "multiply by the output and log 2", "exp2({0})"),
-    (
-        "cbrt",
-        np.cbrt,
-        lambda x, y: 1 / (3 * y * y),
-        r"\sqrt[3]{{{0}}}",
-        "divide by three squares of the output",
-        "cbrt({0})",
-    ),
-    (
-        "reciprocal",
-        np.reciprocal,
-        lambda x, y: -y * y,
-        r"\frac{{1}}{{{0}}}",
-        "minus the square of the output",
-        "1 / {0}",
-    ),
-    ("sin", np.sin, lambda x, y: np.cos(x), r"\sin {0}", "multiply by the cosine", "sin({0})"),
-    ("cos", np.cos, lambda x, y: -np.sin(x), r"\cos {0}", "multiply by minus the sine", "cos({0})"),
-    ("tan", np.tan, lambda x, y: 1 + y * y, r"\tan {0}", "one plus the square of the output", "tan({0})"),
-    ("arcsin", np.arcsin, lambda x, y: 1 / np.sqrt(1 - x * x), r"\arcsin {0}", "divide by √(1 − x²)", "asin({0})"),
-    ("arccos", np.arccos, lambda x, y: -1 / np.sqrt(1 - x * x), r"\arccos {0}", "divide by −√(1 − x²)", "acos({0})"),
-    ("arctan", np.arctan, lambda x, y: 1 / (1 + x * x), r"\arctan {0}", "divide by 1 + x²", "atan({0})"),
-    ("sinh", np.sinh, lambda x, y: np.cosh(x), r"\sinh {0}", "multiply by the hyperbolic cosine", "sinh({0})"),
-    ("cosh", np.cosh, lambda x, y: np.sinh(x), r"\cosh {0}", "multiply by the hyperbolic sine", "cosh({0})"),
-    ("tanh", np.tanh, lambda x, y: 1 - y * y, r"\tanh {0}", "one minus the square of the output", "tanh({0})"),
-    (
-        "arcsinh",
-        np.arcsinh,
-        lambda x, y: 1 / np.sqrt(1 + x * x),
-        r"\operatorname{{arsinh}} {0}",
-        "divide by √(1 + x²)",
-        "asinh({0})",
-    ),
-    (
-        "arccosh",
-        np.arccosh,
-        lambda x, y: 1 / np.sqrt(x * x - 1),
-        r"\operatorname{{arcosh}} {0}",
-        "divide by √(x² − 1)",
-        "acosh({0})",
-    ),
-    (
-        "arctanh",
-        np.arctanh,
-        lambda x, y: 1 / (1 - x * x),
-        r"\operatorname{{artanh}} {0}",
-        "divide by 1 − x²",
-        "atanh({0})",
-    ),
-]:
+# Functions of one input that NumPy and Python's math have; `f` stands for the one or the other.
+# (name, name in math and in kernels, local derivative from input and output, LaTeX, how to say it)
+SMOOTH: list[tuple[str, str, Callable[..., Any], str, str]] = [
+    ("log1p", "log1p", lambda f, x, y: 1 / (1 + x), r"\log(1 + {0})", "divide by one plus the input"),
+    ("log2", "log2", lambda f, x, y: 1 / (x * math.log(2)), r"\log_2 {0}", "divide by the input and log 2"),
+    ("log10", "log10", lambda f, x, y: 1 / (x * math.log(10)), r"\log_{{10}} {0}", "divide by the input and log 10"),
+    ("expm1", "expm1", lambda f, x, y: y + 1, r"e^{{{0}}} - 1", "multiply by the output plus one"),
+    ("exp2", "exp2", lambda f, x, y: y * math.log(2), r"2^{{{0}}}", "multiply by the output and log 2"),
+    ("cbrt", "cbrt", lambda f, x, y: 1 / (3 * y * y), r"\sqrt[3]{{{0}}}", "divide by three squares of the output"),
+    ("sin", "sin", lambda f, x, y: f.cos(x), r"\sin {0}", "multiply by the cosine"),
+    ("cos", "cos", lambda f, x, y: -f.sin(x), r"\cos {0}", "multiply by minus the sine"),
+    ("tan", "tan", lambda f, x, y: 1 + y * y, r"\tan {0}", "one plus the square of the output"),
+    ("arcsin", "asin", lambda f, x, y: 1 / f.sqrt(1 - x * x), r"\arcsin {0}", "divide by √(1 − x²)"),
+    ("arccos", "acos", lambda f, x, y: -1 / f.sqrt(1 - x * x), r"\arccos {0}", "divide by −√(1 − x²)"),
+    ("arctan", "atan", lambda f, x, y: 1 / (1 + x * x), r"\arctan {0}", "divide by 1 + x²"),
+    ("sinh", "sinh", lambda f, x, y: f.cosh(x), r"\sinh {0}", "multiply by the hyperbolic cosine"),
+    ("cosh", "cosh", lambda f, x, y: f.sinh(x), r"\cosh {0}", "multiply by the hyperbolic sine"),
+    ("tanh", "tanh", lambda f, x, y: 1 - y * y, r"\tanh {0}", "one minus the square of the output"),
+    ("arcsinh", "asinh", lambda f, x, y: 1 / f.sqrt(1 + x * x), r"\operatorname{{arsinh}} {0}", "divide by √(1 + x²)"),
+    ("arccosh", "acosh", lambda f, x, y: 1 / f.sqrt(x * x - 1), r"\operatorname{{arcosh}} {0}", "divide by √(x² − 1)"),
+    ("arctanh", "atanh", lambda f, x, y: 1 / (1 - x * x), r"\operatorname{{artanh}} {0}", "divide by 1 − x²"),
+]
+for _name, _code, _slope, _latex, _says in SMOOTH:
     define(
         _name,
-        forward=_function,
-        backward=lambda dout, out, x, slope=_slope: dout * slope(x, out),
-        symbol={"reciprocal": "1/x"}.get(_name, _name),
+        forward=getattr(np, _name),
+        backward=lambda dout, out, x, slope=_slope: dout * slope(np, x, out),
+        symbol=_name,
         latex=_latex,
         says=_says,
-        kernel=_kernel,
+        kernel=f"{_code}({{0}})",
     )
+
+reciprocal = define(
+    "reciprocal",
+    forward=np.reciprocal,
+    backward=lambda dout, out, x: dout * (-out * out),
+    symbol="1/x",
+    latex=r"\frac{{1}}{{{0}}}",
+    says="minus the square of the output",
+    kernel="1 / {0}",
+)
 
 _hypot_backward: Any = lambda dout, out, x, y: (dout * x / out, dout * y / out)  # noqa: E731 - a column of the table
 for _name, _binary, _gradient, _latex, _says, _code in [
@@ -253,7 +223,7 @@ for _name, _binary, _gradient, _latex, _says, _code in [
 ]:
     define(_name, forward=_binary, backward=_gradient, symbol=_name, latex=_latex, says=_says, kernel=_code)
 
-# What NumPy has no function for, in the form that neither overflows nor loses digits. The engine puts them in the place
+# Functions that NumPy lacks, in the form that neither overflows nor loses digits. The engine puts them in the place
 # of the formulas that people write.
 
 

@@ -5,21 +5,17 @@ from __future__ import annotations
 import math
 import operator
 import string
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from dout.graph import DType, Node, Primitive, Shape
-from dout.ops.registry import define, dtype_of
+from dout.graph import Primitive, Shape
+from dout.ops.registry import define, shaped
 from dout.ops.shape import ndim_of, sum_to
 
 
-def _product(primitive: Primitive, inputs: tuple[Node, ...], static: Mapping[str, Any]) -> tuple[Shape, DType]:
-    x, y = (i.shape for i in inputs)
-    batch = np.broadcast_shapes(x[:-2], y[:-2])
-    rows, columns = x[-2:-1] if len(x) > 1 else (), y[-1:] if len(y) > 1 else ()
-    return (*batch, *rows, *columns), dtype_of(primitive, inputs, static)
+def _product(x: Shape, y: Shape) -> Shape:
+    return (*np.broadcast_shapes(x[:-2], y[:-2]), *x[-2:-1], *(y[-1:] if len(y) > 1 else ()))
 
 
 def _swap(x: Any) -> Any:
@@ -44,19 +40,17 @@ matmul = define(
     forward=np.matmul,
     python=operator.matmul,
     backward=_matmul_backward,
-    infer=_product,
+    infer=shaped(_product),
     symbol="@",
     latex=r"{0} {1}",
     says="dout times the other matrix, transposed",
 )
 
 
-def _dot_shape(primitive: Primitive, inputs: tuple[Node, ...], static: Mapping[str, Any]) -> tuple[Shape, DType]:
-    x, y = (i.shape for i in inputs)
-    dtype = dtype_of(primitive, inputs, static)
+def _dot_shape(x: Shape, y: Shape) -> Shape:
     if not x or not y:
-        return x or y, dtype
-    return (*x[:-1], *y[:-2], *y[-1:]) if len(y) > 1 else x[:-1], dtype
+        return x or y
+    return (*x[:-1], *y[:-2], *y[-1:]) if len(y) > 1 else x[:-1]
 
 
 def _dot_backward(dout: Any, out: Any, x: Any, y: Any) -> tuple[Any, Any]:
@@ -79,19 +73,13 @@ dot = define(
     "dot",
     forward=np.dot,
     backward=_dot_backward,
-    infer=_dot_shape,
+    infer=shaped(_dot_shape),
     calls={np.dot: lambda x, y: ((x, y), {})},
     methods={"dot": lambda x, y: ((x, y), {})},
     symbol="·",
     latex=r"{0} {1}",
     says="dout times the other matrix, transposed",
 )
-
-
-def _inner_shape(primitive: Primitive, inputs: tuple[Node, ...], static: Mapping[str, Any]) -> tuple[Shape, DType]:
-    x, y = (i.shape for i in inputs)
-    dtype = dtype_of(primitive, inputs, static)
-    return (*x[:-1], *y[:-1]) if x and y else x or y, dtype
 
 
 def _inner_backward(dout: Any, out: Any, x: Any, y: Any) -> tuple[Any, Any]:
@@ -109,7 +97,7 @@ inner = define(
     "inner",
     forward=np.inner,
     backward=_inner_backward,
-    infer=_inner_shape,
+    infer=shaped(lambda x, y: (*x[:-1], *y[:-1]) if x and y else x or y),
     calls={np.inner: lambda a, b: ((a, b), {})},
     symbol="·",
     latex=r"{0} {1}^\mathsf{{T}}",
@@ -121,7 +109,7 @@ inner = define(
 
 
 def _inverse(x: Any, unknown: bool = False) -> Any:
-    """The inverse; where there is none and the result may be `unknown`, as in a gradient, NaN."""
+    """The inverse. If there is none, and the result may be `unknown` as in a gradient, NaN."""
     try:
         return np.linalg.inv(x)
     except np.linalg.LinAlgError:
@@ -138,7 +126,7 @@ inverse: Primitive = define(
     "inv",
     forward=_inverse,
     backward=_inverse_backward,
-    infer=lambda row, inputs, static: (inputs[0].shape, dtype_of(row, inputs, static)),
+    infer=shaped(lambda x, unknown=False: x),
     calls={np.linalg.inv: lambda a: ((a,), {})},
     symbol="⁻¹",
     latex=r"{{{0}}}^{{-1}}",
@@ -157,10 +145,7 @@ solve: Primitive = define(
     "solve",
     forward=np.linalg.solve,
     backward=_solve_backward,
-    infer=lambda row, inputs, static: (
-        (*np.broadcast_shapes(inputs[0].shape[:-2], inputs[1].shape[:-2]), *inputs[1].shape[-2:]),
-        dtype_of(row, inputs, static),
-    ),
+    infer=shaped(lambda a, b: (*np.broadcast_shapes(a[:-2], b[:-2]), *b[-2:])),
     calls={np.linalg.solve: lambda a, b: ((a, b), {})},
     symbol="solve",
     latex=r"{{{0}}}^{{-1}} {1}",
@@ -171,7 +156,7 @@ determinant = define(
     "det",
     forward=np.linalg.det,
     backward=lambda dout, out, x: np.reshape(dout * out, (*out.shape, 1, 1)) * _swap(inverse(x, unknown=True)),
-    infer=lambda row, inputs, static: (inputs[0].shape[:-2], dtype_of(row, inputs, static)),
+    infer=shaped(lambda x: x[:-2]),
     calls={np.linalg.det: lambda a: ((a,), {})},
     symbol="det",
     latex=r"\det {0}",
@@ -182,7 +167,7 @@ determinant = define(
 
 
 def _start(shortest: int, mode: str) -> int:
-    """Where in the full convolution this mode begins."""
+    """The index in the full convolution at which this mode begins."""
     return {"full": 0, "same": shortest - 1 - shortest // 2, "valid": shortest - 1}[mode]
 
 
@@ -192,10 +177,9 @@ def _convolve_backward(dout: Any, out: Any, x: Any, y: Any, mode: str = "full") 
     return np.convolve(full, np.flip(y), "valid"), np.convolve(full, np.flip(x), "valid")
 
 
-def _convolved(primitive: Primitive, inputs: tuple[Node, ...], static: Mapping[str, Any]) -> tuple[Shape, DType]:
-    one, two = (i.shape[0] for i in inputs)
-    length = {"full": one + two - 1, "same": max(one, two), "valid": abs(one - two) + 1}[static.get("mode", "full")]
-    return (length,), dtype_of(primitive, inputs, {})
+def _convolved(x: Shape, y: Shape, mode: str = "full") -> Shape:
+    (one,), (two,) = x, y
+    return ({"full": one + two - 1, "same": max(one, two), "valid": abs(one - two) + 1}[mode],)
 
 
 def _convolve_arguments(a: Any, v: Any, mode: Any = "full") -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -208,7 +192,7 @@ convolve = define(
     "convolve",
     forward=np.convolve,
     backward=_convolve_backward,
-    infer=_convolved,
+    infer=shaped(_convolved),
     calls={np.convolve: _convolve_arguments},
     symbol="∗",
     latex=r"{0} \ast {1}",
@@ -260,14 +244,14 @@ def _einsum_arguments(subscripts: Any, *operands: Any, optimize: Any = False) ->
     return operands, {**static, "optimize": optimize} if optimize else static
 
 
-def _einsum_shape(primitive: Primitive, inputs: tuple[Node, ...], static: Mapping[str, Any]) -> tuple[Shape, DType]:
-    terms, result = _terms(static["subscripts"], len(inputs))
+def _einsum_shape(*shapes: Shape, subscripts: str, optimize: Any = False) -> Shape:
+    terms, result = _terms(subscripts, len(shapes))
     size: dict[str, int] = {}
-    for term, node in zip(terms, inputs, strict=True):
-        for letter, n in zip(term, node.shape, strict=True):
+    for term, shape in zip(terms, shapes, strict=True):
+        for letter, n in zip(term, shape, strict=True):
             if n != 1 or letter not in size:  # an axis of length one is repeated
                 size[letter] = n
-    return tuple(size[letter] for letter in result), dtype_of(primitive, inputs, static)
+    return tuple(size[letter] for letter in result)
 
 
 def _einsum_backward(dout: Any, out: Any, *operands: Any, subscripts: str, optimize: Any = False) -> tuple[Any, ...]:
@@ -286,7 +270,7 @@ def _einsum_backward(dout: Any, out: Any, *operands: Any, subscripts: str, optim
 
 
 def _einsum_write_back(base: Any, changed: Any, *, subscripts: str, optimize: Any = False) -> Any:
-    """Of one array, and with nothing summed, NumPy gives a view whose axes are turned."""
+    """Of one array with nothing summed, NumPy gives a view with permuted axes."""
     term, _, result = subscripts.partition("->")
     return np.einsum(f"{result}->{term}", changed)
 
@@ -295,7 +279,7 @@ einsum = define(
     "einsum",
     forward=lambda *operands, subscripts, optimize=False: np.einsum(subscripts, *operands, optimize=optimize),
     backward=_einsum_backward,
-    infer=_einsum_shape,
+    infer=shaped(_einsum_shape),
     write_back=_einsum_write_back,
     calls={np.einsum: _einsum_arguments},
     symbol="einsum",

@@ -1,4 +1,4 @@
-"""What every stand-in shares: it looks like an array or a number, and hands each operation to a recorder.
+"""The base of all stand-ins: each looks like an array or a number, and hands every operation to a recorder.
 
 Two kinds exist: abstract ones (`dout.grad`: shape and dtype, no value) and those of a trace (`dout.trace`: they carry
 the real value through the user's code). Neither is an ndarray subclass: see docs/decisions/0001.
@@ -122,7 +122,7 @@ def emit(primitive: Primitive, operands: tuple[Any, ...], static: dict[str, Any]
     return primitive.apply(operands, static)
 
 
-# --- index keys: what is fixed stays in the key, what is an array becomes an input ------------------------------------
+# --- index keys: fixed parts stay in the key, arrays become inputs ----------------------------------------------------
 
 
 class Slot(int):
@@ -160,7 +160,7 @@ def split_key(key: Any) -> tuple[Any, list[Any]]:
 
 
 def _plain(number: Any) -> Any:
-    """A plain int from whatever may stand in a slice; what cannot be one is left for NumPy to refuse."""
+    """A bound of a slice as a plain int; NumPy itself refuses other objects."""
     return number.__index__() if hasattr(number, "__index__") else number
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from dout.graph import Binder, DType, Primitive, Shape
 from dout.ops.create import item
+from dout.ops.elementwise import SMOOTH
 from dout.ops.registry import PRIMITIVES, all_inputs, define
 from dout.ops.shape import shape_of
 
@@ -22,7 +23,7 @@ def _gives(dtype: type) -> Callable[..., tuple[Shape, DType]]:
 
 
 def _number(x: Any) -> Any:
-    """An array of one element as the plain number in it; what Python does not take for one is left for it to refuse."""
+    """An array of one element as the plain number in it; Python itself refuses other arrays."""
     return item(x) if hasattr(x, "dtype") and _counts_as_number(shape_of(x)) else x
 
 
@@ -45,9 +46,14 @@ def _numbers(count: int) -> Binder:
     return bind
 
 
-def _math(name: str, x: Any) -> Any:
-    """A function of math, which may be recorded."""
-    return PRIMITIVES[f"math_{name}"](x)
+class _Functions:
+    """The functions of math, by their names there; they may be recorded."""
+
+    def __getattr__(self, name: str) -> Primitive:
+        return PRIMITIVES[f"math_{name}"]
+
+
+_math = _Functions()
 
 
 def _define(function: Callable[..., Any], gives: type = float, **words: Any) -> Primitive:
@@ -58,57 +64,36 @@ def _define(function: Callable[..., Any], gives: type = float, **words: Any) -> 
 
 # (function, local derivative from input and output, symbol, LaTeX, how to say it)
 _SMOOTH: list[tuple[Callable[..., Any], Callable[..., Any], str, str, str]] = [
-    (math.exp, lambda x, y: y, "exp", r"e^{{{0}}}", "multiply by the output"),
-    (math.exp2, lambda x, y: y * math.log(2), "exp2", r"2^{{{0}}}", "multiply by the output and log 2"),
-    (math.expm1, lambda x, y: y + 1, "expm1", r"e^{{{0}}} - 1", "multiply by the output plus one"),
-    (math.log1p, lambda x, y: 1 / (1 + x), "log1p", r"\log(1 + {0})", "divide by one plus the input"),
-    (math.log2, lambda x, y: 1 / (x * math.log(2)), "log2", r"\log_2 {0}", "divide by the input and log 2"),
-    (math.log10, lambda x, y: 1 / (x * math.log(10)), "log10", r"\log_{{10}} {0}", "divide by the input and log 10"),
-    (math.sqrt, lambda x, y: 1 / (2 * y), "√", r"\sqrt{{{0}}}", "divide by twice the output"),
-    (math.cbrt, lambda x, y: 1 / (3 * y * y), "∛", r"\sqrt[3]{{{0}}}", "divide by three squares of the output"),
-    (math.sin, lambda x, y: _math("cos", x), "sin", r"\sin {0}", "multiply by the cosine"),
-    (math.cos, lambda x, y: -_math("sin", x), "cos", r"\cos {0}", "multiply by minus the sine"),
-    (math.tan, lambda x, y: 1 + y * y, "tan", r"\tan {0}", "one plus the square of the output"),
-    (math.asin, lambda x, y: 1 / _math("sqrt", 1 - x * x), "arcsin", r"\arcsin {0}", "divide by √(1 − x²)"),
-    (math.acos, lambda x, y: -1 / _math("sqrt", 1 - x * x), "arccos", r"\arccos {0}", "divide by −√(1 − x²)"),
-    (math.atan, lambda x, y: 1 / (1 + x * x), "arctan", r"\arctan {0}", "divide by 1 + x²"),
-    (math.sinh, lambda x, y: _math("cosh", x), "sinh", r"\sinh {0}", "multiply by the hyperbolic cosine"),
-    (math.cosh, lambda x, y: _math("sinh", x), "cosh", r"\cosh {0}", "multiply by the hyperbolic sine"),
-    (math.tanh, lambda x, y: 1 - y * y, "tanh", r"\tanh {0}", "one minus the square of the output"),
-    (math.asinh, lambda x, y: 1 / _math("sqrt", 1 + x * x), "arcsinh", r"\operatorname{{arsinh}} {0}",
-     "divide by √(1 + x²)"),
-    (math.acosh, lambda x, y: 1 / _math("sqrt", x * x - 1), "arccosh", r"\operatorname{{arcosh}} {0}",
-     "divide by √(x² − 1)"),
-    (math.atanh, lambda x, y: 1 / (1 - x * x), "arctanh", r"\operatorname{{artanh}} {0}", "divide by 1 − x²"),
-    (math.fabs, lambda x, y: (x > 0) * 1.0 - (x < 0) * 1.0, "|·|", r"\left|{0}\right|", "the sign of the input"),
-    (math.erf, lambda x, y: 2 / math.sqrt(math.pi) * _math("exp", -x * x), "erf", r"\operatorname{{erf}} {0}",
+    (math.exp, lambda f, x, y: y, "exp", r"e^{{{0}}}", "multiply by the output"),
+    *((getattr(math, code), slope, {"cbrt": "∛"}.get(name, name), latex, says)
+      for name, code, slope, latex, says in SMOOTH),
+    (math.sqrt, lambda f, x, y: 1 / (2 * y), "√", r"\sqrt{{{0}}}", "divide by twice the output"),
+    (math.fabs, lambda f, x, y: (x > 0) * 1.0 - (x < 0) * 1.0, "|·|", r"\left|{0}\right|", "the sign of the input"),
+    (math.erf, lambda f, x, y: 2 / math.sqrt(math.pi) * f.exp(-x * x), "erf", r"\operatorname{{erf}} {0}",
      "the bell curve 2 e^(−x²) / √π"),
-    (math.erfc, lambda x, y: -2 / math.sqrt(math.pi) * _math("exp", -x * x), "erfc", r"\operatorname{{erfc}} {0}",
+    (math.erfc, lambda f, x, y: -2 / math.sqrt(math.pi) * f.exp(-x * x), "erfc", r"\operatorname{{erfc}} {0}",
      "minus the bell curve 2 e^(−x²) / √π"),
-    (math.degrees, lambda x, y: 180 / math.pi, "deg", r"{0} \cdot \tfrac{{180}}{{\pi}}", "multiply by 180 / π"),
-    (math.radians, lambda x, y: math.pi / 180, "rad", r"{0} \cdot \tfrac{{\pi}}{{180}}", "multiply by π / 180"),
+    (math.degrees, lambda f, x, y: 180 / math.pi, "deg", r"{0} \cdot \tfrac{{180}}{{\pi}}", "multiply by 180 / π"),
+    (math.radians, lambda f, x, y: math.pi / 180, "rad", r"{0} \cdot \tfrac{{\pi}}{{180}}", "multiply by π / 180"),
 ]  # fmt: skip
 for _function, _slope, _symbol, _latex, _says in _SMOOTH:
     _define(
         _function,
-        backward=lambda dout, out, x, slope=_slope: dout * slope(x, out),
+        backward=lambda dout, out, x, slope=_slope: dout * slope(_math, x, out),
         symbol=_symbol,
         latex=_latex,
         says=_says,
         kernel=f"{_function.__name__}({{0}})",
     )
 
-_FLAT: list[tuple[Callable[..., Any], type, str, str]] = [
-    (math.floor, int, r"\left\lfloor {0} \right\rfloor", "no gradient: steps are flat"),
-    (math.ceil, int, r"\left\lceil {0} \right\rceil", "no gradient: steps are flat"),
-    (math.trunc, int, r"\operatorname{{trunc}} {0}", "no gradient: steps are flat"),
-    (math.isnan, bool, r"\operatorname{{isnan}} {0}", "no gradient: a condition is not a number"),
-    (math.isinf, bool, r"\operatorname{{isinf}} {0}", "no gradient: a condition is not a number"),
-    (math.isfinite, bool, r"\operatorname{{isfinite}} {0}", "no gradient: a condition is not a number"),
-]
-for _function, _gives_what, _latex, _says in _FLAT:
+for _function, _gives_what in [
+    *((step, int) for step in (math.floor, math.ceil, math.trunc)),
+    *((test, bool) for test in (math.isnan, math.isinf, math.isfinite)),
+]:
+    _name = _function.__name__
     arguments = {_function: all_inputs if _function is math.trunc else _numbers(1)}  # no float32 has a __trunc__
-    _define(_function, _gives_what, calls=arguments, symbol=_function.__name__, latex=_latex, says=_says)
+    _like = PRIMITIVES[_name]
+    _define(_function, _gives_what, calls=arguments, symbol=_name, latex=_like.latex, says=_like.says)
 
 # --- of two numbers, and of many --------------------------------------------------------------------------------------
 
@@ -116,7 +101,7 @@ for _function, _gives_what, _latex, _says in _FLAT:
 def _log_backward(dout: Any, out: Any, x: Any, *base: Any) -> tuple[Any, ...]:
     if not base:
         return (dout / x,)
-    whole = _math("log", base[0])
+    whole = _math.log(base[0])
     return dout / (x * whole), -dout * out / (base[0] * whole)
 
 
@@ -133,22 +118,20 @@ _define(
     says="divide by the input",
 )
 
-_BINARY: list[tuple[Callable[..., Any], Callable[..., Any], str, str, str]] = [
-    (math.pow, lambda dout, out, x, y: PRIMITIVES["pow"].backward(dout, out, x, y),  # type: ignore[misc]
-     "^", r"{{{0}}}^{{{1}}}", "exponent times the power one lower"),
-    (math.atan2, lambda dout, out, y, x: (dout * x / (x * x + y * y), -dout * y / (x * x + y * y)),
-     "arctan2", r"\operatorname{{atan2}}({0}, {1})", "the other input over the sum of squares"),
-    (math.fmod, lambda dout, out, x, y: (dout, -dout * _math("trunc", x / y)),
-     "mod", r"{0} \bmod {1}", "pass dout on; to the second input, minus the whole quotient"),
-]  # fmt: skip
-for _function, _gradient, _symbol, _latex, _says in _BINARY:
+# (function, the row of NumPy's function, the gradient if it differs)
+_BINARY: list[tuple[Callable[..., Any], Primitive, Callable[..., Any] | None]] = [
+    (math.pow, PRIMITIVES["pow"], None),
+    (math.atan2, PRIMITIVES["arctan2"], None),
+    (math.fmod, PRIMITIVES["mod"], lambda dout, out, x, y: (dout, -dout * _math.trunc(x / y))),
+]
+for _function, _like, _gradient in _BINARY:
     _define(
         _function,
-        backward=_gradient,
+        backward=_gradient or _like.backward,
         calls={_function: _numbers(2)},
-        symbol=_symbol,
-        latex=_latex,
-        says=_says,
+        symbol=_like.symbol,
+        latex=_like.latex,
+        says=_like.says,
         kernel=f"{_function.__name__}({{0}}, {{1}})",
     )
 

@@ -1,4 +1,4 @@
-"""Which rows may raise, or give another shape, by the values they are given and not by shapes and dtypes alone."""
+"""Which rows may raise, or give another shape, depending on values and not on shapes and dtypes alone."""
 
 from __future__ import annotations
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import itertools
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from dout.graph import Binder, DType, Node, Primitive, Shape
+from dout.graph import Binder, Primitive, Shape
 from dout.ops.operators import StandIn
-from dout.ops.registry import CALLS, METHODS, axis_of, define, dtype_of, same
+from dout.ops.registry import CALLS, METHODS, axis_of, define, moved, rehearsed, same, shaped
 from dout.ops.shape import asked_shape, getitem, ndim_of, reshape, shape_of, sum_to, transpose
 
 # --- other names of reshape, transpose and indexing -------------------------------------------------------------------
@@ -22,7 +22,7 @@ def _at(axis: Any, ndim: int) -> int:
 
 
 def _reshaped(function: Callable[..., Any]) -> Binder:
-    """What a function that keeps the order of elements does, as the shape that NumPy itself gives or refuses."""
+    """Binds a function that keeps the order of elements as a reshape; NumPy itself gives the shape, or refuses."""
 
     def bind(x: Any, *args: Any, **options: Any) -> Any:
         return (x,), {"shape": function(np.broadcast_to(False, shape_of(x)), *args, **options).shape}
@@ -31,7 +31,7 @@ def _reshaped(function: Callable[..., Any]) -> Binder:
 
 
 def _steps(function: Callable[..., Any], x: Any, *args: Any, **options: Any) -> tuple[int, ...]:
-    """Which axis each one of the result is, counted from 1, and negative where it is reversed: NumPy itself tells."""
+    """For each axis of the result its axis in `x`, counted from 1, negative if reversed; NumPy itself is asked."""
     shape = shape_of(x)
     turned: Any = np.lib.stride_tricks.as_strided(np.zeros(1, np.int8), shape, range(1, len(shape) + 1))
     return function(turned, *args, **options).strides  # type: ignore[no-any-return]
@@ -66,10 +66,9 @@ for _name, _function in [("squeeze", np.squeeze), ("swapaxes", np.swapaxes)]:
 # --- joining ----------------------------------------------------------------------------------------------------------
 
 
-def _joined(primitive: Primitive, inputs: tuple[Node, ...], static: Mapping[str, Any]) -> tuple[Shape, DType]:
-    axis, first = static["axis"], inputs[0].shape
-    whole = sum(i.shape[axis] for i in inputs)
-    return (*first[:axis], whole, *first[axis + 1 :]), dtype_of(primitive, inputs, static)
+def _joined(*shapes: Shape, axis: int) -> Shape:
+    first, whole = shapes[0], sum(shape[axis] for shape in shapes)
+    return (*first[:axis], whole, *first[axis + 1 :])
 
 
 def _concatenate_backward(dout: Any, out: Any, *arrays: Any, axis: int) -> tuple[Any, ...]:
@@ -81,18 +80,13 @@ concatenate = define(
     "concatenate",
     forward=lambda *arrays, axis: np.concatenate(arrays, axis=axis),
     backward=_concatenate_backward,
-    infer=_joined,
+    infer=shaped(_joined),
     symbol="concat",
     latex=r"\left[{0}; \dots\right]",
     says="each input gets its part of dout",
 )
 
 # --- repeating, padding, turning --------------------------------------------------------------------------------------
-
-
-def _repeated(primitive: Primitive, inputs: tuple[Node, ...], static: Mapping[str, Any]) -> tuple[Shape, DType]:
-    (x,), axis, times = inputs, static["axis"], static["repeats"]
-    return (*x.shape[:axis], x.shape[axis] * times, *x.shape[axis + 1 :]), x.dtype
 
 
 def _repeat_backward(dout: Any, out: Any, x: Any, repeats: int, axis: int) -> Any:
@@ -110,7 +104,7 @@ repeat = define(
     "repeat",
     forward=np.repeat,
     backward=_repeat_backward,
-    infer=_repeated,
+    infer=moved(lambda x, repeats, axis: (*x[:axis], x[axis] * repeats, *x[axis + 1 :])),
     calls={np.repeat: _repeat_arguments},
     methods={"repeat": _repeat_arguments},
     symbol="repeat",
@@ -125,9 +119,8 @@ def _tiles(shape: Shape, reps: Shape) -> tuple[Shape, Shape]:
     return (1,) * (n - len(shape)) + shape, (1,) * (n - len(reps)) + tuple(max(r, 0) for r in reps)
 
 
-def _tile_shape(primitive: Primitive, inputs: tuple[Node, ...], static: Mapping[str, Any]) -> tuple[Shape, DType]:
-    shape, reps = _tiles(inputs[0].shape, static["reps"])
-    return tuple(a * b for a, b in zip(shape, reps, strict=True)), inputs[0].dtype
+def _tile_shape(x: Shape, reps: Shape) -> Shape:
+    return tuple(a * b for a, b in zip(*_tiles(x, reps), strict=True))
 
 
 def _tile_backward(dout: Any, out: Any, x: Any, reps: Shape) -> Any:
@@ -140,7 +133,7 @@ tile = define(
     "tile",
     forward=np.tile,
     backward=_tile_backward,
-    infer=_tile_shape,
+    infer=moved(_tile_shape),
     calls={np.tile: lambda x, reps: ((x,), {"reps": asked_shape(reps)})},
     symbol="tile",
     latex=r"\operatorname{{tile}} {0}",
@@ -148,13 +141,8 @@ tile = define(
 )
 
 
-def _padded(primitive: Primitive, inputs: tuple[Node, ...], static: Mapping[str, Any]) -> tuple[Shape, DType]:
-    (x,) = inputs
-    return tuple(n + a + b for n, (a, b) in zip(x.shape, static["width"], strict=True)), x.dtype
-
-
 def _whole(item: Any) -> Any:
-    """Nested lists of whole numbers, those that are traced taken as what they are."""
+    """Nested lists of whole numbers, with traced ones replaced by their values."""
     return [_whole(part) for part in item] if isinstance(item, list | tuple) else operator.index(item)
 
 
@@ -176,7 +164,7 @@ pad = define(
     backward=lambda dout, out, x, width, value=0: dout[
         tuple(slice(a, a + n) for n, (a, _) in zip(x.shape, width, strict=True))
     ],
-    infer=_padded,
+    infer=moved(lambda x, width, value=0: tuple(n + a + b for n, (a, b) in zip(x, width, strict=True))),
     calls={np.pad: _pad_arguments},
     symbol="pad",
     latex=r"\operatorname{{pad}} {0}",
@@ -207,21 +195,19 @@ for _name, _function in [("tril", np.tril), ("triu", np.triu)]:
         _name,
         forward=_function,
         backward=lambda dout, out, x, k=0, function=_function: sum_to(function(dout, k), x.shape),
-        infer=lambda row, inputs, static: (np.broadcast_shapes(inputs[0].shape, inputs[0].shape[-1:] * 2)
-                                           if len(inputs[0].shape) == 1 else inputs[0].shape, inputs[0].dtype),
+        infer=moved(lambda x, k=0: x * 2 if len(x) == 1 else x),
         calls={_function: lambda x, k=0: ((x,), {"k": operator.index(k)})},
         symbol=_name,
         latex=rf"\operatorname{{{{{_name}}}}} {{0}}",
         says="the same half of dout",
-    )  # fmt: skip
+    )
 
 
-def _diagonal(primitive: Primitive, inputs: tuple[Node, ...], static: Mapping[str, Any]) -> tuple[Shape, DType]:
-    (x,), k = inputs, static.get("k", 0)
-    if len(x.shape) == 1:
-        return (x.shape[0] + abs(k),) * 2, x.dtype
-    rows, columns = x.shape
-    return (max(0, min(rows + min(k, 0), columns - max(k, 0))),), x.dtype
+def _diagonal(x: Shape, k: int = 0) -> Shape:
+    if len(x) == 1:
+        return (x[0] + abs(k),) * 2
+    rows, columns = x
+    return (max(0, min(rows + min(k, 0), columns - max(k, 0))),)
 
 
 def _diag_backward(dout: Any, out: Any, x: Any, k: int = 0) -> Any:
@@ -237,7 +223,7 @@ diag = define(
     "diag",
     forward=np.diag,
     backward=_diag_backward,
-    infer=_diagonal,
+    infer=moved(_diagonal),
     calls={np.diag: lambda x, k=0: ((x,), {"k": operator.index(k)} if k else {})},
     symbol="diag",
     latex=r"\operatorname{{diag}} {0}",
@@ -252,11 +238,6 @@ def _diagonal_view(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, writ
     if writeable and x.flags.writeable:
         view.flags.writeable = True  # einsum's diagonal may be written to
     return view
-
-
-def _diagonal_shape(row: Primitive, inputs: tuple[Node, ...], static: Mapping[str, Any]) -> tuple[Shape, DType]:
-    dummy = np.broadcast_to(np.zeros((), inputs[0].dtype), inputs[0].shape)
-    return np.diagonal(dummy, *(static[key] for key in ("offset", "axis1", "axis2"))).shape, inputs[0].dtype
 
 
 def _on_diagonal(dout: Any, shape: Shape, offset: int, axis1: int, axis2: int) -> Any:
@@ -284,7 +265,7 @@ diagonal = define(
     backward=lambda dout, out, x, offset, axis1, axis2, writeable=False: _on_diagonal(
         dout, x.shape, offset, axis1, axis2
     ),
-    infer=_diagonal_shape,
+    infer=rehearsed,
     write_back=lambda base, changed, offset, axis1, axis2, writeable=False: (
         np.where(_on_diagonal(np.ones_like(changed), base.shape, offset, axis1, axis2) > 0,
                  _on_diagonal(changed, base.shape, offset, axis1, axis2), base)
@@ -304,13 +285,6 @@ def _windows_arguments(x: Any, window_shape: Any, axis: Any = None) -> Any:
     return (x,), {"window": window, "axes": axes}
 
 
-def _windows_shape(row: Primitive, inputs: tuple[Node, ...], static: Mapping[str, Any]) -> tuple[Shape, DType]:
-    whole = list(inputs[0].shape)
-    for axis, length in zip(static["axes"], static["window"], strict=True):
-        whole[axis] -= length - 1
-    return (*whole, *static["window"]), inputs[0].dtype
-
-
 def _windows_backward(dout: Any, out: Any, x: Any, window: Shape, axes: tuple[int, ...]) -> Any:
     total = None
     for place in itertools.product(*map(range, window)):  # the elements at one place of every window lie side by side
@@ -327,7 +301,7 @@ windows = define(
     "windows",
     forward=lambda x, window, axes: np.lib.stride_tricks.sliding_window_view(x, window, axes),
     backward=_windows_backward,
-    infer=_windows_shape,
+    infer=rehearsed,
     calls={np.lib.stride_tricks.sliding_window_view: _windows_arguments},
     symbol="windows",
     latex=r"\operatorname{{windows}} {0}",

@@ -42,7 +42,7 @@ def as_axis(axis: Any) -> Axis:
 
 
 def _binder(*order: str, named: tuple[str, ...] = ()) -> Callable[..., Any]:
-    """How a reduction's arguments are sorted; `order` names what may follow the axis by position, `named` by name."""
+    """The binder of a reduction; `order` names options that may follow the axis by position, `named` those by name."""
 
     def bind(x: Any, axis: Any = None, *rest: Any, where: Any = True, **options: Any) -> Any:
         options.update(zip(order, rest, strict=False))
@@ -76,7 +76,7 @@ _SUM, _MEAN, _EXTREME, _SPREAD, _TEST = (
 
 
 def spread(item: Any, x: Any, axis: Axis) -> Any:
-    """Repeat what was reduced along the axes that were reduced away."""
+    """Repeat a reduced array along the reduced axes."""
     axes = _axes(axis, len(x.shape))
     kept = tuple(1 if i in axes else n for i, n in enumerate(x.shape))
     return np.broadcast_to(np.reshape(item, kept), x.shape)
@@ -91,7 +91,7 @@ def _count(x: Any, axis: Axis, where: tuple[Any, ...]) -> Any:
 
 
 def _back(gradient: Any, where: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The gradient of each input: nothing comes to what the mask left out, and nothing to the mask."""
+    """The gradient of each input: masked elements get zero, and the mask gets none."""
     return (np.where(where[0], gradient, 0), None) if where else (gradient,)
 
 
@@ -149,7 +149,7 @@ def _others(x: Any, axis: Axis) -> Any:
 
 
 def _extreme_backward(dout: Any, out: Any, x: Any, *where: Any, axis: Axis = None, **_: Any) -> tuple[Any, ...]:
-    # Of several equal ones each gets its share: the middle of what is right there.
+    # Several equal elements share dout: the middle of the subgradients.
     chosen = np.equal(x, spread(out, x, axis)).astype(dout.dtype)
     chosen = np.where(where[0], chosen, 0) if where else chosen
     share = spread(np.sum(chosen, axis=axis), x, axis)
@@ -256,19 +256,6 @@ def _running(x: Any, axis: Any = None, dtype: Any = None) -> Any:
     return (x,), {"axis": axis if ndim else None, **({} if dtype is None else {"dtype": np.dtype(dtype)})}
 
 
-cumsum = define(
-    "cumsum",
-    forward=np.cumsum,
-    backward=_cumsum_backward,
-    infer=_cumulative,
-    calls={np.cumsum: _running},
-    methods={"cumsum": _running},
-    symbol="cumsum",
-    latex=r"\operatorname{{cumsum}} {0}",
-    says="the running sum of dout from the end",
-)
-
-
 def _cumprod_backward(dout: Any, out: Any, x: Any, axis: Axis = None, dtype: Any = None) -> Any:
     # Each output is the product of a row of a triangle that holds the elements up to it, and ones.
     line = np.reshape(x, (-1,)) if axis is None else np.moveaxis(x, axis, -1)
@@ -280,17 +267,22 @@ def _cumprod_backward(dout: Any, out: Any, x: Any, axis: Axis = None, dtype: Any
     return np.reshape(gradient, x.shape) if axis is None else np.moveaxis(gradient, -1, axis)
 
 
-cumprod = define(
-    "cumprod",
-    forward=np.cumprod,
-    backward=_cumprod_backward,
-    infer=_cumulative,
-    calls={np.cumprod: _running},
-    methods={"cumprod": _running},
-    symbol="cumprod",
-    latex=r"\operatorname{{cumprod}} {0}",
-    says="the products of the others, up to each place and summed",
-)
+_RUNNING: list[tuple[str, Callable[..., Any], Callable[..., Any], str]] = [
+    ("cumsum", np.cumsum, _cumsum_backward, "the running sum of dout from the end"),
+    ("cumprod", np.cumprod, _cumprod_backward, "the products of the others, up to each place and summed"),
+]
+for _name, _function, _gradient, _says in _RUNNING:
+    define(
+        _name,
+        forward=_function,
+        backward=_gradient,
+        infer=_cumulative,
+        calls={_function: _running},
+        methods={_name: _running},
+        symbol=_name,
+        latex=rf"\operatorname{{{{{_name}}}}} {{0}}",
+        says=_says,
+    )
 
 
 PLACES = {f.__name__: f for f in (np.bincount, np.count_nonzero, np.digitize, np.isclose, np.repeat, np.searchsorted,

@@ -111,6 +111,16 @@ def as_asked(primitive: Primitive, inputs: tuple[Node, ...], static: Mapping[str
     return shape, np.dtype(static["dtype"] if "dtype" in static else inputs[0].dtype)
 
 
+def shaped(shape: Callable[..., Shape]) -> Callable[..., tuple[Shape, DType]]:
+    """The rule of rows with a shape of their own, `shape(*shapes, **static)`; NumPy itself tells the dtype."""
+    return lambda row, inputs, static: (shape(*(i.shape for i in inputs), **static), dtype_of(row, inputs, static))
+
+
+def moved(shape: Callable[..., Shape]) -> Callable[..., tuple[Shape, DType]]:
+    """As `shaped`, for rows that only move elements: the dtype is that of the first input."""
+    return lambda row, inputs, static: (shape(*(i.shape for i in inputs), **static), inputs[0].dtype)
+
+
 def rehearsed(primitive: Primitive, inputs: tuple[Node, ...], static: Mapping[str, Any]) -> tuple[Shape, DType]:
     """Views: run the forward on arrays of the right shape that own one number each."""
     dummies = [np.broadcast_to(np.zeros((), i.dtype), i.shape) for i in inputs]

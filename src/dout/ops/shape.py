@@ -82,7 +82,7 @@ def in_memory_order(x: Any, order: Any) -> Any:
     return x.transpose(order).copy().transpose(np.argsort(order))
 
 
-def _ordered(x: Any, order: str, **static: Any) -> tuple[tuple[Any], dict[str, Any]]:
+def _ordered(x: Any, order: str = "C", **static: Any) -> tuple[tuple[Any], dict[str, Any]]:
     order = read_order(x, order)
     return (x,), static if order == "C" else {**static, "order": order}
 
@@ -97,10 +97,6 @@ def _reshape_method(x: Any, *shape: Any, order: str = "C") -> tuple[tuple[Any], 
     return _reshape_function(x, shape[0] if len(shape) == 1 else shape, order)
 
 
-def _flat_arguments(x: Any, order: str = "C") -> tuple[tuple[Any], dict[str, Any]]:
-    return _ordered(x, order)
-
-
 def _one_axis(row: Primitive, inputs: tuple[Node, ...], static: Mapping[str, Any]) -> tuple[Shape, DType]:
     return (math.prod(inputs[0].shape),), np.dtype(inputs[0].dtype)
 
@@ -109,7 +105,7 @@ reshape = define(
     "reshape",
     forward=np.reshape,
     backward=lambda dout, out, x, shape, order="C": np.reshape(dout, x.shape, order=order),
-    infer=lambda row, inputs, static: (static["shape"], np.dtype(inputs[0].dtype)),
+    infer=as_asked,
     write_back=lambda base, changed, shape, order="C": np.reshape(changed, base.shape, order=order),
     calls={np.reshape: _reshape_function},
     methods={"reshape": _reshape_method},
@@ -138,8 +134,8 @@ ravel = define(
     backward=lambda dout, out, x, order="C": _out_of_line(dout, x.shape, order),
     infer=_one_axis,
     write_back=lambda base, changed, order="C": _out_of_line(changed, base.shape, order),
-    calls={np.ravel: _flat_arguments},
-    methods={"ravel": _flat_arguments},
+    calls={np.ravel: _ordered},
+    methods={"ravel": _ordered},
     symbol="ravel",
     latex=r"\operatorname{{ravel}} {0}",
     says="reshape dout back",
@@ -150,7 +146,7 @@ flatten = define(
     forward=_in_line(lambda x, order: x.flatten(order)),
     backward=lambda dout, out, x, order="C": _out_of_line(dout, x.shape, order),
     infer=_one_axis,
-    methods={"flatten": _flat_arguments},
+    methods={"flatten": _ordered},
     symbol="flatten",
     latex=r"\operatorname{{flatten}} {0}",
     says="reshape dout back",
@@ -207,7 +203,7 @@ broadcast_to = define(
     "broadcast_to",
     forward=_broadcast,
     backward=lambda dout, out, x, shape, writeable=False: sum_to(dout, x.shape),
-    infer=lambda row, inputs, static: (static["shape"], np.dtype(inputs[0].dtype)),
+    infer=as_asked,
     calls={np.broadcast_to: lambda x, shape: ((x,), {"shape": asked_shape(shape)})},
     symbol="broadcast",
     latex=r"{0}",
@@ -394,5 +390,5 @@ def same_layout(array: Any, *, shared: bool = False) -> Any:
         twin = np.ndarray(array.shape, array.dtype, memory.data, start, array.strides)
         twin[...] = array
     if shared and isinstance(array, np.ndarray):
-        twin.flags.writeable = bool(array.flags.num & 0x400)  # by its name, what broadcast_arrays gives would warn
+        twin.flags.writeable = bool(array.flags.num & 0x400)  # by name, results of broadcast_arrays warn
     return twin

@@ -15,7 +15,7 @@ import numpy as np
 
 from dout.graph import Binder, DType, Node, Primitive, Shape
 from dout.ops.reduce import Axis, as_axis, reduced, spread
-from dout.ops.registry import CALLS, PRIMITIVES, all_inputs, define, dtype_of
+from dout.ops.registry import CALLS, PRIMITIVES, all_inputs, define, dtype_of, shaped
 from dout.ops.shape import shape_of
 
 _answered: dict[str, Binder] = {}  # function of scipy.special → how its arguments are sorted
@@ -90,10 +90,6 @@ def _along(x: Any, axis: Any = None) -> tuple[tuple[Any, ...], dict[str, Any]]:
     return (x,), {"axis": as_axis(axis)}
 
 
-def _same_shape(row: Primitive, inputs: tuple[Node, ...], static: Mapping[str, Any]) -> tuple[Shape, DType]:
-    return inputs[0].shape, dtype_of(row, inputs, {})
-
-
 def _softmax_backward(dout: Any, out: Any, x: Any, axis: Axis = None) -> Any:
     return out * (dout - spread(np.sum(dout * out, axis=axis), x, axis))
 
@@ -106,7 +102,7 @@ _define(
     "softmax",
     _along,
     backward=_softmax_backward,
-    infer=_same_shape,
+    infer=shaped(lambda x, axis=None: x),
     symbol="softmax",
     latex=r"\operatorname{{softmax}} {0}",
     says="the output times what dout has above its mean, weighted by the output",
@@ -116,7 +112,7 @@ _define(
     "log_softmax",
     _along,
     backward=_log_softmax_backward,
-    infer=_same_shape,
+    infer=shaped(lambda x, axis=None: x),
     symbol="log softmax",
     latex=r"\log \operatorname{{softmax}} {0}",
     says="dout without its sum times the softmax",

@@ -19,8 +19,9 @@ from typing import Any
 
 from dout.adapt.interface.function_pairs import PAIR
 from dout.adapt.interface.interface import Interface, required
-from dout.adapt.search.call_target import forward_of
-from dout.adapt.search.example import Example, arguments, as_found, example
+from dout.adapt.search.call_target import arguments, forward_of
+from dout.adapt.search.example import as_found, example
+from dout.adapt.search.example_search import Example
 from dout.adapt.search.own_faults import WHATEVER, is_own_fault, lacks_attribute
 from dout.adapt.search.refusals import name_of, takes_target
 from dout.check.conventions.stated_conditions import under_conditions

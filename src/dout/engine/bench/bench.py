@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from dout.adapt.search.call_target import inputs_of, passed
-from dout.adapt.search.example import Example, as_found
+from dout.adapt.search.example import as_found
+from dout.adapt.search.example_search import Example
 from dout.engine.bench.bench_subject import BenchInputs, Side, given_to
 from dout.engine.compile.plan import Plan, plan_of
 from dout.graph import Shape

@@ -12,7 +12,8 @@ import numpy as np
 
 from dout.errors import UnsupportedError
 from dout.graph import Node
-from dout.trace.capture.templates import Spot, refill
+from dout.trace.capture.templates import Spot
+from dout.trace.session.attribute_swap import refill
 
 _KEYS = (str, int, bool, type(None))
 

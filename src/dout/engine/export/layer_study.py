@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from types import ModuleType
 
-from dout.adapt.search.example import Example
+from dout.adapt.search.example_search import Example
 from dout.engine.export.class_source import UsersFile
 from dout.engine.export.runs.resized_samples import SampleSize
 from dout.engine.export.runs.sample_runs import SampleRun, Specimen

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from dout.engine.runtime import cache_folder
-from dout.engine.runtime.kernel_cache import ArrayType, load
+from dout.engine.runtime.entry_point import ArrayType
+from dout.engine.runtime.kernel_cache import load
 from dout.engine.runtime.parallel_threshold import cores
 
 FLOATS = 16 * 1024 * 1024  # of 32 bits in each array: 64 MB, more than a core's own caches hold

@@ -1,4 +1,4 @@
-"""What the user's code calls while it runs: its own functions, and those that dout does not see into."""
+"""The calls that the user's code makes while it runs: its own functions, and those that dout does not see into."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 from dout.trace.model import user_source
 from dout.trace.model.bulk_objects import collection_paused
 
-# Functions that only compute: what they are given decides what they give.
+# Functions that only compute: their arguments decide the result.
 _PURE = frozenset({
     "len", "isinstance", "issubclass", "getattr", "hasattr", "setattr", "delattr", "abs", "min", "max", "sum", "sorted",
     "any", "all", "iter", "next", "ord", "chr", "divmod", "pow", "round", "callable", "format", "repr", "hash", "vars",
@@ -25,14 +25,14 @@ _LIBRARIES = frozenset({
     "itertools", "types", "numpy", "math", "reprlib", "copyreg", "weakref", "_weakrefset",
 })  # fmt: skip
 _KEEPING = ("UserList.", "UserDict.", "ChainMap.")  # containers in Python, of which no change shows
-# Modules whose functions do nothing that cannot be done twice.
+# Modules whose functions may be called twice.
 _HARMLESS = frozenset({
     "json", "_json", "statistics", "zlib", "hashlib", "_hashlib", "struct", "_struct", "binascii", "base64", "array",
     "decimal", "_decimal", "fractions", "datetime", "_datetime", "bisect", "_bisect", "pickle", "_pickle", "re", "sre",
     "cmath", "string", "textwrap", "time", "builtins",
 })  # fmt: skip
 _EFFECTS = frozenset({"print", "input", "open", "exec", "eval", "__import__", "breakpoint", "dump"})  # but for these
-_BEGINNING = _EFFECTS | {"writelines", "sendmsg", "executemany", "executescript"}  # what may do a part and then raise
+_BEGINNING = _EFFECTS | {"writelines", "sendmsg", "executemany", "executescript"}  # these may do a part and then raise
 _CONTAINERS: tuple[type, ...] = (
     list, dict, set, frozenset, tuple, str, bytes, int, float, complex, bool, range, slice, deque, OrderedDict,
     defaultdict, type({}.keys()), type({}.values()), type({}.items()),
@@ -42,7 +42,7 @@ _OF_CLASSES = frozenset({"__new__", "__init_subclass__", "__subclasshook__", "__
 
 
 class Calls:
-    """The user's code that ran, and the calls in it of what may have effects that no node tells.
+    """The user's code that ran, and its calls of functions whose effects no node may record.
 
     `effects` are those of the calls that may not be made once more. `caught` are the places in their code where errors
     passed, or were caught, that a stand-in may have been the cause of.
@@ -57,7 +57,7 @@ class Calls:
 
     @contextmanager
     def watched(self) -> Iterator[None]:
-        """Watch the calls inside, in this thread; not what the garbage collector calls, which is nobody's doing."""
+        """Watch the calls inside, in this thread, without those that the garbage collector makes."""
         outer = sys.getprofile()
         traced = sys.gettrace() is not None  # a debugger is at work, or a measurement of coverage
         with collection_paused():
@@ -86,7 +86,7 @@ class Calls:
             if not _is_harmless(function):
                 self.effects.append(function)
         elif event == "c_exception" and function in self.effects[-1:] and function.__name__ not in _BEGINNING:
-            self.effects.pop()  # it raised because of what it was given, and has done nothing
+            self.effects.pop()  # it raised because of its arguments, and has done nothing
 
     def _entered(self, frame: FrameType, event: str, argument: Any) -> Any:
         if not frame.f_code.co_exceptiontable or not is_users(frame):
@@ -122,9 +122,9 @@ class Calls:
 
 
 def is_users(frame: FrameType) -> bool:
-    """Whether the user's code runs in a frame; what a library made by `exec` is the library's."""
+    """Whether the user's code runs in a frame; code that a library made by `exec` is the library's."""
     module = str(frame.f_globals.get("__name__", ""))
-    ours = module.partition(".")[0] == "dout" and not module.startswith(("dout.layers", "dout.train"))
+    ours = module.partition(".")[0] == "dout" and not module.startswith(user_source.TAUGHT)
     return not ours and user_source.is_user_code(frame.f_code.co_filename)
 
 

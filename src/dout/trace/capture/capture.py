@@ -12,7 +12,6 @@ import numpy as np
 from dout.errors import DoutError, EscapeError
 from dout.graph import INPUT, Graph, Node, topological
 from dout.run import flat, is_generator
-from dout.trace.capture.arguments import described, is_strange, parameters
 from dout.trace.capture.call_watch import Calls
 from dout.trace.capture.lenient_tracer import Yielding
 from dout.trace.capture.rollback import PERHAPS, Before, CaughtError, caught_in, errors_learned, why_plainly
@@ -20,8 +19,10 @@ from dout.trace.capture.snapshot import Holdings
 from dout.trace.capture.templates import Same, Spot, Template, outputs
 from dout.trace.model.recorded import LOSSES, Draw
 from dout.trace.model.replay import Data, first_difference
+from dout.trace.model.user_source import parameters
 from dout.trace.session.session import Session, session
 from dout.trace.session.value_names import ValueNames
+from dout.trace.tracer.recorder import described, is_strange
 from dout.trace.tracer.run_record import OVERLAP
 from dout.trace.tracer.traced import TracedArray, plain_deep
 
@@ -96,7 +97,7 @@ class _Run:
         self.holdings = Holdings()
 
     def captured(self, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> Capture:
-        """Record; where that fails and can be undone, run plainly, which tells whether the error is the user's."""
+        """Record. If that fails and can be undone, run plainly: this shows whether the error is the user's own."""
         try:
             return self._recorded(arguments, keywords)
         except Exception as error:
@@ -139,7 +140,7 @@ class _Run:
         return run
 
     def _called(self, state: Session, calls: Calls, given: Sequence[Any], named: Mapping[str, Any]) -> Any:
-        """What the user's code gives; where it fails, all that it did is undone, if that can be."""
+        """Call the user's code and return its result. If it fails, undo all that it did, if possible."""
         code: Any = self.function if self.root is self.function else self.function.__func__
         before = Before(state, self.tracer, [*given, *named.values()])
         try:
@@ -230,7 +231,7 @@ class _Run:
         if calls.foreign or tracer.effects:
             return [*calls.foreign, *tracer.effects][0]
         if any(self.holdings.came_as(item) is None for item in tracer.identified):
-            return "it takes the id of something that is another at each call"
+            return "it takes the id of an object that is made anew at each call"
         if tracer.texts:
             return f"a value leaves the arrays, as text, as a key or as one random number, at {tracer.texts[0]}"
         asked = next((kind for _, kind in tracer.outcomes if kind not in ("branch", "index")), None)
@@ -245,7 +246,7 @@ class _Run:
         with np.errstate(all="ignore"):  # it may be that the run was inside such a block of its own
             wrong = first_difference(nodes, tracer.data)
         if wrong is not None:
-            return f"{wrong.primitive} is not the same when it is done again, at {wrong.where}"
+            return f"{wrong.primitive} gives another result when it runs again, at {wrong.where}"
         return None
 
     def _given(self, state: Session, item: Any, name: str | None) -> Any:

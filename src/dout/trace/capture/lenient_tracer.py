@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,14 +20,14 @@ from dout.trace.tracer.traced import Traced, TracedArray, plain
 from dout.trace.tracer.tracer import Tracer
 
 _FILES = {"load", "loadtxt", "genfromtxt", "fromfile", "fromregex", "save", "savez", "savez_compressed", "savetxt"}
-# What these do outlasts the call, or changes what others do, and is no node. Of a generator: what it draws from now on.
+# The effects of these outlast the call, or change other calls, and no node records them. Of a generator: later draws.
 _EFFECTS = {"seed", "set_state", "set_bit_generator", "seterr", "seterrcall", "setbufsize", "set_printoptions",
             "set_string_function"}  # fmt: skip
 LASTING = frozenset(_FILES | _EFFECTS)  # names of functions whose effects outlast a call
-_HEARD = frozenset({"raise", "call", "print", "log"})  # what NumPy may do at a division by zero, beside warning of it
+_HEARD = frozenset({"raise", "call", "print", "log"})  # NumPy's reactions to a division by zero, besides a warning
 
 
-# An object that is another one where other settings hold.
+# Returns another object under other settings.
 error_settings: Callable[[], Any] = np._core.umath._extobj_contextvar.get  # type: ignore[attr-defined]
 
 
@@ -52,11 +53,11 @@ class Yielding(Tracer):
         self.most = most  # operations that are recorded
         self._under_way = False  # an answer, which is whole before the next is asked for
         self.sizing: dict[Node, None] = {}  # arrays whose values give a shape that was asked for
-        self.overlaps: set[Node] = set()  # what arrays held that share memory with one that was written into
+        self.overlaps: set[Node] = set()  # contents of arrays that share memory with a written array
         self.met: list[Any] = []  # generators
         self.settings = error_settings()
         self.hushed = False  # whether something was computed where the code has other settings for errors
-        # Arrays with what was in them when it stepped aside: from then on no write shows. None: they are too many.
+        # Arrays and their contents when it stepped aside, as later writes are not seen. None: they are too many.
         self.aside: list[tuple[Any, Any]] | None = []
 
     def call(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -65,32 +66,20 @@ class Yielding(Tracer):
         if name in _FILES and self.live:
             self._effect(f"it calls {name}, which reads or writes a file")
         if name in _EFFECTS and self.live:
-            self._effect(f"it calls {name}, which changes what comes after it")
+            self._effect(f"it calls {name}, which changes later results")
         if function is np.array_equal and self.live and not kwargs and all(map(_has_numbers, args)):
             return self._equal(*args)
         return self.attempt(super().call, function, args, kwargs)
 
     def _equal(self, one: Any, other: Any) -> bool:
-        """`np.array_equal` as what it computes, for a program to compute and ask again."""
+        """`np.array_equal` as its steps, so that a program can compute the answer again."""
         self.look([one, other])
         if np.shape(plain(one)) != np.shape(plain(other)):
             return False
         return bool(self.call(np.all, (self.call(np.equal, (one, other), {}),), {}))
 
-    def method(self, name: str, owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """As `call`."""
-        return self.attempt(super().method, name, owner, args, kwargs)
-
-    def ufunc_method(self, ufunc: Any, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """As `call`."""
-        return self.attempt(super().ufunc_method, ufunc, method, args, kwargs)
-
-    def emit(self, primitive: Primitive, operands: tuple[Any, ...], static: dict[str, Any]) -> Any:
-        """As `call`."""
-        return self.attempt(super().emit, primitive, operands, static)
-
     def record(self, primitive: Primitive, inputs: tuple[Node, ...], static: dict[str, Any], value: Any) -> Node:
-        """Make a node; kernels raise no floating-point error, so where NumPy would they cannot stand for it."""
+        """Make a node. Kernels raise no floating-point errors, so they cannot replace code in which NumPy does."""
         if errors_are_heard():
             self._effect("NumPy was told to raise or report floating-point errors")
         self.hushed = self.hushed or error_settings() is not self.settings
@@ -100,16 +89,12 @@ class Yielding(Tracer):
         if not self.effects:
             self.effects.append(f"{what}, at {user_source.line_of(sys._getframe(1)) or 'an unknown place'}")
 
-    def escape(self, name: str, item: Traced, convert: Callable[[Any], Any]) -> Any:
-        """A value leaves as a plain number."""
-        return self.attempt(super().escape, name, item, convert)
-
     def overlapped(self, before: Node, after: Node) -> None:
-        """It matters only where something is computed with that array."""
+        """Remember them: they matter only if something is computed with that array."""
         self.overlaps.update((before, after))
 
     def taken_as_is(self, item: Traced) -> None:
-        """The program holds where the value is the same; of an array nothing of the kind is watched."""
+        """The program holds for this value alone; a value of several elements is not watched."""
         if isinstance(item.value, np.ndarray) and item.value.ndim:
             self.as_text()
         else:
@@ -143,16 +128,12 @@ class Yielding(Tracer):
         if self.live:
             self._effect(f"it sets the flag {name} of an array")
 
-    def attribute(self, item: Traced, name: str) -> Any:
-        """As `call`."""
-        return self.attempt(super().attribute, item, name)
-
     def wrap(self, item: Any, name: str | None = None) -> Any:
-        """The stand-in of an argument; what cannot be traced stays what it is."""
+        """The stand-in of an argument; an object that cannot be traced stays as it is."""
         return self.attempt(super().wrap, item, name) if self.recording else item
 
     def attempt(self, answer: Callable[..., Any], *given: Any) -> Any:
-        """Answer; plainly where that is refused, or where enough is recorded: `answer` asks whether this is live."""
+        """Answer; plainly if that is refused or enough is recorded. `answer` asks whether this tracer is live."""
         outermost = not self._under_way
         if outermost and self.live and len(self.nodes) >= self.most:
             self.refuse(UnsupportedError(too_long(self.most)))
@@ -183,8 +164,16 @@ class Yielding(Tracer):
         return super().generator(generator)
 
 
+def _attempted(answer: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda self, *given: self.attempt(partial(answer, self), *given)
+
+
+for _name in ("method", "ufunc_method", "emit", "escape", "attribute"):  # as `call`
+    setattr(Yielding, _name, _attempted(getattr(Tracer, _name)))
+
+
 class _Flags:
-    """What `ndarray.flags` gives, which tells when a flag is set."""
+    """The flags of an array; reports each flag that is set."""
 
     __slots__ = ("_flags", "_told")
 

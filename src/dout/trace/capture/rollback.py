@@ -5,8 +5,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
-from types import CodeType, MemberDescriptorType
+from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -49,7 +48,7 @@ def errors_learned() -> Iterator[None]:
 
 
 class Before:
-    """What the user's objects hold before their code runs; `undo` brings it back, if nothing else was changed.
+    """The contents of the user's objects before their code runs; `undo` puts them back, if nothing else was changed.
 
     What is put back are the stand-ins that stood there: the end of the session replaces them.
     """
@@ -58,13 +57,11 @@ class Before:
         self.state, self.tracer = state, tracer
         self.seen = [*map(plain, given), *(plain(item) for _, _, item in state.swaps.visited)]
         self.back: list[Callable[[], Any]] = [undo for holder in state.swaps.holders for undo in containers(holder)]
-        self.back += [undo for item in self.seen for undo in _of_sets(item)]
-        users = [holder for holder in state.swaps.holders if state.swaps.reach.is_users(type(holder))]
-        self.back += [undo for holder in users for undo in _of_empty_slots(holder)]
+        self.back += [undo for item in self.seen if type(item) in (set, bytearray) for undo in containers(item)]
         self.put_states_back = kept_states(_generators(tracer))
 
     def undo(self, entered: dict[Any, tuple[Any, Node]], calls: Calls) -> bool:
-        """Undo what the run has done. False where that cannot be, and then nothing is undone."""
+        """Undo the effects of the run. If that is impossible, undo nothing and return False."""
         if not self._can_be_undone(calls):
             return False
         for undo in self.back:
@@ -98,48 +95,16 @@ def _generators(tracer: Yielding) -> Iterator[Any]:
         yield known
 
 
-def _of_sets(item: Any) -> Iterator[Callable[[], Any]]:
-    if type(item) in (set, bytearray):
-        kept = item.copy()
-
-        def undo() -> None:
-            if item != kept:
-                item.clear()
-                (item.update if type(item) is set else item.extend)(kept)
-
-        yield undo
-
-
-def _of_empty_slots(holder: Any) -> Iterator[Callable[[], Any]]:
-    slots = [item for cls in type(holder).__mro__ for item in vars(cls).values() if type(item) is MemberDescriptorType]
-    for slot in slots:
-        if not _is_filled(slot, holder):
-            yield partial(_empty, slot, holder)
-
-
-def _empty(slot: Any, holder: Any) -> None:
-    if _is_filled(slot, holder):
-        slot.__delete__(holder)
-
-
-def _is_filled(slot: Any, holder: Any) -> bool:
-    try:
-        slot.__get__(holder)
-    except AttributeError:
-        return False
-    return True
-
-
 def _fill(array: Any, content: Any) -> None:
     if content is not array and array.flags.writeable:
         array[...] = content
 
 
 def why_plainly(error: BaseException) -> str:
-    """Say where the user's code did what a recording could not follow."""
+    """The line at which a recording could not follow the user's code."""
     if isinstance(error, CaughtError):
         return str(error)
     places = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
     users = [f"{file}:{line}" for file, line in places if user_source.is_user_code(file)]
     at = f", at {users[-1]}" if users else ""
-    return f"it needs an array or number itself, not what stands for it in a recording{at}"
+    return f"it needs the array or number itself, and a recording has only a stand-in{at}"

@@ -1,4 +1,4 @@
-"""What the user's objects hold before a run and after it, as templates."""
+"""The contents of the user's objects before and after a run, as templates."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from dout.graph import Node
+from dout.ops import PRIMITIVES
 from dout.run import attributes_of
 from dout.trace.capture.templates import (
     Built,
@@ -34,23 +35,23 @@ _DEEP = 20  # containers inside each other
 
 
 class Holdings:
-    """Says of objects what they are made of: of what was there before the run, and of what the run made."""
+    """Makes templates of objects, out of objects from before the run and values that the run made."""
 
     def __init__(self) -> None:
         self.entered: dict[int, tuple[Traced, Node]] = {}  # stand-ins by identity, and the node under which they came
-        self.known: dict[int, Any] = {}  # what was within reach before, by identity
+        self.known: dict[int, Any] = {}  # objects within reach before the run, by identity
         self.built: dict[int, tuple[Any, Built]] = {}  # containers that the run made, by identity
         self.views: dict[int, tuple[Any, HeldView]] = {}  # the same of views
         self.new: list[str] = []  # objects that the run made and nothing can make again
         self.changed: list[str] = []  # containers that the run changed, and no program can change so
         self.lengths: dict[int, int] = {}  # of lists and dicts before the run, by identity
-        self.long: dict[int, tuple[Any, ...]] = {}  # what was in long lists and dicts
+        self.long: dict[int, tuple[Any, ...]] = {}  # contents of long lists and dicts
         self.keys: dict[int, tuple[Any, ...]] = {}  # those of dicts, in order
-        self.contents: list[tuple[Any, tuple[Any, ...]]] = []  # sets and deques, with what was in them
+        self.contents: list[tuple[Any, tuple[Any, ...]]] = []  # sets and deques, with their elements
         self.is_users: Callable[[type], bool] = lambda _: False
 
     def before(self, state: Session, given: Iterable[Any]) -> None:
-        """Remember what is within reach before the run, and what it is given."""
+        """Remember the objects within reach before the run, and its arguments."""
         holders = state.swaps.holders
         self.is_users = state.swaps.reach.is_users
         for item in (*holders, *given):
@@ -76,7 +77,7 @@ class Holdings:
         return self.entered[id(item)][1] if id(item) in self.entered and type(item.value) is np.ndarray else None
 
     def template(self, item: Any, depth: int = 0) -> Template:
-        """What an object is made of."""
+        """The template of an object."""
         kind = type(item)
         if kind is TracedArray and id(item) in self.entered and isinstance(item.value, np.ndarray):
             return Held(self.entered[id(item)][1])
@@ -116,13 +117,13 @@ class Holdings:
             assert item.base is not None
             assert item.step is not None
             base = self.template(item.base)
-            if item.step[0].name == "getitem" and any(i.shape for i in item.step[1]) and is_held(base):
+            if item.step[0] is PRIMITIVES["getitem"] and any(i.shape for i in item.step[1]) and is_held(base):
                 self.changed.append("view by strides of an array that was given")
             self.views[id(item)] = item, HeldView(base, item.step, item.resolve())
         return self.views[id(item)][1]
 
     def spots(self, state: Session) -> tuple[Spot, ...]:
-        """Every place within reach, once, with what stands there now where that is something else."""
+        """Every place within reach, once, with its new content if that changed."""
         return tuple({_key(spot.holder, spot.place): spot for spot in self._spots(state)}.values())
 
     def _spots(self, state: Session) -> Iterator[Spot]:
@@ -175,7 +176,7 @@ class Holdings:
         return list(holder)[: len(keys)] != keys if self.lengths.get(id(holder)) == len(keys) else False
 
     def _refilled(self, holder: list[Any] | dict[Any, Any], known: Mapping[Any, tuple[Place, Any]]) -> Spot:
-        """What was put into a list or dict: to the end of a list whose elements stayed, else all of it anew."""
+        """The new content of a list or dict: of a list whose elements stayed only the end, else all of it."""
         if isinstance(holder, dict):
             content = Built(dict, tuple(map(self.template, holder.values())), self._keys_of(holder))
             return Spot(holder, whole(holder), None, content)
@@ -186,17 +187,17 @@ class Holdings:
         return Spot(holder, end(holder) if grown else whole(holder), None, Built(list, parts))
 
     def _standing(self, original: Any, new: Any) -> Template:
-        """What stood in a place before the run."""
+        """The template of a place's content before the run."""
         if type(new) is TracedArray or type(new) is Traced:
             node = self.entered[id(new)][1]
             return Held(node) if type(new.value) is np.ndarray else node
         if isinstance(new, tuple) and new is not original:
             return Built(type(original), tuple(map(self._standing, original, new)))
-        return Same(untraced(original))  # what stands there when nothing is traced
+        return Same(untraced(original))  # the content when nothing is traced
 
 
 def _is_ours(place: Place) -> bool:
-    """Whether a global name leads to what stands there while the run lasts, and no longer."""
+    """Whether a global name is bound to a temporary tracing stand-in."""
     return place.item is BUILTINS.get(place.name, place)
 
 
@@ -206,6 +207,6 @@ def _is_same(item: Iterable[Any], stood: tuple[Any, ...]) -> bool:
 
 
 def _key(holder: Any, place: Place) -> tuple[Any, ...]:
-    """What tells one place from another; an object's attributes are those of its dict."""
+    """The key of a place; attributes of an object have the keys of its `__dict__`."""
     arguments = getattr(place.put, "args", ())
     return (place.key, id(arguments[0])) if arguments else (place.key, id(holder), id(place.item))

@@ -1,4 +1,4 @@
-"""Templates: what the user's objects hold before and after a run, with nodes in the place of what is computed."""
+"""Templates: the contents of the user's objects before and after a run, with nodes in the place of computed values."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import numpy as np
 
 from dout.graph import INPUT, Node, topological
 from dout.ops.raising import may_raise, shaped_by_values, shaping_inputs
-from dout.trace.session.attribute_swap import Place
+from dout.trace.session.attribute_swap import Place, refill
 from dout.trace.tracer.traced import Step
 
 
@@ -44,19 +44,19 @@ class Built:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class HeldView:
-    """A view, by `step`, of what `base` stands for: it lies in the same memory. `node` is its present content."""
+    """A view, by `step`, into the memory of `base`; `node` is its present content."""
 
     base: Template
     step: Step
     node: Node
 
 
-Template = Node | Held | Same | Built | HeldView  # what an object of the user's is made of; a Node stands for its value
+Template = Node | Held | Same | Built | HeldView  # the make-up of a user's object; a Node stands for its value
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Spot:
-    """A place in one of the user's objects: what stood there before the run, and after it if that changed."""
+    """A place in one of the user's objects: its content before the run, and after it if that changed."""
 
     holder: Any
     place: Place
@@ -73,12 +73,6 @@ def whole(holder: list[Any] | dict[Any, Any]) -> Place:
 def end(holder: list[Any]) -> Place:
     """The place behind the last element of a list: more elements are put there."""
     return Place("[:]", "end", holder, partial(list.extend, holder))
-
-
-def refill(holder: dict[Any, Any], content: dict[Any, Any]) -> None:
-    """Put other content into a dict."""
-    dict.clear(holder)
-    dict.update(holder, content)
 
 
 def can_be_made(kind: type) -> bool:
@@ -118,7 +112,7 @@ def held_in(template: Template | None) -> Iterator[Node]:
 
 
 def is_held(template: Template) -> bool:
-    """Whether what lies below views is an array that was there before."""
+    """Whether the array below all views was there before the run."""
     while isinstance(template, HeldView):
         template = template.base
     return isinstance(template, Held)

@@ -1,4 +1,4 @@
-"""The gradients we derive for a recorded run: from where its backward began, back to every value and edge."""
+"""The gradients we derive for a recorded run: from the start of its backward, back to every value and edge."""
 
 from __future__ import annotations
 
@@ -53,14 +53,11 @@ class Derived:
         """The gradient at a place; None where there is none."""
         if isinstance(place, Node):
             return self.of.get(place)
-        total = None
-        for gradient in (self.on[edge] for edge in place if edge in self.on):
-            total = gradient if total is None else total + gradient
-        return total
+        return sum_of(self.on[edge] for edge in place if edge in self.on)
 
 
 class Derivation:
-    """Who uses what in a trace, where its backward began, and the gradients that follow."""
+    """The uses of each value in a trace, the start of its backward, and the gradients that follow."""
 
     def __init__(self, trace: RecordedRun) -> None:
         self.trace = trace
@@ -124,7 +121,7 @@ class Derivation:
 
     @cached_property
     def _all_of_every_tie(self) -> Derived:
-        """The gradient as if each of several equal largest elements got all of dout: it says where the kinks are."""
+        """The gradient as if each of several equal largest elements got all of dout: it differs at kinks."""
         return _evaluated(backpropagate(self.seeds, _WHOLE_TIES), self._known)
 
     def inside(self, node: Node, call: LayerCall | None) -> bool:
@@ -140,10 +137,10 @@ class Derivation:
         return [user for user, _ in self.uses.get(node, ()) if user not in self.trace.backward]
 
     def _ends(self) -> dict[Node, Node]:
-        """Where backward began: values with an upstream gradient from which no other such value is computed.
+        """The start of backward: values with an upstream gradient from which no other such value is computed.
 
-        What a layer itself makes of its output, as an LSTM of its cell, does not count: its backward was given only the
-        gradient that comes from outside, and the rest is added to it.
+        Values that a layer itself computes from its output, as an LSTM from its cell, do not count: its backward was
+        given only the gradient that comes from outside, and the rest is added to it.
         """
         given = {**self.upstream, **{end: (dout, None) for end, dout in self._unlayered_ends().items()}}
         ends: dict[Node, Node] = {}
@@ -202,6 +199,14 @@ class Derivation:
         return complete
 
 
+def sum_of(gradients: Iterable[Any]) -> Any:
+    """The sum of gradients, added from the left; None of none."""
+    found = None
+    for gradient in gradients:
+        found = gradient if found is None else found + gradient
+    return found
+
+
 def total(nodes: Iterable[Node | None]) -> Node | None:
     """The node of the sum, added from the left; None where a term is not known, or there is none."""
     found: Node | None = None
@@ -231,7 +236,7 @@ def _evaluated(gradients: Gradients, given: Mapping[Node, Any]) -> Derived:
 
 def _compute(nodes: Iterable[Node], values: dict[Node, Any]) -> dict[Node, Any]:
     """Compute nodes into `values`: NaN where Python refuses, as for the slope of math.sqrt at 0."""
-    with np.errstate(all="ignore"):  # what overflows here is shown as it is; a warning would not be the user's
+    with np.errstate(all="ignore"):  # an overflow is shown as it is; a warning would not be the user's
         for node in nodes:
             if node not in values:
                 try:

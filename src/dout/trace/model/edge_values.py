@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from dout.graph import Node
 from dout.trace.model.bulk_objects import collection_paused
-from dout.trace.model.derived_gradients import Derivation, Place, as_floats, total
+from dout.trace.model.derived_gradients import Derivation, Place, as_floats, sum_of, total
 from dout.trace.model.recorded import Gradient, LayerCall, RecordedRun, Use, Value
 
 # By the bytes of the float, relative to the gradient and to the largest one around: far above rounding, far below a
@@ -89,7 +89,7 @@ class _Annotation:
         for call in (c for c in self.trace.calls if c.inside(layer)):
             kept = dict.fromkeys(p.gradient for p in call.parameters if p.node is node)
             if kept:  # several where the layer hands the same array to several layers inside
-                mine = _sum(map(self._number, kept))
+                mine = sum_of(map(self._number, kept))
                 gradient = self._gradient(mine, self.derivation.edges_into(node, call), total(kept))
                 return [Use(None, call, len(call.inputs), gradient)]
         return []
@@ -101,7 +101,7 @@ class _Annotation:
             mine = dout if from_outside_only else None
             return self._gradient(self._number(mine), node, mine)
         if parts and all(part is not None and part.source == "user" for part in parts):
-            mine = _sum(part.value for part in parts if part)
+            mine = sum_of(part.value for part in parts if part)
             return self._gradient(mine, node, total(part.node for part in parts if part))
         return self._gradient(None, node)
 
@@ -125,13 +125,6 @@ class _Annotation:
         while call is not None and not (origin is not None and origin.inside(call)):
             entered, call = call, call.parent
         return entered
-
-
-def _sum(parts: Iterable[Any]) -> Any:
-    total = None
-    for part in parts:
-        total = part if total is None else total + part
-    return total
 
 
 def _largest(gradient: Any) -> float:

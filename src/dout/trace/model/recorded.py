@@ -1,4 +1,4 @@
-"""What a trace is: the graph, the concrete values, the layer calls and the events of one recorded run. Frozen data."""
+"""The data of a trace: graph, concrete values, layer calls and events of one recorded run. Frozen."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LOSSES = frozenset({"orphan", "escape", "alias", "replay"})  # events after whic
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What a trace saw besides nodes: a write into an argument, a branch on a value, an escape, an orphan …"""
+    """An observation of a trace besides nodes: a write into an argument, a branch on a value, an escape, an orphan …"""
 
     kind: str
     message: str
@@ -30,7 +30,7 @@ class Event:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Draw:
-    """How the random numbers of an input were drawn: by which method of a RandomState or a Generator, with what."""
+    """How the random numbers of an input were drawn: the method of a RandomState or Generator, and its arguments."""
 
     generator: Literal["RandomState", "Generator"]
     method: str
@@ -105,7 +105,7 @@ class Use:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Value:
-    """What a node or an input produced: its number or array, its name, its uses and its gradient."""
+    """A value in a trace: its number or array, its name, its uses and its gradient."""
 
     node: Node
     data: Any
@@ -171,14 +171,14 @@ class RecordedRun:
         return f"<trace of {self.target}: {len(self.graph.nodes)} nodes, {len(self.calls)} layer calls>"
 
     def __getstate__(self) -> dict[str, Any]:
-        """A copy or pickle holds all that was recorded; what is worked out from that is worked out again."""
+        """A copy or pickle holds all recorded data; derived data is computed again."""
         state = {part.name: getattr(self, part.name) for part in fields(self)}
         stored = self.stored and partial(_itself, self.stored())
         return {**state, "names": dict(self.names), "sites": {}, "stored": stored}  # the code that ran stays here
 
     @cached_property
     def prepared(self) -> frozenset[Node]:
-        """What a program computes from no input before a layer sees it: `b = np.zeros(4)`, `W = 0.01 * randn(3, 4)`."""
+        """Nodes outside all layers that depend on no input: `b = np.zeros(4)`, `W = 0.01 * randn(3, 4)`."""
         if not self.calls:
             return frozenset()
         found: set[Node] = set()

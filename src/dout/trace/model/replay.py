@@ -75,3 +75,8 @@ def same_bits_deep(a: Any, b: Any) -> bool:
     if isinstance(a, list | tuple):
         return type(a) is type(b) and len(a) == len(b) and all(map(same_bits_deep, a, b))
     return same_bits(a, b)
+
+
+def is_number(item: Any) -> bool:
+    """Whether something is an array or a real number, which a result may be."""
+    return isinstance(item, np.ndarray | np.generic) or type(item) in (int, float)

@@ -148,7 +148,7 @@ class _Writer:
 
 
 def _kind(key: str, number: Any) -> dict[str, Any]:
-    """What has to be said of a gradient whose dtype or shape its digits do not say."""
+    """The entry for a gradient whose dtype or shape its digits do not give."""
     if isinstance(number, np.ndarray):
         plain = number.dtype == np.float64 and number.ndim and number.size
         return {} if plain else {f"{key}_as": {"dtype": _dtype(number.dtype), "shape": list(number.shape)}}
@@ -218,7 +218,7 @@ def _summary(value: np.ndarray[Any, Any]) -> dict[str, Any]:
 
 
 def encode_static(item: Any) -> Any:
-    """Encode a static parameter: what JSON cannot say is an object with one key that names its kind."""
+    """Encode a static parameter. A kind that JSON lacks becomes an object with one key, the name of the kind."""
     if isinstance(item, Slot):
         return {"slot": int(item)}
     if item is Ellipsis:

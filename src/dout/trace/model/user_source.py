@@ -1,4 +1,4 @@
-"""The user's source: which frames are theirs, and what a call's arguments and its result are called there."""
+"""The user's source: which frames are theirs, and the names of a call's arguments and result there."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import inspect
 import sysconfig
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import islice
@@ -18,7 +19,8 @@ import numpy as np
 
 _OURS = str(Path(__file__).resolve().parents[2])
 _NUMPY = str(Path(np.__file__).resolve().parent)
-_TAUGHT = (f"{_OURS}/layers", f"{_OURS}/train")  # layers that are read and traced like a user's
+TAUGHT = ("dout.layers", "dout.train")  # layers that are read and traced like a user's
+_TAUGHT = tuple(f"{_OURS}/{name.partition('.')[2]}" for name in TAUGHT)
 _ADAPTERS = f"{_OURS}/adapt"
 _LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 _LONGEST_NAME = 60
@@ -65,7 +67,7 @@ def in_user_code(frame: FrameType) -> bool:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Site:
-    """Where a frame stood, without the frame. `executing` reads it like one."""
+    """The position of a frame, without the frame. `executing` reads it like one."""
 
     f_code: CodeType
     f_lasti: int
@@ -79,7 +81,7 @@ class Site:
 
 
 def _node(site: Any) -> Any:
-    """The syntax node that is running at a site, with `.parent` links; None where the source is not to be had."""
+    """The syntax node that is running at a site, with `.parent` links, or None if the source is not available."""
     from executing import Source
 
     try:
@@ -94,7 +96,7 @@ _read: set[str] = set()  # the files that `executing` has parsed
 
 
 def _read_quietly(site: Any) -> None:
-    """Have a site's file parsed: what Python warns of in it, it warned of when the file was imported."""
+    """Parse a site's file without warnings: Python gave them when the file was imported."""
     from executing import Source
 
     file = site.f_code.co_filename
@@ -124,7 +126,7 @@ def is_called(site: Any) -> bool:
 
 
 def assigned_name(site: Any) -> str | list[str | None] | None:
-    """What the result of the expression at a site is called: `x` in `x = …`, a list for `a, b = …`."""
+    """The name of the result of the expression at a site: `x` in `x = …`, a list for `a, b = …`."""
     node = _node(site)
     if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store):
         return _name(node.value)
@@ -142,7 +144,7 @@ def assigned_name(site: Any) -> str | list[str | None] | None:
 
 
 def argument_names(site: Any, parameters: list[str]) -> tuple[str | None, dict[str, str | None]]:
-    """What the receiver and the arguments of the call at a site are called: `mul`, {x: "apple", y: "apple_num"}."""
+    """The names of the receiver and the arguments of the call at a site: `mul`, {x: "apple", y: "apple_num"}."""
     call = _node(site)
     if not isinstance(call, ast.Call):
         return None, {}
@@ -169,7 +171,7 @@ def call_text(site: Any, otherwise: str = "a condition") -> str:
 
 
 def goes_into_text(frame: FrameType) -> bool:
-    """Whether what is made at this place goes straight into text: `"%.2f" % x`, `print(float(x))`, f"{x.shape}"."""
+    """Whether the value of the expression at a frame goes straight into text: `print(float(x))`, f"{x.shape}"."""
     node = _node(frame)
     if isinstance(node, ast.BinOp):
         return isinstance(node.op, ast.Mod)  # between numbers, % asks for no conversion
@@ -201,6 +203,15 @@ def _prints(function: ast.AST) -> bool:
     return isinstance(function, ast.Attribute) and function.attr == "format" and _is_text(function.value)
 
 
+def parameters(function: Any, count: int) -> list[str | None]:
+    """The names of the first arguments by position; None where there is none."""
+    try:
+        names: list[str | None] = list(inspect.signature(function).parameters)
+    except (TypeError, ValueError):
+        names = []
+    return [*names[:count], *([None] * (count - len(names)))]
+
+
 def behind(function: Any) -> Any:
     """The function that a decorator without `functools.wraps` calls, where its arguments are `*args` alone."""
     try:
@@ -208,16 +219,19 @@ def behind(function: Any) -> Any:
     except (TypeError, ValueError):
         return function
     if inspect.Parameter.VAR_POSITIONAL in kinds and kinds <= _ANY:
-        cells = [cell.cell_contents for cell in getattr(function, "__closure__", None) or () if _filled(cell)]
-        return next((item for item in cells if inspect.isfunction(item)), function)
+        cells = filled_cells(function) if inspect.isfunction(function) else []
+        return next((c.cell_contents for _, c in cells if inspect.isfunction(c.cell_contents)), function)
     return function
 
 
 _ANY = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
 
 
-def _filled(cell: Any) -> bool:
-    try:
-        return cell.cell_contents is not None
-    except ValueError:
-        return False
+def filled_cells(function: Any) -> list[tuple[str, Any]]:
+    """The cells that a function closes over, with their names, without those that are empty yet."""
+    found = []
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        with suppress(ValueError):
+            cell.cell_contents  # noqa: B018 - it raises where there is nothing
+            found.append((name, cell))
+    return found

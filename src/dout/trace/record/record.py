@@ -13,7 +13,8 @@ from dout.graph import CONSTANT, INPUT, Graph, Node
 from dout.ops.create import number
 from dout.run import douts_taken, flat
 from dout.trace.model.recorded import Event, LayerCall
-from dout.trace.model.replay import Data, first_difference
+from dout.trace.model.replay import Data, first_difference, is_number
+from dout.trace.model.user_source import parameters
 from dout.trace.record.specialisation import Twin
 from dout.trace.record.trace import Trace
 from dout.trace.session.layer_calls import finished, is_layer
@@ -66,7 +67,7 @@ def record(target: Any, *inputs: Any, dout: Any = None, **keywords: Any) -> Trac
 def record_function(
     function: Any, inputs: tuple[Any, ...], keywords: dict[str, Any], dout: Any = None
 ) -> tuple[Trace, list[Node | Any]]:
-    """Record a function; return also what its positional arguments became: the node of each that entered the trace."""
+    """Record a function. Return also its positional arguments, with the node of each that entered the trace."""
     tracer = Tracer()
     with session(tracer, function) as state:
         entered, output = _forward(state, getattr(function, "forward", function), inputs, keywords)
@@ -88,7 +89,7 @@ def _forward(
 
 
 def _entered(tracer: Tracer, item: Any) -> Any:
-    """What an argument became, also in lists and tuples: the node of what entered the trace, else as it is."""
+    """An argument with nodes in the place of traced values, also in lists and tuples."""
     if type(item) in (list, tuple):
         return type(item)([_entered(tracer, part) for part in item])
     return tracer.node_of(item) if isinstance(item, Traced) else item
@@ -101,7 +102,7 @@ def _seeds(tracer: Tracer, ends: list[Node], dout: Any) -> dict[Node, Node]:
 
 
 def _ends(tracer: Tracer, output: Any) -> list[Node]:
-    tracer.ends = [tracer.node_of(item) for item in flat(output) if _is_number(plain(item))]
+    tracer.ends = [tracer.node_of(item) for item in flat(output) if is_number(plain(item))]
     return tracer.ends
 
 
@@ -165,17 +166,13 @@ def _no_output(target: Any, output: Any) -> str:
     code = getattr(inspect.unwrap(forward) if inspect.isfunction(forward) else None, "__code__", None)
     at = f", at {code.co_filename}:{code.co_firstlineno}" if code else ""
     kind = "None" if output is None else f"a {type(output).__qualname__}"
-    return f"{_name_of(target)}.forward returned {kind}, no array or real number{at}; return what it computes"
+    return f"{_name_of(target)}.forward returned {kind}, no array or real number{at}; return its result"
 
 
 def _named_inputs(
     state: Session, forward: Callable[..., Any], inputs: tuple[Any, ...], keywords: dict[str, Any]
 ) -> tuple[list[Any], dict[str, Any]]:
-    try:
-        parameters = list(inspect.signature(forward).parameters)
-    except (TypeError, ValueError):
-        parameters = []
-    names = [*parameters[: len(inputs)], *(None for _ in inputs[len(parameters) :])]
+    names = parameters(forward, len(inputs))
     arguments = [state.argument(item, name) for item, name in zip(inputs, names, strict=True)]
     return arguments, {key: state.argument(item, key) for key, item in keywords.items()}
 
@@ -183,10 +180,6 @@ def _named_inputs(
 def is_complex(node: Node) -> bool:
     """Whether a value has imaginary parts."""
     return np.dtype(node.dtype).kind == "c"
-
-
-def _is_number(item: Any) -> bool:
-    return isinstance(item, np.ndarray | np.generic) or type(item) in (int, float)
 
 
 def _ones(output: Any) -> Any:
@@ -202,7 +195,7 @@ def _ones(output: Any) -> Any:
 def _needed(
     nodes: list[Node], calls: tuple[LayerCall, ...], ends: list[Node], steered: Iterable[Node]
 ) -> tuple[Node, ...]:
-    """All nodes but what is only noted, and those inputs and constants that nothing uses: arrays within reach."""
+    """All nodes but those that are only noted, and inputs and constants without a use: arrays within reach."""
     shown = set(ends)
     for call in calls:
         shown.update(n for n in (*call.inputs, *call.outputs, *(call.douts or ()), *(call.gradients or ())) if n)
@@ -214,11 +207,11 @@ def _needed(
 
 
 def _noted(nodes: list[Node], shown: set[Node]) -> set[Node]:
-    """What leads to nothing but numbers that `float(...)` took out, as in `losses.append(float(np.mean(loss)))`.
+    """Nodes that end in numbers taken out by `float(...)` alone, as in `losses.append(float(np.mean(loss)))`.
 
     Nothing that is `shown` was computed with them, and no condition.
     """
-    taken: set[Node] = set()  # by float, and what is computed from that
+    taken: set[Node] = set()  # by float, and computed from such
     users: dict[Node, list[Node]] = {}
     for node in nodes:
         if node.primitive is number or any(i in taken for i in node.inputs):

@@ -12,10 +12,10 @@ import numpy as np
 from dout.errors import UnsupportedError
 from dout.graph import CONSTANT, INPUT, Node, evaluate
 from dout.trace.model.recorded import Draw, RecordedRun
-from dout.trace.model.replay import same_bits
+from dout.trace.model.replay import is_number, same_bits
 from dout.trace.tracer.random_draws import ONE
 
-_MOST = 1 << 27  # elements that are drawn where nothing but a document says that there were as many
+_MOST = 1 << 27  # elements to draw if only a document says that there were so many
 
 _Run = TypeVar("_Run", bound=RecordedRun)
 
@@ -73,6 +73,6 @@ def _filled(item: Any, values: Iterator[Any]) -> Any:
     if isinstance(item, dict):
         return {key: _filled(part, values) for key, part in item.items()}
     if isinstance(item, list | tuple):
-        return type(item)([_filled(part, values) for part in item])
-    number = isinstance(item, np.ndarray | np.generic) or type(item) in (int, float)
-    return next(values) if number else item
+        parts = [_filled(part, values) for part in item]
+        return tuple.__new__(type(item), parts) if isinstance(item, tuple) else parts
+    return next(values) if is_number(item) else item

@@ -1,4 +1,4 @@
-"""Running a script once, with what it does recorded; and loading a file for the classes in it."""
+"""Running a script once and recording it; and loading a file for the classes in it."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def load_file(path: str | Path) -> ModuleType:
 
 
 def run_user_code(run: Callable[[], Any], what: str | Path) -> Any:
-    """Run the user's code; what it raises becomes a UserCodeError with their own traceback. SystemExit ends it."""
+    """Run the user's code. Its exceptions become a UserCodeError with their own traceback; SystemExit ends it."""
     kept = KeptRuntime()
     try:
         try:
@@ -136,7 +136,7 @@ def _read(path: Path) -> tuple[str, CodeType]:
 
 @contextmanager
 def _as_main(main: ModuleType, path: Path) -> Iterator[None]:
-    """`main` is `__main__`, and the script's folder is where its imports are looked for, as when Python runs it."""
+    """Make `main` the module `__main__`, and look for imports in the script's folder, as when Python runs it."""
     kept = sys.modules.get("__main__"), sys.argv
     sys.modules["__main__"], sys.argv = main, [str(path)]
     try:

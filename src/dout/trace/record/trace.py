@@ -35,19 +35,14 @@ class Trace(AnnotatedRun):
     def __rich__(self) -> Any:
         return self.draw()
 
-    def _repr_svg_(self) -> str | None:
-        shown: str | None = self.draw()._repr_svg_()
-        return shown
+    def _repr_svg_(self) -> Any:
+        return self.draw()._repr_svg_()
 
-    def _repr_html_(self) -> str | None:
-        shown: str | None = self.draw()._repr_html_()
-        return shown
+    def _repr_html_(self) -> Any:
+        return self.draw()._repr_html_()
 
-    def _repr_mimebundle_(
-        self, include: Collection[str] | None = None, exclude: Collection[str] | None = None
-    ) -> dict[str, str]:
-        shown: dict[str, str] = self.draw()._repr_mimebundle_(include, exclude)
-        return shown
+    def _repr_mimebundle_(self, include: Collection[str] | None = None, exclude: Collection[str] | None = None) -> Any:
+        return self.draw()._repr_mimebundle_(include, exclude)
 
     def redrawn(self, seed: int | None = None) -> Trace:
         """The same recording with other random numbers in it: each is drawn anew, and the rest computed from them.

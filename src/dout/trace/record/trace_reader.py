@@ -1,4 +1,4 @@
-"""A saved document becomes a trace again. Nothing in it is executed, and nothing is taken from it unlooked at."""
+"""A saved document becomes a trace again. Nothing in it is executed, and every part is checked before it is used."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class _Reader:
         self.entries = _by_id(document["values"])
         self.from_node = _by_id(document["nodes"])
         for identity, entry in self.from_node.items():
-            _sure(self.entries[entry["output"]]["from"] == identity, "what a node made says that it is of another")
+            _sure(self.entries[entry["output"]]["from"] == identity, "a node and its value name each other differently")
         self.nodes: dict[str, Node] = {}  # by value id
         for identity, entry in self.entries.items():
             self.nodes[identity] = self._node(identity, entry)
@@ -132,7 +132,7 @@ class _Reader:
                 return Node(CONSTANT, (), {"value": _number(entry["value"], dtype)}, shape, dtype, _where(entry))
             return Node(INPUT, (), {}, shape, dtype, _where(entry))
         made = self.from_node[entry["from"]]
-        _sure(made["output"] == identity, "a value says that it is of a node that made another")
+        _sure(made["output"] == identity, "a value names a node that made another value")
         inputs = tuple(self.nodes[i] for i in made["inputs"])
         static = {_text(key): decode_static(item) for key, item in made.get("static", {}).items()}
         node = Node(_primitive(made), inputs, static, shape, dtype, _where(made))
@@ -171,7 +171,7 @@ class _Reader:
         call = None if entry["layer"] is None else self.calls[entry["layer"]]
         argument = _whole(entry["argument"])
         used = user.inputs if user is not None else call.inputs if call is not None else ()
-        _sure(used[argument] is node, "a value says that it is used where another one is")
+        _sure(used[argument] is node, "a value lists a use of another value")
         return Use(user, call, argument, _gradient(entry))
 
     def _named(self, key: str) -> dict[str, Node]:
@@ -182,12 +182,12 @@ class _Reader:
         arguments = tuple(map(decode_static, entry["arguments"]))
         keywords = {_text(key): decode_static(item) for key, item in entry["keywords"].items()}
         draw = Draw(_one_of(("RandomState", "Generator"), entry["generator"]), entry["method"], arguments, keywords)
-        _sure(self.data[node] is None or isinstance(self.data[node], np.ndarray), "what was drawn is no array")
+        _sure(self.data[node] is None or isinstance(self.data[node], np.ndarray), "a drawn value is not an array")
         _sure(can_draw(draw, node.shape), f"{entry['method']} draws no array of shape {node.shape}")
         return draw
 
 
-# --- parts, each looked at before it is used --------------------------------------------------------------------------
+# --- parts, each checked before it is used ----------------------------------------------------------------------------
 
 _BY: tuple[Literal["name", "position", "shape"], ...] = ("name", "position", "shape")
 
@@ -209,7 +209,7 @@ def _text(item: Any) -> str:
 
 
 def _whole(item: Any) -> int:
-    _sure(type(item) is int and 0 <= item < 1 << 62, f"{_short(str(item))} is no whole number that counts anything")
+    _sure(type(item) is int and 0 <= item < 1 << 62, f"{_short(str(item))} is not a valid count")
     return item  # type: ignore[no-any-return]
 
 
@@ -233,7 +233,7 @@ def _primitive(entry: dict[str, Any]) -> Primitive:
 
 
 def _check_static(node: Node) -> None:
-    """What a node is told besides its inputs: no function but those of the row, and no size but that of its result."""
+    """Check the static parameters of a node: functions are those of the row, sizes give the shape of the result."""
     if node.primitive is PRIMITIVES["places"]:
         _one_of(PLACES, node.static["function"])
     if node.static.keys() & _SIZED:
@@ -260,7 +260,7 @@ def _array_dtype(name: Any) -> Any:
 def _number(value: Any, dtype: Any) -> Any:
     if dtype is int and isinstance(value, str):
         return int(value, 16)
-    _sure(isinstance(value, bool | int | float | str), "a number is none")
+    _sure(isinstance(value, bool | int | float | str), "a number is written as something else")
     return dtype(value) if isinstance(dtype, type) else np.array(value).astype(dtype)[()]
 
 
@@ -296,7 +296,7 @@ def _gradient(entry: dict[str, Any]) -> Gradient | None:
 
 
 def _plain(entry: dict[str, Any], key: str) -> Any:
-    """A gradient's number or array; what its digits do not say of dtype and shape stands beside it."""
+    """A gradient's number or array; the entry `…_as` gives a dtype and shape that the digits do not."""
     value, kind = entry.get(key), entry.get(f"{key}_as")
     if value is None or isinstance(value, dict):
         return None
@@ -311,7 +311,7 @@ def _plain(entry: dict[str, Any], key: str) -> Any:
         array = np.vectorize(_spelt)(array) if array.dtype.kind == "U" else array
         _array_dtype(array.dtype.name)
         return array
-    _sure(isinstance(value, bool | int | float | str), "a gradient is no number")
+    _sure(isinstance(value, bool | int | float | str), "a gradient is not a number")
     return _spelt(value) if isinstance(value, str) else value
 
 

@@ -48,7 +48,7 @@ def trace(target: Any, *inputs: Any, dout: Any = None, **keywords: Any) -> Trace
 
 @dataclass(frozen=True)
 class Derives:
-    """What a function of `value_and_grad` or `grad` derives: of which function, with respect to which inputs."""
+    """The task of a function of `value_and_grad` or `grad`: which function it derives, for which inputs."""
 
     function: Callable[..., Any]
     wanted: tuple[int, ...]

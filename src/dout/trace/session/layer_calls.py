@@ -12,12 +12,11 @@ from types import CodeType
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-import numpy as np
-
 from dout.graph import INPUT, Node, Where
 from dout.run import attributes_of, mro_of, vars_of
 from dout.trace.model import user_source
 from dout.trace.model.recorded import LayerCall, Parameter
+from dout.trace.model.replay import is_number
 from dout.trace.session.pairing import pairs
 from dout.trace.tracer.open_call import OpenCall
 from dout.trace.tracer.traced import Traced, plain
@@ -33,7 +32,7 @@ def is_layer(cls: type) -> bool:
     if type(cls).__getattribute__ is type.__getattribute__ and not hasattr(type(cls), "__getattr__"):
         return all(callable(getattr(cls, kind, None)) for kind in KINDS)
     found = [[base[kind] for base in map(vars_of, mro_of(cls)) if kind in base] for kind in KINDS]
-    return all(items and callable(items[0]) for items in found)  # what the metaclass would answer is not asked
+    return all(items and callable(items[0]) for items in found)  # the metaclass is not asked
 
 
 def recording(kind: str, original: Callable[..., Any], current: Callable[[], Tracer | None]) -> Callable[..., Any]:
@@ -96,7 +95,7 @@ def _round_is_complete(tracer: Tracer, instance: Any) -> bool:
 
 
 def _next_round(tracer: Tracer) -> bool:
-    """Begin recording anew where a later round was asked for; else stop. Returns whether recording goes on."""
+    """Begin recording anew if a later round was asked for, else stop. Return whether recording goes on."""
     assert tracer.rounds is not None
     tracer.rounds -= 1
     if tracer.rounds > 0:
@@ -160,7 +159,7 @@ def _enter(
 
 
 def _note_state(tracer: Tracer, call: OpenCall) -> None:
-    """Remember what the layer holds as its forward begins: its parameters among it, which it may name."""
+    """Remember the layer's attributes as its forward begins: its parameters are among them, and get their names."""
     attributes = attributes_of(call.instance)
     call.held = {key: list(item) if isinstance(item, list) else item for key, item in attributes.items()}
     for key, item in attributes.items():
@@ -208,7 +207,7 @@ def _close(tracer: Tracer, call: OpenCall, result: Any, site: Any) -> None:
         if node is not None and name and node not in call.inputs:
             tracer.names[node] = name
     if call.kind == "forward":
-        now = attributes_of(call.instance)  # what forward itself keeps anew is a residual, and no parameter
+        now = attributes_of(call.instance)  # an attribute that forward itself sets is a residual, and no parameter
         call.held = {k: v for k, v in call.held.items() if isinstance(v, list) or plain(now.get(k)) is plain(v)}
         for key, item in _kept(now):
             tracer.hints.setdefault(tracer.node_of(item), key)
@@ -246,9 +245,7 @@ def _node_then(tracer: Tracer, forward: OpenCall, parameter: Any) -> Node:
 
 
 def _result_node(tracer: Tracer, item: Any) -> Node | None:
-    if isinstance(item, Traced | np.ndarray | np.generic) or type(plain(item)) in (int, float):
-        return tracer.node_of(item)
-    return None
+    return tracer.node_of(item) if isinstance(item, Traced) or is_number(item) else None
 
 
 def _match(tracer: Tracer, backward: OpenCall) -> None:
@@ -271,7 +268,7 @@ def _match(tracer: Tracer, backward: OpenCall) -> None:
 
 
 def _by_input(forward: OpenCall, returned: tuple[Node | None, ...]) -> tuple[Node | None, ...]:
-    """What a backward returned, one for each input: an argument that is none (a flag, None) takes its place along."""
+    """The returned gradients, one an input; those for arguments that are no inputs (a flag, None) are left out."""
     given = forward.arguments.values()
     if len(returned) != len(given) or any(type(argument) in (list, tuple) for argument in given):
         return returned

@@ -30,7 +30,7 @@ _SAME = {  # names of one thing, lower and without underscores
     **dict.fromkeys(("w", "weight", "weights", "kernel", "kernels", "filter", "filters", "weightmatrix"), "w"),
     **dict.fromkeys(("b", "bias", "biases"), "b"),
 }
-_RESIDUALS = frozenset({  # what forward keeps anew is no parameter
+_RESIDUALS = frozenset({  # names of values that forward keeps anew: no parameters
     "x", "in", "input", "inputs", "inputdata", "layerinput", "lastinput", "z", "a", "y", "h", "out", "output",
     "outputs",
     "activation", "activations",
@@ -43,7 +43,7 @@ _NO_GRADIENTS = frozenset({
 
 
 def stem(name: str) -> str:
-    """What a name is about: alike for a parameter and for what is called as its gradient.
+    """The stem of a name: the same for a parameter and for its gradient.
 
     >>> [stem(name) for name in ("weights", "dW", "grad_w", "weights_gradient", "dLdW", "_dW", "bias", "db")]
     ['w', 'w', 'w', 'w', 'w', 'w', 'b', 'b']
@@ -55,12 +55,12 @@ def stem(name: str) -> str:
 
 
 def _bare(name: str) -> str:
-    """A name without the underscores that say whose business it is."""
+    """A name without its leading underscores."""
     return name.lstrip("_") or name
 
 
 def is_residual(name: str) -> bool:
-    """Whether a name is one for what forward keeps anew: `x`, `self.out`."""
+    """Whether a name is usual for a value that forward keeps anew: `x`, `self.out`."""
     return stem(name) in _RESIDUALS
 
 
@@ -148,7 +148,7 @@ def _named(name: str, parameter: Any, after: Mapping[str, Any]) -> str | None:
 
 
 def _by_synonym(left: list[tuple[str, Any]], after: Mapping[str, Any], taken: set[str]) -> Iterator[tuple[Pair, str]]:
-    """What is called as the gradient in other words, also in a dict: `weights_gradient`, `grads["dW1"]`."""
+    """Pairs by a synonym of the parameter's name, also in a dict: `weights_gradient`, `grads["dW1"]`."""
     flat = {key: item for key, item in after.items() if is_named_as_gradient(key) and key not in taken}
     for key, held in after.items():
         if isinstance(held, dict) and (
@@ -194,7 +194,7 @@ def _by_position(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterato
 
 
 def _joined(found: Iterable[Pair]) -> Iterator[Pair]:
-    """One pair for a parameter that stands in several places: what it gets there adds up, as over its uses."""
+    """One pair for a parameter that stands in several places: its gradients there add up, as over its uses."""
     by_parameter: dict[int, list[Pair]] = {}
     for pair in found:
         by_parameter.setdefault(id(pair.parameter), []).append(pair)
@@ -228,7 +228,7 @@ def _of_objects(before: Mapping[str, Any]) -> Iterator[Pair]:
 def _by_shape(
     left: list[tuple[str, Any]], before: Mapping[str, Any], after: Mapping[str, Any], taken: set[str]
 ) -> Iterator[Pair]:
-    """What is called `d…` or `…grad…` and has a shape that one parameter and one gradient alone have."""
+    """Pairs of one parameter and one array named `d…` or `…grad…` whose shape no other of them has."""
     anew = {key for key, item in after.items() if is_named_as_gradient(key) and item is not before.get(key)}
     gradients = [
         (key, item)
@@ -248,7 +248,7 @@ def _by_shape(
 
 
 def _first_word(key: str) -> str:
-    """What a gradient's name begins with: the `w` of `dW_curr`."""
+    """The first word of a gradient's name: the `w` of `dW_curr`."""
     return _AFFIX.sub("", _bare(key), count=1).partition("_")[0].lower()
 
 

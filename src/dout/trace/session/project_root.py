@@ -1,4 +1,4 @@
-"""Where a file of the user's is at home: the module it is in its package, and the folder that imports count from."""
+"""The home of a user's file: its module name in its package, and the folder from which its imports count."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ MOST_ABOVE = 5  # folders in which a file's imports are looked for
 
 
 class Home(NamedTuple):
-    """The name of the module that a file is in its package, and the folders where its imports are looked for first."""
+    """The module name of a file in its package, and the folders to search first for its imports."""
 
     name: str
     folders: list[str]
 
 
 def home(path: Path, text: str) -> Home:
-    """Where a file is at home.
+    """The home of a file.
 
     A file in a package, or with relative imports, is a module of that package, with or without __init__.py.
     """

@@ -1,4 +1,4 @@
-"""A trace under way: what is replaced in the user's modules, classes and objects, and put back whatever happens."""
+"""A trace under way: replacements in the user's modules, classes and objects, put back whatever happens."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -16,13 +16,14 @@ from dout.errors import UnsupportedError
 from dout.run import flat, is_class, module_of, mro_of, vars_of
 from dout.trace.model import user_source
 from dout.trace.session import user_modules
-from dout.trace.session.attribute_swap import Namespace, Swaps
+from dout.trace.session.attribute_swap import Namespace
 from dout.trace.session.layer_calls import KINDS, is_layer, recording
+from dout.trace.session.swaps import Swaps
+from dout.trace.session.users_warnings import users_warnings
 from dout.trace.tracer import traced_modules
 from dout.trace.tracer.traced import Traced
 from dout.trace.tracer.tracer import Tracer
 from dout.trace.tracer.user_functions import current, under_way
-from dout.trace.tracer.users_warnings import users_warnings
 
 _ABSENT = object()
 _DEEP = 100  # calls inside each other; user's code that goes deeper calls itself
@@ -100,7 +101,7 @@ def user_class_test(packages: set[str], given: set[type]) -> Any:
             return False
         package = module.partition(".")[0]
         if package == "dout":
-            return module.startswith(("dout.layers", "dout.train"))
+            return module.startswith(user_source.TAUGHT)
         if module == "__main__" or package in packages:
             return True
         home = sys.modules.get(module)
@@ -110,7 +111,7 @@ def user_class_test(packages: set[str], given: set[type]) -> Any:
 
 
 class Session:
-    """What is replaced in the user's modules, classes and objects while one trace is under way."""
+    """The replacements in the user's modules, classes and objects while one trace is under way."""
 
     def __init__(self, tracer: Tracer, packages: set[str], given: set[type]) -> None:
         is_user_class = user_class_test(packages, given)
@@ -118,10 +119,10 @@ class Session:
         self.patches = Patches(is_user_class)
         self.swaps = Swaps(is_user_class, self._meet, tracer)
         self.adopted: set[str] = set()
-        self.homes: set[str] | None = None  # modules of what a target reaches; of a script all are looked through
+        self.homes: set[str] | None = None  # modules within reach of a target; None for a script: all
         self.functions: list[FunctionType] = []  # the target's own
         self.gave_way = False  # whether all that was replaced has been put back, for another thread
-        self.outputs: list[Any] = []  # what the user's code gave out; in the end as a plain run would have
+        self.outputs: list[Any] = []  # results of the user's code; in the end as a plain run would give them
         self.besides: list[Any] = []  # objects of the user's that nothing led to, and that code of theirs wrote into
 
     def _meet(self, found: Any) -> None:
@@ -155,7 +156,7 @@ class Session:
         return [module.__name__ for module in user_modules.user_modules() if module.__name__ not in self.adopted]
 
     def argument(self, item: Any, name: str | None) -> Any:
-        """Take what is given to the code that will run; a list or dict stays itself, for they may write into it."""
+        """Take an argument of the code that will run. A list or dict stays itself: the code may write into it."""
         if type(item) is tuple:
             parts = tuple(self.argument(part, None) for part in item)
             return item if all(a is b for a, b in zip(parts, item, strict=True)) else parts
@@ -167,7 +168,7 @@ class Session:
         return taken
 
     def target(self, target: Any, *, numbers: bool, everywhere: bool = False) -> None:
-        """Take the layer or function that will run; where asked, the numbers it holds become inputs too.
+        """Take the layer or function that will run. With `numbers`, the numbers it holds become inputs too.
 
         `everywhere`: also those that are global names where it was written.
         """
@@ -184,7 +185,7 @@ class Session:
 
 
 def place_of_recording() -> tuple[int, int] | None:
-    """Where the thread that traces is in its code: the same again as long as it stands still. None: nothing runs."""
+    """The tracing thread's current frame and instruction, or None when nothing runs. Unchanged while it is blocked."""
     innermost = _open[-1:]  # another thread may close it meanwhile
     frame = sys._current_frames().get(innermost[0].tracer.thread) if innermost else None
     return (id(frame), frame.f_lasti) if frame is not None else None
@@ -214,7 +215,7 @@ def reaches(item: Any, why_not: str | None = None) -> None:
 
 
 def gave_way() -> bool:
-    """Whether what is traced now runs on plainly."""
+    """Whether the traced code now runs on plainly."""
     return bool(_open) and all(state.gave_way for state in _open)
 
 
@@ -222,7 +223,7 @@ def gave_way() -> bool:
 def session(
     tracer: Tracer, target: Any = None, *, numbers: bool = False, everywhere: bool = False
 ) -> Iterator[Session]:
-    """Trace what runs inside, from `target` or, where there is none, from what the caller adopts.
+    """Trace the code that runs inside, from `target` or, without one, from the modules that the caller adopts.
 
     `numbers` that the target holds become inputs where asked; `everywhere`: those of its module too, and what methods
     close over.
@@ -230,13 +231,17 @@ def session(
     home = target.__module__ if inspect.isroutine(target) else module_of(type(target))
     if not home or home.partition(".")[0] in user_modules.ANSWERED:  # made by `exec`; or np.mean itself is the target
         home = ""
-    with recordings:
+    with recordings, ExitStack() as ends:
         given = {type(target)} if is_layer(type(target)) else set()
         state = Session(tracer, {home.partition(".")[0]} - {"dout", "builtins"}, given)
         state.swaps.everywhere = everywhere
         state.patches.layers = not everywhere  # a program needs no calls, and code may look into methods
         under_way.append(tracer)
         _begun.append(state)
+        ends.callback(_begun.remove, state)  # these are called from the last to the first
+        ends.callback(state.swaps.swap_out, state.outputs, state.besides)
+        ends.callback(state.patches.put_back)
+        ends.callback(_end_recording, state)
         try:
             if target is not None:
                 state.target(target, numbers=numbers, everywhere=everywhere)
@@ -244,32 +249,25 @@ def session(
             _open.append(state)
             with users_warnings():
                 yield state
-        except RecursionError as error:
-            state.outputs.append(error)
-            _refuse_depth(error)
-            raise
         except BaseException as error:
             state.outputs.append(error)
+            if isinstance(error, RecursionError):
+                _refuse_depth(error)
             raise
-        finally:
-            if state in _open:
-                _open.remove(state)
-            try:
-                tracer.stop()
-            finally:
-                tracer.recording = False
-                under_way.remove(tracer)
-                try:
-                    state.patches.put_back()
-                finally:
-                    try:
-                        state.swaps.swap_out(state.outputs, state.besides)
-                    finally:
-                        _begun.remove(state)
+
+
+def _end_recording(state: Session) -> None:
+    if state in _open:
+        _open.remove(state)
+    try:
+        state.tracer.stop()
+    finally:
+        state.tracer.recording = False
+        under_way.remove(state.tracer)
 
 
 def _after_fork() -> None:
-    """A forked child has no other thread: what one was recording is put back there, and nobody waits for it."""
+    """A forked child has no other thread: put back the replacements of other threads there, and release their lock."""
     for state in reversed(_begun):
         if state.tracer.thread != threading.get_ident():
             state.tracer.recording = False
@@ -287,13 +285,13 @@ if hasattr(os, "register_at_fork"):
 
 
 def _functions_of(kind: type) -> Iterator[Any]:
-    """The functions among what a class and its bases define."""
+    """The functions that a class and its bases define."""
     for cls in mro_of(kind):
         yield from (item for item in vars_of(cls).values() if type(item) is FunctionType)
 
 
 def _refuse_depth(error: RecursionError) -> None:
-    """Say so where it was not the user's code that called itself too often but a list of theirs that has no end."""
+    """Raise a clearer error if not the user's code recursed too deep, but ours in a list that holds itself."""
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
     users = [frame for frame in frames if user_source.in_user_code(frame)]
     if user_source.is_ours(frames[-1].f_code.co_filename) and len(users) < _DEEP:

@@ -1,4 +1,4 @@
-"""Running the user's code once more without a trace of it: what the run changes is put back after it."""
+"""Running the user's code once more so that it leaves no trace: every change is put back afterwards."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import gc
 import operator
 import sys
 import warnings
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from types import FunctionType, ModuleType
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from dout.run import attributes_of, is_generator, put_state, state_of, vars_of
-from dout.trace.session.attribute_swap import MOST, Namespace, Reach
+from dout.trace.session.attribute_swap import MOST, Namespace, Reach, is_empty, kind_of_dict, refill, slots_of
 from dout.trace.tracer.traced_modules import traced_modules
 
 _LARGE = 1 << 20  # bytes; a larger array is made read-only instead of being copied
@@ -42,37 +42,38 @@ def is_small(item: Any) -> bool:
 
 @contextmanager
 def undone(holders: Iterable[Any], reach: Reach) -> Iterator[None]:
-    """Put back what the code inside changes in `holders`, in the arrays and generators there, and in the filters."""
+    """Undo changes that the code inside makes to `holders`, their arrays and generators, and warning filters."""
     back: list[Callable[[], Any]] = [_patches(module) for module in traced_modules()]
     arrays: dict[int, Any] = {}
     for holder in holders:
         back.extend(containers(holder))
         for place in reach.places(holder):
             item = place.item
-            if type(item) is np.ndarray and item.flags.writeable:
+            if type(item) is np.ndarray:
                 arrays[id(item)] = item
             elif is_generator(item):
                 back.append(partial(put_state, item, state_of(item)))
-            if not issubclass(type(holder), dict | list | deque):
+            elif type(item) in (set, bytearray):
+                back.extend(containers(item))
+            if not issubclass(type(holder), dict | list | deque | np.ndarray):
                 back.append(partial(place.put, place.item))
-    for array in sorted(arrays.values(), key=lambda array: array.base is not None, reverse=True):
-        back.insert(0, _array(array))
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what there is to warn of was said in the first run
-            yield
-    finally:
-        for undo in back:
-            undo()
+    back.insert(0, _arrays(arrays.values()))
+    with ExitStack() as ends, warnings.catch_warnings():
+        for undo in reversed(back):
+            ends.callback(undo)  # all are called, also after one that raises
+        warnings.simplefilter("ignore")  # the first run gave all warnings
+        yield
 
 
 def containers(holder: Any) -> Iterator[Callable[[], Any]]:
-    """What puts back all that an object holds now, or the names in it."""
+    """Yield functions that put back the present content of an object. They ask no key or element for its hash."""
     kind = type(holder)
-    if issubclass(kind, OrderedDict):
-        yield _ordered(holder)
-    elif issubclass(kind, dict):
+    if issubclass(kind, dict):
         yield _dict(holder)
+    elif issubclass(kind, set):
+        yield _set(holder)
+    elif kind is bytearray:
+        yield partial(bytearray.__setitem__, holder, slice(None), bytes(holder))
     elif issubclass(kind, list | deque):
         base: Any = list if issubclass(kind, list) else deque
         kept = list(holder)
@@ -82,31 +83,43 @@ def containers(holder: Any) -> Iterator[Callable[[], Any]]:
         yield lambda: [type.__delattr__(holder, name) for name in set(vars_of(holder)) - names]
     elif kind.__dictoffset__ != 0 or kind is Namespace:
         yield _dict(attributes_of(holder))
+    for slot in slots_of(kind):
+        if is_empty(slot, holder):
+            yield partial(_empty, slot, holder)
+
+
+def _empty(slot: Any, holder: Any) -> None:
+    if not is_empty(slot, holder):
+        slot.__delete__(holder)
 
 
 def _dict(holder: dict[Any, Any]) -> Callable[[], None]:
-    kept = dict(holder)
+    kept = _content(holder)
 
     def undo() -> None:
-        for key in [key for key in holder if key not in kept]:
-            dict.__delitem__(holder, key)
-        for key, item in kept.items():
-            if dict.get(holder, key, kept) is not item:
-                dict.__setitem__(holder, key, item)
-        if list(map(id, dict.keys(holder))) != list(map(id, kept)):
-            dict.clear(holder)
+        for name in [key for key in _content(holder) if type(key) is str and key not in kept]:
+            kind_of_dict(holder).__delitem__(holder, name)  # alone: a thread may read the other names of a module
+        now = _content(holder)
+        if list(map(id, now)) != list(map(id, kept)):
+            refill(holder, kept)
+        elif not all(map(operator.is_, now.values(), kept.values())):
             dict.update(holder, kept)
 
     return undo
 
 
-def _ordered(holder: OrderedDict[Any, Any]) -> Callable[[], None]:
-    kept = list(OrderedDict.items(holder))
+def _content(holder: dict[Any, Any]) -> dict[Any, Any]:
+    """A plain dict of a dict's content. Keys are not hashed anew, unless the class iterates in a way of its own."""
+    return dict.copy(holder) if type(holder).__iter__ is dict.__iter__ else dict(kind_of_dict(holder).items(holder))
+
+
+def _set(holder: set[Any]) -> Callable[[], None]:
+    kept = set(holder)
 
     def undo() -> None:
-        OrderedDict.clear(holder)
-        for key, item in kept:
-            OrderedDict.__setitem__(holder, key, item)
+        if {*map(id, set(holder))} != {*map(id, kept)}:
+            set.clear(holder)
+            set.update(holder, kept)
 
     return undo
 
@@ -122,17 +135,33 @@ def _patches(module: ModuleType) -> Callable[[], None]:
     return undo
 
 
-def _array(array: Any) -> Callable[[], Any]:
-    if array.nbytes <= _LARGE:
-        kept = array.copy()
-        return lambda: array.__setitem__(..., kept)
-    array.flags.writeable = False
-    return lambda: array.setflags(write=True)
+def _arrays(arrays: Iterable[Any]) -> Callable[[], None]:
+    """Return what puts back the numbers in arrays and their flags; large arrays are read-only meanwhile."""
+    flags = [(array, array.flags.writeable) for array in arrays]
+    kept = [(array, array.copy()) for array, _ in flags if array.nbytes <= _LARGE]
+    flags.sort(key=lambda pair: pair[0].base is not None)  # a view can only be unlocked after its base
+    for array, _ in flags:
+        if array.nbytes > _LARGE:
+            array.flags.writeable = False
+
+    def undo() -> None:
+        for array, _ in flags:
+            if not array.flags.writeable:
+                with suppress(ValueError):  # its memory is read-only for everybody: nobody has written there
+                    array.flags.writeable = True
+        for array, content in kept:
+            if array.flags.writeable:
+                array[...] = content
+        for array, writeable in flags:
+            if not writeable:
+                array.flags.writeable = False
+
+    return undo
 
 
-# --- what dout itself runs on -----------------------------------------------------------------------------------------
+# --- the runtime of dout itself ---------------------------------------------------------------------------------------
 
-_CORE = (  # what runs, and tells of, the user's code
+_CORE = (  # modules that run the user's code, and report on it
     "builtins", "sys", "os", "posixpath", "ntpath", "io", "time", "signal", "threading", "types", "typing", "abc",
     "ast", "re", "traceback", "linecache", "tokenize", "inspect", "dis", "contextlib", "functools", "itertools",
     "operator", "collections", "copy", "copyreg", "pickle", "struct", "dataclasses", "enum", "importlib",
@@ -145,7 +174,7 @@ _Anything = BaseException  # by a name that nobody replaces
 
 
 class KeptRuntime:
-    """What dout itself runs on: Python's own names, modules and import path, as they were before the user's code."""
+    """The runtime of dout itself: Python's names, modules and import path, as they were before the user's code."""
 
     def __init__(self) -> None:
         self.take()
@@ -167,14 +196,14 @@ class KeptRuntime:
         """Whether nothing has changed: asked after each statement of a file."""
         try:
             for names, read, kept in self.read:
-                if read(names) != kept:  # which compares what is another object only
+                if read(names) != kept:  # identical objects are not compared
                     return False
-        except _Anything:  # a name is not there, or what was put there does not want to be compared
+        except _Anything:  # a name is missing, or its new object refuses to be compared
             return False
         return True
 
     def put_back(self) -> list[str]:
-        """Make it so again; what was not, such as `builtins.len`. What has been added stays.
+        """Put everything back, and return the names that had changed, such as `builtins.len`. Added names stay.
 
         Until Python's own names are there again, this calls nothing that has one.
         """

@@ -82,7 +82,7 @@ def _asked(items: Iterable[Any], called: dict[str, list[str]]) -> Iterator[str]:
 
 @cache
 def _words(code: CodeType) -> frozenset[str]:
-    """What a code and those within it import, or may find by a text; each from its last dot on."""
+    """The last parts of the module names that a code object, or one inside it, imports or may look up by a string."""
     found = [str(step.argval) for step in dis.get_instructions(code) if step.opname.startswith("IMPORT")]
     if not FINDERS.isdisjoint(code.co_names):
         found += [item for item in code.co_consts if isinstance(item, str)]

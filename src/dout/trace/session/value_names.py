@@ -1,4 +1,4 @@
-"""What values are called in the user's source; looked up when first asked for."""
+"""The names of values in the user's source; looked up when first asked for."""
 
 from __future__ import annotations
 

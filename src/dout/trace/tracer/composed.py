@@ -1,6 +1,6 @@
-"""NumPy functions that are others put together: each is written here as NumPy itself does it, so the bits agree.
+"""Composed NumPy functions: each is written here with the steps of NumPy itself, so the bits agree.
 
-The arrays they get may be stand-ins or plain; what they call dispatches to the tracer.
+Their arguments may be stand-ins or plain arrays; the functions that they call dispatch to the tracer.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ import numpy as np
 from dout.graph import PYTHON_NUMBERS
 from dout.ops import PRIMITIVES
 from dout.ops.registry import axis_of
-from dout.trace.tracer.composed_numeric import NUMERIC, as_dtype, astype
-from dout.trace.tracer.composed_places import PLACES
+from dout.trace.tracer import composed_places  # noqa: F401 - it registers its own
+from dout.trace.tracer.composed_numeric import COMPOSED, as_dtype, astype, composes
 from dout.trace.tracer.traced import Traced, TracedArray, plain, plain_deep
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 # --- joining and splitting --------------------------------------------------------------------------------------------
 
 
-def concatenate(tracer: RunRecord, arrays: Any, axis: Any = 0) -> Any:
-    """np.concatenate."""
+@composes(np.concatenate)
+def _concatenate(tracer: RunRecord, arrays: Any, axis: Any = 0) -> Any:
     parts = [tracer.array(a) for a in arrays]
     if axis is None:  # plain numbers have no dtype of their own here
         dtype = np.result_type(
@@ -44,47 +44,43 @@ def _at_least(ndim: int) -> Callable[..., Any]:
         found = []
         for item in items:
             array = tracer.array(item)
-            missing = ndim - array.ndim
-            if missing <= 0:
-                found.append(array)
-                continue
-            front = (1,) if array.ndim < 2 and missing else ()  # NumPy: (n,) → (1, n) → (1, n, 1)
-            shape = {0: (1,) * ndim, 1: (*front, *array.shape, *((1,) * (missing - 1)))}.get(
-                array.ndim, (*array.shape, *((1,) * missing))
-            )
-            found.append(array.reshape(shape))
+            if array.ndim < ndim:
+                shape = ((1,) if array.ndim < 2 <= ndim else ()) + array.shape  # NumPy: (n,) → (1, n) → (1, n, 1)
+                array = array.reshape(shape + (1,) * (ndim - len(shape)))
+            found.append(array)
         return found[0] if len(found) == 1 else tuple(found)
 
     return at_least
 
 
-def stack(tracer: RunRecord, arrays: Any, axis: Any = 0) -> Any:
-    """np.stack."""
-    return concatenate(tracer, [np.expand_dims(tracer.array(a), axis) for a in arrays], axis)
+@composes(np.stack)
+def _stack(tracer: RunRecord, arrays: Any, axis: Any = 0) -> Any:
+    return _concatenate(tracer, [np.expand_dims(tracer.array(a), axis) for a in arrays], axis)
 
 
-def hstack(tracer: RunRecord, arrays: Any) -> Any:
-    """np.hstack."""
+@composes(np.hstack)
+def _hstack(tracer: RunRecord, arrays: Any) -> Any:
     parts = [_at_least(1)(tracer, a) for a in arrays]
-    return concatenate(tracer, parts, 0 if parts and parts[0].ndim == 1 else 1)
+    return _concatenate(tracer, parts, 0 if parts and parts[0].ndim == 1 else 1)
 
 
-def vstack(tracer: RunRecord, arrays: Any) -> Any:
-    """np.vstack."""
-    return concatenate(tracer, [_at_least(2)(tracer, a) for a in arrays], 0)
+@composes(np.vstack)
+def _vstack(tracer: RunRecord, arrays: Any) -> Any:
+    return _concatenate(tracer, [_at_least(2)(tracer, a) for a in arrays], 0)
 
 
-def column_stack(tracer: RunRecord, arrays: Any) -> Any:
-    """np.column_stack."""
+@composes(np.column_stack)
+def _column_stack(tracer: RunRecord, arrays: Any) -> Any:
     parts = [tracer.array(a) for a in arrays]
-    return concatenate(tracer, [p.reshape(-1, 1) if p.ndim < 2 else p for p in parts], 1)
+    return _concatenate(tracer, [p.reshape(-1, 1) if p.ndim < 2 else p for p in parts], 1)
 
 
-def append(tracer: RunRecord, array: Any, values: Any, axis: Any = None) -> Any:
-    """np.append."""
-    return concatenate(tracer, [tracer.array(array), tracer.array(values)], axis)
+@composes(np.append)
+def _append(tracer: RunRecord, array: Any, values: Any, axis: Any = None) -> Any:
+    return _concatenate(tracer, [tracer.array(array), tracer.array(values)], axis)
 
 
+@composes(np.array_split)
 def array_split(tracer: RunRecord, array: Any, where: Any, axis: Any = 0) -> list[Any]:
     """np.array_split, and np.split where the parts are equal: views, one a part."""
     array, axis = tracer.array(array), range(plain(array).ndim)[axis]
@@ -97,8 +93,9 @@ def array_split(tracer: RunRecord, array: Any, where: Any, axis: Any = 0) -> lis
     return [array[(slice(None),) * axis + (slice(a, max(a, b)),)] for a, b in pairwise(ends)]
 
 
+@composes(np.broadcast_arrays)
 def broadcast_arrays(tracer: RunRecord, *arrays: Any) -> tuple[Any, ...]:
-    """np.broadcast_arrays: views, that may be written to as yet; what has the shape already is the same array."""
+    """np.broadcast_arrays: views that may still be written to; an array that has the shape is returned itself."""
     found = [tracer.array(array) for array in arrays]
     as_array = {"order": "K", "array": True}
     found = [tracer.emit(PRIMITIVES["copy"], (a,), as_array) if isinstance(plain(a), np.generic) else a for a in found]
@@ -107,8 +104,8 @@ def broadcast_arrays(tracer: RunRecord, *arrays: Any) -> tuple[Any, ...]:
     return tuple(a if a.shape == shape else tracer.emit(PRIMITIVES["broadcast_to"], (a,), static) for a in found)
 
 
-def split(tracer: RunRecord, array: Any, where: Any, axis: Any = 0) -> list[Any]:
-    """np.split."""
+@composes(np.split)
+def _split(tracer: RunRecord, array: Any, where: Any, axis: Any = 0) -> list[Any]:
     if not isinstance(where, Sequence | np.ndarray) and np.shape(plain(array))[axis] % int(where):
         raise ValueError("array split does not result in an equal division")
     return array_split(tracer, array, where, axis)
@@ -117,6 +114,7 @@ def split(tracer: RunRecord, array: Any, where: Any, axis: Any = 0) -> list[Any]
 # --- products ---------------------------------------------------------------------------------------------------------
 
 
+@composes(np.vdot)
 def vdot(tracer: RunRecord, a: Any, b: Any) -> Any:
     """np.vdot, of which the first is conjugated."""
     a, b = tracer.array(a), tracer.array(b)
@@ -125,11 +123,12 @@ def vdot(tracer: RunRecord, a: Any, b: Any) -> Any:
     return np.dot(a.reshape(-1), b.reshape(-1))
 
 
-def outer(tracer: RunRecord, a: Any, b: Any) -> Any:
-    """np.outer."""
+@composes(np.outer)
+def _outer(tracer: RunRecord, a: Any, b: Any) -> Any:
     return tracer.array(a).ravel()[:, np.newaxis] * tracer.array(b).ravel()[np.newaxis, :]
 
 
+@composes(np.tensordot)
 def tensordot(tracer: RunRecord, a: Any, b: Any, axes: Any = 2) -> Any:
     """np.tensordot: transpose, reshape, dot, reshape."""
     a, b = tracer.array(a), tracer.array(b)
@@ -147,6 +146,7 @@ def tensordot(tracer: RunRecord, a: Any, b: Any, axes: Any = 2) -> Any:
     return np.dot(left, right).reshape([a.shape[i] for i in kept_a] + [b.shape[i] for i in kept_b])
 
 
+@composes(np.clip)
 def clip(tracer: RunRecord, x: Any, a_min: Any = None, a_max: Any = None) -> Any:
     """np.clip with one bound, or none: then it is a copy."""
     if a_min is None and a_max is None:
@@ -158,12 +158,14 @@ def clip(tracer: RunRecord, x: Any, a_min: Any = None, a_max: Any = None) -> Any
 # --- sums and the like ------------------------------------------------------------------------------------------------
 
 
+@composes(np.ptp)
 def ptp(tracer: RunRecord, x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     """np.ptp: from the smallest to the largest."""
     x = tracer.array(x)
     return np.max(x, axis=axis, keepdims=keepdims) - np.min(x, axis=axis, keepdims=keepdims)
 
 
+@composes(np.average)
 def average(tracer: RunRecord, a: Any, axis: Any = None, weights: Any = None, *, keepdims: bool = False) -> Any:
     """np.average, weighted or not."""
     a = tracer.array(a)
@@ -185,10 +187,10 @@ def average(tracer: RunRecord, a: Any, axis: Any = None, weights: Any = None, *,
     return np.sum(as_dtype(a, dtype) * as_dtype(weights, dtype), axis=axis, keepdims=keepdims) / whole
 
 
-def nan_to_num(
+@composes(np.nan_to_num)
+def _nan_to_num(
     tracer: RunRecord, x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, neginf: Any = None
 ) -> Any:
-    """np.nan_to_num."""
     x = tracer.array(x)
     if x.dtype.kind != "f" or not x.dtype.isnative or not copy:
         raise tracer.unsupported(f"np.nan_to_num with {'copy=False' if not copy else x.dtype}")
@@ -204,12 +206,10 @@ def _one(number: Any, dtype: Any) -> Any:
     return number if isinstance(number, Traced) else dtype.type(number)
 
 
-def diff(tracer: RunRecord, a: Any, n: int = 1, axis: int = -1) -> Any:
-    """np.diff."""
+@composes(np.diff)
+def _diff(tracer: RunRecord, a: Any, n: int = 1, axis: int = -1) -> Any:
     a = tracer.array(a)
     along = range(a.ndim)[axis]
-    if n < 0:
-        raise ValueError("order must be non-negative")
     for _ in range(n):
         front = (slice(None),) * along
         later, earlier = a[(*front, slice(1, None))], a[(*front, slice(None, -1))]
@@ -220,55 +220,45 @@ def diff(tracer: RunRecord, a: Any, n: int = 1, axis: int = -1) -> Any:
 # --- places -----------------------------------------------------------------------------------------------------------
 
 
+@composes(np.nonzero, np.where)
 def nonzero(tracer: RunRecord, x: Any) -> tuple[Any, ...]:
     """np.nonzero, and np.where of a condition alone: one array of places an axis."""
     x = tracer.array(x)
     return tuple(tracer.emit(PRIMITIVES["nonzero"], (x,), {"axis": axis}) for axis in range(x.ndim))
 
 
-COMPOSED: dict[Any, Callable[..., Any]] = {
-    np.concatenate: concatenate,
-    np.stack: stack,
-    np.hstack: hstack,
-    np.vstack: vstack,
-    np.column_stack: column_stack,
-    np.append: append,
-    np.atleast_1d: _at_least(1),
-    np.atleast_2d: _at_least(2),
-    np.atleast_3d: _at_least(3),
-    np.split: split,
-    np.array_split: array_split,
-    np.hsplit: lambda tracer, x, where: split(tracer, x, where, 1 if np.ndim(plain(x)) > 1 else 0),
-    np.vsplit: lambda tracer, x, where: split(tracer, x, where, 0),
-    np.broadcast_arrays: broadcast_arrays,
-    np.outer: outer,
-    np.tensordot: tensordot,
-    np.vdot: vdot,
-    np.clip: clip,
-    np.ptp: ptp,
-    np.average: average,
-    np.nan_to_num: nan_to_num,
-    np.diff: diff,
-    np.nonzero: nonzero,
-    np.where: nonzero,
-    np.flatnonzero: lambda tracer, x: nonzero(tracer, tracer.array(x).ravel())[0],
-    np.argwhere: lambda tracer, x: np.transpose(stack(tracer, nonzero(tracer, x))),
-    math.prod: lambda tracer, numbers, *, start=1: reduce(operator.mul, numbers, start),
-    **NUMERIC,
-    **PLACES,
-}
+COMPOSED.update(
+    {
+        np.atleast_1d: _at_least(1),
+        np.atleast_2d: _at_least(2),
+        np.atleast_3d: _at_least(3),
+        np.hsplit: lambda tracer, x, where: _split(tracer, x, where, 1 if np.ndim(plain(x)) > 1 else 0),
+        np.vsplit: lambda tracer, x, where: _split(tracer, x, where, 0),
+        np.flatnonzero: lambda tracer, x: nonzero(tracer, tracer.array(x).ravel())[0],
+        np.argwhere: lambda tracer, x: np.transpose(_stack(tracer, nonzero(tracer, x))),
+        math.prod: lambda tracer, numbers, *, start=1: reduce(operator.mul, numbers, start),
+    }
+)
 if hasattr(np, "astype"):  # NumPy 2.1; the method's name leads here
     COMPOSED[np.astype] = astype
 
+# NumPy's own functions take the very steps of those above: of large arrays they need not compute the result as well.
+SAME_STEPS = frozenset({
+    np.concatenate, np.stack, np.hstack, np.vstack, np.dstack, np.column_stack, np.append, np.split, np.array_split,
+    np.hsplit, np.vsplit, np.atleast_1d, np.atleast_2d, np.atleast_3d, np.broadcast_arrays, np.outer, np.tensordot,
+})  # fmt: skip
+
 # --- methods of ufuncs ------------------------------------------------------------------------------------------------
 
-_REDUCE: dict[Any, Callable[..., Any]] = {
-    np.add: np.sum,
-    np.multiply: np.prod,
-    np.maximum: np.max,
-    np.minimum: np.min,
-    np.logical_and: np.all,
-    np.logical_or: np.any,
+_FOLDS: dict[tuple[str, Any], Callable[..., Any]] = {
+    ("reduce", np.add): np.sum,
+    ("reduce", np.multiply): np.prod,
+    ("reduce", np.maximum): np.max,
+    ("reduce", np.minimum): np.min,
+    ("reduce", np.logical_and): np.all,
+    ("reduce", np.logical_or): np.any,
+    ("accumulate", np.add): np.cumsum,
+    ("accumulate", np.multiply): np.cumprod,
 }
 
 
@@ -278,14 +268,11 @@ def ufunc_method(tracer: RunRecord, ufunc: Any, method: str, *args: Any, **optio
     if method == "at" and ufunc in (np.add, np.subtract):
         target, key, value = args
         return tracer.writer.add_at(tracer.wrap(target), key, value if ufunc is np.add else np.negative(value))
-    if method == "reduce" and ufunc in _REDUCE:
+    if (method, ufunc) in _FOLDS:
         array, axis = args[0], args[1] if len(args) > 1 else options.pop("axis", 0)
-        return _REDUCE[ufunc](tracer.array(array), axis=axis, **options)
-    if method == "accumulate" and ufunc in (np.add, np.multiply):
-        array, axis = args[0], args[1] if len(args) > 1 else options.pop("axis", 0)
-        if np.ndim(plain(array)) == 0 or axis is None:
+        if method == "accumulate" and (np.ndim(plain(array)) == 0 or axis is None):
             ufunc.accumulate(plain(array), axis)  # NumPy's own error
-        return (np.cumsum if ufunc is np.add else np.cumprod)(tracer.array(array), axis=axis, **options)
+        return _FOLDS[method, ufunc](tracer.array(array), axis=axis, **options)
     if method == "outer" and not options:
         a, b = (tracer.array(item) for item in args)
         return ufunc(a.reshape(a.shape + (1,) * b.ndim), b)
@@ -320,5 +307,5 @@ class TracingConcatenator:
         arrays = [part.dtype for part, i in zip(parts, items, strict=True) if type(plain(i)) not in PYTHON_NUMBERS]
         parts = [as_dtype(part, np.result_type(*arrays, *numbers)) for part in parts]
         if self.__wrapped__ is np.c_:
-            return concatenate(tracer, [p.reshape(-1, 1) if p.ndim < 2 else p for p in parts], -1)
-        return concatenate(tracer, [_at_least(1)(tracer, p) for p in parts], 0)
+            return _concatenate(tracer, [p.reshape(-1, 1) if p.ndim < 2 else p for p in parts], -1)
+        return _concatenate(tracer, [_at_least(1)(tracer, p) for p in parts], 0)

@@ -1,4 +1,4 @@
-"""More functions put together: norms, products, borders, choices, polynomials, places; as NumPy does it, to the bit."""
+"""More composed functions: norms, products, borders, choices, polynomials, places; equal to NumPy's to the bit."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import itertools
 import math
 import operator
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
@@ -21,11 +21,26 @@ if TYPE_CHECKING:
     from dout.trace.tracer.run_record import RunRecord
 
 
+COMPOSED: dict[Any, Callable[..., Any]] = {}  # by NumPy function: its composition, `compose(tracer, *args, **kwargs)`
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def composes(*functions: Any) -> Callable[[_F], _F]:
+    """Register the composition of these functions."""
+
+    def register(compose: _F) -> _F:
+        COMPOSED.update(dict.fromkeys(functions, compose))
+        return compose
+
+    return register
+
+
 # --- norms and products -----------------------------------------------------------------------------------------------
 
 
+@composes(np.linalg.norm)
 def norm(tracer: RunRecord, x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
-    """np.linalg.norm, but for what needs singular values."""
+    """np.linalg.norm, without the norms that need singular values."""
     x = _real(tracer, x)
     whole = ord is None or (ord in ("f", "fro") and x.ndim == 2) or (ord == 2 and x.ndim == 1)
     if axis is None and whole:
@@ -45,13 +60,10 @@ def norm(tracer: RunRecord, x: Any, ord: Any = None, axis: Any = None, keepdims:
 def _vector_norm(tracer: RunRecord, x: Any, ord: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
     if ord in (None, 2):
         return np.sqrt(np.sum(x * x, axis=axis, keepdims=keepdims))
-    if ord == math.inf:
-        return np.max(np.absolute(x), axis=axis, keepdims=keepdims)
-    if ord == -math.inf:
-        return np.min(np.absolute(x), axis=axis, keepdims=keepdims)
-    if ord == 1:
-        return np.sum(np.absolute(x), axis=axis, keepdims=keepdims)
-    raise tracer.unsupported(f"np.linalg.norm with ord={ord!r}")
+    reduction: Any = {math.inf: np.max, -math.inf: np.min, 1: np.sum}.get(ord)
+    if reduction is None:
+        raise tracer.unsupported(f"np.linalg.norm with ord={ord!r}")
+    return reduction(np.absolute(x), axis=axis, keepdims=keepdims)
 
 
 def _matrix_norm(tracer: RunRecord, x: Any, ord: Any, row: int, column: int) -> Any:
@@ -71,6 +83,7 @@ def _real(tracer: RunRecord, x: Any) -> Any:
     return x if x.dtype.kind == "f" else x.astype(float)
 
 
+@composes(np.cross)
 def cross(
     tracer: RunRecord, a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: Any = None
 ) -> Any:
@@ -86,8 +99,8 @@ def cross(
     return np.moveaxis(tracer.call(np.ascontiguousarray, (made,), {}), -1, axisc)
 
 
-def kron(tracer: RunRecord, a: Any, b: Any) -> Any:
-    """np.kron."""
+@composes(np.kron)
+def _kron(tracer: RunRecord, a: Any, b: Any) -> Any:
     a, b = tracer.array(a), tracer.array(b)
     n = max(a.ndim, b.ndim)
     one, two = ((1,) * (n - x.ndim) + x.shape for x in (a, b))
@@ -96,11 +109,12 @@ def kron(tracer: RunRecord, a: Any, b: Any) -> Any:
     return (left * right).reshape([i * j for i, j in zip(one, two, strict=True)])
 
 
-def trace(tracer: RunRecord, x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None) -> Any:
-    """np.trace."""
+@composes(np.trace)
+def _trace(tracer: RunRecord, x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None) -> Any:
     return np.sum(np.diagonal(tracer.array(x), offset, axis1, axis2), axis=-1, dtype=dtype)
 
 
+@composes(np.einsum)
 def einsum(tracer: RunRecord, subscripts: Any, *operands: Any, optimize: Any = False) -> Any:
     """np.einsum where an operand has a letter twice: of its diagonal."""
     if not isinstance(subscripts, str) or len(operands) != subscripts.count(",") + 1:
@@ -124,6 +138,7 @@ def einsum(tracer: RunRecord, subscripts: Any, *operands: Any, optimize: Any = F
     return np.einsum(f"{','.join(terms)}->{right}", *arrays, optimize=optimize)
 
 
+@composes(np.correlate)
 def correlate(tracer: RunRecord, a: Any, v: Any, mode: Any = "valid") -> Any:
     """np.correlate with the longer array first."""
     a, v = tracer.array(a), tracer.array(v)
@@ -132,6 +147,7 @@ def correlate(tracer: RunRecord, a: Any, v: Any, mode: Any = "valid") -> Any:
     return np.convolve(a, v[::-1], mode)
 
 
+@composes(np.polyval)
 def polyval(tracer: RunRecord, p: Any, x: Any) -> Any:
     """np.polyval, by Horner's rule."""
     p = tracer.array(p)
@@ -150,6 +166,7 @@ def as_dtype(x: Any, dtype: Any) -> Any:
 # --- borders and grids ------------------------------------------------------------------------------------------------
 
 
+@composes(np.pad)
 def pad(tracer: RunRecord, x: Any, pad_width: Any, mode: Any = "constant", **options: Any) -> Any:
     """np.pad with elements of the array itself: along each axis they are taken by their places."""
     x = tracer.array(x)
@@ -177,8 +194,8 @@ def _bordered(tracer: RunRecord, x: Any, pad_width: Any, numbers: Any) -> Any:
     return tracer.emit(PRIMITIVES["copy"], (x,), {"order": order})
 
 
-def meshgrid(tracer: RunRecord, *axes: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> Any:
-    """np.meshgrid."""
+@composes(np.meshgrid)
+def _meshgrid(tracer: RunRecord, *axes: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> Any:
     n, swapped = len(axes), indexing == "xy" and len(axes) > 1
     found = []
     for i, item in enumerate(axes):
@@ -189,6 +206,7 @@ def meshgrid(tracer: RunRecord, *axes: Any, copy: bool = True, sparse: bool = Fa
     return tuple(array.copy() for array in found) if copy else tuple(found)
 
 
+@composes(np.apply_along_axis)
 def apply_along_axis(tracer: RunRecord, func1d: Any, axis: Any, arr: Any, *args: Any, **kwargs: Any) -> Any:
     """np.apply_along_axis: one call a line, the results side by side."""
     arr = tracer.array(arr)
@@ -200,9 +218,9 @@ def apply_along_axis(tracer: RunRecord, func1d: Any, axis: Any, arr: Any, *args:
 
 
 def _side_by_side(tracer: RunRecord, results: list[Any], axis: int, arr: Any) -> Any:
-    """What a function gave for each line of an array, in one array."""
+    """The results of a function for each line of an array, in one array."""
     if not tracer.live:
-        given = iter(plain_deep(results))  # the user's function may do what is not to be done twice
+        given = iter(plain_deep(results))  # the user's function must not run twice
         return np.apply_along_axis(lambda _: next(given), axis, arr)
     lead = arr.shape[:axis] + arr.shape[axis + 1 :]
     arrays = [tracer.array(result) for result in results]
@@ -216,6 +234,7 @@ def _side_by_side(tracer: RunRecord, results: list[Any], axis: int, arr: Any) ->
 # --- choices ----------------------------------------------------------------------------------------------------------
 
 
+@composes(np.select)
 def select(tracer: RunRecord, condlist: Any, choicelist: Any, default: Any = 0) -> Any:
     """np.select: the first condition that holds counts."""
     items = [item if type(plain(item)) in (int, float) else tracer.array(item) for item in (*choicelist, default)]
@@ -228,6 +247,7 @@ def select(tracer: RunRecord, condlist: Any, choicelist: Any, default: Any = 0) 
     return as_dtype(found, dtype)
 
 
+@composes(np.piecewise)
 def piecewise(tracer: RunRecord, x: Any, condlist: Any, funclist: Any, *args: Any, **kwargs: Any) -> Any:
     """np.piecewise: each function of the elements for which its condition holds."""
     x = tracer.array(x)
@@ -250,6 +270,7 @@ def piecewise(tracer: RunRecord, x: Any, condlist: Any, funclist: Any, *args: An
     return found
 
 
+@composes(np.heaviside)
 def heaviside(tracer: RunRecord, x: Any, half: Any) -> Any:
     """np.heaviside: 0, 1, and `half` between."""
     x, half = (item if type(plain(item)) in (int, float) else tracer.array(item) for item in (x, half))
@@ -260,8 +281,9 @@ def heaviside(tracer: RunRecord, x: Any, half: Any) -> Any:
     return found if found.ndim else found[()]
 
 
+@composes(np.nansum)
 def nansum(tracer: RunRecord, a: Any, *args: Any, **kwargs: Any) -> Any:
-    """np.nansum: what is not a number counts as 0."""
+    """np.nansum: NaN counts as 0."""
     a = tracer.array(a)
     return np.sum(np.where(np.isnan(a), 0, a) if a.dtype.kind == "f" else a, *args, **kwargs)
 
@@ -284,6 +306,7 @@ def places(function: Any) -> Callable[..., Any]:
     return compose
 
 
+@composes(np.bincount)
 def bincount(tracer: RunRecord, x: Any, weights: Any = None, minlength: int = 0) -> Any:
     """np.bincount; the weights add up, each in its bin."""
     if weights is None:
@@ -301,8 +324,9 @@ def bincount(tracer: RunRecord, x: Any, weights: Any = None, minlength: int = 0)
     return found
 
 
+@composes(np.unique)
 def unique(tracer: RunRecord, x: Any, return_index: bool = False, **options: Any) -> Any:
-    """np.unique: each value once, taken from where it stands first; what else is asked for are places."""
+    """np.unique: each value once, taken from its first place; the other results are places."""
     x = tracer.array(x)
     if set(options) - {"return_inverse", "return_counts"}:
         raise tracer.unsupported(f"np.unique with {', '.join(options)}")
@@ -311,11 +335,6 @@ def unique(tracer: RunRecord, x: Any, return_index: bool = False, **options: Any
     found = x.ravel()[first]
     rest = ([first] if return_index else []) + others
     return (found, *rest) if rest else found
-
-
-def take_mode(indices: Any, mode: str, length: int) -> Any:
-    """The indices that np.take means where they may lie outside."""
-    return {"wrap": lambda: indices % length, "clip": lambda: np.clip(indices, 0, length - 1)}[mode]()
 
 
 def astype(
@@ -337,32 +356,13 @@ def astype(
     return out if as_asked else tracer.emit(PRIMITIVES["copy"], (out,), {"order": order})
 
 
-def dstack(tracer: RunRecord, arrays: Any) -> Any:
-    """np.dstack."""
+@composes(np.dstack)
+def _dstack(tracer: RunRecord, arrays: Any) -> Any:
     parts = np.atleast_3d(*(tracer.array(a) for a in arrays))
     return np.concatenate(parts if isinstance(parts, Sequence) else [parts], axis=2)
 
 
-NUMERIC: dict[Any, Callable[..., Any]] = {
-    np.linalg.norm: norm,
-    np.cross: cross,
-    np.kron: kron,
-    np.trace: trace,
-    np.einsum: einsum,
-    np.correlate: correlate,
-    np.polyval: polyval,
-    np.pad: pad,
-    np.meshgrid: meshgrid,
-    np.apply_along_axis: apply_along_axis,
-    np.select: select,
-    np.piecewise: piecewise,
-    np.heaviside: heaviside,
-    np.nansum: nansum,
-    np.bincount: bincount,
-    np.unique: unique,
-    np.dstack: dstack,
-    **{f: places(f) for f in (np.digitize, np.searchsorted, np.isclose, np.count_nonzero)},
-}
+COMPOSED.update((f, places(f)) for f in (np.digitize, np.searchsorted, np.isclose, np.count_nonzero))
 
 # Functions without a row that people reach for, and what to write in their place.
 INSTEAD: dict[Any, str] = {

@@ -1,9 +1,8 @@
-"""NumPy functions that only say which element goes where: taken, sorted and repeated, diagonals, windows by strides."""
+"""Composed NumPy functions that only move elements: take, sort, repeat, diagonals, turns, windows by strides."""
 
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from dout.ops import PRIMITIVES
 from dout.ops.operators import split_key
 from dout.ops.registry import axis_of
 from dout.ops.shape import memory_order
-from dout.trace.tracer.composed_numeric import places, take_mode
+from dout.trace.tracer.composed_numeric import composes, places
 from dout.trace.tracer.traced import TracedArray, plain
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def _along(tracer: RunRecord, array: Any, axis: Any) -> tuple[Any, int]:
-    """An array and one of its axes; in a line where none is named, or where it has none."""
+    """An array and one of its axes; the flattened array if no axis is named, or it has none."""
     array = tracer.array(array)
     if axis is None or array.ndim == 0:
         return array.ravel(), range(1)[0 if axis is None else axis_of(axis)]
@@ -32,20 +31,21 @@ def _along(tracer: RunRecord, array: Any, axis: Any) -> tuple[Any, int]:
 
 
 def _as_made(tracer: RunRecord, taken: Any) -> Any:
-    """What was taken, in memory of its own and in C order, as the functions of C make it."""
+    """The taken elements in memory of their own and in C order, as NumPy's C code makes them."""
     if not isinstance(taken, TracedArray) or (taken.base is None and taken.flags.c_contiguous):
         return taken
     return tracer.emit(PRIMITIVES["copy"], (taken,), {"order": "C"})
 
 
-def take(tracer: RunRecord, array: Any, indices: Any, axis: Any = None, *, mode: str = "raise") -> Any:
-    """np.take."""
+@composes(np.take)
+def _take(tracer: RunRecord, array: Any, indices: Any, axis: Any = None, *, mode: str = "raise") -> Any:
     array, axis = _along(tracer, array, axis)
     indices = tracer.array(indices) if isinstance(indices, list | tuple) else indices
     if np.result_type(plain(indices)) == np.bool_:
         indices = tracer.array(indices).astype(np.intp)  # numbers here, no mask
     if mode != "raise":
-        indices = take_mode(indices, mode, array.shape[axis])
+        length = array.shape[axis]
+        indices = indices % length if mode == "wrap" else np.clip(indices, 0, length - 1)
         indices = tracer.source(indices) if type(indices) is np.ndarray else indices
     return _as_made(tracer, array[(slice(None),) * axis + (indices,)])
 
@@ -58,33 +58,33 @@ def _grid(tracer: RunRecord, array: Any, indices: Any, axis: int) -> tuple[Any, 
     return tuple(tracer.source(k, made=True) if type(k) is np.ndarray else k for k in key)
 
 
-def take_along_axis(tracer: RunRecord, array: Any, indices: Any, axis: Any) -> Any:
-    """np.take_along_axis."""
-    if isinstance(indices, list | tuple):
-        raise TypeError("NumPy takes no list here")
+@composes(np.take_along_axis)
+def _take_along_axis(tracer: RunRecord, array: Any, indices: Any, axis: Any) -> Any:
     array = tracer.array(array)
     if axis is None:
         array, axis = array.ravel(), 0
     return array[_grid(tracer, array, indices, range(array.ndim)[axis])]
 
 
-def put_along_axis(tracer: RunRecord, array: Any, indices: Any, values: Any, axis: Any) -> None:
-    """np.put_along_axis."""
+@composes(np.put_along_axis)
+def _put_along_axis(tracer: RunRecord, array: Any, indices: Any, values: Any, axis: Any) -> None:
     if axis is None:
         raise tracer.unsupported("np.put_along_axis with axis=None")
     array = tracer.array(array)
     array[_grid(tracer, array, indices, normalize_axis_index(axis, array.ndim))] = values
 
 
+@composes(np.repeat)
 def repeat(tracer: RunRecord, array: Any, repeats: Any, axis: Any = None) -> Any:
     """np.repeat of the flattened array, or with a number of its own for each element."""
     array, axis = _along(tracer, array, axis)
     if np.ndim(plain(repeats)) == 0:
         return np.repeat(array, repeats, axis=axis)
     every = tracer.source(np.arange(array.shape[axis]), made=True)
-    return take(tracer, array, places(np.repeat)(tracer, every, repeats), axis)
+    return _take(tracer, array, places(np.repeat)(tracer, every, repeats), axis)
 
 
+@composes(np.sort)
 def sort(tracer: RunRecord, array: Any, axis: Any = -1) -> Any:
     """np.sort, of which the result lies in memory as the array does."""
     array = tracer.array(array)
@@ -92,7 +92,7 @@ def sort(tracer: RunRecord, array: Any, axis: Any = -1) -> Any:
         array, axis = array.ravel(), -1
     axis, order = range(array.ndim)[axis_of(axis)], memory_order(plain(array))
     if order == "C":
-        return take_along_axis(tracer, array, np.argsort(array, axis=axis), axis)
+        return _take_along_axis(tracer, array, np.argsort(array, axis=axis), axis)
     axes = tuple(range(array.ndim))[::-1] if order == "F" else order
     return sort(tracer, np.transpose(array, axes), axes.index(axis)).transpose(np.argsort(axes).tolist())
 
@@ -100,11 +100,12 @@ def sort(tracer: RunRecord, array: Any, axis: Any = -1) -> Any:
 # --- diagonals, turns and windows -------------------------------------------------------------------------------------
 
 
-def diagflat(tracer: RunRecord, v: Any, k: int = 0) -> Any:
-    """np.diagflat."""
+@composes(np.diagflat)
+def _diagflat(tracer: RunRecord, v: Any, k: int = 0) -> Any:
     return np.diag(tracer.array(v).ravel(), k)
 
 
+@composes(np.fill_diagonal)
 def fill_diagonal(tracer: RunRecord, a: Any, val: Any, wrap: bool = False) -> None:
     """np.fill_diagonal: a write at the places of the diagonal."""
     if wrap or np.size(plain(val)) != 1:
@@ -113,6 +114,7 @@ def fill_diagonal(tracer: RunRecord, a: Any, val: Any, wrap: bool = False) -> No
     a[(tracer.source(np.arange(min(a.shape)), made=True),) * a.ndim] = val
 
 
+@composes(np.rot90)
 def rot90(tracer: RunRecord, m: Any, k: int = 1, axes: Any = (0, 1)) -> Any:
     """np.rot90: a view, flipped and transposed."""
     m = tracer.array(m)
@@ -127,13 +129,14 @@ def rot90(tracer: RunRecord, m: Any, k: int = 1, axes: Any = (0, 1)) -> Any:
     )
 
 
-def rollaxis(tracer: RunRecord, a: Any, axis: Any, start: Any = 0) -> Any:
-    """np.rollaxis."""
+@composes(np.rollaxis)
+def _rollaxis(tracer: RunRecord, a: Any, axis: Any, start: Any = 0) -> Any:
     a = tracer.array(a)
     order = np.rollaxis(np.empty(tuple(range(a.ndim))), axis, start).shape
     return np.transpose(a, order)
 
 
+@composes(np.lib.stride_tricks.as_strided)
 def as_strided(
     tracer: RunRecord, x: Any, shape: Any = None, strides: Any = None, subok: bool = False, writeable: bool = True
 ) -> Any:
@@ -159,17 +162,3 @@ def as_strided(
 
 def _from_the_last(shape: Any, strides: Any) -> Any:
     return enumerate(zip(reversed(shape), reversed(strides), strict=True))
-
-
-PLACES: dict[Any, Callable[..., Any]] = {
-    np.take: take,
-    np.take_along_axis: take_along_axis,
-    np.put_along_axis: put_along_axis,
-    np.repeat: repeat,
-    np.sort: sort,
-    np.diagflat: diagflat,
-    np.fill_diagonal: fill_diagonal,
-    np.rot90: rot90,
-    np.rollaxis: rollaxis,
-    np.lib.stride_tricks.as_strided: as_strided,
-}

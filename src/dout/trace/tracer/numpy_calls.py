@@ -10,6 +10,7 @@ import numpy as np
 
 from dout.graph import PYTHON_NUMBERS
 from dout.ops import PRIMITIVES
+from dout.run import flat
 from dout.trace.tracer.traced import Traced, holds_traced, plain, plain_deep
 
 if TYPE_CHECKING:
@@ -89,17 +90,9 @@ LOOK = TEXT | {
 
 # Functions that whole numbers give a size; a traced one steers, like a branch. Also the draws of np.random.
 SIZES = {
-    np.broadcast_shapes,
-    np.unravel_index,
-    np.arange,
-    np.eye,
-    np.identity,
-    np.linspace,
-    np.indices,
-    np.tri,
-    np.tril_indices,
-    np.triu_indices,
-}
+    np.broadcast_shapes, np.unravel_index, np.arange, np.eye, np.identity, np.linspace, np.indices, np.tri,
+    np.tril_indices, np.triu_indices,
+}  # fmt: skip
 
 # Functions whose answer steers the program: noted like a branch.
 ASK = {math.isclose, np.allclose, np.array_equal, np.array_equiv}
@@ -107,15 +100,11 @@ ASK = {math.isclose, np.allclose, np.array_equal, np.array_equiv}
 
 def only_whole(item: Any) -> bool:
     """Whether the traced values in here are whole numbers, which steer a size and carry no gradient."""
-    if isinstance(item, list | tuple):
-        return all(map(only_whole, item))
-    if type(item) is dict:
-        return all(map(only_whole, item.values()))
-    return not isinstance(item, Traced) or np.asarray(plain(item)).dtype.kind in "iub"
+    return all(np.asarray(plain(part)).dtype.kind in "iub" for part in flat(item) if isinstance(part, Traced))
 
 
 def as_indices(item: Any) -> Any:
-    """The same, with traced values taken as what they are now: for a whole number an event says so."""
+    """Replace traced values by their plain values; for a whole number an event says so."""
     if type(item) in (list, tuple):
         return type(item)(map(as_indices, item))
     if type(item) is dict:

@@ -9,7 +9,7 @@ from dout.trace.model.recorded import Parameter
 
 
 class OpenCall:
-    """A forward or backward under way; what is known of it is filled in as it happens."""
+    """A forward or backward under way; its fields are filled in as it runs."""
 
     def __init__(self, kind: str, instance: Any, name: str, parent: OpenCall | None, where: Where | None) -> None:
         self.kind = kind
@@ -22,7 +22,7 @@ class OpenCall:
         self.inputs: tuple[Node | None, ...] = ()
         self.outputs: tuple[Node | None, ...] = ()
         self.span = (0, 0)
-        self.held: dict[str, Any] = {}  # what the layer's attributes were when forward began
+        self.held: dict[str, Any] = {}  # the layer's attributes when forward began
         self.held_nodes: dict[int, Node] = {}  # and the nodes of those that are arrays, by identity
         self.parameters: tuple[Parameter, ...] = ()
         self.match: OpenCall | None = None  # forward ↔ its backward

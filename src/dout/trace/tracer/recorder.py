@@ -1,4 +1,4 @@
-"""What a run leaves behind: nodes with their values, inputs by identity, events; and what may leave, and how."""
+"""Recording: nodes with their values, inputs by identity, events; and the ways out for a value."""
 
 from __future__ import annotations
 
@@ -106,10 +106,9 @@ class Recording(RunRecord):
         """
         if type(array) is np.ndarray and id(array) in self.known:
             return self.known[id(array)]
-        if isinstance(array, np.ndarray) and (type(array) is not np.ndarray or array.dtype.kind not in "biufc"):
-            kind = type(array)
-            what = f"an array of dtype {array.dtype}" if kind is np.ndarray else f"a {kind.__qualname__}"
-            raise self.refuse(UnsupportedError(f"{what} cannot be traced, at {there()}; {_instead(kind)}"))
+        if is_strange(array):
+            message = f"{described(array)} cannot be traced, at {there()}; {_instead(type(array))}"
+            raise self.refuse(UnsupportedError(message))
         node = Node(INPUT, (), {}, np.shape(array), kind_of(array), self.here() if made else None)
         self.data[node] = array
         if name:
@@ -147,7 +146,7 @@ class Recording(RunRecord):
     # --- ways out -----------------------------------------------------------------------------------------------------
 
     def escape(self, name: str, item: Traced, convert: Callable[[Any], _T]) -> _T:
-        """A value turns into a plain number where C asks for one: harmless on its way into text, refused elsewhere.
+        """A value turns into a plain number because C asks for one: harmless on its way into text, refused elsewhere.
 
         The user's own `float(...)` does not come here: it is recorded.
         """
@@ -192,13 +191,13 @@ class Recording(RunRecord):
         self.note("index", f"{_STEERED_BY_SIZE}: {source.call_text(frame, 'a loop')}")
 
     def attribute(self, item: Traced, name: str) -> Any:
-        """An attribute that no row stands for: that of the plain value, where nothing is recorded."""
+        """An attribute without a row: that of the plain value if nothing is recorded, else a refusal."""
         if not self.live:
             return getattr(item.value, name)
         raise self.refuse(UnsupportedError(f"{type(item.value).__name__}.{name} of a traced value"))
 
     def flags(self, item: TracedArray) -> Any:
-        """The flags of an array; what is set in them is no part of a recording."""
+        """The flags of an array; setting one is no part of a recording."""
         return item.value.flags
 
     def set_attribute(self, item: Traced, name: str, value: Any) -> None:
@@ -207,8 +206,19 @@ class Recording(RunRecord):
         setattr(item.value, name, plain_deep(value))
 
 
+def is_strange(item: Any) -> bool:
+    """Whether an array is of a kind that no stand-in stands for: of text, of objects, masked."""
+    return isinstance(item, np.ndarray) and (type(item) is not np.ndarray or item.dtype.kind not in "biufc")
+
+
+def described(array: Any) -> str:
+    """How a message calls such an array."""
+    kind = type(array)
+    return f"an array of dtype {array.dtype}" if kind is np.ndarray else f"a {kind.__qualname__}"
+
+
 def _instead(kind: type) -> str:
-    """What to give in the place of an array that cannot be traced."""
+    """Advice: what to pass in the place of an array that cannot be traced."""
     if issubclass(kind, np.ma.MaskedArray):
         return "keep the numbers in one plain array and the mask in another"
     return "give a plain array of numbers" if kind is np.ndarray else "give np.asarray of it"

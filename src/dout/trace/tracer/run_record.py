@@ -1,4 +1,4 @@
-"""What a run leaves behind: nodes with values, events, refusals. The parts of a tracer know this, not the tracer."""
+"""The record of a run: nodes with values, events, refusals. The parts of a tracer know this, not the tracer."""
 
 from __future__ import annotations
 
@@ -45,25 +45,25 @@ class RunRecord(Recorder):
         self.nodes: list[Node] = []
         self.data: dict[Node, Any] = {}
         self.names: dict[Node, str] = {}
-        self.hints: dict[Node, str] = {}  # names for what has no other: the attribute of the layer that holds it
+        self.hints: dict[Node, str] = {}  # fallback names: the attribute of the layer that holds the value
         self.call_of: dict[Node, OpenCall] = {}
         self.calls: list[OpenCall] = []
-        self.ends: list[Node] = []  # what the whole run gave out
+        self.ends: list[Node] = []  # results of the whole run
         self.stack: list[OpenCall] = []
         self.events: dict[Event, None] = {}  # ordered, each once
         self.steered: dict[Node, None] = {}  # values that a branch or an index took
         self.literals: set[Node] = set()  # arrays made of plain numbers in the code, as of [1, 2]
         self.looked: set[Node] = set()  # arrays of which the shape, dtype or layout was asked for
-        self.sized_by: dict[Node, dict[Node, None]] = {}  # what gives an array its shape by its values: x[x > 0]
+        self.sized_by: dict[Node, dict[Node, None]] = {}  # nodes whose values give an array its shape: x[x > 0]
         self.sizes: dict[Node, Node] = {}  # and how many elements that has
-        self.identified: list[Any] = []  # what the identity was asked of: dicts have it as a key
-        self.outcomes: dict[tuple[Node, str], Any] = {}  # and what each was: a bool for a branch, an int for an index
-        self.given: set[Node] = set()  # what the code that runs was given as arguments
+        self.identified: list[Any] = []  # stand-ins whose `id` was asked for: dicts may have it as a key
+        self.outcomes: dict[tuple[Node, str], Any] = {}  # and each outcome: a bool for a branch, an int for an index
+        self.given: set[Node] = set()  # arguments of the code that runs
         self.draws: dict[Node, Draw] = {}  # how the inputs that are random were drawn
         self.generators: dict[Node, Any] = {}  # and by which generator
-        self.effects: list[str] = []  # what the code does that no node says
-        self.texts: list[str] = []  # where a value became text or a key: what came of it holds for this value only
-        self.failed: list[str] = []  # where an operation raised
+        self.effects: list[str] = []  # effects of the code that no node records
+        self.texts: list[str] = []  # lines at which a value became text or a key: the recording holds for it only
+        self.failed: list[str] = []  # lines at which an operation raised
         self.scalars: dict[tuple[Any, ...], Any] = {}  # plain numbers that entered, by name, identity and place
         self.known: dict[int, Any] = {}  # bare arrays by identity
         self.roots: dict[int, list[Any]] = {}  # bare arrays by the memory they lie in
@@ -74,7 +74,7 @@ class RunRecord(Recorder):
         self._begin()
 
     def stop(self) -> None:
-        """Record no more. What the user's code still holds may change from now on: recorded values are set apart."""
+        """Record no more. Set recorded values apart: the user's code may change its arrays from now on."""
         if self.recording:
             self.recording = False
             set_apart(self.data, self._unused())
@@ -102,7 +102,7 @@ class RunRecord(Recorder):
         return self.recording and get_ident() == self.thread
 
     def fails(self) -> None:
-        """An operation raises: if the user's code catches it, what comes then holds for this failure only."""
+        """An operation raises. If the user's code catches the error, the recording holds for this failure only."""
         self.failed.append(there())
 
     def record(self, primitive: Primitive, inputs: tuple[Node, ...], static: dict[str, Any], value: Any) -> Node:
@@ -119,7 +119,7 @@ class RunRecord(Recorder):
         return self.keep(node)
 
     def note_sizes(self, node: Node) -> None:
-        """Remember what gives the array its shape by its values."""
+        """Remember the nodes whose values give an array its shape."""
         found = {source: None for i in shaping_inputs(node) for source in self.sized_by.get(i, ())}
         own = shaped_by_values(node)
         if found or own:
@@ -149,14 +149,14 @@ class RunRecord(Recorder):
         return where
 
     def unsupported(self, what: str, instead: str | None = None) -> UnsupportedError:
-        """Say that `what` has no row, where it was called, and where we know it, what to write `instead`."""
+        """The error that `what` has no row, with its line and, if known, what to write `instead`."""
         hint = f"; write {instead}" if instead else ""
         error = UnsupportedError(f"{what} is not in dout's table of primitives, at {there()}{hint}")
         self.refuse(error)
         return error
 
     def attempt(self, answer: Callable[..., _T], *given: Any) -> _T:
-        """Answer what may be refused; nothing has been done where it is."""
+        """Answer a question that may be refused; a refused `answer` has changed nothing."""
         return answer(*given)
 
     def refuse(self, error: Any) -> Any:
@@ -191,20 +191,20 @@ class RunRecord(Recorder):
         return outcome
 
     def overlapped(self, before: Node, after: Node) -> None:
-        """Told of what an array holds that entered by itself and shares memory with one that is written into."""
+        """Told of the content of an input array, before and after a write into another input that shares its memory."""
         self.note("alias", OVERLAP)
 
     def taken_as_is(self, item: Any) -> None:
-        """A value is used as what it is now, without a node: the recording holds for this one."""
+        """A value is used without a node: the recording holds for this value only."""
         if self.live:
             self.steered[item.resolve()] = None
             self.note("index", f"the program was steered by a value: {source.call_text(sys._getframe(2))}")
 
     def drawn_with(self, item: Any) -> None:
-        """Told of every traced value that a draw is given: what is drawn is an input."""
+        """Told of every traced argument of a draw: the drawn numbers are an input."""
 
     def as_text(self, item: Any = None) -> None:
-        """A value turns into text, or is hashed: harmless for a recording, but what comes of it is no node."""
+        """A value turns into text, or is hashed: harmless for a recording, but no node records the result."""
         if self.live:
             self.texts.append(there())
 
@@ -214,49 +214,18 @@ class RunRecord(Recorder):
             self.note("escape", "a traced value left the trace through a function that NumPy does not dispatch")
         return result
 
-    # --- what a recording adds ----------------------------------------------------------------------------------------
-
+    # What a recording adds.
     writer: Any  # changes arrays in place
-
-    def node_of(self, operand: Any) -> Node:
-        """The node of whatever stands as an operand: a stand-in, a number, a bare array, a list."""
-        raise NotImplementedError
-
-    def source(self, array: Any, name: str | None = None, *, made: bool = False) -> Any:
-        """Return the stand-in of an array or number that enters the trace as an input."""
-        raise NotImplementedError
-
-    def wrap(self, item: Any, name: str | None = None) -> Any:
-        """Return the stand-in of an argument: arrays and numbers, also inside lists, tuples and dicts."""
-        raise NotImplementedError
-
-    def array(self, item: Any) -> Any:
-        """An operand as a traced array: lists become arrays, plain arrays enter the trace."""
-        raise NotImplementedError
-
-    def generator(self, generator: Any) -> Any:
-        """Return the stand-in of a random generator."""
-        raise NotImplementedError
-
-    def escape(self, name: str, item: Any, convert: Callable[[Any], _T]) -> _T:
-        """A value turns into a plain number where C asks for one."""
-        raise NotImplementedError
-
-    def size_taken(self, item: Any, answer: _T) -> _T:
-        """How many elements an array has is asked for, without a node: the recording holds for that many."""
-        raise NotImplementedError
-
-    def attribute(self, item: Any, name: str) -> Any:
-        """An attribute that no row stands for."""
-        raise NotImplementedError
-
-    def flags(self, item: Any) -> Any:
-        """The flags of an array."""
-        raise NotImplementedError
-
-    def set_attribute(self, item: Any, name: str, value: Any) -> None:
-        """As `attribute`, to set one."""
-        raise NotImplementedError
+    node_of: Callable[[Any], Node]
+    source: Callable[..., Any]
+    wrap: Callable[..., Any]
+    array: Callable[[Any], Any]
+    generator: Callable[[Any], Any]
+    escape: Callable[[str, Any, Callable[[Any], _T]], _T]
+    size_taken: Callable[[Any, _T], _T]
+    attribute: Callable[[Any, str], Any]
+    flags: Callable[[Any], Any]
+    set_attribute: Callable[[Any, str, Any], None]
 
 
 def there() -> str:

@@ -1,4 +1,4 @@
-"""Memory behind stand-ins: which recorded values share it, and what a write does to each of them."""
+"""Memory behind stand-ins: which recorded values share it, and how they are saved before a write."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LARGE = 1 << 20  # bytes; a larger value that is about to be overwritten is not 
 
 
 def owner_of(array: np.ndarray[Any, Any]) -> Any:
-    """The object that owns an array's memory; what np.lib.stride_tricks gives has a dummy of its own between."""
+    """The object that owns an array's memory; arrays of np.lib.stride_tricks have a dummy object in between."""
     owner: Any = array
     while isinstance(owner, np.ndarray | _DUMMY) and owner.base is not None:
         owner = owner.base

@@ -5,7 +5,6 @@ from __future__ import annotations
 import operator
 import sys
 from collections.abc import Callable, Iterator
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +21,7 @@ Step = tuple[Primitive, tuple[Node, ...], dict[str, Any]]
 
 
 class Traced(StandIn):
-    """A traced number: answers as its value's type, and stays what Python or NumPy made it."""
+    """A traced number: answers as its value's type, a plain number or one of NumPy's."""
 
     __slots__ = ("_recorder", "epoch", "node", "value")
     _recorder: RunRecord
@@ -79,7 +78,7 @@ class Traced(StandIn):
         return self._recorder.escape("complex", self, complex)
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
-        if not np.ndim(self.value):  # np.float32(x): what comes out is a number, and is not known again
+        if not np.ndim(self.value):  # np.float32(x): the result is a number, and not traced
             return self._recorder.escape(
                 "a conversion like np.float32", self, lambda value: np.array(value, dtype=dtype)
             )
@@ -100,7 +99,7 @@ class Traced(StandIn):
 
 
 class TracedArray(Traced, ArrayStandIn):
-    """A traced array. It may be a view: `base` is then what it looks into, and `step` how.
+    """A traced array. It may be a view: `base` is then the array it looks into, and `step` how.
 
     A view finds its node when it is read: a write anywhere in its buffer makes a new version.
     """
@@ -132,49 +131,7 @@ class TracedArray(Traced, ArrayStandIn):
             self._recorder.writer.refresh(self)
         return self.node
 
-    # What is known without looking at values.
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """As `ndarray.shape`."""
-        return self._recorder.size_taken(self, self.value.shape)
-
-    @shape.setter
-    def shape(self, shape: Any) -> None:
-        self._recorder.attempt(self._recorder.writer.set_shape, self, shape)
-
-    @property
-    def dtype(self) -> Any:
-        """As `ndarray.dtype`."""
-        self._recorder.looked.add(self.node)
-        return self.value.dtype
-
-    @property
-    def ndim(self) -> int:
-        """As `ndarray.ndim`."""
-        self._recorder.looked.add(self.node)
-        return self.value.ndim  # type: ignore[no-any-return]
-
-    @property
-    def size(self) -> int:
-        """As `ndarray.size`."""
-        return self._recorder.size_taken(self, self.value.size)  # type: ignore[no-any-return]
-
-    @property
-    def nbytes(self) -> int:
-        """As `ndarray.nbytes`."""
-        return self._recorder.size_taken(self, self.value.nbytes)  # type: ignore[no-any-return]
-
-    @property
-    def itemsize(self) -> int:
-        """As `ndarray.itemsize`."""
-        self._recorder.looked.add(self.node)
-        return self.value.itemsize  # type: ignore[no-any-return]
-
-    @property
-    def strides(self) -> tuple[int, ...]:
-        """As `ndarray.strides`."""
-        return self._recorder.size_taken(self, self.value.strides)
+    # Attributes that do not depend on values.
 
     @property
     def flags(self) -> Any:
@@ -230,22 +187,47 @@ def _composed(name: str) -> Callable[..., Any]:
     return lambda self, *args, **kwargs: self._recorder.method(name, self, args, kwargs)
 
 
-def _settable(name: str) -> property:
-    """An attribute that can be set: only on a plain value."""
-    known = vars(TracedArray).get(name)
-    get = known.fget if known else lambda self: self._recorder.attribute(self, name)
-    return property(get, partial(_set, name))
+def _sized(name: str) -> Callable[[TracedArray], Any]:
+    """An attribute that tells how many elements there are."""
+    get = operator.attrgetter(name)
+    return lambda self: self._recorder.size_taken(self, get(self.value))
 
 
-def _set(name: str, self: TracedArray, value: Any) -> None:
-    self._recorder.set_attribute(self, name, value)
+def _seen(name: str) -> Callable[[TracedArray], Any]:
+    """An attribute of the layout."""
+    get = operator.attrgetter(name)
+
+    def look(self: TracedArray) -> Any:
+        self._recorder.looked.add(self.node)
+        return get(self.value)
+
+    return look
+
+
+def _unknown(name: str) -> Callable[[TracedArray], Any]:
+    return lambda self: self._recorder.attribute(self, name)
+
+
+def _setter(name: str) -> Callable[[TracedArray, Any], None]:
+    return lambda self, value: self._recorder.set_attribute(self, name, value)
+
+
+def _set_shape(self: TracedArray, shape: Any) -> None:
+    self._recorder.attempt(self._recorder.writer.set_shape, self, shape)
 
 
 for _name in ("take", "trace", "nonzero", "searchsorted"):
     setattr(TracedArray, _name, _composed(_name))
 
-for _name in ("dtype", "strides", "flat", "real", "imag"):
-    setattr(TracedArray, _name, _settable(_name))
+for _name, _get, _put in [
+    ("shape", _sized, _set_shape),
+    ("strides", _sized, _setter("strides")),
+    ("dtype", _seen, _setter("dtype")),
+    *((name, _unknown, _setter(name)) for name in ("flat", "real", "imag")),
+    *((name, _sized, None) for name in ("size", "nbytes")),
+    *((name, _seen, None) for name in ("ndim", "itemsize")),
+]:
+    setattr(TracedArray, _name, property(_get(_name), _put, doc=f"As `ndarray.{_name}`."))
 
 for _name in OPERATORS:
     if hasattr(np.ndarray, f"__i{_name}__"):
@@ -263,7 +245,7 @@ def plain(item: Any) -> Any:
 
 
 def plain_deep(item: Any) -> Any:
-    """`plain`, also inside lists, tuples, dicts and slices. What holds no stand-in comes back as the same object."""
+    """`plain`, also inside lists, tuples, dicts and slices. An object without a stand-in comes back itself."""
     kind = type(item)
     if kind in (list, tuple):
         parts = [plain_deep(part) for part in item]
@@ -277,6 +259,11 @@ def plain_deep(item: Any) -> Any:
     if kind is slice:
         return slice(plain(item.start), plain(item.stop), plain(item.step))
     return plain(item)
+
+
+def plainly(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Call a function with the real values."""
+    return function(*plain_deep(list(args)), **plain_deep(kwargs))
 
 
 def holds_traced(item: Any) -> bool:

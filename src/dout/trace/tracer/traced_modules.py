@@ -1,4 +1,4 @@
-"""Tracing versions of numpy and math, and where the user's own modules hold the real ones."""
+"""Tracing versions of numpy, math and their functions, for the user's own modules."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dout.run import names_of
 from dout.trace.model import user_source
 from dout.trace.tracer.composed import TracingConcatenator
 from dout.trace.tracer.random_draws import generator_of
-from dout.trace.tracer.traced import Traced, TracedArray, holds_traced, plain, plain_deep
+from dout.trace.tracer.traced import Traced, TracedArray, holds_traced, plain, plain_deep, plainly
 from dout.trace.tracer.user_functions import (
     JittedFunction,
     TracingFunction,
@@ -73,7 +73,7 @@ class TracingFloat(float, metaclass=_FloatType):
     `losses.append(float(loss))` only notes a number, `x * float(scale)` computes with it: that shows in the graph.
     """
 
-    dtype = np.dtype(float)  # what NumPy makes of `float`
+    dtype = np.dtype(float)  # np.dtype(float)
 
     def __new__(cls, *args: Any) -> Any:
         """As `float`."""
@@ -90,14 +90,14 @@ TracingFloat.__module__ = "builtins"
 
 
 def identity(item: Any) -> int:
-    """`id` in the user's modules while a trace runs: that of what a stand-in stands for, which is there afterwards."""
+    """`id` in the user's modules while a trace runs: of a stand-in, the id of the object that it stands for."""
     tracer = current()
     if isinstance(item, Traced) and tracer is not None:
         tracer.identified.append(item)
     return id(untraced(plain(item)))
 
 
-BUILTINS: dict[str, Any] = {  # what these names mean while a trace runs
+BUILTINS: dict[str, Any] = {  # the meaning of these names while a trace runs
     "type": TracingType,
     "float": TracingFloat,
     "id": identity,
@@ -124,19 +124,19 @@ class _GeneratorType(type):
 
 
 class TracingRandomState(metaclass=_GeneratorType):
-    """`np.random.RandomState` while a trace runs: what it makes records its draws."""
+    """`np.random.RandomState` while a trace runs: its generators record their draws."""
 
     real = staticmethod(lambda: np.random.RandomState)  # numpy.random is loaded late
 
 
 class TracingGenerator(metaclass=_GeneratorType):
-    """`np.random.Generator` while a trace runs: what it makes records its draws."""
+    """`np.random.Generator` while a trace runs: its generators record their draws."""
 
     real = staticmethod(lambda: np.random.Generator)
 
 
 class TracingGrid:
-    """`np.mgrid` and `np.ogrid` while a trace runs: what they make is the trace's."""
+    """`np.mgrid` and `np.ogrid` while a trace runs: their arrays belong to the trace."""
 
     def __init__(self, original: Any) -> None:
         self.__wrapped__ = original
@@ -147,13 +147,13 @@ class TracingGrid:
 
 
 class TracingIterator:
-    """`np.nditer` while a trace runs: it may lead through places; what is read from it has left the trace."""
+    """`np.nditer` while a trace runs: it may iterate over places; a value read from it has left the trace."""
 
     _PLACES = frozenset({"multi_index", "index", "iterindex", "finished", "iternext", "reset", "shape", "ndim", "nop",
                          "itersize", "has_index", "has_multi_index", "remove_multi_index", "close"})  # fmt: skip
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self.__wrapped__ = np.nditer(*plain_deep(list(args)), **plain_deep(kwargs))
+        self.__wrapped__ = plainly(np.nditer, args, kwargs)
         self._traced = holds_traced(args)
         if (tracer := current()) is not None:
             tracer.look(args)
@@ -201,7 +201,7 @@ class TracingVectorize(np.vectorize):
     def _each(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         tracer = current()
         if tracer is None or not (holds_traced(args) or holds_traced(kwargs)):
-            return super().__call__(*plain_deep(list(args)), **plain_deep(kwargs))
+            return plainly(super().__call__, args, kwargs)
         if kwargs or self.excluded or self.signature is not None:
             raise tracer.unsupported("np.vectorize with excluded=, signature= or arguments by name")
         arrays = tracer.call(np.broadcast_arrays, args, {})
@@ -211,9 +211,9 @@ class TracingVectorize(np.vectorize):
         return tracer.attempt(self._together, tracer, asked, found, [plain(array) for array in arrays])
 
     def _together(self, tracer: Tracer, asked: list[Any], found: list[Any], arrays: list[Any]) -> Any:
-        """What the function gave, in one array; `asked` is what NumPy first asks it for, to learn the dtype."""
+        """The results in one array; `asked` is the result of NumPy's first call, which tells the dtype."""
         if not tracer.live:
-            given = iter(plain_deep([*asked, *found]))  # the user's function may do what is not to be done twice
+            given = iter(plain_deep([*asked, *found]))  # the user's function must not run twice
             return np.vectorize(lambda _: next(given), self.otypes, cache=self.cache)(np.empty(arrays[0].shape))
         if not found or any(isinstance(item, tuple) for item in found):
             raise tracer.unsupported("np.vectorize of nothing, or of a function with several results")
@@ -288,7 +288,7 @@ class TracingModule(ModuleType):
         delattr(self.__dict__["__wrapped__"], name)
 
     def forget(self) -> None:
-        """Ask anew for what the user's code has replaced in the module itself since."""
+        """Forget functions that the user's code has replaced in the module itself since."""
         real = vars(self.__dict__["__wrapped__"])
         for name, item in list(self.__dict__.items()):
             if isinstance(item, TracingFunction) and name in real and real[name] is not item.__wrapped__:
@@ -305,10 +305,10 @@ _functions: dict[int, TracingFunction] = {}
 
 
 def learn() -> None:
-    """Make tracing versions of what has been loaded by now."""
+    """Make tracing versions of all modules that are loaded by now."""
     for known in _modules.values():
         known.forget()
-    for module in (untraced(sys.modules.get(name)) for name in _SPACES):  # which a global name may lead to
+    for module in (untraced(sys.modules.get(name)) for name in _SPACES):  # it may be a tracing version
         if module is not None and id(module) not in _modules:
             _modules[id(module)] = TracingModule(module)
             if module.__name__ == "scipy.special":

@@ -16,26 +16,27 @@ from dout.ops import CALLS, METHODS, PRIMITIVES
 from dout.ops.operators import numpy_name
 from dout.run import flat, is_generator
 from dout.trace.model.replay import same_bits_deep
-from dout.trace.tracer.composed import COMPOSED, ufunc_method
-from dout.trace.tracer.composed_numeric import INSTEAD
+from dout.trace.tracer.composed import SAME_STEPS, ufunc_method
+from dout.trace.tracer.composed_numeric import COMPOSED, INSTEAD
 from dout.trace.tracer.numpy_calls import ASK, BUILD, LOOK, SIZES, TEXT, WRITES, as_indices, as_operand, only_whole
 from dout.trace.tracer.random_draws import Draws, draw, is_draw
 from dout.trace.tracer.recorder import Recording
-from dout.trace.tracer.traced import Traced, TracedArray, holds_traced, plain, plain_deep
+from dout.trace.tracer.traced import Traced, TracedArray, holds_traced, plain, plain_deep, plainly
 
+LARGE = 1 << 16  # bytes of one array
 _numbers = frozenset(PYTHON_NUMBERS)
 _ERRORS = (TypeError, ValueError, IndexError, ArithmeticError)
-# What these do cannot be done again where it has failed: they write, or call the user's functions.
-_ONCE = frozenset({np.copyto, np.put_along_axis, np.fill_diagonal, np.apply_along_axis, np.piecewise})
+# These must not run again after a failure: they write, or call the user's functions.
+_ONCE = frozenset({*WRITES, np.apply_along_axis, np.piecewise})
 
 
 class Tracer(Recording):
     """Records one run: answers operators, NumPy's functions and the methods of arrays."""
 
-    composing = False  # whether a function runs that is others put together
+    composing = False  # whether a composed function runs
 
     def operator(self, primitive: Primitive, operands: tuple[Any, ...]) -> Any:
-        """Answer one of Python's operators; what is no number is left to Python."""
+        """Answer one of Python's operators; operands that are no numbers are left to Python."""
         for operand in operands:
             kind = type(operand)
             repeats = kind in (list, tuple) and any(type(o) is Traced for o in operands)  # [0] * n
@@ -47,7 +48,7 @@ class Tracer(Recording):
     def call(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Answer a call of a NumPy function."""
         if not self.live:
-            return function(*plain_deep(list(args)), **plain_deep(kwargs))
+            return plainly(function, args, kwargs)
         try:
             return self._answered(function, args, kwargs)
         except _ERRORS as error:
@@ -58,11 +59,11 @@ class Tracer(Recording):
     def _raised(
         self, error: Exception, function: Any, args: Any, kwargs: dict[str, Any], what: str | None = None
     ) -> Exception:
-        """The error that NumPy raises, in the place of a step of ours; where it raises none, `what` is refused."""
+        """NumPy's own error, in the place of an error in our steps; if NumPy raises none, the refusal of `what`."""
         if isinstance(error, DoutError) or not self.live or function in _ONCE or "out" in kwargs:
             return error
         try:
-            function(*plain_deep(list(args)), **plain_deep(kwargs))
+            plainly(function, args, kwargs)
         except Exception as own:
             self.fails()
             return own
@@ -87,13 +88,13 @@ class Tracer(Recording):
             self.look([args, kwargs])
             if asserts or function in TEXT:
                 self.as_text()
-            answer = function(*plain_deep(list(args)), **plain_deep(kwargs))
+            answer = plainly(function, args, kwargs)
             for part in flat([args, kwargs]) if function in (np.shape, np.size) else ():
                 if isinstance(part, TracedArray):
                     self.size_taken(part, answer)
             return answer
         if function in ASK:
-            answer = function(*plain_deep(list(args)), **plain_deep(kwargs))
+            answer = plainly(function, args, kwargs)
             asked = [item.resolve() for item in args if isinstance(item, Traced)]
             self.steered.update(dict.fromkeys(asked))
             self.outcomes.update({(node, numpy_name(function)): answer for node in asked})
@@ -106,13 +107,13 @@ class Tracer(Recording):
         return self._from_outside(function, args, kwargs)
 
     def _drawn_into(self, out: Any, function: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
-        """The options with which a generator draws what is then written into `out`."""
+        """The options with which a generator draws the numbers to write into `out`."""
         if np.dtype(kwargs.get("dtype", float)) != out.dtype:
             raise self.unsupported(f"{numpy_name(function)} into an array of {out.dtype}")
         return {**kwargs, "size": out.shape, "dtype": out.dtype}
 
     def _chosen(self, where: Any, out: Any, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """What a function gives where `where` holds, and what stands in `out` elsewhere."""
+        """The function's result where `where` holds, and the content of `out` elsewhere."""
         if where is True:
             return self.call(function, args, kwargs)
         with np.errstate(all="ignore"):  # NumPy does not compute elsewhere
@@ -144,11 +145,17 @@ class Tracer(Recording):
         return self.emit(row, operands, static)
 
     def _composed(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], method: Any = None) -> Any:
-        """A function that is others put together, which give what NumPy's own gives, and raise what it raises."""
+        """A function composed of others, with the result, or the error, of NumPy's own function.
+
+        NumPy's own runs as well, on all the numbers: which routine it takes, and so the last bit,
+        the order in memory and the error, may depend on values, lengths and strides. Smaller arrays would not tell.
+        Only functions that take NumPy's very steps are known to agree.
+        """
         compose = BUILD.get(function) or COMPOSED[function]
         inside, self.composing = self.composing, True
         try:
-            own = () if inside or _runs_code(function, args) else _numpys_own(method or function, args, kwargs)
+            known = inside or _runs_code(function, args) or (function in SAME_STEPS and _holds_large(args))
+            own = () if known else _numpys_own(method or function, args, kwargs)
             try:
                 inspect.signature(compose).bind(self, *args, **kwargs)
             except TypeError as error:
@@ -177,7 +184,7 @@ class Tracer(Recording):
     def method(self, name: str, owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Answer an ndarray method by its row, or by the function of its name."""
         if not self.live:
-            return getattr(plain(owner), name)(*plain_deep(list(args)), **plain_deep(kwargs))
+            return plainly(getattr(plain(owner), name), args, kwargs)
         out, kwargs = _without_out(kwargs)
         if out is not None:
             result = self.method(name, owner, args, kwargs)
@@ -203,7 +210,7 @@ class Tracer(Recording):
     def ufunc_method(self, ufunc: Any, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Answer np.add.at, np.add.reduce and their kin."""
         if not self.live:
-            return getattr(ufunc, method)(*plain_deep(list(args)), **plain_deep(kwargs))
+            return plainly(getattr(ufunc, method), args, kwargs)
         try:
             return ufunc_method(self, ufunc, method, *args, **kwargs)
         except _ERRORS as error:
@@ -240,30 +247,34 @@ class Tracer(Recording):
     def _into(
         self, out: Any, result: Any, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
-        """`out=`: a result is written where it was asked to go. Sums and the like are made in its dtype, if at all."""
+        """Write a result into `out=`. Sums and the like must be computed in the dtype of `out`."""
         target, value = self.wrap(out), plain(result)
         if not self.live and not is_draw(function):  # it stepped aside on the way
-            function(*plain_deep(list(args)), **plain_deep(kwargs), out=plain(out))
+            plainly(function, args, {**kwargs, "out": plain(out)})
             return out
         rounds_twice = value.dtype == np.float16  # NumPy does, in means that are made in an array of halves
         if not isinstance(function, np.ufunc) and (value.dtype != target.dtype or rounds_twice):
             raise self.unsupported(f"{numpy_name(function)} into an array of {target.dtype}")
         np.broadcast_to(value, target.shape)  # NumPy's own error
         if not np.can_cast(value.dtype, target.dtype, "same_kind"):
-            function(*plain_deep(list(args)), **plain_deep(kwargs), out=target.value)  # NumPy's own error
+            plainly(function, args, {**kwargs, "out": target.value})  # NumPy's own error
         target[...] = result
         return out
 
 
 def _runs_code(function: Any, args: tuple[Any, ...]) -> bool:
-    """Whether a function calls back, or uses up what it is given: then it is not to be run twice."""
+    """Whether a function calls the user's code, or uses up its arguments: then it must not run twice."""
     return function is math.prod or any(
         (callable(item) and not isinstance(item, type)) or hasattr(type(item), "__next__") for item in flat(list(args))
     )
 
 
+def _holds_large(args: tuple[Any, ...]) -> bool:
+    return any(np.asarray(plain(item)).nbytes > LARGE for item in flat(list(args)) if hasattr(item, "dtype"))
+
+
 def _numpys_own(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any]:
-    """What NumPy's own function gives, or raises; what it writes into is a copy."""
+    """The result, or the error, of NumPy's own function; it writes into a copy."""
     given = plain_deep(list(args))
     if function in WRITES:
         given = [np.array(given[0], order="K"), *given[1:]]
@@ -272,7 +283,7 @@ def _numpys_own(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) ->
 
 
 def _in_dtype(function: np.ufunc, wanted: Any, operands: tuple[Any, ...]) -> tuple[Any, ...] | None:
-    """The operands with which a function computes what it computes with `dtype=`; None where that is another loop.
+    """The operands with which a plain call gives the result of `dtype=`; None if NumPy uses another loop.
 
     Those of floats are known, over real numbers with an array among them.
     """
@@ -290,7 +301,7 @@ def _in_dtype(function: np.ufunc, wanted: Any, operands: tuple[Any, ...]) -> tup
 
 
 def _without_out(kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-    """What `out=` names, and the other options; the caller's own are needed again where the call is refused."""
+    """The array of `out=`, and the other options in a new dict: the caller's is needed again if the call is refused."""
     return kwargs.get("out"), {key: item for key, item in kwargs.items() if key != "out"}
 
 

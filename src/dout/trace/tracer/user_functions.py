@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from dout.ops import StandIn
 from dout.run import module_of
-from dout.trace.tracer.traced import plain, plain_deep
+from dout.trace.tracer.traced import plain, plainly
 
 if TYPE_CHECKING:
     from dout.trace.tracer.tracer import Tracer
@@ -34,8 +34,8 @@ class TracingFunction:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Record the call where a trace runs, else make it."""
         tracer = current()
-        if tracer is None and len(under_way) == 1:  # it has stepped aside: what is in C may know no stand-in
-            return self.__wrapped__(*plain_deep(list(args)), **plain_deep(kwargs))
+        if tracer is None and len(under_way) == 1:  # it has stepped aside: code in C may know no stand-in
+            return plainly(self.__wrapped__, args, kwargs)
         if tracer is None:
             return self.__wrapped__(*args, **kwargs)
         return tracer.call(self.__wrapped__, args, kwargs)
@@ -48,12 +48,12 @@ class TracingFunction:
 
 
 class PlainFunction(TracingFunction):
-    """A function of the standard library that asks C for the numbers in what it is given: it gets plain ones."""
+    """A function of the standard library that takes numbers out of its arguments in C: it gets plain ones."""
 
     __slots__ = ()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Make the call; what does not turn numbers into text lets them leave, and an event says so."""
+        """Make the call. Unless it turns numbers into text, they leave the trace, and an event says so."""
         given = (args, kwargs)
         bare, tracer, module = _bare(given), current(), self.__wrapped__.__module__.lstrip("_")
         if tracer is not None and bare is not given and not module.startswith("json"):
@@ -62,12 +62,12 @@ class PlainFunction(TracingFunction):
 
 
 class JittedFunction(PlainFunction):
-    """A function that Numba compiled: it takes real arrays alone, and no node tells what it does with them."""
+    """A function compiled by Numba: it takes real arrays alone, and no node records its steps."""
 
     __slots__ = ()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Make the call, and note that what it does is not known."""
+        """Make the call, and note that its steps are not known."""
         tracer, name = current(), getattr(self.__wrapped__, "__name__", "a function")
         if tracer is not None:
             tracer.note("escape", f"it calls {name}, compiled by Numba, which dout does not see into")
@@ -82,7 +82,7 @@ def is_jitted(item: Any) -> bool:
 
 
 def _bare(item: Any) -> Any:
-    """The same without what stands for others, also inside containers; what holds nothing of it is the same object."""
+    """Replace stand-ins and tracing functions by the originals, also inside containers; else return the same object."""
     if isinstance(item, StandIn):
         return plain(item)
     if isinstance(item, TracingFunction):

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from dout.adapt.search.call_target import passed
-from dout.adapt.search.example import Example
+from dout.adapt.search.example_search import Example
 from dout.engine.bench.bench_subject import upstream
 from dout.engine.export.runs.resized_samples import SAME, SampleSize, cast, lengths_in, one_hot, primes
 from dout.engine.export.runs.size_decisions import Decision, watched

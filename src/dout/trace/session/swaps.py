@@ -1,0 +1,227 @@
+"""Swapping: arrays and numbers in the user's objects become stand-ins during a trace, and are put back after it."""
+
+from __future__ import annotations
+
+import gc
+from collections import deque
+from collections.abc import Callable
+from contextvars import copy_context
+from types import FunctionType, ModuleType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dout.run import attributes_of, is_generator
+from dout.trace.session.attribute_swap import CACHE, MOST, PLAIN, Place, Reach, content, kind_of_dict, nowhere, refill
+from dout.trace.tracer.traced import Traced
+from dout.trace.tracer.traced_modules import tracing_version, untraced
+from dout.trace.tracer.user_functions import under_way
+
+if TYPE_CHECKING:
+    from dout.trace.tracer.tracer import Tracer
+
+_LONG = 1_000  # numbers in one list or dict; more of them are data, not parameters
+
+
+class Swaps:
+    """Replacements of arrays and numbers by stand-ins, each remembered so that it can be undone."""
+
+    def __init__(self, is_user_class: Callable[[type], bool], meet: Callable[[Any], None], tracer: Tracer) -> None:
+        self.reach = Reach(is_user_class)
+        self.tracer = tracer
+        self.meet = meet  # told of every function and module found, and every class of which an instance is found
+        self.everywhere = False  # whether it also looks into closures of methods, and at numbers in modules
+        self.into, self.back = Rebuilder(), Rebuilder()
+        self.holders: list[Any] = []  # all objects looked into; the user's code may move them
+        self.seen: set[int] = set()
+        self.visited: list[tuple[Any, Place, Any]] = []  # every place with its holder and new content
+        self.with_numbers: dict[int, bool] = {}  # by identity of a holder: whether numbers in it were swapped
+        self.long: dict[int, tuple[Any, ...]] = {}  # contents of lists and dicts whose numbers were not swapped
+        self.originals: dict[int, tuple[Any, Any]] = {}  # by identity: a stand-in, and its original
+
+    def swap_in(self, root: Any, wrap: Callable[[Any, str], Any], *, numbers: bool = False, name: str = "") -> None:
+        """Replace the arrays (and where asked the numbers) reachable from `root`; each is named by its place."""
+        waiting = [(root, name, numbers, False)]
+        while waiting and len(self.seen) < MOST:
+            holder, path, numbers, data = waiting.pop()
+            if id(holder) in self.seen:
+                continue
+            self.seen.add(id(holder))
+            self.holders.append(holder)
+            kind = type(holder)
+            if kind is FunctionType or issubclass(kind, ModuleType):
+                self.meet(holder)
+            elif self.reach.is_users(kind):
+                self.meet(kind)
+            data = issubclass(kind, list | dict | deque) and (data or len(holder) > _LONG)  # with the rows of a table
+            few = numbers and not data
+            self.with_numbers[id(holder)] = few
+            if numbers and data:
+                self.long[id(holder)] = content(holder)
+            for place in self.reach.places(holder, numbers=few):
+                name = f"{path}[{place.name}]" if isinstance(place.key, int) else place.name
+                new = self._swapped(place.item, name, wrap, numbers=few)
+                self.visited.append((holder, place, new))
+                if new is not place.item and place.put is not nowhere:
+                    place.put(new)
+                    self.originals[id(new)] = new, place.item
+                # The closure of a method is no state of the layer's.
+                method = issubclass(kind, type) and callable(new) and not (self.everywhere and _may_keep(new))
+                if self.reach.holds(new) and not method:
+                    within = numbers and (self.everywhere or not isinstance(new, ModuleType))
+                    waiting.append((new, name, within, data))
+
+    def _swapped(self, item: Any, name: str, wrap: Callable[[Any, str], Any], *, numbers: bool = False) -> Any:
+        if _is_fixed(item):
+            return self.into.rebuilt(item, lambda part, i: self._swapped(part, f"{name}[{i}]", wrap))
+        if _is_value(item, numbers=numbers):
+            return wrap(item, name)
+        return self.tracer.generator(item) if is_generator(item) else tracing_version(item)
+
+    def swap_out(self, *others: Any) -> None:
+        """Put everything back, here and in `others`; untouched content comes back as the very same object.
+
+        A value computed meanwhile becomes a plain value, wherever the user's code put it.
+        """
+        seen: set[int] = set()
+        kept = [(variable, item, self._real(item)) for variable, item in copy_context().items()]
+        for variable, item, real in kept:
+            if real is not item:
+                variable.set(real)
+        waiting = [*self.holders, *others, *(real for *_, real in kept if self.reach.holds(real, anyone=True))]
+        while waiting:
+            holder = waiting.pop()
+            if id(holder) in seen:
+                continue
+            seen.add(id(holder))
+            kind = type(holder)
+            if kind is CACHE and _caches_ours(holder):
+                holder.cache_clear()  # its results cannot be replaced; they will be computed again
+            if issubclass(kind, dict):
+                self._real_keys(holder)
+                waiting += [key for key in dict.keys(holder) if type(key) not in PLAIN and self.reach.holds(key)]
+            if issubclass(kind, set):
+                ours = {item for item in set.__iter__(holder) if self._real(item) is not item}
+                set.difference_update(holder, ours)
+                set.update(holder, set(map(self._real, ours)))
+            for place in self.reach.places(holder):
+                real = self._real(place.item)
+                if real is not place.item:
+                    _put(holder, place, real)
+                if self.reach.holds(real, anyone=True):
+                    waiting.append(real)
+
+    def _real_keys(self, holder: dict[Any, Any]) -> None:
+        """Put the keys back, in their order."""
+        pairs = [(key, self._real(key), item) for key, item in kind_of_dict(holder).items(holder)]
+        if all(real is key for key, real, _ in pairs):
+            return
+        try:
+            new = {real: item for _, real, item in pairs}
+        except Exception:  # one of the user's keys refuses to be hashed
+            new = {}
+            for key, real, item in pairs:
+                new.update(dict.fromkeys(_alone(holder, key) if real is key else [real], item))
+        refill(holder, new)
+
+    def _real(self, item: Any) -> Any:
+        if id(item) in self.originals:
+            return self.originals[id(item)][1]
+        if _is_fixed(item):
+            return self.back.rebuilt(item, lambda part, _: self._real(part))
+        if under_way and not (issubclass(type(item), Traced) and item._recorder is self.tracer):
+            return item  # it belongs to the trace around this one
+        return untraced(item)
+
+
+def _put(holder: Any, place: Place, real: Any) -> None:
+    """Put an object back into its place, also under a key that refuses to be hashed, or into a read-only array."""
+    try:
+        place.put(real)
+    except Exception:
+        if issubclass(type(holder), dict):
+            dict.update(holder, dict.fromkeys(_alone(holder, place.key), real))
+        elif issubclass(type(holder), np.ndarray):
+            holder.flags.writeable = True
+            place.put(real)
+            holder.flags.writeable = False
+        else:
+            raise
+
+
+def _alone(holder: dict[Any, Any], key: Any) -> set[Any]:
+    """A set of one key of a dict, made by the hash that the dict knows."""
+    place = list(map(id, dict.keys(holder))).index(id(key))
+    upto = dict.copy(holder)
+    while len(upto) > place + 1:
+        upto.popitem()
+    before = upto.copy()
+    before.popitem()
+    return set(upto).difference(before)
+
+
+class Rebuilder:
+    """Makes changed copies of tuples and frozensets, also inside each other."""
+
+    def __init__(self) -> None:
+        self.done: dict[int, tuple[Any, Any]] = {}  # by identity: the original, kept alive, and its copy
+
+    def rebuilt(self, item: Any, change: Callable[[Any, int], Any]) -> Any:
+        """What `item` becomes when each part is changed, given its place; the same object if nothing changed.
+
+        Iterative, and each tuple once: they may lie deep, and often the same.
+        """
+        waiting = [item]
+        while waiting:
+            whole = waiting[-1]
+            nested = [p for p in whole if _is_fixed(p) and id(p) not in self.done] if id(whole) not in self.done else []
+            if nested:
+                waiting.extend(nested)
+                continue
+            waiting.pop()
+            if id(whole) not in self.done:
+                parts = [self.done[id(p)][1] if _is_fixed(p) else change(p, i) for i, p in enumerate(whole)]
+                same = all(a is b for a, b in zip(parts, whole, strict=True))
+                self.done[id(whole)] = whole, whole if same else _like(whole, parts)
+        return self.done[id(item)][1]
+
+
+def _is_fixed(item: Any) -> bool:
+    return issubclass(type(item), tuple | frozenset)
+
+
+def _like(whole: Any, parts: list[Any]) -> Any:
+    if issubclass(type(whole), tuple):
+        new: Any = tuple.__new__(type(whole), parts)
+    else:  # only changed parts are hashed
+        changed = [(part, real) for part, real in zip(whole, parts, strict=True) if part is not real]
+        kept = frozenset(whole).difference({part for part, _ in changed})
+        new = frozenset.__new__(type(whole), kept.union({real for _, real in changed}))
+    attributes_of(new).update(attributes_of(whole))
+    return new
+
+
+def _is_value(item: Any, *, numbers: bool = False) -> bool:
+    if type(item) is np.ndarray:
+        return item.dtype.kind in "biufc"
+    return numbers and (type(item) in (int, float) or (issubclass(type(item), np.generic) and item.dtype.kind in "iuf"))
+
+
+def _may_keep(method: Any) -> bool:
+    """Whether calls may store something in a method: in its cells, or in defaults that can change."""
+    if type(method) is not FunctionType:
+        return True
+    cells = method.__code__.co_freevars not in ((), ("__class__",))
+    return cells or bool(method.__kwdefaults__) or any(type(d) not in PLAIN for d in method.__defaults__ or ())
+
+
+def _caches_ours(cached: Any) -> bool:
+    """Whether an `lru_cache` remembers a stand-in."""
+    waiting, seen = [cached], 0
+    while waiting and seen < MOST:
+        inside = gc.get_referents(waiting.pop())
+        seen += len(inside)
+        if any(untraced(item) is not item for item in inside):
+            return True
+        waiting.extend(i for i in inside if type(i) in (dict, list, tuple) or type(i).__name__ == "_lru_list_elem")
+    return False
