@@ -328,7 +328,7 @@ def test_an_object_has_no_text_and_that_is_said():
 
 def test_options_that_were_given_are_given_again():
     checked = Checked(report("A"), {}, {"x": np.array([1.0])}, frozenset({"--init W", "--input 1"}))
-    given = [("--init", "W=[[1.0]]"), ("--init", "unused=3"), ("--input", "y=3"), ("--input", "[2]")]
+    given = {"--init W": "W=[[1.0]]", "--init unused": "unused=3", "--input y": "y=3", "--input 1": "[2]"}
     assert Again(Job("my layers.py", "file"), checked, given).command == (
         "dout check 'my layers.py:A' --init 'W=[[1.0]]' --input '[2]' --input 'x=[1.0]'"
     )

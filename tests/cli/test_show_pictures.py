@@ -196,7 +196,7 @@ def test_a_width_that_is_none_is_said(width):
 
 
 def test_steps_need_a_file():
-    assert "--steps needs -o FILE" in dout("show", APPLE, "--steps").stderr
+    assert "--steps needs a file to write: add -o FILE" in dout("show", APPLE, "--steps").stderr
 
 
 def test_the_help_names_every_format_and_option():

@@ -7,18 +7,18 @@ import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from html import escape
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import click
 
 from dout.check.report.codes import CODES
 from dout.check.report.report import html_spans, near, shown_place, to_lines
 from dout.check.report.verdicts import SEVERITIES
 from dout.check.worker.summary import MARKS, SummaryRow, code_counts, row, told
+from dout.cli.check_output import PAGE
 from dout.cli.repeat_command import Again, about
+from dout.cli.terminal import save
 from dout.errors import DoutError, visible
-from dout.files import HTML_MARK, Kind, write
 
 if TYPE_CHECKING:
     from dout.check.worker.jobs import Checked
@@ -28,51 +28,14 @@ if TYPE_CHECKING:
 MOST_PICTURE = 1_000_000  # characters
 _WIDTH = 10_000  # characters: a page breaks its lines itself
 _SAYS = {"error": "error", "warning": "warning", "good": "fine", "open": "not judged"}
-_STYLE = """
-:root{color-scheme:light dark;--paper:#fff;--ink:#1a1a1a;--quiet:#5f6b7a;--line:#d5dbe1;--panel:#f6f8fa;--good:#1a7f37;
---bad:#c1121f;--fair:#8a5a00;--open:#7a3fc4;--code:#0550ae;--bad-fill:#fde4e4}
-@media (prefers-color-scheme:dark){:root{--paper:#0f141a;--ink:#eef2f6;--quiet:#9aa7b5;--line:#2f3945;--panel:#161d26;
---good:#5fd37a;--bad:#ff6b6b;--fair:#e3b341;--open:#c297ff;--code:#6db7ff;--bad-fill:#4a1d22}}
-*{box-sizing:border-box}
-body{margin:0 auto;padding:1.5rem clamp(1rem,4vw,3rem) 4rem;max-width:76rem;background:var(--paper);color:var(--ink);
-font:16px/1.5 'Noto Sans','DejaVu Sans','Segoe UI','Helvetica Neue',Arial,sans-serif;font-variant-numeric:tabular-nums}
-h1{font-size:1.7rem;margin:.2rem 0}h2{font-size:1.25rem;margin:2.2rem 0 .6rem}h3{font-size:1.05rem;margin:0}
-p{margin:.3rem 0}a{color:var(--code)}
-.p-quiet{color:var(--quiet)}
-.p-counts{display:flex;flex-wrap:wrap;align-items:center;gap:.6rem;margin:1rem 0;padding:0;list-style:none}
-.p-counts li{border:1px solid var(--line);border-radius:.5rem;padding:.35rem .8rem;background:var(--panel)}
-.p-counts b{font-size:1.25rem}
-.p-wide{overflow-x:auto}
-abbr{text-decoration:none;cursor:help}
-table{border-collapse:collapse;width:100%}
-th,td{text-align:left;vertical-align:top;padding:.3rem .8rem .3rem 0;border-bottom:1px solid var(--line)}
-thead th{color:var(--quiet);font-weight:600}
-tbody th{font-weight:600;padding-top:.9rem;overflow-wrap:anywhere}
-td:last-child,thead th:last-child{text-align:right;white-space:nowrap;padding-right:0}
-td:first-child{padding-left:1rem}td:nth-child(2),.p-codes td:first-child{white-space:nowrap}
-.p-files td:first-child{overflow-wrap:anywhere;min-width:7rem}
-.p-layer{border:1px solid var(--line);border-left-width:.35rem;border-radius:.5rem;margin:1rem 0;padding:.8rem 1rem;
-background:var(--panel)}
-.p-error{border-left-color:var(--bad)}.p-warning{border-left-color:var(--fair)}.p-good{border-left-color:var(--good)}
-.p-open{border-left-color:var(--open)}
-.p-layer:target{outline:3px solid var(--code)}
-summary{cursor:pointer}summary h3{display:inline}
-pre{white-space:pre-wrap;overflow-wrap:anywhere;margin:.6rem 0 0;
-font:.86rem/1.5 'DejaVu Sans Mono','Noto Sans Mono',Menlo,Consolas,monospace}
-.p-line{display:block;padding-left:8ch;text-indent:-8ch}
-.p-again{border-top:1px dashed var(--line);padding-top:.5rem;color:var(--quiet)}
-figure{margin:.8rem 0 0;padding:.5rem;background:var(--paper);border:1px solid var(--line);border-radius:.4rem}
-figcaption{color:var(--quiet);font-size:.9rem}
-.s-good,.s-added{color:var(--good)}.s-bad,.s-removed{color:var(--bad)}.s-bad,.s-title{font-weight:700}
-.s-fair{color:var(--fair)}.s-open{color:var(--open)}.s-dim{color:var(--quiet)}.s-code{color:var(--code)}
-@media print{svg{max-width:100%;height:auto}.p-layer{break-inside:avoid}}
-"""
 
 
 def page(result: Result) -> str:
     """The whole page: counts, a table of files and layers, what was not judged, and every layer in detail."""
     pictures = {id(checked): picture for checked in result.checked if (picture := _picture(checked))}
-    style = _STYLE + next(map(_style_of, pictures.values()), "")
+    style = files("dout.cli").joinpath("check_page.css").read_text("utf-8") + next(
+        map(_style_of, pictures.values()), ""
+    )
     allowed = f"'sha256-{base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()}'"
     body = [
         f"<header><p class='p-quiet'>dout check</p><h1>{_title(result)}</h1>",
@@ -128,9 +91,9 @@ def _counts(result: Result) -> str:
 
 
 def _problems(result: Result) -> Iterator[str]:
-    if result.problems:
+    if result.errors:
         yield "<h2>Could not be run</h2><ul>"
-        yield from (f"<li class='s-bad'>{_text(problem)}</li>" for problem in result.problems)
+        yield from (f"<li class='s-bad'>{_text(problem)}</li>" for problem in result.errors)
         yield "</ul>"
 
 
@@ -251,10 +214,6 @@ def _picture(checked: Checked) -> str:
         return ""  # a page without one picture is worth more than none
 
 
-PAGE = Kind("a report", (".html", ".htm"), HTML_MARK)
-
-
 def write_page(result: Result, path: Path, force: bool) -> None:
     """Write the page. Raises TargetError."""
-    write([path], [page(result).encode(errors="backslashreplace")], PAGE, force=force)
-    click.echo(visible(f"wrote {path}"), err=True)
+    save(path, page(result), PAGE, force=force)

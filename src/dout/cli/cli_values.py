@@ -15,12 +15,14 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
 from dout.adapt.sizes.proposed_arrays import probabilities
 from dout.adapt.source.argument_values import numbers
+from dout.errors import TargetError
 
 MOST_TEXT = 400  # characters of a value that is written element by element
 MOST_ELEMENTS = 10_000_000  # of an array given by its shape
@@ -29,6 +31,34 @@ _CALL = re.compile(
     r"\( *(?P<shape>\d+(?: *, *\d+)*)? *,? *(?P<name>[^\W\d]\w*)? *\)"
 )
 _FACTORS = (1.0, 2.0, 0.5)
+
+
+class Values(dict[str, Any]):
+    """Values by the name of their argument, or by their place; `texts` are the options as they were typed."""
+
+    def __init__(self, items: Mapping[str, Any], texts: Mapping[str, str]) -> None:
+        super().__init__(items)
+        self.texts = texts
+
+
+def parse(given: Iterable[str], option: str) -> Values:
+    """Read the `NAME=VALUE` or `VALUE` texts of an option. Raises TargetError.
+
+    >>> parse(("x=[1.0, 2.0]", "n=3"), "--input")
+    {'x': array([1., 2.]), 'n': 3}
+    """
+    values, texts = {}, {}
+    for place, text in enumerate(given):
+        name, equals, literal = text.partition("=")
+        name = name.strip()
+        if not (equals and name.isidentifier()):
+            name, literal = str(place), text
+        try:
+            values[name], texts[f"{option} {name}"] = read(literal, name), text
+        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+            example = f"{option} 'x=[[1.0, -0.5], [-2.0, 3.0]]' or {option} 'x=array(2,2)'"
+            raise TargetError(f"{option} {text!r}: not a Python literal; write {example}") from None
+    return Values(values, texts)
 
 
 def read(text: str, name: str = "") -> Any:

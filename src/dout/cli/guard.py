@@ -9,7 +9,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, TextIO
 
 from dout.errors import LimitError
@@ -88,7 +88,7 @@ def guarded(what: str, *, timeout: float, capture: bool) -> Iterator[Meter]:
     """
     meter = Meter(None if capture else sys.stdout)
     kept, folder = (sys.stdout, sys.stdin, sys.stderr), os.getcwd()  # noqa: PTH109
-    with _descriptor_kept(meter) if capture else _as_it_is(), open(os.devnull) as nothing:  # noqa: PTH123
+    with _descriptor_kept(meter) if capture else nullcontext(), open(os.devnull) as nothing:  # noqa: PTH123
         sys.stdout, sys.stdin = meter, nothing
         try:
             with _alarm(what, timeout):
@@ -99,11 +99,6 @@ def guarded(what: str, *, timeout: float, capture: bool) -> Iterator[Meter]:
             sys.stdout, sys.stdin, sys.stderr = kept
             os.chdir(folder)
             kept[0].flush()
-
-
-@contextmanager
-def _as_it_is() -> Iterator[None]:
-    yield
 
 
 @contextmanager
