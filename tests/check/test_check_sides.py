@@ -2,16 +2,12 @@
 
 import numpy as np
 import pytest
-from one_side_squares import (
-    X,
-    errors,
-    layer,
-    line_of,
-    patient,  # noqa: F401 - a fixture for every test here
-    words,
-)
+from one_side_squares import X, errors, layer, line_of, patient, words
 
 import dout
+
+__all__ = ["patient"]  # fixtures
+
 
 # --- in arrays --------------------------------------------------------------------------------------------------------
 

@@ -2,17 +2,11 @@
 
 import numpy as np
 import pytest
-from one_side_squares import (
-    Square,
-    X,
-    errors,
-    layer,
-    line_of,
-    patient,  # noqa: F401 - a fixture for every test here
-    words,
-)
+from one_side_squares import Square, X, errors, layer, line_of, patient, words
 
 import dout
+
+__all__ = ["patient"]  # fixtures
 
 
 def by_size(self, dout):
@@ -100,7 +94,7 @@ def test_a_flag_that_was_always_the_same_is_listed_with_its_line(backward):
     report = dout.check(layer(backward, training=True, mode="valid", bias=None, weight=0.0), X)
     (line,) = report.branches
     assert line.startswith(f"{LISTED[backward]} at ")
-    assert f"test_check_sides.py:{line_of(backward)} was always" in line
+    assert f"test_check_sides_code.py:{line_of(backward)} was always" in line
 
 
 def test_a_side_that_was_looked_at_and_is_right_is_not_listed():

@@ -3,16 +3,14 @@
 import tempfile
 
 import pytest
-from one_side_squares import (
-    errors,
-    patient,  # noqa: F401 - a fixture for every test here
-)
+from one_side_squares import errors, patient
 
 import dout
 from benchmarks.checker import one_sided
 from benchmarks.checker.case import write
 
-# --- the net ----------------------------------------------------------------------------------------------------------
+__all__ = ["patient"]  # fixtures
+
 
 NET = list(one_sided.one_sided())
 

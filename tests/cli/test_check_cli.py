@@ -116,7 +116,7 @@ def test_a_folder_without_a_layer_is_fine_and_says_that_there_is_none(tmp_path):
     write(tmp_path, "x = 1\n")
     run = dout(".", cwd=tmp_path)
     assert run.returncode == 0
-    assert re.fullmatch(r"there is no layer here: [^\n]*\n0 layers, in \d+\.\d s\n", run.stdout)
+    assert re.fullmatch(r"there is no layer here: [^\n]*\n0 layers: [^\n]*in \d+\.\d s\n", run.stdout)
 
 
 def test_one_layer_of_a_file_of_a_module_and_of_ours(tmp_path):
@@ -258,9 +258,6 @@ def test_exit_codes(tmp_path):
     write(tmp_path, RIGHT, "right.py")
     write(tmp_path, WRONG, "wrong.py")
     write(tmp_path, WRITES.format("", ""), "writes.py")
-    write(tmp_path, "class Half:\n    def forward(self, x):\n        return x / 2\n    def backward(self, dout):\n"
-                    "        return dout / 2, dout\n".replace(", dout\n", "\n"), "half.py")  # fmt: skip
-    assert dout("half.py", cwd=tmp_path).returncode == 0
     assert dout("right.py", cwd=tmp_path).returncode == 0
     assert dout("wrong.py", cwd=tmp_path).returncode == 1
     assert dout("writes.py", cwd=tmp_path).returncode == 1

@@ -283,8 +283,7 @@ def summary(reports: Iterable[ReportData], *, known: int = 0, problems: int = 0,
     parts += [_count(severities.count(s), s) for s in SEVERITIES if s in severities]
     parts += [f"{known} known"] if known else []
     parts += [f"{_count(problems, 'target')} could not be run"] if problems else []
-    found = f"{_count(len(reports), 'layer')}{': ' if parts else ''}{', '.join(parts)}"
-    return f"{found}, in {seconds:.1f} s"
+    return f"{_count(len(reports), 'layer')}: {', '.join([*parts, f'in {seconds:.1f} s'])}"
 
 
 def _count(number: int, what: str) -> str:
