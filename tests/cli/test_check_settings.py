@@ -73,7 +73,7 @@ def test_pyproject_settles_codes_files_and_strictness(tmp_path):
 
 def test_a_wrong_key_or_value_in_pyproject_is_said(tmp_path):
     for text, said in (
-        ("[tool.dout]\nselekt = []\n", "[tool.dout] has no 'selekt'; it has select, ignore, strict"),
+        ("[tool.dout]\nselekt = []\n", "[tool.dout] has no 'selekt'; its keys are select, ignore, strict"),
         ('[tool.dout]\nselect = ["E1"]\n', "no code begins with E1"),
         ('[tool.dout]\ntimeout = "long"\n', "[tool.dout] timeout is not a number of seconds"),
         ("[tool.dout]\ntimeout = true\n", "[tool.dout] timeout is not a number of seconds"),

@@ -12,7 +12,7 @@ import click
 
 from dout.cli import options
 from dout.cli.cli_target import load, of_numpy, split
-from dout.cli.cli_values import written
+from dout.cli.cli_values import as_options
 from dout.cli.terminal import save, tell
 from dout.errors import TargetError, visible
 from dout.files import SVG_MARK, Kind, refuse
@@ -73,7 +73,7 @@ def bench(
         from dout.cli.bench_chart import svg
 
         save(output, svg(measured), CHART, inputs=reads, force=force)
-    chosen = _chosen(used, init, inputs)
+    chosen = as_options("--init", used.init, init) + as_options("--input", used.inputs, inputs)
     if as_json:
         click.echo(json.dumps(_document(target, measured, chosen), ensure_ascii=True, allow_nan=False))
     else:
@@ -127,13 +127,6 @@ def _with_example(found: Any, init: dict[str, Any], inputs: dict[str, Any]) -> t
         with suppress(TargetError):
             return pair, example(pair, init, inputs)
     return found, example(found, init, inputs)
-
-
-def _chosen(used: Example, init: dict[str, Any], inputs: dict[str, Any]) -> list[str]:
-    """The options that give the same example again."""
-    items = [("--init", key, item) for key, item in used.init.items() if key not in init]
-    items += [("--input", key, item) for key, item in used.inputs.items() if key not in inputs]
-    return [f"{option} '{key}={text}'" for option, key, item in items if (text := written(item, key)) is not None]
 
 
 def _tell(target: str, measured: Bench, chosen: list[str], plan: bool) -> None:

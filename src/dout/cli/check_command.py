@@ -15,6 +15,7 @@ import click
 from dout.cli import options
 from dout.cli.check_output import PAGE, Result, tell_result
 from dout.cli.cli_target import split
+from dout.cli.terminal import counted
 from dout.errors import visible
 
 if TYPE_CHECKING:
@@ -176,7 +177,7 @@ def _write(baseline: Path, findings: list[Finding], force: bool) -> None:
     from dout.check.project.baseline import write_baseline
 
     number = write_baseline(baseline, findings, force=force)
-    click.echo(visible(f"wrote {number} finding{'' if number == 1 else 's'} to {baseline}"), err=True)
+    click.echo(visible(f"wrote {counted(number, 'finding')} to {baseline}"), err=True)
 
 
 def _keep(result: Result, wanted: Callable[[Finding], bool]) -> None:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -94,6 +94,16 @@ def written(value: Any, name: str = "") -> str | None:
     if not isinstance(value, np.generic) and len(literal) <= MOST_TEXT and "..." not in literal:
         texts.append(literal)
     return next((text for text in sorted(texts, key=len) if _means(text, name, value)), None)
+
+
+def as_options(option: str, values: Mapping[str, Any], given: Container[str]) -> list[str]:
+    """The options that give these values again, but those that were given, or that have no text.
+
+    >>> as_options("--input", {"x": np.array([1, 2]), "y": 3}, {"y"})
+    ["--input 'x=[1, 2]'"]
+    """
+    texts = {name: written(value, name) for name, value in values.items() if name not in given}
+    return [f"{option} '{name}={text}'" for name, text in texts.items() if text is not None]
 
 
 def _by_shape(value: Any, name: str) -> list[str]:

@@ -125,19 +125,15 @@ def _trace(
 def _layer(target: str, found: Any, init: dict[str, Any], inputs: dict[str, Any]) -> tuple[Trace, str]:
     from dout.adapt import record_example
     from dout.adapt.interface.function_pairs import pair_of
+    from dout.cli.cli_values import as_options
     from dout.trace.record.script import run_user_code
 
     if found is None:
         raise TargetError(f"{target} is a module; name one layer or function in it: {target}:NAME")
     found = pair_of(found) or found
     trace, used = run_user_code(lambda: record_example(found, init, inputs), target)
-    chosen = {key: value for key, value in used.items() if key not in inputs}
-    told = " ".join(f"--input '{key}={_literal(value)}'" for key, value in chosen.items())
+    told = " ".join(as_options("--input", used, inputs))
     return replace(trace, target=target), f"dout chose {told}" if told else ""
-
-
-def _literal(value: Any) -> str:
-    return repr(value.tolist() if hasattr(value, "tolist") else value)
 
 
 def _saved(picture: Picture, file: Path, steps: bool = False, force: bool = False) -> tuple[Path, ...]:
