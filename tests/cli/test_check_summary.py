@@ -332,7 +332,7 @@ def test_an_object_has_no_text_and_that_is_said():
     checked = Checked(report("A"), {"size": 3, "optimizer": ObjectText("<Adam>")}, {"x": np.array([1.0])})
     again = Again(Job("mine.py", "file"), checked)
     assert again.command is None
-    assert list(again.lines(100)) == ["  again: not as a command: optimizer cannot be written there"]
+    assert list(again.lines(100)) == ["  again: no command, because these values have no text: optimizer"]
 
 
 def test_options_that_were_given_are_given_again():

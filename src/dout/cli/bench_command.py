@@ -85,7 +85,7 @@ def _measured(
     target: str, init: dict[str, Any], inputs: dict[str, Any], elements: tuple[int, ...], dtype: str | None,
     timeout: float,
 ) -> tuple[Bench, Example]:  # fmt: skip
-    """What was measured, and on what."""
+    """The measurement, and the example that it used."""
     from dout.cli.guard import guarded
     from dout.cli.progress import Progress
     from dout.engine.bench.bench import SIZES
@@ -102,7 +102,7 @@ def _measured(
 
 
 def _found(target: str) -> Any:
-    """What a target names; of a file alone, the one layer that it has."""
+    """The layer or function that a target names; of a file without a name, its only layer."""
     from dout.check.project.discover import layers_in, named
 
     module, found = load(target)
@@ -118,7 +118,7 @@ def _found(target: str) -> Any:
 
 
 def _with_example(found: Any, init: dict[str, Any], inputs: dict[str, Any]) -> tuple[Any, Example]:
-    """What is measured, and on what: a function together with its backward, where it has one that runs."""
+    """The target with an example; a function together with its backward, if it has one that runs."""
     from dout.adapt.interface.function_pairs import pair_of
     from dout.adapt.search.example import example
 

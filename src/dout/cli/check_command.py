@@ -118,17 +118,13 @@ def check(
 
 
 def _refuse(page: Path | None, baseline: Path | None, targets: tuple[str, ...], force: bool) -> None:
-    """Say what may not be written, before anything runs and not after. Raises TargetError."""
+    """Refuse a file that may not be written, before anything runs. Raises TargetError."""
     from dout.check.project.baseline import BASELINE
     from dout.files import refuse
 
     for path, kind in ((page, PAGE), (baseline, BASELINE)):
         if path is not None:
             refuse(path, kind, inputs=[split(target)[0] for target in targets], force=force)
-
-
-def _processors() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _run(
@@ -140,6 +136,7 @@ def _run(
     from dout.check.worker.jobs import GivenArguments
     from dout.check.worker.runner import run
     from dout.cli.progress import Progress
+    from dout.engine.runtime.parallel_threshold import cores
 
     places = [split(target) for target in targets]
     jobs, result.problems = find_jobs(places, result.settings)
@@ -147,7 +144,7 @@ def _run(
     given = GivenArguments(dict(init), dict(inputs), result.settings.memory, interface=interface, pictures=pictures)
     with Progress("checking", len(jobs)) as progress:
         result.outcomes = run(
-            jobs, given, processes=processes or _processors(), timeout=result.settings.timeout, isolated=isolate,
+            jobs, given, processes=processes or cores(), timeout=result.settings.timeout, isolated=isolate,
             asked={where for where, _ in places if not Path(where).is_dir()} | {"dout.layers"},
             done=lambda outcome: progress.advance(), waiting=progress.look,
         )  # fmt: skip
@@ -159,7 +156,7 @@ def _run(
 
 
 def _judge(result: Result, baseline: Path | None, write: bool) -> list[Finding]:
-    """Leave out what is not asked for, silenced, or known; return the findings without those that are known."""
+    """Drop findings that are not asked for, silenced, or known. Returns them with the known ones, for a baseline."""
     from dout.check.project.baseline import Baseline
     from dout.check.project.ignore_comments import is_silenced
 
@@ -173,7 +170,7 @@ def _judge(result: Result, baseline: Path | None, write: bool) -> list[Finding]:
 
 
 def _write(baseline: Path, findings: list[Finding], force: bool) -> None:
-    """Write the baseline at last: where that fails, what was found has been told."""
+    """Write the baseline last: if that fails, the findings have been printed."""
     from dout.check.project.baseline import write_baseline
 
     number = write_baseline(baseline, findings, force=force)

@@ -79,7 +79,7 @@ class Result:
 
     @property
     def summary(self) -> str:
-        """Everything in a line."""
+        """The counts of the whole run, in one line."""
         from dout.check.report.report import summary
 
         seconds = time.perf_counter() - self.start
@@ -135,7 +135,7 @@ def detail(result: Result, outcome: JobOutcome, checked: Checked, width: int) ->
 
 
 def _at_a_glance(result: Result, width: int) -> Iterator[Line]:
-    """The table and the codes of many files; and of any, what was not judged or was refused."""
+    """The table and the codes of many files; for any number of files, those that were not judged or were refused."""
     from dout.check.report.report import wrapped
     from dout.check.worker.summary import code_counts, table, told_lines
 

@@ -1,4 +1,4 @@
-"""What a TARGET on the command line means."""
+"""The TARGET of a command: the module that it is in, and the layer or function that it names."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dout.errors import TargetError
 
 
 def split(target: str) -> tuple[str, str | None]:
-    """Split `file.py:Name` or `module:Name` into where and what.
+    """Split `file.py:Name` or `module:Name` into a place and a name there.
 
     >>> split("mine.py:Affine"), split("mine.py")
     (('mine.py', 'Affine'), ('mine.py', None))
@@ -45,7 +45,7 @@ def load(target: str) -> tuple[ModuleType, Any]:
 
 
 def of_numpy(found: Any, name: str) -> Any:
-    """What was found, unless it is of torch or JAX. Raises TargetError."""
+    """Return `found`, or raise TargetError if it belongs to torch or JAX."""
     from dout.check.project.foreign_gradients import foreign_layer
 
     if foreign_layer(found) is not None:

@@ -8,7 +8,7 @@
     x=2*array(3,4,y)               in the order of another name
     y_pred=probabilities(3,4)      numbers between 0 and 1, each row's sum is 1
 
-What `written` gives, `read` turns into the same value, to the last bit.
+`read` turns the text that `written` gives back into the same value, to the last bit.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def written(value: Any, name: str = "") -> str | None:
 
 
 def as_options(option: str, values: Mapping[str, Any], given: Container[str]) -> list[str]:
-    """The options that give these values again, but those that were given, or that have no text.
+    """The options that repeat these values, without values that were given and values that have no text.
 
     >>> as_options("--input", {"x": np.array([1, 2]), "y": 3}, {"y"})
     ["--input 'x=[1, 2]'"]

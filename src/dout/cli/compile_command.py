@@ -74,7 +74,7 @@ def _compiled(
 
 
 def _found(target: str) -> tuple[Any, list[type]]:
-    """The module of a target, and the layers in it that are meant."""
+    """The module of a target, and the layers to compile."""
     from dout.check.project.discover import classes_in
     from dout.trace.session.layer_calls import is_layer
 

@@ -39,7 +39,7 @@ class Meter(io.TextIOBase):
         return True
 
     def isatty(self) -> bool:
-        """Whether a person reads what is passed on."""
+        """Whether the real stdout is a terminal."""
         return self.through is not None and self.through.isatty()
 
     def fileno(self) -> int:
@@ -58,7 +58,7 @@ class Meter(io.TextIOBase):
         return len(text)
 
     def flush(self) -> None:
-        """Flush what it is passed on to."""
+        """Flush the real stdout."""
         if self.through is not None:
             self.through.flush()
 
@@ -103,7 +103,7 @@ def guarded(what: str, *, timeout: float, capture: bool) -> Iterator[Meter]:
 
 @contextmanager
 def _descriptor_kept(meter: Meter) -> Iterator[None]:
-    """Whatever writes to file descriptor 1 itself is kept with the rest of the output."""
+    """Keep the text that is written straight to file descriptor 1 with the rest of the output."""
     sys.stdout.flush()
     real = os.dup(1)
     with tempfile.TemporaryFile() as file:
@@ -119,7 +119,7 @@ def _descriptor_kept(meter: Meter) -> Iterator[None]:
 
 @contextmanager
 def _alarm(what: str, timeout: float) -> Iterator[None]:
-    """Interrupt the user's code after `timeout` seconds; end the process where it does not give way."""
+    """Interrupt the user's code after `timeout` seconds; end the process if it ignores that."""
     if timeout <= 0 or not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -1,4 +1,4 @@
-"""What was chosen for a layer, in sentences, and the command that gives the same run again."""
+"""The values that dout chose for a layer, in sentences, and the command that repeats its run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _INDENT = "  "
 
 
 def about(checked: Checked) -> list[str]:
-    """What was chosen, and how the layer was called where that is not plain: a line each."""
+    """A line for the chosen values, and one for an interface that is not the plain one."""
     built = ", ".join(f"{name} {_short(value)}" for name, value in checked.init.items())
     given = ", ".join(f"{name} {_short(value)}" for name, value in checked.inputs.items())
     chosen = ", ".join(filter(None, (built and f"built with {built}", given and f"on {given}")))
@@ -58,11 +58,12 @@ class Again:
         return None if self.unwritten else " ".join(" ".join(map(shlex.quote, part)) for part in self.parts)
 
     def lines(self, width: int) -> Iterator[str]:
-        """What to paste, broken between options as a shell allows; or what has no text, such as an object."""
+        """The command in lines that a shell takes; or the names of values that have no text, such as an object."""
         if not (self.checked.init or self.checked.inputs):
             return
         if self.unwritten:
-            yield f"{_INDENT}again: not as a command: {', '.join(map(visible, self.unwritten))} cannot be written there"
+            names = ", ".join(map(visible, self.unwritten))
+            yield f"{_INDENT}again: no command, because these values have no text: {names}"
             return
         line = f"{_INDENT}again:"
         for part in self.parts:

@@ -98,7 +98,7 @@ def show(
 def _trace(
     target: str, inputs: dict[str, Any], init: dict[str, Any], capture: bool, round_: int | None, timeout: float
 ) -> tuple[Trace, str]:
-    """The trace of a target, and what there is to say about how it was made."""
+    """The trace of a target, and a line that names the inputs that dout chose."""
     from dout.check.project.target_kind import kind_of
     from dout.cli.guard import guarded
 
@@ -137,7 +137,7 @@ def _layer(target: str, found: Any, init: dict[str, Any], inputs: dict[str, Any]
 
 
 def _saved(picture: Picture, file: Path, steps: bool = False, force: bool = False) -> tuple[Path, ...]:
-    """The files written; where a font is missing, a line says so."""
+    """Write the picture, and say which font is missing. Returns the files written."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", MissingFontWarning)
         files = picture.save(file, steps=steps, force=force)

@@ -1,4 +1,4 @@
-"""What there is to check: the files in folders, and the layers in a file."""
+"""Find the files to check in folders, and the layers in a file."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ class Job:
 def find_jobs(targets: Iterable[tuple[str, str | None]], settings: Settings) -> tuple[list[Job], list[str]]:
     """One job a file, in the order of `targets`, and what is wrong with those that cannot be run.
 
-    A target is a place and perhaps a name there. Folders are searched for *.py; hidden ones, virtual environments and
-    what is built are passed over, and so are files in which no class could be a layer: they are not run.
+    A target is a place and perhaps a name there. In a folder every *.py counts, except in hidden folders, virtual
+    environments and build folders; files in which no class could be a layer are not run.
     """
     wanted: dict[tuple[str, str], list[str] | None] = {}
     problems: list[str] = []
@@ -125,7 +125,7 @@ def _methods(node: ast.ClassDef) -> set[str]:
 
 
 def syntax_error(file: str) -> str | None:
-    """What is wrong with a file that is no Python at all, with its line."""
+    """Why a file is not valid Python, with its line; None if it is valid."""
     try:
         if regular(file).stat().st_size <= LARGE:  # the process that loads it will say so of a larger one
             _parsed(Path(file))

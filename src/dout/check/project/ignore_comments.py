@@ -1,6 +1,6 @@
 """Comments that silence a finding: `# dout: ignore[D201]`, or `# dout: ignore` for every code.
 
-It counts on the line of the finding, and on the `class` and `def` lines of what that line stands in.
+It counts on the line of the finding, and on the `class` and `def` lines around it.
 """
 
 from __future__ import annotations

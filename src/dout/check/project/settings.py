@@ -1,4 +1,4 @@
-"""What a user settles once: `[tool.dout]` in pyproject.toml, and which codes are asked for."""
+"""The settings of a project: `[tool.dout]` in pyproject.toml, and the codes to report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What kind of place a TARGET names: a folder, a file, a module, or a ready-made layer. Nothing of it runs."""
+"""The kind of place that a TARGET names: a folder, a file, a module, or a ready-made layer. Nothing of it runs."""
 
 from __future__ import annotations
 
