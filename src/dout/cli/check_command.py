@@ -15,7 +15,7 @@ import click
 from dout.cli import options
 from dout.cli.check_output import PAGE, Result, tell_result
 from dout.cli.cli_target import split
-from dout.cli.terminal import counted
+from dout.cli.printing import counted
 from dout.errors import visible
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dout.cli.terminal import is_unicode, tell
+from dout.cli.printing import is_unicode, tell
 from dout.errors import visible
 from dout.files import HTML_MARK, Kind
 

@@ -19,8 +19,8 @@ from dout.check.report.report import html_spans, near, shown_place, to_lines
 from dout.check.report.verdicts import SEVERITIES
 from dout.check.worker.summary import MARKS, SummaryRow, code_counts, row, told
 from dout.cli.check_output import PAGE
+from dout.cli.printing import counted, save
 from dout.cli.repeat_command import Again, about
-from dout.cli.terminal import counted, save
 from dout.errors import DoutError, visible
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import click
 
 from dout.cli import options
 from dout.cli.cli_target import load, split
-from dout.cli.terminal import save
+from dout.cli.printing import save
 from dout.errors import TargetError, visible
 from dout.files import Kind, refuse
 

@@ -29,7 +29,7 @@ def is_silenced(finding: Finding) -> bool:
     return any(finding.code.startswith(ignored[n]) for n in _lines_for(finding, blocks) if n in ignored)
 
 
-class Block(NamedTuple):
+class SourceBlock(NamedTuple):
     """A class or function: its name, the lines of its head, decorators included, and all its lines."""
 
     name: str
@@ -37,7 +37,7 @@ class Block(NamedTuple):
     whole: range
 
 
-def _lines_for(finding: Finding, blocks: Iterable[Block]) -> set[int]:
+def _lines_for(finding: Finding, blocks: Iterable[SourceBlock]) -> set[int]:
     """The lines on which a comment is about a finding; where it has no line, the head of its class."""
     if finding.line is None:
         return {n for block in blocks if block.name == finding.layer.rpartition(".")[2] for n in block.head}
@@ -45,7 +45,7 @@ def _lines_for(finding: Finding, blocks: Iterable[Block]) -> set[int]:
 
 
 @cache
-def _read(file: str) -> tuple[dict[int, tuple[str, ...]], list[Block]]:
+def _read(file: str) -> tuple[dict[int, tuple[str, ...]], list[SourceBlock]]:
     """The codes that each line of a file ignores, and its classes and functions; nothing where it cannot be read."""
     with suppress(OSError, SyntaxError, ValueError, RecursionError, MemoryError, tokenize.TokenError):
         text = text_of(file)
@@ -56,12 +56,12 @@ def _read(file: str) -> tuple[dict[int, tuple[str, ...]], list[Block]]:
     return {}, []
 
 
-def _blocks(tree: ast.Module) -> Iterator[Block]:
+def _blocks(tree: ast.Module) -> Iterator[SourceBlock]:
     for node in ast.walk(tree):
         if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             first = min([node.lineno, *(d.lineno for d in node.decorator_list)])
             head = range(first, max(node.lineno, node.body[0].lineno - 1) + 1)
-            yield Block(node.name, head, range(first, (node.end_lineno or node.lineno) + 1))
+            yield SourceBlock(node.name, head, range(first, (node.end_lineno or node.lineno) + 1))
 
 
 def _ignored(text: str) -> dict[int, tuple[str, ...]]:
