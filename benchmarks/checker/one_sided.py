@@ -1,8 +1,8 @@
 """Layers that are wrong on one side of a condition alone, one that the given inputs do not come to.
 
 A checker that calls such a layer right has to say of which side it knows nothing. Each is a right layer of
-`right/sided.py` with one edit; `confirmed` runs both plainly: on the given inputs they agree, on the other side they do
-not, and the right one agrees there with differences of its forward.
+`right/sided*.py` with one edit; `confirmed` runs both plainly: on the given inputs they agree, on the other side they
+do not, and the right one agrees there with differences of its forward.
 """
 
 from __future__ import annotations
@@ -293,9 +293,9 @@ TABLE: dict[str, tuple[Row, ...]] = {
 
 def one_sided() -> Iterator[tuple[Mutant, Case, Row]]:
     """Every layer that is wrong on one side, its right twin, and what tells the condition."""
-    text = (HERE / "right" / "sided.py").read_text()
+    texts = [path.read_text() for path in (HERE / "right").glob("sided*.py")]
     for cls, rows in TABLE.items():
-        source = module_of(text, cls)
+        source = next(module_of(text, cls) for text in texts if f"class {cls}:" in text)
         for i, row in enumerate(rows):
             right = Case(f"sided/{cls}-{i}", source, cls, row.init, row.inputs, "one-sided")
             for k, (before, after) in enumerate(row.edits):

@@ -1,15 +1,14 @@
 """A layer in anybody's interface is judged as it is written: the right one is right, one wrong edit makes it wrong.
 
-The layers stand in `foreign_layers.py`; `JUDGED` says whose gradients are judged, `BROKEN` how each is broken.
+The layers stand in `foreign_layers/`; `JUDGED` says whose gradients are judged, `BROKEN` how each is broken.
 """
 
 import inspect
 
 import foreign_layers
 import pytest
-from edited_layers import JUDGED, edited, layer
+from edited_layers import JUDGED, PAIRS, edited, layer
 
-from dout.adapt.interface.function_pairs import function_pairs
 from dout.check.report.verdicts import Word
 from dout.check.verb.check_layer import check
 
@@ -228,6 +227,6 @@ def test_every_layer_of_the_file_is_judged_and_broken():
         "Variable",
         "QuadraticCost",
     }
-    written = classes | set(function_pairs(foreign_layers))
+    written = classes | PAIRS
     assert {name for name, _ in JUDGED.values()} == written
     assert {row[0] for row in BROKEN} == written

@@ -121,4 +121,4 @@ def test_other_commands_send_them_to_check(library, tmp_path):
         [sys.executable, "-m", "dout", "show", f"{file}:{name}"], capture_output=True, text=True, check=False
     )
     assert (ran.returncode, ran.stdout) == (2, "")
-    assert "computes with another library than NumPy: `dout check` alone judges it" in ran.stderr
+    assert "computes with another library than NumPy; only `dout check` takes it" in ran.stderr

@@ -287,7 +287,10 @@ def test_what_is_no_file_is_told_in_a_line_where_it_is_named(command, kinds):
         run = subprocess.run(
             [sys.executable, "-m", "dout", *command, name], cwd=kinds, capture_output=True, text=True, timeout=100
         )
-        assert (run.returncode, run.stderr) == (2, f"dout: {name} cannot be read: {said}\n")
+        told = f"{name} cannot be read: {said}"
+        if name == "folder.py":
+            told = "folder.py is a folder; name a file in it: folder.py/FILE.py"
+        assert (run.returncode, run.stderr) == (2, f"dout: {told}\n")
 
 
 def test_a_pipe_is_no_baseline_and_no_recording(kinds):

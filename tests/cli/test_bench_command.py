@@ -237,10 +237,10 @@ def test_the_chart_is_a_small_svg_for_light_and_dark(file, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["{file}"], "mine.py has 7 layers; name one layer or function: "),
+        (["{file}"], "mine.py has 7 layers; name one of them, or a function: "),
         (["{file}:Nothing"], "has no Nothing"),
         (["{file}:bell", "-o", "chart.png"], "chart.png cannot be written: a chart ends in .svg"),
-        (["{file}:bell", "--sizes", "many"], "'many' is no number of elements; write 1000,64k,1M"),
+        (["{file}:bell", "--sizes", "many"], "'many' is not a number of elements; write numbers and commas alone: "),
     ],
 )
 def test_a_mistake_is_told_in_one_message(file, arguments, says):

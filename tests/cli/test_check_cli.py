@@ -112,6 +112,13 @@ def test_a_file_of_a_folder_in_which_no_class_could_be_a_layer_is_not_run(tmp_pa
     assert not (tmp_path / "ran").exists()
 
 
+def test_a_folder_without_a_layer_is_fine_and_says_that_there_is_none(tmp_path):
+    write(tmp_path, "x = 1\n")
+    run = dout(".", cwd=tmp_path)
+    assert run.returncode == 0
+    assert re.fullmatch(r"there is no layer here: [^\n]*\n0 layers: [^\n]*in \d+\.\d s\n", run.stdout)
+
+
 def test_one_layer_of_a_file_of_a_module_and_of_ours(tmp_path):
     write(tmp_path, RIGHT + TRIPLE)
     assert list(layers(document("mine.py:Triple", cwd=tmp_path))) == ["Triple"]
@@ -251,9 +258,6 @@ def test_exit_codes(tmp_path):
     write(tmp_path, RIGHT, "right.py")
     write(tmp_path, WRONG, "wrong.py")
     write(tmp_path, WRITES.format("", ""), "writes.py")
-    write(tmp_path, "class Half:\n    def forward(self, x):\n        return x / 2\n    def backward(self, dout):\n"
-                    "        return dout / 2, dout\n".replace(", dout\n", "\n"), "half.py")  # fmt: skip
-    assert dout("half.py", cwd=tmp_path).returncode == 0
     assert dout("right.py", cwd=tmp_path).returncode == 0
     assert dout("wrong.py", cwd=tmp_path).returncode == 1
     assert dout("writes.py", cwd=tmp_path).returncode == 1
@@ -273,15 +277,17 @@ def test_strict_counts_warnings(tmp_path):
     ("arguments", "said"),
     [
         (["missing.py"], r"dout: there is no file missing\.py"),
-        (["Nonsense"], r"dout: there is no file or module Nonsense, and no ready-made layer of this name \(AddLayer, "),
+        (["Nonsense"], r"dout: there is no file, module or ready-made layer Nonsense; .* are AddLayer, "),
         (["right.py:Nope"], r"dout: .*right\.py has no Nope; it has the layers Square"),
         (["broken.py"], r"dout: broken\.py:2 is not valid Python"),
         (["raises.py"], r"line 1, in <module>\n[\s\S]*\ndout: raises\.py raised ZeroDivisionError, at .*raises\.py:1"),
         (["exits.py"], r"dout: exits\.py ended with exit code 3"),
         (["leaves.py"], r"dout: leaves\.py ended the interpreter, with exit code 7, while it was loaded"),
-        (["right.py", "--select", "D9"], r"dout: --select: no code begins with D9; they are D001, "),
+        (["right.py", "--select", "D9"], r"dout: --select: no code begins with D9; the codes are D001…D"),
         (["right.py", "--explain", "D999"], r"dout: there is no code D999"),
-        (["right.py", "--write-baseline"], r"--write-baseline needs --baseline FILE"),
+        (["right.py", "--write-baseline"], r"--write-baseline needs a file to write: add --baseline FILE\.json"),
+        (["net.layers:Square"], r"dout: there is no file or module net\.layers; relative paths start at "),
+        ([".:Square"], r"dout: \. is a folder; write the file that Square is in: FILE\.py:Square"),
         (["right.py", "--baseline", "none.json"], r"dout: there is no baseline none\.json"),
         (["right.py", "--input", "x=[1,"], r"not a Python literal"),
     ],

@@ -67,7 +67,8 @@ CULPRITS = {
 def test_a_layer_that_ends_its_process_gets_a_finding_and_the_others_are_judged(what, tmp_path):
     lines, said = CULPRITS[what]
     path = write(tmp_path, bad("Culprit", *lines))
-    command = dout(path, "--json", "--timeout", "2", "--memory", "0.5")
+    seconds = 20 if "memory" in said else 2  # memory ends it; how long that takes is a matter of the machine
+    command = dout(path, "--json", "--timeout", seconds, "--memory", "0.5")
     shown = json.loads(command.stdout)
     assert command.returncode == 1
     (finding,) = layers(shown)["Culprit"]["findings"]
@@ -188,13 +189,13 @@ def test_imports_may_count_from_a_folder_above(tmp_path):
 
 def test_the_layers_of_one_file_are_shared_by_two_processes(tmp_path):
     slow = "\n\n".join(
-        f"class Slow{i}:\n    def __init__(self):\n        time.sleep(0.02)\n        self.where = str(os.getpid())\n"
+        f"class Slow{i}:\n    def __init__(self):\n        time.sleep(0.005)\n        self.where = str(os.getpid())\n"
         "    def forward(self, x):\n        return x * 1\n    def backward(self, dout):\n        return self.where\n"
-        for i in range(6)
+        for i in range(4)
     )
     path = write(tmp_path, "import os, time\n\n\n" + slow.replace("return self.where", "raise ValueError(self.where)"))
     shown = {j: layers(document(path, "-j", j)) for j in ("1", "2")}
-    assert list(shown["1"]) == list(shown["2"]) == [f"Slow{i}" for i in range(6)]
+    assert list(shown["1"]) == list(shown["2"]) == [f"Slow{i}" for i in range(4)]
     told = {j: {f["message"] for item in found.values() for f in item["findings"]} for j, found in shown.items()}
     process = re.compile(r"ValueError: (\d+)")
     seen = {j: {n for text in texts for n in process.findall(text)} for j, texts in told.items()}

@@ -1,34 +1,43 @@
 """Which findings count: codes asked for, comments, baselines, and [tool.dout]."""
 
-from check_commands import RIGHT, TRIPLE, WRITES, WRONG, codes, document, dout, layers, write
+import pytest
+from check_commands import TRIPLE, WRITES, WRONG, codes, document, dout, layers, write
+
+from dout.check.project.settings import Settings, read_settings
+from dout.check.project.settings import codes as codes_of
+from dout.check.report.codes import finding
+from dout.errors import TargetError
 
 
 def test_select_and_ignore_take_codes_and_beginnings_and_the_longer_wins(tmp_path):
     write(tmp_path, WRITES.format("", ""))
+    assert codes(document("mine.py", "--select", "D201", "--ignore", "D2", cwd=tmp_path), "Relu") == ["D201"]
+    assert codes(document("mine.py", "--select", "D2", "--ignore", "D2", cwd=tmp_path), "Relu") == []
 
-    def found(*options):
-        return codes(document("mine.py", *options, cwd=tmp_path), "Relu")
+    def wants(select, ignore):
+        settings = Settings(select=codes_of(select, "--select"), ignore=codes_of(ignore, "--ignore"))
+        return settings.wants(finding("D201", "m"))
 
-    assert "D201" in found()
-    assert "D201" not in found("--ignore", "D2")
-    assert found("--select", "D201") == ["D201"]
-    assert found("--select", "D201", "--ignore", "D2") == ["D201"]
-    assert found("--select", "D2", "--ignore", "D2") == []
-    assert found("--select", "D1") == []
+    assert wants("", "")
+    assert not wants("", "D2")
+    assert wants("D201", "")
+    assert wants("D201", "D2")
+    assert not wants("D2", "D2")
+    assert not wants("D1", "")
 
 
 def test_a_comment_on_the_line_the_function_or_the_class_silences(tmp_path):
-    def found(line="", function="", head=""):
-        write(tmp_path, WRITES.format(function, line).replace("class Relu:", f"class Relu:{head}"))
-        return "D201" in codes(document("mine.py", cwd=tmp_path), "Relu")
+    def relu(name, line="", function="", head=""):
+        return WRITES.format(function, line).replace("class Relu:", f"class {name}:{head}")
 
-    assert found()
-    assert not found(line="  # dout: ignore[D201]")
-    assert not found(function="  # dout: ignore[D2, D5]")
-    assert not found(head="  # dout: ignore")
-    assert found(line="  # dout: ignore[D202]")
-    assert found(line="  # dout: ignored")
-    assert found(line="; text = '# dout: ignore'")
+    told = {"Told": {}, "Other": {"line": "  # dout: ignore[D202]"}, "Word": {"line": "  # dout: ignored"},
+            "Text": {"line": "; text = '# dout: ignore'"}}  # fmt: skip
+    silent = {"Line": {"line": "  # dout: ignore[D201]"}, "Function": {"function": "  # dout: ignore[D2, D5]"},
+              "Head": {"head": "  # dout: ignore"}}  # fmt: skip
+    write(tmp_path, "".join(relu(name, **where) for name, where in (told | silent).items()))
+    shown = document("mine.py", cwd=tmp_path)
+    assert {name for name in layers(shown) if "D201" in codes(shown, name)} == set(told)
+    assert layers(shown).keys() == (told | silent).keys()
 
 
 def test_a_baseline_knows_what_was_there_after_lines_have_moved_and_counts_what_is_new(tmp_path):
@@ -63,17 +72,25 @@ def test_pyproject_settles_codes_files_and_strictness(tmp_path):
 
 
 def test_a_wrong_key_or_value_in_pyproject_is_said(tmp_path):
-    write(tmp_path, RIGHT)
     for text, said in (
-        ("[tool.dout]\nselekt = []\n", "[tool.dout] has no 'selekt'; it has select, ignore, strict"),
+        ("[tool.dout]\nselekt = []\n", "[tool.dout] has no 'selekt'; its keys are select, ignore, strict"),
         ('[tool.dout]\nselect = ["E1"]\n', "no code begins with E1"),
         ('[tool.dout]\ntimeout = "long"\n', "[tool.dout] timeout is not a number of seconds"),
+        ("[tool.dout]\ntimeout = true\n", "[tool.dout] timeout is not a number of seconds"),
+        ("[tool.dout]\nmemory = -1\n", "[tool.dout] memory is below 0; write 0 for no limit"),
+        ('[tool.dout]\nexclude = "old"\n', '[tool.dout] exclude is not a list of texts; write ["…"]'),
+        ("[tool.dout]\nstrict = 1\n", "[tool.dout] strict is not true or false"),
+        ('[tool.dout]\nper-file-ignores = ["D2"]\n', "[tool.dout] per-file-ignores is not a table"),
+        ('[tool]\ndout = "strict"\n', "[tool.dout] is not a table"),
         ("[tool.dout\n", "pyproject.toml cannot be read"),
     ):
         write(tmp_path, text, "pyproject.toml")
-        run = dout("mine.py", cwd=tmp_path)
-        assert run.returncode == 2
-        assert said in run.stderr
+        with pytest.raises(TargetError) as refused:
+            read_settings(tmp_path)
+        assert said in str(refused.value)
+    run = dout("mine.py", cwd=tmp_path)
+    assert run.returncode == 2
+    assert run.stderr.startswith(f"dout: {tmp_path}/pyproject.toml cannot be read: ")
 
 
 def test_why_a_layer_was_not_judged_is_said_whatever_is_selected(tmp_path):

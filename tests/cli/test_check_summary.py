@@ -50,6 +50,20 @@ def folder(path):
     return path
 
 
+@pytest.fixture(scope="module")
+def printed(tmp_path_factory):
+    """What is printed of the folder."""
+    return dout(".", cwd=folder(tmp_path_factory.mktemp("folder"))).stdout
+
+
+@pytest.fixture(scope="module")
+def five(tmp_path_factory):
+    """A folder with five layers in a file, and what is said of them."""
+    path = tmp_path_factory.mktemp("five")
+    write(path, FIVE)
+    return path, layers(document("mine.py", cwd=path))
+
+
 def report(layer="A", *findings, words=(Word.EXACT,), **more):
     return Report(layer, tuple(Verdict(f"x{i}", word) for i, word in enumerate(words)), findings, **more)
 
@@ -65,9 +79,8 @@ def plain(lines):
 # --- what a person sees -----------------------------------------------------------------------------------------------
 
 
-def test_of_a_folder_what_is_wrong_is_told_in_detail_errors_first_and_everything_in_a_table(tmp_path):
-    text = dout(".", cwd=folder(tmp_path)).stdout
-    blocks = text.split("\n\n")
+def test_of_a_folder_what_is_wrong_is_told_in_detail_errors_first_and_everything_in_a_table(printed):
+    blocks = printed.split("\n\n")
     assert blocks[0].startswith("Square  b/wrong.py:")
     assert blocks[1].startswith("Halves  warns.py:")
     rows = blocks[2].splitlines()
@@ -75,15 +88,14 @@ def test_of_a_folder_what_is_wrong_is_told_in_detail_errors_first_and_everything
         "warns.py", "wrapper.py", "writes.py", "a/right.py", "b/wrong.py"]  # fmt: skip
     marks = {line.split()[1]: line.split()[0] for line in rows if line.startswith(" ")}
     assert marks == {"Square": "✗", "Halves": "!", "Wrapper": "?", "Triple": "✓"}
-    assert re.search(r"✗ Square +1 wrong +\d\.\d s +D101", text)
+    assert re.search(r"✗ Square +1 wrong +\d\.\d s +D101", printed)
 
 
-def test_of_a_folder_what_was_not_judged_and_what_was_refused_is_a_line_each(tmp_path):
-    text = dout(".", cwd=folder(tmp_path)).stdout
-    assert "not judged: 2 files need torch (net1.py, net2.py)" in text
-    assert re.search(r"not driven: Wrapper \(wrapper\.py:\d\): needs net \(AttributeError", text)
-    assert "refused: writes.py:1 wanted to write weights.npy" in text
-    assert re.search(r"^codes: .*\bD101 × 1\b", text, re.MULTILINE)
+def test_of_a_folder_what_was_not_judged_and_what_was_refused_is_a_line_each(printed):
+    assert "not judged: 2 files need torch (net1.py, net2.py)" in printed
+    assert re.search(r"not driven: Wrapper \(wrapper\.py:\d\): needs net \(AttributeError", printed)
+    assert "refused: writes.py:1 wanted to write weights.npy" in printed
+    assert re.search(r"^codes: .*\bD101 × 1\b", printed, re.MULTILINE)
 
 
 def test_all_tells_every_layer_in_detail(tmp_path):
@@ -281,14 +293,13 @@ class Dense:
 """
 
 
-def test_the_command_that_is_printed_gives_the_same_run_again(tmp_path):
-    write(tmp_path, FIVE)
-    first = layers(document("mine.py", cwd=tmp_path))
+def test_the_command_that_is_printed_gives_the_same_run_again(five):
+    path, first = five
     for name in ("Affine", "Conv", "SoftmaxWithLoss", "RNN", "Dense"):
         start, *options = shlex.split(first[name]["again"])[2:]
         assert start == f"mine.py:{name}"
         assert options
-        again = layers(document(start, *options, cwd=tmp_path))[name]
+        again = layers(document(start, *options, cwd=path))[name]
         assert "refuted" in {verdict["word"] for verdict in first[name]["verdicts"]}
         assert again["chosen"] == {"init": {}, "inputs": {}}
         assert again["verdicts"] == first[name]["verdicts"]
@@ -300,9 +311,8 @@ def numbers_in(layer):
     return [[finding[key] for key in ("code", "argument", "index", "expected", "got")] for finding in layer["findings"]]
 
 
-def test_what_is_printed_can_be_pasted_into_a_shell_line_by_line(tmp_path):
-    write(tmp_path, FIVE)
-    text = dout("mine.py:RNN", cwd=tmp_path).stdout
+def test_what_is_printed_can_be_pasted_into_a_shell_line_by_line(five):
+    text = dout("mine.py:RNN", cwd=five[0]).stdout
     pasted = text[text.index("again:") + len("again:") : text.index("\n\n", text.index("again:"))]
     arguments = shlex.split(pasted)
     assert "\\\n" in pasted
@@ -311,10 +321,9 @@ def test_what_is_printed_can_be_pasted_into_a_shell_line_by_line(tmp_path):
     assert max(map(len, pasted.splitlines())) <= 100
 
 
-def test_an_interface_of_their_own_is_named(tmp_path):
-    write(tmp_path, FIVE)
-    assert "  called as forward_pass(…), backward_pass(dout, rate)" in dout("mine.py:Dense", cwd=tmp_path).stdout
-    shown = layers(document("mine.py", cwd=tmp_path))
+def test_an_interface_of_their_own_is_named(five):
+    path, shown = five
+    assert "  called as forward_pass(…), backward_pass(dout, rate)" in dout("mine.py:Dense", cwd=path).stdout
     assert shown["Affine"]["interface"] is None
     assert shown["Dense"]["interface"] == "forward_pass(…), backward_pass(dout, rate)"
 
@@ -323,12 +332,12 @@ def test_an_object_has_no_text_and_that_is_said():
     checked = Checked(report("A"), {"size": 3, "optimizer": ObjectText("<Adam>")}, {"x": np.array([1.0])})
     again = Again(Job("mine.py", "file"), checked)
     assert again.command is None
-    assert list(again.lines(100)) == ["  again: not as a command: optimizer cannot be written there"]
+    assert list(again.lines(100)) == ["  again: no command, because these values have no text: optimizer"]
 
 
 def test_options_that_were_given_are_given_again():
     checked = Checked(report("A"), {}, {"x": np.array([1.0])}, frozenset({"--init W", "--input 1"}))
-    given = [("--init", "W=[[1.0]]"), ("--init", "unused=3"), ("--input", "y=3"), ("--input", "[2]")]
+    given = {"--init W": "W=[[1.0]]", "--init unused": "unused=3", "--input y": "y=3", "--input 1": "[2]"}
     assert Again(Job("my layers.py", "file"), checked, given).command == (
         "dout check 'my layers.py:A' --init 'W=[[1.0]]' --input '[2]' --input 'x=[1.0]'"
     )
@@ -361,8 +370,17 @@ def page(cwd, *arguments):
     return Page((cwd / "report.html").read_text(encoding="utf-8")), run
 
 
-def test_the_page_has_a_table_that_leads_to_every_layer_and_a_picture_of_what_is_wrong(tmp_path):
-    found, run = page(folder(tmp_path), ".")
+@pytest.fixture(scope="module")
+def folders_page(tmp_path_factory):
+    """The page of the folder, as text, and what the command said."""
+    path = folder(tmp_path_factory.mktemp("page"))
+    _, run = page(path, ".")
+    return (path / "report.html").read_text(encoding="utf-8"), run
+
+
+def test_the_page_has_a_table_that_leads_to_every_layer_and_a_picture_of_what_is_wrong(folders_page):
+    text, run = folders_page
+    found = Page(text)
     assert run.returncode == 1
     assert "wrote report.html" in run.stderr
     assert len(found.links) == 5
@@ -374,13 +392,13 @@ def test_the_page_has_a_table_that_leads_to_every_layer_and_a_picture_of_what_is
         assert said in found.text
 
 
-def test_the_page_asks_nobody_for_anything_and_runs_nothing(tmp_path):
-    found, _ = page(folder(tmp_path), ".")
+def test_the_page_asks_nobody_for_anything_and_runs_nothing(folders_page):
+    text, _ = folders_page
+    found = Page(text)
     assert not {"script", "link", "iframe", "img", "object"} & set(found.tags)
     assert not [a for a in found.attributes if a[1].startswith("on") or a[1] in ("src", "style")]
     (policy,) = [a[2] for a in found.attributes if a[0] == "meta" and "default-src" in (a[2] or "")]
     assert re.fullmatch(r"default-src 'none'; style-src 'sha256-[\w+/=]+'", policy)
-    text = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert not re.search(r"url\(|@import|https?://(?!www\.w3\.org/2000/svg)", text)
     assert "prefers-color-scheme:dark" in text
     assert text.count("<style>") == 1

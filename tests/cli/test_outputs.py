@@ -12,7 +12,7 @@ import pytest
 from draw_traces import buy_fruits
 
 from dout.check.project.baseline import BASELINE
-from dout.cli.check_page import PAGE
+from dout.cli.check_output import PAGE
 from dout.cli.compile_command import MODULE
 from dout.draw import draw
 from dout.draw.picture.formats import FORMATS
@@ -183,7 +183,7 @@ def test_what_a_command_wrote_it_writes_again_and_anything_else_with_force(tmp_p
     for arguments, kind in (
         (["check", "layers.py", "--html", "report.html"], PAGE),
         (["check", "layers.py", "--baseline", "known.json", "--write-baseline"], BASELINE),
-        (["compile", "layers.py", "-o", "fast.py"], MODULE),
+        (["compile", "layers.py", "-o", "fast.py", "--dtype", "float32"], MODULE),
     ):
         path = tmp_path / next(a for a in arguments if a.endswith(kind.suffixes[0]) and a != "layers.py")
         path.write_text("something else")

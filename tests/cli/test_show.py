@@ -259,14 +259,17 @@ def test_bad_scripts_get_one_message_with_file_and_line(tmp_path, text, said):
     ("arguments", "said"),
     [
         (["missing.py"], r"there is no file missing\.py"),
-        (["Nonsense"], r"no ready-made layer of this name \(AddLayer, "),
+        (["Nonsense"], r"no file, module or ready-made layer Nonsense; the ready-made layers are AddLayer, "),
         (["examples/slide_layers.py:Nope"], r"has no Nope; it has the layers MulLayer, AddLayer, Relu, Sigmoid"),
         (["examples/slide_layers.py:Relu", "--input", "x=[1,"], r"not a Python literal"),
         (["examples/slide_layers.py:Relu", "--input", "z=1"], r"Relu\.forward takes x, not z"),
-        (["examples/buy_apple.py", "--input", "x=1"], r"is a script: --input and --init are for a layer"),
+        (["examples/buy_apple.py", "--input", "x=1"], r"is a script; --input and --init are for a layer"),
         (["examples/buy_apple.py", "-o", "out.gif"], r"a picture ends in \.svg"),
         (["examples/buy_apple.py", "-o", "/no/such/folder/out.svg"], r"cannot be written"),
-        (["no_such.module:Layer"], r"there is no module no_such\.module"),
+        (["examples"], r"examples is a folder; name a file in it: examples/FILE\.py"),
+        (["Sigmoid", "--round", "2"], r"Sigmoid is no script; --round is for a script"),
+        (["dout.layers"], r"dout\.layers is a module; name one layer or function in it: dout\.layers:NAME"),
+        (["no_such.module:Layer"], r"there is no file or module no_such\.module"),
     ],
 )
 def test_bad_arguments_get_one_message(arguments, said):

@@ -6,9 +6,11 @@ import sys
 import xml.etree.ElementTree as ET
 
 import pytest
+from click.testing import CliRunner
 from show_commands import EXAMPLES, LAYER, dout, refused, script
 
 from dout import load
+from dout.cli import commands
 from dout.draw.picture.formats import FORMATS
 
 APPLE = EXAMPLES / "buy_apple.py"
@@ -35,8 +37,8 @@ def shown(tmp_path):
     """Show a script of one multiplication with these options, and return the words of its SVG."""
 
     def show(*options, target=APPLE):
-        run = dout("show", target, "-o", tmp_path / "fig.svg", *options)
-        assert run.returncode == 0, run.stderr
+        run = CliRunner().invoke(commands, ["show", str(target), "-o", str(tmp_path / "fig.svg"), *options])
+        assert run.exit_code == 0, run.output
         return words(tmp_path / "fig.svg")
 
     return show
@@ -196,7 +198,7 @@ def test_a_width_that_is_none_is_said(width):
 
 
 def test_steps_need_a_file():
-    assert "--steps needs -o FILE" in dout("show", APPLE, "--steps").stderr
+    assert "--steps needs a file to write: add -o FILE" in dout("show", APPLE, "--steps").stderr
 
 
 def test_the_help_names_every_format_and_option():

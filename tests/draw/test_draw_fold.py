@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import cache
 
 import pytest
 from draw_traces import buy_fruits, one_layer, random_trace
@@ -16,7 +17,6 @@ from dout.draw.terminal.character_grid import Grid, Line
 from dout.draw.terminal.terminal import picture_on_grid
 from dout.draw.terminal.terminal_sizes import TerminalSizes
 from dout.draw.view_options import View
-from dout.trace.record.trace import Trace
 
 FOLDED = """\
              100     mul_apple_layer
@@ -47,8 +47,10 @@ orange_num ──────────┤   │   ◂ 1.1
 NUMBER = r"[①-⑳]|\(\d+\)"
 
 
-def whole(trace: Trace, opened: str) -> Grid:
+@cache
+def whole(seed: int, opened: str) -> Grid:
     sizes = TerminalSizes()
+    trace = random_trace(seed, 6 + seed % 20)
     return picture_on_grid(sizes, arrange(build_scene(trace, View(opened)).level, sizes))
 
 
@@ -92,7 +94,7 @@ def test_the_border_of_an_open_layer_goes_on_below() -> None:
 def test_every_label_and_every_edge_of_the_whole_is_in_the_bands_once(width: int, opened: str) -> None:
     folded = 0
     for seed in range(40):
-        grid = whole(random_trace(seed, 6 + seed % 20), opened)
+        grid = whole(seed, opened)
         found = bands(grid, width)
         if not found:
             continue

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 import draw_traces as traces
@@ -64,6 +65,10 @@ class Case:
                 items.append(replace(item, kind="layer", inside=None))
         return Level(tuple(items), level.edges)
 
+    @cached_property
+    def arranged(self) -> Arranged:
+        return arrange(self.level, PaintSizes())
+
     @property
     def given(self) -> dict[str, Any]:
         return {"data": self.data, "open": self.open}
@@ -98,9 +103,7 @@ def numbers_in_the_page(layout: Any) -> Iterator[float]:
 def test_page_and_python_give_every_level_the_same_coordinates(cases: list[Case]) -> None:
     assert sum(len(case.open) for case in cases) > len(cases)
     for case, layout in zip(cases, answers(cases, LAYOUTS), strict=True):
-        assert list(numbers_in_the_page(layout)) == pytest.approx(
-            [*numbers(arrange(case.level, PaintSizes()))], abs=NEAR
-        )
+        assert list(numbers_in_the_page(layout)) == pytest.approx([*numbers(case.arranged)], abs=NEAR)
 
 
 def test_gaps_have_one_home(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,13 +111,12 @@ def test_gaps_have_one_home(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(python, name, size)
     case = Case(3)
     (there,) = answers([case], LAYOUTS)
-    assert list(numbers_in_the_page(there)) == pytest.approx([*numbers(arrange(case.level, PaintSizes()))], abs=NEAR)
+    assert list(numbers_in_the_page(there)) == pytest.approx([*numbers(case.arranged)], abs=NEAR)
 
 
 def test_page_and_python_draw_the_same_edges(cases: list[Case]) -> None:
     for case, things in zip(cases, answers(cases, THINGS), strict=True):
-        sizes = PaintSizes()
-        shapes = Painter(sizes).level(arrange(case.level, sizes), 0, 0, 0)
+        shapes = Painter(PaintSizes()).level(case.arranged, 0, 0, 0)
         drawn = [s for s in shapes if isinstance(s, Path) and s.style in ("edge", "thick")]
         ours = sorted((t["source"]["style"], *_outline(t["at"], t["box"])) for t in things if t["kind"] == "edge")
         theirs = sorted((path.style, *_outline([n for _, p in path.commands for n in p], path.box)) for path in drawn)

@@ -175,9 +175,14 @@ def test_a_large_graph_without_layers_is_divided_into_parts_that_open_by_name() 
     assert 20 < sum(item.kind == "operator" for item in inside.items) < 200
 
 
-def test_parts_have_parts_where_they_are_large() -> None:
-    trace = random_trace(1, 20_000, layers=False)
-    names = {item.caption for item in build_scene(trace, View(("part2", "part2.4"))).level.everything()}
+@pytest.fixture(scope="module")
+def huge() -> Trace:
+    """A trace of more operators than a picture may have."""
+    return random_trace(1, 21_000, layers=False)
+
+
+def test_parts_have_parts_where_they_are_large(huge: Trace) -> None:
+    names = {item.caption for item in build_scene(huge, View(("part2", "part2.4"))).level.everything()}
     assert {"part1", "part2", "part2.4", "part2.5"} <= names
 
 
@@ -200,10 +205,9 @@ def test_a_million_nodes_are_refused_in_one_line_that_says_what_to_do() -> None:
     assert "\n" not in str(error.value)
 
 
-def test_more_open_than_can_be_drawn_is_refused_in_one_line() -> None:
-    trace = random_trace(1, 21_000, layers=False)
+def test_more_open_than_can_be_drawn_is_refused_in_one_line(huge: Trace) -> None:
     with pytest.raises(DoutError, match=r"21,000 operators.*open fewer layers$"):
-        draw(trace, open="all").svg()
+        draw(huge, open="all").svg()
 
 
 NAMES = [

@@ -2,11 +2,13 @@
 
 import re
 import runpy
-import subprocess
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+
+from dout.cli import commands
 
 PROJECT = Path(__file__).parents[2]
 GALLERY = PROJECT / "docs" / "gallery"
@@ -20,8 +22,11 @@ def written(file: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("figure", MAKE["FIGURES"])
-def test_a_figure_is_what_its_command_draws(figure, tmp_path):
-    subprocess.run(MAKE["command"](figure, tmp_path), cwd=PROJECT, check=True, capture_output=True, timeout=60)
+def test_a_figure_is_what_its_command_draws(figure, tmp_path, monkeypatch):
+    monkeypatch.chdir(PROJECT)
+    _, _, _, *arguments = MAKE["command"](figure, tmp_path)  # python -m dout …
+    run = CliRunner().invoke(commands, arguments)
+    assert run.exit_code == 0, run.output
     assert written(tmp_path / f"{figure}.svg") == written(GALLERY / f"{figure}.svg")
 
 

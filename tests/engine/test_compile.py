@@ -1,14 +1,6 @@
 """`dout.compile`: the same numbers, attributes and effects as the plain code, call after call."""
 
-import cProfile
-import functools
-import gc
-import inspect
 import itertools
-import linecache
-import os
-import sys
-import tracemalloc
 from math import sqrt
 
 import numpy as np
@@ -16,7 +8,6 @@ import pytest
 from numpy import exp
 
 import dout
-from dout.errors import ShapeError
 
 
 class Relu:
@@ -326,170 +317,6 @@ def test_what_prints_runs_plainly_and_prints_each_time(capsys):
     for _ in range(3):
         fast(np.ones(2))
     assert capsys.readouterr().out == "sum 2.0\n" * 3
-
-
-def test_the_result_is_written_where_it_is_wanted():
-    fast = dout.compile(lambda x: x + 1)
-    out = np.zeros(3)
-    for _ in range(2):
-        assert fast(np.ones(3), out=out) is out
-        np.testing.assert_array_equal(out, [2, 2, 2])
-
-
-@pytest.mark.parametrize("function", [lambda x: x.sum(), lambda x: (x, x), lambda x: x[:2]])
-def test_a_result_of_another_shape_is_not_written(function):
-    fast, out = dout.compile(function), np.zeros(3)
-    for _ in range(2):
-        with pytest.raises(ShapeError, match=r"out is an array of shape \(3,\), but the result is "):
-            fast(np.ones(3), out=out)
-        np.testing.assert_array_equal(out, 0)
-
-
-def test_strict_keeps_the_order_in_memory_on_which_the_last_bit_of_a_product_depends():
-    def convolved(x, w):
-        return x.T.copy() @ w.transpose(1, 0).copy(order="C") + np.ascontiguousarray(x.T) @ w.T
-
-    rng = np.random.default_rng(0)
-    fast = dout.compile(convolved, strict=True)
-    for _ in range(20):
-        x, w = rng.normal(size=(27, 40)), rng.normal(size=(33, 27))
-        assert (fast(x, w) == convolved(x, w)).all()
-
-
-def test_gradients_are_compiled_too():
-    def loss(x, scale):
-        return np.sum(np.exp(x * scale))
-
-    slope, both = dout.compile(dout.grad(loss)), dout.compile(dout.value_and_grad(loss, (0, 1)))
-    for x in inputs(shape=(3,)):
-        np.testing.assert_allclose(slope(x, 0.5), 0.5 * np.exp(0.5 * x))
-        value, (dx, dscale) = both(x, 0.5)
-        np.testing.assert_allclose(value, np.exp(0.5 * x).sum())
-        np.testing.assert_allclose(dx, 0.5 * np.exp(0.5 * x))
-        np.testing.assert_allclose(dscale, (x * np.exp(0.5 * x)).sum())
-
-
-@pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize(
-    ("function", "slope"),
-    [
-        (lambda x: 1 / (1 + np.exp(-x)), lambda e: e / (1 + e) ** 2),  # where 1 − s would have no digit left
-        (lambda x: np.log(1 + np.exp(-x)), lambda e: -e / (1 + e)),
-    ],
-)
-def test_a_derived_gradient_keeps_its_digits_far_out(function, slope):
-    x = np.random.default_rng(0).uniform(-9, 9, 20_000).astype(np.float32)
-    fast = dout.compile(dout.grad(lambda x: np.sum(function(x))))
-    fast(x)
-    exact = slope(np.exp(-x.astype(float)))
-    np.testing.assert_allclose(fast(x), exact, rtol=4e-6)
-
-
-def scaled(function):
-    @functools.wraps(function)
-    def decorated(x, scale=1.0):
-        return function(x) * scale
-
-    return decorated
-
-
-def told_by_name(function):
-    @functools.wraps(function)
-    def decorated(*args, **kwargs):
-        return function(*args, **kwargs) * (-1 if "shift" in kwargs else 1)
-
-    return decorated
-
-
-@scaled
-def scaled_square(x):
-    return x * x
-
-
-@told_by_name
-def shifted(x, shift=0.0):
-    return x + shift
-
-
-def announced(x, *rest, **named):
-    return x + sum(rest) - sum(named.values())
-
-
-announced.__signature__ = inspect.signature(lambda x, y: None)
-
-
-def test_what_a_decorator_takes_arrives_as_it_was_given():
-    x = np.array([1.0, -2.0])
-    for function, calls in {
-        scaled_square: [((x,), {}), ((x, 3.0), {}), ((x,), {"scale": 2.0})],
-        shifted: [((x,), {}), ((x, 1.0), {}), ((x,), {"shift": 1.0}), ((), {"x": x})],
-        announced: [((x, 1.0), {}), ((x, 1.0, 2.0), {}), ((x,), {"y": 2.0})],
-    }.items():
-        fast = dout.compile(function)
-        for args, named in calls * 2:
-            np.testing.assert_array_equal(fast(*args, **named), function(*args, **named))
-    assert dout.compile(scaled_square)(x, 1.0, out=(y := np.empty(2))) is y
-
-
-def test_the_recorded_values_are_not_kept():
-    def loss(x):
-        return np.sum(np.tanh(np.exp(np.sin(x * 0.5 + 1) * 0.25)))
-
-    fast, x = dout.compile(dout.value_and_grad(loss)), np.ones(2_000_000)
-    fast(x[:1000])  # loads what there is to load
-    gc.disable()
-    tracemalloc.start()
-    fast(x)
-    kept, _ = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    gc.enable()
-    assert kept < 2 * x.nbytes  # the pool has memory for one result
-
-
-def test_the_text_of_a_program_goes_with_it():
-    def texts():
-        gc.collect()
-        return sum(name.startswith("<dout driver") and bool(linecache.getlines(name)) for name in linecache.cache)
-
-    before, fast = texts(), dout.compile(lambda x: np.exp(x) + 1)
-    for size in range(1, 4):
-        fast(np.ones(size))
-    assert texts() == before + 3
-    del fast
-    assert texts() == before
-
-
-def test_a_program_may_go_while_a_traceback_looks_for_text(monkeypatch):
-    linecache.cache[__file__ + "?"] = 1, 1.0, [], __file__  # out of date: what is asked for the file's size comes first
-    programs = [dout.compile(lambda x: np.exp(x) + 1)]
-    programs[0](np.ones(3))
-    plain = os.stat
-
-    def stat(*args, **kwargs):
-        if programs:
-            programs.clear()
-            gc.collect()
-        return plain(*args, **kwargs)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "stat", stat)
-        linecache.checkcache()
-    assert not programs
-
-
-def test_a_profiler_goes_on_after_the_first_call():
-    fast, profile = dout.compile(lambda x: x + 1), cProfile.Profile()
-    for _ in range(3):
-        np.testing.assert_array_equal(profile.runcall(fast, np.ones(2)), [2, 2])
-    seen = []
-    sys.setprofile(lambda *event: seen.append(event))
-    try:
-        dout.compile(lambda x: x + 2)(np.ones(2))
-        seen.clear()
-        sum([1, 2])
-    finally:
-        sys.setprofile(None)
-    assert seen
 
 
 def test_what_is_neither_layer_nor_function_is_refused():

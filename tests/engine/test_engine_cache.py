@@ -2,85 +2,24 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import subprocess
 import sys
 import threading
-import warnings
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from cached_kernels import DOUBLE, F4, F8, I8, IN, LAST, OUT, again, compiled, double, doubles, new_process, place
 
 pytest.importorskip("numba")
 
-from dout.engine.runtime import binding, cache_folder, compiler, kernel_cache
+from dout.engine.runtime import binding
 from dout.engine.runtime.entry_point import ArrayType
 from dout.engine.runtime.kernel_cache import load
 
-F4, F8, I8 = np.dtype("f4"), np.dtype("f8"), np.dtype("i8")
-DOUBLE = """
-from numba import njit, prange
-
-@njit(error_model="numpy", parallel={parallel})
-def double(x, out):
-    for i in prange(x.size):
-        out[i] = x[i] + x[i]
-"""
-LAST = """
-from numba import njit
-from dout.engine.math.row_access import in_row
-
-@njit
-def last(x):
-    return in_row(x, (x.shape[0] - 1, x.shape[1] - 1))
-"""
-IN, OUT = ArrayType(F4, 1), ArrayType(F4, 1, written=True)
-
-
-@pytest.fixture(autouse=True)
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("DOUT_CACHE_DIR", str(tmp_path / "cache"))
-    return tmp_path / "cache"
-
-
-@pytest.fixture(autouse=True)
-def new_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What this process has loaded is forgotten, and warnings are said again."""
-    monkeypatch.setattr(kernel_cache, "_loaded", {})
-    cache_folder._warn.cache_clear()
-
-
-@pytest.fixture
-def compiled(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The name of each kernel that Numba compiles."""
-    names: list[str] = []
-    original = compiler.compiled
-
-    def count(dispatcher: Any, *rest: Any) -> bytes | None:
-        names.append(dispatcher.py_func.__name__)
-        return original(dispatcher, *rest)
-
-    monkeypatch.setattr(compiler, "compiled", count)
-    return names
-
-
-def double(parallel: bool = False) -> Callable[..., Any]:
-    return load("double", DOUBLE.format(parallel=parallel), [IN, OUT])
-
-
-def again() -> Callable[..., Any]:
-    kernel_cache._loaded.clear()
-    return double()
-
-
-def doubles(function: Callable[..., Any], size: int = 5) -> bool:
-    x, out = np.arange(size, dtype=F4), np.zeros(size, F4)
-    function(x, out)
-    return bool((out == x * 2).all())
+__all__ = ["compiled", "new_process", "place"]  # fixtures
 
 
 def test_second_load_compiles_nothing(compiled: list[str], place: Path) -> None:
@@ -108,125 +47,6 @@ assert njit(parallel=True)(lambda n: sum([0 * n]))(3) == 0
 kernel(x, out)
 """.replace("dtype('float32')", "F4")
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
-
-
-@pytest.mark.parametrize("harm", ["cut", "flip", "empty", "other"])
-def test_damaged_entry_is_compiled_again(harm: str, compiled: list[str], place: Path) -> None:
-    double()
-    (entry,) = place.glob("*.bin")
-    whole = entry.read_bytes()
-    flipped = bytes([*whole[:-100], whole[-100] ^ 4, *whole[-99:]])
-    entry.write_bytes({"cut": whole[:-300], "flip": flipped, "empty": b"", "other": b"no kernel"}[harm])
-    assert doubles(again())
-    assert compiled == ["double", "double"]
-    assert cache_folder.read(entry.name)
-
-
-def test_damaged_text_is_never_read(place: Path) -> None:
-    double()
-    (entry,) = place.glob("*.py")
-    entry.write_text("out[i] = 0")
-    assert doubles(again())
-
-
-def test_every_bit_of_an_entry_is_checked(place: Path) -> None:
-    cache_folder.write("entry", b"code")
-    path = place / "entry"
-    whole = path.read_bytes()
-    for at in range(8 * len(whole)):
-        path.write_bytes(bytes(byte ^ (1 << at % 8 if index == at // 8 else 0) for index, byte in enumerate(whole)))
-        assert cache_folder.read("entry") is None
-
-
-@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="no POSIX permissions")
-@pytest.mark.parametrize("what", ["folder", "file"])
-def test_entry_that_others_may_write_is_not_used(what: str, compiled: list[str], place: Path) -> None:
-    double()
-    (entry,) = place.glob("*.bin")
-    (place if what == "folder" else entry).chmod(0o777)
-    with pytest.warns(RuntimeWarning, match="others can write"):
-        assert doubles(again())
-    with warnings.catch_warnings():  # it is said once
-        warnings.simplefilter("error")
-        assert doubles(again())
-    assert compiled == ["double"] * (3 if what == "folder" else 2)
-
-
-def test_files_of_another_user_are_not_used_but_for_those_of_root(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "geteuid", lambda: 1000, raising=False)
-    trusted = {
-        user: cache_folder._own(os.stat_result((0o600, 0, 0, 1, user, 0, 0, 0, 0, 0))) for user in (0, 1000, 1001)
-    }
-    assert trusted == {0: True, 1000: True, 1001: False}
-
-
-@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="no POSIX permissions")
-def test_new_folder_is_the_users_alone(place: Path) -> None:
-    cache_folder.write("entry", b"")
-    assert place.stat().st_mode & 0o777 == 0o700
-    assert (place / "entry").stat().st_mode & 0o777 == 0o600
-
-
-def test_full_disk_is_a_warning(monkeypatch: pytest.MonkeyPatch, place: Path) -> None:
-    class Full:
-        def __init__(self, handle: int, mode: str) -> None:
-            os.close(handle)
-
-        def __enter__(self) -> Full:
-            return self
-
-        def __exit__(self, *error: object) -> None: ...
-
-        def write(self, data: bytes) -> None:
-            raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(os, "fdopen", Full)
-    with pytest.warns(RuntimeWarning, match="No space left on device") as said:
-        assert doubles(double())
-    assert len(said) == 1
-    assert list(place.iterdir()) == []
-
-
-@pytest.mark.parametrize("path", ["/dev/null/cache", "/proc/cache"])
-def test_folder_that_cannot_be_made_is_a_warning(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DOUT_CACHE_DIR", path)
-    with pytest.warns(RuntimeWarning, match="set DOUT_CACHE_DIR"):
-        assert doubles(double())
-
-
-def test_read_only_folder_is_still_read(compiled: list[str], place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    double()
-
-    def refuse(**_: object) -> None:  # root may write anywhere, so permissions would not show it
-        raise PermissionError(errno.EACCES, "Permission denied")
-
-    monkeypatch.setattr("tempfile.mkstemp", refuse)
-    assert doubles(again())
-    assert compiled == ["double"]
-
-
-def test_code_of_another_processor_is_not_used(compiled: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    double()
-    monkeypatch.setattr(binding, "host", lambda: ("generic", ""))
-    kernel_cache._surroundings.cache_clear()
-    assert doubles(again())
-    assert compiled == ["double", "double"]
-    kernel_cache._surroundings.cache_clear()
-
-
-@pytest.mark.parametrize(
-    "part", ["row_access", "accumulate", "vector_math", "vector_math_exp", "vector_math_rare", "entry_point"]
-)
-def test_code_that_was_made_with_other_code_of_ours_is_not_used(
-    part: str, compiled: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    double()
-    read = Path.read_bytes
-    monkeypatch.setattr(Path, "read_bytes", lambda path: read(path) + b"#" * (path.name == f"{part}.py"))
-    kernel_cache._surroundings.cache_clear()
-    assert doubles(again())
-    assert compiled == ["double", "double"]
-    kernel_cache._surroundings.cache_clear()
 
 
 def test_two_processes_may_compile_one_kernel_at_once(place: Path) -> None:

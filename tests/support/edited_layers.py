@@ -2,6 +2,7 @@
 
 import importlib.util
 import inspect
+import sys
 from pathlib import Path
 
 import foreign_layers
@@ -107,25 +108,34 @@ FUNCTIONS = {
 JUDGED = METHODS | PARAMETERS | FUNCTIONS
 
 
+PAIRS = set().union(*(function_pairs(sys.modules[name]) for name in foreign_layers.FAMILIES))
+
+
+def home(name):
+    """The module in which a layer, or the forward of a pair, is written."""
+    return sys.modules[getattr(foreign_layers, name).__module__]
+
+
 def layer(module, name):
     """A class of a module, or a pair of its functions as one."""
+    module = home(name) if module is foreign_layers else module
     pair = function_pairs(module).get(name)
     return pair if pair is not None else getattr(module, name)
 
 
 def source(name):
     """The source of a class, or of both functions of a pair, as it stands in the file."""
-    whole = Path(foreign_layers.__file__).read_text()
+    whole = Path(home(name).__file__).read_text()
     cls = layer(foreign_layers, name)
-    if name not in function_pairs(foreign_layers):
+    if name not in PAIRS:
         return inspect.getsource(cls)
     forward, backward = (inspect.getsource(getattr(foreign_layers, n)) for n in cls.dout_pair)
     return whole[whole.index(forward) : whole.index(backward) + len(backward)]
 
 
 def edited(folder, name, old, new):
-    """A class out of a copy of the file of layers in which one thing is written otherwise."""
-    whole, written = Path(foreign_layers.__file__).read_text(), source(name)
+    """A class out of a copy of its file in which one thing is written otherwise."""
+    whole, written = Path(home(name).__file__).read_text(), source(name)
     assert written.count(old) == 1
     file = folder / "mine.py"
     file.write_text(whole.replace(written, written.replace(old, new)))

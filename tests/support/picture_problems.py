@@ -49,44 +49,41 @@ def pieces(path: Path) -> Iterator[Box]:
 
 def problems(picture: Drawing) -> list[str]:
     """Every overlap in a picture."""
-    texts = [s for s in picture.shapes if isinstance(s, Text) and s.style not in INSIDE]
-    cells = [s for s in picture.shapes if isinstance(s, Rect) and s.style.startswith("cell")]
-    nodes = [s for s in picture.shapes if isinstance(s, Circle | Rect) and s.style in NODES]
-    boxes = [s for s in picture.shapes if isinstance(s, Rect) and s.style == "open"]
-    edges = [s for s in picture.shapes if isinstance(s, Path) and s.style in EDGES]
-    inside = [s for s in picture.shapes if isinstance(s, Text) and s.style in INSIDE]
-    found = [f"text on text: {a} {b}" for a, b in combinations(texts, 2) if overlap(a.box, b.box)]
-    found += [f"node on node: {a} {b}" for a, b in combinations(nodes, 2) if overlap(a.box, b.box)]
+    shapes = [(s, s.box) for s in picture.shapes]  # a text measures itself each time it is asked
+    texts = [(s, b) for s, b in shapes if isinstance(s, Text) and s.style not in INSIDE]
+    cells = [(s, b) for s, b in shapes if isinstance(s, Rect) and s.style.startswith("cell")]
+    nodes = [(s, b) for s, b in shapes if isinstance(s, Circle | Rect) and s.style in NODES]
+    opened = [(s, b) for s, b in shapes if isinstance(s, Rect) and s.style == "open"]
+    edges = [(s, b) for s, b in shapes if isinstance(s, Path) and s.style in EDGES]
+    inside = [(s, b) for s, b in shapes if isinstance(s, Text) and s.style in INSIDE]
     labels = [*texts, *cells]
-    found += [f"label on node: {a} {b}" for a in labels for b in nodes if overlap(a.box, b.box)]
+    found = [f"text on text: {a} {b}" for (a, x), (b, y) in combinations(texts, 2) if overlap(x, y)]
+    found += [f"node on node: {a} {b}" for (a, x), (b, y) in combinations(nodes, 2) if overlap(x, y)]
+    found += [f"label on node: {a} {b}" for a, x in labels for b, y in nodes if overlap(x, y)]
     found += [
         f"cell on text: {a} {b}"
-        for a in cells
-        for b in texts
-        if overlap(a.box, b.box) and not (b.style.endswith("cell") and within(b.box, a.box))
+        for a, x in cells
+        for b, y in texts
+        if overlap(x, y) and not (b.style.endswith("cell") and within(y, x))
     ]
     found += [
         f"{a} across the border of {b}"
-        for a in [*labels, *nodes]
-        for b in boxes
-        if overlap(a.box, b.box) and not within(a.box, b.box)
+        for a, x in [*labels, *nodes]
+        for b, y in opened
+        if overlap(x, y) and not within(x, y)
     ]
-    found += [f"not in its shape: {a}" for a in inside if not any(within(a.box, b.box) for b in [*nodes, *boxes])]
-    runs = [(edge, list(pieces(edge))) for edge in edges]
-    solid = [(b, (b.box[0] + 1.5, b.box[1] + 1.5, b.box[2] - 1.5, b.box[3] - 1.5)) for b in nodes]
-    for edge, parts in runs:
-        around = edge.box
-        found += [
-            f"edge on label: {a}" for a in labels if overlap(a.box, around) and any(crosses(p, a.box) for p in parts)
-        ]
+    found += [f"not in its shape: {a}" for a, x in inside if not any(within(x, y) for _, y in [*nodes, *opened])]
+    solid = [(node, (x[0] + 1.5, x[1] + 1.5, x[2] - 1.5, x[3] - 1.5)) for node, x in nodes]
+    for edge, around in edges:
+        parts = list(pieces(edge))
+        found += [f"edge on label: {a}" for a, x in labels if overlap(x, around) and any(crosses(p, x) for p in parts)]
         found += [
             f"edge on node: {a} {edge}"
-            for a, box in solid
-            if crosses(box, around) and any(goes_into(p, a, box) for p in parts)
+            for a, x in solid
+            if crosses(x, around) and any(goes_into(p, a, x) for p in parts)
         ]
     page = (0.0, 0.0, picture.width, picture.height)
-    found += [f"outside the page: {s}" for s in picture.shapes if not within(s.box, page)]
-    return found
+    return found + [f"outside the page: {s}" for s, x in shapes if not within(x, page)]
 
 
 def crosses(piece: Box, box: Box) -> bool:

@@ -1,4 +1,4 @@
-"""What `dout bench` measured as a chart: bars in the terminal, and a small SVG that is readable on light and dark."""
+"""The times of `dout bench` as a chart: bars in the terminal, and a small SVG for light and dark screens."""
 
 from __future__ import annotations
 

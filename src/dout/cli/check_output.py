@@ -1,4 +1,4 @@
-"""How a run of `dout check` is told: to a person, as JSON, SARIF or GitHub's annotations, and as a page."""
+"""What a run of `dout check` found, printed: for a person, as JSON, as SARIF, or as GitHub's annotations."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ import secrets
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from dout.cli.printing import is_unicode, tell
 from dout.errors import visible
+from dout.files import HTML_MARK, Kind
 
 if TYPE_CHECKING:
     from dout.check.project.settings import Settings
@@ -25,14 +27,21 @@ if TYPE_CHECKING:
     from dout.check.worker.jobs import Checked
     from dout.check.worker.runner import JobOutcome
 
+PAGE = Kind("a report", (".html", ".htm"), HTML_MARK)
+
 
 @dataclass
 class Result:
-    """What a run found. `folded`: many files, and only what is wrong is told in detail; `given`: options and texts."""
+    """What a run found.
+
+    `given` are the options `--init NAME` and `--input NAME` as they were typed, `unused` those that no layer took;
+    `folded` says that of many files only what is wrong is printed in detail.
+    """
 
     settings: Settings
     format: str = "human"
-    given: Sequence[tuple[str, str]] = ()
+    given: Mapping[str, str] = field(default_factory=dict)
+    unused: list[str] = field(default_factory=list)
     folded: bool = False
     problems: list[str] = field(default_factory=list)
     tracebacks: list[str] = field(default_factory=list)
@@ -56,29 +65,34 @@ class Result:
         return [finding for report in self.reports for finding in report.findings]
 
     @property
+    def errors(self) -> list[str]:
+        """What could not be run, and which options no layer took."""
+        return self.problems + [f"{option}: no layer that was checked takes it; remove it" for option in self.unused]
+
+    @property
     def exit_code(self) -> int:
-        """2 where something could not be run, 1 where a finding counts."""
-        if self.problems or (not self.checked and any(outcome.skipped for outcome in self.outcomes)):
+        """2 where something could not be run or used, 1 where a finding counts."""
+        if self.errors or (not self.checked and any(outcome.skipped for outcome in self.outcomes)):
             return 2
         counts = {"error", "warning"} if self.settings.strict else {"error"}
         return int(any(finding.severity in counts for finding in self.findings))
 
     @property
     def summary(self) -> str:
-        """Everything in a line."""
+        """The counts of the whole run, in one line."""
         from dout.check.report.report import summary
 
         seconds = time.perf_counter() - self.start
         return summary(self.reports, known=self.known, problems=len(self.problems), seconds=seconds)
 
 
-def tell(result: Result) -> None:
+def tell_result(result: Result) -> None:
     """Print everything: what was found on stdout, what could not be run on stderr."""
     on_runner = os.environ.get("GITHUB_ACTIONS") == "true"
-    with _no_commands(on_runner and bool(result.problems), err=True):
+    with _no_commands(on_runner and bool(result.errors), err=True):
         for text in result.tracebacks:
             click.echo(visible(text, keep="\n\t"), err=True, nl=False)
-        for problem in result.problems:
+        for problem in result.errors:
             click.echo(f"dout: {visible(problem)}", err=True)
     with _no_commands(on_runner and result.format == "human", err=False):
         {"human": _human, "json": _json, "sarif": _sarif, "github": _github}[result.format](result)
@@ -90,20 +104,11 @@ def tell(result: Result) -> None:
 
 
 def _human(result: Result) -> None:
-    from dout.check.report.report import WIDTH, ascii_only, coloured, plain, wrapped
+    from dout.check.report.report import WIDTH, ascii_only, wrapped
 
     width = min(shutil.get_terminal_size((WIDTH, 24)).columns, 120) if sys.stdout.isatty() else WIDTH
-    is_unicode = _is_unicode(sys.stdout)
-    lines = [*_details(result, width), *_at_a_glance(result, width, is_unicode)]
-    lines += wrapped([(result.summary, "title")], width)
-    if not is_unicode:
-        lines = ascii_only(lines)
-    if sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb":
-        from rich.console import Console
-
-        Console(highlight=False, soft_wrap=True).print(coloured(lines))
-    else:
-        click.echo(plain(lines))
+    lines = [*_details(result, width), *_at_a_glance(result, width), *wrapped([(result.summary, "title")], width)]
+    tell(lines, ascii_only)
 
 
 def _details(result: Result, width: int) -> Iterator[Line]:
@@ -129,20 +134,16 @@ def detail(result: Result, outcome: JobOutcome, checked: Checked, width: int) ->
         yield from ([(line, "verbatim")] for line in again.lines(width))
 
 
-def _at_a_glance(result: Result, width: int, is_unicode: bool) -> Iterator[Line]:
-    """The table and the codes of many files; and of any, what was not judged or was refused."""
+def _at_a_glance(result: Result, width: int) -> Iterator[Line]:
+    """The table and the codes of many files; for any number of files, those that were not judged or were refused."""
     from dout.check.report.report import wrapped
     from dout.check.worker.summary import code_counts, table, told_lines
 
-    def text(of_the_user: str) -> str:
-        shown = visible(of_the_user)
-        return shown if is_unicode else shown.encode("ascii", "backslashreplace").decode()
-
-    many = _is_many(result)
+    many = _is_many(result) and bool(result.outcomes)
     if many:
-        yield from table(result.outcomes, width, text)
+        yield from table(result.outcomes, width, _shown)
         yield []
-    told = [part for line in told_lines(result.outcomes, many, text) for part in wrapped(line, width)]
+    told = [part for line in told_lines(result.outcomes, many, _shown) for part in wrapped(line, width)]
     yield from told
     if told:
         yield []
@@ -150,14 +151,17 @@ def _at_a_glance(result: Result, width: int, is_unicode: bool) -> Iterator[Line]
     if many and counts:
         line = ", ".join(f"{code} × {number}" for code, number in counts.items())
         yield from wrapped([("codes: ", "dim"), (line, "")], width)
+    if not (result.reports or result.problems or told):
+        yield [("there is no layer here: no class has forward and backward; dout show draws a script", "fair")]
+
+
+def _shown(of_the_user: str) -> str:
+    shown = visible(of_the_user)
+    return shown if is_unicode(sys.stdout) else shown.encode("ascii", "backslashreplace").decode()
 
 
 def _is_many(result: Result) -> bool:
     return len(result.outcomes) > 1 or result.folded
-
-
-def _is_unicode(stream: TextIO) -> bool:
-    return "utf" in (stream.encoding or "").lower()
 
 
 # --- to machines ------------------------------------------------------------------------------------------------------
@@ -182,7 +186,7 @@ def _json(result: Result) -> None:
         "dout": FORMAT,
         "version": __version__,
         "files": files,
-        "problems": result.problems,
+        "problems": result.errors,
         "summary": {
             "text": result.summary,
             "layers": len(result.reports),
@@ -211,7 +215,7 @@ def _sarif(result: Result) -> None:
     from dout import __version__
     from dout.check.report.machine_formats import to_sarif
 
-    log = to_sarif(result.reports, version=__version__, problems=result.problems)
+    log = to_sarif(result.reports, version=__version__, problems=result.errors)
     click.echo(json.dumps(log, ensure_ascii=True, allow_nan=False))
 
 
@@ -220,7 +224,7 @@ def _github(result: Result, err: bool = False) -> None:
 
     for finding in result.findings:
         line = github_line(finding)
-        if not _is_unicode(sys.stderr if err else sys.stdout):
+        if not is_unicode(sys.stderr if err else sys.stdout):
             line = line.encode("ascii", "backslashreplace").decode()
         click.echo(line, err=err)
 

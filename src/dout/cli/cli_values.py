@@ -8,19 +8,21 @@
     x=2*array(3,4,y)               in the order of another name
     y_pred=probabilities(3,4)      numbers between 0 and 1, each row's sum is 1
 
-What `written` gives, `read` turns into the same value, to the last bit.
+`read` turns the text that `written` gives back into the same value, to the last bit.
 """
 
 from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
 from dout.adapt.sizes.proposed_arrays import probabilities
 from dout.adapt.source.argument_values import numbers
+from dout.errors import TargetError
 
 MOST_TEXT = 400  # characters of a value that is written element by element
 MOST_ELEMENTS = 10_000_000  # of an array given by its shape
@@ -29,6 +31,34 @@ _CALL = re.compile(
     r"\( *(?P<shape>\d+(?: *, *\d+)*)? *,? *(?P<name>[^\W\d]\w*)? *\)"
 )
 _FACTORS = (1.0, 2.0, 0.5)
+
+
+class Values(dict[str, Any]):
+    """Values by the name of their argument, or by their place; `texts` are the options as they were typed."""
+
+    def __init__(self, items: Mapping[str, Any], texts: Mapping[str, str]) -> None:
+        super().__init__(items)
+        self.texts = texts
+
+
+def parse(given: Iterable[str], option: str) -> Values:
+    """Read the `NAME=VALUE` or `VALUE` texts of an option. Raises TargetError.
+
+    >>> parse(("x=[1.0, 2.0]", "n=3"), "--input")
+    {'x': array([1., 2.]), 'n': 3}
+    """
+    values, texts = {}, {}
+    for place, text in enumerate(given):
+        name, equals, literal = text.partition("=")
+        name = name.strip()
+        if not (equals and name.isidentifier()):
+            name, literal = str(place), text
+        try:
+            values[name], texts[f"{option} {name}"] = read(literal, name), text
+        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+            example = f"{option} 'x=[[1.0, -0.5], [-2.0, 3.0]]' or {option} 'x=array(2,2)'"
+            raise TargetError(f"{option} {text!r}: not a Python literal; write {example}") from None
+    return Values(values, texts)
 
 
 def read(text: str, name: str = "") -> Any:
@@ -64,6 +94,16 @@ def written(value: Any, name: str = "") -> str | None:
     if not isinstance(value, np.generic) and len(literal) <= MOST_TEXT and "..." not in literal:
         texts.append(literal)
     return next((text for text in sorted(texts, key=len) if _means(text, name, value)), None)
+
+
+def as_options(option: str, values: Mapping[str, Any], given: Container[str]) -> list[str]:
+    """The options that repeat these values, without values that were given and values that have no text.
+
+    >>> as_options("--input", {"x": np.array([1, 2]), "y": 3}, {"y"})
+    ["--input 'x=[1, 2]'"]
+    """
+    texts = {name: written(value, name) for name, value in values.items() if name not in given}
+    return [f"{option} '{name}={text}'" for name, text in texts.items() if text is not None]
 
 
 def _by_shape(value: Any, name: str) -> list[str]:

@@ -8,76 +8,59 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dout.cli.cli_target import split
-from dout.errors import TargetError, needs, visible
-from dout.files import Kind, is_there, refuse, write
+from dout.cli import options
+from dout.cli.cli_target import load, split
+from dout.cli.printing import save
+from dout.errors import TargetError, visible
+from dout.files import Kind, refuse
 
 if TYPE_CHECKING:
     from dout.engine.export import Layer, Standalone
 
 MODULE = Kind("a module", (".py",), rb"\A\"\"\".*\n\nWritten by `dout compile`")
-_DTYPES = ("float32", "float64")
 
 
-@click.command()
+@click.command(short_help="Write fast layers as a module without dout.")
 @click.argument("target")
-@click.option("-o", "--output", metavar="FAST.py", required=True, help="Write the module to FAST.py.")
-@click.option("--force", is_flag=True, help="Replace what is at FAST.py, also where dout did not write it.")
-@click.option("--init", metavar="NAME=VALUE", multiple=True, help="An argument for the layer's constructor.")
-@click.option("--input", "inputs", metavar="NAME=VALUE", multiple=True, help="An input: x=array(100,784).")
-@click.option("--dtype", type=click.Choice(_DTYPES), help="Of all floats [both].")
-@click.option("--timeout", metavar="SECONDS", default=120.0, type=click.FloatRange(0), show_default=True,
-              help="Stop after so long; 0: no limit.")  # fmt: skip
+@options.output("FAST.py", "Write the module to FAST.py.", required=True)
+@options.init
+@options.inputs
+@options.dtype("The dtype of all floats [both].")
+@options.timeout(120)
 def compile(
-    target: str, output: str, force: bool, init: tuple[str, ...], inputs: tuple[str, ...], dtype: str | None,
+    target: str, output: Path, force: bool, init: dict[str, Any], inputs: dict[str, Any], dtype: str | None,
     timeout: float,
 ) -> None:  # fmt: skip
     """Write the layers of TARGET, made fast, as a module that needs NumPy and Numba, and not dout.
 
     TARGET is a file with layers, one layer in a file or module (file.py:Name, package.module:Name), or the name of a
-    ready-made layer (Sigmoid). The module has the same classes: a forward or backward calls kernels where it is given
-    what these were written for, any batch size, and does what yours does everywhere else. Arguments and inputs that are
-    not given are chosen. The file is EXECUTED, with your rights.
+    ready-made layer (Sigmoid). The module has the same classes. Their forward and backward call kernels for the dtypes
+    and shapes that these were written for, with any batch size; for all others they run your code. dout chooses the
+    arguments and inputs that you do not give. The file is EXECUTED, with your rights.
 
-    Exit code: 0 written, 2 usage, or nothing can be compiled.
+    Exit code: 0 written, 2 wrong usage, or nothing can be compiled.
     """
-    file = Path(output).absolute()  # now: the user's code may change the directory
-    refuse(Path(output), MODULE, inputs=[split(target)[0]], force=force)
-    _needed()
-    made, reads = _written(target, (init, inputs), (dtype,) if dtype else _DTYPES, timeout)
+    refuse(output, MODULE, inputs=[split(target)[0]], force=force)  # before anything runs
+    options.require("dout compile", "numba")
+    made, reads = _compiled(target, init, inputs, (dtype,) if dtype else options.DTYPES, timeout)
+    plain = [f"{name}: {why}" for name, why in made.plain.items()]
     if not made.fast:
-        raise TargetError(f"{output} was not written, nothing of {target} can be compiled: {_first(made)}")
-    write([file], [made.text.encode()], MODULE, inputs=reads, force=force)
-    click.echo(visible(f"wrote {output}"), err=True)
-    click.echo(visible(f"fast: {', '.join(made.fast)}"))
-    for name, why in made.plain.items():
-        click.echo(visible(f"plain: {name}: {why}"))
+        raise TargetError(f"{output} was not written: nothing of {target} can be compiled: {plain[0]}")
+    save(output, made.text, MODULE, inputs=reads, force=force)
+    for line in (f"fast: {', '.join(made.fast)}", *(f"plain: {each}" for each in plain)):
+        click.echo(visible(line))
 
 
-def _needed() -> None:
-    from importlib.util import find_spec
-
-    if find_spec("numba") is None:
-        raise TargetError(needs("dout compile", "numba"))
-
-
-def _first(made: Standalone) -> str:
-    name, why = next(iter(made.plain.items()))
-    return f"{name}: {why}"
-
-
-def _written(
-    target: str, options: tuple[tuple[str, ...], ...], dtypes: tuple[str, ...], timeout: float
+def _compiled(
+    target: str, init: dict[str, Any], inputs: dict[str, Any], dtypes: tuple[str, ...], timeout: float
 ) -> tuple[Standalone, list[str]]:
     """The module of a target, and the files of the user's that were loaded for it."""
-    from dout.cli.cli_target import parse
     from dout.cli.guard import guarded
     from dout.cli.progress import Progress
     from dout.engine.export import standalone
     from dout.trace.record.script import run_user_code
     from dout.trace.session.user_modules import user_modules
 
-    init, inputs = (parse(given, f"--{kind}") for given, kind in zip(options, ("init", "input"), strict=True))
     with guarded(target, timeout=timeout, capture=True):
         module, classes = _found(target)
         if len(classes) > 1 and (init or inputs):
@@ -91,23 +74,19 @@ def _written(
 
 
 def _found(target: str) -> tuple[Any, list[type]]:
-    """The module of a target, and the layers in it that are meant."""
-    from dout.cli.cli_target import find
-    from dout.trace.record.script import load_file
+    """The module of a target, and the layers to compile."""
+    from dout.check.project.discover import classes_in
     from dout.trace.session.layer_calls import is_layer
 
-    where, name = split(target)
-    if name is None and is_there(where):
-        module = load_file(where)
-        own = [c for c in vars(module).values() if isinstance(c, type) and c.__module__ == module.__name__]
-        layers = list(dict.fromkeys(filter(is_layer, own)))
+    module, found = load(target)
+    if found is None:
+        layers = list(dict.fromkeys(cls for _, cls in classes_in(module) if is_layer(cls)))
         if not layers:
-            raise TargetError(f"{target} has no layer: no class with forward and backward")
+            raise TargetError(f"{target} has no layer: no class in it has forward and backward")
         return module, layers
-    cls = find(where, name)
-    if not (isinstance(cls, type) and is_layer(cls)):
-        raise TargetError(f"{target} is no layer class: it has no forward and backward")
-    return sys.modules[cls.__module__], [cls]
+    if not (isinstance(found, type) and is_layer(found)):
+        raise TargetError(f"{target} is not a layer: it is no class with forward and backward")
+    return sys.modules[found.__module__], [found]
 
 
 def _layer(cls: type, init: dict[str, Any], inputs: dict[str, Any], alone: bool) -> Layer:

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, TextIO
 
 from dout.errors import LimitError
@@ -39,7 +39,7 @@ class Meter(io.TextIOBase):
         return True
 
     def isatty(self) -> bool:
-        """Whether a person reads what is passed on."""
+        """Whether the real stdout is a terminal."""
         return self.through is not None and self.through.isatty()
 
     def fileno(self) -> int:
@@ -58,7 +58,7 @@ class Meter(io.TextIOBase):
         return len(text)
 
     def flush(self) -> None:
-        """Flush what it is passed on to."""
+        """Flush the real stdout."""
         if self.through is not None:
             self.through.flush()
 
@@ -88,7 +88,7 @@ def guarded(what: str, *, timeout: float, capture: bool) -> Iterator[Meter]:
     """
     meter = Meter(None if capture else sys.stdout)
     kept, folder = (sys.stdout, sys.stdin, sys.stderr), os.getcwd()  # noqa: PTH109
-    with _descriptor_kept(meter) if capture else _as_it_is(), open(os.devnull) as nothing:  # noqa: PTH123
+    with _descriptor_kept(meter) if capture else nullcontext(), open(os.devnull) as nothing:  # noqa: PTH123
         sys.stdout, sys.stdin = meter, nothing
         try:
             with _alarm(what, timeout):
@@ -102,13 +102,8 @@ def guarded(what: str, *, timeout: float, capture: bool) -> Iterator[Meter]:
 
 
 @contextmanager
-def _as_it_is() -> Iterator[None]:
-    yield
-
-
-@contextmanager
 def _descriptor_kept(meter: Meter) -> Iterator[None]:
-    """Whatever writes to file descriptor 1 itself is kept with the rest of the output."""
+    """Keep the text that is written straight to file descriptor 1 with the rest of the output."""
     sys.stdout.flush()
     real = os.dup(1)
     with tempfile.TemporaryFile() as file:
@@ -124,7 +119,7 @@ def _descriptor_kept(meter: Meter) -> Iterator[None]:
 
 @contextmanager
 def _alarm(what: str, timeout: float) -> Iterator[None]:
-    """Interrupt the user's code after `timeout` seconds; end the process where it does not give way."""
+    """Interrupt the user's code after `timeout` seconds; end the process if it ignores that."""
     if timeout <= 0 or not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
         yield
         return

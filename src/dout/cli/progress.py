@@ -1,4 +1,4 @@
-"""A progress bar for what takes more than a second: on stderr, where a person watches."""
+"""A progress bar for work of more than a second, on stderr, if a person watches."""
 
 from __future__ import annotations
 

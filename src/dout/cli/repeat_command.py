@@ -1,9 +1,9 @@
-"""What was chosen for a layer, in sentences, and the command that gives the same run again."""
+"""The values that dout chose for a layer, in sentences, and the command that repeats its run."""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ _INDENT = "  "
 
 
 def about(checked: Checked) -> list[str]:
-    """What was chosen, and how the layer was called where that is not plain: a line each."""
+    """A line for the chosen values, and one for an interface that is not the plain one."""
     built = ", ".join(f"{name} {_short(value)}" for name, value in checked.init.items())
     given = ", ".join(f"{name} {_short(value)}" for name, value in checked.inputs.items())
     chosen = ", ".join(filter(None, (built and f"built with {built}", given and f"on {given}")))
@@ -34,14 +34,13 @@ def _short(value: Any) -> str:
 
 
 class Again:
-    """The command that checks a layer on the same values; `given` are the options that the user gave, as texts."""
+    """The command that checks a layer on the same values; `given` are the options `--init NAME` as they were typed."""
 
-    def __init__(self, job: Job, checked: Checked, given: Sequence[tuple[str, str]] = ()) -> None:
+    def __init__(self, job: Job, checked: Checked, given: Mapping[str, str] | None = None) -> None:
         self.job, self.checked = job, checked
         self.parts: list[tuple[str, ...]] = [("dout", "check", _target(job, checked.report.layer))]
         self.unwritten: list[str] = []
-        names = _places(given)
-        self.parts += [(o, text) for (o, text), key in zip(given, names, strict=True) if key in checked.took]
+        self.parts += [(key.split()[0], text) for key, text in (given or {}).items() if key in checked.took]
         for option, values in (("--init", checked.init), ("--input", checked.inputs)):
             for name, value in values.items():
                 self._add(option, name, value)
@@ -59,11 +58,12 @@ class Again:
         return None if self.unwritten else " ".join(" ".join(map(shlex.quote, part)) for part in self.parts)
 
     def lines(self, width: int) -> Iterator[str]:
-        """What to paste, broken between options as a shell allows; or what has no text, such as an object."""
+        """The command in lines that a shell takes; or the names of values that have no text, such as an object."""
         if not (self.checked.init or self.checked.inputs):
             return
         if self.unwritten:
-            yield f"{_INDENT}again: not as a command: {', '.join(map(visible, self.unwritten))} cannot be written there"
+            names = ", ".join(map(visible, self.unwritten))
+            yield f"{_INDENT}again: no command, because these values have no text: {names}"
             return
         line = f"{_INDENT}again:"
         for part in self.parts:
@@ -81,13 +81,3 @@ def _target(job: Job, layer: str) -> str:
         return layer
     where = near(job.where) if job.kind == "file" else job.where
     return f"{'./' if where.startswith('-') else ''}{Path(where).as_posix() if job.kind == 'file' else where}:{layer}"
-
-
-def _places(given: Sequence[tuple[str, str]]) -> list[str]:
-    """For each option that was given, under which name a layer takes it: `--input x`, or `--input 0` by its place."""
-    seen: Mapping[str, Iterator[int]] = {option: iter(range(len(given))) for option, _ in given}
-    keys = []
-    for option, text in given:
-        place, name = next(seen[option]), text.partition("=")[0].strip()
-        keys.append(f"{option} {name if '=' in text and name.isidentifier() else place}")
-    return keys

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dout.cli import options
+from dout.cli.cli_target import load, split
+from dout.cli.printing import has_colours, is_unicode
 from dout.errors import MissingFontWarning, TargetError, visible
-from dout.files import is_there
 
 if TYPE_CHECKING:
     from dout.draw.picture.picture import Picture
@@ -31,60 +33,59 @@ def _millimetres(context: click.Context, option: click.Parameter, text: str | No
         raise click.BadParameter(str(error), context, option) from None
 
 
-@click.command()
+def _opened(context: click.Context, option: click.Parameter, names: tuple[str, ...]) -> str | tuple[str, ...]:
+    """A word for all layers, or names."""
+    return "all" if "all" in names else names[0] if len(names) == 1 else names or "auto"
+
+
+@click.command(short_help="Draw one run: every value and every gradient.")
 @click.argument("target")
-@click.option(
-    "-o",
-    "--output",
-    metavar="FILE",
-    help="Write the picture to FILE; its suffix names the format: .svg .png .pdf .pptx .html .tex .dot .json .txt.",
-)
-@click.option("--force", is_flag=True, help="Replace what is at FILE, also where dout did not write it.")
-@click.option("--input", "inputs", metavar="NAME=VALUE", multiple=True, help="An input for a layer's forward.")
-@click.option("--init", metavar="NAME=VALUE", multiple=True, help="An argument for a layer's constructor.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
-@click.option("--round", "round_", metavar="N", default=1, type=click.IntRange(1), show_default=True,
-              help="Which forward–backward round of a script to record.")  # fmt: skip
-@click.option("--timeout", metavar="SECONDS", default=60.0, type=click.FloatRange(0), show_default=True,
-              help="Stop a script that does not end; 0 lets it run.")  # fmt: skip
-@click.option(
-    "--open", "open_", metavar="all|none|NAME", multiple=True, help="Layers that show their inside [one that is alone]."
-)
-@click.option("--depth", type=click.IntRange(0), help="How deep layers in layers open at most.")
-@click.option("--steps", is_flag=True, help="A page, a slide or a file for each step of the run.")
-@click.option("--digits", type=click.IntRange(1, 17), default=4, show_default=True, help="Significant digits.")
+@options.output("FILE", "Write the picture to FILE. The suffix names the format: "
+                        ".svg .png .pdf .pptx .html .tex .dot .json .txt.")  # fmt: skip
+@options.inputs
+@options.init
+@options.as_json
+@click.option("--round", "round_", metavar="N", type=click.IntRange(1),
+              help="Record the Nth forward–backward round of a script [1].")  # fmt: skip
+@options.timeout(60)
+@click.option("--open", metavar="all|none|NAME", multiple=True, callback=_opened,
+              help="Show what is inside these layers [a layer that is alone]. Repeat it for each name.")  # fmt: skip
+@click.option("--depth", metavar="N", type=click.IntRange(0), help="Open layers in layers down to this depth.")
+@click.option("--steps", is_flag=True, help="Make a page, a slide or a file for each step of the run.")
+@click.option("--digits", metavar="N", type=click.IntRange(1, 17), default=4, help="Significant digits [4].")
 @click.option("--values/--no-values", default=True, help="Draw the values.")
 @click.option("--gradients/--no-gradients", default=True, help="Draw the gradients.")
-@click.option("--backward", is_flag=True, help="Draw the hand-written backward in place of the forward.")
-@click.option("--theme", type=click.Choice(["auto", "light", "dark", "print"]), default="auto", help="Its colours.")
-@click.option("--width", metavar="LENGTH", callback=_millimetres, help="How wide on paper: 85mm, 8.5cm, 3.3in.")
+@click.option("--backward", is_flag=True, help="Draw the hand-written backward instead of the forward.")
+@click.option("--theme", type=click.Choice(["auto", "light", "dark", "print"]), default="auto",
+              help="The colours [auto].")  # fmt: skip
+@click.option("--width", metavar="LENGTH", callback=_millimetres, help="The width on paper: 85mm, 8.5cm, 3.3in.")
 @click.option("--browser", is_flag=True, help="Open the picture as a page in the browser.")
 def show(
-    target: str, output: str | None, force: bool, inputs: tuple[str, ...], init: tuple[str, ...], as_json: bool,
-    round_: int, timeout: float, open_: tuple[str, ...], steps: bool, browser: bool, **options: Any,
+    target: str, output: Path | None, force: bool, inputs: dict[str, Any], init: dict[str, Any], as_json: bool,
+    round_: int | None, timeout: float, steps: bool, browser: bool, **view: Any,
 ) -> None:  # fmt: skip
     """Run TARGET once and draw its graph: every value above its edge, every gradient below.
 
     TARGET is a script (file.py), a layer or function in it (file.py:Name, package.module:Name), the name of a
-    ready-made layer (Sigmoid), or a saved trace (trace.json). The file is EXECUTED.
+    ready-made layer (Sigmoid), or a saved trace (trace.json). The file is EXECUTED, with your rights.
     """
     if output is not None:
-        from dout.cli.cli_target import split
         from dout.draw.picture.formats import kind_for
 
-        kind_for(Path(output), steps=steps, inputs=[split(target)[0]], force=force)  # refuses before anything runs
+        kind_for(output, steps=steps, inputs=[split(target)[0]], force=force)  # refuses before anything runs
     elif steps:
-        raise click.UsageError("--steps needs -o FILE")
-    file = None if output is None else Path(output).absolute()  # now: a script may change the directory
+        raise click.UsageError("--steps needs a file to write: add -o FILE")
     from dout.draw import draw
 
     trace, said = _trace(target, inputs, init, as_json, round_, timeout)
-    picture = draw(trace, open=_opened(open_), **options)
+    picture = draw(trace, **view)
     shown = "" if as_json or output is not None or browser else _terminal(picture)
-    if file is not None:
-        _told(Path(output or ""), _saved(picture, file, steps, force))
+    if output is not None:
+        files = _saved(picture, output, steps, force)
+        many = f" to {files[-1].name}, one for each step" if len(files) > 1 else ""
+        click.echo(visible(f"wrote {files[0]}{many}"), err=True)
     if browser:
-        _browse(picture, file)
+        _browse(picture, output)
     if as_json:
         from dout.trace.model.trace_writer import to_document
 
@@ -92,68 +93,59 @@ def show(
             click.echo(said, err=True)
         click.echo(json.dumps(to_document(trace), ensure_ascii=True, allow_nan=False))
     elif output is None:
-        if said:
-            click.echo(said)
-        if shown:
-            click.echo(shown)
+        for text in filter(None, (said, shown)):
+            click.echo(text)
 
 
 def _trace(
-    target: str, inputs: tuple[str, ...], init: tuple[str, ...], capture: bool, round_: int, timeout: float
+    target: str, inputs: dict[str, Any], init: dict[str, Any], capture: bool, round_: int | None, timeout: float
 ) -> tuple[Trace, str]:
-    """The trace of a target, and what there is to say about how it was made."""
-    from dout.cli.cli_target import find, parse, split
+    """The trace of a target, and a line that names the inputs that dout chose."""
+    from dout.check.project.target_kind import kind_of
     from dout.cli.guard import guarded
 
     where, name = split(target)
-    given, built = parse(inputs, "--input"), parse(init, "--init")
-    if name is None and where.endswith(".json") and is_there(where):
-        from dout.trace.record.trace_reader import load
+    is_script = name is None and kind_of(where, name) == "file"
+    if is_script and where.endswith(".json"):
+        from dout.trace.record.trace_reader import load as load_trace
 
-        return load(where), ""
+        return load_trace(where), ""
+    if is_script and (inputs or init):
+        raise TargetError(f"{target} is a script; --input and --init are for a layer in it, such as {target}:Sigmoid")
+    if round_ and not is_script:
+        raise TargetError(f"{target} is no script; --round is for a script that calls its layers several times")
     with guarded(target, timeout=timeout, capture=capture) as meter:
-        if name is None and (is_there(where) or where.endswith(".py") or "/" in where):
+        if is_script:
             from dout.trace.record.script import record_script
 
-            if given or built:
-                raise TargetError(f"{target} is a script: --input and --init are for a layer, such as {target}:Sigmoid")
-            trace, said = record_script(where, rounds=round_), ""
+            trace, said = record_script(where, rounds=round_ or 1), ""
         else:
-            trace, said = _layer(target, find(where, name), built, given)
+            trace, said = _layer(target, load(target)[1], init, inputs)
     return replace(trace, printed="".join(meter.parts)), said
 
 
 def _layer(target: str, found: Any, init: dict[str, Any], inputs: dict[str, Any]) -> tuple[Trace, str]:
     from dout.adapt import record_example
     from dout.adapt.interface.function_pairs import pair_of
+    from dout.cli.cli_values import as_options
     from dout.trace.record.script import run_user_code
 
+    if found is None:
+        raise TargetError(f"{target} is a module; name one layer or function in it: {target}:NAME")
     found = pair_of(found) or found
     trace, used = run_user_code(lambda: record_example(found, init, inputs), target)
-    chosen = {key: value for key, value in used.items() if key not in inputs}
-    told = " ".join(f"--input '{key}={_literal(value)}'" for key, value in chosen.items())
+    told = " ".join(as_options("--input", used, inputs))
     return replace(trace, target=target), f"dout chose {told}" if told else ""
 
 
-def _literal(value: Any) -> str:
-    return repr(value.tolist() if hasattr(value, "tolist") else value)
-
-
 def _saved(picture: Picture, file: Path, steps: bool = False, force: bool = False) -> tuple[Path, ...]:
-    """The files written; where a font is missing, a line says so."""
+    """Write the picture, and say which font is missing. Returns the files written."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", MissingFontWarning)
         files = picture.save(file, steps=steps, force=force)
     for line in dict.fromkeys(visible(str(warning.message)) for warning in caught):
         click.echo(f"dout: {line}", err=True)
     return files
-
-
-def _told(output: Path, written: tuple[Path, ...]) -> None:
-    """Say which files were written, in the words in which they were asked for."""
-    first, last = (output.with_name(file.name) for file in (written[0], written[-1]))
-    many = f" to {last.name}, one for each step" if len(written) > 1 else ""
-    click.echo(visible(f"wrote {first}{many}"), err=True)
 
 
 def _browse(picture: Picture, file: Path | None) -> None:
@@ -165,7 +157,7 @@ def _browse(picture: Picture, file: Path | None) -> None:
         descriptor, name = tempfile.mkstemp(prefix="dout-", suffix=".html")
         os.close(descriptor)
         (file,) = _saved(picture, Path(name))
-    opened = _has_display() and webbrowser.open(file.as_uri())
+    opened = _has_display() and webbrowser.open(file.absolute().as_uri())
     click.echo(f"opened {file}" if opened else f"there is no display here; the page is {file}", err=True)
 
 
@@ -176,11 +168,5 @@ def _has_display() -> bool:
 
 
 def _terminal(picture: Picture) -> str:
-    unicode = "utf" in (sys.stdout.encoding or "").lower()
-    color = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-    return picture.text(shutil.get_terminal_size((80, 24)).columns, color=color, unicode=unicode)
-
-
-def _opened(names: tuple[str, ...]) -> str | tuple[str, ...]:
-    """What --open says: a word for all layers, or names."""
-    return "all" if "all" in names else names[0] if len(names) == 1 else names or "auto"
+    columns = shutil.get_terminal_size((80, 24)).columns
+    return picture.text(columns, color=has_colours(), unicode=is_unicode(sys.stdout))

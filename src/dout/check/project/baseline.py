@@ -62,15 +62,17 @@ def _read(path: Path) -> dict[Key, int]:
     try:
         document: Any = json.loads(regular(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise TargetError(f"there is no baseline {path}; write one with --write-baseline") from None
+        raise TargetError(f"there is no baseline {path}; write it: add --write-baseline") from None
     except (OSError, ValueError) as error:
         raise TargetError(f"{path} cannot be read: {error}") from None
     try:
         if document["dout_baseline"] != FORMAT:
-            raise TargetError(f"{path} is a baseline of another version")
+            raise TargetError(f"{path} is a baseline of another version of dout; write it anew: add --write-baseline")
         return {
             (str(e["file"]), str(e["layer"]), str(e["code"]), str(e["argument"])): int(e["count"])
             for e in document["findings"]
         }
     except (KeyError, TypeError, ValueError):
-        raise TargetError(f"{path} is not a baseline of dout check") from None
+        raise TargetError(
+            f"{path} is not a baseline of dout check; name another file, or write one: add --write-baseline"
+        ) from None

@@ -1,4 +1,4 @@
-"""What there is to check: the files in folders, and the layers in a file."""
+"""Find the files to check in folders, and the layers in a file."""
 
 from __future__ import annotations
 
@@ -20,10 +20,12 @@ from dout.adapt.interface.interface import may_be_backward
 from dout.adapt.search.call_target import has_both
 from dout.check.project.foreign_gradients import foreign_layer, is_custom_vjp
 from dout.check.project.settings import Settings, matches
+from dout.check.project.target_kind import kind_of
 from dout.errors import TargetError
-from dout.files import is_there, regular, text_of
+from dout.files import regular, text_of
 from dout.run import is_class, module_of, mro_of, names_of, vars_of
 
+_UNREADABLE = (SyntaxError, ValueError, OSError, RecursionError, MemoryError)
 _NO_LAYERS = frozenset({"unittest", "torch", "tensorflow", "keras", "jax", "flax", "enum"})  # of what bases are
 LARGE = 4_000_000  # bytes of a file
 SKIPPED = frozenset({"venv", "env", "build", "dist", "node_modules", "site-packages", "__pycache__"})
@@ -44,8 +46,8 @@ class Job:
 def find_jobs(targets: Iterable[tuple[str, str | None]], settings: Settings) -> tuple[list[Job], list[str]]:
     """One job a file, in the order of `targets`, and what is wrong with those that cannot be run.
 
-    A target is a place and perhaps a name there. Folders are searched for *.py; hidden ones, virtual environments and
-    what is built are passed over, and so are files in which no class could be a layer: they are not run.
+    A target is a place and perhaps a name there. In a folder every *.py counts, except in hidden folders, virtual
+    environments and build folders; files in which no class could be a layer are not run.
     """
     wanted: dict[tuple[str, str], list[str] | None] = {}
     problems: list[str] = []
@@ -70,36 +72,11 @@ def find_jobs(targets: Iterable[tuple[str, str | None]], settings: Settings) -> 
 
 
 def _places(where: str, name: str | None, settings: Settings) -> Iterator[tuple[str, str]]:
-    from dout import layers
-
-    path = Path(where)
-    if path.is_dir():
-        if name is not None:
-            raise TargetError(f"{where} is a folder: a layer's name follows a file")
-        yield from (("file", str(file)) for file in python_files(path, settings))
-    elif is_there(path):
-        yield "file", where
-    elif name is None and where in layers.__all__:
-        yield "ready", "dout.layers"
-    elif where.endswith(".py") or os.sep in where or not all(part.isidentifier() for part in where.split(".")):
-        raise TargetError(f"there is no file {where}")
-    elif name is None and "." not in where and not _is_module(where):
-        known = ", ".join(layers.__all__)
-        raise TargetError(f"there is no file or module {where}, and no ready-made layer of this name ({known})")
+    kind = kind_of(where, name)
+    if kind == "folder":
+        yield from (("file", str(file)) for file in python_files(Path(where), settings))
     else:
-        yield "module", where
-
-
-def _is_module(name: str) -> bool:
-    here = Path(name)
-    if here.with_suffix(".py").exists():
-        return True
-    from importlib.util import find_spec
-
-    try:
-        return find_spec(name) is not None
-    except (ImportError, ValueError, AttributeError):
-        return False
+        yield kind, "dout.layers" if kind == "ready" else where
 
 
 def python_files(folder: Path, settings: Settings) -> Iterator[Path]:
@@ -131,7 +108,7 @@ def may_define_layers(path: Path) -> bool:
             with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
                 return re.search(rb"def \w*(back|grad|deriv|prime|b_?prop)", content) is not None
         tree = _parsed(path)
-    except (SyntaxError, ValueError, OSError, RecursionError, MemoryError):
+    except _UNREADABLE:
         return True
     classes = (node for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
     functions = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
@@ -148,7 +125,7 @@ def _methods(node: ast.ClassDef) -> set[str]:
 
 
 def syntax_error(file: str) -> str | None:
-    """What is wrong with a file that is no Python at all, with its line."""
+    """Why a file is not valid Python, with its line; None if it is valid."""
     try:
         if regular(file).stat().st_size <= LARGE:  # the process that loads it will say so of a larger one
             _parsed(Path(file))
@@ -176,7 +153,7 @@ def line_of_class(file: str, name: str) -> int | None:
     """The line on which a class is written, found without running anything."""
     try:
         found: ast.AST = _parsed(Path(file))
-    except (SyntaxError, ValueError, OSError, RecursionError, MemoryError):
+    except _UNREADABLE:
         return None
     for part in name.split("."):
         inside = [node for node in ast.walk(found) if isinstance(node, ast.ClassDef) and node.name == part]
@@ -219,23 +196,32 @@ def classes_in(module: ModuleType) -> Iterator[tuple[str, type]]:
 
 
 def named(module: ModuleType, name: str) -> Any:
-    """What is called `name` in a module. Raises TargetError."""
+    """The layer, or pair of functions, that is called `name` in a module. Raises TargetError."""
     pair = function_pairs(module).get(name)
     if pair is not None:
         return pair
+    found = attribute(module, name, str(module.__file__))
+    if not (has_both(found if is_class(found) else type(found)) or is_custom_vjp(found)):
+        raise TargetError(f"{module.__file__}: {name} is no layer: it has no forward and backward{_layers_of(module)}")
+    return found
+
+
+def attribute(module: ModuleType, name: str, where: str) -> Any:
+    """What is called `name` in a module: `Name`, or `Outer.Inner`. Raises TargetError that calls the module `where`."""
     found: Any = module
     for part in name.split("."):
         if found is module and part in names_of(module):
             found = names_of(module)[part]
-            continue
-        if not hasattr(found, part):
-            layers = layers_in(module)
-            has = f"; it has the layers {', '.join(layers)}" if layers else ""
-            raise TargetError(f"{module.__file__} has no {name}{has}")
-        found = getattr(found, part)
-    if not (has_both(found if is_class(found) else type(found)) or is_custom_vjp(found)):
-        raise TargetError(f"{module.__file__}: {name} is no layer: it has no forward and backward")
+        elif hasattr(found, part):
+            found = getattr(found, part)
+        else:
+            raise TargetError(f"{where} has no {name}{_layers_of(module)}")
     return found
+
+
+def _layers_of(module: ModuleType) -> str:
+    layers = layers_in(module)
+    return f"; it has the layers {', '.join(layers)}" if layers else ""
 
 
 def _is_layer(cls: type) -> bool:

@@ -1,4 +1,4 @@
-"""What a user settles once: `[tool.dout]` in pyproject.toml, and which codes are asked for."""
+"""The settings of a project: `[tool.dout]` in pyproject.toml, and the codes to report."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ from dout.errors import TargetError
 
 TIMEOUT = 20.0  # seconds
 MEMORY = 2.0  # GB
+_KINDS = {
+    "select": "codes", "ignore": "codes", "strict": "flag", "exclude": "texts", "timeout": "seconds", "memory": "GB",
+}  # fmt: skip
 _ALWAYS = "D0"  # why a layer was not judged is not a matter of choice, unless it is ignored by name
 
 
@@ -76,8 +79,24 @@ def codes(text: str, where: str) -> tuple[str, ...]:
     found = tuple(part.strip().upper() for part in text.split(",") if part.strip())
     for prefix in found:
         if not any(code.startswith(prefix) for code in CODES):
-            raise TargetError(f"{where}: no code begins with {prefix}; they are {', '.join(CODES)}")
+            raise TargetError(f"{where}: no code begins with {prefix}; the codes are {_ranges()}")
     return found
+
+
+def known_code(text: str) -> str:
+    """A code, however it is written. Raises TargetError where there is none."""
+    code = text.strip().upper()
+    if code not in CODES:
+        raise TargetError(f"there is no code {code}; the codes are {_ranges()}")
+    return code
+
+
+def _ranges() -> str:
+    """The codes, those of one kind as a range: `D001…D004`."""
+    kinds: dict[str, list[str]] = {}
+    for code in CODES:
+        kinds.setdefault(code[:2], []).append(code)
+    return ", ".join(f"{kind[0]}…{kind[-1]}" for kind in kinds.values())
 
 
 def read_settings(folder: Path) -> Settings:
@@ -94,50 +113,37 @@ def read_settings(folder: Path) -> Settings:
         except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
             raise TargetError(f"{file} cannot be read: {error}") from None
         if table is not None:
-            return _Reader(file, table).settings()
+            return _settings(table, f"{file}: [tool.dout]", parent)
     return Settings(root=folder)
 
 
-class _Reader:
-    """Reads the table, and says where it is wrong."""
+def _settings(table: Any, where: str, root: Path) -> Settings:
+    """The settings that a table holds; `where` says in a message which table that is."""
+    _expect(isinstance(table, dict), where, "is not a table")
+    known = (*_KINDS, "per-file-ignores")
+    for key in table:
+        _expect(key in known, where, f"has no {key!r}; its keys are {', '.join(known)}")
+    found = {key: _value(table[key], kind, f"{where} {key}") for key, kind in _KINDS.items() if key in table}
+    patterns = table.get("per-file-ignores", {})
+    _expect(isinstance(patterns, dict), where, 'per-file-ignores is not a table; write "tests/*" = ["D2"]')
+    per_file = {key: _value(item, "codes", f"{where} per-file-ignores.{key}") for key, item in patterns.items()}
+    return Settings(**found, per_file=per_file, root=root)
 
-    def __init__(self, file: Path, table: Any) -> None:
-        self.file, self.table = file, table
 
-    def settings(self) -> Settings:
-        known = ("select", "ignore", "strict", "exclude", "timeout", "memory", "per-file-ignores")
-        if not isinstance(self.table, dict):
-            raise TargetError(f"{self.file}: [tool.dout] is not a table")
-        for key in self.table:
-            if key not in known:
-                raise TargetError(f"{self.file}: [tool.dout] has no {key!r}; it has {', '.join(known)}")
-        default = Settings()
-        return Settings(
-            select=self._codes("select", self.table.get("select", [])),
-            ignore=self._codes("ignore", self.table.get("ignore", [])),
-            strict=self._of(bool, "strict", "true or false", default.strict),
-            exclude=self._texts("exclude", self.table.get("exclude", [])),
-            timeout=float(self._of((int, float), "timeout", "a number of seconds", default.timeout)),
-            memory=float(self._of((int, float), "memory", "a number of GB", default.memory)),
-            per_file={
-                pattern: self._codes(f"per-file-ignores.{pattern}", value)
-                for pattern, value in self._of(dict, "per-file-ignores", "a table", {}).items()
-            },
-            root=self.file.parent,
-        )
+def _value(value: Any, kind: str, where: str) -> Any:
+    if kind == "flag":
+        _expect(isinstance(value, bool), where, "is not true or false")
+    elif kind in ("seconds", "GB"):
+        _expect(isinstance(value, int | float) and not isinstance(value, bool), where, f"is not a number of {kind}")
+        _expect(value >= 0, where, "is below 0; write 0 for no limit")
+        return float(value)
+    else:
+        is_texts = isinstance(value, list) and all(isinstance(item, str) for item in value)
+        _expect(is_texts, where, 'is not a list of texts; write ["…"]')
+        return codes(",".join(value), where) if kind == "codes" else tuple(value)
+    return value
 
-    def _of(self, kind: Any, key: str, what: str, default: Any) -> Any:
-        value = self.table.get(key, default)
-        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-            raise TargetError(f"{self.file}: [tool.dout] {key} is not {what}")
-        if isinstance(value, int | float) and value < 0:
-            raise TargetError(f"{self.file}: [tool.dout] {key} is below 0")
-        return value
 
-    def _texts(self, key: str, value: Any) -> tuple[str, ...]:
-        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            raise TargetError(f"{self.file}: [tool.dout] {key} is not a list of texts")
-        return tuple(value)
-
-    def _codes(self, key: str, value: Any) -> tuple[str, ...]:
-        return codes(",".join(self._texts(key, value)), f"{self.file}: [tool.dout] {key}")
+def _expect(is_right: bool, where: str, otherwise: str) -> None:
+    if not is_right:
+        raise TargetError(f"{where} {otherwise}")

@@ -1,0 +1,56 @@
+"""What a command prints, as the terminal can show it: with colours or without, in Unicode or in ASCII."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+import click
+
+from dout.errors import visible
+from dout.files import Kind, write
+
+if TYPE_CHECKING:
+    from dout.check.report.report import Line
+
+
+def is_unicode(stream: TextIO) -> bool:
+    """Whether a stream takes more than ASCII."""
+    return "utf" in (stream.encoding or "").lower()
+
+
+def has_colours() -> bool:
+    """Whether stdout is a terminal that shows colours, and nobody asked for none."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def counted(number: int, what: str) -> str:
+    """A number of things, in words.
+
+    >>> counted(1, "layer"), counted(2, "layer")
+    ('1 layer', '2 layers')
+    """
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def tell(lines: Iterable[Line], in_ascii: Callable[[Iterable[Line]], Iterable[Line]]) -> None:
+    """Print lines on stdout; `in_ascii` spells them for a terminal that knows ASCII alone."""
+    from dout.check.report.report import coloured, plain
+
+    if not is_unicode(sys.stdout):
+        lines = in_ascii(lines)
+    if has_colours():
+        from rich.console import Console
+
+        Console(highlight=False, soft_wrap=True).print(coloured(lines))
+    else:
+        click.echo(plain(lines))
+
+
+def save(path: Path, text: str, kind: Kind, *, inputs: Iterable[str | Path] = (), force: bool = False) -> None:
+    """Write a file and say so. Raises TargetError."""
+    write([path], [text.encode(errors="backslashreplace")], kind, inputs=inputs, force=force)
+    click.echo(visible(f"wrote {path}"), err=True)
