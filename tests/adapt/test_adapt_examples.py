@@ -12,11 +12,11 @@ from check_commands import document, dout, layers, write
 from edited_layers import FUNCTIONS, layer, source
 
 from dout.adapt import example
-from dout.adapt.search.call_target import has_both
 from dout.adapt.search.example import as_found
-from dout.check.report.verdicts import Word
+from dout.adapt.target import Target
 from dout.check.verb.check_layer import check
 from dout.errors import TargetError
+from dout.judge.outcomes import Word
 
 _NUMBERS = count()
 
@@ -428,7 +428,7 @@ class RnnTest:
     def test_rnn_backward(self):
         assert True
 """)  # fmt: skip
-    assert not has_both(cls)
+    assert not Target(cls).has_both
 
 
 def test_a_dict_of_settings_is_nobodys_input():

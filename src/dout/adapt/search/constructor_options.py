@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 
 from dout.adapt import source
-from dout.adapt.interface.interface import RATES
+from dout.adapt.argument_names import names_rate, stands_for
 from dout.adapt.sizes.axis_sizes import SETTINGS, AxisSizes, alike_first, numbers_named, real_named, tuples_of
 from dout.adapt.sizes.call_sites import Unproposed
 from dout.adapt.sizes.proposed_arrays import array_of
 from dout.adapt.source import MISSING
-from dout.adapt.source.argument_values import numbers, stands_for
+from dout.adapt.source.argument_values import numbers
 
 
 def _tanh(x: Any, *flags: Any, **named: Any) -> Any:
@@ -87,7 +87,7 @@ class ClassSettings:
 
     def _of_kind(self, function: Any, name: str, kinds: Sequence[str]) -> list[Any]:
         lower = name.lower()
-        steps = any(RATES.fullmatch(p.name) for p in self.constructor)  # beta is a momentum there
+        steps = any(names_rate(p.name) for p in self.constructor)  # beta is a momentum there
         if (
             stands_for(name) and "int" not in kinds[:1] and function is self.cls and not (steps and lower == "beta")
         ):  # a parameter that is handed in

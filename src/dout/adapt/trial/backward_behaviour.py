@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -21,7 +20,6 @@ from dout.trace.tracer.random_draws import random_states_kept
 RIGHT, SCALED = 2, 1  # how right: exactly, or up to a constant
 _ROUNDING = 1e-12  # of a sum of outputs, whose differences are taken
 LINEAR, IGNORED = 2, 1  # how the upstream gradient is treated
-LABEL_LIKE = re.compile(r"y|t|labels?|targets?|y_?true|\w*truth|expected\w*|actual|true\w*", re.IGNORECASE)
 
 
 class Runs:

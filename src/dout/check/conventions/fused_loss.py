@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from dout.check.exact.judging_points import nearby
 from dout.check.exact.subject import Subject, copied
+from dout.judge.judging_points import nearby
 
 _CLOSE = 1e-6
 

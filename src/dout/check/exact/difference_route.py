@@ -17,12 +17,12 @@ import numpy as np
 
 from dout.adapt.interface.adapted_layer import step_rate
 from dout.adapt.sizes.proposed_arrays import size_of
-from dout.check.exact.exact_route import Judged, Outcome
 from dout.check.exact.judge import Judgement
 from dout.check.exact.ratio import Likeness, is_same, ratio_of_floats
 from dout.check.exact.subject import PlainRun, Subject, copied, quiet
-from dout.check.report.verdicts import Verdict, Word
+from dout.check.report.verdicts import Verdict
 from dout.graph import INPUT, Node
+from dout.judge.outcomes import Judged, Outcome, Word
 from dout.trace.model.replay import flat
 from dout.trace.session.attribute_swap import attributes_of
 from dout.trace.session.pairing import pairs

@@ -9,15 +9,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from flint import arb
 
-from dout.check.exact.ball_numbers import ball, exact
-from dout.check.exact.ball_values import Balls
-from dout.check.exact.exact_route import ROUNDED, Examination, Outcome
-from dout.check.report.verdicts import Word
+from dout.check.exact.exact_route import Examination
 from dout.graph import Node
+from dout.judge.ball_numbers import ball, exact
+from dout.judge.ball_values import Balls
+from dout.judge.exact_judge import ROUNDED
+from dout.judge.outcomes import RIGHT, Outcome, Word
 
 EXACTLY = 1e-7  # a 1/N in the source may be a float32
 IN_FLOATS = 1e-5
-_RIGHT = (Word.EXACT, Word.ROUNDED, Word.STABILISED, Word.AGREES)
 
 
 class Likeness(NamedTuple):
@@ -92,7 +92,7 @@ def ratio_of_floats(expected: Any, got: Any, close: float) -> float | None:
 
 def _known(outcome: Outcome) -> float | None:
     """The ratio that a word tells by itself."""
-    return 1.0 if outcome.word in _RIGHT and np.any(outcome.got) else math.nan
+    return 1.0 if (outcome.word in RIGHT or outcome.word == Word.AGREES) and np.any(outcome.got) else math.nan
 
 
 def _ratio(examination: Examination, balls: Balls, outcome: Outcome) -> float | None:

@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dout.check.exact.ball_values import NoRuleError
 from dout.check.exact.judge import judge
 from dout.check.exact.subject import PlainRun, copied, one_or_all
 from dout.check.lab.other_values import is_float_array
 from dout.check.lab.probe import CrashError, Lab, users_code
 from dout.errors import DoutError
+from dout.judge.ball_values import NoRuleError
 from dout.trace.record.record import record
 
 _STEP = 1e-6  # of central differences, relative to the size of the inputs

@@ -17,13 +17,14 @@ import numpy as np
 from dout.check.exact.covered_sides import ConditionPlace, Covered
 from dout.check.exact.difference_route import judge_numerically
 from dout.check.exact.judge import MOST_TRIES, Judgement, judge
-from dout.check.exact.judging_points import SCALES, far, is_label, nearby
 from dout.check.exact.subject import PlainRun, Subject, copied, one_or_all
 from dout.check.exact.watched_conditions import watched
 from dout.check.lab.batch_axis import resized
-from dout.check.report.verdicts import WORDS, Verdict, Word
+from dout.check.report.verdicts import WORDS, Verdict
 from dout.clock import spent
-from dout.trace.model.derived_gradients import STABILISER
+from dout.judge.judged_run import STABILISER
+from dout.judge.judging_points import SCALES, far, is_label, nearby
+from dout.judge.outcomes import Word
 from dout.trace.record.record import record
 from dout.trace.record.trace import Trace
 from dout.trace.session.attribute_swap import attributes_of

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from dout.check.exact.judging_points import is_label
 from dout.check.exact.subject import copied
+from dout.judge.judging_points import is_label
 
 _ROUNDING = {2: 5e-2, 4: 1e-4}  # what the order of summation may do to float16 and float32
 

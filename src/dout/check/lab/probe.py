@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 
-from dout.check.exact.judging_points import is_label
 from dout.check.exact.subject import PlainRun, Subject, copied, quiet, run_backward
 from dout.check.lab.held_objects import arrays, closures, generators, learned, snapshot
 from dout.check.lab.other_values import copies, is_float_array, same
@@ -26,6 +25,7 @@ from dout.check.report.source_places import is_users, raised_at
 from dout.check.report.verdicts import Finding
 from dout.clock import spent
 from dout.graph import Where
+from dout.judge.judging_points import is_label
 from dout.trace.model.replay import flat
 from dout.trace.session.attribute_swap import attributes_of
 from dout.trace.tracer.random_draws import put_state, state_of

@@ -5,13 +5,13 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
-from dout.check.exact.ball_values import NoRuleError
 from dout.check.exact.exact_route import Examination
-from dout.check.exact.judge import elements
 from dout.check.exact.subject import copied, one_or_all
 from dout.check.lab.other_values import same
 from dout.check.lab.probe import CrashError, Lab, users_code
 from dout.errors import DoutError
+from dout.judge.ball_values import NoRuleError
+from dout.judge.judged_run import elements
 from dout.trace.model.recorded import LOSSES
 from dout.trace.record.record import record
 
@@ -60,7 +60,7 @@ def _examined(lab: Lab, inputs: tuple[Any, ...]) -> Examination | None:
     if len(examination.seeds) != len(call.outputs):
         return None  # where an upstream gradient came in is not known
     if (
-        elements(trace) > MOST_ELEMENTS
+        elements(trace.graph.nodes) > MOST_ELEMENTS
         or len(call.inputs) != len(inputs)
         or any(e.kind in LOSSES for e in trace.events)
     ):

@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from dout.adapt.interface.function_pairs import forward_names, function_pairs
 from dout.adapt.interface.interface import may_be_backward
-from dout.adapt.search.call_target import has_both
+from dout.adapt.target import Target
 from dout.check.project.foreign_gradients import foreign_layer, is_custom_vjp
 from dout.check.project.settings import Settings, matches
 from dout.errors import TargetError
@@ -233,7 +233,7 @@ def named(module: ModuleType, name: str) -> Any:
             has = f"; it has the layers {', '.join(layers)}" if layers else ""
             raise TargetError(f"{module.__file__} has no {name}{has}")
         found = getattr(found, part)
-    if not (has_both(found if is_class(found) else type(found)) or is_custom_vjp(found)):
+    if not (Target(found).has_both or is_custom_vjp(found)):
         raise TargetError(f"{module.__file__}: {name} is no layer: it has no forward and backward")
     return found
 
@@ -242,7 +242,7 @@ def _is_layer(cls: type) -> bool:
     if getattr(cls, "_is_protocol", False) or inspect.isabstract(cls) or cls.__name__.lower().startswith("test"):
         return False
     known = foreign_layer(cls) is not None or not any(_library(base) in _NO_LAYERS for base in mro_of(cls))
-    return has_both(cls) and known
+    return Target(cls).has_both and known
 
 
 def _library(cls: type) -> str:

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from dout.check.exact.exact_route import Examination, Outcome
+from dout.check.exact.exact_route import Examination
 from dout.check.exact.subject import Subject, one_or_all, quiet
 from dout.check.repair.test_stand import expected_of, inputs_at, near
+from dout.judge.outcomes import Outcome
 from dout.trace.record.record import record
 
 TRIES, SECONDS = 12, 0.05

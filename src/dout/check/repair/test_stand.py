@@ -12,10 +12,10 @@ import numpy as np
 
 from dout.adapt.sizes.proposed_arrays import size_of
 from dout.check.exact.exact_route import Examination
-from dout.check.exact.judging_points import Point, generic, upstream
 from dout.check.exact.subject import Subject, one_or_all, quiet, run_backward
 from dout.grad import backpropagate
 from dout.graph import Node, evaluate
+from dout.judge.judging_points import Point, generic, upstream
 from dout.trace.model.replay import flat
 from dout.trace.record.record import record
 from dout.trace.record.trace import Trace

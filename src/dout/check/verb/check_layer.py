@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import inspect
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from dout.adapt.interface.interface import Interface
-from dout.adapt.search.example import adapted, build
+from dout.adapt.search.example import adapted
 from dout.adapt.search.own_faults import WHATEVER, has_chosen_parts, is_own_fault
 from dout.adapt.source.empty_methods import kept_when_called
+from dout.adapt.target import Target, taken_by
 from dout.check.conventions.convention import by_convention
 from dout.check.exact.covered_sides import Covered
 from dout.check.exact.difference_route import judge_numerically
@@ -128,11 +128,10 @@ def _adapted_subject(target: Any, inputs: Sequence[Any], init: Mapping[str, Any]
     """A class or an instance, as it was adapted, with all of its inputs by place. Raises TargetError."""
     if foreign_layer(target) is not None:
         return _subject(target, tuple(inputs), init, {}, None)
-    names = _input_names(getattr(target, "forward", target), isinstance(target, type))
-    if isinstance(target, type):
-        return Subject(target.__qualname__, build(target, init), tuple(inputs), names)
-    build(target, init)  # an instance takes no arguments: this says so
-    return Subject.of(target, tuple(inputs), names)
+    what = Target(target)
+    names = _input_names(getattr(target, "forward", target), what.is_class)
+    make = what.builder(init)  # an instance takes no arguments: this says so
+    return Subject(what.name, make, tuple(inputs), names) if what.is_class else Subject.of(target, tuple(inputs), names)
 
 
 def _written(target: Any) -> Any:
@@ -143,11 +142,7 @@ def _written(target: Any) -> Any:
 
 
 def _input_names(forward: Any, unbound: bool) -> tuple[str, ...]:
-    try:
-        parameters = list(inspect.signature(behind(forward)).parameters.values())
-        parameters = [p for i, p in enumerate(parameters) if i or not (unbound or p.name == "self")]
-    except (TypeError, ValueError):
-        return ()
+    parameters = [p for i, p in enumerate(taken_by(behind(forward))) if i or not (unbound or p.name == "self")]
     return tuple(p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD))
 
 

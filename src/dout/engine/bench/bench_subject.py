@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from dout.adapt.interface.adapted_layer import as_written, copy_of, own_arguments
-from dout.adapt.search.call_target import fresh
+from dout.adapt.target import Target
 from dout.engine.compile.compiled import compile as compiled
 from dout.errors import TargetError
 from dout.trace.record.record import takes_each
@@ -38,7 +38,7 @@ class Side:
 
     def __init__(self, target: Any, *, fast: bool = False) -> None:
         interface = getattr(type(target), "dout_interface", None)
-        self.own = fresh(target, {}) if interface is None else as_written(target)
+        self.own = Target(target).fresh({}) if interface is None else as_written(target)
         names = KINDS if interface is None else (interface.forward, interface.backward)
         layer = is_layer(type(target))
         self.kinds: Sequence[str] = KINDS if layer else ["call"]
@@ -96,7 +96,7 @@ def given_to(target: Any, inputs: Sequence[Any], named: Mapping[str, Any]) -> Be
 
     Raises what the user's code raises.
     """
-    first = fresh(target, {})
+    first = Target(target).fresh({})
     np.random.seed(0)  # noqa: NPY002 - what the user's code may draw from
     if not is_layer(type(first)):
         return BenchInputs(inputs, named)

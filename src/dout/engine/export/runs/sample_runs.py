@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from dout.adapt.search.call_target import fresh
 from dout.adapt.search.example import Example
+from dout.adapt.target import Target
 from dout.engine.bench.bench_subject import upstream
 from dout.engine.export.runs.resized_samples import SAME, SampleSize, cast, lengths_in, one_hot, primes
 from dout.engine.export.runs.size_decisions import Decision, watched
@@ -88,7 +88,7 @@ class Specimen:
     def built(self, dtype: np.dtype[Any], size: SampleSize = SAME) -> Any:
         """A layer of its own, as large as it is to be."""
         np.random.seed(0)  # noqa: NPY002 - what the user's code may draw from
-        return fresh(self.cls, self.init_of(dtype, size))
+        return Target(self.cls).fresh(self.init_of(dtype, size))
 
     def init_of(self, dtype: np.dtype[Any], size: SampleSize) -> dict[str, Any]:
         """The arguments of the constructor, as large as they are to be."""
