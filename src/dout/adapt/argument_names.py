@@ -1,9 +1,32 @@
-"""What an argument is for, by its name alone: a label, an upstream gradient, a switch, a size, a weight."""
+"""What a function takes, and what each argument is for by its name: a label, a gradient, a switch, a size, a weight."""
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable
+from typing import Any
+
+
+def taken_by(function: Any) -> list[inspect.Parameter]:
+    """The arguments of a function or a constructor; none where Python cannot say.
+
+    A constructor of `*args, **kwargs` hands them on: they are those of the class above.
+    """
+    try:
+        found = list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):
+        return []
+    above = [base for base in function.__mro__[1:] if "__init__" in vars(base)] if inspect.isclass(function) else []
+    kinds = {p.kind for p in found}
+    if above[:-1] and kinds == {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}:
+        return taken_by(above[0]) or found
+    return found
+
+
+def is_named(parameter: inspect.Parameter) -> bool:
+    """Whether it is one argument, and not any number of them."""
+    return parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
 
 
 def _names(pattern: str) -> Callable[[str], bool]:

@@ -9,6 +9,7 @@ from functools import cached_property
 from types import FunctionType
 from typing import Any
 
+from dout.adapt.argument_names import is_named, taken_by
 from dout.adapt.interface.adapted_layer import as_layer, copy_of
 from dout.adapt.interface.interface import Interface, pairs_of
 from dout.adapt.source import switches_for
@@ -138,27 +139,6 @@ class Target:
         except Exception:  # it says that it is of another module, or raises
             methods = (item for item in vars_of(self.cls).values() if type(item) is FunctionType)
             return next((method.__code__.co_filename for method in methods), None)
-
-
-def taken_by(function: Any) -> list[inspect.Parameter]:
-    """The arguments of a function or a constructor; none where Python cannot say.
-
-    A constructor of `*args, **kwargs` hands them on: they are those of the class above.
-    """
-    try:
-        found = list(inspect.signature(function).parameters.values())
-    except (TypeError, ValueError):
-        return []
-    above = [base for base in function.__mro__[1:] if "__init__" in vars(base)] if inspect.isclass(function) else []
-    kinds = {p.kind for p in found}
-    if above[:-1] and kinds == {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}:
-        return taken_by(above[0]) or found
-    return found
-
-
-def is_named(parameter: inspect.Parameter) -> bool:
-    """Whether it is one argument, and not any number of them."""
-    return parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
 
 
 def placed(key: str, parameters: list[inspect.Parameter]) -> str:

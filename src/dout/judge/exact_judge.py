@@ -20,8 +20,7 @@ from dout.graph import CONSTANT, Node, topological
 from dout.judge.ball_numbers import ball, exact, middle
 from dout.judge.ball_values import Balls
 from dout.judge.judged_run import UNCONFIRMED, JudgedRun
-from dout.judge.judging_points import Point
-from dout.judge.outcomes import Judged, Outcome, Word
+from dout.judge.outcomes import Judged, Outcome, Point, Word
 
 EXACT, ROUNDED, CONFIRMED = arb(2) ** -200, arb(2) ** -46, arb(2) ** -40
 STEP = arb(2) ** -100
@@ -97,6 +96,8 @@ class ExactJudge(JudgedRun):
         hold a rounded constant, such as that of erf.)
         """
         node, point = outcome.judged.node, outcome.point
+        if outcome.judged.parameter and node not in point:
+            return False  # it is computed while the layer runs
         if not outcome.judged.whole or node not in balls.values:
             return True  # what moves a value moves all its uses
         step = STEP * _positive(_size(balls.values[node]))

@@ -12,8 +12,7 @@ import numpy as np
 
 from dout.graph import INPUT, Node, compute, topological
 from dout.judge.judged_run import UNCONFIRMED, JudgedRun
-from dout.judge.judging_points import Point
-from dout.judge.outcomes import Judged, Outcome, Word
+from dout.judge.outcomes import Judged, Outcome, Point, Word
 
 CANCELLED = 1e-13
 # By the bytes of the narrowest float on the way, relative to the largest element.
@@ -22,20 +21,20 @@ TOLERANCE = {2: 1e-1, 4: 1e-3, 8: 1e-7}
 
 def outcomes_in_float64(run: JudgedRun, point: Point, strictness: float = 1.0) -> tuple[list[Outcome], dict[Node, Any]]:
     """The outcome of every gradient at a point, with the values of all nodes; `strictness` divides the tolerance."""
-    values = _values(run, point)
+    values = in_float64(run.needed(point), point)
     used = [value for value in values.values() if isinstance(value, np.ndarray) and value.dtype.kind == "f"]
     tolerance = TOLERANCE.get(min((value.dtype.itemsize for value in used), default=8), 1e-7) / strictness
     found = {judged: _word(*_pair(judged, values), tolerance, run.largest) for judged in run.judged}
     for zeros in run.without_stabilisers:  # log(y + 1e-7) means log(y)
         wrong = [judged for judged, word in found.items() if word == Word.REFUTED and judged.derived is not None]
-        without = _values(run, {**point, **zeros}) if wrong else {}
+        without = in_float64(run.needed(point), {**point, **zeros}) if wrong else {}
         same = [judged for judged in wrong if _word(*_pair(judged, without), tolerance, run.largest) == Word.AGREES]
         found |= dict.fromkeys(same, Word.AGREES)
     outcomes = []
     for judged, word in found.items():
         expected, got = _pair(judged, values)
         if word == Word.REFUTED and expected.shape == got.shape and judged.whole:
-            slope, size = _slope(run, point, judged.node, values[judged.node], expected)
+            slope, size = _slope(run, point, judged.node, values.get(judged.node), expected)
             word = Word.REFUTED if abs(slope) <= max(1e-3, 10 * tolerance) * size else Word.INCONCLUSIVE
         because = UNCONFIRMED if word == Word.INCONCLUSIVE else ""
         outcomes.append(Outcome(judged, word, expected, got, point, because))
@@ -58,10 +57,6 @@ def _word(expected: Any, got: Any, tolerance: float, largest: float) -> str:
     size = max(np.max(np.abs(expected[known]), initial=0.0), np.max(np.abs(got[known]), initial=0.0))
     off = np.abs(expected[known] - got[known])
     return Word.AGREES if np.all(off <= tolerance * size + CANCELLED * largest) else Word.REFUTED
-
-
-def _values(run: JudgedRun, point: Point) -> dict[Node, Any]:
-    return in_float64(run.needed(point), point)
 
 
 def in_float64(nodes: Iterable[Node], point: Point) -> dict[Node, Any]:
@@ -90,6 +85,8 @@ def _wide(value: Any) -> Any:
 
 def _slope(run: JudgedRun, point: Point, node: Node, here: Any, expected: Any) -> tuple[float, float]:
     """How far a difference quotient along one direction lies from the derived slope, and the size of both."""
+    if here is None:
+        return np.inf, 0.0  # it is computed while the layer runs
     direction = np.random.default_rng(0).uniform(0.5, 1.5, size=node.shape)
     step = 1e-6 * (float(np.sqrt(np.mean(np.square(here)))) or 1.0)
     ends = []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import fields
 from typing import Any
 
@@ -11,7 +10,7 @@ import numpy as np
 from dout.judge.float_judge import as_floats, outcomes_in_float64
 from dout.judge.judged_run import MOST_ELEMENTS, JudgedRun, elements
 from dout.judge.judging_points import generic
-from dout.judge.outcomes import Judged, Outcome, Word
+from dout.judge.outcomes import Outcome, Word
 
 FEW_ELEMENTS = 20_000  # over all nodes: so many take exact arithmetic a moment
 STRICT = 1e5  # how many times smaller a difference in float64 is plainly rounding
@@ -40,7 +39,7 @@ def overflows(mine: Any, derived: Any) -> bool:
     return bool(np.any(np.isfinite(as_floats(derived)) & ~np.isfinite(as_floats(mine))))
 
 
-def wrong_gradients(run: JudgedRun) -> frozenset[Judged]:
+def refuted_here(run: JudgedRun) -> list[Outcome]:
     """The gradients that are wrong at the values of a run, or near it where it stands on a kink of many sides.
 
     Exact arithmetic decides. Where it would take long, float64 decides what is plain, and in a run of MOST_ELEMENTS, or
@@ -49,31 +48,32 @@ def wrong_gradients(run: JudgedRun) -> frozenset[Judged]:
     size = elements(run.needed(run.base))
     if size > FEW_ELEMENTS:
         wrong = _in_float64(run)
-        if size > MOST_ELEMENTS or wrong == _in_float64(run, STRICT):
+        if size > MOST_ELEMENTS or len(wrong) == len(_in_float64(run, STRICT)):
             return wrong
     try:
-        return _exactly(run)
+        found = _exactly(run)
     except Exception:  # no exact arithmetic is installed, or it has no rule for an operation
         return _in_float64(run)
+    return [outcome for outcome in found if outcome.word == Word.REFUTED]
 
 
-def _exactly(run: JudgedRun) -> frozenset[Judged]:
+def _exactly(run: JudgedRun) -> list[Outcome]:
     from dout.judge.exact_judge import ExactJudge
     from dout.judge.kinks import MORE_SIDES, outcomes_at
 
-    judge = ExactJudge(*(getattr(run, field.name) for field in fields(run)))
+    judge = run if isinstance(run, ExactJudge) else ExactJudge(*(getattr(run, field.name) for field in fields(run)))
     found, _, _ = outcomes_at(judge, judge.base)
     if any(outcome.because == MORE_SIDES for outcome in found):
         beside, _, _ = outcomes_at(judge, generic(judge, 0))
         found = [b if o.because == MORE_SIDES else o for o, b in zip(found, beside, strict=True)]
-    return _refuted(found)
+    return found
 
 
-def _in_float64(run: JudgedRun, strictness: float = 1.0) -> frozenset[Judged]:
+def _in_float64(run: JudgedRun, strictness: float = 1.0) -> list[Outcome]:
     """Those that are refuted at the values of the run, and near them, too: there is hardly a kink at both points."""
-    here = _refuted(outcomes_in_float64(run, run.base, strictness)[0])
-    return here & _refuted(outcomes_in_float64(run, generic(run, 0), strictness)[0]) if here else here
-
-
-def _refuted(outcomes: Iterable[Outcome]) -> frozenset[Judged]:
-    return frozenset(outcome.judged for outcome in outcomes if outcome.word == Word.REFUTED)
+    found = outcomes_in_float64(run, run.base, strictness)[0]
+    if any(outcome.word == Word.REFUTED for outcome in found):
+        beside = outcomes_in_float64(run, generic(run, 0), strictness)[0]
+        pairs = zip(found, beside, strict=True)
+        return [here for here, there in pairs if here.word == there.word == Word.REFUTED]
+    return []

@@ -10,9 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from dout.graph import CONSTANT, INPUT, Node, topological
-from dout.judge.judging_points import Point, is_label
-from dout.judge.outcomes import Judged
+from dout.graph import CONSTANT, INPUT, PYTHON_NUMBERS, Node, topological
+from dout.judge.outcomes import Judged, Point
 from dout.ops import PRIMITIVES
 
 MOST_ELEMENTS = 200_000  # over all nodes: beyond that exact arithmetic takes seconds
@@ -25,6 +24,20 @@ _KEEPS_FINITE = frozenset(PRIMITIVES[name] for name in ("add", "subtract", "maxi
 def elements(nodes: Iterable[Node]) -> int:
     """How many numbers all nodes hold together."""
     return sum(math.prod(node.shape) for node in nodes)
+
+
+def is_label(value: Any) -> bool:
+    """Whether a value is one of a few that mean something: whole numbers, ones among zeros, rows that add up to one."""
+    if type(value) in PYTHON_NUMBERS:
+        return isinstance(value, bool)
+    array = np.asarray(value)
+    if array.dtype.kind != "f":
+        return True
+    if array.ndim == 0 or not array.size:
+        return False
+    whole = bool(np.all((array == 0) | (array == 1)))
+    rows = np.sum(array, axis=-1) if array.shape[-1] > 1 else np.zeros(1)
+    return (whole and array.size > 1) or bool(np.all(array >= 0) and np.all(np.abs(rows - 1) < 1e-6))
 
 
 @dataclass(eq=False)
@@ -55,8 +68,8 @@ class JudgedRun:
 
     @property
     def base(self) -> Point:
-        """The point of the recorded run itself."""
-        return self.recorded
+        """The point of the recorded run itself; a `dout` that is ignored is 1."""
+        return self.recorded | self.ones if self.ignores_dout else self.recorded
 
     @cached_property
     def recorded(self) -> dict[Node, Any]:
@@ -83,13 +96,11 @@ class JudgedRun:
         return {dout: np.ones(dout.shape)[()] for dout in self.seeds.values()}
 
     @cached_property
-    def stabilisers(self) -> tuple[Node, ...]:
-        """Tiny numbers that are added only to keep another one finite: log(y + 1e-7) is meant as log(y)."""
-        return tuple(dict.fromkeys(tiny for line in self._lines.values() for tiny in line))
+    def without_stabilisers(self) -> tuple[dict[Node, float], ...]:
+        """Zeros in the place of tiny numbers that only keep another one finite: log(y + 1e-7) is meant as log(y).
 
-    @cached_property
-    def _lines(self) -> dict[Any, dict[Node, float]]:
-        """Zeros in the place of the stabilisers, by the line of the source that adds them."""
+        First of all of them, then of those of one line of the source: where a variance is 0, its own one is needed.
+        """
         own = {*self.inputs, *(j.node for j in self.judged)}  # these, and arrays, mean what they are
         own |= {n for n, x in self.data.items() if n.primitive is INPUT and isinstance(x, np.ndarray)}
         lines: dict[Any, dict[Node, float]] = {}
@@ -99,16 +110,9 @@ class JudgedRun:
                 is_literal = is_number and i.primitive in (CONSTANT, INPUT) and i not in own
                 if is_literal and 0 < abs(float(self.data[i])) <= STABILISER:
                     lines.setdefault(node.where, {})[i] = 0.0
-        return lines
-
-    @cached_property
-    def without_stabilisers(self) -> tuple[dict[Node, float], ...]:
-        """Zeros in the place of all stabilisers, then of those of each line alone.
-
-        For where a variance is 0 only its own one keeps the numbers finite.
-        """
-        lines = list(self._lines.values())[:_MOST_STABILISERS]
-        return (dict.fromkeys(self.stabilisers, 0.0), *lines)[: None if len(lines) > 1 else len(lines)]
+        each = list(lines.values())
+        everything = {i: 0.0 for line in each for i in line}
+        return (everything, *each[:_MOST_STABILISERS]) if len(each) > 1 else tuple(each)
 
     def needed(self, known: Collection[Node]) -> tuple[Node, ...]:
         """The nodes of the forward and of both gradients of everything judged, from those that are known."""

@@ -21,8 +21,7 @@ from dout.graph import Node
 from dout.judge.ball_numbers import exact, middle
 from dout.judge.ball_values import Balls, NoRuleError
 from dout.judge.exact_judge import ExactJudge
-from dout.judge.judging_points import Point
-from dout.judge.outcomes import RIGHT, Judged, Outcome, Word
+from dout.judge.outcomes import RIGHT, Judged, Outcome, Point, Word
 
 STEP = arb(2) ** -120
 SIDES = 24

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import dropwhile
 from typing import Any
@@ -9,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from dout.graph import Node
-from dout.judge.judging_points import Point
+
+Point = Mapping[Node, Any]  # values of the inputs of a graph
 
 
 class Word:

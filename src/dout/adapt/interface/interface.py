@@ -27,6 +27,7 @@ from dout.adapt.argument_names import (
     names_rate,
     names_switch,
     names_upstream,
+    taken_by,
 )
 from dout.adapt.interface.combinations import combined
 from dout.adapt.source.argument_values import takes_target
@@ -219,9 +220,8 @@ def pairs_of(cls: type) -> list[tuple[str, str]]:
     return [(a, b) for b in behind[:2] for a in ahead[:2]]
 
 
-def candidates(target: type | Any) -> Iterator[Interface]:
+def candidates(cls: type) -> Iterator[Interface]:
     """Every interface that the names in a class allow, the likeliest first."""
-    cls = target if isinstance(target, type) else type(target)
     for forward, backward in pairs_of(cls):
         if hasattr(cls, "dout_interface") or ((forward, backward) == ("forward", "backward") and is_plain(cls)):
             yield from (Interface(), *(of_methods(cls, "__call__", backward) if kept_when_called(cls) else ()))
@@ -316,20 +316,12 @@ def _asks_for_more(cls: type, forward: str, wanted: Sequence[str], taken: Sequen
 
 def optional(function: Any) -> dict[str, Any]:
     """The arguments that have a default, and that."""
-    try:
-        parameters = inspect.signature(behind(function)).parameters.values()
-    except (TypeError, ValueError):
-        return {}
-    return {p.name: p.default for p in parameters if p.default is not p.empty}
+    return {p.name: p.default for p in taken_by(behind(function)) if p.default is not p.empty}
 
 
 def given_after(function: Any, place: int, switches: Sequence[str]) -> list[str]:
     """The argument at a place, where it has a default that is not taken: a learning rate, or a switch of forward's."""
-    try:
-        parameters = list(inspect.signature(behind(function)).parameters.values())[place : place + 1]
-    except (TypeError, ValueError):
-        return []
-    found = [p.name for p in parameters if p.default is not p.empty]
+    found = [p.name for p in taken_by(behind(function))[place : place + 1] if p.default is not p.empty]
     return [name for name in found if names_rate(name) or name in switches]
 
 
@@ -351,10 +343,7 @@ def _is_static(cls: type, name: str) -> bool:
 
 def required(function: Any, bound: bool = False) -> list[str]:
     """The names of the arguments that must be given by place; without `self` where it is to be bound first."""
-    try:
-        parameters = list(inspect.signature(behind(function)).parameters.values())[bound:]
-    except (TypeError, ValueError):
-        return []
+    parameters = taken_by(behind(function))[bound:]
     places = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     wanted = [p.name for p in parameters if p.kind in places and p.default is p.empty]
     if not wanted and any(p.kind in places or p.kind is p.VAR_POSITIONAL for p in parameters):

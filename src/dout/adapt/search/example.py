@@ -4,27 +4,20 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
+from dout.adapt.argument_names import is_named
 from dout.adapt.interface.adapted_layer import layer_class
 from dout.adapt.interface.interface import Interface
 from dout.adapt.search.example_search import Example, ExampleSearch
 from dout.adapt.search.refusals import gives_nothing, nothing_taken, takes_target
 from dout.adapt.sizes.proposed_arrays import is_input
-from dout.adapt.target import Target, copies, is_named, passed, placed
+from dout.adapt.target import Target, copies, passed, placed
 from dout.adapt.usage.declared_example import given_beside
 from dout.errors import TargetError
 from dout.trace.record.record import record
 from dout.trace.record.trace import Trace
-
-
-def build(target: Any, options: Mapping[str, Any]) -> Callable[[], Any]:
-    """Return a function that gives a fresh instance of a class with these constructor arguments, or `target` itself.
-
-    Raises TargetError naming the arguments that are missing or unknown.
-    """
-    return Target.of(target).builder(options)
 
 
 def record_example(target: Any, init: Mapping[str, Any], inputs: Mapping[str, Any]) -> tuple[Trace, dict[str, Any]]:
@@ -130,4 +123,4 @@ def _interface(
     return found.interface if found else None
 
 
-__all__ = ["Example", "adapted", "as_found", "build", "example", "record_example"]
+__all__ = ["Example", "adapted", "as_found", "example", "record_example"]

@@ -27,7 +27,7 @@ from dout.check.repair import causes
 from dout.check.report.codes import finding
 from dout.check.report.layer_report import Report
 from dout.check.report.verdicts import Cause, Finding, Verdict
-from dout.judge.judging_points import is_label
+from dout.judge.judged_run import is_label
 from dout.judge.outcomes import Outcome, Word
 
 Role = Literal["input", "parameter", "loss"]

@@ -20,8 +20,7 @@ from dout.check.exact.ratio import constants
 from dout.check.exact.subject import Subject, copied, one_or_all, quiet
 from dout.check.lab.batch_axis import resized
 from dout.graph import Shape
-from dout.judge.judged_run import MOST_ELEMENTS, elements
-from dout.judge.judging_points import is_label
+from dout.judge.judged_run import MOST_ELEMENTS, elements, is_label
 from dout.trace.record.record import record
 from dout.trace.session.attribute_swap import attributes_of
 

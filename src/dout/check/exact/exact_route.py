@@ -11,11 +11,11 @@ from dout.check.exact.condition_sides import Conditions
 from dout.grad import backpropagate
 from dout.graph import Node, topological
 from dout.judge.ball_numbers import middle
+from dout.judge.ball_values import NoRuleError
 from dout.judge.exact_judge import ExactJudge
-from dout.judge.judging_points import Point
 from dout.judge.outcomes import Judged
 from dout.ops import PRIMITIVES
-from dout.trace.model.recorded import LayerCall
+from dout.trace.model.recorded import LOSSES, LayerCall
 from dout.trace.record.trace import Trace
 
 _SELECTING = frozenset(
@@ -50,14 +50,17 @@ class Examination(ExactJudge):
         return any(np.any(middle(self.expected(balls, j)) != 0) for j in self.judged)
 
     @cached_property
-    def base(self) -> Point:
-        """The point of the recorded run itself; a `dout` that is ignored is 1."""
-        return self.recorded | self.ones if self.ignores_dout else self.recorded
-
-    @cached_property
     def is_steered(self) -> bool:
         """Whether the run took a branch, or an index, for a value that may be another one at another point."""
         return not set(self.varying).isdisjoint(topological(self.trace.steered))
+
+    def refuse_gaps(self) -> None:
+        """Raise NoRuleError where the recording does not hold all that the layer computes."""
+        lost = next((event for event in self.trace.events if event.kind in LOSSES), None)
+        if lost is not None:
+            raise NoRuleError(str(lost))
+        if any(event.kind == "specialised" for event in self.trace.events) and not self.is_steered:
+            raise NoRuleError("on other inputs the layer computes something that the recording does not explain")
 
     @cached_property
     def conditions(self) -> Conditions:

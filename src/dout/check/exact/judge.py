@@ -17,11 +17,10 @@ from dout.clock import spent
 from dout.graph import Node, Shape
 from dout.judge.ball_values import NoRuleError
 from dout.judge.float_judge import in_float64, outcomes_in_float64
-from dout.judge.judged_run import MOST_ELEMENTS, elements
-from dout.judge.judging_points import Point, beyond, generic, mirrored, with_kinks
+from dout.judge.judged_run import MOST_ELEMENTS, UNCONFIRMED, elements
+from dout.judge.judging_points import beyond, generic, mirrored, with_kinks
 from dout.judge.kinks import outcomes_at
-from dout.judge.outcomes import RIGHT, Outcome, Word
-from dout.trace.model.recorded import LOSSES
+from dout.judge.outcomes import RIGHT, Outcome, Point, Word
 from dout.trace.record.trace import Trace
 
 GENERIC = 2  # points near the base; one would do where no rounding of a seed was ever unlucky
@@ -78,11 +77,7 @@ def judge(trace: Trace, *, ends: bool = False, far: bool = False) -> Judgement:
     """
     examination = Examination(trace)
     too_large = elements(trace.graph.nodes) > MOST_ELEMENTS
-    lost = next((event for event in trace.events if event.kind in LOSSES), None)
-    if lost is not None:
-        raise NoRuleError(str(lost))
-    if any(event.kind == "specialised" for event in trace.events) and not examination.is_steered:
-        raise NoRuleError("on other inputs the layer computes something that the recording does not explain")
+    examination.refuse_gaps()
     found = _Points(examination, ends)
     found.covered.add(examination.conditions.seen_in_the_run())
     if too_large:
@@ -130,6 +125,9 @@ class _Points:
         examination = self.examination
         refuted = [o.judged.gradient for found in self.outcomes.values() for o in found if o.word == Word.REFUTED]
         outcomes, balls, kink = outcomes_at(examination, point, refuted)
+        computed = [o.judged.name for o in outcomes if o.because == UNCONFIRMED and o.judged.node not in point]
+        if computed:
+            raise NoRuleError(f"{computed[0]} is computed while the layer runs")
         if not examination.judged:
             return
         cut_off = [far and self._is_cut_off(outcome) for outcome in outcomes]
@@ -139,7 +137,7 @@ class _Points:
         if all(outcome.word in (RIGHT if kink else _DECIDED) for outcome in outcomes):
             self.covered.add(examination.conditions.seen(balls.values))
         if not kink:
-            found = zip(outcomes, likenesses(examination, balls, outcomes), cut_off, strict=True)
+            found = zip(outcomes, likenesses(examination, outcomes), cut_off, strict=True)
             for outcome, likeness, cut in found:
                 self.likeness[outcome.judged.node] += [] if cut else [likeness]
         for outcome in outcomes:

@@ -12,7 +12,7 @@ from dout.check.exact.subject import PlainRun, copied
 from dout.check.lab.held_objects import places
 from dout.check.lab.other_values import is_float_array, same
 from dout.check.lab.probe import CrashError, Lab
-from dout.judge.judging_points import is_label
+from dout.judge.judged_run import is_label
 
 Array = np.ndarray[Any, Any]
 Group = tuple[int, ...]  # positions of inputs that have the same first axis

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import inspect
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -14,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from dout.adapt.argument_names import taken_by
 from dout.check.exact.covered_sides import ConditionPlace, Covered
 from dout.check.exact.difference_route import judge_numerically
 from dout.check.exact.judge import MOST_TRIES, Judgement, judge
@@ -22,8 +22,8 @@ from dout.check.exact.watched_conditions import watched
 from dout.check.lab.batch_axis import resized
 from dout.check.report.verdicts import WORDS, Verdict
 from dout.clock import spent
-from dout.judge.judged_run import STABILISER
-from dout.judge.judging_points import SCALES, far, is_label, nearby
+from dout.judge.judged_run import STABILISER, is_label
+from dout.judge.judging_points import SCALES, far, nearby
 from dout.judge.outcomes import Word
 from dout.trace.record.record import record
 from dout.trace.record.trace import Trace
@@ -223,10 +223,7 @@ def _of_other_flags(subject: Subject, tests: Iterable[ast.expr | None]) -> Itera
 
 def _arguments(subject: Subject) -> list[tuple[str, Any]]:
     """The arguments of forward, each with its default."""
-    try:
-        parameters = inspect.signature(subject.again().forward).parameters.values()
-    except (TypeError, ValueError):
-        return []
+    parameters = taken_by(subject.again().forward)
     return [(p.name, p.default) for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
 
 

@@ -25,7 +25,7 @@ from dout.check.report.source_places import is_users, raised_at
 from dout.check.report.verdicts import Finding
 from dout.clock import spent
 from dout.graph import Where
-from dout.judge.judging_points import is_label
+from dout.judge.judged_run import is_label
 from dout.trace.model.replay import flat
 from dout.trace.session.attribute_swap import attributes_of
 from dout.trace.tracer.random_draws import put_state, state_of

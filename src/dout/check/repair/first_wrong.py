@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from dout.check.exact.exact_route import Examination
 from dout.graph import INPUT, Node, Where
-from dout.judge.gradient_judge import wrong_gradients
+from dout.judge.gradient_judge import refuted_here
 from dout.judge.judged_run import JudgedRun
 from dout.judge.outcomes import Judged
 from dout.ops import PRIMITIVES
 
-_NAMINGS = ("d{}", "d_{}", "grad_{}", "{}_grad")
+_NAMINGS = ("d(.+)", "d_(.+)", "grad_(.+)", "(.+)_grad")
 
 
 @dataclass(frozen=True)
@@ -51,9 +52,8 @@ def named_gradients(examination: Examination) -> list[NamedGradient]:
     if not judged:
         return []
     both = [one for pair in judged for one in pair]
-    wrong = wrong_gradients(
-        JudgedRun(trace.graph.nodes, trace.data, trace.backward, both, examination.seeds, examination.inputs)
-    )
+    run = JudgedRun(trace.graph.nodes, trace.data, trace.backward, both, examination.seeds, examination.inputs)
+    wrong = {outcome.judged for outcome in refuted_here(run)}
     return [
         NamedGradient(
             mine.name, mine.gradient.where, mine.gradient, mine not in wrong, mine in wrong and negative not in wrong
@@ -64,10 +64,5 @@ def named_gradients(examination: Examination) -> list[NamedGradient]:
 
 def _meant(name: str) -> list[str]:
     """The names of which this may be the gradient: dstd is that of std."""
-    bare = name.removeprefix("self.")
-    ends = [naming.split("{}") for naming in _NAMINGS]
-    return [
-        bare.removeprefix(before).removesuffix(after)
-        for before, after in ends
-        if bare.startswith(before) and bare.endswith(after) and len(bare) > len(before) + len(after)
-    ]
+    found = (re.fullmatch(naming, name.removeprefix("self.")) for naming in _NAMINGS)
+    return [match[1] for match in found if match is not None]

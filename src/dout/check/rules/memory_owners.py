@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from dout.adapt.argument_names import taken_by
 from dout.check.exact.subject import copied
 from dout.check.lab.held_objects import arrays, learned
-from dout.check.lab.other_values import changed, copies, differs_at, few, is_float_array, parameters_of, same, shares
+from dout.check.lab.other_values import changed, copies, differs_at, few, is_float_array, same, shares
 from dout.check.lab.probe import CrashError, Lab, examined
 from dout.check.repair.line_repairs import copied_first
 from dout.check.report.verdicts import Finding
@@ -78,7 +79,7 @@ def _same_bytes(before: Any, after: Any) -> bool:
 
 
 def _dout_name(layer: Any, position: int) -> str:
-    names = parameters_of(layer.backward)
+    names = [p.name for p in taken_by(layer.backward)]
     return names[position] if position < len(names) else "dout"
 
 

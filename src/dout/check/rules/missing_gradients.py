@@ -14,7 +14,7 @@ from dout.check.report.codes import finding
 from dout.check.report.verdicts import Finding
 from dout.check.rules.discarded_gradient import lost
 from dout.graph import INPUT
-from dout.judge.judging_points import is_label
+from dout.judge.judged_run import is_label
 
 
 def missing_findings(subject: Subject, judgement: Judgement) -> Iterator[Finding]:

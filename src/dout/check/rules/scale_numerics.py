@@ -19,7 +19,7 @@ from dout.check.report.verdicts import Finding
 from dout.graph import Node, Where, topological
 from dout.judge.ball_numbers import exact, middle
 from dout.judge.ball_values import Balls, NoRuleError
-from dout.judge.judging_points import Point
+from dout.judge.outcomes import Point
 from dout.trace.model.replay import flat
 
 LOST = 1e-8  # an error relative to the largest element that is worth a word …

@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from dout.adapt.argument_names import taken_by
 from dout.adapt.interface.interface import Interface
 from dout.adapt.search.example import adapted
 from dout.adapt.search.own_faults import WHATEVER, has_chosen_parts, is_own_fault
 from dout.adapt.source.empty_methods import kept_when_called
-from dout.adapt.target import Target, taken_by
+from dout.adapt.target import Target
 from dout.check.conventions.convention import by_convention
 from dout.check.exact.covered_sides import Covered
 from dout.check.exact.difference_route import judge_numerically

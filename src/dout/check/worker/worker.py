@@ -16,6 +16,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from dout.adapt.argument_names import taken_by
 from dout.adapt.interface.function_pairs import PAIR
 from dout.adapt.interface.interface import Interface, required
 from dout.adapt.search.example import Example, as_found, example
@@ -168,10 +169,7 @@ def _taken(target: Any, given: GivenArguments) -> tuple[dict[str, Any], dict[str
     """What of the given arguments this layer takes."""
 
     def of(function: Any, values: Mapping[str, Any], unbound: int) -> dict[str, Any]:
-        try:
-            parameters = list(inspect.signature(function).parameters.values())[unbound:]
-        except (TypeError, ValueError):
-            return {}
+        parameters = taken_by(function)[unbound:]
         any_name = any(p.kind is p.VAR_KEYWORD for p in parameters)
         names = {p.name for p in parameters}
         place = {key for key in values if key.isdigit() and int(key) < len(parameters)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -155,10 +156,8 @@ class Carried(EdgeGradients):
 
     def mark(self, gradient: Gradient | None, parts: Sequence[Gradient | None] = ()) -> Mark | None:
         """Make a gradient ready for the eye."""
-        if gradient is None:
-            return None
-        shown, right = pair(gradient, self._digits)
-        return Mark(shown, gradient.source, right, "", gradient is self.first, gradient, along=True)
+        made = super().mark(gradient)
+        return None if made is None else replace(made, along=True)
 
 
 def gradients_of(wiring: Wiring) -> EdgeGradients:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from functools import cache, cached_property
+from collections.abc import Mapping, Sequence
+from functools import cache, cached_property, reduce
+from operator import add
 from typing import Any
 
 import numpy as np
 
 from dout.graph import Node
 from dout.judge.float_judge import as_floats
-from dout.judge.gradient_judge import is_near, overflows, wrong_gradients
+from dout.judge.gradient_judge import is_near, overflows, refuted_here
 from dout.judge.judged_run import JudgedRun
 from dout.judge.outcomes import Judged
 from dout.trace.model.bulk_objects import collection_paused
@@ -46,7 +47,7 @@ class _Annotation:
         trace = self.trace
         judged, inputs = [*self.judged.values()], [*trace.graph.inputs.values()]
         run = JudgedRun(trace.graph.nodes, trace.data, trace.backward, judged, self.derivation.seeds, inputs, self.size)
-        self.wrong = wrong_gradients(run)
+        self.wrong = frozenset(outcome.judged for outcome in refuted_here(run))
         return self._all() if self.wrong else found
 
     def _all(self) -> Annotated:
@@ -103,7 +104,7 @@ class _Annotation:
         for call in (c for c in self.trace.calls if c.inside(layer)):
             kept = dict.fromkeys(p.gradient for p in call.parameters if p.node is node)
             if kept:  # several where the layer hands the same array to several layers inside
-                mine = _sum(map(self._number, kept))
+                mine = reduce(add, map(self._number, kept))
                 gradient = self._gradient(mine, self.derivation.edges_into(node, call), self.total(*kept))
                 return [Use(None, call, len(call.inputs), gradient)]
         return []
@@ -115,7 +116,7 @@ class _Annotation:
             mine = dout if from_outside_only else None
             return self._gradient(self._number(mine), node, mine)
         if parts and all(part is not None and part.source == "user" for part in parts):
-            mine = _sum(part.value for part in parts if part)
+            mine = reduce(add, (part.value for part in parts if part))
             return self._gradient(mine, node, self.total(*(part.node for part in parts if part)))
         return self._gradient(None, node)
 
@@ -153,13 +154,6 @@ class _Annotation:
         while call is not None and not (origin is not None and origin.inside(call)):
             entered, call = call, call.parent
         return entered
-
-
-def _sum(parts: Iterable[Any]) -> Any:
-    total = None
-    for part in parts:
-        total = part if total is None else total + part
-    return total
 
 
 def _largest(gradient: Any) -> float:
