@@ -1,5 +1,7 @@
 """`show` draws a gradient in red exactly where `check` refutes it: both ask one judge."""
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -171,3 +173,9 @@ def test_the_wrong_gradients_of_a_run_come_in_the_order_of_its_backward():
 
 def test_a_run_of_right_gradients_has_no_wrong_ones():
     assert dout.trace(Chain(Affine(1.0)), X).wrong == ()
+
+
+def test_without_exact_arithmetic_a_picture_is_judged_in_floats(monkeypatch):
+    monkeypatch.setitem(sys.modules, "dout.judge.exact_judge", None)
+    assert dout.trace(RIGHT["a stabiliser"], X.copy()).wrong == ()
+    assert len(dout.trace(WRONG["a sign"], X.copy()).wrong) > 0

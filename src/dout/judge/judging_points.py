@@ -76,7 +76,8 @@ def _some(move: Move) -> Move:
     return moved
 
 
-def _of_sign(sign: float, scale: float) -> Move:
+def of_sign(sign: float, scale: float) -> Move:
+    """A value of one sign and of another scale."""
     return lambda value, generator: sign * np.abs(far(scale)(value, generator))
 
 
@@ -103,10 +104,10 @@ def _about(limits: Sequence[float]) -> list[float]:
 MOST_SPREAD = 12
 MOST_LIMITS = 6
 _MOVES: tuple[Move, ...] = (
-    _of_sign(1, 1.0), _of_sign(-1, 1.0), _of_sign(1, 30.0), _of_sign(-1, 30.0),
+    of_sign(1, 1.0), of_sign(-1, 1.0), of_sign(1, 30.0), of_sign(-1, 30.0),
     *(_some(far(scale)) for scale in (30.0, 100.0, 1e3, 1e4, 1e6, 1e9)),
     *(far(scale) for scale in (1e-2, 1e-4, 1e-8, 100.0, 1e4, 1e6)),
-    _of_sign(1, 1e3), _of_sign(-1, 1e3), _alike,
+    of_sign(1, 1e3), of_sign(-1, 1e3), _alike,
 )  # fmt: skip
 
 

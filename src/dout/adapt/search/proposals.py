@@ -67,7 +67,8 @@ class _Proposer:
         self.arguments = wanted(self.forward)
         if self.arguments and self.arguments[0].name in ("self", "ctx", "context"):
             del self.arguments[0]
-        self.constructor = wanted(self.cls) if target.is_class and "__init__" in _written(self.cls) else []
+        own = target.is_class and any("__init__" in vars(base) for base in target.cls.__mro__[:-1])
+        self.constructor = wanted(self.cls) if own else []
         self.constructor += slopes_of(self.cls, [p.name for p in self.constructor])
         self.owner = None if target.is_function else self.cls
         self.loss = names_loss(self.cls.__qualname__) or any(
@@ -270,7 +271,3 @@ def _sizes_by_default(parameters: list[inspect.Parameter]) -> dict[str, Any]:
     """The constructor's arguments that are sizes and have a default: shapes, and numbers that are called so."""
     kept = {p.name: p.default for p in parameters if names_size(p.name)}
     return {name: item for name, item in kept.items() if type(item) is int or isinstance(item, tuple)}
-
-
-def _written(cls: type) -> set[str]:
-    return {name for base in cls.__mro__ if base is not object for name in vars(base)}

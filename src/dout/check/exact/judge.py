@@ -11,7 +11,7 @@ import numpy as np
 
 from dout.check.exact.covered_sides import ConditionPlace, Covered
 from dout.check.exact.exact_route import Examination
-from dout.check.exact.ratio import Likeness, alike, in_floats, likenesses
+from dout.check.exact.ratio import Likeness, alike, likenesses
 from dout.check.report.verdicts import WORDS, Verdict
 from dout.clock import spent
 from dout.graph import Node, Shape
@@ -191,9 +191,9 @@ class _Points:
         for seed in range(GENERIC):
             outcomes, values = outcomes_in_float64(self.examination, generic(self.examination, seed))
             self.covered.add(self.examination.conditions.seen(values))
-            for outcome in outcomes:
+            for outcome, likeness in zip(outcomes, likenesses(self.examination, outcomes, exact=False), strict=True):
                 self.outcomes[outcome.judged.node].append(outcome)
-                self.likeness[outcome.judged.node].append(in_floats(outcome, self.examination.seeds.values()))
+                self.likeness[outcome.judged.node].append(likeness)
 
     @property
     def is_loss(self) -> bool:

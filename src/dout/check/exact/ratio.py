@@ -40,22 +40,23 @@ def alike(found: Iterable[Likeness]) -> Likeness:
     return Likeness(first if same else None, bool(found) and all(one.passed for one in found), close)
 
 
-def likenesses(examination: Examination, outcomes: Iterable[Outcome]) -> list[Likeness]:
-    """What each outcome at a point of exact arithmetic has in common with the derived gradient.
+def likenesses(examination: Examination, outcomes: Iterable[Outcome], exact: bool = True) -> list[Likeness]:
+    """What each outcome at a point has in common with the derived gradient, in `exact` arithmetic or in float64.
 
-    Where there is no constant factor there may be one without the stabilisers.
+    In exact arithmetic there may be a constant factor without the stabilisers, where there is none with them.
     """
-    found, without = [], None
+    found, without, close = [], None, SAME if exact else IN_FLOATS
     for outcome in outcomes:
         ratio = _known(outcome)
         if outcome.word == Word.REFUTED:
-            ratio = ratio_of_floats(outcome.expected, outcome.got, SAME)
-            if ratio is None and examination.without_stabilisers:
+            ratio = ratio_of_floats(outcome.expected, outcome.got, close)
+            if ratio is None and exact and examination.without_stabilisers:
                 if without is None:
                     without = examination.balls(outcome.point, examination.without_stabilisers[0])
                 got = outcome.judged.fitted(middle(without.values[outcome.judged.gradient]))
-                ratio = ratio_of_floats(middle(examination.expected(without, outcome.judged)), got, SAME)
-        found.append(Likeness(ratio, _is_upstream(outcome, examination.seeds.values())))
+                ratio = ratio_of_floats(middle(examination.expected(without, outcome.judged)), got, close)
+        passed = _is_upstream(outcome, examination.seeds.values())
+        found.append(Likeness(ratio, passed, EXACTLY if exact else IN_FLOATS))
     return found
 
 
@@ -64,14 +65,6 @@ def constants(examination: Examination) -> dict[str, float | None]:
     outcomes, _ = examination.outcomes(examination.base)
     found = likenesses(examination, outcomes)
     return {outcome.judged.name: one.ratio for outcome, one in zip(outcomes, found, strict=True)}
-
-
-def in_floats(outcome: Outcome, douts: Iterable[Node], close: float = IN_FLOATS) -> Likeness:
-    """What an outcome in float64 has in common with the derived gradient."""
-    ratio = _known(outcome)
-    if outcome.word == Word.REFUTED:
-        ratio = ratio_of_floats(outcome.expected, outcome.got, close)
-    return Likeness(ratio, _is_upstream(outcome, douts), close)
 
 
 def ratio_of_floats(expected: Any, got: Any, close: float) -> float | None:

@@ -23,7 +23,7 @@ from dout.check.lab.batch_axis import resized
 from dout.check.report.verdicts import WORDS, Verdict
 from dout.clock import spent
 from dout.judge.judged_run import STABILISER, is_label
-from dout.judge.judging_points import SCALES, far, nearby
+from dout.judge.judging_points import SCALES, far, nearby, of_sign
 from dout.judge.outcomes import Word
 from dout.trace.record.record import record
 from dout.trace.record.trace import Trace
@@ -59,7 +59,7 @@ def variants(subject: Subject, places: Iterable[ConditionPlace]) -> Iterator[Var
         return
     yield from (Variant(item, trusted=False) for item in _of_other_flags(subject, tests))
     yield from map(Variant, _of_other_sizes(subject, numbers))
-    for seed, move in enumerate([*map(far, _LARGE), *map(_shifted, (1, -1)), *map(_about, numbers)]):
+    for seed, move in enumerate([*map(far, _LARGE), of_sign(1, 10.0), of_sign(-1, 10.0), *map(_about, numbers)]):
         yield Variant(_moved(subject, 10 + seed, move), far=True)
 
 
@@ -160,17 +160,9 @@ def _moved(subject: Subject, seed: int, move: Callable[[Any, np.random.Generator
     return replace(subject, inputs=tuple(inputs), memo={})
 
 
-def _shifted(sign: int) -> Callable[[Any, np.random.Generator], Any]:
-    return lambda value, generator: sign * np.abs(far(10.0)(value, generator))
-
-
 def _about(number: float) -> Callable[[Any, np.random.Generator], Any]:
     """Numbers on both sides of one, by chance all of them above or below."""
-
-    def moved(value: Any, generator: np.random.Generator) -> Any:
-        return (number * generator.uniform(0.5, 3.0, size=np.shape(value)))[()]
-
-    return moved
+    return lambda value, generator: (number * generator.uniform(0.5, 3.0, size=np.shape(value)))[()]
 
 
 def _of_other_sizes(subject: Subject, numbers: Iterable[float]) -> Iterator[Subject]:

@@ -13,11 +13,7 @@ Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 
 
-WORDS = (
-    Word.EXACT, Word.ROUNDED, Word.STABILISED, Word.SUBGRADIENT, Word.AGREES, Word.SCALED, Word.PASSED,
-    Word.JOINED, Word.DIAGONAL, Word.STOPPED,
-    Word.INCONCLUSIVE, Word.REFUTED,
-)  # fmt: skip
+WORDS: tuple[str, ...] = tuple(word for name, word in vars(Word).items() if name.isupper())  # from best to worst
 
 
 @dataclass(frozen=True, slots=True)
