@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, reduce
 from typing import Any
 
 import numpy as np
@@ -30,10 +31,8 @@ class Derived:
         """The gradient at a place; None where there is none."""
         if isinstance(place, Node):
             return self.of.get(place)
-        total = None
-        for gradient in (self.on[edge] for edge in place if edge in self.on):
-            total = gradient if total is None else total + gradient
-        return total
+        parts = [self.on[edge] for edge in place if edge in self.on]
+        return reduce(operator.add, parts) if parts else None
 
 
 class Derivation:
