@@ -6,13 +6,13 @@ which can be drawn, compiled and differentiated again. Broadcasting is undone he
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from dout.graph import CONSTANT, INPUT, Graph, Node, Primitive, topological
+from dout.graph import CONSTANT, INPUT, Graph, Node, topological
 from dout.ops.abstract import AbstractRecorder
 from dout.ops.create import asarray
 from dout.ops.elementwise import add
@@ -31,12 +31,12 @@ class Gradients:
     nodes: Sequence[Node]
 
 
-def backpropagate(seeds: Mapping[Node, Node], rules: Mapping[Primitive, Callable[..., Any]] | None = None) -> Gradients:
+def backpropagate(seeds: Mapping[Node, Node]) -> Gradients:
     """Return the gradient of every value that the nodes in `seeds` depend on, given the gradient of each seed.
 
     A value without an entry has no gradient: nothing differentiable leads from it to a seed. Several uses of one value
-    add up, in the order in which they were recorded. `rules` are backwards to use in the place of a row's. Source:
-    reverse accumulation, Griewank and Walther, "Evaluating Derivatives" (SIAM, 2008), chapter 3.
+    add up, in the order in which they were recorded. Source: reverse accumulation, Griewank and Walther, "Evaluating
+    Derivatives" (SIAM, 2008), chapter 3.
     """
     recorder = AbstractRecorder()
     of: dict[Node, Node] = {}
@@ -50,7 +50,7 @@ def backpropagate(seeds: Mapping[Node, Node], rules: Mapping[Primitive, Callable
         for part in parts[-2::-1]:  # they arrived last use first
             total = add(total, part)
         of[node] = total.node
-        backward = (rules or {}).get(node.primitive, node.primitive.backward)
+        backward = node.primitive.backward
         if backward is None or np.dtype(node.dtype) == np.bool_:  # a condition is a step, whatever row made it
             continue
         if isinstance(total.dtype, type) and not isinstance(node.dtype, type):

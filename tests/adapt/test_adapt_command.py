@@ -7,7 +7,7 @@ import pytest
 from check_commands import document, dout, layers, write
 from edited_layers import FUNCTIONS, source
 
-from dout.check.report.verdicts import Word
+from dout.judge.outcomes import Word
 
 # --- the command ------------------------------------------------------------------------------------------------------
 

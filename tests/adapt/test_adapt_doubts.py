@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from dout.adapt import example
-from dout.check.report.verdicts import Word
 from dout.check.verb.check_layer import check
+from dout.judge.outcomes import Word
 
 
 class Scaled:

@@ -7,11 +7,11 @@ from class_files import written
 from edited_layers import layer
 
 from dout.adapt import example
-from dout.adapt.search.call_target import has_both
 from dout.adapt.search.example import as_found
-from dout.check.report.verdicts import Word
+from dout.adapt.target import Target
 from dout.check.verb.check_layer import check
 from dout.errors import TargetError
+from dout.judge.outcomes import Word
 
 # --- settings ---------------------------------------------------------------------------------------------------------
 
@@ -145,7 +145,7 @@ class RnnTest:
     def test_rnn_backward(self):
         assert True
 """)  # fmt: skip
-    assert not has_both(cls)
+    assert not Target(cls).has_both
 
 
 def test_a_dict_of_settings_is_nobodys_input():

@@ -10,8 +10,8 @@ from class_files import written
 from edited_layers import layer
 
 from dout.adapt import example
-from dout.check.report.verdicts import Word
 from dout.check.verb.check_layer import check
+from dout.judge.outcomes import Word
 
 AXES = {  # class or function: the axes of what it is given, a letter each; equal letters, equal sizes, and only they
     "CalledLinear": {"n_in": "I", "n_out": "O", "x": "NI"},

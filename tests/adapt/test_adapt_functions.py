@@ -7,7 +7,7 @@ import pytest
 from dout import check
 from dout.adapt.interface.function_pairs import function_pairs, pair_class
 from dout.adapt.source.empty_methods import gives_nothing
-from dout.check.report.verdicts import Word
+from dout.judge.outcomes import Word
 
 BAD = {Word.REFUTED, Word.INCONCLUSIVE}
 GATED = """

@@ -9,8 +9,8 @@ import foreign_layers
 import pytest
 from edited_layers import JUDGED, PAIRS, edited, layer
 
-from dout.check.report.verdicts import Word
 from dout.check.verb.check_layer import check
+from dout.judge.outcomes import Word
 
 BROKEN = (  # class, what is written there, what is written instead, the arguments whose gradients are wrong then
     ("CalledLinear", "return dout @ self.W.T", "return dout @ self.W.T * 2", {"x"}),

@@ -7,8 +7,8 @@ from edited_layers import edited
 from written import written
 
 from dout.adapt import record_example
-from dout.check.report.verdicts import Word
 from dout.check.verb.check_layer import check
+from dout.judge.outcomes import Word
 from dout.trace.session.pairing import GRADIENTS, is_named_as_gradient, pairs, stem
 
 W, B = np.arange(1.0, 7.0).reshape(2, 3), np.arange(7.0, 10.0)

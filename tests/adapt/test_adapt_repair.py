@@ -5,8 +5,8 @@ import pytest
 
 from dout.adapt import example
 from dout.adapt.search.example_repair import Failure, changes
-from dout.check.report.verdicts import Word
 from dout.check.verb.check_layer import check
+from dout.judge.outcomes import Word
 
 
 class Patches:

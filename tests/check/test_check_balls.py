@@ -6,10 +6,10 @@ from flint import arb
 from row_checks import ran
 from row_examples import all_examples
 
-from dout.check.exact.ball_numbers import exact, middle
-from dout.check.exact.ball_rules import RULES
-from dout.check.exact.ball_values import Balls, NoRuleError
 from dout.graph import INPUT
+from dout.judge.ball_numbers import exact, middle
+from dout.judge.ball_rules import RULES
+from dout.judge.ball_values import Balls, NoRuleError
 from dout.ops import PRIMITIVES
 
 # Rows without exact arithmetic: whole numbers go the ordinary way, and a layer with others is judged by differences.

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dout import check
-from dout.check.report.verdicts import Word
+from dout.judge.outcomes import Word
 
 
 class Window:

@@ -28,7 +28,8 @@ from edited_layers import JUDGED, layer
 
 import dout
 from benchmarks.checker import corpus
-from dout.adapt.search.example import adapted, build, example
+from dout.adapt.search.example import adapted, example
+from dout.adapt.target import Target
 from dout.check.verb.check_layer import check_adapted
 
 OF_SCALE = ("D401", "D402", "D403")
@@ -145,7 +146,7 @@ def of_others(name):
     def run(arrays):
         made, chosen, inputs = prepared(arrays)
         np.random.seed(0)  # noqa: NPY002
-        return flat(build(made, chosen.init)().forward(*map(copy.deepcopy, inputs)))
+        return flat(Target(made).builder(chosen.init)().forward(*map(copy.deepcopy, inputs)))
 
     def check(arrays):
         made, chosen, inputs = prepared(arrays)

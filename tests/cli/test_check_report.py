@@ -13,7 +13,8 @@ from dout.check.report.codes import CODES, finding
 from dout.check.report.layer_report import Report
 from dout.check.report.machine_formats import github_line, to_json, to_sarif
 from dout.check.report.report import summary
-from dout.check.report.verdicts import Verdict, Word
+from dout.check.report.verdicts import Verdict
+from dout.judge.outcomes import Word
 
 HOSTILE = "<script>alert(1)</script>\x1b[31m\u202e\n::error::%"
 

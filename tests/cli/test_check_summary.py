@@ -13,12 +13,13 @@ from dout.adapt.source.argument_values import numbers
 from dout.check.project.discover import Job
 from dout.check.report.codes import finding
 from dout.check.report.layer_report import Report
-from dout.check.report.verdicts import Verdict, Word
+from dout.check.report.verdicts import Verdict
 from dout.check.worker.jobs import Checked, ObjectText
 from dout.check.worker.runner import JobOutcome
 from dout.check.worker.summary import columns, row, shortened, table, told
 from dout.cli.cli_values import is_same, read, written
 from dout.cli.repeat_command import Again
+from dout.judge.outcomes import Word
 
 WARNS = """
 import numpy as np

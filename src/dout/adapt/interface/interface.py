@@ -15,8 +15,22 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from dout.adapt.argument_names import (
+    names_cache,
+    names_context,
+    names_gradients,
+    names_label,
+    names_loss,
+    names_optimizer,
+    names_output,
+    names_plain_upstream,
+    names_rate,
+    names_switch,
+    names_upstream,
+    taken_by,
+)
 from dout.adapt.interface.combinations import combined
-from dout.adapt.source.argument_values import LABELS, looks_like_a_loss, takes_target
+from dout.adapt.source.argument_values import takes_target
 from dout.adapt.source.cache_switches import switches_for
 from dout.adapt.source.empty_methods import is_unwritten, kept_when_called, read_by
 from dout.adapt.source.syntax import name_of, read, walk
@@ -136,27 +150,7 @@ SETUPS = re.compile(
     re.IGNORECASE,
 )
 _LOCAL = re.compile(r"back|b_?prop", re.IGNORECASE)
-_DOUT = re.compile(
-    r"d(out|in|[a-z]|values?|[xyh]s|hidden|output|_?next|[A-Z]\w*|_?l_?d_?\w*|l\w*)|d_\w+|\w*grad\w*|\w*delta\w*|upstream\w*|"
-    r"err(or)?s?|\w*_error|error_\w*|g|gy|gz|e|diff\w*|top_diff|\w*signal|dx?_?\w{1,3}|.*derivat\w*|d[je]\w*",
-    re.IGNORECASE,
-)
-RATES = re.compile(r"lr|l_?rate|learn(ing)?_?rates?|eta|alpha|rate|step_?size|step|learning_step", re.IGNORECASE)
-_CACHE = re.compile(
-    r"\w*caches?|mem(ory)?|residuals?|saved|mid_?vals?|intermediates?|state_cache|(fwd|forward)_\w+", re.IGNORECASE
-)
-_CONTEXT = re.compile(r"ctx|context", re.IGNORECASE)
-_GRADS = re.compile(r"grads|gradients", re.IGNORECASE)
-_OPTIMIZER = re.compile(r"optim(izer)?|opt|updater", re.IGNORECASE)
-_FLAG = re.compile(r"(is_?)?train(ing)?|update\w*|retain\w*|verbose|debug|train_?mode|mode", re.IGNORECASE)
-_OUTPUT = re.compile(
-    r"outs?|outputs?|a|act(ivation)?|y_?(pred|hat)|pred(iction)?s?|probs?|p|softmax_out", re.IGNORECASE
-)
-_LABEL = re.compile(
-    r"y|t|labels?|targets?|y_?true|y_?train|truth|expected\w*|desired\w*|actual|ground_truth|gt|true\w*", re.IGNORECASE
-)
-
-
+_ROLES = ((names_rate, RATE_ROLE), (names_optimizer, OPTIMIZER), (names_gradients, GRADS), (names_switch, "True"))
 _OF_OBJECT = frozenset(dir(object))
 
 
@@ -227,9 +221,8 @@ def pairs_of(cls: type) -> list[tuple[str, str]]:
     return [(a, b) for b in behind[:2] for a in ahead[:2]]
 
 
-def candidates(target: type | Any) -> Iterator[Interface]:
+def candidates(cls: type) -> Iterator[Interface]:
     """Every interface that the names in a class allow, the likeliest first."""
-    cls = target if isinstance(target, type) else type(target)
     for forward, backward in pairs_of(cls):
         if hasattr(cls, "dout_interface") or ((forward, backward) == ("forward", "backward") and is_plain(cls)):
             yield from (Interface(), *(of_methods(cls, "__call__", backward) if kept_when_called(cls) else ()))
@@ -242,8 +235,7 @@ def is_plain(cls: type) -> bool:
     if _is_static(cls, "forward") or _is_static(cls, "backward"):
         return False
     names = required(cls.backward, bound=True)  # type: ignore[attr-defined]
-    dout = re.compile(r"d(out|y|z|a|h|x|l\w*)|grad\w*|\w+_grad(ient)?s?|delta|dvalues", re.IGNORECASE)
-    plain = len(names) == 1 and bool(dout.fullmatch(names[0])) and names[0].lower() not in LABELS
+    plain = len(names) == 1 and names_plain_upstream(names[0])
     return plain and not given_after(cls.backward, 2, switches_for(cls.forward))  # type: ignore[attr-defined]
 
 
@@ -254,8 +246,8 @@ def of_methods(cls: type, forward: str, backward: str) -> Iterator[Interface]:
     place = len(wanted) + (not _is_static(cls, backward))
     wanted += given_after(getattr(cls, backward), place, switches_for(behind(getattr(cls, forward))))
     local = not _LOCAL.search(backward)
-    loss = looks_like_a_loss(cls.__qualname__) or looks_like_a_loss(forward) or _looks_like_two(taken)
-    idle = {n for n in wanted if _LABEL.fullmatch(n) and n not in taken} - read_by(getattr(cls, backward), wanted)
+    loss = names_loss(cls.__qualname__) or names_loss(forward) or _looks_like_two(taken)
+    idle = {n for n in wanted if names_label(n) and n not in taken} - read_by(getattr(cls, backward), wanted)
     active = [n for n in wanted if n not in idle]
     if takes_target(active, taken, loss or (local and len(wanted) == 1)) or _asks_for_more(
         cls, forward, active, taken, local
@@ -292,9 +284,7 @@ def cache_place(forward: Any, length: int) -> int | None:
     own = read(forward)
     returned = [node.value for node in walk(own.node) if isinstance(node, ast.Return)] if own else []
     names = [[name_of(item) for item in value.elts] for value in returned if isinstance(value, ast.Tuple)]
-    places = {
-        next((i for i, n in enumerate(ns) if i and _CACHE.fullmatch(n)), None) for ns in names if len(ns) == length
-    }
+    places = {next((i for i, n in enumerate(ns) if i and names_cache(n)), None) for ns in names if len(ns) == length}
     return places.pop() if len(places) == 1 else None
 
 
@@ -302,7 +292,7 @@ def _is_sensible(roles: Sequence[str], names: Sequence[str]) -> bool:
     """Whether nothing is given twice, but upstream gradients to arguments that are all called so."""
     twice = {role for role in roles if roles.count(role) > 1}
     called = [name for name, role in zip(names, roles, strict=True) if role == DOUT]
-    return not twice - {DOUT, CACHE, "True"} and (DOUT not in twice or all(map(_DOUT.fullmatch, called)))
+    return not twice - {DOUT, CACHE, "True"} and (DOUT not in twice or all(map(names_upstream, called)))
 
 
 _LEFT = ("output", "outputs", "out", "y_pred", "y", "probs", "prediction", "softmax", "a", "A")
@@ -327,32 +317,24 @@ def _asks_for_more(cls: type, forward: str, wanted: Sequence[str], taken: Sequen
 
 def optional(function: Any) -> dict[str, Any]:
     """The arguments that have a default, and that."""
-    try:
-        parameters = inspect.signature(behind(function)).parameters.values()
-    except (TypeError, ValueError):
-        return {}
-    return {p.name: p.default for p in parameters if p.default is not p.empty}
+    return {p.name: p.default for p in taken_by(behind(function)) if p.default is not p.empty}
 
 
 def given_after(function: Any, place: int, switches: Sequence[str]) -> list[str]:
     """The argument at a place, where it has a default that is not taken: a learning rate, or a switch of forward's."""
-    try:
-        parameters = list(inspect.signature(behind(function)).parameters.values())[place : place + 1]
-    except (TypeError, ValueError):
-        return []
-    found = [p.name for p in parameters if p.default is not p.empty]
-    return [name for name in found if RATES.fullmatch(name) or name in switches]
+    found = [p.name for p in taken_by(behind(function))[place : place + 1] if p.default is not p.empty]
+    return [name for name in found if names_rate(name) or name in switches]
 
 
 def _looks_like_two(taken: Sequence[str]) -> bool:
-    labels = [n for n in taken if re.fullmatch(r"y_?true|y_?train|targets?|labels?|truth|t|y", n, re.IGNORECASE)]
-    predicted = any(_OUTPUT.fullmatch(n) for n in taken if n not in labels and len(n) > 1)
+    labels = [n for n in taken if names_label(n)]
+    predicted = any(names_output(n) for n in taken if n not in labels and len(n) > 1)
     return bool(labels) and (len(taken) == 2 or (predicted and len(taken) == 3 and len(labels[0]) > 1))
 
 
 def _inputs(cls: type, forward: str) -> tuple[bool, list[str]]:
     names = required(getattr(cls, forward), bound=not _is_static(cls, forward))
-    context = bool(names) and bool(_CONTEXT.fullmatch(names[0]))
+    context = bool(names) and names_context(names[0])
     return context, names[context:]
 
 
@@ -362,35 +344,32 @@ def _is_static(cls: type, name: str) -> bool:
 
 def required(function: Any, bound: bool = False) -> list[str]:
     """The names of the arguments that must be given by place; without `self` where it is to be bound first."""
-    try:
-        parameters = list(inspect.signature(behind(function)).parameters.values())[bound:]
-    except (TypeError, ValueError):
-        return []
+    parameters = taken_by(behind(function))[bound:]
     places = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     wanted = [p.name for p in parameters if p.kind in places and p.default is p.empty]
     if not wanted and any(p.kind in places or p.kind is p.VAR_POSITIONAL for p in parameters):
         first = next(p for p in parameters if p.kind in places or p.kind is p.VAR_POSITIONAL)
-        wanted = [first.name] if _DOUT.fullmatch(first.name) or first.kind is first.VAR_POSITIONAL else []
+        wanted = [first.name] if names_upstream(first.name) or first.kind is first.VAR_POSITIONAL else []
     return wanted
 
 
 def _roles(name: str, taken: Sequence[str], loss: bool, local: bool, context: bool) -> list[str]:
     """What an argument of backward may be for, the likeliest first."""
-    for pattern, role in ((RATES, RATE_ROLE), (_OPTIMIZER, OPTIMIZER), (_GRADS, GRADS), (_FLAG, "True")):
-        if pattern.fullmatch(name) and name not in taken:
+    for is_named, role in _ROLES:
+        if is_named(name) and name not in taken:
             return [role, DOUT] if role in (GRADS, RATE_ROLE) else [role]
-    if _CONTEXT.fullmatch(name):
+    if names_context(name):
         return [CONTEXT if context else CACHE]
-    if _CACHE.fullmatch(name):
+    if names_cache(name):
         return [CACHE]
-    labels = [n for n in taken if n.lower() in LABELS or _LABEL.fullmatch(n)]
+    labels = [n for n in taken if names_label(n)]
     others = [n for n in taken if n not in labels]
-    if name in taken and (len(taken) > 1 or local) and not _DOUT.fullmatch(name):
-        return [name] if _LABEL.fullmatch(name) and (loss or len(name) > 1) else [name, DOUT, OUTPUT]
-    if _LABEL.fullmatch(name) and loss:
+    if name in taken and (len(taken) > 1 or local) and not names_upstream(name):
+        return [name] if names_label(name) and (loss or len(name) > 1) else [name, DOUT, OUTPUT]
+    if names_label(name) and loss:
         return [*labels, *others]
-    if _DOUT.fullmatch(name) and not (local and name in taken):
+    if names_upstream(name) and not (local and name in taken):
         return [DOUT, OUTPUT, *others, *labels] if loss else [DOUT]
-    if _OUTPUT.fullmatch(name):
+    if names_output(name):
         return [*others, OUTPUT, DOUT] if loss else [OUTPUT, *others, DOUT] if local else [DOUT, OUTPUT, *others]
     return [*others, *labels, OUTPUT, DOUT] if local else [DOUT, *others, *labels, OUTPUT, CACHE]

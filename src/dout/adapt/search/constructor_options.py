@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 
 from dout.adapt import source
-from dout.adapt.interface.interface import RATES
+from dout.adapt.argument_names import is_named, names_rate, stands_for, taken_by
 from dout.adapt.sizes.axis_sizes import SETTINGS, AxisSizes, alike_first, numbers_named, real_named, tuples_of
 from dout.adapt.sizes.call_sites import Unproposed
 from dout.adapt.sizes.proposed_arrays import array_of
 from dout.adapt.source import MISSING
-from dout.adapt.source.argument_values import numbers, stands_for
+from dout.adapt.source.argument_values import numbers
 
 
 def _tanh(x: Any, *flags: Any, **named: Any) -> Any:
@@ -87,7 +87,7 @@ class ClassSettings:
 
     def _of_kind(self, function: Any, name: str, kinds: Sequence[str]) -> list[Any]:
         lower = name.lower()
-        steps = any(RATES.fullmatch(p.name) for p in self.constructor)  # beta is a momentum there
+        steps = any(names_rate(p.name) for p in self.constructor)  # beta is a momentum there
         if (
             stands_for(name) and "int" not in kinds[:1] and function is self.cls and not (steps and lower == "beta")
         ):  # a parameter that is handed in
@@ -177,15 +177,10 @@ def slopes_of(cls: type, names: Sequence[str]) -> list[inspect.Parameter]:
     """The optional derivatives of functions that a constructor must be given: `f_prime=None` beside `f`."""
     if not names:
         return []
-    absent = [p for p in inspect.signature(cls).parameters.values() if p.default is None]
+    absent = [p for p in taken_by(cls) if p.default is None]
     return [p for p in absent if _SLOPE.search(p.name.lower()) and any(p.name.startswith(f"{n}_") for n in names)]
 
 
 def wanted(function: Any) -> list[inspect.Parameter]:
     """The arguments that must be given."""
-    try:
-        parameters = list(inspect.signature(function).parameters.values())
-    except (TypeError, ValueError):
-        return []
-    named = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-    return [p for p in parameters if p.default is p.empty and p.kind in named]
+    return [p for p in taken_by(function) if p.default is p.empty and is_named(p)]

@@ -3,51 +3,21 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from dout.adapt.interface.adapted_layer import as_layer, layer_class
+from dout.adapt.argument_names import is_named
+from dout.adapt.interface.adapted_layer import layer_class
 from dout.adapt.interface.interface import Interface
-from dout.adapt.search.call_target import (
-    arguments,
-    copies,
-    has_both,
-    inputs_of,
-    is_named,
-    not_given,
-    passed,
-    placed,
-    refuse_unknown,
-    switched_on,
-    taken_by,
-)
 from dout.adapt.search.example_search import Example, ExampleSearch
-from dout.adapt.search.refusals import gives_nothing, name_of, needs, nothing_taken, takes_target
+from dout.adapt.search.refusals import gives_nothing, nothing_taken, takes_target
 from dout.adapt.sizes.proposed_arrays import is_input
+from dout.adapt.target import Target, copies, passed, placed
 from dout.adapt.usage.declared_example import given_beside
 from dout.errors import TargetError
-from dout.run import deep_copy, fresh
+from dout.run import deep_copy
 from dout.trace.record.record import record
 from dout.trace.record.trace import Trace
-
-
-def build(target: Any, options: Mapping[str, Any]) -> Callable[[], Any]:
-    """Return a function that gives a fresh instance of a class with these constructor arguments, or `target` itself.
-
-    Raises TargetError naming the arguments that are missing or unknown.
-    """
-    if not inspect.isclass(target):
-        if options:
-            raise TargetError(f"{name_of(target)} is not a class: --init has nothing to build")
-        return lambda: target
-    wanted = taken_by(target)
-    missing = [p.name for p in wanted if p.default is p.empty and p.name not in options and is_named(p)]
-    unknown = set(options) - {p.name for p in wanted} if all(map(is_named, wanted)) else set()
-    if unknown:
-        raise TargetError(f"{name_of(target)} has no argument {', '.join(sorted(unknown))}")
-    if missing:
-        raise TargetError(needs(target, missing))
-    return lambda: target(**copies(options))
 
 
 def record_example(target: Any, init: Mapping[str, Any], inputs: Mapping[str, Any]) -> tuple[Trace, dict[str, Any]]:
@@ -56,13 +26,14 @@ def record_example(target: Any, init: Mapping[str, Any], inputs: Mapping[str, An
     It is a copy of a layer that runs. Raises TargetError where an input is unknown or none that was tried is taken,
     with the last error of the user's code as its cause; and what the user's code raises on inputs that were given.
     """
-    build(target, init)
+    target = Target.of(target)
+    target.builder(init)
     found = example(target, init, inputs, build_it=False, to_look_at=True)
     layer, given = as_found(target, found)
-    if layer is not target:
-        return record(fresh(layer, init), *map(deep_copy, given)), dict(found.inputs)
-    ordered, keywords = passed(inputs_of(target), copies(found.inputs))
-    return record(fresh(target, init), *ordered, **keywords), dict(found.inputs)
+    if layer is not target.named:
+        return record(Target(layer).fresh(init), *map(deep_copy, given)), dict(found.inputs)
+    ordered, keywords = target.arguments(copies(found.inputs))
+    return record(target.fresh(init), *ordered, **keywords), dict(found.inputs)
 
 
 def adapted(
@@ -74,6 +45,7 @@ def adapted(
     `target` itself where it is written so; of an instance in another interface it is a copy. Raises as `example`.
     """
     by_place = {str(i): item for i, item in enumerate(inputs)}
+    target = Target.of(target)
     found = example(target, init, {**by_place, **named}, interface=interface)
     layer, ordered = as_found(target, found)
     return layer, ordered, found
@@ -84,21 +56,19 @@ def as_found(target: Any, found: Example) -> tuple[Any, list[Any]]:
 
     It is `target` itself where that is plain. What is neither an array nor a float is fixed, and no input any more.
     """
-    parameters = inputs_of(target, found.interface)
+    target = Target.of(target)
+    parameters = target.inputs(found.interface)
     ordered, _ = passed(parameters, found.inputs)
     names = [p.name for p in parameters][: len(ordered)]
-    if found.interface is None or getattr(target, "dout_interface", None) or len(names) < len(ordered):
-        return target, ordered
+    if found.interface is None or getattr(target.named, "dout_interface", None) or len(names) < len(ordered):
+        return target.named, ordered
     plain = found.interface.is_plain  # whole numbers are inputs there: `mul.forward(100, 2)`
     fixed = {
         n: item for n, item in zip(names, ordered, strict=True) if not (is_input(item) or (plain and type(item) is int))
     }
-    cls = target if inspect.isclass(target) else type(target)
-    made = layer_class(cls, found.interface, names, fixed)
+    made = layer_class(target.cls, found.interface, names, fixed)
     inputs = [item for name, item in zip(names, ordered, strict=True) if name not in fixed]
-    if made is cls:
-        return target, inputs
-    return (made if inspect.isclass(target) else as_layer(deep_copy(target), made)), inputs
+    return target.named if made is target.cls else target.adapted_to(made), inputs
 
 
 def example(
@@ -112,16 +82,17 @@ def example(
     `interface` is how the layer is called; else that is found out. What `dout_example()` beside it gives comes first.
     Raises TargetError where an argument is unknown, or nothing is taken.
     """
-    parameters = inputs_of(target, interface)
+    target = Target.of(target)
+    parameters = target.inputs(interface)
     named = {placed(key, parameters): value for key, value in inputs.items()}
-    beside = None if inputs and not build_it else given_beside(target, [p.name for p in parameters])
+    beside = None if inputs and not build_it else given_beside(target.named, [p.name for p in parameters])
     if beside is not None:
-        init, named = {**(beside[0] if inspect.isclass(target) else {}), **init}, {**beside[1], **named}
-    named = {**switched_on(target, interface), **named}
-    refuse_unknown(target, parameters, named)
-    needed = not_given(target, init) if build_it else []
+        init, named = {**(beside[0] if target.is_class else {}), **init}, {**beside[1], **named}
+    named = {**target.switched_on(interface), **named}
+    target.refuse_unknown(parameters, named)
+    needed = target.not_given(init) if build_it else []
     if not needed:
-        build(target, init)  # says what is wrong with the arguments that were given
+        target.builder(init)  # says what is wrong with the arguments that were given
     open_ = [p.name for p in parameters if is_named(p) and p.default is p.empty and p.name not in named]
     any_number = next((p.name for p in parameters if p.kind is p.VAR_POSITIONAL), None)
     if any_number and not open_ and not named:
@@ -142,15 +113,14 @@ def example(
 
 
 def _interface(
-    target: Any, parameters: list[inspect.Parameter], init: Any, inputs: Any, given: Interface | None
+    target: Target, parameters: list[inspect.Parameter], init: Any, inputs: Any, given: Interface | None
 ) -> Interface | None:
     """The interface in which a layer takes what it was given; None where it is the plain one, or none runs."""
-    cls = target if inspect.isclass(target) else type(target)
-    if inspect.isroutine(target) or not has_both(cls):
+    if not target.has_both:
         return None
     trial = ExampleSearch(target, parameters, dict(init), dict(inputs), given)
     _, found = trial._best([Example(init, inputs)])
     return found.interface if found else None
 
 
-__all__ = ["Example", "adapted", "arguments", "as_found", "build", "example", "record_example"]
+__all__ = ["Example", "adapted", "as_found", "example", "record_example"]

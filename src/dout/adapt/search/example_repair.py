@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
+from dout.adapt.argument_names import names_label
 from dout.adapt.sizes.axis_sizes import MANY
 from dout.adapt.sizes.proposed_arrays import array_of, probabilities, whole_numbers
-from dout.adapt.trial.backward_behaviour import LABEL_LIKE
 from dout.clock import spent
 from dout.run import attributes_of
 from dout.trace.model.user_source import is_user_code
@@ -328,7 +328,7 @@ def _as_first(failure: Failure, name: str) -> Iterator[Change]:
     if shape:
         labels = whole_numbers(shape[:1], shape[-1])
         yield {name: labels}
-        yield {name: np.eye(shape[-1])[labels] if LABEL_LIKE.fullmatch(name) else array_of(shape, name)}
+        yield {name: np.eye(shape[-1])[labels] if names_label(name) else array_of(shape, name)}
 
 
 def alike(like: Any, shape: Sequence[int], name: str) -> Any:

@@ -11,19 +11,18 @@ from typing import Any
 
 import numpy as np
 
+from dout.adapt.argument_names import names_label, names_loss
 from dout.adapt.interface.interface import Interface
-from dout.adapt.search.call_target import copies, has_both, instance, passed, taken_by
 from dout.adapt.search.example_repair import Failure, alike, as_labels, mended
 from dout.adapt.search.own_faults import more_telling
 from dout.adapt.search.proposals import proposals
-from dout.adapt.search.refusals import name_of
 from dout.adapt.sizes.proposed_arrays import array_of, first_sample
-from dout.adapt.source.argument_values import LABELS, Setting, looks_like_a_loss, settings
-from dout.adapt.trial.backward_behaviour import LABEL_LIKE
+from dout.adapt.source.argument_values import Setting, settings
+from dout.adapt.target import Target, copies, passed
 from dout.adapt.trial.gradient_owners import is_finite
 from dout.adapt.trial.trial import Fit, Trials, Tried
 from dout.clock import spent
-from dout.run import flat, fresh, quiet
+from dout.run import flat, quiet
 
 MOST_SECONDS = 1.2  # of trials
 MOST_CHOICES = 48  # of one setting
@@ -54,7 +53,7 @@ class ExampleSearch:
     """Tries examples; `last` is the last error of the user's code."""
 
     def __init__(
-        self, target: Any, parameters: list[inspect.Parameter], init: dict[str, Any], named: dict[str, Any],
+        self, target: Target, parameters: list[inspect.Parameter], init: dict[str, Any], named: dict[str, Any],
         interface: Interface | None = None,
     ) -> None:  # fmt: skip
         self.target, self.parameters, self.init, self.named = target, parameters, init, named
@@ -63,10 +62,10 @@ class ExampleSearch:
         self.quiet = False  # whether one ran through, and gave no gradient
         self.empty = False  # whether one ran forward, and gave nothing
         self.until = spent() + MOST_SECONDS
-        cls = target if inspect.isclass(target) else type(target)
-        kept = taken_by(target) if inspect.isclass(target) else []
-        self.defaults = {p.name: p.default for p in kept if p.default is not p.empty and p.name not in init}
-        self.trials = Trials(cls, interface) if interface is not None or has_both(cls) else None
+        self.defaults = {
+            p.name: p.default for p in target.constructor if p.default is not p.empty and p.name not in init
+        }
+        self.trials = Trials(target.cls, interface) if interface is not None or target.has_both else None
 
     def first_taken(self, needed: list[str], open_: list[str], to_look_at: bool = False) -> Example | None:
         """The first example that fits, else the first that runs and gives finite numbers, else one that runs at all."""
@@ -81,7 +80,7 @@ class ExampleSearch:
         fit, one = max(found, key=lambda f: f[0])
         if fit == Fit.SHAPES and one is not None:
             one = self._as_returned(one) or one
-        if fit == Fit.FORWARD and one is not None and any(name.lower() in LABELS for name in one.chosen_inputs):
+        if fit == Fit.FORWARD and one is not None and any(names_label(name) for name in one.chosen_inputs):
             other = self._mended()  # with one sample alone, labels of another kind may only seem to do
             if other is not None and self._run(other).fit == Fit.ALL:
                 return other
@@ -183,7 +182,7 @@ class ExampleSearch:
             yield Example(init, inputs, frozenset({*needed, *open_}))
 
     def _choices(self, setting: Setting, needed: list[str], open_: list[str], order: list[str]) -> Iterator[Example]:
-        loss = looks_like_a_loss(name_of(self.target))
+        loss = names_loss(self.target.name)
         places = {name: order.index(name) if name in order else i for i, name in enumerate(open_)}
         values = [setting.argument(name, *order[:1]) for name in needed]
         values += [setting.input(name, places[name], loss, order) for name in open_]
@@ -216,7 +215,7 @@ class ExampleSearch:
         ordered, keywords = passed(self.parameters, copies(choice.inputs))
         names = [p.name for p in self.parameters] + [f"input{i}" for i in range(len(ordered))]
         inputs = dict(zip(names, ordered, strict=False)) | keywords
-        return self.trials.run(partial(instance, self.target, choice.init), inputs)
+        return self.trials.run(partial(self.target.instance, choice.init), inputs)
 
 
 def _tries_away(best: tuple[Fit, Example | None], choice: Example) -> bool:
@@ -230,7 +229,7 @@ def _tries_away(best: tuple[Fit, Example | None], choice: Example) -> bool:
     return any(
         np.ndim(mine[key]) != np.ndim(theirs[key])
         for key in mine.keys() & theirs.keys()
-        if _is_array(mine[key]) and not LABEL_LIKE.fullmatch(key)
+        if _is_array(mine[key]) and not names_label(key)
     )
 
 
@@ -255,12 +254,12 @@ def _is_array(item: Any) -> bool:
     return isinstance(item, np.ndarray | np.generic)
 
 
-def _function_runs(target: Any, parameters: list[inspect.Parameter], choice: Example) -> Tried:
+def _function_runs(target: Target, parameters: list[inspect.Parameter], choice: Example) -> Tried:
     """How a function, or an object with forward alone, takes an example."""
     try:
         with quiet():
             inputs, keywords = passed(parameters, copies(choice.inputs))
-            made = fresh(target, choice.init)
+            made = target.fresh(choice.init)
             outputs = list(flat(getattr(made, "forward", made)(*inputs, **keywords)))
     except MemoryError:
         raise
@@ -276,13 +275,13 @@ def _may_replace(fit: Fit, first: Setting, later: Setting) -> bool:
     return not square and np.ndim(later.inputs[0]) > np.ndim(first.inputs[0])
 
 
-def _asks_for(target: Any, needed: list[str], open_: list[str], order: list[str]) -> tuple[bool, bool]:
+def _asks_for(target: Target, needed: list[str], open_: list[str], order: list[str]) -> tuple[bool, bool]:
     """Whether an example must hold weights, and whether it must hold labels."""
     later = [name for name in open_ if name in order[1:]]
     probe = Setting("", (0.0,), dict.fromkeys(("W", "Wh", "W2", "b", "b2", "h", "gamma"), ()), (None,))
     weights = any(isinstance(probe.argument(name)[0], np.floating) for name in needed)
     weights |= any(isinstance(probe.input(name, 1, loss=False)[0], np.floating) for name in later)
     sizes = bool(needed) and not weights
-    loss = looks_like_a_loss(name_of(target))
+    loss = names_loss(target.name)
     labels = any(probe.input(name, 1, loss)[0] is None for name in later)
     return weights or sizes, labels

@@ -16,6 +16,7 @@ from pathlib import Path
 from types import CodeType, TracebackType
 from typing import Any
 
+from dout.adapt.target import Target
 from dout.adapt.usage.project_files import SourceFile, files_below, parsed, repository_root
 from dout.trace.model.user_source import is_ours, is_user_code
 
@@ -60,14 +61,13 @@ def _came_further(one: Exception, other: Exception) -> bool:
     return [line for line, _ in mine] > [line for line, _ in theirs]
 
 
-def lacks_attribute(message: str, target: Any) -> bool:
+def lacks_attribute(message: str, target: Target) -> bool:
     """Whether an error says that a layer itself lacks an attribute, and nothing in its class's file ever makes it."""
-    cls = target if isinstance(target, type) else type(target)
     found = re.search(r"'(\w+)' object has no attribute '(\w+)'", message)
-    if found is None or found[1] not in {base.__name__ for base in cls.__mro__}:
+    if found is None or found[1] not in {base.__name__ for base in target.cls.__mro__}:
         return False
     try:
-        text = Path(inspect.getsourcefile(cls) or "").read_text("utf-8")
+        text = Path(inspect.getsourcefile(target.cls) or "").read_text("utf-8")
     except (OSError, TypeError, ValueError):
         return False
     return not re.search(rf"\.{found[2]}\b[^=\n]*=[^=]|def {found[2]}\b|['\"]{found[2]}['\"]", text)

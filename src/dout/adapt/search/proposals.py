@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from dout.adapt import source
+from dout.adapt.argument_names import names_array, names_label, names_loss, names_size, stands_for
 from dout.adapt.interface.adapted_layer import parameters_of
 from dout.adapt.interface.function_pairs import PAIR
-from dout.adapt.interface.interface import pairs_of
 from dout.adapt.search.constructor_options import ClassSettings, slopes_of, wanted
 from dout.adapt.sizes.axis_sizes import (
     MANY,
@@ -31,24 +31,19 @@ from dout.adapt.sizes.axis_sizes import (
 )
 from dout.adapt.sizes.call_sites import Unproposed, bound, value_of
 from dout.adapt.sizes.proposed_arrays import array_of, between, labels_for, one_hot, whole_numbers
-from dout.adapt.source.argument_values import LABELS, looks_like_a_loss, stands_for
+from dout.adapt.target import Target
 from dout.adapt.usage import Call, calls_of, files_below, repository_root
 from dout.run import attributes_of, fresh, quiet
-from dout.trace.model.user_source import behind
 
 MOST = 120  # proposals of one kind
 MOST_CALLS = 6  # elsewhere, that are tried
 
-_ARRAY_NAMES = re.compile(
-    r"(?-i:[A-Z]\w{0,3})|x\w?|inputs?|input_?(data|tensor)?|data|tensor|w\d?|weights?\d?|b\d?|bias(es)?|gamma|beta|h|c|h_?prev|c_?prev|"
-    r"prev_?[hc]|(\w+_)?(hidden|cell)_?states?(_\w+)?|current_input|a_?prev|"
-    r"z|q|k|v|images?|imgs?|queries|query|keys?|values?|state|hidden|logits|scores|preds?|y_?(hat|pred)|predict\w*",
-    re.IGNORECASE,
-)
-
 
 def proposals(
-    target: Any, init: Mapping[str, Any], inputs: Mapping[str, Any], last: Callable[[], Exception | None] = lambda: None
+    target: Target,
+    init: Mapping[str, Any],
+    inputs: Mapping[str, Any],
+    last: Callable[[], Exception | None] = lambda: None,
 ) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
     """Yield constructor arguments and inputs that the source proposes, the likeliest first; those given are kept.
 
@@ -63,24 +58,24 @@ def proposals(
 
 
 class _Proposer:
-    def __init__(self, target: Any, init: Mapping[str, Any], inputs: Mapping[str, Any]) -> None:
-        self.cls = target if inspect.isclass(target) else type(target)
+    def __init__(self, target: Target, init: Mapping[str, Any], inputs: Mapping[str, Any]) -> None:
+        self.cls: Any = target.cls
         self.target, self.init, self.inputs = target, init, inputs
-        pairs = [] if inspect.isroutine(target) else pairs_of(self.cls)
-        self.forward = behind(getattr(target, pairs[0][0]) if pairs else getattr(target, "forward", target))
+        self.forward = target.forward
         self.arguments = wanted(self.forward)
         if self.arguments and self.arguments[0].name in ("self", "ctx", "context"):
             del self.arguments[0]
-        self.constructor = wanted(self.cls) if inspect.isclass(target) and "__init__" in _written(self.cls) else []
+        own = target.is_class and any("__init__" in vars(base) for base in target.cls.__mro__[:-1])
+        self.constructor = wanted(self.cls) if own else []
         self.constructor += slopes_of(self.cls, [p.name for p in self.constructor])
-        self.owner = None if inspect.isroutine(target) else self.cls
-        self.loss = looks_like_a_loss(self.cls.__qualname__) or any(
-            p.name.lower() in LABELS - {"y"} for p in self.arguments[1:]
+        self.owner = None if target.is_function else self.cls
+        self.loss = names_loss(self.cls.__qualname__) or any(
+            names_label(p.name) and p.name.lower() != "y" for p in self.arguments[1:]
         )
         self.last: Callable[[], Exception | None] = lambda: None
         self.lengths: dict[str, list[int]] = {}
         self.whole = False  # whether the first input is made of indices
-        self.defaults = _sizes_by_default(self.cls) if inspect.isclass(target) else {}
+        self.defaults = _sizes_by_default(target.constructor)
         self.between = False  # whether inputs lie between 0 and 1, as probabilities
         self.globals = getattr(sys.modules.get(self.cls.__module__), "__dict__", {})
         self.settings = ClassSettings(self.cls, self.constructor, self.owner, self.globals)
@@ -117,9 +112,9 @@ class _Proposer:
 
     def _as_lines(self, shapes: dict[str, Sequence[str]]) -> dict[str, Sequence[str]]:
         """With labels that scores are multiplied by, `-np.log(p) @ t`, as what that is a loss of: a line of each."""
-        loss = any(map(looks_like_a_loss, (self.cls.__qualname__, getattr(self.forward, "__name__", ""))))
+        loss = any(map(names_loss, (self.cls.__qualname__, getattr(self.forward, "__name__", ""))))
         for name, axes in shapes.items() if loss else ():
-            if name.lower() in LABELS and len(axes) == 2 and axes[1] == f"{name}_columns":
+            if names_label(name) and len(axes) == 2 and axes[1] == f"{name}_columns":
                 return {**shapes, self.arguments[0].name: axes[:1], name: axes[:1]}
         return shapes
 
@@ -157,12 +152,10 @@ class _Proposer:
             if axes is not None and variant < 2:
                 made = self._array(sizes.of(axes), name)
                 choices.append(
-                    [*labels_for(name, made, self.forward, self.owner), made]
-                    if name.lower() in LABELS and place
-                    else [made]
+                    [*labels_for(name, made, self.forward, self.owner), made] if names_label(name) and place else [made]
                 )
             elif not self._is_setting(name) and (
-                _ARRAY_NAMES.fullmatch(name) or not place or name.lower() in LABELS or (self.loss and place < 2)
+                names_array(name) or not place or names_label(name) or (self.loss and place < 2)
             ):
                 if variant != 1:
                     choices.append(self._unshaped(name, place, sizes, shapes))
@@ -181,7 +174,7 @@ class _Proposer:
 
     def _labelled(self, needed: Sequence[str], choices: Sequence[list[Any]]) -> Iterator[tuple[Any, ...]]:
         """What the first input may be beside the first of it, each with labels that go with it."""
-        places = {i for i, name in enumerate(needed) if i and name.lower() in LABELS}
+        places = {i for i, name in enumerate(needed) if i and names_label(name)}
         for first in choices[0][1:] if places else ():
             labels = labels_for(needed[min(places)], first, self.forward, self.owner)
             rest = [c[0] for c in choices[1:]]
@@ -192,14 +185,14 @@ class _Proposer:
     def _is_setting(self, name: str) -> bool:
         """Whether an argument is no array, by its code or document, or by its name alone."""
         kind = next(iter(source.kinds_for(self.forward, name, self.owner)), "")
-        data = self.arguments[0].name == name or name.lower() in LABELS  # that may be whole numbers
-        items = kind == "tuple" and not _ARRAY_NAMES.fullmatch(name)
+        data = self.arguments[0].name == name or names_label(name)  # that may be whole numbers
+        items = kind == "tuple" and not names_array(name)
         return name in SETTINGS or kind in ("dict", "str") or (not data and (items or kind in ("callable", "int")))
 
     def _held(self, init: Mapping[str, Any]) -> list[int]:
         """The lengths of the arrays that a new layer and its parts hold: its inputs have some of them."""
-        if not inspect.isclass(self.target):
-            return _lengths_held(self.target)
+        if not self.target.is_class:
+            return _lengths_held(self.target.named)
         key = repr(init)
         if key not in self.lengths:
             try:
@@ -222,7 +215,7 @@ class _Proposer:
         options = [known[0]] if place and known else list(sizes.likely())
         fitting = [s for s in options if least is None or len(s) >= least] or options
         made = [self._array(shape, name) for shape in fitting]
-        if name.lower() not in LABELS or not place:
+        if not names_label(name) or not place:
             return made
         shares = [label for array in made for label in ((one_hot(array.shape), array) if array.ndim == 2 else (array,))]
         return [*labels_for(name, made[0], self.forward, self.owner), *shares]
@@ -235,7 +228,7 @@ class _Proposer:
     # --- uses elsewhere -----------------------------------------------------------------------------------------------
 
     def _of_uses(self, shapes: Mapping[str, Sequence[str]]) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-        if not inspect.isclass(self.target):
+        if not self.target.is_class:
             return
         called = getattr(self.cls, PAIR, (self.cls.__name__,))[0]  # a pair of functions is called by its forward
         calls = calls_of(called, files_below(repository_root(inspect.getsourcefile(self.forward) or "")))
@@ -272,16 +265,7 @@ def _lengths_held(layer: Any, deep: int = 3) -> list[int]:
     return list(dict.fromkeys([*own, *(n for part in parts for n in _lengths_held(part, deep - 1))]))
 
 
-def _sizes_by_default(cls: type) -> dict[str, Any]:
+def _sizes_by_default(parameters: list[inspect.Parameter]) -> dict[str, Any]:
     """The constructor's arguments that are sizes and have a default: shapes, and numbers that are called so."""
-    try:
-        parameters = inspect.signature(cls).parameters.values()
-    except (TypeError, ValueError):
-        return {}
-    called = re.compile(r".*(in|size|dim|features|hidden|units|channels|nodes|neurons|shape).*|n_.*", re.IGNORECASE)
-    kept = {p.name: p.default for p in parameters if called.fullmatch(p.name)}
+    kept = {p.name: p.default for p in parameters if names_size(p.name)}
     return {name: item for name, item in kept.items() if type(item) is int or isinstance(item, tuple)}
-
-
-def _written(cls: type) -> set[str]:
-    return {name for base in cls.__mro__ if base is not object for name in vars(base)}

@@ -2,48 +2,33 @@
 
 from __future__ import annotations
 
-import inspect
 import traceback
-from typing import Any
 
-from dout.adapt.interface.interface import pairs_of
+from dout.adapt.target import Target
 from dout.trace.model.user_source import is_user_code
 
 
-def name_of(target: Any) -> str:
-    """What a class, a function, or the class of an instance is called."""
-    return getattr(target, "__qualname__", None) or type(target).__qualname__
-
-
-def needs(target: Any, missing: list[str]) -> str:
-    """That constructor arguments are missing."""
-    give = " ".join(f"--init '{name}=…'" for name in missing)
-    return f"{name_of(target)} needs {', '.join(missing)} to be built: give {give}"
-
-
-def takes_target(target: Any) -> str:
+def takes_target(target: Target) -> str:
     """That a backward takes the target, and forward does not."""
-    _, backward = pairs_of(target if inspect.isclass(target) else type(target))[0]
-    what = f"{name_of(target)}.{backward} takes the target itself"
+    _, backward = target.pairs[0]
+    what = f"{target.name}.{backward} takes the target itself"
     return f"{what}: it is the gradient of a loss that forward does not give, so there is nothing to compare it with"
 
 
-def gives_nothing(target: Any) -> str:
+def gives_nothing(target: Target) -> str:
     """That a forward ran, and nothing came of it: a function is not complete, a class may keep its output anywhere."""
-    if hasattr(target, "dout_pair"):
-        return f"{name_of(target)} is not complete by itself: it runs on small inputs, and returns nothing"
-    return f"{name_of(target)} runs on small inputs, and neither returns its output nor leaves it in an attribute"
+    if hasattr(target.named, "dout_pair"):
+        return f"{target.name} is not complete by itself: it runs on small inputs, and returns nothing"
+    return f"{target.name} runs on small inputs, and neither returns its output nor leaves it in an attribute"
 
 
-def nothing_taken(target: Any, needed: list[str], open_: list[str], last: Exception | None) -> str:
+def nothing_taken(target: Target, needed: list[str], open_: list[str], last: Exception | None) -> str:
     """That nothing that was tried ran, with the last error of the user's code and its line."""
     why = f"({type(last).__name__}: {last}{_place(last)})" if last else "(none could be made)"
     if needed:
-        return f"{needs(target, needed)} {why}"
+        return f"{target.needs(needed)} {why}"
     give = " ".join(f"--input '{name}=…'" for name in open_)
-    return (
-        f"{name_of(target)} took none of the small inputs tried {why}: give {give}, or write dout_example() beside it"
-    )
+    return f"{target.name} took none of the small inputs tried {why}: give {give}, or write dout_example() beside it"
 
 
 def _place(error: Exception | None) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice, product
 from typing import Any
 
-from dout.adapt.source.argument_values import stands_for
+from dout.adapt.argument_names import stands_for
 
 MANY = 40  # of a size that a call elsewhere shows; larger ones come last
 MOST_COMBINATIONS = 480

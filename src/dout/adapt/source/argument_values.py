@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from dout.adapt.argument_names import names_indices, names_label, stands_for
+
 Shape = tuple[int, ...]
 
 # The slides' own array first: two signs, no symmetry, and it prints whole.
@@ -41,7 +43,7 @@ class Setting:
         """What the argument `name`, the one at `place` of forward, may be given; the likeliest first."""
         plain = self.inputs[place % len(self.inputs)]
         kind = stands_for(name)
-        if place and name.lower() in INDICES and self.labels:
+        if place and names_indices(name) and self.labels:
             return [self.labels[0], plain]
         linear = {"W", "b"} <= {stands_for(n) for n in names[1:]}  # else a and b may be anything
         if place and kind in self.shapes and (len(name) > 1 or kind == "h" or linear):
@@ -49,7 +51,7 @@ class Setting:
             return [made, plain] if kind == "h" else [made]
         if place and name == "y" and not loss:
             return [plain, *self.labels]
-        if place and name.lower() in LABELS:
+        if place and names_label(name):
             return [*self.labels, plain]
         if place and name.lower().endswith("mask"):
             return [np.asarray(plain) > 0, np.asarray(plain > 0, dtype=float)]
@@ -66,50 +68,13 @@ class Setting:
         return _numbers_for(name.lower(), self.sizes)
 
 
-INDICES = frozenset({"idx", "index", "indices", "ids"})
-LABELS = frozenset({
-    "t", "ts", "y", "y_true", "ytrue", "y_train", "label", "labels", "true_label", "true_labels", "target", "targets",
-    "truth", "t_true", "actual", "target_idx", "target_ids", "label_idx", "label_ids",
-})  # fmt: skip
-_LOSS = re.compile(r"loss|entropy|error|mse|nll|hinge|cost|likelihood|divergence", re.IGNORECASE)
-_KINDS = (  # what a name stands for; the first that matches
-    ("Wh", r"(?-i:W)_?(h|hh|rec|r)|Whh|Uh?"),
-    ("W2", r"W_?2|weights?_?2"),
-    (
-        "W",
-        r"(?-i:W)(_?[a-z0-9]{1,3}|_curr(ent)?)?|w\d?|weights?(_?\d)?|(embed|embedding)s?(_weights?)?|embedding_matrix",
-    ),
-    ("b2", r"b_?2|bias_?2"),
-    ("b", r"b(_?[a-z0-9]{1,2}|_curr(ent)?)?|bias(es)?(_?\d)?"),
-    ("gamma", r"gamma|beta|gains?|g|scales?|shifts?"),
-    (
-        "h",
-        r"h|c|s|h_?prev|c_?prev|prev_?h|prev_?c|h_?0|c_?0|hidden|state|dh|dc"
-        r"|(prev(ious)?_|last_|initial_)?(hidden|cell)_?states?(_prev(ious)?)?",
-    ),
-)
-
-
-def looks_like_a_loss(name: str) -> bool:
-    """Whether a class is called like one that compares with labels."""
-    return bool(_LOSS.search(name))
-
-
 def takes_target(wanted: Sequence[str], taken: Sequence[str], loss: bool) -> bool:
     """Whether backward wants the target, and forward does not: the gradient is that of a loss that is given nowhere.
 
-    So is that of a whole network which is trained by `backward(X, y)`.
+    So is that of a whole network which is trained by `backward(X, y)`. A `t` may be anything.
     """
-    labels = re.compile(
-        r"y|y_?true|y_?train|targets?|labels?|ground_?truth|truth|expected\w*|desired\w*", re.IGNORECASE
-    )
-    known = any(labels.fullmatch(name) or name.lower() in LABELS for name in taken)
-    return not known and not loss and any(labels.fullmatch(name) and name not in taken for name in wanted)
-
-
-def stands_for(name: str) -> str:
-    """What parameter or state an argument of this name is: "W", "b", "gamma", "h" …; "" for none."""
-    return next((kind for kind, pattern in _KINDS if re.fullmatch(pattern, name, re.IGNORECASE)), "")
+    asked = any(names_label(name) and name.lower() not in ("t", "ts") and name not in taken for name in wanted)
+    return asked and not loss and not any(map(names_label, taken))
 
 
 def numbers(shape: Shape, name: str = "") -> Any:

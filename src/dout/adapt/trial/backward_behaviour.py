@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -18,7 +17,6 @@ from dout.trace.session.pairing import GRADIENTS
 RIGHT, SCALED = 2, 1  # how right: exactly, or up to a constant
 _ROUNDING = 1e-12  # of a sum of outputs, whose differences are taken
 LINEAR, IGNORED = 2, 1  # how the upstream gradient is treated
-LABEL_LIKE = re.compile(r"y|t|labels?|targets?|y_?true|\w*truth|expected\w*|actual|true\w*", re.IGNORECASE)
 
 
 class Runs:

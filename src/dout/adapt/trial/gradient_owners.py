@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from dout.adapt import source
+from dout.adapt.argument_names import names_label
 from dout.adapt.interface.adapted_layer import KEPT, arrays_in, is_float_array, parameters_of
 from dout.adapt.interface.interface import DOUT, Interface, required
-from dout.adapt.trial.backward_behaviour import LABEL_LIKE
 from dout.run import attributes_of, flat
 from dout.trace.session.pairing import GRADIENTS, is_named_as_gradient, stem
 
@@ -120,8 +120,8 @@ def _by_shape_or_place(result: Any, inputs: Mapping[str, Any], layer: Any) -> tu
     fits = all(g is None or np.shape(g) == np.shape(x) for g, x in zip(items, inputs.values(), strict=False))
     if len(items) <= len(inputs) and fits:
         return ()
-    if len(items) == 1 and floats and LABEL_LIKE.fullmatch(floats[0]):  # `loss(y_true, y_pred)`
-        return tuple([name for name in floats if not LABEL_LIKE.fullmatch(name)][:1])
+    if len(items) == 1 and floats and names_label(floats[0]):  # `loss(y_true, y_pred)`
+        return tuple([name for name in floats if not names_label(name)][:1])
     if len(items) == 1:  # of the first, or of the only one that has its shape
         fitting = [name for name in floats if np.shape(inputs[name]) == np.shape(items[0])]
         return tuple(fitting) if len(fitting) == 1 else ()

@@ -10,16 +10,15 @@ from typing import Any
 
 import numpy as np
 
+from dout.adapt.argument_names import names_optimizer, names_random_state, names_size
 from dout.adapt.interface.interface import OPTIMIZER, Interface, required, setups_of
 from dout.adapt.source import attributes_read
 from dout.adapt.trial.previous_layer import Previous
 from dout.run import attributes_of
 
-_RANDOM = re.compile(r"\w*(rng|random|generator)\w*", re.IGNORECASE)
 _MODES = ("is_training", "training", "train_mode")  # attributes that a network sets on its layers
 _MODE = re.compile(r"_*(is_?)?train(ing)?(_?mode)?")
 _SHAPES = re.compile(r".*in(put)?_?(shape|dims?|size|features)|n_in|in_shape")
-_OPTIMIZER = re.compile(r"_*optim(izer)?|_*opt", re.IGNORECASE)
 _OF_ARRAYS = frozenset(dir(np.ndarray))
 _AFTER = re.compile(r"_*(compute|calc\w*)_?(\w*_)?grad(ient)?s?", re.IGNORECASE)
 Make = Callable[[Any], Any]  # from a class, an instance of it as the example has it
@@ -38,7 +37,7 @@ def prepared(
     yield interface
     known = [*modes, *_open_attributes(held, shape)]
     yield from _with_calls(cls, interface, known, inputs)
-    drawn = [(name, (np.random.RandomState(0),)) for name in _lacking(failures) if _RANDOM.fullmatch(name)]
+    drawn = [(name, (np.random.RandomState(0),)) for name in _lacking(failures) if names_random_state(name)]
     if drawn:
         yield from _with_calls(cls, interface, [*known, *drawn], inputs)
     if any(name in failure for name in _MODES for failure in failures):
@@ -86,7 +85,7 @@ def _open_attributes(held: Mapping[str, Any], shape: tuple[int, ...]) -> list[Se
     last = shape[-1] if shape else 1
     empty = [name for name, item in held.items() if item is None]
     shapes = [(name, (shape[1:] if "shape" in name else last,)) for name in empty if _SHAPES.fullmatch(name)]
-    return [*shapes, *((name, (OPTIMIZER,)) for name in empty if _OPTIMIZER.fullmatch(name))]
+    return [*shapes, *((name, (OPTIMIZER,)) for name in empty if names_optimizer(name))]
 
 
 def _call(cls: type, name: str, given: tuple[Any, Any], inputs: Mapping[str, Any]) -> Setup | None:
@@ -105,13 +104,13 @@ def _call(cls: type, name: str, given: tuple[Any, Any], inputs: Mapping[str, Any
             found.append(Previous(shape, dimension))
         elif name == "__call__":
             return None  # forward itself, or of another use
-        elif _RANDOM.fullmatch(lower):
+        elif names_random_state(lower):
             found.append(np.random.RandomState(0))
         elif read or argument in inputs or lower in ("x", "data"):
             found.append(inputs.get(argument, next(iter(inputs.values()), None)))
         elif "shape" in lower or lower in ("input", "inputs"):
             found.append(shape)
-        elif re.search(r"size|dim|units|num|n_|nodes|features|prev|in", lower):
+        elif names_size(lower):
             found.append(dimension)
         else:
             return None

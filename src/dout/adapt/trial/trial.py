@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from dout.adapt.argument_names import names_label, names_rate
 from dout.adapt.interface.adapted_layer import is_float_array, layer_class, parameters_of
 from dout.adapt.interface.collaborators import RecordingOptimizer
 from dout.adapt.interface.interface import (
@@ -19,14 +20,13 @@ from dout.adapt.interface.interface import (
     GRADS,
     OPTIMIZER,
     RATE_ROLE,
-    RATES,
     Interface,
     candidates,
     optional,
     required,
 )
 from dout.adapt.sizes.proposed_arrays import stands_for_array
-from dout.adapt.trial.backward_behaviour import IGNORED, LABEL_LIKE, LINEAR, RIGHT, Runs
+from dout.adapt.trial.backward_behaviour import IGNORED, LINEAR, RIGHT, Runs
 from dout.adapt.trial.gradient_owners import (
     differs,
     gradients_left,
@@ -293,7 +293,7 @@ class Trials:
             return tried
         run = Runs(self._class(interface, list(inputs)), make, inputs, interface)
         alike = len({np.shape(inputs[name]) for name in floats}) == 1
-        meant = [name for name in floats if not LABEL_LIKE.fullmatch(name)] or floats
+        meant = [name for name in floats if not names_label(name)] or floats
         if not alike or len(run.gradients(1.0)) != 1 or meant[0] == floats[0]:
             return tried
         for name in meant:
@@ -319,4 +319,4 @@ def _own_rate(interface: Interface, layer: Any, before: Mapping[str, Any]) -> st
     if RATE_ROLE in interface.roles or not stepped:
         return None
     held = attributes_of(layer).items()
-    return next((n for n, item in held if RATES.fullmatch(n) and isinstance(item, int | float) and item), None)
+    return next((n for n, item in held if names_rate(n) and isinstance(item, int | float) and item), None)

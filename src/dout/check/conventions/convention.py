@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import inspect
 import math
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -17,28 +16,23 @@ from typing import Any, Literal
 
 import numpy as np
 
-from dout.adapt.source.argument_values import stands_for
+from dout.adapt.argument_names import names_label, names_loss, stands_for
 from dout.check.conventions.fused_loss import is_of_both
 from dout.check.conventions.sample_scaling import Axes, Constant, Samples
 from dout.check.conventions.softmax import gives_diagonal, handed_on, is_last_sigmoid, is_normalised, says_softmax
 from dout.check.conventions.stop_gradient import stops_the_gradient
-from dout.check.exact.exact_route import Outcome
 from dout.check.exact.judge import Convention, Judgement
-from dout.check.exact.judging_points import is_label
 from dout.check.exact.subject import Subject
 from dout.check.repair import causes
 from dout.check.report.codes import finding
 from dout.check.report.layer_report import Report
-from dout.check.report.verdicts import Cause, Finding, Verdict, Word
+from dout.check.report.verdicts import Cause, Finding, Verdict
+from dout.judge.judged_run import is_label
+from dout.judge.outcomes import Outcome, Word
 
 Role = Literal["input", "parameter", "loss"]
 
 _RIGHT = (Word.EXACT, Word.ROUNDED, Word.STABILISED, Word.SUBGRADIENT, Word.AGREES)
-_LOSS = re.compile(
-    r"loss|error|entropy|likelihood|cost|criterion|objective|divergence|(^|_)(mse|mae|rmse|sse|nll|bce|ce)($|_|\d)",
-    re.IGNORECASE,
-)
-_TARGET = re.compile(r"t|ts|targets?|labels?|y_?true|truth|teachers?|expected|answers?", re.IGNORECASE)
 _SAMPLES, _LAST = Axes("N", (0,), "samples"), Axes("N", (-1,), "samples")
 _STEPS = Axes("T", (1,), "steps")
 
@@ -142,8 +136,10 @@ def is_loss(subject: Subject, judgement: Judgement, samples: Samples) -> bool:
         return False
     arrays = [i for i, x in enumerate(subject.inputs) if isinstance(x, np.ndarray)]
     names = [subject.names[i] for i in arrays[1:] if i < len(subject.names)]
-    compares = any(map(_TARGET.fullmatch, names)) or any(is_label(subject.inputs[i]) for i in arrays[1:])
-    return compares or bool(_LOSS.search(subject.name.rpartition(".")[2])) or _assumes_one(subject)
+    compares = any(names_label(n) and n.lower() != "y" for n in names) or any(
+        is_label(subject.inputs[i]) for i in arrays[1:]
+    )
+    return compares or names_loss(subject.name.rpartition(".")[2]) or _assumes_one(subject)
 
 
 def _assumes_one(subject: Subject) -> bool:

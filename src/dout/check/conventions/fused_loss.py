@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from dout.check.exact.judging_points import nearby
 from dout.check.exact.subject import Subject
+from dout.judge.judging_points import nearby
 from dout.run import copied
 
 _CLOSE = 1e-6

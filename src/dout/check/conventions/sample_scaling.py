@@ -15,12 +15,12 @@ import numpy as np
 
 from dout.check.exact.difference_route import judge_numerically
 from dout.check.exact.exact_route import Examination
-from dout.check.exact.judge import MOST_ELEMENTS, elements, judge
-from dout.check.exact.judging_points import is_label
+from dout.check.exact.judge import judge
 from dout.check.exact.ratio import constants
 from dout.check.exact.subject import Subject
 from dout.check.lab.batch_axis import resized_along
 from dout.graph import Shape
+from dout.judge.judged_run import MOST_ELEMENTS, elements, is_label
 from dout.run import attributes_of, quiet
 
 Ratios = Mapping[str, float | None]  # by argument: how many times the derivative its gradient is
@@ -149,6 +149,6 @@ def _ratios(subject: Subject, numerically: bool) -> Ratios:
         if numerically:
             return {name: one.ratio for name, one in judge_numerically(subject, first).likeness.items()}
         trace = subject.recorded(first.douts)
-        if elements(trace) > MOST_ELEMENTS:
+        if elements(trace.graph.nodes) > MOST_ELEMENTS:
             return {name: one.ratio for name, one in judge(trace).likeness.items()}
         return constants(Examination(trace))

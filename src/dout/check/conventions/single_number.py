@@ -10,7 +10,8 @@ import numpy as np
 from dout.check.exact.difference_route import judge_numerically
 from dout.check.exact.subject import Subject
 from dout.check.lab.other_values import same
-from dout.check.report.verdicts import Finding, Word
+from dout.check.report.verdicts import Finding
+from dout.judge.outcomes import Word
 
 MOST_NUMBERS = 32  # each is tried
 _RIGHT = (Word.AGREES, Word.SUBGRADIENT)

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from dout.check.exact.difference_route import judge_numerically
-from dout.check.exact.judging_points import far, nearby
 from dout.check.exact.subject import Subject
+from dout.judge.judging_points import far, nearby
 from dout.run import PlainRun, copied
 
 _CLOSE = 1e-5

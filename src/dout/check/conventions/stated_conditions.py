@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.adapt.trial.backward_behaviour import LABEL_LIKE
+from dout.adapt.argument_names import names_label
 from dout.check.report.layer_report import Report
 
 _GRADIENTS = ("D101", "D103", "D501")
@@ -61,7 +61,7 @@ def _of_a_loss(name: str, inputs: Sequence[Any], names: Sequence[str]) -> Iterat
 
     The labels are the input that is called so, or that of whole numbers or of rows with one 1.
     """
-    labels = [i for i, called in enumerate(names) if LABEL_LIKE.fullmatch(called)]
+    labels = [i for i, called in enumerate(names) if names_label(called)]
     labels = labels or [i for i, item in enumerate(inputs) if np.ndim(item) and np.isin(item, (0, 1)).all()]
     labels = labels or [i for i, item in enumerate(inputs) if getattr(item, "dtype", np.dtype(float)).kind in "iu"]
     if len(inputs) != 2 or len(labels) != 1:

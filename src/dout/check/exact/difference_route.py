@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 
 from dout.adapt.interface.adapted_layer import step_rate
-from dout.check.exact.exact_route import Judged, Outcome
 from dout.check.exact.judge import Judgement
 from dout.check.exact.ratio import Likeness, is_same, ratio_of_floats
 from dout.check.exact.subject import Subject
-from dout.check.report.verdicts import Verdict, Word
+from dout.check.report.verdicts import Verdict
 from dout.graph import INPUT, Node
+from dout.judge.outcomes import Judged, Outcome, Word
 from dout.run import Line, PlainRun, attributes_of, copied, quiet, size_of, upstream, weighed
 from dout.run.numerical_difference import GOOD
 from dout.trace.session.pairing import pairs

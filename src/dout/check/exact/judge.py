@@ -9,17 +9,18 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from dout.check.exact.ball_values import NoRuleError
 from dout.check.exact.covered_sides import ConditionPlace, Covered
-from dout.check.exact.exact_route import Examination, Outcome
-from dout.check.exact.judging_points import Point, beyond, generic, mirrored, with_kinks
-from dout.check.exact.kinks import at_kink, meets_kink
-from dout.check.exact.large_inputs import ROUTE, in_float64, outcomes_in_float64
-from dout.check.exact.ratio import Likeness, alike, in_floats, likenesses
-from dout.check.report.verdicts import WORDS, Verdict, Word
+from dout.check.exact.exact_route import Examination
+from dout.check.exact.ratio import Likeness, alike, likenesses
+from dout.check.report.verdicts import WORDS, Verdict
 from dout.clock import spent
 from dout.graph import Node, Shape
-from dout.trace.model.recorded import LOSSES
+from dout.judge.ball_values import NoRuleError
+from dout.judge.float_judge import in_float64, outcomes_in_float64
+from dout.judge.judged_run import MOST_ELEMENTS, UNCONFIRMED, elements
+from dout.judge.judging_points import beyond, generic, mirrored, with_kinks
+from dout.judge.kinks import outcomes_at
+from dout.judge.outcomes import RIGHT, Outcome, Point, Word
 from dout.trace.record.trace import Trace
 
 GENERIC = 2  # points near the base; one would do where no rounding of a seed was ever unlucky
@@ -27,10 +28,9 @@ MOST_LOOKS = 12  # at points on sides of conditions that were not seen
 MOST_TRIES = 2  # at one such side: where nothing is decided there, it stays so
 MOST_SECONDS = 3.0  # for the points of one recording
 MOST_SECONDS_SEEKING = 0.3  # of them to find the first point on such a side
-_RIGHT = (Word.EXACT, Word.ROUNDED, Word.STABILISED)
-_DECIDED = (*_RIGHT, Word.REFUTED)
+IN_FLOAT64 = "the derived gradient in float64"
+_DECIDED = RIGHT | {Word.REFUTED}
 NEXT_TO_NOTHING = 2.0**-20  # of the usual size of a gradient
-MOST_ELEMENTS = 200_000  # over all nodes: beyond that balls take seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +69,6 @@ class Judgement:
     remarks: Mapping[str, str] = field(default_factory=dict)  # by argument: what else is to be said of a refuted one
 
 
-def elements(trace: Trace) -> int:
-    """How many numbers all nodes of a recording hold together."""
-    return sum(math.prod(node.shape) for node in trace.graph.nodes)
-
-
 def judge(trace: Trace, *, ends: bool = False, far: bool = False) -> Judgement:
     """Judge every gradient that the backward of a recorded layer returned or kept. Raises NoRuleError.
 
@@ -81,12 +76,8 @@ def judge(trace: Trace, *, ends: bool = False, far: bool = False) -> Judgement:
     With `far` the run itself is far out, where limits may cut off what is next to nothing.
     """
     examination = Examination(trace)
-    too_large = elements(trace) > MOST_ELEMENTS
-    lost = next((event for event in trace.events if event.kind in LOSSES), None)
-    if lost is not None:
-        raise NoRuleError(str(lost))
-    if any(event.kind == "specialised" for event in trace.events) and not examination.is_steered:
-        raise NoRuleError("on other inputs the layer computes something that the recording does not explain")
+    too_large = elements(trace.graph.nodes) > MOST_ELEMENTS
+    examination.refuse_gaps()
     found = _Points(examination, ends)
     found.covered.add(examination.conditions.seen_in_the_run())
     if too_large:
@@ -133,20 +124,20 @@ class _Points:
         """Look at a point; one that is `excused` counts only where every gradient is right."""
         examination = self.examination
         refuted = [o.judged.gradient for found in self.outcomes.values() for o in found if o.word == Word.REFUTED]
-        outcomes, balls = examination.outcomes(point, refuted)
+        outcomes, balls, kink = outcomes_at(examination, point, refuted)
+        computed = [o.judged.name for o in outcomes if o.because == UNCONFIRMED and o.judged.node not in point]
+        if computed:
+            raise NoRuleError(f"{computed[0]} is computed while the layer runs")
         if not examination.judged:
             return
-        kink = meets_kink(examination, balls)
-        if kink and any(o.word not in _RIGHT for o in outcomes):
-            outcomes = at_kink(examination, outcomes)
         cut_off = [far and self._is_cut_off(outcome) for outcome in outcomes]
         outcomes = [replace(o, word=Word.STABILISED) if cut else o for o, cut in zip(outcomes, cut_off, strict=True)]
         if (only_kinks and not kink) or (excused and any(o.word == Word.REFUTED for o in outcomes)):
             return
-        if all(outcome.word in (_RIGHT if kink else _DECIDED) for outcome in outcomes):
+        if all(outcome.word in (RIGHT if kink else _DECIDED) for outcome in outcomes):
             self.covered.add(examination.conditions.seen(balls.values))
         if not kink:
-            found = zip(outcomes, likenesses(examination, balls, outcomes), cut_off, strict=True)
+            found = zip(outcomes, likenesses(examination, outcomes), cut_off, strict=True)
             for outcome, likeness, cut in found:
                 self.likeness[outcome.judged.node] += [] if cut else [likeness]
         for outcome in outcomes:
@@ -196,12 +187,13 @@ class _Points:
 
     def look_in_float64(self) -> None:
         """Look where balls would take too long."""
-        self.route = ROUTE
-        for outcomes, values in outcomes_in_float64(self.examination):
+        self.route = IN_FLOAT64
+        for seed in range(GENERIC):
+            outcomes, values = outcomes_in_float64(self.examination, generic(self.examination, seed))
             self.covered.add(self.examination.conditions.seen(values))
-            for outcome in outcomes:
+            for outcome, likeness in zip(outcomes, likenesses(self.examination, outcomes, exact=False), strict=True):
                 self.outcomes[outcome.judged.node].append(outcome)
-                self.likeness[outcome.judged.node].append(in_floats(outcome, self.examination.seeds.values()))
+                self.likeness[outcome.judged.node].append(likeness)
 
     @property
     def is_loss(self) -> bool:

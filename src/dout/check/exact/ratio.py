@@ -7,17 +7,16 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
-from flint import arb
 
-from dout.check.exact.ball_numbers import ball, exact
-from dout.check.exact.ball_values import Balls
-from dout.check.exact.exact_route import ROUNDED, Examination, Outcome
-from dout.check.report.verdicts import Word
+from dout.check.exact.exact_route import Examination
 from dout.graph import Node
+from dout.judge.ball_numbers import middle
+from dout.judge.outcomes import RIGHT, Outcome, Word
 
 EXACTLY = 1e-7  # a 1/N in the source may be a float32
 IN_FLOATS = 1e-5
-_RIGHT = (Word.EXACT, Word.ROUNDED, Word.STABILISED, Word.AGREES)
+SAME = 1e-12  # in exact arithmetic, whose numbers are rounded to floats
+NOTHING = 1e-60  # of a gradient: what exact arithmetic leaves of a derivative that is 0
 
 
 class Likeness(NamedTuple):
@@ -41,37 +40,31 @@ def alike(found: Iterable[Likeness]) -> Likeness:
     return Likeness(first if same else None, bool(found) and all(one.passed for one in found), close)
 
 
-def likenesses(examination: Examination, balls: Balls, outcomes: Iterable[Outcome]) -> list[Likeness]:
-    """What each outcome at a point of exact arithmetic has in common with the derived gradient.
+def likenesses(examination: Examination, outcomes: Iterable[Outcome], exact: bool = True) -> list[Likeness]:
+    """What each outcome at a point has in common with the derived gradient, in `exact` arithmetic or in float64.
 
-    Where there is no constant factor there may be one without the stabilisers.
+    In exact arithmetic there may be a constant factor without the stabilisers, where there is none with them.
     """
-    found, without = [], None
+    found, without, close = [], None, SAME if exact else IN_FLOATS
     for outcome in outcomes:
         ratio = _known(outcome)
         if outcome.word == Word.REFUTED:
-            ratio = _ratio(examination, balls, outcome)
-            if ratio is None and examination.stabilisers:
+            ratio = ratio_of_floats(outcome.expected, outcome.got, close)
+            if ratio is None and exact and examination.without_stabilisers:
                 if without is None:
-                    without = examination.balls(outcome.point, dict.fromkeys(examination.stabilisers, 0.0))
-                ratio = _ratio(examination, without, outcome)
-        found.append(Likeness(ratio, _is_upstream(outcome, examination.seeds.values())))
+                    without = examination.balls(outcome.point, examination.without_stabilisers[0])
+                got = outcome.judged.fitted(middle(without.values[outcome.judged.gradient]))
+                ratio = ratio_of_floats(middle(examination.expected(without, outcome.judged)), got, close)
+        passed = _is_upstream(outcome, examination.seeds.values())
+        found.append(Likeness(ratio, passed, EXACTLY if exact else IN_FLOATS))
     return found
 
 
 def constants(examination: Examination) -> dict[str, float | None]:
     """The constant factors of all gradients at the point of the recorded run."""
-    outcomes, balls = examination.outcomes(examination.base)
-    found = likenesses(examination, balls, outcomes)
+    outcomes, _ = examination.outcomes(examination.base)
+    found = likenesses(examination, outcomes)
     return {outcome.judged.name: one.ratio for outcome, one in zip(outcomes, found, strict=True)}
-
-
-def in_floats(outcome: Outcome, douts: Iterable[Node], close: float = IN_FLOATS) -> Likeness:
-    """What an outcome in float64 has in common with the derived gradient."""
-    ratio = _known(outcome)
-    if outcome.word == Word.REFUTED:
-        ratio = ratio_of_floats(outcome.expected, outcome.got, close)
-    return Likeness(ratio, _is_upstream(outcome, douts), close)
 
 
 def ratio_of_floats(expected: Any, got: Any, close: float) -> float | None:
@@ -83,35 +76,18 @@ def ratio_of_floats(expected: Any, got: Any, close: float) -> float | None:
     expected, got = expected[known], got[known]
     if not np.all(np.isfinite(got)):
         return None
-    if not np.any(expected):
+    largest = np.max(np.abs(expected), initial=0.0)
+    if largest <= NOTHING * np.max(np.abs(got), initial=0.0):
         return None if np.any(got) else math.nan
-    ratio = float(np.sum(expected * got) / np.sum(expected * expected))
-    size = abs(ratio) * np.max(np.abs(expected))
+    unit = expected / largest
+    ratio = float(np.sum(unit * got) / np.sum(unit * unit) / largest)
+    size = abs(ratio) * largest
     return ratio if ratio and bool(np.all(np.abs(got - ratio * expected) <= close * size)) else None
 
 
 def _known(outcome: Outcome) -> float | None:
     """The ratio that a word tells by itself."""
-    return 1.0 if outcome.word in _RIGHT and np.any(outcome.got) else math.nan
-
-
-def _ratio(examination: Examination, balls: Balls, outcome: Outcome) -> float | None:
-    judged = outcome.judged
-    expected = np.asarray(examination.expected(balls, judged), dtype=object)
-    got = np.asarray(judged.fitted(exact(balls.values[judged.gradient])), dtype=object)
-    if expected.shape != got.shape:
-        return None
-    pairs = [(ball(e), ball(g)) for e, g in zip(expected.ravel(), got.ravel(), strict=True)]
-    pairs = [(e, g) for e, g in pairs if e.is_finite()]
-    if any(not g.is_finite() for _, g in pairs):
-        return None
-    largest = max(pairs, key=lambda pair: pair[0].abs_lower(), default=None)
-    if largest is None or largest[0].contains(0):
-        return math.nan if all(g.contains(0) for _, g in pairs) else None
-    ratio = largest[1] / largest[0]
-    size: arb = largest[1].abs_upper()
-    is_one = all((g - ratio * e).abs_upper() <= ROUNDED * size for e, g in pairs)
-    return float(ratio.mid()) if is_one and size else None
+    return 1.0 if (outcome.word in RIGHT or outcome.word == Word.AGREES) and np.any(outcome.got) else math.nan
 
 
 def _is_upstream(outcome: Outcome, douts: Iterable[Node]) -> bool:

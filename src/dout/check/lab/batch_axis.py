@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from dout.check.exact.judging_points import is_label
 from dout.check.lab.other_values import is_float_array, same
 from dout.check.lab.probe import CrashError, Lab
+from dout.judge.judged_run import is_label
 from dout.run import PlainRun, copied, places, size_of
 
 Array = np.ndarray[Any, Any]

@@ -1,22 +1,14 @@
-"""Is a gradient right under some other condition? Differences of plain runs suspect, the exact route decides."""
+"""Is a gradient right under some other condition? It is judged at the values of that run alone."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-import numpy as np
-
-from dout.check.exact.ball_values import NoRuleError
-from dout.check.exact.judge import judge
-from dout.check.lab.other_values import is_float_array
-from dout.check.lab.probe import CrashError, Lab, users_code
-from dout.errors import DoutError
-from dout.run import PlainRun, central_difference, copied, one_or_all, size_of, weighed
-from dout.trace.record.record import record
-
-_STEP = 1e-6  # of central differences, relative to the size of the inputs
-_SUSPECT = 1e-4  # what they find is only a suspicion
+from dout.check.lab.probe import Lab
+from dout.check.lab.shared_recording import examined
+from dout.judge.gradient_judge import refuted_here
+from dout.run import PlainRun, copied
 
 
 class RefutedNumber(NamedTuple):
@@ -42,20 +34,12 @@ def refuted(
     lab: Lab, layer: Any, inputs: tuple[Any, ...], keywords: Mapping[str, Any], outputs: list[Any]
 ) -> RefutedNumber | None:
     """The first gradient that exact arithmetic refutes; None where it does not, or cannot say."""
-    douts = lab.douts(outputs)
-    lab.rewind()
-    try:
-        with users_code():
-            trace = record(layer, *inputs, dout=one_or_all(douts), **keywords)
-            if None in (trace.calls[0].douts or (None,)):
-                return None  # where an upstream gradient came in is not known
-            judgement = judge(trace)
-    except (CrashError, DoutError, NoRuleError):
+    found = examined(lab, layer, inputs, lab.douts(outputs), keywords)
+    if found is None or (any(e.kind == "specialised" for e in found.trace.events) and not found.is_steered):
         return None
-    for outcome in judgement.refuted.values():
-        index = outcome.index
-        if index is not None:
-            return RefutedNumber(_name(lab, outcome.judged.name), *outcome.at(index), index)
+    for outcome in refuted_here(found):
+        if outcome.index is not None:
+            return RefutedNumber(_name(lab, outcome.judged.name), *outcome.at(outcome.index), outcome.index)
     return None
 
 
@@ -67,30 +51,6 @@ def _name(lab: Lab, name: str) -> str:
 
 def only_here(lab: Lab, run: PlainRun) -> RefutedNumber | None:
     """A gradient that is refuted on the inputs of this run, although none is on the layer's own."""
-    if not _suspicious(lab, run) or _suspicious(lab, lab.base):
-        return None
-    if refuted(lab, lab.fresh(), lab.inputs(), {}, lab.base.outputs) is not None:
-        return None
-    return refuted(lab, lab.fresh(), tuple(map(copied, run.inputs)), {}, run.outputs)
-
-
-def _suspicious(lab: Lab, run: PlainRun) -> bool:
-    """Whether a central difference along one direction is not what the gradients say."""
-    generator = np.random.default_rng(5)
-    inside = [
-        i
-        for i, (x, g) in enumerate(zip(run.inputs, run.gradients, strict=False))
-        if is_float_array(x) and np.shape(g) == x.shape and is_float_array(g)
-    ]
-    if not inside or not all(np.asarray(out).dtype.kind == "f" for out in run.outputs):
-        return False
-    steps = {i: generator.normal(size=run.inputs[i].shape) for i in inside}
-    size = _STEP * max(size_of(run.inputs[i]) for i in inside)
-
-    def loss(way: float) -> float:
-        moved = tuple(x + way * steps[i] if i in steps else copied(x) for i, x in enumerate(run.inputs))
-        return float(weighed(lab.forward(lab.fresh(), moved), run.douts))
-
-    measured = central_difference(loss, size)
-    products = np.concatenate([(run.gradients[i] * steps[i]).ravel() for i in inside])
-    return bool(abs(measured - products.sum()) > _SUSPECT * np.abs(products).sum())
+    found = refuted(lab, lab.fresh(), tuple(map(copied, run.inputs)), {}, run.outputs)
+    is_wrong_anyway = found is not None and refuted(lab, lab.fresh(), lab.inputs(), {}, lab.base.outputs) is not None
+    return None if is_wrong_anyway else found

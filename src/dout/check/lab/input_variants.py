@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import inspect
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -14,17 +13,19 @@ from typing import Any
 
 import numpy as np
 
+from dout.adapt.argument_names import taken_by
 from dout.check.exact.covered_sides import ConditionPlace, Covered
 from dout.check.exact.difference_route import judge_numerically
 from dout.check.exact.judge import MOST_TRIES, Judgement, judge
-from dout.check.exact.judging_points import SCALES, far, is_label, nearby
 from dout.check.exact.subject import Subject
 from dout.check.exact.watched_conditions import watched
 from dout.check.lab.batch_axis import resized_along
-from dout.check.report.verdicts import WORDS, Verdict, Word
+from dout.check.report.verdicts import WORDS, Verdict
 from dout.clock import spent
+from dout.judge.judged_run import STABILISER, is_label
+from dout.judge.judging_points import SCALES, far, nearby, of_sign
+from dout.judge.outcomes import Word
 from dout.run import PlainRun, attributes_of, copied
-from dout.trace.model.derived_gradients import STABILISER
 
 MOST_SECONDS = 2.0  # for all variants
 MOST_SIZE = 300  # of an axis, where a condition asks for so many
@@ -56,7 +57,7 @@ def variants(subject: Subject, places: Iterable[ConditionPlace]) -> Iterator[Var
         return
     yield from (Variant(item, trusted=False) for item in _of_other_flags(subject, tests))
     yield from map(Variant, _of_other_sizes(subject, numbers))
-    for seed, move in enumerate([*map(far, _LARGE), *map(_shifted, (1, -1)), *map(_about, numbers)]):
+    for seed, move in enumerate([*map(far, _LARGE), of_sign(1, 10.0), of_sign(-1, 10.0), *map(_about, numbers)]):
         yield Variant(_moved(subject, 10 + seed, move), far=True)
 
 
@@ -152,17 +153,9 @@ def _moved(subject: Subject, seed: int, move: Callable[[Any, np.random.Generator
     return replace(subject, inputs=tuple(inputs), memo={})
 
 
-def _shifted(sign: int) -> Callable[[Any, np.random.Generator], Any]:
-    return lambda value, generator: sign * np.abs(far(10.0)(value, generator))
-
-
 def _about(number: float) -> Callable[[Any, np.random.Generator], Any]:
     """Numbers on both sides of one, by chance all of them above or below."""
-
-    def moved(value: Any, generator: np.random.Generator) -> Any:
-        return (number * generator.uniform(0.5, 3.0, size=np.shape(value)))[()]
-
-    return moved
+    return lambda value, generator: (number * generator.uniform(0.5, 3.0, size=np.shape(value)))[()]
 
 
 def _of_other_sizes(subject: Subject, numbers: Iterable[float]) -> Iterator[Subject]:
@@ -209,10 +202,7 @@ def _of_other_flags(subject: Subject, tests: Iterable[ast.expr | None]) -> Itera
 
 def _arguments(subject: Subject) -> list[tuple[str, Any]]:
     """The arguments of forward, each with its default."""
-    try:
-        parameters = inspect.signature(subject.again().forward).parameters.values()
-    except (TypeError, ValueError):
-        return []
+    parameters = taken_by(subject.again().forward)
     return [(p.name, p.default) for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
 
 

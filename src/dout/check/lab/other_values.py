@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from dout.check.exact.judging_points import is_label
+from dout.judge.judged_run import is_label
 from dout.run import copied
 
 _ROUNDING = {2: 5e-2, 4: 1e-4}  # what the order of summation may do to float16 and float32
@@ -109,11 +108,3 @@ def few(value: Any) -> str:
     array = np.asarray(value)
     numbers = ", ".join(f"{number:.4g}" for number in array.ravel()[:4].tolist())
     return (f"[{numbers}{', …' if array.size > 4 else ''}]") if array.ndim else numbers
-
-
-def parameters_of(function: Any) -> list[str]:
-    """The names of a method's arguments."""
-    try:
-        return [p.name for p in inspect.signature(function).parameters.values()]
-    except (TypeError, ValueError):
-        return []

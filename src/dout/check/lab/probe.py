@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from dout.check.exact.judging_points import is_label
 from dout.check.exact.subject import Subject
 from dout.check.lab.other_values import copies, is_float_array, same
 from dout.check.report.codes import finding
@@ -20,6 +19,7 @@ from dout.check.report.source_places import is_users, raised_at
 from dout.check.report.verdicts import Finding
 from dout.clock import spent
 from dout.graph import Where
+from dout.judge.judged_run import is_label
 from dout.run import PlainRun, arrays, attributes_of, copied, quiet, upstream
 from dout.run.held_objects import generators, of_class, snapshot
 from dout.run.random_states import all_states

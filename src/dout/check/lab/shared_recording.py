@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
-from dout.check.exact.ball_values import NoRuleError
 from dout.check.exact.exact_route import Examination
-from dout.check.exact.judge import elements
 from dout.check.lab.other_values import same
 from dout.check.lab.probe import CrashError, Lab, users_code
 from dout.errors import DoutError
+from dout.judge.judged_run import elements
 from dout.run import copied, one_or_all
 from dout.trace.model.recorded import LOSSES
 from dout.trace.record.record import record
@@ -47,24 +47,21 @@ class Recorded:
 
 def _examined(lab: Lab, inputs: tuple[Any, ...]) -> Examination | None:
     """The recorded layer, where the recording is complete and small, and every input is a number or an array."""
-    layer = lab.fresh()
+    found = examined(lab, lab.fresh(), tuple(map(copied, inputs)), lab.base.douts)
+    if found is None or elements(found.nodes) > MOST_ELEMENTS or len(found.inputs) != len(inputs):
+        return None
+    return found if all(same(found.data[n], x, 0.0) for n, x in zip(found.inputs, inputs, strict=True)) else None
+
+
+def examined(
+    lab: Lab, layer: Any, inputs: tuple[Any, ...], douts: tuple[Any, ...], keywords: Mapping[str, Any] | None = None
+) -> Examination | None:
+    """A layer recorded on these inputs; None where the recording is not complete."""
     lab.rewind()
-    douts = lab.base.douts
     try:
         with users_code():
-            trace = record(layer, *map(copied, inputs), dout=one_or_all(douts))
-            examination = Examination(trace)
-    except (CrashError, DoutError, NoRuleError):
+            found = Examination(record(layer, *inputs, dout=one_or_all(douts), **(keywords or {})))
+    except (CrashError, DoutError):
         return None
-    call = examination.call
-    if len(examination.seeds) != len(call.outputs):
-        return None  # where an upstream gradient came in is not known
-    if (
-        elements(trace) > MOST_ELEMENTS
-        or len(call.inputs) != len(inputs)
-        or any(e.kind in LOSSES for e in trace.events)
-    ):
-        return None
-    if not all(same(trace.data[node], x, 0.0) for node, x in zip(call.inputs, inputs, strict=True)):
-        return None
-    return examination
+    is_known = len(found.seeds) == len(found.call.outputs)  # where each upstream gradient came in
+    return found if is_known and not any(event.kind in LOSSES for event in found.trace.events) else None

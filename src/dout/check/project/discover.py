@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from dout.adapt.interface.function_pairs import forward_names, function_pairs
 from dout.adapt.interface.interface import may_be_backward
-from dout.adapt.search.call_target import has_both
+from dout.adapt.target import Target
 from dout.check.project.foreign_gradients import foreign_layer, is_custom_vjp
 from dout.check.project.settings import Settings, matches
 from dout.check.project.target_kind import kind_of
@@ -201,7 +201,7 @@ def named(module: ModuleType, name: str) -> Any:
     if pair is not None:
         return pair
     found = attribute(module, name, str(module.__file__))
-    if not (has_both(found if is_class(found) else type(found)) or is_custom_vjp(found)):
+    if not (Target(found).has_both or is_custom_vjp(found)):
         raise TargetError(f"{module.__file__}: {name} is no layer: it has no forward and backward{_layers_of(module)}")
     return found
 
@@ -228,7 +228,7 @@ def _is_layer(cls: type) -> bool:
     if getattr(cls, "_is_protocol", False) or inspect.isabstract(cls) or cls.__name__.lower().startswith("test"):
         return False
     known = foreign_layer(cls) is not None or not any(_library(base) in _NO_LAYERS for base in mro_of(cls))
-    return has_both(cls) and known
+    return Target(cls).has_both and known
 
 
 def _library(cls: type) -> str:

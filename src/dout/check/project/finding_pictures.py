@@ -9,13 +9,12 @@ from typing import Any
 import numpy as np
 
 from dout.adapt.interface.interface import required
-from dout.adapt.search.example import build
+from dout.adapt.target import Target
 from dout.check.exact.subject import Subject
 from dout.check.report.layer_report import Report
 from dout.run import copied, one_or_all, quiet
 from dout.trace.model.trace_writer import to_document
 from dout.trace.record.record import record
-from dout.trace.record.trace import Trace
 
 CODES = frozenset({"D101", "D103", "D501"})  # of errors that a picture shows
 MOST_NODES = 2_000
@@ -32,7 +31,7 @@ def picture(report: Report, target: Any, inputs: Sequence[Any], init: Mapping[st
     if not wrong:
         return None
     try:
-        make = build(target, init) if isinstance(target, type) else Subject.of(target, (), ()).make
+        make = Target(target).builder(init) if isinstance(target, type) else Subject.of(target, (), ()).make
         subject = Subject(report.layer, make, tuple(inputs), tuple(required(make().forward)))
         for ordered, dout in (*_failing(subject, [finding.inputs for finding in wrong]), *_upstream(subject)):
             try:
@@ -40,7 +39,7 @@ def picture(report: Report, target: Any, inputs: Sequence[Any], init: Mapping[st
                     trace = record(subject.make(), *map(copied, ordered), dout=copied(dout))
             except Exception:  # these inputs are not taken: the next may be
                 continue
-            if len(trace.graph.nodes) <= MOST_NODES and _shows_it(trace):
+            if len(trace.graph.nodes) <= MOST_NODES and trace.wrong:
                 return json.loads(json.dumps(to_document(trace, MOST_ELEMENTS)))  # type: ignore[no-any-return]
     except Exception:  # what cannot be recorded has no picture; its report stands without
         return None
@@ -63,11 +62,3 @@ def _upstream(subject: Subject) -> Iterator[tuple[Sequence[Any], Any]]:
     """Upstream gradients on the subject's own inputs: 1 everywhere, as in `dout show`, and other numbers."""
     yield subject.fresh_inputs(), None
     yield subject.fresh_inputs(), one_or_all(subject.run().douts)
-
-
-def _shows_it(trace: Trace) -> bool:
-    """Whether a wrong gradient is in a recording: a dout of 1 may hide it."""
-    uses = [use for value in trace.values for use in value.uses]
-    uses += [use for arguments in trace.arguments.values() for use in arguments]
-    gradients = [value.gradient for value in trace.values] + [use.gradient for use in uses]
-    return any(gradient is not None and gradient.expected is not None for gradient in gradients)

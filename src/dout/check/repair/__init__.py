@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from dout.check.exact.exact_route import Examination, Outcome
-from dout.check.exact.judging_points import further
+from dout.check.exact.exact_route import Examination
 from dout.check.exact.subject import Subject
 from dout.check.repair.expression_edits import Edit
 from dout.check.repair.first_wrong import NamedGradient, named_gradients
@@ -17,6 +16,8 @@ from dout.check.repair.whole_gradients import is_left_out, word_of
 from dout.check.report.verdicts import Cause
 from dout.clock import spent
 from dout.graph import Node, Where, topological
+from dout.judge.judging_points import further
+from dout.judge.outcomes import Outcome
 from dout.run import quiet
 
 __all__ = ["causes", "smallest_failing"]

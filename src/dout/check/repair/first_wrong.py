@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
-import numpy as np
-
 from dout.check.exact.exact_route import Examination
-from dout.check.repair.test_stand import natural_size, near
-from dout.graph import INPUT, Node, Where, evaluate
+from dout.graph import INPUT, Node, Where
+from dout.judge.gradient_judge import refuted_here
+from dout.judge.judged_run import JudgedRun
+from dout.judge.outcomes import Judged
+from dout.ops import PRIMITIVES
 
-_NAMINGS = ("d{}", "d_{}", "grad_{}", "{}_grad")
+_NAMINGS = ("d(.+)", "d_(.+)", "grad_(.+)", "(.+)_grad")
 
 
 @dataclass(frozen=True)
@@ -39,30 +41,28 @@ def named_gradients(examination: Examination) -> list[NamedGradient]:
         if node in trace.backward and node.primitive is not INPUT and (name := trace.names.get(node)):
             last.pop(name, None)
             last[name] = node
-    found: list[tuple[str, Node, Node, Node]] = []
+    judged: list[tuple[Judged, Judged]] = []  # each beside its negative
     for name, mine in last.items():
         bases = [forward[base] for base in _meant(name) if base in forward][:1]
         value = bases[0][0] if bases and len(bases[0]) == 1 else None  # of several of one name none is meant
         if value is not None and value in examination.derived and value.shape == mine.shape:
-            found.append((name, mine, examination.derived[value], value))
-    with np.errstate(all="ignore"):
-        known = {node: trace.data[node] for node in trace.graph.nodes}
-        known |= {dout: trace.data[dout] for dout in examination.seeds.values()}
-        values = evaluate([derived for _, _, derived, _ in found], known)
-    named = []
-    for name, mine, derived, value in found:
-        got, right, natural = trace.data[mine], values[derived], natural_size(examination, value)
-        is_right, is_negative = (near(g, right, 1e-6, natural) for g in (got, np.negative(got)))
-        named.append(NamedGradient(name, mine.where, mine, is_right, not is_right and is_negative))
-    return named
+            derived = examination.derived[value]
+            negative = Node(PRIMITIVES["negative"], (mine,), {}, mine.shape, mine.dtype)
+            judged.append((Judged(name, value, mine, derived=derived), Judged(name, value, negative, derived=derived)))
+    if not judged:
+        return []
+    both = [one for pair in judged for one in pair]
+    run = JudgedRun(trace.graph.nodes, trace.data, trace.backward, both, examination.seeds, examination.inputs)
+    wrong = {outcome.judged for outcome in refuted_here(run)}
+    return [
+        NamedGradient(
+            mine.name, mine.gradient.where, mine.gradient, mine not in wrong, mine in wrong and negative not in wrong
+        )
+        for mine, negative in judged
+    ]
 
 
 def _meant(name: str) -> list[str]:
     """The names of which this may be the gradient: dstd is that of std."""
-    bare = name.removeprefix("self.")
-    ends = [naming.split("{}") for naming in _NAMINGS]
-    return [
-        bare.removeprefix(before).removesuffix(after)
-        for before, after in ends
-        if bare.startswith(before) and bare.endswith(after) and len(bare) > len(before) + len(after)
-    ]
+    found = (re.fullmatch(naming, name.removeprefix("self.")) for naming in _NAMINGS)
+    return [match[1] for match in found if match is not None]

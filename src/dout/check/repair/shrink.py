@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from dout.check.exact.exact_route import Examination, Outcome
+from dout.check.exact.exact_route import Examination
 from dout.check.exact.subject import Subject
 from dout.check.repair.test_stand import expected_of, inputs_at, near
+from dout.judge.outcomes import Outcome
 from dout.run import deep_copy, one_or_all, quiet
 from dout.trace.record.record import record
 

@@ -11,11 +11,22 @@ from typing import Any
 import numpy as np
 
 from dout.check.exact.exact_route import Examination
-from dout.check.exact.judging_points import Point, generic, upstream
 from dout.check.exact.subject import Subject
 from dout.grad import backpropagate
 from dout.graph import Node, evaluate
-from dout.run import HeldMemory, central_difference, deep_copy, flat, one_or_all, quiet, run_backward, size_of, weighed
+from dout.judge.judging_points import generic, upstream
+from dout.judge.outcomes import Point
+from dout.run import (
+    HeldMemory,
+    central_difference,
+    deep_copy,
+    flat,
+    one_or_all,
+    quiet,
+    run_backward,
+    size_of,
+    weighed,
+)
 from dout.trace.record.record import record
 from dout.trace.record.trace import Trace
 from dout.trace.session.pairing import pairs
@@ -72,7 +83,7 @@ class Stand:
             i.dtype.itemsize for i in (*map(np.asarray, flat(inputs)), *parameters.values()) if i.dtype.kind == "f"
         ]
         stand.close = CLOSE.get(min(sizes, default=8), CLOSE[8])
-        if examination.stabilisers:
+        if examination.without_stabilisers:
             stand.close = max(stand.close, CLOSE_WITH_STABILISER)
         return stand if all(w.name in stand.expected for w in seek) else None
 

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dout.check.report.verdicts import SEVERITIES, Finding, ReportData, Severity, Verdict, Word
+from dout.check.report.verdicts import SEVERITIES, Finding, ReportData, Severity, Verdict
 from dout.errors import visible
+from dout.judge.outcomes import Word
 
 if TYPE_CHECKING:
     from rich.text import Text

@@ -7,33 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from dout.graph import Where
+from dout.judge.outcomes import Word
 
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 
 
-class Word:
-    """What a verdict may say about a gradient, from best to worst."""
-
-    EXACT = "exact"
-    ROUNDED = "exact up to rounded constants"
-    STABILISED = "exact up to a stabiliser"
-    SUBGRADIENT = "a subgradient at a kink"
-    AGREES = "agrees within rounding"  # a fallback's word: no proof
-    SCALED = "right up to a constant factor"
-    PASSED = "passed through: its loss must do the work"
-    JOINED = "right for the loss and its activation together"
-    DIAGONAL = "the diagonal of its derivative alone"
-    STOPPED = "stopped on purpose: nothing is passed on"
-    INCONCLUSIVE = "inconclusive"
-    REFUTED = "refuted"
-
-
-WORDS = (
-    Word.EXACT, Word.ROUNDED, Word.STABILISED, Word.SUBGRADIENT, Word.AGREES, Word.SCALED, Word.PASSED,
-    Word.JOINED, Word.DIAGONAL, Word.STOPPED,
-    Word.INCONCLUSIVE, Word.REFUTED,
-)  # fmt: skip
+WORDS: tuple[str, ...] = tuple(word for name, word in vars(Word).items() if name.isupper())  # from best to worst
 
 
 @dataclass(frozen=True, slots=True)

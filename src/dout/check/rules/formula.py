@@ -13,16 +13,17 @@ import numpy as np
 
 from dout.check.conventions.convention import convention_findings
 from dout.check.conventions.single_number import is_right_for_one_number, under_one_number
-from dout.check.exact.exact_route import Examination, Outcome
+from dout.check.exact.exact_route import Examination
 from dout.check.exact.judge import Judgement
-from dout.check.exact.judging_points import upstream
 from dout.check.exact.subject import Subject
 from dout.check.repair import causes, smallest_failing
 from dout.check.repair.shrink import Failing
 from dout.check.report.codes import finding
-from dout.check.report.verdicts import Cause, Finding, Word
+from dout.check.report.verdicts import Cause, Finding
 from dout.clock import spent
 from dout.graph import Node
+from dout.judge.judging_points import upstream
+from dout.judge.outcomes import Outcome, Word
 
 
 def formula_findings(subject: Subject, judgement: Judgement) -> Iterator[Finding]:

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from dout.check.lab.other_values import changed, copies, differs_at, few, is_float_array, parameters_of, same, shares
+from dout.adapt.argument_names import taken_by
+from dout.check.lab.other_values import changed, copies, differs_at, few, is_float_array, same, shares
 from dout.check.lab.probe import CrashError, Lab, examined, learned
 from dout.check.repair.line_repairs import copied_first
 from dout.check.report.verdicts import Finding
@@ -75,7 +76,7 @@ def _same_bytes(before: Any, after: Any) -> bool:
 
 
 def _dout_name(layer: Any, position: int) -> str:
-    names = parameters_of(layer.backward)
+    names = [p.name for p in taken_by(layer.backward)]
     return names[position] if position < len(names) else "dout"
 
 

@@ -9,12 +9,12 @@ import numpy as np
 
 from dout.check.exact.exact_route import Examination
 from dout.check.exact.judge import Judgement
-from dout.check.exact.judging_points import is_label
 from dout.check.exact.subject import Subject
 from dout.check.report.codes import finding
 from dout.check.report.verdicts import Finding
 from dout.check.rules.discarded_gradient import lost
 from dout.graph import INPUT
+from dout.judge.judged_run import is_label
 
 
 def missing_findings(subject: Subject, judgement: Judgement) -> Iterator[Finding]:

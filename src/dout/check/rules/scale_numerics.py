@@ -9,16 +9,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dout.check.exact.ball_numbers import exact, middle
-from dout.check.exact.ball_values import Balls, NoRuleError
 from dout.check.exact.exact_route import Examination
-from dout.check.exact.judging_points import Point
 from dout.check.lab.other_values import changed, is_number
 from dout.check.lab.probe import CrashError, Lab, examined, users_code
 from dout.check.lab.shared_recording import Recorded, recorded_of
 from dout.check.report.source_places import users_line
 from dout.check.report.verdicts import Finding
 from dout.graph import Node, Where, topological
+from dout.judge.ball_numbers import exact, middle
+from dout.judge.ball_values import Balls, NoRuleError
+from dout.judge.outcomes import Point
 from dout.run import PlainRun, copied, flat, run_backward
 
 LOST = 1e-8  # an error relative to the largest element that is worth a word …
@@ -76,7 +76,7 @@ class Flags:
         self.kinds.setdefault(kind.split()[0], users_line())
 
 
-class Target(NamedTuple):
+class StressedValue(NamedTuple):
     """Something to compare: as computed, as the same formula gives it exactly, and as it should be."""
 
     name: str
@@ -186,7 +186,7 @@ def _point(examination: Examination, inputs: tuple[Any, ...]) -> Point:
     return given
 
 
-def _targets(lab: Lab, examination: Examination, point: Point, run: PlainRun) -> list[Target] | None:
+def _targets(lab: Lab, examination: Examination, point: Point, run: PlainRun) -> list[StressedValue] | None:
     """Outputs and gradients as computed, beside their exact values; None where those cannot be had."""
     call = examination.call
     gradients = list(call.gradients or ())
@@ -203,12 +203,12 @@ def _targets(lab: Lab, examination: Examination, point: Point, run: PlainRun) ->
     found = []
     for node, got in zip(call.outputs, run.outputs, strict=True):
         value = exact(balls.values[node])
-        found.append(Target("the output", None, got, value, value))
+        found.append(StressedValue("the output", None, got, value, value))
     for i, (gradient, got) in enumerate(zip(gradients, run.gradients, strict=True)):
         if gradient is not None and i < len(call.inputs) and call.inputs[i] in judged:
             right = examination.expected(balls, judged[call.inputs[i]])
             found.append(
-                Target(f"the gradient of {lab.name(i)}", lab.name(i), got, exact(balls.values[gradient]), right)
+                StressedValue(f"the gradient of {lab.name(i)}", lab.name(i), got, exact(balls.values[gradient]), right)
             )
     return found
 
@@ -220,7 +220,7 @@ def _finite(value: Any) -> Any:
     return np.isfinite(numbers) & certain
 
 
-def _not_finite(target: Target) -> tuple[int, ...] | None:
+def _not_finite(target: StressedValue) -> tuple[int, ...] | None:
     """Where something is not finite although the exact value is."""
     got = np.asarray(target.got)
     if got.dtype.kind != "f" or got.shape != np.shape(target.right):
@@ -229,7 +229,7 @@ def _not_finite(target: Target) -> tuple[int, ...] | None:
     return tuple(int(i) for i in places[0]) if len(places) else None
 
 
-def _is_undefined(lab: Lab, target: Target, run: PlainRun) -> bool:
+def _is_undefined(lab: Lab, target: StressedValue, run: PlainRun) -> bool:
     """Whether a gradient is not finite, rightly, where the output is; or an output of one input is 0 / 0."""
     got = np.asarray(target.got)
     if got.dtype.kind != "f" or got.shape != np.shape(target.right):
@@ -239,7 +239,7 @@ def _is_undefined(lab: Lab, target: Target, run: PlainRun) -> bool:
     return not np.isfinite(got).all() and all(np.isfinite(x).all() for x in run.outputs if is_number(x))
 
 
-def _nowhere(lab: Lab, at: str, target: Target, stress: Stress) -> Finding:
+def _nowhere(lab: Lab, at: str, target: StressedValue, stress: Stress) -> Finding:
     got = np.asarray(target.got)
     index = tuple(int(i) for i in np.argwhere(~np.isfinite(got))[0])
     message = (
@@ -250,7 +250,7 @@ def _nowhere(lab: Lab, at: str, target: Target, stress: Stress) -> Finding:
     return lab.finding("D403", message, severity=severity, argument=target.argument, index=index, cause="overflow")
 
 
-def _broken(lab: Lab, at: str, target: Target, index: tuple[int, ...], flags: Flags) -> Finding:
+def _broken(lab: Lab, at: str, target: StressedValue, index: tuple[int, ...], flags: Flags) -> Finding:
     expected = float(np.asarray(middle(target.right))[index])
     got = float(np.asarray(target.got)[index])
     kind = next((k for k in ("overflow", "divide", "invalid") if k in flags.kinds), None)
@@ -299,7 +299,7 @@ def _raised(lab: Lab, recorded: Recorded, inputs: tuple[Any, ...], at: str, cras
 
 
 def _lost(
-    lab: Lab, examination: Examination, point: Point, run: PlainRun, targets: list[Target], at: str
+    lab: Lab, examination: Examination, point: Point, run: PlainRun, targets: list[StressedValue], at: str
 ) -> Iterator[Finding]:
     """The worst loss of digits: an error beyond what rounding the inputs does to the exact value."""
     if any(
@@ -338,7 +338,7 @@ def _largest(value: Any) -> float:
     return float(np.abs(numbers[np.isfinite(numbers)]).max(initial=0))
 
 
-def _error(target: Target) -> tuple[float, tuple[int, ...]] | None:
+def _error(target: StressedValue) -> tuple[float, tuple[int, ...]] | None:
     got = np.asarray(target.got)
     if got.dtype.kind != "f" or got.shape != np.shape(target.exact) or not got.size or not _finite(target.exact).all():
         return None
@@ -348,7 +348,7 @@ def _error(target: Target) -> tuple[float, tuple[int, ...]] | None:
 
 
 def _moved(
-    lab: Lab, examination: Examination, point: Point, run: PlainRun, targets: list[Target], i: int, seed: int
+    lab: Lab, examination: Examination, point: Point, run: PlainRun, targets: list[StressedValue], i: int, seed: int
 ) -> float | None:
     """How far the exact value moves when every input, parameter and upstream gradient moves by an ulp."""
     generator = np.random.default_rng(seed)

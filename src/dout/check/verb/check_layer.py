@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import inspect
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from dout.adapt.argument_names import taken_by
 from dout.adapt.interface.interface import Interface
-from dout.adapt.search.example import adapted, build
+from dout.adapt.search.example import adapted
 from dout.adapt.search.own_faults import WHATEVER, has_chosen_parts, is_own_fault
 from dout.adapt.source.empty_methods import kept_when_called
+from dout.adapt.target import Target
 from dout.check.conventions.convention import by_convention
 from dout.check.exact.covered_sides import Covered
 from dout.check.exact.difference_route import judge_numerically
@@ -60,18 +61,21 @@ def check(
     (False, 'x: refuted')
     """
     how = Interface.parse(interface) if interface is not None else None
-    subject = _subject(target, inputs, init or {}, named, how)
-    return _examined(subject, target, [*(init or {}).values(), *inputs, *named.values()])
+    init, given = init or {}, [*(init or {}).values(), *inputs, *named.values()]
+    if foreign_layer(target) is not None:
+        return _examined(_subject(target, inputs, init), target, given)
+    layer, ordered, found = adapted(target, init, inputs, named, how)
+    return _examined(_subject(layer, ordered, found.init), target, given)
 
 
 def check_adapted(target: Any, inputs: Sequence[Any], init: Mapping[str, Any]) -> Report:
     """`check` of what was adapted already, by `as_found`, with all of its inputs: its interface is not sought again."""
-    return _examined(_adapted_subject(target, inputs, init), target, [*init.values(), *inputs])
+    return _examined(_subject(target, inputs, init), target, [*init.values(), *inputs])
 
 
 def is_right(target: Any, inputs: Sequence[Any], init: Mapping[str, Any]) -> bool:
     """Whether what was adapted runs and no gradient of it is wrong; what else there is to say is not asked."""
-    subject = _adapted_subject(target, inputs, init)
+    subject = _subject(target, inputs, init)
     with watched() as seen:
         first = subject.run()
     if not_what_it_returns(subject, first) is not None:
@@ -114,26 +118,15 @@ def _examined(subject: Subject, target: Any, given: Sequence[Any]) -> Report:
     )
 
 
-def _subject(
-    target: Any, inputs: tuple[Any, ...], init: Mapping[str, Any], named: Mapping[str, Any], how: Interface | None
-) -> Subject:
-    foreign = foreign_layer(target)
-    if foreign is not None:
-        name, names = getattr(target, "__name__", "layer"), _input_names(_written(target), unbound=False)
-        return Subject(name, foreign, inputs, names, foreign=True)
-    target, ordered, found = adapted(target, init, inputs, named, how)
-    return _adapted_subject(target, ordered, found.init)
-
-
-def _adapted_subject(target: Any, inputs: Sequence[Any], init: Mapping[str, Any]) -> Subject:
+def _subject(target: Any, inputs: Sequence[Any], init: Mapping[str, Any]) -> Subject:
     """A class or an instance, as it was adapted, with all of its inputs by place. Raises TargetError."""
-    if foreign_layer(target) is not None:
-        return _subject(target, tuple(inputs), init, {}, None)
-    names = _input_names(getattr(target, "forward", target), isinstance(target, type))
-    if isinstance(target, type):
-        return Subject(target.__qualname__, build(target, init), tuple(inputs), names)
-    build(target, init)  # an instance takes no arguments: this says so
-    return Subject.of(target, tuple(inputs), names)
+    foreign, what = foreign_layer(target), Target(target)
+    if foreign is not None:
+        names = _input_names(_written(target), unbound=False)
+        return Subject(getattr(target, "__name__", "layer"), foreign, tuple(inputs), names, foreign=True)
+    names = _input_names(getattr(target, "forward", target), what.is_class)
+    make = what.builder(init)  # an instance takes no arguments: this says so
+    return Subject(what.name, make, tuple(inputs), names) if what.is_class else Subject.of(target, tuple(inputs), names)
 
 
 def _written(target: Any) -> Any:
@@ -144,11 +137,7 @@ def _written(target: Any) -> Any:
 
 
 def _input_names(forward: Any, unbound: bool) -> tuple[str, ...]:
-    try:
-        parameters = list(inspect.signature(behind(forward)).parameters.values())
-        parameters = [p for i, p in enumerate(parameters) if i or not (unbound or p.name == "self")]
-    except (TypeError, ValueError):
-        return ()
+    parameters = [p for i, p in enumerate(taken_by(behind(forward))) if i or not (unbound or p.name == "self")]
     return tuple(p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD))
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from dout.adapt.search.call_target import has_both
+from dout.adapt.interface.interface import pairs_of
 from dout.check.project import notebooks
 from dout.check.project.discover import LARGE, Job, classes_in, line_of_class
 from dout.check.worker.audit_guard import Guard, GuardRules, into_scratch, without_network
@@ -133,7 +133,7 @@ def needing(module: ModuleType, at: Callable[[str, int], Any]) -> dict[str, str]
             elif type(item) not in _PLAIN:  # its metaclass answers what it is asked from here on, and may not come back
                 file = str(names_of(module).get("__file__"))
                 at(file, line_of_class(file, qualname_of(item)) or 1)
-                has_both(item)
+                pairs_of(item)
         except BaseException as error:
             found[name] = f"cannot be looked at: it raises {type(error).__name__}: {error}"
     return found

@@ -8,8 +8,8 @@ import re
 from types import FrameType
 from typing import Any
 
+from dout.adapt.argument_names import names_label
 from dout.adapt.interface.interface import Interface, optional, required
-from dout.adapt.trial.backward_behaviour import LABEL_LIKE
 from dout.check.worker.stub_modules import needed_by
 
 
@@ -37,9 +37,9 @@ def lacks_target(target: Any, interface: Interface | None, message: str) -> bool
     """Whether a backward met None where it has an argument for the target, which forward does not take."""
     how = interface or Interface()
     ahead, behind = (optional(getattr(target, name, None)) for name in (how.forward, how.backward))
-    labels = [n for n, default in behind.items() if default is None and LABEL_LIKE.fullmatch(n) and n not in ahead]
+    labels = [n for n, default in behind.items() if default is None and names_label(n) and n not in ahead]
     taken = required(getattr(target, how.forward, None), bound=isinstance(target, type))
-    return "NoneType" in message and bool(labels) and not any(map(LABEL_LIKE.fullmatch, taken))
+    return "NoneType" in message and bool(labels) and not any(map(names_label, taken))
 
 
 def _in_its_condition(frame: FrameType, line: int) -> str:

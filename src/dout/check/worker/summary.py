@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Literal
 
 from dout.check.report.layer_report import Report
 from dout.check.report.report import Line, near, shown_place
-from dout.check.report.verdicts import SEVERITIES, WORDS, Word
+from dout.check.report.verdicts import SEVERITIES, WORDS
 from dout.errors import visible
+from dout.judge.outcomes import Word
 
 if TYPE_CHECKING:
     from dout.check.worker.runner import JobOutcome

@@ -14,16 +14,16 @@ import os
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
-from types import FunctionType
 from typing import Any
 
+from dout.adapt.argument_names import taken_by
 from dout.adapt.interface.function_pairs import PAIR
 from dout.adapt.interface.interface import Interface, required
-from dout.adapt.search.call_target import arguments, forward_of
 from dout.adapt.search.example import as_found, example
 from dout.adapt.search.example_search import Example
 from dout.adapt.search.own_faults import WHATEVER, is_own_fault, lacks_attribute
-from dout.adapt.search.refusals import name_of, takes_target
+from dout.adapt.search.refusals import takes_target
+from dout.adapt.target import Target
 from dout.check.conventions.stated_conditions import under_conditions
 from dout.check.project.discover import Job, layers_in, line_of_class, named
 from dout.check.project.finding_pictures import picture
@@ -41,7 +41,6 @@ from dout.check.worker.sandbox import put_back, take_place
 from dout.check.worker.work_sharing import Turns
 from dout.errors import DoutError, TargetError, UserCodeError
 from dout.graph import Where
-from dout.run import vars_of
 from dout.trace.session.side_effects import KeptRuntime
 
 
@@ -161,7 +160,7 @@ def _example(
         chosen = example(foreign(), {}, {}) if not inputs else Example({}, inputs)
         return chosen, list(chosen.inputs.values())
     chosen = example(target, init, inputs, interface=how)
-    ordered, keywords = arguments(target, chosen.inputs)
+    ordered, keywords = Target(target).arguments(chosen.inputs)
     if keywords:
         raise TargetError(f"{name}.forward takes {', '.join(keywords)} by name only, and inputs are given by place")
     return chosen, ordered
@@ -171,18 +170,15 @@ def _taken(target: Any, given: GivenArguments) -> tuple[dict[str, Any], dict[str
     """What of the given arguments this layer takes."""
 
     def of(function: Any, values: Mapping[str, Any], unbound: int) -> dict[str, Any]:
-        try:
-            parameters = list(inspect.signature(function).parameters.values())[unbound:]
-        except (TypeError, ValueError):
-            return {}
+        parameters = taken_by(function)[unbound:]
         any_name = any(p.kind is p.VAR_KEYWORD for p in parameters)
         names = {p.name for p in parameters}
         place = {key for key in values if key.isdigit() and int(key) < len(parameters)}
         return {key: value for key, value in values.items() if any_name or key in names or key in place}
 
-    is_class = isinstance(target, type)
-    forward = forward_of(target)  # a function of JAX has none
-    return (of(target, given.init, 0) if is_class else {}), of(forward, given.inputs, int(is_class))
+    what = Target(target)
+    init = of(target, given.init, 0) if what.is_class else {}
+    return init, of(what.forward, given.inputs, int(what.is_class))  # a function of JAX has no forward
 
 
 # The layer's own mistake, whatever it is given; any other error may be the fault of the inputs that were tried.
@@ -196,14 +192,14 @@ def _doubted(report: Report, chosen: Example, target: Any) -> Report:
     """
     own = {cls.__name__ for cls in _OWN}
     if any(f.code == "D001" and lacks_target(target, chosen.interface, f.message) for f in report.findings):
-        return _only(name_of(target), target, "D002", takes_target(target))
+        return _only(Target(target).name, target, "D002", takes_target(Target(target)))
     report = replace(report, findings=tuple(_perhaps_of_the_example(f, chosen) for f in report.findings))
     found = [
         replace(f, severity="warning", message=f"{f.message}, on inputs that were chosen")
         if f.code == "D001"
         and chosen.chosen
         and not (f.cause in own or WHATEVER in f.message)
-        and not lacks_attribute(f.message, target)
+        and not lacks_attribute(f.message, Target(target))
         else f
         for f in report.findings
     ]
@@ -232,7 +228,11 @@ def _not_judged(name: str, target: Any, given: GivenArguments, error: TargetErro
     own = (
         broken is not None
         or (isinstance(cause, _OWN) and not isinstance(cause, UnboundLocalError))
-        or (isinstance(cause, AttributeError) and _is_own(cause.obj, target) and lacks_attribute(str(cause), target))
+        or (
+            isinstance(cause, AttributeError)
+            and isinstance(cause.obj, Target(target).cls)
+            and lacks_attribute(str(cause), Target(target))
+        )
         or (isinstance(target, type) and not required(target) and is_own_fault(cause))
     )
     needed = lacks(cause)
@@ -261,11 +261,6 @@ def _constructor_error(target: Any, given: GivenArguments) -> Exception | None:
     return None
 
 
-def _is_own(item: Any, target: Any) -> bool:
-    cls = target if isinstance(target, type) else type(target)
-    return isinstance(item, cls)
-
-
 def _only(name: str, target: Any, code: str, message: str, where: Where | None = None, **details: Any) -> Report:
     file, line = _place(target)
     found = finding(code, message, where, layer=name, **({} if where else {"file": file, "line": line}), **details)
@@ -274,17 +269,12 @@ def _only(name: str, target: Any, code: str, message: str, where: Where | None =
 
 def _place(target: Any) -> tuple[str | None, int | None]:
     """Where the class of a layer is written."""
-    cls = target if isinstance(target, type) else type(target)
-    pair = getattr(cls, PAIR, None)
+    what = Target(target)
+    pair = getattr(what.cls, PAIR, None)
     if pair is not None:
-        code = getattr(cls, pair[1]).__code__
+        code = getattr(what.cls, pair[1]).__code__
         return code.co_filename, code.co_firstlineno
-    try:
-        file = inspect.getsourcefile(cls)
-    except Exception:  # it says that it is of another module, or raises
-        methods = (item for item in vars_of(cls).values() if type(item) is FunctionType)
-        file = next((method.__code__.co_filename for method in methods), None)
-    return file, line_of_class(file, cls.__qualname__) if file else None
+    return what.file, line_of_class(what.file, what.cls.__qualname__) if what.file else None
 
 
 def _memory(name: str, item: Finding) -> Finding:

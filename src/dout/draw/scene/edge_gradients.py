@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from dout.draw.scene.backward_recording import Mirror
 from dout.draw.scene.scene import Mark
-from dout.draw.scene.scene_drafts import Draft, LevelPlan, Strand, Wire
+from dout.draw.scene.scene_drafts import LevelPlan, Strand, Wire
 from dout.draw.scene.wiring import Wiring
 from dout.draw.view_options import MOST_DIGITS
 from dout.draw.words.equations import ADD, gives
@@ -107,21 +108,20 @@ class EdgeGradients:
 
     def _first_wrong(self) -> Gradient | None:
         """The wrong gradient on a drawn edge that the backward pass meets first."""
-        drafts: list[Draft] = []
-        arriving: dict[int, list[Strand]] = {}
-        for plan in self._wiring.root.inward():
-            drafts += plan.items
-            for strands in plan.leaving.values():
-                for strand in strands:
-                    arriving.setdefault(id(strand.target), []).append(strand)
-        for draft in sorted(drafts, key=lambda d: -d.when):
-            leaving = [self.on_stem(draft.level, wire) for wire in draft.stems if draft.kind != "entry"]
-            inside = list(self.wrong_inside(draft.call).values()) if draft.kind == "layer" and draft.call else []
-            entering = [self.on_strand(s) for s in arriving.get(id(draft), [])]
-            for gradient in leaving + inside + entering:
-                if gradient is not None and gradient.expected is not None:
-                    return gradient
-        return None
+        wrong = self._wiring.trace.wrong
+        drawn = set(map(id, self._drawn())) if wrong else set()
+        return next((gradient for gradient in wrong if id(gradient) in drawn), None)
+
+    def _drawn(self) -> Iterator[Gradient | None]:
+        """Every gradient on an edge, and those wrong in a closed layer."""
+        plans = [self._wiring.root]
+        for plan in plans:
+            for draft in plan.items:
+                plans += [] if draft.inside is None else [draft.inside]
+                yield from (self.on_stem(draft.level, wire) for wire in draft.stems if draft.kind != "entry")
+                if draft.kind == "layer" and draft.call:
+                    yield from self.wrong_inside(draft.call).values()
+            yield from (self.on_strand(strand) for strands in plan.leaving.values() for strand in strands)
 
 
 class Carried(EdgeGradients):
@@ -157,10 +157,8 @@ class Carried(EdgeGradients):
 
     def mark(self, gradient: Gradient | None, parts: Sequence[Gradient | None] = ()) -> Mark | None:
         """Make a gradient ready for the eye."""
-        if gradient is None:
-            return None
-        shown, right = pair(gradient, self._digits)
-        return Mark(shown, gradient.source, right, "", gradient is self.first, gradient, along=True)
+        made = super().mark(gradient)
+        return None if made is None else replace(made, along=True)
 
 
 def gradients_of(wiring: Wiring) -> EdgeGradients:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import inspect
 import statistics
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -12,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from dout.adapt.search.call_target import inputs_of, passed
 from dout.adapt.search.example import as_found
 from dout.adapt.search.example_search import Example
+from dout.adapt.target import Target, passed
 from dout.engine.bench.bench_subject import BenchInputs, Side, given_to
 from dout.engine.compile.plan import Plan, plan_of
 from dout.graph import Shape
-from dout.run import fresh, quiet
+from dout.run import quiet
 
 SIZES = (1_000, 64_000, 1_000_000)  # elements of the first array
 BUDGET = 0.6  # seconds of calls at each size
@@ -92,12 +91,12 @@ def bench(
 
 class _Case:
     def __init__(self, target: Any, example: Example, dtype: Any) -> None:
-        self.target, self.dtype = target, dtype
-        self.name = getattr(target, "__qualname__", type(target).__qualname__)
-        function = inspect.isroutine(target)
-        self.layer, self.inputs = (target, []) if function else as_found(target, example)
+        named = Target(target)
+        self.target, self.dtype, self.name = target, dtype, named.name
+        function = named.is_function
+        self.layer, self.inputs = (target, []) if function else as_found(named, example)
         self.named: dict[str, Any] = {}
-        parameters = inputs_of(target, None if function else example.interface)
+        parameters = named.inputs(None if function else example.interface)
         if function or self.layer is target:
             self.inputs, self.named = passed(parameters, dict(example.inputs))
         self.inputs = [self._cast(item) for item in self.inputs]
@@ -114,7 +113,7 @@ class _Case:
 
     def measured(self, elements: Sequence[int], done: Callable[[], None]) -> Bench:
         with quiet():
-            first = fresh(self.layer, self.init)
+            first = Target(self.layer).fresh(self.init)
             self.fast = Side(first, fast=True)
         sizes: list[BenchSize] = []
         last: tuple[int, float] | None = None  # the length before, and the time of a plain call there

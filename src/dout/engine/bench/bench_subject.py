@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from dout.adapt.interface.adapted_layer import as_written, own_arguments
+from dout.adapt.target import Target
 from dout.engine.compile.compiled import compile as compiled
 from dout.errors import TargetError
-from dout.run import HeldMemory, attributes_of, copied, deep_copy, douts_taken, fresh, quiet
+from dout.run import HeldMemory, attributes_of, copied, deep_copy, douts_taken, quiet
 from dout.trace.session.layer_calls import KINDS, is_layer
 
 
@@ -35,7 +36,7 @@ class Side:
 
     def __init__(self, target: Any, *, fast: bool = False) -> None:
         interface = getattr(type(target), "dout_interface", None)
-        self.own = fresh(target, {}) if interface is None else as_written(target)
+        self.own = Target(target).fresh({}) if interface is None else as_written(target)
         names = KINDS if interface is None else (interface.forward, interface.backward)
         layer = is_layer(type(target))
         self.kinds: Sequence[str] = KINDS if layer else ["call"]
@@ -92,7 +93,7 @@ def given_to(target: Any, inputs: Sequence[Any], named: Mapping[str, Any]) -> Be
 
     Raises what the user's code raises.
     """
-    first = fresh(target, {})
+    first = Target(target).fresh({})
     if not is_layer(type(first)):
         return BenchInputs(inputs, named)
     arrives = upstream(first.forward(*(copied(item) for item in inputs), **named))

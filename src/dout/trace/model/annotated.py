@@ -9,7 +9,7 @@ from typing import Any
 
 from dout.graph import Node
 from dout.trace.model.edge_values import annotate
-from dout.trace.model.recorded import Annotated, LayerCall, RecordedRun, Use, Value
+from dout.trace.model.recorded import Annotated, Gradient, LayerCall, RecordedRun, Use, Value
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -34,6 +34,28 @@ class AnnotatedRun(RecordedRun):
     def by_node(self) -> Mapping[Node, Value]:
         """Each value by the node that made it."""
         return {value.node: value for value in self.values}
+
+    @cached_property
+    def wrong(self) -> tuple[Gradient, ...]:
+        """The wrong gradients, in the order in which a backward comes to them: first those nearest to the output.
+
+        It comes to an edge with the node that uses the value, and to a whole value after the first of its uses.
+        """
+        place = {node: i for i, node in enumerate(self.graph.nodes)}
+
+        def first(value: Value | None, call: LayerCall | None = None) -> int:
+            """The place of the first node that uses a value, inside a layer call."""
+            uses = () if value is None else value.uses
+            inside = [use for use in uses if call is None or (use.call is not None and use.call.inside(call))]
+            users = [use.node for use in inside if use.node is not None and use.node not in self.backward]
+            return min((place[user] for user in users), default=0 if value is None else place[value.node])
+
+        met = [(place[use.node], use.gradient) for value in self.values for use in value.uses if use.node]
+        for call, uses in self.arguments.items():
+            met += [(first(self.by_node.get(call.inputs[use.argument]), call), use.gradient) for use in uses]
+        met += [(first(value), value.gradient) for value in self.values]
+        wrong = [(i, gradient) for i, gradient in met if gradient is not None and gradient.expected is not None]
+        return tuple({id(g): g for _, g in sorted(wrong, key=lambda one: -one[0])}.values())
 
     def __getitem__(self, name: str) -> Value:
         """The value of this name; the last one where several have it.

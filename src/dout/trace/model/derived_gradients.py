@@ -11,35 +11,12 @@ from typing import Any
 import numpy as np
 
 from dout.grad import Gradients, backpropagate
-from dout.graph import CONSTANT, INPUT, Node, Primitive, topological
-from dout.ops import PRIMITIVES
-from dout.ops.elementwise import add, subtract
-from dout.ops.reduce import spread
+from dout.graph import Node
+from dout.ops.elementwise import add
 from dout.trace.model.recorded import LOSSES, LayerCall, RecordedRun
 
 Edge = tuple[Node, int]
 Place = Node | tuple[Edge, ...]  # a value, or the edges into a layer that lead to one of its arguments
-_MOST_STABILISERS = 16
-STABILISER = 1e-4  # an added literal no larger than this is there to keep a number finite: log(y + 1e-7)
-
-
-def _whole_of_two(dout: Any, out: Any, x: Any, y: Any) -> tuple[Any, Any]:
-    return dout * np.equal(out, x), dout * np.equal(out, y)
-
-
-def _whole_of_many(dout: Any, out: Any, x: Any, *where: Any, axis: Any = None, **_: Any) -> tuple[Any, ...]:
-    return spread(dout, x, axis) * np.equal(x, spread(out, x, axis)), *(None for _ in where)
-
-
-def _right_of_zero(dout: Any, out: Any, x: Any) -> Any:
-    return dout * np.where(x >= 0, 1.0, -1.0)
-
-
-_WHOLE_TIES: dict[Primitive, Any] = {
-    **dict.fromkeys((PRIMITIVES["maximum"], PRIMITIVES["minimum"]), _whole_of_two),
-    **dict.fromkeys((PRIMITIVES["max"], PRIMITIVES["min"]), _whole_of_many),
-    PRIMITIVES["absolute"]: _right_of_zero,
-}
 
 
 @dataclass(frozen=True)
@@ -67,22 +44,13 @@ class Derivation:
                 self.uses.setdefault(value, []).append((node, argument))
         self.upstream = _upstream(trace.calls)
         self.seeds = self._ends() or dict(trace.seeds)
-        self._gradients = backpropagate(self.seeds)
+        self.gradients = backpropagate(self.seeds)
 
     def node(self, place: Place) -> Node | None:
         """The node that computes the derived gradient at a place, where there is one."""
         if isinstance(place, Node):
-            return self._gradients.of[place] if place in self.exact.of else None
-        return total(self._gradients.on[edge] for edge in place if edge in self.exact.on)
-
-    def moved(self, place: Place) -> Any:
-        """How far from the exact gradient a place may lie for a reason: a stabiliser in the forward, or a kink."""
-        exact = as_floats(self.exact.at(place))
-        total = np.zeros(exact.shape)
-        for other in (*self._without_stabilisers, self._all_of_every_tie):
-            distance = np.abs(as_floats(other.at(place)) - exact)
-            total += np.where(np.isfinite(distance), distance, 0.0)
-        return total
+            return self.gradients.of[place] if place in self.exact.of else None
+        return total(self.gradients.on[edge] for edge in place if edge in self.exact.on)
 
     @property
     def _known(self) -> dict[Node, Any]:
@@ -95,34 +63,11 @@ class Derivation:
     def exact(self) -> Derived:
         """The derivative of the forward as it stands, where all of it is known."""
         complete = self._complete()
-        found = _evaluated(self._gradients, self._known)
+        found = _evaluated(self.gradients, self._known)
         return Derived(
             {node: gradient for node, gradient in found.of.items() if node in complete},
             {edge: gradient for edge, gradient in found.on.items() if edge[0] in complete},
         )
-
-    @cached_property
-    def _without_stabilisers(self) -> list[Derived]:
-        """The derivatives of the forward without one of its tiny added literals: log(y + 1e-7) is meant as log(y).
-
-        Each is left out by itself, for where a variance is 0 only its own one keeps the numbers finite.
-        """
-        data, nodes = self.trace.data, self.trace.graph.nodes
-        given = {node: data[node] for node in nodes if node.primitive is INPUT}
-        given |= {dout: data[dout] for dout in self.seeds.values()}
-        lines: dict[Any, dict[Node, float]] = {}  # those that one line of the source adds in several steps go together
-        for node in nodes:
-            if node.primitive in (add, subtract):
-                lines.setdefault(node.where, {}).update({i: 0.0 for i in node.inputs if _is_stabiliser(i)})
-        left_out = [tiny for tiny in lines.values() if tiny][:_MOST_STABILISERS]
-        forward = [node for node in nodes if node not in self.trace.backward]
-        runs = (_compute(topological(forward, known=(given | tiny).keys()), given | tiny) for tiny in left_out)
-        return [_evaluated(self._gradients, values) for values in runs]
-
-    @cached_property
-    def _all_of_every_tie(self) -> Derived:
-        """The gradient as if each of several equal largest elements got all of dout: it differs at kinks."""
-        return _evaluated(backpropagate(self.seeds, _WHOLE_TIES), self._known)
 
     def inside(self, node: Node, call: LayerCall | None) -> bool:
         """Whether a forward node was made in a layer call, at any depth."""
@@ -217,14 +162,6 @@ def total(nodes: Iterable[Node | None]) -> Node | None:
     return found
 
 
-def as_floats(gradient: Any) -> np.ndarray[Any, Any]:
-    """A gradient as floats; a whole number that is too large for one is infinite."""
-    try:
-        return np.asarray(gradient, dtype=float)
-    except OverflowError:
-        return np.asarray(np.copysign(np.inf, 1 if gradient > 0 else -1))
-
-
 def _evaluated(gradients: Gradients, given: Mapping[Node, Any]) -> Derived:
     values = dict(given)
     _compute(gradients.nodes, values)
@@ -244,11 +181,6 @@ def _compute(nodes: Iterable[Node], values: dict[Node, Any]) -> dict[Node, Any]:
                 except (ArithmeticError, ValueError):
                     values[node] = math.nan
     return values
-
-
-def _is_stabiliser(node: Node) -> bool:
-    value = node.static.get("value")
-    return node.primitive is CONSTANT and isinstance(value, float) and 0 < abs(value) <= STABILISER
 
 
 def _upstream(calls: Iterable[LayerCall]) -> dict[Node, tuple[Node, LayerCall | None]]:

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
 
 from dout.graph import Node
+from dout.judge.float_judge import as_floats
+from dout.judge.gradient_judge import is_near, overflows, refuted_here
+from dout.judge.judged_run import JudgedRun
+from dout.judge.outcomes import Judged
 from dout.trace.model.bulk_objects import collection_paused
-from dout.trace.model.derived_gradients import Derivation, Place, as_floats, sum_of, total
-from dout.trace.model.recorded import Gradient, LayerCall, RecordedRun, Use, Value
-
-# By the bytes of the float, relative to the gradient and to the largest one around: far above rounding, far below a
-# mistake.
-TOLERANCE = {2: (2e-2, 1e-3), 4: (1e-4, 1e-6), 8: (1e-8, 1e-13)}
+from dout.trace.model.derived_gradients import Derivation, Edge, Place, sum_of, total
+from dout.trace.model.recorded import Annotated, Gradient, LayerCall, RecordedRun, Use, Value
 
 
-def annotate(trace: RecordedRun) -> tuple[tuple[Value, ...], Mapping[LayerCall, tuple[Use, ...]]]:
+def annotate(trace: RecordedRun) -> Annotated:
     """Return every value with its uses and gradients, and the edges into each layer call as a whole."""
     with collection_paused():
         return _Annotation(trace).result()
@@ -29,13 +29,27 @@ class _Annotation:
         self.trace = trace
         self.derivation = Derivation(trace)
         self.uses = self.derivation.uses
+        self.judged: dict[tuple[Node | None, Place], Judged] = {}  # gradients that are not the derived ones, bit by bit
+        self.wrong: frozenset[Judged] = frozenset()
+        self.total = cache(lambda *nodes: total(nodes))  # the same node each time
 
     @cached_property
     def size(self) -> float:
         """The largest derived gradient."""
         return max(map(_largest, self.derivation.exact.of.values()), default=0.0)
 
-    def result(self) -> tuple[tuple[Value, ...], Mapping[LayerCall, tuple[Use, ...]]]:
+    def result(self) -> Annotated:
+        """All values and edges; again, once it is known which gradients are wrong."""
+        found = self._all()
+        if not self.judged:
+            return found
+        trace = self.trace
+        judged, inputs = [*self.judged.values()], [*trace.graph.inputs.values()]
+        run = JudgedRun(trace.graph.nodes, trace.data, trace.backward, judged, self.derivation.seeds, inputs, self.size)
+        self.wrong = frozenset(outcome.judged for outcome in refuted_here(run))
+        return self._all() if self.wrong else found
+
+    def _all(self) -> Annotated:
         arguments = {call: self._arguments(call) for call in self.trace.calls}
         values = tuple(
             Value(node, self.trace.data.get(node), self.trace.names.get(node), *self._of(node, arguments))
@@ -90,7 +104,7 @@ class _Annotation:
             kept = dict.fromkeys(p.gradient for p in call.parameters if p.node is node)
             if kept:  # several where the layer hands the same array to several layers inside
                 mine = sum_of(map(self._number, kept))
-                gradient = self._gradient(mine, self.derivation.edges_into(node, call), total(kept))
+                gradient = self._gradient(mine, self.derivation.edges_into(node, call), self.total(*kept))
                 return [Use(None, call, len(call.inputs), gradient)]
         return []
 
@@ -102,7 +116,7 @@ class _Annotation:
             return self._gradient(self._number(mine), node, mine)
         if parts and all(part is not None and part.source == "user" for part in parts):
             mine = sum_of(part.value for part in parts if part)
-            return self._gradient(mine, node, total(part.node for part in parts if part))
+            return self._gradient(mine, node, self.total(*(part.node for part in parts if part)))
         return self._gradient(None, node)
 
     def _number(self, node: Node | None) -> Any:
@@ -113,10 +127,24 @@ class _Annotation:
         derived, derived_node = self.derivation.exact.at(place), self.derivation.node(place)
         if mine is None:
             return None if derived is None else Gradient(derived, "dout", None, derived_node, derived_node)
-        if derived is None or not differs(mine, derived, self.size):
-            return Gradient(mine, "user", None, node, derived_node)
-        wrong = differs(mine, derived, self.size, 2 * self.derivation.moved(place))
+        wrong = derived is not None and self._is_wrong(mine, derived, node, place)
         return Gradient(mine, "user", derived if wrong else None, node, derived_node)
+
+    def _is_wrong(self, mine: Any, derived: Any, node: Node | None, place: Place) -> bool:
+        """Whether a gradient is wrong; one that has to be judged first is noted, and nothing is said of it yet."""
+        if is_near(mine, derived):
+            return False
+        key = node, place
+        if key not in self.judged and node is not None:
+            value, whole = (place, True) if isinstance(place, Node) else self._used_at(place)
+            self.judged[key] = Judged("", value, node, derived=self.derivation.node(place), whole=whole)
+        return overflows(mine, derived) or self.judged.get(key) in self.wrong
+
+    def _used_at(self, edges: tuple[Edge, ...]) -> tuple[Node, bool]:
+        """The value that edges of the forward carry, and whether these are all of its uses there."""
+        (user, argument), *_ = edges
+        value = user.inputs[argument]
+        return value, all(edge in edges or edge[0] in self.trace.backward for edge in self.uses[value])
 
     def _entered(self, value: Node, consumer: Node) -> LayerCall | None:
         """The outermost layer call an edge leads into from outside."""
@@ -131,27 +159,3 @@ def _largest(gradient: Any) -> float:
     """The largest finite size among the numbers of a gradient."""
     sizes = np.abs(as_floats(gradient))
     return float(np.max(sizes, initial=0.0, where=np.isfinite(sizes)))
-
-
-def differs(mine: Any, derived: Any, size: float = 0.0, allowed: Any = 0.0) -> bool:
-    """Whether the user's gradient is not the derived one, beyond rounding; where the derived one overflowed, unknown.
-
-    `size` is that of the largest gradient around: what is left of such numbers that cancel is rounding too. `allowed`
-    is a distance that has another reason.
-
-    >>> differs(2.2, 2.2000000000000002), differs(1.21, 2.2), differs(1e-17, -3e-17, size=1.0)
-    (False, True, False)
-    """
-    if np.shape(mine) != np.shape(derived):
-        return True
-    ours, theirs = (as_floats(g) if isinstance(g, int) else np.asarray(g) for g in (derived, mine))
-    if not np.issubdtype(theirs.dtype, np.number):
-        return True
-    known = np.isfinite(ours)
-    if not known.any():
-        return False
-    bytes_ = min((a.dtype.itemsize for a in (ours, theirs) if a.dtype.kind == "f"), default=8)
-    relative, rounding = TOLERANCE.get(bytes_, TOLERANCE[8])
-    near = relative * np.abs(ours[known]) + rounding * size + np.broadcast_to(allowed, ours.shape)[known]
-    with np.errstate(invalid="ignore"):
-        return not bool(np.all(np.abs(theirs[known].astype(float) - ours[known].astype(float)) <= near))

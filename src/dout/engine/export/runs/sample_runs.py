@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from dout.adapt.search.call_target import passed
 from dout.adapt.search.example_search import Example
+from dout.adapt.target import Target, passed
 from dout.engine.bench.bench_subject import upstream
 from dout.engine.export.runs.resized_samples import SAME, SampleSize, cast, lengths_in, one_hot, primes
 from dout.engine.export.runs.size_decisions import Decision, watched
 from dout.engine.guards.loaded_names import Loaded
-from dout.run import attributes_of, douts_taken, fresh, objects_in, seed_global
+from dout.run import attributes_of, douts_taken, objects_in, seed_global
 from dout.trace.capture.capture import Capture, capture
 from dout.trace.capture.templates import Held, Same, Spot, is_fixed
 from dout.trace.session.attribute_swap import Namespace
@@ -87,7 +87,7 @@ class Specimen:
     def built(self, dtype: np.dtype[Any], size: SampleSize = SAME) -> Any:
         """A layer of its own, as large as it is to be."""
         seed_global()
-        return fresh(self.cls, self.init_of(dtype, size))
+        return Target(self.cls).fresh(self.init_of(dtype, size))
 
     def init_of(self, dtype: np.dtype[Any], size: SampleSize) -> dict[str, Any]:
         """The arguments of the constructor, as large as they are to be."""

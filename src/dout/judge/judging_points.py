@@ -2,55 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
-from dout.graph import PYTHON_NUMBERS, Node
+from dout.judge.judged_run import JudgedRun
+from dout.judge.outcomes import Point
 
-Point = Mapping[Node, Any]  # values of the graph's inputs
 Move = Callable[[Any, np.random.Generator], Any]  # a value → another one
-
-
-class Judgeable(Protocol):
-    """What the choice of points asks of a recorded layer call."""
-
-    seeds: dict[Node, Node]
-
-    @property
-    def base(self) -> Point:
-        """The point of the recorded run itself."""
-
-    @property
-    def varying(self) -> tuple[Node, ...]:
-        """What may be another number."""
-
-    @property
-    def labels(self) -> tuple[Node, ...]:
-        """Inputs that are labels."""
-
-    @property
-    def ones(self) -> dict[Node, Any]:
-        """Upstream gradients of 1."""
-
-    @property
-    def ignores_dout(self) -> bool:
-        """Whether no gradient depends on the upstream one."""
-
-
-def is_label(value: Any) -> bool:
-    """Whether a value is one of a few that mean something: whole numbers, ones among zeros, rows that add up to one."""
-    if type(value) in PYTHON_NUMBERS:
-        return isinstance(value, bool)
-    array = np.asarray(value)
-    if array.dtype.kind != "f":
-        return True
-    if array.ndim == 0 or not array.size:
-        return False
-    whole = bool(np.all((array == 0) | (array == 1)))
-    rows = np.sum(array, axis=-1) if array.shape[-1] > 1 else np.zeros(1)
-    return (whole and array.size > 1) or bool(np.all(array >= 0) and np.all(np.abs(rows - 1) < 1e-6))
 
 
 def nearby(value: Any, generator: np.random.Generator) -> Any:
@@ -68,44 +28,42 @@ def far(scale: float) -> Move:
 SCALES = (1.0, 3.0, 0.3, 10.0)
 
 
-def generic(examination: Judgeable, seed: int) -> Point:
+def generic(run: JudgedRun, seed: int) -> Point:
     """A point near the base."""
-    return _moved(examination, nearby, np.random.default_rng(seed))
+    return _moved(run, nearby, np.random.default_rng(seed))
 
 
-def spread_out(examination: Judgeable, seed: int) -> Point:
+def spread_out(run: JudgedRun, seed: int) -> Point:
     """A point far from the base, to come to other branches."""
-    return _moved(examination, far(SCALES[seed % len(SCALES)]), np.random.default_rng(1000 + seed))
+    return _moved(run, far(SCALES[seed % len(SCALES)]), np.random.default_rng(1000 + seed))
 
 
-def beyond(examination: Judgeable, limits: Sequence[float]) -> Iterator[tuple[Point, bool]]:
+def beyond(run: JudgedRun, limits: Sequence[float]) -> Iterator[tuple[Point, bool]]:
     """Points on other sides of conditions, each with whether it is far out; `limits` are what is compared with.
 
     Numbers about the limits, of one sign, of unusual size, all alike; other labels; upstream gradients of other sizes.
     """
-    yield from ((spread_out(examination, seed), False) for seed in range(MOST_SPREAD))
+    yield from ((spread_out(run, seed), False) for seed in range(MOST_SPREAD))
     about = _about(limits)
     moves = [*map(_picked, [about] * 4), _picked(limits)] if about else []
     for seed, move in enumerate((*moves, *_MOVES)):
-        yield _moved(examination, move, np.random.default_rng(2000 + seed)), True
-    for seed, other in enumerate(_LABELS if examination.labels else ()):
-        given = {node: other(examination.base[node], limits) for node in examination.labels}
-        yield {**generic(examination, seed), **given}, False
-    for seed, move in enumerate(
-        () if examination.ignores_dout else (*_MOVES, *map(_picked, [about] * 2 if about else []))
-    ):
-        point, generator = generic(examination, seed), np.random.default_rng(3000 + seed)
-        yield {**point, **{dout: move(point[dout], generator) for dout in examination.seeds.values()}}, False
+        yield _moved(run, move, np.random.default_rng(2000 + seed)), True
+    for seed, other in enumerate(_LABELS if run.labels else ()):
+        given = {node: other(run.base[node], limits) for node in run.labels}
+        yield {**generic(run, seed), **given}, False
+    for seed, move in enumerate(() if run.ignores_dout else (*_MOVES, *map(_picked, [about] * 2 if about else []))):
+        point, generator = generic(run, seed), np.random.default_rng(3000 + seed)
+        yield {**point, **{dout: move(point[dout], generator) for dout in run.seeds.values()}}, False
 
 
-def mirrored(examination: Judgeable, point: Point) -> Point:
+def mirrored(run: JudgedRun, point: Point) -> Point:
     """The same point with all signs turned: two conditions together have more sides than each by itself."""
-    return {**point, **{node: -np.asarray(point[node])[()] for node in examination.varying}}
+    return {**point, **{node: -np.asarray(point[node])[()] for node in run.varying}}
 
 
-def further(examination: Judgeable, point: Point) -> Point:
+def further(run: JudgedRun, point: Point) -> Point:
     """A point in the same direction, ten times as far."""
-    return {**point, **{node: (np.asarray(point[node]) * 10.0)[()] for node in examination.varying}}
+    return {**point, **{node: (np.asarray(point[node]) * 10.0)[()] for node in run.varying}}
 
 
 def _some(move: Move) -> Move:
@@ -118,7 +76,8 @@ def _some(move: Move) -> Move:
     return moved
 
 
-def _of_sign(sign: float, scale: float) -> Move:
+def of_sign(sign: float, scale: float) -> Move:
+    """A value of one sign and of another scale."""
     return lambda value, generator: sign * np.abs(far(scale)(value, generator))
 
 
@@ -145,10 +104,10 @@ def _about(limits: Sequence[float]) -> list[float]:
 MOST_SPREAD = 12
 MOST_LIMITS = 6
 _MOVES: tuple[Move, ...] = (
-    _of_sign(1, 1.0), _of_sign(-1, 1.0), _of_sign(1, 30.0), _of_sign(-1, 30.0),
+    of_sign(1, 1.0), of_sign(-1, 1.0), of_sign(1, 30.0), of_sign(-1, 30.0),
     *(_some(far(scale)) for scale in (30.0, 100.0, 1e3, 1e4, 1e6, 1e9)),
     *(far(scale) for scale in (1e-2, 1e-4, 1e-8, 100.0, 1e4, 1e6)),
-    _of_sign(1, 1e3), _of_sign(-1, 1e3), _alike,
+    of_sign(1, 1e3), of_sign(-1, 1e3), _alike,
 )  # fmt: skip
 
 
@@ -169,10 +128,10 @@ _LABELS: tuple[Callable[[Any, Sequence[float]], Any], ...] = (
 )
 
 
-def with_kinks(examination: Judgeable) -> Iterator[Point]:
+def with_kinks(run: JudgedRun) -> Iterator[Point]:
     """Points where one number is 0, or two neighbours are the largest together: where hand-written backwards differ."""
-    base = generic(examination, seed=7)
-    for node in examination.varying:
+    base = generic(run, seed=7)
+    for node in run.varying:
         value = np.array(base[node], dtype=float)
         if value.size:
             zero = value.copy()
@@ -184,15 +143,15 @@ def with_kinks(examination: Judgeable) -> Iterator[Point]:
             yield {**base, node: tie}
 
 
-def _moved(examination: Judgeable, move: Move, generator: np.random.Generator) -> Point:
-    point = {**examination.base, **{n: move(examination.base[n], generator) for n in examination.varying}}
-    return point | examination.ones if examination.ignores_dout else upstream(examination, point, generator)
+def _moved(run: JudgedRun, move: Move, generator: np.random.Generator) -> Point:
+    point = {**run.base, **{n: move(run.base[n], generator) for n in run.varying}}
+    return point | run.ones if run.ignores_dout else upstream(run, point, generator)
 
 
-def upstream(examination: Judgeable, point: Point, generator: np.random.Generator | None = None) -> Point:
+def upstream(run: JudgedRun, point: Point, generator: np.random.Generator | None = None) -> Point:
     """A point with another upstream gradient, of no special numbers."""
     generator = generator or np.random.default_rng(5)
-    return {**point, **{dout: generator.normal(size=dout.shape)[()] for dout in examination.seeds.values()}}
+    return {**point, **{dout: generator.normal(size=dout.shape)[()] for dout in run.seeds.values()}}
 
 
 def _size(value: Any) -> float:

@@ -9,7 +9,7 @@ Source: Clarke, "Optimization and Nonsmooth Analysis" (SIAM, 1990), chapter 2.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -17,25 +17,31 @@ from typing import Any
 import numpy as np
 from flint import arb
 
-from dout.check.exact.ball_numbers import exact, middle
-from dout.check.exact.ball_values import Balls, NoRuleError
-from dout.check.exact.exact_route import Examination, Outcome
-from dout.check.exact.judging_points import Point
-from dout.check.report.verdicts import Word
 from dout.graph import Node
+from dout.judge.ball_numbers import exact, middle
+from dout.judge.ball_values import Balls, NoRuleError
+from dout.judge.exact_judge import ExactJudge
+from dout.judge.outcomes import RIGHT, Judged, Outcome, Point, Word
 
 STEP = arb(2) ** -120
 SIDES = 24
-_RIGHT = frozenset({Word.EXACT, Word.ROUNDED, Word.STABILISED})
+MORE_SIDES = "more sides of the kink meet than were looked at"
 _SLACK = 1e-9  # of the hull, relative to its size: the sides are looked at in float64
 
 
-def meets_kink(examination: Examination, balls: Balls) -> bool:
-    """Whether the forward met a kink."""
-    return bool(balls.kinks & examination.forward)
+def outcomes_at(run: ExactJudge, point: Point, refuted: Collection[Node] = ()) -> tuple[list[Outcome], Balls, bool]:
+    """The outcome of every gradient at a point, all values there, and whether the forward met a kink.
+
+    A gradient among those `refuted` was so at another point.
+    """
+    outcomes, balls = run.outcomes(point, refuted)
+    kink = bool(balls.kinks & run.forward)
+    if kink and any(outcome.word not in RIGHT for outcome in outcomes):
+        outcomes = _at_kink(run, outcomes)
+    return outcomes, balls, kink
 
 
-def at_kink(examination: Examination, outcomes: list[Outcome]) -> list[Outcome]:
+def _at_kink(run: ExactJudge, outcomes: list[Outcome]) -> list[Outcome]:
     """Judge the outcomes at a point with a kink anew: right is what lies in the hull of the derivatives around.
 
     Where more sides meet than were looked at, nothing is said of a gradient outside.
@@ -43,28 +49,28 @@ def at_kink(examination: Examination, outcomes: list[Outcome]) -> list[Outcome]:
     sides = []
     for seed in range(SIDES):
         with suppress(NoRuleError, ValueError, IndexError):  # a mask may choose another number of elements there
-            sides.append(_side(examination, outcomes[0].point, seed))
+            sides.append(_side(run, outcomes[0].point, seed))
     if len(sides) < SIDES:
-        return [_with(o, Word.INCONCLUSIVE) if o.word not in _RIGHT else o for o in outcomes]
-    return [_in_hull(outcome, [side[outcome.judged.node] for side in sides]) for outcome in outcomes]
+        return [_with(o, Word.INCONCLUSIVE) if o.word not in RIGHT else o for o in outcomes]
+    return [_in_hull(outcome, [side[outcome.judged] for side in sides]) for outcome in outcomes]
 
 
-def _side(examination: Examination, point: Point, seed: int) -> dict[Node, Any]:
+def _side(run: ExactJudge, point: Point, seed: int) -> dict[Judged, Any]:
     generator = np.random.default_rng(seed)
     near = dict(point)
-    for node in examination.varying:
+    for node in run.varying:
         value = exact(near[node])
         step = exact(generator.uniform(-1, 1, size=np.shape(value))[()])
         near[node] = value + step * STEP
-    balls = examination.balls(near)
-    return {judged.node: middle(examination.expected(balls, judged)) for judged in examination.judged}
+    balls = run.balls(near)
+    return {judged: middle(run.expected(balls, judged)) for judged in run.judged}
 
 
 def _in_hull(outcome: Outcome, sides: list[Any]) -> Outcome:
     got = np.asarray(outcome.got, dtype=float)
     pieces = Counter(tuple(np.round(np.ravel(side), 12).tolist()) for side in sides)
     around = np.array([np.ravel(side) for side in sides], dtype=float)
-    if outcome.word in _RIGHT:
+    if outcome.word in RIGHT:
         return outcome
     if got.size * SIDES != around.size or not (np.all(np.isfinite(around)) and np.all(np.isfinite(got))):
         return _with(outcome, outcome.word if got.size * SIDES != around.size else Word.INCONCLUSIVE)
@@ -89,5 +95,5 @@ def _between(mine: float, theirs: np.ndarray[Any, Any]) -> bool:
 
 
 def _with(outcome: Outcome, word: str) -> Outcome:
-    because = "more sides of the kink meet than were looked at" if word == Word.INCONCLUSIVE else outcome.because
+    because = MORE_SIDES if word == Word.INCONCLUSIVE else outcome.because
     return replace(outcome, word=word, because=because)

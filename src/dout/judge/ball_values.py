@@ -16,9 +16,9 @@ from typing import Any
 
 from flint import ctx
 
-from dout.check.exact.ball_numbers import ball, exact, is_exact, is_float
-from dout.check.exact.ball_rules import RULES
 from dout.graph import CONSTANT, Node
+from dout.judge.ball_numbers import ball, exact, is_exact, is_float
+from dout.judge.ball_rules import RULES
 
 PRECISION = 300  # bits
 

@@ -12,8 +12,8 @@ from typing import Any, Protocol
 import numpy as np
 from flint import arb, arb_mat
 
-from dout.check.exact.ball_numbers import as_objects, ball, exact, is_exact, is_float, middle
 from dout.graph import Node, Primitive
+from dout.judge.ball_numbers import as_objects, ball, exact, is_exact, is_float, middle
 from dout.ops import PRIMITIVES, by_primitive
 from dout.ops.operators import fill_key
 

@@ -1,0 +1,96 @@
+"""What a function takes, and what each argument is for by its name: a label, a gradient, a switch, a size, a weight."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable
+from typing import Any
+
+
+def taken_by(function: Any) -> list[inspect.Parameter]:
+    """The arguments of a function or a constructor; none where Python cannot say.
+
+    A constructor of `*args, **kwargs` hands them on: they are those of the class above.
+    """
+    try:
+        found = list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):
+        return []
+    above = [base for base in function.__mro__[1:] if "__init__" in vars(base)] if inspect.isclass(function) else []
+    kinds = {p.kind for p in found}
+    if above[:-1] and kinds == {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}:
+        return taken_by(above[0]) or found
+    return found
+
+
+def is_named(parameter: inspect.Parameter) -> bool:
+    """Whether it is one argument, and not any number of them."""
+    return parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+
+
+def _names(pattern: str) -> Callable[[str], bool]:
+    """Whether the whole of a name is of this pattern, in small letters or capitals."""
+    compiled = re.compile(pattern, re.IGNORECASE)
+    return lambda name: compiled.fullmatch(name) is not None
+
+
+names_label = _names(
+    r"y|t|ts|y_?true|t_true|y_?train|(true_)?labels?|targets?|(target|label)_(idx|ids)|\w*truth|gt|teachers?|answers?|"
+    r"expected\w*|desired\w*|actual|true\w*"
+)
+names_indices = _names(r"idx|index|indices|ids")
+names_upstream = _names(
+    r"d(out|in|[a-z]|values?|[xyh]s|hidden|output|_?next|[A-Z]\w*|_?l_?d_?\w*|l\w*)|d_\w+|\w*grad\w*|\w*delta\w*|upstream\w*|"
+    r"err(or)?s?|\w*_error|error_\w*|g|gy|gz|e|diff\w*|top_diff|\w*signal|dx?_?\w{1,3}|.*derivat\w*|d[je]\w*"
+)
+names_plain_upstream = _names(  # that could hardly be anything else
+    r"d(out|y|z|a|h|x|l\w*)|grad\w*|\w+_grad(ient)?s?|delta|dvalues"
+)
+names_output = _names(r"outs?|outputs?|a|act(ivation)?|y_?(pred|hat)|pred(iction)?s?|probs?|p|softmax_out")
+names_rate = _names(r"lr|l_?rate|learn(ing)?_?rates?|eta|alpha|rate|step_?size|step|learning_step")
+names_cache = _names(r"\w*caches?|mem(ory)?|residuals?|saved|mid_?vals?|intermediates?|state_cache|(fwd|forward)_\w+")
+names_context = _names(r"ctx|context")
+names_gradients = _names(r"grads|gradients")
+names_optimizer = _names(r"_*optim(izer)?|_*opt|updater")
+names_switch = _names(r"(is_?)?train(ing)?|update\w*|retain\w*|verbose|debug|train_?mode|mode")
+names_random_state = _names(r"\w*(rng|random|generator)\w*")
+names_size = _names(r".*(in|num|prev|size|dim|features|hidden|units|channels|nodes|neurons|shape|n_).*")
+names_array = _names(
+    r"(?-i:[A-Z]\w{0,3})|x\w?|inputs?|input_?(data|tensor)?|data|tensor|w\d?|weights?\d?|b\d?|bias(es)?|gamma|beta|h|c|h_?prev|c_?prev|"
+    r"prev_?[hc]|(\w+_)?(hidden|cell)_?states?(_\w+)?|current_input|a_?prev|"
+    r"z|q|k|v|images?|imgs?|queries|query|keys?|values?|state|hidden|logits|scores|preds?|y_?(hat|pred)|predict\w*"
+)
+names_loss = _names(
+    r".*(loss|entropy|error|hinge|cost|criterion|objective|likelihood|divergence|mse|nll|((^|_)(mae|rmse|sse|bce|ce)($|_|\d))).*"
+)  # a class or a function
+
+_STANDS_FOR = (  # the first that matches
+    ("Wh", _names(r"(?-i:W)_?(h|hh|rec|r)|Whh|Uh?")),
+    ("W2", _names(r"W_?2|weights?_?2")),
+    (
+        "W",
+        _names(
+            r"(?-i:W)(_?[a-z0-9]{1,3}|_curr(ent)?)?|w\d?|weights?(_?\d)?|(embed|embedding)s?(_weights?)?|embedding_matrix"
+        ),
+    ),
+    ("b2", _names(r"b_?2|bias_?2")),
+    ("b", _names(r"b(_?[a-z0-9]{1,2}|_curr(ent)?)?|bias(es)?(_?\d)?")),
+    ("gamma", _names(r"gamma|beta|gains?|g|scales?|shifts?")),
+    (
+        "h",
+        _names(
+            r"h|c|s|h_?prev|c_?prev|prev_?h|prev_?c|h_?0|c_?0|hidden|state|dh|dc"
+            r"|(prev(ious)?_|last_|initial_)?(hidden|cell)_?states?(_prev(ious)?)?"
+        ),
+    ),
+)
+
+
+def stands_for(name: str) -> str:
+    """What parameter or state an argument of this name is: "W", "b", "gamma", "h" …; "" for none.
+
+    >>> stands_for("W1"), stands_for("bias"), stands_for("x")
+    ('W', 'b', '')
+    """
+    return next((kind for kind, names in _STANDS_FOR if names(name)), "")

@@ -1,0 +1,156 @@
+"""What the user named, resolved once: a class, a layer or a function, with what it takes and where it is written."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from types import FunctionType
+from typing import Any
+
+from dout.adapt.argument_names import is_named, taken_by
+from dout.adapt.interface.adapted_layer import as_layer
+from dout.adapt.interface.interface import Interface, pairs_of
+from dout.adapt.source import switches_for
+from dout.errors import TargetError
+from dout.run import copied, deep_copy, fresh, is_class, vars_of
+from dout.trace.model.user_source import behind
+
+
+class Target:
+    """A class, an instance of one, or a function, as the user `named` it; `cls` is the class itself, or its own."""
+
+    def __init__(self, named: Any) -> None:
+        self.named = named
+        self.is_class = is_class(named)
+        self.is_function = inspect.isroutine(named)
+        self.cls: type = named if self.is_class else type(named)
+
+    @classmethod
+    def of(cls, item: Any) -> Target:
+        """The target of this name; a target is its own."""
+        return item if isinstance(item, cls) else cls(item)
+
+    @cached_property
+    def name(self) -> str:
+        """What a class, a function, or the class of an instance is called."""
+        return getattr(self.named, "__qualname__", None) or self.cls.__qualname__
+
+    @cached_property
+    def pairs(self) -> list[tuple[str, str]]:
+        """The names of forward and backward, whatever they are, the likeliest first; none of a function."""
+        return [] if self.is_function else pairs_of(self.cls)
+
+    @property
+    def has_both(self) -> bool:
+        """Whether it has a forward and a backward."""
+        return bool(self.pairs)
+
+    @cached_property
+    def forward(self) -> Any:
+        """What its inputs are given to: its forward, whatever that is called, or the function itself."""
+        return behind(
+            getattr(self.named, self.pairs[0][0]) if self.pairs else getattr(self.named, "forward", self.named)
+        )
+
+    def inputs(self, interface: Interface | None = None) -> list[inspect.Parameter]:
+        """The arguments of its forward that are inputs: neither `self` nor a context.
+
+        A `__call__` of `*args` hands them on to the forward.
+        """
+        known = interface is not None and not hasattr(self.named, "dout_interface")
+        found = taken_by(behind(getattr(self.named, interface.forward)) if known and interface else self.forward)
+        if known and hasattr(self.named, "forward") and not any(is_named(p) for p in found if p.name != "self"):
+            found = taken_by(behind(self.named.forward))
+        return [p for i, p in enumerate(found) if p.name != "self" and not (i == 0 and p.name in ("ctx", "context"))]
+
+    @cached_property
+    def constructor(self) -> list[inspect.Parameter]:
+        """The arguments of the constructor; none of what is built already."""
+        return taken_by(self.named) if self.is_class else []
+
+    def not_given(self, init: Mapping[str, Any]) -> list[str]:
+        """The constructor arguments that must be given, and are not."""
+        return [p.name for p in self.constructor if p.default is p.empty and p.name not in init and is_named(p)]
+
+    def builder(self, init: Mapping[str, Any]) -> Callable[[], Any]:
+        """Return a function that gives a fresh instance of a class with these arguments, or what was named itself.
+
+        Raises TargetError naming the arguments that are missing or unknown.
+        """
+        if not self.is_class:
+            if init:
+                raise TargetError(f"{self.name} is not a class: --init has nothing to build")
+            return lambda: self.named
+        unknown = set(init) - {p.name for p in self.constructor} if all(map(is_named, self.constructor)) else set()
+        if unknown:
+            raise TargetError(f"{self.name} has no argument {', '.join(sorted(unknown))}")
+        if missing := self.not_given(init):
+            raise TargetError(self.needs(missing))
+        return lambda: self.named(**copies(init))
+
+    def needs(self, missing: list[str]) -> str:
+        """That constructor arguments are missing."""
+        give = " ".join(f"--init '{name}=…'" for name in missing)
+        return f"{self.name} needs {', '.join(missing)} to be built: give {give}"
+
+    def refuse_unknown(self, parameters: list[inspect.Parameter], given: Mapping[str, Any]) -> None:
+        """Raise TargetError where inputs are named that forward does not take."""
+        names = {p.name: None for p in parameters}
+        unknown = ", ".join(sorted(set(given) - set(names)))
+        if all(map(is_named, parameters)) and unknown:
+            raise TargetError(f"{self.name}.forward takes {', '.join(names) or 'nothing'}, not {unknown}")
+
+    def switched_on(self, interface: Interface | None) -> dict[str, bool]:
+        """The flags of forward without which backward would find nothing."""
+        if not self.has_both or hasattr(self.cls, "dout_interface"):
+            return {}
+        forward = behind(getattr(self.named, interface.forward)) if interface else self.forward
+        return dict.fromkeys(switches_for(forward), True)
+
+    def arguments(self, given: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+        """How to pass inputs, by name, to its forward: a list by place, and the rest by name."""
+        return passed(self.inputs(), given)
+
+    def fresh(self, init: Mapping[str, Any]) -> Any:
+        """A layer that may be changed."""
+        return fresh(self.named, init)
+
+    def instance(self, init: Mapping[str, Any], cls: type) -> Any:
+        """A layer of its own: of the class as it is called here, or a copy of the instance that was named."""
+        return fresh(cls, init) if self.is_class else self.adapted_to(cls)
+
+    def adapted_to(self, cls: type) -> Any:
+        """What was named, as this class, in which it was adapted: the class itself, or a copy of the instance."""
+        return cls if self.is_class else as_layer(deep_copy(self.named), cls)
+
+    @cached_property
+    def file(self) -> str | None:
+        """The file in which the class is written."""
+        try:
+            return inspect.getsourcefile(self.cls)
+        except Exception:  # it says that it is of another module, or raises
+            methods = (item for item in vars_of(self.cls).values() if type(item) is FunctionType)
+            return next((method.__code__.co_filename for method in methods), None)
+
+
+def placed(key: str, parameters: list[inspect.Parameter]) -> str:
+    """An input given without a name is for the argument in its place."""
+    return parameters[int(key)].name if key.isdigit() and int(key) < len(parameters) else key
+
+
+def passed(parameters: list[inspect.Parameter], named: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+    """How to pass them: by place, with the defaults of those left out before; by name what goes by name only."""
+    if not any(p.name in named for p in parameters) and any(p.kind is p.VAR_POSITIONAL for p in parameters):
+        return list(named.values()), {}
+    places = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    while places and places[-1].name not in named:
+        places.pop()
+    ordered = [named.get(p.name, p.default) for p in places]
+    names = {p.name for p in places}
+    return ordered, {key: value for key, value in named.items() if key not in names}
+
+
+def copies(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Each a copy, so that a trial changes nothing of another."""
+    return {key: copied(item) for key, item in values.items()}

@@ -1,0 +1,100 @@
+"""Where balls take too long or are not there: the derived gradient and the user's are evaluated in float64 instead.
+
+They agree or not within rounding, which proves nothing; where they differ, a difference quotient has to confirm it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from dout.graph import INPUT, Node, compute, topological
+from dout.judge.judged_run import UNCONFIRMED, JudgedRun
+from dout.judge.outcomes import Judged, Outcome, Point, Word
+
+CANCELLED = 1e-13
+# By the bytes of the narrowest float on the way, relative to the largest element.
+TOLERANCE = {2: 1e-1, 4: 1e-3, 8: 1e-7}
+
+
+def outcomes_in_float64(run: JudgedRun, point: Point, strictness: float = 1.0) -> tuple[list[Outcome], dict[Node, Any]]:
+    """The outcome of every gradient at a point, with the values of all nodes; `strictness` divides the tolerance."""
+    values = in_float64(run.needed(point), point)
+    used = [value for value in values.values() if isinstance(value, np.ndarray) and value.dtype.kind == "f"]
+    tolerance = TOLERANCE.get(min((value.dtype.itemsize for value in used), default=8), 1e-7) / strictness
+    found = {judged: _word(*_pair(judged, values), tolerance, run.largest) for judged in run.judged}
+    for zeros in run.without_stabilisers:  # log(y + 1e-7) means log(y)
+        wrong = [judged for judged, word in found.items() if word == Word.REFUTED and judged.derived is not None]
+        without = in_float64(run.needed(point), {**point, **zeros}) if wrong else {}
+        same = [judged for judged in wrong if _word(*_pair(judged, without), tolerance, run.largest) == Word.AGREES]
+        found |= dict.fromkeys(same, Word.AGREES)
+    outcomes = []
+    for judged, word in found.items():
+        expected, got = _pair(judged, values)
+        if word == Word.REFUTED and expected.shape == got.shape and judged.whole:
+            slope, size = _slope(run, point, judged.node, values.get(judged.node), expected)
+            word = Word.REFUTED if abs(slope) <= max(1e-3, 10 * tolerance) * size else Word.INCONCLUSIVE
+        because = UNCONFIRMED if word == Word.INCONCLUSIVE else ""
+        outcomes.append(Outcome(judged, word, expected, got, point, because))
+    return outcomes, values
+
+
+def _pair(judged: Judged, values: dict[Node, Any]) -> tuple[Any, Any]:
+    """The derived gradient and the user's."""
+    expected = np.zeros(judged.node.shape) if judged.derived is None else np.asarray(values[judged.derived], float)
+    return expected, judged.fitted(np.asarray(values[judged.gradient], dtype=float))
+
+
+def _word(expected: Any, got: Any, tolerance: float, largest: float) -> str:
+    """The word for two gradients; what cancels leaves the rounding of the `largest` around."""
+    if expected.shape != got.shape:
+        return Word.REFUTED
+    known = np.isfinite(expected)
+    if not known.any() and known.size:
+        return Word.INCONCLUSIVE
+    size = max(np.max(np.abs(expected[known]), initial=0.0), np.max(np.abs(got[known]), initial=0.0))
+    off = np.abs(expected[known] - got[known])
+    return Word.AGREES if np.all(off <= tolerance * size + CANCELLED * largest) else Word.REFUTED
+
+
+def in_float64(nodes: Iterable[Node], point: Point) -> dict[Node, Any]:
+    """The values of nodes, each after its inputs, at a point."""
+    values = {node: _wide(value) for node, value in point.items()}
+    with np.errstate(all="ignore"):
+        compute((node for node in nodes if node not in values), values)
+    return values
+
+
+def as_floats(gradient: Any) -> np.ndarray[Any, Any]:
+    """A gradient as floats; a whole number that is too large for one is infinite, and what is no number is NaN."""
+    try:
+        return np.asarray(gradient, dtype=float)
+    except OverflowError:
+        return np.asarray(np.copysign(np.inf, 1 if gradient > 0 else -1))
+    except (TypeError, ValueError):
+        return np.full(np.shape(gradient), np.nan)
+
+
+def _wide(value: Any) -> Any:
+    """A float array or number as float64."""
+    is_float = isinstance(value, np.ndarray | np.generic) and value.dtype.kind == "f"
+    return np.asarray(value, dtype=float)[()] if is_float else value
+
+
+def _slope(run: JudgedRun, point: Point, node: Node, here: Any, expected: Any) -> tuple[float, float]:
+    """How far a difference quotient along one direction lies from the derived slope, and the size of both."""
+    if here is None:
+        return np.inf, 0.0  # it is computed while the layer runs
+    direction = np.random.default_rng(0).uniform(0.5, 1.5, size=node.shape)
+    step = 1e-6 * (float(np.sqrt(np.mean(np.square(here)))) or 1.0)
+    ends = []
+    for sign in (1, -1):
+        values = {n: _wide(v) for n, v in point.items() if n.primitive is INPUT}
+        values[node] = _wide(here) + sign * step * direction
+        with np.errstate(all="ignore"):
+            compute(topological(run.seeds, known=values), values)
+        ends.append(sum(float(np.sum(values[out] * point[dout])) for out, dout in run.seeds.items()))
+    found, derived = (ends[0] - ends[1]) / (2 * step), float(np.sum(expected * direction))
+    return found - derived, max(abs(found), abs(derived), float(np.sqrt(np.sum(expected**2))))

@@ -1,0 +1,79 @@
+"""The judge of a run's gradients: which of them are wrong there."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+
+from dout.judge.float_judge import as_floats, outcomes_in_float64
+from dout.judge.judged_run import MOST_ELEMENTS, JudgedRun, elements
+from dout.judge.judging_points import generic
+from dout.judge.outcomes import Outcome, Word
+
+FEW_ELEMENTS = 20_000  # over all nodes: so many take exact arithmetic a moment
+STRICT = 1e5  # how many times smaller a difference in float64 is plainly rounding
+ROUNDED = 2.0**-46  # of the largest element: as much as a literal that is rounded to a float leaves
+
+
+def is_near(mine: Any, derived: Any) -> bool:
+    """Whether two gradients differ by rounding alone, so that nothing has to be computed to tell.
+
+    >>> is_near(2.2, 2.2000000000000002), is_near(1.21, 2.2), is_near(np.ones(2), np.ones((1, 2)))
+    (True, False, False)
+    """
+    if np.shape(mine) != np.shape(derived):
+        return False
+    got, expected = as_floats(mine), as_floats(derived)
+    known = np.isfinite(expected)
+    got, expected = got[known], expected[known]
+    with np.errstate(all="ignore"):
+        return bool(np.all(np.abs(got - expected) <= ROUNDED * np.max(np.abs(expected), initial=0.0)))
+
+
+def overflows(mine: Any, derived: Any) -> bool:
+    """Whether a gradient is not finite where the derivative is: then it is wrong as a number, if not as a formula."""
+    if np.shape(mine) != np.shape(derived):
+        return False
+    return bool(np.any(np.isfinite(as_floats(derived)) & ~np.isfinite(as_floats(mine))))
+
+
+def refuted_here(run: JudgedRun) -> list[Outcome]:
+    """The gradients that are wrong at the values of a run, or near it where it stands on a kink of many sides.
+
+    Exact arithmetic decides. Where it would take long, float64 decides what is plain, and in a run of MOST_ELEMENTS, or
+    where exact arithmetic is not installed or has no rule for an operation, everything.
+    """
+    size = elements(run.needed(run.base))
+    if size > FEW_ELEMENTS:
+        wrong = _in_float64(run)
+        if size > MOST_ELEMENTS or len(wrong) == len(_in_float64(run, STRICT)):
+            return wrong
+    try:
+        found = _exactly(run)
+    except Exception:  # no exact arithmetic is installed, or it has no rule for an operation
+        return _in_float64(run)
+    return [outcome for outcome in found if outcome.word == Word.REFUTED]
+
+
+def _exactly(run: JudgedRun) -> list[Outcome]:
+    from dout.judge.exact_judge import ExactJudge
+    from dout.judge.kinks import MORE_SIDES, outcomes_at
+
+    judge = run if isinstance(run, ExactJudge) else ExactJudge(*(getattr(run, field.name) for field in fields(run)))
+    found, _, _ = outcomes_at(judge, judge.base)
+    if any(outcome.because == MORE_SIDES for outcome in found):
+        beside, _, _ = outcomes_at(judge, generic(judge, 0))
+        found = [b if o.because == MORE_SIDES else o for o, b in zip(found, beside, strict=True)]
+    return found
+
+
+def _in_float64(run: JudgedRun, strictness: float = 1.0) -> list[Outcome]:
+    """Those that are refuted at the values of the run, and near them, too: there is hardly a kink at both points."""
+    found = outcomes_in_float64(run, run.base, strictness)[0]
+    if any(outcome.word == Word.REFUTED for outcome in found):
+        beside = outcomes_in_float64(run, generic(run, 0), strictness)[0]
+        pairs = zip(found, beside, strict=True)
+        return [here for here, there in pairs if here.word == there.word == Word.REFUTED]
+    return []

@@ -1,0 +1,91 @@
+"""What is said of a gradient: the gradient that is judged, and how it compares with the derived one at one point."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import dropwhile
+from typing import Any
+
+import numpy as np
+
+from dout.graph import Node
+
+Point = Mapping[Node, Any]  # values of the inputs of a graph
+
+
+class Word:
+    """What a verdict may say about a gradient, from best to worst."""
+
+    EXACT = "exact"
+    ROUNDED = "exact up to rounded constants"
+    STABILISED = "exact up to a stabiliser"
+    SUBGRADIENT = "a subgradient at a kink"
+    AGREES = "agrees within rounding"  # a fallback's word: no proof
+    SCALED = "right up to a constant factor"
+    PASSED = "passed through: its loss must do the work"
+    JOINED = "right for the loss and its activation together"
+    DIAGONAL = "the diagonal of its derivative alone"
+    STOPPED = "stopped on purpose: nothing is passed on"
+    INCONCLUSIVE = "inconclusive"
+    REFUTED = "refuted"
+
+
+RIGHT = frozenset({Word.EXACT, Word.ROUNDED, Word.STABILISED})  # what exact arithmetic says of a right gradient
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Judged:
+    """A gradient to be judged: of the value `node`, as the user's `gradient` computes it.
+
+    `derived` computes the derivative, which is 0 where there is none. A gradient is `whole` if it is that of all uses
+    of the value.
+    """
+
+    name: str
+    node: Node
+    gradient: Node
+    parameter: bool = False
+    derived: Node | None = None
+    whole: bool = True
+
+    @property
+    def only_axes_of_one(self) -> bool:
+        """Whether value and gradient have other shapes, but alike to axes of length 1: b (1, 3), db (3,).
+
+        Of an input only axes in front: x (3,), dx (1, 3). With others, dx is spread in the next sum that it enters.
+        """
+        shapes = self.node.shape, self.gradient.shape
+        mine, theirs = ([n for n in shape if n != 1] for shape in shapes)
+        bare = {tuple(dropwhile(lambda n: n == 1, shape)) for shape in shapes}
+        return shapes[0] != shapes[1] and mine == theirs and (self.parameter or (bool(mine) and len(bare) == 1))
+
+    def fitted(self, gradient: Any) -> Any:
+        """The user's gradient as it is compared: axes of length 1 more or less are a finding of their own."""
+        return np.reshape(gradient, self.node.shape) if self.only_axes_of_one else gradient
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Outcome:
+    """How a gradient compares at one point: a word, and both gradients as float64."""
+
+    judged: Judged
+    word: str
+    expected: Any
+    got: Any
+    point: Point
+    because: str = ""
+
+    @property
+    def index(self) -> tuple[int, ...] | None:
+        """Where they differ most, of what is not finite the first; None where their shapes differ."""
+        expected, got = np.asarray(self.expected, dtype=float), np.asarray(self.got, dtype=float)
+        if expected.shape != got.shape or not expected.size:
+            return None
+        distance = np.where(np.isfinite(got), np.abs(expected - got), np.inf)
+        distance = np.where(np.isfinite(expected), distance, -1.0)  # there nothing is right
+        return tuple(int(i) for i in np.unravel_index(int(np.argmax(distance)), expected.shape))
+
+    def at(self, index: tuple[int, ...]) -> tuple[float, float]:
+        """Expected and got there."""
+        return float(np.asarray(self.expected)[index]), float(np.asarray(self.got)[index])
