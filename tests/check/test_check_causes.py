@@ -20,7 +20,7 @@ from dout.trace.record.record import record
 @pytest.fixture(autouse=True)
 def patient(monkeypatch):
     """The searches have all the time they need: what they find must not depend on the machine."""
-    for module, name in (("", "MOST_SECONDS"), (".repair_search", "SECONDS"), (".shrink", "SECONDS")):
+    for module, name in ((".suspected_cause", "MOST_SECONDS"), (".repair_search", "SECONDS"), (".shrink", "SECONDS")):
         monkeypatch.setattr(sys.modules[f"dout.check.repair{module}"], name, 60.0)
 
 

@@ -26,51 +26,40 @@ CLOSE = {8: 1e-7, 4: 1e-3, 2: 3e-2}
 CLOSE_WITH_STABILISER = 1e-4  # log(y + 1e-7) is meant as log(y)
 
 
-def reachable(root: Any) -> dict[int, Any]:
-    """The objects, lists, dicts and arrays that an object holds, by identity, itself first."""
+def reachable(*roots: Any) -> list[Any]:
+    """The objects, lists, dicts and arrays that some objects hold, themselves first."""
     found: dict[int, Any] = {}
-    stack = [root]
+    stack = list(roots)
     while stack:
         item = stack.pop()
-        if id(item) in found or isinstance(item, _CLOSED):
+        known = isinstance(item, np.ndarray | list | tuple | dict) or hasattr(item, "__dict__")
+        if id(item) in found or isinstance(item, _CLOSED) or not known:
             continue
-        if isinstance(item, np.ndarray):
-            found[id(item)] = item
-        elif isinstance(item, list | tuple):
-            found[id(item)] = item
-            stack.extend(item)
-        elif isinstance(item, dict):
-            found[id(item)] = item
-            stack.extend(item.values())
-        elif hasattr(item, "__dict__"):
-            found[id(item)] = item
-            stack.extend(vars(item).values())
-    return found
+        found[id(item)] = item
+        if not isinstance(item, np.ndarray):
+            stack.extend(item if isinstance(item, list | tuple) else _names_in(item).values())
+    return list(found.values())
+
+
+def _names_in(item: Any) -> dict[Any, Any]:
+    return item if isinstance(item, dict) else vars(item)
 
 
 def objects_in(layer: Any) -> list[Any]:
     """The layer and the objects it holds."""
-    return [item for item in reachable(layer).values() if not isinstance(item, np.ndarray | list | tuple | dict)]
+    return [item for item in reachable(layer) if not isinstance(item, np.ndarray | list | tuple | dict)]
 
 
 class HeldMemory:
-    """What a layer holds, to be put back after each run."""
+    """What some objects hold, to be put back after each run."""
 
-    def __init__(self, layer: Any, *others: Any) -> None:
-        self.arrays: list[tuple[Any, Any]] = []
-        self.names: list[tuple[dict[Any, Any], dict[Any, Any]]] = []
-        self.lists: list[tuple[list[Any], list[Any]]] = []
-        held = {k: v for root in (layer, *others) for k, v in reachable(root).items()}
-        for item in held.values():
-            if isinstance(item, np.ndarray):
-                if item.flags.writeable and item.dtype != object:
-                    self.arrays.append((item, item.copy()))
-            elif isinstance(item, list):
-                self.lists.append((item, list(item)))
-            elif isinstance(item, dict):
-                self.names.append((item, dict(item)))
-            elif not isinstance(item, tuple):
-                self.names.append((vars(item), dict(vars(item))))
+    def __init__(self, *roots: Any) -> None:
+        held = [item for item in reachable(*roots) if not isinstance(item, tuple)]
+        arrays = (item for item in held if isinstance(item, np.ndarray) and item.dtype != object)
+        self.arrays = [(item, item.copy()) for item in arrays if item.flags.writeable]
+        self.lists = [(item, list(item)) for item in held if isinstance(item, list)]
+        named = (_names_in(item) for item in held if not isinstance(item, np.ndarray | list))
+        self.names = [(names, dict(names)) for names in named]
 
     def put_back(self) -> None:
         """Everything as it was."""
@@ -79,66 +68,63 @@ class HeldMemory:
         for items, kept_items in self.lists:
             items[:] = kept_items
         for names, kept_names in self.names:
-            if (
-                names != kept_names
-                if len(names) != len(kept_names)
-                else any(names.get(key, names) is not value for key, value in kept_names.items())
-            ):
+            changed = any(names.get(key, names) is not value for key, value in kept_names.items())
+            if changed or len(names) != len(kept_names):
                 names.clear()
                 names.update(kept_names)
 
 
-@dataclass(frozen=True, eq=False)
-class Wanted:
-    """A gradient to look at: what backward returns at a place, or the parameter's of this name."""
-
-    name: str
-    returned: int | None
-
-
-def wanted(examination: Examination) -> list[Wanted]:
-    """Every judged gradient and where it is found after a plain run."""
-    order = {node: i for i, node in reversed(list(enumerate(examination.call.inputs)))}
-    return [Wanted(j.name, None if j.parameter else order[j.node]) for j in examination.judged]
-
-
 @dataclass(eq=False)
 class Stand:
-    """A layer at one point: `make` gives it anew with this point's parameters, `expected` are the right gradients."""
+    """A layer at one point: `make` gives it anew with this point's parameters, `expected` are the right gradients.
+
+    `outputs` and `got` are what the layer returns as it is; `natural` are the sizes of gradients if nothing cancels.
+    """
 
     subject: Subject
     inputs: tuple[Any, ...]
     douts: tuple[Any, ...]
     parameters: Mapping[str, Any]
-    wanted: list[Wanted]
+    wanted: dict[str, int | None]  # the gradients by name, with their places in what backward returns
+    close: float
     expected: dict[str, Any] = field(default_factory=dict)
-    natural: dict[str, float] = field(default_factory=dict)  # the sizes of gradients in which nothing cancels
-    close: float = CLOSE[8]
+    natural: dict[str, float] = field(default_factory=dict)
+    outputs: list[Any] = field(default_factory=list)
+    got: dict[str, Any] = field(default_factory=dict)
     examination: Examination | None = None
+    shortened: bool = False  # with a row less than the examples
 
     @classmethod
-    def at(cls, subject: Subject, examination: Examination, point: Point, seek: list[Wanted]) -> Stand | None:
+    def at(cls, subject: Subject, examination: Examination, point: Point, *, a_row_less: bool = False) -> Stand | None:
         """The stand at a point; None where the layer does not take it."""
+        try:
+            return cls._at(subject, examination, point, a_row_less)
+        except Exception:  # whatever the layer raises there
+            return None
+
+    @classmethod
+    def _at(cls, subject: Subject, examination: Examination, point: Point, a_row_less: bool) -> Stand | None:
+        order = {node: i for i, node in reversed(list(enumerate(examination.call.inputs)))}
+        seek = {j.name: None if j.parameter else order[j.node] for j in examination.judged}
         inputs = inputs_at(subject, examination, point)
         parameters = {j.name: point[j.node] for j in examination.judged if j.parameter and j.node in point}
-        douts = tuple(point[d] for d in examination.seeds.values() if d in point)
-        if inputs is None or len(douts) != len(examination.seeds):
-            return None
-        stand = cls(subject, inputs, douts, parameters, seek)
-        try:
-            found = Examination(stand.recorded())
-            stand.expected = expected_of(found)
-            stand.natural = {j.name: natural_size(found, j.node) for j in found.judged}
-        except Exception:
-            return None
-        stand.examination = found
-        sizes = [
-            i.dtype.itemsize for i in (*map(np.asarray, flat(inputs)), *parameters.values()) if i.dtype.kind == "f"
-        ]
-        stand.close = CLOSE.get(min(sizes, default=8), CLOSE[8])
+        numbers = (*map(np.asarray, flat(inputs)), *map(np.asarray, parameters.values()))
+        close = CLOSE.get(min((n.dtype.itemsize for n in numbers if n.dtype.kind == "f"), default=8), CLOSE[8])
         if examination.stabilisers:
-            stand.close = max(stand.close, CLOSE_WITH_STABILISER)
-        return stand if all(w.name in stand.expected for w in seek) else None
+            close = max(close, CLOSE_WITH_STABILISER)
+        stand = cls(subject, inputs, tuple(point[d] for d in examination.seeds.values()), parameters, seek, close)
+        if a_row_less:
+            rows = next((len(i) for i in inputs if isinstance(i, np.ndarray) and i.ndim), 0)
+            stand.inputs, stand.shortened = shorter(inputs, 0, rows - 1), True
+            if rows < 2 or stand.inputs is inputs:
+                return None
+        runner = stand.after_forward(lambda layer: None)
+        stand.douts = stand.upstream(runner.outputs)
+        stand.outputs, stand.got = runner.outputs, runner.gradients()
+        stand.examination = found = Examination(stand.recorded())
+        stand.expected = expected_of(found)
+        stand.natural = {j.name: natural_size(found, j.node) for j in found.judged}
+        return stand if stand.expected.keys() >= seek.keys() else None
 
     def make(self) -> Any:
         """A copy of the layer with this point's parameters."""
@@ -160,11 +146,10 @@ class Stand:
 
     def upstream(self, outputs: Iterable[Any]) -> tuple[Any, ...]:
         """What backward is given: the point's own, or one of the shape that an output has come to have."""
-        fits = [np.shape(d) == np.shape(o) for d, o in zip(self.douts, outputs, strict=True)]
         other = np.random.default_rng(6)
         return tuple(
-            copy.copy(d) if fit else other.normal(size=np.shape(o))[()]
-            for d, o, fit in zip(self.douts, outputs, fits, strict=True)
+            copy.copy(d) if np.shape(d) == np.shape(o) else other.normal(size=np.shape(o))[()]
+            for d, o in zip(self.douts, outputs, strict=True)
         )
 
     def after_forward(self, prepare: Callable[[Any], None]) -> Runner:
@@ -175,7 +160,7 @@ class Stand:
         inputs = copy.deepcopy(self.inputs)
         with quiet():
             outputs = list(flat(layer.forward(*inputs)))
-        return Runner(self, layer, before, outputs, HeldMemory(layer, list(inputs)))
+        return Runner(self, layer, before, outputs, HeldMemory(layer, inputs))
 
     def wrong(self, gradients: Mapping[str, Any], expected: Mapping[str, Any] | None = None) -> frozenset[str]:
         """The names of the gradients that are not the expected ones."""
@@ -185,39 +170,31 @@ class Stand:
         )
 
     def fits(self, gradients: Mapping[str, Any], prepare: Callable[[Any], None]) -> bool:
-        """Whether gradients are those of a changed forward, in one direction, by differences of it."""
-        generator = np.random.default_rng(5)
-        values = dict(enumerate(flat(self.inputs)))
-        ways = {
-            w.name: generator.normal(size=np.shape(self.expected[w.name]))
-            * size_of(self.parameters[w.name] if w.returned is None else values[w.returned])
-            for w in self.wanted
-        }
-        slope = sum(float(np.sum(ways[n] * gradients[n])) for n in ways)
-        size = sum(float(np.sum(np.abs(ways[n] * gradients[n]))) for n in ways)
-        if any(np.shape(gradients[n]) != np.shape(ways[n]) for n in ways):
+        """Whether gradients are those of a changed forward, along one direction, by differences of it."""
+        if any(np.shape(gradients[name]) != np.shape(right) for name, right in self.expected.items()):
             return False
-        sides = [self._moved(prepare, ways, step) for step in (1e-5, -1e-5)]
-        return abs((sides[0] - sides[1]) / 2e-5 - slope) <= 1e-6 * size
+        generator, arrays = np.random.default_rng(5), self._arrays(self.make(), self.inputs)
+        ways = {name: generator.normal(size=array.shape) * size_of(array) for name, array in arrays.items()}
+        products = [way * gradients[name] for name, way in ways.items()]
+        slope, size = sum(float(np.sum(p)) for p in products), sum(float(np.sum(np.abs(p))) for p in products)
+        ends = [self._moved(prepare, ways, step) for step in (1e-5, -1e-5)]
+        return abs((ends[0] - ends[1]) / 2e-5 - slope) <= 1e-6 * size
 
     def _moved(self, prepare: Callable[[Any], None], ways: Mapping[str, Any], step: float) -> float:
         """The output, weighed with dout, a step in some direction from here."""
-        layer = self.make()
+        layer, inputs = self.make(), copy.deepcopy(self.inputs)
         prepare(layer)
-        inputs = copy.deepcopy(self.inputs)
-        order = list(flat(inputs)) if any(isinstance(i, list | tuple) for i in inputs) else None
-        for w in self.wanted:
-            if w.returned is None:
-                array = _held(layer, w.name)
-                array += step * ways[w.name]
-            elif order is None:
-                moved = inputs[w.returned] + step * ways[w.name]
-                inputs = (*inputs[: w.returned], moved, *inputs[w.returned + 1 :])
-            else:
-                order[w.returned] += step * ways[w.name]
+        for name, array in self._arrays(layer, inputs).items():
+            array += step * ways[name]
         with quiet():
             outputs = list(flat(layer.forward(*inputs)))
         return sum(float(np.sum(np.multiply(d, o))) for d, o in zip(self.upstream(outputs), outputs, strict=True))
+
+    def _arrays(self, layer: Any, inputs: tuple[Any, ...]) -> dict[str, Any]:
+        """The arrays that the gradients are for, by name."""
+        given = list(flat(inputs))
+        found = {n: _held(layer, n) if at is None else given[at] for n, at in self.wanted.items()}
+        return {name: array for name, array in found.items() if isinstance(array, np.ndarray)}
 
     def edges_of(self, name: str) -> Iterator[tuple[str, Any]]:
         """The gradients that come to a value through each of its uses, where it has several."""
@@ -243,7 +220,6 @@ class Runner:
     before: dict[str, Any]
     outputs: list[Any]
     memory: HeldMemory
-    found: dict[str, Callable[[], Any]] | None = None
 
     def gradients(self) -> dict[str, Any]:
         """Run backward and return the gradients by name. Raises what the layer raises."""
@@ -251,16 +227,12 @@ class Runner:
         returned = run_backward(self.layer, self.stand.upstream(self.outputs))
         items = returned if type(returned) in (list, tuple) else (returned,)
         kept = self._kept()
-        gradients = {}
-        for wanted_ in self.stand.wanted:
-            if wanted_.returned is None:
-                gradients[wanted_.name] = kept.get(wanted_.name)
-            elif wanted_.returned < len(items):
-                gradients[wanted_.name] = items[wanted_.returned]
-        return gradients
+        places = self.stand.wanted.items()
+        gradients = {name: kept.get(name) for name, at in places if at is None}
+        return gradients | {name: items[at] for name, at in places if at is not None and at < len(items)}
 
     def _kept(self) -> dict[str, Any]:
-        if all(w.returned is not None for w in self.stand.wanted):
+        if None not in self.stand.wanted.values():
             return {}
         return {pair.name: pair.gradient for pair in pairs(self.before, vars(self.layer))}
 
@@ -295,18 +267,33 @@ def expected_of(examination: Examination) -> dict[str, Any]:
 
 
 def stands(subject: Subject, examination: Examination, points: Iterable[Point]) -> Iterator[Stand]:
-    """The stands at the points that the layer takes, and at two generic ones."""
-    seek = wanted(examination)
+    """The stands at the points that the layer takes, at a generic one, and at another one with a row less.
+
+    With a row less, a number that only happens to be the length of an axis does not fit any more.
+    """
     points, others = list(points), [generic(examination, seed) for seed in (21, 22)]
     if examination.ignores_dout and any(np.any(point[d] != 1) for point in points for d in examination.seeds.values()):
         others = [upstream(examination, point) for point in others]
-    for point in (*points, *others):
-        stand = Stand.at(subject, examination, point, seek)
-        if stand is not None:
-            yield stand
+    found = [Stand.at(subject, examination, point) for point in (*points, others[0])]
+    last = Stand.at(subject, examination, others[1], a_row_less=True) or Stand.at(subject, examination, others[1])
+    yield from (stand for stand in (*found, last) if stand is not None)
 
 
-def inputs_at(subject: Subject, examination: Examination, point: Point) -> tuple[Any, ...] | None:
+def shorter(inputs: tuple[Any, ...], axis: int, n: int) -> tuple[Any, ...]:
+    """All inputs whose axis is as long as the first one's, cut to n; the inputs themselves if it is that short."""
+    arrays = [i for i in inputs if isinstance(i, np.ndarray) and -i.ndim <= axis < i.ndim]
+    if not arrays or arrays[0].shape[axis] <= n:
+        return inputs
+    length = arrays[0].shape[axis]
+
+    def cut(item: Any) -> Any:
+        alike = isinstance(item, np.ndarray) and -item.ndim <= axis < item.ndim and item.shape[axis] == length
+        return np.take(item, range(n), axis=axis) if alike else item
+
+    return tuple(map(cut, inputs))
+
+
+def inputs_at(subject: Subject, examination: Examination, point: Point) -> tuple[Any, ...]:
     """The layer's inputs with the numbers of a point."""
     nodes = list(examination.call.inputs)
     taken: list[Any] = []
