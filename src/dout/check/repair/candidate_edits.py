@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -21,7 +21,7 @@ from dout.check.repair.repair_table import KINDS, EditedSpot, RepairKind, TermNe
 
 Slots = Mapping[str, str]
 Terms = Sequence[tuple[str, Any]]
-_MOST_WHOLE_NUMBERS = 5
+_MOST_TERMS, _MOST_WHOLE_NUMBERS = 24, 5
 _ELSEWHERE = 0.1  # a factor is likelier missing in what is assigned or returned than in a part of it
 _OTHER_SHAPE, _MADE_HERE = 0.05, 0.2  # a term of another shape, and a local name, are the less likely by so much
 _ATOMS = (ast.Name, ast.Attribute, ast.Call, ast.Subscript, ast.Constant, ast.Tuple, ast.List)
@@ -34,9 +34,25 @@ class Seen:
 
     value: Any
     names: Mapping[str, Any]
-    terms: Terms = field(default_factory=list)
+    parts: Terms = ()  # elements and slices of arrays that its function writes
 
-    @property
+    @cached_property
+    def terms(self) -> Terms:
+        """The numbers that can be written there: local names, arguments, attributes of self, and parts of them."""
+        found = ((text, value) for text, value in self._written() if is_number(value) and type(value) is not bool)
+        return [*itertools.islice(found, _MOST_TERMS), *self.parts]
+
+    def _written(self) -> Iterator[tuple[str, Any]]:
+        yield from sorted(((k, v) for k, v in self.names.items() if k != "self"), key=lambda item: item[0] != "dout")
+        for name, value in getattr(self.names.get("self"), "__dict__", {}).items():
+            if isinstance(value, dict):
+                yield from ((f'self.{name}["{k}"]', v) for k, v in value.items() if isinstance(k, str))
+            elif isinstance(value, list | tuple):
+                yield from ((f"self.{name}[{i}]", v) for i, v in enumerate(value[:4]))
+            else:
+                yield f"self.{name}", value
+
+    @cached_property
     def shape(self) -> tuple[int, ...] | None:
         """Its shape; None if it is no number."""
         return np.shape(self.value) if is_number(self.value) else None

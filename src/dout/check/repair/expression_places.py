@@ -6,7 +6,7 @@ import ast
 import difflib
 import linecache
 import types
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -107,7 +107,7 @@ def functions_at(places: Iterable[Where], objects: Iterable[Any], method: str) -
     lines = {(where.file, where.line) for where in places}
     sources: dict[str, ParsedFile | None] = {}
     found: list[ScratchFunction] = []
-    for function, owner in _known(objects):
+    for function, owner in _known(objects).items():
         file, first = function.__code__.co_filename, function.__code__.co_firstlineno
         if file not in sources:
             sources[file] = ParsedFile.of(file)
@@ -121,18 +121,17 @@ def functions_at(places: Iterable[Where], objects: Iterable[Any], method: str) -
     return sorted(found, key=lambda f: (f.source.file, f.node.lineno))
 
 
-def _known(objects: Iterable[Any]) -> Iterator[tuple[types.FunctionType, type | None]]:
-    """The methods of the classes of some objects, and the functions of their modules."""
-    modules: dict[int, dict[str, Any]] = {}
+def _known(objects: Iterable[Any]) -> dict[types.FunctionType, type | None]:
+    """The methods of the classes of some objects, with their classes, and the functions of their modules."""
+    found: dict[types.FunctionType, type | None] = {}
     for cls in {base: None for item in objects for base in type(item).__mro__ if base is not object}:
-        for item in list(vars(cls).values()):
-            function = item.__func__ if isinstance(item, staticmethod) else item
-            if isinstance(function, types.FunctionType):
-                modules[id(function.__globals__)] = function.__globals__
-                yield function, cls
-    for names in modules.values():
-        helpers = (item for item in list(names.values()) if isinstance(item, types.FunctionType))
-        yield from ((item, None) for item in dict.fromkeys(helpers) if item.__globals__ is names)
+        methods = (item.__func__ if isinstance(item, staticmethod) else item for item in list(vars(cls).values()))
+        found = {**{item: cls for item in methods if isinstance(item, types.FunctionType)}, **found}
+    for names in {id(function.__globals__): function.__globals__ for function in found}.values():
+        for item in list(names.values()):
+            if isinstance(item, types.FunctionType) and item.__globals__ is names:
+                found.setdefault(item, None)
+    return found
 
 
 # --- places that can be replaced --------------------------------------------------------------------------------------
@@ -164,13 +163,13 @@ class ExpressionPlace:
         function = getattr(self.node, "func", None)
         return getattr(function, "attr", "") or getattr(function, "id", "")
 
-    @property
+    @cached_property
     def is_transposed(self) -> bool:
         """Whether `.T` follows it, or ends it."""
         parent = self.parents[0]
         return self.text.endswith(".T") or (isinstance(parent, ast.Attribute) and parent.attr == "T")
 
-    @property
+    @cached_property
     def is_axis(self) -> bool:
         """Whether it is the number of an axis: x.sum(-1), np.sum(x, axis=-1)."""
         parent = next((p for p in self.parents if not isinstance(p, ast.UnaryOp)), None)

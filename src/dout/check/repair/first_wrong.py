@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from dout.check.exact.exact_route import Examination
-from dout.check.repair.test_stand import natural_size, near
-from dout.graph import INPUT, Node, Where, evaluate
+from dout.check.repair.test_stand import natural_size, near, values_of
+from dout.graph import INPUT, Node, Where
 
 _NAMINGS = ("d{}", "d_{}", "grad_{}", "{}_grad")
 
@@ -45,10 +45,7 @@ def named_gradients(examination: Examination) -> list[NamedGradient]:
         value = bases[0][0] if bases and len(bases[0]) == 1 else None  # of several of one name none is meant
         if value is not None and value in examination.derived and value.shape == mine.shape:
             found.append((name, mine, examination.derived[value], value))
-    with np.errstate(all="ignore"):
-        known = {node: trace.data[node] for node in trace.graph.nodes}
-        known |= {dout: trace.data[dout] for dout in examination.seeds.values()}
-        values = evaluate([derived for _, _, derived, _ in found], known)
+    values = values_of(examination, (derived for _, _, derived, _ in found))
     named = []
     for name, mine, derived, value in found:
         got, right, natural = trace.data[mine], values[derived], natural_size(examination, value)

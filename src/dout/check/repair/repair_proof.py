@@ -49,8 +49,7 @@ class ProvenRepair:
     `another_forward` says that it changes what forward returns, and that nothing shows which of the two is meant.
     """
 
-    edit: Edit
-    text: str
+    repair: Repair
     examination: Examination
     another_forward: bool
     remarks: str
@@ -83,7 +82,7 @@ def proven(
     ]
     remarks += ["; where values are equal the gradient is then still wrong"] if at_kinks else []
     another = not keeps and not is_written_elsewhere(repair.edit, functions)
-    return ProvenRepair(repair.edit, repair.text, judgement.examination, another, "".join(remarks))
+    return ProvenRepair(repair, judgement.examination, another, "".join(remarks))
 
 
 def same_bits(one: Sequence[Any], other: Sequence[Any]) -> bool:
@@ -104,7 +103,11 @@ def is_written_elsewhere(edit: Edit, functions: Sequence[ScratchFunction]) -> bo
     changed += [
         source.with_parts(p, {node: f"({edit.written})"}) for p in edit.place.parents if isinstance(p, ast.expr)
     ]
-    code = {_bare(ast.unparse(n)) for f in functions for n in ast.walk(f.node) if isinstance(n, ast.BinOp | ast.Call)}
+    inside = set(ast.walk(node))  # what is left when a term goes was written there before
+    telling = (
+        n for f in functions for n in ast.walk(f.node) if isinstance(n, ast.BinOp | ast.Call) and n not in inside
+    )
+    code = {_bare(ast.unparse(n)) for n in telling}
     owners = [f.owner for f in functions if f.owner is not None]
     described = "\n".join(_bare(item.__doc__ or "") for item in (*owners, *(f.function for f in functions)))
     for text in changed:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import copy
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import CodeType, FrameType
 from typing import Any
@@ -20,7 +20,7 @@ from dout.check.exact.exact_route import Examination
 from dout.check.repair.candidate_edits import Edit, Seen, candidates, is_bool, is_number
 from dout.check.repair.computed_edits import echoes
 from dout.check.repair.expression_places import ExpressionPlace, ScratchFunction, functions_at, places
-from dout.check.repair.first_wrong import named_gradients
+from dout.check.repair.first_wrong import NamedGradient
 from dout.check.repair.repair_proof import Repair, written
 from dout.check.repair.scratch_functions import Scratch, switched, tapped
 from dout.check.repair.test_stand import Runner, Stand, near, objects_in
@@ -36,7 +36,8 @@ FARTHEST_MASK = 1.5
 IN_FORWARD, OTHER_OUTPUT, BY_CHANCE = 0.3, 0.25, 0.3
 ENOUGH, ENOUGH_IN_FORWARD = 6, 4  # repairs that do: the likeliest of them is taken
 AS_LIKELY = 0.25  # beyond the cost of the best so far a candidate is not tried
-_MOST_TERMS, _MOST_PARTS = 24, 6
+_MOST_PARTS = 6
+_TRIES_A_LOOK, _FAST = 8, 1e-3  # tries between two looks at the clock, where a try takes less time than a look may
 
 
 @dataclass(eq=False)
@@ -45,9 +46,10 @@ class RepairSearch:
 
     stands: list[Stand]
     wrong: frozenset[str]
+    others: frozenset[str]  # gradients that are wrong for another reason: they may stay so
     examination: Examination
-    latest: float = float("inf")  # when it is to be over, by the clock of `dout.clock`
-    others: frozenset[str] = frozenset()  # gradients that are wrong for another reason: they may stay so
+    named: list[NamedGradient]
+    latest: float  # when it is to be over, by the clock of `dout.clock`
     hits: list[Repair] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -79,30 +81,31 @@ class RepairSearch:
         codes = {f: switched(f, numbered) for f in functions}
         tests = [_Test(stand, Scratch(codes), in_forward, self.others) for stand in self.stands]
         found: dict[str, Repair] = {}
-        with np.errstate(all="ignore"):
-            for test in tests:
-                test.gradients()
-            slow = spent()
-            tests[0].gradients()
-            slow = spent() - slow
-            until = min(begun + min(max(SECONDS, 150 * slow), 3 * SECONDS), self.latest)
-            best, most = FARTHEST, ENOUGH_IN_FORWARD if in_forward else ENOUGH
-            outputs = not self.hits  # beside a repair of backward none that changes what forward returns
-            tried: set[tuple[int, str]] = set()
-            for cost, edit in ordered:
-                if spent() > until or len(found) >= most or cost > best + AS_LIKELY:
-                    break
-                if (edit.place.i, edit.text) in tried:
-                    continue
-                tried.add((edit.place.i, edit.text))
-                code = compiled(edit.text)
-                if code is None or not all(test.right(edit, code, outputs) for test in tests):
-                    continue
-                more = OTHER_OUTPUT * tests[0].moves() + BY_CHANCE * edit.fits_by_chance(seen[edit.place.i])
-                repair = written(edit, self.functions, edit.cost + more)
-                if repair is not None:
-                    found.setdefault(repair.text, repair)
-                    best = min(best, cost + more)
+        for test in tests:
+            test.gradients()
+        slow = spent()
+        tests[0].gradients()
+        slow = spent() - slow
+        until = min(begun + min(max(SECONDS, 150 * slow), 3 * SECONDS), self.latest)
+        looks = _TRIES_A_LOOK if slow < _FAST else 1
+        best, most = FARTHEST, ENOUGH_IN_FORWARD if in_forward else ENOUGH
+        outputs = not self.hits  # beside a repair of backward none that changes what forward returns
+        tried: set[tuple[int, str]] = set()
+        for n, (cost, edit) in enumerate(ordered):
+            late = n % looks == 0 and spent() > until
+            if late or len(found) >= most or cost > best + AS_LIKELY:
+                break
+            if (edit.place.i, edit.text) in tried:
+                continue
+            tried.add((edit.place.i, edit.text))
+            code = compiled(edit.text)
+            if code is None or not all(test.right(edit, code, outputs) for test in tests):
+                continue
+            more = OTHER_OUTPUT * tests[0].moves() + BY_CHANCE * edit.fits_by_chance(seen[edit.place.i])
+            repair = written(edit, self.functions, edit.cost + more)
+            if repair is not None:
+                found.setdefault(repair.text, repair)
+                best = min(best, cost + more)
         return list(found.values())
 
     def _ordered(
@@ -115,7 +118,8 @@ class RepairSearch:
     ) -> list[tuple[float, Edit]]:
         """All candidates with what they cost at their place, the likeliest first."""
         limit = min(NEAR_IN_FORWARD if self.hits else FARTHEST_IN_FORWARD, worst - IN_FORWARD) if in_forward else worst
-        focus = set() if in_forward else self._focus()
+        wrong = [n for n in self.named if not n.right and n.where][:1]  # the line where it begins, unless negated
+        focus = {n.where.line for n in wrong if n.where and not n.negated and not in_forward}
         elsewhere = echoes(self.functions)
         found: list[tuple[float, Edit]] = []
         for i, handicap in handicaps.items():
@@ -125,12 +129,6 @@ class RepairSearch:
             edits = (e for e in candidates(place, seen[i], elsewhere, limit) if e.cost <= limit)
             found += [(e.cost + more, e) for e in edits if not in_forward or _is_likely_ahead(e)]
         return sorted(found, key=lambda item: item[0])
-
-    def _focus(self) -> set[int]:
-        """The line of the first gradient in between that is wrong by its name; none where it is the negative."""
-        found = self.stands[0].examination
-        named = [n for n in named_gradients(found) if not n.right and n.where] if found else []
-        return {n.where.line for n in named[:1] if n.where and not n.negated}
 
     def _looked_at(
         self, functions: list[ScratchFunction], numbered: list[ExpressionPlace], in_forward: bool, until: float
@@ -146,21 +144,15 @@ class RepairSearch:
             return value
 
         useful: dict[int, float] = {}
-        with np.errstate(all="ignore"):
-            scratch.told = look
-            test.gradients()
-            scratch.told = None
-            before = {k: copy.deepcopy(v) for k, v in test.gradients().items()}
-            for place in numbered:
-                if place.i in seen and spent() < until:
-                    useful.update(self._use(place, test, scratch, before, seen[place.i].value))
-        terms: dict[int, list[tuple[str, Any]]] = {}
+        scratch.told = look
+        test.gradients()
+        scratch.told = None
+        before = {k: copy.deepcopy(v) for k, v in test.gradients().items()}
+        for place in numbered:
+            if place.i in seen and spent() < until:
+                useful.update(self._use(place, test, scratch, before, seen[place.i].value))
         for i in useful:
-            names = seen[i].names
-            key = hash(tuple((k, id(v)) for k, v in names.items()))
-            if key not in terms:
-                terms[key] = list(_terms(names))
-            seen[i].terms = [*terms[key], *_parts(numbered, seen, numbered[i].function)]
+            seen[i].parts = _parts(numbered, seen, numbered[i].function)
         return seen, useful
 
     def _use(
@@ -192,6 +184,8 @@ class _Test:
         self.others = others
         self.runner: Runner | None = None if in_forward else stand.after_forward(self._prepare)
         self.outputs = stand.outputs
+        wrong = stand.wrong(stand.got) - others
+        self.unused = in_forward and any(not np.any(stand.expected[name]) for name in wrong)  # forward ignores it
 
     def _prepare(self, layer: Any) -> None:
         self.scratch.install(objects_in(layer))
@@ -210,7 +204,7 @@ class _Test:
             if self.moves():
                 alike = may_change_output and not self.others and not self._does_less(gradients, edit.word == "mask")
                 return alike and self.stand.fits(gradients, self._prepare)
-            return not self.stand.wrong(gradients) - self.others
+            return not self.unused and not self.stand.wrong(gradients) - self.others
         except Exception:
             return False
         finally:
@@ -261,23 +255,6 @@ def _shaken(value: Any) -> Any:
     wave = np.cos(np.arange(array.size)).reshape(array.shape)
     shaken = (array * (1 + 1e-3 * wave) + 1e-4 * size_of(array) * wave).astype(array.dtype)[()]
     return float(shaken) if type(value) is float else shaken
-
-
-def _terms(names: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    """The numbers that can be written at a place, with how: local names, arguments, attributes of self."""
-    found = ((text, value) for text, value in _written(names) if is_number(value) and type(value) is not bool)
-    return list(found)[:_MOST_TERMS]
-
-
-def _written(names: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    yield from sorted(((k, v) for k, v in names.items() if k != "self"), key=lambda item: item[0] != "dout")
-    for name, value in getattr(names.get("self"), "__dict__", {}).items():
-        if isinstance(value, dict):
-            yield from ((f'self.{name}["{k}"]', v) for k, v in value.items() if isinstance(k, str))
-        elif isinstance(value, list | tuple):
-            yield from ((f"self.{name}[{i}]", v) for i, v in enumerate(value[:4]))
-        else:
-            yield f"self.{name}", value
 
 
 def _parts(

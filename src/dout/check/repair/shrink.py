@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +12,7 @@ import numpy as np
 from dout.check.exact.exact_route import Examination, Outcome
 from dout.check.exact.subject import Subject, one_or_all, quiet
 from dout.check.repair.test_stand import expected_of, inputs_at, near, shorter
+from dout.clock import spent
 from dout.trace.record.record import record
 
 TRIES, SECONDS = 12, 0.05
@@ -37,7 +37,7 @@ def smallest(subject: Subject, examination: Examination, outcome: Outcome) -> Fa
     The layer has its own parameters, and dout is given among the inputs.
     """
     ones = all(np.all(np.equal(outcome.point.get(dout, 0), 1)) for dout in examination.seeds.values())
-    search = _Shrinking(subject, outcome.judged.name, time.perf_counter() + SECONDS, ones)
+    search = _Shrinking(subject, outcome.judged.name, spent() + SECONDS, ones)
     other = inputs_at(subject, examination, outcome.point)
     for inputs in (subject.fresh_inputs(), other):
         for easy in (True, False):
@@ -66,7 +66,7 @@ class _Shrinking:
         for axis in (-1, -2, -3):
             changes += [lambda inputs, axis=axis, n=n: shorter(inputs, axis, n) for n in (1, 2)]  # type: ignore[misc]
         for change in changes:
-            if self.tries >= TRIES or time.perf_counter() > self.until:
+            if self.tries >= TRIES or spent() > self.until:
                 return
             fresh = change(self.inputs)
             if not _same(fresh, self.inputs):

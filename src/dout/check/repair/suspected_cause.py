@@ -56,7 +56,7 @@ class CauseSearch:
 
     def _proven(self, wrong: frozenset[str], others: frozenset[str]) -> ProvenRepair | None:
         """The likeliest repair of these gradients that the exact check passes."""
-        search = RepairSearch(self.stands, wrong, self.examination, self.latest, others)
+        search = RepairSearch(self.stands, wrong, others, self.examination, self.named, self.latest)
         hits = sorted(search.repairs(), key=lambda r: (r.cost, r.longer, r.edit.place.node.lineno))
         if self.named and len(hits) > 1:
             hits.sort(key=self._wrong_in_between)
@@ -77,21 +77,22 @@ class CauseSearch:
             return _UNRUNNABLE
         return sum(not named.right and not named.negated for named in after)
 
-    def _of_repair(self, repair: ProvenRepair) -> Cause:
-        edit, function, line = repair.edit, repair.edit.place.function, repair.edit.place.node.lineno
-        mended = {named.name for named in named_gradients(repair.examination) if named.right}
+    def _of_repair(self, proof: ProvenRepair) -> Cause:
+        edit = proof.repair.edit
+        function, line = edit.place.function, edit.place.node.lineno
+        mended = {named.name for named in named_gradients(proof.examination) if named.right}
         wrong = (n for n in self.named if not n.right)  # on the line of the repair the patched source has no names
         first = next((n for n in wrong if n.name in mended or (n.where and n.where.line == line)), None)
         where = Where(function.source.file, line)
-        if repair.another_forward:
+        if proof.another_forward:
             sentence = (
                 f"backward belongs to another forward. Every gradient is right with `{edit.written}` instead of "
-                f"`{edit.old}` in {function.name} (line {line}), but forward then returns other numbers{repair.remarks}"
+                f"`{edit.old}` in {function.name} (line {line}), but forward then returns other numbers{proof.remarks}"
             )
             return Cause(edit.word, sentence, None, where, _said(first))
         side = f" in {function.name}" if function.name != "backward" else ""
-        sentence = f"{SENTENCES[edit.word]}{side}: `{edit.old}` should be `{edit.written}`{repair.remarks}"
-        return Cause(edit.word, sentence, function.source.diff(repair.text), where, _said(first))
+        sentence = f"{SENTENCES[edit.word]}{side}: `{edit.old}` should be `{edit.written}`{proof.remarks}"
+        return Cause(edit.word, sentence, function.source.diff(proof.repair.text), where, _said(first))
 
     def _of_numbers(self, outcome: Outcome) -> Cause | None:
         """What the wrong gradient tells without a repair: how it differs from the right one, and where that begins."""

@@ -95,15 +95,8 @@ class Stand:
     shortened: bool = False  # with a row less than the examples
 
     @classmethod
-    def at(cls, subject: Subject, examination: Examination, point: Point, *, a_row_less: bool = False) -> Stand | None:
-        """The stand at a point; None where the layer does not take it."""
-        try:
-            return cls._at(subject, examination, point, a_row_less)
-        except Exception:  # whatever the layer raises there
-            return None
-
-    @classmethod
-    def _at(cls, subject: Subject, examination: Examination, point: Point, a_row_less: bool) -> Stand | None:
+    def at(cls, subject: Subject, examination: Examination, point: Point, a_row_less: bool = False) -> Stand:
+        """The stand at a point. Raises what the layer raises there, and ValueError where there is no row less."""
         order = {node: i for i, node in reversed(list(enumerate(examination.call.inputs)))}
         seek = {j.name: None if j.parameter else order[j.node] for j in examination.judged}
         inputs = inputs_at(subject, examination, point)
@@ -117,14 +110,16 @@ class Stand:
             rows = next((len(i) for i in inputs if isinstance(i, np.ndarray) and i.ndim), 0)
             stand.inputs, stand.shortened = shorter(inputs, 0, rows - 1), True
             if rows < 2 or stand.inputs is inputs:
-                return None
+                raise ValueError("one row is the least")
         runner = stand.after_forward(lambda layer: None)
         stand.douts = stand.upstream(runner.outputs)
         stand.outputs, stand.got = runner.outputs, runner.gradients()
         stand.examination = found = Examination(stand.recorded())
         stand.expected = expected_of(found)
         stand.natural = {j.name: natural_size(found, j.node) for j in found.judged}
-        return stand if stand.expected.keys() >= seek.keys() else None
+        if not stand.expected.keys() >= seek.keys():
+            raise ValueError("other gradients are judged there")
+        return stand
 
     def make(self) -> Any:
         """A copy of the layer with this point's parameters."""
@@ -204,9 +199,7 @@ class Stand:
         nodes = {j.node for j in examination.judged if j.name == name}
         on = {edge: g for edge, g in backpropagate(examination.seeds).on.items() if edge[0].inputs[edge[1]] in nodes}
         if len(on) > 1:
-            known = {node: trace.data[node] for node in trace.graph.nodes}
-            known |= {dout: trace.data[dout] for dout in examination.seeds.values()}
-            values = evaluate(on.values(), known)
+            values = values_of(examination, on.values())
             for (user, _), gradient in on.items():
                 yield f"`{trace.names.get(user) or user.primitive}`", values[gradient]
 
@@ -226,15 +219,12 @@ class Runner:
         self.memory.put_back()
         returned = run_backward(self.layer, self.stand.upstream(self.outputs))
         items = returned if type(returned) in (list, tuple) else (returned,)
-        kept = self._kept()
+        kept = {}
+        if None in self.stand.wanted.values():
+            kept = {pair.name: pair.gradient for pair in pairs(self.before, vars(self.layer))}
         places = self.stand.wanted.items()
         gradients = {name: kept.get(name) for name, at in places if at is None}
         return gradients | {name: items[at] for name, at in places if at is not None and at < len(items)}
-
-    def _kept(self) -> dict[str, Any]:
-        if None not in self.stand.wanted.values():
-            return {}
-        return {pair.name: pair.gradient for pair in pairs(self.before, vars(self.layer))}
 
 
 def natural_size(examination: Examination, node: Node) -> float:
@@ -255,15 +245,21 @@ def near(got: Any, expected: Any, close: float, natural: float = 0.0) -> bool:
         return False
 
 
-def expected_of(examination: Examination) -> dict[str, Any]:
-    """The derived gradients of a recorded layer, in float64."""
-    nodes = {j.name: examination.derived.get(j.node) for j in examination.judged}
-    known = {node: examination.trace.data[node] for node in examination.trace.graph.nodes}
-    known |= {dout: examination.trace.data[dout] for dout in examination.seeds.values()}
+def values_of(examination: Examination, nodes: Iterable[Node]) -> dict[Node, Any]:
+    """The values of derived gradients in a recorded run, in float64."""
+    trace = examination.trace
+    known = {node: trace.data[node] for node in (*trace.graph.nodes, *examination.seeds.values())}
     with np.errstate(all="ignore"):
-        values = evaluate([n for n in nodes.values() if n is not None], known)
-    shapes = {j.name: j.node.shape for j in examination.judged}
-    return {name: np.zeros(shapes[name])[()] if n is None else values[n] for name, n in nodes.items()}
+        return evaluate(list(nodes), known)
+
+
+def expected_of(examination: Examination) -> dict[str, Any]:
+    """The derived gradients of a recorded layer by name; 0 where nothing leads to the output."""
+    derived = {j.node: examination.derived[j.node] for j in examination.judged if j.node in examination.derived}
+    values = values_of(examination, derived.values())
+    return {
+        j.name: values[derived[j.node]] if j.node in derived else np.zeros(j.node.shape)[()] for j in examination.judged
+    }
 
 
 def stands(subject: Subject, examination: Examination, points: Iterable[Point]) -> Iterator[Stand]:
@@ -274,9 +270,16 @@ def stands(subject: Subject, examination: Examination, points: Iterable[Point]) 
     points, others = list(points), [generic(examination, seed) for seed in (21, 22)]
     if examination.ignores_dout and any(np.any(point[d] != 1) for point in points for d in examination.seeds.values()):
         others = [upstream(examination, point) for point in others]
-    found = [Stand.at(subject, examination, point) for point in (*points, others[0])]
-    last = Stand.at(subject, examination, others[1], a_row_less=True) or Stand.at(subject, examination, others[1])
-    yield from (stand for stand in (*found, last) if stand is not None)
+
+    def at(point: Point, a_row_less: bool = False) -> list[Stand]:
+        try:
+            return [Stand.at(subject, examination, point, a_row_less)]
+        except Exception:  # whatever the layer raises there
+            return []
+
+    for point in (*points, others[0]):
+        yield from at(point)
+    yield from at(others[1], a_row_less=True) or at(others[1])
 
 
 def shorter(inputs: tuple[Any, ...], axis: int, n: int) -> tuple[Any, ...]:
@@ -295,17 +298,14 @@ def shorter(inputs: tuple[Any, ...], axis: int, n: int) -> tuple[Any, ...]:
 
 def inputs_at(subject: Subject, examination: Examination, point: Point) -> tuple[Any, ...]:
     """The layer's inputs with the numbers of a point."""
-    nodes = list(examination.call.inputs)
-    taken: list[Any] = []
+    nodes = iter(examination.call.inputs)
 
     def at(item: Any) -> Any:
         if isinstance(item, list | tuple):
             return type(item)([at(part) for part in item])
-        traced = isinstance(item, np.ndarray) or type(item) in (int, float) or isinstance(item, np.generic)
-        if not traced:
+        if not isinstance(item, np.ndarray | np.generic) and type(item) not in (int, float):
             return copy.deepcopy(item)
-        node = nodes[len(taken)] if len(taken) < len(nodes) else None
-        taken.append(item)
+        node = next(nodes, None)
         value = point.get(node) if node is not None else None
         if value is None or np.shape(value) != np.shape(item):
             return copy.deepcopy(item)
