@@ -1,6 +1,8 @@
 """A repair that is shown is proven: exact, with forward's output kept, conditions named, names rather than numbers."""
 
+import ast
 import linecache
+import re
 import sys
 
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 pytest.importorskip("flint")
 
 from dout.check import check
+from dout.check.repair.repair_table import KINDS, OTHER_FUNCTIONS, SENTENCES
 
 
 @pytest.fixture(autouse=True)
@@ -200,3 +203,14 @@ class Mean:
 """
     found = the_finding(text, X)
     assert "shape[0]" in added(found)[0]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_row_of_the_table_is_python_and_has_a_sentence(kind):
+    assert kind.word in SENTENCES
+    for template in (kind.meant, kind.run or "a", kind.found if isinstance(kind.found, str) else "a"):
+        ast.parse(re.sub(r"\{\w+\}", "a", template))
+
+
+def test_every_mistaken_function_has_a_sentence():
+    assert {word for word, _ in OTHER_FUNCTIONS.values()} <= set(SENTENCES)

@@ -81,8 +81,8 @@ class Seen:
 
     @cached_property
     def scalars(self) -> set[float]:
-        """The numbers that have a name in scope."""
-        return {abs(float(v)) for _, v in self.terms if np.ndim(v) == 0} | set(map(float, self.lengths.values()))
+        """The numbers that have a name in scope, but for 0 and 1."""
+        return {abs(float(v)) for _, v in self.terms if not np.shape(v)} - {0.0, 1.0} | {*self.lengths.values()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -291,7 +291,7 @@ def _terms_by_need(place: ExpressionPlace, seen: Seen) -> dict[TermNeed, list[tu
             TermNeed.ALIKE: alike and not mask and type(value) is not int,
             TermNeed.MASK: fits and mask,
             TermNeed.ARRAY: isinstance(value, np.ndarray) and not mask,
-            TermNeed.SCALAR: not shape and not mask,
+            TermNeed.SCALAR: not shape and not mask and abs(value) not in (0, 1),
             TermNeed.SAME_KIND: alike and mask == holds_booleans,
             TermNeed.OTHER_KIND: alike and mask != holds_booleans,
             TermNeed.KEPT: not alike and of_self and text.startswith("self."),

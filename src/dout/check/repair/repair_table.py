@@ -38,7 +38,7 @@ class TermNeed(Enum):
     ALIKE = "numbers of the same shape"
     MASK = "booleans that broadcast with the expression"
     ARRAY = "an array of numbers"
-    SCALAR = "one number"
+    SCALAR = "one number, not 0 or 1, which many names hold"
     SAME_KIND = "another value of the same shape, both of them numbers or both of them booleans"
     OTHER_KIND = "another value of the same shape, one of them numbers, one booleans"
     KEPT = "for an attribute of self, another one of another shape"
@@ -114,7 +114,7 @@ KINDS: tuple[RepairKind, ...] = (
     RepairKind(1.0, "sign", "-a", "{a}"),
     RepairKind(1.05, "sign", WHOLE, "-{p}"),
     # Another number. A name in scope is likelier than a literal that happens to fit.
-    *_each(1.05, "factor", NUMBER, "{t}", needs=SCALAR),
+    RepairKind(1.05, "factor", NUMBER, "{t}", SCALAR),
     RepairKind(1.1, "factor", NUMBER, "{n}"),
     *_each(1.6, "missing term", NUMBER, "{x} + {t}", "{x} - {t}", needs=ARRAY),
     RepairKind(1.7, "factor", NUMBER, "{x} * {t}", ARRAY),
