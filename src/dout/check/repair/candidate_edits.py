@@ -220,7 +220,7 @@ def _of_kind(
 def _handicap(kind: RepairKind, place: ExpressionPlace, seen: Seen, text: str, value: Any) -> float:
     """What a term costs that is a local name, or of another shape."""
     if kind.found is EditedSpot.NAME:
-        return _MADE_HERE * (text in place.locals and text != "dout")
+        return _MADE_HERE * (text in place.function.locals and text != "dout")
     return _OTHER_SHAPE * (kind.needs is TermNeed.FITS and np.shape(value) != seen.shape)
 
 
@@ -336,7 +336,7 @@ def _word_of_factor(place: ExpressionPlace, text: str, value: Any) -> str:
 def _match(meant: Any, node: Any, place: ExpressionPlace, parts: dict[str, ast.AST]) -> bool:
     """Whether a syntax is that of a pattern; `parts` gets what the letters of the pattern stand for."""
     if isinstance(meant, ast.Name):
-        if not isinstance(node, ast.expr) or (meant.id == "np") != place.is_module(node):
+        if not isinstance(node, ast.expr) or (meant.id == "np") != place.function.is_module(node):
             return False
         parts[meant.id] = node
         return not isinstance(node, ast.Tuple)

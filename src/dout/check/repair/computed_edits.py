@@ -47,7 +47,7 @@ def _more_arguments(place: ExpressionPlace, node: ast.Call, ndim: int) -> Found:
     if place.called not in ("sum", "mean", "max", "min") or not place.text.endswith(")"):
         return
     given = {keyword.arg for keyword in node.keywords}
-    on_module = isinstance(node.func, ast.Attribute) and place.is_module(node.func.value)
+    on_module = isinstance(node.func, ast.Attribute) and place.function.is_module(node.func.value)
     comma = ", " if node.keywords or node.args else ""
     if "keepdims" not in given:
         yield 1.1, "broadcast", f"{place.text[:-1]}{comma}keepdims=True)"

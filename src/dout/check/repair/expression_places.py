@@ -15,6 +15,7 @@ from typing import Any
 from dout.graph import Where
 
 _REPLACEABLE = (ast.BinOp, ast.UnaryOp, ast.Call, ast.Compare, ast.Attribute, ast.Name, ast.Subscript, ast.Constant)
+_LEFT_ALONE = (ast.Lambda, ast.FunctionDef, ast.ClassDef, ast.JoinedStr, ast.Assert, ast.Raise)  # no repair goes there
 _SIZES = ("shape", "dtype", "ndim", "size")
 _MODULES = (types.ModuleType, type)
 _ALONG = frozenset({"sum", "mean", "max", "min", "prod", "std", "var", "argmax", "argmin", "cumsum", "any", "all"})
@@ -101,6 +102,17 @@ class ScratchFunction:
         """Its name."""
         return self.node.name
 
+    @property
+    def locals(self) -> tuple[str, ...]:
+        """The names of its arguments and local variables."""
+        return self.function.__code__.co_varnames
+
+    def is_module(self, node: ast.AST) -> bool:
+        """Whether an expression in it is the name of a module or class."""
+        if not isinstance(node, ast.Name) or node.id in self.locals:
+            return False
+        return isinstance(self.function.__globals__.get(node.id), _MODULES)
+
 
 def functions_at(places: Iterable[Where], objects: Iterable[Any], method: str) -> list[ScratchFunction]:
     """The functions that stand at these places, and those called `method`: of the classes of `objects`, and helpers."""
@@ -153,11 +165,6 @@ class ExpressionPlace:
         return self.function.source.segment(self.node)
 
     @property
-    def locals(self) -> tuple[str, ...]:
-        """The names that are local in its function."""
-        return self.function.function.__code__.co_varnames
-
-    @property
     def called(self) -> str:
         """The name of the function that it calls; empty if it is no call."""
         function = getattr(self.node, "func", None)
@@ -181,12 +188,6 @@ class ExpressionPlace:
         """Whether it is an operand of one of these operators."""
         return isinstance(self.parents[0], ast.BinOp) and isinstance(self.parents[0].op, operators)
 
-    def is_module(self, node: ast.AST) -> bool:
-        """Whether an expression in its function is the name of a module or class."""
-        if not isinstance(node, ast.Name) or node.id in self.locals:
-            return False
-        return isinstance(self.function.function.__globals__.get(node.id), _MODULES)
-
     def replaced(self, part: ast.AST, text: str) -> str:
         """Its source with one part replaced."""
         return self.function.source.with_parts(self.node, {part: text})
@@ -195,27 +196,20 @@ class ExpressionPlace:
 def places(functions: Iterable[ScratchFunction]) -> list[ExpressionPlace]:
     """Every expression of these functions that can be replaced, in the order of the source."""
     found: list[ExpressionPlace] = []
+
+    def visit(node: ast.AST, statement: ast.stmt, parents: tuple[ast.AST, ...], function: ScratchFunction) -> None:
+        if isinstance(node, ast.expr) and _replaceable(node, parents, function):
+            found.append(ExpressionPlace(len(found), node, statement, (*parents, statement), function))
+        below = () if isinstance(node, ast.stmt) else (node, *parents)
+        for child in ast.iter_child_nodes(node):
+            in_test = isinstance(node, ast.While) and child is node.test
+            if not in_test and not isinstance(child, _LEFT_ALONE):
+                visit(child, child if isinstance(child, ast.stmt) else statement, below, function)
+
     for function in functions:
-        stack: list[tuple[ast.AST, ast.stmt | None, tuple[ast.AST, ...]]] = [
-            (child, None, ()) for child in reversed(function.node.body)
-        ]
-        while stack:
-            node, statement, parents = stack.pop()
-            if isinstance(node, ast.stmt):
-                statement, parents = node, ()
-            if statement is not None and isinstance(node, ast.expr) and _replaceable(node, parents, function):
-                found.append(ExpressionPlace(len(found), node, statement, (*parents, statement), function))
-            below = parents if isinstance(node, ast.stmt) else (node, *parents)
-            children = [child for child in ast.iter_child_nodes(node) if not _left_alone(child, node)]
-            stack += [(child, statement, below) for child in reversed(children)]
+        for statement in function.node.body:
+            visit(statement, statement, (), function)
     return found
-
-
-def _left_alone(child: ast.AST, parent: ast.AST) -> bool:
-    """Whether a part of the syntax is none that a repair goes into: names of functions and modules, `self`, loops."""
-    if isinstance(parent, ast.While) and child is parent.test:
-        return True
-    return isinstance(child, ast.Lambda | ast.FunctionDef | ast.ClassDef | ast.JoinedStr | ast.Assert | ast.Raise)
 
 
 def _replaceable(node: ast.expr, parents: tuple[ast.AST, ...], function: ScratchFunction) -> bool:
@@ -232,12 +226,9 @@ def _replaceable(node: ast.expr, parents: tuple[ast.AST, ...], function: Scratch
         plain = type(node.value) in (int, float) and not isinstance(parent, ast.keyword | ast.UnaryOp)
         return plain and not any(isinstance(p, ast.Subscript | ast.Tuple | ast.Slice) for p in parents[:2])
     if isinstance(node, ast.Name):
-        known = function.function.__globals__.get(node.id)
-        local = node.id in function.function.__code__.co_varnames
-        return node.id != "self" and (local or not (known is None or isinstance(known, _MODULES)))
-    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and not isinstance(parent, ast.keyword):
-        held = function.function.__globals__.get(node.value.id)
-        return (node.attr not in _SIZES or not parents) and not isinstance(held, _MODULES)
+        known = node.id in function.locals or node.id in function.function.__globals__
+        return known and node.id != "self" and not function.is_module(node)
     if isinstance(node, ast.Attribute):
-        return node.attr not in _SIZES
+        of_name = isinstance(node.value, ast.Name) and not parents
+        return (node.attr not in _SIZES or of_name) and not function.is_module(node.value)
     return not isinstance(parent, ast.keyword) or parent.arg not in ("axis", "keepdims", "dtype", "shape")

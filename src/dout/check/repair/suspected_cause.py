@@ -33,8 +33,8 @@ class CauseSearch:
             points.append(further(examination, points[0]))  # to move a limit is no repair
         found = stands(subject, examination, points)
         self.stands = sorted(found, key=lambda stand: (stand.shortened, -len(stand.wrong(stand.got))))
-        first = self.stands[0].examination if self.stands else None
-        self.named = named_gradients(first) if first else []
+        self.recorded = self.stands[0].examination if self.stands else None
+        self.named = named_gradients(self.recorded) if self.recorded else []
 
     def found(self) -> dict[Node, Cause]:
         """The cause of each wrong gradient, by the node of the value it is for."""
@@ -96,11 +96,11 @@ class CauseSearch:
 
     def _of_numbers(self, outcome: Outcome) -> Cause | None:
         """What the wrong gradient tells without a repair: how it differs from the right one, and where that begins."""
-        words = word_of(outcome.judged.name, self.stands)
-        wrong = (n for n in self.named if not n.right and not n.negated)
-        first = next(wrong, None)
-        if first is not None and first.node not in topological([outcome.judged.gradient]):
-            first = None
+        name = outcome.judged.name
+        words = word_of(name, self.stands)
+        there = [j.gradient for j in self.recorded.judged if j.name == name] if self.recorded else []
+        needed = set(topological(there)) if self.named else set()
+        first = next((n for n in self.named if not n.right and not n.negated and n.node in needed), None)
         where = first.where if first else outcome.judged.gradient.where
         if words is not None:
             return Cause(*words, where=where, first_wrong=_said(first))
