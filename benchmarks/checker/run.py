@@ -25,6 +25,7 @@ from benchmarks.checker import corpus, one_sided
 from benchmarks.checker.case import Case, Mutant
 from benchmarks.checker.judging import judged, start
 
+FORMULA = ("D101", "D102", "D103", "D501")
 AXIS = ("axis", "transpose", "broadcast")
 # One edit, described two ways; the last is a dropped factor dout.
 SAME_CAUSE = [{"missing term", "factor"}, {"formula", "factor", "swapped"}, {"factor", "ignores dout"}]
@@ -85,7 +86,7 @@ def explanations(results: list[Result]) -> None:
     argument = [any(f[2] in _names(r.case) for f in _wrong(r)) for r in refuted]
     indexed = [r for r in refuted if r.case.index]
     index = [any(f[3] in r.case.index for f in _wrong(r) if f[2] in _paths(r.case, r.case.argument)) for r in indexed]
-    cause = [any(_same_cause(f[4], r.case.cause) for f in _wrong(r)) for r in refuted]
+    cause = [any(same_cause(f[4], r.case.cause) for f in _wrong(r)) for r in refuted]
     for what, hits in (("argument", argument), ("index", index), ("cause", cause)):
         print(f"right {what:9} {wilson(sum(hits), len(hits))} of {len(hits)}")
 
@@ -107,7 +108,7 @@ def _wrong_errors(result: Result) -> list[str]:
 
 
 def _wrong(result: Result) -> list[Any]:
-    return [f for f in result.findings if f[0] in ("D101", "D102", "D103", "D501")]
+    return [f for f in result.findings if f[0] in FORMULA]
 
 
 def _names(case: Mutant) -> set[str | None]:
@@ -122,7 +123,8 @@ def _paths(case: Mutant, name: str | None) -> set[str | None]:
     return {name, *(path for argument, path in zip(given, case.params, strict=False) if argument == name)}
 
 
-def _same_cause(said: str | None, meant: str) -> bool:
+def same_cause(said: str | None, meant: str) -> bool:
+    """Whether two words say the same of one edit."""
     return said == meant or any({said, meant} <= same for same in SAME_CAUSE)
 
 

@@ -20,7 +20,7 @@ from dout.trace.record.record import record
 @pytest.fixture(autouse=True)
 def patient(monkeypatch):
     """The searches have all the time they need: what they find must not depend on the machine."""
-    for module, name in (("", "MOST_SECONDS"), (".repair_search", "SECONDS"), (".shrink", "SECONDS")):
+    for module, name in ((".suspected_cause", "MOST_SECONDS"), (".repair_search", "SECONDS"), (".shrink", "SECONDS")):
         monkeypatch.setattr(sys.modules[f"dout.check.repair{module}"], name, 60.0)
 
 
@@ -102,6 +102,27 @@ def test_the_first_wrong_gradient_in_between_is_named():
     subject, found, _, line = explained("BatchNorm", "dstd = -np.sum", "dstd = np.sum", "<norm>")
     (cause,) = causes(subject, found.examination, found.refuted).values()
     assert cause.first_wrong == f"dstd, at <norm>:{line}"
+
+
+CHAIN = """
+class Chain:
+    def forward(self, x):
+        self.x = x
+        self.a = np.sin(x)
+        self.b = np.exp(self.a)
+        return self.b * self.b
+
+    def backward(self, dout):
+        db = 2 * self.b * dout
+        da = db * np.sin(self.a * self.b)
+        return da * np.cos(self.x)
+"""
+
+
+def test_the_first_wrong_gradient_in_between_is_named_without_a_repair_too():
+    subject, found, _ = judged("Chain", CHAIN, "<chain>")
+    (cause,) = causes(subject, found.examination, found.refuted).values()
+    assert (cause.fix, cause.first_wrong, cause.where.line) == (None, "da, at <chain>:12", 12)
 
 
 def test_two_mistakes_are_explained_each_for_itself():

@@ -14,7 +14,7 @@ from dout.check import check
 @pytest.fixture(autouse=True)
 def patient(monkeypatch):
     """The searches have all the time they need: what they find must not depend on the machine."""
-    for module, name in (("", "MOST_SECONDS"), (".repair_search", "SECONDS"), (".shrink", "SECONDS")):
+    for module, name in ((".suspected_cause", "MOST_SECONDS"), (".repair_search", "SECONDS"), (".shrink", "SECONDS")):
         monkeypatch.setattr(sys.modules[f"dout.check.repair{module}"], name, 60.0)
 
 
@@ -163,23 +163,26 @@ W, B = np.random.default_rng(4).normal(size=(4, 2)), np.array([0.3, -0.2])
 
 # The layer, what is right, what stands there instead, the word, and what the repair writes.
 WRONG = [
-    (SIGMOID, "/ (1 + small)", "* (1 + small)", "factor", "/ (1 + small)"),
-    (SIGMOID, "/ (1 + small)", "/ (1 - small)", "sign", "(1 + small)"),
-    (SIGMOID, "/ (1 + small)", "/ small", "missing term", "(1 + small)"),
-    (SIGMOID, "/ (1 + small)", "/ 1", "missing term", "(1 + small)"),
     (HARD_SWISH, "return x * np.clip(x + 3, 0, 6)", "return x * np.clip(x, 0, 6)", "missing term", "np.clip(x + 3, 0"),
     (HARD_SWISH, "dout * np.clip(x + 3, 0, 6)", "dout * (x + 3)", "formula", "dout * np.clip(x + 3, 0, 6) /"),
-    (MEAN, "x.mean(axis=1,", "x.mean(axis=0,", "axis", "x.mean(axis=1,"),
-    (SIGMOID, "np.exp(-np.abs(x))", "np.expm1(-np.abs(x))", "formula", "np.exp(-np.abs(x))"),
     (LOG_SUM_EXP, "e / total", "e", "factor", "e / total"),
-    (GAUSSIAN, "(x**2)", "x", "formula", "x**2"),
-    (AFFINE, "x @ W + b", "x @ W", "missing term", "x @ W + b"),
     (AFFINE, "dout.sum(axis=0)", "dout.mean(axis=0)", "factor", "dout.sum(axis=0)"),
     (ROWS, "range(len(dout))", "list(range(len(dout)))[1:]", "missing term", "in list(range(len(dout))):"),
     (TANH, "(1 - self.y**2)", "(1 - self.y) ** 2", "formula", "1 - self.y**2"),
     (SOFTMAX, "sum(axis=-1", "sum(axis=-2", "axis", "axis="),
     (DOUBLE, "n, m = dout.shape", "m, n = dout.shape", "swapped", "n, m = dout.shape"),
 ]  # fmt: skip
+# Forward is another one than backward belongs to: which of the two is meant, nothing tells.
+OTHER_FORWARD = [
+    (SIGMOID, "/ (1 + small)", "* (1 + small)", "factor", "/ (1 + small)"),
+    (SIGMOID, "/ (1 + small)", "/ (1 - small)", "sign", "1 + small"),
+    (SIGMOID, "/ (1 + small)", "/ small", "missing term", "1 + small"),
+    (SIGMOID, "/ (1 + small)", "/ 1", "missing term", "1 + small"),
+    (SIGMOID, "np.exp(-np.abs(x))", "np.expm1(-np.abs(x))", "formula", "np.exp(-np.abs(x))"),
+    (MEAN, "x.mean(axis=1,", "x.mean(axis=0,", "axis", "x.mean(axis=1,"),
+    (GAUSSIAN, "(x**2)", "x", "formula", "x**2"),
+    (AFFINE, "x @ W + b", "x @ W", "missing term", "x @ W + b"),
+]
 
 
 def layer(text, *arguments):
@@ -209,6 +212,17 @@ def test_a_mistake_anywhere_is_explained(text, right, instead, word, written):
     assert findings
     for found in findings:
         assert (found.cause, written in "".join(found.fix.splitlines()[4:])) == (word, True), found
+
+
+@pytest.mark.parametrize(("text", "right", "instead", "word", "written"), OTHER_FORWARD)
+def test_another_forward_is_named_and_is_no_repair(text, right, instead, word, written):
+    assert right in text
+    findings = wrong(text.replace(right, instead))
+    assert findings
+    for found in findings:
+        assert (found.cause, found.fix) == (word, None), found
+        assert "backward belongs to another forward" in found.because
+        assert written in found.because.partition(" instead of ")[0]
 
 
 def test_a_block_that_is_left_out_is_named():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +10,8 @@ import numpy as np
 
 from dout.check.exact.exact_route import Examination
 from dout.check.exact.subject import Subject
-from dout.check.repair.test_stand import expected_of, inputs_at, near
+from dout.check.repair.test_stand import expected_of, inputs_at, near, shorter
+from dout.clock import spent
 from dout.judge.outcomes import Outcome
 from dout.run import deep_copy, one_or_all, quiet
 from dout.trace.record.record import record
@@ -38,10 +38,9 @@ def smallest(subject: Subject, examination: Examination, outcome: Outcome) -> Fa
     The layer has its own parameters, and dout is given among the inputs.
     """
     ones = all(np.all(np.equal(outcome.point.get(dout, 0), 1)) for dout in examination.seeds.values())
-    search = _Shrinking(subject, outcome.judged.name, time.perf_counter() + SECONDS, ones)
+    search = _Shrinking(subject, outcome.judged.name, spent() + SECONDS, ones)
     other = inputs_at(subject, examination, outcome.point)
-    starts = [subject.fresh_inputs(), *([other] if other is not None else [])]
-    for inputs in starts:
+    for inputs in (subject.fresh_inputs(), other):
         for easy in (True, False):
             if search.wrong(inputs, easy):
                 search.shrink()
@@ -62,13 +61,13 @@ class _Shrinking:
 
     def shrink(self) -> None:
         """Fewer rows first, then shorter axes, then easier numbers; what still fails is kept."""
-        changes: list[Callable[[Inputs], Inputs]] = [lambda inputs: _shorter(inputs, 0, 1)]
-        changes.append(lambda inputs: _shorter(inputs, 0, 2))
+        changes: list[Callable[[Inputs], Inputs]] = [lambda inputs: shorter(inputs, 0, 1)]
+        changes.append(lambda inputs: shorter(inputs, 0, 2))
         changes += [lambda inputs, n=n: tuple(_easier(i, n) for i in inputs) for n in (0, 1)]  # type: ignore[misc]
         for axis in (-1, -2, -3):
-            changes += [lambda inputs, axis=axis, n=n: _shorter(inputs, axis, n) for n in (1, 2)]  # type: ignore[misc]
+            changes += [lambda inputs, axis=axis, n=n: shorter(inputs, axis, n) for n in (1, 2)]  # type: ignore[misc]
         for change in changes:
-            if self.tries >= TRIES or time.perf_counter() > self.until:
+            if self.tries >= TRIES or spent() > self.until:
                 return
             fresh = change(self.inputs)
             if not _same(fresh, self.inputs):
@@ -102,21 +101,6 @@ class _Shrinking:
         self.inputs, self.easy = inputs, easy
         self.found = Failing(names, index, float(expected[index]), float(got[index]))
         return True
-
-
-def _shorter(inputs: Inputs, axis: int, n: int) -> Inputs:
-    """All inputs whose axis is as long as the first one's, cut to n."""
-    arrays = [i for i in inputs if isinstance(i, np.ndarray) and -i.ndim <= axis < i.ndim]
-    if not arrays or arrays[0].shape[axis] <= n:
-        return inputs
-    length = arrays[0].shape[axis]
-
-    def cut(item: Any) -> Any:
-        if isinstance(item, np.ndarray) and -item.ndim <= axis < item.ndim and item.shape[axis] == length:
-            return np.take(item, range(n), axis=axis)
-        return item
-
-    return tuple(map(cut, inputs))
 
 
 def _easier(item: Any, turn: int) -> Any:

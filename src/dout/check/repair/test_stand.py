@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,17 +15,7 @@ from dout.grad import backpropagate
 from dout.graph import Node, evaluate
 from dout.judge.judging_points import generic, upstream
 from dout.judge.outcomes import Point
-from dout.run import (
-    HeldMemory,
-    central_difference,
-    deep_copy,
-    flat,
-    one_or_all,
-    quiet,
-    run_backward,
-    size_of,
-    weighed,
-)
+from dout.run import HeldMemory, deep_copy, flat, one_or_all, quiet, run_backward, size_of
 from dout.trace.record.record import record
 from dout.trace.record.trace import Trace
 from dout.trace.session.pairing import pairs
@@ -35,57 +24,52 @@ CLOSE = {8: 1e-7, 4: 1e-3, 2: 3e-2}
 CLOSE_WITH_STABILISER = 1e-4  # log(y + 1e-7) is meant as log(y)
 
 
-@dataclass(frozen=True, eq=False)
-class Wanted:
-    """A gradient to look at: what backward returns at a place, or the parameter's of this name."""
-
-    name: str
-    returned: int | None
-
-
-def wanted(examination: Examination) -> list[Wanted]:
-    """Every judged gradient and where it is found after a plain run."""
-    order = {node: i for i, node in reversed(list(enumerate(examination.call.inputs)))}
-    return [Wanted(j.name, None if j.parameter else order[j.node]) for j in examination.judged]
-
-
 @dataclass(eq=False)
 class Stand:
-    """A layer at one point: `make` gives it anew with this point's parameters, `expected` are the right gradients."""
+    """A layer at one point: `make` gives it anew with this point's parameters, `expected` are the right gradients.
+
+    `outputs` and `got` are what the layer returns as it is; `natural` are the sizes of gradients if nothing cancels.
+    """
 
     subject: Subject
     inputs: tuple[Any, ...]
     douts: tuple[Any, ...]
     parameters: Mapping[str, Any]
-    wanted: list[Wanted]
+    wanted: dict[str, int | None]  # the gradients by name, with their places in what backward returns
+    close: float
     expected: dict[str, Any] = field(default_factory=dict)
-    natural: dict[str, float] = field(default_factory=dict)  # the sizes of gradients in which nothing cancels
-    close: float = CLOSE[8]
+    natural: dict[str, float] = field(default_factory=dict)
+    outputs: list[Any] = field(default_factory=list)
+    got: dict[str, Any] = field(default_factory=dict)
     examination: Examination | None = None
+    shortened: bool = False  # with a row less than the examples
 
     @classmethod
-    def at(cls, subject: Subject, examination: Examination, point: Point, seek: list[Wanted]) -> Stand | None:
-        """The stand at a point; None where the layer does not take it."""
+    def at(cls, subject: Subject, examination: Examination, point: Point, a_row_less: bool = False) -> Stand:
+        """The stand at a point. Raises what the layer raises there, and ValueError where there is no row less."""
+        order = {node: i for i, node in reversed(list(enumerate(examination.call.inputs)))}
+        seek = {j.name: None if j.parameter else order[j.node] for j in examination.judged}
         inputs = inputs_at(subject, examination, point)
         parameters = {j.name: point[j.node] for j in examination.judged if j.parameter and j.node in point}
-        douts = tuple(point[d] for d in examination.seeds.values() if d in point)
-        if inputs is None or len(douts) != len(examination.seeds):
-            return None
-        stand = cls(subject, inputs, douts, parameters, seek)
-        try:
-            found = Examination(stand.recorded())
-            stand.expected = expected_of(found)
-            stand.natural = {j.name: natural_size(found, j.node) for j in found.judged}
-        except Exception:
-            return None
-        stand.examination = found
-        sizes = [
-            i.dtype.itemsize for i in (*map(np.asarray, flat(inputs)), *parameters.values()) if i.dtype.kind == "f"
-        ]
-        stand.close = CLOSE.get(min(sizes, default=8), CLOSE[8])
+        numbers = (*map(np.asarray, flat(inputs)), *map(np.asarray, parameters.values()))
+        close = CLOSE.get(min((n.dtype.itemsize for n in numbers if n.dtype.kind == "f"), default=8), CLOSE[8])
         if examination.without_stabilisers:
-            stand.close = max(stand.close, CLOSE_WITH_STABILISER)
-        return stand if all(w.name in stand.expected for w in seek) else None
+            close = max(close, CLOSE_WITH_STABILISER)
+        stand = cls(subject, inputs, tuple(point[d] for d in examination.seeds.values()), parameters, seek, close)
+        if a_row_less:
+            rows = next((len(i) for i in inputs if isinstance(i, np.ndarray) and i.ndim), 0)
+            stand.inputs, stand.shortened = shorter(inputs, 0, rows - 1), True
+            if rows < 2 or stand.inputs is inputs:
+                raise ValueError("one row is the least")
+        runner = stand.after_forward(lambda layer: None)
+        stand.douts = stand.upstream(runner.outputs)
+        stand.outputs, stand.got = runner.outputs, runner.gradients()
+        stand.examination = found = Examination(stand.recorded())
+        stand.expected = expected_of(found)
+        stand.natural = {j.name: natural_size(found, j.node) for j in found.judged}
+        if not stand.expected.keys() >= seek.keys():
+            raise ValueError("other gradients are judged there")
+        return stand
 
     def make(self) -> Any:
         """A copy of the layer with this point's parameters."""
@@ -107,11 +91,10 @@ class Stand:
 
     def upstream(self, outputs: Iterable[Any]) -> tuple[Any, ...]:
         """What backward is given: the point's own, or one of the shape that an output has come to have."""
-        fits = [np.shape(d) == np.shape(o) for d, o in zip(self.douts, outputs, strict=True)]
         other = np.random.default_rng(6)
         return tuple(
-            copy.copy(d) if fit else other.normal(size=np.shape(o))[()]
-            for d, o, fit in zip(self.douts, outputs, fits, strict=True)
+            copy.copy(d) if np.shape(d) == np.shape(o) else other.normal(size=np.shape(o))[()]
+            for d, o in zip(self.douts, outputs, strict=True)
         )
 
     def after_forward(self, prepare: Callable[[Any], None]) -> BackwardRuns:
@@ -132,39 +115,31 @@ class Stand:
         )
 
     def fits(self, gradients: Mapping[str, Any], prepare: Callable[[Any], None]) -> bool:
-        """Whether gradients are those of a changed forward, in one direction, by differences of it."""
-        generator = np.random.default_rng(5)
-        values = dict(enumerate(flat(self.inputs)))
-        ways = {
-            w.name: generator.normal(size=np.shape(self.expected[w.name]))
-            * size_of(self.parameters[w.name] if w.returned is None else values[w.returned])
-            for w in self.wanted
-        }
-        slope = sum(float(np.sum(ways[n] * gradients[n])) for n in ways)
-        size = sum(float(np.sum(np.abs(ways[n] * gradients[n]))) for n in ways)
-        if any(np.shape(gradients[n]) != np.shape(ways[n]) for n in ways):
+        """Whether gradients are those of a changed forward, along one direction, by differences of it."""
+        if any(np.shape(gradients[name]) != np.shape(right) for name, right in self.expected.items()):
             return False
-        measured: float = central_difference(partial(self._moved, prepare, ways), 1e-5)
-        return abs(measured - slope) <= 1e-6 * size
+        generator, arrays = np.random.default_rng(5), self._arrays(self.make(), self.inputs)
+        ways = {name: generator.normal(size=array.shape) * size_of(array) for name, array in arrays.items()}
+        products = [way * gradients[name] for name, way in ways.items()]
+        slope, size = sum(float(np.sum(p)) for p in products), sum(float(np.sum(np.abs(p))) for p in products)
+        ends = [self._moved(prepare, ways, step) for step in (1e-5, -1e-5)]
+        return abs((ends[0] - ends[1]) / 2e-5 - slope) <= 1e-6 * size
 
     def _moved(self, prepare: Callable[[Any], None], ways: Mapping[str, Any], step: float) -> float:
         """The output, weighed with dout, a step in some direction from here."""
-        layer = self.make()
+        layer, inputs = self.make(), deep_copy(self.inputs)
         prepare(layer)
-        inputs = deep_copy(self.inputs)
-        order = list(flat(inputs)) if any(isinstance(i, list | tuple) for i in inputs) else None
-        for w in self.wanted:
-            if w.returned is None:
-                array = _held(layer, w.name)
-                array += step * ways[w.name]
-            elif order is None:
-                moved = inputs[w.returned] + step * ways[w.name]
-                inputs = (*inputs[: w.returned], moved, *inputs[w.returned + 1 :])
-            else:
-                order[w.returned] += step * ways[w.name]
+        for name, array in self._arrays(layer, inputs).items():
+            array += step * ways[name]
         with quiet():
             outputs = list(flat(layer.forward(*inputs)))
-        return float(weighed(outputs, self.upstream(outputs)))
+        return sum(float(np.sum(np.multiply(d, o))) for d, o in zip(self.upstream(outputs), outputs, strict=True))
+
+    def _arrays(self, layer: Any, inputs: tuple[Any, ...]) -> dict[str, Any]:
+        """The arrays that the gradients are for, by name."""
+        given = list(flat(inputs))
+        found = {n: _held(layer, n) if at is None else given[at] for n, at in self.wanted.items()}
+        return {name: array for name, array in found.items() if isinstance(array, np.ndarray)}
 
     def edges_of(self, name: str) -> Iterator[tuple[str, Any]]:
         """The gradients that come to a value through each of its uses, where it has several."""
@@ -174,9 +149,7 @@ class Stand:
         nodes = {j.node for j in examination.judged if j.name == name}
         on = {edge: g for edge, g in backpropagate(examination.seeds).on.items() if edge[0].inputs[edge[1]] in nodes}
         if len(on) > 1:
-            known = {node: trace.data[node] for node in trace.graph.nodes}
-            known |= {dout: trace.data[dout] for dout in examination.seeds.values()}
-            values = evaluate(on.values(), known)
+            values = values_of(examination, on.values())
             for (user, _), gradient in on.items():
                 yield f"`{trace.names.get(user) or user.primitive}`", values[gradient]
 
@@ -190,26 +163,18 @@ class BackwardRuns:
     before: dict[str, Any]
     outputs: list[Any]
     memory: HeldMemory
-    found: dict[str, Callable[[], Any]] | None = None
 
     def gradients(self) -> dict[str, Any]:
         """Run backward and return the gradients by name. Raises what the layer raises."""
         self.memory.put_back()
         returned = run_backward(self.layer, self.stand.upstream(self.outputs))
         items = returned if type(returned) in (list, tuple) else (returned,)
-        kept = self._kept()
-        gradients = {}
-        for wanted_ in self.stand.wanted:
-            if wanted_.returned is None:
-                gradients[wanted_.name] = kept.get(wanted_.name)
-            elif wanted_.returned < len(items):
-                gradients[wanted_.name] = items[wanted_.returned]
-        return gradients
-
-    def _kept(self) -> dict[str, Any]:
-        if all(w.returned is not None for w in self.stand.wanted):
-            return {}
-        return {pair.name: pair.gradient for pair in pairs(self.before, vars(self.layer))}
+        kept = {}
+        if None in self.stand.wanted.values():
+            kept = {pair.name: pair.gradient for pair in pairs(self.before, vars(self.layer))}
+        places = self.stand.wanted.items()
+        gradients = {name: kept.get(name) for name, at in places if at is None}
+        return gradients | {name: items[at] for name, at in places if at is not None and at < len(items)}
 
 
 def natural_size(examination: Examination, node: Node) -> float:
@@ -230,42 +195,67 @@ def near(got: Any, expected: Any, close: float, natural: float = 0.0) -> bool:
         return False
 
 
-def expected_of(examination: Examination) -> dict[str, Any]:
-    """The derived gradients of a recorded layer, in float64."""
-    nodes = {j.name: examination.derived.get(j.node) for j in examination.judged}
-    known = {node: examination.trace.data[node] for node in examination.trace.graph.nodes}
-    known |= {dout: examination.trace.data[dout] for dout in examination.seeds.values()}
+def values_of(examination: Examination, nodes: Iterable[Node]) -> dict[Node, Any]:
+    """The values of derived gradients in a recorded run, in float64."""
+    trace = examination.trace
+    known = {node: trace.data[node] for node in (*trace.graph.nodes, *examination.seeds.values())}
     with np.errstate(all="ignore"):
-        values = evaluate([n for n in nodes.values() if n is not None], known)
-    shapes = {j.name: j.node.shape for j in examination.judged}
-    return {name: np.zeros(shapes[name])[()] if n is None else values[n] for name, n in nodes.items()}
+        return evaluate(list(nodes), known)
+
+
+def expected_of(examination: Examination) -> dict[str, Any]:
+    """The derived gradients of a recorded layer by name; 0 where nothing leads to the output."""
+    derived = {j.node: examination.derived[j.node] for j in examination.judged if j.node in examination.derived}
+    values = values_of(examination, derived.values())
+    return {
+        j.name: values[derived[j.node]] if j.node in derived else np.zeros(j.node.shape)[()] for j in examination.judged
+    }
 
 
 def stands(subject: Subject, examination: Examination, points: Iterable[Point]) -> Iterator[Stand]:
-    """The stands at the points that the layer takes, and at two generic ones."""
-    seek = wanted(examination)
+    """The stands at the points that the layer takes, at a generic one, and at another one with a row less.
+
+    With a row less, a number that only happens to be the length of an axis does not fit any more.
+    """
     points, others = list(points), [generic(examination, seed) for seed in (21, 22)]
     if examination.ignores_dout and any(np.any(point[d] != 1) for point in points for d in examination.seeds.values()):
         others = [upstream(examination, point) for point in others]
-    for point in (*points, *others):
-        stand = Stand.at(subject, examination, point, seek)
-        if stand is not None:
-            yield stand
+
+    def at(point: Point, a_row_less: bool = False) -> list[Stand]:
+        try:
+            return [Stand.at(subject, examination, point, a_row_less)]
+        except Exception:  # whatever the layer raises there
+            return []
+
+    for point in (*points, others[0]):
+        yield from at(point)
+    yield from at(others[1], a_row_less=True) or at(others[1])
 
 
-def inputs_at(subject: Subject, examination: Examination, point: Point) -> tuple[Any, ...] | None:
+def shorter(inputs: tuple[Any, ...], axis: int, n: int) -> tuple[Any, ...]:
+    """All inputs whose axis is as long as the first one's, cut to n; the inputs themselves if it is that short."""
+    arrays = [i for i in inputs if isinstance(i, np.ndarray) and -i.ndim <= axis < i.ndim]
+    if not arrays or arrays[0].shape[axis] <= n:
+        return inputs
+    length = arrays[0].shape[axis]
+
+    def cut(item: Any) -> Any:
+        alike = isinstance(item, np.ndarray) and -item.ndim <= axis < item.ndim and item.shape[axis] == length
+        return np.take(item, range(n), axis=axis) if alike else item
+
+    return tuple(map(cut, inputs))
+
+
+def inputs_at(subject: Subject, examination: Examination, point: Point) -> tuple[Any, ...]:
     """The layer's inputs with the numbers of a point."""
-    nodes = list(examination.call.inputs)
-    taken: list[Any] = []
+    nodes = iter(examination.call.inputs)
 
     def at(item: Any) -> Any:
         if isinstance(item, list | tuple):
             return type(item)([at(part) for part in item])
-        traced = isinstance(item, np.ndarray) or type(item) in (int, float) or isinstance(item, np.generic)
-        if not traced:
+        if not isinstance(item, np.ndarray | np.generic) and type(item) not in (int, float):
             return deep_copy(item)
-        node = nodes[len(taken)] if len(taken) < len(nodes) else None
-        taken.append(item)
+        node = next(nodes, None)
         value = point.get(node) if node is not None else None
         if value is None or np.shape(value) != np.shape(item):
             return deep_copy(item)

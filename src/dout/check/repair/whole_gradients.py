@@ -1,8 +1,8 @@
-"""What whole gradients tell: the wrong one is the right one negated, times a number, turned, of another argument …"""
+"""What a whole gradient tells without a repair: it is the right one negated, scaled, transposed, of another input."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -10,20 +10,18 @@ import numpy as np
 from dout.check.repair.test_stand import Stand, near
 
 Words = tuple[str, str]
+_FACTORS = {2.0: "half the right gradient", 0.5: "twice the right gradient", 4.0: "a quarter of the right gradient"}
 
 
-def word_of(name: str, stands: list[Stand], found: Sequence[Mapping[str, Any]]) -> Words | None:
-    """A word and a sentence for what is wrong with the gradient of `name`, the same at every point; None if unclear."""
-    rows = [list(_words(name, stand, got)) for stand, got in zip(stands, found, strict=True)]
-    for words in rows[0]:
-        if all(words in others for others in rows[1:]):
-            return words
-    return None
+def word_of(name: str, stands: list[Stand]) -> Words | None:
+    """A word and a sentence for what is wrong with the gradient of `name`, the same at every stand; None if unclear."""
+    rows = [list(_words(name, stand)) for stand in stands if not stand.shortened]
+    return next((words for words in rows[0] if all(words in others for others in rows[1:])), None) if rows else None
 
 
-def is_left_out(name: str, stand: Stand, gradients: Mapping[str, Any]) -> bool:
-    """Whether a gradient is right but in a whole block, which is 0: what should stand there was forgotten."""
-    right, got = np.asarray(stand.expected[name], dtype=float), np.asarray(gradients.get(name, np.nan), dtype=float)
+def is_left_out(name: str, stand: Stand) -> bool:
+    """Whether a gradient is right except in a whole block, which is 0: somebody forgot to fill it."""
+    right, got = np.asarray(stand.expected[name], dtype=float), np.asarray(stand.got.get(name, np.nan), dtype=float)
     return right.shape == got.shape and any(_left_at_zero(got, _off(got, right, stand.close)))
 
 
@@ -31,8 +29,9 @@ def _off(got: Any, right: Any, close: float) -> Any:
     return np.abs(got - right) > close * np.max(np.abs(right), initial=0.0)
 
 
-def _words(name: str, stand: Stand, gradients: Mapping[str, Any]) -> Iterator[Words]:
-    right, mine = np.asarray(stand.expected[name], dtype=float), gradients.get(name)
+def _words(name: str, stand: Stand) -> Iterator[Words]:
+    """Everything that can be said of the gradient at one stand, the most telling first."""
+    right, mine = np.asarray(stand.expected[name], dtype=float), stand.got.get(name)
     if mine is None:
         yield "missing", f"backward gives no gradient of {name}"
         return
@@ -42,12 +41,10 @@ def _words(name: str, stand: Stand, gradients: Mapping[str, Any]) -> Iterator[Wo
         return near(a, b, stand.close)
 
     if not np.any(right) and np.any(got):
-        yield "missing term", f"forward gives the same whatever {name} is: its gradient is 0"
+        yield "missing term", f"forward gives the same whatever {name} is, so its gradient is 0"
     if got.shape != right.shape:
         yield from _of_shape(name, got, right, same)
         return
-    if same(-got):
-        yield "sign", "it has the other sign"
     ratio = _ratio(got, right)
     if ratio is not None:
         yield from _of_ratio(ratio, stand)
@@ -62,22 +59,26 @@ def _words(name: str, stand: Stand, gradients: Mapping[str, Any]) -> Iterator[Wo
         if np.ndim(dout) and np.shape(dout) == got.shape and same(got * dout):
             yield "ignores dout", "it is the local derivative: the factor dout is missing"
     if not same(got):
-        off = _off(got, right, stand.close)
-        yield from _left_at_zero(got, off)
-        if same(np.where(got != 0, right, 0), got) or same(np.where(right != 0, got, 0)):
-            yield "mask", "it is let through where it should not be, or the other way round"
-        if stand.examination is not None:
-            for other, theirs in stand.edges_of(name):
-                if same(got + theirs):
-                    yield "missing term", f"the part that comes through {other} is missing"
-                if same(got - theirs):
-                    yield "extra term", f"the part that comes through {other} is counted twice"
-        if 0 < 2 * off.sum() <= off.size and np.all(got[off]) and np.all(right[off]):
-            yield "missing term", f"it is right but at {off.sum()} of {off.size} places"
+        yield from _of_places(name, got, right, stand, same)
+
+
+def _of_places(name: str, got: Any, right: Any, stand: Stand, same: Any) -> Iterator[Words]:
+    """What the elements tell that are wrong."""
+    off = _off(got, right, stand.close)
+    yield from _left_at_zero(got, off)
+    if same(np.where(got != 0, right, 0), got) or same(np.where(right != 0, got, 0)):
+        yield "mask", "the mask is wrong: elements pass that should be 0, or are 0 and should pass"
+    for other, theirs in stand.edges_of(name):
+        if same(got + theirs):
+            yield "missing term", f"the part that comes through {other} is missing"
+        if same(got - theirs):
+            yield "extra term", f"the part that comes through {other} is counted twice"
+    if 0 < 2 * off.sum() <= off.size and np.all(got[off]) and np.all(right[off]):
+        yield "missing term", f"only {off.sum()} of its {off.size} elements are wrong"
 
 
 def _left_at_zero(got: Any, off: Any) -> Iterator[Words]:
-    """Right but in a whole block, which is 0."""
+    """The block of wrong elements, if they are all 0."""
     along = [sorted(set(map(int, places))) for places in np.nonzero(off)]
     size = int(np.prod([len(at) for at in along]))
     if 0 < size < off.size and 4 * off.sum() >= size and not np.any(got[np.ix_(*along)]):
@@ -86,7 +87,7 @@ def _left_at_zero(got: Any, off: Any) -> Iterator[Words]:
 
 
 def _span(at: list[int], n: int) -> str:
-    """Places along an axis, as a slice where they are all of it, or as far from each other."""
+    """Places along an axis, as a slice if they are evenly spaced."""
     if len(at) == n:
         return ":"
     if len(at) == 1:
@@ -100,47 +101,37 @@ def _of_shape(name: str, got: Any, right: Any, same: Any) -> Iterator[Words]:
     if got.ndim == 2 and same(got.T):
         yield "transpose", "it is transposed"
     for axis in range(got.ndim):
-        for keep in (False, True):
-            if same(got.sum(axis=axis, keepdims=keep)):
-                yield "broadcast", f"it is not summed over axis {axis}, along which {name} was repeated"
-    if same(_repeated(got, right)):
-        yield "broadcast", f"it is not repeated to the shape of {name}"
-    if got.size == right.size:
-        yield "broadcast", f"its numbers may be right, its shape is {got.shape}, not {right.shape}"
-    yield "broadcast", f"its shape is {got.shape}, not {right.shape}"
-
-
-def _repeated(got: Any, right: Any) -> Any:
+        if same(got.sum(axis=axis)) or same(got.sum(axis=axis, keepdims=True)):
+            yield "broadcast", f"it has to be summed over axis {axis}, along which {name} was broadcast"
     try:
-        return np.broadcast_to(got, right.shape)
+        if same(np.broadcast_to(got, right.shape)):
+            yield "broadcast", f"it has to be repeated to the shape of {name}"
     except ValueError:
-        return got
+        pass
+    if got.size == right.size:
+        yield "broadcast", f"its shape is {got.shape} instead of {right.shape}; its numbers may be right"
+    yield "broadcast", f"its shape is {got.shape} instead of {right.shape}"
 
 
 def _ratio(got: Any, right: Any) -> float | None:
-    """Right over got, where it is one number."""
+    """Right over got, if it is one number other than 1."""
     known = np.abs(got) > 1e-12 * (np.max(np.abs(got), initial=0.0) + 1e-300)
-    if not known.any():
-        return None
-    ratios = right[known] / got[known]
-    ratio = float(np.median(ratios))
-    if not 1e-9 < abs(ratio) < 1e9:  # what is right is 0, and left of rounding
+    ratio = float(np.median(right[known] / got[known])) if known.any() else 0.0
+    if not 1e-9 < abs(ratio) < 1e9:  # what is right is 0, up to rounding
         return None
     return ratio if near(ratio * got, right, 1e-6) and abs(ratio - 1) > 1e-6 else None
 
 
 def _of_ratio(ratio: float, stand: Stand) -> Iterator[Words]:
+    if abs(ratio + 1) < 1e-6:
+        yield "sign", "it has the other sign"
     if ratio < 0:
-        yield from (("sign", f"it has the other sign, and {rest[1]}") for rest in _of_ratio(-ratio, stand))
+        yield from (("sign", f"it has the other sign, and {rest}") for _, rest in _of_ratio(-ratio, stand))
         return
-    lengths = {n: None for i in (*stand.inputs, *stand.douts) for n in np.shape(i) if n > 1}
-    for n in lengths:
+    for n in {n: None for i in (*stand.inputs, *stand.douts) for n in np.shape(i) if n > 1}:
         if abs(ratio * n - 1) < 1e-6:
-            yield "factor", f"it is {n} times too large: is it to be divided by {n}, the length of an axis?"
+            yield "factor", f"it is {n} times too large: divide it by the length of the axis of {n}"
         elif abs(ratio / n - 1) < 1e-6:
-            yield "factor", f"it is 1/{n} of what is right, {n} being the length of an axis"
-    known = {2.0: "half of what is right", 0.5: "twice what is right", 4.0: "a quarter of what is right"}
-    for number, words in known.items():
-        if abs(ratio - number) < 1e-6 * number:
-            yield "factor", f"it is {words}"
-    yield "factor", f"it is the right one times {1 / ratio:.4g}"
+            yield "factor", f"it is 1/{n} of what is right: an axis has the length {n}"
+    yield from (("factor", f"it is {words}") for number, words in _FACTORS.items() if abs(ratio / number - 1) < 1e-6)
+    yield "factor", f"it is the right gradient times {1 / ratio:.4g}"

@@ -1,0 +1,375 @@
+"""Candidates for a repair: the rows of the table at one expression, and the edits that no template describes.
+
+What is tried and what is written are the same edit. It is tried with every part in parentheses, and written with as
+few of them as keep its meaning.
+"""
+
+from __future__ import annotations
+
+import ast
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from dout.check.repair.computed_edits import Echoes, computed, echoed, word_of_number
+from dout.check.repair.expression_places import ExpressionPlace
+from dout.check.repair.repair_table import KINDS, EditedSpot, RepairKind, TermNeed
+
+Slots = Mapping[str, str]
+Terms = Sequence[tuple[str, Any]]
+_MOST_TERMS, _MOST_WHOLE_NUMBERS = 24, 5
+_ELSEWHERE = 0.1  # a factor is likelier missing in what is assigned or returned than in a part of it
+_OTHER_SHAPE, _MADE_HERE = 0.05, 0.2  # a term of another shape, and a local name, are the less likely by so much
+_ATOMS = (ast.Name, ast.Attribute, ast.Call, ast.Subscript, ast.Constant, ast.Tuple, ast.List)
+_PRODUCTS = (ast.Mult, ast.Div, ast.Pow)
+
+
+@dataclass
+class Seen:
+    """What a run showed at one expression: its first value, and the names in scope there with their values."""
+
+    value: Any
+    names: Mapping[str, Any]
+    parts: Terms = ()  # elements and slices of arrays that its function writes
+
+    @cached_property
+    def terms(self) -> Terms:
+        """The numbers that can be written there: local names, arguments, attributes of self, and parts of them."""
+        found = ((text, value) for text, value in self._written() if is_number(value) and type(value) is not bool)
+        return [*itertools.islice(found, _MOST_TERMS), *self.parts]
+
+    def _written(self) -> Iterator[tuple[str, Any]]:
+        yield from sorted(((k, v) for k, v in self.names.items() if k != "self"), key=lambda item: item[0] != "dout")
+        for name, value in getattr(self.names.get("self"), "__dict__", {}).items():
+            if isinstance(value, dict):
+                yield from ((f'self.{name}["{k}"]', v) for k, v in value.items() if isinstance(k, str))
+            elif isinstance(value, list | tuple):
+                yield from ((f"self.{name}[{i}]", v) for i, v in enumerate(value[:4]))
+            else:
+                yield f"self.{name}", value
+
+    @cached_property
+    def shape(self) -> tuple[int, ...] | None:
+        """Its shape; None if it is no number."""
+        return np.shape(self.value) if is_number(self.value) else None
+
+    @property
+    def ndim(self) -> int:
+        """The number of its axes; 0 if it is no number."""
+        return len(self.shape or ())
+
+    @cached_property
+    def lengths(self) -> dict[str, int]:
+        """Lengths of axes, and sizes, as a user would write them: one name for each number, of `dout` if it has it."""
+        known: dict[int, str] = {}
+        for text, value in sorted(self.terms, key=lambda term: term[0] != "dout"):
+            for axis, n in enumerate(np.shape(value)):
+                known.setdefault(n, f"{text}.shape[{axis}]")
+            if np.ndim(value) > 1:
+                known.setdefault(np.size(value), f"{text}.size")
+        return {text: n for n, text in known.items() if n > 1}
+
+    @cached_property
+    def products(self) -> list[str]:
+        """Products of two whole numbers in scope."""
+        whole = [text for text, value in self.terms if type(value) is int][:_MOST_WHOLE_NUMBERS]
+        return [f"{a} * {b}" for a, b in itertools.combinations(whole, 2)]
+
+    @cached_property
+    def scalars(self) -> set[float]:
+        """The numbers that have a name in scope, but for 0 and 1."""
+        return {abs(float(v)) for _, v in self.terms if not np.shape(v)} - {0.0, 1.0} | {*self.lengths.values()}
+
+
+@dataclass(frozen=True, eq=False)
+class Edit:
+    """One change of an expression, or of its statement: `meant` stands there instead, with `slots` filled in.
+
+    `run` is what the expression would have to be for the same effect, where the statement changes.
+    """
+
+    place: ExpressionPlace
+    cost: float
+    word: str
+    meant: str
+    slots: Slots | None = None  # None: `meant` is the text itself
+    run: str = ""
+
+    @property
+    def node(self) -> ast.AST:
+        """What is written anew: the expression or its statement."""
+        return self.place.statement if self.run else self.place.node
+
+    @cached_property
+    def text(self) -> str:
+        """The expression that is tried."""
+        template = self.run or self.meant
+        return template if self.slots is None else _filled(template, self.slots)
+
+    @cached_property
+    def written(self) -> str:
+        """The new source of `node`."""
+        if self.slots is None:
+            return self.meant
+        bare: set[str] = set()
+        meaning = ast.dump(ast.parse(_filled(self.meant, self.slots)))
+        for name in self.slots:
+            if _means(_filled(self.meant, self.slots, {*bare, name}), meaning):
+                bare.add(name)
+        return _filled(self.meant, self.slots, bare)
+
+    @property
+    def old(self) -> str:
+        """The source of `node` as it stands."""
+        return self.place.function.source.segment(self.node)
+
+    def patched(self) -> str:
+        """The file with the edit made; parentheses only where the expression would be read otherwise."""
+        source = self.place.function.source
+        start, end = source.span(self.node)
+        before, after = source.data[:start].decode(), source.data[end:].decode()
+        if self.run:
+            return before + self.written + after
+        safe = f"{before}({self.written}){after}"
+        meaning = ast.dump(ast.parse(safe))
+        in_parentheses = [(before[:-1], after[1:])] if before.endswith("(") and after.startswith(")") else []
+        for head, tail in (*in_parentheses, (before, after)):
+            if _means(head + self.written + tail, meaning):
+                return head + self.written + tail
+        return safe
+
+    def fits_by_chance(self, seen: Seen) -> bool:
+        """Whether the edit brings in a literal that is the value of a name in scope: `/ 3` instead of `/ len(x)`."""
+        return any(number in seen.scalars for number in _literals(self.text) - _literals(f"({self.place.text})"))
+
+
+def _filled(template: str, slots: Slots, bare: set[str] | None = None) -> str:
+    """The template with every slot in parentheses but those in `bare`, and {p}."""
+    bare = bare or set()
+    return template.format(**{k: v if k == "p" or k in bare else f"({v})" for k, v in slots.items()})
+
+
+def _means(text: str, meaning: str) -> bool:
+    try:
+        return ast.dump(ast.parse(text)) == meaning
+    except SyntaxError:
+        return False
+
+
+def _literals(text: str) -> set[float]:
+    constants = (n.value for n in ast.walk(ast.parse(text, mode="eval")) if isinstance(n, ast.Constant))
+    return {abs(float(value)) for value in constants if isinstance(value, int | float)}
+
+
+def candidates(place: ExpressionPlace, seen: Seen, elsewhere: Echoes, most: float) -> Iterator[Edit]:
+    """Every edit of an expression, and of the statement whose value it is, that costs at most `most`."""
+    terms = _terms_by_need(place, seen)
+    is_value = getattr(place.statement, "value", None) is place.node
+    for node in (place.node, place.statement) if is_value else (place.node,):
+        for kind, meant in _MATCHED.get(_key(node), ()):
+            parts: dict[str, ast.AST] = {}
+            if kind.cost <= most and _match(meant, node, place, parts):
+                yield from _of_kind(kind, place, seen, terms, _slots_of(place, parts))
+    own = _slots_of(place, {})
+    for spot in _spots(place, seen):
+        for kind in _AT[spot]:
+            if kind.cost <= most:
+                yield from _of_kind(kind, place, seen, terms, own)
+    for cost, word, text, *run in computed(place, seen.ndim):
+        yield Edit(place, cost, word, text, None, *run)
+    for cost, word, template in echoed(place, elsewhere):
+        yield Edit(place, cost, word, template, {"x": place.text})
+
+
+def _of_kind(
+    kind: RepairKind, place: ExpressionPlace, seen: Seen, terms: Mapping[TermNeed, Terms], own: Slots
+) -> Iterator[Edit]:
+    """The edits of one row: one for each term, axis or length that its slots may take."""
+    if not _applies(kind, place, seen):
+        return
+    cost, word = kind.cost, kind.word
+    if kind.found is EditedSpot.WHOLE and not isinstance(place.parents[0], ast.stmt | ast.Tuple):
+        cost += _ELSEWHERE
+    if place.is_axis or (kind.found is EditedSpot.NUMBER and word == "factor"):
+        word = word_of_number(place)
+    if kind.lost in own:  # a factor of the product goes: what was it?
+        word = next((_word_of_factor(place, t, v) for t, v in seen.terms if t == own[kind.lost]), word)
+    in_scope: dict[str, Callable[[], Iterable[tuple[str, Any]]]] = {
+        "t": lambda: terms[kind.needs],
+        "d": lambda: (term for term in terms[TermNeed.ALIKE] if term[0] == _upstream(place)),
+        "i": lambda: ((str(axis), axis) for axis in range(seen.ndim)),
+        "n": seen.lengths.items,
+        "nm": lambda: ((text, None) for text in seen.products),
+    }
+    template = kind.meant + kind.run
+    mine = {name: text for name, text in own.items() if f"{{{name}}}" in template}
+    wanted = [slot for slot in in_scope if f"{{{slot}}}" in template]
+    for chosen in itertools.product(*(in_scope[slot]() for slot in wanted)):
+        slots = {**mine, **{slot: text for slot, (text, _) in zip(wanted, chosen, strict=True)}}
+        more, said = 0.0, word
+        if wanted[:1] == ["t"]:
+            more = _handicap(kind, place, seen, *chosen[0])
+            said = _word_of_factor(place, *chosen[0]) if kind.lost == "t" else word
+        yield Edit(place, cost + more, said, kind.meant, slots, kind.run)
+
+
+def _handicap(kind: RepairKind, place: ExpressionPlace, seen: Seen, text: str, value: Any) -> float:
+    """What a term costs that is a local name, or of another shape."""
+    if kind.found is EditedSpot.NAME:
+        return _MADE_HERE * (text in place.function.locals and text != "dout")
+    return _OTHER_SHAPE * (kind.needs is TermNeed.FITS and np.shape(value) != seen.shape)
+
+
+def _slots_of(place: ExpressionPlace, parts: Mapping[str, ast.AST]) -> dict[str, str]:
+    """The slots that the expression itself fills."""
+    node, slots = place.node, {"x": place.text}
+    for name, part in parts.items():
+        text = slots[name] = place.function.source.segment(part)
+        atom = text if isinstance(part, _ATOMS) else f"({text})"
+        slots[f"{name}T"] = text.removesuffix(".T") if text.endswith(".T") else f"{atom}.T"
+    product = isinstance(node, _ATOMS) or (isinstance(node, ast.BinOp) and isinstance(node.op, _PRODUCTS))
+    return {**slots, "p": place.text if product else f"({place.text})"}
+
+
+# --- when a row applies -----------------------------------------------------------------------------------------------
+
+
+def _spots(place: ExpressionPlace, seen: Seen) -> Iterator[EditedSpot]:
+    """The kinds of places that an expression is."""
+    node, value = place.node, seen.value
+    literal = isinstance(node.operand if isinstance(node, ast.UnaryOp) else node, ast.Constant)
+    floats = isinstance(value, float | np.floating | np.ndarray) and not is_bool(value)
+    if isinstance(node, ast.Name | ast.Attribute | ast.Subscript):
+        yield EditedSpot.NAME
+        if floats:
+            yield EditedSpot.FLOATS
+    if is_bool(value):
+        yield EditedSpot.CONDITION if np.ndim(value) else EditedSpot.FLAG
+    elif literal and is_number(value) and _may_lack_a_factor(place):
+        yield EditedSpot.NUMBER
+    elif floats and _may_lack_a_factor(place):
+        yield EditedSpot.WHOLE
+        parent = place.parents[0]
+        if isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Div):
+            yield EditedSpot.DENOMINATOR
+
+
+def _may_lack_a_factor(place: ExpressionPlace) -> bool:
+    """Whether an expression is assigned, returned, added, summed or divided by, and not itself a factor."""
+    node, parent = place.node, place.parents[0]
+    if isinstance(parent, ast.stmt):
+        return isinstance(parent, ast.Assign | ast.AugAssign | ast.Return | ast.Expr)
+    if isinstance(parent, ast.BinOp):
+        below = isinstance(parent.op, ast.Div) and parent.right is node
+        return below or isinstance(parent.op, ast.Add | ast.Sub | ast.MatMult)
+    if isinstance(parent, ast.Tuple):
+        return len(place.parents) == 2 and isinstance(place.parents[1], ast.Return | ast.Assign)
+    return isinstance(parent, ast.Call | ast.UnaryOp) or (isinstance(parent, ast.Attribute) and parent.value is node)
+
+
+def _applies(kind: RepairKind, place: ExpressionPlace, seen: Seen) -> bool:
+    if kind.needs is TermNeed.AXES:
+        return seen.ndim > 0
+    if kind.needs is TermNeed.MATRIX:
+        return seen.ndim == 2 and not place.is_transposed
+    return not (kind.meant == "-{p}" and isinstance(place.node, ast.UnaryOp))
+
+
+def _terms_by_need(place: ExpressionPlace, seen: Seen) -> dict[TermNeed, list[tuple[str, Any]]]:
+    """The terms in scope that may stand in slot {t}, by the condition of a row."""
+    found: dict[TermNeed, list[tuple[str, Any]]] = {need: [] for need in TermNeed}
+    of_self, holds_booleans = place.text.startswith("self."), is_bool(seen.value)
+    for text, value in seen.terms:
+        shape, mask = np.shape(value), is_bool(value)
+        alike, fits = shape == seen.shape, _broadcast(shape, seen.shape)
+        needs = {
+            TermNeed.FITS: fits and not mask,
+            TermNeed.ALIKE: alike and not mask and type(value) is not int,
+            TermNeed.MASK: fits and mask,
+            TermNeed.ARRAY: isinstance(value, np.ndarray) and not mask,
+            TermNeed.SCALAR: not shape and not mask and abs(value) not in (0, 1),
+            TermNeed.SAME_KIND: alike and mask == holds_booleans,
+            TermNeed.OTHER_KIND: alike and mask != holds_booleans,
+            TermNeed.KEPT: not alike and of_self and text.startswith("self."),
+        }
+        for need in needs if text != place.text else ():
+            found[need] += [(text, value)] if needs[need] else []
+    return found
+
+
+def _broadcast(one: tuple[int, ...], other: tuple[int, ...] | None) -> bool:
+    return other is not None and all(1 in (n, m) or n == m for n, m in zip(one[::-1], other[::-1], strict=False))
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is an array or a number."""
+    return isinstance(value, np.ndarray | np.generic) or type(value) in (int, float, bool)
+
+
+def is_bool(value: Any) -> bool:
+    """Whether a value is a condition."""
+    return type(value) is bool or (isinstance(value, np.ndarray | np.generic) and value.dtype == bool)
+
+
+def _upstream(place: ExpressionPlace) -> str:
+    """The name of the upstream gradient in this function."""
+    arguments = place.function.node.args.args
+    return arguments[1].arg if len(arguments) > 1 else "dout"
+
+
+def _word_of_factor(place: ExpressionPlace, text: str, value: Any) -> str:
+    """The word for this factor being missing."""
+    if text == "dout" and not any(isinstance(n, ast.Name) and n.id == text for n in ast.walk(place.statement)):
+        return "ignores dout"
+    array = np.asarray(value)
+    masks = array.dtype == bool or (array.size > 1 and bool(np.all((array == 0) | (array == 1))))
+    return "mask" if masks or "mask" in text else "factor"
+
+
+# --- patterns ---------------------------------------------------------------------------------------------------------
+
+
+def _match(meant: Any, node: Any, place: ExpressionPlace, parts: dict[str, ast.AST]) -> bool:
+    """Whether a syntax is that of a pattern; `parts` gets what the letters of the pattern stand for."""
+    if isinstance(meant, ast.Name):
+        if not isinstance(node, ast.expr) or (meant.id == "np") != place.function.is_module(node):
+            return False
+        parts[meant.id] = node
+        return not isinstance(node, ast.Tuple)
+    if isinstance(meant, ast.Call):
+        if not isinstance(node, ast.Call) or not _match(meant.func, node.func, place, parts):
+            return False
+        more = bool(meant.args) and isinstance(meant.args[-1], ast.Constant)  # the dots
+        arguments = meant.args[:-1] if more else meant.args
+        right = len(node.args) >= len(arguments) if more else (len(node.args) == len(arguments) and not node.keywords)
+        return right and all(map(_match, arguments, node.args, itertools.repeat(place), itertools.repeat(parts)))
+    if isinstance(meant, list):
+        return len(meant) == len(node) and all(_match(m, n, place, parts) for m, n in zip(meant, node, strict=True))
+    if isinstance(meant, ast.AST):
+        fields = (f for f in meant._fields if f not in ("ctx", "type_comment"))
+        return type(meant) is type(node) and all(
+            _match(getattr(meant, f), getattr(node, f), place, parts) for f in fields
+        )
+    return bool(meant == node)
+
+
+def _key(node: Any) -> tuple[Any, ...]:
+    """What a syntax and the patterns that may match it have in common."""
+    if isinstance(node, ast.Compare):
+        return ast.Compare, type(node.ops[0])
+    if isinstance(node, ast.Call):
+        return ast.Call, getattr(node.func, "attr", None)
+    return type(node), type(node.op) if hasattr(node, "op") else getattr(node, "attr", None)
+
+
+_AT: dict[EditedSpot, list[RepairKind]] = {spot: [k for k in KINDS if k.found is spot] for spot in EditedSpot}
+_MATCHED: dict[tuple[Any, ...], list[tuple[RepairKind, ast.AST]]] = {}
+for _kind in KINDS:
+    if isinstance(_kind.found, str):
+        (_statement,) = ast.parse(_kind.found).body
+        _meant = _statement.value if isinstance(_statement, ast.Expr) else _statement
+        _MATCHED.setdefault(_key(_meant), []).append((_kind, _meant))

@@ -1,0 +1,193 @@
+"""The edits that no template describes: other axes, numbers, functions and orders, and what is written elsewhere."""
+
+from __future__ import annotations
+
+import ast
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+from dout.check.repair.expression_places import ExpressionPlace, ScratchFunction
+from dout.check.repair.repair_table import OTHER_FUNCTIONS
+
+# A cost, a word, and the text of the expression; where the whole statement changes, its text and the expression's.
+Found = Iterator[tuple[float, str, str] | tuple[float, str, str, str]]
+
+
+def computed(place: ExpressionPlace, ndim: int) -> Found:
+    """Every edit of this kind of an expression, whose value has `ndim` axes."""
+    for edits in _BY_SYNTAX.get(type(place.node), ()):
+        yield from edits(place, place.node, ndim)
+    yield from _unpacked(place)
+
+
+# --- calls ------------------------------------------------------------------------------------------------------------
+
+
+def _other_arguments(place: ExpressionPlace, node: ast.Call, ndim: int) -> Found:
+    """Another axis, keepdims or ddof."""
+    for keyword in node.keywords:
+        mine = ast.unparse(keyword.value)
+        if keyword.arg in ("axis", "axes"):
+            yield from ((1.0, "axis", place.replaced(keyword.value, a)) for a in _axes(ndim + 2) if a != mine)
+        elif keyword.arg == "keepdims" and mine in ("True", "False"):
+            yield 1.0, "broadcast", place.replaced(keyword.value, repr(mine == "False"))
+        elif keyword.arg == "ddof":
+            yield from ((1.0, "factor", place.replaced(keyword.value, n)) for n in "01")
+
+
+def _axes(ndim: int) -> Iterator[str]:
+    yield from (*map(str, range(min(ndim, 4))), "-1", "None")
+    yield from (f"({i}, {j})" for i, j in itertools.combinations(range(ndim), 2))
+    yield from ("(0, 2, 3)", "(0, 1, 2)") if ndim > 3 else ()
+
+
+def _more_arguments(place: ExpressionPlace, node: ast.Call, ndim: int) -> Found:
+    """An axis, or keepdims, where there is none."""
+    if place.called not in ("sum", "mean", "max", "min") or not place.text.endswith(")"):
+        return
+    given = {keyword.arg for keyword in node.keywords}
+    on_module = isinstance(node.func, ast.Attribute) and place.function.is_module(node.func.value)
+    comma = ", " if node.keywords or node.args else ""
+    if "keepdims" not in given:
+        yield 1.1, "broadcast", f"{place.text[:-1]}{comma}keepdims=True)"
+    if "axis" not in given and len(node.args) <= on_module:
+        for axis, keep in itertools.product(("0", "1", "-1"), ("", ", keepdims=True")):
+            yield 1.2, "axis", f"{place.text[:-1]}{comma}axis={axis}{keep})"
+
+
+def _other_function(place: ExpressionPlace, node: ast.Call, ndim: int) -> Found:
+    """A function that is easily taken for this one."""
+    word, others = OTHER_FUNCTIONS.get(place.called, ("", ()))
+    if isinstance(node.func, ast.Attribute):
+        before = place.function.source.segment(node.func.value)
+        yield from ((1.1, word, place.replaced(node.func, f"{before}.{other}")) for other in others)
+
+
+def _other_order(place: ExpressionPlace, node: ast.Call, ndim: int) -> Found:
+    """Two axes exchanged, or two operands of einsum; or two letters in its subscripts."""
+    if place.called in ("transpose", "moveaxis", "swapaxes", "reshape"):
+        parts = [e for a in node.args for e in (a.elts if isinstance(a, ast.Tuple | ast.List) else [a])]
+        plain = [p for p in parts if isinstance(p, ast.Constant | ast.UnaryOp | ast.Name | ast.Attribute)]
+        yield from ((1.2, "transpose", text) for text in _exchanged(place, node, plain))
+    if place.called == "einsum" and node.args and isinstance(node.args[0], ast.Constant):
+        yield from ((1.1, "transpose", text) for text in _exchanged(place, node, node.args[1:]))
+        spec = str(node.args[0].value)
+        for i, j in itertools.combinations(range(len(spec)), 2):
+            within = spec[i:j]
+            if spec[i] != spec[j] and spec[j].isalpha() and within.isalpha():
+                turned = f'"{spec[:i]}{spec[j]}{spec[i + 1 : j]}{spec[i]}{spec[j + 1 :]}"'
+                yield 1.1, "transpose", place.replaced(node.args[0], turned)
+
+
+def _exchanged(place: ExpressionPlace, whole: ast.AST, parts: Sequence[ast.expr]) -> Iterator[str]:
+    """The source of `whole` with two of its parts exchanged."""
+    source = place.function.source
+    for first, second in itertools.combinations(parts, 2):
+        one, other = source.segment(first), source.segment(second)
+        if one != other:
+            yield source.with_parts(whole, {first: other, second: one})
+
+
+# --- tuples -----------------------------------------------------------------------------------------------------------
+
+
+def _other_tuple(place: ExpressionPlace, node: ast.Tuple, ndim: int) -> Found:
+    """Two gradients that are returned in the wrong order."""
+    texts = [place.function.source.segment(e) for e in node.elts]
+    pairs = itertools.combinations(texts, 2)
+    for (one, other), text in zip((p for p in pairs if p[0] != p[1]), _exchanged(place, node, node.elts), strict=True):
+        yield 1.0, "sign" if one == f"-{other}" or other == f"-{one}" else "swapped", text
+
+
+def _unpacked(place: ExpressionPlace) -> Found:
+    """Two of the names that a tuple is unpacked into, exchanged."""
+    statement = place.statement
+    if not isinstance(statement, ast.Assign) or statement.value is not place.node or isinstance(place.node, ast.Tuple):
+        return
+    target = statement.targets[0]
+    if not isinstance(target, ast.Tuple) or any(isinstance(e, ast.Starred) for e in target.elts):
+        return
+    pairs = itertools.combinations(range(len(target.elts)), 2)
+    for (i, j), text in zip(pairs, _exchanged(place, statement, target.elts), strict=False):
+        order = [{i: j, j: i}.get(k, k) for k in range(len(target.elts))]
+        yield 1.0, "swapped", text, f"(lambda t: ({', '.join(f't[{k}]' for k in order)},))(tuple({place.text}))"
+
+
+# --- numbers and elements ---------------------------------------------------------------------------------------------
+
+
+def _other_number(place: ExpressionPlace, node: ast.Constant, ndim: int) -> Found:
+    c: Any = node.value
+    likely = ((1.1, c / 2), (1.1, 2 * c), (1.2, c - 1), (1.2, c + 1), (1.3, 0), (1.3, 1), (1.2, -c), (1.5, 4 * c))
+    for cost, other in likely:
+        other = int(other) if type(c) is int and other == int(other) else other
+        if other != c and not (other == 0 and place.is_operand_of(ast.Pow)):
+            word = "sign" if other == -c and not place.is_axis else word_of_number(place)
+            yield cost, word, f"({other!r})" if other < 0 else repr(other)
+
+
+def word_of_number(place: ExpressionPlace) -> str:
+    """The word for a literal that is wrong."""
+    if place.is_axis:
+        return "axis"
+    if any(isinstance(p, ast.Compare) for p in place.parents):
+        return "mask"
+    return "formula" if place.is_operand_of(ast.Add, ast.Sub, ast.Pow) else "factor"
+
+
+def _other_element(place: ExpressionPlace, node: ast.Subscript, ndim: int) -> Found:
+    """The other part of an array, another element, or all that a loop runs over."""
+    parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+    if isinstance(place.parents[0], ast.For) and isinstance(node.slice, ast.Slice):
+        yield 1.1, "missing term", place.function.source.segment(node.value)
+    for piece in parts:
+        if isinstance(piece, ast.Slice) and piece.step is None and (piece.lower is None) != (piece.upper is None):
+            bound = place.function.source.segment(piece.lower or piece.upper or piece)
+            yield 1.2, "formula", place.replaced(piece, f"{bound}:" if piece.lower is None else f":{bound}")
+    if len(parts) == 1 and isinstance(parts[0], ast.Constant) and isinstance(parts[0].value, int):
+        yield from ((1.3, "swapped", place.replaced(parts[0], str(n))) for n in range(4))
+
+
+_BY_SYNTAX: dict[type[ast.expr], tuple[Callable[[ExpressionPlace, Any, int], Found], ...]] = {
+    ast.Call: (_other_arguments, _more_arguments, _other_function, _other_order),
+    ast.Constant: (_other_number,),
+    ast.Subscript: (_other_element,),
+    ast.Tuple: (_other_tuple,),
+}
+
+
+# --- written elsewhere ------------------------------------------------------------------------------------------------
+
+Echoes = dict[str, dict[tuple[str, str, str], None]]  # an operand → what stands before and after it elsewhere, a word
+_WORDS = {ast.Add: "missing term", ast.Sub: "missing term", ast.Mult: "factor", ast.Div: "factor"}
+
+
+def echoes(functions: Iterable[ScratchFunction]) -> Echoes:
+    """The sums, products and calls of these functions, by each of their operands, written without `self.`."""
+    found: Echoes = {}
+    for function in functions:
+        source = function.source
+        for node in ast.walk(function.node):
+            parts = [node.left, node.right] if isinstance(node, ast.BinOp) else []
+            if isinstance(node, ast.Call):
+                parts = node.args[:1]
+            word = _WORDS.get(type(node.op), "") if isinstance(node, ast.BinOp) else "formula"
+            for operand in parts if word else ():
+                (start, end), (a, b) = source.span(node), source.span(operand)
+                around = (source.data[start:a].decode(), source.data[b:end].decode(), word)
+                found.setdefault(_key(source.segment(operand)), {})[around] = None
+    return found
+
+
+def echoed(place: ExpressionPlace, known: Echoes) -> Iterator[tuple[float, str, str]]:
+    """The expression as an operand of what it is an operand of elsewhere: `x` as the `x + 3` of `clip(x + 3, 0, 6)`.
+
+    Yields a cost, a word, and a template with the slot {x}.
+    """
+    for before, after, word in known.get(_key(place.text), ()):
+        yield 1.45, word, "{x}".join(text.replace("{", "{{").replace("}", "}}") for text in (before, after))
+
+
+def _key(text: str) -> str:
+    return text.replace("self.", "")

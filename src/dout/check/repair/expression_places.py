@@ -1,0 +1,234 @@
+"""The user's functions as syntax: their files, and every expression in them that a repair may replace."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import linecache
+import types
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from dout.graph import Where
+
+_REPLACEABLE = (ast.BinOp, ast.UnaryOp, ast.Call, ast.Compare, ast.Attribute, ast.Name, ast.Subscript, ast.Constant)
+_LEFT_ALONE = (ast.Lambda, ast.FunctionDef, ast.ClassDef, ast.JoinedStr, ast.Assert, ast.Raise)  # no repair goes there
+_SIZES = ("shape", "dtype", "ndim", "size")
+_MODULES = (types.ModuleType, type)
+_ALONG = frozenset({"sum", "mean", "max", "min", "prod", "std", "var", "argmax", "argmin", "cumsum", "any", "all"})
+
+
+@dataclass(frozen=True, eq=False)
+class ParsedFile:
+    """The text of a file, parsed."""
+
+    file: str
+    text: str
+
+    @classmethod
+    def of(cls, file: str) -> ParsedFile | None:
+        """The source of a file, a notebook cell or an `exec`'d text that linecache knows; None where there is none."""
+        text = "".join(linecache.getlines(file))
+        try:
+            found = cls(file, text)
+            return found if text and found.tree else None
+        except (SyntaxError, ValueError):
+            return None
+
+    @cached_property
+    def tree(self) -> ast.Module:
+        """Its syntax tree."""
+        return ast.parse(self.text)
+
+    @cached_property
+    def functions(self) -> dict[int, ast.FunctionDef]:
+        """Its functions and methods by their first lines, decorators included."""
+        found = (node for node in ast.walk(self.tree) if isinstance(node, ast.FunctionDef))
+        return {min([node.lineno, *(d.lineno for d in node.decorator_list)]): node for node in found}
+
+    @cached_property
+    def starts(self) -> list[int]:
+        """Where each line begins, in bytes: the columns of the tree count bytes."""
+        starts = [0]
+        for line in self.text.splitlines(keepends=True):
+            starts.append(starts[-1] + len(line.encode()))
+        return starts
+
+    @cached_property
+    def data(self) -> bytes:
+        """The text as bytes."""
+        return self.text.encode()
+
+    def span(self, node: ast.AST) -> tuple[int, int]:
+        """Where an expression or statement stands, in bytes."""
+        return (
+            self.starts[node.lineno - 1] + node.col_offset,  # type: ignore[attr-defined]
+            self.starts[node.end_lineno - 1] + node.end_col_offset,  # type: ignore[attr-defined]
+        )
+
+    def segment(self, node: ast.AST) -> str:
+        """The text of an expression or statement."""
+        return self.with_parts(node, {})
+
+    def diff(self, text: str, context: int = 0) -> str:
+        """The change from the file to another text as a unified diff, which `patch` takes."""
+        before, after, name = self.text.splitlines(keepends=True), text.splitlines(keepends=True), Path(self.file).name
+        lines = difflib.unified_diff(before, after, f"a/{name}", f"b/{name}", n=context)
+        return "".join(line if line.endswith("\n") else f"{line}\n" for line in lines)
+
+    def with_parts(self, node: ast.AST, parts: Mapping[Any, str]) -> str:
+        """The text of an expression or statement, with other texts in the place of some of its parts."""
+        start, end = self.span(node)
+        data = self.data[start:end]
+        for (a, b), text in sorted(((self.span(part), text) for part, text in parts.items()), reverse=True):
+            data = data[: a - start] + text.encode() + data[b - start :]
+        return data.decode()
+
+
+@dataclass(frozen=True, eq=False)
+class ScratchFunction:
+    """A function of the user's with its syntax; `owner` is the class whose method it is, None for a helper."""
+
+    source: ParsedFile
+    node: ast.FunctionDef
+    function: types.FunctionType
+    owner: type | None
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.node.name
+
+    @property
+    def locals(self) -> tuple[str, ...]:
+        """The names of its arguments and local variables."""
+        return self.function.__code__.co_varnames
+
+    def is_module(self, node: ast.AST) -> bool:
+        """Whether an expression in it is the name of a module or class."""
+        if not isinstance(node, ast.Name) or node.id in self.locals:
+            return False
+        return isinstance(self.function.__globals__.get(node.id), _MODULES)
+
+
+def functions_at(places: Iterable[Where], objects: Iterable[Any], method: str) -> list[ScratchFunction]:
+    """The functions that stand at these places, and those called `method`: of the classes of `objects`, and helpers."""
+    lines = {(where.file, where.line) for where in places}
+    sources: dict[str, ParsedFile | None] = {}
+    found: list[ScratchFunction] = []
+    for function, owner in _known(objects).items():
+        file, first = function.__code__.co_filename, function.__code__.co_firstlineno
+        if file not in sources:
+            sources[file] = ParsedFile.of(file)
+        source = sources[file]
+        node = source.functions.get(first) if source else None
+        if source is None or node is None or any(ast.unparse(d) != "staticmethod" for d in node.decorator_list):
+            continue
+        runs = any((file, line) in lines for line in range(first, (node.end_lineno or first) + 1))
+        if runs or (owner is not None and function.__name__ == method):
+            found.append(ScratchFunction(source, node, function, owner))
+    return sorted(found, key=lambda f: (f.source.file, f.node.lineno))
+
+
+def _known(objects: Iterable[Any]) -> dict[types.FunctionType, type | None]:
+    """The methods of the classes of some objects, with their classes, and the functions of their modules."""
+    found: dict[types.FunctionType, type | None] = {}
+    for cls in {base: None for item in objects for base in type(item).__mro__ if base is not object}:
+        methods = (item.__func__ if isinstance(item, staticmethod) else item for item in list(vars(cls).values()))
+        found = {**{item: cls for item in methods if isinstance(item, types.FunctionType)}, **found}
+    for names in {id(function.__globals__): function.__globals__ for function in found}.values():
+        for item in list(names.values()):
+            if isinstance(item, types.FunctionType) and item.__globals__ is names:
+                found.setdefault(item, None)
+    return found
+
+
+# --- places that can be replaced --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class ExpressionPlace:
+    """An expression of the user's that can be replaced: number `i`, with the statement it belongs to."""
+
+    i: int
+    node: ast.expr
+    statement: ast.stmt
+    parents: tuple[ast.AST, ...]  # nearest first, the statement last
+    function: ScratchFunction
+
+    @cached_property
+    def text(self) -> str:
+        """Its source."""
+        return self.function.source.segment(self.node)
+
+    @property
+    def called(self) -> str:
+        """The name of the function that it calls; empty if it is no call."""
+        function = getattr(self.node, "func", None)
+        return getattr(function, "attr", "") or getattr(function, "id", "")
+
+    @cached_property
+    def is_transposed(self) -> bool:
+        """Whether `.T` follows it, or ends it."""
+        parent = self.parents[0]
+        return self.text.endswith(".T") or (isinstance(parent, ast.Attribute) and parent.attr == "T")
+
+    @cached_property
+    def is_axis(self) -> bool:
+        """Whether it is the number of an axis: x.sum(-1), np.sum(x, axis=-1)."""
+        parent = next((p for p in self.parents if not isinstance(p, ast.UnaryOp)), None)
+        if isinstance(parent, ast.keyword):
+            return parent.arg == "axis"
+        return isinstance(parent, ast.Call) and isinstance(parent.func, ast.Attribute) and parent.func.attr in _ALONG
+
+    def is_operand_of(self, *operators: type[ast.operator]) -> bool:
+        """Whether it is an operand of one of these operators."""
+        return isinstance(self.parents[0], ast.BinOp) and isinstance(self.parents[0].op, operators)
+
+    def replaced(self, part: ast.AST, text: str) -> str:
+        """Its source with one part replaced."""
+        return self.function.source.with_parts(self.node, {part: text})
+
+
+def places(functions: Iterable[ScratchFunction]) -> list[ExpressionPlace]:
+    """Every expression of these functions that can be replaced, in the order of the source."""
+    found: list[ExpressionPlace] = []
+
+    def visit(node: ast.AST, statement: ast.stmt, parents: tuple[ast.AST, ...], function: ScratchFunction) -> None:
+        if isinstance(node, ast.expr) and _replaceable(node, parents, function):
+            found.append(ExpressionPlace(len(found), node, statement, (*parents, statement), function))
+        below = () if isinstance(node, ast.stmt) else (node, *parents)
+        for child in ast.iter_child_nodes(node):
+            in_test = isinstance(node, ast.While) and child is node.test
+            if not in_test and not isinstance(child, _LEFT_ALONE):
+                visit(child, child if isinstance(child, ast.stmt) else statement, below, function)
+
+    for function in functions:
+        for statement in function.node.body:
+            visit(statement, statement, (), function)
+    return found
+
+
+def _replaceable(node: ast.expr, parents: tuple[ast.AST, ...], function: ScratchFunction) -> bool:
+    if isinstance(node, ast.Tuple):
+        return not parents and isinstance(node.ctx, ast.Load)  # what is returned, or assigned to several names
+    if not isinstance(node, _REPLACEABLE) or not isinstance(getattr(node, "ctx", ast.Load()), ast.Load):
+        return False
+    parent = parents[0] if parents else None
+    if isinstance(parent, ast.Call) and node is parent.func:
+        return False
+    if isinstance(parent, ast.Subscript) and isinstance(parent.ctx, ast.Store) and node is parent.value:
+        return False  # what is written into
+    if isinstance(node, ast.Constant):
+        plain = type(node.value) in (int, float) and not isinstance(parent, ast.keyword | ast.UnaryOp)
+        return plain and not any(isinstance(p, ast.Subscript | ast.Tuple | ast.Slice) for p in parents[:2])
+    if isinstance(node, ast.Name):
+        known = node.id in function.locals or node.id in function.function.__globals__
+        return known and node.id != "self" and not function.is_module(node)
+    if isinstance(node, ast.Attribute):
+        of_name = isinstance(node.value, ast.Name) and not parents
+        return (node.attr not in _SIZES or of_name) and not function.is_module(node.value)
+    return not isinstance(parent, ast.keyword) or parent.arg not in ("axis", "keepdims", "dtype", "shape")

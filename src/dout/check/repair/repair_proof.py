@@ -1,0 +1,170 @@
+"""What a repair has to prove before it is shown, with the repair written into the source.
+
+Every gradient is right at every stand, and the exact check agrees. Forward's output stays as it was, to the bit; a
+repair that changes it is a suspicion, unless a docstring or another function has the changed expression. A condition
+that was met on one side only, and that the repair turns to the other, is named.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from dout.check.exact.exact_route import Examination
+from dout.check.exact.judge import judge
+from dout.check.repair.candidate_edits import Edit
+from dout.check.repair.expression_places import ScratchFunction
+from dout.check.repair.scratch_functions import Scratch, code_of, patched, tapped
+from dout.check.repair.test_stand import Stand
+from dout.judge.outcomes import Word
+from dout.run import objects_in
+
+_RIGHT = (Word.EXACT, Word.ROUNDED, Word.STABILISED)
+_LEAST_TELLING = 5  # characters of an expression that is not written twice by chance
+
+
+@dataclass(frozen=True, eq=False)
+class Repair:
+    """An edit written into the source; `prepare` puts the patched function into a copy of the layer."""
+
+    edit: Edit
+    text: str  # of the patched file
+    function: ScratchFunction  # as it is patched
+    prepare: Callable[[Any], None]
+    cost: float
+
+    @property
+    def longer(self) -> int:
+        """How much longer the source gets."""
+        return len(self.text) - len(self.edit.place.function.source.text)
+
+
+@dataclass(frozen=True, eq=False)
+class ProvenRepair:
+    """A repair that the exact check passes, with its examination; `remarks` say what else it changes.
+
+    `another_forward` says that it changes what forward returns, and that nothing shows which of the two is meant.
+    """
+
+    repair: Repair
+    examination: Examination
+    another_forward: bool
+    remarks: str
+
+
+def written(edit: Edit, functions: Sequence[ScratchFunction], cost: float) -> Repair | None:
+    """The edit as a repair in the source; None where the patched source cannot be compiled."""
+    text, function = edit.patched(), edit.place.function
+    try:
+        changed = patched(function, text)
+        scratch = Scratch({f: code_of(changed if f is function else f) for f in functions})
+    except SyntaxError:
+        return None
+    return Repair(edit, text, changed, lambda layer: scratch.install(objects_in(layer)), cost)
+
+
+def proven(
+    repair: Repair, stands: Sequence[Stand], functions: Sequence[ScratchFunction], others: frozenset[str]
+) -> ProvenRepair | None:
+    """The repair, if the exact check passes every gradient of the repaired layer but `others`, kinks aside."""
+    judgement = judge(stands[0].recorded(repair.prepare))
+    at_kinks = {outcome.judged.name for outcome in judgement.at_kinks.values()}
+    judged = [verdict for verdict in judgement.verdicts if verdict.argument not in others | at_kinks]
+    if judgement.examination is None or any(verdict.word not in _RIGHT for verdict in judged):
+        return None
+    keeps = all(same_bits(stand.after_forward(repair.prepare).outputs, stand.outputs) for stand in stands)
+    remarks = [
+        f"; `{old}` was always {side} on the examples, and `{new}` is not"
+        for old, side, new in turned_conditions(repair, stands, functions)
+    ]
+    remarks += ["; where values are equal the gradient is then still wrong"] if at_kinks else []
+    another = not keeps and not is_written_elsewhere(repair.edit, functions)
+    return ProvenRepair(repair, judgement.examination, another, "".join(remarks))
+
+
+def same_bits(one: Sequence[Any], other: Sequence[Any]) -> bool:
+    """Whether two lists of outputs are the same, to the bit."""
+    pairs = zip(map(np.asarray, one), map(np.asarray, other), strict=True)
+    return all(a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes() for a, b in pairs)
+
+
+# --- forward's output -------------------------------------------------------------------------------------------------
+
+
+def is_written_elsewhere(edit: Edit, functions: Sequence[ScratchFunction]) -> bool:
+    """Whether a docstring, or other code of the layer, has the changed expression, or one that it is a part of."""
+    if edit.run:
+        return False
+    source, node = edit.place.function.source, edit.place.node
+    changed = [edit.written]
+    changed += [
+        source.with_parts(p, {node: f"({edit.written})"}) for p in edit.place.parents if isinstance(p, ast.expr)
+    ]
+    inside = set(ast.walk(node))  # what is left when a term goes was written there before
+    telling = (
+        n for f in functions for n in ast.walk(f.node) if isinstance(n, ast.BinOp | ast.Call) and n not in inside
+    )
+    code = {_bare(ast.unparse(n)) for n in telling}
+    owners = [f.owner for f in functions if f.owner is not None]
+    described = "\n".join(_bare(item.__doc__ or "") for item in (*owners, *(f.function for f in functions)))
+    for text in changed:
+        try:
+            bare = _bare(ast.unparse(ast.parse(text, mode="eval")))
+        except SyntaxError:
+            continue
+        if len(bare) >= _LEAST_TELLING and not bare.isidentifier() and (bare in code or bare in described):
+            return True
+    return False
+
+
+def _bare(text: str) -> str:
+    return "".join(text.replace("self.", "").replace("np.", "").split())
+
+
+# --- conditions -------------------------------------------------------------------------------------------------------
+
+_Sides = list[tuple[str, set[bool]]]
+
+
+def turned_conditions(
+    repair: Repair, stands: Sequence[Stand], functions: Sequence[ScratchFunction]
+) -> Iterator[tuple[str, bool, str]]:
+    """The conditions that came out one way only and now do not: as they were, how they came out, and as they are."""
+    function = repair.edit.place.function
+    others = [f for f in functions if f is not function]
+    before, after = (_sides(f, others, stands) for f in (function, repair.function))
+    pairs = zip(before, after, strict=True) if len(before) == len(after) else ()
+    for (old, sides), (new, now) in pairs:
+        if len(sides) == 1 and now and now != sides:
+            yield old, next(iter(sides)), new
+
+
+def _sides(function: ScratchFunction, others: Sequence[ScratchFunction], stands: Sequence[Stand]) -> _Sides:
+    """The conditions of a function as they are written, with how they came out at the stands."""
+    nodes = list(dict.fromkeys(_conditions(function.node)))
+    found: _Sides = [(function.source.segment(node), set()) for node in nodes]
+    told_apart = {node: i for i, node in enumerate(nodes)}
+    scratch = Scratch({function: tapped(function, told_apart), **{f: code_of(f) for f in others}})
+
+    def told(i: int, value: Any, _: Any) -> Any:
+        found[i][1].update(map(bool, {np.all(value), np.any(value)}) if np.size(value) else ())
+        return value
+
+    scratch.told = told
+    for stand in stands if nodes else ():
+        stand.after_forward(lambda layer: scratch.install(objects_in(layer))).gradients()
+    return found
+
+
+def _conditions(function: ast.AST) -> Iterator[ast.expr]:
+    for node in ast.walk(function):
+        if isinstance(node, ast.If | ast.IfExp | ast.While):
+            yield node.test
+        elif isinstance(node, ast.comprehension):
+            yield from node.ifs
+        elif isinstance(node, ast.Compare):
+            yield node

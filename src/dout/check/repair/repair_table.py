@@ -1,0 +1,231 @@
+"""The repairs as one table: what a wrong expression or statement may have been meant to be.
+
+A row has a cost (how far-fetched it is), the word of its cause, what stands there, what was meant, and when that may
+be. What stands there is a pattern of Python, in which `a` and `b` are any expressions and `np` any module, or the name
+of a kind of place. What was meant is a template. Its slots are the parts of the pattern, `{aT}` for one of them
+transposed, `{x}` for the whole expression (`{p}` where a product needs no parentheses), and what is in scope:
+
+    {t} a number or an array by its name    {n} the length of an axis    {nm} a product of two whole numbers
+    {i} an axis of the expression           {d} the upstream gradient
+
+A slot of something in scope makes a candidate of each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+
+class EditedSpot(Enum):
+    """A kind of place, in the column of what stands there."""
+
+    WHOLE = "a float that is assigned, returned, added or given to a function: a factor may be missing there"
+    DENOMINATOR = "a float by which something is divided"
+    CONDITION = "an array of booleans"
+    FLAG = "one boolean"
+    NUMBER = "a literal"
+    NAME = "a name, an attribute or an element"
+    FLOATS = "a name, an attribute or an element that holds floats"
+
+
+class TermNeed(Enum):
+    """When a row applies: a condition on the value in slot {t}, or on the axes of the expression."""
+
+    NOTHING = ""
+    FITS = "numbers that broadcast with the expression"
+    ALIKE = "numbers of the same shape"
+    MASK = "booleans that broadcast with the expression"
+    ARRAY = "an array of numbers"
+    SCALAR = "one number, not 0 or 1, which many names hold"
+    SAME_KIND = "another value of the same shape, both of them numbers or both of them booleans"
+    OTHER_KIND = "another value of the same shape, one of them numbers, one booleans"
+    KEPT = "for an attribute of self, another one of another shape"
+    AXES = "the expression has an axis"
+    MATRIX = "the expression has two axes"
+
+
+WHOLE, CONDITION, NUMBER, NAME = EditedSpot.WHOLE, EditedSpot.CONDITION, EditedSpot.NUMBER, EditedSpot.NAME
+FITS, ALIKE, MASK, ARRAY, SCALAR = TermNeed.FITS, TermNeed.ALIKE, TermNeed.MASK, TermNeed.ARRAY, TermNeed.SCALAR
+
+
+@dataclass(frozen=True, slots=True)
+class RepairKind:
+    """One kind of repair: a row of the table. `run` is the value that a changed statement gives its target."""
+
+    cost: float
+    word: str
+    found: str | EditedSpot
+    meant: str
+    needs: TermNeed = TermNeed.NOTHING
+    run: str = ""
+    lost: str = ""  # the slot of a factor that comes or goes: a mask has a word of its own
+
+
+def _each(
+    cost: float, word: str, found: str | EditedSpot, *meant: str, needs: TermNeed = TermNeed.NOTHING, lost: str = ""
+) -> Iterator[RepairKind]:
+    return (RepairKind(cost, word, found, one, needs, lost=lost) for one in meant)
+
+
+def _products() -> Iterator[RepairKind]:
+    """A matrix product with its sides exchanged or transposed."""
+    forms = [("a @ b", "{%s} @ {%s}"), ("a.dot(b)", "{%s}.dot({%s})")]
+    forms += [(f"np.{name}(a, b)", f"{{np}}.{name}({{%s}}, {{%s}})") for name in ("dot", "matmul", "outer")]
+    for found, form in forms:
+        for cost, sides in ((1.0, "b a"), (1.0, "bT aT"), (1.0, "aT b"), (1.0, "a bT"), (1.2, "bT a"), (1.2, "b aT")):
+            yield RepairKind(cost, "transpose", found, form % tuple(sides.split()))
+        yield RepairKind(1.1, "transpose", found, "({x}).T")
+
+
+def _comparisons() -> Iterator[RepairKind]:
+    contrary = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "!=", "!=": "=="}
+    for mine in contrary:
+        for other in contrary:
+            cost = 1.0 if other == contrary[mine] else 1.9 if {mine, other} & {"==", "!="} else 1.1
+            yield RepairKind(cost, "mask", f"a {mine} b", f"{{a}} {other} {{b}}")
+
+
+KINDS: tuple[RepairKind, ...] = (
+    # Signs, terms and factors.
+    RepairKind(1.0, "sign", "a + b", "{a} - {b}"),
+    RepairKind(1.3, "sign", "a + b", "{b} - {a}"),
+    *_each(1.6, "extra term", "a + b", "{a}", "{b}"),
+    RepairKind(2.5, "factor", "a + b", "{a} * {b}"),
+    RepairKind(1.0, "sign", "a - b", "{a} + {b}"),
+    RepairKind(1.1, "sign", "a - b", "{b} - {a}"),
+    RepairKind(1.6, "extra term", "a - b", "{a}"),
+    RepairKind(2.5, "factor", "a - b", "{a} * {b}"),
+    RepairKind(1.0, "factor", "a * b", "{a} / {b}"),
+    RepairKind(1.2, "factor", "a * b", "{a}", lost="b"),
+    RepairKind(1.2, "factor", "a * b", "{b}", lost="a"),
+    RepairKind(1.3, "factor", "a * b", "{b} / {a}"),
+    *_each(2.2, "factor", "a * b", "{a} + {b}", "{a} - {b}"),
+    RepairKind(2.0, "formula", "a * b", "{a} @ {b}", TermNeed.MATRIX),
+    RepairKind(1.0, "factor", "a / b", "{a} * {b}"),
+    RepairKind(1.2, "factor", "a / b", "{a}"),
+    RepairKind(1.4, "factor", "a / b", "{b} / {a}"),
+    *_each(1.4, "formula", "a / b", "{a} / {b}**2", "{a} / np.sqrt({b})"),
+    RepairKind(1.2, "formula", "a ** b", "{a}"),
+    RepairKind(1.1, "formula", "(a + c) ** b", "{a} + {c}**{b}"),
+    RepairKind(1.1, "formula", "(a - c) ** b", "{a} - {c}**{b}"),
+    *_each(1.3, "formula", "a ** b", "{a} ** ({b} - 1)", "{a} ** ({b} + 1)"),
+    RepairKind(1.0, "sign", "-a", "{a}"),
+    RepairKind(1.05, "sign", WHOLE, "-{p}"),
+    # Another number. A name in scope is likelier than a literal that happens to fit.
+    RepairKind(1.05, "factor", NUMBER, "{t}", SCALAR),
+    RepairKind(1.1, "factor", NUMBER, "{n}"),
+    *_each(1.6, "missing term", NUMBER, "{x} + {t}", "{x} - {t}", needs=ARRAY),
+    RepairKind(1.7, "factor", NUMBER, "{x} * {t}", ARRAY),
+    RepairKind(1.75, "factor", NUMBER, "{x} / {t}", ARRAY),
+    RepairKind(1.6, "factor", WHOLE, "{p} / {n}"),
+    RepairKind(1.8, "factor", WHOLE, "{p} * {n}"),
+    RepairKind(2.0, "factor", WHOLE, "{p} / ({nm})"),
+    RepairKind(1.5, "factor", WHOLE, "2 * {p}"),
+    RepairKind(1.6, "factor", WHOLE, "0.5 * {p}"),
+    RepairKind(2.0, "factor", WHOLE, "3 * {p}"),
+    # A factor or a term is missing.
+    RepairKind(1.5, "factor", WHOLE, "{p} * {t}", FITS, lost="t"),
+    RepairKind(1.65, "factor", WHOLE, "{p} / {t}", FITS),
+    RepairKind(1.8, "factor", WHOLE, "{p} * (1 - {t})", FITS),
+    *_each(1.9, "factor", WHOLE, "{p} * (1 - {t}**2)", "{p} * {t}**2", needs=FITS),
+    RepairKind(2.0, "factor", WHOLE, "{p} / {t}**2", FITS),
+    RepairKind(2.1, "factor", WHOLE, "{p} * {t} * (1 - {t})", FITS),
+    *_each(2.3, "factor", WHOLE, "{p} * np.exp({t})", "{p} * np.cos({t})", needs=FITS),
+    RepairKind(1.5, "missing term", EditedSpot.DENOMINATOR, "1 + {x}"),
+    *_each(1.6, "missing term", WHOLE, "{x} + {t}", "{x} - {t}", needs=FITS),
+    *_each(2.1, "missing term", WHOLE, "{x} - {d} * {t}", "{x} + {d} * {t}", needs=ALIKE),
+    RepairKind(2.0, "missing term", WHOLE, "{x} - {x}.mean(axis={i}, keepdims=True)"),
+    RepairKind(2.0, "missing term", WHOLE, "{x} - {t} * {x}.sum(axis={i}, keepdims=True)", ALIKE),
+    RepairKind(2.05, "missing term", WHOLE, "{t} * ({x} - ({p} * {t}).sum(axis={i}, keepdims=True))", ALIKE),
+    RepairKind(2.05, "missing term", WHOLE, "{x} - ({p} * {t}).sum(axis={i}, keepdims=True)", ALIKE),
+    RepairKind(2.1, "missing term", WHOLE, "{x} - {t} * ({p} * {t}).sum(axis={i}, keepdims=True)", ALIKE),
+    RepairKind(2.2, "missing term", WHOLE, "{x} - {t} * ({p} * {t}).mean(axis={i}, keepdims=True)", ALIKE),
+    # Masks.
+    RepairKind(1.0, "mask", "~a", "{a}"),
+    RepairKind(1.0, "mask", "not a", "{a}"),
+    RepairKind(1.1, "mask", CONDITION, "~{x}"),
+    RepairKind(1.7, "mask", EditedSpot.FLAG, "not {x}"),
+    RepairKind(1.8, "mask", CONDITION, "{x} & {t}", MASK),
+    RepairKind(1.9, "mask", CONDITION, "{x} | {t}", MASK),
+    *_comparisons(),
+    RepairKind(1.0, "mask", "a & b", "{a} | {b}"),
+    RepairKind(1.0, "mask", "a | b", "{a} & {b}"),
+    *_each(1.3, "mask", "a & b", "{a}", "{b}"),
+    *_each(1.3, "mask", "a | b", "{a}", "{b}"),
+    RepairKind(1.0, "mask", "np.where(c, a, b)", "{np}.where({c}, {b}, {a})"),
+    *_each(1.5, "mask", "np.where(c, a, b)", "{a}", "{b}"),
+    RepairKind(1.5, "mask", WHOLE, "{p} * {t}", MASK),
+    RepairKind(1.7, "mask", WHOLE, "{p} * ~{t}", MASK),
+    RepairKind(2.2, "mask", WHOLE, "{p} * ({t} > 0)", FITS),
+    # Shapes: transposed, summed along another axis, not summed at all.
+    *_products(),
+    RepairKind(1.0, "transpose", "a.T", "{a}"),
+    RepairKind(1.1, "transpose", NAME, "{x}.T", TermNeed.MATRIX),
+    RepairKind(1.2, "transpose", WHOLE, "{x}.T", TermNeed.MATRIX),
+    RepairKind(1.5, "broadcast", WHOLE, "{x}.sum(axis={i})"),
+    RepairKind(1.6, "broadcast", WHOLE, "{x}.sum(axis={i}, keepdims=True)"),
+    RepairKind(1.7, "broadcast", WHOLE, "{x}.sum()", TermNeed.AXES),
+    RepairKind(1.9, "broadcast", WHOLE, "{x}.mean(axis={i}, keepdims=True)"),
+    # Another name, or a function of it.
+    RepairKind(1.3, "swapped", NAME, "{t}", TermNeed.SAME_KIND),
+    RepairKind(1.7, "swapped", NAME, "{t}", TermNeed.KEPT),
+    RepairKind(1.9, "swapped", NAME, "{t}", TermNeed.OTHER_KIND),
+    RepairKind(1.9, "formula", NAME, "1 - {t}", ALIKE),
+    *_each(1.4, "formula", EditedSpot.FLOATS, "{x}**2", "1 - {x}"),
+    RepairKind(1.7, "formula", EditedSpot.FLOATS, "np.sqrt({x})"),
+    RepairKind(1.8, "formula", EditedSpot.FLOATS, "1 - {x}**2"),
+    # A call too many.
+    *(
+        kind
+        for name in ("clip", "cumsum", "flip", "maximum", "minimum", "exp", "log", "sqrt", "abs", "copy")
+        for kind in _each(1.5, "formula", f"np.{name}(a, ...)", "{a}")
+    ),
+    RepairKind(1.5, "ignores dout", "np.ones_like(a, ...)", "{a}"),
+    *(
+        kind
+        for name in ("sum", "mean", "max", "min")
+        for found in (f"np.{name}(a, ...)", f"a.{name}(...)")
+        for kind in _each(1.4, "axis", found, "{a}")
+    ),
+    # Statements.
+    RepairKind(0.9, "sign", "a += b", "{a} -= {b}", run="-{b}"),
+    RepairKind(0.9, "sign", "a -= b", "{a} += {b}", run="-{b}"),
+    RepairKind(0.9, "factor", "a *= b", "{a} /= {b}", run="1 / {b}"),
+    RepairKind(0.9, "factor", "a /= b", "{a} *= {b}", run="1 / {b}"),
+    RepairKind(1.4, "extra term", "a += b", "{a} = {b}", run="{b} - {a}"),
+    RepairKind(1.2, "missing term", "a = b", "{a} += {b}", run="{a} + {b}"),
+)
+
+_OTHERS = {
+    "factor": "sum:mean,max,prod mean:sum",
+    "axis": "repeat:tile tile:repeat",
+    "mask": "logical_and:logical_or logical_or:logical_and less:greater greater:less less_equal:greater_equal "
+    "greater_equal:less_equal triu:tril tril:triu",
+    "sign": "sign:abs abs:sign",
+    "formula": "maximum:minimum minimum:maximum argmax:argmin argmin:argmax max:min,sum min:max hstack:vstack "
+    "vstack:hstack exp:expm1,log expm1:exp log:log1p,exp log1p:log sin:cos,tanh cos:sin tanh:sin,sinh,cosh sinh:cosh "
+    "cosh:sinh zeros_like:ones_like ones_like:zeros_like sqrt:square square:sqrt var:std std:var floor:round,ceil "
+    "ceil:floor round:floor prod:sum expand_dims:squeeze log2:log log10:log exp2:exp logaddexp:maximum",
+}  # by the word of the cause, functions and what they are mistaken for
+OTHER_FUNCTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
+    name: (word, tuple(others.split(",")))
+    for word, listed in _OTHERS.items()
+    for name, _, others in (pair.partition(":") for pair in listed.split())
+}
+
+
+SENTENCES = {
+    "sign": "the sign is wrong",
+    "factor": "a factor is wrong",
+    "ignores dout": "the factor dout is missing, so this is only the local derivative",
+    "mask": "the condition is wrong",
+    "transpose": "it is transposed wrongly",
+    "axis": "the axis is wrong",
+    "broadcast": "the shape is wrong",
+    "swapped": "two values are exchanged",
+    "missing term": "a term is missing",
+    "extra term": "there is one term too many",
+    "formula": "the formula is wrong",
+}

@@ -1,0 +1,114 @@
+"""The suspected cause of a wrong gradient: the likeliest repair that was proven, or what the whole gradient tells."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from dout.check.exact.exact_route import Examination
+from dout.check.exact.subject import Subject
+from dout.check.repair.first_wrong import NamedGradient, named_gradients
+from dout.check.repair.repair_proof import ProvenRepair, Repair, proven
+from dout.check.repair.repair_search import RepairSearch
+from dout.check.repair.repair_table import SENTENCES
+from dout.check.repair.test_stand import stands
+from dout.check.repair.whole_gradients import is_left_out, word_of
+from dout.check.report.verdicts import Cause
+from dout.clock import spent
+from dout.graph import Node, Where, topological
+from dout.judge.judging_points import further
+from dout.judge.outcomes import Outcome
+
+MOST_SECONDS = 1.2  # for a layer, all its gradients together
+_UNRUNNABLE = 1000  # wrong gradients in between, of a repair that cannot be recorded
+
+
+class CauseSearch:
+    """Looks for the causes of one layer's wrong gradients: first one for all of them, then one for each."""
+
+    def __init__(self, subject: Subject, examination: Examination, refuted: Mapping[Node, Outcome]) -> None:
+        self.examination = examination
+        self.refuted = refuted
+        self.latest = spent() + MOST_SECONDS
+        points = list({id(outcome.point): outcome.point for outcome in refuted.values()}.values())[:2]
+        if points and points[0] is not examination.base:
+            points.append(further(examination, points[0]))  # to move a limit is no repair
+        found = stands(subject, examination, points)
+        self.stands = sorted(found, key=lambda stand: (stand.shortened, -len(stand.wrong(stand.got))))
+        self.recorded = self.stands[0].examination if self.stands else None
+        self.named = named_gradients(self.recorded) if self.recorded else []
+
+    def found(self) -> dict[Node, Cause]:
+        """The cause of each wrong gradient, by the node of the value it is for."""
+        wrong = [stand.wrong(stand.got) for stand in self.stands]
+        names: frozenset[str] = frozenset().union(*wrong)
+        common = self._proven(wrong[0], frozenset()) if names else None
+        found: dict[Node, Cause] = {}
+        for node, outcome in self.refuted.items() if self.stands else ():
+            name = outcome.judged.name
+            mine = common
+            if mine is None and name in names and len(names) > 1 and spent() < self.latest:
+                mine = self._proven(frozenset({name}), names - {name})  # several mistakes, each for itself
+            if mine is not None and mine.another_forward and is_left_out(name, self.stands[0]):
+                mine = None  # another forward would do, but hardly is what was meant
+            cause = self._of_repair(mine) if mine is not None else self._of_numbers(outcome)
+            if cause is not None:
+                found[node] = cause
+        return found
+
+    def _proven(self, wrong: frozenset[str], others: frozenset[str]) -> ProvenRepair | None:
+        """The likeliest repair of these gradients that the exact check passes."""
+        search = RepairSearch(self.stands, wrong, others, self.examination, self.named, self.latest)
+        hits = sorted(search.repairs(), key=lambda r: (r.cost, r.longer, r.edit.place.node.lineno))
+        if self.named and len(hits) > 1:
+            hits.sort(key=self._wrong_in_between)
+        for repair in hits:
+            try:
+                found = proven(repair, self.stands, search.functions, others)
+            except Exception:  # what cannot be recorded is not proven
+                continue
+            if found is not None:
+                return found
+        return None
+
+    def _wrong_in_between(self, repair: Repair) -> int:
+        """How many gradients in between are wrong after a repair: the likeliest repair mends them as well."""
+        try:
+            after = named_gradients(Examination(self.stands[0].recorded(repair.prepare)))
+        except Exception:
+            return _UNRUNNABLE
+        return sum(not named.right and not named.negated for named in after)
+
+    def _of_repair(self, proof: ProvenRepair) -> Cause:
+        edit = proof.repair.edit
+        function, line = edit.place.function, edit.place.node.lineno
+        mended = {named.name for named in named_gradients(proof.examination) if named.right}
+        wrong = (n for n in self.named if not n.right)  # on the line of the repair the patched source has no names
+        first = next((n for n in wrong if n.name in mended or (n.where and n.where.line == line)), None)
+        where = Where(function.source.file, line)
+        if proof.another_forward:
+            sentence = (
+                f"backward belongs to another forward. Every gradient is right with `{edit.written}` instead of "
+                f"`{edit.old}` in {function.name} (line {line}), but forward then returns other numbers{proof.remarks}"
+            )
+            return Cause(edit.word, sentence, None, where, _said(first))
+        side = f" in {function.name}" if function.name != "backward" else ""
+        sentence = f"{SENTENCES[edit.word]}{side}: `{edit.old}` should be `{edit.written}`{proof.remarks}"
+        return Cause(edit.word, sentence, function.source.diff(proof.repair.text), where, _said(first))
+
+    def _of_numbers(self, outcome: Outcome) -> Cause | None:
+        """What the wrong gradient tells without a repair: how it differs from the right one, and where that begins."""
+        name = outcome.judged.name
+        words = word_of(name, self.stands)
+        there = [j.gradient for j in self.recorded.judged if j.name == name] if self.recorded else []
+        needed = set(topological(there)) if self.named else set()
+        first = next((n for n in self.named if not n.right and not n.negated and n.node in needed), None)
+        where = first.where if first else outcome.judged.gradient.where
+        if words is not None:
+            return Cause(*words, where=where, first_wrong=_said(first))
+        if first is not None:
+            return Cause("formula", f"{first.name} is already wrong", where=where, first_wrong=_said(first))
+        return None
+
+
+def _said(first: NamedGradient | None) -> str | None:
+    return f"{first.name}, at {first.where}" if first else None

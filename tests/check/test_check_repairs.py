@@ -1,0 +1,216 @@
+"""A repair that is shown is proven: exact, with forward's output kept, conditions named, names rather than numbers."""
+
+import ast
+import linecache
+import re
+import sys
+
+import numpy as np
+import pytest
+
+pytest.importorskip("flint")
+
+from dout.check import check
+from dout.check.repair.repair_table import KINDS, OTHER_FUNCTIONS, SENTENCES
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch):
+    """The searches have all the time they need: what they find must not depend on the machine."""
+    for module, name in ((".suspected_cause", "MOST_SECONDS"), (".repair_search", "SECONDS"), (".shrink", "SECONDS")):
+        monkeypatch.setattr(sys.modules[f"dout.check.repair{module}"], name, 60.0)
+
+
+def layer(text):
+    """The class at the end of a source that the line cache knows, built."""
+    source = "import numpy as np\n" + text
+    file = f"<repaired {abs(hash(source))}>"
+    linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
+    names = {"__name__": "wrong"}
+    exec(compile(source, file, "exec"), names)
+    return [item for item in names.values() if isinstance(item, type)][-1]()
+
+
+def the_finding(text, *inputs):
+    (found,) = [f for f in check(layer(text), *inputs).findings if f.code in ("D101", "D103", "D501")]
+    return found
+
+
+def added(found):
+    return [line[1:].strip() for line in found.fix.splitlines() if line.startswith("+") and not line.startswith("+++")]
+
+
+X = np.random.default_rng(3).normal(size=(3, 4)) * 2
+
+DROPOUT = """
+class Dropout:
+    def __init__(self):
+        self.ratio = 0.5
+
+    def forward(self, x):
+        self.kept = x > 0.3
+        return np.where(self.kept, x / (1 - self.ratio), 0)
+
+    def backward(self, dout):
+        return np.where(self.kept, dout, 0)
+"""
+FLIP = """
+class Flip:
+    def forward(self, x):
+        return x[:, ::-1].copy()
+
+    def backward(self, dout):
+        return dout.copy()
+"""
+
+
+@pytest.mark.parametrize("text", [DROPOUT, FLIP])
+def test_a_repair_leaves_the_output_of_forward_as_it_was(text):
+    found = the_finding(text, X)
+    if found.fix is not None:
+        before = layer(text).forward(X.copy())
+        (old,) = [line[1:] for line in found.fix.splitlines() if line.startswith("-") and not line.startswith("---")]
+        (new,) = [line[1:] for line in found.fix.splitlines() if line.startswith("+") and not line.startswith("+++")]
+        after = layer(text.replace(old, new)).forward(X.copy())
+        assert before.tobytes() == after.tobytes()
+
+
+def test_a_helper_that_forward_uses_too_is_not_repaired_for_backward_alone():
+    text = """
+def scaled(x):
+    return 2 * x
+
+
+class Double:
+    def forward(self, x):
+        return scaled(scaled(x))
+
+    def backward(self, dout):
+        return scaled(dout)
+"""
+    found = the_finding(text, X)
+    assert not any("x" in line and "dout" not in line for line in added(found))
+
+
+SIGMOID = """
+def sigmoid(x):
+    \"\"\"The logistic function{}, where `small` is exp(-|x|).\"\"\"
+    small = np.exp(-np.abs(x))
+    return np.where(x >= 0, 1, small) * (1 + small)
+
+
+class Sigmoid:
+    def forward(self, x):
+        self.out = sigmoid(x)
+        return self.out
+
+    def backward(self, dout):
+        return dout * self.out * (1 - self.out)
+"""
+
+
+def test_forward_is_repaired_where_its_own_docstring_says_so():
+    found = the_finding(SIGMOID.format(", where(x >= 0, 1, small) / (1 + small)"), X)
+    assert added(found) == ["return np.where(x >= 0, 1, small) / (1 + small)"]
+
+
+def test_forward_is_not_repaired_where_nothing_says_what_it_should_be():
+    found = the_finding(SIGMOID.format(""), X)
+    assert found.fix is None
+    assert "forward then returns other numbers" in found.because
+
+
+def test_a_condition_that_came_out_one_way_only_and_is_turned_is_named():
+    text = """
+class Square:
+    def __init__(self):
+        self.powers = 1.0
+
+    def forward(self, x):
+        self.x = x
+        return np.exp(x) + x * x
+
+    def backward(self, dout):
+        if self.powers > 1.0:
+            return dout * (np.exp(self.x) + 2 * self.x)
+        return dout
+"""
+    found = the_finding(text, X)
+    assert "was always False on the examples" in found.because
+    assert "self.powers" in added(found)[0]
+
+
+def test_a_flag_is_not_inverted_bit_by_bit():
+    text = """
+class Square:
+    def __init__(self):
+        self.whole = False
+
+    def forward(self, x):
+        self.x = x
+        return np.exp(x) + x * x
+
+    def backward(self, dout):
+        if self.whole:
+            return dout * (np.exp(self.x) + 2 * self.x)
+        return dout
+"""
+    found = the_finding(text, X)
+    assert "~" not in found.fix
+
+
+def test_a_repair_uses_a_name_rather_than_its_number():
+    text = """
+class Power:
+    def __init__(self):
+        self.p = 3
+
+    def forward(self, x):
+        self.x = x
+        return x**self.p
+
+    def backward(self, dout):
+        return dout * self.x ** (self.p - 1)
+"""
+    found = the_finding(text, X)
+    assert "self.p *" in added(found)[0] or "* self.p" in added(found)[0].replace("** self.p", "")
+
+
+def test_the_length_of_an_axis_is_not_repaired_to_a_number():
+    text = """
+class Mean:
+    def forward(self, x):
+        self.x = x
+        return x.sum(axis=0) / x.shape[0]
+
+    def backward(self, dout):
+        return np.zeros_like(self.x) + dout
+"""
+    found = the_finding(text, X[:2])
+    assert "0.5" not in found.fix
+    assert "shape[0]" in added(found)[0] or "len(" in added(found)[0]
+
+
+def test_a_number_is_replaced_by_the_name_that_has_its_value():
+    text = """
+class Mean:
+    def forward(self, x):
+        self.x = x
+        return x.sum(axis=0) / x.shape[0]
+
+    def backward(self, dout):
+        return (np.zeros_like(self.x) + dout) / 7
+"""
+    found = the_finding(text, X)
+    assert "shape[0]" in added(found)[0]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_row_of_the_table_is_python_and_has_a_sentence(kind):
+    assert kind.word in SENTENCES
+    for template in (kind.meant, kind.run or "a", kind.found if isinstance(kind.found, str) else "a"):
+        ast.parse(re.sub(r"\{\w+\}", "a", template))
+
+
+def test_every_mistaken_function_has_a_sentence():
+    assert {word for word, _ in OTHER_FUNCTIONS.values()} <= set(SENTENCES)
