@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from dout.grad import backpropagate
 from dout.graph import Node, evaluate
 from dout.judge.judging_points import generic, upstream
 from dout.judge.outcomes import Point
-from dout.run import HeldMemory, deep_copy, flat, one_or_all, quiet, run_backward, size_of
+from dout.run import HeldMemory, central_difference, deep_copy, flat, one_or_all, quiet, run_backward, size_of, weighed
 from dout.trace.record.record import record
 from dout.trace.record.trace import Trace
 from dout.trace.session.pairing import pairs
@@ -122,8 +123,8 @@ class Stand:
         ways = {name: generator.normal(size=array.shape) * size_of(array) for name, array in arrays.items()}
         products = [way * gradients[name] for name, way in ways.items()]
         slope, size = sum(float(np.sum(p)) for p in products), sum(float(np.sum(np.abs(p))) for p in products)
-        ends = [self._moved(prepare, ways, step) for step in (1e-5, -1e-5)]
-        return abs((ends[0] - ends[1]) / 2e-5 - slope) <= 1e-6 * size
+        measured: float = central_difference(partial(self._moved, prepare, ways), 1e-5)
+        return abs(measured - slope) <= 1e-6 * size
 
     def _moved(self, prepare: Callable[[Any], None], ways: Mapping[str, Any], step: float) -> float:
         """The output, weighed with dout, a step in some direction from here."""
@@ -133,7 +134,7 @@ class Stand:
             array += step * ways[name]
         with quiet():
             outputs = list(flat(layer.forward(*inputs)))
-        return sum(float(np.sum(np.multiply(d, o))) for d, o in zip(self.upstream(outputs), outputs, strict=True))
+        return float(weighed(outputs, self.upstream(outputs)))
 
     def _arrays(self, layer: Any, inputs: tuple[Any, ...]) -> dict[str, Any]:
         """The arrays that the gradients are for, by name."""
