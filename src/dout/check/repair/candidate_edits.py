@@ -198,23 +198,26 @@ def _of_kind(
         word = word_of_number(place)
     if kind.lost in own:  # a factor of the product goes: what was it?
         word = next((_word_of_factor(place, t, v) for t, v in seen.terms if t == own[kind.lost]), word)
-    in_scope: dict[str, Callable[[], Iterable[tuple[str, Any]]]] = {
-        "t": lambda: terms[kind.needs],
-        "d": lambda: (term for term in terms[TermNeed.ALIKE] if term[0] == _upstream(place)),
-        "i": lambda: ((str(axis), axis) for axis in range(seen.ndim)),
-        "n": seen.lengths.items,
-        "nm": lambda: ((text, None) for text in seen.products),
-    }
-    template = kind.meant + kind.run
-    mine = {name: text for name, text in own.items() if f"{{{name}}}" in template}
-    wanted = [slot for slot in in_scope if f"{{{slot}}}" in template]
-    for chosen in itertools.product(*(in_scope[slot]() for slot in wanted)):
+    mine = {name: text for name, text in own.items() if name in kind.slots}
+    wanted = [slot for slot in _IN_SCOPE if slot in kind.slots]
+    choices = [_IN_SCOPE[slot](kind, place, seen, terms) for slot in wanted]
+    for chosen in itertools.product(*choices):
         slots = {**mine, **{slot: text for slot, (text, _) in zip(wanted, chosen, strict=True)}}
         more, said = 0.0, word
         if wanted[:1] == ["t"]:
             more = _handicap(kind, place, seen, *chosen[0])
             said = _word_of_factor(place, *chosen[0]) if kind.lost == "t" else word
         yield Edit(place, cost + more, said, kind.meant, slots, kind.run)
+
+
+# What a slot may be, as text with its value.
+_IN_SCOPE: dict[str, Callable[[RepairKind, ExpressionPlace, Seen, Mapping[TermNeed, Terms]], Iterable[Any]]] = {
+    "t": lambda kind, place, seen, terms: terms[kind.needs],
+    "d": lambda kind, place, seen, terms: [t for t in terms[TermNeed.ALIKE] if t[0] == _upstream(place)],
+    "i": lambda kind, place, seen, terms: [(str(axis), axis) for axis in range(seen.ndim)],
+    "n": lambda kind, place, seen, terms: seen.lengths.items(),
+    "nm": lambda kind, place, seen, terms: [(text, None) for text in seen.products],
+}
 
 
 def _handicap(kind: RepairKind, place: ExpressionPlace, seen: Seen, text: str, value: Any) -> float:

@@ -147,6 +147,8 @@ def _sides(function: ScratchFunction, others: Sequence[ScratchFunction], stands:
     """The conditions of a function as they are written, with how they came out at the stands."""
     nodes = list(dict.fromkeys(_conditions(function.node)))
     found: _Sides = [(function.source.segment(node), set()) for node in nodes]
+    if not nodes:
+        return found
     told_apart = {node: i for i, node in enumerate(nodes)}
     scratch = Scratch({function: tapped(function, told_apart), **{f: code_of(f) for f in others}})
 
@@ -155,7 +157,7 @@ def _sides(function: ScratchFunction, others: Sequence[ScratchFunction], stands:
         return value
 
     scratch.told = told
-    for stand in stands if nodes else ():
+    for stand in stands:
         stand.after_forward(lambda layer: scratch.install(objects_in(layer))).gradients()
     return found
 

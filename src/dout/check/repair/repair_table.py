@@ -16,6 +16,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
+from string import Formatter
 
 
 class EditedSpot(Enum):
@@ -50,7 +52,7 @@ WHOLE, CONDITION, NUMBER, NAME = EditedSpot.WHOLE, EditedSpot.CONDITION, EditedS
 FITS, ALIKE, MASK, ARRAY, SCALAR = TermNeed.FITS, TermNeed.ALIKE, TermNeed.MASK, TermNeed.ARRAY, TermNeed.SCALAR
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RepairKind:
     """One kind of repair: a row of the table. `run` is the value that a changed statement gives its target."""
 
@@ -61,6 +63,11 @@ class RepairKind:
     needs: TermNeed = TermNeed.NOTHING
     run: str = ""
     lost: str = ""  # the slot of a factor that comes or goes: a mask has a word of its own
+
+    @cached_property
+    def slots(self) -> frozenset[str]:
+        """The slots of its templates."""
+        return frozenset(name for _, name, _, _ in Formatter().parse(self.meant + self.run) if name)
 
 
 def _each(
