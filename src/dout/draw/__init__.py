@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from dout.trace.record.trace import Trace
@@ -14,13 +15,17 @@ if TYPE_CHECKING:
 __all__ = ["Picture", "draw", "format_number"]
 
 
-def __getattr__(name: str) -> Any:
-    from dout.draw.picture import picture
-    from dout.draw.words import readable_numbers
+_HOMES = {
+    "Picture": "dout.draw.picture.picture",
+    "draw": "dout.draw.picture.picture",
+    "format_number": "dout.draw.words.readable_numbers",
+}
 
-    if name in __all__:
-        return getattr(readable_numbers if name == "format_number" else picture, name)
-    raise AttributeError(f"module 'dout.draw' has no attribute {name!r}")
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'dout.draw' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
 
 
 Trace.drawn = lambda trace, **options: __getattr__("draw")(trace, **options)
