@@ -65,5 +65,5 @@ def test_a_layer_may_have_an_attribute_named_layer():
 
 
 def test_forward_and_backward_of_a_compiled_layer_are_not_set_unheard():
-    with pytest.raises(AttributeError, match="set it on the layer, and compile that anew"):
+    with pytest.raises(AttributeError, match="set it on the layer itself, and compile that again"):
         dout.compile(Scale()).forward = None
