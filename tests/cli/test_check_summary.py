@@ -8,10 +8,10 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 from check_commands import PLAIN, RIGHT, TRIPLE, WRONG, document, dout, layers, write
+from contract_findings import finding
 
 from dout.adapt.source.argument_values import numbers
 from dout.check.project.discover import Job
-from dout.check.report.codes import finding
 from dout.check.report.layer_report import Report
 from dout.check.report.verdicts import Verdict, Word
 from dout.check.worker.jobs import Checked, ObjectText

@@ -128,12 +128,11 @@ def _processors() -> int:
 
 
 def _page(code: str) -> str:
-    from dout.check.report.codes import CODES
-    from dout.check.report.finding_pages import page
+    from dout.check.report.finding_pages import codes, page
 
     code = code.strip().upper()
-    if code not in CODES:
-        raise TargetError(f"there is no code {code}; they are {', '.join(CODES)}")
+    if code not in codes():
+        raise TargetError(f"there is no code {code}; they are {', '.join(codes())}")
     return page(code).rstrip()
 
 

@@ -210,8 +210,9 @@ def _layer(result: Result, outcome: JobOutcome, checked: Checked) -> dict[str, A
 def _sarif(result: Result) -> None:
     from dout import __version__
     from dout.check.report.machine_formats import to_sarif
+    from dout.check.rules import rules
 
-    log = to_sarif(result.reports, version=__version__, problems=result.problems)
+    log = to_sarif(result.reports, rules(), version=__version__, problems=result.problems)
     click.echo(json.dumps(log, ensure_ascii=True, allow_nan=False))
 
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 import inspect
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -26,10 +26,7 @@ from dout.check.exact.exact_route import Outcome
 from dout.check.exact.judge import Convention, Judgement
 from dout.check.exact.judging_points import is_label
 from dout.check.exact.subject import Subject
-from dout.check.repair import causes
-from dout.check.report.codes import finding
-from dout.check.report.layer_report import Report
-from dout.check.report.verdicts import Cause, Finding, Verdict, Word
+from dout.check.report.verdicts import Verdict, Word
 
 Role = Literal["input", "parameter", "loss"]
 
@@ -200,7 +197,7 @@ def _scaled(gradient: RefutedGradient, guesses: Iterable[Constant]) -> Conventio
     constant = gradient.constant(guesses)
     if constant is None:
         return None
-    return Convention("D106", Word.SCALED, constant.says(gradient.samples.shape), constant.symbol)
+    return Convention(Word.SCALED, constant.says(gradient.samples.shape), constant.symbol)
 
 
 def _lacks_the_rest(gradient: RefutedGradient) -> str | None:
@@ -227,7 +224,7 @@ def _passes_on(gradient: RefutedGradient) -> Convention | None:
     alone = not gradient.judgement.parameters and len(subject.inputs) == 1
     passed = alone and likeness is not None and likeness.passed
     if passed and (says_softmax(subject) or is_normalised(subject) or is_last_sigmoid(subject)):
-        return Convention("D107", Word.PASSED, "backward passes dout on")
+        return Convention(Word.PASSED, "backward passes dout on")
     constants = {"1": 1.0}
     if gradient.name in gradient.judgement.parameters and gradient.samples.shape:
         constants["1/N"] = 1 / gradient.samples.shape[0]
@@ -235,7 +232,7 @@ def _passes_on(gradient: RefutedGradient) -> Convention | None:
         if math.isclose(gradient.times_if_handed_on, value, rel_tol=1e-4):
             averaged = "" if symbol == "1" else ", and averages over the samples"
             because = f"the softmax at the end passes dout on{averaged}"
-            return Convention("D107", Word.PASSED, because)
+            return Convention(Word.PASSED, because)
     return None
 
 
@@ -244,7 +241,7 @@ def _is_diagonal(gradient: RefutedGradient) -> Convention | None:
     interface = gradient.subject.interface
     if interface is None or not interface.local or not gives_diagonal(gradient.subject):
         return None
-    return Convention("D111", Word.DIAGONAL, "y (1 − y), the diagonal of its derivative")
+    return Convention(Word.DIAGONAL, "y (1 − y), the diagonal of its derivative")
 
 
 def _of_both(gradient: RefutedGradient) -> Convention | None:
@@ -256,7 +253,7 @@ def _of_both(gradient: RefutedGradient) -> Convention | None:
         return None
     if not is_of_both(gradient.subject, gradient.name):
         return None
-    return Convention("D110", Word.JOINED, "prediction minus target: of the loss and its softmax or sigmoid together")
+    return Convention(Word.JOINED, "prediction minus target: of the loss and its softmax or sigmoid together")
 
 
 def _of_steps(gradient: RefutedGradient) -> Convention | None:
@@ -271,131 +268,14 @@ def _of_steps(gradient: RefutedGradient) -> Convention | None:
         return None
     if likeness.ratio is None or not 0 < likeness.ratio < math.inf:
         return None
-    return Convention("D106", Word.SCALED, f"the first step is {likeness.ratio:.4g} × rate × gradient", "step")
+    return Convention(Word.SCALED, f"the first step is {likeness.ratio:.4g} × rate × gradient", "step")
 
 
 def _stops(gradient: RefutedGradient) -> Convention | None:
     """What goes in comes out, and 0 goes back: it has no other use than to stop the gradient."""
     if not stops_the_gradient(gradient.subject):
         return None
-    return Convention("D103", Word.STOPPED, "backward gives 0")
+    return Convention(Word.STOPPED, "backward gives 0")
 
 
 RULES: tuple[Rule, ...] = (_passes_on, _is_diagonal, _of_a_loss, _of_parameters, _of_both, _of_steps)
-
-
-# --- findings ---------------------------------------------------------------------------------------------------------
-
-
-def convention_findings(subject: Subject, judgement: Judgement) -> Iterator[Finding]:
-    """Yield one finding for each convention that a layer keeps: a warning where its own gradients do not agree."""
-    codes = dict.fromkeys(convention.code for convention in judgement.conventions.values())
-    for code in codes:
-        found = {name: c for name, c in judgement.conventions.items() if c.code == code}
-        message, details = _MESSAGES.get(code, _plain_message)(subject, judgement, found)
-        only = next(iter(found)) if len(found) == 1 else None
-        because = "; ".join(_groups(found))
-        where = subject.place
-        if details.get("severity") == "warning" and (cause := _repair(subject, judgement)) is not None:
-            where, details = cause.where or where, {**details, "fix": cause.fix}
-        yield finding(code, message, where, layer=subject.name, argument=only, because=because, **details)
-
-
-def _repair(subject: Subject, judgement: Judgement) -> Cause | None:
-    """The first repaired line, of a layer that does not agree with itself."""
-    if judgement.examination is None:
-        return None
-    found = causes(subject, judgement.examination, judgement.excused).values()
-    return next((cause for cause in found if cause.fix), None)
-
-
-Message = tuple[str, dict[str, Any]]
-Found = dict[str, Convention]
-
-
-def _plain_message(subject: Subject, judgement: Judgement, found: Found) -> Message:
-    said = (f"{because}, in the {_listed(names)}" for because, names in _groups(found).items())
-    return f"{subject.name}.backward: {'; '.join(said)}", {}
-
-
-def _scaled_message(subject: Subject, judgement: Judgement, found: Found) -> Message:
-    groups = _groups(found)
-    if judgement.parameters and not any(v.role == "loss" for v in judgement.verdicts):
-        right = [v.argument for v in judgement.verdicts if v.role == "parameter" and v.constant == "1"]
-    else:
-        right = [v.argument for v in judgement.verdicts if v.constant == "1"]
-    if len(groups) == 1 and not right:
-        (because,) = groups
-        return f"{subject.name}.backward is {because}, in the {_listed([*found])}", {"cause": "factor"}
-    parts = [f"the {_listed(names)} is {because}" for because, names in groups.items()]
-    parts += [f"the {_listed(right)} is the derivative itself"] if right else []
-    message = f"{subject.name}.backward does not keep to one constant: {', '.join(parts)}"
-    return message, {"severity": "warning", "cause": "factor"}
-
-
-def _passed_message(subject: Subject, judgement: Judgement, found: Found) -> Message:
-    what = "softmax" if says_softmax(subject) else "sigmoid" if is_last_sigmoid(subject) else subject.name
-    only = f"right only where its loss gives the gradient of {what} and loss together"
-    return f"{subject.name}.backward passes dout on: {only}", {"cause": "passes dout on"}
-
-
-def _diagonal_message(subject: Subject, judgement: Judgement, found: Found) -> Message:
-    only = "right only under a loss that makes up for it, as (y − t) / (y (1 − y)) does"
-    return f"{subject.name} gives y (1 − y), the diagonal of its derivative alone: {only}", {"cause": "diagonal"}
-
-
-def _joined_message(subject: Subject, judgement: Judgement, found: Found) -> Message:
-    what = f"{subject.name}'s backward is prediction minus target"
-    return f"{what}: the gradient of loss and softmax (or sigmoid) together, which must pass it on", {"cause": "joined"}
-
-
-def _stopped_message(subject: Subject, judgement: Judgement, found: Found) -> Message:
-    what = f"{subject.name} hands its input on and gives 0 for it"
-    return f"{what}: right where the gradient is to end, as at an input", {"severity": "note"}
-
-
-_MESSAGES: dict[str, Callable[[Subject, Judgement, Found], Message]] = {
-    "D106": _scaled_message,
-    "D103": _stopped_message,
-    "D107": _passed_message,
-    "D110": _joined_message,
-    "D111": _diagonal_message,
-}
-
-
-def _groups(found: Found) -> dict[str, list[str]]:
-    """The arguments, by what is said of them."""
-    groups: dict[str, list[str]] = {}
-    for name, convention in found.items():
-        groups.setdefault(convention.because, []).append(name)
-    return groups
-
-
-def _listed(names: Sequence[str]) -> str:
-    """Whose gradient, or gradients: `gradient of W and b`."""
-    return f"gradient of {', '.join(names[:-1])}{' and ' if len(names) > 1 else ''}{names[-1]}"
-
-
-# --- a file -----------------------------------------------------------------------------------------------------------
-
-
-def among_siblings(reports: Sequence[Report]) -> tuple[Report, ...]:
-    """The reports on the layers of one file, where a constant factor that a layer of its kind has not is a warning.
-
-    Layers are of one kind that are losses, or that have parameters.
-    """
-    return tuple(replace(r, findings=tuple(_beside(f, r, reports) for f in r.findings)) for r in reports)
-
-
-def _beside(found: Finding, report: Report, reports: Sequence[Report]) -> Finding:
-    if found.code != "D106" or found.severity != "note":
-        return found
-    mine = {(v.role, v.constant) for v in report.verdicts if v.word == Word.SCALED}
-    for other in (r for r in reports if r is not report):
-        for verdict in other.verdicts:
-            kind, constant = verdict.role, verdict.constant
-            if constant and kind in {role for role, _ in mine} and (kind, constant) not in mine:
-                gives = "the derivative itself" if constant == "1" else f"another constant, {constant}"
-                more = f"; {other.layer}.backward, in the same file, gives {gives}"
-                return replace(found, severity="warning", message=found.message + more)
-    return found

@@ -35,9 +35,8 @@ MOST_ELEMENTS = 200_000  # over all nodes: beyond that balls take seconds
 
 @dataclass(frozen=True, slots=True)
 class Convention:
-    """What a refuted gradient is right up to: the code of its finding, the verdict's word and reason, the constant."""
+    """What a refuted gradient is right up to: the verdict's word, one for each convention, its reason, the constant."""
 
-    code: str
     word: str
     because: str
     constant: str = ""

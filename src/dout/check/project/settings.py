@@ -9,7 +9,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from dout.check.report.codes import CODES
+from dout.check.report import finding_pages
 from dout.check.report.verdicts import Finding
 from dout.errors import TargetError
 
@@ -75,8 +75,8 @@ def codes(text: str, where: str) -> tuple[str, ...]:
     """
     found = tuple(part.strip().upper() for part in text.split(",") if part.strip())
     for prefix in found:
-        if not any(code.startswith(prefix) for code in CODES):
-            raise TargetError(f"{where}: no code begins with {prefix}; they are {', '.join(CODES)}")
+        if not any(code.startswith(prefix) for code in finding_pages.codes()):
+            raise TargetError(f"{where}: no code begins with {prefix}; they are {', '.join(finding_pages.codes())}")
     return found
 
 

@@ -7,9 +7,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from types import ModuleType
 
-from dout.check.report.codes import finding
 from dout.check.report.layer_report import Report
 from dout.check.report.verdicts import Finding
+from dout.check.rules.unjudged.d001_raises import RULE as RAISES
+from dout.check.rules.unjudged.d002_not_judged import RULE as NOT_JUDGED
+from dout.check.rules.unjudged.d004_removed_numpy_name import RULE as REMOVED
 from dout.check.worker.removed_numpy_names import INSTEAD, Removed
 from dout.graph import Where
 
@@ -23,12 +25,12 @@ def excused(report: Report, refused: bool) -> Report:
 
 
 def _excused(layer: str, item: Finding, refused: bool) -> Finding:
-    if item.code == "D002" and _NEEDS in item.message:
+    if item.code == NOT_JUDGED.code and _NEEDS in item.message:
         return replace(item, message=item.message.replace(_NEEDS, ""))
-    if item.code in ("D001", "D002") and refused and _REFUSED in item.message:
+    if item.code in (RAISES.code, NOT_JUDGED.code) and refused and _REFUSED in item.message:
         what = item.message.partition("does not let user code ")[2].rpartition(")")
         message = f"{layer} was not judged: it wants to {what[0] if item.code == 'D002' and what[1] else what[2]}"
-        return finding("D002", message, item.where, layer=layer)
+        return NOT_JUDGED.finding(message, item.where, layer=layer)
     return item
 
 
@@ -63,7 +65,7 @@ def _says(name: str) -> str:
 
 
 def _finding(layer: str, name: str, where: Where) -> Finding:
-    return finding("D004", f"{layer} {_says(name)}", where, layer=layer)
+    return REMOVED.finding(f"{layer} {_says(name)}", where, layer=layer)
 
 
 def _span(item: object) -> tuple[str, int, int]:

@@ -23,11 +23,12 @@ from multiprocessing import connection, get_context
 from pathlib import Path
 from typing import Any
 
-from dout.check.conventions.convention import among_siblings
 from dout.check.project.discover import Job, line_of_class
-from dout.check.report.codes import finding
 from dout.check.report.layer_report import Report
 from dout.check.report.verdicts import Finding
+from dout.check.rules.formula.d106_constant_factor import among_siblings
+from dout.check.rules.unjudged.d003_stopped import RULE as STOPPED
+from dout.check.rules.unjudged.d004_removed_numpy_name import RULE as REMOVED
 from dout.check.worker.audit_guard import GuardRules
 from dout.check.worker.jobs import Checked, GivenArguments
 from dout.check.worker.statement_runner import Kind, Stop
@@ -116,7 +117,7 @@ def _once(outcomes: Iterable[JobOutcome]) -> None:
     seen: set[tuple[str, int | None, str]] = set()
 
     def is_new(item: Finding) -> bool:
-        if item.code != "D004":
+        if item.code != REMOVED.code:
             return True
         key = (os.path.realpath(item.file or ""), item.line, item.message.partition(" uses ")[2])
         return key not in seen and not seen.add(key)  # type: ignore[func-returns-value]
@@ -245,7 +246,7 @@ class _Process:
             return True
         name, file = self.current, self.outcome.job.where if self.outcome.job.kind == "file" else None
         message = f"{name} {how}; the other layers were judged without it"
-        stopped = finding("D003", message, layer=name, file=file, line=line_of_class(file, name) if file else None)
+        stopped = STOPPED.finding(message, layer=name, file=file, line=line_of_class(file, name) if file else None)
         self._note(Checked(Report(name, findings=(stopped,), file=stopped.file, line=stopped.line, seconds=seconds)))
         if set(self.names or ()) <= set(self.by_name):
             self._finish()

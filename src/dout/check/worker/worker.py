@@ -27,10 +27,13 @@ from dout.check.conventions.stated_conditions import under_conditions
 from dout.check.project.discover import Job, layers_in, line_of_class, named
 from dout.check.project.finding_pictures import picture
 from dout.check.project.foreign_gradients import foreign_layer
-from dout.check.report.codes import finding
 from dout.check.report.layer_report import Report
+from dout.check.report.rule import Rule
 from dout.check.report.source_places import raised_at
 from dout.check.report.verdicts import Finding
+from dout.check.rules.unjudged.d001_raises import RULE as RAISES
+from dout.check.rules.unjudged.d002_not_judged import RULE as NOT_JUDGED
+from dout.check.rules.unjudged.d003_stopped import RULE as STOPPED
 from dout.check.verb.check_layer import check_adapted, is_right
 from dout.check.worker.job_loading import Loading, needing
 from dout.check.worker.jobs import Checked, GivenArguments, portable
@@ -112,7 +115,7 @@ def _checked(name: str, target: Any, given: GivenArguments, kept: KeptRuntime) -
         return _checked_as_it_is(name, target, given)
     except BaseException as error:  # in code of ours, which runs on names that the layer may have replaced
         replaced = kept.put_back()
-        report = _only(name, target, "D002", f"{name} could not be judged: {type(error).__name__}: {error}")
+        report = _only(name, target, NOT_JUDGED, f"{name} could not be judged: {type(error).__name__}: {error}")
         return Checked(_with(report, _patched(report, replaced)) if replaced else report)
 
 
@@ -134,17 +137,17 @@ def _checked_as_it_is(name: str, target: Any, given: GivenArguments) -> Checked:
     except TargetError as error:
         report = _not_judged(name, target, given, error)
     except MemoryError:
-        report = _only(name, target, "D003", f"{name} needs more memory than it may have; it was stopped")
+        report = _only(name, target, STOPPED, f"{name} needs more memory than it may have; it was stopped")
     except DoutError as error:
-        report = _only(name, target, "D002", f"{name} could not be judged: {error}")
+        report = _only(name, target, NOT_JUDGED, f"{name} could not be judged: {error}")
     except SystemExit as stop:
         message = f"{name} ends the interpreter: it raises SystemExit({stop.code!r})"
         chosen_for_it = isinstance(target, type) and bool(required(target))  # it may be right to refuse what we chose
-        report = _only(name, target, "D003", message, severity="warning" if chosen_for_it else "error")
+        report = _only(name, target, STOPPED, message, severity="warning" if chosen_for_it else "error")
     except KeyboardInterrupt:
-        report = _only(name, target, "D003", f"{name} raises KeyboardInterrupt")
+        report = _only(name, target, STOPPED, f"{name} raises KeyboardInterrupt")
     except BaseException as error:
-        report = _only(name, target, "D002", f"{name} could not be judged: {type(error).__name__}: {error}")
+        report = _only(name, target, NOT_JUDGED, f"{name} could not be judged: {type(error).__name__}: {error}")
     report = replace(report, findings=tuple(_memory(name, item) for item in report.findings))
     called = str(chosen.interface or Interface())
     called = "" if called == str(Interface()) else called
@@ -194,12 +197,12 @@ def _doubted(report: Report, chosen: Example, target: Any) -> Report:
     So is a gradient of another shape, where the example was only found by what the layer raised on others.
     """
     own = {cls.__name__ for cls in _OWN}
-    if any(f.code == "D001" and lacks_target(target, chosen.interface, f.message) for f in report.findings):
-        return _only(name_of(target), target, "D002", takes_target(target))
+    if any(f.code == RAISES.code and lacks_target(target, chosen.interface, f.message) for f in report.findings):
+        return _only(name_of(target), target, NOT_JUDGED, takes_target(target))
     report = replace(report, findings=tuple(_perhaps_of_the_example(f, chosen) for f in report.findings))
     found = [
         replace(f, severity="warning", message=f"{f.message}, on inputs that were chosen")
-        if f.code == "D001"
+        if f.code == RAISES.code
         and chosen.chosen
         and not (f.cause in own or WHATEVER in f.message)
         and not lacks_attribute(f.message, target)
@@ -236,12 +239,12 @@ def _not_judged(name: str, target: Any, given: GivenArguments, error: TargetErro
     )
     needed = lacks(cause)
     if needed and not own:
-        return _only(name, target, "D002", f"{name} needs {needed} ({type(cause).__name__}: {cause})")
+        return _only(name, target, NOT_JUDGED, f"{name} needs {needed} ({type(cause).__name__}: {cause})")
     if isinstance(cause, NotImplementedError) or "exceptions must derive from BaseException" in str(cause):
-        return _only(name, target, "D002", f"{name} is not complete by itself: it raises NotImplementedError")
+        return _only(name, target, NOT_JUDGED, f"{name} is not complete by itself: it raises NotImplementedError")
     if cause is None or not own:
-        return _only(name, target, "D002", str(error))
-    return _only(name, target, "D001", f"{name} raises {type(cause).__name__}: {cause}", raised_at(cause))
+        return _only(name, target, NOT_JUDGED, str(error))
+    return _only(name, target, RAISES, f"{name} raises {type(cause).__name__}: {cause}", raised_at(cause))
 
 
 def _constructor_error(target: Any, given: GivenArguments) -> Exception | None:
@@ -265,9 +268,9 @@ def _is_own(item: Any, target: Any) -> bool:
     return isinstance(item, cls)
 
 
-def _only(name: str, target: Any, code: str, message: str, where: Where | None = None, **details: Any) -> Report:
+def _only(name: str, target: Any, rule: Rule, message: str, where: Where | None = None, **details: Any) -> Report:
     file, line = _place(target)
-    found = finding(code, message, where, layer=name, **({} if where else {"file": file, "line": line}), **details)
+    found = rule.finding(message, where, layer=name, **({} if where else {"file": file, "line": line}), **details)
     return Report(name, findings=(found,), file=file, line=line)
 
 
@@ -287,9 +290,9 @@ def _place(target: Any) -> tuple[str | None, int | None]:
 
 
 def _memory(name: str, item: Finding) -> Finding:
-    if item.code == "D001" and " raises MemoryError" in item.message:
+    if item.code == RAISES.code and " raises MemoryError" in item.message:
         message = f"{name} needs more memory than it may have; it was stopped"
-        return finding("D003", message, layer=name, file=item.file, line=item.line)
+        return STOPPED.finding(message, layer=name, file=item.file, line=item.line)
     return item
 
 
@@ -299,4 +302,4 @@ def _with(report: Report, item: Finding) -> Report:
 
 def _patched(report: Report, changed: list[str]) -> Finding:
     message = f"{report.layer} replaces {', '.join(changed)} for everyone while it runs; it was put back"
-    return finding("D003", message, layer=report.layer, file=report.file, line=report.line, severity="warning")
+    return STOPPED.finding(message, layer=report.layer, file=report.file, line=report.line, severity="warning")

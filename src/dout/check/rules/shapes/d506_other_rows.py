@@ -1,4 +1,4 @@
-"""The same rows in another number: one, fewer, more and none."""
+"""D506: the same rows give something else, or an error, in another number: one, fewer, more and none."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ from dout.check.exact.subject import PlainRun
 from dout.check.lab.batch_axis import fits, holds, sized, takes_one_number_only
 from dout.check.lab.conditional_exactness import only_here
 from dout.check.lab.other_values import is_float_array, same
-from dout.check.lab.probe import CrashError, Lab, examined
+from dout.check.lab.probe import CrashError, Lab
+from dout.check.report.rule import Rule
 from dout.check.report.verdicts import Finding
 
+RULE = Rule("D506", "warning", "fails on another number of rows")
 
-@examined
-def rows(lab: Lab) -> Iterator[Finding]:
-    """D506: one row, fewer, more and none, each as it would be among others."""
+
+def check(lab: Lab) -> Iterator[Finding]:
+    """Yield a finding if a row is not, alone or among fewer or more, what it is among the given ones."""
     if not lab.repeatable:
         return
     arrays = [i for i, x in enumerate(lab.subject.inputs) if isinstance(x, np.ndarray) and x.ndim]
@@ -50,7 +52,7 @@ def _in_rows(lab: Lab, group: tuple[int, ...], length: int) -> Iterator[Finding 
     yield None  # they are rows
     if 1 in crashed:
         message = f"with one row it raises {crashed[1]}: name the axis that squeeze, or an index, takes away"
-        yield lab.finding("D506", message, crashed[1].where, cause="batch")
+        yield RULE.about(lab.subject, message, crashed[1].where, cause="batch")
         return
     yield from _compared(lab, group, length, fine)
 
@@ -72,10 +74,10 @@ def _is_fixed(lab: Lab, group: tuple[int, ...], length: int, unfit: int, ran: di
 def _only(lab: Lab, length: int, size: int, got: PlainRun | CrashError) -> Finding:
     if isinstance(got, CrashError):
         message = f"works on {length} rows, with {size} it raises {got}: take the number from x.shape"
-        return lab.finding("D506", message, got.where, cause="batch")
+        return RULE.about(lab.subject, message, got.where, cause="batch")
     shape = next(np.shape(out) for out in got.outputs if np.shape(out)[:1] != (size,))
     message = f"works on {length} rows, of {size} it makes an output of shape {shape}: take the number from x.shape"
-    return lab.finding("D506", message, cause="batch")
+    return RULE.about(lab.subject, message, cause="batch")
 
 
 def _compared(lab: Lab, group: tuple[int, ...], length: int, fine: dict[int, PlainRun]) -> Iterator[Finding]:
@@ -85,30 +87,30 @@ def _compared(lab: Lab, group: tuple[int, ...], length: int, fine: dict[int, Pla
         if i is not None:
             shapes = f"has shape {np.shape(got.gradients[i])}, {lab.name(i)} has {got.inputs[i].shape}"
             message = f"with {n} row{'s' * (n > 1)} the gradient of {lab.name(i)} {shapes}: take it from x.shape"
-            yield lab.finding("D506", message, argument=lab.name(i), cause="batch")
+            yield RULE.about(lab.subject, message, argument=lab.name(i), cause="batch")
             return
     for n in (1, length + 1, max(fine)):
         wrong = only_here(lab, fine[n]) if n in fine else None
         if wrong is not None:
             but = f"with {length} it is right: take the number of rows from x.shape"
             message = f"with {n} row{'s' * (n > 1)} {wrong.said()}; {but}"
-            yield lab.finding("D506", message, cause="batch", **wrong.details)
+            yield RULE.about(lab.subject, message, cause="batch", **wrong.details)
             return
     if any(_agrees(lab, group, got, min(n, length)) is not None for n, got in fine.items() if n > 1):
         return  # the rows depend on each other: there is nothing to compare with
     what = _agrees(lab, group, fine[1], 1) if 1 in fine else None
     if what is not None:
         message = f"with one row {what} is not what it is among {length} rows: an axis of length 1 is lost, or averaged"
-        yield lab.finding("D506", message, cause="batch")
+        yield RULE.about(lab.subject, message, cause="batch")
         return
     none = sized(lab, group, length, 0)
     if isinstance(none, CrashError):
         if not none.refused and isinstance(none.error, UnboundLocalError | IndexError | AttributeError | TypeError):
             message = f"with an empty batch it raises {none}; give what a loop over rows leaves its start before it"
-            yield lab.finding("D506", message, none.where, cause="batch")
+            yield RULE.about(lab.subject, message, none.where, cause="batch")
     elif (wrong_shape := _agrees(lab, group, none, 0)) is not None:
         message = f"with an empty batch {wrong_shape} has the wrong shape: take it from x.shape"
-        yield lab.finding("D506", message, cause="batch")
+        yield RULE.about(lab.subject, message, cause="batch")
 
 
 def _has_another_shape(run: PlainRun, i: int) -> bool:
