@@ -156,6 +156,8 @@ def test_json_of_any_value_is_plain():
 def test_the_summary_counts():
     gradients = "1 gradient exact, 1 right up to a choice at a kink, 1 inconclusive, 1 refuted"
     assert summary([example()], seconds=0.234) == f"1 layer: {gradients}, 1 error, 1 note, in 0.2 s"
+    assert summary([], seconds=0.123) == "0 layers: nothing was checked, in 0.1 s"
+    assert summary([Report("A")]) == "1 layer: no gradient was judged, in 0.0 s"
     assert summary([], known=2, problems=1) == "0 layers: 2 known, 1 target could not be run, in 0.0 s"
 
 

@@ -143,6 +143,16 @@ def test_a_row_counts_verdicts_worst_first_and_codes_by_severity():
     assert row(Report("A")).verdict == "no gradient"
 
 
+def test_conditions_that_were_not_covered_are_counted_in_the_table_and_told_after_it():
+    condition = "`self.on` at a.py:3 was always True"
+    judged = Report("Gate", (Verdict("x", Word.EXACT),), (finding("D208", "m"),), branches=(condition,))
+    outcomes = [outcome("a.py", judged), outcome("b.py", report())]
+    (line,) = (line for line in plain(table(outcomes, 80)) if "Gate" in line)
+    assert line.endswith("D208 1 not covered")
+    assert told(outcomes) == [("not covered", [f"Gate: {condition}"])]
+    assert told(outcomes, many=False) == []
+
+
 def test_what_was_not_judged_is_put_together_by_its_reason():
     needs = "{}.py: Net needs torch, which is not installed"
     many = [outcome(f"{i}.py", skipped=needs.format(i)) for i in range(7)]

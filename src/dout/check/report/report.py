@@ -283,6 +283,7 @@ def summary(reports: Iterable[ReportData], *, known: int = 0, problems: int = 0,
     parts += [_count(severities.count(s), s) for s in SEVERITIES if s in severities]
     parts += [f"{known} known"] if known else []
     parts += [f"{_count(problems, 'target')} could not be run"] if problems else []
+    parts = parts or ["no gradient was judged" if reports else "nothing was checked"]
     return f"{_count(len(reports), 'layer')}: {', '.join([*parts, f'in {seconds:.1f} s'])}"
 
 

@@ -51,7 +51,10 @@ _FIXED = 17  # columns of a row for its mark, the seconds, and between
 
 @dataclass(frozen=True)
 class SummaryRow:
-    """A layer in the table: its state, its verdicts counted in words, its codes with how often each was found."""
+    """A layer in the table: its state, its verdicts counted in words, its codes with how often each was found.
+
+    `uncovered` counts the conditions of which a side was not seen.
+    """
 
     layer: str
     state: State
@@ -59,6 +62,7 @@ class SummaryRow:
     codes: tuple[str, ...]
     seconds: float
     report: Report
+    uncovered: int = 0
 
 
 def row(report: Report) -> SummaryRow:
@@ -68,7 +72,9 @@ def row(report: Report) -> SummaryRow:
     codes = tuple(
         code if found[code] == 1 else f"{code}×{found[code]}" for code in sorted(found, key=order.__getitem__)
     )
-    return SummaryRow(report.layer, state(report), _verdict(report), codes, report.seconds, report)
+    return SummaryRow(
+        report.layer, state(report), _verdict(report), codes, report.seconds, report, len(report.branches)
+    )
 
 
 def state(report: Report) -> State:
@@ -131,7 +137,8 @@ def _row_lines(each: SummaryRow, widths: tuple[int, int, int], text: Text) -> It
     name = shortened(text(each.layer), names)
     name += " " * (names - columns(name))
     room = max(width - names - verdicts - _FIXED, 10)
-    codes = textwrap.wrap(" ".join(each.codes), room) or [""]
+    uncovered = [f"{each.uncovered} not covered"] if each.uncovered else []
+    codes = textwrap.wrap(" ".join([*each.codes, *uncovered]), room) or [""]
     said = each.verdict if len(each.verdict) <= verdicts else shortened(each.verdict, verdicts)
     judged = "" if each.state in ("warning", "good") else style
     yield [(f"  {mark} ", style), (f"{name}  ", ""), (f"{said:{verdicts}}", judged),
@@ -184,7 +191,8 @@ _REFUSED = ": refused"
 def told(outcomes: Sequence[JobOutcome], many: bool = True) -> list[tuple[str, list[str]]]:
     """What else there is to say, by kind, each in sentences: what was not judged, what was refused, what stopped.
 
-    Of `many` files, also the layers that were not judged: of one, their reports say it.
+    Of `many` files, also the layers that were not judged and the conditions that were not covered. Of one file the
+    reports say both.
     """
     remarks = list(dict.fromkeys(remark for outcome in outcomes for remark in outcome.remarks))
     reports = [checked.report for outcome in outcomes for checked in outcome.layers] if many else []
@@ -200,6 +208,7 @@ def told(outcomes: Sequence[JobOutcome], many: bool = True) -> list[tuple[str, l
         ],
         "not driven": [f"{name}: {_GIVE.sub('', why)}" for name, why in left_out if _GIVE.search(why)],
         "refused": [remark.removesuffix(_REFUSED) for remark in refused],
+        "not covered": [f"{report.layer}: {condition}" for report in reports for condition in report.branches],
         "stopped": [remark for remark in remarks if remark not in (*needing, *refused)],
     }
     return [(kind, [_cut(item) for item in items]) for kind, items in kinds.items() if items]
