@@ -6,13 +6,14 @@ from contract_findings import finding
 
 from dout.check.conventions.stated_conditions import under_conditions
 from dout.check.report.layer_report import Report
+from dout.check.report.verdicts import Refuted
 
 BATCH = [np.ones((3, 4))]
 ONE, TWO = [[0.5, 1.0]], [[0.5, 1.0], [2.0, -1.0]]
 
 
 def told(failing, is_right):
-    wrong = finding("D101", "wrong", inputs={"x": failing, "dout": failing}, there="there it is 1")
+    wrong = finding("D101", "wrong", inputs={"x": failing, "dout": failing}, there="there it is 1", reason=Refuted())
     (found,) = under_conditions(Report("Layer", findings=(wrong,)), BATCH, is_right).findings
     return found
 
@@ -40,5 +41,5 @@ def test_one_sample_that_a_convention_makes_right_is_not_shown_beside_the_condit
 
 @pytest.mark.parametrize("severity", ["warning", "note"])
 def test_only_errors_get_a_condition(severity):
-    mild = finding("D101", "wrong", severity=severity)
+    mild = finding("D101", "wrong", severity=severity, reason=Refuted())
     assert under_conditions(Report("Layer", findings=(mild,)), BATCH, lambda inputs: True).findings == (mild,)

@@ -173,7 +173,7 @@ def _json(result: Result) -> None:
             "file": outcome.job.where,
             "problem": outcome.problem or None,
             "skipped": outcome.skipped or None,
-            "remarks": outcome.remarks,
+            "remarks": [*(f"{act}: refused" for act in outcome.refused), *outcome.remarks],
             "layers": [_layer(result, outcome, checked) for checked in outcome.layers],
         }
         for outcome in result.outcomes

@@ -47,7 +47,7 @@ def build(target: Any, options: Mapping[str, Any]) -> Callable[[], Any]:
     if unknown:
         raise TargetError(f"{name_of(target)} has no argument {', '.join(sorted(unknown))}")
     if missing:
-        raise TargetError(needs(target, missing))
+        raise needs(target, missing)
     return lambda: target(**copies(options))
 
 
@@ -138,7 +138,7 @@ def example(
     if found is None and trial.empty and trial.last is None:
         raise TargetError(gives_nothing(target))
     if found is None:
-        raise TargetError(nothing_taken(target, needed, open_, trial.last)) from trial.last
+        raise nothing_taken(target, needed, open_, trial.last) from trial.last
     return found
 
 

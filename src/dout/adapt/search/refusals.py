@@ -7,6 +7,7 @@ import traceback
 from typing import Any
 
 from dout.adapt.interface.interface import pairs_of
+from dout.errors import NotTakenError
 from dout.trace.model.user_source import is_user_code
 
 
@@ -15,10 +16,10 @@ def name_of(target: Any) -> str:
     return getattr(target, "__qualname__", None) or type(target).__qualname__
 
 
-def needs(target: Any, missing: list[str]) -> str:
+def needs(target: Any, missing: list[str], why: str = "") -> NotTakenError:
     """That constructor arguments are missing."""
-    give = " ".join(f"--init '{name}=…'" for name in missing)
-    return f"{name_of(target)} needs {', '.join(missing)} to be built: give {give}"
+    short, give = f"{name_of(target)} needs {', '.join(missing)}", " ".join(f"--init '{name}=…'" for name in missing)
+    return NotTakenError(f"{short} to be built: give {give}{why}", short + why)
 
 
 def takes_target(target: Any) -> str:
@@ -35,15 +36,16 @@ def gives_nothing(target: Any) -> str:
     return f"{name_of(target)} runs on small inputs, and neither returns its output nor leaves it in an attribute"
 
 
-def nothing_taken(target: Any, needed: list[str], open_: list[str], last: Exception | None) -> str:
+def nothing_taken(target: Any, needed: list[str], open_: list[str], last: Exception | None) -> NotTakenError:
     """That nothing that was tried ran, with the last error of the user's code and its line."""
-    why = f"({type(last).__name__}: {last}{_place(last)})" if last else "(none could be made)"
+    why = f" ({type(last).__name__}: {last}{_place(last)})" if last else " (none could be made)"
     if needed:
-        return f"{needs(target, needed)} {why}"
-    give = " ".join(f"--input '{name}=…'" for name in open_)
-    return (
-        f"{name_of(target)} took none of the small inputs tried {why}: give {give}, or write dout_example() beside it"
+        return needs(target, needed, why)
+    short, give = (
+        f"{name_of(target)} took none of the small inputs tried{why}",
+        " ".join(f"--input '{n}=…'" for n in open_),
     )
+    return NotTakenError(f"{short}: give {give}, or write dout_example() beside it", short)
 
 
 def _place(error: Exception | None) -> str:

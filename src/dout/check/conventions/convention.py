@@ -81,7 +81,7 @@ class RefutedGradient:
 
 
 _PARAMETERS = ("W", "Wh", "W2", "b", "b2", "gamma")
-Rule = Callable[[RefutedGradient], Convention | None]
+ConventionRule = Callable[[RefutedGradient], Convention | None]
 
 
 def by_convention(subject: Subject, judgement: Judgement) -> Judgement:
@@ -278,4 +278,4 @@ def _stops(gradient: RefutedGradient) -> Convention | None:
     return Convention(Word.STOPPED, "backward gives 0")
 
 
-RULES: tuple[Rule, ...] = (_passes_on, _is_diagonal, _of_a_loss, _of_parameters, _of_both, _of_steps)
+RULES: tuple[ConventionRule, ...] = (_passes_on, _is_diagonal, _of_a_loss, _of_parameters, _of_both, _of_steps)

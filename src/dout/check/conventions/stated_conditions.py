@@ -11,9 +11,7 @@ import numpy as np
 
 from dout.adapt.trial.backward_behaviour import LABEL_LIKE
 from dout.check.report.layer_report import Report
-from dout.check.report.verdicts import Finding
-
-_GRADIENTS = ("D101", "D103", "D501")
+from dout.check.report.verdicts import Finding, Refuted
 
 
 def under_conditions(
@@ -25,7 +23,7 @@ def under_conditions(
     So is a loss of two classes on more than one column, and one that has the classes along the first axis. Failing
     inputs that do not meet the condition refute it, unless a convention makes them right: then they are not shown.
     """
-    wrong = [f for f in report.findings if f.code in _GRADIENTS and f.severity == "error"]
+    wrong = [f for f in report.findings if isinstance(f.reason, Refuted) and f.severity == "error"]
     if not wrong:
         return report
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from dout.check.report.verdicts import Finding, Severity
 from dout.graph import Where
+
+Findings = Iterator[Finding]  # what a check of a rule gives
 
 
 class NamedLayer(Protocol):

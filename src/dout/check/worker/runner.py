@@ -28,7 +28,7 @@ from dout.check.report.layer_report import Report
 from dout.check.report.verdicts import Finding
 from dout.check.rules.formula.d106_constant_factor import among_siblings
 from dout.check.rules.unjudged.d003_stopped import RULE as STOPPED
-from dout.check.rules.unjudged.d004_removed_numpy_name import RULE as REMOVED
+from dout.check.rules.unjudged.d004_removed_numpy_name import RemovedName
 from dout.check.worker.audit_guard import GuardRules
 from dout.check.worker.jobs import Checked, GivenArguments
 from dout.check.worker.statement_runner import Kind, Stop
@@ -47,8 +47,8 @@ MOST_STOPS = 20  # statements of one file
 class JobOutcome:
     """What became of a job: the layers in their order, or the problem that kept the file from being run.
 
-    `skipped` says why no layer of a file was judged that nobody named (a library is not there, say); `remarks` are
-    what else the file did, with lines: it wanted to write, a statement of it failed.
+    `skipped` says why no layer of a file was judged that nobody named (a library is not there, say); `refused` are the
+    acts that the check did not allow, and `remarks` what else happened: a statement of the file failed.
     """
 
     job: Job
@@ -56,6 +56,7 @@ class JobOutcome:
     problem: str = ""
     traceback: str = ""
     skipped: str = ""
+    refused: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
 
 
@@ -117,9 +118,9 @@ def _once(outcomes: Iterable[JobOutcome]) -> None:
     seen: set[tuple[str, int | None, str]] = set()
 
     def is_new(item: Finding) -> bool:
-        if item.code != REMOVED.code:
+        if not isinstance(item.reason, RemovedName):
             return True
-        key = (os.path.realpath(item.file or ""), item.line, item.message.partition(" uses ")[2])
+        key = (os.path.realpath(item.file or ""), item.line, item.reason.name)
         return key not in seen and not seen.add(key)  # type: ignore[func-returns-value]
 
     for outcome in outcomes:
@@ -194,8 +195,9 @@ class _Process:
         self.since = time.monotonic()
         if kind == "at":
             self.at = content
-        elif kind == "remark":
-            self._remark(content[0])
+        elif kind in ("remark", "refused"):
+            told = self.outcome.remarks if kind == "remark" else self.outcome.refused
+            told += [text for text in content if text not in told]
         elif kind == "stop":
             if content[0].place not in {stop.place for stop in self.stops}:  # it is told again by a second process
                 self.stops.append(content[0])
@@ -217,10 +219,6 @@ class _Process:
             self._finish()
             return True
         return False
-
-    def _remark(self, text: str) -> None:
-        if text not in self.outcome.remarks:
-            self.outcome.remarks.append(text)
 
     def _note(self, checked: Checked) -> None:
         self.by_name[self.current or checked.report.layer] = checked

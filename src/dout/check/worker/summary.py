@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING, Literal
 
 from dout.check.report.layer_report import Report
 from dout.check.report.report import Line, near, shown_place
-from dout.check.report.verdicts import SEVERITIES, WORDS, Word
+from dout.check.report.verdicts import SEVERITIES, WORDS, NothingTaken, Word
+from dout.check.rules.unjudged.d001_raises import RULE as RAISES
+from dout.check.rules.unjudged.d002_not_judged import RULE as NOT_JUDGED
+from dout.check.rules.unjudged.d003_stopped import RULE as STOPPED
 from dout.errors import visible
 
 if TYPE_CHECKING:
@@ -43,7 +46,7 @@ _SHORT = {
     Word.INCONCLUSIVE: "inconclusive",
     Word.REFUTED: "wrong",
 }
-_WITHOUT = {"D001": "raises an error", "D002": "not judged", "D003": "stopped"}  # a verdict
+_WITHOUT = {RAISES.code: "raises an error", NOT_JUDGED.code: "not judged", STOPPED.code: "stopped"}  # a verdict
 
 
 _FIXED = 17  # columns of a row for its mark, the seconds, and between
@@ -184,8 +187,6 @@ def code_counts(reports: Iterable[Report]) -> dict[str, int]:
 # --- what was not judged ----------------------------------------------------------------------------------------------
 
 _NEEDS = re.compile(r"\bneeds? ([\w.-]+), which")
-_GIVE = re.compile(r"( to be built)?: give --\S+ '\S+'( --\S+ '\S+')*")
-_REFUSED = ": refused"
 
 
 def told(outcomes: Sequence[JobOutcome], many: bool = True) -> list[tuple[str, list[str]]]:
@@ -196,28 +197,32 @@ def told(outcomes: Sequence[JobOutcome], many: bool = True) -> list[tuple[str, l
     """
     remarks = list(dict.fromkeys(remark for outcome in outcomes for remark in outcome.remarks))
     reports = [checked.report for outcome in outcomes for checked in outcome.layers] if many else []
-    left_out = [(_named(report), why) for report in reports if (why := _why_not(report))]
+    left_out = [(_named(report), *why) for report in reports for why in _why_not(report)]
+    unjudged = [(name, why) for name, why, was_tried in left_out if not was_tried]
     needing = [remark for remark in remarks if _NEEDS.search(remark)]
-    refused = [remark for remark in remarks if remark.endswith(_REFUSED)]
     skipped = [(near(outcome.job.where), outcome.skipped) for outcome in outcomes if outcome.skipped]
     kinds = {
         "not judged": [
             *_files_by_reason(skipped),
-            *_by_library([*map(_classes, needing), *((name, why) for name, why in left_out if _NEEDS.search(why))]),
-            *(f"{name}: {why}" for name, why in left_out if not (_GIVE.search(why) or _NEEDS.search(why))),
+            *_by_library([*map(_classes, needing), *(item for item in unjudged if _NEEDS.search(item[1]))]),
+            *(f"{name}: {why}" for name, why in unjudged if not _NEEDS.search(why)),
         ],
-        "not driven": [f"{name}: {_GIVE.sub('', why)}" for name, why in left_out if _GIVE.search(why)],
-        "refused": [remark.removesuffix(_REFUSED) for remark in refused],
+        "not driven": [f"{name}: {why}" for name, why, was_tried in left_out if was_tried],
+        "refused": list(dict.fromkeys(act for outcome in outcomes for act in outcome.refused)),
         "not covered": [f"{report.layer}: {condition}" for report in reports for condition in report.branches],
-        "stopped": [remark for remark in remarks if remark not in (*needing, *refused)],
+        "stopped": [remark for remark in remarks if remark not in needing],
     }
     return [(kind, [_cut(item) for item in items]) for kind, items in kinds.items() if items]
 
 
-def _why_not(report: Report) -> str:
-    """Why a layer was not judged at all; nothing where it was."""
-    found = [finding.message for finding in report.findings if finding.code == "D002" and not report.verdicts]
-    return found[0].removeprefix(report.layer).removeprefix(" was not judged").lstrip(" :") if found else ""
+def _why_not(report: Report) -> Iterator[tuple[str, bool]]:
+    """Why a layer was not judged at all, and whether it is for want of an input or an argument that it takes."""
+    for finding in report.findings if not report.verdicts else ():
+        if finding.code == NOT_JUDGED.code:
+            was_tried = isinstance(finding.reason, NothingTaken)
+            says = finding.reason.short if isinstance(finding.reason, NothingTaken) else finding.message
+            yield says.removeprefix(report.layer).removeprefix(" was not judged").lstrip(" :"), was_tried
+            return
 
 
 def _named(report: Report) -> str:

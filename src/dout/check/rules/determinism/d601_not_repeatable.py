@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -10,19 +9,18 @@ import numpy as np
 from dout.check.lab.held_objects import places
 from dout.check.lab.other_values import differs_at, few, same
 from dout.check.lab.probe import Lab
-from dout.check.report.rule import Rule
+from dout.check.report.rule import Findings, Rule
 from dout.check.report.source_places import written_at
-from dout.check.report.verdicts import Finding
 
 RULE = Rule("D601", "warning", "not deterministic")
 
 
-def check(lab: Lab) -> Iterator[Finding]:
+def check(lab: Lab) -> Findings:
     """Yield a finding for runs that differ; a note for a generator without a seed, of a layer that repeats."""
     yield from _unseeded(lab) if lab.repeatable else _two_runs(lab)
 
 
-def _two_runs(lab: Lab) -> Iterator[Finding]:
+def _two_runs(lab: Lab) -> Findings:
     one, two = lab.run(), lab.run()
     outputs = [("the output", a, b) for a, b in zip(one.outputs, two.outputs, strict=False)]
     gradients = enumerate(zip(one.gradients, two.gradients, strict=False))
@@ -44,7 +42,7 @@ def _two_runs(lab: Lab) -> Iterator[Finding]:
     yield RULE.about(lab.subject, message, where, cause="random")
 
 
-def _unseeded(lab: Lab) -> Iterator[Finding]:
+def _unseeded(lab: Lab) -> Findings:
     """A generator that the layer draws from, and that another instance made alike does not have."""
     layer = lab.fresh()
     unseeded = [place for place in places(layer) if _has_no_seed(place.item)]

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from dout.check.exact.subject import copied, run_backward
 from dout.check.lab.other_values import copies, same
 from dout.check.lab.probe import Lab, states, users_code
-from dout.check.report.rule import Rule
-from dout.check.report.verdicts import Finding
+from dout.check.report.rule import Findings, Rule
 
 RULE = Rule("D602", "warning", "backward draws random numbers anew")
 
 
-def check(lab: Lab) -> Iterator[Finding]:
+def check(lab: Lab) -> Findings:
     """Yield a finding if backward moves a random state, and its gradients depend on it."""
     if not lab.repeatable:
         return

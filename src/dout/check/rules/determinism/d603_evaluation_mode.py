@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from dout.check.exact.subject import copied
 from dout.check.lab.conditional_exactness import refuted
 from dout.check.lab.probe import CrashError, Lab, users_code
-from dout.check.report.rule import Rule
-from dout.check.report.verdicts import Finding
+from dout.check.report.rule import Findings, Rule
 from dout.trace.session.attribute_swap import attributes_of
 
 RULE = Rule("D603", "warning", "fails in evaluation mode")
 _FLAGS = ("train_flg", "train_flag", "train", "training", "is_training", "is_train")
 
 
-def check(lab: Lab) -> Iterator[Finding]:
+def check(lab: Lab) -> Findings:
     """Yield a finding if backward raises or is wrong in evaluation mode, after a step of training."""
     mode = _evaluation_mode(lab)
     if mode is None or not lab.repeatable:

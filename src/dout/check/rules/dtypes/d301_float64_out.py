@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from dout.check.lab.probe import Lab
 from dout.check.repair.line_repairs import creates_float64
-from dout.check.report.rule import Rule
-from dout.check.report.verdicts import Finding
+from dout.check.report.rule import Findings, Rule
 from dout.check.rules.dtypes.float32_run import float32_run, is_float64
 
 RULE = Rule("D301", "warning", "float32 in, float64 out")
 
 
-def check(lab: Lab) -> Iterator[Finding]:
+def check(lab: Lab) -> Findings:
     """Yield a finding for arrays of float64; a note for a single float64 number, which widens what it meets."""
     run = float32_run(lab)
     if run is None:

@@ -9,14 +9,13 @@ import numpy as np
 from dout.check.exact.subject import PlainRun
 from dout.check.lab.other_values import is_float_array
 from dout.check.lab.probe import Lab
-from dout.check.report.rule import Rule
-from dout.check.report.verdicts import Finding
+from dout.check.report.rule import Findings, Rule
 from dout.check.rules.dtypes.float32_run import float32_run, is_float64
 
 RULE = Rule("D302", "warning", "a gradient's dtype is not its input's")
 
 
-def check(lab: Lab) -> Iterator[Finding]:
+def check(lab: Lab) -> Findings:
     """Yield a finding for the first gradient of another dtype. One that D301 reports is left out."""
     narrow = float32_run(lab)
     places = list(_of_another_dtype(lab.base, np.float64))

@@ -12,14 +12,13 @@ from dout.check.exact.subject import PlainRun, copied
 from dout.check.lab.other_values import changed, differs_at, few, is_number, same
 from dout.check.lab.probe import CrashError, Lab
 from dout.check.repair.line_repairs import creates_float64
-from dout.check.report.rule import Rule
-from dout.check.report.verdicts import Finding
+from dout.check.report.rule import Findings, Rule
 
 RULE = Rule("D303", "warning", "whole numbers are cut off")
 _MOST = 3  # the largest whole number: at the inputs' own size, products of them may not fit into an int64
 
 
-def check(lab: Lab) -> Iterator[Finding]:
+def check(lab: Lab) -> Findings:
     """Yield a finding if integers give other results than the same numbers as floats, or raise."""
     if not lab.floats or not lab.repeatable:
         return

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 from dout.check.exact.judge import Judgement
 from dout.check.exact.subject import Subject
-from dout.check.report.rule import Rule
-from dout.check.report.verdicts import Cause, Finding, Word
+from dout.check.report.rule import Findings, Rule
+from dout.check.report.verdicts import Cause, Word
 from dout.check.rules.formula.kept_conventions import keeping, told
 from dout.check.rules.formula.wrong_gradients import wrong_finding, wrong_gradients
 
@@ -16,7 +15,7 @@ RULE = Rule("D103", "error", "backward ignores dout")
 _LOCAL = Cause("ignores dout", "it is the local derivative: the factor dout is missing")
 
 
-def check_judgement(subject: Subject, judgement: Judgement) -> Iterator[Finding]:
+def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
     """Yield a finding for each gradient that lacks `dout`; a note if the layer stops the gradient on purpose."""
     if stopped := keeping(judgement, Word.STOPPED):
         message = f"{subject.name} hands its input on and gives 0 for it: right where the gradient is to end"

@@ -10,15 +10,14 @@ from dout.check.exact.exact_route import Examination
 from dout.check.exact.judge import Judgement
 from dout.check.exact.judging_points import is_label
 from dout.check.exact.subject import Subject
-from dout.check.report.rule import Rule
-from dout.check.report.verdicts import Finding
+from dout.check.report.rule import Findings, Rule
 from dout.check.rules.formula.discarded_gradients import discarded_gradients, fully_judged
 from dout.graph import INPUT
 
 RULE = Rule("D105", "note", "no gradient for an input or a parameter")
 
 
-def check_judgement(subject: Subject, judgement: Judgement) -> Iterator[Finding]:
+def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
     """Yield a note for each missing gradient. One that backward computes and forgets is D108."""
     examination = fully_judged(judgement)
     if examination is None:

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from dout.check.exact.judge import Judgement
 from dout.check.exact.subject import Subject
 from dout.check.repair import causes
 from dout.check.report.layer_report import Report
-from dout.check.report.rule import Rule
+from dout.check.report.rule import Findings, Rule
 from dout.check.report.verdicts import Cause, Finding, Word
 from dout.check.rules.formula.kept_conventions import by_reason, gradient_of, keeping, told
 
 RULE = Rule("D106", "note", "a constant factor: a convention")
 
 
-def check_judgement(subject: Subject, judgement: Judgement) -> Iterator[Finding]:
+def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
     """Yield one note for a layer with one constant; a warning if its own gradients do not agree on one."""
     found = keeping(judgement, Word.SCALED)
     if not found:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from dout.check.conventions.softmax import is_last_sigmoid, says_softmax
 from dout.check.exact.judge import Judgement
 from dout.check.exact.subject import Subject
-from dout.check.report.rule import Rule
-from dout.check.report.verdicts import Finding, Word
+from dout.check.report.rule import Findings, Rule
+from dout.check.report.verdicts import Word
 from dout.check.rules.formula.kept_conventions import keeping, told
 
 RULE = Rule("D107", "note", "backward passes dout on")
 
 
-def check_judgement(subject: Subject, judgement: Judgement) -> Iterator[Finding]:
+def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
     """Yield one note for all gradients that are right only together with a loss."""
     if passed := keeping(judgement, Word.PASSED):
         what = "softmax" if says_softmax(subject) else "sigmoid" if is_last_sigmoid(subject) else subject.name

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from dout.check.exact.judge import Judgement
 from dout.check.exact.subject import Subject
-from dout.check.report.rule import Rule
-from dout.check.report.verdicts import Finding
+from dout.check.report.rule import Findings, Rule
 from dout.check.rules.formula.discarded_gradients import discarded_gradients, fully_judged
 
 RULE = Rule("D108", "warning", "the gradient of a parameter is computed and kept nowhere")
 
 
-def check_judgement(subject: Subject, judgement: Judgement) -> Iterator[Finding]:
+def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
     """Yield a finding for each gradient that backward computes and forgets."""
     examination = fully_judged(judgement)
     if examination is None:

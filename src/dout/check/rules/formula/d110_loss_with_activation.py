@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from dout.check.exact.judge import Judgement
 from dout.check.exact.subject import Subject
-from dout.check.report.rule import Rule
-from dout.check.report.verdicts import Finding, Word
+from dout.check.report.rule import Findings, Rule
+from dout.check.report.verdicts import Word
 from dout.check.rules.formula.kept_conventions import keeping, told
 
 RULE = Rule("D110", "note", "a loss gives the gradient of its activation as well")
 
 
-def check_judgement(subject: Subject, judgement: Judgement) -> Iterator[Finding]:
+def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
     """Yield one note for a loss whose gradient is prediction minus target."""
     if joined := keeping(judgement, Word.JOINED):
         message = (

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from dout.check.exact.judge import Judgement
 from dout.check.exact.subject import Subject
-from dout.check.report.rule import Rule
-from dout.check.report.verdicts import Finding, Word
+from dout.check.report.rule import Findings, Rule
+from dout.check.report.verdicts import Word
 from dout.check.rules.formula.kept_conventions import keeping, told
 
 RULE = Rule("D111", "warning", "a softmax gives the diagonal of its derivative alone")
 
 
-def check_judgement(subject: Subject, judgement: Judgement) -> Iterator[Finding]:
+def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
     """Yield one finding for a softmax that gives y (1 − y)."""
     if diagonal := keeping(judgement, Word.DIAGONAL):
         only = "right only under a loss that makes up for it, as (y − t) / (y (1 − y)) does"

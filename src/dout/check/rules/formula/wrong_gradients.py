@@ -17,7 +17,7 @@ from dout.check.exact.subject import Subject
 from dout.check.repair import causes, smallest_failing
 from dout.check.repair.shrink import Failing
 from dout.check.report.rule import Rule
-from dout.check.report.verdicts import Cause, Finding, Word
+from dout.check.report.verdicts import Cause, Finding, Refuted, Word
 from dout.clock import spent
 from dout.graph import Node
 
@@ -115,7 +115,8 @@ def wrong_finding(rule: Rule, subject: Subject, wrong: WrongGradient, only: str 
         details |= {"inputs": failing.inputs, "there": f"there it {there}"}
     return rule.about(
         subject, message, (cause and cause.where) or None, argument=name, index=index,
-        because=cause.sentence if cause else outcome.because, **details,
+        because=cause.sentence if cause else outcome.because,
+        reason=Refuted(zero=bool(np.any(outcome.got)) and not np.any(outcome.expected)), **details,
     )  # fmt: skip
 
 

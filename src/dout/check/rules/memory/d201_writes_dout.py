@@ -6,7 +6,6 @@ both operands, and what backward writes into it spoils the second one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -14,14 +13,13 @@ import numpy as np
 from dout.check.exact.subject import copied
 from dout.check.lab.other_values import differs_at, few
 from dout.check.lab.probe import CrashError, Lab
-from dout.check.report.rule import Rule
-from dout.check.report.verdicts import Finding
+from dout.check.report.rule import Findings, Rule
 from dout.check.rules.memory.written_arrays import Write, report_write, writes
 
 RULE = Rule("D201", "error", "backward writes into dout", for_foreign=True)
 
 
-def check(lab: Lab) -> Iterator[Finding]:
+def check(lab: Lab) -> Findings:
     """Yield a finding for each upstream gradient that backward changes."""
     for write in writes(lab):
         if write.kind == "dout":

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from dout.check.lab.other_values import shares
 from dout.check.lab.probe import Lab
-from dout.check.report.rule import Rule
-from dout.check.report.verdicts import Finding
+from dout.check.report.rule import Findings, Rule
 from dout.check.rules.memory.returned_arrays import returned_arrays
 
 RULE = Rule("D203", "note", "what is returned shares memory with dout or an input")
 
 
-def check(lab: Lab) -> Iterator[Finding]:
+def check(lab: Lab) -> Findings:
     """Yield a finding for the first returned array that shares memory with one that was given."""
     run = returned_arrays(lab)
     for name, returned in (*run.gradients, *run.outputs):

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import combinations
 
 import numpy as np
 
 from dout.check.lab.other_values import shares
 from dout.check.lab.probe import Lab
-from dout.check.report.rule import Rule
-from dout.check.report.verdicts import Finding
+from dout.check.report.rule import Findings, Rule
 from dout.check.rules.memory.returned_arrays import returned_arrays
 
 RULE = Rule("D204", "warning", "two gradients share memory")
 
 
-def check(lab: Lab) -> Iterator[Finding]:
+def check(lab: Lab) -> Findings:
     """Yield a finding for the first two gradients that can be written and share memory."""
     run = returned_arrays(lab)
     gradients = [(n, g) for n, g in (*run.gradients, *run.learned) if isinstance(g, np.ndarray) and g.flags.writeable]

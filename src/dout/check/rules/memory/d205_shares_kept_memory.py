@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from dout.check.exact.subject import copied
 from dout.check.lab.held_objects import arrays, learned
 from dout.check.lab.other_values import copies, is_float_array, same, shares
 from dout.check.lab.probe import CrashError, Lab
-from dout.check.report.rule import Rule
-from dout.check.report.verdicts import Finding
+from dout.check.report.rule import Findings, Rule
 from dout.trace.session.attribute_swap import attributes_of
 
 RULE = Rule("D205", "note", "what is returned shares memory with what the layer keeps")
 
 
-def check(lab: Lab) -> Iterator[Finding]:
+def check(lab: Lab) -> Findings:
     """Yield a finding if a later gradient changes after the caller writes into what forward or backward returned."""
     if not lab.repeatable:
         return

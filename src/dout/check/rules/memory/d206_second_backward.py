@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -13,15 +12,14 @@ from dout.check.lab.conditional_exactness import refuted
 from dout.check.lab.held_objects import arrays, snapshot
 from dout.check.lab.other_values import copies, opposite, other, same
 from dout.check.lab.probe import CrashError, Lab
-from dout.check.report.rule import Rule
-from dout.check.report.verdicts import Finding
+from dout.check.report.rule import Findings, Rule
 from dout.check.rules.memory.changed_gradients import difference
 from dout.trace.session.pairing import is_named_as_gradient
 
 RULE = Rule("D206", "warning", "a second backward gives another gradient")
 
 
-def check(lab: Lab) -> Iterator[Finding]:
+def check(lab: Lab) -> Findings:
     """Yield a finding for a second backward after one forward, and one for a second round on other inputs."""
     if not lab.repeatable:
         return
@@ -30,7 +28,7 @@ def check(lab: Lab) -> Iterator[Finding]:
         yield from _second_round(lab)
 
 
-def _second_backward(lab: Lab) -> Iterator[Finding]:
+def _second_backward(lab: Lab) -> Findings:
     layer = lab.fresh()
     before = snapshot(layer)
     run = lab.run(layer=layer)
@@ -61,7 +59,7 @@ def _listed(items: list[Any], i: int) -> Any:
     return np.asarray(items[i]).tolist() if i < len(items) else None
 
 
-def _second_round(lab: Lab) -> Iterator[Finding]:
+def _second_round(lab: Lab) -> Findings:
     """After a whole round on other inputs, backward has to be the derivative of the latest forward."""
     for others in (other(lab.subject.inputs), opposite(lab.subject.inputs)):
         layer = lab.fresh()

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from dout.check.lab.probe import Lab
-from dout.check.report.rule import Rule
-from dout.check.report.verdicts import Finding
+from dout.check.report.rule import Findings, Rule
 
 RULE = Rule("D207", "note", "gradients of parameters add up over calls")
 
 
-def check(lab: Lab) -> Iterator[Finding]:
+def check(lab: Lab) -> Findings:
     """Yield one finding for all arrays that grow by the same amount with each backward."""
     if lab.repeatable and lab.grown:
         add = "adds" if len(lab.grown) == 1 else "add"

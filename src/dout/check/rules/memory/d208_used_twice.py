@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from dout.adapt.interface.adapted_layer import KEPT
 from dout.check.exact.subject import copied
 from dout.check.lab.held_objects import learned
 from dout.check.lab.other_values import other, same
 from dout.check.lab.probe import Lab
-from dout.check.report.rule import Rule
-from dout.check.report.verdicts import Finding
+from dout.check.report.rule import Findings, Rule
 from dout.trace.session.attribute_swap import attributes_of
 
 RULE = Rule("D208", "note", "used twice before backward, the first call's residuals are lost")
 
 
-def check(lab: Lab) -> Iterator[Finding]:
+def check(lab: Lab) -> Findings:
     """Yield a finding if backward gives another gradient after a second forward on other inputs."""
     if not lab.repeatable:
         return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from dout.check.exact.subject import copied
@@ -18,8 +18,7 @@ from dout.check.lab.held_objects import (
 )
 from dout.check.lab.other_values import copies, opposite, other, same
 from dout.check.lab.probe import CrashError, Lab, users_code
-from dout.check.report.rule import Rule
-from dout.check.report.verdicts import Finding
+from dout.check.report.rule import Findings, Rule
 from dout.check.rules.memory.changed_gradients import difference
 from dout.trace.session.attribute_swap import attributes_of
 from dout.trace.session.pairing import pairs
@@ -27,7 +26,7 @@ from dout.trace.session.pairing import pairs
 RULE = Rule("D209", "error", "instances share state")
 
 
-def check(lab: Lab) -> Iterator[Finding]:
+def check(lab: Lab) -> Findings:
     """Yield a finding if an instance trains the class's own array, or running one instance changes another."""
     own = _own_parameters_of_class(lab)
     if own is not None:

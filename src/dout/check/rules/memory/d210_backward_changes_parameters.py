@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from dout.check.exact.subject import copied
 from dout.check.lab.held_objects import arrays, snapshot
 from dout.check.lab.other_values import copies, same
 from dout.check.lab.probe import Lab
-from dout.check.report.rule import Rule
-from dout.check.report.verdicts import Finding
+from dout.check.report.rule import Findings, Rule
 
 RULE = Rule("D210", "warning", "backward changes parameters")
 
 
-def check(lab: Lab) -> Iterator[Finding]:
+def check(lab: Lab) -> Findings:
     """Yield a finding if forward gives another output after backward, since arrays that it reads have changed."""
     if not lab.repeatable:
         return

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import inspect
 import linecache
-from collections.abc import Iterator
 
 from dout.check.lab.probe import Lab
 from dout.check.lab.shared_recording import recorded_of
-from dout.check.report.rule import Rule
-from dout.check.report.verdicts import Finding
+from dout.check.report.rule import Findings, Rule
 from dout.check.rules.numerics.stressed_runs import Kind, first_serious
 from dout.check.rules.numerics.trouble_words import trouble_findings
 from dout.graph import CONSTANT, Node
@@ -18,7 +16,7 @@ from dout.ops import PRIMITIVES, primitives
 RULE = Rule("D401", "warning", "overflow")
 
 
-def check(lab: Lab) -> Iterator[Finding]:
+def check(lab: Lab) -> Findings:
     """Yield a finding for an overflow that was met, and a note for the root of a square, which has half the range."""
     yield from first_serious(trouble_findings(RULE, lab, {Kind.OVERFLOW}))
     root = _root_of_a_square(lab)

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from dout.check.lab.probe import Lab
-from dout.check.report.rule import Rule
-from dout.check.report.verdicts import Finding
+from dout.check.report.rule import Findings, Rule
 from dout.check.rules.numerics.stressed_runs import first_serious, stressed_runs
 from dout.check.rules.numerics.trouble_words import at
 
 RULE = Rule("D402", "warning", "digits are lost")
 
 
-def check(lab: Lab) -> Iterator[Finding]:
+def check(lab: Lab) -> Findings:
     """Yield a finding for the first loss of digits; a note if it is at inputs that training hardly meets."""
     yield from first_serious(_findings(lab))
 
 
-def _findings(lab: Lab) -> Iterator[Finding]:
+def _findings(lab: Lab) -> Findings:
     for stress, lost in stressed_runs(lab)[1]:
         place = f" at {list(lost.index)}" if lost.index else ""
         message = (

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 from dout.check.lab.probe import CrashError, Lab
-from dout.check.report.rule import Rule
+from dout.check.report.rule import Findings, Rule
 from dout.check.report.verdicts import Finding
 from dout.check.rules.numerics.stressed_runs import Kind, NotFinite, Stress, Trouble, stressed_runs
 
@@ -43,7 +43,7 @@ def at(stress: Stress) -> str:
     return f"at {stress.words} " if stress.words else ""
 
 
-def trouble_findings(rule: Rule, lab: Lab, kinds: Collection[Kind]) -> Iterator[Finding]:
+def trouble_findings(rule: Rule, lab: Lab, kinds: Collection[Kind]) -> Findings:
     """Yield a finding for each trouble of these kinds."""
     for trouble in stressed_runs(lab)[0]:
         if trouble.kind in kinds:

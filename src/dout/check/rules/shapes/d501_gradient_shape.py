@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from dout.check.exact.judge import Judgement
 from dout.check.exact.subject import Subject
-from dout.check.report.rule import Rule
-from dout.check.report.verdicts import Finding
+from dout.check.report.rule import Findings, Rule
 from dout.check.rules.formula.wrong_gradients import wrong_finding, wrong_gradients
 
 RULE = Rule("D501", "error", "a gradient's shape is not its input's")
 
 
-def check_judgement(subject: Subject, judgement: Judgement) -> Iterator[Finding]:
+def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
     """Yield a finding for each gradient of another shape.
 
     It is a warning if only axes of length 1 are too many or missing, or if the gradients come in another order.
@@ -29,7 +26,7 @@ def check_judgement(subject: Subject, judgement: Judgement) -> Iterator[Finding]
             yield RULE.about(subject, message, severity="warning", argument=judged.name)
 
 
-def _in_another_order(subject: Subject) -> Iterator[Finding]:
+def _in_another_order(subject: Subject) -> Findings:
     """Their shapes told which gradient is whose: a caller that unpacks them gets those of another input."""
     order = subject.interface.order if subject.interface is not None else ()
     places = [subject.names.index(name) for name in order if name in subject.names]

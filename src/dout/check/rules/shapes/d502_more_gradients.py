@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from dout.check.exact.judge import Judgement
 from dout.check.exact.subject import Subject
-from dout.check.report.rule import Rule
-from dout.check.report.verdicts import Finding
+from dout.check.report.rule import Findings, Rule
 
 RULE = Rule("D502", "note", "more gradients than inputs")
 
 
-def check_judgement(subject: Subject, judgement: Judgement) -> Iterator[Finding]:
+def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
     """Yield a note that says for what the further gradients were taken. They may be those of parameters."""
     interface, examination = subject.interface, judgement.examination
     if interface is not None and any(name not in subject.names for name in interface.order):

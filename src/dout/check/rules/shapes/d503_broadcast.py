@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from dout.check.lab.probe import CrashError, Lab
 from dout.check.repair.line_repairs import returning
-from dout.check.report.rule import Rule
-from dout.check.report.verdicts import Finding
+from dout.check.report.rule import Findings, Rule
 from dout.check.rules.shapes.elementwise_layer import is_elementwise
 
 RULE = Rule("D503", "warning", "gradients of broadcast inputs are not summed")
 
 
-def check(lab: Lab) -> Iterator[Finding]:
+def check(lab: Lab) -> Findings:
     """Yield one finding for all inputs of an elementwise layer whose gradient keeps the shape of the output."""
     if len(lab.subject.inputs) < 2 or not is_elementwise(lab) or lab.subject.inputs[0].ndim < 2:
         return

@@ -11,13 +11,13 @@ from dout.check.lab.batch_axis import fits, holds, sized, takes_one_number_only
 from dout.check.lab.conditional_exactness import only_here
 from dout.check.lab.other_values import is_float_array, same
 from dout.check.lab.probe import CrashError, Lab
-from dout.check.report.rule import Rule
+from dout.check.report.rule import Findings, Rule
 from dout.check.report.verdicts import Finding
 
 RULE = Rule("D506", "warning", "fails on another number of rows")
 
 
-def check(lab: Lab) -> Iterator[Finding]:
+def check(lab: Lab) -> Findings:
     """Yield a finding if a row is not, alone or among fewer or more, what it is among the given ones."""
     if not lab.repeatable:
         return
@@ -80,7 +80,7 @@ def _only(lab: Lab, length: int, size: int, got: PlainRun | CrashError) -> Findi
     return RULE.about(lab.subject, message, cause="batch")
 
 
-def _compared(lab: Lab, group: tuple[int, ...], length: int, fine: dict[int, PlainRun]) -> Iterator[Finding]:
+def _compared(lab: Lab, group: tuple[int, ...], length: int, fine: dict[int, PlainRun]) -> Findings:
     """What is another number in another number of rows: beside the same rows among others, or beside the exact one."""
     for n, got in fine.items():
         i = next((i for i in group if _has_another_shape(got, i) and not _has_another_shape(lab.base, i)), None)

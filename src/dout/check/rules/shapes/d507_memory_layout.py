@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,8 +10,7 @@ import numpy as np
 from dout.check.exact.subject import copied
 from dout.check.lab.other_values import same
 from dout.check.lab.probe import CrashError, Lab, Ran
-from dout.check.report.rule import Rule
-from dout.check.report.verdicts import Finding
+from dout.check.report.rule import Findings, Rule
 from dout.check.rules.memory.written_arrays import writes
 
 RULE = Rule("D507", "warning", "depends on the memory layout")
@@ -44,7 +43,7 @@ _LAYOUTS: dict[str, Callable[[Array], Array]] = {
 }
 
 
-def check(lab: Lab) -> Iterator[Finding]:
+def check(lab: Lab) -> Findings:
     """Yield a finding for the first input, or dout, in Fortran order, with gaps, reversed, or read-only that fails."""
     if not lab.repeatable:
         return

@@ -11,8 +11,7 @@ from dout.check.exact.subject import PlainRun, copied
 from dout.check.lab.held_objects import arrays
 from dout.check.lab.other_values import few, is_float_array, same
 from dout.check.lab.probe import CrashError, Lab, once, states, users_code
-from dout.check.report.rule import Rule
-from dout.check.report.verdicts import Finding
+from dout.check.report.rule import Findings, Rule
 
 
 @once
@@ -59,7 +58,7 @@ def _has_no_shape(lab: Lab) -> bool:
     return same(flat[0], lab.base.outputs[0].ravel()) and states(lab, layer) == before
 
 
-def single_elements(rule: Rule, lab: Lab, what: str, single: Callable[[Any], Any]) -> Iterator[Finding]:
+def single_elements(rule: Rule, lab: Lab, what: str, single: Callable[[Any], Any]) -> Findings:
     """Yield a finding if a layer does not take its first elements alone, each made by `single`, as within an array."""
     if not is_elementwise(lab) or not _has_no_shape(lab):
         return

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from dout.adapt.sizes.proposed_arrays import stands_for_array
 from dout.adapt.source.empty_methods import kept_when_called
 from dout.check.exact.subject import PlainRun, Subject
 from dout.check.lab.probe import MOST_SECONDS, Lab
-from dout.check.report.rule import Rule
+from dout.check.report.rule import Findings, Rule
 from dout.check.report.source_places import raised_at
 from dout.check.report.verdicts import Finding
 
 RULE = Rule("D002", "note", "could not be judged")
 
 
-def check(lab: Lab) -> Iterator[Finding]:
+def check(lab: Lab) -> Findings:
     """Yield a note if the time was over before every rule was checked."""
     if lab.slow:
         message = f"the contract was examined in part only: {MOST_SECONDS:g} s were over; give smaller inputs"
