@@ -1,7 +1,8 @@
-"""A finding is added by two files, a rule and its page: codes, checks, the help and SARIF all know it then."""
+"""The rule that docs/architecture.md shows, with a page: then codes, checks, the help and SARIF know the finding."""
 
 import importlib
-import textwrap
+import re
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -12,17 +13,10 @@ from dout.check.report import finding_pages
 from dout.check.report.machine_formats import to_sarif
 from dout.cli import commands
 
-RULE = """
-    from dout.check.report.rule import Rule
-
-    RULE = Rule("D299", "warning", "backward returns the output")
-
-
-    def check(lab):
-        run = lab.run()
-        if any(gradient is output for gradient in run.gradients for output in run.outputs):
-            yield RULE.about(lab.subject, f"{lab.subject.name}.backward returns its output")
-"""
+HOUSE = Path(__file__).parents[2] / "docs" / "architecture.md"
+(RULE,) = re.findall(
+    r"```python\n(.*?)```", HOUSE.read_text("utf-8").partition("### Add a finding")[2].partition("### ")[0], re.DOTALL
+)
 
 
 class Lazy:
@@ -45,7 +39,7 @@ def rules(tmp_path, monkeypatch):
     package = importlib.import_module("dout.check.rules")
     (tmp_path / "extra").mkdir()
     (tmp_path / "extra" / "__init__.py").write_text("")
-    (tmp_path / "extra" / "d299_returns_output.py").write_text(textwrap.dedent(RULE))
+    (tmp_path / "extra" / "d299_returns_output.py").write_text(RULE)
     (tmp_path / "D299.md").write_text("# D299: backward returns the output\n")
     monkeypatch.setattr(package, "__path__", [*package.__path__, str(tmp_path)])
     monkeypatch.setattr(finding_pages, "FOLDERS", (*finding_pages.FOLDERS, tmp_path))

@@ -28,7 +28,7 @@ def check(lab: Lab) -> Findings:
         lab.backward(layer, lab.douts(outputs))
     except CrashError as crash:
         if not crash.refused:
-            message = f"with {what} it raises {crash}: forward must keep in this mode too what backward needs"
+            message = f"with {what} it raises {crash}: forward must keep what backward needs in this mode, too"
             yield RULE.about(lab.subject, message, crash.where, cause="stale")
         return
     wrong = refuted(lab, _trained(lab, set_up), tuple(map(copied, inputs)), keywords, outputs)

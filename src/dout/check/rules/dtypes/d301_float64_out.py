@@ -28,7 +28,7 @@ def check(lab: Lab) -> Findings:
         because = "an array is made here without a dtype: say dtype=x.dtype" if where else ""
         are = "is" if len(wide) == 1 else "are"
         message = f"with float32 inputs and parameters, {', '.join(dict.fromkeys(wide))} {are} float64"
-        message += "; np.zeros and its kin need dtype=x.dtype, and np.float64 numbers widen what they touch"
+        message += "; np.zeros and the like need dtype=x.dtype, and np.float64 numbers widen what they touch"
         yield RULE.about(lab.subject, message, where, because=because, **dtypes)
     elif any(isinstance(out, np.float64) for out in run.outputs):
         message = "with float32 inputs and parameters, the output is a float64 number, and widens what it touches"

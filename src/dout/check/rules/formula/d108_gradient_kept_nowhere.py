@@ -16,5 +16,7 @@ def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
     if examination is None:
         return
     for name in discarded_gradients(subject, examination):
-        message = f"the gradient of {name} is computed and kept nowhere: {subject.name}.backward has it and forgets it"
+        message = (
+            f"the gradient of {name} is computed and kept nowhere: {subject.name}.backward computes it and forgets it"
+        )
         yield RULE.about(subject, message, argument=name, cause="kept nowhere")

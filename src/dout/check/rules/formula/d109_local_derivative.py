@@ -13,5 +13,5 @@ def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
     """Yield a note if the interface of the layer says so."""
     interface = subject.interface
     if interface is not None and interface.local:
-        message = f"{interface.backward} gives the local derivative: who calls it multiplies it by dout"
+        message = f"{interface.backward} gives the local derivative: its caller multiplies it by dout"
         yield RULE.about(subject, message)

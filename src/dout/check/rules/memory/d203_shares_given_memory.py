@@ -17,6 +17,6 @@ def check(lab: Lab) -> Findings:
         source = next((given for given, array in run.given if shares(returned, array)), None)
         if source is not None:
             whole = "is" if any(returned is array for _, array in run.given) else "shares memory with"
-            message = f"{name} {whole} {source}: to write into one writes into the other; return {source}.copy()"
+            message = f"{name} {whole} {source}: writing into one changes the other; return {source}.copy()"
             yield RULE.about(lab.subject, message, argument=name, cause="alias")
             return

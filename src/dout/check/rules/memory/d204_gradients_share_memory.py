@@ -20,7 +20,7 @@ def check(lab: Lab) -> Findings:
     gradients = [(n, g) for n, g in (*run.gradients, *run.learned) if isinstance(g, np.ndarray) and g.flags.writeable]
     for (one, mine), (other, theirs) in combinations(gradients, 2):
         if shares(mine, theirs):
-            message = f"{one} and {other} share memory: to add to one in place changes the other; return a copy of one"
+            message = f"{one} and {other} share memory: adding to one in place changes the other; return a copy of one"
             because = "gradients of several uses are added up in place"
             yield RULE.about(lab.subject, message, argument=other, cause="alias", because=because)
             return

@@ -27,7 +27,7 @@ def check(lab: Lab) -> Findings:
         douts = lab.douts(outputs)
         _overwrite(outputs)
         if not _backward_gives(lab, layer, douts, (lab.base.gradients, lab.base.learned), before):
-            message = f"forward returns {name} itself: to write into the output changes the gradient; return a copy"
+            message = f"forward returns {name} itself: writing into the output changes the gradient; return a copy"
             yield RULE.about(lab.subject, message, cause="alias", argument=name)
             return
     run = lab.run()
@@ -38,7 +38,7 @@ def check(lab: Lab) -> Findings:
     again = lab.run()
     _overwrite(again.gradients)
     if not _backward_gives(lab, again.layer, tuple(map(copied, again.douts)), (wanted, {}), {}):
-        message = f"backward returns {name} itself: to write into the gradient changes a later one; return a copy"
+        message = f"backward returns {name} itself: writing into the gradient changes a later one; return a copy"
         yield RULE.about(lab.subject, message, cause="alias", argument=name)
 
 

@@ -74,7 +74,7 @@ def _second_round(lab: Lab) -> Findings:
         if frozen is not None:
             message = (
                 f"in a second round, on other inputs, forward gives another output: {frozen} is still that of the "
-                "first forward; keep it anew each time"
+                "first forward; keep it anew in each one"
             )
             yield RULE.about(lab.subject, message, argument=frozen.removeprefix("self."), cause="stale")
             return
@@ -84,7 +84,7 @@ def _second_round(lab: Lab) -> Findings:
             return  # it is wrong in the first round already
         wrong = refuted(lab, used, lab.inputs(), {}, again.outputs)
         if wrong is not None:  # the output of a network with a memory depends on earlier calls, rightly
-            why = "what the first forward kept is used; forward must keep it anew each time"
+            why = "backward uses what the first forward kept; keep it anew in each forward"
             message = f"in a second round, on other inputs, {wrong.said()}: {why}"
             yield RULE.about(lab.subject, message, cause="stale", **wrong.details)
             return

@@ -13,5 +13,5 @@ def check(lab: Lab) -> Findings:
     if lab.repeatable and lab.grown:
         add = "adds" if len(lab.grown) == 1 else "add"
         names = ", ".join(lab.grown)
-        message = f"{names} {add} up over calls of backward: set them to 0 before each step, or write = where += stands"
+        message = f"{names} {add} up over calls of backward: set them to 0 before each step, or write = instead of +="
         yield RULE.about(lab.subject, message, argument=lab.grown[0], cause="stale")

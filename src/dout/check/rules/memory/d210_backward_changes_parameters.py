@@ -26,7 +26,7 @@ def check(lab: Lab) -> Findings:
         return
     guilty = next((path for path in moved if _matters(lab, path)), None)
     if guilty is not None:
-        message = f"{guilty} changes during backward: a gradient is computed there, and the step made elsewhere"
+        message = f"{guilty} changes during backward: compute the gradient there, and make the step elsewhere"
         yield RULE.about(lab.subject, message, argument=guilty.removeprefix("self."), cause="stale")
 
 

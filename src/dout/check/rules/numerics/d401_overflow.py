@@ -8,7 +8,7 @@ import linecache
 from dout.check.lab.probe import Lab
 from dout.check.lab.shared_recording import recorded_of
 from dout.check.report.rule import Findings, Rule
-from dout.check.rules.numerics.stressed_runs import Kind, first_serious
+from dout.check.rules.numerics.stressed_runs import TroubleKind, first_serious
 from dout.check.rules.numerics.trouble_words import trouble_findings
 from dout.graph import CONSTANT, Node
 from dout.ops import PRIMITIVES, primitives
@@ -18,7 +18,7 @@ RULE = Rule("D401", "warning", "overflow")
 
 def check(lab: Lab) -> Findings:
     """Yield a finding for an overflow that was met, and a note for the root of a square, which has half the range."""
-    yield from first_serious(trouble_findings(RULE, lab, {Kind.OVERFLOW}))
+    yield from first_serious(trouble_findings(RULE, lab, {TroubleKind.OVERFLOW}))
     root = _root_of_a_square(lab)
     if root is not None:
         message = "the root of a square overflows from 1e154 on, in float32 from 1e19: np.abs(x) does not"

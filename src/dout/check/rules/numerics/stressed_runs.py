@@ -65,7 +65,7 @@ STRESSES = (
 )
 
 
-class Kind(Enum):
+class TroubleKind(Enum):
     """Why a number is not what it should be, by the name that NumPy has for it; the first of several counts."""
 
     OVERFLOW = "overflow"
@@ -93,7 +93,7 @@ class Trouble:
     """What goes wrong under a stress: an element, a warning of NumPy's, or an error of Python's own numbers."""
 
     stress: Stress
-    kind: Kind
+    kind: TroubleKind
     what: NotFinite | Complaint | CrashError
     where: Where | None = None
 
@@ -102,16 +102,16 @@ class Trouble:
 class Flags:
     """The kinds of errors that NumPy saw in a run, each with the user's line that came to it first."""
 
-    kinds: dict[Kind, Where | None] = field(default_factory=dict)
+    kinds: dict[TroubleKind, Where | None] = field(default_factory=dict)
 
     def __call__(self, kind: str, flag: int) -> None:
         """Called by NumPy in the middle of an operation: `kind` is `divide by zero`, say."""
-        self.kinds.setdefault(Kind(kind.split()[0]), users_line())
+        self.kinds.setdefault(TroubleKind(kind.split()[0]), users_line())
 
     @property
-    def first(self) -> Kind | None:
+    def first(self) -> TroubleKind | None:
         """The kind that explains the others."""
-        return next((kind for kind in Kind if kind in self.kinds), None)
+        return next((kind for kind in TroubleKind if kind in self.kinds), None)
 
 
 @once
@@ -152,7 +152,7 @@ def _under(lab: Lab, recorded: Recorded, stress: Stress) -> Iterator[Trouble | L
     targets = exact_targets(lab, examination, point, run)
     if targets is None:
         return
-    first = flags.first or Kind.INVALID
+    first = flags.first or TroubleKind.INVALID
     broken = next(((t, t.not_finite) for t in targets if t.not_finite is not None), None)
     undefined = next((t for t in targets if t.is_undefined(lab, run)), None) if not stress.accuracy else None
     if broken is not None:
@@ -161,7 +161,9 @@ def _under(lab: Lab, recorded: Recorded, stress: Stress) -> Iterator[Trouble | L
         yield Trouble(stress, first, NotFinite(target, index, got, right), flags.kinds.get(first))
     elif undefined is not None:
         index = tuple(int(i) for i in np.argwhere(~np.isfinite(np.asarray(undefined.got)))[0])
-        yield Trouble(stress, Kind.INVALID, NotFinite(undefined, index, float(np.asarray(undefined.got)[index]), None))
+        yield Trouble(
+            stress, TroubleKind.INVALID, NotFinite(undefined, index, float(np.asarray(undefined.got)[index]), None)
+        )
     elif flags.kinds and all(finite(t.right).all() for t in targets):
         yield Trouble(stress, first, Complaint(), flags.kinds[first])
     elif stress.accuracy:
@@ -189,7 +191,7 @@ def _raised(
     stand_ins = PlainRun(base.layer, inputs, base.douts, base.outputs, base.gradients)
     targets = exact_targets(lab, examination, point_of(examination, inputs), stand_ins)
     if targets is not None and all(finite(t.right).all() for t in targets):
-        kind = Kind.OVERFLOW if isinstance(crash.error, OverflowError) else Kind.DIVIDE
+        kind = TroubleKind.OVERFLOW if isinstance(crash.error, OverflowError) else TroubleKind.DIVIDE
         yield Trouble(stress, kind, crash, crash.where)
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from dout.check.lab.probe import CrashError, Lab
 from dout.check.report.rule import Findings, Rule
 from dout.check.report.verdicts import Finding
-from dout.check.rules.numerics.stressed_runs import Kind, NotFinite, Stress, Trouble, stressed_runs
+from dout.check.rules.numerics.stressed_runs import NotFinite, Stress, Trouble, TroubleKind, stressed_runs
 
 
 class KindWords(NamedTuple):
@@ -20,17 +20,17 @@ class KindWords(NamedTuple):
 
 
 _WORDS = {
-    Kind.OVERFLOW: KindWords(
+    TroubleKind.OVERFLOW: KindWords(
         "overflow",
         ": a number overflows on the way",
         "only take exp of values ≤ 0: subtract the maximum, or handle positive and negative x separately",
     ),
-    Kind.DIVIDE: KindWords(
+    TroubleKind.DIVIDE: KindWords(
         "division by zero",
         ": something is divided by 0, or log(0) is taken",
         "replace the divisor or the argument of log where it is 0, before the operation and not after it",
     ),
-    Kind.INVALID: KindWords(
+    TroubleKind.INVALID: KindWords(
         "an invalid value",
         "",
         "0 / 0, inf - inf and 0 * inf are not a number: avoid them before the operation, not after it",
@@ -43,7 +43,7 @@ def at(stress: Stress) -> str:
     return f"at {stress.words} " if stress.words else ""
 
 
-def trouble_findings(rule: Rule, lab: Lab, kinds: Collection[Kind]) -> Findings:
+def trouble_findings(rule: Rule, lab: Lab, kinds: Collection[TroubleKind]) -> Findings:
     """Yield a finding for each trouble of these kinds."""
     for trouble in stressed_runs(lab)[0]:
         if trouble.kind in kinds:
@@ -70,7 +70,7 @@ def _not_finite(rule: Rule, lab: Lab, trouble: Trouble, what: NotFinite) -> Find
         details |= {"expected": what.expected, "got": what.got, "because": words.advice}
         return rule.about(lab.subject, message, trouble.where, **details)
     message = (
-        f"{at(trouble.stress)}{target.name} is {what.got:g}{place}: the formula has none there; "
+        f"{at(trouble.stress)}{target.name} is {what.got:g}{place}: the formula has no value there; "
         "a small number inside the root, or beside the divisor, keeps it finite"
     )
     is_likely = trouble.stress.usual and len(lab.floats) == 1 and target.argument

@@ -35,7 +35,8 @@ def _in_another_order(subject: Subject) -> Findings:
     mine, theirs = ", ".join(order), ", ".join(subject.names)
     message = (
         f"{subject.interface.backward} returns the gradients of {mine} in this order, "
-        f"{subject.interface.forward} takes {theirs}: who unpacks them in that order gets those of another"
+        f"{subject.interface.forward} takes {theirs}: "
+        "a caller that unpacks them in that order gets the gradient of another input"
     )
     first = next(taken for taken, given in zip(subject.names, order, strict=False) if taken != given)
     yield RULE.about(subject, message, severity="warning", argument=first, cause="swapped")

@@ -51,7 +51,7 @@ def _in_rows(lab: Lab, group: tuple[int, ...], length: int) -> Iterator[Finding 
         return
     yield None  # they are rows
     if 1 in crashed:
-        message = f"with one row it raises {crashed[1]}: name the axis that squeeze, or an index, takes away"
+        message = f"with one row it raises {crashed[1]}: name the axis that squeeze or an index removes"
         yield RULE.about(lab.subject, message, crashed[1].where, cause="batch")
         return
     yield from _compared(lab, group, length, fine)
@@ -100,13 +100,13 @@ def _compared(lab: Lab, group: tuple[int, ...], length: int, fine: dict[int, Pla
         return  # the rows depend on each other: there is nothing to compare with
     what = _agrees(lab, group, fine[1], 1) if 1 in fine else None
     if what is not None:
-        message = f"with one row {what} is not what it is among {length} rows: an axis of length 1 is lost, or averaged"
+        message = f"with one row {what} is not what it is among {length} rows: an axis of length 1 is lost or averaged"
         yield RULE.about(lab.subject, message, cause="batch")
         return
     none = sized(lab, group, length, 0)
     if isinstance(none, CrashError):
         if not none.refused and isinstance(none.error, UnboundLocalError | IndexError | AttributeError | TypeError):
-            message = f"with an empty batch it raises {none}; give what a loop over rows leaves its start before it"
+            message = f"with an empty batch it raises {none}; give the result a start value before the loop over rows"
             yield RULE.about(lab.subject, message, none.where, cause="batch")
     elif (wrong_shape := _agrees(lab, group, none, 0)) is not None:
         message = f"with an empty batch {wrong_shape} has the wrong shape: take it from x.shape"

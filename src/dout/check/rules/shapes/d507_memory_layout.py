@@ -72,7 +72,7 @@ def check(lab: Lab) -> Findings:
                 return
 
 
-_ADVICE = "use x.copy(), and shapes in place of memory order"
+_ADVICE = "use x.copy(), and rely on shapes, not on memory order"
 
 
 def _wrong(lab: Lab, got: Ran | CrashError) -> str | None:

@@ -48,7 +48,7 @@ def without_gradient(subject: Subject, first: PlainRun) -> Finding | None:
     elif first.gradients and all(np.size(g) == 0 for g in first.gradients) and any(map(np.size, first.inputs)):
         message = f"{subject.name}'s backward returns no numbers: it is no gradient"
     elif subject.ends and any(output is given for output in first.outputs for given in first.inputs):
-        message = f"{subject.name}.forward hands its input on: what backward is the gradient of is not what it returns"
+        message = f"{subject.name}.forward hands its input on, and not the number that its backward is the gradient of"
     else:
         return None
     return RULE.about(subject, message)
