@@ -26,6 +26,7 @@ from typing import Any
 from dout.check.project.discover import Job, line_of_class
 from dout.check.report.layer_report import Report
 from dout.check.report.verdicts import Finding
+from dout.check.rules import modules
 from dout.check.rules.formula.d106_constant_factor import among_siblings
 from dout.check.rules.unjudged.d003_stopped import RULE as STOPPED
 from dout.check.rules.unjudged.d004_removed_numpy_name import RemovedName
@@ -85,6 +86,7 @@ def run(
     queue = deque(range(len(jobs)))
     running: list[_Process] = []
     scratch = tempfile.mkdtemp(prefix="dout-")
+    modules()  # of the rules: loaded here, each fork has them
     gc.freeze()  # what is loaded stays shared with the forks
     try:
         while queue or running:
