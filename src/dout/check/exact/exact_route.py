@@ -72,7 +72,7 @@ class Outcome:
     """How a gradient compares at one point: a word, and both gradients as float64."""
 
     judged: Judged
-    word: str
+    word: Word
     expected: Any
     got: Any
     point: Point
@@ -283,7 +283,7 @@ class Examination:
         return finite and bool(_size(expected) <= EXACT * size and _size(got) <= share * size)
 
 
-def relation(expected: Any, got: Any) -> tuple[str, str]:
+def relation(expected: Any, got: Any) -> tuple[Word, str]:
     """How two gradients compare, as a word of a verdict, and why where it is no plain answer."""
     if np.shape(expected) != np.shape(got):
         return Word.REFUTED, f"its shape is {np.shape(got)}, not {np.shape(expected)}"

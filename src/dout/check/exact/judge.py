@@ -37,7 +37,7 @@ MOST_ELEMENTS = 200_000  # over all nodes: beyond that balls take seconds
 class Convention:
     """What a refuted gradient is right up to: the verdict's word, one for each convention, its reason, the constant."""
 
-    word: str
+    word: Word
     because: str
     constant: str = ""
 

@@ -88,6 +88,6 @@ def _between(mine: float, theirs: np.ndarray[Any, Any]) -> bool:
     return bool(theirs.min() - slack <= mine <= theirs.max() + slack)
 
 
-def _with(outcome: Outcome, word: str) -> Outcome:
+def _with(outcome: Outcome, word: Word) -> Outcome:
     because = "more sides of the kink meet than were looked at" if word == Word.INCONCLUSIVE else outcome.because
     return replace(outcome, word=word, because=because)

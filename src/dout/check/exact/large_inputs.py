@@ -48,7 +48,7 @@ def _outcomes(examination: Examination, point: Point) -> tuple[list[Outcome], di
     return outcomes, values
 
 
-def _word(expected: Any, got: Any, tolerance: float) -> str:
+def _word(expected: Any, got: Any, tolerance: float) -> Word:
     if expected.shape != got.shape:
         return Word.REFUTED
     known = np.isfinite(expected)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -46,25 +47,8 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
 
 
 def finding_to_json(finding: Finding) -> dict[str, Any]:
-    """One finding as plain data."""
-    return {
-        "code": finding.code,
-        "severity": finding.severity,
-        "message": finding.message,
-        "layer": finding.layer,
-        "argument": finding.argument,
-        "index": None if finding.index is None else [int(i) for i in finding.index],
-        "expected": data(finding.expected),
-        "got": data(finding.got),
-        "cause": finding.cause,
-        "because": finding.because,
-        "fix": finding.fix,
-        "inputs": {str(name): data(value) for name, value in finding.inputs.items()},
-        "there": finding.there,
-        "first_wrong": finding.first_wrong,
-        "file": finding.file,
-        "line": finding.line,
-    }
+    """One finding as plain data: its fields in their order, without the reason, which is for code alone."""
+    return {f.name: data(getattr(finding, f.name)) for f in fields(finding) if f.name != "reason"}
 
 
 def data(value: Any) -> Any:

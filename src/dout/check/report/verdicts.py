@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, Literal
 
 from dout.graph import Where
@@ -12,28 +13,42 @@ Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 
 
-class Word:
-    """What a verdict may say about a gradient, from best to worst."""
+class Word(StrEnum):
+    """What a verdict may say about a gradient, from best to worst.
 
-    EXACT = "exact"
-    ROUNDED = "exact up to rounded constants"
-    STABILISED = "exact up to a stabiliser"
-    SUBGRADIENT = "a subgradient at a kink"
-    AGREES = "agrees within rounding"  # a fallback's word: no proof
-    SCALED = "right up to a constant factor"
-    PASSED = "passed through: its loss must do the work"
-    JOINED = "right for the loss and its activation together"
-    DIAGONAL = "the diagonal of its derivative alone"
-    STOPPED = "stopped on purpose: nothing is passed on"
-    INCONCLUSIVE = "inconclusive"
-    REFUTED = "refuted"
+    Each has a mark, its words in a table, and its words where all gradients are counted.
+    """
+
+    mark: str
+    short: str
+    counted: str
+
+    EXACT = "exact", "✓", "exact", "exact"
+    ROUNDED = "exact up to rounded constants", "✓", "exact", "exact"
+    STABILISED = "exact up to a stabiliser", "✓", "exact", "exact"
+    SUBGRADIENT = "a subgradient at a kink", "~", "at a kink", "right up to a choice at a kink"
+    AGREES = "agrees within rounding", "~", "within rounding", "right within rounding"  # a fallback's word: no proof
+    SCALED = "right up to a constant factor", "~", "up to a factor", "right up to a constant"
+    PASSED = "passed through: its loss must do the work", "~", "passed through", "passed through"
+    JOINED = (
+        "right for the loss and its activation together", "~", "right with its activation", "right with its activation"
+    )  # fmt: skip
+    DIAGONAL = "the diagonal of its derivative alone", "~", "the diagonal alone", "right on the diagonal"
+    STOPPED = "stopped on purpose: nothing is passed on", "~", "stopped on purpose", "stopped on purpose"
+    INCONCLUSIVE = "inconclusive", "?", "inconclusive", "inconclusive"
+    REFUTED = "refuted", "✗", "wrong", "refuted"
+
+    def __new__(cls, text: str, mark: str, short: str, counted: str) -> Word:
+        """Make a word from a row of the table."""
+        word = str.__new__(cls, text)
+        word._value_, word.mark, word.short, word.counted = text, mark, short, counted
+        return word
+
+    def __repr__(self) -> str:
+        return repr(self.value)
 
 
-WORDS = (
-    Word.EXACT, Word.ROUNDED, Word.STABILISED, Word.SUBGRADIENT, Word.AGREES, Word.SCALED, Word.PASSED,
-    Word.JOINED, Word.DIAGONAL, Word.STOPPED,
-    Word.INCONCLUSIVE, Word.REFUTED,
-)  # fmt: skip
+WORDS = tuple(Word)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +60,7 @@ class Verdict:
     """
 
     argument: str
-    word: str
+    word: Word
     route: str = "exact arithmetic"
     points: int = 1
     because: str = ""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from dout.check.report.layer_report import Report
 from dout.check.report.report import Line, near, shown_place
-from dout.check.report.verdicts import SEVERITIES, WORDS, NothingTaken, Word
+from dout.check.report.verdicts import SEVERITIES, NothingTaken, Word
 from dout.check.rules.unjudged.d001_raises import RULE as RAISES
 from dout.check.rules.unjudged.d002_not_judged import RULE as NOT_JUDGED
 from dout.check.rules.unjudged.d003_stopped import RULE as STOPPED
@@ -31,20 +31,6 @@ MARKS: Mapping[State, tuple[str, str]] = {
     "warning": ("!", "fair"),
     "good": ("✓", "good"),
     "open": ("?", "open"),
-}
-_SHORT = {
-    Word.EXACT: "exact",
-    Word.ROUNDED: "exact",
-    Word.STABILISED: "exact",
-    Word.SUBGRADIENT: "at a kink",
-    Word.AGREES: "within rounding",
-    Word.SCALED: "up to a factor",
-    Word.PASSED: "passed through",
-    Word.JOINED: "right with its activation",
-    Word.DIAGONAL: "the diagonal alone",
-    Word.STOPPED: "stopped on purpose",
-    Word.INCONCLUSIVE: "inconclusive",
-    Word.REFUTED: "wrong",
 }
 _WITHOUT = {RAISES.code: "raises an error", NOT_JUDGED.code: "not judged", STOPPED.code: "stopped"}  # a verdict
 
@@ -92,8 +78,8 @@ def state(report: Report) -> State:
 
 
 def _verdict(report: Report) -> str:
-    counted = Counter(_SHORT[verdict.word] for verdict in report.verdicts)
-    said = [f"{counted[word]} {word}" for word in dict.fromkeys(_SHORT[w] for w in reversed(WORDS)) if counted[word]]
+    counted = Counter(verdict.word.short for verdict in report.verdicts)
+    said = [f"{counted[s]} {s}" for s in dict.fromkeys(word.short for word in reversed(Word)) if counted[s]]
     without = next((_WITHOUT[f.code] for f in report.findings if f.code in _WITHOUT), "no gradient")
     return ", ".join(said) or without
 

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dout.check.exact.judge import Convention, Judgement
+from dout.check.report.verdicts import Word
 
 Kept = Mapping[str, Convention]  # by argument
 
 
-def keeping(judgement: Judgement, word: str) -> Kept:
+def keeping(judgement: Judgement, word: Word) -> Kept:
     """Return the conventions with this verdict."""
     return {name: kept for name, kept in judgement.conventions.items() if kept.word == word}
 
