@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -27,34 +27,31 @@ def check(lab: Lab) -> Findings:
     length = len(lab.subject.inputs[arrays[0]])
     together = [i for i in arrays if len(lab.subject.inputs[i]) == length]
     for group in dict.fromkeys((tuple(together), (arrays[0],))):
-        found = list(_in_rows(lab, group, length))
-        if found:
-            yield from (finding for finding in found if finding is not None)
+        found = _in_rows(lab, group, length)
+        if found is not None:
+            yield from found
             return
 
 
-def _in_rows(lab: Lab, group: tuple[int, ...], length: int) -> Iterator[Finding | None]:
-    """What other numbers of rows in a group of inputs show; nothing at all where these are no rows."""
+def _in_rows(lab: Lab, group: tuple[int, ...], length: int) -> Iterable[Finding] | None:
+    """Return the findings on other numbers of rows in a group of inputs; None if these are no rows."""
     sizes = [n for n in dict.fromkeys((1, 2, length + 1, max(2 * length, 3), 4 * length + 5)) if n != length]
     ran = {n: sized(lab, group, length, n) for n in sizes}
     fine = {n: got for n, got in ran.items() if isinstance(got, PlainRun)}
     crashed = {n: got for n, got in ran.items() if isinstance(got, CrashError)}
     if any(got.refused for got in crashed.values()):
-        return
+        return None
     unfit = next((n for n in (length + 1, 2 * length, 2) if n in ran and not fits(lab, ran[n], length, n)), None)
     if unfit is not None and _is_fixed(lab, group, length, unfit, ran):
-        yield _only(lab, length, unfit, ran[unfit])
-        return
+        return [_only(lab, length, unfit, ran[unfit])]
     if len(fine) < 2 and not (len(fine) == 1 and length == 2):
-        return
+        return None
     if any(n > 1 for n in crashed) or not any(n > 1 for n in fine):
-        return
-    yield None  # they are rows
+        return None
     if 1 in crashed:
         message = f"with one row it raises {crashed[1]}: name the axis that squeeze or an index removes"
-        yield RULE.about(lab.subject, message, crashed[1].where, cause="batch")
-        return
-    yield from _compared(lab, group, length, fine)
+        return [RULE.about(lab.subject, message, crashed[1].where, cause="batch")]
+    return _compared(lab, group, length, fine)
 
 
 def _is_fixed(lab: Lab, group: tuple[int, ...], length: int, unfit: int, ran: dict[int, PlainRun | CrashError]) -> bool:
