@@ -178,8 +178,8 @@ _NEEDS = re.compile(r"\bneeds? ([\w.-]+), which")
 def told(outcomes: Sequence[JobOutcome], many: bool = True) -> list[tuple[str, list[str]]]:
     """What else there is to say, by kind, each in sentences: what was not judged, what was refused, what stopped.
 
-    Of `many` files, also the layers that were not judged and the conditions that were not covered. Of one file the
-    reports say both.
+    Of `many` files, also the layers that were not judged, and the conditions that were not covered in layers that are
+    not printed in detail. Of one file the reports say both.
     """
     remarks = list(dict.fromkeys(remark for outcome in outcomes for remark in outcome.remarks))
     reports = [checked.report for outcome in outcomes for checked in outcome.layers] if many else []
@@ -195,7 +195,7 @@ def told(outcomes: Sequence[JobOutcome], many: bool = True) -> list[tuple[str, l
         ],
         "not driven": [f"{name}: {why}" for name, why, was_tried in left_out if was_tried],
         "refused": list(dict.fromkeys(act for outcome in outcomes for act in outcome.refused)),
-        "not covered": [f"{report.layer}: {condition}" for report in reports for condition in report.branches],
+        "not covered": [f"{r.layer}: {side}" for r in reports if state(r) in ("good", "open") for side in r.branches],
         "stopped": [remark for remark in remarks if remark not in needing],
     }
     return [(kind, [_cut(item) for item in items]) for kind, items in kinds.items() if items]
