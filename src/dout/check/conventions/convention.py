@@ -1,7 +1,7 @@
 """Conventions are not bugs: a gradient that is right up to a constant that people choose, or passed on to its loss.
 
-Each rule looks at one gradient that was refuted and says which convention it keeps, if any. Another convention is
-another rule in `RULES`.
+Each rule looks at one refuted gradient and returns the convention that it keeps, or None. Another convention is another
+rule in `RULES`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import math
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
 from itertools import product
 from typing import Literal
 
@@ -25,6 +24,7 @@ from dout.check.conventions.stop_gradient import stops_the_gradient
 from dout.check.exact.exact_route import Outcome
 from dout.check.exact.judge import Convention, Judgement
 from dout.check.exact.judging_points import is_label
+from dout.check.exact.ratio import Likeness
 from dout.check.exact.subject import Subject
 from dout.check.report.verdicts import Verdict, Word
 
@@ -42,22 +42,28 @@ _STEPS = Axes("T", (1,), "steps")
 
 @dataclass(frozen=True, eq=False)
 class RefutedGradient:
-    """One refuted gradient as a rule sees it, beside everything else that is known of its layer."""
+    """One refuted gradient, with everything else that is known of its layer."""
 
     subject: Subject
     judgement: Judgement
     outcome: Outcome
     samples: Samples
+    is_of_a_loss: bool
 
     @property
     def name(self) -> str:
         """The input or parameter that the gradient is for."""
         return self.outcome.judged.name
 
-    @cached_property
-    def is_of_a_loss(self) -> bool:
-        """Whether the layer is a loss."""
-        return is_loss(self.subject, self.judgement, self.samples)
+    @property
+    def is_of_a_parameter(self) -> bool:
+        """Whether it is the gradient of a parameter."""
+        return self.name in self.judgement.parameters
+
+    @property
+    def likeness(self) -> Likeness:
+        """How the gradient compares with the derived one."""
+        return self.judgement.likeness.get(self.name, Likeness())
 
     @property
     def times_if_handed_on(self) -> float:
@@ -74,10 +80,10 @@ class RefutedGradient:
 
     def constant(self, guesses: Iterable[Constant]) -> Constant | None:
         """The first of these constants that the gradient is right up to, on other numbers of samples as well."""
-        likeness = self.judgement.likeness.get(self.name)
-        if likeness is None or likeness.ratio is None or not math.isfinite(likeness.ratio):
+        ratio = self.likeness.ratio
+        if ratio is None or not math.isfinite(ratio):
             return None
-        return self.samples.first_that_holds(self.name, likeness.ratio, likeness.close, guesses)
+        return self.samples.first_that_holds(self.name, ratio, self.likeness.close, guesses)
 
 
 _PARAMETERS = ("W", "Wh", "W2", "b", "b2", "gamma")
@@ -85,9 +91,9 @@ ConventionRule = Callable[[RefutedGradient], Convention | None]
 
 
 def by_convention(subject: Subject, judgement: Judgement) -> Judgement:
-    """The judgement without those refutations that are conventions: they have a word of their own.
+    """Return the judgement without the refutations that are conventions: those have a word of their own.
 
-    What is refuted and stays so may get a remark, where it would be a convention in another place.
+    A gradient that stays refuted may get a remark, if it would be a convention in another place.
     """
     samples = Samples(subject, numerically=judgement.examination is None)
     if subject.interface is not None:  # functions are handed their parameters: `affine_forward(x, w, b)`
@@ -95,15 +101,16 @@ def by_convention(subject: Subject, judgement: Judgement) -> Judgement:
         judgement = replace(judgement, parameters=judgement.parameters | {*handed})
     found: dict[str, Convention] = {}
     remarks: dict[str, str] = {}
-    uses_dout = not judgement.ignores_dout or is_loss(subject, judgement, samples)
+    loss = is_loss(subject, judgement, samples)
+    uses_dout = not judgement.ignores_dout or loss
     for outcome in judgement.refuted.values():
-        gradient = RefutedGradient(subject, judgement, outcome, samples)
+        gradient = RefutedGradient(subject, judgement, outcome, samples, loss)
         convention = next(filter(None, (rule(gradient) for rule in (RULES if uses_dout else (_stops,)))), None)
         if convention is not None:
             found[gradient.name] = convention
         elif uses_dout and (remark := _lacks_the_rest(gradient) or _compounds(gradient)) is not None:
             remarks[gradient.name] = remark
-    role: Role = "loss" if is_loss(subject, judgement, samples) else "input"
+    role: Role = "loss" if loss else "input"
     return replace(
         judgement,
         verdicts=tuple(_said(v, found.get(v.argument), judgement, role) for v in judgement.verdicts),
@@ -177,7 +184,7 @@ def _of_parameters(gradient: RefutedGradient) -> Convention | None:
     """Averaged over the samples in the layer instead of in the loss; what goes on to other layers is right."""
     judgement = gradient.judgement
     inputs_are_right = all(o.judged.name in judgement.parameters for o in judgement.refuted.values())
-    if gradient.is_of_a_loss or gradient.name not in judgement.parameters or not inputs_are_right:
+    if gradient.is_of_a_loss or not gradient.is_of_a_parameter or not inputs_are_right:
         return None
     return _scaled(gradient, _averages(len(gradient.samples.shape)))
 
@@ -209,7 +216,7 @@ def _lacks_the_rest(gradient: RefutedGradient) -> str | None:
 
 def _compounds(gradient: RefutedGradient) -> str | None:
     """Of an input that is averaged in the middle of a network: no convention, although it looks like one."""
-    if gradient.is_of_a_loss or gradient.name in gradient.judgement.parameters:
+    if gradient.is_of_a_loss or gradient.is_of_a_parameter:
         return None
     constant = gradient.constant(_averages(len(gradient.samples.shape)))
     if constant is None:
@@ -220,13 +227,16 @@ def _compounds(gradient: RefutedGradient) -> str | None:
 
 def _passes_on(gradient: RefutedGradient) -> Convention | None:
     """A softmax that hands dout on, alone or at the end of a layer: its loss gives the gradient of both together."""
-    subject, likeness = gradient.subject, gradient.judgement.likeness.get(gradient.name)
+    subject = gradient.subject
     alone = not gradient.judgement.parameters and len(subject.inputs) == 1
-    passed = alone and likeness is not None and likeness.passed
-    if passed and (says_softmax(subject) or is_normalised(subject) or is_last_sigmoid(subject)):
+    if (
+        alone
+        and gradient.likeness.passed
+        and (says_softmax(subject) or is_normalised(subject) or is_last_sigmoid(subject))
+    ):
         return Convention(Word.PASSED, "backward passes dout on")
     constants = {"1": 1.0}
-    if gradient.name in gradient.judgement.parameters and gradient.samples.shape:
+    if gradient.is_of_a_parameter and gradient.samples.shape:
         constants["1/N"] = 1 / gradient.samples.shape[0]
     for symbol, value in constants.items():
         if math.isclose(gradient.times_if_handed_on, value, rel_tol=1e-4):
@@ -246,9 +256,8 @@ def _is_diagonal(gradient: RefutedGradient) -> Convention | None:
 
 def _of_both(gradient: RefutedGradient) -> Convention | None:
     """A loss that is given probabilities, and gives the gradient of what they were made of."""
-    likeness = gradient.judgement.likeness.get(gradient.name)
-    if likeness is not None and likeness.ratio is not None:
-        return None  # a multiple of the right one, as of a square, whose own gradient that is
+    if gradient.likeness.ratio is not None:
+        return None  # it is a multiple of the right one: a square has this gradient by itself
     if gradient.name in gradient.judgement.partly or not gradient.is_of_a_loss:
         return None
     if not is_of_both(gradient.subject, gradient.name):
@@ -258,17 +267,12 @@ def _of_both(gradient: RefutedGradient) -> Convention | None:
 
 def _of_steps(gradient: RefutedGradient) -> Convention | None:
     """A step that a layer takes by itself, with a momentum of its own: a constant times rate and gradient."""
-    interface, likeness = gradient.subject.interface, gradient.judgement.likeness.get(gradient.name)
-    if (
-        interface is None
-        or interface.rate is None
-        or likeness is None
-        or gradient.name not in gradient.judgement.parameters
-    ):
+    interface, ratio = gradient.subject.interface, gradient.likeness.ratio
+    if interface is None or interface.rate is None or not gradient.is_of_a_parameter:
         return None
-    if likeness.ratio is None or not 0 < likeness.ratio < math.inf:
+    if ratio is None or not 0 < ratio < math.inf:
         return None
-    return Convention(Word.SCALED, f"the first step is {likeness.ratio:.4g} × rate × gradient", "step")
+    return Convention(Word.SCALED, f"the first step is {ratio:.4g} × rate × gradient", "step")
 
 
 def _stops(gradient: RefutedGradient) -> Convention | None:
