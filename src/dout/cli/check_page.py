@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dout.check.report.report import html_spans, near, shown_place, to_lines
+from dout.check.report.report import counted_noun, html_spans, near, shown_place, to_lines
 from dout.check.report.verdicts import SEVERITIES
 from dout.check.rules import rules
 from dout.check.worker.summary import MARKS, SummaryRow, code_counts, row, told
@@ -104,7 +104,7 @@ def _text(text: str) -> str:
 
 def _title(result: Result) -> str:
     files = [_file(outcome) for outcome in result.outcomes if outcome.layers] or [Path.cwd().name]
-    layers, number = _number(len(result.reports), "layer"), len(files)
+    layers, number = counted_noun(len(result.reports), "layer"), len(files)
     return (
         f"{layers} in {_text(files[0])}" if number == 1 else f"{layers} in {number} files of {_text(Path.cwd().name)}"
     )
@@ -112,10 +112,6 @@ def _title(result: Result) -> str:
 
 def _file(outcome: JobOutcome) -> str:
     return "dout.layers" if outcome.job.kind == "ready" else near(outcome.job.where)
-
-
-def _number(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _counts(result: Result) -> str:

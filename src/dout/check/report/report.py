@@ -8,7 +8,7 @@ from __future__ import annotations
 import html
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -254,15 +254,21 @@ def summary(reports: Iterable[ReportData], *, known: int = 0, problems: int = 0,
     reports = list(reports)
     counted = Counter(verdict.word.counted for report in reports for verdict in report.verdicts)
     exact = counted.pop(Word.EXACT.counted, 0)
-    parts = [f"{_count(exact, 'gradient')} exact"] if exact else []
+    parts = [f"{counted_noun(exact, 'gradient')} exact"] if exact else []
     parts += [f"{counted[words]} {words}" for words in (word.counted for word in Word) if words in counted]
     severities = [finding.severity for report in reports for finding in report.findings]
-    parts += [_count(severities.count(s), s) for s in SEVERITIES if s in severities]
+    parts += [counted_noun(severities.count(s), s) for s in SEVERITIES if s in severities]
     parts += [f"{known} known"] if known else []
-    parts += [f"{_count(problems, 'target')} could not be run"] if problems else []
+    parts += [f"{counted_noun(problems, 'target')} could not be run"] if problems else []
     parts = parts or ["no gradient was judged" if reports else "nothing was checked"]
-    return f"{_count(len(reports), 'layer')}: {', '.join([*parts, f'in {seconds:.1f} s'])}"
+    return f"{counted_noun(len(reports), 'layer')}: {', '.join([*parts, f'in {seconds:.1f} s'])}"
 
 
-def _count(number: int, what: str) -> str:
+def counted_noun(number: int, what: str) -> str:
+    """Return `1 layer`, `2 layers`."""
     return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def some(items: Sequence[str], most: int) -> str:
+    """Return the first items, and how many more there are."""
+    return ", ".join(items[:most]) + (f" and {len(items) - most} more" if len(items) > most else "")

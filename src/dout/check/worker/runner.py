@@ -25,6 +25,7 @@ from typing import Any
 
 from dout.check.project.discover import Job, line_of_class
 from dout.check.report.layer_report import Report
+from dout.check.report.report import some
 from dout.check.report.verdicts import Finding
 from dout.check.rules import modules
 from dout.check.rules.formula.d106_constant_factor import among_siblings
@@ -333,11 +334,7 @@ def _reasons(lost: Mapping[str, str]) -> str:
     by_reason: dict[str, list[str]] = {}
     for name, reason in lost.items():
         by_reason.setdefault(reason, []).append(name)
-    return "; ".join(f"{_few(names)} {_plural(reason, names)}" for reason, names in by_reason.items())
-
-
-def _few(names: Sequence[str], most: int = 3) -> str:
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+    return "; ".join(f"{some(names, 3)} {_plural(reason, names)}" for reason, names in by_reason.items())
 
 
 def _plural(reason: str, names: Sequence[str]) -> str:

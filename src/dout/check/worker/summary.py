@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from dout.check.report.layer_report import Report
-from dout.check.report.report import Line, near, shown_place
+from dout.check.report.report import Line, counted_noun, near, shown_place, some
 from dout.check.report.verdicts import SEVERITIES, NothingTaken, Word
 from dout.check.rules.unjudged.d001_raises import RULE as RAISES
 from dout.check.rules.unjudged.d002_not_judged import RULE as NOT_JUDGED
@@ -111,11 +111,11 @@ def table(outcomes: Sequence[JobOutcome], width: int, text: Text = visible) -> I
             yield from _row_lines(each, (names, verdicts, width), text)
     empty = sum(not outcome.layers and not outcome.skipped and not outcome.problem for outcome in outcomes)
     if empty:
-        yield [(f"{_count(empty, 'file')} without a layer", "dim")]
+        yield [(f"{counted_noun(empty, 'file')} without a layer", "dim")]
 
 
 def _file_line(outcome: JobOutcome, rows: Sequence[SummaryRow], width: int, text: Text) -> Line:
-    said = f"  {_count(len(rows), 'layer')}, {sum(r.seconds for r in rows):.1f} s"
+    said = f"  {counted_noun(len(rows), 'layer')}, {sum(r.seconds for r in rows):.1f} s"
     name = "dout.layers" if outcome.job.kind == "ready" else near(outcome.job.where)
     return [(shortened(text(name), width - len(said)), "title"), (said, "dim")]
 
@@ -225,7 +225,7 @@ def _files_by_reason(skipped: Sequence[tuple[str, str]]) -> Iterator[str]:
         by_reason.setdefault(reason, []).append(file)
     for reason, files in by_reason.items():
         if len(files) > 1:
-            yield f"{len(files)} files {reason} ({few(files)})"
+            yield f"{len(files)} files {reason} ({some(files, MOST)})"
         else:
             yield f"{files[0]} {re.sub('^need ', 'needs ', reason)}"
 
@@ -244,12 +244,7 @@ def _by_library(left_out: Sequence[tuple[str, str]]) -> Iterator[str]:
         by_library.setdefault(" and ".join(dict.fromkeys(_NEEDS.findall(why))), []).append(name)
     for library, names in by_library.items():
         many = len(names) > 1 or "," in names[0]
-        yield f"{few(names)} need{'' if many else 's'} {library}"
-
-
-def few(items: Sequence[str], most: int = MOST) -> str:
-    """Some of the items, and how many more there are."""
-    return ", ".join(items[:most]) + (f" and {len(items) - most} more" if len(items) > most else "")
+        yield f"{some(names, MOST)} need{'' if many else 's'} {library}"
 
 
 def told_lines(outcomes: Sequence[JobOutcome], many: bool = True, text: Text = visible) -> Iterator[Line]:
@@ -264,7 +259,3 @@ def told_lines(outcomes: Sequence[JobOutcome], many: bool = True, text: Text = v
 def _cut(text: str) -> str:
     flat = " ".join(text.split())
     return flat if len(flat) <= MOST_TEXT else f"{flat[: MOST_TEXT - 60]} ... {flat[-50:]}"
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
