@@ -106,6 +106,71 @@ def test_only_run_copies_layers_redirects_output_and_sets_random_states():
     assert {module_of(file): found for file in others if (found := set(ways_to_run(file)))} == {}
 
 
+WORDED = {"message", "because", "sentence"}  # attributes that are there to be read by people
+LOOKING = {
+    "startswith",
+    "endswith",
+    "partition",
+    "rpartition",
+    "split",
+    "find",
+    "search",
+    "match",
+    "fullmatch",
+    "findall",
+}
+MAY_LOOK = {
+    "dout.check.report.machine_formats",  # not to say the same twice
+    "dout.check.report.report",
+    "dout.trace.record.redraw",  # the document of a trace has an event's kind and its words alone
+}
+
+
+def looks_at_words(node):
+    """Whether an expression compares an attribute with words, or searches in it."""
+    if isinstance(node, ast.Compare):
+        sides = [node.left, *node.comparators]
+        empty = any(isinstance(side, ast.Constant) and not side.value for side in sides)
+        return not empty and any(isinstance(side, ast.Attribute) and side.attr in WORDED for side in sides)
+    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in LOOKING):
+        return False
+    return any(isinstance(one, ast.Attribute) and one.attr in WORDED for one in (node.func.value, *node.args))
+
+
+@pytest.mark.parametrize(
+    "text", ["'raises' in f.message", "f.message == 'no'", "f.because.startswith('x')", "re.search('x', f.message)"]
+)
+def test_looking_at_the_words_of_a_message_is_found(text):
+    assert looks_at_words(ast.parse(text, mode="eval").body)
+
+
+def test_no_decision_is_taken_on_the_words_of_a_message():
+    found = {
+        name
+        for name, file in MODULES.items()
+        if any(map(looks_at_words, ast.walk(ast.parse(file.read_text(encoding="utf-8")))))
+    }
+    assert found <= MAY_LOOK
+
+
+def test_every_finding_is_one_file_named_by_its_code():
+    from dout.check.rules import modules
+
+    codes = [module.RULE.code for module in modules()]
+    assert [module.__name__.rpartition(".")[2].partition("_")[0].upper() for module in modules()] == codes
+    assert len(set(codes)) == len(codes)
+    assert {module_of(file) for file in (SOURCE / "check" / "rules").rglob("d[0-9]*.py")} == {
+        module.__name__ for module in modules()
+    }
+
+
+def test_a_code_is_written_in_its_own_rule_alone():
+    trees = (ast.parse(file.read_text(encoding="utf-8")) for file in FILES)
+    words = (n.value for tree in trees for n in ast.walk(tree) if isinstance(n, ast.Constant))
+    found = Counter(word for word in words if isinstance(word, str) and re.fullmatch(r"D[0-6]\d\d", word))
+    assert {code: n for code, n in found.items() if n > 1} == {}
+
+
 def test_every_room_says_in_its_first_line_what_it_is_and_the_map_says_the_same():
     page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     told = dict(re.findall(r"^\| `([a-z_./]+)/` \| (.+) \|$", page, re.MULTILINE))

@@ -14,6 +14,14 @@ class TargetError(DoutError):
     """The thing to run cannot be found, read, built or called."""
 
 
+class NotTakenError(TargetError):
+    """Arguments are missing, or no small input that was tried was taken; `short` says it without the remedy."""
+
+    def __init__(self, message: str, short: str) -> None:
+        super().__init__(message)
+        self.short = short
+
+
 class UnsupportedError(DoutError):
     """A NumPy call that is not in the table of primitives, or one of its options, met a traced value."""
 

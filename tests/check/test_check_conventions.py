@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from dout.check.conventions.convention import among_siblings
 from dout.check.report.report import summary
+from dout.check.rules.formula.d106_constant_factor import among_siblings
 from dout.check.verb.check_layer import check
 
 RNG = np.random.default_rng(0)

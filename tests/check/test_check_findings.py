@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from dout.check.report.codes import CODES
+from dout.check.rules import rules
 
+RULES = rules()
 HOME = Path(__file__).resolve().parents[2]
 PAGES = {path.stem: path.read_text(encoding="utf-8") for path in sorted((HOME / "docs" / "findings").glob("*.md"))}
 HEADINGS = ["Why it hurts", "How to mend it", "How to silence it"]
@@ -46,14 +47,14 @@ def last(layers):
 
 
 def test_every_code_has_its_page_and_every_page_its_code():
-    assert set(PAGES) == set(CODES)
+    assert set(PAGES) == set(RULES)
 
 
 @pytest.mark.parametrize("code", PAGES)
 def test_a_page_has_the_title_and_the_severity_of_the_table_and_every_heading(code):
     lines = PAGES[code].splitlines()
-    assert lines[0] == f"# {code}: {CODES[code].title}"
-    assert lines[2] == f"Severity: {CODES[code].severity}."
+    assert lines[0] == f"# {code}: {RULES[code].title}"
+    assert lines[2] == f"Severity: {RULES[code].severity}."
     assert [line.removeprefix("## ") for line in lines if line.startswith("## ")] == HEADINGS
     assert f"# dout: ignore[{code}]" in PAGES[code]
 
@@ -80,4 +81,4 @@ def test_the_mended_layer_of_a_page_does_not(code, found):
 
 @pytest.mark.parametrize("code", PAGES)
 def test_the_mended_layer_of_a_page_has_no_error(code, found):
-    assert not [other for other in last(found[f"{code}_mended"]) if CODES[other].severity == "error"]
+    assert not [other for other in last(found[f"{code}_mended"]) if RULES[other].severity == "error"]

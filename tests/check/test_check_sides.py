@@ -1,5 +1,8 @@
 """What "exact" is said of: every side of every condition, in arrays and in code, is judged or listed with its line."""
 
+import linecache
+import re
+
 import numpy as np
 import pytest
 from one_side_squares import X, errors, layer, line_of, patient, words
@@ -68,7 +71,61 @@ def test_a_step_of_which_one_piece_alone_was_seen_is_listed():
 
     (line,) = dout.check(Steps(), X).branches[:1]
     assert line.startswith("`np.floor(self.x0)`")
-    assert line.endswith("gave 0 alone")
+    assert line.endswith("was always 0")
+
+
+@pytest.mark.parametrize("place", [np.max, np.argmax])
+def test_a_place_that_an_extremum_always_took_is_said_by_its_index(place):
+    class Scaled:
+        def __init__(self):
+            self.kept = np.array([1.0, 3.0, 2.0])
+
+        def forward(self, x):
+            return x * (1 + place(self.kept))
+
+        def backward(self, dout):
+            return dout * (1 + place(self.kept))
+
+    found = [line.rpartition(" was ")[2] for line in dout.check(Scaled(), X).branches]
+    assert found == ["always at index 1"] * 2
+
+
+class Parts:
+    """Conditions of two parts, in two lines."""
+
+    many, on = 5, True
+
+    def forward(self, x):
+        if (self.many > 3
+                and self.on):  # fmt: skip
+            return 2 * x
+        if (self.many > 2
+                or self.on):  # fmt: skip
+            return x
+        return 3 * x
+
+    def backward(self, dout):
+        return 2 * dout
+
+
+def test_each_part_of_a_condition_is_listed_with_its_own_line():
+    found = [re.fullmatch(r"`(.+)` at .+:(\d+) was always True", line) for line in dout.check(Parts(), X).branches]
+    assert [match[1] for match in found] == ["self.many > 3", "self.on"]
+    assert all(match[1] in linecache.getline(__file__, int(match[2])) for match in found)
+
+
+def test_the_parts_of_a_loop_are_no_conditions_by_themselves():
+    class Counting:
+        def forward(self, x):
+            number, left = 0, True
+            while number < 3 and left:
+                number += 1
+            return x * number
+
+        def backward(self, dout):
+            return dout * 3
+
+    assert [line.partition(" at ")[0] for line in dout.check(Counting(), X).branches] == ["`left`"]
 
 
 @pytest.mark.parametrize("step", [np.floor, np.ceil, np.trunc, np.rint, np.round, lambda v: v.astype(int)])

@@ -7,13 +7,14 @@ from html.parser import HTMLParser
 
 import numpy as np
 from check_commands import PLAIN, WRONG, dout, write
+from contract_findings import finding
 
 import dout as package
-from dout.check.report.codes import CODES, finding
 from dout.check.report.layer_report import Report
 from dout.check.report.machine_formats import github_line, to_json, to_sarif
 from dout.check.report.report import summary
 from dout.check.report.verdicts import Verdict
+from dout.check.rules import rules
 from dout.judge.outcomes import Word
 
 HOSTILE = "<script>alert(1)</script>\x1b[31m\u202e\n::error::%"
@@ -156,14 +157,16 @@ def test_json_of_any_value_is_plain():
 def test_the_summary_counts():
     gradients = "1 gradient exact, 1 right up to a choice at a kink, 1 inconclusive, 1 refuted"
     assert summary([example()], seconds=0.234) == f"1 layer: {gradients}, 1 error, 1 note, in 0.2 s"
+    assert summary([], seconds=0.123) == "0 layers: nothing was checked, in 0.1 s"
+    assert summary([Report("A")]) == "1 layer: no gradient was judged, in 0.0 s"
     assert summary([], known=2, problems=1) == "0 layers: 2 known, 1 target could not be run, in 0.0 s"
 
 
 def test_sarif_has_a_rule_with_help_for_every_code_and_places_and_fingerprints_that_outlive_moved_lines():
-    log = to_sarif([example()], version="1")
+    log = to_sarif([example()], rules(), version="1")
     (run,) = log["runs"]
     assert log["version"] == "2.1.0"
-    assert [rule["id"] for rule in run["tool"]["driver"]["rules"]] == list(CODES)
+    assert [rule["id"] for rule in run["tool"]["driver"]["rules"]] == list(rules())
     assert all("## How to mend it" in rule["help"]["markdown"] for rule in run["tool"]["driver"]["rules"])
     note, wrong = run["results"]
     assert (wrong["ruleId"], wrong["level"], note["level"]) == ("D101", "error", "note")
@@ -172,7 +175,7 @@ def test_sarif_has_a_rule_with_help_for_every_code_and_places_and_fingerprints_t
     assert place == {"artifactLocation": {"uri": "mine.py", "uriBaseId": "ROOT"}, "region": {"startLine": 7}}
     assert "locations" not in note
     moved = example(findings=(finding("D101", "other words", layer="Affine", argument="W", file="mine.py", line=99),))
-    (again,) = to_sarif([moved], version="1")["runs"][0]["results"]
+    (again,) = to_sarif([moved], rules(), version="1")["runs"][0]["results"]
     assert again["partialFingerprints"] == wrong["partialFingerprints"]
     assert note["partialFingerprints"] != wrong["partialFingerprints"]
 

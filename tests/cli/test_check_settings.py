@@ -5,7 +5,7 @@ from check_commands import TRIPLE, WRITES, WRONG, codes, document, dout, layers,
 
 from dout.check.project.settings import Settings, read_settings
 from dout.check.project.settings import codes as codes_of
-from dout.check.report.codes import finding
+from dout.check.rules import rules
 from dout.errors import TargetError
 
 
@@ -16,7 +16,7 @@ def test_select_and_ignore_take_codes_and_beginnings_and_the_longer_wins(tmp_pat
 
     def wants(select, ignore):
         settings = Settings(select=codes_of(select, "--select"), ignore=codes_of(ignore, "--ignore"))
-        return settings.wants(finding("D201", "m"))
+        return settings.wants(rules()["D201"].finding("m"))
 
     assert wants("", "")
     assert not wants("", "D2")

@@ -8,10 +8,10 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 from check_commands import PLAIN, RIGHT, TRIPLE, WRONG, document, dout, layers, write
+from contract_findings import finding
 
 from dout.adapt.source.argument_values import numbers
 from dout.check.project.discover import Job
-from dout.check.report.codes import finding
 from dout.check.report.layer_report import Report
 from dout.check.report.verdicts import Verdict
 from dout.check.worker.jobs import Checked, ObjectText
@@ -154,6 +154,16 @@ def test_a_row_counts_verdicts_worst_first_and_codes_by_severity():
     assert row(report(words=(Word.EXACT, Word.INCONCLUSIVE))).state == "open"
     assert row(Report("A", findings=(finding("D003", "m"),))).verdict == "stopped"
     assert row(Report("A")).verdict == "no gradient"
+
+
+def test_conditions_that_were_not_covered_are_counted_in_the_table_and_told_after_it():
+    condition = "`self.on` at a.py:3 was always True"
+    judged = Report("Gate", (Verdict("x", Word.EXACT),), (finding("D208", "m"),), branches=(condition,))
+    outcomes = [outcome("a.py", judged), outcome("b.py", report())]
+    (line,) = (line for line in plain(table(outcomes, 80)) if "Gate" in line)
+    assert line.endswith("D208 1 not covered")
+    assert told(outcomes) == [("not covered", [f"Gate: {condition}"])]
+    assert told(outcomes, many=False) == []
 
 
 def test_what_was_not_judged_is_put_together_by_its_reason():

@@ -6,7 +6,7 @@ from inspect import signature
 import numpy as np
 
 from dout.check.exact.subject import Subject
-from dout.check.rules import CONTRACT
+from dout.check.rules import findings_by_running, rules
 
 X = np.array([[1.0, -0.5], [-2.0, 3.0]])
 
@@ -20,7 +20,7 @@ def found(target, *inputs, make=None):
     subject = Subject.of(target, inputs, names)
     if make is not None:
         subject = Subject(subject.name, make, inputs, names)
-    return {finding.code: finding for check in CONTRACT for finding in check(subject)}
+    return {finding.code: finding for finding in findings_by_running(subject)}
 
 
 def line(finding):
@@ -31,3 +31,8 @@ def line(finding):
 def alarming(findings):
     """The codes of errors and warnings."""
     return {code for code, finding in findings.items() if finding.severity != "note"}
+
+
+def finding(code, *told, **details):
+    """A finding of the rule with this code."""
+    return rules()[code].finding(*told, **details)

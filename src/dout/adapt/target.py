@@ -12,7 +12,7 @@ from dout.adapt.argument_names import is_named, taken_by
 from dout.adapt.interface.adapted_layer import as_layer
 from dout.adapt.interface.interface import Interface, pairs_of
 from dout.adapt.source import switches_for
-from dout.errors import TargetError
+from dout.errors import NotTakenError, TargetError
 from dout.run import copied, deep_copy, fresh, is_class, vars_of
 from dout.trace.model.user_source import behind
 
@@ -86,13 +86,13 @@ class Target:
         if unknown:
             raise TargetError(f"{self.name} has no argument {', '.join(sorted(unknown))}")
         if missing := self.not_given(init):
-            raise TargetError(self.needs(missing))
+            raise self.needs(missing)
         return lambda: self.named(**copies(init))
 
-    def needs(self, missing: list[str]) -> str:
-        """That constructor arguments are missing."""
-        give = " ".join(f"--init '{name}=…'" for name in missing)
-        return f"{self.name} needs {', '.join(missing)} to be built: give {give}"
+    def needs(self, missing: list[str], why: str = "") -> NotTakenError:
+        """The error that constructor arguments are missing."""
+        short, give = f"{self.name} needs {', '.join(missing)}", " ".join(f"--init '{name}=…'" for name in missing)
+        return NotTakenError(f"{short} to be built: give {give}{why}", short + why)
 
     def refuse_unknown(self, parameters: list[inspect.Parameter], given: Mapping[str, Any]) -> None:
         """Raise TargetError where inputs are named that forward does not take."""

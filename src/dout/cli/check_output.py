@@ -177,7 +177,7 @@ def _json(result: Result) -> None:
             "file": outcome.job.where,
             "problem": outcome.problem or None,
             "skipped": outcome.skipped or None,
-            "remarks": outcome.remarks,
+            "remarks": [*(f"{act}: refused" for act in outcome.refused), *outcome.remarks],
             "layers": [_layer(result, outcome, checked) for checked in outcome.layers],
         }
         for outcome in result.outcomes
@@ -214,8 +214,9 @@ def _layer(result: Result, outcome: JobOutcome, checked: Checked) -> dict[str, A
 def _sarif(result: Result) -> None:
     from dout import __version__
     from dout.check.report.machine_formats import to_sarif
+    from dout.check.rules import rules
 
-    log = to_sarif(result.reports, version=__version__, problems=result.errors)
+    log = to_sarif(result.reports, rules(), version=__version__, problems=result.errors)
     click.echo(json.dumps(log, ensure_ascii=True, allow_nan=False))
 
 

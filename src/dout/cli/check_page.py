@@ -14,9 +14,9 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dout.check.report.codes import CODES
 from dout.check.report.report import html_spans, near, shown_place, to_lines
 from dout.check.report.verdicts import SEVERITIES
+from dout.check.rules import rules
 from dout.check.worker.summary import MARKS, SummaryRow, code_counts, row, told
 from dout.cli.check_output import PAGE
 from dout.cli.printing import counted, save
@@ -123,7 +123,7 @@ def _row(entry: LayerEntry) -> str:
     each = entry.row
     mark, style = MARKS[each.state]
     said = "inconclusive" if each.state == "open" and each.report.verdicts else _SAYS[each.state]
-    codes = " ".join(f"<abbr title='{_text(CODES[code[:4]].title)}'>{_text(code)}</abbr>" for code in each.codes)
+    codes = " ".join(f"<abbr title='{_text(rules()[code[:4]].title)}'>{_text(code)}</abbr>" for code in each.codes)
     return (
         f"<tr><td><a href='#{entry.anchor}'>{_text(each.layer)}</a></td><td class='s-{style}'>{mark} {said}</td>"
         f"<td>{_text(each.verdict)}</td><td>{codes}</td><td>{each.seconds:.1f} s</td></tr>"
@@ -136,7 +136,7 @@ def _codes(result: Result) -> Iterator[str]:
     if counts:
         yield "<h2>Findings</h2><div class='p-wide'><table class='p-codes'><tbody>"
         for code, number in counts.items():
-            meaning = CODES[code]
+            meaning = rules()[code]
             yield f"<tr><td>{code}</td><td>{meaning.severity}</td><td>{_text(meaning.title)}</td><td>{number}</td></tr>"
         yield "</tbody></table></div>"
         yield "<p class='p-quiet'><code>dout check --explain D101</code> says more about a code.</p>"

@@ -67,7 +67,7 @@ class ExactJudge(JudgedRun):
         ], balls
 
     def _excused(
-        self, found: list[Outcome], word: str, point: Point, also: Point, same: Callable[[Judged, Balls], bool]
+        self, found: list[Outcome], word: Word, point: Point, also: Point, same: Callable[[Judged, Balls], bool]
     ) -> list[Outcome]:
         """The outcomes, with `word` for those refuted that are the same with other literals."""
         if not any(o.word == Word.REFUTED for o in found):
@@ -141,7 +141,7 @@ class ExactJudge(JudgedRun):
         return finite and bool(_size(expected) <= EXACT * size and _size(got) <= share * size)
 
 
-def relation(expected: Any, got: Any) -> tuple[str, str]:
+def relation(expected: Any, got: Any) -> tuple[Word, str]:
     """How two gradients compare, as a word of a verdict, and why where it is no plain answer."""
     if np.shape(expected) != np.shape(got):
         return Word.REFUTED, f"its shape is {np.shape(got)}, not {np.shape(expected)}"

@@ -47,7 +47,7 @@ def _pair(judged: Judged, values: dict[Node, Any]) -> tuple[Any, Any]:
     return expected, judged.fitted(np.asarray(values[judged.gradient], dtype=float))
 
 
-def _word(expected: Any, got: Any, tolerance: float, largest: float) -> str:
+def _word(expected: Any, got: Any, tolerance: float, largest: float) -> Word:
     """The word for two gradients; what cancels leaves the rounding of the `largest` around."""
     if expected.shape != got.shape:
         return Word.REFUTED

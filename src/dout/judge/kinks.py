@@ -94,6 +94,6 @@ def _between(mine: float, theirs: np.ndarray[Any, Any]) -> bool:
     return bool(theirs.min() - slack <= mine <= theirs.max() + slack)
 
 
-def _with(outcome: Outcome, word: str) -> Outcome:
+def _with(outcome: Outcome, word: Word) -> Outcome:
     because = MORE_SIDES if word == Word.INCONCLUSIVE else outcome.because
     return replace(outcome, word=word, because=because)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from itertools import dropwhile
 from typing import Any
 
@@ -14,21 +15,39 @@ from dout.graph import Node
 Point = Mapping[Node, Any]  # values of the inputs of a graph
 
 
-class Word:
-    """What a verdict may say about a gradient, from best to worst."""
+class Word(StrEnum):
+    """What a verdict may say about a gradient, from best to worst.
 
-    EXACT = "exact"
-    ROUNDED = "exact up to rounded constants"
-    STABILISED = "exact up to a stabiliser"
-    SUBGRADIENT = "a subgradient at a kink"
-    AGREES = "agrees within rounding"  # a fallback's word: no proof
-    SCALED = "right up to a constant factor"
-    PASSED = "passed through: its loss must do the work"
-    JOINED = "right for the loss and its activation together"
-    DIAGONAL = "the diagonal of its derivative alone"
-    STOPPED = "stopped on purpose: nothing is passed on"
-    INCONCLUSIVE = "inconclusive"
-    REFUTED = "refuted"
+    Each has a mark, its words in a table, and its words where all gradients are counted.
+    """
+
+    mark: str
+    short: str
+    counted: str
+
+    EXACT = "exact", "✓", "exact", "exact"
+    ROUNDED = "exact up to rounded constants", "✓", "exact", "exact"
+    STABILISED = "exact up to a stabiliser", "✓", "exact", "exact"
+    SUBGRADIENT = "a subgradient at a kink", "~", "at a kink", "right up to a choice at a kink"
+    AGREES = "agrees within rounding", "~", "within rounding", "right within rounding"  # a fallback's word: no proof
+    SCALED = "right up to a constant factor", "~", "up to a factor", "right up to a constant"
+    PASSED = "passed through: its loss must do the work", "~", "passed through", "passed through"
+    JOINED = (
+        "right for the loss and its activation together", "~", "right with its activation", "right with its activation"
+    )  # fmt: skip
+    DIAGONAL = "the diagonal of its derivative alone", "~", "the diagonal alone", "right on the diagonal"
+    STOPPED = "stopped on purpose: nothing is passed on", "~", "stopped on purpose", "stopped on purpose"
+    INCONCLUSIVE = "inconclusive", "?", "inconclusive", "inconclusive"
+    REFUTED = "refuted", "✗", "wrong", "refuted"
+
+    def __new__(cls, text: str, mark: str, short: str, counted: str) -> Word:
+        """Make a word from a row of the table."""
+        word = str.__new__(cls, text)
+        word._value_, word.mark, word.short, word.counted = text, mark, short, counted
+        return word
+
+    def __repr__(self) -> str:
+        return repr(self.value)
 
 
 RIGHT = frozenset({Word.EXACT, Word.ROUNDED, Word.STABILISED})  # what exact arithmetic says of a right gradient
@@ -70,7 +89,7 @@ class Outcome:
     """How a gradient compares at one point: a word, and both gradients as float64."""
 
     judged: Judged
-    word: str
+    word: Word
     expected: Any
     got: Any
     point: Point

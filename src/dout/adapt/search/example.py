@@ -108,7 +108,7 @@ def example(
     if found is None and trial.empty and trial.last is None:
         raise TargetError(gives_nothing(target))
     if found is None:
-        raise TargetError(nothing_taken(target, needed, open_, trial.last)) from trial.last
+        raise nothing_taken(target, needed, open_, trial.last) from trial.last
     return found
 
 

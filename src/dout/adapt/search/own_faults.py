@@ -20,7 +20,6 @@ from dout.adapt.target import Target
 from dout.adapt.usage.project_files import SourceFile, files_below, parsed, repository_root
 from dout.trace.model.user_source import is_ours, is_user_code
 
-WHATEVER = "whatever it is given"  # how a report says it
 _MISSING = (NameError, ImportError, SyntaxError)
 _ARGUMENTS = re.compile(r"missing \d+ required|takes .*positional argument|unexpected keyword|multiple values for")
 _BRANCHES = (ast.If, ast.IfExp, ast.Try, ast.While, ast.Match, ast.BoolOp, ast.Lambda, ast.FunctionDef, ast.ClassDef)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import traceback
 
 from dout.adapt.target import Target
+from dout.errors import NotTakenError
 from dout.trace.model.user_source import is_user_code
 
 
@@ -22,13 +23,14 @@ def gives_nothing(target: Target) -> str:
     return f"{target.name} runs on small inputs, and neither returns its output nor leaves it in an attribute"
 
 
-def nothing_taken(target: Target, needed: list[str], open_: list[str], last: Exception | None) -> str:
+def nothing_taken(target: Target, needed: list[str], open_: list[str], last: Exception | None) -> NotTakenError:
     """That nothing that was tried ran, with the last error of the user's code and its line."""
-    why = f"({type(last).__name__}: {last}{_place(last)})" if last else "(none could be made)"
+    why = f" ({type(last).__name__}: {last}{_place(last)})" if last else " (none could be made)"
     if needed:
-        return f"{target.needs(needed)} {why}"
+        return target.needs(needed, why)
+    short = f"{target.name} took none of the small inputs tried{why}"
     give = " ".join(f"--input '{name}=…'" for name in open_)
-    return f"{target.name} took none of the small inputs tried {why}: give {give}, or write dout_example() beside it"
+    return NotTakenError(f"{short}: give {give}, or write dout_example() beside it", short)
 
 
 def _place(error: Exception | None) -> str:

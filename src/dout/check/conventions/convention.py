@@ -1,18 +1,17 @@
 """Conventions are not bugs: a gradient that is right up to a constant that people choose, or passed on to its loss.
 
-Each rule looks at one gradient that was refuted and says which convention it keeps, if any. Another convention is
-another rule in `RULES`.
+Each rule looks at one refuted gradient and returns the convention that it keeps, or None. Another convention is another
+rule in `RULES`.
 """
 
 from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
 from itertools import product
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -22,11 +21,9 @@ from dout.check.conventions.sample_scaling import Axes, Constant, Samples
 from dout.check.conventions.softmax import gives_diagonal, handed_on, is_last_sigmoid, is_normalised, says_softmax
 from dout.check.conventions.stop_gradient import stops_the_gradient
 from dout.check.exact.judge import Convention, Judgement
+from dout.check.exact.ratio import Likeness
 from dout.check.exact.subject import Subject
-from dout.check.repair import causes
-from dout.check.report.codes import finding
-from dout.check.report.layer_report import Report
-from dout.check.report.verdicts import Cause, Finding, Verdict
+from dout.check.report.verdicts import Verdict
 from dout.judge.judged_run import is_label
 from dout.judge.outcomes import Outcome, Word
 
@@ -39,22 +36,28 @@ _STEPS = Axes("T", (1,), "steps")
 
 @dataclass(frozen=True, eq=False)
 class RefutedGradient:
-    """One refuted gradient as a rule sees it, beside everything else that is known of its layer."""
+    """One refuted gradient, with everything else that is known of its layer."""
 
     subject: Subject
     judgement: Judgement
     outcome: Outcome
     samples: Samples
+    is_of_a_loss: bool
 
     @property
     def name(self) -> str:
         """The input or parameter that the gradient is for."""
         return self.outcome.judged.name
 
-    @cached_property
-    def is_of_a_loss(self) -> bool:
-        """Whether the layer is a loss."""
-        return is_loss(self.subject, self.judgement, self.samples)
+    @property
+    def is_of_a_parameter(self) -> bool:
+        """Whether it is the gradient of a parameter."""
+        return self.name in self.judgement.parameters
+
+    @property
+    def likeness(self) -> Likeness:
+        """How the gradient compares with the derived one."""
+        return self.judgement.likeness.get(self.name, Likeness())
 
     @property
     def times_if_handed_on(self) -> float:
@@ -71,20 +74,20 @@ class RefutedGradient:
 
     def constant(self, guesses: Iterable[Constant]) -> Constant | None:
         """The first of these constants that the gradient is right up to, on other numbers of samples as well."""
-        likeness = self.judgement.likeness.get(self.name)
-        if likeness is None or likeness.ratio is None or not math.isfinite(likeness.ratio):
+        ratio = self.likeness.ratio
+        if ratio is None or not math.isfinite(ratio):
             return None
-        return self.samples.first_that_holds(self.name, likeness.ratio, likeness.close, guesses)
+        return self.samples.first_that_holds(self.name, ratio, self.likeness.close, guesses)
 
 
 _PARAMETERS = ("W", "Wh", "W2", "b", "b2", "gamma")
-Rule = Callable[[RefutedGradient], Convention | None]
+ConventionRule = Callable[[RefutedGradient], Convention | None]
 
 
 def by_convention(subject: Subject, judgement: Judgement) -> Judgement:
-    """The judgement without those refutations that are conventions: they have a word of their own.
+    """Return the judgement without the refutations that are conventions: those have a word of their own.
 
-    What is refuted and stays so may get a remark, where it would be a convention in another place.
+    A gradient that stays refuted may get a remark, if it would be a convention in another place.
     """
     samples = Samples(subject, numerically=judgement.examination is None)
     if subject.interface is not None:  # functions are handed their parameters: `affine_forward(x, w, b)`
@@ -92,15 +95,16 @@ def by_convention(subject: Subject, judgement: Judgement) -> Judgement:
         judgement = replace(judgement, parameters=judgement.parameters | {*handed})
     found: dict[str, Convention] = {}
     remarks: dict[str, str] = {}
-    uses_dout = not judgement.ignores_dout or is_loss(subject, judgement, samples)
+    loss = is_loss(subject, judgement, samples)
+    uses_dout = not judgement.ignores_dout or loss
     for outcome in judgement.refuted.values():
-        gradient = RefutedGradient(subject, judgement, outcome, samples)
+        gradient = RefutedGradient(subject, judgement, outcome, samples, loss)
         convention = next(filter(None, (rule(gradient) for rule in (RULES if uses_dout else (_stops,)))), None)
         if convention is not None:
             found[gradient.name] = convention
         elif uses_dout and (remark := _lacks_the_rest(gradient) or _compounds(gradient)) is not None:
             remarks[gradient.name] = remark
-    role: Role = "loss" if is_loss(subject, judgement, samples) else "input"
+    role: Role = "loss" if loss else "input"
     return replace(
         judgement,
         verdicts=tuple(_said(v, found.get(v.argument), judgement, role) for v in judgement.verdicts),
@@ -176,7 +180,7 @@ def _of_parameters(gradient: RefutedGradient) -> Convention | None:
     """Averaged over the samples in the layer instead of in the loss; what goes on to other layers is right."""
     judgement = gradient.judgement
     inputs_are_right = all(o.judged.name in judgement.parameters for o in judgement.refuted.values())
-    if gradient.is_of_a_loss or gradient.name not in judgement.parameters or not inputs_are_right:
+    if gradient.is_of_a_loss or not gradient.is_of_a_parameter or not inputs_are_right:
         return None
     return _scaled(gradient, _averages(len(gradient.samples.shape)))
 
@@ -196,7 +200,7 @@ def _scaled(gradient: RefutedGradient, guesses: Iterable[Constant]) -> Conventio
     constant = gradient.constant(guesses)
     if constant is None:
         return None
-    return Convention("D106", Word.SCALED, constant.says(gradient.samples.shape), constant.symbol)
+    return Convention(Word.SCALED, constant.says(gradient.samples.shape), constant.symbol)
 
 
 def _lacks_the_rest(gradient: RefutedGradient) -> str | None:
@@ -208,7 +212,7 @@ def _lacks_the_rest(gradient: RefutedGradient) -> str | None:
 
 def _compounds(gradient: RefutedGradient) -> str | None:
     """Of an input that is averaged in the middle of a network: no convention, although it looks like one."""
-    if gradient.is_of_a_loss or gradient.name in gradient.judgement.parameters:
+    if gradient.is_of_a_loss or gradient.is_of_a_parameter:
         return None
     constant = gradient.constant(_averages(len(gradient.samples.shape)))
     if constant is None:
@@ -219,19 +223,22 @@ def _compounds(gradient: RefutedGradient) -> str | None:
 
 def _passes_on(gradient: RefutedGradient) -> Convention | None:
     """A softmax that hands dout on, alone or at the end of a layer: its loss gives the gradient of both together."""
-    subject, likeness = gradient.subject, gradient.judgement.likeness.get(gradient.name)
+    subject = gradient.subject
     alone = not gradient.judgement.parameters and len(subject.inputs) == 1
-    passed = alone and likeness is not None and likeness.passed
-    if passed and (says_softmax(subject) or is_normalised(subject) or is_last_sigmoid(subject)):
-        return Convention("D107", Word.PASSED, "backward passes dout on")
+    if (
+        alone
+        and gradient.likeness.passed
+        and (says_softmax(subject) or is_normalised(subject) or is_last_sigmoid(subject))
+    ):
+        return Convention(Word.PASSED, "backward passes dout on")
     constants = {"1": 1.0}
-    if gradient.name in gradient.judgement.parameters and gradient.samples.shape:
+    if gradient.is_of_a_parameter and gradient.samples.shape:
         constants["1/N"] = 1 / gradient.samples.shape[0]
     for symbol, value in constants.items():
         if math.isclose(gradient.times_if_handed_on, value, rel_tol=1e-4):
             averaged = "" if symbol == "1" else ", and averages over the samples"
             because = f"the softmax at the end passes dout on{averaged}"
-            return Convention("D107", Word.PASSED, because)
+            return Convention(Word.PASSED, because)
     return None
 
 
@@ -240,158 +247,35 @@ def _is_diagonal(gradient: RefutedGradient) -> Convention | None:
     interface = gradient.subject.interface
     if interface is None or not interface.local or not gives_diagonal(gradient.subject):
         return None
-    return Convention("D111", Word.DIAGONAL, "y (1 − y), the diagonal of its derivative")
+    return Convention(Word.DIAGONAL, "y (1 − y), the diagonal of its derivative")
 
 
 def _of_both(gradient: RefutedGradient) -> Convention | None:
     """A loss that is given probabilities, and gives the gradient of what they were made of."""
-    likeness = gradient.judgement.likeness.get(gradient.name)
-    if likeness is not None and likeness.ratio is not None:
-        return None  # a multiple of the right one, as of a square, whose own gradient that is
+    if gradient.likeness.ratio is not None:
+        return None  # it is a multiple of the right one: a square has this gradient by itself
     if gradient.name in gradient.judgement.partly or not gradient.is_of_a_loss:
         return None
     if not is_of_both(gradient.subject, gradient.name):
         return None
-    return Convention("D110", Word.JOINED, "prediction minus target: of the loss and its softmax or sigmoid together")
+    return Convention(Word.JOINED, "prediction minus target: of the loss and its softmax or sigmoid together")
 
 
 def _of_steps(gradient: RefutedGradient) -> Convention | None:
     """A step that a layer takes by itself, with a momentum of its own: a constant times rate and gradient."""
-    interface, likeness = gradient.subject.interface, gradient.judgement.likeness.get(gradient.name)
-    if (
-        interface is None
-        or interface.rate is None
-        or likeness is None
-        or gradient.name not in gradient.judgement.parameters
-    ):
+    interface, ratio = gradient.subject.interface, gradient.likeness.ratio
+    if interface is None or interface.rate is None or not gradient.is_of_a_parameter:
         return None
-    if likeness.ratio is None or not 0 < likeness.ratio < math.inf:
+    if ratio is None or not 0 < ratio < math.inf:
         return None
-    return Convention("D106", Word.SCALED, f"the first step is {likeness.ratio:.4g} × rate × gradient", "step")
+    return Convention(Word.SCALED, f"the first step is {ratio:.4g} × rate × gradient", "step")
 
 
 def _stops(gradient: RefutedGradient) -> Convention | None:
     """What goes in comes out, and 0 goes back: it has no other use than to stop the gradient."""
     if not stops_the_gradient(gradient.subject):
         return None
-    return Convention("D103", Word.STOPPED, "backward gives 0")
+    return Convention(Word.STOPPED, "backward gives 0")
 
 
-RULES: tuple[Rule, ...] = (_passes_on, _is_diagonal, _of_a_loss, _of_parameters, _of_both, _of_steps)
-
-
-# --- findings ---------------------------------------------------------------------------------------------------------
-
-
-def convention_findings(subject: Subject, judgement: Judgement) -> Iterator[Finding]:
-    """Yield one finding for each convention that a layer keeps: a warning where its own gradients do not agree."""
-    codes = dict.fromkeys(convention.code for convention in judgement.conventions.values())
-    for code in codes:
-        found = {name: c for name, c in judgement.conventions.items() if c.code == code}
-        message, details = _MESSAGES.get(code, _plain_message)(subject, judgement, found)
-        only = next(iter(found)) if len(found) == 1 else None
-        because = "; ".join(_groups(found))
-        where = subject.place
-        if details.get("severity") == "warning" and (cause := _repair(subject, judgement)) is not None:
-            where, details = cause.where or where, {**details, "fix": cause.fix}
-        yield finding(code, message, where, layer=subject.name, argument=only, because=because, **details)
-
-
-def _repair(subject: Subject, judgement: Judgement) -> Cause | None:
-    """The first repaired line, of a layer that does not agree with itself."""
-    if judgement.examination is None:
-        return None
-    found = causes(subject, judgement.examination, judgement.excused).values()
-    return next((cause for cause in found if cause.fix), None)
-
-
-Message = tuple[str, dict[str, Any]]
-Found = dict[str, Convention]
-
-
-def _plain_message(subject: Subject, judgement: Judgement, found: Found) -> Message:
-    said = (f"{because}, in the {_listed(names)}" for because, names in _groups(found).items())
-    return f"{subject.name}.backward: {'; '.join(said)}", {}
-
-
-def _scaled_message(subject: Subject, judgement: Judgement, found: Found) -> Message:
-    groups = _groups(found)
-    if judgement.parameters and not any(v.role == "loss" for v in judgement.verdicts):
-        right = [v.argument for v in judgement.verdicts if v.role == "parameter" and v.constant == "1"]
-    else:
-        right = [v.argument for v in judgement.verdicts if v.constant == "1"]
-    if len(groups) == 1 and not right:
-        (because,) = groups
-        return f"{subject.name}.backward is {because}, in the {_listed([*found])}", {"cause": "factor"}
-    parts = [f"the {_listed(names)} is {because}" for because, names in groups.items()]
-    parts += [f"the {_listed(right)} is the derivative itself"] if right else []
-    message = f"{subject.name}.backward does not keep to one constant: {', '.join(parts)}"
-    return message, {"severity": "warning", "cause": "factor"}
-
-
-def _passed_message(subject: Subject, judgement: Judgement, found: Found) -> Message:
-    what = "softmax" if says_softmax(subject) else "sigmoid" if is_last_sigmoid(subject) else subject.name
-    only = f"right only where its loss gives the gradient of {what} and loss together"
-    return f"{subject.name}.backward passes dout on: {only}", {"cause": "passes dout on"}
-
-
-def _diagonal_message(subject: Subject, judgement: Judgement, found: Found) -> Message:
-    only = "right only under a loss that makes up for it, as (y − t) / (y (1 − y)) does"
-    return f"{subject.name} gives y (1 − y), the diagonal of its derivative alone: {only}", {"cause": "diagonal"}
-
-
-def _joined_message(subject: Subject, judgement: Judgement, found: Found) -> Message:
-    what = f"{subject.name}'s backward is prediction minus target"
-    return f"{what}: the gradient of loss and softmax (or sigmoid) together, which must pass it on", {"cause": "joined"}
-
-
-def _stopped_message(subject: Subject, judgement: Judgement, found: Found) -> Message:
-    what = f"{subject.name} hands its input on and gives 0 for it"
-    return f"{what}: right where the gradient is to end, as at an input", {"severity": "note"}
-
-
-_MESSAGES: dict[str, Callable[[Subject, Judgement, Found], Message]] = {
-    "D106": _scaled_message,
-    "D103": _stopped_message,
-    "D107": _passed_message,
-    "D110": _joined_message,
-    "D111": _diagonal_message,
-}
-
-
-def _groups(found: Found) -> dict[str, list[str]]:
-    """The arguments, by what is said of them."""
-    groups: dict[str, list[str]] = {}
-    for name, convention in found.items():
-        groups.setdefault(convention.because, []).append(name)
-    return groups
-
-
-def _listed(names: Sequence[str]) -> str:
-    """Whose gradient, or gradients: `gradient of W and b`."""
-    return f"gradient of {', '.join(names[:-1])}{' and ' if len(names) > 1 else ''}{names[-1]}"
-
-
-# --- a file -----------------------------------------------------------------------------------------------------------
-
-
-def among_siblings(reports: Sequence[Report]) -> tuple[Report, ...]:
-    """The reports on the layers of one file, where a constant factor that a layer of its kind has not is a warning.
-
-    Layers are of one kind that are losses, or that have parameters.
-    """
-    return tuple(replace(r, findings=tuple(_beside(f, r, reports) for f in r.findings)) for r in reports)
-
-
-def _beside(found: Finding, report: Report, reports: Sequence[Report]) -> Finding:
-    if found.code != "D106" or found.severity != "note":
-        return found
-    mine = {(v.role, v.constant) for v in report.verdicts if v.word == Word.SCALED}
-    for other in (r for r in reports if r is not report):
-        for verdict in other.verdicts:
-            kind, constant = verdict.role, verdict.constant
-            if constant and kind in {role for role, _ in mine} and (kind, constant) not in mine:
-                gives = "the derivative itself" if constant == "1" else f"another constant, {constant}"
-                more = f"; {other.layer}.backward, in the same file, gives {gives}"
-                return replace(found, severity="warning", message=found.message + more)
-    return found
+RULES: tuple[ConventionRule, ...] = (_passes_on, _is_diagonal, _of_a_loss, _of_parameters, _of_both, _of_steps)

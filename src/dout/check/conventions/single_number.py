@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,6 @@ import numpy as np
 from dout.check.exact.difference_route import judge_numerically
 from dout.check.exact.subject import Subject
 from dout.check.lab.other_values import same
-from dout.check.report.verdicts import Finding
 from dout.judge.outcomes import Word
 
 MOST_NUMBERS = 32  # each is tried
@@ -46,9 +44,3 @@ def _agrees(subject: Subject, dout: Any, index: tuple[int, ...]) -> bool:
     one[index] = dout[index]
     verdicts = judge_numerically(subject, subject.run(douts=(one,))).verdicts
     return bool(verdicts) and all(verdict.word in _RIGHT for verdict in verdicts)
-
-
-def under_one_number(finding: Finding) -> Finding:
-    """The finding as a warning, with its condition."""
-    message = f"{finding.message}; only where more than one number in dout is not 0"
-    return replace(finding, severity="warning", message=message)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,34 +11,51 @@ import numpy as np
 
 from dout.adapt.argument_names import names_label
 from dout.check.report.layer_report import Report
-
-_GRADIENTS = ("D101", "D103", "D501")
+from dout.check.report.verdicts import Finding, Refuted
 
 
 def under_conditions(
     report: Report, inputs: Sequence[Any], is_right: Callable[[Sequence[Any]], bool], names: Sequence[str] = ()
 ) -> Report:
-    """The report with its wrong gradients as warnings, where `is_right` says that they are right on simpler inputs.
+    """Return the report with its wrong gradients as warnings, if `is_right` says that they are right on simpler inputs.
 
     A layer that its author only ever gave one sample, or square images, is wrong under a condition, which is said.
-    So is a loss of two classes on more than one column, and one that has the classes along the first axis.
+    So is a loss of two classes on more than one column, and one that has the classes along the first axis. Failing
+    inputs that do not meet the condition refute it, unless a convention makes them right: then they are not shown.
     """
-    if not any(f.code in _GRADIENTS and f.severity == "error" for f in report.findings):
+    wrong = [f for f in report.findings if isinstance(f.reason, Refuted) and f.severity == "error"]
+    if not wrong:
         return report
-    for condition, simpler in (*_simpler(inputs), *_of_a_loss(report.layer, inputs, names)):
+
+    def right(inputs: Sequence[Any]) -> bool:
         try:
-            right = is_right(simpler)
-        except Exception:
-            continue
-        if right:
-            found = [
-                replace(f, severity="warning", message=f"{f.message}; only on {condition}")
-                if f.code in _GRADIENTS and f.severity == "error"
-                else f
-                for f in report.findings
-            ]
-            return replace(report, findings=tuple(found))
+            return is_right(inputs)
+        except Exception:  # the user's code, on other inputs
+            return False
+
+    for condition, simpler in _simpler(inputs):
+        beside = {
+            id(f): failing for f in wrong if (failing := _failing(f)) and condition not in dict(_simpler(failing))
+        }
+        if right(simpler) and all(map(right, beside.values())):
+            return replace(report, findings=tuple(_under(condition, f, wrong, beside) for f in report.findings))
+    for condition, simpler in _of_a_loss(report.layer, inputs, names):
+        if right(simpler):
+            return replace(report, findings=tuple(_under(condition, f, wrong, {}) for f in report.findings))
     return report
+
+
+def _failing(finding: Finding) -> list[Any]:
+    """The smallest failing inputs of a finding, in their order."""
+    return [np.asarray(value) for name, value in finding.inputs.items() if name != "dout"]
+
+
+def _under(condition: str, finding: Finding, wrong: Sequence[Finding], beside: Mapping[int, Any]) -> Finding:
+    """The finding as a warning, with its condition; without the failing inputs if they do not meet it."""
+    if not any(finding is one for one in wrong):
+        return finding
+    shown: dict[str, Any] = {"inputs": {}, "there": ""} if id(finding) in beside else {}
+    return replace(finding, severity="warning", message=f"{finding.message}; only on {condition}", **shown)
 
 
 def _simpler(inputs: Sequence[Any]) -> Iterator[tuple[str, list[Any]]]:

@@ -91,7 +91,7 @@ def _place_of(largest: bool) -> Callable[..., Found | None]:
         if not x.size or (x.size if axis is None else x.shape[axis]) < 2:
             return None
         places = np.unique(np.argmax(x if largest else -x, axis=axis))[:MOST_PIECES]
-        return (), {f"place {place}" for place in places}
+        return (), {f"at index {place}" for place in places}
 
     return sides
 

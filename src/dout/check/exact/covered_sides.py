@@ -73,9 +73,9 @@ class Sides:
     def __str__(self) -> str:
         if not self.seen:
             return "was not looked at"
-        if self.may == (TRUE, FALSE):
+        if self.may in ((), (TRUE, FALSE)):
             return f"was always {', '.join(self.seen)}"
-        return f"gave {', '.join(self.seen)} alone" if not self.may else f"was never {' or '.join(self.missing)}"
+        return f"was never {' or '.join(self.missing)}"
 
 
 class Covered:

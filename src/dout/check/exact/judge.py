@@ -35,10 +35,9 @@ NEXT_TO_NOTHING = 2.0**-20  # of the usual size of a gradient
 
 @dataclass(frozen=True, slots=True)
 class Convention:
-    """What a refuted gradient is right up to: the code of its finding, the verdict's word and reason, the constant."""
+    """What a refuted gradient is right up to: the verdict's word, one for each convention, its reason, the constant."""
 
-    code: str
-    word: str
+    word: Word
     because: str
     constant: str = ""
 

@@ -53,9 +53,10 @@ class _Jumps:
         self.open = set(self.next)
 
     def place(self, offset: int) -> ConditionPlace:
-        """Where the condition stands: a comparison's jump is at its own place, another's at that of the statement."""
-        place = ConditionPlace.of(self.code, offset)
-        return place if isinstance(place.expression, ast.Compare) else ConditionPlace.of(self.code, self.tested[offset])
+        """Where the condition stands: what was tested, or `x is None`, which is one instruction with its jump."""
+        own = ConditionPlace.of(self.code, offset)
+        is_fused = _JUMPS[self.code.co_code[offset]].endswith("NONE") and isinstance(own.expression, ast.Compare)
+        return own if is_fused else ConditionPlace.of(self.code, self.tested[offset])
 
     def pass_by(self, offset: int, target: int) -> None:
         """A jump was passed, and the run goes on at `target`."""
@@ -158,8 +159,11 @@ def _is_made(code: CodeType) -> bool:
 
 
 def _is_repeated(place: ConditionPlace) -> bool:
-    found = place.expression
-    return isinstance(getattr(found, "parent", None), ast.While)
+    """Whether a condition is that of a `while`, or a part of it."""
+    owner = getattr(place.expression, "parent", None)
+    while isinstance(owner, ast.BoolOp | ast.UnaryOp):
+        owner = getattr(owner, "parent", None)
+    return isinstance(owner, ast.While)
 
 
 def _outcomes(opcode: int, went: set[bool], place: ConditionPlace) -> set[str]:

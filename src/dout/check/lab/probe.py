@@ -5,28 +5,26 @@ from __future__ import annotations
 import dis
 import functools
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from dout.check.exact.subject import Subject
 from dout.check.lab.other_values import copies, is_float_array, same
-from dout.check.report.codes import finding
 from dout.check.report.source_places import is_users, raised_at
-from dout.check.report.verdicts import Finding
 from dout.clock import spent
-from dout.graph import Where
 from dout.judge.judged_run import is_label
-from dout.run import PlainRun, arrays, attributes_of, copied, quiet, upstream
+from dout.run import PlainRun, arrays, attributes_of, copied, upstream
 from dout.run.held_objects import generators, of_class, snapshot
 from dout.run.random_states import all_states
 from dout.trace.session.pairing import pairs
 
 MOST_SECONDS = 2.0  # for the contract of one layer, which takes about a hundred runs
 _RAISE = dis.opmap["RAISE_VARARGS"]
+T = TypeVar("T")
 
 
 class CrashError(Exception):
@@ -186,11 +184,6 @@ class Lab:
                 array[...] = 0
 
     @cached_property
-    def place(self) -> Where | None:
-        """Where backward is written."""
-        return self.subject.place
-
-    @cached_property
     def floats(self) -> tuple[int, ...]:
         """The positions of inputs that are arrays of floats, and no labels."""
         return tuple(i for i, x in enumerate(self.subject.inputs) if is_float_array(x) and not is_label(x))
@@ -198,10 +191,6 @@ class Lab:
     def name(self, position: int) -> str:
         """What forward calls an input."""
         return self.names[position] if position < len(self.names) else f"input {position}"
-
-    def finding(self, code: str, message: str, where: Where | None = None, **details: Any) -> Finding:
-        """A finding about this layer, at `where`, or at its backward."""
-        return finding(code, message, where or self.place, layer=self.subject.name, **details)
 
 
 def _adds_up(before: Any, once: Any, twice: Any) -> bool:
@@ -211,28 +200,26 @@ def _adds_up(before: Any, once: Any, twice: Any) -> bool:
     return same(twice, 2 * once) and not same(twice, once)
 
 
+def once(make: Callable[[Lab], T]) -> Callable[[Lab], T]:
+    """Make a function of a lab one that runs once for each layer."""
+
+    @functools.wraps(make)
+    def made(lab: Lab) -> T:
+        memo, key = lab.subject.memo, f"{make.__module__}.{make.__name__}"
+        if key not in memo:
+            memo[key] = make(lab)
+        found: T = memo[key]
+        return found
+
+    return made
+
+
 def lab_of(subject: Subject) -> Lab:
     """The lab of a subject, made once."""
     if "lab" not in subject.memo:
         subject.memo["lab"] = Lab(subject)
     lab: Lab = subject.memo["lab"]
     return lab
-
-
-def examined(check: Callable[[Lab], Iterator[Finding]]) -> Callable[[Subject], Iterator[Finding]]:
-    """Make a check of a lab one of a subject: it runs in silence, and a probe that cannot be run says nothing."""
-
-    @functools.wraps(check)
-    def examine(subject: Subject) -> Iterator[Finding]:
-        found: list[Finding] = []
-        if subject.foreign and check.__name__ != "overwrites":
-            return iter(found)  # what another library makes of odd inputs is its own affair
-        with quiet(), suppress(CrashError, SlowError):
-            for one in check(lab_of(subject)):
-                found.append(one)  # noqa: PERF402 - what was found before a crash counts
-        return iter(found)
-
-    return examine
 
 
 def alike(one: Ran, two: Ran) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 from dout.check.exact.exact_route import Examination
 from dout.check.lab.other_values import same
-from dout.check.lab.probe import CrashError, Lab, users_code
+from dout.check.lab.probe import CrashError, Lab, once, users_code
 from dout.errors import DoutError
 from dout.judge.judged_run import elements
 from dout.run import copied, one_or_all
@@ -18,12 +18,10 @@ from dout.trace.record.record import record
 MOST_ELEMENTS = 30_000  # over all nodes: beyond that the balls of all points take seconds
 
 
+@once
 def recorded_of(lab: Lab) -> Recorded:
     """The recording of a lab's layer, made once."""
-    if "recorded" not in lab.subject.memo:
-        lab.subject.memo["recorded"] = Recorded(lab)
-    found: Recorded = lab.subject.memo["recorded"]
-    return found
+    return Recorded(lab)
 
 
 class Recorded:

@@ -12,11 +12,11 @@ from dout.adapt.interface.interface import required
 from dout.adapt.target import Target
 from dout.check.exact.subject import Subject
 from dout.check.report.layer_report import Report
+from dout.check.report.verdicts import Refuted
 from dout.run import copied, one_or_all, quiet
 from dout.trace.model.trace_writer import to_document
 from dout.trace.record.record import record
 
-CODES = frozenset({"D101", "D103", "D501"})  # of errors that a picture shows
 MOST_NODES = 2_000
 MOST_ELEMENTS = 400  # of an array that is sent whole
 
@@ -27,7 +27,7 @@ def picture(report: Report, target: Any, inputs: Sequence[Any], init: Mapping[st
     It is made on the smallest failing input that the report tells, else on `inputs`. It is of plain data alone, and may
     leave the process.
     """
-    wrong = [finding for finding in report.findings if finding.severity == "error" and finding.code in CODES]
+    wrong = [f for f in report.findings if f.severity == "error" and isinstance(f.reason, Refuted)]
     if not wrong:
         return None
     try:

@@ -9,7 +9,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from dout.check.report.codes import CODES
+from dout.check.report import finding_pages
 from dout.check.report.verdicts import Finding
 from dout.errors import TargetError
 
@@ -78,7 +78,7 @@ def codes(text: str, where: str) -> tuple[str, ...]:
     """
     found = tuple(part.strip().upper() for part in text.split(",") if part.strip())
     for prefix in found:
-        if not any(code.startswith(prefix) for code in CODES):
+        if not any(code.startswith(prefix) for code in finding_pages.codes()):
             raise TargetError(f"{where}: no code begins with {prefix}; the codes are {_ranges()}")
     return found
 
@@ -86,7 +86,7 @@ def codes(text: str, where: str) -> tuple[str, ...]:
 def known_code(text: str) -> str:
     """A code, however it is written. Raises TargetError where there is none."""
     code = text.strip().upper()
-    if code not in CODES:
+    if code not in finding_pages.codes():
         raise TargetError(f"there is no code {code}; the codes are {_ranges()}")
     return code
 
@@ -94,7 +94,7 @@ def known_code(text: str) -> str:
 def _ranges() -> str:
     """The codes, those of one kind as a range: `D001…D004`."""
     kinds: dict[str, list[str]] = {}
-    for code in CODES:
+    for code in finding_pages.codes():
         kinds.setdefault(code[:2], []).append(code)
     return ", ".join(f"{kind[0]}…{kind[-1]}" for kind in kinds.values())
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import numpy as np
 
-from dout.check.report.codes import CODES
 from dout.check.report.finding_pages import page
 from dout.check.report.report import near
+from dout.check.report.rule import Rule
 from dout.check.report.verdicts import Finding, ReportData, Severity, Verdict
 from dout.errors import visible
 
@@ -46,25 +47,8 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
 
 
 def finding_to_json(finding: Finding) -> dict[str, Any]:
-    """One finding as plain data."""
-    return {
-        "code": finding.code,
-        "severity": finding.severity,
-        "message": finding.message,
-        "layer": finding.layer,
-        "argument": finding.argument,
-        "index": None if finding.index is None else [int(i) for i in finding.index],
-        "expected": data(finding.expected),
-        "got": data(finding.got),
-        "cause": finding.cause,
-        "because": finding.because,
-        "fix": finding.fix,
-        "inputs": {str(name): data(value) for name, value in finding.inputs.items()},
-        "there": finding.there,
-        "first_wrong": finding.first_wrong,
-        "file": finding.file,
-        "line": finding.line,
-    }
+    """One finding as plain data: its fields in their order, without the reason, which is for code alone."""
+    return {f.name: data(getattr(finding, f.name)) for f in fields(finding) if f.name != "reason"}
 
 
 def data(value: Any) -> Any:
@@ -94,26 +78,28 @@ _LEVELS: Mapping[Severity, str] = {"error": "error", "warning": "warning", "note
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
-def to_sarif(reports: Iterable[ReportData], *, version: str, problems: Sequence[str] = ()) -> dict[str, Any]:
-    """All findings as one SARIF 2.1.0 log, with a rule and its help page for every code.
+def to_sarif(
+    reports: Iterable[ReportData], rules: Mapping[str, Rule], *, version: str, problems: Sequence[str] = ()
+) -> dict[str, Any]:
+    """All findings as one SARIF 2.1.0 log, with each of the rules and its help page.
 
     A fingerprint says file, layer, code and argument, and which of such it is: it outlives moved lines.
     Source: OASIS, "Static Analysis Results Interchange Format (SARIF) Version 2.1.0".
     """
     findings = [finding for report in reports for finding in report.findings]
-    rules = list(CODES)
+    codes = list(rules)
     seen: dict[tuple[str, ...], int] = {}
     results = []
     for finding in findings:
         key = identity(finding)
         seen[key] = seen.get(key, 0) + 1
-        results.append(_result(finding, rules.index(finding.code), (*key, str(seen[key]))))
+        results.append(_result(finding, codes.index(finding.code), (*key, str(seen[key]))))
     return {
         "$schema": _SCHEMA,
         "version": "2.1.0",
         "runs": [
             {
-                "tool": {"driver": {"name": "dout", "version": version, "rules": [_rule(code) for code in rules]}},
+                "tool": {"driver": {"name": "dout", "version": version, "rules": list(map(_rule, rules.values()))}},
                 "columnKind": "unicodeCodePoints",
                 "originalUriBaseIds": {"ROOT": {"uri": f"{Path.cwd().as_uri()}/"}},
                 "invocations": [
@@ -135,13 +121,12 @@ def identity(finding: Finding) -> tuple[str, str, str, str]:
     return near(finding.file or ""), finding.layer, finding.code, finding.argument or ""
 
 
-def _rule(code: str) -> dict[str, Any]:
-    meaning = CODES[code]
-    text = page(code)
+def _rule(rule: Rule) -> dict[str, Any]:
+    text = page(rule.code)
     return {
-        "id": code,
-        "shortDescription": {"text": meaning.title},
-        "defaultConfiguration": {"level": _LEVELS[meaning.severity]},
+        "id": rule.code,
+        "shortDescription": {"text": rule.title},
+        "defaultConfiguration": {"level": _LEVELS[rule.severity]},
         "help": {"text": text, "markdown": text},
     }
 

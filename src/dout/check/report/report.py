@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,20 +28,7 @@ MOST_ELEMENTS = 24  # of an array that is printed whole
 WIDTH = 100  # characters in a line, where there is no terminal that says
 _INDENT = "  "
 
-_MARKS = {
-    Word.EXACT: ("✓", "good"),
-    Word.ROUNDED: ("✓", "good"),
-    Word.STABILISED: ("✓", "good"),
-    Word.SUBGRADIENT: ("~", "fair"),
-    Word.AGREES: ("~", "fair"),
-    Word.SCALED: ("~", "fair"),
-    Word.PASSED: ("~", "fair"),
-    Word.JOINED: ("~", "fair"),
-    Word.DIAGONAL: ("~", "fair"),
-    Word.STOPPED: ("~", "fair"),
-    Word.INCONCLUSIVE: ("?", "open"),
-    Word.REFUTED: ("✗", "bad"),
-}
+_STYLES = {"✓": "good", "~": "fair", "?": "open", "✗": "bad"}  # of marks
 _SEVERITY_MARKS: dict[Severity, Span] = {"error": ("✗", "bad"), "warning": ("!", "fair"), "note": ("·", "dim")}
 _ASCII = str.maketrans({"✓": "v", "✗": "x", "·": "-", "−": "-", "×": "x", "…": "...", "∂": "d", "≤": "<=", "≥": ">="})
 _RICH = {
@@ -76,8 +64,8 @@ def _lines(report: ReportData, about: Iterable[str]) -> list[Line]:
 
 
 def _verdict_line(verdict: Verdict, width: int, branching: bool) -> Line:
-    mark, style = _MARKS[verdict.word]
-    says = verdict.word
+    mark, style = verdict.word.mark, _STYLES[verdict.word.mark]
+    says: str = verdict.word
     if verdict.route != "exact arithmetic":
         says += f" by {visible(verdict.route)}"
     if verdict.because:
@@ -261,31 +249,27 @@ def _span(part: str, attribute: str) -> str:
 
 # --- many reports -----------------------------------------------------------------------------------------------------
 
-_GOOD = (Word.EXACT, Word.ROUNDED, Word.STABILISED, Word.SUBGRADIENT, Word.AGREES)
-_COUNTED: Mapping[str, str] = {
-    Word.SUBGRADIENT: "right up to a choice at a kink",
-    Word.AGREES: "right within rounding",
-    Word.SCALED: "right up to a constant",
-    Word.PASSED: "passed through",
-    Word.JOINED: "right with its activation",
-    Word.DIAGONAL: "right on the diagonal",
-    Word.STOPPED: "stopped on purpose",
-}
-
 
 def summary(reports: Iterable[ReportData], *, known: int = 0, problems: int = 0, seconds: float = 0.0) -> str:
     """One line for all: `4 layers: 6 gradients exact, 1 error, in 0.2 s`."""
     reports = list(reports)
-    words = [verdict.word for report in reports for verdict in report.verdicts]
-    exact = sum(word in (Word.EXACT, Word.ROUNDED, Word.STABILISED) for word in words)
-    parts = [f"{_count(exact, 'gradient')} exact"] if exact else []
-    parts += [f"{words.count(w)} {_COUNTED.get(w, w)}" for w in _MARKS if w not in _GOOD[:3] and w in words]
+    counted = Counter(verdict.word.counted for report in reports for verdict in report.verdicts)
+    exact = counted.pop(Word.EXACT.counted, 0)
+    parts = [f"{counted_noun(exact, 'gradient')} exact"] if exact else []
+    parts += [f"{counted[words]} {words}" for words in (word.counted for word in Word) if words in counted]
     severities = [finding.severity for report in reports for finding in report.findings]
-    parts += [_count(severities.count(s), s) for s in SEVERITIES if s in severities]
+    parts += [counted_noun(severities.count(s), s) for s in SEVERITIES if s in severities]
     parts += [f"{known} known"] if known else []
-    parts += [f"{_count(problems, 'target')} could not be run"] if problems else []
-    return f"{_count(len(reports), 'layer')}: {', '.join([*parts, f'in {seconds:.1f} s'])}"
+    parts += [f"{counted_noun(problems, 'target')} could not be run"] if problems else []
+    parts = parts or ["no gradient was judged" if reports else "nothing was checked"]
+    return f"{counted_noun(len(reports), 'layer')}: {', '.join([*parts, f'in {seconds:.1f} s'])}"
 
 
-def _count(number: int, what: str) -> str:
+def counted_noun(number: int, what: str) -> str:
+    """Return `1 layer`, `2 layers`."""
     return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def some(items: Sequence[str], most: int) -> str:
+    """Return the first items, and how many more there are."""
+    return ", ".join(items[:most]) + (f" and {len(items) - most} more" if len(items) > most else "")

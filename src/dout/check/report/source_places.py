@@ -18,8 +18,13 @@ _LIBRARIES = tuple(f"{os.sep}{library}{os.sep}" for library in ("numpy", "scipy"
 
 def backward_of(layer: Any) -> Where | None:
     """Where the backward of a layer is written."""
+    return written_at(getattr(layer, "written", getattr(type(layer), "backward", None)))
+
+
+def written_at(function: Any) -> Where | None:
+    """Where a function is written; None where its source is not to be had."""
     try:
-        function = inspect.unwrap(behind(getattr(layer, "written", type(layer).backward)))
+        function = inspect.unwrap(behind(function))
         file, (_, line) = inspect.getsourcefile(function), inspect.getsourcelines(function)
     except (OSError, TypeError, AttributeError):
         return None

@@ -13,7 +13,7 @@ Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 
 
-WORDS: tuple[str, ...] = tuple(word for name, word in vars(Word).items() if name.isupper())  # from best to worst
+WORDS = tuple(Word)  # from best to worst
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Verdict:
     """
 
     argument: str
-    word: str
+    word: Word
     route: str = "exact arithmetic"
     points: int = 1
     because: str = ""
@@ -36,6 +36,40 @@ class Verdict:
         return f"{self.argument}: {self.word}{f' ({self.because})' if self.because else ''}"
 
 
+class Reason:
+    """Why there is a finding, as a value. Code decides on it, and never on the words of a message."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Raised(Reason):
+    """An exception of the user's code. `always` says that it comes whatever the layer is given."""
+
+    name: str
+    text: str
+    always: bool = False
+
+    @classmethod
+    def of(cls, error: BaseException, *, always: bool = False) -> Raised:
+        """Return an exception as plain data."""
+        return cls(type(error).__name__, f"{type(error).__name__}: {error}", always)
+
+
+@dataclass(frozen=True, slots=True)
+class NothingTaken(Raised):
+    """Arguments are missing, or every input that was tried raised an exception; `short` says it without the remedy."""
+
+    short: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Refuted(Reason):
+    """A gradient is not the derivative of forward, by its numbers or its shape; `zero`: the derivative is 0."""
+
+    zero: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One thing that is wrong or worth knowing.
@@ -43,7 +77,7 @@ class Finding:
     `message` says what is wrong in one line; `argument` and `index` say where in the gradient, `expected` and `got` the
     numbers there; `inputs` is the smallest failing input, by name, and `there` what comes out on it; `cause` is the
     suspected cause in a word and `because` in a sentence; `fix` the repaired line, as a diff; `file` and `line` the
-    place in the user's source.
+    place in the user's source. `reason` is for code alone: no output shows it.
     """
 
     code: str
@@ -62,6 +96,7 @@ class Finding:
     first_wrong: str | None = None
     file: str | None = None
     line: int | None = None
+    reason: Reason | None = field(default=None, compare=False, repr=False)
 
     @property
     def where(self) -> Where | None:

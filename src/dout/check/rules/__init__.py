@@ -1,42 +1,53 @@
-"""The contract of a layer, examined by running it plainly. Each check takes a subject and yields findings."""
+"""A layer and its judgement in; findings out. One file a code, named by it, with its severity, title, check and words.
+
+A rule's module has `RULE`, and a check or two: `check(lab)` runs the layer plainly, `check_judgement(subject,
+judgement)` reads what exact arithmetic says. A code that neither can find is reported by whoever runs the layer.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import importlib
+import pkgutil
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import cache
+from types import ModuleType
 
+from dout.check.exact.judge import Judgement
 from dout.check.exact.subject import Subject
+from dout.check.lab.probe import CrashError, SlowError, lab_of
+from dout.check.report.rule import Rule
 from dout.check.report.verdicts import Finding
-from dout.check.rules.batch_rows import rows
-from dout.check.rules.broadcast_shapes import broadcast, plain_numbers, without_axes
-from dout.check.rules.determinism import draws, evaluation, repeats, seeds, unfinished
-from dout.check.rules.kept_dtypes import precision, whole_numbers
-from dout.check.rules.kept_state import instances_share, parameters_change, second_backward, second_round, used_twice
-from dout.check.rules.memory_layouts import layouts
-from dout.check.rules.memory_owners import aliases, kept, overwrites
-from dout.check.rules.scale_numerics import numbers
-from dout.check.rules.square_roots import roots
+from dout.run import quiet
 
-CONTRACT: tuple[Callable[[Subject], Iterable[Finding]], ...] = (
-    overwrites,
-    aliases,
-    kept,
-    second_backward,
-    second_round,
-    used_twice,
-    instances_share,
-    parameters_change,
-    precision,
-    whole_numbers,
-    numbers,
-    roots,
-    broadcast,
-    plain_numbers,
-    without_axes,
-    rows,
-    layouts,
-    repeats,
-    seeds,
-    draws,
-    evaluation,
-    unfinished,
-)
+
+@cache
+def modules() -> tuple[ModuleType, ...]:
+    """The modules of all rules by code; D0xx last, since they say what kept the others from a layer."""
+    names = (found.name for found in pkgutil.walk_packages(__path__, f"{__name__}."))
+    found = map(importlib.import_module, (name for name in names if re.search(r"\.d\d{3}_\w+$", name)))
+    return tuple(sorted(found, key=lambda module: (module.RULE.code < "D1", module.RULE.code)))
+
+
+def rules() -> dict[str, Rule]:
+    """Every rule by its code, in order."""
+    return {module.RULE.code: module.RULE for module in sorted(modules(), key=lambda module: str(module.RULE.code))}
+
+
+def findings_of(subject: Subject, judgement: Judgement) -> Iterator[Finding]:
+    """Yield what the rules read in a judgement."""
+    for module in modules():
+        if hasattr(module, "check_judgement"):
+            yield from module.check_judgement(subject, judgement)
+
+
+def findings_by_running(subject: Subject) -> list[Finding]:
+    """Return what the rules find by plain runs, in silence. A run that crashes ends its rule: that is no finding."""
+    found: list[Finding] = []
+    for module in modules():
+        if hasattr(module, "check") and (module.RULE.for_foreign or not subject.foreign):
+            with quiet(), suppress(CrashError, SlowError):
+                for one in module.check(lab_of(subject)):
+                    found.append(one)  # noqa: PERF402 - what was found before a crash counts
+    return found

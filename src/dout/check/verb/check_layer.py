@@ -10,8 +10,7 @@ from typing import Any
 from dout.adapt.argument_names import taken_by
 from dout.adapt.interface.interface import Interface
 from dout.adapt.search.example import adapted
-from dout.adapt.search.own_faults import WHATEVER, has_chosen_parts, is_own_fault
-from dout.adapt.source.empty_methods import kept_when_called
+from dout.adapt.search.own_faults import has_chosen_parts
 from dout.adapt.target import Target
 from dout.check.conventions.convention import by_convention
 from dout.check.exact.covered_sides import Covered
@@ -22,14 +21,11 @@ from dout.check.exact.subject import Subject
 from dout.check.exact.watched_conditions import watched
 from dout.check.lab.input_variants import confirmed, on_other_sides
 from dout.check.project.foreign_gradients import foreign_layer
-from dout.check.report.codes import finding
 from dout.check.report.layer_report import Report
-from dout.check.report.source_places import raised_at
 from dout.check.report.verdicts import Finding
-from dout.check.rules import CONTRACT
-from dout.check.rules.formula import formula_findings
-from dout.check.rules.interface_notes import interface_findings, not_what_it_returns
-from dout.check.rules.missing_gradients import axes_of_one, missing_findings
+from dout.check.rules import findings_by_running, findings_of
+from dout.check.rules.unjudged.d001_raises import raising
+from dout.check.rules.unjudged.d002_not_judged import by_differences, called_first, without_gradient
 from dout.run import PlainRun, quiet
 from dout.trace.model.user_source import behind
 from dout.trace.record.trace import Trace
@@ -78,33 +74,31 @@ def is_right(target: Any, inputs: Sequence[Any], init: Mapping[str, Any]) -> boo
     subject = _subject(target, inputs, init)
     with watched() as seen:
         first = subject.run()
-    if not_what_it_returns(subject, first) is not None:
+    if without_gradient(subject, first) is not None:
         return False
     judgement, _, there = _judged(subject, first, seen)
     judgement = by_convention(there, judgement)
     wrong = judgement.refuted or (judgement.ignores_dout and not judgement.is_loss)
-    return bool(judgement.verdicts) and not wrong and not any(axes_of_one(subject, judgement))
+    axes_of_one = any(j.only_axes_of_one for j in (judgement.examination.judged if judgement.examination else ()))
+    return bool(judgement.verdicts) and not wrong and not axes_of_one
 
 
 def _examined(subject: Subject, target: Any, given: Sequence[Any]) -> Report:
     """The verdict on a layer that is ready to run, and all findings about it."""
     start = time.perf_counter()
-    is_own = isinstance(target, type) and not has_chosen_parts(given)
+    all_chosen = isinstance(target, type) and not has_chosen_parts(given)
     try:
         with watched() as seen:
             first = subject.run()
     except Exception as error:
-        return Report(subject.name, findings=(_raised(subject, error, is_own),), seconds=time.perf_counter() - start)
-    elsewhere = not_what_it_returns(subject, first)
-    if elsewhere is not None:
-        return Report(subject.name, findings=(elsewhere,), seconds=time.perf_counter() - start)
+        unjudged: Finding | None = called_first(subject, error) or raising(subject, error, all_chosen=all_chosen)
+    else:
+        unjudged = without_gradient(subject, first)
+    if unjudged is not None:
+        return Report(subject.name, findings=(unjudged,), seconds=time.perf_counter() - start)
     judgement, findings, there = _judged(subject, first, seen)
-    findings += interface_findings(subject)
     judgement = by_convention(there, judgement)
-    findings += formula_findings(there, judgement)
-    findings += missing_findings(there, judgement)
-    for examine in CONTRACT:
-        findings += examine(subject)
+    findings += [*findings_of(there, judgement), *findings_by_running(subject)]
     place = subject.place
     return Report(
         layer=subject.name,
@@ -161,7 +155,7 @@ def _judged(subject: Subject, first: PlainRun, seen: Covered) -> tuple[Judgement
             judgement, there = on_other_sides(subject, judgement, seen)
             return judgement, [], there
     except Exception as error:  # the layer itself ran: it is the recording, or the exact arithmetic, that does not
-        why = finding("D002", f"not judged by exact arithmetic: {error}", layer=subject.name)
+        why = by_differences(subject, error)
         judgement = judge_numerically(subject, first)
         if trace is not None and trace.calls:
             seen.add(Examination(trace).conditions.seen_in_the_run())
@@ -169,14 +163,3 @@ def _judged(subject: Subject, first: PlainRun, seen: Covered) -> tuple[Judgement
             seen.note_unrecorded()
         judgement.covered.add(seen)
         return judgement, [why], subject
-
-
-def _raised(subject: Subject, error: Exception, is_own: bool) -> Finding:
-    """The layer's own exception, with the line of the user's code that raised it; `is_own`: no part of it was given."""
-    lacks = error.name if isinstance(error, AttributeError) else None
-    if lacks is not None and lacks in kept_when_called(type(subject.again())):
-        message = f"{subject.name} needs self.{lacks}, which its __call__ sets: it computes in a graph of its own"
-        return finding("D002", message, raised_at(error), layer=subject.name)
-    says = f", {WHATEVER}" if is_own and is_own_fault(error) else ""
-    message = f"{subject.name} raises {type(error).__name__}: {error}{says}"
-    return finding("D001", message, raised_at(error), layer=subject.name, cause=type(error).__name__)

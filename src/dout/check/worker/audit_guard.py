@@ -43,7 +43,7 @@ class Guard:
     def __init__(self, scratch: str, checked: str, tell: Callable[[str], None]) -> None:
         self.scratch = scratch
         self.may_write = tuple(_real(folder) for folder in (scratch, *caches(checked)) if folder)
-        self.tell, self.refused = tell, 0
+        self.tell, self.refused = tell, list[str]()
         self._told: set[str] = set()
 
     def start(self) -> None:
@@ -62,15 +62,15 @@ class Guard:
             self._refuse(what)
 
     def _refuse(self, what: str) -> None:
-        self.refused += 1
-        self._say(f"{users_line(sys._getframe(2))} wanted to {what}: refused")
+        self.refused.append(what)
+        self._say(f"{users_line(sys._getframe(2))} wanted to {what}")
         raise PermissionError(errno.EACCES, f"`dout check` does not let user code {what}")
 
     def note_replaced(self, where: str, names: Sequence[str]) -> None:
         """Tell that a line replaced names of Python's own, which have been put back."""
         if names:
             listed = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-            self._say(f"{where} wanted to replace {listed} for everyone: refused")
+            self._say(f"{where} wanted to replace {listed} for everyone")
 
     def _say(self, text: str) -> None:
         if text not in self._told and len(self._told) < MOST:

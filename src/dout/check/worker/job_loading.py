@@ -39,12 +39,12 @@ _DATA = 100_000  # characters of one statement
 class Loading:
     """One job's loading. Afterwards `stops` are the statements that came to no good end, `removed` NumPy's old names.
 
-    `send` hears ("at", file, line) before each statement, ("stop", Stop), and ("remark", text) of what was refused.
+    `send` hears ("at", file, line) before each statement, ("stop", Stop), and ("refused", act).
     """
 
     def __init__(self, job: Job, rules: GuardRules, send: Callable[..., Any]) -> None:
         self.job, self.rules, self.send = job, rules, send
-        self.guard = Guard(rules.scratch, job.where, lambda text: send("remark", text))
+        self.guard = Guard(rules.scratch, job.where, lambda text: send("refused", text))
         self.removed = Removed()
         self.kept = KeptRuntime()
         self._run = LoadRun(rules, self.guard, self.kept, self.at, partial(send, "stop"))

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from dout.check.report.layer_report import Report
+from dout.check.report.verdicts import NothingTaken, Raised, Reason
 from dout.check.worker.audit_guard import HERE, GuardRules
 
 MOST_TEXT = 2000  # characters of one message
@@ -58,6 +59,7 @@ def portable(checked: Checked) -> Checked:
             item,
             message=_cut(_from_here(item.message)),
             because=_cut(_from_here(item.because)),
+            reason=_told(item.reason),
             expected=_plain(item.expected),
             got=_plain(item.got),
             inputs={str(key): _plain(value) for key, value in item.inputs.items()},
@@ -69,6 +71,13 @@ def portable(checked: Checked) -> Checked:
     branches = tuple(_from_here(line) for line in report.branches)
     report = replace(report, findings=findings, branches=branches)
     return replace(checked, report=report, init=init, inputs=inputs)
+
+
+def _told(reason: Reason | None) -> Reason | None:
+    """A reason with its texts as a message has them."""
+    if isinstance(reason, NothingTaken):
+        reason = replace(reason, short=_cut(_from_here(reason.short)))
+    return replace(reason, text=_cut(_from_here(reason.text))) if isinstance(reason, Raised) else reason
 
 
 def _from_here(text: str) -> str:

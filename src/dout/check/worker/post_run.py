@@ -1,4 +1,4 @@
-"""What the run of a layer says about more than the layer: refused acts, missing libraries, old names of NumPy."""
+"""What the run of a layer says about more than the layer: refused acts, and old names of NumPy."""
 
 from __future__ import annotations
 
@@ -7,28 +7,25 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from types import ModuleType
 
-from dout.check.report.codes import finding
 from dout.check.report.layer_report import Report
-from dout.check.report.verdicts import Finding
+from dout.check.report.verdicts import Finding, Raised
+from dout.check.rules.unjudged.d002_not_judged import RULE as NOT_JUDGED
+from dout.check.rules.unjudged.d004_removed_numpy_name import RULE as REMOVED
+from dout.check.rules.unjudged.d004_removed_numpy_name import RemovedName
 from dout.check.worker.removed_numpy_names import INSTEAD, Removed
 from dout.graph import Where
 
-_NEEDS = "could not be judged: NeedsError: "
-_REFUSED = "PermissionError"
+
+def excused(report: Report, refused: Sequence[str]) -> Report:
+    """The report where an error was no fault of the layer's: it came of an act that the check refused."""
+    if not refused:
+        return report
+    return replace(report, findings=tuple(_excused(report.layer, item, refused[-1]) for item in report.findings))
 
 
-def excused(report: Report, refused: bool) -> Report:
-    """The report where an error was no fault of the layer's: a library is not there, or the check refused an act."""
-    return replace(report, findings=tuple(_excused(report.layer, item, refused) for item in report.findings))
-
-
-def _excused(layer: str, item: Finding, refused: bool) -> Finding:
-    if item.code == "D002" and _NEEDS in item.message:
-        return replace(item, message=item.message.replace(_NEEDS, ""))
-    if item.code in ("D001", "D002") and refused and _REFUSED in item.message:
-        what = item.message.partition("does not let user code ")[2].rpartition(")")
-        message = f"{layer} was not judged: it wants to {what[0] if item.code == 'D002' and what[1] else what[2]}"
-        return finding("D002", message, item.where, layer=layer)
+def _excused(layer: str, item: Finding, act: str) -> Finding:
+    if isinstance(item.reason, Raised) and item.reason.name == PermissionError.__name__:
+        return NOT_JUDGED.finding(f"{layer} was not judged: it wants to {act}", item.where, layer=layer)
     return item
 
 
@@ -63,7 +60,7 @@ def _says(name: str) -> str:
 
 
 def _finding(layer: str, name: str, where: Where) -> Finding:
-    return finding("D004", f"{layer} {_says(name)}", where, layer=layer)
+    return REMOVED.finding(f"{layer} {_says(name)}", where, layer=layer, reason=RemovedName(name))
 
 
 def _span(item: object) -> tuple[str, int, int]:

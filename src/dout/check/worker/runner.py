@@ -23,11 +23,14 @@ from multiprocessing import connection, get_context
 from pathlib import Path
 from typing import Any
 
-from dout.check.conventions.convention import among_siblings
 from dout.check.project.discover import Job, line_of_class
-from dout.check.report.codes import finding
 from dout.check.report.layer_report import Report
+from dout.check.report.report import some
 from dout.check.report.verdicts import Finding
+from dout.check.rules import modules
+from dout.check.rules.formula.d106_constant_factor import among_siblings
+from dout.check.rules.unjudged.d003_stopped import RULE as STOPPED
+from dout.check.rules.unjudged.d004_removed_numpy_name import RemovedName
 from dout.check.worker.audit_guard import GuardRules
 from dout.check.worker.jobs import Checked, GivenArguments
 from dout.check.worker.statement_runner import Kind, Stop
@@ -46,8 +49,8 @@ MOST_STOPS = 20  # statements of one file
 class JobOutcome:
     """What became of a job: the layers in their order, or the problem that kept the file from being run.
 
-    `skipped` says why no layer of a file was judged that nobody named (a library is not there, say); `remarks` are
-    what else the file did, with lines: it wanted to write, a statement of it failed.
+    `skipped` says why no layer of a file was judged that nobody named (a library is not there, say); `refused` are the
+    acts that the check did not allow, and `remarks` what else happened: a statement of the file failed.
     """
 
     job: Job
@@ -55,6 +58,7 @@ class JobOutcome:
     problem: str = ""
     traceback: str = ""
     skipped: str = ""
+    refused: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
 
 
@@ -83,6 +87,7 @@ def run(
     queue = deque(range(len(jobs)))
     running: list[_Process] = []
     scratch = tempfile.mkdtemp(prefix="dout-")
+    modules()  # of the rules: loaded here, each fork has them
     gc.freeze()  # what is loaded stays shared with the forks
     try:
         while queue or running:
@@ -116,9 +121,9 @@ def _once(outcomes: Iterable[JobOutcome]) -> None:
     seen: set[tuple[str, int | None, str]] = set()
 
     def is_new(item: Finding) -> bool:
-        if item.code != "D004":
+        if not isinstance(item.reason, RemovedName):
             return True
-        key = (os.path.realpath(item.file or ""), item.line, item.message.partition(" uses ")[2])
+        key = (os.path.realpath(item.file or ""), item.line, item.reason.name)
         return key not in seen and not seen.add(key)  # type: ignore[func-returns-value]
 
     for outcome in outcomes:
@@ -193,8 +198,9 @@ class _Process:
         self.since = time.monotonic()
         if kind == "at":
             self.at = content
-        elif kind == "remark":
-            self._remark(content[0])
+        elif kind in ("remark", "refused"):
+            told = self.outcome.remarks if kind == "remark" else self.outcome.refused
+            told += [text for text in content if text not in told]
         elif kind == "stop":
             if content[0].place not in {stop.place for stop in self.stops}:  # it is told again by a second process
                 self.stops.append(content[0])
@@ -216,10 +222,6 @@ class _Process:
             self._finish()
             return True
         return False
-
-    def _remark(self, text: str) -> None:
-        if text not in self.outcome.remarks:
-            self.outcome.remarks.append(text)
 
     def _note(self, checked: Checked) -> None:
         self.by_name[self.current or checked.report.layer] = checked
@@ -245,7 +247,7 @@ class _Process:
             return True
         name, file = self.current, self.outcome.job.where if self.outcome.job.kind == "file" else None
         message = f"{name} {how}; the other layers were judged without it"
-        stopped = finding("D003", message, layer=name, file=file, line=line_of_class(file, name) if file else None)
+        stopped = STOPPED.finding(message, layer=name, file=file, line=line_of_class(file, name) if file else None)
         self._note(Checked(Report(name, findings=(stopped,), file=stopped.file, line=stopped.line, seconds=seconds)))
         if set(self.names or ()) <= set(self.by_name):
             self._finish()
@@ -332,11 +334,7 @@ def _reasons(lost: Mapping[str, str]) -> str:
     by_reason: dict[str, list[str]] = {}
     for name, reason in lost.items():
         by_reason.setdefault(reason, []).append(name)
-    return "; ".join(f"{_few(names)} {_plural(reason, names)}" for reason, names in by_reason.items())
-
-
-def _few(names: Sequence[str], most: int = 3) -> str:
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+    return "; ".join(f"{some(names, 3)} {_plural(reason, names)}" for reason, names in by_reason.items())
 
 
 def _plural(reason: str, names: Sequence[str]) -> str:

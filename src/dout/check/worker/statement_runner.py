@@ -170,7 +170,7 @@ class _Statements:
         """Do a statement's work; whatever Python can catch is noted."""
         whole, since, imports = self.whole, time.monotonic(), isinstance(statement, ast.Import | ast.ImportFrom)
         whole.at(self.file, statement.lineno)
-        refused = whole.guard.refused
+        refused = len(whole.guard.refused)
         limit = whole.seconds(statement)
         try:
             with whole.limited(limit):
@@ -192,7 +192,7 @@ class _Statements:
             if imports and isinstance(error, Exception):
                 self._import_each(statement, error)
             else:
-                is_refused = whole.guard.refused > refused and isinstance(error, OSError)
+                is_refused = len(whole.guard.refused) > refused and isinstance(error, OSError)
                 self._failed(statement, error, is_refused)
         finally:
             if not imports:

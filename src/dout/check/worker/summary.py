@@ -11,8 +11,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from dout.check.report.layer_report import Report
-from dout.check.report.report import Line, near, shown_place
-from dout.check.report.verdicts import SEVERITIES, WORDS
+from dout.check.report.report import Line, counted_noun, near, shown_place, some
+from dout.check.report.verdicts import SEVERITIES, NothingTaken
+from dout.check.rules.unjudged.d001_raises import RULE as RAISES
+from dout.check.rules.unjudged.d002_not_judged import RULE as NOT_JUDGED
+from dout.check.rules.unjudged.d003_stopped import RULE as STOPPED
 from dout.errors import visible
 from dout.judge.outcomes import Word
 
@@ -30,21 +33,7 @@ MARKS: Mapping[State, tuple[str, str]] = {
     "good": ("✓", "good"),
     "open": ("?", "open"),
 }
-_SHORT = {
-    Word.EXACT: "exact",
-    Word.ROUNDED: "exact",
-    Word.STABILISED: "exact",
-    Word.SUBGRADIENT: "at a kink",
-    Word.AGREES: "within rounding",
-    Word.SCALED: "up to a factor",
-    Word.PASSED: "passed through",
-    Word.JOINED: "right with its activation",
-    Word.DIAGONAL: "the diagonal alone",
-    Word.STOPPED: "stopped on purpose",
-    Word.INCONCLUSIVE: "inconclusive",
-    Word.REFUTED: "wrong",
-}
-_WITHOUT = {"D001": "raises an error", "D002": "not judged", "D003": "stopped"}  # a verdict
+_WITHOUT = {RAISES.code: "raises an error", NOT_JUDGED.code: "not judged", STOPPED.code: "stopped"}  # a verdict
 
 
 _FIXED = 17  # columns of a row for its mark, the seconds, and between
@@ -52,7 +41,10 @@ _FIXED = 17  # columns of a row for its mark, the seconds, and between
 
 @dataclass(frozen=True)
 class SummaryRow:
-    """A layer in the table: its state, its verdicts counted in words, its codes with how often each was found."""
+    """A layer in the table: its state, its verdicts counted in words, its codes with how often each was found.
+
+    `uncovered` counts the conditions of which a side was not seen.
+    """
 
     layer: str
     state: State
@@ -60,6 +52,7 @@ class SummaryRow:
     codes: tuple[str, ...]
     seconds: float
     report: Report
+    uncovered: int = 0
 
 
 def row(report: Report) -> SummaryRow:
@@ -69,7 +62,9 @@ def row(report: Report) -> SummaryRow:
     codes = tuple(
         code if found[code] == 1 else f"{code}×{found[code]}" for code in sorted(found, key=order.__getitem__)
     )
-    return SummaryRow(report.layer, state(report), _verdict(report), codes, report.seconds, report)
+    return SummaryRow(
+        report.layer, state(report), _verdict(report), codes, report.seconds, report, len(report.branches)
+    )
 
 
 def state(report: Report) -> State:
@@ -84,8 +79,8 @@ def state(report: Report) -> State:
 
 
 def _verdict(report: Report) -> str:
-    counted = Counter(_SHORT[verdict.word] for verdict in report.verdicts)
-    said = [f"{counted[word]} {word}" for word in dict.fromkeys(_SHORT[w] for w in reversed(WORDS)) if counted[word]]
+    counted = Counter(verdict.word.short for verdict in report.verdicts)
+    said = [f"{counted[s]} {s}" for s in dict.fromkeys(word.short for word in reversed(Word)) if counted[s]]
     without = next((_WITHOUT[f.code] for f in report.findings if f.code in _WITHOUT), "no gradient")
     return ", ".join(said) or without
 
@@ -117,11 +112,11 @@ def table(outcomes: Sequence[JobOutcome], width: int, text: Text = visible) -> I
             yield from _row_lines(each, (names, verdicts, width), text)
     empty = sum(not outcome.layers and not outcome.skipped and not outcome.problem for outcome in outcomes)
     if empty:
-        yield [(f"{_count(empty, 'file')} without a layer", "dim")]
+        yield [(f"{counted_noun(empty, 'file')} without a layer", "dim")]
 
 
 def _file_line(outcome: JobOutcome, rows: Sequence[SummaryRow], width: int, text: Text) -> Line:
-    said = f"  {_count(len(rows), 'layer')}, {sum(r.seconds for r in rows):.1f} s"
+    said = f"  {counted_noun(len(rows), 'layer')}, {sum(r.seconds for r in rows):.1f} s"
     name = "dout.layers" if outcome.job.kind == "ready" else near(outcome.job.where)
     return [(shortened(text(name), width - len(said)), "title"), (said, "dim")]
 
@@ -132,7 +127,8 @@ def _row_lines(each: SummaryRow, widths: tuple[int, int, int], text: Text) -> It
     name = shortened(text(each.layer), names)
     name += " " * (names - columns(name))
     room = max(width - names - verdicts - _FIXED, 10)
-    codes = textwrap.wrap(" ".join(each.codes), room) or [""]
+    uncovered = [f"{each.uncovered} not covered"] if each.uncovered else []
+    codes = textwrap.wrap(" ".join([*each.codes, *uncovered]), room) or [""]
     said = each.verdict if len(each.verdict) <= verdicts else shortened(each.verdict, verdicts)
     judged = "" if each.state in ("warning", "good") else style
     yield [(f"  {mark} ", style), (f"{name}  ", ""), (f"{said:{verdicts}}", judged),
@@ -178,38 +174,42 @@ def code_counts(reports: Iterable[Report]) -> dict[str, int]:
 # --- what was not judged ----------------------------------------------------------------------------------------------
 
 _NEEDS = re.compile(r"\bneeds? ([\w.-]+), which")
-_GIVE = re.compile(r"( to be built)?: give --\S+ '\S+'( --\S+ '\S+')*")
-_REFUSED = ": refused"
 
 
 def told(outcomes: Sequence[JobOutcome], many: bool = True) -> list[tuple[str, list[str]]]:
     """What else there is to say, by kind, each in sentences: what was not judged, what was refused, what stopped.
 
-    Of `many` files, also the layers that were not judged: of one, their reports say it.
+    Of `many` files, also the layers that were not judged, and the conditions that were not covered in layers that are
+    not printed in detail. Of one file the reports say both.
     """
     remarks = list(dict.fromkeys(remark for outcome in outcomes for remark in outcome.remarks))
     reports = [checked.report for outcome in outcomes for checked in outcome.layers] if many else []
-    left_out = [(_named(report), why) for report in reports if (why := _why_not(report))]
+    left_out = [(_named(report), *why) for report in reports for why in _why_not(report)]
+    unjudged = [(name, why) for name, why, was_tried in left_out if not was_tried]
     needing = [remark for remark in remarks if _NEEDS.search(remark)]
-    refused = [remark for remark in remarks if remark.endswith(_REFUSED)]
     skipped = [(near(outcome.job.where), outcome.skipped) for outcome in outcomes if outcome.skipped]
     kinds = {
         "not judged": [
             *_files_by_reason(skipped),
-            *_by_library([*map(_classes, needing), *((name, why) for name, why in left_out if _NEEDS.search(why))]),
-            *(f"{name}: {why}" for name, why in left_out if not (_GIVE.search(why) or _NEEDS.search(why))),
+            *_by_library([*map(_classes, needing), *(item for item in unjudged if _NEEDS.search(item[1]))]),
+            *(f"{name}: {why}" for name, why in unjudged if not _NEEDS.search(why)),
         ],
-        "not driven": [f"{name}: {_GIVE.sub('', why)}" for name, why in left_out if _GIVE.search(why)],
-        "refused": [remark.removesuffix(_REFUSED) for remark in refused],
-        "stopped": [remark for remark in remarks if remark not in (*needing, *refused)],
+        "not driven": [f"{name}: {why}" for name, why, was_tried in left_out if was_tried],
+        "refused": list(dict.fromkeys(act for outcome in outcomes for act in outcome.refused)),
+        "not covered": [f"{r.layer}: {side}" for r in reports if state(r) in ("good", "open") for side in r.branches],
+        "stopped": [remark for remark in remarks if remark not in needing],
     }
     return [(kind, [_cut(item) for item in items]) for kind, items in kinds.items() if items]
 
 
-def _why_not(report: Report) -> str:
-    """Why a layer was not judged at all; nothing where it was."""
-    found = [finding.message for finding in report.findings if finding.code == "D002" and not report.verdicts]
-    return found[0].removeprefix(report.layer).removeprefix(" was not judged").lstrip(" :") if found else ""
+def _why_not(report: Report) -> Iterator[tuple[str, bool]]:
+    """Why a layer was not judged at all, and whether it is for want of an input or an argument that it takes."""
+    for finding in report.findings if not report.verdicts else ():
+        if finding.code == NOT_JUDGED.code:
+            was_tried = isinstance(finding.reason, NothingTaken)
+            says = finding.reason.short if isinstance(finding.reason, NothingTaken) else finding.message
+            yield says.removeprefix(report.layer).removeprefix(" was not judged").lstrip(" :"), was_tried
+            return
 
 
 def _named(report: Report) -> str:
@@ -226,7 +226,7 @@ def _files_by_reason(skipped: Sequence[tuple[str, str]]) -> Iterator[str]:
         by_reason.setdefault(reason, []).append(file)
     for reason, files in by_reason.items():
         if len(files) > 1:
-            yield f"{len(files)} files {reason} ({few(files)})"
+            yield f"{len(files)} files {reason} ({some(files, MOST)})"
         else:
             yield f"{files[0]} {re.sub('^need ', 'needs ', reason)}"
 
@@ -245,12 +245,7 @@ def _by_library(left_out: Sequence[tuple[str, str]]) -> Iterator[str]:
         by_library.setdefault(" and ".join(dict.fromkeys(_NEEDS.findall(why))), []).append(name)
     for library, names in by_library.items():
         many = len(names) > 1 or "," in names[0]
-        yield f"{few(names)} need{'' if many else 's'} {library}"
-
-
-def few(items: Sequence[str], most: int = MOST) -> str:
-    """Some of the items, and how many more there are."""
-    return ", ".join(items[:most]) + (f" and {len(items) - most} more" if len(items) > most else "")
+        yield f"{some(names, MOST)} need{'' if many else 's'} {library}"
 
 
 def told_lines(outcomes: Sequence[JobOutcome], many: bool = True, text: Text = visible) -> Iterator[Line]:
@@ -265,7 +260,3 @@ def told_lines(outcomes: Sequence[JobOutcome], many: bool = True, text: Text = v
 def _cut(text: str) -> str:
     flat = " ".join(text.split())
     return flat if len(flat) <= MOST_TEXT else f"{flat[: MOST_TEXT - 60]} ... {flat[-50:]}"
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"

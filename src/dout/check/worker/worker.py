@@ -3,7 +3,7 @@
 Messages, in order: ("at", file, line) before each statement that loading runs and ("stop", Stop) where one came to no
 good end; ("lost", name, reason) for a class that stands on what is not there; ("layers", names), and for each layer
 ("start", name) and ("done", Checked); ("problem", text, traceback) where something cannot be loaded; ("end",) at last,
-and anywhere ("remark", text). The user's code may do anything here, even end it.
+and anywhere ("remark", text) and ("refused", text). The user's code may do anything here, even end it.
 """
 
 from __future__ import annotations
@@ -21,25 +21,29 @@ from dout.adapt.interface.function_pairs import PAIR
 from dout.adapt.interface.interface import Interface, required
 from dout.adapt.search.example import as_found, example
 from dout.adapt.search.example_search import Example
-from dout.adapt.search.own_faults import WHATEVER, is_own_fault, lacks_attribute
+from dout.adapt.search.own_faults import is_own_fault, lacks_attribute
 from dout.adapt.search.refusals import takes_target
 from dout.adapt.target import Target
 from dout.check.conventions.stated_conditions import under_conditions
 from dout.check.project.discover import Job, layers_in, line_of_class, named
 from dout.check.project.finding_pictures import picture
 from dout.check.project.foreign_gradients import foreign_layer
-from dout.check.report.codes import finding
 from dout.check.report.layer_report import Report
+from dout.check.report.rule import Rule
 from dout.check.report.source_places import raised_at
-from dout.check.report.verdicts import Finding
+from dout.check.report.verdicts import Finding, NothingTaken, Raised, Reason, Refuted
+from dout.check.rules.unjudged.d001_raises import RULE as RAISES
+from dout.check.rules.unjudged.d002_not_judged import RULE as NOT_JUDGED
+from dout.check.rules.unjudged.d003_stopped import RULE as STOPPED
 from dout.check.verb.check_layer import check_adapted, is_right
 from dout.check.worker.job_loading import Loading, needing
 from dout.check.worker.jobs import Checked, GivenArguments, portable
 from dout.check.worker.missing_dependency import lacks, lacks_target
 from dout.check.worker.post_run import UsesOfOldNames, excused
 from dout.check.worker.sandbox import put_back, take_place
+from dout.check.worker.stub_modules import NeedsError
 from dout.check.worker.work_sharing import Turns
-from dout.errors import DoutError, TargetError, UserCodeError
+from dout.errors import DoutError, NotTakenError, TargetError, UserCodeError
 from dout.graph import Where
 from dout.trace.session.side_effects import KeptRuntime
 
@@ -95,10 +99,10 @@ def _run(job: Job, given: GivenArguments, skipped: frozenset[str], turns: Turns,
             send("problem", str(error), "")
             continue
         send("start", name)
-        before = loading.guard.refused
+        before = len(loading.guard.refused)
         with put_back(loading.kept) as changed:
             checked = _checked(name, target, given, loading.kept)
-        report = excused(checked.report, loading.guard.refused > before)
+        report = excused(checked.report, loading.guard.refused[before:])
         if changed:
             report = _with(report, _patched(report, changed))
         send("done", portable(replace(checked, report=uses.noted(report))))
@@ -112,7 +116,7 @@ def _checked(name: str, target: Any, given: GivenArguments, kept: KeptRuntime) -
         return _checked_as_it_is(name, target, given)
     except BaseException as error:  # in code of ours, which runs on names that the layer may have replaced
         replaced = kept.put_back()
-        report = _only(name, target, "D002", f"{name} could not be judged: {type(error).__name__}: {error}")
+        report = _broken(name, target, error)
         return Checked(_with(report, _patched(report, replaced)) if replaced else report)
 
 
@@ -134,17 +138,17 @@ def _checked_as_it_is(name: str, target: Any, given: GivenArguments) -> Checked:
     except TargetError as error:
         report = _not_judged(name, target, given, error)
     except MemoryError:
-        report = _only(name, target, "D003", f"{name} needs more memory than it may have; it was stopped")
+        report = _only(name, target, STOPPED, f"{name} needs more memory than it may have; it was stopped")
     except DoutError as error:
-        report = _only(name, target, "D002", f"{name} could not be judged: {error}")
+        report = _only(name, target, NOT_JUDGED, f"{name} could not be judged: {error}")
     except SystemExit as stop:
         message = f"{name} ends the interpreter: it raises SystemExit({stop.code!r})"
         chosen_for_it = isinstance(target, type) and bool(required(target))  # it may be right to refuse what we chose
-        report = _only(name, target, "D003", message, severity="warning" if chosen_for_it else "error")
+        report = _only(name, target, STOPPED, message, severity="warning" if chosen_for_it else "error")
     except KeyboardInterrupt:
-        report = _only(name, target, "D003", f"{name} raises KeyboardInterrupt")
+        report = _only(name, target, STOPPED, f"{name} raises KeyboardInterrupt")
     except BaseException as error:
-        report = _only(name, target, "D002", f"{name} could not be judged: {type(error).__name__}: {error}")
+        report = _broken(name, target, error)
     report = replace(report, findings=tuple(_memory(name, item) for item in report.findings))
     called = str(chosen.interface or Interface())
     called = "" if called == str(Interface()) else called
@@ -191,29 +195,30 @@ def _doubted(report: Report, chosen: Example, target: Any) -> Report:
     So is a gradient of another shape, where the example was only found by what the layer raised on others.
     """
     own = {cls.__name__ for cls in _OWN}
-    if any(f.code == "D001" and lacks_target(target, chosen.interface, f.message) for f in report.findings):
-        return _only(Target(target).name, target, "D002", takes_target(Target(target)))
-    report = replace(report, findings=tuple(_perhaps_of_the_example(f, chosen) for f in report.findings))
+    raised = {id(f): f.reason for f in report.findings if f.code == RAISES.code and isinstance(f.reason, Raised)}
+    if any(lacks_target(target, chosen.interface, reason.text) for reason in raised.values()):
+        return _only(Target(target).name, target, NOT_JUDGED, takes_target(Target(target)))
     found = [
         replace(f, severity="warning", message=f"{f.message}, on inputs that were chosen")
-        if f.code == "D001"
+        if (reason := raised.get(id(f))) is not None
         and chosen.chosen
-        and not (f.cause in own or WHATEVER in f.message)
-        and not lacks_attribute(f.message, Target(target))
+        and not (reason.name in own or reason.always or lacks_attribute(reason.text, Target(target)))
         else f
         for f in report.findings
     ]
-    return replace(report, findings=tuple(found))
+    return replace(report, findings=tuple(_perhaps_of_the_example(f, chosen) for f in found))
 
 
 def _perhaps_of_the_example(item: Finding, chosen: Example) -> Finding:
     """A warning for an error that is one of shapes alone, where the example may not be what is meant."""
     name = str(item.argument)
-    if item.code != "D501" or item.severity != "error" or name not in chosen.chosen:
+    if not isinstance(item.reason, Refuted) or item.index is not None:
+        return item
+    if item.severity != "error" or name not in chosen.chosen:
         return item
     if chosen.mended:
         doubt = "the example was chosen by what the layer raised on others, and may not be what is meant"
-    elif item.because.startswith("forward gives the same"):
+    elif item.reason.zero:
         doubt = "what is returned may be the gradient of what it is made into, as rows with one 1 of whole numbers"
     else:
         return item
@@ -237,12 +242,29 @@ def _not_judged(name: str, target: Any, given: GivenArguments, error: TargetErro
     )
     needed = lacks(cause)
     if needed and not own:
-        return _only(name, target, "D002", f"{name} needs {needed} ({type(cause).__name__}: {cause})")
+        return _only(name, target, NOT_JUDGED, f"{name} needs {needed} ({type(cause).__name__}: {cause})")
     if isinstance(cause, NotImplementedError) or "exceptions must derive from BaseException" in str(cause):
-        return _only(name, target, "D002", f"{name} is not complete by itself: it raises NotImplementedError")
+        return _only(name, target, NOT_JUDGED, f"{name} is not complete by itself: it raises NotImplementedError")
     if cause is None or not own:
-        return _only(name, target, "D002", str(error))
-    return _only(name, target, "D001", f"{name} raises {type(cause).__name__}: {cause}", raised_at(cause))
+        return _only(name, target, NOT_JUDGED, str(error), reason=_reason(error))
+    reason = Raised.of(cause)
+    return _only(name, target, RAISES, f"{name} raises {reason.text}", raised_at(cause), reason=reason)
+
+
+def _reason(error: TargetError) -> Reason | None:
+    """Why there is nothing to judge, as a value."""
+    raised = Raised.of(error.__cause__) if error.__cause__ is not None else None
+    if not isinstance(error, NotTakenError):
+        return raised
+    return NothingTaken(raised.name if raised else "", raised.text if raised else "", short=error.short)
+
+
+def _broken(name: str, target: Any, error: BaseException) -> Report:
+    """A layer that could not be judged: by what it uses and is not there, or by an exception that is not its own."""
+    if isinstance(error, NeedsError):
+        return _only(name, target, NOT_JUDGED, f"{name} {error}")
+    reason = Raised.of(error)
+    return _only(name, target, NOT_JUDGED, f"{name} could not be judged: {reason.text}", reason=reason)
 
 
 def _constructor_error(target: Any, given: GivenArguments) -> Exception | None:
@@ -261,9 +283,9 @@ def _constructor_error(target: Any, given: GivenArguments) -> Exception | None:
     return None
 
 
-def _only(name: str, target: Any, code: str, message: str, where: Where | None = None, **details: Any) -> Report:
+def _only(name: str, target: Any, rule: Rule, message: str, where: Where | None = None, **details: Any) -> Report:
     file, line = _place(target)
-    found = finding(code, message, where, layer=name, **({} if where else {"file": file, "line": line}), **details)
+    found = rule.finding(message, where, layer=name, **({} if where else {"file": file, "line": line}), **details)
     return Report(name, findings=(found,), file=file, line=line)
 
 
@@ -278,9 +300,9 @@ def _place(target: Any) -> tuple[str | None, int | None]:
 
 
 def _memory(name: str, item: Finding) -> Finding:
-    if item.code == "D001" and " raises MemoryError" in item.message:
+    if item.code == RAISES.code and isinstance(item.reason, Raised) and item.reason.name == "MemoryError":
         message = f"{name} needs more memory than it may have; it was stopped"
-        return finding("D003", message, layer=name, file=item.file, line=item.line)
+        return STOPPED.finding(message, layer=name, file=item.file, line=item.line)
     return item
 
 
@@ -290,4 +312,4 @@ def _with(report: Report, item: Finding) -> Report:
 
 def _patched(report: Report, changed: list[str]) -> Finding:
     message = f"{report.layer} replaces {', '.join(changed)} for everyone while it runs; it was put back"
-    return finding("D003", message, layer=report.layer, file=report.file, line=report.line, severity="warning")
+    return STOPPED.finding(message, layer=report.layer, file=report.file, line=report.line, severity="warning")

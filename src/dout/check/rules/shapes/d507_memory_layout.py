@@ -1,18 +1,19 @@
-"""The same numbers in another memory layout."""
+"""D507: the same numbers in another memory layout give something else, or an error."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from dout.check.lab.other_values import same
-from dout.check.lab.probe import CrashError, Lab, Ran, examined
-from dout.check.report.verdicts import Finding
-from dout.check.rules.memory_owners import writes
+from dout.check.lab.probe import CrashError, Lab, Ran
+from dout.check.report.rule import Findings, Rule
+from dout.check.rules.memory.written_arrays import writes
 from dout.run import copied
 
+RULE = Rule("D507", "warning", "depends on the memory layout")
 Array = np.ndarray[Any, Any]
 
 
@@ -42,38 +43,36 @@ _LAYOUTS: dict[str, Callable[[Array], Array]] = {
 }
 
 
-@examined
-def layouts(lab: Lab) -> Iterator[Finding]:
-    """D507: Fortran order, gaps, negative strides and read-only arrays give the same numbers."""
+def check(lab: Lab) -> Findings:
+    """Yield a finding for the first input, or dout, in Fortran order, with gaps, reversed, or read-only that fails."""
     if not lab.repeatable:
         return
     written = {write.kind for write in writes(lab)}
     for words, move in _LAYOUTS.items():
         for kind in ("input", "dout"):
-            if words == "read-only" and kind in written:
+            if move is _read_only and kind in written:
                 continue
             given = lab.inputs() if kind == "input" else lab.base.douts
-            moved = tuple(move(x) if isinstance(x, np.ndarray) else copied(x) for x in given)
-            if not any(isinstance(x, np.ndarray) for x in given) or (words != "read-only" and _unmoved(given, moved)):
+            arrays = [i for i, x in enumerate(given) if isinstance(x, np.ndarray)]
+            moved = tuple(move(x) if i in arrays else copied(x) for i, x in enumerate(given))
+            if not arrays or (move is not _read_only and all(moved[i].strides == given[i].strides for i in arrays)):
                 continue
-            douts = moved if kind == "dout" else tuple(map(copied, lab.base.douts))
-            got = lab.trial(lab.inputs() if kind == "dout" else moved, douts)
+            got = (
+                lab.trial(moved, tuple(map(copied, lab.base.douts)))
+                if kind == "input"
+                else lab.trial(lab.inputs(), moved)
+            )
             what = _wrong(lab, got)
             if what is not None:
                 where = got.where if isinstance(got, CrashError) else None
-                name = "dout" if kind == "dout" else ", ".join(_arrays(lab, given))
-                message = f"with {name} {words} {what}; use x.copy(), and shapes in place of memory order"
-                yield lab.finding("D507", message, where, cause="layout", argument=None if kind == "dout" else name)
+                names = ", ".join(lab.name(i) for i in arrays)
+                message = f"with {names if kind == 'input' else 'dout'} {words} {what}; {_ADVICE}"
+                argument = names if kind == "input" else None
+                yield RULE.about(lab.subject, message, where, cause="layout", argument=argument)
                 return
 
 
-def _unmoved(given: Sequence[Any], moved: Sequence[Any]) -> bool:
-    pairs = [(a, b) for a, b in zip(given, moved, strict=True) if isinstance(a, np.ndarray)]
-    return all(a.strides == b.strides for a, b in pairs)
-
-
-def _arrays(lab: Lab, given: Sequence[Any]) -> list[str]:
-    return [lab.name(i) for i, x in enumerate(given) if isinstance(x, np.ndarray)]
+_ADVICE = "use x.copy(), and rely on shapes, not on memory order"
 
 
 def _wrong(lab: Lab, got: Ran | CrashError) -> str | None:

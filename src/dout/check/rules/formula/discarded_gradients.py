@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 
 from dout.check.exact.exact_route import Examination
+from dout.check.exact.judge import Judgement
 from dout.check.exact.subject import Subject
 from dout.graph import CONSTANT, INPUT, Node, compute, topological
 from dout.run import arrays
@@ -15,8 +17,29 @@ from dout.run import arrays
 _CLOSE = 1e-9  # relative to the largest element: the same formula, rounded otherwise
 
 
-def lost(subject: Subject, examination: Examination) -> Iterator[str]:
-    """Yield the parameters whose gradient is a value of the backward that neither comes back nor is kept or applied."""
+def fully_judged(judgement: Judgement) -> Examination | None:
+    """The examination if it is clear whose each gradient is; None if backward returns more than forward has inputs."""
+    examination = judgement.examination
+    if examination is None or not examination.judged:
+        return None
+    given = len(examination.call.gradients or ())
+    return examination if given <= len(examination.call.inputs) else None
+
+
+def discarded_gradients(subject: Subject, examination: Examination) -> tuple[str, ...]:
+    """Return the parameters whose gradient backward computes, and neither returns nor keeps nor applies.
+
+    There are none if the layer does not run again, or a gradient has no value.
+    """
+    if "discarded gradients" not in subject.memo:
+        subject.memo["discarded gradients"] = ()
+        with suppress(Exception):
+            subject.memo["discarded gradients"] = tuple(_discarded(subject, examination))
+    found: tuple[str, ...] = subject.memo["discarded gradients"]
+    return found
+
+
+def _discarded(subject: Subject, examination: Examination) -> Iterator[str]:
     computed = _computed(examination)
     waiting = [(name, node) for name, node in examination.trace.graph.inputs.items() if _may_lose(examination, node)]
     if not waiting or not computed:

@@ -1,22 +1,24 @@
-"""The same rows in another number: one, fewer, more and none."""
+"""D506: the same rows give something else, or an error, in another number: one, fewer, more and none."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 
 import numpy as np
 
 from dout.check.lab.batch_axis import fits, holds, sized, takes_one_number_only
 from dout.check.lab.conditional_exactness import only_here
 from dout.check.lab.other_values import is_float_array, same
-from dout.check.lab.probe import CrashError, Lab, examined
+from dout.check.lab.probe import CrashError, Lab
+from dout.check.report.rule import Findings, Rule
 from dout.check.report.verdicts import Finding
 from dout.run import PlainRun
 
+RULE = Rule("D506", "warning", "fails on another number of rows")
 
-@examined
-def rows(lab: Lab) -> Iterator[Finding]:
-    """D506: one row, fewer, more and none, each as it would be among others."""
+
+def check(lab: Lab) -> Findings:
+    """Yield a finding if a row is not, alone or among fewer or more, what it is among the given ones."""
     if not lab.repeatable:
         return
     arrays = [i for i, x in enumerate(lab.subject.inputs) if isinstance(x, np.ndarray) and x.ndim]
@@ -25,34 +27,31 @@ def rows(lab: Lab) -> Iterator[Finding]:
     length = len(lab.subject.inputs[arrays[0]])
     together = [i for i in arrays if len(lab.subject.inputs[i]) == length]
     for group in dict.fromkeys((tuple(together), (arrays[0],))):
-        found = list(_in_rows(lab, group, length))
-        if found:
-            yield from (finding for finding in found if finding is not None)
+        found = _in_rows(lab, group, length)
+        if found is not None:
+            yield from found
             return
 
 
-def _in_rows(lab: Lab, group: tuple[int, ...], length: int) -> Iterator[Finding | None]:
-    """What other numbers of rows in a group of inputs show; nothing at all where these are no rows."""
+def _in_rows(lab: Lab, group: tuple[int, ...], length: int) -> Iterable[Finding] | None:
+    """Return the findings on other numbers of rows in a group of inputs; None if these are no rows."""
     sizes = [n for n in dict.fromkeys((1, 2, length + 1, max(2 * length, 3), 4 * length + 5)) if n != length]
     ran = {n: sized(lab, group, length, n) for n in sizes}
     fine = {n: got for n, got in ran.items() if isinstance(got, PlainRun)}
     crashed = {n: got for n, got in ran.items() if isinstance(got, CrashError)}
     if any(got.refused for got in crashed.values()):
-        return
+        return None
     unfit = next((n for n in (length + 1, 2 * length, 2) if n in ran and not fits(lab, ran[n], length, n)), None)
     if unfit is not None and _is_fixed(lab, group, length, unfit, ran):
-        yield _only(lab, length, unfit, ran[unfit])
-        return
+        return [_only(lab, length, unfit, ran[unfit])]
     if len(fine) < 2 and not (len(fine) == 1 and length == 2):
-        return
+        return None
     if any(n > 1 for n in crashed) or not any(n > 1 for n in fine):
-        return
-    yield None  # they are rows
+        return None
     if 1 in crashed:
-        message = f"with one row it raises {crashed[1]}: name the axis that squeeze, or an index, takes away"
-        yield lab.finding("D506", message, crashed[1].where, cause="batch")
-        return
-    yield from _compared(lab, group, length, fine)
+        message = f"with one row it raises {crashed[1]}: name the axis that squeeze or an index removes"
+        return [RULE.about(lab.subject, message, crashed[1].where, cause="batch")]
+    return _compared(lab, group, length, fine)
 
 
 def _is_fixed(lab: Lab, group: tuple[int, ...], length: int, unfit: int, ran: dict[int, PlainRun | CrashError]) -> bool:
@@ -72,43 +71,43 @@ def _is_fixed(lab: Lab, group: tuple[int, ...], length: int, unfit: int, ran: di
 def _only(lab: Lab, length: int, size: int, got: PlainRun | CrashError) -> Finding:
     if isinstance(got, CrashError):
         message = f"works on {length} rows, with {size} it raises {got}: take the number from x.shape"
-        return lab.finding("D506", message, got.where, cause="batch")
+        return RULE.about(lab.subject, message, got.where, cause="batch")
     shape = next(np.shape(out) for out in got.outputs if np.shape(out)[:1] != (size,))
     message = f"works on {length} rows, of {size} it makes an output of shape {shape}: take the number from x.shape"
-    return lab.finding("D506", message, cause="batch")
+    return RULE.about(lab.subject, message, cause="batch")
 
 
-def _compared(lab: Lab, group: tuple[int, ...], length: int, fine: dict[int, PlainRun]) -> Iterator[Finding]:
+def _compared(lab: Lab, group: tuple[int, ...], length: int, fine: dict[int, PlainRun]) -> Findings:
     """What is another number in another number of rows: beside the same rows among others, or beside the exact one."""
     for n, got in fine.items():
         i = next((i for i in group if _has_another_shape(got, i) and not _has_another_shape(lab.base, i)), None)
         if i is not None:
             shapes = f"has shape {np.shape(got.gradients[i])}, {lab.name(i)} has {got.inputs[i].shape}"
             message = f"with {n} row{'s' * (n > 1)} the gradient of {lab.name(i)} {shapes}: take it from x.shape"
-            yield lab.finding("D506", message, argument=lab.name(i), cause="batch")
+            yield RULE.about(lab.subject, message, argument=lab.name(i), cause="batch")
             return
     for n in (1, length + 1, max(fine)):
         wrong = only_here(lab, fine[n]) if n in fine else None
         if wrong is not None:
             but = f"with {length} it is right: take the number of rows from x.shape"
             message = f"with {n} row{'s' * (n > 1)} {wrong.said()}; {but}"
-            yield lab.finding("D506", message, cause="batch", **wrong.details)
+            yield RULE.about(lab.subject, message, cause="batch", **wrong.details)
             return
     if any(_agrees(lab, group, got, min(n, length)) is not None for n, got in fine.items() if n > 1):
         return  # the rows depend on each other: there is nothing to compare with
     what = _agrees(lab, group, fine[1], 1) if 1 in fine else None
     if what is not None:
-        message = f"with one row {what} is not what it is among {length} rows: an axis of length 1 is lost, or averaged"
-        yield lab.finding("D506", message, cause="batch")
+        message = f"with one row {what} is not what it is among {length} rows: an axis of length 1 is lost or averaged"
+        yield RULE.about(lab.subject, message, cause="batch")
         return
     none = sized(lab, group, length, 0)
     if isinstance(none, CrashError):
         if not none.refused and isinstance(none.error, UnboundLocalError | IndexError | AttributeError | TypeError):
-            message = f"with an empty batch it raises {none}; give what a loop over rows leaves its start before it"
-            yield lab.finding("D506", message, none.where, cause="batch")
+            message = f"with an empty batch it raises {none}; give the result a start value before the loop over rows"
+            yield RULE.about(lab.subject, message, none.where, cause="batch")
     elif (wrong_shape := _agrees(lab, group, none, 0)) is not None:
         message = f"with an empty batch {wrong_shape} has the wrong shape: take it from x.shape"
-        yield lab.finding("D506", message, cause="batch")
+        yield RULE.about(lab.subject, message, cause="batch")
 
 
 def _has_another_shape(run: PlainRun, i: int) -> bool:

@@ -1,0 +1,1 @@
+"""Plain runs in; findings on float32 and whole numbers out."""

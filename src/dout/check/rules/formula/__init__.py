@@ -1,0 +1,1 @@
+"""A judgement in; findings on the numbers of gradients out, with the suspected cause."""

@@ -1,0 +1,23 @@
+"""D101: a gradient is not the derivative of forward."""
+
+from __future__ import annotations
+
+from dout.check.conventions.single_number import is_right_for_one_number
+from dout.check.exact.judge import Judgement
+from dout.check.exact.subject import Subject
+from dout.check.report.rule import Findings, Rule
+from dout.check.rules.formula.wrong_gradients import wrong_finding, wrong_gradients
+
+RULE = Rule("D101", "error", "wrong gradient")
+
+
+def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
+    """Yield a finding for each refuted gradient; a warning if it is right for each number of `dout` alone."""
+    for wrong in wrong_gradients(subject, judgement):
+        if wrong.ignores_dout or wrong.has_another_shape:
+            continue  # these are D103 and D501
+        if not wrong.unused and is_right_for_one_number(subject):
+            only = "; only where more than one number in dout is not 0"
+            yield wrong_finding(RULE, subject, wrong, only, severity="warning")
+        else:
+            yield wrong_finding(RULE, subject, wrong)

@@ -1,0 +1,27 @@
+"""D103: backward does not use the upstream gradient."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from dout.check.exact.judge import Judgement
+from dout.check.exact.subject import Subject
+from dout.check.report.rule import Findings, Rule
+from dout.check.report.verdicts import Cause
+from dout.check.rules.formula.kept_conventions import keeping, told
+from dout.check.rules.formula.wrong_gradients import wrong_finding, wrong_gradients
+from dout.judge.outcomes import Word
+
+RULE = Rule("D103", "error", "backward ignores dout")
+_LOCAL = Cause("ignores dout", "it is the local derivative: the factor dout is missing")
+
+
+def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
+    """Yield a finding for each gradient that lacks `dout`; a note if the layer stops the gradient on purpose."""
+    if stopped := keeping(judgement, Word.STOPPED):
+        message = f"{subject.name} hands its input on and gives 0 for it: right where the gradient is to end"
+        yield RULE.about(subject, f"{message}, as at an input", severity="note", **told(stopped))
+    for wrong in wrong_gradients(subject, judgement):
+        if wrong.ignores_dout:
+            cause = replace(wrong.cause or _LOCAL, word=_LOCAL.word)
+            yield wrong_finding(RULE, subject, replace(wrong, cause=cause))

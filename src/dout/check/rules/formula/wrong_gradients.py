@@ -1,0 +1,143 @@
+"""The refuted gradients of a layer, each with its suspected cause and the smallest inputs on which it fails."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import textwrap
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from dout.check.exact.exact_route import Examination
+from dout.check.exact.judge import Judgement
+from dout.check.exact.subject import Subject
+from dout.check.repair import causes, smallest_failing
+from dout.check.repair.shrink import Failing
+from dout.check.report.rule import Rule
+from dout.check.report.verdicts import Cause, Finding, Refuted
+from dout.clock import spent
+from dout.graph import Node
+from dout.judge.judging_points import upstream
+from dout.judge.outcomes import Outcome, Word
+
+MOST_SECONDS = 1.5  # for the smallest failing inputs of a layer: a network has dozens of wrong gradients
+
+
+@dataclass(frozen=True, eq=False)
+class WrongGradient:
+    """A refuted gradient. `unused` says that forward makes no use of its parameter: it may be a copy that packs others.
+
+    `only` says at which inputs it is wrong, where it is right on the given ones.
+    """
+
+    outcome: Outcome
+    cause: Cause | None = None
+    failing: Failing | None = None
+    ignores_dout: bool = False
+    unused: bool = False
+    only: str = ""
+
+    @property
+    def has_another_shape(self) -> bool:
+        """Whether there are no numbers to compare."""
+        return self.outcome.index is None
+
+
+def wrong_gradients(subject: Subject, judgement: Judgement) -> tuple[WrongGradient, ...]:
+    """Return the refuted gradients; of a backward that does not use `dout` those that are wrong at another `dout`."""
+    if "wrong gradients" not in subject.memo:
+        subject.memo["wrong gradients"] = tuple(_explained(subject, judgement))
+    found: tuple[WrongGradient, ...] = subject.memo["wrong gradients"]
+    return found
+
+
+def _explained(subject: Subject, judgement: Judgement) -> list[WrongGradient]:
+    examination, refuted = judgement.examination, judgement.refuted
+    if examination is None:
+        return [WrongGradient(outcome, _remarked(None, outcome, judgement)) for outcome in refuted.values()]
+    ignores_dout = judgement.ignores_dout and not judgement.is_loss
+    if ignores_dout:
+        others = _ignoring(examination)
+        refuted = {node: o for node, o in others.items() if o.judged.name not in judgement.conventions}
+    found = {} if judgement.elsewhere else causes(subject, examination, refuted)  # a repair has to do on these inputs
+    latest = spent() + MOST_SECONDS
+    return [
+        WrongGradient(
+            outcome,
+            cause=_remarked(found.get(node), outcome, judgement),
+            failing=smallest_failing(subject, examination, outcome) if spent() < latest else None,
+            ignores_dout=ignores_dout,
+            unused=outcome.judged.parameter and node not in examination.derived,
+            only=f", {judgement.elsewhere}" if judgement.elsewhere else "",
+        )
+        for node, outcome in refuted.items()
+    ]
+
+
+def _remarked(cause: Cause | None, outcome: Outcome, judgement: Judgement) -> Cause | None:
+    """The cause with the remark that there is on this gradient."""
+    remark = judgement.remarks.get(outcome.judged.name)
+    if remark is None:
+        return cause
+    return replace(cause, sentence=f"{cause.sentence}; {remark}") if cause else Cause("factor", remark)
+
+
+def _ignoring(examination: Examination) -> dict[Node, Outcome]:
+    """The gradients that are wrong at an upstream gradient other than ones: at ones they may be right."""
+    outcomes, _ = examination.outcomes(upstream(examination, examination.base))
+    found = {outcome.judged.node: outcome for outcome in outcomes if outcome.word == Word.REFUTED}
+    return found or {outcome.judged.node: outcome for outcome in outcomes}
+
+
+def wrong_finding(rule: Rule, subject: Subject, wrong: WrongGradient, only: str = "", **details: Any) -> Finding:
+    """Return the finding on a wrong gradient: its numbers on the given inputs, or on the first that refute it."""
+    outcome, cause, failing = wrong.outcome, wrong.cause, wrong.failing
+    name, index = outcome.judged.name, outcome.index
+    shown = name if not outcome.judged.parameter else _with_its_argument(subject.again(), name)
+    if index is None:
+        numbers = f"has shape {np.shape(outcome.got)}, {name} has {outcome.judged.node.shape}"
+        details |= {"expected": np.shape(outcome.expected), "got": np.shape(outcome.got)}
+    else:
+        expected, got = outcome.at(index)
+        numbers = said(index, expected, got)
+        details |= {"expected": expected, "got": got}
+    ignored = " does not depend on dout:" if wrong.ignores_dout else ""
+    because = f": {cause.sentence}" if cause else ""
+    message = f"the gradient of {shown}{ignored} {numbers}{because}{wrong.only}{only}"
+    if wrong.unused:
+        message = f"forward makes no use of {name}, and backward gives a gradient for it that is not 0"
+        details["severity"] = "warning"
+    if cause is not None:
+        details |= {"cause": cause.word, "fix": cause.fix, "first_wrong": cause.first_wrong}
+    if failing is not None:
+        there = said(failing.index, failing.expected, failing.got)
+        details |= {"inputs": failing.inputs, "there": f"there it {there}"}
+    return rule.about(
+        subject, message, (cause and cause.where) or None, argument=name, index=index,
+        because=cause.sentence if cause else outcome.because,
+        reason=Refuted(zero=bool(np.any(outcome.got)) and not np.any(outcome.expected)), **details,
+    )  # fmt: skip
+
+
+def said(index: tuple[int, ...], expected: float, got: float) -> str:
+    """Say a number and the right one, with as many digits as tell them apart."""
+    digits = next((d for d in (6, 9, 12) if f"{got:.{d}g}" != f"{expected:.{d}g}"), 17)
+    return f"is {got:.{digits}g}{f' at {list(index)}' if index else ''}, right: {expected:.{digits}g}"
+
+
+def _with_its_argument(layer: Any, path: str) -> str:
+    """A parameter that is kept in a list, with the argument of `__init__` that it came from: `params[1] (b)`."""
+    listed, _, place = path.partition("[")
+    try:
+        body = ast.parse(textwrap.dedent(inspect.getsource(type(layer).__init__)))
+    except (OSError, TypeError, SyntaxError):
+        return path
+    for node in ast.walk(body):
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.List | ast.Tuple):
+            names = [item.id if isinstance(item, ast.Name) else "" for item in node.value.elts]
+            kept = any(isinstance(t, ast.Attribute) and t.attr == listed for t in node.targets)
+            if kept and place[:-1].isdigit() and int(place[:-1]) < len(names) and names[int(place[:-1])]:
+                return f"{path} ({names[int(place[:-1])]})"
+    return path

@@ -1,0 +1,1 @@
+"""Plain runs in; findings on what a layer overwrites, shares and keeps out."""

@@ -1,0 +1,104 @@
+"""D206: what a layer keeps is stale: a second backward, or a second round on other inputs, gives another gradient."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+
+from dout.check.lab.conditional_exactness import refuted
+from dout.check.lab.other_values import copies, opposite, other, same
+from dout.check.lab.probe import CrashError, Lab
+from dout.check.report.rule import Findings, Rule
+from dout.check.rules.memory.changed_gradients import difference
+from dout.run import arrays, copied
+from dout.run.held_objects import snapshot
+from dout.trace.session.pairing import is_named_as_gradient
+
+RULE = Rule("D206", "warning", "a second backward gives another gradient")
+
+
+def check(lab: Lab) -> Findings:
+    """Yield a finding for a second backward after one forward, and one for a second round on other inputs."""
+    if not lab.repeatable:
+        return
+    yield from _second_backward(lab)
+    if lab.copyable:
+        yield from _second_round(lab)
+
+
+def _second_backward(lab: Lab) -> Findings:
+    layer = lab.fresh()
+    before = snapshot(layer)
+    run = lab.run(layer=layer)
+    first, once = copies(run.gradients), snapshot(layer)
+    try:
+        second = lab.backward(layer, tuple(map(copied, lab.base.douts)))
+    except CrashError as crash:
+        message = f"a second backward raises {crash}: what forward kept is gone after the first"
+        yield RULE.about(lab.subject, message, crash.where, severity="note", cause="stale")
+        return
+    if not same(second, first) and not _steps(before, once):
+        i = next((i for i, (a, b) in enumerate(zip(first, second, strict=False)) if not same(a, b)), 0)
+        yield RULE.about(
+            lab.subject,
+            f"a second backward with the same dout gives another gradient of {lab.name(i)}: "
+            f"{difference(first, second, i)}; backward must not change what forward kept",
+            argument=lab.name(i), expected=_listed(first, i), got=_listed(second, i), cause="stale",
+        )  # fmt: skip
+
+
+def _steps(before: dict[str, Any], after: dict[str, Any]) -> bool:
+    """Whether backward has changed an array that is no gradient and was there before forward: that is D210."""
+    kept = [path for path in before if path in after and not is_named_as_gradient(path.rpartition(".")[2])]
+    return any(not same(before[path], after[path]) for path in kept)
+
+
+def _listed(items: list[Any], i: int) -> Any:
+    return np.asarray(items[i]).tolist() if i < len(items) else None
+
+
+def _second_round(lab: Lab) -> Findings:
+    """After a whole round on other inputs, backward has to be the derivative of the latest forward."""
+    for others in (other(lab.subject.inputs), opposite(lab.subject.inputs)):
+        layer = lab.fresh()
+        try:
+            lab.run(others, layer=layer)
+        except CrashError:
+            continue
+        lab.clear(layer)
+        used = copy.deepcopy(layer)
+        again = lab.run(douts=tuple(map(copied, lab.base.douts)), layer=layer)
+        frozen = _frozen(lab, used, layer) if not same(again.outputs, lab.base.outputs) else None
+        if frozen is not None:
+            message = (
+                f"in a second round, on other inputs, forward gives another output: {frozen} is still that of the "
+                "first forward; keep it anew in each one"
+            )
+            yield RULE.about(lab.subject, message, argument=frozen.removeprefix("self."), cause="stale")
+            return
+        if same(again.gradients, lab.base.gradients) and same(again.learned, lab.base.learned):
+            continue
+        if refuted(lab, lab.fresh(), lab.inputs(), {}, lab.base.outputs) is not None:
+            return  # it is wrong in the first round already
+        wrong = refuted(lab, used, lab.inputs(), {}, again.outputs)
+        if wrong is not None:  # the output of a network with a memory depends on earlier calls, rightly
+            why = "backward uses what the first forward kept; keep it anew in each forward"
+            message = f"in a second round, on other inputs, {wrong.said()}: {why}"
+            yield RULE.about(lab.subject, message, cause="stale", **wrong.details)
+            return
+
+
+def _frozen(lab: Lab, used: Any, again: Any) -> str | None:
+    """An array that the first forward made of its inputs, and the second one left although its inputs are others."""
+    first, before, after = arrays(lab.base.layer), arrays(used), arrays(again)
+    return next(
+        (
+            path
+            for path, mine in first.items()
+            if path in before and path not in arrays(lab.layer) and path in after
+            and np.array_equal(before[path], after[path]) and not same(mine, before[path])
+        ),
+        None,
+    )  # fmt: skip

@@ -1,0 +1,41 @@
+"""D210: backward itself makes the step that belongs to an optimiser."""
+
+from __future__ import annotations
+
+from dout.check.lab.other_values import copies, same
+from dout.check.lab.probe import Lab
+from dout.check.report.rule import Findings, Rule
+from dout.run import arrays, copied
+from dout.run.held_objects import snapshot
+
+RULE = Rule("D210", "warning", "backward changes parameters")
+
+
+def check(lab: Lab) -> Findings:
+    """Yield a finding if forward gives another output after backward, since arrays that it reads have changed."""
+    if not lab.repeatable:
+        return
+    layer = lab.fresh()
+    lab.forward(layer, lab.inputs())
+    steady = copies(lab.forward(layer, lab.inputs()))
+    before = snapshot(layer)
+    lab.backward(layer, tuple(map(copied, lab.base.douts)))
+    after = snapshot(layer)
+    moved = [path for path in before if path in after and not same(before[path], after[path])]
+    if not moved or same(lab.forward(layer, lab.inputs()), steady):
+        return
+    guilty = next((path for path in moved if _matters(lab, path)), None)
+    if guilty is not None:
+        message = f"{guilty} changes during backward: compute the gradient there, and make the step elsewhere"
+        yield RULE.about(lab.subject, message, argument=guilty.removeprefix("self."), cause="stale")
+
+
+def _matters(lab: Lab, path: str) -> bool:
+    """Whether the output depends on the array at a path, in a layer on which nothing ran."""
+    layer = lab.fresh()
+    array = arrays(layer).get(path)
+    if array is None or not array.flags.writeable:
+        return False
+    array *= 1.5
+    array += 0.25
+    return not same(lab.forward(layer, lab.inputs()), lab.base.outputs)

@@ -1,0 +1,144 @@
+"""What a layer writes into although it was only lent it: the array, when, what it was and what it became."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from dout.adapt.argument_names import taken_by
+from dout.check.lab.other_values import changed, copies, differs_at
+from dout.check.lab.probe import CrashError, Lab, once
+from dout.check.repair.line_repairs import copied_first
+from dout.check.report.rule import Rule
+from dout.check.report.verdicts import Finding
+from dout.graph import Where
+from dout.run import attributes_of, copied, flat
+
+
+@dataclass(frozen=True, eq=False)
+class Write:
+    """A write into an array that was lent: the upstream gradient or input at `position`, in a run on `inputs`."""
+
+    kind: Literal["dout", "input"]
+    position: int
+    name: str
+    during: Literal["forward", "backward"]
+    before: Any
+    after: Any
+    inputs: tuple[Any, ...]
+
+    @property
+    def index(self) -> tuple[int, ...]:
+        """The first element that changed."""
+        return differs_at(self.before, self.after)
+
+    @property
+    def numbers(self) -> str:
+        """The first element that changed, in words: `x[0] was 1 and is 0 afterwards`."""
+        at = list(self.index) if self.index else ""
+        was, now = self.before[self.index].item(), self.after[self.index].item()
+        return f"{self.name}{at} was {was:.4g} and is {now:.4g} afterwards"
+
+
+@once
+def writes(lab: Lab) -> tuple[Write, ...]:
+    """The first write into each array, on the layer's inputs or on those with the other sign."""
+    for inputs in (lab.inputs(), changed(lab.subject.inputs, lambda x: -x)):
+        try:
+            found = tuple(_writes(lab, inputs))
+        except CrashError:
+            continue
+        if found:
+            first: dict[tuple[str, int], Write] = {}
+            for write in found:
+                first.setdefault((write.kind, write.position), write)
+            return tuple(first.values())
+    return ()
+
+
+def _writes(lab: Lab, given: tuple[Any, ...]) -> Iterator[Write]:
+    layer, inputs = lab.fresh(), tuple(map(copied, given))
+    mine = _arrays_in(inputs)
+    outputs = lab.forward(layer, inputs)
+    for (i, after), (_, before) in zip(mine, _arrays_in(map(copied, given)), strict=True):
+        if not _same_bytes(before, after):
+            yield Write("input", i, lab.name(i), "forward", before, after.copy(), given)
+    between = [array.copy() for _, array in mine]
+    douts = lab.douts(outputs)
+    before_douts = copies(douts)
+    lab.backward(layer, douts)
+    for i, (before, after) in enumerate(zip(before_douts, douts, strict=True)):
+        if isinstance(after, np.ndarray) and not _same_bytes(before, after):
+            yield Write("dout", i, dout_name(layer, i), "backward", before, after.copy(), given)
+    for (i, after), before in zip(mine, between, strict=True):
+        if not _same_bytes(before, after):
+            yield Write("input", i, lab.name(i), "backward", before, after.copy(), given)
+
+
+def _arrays_in(inputs: Any) -> list[tuple[int, Any]]:
+    return [(i, array) for i, x in enumerate(inputs) for array in flat(x) if isinstance(array, np.ndarray)]
+
+
+def _same_bytes(before: Any, after: Any) -> bool:
+    return bool(before.shape == after.shape and before.tobytes() == after.tobytes())
+
+
+def dout_name(layer: Any, position: int) -> str:
+    """The name that backward has for an upstream gradient."""
+    names = [p.name for p in taken_by(layer.backward)]
+    return names[position] if position < len(names) else "dout"
+
+
+def report_write(rule: Rule, lab: Lab, write: Write, numbers: str, because: str, **details: Any) -> Finding:
+    """Return the finding on a write. It is a warning if an option asks for it: its default may surprise the caller."""
+    where = _writing_line(lab, write)
+    says = f"{lab.subject.name}.{write.during} writes into {write.name}: {numbers}"
+    option = _option(lab, write)
+    if option is None:
+        method = type(lab.layer).backward if write.kind == "dout" else type(lab.layer).forward
+        details |= {"fix": copied_first(method, write.name, where), "because": because}
+        return rule.about(lab.subject, f"{says}; work on a copy", where, **details)
+    name, value = option
+    because = f"{name}={value} says so, but {write.name} belongs to the caller, who may use it again"
+    message = f"{says}, for {name}={value}; give {name}={not value} where it is used again"
+    return rule.about(lab.subject, message, where, severity="warning", because=because, **details)
+
+
+_OPTIONS = {"copy": False, "inplace": True, "in_place": True, "overwrite": True}  # values that ask to work in place
+
+
+def _option(lab: Lab, write: Write) -> tuple[str, bool] | None:
+    """The option that makes the method work in place, by its default or by the instance's attribute: `copy=False`."""
+    method = inspect.unwrap(getattr(type(lab.layer), write.during))
+    try:
+        defaults = {p.name: p.default for p in inspect.signature(method).parameters.values()}
+    except (TypeError, ValueError):
+        defaults = {}
+    known = {**defaults, **attributes_of(lab.layer)}
+    return next(((name, value) for name, value in _OPTIONS.items() if known.get(name) is value), None)
+
+
+def _writing_line(lab: Lab, write: Write) -> Where | None:
+    """The line that writes: on a read-only array it raises NumPy's error."""
+    layer, inputs = lab.fresh(), tuple(map(copied, write.inputs))
+    try:
+        if write.kind == "input":
+            _lock(inputs[write.position])
+        outputs = lab.forward(layer, inputs)
+        douts = lab.douts(outputs)
+        if write.kind == "dout":
+            _lock(douts[write.position])
+        lab.backward(layer, douts)
+    except CrashError as crash:
+        return crash.where if "read-only" in str(crash.error) else None
+    return None
+
+
+def _lock(item: Any) -> None:
+    for array in flat(item):
+        if isinstance(array, np.ndarray):
+            array.flags.writeable = False

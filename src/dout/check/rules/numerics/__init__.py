@@ -1,0 +1,1 @@
+"""Plain runs at other scales in; findings on overflow, lost digits and NaN out."""

@@ -1,0 +1,1 @@
+"""Plain runs on other shapes, and gradients in; findings on shapes and memory layout out."""

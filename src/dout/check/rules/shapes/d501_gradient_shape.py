@@ -1,0 +1,42 @@
+"""D501: a gradient has another shape than its input or parameter, or is at the place of another."""
+
+from __future__ import annotations
+
+from dout.check.exact.judge import Judgement
+from dout.check.exact.subject import Subject
+from dout.check.report.rule import Findings, Rule
+from dout.check.rules.formula.wrong_gradients import wrong_finding, wrong_gradients
+
+RULE = Rule("D501", "error", "a gradient's shape is not its input's")
+
+
+def check_judgement(subject: Subject, judgement: Judgement) -> Findings:
+    """Yield a finding for each gradient of another shape.
+
+    It is a warning if only axes of length 1 are too many or missing, or if the gradients come in another order.
+    """
+    yield from _in_another_order(subject)
+    for wrong in wrong_gradients(subject, judgement):
+        if wrong.has_another_shape and not wrong.ignores_dout:
+            yield wrong_finding(RULE, subject, wrong)
+    for judged in judgement.examination.judged if judgement.examination else ():
+        if judged.only_axes_of_one:
+            shapes = f"has shape {judged.gradient.shape}, {judged.name} has {judged.node.shape}"
+            message = f"the gradient of {judged.name} {shapes}: the numbers fit, and broadcasting may spread them"
+            yield RULE.about(subject, message, severity="warning", argument=judged.name)
+
+
+def _in_another_order(subject: Subject) -> Findings:
+    """Their shapes told which gradient is whose: a caller that unpacks them gets those of another input."""
+    order = subject.interface.order if subject.interface is not None else ()
+    places = [subject.names.index(name) for name in order if name in subject.names]
+    if subject.interface is None or places == sorted(places) or len(places) < len(order):
+        return
+    mine, theirs = ", ".join(order), ", ".join(subject.names)
+    message = (
+        f"{subject.interface.backward} returns the gradients of {mine} in this order, "
+        f"{subject.interface.forward} takes {theirs}: "
+        "a caller that unpacks them in that order gets the gradient of another input"
+    )
+    first = next(taken for taken, given in zip(subject.names, order, strict=False) if taken != given)
+    yield RULE.about(subject, message, severity="warning", argument=first, cause="swapped")

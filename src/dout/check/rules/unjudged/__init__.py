@@ -1,0 +1,1 @@
+"""A layer that cannot be judged in; the reason out."""

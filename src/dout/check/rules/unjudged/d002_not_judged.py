@@ -1,0 +1,55 @@
+"""D002: a layer, or a part of its contract, could not be judged."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dout.adapt.sizes.proposed_arrays import stands_for_array
+from dout.adapt.source.empty_methods import kept_when_called
+from dout.check.exact.subject import Subject
+from dout.check.lab.probe import MOST_SECONDS, Lab
+from dout.check.report.rule import Findings, Rule
+from dout.check.report.source_places import raised_at
+from dout.check.report.verdicts import Finding
+from dout.run import PlainRun
+
+RULE = Rule("D002", "note", "could not be judged")
+
+
+def check(lab: Lab) -> Findings:
+    """Yield a note if the time was over before every rule was checked."""
+    if lab.slow:
+        message = f"the contract was examined in part only: {MOST_SECONDS:g} s were over; give smaller inputs"
+        yield RULE.about(lab.subject, message)
+
+
+def by_differences(subject: Subject, error: Exception) -> Finding:
+    """Return the note that exact arithmetic did not do, so that differences judge the layer."""
+    return RULE.finding(f"not judged by exact arithmetic: {error}", layer=subject.name)
+
+
+def called_first(subject: Subject, error: Exception) -> Finding | None:
+    """Return the note on an attribute that only `__call__` sets: the layer computes in a graph of its own."""
+    lacks = error.name if isinstance(error, AttributeError) else None
+    if lacks is None or lacks not in kept_when_called(type(subject.again())):
+        return None
+    message = f"{subject.name} needs self.{lacks}, which its __call__ sets: it computes in a graph of its own"
+    return RULE.finding(message, raised_at(error), layer=subject.name)
+
+
+def without_gradient(subject: Subject, first: PlainRun) -> Finding | None:
+    """Return the note on a backward whose result is no gradient of forward's: None if it may be one.
+
+    It may return nodes of a graph of its own, or no numbers at all. A loss may return its input, and keep to itself the
+    number that its backward is the gradient of.
+    """
+    node = next((type(g).__name__ for g in first.gradients if stands_for_array(g)), None)
+    if node is not None:
+        message = f"{subject.name}.backward returns a {node}, no array: it computes in a graph of its own"
+    elif first.gradients and all(np.size(g) == 0 for g in first.gradients) and any(map(np.size, first.inputs)):
+        message = f"{subject.name}'s backward returns no numbers: it is no gradient"
+    elif subject.ends and any(output is given for output in first.outputs for given in first.inputs):
+        message = f"{subject.name}.forward hands its input on, and not the number that its backward is the gradient of"
+    else:
+        return None
+    return RULE.about(subject, message)
