@@ -103,11 +103,9 @@ def is_written_elsewhere(edit: Edit, functions: Sequence[ScratchFunction]) -> bo
     changed += [
         source.with_parts(p, {node: f"({edit.written})"}) for p in edit.place.parents if isinstance(p, ast.expr)
     ]
-    inside = set(ast.walk(node))  # what is left when a term goes was written there before
-    telling = (
-        n for f in functions for n in ast.walk(f.node) if isinstance(n, ast.BinOp | ast.Call) and n not in inside
-    )
+    telling = (n for f in functions for n in ast.walk(f.node) if isinstance(n, ast.BinOp | ast.Call))
     code = {_bare(ast.unparse(n)) for n in telling}
+    before = {_bare(ast.unparse(n)) for n in ast.walk(edit.place.statement) if isinstance(n, ast.expr)}
     owners = [f.owner for f in functions if f.owner is not None]
     described = "\n".join(_bare(item.__doc__ or "") for item in (*owners, *(f.function for f in functions)))
     for text in changed:
@@ -115,7 +113,8 @@ def is_written_elsewhere(edit: Edit, functions: Sequence[ScratchFunction]) -> bo
             bare = _bare(ast.unparse(ast.parse(text, mode="eval")))
         except SyntaxError:
             continue
-        if len(bare) >= _LEAST_TELLING and not bare.isidentifier() and (bare in code or bare in described):
+        telling_enough = len(bare) >= _LEAST_TELLING and not bare.isidentifier() and bare not in before
+        if telling_enough and (bare in code or bare in described):
             return True
     return False
 
