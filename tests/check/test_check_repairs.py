@@ -140,6 +140,25 @@ class Square:
     assert "self.powers" in added(found)[0]
 
 
+def test_a_condition_of_another_function_that_a_repair_turns_is_named_too():
+    text = """
+def scaled(g, k):
+    return 3 * g if k in (2,) else g + 0.0
+
+
+class Triple:
+    def forward(self, x):
+        return 3 * x
+
+    def backward(self, dout):
+        dx = dout
+        return scaled(dx, 1)
+"""
+    found = the_finding(text, X)
+    assert added(found) == ["return scaled(dx, 2)"]
+    assert "`k in (2,)` was always False on the examples" in found.because
+
+
 def test_a_flag_is_not_inverted_bit_by_bit():
     text = """
 class Square:

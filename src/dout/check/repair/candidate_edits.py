@@ -22,6 +22,7 @@ from dout.check.repair.repair_table import KINDS, EditedSpot, RepairKind, TermNe
 Slots = Mapping[str, str]
 Terms = Sequence[tuple[str, Any]]
 _MOST_TERMS, _MOST_WHOLE_NUMBERS = 24, 5
+_STABLE = 0.3
 _ELSEWHERE = 0.1  # a factor is likelier missing in what is assigned or returned than in a part of it
 _OTHER_SHAPE, _MADE_HERE = 0.05, 0.2  # a term of another shape, and a local name, are the less likely by so much
 _ATOMS = (ast.Name, ast.Attribute, ast.Call, ast.Subscript, ast.Constant, ast.Tuple, ast.List)
@@ -194,6 +195,8 @@ def _of_kind(
     cost, word = kind.cost, kind.word
     if kind.found is EditedSpot.WHOLE and not isinstance(place.parents[0], ast.stmt | ast.Tuple):
         cost += _ELSEWHERE
+    if kind.found == "-a" and "abs(" in place.text:  # exp(-abs(x)) is meant to stay small
+        cost += _STABLE
     if place.is_axis or (kind.found is EditedSpot.NUMBER and word == "factor"):
         word = word_of_number(place)
     if kind.lost in own:  # a factor of the product goes: what was it?

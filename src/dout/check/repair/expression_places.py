@@ -179,6 +179,8 @@ class ExpressionPlace:
     @cached_property
     def is_axis(self) -> bool:
         """Whether it is the number of an axis: x.sum(-1), np.sum(x, axis=-1)."""
+        if not isinstance(self.node.operand if isinstance(self.node, ast.UnaryOp) else self.node, ast.Constant):
+            return False
         parent = next((p for p in self.parents if not isinstance(p, ast.UnaryOp)), None)
         if isinstance(parent, ast.keyword):
             return parent.arg == "axis"

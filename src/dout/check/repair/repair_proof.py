@@ -78,7 +78,7 @@ def proven(
         return None
     keeps = all(same_bits(stand.after_forward(repair.prepare).outputs, stand.outputs) for stand in stands)
     remarks = [
-        f"; `{old}` was always {side} on the examples, and `{new}` is not"
+        f"; `{old}` was always {side} on the examples, and {'with this repair it' if new == old else f'`{new}`'} is not"
         for old, side, new in turned_conditions(repair, stands, functions)
     ]
     remarks += ["; where values are equal the gradient is then still wrong"] if at_kinks else []
@@ -104,11 +104,9 @@ def is_written_elsewhere(edit: Edit, functions: Sequence[ScratchFunction]) -> bo
     changed += [
         source.with_parts(p, {node: f"({edit.written})"}) for p in edit.place.parents if isinstance(p, ast.expr)
     ]
-    inside = set(ast.walk(node))  # what is left when a term goes was written there before
-    telling = (
-        n for f in functions for n in ast.walk(f.node) if isinstance(n, ast.BinOp | ast.Call) and n not in inside
-    )
+    telling = (n for f in functions for n in ast.walk(f.node) if isinstance(n, ast.BinOp | ast.Call))
     code = {_bare(ast.unparse(n)) for n in telling}
+    before = {_bare(ast.unparse(n)) for n in ast.walk(edit.place.statement) if isinstance(n, ast.expr)}
     owners = [f.owner for f in functions if f.owner is not None]
     described = "\n".join(_bare(item.__doc__ or "") for item in (*owners, *(f.function for f in functions)))
     for text in changed:
@@ -116,7 +114,8 @@ def is_written_elsewhere(edit: Edit, functions: Sequence[ScratchFunction]) -> bo
             bare = _bare(ast.unparse(ast.parse(text, mode="eval")))
         except SyntaxError:
             continue
-        if len(bare) >= _LEAST_TELLING and not bare.isidentifier() and (bare in code or bare in described):
+        telling_enough = len(bare) >= _LEAST_TELLING and not bare.isidentifier() and bare not in before
+        if telling_enough and (bare in code or bare in described):
             return True
     return False
 
@@ -134,23 +133,22 @@ def turned_conditions(
     repair: Repair, stands: Sequence[Stand], functions: Sequence[ScratchFunction]
 ) -> Iterator[tuple[str, bool, str]]:
     """The conditions that came out one way only and now do not: as they were, how they came out, and as they are."""
-    function = repair.edit.place.function
-    others = [f for f in functions if f is not function]
-    before, after = (_sides(f, others, stands) for f in (function, repair.function))
+    changed = [repair.function if f is repair.edit.place.function else f for f in functions]
+    before, after = _sides(functions, stands), _sides(changed, stands)
     pairs = zip(before, after, strict=True) if len(before) == len(after) else ()
     for (old, sides), (new, now) in pairs:
         if len(sides) == 1 and now and now != sides:
             yield old, next(iter(sides)), new
 
 
-def _sides(function: ScratchFunction, others: Sequence[ScratchFunction], stands: Sequence[Stand]) -> _Sides:
-    """The conditions of a function as they are written, with how they came out at the stands."""
-    nodes = list(dict.fromkeys(_conditions(function.node)))
-    found: _Sides = [(function.source.segment(node), set()) for node in nodes]
+def _sides(functions: Sequence[ScratchFunction], stands: Sequence[Stand]) -> _Sides:
+    """The conditions of some functions as they are written, with how they came out at the stands."""
+    nodes = {node: function for function in functions for node in _conditions(function.node)}
+    found: _Sides = [(function.source.segment(node), set()) for node, function in nodes.items()]
     if not nodes:
         return found
-    told_apart = {node: i for i, node in enumerate(nodes)}
-    scratch = Scratch({function: tapped(function, told_apart), **{f: code_of(f) for f in others}})
+    numbers = {node: i for i, node in enumerate(nodes)}
+    scratch = Scratch({function: tapped(function, numbers) for function in functions})
 
     def told(i: int, value: Any, _: Any) -> Any:
         found[i][1].update(map(bool, {np.all(value), np.any(value)}) if np.size(value) else ())
