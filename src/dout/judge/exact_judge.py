@@ -19,8 +19,8 @@ from flint import arb
 from dout.graph import CONSTANT, Node, topological
 from dout.judge.ball_numbers import ball, exact, middle
 from dout.judge.ball_values import Balls
-from dout.judge.judged_run import UNCONFIRMED, JudgedRun
-from dout.judge.outcomes import Judged, Outcome, Point, Word
+from dout.judge.judged_run import JudgedRun
+from dout.judge.outcomes import Doubt, Judged, Outcome, Point, Word
 
 EXACT, ROUNDED, CONFIRMED = arb(2) ** -200, arb(2) ** -46, arb(2) ** -40
 STEP = arb(2) ** -100
@@ -62,7 +62,7 @@ class ExactJudge(JudgedRun):
         return [
             o
             if o.word != Word.REFUTED or o.index is None or o.judged.gradient in refuted or self._confirmed(o, balls)
-            else replace(o, word=Word.INCONCLUSIVE, because=UNCONFIRMED)
+            else o.doubted(Doubt.UNCONFIRMED)
             for o in found
         ], balls
 

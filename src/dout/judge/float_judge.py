@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from dout.graph import INPUT, Node, compute, topological
-from dout.judge.judged_run import UNCONFIRMED, JudgedRun
-from dout.judge.outcomes import Judged, Outcome, Point, Word
+from dout.judge.judged_run import JudgedRun
+from dout.judge.outcomes import Doubt, Judged, Outcome, Point, Word
 
 CANCELLED = 1e-13
 # By the bytes of the narrowest float on the way, relative to the largest element.
@@ -36,8 +36,8 @@ def outcomes_in_float64(run: JudgedRun, point: Point, strictness: float = 1.0) -
         if word == Word.REFUTED and expected.shape == got.shape and judged.whole:
             slope, size = _slope(run, point, judged.node, values.get(judged.node), expected)
             word = Word.REFUTED if abs(slope) <= max(1e-3, 10 * tolerance) * size else Word.INCONCLUSIVE
-        because = UNCONFIRMED if word == Word.INCONCLUSIVE else ""
-        outcomes.append(Outcome(judged, word, expected, got, point, because))
+        outcome = Outcome(judged, word, expected, got, point)
+        outcomes.append(outcome.doubted(Doubt.UNCONFIRMED) if word == Word.INCONCLUSIVE else outcome)
     return outcomes, values
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from dout.judge.float_judge import as_floats, outcomes_in_float64
 from dout.judge.judged_run import MOST_ELEMENTS, JudgedRun, elements
 from dout.judge.judging_points import generic
-from dout.judge.outcomes import Outcome, Word
+from dout.judge.outcomes import Doubt, Outcome, Word
 
 FEW_ELEMENTS = 20_000  # over all nodes: so many take exact arithmetic a moment
 STRICT = 1e5  # how many times smaller a difference in float64 is plainly rounding
@@ -59,13 +59,13 @@ def refuted_here(run: JudgedRun) -> list[Outcome]:
 
 def _exactly(run: JudgedRun) -> list[Outcome]:
     from dout.judge.exact_judge import ExactJudge
-    from dout.judge.kinks import MORE_SIDES, outcomes_at
+    from dout.judge.kinks import outcomes_at
 
     judge = run if isinstance(run, ExactJudge) else ExactJudge(*(getattr(run, field.name) for field in fields(run)))
     found, _, _ = outcomes_at(judge, judge.base)
-    if any(outcome.because == MORE_SIDES for outcome in found):
+    if any(outcome.doubt is Doubt.MORE_SIDES for outcome in found):
         beside, _, _ = outcomes_at(judge, generic(judge, 0))
-        found = [b if o.because == MORE_SIDES else o for o, b in zip(found, beside, strict=True)]
+        found = [b if o.doubt is Doubt.MORE_SIDES else o for o, b in zip(found, beside, strict=True)]
     return found
 
 

@@ -15,7 +15,6 @@ from dout.judge.outcomes import Judged, Point
 from dout.ops import PRIMITIVES
 
 MOST_ELEMENTS = 200_000  # over all nodes: beyond that exact arithmetic takes seconds
-UNCONFIRMED = "differences of the forward do not confirm it"
 STABILISER = 1e-4  # a literal no larger than this is there to keep a number finite: log(y + 1e-7)
 _MOST_STABILISERS = 16  # lines of the source with one that are left out each by itself
 _KEEPS_FINITE = frozenset(PRIMITIVES[name] for name in ("add", "subtract", "maximum", "clip"))

@@ -21,11 +21,10 @@ from dout.graph import Node
 from dout.judge.ball_numbers import exact, middle
 from dout.judge.ball_values import Balls, NoRuleError
 from dout.judge.exact_judge import ExactJudge
-from dout.judge.outcomes import RIGHT, Judged, Outcome, Point, Word
+from dout.judge.outcomes import RIGHT, Doubt, Judged, Outcome, Point, Word
 
 STEP = arb(2) ** -120
 SIDES = 24
-MORE_SIDES = "more sides of the kink meet than were looked at"
 _SLACK = 1e-9  # of the hull, relative to its size: the sides are looked at in float64
 
 
@@ -95,5 +94,4 @@ def _between(mine: float, theirs: np.ndarray[Any, Any]) -> bool:
 
 
 def _with(outcome: Outcome, word: Word) -> Outcome:
-    because = MORE_SIDES if word == Word.INCONCLUSIVE else outcome.because
-    return replace(outcome, word=word, because=because)
+    return outcome.doubted(Doubt.MORE_SIDES) if word == Word.INCONCLUSIVE else replace(outcome, word=word)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import dropwhile
 from typing import Any
@@ -50,6 +50,13 @@ class Word(StrEnum):
         return repr(self.value)
 
 
+class Doubt(StrEnum):
+    """Why a gradient that differs at one point is inconclusive there."""
+
+    UNCONFIRMED = "differences of the forward do not confirm it"
+    MORE_SIDES = "more sides of the kink meet than were looked at"
+
+
 RIGHT = frozenset({Word.EXACT, Word.ROUNDED, Word.STABILISED})  # what exact arithmetic says of a right gradient
 
 
@@ -94,6 +101,11 @@ class Outcome:
     got: Any
     point: Point
     because: str = ""
+    doubt: Doubt | None = None
+
+    def doubted(self, doubt: Doubt) -> Outcome:
+        """The same gradients, inconclusive for this reason."""
+        return replace(self, word=Word.INCONCLUSIVE, because=str(doubt), doubt=doubt)
 
     @property
     def index(self) -> tuple[int, ...] | None:

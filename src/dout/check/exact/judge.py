@@ -17,10 +17,10 @@ from dout.clock import spent
 from dout.graph import Node, Shape
 from dout.judge.ball_values import NoRuleError
 from dout.judge.float_judge import in_float64, outcomes_in_float64
-from dout.judge.judged_run import MOST_ELEMENTS, UNCONFIRMED, elements
+from dout.judge.judged_run import MOST_ELEMENTS, elements
 from dout.judge.judging_points import beyond, generic, mirrored, with_kinks
 from dout.judge.kinks import outcomes_at
-from dout.judge.outcomes import RIGHT, Outcome, Point, Word
+from dout.judge.outcomes import RIGHT, Doubt, Outcome, Point, Word
 from dout.trace.record.trace import Trace
 
 GENERIC = 2  # points near the base; one would do where no rounding of a seed was ever unlucky
@@ -124,7 +124,7 @@ class _Points:
         examination = self.examination
         refuted = [o.judged.gradient for found in self.outcomes.values() for o in found if o.word == Word.REFUTED]
         outcomes, balls, kink = outcomes_at(examination, point, refuted)
-        computed = [o.judged.name for o in outcomes if o.because == UNCONFIRMED and o.judged.node not in point]
+        computed = [o.judged.name for o in outcomes if o.doubt is Doubt.UNCONFIRMED and o.judged.node not in point]
         if computed:
             raise NoRuleError(f"{computed[0]} is computed while the layer runs")
         if not examination.judged:

@@ -219,7 +219,7 @@ def behind(function: Any) -> Any:
     except (TypeError, ValueError):
         return function
     if inspect.Parameter.VAR_POSITIONAL in kinds and kinds <= _ANY:
-        cells = filled_cells(function) if inspect.isfunction(function) else []
+        cells = filled_cells(function) if inspect.isfunction(function) or inspect.ismethod(function) else []
         return next((c.cell_contents for _, c in cells if inspect.isfunction(c.cell_contents)), function)
     return function
 

@@ -10,7 +10,7 @@ from dout.check.lab.other_values import differs_at, few, same
 from dout.check.lab.probe import Lab
 from dout.check.report.rule import Findings, Rule
 from dout.check.report.source_places import written_at
-from dout.run import places
+from dout.run import places, state_of
 
 RULE = Rule("D601", "warning", "not deterministic")
 
@@ -46,9 +46,9 @@ def _unseeded(lab: Lab) -> Findings:
     """A generator that the layer draws from, and that another instance made alike does not have."""
     layer = lab.fresh()
     unseeded = [place for place in places(layer) if _has_no_seed(place.item)]
-    before = [repr(place.item.bit_generator.state) for place in unseeded]
+    before = [repr(state_of(place.item)) for place in unseeded]
     lab.run(layer=layer)
-    drawn = next((p for p, was in zip(unseeded, before, strict=True) if repr(p.item.bit_generator.state) != was), None)
+    drawn = next((p for p, was in zip(unseeded, before, strict=True) if repr(state_of(p.item)) != was), None)
     if drawn is not None:
         message = f"{drawn.path} has no seed: no two runs of a program give the same; default_rng(seed) does"
         where = written_at(getattr(type(lab.layer), "forward", None))

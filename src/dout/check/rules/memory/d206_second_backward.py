@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ from dout.check.lab.other_values import copies, opposite, other, same
 from dout.check.lab.probe import CrashError, Lab
 from dout.check.report.rule import Findings, Rule
 from dout.check.rules.memory.changed_gradients import difference
-from dout.run import arrays, copied
+from dout.run import arrays, copied, deep_copy
 from dout.run.held_objects import snapshot
 from dout.trace.session.pairing import is_named_as_gradient
 
@@ -68,7 +67,7 @@ def _second_round(lab: Lab) -> Findings:
         except CrashError:
             continue
         lab.clear(layer)
-        used = copy.deepcopy(layer)
+        used = deep_copy(layer)
         again = lab.run(douts=tuple(map(copied, lab.base.douts)), layer=layer)
         frozen = _frozen(lab, used, layer) if not same(again.outputs, lab.base.outputs) else None
         if frozen is not None:
