@@ -171,6 +171,29 @@ def test_a_code_is_written_in_its_own_rule_alone():
     assert {code: n for code, n in found.items() if n > 1} == {}
 
 
+def face_of(room):
+    """What a room shows: the modules that `__all__` of its `__init__.py` names, and those that it takes names from."""
+    tree = ast.parse(MODULES[room].read_text(encoding="utf-8"))
+    lists = [n.value for n in tree.body if isinstance(n, ast.Assign) and ast.unparse(n.targets[0]) == "__all__"]
+    named = {f"{room}.{name}" for value in lists for name in ast.literal_eval(value)}
+    return (named & MODULES.keys()) | set(imported(MODULES[room]))
+
+
+def test_a_room_is_entered_through_its_face():
+    rooms = {name for name, file in MODULES.items() if file.name == "__init__.py"}
+    home = {name: name if name in rooms else name.rpartition(".")[0] for name in MODULES}
+    entered = {
+        (home[to], to)
+        for name, file in MODULES.items()
+        for to in imported(file)
+        if to in MODULES and home[to] != home[name]
+    }
+    hidden = {to for room, to in entered if room != "dout" and to not in rooms and to not in face_of(room)}
+    shown = {module for room in rooms - {"dout"} for module in face_of(room) if home.get(module) == room}
+    unused = {module for module in shown - rooms if not any(to == module for _, to in entered)}
+    assert (hidden, {m for m in unused if m not in set(imported(MODULES[home[m]]))}) == (set(), set())
+
+
 def test_every_room_says_in_its_first_line_what_it_is_and_the_map_says_the_same():
     page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     told = dict(re.findall(r"^\| `([a-z_./]+)/` \| (.+) \|$", page, re.MULTILINE))

@@ -1,1 +1,3 @@
 """A class or a pair of functions in any interface in; a layer with forward and backward out."""
+
+__all__ = ["adapted_layer", "collaborators", "function_pairs", "interface"]

@@ -1,1 +1,3 @@
 """Names of arguments and axes in; sizes and arrays to try out."""
+
+__all__ = ["axis_sizes", "call_sites", "proposed_arrays"]

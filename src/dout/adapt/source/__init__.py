@@ -16,9 +16,11 @@ from dout.adapt.source.string_keys import COMPUTED, MISSING, keys_for, strings_f
 __all__ = [
     "COMPUTED",
     "MISSING",
+    "argument_values",
     "attributes_read",
     "axes_for",
     "divisions_for",
+    "empty_methods",
     "items_for",
     "keys_for",
     "kinds_for",
@@ -26,4 +28,5 @@ __all__ = [
     "shapes_for",
     "strings_for",
     "switches_for",
+    "syntax",
 ]

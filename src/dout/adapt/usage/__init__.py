@@ -13,6 +13,7 @@ __all__ = [
     "Shape",
     "calls_in_text",
     "calls_of",
+    "declared_example",
     "files_below",
     "repository_root",
 ]

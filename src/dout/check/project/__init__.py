@@ -1,1 +1,12 @@
 """Folders and settings in; the files and layers to check out."""
+
+__all__ = [
+    "baseline",
+    "discover",
+    "finding_pictures",
+    "foreign_gradients",
+    "ignore_comments",
+    "notebooks",
+    "settings",
+    "target_kind",
+]

@@ -13,7 +13,7 @@ from dout.graph import Node
 from dout.judge.outcomes import Outcome
 from dout.run import quiet
 
-__all__ = ["causes", "smallest_failing"]
+__all__ = ["causes", "line_repairs", "smallest_failing"]
 
 
 def smallest_failing(subject: Subject, examination: Examination, outcome: Outcome) -> Failing | None:

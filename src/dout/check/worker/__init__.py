@@ -1,1 +1,3 @@
 """A file in; what is found of each layer in it out, from a process of its own."""
+
+__all__ = ["jobs", "runner", "summary"]

@@ -1,1 +1,13 @@
 """A trace in; a scene out: items, edges and labels, without places."""
+
+__all__ = [
+    "backward_recording",
+    "cards",
+    "edge_gradients",
+    "scene",
+    "scene_builder",
+    "scene_drafts",
+    "selection",
+    "timeline",
+    "wiring",
+]

@@ -1,1 +1,3 @@
 """A scene in; lines of characters out."""
+
+__all__ = ["terminal", "terminal_sizes"]

@@ -1,1 +1,3 @@
 """Numbers, arrays and names in; short and safe text out."""
+
+__all__ = ["equations", "parameter_words", "readable_numbers", "safe_text"]

@@ -1,1 +1,3 @@
 """What a recorded run is: frozen data in, edges with values and gradients out; and its document, written and read."""
+
+__all__ = ["annotated", "bulk_objects", "derived_gradients", "recorded", "replay", "trace_writer", "user_source"]

@@ -1,1 +1,3 @@
 """A layer, a function or a script in; its trace out."""
+
+__all__ = ["record", "script", "trace", "trace_reader", "trace_verbs"]

@@ -1,1 +1,12 @@
 """The user's objects and modules in; the same with stand-ins in them, for as long as a run lasts, out."""
+
+__all__ = [
+    "attribute_swap",
+    "layer_calls",
+    "pairing",
+    "project_root",
+    "session",
+    "side_effects",
+    "user_modules",
+    "value_names",
+]
