@@ -50,7 +50,10 @@ class _Functions:
     """The functions of math, by their names there; they may be recorded."""
 
     def __getattr__(self, name: str) -> Primitive:
-        return PRIMITIVES[f"math_{name}"]
+        found = PRIMITIVES.get(f"math_{name}")
+        if found is None:
+            raise AttributeError(f"math.{name} has no row")
+        return found
 
 
 _math = _Functions()

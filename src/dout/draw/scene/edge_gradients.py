@@ -10,7 +10,7 @@ import numpy as np
 
 from dout.draw.scene.backward_recording import Mirror
 from dout.draw.scene.scene import Mark
-from dout.draw.scene.scene_drafts import LevelPlan, Strand, Wire
+from dout.draw.scene.scene_drafts import Draft, LevelPlan, Strand, Wire
 from dout.draw.scene.wiring import Wiring
 from dout.draw.view_options import MOST_DIGITS
 from dout.draw.words.equations import ADD, gives
@@ -113,15 +113,15 @@ class EdgeGradients:
         return next((gradient for gradient in wrong if id(gradient) in drawn), None)
 
     def _drawn(self) -> Iterator[Gradient | None]:
-        """Every gradient on an edge, and those wrong in a closed layer."""
-        plans = [self._wiring.root]
-        for plan in plans:
+        """Every gradient that has a label, and those wrong in a closed layer."""
+        for plan in self._wiring.root.inward():
             for draft in plan.items:
-                plans += [] if draft.inside is None else [draft.inside]
-                yield from (self.on_stem(draft.level, wire) for wire in draft.stems if draft.kind != "entry")
+                yield from (self.on_stem(plan, wire) for wire in draft.stems if has_label(draft, wire))
                 if draft.kind == "layer" and draft.call:
                     yield from self.wrong_inside(draft.call).values()
-            yield from (self.on_strand(strand) for strands in plan.leaving.values() for strand in strands)
+            yield from (
+                self.on_strand(strand) for strands in plan.leaving.values() if len(strands) > 1 for strand in strands
+            )
 
 
 class Carried(EdgeGradients):
@@ -192,6 +192,13 @@ def _leads_all(plan: LevelPlan, wire: Wire) -> bool:
             return False
         draft = inside.sources[wire][0]
     return draft.kind != "entry"
+
+
+def has_label(draft: Draft, wire: Wire) -> bool:
+    """Whether the stem of a value has a label. At the border of an open layer only one of the two edges has it."""
+    strands = draft.level.leaving.get(wire, [])
+    is_passage = len(strands) == 1 and strands[0].target.kind == "exit"
+    return not is_passage and not (draft.kind == "entry" and len(strands) < 2)
 
 
 def _more_telling(edge: Gradient | None, value: Gradient | None) -> Gradient | None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from dout.draw.scene.backward_recording import Mirror
-from dout.draw.scene.edge_gradients import describe, gradients_of, pair
+from dout.draw.scene.edge_gradients import describe, gradients_of, has_label, pair
 from dout.draw.scene.scene import Edge, Item, Label, Level, Mark, Scene, Stem, TableRow
 from dout.draw.scene.scene_drafts import Draft, LevelPlan, Strand, Wire, data_of
 from dout.draw.scene.timeline import Timeline
@@ -127,9 +127,8 @@ class _Builder:
         value = self._trace.by_node.get(wire[0])
         name = self._name(wire[0])
         is_gate = draft.kind == "entry"
-        leaves_only = len(strands) == 1 and strands[0].target.kind == "exit"
         label = Label()
-        if not leaves_only and not (is_gate and len(strands) < 2):
+        if has_label(draft, wire):
             gradient = self._gradients.on_stem(plan, wire)
             mark = self._gradients.mark(gradient, self._gradients.parts(plan, wire) if len(strands) > 1 else ())
             is_gradient = mark is not None and mark.along
