@@ -177,3 +177,23 @@ def returns_before_it_raises(self, dout):
 def test_a_side_that_returns_before_it_raises_is_a_side():
     report = dout.check(layer(returns_before_it_raises), X.copy())
     assert not report.ok or report.branches
+
+
+class Scores:
+    """A softmax of rows; an array of another rank it returns as it is."""
+
+    def forward(self, x):
+        if x.ndim == 2:
+            e = np.exp(x - x.max(axis=1, keepdims=True))
+            x = e / e.sum(axis=1, keepdims=True)
+        self.out = x
+        return x.copy()
+
+    def backward(self, dout):
+        dx = self.out * dout
+        return dx - self.out * dx.sum(axis=-1, keepdims=True)
+
+
+def test_a_rank_that_no_condition_names_is_a_warning():
+    (found,) = (f for f in dout.check(Scores, X).findings if f.code == "D101")
+    assert (found.severity, "where `x.ndim == 2` is False" in found.message) == ("warning", True)

@@ -58,6 +58,7 @@ class Judgement:
     ignores_dout: bool = False
     is_loss: bool = False  # forward gives one number
     elsewhere: str = ""  # on which side of a condition it is wrong, where the given inputs do not come there
+    other_rank: bool = False  # ... which inputs with another number of axes do: the layer may not be meant for them
     only_here: bool = False  # the recording does not hold at other points
     likeness: Mapping[str, Likeness] = field(default_factory=dict)
     partly: frozenset[str] = frozenset()  # by argument: right at some points, where the derivative is not 0

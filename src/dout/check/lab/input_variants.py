@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import starmap
 from typing import Any
 
 import numpy as np
@@ -38,13 +39,14 @@ class Variant:
     """A subject in another state or with other inputs.
 
     What is wrong of one that is `trusted` is wrong of the layer: it takes such inputs. One `always` counts, also where
-    it comes to no other side of a condition in the code. Its values may be `far` out.
+    it comes to no other side of a condition in the code. Its values may be `far` out, its inputs of another rank.
     """
 
     subject: Subject
     trusted: bool = True
     always: bool = False
     far: bool = False
+    other_rank: bool = False
 
 
 def variants(subject: Subject, places: Iterable[ConditionPlace]) -> Iterator[Variant]:
@@ -57,6 +59,7 @@ def variants(subject: Subject, places: Iterable[ConditionPlace]) -> Iterator[Var
         return
     yield from (Variant(item, trusted=False) for item in _of_other_flags(subject, tests))
     yield from map(Variant, _of_other_sizes(subject, numbers))
+    yield from (Variant(item, other_rank=True) for item in _of_other_ranks(subject))
     for seed, move in enumerate([*map(far, _LARGE), of_sign(1, 10.0), of_sign(-1, 10.0), *map(_about, numbers)]):
         yield Variant(_moved(subject, 10 + seed, move), far=True)
 
@@ -103,13 +106,22 @@ def on_other_sides(subject: Subject, judgement: Judgement, seen: Covered) -> tup
             if other.refuted:
                 other.covered.add(covered)
                 there = "" if is_asked else next((f"where {place} is {side}" for place, side in gained), "")
-                return replace(other, elsewhere=there), variant.subject
+                not_asked = variant.other_rank and not any(starmap(_is_named, gained))
+                return replace(other, elsewhere=there, other_rank=not_asked), variant.subject
         if _is_as_right(other, judgement):
             covered.add(Covered({place: side for place, side in other.covered.sides.items() if place not in doubted}))
         else:
             doubted |= {place for place, _ in gained}
         others += [other] if is_asked else []
     return replace(judgement, verdicts=tuple(_decided(v, others) for v in judgement.verdicts)), subject
+
+
+def _is_named(place: ConditionPlace, side: str) -> bool:
+    """Whether the code asks for a side by itself: `x.ndim == 2` names 2, and no other number of axes."""
+    test = place.condition
+    if not (isinstance(test, ast.Compare) and isinstance(test.ops[0], ast.Eq | ast.NotEq)):
+        return True
+    return (side == "True") == isinstance(test.ops[0], ast.Eq)
 
 
 def _is_as_right(other: Judgement, judgement: Judgement) -> bool:
@@ -159,7 +171,7 @@ def _about(number: float) -> Callable[[Any, np.random.Generator], Any]:
 
 
 def _of_other_sizes(subject: Subject, numbers: Iterable[float]) -> Iterator[Subject]:
-    """Inputs of other lengths along an axis that they share, and with an axis more or less."""
+    """Inputs of other lengths along an axis that they share."""
     arrays = [x for x in subject.inputs if isinstance(x, np.ndarray)]
     if not arrays:
         return
@@ -171,6 +183,12 @@ def _of_other_sizes(subject: Subject, numbers: Iterable[float]) -> Iterator[Subj
             if size >= 1 and size != length:
                 resized_ = tuple(resized_along(x, axis, length, size) for x in subject.inputs)
                 yield replace(subject, inputs=resized_, memo={})
+
+
+def _of_other_ranks(subject: Subject) -> Iterator[Subject]:
+    """Inputs with an axis more or less."""
+    if not any(isinstance(x, np.ndarray) for x in subject.inputs):
+        return
     more = tuple(
         np.stack([x, x if is_label(x) else x * 1.5]) if isinstance(x, np.ndarray) else x for x in subject.fresh_inputs()
     )

@@ -29,7 +29,8 @@ MOST_SECONDS = 1.5  # for the smallest failing inputs of a layer: a network has 
 class WrongGradient:
     """A refuted gradient. `unused` says that forward makes no use of its parameter: it may be a copy that packs others.
 
-    `only` says at which inputs it is wrong, where it is right on the given ones.
+    `only` says at which inputs it is wrong, where it is right on the given ones. If those have another number of axes
+    (`other_rank`), it is a warning: the layer may not be meant for them.
     """
 
     outcome: Outcome
@@ -38,6 +39,7 @@ class WrongGradient:
     ignores_dout: bool = False
     unused: bool = False
     only: str = ""
+    other_rank: bool = False
 
     @property
     def has_another_shape(self) -> bool:
@@ -71,6 +73,7 @@ def _explained(subject: Subject, judgement: Judgement) -> list[WrongGradient]:
             ignores_dout=ignores_dout,
             unused=outcome.judged.parameter and node not in examination.derived,
             only=f", {judgement.elsewhere}" if judgement.elsewhere else "",
+            other_rank=judgement.other_rank,
         )
         for node, outcome in refuted.items()
     ]
@@ -106,6 +109,8 @@ def wrong_finding(rule: Rule, subject: Subject, wrong: WrongGradient, only: str 
     ignored = " does not depend on dout:" if wrong.ignores_dout else ""
     because = f": {cause.sentence}" if cause else ""
     message = f"the gradient of {shown}{ignored} {numbers}{because}{wrong.only}{only}"
+    if wrong.other_rank:
+        details["severity"] = "warning"
     if wrong.unused:
         message = f"forward makes no use of {name}, and backward gives a gradient for it that is not 0"
         details["severity"] = "warning"
