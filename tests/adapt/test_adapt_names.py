@@ -4,13 +4,17 @@ import numpy as np
 import pytest
 
 from dout import TargetError
-from dout.adapt.argument_names import names_label, names_size, names_switch, names_upstream, stands_for
+from dout.adapt.argument_names import names_label, names_loss, names_size, names_switch, names_upstream, stands_for
 from dout.adapt.target import Target
 
 KINDS = {
     names_label: (["y", "t", "targets", "y_true", "ground_truth", "true_label", "answers"], ["x", "y_pred", "table"]),
     names_upstream: (["dout", "grad_output", "delta", "dL_dy", "upstream"], ["x", "weights", "shape"]),
     names_switch: (["training", "is_train", "verbose"], ["x", "trainer", "targets"]),
+    names_loss: (
+        ["MSE", "mse_loss", "SumMSE", "NLLLoss", "cross_entropy", "bce"],
+        ["SumSelected", "TeamSense", "Celu"],
+    ),
     names_size: (["in_features", "hidden_dim", "n_units", "num_channels"], ["beta", "x", "bias"]),
 }
 

@@ -9,7 +9,8 @@ from row_examples import all_examples
 from dout.graph import INPUT
 from dout.judge.ball_numbers import exact, middle
 from dout.judge.ball_rules import RULES
-from dout.judge.ball_values import Balls, NoRuleError
+from dout.judge.ball_values import Balls
+from dout.judge.outcomes import NoRuleError
 from dout.ops import PRIMITIVES
 
 # Rows without exact arithmetic: whole numbers go the ordinary way, and a layer with others is judged by differences.

@@ -146,6 +146,30 @@ def test_large_inputs_are_judged_alike():
     assert both(wrong, x) == (True, True)
 
 
+PIXELS = np.where(RNG.random((200, 150)) < 0.7, 0.0, RNG.normal(size=(200, 150)))
+ODD = {  # a wrong backward, at numbers where the forward has no derivative, or none that is finite
+    "the edge of a domain": (np.log, lambda x, y, d: 2 * d / x, np.array([0.5, 0.0, 0.25])),
+    "a root of 0": (np.sqrt, lambda x, y, d: d / y, np.array([1.0, 0.0, 4.0])),
+    "no number": (np.square, lambda x, y, d: d * x, np.array([np.nan, 1.0, 2.0])),
+    "infinity": (np.square, lambda x, y, d: d * x, np.array([np.inf, 1.0, 2.0])),
+    "many kinks": (lambda x: np.maximum(x, 0), lambda x, y, d: 2 * d * (x > 0), PIXELS),
+}
+
+
+@pytest.mark.parametrize("exact", [True, False])
+@pytest.mark.parametrize("name", ODD)
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # NumPy's own
+def test_a_picture_shows_a_wrong_gradient_beside_numbers_without_a_derivative(name, exact, monkeypatch):
+    if not exact:
+        monkeypatch.setitem(sys.modules, "dout.judge.exact_judge", None)
+    forward, backward, x = ODD[name]
+    assert len(dout.trace(Layer(forward, backward), x).wrong) > 0
+
+
+def test_a_legal_gradient_at_many_kinks_is_not_red():
+    assert dout.trace(Layer(lambda x: np.maximum(x, 0), lambda x, y, d: d * (x > 0)), PIXELS).wrong == ()
+
+
 class Chain:
     """Two layers, one after the other."""
 

@@ -4,6 +4,7 @@
 
 import json
 import random
+import threading
 from typing import NamedTuple
 
 import numpy as np
@@ -318,3 +319,19 @@ def test_a_saved_draw_loads_and_is_drawn_anew_whatever_draws_it(code):
     assert len(trace.draws) == 1
     loaded = from_document(json.loads(json.dumps(to_document(trace, None))))
     assert loaded.redrawn(1).graph.outputs.keys() == trace.graph.outputs.keys()
+
+
+class Locked:
+    """A number that refuses to be copied."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+
+    def __float__(self):
+        return 2.0
+
+
+def test_an_argument_of_a_draw_need_not_take_a_copy():
+    np.random.seed(0)
+    trace = dout.trace(lambda x: x * np.random.uniform(0, Locked(), size=(2, 3)), X)
+    assert len(trace.draws) == 1

@@ -62,7 +62,8 @@ names_array = _names(
     r"z|q|k|v|images?|imgs?|queries|query|keys?|values?|state|hidden|logits|scores|preds?|y_?(hat|pred)|predict\w*"
 )
 names_loss = _names(
-    r".*(loss|entropy|error|hinge|cost|criterion|objective|likelihood|divergence|mse|nll|((^|_)(mae|rmse|sse|bce|ce)($|_|\d))).*"
+    r".*(loss|entropy|error|hinge|cost|criterion|objective|likelihood|divergence|"
+    r"(?-i:MSE|MAE|SSE|NLL|BCE)|(^|_)(mse|mae|rmse|sse|nll|bce|ce)($|_|\d)).*"
 )  # a class or a function
 
 _STANDS_FOR = (  # the first that matches

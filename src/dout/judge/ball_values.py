@@ -19,12 +19,9 @@ from flint import ctx
 from dout.graph import CONSTANT, Node
 from dout.judge.ball_numbers import ball, exact, is_exact, is_float
 from dout.judge.ball_rules import RULES
+from dout.judge.outcomes import NoRuleError
 
 PRECISION = 300  # bits
-
-
-class NoRuleError(Exception):
-    """A primitive without exact arithmetic."""
 
 
 class Balls:

@@ -5,25 +5,31 @@ They agree or not within rounding, which proves nothing; where they differ, a di
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
-from dout.graph import INPUT, Node, compute, topological
+from dout.graph import INPUT, Node, topological
 from dout.judge.judged_run import JudgedRun
 from dout.judge.outcomes import Doubt, Judged, Outcome, Point, Word
 
 CANCELLED = 1e-13
 # By the bytes of the narrowest float on the way, relative to the largest element.
-TOLERANCE = {2: 1e-1, 4: 1e-3, 8: 1e-7}
+TOLERANCE = {2: 1e-1, 4: 1e-3, 8: 1e-8}
 
 
-def outcomes_in_float64(run: JudgedRun, point: Point, strictness: float = 1.0) -> tuple[list[Outcome], dict[Node, Any]]:
-    """The outcome of every gradient at a point, with the values of all nodes; `strictness` divides the tolerance."""
+def outcomes_in_float64(
+    run: JudgedRun, point: Point, strictness: float = 1.0, *, confirm: bool = True
+) -> tuple[list[Outcome], dict[Node, Any]]:
+    """The outcome of every gradient at a point, with the values of all nodes; `strictness` divides the tolerance.
+
+    Unless told otherwise, a difference quotient of the forward has to `confirm` what refutes.
+    """
     values = in_float64(run.needed(point), point)
     used = [value for value in values.values() if isinstance(value, np.ndarray) and value.dtype.kind == "f"]
-    tolerance = TOLERANCE.get(min((value.dtype.itemsize for value in used), default=8), 1e-7) / strictness
+    tolerance = TOLERANCE.get(min((value.dtype.itemsize for value in used), default=8), TOLERANCE[8]) / strictness
     found = {judged: _word(*_pair(judged, values), tolerance, run.largest) for judged in run.judged}
     for zeros in run.without_stabilisers:  # log(y + 1e-7) means log(y)
         wrong = [judged for judged, word in found.items() if word == Word.REFUTED and judged.derived is not None]
@@ -33,7 +39,7 @@ def outcomes_in_float64(run: JudgedRun, point: Point, strictness: float = 1.0) -
     outcomes = []
     for judged, word in found.items():
         expected, got = _pair(judged, values)
-        if word == Word.REFUTED and expected.shape == got.shape and judged.whole:
+        if confirm and word == Word.REFUTED and expected.shape == got.shape and judged.whole:
             slope, size = _slope(run, point, judged.node, values.get(judged.node), expected)
             word = Word.REFUTED if abs(slope) <= max(1e-3, 10 * tolerance) * size else Word.INCONCLUSIVE
         outcome = Outcome(judged, word, expected, got, point)
@@ -43,8 +49,8 @@ def outcomes_in_float64(run: JudgedRun, point: Point, strictness: float = 1.0) -
 
 def _pair(judged: Judged, values: dict[Node, Any]) -> tuple[Any, Any]:
     """The derived gradient and the user's."""
-    expected = np.zeros(judged.node.shape) if judged.derived is None else np.asarray(values[judged.derived], float)
-    return expected, judged.fitted(np.asarray(values[judged.gradient], dtype=float))
+    expected = np.zeros(judged.node.shape) if judged.derived is None else as_floats(values[judged.derived])
+    return expected, judged.fitted(as_floats(values[judged.gradient]))
 
 
 def _word(expected: Any, got: Any, tolerance: float, largest: float) -> Word:
@@ -62,8 +68,20 @@ def _word(expected: Any, got: Any, tolerance: float, largest: float) -> Word:
 def in_float64(nodes: Iterable[Node], point: Point) -> dict[Node, Any]:
     """The values of nodes, each after its inputs, at a point."""
     values = {node: _wide(value) for node, value in point.items()}
-    with np.errstate(all="ignore"):
-        compute((node for node in nodes if node not in values), values)
+    return computed(nodes, values)
+
+
+def computed(nodes: Iterable[Node], values: dict[Node, Any]) -> dict[Node, Any]:
+    """Compute nodes into `values`: NaN where Python refuses a number, as for the slope of math.sqrt at 0."""
+    with np.errstate(all="ignore"):  # an overflow is shown as it is; a warning would not be the user's
+        for node in nodes:
+            if node not in values:
+                try:
+                    values[node] = node.primitive(*[values[i] for i in node.inputs], **node.static)
+                except (ArithmeticError, ValueError):
+                    if node.shape:
+                        raise  # a mask chose another number of elements
+                    values[node] = math.nan
     return values
 
 
@@ -93,8 +111,7 @@ def _slope(run: JudgedRun, point: Point, node: Node, here: Any, expected: Any) -
     for sign in (1, -1):
         values = {n: _wide(v) for n, v in point.items() if n.primitive is INPUT}
         values[node] = _wide(here) + sign * step * direction
-        with np.errstate(all="ignore"):
-            compute(topological(run.seeds, known=values), values)
+        computed(topological(run.seeds, known=values), values)
         ends.append(sum(float(np.sum(values[out] * point[dout])) for out, dout in run.seeds.items()))
     found, derived = (ends[0] - ends[1]) / (2 * step), float(np.sum(expected * direction))
     return found - derived, max(abs(found), abs(derived), float(np.sqrt(np.sum(expected**2))))

@@ -10,7 +10,7 @@ import numpy as np
 from dout.judge.float_judge import as_floats, outcomes_in_float64
 from dout.judge.judged_run import MOST_ELEMENTS, JudgedRun, elements
 from dout.judge.judging_points import generic
-from dout.judge.outcomes import Doubt, Outcome, Word
+from dout.judge.outcomes import Doubt, NoRuleError, Outcome, Word
 
 FEW_ELEMENTS = 20_000  # over all nodes: so many take exact arithmetic a moment
 STRICT = 1e5  # how many times smaller a difference in float64 is plainly rounding
@@ -39,41 +39,44 @@ def overflows(mine: Any, derived: Any) -> bool:
     return bool(np.any(np.isfinite(as_floats(derived)) & ~np.isfinite(as_floats(mine))))
 
 
-def refuted_here(run: JudgedRun) -> list[Outcome]:
+def refuted_here(run: JudgedRun, *, confirm: bool = True) -> list[Outcome]:
     """The gradients that are wrong at the values of a run, or near it where it stands on a kink of many sides.
 
     Exact arithmetic decides. Where it would take long, float64 decides what is plain, and in a run of MOST_ELEMENTS, or
-    where exact arithmetic is not installed or has no rule for an operation, everything.
+    where exact arithmetic is not installed or has no rule for an operation, everything. Unless told otherwise, a
+    difference quotient of the forward has to `confirm` a wrong gradient: that takes long, and says nothing where the
+    quotient is not finite.
     """
     size = elements(run.needed(run.base))
     if size > FEW_ELEMENTS:
-        wrong = _in_float64(run)
-        if size > MOST_ELEMENTS or len(wrong) == len(_in_float64(run, STRICT)):
+        wrong = _in_float64(run, confirm=confirm)
+        if size > MOST_ELEMENTS or len(wrong) == len(_in_float64(run, STRICT, confirm=confirm)):
             return wrong
     try:
-        found = _exactly(run)
-    except Exception:  # no exact arithmetic is installed, or it has no rule for an operation
-        return _in_float64(run)
+        found = _exactly(run, confirm=confirm)
+    except (ImportError, NoRuleError, ArithmeticError, ValueError, TypeError):  # not installed, or without a rule
+        return _in_float64(run, confirm=confirm)
     return [outcome for outcome in found if outcome.word == Word.REFUTED]
 
 
-def _exactly(run: JudgedRun) -> list[Outcome]:
+def _exactly(run: JudgedRun, *, confirm: bool) -> list[Outcome]:
     from dout.judge.exact_judge import ExactJudge
     from dout.judge.kinks import outcomes_at
 
     judge = run if isinstance(run, ExactJudge) else ExactJudge(*(getattr(run, field.name) for field in fields(run)))
-    found, _, _ = outcomes_at(judge, judge.base)
+    sure = () if confirm else [judged.gradient for judged in run.judged]
+    found, _, _ = outcomes_at(judge, judge.base, sure)
     if any(outcome.doubt is Doubt.MORE_SIDES for outcome in found):
-        beside, _, _ = outcomes_at(judge, generic(judge, 0))
+        beside, _, _ = outcomes_at(judge, generic(judge, 0), sure)
         found = [b if o.doubt is Doubt.MORE_SIDES else o for o, b in zip(found, beside, strict=True)]
     return found
 
 
-def _in_float64(run: JudgedRun, strictness: float = 1.0) -> list[Outcome]:
+def _in_float64(run: JudgedRun, strictness: float = 1.0, *, confirm: bool) -> list[Outcome]:
     """Those that are refuted at the values of the run, and near them, too: there is hardly a kink at both points."""
-    found = outcomes_in_float64(run, run.base, strictness)[0]
+    found = outcomes_in_float64(run, run.base, strictness, confirm=confirm)[0]
     if any(outcome.word == Word.REFUTED for outcome in found):
-        beside = outcomes_in_float64(run, generic(run, 0), strictness)[0]
+        beside = outcomes_in_float64(run, generic(run, 0), strictness, confirm=confirm)[0]
         pairs = zip(found, beside, strict=True)
         return [here for here, there in pairs if here.word == there.word == Word.REFUTED]
     return []

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dout.judge.judged_run import JudgedRun
 from dout.judge.outcomes import Point
 
-Move = Callable[[Any, np.random.Generator], Any]  # a value → another one
+if TYPE_CHECKING:  # numpy.random is loaded late
+    Move = Callable[[Any, np.random.Generator], Any]  # a value → another one
 
 
 def nearby(value: Any, generator: np.random.Generator) -> Any:

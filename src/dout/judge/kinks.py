@@ -19,9 +19,9 @@ from flint import arb
 
 from dout.graph import Node
 from dout.judge.ball_numbers import exact, middle
-from dout.judge.ball_values import Balls, NoRuleError
+from dout.judge.ball_values import Balls
 from dout.judge.exact_judge import ExactJudge
-from dout.judge.outcomes import RIGHT, Doubt, Judged, Outcome, Point, Word
+from dout.judge.outcomes import RIGHT, Doubt, Judged, NoRuleError, Outcome, Point, Word
 
 STEP = arb(2) ** -120
 SIDES = 24

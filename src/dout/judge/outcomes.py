@@ -15,6 +15,10 @@ from dout.graph import Node
 Point = Mapping[Node, Any]  # values of the inputs of a graph
 
 
+class NoRuleError(Exception):
+    """A primitive without exact arithmetic."""
+
+
 class Word(StrEnum):
     """What a verdict may say about a gradient, from best to worst.
 

@@ -11,9 +11,8 @@ from dout.check.exact.condition_sides import Conditions
 from dout.grad import backpropagate
 from dout.graph import Node, topological
 from dout.judge.ball_numbers import middle
-from dout.judge.ball_values import NoRuleError
 from dout.judge.exact_judge import ExactJudge
-from dout.judge.outcomes import Judged
+from dout.judge.outcomes import Judged, NoRuleError
 from dout.ops import PRIMITIVES
 from dout.trace.model.recorded import LOSSES, LayerCall
 from dout.trace.record.trace import Trace

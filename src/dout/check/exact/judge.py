@@ -15,12 +15,11 @@ from dout.check.exact.ratio import Likeness, alike, likenesses
 from dout.check.report.verdicts import WORDS, Verdict
 from dout.clock import spent
 from dout.graph import Node, Shape
-from dout.judge.ball_values import NoRuleError
 from dout.judge.float_judge import in_float64, outcomes_in_float64
 from dout.judge.judged_run import MOST_ELEMENTS, elements
 from dout.judge.judging_points import beyond, generic, mirrored, with_kinks
 from dout.judge.kinks import outcomes_at
-from dout.judge.outcomes import RIGHT, Doubt, Outcome, Point, Word
+from dout.judge.outcomes import RIGHT, Doubt, NoRuleError, Outcome, Point, Word
 from dout.trace.record.trace import Trace
 
 GENERIC = 2  # points near the base; one would do where no rounding of a seed was ever unlucky

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
@@ -201,15 +201,20 @@ def _adds_up(before: Any, once: Any, twice: Any) -> bool:
 
 
 def once(make: Callable[[Lab], T]) -> Callable[[Lab], T]:
-    """Make a function of a lab one that runs once for each layer."""
+    """Make a function of a lab one that runs once for each layer; a crash comes again without another run."""
 
     @functools.wraps(make)
     def made(lab: Lab) -> T:
         memo, key = lab.subject.memo, f"{make.__module__}.{make.__name__}"
         if key not in memo:
-            memo[key] = make(lab)
-        found: T = memo[key]
-        return found
+            try:
+                memo[key] = make(lab)
+            except CrashError as crash:
+                memo[key] = crash
+        found = memo[key]
+        if isinstance(found, CrashError):
+            raise found
+        return cast(T, found)
 
     return made
 

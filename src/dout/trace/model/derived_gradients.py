@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-import numpy as np
-
 from dout.grad import Gradients, backpropagate
 from dout.graph import Node
+from dout.judge.float_judge import computed
 from dout.ops.elementwise import add
 from dout.trace.model.recorded import LOSSES, LayerCall, RecordedRun
 
@@ -57,7 +55,7 @@ class Derivation:
         """The recorded values; those that were too large to be kept are computed again."""
         data, nodes = self.trace.data, self.trace.graph.nodes
         known = {node: data[node] for node in (*nodes, *self.seeds.values()) if node in data}
-        return _compute(nodes, known)
+        return computed(nodes, known)
 
     @cached_property
     def exact(self) -> Derived:
@@ -164,23 +162,11 @@ def total(nodes: Iterable[Node | None]) -> Node | None:
 
 def _evaluated(gradients: Gradients, given: Mapping[Node, Any]) -> Derived:
     values = dict(given)
-    _compute(gradients.nodes, values)
+    computed(gradients.nodes, values)
     return Derived(
         {node: values[gradient] for node, gradient in gradients.of.items()},
         {edge: values[gradient] for edge, gradient in gradients.on.items()},
     )
-
-
-def _compute(nodes: Iterable[Node], values: dict[Node, Any]) -> dict[Node, Any]:
-    """Compute nodes into `values`: NaN where Python refuses, as for the slope of math.sqrt at 0."""
-    with np.errstate(all="ignore"):  # an overflow is shown as it is; a warning would not be the user's
-        for node in nodes:
-            if node not in values:
-                try:
-                    values[node] = node.primitive(*[values[i] for i in node.inputs], **node.static)
-                except (ArithmeticError, ValueError):
-                    values[node] = math.nan
-    return values
 
 
 def _upstream(calls: Iterable[LayerCall]) -> dict[Node, tuple[Node, LayerCall | None]]:

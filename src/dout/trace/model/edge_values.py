@@ -46,7 +46,7 @@ class _Annotation:
         trace = self.trace
         judged, inputs = [*self.judged.values()], [*trace.graph.inputs.values()]
         run = JudgedRun(trace.graph.nodes, trace.data, trace.backward, judged, self.derivation.seeds, inputs, self.size)
-        self.wrong = frozenset(outcome.judged for outcome in refuted_here(run))
+        self.wrong = frozenset(outcome.judged for outcome in refuted_here(run, confirm=False))
         return self._all() if self.wrong else found
 
     def _all(self) -> Annotated:

@@ -18,11 +18,11 @@ RULE = Rule("D401", "warning", "overflow")
 
 def check(lab: Lab) -> Findings:
     """Yield a finding for an overflow that was met, and a note for the root of a square, which has half the range."""
-    yield from first_serious(trouble_findings(RULE, lab, {TroubleKind.OVERFLOW}))
     root = _root_of_a_square(lab)
     if root is not None:
         message = "the root of a square overflows from 1e154 on, in float32 from 1e19: np.abs(x) does not"
         yield RULE.about(lab.subject, message, root.where, severity="note", cause="overflow")
+    yield from first_serious(trouble_findings(RULE, lab, {TroubleKind.OVERFLOW}))
 
 
 def _root_of_a_square(lab: Lab) -> Node | None:

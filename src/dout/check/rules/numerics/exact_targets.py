@@ -11,8 +11,8 @@ from dout.check.lab.other_values import is_number
 from dout.check.lab.probe import Lab
 from dout.graph import Node, topological
 from dout.judge.ball_numbers import exact, middle
-from dout.judge.ball_values import Balls, NoRuleError
-from dout.judge.outcomes import Point
+from dout.judge.ball_values import Balls
+from dout.judge.outcomes import NoRuleError, Point
 from dout.run import PlainRun
 
 
