@@ -1,8 +1,8 @@
 """Why a gradient is wrong: layers with one wrong expression, each with the word and the line that explain it."""
 
+import importlib
 import linecache
 import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ from dout.trace.record.record import record
 def patient(monkeypatch):
     """The searches have all the time they need: what they find must not depend on the machine."""
     for module, name in ((".suspected_cause", "MOST_SECONDS"), (".repair_search", "SECONDS"), (".shrink", "SECONDS")):
-        monkeypatch.setattr(sys.modules[f"dout.check.repair{module}"], name, 60.0)
+        monkeypatch.setattr(importlib.import_module(f"dout.check.repair{module}"), name, 60.0)
 
 
 def built(name, text, file):

@@ -1,7 +1,7 @@
 """Why a gradient is wrong where it is not one expression of backward: forward, helpers, loops, shapes, dout ignored."""
 
+import importlib
 import linecache
-import sys
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ from dout.check import check
 def patient(monkeypatch):
     """The searches have all the time they need: what they find must not depend on the machine."""
     for module, name in ((".suspected_cause", "MOST_SECONDS"), (".repair_search", "SECONDS"), (".shrink", "SECONDS")):
-        monkeypatch.setattr(sys.modules[f"dout.check.repair{module}"], name, 60.0)
+        monkeypatch.setattr(importlib.import_module(f"dout.check.repair{module}"), name, 60.0)
 
 
 SIGMOID = """

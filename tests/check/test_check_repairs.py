@@ -1,9 +1,9 @@
 """A repair that is shown is proven: exact, with forward's output kept, conditions named, names rather than numbers."""
 
 import ast
+import importlib
 import linecache
 import re
-import sys
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ from dout.check.repair.repair_table import KINDS, OTHER_FUNCTIONS, SENTENCES
 def patient(monkeypatch):
     """The searches have all the time they need: what they find must not depend on the machine."""
     for module, name in ((".suspected_cause", "MOST_SECONDS"), (".repair_search", "SECONDS"), (".shrink", "SECONDS")):
-        monkeypatch.setattr(sys.modules[f"dout.check.repair{module}"], name, 60.0)
+        monkeypatch.setattr(importlib.import_module(f"dout.check.repair{module}"), name, 60.0)
 
 
 def layer(text):

@@ -47,6 +47,13 @@ class ConditionPlace:
             return ast.Compare(sides[self.part], [found.ops[self.part]], [sides[self.part + 1]])
         return found
 
+    @property
+    def has_no_else(self) -> bool:
+        """Whether it is the condition of an `if` that has no code for the case that it does not hold."""
+        test = self.expression
+        parent = getattr(test, "parent", None)
+        return isinstance(parent, ast.If) and parent.test is test and _goes_on(parent)
+
     def __str__(self) -> str:
         """Its source text, in one line."""
         found = self.condition
@@ -146,6 +153,14 @@ def _parsed(file: str, text: str) -> dict[Span, ast.expr]:
         if isinstance(node, ast.expr) and node.end_lineno is not None and node.end_col_offset is not None:
             found.setdefault((node.lineno, node.end_lineno, node.col_offset, node.end_col_offset), node)
     return found
+
+
+def _goes_on(node: ast.If) -> bool:
+    if isinstance(node.body[-1], ast.Return | ast.Raise | ast.Continue | ast.Break):
+        return False  # the code behind it is for the other case
+    return not node.orelse or (
+        isinstance(node.orelse[0], ast.If) and len(node.orelse) == 1 and _goes_on(node.orelse[0])
+    )
 
 
 def _spans(file: str) -> Mapping[Span, ast.expr]:

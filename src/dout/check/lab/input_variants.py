@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from dout.adapt.argument_names import taken_by
-from dout.check.exact.covered_sides import ConditionPlace, Covered
+from dout.check.exact.covered_sides import FALSE, ConditionPlace, Covered
 from dout.check.exact.difference_route import judge_numerically
 from dout.check.exact.judge import MOST_TRIES, Judgement, judge
 from dout.check.exact.subject import Subject
@@ -106,7 +106,7 @@ def on_other_sides(subject: Subject, judgement: Judgement, seen: Covered) -> tup
             if other.refuted:
                 other.covered.add(covered)
                 there = "" if is_asked else next((f"where {place} is {side}" for place, side in gained), "")
-                not_asked = variant.other_rank and not any(starmap(_is_named, gained))
+                not_asked = variant.other_rank and not any(starmap(_is_meant, gained))
                 return replace(other, elsewhere=there, other_rank=not_asked), variant.subject
         if _is_as_right(other, judgement):
             covered.add(Covered({place: side for place, side in other.covered.sides.items() if place not in doubted}))
@@ -116,12 +116,11 @@ def on_other_sides(subject: Subject, judgement: Judgement, seen: Covered) -> tup
     return replace(judgement, verdicts=tuple(_decided(v, others) for v in judgement.verdicts)), subject
 
 
-def _is_named(place: ConditionPlace, side: str) -> bool:
-    """Whether the code asks for a side by itself: `x.ndim == 2` names 2, and no other number of axes."""
+def _is_meant(place: ConditionPlace, side: str) -> bool:
+    """Whether the code has something for a side: an `if x.ndim == 2` without `else` has nothing for other ranks."""
     test = place.condition
-    if not (isinstance(test, ast.Compare) and isinstance(test.ops[0], ast.Eq | ast.NotEq)):
-        return True
-    return (side == "True") == isinstance(test.ops[0], ast.Eq)
+    is_equality = isinstance(test, ast.Compare) and isinstance(test.ops[0], ast.Eq)
+    return not (is_equality and side == FALSE and place.has_no_else)
 
 
 def _is_as_right(other: Judgement, judgement: Judgement) -> bool:

@@ -1,23 +1,30 @@
-"""A refuted gradient in; its suspected cause out, with a proven repair, and the smallest input on which it is wrong."""
+"""A refuted gradient in; its suspected cause out, with a proven repair, and the smallest input on which it is wrong.
+
+The search is loaded when the first gradient is refuted: most layers are right.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from dout.check.exact.exact_route import Examination
-from dout.check.exact.subject import Subject
-from dout.check.repair.shrink import Failing, smallest
-from dout.check.repair.suspected_cause import CauseSearch
 from dout.check.report.verdicts import Cause
-from dout.graph import Node
-from dout.judge.outcomes import Outcome
 from dout.run import quiet
+
+if TYPE_CHECKING:
+    from dout.check.exact.exact_route import Examination
+    from dout.check.exact.subject import Subject
+    from dout.check.repair.shrink import Failing
+    from dout.graph import Node
+    from dout.judge.outcomes import Outcome
 
 __all__ = ["causes", "line_repairs", "smallest_failing"]
 
 
 def smallest_failing(subject: Subject, examination: Examination, outcome: Outcome) -> Failing | None:
     """The smallest input that a few tries find on which a refuted gradient is wrong."""
+    from dout.check.repair.shrink import smallest
+
     try:
         return smallest(subject, examination, outcome)
     except Exception:  # an example is a convenience: the verdict stands without it
@@ -28,6 +35,8 @@ def causes(subject: Subject, examination: Examination, refuted: Mapping[Node, Ou
     """The suspected cause of each refuted gradient, by the node of the value it is for."""
     if not refuted:
         return {}
+    from dout.check.repair.suspected_cause import CauseSearch
+
     try:
         with quiet():
             return CauseSearch(subject, examination, refuted).found()

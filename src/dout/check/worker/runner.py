@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import importlib
 import os
 import shutil
 import signal
@@ -88,6 +89,8 @@ def run(
     running: list[_Process] = []
     scratch = tempfile.mkdtemp(prefix="dout-")
     modules()  # of the rules: loaded here, each fork has them
+    if len(jobs) > 1:
+        importlib.import_module("dout.check.repair.suspected_cause")
     gc.freeze()  # what is loaded stays shared with the forks
     try:
         while queue or running:

@@ -6,7 +6,7 @@ import ast
 import inspect
 import textwrap
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,13 +14,15 @@ from dout.check.exact.exact_route import Examination
 from dout.check.exact.judge import Judgement
 from dout.check.exact.subject import Subject
 from dout.check.repair import causes, smallest_failing
-from dout.check.repair.shrink import Failing
 from dout.check.report.rule import Rule
 from dout.check.report.verdicts import Cause, Finding, Refuted
 from dout.clock import spent
 from dout.graph import Node
 from dout.judge.judging_points import upstream
 from dout.judge.outcomes import Outcome, Word
+
+if TYPE_CHECKING:
+    from dout.check.repair.shrink import Failing
 
 MOST_SECONDS = 1.5  # for the smallest failing inputs of a layer: a network has dozens of wrong gradients
 
