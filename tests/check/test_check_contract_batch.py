@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from contract_findings import alarming, found
 
+import dout
+
 rng = np.random.default_rng(7)
 IMAGES, IMAGE, SEQUENCE = rng.normal(size=(2, 3, 4, 4)), rng.normal(size=(3, 4, 2)), rng.normal(size=(5, 4))
 
@@ -139,3 +141,24 @@ def test_one_row_is_no_reason_to_suspect_two():
             return dout[:, None] * self.a, np.sum(dout[:, None] * self.hs, axis=2)
 
     assert not alarming(found(WeightSum, rng.normal(size=(1, 4, 5)), rng.normal(size=(1, 4))))
+
+
+class Embedding:
+    """It assigns where it should add: right as long as no index comes twice."""
+
+    def __init__(self):
+        self.W = np.arange(12.0).reshape(3, 4)
+
+    def forward(self, idx):
+        self.idx = idx
+        return self.W[idx]
+
+    def backward(self, dout):
+        self.dW = np.zeros_like(self.W)
+        self.dW[self.idx] = dout
+
+
+def test_rows_that_are_assigned_where_an_index_repeats_are_named():
+    findings = [f for f in dout.check(Embedding(), np.array([2, 0, 1])).findings if f.severity != "note"]
+    assert findings
+    assert all("np.add.at" in f.message for f in findings)

@@ -89,8 +89,12 @@ def _compared(lab: Lab, group: tuple[int, ...], length: int, fine: dict[int, Pla
     for n in (1, length + 1, max(fine)):
         wrong = only_here(lab, fine[n]) if n in fine else None
         if wrong is not None:
-            but = f"with {length} it is right: take the number of rows from x.shape"
-            message = f"with {n} row{'s' * (n > 1)} {wrong.said()}; {but}"
+            advice = (
+                "where an index repeats, add with np.add.at"
+                if _repeats(fine[n])
+                else "take the number of rows from x.shape"
+            )
+            message = f"with {n} row{'s' * (n > 1)} {wrong.said()}; with {length} it is right: {advice}"
             yield RULE.about(lab.subject, message, cause="batch", **wrong.details)
             return
     if any(_agrees(lab, group, got, min(n, length)) is not None for n, got in fine.items() if n > 1):
@@ -108,6 +112,12 @@ def _compared(lab: Lab, group: tuple[int, ...], length: int, fine: dict[int, Pla
     elif (wrong_shape := _agrees(lab, group, none, 0)) is not None:
         message = f"with an empty batch {wrong_shape} has the wrong shape: take it from x.shape"
         yield RULE.about(lab.subject, message, cause="batch")
+
+
+def _repeats(run: PlainRun) -> bool:
+    """Whether an input has whole numbers of which one comes twice."""
+    whole = [x for x in run.inputs if isinstance(x, np.ndarray) and x.dtype.kind in "iu"]
+    return any(len(np.unique(x)) < x.size for x in whole)
 
 
 def _has_another_shape(run: PlainRun, i: int) -> bool:
