@@ -15,7 +15,6 @@ import click
 from dout.cli import options
 from dout.cli.check_output import PAGE, Result, tell_result
 from dout.cli.cli_target import split
-from dout.cli.printing import counted
 from dout.errors import visible
 
 if TYPE_CHECKING:
@@ -172,9 +171,10 @@ def _judge(result: Result, baseline: Path | None, write: bool) -> list[Finding]:
 def _write(baseline: Path, findings: list[Finding], force: bool) -> None:
     """Write the baseline last: if that fails, the findings have been printed."""
     from dout.check.project.baseline import write_baseline
+    from dout.check.report.report import counted_noun
 
     number = write_baseline(baseline, findings, force=force)
-    click.echo(visible(f"wrote {counted(number, 'finding')} to {baseline}"), err=True)
+    click.echo(visible(f"wrote {counted_noun(number, 'finding')} to {baseline}"), err=True)
 
 
 def _keep(result: Result, wanted: Callable[[Finding], bool]) -> None:

@@ -14,12 +14,12 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dout.check.report.report import html_spans, near, shown_place, to_lines
+from dout.check.report.report import counted_noun, html_spans, near, shown_place, to_lines
 from dout.check.report.verdicts import SEVERITIES
 from dout.check.rules import rules
 from dout.check.worker.summary import MARKS, SummaryRow, code_counts, row, told
 from dout.cli.check_output import PAGE
-from dout.cli.printing import counted, save
+from dout.cli.printing import save
 from dout.cli.repeat_command import Again, about
 from dout.errors import DoutError, visible
 
@@ -83,7 +83,7 @@ def _text(text: str) -> str:
 def _title(result: Result) -> str:
     found = [_file(outcome) for outcome in result.outcomes if outcome.layers] or [Path.cwd().name]
     where = found[0] if len(found) == 1 else f"{len(found)} files of {Path.cwd().name}"
-    return f"{counted(len(result.reports), 'layer')} in {_text(where)}"
+    return f"{counted_noun(len(result.reports), 'layer')} in {_text(where)}"
 
 
 def _file(outcome: JobOutcome) -> str:
@@ -94,7 +94,9 @@ def _counts(result: Result) -> str:
     """How many findings of each severity."""
     found = Counter(finding.severity for finding in result.findings)
     styles = zip(SEVERITIES, ("s-bad", "s-fair", "s-dim"), strict=True)
-    items = (f"<li><b class='{style}'>{found[s]}</b> {counted(found[s], s).split()[1]}</li>" for s, style in styles)
+    items = (
+        f"<li><b class='{style}'>{found[s]}</b> {counted_noun(found[s], s).split()[1]}</li>" for s, style in styles
+    )
     return f"<ul class='p-counts'>{''.join(items)}</ul>"
 
 

@@ -27,15 +27,6 @@ def has_colours() -> bool:
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
-def counted(number: int, what: str) -> str:
-    """A number of things, in words.
-
-    >>> counted(1, "layer"), counted(2, "layer")
-    ('1 layer', '2 layers')
-    """
-    return f"{number} {what}{'' if number == 1 else 's'}"
-
-
 def tell(lines: Iterable[Line], in_ascii: Callable[[Iterable[Line]], Iterable[Line]]) -> None:
     """Print lines on stdout; `in_ascii` spells them for a terminal that knows ASCII alone."""
     from dout.check.report.report import coloured, plain

@@ -23,11 +23,6 @@ def is_number(item: Any) -> bool:
     return is_float_array(item) or isinstance(item, float | int | np.floating)
 
 
-def copies(items: Sequence[Any]) -> list[Any]:
-    """The items, arrays in memory of their own."""
-    return [item.copy() if isinstance(item, np.ndarray) else item for item in items]
-
-
 def changed(inputs: Sequence[Any], change: Callable[[Any], Any]) -> tuple[Any, ...]:
     """The inputs with `change` made to every float array and float that is no label; the others in fresh memory."""
     return tuple(

@@ -13,7 +13,7 @@ from typing import Any, TypeVar, cast
 import numpy as np
 
 from dout.check.exact.subject import Subject
-from dout.check.lab.other_values import copies, is_float_array, same
+from dout.check.lab.other_values import is_float_array, same
 from dout.check.report.source_places import is_users, raised_at
 from dout.clock import spent
 from dout.judge.judged_run import is_label
@@ -154,8 +154,8 @@ class Lab:
         """The plain run on the inputs as given; its arrays are copies, which nothing later changes."""
         run = self.run()
         left = {name: gradient.copy() for name, gradient in run.learned.items()}
-        douts, outputs, gradients = tuple(map(copied, run.douts)), copies(run.outputs), copies(run.gradients)
-        return Ran(run.layer, run.inputs, douts, outputs, gradients, learned=left)
+        douts, outputs, gradients = (list(map(copied, items)) for items in (run.douts, run.outputs, run.gradients))
+        return Ran(run.layer, run.inputs, tuple(douts), outputs, gradients, learned=left)
 
     @cached_property
     def repeatable(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from dout.check.lab.other_values import copies, is_float_array, same, shares
+from dout.check.lab.other_values import is_float_array, same, shares
 from dout.check.lab.probe import CrashError, Lab, learned
 from dout.check.report.rule import Findings, Rule
 from dout.run import arrays, attributes_of, copied
@@ -32,7 +32,7 @@ def check(lab: Lab) -> Findings:
     name = _shared_name(run.gradients, run.layer)
     if name is None:
         return
-    wanted = copies(lab.backward(run.layer, tuple(map(copied, run.douts))))
+    wanted = [*map(copied, lab.backward(run.layer, tuple(map(copied, run.douts))))]
     again = lab.run()
     _overwrite(again.gradients)
     if not _backward_gives(lab, again.layer, tuple(map(copied, again.douts)), (wanted, {}), {}):

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from dout.check.lab.conditional_exactness import refuted
-from dout.check.lab.other_values import copies, opposite, other, same
+from dout.check.lab.other_values import opposite, other, same
 from dout.check.lab.probe import CrashError, Lab
 from dout.check.report.rule import Findings, Rule
 from dout.check.rules.memory.changed_gradients import difference
@@ -31,7 +31,7 @@ def _second_backward(lab: Lab) -> Findings:
     layer = lab.fresh()
     before = snapshot(layer)
     run = lab.run(layer=layer)
-    first, once = copies(run.gradients), snapshot(layer)
+    first, once = [*map(copied, run.gradients)], snapshot(layer)
     try:
         second = lab.backward(layer, tuple(map(copied, lab.base.douts)))
     except CrashError as crash:

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from dout.check.lab.other_values import copies, opposite, other, same
+from dout.check.lab.other_values import opposite, other, same
 from dout.check.lab.probe import CrashError, Lab, learned, users_code
 from dout.check.report.rule import Findings, Rule
 from dout.check.rules.memory.changed_gradients import difference
@@ -58,7 +58,7 @@ def _meets(lab: Lab, make: Callable[[], Any]) -> str | None:
     if closures(one) & closures(two) or _given_by_us(one, two):
         return None
     before = dict(attributes_of(one))
-    douts = tuple(copies(lab.douts(lab.forward(one, lab.inputs()))))
+    douts = tuple(map(copied, lab.douts(lab.forward(one, lab.inputs()))))
     alone = _given(lab, one, before, douts)
     lab.run(other(lab.subject.inputs), layer=two)
     if not same(learned(before, one), alone[1]):
@@ -90,7 +90,7 @@ Given = tuple[list[Any], dict[str, Any]]  # the gradients that backward returned
 
 
 def _given(lab: Lab, layer: Any, before: dict[str, Any], douts: tuple[Any, ...]) -> Given:
-    gradients = copies(lab.backward(layer, tuple(map(copied, douts))))
+    gradients = [*map(copied, lab.backward(layer, tuple(map(copied, douts))))]
     return gradients, {name: gradient.copy() for name, gradient in learned(before, layer).items()}
 
 

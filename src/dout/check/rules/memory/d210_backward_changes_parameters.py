@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dout.check.lab.other_values import copies, same
+from dout.check.lab.other_values import same
 from dout.check.lab.probe import Lab
 from dout.check.report.rule import Findings, Rule
 from dout.run import arrays, copied
@@ -17,7 +17,7 @@ def check(lab: Lab) -> Findings:
         return
     layer = lab.fresh()
     lab.forward(layer, lab.inputs())
-    steady = copies(lab.forward(layer, lab.inputs()))
+    steady = [*map(copied, lab.forward(layer, lab.inputs()))]
     before = snapshot(layer)
     lab.backward(layer, tuple(map(copied, lab.base.douts)))
     after = snapshot(layer)

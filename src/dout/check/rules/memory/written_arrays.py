@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from dout.adapt.argument_names import taken_by
-from dout.check.lab.other_values import changed, copies, differs_at
+from dout.check.lab.other_values import changed, differs_at
 from dout.check.lab.probe import CrashError, Lab, once
 from dout.check.repair.line_repairs import copied_first
 from dout.check.report.rule import Rule
@@ -69,7 +69,7 @@ def _writes(lab: Lab, given: tuple[Any, ...]) -> Iterator[Write]:
             yield Write("input", i, lab.name(i), "forward", before, after.copy(), given)
     between = [array.copy() for _, array in mine]
     douts = lab.douts(outputs)
-    before_douts = copies(douts)
+    before_douts = [*map(copied, douts)]
     lab.backward(layer, douts)
     for i, (before, after) in enumerate(zip(before_douts, douts, strict=True)):
         if isinstance(after, np.ndarray) and not _same_bytes(before, after):
