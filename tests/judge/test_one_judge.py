@@ -1,5 +1,6 @@
 """`show` draws a gradient in red exactly where `check` refutes it: both ask one judge."""
 
+import math
 import sys
 
 import numpy as np
@@ -146,6 +147,17 @@ def test_large_inputs_are_judged_alike():
     assert both(wrong, x) == (True, True)
 
 
+class Scaled:
+    """A number that is scaled by the exponential of another."""
+
+    def forward(self, x, y):
+        self.x, self.y = x, y
+        return x * x * math.exp(y)
+
+    def backward(self, dout):
+        return 3 * self.x * dout * math.exp(self.y), np.sum(dout * self.x * self.x) * math.exp(self.y)
+
+
 PIXELS = np.where(RNG.random((200, 150)) < 0.7, 0.0, RNG.normal(size=(200, 150)))
 ODD = {  # a wrong backward, at numbers where the forward has no derivative, or none that is finite
     "the edge of a domain": (np.log, lambda x, y, d: 2 * d / x, np.array([0.5, 0.0, 0.25])),
@@ -164,6 +176,10 @@ def test_a_picture_shows_a_wrong_gradient_beside_numbers_without_a_derivative(na
         monkeypatch.setitem(sys.modules, "dout.judge.exact_judge", None)
     forward, backward, x = ODD[name]
     assert len(dout.trace(Layer(forward, backward), x).wrong) > 0
+
+
+def test_a_wrong_gradient_is_red_where_numbers_nearby_overflow():
+    assert len(dout.trace(Scaled(), RNG.random((200, 200)), 700.0).wrong) > 0
 
 
 def test_a_legal_gradient_at_many_kinks_is_not_red():

@@ -21,20 +21,21 @@ TOLERANCE = {2: 1e-1, 4: 1e-3, 8: 1e-8}
 
 
 def outcomes_in_float64(
-    run: JudgedRun, point: Point, strictness: float = 1.0, *, confirm: bool = True
+    run: JudgedRun, point: Point, strictness: float = 1.0, *, confirm: bool = True, largest: float = 0.0
 ) -> tuple[list[Outcome], dict[Node, Any]]:
     """The outcome of every gradient at a point, with the values of all nodes; `strictness` divides the tolerance.
 
-    Unless told otherwise, a difference quotient of the forward has to `confirm` what refutes.
+    Unless told otherwise, a difference quotient of the forward has to `confirm` what refutes. `largest` is the size of
+    the largest gradient around at this point.
     """
     values = in_float64(run.needed(point), point)
     used = [value for value in values.values() if isinstance(value, np.ndarray) and value.dtype.kind == "f"]
     tolerance = TOLERANCE.get(min((value.dtype.itemsize for value in used), default=8), TOLERANCE[8]) / strictness
-    found = {judged: _word(*_pair(judged, values), tolerance, run.largest) for judged in run.judged}
+    found = {judged: _word(*_pair(judged, values), tolerance, largest) for judged in run.judged}
     for zeros in run.without_stabilisers:  # log(y + 1e-7) means log(y)
         wrong = [judged for judged, word in found.items() if word == Word.REFUTED and judged.derived is not None]
         without = in_float64(run.needed(point), {**point, **zeros}) if wrong else {}
-        same = [judged for judged in wrong if _word(*_pair(judged, without), tolerance, run.largest) == Word.AGREES]
+        same = [judged for judged in wrong if _word(*_pair(judged, without), tolerance, largest) == Word.AGREES]
         found |= dict.fromkeys(same, Word.AGREES)
     outcomes = []
     for judged, word in found.items():

@@ -73,10 +73,10 @@ def _exactly(run: JudgedRun, *, confirm: bool) -> list[Outcome]:
 
 
 def _in_float64(run: JudgedRun, strictness: float = 1.0, *, confirm: bool) -> list[Outcome]:
-    """Those that are refuted at the values of the run, and near them, too: there is hardly a kink at both points."""
-    found = outcomes_in_float64(run, run.base, strictness, confirm=confirm)[0]
+    """Those refuted at the values of the run that do not agree near them either: both points are hardly at a kink."""
+    found = outcomes_in_float64(run, run.base, strictness, confirm=confirm, largest=run.largest)[0]
     if any(outcome.word == Word.REFUTED for outcome in found):
         beside = outcomes_in_float64(run, generic(run, 0), strictness, confirm=confirm)[0]
         pairs = zip(found, beside, strict=True)
-        return [here for here, there in pairs if here.word == there.word == Word.REFUTED]
+        return [here for here, there in pairs if here.word == Word.REFUTED and there.word != Word.AGREES]
     return []
