@@ -87,7 +87,7 @@ class Target:
             raise TargetError(f"{self.name} has no argument {', '.join(sorted(unknown))}")
         if missing := self.not_given(init):
             raise self.needs(missing)
-        return lambda: self.named(**copies(init))
+        return lambda: self.fresh(init)
 
     def needs(self, missing: list[str], why: str = "") -> NotTakenError:
         """The error that constructor arguments are missing."""

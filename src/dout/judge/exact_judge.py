@@ -21,6 +21,7 @@ from dout.judge.ball_numbers import ball, exact, middle
 from dout.judge.ball_values import Balls
 from dout.judge.judged_run import JudgedRun
 from dout.judge.outcomes import Doubt, Judged, Outcome, Point, Word
+from dout.run import central_difference
 
 EXACT, ROUNDED, CONFIRMED = arb(2) ** -200, arb(2) ** -46, arb(2) ** -40
 STEP = arb(2) ** -100
@@ -102,13 +103,14 @@ class ExactJudge(JudgedRun):
             return True  # what moves a value moves all its uses
         step = STEP * _positive(_size(balls.values[node]))
         direction = exact(np.random.default_rng(0).uniform(0.5, 1.5, size=node.shape)[()])
-        ends = []
-        for way in (step, -step):
+
+        def loss(way: arb) -> arb:
             moved = Balls({**point, node: balls.values[node] + direction * way})
             moved.compute(topological(self.seeds, known=moved.values))
             pairs = [(exact(point[dout]), moved.values[output]) for output, dout in self.seeds.items()]
-            ends.append(sum((_inner(a, b) for a, b in pairs), start=arb(0)))
-        slope = (ends[0] - ends[1]) / (2 * step)
+            return sum((_inner(a, b) for a, b in pairs), start=arb(0))
+
+        slope = central_difference(loss, step)
         derived = _inner(self.expected(balls, outcome.judged), direction)
         scale = _size(outcome.expected) + _size(outcome.got)
         return bool(abs(slope - derived) <= CONFIRMED * _positive(scale))

@@ -1,6 +1,7 @@
 """Where balls take too long or are not there: the derived gradient and the user's are evaluated in float64 instead.
 
-They agree or not within rounding, which proves nothing; where they differ, a difference quotient has to confirm it.
+They agree or not within rounding, which proves nothing. For `check` a difference quotient has to
+confirm that they differ.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy as np
 from dout.graph import INPUT, Node, topological
 from dout.judge.judged_run import JudgedRun
 from dout.judge.outcomes import Doubt, Judged, Outcome, Point, Word
+from dout.run import central_difference, weighed
 
 CANCELLED = 1e-13
 # By the bytes of the narrowest float on the way, relative to the largest element.
@@ -108,11 +110,12 @@ def _slope(run: JudgedRun, point: Point, node: Node, here: Any, expected: Any) -
         return np.inf, 0.0  # it is computed while the layer runs
     direction = np.random.default_rng(0).uniform(0.5, 1.5, size=node.shape)
     step = 1e-6 * (float(np.sqrt(np.mean(np.square(here)))) or 1.0)
-    ends = []
-    for sign in (1, -1):
-        values = {n: _wide(v) for n, v in point.items() if n.primitive is INPUT}
-        values[node] = _wide(here) + sign * step * direction
+    given = {n: _wide(v) for n, v in point.items() if n.primitive is INPUT}
+
+    def loss(way: float) -> float:
+        values = {**given, node: _wide(here) + way * direction}
         computed(topological(run.seeds, known=values), values)
-        ends.append(sum(float(np.sum(values[out] * point[dout])) for out, dout in run.seeds.items()))
-    found, derived = (ends[0] - ends[1]) / (2 * step), float(np.sum(expected * direction))
+        return float(weighed((values[output] for output in run.seeds), (point[dout] for dout in run.seeds.values())))
+
+    found, derived = central_difference(loss, step), float(np.sum(expected * direction))
     return found - derived, max(abs(found), abs(derived), float(np.sqrt(np.sum(expected**2))))
