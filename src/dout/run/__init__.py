@@ -1,6 +1,6 @@
 """A layer in; plain runs of it out: fresh, silent and repeatable, and numerical differences of them."""
 
-from dout.run.attributes import attributes_of, is_class, module_of, mro_of, names_of, vars_of
+from dout.run.attributes import attributes_of, filled_cells, is_class, module_of, mro_of, names_of, vars_of
 from dout.run.held_objects import HeldMemory, arrays, objects_in, places
 from dout.run.nested_values import copied, deep_copy, flat, weighed
 from dout.run.numerical_difference import Line, central_difference, size_of
@@ -9,7 +9,7 @@ from dout.run.random_states import global_states, is_generator, put_state, seed_
 
 __all__ = [
     "HeldMemory", "Line", "PlainRun", "Runner", "arrays", "attributes_of", "central_difference", "copied", "deep_copy",
-    "douts_taken", "flat", "fresh", "global_states", "is_class", "is_generator", "module_of", "mro_of", "names_of",
-    "objects_in", "one_or_all", "places", "put_state", "quiet", "run_backward", "seed_global", "size_of", "state_of",
-    "upstream", "vars_of", "weighed",
+    "douts_taken", "filled_cells", "flat", "fresh", "global_states", "is_class", "is_generator", "module_of", "mro_of",
+    "names_of", "objects_in", "one_or_all", "places", "put_state", "quiet", "run_backward", "seed_global", "size_of",
+    "state_of", "upstream", "vars_of", "weighed",
 ]  # fmt: skip

@@ -5,6 +5,7 @@ No property, `__getattr__` or metaclass of the user's runs: it may raise, count,
 
 from __future__ import annotations
 
+from contextlib import suppress
 from threading import local
 from types import ModuleType
 from typing import Any
@@ -48,3 +49,13 @@ def attributes_of(holder: Any) -> dict[str, Any]:
             attributes = descriptor.__get__(holder)
             return attributes if isinstance(attributes, dict) else {}
     return {}
+
+
+def filled_cells(function: Any) -> list[tuple[str, Any]]:
+    """The cells that a function closes over, with their names, without those that are empty yet."""
+    found = []
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        with suppress(ValueError):
+            cell.cell_contents  # noqa: B018 - it raises where there is nothing
+            found.append((name, cell))
+    return found

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dout.run.attributes import attributes_of
+from dout.run.attributes import attributes_of, filled_cells
 from dout.run.random_states import is_generator
 
 MOST = 10_000  # places looked at
@@ -115,7 +115,7 @@ def generators(layer: Any) -> list[Any]:
     for names in {id(method.__globals__): method.__globals__ for method in methods}.values():
         holders += names.values()
     for method in methods:
-        holders += [cell.cell_contents for cell in method.__closure__ or () if _filled(cell)]
+        holders += [cell.cell_contents for _, cell in filled_cells(method)]
         holders += method.__defaults__ or ()
     return list({id(holder): holder for holder in holders if is_generator(holder)}.values())
 
@@ -157,13 +157,6 @@ def closures(layer: Any) -> set[int]:
     """Identities of functions with closures that a layer holds: a copy of it holds the same ones."""
     found = (place.item for place in places(layer))
     return {id(item) for item in found if issubclass(type(item), FunctionType) and item.__closure__}
-
-
-def _filled(cell: Any) -> bool:
-    try:
-        return cell.cell_contents is not None
-    except ValueError:
-        return False
 
 
 # --- put back what is held --------------------------------------------------------------------------------------------

@@ -7,7 +7,6 @@ import inspect
 import sysconfig
 import warnings
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import islice
@@ -16,6 +15,8 @@ from types import CodeType, FrameType
 from typing import Any
 
 import numpy as np
+
+from dout.run import filled_cells
 
 _OURS = str(Path(__file__).resolve().parents[2])
 _NUMPY = str(Path(np.__file__).resolve().parent)
@@ -225,13 +226,3 @@ def behind(function: Any) -> Any:
 
 
 _ANY = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
-
-
-def filled_cells(function: Any) -> list[tuple[str, Any]]:
-    """The cells that a function closes over, with their names, without those that are empty yet."""
-    found = []
-    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
-        with suppress(ValueError):
-            cell.cell_contents  # noqa: B018 - it raises where there is nothing
-            found.append((name, cell))
-    return found

@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dout.run import attributes_of, module_of, mro_of, vars_of
-from dout.trace.model.user_source import filled_cells, is_user_code
+from dout.run import attributes_of, filled_cells, module_of, mro_of, vars_of
+from dout.trace.model.user_source import is_user_code
 from dout.trace.session.user_modules import is_of_user
 
 MOST = 100_000  # objects looked at; a data set in a list need not be searched for arrays
