@@ -171,27 +171,27 @@ def test_a_code_is_written_in_its_own_rule_alone():
     assert {code: n for code, n in found.items() if n > 1} == {}
 
 
-def face_of(room):
-    """What a room shows: the modules that `__all__` of its `__init__.py` names, and those that it takes names from."""
+ROOMS = {name for name, file in MODULES.items() if file.name == "__init__.py"} - {"dout"}
+
+
+def room_of(module):
+    return module if module in ROOMS else module.rpartition(".")[0]
+
+
+def named_by(room):
+    """The modules of a room that `__all__` of its `__init__.py` names."""
     tree = ast.parse(MODULES[room].read_text(encoding="utf-8"))
     lists = [n.value for n in tree.body if isinstance(n, ast.Assign) and ast.unparse(n.targets[0]) == "__all__"]
-    named = {f"{room}.{name}" for value in lists for name in ast.literal_eval(value)}
-    return (named & MODULES.keys()) | set(imported(MODULES[room]))
+    return {f"{room}.{name}" for value in lists for name in ast.literal_eval(value)} & MODULES.keys()
 
 
 def test_a_room_is_entered_through_its_face():
-    rooms = {name for name, file in MODULES.items() if file.name == "__init__.py"}
-    home = {name: name if name in rooms else name.rpartition(".")[0] for name in MODULES}
-    entered = {
-        (home[to], to)
-        for name, file in MODULES.items()
-        for to in imported(file)
-        if to in MODULES and home[to] != home[name]
-    }
-    hidden = {to for room, to in entered if room != "dout" and to not in rooms and to not in face_of(room)}
-    shown = {module for room in rooms - {"dout"} for module in face_of(room) if home.get(module) == room}
-    unused = {module for module in shown - rooms if not any(to == module for _, to in entered)}
-    assert (hidden, {m for m in unused if m not in set(imported(MODULES[home[m]]))}) == (set(), set())
+    """Its face: the modules that it names, all of which others use, and those from which it takes names itself."""
+    pairs = {(name, to) for name, file in MODULES.items() for to in imported(file) if to in MODULES}
+    entered = {to for name, to in pairs if room_of(to) != room_of(name) and room_of(to) in ROOMS} - ROOMS
+    named = set().union(*map(named_by, ROOMS))
+    taken = {to for name, to in pairs if name == room_of(to)}
+    assert (entered - named - taken, named - ROOMS - taken - entered) == (set(), set())
 
 
 def test_every_room_says_in_its_first_line_what_it_is_and_the_map_says_the_same():
