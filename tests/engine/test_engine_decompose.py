@@ -7,10 +7,10 @@ from engine_steps import F4, check_group, kernels, names, one_kernel, others, re
 import dout
 from dout.engine.passes.decompose import decompose
 from dout.engine.passes.fuse import fuse
-from dout.engine.passes.simplify import simplify
 from dout.grad import differentiate
 from dout.graph import evaluate
 from dout.ops import PRIMITIVES
+from dout.rewrite.simplify import simplify
 from dout.trace.model.replay import same_bits
 
 # --- what rows are made of --------------------------------------------------------------------------------------------

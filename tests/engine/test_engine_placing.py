@@ -4,7 +4,7 @@ import numpy as np
 from row_checks import edge_values_do_not_warn, every_row, runs
 
 from dout.engine.ir.aliasing import bases, into, is_view, way
-from dout.engine.ir.node_facts import FILLED
+from dout.rewrite.node_facts import FILLED
 
 __all__ = ["edge_values_do_not_warn"]  # a fixture
 

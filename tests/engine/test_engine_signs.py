@@ -10,7 +10,7 @@ import dout
 from dout.engine.codegen.kernel_source import source
 from dout.engine.ir.kernel_group import Group
 from dout.engine.passes.fuse import fuse
-from dout.engine.passes.stable_forms import stable_forms
+from dout.rewrite.stable_forms import stable_forms
 from dout.trace.record.record import record_function
 
 SQUARE = np.random.default_rng(0).normal(size=(7, 7)).astype(np.float32)

@@ -8,9 +8,9 @@ from random_programs import FEWER, programs
 import dout
 from dout.engine.passes.decompose import decompose
 from dout.engine.passes.fuse import fuse
-from dout.engine.passes.simplify import simplify
 from dout.engine.passes.untranspose import untranspose
 from dout.graph import evaluate
+from dout.rewrite.simplify import simplify
 
 
 def rows(graph):

@@ -3,11 +3,11 @@
 import numpy as np
 
 import dout
-from dout.engine.passes.masked_writes import masked_write_to_select
-from dout.engine.passes.simplify import simplify
 from dout.graph import CONSTANT, INPUT, Graph, Node, evaluate, topological
 from dout.ops import kind_of
 from dout.ops.abstract import AbstractRecorder
+from dout.rewrite.masked_writes import masked_write_to_select
+from dout.rewrite.simplify import simplify
 from dout.trace.model.replay import same_bits
 
 X = np.array([[1.5, -0.0, np.nan], [np.inf, -2.0, 1e-310]])

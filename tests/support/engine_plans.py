@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 
 from dout.engine.ir.aliasing import way
 from dout.engine.ir.kernel_group import Group
-from dout.engine.ir.node_facts import FILLED
 from dout.engine.memory.memory_plan import Fresh, MemorySlot, Over, makes
 from dout.engine.memory.pool import scratch
 from dout.graph import CONSTANT, INPUT, Node
 from dout.ops import PRIMITIVES, kind_of
 from dout.ops.operators import fill_key, split_key
+from dout.rewrite.node_facts import FILLED
 
 
 @dataclass(repr=False)

@@ -13,7 +13,6 @@ from dout.engine.codegen.numpy_phrases import PHRASES, function, subscript
 from dout.engine.codegen.program_kernels import Kernel
 from dout.engine.ir.aliasing import IN_PLACE, way
 from dout.engine.ir.kernel_group import Group, Step
-from dout.engine.ir.node_facts import FILLED
 from dout.engine.memory.buffer_layout import BufferLayout
 from dout.engine.memory.memory_plan import Fresh, Memory, MemorySlot, Over
 from dout.engine.memory.pool import Pool, scratch
@@ -21,6 +20,7 @@ from dout.graph import CONSTANT, INPUT, Node, Primitive
 from dout.ops import OPERATORS, PRIMITIVES
 from dout.ops.operators import fill_key
 from dout.ops.raising import may_raise, shaped_by_values
+from dout.rewrite.node_facts import FILLED
 
 Leave = Callable[[str], None]  # writes that the driver leaves unless a condition holds; always where it is empty
 _INFIX = {"add": "+", "sub": "-", "mul": "*", "truediv": "/", "floordiv": "//", "mod": "%", "lt": "<", "le": "<=",

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from dout.engine.ir.node_facts import applied, constant
-from dout.engine.passes.masked_writes import masked_write_to_select
-from dout.engine.passes.stable_forms import stable_forms
 from dout.grad import backpropagate
 from dout.graph import CONSTANT, Graph, Node, evaluate, topological
 from dout.ops import PRIMITIVES
+from dout.rewrite.masked_writes import masked_write_to_select
+from dout.rewrite.node_facts import applied, constant
+from dout.rewrite.stable_forms import stable_forms
 from dout.trace.capture.capture import MOST_OPERATIONS, Capture
 from dout.trace.capture.templates import Built, Held, HeldView, Same, Template, nodes_in
 from dout.trace.model.replay import Data

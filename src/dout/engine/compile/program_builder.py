@@ -17,7 +17,6 @@ from dout.engine.codegen.program_kernels import kernel
 from dout.engine.guards.loaded_names import Loaded
 from dout.engine.ir.aliasing import IN_PLACE, bases, nbytes
 from dout.engine.ir.kernel_group import Group, Step
-from dout.engine.ir.node_facts import constant
 from dout.engine.memory.buffer_layout import BufferLayout, Layout, order_of, rehearse
 from dout.engine.memory.memory_plan import Memory, MemoryPlanner, Over, makes
 from dout.engine.memory.pool import Pool
@@ -28,6 +27,7 @@ from dout.errors import UnsupportedError
 from dout.graph import CONSTANT, INPUT, Graph, Node, rebuild, with_inputs
 from dout.ops import PRIMITIVES
 from dout.ops.raising import may_raise
+from dout.rewrite.node_facts import constant
 from dout.trace.capture.capture import Capture
 from dout.trace.capture.templates import Same, nodes_in
 from dout.trace.session.attribute_swap import Namespace

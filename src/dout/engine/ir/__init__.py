@@ -6,6 +6,5 @@ __all__ = [
     "cost_model",
     "iteration_space",
     "kernel_group",
-    "node_facts",
     "scalar_expressions",
 ]

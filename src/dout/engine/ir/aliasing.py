@@ -7,10 +7,10 @@ from collections.abc import Collection
 
 import numpy as np
 
-from dout.engine.ir.node_facts import FILLED
 from dout.graph import CONSTANT, Node
 from dout.ops import PRIMITIVES, primitives
 from dout.ops.operators import is_basic
+from dout.rewrite.node_facts import FILLED
 
 # Rows through which a view may be written say so themselves (`write_back`); these return views, or their input, too.
 _VIEWS = primitives("broadcast_to asarray diag windows around places")

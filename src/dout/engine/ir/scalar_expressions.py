@@ -14,6 +14,7 @@ import numpy as np
 from dout.engine.ir.sign_analysis import extreme_of, sign
 from dout.graph import CONSTANT, DType, Node, Primitive, Shape
 from dout.ops import PRIMITIVES, by_primitive, primitives
+from dout.rewrite.identities import only_inserts
 
 # --- the tables -------------------------------------------------------------------------------------------------------
 
@@ -125,12 +126,6 @@ def _moves_nothing(node: Node) -> bool:
     if node.primitive in primitives("reshape getitem"):
         return without_ones(node.inputs[0].shape) == without_ones(node.shape)
     return True
-
-
-def only_inserts(key: Any) -> bool:
-    """Whether an index key takes everything, and inserts axes at most: x[:, None]."""
-    parts = key if isinstance(key, tuple) else (key,)
-    return all(part is None or part is Ellipsis or part == slice(None) for part in parts)
 
 
 def without_ones(shape: Shape) -> Shape:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dout.engine.ir.node_facts import number_of
 from dout.graph import Node, Primitive
 from dout.ops import PRIMITIVES, primitives
 from dout.ops.reduce import reduced
+from dout.rewrite.node_facts import number_of
 
 DEEPEST = 8  # nodes one over the other that are looked at
 _FROM_ZERO_UP = primitives("absolute square exp exp2 sqrt sigmoid softplus cosh")

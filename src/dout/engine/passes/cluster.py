@@ -10,8 +10,8 @@ from itertools import accumulate
 from dout.engine.ir.aliasing import nbytes
 from dout.engine.ir.cost_model import SMALL, holds_more, is_view
 from dout.engine.ir.iteration_space import FREE, Frame, fits_a_kernel, frame_of
-from dout.engine.ir.node_facts import users_of
 from dout.graph import CONSTANT, INPUT, Graph, Node, topological
+from dout.rewrite.node_facts import users_of
 
 MOST_ARGUMENTS = 20  # the time of a call grows with them
 MOST_NODES = 150  # and that of compiling with these

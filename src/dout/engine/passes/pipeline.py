@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from dout.engine.passes.decompose import decompose
-from dout.engine.passes.masked_writes import masked_write_to_select
-from dout.engine.passes.simplify import merge_equal_nodes, simplify
 from dout.engine.passes.sink_writes import sink_writes
-from dout.engine.passes.stable_forms import stable_forms
 from dout.graph import Graph, Node
+from dout.rewrite.masked_writes import masked_write_to_select
+from dout.rewrite.simplify import merge_equal_nodes, simplify
+from dout.rewrite.stable_forms import stable_forms
 
 Pass = Callable[[Graph], Graph]
 

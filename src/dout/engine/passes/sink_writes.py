@@ -8,11 +8,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from dout.engine.ir.node_facts import applied, users_of
-from dout.engine.passes.simplify import is_elementwise
 from dout.graph import Graph, Node, rebuild, renewed, same_kind
 from dout.ops import PRIMITIVES
 from dout.ops.raising import may_raise
+from dout.rewrite.node_facts import applied, users_of
+from dout.rewrite.simplify import is_elementwise
 
 FEW = 16  # the array has so many times as many elements as are written
 

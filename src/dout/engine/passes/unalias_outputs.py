@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from dout.engine.ir.aliasing import bases
-from dout.engine.ir.node_facts import applied
 from dout.engine.ir.scalar_expressions import REDUCTIONS
 from dout.engine.memory.buffer_layout import BufferLayout, order_of
 from dout.engine.passes.untranspose import inverse
 from dout.graph import CONSTANT, INPUT, Graph, Node, topological
 from dout.ops import PRIMITIVES
+from dout.rewrite.node_facts import applied
 from dout.trace.capture.capture import Capture
 from dout.trace.capture.templates import nodes_in
 

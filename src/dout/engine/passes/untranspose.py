@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from dout.engine.ir.node_facts import applied
 from dout.engine.ir.scalar_expressions import REDUCTIONS, reduced_axes
-from dout.engine.passes.identities import cancelled
-from dout.engine.passes.simplify import is_elementwise
 from dout.graph import Graph, Node, Shape, rebuild, renewed, same_kind, with_inputs
 from dout.ops import PRIMITIVES
 from dout.ops.abstract import AbstractRecorder
+from dout.rewrite.identities import cancelled
+from dout.rewrite.node_facts import applied
+from dout.rewrite.simplify import is_elementwise
 
 Axes = tuple[int, ...]
 

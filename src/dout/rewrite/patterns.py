@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from dout.engine.passes.simplify import COMMUTATIVE
 from dout.graph import CONSTANT, INPUT, Node, same_kind
 from dout.ops import PRIMITIVES
 from dout.ops.abstract import AbstractRecorder
+from dout.rewrite.simplify import COMMUTATIVE
 
 Match = dict[Node, Node]  # the nodes of a pattern → the nodes of a graph
 

@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from dout.engine.passes.identities import is_whole
-from dout.engine.passes.simplify import is_elementwise
 from dout.graph import Graph, Node, Primitive, rebuild, renewed
 from dout.ops import by_primitive
 from dout.ops.abstract import AbstractRecorder
 from dout.ops.operators import Slot
 from dout.ops.raising import may_raise, shaped_by_values, shaping_inputs
+from dout.rewrite.identities import is_whole
+from dout.rewrite.simplify import is_elementwise
 
 
 def masked_write_to_select(graph: Graph) -> Graph:

@@ -12,11 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from dout.engine.ir.node_facts import constant, number_of
-from dout.engine.ir.scalar_expressions import only_inserts
 from dout.graph import CONSTANT, Node, Primitive, Shape, same_kind
 from dout.ops import PRIMITIVES, by_primitive, primitives
 from dout.ops.reduce import reduced
+from dout.rewrite.node_facts import constant, number_of
 
 
 def cancelled(node: Node) -> Node:
@@ -35,6 +34,12 @@ def is_whole(key: Any, shape: Shape) -> bool:
     return all(
         isinstance(part, slice) and part.indices(n) == (0, n, 1) for part, n in zip(parts, shape, strict=False)
     ) and len(parts) <= len(shape)
+
+
+def only_inserts(key: Any) -> bool:
+    """Whether an index key takes everything, and inserts axes at most: x[:, None]."""
+    parts = key if isinstance(key, tuple) else (key,)
+    return all(part is None or part is Ellipsis or part == slice(None) for part in parts)
 
 
 def _kind(node: Node) -> str:

@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from random_programs import ORDINARY, programs
 
 import dout
-from dout.engine.passes.masked_writes import masked_write_to_select
-from dout.engine.passes.simplify import merge_equal_nodes, simplify
 from dout.engine.passes.sink_writes import sink_writes
 from dout.grad import differentiate
 from dout.graph import CONSTANT, INPUT, Graph, Node, Primitive, rebuild
 from dout.ops import PRIMITIVES
+from dout.rewrite.masked_writes import masked_write_to_select
+from dout.rewrite.simplify import merge_equal_nodes, simplify
 from dout.trace.model.replay import same_bits
 
 FEWER = settings(ORDINARY, max_examples=150)

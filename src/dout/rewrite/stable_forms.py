@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from dout.engine.ir.node_facts import users_of
-from dout.engine.passes.patterns import Match, Pattern, replaced
-from dout.engine.passes.simplify import simplify
 from dout.graph import CONSTANT, INPUT, Graph, Node, Primitive, rebuild, renewed
 from dout.ops import PRIMITIVES, primitives
 from dout.ops.elementwise import sigmoid, softplus
+from dout.rewrite.node_facts import users_of
+from dout.rewrite.patterns import Match, Pattern, replaced
+from dout.rewrite.simplify import simplify
 
 
 def stable_forms(graph: Graph, *, derived: bool = False) -> Graph:

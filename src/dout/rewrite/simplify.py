@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from dout.engine.ir.node_facts import constant, number_of
-from dout.engine.passes.identities import cancelled
 from dout.graph import CONSTANT, INPUT, Graph, Node, rebuild, renewed, same_kind, with_inputs
 from dout.ops import PRIMITIVES, kind_of, primitives
 from dout.ops.registry import broadcast
+from dout.rewrite.identities import cancelled
+from dout.rewrite.node_facts import constant, number_of
 
 COMMUTATIVE = primitives(
     "add multiply equal not_equal logical_and logical_or logical_xor bitwise_and bitwise_or bitwise_xor"

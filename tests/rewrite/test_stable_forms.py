@@ -8,10 +8,10 @@ from hypothesis import assume, given, settings
 from jets import ExactNumPy, KinkError, base, jets, lift
 from random_programs import ORDINARY, programs
 
-from dout.engine.passes.simplify import simplify
-from dout.engine.passes.stable_forms import stable_forms
 from dout.grad import differentiate
 from dout.ops import kind_of
+from dout.rewrite.simplify import simplify
+from dout.rewrite.stable_forms import stable_forms
 from dout.trace.model.replay import same_bits
 
 # --- masked writes are choices ----------------------------------------------------------------------------------------
