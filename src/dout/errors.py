@@ -67,6 +67,7 @@ EXTRAS = {  # modules that not every install has: the package, and dout's extra
     "bidi": ("python-bidi", "draw"),
     "arabic_reshaper": ("arabic-reshaper", "draw"),
     "numba": ("numba", "fast"),
+    "sympy": ("sympy", "explain"),
 }
 
 

@@ -1,0 +1,1 @@
+"""What an explanation is: frozen data, which every format prints."""
