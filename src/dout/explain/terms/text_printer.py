@@ -99,7 +99,7 @@ class TextPrinter(TermPrinter):
         if len(parts) == 1 and name == "not":
             return Printed("¬" + self.fit(parts[0], Level.ATOM), Level.POWER)
         if len(parts) == 2 and name == "mod":
-            return Printed(" mod ".join(self.fit(part, Level.POWER) for part in parts), Level.PREFIX)
+            return Printed(" mod ".join(self.fit(part, Level.POWER) for part in parts), Level.SUM)
         if len(parts) > 1 and name == "getitem":
             indices = self.comma.join(self.fit(part, Level.LOGIC) for part in parts[1:])
             return Printed(f"{self.fit(parts[0], Level.ATOM)}[{indices}]")
@@ -117,7 +117,7 @@ class TextPrinter(TermPrinter):
         return f"{left} {symbol} {right}"
 
     def cases(self, term: Cases, parts: Parts) -> Printed:
-        """X where x > 0, else 0."""
+        """Each term with its condition: x where x > 0, else 0."""
         *pieces, last = (self.fit(part, Level.LOGIC) for part in parts)
         chosen = [f"{one} where {condition}" for one, condition in zip(pieces[::2], pieces[1::2], strict=True)]
         return Printed(f"{self.comma.join(chosen)}, else {last}", Level.CASES)
@@ -132,7 +132,7 @@ class TextPrinter(TermPrinter):
         return Printed(f"{signs} {self.fit(part, Level.PREFIX)}".lstrip(), Level.PREFIX)
 
     def matrix_product(self, term: terms.MatrixProduct, parts: Parts) -> Printed:
-        """Dout · Wᵀ."""
+        """Two matrices side by side: dout · Wᵀ."""
         chain = isinstance(term.left, terms.MatrixProduct)
         left = self.fit(parts[0], Level.PREFIX if chain else Level.FACTOR)
         return Printed(f"{left} · {self.fit(parts[1], Level.FACTOR)}", Level.PREFIX)
