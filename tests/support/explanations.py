@@ -103,7 +103,6 @@ def sigmoid(name="Sigmoid", at=1.5):
                 matches=_in_this_order(dy, total(ONE, negated(y)), y),
             ),
         ),
-        upstream={"y": 1.0},
     )
 
 
@@ -236,5 +235,4 @@ def multiply(at=(100, 2), names=("x", "y")):
             Simplified(name, ((product(seed, factor), None),)) for name, factor in zip(names, (other, one), strict=True)
         ),
         (Keeping(names, 2),),
-        upstream={"out": 1},
     )

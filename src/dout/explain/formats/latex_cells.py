@@ -7,7 +7,14 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from dout.errors import visible
-from dout.explain.formats.outline import Cell, Equation, Figure, Judged, Listing, LocalDerivative
+from dout.explain.formats.outline_cells import (
+    Cell,
+    Equation,
+    Figure,
+    Judged,
+    Listing,
+    LocalDerivative,
+)  # fmt: skip
 from dout.explain.formats.words import Sentence
 from dout.explain.terms import latex_printer
 from dout.explain.terms.terms import Symbol, Term
@@ -22,6 +29,7 @@ _SIGNS = {
     "×": r"$\times$", "−": "$-$", "·": r"$\cdot$", "→": r"$\to$", "Σ": r"$\sum$", "√": r"$\surd$", "∂": r"$\partial$",
     "≥": r"$\geq$", "≤": r"$\leq$", "≠": r"$\neq$", "²": "$^2$", "³": "$^3$", "ᵀ": r"$^\top$",
 }  # fmt: skip
+_MARKS = {True: r"\checkmark", False: r"\times"}
 
 
 def latex_of(term: Term) -> str:
@@ -42,8 +50,15 @@ def tex_text(text: str) -> str:
 
 
 def sentence_in_math(sentence: Sentence) -> str:
-    r"""A sentence inside a formula: its words in \text."""
-    return " ".join(rf"\text{{{tex_text(part)}}}" if isinstance(part, str) else latex_of(part) for part in sentence)
+    r"""A sentence inside a formula: its words in \text, but = as it is."""
+    parts = (part for item in sentence for part in (re.split("( = )", item) if isinstance(item, str) else [item]))
+    return " ".join(_in_formula(part) for part in parts if part != "")
+
+
+def _in_formula(part: str | Term) -> str:
+    if isinstance(part, Term):
+        return latex_of(part)
+    return "=" if part == " = " else rf"\text{{{tex_text(part)}}}"
 
 
 def sentence_in_text(sentence: Sentence, text: Any = tex_text) -> str:
@@ -62,7 +77,7 @@ def equation_text(cell: Equation) -> str:
 
 
 def figure_text(value: Any) -> str:
-    """A number.
+    r"""A number.
 
     >>> figure_text(-0.5), figure_text(1e-9)
     ('-0.5', '1 \\\\times 10^{-9}')
@@ -82,17 +97,27 @@ def in_math(cell: Cell | None) -> str:
     if isinstance(cell, Listing):
         return rf"\texttt{{{tex_text(cell.source)}}}"
     if isinstance(cell, Judged):
-        return rf"{r'\checkmark' if cell.right else r'\times'}\ {sentence_in_math(cell.sentence)}"
+        return rf"{_MARKS[cell.right]}\ {sentence_in_math(cell.sentence)}"
     return sentence_in_math(cell)
 
 
+def in_text(cell: Cell) -> str:
+    """A cell between words."""
+    if isinstance(cell, Listing):
+        return in_math(cell)
+    if isinstance(cell, Judged):
+        return f"${_MARKS[cell.right]}$ {sentence_in_text(cell.sentence)}"
+    return sentence_in_text(cell) if isinstance(cell, tuple) else f"${in_math(cell)}$"
+
+
 def aligned(rows: Iterable[Sequence[Cell | None]], environment: str = "aligned") -> str:
-    """Equations one below the other, their = in one column; what stands beside each starts at the next column."""
-    lines = []
-    for first, *others in rows:
-        if isinstance(first, Equation):
-            line = f"{latex_of(first.left) if first.left is not None else ''} &{sides_of(first)}"
-        else:
-            line = f"& {in_math(first)}"
-        lines.append("  " + "".join([line.replace("&=", "&="), *(f" && {in_math(cell)}" for cell in others if cell)]))
-    return "\n".join([rf"\begin{{{environment}}}", " \\\\\n".join(lines), rf"\end{{{environment}}}"])
+    """Rows one below the other: each cell has two columns, the sides of an equation, or nothing and the cell."""
+    lines = [" & ".join(map(_pair, row)).rstrip(" &") for row in rows]
+    body = " \\\\\n".join(f"  {line}" for line in lines)
+    return "\n".join([rf"\begin{{{environment}}}", body, rf"\end{{{environment}}}"])
+
+
+def _pair(cell: Cell | None) -> str:
+    if isinstance(cell, Equation):
+        return f"{latex_of(cell.left) if cell.left is not None else ''} &{sides_of(cell)}".strip()
+    return f"& {in_math(cell)}".strip()

@@ -2,13 +2,27 @@ r"""An explanation in; frames for a slide out, to \input into a beamer document 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from dout.explain.formats.latex_cells import (
-    aligned, equation_text, in_math, latex_of, sentence_in_text, tex_text,
+    aligned,
+    equation_text,
+    in_math,
+    in_text,
+    latex_of,
+    sentence_in_text,
+    tex_text,
 )  # fmt: skip
-from dout.explain.formats.outline import Cell, Equation, Outline, OutlinePart, brief, outline, place_text
-from dout.explain.formats.terminal import COLUMNS
+from dout.explain.formats.outline import brief, outline
+from dout.explain.formats.outline_cells import (
+    COLUMN_KEYS,
+    Cell,
+    Equation,
+    Outline,
+    OutlinePart,
+    OutlineRow,
+    place_text,
+)  # fmt: skip
 from dout.explain.formats.words import Language
 from dout.explain.model.explanation import Explanation
 from dout.explain.terms.terms import Symbol
@@ -26,8 +40,13 @@ def to_latex(explanation: Explanation, *, language: Language = "en", numbers: bo
         lines = brief(explanation, language)
         return "\n".join([first, *_frame(tex_text(explanation.name), _lines(lines))])
     whole = outline(explanation, numbers=numbers, language=language)
-    frames = [line for part in whole.parts for line in _frames(whole, part)]
-    return "\n".join([first, *_frame(_title(whole), _head(whole)), *frames])
+    frames = [(_title(whole), _head(whole))]
+    for part in whole.parts:
+        if part.key == "keeping":  # a sentence takes no frame of its own
+            frames[-1][1].extend(_lines(row.cells["sentence"] for row in part.rows))
+        else:
+            frames += _frames(whole, part)
+    return "\n".join([first, *(line for title, body in frames for line in _frame(title, body)), ""])
 
 
 def _title(whole: Outline, part: OutlinePart | None = None) -> str:
@@ -43,51 +62,63 @@ def _head(whole: Outline) -> list[str]:
     return [*lines, rf"\par\hfill\texttt{{\footnotesize {tex_text(place)}}}"] if place else lines
 
 
-def _frames(whole: Outline, part: OutlinePart) -> list[str]:
-    """A part in as many frames as its rows need; a row keeps the number of its step."""
-    lines: list[str] = []
+def _frames(whole: Outline, part: OutlinePart) -> list[tuple[str, list[str]]]:
+    """A part in as many frames as its rows need."""
+    write = {"not_explained": _sentences, "beside": _beside}.get(part.key, _alignments)
+    frames = []
     for start in range(0, len(part.rows), _MOST):
-        rows = part.rows[start : start + _MOST]
-        if part.key in ("keeping", "not_explained"):
-            body = _lines(row.cells["sentence"] for row in rows)
-        elif part.key == "beside":
-            body = _beside(rows)
-        else:
-            keys = [column.key for column in COLUMNS[part.key]]
-            body = [_alignment([row.cells[key] for key in keys if key in row.cells] for row in rows)]
-        if part.seed is not None and not start:
-            body = [rf"\[ {in_math(part.seed)} \]", *body]
-        lines += _frame(_title(whole, part), body)
-    return lines
+        seed = [rf"\[ {in_math(part.seed)} \]"] if part.seed is not None and not start else []
+        body = [*seed, *write(part.key, part.rows[start : start + _MOST])]
+        frames.append((_title(whole, part), body))
+    return frames
 
 
-def _alignment(rows: Iterable[list[Cell]]) -> str:
-    """Rows of formulas: each begins with its equation; what stands before that (a step's number) goes to the end."""
-    turned = []
-    for cells in rows:
-        at = next((i for i, cell in enumerate(cells) if isinstance(cell, Equation)), None)
-        turned.append(cells if at is None else [*cells[at:], *cells[:at]])
-    return "\\small\n" + aligned(turned, "align*")
-
-
-def _beside(rows: Iterable[object]) -> list[str]:
-    """The user's lines, each with what it is."""
-    lines = []
+def _alignments(key: str, rows: Sequence[OutlineRow]) -> list[str]:
+    """Formulas that are aligned; a sentence stands between them."""
+    lines, together = [r"\small"], list[OutlineRow]()
     for row in rows:
-        cells = row.cells  # type: ignore[attr-defined]
-        mark = rf" & ${in_math(cells['mark'])}$" if "mark" in cells else " &"
-        lines.append(rf"  {in_math(cells['source'])}{mark} \\")
+        if "says" in row.cells:
+            lines += _alignment(key, together)
+            words = [
+                *(in_text(row.cells[k]) for k in ("number", "operator") if k in row.cells),
+                in_text(row.cells["says"]),
+            ]
+            lines.append(r"\quad ".join(words) + r"\par")
+            together = []
+        else:
+            together.append(row)
+    return lines + _alignment(key, together)
+
+
+def _alignment(key: str, rows: Sequence[OutlineRow]) -> list[str]:
+    used = {name for row in rows for name in row.cells}
+    keys = [name for name in COLUMN_KEYS[key] if name in used]
+    return aligned(([row.cells.get(name) for name in keys] for row in rows), "align*").split("\n") if rows else []
+
+
+def _sentences(key: str, rows: Sequence[OutlineRow]) -> list[str]:
+    return _lines(row.cells["sentence"] for row in rows)
+
+
+def _beside(key: str, rows: Sequence[OutlineRow]) -> list[str]:
+    """The user's lines, each with what it is."""
+    lines = [
+        f"  {in_text(row.cells['source'])} & {in_text(row.cells['mark']) if 'mark' in row.cells else ''}" r" \\"
+        for row in rows
+    ]
     return [r"\small", r"\begin{tabular}{@{}ll@{}}", *lines, r"\end{tabular}"]
 
 
 def _lines(cells: Iterable[Cell]) -> list[str]:
-    cells = list(cells)
     return [
-        rf"\[ {equation_text(cell)} \]" if isinstance(cell, Equation) else sentence_in_text(cell) + r"\par"
-        for cell in cells
-        if isinstance(cell, Equation | tuple)
+        rf"\[ {equation_text(cell)} \]" if isinstance(cell, Equation) else rf"{in_text(cell)}\par" for cell in cells
     ]
 
 
 def _frame(title: str, body: list[str]) -> list[str]:
-    return ["", rf"\begin{{frame}}{{{title}}}", *(f"  {line}" for text in body for line in text.split("\n")), r"\end{frame}"]
+    return [
+        "",
+        rf"\begin{{frame}}{{{title}}}",
+        *(f"  {line}" for text in body for line in text.split("\n")),
+        r"\end{frame}",
+    ]

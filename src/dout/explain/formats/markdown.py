@@ -7,10 +7,19 @@ from collections.abc import Callable
 
 from dout.errors import visible
 from dout.explain.formats.latex_cells import aligned, equation_text, figure_text, latex_of, sentence_in_text
-from dout.explain.formats.outline import (
-    Cell, Equation, Figure, Judged, Listing, Outline, OutlinePart, brief, outline, place_text,
+from dout.explain.formats.outline import brief, outline
+from dout.explain.formats.outline_cells import (
+    COLUMN_KEYS,
+    HEADS,
+    Cell,
+    Equation,
+    Figure,
+    Judged,
+    Listing,
+    Outline,
+    OutlinePart,
+    place_text,
 )  # fmt: skip
-from dout.explain.formats.terminal import COLUMNS
 from dout.explain.formats.words import Language, Sentence, word
 from dout.explain.model.explanation import Explanation
 from dout.explain.terms.terms import Symbol
@@ -18,10 +27,6 @@ from dout.files import Kind
 
 MARKDOWN = Kind("an explanation", (".md", ".markdown"), rb"\A<!-- written by `dout explain` -->\n")
 _MARK = "<!-- written by `dout explain` -->\n"
-_HEADS = {  # the heading of each column of backward
-    "number": "title.step", "operator": "title.operator", "local": "title.local", "gradient": "title.gradient",
-    "index": "title.gradient", "shapes": "title.shapes", "code": "title.code", "value": "title.value",
-}  # fmt: skip
 
 
 def to_markdown(
@@ -60,18 +65,18 @@ def _part(part: OutlinePart, language: Language) -> list[str]:
 
 
 def _formulas(part: OutlinePart, language: Language) -> list[str]:
-    keys = [column.key for column in COLUMNS[part.key]]
+    keys = COLUMN_KEYS[part.key]
     return [_display(aligned([row.cells.get(key) for key in keys] for row in part.rows))]
 
 
 def _table(part: OutlinePart, language: Language) -> list[str]:
     """A table. Sentences take the place of a gradient."""
     used = {key for row in part.rows for key in row.cells}
-    keys = [column.key for column in COLUMNS[part.key] if column.key in used and column.key in _HEADS]
+    keys = [key for key in COLUMN_KEYS[part.key] if key in used and key in HEADS]
     if "index" in keys and "gradient" in keys:
         keys.remove("index")
     instead = {"gradient" if "gradient" in keys else "index": ("index", "says")}
-    lines = [[word(_HEADS[key], language) for key in keys], ["---"] * len(keys)]
+    lines = [[word(HEADS[key], language) for key in keys], ["---"] * len(keys)]
     for row in part.rows:
         found = [next((row.cells[k] for k in (key, *instead.get(key, ())) if k in row.cells), None) for key in keys]
         lines.append([_cell(cell).replace("|", r"\|") if cell else "" for cell in found])
@@ -114,7 +119,7 @@ def _sentence(sentence: Sentence) -> str:
 
 def _words(text: str) -> str:
     """Text in which no character is a mark of Markdown's or of HTML's."""
-    return re.sub(r"([\\`*_{}\[\]#+|!~$])", r"\\\1", visible(text)).replace("&", "&amp;").replace("<", "&lt;")
+    return re.sub(r"([\\`*_{}\[\]|~$])", r"\\\1", visible(text)).replace("&", "&amp;").replace("<", "&lt;")
 
 
 def _code(source: str) -> str:

@@ -2,96 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass
-from pathlib import Path
+from collections.abc import Iterable, Iterator
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 import numpy as np
 
-from dout.errors import visible
+from dout.explain.formats.outline_cells import (
+    Cell,
+    Equation,
+    Figure,
+    Judged,
+    Listing,
+    LocalDerivative,
+    Outline,
+    OutlinePart,
+    OutlineRow,
+    shape_text,
+)  # fmt: skip
 from dout.explain.formats.words import Language, Sentence, joined, listed, said, said_reason
 from dout.explain.model.explanation import BackwardLine, Explanation, Part, Quantity, Reason, Step
 from dout.explain.terms.terms import ONE, Partial, Product, Symbol, Term
-from dout.graph import Where
-from dout.number_text import format_number
 
 DOUT = Symbol("dout")
-
-
-@dataclass(frozen=True)
-class LocalDerivative(Term):
-    """The derivative of a step's output by one of its inputs: ∂y/∂c."""
-
-    of: str
-    by: str
-
-
-@dataclass(frozen=True)
-class Equation:
-    """A chain of equal terms; `left` is None where it goes on from the line before. `of` is the name it is about."""
-
-    left: Term | None
-    sides: tuple[Term, ...]
-    of: str = ""
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A number."""
-
-    value: Any
-    gradient: bool = False
-
-
-@dataclass(frozen=True)
-class Listing:
-    """Code."""
-
-    source: str
-
-
-@dataclass(frozen=True)
-class Judged:
-    """The judgement on a line of the user's."""
-
-    right: bool
-    sentence: Sentence
-
-
-Cell = Equation | Figure | Listing | Judged | Sentence
-
-
-@dataclass(frozen=True)
-class OutlineRow:
-    """A row of a part: a cell for each column by the column's key. `name` is the value that it is about."""
-
-    cells: Mapping[str, Cell]
-    step: int | None = None
-    name: str = ""
-
-
-@dataclass(frozen=True)
-class OutlinePart:
-    """A part with its title, and what stands beside the title: the upstream gradient, its shape, a place."""
-
-    key: str
-    title: Sentence
-    rows: tuple[OutlineRow, ...]
-    seed: Cell | None = None
-    shape: str = ""
-    where: Where | None = None
-
-
-@dataclass(frozen=True)
-class Outline:
-    """A whole explanation; `shapes` are the named values with their axes."""
-
-    name: str
-    formula: Equation | None
-    shapes: tuple[tuple[str, str], ...]
-    where: Where | None
-    parts: tuple[OutlinePart, ...]
 
 
 def outline(explanation: Explanation, *, numbers: bool = False, language: Language = "en") -> Outline:
@@ -149,14 +82,14 @@ def _backward(explanation: Explanation, numbers: bool, language: Language) -> Ou
     shape = ""
     if output is not None and speaks_of_dout(explanation):
         seed, shape = Equation(DOUT, (Partial(output.name),), output.name), shape_text(output.axes)
-    elif output is not None and numbers and output.name in explanation.upstream:
-        seed = (Partial(output.name), f" = {format_number(np.asarray(explanation.upstream[output.name]).item())}")
+    elif output is not None and numbers:
+        seed = Equation(Partial(output.name), (ONE,), output.name)  # the numbers of an explanation are for ones
     return OutlinePart("backward", title, rows, seed, shape)
 
 
 def _step(explanation: Explanation, step: Step, numbers: bool, language: Language) -> Iterator[OutlineRow]:
     head: dict[str, Cell] = {"number": (str(step.number),), "operator": (step.operator,)}
-    if step.says is not None:
+    if step.says is not None and not any(part.local for part in step.parts):  # else the derivative says it
         yield OutlineRow(head | _saying(step.says, language), step.number, step.name)
         head = {}
     for part in step.parts:
@@ -246,7 +179,9 @@ def judgement_of(line: BackwardLine, language: Language = "en") -> Judged | None
     reason = said_reason(line.reason, language) if line.reason else ()
     if line.wrong:
         instead = said("line.instead", language, instead=line.instead) if line.instead else ()
-        return Judged(False, reason or joined((*(step or said("line.wrong", language)), *(": ",) * bool(instead), *instead)))
+        return Judged(
+            False, reason or joined((*(step or said("line.wrong", language)), *(": ",) * bool(instead), *instead))
+        )
     if reason:
         return Judged(True, reason)
     if step:
@@ -266,9 +201,13 @@ def keeping_sentence(explanation: Explanation, language: Language = "en") -> Sen
     if set(best.names) <= set(outputs):
         inputs = [q.name for q in explanation.forward if q.term is None and not q.parameter]
         key = "keeps.output" if inputs else "keeps.output_only"
-        return said(key, language, kept=listed(best.names, language), forgotten=listed(inputs, language))
+        return said(key, language, kept=_symbols(best.names, language), forgotten=_symbols(inputs, language))
     needed = listed([_kept_for(explanation, name, language) for name in best.names], language)
     return said("keeps.needs_too" if set(best.names) & set(outputs) else "keeps.needs", language, needed=needed)
+
+
+def _symbols(names: Iterable[str], language: Language) -> Sentence:
+    return listed([(Symbol(name),) for name in names], language)
 
 
 def _kept_for(explanation: Explanation, name: str, language: Language) -> Sentence:
@@ -276,8 +215,8 @@ def _kept_for(explanation: Explanation, name: str, language: Language) -> Senten
     forms = final_forms(explanation)
     uses = [(gradient_name(explanation, of),) for of, term in forms.items() if name in names_in(term)]
     if not uses or len(forms) == 1:
-        return (name,)
-    return said("keeps.for", language, kept=name, gradients=listed(uses, language))
+        return (Symbol(name),)
+    return said("keeps.for", language, kept=Symbol(name), gradients=listed(uses, language))
 
 
 # --- what an explanation speaks of ------------------------------------------------------------------------------------
@@ -359,23 +298,3 @@ def is_scalar(explanation: Explanation) -> bool:
     values = [q.value for q in explanation.forward]
     values += [part.value for step in explanation.steps for part in step.parts]
     return all(value is None or np.size(value) == 1 for value in values)
-
-
-def shape_text(axes: tuple[str, ...]) -> str:
-    """Axes as Python writes a shape.
-
-    >>> shape_text(("N", "D")), shape_text(("M",)), shape_text(())
-    ('(N, D)', '(M,)', '')
-    """
-    return f"({', '.join(axes)}{',' if len(axes) == 1 else ''})" if axes else ""
-
-
-def place_text(where: Where | None) -> str:
-    """A place as it is seen from the working folder; outside of it, the name of the file."""
-    if where is None:
-        return ""
-    try:
-        file = Path(where.file).absolute().relative_to(Path.cwd()).as_posix()
-    except (ValueError, OSError):
-        file = Path(where.file).name
-    return visible(f"{file}:{where.line}")

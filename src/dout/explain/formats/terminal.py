@@ -14,8 +14,18 @@ from rich.cells import cell_len
 
 from dout.errors import visible
 from dout.explain.formats.cell_wrapping import Span, TextLine, length, wrapped_cell
-from dout.explain.formats.outline import (
-    Cell, Equation, Figure, Judged, Listing, LocalDerivative, Outline, OutlinePart, brief, outline, place_text,
+from dout.explain.formats.outline import brief, outline
+from dout.explain.formats.outline_cells import (
+    COLUMN_KEYS,
+    Cell,
+    Equation,
+    Figure,
+    Judged,
+    Listing,
+    LocalDerivative,
+    Outline,
+    OutlinePart,
+    place_text,
 )  # fmt: skip
 from dout.explain.formats.plain_spelling import in_ascii
 from dout.explain.formats.words import Language
@@ -43,32 +53,32 @@ class _Column:
     `signed`: where one of its cells has a minus, all others leave room for it.
     """
 
-    key: str
     gap: int
     stop: int = 0
     tab: bool = False
     signed: bool = False
 
 
-COLUMNS: Mapping[str, tuple[_Column, ...]] = {
-    "forward": (_Column("equation", 0), _Column("value", 4, 24, signed=True)),
-    "backward": (
-        _Column("number", 0), _Column("operator", 3, 8), _Column("says", 2, 15), _Column("index", 2, 15),
-        _Column("local", 2, 15), _Column("gradient", 7, signed=True), _Column("shapes", 7), _Column("code", 3),
-        _Column("value", 6, signed=True),
-    ),
-    "simplified": (_Column("form", 0), _Column("since", _GAP, tab=True)),
-    "keeping": (_Column("sentence", 0),),
-    "beside": (_Column("source", 0), _Column("mark", _GAP, tab=True)),
-    "not_explained": (_Column("sentence", 0),),
+_COLUMNS = {
+    "equation": _Column(0), "number": _Column(0), "form": _Column(0), "sentence": _Column(0), "source": _Column(0),
+    "operator": _Column(3, 8), "says": _Column(2, 15), "index": _Column(2, 15), "local": _Column(2, 15),
+    "gradient": _Column(7, signed=True), "shapes": _Column(7), "code": _Column(3), "since": _Column(_GAP, tab=True),
+    "mark": _Column(_GAP, tab=True),
 }  # fmt: skip
+_VALUES = {"forward": _Column(4, 24, signed=True), "backward": _Column(6, signed=True)}
+_SHORT_FRACTION = re.compile(r"^(−?\w+) / (\w+)$")
 _SAME_PLACE = ("says", "index", "local")  # columns of which a row has one
 _ENDLESS = ("says",)  # cells that no column has to make room for
 
 
 def to_lines(
-    explanation: Explanation, *, width: int = WIDTH, unicode: bool = True, language: Language = "en",
-    numbers: bool = False, short: bool = False,
+    explanation: Explanation,
+    *,
+    width: int = WIDTH,
+    unicode: bool = True,
+    language: Language = "en",
+    numbers: bool = False,
+    short: bool = False,
 ) -> list[TextLine]:
     """Everything an explanation says, in lines of at most `width` columns; `short`: the lines of a textbook.
 
@@ -116,17 +126,19 @@ class _Press:
         text = visible(text)
         return text if self.unicode else in_ascii(text)
 
-    def term(self, term: Term) -> str:
-        """A formula in one line."""
+    def term(self, term: Term, tight: bool = False) -> str:
+        """A formula in one line; a `tight` fraction of two short terms has no spaces: −1/c²."""
         if isinstance(term, LocalDerivative):
             return f"{self.spelt('∂')}{self.term(Symbol(term.of))}/{self.spelt('∂')}{self.term(Symbol(term.by))}"
-        return self.spelt(text_printer.text(term))
+        text = text_printer.text(term)
+        return self.spelt(_SHORT_FRACTION.sub(r"\1/\2", text) if tight else text)
 
-    def cell(self, cell: Cell, style: str = "", left: int = 0, signed: bool = False) -> TextLine:
-        """The spans of a cell; the left side of an equation in so many columns."""
+    def cell(self, cell: Cell, style: str = "", left: int = 0, signed: bool = False, key: str = "") -> TextLine:
+        """The spans of a cell in a column; the left side of an equation in so many columns."""
         if isinstance(cell, Equation):
             name = "" if cell.left is None else self.term(cell.left)
-            first, *more = map(self.term, cell.sides)
+            style = "gradient" if key in ("gradient", "index") and cell.of else style
+            first, *more = (self.term(side, tight=key == "local") for side in cell.sides)
             sides = [f" {first}" if signed and not _is_negative(first) else first, *more]
             return [(_padded(name, left), style), (f" = {' = '.join(sides)}", style)]
         if isinstance(cell, Figure):
@@ -234,19 +246,20 @@ class _Table:
     def __init__(self, press: _Press, part: OutlinePart) -> None:
         self.press = press
         used = {key for row in part.rows for key in row.cells}
-        self.columns = [column for column in COLUMNS[part.key] if column.key in used]
+        columns = _COLUMNS | ({"value": _VALUES[part.key]} if part.key in _VALUES else {})
+        self.columns = {key: columns[key] for key in COLUMN_KEYS[part.key] if key in used}
         self.lefts: dict[str, int] = {}
         self.texts: list[dict[str, TextLine]] = [{} for _ in part.rows]
-        for column in self.columns:
-            cells = {i: row.cells[column.key] for i, row in enumerate(part.rows) if column.key in row.cells}
+        for key, column in self.columns.items():
+            cells = {i: row.cells[key] for i, row in enumerate(part.rows) if key in row.cells}
             lefts = [cell_len(press.term(c.left)) for c in cells.values() if isinstance(c, Equation) and c.left]
-            self.lefts[column.key] = max(lefts, default=0)
+            self.lefts[key] = max(lefts, default=0)
             signed = column.signed and any(map(self._has_minus, cells.values()))
             for i, cell in cells.items():
-                self.texts[i][column.key] = press.cell(cell, left=self.lefts[column.key], signed=signed)
+                self.texts[i][key] = press.cell(cell, left=self.lefts[key], signed=signed, key=key)
         self.widths = {
-            c.key: 0 if c.key in _ENDLESS else max(length(t[c.key]) for t in self.texts if c.key in t)
-            for c in self.columns
+            key: 0 if key in _ENDLESS else max(length(texts[key]) for texts in self.texts if key in texts)
+            for key in self.columns
         }
         self.places = self._placed()
 
@@ -256,7 +269,7 @@ class _Table:
         return isinstance(cell, Figure) and _is_negative(format_number(cell.value))
 
     def _placed(self) -> dict[str, tuple[int, int]]:
-        """The line and the column of each column: as wide as wished, pressed, or the last ones on lines of their own."""
+        """The line and the start of each column: as wide as wished, pressed, or the last ones on lines of their own."""
         wide = self._in_one_line(pressed=False)
         if self._end(wide) <= self.press.width:
             return wide
@@ -265,24 +278,22 @@ class _Table:
 
     def _in_one_line(self, *, pressed: bool) -> dict[str, tuple[int, int]]:
         places: dict[str, tuple[int, int]] = {}
-        end, start = 0, _INDENT
-        for i, column in enumerate(self.columns):
-            shared = i and {column.key, self.columns[i - 1].key} <= set(_SAME_PLACE)
-            if not shared:
+        end, start, before = 0, _INDENT, ""
+        for key, column in self.columns.items():
+            if not {key, before} <= set(_SAME_PLACE):
                 gap = min(column.gap, _LEAST) if pressed else column.gap
                 start = max(end + gap, _INDENT, column.stop if not pressed or column.stop <= 15 else 0)
                 if column.tab and not pressed:
                     start += (7 - start) % 8
-            places[column.key] = (0, start)
-            end = max(end, start + self.widths[column.key])
+            places[key], before = (0, start), key
+            end = max(end, start + self.widths[key])
         return places
 
     def _below(self, pressed: dict[str, tuple[int, int]]) -> dict[str, tuple[int, int]]:
         """A column that has no room goes below, under the right side of the equation before it."""
         places: dict[str, tuple[int, int]] = {}
         row, end, hang = 0, 0, _INDENT + 4
-        for column in self.columns:
-            key, width = column.key, self.widths[column.key]
+        for key, width in self.widths.items():
             start = pressed[key][1] if row == 0 else end + _LEAST
             if places and start > hang and start + width > self.press.width and key not in _SAME_PLACE[1:]:
                 row, start = row + 1, hang

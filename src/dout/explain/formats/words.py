@@ -44,10 +44,11 @@ ENGLISH: Mapping[str, str] = {
     "line.is": "is {term}",
     "line.step": "step {step}",
     "line.wrong": "wrong",
-    "line.wrong_step": "step {step} is another one",
-    "line.instead": "{instead}",
+    "line.instead": ": {instead}",
     # why a form equals the one before
     "since": "since {left} = {right}",
+    "formula": "{left} = {right}",
+    "row": "{says}",  # the words of a primitive's row
     # lists
     "list.comma": ", ",
     "list.and": " and ",

@@ -32,10 +32,11 @@ JAPANESE: Mapping[str, str] = {
     "line.is": "{term} です",
     "line.step": "手順 {step} です",
     "line.wrong": "誤りです",
-    "line.wrong_step": "手順 {step} と異なります",
-    "line.instead": "{instead}",
+    "line.instead": "：{instead}",
     # why a form equals the one before
     "since": "{left} = {right} だからです",
+    "formula": "{left} = {right}",
+    "row": "{says}",
     # lists
     "list.comma": "、",
     "list.and": "と",

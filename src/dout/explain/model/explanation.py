@@ -118,4 +118,3 @@ class Explanation:
     keeping: tuple[Keeping, ...]
     backward: tuple[BackwardLine, ...] = ()
     not_explained: tuple[Reason, ...] = ()  # what has no derivative or no formula, with its line
-    upstream: Mapping[str, Any] = field(default_factory=dict)  # the number or array of ∂L/∂y, by the name of the output
