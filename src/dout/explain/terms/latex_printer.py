@@ -135,7 +135,7 @@ class LatexPrinter(StackedPrinter):
 
     def beside(self, left: str, right: str) -> str:
         """Two matrices side by side."""
-        return PRIMITIVES["matmul"].latex.format(left, right)
+        return PRIMITIVES["matmul"].latex.format(left + r"\,", right)
 
     def turned(self, matrix: str) -> str:
         """A transposed matrix."""
