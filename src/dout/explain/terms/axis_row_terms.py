@@ -8,7 +8,17 @@ from typing import Any
 from dout.explain.terms.known_numbers import term_of_number
 from dout.explain.terms.row_terms import as_condition, as_number, exp, log
 from dout.explain.terms.terms import (
-    ONE, ZERO, Call, Cases, Compare, MatrixProduct, Symbol, Term, Transposed, product, total,
+    ONE,
+    ZERO,
+    Call,
+    Cases,
+    Compare,
+    MatrixProduct,
+    Symbol,
+    Term,
+    Transposed,
+    product,
+    total,
 )  # fmt: skip
 from dout.graph import Node, Primitive
 from dout.ops import by_primitive
@@ -133,7 +143,6 @@ def _index(part: Any, arrays: tuple[Term, ...]) -> Term:
 def _einsum(node: Node, inputs: tuple[Term, ...], letters: Axes) -> Term:
     """A sum of products, with its letters."""
     return Call("einsum", (Symbol(str(node.static["subscripts"]).replace("->", " → ")), *inputs))
-
 
 
 AXIS_FORMS: Mapping[Primitive, AxisForm] = by_primitive(

@@ -7,7 +7,7 @@ from typing import overload
 
 from dout.explain.terms.axis_row_terms import AXIS_FORMS, Axes, is_condition
 from dout.explain.terms.known_numbers import term_of_number
-from dout.explain.terms.row_terms import CONDITIONS, FORMS, TWINS, as_condition, as_number, compared
+from dout.explain.terms.row_terms import CONDITIONS, FORMS, TWINS, as_condition, as_number
 from dout.explain.terms.terms import Call, Symbol, Term
 from dout.graph import CONSTANT, INPUT, Node, topological
 from dout.ops import primitives
@@ -21,9 +21,7 @@ def term_of(node: Node, names: Mapping[Node, Term], axes: Mapping[Node, Axes] = 
 
 
 @overload
-def term_of(
-    node: Node, names: Mapping[Node, Term], axes: Mapping[Node, Axes] = ..., *, short: int
-) -> Term | None: ...
+def term_of(node: Node, names: Mapping[Node, Term], axes: Mapping[Node, Axes] = ..., *, short: int) -> Term | None: ...
 
 
 def term_of(

@@ -6,7 +6,20 @@ from collections.abc import Callable
 from typing import Any
 
 from dout.explain.terms.terms import (
-    ONE, TWO, ZERO, Call, Cases, Compare, Number, Power, Symbol, Term, is_negative, negated, product, total,
+    ONE,
+    TWO,
+    ZERO,
+    Call,
+    Cases,
+    Compare,
+    Number,
+    Power,
+    Symbol,
+    Term,
+    is_negative,
+    negated,
+    product,
+    total,
 )  # fmt: skip
 from dout.graph import Primitive
 from dout.ops import PRIMITIVES, by_primitive
