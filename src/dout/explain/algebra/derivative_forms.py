@@ -7,33 +7,35 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import sympy
 
 from dout.explain.algebra.exact_values import equal, points_in
-from dout.explain.algebra.pieces import Piece, Pointwise, pieces, value_of
+from dout.explain.algebra.pieces import Piece, Pointwise, in_numbers, pieces
 from dout.explain.algebra.shortest_forms import ShortForm, forms
-from dout.explain.algebra.sympy_terms import length, term
-from dout.explain.terms.terms import Cases, Compare, Term
+from dout.explain.algebra.sympy_terms import term
+from dout.explain.terms.terms import ZERO, Cases, Compare, Term
 from dout.grad import backpropagate
 from dout.graph import INPUT, Node, topological
 from dout.judge.ball_values import Balls
 
 FAR = 1e4  # where the range of y is looked at besides the sample
 MOST_FORMS = 40
+NEARBY = 1e-9
+MORE = 2  # symbols that a formula by the output may have more than another
 
 
 @dataclass(frozen=True, eq=False)
 class Derivative:
     """The derivative of an elementwise layer with respect to one input: the factor that meets the upstream gradient.
 
-    `uses` are the nodes that it is made of. `by_output` says that the output alone is enough. `shortest` holds short
-    forms with other uses: what else might be kept.
+    `uses` are the nodes that it is made of. `by_output` says that the output alone is enough, `from_output` that this
+    formula is made of it. `expression` is the formula for SymPy, in the symbols of the graph; None where it has cases.
     """
 
     term: Term
     uses: tuple[Node, ...]
     by_output: bool
-    others: tuple[Term, ...] = ()
+    from_output: bool
+    expression: Any = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,8 +46,9 @@ class _Region:
     places: Sequence[int]
     forms: list[ShortForm]
 
-    def by(self, output: Node) -> ShortForm | None:
-        return next((form for form in self.forms if set(form.uses) <= {output}), None)
+    def by(self, graph: Pointwise) -> ShortForm | None:
+        """The shortest form in the output and the layer's own numbers."""
+        return next((form for form in self.forms if set(form.uses) <= {graph.output, *graph.numbers}), None)
 
 
 def derivative(graph: Pointwise, of: Node, names: Mapping[Node, Term]) -> Derivative | None:
@@ -59,15 +62,18 @@ def derivative(graph: Pointwise, of: Node, names: Mapping[Node, Term]) -> Deriva
     for piece, places in pieces(graph):
         here = {node: column[places] for node, column in values.items()}
         found = forms(piece, of, called, here)[:MOST_FORMS]
-        regions.append(_Region(piece, places, [form for form in found if _is_exact(graph, form, of, places)]))
+        finite = [place for place in places if np.isfinite(values[graph.output][place])]
+        regions.append(_Region(piece, places, [form for form in found if _is_exact(graph, form, of, finite)]))
     if not all(region.forms for region in regions):
         return None
-    whole = _common(regions)
-    if whole is not None:
-        alone = next((f for f in _shared(regions) if set(f.uses) <= {graph.output}), None)
-        chosen = alone if alone is not None and alone.length <= whole.length + 1 else whole
-        return Derivative(chosen.term, chosen.uses, alone is not None)
-    return _by_cases(graph, of, called, regions, values)
+    by_output = [region.by(graph) for region in regions]
+    alone = all(by_output) and _told_apart(graph, regions, by_output, values)
+    shared = list(_shared(regions))
+    if shared:
+        free = {graph.output, *graph.numbers}
+        best = next((f for f in shared if set(f.uses) <= free and f.length <= shared[0].length + MORE), shared[0])
+        return Derivative(best.term, best.uses, alone, alone and set(best.uses) <= free, best.expression)
+    return _by_cases(graph, called, regions, by_output if alone else ())
 
 
 def _is_exact(graph: Pointwise, form: ShortForm, of: Node, places: Sequence[int]) -> bool:
@@ -100,32 +106,29 @@ def _shared(regions: list[_Region]) -> Iterator[ShortForm]:
     return (form for form in regions[0].forms if all(form.term in known for known in others))
 
 
-def _common(regions: list[_Region]) -> ShortForm | None:
-    return next(_shared(regions), None)
-
-
 # --- one formula a piece ----------------------------------------------------------------------------------------------
 
 
 def _by_cases(
-    graph: Pointwise, of: Node, called: Mapping[Any, Term], regions: list[_Region], values: Mapping[Node, Any]
+    graph: Pointwise, called: Mapping[Any, Term], regions: list[_Region], by_output: Sequence[ShortForm | None]
 ) -> Derivative | None:
-    by_output = [region.by(graph.output) for region in regions]
-    alone = all(by_output) and _told_apart_by(graph, regions, by_output, values)
     chosen = [region.forms[0] for region in regions]
-    if alone and sum(f.length for f in by_output if f) <= sum(f.length for f in chosen) + len(chosen):
-        chosen = [form for form in by_output if form]
+    others = [form for form in by_output if form is not None]
+    if others and sum(f.length for f in others) <= sum(f.length for f in chosen) + len(chosen):
+        chosen = others
     made = _cases(graph, called, regions, [form.term for form in chosen])
     if made is None:
         return None
     uses = tuple(dict.fromkeys(node for form in chosen for node in form.uses))
-    return Derivative(made, uses, alone)
+    return Derivative(made, uses, bool(others), chosen is others)
 
 
-def _told_apart_by(
+def _told_apart(
     graph: Pointwise, regions: list[_Region], found: Sequence[ShortForm | None], values: Mapping[Node, Any]
 ) -> bool:
     """Whether the output says in which region a point lies, wherever that makes a difference."""
+    if len({form.term for form in found if form}) == 1:
+        return True
     if len(graph.inputs) != 1:
         return False
     far = graph.at({graph.inputs[0]: np.array([-FAR, FAR])})[graph.output]
@@ -170,7 +173,7 @@ def _on_intervals(
     line = graph.sample[x]
     which = np.empty(len(line), int)
     for i, region in enumerate(regions):
-        which[region.places] = [j for j, item in enumerate(terms) if item == terms[i]][0]
+        which[region.places] = terms.index(terms[i])
     runs = [0, *(np.flatnonzero(np.diff(which)) + 1), len(line)]
     bounds = [_boundary(graph, regions, line[end - 1], line[end]) for end in runs[1:-1]]
     if any(bound is None for bound in bounds):
@@ -183,9 +186,11 @@ def _on_intervals(
 
 
 def _rest(intervals: Sequence[tuple[Term, Any, Any]]) -> Term:
-    """The term that stands without a condition: the one with most intervals, then the shortest."""
+    """The term that stands without a condition: 0, or the one with most intervals, then the first."""
     found = [item for item, _, _ in intervals]
-    return max(found, key=lambda item: (found.count(item), -length(item), found.index(item) == 0))
+    if ZERO in found:
+        return ZERO
+    return max(found, key=lambda item: (found.count(item), found.index(item) == 0))
 
 
 def _within(graph: Pointwise, called: Mapping[Any, Term], low: Any, high: Any) -> Term:
@@ -201,24 +206,9 @@ def _within(graph: Pointwise, called: Mapping[Any, Term], low: Any, high: Any) -
 
 def _boundary(graph: Pointwise, regions: list[_Region], low: float, high: float) -> Any:
     """The place between two points at which a condition of a switch turns, as an expression of the layer's numbers."""
-    symbol = graph.symbols[graph.inputs[0]]
     numbers = {graph.symbols[node]: item for node, item in graph.numbers.items() if node in graph.symbols}
-    for region in regions:
-        for left, right in region.piece.conditions:
-            difference = region.piece.written_out(left - right)
-            if symbol not in difference.free_symbols:
-                continue
-            for found in _roots(difference, symbol):
-                constants = {s: value_of(s) for s in found.free_symbols if value_of(s) is not None}
-                place = found.subs(constants).subs(numbers)
-                if place.is_number and low - 1e-9 <= float(place) <= high + 1e-9:
-                    return found
+    for root in (root for region in regions for root in region.piece.roots):
+        place = in_numbers(root, numbers)
+        if place.is_number and low - NEARBY <= float(place) <= high + NEARBY:
+            return root
     return None
-
-
-def _roots(difference: Any, symbol: Any) -> list[Any]:
-    try:
-        found = sympy.solve(difference, symbol)
-    except NotImplementedError:
-        return []
-    return [root for root in found if root.is_real is not False]

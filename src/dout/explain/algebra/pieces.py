@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -15,7 +16,7 @@ from dout.explain.algebra.calculus import FORMS, SLOPES, UNCHANGED, Condition, s
 from dout.graph import CONSTANT, INPUT, Node, topological
 
 POINTS = 161  # an odd number: one of them is the middle
-MOST_SWITCHES = 6
+SEARCHES = 3  # for places of switches: behind one there may be another
 
 
 class NoFormError(Exception):
@@ -70,12 +71,22 @@ class Pointwise:
 
     @cached_property
     def sample(self) -> dict[Node, Any]:
-        """Generic points for every input: many near 0, some further away, and 0 itself where there is one input."""
+        """Generic points for every input: many near 0, some far away, and some beyond every place of a switch."""
         generator = np.random.default_rng(1)
-        middle = np.tan(np.linspace(-1.4, 1.4, POINTS)) * 2
-        if len(self.inputs) == 1:
-            return {self.inputs[0]: middle}
-        return {node: generator.permutation(middle) + generator.normal(size=POINTS) / 8 for node in self.inputs}
+        middle = np.tan(np.linspace(-1.5, 1.5, POINTS)) * 2
+        if len(self.inputs) != 1:
+            return {node: generator.permutation(middle) + generator.normal(size=POINTS) / 8 for node in self.inputs}
+        for _ in range(SEARCHES):
+            places = sorted({place for piece, _ in self._pieces_at(middle) for place in piece.turns()})
+            around = [place + way * (0.01 + abs(place) / 50) for place in places for way in (-1, 1)]
+            wider = np.array(sorted({*middle, *around}))
+            if len(wider) == len(middle):
+                break
+            middle = wider
+        return {self.inputs[0]: middle}
+
+    def _pieces_at(self, points: Any) -> list[tuple[Piece, list[int]]]:
+        return pieces(self, {self.inputs[0]: points})
 
     def piece(self, values: Mapping[Node, float]) -> Piece:
         """The piece in which a point lies. Raises NoFormError."""
@@ -110,6 +121,23 @@ class Piece:
     def key(self) -> tuple[Any, ...]:
         """Equal for points of one piece."""
         return tuple(self.relations.values())
+
+    def turns(self) -> list[float]:
+        """The places on the line at which a switch of this piece turns; of a graph with one input."""
+        numbers = {self.graph.symbols[node]: item for node, item in self.graph.numbers.items()}
+        return [float(at) for root in self.roots for at in [in_numbers(root, numbers)] if at.is_number and at.is_finite]
+
+    @cached_property
+    def roots(self) -> list[Any]:
+        """Where the two sides of a condition are equal, as expressions of the layer's own numbers."""
+        symbol = self.graph.symbols[self.graph.inputs[0]]
+        found: list[Any] = []
+        for left, right in dict.fromkeys(self.conditions):
+            difference = self.written_out(left - right)
+            if symbol in difference.free_symbols:
+                with suppress(NotImplementedError):
+                    found += [root for root in sympy.solve(difference, symbol) if root.is_real is not False]
+        return found
 
     def slopes(self, node: Node) -> list[Any]:
         """The derivative of a node with respect to each of its inputs, in symbols of the inputs and its own."""
@@ -154,17 +182,17 @@ def local_slopes(node: Node, operands: Sequence[Any]) -> list[Any]:
     return [0 if o.is_number else sympy.diff(form, d).subs(back) for o, d in zip(operands, dummies, strict=True)]
 
 
-def pieces(graph: Pointwise) -> list[tuple[Piece, Any]]:
-    """All pieces that the sample of a graph comes to, each with the points that lie in it (a mask over the sample).
+def pieces(graph: Pointwise, points: Mapping[Node, Any] | None = None) -> list[tuple[Piece, list[int]]]:
+    """All pieces that points come to, by default the sample of the graph, each with the places of its points there.
 
     Raises NoFormError.
     """
-    values = graph.at(graph.sample)
+    values = graph.at(graph.sample if points is None else points)
     found: dict[tuple[Any, ...], tuple[Piece, list[int]]] = {}
-    for i in range(POINTS):
+    for i in range(len(values[graph.output])):
         piece = graph.piece({node: values[node][i] for node in graph.nodes})
         found.setdefault(piece.key, (piece, []))[1].append(i)
-    return [(piece, places) for piece, places in found.values()]
+    return list(found.values())
 
 
 def as_number(value: Any) -> Any:
@@ -193,3 +221,9 @@ def constant_symbol(value: float) -> Any:
 def value_of(constant: Any) -> float | None:
     """The float that a symbol of a constant stands for; None of another symbol."""
     return next((value for value, found in _constants.items() if found is constant), None)
+
+
+def in_numbers(expression: Any, numbers: Mapping[Any, float]) -> Any:
+    """An expression with numbers in the place of constants, and of the symbols that have one."""
+    constants = {s: value_of(s) for s in expression.free_symbols if value_of(s) is not None}
+    return expression.subs(constants).subs(numbers)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,14 +13,17 @@ import sympy
 
 from dout.explain.algebra.calculus import INVERSES
 from dout.explain.algebra.pieces import Piece, value_of
-from dout.explain.algebra.sympy_terms import length, term
+from dout.explain.algebra.sympy_terms import term
 from dout.explain.terms.terms import Term
+from dout.explain.terms.walk import length
 from dout.graph import CONSTANT, Node
 
 MOST_KEPT = 12  # values in between that may be kept are tried up to so many
 MOST_OPERATIONS = 60  # longer expressions stay as they came
+MOST_SOLVED = 12  # operations of an equation that is solved for the input
 MUCH_LONGER = 2.5  # an expression that is so many times longer than another is not worth a second look
 NEAR = 1e-7
+LARGE = 1e6  # slopes beyond it say little in float64
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,8 +36,8 @@ class ShortForm:
 
     @property
     def length(self) -> int:
-        """The number of symbols and operators."""
-        return length(self.term)
+        """The number of symbols and operators; a hyperbolic cosine is hardly simpler than what it stands for."""
+        return length(self.term) + 3 * bool(self.expression.has(sympy.cosh, sympy.sinh))
 
 
 def reached(piece: Piece, kept: Sequence[Node]) -> dict[Any, Any]:
@@ -45,7 +49,7 @@ def reached(piece: Piece, kept: Sequence[Node]) -> dict[Any, Any]:
     known = {symbols[node]: symbols[node] for node in kept}
     while any(_forward(known, symbols[node], relation) for node, relation in piece.relations.items()) or any(
         _back(known, piece, node)
-        for node in reversed(piece.relations)  # the latest first: x = y / s, not σ⁻¹(s)
+        for node in reversed(list(piece.relations))  # the latest first: x = y / s, not σ⁻¹(s)
     ):
         pass
     return known
@@ -122,12 +126,40 @@ def forms(piece: Piece, of: Node, names: Mapping[Any, Term], values: Mapping[Nod
         seen.add(raw)
         least = min(least, operations)
         for expression in _spellings(raw):
-            if not _holds(expression, symbols, values, expected):
-                continue
-            made = term(expression, names)
-            used = tuple(node for node in kept if symbols[node] in expression.free_symbols)
-            found.setdefault(made, ShortForm(expression, made, used))
+            _enter(found, expression, kept, piece, names, values, expected)
+    for expression in _by_solving(piece, slope):
+        _enter(found, expression, (piece.graph.output,), piece, names, values, expected)
     return sorted(found.values(), key=lambda form: (form.length, len(form.uses)))
+
+
+def _enter(
+    found: dict[Term, ShortForm], expression: Any, kept: Sequence[Node], piece: Piece, names: Mapping[Any, Term],
+    values: Mapping[Node, Any], expected: Any,
+) -> None:  # fmt: skip
+    """Keep an expression among the forms found, if it holds."""
+    symbols = piece.graph.symbols
+    if _holds(expression, symbols, values, expected):
+        made = term(expression, names)
+        used = tuple(node for node in kept if symbols[node] in expression.free_symbols)
+        found.setdefault(made, ShortForm(expression, made, used))
+
+
+def _by_solving(piece: Piece, slope: Any) -> Iterator[Any]:
+    """The slope by the output, where the output is an algebraic function of its one input: y = x / √(1 + x²)."""
+    graph = piece.graph
+    if len(graph.inputs) != 1 or graph.numbers:
+        return
+    x, y = graph.symbols[graph.inputs[0]], graph.symbols[graph.output]
+    written = piece.written_out(y)
+    if x not in written.free_symbols or sympy.count_ops(written) > MOST_SOLVED or not written.is_algebraic_expr(x):
+        return
+    try:
+        solutions = sympy.solve(sympy.Eq(y, written), x)
+    except NotImplementedError:
+        return
+    for solution in solutions[:2]:
+        yield from _spellings(piece.written_out(slope).subs(x, solution))
+        yield sympy.simplify(piece.written_out(slope).subs(x, solution))
 
 
 def _spellings(expression: Any) -> Iterator[Any]:
@@ -138,7 +170,7 @@ def _spellings(expression: Any) -> Iterator[Any]:
     seen = {expression}
     expanded = sympy.expand(expression)
     ways = [lambda: expanded, lambda: sympy.cancel(expression), lambda: sympy.factor(expression)]
-    ways += [lambda s=s: sympy.collect(expanded, s) for s in sorted(expanded.free_symbols, key=str)[:3]]
+    ways += [partial(sympy.collect, expanded, s) for s in sorted(expanded.free_symbols, key=str)[:3]]
     if expression.has(sympy.tanh, sympy.cosh, sympy.sinh, sympy.sin, sympy.cos) and sympy.count_ops(expression) <= 12:
         ways.append(lambda: sympy.trigsimp(expression))
     for way in ways:
@@ -176,7 +208,7 @@ def _holds(expression: Any, symbols: Mapping[Node, Any], values: Mapping[Node, A
         got = _evaluated(expression, symbols, values)
     except (TypeError, NameError, AttributeError, ZeroDivisionError):
         return False
-    known = np.isfinite(expected) & (np.abs(expected) < 1e6)
+    known = np.isfinite(expected) & (np.abs(expected) < LARGE)
     if np.iscomplexobj(got) or not np.all(np.isfinite(got[known])):
         return False
-    return bool(np.all(np.abs(got - expected)[known] <= NEAR * (1 + np.abs(expected[known]))))
+    return bool(np.all(np.abs(got[known] - expected[known]) <= NEAR * (1 + np.abs(expected[known]))))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import fields
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import sympy
@@ -99,27 +98,3 @@ _RULES: dict[type, Callable[[Any, Naming], Term]] = {
     sympy.Pow: _power,
     sympy.exp: _exponential,
 }
-
-
-def length(item: Term) -> int:
-    """How many numbers, names, functions and operators a term has."""
-    parts = list(_parts(item))
-    own = 0 if isinstance(item, Number) and item.value == 1 and not parts else 1
-    if isinstance(item, Call):
-        return 1 + sum(map(length, parts))
-    if not parts:
-        return own
-    return sum(map(length, parts)) + max(len(parts) - 1, 0)
-
-
-def _parts(item: Any) -> Iterator[Term]:
-    for field in fields(item):
-        yield from _terms_in(getattr(item, field.name))
-
-
-def _terms_in(value: Any) -> Iterator[Term]:
-    if isinstance(value, Term):
-        yield value
-    elif isinstance(value, tuple):
-        for part in value:
-            yield from _terms_in(part)

@@ -117,4 +117,5 @@ class Explanation:
     simplified: tuple[Simplified, ...]
     keeping: tuple[Keeping, ...]
     backward: tuple[BackwardLine, ...] = ()
+    definitions: tuple[tuple[Term, Term], ...] = ()  # functions in the formulas that the user has not written: σ(x)
     not_explained: tuple[Reason, ...] = ()  # what has no derivative or no formula, with its line

@@ -135,7 +135,7 @@ class LatexPrinter(StackedPrinter):
 
     def beside(self, left: str, right: str) -> str:
         """Two matrices side by side."""
-        return PRIMITIVES["matmul"].latex.format(left, right)
+        return PRIMITIVES["matmul"].latex.format(left + r"\,", right)
 
     def turned(self, matrix: str) -> str:
         """A transposed matrix."""
@@ -158,7 +158,10 @@ class LatexPrinter(StackedPrinter):
         places = _places(wanted)
         known = len(places) == len(parts) and r"\dots" not in wanted
         if not known or (term.axis and places != (None,)):
-            wanted, places = self.word(notation.word_of(term)) + ", ".join(marks).join("()"), (Level.CASES,) * len(parts)
+            wanted, places = (
+                self.word(notation.word_of(term)) + ", ".join(marks).join("()"),
+                (Level.CASES,) * len(parts),
+            )
             return Printed(self._filled(wanted, places, parts, term))
         return Printed(self._filled(wanted, places, parts, term), _strength(wanted))
 

@@ -94,7 +94,7 @@ class MathmlPrinter(StackedPrinter):
 
     def beside(self, left: str, right: str) -> str:
         """Two matrices side by side."""
-        return self.row(f"{left}<mo>&#x2062;</mo>{right}")
+        return self.row(f'{left}<mspace width="0.17em"/>{right}')
 
     def turned(self, matrix: str) -> str:
         """A transposed matrix."""
@@ -134,7 +134,8 @@ class MathmlPrinter(StackedPrinter):
         """A brace with a line for each term and its condition."""
         *pieces, last = (self.fit(part) for part in parts)
         lines = [*zip(pieces[::2], pieces[1::2], strict=True), (last, "<mtext>otherwise</mtext>")]
-        cells = "".join(f"<mtr><mtd>{one}</mtd><mtd>{condition}</mtd></mtr>" for one, condition in lines)
+        cell = '<mtd style="text-align: left">{}</mtd>'.format
+        cells = "".join(f"<mtr>{cell(one)}{cell(condition)}</mtr>" for one, condition in lines)
         brace = '<mo fence="true" form="prefix" stretchy="true">{</mo>'
         return Printed(self.row(f"{brace}<mtable>{cells}</mtable>"), Level.CASES)
 

@@ -1,0 +1,80 @@
+"""The whole explanation of a target."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from dout.explain.algebra.derivative_forms import Derivative
+from dout.explain.derivation.elementwise_steps import ElementwiseSteps
+from dout.explain.derivation.forward_graph import Forward, forward_of
+from dout.explain.derivation.what_to_keep import keepings
+from dout.explain.model.explanation import Explanation, Quantity, Simplified
+from dout.explain.terms.node_terms import term_of
+from dout.explain.terms.terms import ONE, Call, Symbol, Term, negated, product, total
+from dout.explain.terms.walk import calls_in
+from dout.graph import Node, Where
+
+MOST_SYMBOLS = 24  # of the formula of the whole layer
+
+
+def explained(target: Any, init: Mapping[str, Any], inputs: Mapping[str, Any]) -> Explanation:
+    """The derivation of a class, a layer or a function, on inputs that are given or on small ones that it takes.
+
+    Raises as `dout.adapt.example`, and TargetError where nothing is computed.
+    """
+    forward = forward_of(target, init, inputs)
+    steps = ElementwiseSteps(forward)
+    made = steps.steps()
+    found: list[tuple[Node, Derivative]] = []
+    simplified: list[Simplified] = []
+    for node in (*forward.inputs, *forward.parameters):
+        if node in forward.gradients.of:
+            forms, shortest = steps.simplified(node)
+            simplified.append(forms)
+            found += [(node, shortest)] if shortest is not None else []
+    formula = _formula(forward)
+    return Explanation(
+        name=forward.trace.target,
+        where=_where(forward),
+        forward=tuple(_quantities(forward)),
+        outputs=tuple(forward.names[n] for n in forward.outputs),
+        formula=formula,
+        steps=made,
+        simplified=tuple(simplified),
+        keeping=keepings(forward, found),
+        definitions=tuple(_definitions([form for one in simplified for form, _ in one.forms], formula)),
+    )
+
+
+def _where(forward: Forward) -> Where | None:
+    places = [node.where for node in forward.trace.graph.nodes if node.where and node not in forward.trace.backward]
+    return min(places, key=lambda where: where.line, default=None)
+
+
+def _quantities(forward: Forward) -> Iterator[Quantity]:
+    called: dict[Node, Term] = {node: Symbol(name) for node, name in forward.names.items()}
+    for node in (*forward.inputs, *forward.parameters, *forward.steps):
+        inner = {n: item for n, item in called.items() if n is not node}
+        made = term_of(node, inner) if node in forward.steps else None
+        yield Quantity(forward.names[node], made, node, forward.values.get(node), parameter=node in forward.parameters)
+
+
+def _formula(forward: Forward) -> Term | None:
+    """The output in inputs and parameters, where that is short."""
+    known: dict[Node, Term] = {n: Symbol(forward.names[n]) for n in (*forward.inputs, *forward.parameters)}
+    return term_of(forward.outputs[0], known, short=MOST_SYMBOLS) if len(forward.outputs) == 1 else None
+
+
+def _definitions(terms: list[Term], formula: Term | None) -> Iterator[tuple[Term, Term]]:
+    """Functions in the terms that NumPy does not have, with what they stand for."""
+    x = Symbol("x")
+    meant = {
+        "sigmoid": product(ONE, over=(total(ONE, Call("exp", (negated(x),))),)),
+        "softplus": Call("log", (total(ONE, Call("exp", (x,))),)),
+    }
+    known = calls_in(formula) if formula is not None else set()
+    used = set().union(*map(calls_in, terms)) if terms else set()
+    for name, definition in meant.items():
+        if name in used - known:
+            yield Call(name, (x,)), definition
