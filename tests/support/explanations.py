@@ -95,7 +95,7 @@ def sigmoid(name="Sigmoid", at=1.5):
                 ),
             ),
         ),
-        (Keeping(("y",), 1), Keeping(("x",), 1)),
+        (Keeping(("y",), 1, Reason("keep the output", {"y": "y", "inputs": ("x",)})),),
         (
             BackwardLine(
                 Where("slide_layers.py", 65),
@@ -128,8 +128,8 @@ def affine(wrong=True):
         1: {
             "step": 1,
             "wrong": True,
-            "instead": "axis=0",
-            "reason": Reason("test.sums_over", {"step": 1, "axis": "N", "instead": "axis=0"}),
+            "instead": "dout.sum(axis=0)",
+            "reason": Reason("beside_axis", {"step": 1, "axes": "the N rows", "axis": 0}),
         }
         if wrong
         else {"step": 1}
@@ -159,7 +159,7 @@ def affine(wrong=True):
                     shapes="(N, M) → (M,)",
                     code="dout.sum(axis=0)",
                 ),
-                says=Reason("test.added_to_rows", {"name": "b", "axis": "N"}),
+                says=Reason("added to each", {"name": "b", "axis": "N"}),
             ),
             step(
                 2,
@@ -185,7 +185,7 @@ def affine(wrong=True):
             ),
         ),
         (),
-        (Keeping(("x", "W"), 18),),
+        (Keeping(("x", "W"), 18, Reason("keep the inputs", {"names": ("x", "W")})),),
         tuple(BackwardLine(Where("mine.py", 11 + i), s, **judged.get(i, {"step": 2})) for i, s in enumerate(lines)),
     )
 
@@ -204,7 +204,7 @@ def relu():
         Call("max", (x, ZERO)),
         (step(1, "max", "y", Part("x", gradient, None, (Cases(((ONE, Compare(x, ">", ZERO)),), ZERO),))),),
         (Simplified("x", ((gradient, None),)),),
-        (Keeping(("y",), 2),),
+        (Keeping(("mask",), 1, Reason("keep the mask", {"y": "y"})),),
     )
 
 
@@ -234,5 +234,5 @@ def multiply(at=(100, 2), names=("x", "y")):
         tuple(
             Simplified(name, ((product(seed, factor), None),)) for name, factor in zip(names, (other, one), strict=True)
         ),
-        (Keeping(names, 2),),
+        (Keeping(names, 2, Reason("keep the inputs", {"names": names})),),
     )

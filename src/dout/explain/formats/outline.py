@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ from dout.explain.formats.outline_cells import (
     OutlineRow,
     shape_text,
 )  # fmt: skip
-from dout.explain.formats.words import Language, Sentence, joined, listed, said, said_reason
+from dout.explain.formats.words import Language, Sentence, listed, said, said_reason
 from dout.explain.model.explanation import BackwardLine, Explanation, Part, Quantity, Reason, Step
 from dout.explain.terms.terms import ONE, Partial, Product, Symbol, Term
 
@@ -131,6 +131,8 @@ def _simplified(explanation: Explanation, language: Language) -> OutlinePart:
             cells |= {"since": said_reason(reason, language)} if reason else {}
             rows.append(OutlineRow(cells, name=simplified.of))
             left = None
+    for left, meant in explanation.definitions:
+        rows.append(OutlineRow({"form": Equation(left, (meant,)), "since": said("definition", language)}))
     return OutlinePart("simplified", said("title.simplified", language), tuple(rows))
 
 
@@ -173,19 +175,19 @@ def _saying(reason: Reason, language: Language) -> dict[str, Cell]:
     return {"says": said_reason(reason, language)}
 
 
+_SAYS_INSTEAD = {"beside_axis", "beside_axis_here", "beside_not_summed", "beside_overwritten", "beside_layer"}
+
+
 def judgement_of(line: BackwardLine, language: Language = "en") -> Judged | None:
     """What there is to say of a line of the user's: which step it is, or which value; None where it is neither."""
-    step = () if line.step is None else said("line.step", language, step=line.step)
     reason = said_reason(line.reason, language) if line.reason else ()
+    step = () if line.step is None else said("line.step", language, step=line.step)
     if line.wrong:
-        instead = said("line.instead", language, instead=line.instead) if line.instead else ()
-        return Judged(
-            False, reason or joined((*(step or said("line.wrong", language)), *(": ",) * bool(instead), *instead))
-        )
-    if reason:
-        return Judged(True, reason)
-    if step:
-        return Judged(True, step)
+        why = reason or step or said("line.wrong", language)
+        tells = not line.instead or (line.reason is not None and line.reason.key in _SAYS_INSTEAD)
+        return Judged(False, why if tells else said("line.instead", language, reason=why, instead=line.instead))
+    if reason or step:
+        return Judged(True, reason or step)
     return Judged(True, said("line.is", language, term=line.matches)) if line.matches is not None else None
 
 
@@ -193,21 +195,12 @@ def keeping_sentence(explanation: Explanation, language: Language = "en") -> Sen
     """What forward has to keep for backward: the best choice, and for which gradient each value is."""
     if not explanation.keeping:
         return ()
-    best, outputs = explanation.keeping[0], explanation.outputs
-    if best.reason is not None:
-        return said_reason(best.reason, language)
-    if not best.names:
-        return said("keeps.nothing", language)
-    if set(best.names) <= set(outputs):
-        inputs = [q.name for q in explanation.forward if q.term is None and not q.parameter]
-        key = "keeps.output" if inputs else "keeps.output_only"
-        return said(key, language, kept=_symbols(best.names, language), forgotten=_symbols(inputs, language))
-    needed = listed([_kept_for(explanation, name, language) for name in best.names], language)
-    return said("keeps.needs_too" if set(best.names) & set(outputs) else "keeps.needs", language, needed=needed)
-
-
-def _symbols(names: Iterable[str], language: Language) -> Sentence:
-    return listed([(Symbol(name),) for name in names], language)
+    best = explanation.keeping[0]
+    reason = best.reason or Reason("keep values", {"names": best.names})
+    if "names" not in reason.fields:
+        return said_reason(reason, language)
+    names = listed([_kept_for(explanation, name, language) for name in reason.fields["names"]], language)
+    return said(reason.key, language, **{**reason.fields, "names": names})
 
 
 def _kept_for(explanation: Explanation, name: str, language: Language) -> Sentence:
@@ -216,7 +209,7 @@ def _kept_for(explanation: Explanation, name: str, language: Language) -> Senten
     uses = [(gradient_name(explanation, of),) for of, term in forms.items() if name in names_in(term)]
     if not uses or len(forms) == 1:
         return (Symbol(name),)
-    return said("keeps.for", language, kept=Symbol(name), gradients=listed(uses, language))
+    return said("kept for", language, kept=Symbol(name), gradients=listed(uses, language))
 
 
 # --- what an explanation speaks of ------------------------------------------------------------------------------------

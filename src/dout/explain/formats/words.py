@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 
 from dout.explain.formats.words_ja import JAPANESE
 from dout.explain.model.explanation import Reason
-from dout.explain.terms.terms import Term
+from dout.explain.terms.terms import Symbol, Term
 
 Language = Literal["en", "ja"]
 Sentence = tuple[str | Term, ...]  # text and formulas, in their order
@@ -33,22 +33,23 @@ ENGLISH: Mapping[str, str] = {
     "title.shapes": "shapes",
     "title.code": "NumPy",
     "title.picture": "one run: every value above its edge, its gradient below",
+    # between formulas
+    "since": "since {left} = {right}",
+    "definition": "by definition",
+    "formula": "{left} = {right}",
+    "row": "{says}",  # the words of a primitive's row
     # what forward keeps for backward
-    "keeps.output": "The output alone is enough: keep {kept}, forget {forgotten}.",
-    "keeps.output_only": "The output alone is enough: keep {kept}.",
-    "keeps.needs": "Needs {needed}; the output is of no use.",
-    "keeps.needs_too": "Needs {needed}.",
-    "keeps.nothing": "Nothing needs to be kept: the gradient that comes in is enough.",
-    "keeps.for": "{kept} (for {gradients})",
+    "keep nothing": "Nothing needs to be kept: the gradient that comes in is enough.",
+    "keep the output": "The output alone is enough: keep {y}, forget {inputs}.",
+    "keep the mask": "A mask is enough: keep one bit for each element of {y}.",
+    "keep the inputs": "Needs {names}; the output is of no use.",
+    "keep values": "Needs {names}.",
+    "kept for": "{kept} (for {gradients})",
     # the user's own backward, line by line
     "line.is": "is {term}",
     "line.step": "step {step}",
     "line.wrong": "wrong",
-    "line.instead": ": {instead}",
-    # why a form equals the one before
-    "since": "since {left} = {right}",
-    "formula": "{left} = {right}",
-    "row": "{says}",  # the words of a primitive's row
+    "line.instead": "{reason}: {instead}",
     # lists
     "list.comma": ", ",
     "list.and": " and ",
@@ -73,8 +74,22 @@ def said(key: str, language: Language = "en", **fields: Any) -> Sentence:
 
 
 def said_reason(reason: Reason, language: Language = "en") -> Sentence:
-    """The sentence of a reason."""
-    return said(reason.key, language, **reason.fields)
+    """The sentence of a reason; a tuple in it is a list, of names or of terms, or the numbers of a shape."""
+    return said(reason.key, language, **{key: _spoken(item, language) for key, item in reason.fields.items()})
+
+
+def _spoken(item: Any, language: Language) -> Any:
+    if isinstance(item, Reason):
+        return said_reason(item, language)
+    if isinstance(item, tuple) and not all(isinstance(one, int) for one in item):
+        return listed([_as_sentence(one, language) for one in item], language)
+    return item
+
+
+def _as_sentence(item: Any, language: Language) -> Sentence:
+    """A name is a formula, too."""
+    spoken = _spoken(item, language)
+    return spoken if isinstance(spoken, tuple) else (Symbol(spoken) if isinstance(spoken, str) else spoken,)
 
 
 def word(key: str, language: Language = "en", **fields: Any) -> str:
@@ -113,4 +128,4 @@ def _filled(value: Any, form: str) -> Sentence:
         return (value,)
     if isinstance(value, tuple) and all(isinstance(part, str | Term) for part in value):
         return value
-    return (format(value, form),)
+    return (format(value if form else str(value), form),)
