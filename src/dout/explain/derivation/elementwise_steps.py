@@ -22,7 +22,7 @@ from dout.explain.derivation.exact_points import ExactPoints
 from dout.explain.derivation.forward_graph import Forward
 from dout.explain.model.explanation import Part, Reason, Simplified, Step
 from dout.explain.terms.node_terms import term_of
-from dout.explain.terms.terms import ONE, ZERO, Cases, Compare, Partial, Symbol, Term, negated, product
+from dout.explain.terms.terms import ONE, ZERO, Cases, Compare, Over, Partial, Symbol, Term, negated, product
 from dout.explain.terms.walk import length
 from dout.graph import CONSTANT, INPUT, Graph, Node, Primitive, evaluate
 from dout.ops import PRIMITIVES, by_primitive
@@ -88,8 +88,12 @@ class ElementwiseSteps:
             if edge is None or input_.primitive is CONSTANT or input_ in node.inputs[:argument]:
                 continue
             local, slope = self._local(node, input_)
-            gradient = self._so_far(node, input_, local[-1], slope)
+            gradient = self._summed(input_, self._so_far(node, input_, local[-1], slope))
             yield Part(self.forward.names[input_], gradient, self.value(edge), local)
+
+    def _summed(self, of: Node, gradient: Term) -> Term:
+        """A gradient, added up over all elements where its value is one number for all of them."""
+        return gradient if of.shape == self.forward.outputs[0].shape else Over((), gradient)
 
     def _local(self, node: Node, of: Node) -> tuple[Forms, Any]:
         """Equal forms of a local derivative, and SymPy's expression of it, None where the row switches."""
@@ -204,14 +208,14 @@ class ElementwiseSteps:
             forms += [form for form in self._between(raw, found, of) if forms and form[0] != forms[-1][0]]
             if not forms or forms[-1][0] != last:
                 forms.append((last, self._reason(forms, raw, found)))
-        return Simplified(self.forward.names[of], tuple(forms)), found
+        return Simplified(self.forward.names[of], tuple((self._summed(of, one), why) for one, why in forms)), found
 
     def _holds(self, expression: Any, of: Node) -> bool:
         """Whether an expression is the gradient of a value, in exact arithmetic."""
         gradients = self.forward.gradients.of
         nodes = {s: node for node, s in self.symbols.items() if node.primitive is not CONSTANT}
         nodes |= {s: gradients[node] for node, s in self.upstream.items() if node in gradients}
-        return of in gradients and self.points.holds(expression, nodes, gradients[of])
+        return of in gradients and self.points.holds(expression, nodes, gradients[of], self.forward.outputs[0].shape)
 
     @cached_property
     def points(self) -> ExactPoints:
