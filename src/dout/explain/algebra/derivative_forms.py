@@ -77,7 +77,7 @@ def derivative(graph: Pointwise, of: Node, names: Mapping[Node, Term]) -> Deriva
 
 
 def _is_exact(graph: Pointwise, form: ShortForm, of: Node, places: Sequence[int]) -> bool:
-    """Whether a form equals the gradient that the rows of the graph give, in exact arithmetic, at points among these."""
+    """Whether a form equals the gradient that the rows of the graph give, in exact arithmetic at points among these."""
     element, output, gradient = graph.element, graph.element[graph.output], graph.element_gradient(of)
     columns: dict[Any, list[Any]] = {graph.symbols[node]: [] for node in form.uses}
     expected: list[Any] = []

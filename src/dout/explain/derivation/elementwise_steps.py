@@ -85,9 +85,10 @@ class ElementwiseSteps:
     def _parts(self, node: Node) -> Iterator[Part]:
         for argument, input_ in enumerate(node.inputs):
             edge = self.forward.gradients.on.get((node, argument))
-            if edge is None or input_.primitive is CONSTANT or input_ in node.inputs[:argument]:
+            hyper = input_ in self.forward.parameters and input_ not in self.forward.learned
+            if edge is None or input_.primitive is CONSTANT or input_ in node.inputs[:argument] or hyper:
                 continue
-            local, slope = self._local(node, input_)
+            local, slope = self.local(node, input_)
             gradient = self._summed(input_, self._so_far(node, input_, local[-1], slope))
             yield Part(self.forward.names[input_], gradient, self.value(edge), local)
 
@@ -95,7 +96,7 @@ class ElementwiseSteps:
         """A gradient, added up over all elements where its value is one number for all of them."""
         return gradient if of.shape == self.forward.outputs[0].shape else Over((), gradient)
 
-    def _local(self, node: Node, of: Node) -> tuple[Forms, Any]:
+    def local(self, node: Node, of: Node) -> tuple[Forms, Any]:
         """Equal forms of a local derivative, and SymPy's expression of it, None where the row switches."""
         operands = [self.symbols[i] for i in node.inputs]
         places = [i for i, item in enumerate(node.inputs) if item is of]
@@ -111,6 +112,18 @@ class ElementwiseSteps:
                 slope = by_output
                 forms.append(term(slope, self.names))
         return tuple(dict.fromkeys(forms)), slope
+
+    def slope_of(self, node: Node, argument: int) -> Forms:
+        """Equal forms of a local derivative; by the output where that is simpler. Each use of an input counts alone."""
+        operands = [self.symbols[i] for i in node.inputs]
+        if node.primitive in UNCHANGED:
+            return (ONE,)
+        if node.primitive not in FORMS:
+            return (self._switched(node, node.inputs[argument]),)
+        found = [term(local_slopes(node, operands)[argument], self.names)]
+        if node.primitive in SLOPES:
+            found.append(term(SLOPES[node.primitive](self.symbols[node], *operands)[argument], self.names))
+        return tuple(dict.fromkeys(found))
 
     def _switched(self, node: Node, of: Node) -> Term:
         """The derivative of a row that switches between its inputs, with the condition."""

@@ -12,7 +12,7 @@ from sympy import Dummy
 
 from dout.explain.algebra.exact_values import equal, value
 from dout.explain.derivation.forward_graph import Forward
-from dout.graph import INPUT, Node, topological
+from dout.graph import INPUT, Node, evaluate, topological
 from dout.judge.ball_numbers import ball
 from dout.judge.ball_values import Balls
 from dout.ops.shape import sum_to
@@ -28,8 +28,16 @@ class ExactPoints:
         self.forward = forward
 
     @cached_property
-    def balls(self) -> Balls:
-        """All values, for generic inputs and upstream gradients."""
+    def floats(self) -> Mapping[Node, Any]:
+        """The same in float64, of everything that forward and its gradients compute."""
+        forward = self.forward
+        wanted = [*forward.outputs, *forward.gradients.of.values(), *forward.gradients.on.values()]
+        with np.errstate(all="ignore"):
+            return evaluate(wanted, self.given)
+
+    @cached_property
+    def given(self) -> Mapping[Node, Any]:
+        """Generic inputs and upstream gradients."""
         generator = np.random.default_rng(3)
         forward = self.forward
         given: dict[Node, Any] = {n: forward.values[n] for n in forward.nodes if n.primitive is INPUT}
@@ -37,7 +45,13 @@ class ExactPoints:
             if np.dtype(node.dtype).kind == "f" or isinstance(node.dtype, type):
                 given[node] = generator.normal(size=node.shape)[()] * SPREAD
         given |= {seed: generator.normal(size=seed.shape)[()] for seed in forward.seeds.values()}
-        found = Balls(given)
+        return given
+
+    @cached_property
+    def balls(self) -> Balls:
+        """All values and gradients."""
+        forward = self.forward
+        found = Balls(self.given)
         wanted = [*forward.outputs, *forward.gradients.of.values(), *forward.gradients.on.values()]
         found.compute(topological(wanted, known=found.values))
         return found
