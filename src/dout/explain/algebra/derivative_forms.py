@@ -8,18 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from dout.explain.algebra.exact_values import equal, points_in
+from dout.explain.algebra.exact_values import equal
 from dout.explain.algebra.pieces import Piece, Pointwise, in_numbers, pieces
 from dout.explain.algebra.shortest_forms import ShortForm, forms
 from dout.explain.algebra.sympy_terms import term
 from dout.explain.terms.terms import ZERO, Cases, Compare, Term
-from dout.grad import backpropagate
-from dout.graph import INPUT, Node, topological
+from dout.graph import Node, topological
 from dout.judge.ball_values import Balls
 
 FAR = 1e4  # where the range of y is looked at besides the sample
 MOST_FORMS = 40
 NEARBY = 1e-9
+CHECKED = 5  # points at which a form is compared
 MORE = 2  # symbols that a formula by the output may have more than another
 
 
@@ -77,27 +77,20 @@ def derivative(graph: Pointwise, of: Node, names: Mapping[Node, Term]) -> Deriva
 
 
 def _is_exact(graph: Pointwise, form: ShortForm, of: Node, places: Sequence[int]) -> bool:
-    """Whether a form equals the gradient that the rows of the graph give, in exact arithmetic."""
-    generator = np.random.default_rng(2)
-    shape = of.shape or ()
-    chosen = points_in(places, graph.sample, shape, generator)
-    given: dict[Node, Any] = {
-        node: np.asarray(item, float)[()] if shape else float(item) for node, item in chosen.items()
-    }
-    given |= {n: np.full(n.shape, graph.numbers[n])[()] for n in graph.nodes if n.primitive is INPUT and n not in given}
-    seed = Node(INPUT, (), {}, graph.output.shape, graph.output.dtype)
-    gradient = backpropagate({graph.output: seed}).of.get(of)
-    balls = Balls({**given, seed: np.ones(graph.output.shape)[()]})
-    wanted = [gradient] if gradient is not None else []
-    balls.compute(topological([graph.output, *wanted], known=balls.values))
-    count = int(np.prod(shape)) if shape else 1
-    columns = {graph.symbols[n]: _column(balls.values[n], shape) for n in graph.nodes if n in form.uses}
-    expected = _column(balls.values[gradient], shape) if gradient is not None else [0] * count
+    """Whether a form equals the gradient that the rows of the graph give, in exact arithmetic at points among these."""
+    element, output, gradient = graph.element, graph.element[graph.output], graph.element_gradient(of)
+    columns: dict[Any, list[Any]] = {graph.symbols[node]: [] for node in form.uses}
+    expected: list[Any] = []
+    for place in np.random.default_rng(2).permutation(places)[:CHECKED]:
+        given: dict[Node, Any] = {element[n]: float(values[place]) for n, values in graph.sample.items()}
+        given |= {element[n]: item for n, item in graph.numbers.items() if n in element} | {graph.element_seed: 1.0}
+        balls = Balls(given)
+        wanted = [output] if gradient is None else [output, gradient]
+        balls.compute(topological(wanted, known=balls.values))
+        for node in form.uses:
+            columns[graph.symbols[node]].append(balls.values[element[node]])
+        expected.append(0 if gradient is None else balls.values[gradient])
     return equal(form.expression, columns, expected)
-
-
-def _column(value: Any, shape: tuple[int, ...]) -> list[Any]:
-    return np.broadcast_to(np.asarray(value, dtype=object), shape).ravel().tolist()
 
 
 def _shared(regions: list[_Region]) -> Iterator[ShortForm]:

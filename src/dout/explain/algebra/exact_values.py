@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-import numpy as np
 import sympy
 from flint import arb
 
@@ -100,9 +99,3 @@ _RULES: Mapping[Any, Callable[..., arb]] = {
     type(sympy.pi): lambda: arb.pi(),
     type(sympy.E): lambda: arb(1).exp(),
 }
-
-
-def points_in(places: Any, inputs: Mapping[Any, Any], shape: tuple[int, ...], generator: np.random.Generator) -> Any:
-    """Arrays of a shape for each input, filled with points that were chosen among `places`."""
-    chosen = generator.choice(places, size=shape)
-    return {node: values[chosen] for node, values in inputs.items()}

@@ -13,6 +13,7 @@ import sympy
 from sympy import Expr
 
 from dout.explain.algebra.calculus import FORMS, SLOPES, UNCHANGED, Condition, switch, symbol
+from dout.grad import backpropagate
 from dout.graph import CONSTANT, INPUT, Node, topological
 
 POINTS = 161  # an odd number: one of them is the middle
@@ -84,6 +85,35 @@ class Pointwise:
                 break
             middle = wider
         return {self.inputs[0]: middle}
+
+    @cached_property
+    def element(self) -> dict[Node, Node]:
+        """The same graph for one element: every node as one of plain numbers."""
+        made: dict[Node, Node] = {}
+        for node in self.nodes:
+            if node.primitive is INPUT:
+                made[node] = Node(INPUT, (), {}, (), np.dtype(float))
+            elif node.primitive in UNCHANGED:
+                made[node] = made[node.inputs[0]]
+            else:
+                static = {name: item for name, item in node.static.items() if name not in ("shape", "dtype")}
+                dtype = np.dtype(bool if np.dtype(node.dtype) == np.bool_ else float)
+                kept = node.dtype if node.primitive is CONSTANT else dtype
+                made[node] = Node(node.primitive, tuple(made[i] for i in node.inputs), static, (), kept)
+        return made
+
+    @cached_property
+    def element_seed(self) -> Node:
+        """The upstream gradient of one element."""
+        return Node(INPUT, (), {}, (), np.dtype(float))
+
+    def element_gradient(self, of: Node) -> Node | None:
+        """The node of an element's derived gradient; None where there is none."""
+        return self._element_gradients.get(self.element[of])
+
+    @cached_property
+    def _element_gradients(self) -> Mapping[Node, Node]:
+        return backpropagate({self.element[self.output]: self.element_seed}).of
 
     def _pieces_at(self, points: Any) -> list[tuple[Piece, list[int]]]:
         return pieces(self, {self.inputs[0]: points})

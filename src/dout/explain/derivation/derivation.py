@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from dout.explain.algebra.derivative_forms import Derivative
+from dout.explain.derivation.axis_steps import AxisSteps
 from dout.explain.derivation.elementwise_steps import ElementwiseSteps
 from dout.explain.derivation.forward_graph import Forward, forward_of
 from dout.explain.derivation.what_to_keep import keepings
-from dout.explain.model.explanation import Explanation, Quantity, Simplified
+from dout.explain.model.explanation import Explanation, Keeping, Quantity, Simplified, Step
 from dout.explain.terms.node_terms import term_of
 from dout.explain.terms.terms import ONE, Call, Symbol, Term, negated, product, total
 from dout.explain.terms.walk import calls_in
@@ -24,27 +25,39 @@ def explained(target: Any, init: Mapping[str, Any], inputs: Mapping[str, Any]) -
     Raises as `dout.adapt.example`, and TargetError where nothing is computed.
     """
     forward = forward_of(target, init, inputs)
-    steps = ElementwiseSteps(forward)
-    made = steps.steps()
-    found: list[tuple[Node, Derivative]] = []
-    simplified: list[Simplified] = []
-    for node in (*forward.inputs, *forward.parameters):
-        if node in forward.gradients.of:
-            forms, shortest = steps.simplified(node)
-            simplified.append(forms)
-            found += [(node, shortest)] if shortest is not None else []
+    if forward.is_elementwise:
+        letters: Mapping[Node, tuple[str, ...]] = {}
+        steps, simplified, keeping = _elementwise(forward)
+    else:
+        made = AxisSteps(forward)
+        letters, steps, simplified, keeping = made.letters, made.steps(), made.simplified(), made.keepings()
     formula = _formula(forward)
     return Explanation(
         name=forward.trace.target,
         where=_where(forward),
-        forward=tuple(_quantities(forward)),
+        forward=tuple(_quantities(forward, letters)),
         outputs=tuple(forward.names[n] for n in forward.outputs),
         formula=formula,
-        steps=made,
-        simplified=tuple(simplified),
-        keeping=keepings(forward, found),
+        steps=steps,
+        simplified=simplified,
+        keeping=keeping,
         definitions=tuple(_definitions([form for one in simplified for form, _ in one.forms], formula)),
     )
+
+
+def _elementwise(
+    forward: Forward,
+) -> tuple[tuple[Step, ...], tuple[Simplified, ...], tuple[Keeping, ...]]:
+    made = ElementwiseSteps(forward)
+    steps = made.steps()  # they say what each gradient is so far
+    found: list[tuple[Node, Derivative]] = []
+    simplified: list[Simplified] = []
+    for node in (*forward.inputs, *forward.learned):
+        if node in forward.gradients.of:
+            forms, shortest = made.simplified(node)
+            simplified.append(forms)
+            found += [(node, shortest)] if shortest is not None else []
+    return steps, tuple(simplified), keepings(forward, found)
 
 
 def _where(forward: Forward) -> Where | None:
@@ -52,12 +65,13 @@ def _where(forward: Forward) -> Where | None:
     return min(places, key=lambda where: where.line, default=None)
 
 
-def _quantities(forward: Forward) -> Iterator[Quantity]:
+def _quantities(forward: Forward, letters: Mapping[Node, tuple[str, ...]]) -> Iterator[Quantity]:
     called: dict[Node, Term] = {node: Symbol(name) for node, name in forward.names.items()}
     for node in (*forward.inputs, *forward.parameters, *forward.steps):
         inner = {n: item for n, item in called.items() if n is not node}
         made = term_of(node, inner) if node in forward.steps else None
-        yield Quantity(forward.names[node], made, node, forward.values.get(node), parameter=node in forward.parameters)
+        held = node in forward.parameters
+        yield Quantity(forward.names[node], made, node, forward.values.get(node), letters.get(node, ()), held)
 
 
 def _formula(forward: Forward) -> Term | None:

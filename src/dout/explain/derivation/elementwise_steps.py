@@ -22,7 +22,7 @@ from dout.explain.derivation.exact_points import ExactPoints
 from dout.explain.derivation.forward_graph import Forward
 from dout.explain.model.explanation import Part, Reason, Simplified, Step
 from dout.explain.terms.node_terms import term_of
-from dout.explain.terms.terms import ONE, ZERO, Cases, Compare, Partial, Symbol, Term, negated, product
+from dout.explain.terms.terms import ONE, ZERO, Cases, Compare, Over, Partial, Symbol, Term, negated, product
 from dout.explain.terms.walk import length
 from dout.graph import CONSTANT, INPUT, Graph, Node, Primitive, evaluate
 from dout.ops import PRIMITIVES, by_primitive
@@ -85,13 +85,18 @@ class ElementwiseSteps:
     def _parts(self, node: Node) -> Iterator[Part]:
         for argument, input_ in enumerate(node.inputs):
             edge = self.forward.gradients.on.get((node, argument))
-            if edge is None or input_.primitive is CONSTANT or input_ in node.inputs[:argument]:
+            hyper = input_ in self.forward.parameters and input_ not in self.forward.learned
+            if edge is None or input_.primitive is CONSTANT or input_ in node.inputs[:argument] or hyper:
                 continue
-            local, slope = self._local(node, input_)
-            gradient = self._so_far(node, input_, local[-1], slope)
+            local, slope = self.local(node, input_)
+            gradient = self._summed(input_, self._so_far(node, input_, local[-1], slope))
             yield Part(self.forward.names[input_], gradient, self.value(edge), local)
 
-    def _local(self, node: Node, of: Node) -> tuple[Forms, Any]:
+    def _summed(self, of: Node, gradient: Term) -> Term:
+        """A gradient, added up over all elements where its value is one number for all of them."""
+        return gradient if of.shape == self.forward.outputs[0].shape else Over((), gradient)
+
+    def local(self, node: Node, of: Node) -> tuple[Forms, Any]:
         """Equal forms of a local derivative, and SymPy's expression of it, None where the row switches."""
         operands = [self.symbols[i] for i in node.inputs]
         places = [i for i, item in enumerate(node.inputs) if item is of]
@@ -107,6 +112,18 @@ class ElementwiseSteps:
                 slope = by_output
                 forms.append(term(slope, self.names))
         return tuple(dict.fromkeys(forms)), slope
+
+    def slope_of(self, node: Node, argument: int) -> Forms:
+        """Equal forms of a local derivative; by the output where that is simpler. Each use of an input counts alone."""
+        operands = [self.symbols[i] for i in node.inputs]
+        if node.primitive in UNCHANGED:
+            return (ONE,)
+        if node.primitive not in FORMS:
+            return (self._switched(node, node.inputs[argument]),)
+        found = [term(local_slopes(node, operands)[argument], self.names)]
+        if node.primitive in SLOPES:
+            found.append(term(SLOPES[node.primitive](self.symbols[node], *operands)[argument], self.names))
+        return tuple(dict.fromkeys(found))
 
     def _switched(self, node: Node, of: Node) -> Term:
         """The derivative of a row that switches between its inputs, with the condition."""
@@ -204,14 +221,14 @@ class ElementwiseSteps:
             forms += [form for form in self._between(raw, found, of) if forms and form[0] != forms[-1][0]]
             if not forms or forms[-1][0] != last:
                 forms.append((last, self._reason(forms, raw, found)))
-        return Simplified(self.forward.names[of], tuple(forms)), found
+        return Simplified(self.forward.names[of], tuple((self._summed(of, one), why) for one, why in forms)), found
 
     def _holds(self, expression: Any, of: Node) -> bool:
         """Whether an expression is the gradient of a value, in exact arithmetic."""
         gradients = self.forward.gradients.of
         nodes = {s: node for node, s in self.symbols.items() if node.primitive is not CONSTANT}
         nodes |= {s: gradients[node] for node, s in self.upstream.items() if node in gradients}
-        return of in gradients and self.points.holds(expression, nodes, gradients[of])
+        return of in gradients and self.points.holds(expression, nodes, gradients[of], self.forward.outputs[0].shape)
 
     @cached_property
     def points(self) -> ExactPoints:

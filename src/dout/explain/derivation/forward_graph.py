@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
+
+import numpy as np
 
 from dout.adapt.search.example import as_found, example
 from dout.adapt.target import Target, copies
@@ -45,6 +48,12 @@ class Forward:
         return tuple(n for n in self.nodes if n.primitive is INPUT and n not in self.inputs)
 
     @cached_property
+    def learned(self) -> tuple[Node, ...]:
+        """The parameters that get a gradient: arrays, and numbers for which the user's backward keeps one."""
+        paired = {self.now[p.node] for p in (self.call.parameters if self.call else ()) if p.node in self.now}
+        return tuple(n for n in self.parameters if n in paired or not isinstance(n.dtype, type))
+
+    @cached_property
     def steps(self) -> tuple[Node, ...]:
         """The nodes that compute something."""
         return tuple(n for n in self.nodes if n.primitive not in (INPUT, CONSTANT))
@@ -52,8 +61,13 @@ class Forward:
     @cached_property
     def values(self) -> Mapping[Node, Any]:
         """The value of every node in the recorded run."""
-        given = {self.now[n]: self.trace.data[n] for n in self.now if n.primitive is INPUT and n in self.trace.data}
-        return evaluate(self.outputs, {node: value for node, value in given.items() if node in self.nodes})
+        inside = set(self.nodes)
+        return evaluate(self.outputs, {node: value for node, value in self.values_given.items() if node in inside})
+
+    @cached_property
+    def values_given(self) -> Mapping[Node, Any]:
+        """The values of the inputs and parameters in the recorded run."""
+        return {self.now[n]: self.trace.data[n] for n in self.now if n.primitive is INPUT and n in self.trace.data}
 
     @cached_property
     def seeds(self) -> dict[Node, Node]:
@@ -77,7 +91,8 @@ class Forward:
         """A name for everything: the user's, y for the output, and letters for steps that have no name."""
         found: dict[Node, str] = {}
         for node in (*self.inputs, *self.parameters):
-            found[node] = _free(self.own_names.get(node, "x"), found.values())
+            wanted = "n" if self._counts(node) else self.own_names.get(node, "x")
+            found[node] = _free(wanted, found.values())
         for node in self.outputs:
             wanted = self.own_names.get(node, "y")
             found[node] = _free(
@@ -91,6 +106,12 @@ class Forward:
             if node not in found:
                 found[node] = next(letters)
         return found
+
+    def _counts(self, node: Node) -> bool:
+        """Whether a value that the user has not named is 0, 1, 2 …: the index of the rows."""
+        unnamed = self.own_names.get(node, "input").startswith("input")
+        counting = np.arange(math.prod(node.shape))
+        return unnamed and node.shape != () and np.array_equal(self.values_given.get(node, ()), counting)
 
     def is_named(self, node: Node) -> bool:
         """Whether a reader of the source knows this value by its name."""

@@ -3,57 +3,44 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from dout.explain.algebra.derivative_forms import Derivative
 from dout.explain.derivation.forward_graph import Forward
 from dout.explain.model.explanation import Keeping, Reason
 from dout.explain.terms.terms import Cases
-from dout.graph import INPUT, Node, topological
+from dout.graph import Node, topological
 
 
 def keepings(forward: Forward, found: Sequence[tuple[Node, Derivative]]) -> tuple[Keeping, ...]:
     """The choices, the one with the least memory first; parameters are kept in any case and do not count."""
-    choices: list[Keeping] = []
     (output,) = forward.outputs
-    needed = [node for _, one in found for node in _held(forward, one)]
-    y = forward.names[output]
-    inputs = tuple(forward.names[n] for n in forward.inputs)
-    size = math.prod(output.shape)
-    if found and all(one.by_output for _, one in found):
-        if not any(one.uses or isinstance(one.term, Cases) for _, one in found):
-            return (Keeping((), 0, Reason("keep nothing")),)
-        if not needed:
-            choices.append(Keeping(("mask",), math.ceil(size / 8), Reason("keep the mask", {"y": y})))
-        choices.append(Keeping((y,), size, Reason("keep the output", {"y": y, "inputs": inputs})))
-    if any(isinstance(one.term, Cases) for _, one in found) and not needed and not choices:
-        choices.append(Keeping(("mask",), math.ceil(size / 8), Reason("keep the mask", {"y": y})))
-    held = list(dict.fromkeys(_named(forward, needed)))
-    names = tuple(forward.names[n] for n in held)
-    if names and names != (y,):
-        choices.append(Keeping(names, sum(math.prod(n.shape) for n in held), _reason(forward, held)))
-    if all(keeping.names != inputs for keeping in choices) and choices:
-        total = sum(math.prod(n.shape) for n in forward.inputs)
-        choices.append(Keeping(inputs, total, Reason("keep the inputs", {"names": inputs})))
-    return tuple(choices)
+    needed = list(dict.fromkeys(_known(forward, [n for _, one in found for n in one.uses])))
+    switches = any(isinstance(one.term, Cases) for _, one in found)
+    if not needed and not switches:
+        return (Keeping((), 0),)
+    choices: list[Sequence[Node]] = [needed] if needed else []
+    if all(one.by_output for _, one in found):
+        choices.append([output])
+    choices.append(forward.inputs)
+    made = [Keeping(tuple(forward.names[n] for n in held), _numbers(held)) for held in choices]
+    if switches and not needed:
+        bytes_ = math.ceil(math.prod(output.shape) / 8)  # a condition takes one byte, a number eight
+        made.insert(0, Keeping(("mask",), bytes_, Reason("keeps.mask")))
+    return tuple({keeping.names: keeping for keeping in made}.values())
 
 
-def _held(forward: Forward, one: Derivative) -> Iterable[Node]:
-    return (node for node in one.uses if node not in forward.parameters)
+def _numbers(nodes: Iterable[Node]) -> int:
+    return sum(math.prod(node.shape) for node in nodes)
 
 
-def _named(forward: Forward, nodes: Iterable[Node]) -> Iterable[Node]:
+def _known(forward: Forward, nodes: Iterable[Node]) -> Iterator[Node]:
     """Nodes that a reader knows by name; in the place of others the inputs from which they are computed."""
     for node in nodes:
+        if node in forward.parameters:
+            continue
         if node in forward.names and forward.is_named(node):
             yield node
         else:
-            needed = topological([node])
-            same = {forward.names[n]: n for n in forward.inputs}
-            yield from (n for n in same.values() if n in needed)
-
-
-def _reason(forward: Forward, held: Sequence[Node]) -> Reason:
-    names = tuple(forward.names[n] for n in held)
-    inputs = all(node.primitive is INPUT for node in held)
-    return Reason("keep the inputs" if inputs else "keep values", {"names": names})
+            inside = set(topological([node]))
+            yield from (n for n in forward.inputs if n in inside)

@@ -44,7 +44,8 @@ class Part:
     `local` are equal forms of the local derivative, for steps on each element (−1/c², −y²). `gradient` is what the
     input gets, with all that came from downstream (−∂L/∂y · y²). For steps along axes `index` has both sides of the
     formula of one element, `gradient` the formula of whole arrays, `shapes` how their shapes go together, and `code`
-    the same in NumPy.
+    the same in NumPy. Where an input is used several times, `share` is the number of this part of its gradient, from 1;
+    the part without a number that follows the last of them is their sum.
     """
 
     of: str
@@ -55,6 +56,7 @@ class Part:
     shapes: str = ""
     code: str = ""
     reason: Reason | None = None
+    share: int = 0
 
 
 @dataclass(frozen=True, eq=False)
