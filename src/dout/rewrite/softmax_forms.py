@@ -1,17 +1,19 @@
 """Softmax and its kin as one step each: their gradients are short, and stay finite where a probability becomes 0.
 
-The values are the same up to rounding: what is subtracted to keep exp finite has no part in the result.
+The values are the same up to rounding: what is subtracted to keep exp finite has no part in the result. `PLAIN`
+computes them where SciPy, whose functions these rows are, is not installed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from dout.graph import Graph, Node, Shape, rebuild, renewed
+import numpy as np
+
+from dout.graph import Graph, Node, Primitive, Shape, rebuild, renewed
 from dout.ops import PRIMITIVES, by_primitive
-from dout.rewrite.node_facts import applied
 
 _EXP, _LOG, _SUM, _SUBTRACT = (PRIMITIVES[name] for name in ("exp", "log", "sum", "subtract"))
 _SOFTMAX, _LOG_SOFTMAX, _LOG_SUM_EXP = (
@@ -47,19 +49,18 @@ def _divide(node: Node) -> Node | None:
     axes = total.static.get("axis")
     if not _goes_along(bottom.shape, top.shape, axes):
         return None
-    return applied(_SOFTMAX, [unshifted(top.inputs[0], axes)], {"axis": axes}, node.where)
+    return replace(node, primitive=_SOFTMAX, inputs=(unshifted(top.inputs[0], axes),), static={"axis": axes})
 
 
 def _log(node: Node) -> Node | None:
     """log softmax(x), maybe of some of its elements; log Σ exp(x)."""
     (x,) = node.inputs
     if x.primitive is _SOFTMAX:
-        return applied(_LOG_SOFTMAX, x.inputs, x.static, node.where)
+        return replace(x, primitive=_LOG_SOFTMAX)
     if x.primitive is PRIMITIVES["getitem"] and x.inputs[0].primitive is _SOFTMAX:
-        whole = applied(_LOG_SOFTMAX, x.inputs[0].inputs, x.inputs[0].static, node.where)
-        return replace(x, inputs=(whole, *x.inputs[1:]))
+        return replace(x, inputs=(replace(x.inputs[0], primitive=_LOG_SOFTMAX), *x.inputs[1:]))
     if x.primitive is _SUM and len(x.inputs) == 1 and x.inputs[0].primitive is _EXP and "dtype" not in x.static:
-        return applied(_LOG_SUM_EXP, x.inputs[0].inputs, x.static, node.where)
+        return replace(node, primitive=_LOG_SUM_EXP, inputs=x.inputs[0].inputs, static=x.static)
     return None
 
 
@@ -72,7 +73,7 @@ def _subtract(node: Node) -> Node | None:
     axes = largest.static.get("axis")
     if not _goes_along(total.shape, z.shape, axes):
         return None
-    return applied(_LOG_SOFTMAX, [unshifted(z, axes)], {"axis": axes}, node.where)
+    return replace(node, primitive=_LOG_SOFTMAX, inputs=(unshifted(z, axes),), static={"axis": axes})
 
 
 def _add(node: Node) -> Node | None:
@@ -84,7 +85,7 @@ def _add(node: Node) -> Node | None:
         if z.primitive is _SUBTRACT and _goes_along(z.inputs[1].shape, z.shape, axes):
             taken = z.inputs[1]
             if m is taken or (_behind(m) is _behind(taken) and _behind(m).shape in (m.shape, taken.shape)):
-                return applied(_LOG_SUM_EXP, [z.inputs[0]], total.static, node.where)
+                return replace(node, primitive=_LOG_SUM_EXP, inputs=z.inputs[:1], static=total.static)
     return None
 
 
@@ -109,4 +110,15 @@ def _behind(node: Node) -> Node:
     return node
 
 
+def _log_sum_exp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    largest = np.max(x, axis=axis, keepdims=True)
+    found = np.log(np.sum(np.exp(x - largest), axis=axis, keepdims=True)) + largest
+    return found if keepdims else np.squeeze(found, axis)
+
+
+PLAIN: Mapping[Primitive, Callable[..., Any]] = {
+    _SOFTMAX: lambda x, axis=None: np.exp(x - _log_sum_exp(x, axis, keepdims=True)),
+    _LOG_SOFTMAX: lambda x, axis=None: x - _log_sum_exp(x, axis, keepdims=True),
+    _LOG_SUM_EXP: _log_sum_exp,
+}
 _RULES = by_primitive({"divide": _divide, "log": _log, "subtract": _subtract, "add": _add})

@@ -12,12 +12,10 @@ import numpy as np
 from dout.errors import DoutError
 from dout.explain.derive.forward_runs import ForwardRun, same_structure
 from dout.grad import Gradients, backpropagate
-from dout.graph import CONSTANT, INPUT, Graph, Node, topological
-from dout.judge.float_judge import computed
-from dout.ops import primitives
+from dout.graph import CONSTANT, INPUT, Graph, Node, compute, topological
 from dout.rewrite.masked_writes import masked_write_to_select
 from dout.rewrite.simplify import simplify
-from dout.rewrite.softmax_forms import softmax_forms
+from dout.rewrite.softmax_forms import PLAIN, softmax_forms
 from dout.rewrite.stable_forms import stable_forms
 
 Point = dict[Node, Any]
@@ -157,10 +155,10 @@ class EqualValues:
             nodes = topological([*graph.nodes, *graph.run.graph.nodes, *_raw(graph)])
             found = []
             for point in points(graph):
-                with warnings.catch_warnings():
+                with warnings.catch_warnings(), np.errstate(all="ignore"):
                     warnings.simplefilter("ignore")
                     try:
-                        found.append(computed(nodes, dict(point)))
+                        found.append(_computed(nodes, dict(point)))
                     except (ValueError, IndexError, TypeError):
                         continue  # a mask that chooses another number of elements
             self._values.append(found)
@@ -182,6 +180,11 @@ class EqualValues:
         if not mine or len(mine) != len(theirs):
             return False
         return all(_alike(a, b) for a, b in zip(mine, theirs, strict=True)) and any(_varies(a) for a in mine)
+
+
+def _computed(nodes: Sequence[Node], values: Point) -> Point:
+    compute([node for node in nodes if node not in values], values, PLAIN)
+    return values
 
 
 def _alike(a: Any, b: Any) -> bool:

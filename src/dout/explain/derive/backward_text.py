@@ -173,7 +173,8 @@ class BackwardText:
         elif node.primitive in _SUM:
             text = self._sum_text(node)
         else:
-            operands = [self.text(i) for i in node.inputs]
+            unframed = node.primitive is PRIMITIVES["broadcast_to"]
+            operands = [self.text(self._unframed(i) if unframed else i) for i in node.inputs]
             if sum(len(o.text) for o in operands) > _LONG:
                 operands = self._shortened(list(map(self.same, node.inputs)), operands)
             text = spelled(self, node, operands)
@@ -182,6 +183,17 @@ class BackwardText:
         if self.uses.get(node, 0) > 1 and not self._is_short(node, text):
             return self._statement(node, text)
         return text
+
+    def _unframed(self, node: Node, *, repeated: bool = False) -> Node:
+        """A value without the axes of length one in front that broadcasting adds, and not `repeated`."""
+        while (node := self.same(node)) not in self.leaves and node not in self.texts:
+            inner = self.same(node.inputs[0]) if node.inputs else node
+            more = (1,) * (len(node.shape) - len(inner.shape))
+            framed = node.primitive is PRIMITIVES["reshape"] and node.shape == more + inner.shape
+            if not framed and not (repeated and node.primitive is PRIMITIVES["broadcast_to"]):
+                break
+            node = inner
+        return node
 
     def _is_short(self, node: Node, text: Text) -> bool:
         """Whether to write a value out at every use: a leaf with a sign or in another order of axes."""
@@ -240,18 +252,18 @@ class BackwardText:
 
     def _product_text(self, root: Node) -> Text:
         sign, above, below = self._factors(root)
-        numbers = [n for n in above if _is_literal(n)]
-        under = [n for n in below if _is_literal(n)]
         factor: Any = 1
-        for n in numbers:
-            factor = factor * _literal(n)
         divisor: Any = 1
-        for n in under:
+        for n in filter(_is_literal, above):
+            factor = factor * _literal(n)
+        for n in filter(_is_literal, below):
             divisor = divisor * _literal(n)
         if factor < 0:
             sign, factor = -sign, -factor
         if divisor < 0:
             sign, divisor = -sign, -divisor
+        for n in (*above, *below):
+            sign = -sign if self._is_negative_size(n) else sign
         if divisor != 1 and factor % divisor == 0:
             factor, divisor = factor // divisor if isinstance(factor, int) else factor / divisor, 1
         factor, divisor = _whole(factor), _whole(divisor)
@@ -272,13 +284,24 @@ class BackwardText:
         for node in nodes:
             counts[node] = counts.get(node, 0) + 1
         bare = [self._bare(node) for node in counts]
-        texts = [self.text(node) for node in bare]
+        texts = [self._positive(node) for node in bare]
         while sum(len(t.text) for t in texts) > _LONG:
             shorter = self._shortened(bare, texts)
             if shorter is texts:
                 break
             texts = shorter
         return [t if n == 1 else powered(t, Text(str(n))) for t, n in zip(texts, counts.values(), strict=True)]
+
+    def _is_negative_size(self, node: Node) -> bool:
+        """Whether a node is a number that depends on sizes, and is negative."""
+        return node.primitive is CONSTANT and not _is_literal(node) and all(v < 0 for v in self.statics(node, "value"))
+
+    def _positive(self, node: Node) -> Text:
+        """The text of a factor; of a number without its sign."""
+        if not self._is_negative_size(node):
+            return self.text(node)
+        numbers = [-int(v) for v in self.statics(node, "value")]
+        return Text(self.sizes.number(numbers), MULTIPLIED if len(set(numbers)) > 1 else ATOM)
 
     def _bare(self, node: Node) -> Node:
         """A mask is a factor without a conversion."""
@@ -324,7 +347,7 @@ class BackwardText:
     def _write_memory(self, node: Node, name: str | None) -> None:
         is_scatter = node.primitive is PRIMITIVES["scatter"]
         index = [self.text(i) for i in node.inputs[1 if is_scatter else 2 :]]
-        value = self.text(node.inputs[0 if is_scatter else 1])
+        value = self.text(self._unframed(node.inputs[0 if is_scatter else 1], repeated=True))
         base = None if is_scatter else self.text(node.inputs[0])
         name = name or self.name_for(node)
         self.taken.add(name)
@@ -337,7 +360,9 @@ class BackwardText:
         else:
             made = f"{base.within(ATOM)}.copy()"
         self.lines.append(Line(f"{name} = {made}", node))
-        adds = node.primitive is PRIMITIVES["add_at"] or (is_scatter and may_repeat(node.static["key"], node.inputs[1:]))
+        rows = any(text.text.startswith("np.arange(") for text in index)  # then no place is there twice
+        repeats = is_scatter and may_repeat(node.static["key"], node.inputs[1:]) and not rows
+        adds = node.primitive is PRIMITIVES["add_at"] or repeats
         one = f"({key})" if ", " in key else key
         written = f"np.add.at({name}, {one}, {_plain(value)})" if adds else f"{name}[{key}] = {_plain(value)}"
         self.lines.append(Line(written))

@@ -289,7 +289,14 @@ class _Drafting:
                 text.assign(_kept_gradient(name), self.graph.wanted[name], fresh=True)
         returned = self._returned(targets)
         lines = [line.text for line in text.lines]
-        return [f"def backward(self, {', '.join(self._dout_names())}):", *[f"    {line}" for line in lines], "", f"    return {returned}"]
+        given = ", ".join(self._dout_names())
+        given = f"{given}=1" if len(self.graph.douts) == 1 and self.graph.douts[0].shape == () and self._is_loss else given
+        return [f"def backward(self, {given}):", *[f"    {line}" for line in lines], "", f"    return {returned}"]
+
+    @property
+    def _is_loss(self) -> bool:
+        """Whether arrays go in, and one number comes out."""
+        return any(node.shape for node in self.run.arguments)
 
     def _returned(self, targets: Mapping[str, str]) -> str:
         names = [targets.get(name, "None") for name in self.run.arguments.values()]
