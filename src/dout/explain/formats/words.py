@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args
 
 from dout.explain.formats.words_ja import JAPANESE
 from dout.explain.model.explanation import Reason
+from dout.explain.model.reasons import REASONS
 from dout.explain.terms.terms import Symbol, Term
 
 Language = Literal["en", "ja"]
@@ -55,7 +56,7 @@ ENGLISH: Mapping[str, str] = {
     "list.and": " and ",
 }  # fmt: skip
 
-TABLES: Mapping[Language, Mapping[str, str]] = {"en": ENGLISH, "ja": JAPANESE}
+TABLES: Mapping[Language, Mapping[str, str]] = {"en": {**ENGLISH, **REASONS}, "ja": JAPANESE}
 LANGUAGES: tuple[Language, ...] = get_args(Language)
 
 
