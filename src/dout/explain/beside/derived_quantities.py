@@ -79,10 +79,14 @@ class DerivedQuantities:
                 found[value] = whole
         return found
 
-    def parts(self, value: Node) -> dict[Edge, Node]:
-        """The gradients of the uses of a value, where there are several."""
-        parts = {edge: node for edge, node in self.edges.items() if edge[0].inputs[edge[1]] is value}
-        return parts if len(parts) > 1 else {}
+    def gradient_inside(self, value: Node, layer: LayerCall) -> Numbers | None:
+        """What a layer inside gives to a value that it reads."""
+        edges = [(user, node) for (user, i), node in self.edges.items() if user.inputs[i] is value]
+        parts = [self.values[n] for user, n in edges if (c := self.trace.call_of.get(user)) and c.inside(layer)]
+        found = parts[0] if parts else None
+        for part in parts[1:]:
+            found = found and part and found.made(lambda a, b: a + b, part)
+        return found
 
     @cached_property
     def results(self) -> tuple[Result, ...]:

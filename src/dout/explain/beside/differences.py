@@ -34,7 +34,7 @@ _FACTORS: tuple[tuple[Callable[[Any], Any], Callable[[Term], Term]], ...] = (
 
 @dataclass(frozen=True, eq=False)
 class Difference:
-    """A line's value `mine` where the gradient of a value `of` forward belongs, which is `right`."""
+    """A line's value `mine` where the gradient of a value `of` forward belongs, or that of one `use`, which is `right`."""
 
     quantities: DerivedQuantities
     meaning: Meaning
@@ -42,6 +42,7 @@ class Difference:
     node: Node
     of: Node
     right: Numbers
+    use: Edge | None = None
 
     @cached_property
     def mine(self) -> Numbers:
@@ -81,7 +82,8 @@ class Difference:
             yield Reason("beside_transposed")
 
     def _edges(self) -> list[tuple[Edge, Node]]:
-        return [(e, node) for e, node in self.quantities.edges.items() if e[0].inputs[e[1]] is self.of]
+        edges = self.quantities.edges.items()
+        return [(e, node) for e, node in edges if (e == self.use if self.use else e[0].inputs[e[1]] is self.of)]
 
     @cached_property
     def _unsummed(self) -> tuple[Numbers, tuple[int, ...], Node] | None:
@@ -181,15 +183,18 @@ class Difference:
             off = part and self.mine.made(lambda mine, right: mine - right, self.right)
             if part is None or off is None or off.shape != part.shape:
                 continue
-            for key, times in (("missing", -1), ("twice", 1), ("sign", -2)):
-                if same(off, part.made(lambda x, n=times: x * n)):
-                    yield Reason(f"beside_part_{key}", through)
             share = off.made(lambda a, b: a + b, part)
-            ratio = share and self._ratio(share, part)
-            if ratio:
-                length = self._length(ratio)
-                fields = {**through, "factor": ratio} | ({"n": length[1]} if length else {})
-                yield Reason(f"beside_part_{length[0] if length else 'times'}", fields)
+            if share is None or is_zero(share):
+                yield Reason("beside_part_missing", through)
+                continue
+            ratio = self._ratio(share, part)
+            length = self._length(ratio) if ratio else None
+            if length is not None:
+                yield Reason(f"beside_part_{length[0]}", {**through, "n": length[1]})
+            elif ratio in (2, -1):
+                yield Reason("beside_part_twice" if ratio == 2 else "beside_part_sign", through)
+            elif ratio:
+                yield Reason("beside_part_times", {**through, "factor": ratio})
 
     def _masks(self) -> Iterator[Reason]:
         for value in self.quantities.forward:

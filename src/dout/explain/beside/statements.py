@@ -23,7 +23,8 @@ _WRITES = (ast.Name, ast.Attribute)
 class Statement:
     """A statement that ran: the nodes it made, what each of its values was in each turn, and the names it gave them.
 
-    An `alias` computes nothing: it gives a value that was there another name, or returns it.
+    An `alias` computes nothing: it gives a value that was there another name, or returns it. `layer` is the layer inside
+    whose backward it calls.
     """
 
     where: Where
@@ -32,6 +33,7 @@ class Statement:
     results: tuple[Turns, ...]
     targets: tuple[str, ...]
     alias: bool = False
+    layer: LayerCall | None = None
 
     @property
     def last(self) -> tuple[Node, ...]:
@@ -170,14 +172,16 @@ class _Reader:
                 made = self._made.get(syntax, [])
                 results = self._results(syntax, function)
                 if results and all(results):
-                    at = max([at, *(self.order[node] for node in made)])
+                    at = max([at, *map(self._when, made)])
                     found.append((at, self._as_statement(syntax, file, made, results)))
         return tuple(statement for _, statement in sorted(found, key=lambda pair: pair[0]))
 
     def _as_statement(self, syntax: _Simple, file: str, made: list[Node], results: Sequence[Turns]) -> Statement:
         alias = not made and not any(isinstance(value, ast.Call) for value in _values(syntax))
         where = Where(file, syntax.lineno)
-        return Statement(where, _text(file, syntax), tuple(made), tuple(results), _targets(syntax), alias)
+        value = syntax.value
+        layer = self._layer(value) if isinstance(value, ast.Call) else None
+        return Statement(where, _text(file, syntax), tuple(made), tuple(results), _targets(syntax), alias, layer)
 
     def _results(self, syntax: _Simple, function: Function) -> list[Turns]:
         values = _values(syntax)
@@ -195,12 +199,13 @@ class _Reader:
 
     def _given(self, value: ast.expr, made: list[Node], function: Function, syntax: _Simple) -> list[Turns]:
         """The nodes that an expression gave: its own last ones, those of a function it calls, or of a name."""
-        if isinstance(syntax, ast.Assign | ast.AnnAssign | ast.Return | ast.Expr) and isinstance(value, ast.Call):
+        if isinstance(value, ast.Call) and not isinstance(syntax, ast.AugAssign):
             outermost = _Span.of(value)
             written = any(isinstance(t, ast.Subscript) for t in getattr(syntax, "targets", ()))
-            if not written and not any(self._span(node) == outermost for node in made):
+            placed = bool(made) and self.trace.sites.get(made[-1]) is not None
+            if not written and not (placed and any(self._span(node) == outermost for node in made)):
                 called = self._called(value, function)
-                if called:
+                if called or placed:
                     return called
         if made:
             last = made[-1]
@@ -212,17 +217,28 @@ class _Reader:
         """What a layer inside, or a function of the user's, returned."""
         called = value.func
         name = called.attr if isinstance(called, ast.Attribute) else called.id if isinstance(called, ast.Name) else ""
-        if isinstance(called, ast.Attribute):
-            receiver = ast.unparse(called.value).removeprefix("self.")
-            inside = next((c for c in self.inner if c.name == receiver and c.gradients), None)
-            if inside is not None:
-                return [(node,) for node in inside.gradients or () if node is not None]
+        layer = self._layer(value)
+        layers = [layer] if layer else [c for c in self.inner if c.gradients] if name == "backward" else []
+        if layers:
+            each = zip(*(c.gradients or () for c in layers), strict=False)
+            known = [[node for node in column if node is not None] for column in each]
+            return [tuple(sorted(column, key=self._when)) for column in known if column]
         for other in self._bodies:
             if other is not function and other.name == name:
                 for syntax in reversed(list(_simple(other))):
                     if isinstance(syntax, ast.Return) and (results := self._results(syntax, other)):
                         return results
         return []
+
+    def _when(self, node: Node) -> int:
+        return self.order.get(node, -1)
+
+    def _layer(self, value: ast.Call) -> LayerCall | None:
+        """The layer inside whose backward an expression calls, by its name."""
+        if not isinstance(value.func, ast.Attribute):
+            return None
+        receiver = ast.unparse(value.func.value).removeprefix("self.")
+        return next((c for c in self.inner if c.name == receiver and c.gradients), None)
 
     def _named(self, value: ast.expr, function: Function, before: _Simple) -> Node | None:
         """The node that a name stands for: what was last assigned to it, or an upstream gradient."""

@@ -41,7 +41,7 @@ class _Comparison:
         nodes = [node for s in statements for node in (*s.made, *(n for turns in s.results for n in turns))]
         self.quantities = DerivedQuantities(trace, call, nodes)
         self.matcher = Matcher(self.quantities)
-        self.search = BlameSearch(statements, self.quantities, self.matcher)
+        self.search = BlameSearch(statements, self.quantities, self.matcher, lambda b: self._why(b) is not None)
         self.blames = self.search.found()
         self.results = {r.gradient: r for r in self.quantities.results}
 
@@ -50,9 +50,13 @@ class _Comparison:
         return tuple(sorted(found, key=lambda line: (line.where.file, line.where.line)))
 
     def _says_nothing(self, statement: Statement) -> bool:
-        """Whether a statement only gives another name to what an earlier line computed."""
-        seeds = self.quantities.seeds.values()
-        return statement.alias and not any(node in seeds for node in statement.last)
+        """Whether a statement only hands on, under the same name, what an earlier line computed."""
+        if not statement.alias or any(node in self.quantities.seeds.values() for node in statement.last):
+            return False
+        maker = self.search.maker.get(statement.last[0])
+        named = [value for target in statement.targets for value in self.search.named(target)]
+        before = [value for target in maker.targets for value in self.search.named(target)] if maker else []
+        return not named or named == before
 
     def _line(self, statement: Statement) -> BackwardLine:
         blame = next((b for b in self.blames if b.statement is statement), None)
@@ -168,7 +172,7 @@ class _Comparison:
         """The steps of the derivation that a line takes, from the gradients that it reads to the one that it computes."""
         if value is None or match.kind not in (Kind.GRADIENT, Kind.USE, Kind.OPPOSITE, Kind.TRANSPOSED):
             return ()
-        if not self.quantities.is_of_dout(statement.last[-1]):
+        if not (self.quantities.is_of_dout(statement.last[-1]) or self.quantities.ignores_dout):
             return ()
         values, uses = self._read(statement, value)
         waiting = [e for e in match.edges if e[0].inputs[e[1]] is value] or self._edges_from(value)
@@ -200,7 +204,7 @@ class _Comparison:
             if match is not None and match.kind is Kind.USE:
                 uses |= set(match.edges)
             elif match is not None:
-                given = node in self.quantities.seeds.values()
+                given = statement.alias or node in self.quantities.seeds.values()
                 values |= set(match.values) - ({value} if given else set())
         return values, uses
 
@@ -211,15 +215,22 @@ class _Comparison:
     # --------------------------------------------------------------------------------------------------- wrong lines
 
     def _wrong(self, statement: Statement, blame: Blame) -> BackwardLine:
-        difference = Difference(self.quantities, self.meaning, blame.before, blame.node, blame.of, blame.right)
-        reason = difference.reason() or edited(
-            statement, blame.node, blame.right, self.quantities, blame.before, self.meaning
-        )
-        reason = reason or self._plainly(blame)
+        reason = self._why(blame) or self._plainly(blame)
         steps = self._steps(statement, Match(Kind.GRADIENT, (blame.of,)), blame.of)
         step = steps[0] if len(steps) == 1 else None
-        return BackwardLine(
-            statement.where, statement.source, step, None, True, self.meaning.spell(blame.of) or "", reason, steps
+        whole = blame.use is None and blame.layer is None
+        instead = self.meaning.spell(blame.of) if whole else None
+        return BackwardLine(statement.where, statement.source, step, None, True, instead or "", reason, steps)
+
+    def _why(self, blame: Blame) -> Reason | None:
+        """What is wrong with a line, if that can be said in a sentence."""
+        if blame.layer is not None:
+            return Reason("beside_layer", {"name": blame.layer.name})
+        difference = Difference(
+            self.quantities, self.meaning, blame.before, blame.node, blame.of, blame.right, blame.use
+        )
+        return difference.reason() or edited(
+            blame.statement, blame.node, blame.right, self.quantities, blame.before, self.meaning
         )
 
     def _plainly(self, blame: Blame) -> Reason:

@@ -42,7 +42,7 @@ _WRONG_LINES = {
     "beside_part_missing": "the part that comes through {through} is missing",
     "beside_part_twice": "the part that comes through {through} is counted twice",
     "beside_part_sign": "the part that comes through {through} has the wrong sign",
-    "beside_part_times": "the part that comes through {through} is {factor} times too large",
+    "beside_part_times": "the part that comes through {through} is {factor} times what it should be",
     "beside_part_divided": "the part that comes through {through} is {n} times too small: do not divide by {n}",
     "beside_part_not_divided": "the part that comes through {through} is {n} times too large: divide it by {n}",
     "beside_term_sign": "one of its terms has the wrong sign",
@@ -50,6 +50,7 @@ _WRONG_LINES = {
     "beside_other": "this is {other}, not {gradient}",
     "beside_overwritten": "an index that repeats overwrites what was there: np.add.at adds it up",
     "beside_shape": "its shape is {mine}; that of {of} is {right}",
+    "beside_layer": "the backward of {name} is wrong: see there",
     "beside_differs": "this is not {gradient}",
 }
 
