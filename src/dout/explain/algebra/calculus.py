@@ -20,6 +20,11 @@ class sigmoid(sympy.Function):
 
     is_real = True
 
+    @classmethod
+    def eval(cls, x: Any) -> Any:
+        """The simpler form of a sigmoid of a logarithm."""
+        return x.args[0] / (1 + x.args[0]) if isinstance(x, sympy.log) else None
+
     def fdiff(self, argindex: int = 1) -> Any:
         """The derivative, by the output."""
         return self * (1 - self)
@@ -29,6 +34,11 @@ class softplus(sympy.Function):
     """log(1 + exp(x))."""
 
     is_real = True
+
+    @classmethod
+    def eval(cls, x: Any) -> Any:
+        """The simpler form of a softplus of a logarithm."""
+        return sympy.log(1 + x.args[0]) if isinstance(x, sympy.log) else None
 
     def fdiff(self, argindex: int = 1) -> Any:
         """The derivative: the sigmoid."""
@@ -92,6 +102,7 @@ SLOPES: Mapping[Primitive, Form] = by_primitive(
         "exp": lambda q, x: (q,),
         "math_exp": lambda q, x: (q,),
         "expm1": lambda q, x: (q + 1,),
+        "exp2": lambda q, x: (q * sympy.log(2),),
         "tanh": lambda q, x: (1 - q**2,),
         "math_tanh": lambda q, x: (1 - q**2,),
         "sigmoid": lambda q, x: (q * (1 - q),),
@@ -106,12 +117,26 @@ SLOPES: Mapping[Primitive, Form] = by_primitive(
     }
 )
 
+
+# A formula with one of these says little to a reader who has not met it in the layer.
+TAUGHT = (sympy.cosh, sympy.sinh, sympy.cos, sympy.sin, sympy.tan, sympy.exp, sympy.Abs)
+
+
+def _root(q: Any, exponent: Any) -> Any:
+    """The number of which q is a power, with the sign of q where the exponent is odd."""
+    if exponent.is_Integer and exponent % 2:
+        return sympy.sign(q) * sympy.Abs(q) ** (1 / exponent)
+    return q ** (1 / exponent)
+
+
 # One input from the output q and the others, where there is exactly one.
 _BOTH: dict[str, tuple[Form | None, Form | None]] = {
     "add": (lambda q, y: q - y, lambda q, x: q - x),
     "subtract": (lambda q, y: q + y, lambda q, x: x - q),
     "multiply": (lambda q, y: q / y, lambda q, x: q / x),
     "divide": (lambda q, y: q * y, lambda q, x: x / q),
+    "pow": (_root, lambda q, x: sympy.log(q) / sympy.log(x)),
+    "power": (_root, lambda q, x: sympy.log(q) / sympy.log(x)),
 }
 _ONE: dict[str, Form] = {
     "negative": lambda q: -q,
@@ -134,6 +159,13 @@ _ONE: dict[str, Form] = {
     "special_expit": lambda q: sympy.log(q / (1 - q)),
     "softplus": lambda q: sympy.log(sympy.exp(q) - 1),
     "cbrt": lambda q: q**3,
+    "arcsin": sympy.sin,
+    "arccos": sympy.cos,
+    "log2": lambda q: sympy.Pow(2, q),
+    "log10": lambda q: sympy.Pow(10, q),
+    "exp2": lambda q: sympy.log(q) / sympy.log(2),
+    "special_logit": sigmoid,
+    "special_log_expit": lambda q: -sympy.log(sympy.exp(-q) - 1),
 }
 INVERSES: Mapping[Primitive, tuple[Form | None, ...]] = by_primitive(
     {**_BOTH, **{name: (form,) for name, form in _ONE.items()}}
@@ -147,8 +179,10 @@ _LOGIC = primitives("logical_and logical_or logical_not bitwise_and bitwise_or i
 Condition = tuple[Expr, Expr]  # left and right of a comparison on which a switch depends
 
 
-def switch(node: Node, values: Sequence[float], operands: Sequence[Any]) -> tuple[Any, list[Condition]] | None:
-    """What a row that switches is near a point, of the values of its inputs there, and between what it switches.
+def switch(
+    node: Node, value: float, values: Sequence[float], operands: Sequence[Any]
+) -> tuple[Any, list[Condition]] | None:
+    """What a row that switches is near a point, of its value and those of its inputs, and between what it switches.
 
     None of a row that does not switch.
     """
@@ -165,12 +199,12 @@ def switch(node: Node, values: Sequence[float], operands: Sequence[Any]) -> tupl
     if row in primitives("where"):
         return operands[1 if values[0] else 2], []
     if row in _COMPARISONS:
-        return sympy.Integer(0), [(operands[0], operands[1])]
+        return sympy.Integer(int(value)), [(operands[0], operands[1])]
     if row in primitives("sign"):
         sign = (values[0] > 0) - (values[0] < 0)
         return sympy.Integer(int(sign)), [(operands[0], sympy.Integer(0))]
     if row in _LOGIC:
-        return sympy.Integer(0), []
+        return sympy.Integer(int(value)), []
     return None
 
 

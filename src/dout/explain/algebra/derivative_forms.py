@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +13,7 @@ from dout.explain.algebra.exact_values import equal
 from dout.explain.algebra.pieces import Piece, Pointwise, in_numbers, pieces
 from dout.explain.algebra.shortest_forms import ShortForm, forms
 from dout.explain.algebra.sympy_terms import term
-from dout.explain.terms.terms import ZERO, Cases, Compare, Term
+from dout.explain.terms.terms import ZERO, Call, Cases, Compare, Term
 from dout.graph import Node, topological
 from dout.judge.ball_values import Balls
 
@@ -174,8 +175,25 @@ def _on_intervals(
     edges = [None, *bounds, None]
     intervals = [(terms[which[start]], edges[i], edges[i + 1]) for i, start in enumerate(runs[:-1])]
     last = _rest(intervals)
-    pieces = [(item, _within(graph, called, low, high)) for item, low, high in intervals if item != last]
-    return Cases(tuple(pieces), last)
+    within: dict[Term, list[Term]] = {}
+    for item, low, high in intervals:
+        if item != last:
+            within.setdefault(item, []).append(_within(graph, called, low, high))
+    outside = [(low, high) for item, low, high in intervals if item == last]
+    if len(within) == 1 and len(outside) == 1 and None not in outside[0]:  # in both directions: |x| > 1, x ≠ 0
+        return Cases(((next(iter(within)), _outside(graph, called, *outside[0])),), last)
+    joined = [(item, functools.reduce(lambda a, b: Compare(a, "∨", b), found)) for item, found in within.items()]
+    return Cases(tuple(joined), last)
+
+
+def _outside(graph: Pointwise, called: Mapping[Any, Term], low: Any, high: Any) -> Term:
+    """The condition of both sides of an interval, or of a point."""
+    x = called[graph.symbols[graph.inputs[0]]]
+    if low == high:
+        return Compare(x, "≠", term(low, called))
+    if low == -high:
+        return Compare(Call("abs", (x,)), ">", term(high, called))
+    return Compare(Compare(x, "<", term(low, called)), "∨", Compare(x, ">", term(high, called)))
 
 
 def _rest(intervals: Sequence[tuple[Term, Any, Any]]) -> Term:
@@ -190,6 +208,8 @@ def _within(graph: Pointwise, called: Mapping[Any, Term], low: Any, high: Any) -
     x = called[graph.symbols[graph.inputs[0]]]
     above = Compare(x, ">", term(low, called)) if low is not None else None
     below = Compare(x, "<", term(high, called)) if high is not None else None
+    if above is not None and below is not None and low == -high:
+        return Compare(Call("abs", (x,)), "<", term(high, called))
     if above is not None and below is not None:
         return Compare(Compare(term(low, called), "<", x), "∧", below)
     found = above or below

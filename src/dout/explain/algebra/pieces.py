@@ -12,9 +12,10 @@ import numpy as np
 import sympy
 from sympy import Expr
 
-from dout.explain.algebra.calculus import FORMS, SLOPES, UNCHANGED, Condition, switch, symbol
+from dout.explain.algebra.calculus import FORMS, SLOPES, TAUGHT, UNCHANGED, Condition, sigmoid, softplus, switch, symbol
 from dout.grad import backpropagate
 from dout.graph import CONSTANT, INPUT, Node, topological
+from dout.ops import primitives
 
 POINTS = 161  # an odd number: one of them is the middle
 SEARCHES = 3  # for places of switches: behind one there may be another
@@ -80,11 +81,16 @@ class Pointwise:
         for _ in range(SEARCHES):
             places = sorted({place for piece, _ in self._pieces_at(middle) for place in piece.turns()})
             around = [place + way * (0.01 + abs(place) / 50) for place in places for way in (-1, 1)]
-            wider = np.array(sorted({*middle, *around}))
+            wider = np.array(sorted({*middle, *around} - (set() if self._tells_points else set(places))))
             if len(wider) == len(middle):
                 break
             middle = wider
         return {self.inputs[0]: middle}
+
+    @cached_property
+    def _tells_points(self) -> bool:
+        """Whether a single point of a line may be treated apart, as in `np.where(x == 0, 1, np.sin(x) / x)`."""
+        return any(node.primitive in primitives("equal not_equal") for node in self.nodes)
 
     @cached_property
     def element(self) -> dict[Node, Node]:
@@ -126,7 +132,7 @@ class Pointwise:
             if node.primitive in (CONSTANT, INPUT):
                 continue
             operands = [self.symbols[i] for i in node.inputs]
-            switched = switch(node, [float(values[i]) for i in node.inputs], operands)
+            switched = switch(node, float(values[node]), [float(values[i]) for i in node.inputs], operands)
             if switched is not None:
                 relations[node], found = switched
                 conditions += found
@@ -151,6 +157,13 @@ class Piece:
     def key(self) -> tuple[Any, ...]:
         """Equal for points of one piece."""
         return tuple(self.relations.values())
+
+    @cached_property
+    def functions(self) -> frozenset[Any]:
+        """The functions that a reader has met: in the steps of the layer, and in their derivatives."""
+        seen = [*self.relations.values(), *(sympy.sympify(s) for node in self.relations for s in self.slopes(node))]
+        logistic = any(item.has(sigmoid, softplus) for item in seen)
+        return frozenset(f for f in TAUGHT if any(item.has(f) for item in seen) or (logistic and f is sympy.exp))
 
     def turns(self) -> list[float]:
         """The places on the line at which a switch of this piece turns; of a graph with one input."""

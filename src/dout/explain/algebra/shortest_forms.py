@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -11,18 +12,22 @@ from typing import Any
 import numpy as np
 import sympy
 
-from dout.explain.algebra.calculus import INVERSES
+from dout.explain.algebra.calculus import INVERSES, TAUGHT, sigmoid, softplus
 from dout.explain.algebra.pieces import Piece, value_of
 from dout.explain.algebra.sympy_terms import term
 from dout.explain.terms.terms import Term
 from dout.explain.terms.walk import length
-from dout.graph import CONSTANT, Node
+from dout.graph import CONSTANT, INPUT, Node
 
 MOST_KEPT = 12  # values in between that may be kept are tried up to so many
+MANY = 25  # operations of an expression that hardly gets short
 MOST_OPERATIONS = 60  # longer expressions stay as they came
+MOST_TOLD = 3  # values that the output tells of, from which an equation may start
+MOST_SIMPLIFIED = 30
 MOST_SOLVED = 12  # operations of an equation that is solved for the input
 MUCH_LONGER = 2.5  # an expression that is so many times longer than another is not worth a second look
 NEAR = 1e-7
+STRANGE = 3
 LARGE = 1e6  # slopes beyond it say little in float64
 
 
@@ -34,23 +39,25 @@ class ShortForm:
     term: Term
     uses: tuple[Node, ...]
 
+    strange: int = 0  # functions that neither the layer nor its derivative has, and values that only a letter names
+
     @property
     def length(self) -> int:
-        """The number of symbols and operators; a hyperbolic cosine is hardly simpler than what it stands for."""
-        return length(self.term) + 3 * bool(self.expression.has(sympy.cosh, sympy.sinh))
+        """The number of symbols and operators; a function that is new to the reader counts more."""
+        return length(self.term) + STRANGE * self.strange
 
 
-def reached(piece: Piece, kept: Sequence[Node]) -> dict[Any, Any]:
+def reached(piece: Piece, kept: Sequence[Node], *, back_first: bool = False) -> dict[Any, Any]:
     """The symbols of all nodes that follow from those of the nodes `kept`, as expressions of these.
 
     Forward by what a node computes, and back through each row that can be inverted: from y = 1 / c follows c = 1 / y.
     """
     symbols = piece.graph.symbols
     known = {symbols[node]: symbols[node] for node in kept}
-    while any(_forward(known, symbols[node], relation) for node, relation in piece.relations.items()) or any(
-        _back(known, piece, node)
-        for node in reversed(list(piece.relations))  # the latest first: x = y / s, not σ⁻¹(s)
-    ):
+    steps = [lambda: any(_forward(known, symbols[node], relation) for node, relation in piece.relations.items())]
+    steps.append(lambda: any(_back(known, piece, node) for node in reversed(list(piece.relations))))  # the latest first
+    steps = steps[::-1] if back_first else steps
+    while any(step() for step in steps):
         pass
     return known
 
@@ -115,21 +122,33 @@ def forms(piece: Piece, of: Node, names: Mapping[Any, Term], values: Mapping[Nod
     found: dict[Term, ShortForm] = {}
     least = math.inf
     seen: set[Any] = set()
-    for kept in choices(piece):
-        known = reached(piece, kept) if all(symbols[node] in names for node in kept) else {}
+    for kept, known in _known(piece, names):
         if not _variables(slope) <= known.keys():
             continue
         raw = slope.subs(known)
         operations = sympy.count_ops(raw)
-        if raw in seen or operations > MUCH_LONGER * least:
+        if raw in seen or (operations > least * (MUCH_LONGER if least < MANY else 1) and len(kept) > 1):
             continue
         seen.add(raw)
         least = min(least, operations)
         for expression in _spellings(raw):
             _enter(found, expression, kept, piece, names, values, expected)
     for expression in _by_solving(piece, slope):
-        _enter(found, expression, (piece.graph.output,), piece, names, values, expected)
+        _enter(found, expression, (piece.graph.output, *piece.graph.numbers), piece, names, values, expected)
     return sorted(found.values(), key=lambda form: (form.length, len(form.uses)))
+
+
+def _known(piece: Piece, names: Mapping[Any, Term]) -> Iterator[tuple[tuple[Node, ...], dict[Any, Any]]]:
+    """Sets of nodes that may be kept, with the values that follow from each: forward, back, and the shorter of both."""
+    for kept in choices(piece):
+        if all(piece.graph.symbols[node] in names for node in kept):
+            forward = reached(piece, kept)
+            yield kept, forward
+            if piece.graph.output in kept and len(kept) > 1:
+                back = reached(piece, kept, back_first=True)
+                yield kept, back
+                both = (forward, back)
+                yield kept, {s: min((k[s] for k in both if s in k), key=sympy.count_ops) for s in forward | back}
 
 
 def _enter(
@@ -138,28 +157,40 @@ def _enter(
 ) -> None:  # fmt: skip
     """Keep an expression among the forms found, if it holds."""
     symbols = piece.graph.symbols
-    if _holds(expression, symbols, values, expected):
+    if _holds(expression, symbols, values, expected, values[piece.graph.output]):
         made = term(expression, names)
         used = tuple(node for node in kept if symbols[node] in expression.free_symbols)
-        found.setdefault(made, ShortForm(expression, made, used))
+        strange = len({f for f in TAUGHT if expression.has(f)} - piece.functions)
+        found.setdefault(made, ShortForm(expression, made, used, strange))
 
 
 def _by_solving(piece: Piece, slope: Any) -> Iterator[Any]:
-    """The slope by the output, where the output is an algebraic function of its one input: y = x / √(1 + x²)."""
-    graph = piece.graph
-    if len(graph.inputs) != 1 or graph.numbers:
+    """The slope by the output, where that is an algebraic function of one value v, and so is the slope.
+
+    So it is of y = x / √(1 + x²) with v = x, and of y = e / (1 + e) with v = e.
+    """
+    graph, symbols = piece.graph, piece.graph.symbols
+    if len(graph.inputs) != 1:
         return
-    x, y = graph.symbols[graph.inputs[0]], graph.symbols[graph.output]
-    written = piece.written_out(y)
-    if x not in written.free_symbols or sympy.count_ops(written) > MOST_SOLVED or not written.is_algebraic_expr(x):
-        return
-    try:
-        solutions = sympy.solve(sympy.Eq(y, written), x)
-    except NotImplementedError:
-        return
-    for solution in solutions[:2]:
-        yield from _spellings(piece.written_out(slope).subs(x, solution))
-        yield sympy.simplify(piece.written_out(slope).subs(x, solution))
+    numbers = tuple(node for node in graph.numbers if node in symbols)
+    free = {symbols[node] for node in numbers}
+    known = reached(piece, (graph.output, *numbers))
+    told = [node for node in reversed(list(piece.relations)) if symbols[node] in known][:MOST_TOLD]
+    for from_, to in ((w, v) for w in told for v in (*graph.inputs, *piece.relations)):
+        v, w = symbols[to], symbols[from_]
+        written, steep = piece.written_out(w, (to,)), piece.written_out(slope, (to, *told))
+        simple = v is not w and sympy.count_ops(written) <= MOST_SOLVED and _variables(written) - free == {v}
+        if not simple or not _variables(steep) <= {v, *known} or not written.is_algebraic_expr(v):
+            continue
+        try:
+            solutions = sympy.solve(sympy.Eq(w, written), v)
+        except NotImplementedError:
+            continue
+        for solution in solutions[:2]:
+            by_output = steep.subs(v, solution).subs(known)
+            yield from _spellings(by_output)
+            if sympy.count_ops(by_output) <= MOST_SIMPLIFIED:
+                yield sympy.simplify(by_output)
 
 
 def _spellings(expression: Any) -> Iterator[Any]:
@@ -183,32 +214,62 @@ def _spellings(expression: Any) -> Iterator[Any]:
             yield other
 
 
-_NUMERIC = {
-    "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
-    "softplus": lambda x: np.logaddexp(0, x),
-    "erf": np.vectorize(math.erf, otypes=[float]),
-    "erfc": np.vectorize(math.erfc, otypes=[float]),
+_ERF = np.vectorize(math.erf, otypes=[float])
+_NUMERIC: Mapping[Any, Callable[..., Any]] = {
+    sympy.Add: lambda *terms: functools.reduce(np.add, terms),
+    sympy.Mul: lambda *factors: functools.reduce(np.multiply, factors),
+    sympy.Pow: lambda x, y: np.power(np.asarray(x, float), y),
+    sympy.exp: np.exp,
+    sympy.log: np.log,
+    sigmoid: lambda x: 1 / (1 + np.exp(-x)),
+    softplus: lambda x: np.logaddexp(0, x),
+    sympy.erf: _ERF,
+    sympy.erfc: lambda x: 1 - _ERF(x),
+    sympy.Abs: np.abs,
+    sympy.sign: np.sign,
+    **{getattr(sympy, f): getattr(np, f) for f in ("sin", "cos", "tan", "sinh", "cosh", "tanh")},
+    **{
+        getattr(sympy, f"a{f[3:]}"): getattr(np, f)
+        for f in ("arcsin", "arccos", "arctan", "arcsinh", "arccosh", "arctanh")
+    },
 }
+
+
+def _value(expression: Any, given: Mapping[Any, Any]) -> Any:
+    """The value of an expression in float64. Raises TypeError for a function without a rule."""
+    if expression in given:
+        return given[expression]
+    if expression.is_Symbol:
+        return value_of(expression)
+    if not expression.args:
+        return float(expression)
+    rule = _NUMERIC.get(expression.func)
+    if rule is None:
+        raise TypeError(f"no numbers of {expression.func}")
+    return rule(*(_value(argument, given) for argument in expression.args))
 
 
 def _evaluated(expression: Any, symbols: Mapping[Node, Any], values: Mapping[Node, Any]) -> Any:
     """The value of an expression at all points, in float64."""
-    used = [(node, s) for node, s in symbols.items() if s in expression.free_symbols and node.primitive is not CONSTANT]
-    constants = {s: value_of(s) for s in expression.free_symbols if value_of(s) is not None}
-    function = sympy.lambdify([s for _, s in used], expression.subs(constants), [_NUMERIC, "numpy"])
+    given = {s: np.asarray(values[node], float) for node, s in symbols.items() if node.primitive is not CONSTANT}
     with np.errstate(all="ignore"):
-        return np.broadcast_to(function(*(values[node] for node, _ in used)), np.shape(next(iter(values.values()))))
+        found = _value(expression, given)
+    return np.broadcast_to(np.asarray(found, float), np.shape(next(iter(values.values()))))
 
 
-def _holds(expression: Any, symbols: Mapping[Node, Any], values: Mapping[Node, Any], expected: Any) -> bool:
+def _holds(
+    expression: Any, symbols: Mapping[Node, Any], values: Mapping[Node, Any], expected: Any, output: Any
+) -> bool:
     """Whether an expression has the expected values at all points at which those are finite."""
     if expression.has(sympy.zoo, sympy.nan, sympy.I):
         return False
     try:
         got = _evaluated(expression, symbols, values)
-    except (TypeError, NameError, AttributeError, ZeroDivisionError):
+    except (TypeError, ZeroDivisionError):
         return False
-    known = np.isfinite(expected) & (np.abs(expected) < LARGE)
-    if np.iscomplexobj(got) or not np.all(np.isfinite(got[known])):
+    near = np.all([np.abs(item) < 1 for node, item in values.items() if node.primitive is INPUT], axis=0)
+    known = np.isfinite(expected) & (np.abs(expected) < LARGE) & np.isfinite(output)
+    known &= np.isfinite(got) | (expected != 0) | near  # y · log(y) where y has become 0, far away
+    if not np.all(np.isfinite(got[known])):
         return False
     return bool(np.all(np.abs(got[known] - expected[known]) <= NEAR * (1 + np.abs(expected[known]))))

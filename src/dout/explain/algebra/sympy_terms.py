@@ -8,7 +8,7 @@ from typing import Any
 import sympy
 
 from dout.explain.algebra.pieces import value_of
-from dout.explain.terms.terms import Call, Number, Power, Term, negated, number, product, total
+from dout.explain.terms.terms import Call, Number, Power, Symbol, Term, negated, number, product, total
 
 Naming = Mapping[Any, Term]  # a symbol of SymPy's → what it is called
 
@@ -26,7 +26,7 @@ def term(expression: Any, names: Naming) -> Term:
     if rule is not None:
         return rule(expression, names)
     if expression.is_number and not expression.args:
-        return Call(str(expression), ())  # π, e
+        return Symbol({"pi": "π", "E": "e"}.get(str(expression), str(expression)))
     name = _NAMES.get(type(expression).__name__, type(expression).__name__)
     return Call(name, tuple(term(argument, names) for argument in expression.args))
 
@@ -70,10 +70,14 @@ def _product(expression: Any, names: Naming) -> Term:
 
 def _signed(factors: list[Any]) -> list[Any]:
     """The factors with a minus moved into a sum that it makes shorter to read: −(y − 1) · y is (1 − y) · y."""
+    if not any(factor.is_Rational and factor < 0 for factor in factors):
+        return factors
     for i, factor in enumerate(factors):
-        flips = factor.is_Add and any(f.is_Rational and f < 0 for f in factors[:i] + factors[i + 1 :])
-        if flips and any(part.could_extract_minus_sign() for part in factor.args):
-            return [-f if f.is_Rational else f for f in factors[:i]] + [-factor, *factors[i + 1 :]]
+        base, exponent = factor.as_base_exp()
+        odd = exponent in (1, -1) and base.is_Add
+        if odd and any(part.could_extract_minus_sign() for part in base.args):
+            others = [-f if f.is_Rational else f for f in factors[:i] + factors[i + 1 :]]
+            return [*others, (-base) ** exponent]
     return factors
 
 

@@ -122,6 +122,15 @@ class AxisSteps:
             for n in wanted
         )
 
+    def _whole(self, of: Node) -> Term:
+        """The gradient of a value in one formula."""
+        (output, *others) = self.forward.outputs
+        if not others and of.shape == output.shape and all(map(is_elementwise, self.forward.steps)):
+            found = self.elements.shortest(of)
+            if found is not None:
+                return over_cases(Symbol("dout"), found.term)
+        return total(*(part.gradient for part in self.shares[of]))
+
     def keepings(self) -> tuple[Keeping, ...]:
         """The values of forward that some gradient is computed from; parameters are there in any case."""
         forward = self.forward

@@ -41,6 +41,7 @@ _SWITCHES: Mapping[Primitive, Callable[[int, list[Term]], Term]] = by_primitive(
     }
 )
 
+SHORT = 5  # a value of more symbols is called by its letter
 LONG = 14  # a gradient of more symbols is written with the gradient of the step before
 
 Forms = tuple[Term, ...]
@@ -192,8 +193,9 @@ class ElementwiseSteps:
         names[output] = self.called[self.forward.outputs[0]]
         for node in pointwise.nodes:
             if node not in names and node.primitive is not CONSTANT:
-                named = self.forward.is_named(node) and node in self.called
-                names[node] = self.called[node] if named else term_of(node, names)
+                written = term_of(node, names)
+                named = node in self.called and (self.forward.is_named(node) or length(written) > SHORT)
+                names[node] = self.called[node] if named else written
         try:
             found = derivative(pointwise, of, names)
         except NoFormError:

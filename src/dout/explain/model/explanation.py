@@ -94,7 +94,8 @@ class BackwardLine:
     """A line of the user's own backward, and the step that it is.
 
     `matches` is the quantity that the line computes, as a term (∂L/∂y · (1 − y) · y); None where it is none. `wrong`
-    says that a right gradient goes in and a wrong one comes out; `instead` is then what it should be.
+    says that a right gradient goes in and a wrong one comes out; `instead` is then what it should be, in NumPy. A line
+    that takes several steps at once has them in `steps`, and no single `step`.
     """
 
     where: Where
@@ -104,6 +105,7 @@ class BackwardLine:
     wrong: bool = False
     instead: str = ""
     reason: Reason | None = None
+    steps: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
