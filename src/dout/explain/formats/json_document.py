@@ -34,6 +34,7 @@ def to_document(explanation: Explanation, *, language: Language = "en") -> dict[
         "outputs": list(explanation.outputs),
         "formula": _term(explanation.formula),
         "forward": [_quantity(quantity) for quantity in explanation.forward],
+        "definitions": [[_term(left), _term(right)] for left, right in explanation.definitions],
         "steps": [_step(step, language) for step in explanation.steps],
         "simplified": [
             {

@@ -303,7 +303,7 @@ class _Table:
             if places and start > hang and start + width > self.press.width and key not in _SAME_PLACE[1:]:
                 row, start = row + 1, hang
             if key in self.lefts and self.lefts[key] and row == 0:
-                hang = start + self.lefts[key] + 3
+                hang = min(start + self.lefts[key] + 3, self.press.width // 2)
             places[key] = (row, start)
             end = start + width
         return places
