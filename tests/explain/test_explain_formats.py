@@ -8,7 +8,7 @@ from explanations import affine, multiply, relu, sigmoid
 from rich.cells import cell_len
 from rich.console import Console
 
-from dout.explain.formats import terminal
+from dout.explain.formats import terminal_lines
 from dout.explain.formats.words import LANGUAGES, TABLES, listed, said, said_reason
 from dout.explain.model.explanation import Reason
 from dout.explain.terms.terms import Partial, Symbol
@@ -68,15 +68,15 @@ def columns(text):
 
 
 def test_sigmoid_reads_as_in_a_textbook():
-    assert terminal.render(sigmoid(), numbers=True) == SIGMOID.strip("\n")
+    assert terminal_lines.render(sigmoid(), numbers=True) == SIGMOID.strip("\n")
 
 
 def test_affine_reads_as_in_a_textbook_and_names_the_wrong_axis():
-    assert terminal.render(affine(), width=100) == AFFINE.strip("\n")
+    assert terminal_lines.render(affine(), width=100) == AFFINE.strip("\n")
 
 
 def test_brief_is_the_formula_the_derivative_and_what_it_needs():
-    assert terminal.render(sigmoid(), short=True).splitlines() == [
+    assert terminal_lines.render(sigmoid(), short=True).splitlines() == [
         "y = 1 / (1 + exp(−x))",
         "∂y/∂x = y · (1 − y)",
         "The output alone is enough: keep y, forget x.",
@@ -84,26 +84,26 @@ def test_brief_is_the_formula_the_derivative_and_what_it_needs():
 
 
 def test_without_numbers_there_are_none():
-    text = terminal.render(sigmoid())
+    text = terminal_lines.render(sigmoid())
     assert "0.8176" not in text
     assert "∂L/∂y = 1" not in text
 
 
 def test_arrays_have_no_columns_of_numbers():
-    assert terminal.render(relu(), numbers=True) == terminal.render(relu(), numbers=False)
+    assert terminal_lines.render(relu(), numbers=True) == terminal_lines.render(relu(), numbers=False)
 
 
 def test_four_digits_right_to_the_last_one():
-    text = terminal.render(sigmoid(at=-700.0), numbers=True)
+    text = terminal_lines.render(sigmoid(at=-700.0), numbers=True)
     assert f"{np.exp(700.0):.3e}".replace("e+", "e") in text
 
 
 def test_the_right_gradients_have_no_cross():
-    assert "✗" not in terminal.render(affine(wrong=False))
+    assert "✗" not in terminal_lines.render(affine(wrong=False))
 
 
 def test_a_step_that_only_passes_a_gradient_on_is_one_row():
-    text = terminal.render(multiply(), numbers=True)
+    text = terminal_lines.render(multiply(), numbers=True)
     assert "    1   ×      ∂out/∂x = y       ∂L/∂x = ∂L/∂out · y      2" in text
     assert "               ∂out/∂y = x       ∂L/∂y = ∂L/∂out · x      100" in text
 
@@ -115,17 +115,17 @@ def test_a_step_that_only_passes_a_gradient_on_is_one_row():
 @pytest.mark.parametrize("explanation", EVERY, ids=lambda e: e.name)
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_no_line_is_wider_than_the_terminal(explanation, width, language):
-    assert columns(terminal.render(explanation, width=width, numbers=True, language=language)) <= width
+    assert columns(terminal_lines.render(explanation, width=width, numbers=True, language=language)) <= width
 
 
 @pytest.mark.parametrize("explanation", EVERY, ids=lambda e: e.name)
 def test_a_narrow_terminal_has_every_word_of_a_wide_one(explanation):
-    wide, narrow = (terminal.render(explanation, width=width, numbers=True).split() for width in (200, 60))
+    wide, narrow = (terminal_lines.render(explanation, width=width, numbers=True).split() for width in (200, 60))
     assert sorted("".join(wide)) == sorted("".join(narrow))
 
 
 def test_what_has_no_room_goes_below_under_the_right_side():
-    lines = terminal.render(affine(), width=80).splitlines()
+    lines = terminal_lines.render(affine(), width=80).splitlines()
     at = next(i for i, line in enumerate(lines) if "dx[n, d]" in line)
     assert lines[at + 1].strip() == "dout @ W.T"
     assert lines[at + 1].index("dout") == lines[at].index("=") + 2
@@ -134,36 +134,36 @@ def test_what_has_no_room_goes_below_under_the_right_side():
 @pytest.mark.parametrize("explanation", EVERY, ids=lambda e: e.name)
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_terminal_without_unicode_gets_ascii(explanation, language):
-    text = terminal.render(explanation, unicode=False, numbers=True, language=language)
+    text = terminal_lines.render(explanation, unicode=False, numbers=True, language=language)
     assert text.isascii()
     assert "\\u" not in text
 
 
 def test_ascii_spells_every_sign():
-    text = terminal.render(sigmoid(), unicode=False, numbers=True)
+    text = terminal_lines.render(sigmoid(), unicode=False, numbers=True)
     assert "dy/dc = -1/c^2 = -y^2" in text
     assert "ok is dL/dy * (1 - y) * y" in text
 
 
 def test_ascii_columns_line_up_too():
-    lines = terminal.render(sigmoid(), unicode=False, numbers=True, width=100).splitlines()
+    lines = terminal_lines.render(sigmoid(), unicode=False, numbers=True, width=100).splitlines()
     steps = [line for line in lines if line[4:5] in tuple("1234") and "/d" in line]
     assert len(steps) == 4
     assert len({line.index("dL/d") for line in steps}) == 1
 
 
 def test_control_characters_of_a_name_are_not_obeyed():
-    assert "\x1b" not in terminal.render(sigmoid(name="Layer\x1b[31m"))
+    assert "\x1b" not in terminal_lines.render(sigmoid(name="Layer\x1b[31m"))
 
 
 def test_values_are_blue_and_gradients_orange_and_no_colours_means_none():
-    lines = terminal.to_lines(sigmoid(), numbers=True)
+    lines = terminal_lines.to_lines(sigmoid(), numbers=True)
     console = Console(force_terminal=True, color_system="truecolor", width=100)
     with console.capture() as captured:
-        console.print(terminal.coloured(lines))
+        console.print(terminal_lines.coloured(lines))
     assert "\x1b[1;34m−1.5\x1b[0m" in captured.get()
     assert "\x1b[38;2;215;95;0m−0.6684\x1b[0m" in captured.get()
-    assert "\x1b" not in terminal.plain(lines)
+    assert "\x1b" not in terminal_lines.plain(lines)
 
 
 # --- words ------------------------------------------------------------------------------------------------------------
@@ -180,13 +180,13 @@ def test_both_languages_fill_in_the_same_fields(key):
 
 
 def test_japanese_reads_in_japanese():
-    text = terminal.render(sigmoid(), numbers=True, language="ja")
+    text = terminal_lines.render(sigmoid(), numbers=True, language="ja")
     for words in ("順伝播", "逆伝播（出力から入力へ）", "出力だけで足ります。", "✓ ∂L/∂y · (1 − y) · y です"):
         assert words in text
 
 
 def test_wide_characters_take_two_columns():
-    lines = terminal.render(sigmoid(), numbers=True, language="ja").splitlines()
+    lines = terminal_lines.render(sigmoid(), numbers=True, language="ja").splitlines()
     forward = next(line for line in lines if line.endswith("slide_layers.py:60"))
     beside = next(line for line in lines if line.endswith("slide_layers.py:65"))
     assert cell_len(forward) == cell_len(beside)

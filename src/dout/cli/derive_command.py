@@ -95,7 +95,7 @@ def _derived(
 
 
 def _sentence(reason: Reason) -> str:
-    from dout.explain.formats.terminal import sentence_text
+    from dout.explain.formats.terminal_lines import sentence_text
     from dout.explain.formats.words import said_reason
 
     return sentence_text(said_reason(reason))

@@ -22,7 +22,7 @@ from dout.explain.formats.outline_cells import (
     Cell,
     Equation,
     Figure,
-    Judged,
+    LineJudgement,
     Listing,
     LocalDerivative,
     Outline,
@@ -166,7 +166,7 @@ def _cell(cell: Cell, block: bool = False) -> str:
         return _text(format_number(cell.value))
     if isinstance(cell, Listing):
         return f"<code>{_text(cell.source)}</code>"
-    if isinstance(cell, Judged):
+    if isinstance(cell, LineJudgement):
         mark = '<span class="right">✓</span>' if cell.right else '<span class="wrong">✗</span>'
         return f"{mark} {_sentence(cell.sentence)}"
     return _sentence(cell)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from dout.explain.formats.latex_cells import latex_of
-from dout.explain.formats.terminal import sentence_text
+from dout.explain.formats.terminal_lines import sentence_text
 from dout.explain.formats.words import Language, said_reason
 from dout.explain.model.explanation import BackwardLine, Explanation, Part, Quantity, Reason, Step
 from dout.explain.terms import text_printer

@@ -14,7 +14,7 @@ from dout.explain.formats.outline_cells import (
     Cell,
     Equation,
     Figure,
-    Judged,
+    LineJudgement,
     Listing,
     Outline,
     OutlinePart,
@@ -108,7 +108,7 @@ def _cell(cell: Cell) -> str:
         return f"${figure_text(cell.value)}$"
     if isinstance(cell, Listing):
         return _code(cell.source)
-    if isinstance(cell, Judged):
+    if isinstance(cell, LineJudgement):
         return f"{'✓' if cell.right else '✗'} {_sentence(cell.sentence)}"
     return _sentence(cell)
 

@@ -12,7 +12,7 @@ from dout.explain.formats.outline_cells import (
     Cell,
     Equation,
     Figure,
-    Judged,
+    LineJudgement,
     Listing,
     LocalDerivative,
     Outline,
@@ -185,17 +185,17 @@ def _saying(reason: Reason, language: Language) -> dict[str, Cell]:
 _SAYS_INSTEAD = {"beside_axis", "beside_axis_here", "beside_not_summed", "beside_overwritten", "beside_layer"}
 
 
-def judgement_of(line: BackwardLine, language: Language = "en") -> Judged | None:
+def judgement_of(line: BackwardLine, language: Language = "en") -> LineJudgement | None:
     """What there is to say of a line of the user's: which step it is, or which value; None where it is neither."""
     reason = said_reason(line.reason, language) if line.reason else ()
     step = () if line.step is None else said("line.step", language, step=line.step)
     if line.wrong:
         why = reason or step or said("line.wrong", language)
         tells = not line.instead or (line.reason is not None and line.reason.key in _SAYS_INSTEAD)
-        return Judged(False, why if tells else said("line.instead", language, reason=why, instead=line.instead))
+        return LineJudgement(False, why if tells else said("line.instead", language, reason=why, instead=line.instead))
     if reason or step:
-        return Judged(True, reason or step)
-    return Judged(True, said("line.is", language, term=line.matches)) if line.matches is not None else None
+        return LineJudgement(True, reason or step)
+    return LineJudgement(True, said("line.is", language, term=line.matches)) if line.matches is not None else None
 
 
 def keeping_sentence(explanation: Explanation, language: Language = "en") -> Sentence:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dout.errors import TargetError
-from dout.explain.formats import html_page, json_document, latex_slide, markdown, terminal
+from dout.explain.formats import html_page, json_document, latex_slide, markdown, terminal_lines
 from dout.explain.formats.words import Language
 from dout.explain.model.explanation import Explanation
 from dout.files import Kind, refuse
@@ -35,7 +35,9 @@ class ExplanationFormat:
 
 
 def _text(explanation: Explanation, wanted: Wanted) -> str:
-    text = terminal.render(explanation, width=80, language=wanted.language, numbers=wanted.numbers, short=wanted.short)
+    text = terminal_lines.render(
+        explanation, width=80, language=wanted.language, numbers=wanted.numbers, short=wanted.short
+    )
     return f"{text}\n\n{_TEXT_END}"
 
 

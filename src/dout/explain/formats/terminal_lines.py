@@ -20,7 +20,7 @@ from dout.explain.formats.outline_cells import (
     Cell,
     Equation,
     Figure,
-    Judged,
+    LineJudgement,
     Listing,
     LocalDerivative,
     Outline,
@@ -152,7 +152,7 @@ class _Press:
             return [(f" {text}" if signed and not _is_negative(text) else text, kind)]
         if isinstance(cell, Listing):
             return [(self.spelt(cell.source), "code")]
-        if isinstance(cell, Judged):
+        if isinstance(cell, LineJudgement):
             mark = self.spelt("✓" if cell.right else "✗")
             return [(f"{mark} ", "good" if cell.right else "bad"), *self.cell(cell.sentence)]
         return [(self.spelt(part) if isinstance(part, str) else self.term(part), style) for part in cell]
