@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from functools import cached_property
@@ -12,12 +11,13 @@ from dout.explain.axes.axis_letters import axis_letters
 from dout.explain.axes.axis_parts import axis_part
 from dout.explain.derivation.elementwise_steps import ElementwiseSteps, operator_of, over_cases
 from dout.explain.derivation.forward_graph import Forward
+from dout.explain.derivation.what_to_keep import kept
 from dout.explain.model.explanation import Keeping, Part, Reason, Simplified, Step
 from dout.explain.terms.node_terms import term_of
 from dout.explain.terms.terms import Sum, Symbol, Term, total
 from dout.explain.terms.text_printer import text
 from dout.graph import CONSTANT, Node, topological
-from dout.ops import primitives
+from dout.ops import PRIMITIVES, primitives
 from dout.rewrite.simplify import is_elementwise
 
 _INFIX = primitives("add subtract multiply divide matmul pow power")
@@ -40,7 +40,7 @@ class AxisSteps:
     def letters(self) -> Mapping[Node, tuple[str, ...]]:
         """A letter for every axis."""
         forward = self.forward
-        nodes = [*forward.nodes, *forward.gradients.of.values(), *forward.gradients.on.values()]
+        nodes = [*forward.inputs, *forward.nodes, *forward.gradients.of.values(), *forward.gradients.on.values()]
         return axis_letters(nodes, forward.names, forward.values, gradients=forward.gradients)
 
     @cached_property
@@ -59,7 +59,8 @@ class AxisSteps:
             parts = tuple(self._parts(node))
             if parts:
                 name, number = self.forward.names[node], len(found) + 1
-                says = Reason("row", {"says": node.primitive.says})
+                told = all(part.index or part.reason or part.local for part in parts)
+                says = None if told else Reason("row", {"says": node.primitive.says})
                 found.append(Step(number, self._operator(node), name, node, parts, says))
         return tuple(found)
 
@@ -67,16 +68,26 @@ class AxisSteps:
         """The step as it stands in the formula: x · W, + b."""
         if node.primitive not in _INFIX:
             return operator_of(node)
-        return text(term_of(node, {n: item for n, item in self.called.items() if n is not node}))
+        called = {n: item for n, item in self.called.items() if n is not node}
+        for place in range(len(node.inputs)):
+            if self._passes(node, place) and node.primitive is PRIMITIVES["add"]:
+                return f"+ {text(called[node.inputs[1 - place]])}" if node.inputs[1 - place] in called else "+"
+        return text(term_of(node, called))
 
     def _parts(self, node: Node) -> Iterator[Part]:
         for argument, input_ in enumerate(node.inputs):
-            if self._has_gradient(node, argument):
+            if self._has_gradient(node, argument) and not self._passes(node, argument):
                 part = self._part(node, argument)
                 self.shares.setdefault(input_, []).append(part)
                 yield part
                 if part.share and part.share == self._uses[input_]:
                     yield self._sum(input_)
+
+    def _passes(self, node: Node, argument: int) -> bool:
+        """Whether a step hands its gradient on as it is to a value that has no other use and no name of the user's."""
+        input_, edge = node.inputs[argument], self.forward.gradients.on.get((node, argument))
+        hidden = input_ in self.forward.steps and not self.forward.is_named(input_)
+        return hidden and edge in self.upstream and self._uses[input_] == 1
 
     def _has_gradient(self, node: Node, argument: int) -> bool:
         input_ = node.inputs[argument]
@@ -138,8 +149,7 @@ class AxisSteps:
         needed = set(topological(wanted, known=set(forward.nodes)))
         read = {i for node in needed for i in node.inputs if i in set(forward.nodes)}
         held = [n for n in forward.nodes if n in read and n.primitive is not CONSTANT]
-        names = tuple(forward.names[n] for n in held)
-        return (Keeping(names, sum(math.prod(n.shape) for n in held if n not in forward.parameters)),)
+        return (kept(forward, held),)
 
 
 def _numbered(symbol: Term, share: int) -> Term:
