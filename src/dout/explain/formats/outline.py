@@ -75,8 +75,7 @@ def _forward(explanation: Explanation, numbers: bool, language: Language) -> Out
 
 def _backward(explanation: Explanation, numbers: bool, language: Language) -> OutlinePart:
     rows = tuple(row for step in explanation.steps for row in _step(explanation, step, numbers, language))
-    chain = any(part.local for step in explanation.steps for part in step.parts)
-    title = said("title.backward_chain" if chain else "title.backward", language)
+    title = said("title.backward" if speaks_of_dout(explanation) else "title.backward_chain", language)
     output = next((q for q in explanation.forward if q.name in explanation.outputs), None)
     seed: Cell | None = None
     shape = ""
@@ -88,28 +87,36 @@ def _backward(explanation: Explanation, numbers: bool, language: Language) -> Ou
 
 
 def _step(explanation: Explanation, step: Step, numbers: bool, language: Language) -> Iterator[OutlineRow]:
-    head: dict[str, Cell] = {"number": (str(step.number),), "operator": (step.operator,)}
-    if step.says is not None and not any(part.local for part in step.parts):  # else the derivative says it
-        yield OutlineRow(head | _saying(step.says, language), step.number, step.name)
-        head = {}
-    for part in step.parts:
-        cells = _part_cells(explanation, step, part) | _figure("value", part.value, numbers, True)
-        yield OutlineRow(head | cells, step.number, part.of)
-        head = {}
+    """The rows of a step: sentences before the formulas that they are about; its number and operator on the first."""
+    cells: list[tuple[dict[str, Cell], str]] = []
+    if step.says is not None and step.says.key != "row":  # the words of a row say no more than its derivative
+        cells.append((_saying(step.says, language), step.name))
+    inputs = {q.name for q in explanation.forward if q.term is None}
+    told = [part for part in step.parts if not _only_passes_on(part) or part.of in inputs] or step.parts
+    for part in told:
         if part.reason is not None:
-            yield OutlineRow(_saying(part.reason, language), step.number, part.of)
-    if head:
-        yield OutlineRow(head, step.number, step.name)
+            cells.append((_saying(part.reason, language), part.of))
+        cells.append((_part_cells(explanation, step, part) | _figure("value", part.value, numbers, True), part.of))
+    head: dict[str, Cell] = {"number": (str(step.number),), "operator": (step.operator,)}
+    for i, (made, name) in enumerate(cells or [({}, step.name)]):
+        yield OutlineRow((head if i == 0 else {}) | made, step.number, name)
+
+
+def _only_passes_on(part: Part) -> bool:
+    """Whether a part of a gradient is one that has a name already, as it is."""
+    plain = isinstance(part.gradient, Symbol) and part.gradient.name != f"d{part.of}"
+    return plain and not (part.local or part.index or part.code or part.share)
 
 
 def _part_cells(explanation: Explanation, step: Step, part: Part) -> dict[str, Cell]:
+    left = gradient_name(explanation, part.of, part.share)
     if part.index is not None:
         cells: dict[str, Cell] = {"index": _equation(*part.index, of=part.of)}
     elif part.local:
         cells = {"local": _equation(LocalDerivative(step.name, part.of), *part.local, of=part.of)}
-        cells["gradient"] = _equation(Partial(part.of), part.gradient, of=part.of)
+        cells["gradient"] = _equation(left, part.gradient, of=part.of)
     else:
-        cells = {"index": _equation(gradient_name(explanation, part.of), part.gradient, of=part.of)}
+        cells = {"index": _equation(left, part.gradient, of=part.of)}
     if part.shapes:
         cells["shapes"] = (part.shapes,)
     if part.code:
@@ -196,7 +203,8 @@ def keeping_sentence(explanation: Explanation, language: Language = "en") -> Sen
     if not explanation.keeping:
         return ()
     best = explanation.keeping[0]
-    reason = best.reason or Reason("keep values", {"names": best.names})
+    key = "keep values" if set(best.names) & set(explanation.outputs) else "keep the inputs"
+    reason = best.reason or (Reason(key, {"names": best.names}) if best.names else Reason("keep nothing"))
     if "names" not in reason.fields:
         return said_reason(reason, language)
     names = listed([_kept_for(explanation, name, language) for name in reason.fields["names"]], language)
@@ -247,12 +255,15 @@ def _textbook(explanation: Explanation, of: str, term: Term) -> Equation:
 
 def speaks_of_dout(explanation: Explanation) -> bool:
     """Whether the steps call the gradient of the output `dout`, and others dx, dW; else these are ∂L/∂y, ∂L/∂x."""
-    return any("dout" in names_in(term) for term in _terms_behind(explanation))
+    known = {quantity.name for quantity in explanation.forward}
+    named = frozenset().union(*map(names_in, _terms_behind(explanation))) - known
+    return any(name.startswith("d") for name in named)
 
 
-def gradient_name(explanation: Explanation, of: str) -> Term:
-    """The name of a gradient, as the steps write it."""
-    return Symbol(f"d{of}") if speaks_of_dout(explanation) else Partial(of)
+def gradient_name(explanation: Explanation, of: str, share: int = 0) -> Term:
+    """The name of a gradient, as the steps write it; with a number where it is one of several parts."""
+    number = "".join("₀₁₂₃₄₅₆₇₈₉"[int(digit)] for digit in str(share)) if share else ""
+    return Symbol(f"d{of}{number}") if speaks_of_dout(explanation) else Partial(f"{of}{number}")
 
 
 def _terms_behind(explanation: Explanation) -> Iterator[Term]:

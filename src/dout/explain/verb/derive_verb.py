@@ -12,7 +12,7 @@ from dout.explain.derive.class_writer import Derived, derived
 
 @dataclass(frozen=True, eq=False, repr=False)
 class DerivedLayer(Derived):
-    """A class with a derived backward: its `source`, a `module` with the imports it needs, and the live class, `layer`."""
+    """A class with a derived backward: its `source`, a `module` with its imports, and the live class, `layer`."""
 
     def __repr__(self) -> str:
         gradients = ", ".join(f"{name} {word}" for name, word in self.verdict.items())

@@ -32,7 +32,7 @@ class Explained(Explanation):
         return cls(**data, numbers=numbers, language=language)
 
     def text(self, width: int = terminal.WIDTH, *, unicode: bool = True, short: bool = False) -> str:
-        """In lines of at most `width` columns; without `unicode` in ASCII; `short`: formula, derivative, what it needs."""
+        """In lines of at most `width` columns; without `unicode` in ASCII; `short`: as a textbook prints it."""
         return terminal.render(self, width=width, unicode=unicode, short=short, **self._words)
 
     def markdown(self) -> str:

@@ -35,16 +35,12 @@ class ExplanationFormat:
 
 
 def _text(explanation: Explanation, wanted: Wanted) -> str:
-    text = terminal.render(
-        explanation, width=80, language=wanted.language, numbers=wanted.numbers, short=wanted.short
-    )
+    text = terminal.render(explanation, width=80, language=wanted.language, numbers=wanted.numbers, short=wanted.short)
     return f"{text}\n\n{_TEXT_END}"
 
 
 def _markdown(explanation: Explanation, wanted: Wanted) -> str:
-    return markdown.document(
-        explanation, language=wanted.language, numbers=wanted.numbers, short=wanted.short
-    )
+    return markdown.document(explanation, language=wanted.language, numbers=wanted.numbers, short=wanted.short)
 
 
 def _html(explanation: Explanation, wanted: Wanted) -> str:
@@ -54,9 +50,7 @@ def _html(explanation: Explanation, wanted: Wanted) -> str:
 
 
 def _latex(explanation: Explanation, wanted: Wanted) -> str:
-    return latex_slide.to_latex(
-        explanation, language=wanted.language, numbers=wanted.numbers, short=wanted.short
-    )
+    return latex_slide.to_latex(explanation, language=wanted.language, numbers=wanted.numbers, short=wanted.short)
 
 
 def _json(explanation: Explanation, wanted: Wanted) -> str:
