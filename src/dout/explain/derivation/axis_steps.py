@@ -11,17 +11,18 @@ from dout.explain.axes.axis_letters import axis_letters
 from dout.explain.axes.axis_parts import axis_part
 from dout.explain.derivation.elementwise_steps import ElementwiseSteps, operator_of, over_cases
 from dout.explain.derivation.forward_graph import Forward
+from dout.explain.derivation.part_code import part_code
 from dout.explain.derivation.what_to_keep import kept
 from dout.explain.model.explanation import Keeping, Part, Reason, Simplified, Step
 from dout.explain.terms.node_terms import term_of
 from dout.explain.terms.terms import Sum, Symbol, Term, total
 from dout.explain.terms.text_printer import text
-from dout.graph import CONSTANT, Node, topological
+from dout.graph import CONSTANT, Graph, Node, topological
 from dout.ops import PRIMITIVES, primitives
-from dout.rewrite.simplify import is_elementwise
+from dout.rewrite.simplify import is_elementwise, simplify
 
 _INFIX = primitives("add subtract multiply divide matmul pow power")
-MOST_WRITTEN = 10  # symbols of an operand that is written beside the operator
+MOST_WRITTEN = 12  # symbols of a gradient that has no formula of elements
 
 
 class AxisSteps:
@@ -114,9 +115,11 @@ class AxisSteps:
             return Part(name, over_cases(dout, local[-1]), value, local, share=share)
         names = {**self.forward.names, **{n: d for n, d in self.upstream.items() if n is not edge}}
         found = axis_part(node, argument, edge, names, self.letters, self.values)
-        gradient = found.term if found.term is not None else Symbol(f"d{name}")
+        called = {n: Symbol(word) for n, word in names.items()}
+        gradient = found.term or term_of(simplified(edge), called, short=MOST_WRITTEN) or Symbol(f"d{name}")
         index = found.index and (_numbered(found.index[0], share), found.index[1])
-        return Part(name, gradient, value, index=index, shapes=found.shapes, reason=found.reason, share=share)
+        code = part_code(simplified(edge), names)
+        return Part(name, gradient, value, (), index, found.shapes, code, found.reason, share)
 
     def _sum(self, of: Node) -> Part:
         """The whole gradient of a value that is used several times."""
@@ -127,7 +130,7 @@ class AxisSteps:
 
     def simplified(self) -> tuple[Simplified, ...]:
         """The gradient of each input and parameter, from the gradients of the steps."""
-        wanted = [n for n in (*self.forward.inputs, *self.forward.learned) if n in self.shares]
+        wanted = [n for n in (*self.forward.inputs, *self.forward.learned) if n in self.shares and self._is_told(n)]
         return tuple(
             Simplified(self.forward.names[n], ((total(*(part.gradient for part in self.shares[n])), None),))
             for n in wanted
@@ -142,6 +145,11 @@ class AxisSteps:
                 return over_cases(Symbol("dout"), found.term)
         return total(*(part.gradient for part in self.shares[of]))
 
+    def _is_told(self, of: Node) -> bool:
+        """Whether every part of a gradient has a formula."""
+        unknown = Symbol(f"d{self.forward.names[of]}")
+        return all(part.gradient != unknown for part in self.shares[of])
+
     def keepings(self) -> tuple[Keeping, ...]:
         """The values of forward that some gradient is computed from; parameters are there in any case."""
         forward = self.forward
@@ -150,6 +158,12 @@ class AxisSteps:
         read = {i for node in needed for i in node.inputs if i in set(forward.nodes)}
         held = [n for n in forward.nodes if n in read and n.primitive is not CONSTANT]
         return (kept(forward, held),)
+
+
+def simplified(gradient: Node) -> Node:
+    """The same gradient without steps that change nothing."""
+    graph = Graph(topological([gradient]), {}, {"d": gradient})
+    return simplify(graph).outputs["d"]
 
 
 def _numbered(symbol: Term, share: int) -> Term:

@@ -8,15 +8,16 @@ from typing import Any
 from dout.explain.algebra.derivative_forms import Derivative
 from dout.explain.beside.user_lines import backward_lines
 from dout.explain.derivation.axis_steps import AxisSteps
-from dout.explain.derivation.elementwise_steps import ElementwiseSteps
+from dout.explain.derivation.elementwise_steps import ElementwiseSteps, operator_of
 from dout.explain.derivation.forward_graph import Forward, forward_of
 from dout.explain.derivation.own_words import OwnWords
 from dout.explain.derivation.what_to_keep import keepings
-from dout.explain.model.explanation import BackwardLine, Explanation, Keeping, Quantity, Simplified, Step
+from dout.explain.model.explanation import BackwardLine, Explanation, Keeping, Quantity, Reason, Simplified, Step
 from dout.explain.terms.node_terms import term_of
 from dout.explain.terms.terms import ONE, Call, Symbol, Term, negated, product, total
 from dout.explain.terms.walk import calls_in
-from dout.graph import Node, Where
+from dout.graph import Node, Where, topological
+from dout.trace.model.recorded import LOSSES
 
 MOST_SYMBOLS = 24  # of the formula of the whole layer
 
@@ -47,6 +48,7 @@ def explained(
         simplified=simplified,
         keeping=keeping,
         backward=_beside(forward, steps, letters),
+        not_explained=tuple(_stops(forward)),
         definitions=tuple(_definitions([form for one in simplified for form, _ in one.forms], formula)),
     )
 
@@ -74,6 +76,18 @@ def _beside(
     if call is None or call.gradients is None:
         return ()
     return backward_lines(forward.trace, call, OwnWords(forward, steps, letters))
+
+
+def _stops(forward: Forward) -> Iterator[Reason]:
+    """Steps at which a gradient ends although what they are computed from varies, and edges that the recording lost."""
+    reached = {node for node, _ in forward.gradients.on}
+    for node in forward.steps:
+        if node in forward.gradients.of and node not in reached and set(topological([node])) & set(forward.inputs):
+            place = f"{node.where.file.rpartition('/')[2]}:{node.where.line}" if node.where else forward.trace.target
+            yield Reason("stops", {"operator": operator_of(node), "place": place, "says": node.primitive.says})
+    for event in forward.trace.events:
+        if event.kind in LOSSES:
+            yield Reason("lost", {"event": str(event)})
 
 
 def _where(forward: Forward) -> Where | None:

@@ -86,8 +86,9 @@ class ElementwiseSteps:
     def _parts(self, node: Node) -> Iterator[Part]:
         for argument, input_ in enumerate(node.inputs):
             edge = self.forward.gradients.on.get((node, argument))
-            hyper = input_ in self.forward.parameters and input_ not in self.forward.learned
-            if edge is None or input_.primitive is CONSTANT or input_ in node.inputs[:argument] or hyper:
+            fixed = input_ in self.forward.parameters and input_ not in self.forward.learned
+            fixed |= np.dtype(input_.dtype) == np.bool_
+            if edge is None or input_.primitive is CONSTANT or input_ in node.inputs[:argument] or fixed:
                 continue
             local, slope = self.local(node, input_)
             gradient = self._summed(input_, self._so_far(node, input_, local[-1], slope))

@@ -93,7 +93,7 @@ class Forward:
         """A name for everything: the user's, y for the output, and letters for steps that have no name."""
         found: dict[Node, str] = {}
         for node in (*self.inputs, *self.parameters):
-            wanted = "n" if self._counts(node) else self.own_names.get(node, "x")
+            wanted = "n" if self._counts(node) else "random" if node in self.drawn else self.own_names.get(node, "x")
             found[node] = _free(wanted, found.values())
         for node in self.outputs:
             wanted = self.own_names.get(node, "y")
@@ -108,6 +108,11 @@ class Forward:
             if node not in found:
                 found[node] = next(letters)
         return found
+
+    @cached_property
+    def drawn(self) -> frozenset[Node]:
+        """The inputs that are random numbers."""
+        return frozenset(self.now[n] for n in self.trace.draws if n in self.now)
 
     def _counts(self, node: Node) -> bool:
         """Whether a value that the user has not named is 0, 1, 2 …: the index of the rows."""

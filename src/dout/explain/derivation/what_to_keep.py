@@ -31,6 +31,8 @@ def keepings(forward: Forward, found: Sequence[tuple[Node, Derivative]]) -> tupl
 
 def kept(forward: Forward, nodes: Sequence[Node]) -> Keeping:
     """The choice to keep some values."""
+    if not nodes:
+        return Keeping((), 0, Reason("keep nothing"))
     names, inputs = tuple(forward.names[n] for n in nodes), ", ".join(forward.names[n] for n in forward.inputs)
     if tuple(nodes) == forward.outputs:
         reason = Reason("keep the output", {"y": Symbol(names[0]), "inputs": inputs})
