@@ -1,0 +1,18 @@
+"""All layers without a backward that explain and derive are tried on: one row a class, family by family."""
+
+from importlib import import_module
+
+from forwards.corpus_row import OTHER, SMALL, TIMED, Draw, Example, ForwardRow
+
+FAMILIES = (
+    "arithmetic", "bends", "smooth", "elementwise", "reductions", "softmaxes", "losses", "affine", "normalisations",
+    "attention", "pooling", "convolutions", "recurrent", "indexing",
+)  # fmt: skip
+
+
+def rows() -> list[ForwardRow]:
+    """Every row, in the order of families."""
+    return [row for family in FAMILIES for row in import_module(f"forwards.{family}").ROWS]
+
+
+__all__ = ["FAMILIES", "OTHER", "SMALL", "TIMED", "Draw", "Example", "ForwardRow", "rows"]
