@@ -28,7 +28,7 @@ from dout.explain.formats.outline_cells import (
     place_text,
 )  # fmt: skip
 from dout.explain.formats.plain_spelling import in_ascii
-from dout.explain.formats.words import Language
+from dout.explain.formats.words import Language, Sentence
 from dout.explain.model.explanation import Explanation
 from dout.explain.terms import text_printer
 from dout.explain.terms.terms import Symbol, Term
@@ -94,6 +94,11 @@ def to_lines(
 def render(explanation: Explanation, **options: Any) -> str:
     """The same as text without colours."""
     return plain(to_lines(explanation, **options))
+
+
+def sentence_text(sentence: Sentence) -> str:
+    """A sentence in one line."""
+    return "".join(part if isinstance(part, str) else text_printer.text(part) for part in sentence)
 
 
 def plain(lines: Iterable[TextLine]) -> str:

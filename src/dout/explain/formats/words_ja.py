@@ -37,6 +37,9 @@ _OUTLINE = {
     "line.step": "手順 {step} です",
     "line.wrong": "誤りです",
     "line.instead": "{reason}：{instead}",
+    "no_real_input": "勾配を求める実数の入力がありません",
+    "unrolled": "順伝播の計算がサイズによって変わります：{where}",
+    "strategy": "{why}",
     "list.comma": "、",
     "list.and": " と ",
 }
