@@ -35,14 +35,14 @@ class Draft:
     notes: tuple[Reason, ...] = ()
 
 
-def drafted(twins: Twins, *, anew: bool = False, recompute: bool = False) -> Draft:
+def drafted(twins: Twins, *, given_only: bool = False, recompute: bool = False) -> Draft:
     """Write forward and backward. Raises UnspelledError, and OSError where there is no source."""
-    return _Drafting(twins, recompute).draft()
+    return _Drafting(twins, given_only, recompute).draft()
 
 
 class _Drafting:
-    def __init__(self, twins: Twins, recompute: bool) -> None:
-        self.twins, self.recompute = twins, recompute
+    def __init__(self, twins: Twins, given_only: bool, recompute: bool) -> None:
+        self.twins, self.given_only, self.recompute = twins, given_only, recompute
         self.graph: BackwardGraph = twins.graphs[0]
         self.run: ForwardRun = self.graph.run
         self.equal = EqualValues(twins)
@@ -105,6 +105,8 @@ class _Drafting:
         found: Place | None = None
         for member in self.members.get(node, ()):
             if member not in data:
+                continue
+            if self.given_only and member not in self.run.arguments and member.dtype != np.bool_:
                 continue
             value = data[member]
             for name, item in self._attributes().items():
