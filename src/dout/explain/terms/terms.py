@@ -8,7 +8,7 @@ Product(factors=(Symbol(name='y', indices=()),), over=(), negative=True)))), ove
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -117,6 +117,44 @@ class Transposed(Term):
 
 ZERO, ONE, TWO = Number(0), Number(1), Number(2)
 
+# Of each kind of term: the terms in it, and what else it says.
+_INSIDE: dict[type[Term], Callable[[Any], tuple[tuple[Term, ...], Any]]] = {
+    Number: lambda t: ((), t.value),
+    Symbol: lambda t: (t.indices, t.name),
+    Partial: lambda t: ((), t.of),
+    Sum: lambda t: (t.terms, None),
+    Product: lambda t: (t.factors + t.over, (len(t.factors), t.negative)),
+    Power: lambda t: ((t.base, t.exponent), None),
+    Call: lambda t: (t.arguments, (t.function, t.axis)),
+    Compare: lambda t: ((t.left, t.right), t.symbol),
+    Cases: lambda t: ((*(part for piece in t.pieces for part in piece), t.otherwise), None),
+    Over: lambda t: ((t.term,), (t.indices, t.symbol)),
+    MatrixProduct: lambda t: ((t.left, t.right), None),
+    Transposed: lambda t: ((t.matrix,), None),
+}
+
+
+def parts(term: Term) -> tuple[Term, ...]:
+    """The terms in a term, in the order in which it names them: of cases each term before its condition."""
+    return _INSIDE[type(term)](term)[0]
+
+
+def alike(one: Term, other: Term) -> bool:
+    """Whether two terms are the same formula; iterative, where `==` would meet Python's recursion limit."""
+    waiting, seen = [(one, other)], set()
+    while waiting:
+        a, b = waiting.pop()
+        if a is b or (id(a), id(b)) in seen:
+            continue
+        seen.add((id(a), id(b)))
+        if type(a) is not type(b):
+            return False
+        (inside, says), (others, say) = _INSIDE[type(a)](a), _INSIDE[type(b)](b)
+        if says != say or len(inside) != len(others):
+            return False
+        waiting += zip(inside, others, strict=True)
+    return True
+
 
 def number(value: Any) -> Term:
     """A number of any sign."""
@@ -141,31 +179,60 @@ def _is_one(product: Product) -> bool:
 def product(*factors: Term, over: tuple[Term, ...] = ()) -> Term:
     """The product of factors over others, without ones, nested products and double signs; 0 where one is 0.
 
-    Factors stand in the order of `rank`: a number, the gradient from downstream, values, powers, functions, sums.
+    Equal factors are one power, and numbers one number as long as no digit is lost. Factors stand in the order of
+    `rank`: a number, the gradient from downstream, values, powers, functions, sums.
     """
-    above = list(_flat(factors))
-    below: list[Term] = []
-    negative = False
-    for factor in over:
-        inner = factor if isinstance(factor, Product) else Product((factor,))
-        above += inner.over
-        below += _flat(inner.factors)
-        negative ^= inner.negative
-    for factor in factors:
-        if isinstance(factor, Product):
-            below += factor.over
-            negative ^= factor.negative
+    above, below, negative = _flat(factors, over)
     if ZERO in above:
         return ZERO
-    above = sorted((f for f in above if f != ONE), key=rank)
-    below = sorted((f for f in below if f != ONE), key=rank)
-    made = Product(tuple(above) or (ONE,), tuple(below), negative)
+    made = Product(tuple(_gathered(above)) or (ONE,), tuple(_gathered(below)), negative)
     return made.factors[0] if _is_one(made) else made
 
 
-def _flat(factors: tuple[Term, ...]) -> Iterator[Term]:
+def _flat(factors: tuple[Term, ...], over: tuple[Term, ...]) -> tuple[list[Term], list[Term], bool]:
+    """What stands above and below the bar once nested products are dissolved, and whether that is negated."""
+    sides: dict[bool, list[Term]] = {True: [], False: []}
+    negative = False
+    waiting = [(f, False) for f in reversed(over)] + [(f, True) for f in reversed(factors)]
+    while waiting:
+        term, up = waiting.pop()
+        if isinstance(term, Product):
+            negative ^= term.negative
+            waiting += [(f, not up) for f in reversed(term.over)] + [(f, up) for f in reversed(term.factors)]
+        else:
+            sides[up].append(term)
+    return sides[True], sides[False], negative
+
+
+def _gathered(factors: list[Term]) -> list[Term]:
+    """The factors in their order, without ones, each base once."""
+    value: Any = 1
+    found: dict[Any, list[tuple[Term, int]]] = {}  # bases with their exponents; those that may be alike together
+    rest: list[Term] = []
     for factor in factors:
-        yield from _flat(factor.factors) if isinstance(factor, Product) else (factor,)
+        base, exponent = (factor.base, factor.exponent) if isinstance(factor, Power) else (factor, ONE)
+        if isinstance(factor, Number):
+            exact = _exact_product(value, factor.value)
+            value, rest = (value, [*rest, factor]) if exact is None else (exact, rest)
+        elif isinstance(exponent, Number) and isinstance(exponent.value, int) and exponent.value > 0:
+            same = found.setdefault((type(base), _INSIDE[type(base)](base)[1]), [])
+            place = next((i for i, (other, _) in enumerate(same) if alike(base, other)), len(same))
+            same[place:] = [(base, exponent.value + (same[place][1] if place < len(same) else 0)), *same[place + 1 :]]
+        else:
+            rest.append(factor)
+    powers = [b if n == 1 else Power(b, Number(n)) for same in found.values() for b, n in same]
+    return sorted([*([] if value == 1 else [Number(value)]), *powers, *rest], key=rank)
+
+
+def _exact_product(one: Any, other: Any) -> Any:
+    """The product of two numbers, or None where it would be rounded."""
+    if one == 1 or other == 1:
+        return other if one == 1 else one
+    try:
+        made = one * other
+        return made if Fraction(made) == Fraction(one) * Fraction(other) else None
+    except (OverflowError, ValueError):  # no fraction is infinite, or no number
+        return None
 
 
 def total(*terms: Term) -> Term:

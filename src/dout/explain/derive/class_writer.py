@@ -1,0 +1,108 @@
+"""A class, an instance or a function with a forward in; the class with its backward, verified, out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from dout.errors import DoutError, TargetError
+from dout.explain.derive.backward_graph import DerivedDiffersError, Twins, backward_graph, wanted_inputs
+from dout.explain.derive.class_text import ClassText
+from dout.explain.derive.derived_methods import Draft, drafted
+from dout.explain.derive.forward_runs import ForwardRun, Subject, found_subject, recorded, resized, same_structure
+from dout.explain.derive.verification import Verdicts, verified
+from dout.explain.model.explanation import Reason
+from dout.explain.spelling.size_words import UnspelledError
+
+
+class NotDerivedError(DoutError):
+    """No backward can be written; `reasons` say why."""
+
+    def __init__(self, reasons: Sequence[Reason]) -> None:
+        self.reasons = tuple(reasons)
+        super().__init__("; ".join(f"{r.key}: {', '.join(map(str, r.fields.values()))}" for r in reasons))
+
+
+@dataclass(frozen=True, eq=False)
+class Derived:
+    """A class with the backward that was derived: as `source`, as a `module` with its imports, and as a live `layer`.
+
+    `notes` are what a reader should know; `verdict` has the word of the exact judge by gradient.
+    """
+
+    name: str
+    source: str
+    module: str
+    layer: type
+    notes: tuple[Reason, ...] = ()
+    verdict: Mapping[str, str] = field(default_factory=dict)
+
+
+def derived(
+    target: Any, init: Mapping[str, Any] | None = None, inputs: Any = None, style: str = "book"
+) -> Derived:
+    """Derive the backward of what has a forward: a class, an instance, or a function.
+
+    `init` are arguments of the constructor, `inputs` those of forward (by name, or in their order); what is not given
+    is chosen. Raises TargetError where no example runs, NotDerivedError where nothing can be written that holds.
+    """
+    subject = found_subject(target, init or {}, _by_name(inputs))
+    runs, notes = _runs(subject)
+    failed: list[Reason] = []
+    for stable, anew, recompute in _STRATEGIES:
+        try:
+            graphs = [backward_graph(run, stable=stable) for run in runs]
+            draft = drafted(Twins.paired(graphs), anew=anew, recompute=recompute)
+            text = ClassText(subject, draft)
+            verdicts = verified([run.subject for run in runs], text.make, draft.names)
+        except (DerivedDiffersError, UnspelledError, OSError, SyntaxError) as error:
+            failed.append(Reason("strategy", {"why": str(error)}))
+            continue
+        if verdicts.right:
+            return _made(text, draft, verdicts, notes)
+        failed.append(Reason("strategy", {"why": verdicts.because}))
+    raise NotDerivedError([*notes, *failed])
+
+
+# stable forms, forward written anew, and what is costly computed again: the first that holds is taken
+_STRATEGIES = ((True, False, False), (False, False, False), (True, False, True), (False, False, True))
+
+
+def _made(text: ClassText, draft: Draft, verdicts: Verdicts, notes: Sequence[Reason]) -> Derived:
+    return Derived(text.subject.name, text.source, text.module, text.cls, (*notes, *draft.notes), verdicts.words)
+
+
+def _by_name(inputs: Any) -> dict[str, Any]:
+    if inputs is None:
+        return {}
+    return dict(inputs) if isinstance(inputs, Mapping) else {str(i): item for i, item in enumerate(inputs)}
+
+
+def _runs(subject: Subject) -> tuple[list[ForwardRun], list[Reason]]:
+    """Recordings at several sizes with the same steps, and the reasons why some sizes are not among them."""
+    base = recorded(subject)
+    if not any(True for _ in wanted_inputs(base)):
+        raise NotDerivedError([Reason("no_real_input", {})])
+    found: list[ForwardRun] = []
+    notes: list[Reason] = []
+    for i, run in _tried(subject):
+        differs = same_structure(base.graph, run.graph)
+        if differs is None:
+            found.append(run)
+            if i == 1 and len(found) == 2:
+                return found, []
+        elif i > 1:
+            notes.append(Reason("unrolled", {"where": str(differs.where or "")}))
+    return [base, *found][:4], notes[:1]
+
+
+def _tried(subject: Subject) -> Iterator[tuple[int, ForwardRun]]:
+    for i, other in enumerate(resized(subject)):
+        try:
+            yield i, recorded(other)
+        except Exception:  # noqa: S112 - the user's forward is not for these sizes
+            continue
+
+
+__all__ = ["Derived", "NotDerivedError", "TargetError", "derived"]

@@ -1,0 +1,167 @@
+"""What the rows that act along axes or move elements compute, as a term of their inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from dout.explain.terms.known_numbers import term_of_number
+from dout.explain.terms.row_terms import as_condition, as_number, exp, log
+from dout.explain.terms.terms import (
+    ONE,
+    ZERO,
+    Call,
+    Cases,
+    Compare,
+    MatrixProduct,
+    Symbol,
+    Term,
+    Transposed,
+    product,
+    total,
+)  # fmt: skip
+from dout.graph import Node, Primitive
+from dout.ops import by_primitive
+from dout.ops.operators import Slot
+
+Axes = tuple[str, ...]
+AxisForm = Callable[[Node, tuple[Term, ...], Axes], Term]  # of a node, the terms of its inputs, its input's letters
+
+
+def _same(node: Node, inputs: tuple[Term, ...], letters: Axes) -> Term:
+    """Elements that only move."""
+    return inputs[0]
+
+
+def _converted(node: Node, inputs: tuple[Term, ...], letters: Axes) -> Term:
+    """Another dtype: whole numbers lose what is behind the point, conditions are 1 or 0."""
+    kind, before = node.dtype, node.inputs[0].dtype
+    if is_condition(kind):
+        return inputs[0] if is_condition(before) else as_condition(inputs[0])
+    whole = not isinstance(kind, type) and kind.kind in "iu"
+    real = before is float or (not isinstance(before, type) and before.kind == "f")
+    return Call("trunc", (inputs[0],)) if whole and real else as_number(inputs[0])
+
+
+def is_condition(dtype: Any) -> bool:
+    """Whether a dtype is that of conditions, NumPy's or Python's."""
+    return dtype is bool or (not isinstance(dtype, type) and dtype.kind == "b")
+
+
+def axes_of(node: Node, letters: Axes) -> Axes:
+    """The axes that a row goes along, by the letters of its input or, for lack of them, by their numbers.
+
+    Empty where it goes along all of them and they have no letters.
+    """
+    axis, count = node.static.get("axis"), len(node.inputs[0].shape)
+    if axis is None:
+        return letters
+    found = (axis,) if isinstance(axis, int) else tuple(axis)
+    return tuple(letters[a] if len(letters) == count else str(a) for a in found)
+
+
+def _reduced(name: str) -> AxisForm:
+    """A reduction, of those elements alone that a mask chooses."""
+
+    def form(node: Node, inputs: tuple[Term, ...], letters: Axes) -> Term:
+        values = inputs[0] if name in ("any", "all") else as_number(inputs[0])
+        arguments: tuple[Term, ...] = (values,)
+        if node.static.get("axis") == ():
+            return values
+        if len(inputs) > 1:
+            arguments = (Cases(((values, inputs[1]),), ZERO),) if name == "sum" else (values, inputs[1])
+        if "ddof" in node.static:
+            arguments += (Compare(Symbol("ddof"), "=", term_of_number(node.static["ddof"])),)
+        made: Term = Call(name, arguments, axes_of(node, letters))
+        if "initial" not in node.static:
+            return made
+        start = term_of_number(node.static["initial"])
+        joined = {"sum": total, "prod": product}.get(name, lambda x, y: Call(name, (x, y)))
+        return joined(start, made)
+
+    return form
+
+
+def _softmax(node: Node, inputs: tuple[Term, ...], letters: Axes) -> Term:
+    return Call("softmax", inputs, axes_of(node, letters))
+
+
+def _log_sum(node: Node, inputs: tuple[Term, ...], letters: Axes) -> Term:
+    powers = exp(inputs[0])
+    return log(Call("sum", (product(*inputs[1:], powers),), axes_of(node, letters)))
+
+
+def _matrices(node: Node, inputs: tuple[Term, ...], letters: Axes) -> Term:
+    """A product of matrices; with a number, np.dot and np.inner multiply."""
+    numbers = not all(i.shape for i in node.inputs)
+    return product(*inputs) if numbers else MatrixProduct(inputs[0], inputs[1])
+
+
+def _inner(node: Node, inputs: tuple[Term, ...], letters: Axes) -> Term:
+    turned = _turned(inputs[1]) if len(node.inputs[1].shape) > 1 else inputs[1]
+    return _matrices(node, (inputs[0], turned), letters)
+
+
+def _turned(matrix: Term) -> Term:
+    return matrix.matrix if isinstance(matrix, Transposed) else Transposed(matrix)
+
+
+def _transposed(node: Node, inputs: tuple[Term, ...], letters: Axes) -> Term:
+    axes = tuple(node.static["axes"])
+    count = len(axes)
+    if axes == tuple(range(count)):
+        return inputs[0]
+    swapped = (*range(count - 2), count - 1, count - 2)
+    return _turned(inputs[0]) if axes == swapped else Call("transpose", inputs)
+
+
+def _elements(node: Node, inputs: tuple[Term, ...], letters: Axes) -> Term:
+    """Some elements: x[n, d], or all of them if the key only adds axes."""
+    key = node.static["key"]
+    keys = key if isinstance(key, tuple) else (key,)
+    if all(part is None or part is Ellipsis or part == slice(None) for part in keys):
+        return inputs[0]
+    indices = tuple(_index(part, inputs[1:]) for part in keys)
+    base = inputs[0]
+    if isinstance(base, Symbol) and not base.indices:
+        return Symbol(base.name, indices)
+    return Call("getitem", (base, *indices))
+
+
+def _index(part: Any, arrays: tuple[Term, ...]) -> Term:
+    """One part of a key as Python writes it."""
+    if isinstance(part, Slot):
+        return arrays[part]
+    if isinstance(part, slice):
+        start, stop, step = ("" if one is None else str(one) for one in (part.start, part.stop, part.step))
+        return Symbol(f"{start}:{stop}" + (f":{step}" if step else ""))
+    if part is None or part is Ellipsis:
+        return Symbol("new" if part is None else "…")
+    return term_of_number(part)
+
+
+def _einsum(node: Node, inputs: tuple[Term, ...], letters: Axes) -> Term:
+    """A sum of products, with its letters."""
+    return Call("einsum", (Symbol(str(node.static["subscripts"]).replace("->", " → ")), *inputs))
+
+
+AXIS_FORMS: Mapping[Primitive, AxisForm] = by_primitive(
+    {
+        **dict.fromkeys(
+            ("reshape", "ravel", "flatten", "broadcast_to", "copy", "asarray", "item", "full"), _same
+        ),
+        **dict.fromkeys(("astype", "float"), _converted),
+        **{name: _reduced(name) for name in ("sum", "mean", "var", "std", "prod", "max", "min", "any", "all", "argmax",
+                                             "argmin", "cumsum", "cumprod")},
+        "special_softmax": _softmax,
+        "special_log_softmax": lambda node, inputs, letters: log(_softmax(node, inputs, letters)),
+        "special_logsumexp": _log_sum,
+        **dict.fromkeys(("matmul", "dot"), _matrices),
+        "inner": _inner,
+        "transpose": _transposed,
+        "getitem": _elements,
+        "einsum": _einsum,
+        **dict.fromkeys(("zeros", "empty"), lambda node, inputs, letters: ZERO),
+        "ones": lambda node, inputs, letters: ONE,
+    }
+)  # fmt: skip

@@ -1,0 +1,143 @@
+"""Terms as presentation MathML, the core that browsers draw. Each name has a mark, by which a page can light it up.
+
+>>> from dout.explain.terms.terms import Symbol
+>>> mathml(Symbol("x"))
+'<math xmlns="http://www.w3.org/1998/Math/MathML"><mi data-name="x">x</mi></math>'
+"""
+
+from __future__ import annotations
+
+import re
+from html import escape
+
+from dout.explain.terms import notation
+from dout.explain.terms.stacked_printer import StackedPrinter
+from dout.explain.terms.term_printer import Level, Parts, Printed
+from dout.explain.terms.terms import Call, Cases, Term
+
+_APPLY = "<mo>&#x2061;</mo>"  # invisible; a screen reader says "of"
+_LARGE = ("Σ", "Π")
+
+
+def mathml(term: Term, *, block: bool = False) -> str:
+    """A formula as a `math` element; `block` gives it a line of its own.
+
+    Names are in `data-name`: that of a value as it is, of a gradient as ∂L/∂y.
+    """
+    display = ' display="block"' if block else ""
+    return f'<math xmlns="http://www.w3.org/1998/Math/MathML"{display}>{_PRINTER.print(term)}</math>'
+
+
+def _safe(name: str) -> str:
+    """A name for text and attributes of XML, without characters that XML forbids."""
+    return escape("".join(c if c.isprintable() else "�" for c in name))
+
+
+class MathmlPrinter(StackedPrinter):
+    """MathML Core; what is printed is always one element."""
+
+    plus = "<mo>+</mo>"
+    minus = "<mo>−</mo>"
+    times = "<mo>·</mo>"
+    comma = "<mo>,</mo>"
+
+    def row(self, inside: str) -> str:
+        """Several elements as one."""
+        return f"<mrow>{inside}</mrow>"
+
+    def brackets(self, inside: str) -> str:
+        """A formula in brackets."""
+        return self.fenced("(", inside, ")")
+
+    def fenced(self, start: str, inside: str, end: str) -> str:
+        """A formula between signs that grow with it."""
+        first, last = (f'<mo fence="true" form="{form}" stretchy="true">' for form in ("prefix", "postfix"))
+        return self.row(f"{first}{start}</mo>{inside}{last}{end}</mo>")
+
+    def negate(self, inside: str) -> str:
+        """A formula with a minus in front."""
+        return self.row(f'<mo form="prefix">−</mo>{inside}')
+
+    def digits(self, inside: str) -> str:
+        """A number's own characters."""
+        return f"<mn>{inside}</mn>"
+
+    def word(self, word: str) -> str:
+        """A name that mathematics gives."""
+        if word in _LARGE:
+            return f"<mo>{'∑' if word == 'Σ' else '∏'}</mo>"
+        return f'<mi mathvariant="normal">{_safe(word)}</mi>' if len(word) == 1 else f"<mi>{_safe(word)}</mi>"
+
+    def letters(self, name: str) -> str:
+        """A name that the user gives; Greek ones as Greek letters."""
+        return f"<mi>{_safe(notation.GREEK.get(name, name))}</mi>"
+
+    def named(self, inside: str, name: str) -> str:
+        """An element with the name of the value that it stands for."""
+        return re.sub("^<[a-z]+", lambda tag: f'{tag[0]} data-name="{_safe(name)}"', inside)
+
+    def stacked(self, above: str, below: str) -> str:
+        """A fraction."""
+        return f"<mfrac>{above}{below}</mfrac>"
+
+    def raised(self, base: str, exponent: str) -> str:
+        """A superscript."""
+        return f"<msup>{base}{exponent}</msup>"
+
+    def lowered(self, base: str, index: str) -> str:
+        """A subscript."""
+        return f"<msub>{base}{index}</msub>"
+
+    def under(self, sign: str, indices: str) -> str:
+        """A big sign with what it runs over."""
+        return f"<munder>{sign}{indices}</munder>"
+
+    def beside(self, left: str, right: str) -> str:
+        """Two matrices side by side."""
+        return self.row(f'{left}<mspace width="0.17em"/>{right}')
+
+    def turned(self, matrix: str) -> str:
+        """A transposed matrix."""
+        return self.raised(matrix, '<mi mathvariant="normal">T</mi>')
+
+    def relation(self, symbol: str, left: str, right: str) -> str:
+        """Two formulas with the sign of a comparison between them."""
+        return self.row(f"{left}<mo>{escape(symbol)}</mo>{right}")
+
+    def function(self, term: Call, parts: Parts) -> Printed:
+        """A function, by its sign where mathematics has one."""
+        name = notation.plain_name(term)
+        if len(parts) == 2 and name == "mod":
+            return Printed(self.relation("mod", *(self.fit(part, Level.POWER) for part in parts)), Level.SUM)
+        if len(parts) == 1 and not term.axis:
+            if name in notation.ROOTS:
+                return Printed(self._root(self.fit(parts[0]), notation.ROOTS[name][1]))
+            if name in notation.FENCES:
+                start, end = notation.FENCES[name]
+                return Printed(self.fenced(start, self.fit(parts[0]), end))
+            if name == "exp":
+                return Printed(self.raised("<mi>e</mi>", self.fit(parts[0])), Level.POWER)
+            if name == "not":
+                return Printed(self.row(f"<mo>¬</mo>{self.fit(parts[0], Level.ATOM)}"), Level.POWER)
+        word = self.word(notation.word_of(term))
+        if name in notation.BASES:
+            word = self.lowered(self.word("log"), self.digits(notation.BASES[name]))
+        if term.axis:
+            word = self.lowered(word, self.axes(term))
+        inside = self.brackets(self.row(self.comma.join(self.fit(part, Level.LOGIC) for part in parts)))
+        return Printed(self.row(f"{word}{_APPLY}{inside}"))
+
+    def _root(self, inside: str, degree: str) -> str:
+        return f"<mroot>{inside}{self.digits(degree)}</mroot>" if degree else f"<msqrt>{inside}</msqrt>"
+
+    def cases(self, term: Cases, parts: Parts) -> Printed:
+        """A brace with a line for each term and its condition."""
+        *pieces, last = (self.fit(part) for part in parts)
+        lines = [*zip(pieces[::2], pieces[1::2], strict=True), (last, "<mtext>otherwise</mtext>")]
+        cell = '<mtd style="text-align: left">{}</mtd>'.format
+        cells = "".join(f"<mtr>{cell(one)}{cell(condition)}</mtr>" for one, condition in lines)
+        brace = '<mo fence="true" form="prefix" stretchy="true">{</mo>'
+        return Printed(self.row(f"{brace}<mtable>{cells}</mtable>"), Level.CASES)
+
+
+_PRINTER = MathmlPrinter()

@@ -1,0 +1,70 @@
+"""Nodes of a graph as terms: what a value is computed as, from the values that have names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import overload
+
+from dout.explain.terms.axis_row_terms import AXIS_FORMS, Axes, is_condition
+from dout.explain.terms.known_numbers import term_of_number
+from dout.explain.terms.row_terms import CONDITIONS, FORMS, TWINS, as_condition, as_number
+from dout.explain.terms.terms import Call, Symbol, Term
+from dout.graph import CONSTANT, INPUT, Node, topological
+from dout.ops import primitives
+
+_EQUALITIES = primitives("equal not_equal")
+_UNKNOWN = Symbol("?")
+
+
+@overload
+def term_of(node: Node, names: Mapping[Node, Term], axes: Mapping[Node, Axes] = ..., *, short: None = None) -> Term: ...
+
+
+@overload
+def term_of(node: Node, names: Mapping[Node, Term], axes: Mapping[Node, Axes] = ..., *, short: int) -> Term | None: ...
+
+
+def term_of(
+    node: Node, names: Mapping[Node, Term], axes: Mapping[Node, Axes] | None = None, *, short: int | None = None
+) -> Term | None:
+    """What a node computes from the nodes in `names`, which stand by their terms.
+
+    `axes` has letters for the axes of nodes; an axis without one is a number. With `short`, None where the formula
+    would have more parts than that. A row without a form is a function by its name, an input without a name is "?".
+    """
+    done: dict[Node, Term] = dict(names)
+    size: dict[Node, int] = {}
+    for one in topological([node], known=names.keys()):
+        inputs = tuple(done[i] for i in one.inputs)
+        done[one] = _made(one, inputs, axes or {})
+        moved = bool(inputs) and done[one] is inputs[0]
+        size[one] = sum(size.get(i, 1) for i in one.inputs) + (not moved)
+        if short is not None and size[one] > short:
+            return None
+    return done[node]
+
+
+def _made(node: Node, inputs: tuple[Term, ...], axes: Mapping[Node, Axes]) -> Term:
+    """One node, from the terms of its inputs."""
+    row = node.primitive
+    if row is CONSTANT:
+        return term_of_number(node.static["value"])
+    if row is INPUT:
+        return _UNKNOWN
+    if row in AXIS_FORMS:
+        return AXIS_FORMS[row](node, inputs, axes.get(node.inputs[0], ()) if node.inputs else ())
+    if is_condition(node.dtype):
+        row = TWINS.get(row, row)
+    if row not in FORMS:
+        return Call(str(row).removeprefix("special_"), inputs)
+    if row in _EQUALITIES and all(is_condition(i.dtype) for i in node.inputs):
+        return FORMS[row](*inputs)
+    wanted = CONDITIONS.get(row, ())
+    terms = [
+        as_number(term) if place not in wanted else term if is_condition(one.dtype) else as_condition(term)
+        for place, (one, term) in enumerate(zip(node.inputs, inputs, strict=True))
+    ]
+    return FORMS[row](*terms, **{key: value for key, value in node.static.items() if key in _KEPT})
+
+
+_KEPT = frozenset({"decimals", "ndigits"})  # static parameters that say what is computed, not how

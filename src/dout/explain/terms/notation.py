@@ -1,0 +1,121 @@
+"""How mathematics writes functions, Greek letters and numbers: words and signs that all printers share."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+from dout.explain.terms.terms import Call
+
+# Other names of a function; the first is how terms call it.
+_ALIASES = {
+    other: name
+    for name, others in {
+        "abs": "absolute fabs",
+        "max": "maximum amax",
+        "min": "minimum amin",
+        "sigmoid": "expit",
+        "not": "logical_not invert",
+        "round": "around",
+        "arcsin": "asin",
+        "arccos": "acos",
+        "arctan": "atan",
+        "arctan2": "atan2",
+        "arcsinh": "asinh",
+        "arccosh": "acosh",
+        "arctanh": "atanh",
+    }.items()
+    for other in others.split()
+}
+FENCES = {"abs": ("|", "|"), "floor": ("⌊", "⌋"), "ceil": ("⌈", "⌉")}
+ROOTS = {"sqrt": ("√", ""), "cbrt": ("∛", "3")}
+BASES = {"log2": "2", "log10": "10"}
+SUMS = {"sum": "Σ", "prod": "Π"}
+_WORDS = {"sigmoid": "σ", "arctan2": "atan2", "rint": "round"}
+
+GREEK = dict(
+    zip(
+        [
+            "alpha",
+            "beta",
+            "gamma",
+            "delta",
+            "epsilon",
+            "zeta",
+            "eta",
+            "theta",
+            "iota",
+            "kappa",
+            "lambda",
+            "mu",
+            "nu",
+            "xi",
+            "pi",
+            "rho",
+            "sigma",
+            "tau",
+            "upsilon",
+            "phi",
+            "chi",
+            "psi",
+            "omega",
+            "Gamma",
+            "Delta",
+            "Theta",
+            "Lambda",
+            "Xi",
+            "Pi",
+            "Sigma",
+            "Upsilon",
+            "Phi",
+            "Psi",
+            "Omega",
+        ],  # those that LaTeX knows
+        "αβγδεζηθικλμνξπρστυφχψωΓΔΘΛΞΠΣΥΦΨΩ",
+        strict=True,
+    )
+)
+
+
+def plain_name(call: Call) -> str:
+    """The name of a function by which tables know it: abs for np.absolute, max for np.maximum."""
+    return _ALIASES.get(call.function, call.function)
+
+
+def word_of(call: Call) -> str:
+    """A function as mathematics writes it."""
+    return _WORDS.get(plain_name(call), plain_name(call))
+
+
+def is_axis_number(axis: tuple[str, ...]) -> bool:
+    """Whether axes are numbers, for lack of letters."""
+    return bool(axis) and all(one.lstrip("-").isdigit() for one in axis)
+
+
+def numbered_axes(axis: tuple[str, ...]) -> str:
+    """Axes that have numbers as NumPy takes them: axis=0.
+
+    >>> numbered_axes(("0",)), numbered_axes(("0", "2"))
+    ('axis=0', 'axis=(0, 2)')
+    """
+    return f"axis={axis[0]}" if len(axis) == 1 else f"axis=({', '.join(axis)})"
+
+
+def digits(value: Any) -> tuple[str, int]:
+    """A number that is not negative as digits and a power of ten: the fewest digits that mean it.
+
+    >>> digits(1.0), digits(0.044715), digits(1.5e-07)
+    (('1', 0), ('0.044715', 0), ('1.5', -7))
+    """
+    if isinstance(value, Fraction):
+        return str(value), 0
+    if value != value:
+        return "NaN", 0
+    if value == float("inf"):
+        return "∞", 0
+    if isinstance(value, int):
+        return str(int(value)), 0  # True counts as 1
+    if value.is_integer() and value < 1e16:
+        return str(int(value)), 0
+    mantissa, _, exponent = str(value).partition("e")
+    return mantissa.removesuffix(".0"), int(exponent or 0)

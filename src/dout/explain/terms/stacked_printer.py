@@ -1,0 +1,141 @@
+"""What LaTeX and MathML share: fractions, roots and scripts take their parts above, below and under, without brackets."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+from dout.explain.terms import notation, terms
+from dout.explain.terms.term_printer import Level, Parts, Printed, TermPrinter
+from dout.explain.terms.terms import Call, Number, Over, Partial, Power, Product, Symbol
+
+
+class StackedPrinter(TermPrinter):
+    """Prints in two dimensions."""
+
+    @abstractmethod
+    def digits(self, inside: str) -> str:
+        """A number's own characters."""
+
+    @abstractmethod
+    def word(self, word: str) -> str:
+        """A name that mathematics gives: max, σ, Σ."""
+
+    @abstractmethod
+    def letters(self, name: str) -> str:
+        """A name that the user gives."""
+
+    @abstractmethod
+    def named(self, inside: str, name: str) -> str:
+        """A formula that stands for a value."""
+
+    @abstractmethod
+    def stacked(self, above: str, below: str) -> str:
+        """A fraction."""
+
+    @abstractmethod
+    def raised(self, base: str, exponent: str) -> str:
+        """A superscript."""
+
+    @abstractmethod
+    def lowered(self, base: str, index: str) -> str:
+        """A subscript."""
+
+    @abstractmethod
+    def under(self, sign: str, indices: str) -> str:
+        """A big sign with what it runs over."""
+
+    @abstractmethod
+    def beside(self, left: str, right: str) -> str:
+        """Two matrices side by side."""
+
+    @abstractmethod
+    def turned(self, matrix: str) -> str:
+        """A transposed matrix."""
+
+    @abstractmethod
+    def function(self, term: Call, parts: Parts) -> Printed:
+        """A function, by its sign where mathematics has one."""
+
+    def number(self, term: Number, parts: Parts) -> Printed:
+        """The fewest digits that mean the number: 0.044715, 1.5 · 10⁻⁷, a fraction over its bar."""
+        negative = term.value < 0
+        mantissa, exponent = notation.digits(-term.value if negative else term.value)
+        top, bar, bottom = mantissa.partition("/")
+        if bar:
+            return Printed(self.stacked(self.digits(top), self.digits(bottom)), Level.FACTOR, negative)
+        if not exponent:
+            return Printed(self.digits(mantissa), Level.ATOM, negative)
+        size = self.digits(str(abs(exponent)))
+        power = self.raised(self.digits("10"), self.negate(size) if exponent < 0 else size)
+        if mantissa == "1":
+            return Printed(power, Level.POWER, negative)
+        return Printed(self.row(self.digits(mantissa) + self.times + power), Level.FACTOR, negative)
+
+    def symbol(self, term: Symbol, parts: Parts) -> Printed:
+        """A name, maybe with its indices as a subscript."""
+        name = self.letters(term.name)
+        whole = self.lowered(name, self.listed(parts)) if parts else name
+        return Printed(self.named(whole, term.name))
+
+    def listed(self, parts: Parts) -> str:
+        """Formulas with commas between them."""
+        return self.row(self.comma.join(self.fit(part, Level.LOGIC) for part in parts))
+
+    def partial(self, term: Partial, parts: Parts) -> Printed:
+        """∂L over ∂y."""
+        above = self.row(self.word("∂") + self.letters("L"))
+        whole = self.stacked(above, self.row(self.word("∂") + self.letters(term.of)))
+        return Printed(self.named(whole, f"∂L/∂{term.of}"), Level.FACTOR)
+
+    def fraction(self, term: Product, above: Parts, below: Parts) -> Printed:
+        """A fraction; gradients from downstream stand before it, for a fraction in a fraction is small."""
+        partials = [part for f, part in zip(term.factors, above, strict=True) if isinstance(f, Partial)]
+        inner = [part for f, part in zip(term.factors, above, strict=True) if not isinstance(f, Partial)]
+        made = self.stacked(self._side(inner), self._side(below))
+        if not partials:
+            return Printed(made, Level.FACTOR, term.negative)
+        text = self.row(self.times.join([*(part.text for part in partials), made]))
+        return Printed(text, Level.PRODUCT, term.negative)
+
+    def _side(self, factors: Parts | list[Printed]) -> str:
+        """What stands on one side of the bar."""
+        if not factors:
+            return self.digits("1")
+        return self.fit(factors[0]) if len(factors) == 1 else self.multiplied(tuple(factors))
+
+    def power(self, term: Power, parts: Parts) -> Printed:
+        """A superscript."""
+        return Printed(self.raised(self.fit(parts[0], Level.ATOM), self.fit(parts[1])), Level.POWER)
+
+    def call(self, term: Call, parts: Parts) -> Printed:
+        """A function; sums with what they run over below them, elements with their place."""
+        name = notation.plain_name(term)
+        if name in notation.SUMS and len(parts) == 1 and term.axis:
+            return self._added_up(notation.SUMS[name], self.axes(term), parts[0])
+        if len(parts) > 1 and name == "getitem":
+            return Printed(self.lowered(self.fit(parts[0], Level.ATOM), self.listed(parts[1:])))
+        return self.function(term, parts)
+
+    def axes(self, term: Call) -> str:
+        """The axes that a function goes along, as they stand below it."""
+        if notation.is_axis_number(term.axis):
+            return self.relation("=", self.letters("axis"), self.row(self.comma.join(map(self.digits, term.axis))))
+        return self.row(self.comma.join(map(self.letters, term.axis)))
+
+    def over(self, term: Over, parts: Parts) -> Printed:
+        """A big sign with the indices under it."""
+        indices = self.row(self.comma.join(map(self.letters, term.indices)))
+        return self._added_up(term.symbol, indices, parts[0])
+
+    def _added_up(self, sign: str, indices: str, part: Printed) -> Printed:
+        return Printed(self.row(self.under(self.word(sign), indices) + self.fit(part, Level.PREFIX)), Level.PREFIX)
+
+    def matrix_product(self, term: terms.MatrixProduct, parts: Parts) -> Printed:
+        """Two matrices side by side, without a dot: that is the product of elements."""
+        chain = isinstance(term.left, terms.MatrixProduct)
+        left = self.fit(parts[0], Level.PREFIX if chain else Level.FACTOR)
+        return Printed(self.beside(left, self.fit(parts[1], Level.FACTOR)), Level.PREFIX)
+
+    def transposed(self, term: terms.Transposed, parts: Parts) -> Printed:
+        """A matrix with a T above it."""
+        return Printed(self.turned(self.fit(parts[0], Level.ATOM)), Level.POWER)

@@ -1,0 +1,145 @@
+"""Terms as one line of Unicode: −∂L/∂y · y² · exp(−x).
+
+>>> from dout.explain.terms.terms import ONE, Call, Partial, Symbol, negated, product, total
+>>> x, y = Symbol("x"), Symbol("y")
+>>> text(product(Partial("y"), y, total(ONE, negated(y))))
+'∂L/∂y · y · (1 − y)'
+>>> text(product(ONE, over=(total(ONE, Call("exp", (negated(x),))),)))
+'1 / (1 + exp(−x))'
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from dout.explain.terms import notation, terms
+from dout.explain.terms.term_printer import Level, Parts, Printed, TermPrinter
+from dout.explain.terms.terms import Call, Cases, Number, Over, Partial, Power, Product, Symbol, Term
+
+_RAISED = dict(zip("0123456789−", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻", strict=True))
+_LOWERED = dict(zip("0123456789aehijklmnoprstuvx", "₀₁₂₃₄₅₆₇₈₉ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ", strict=True))
+
+
+def text(term: Term) -> str:
+    """A formula as one line of Unicode."""
+    return _PRINTER.print(term)
+
+
+def _name(name: str) -> str:
+    """A name without what would move the cursor of a terminal."""
+    return "".join(c if c.isprintable() else "�" for c in name)
+
+
+def _raised(inside: str) -> str:
+    """Digits as superscripts; empty where there are none."""
+    return "".join(_RAISED[c] for c in inside) if all(c in _RAISED for c in inside) else ""
+
+
+def _below(*indices: str) -> str:
+    """Letters as subscripts: ₙ, or _d where Unicode has none."""
+    joined = "".join(indices)
+    if all(c in _LOWERED for c in joined):
+        return "".join(_LOWERED[c] for c in joined)
+    return f"_{_name(joined)}" if len(indices) == 1 else f"_{{{_name(', '.join(indices))}}}"
+
+
+class TextPrinter(TermPrinter):
+    """One line of Unicode."""
+
+    def brackets(self, inside: str) -> str:
+        """A formula in brackets."""
+        return f"({inside})"
+
+    def negate(self, inside: str) -> str:
+        """A formula with a minus in front."""
+        return f"−{inside}"
+
+    def number(self, term: Number, parts: Parts) -> Printed:
+        """The fewest digits that mean the number: 0.044715, 1.5 · 10⁻⁷."""
+        negative = term.value < 0
+        mantissa, exponent = notation.digits(-term.value if negative else term.value)
+        if not exponent:
+            whole = isinstance(term.value, Fraction) and term.value.denominator != 1
+            return Printed(mantissa, Level.FACTOR if whole else Level.ATOM, negative)
+        power = f"10{_raised(str(exponent).replace('-', '−'))}"
+        if mantissa == "1":
+            return Printed(power, Level.POWER, negative)
+        return Printed(f"{mantissa} · {power}", Level.FACTOR, negative)
+
+    def symbol(self, term: Symbol, parts: Parts) -> Printed:
+        """A name: x, x[n, d]."""
+        indices = self.comma.join(self.fit(part, Level.LOGIC) for part in parts)
+        return Printed(_name(term.name) + (f"[{indices}]" if parts else ""))
+
+    def partial(self, term: Partial, parts: Parts) -> Printed:
+        """∂L/∂y."""
+        return Printed(f"∂L/∂{_name(term.of)}", Level.FACTOR)
+
+    def fraction(self, term: Product, above: Parts, below: Parts) -> Printed:
+        """Factors over others: x · y / (a · b)."""
+        bottom = self.fit(below[0], Level.POWER) if len(below) == 1 else f"({self.multiplied(below)})"
+        return Printed(f"{self.multiplied(above)} / {bottom}", Level.PRODUCT, term.negative)
+
+    def power(self, term: Power, parts: Parts) -> Printed:
+        """y², x⁻¹, x^0.5, 2^(x + 1)."""
+        base, raised = self.fit(parts[0], Level.ATOM), _raised(self.fit(parts[1]))
+        return Printed(base + (raised or f"^{self.fit(parts[1], Level.ATOM)}"), Level.POWER)
+
+    def call(self, term: Call, parts: Parts) -> Printed:
+        """A function by its sign or its name: √x, |x|, exp(x), meanₙ(x), x[0]."""
+        name, word = notation.plain_name(term), _name(notation.word_of(term))
+        numbered = notation.is_axis_number(term.axis)
+        if name in notation.SUMS and len(parts) == 1 and term.axis and not numbered:
+            return self._added_up(notation.SUMS[name], term.axis, parts[0])
+        if len(parts) == 1 and not term.axis and name in notation.ROOTS:
+            return Printed(notation.ROOTS[name][0] + self.fit(parts[0], Level.ATOM), Level.POWER)
+        if len(parts) == 1 and name in notation.FENCES and "|" not in parts[0].text:
+            start, end = notation.FENCES[name]
+            return Printed(start + self.fit(parts[0]) + end)
+        if len(parts) == 1 and name == "not":
+            return Printed("¬" + self.fit(parts[0], Level.ATOM), Level.POWER)
+        if len(parts) == 2 and name == "mod":
+            return Printed(" mod ".join(self.fit(part, Level.POWER) for part in parts), Level.SUM)
+        if len(parts) > 1 and name == "getitem":
+            indices = self.comma.join(self.fit(part, Level.LOGIC) for part in parts[1:])
+            return Printed(f"{self.fit(parts[0], Level.ATOM)}[{indices}]")
+        if name in notation.BASES:
+            word = "log" + _below(notation.BASES[name])
+        inside = [self.fit(part, Level.LOGIC if len(parts) > 1 else Level.CASES) for part in parts]
+        if numbered:
+            inside.append(notation.numbered_axes(term.axis))
+        elif term.axis:
+            word += _below(*term.axis)
+        return Printed(f"{word}({self.comma.join(inside)})")
+
+    def relation(self, symbol: str, left: str, right: str) -> str:
+        """X > 0."""
+        return f"{left} {symbol} {right}"
+
+    def cases(self, term: Cases, parts: Parts) -> Printed:
+        """Each term with its condition: x where x > 0, else 0."""
+        *pieces, last = (self.fit(part, Level.LOGIC) for part in parts)
+        chosen = [f"{one} where {condition}" for one, condition in zip(pieces[::2], pieces[1::2], strict=True)]
+        return Printed(f"{self.comma.join(chosen)}, else {last}", Level.CASES)
+
+    def over(self, term: Over, parts: Parts) -> Printed:
+        """Σₙ dout[n, m]."""
+        return self._added_up(term.symbol, term.indices, parts[0])
+
+    def _added_up(self, sign: str, indices: tuple[str, ...], part: Printed) -> Printed:
+        """Σₙ Σ_d x[n, d]: the sign once an index, for subscripts have no comma."""
+        signs = " ".join(f"{sign}{_below(index)}" for index in indices)
+        return Printed(f"{signs} {self.fit(part, Level.PREFIX)}".lstrip(), Level.PREFIX)
+
+    def matrix_product(self, term: terms.MatrixProduct, parts: Parts) -> Printed:
+        """Two matrices side by side: dout · Wᵀ."""
+        chain = isinstance(term.left, terms.MatrixProduct)
+        left = self.fit(parts[0], Level.PREFIX if chain else Level.FACTOR)
+        return Printed(f"{left} · {self.fit(parts[1], Level.FACTOR)}", Level.PREFIX)
+
+    def transposed(self, term: terms.Transposed, parts: Parts) -> Printed:
+        """Wᵀ."""
+        return Printed(self.fit(parts[0], Level.ATOM) + "ᵀ", Level.POWER)
+
+
+_PRINTER = TextPrinter()
