@@ -9,7 +9,8 @@ import scipy.signal
 import scipy.spatial
 import scipy.special
 import scipy.stats
-from forward_corpus import FAMILIES, OTHER, SMALL, rows
+from forward_corpus import FAMILIES, OTHER, SMALL, Example, hand_written, rows
+from forwards import by_hand as by_hand_module
 
 ROWS = rows()
 NAMES = {"np": np, "scipy": scipy}
@@ -76,3 +77,34 @@ def test_names_are_unique_and_there_are_enough():
     assert len(set(names)) == len(names) >= 110
     assert sum(row.shortest is not None for row in ROWS) >= 45
     assert all((row.shortest is None) == (row.by_output is None) for row in ROWS)
+
+
+def test_each_layer_by_hand_has_its_row_and_computes_the_same():
+    by_hand = {row: hand_written(row) for row in ROWS if hand_written(row)}
+    assert len(by_hand) == len(by_hand_module.LAYERS) >= 25
+    for row, layer in by_hand.items():
+        example = row.example(OTHER, np.random.default_rng(11))
+        found = example.made(layer).forward(*example.arguments)
+        np.testing.assert_allclose(found, outputs(row, example)[0], rtol=1e-12, atol=1e-15, err_msg=row.name)
+
+
+@pytest.mark.parametrize("name", sorted(by_hand_module.LAYERS))
+def test_each_backward_by_hand_is_the_derivative(name):
+    row = next(row for row in ROWS if row.name == name)
+    rng = np.random.default_rng(12)
+    example = row.example(SMALL, rng)
+    layer = example.made(hand_written(row))
+    dout = rng.normal(size=np.shape(layer.forward(*example.arguments)))
+    found = layer.backward(dout)
+    found = dict(zip(row.differentiable, found if isinstance(found, tuple) else (found,), strict=False))
+    found |= {name: getattr(layer, f"d{name}") for name in row.learned}
+    for name, gradient in found.items():
+        step, values = 1e-6, {**example.init, **example.inputs}
+        direction = rng.normal(size=np.shape(values[name]))
+        ends = []
+        for sign in (1, -1):
+            moved = {n: v + sign * step * direction if n == name else v for n, v in values.items()}
+            there = Example({n: moved[n] for n in example.init}, {n: moved[n] for n in example.inputs})
+            ends.append(np.sum(dout * outputs(row, there)[0]))
+        slope = (ends[0] - ends[1]) / (2 * step)
+        np.testing.assert_allclose(np.sum(gradient * direction), slope, rtol=1e-6, atol=1e-7, err_msg=name)

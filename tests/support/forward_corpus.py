@@ -2,6 +2,7 @@
 
 from importlib import import_module
 
+from forwards import by_hand
 from forwards.corpus_row import OTHER, SMALL, TIMED, Draw, Example, ForwardRow
 
 FAMILIES = (
@@ -15,4 +16,9 @@ def rows() -> list[ForwardRow]:
     return [row for family in FAMILIES for row in import_module(f"forwards.{family}").ROWS]
 
 
-__all__ = ["FAMILIES", "OTHER", "SMALL", "TIMED", "Draw", "Example", "ForwardRow", "rows"]
+def hand_written(row: ForwardRow) -> type | None:
+    """The same layer with a backward by hand, where there is one."""
+    return by_hand.LAYERS.get(row.name)
+
+
+__all__ = ["FAMILIES", "OTHER", "SMALL", "TIMED", "Draw", "Example", "ForwardRow", "hand_written", "rows"]

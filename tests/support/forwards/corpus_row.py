@@ -117,7 +117,7 @@ def copied(value: Any) -> Any:
     return value.copy() if isinstance(value, np.ndarray) else value
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ForwardRow:
     """A class with a forward, and what is known of it.
 
