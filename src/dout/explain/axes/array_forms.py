@@ -11,7 +11,7 @@ from dout.explain.axes.element_rules import number_term, reduced_axes
 from dout.explain.axes.index_forms import constant_term, size_term
 from dout.explain.axes.indices import NotReadableError
 from dout.explain.model.explanation import Reason
-from dout.explain.terms.terms import Call, MatrixProduct, Symbol, Term, Transposed, product
+from dout.explain.terms.terms import Call, MatrixProduct, Symbol, Term, Transposed, is_negative, negated, product
 from dout.graph import CONSTANT, Node
 from dout.ops import by_primitive, primitives
 from dout.rewrite.simplify import is_elementwise
@@ -136,7 +136,12 @@ def _reduction(arrays: _Arrays, node: Node) -> Term:
         raise NotReadableError("a reduction of some elements")
     source = node.inputs[0]
     axes = tuple(arrays.letters[source][axis] for axis in reduced_axes(node) if source.shape[axis] != 1)
-    return Call(str(node.primitive), (arrays.operand(source),), axes) if axes else arrays.operand(source)
+    term = arrays.operand(source)
+    if not axes:
+        return term
+    if node.primitive in _SUMS and is_negative(term):
+        return negated(Call(str(node.primitive), (negated(term),), axes))
+    return Call(str(node.primitive), (term,), axes)
 
 
 def _quiet(arrays: _Arrays, node: Node) -> Term:

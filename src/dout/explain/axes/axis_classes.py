@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from dout.ops import primitives
 
 Axis = tuple[Node, int]
 _CHOOSING = primitives("getitem scatter setitem add_at")
+_RUNNING = primitives("cumsum cumprod")
 
 
 class AxisClasses:
@@ -25,7 +26,7 @@ class AxisClasses:
         nodes: Sequence[Node],
         names: Mapping[Node, str],
         values: Mapping[Node, Any],
-        gradients: Mapping[Node, Node],
+        alike: Iterable[tuple[Node, Node]],
     ) -> None:
         self.parent: dict[Axis, Axis] = {}
         self.joined: list[tuple[Axis, tuple[Axis, ...]]] = []
@@ -33,12 +34,12 @@ class AxisClasses:
             for view in (node, *node.inputs):
                 for axis in range(len(view.shape)):
                     self.parent.setdefault((view, axis), (view, axis))
-        for value, gradient in gradients.items():
-            if value.shape == gradient.shape:
-                for axis in range(len(value.shape)):
-                    for one in (value, gradient):
-                        self.parent.setdefault((one, axis), (one, axis))
-                    self.agree((value, axis), (gradient, axis))
+        running = [(node.inputs[0], node) for node in nodes if node.primitive in _RUNNING]
+        for one, other in (*alike, *running):
+            for axis in range(len(one.shape)) if one.shape == other.shape else ():
+                for view in (one, other):
+                    self.parent.setdefault((view, axis), (view, axis))
+                self.agree((one, axis), (other, axis))
         for node in nodes:
             if node.inputs:
                 _Probe(node, self, names, values).look()

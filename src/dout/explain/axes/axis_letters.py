@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from dout.explain.axes.axis_classes import Axis, AxisClasses, length
+from dout.grad import Gradients
 from dout.graph import INPUT, Node, topological
 from dout.ops import primitives
 
@@ -22,7 +23,8 @@ _WRITTEN = {
     "batch": "N", "batch_size": "N", "n": "N", "in": "D", "in_dim": "D", "input_size": "D", "input_dim": "D",
     "out": "M", "out_dim": "M", "output_size": "M", "output_dim": "M", "seq_len": "T", "time": "T", "steps": "T",
     "hidden": "H", "hidden_size": "H", "hidden_dim": "H", "channels": "C", "height": "H", "width": "W",
-    "classes": "C", "num_classes": "C", "vocab_size": "V",
+    "d_in": "D", "d_out": "M", "in_features": "D", "out_features": "M", "in_channels": "C", "out_channels": "F",
+    "filters": "F", "classes": "C", "num_classes": "C", "vocab_size": "V",
 }  # fmt: skip
 _OUT, _KERNEL = ("M", "K", "P", "Q"), ("F", "C", "KH", "KW")
 _OTHERS = "K P Q R S U V E F G I J L O X Y Z A B C D H M N T W"
@@ -35,27 +37,32 @@ def axis_letters(
     values: Mapping[Node, Any] | None = None,
     told: Mapping[str, Sequence[str]] | None = None,
     known: Letters | None = None,
-    gradients: Mapping[Node, Node] | None = None,
+    gradients: Gradients | None = None,
 ) -> dict[Node, tuple[str, ...]]:
     """A letter for every axis of every node, and of all nodes that these are made of.
 
     Axes that have to agree share a letter, distinct ones have distinct letters; one of length 1 is "1", and one that a
-    reshape made of several is their product: C·H·W. The letters `told` for a named value come first, then those `known`
-    already. Values of index arrays tell which of them count rows. `gradients` are values with their gradients, which
-    have the same axes.
+    reshape made of several is their product: C·H·W. The letters `told` for a named value, as `dout.adapt.source.shapes_for`
+    reads them, come first, after those `known` already. Values of index arrays tell which of them count rows. A gradient has the axes of its
+    value.
     """
-    every = topological([*(known or ()), *nodes, *(gradients or {}), *(gradients or {}).values()])
-    classes = AxisClasses(every, names, values or {}, gradients or {})
-    naming = _Naming(classes, every, names, set((gradients or {}).values()))
+    alike = list(_of_values(gradients)) if gradients else []
+    forward = topological([*(known or ()), *nodes])
+    every = topological([*forward, *(node for pair in alike for node in pair)])
+    classes = AxisClasses(every, names, values or {}, alike)
+    naming = _Naming(classes, forward, names, {gradient for _, gradient in alike})
     for node, letters in (known or {}).items():
         for axis, letter in enumerate(letters):
             naming.give((node, axis), letter, shared=True)
-    for node in every:
-        for axis, written in enumerate((told or {}).get(names.get(node, ""), ())):
-            if axis < len(node.shape):
-                naming.give((node, axis), _letter_of(written))
+    naming.by_words(told or {})
     naming.by_position()
     return {node: tuple(naming.letter((node, axis)) for axis in range(len(node.shape))) for node in every}
+
+
+def _of_values(gradients: Gradients) -> Iterator[tuple[Node, Node]]:
+    """Each value, and each input of a step, with its gradient."""
+    yield from gradients.of.items()
+    yield from ((node.inputs[argument], gradient) for (node, argument), gradient in gradients.on.items())
 
 
 def index_name(letter: str) -> str:
@@ -117,6 +124,17 @@ class _Naming:
     def _prefer(self, axis: Axis, *letters: str) -> None:
         self.give(axis, next(self._free([*letters, *_OTHERS.split()])))
 
+    def by_words(self, told: Mapping[str, Sequence[str]]) -> None:
+        """Letters that stand in the source: one letter means one size."""
+        first: dict[str, Axis] = {}
+        for node in self.named:
+            for axis, written in enumerate(told.get(self.names[node], ())[: len(node.shape)]):
+                letter = _letter_of(written)
+                if letter and length((node, axis)) != 1:
+                    self.classes.agree(first.setdefault(letter, (node, axis)), (node, axis))
+        for letter, axis in first.items():
+            self.give(axis, letter)
+
     def by_position(self) -> None:
         """Letters from the place of an axis: of the first input, of weights, of what comes out, of what is between."""
         for node in self.inputs:
@@ -128,11 +146,20 @@ class _Naming:
         self.images = bool(data) and len(data[0].shape) == 4 and not self._is_multiplied(data[0])
         for node in self.inputs:
             self._weight(node)
-        for node in sorted((n for n in self.named if n not in self.inputs), key=lambda n: len(n.shape) != 4):
-            first = ("N", "F", "OH", "OW") if self.images and len(node.shape) == 4 else ()
+        made = [n for n in self.named if n not in self.inputs]
+        for node in made if self.images else ():
+            open_ = [a for a in range(len(node.shape)) if self._is_open((node, a))]
+            if len(node.shape) == 4 and len(open_) == 2:
+                for axis, letter in zip(open_, ("OH", "OW"), strict=True):
+                    self._prefer((node, axis), letter)
+        for node in made:
             for axis in range(len(node.shape)):
-                if self.classes.parts((node, axis)) is None:
-                    self._prefer((node, axis), *first[axis : axis + 1], *(("H",) if axis else ()), *_OUT)
+                if self._is_open((node, axis)):
+                    self._prefer((node, axis), *(("H",) if axis and self._uses(node) else ()), *_OUT)
+
+    def _is_open(self, axis: Axis) -> bool:
+        """Whether an axis still needs a letter of its own."""
+        return length(axis) != 1 and self.classes.of(axis) not in self.given and self.classes.parts(axis) is None
 
     def _recurs(self, node: Node) -> None:
         """The state of a recurrent cell has the axes that it has in the next step: h · Wh, with Wh (H, H)."""
@@ -150,7 +177,8 @@ class _Naming:
         return self.users.get(node, [])
 
     def _is_right_matrix(self, node: Node) -> bool:
-        return len(node.shape) == 2 and any(u.primitive in _PRODUCTS and i == 1 for u, i in self._uses(node))
+        places = {i for user, i in self._uses(node) if user.primitive in _PRODUCTS}
+        return len(node.shape) == 2 and places == {1}
 
     def _is_multiplied(self, node: Node) -> bool:
         return any(user.primitive in _PRODUCTS for user, _ in self._uses(node))
@@ -162,7 +190,8 @@ class _Naming:
             return ["N", "T", *_OUT][:ndim]
         letters = _BY_NDIM.get(ndim, "N").split()
         if self._is_multiplied(node):
-            return ["D"] if ndim == 1 else _BATCHED.get(ndim, " ".join(letters)).split()
+            letters = ["D"] if ndim == 1 else _BATCHED.get(ndim, " ".join(letters)).split()
+            return ["N", *letters[1:]] if letters[0] == "B" and "b" in self.names.values() else letters
         if ndim == 2 and any(n is not node and np.dtype(n.dtype).kind in "iu" for n in data):
             letters[-1] = "C"
         return letters

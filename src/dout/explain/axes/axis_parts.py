@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-from dout.explain.axes.array_forms import array_form, shape_text, shapes_of
+from dout.explain.axes.array_forms import array_form, shape_text
 from dout.explain.axes.axis_letters import JOIN, Letters, axis_letters
 from dout.explain.axes.element_rules import reduced_axes
-from dout.explain.axes.index_forms import element, element_of, indices_of
-from dout.explain.axes.indices import named_indices
-from dout.explain.axes.term_values import holds
+from dout.explain.axes.index_forms import fresh_indices, index_form, index_names, indices_of
+from dout.explain.axes.term_values import equal_values, holds
 from dout.explain.model.explanation import Reason
-from dout.explain.terms.terms import Symbol, Term
+from dout.explain.terms.terms import Term
 from dout.graph import CONSTANT, INPUT, Graph, Node, renewed, topological
 from dout.ops import PRIMITIVES, by_primitive, primitives
 from dout.rewrite.node_facts import applied, constant
@@ -42,27 +41,40 @@ def axis_part(
     """What the step `node` gives to its input number `argument`, computed by `gradient` from the named nodes.
 
     The index form is one that holds for the `values` in exact arithmetic, or None. The gradient of an input x is called
-    dx, unless `gradient` has a name.
+    dx, and that of an input without a name as `names` call it.
     """
     source = node.inputs[argument]
-    name = names.get(gradient) or f"d{names.get(source, '')}"
-    if gradient not in letters or any(n not in letters for n in topological([gradient], known=names)):
-        letters = axis_letters([gradient], names, values, known=letters, gradients={source: gradient})
-    index = term = None
-    for plain, also in _plain_forms(node, gradient, names, letters, values):
-        inner = axis_letters([plain], {**names, **also.names}, also.values, known={**letters, **also.letters})
-        every = {**names, **also.names}
-        left = element_of(name, indices_of(gradient, every, letters), letters[gradient])
-        right = element(plain, indices_of(gradient, every, letters), every, inner, {**values, **also.values})
-        if right is not None and holds(left, right, gradient, names, letters, values):
-            whole = array_form(plain, every, inner)
-            index, term = (left, right), whole and whole.term
-            shapes = shapes_of(plain, every, inner)
+    name = f"d{names[source]}" if source in names else names.get(gradient, "dx")
+    if any(n not in letters for n in topological([gradient])):
+        letters = axis_letters([gradient], names, values, known=letters)
+    letters = {**letters, gradient: letters[source]}
+    reason = reason_for(node, argument, names, letters)
+    shapes = _between(letters[node], letters[source])
+    first: tuple[Node, Letters, _Also] | None = None
+    index: tuple[Term, Term] | None = None
+    named = {n: values[n] for n in topological([gradient]) if n in values and (n in names or not n.inputs)}
+    if names.get(gradient) == name and gradient.inputs:
+        named.pop(gradient, None)
+    for plain, also in _plain_forms(node, gradient, name, names, letters, values):
+        if not equal_values(plain, also.values, gradient, named):
+            continue
+        inner = {**axis_letters([plain], also.names, also.values, known=also.letters), plain: letters[source]}
+        first = first or (plain, inner, also)
+        index = index_form(name, plain, {**names, **also.names}, inner, also.values)
+        if index is not None and holds(*index, gradient, names, letters, values):
+            first = (plain, inner, also)
             break
-    else:
-        whole = array_form(gradient, names, letters)
-        term, shapes = whole and whole.term, shapes_of(gradient, names, letters)
-    return AxisPart(index, term, shapes, reason_for(node, argument, names, letters))
+        index = None
+    if first is None:
+        return AxisPart(None, None, shapes, reason)
+    plain, inner, also = first
+    whole = array_form(plain, also.names, inner)
+    return AxisPart(index, whole and whole.term, (whole and whole.shapes) or shapes, reason)
+
+
+def _between(before: tuple[str, ...], after: tuple[str, ...]) -> str:
+    """How a shape becomes another: (N,) → (N, D); "" where nothing changes."""
+    return "" if before == after else f"{shape_text(before)} → {shape_text(after)}"
 
 
 # --- gradients in a plain form ----------------------------------------------------------------------------------------
@@ -78,17 +90,18 @@ class _Also:
 
 
 def _plain_forms(
-    node: Node, gradient: Node, names: Mapping[Node, str], letters: Letters, values: Mapping[Node, Any]
+    node: Node, gradient: Node, name: str, names: Mapping[Node, str], letters: Letters, values: Mapping[Node, Any]
 ) -> Iterator[tuple[Node, _Also]]:
     """The gradient in forms that read better, the best first: no constant arithmetic, lengths as letters.
 
-    The first one takes no two elements for equal; whoever reads it checks it.
+    They stand on stand-ins for the named values. What they take for granted is for the reader to check.
     """
     also = _Also({}, {}, {})
     new: dict[Node, Node] = {}
     every = topological([gradient])
     for each in every:
-        if (each in names and (each is not gradient or not each.inputs)) or each.primitive is INPUT:
+        passed_on = names.get(each, name) != name or each is not gradient
+        if (each in names and passed_on) or each.primitive is INPUT:
             stand_in = Node(INPUT, (), {}, each.shape, each.dtype, each.where)
             new[each] = stand_in
             also.letters[stand_in] = letters[each]
@@ -198,16 +211,19 @@ def _meets(node: Node, argument: int, names: Mapping[Node, str], letters: Letter
     if len(node.inputs) != 2 or any(len(i.shape) < 2 for i in node.inputs):
         return None
     one, other = node.inputs[argument], node.inputs[1 - argument]
-    indices = indices_of(node, names, letters)
-    along = indices[-1] if argument == 0 else indices[-2]
+    indices = indices_of(one, names, letters)
+    lead = len(node.shape) - len(one.shape)
+    lacks = [a for a in range(len(node.shape) - 2) if a < lead or (one.shape[a - lead] == 1 and node.shape[a] != 1)]
+    lacks.append(len(node.shape) - (1 if argument == 0 else 2))
+    along = fresh_indices(node, lacks, indices, names, letters)
     return Reason(
         "matrix product",
         {
             "name": names.get(one, "it"),
             "other": names.get(other, "the other matrix"),
-            "indices": ", ".join(sorted(named_indices(indices_of(one, names, letters)))),
-            "index": along.name if isinstance(along, Symbol) else shape_text(letters[node][-1:]),
-            "axis": letters[node][-1 if argument == 0 else -2],
+            "indices": ", ".join(index_names(indices)),
+            "index": ", ".join(index_names(along)),
+            "axis": ", ".join(letters[node][axis] for axis in lacks),
         },
     )
 

@@ -35,6 +35,10 @@ def _product(*factors: Term, over: tuple[Term, ...] = ()) -> Term:
     return product(*factors, over=over)
 
 
+def _multiplied(x: Term, y: Term) -> Term:
+    return Power(x, TWO) if x == y and not isinstance(x, Cases) else _product(x, y)
+
+
 def _power(base: Term, exponent: Term) -> Term:
     return base if exponent == ONE else ONE if exponent == ZERO else Power(base, exponent)
 
@@ -42,7 +46,7 @@ def _power(base: Term, exponent: Term) -> Term:
 _ARITHMETIC: dict[str, Callable[..., Term]] = {
     "add": total,
     "subtract": lambda x, y: total(x, negated(y)),
-    "multiply": _product,
+    "multiply": _multiplied,
     "divide": lambda x, y: _product(x, over=(y,)),
     "negative": negated,
     "reciprocal": lambda x: product(over=(x,)),

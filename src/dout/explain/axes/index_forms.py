@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from math import isfinite, prod
 from typing import Any
 
@@ -28,6 +28,37 @@ def element(
 
     The node itself is written out, though it has a name. An axis whose letter is "1" has no index.
     """
+    found = _written(node, indices, names, letters, values)
+    return None if found is None or any(isinstance(p, Digit | Joined) for p in parts_of(found)) else found
+
+
+def index_form(
+    name: str, node: Node, names: Mapping[Node, str], letters: Letters, values: Mapping[Node, Any] | None = None
+) -> tuple[Symbol, Term] | None:
+    """Both sides of the formula of one element of a node that is called `name`; None if there is no readable form.
+
+    Where a reshape splits an axis of the node, the index along it stands there in parts: da[n, h·K + k].
+    """
+    indices = indices_of(node, names, letters)
+    right = _written(node, indices, names, letters, values)
+    left: Term = element_of(name, indices, letters[node])
+    if right is None:
+        return None
+    reader = _Reader(names, letters, {})
+    for index in indices:
+        digits = {p for p in parts_of(right) if isinstance(p, Digit) and p.index == index}
+        if digits:
+            places = _digit_places(digits, index, reader, named_indices([left, right]))
+            if places is None:
+                return None
+            left, right = exchanged(left, places), exchanged(right, places)
+    readable = not any(isinstance(p, Digit | Joined) for p in parts_of(right))
+    return (left, right) if readable and isinstance(left, Symbol) else None
+
+
+def _written(
+    node: Node, indices: Sequence[Term], names: Mapping[Node, str], letters: Letters, values: Mapping[Node, Any] | None
+) -> Term | None:
     if any(n not in letters for n in (node, *node.inputs)):
         letters = axis_letters([node], names, values, known=letters)
     if not node.inputs and node in names:
@@ -37,17 +68,28 @@ def element(
         found = _View(reader, node, tuple(indices), frozenset()).element()
     except NotReadableError:
         return None
-    parts = list(parts_of(found))
-    return None if len(parts) > LONGEST or any(isinstance(p, Digit | Joined) for p in parts) else found
+    return None if len(list(parts_of(found))) > LONGEST else found
 
 
 def indices_of(node: Node, names: Mapping[Node, str], letters: Letters) -> tuple[Term, ...]:
     """An index for each axis: (n, d) for (N, D); a second axis of one letter has another, one of length 1 has 0."""
+    return fresh_indices(node, range(len(node.shape)), (), names, letters)
+
+
+def fresh_indices(
+    node: Node, axes: Iterable[int], besides: Sequence[Term], names: Mapping[Node, str], letters: Letters
+) -> tuple[Term, ...]:
+    """An index for each of some axes of a node, other than those that are there already."""
     view = _View(_Reader(names, letters, {}), node, (), frozenset())
     found: list[Term] = []
-    for axis in range(len(node.shape)):
-        found.append(view.fresh(-1, axis, found))
+    for axis in axes:
+        found.append(view.fresh(-1, axis, [*besides, *found]))
     return tuple(found)
+
+
+def index_names(indices: Sequence[Term]) -> list[str]:
+    """The names in some indices, in their order."""
+    return [name for index in indices for name in _bound(index)]
 
 
 def element_of(name: str, indices: Sequence[Term], letters: Sequence[str]) -> Symbol:
@@ -136,7 +178,7 @@ class _View:
 
     def over(self, indices: Sequence[Term], make: Callable[[], Term], symbol: str = "Σ") -> Term:
         """What is added up, with the indices that it is added up over."""
-        names = [name for index in indices for name in _bound(index)]
+        names = index_names(indices)
         before, self.scope = self.scope, self.scope | set(names)
         body = make()
         for name in list(names):
@@ -149,21 +191,26 @@ class _View:
         digits = {p for p in parts_of(body) if isinstance(p, Digit) and p.index == Symbol(name)}
         if not digits:
             return names, body
-        order = sorted(digits, key=lambda digit: -digit.inner)
-        if any(a.inner != b.inner * b.length for a, b in zip(order, order[1:], strict=False)) or order[-1].inner != 1:
+        places = _digit_places(digits, Symbol(name), self.reader, set(self.scope))
+        if places is None:
             raise NotReadableError("an index of which only a part is used")
-        used = self.scope | self.reader.called
-        new: list[Term] = []
-        for digit in order:
-            letter = digit.size.name if isinstance(digit.size, Symbol) else "K"
-            new.append(Symbol(_free_name(letter, used, self.reader.others)))
-            used = used | named_indices(new)
-        places: dict[Term, Term] = dict(zip(order, new, strict=True))
-        body = exchanged(body, places)
-        whole = explicit(joined(new, [d.length for d in order], [d.size for d in order]))
+        new = [places[digit] for digit in sorted(digits, key=lambda digit: -digit.inner)]
         place = names.index(name)
         bound = [s.name for s in new if isinstance(s, Symbol)]
-        return [*names[:place], *bound, *names[place + 1 :]], exchanged(body, {Symbol(name): whole})
+        return [*names[:place], *bound, *names[place + 1 :]], exchanged(body, places)
+
+
+def _digit_places(digits: set[Digit], index: Term, reader: _Reader, used: set[str]) -> dict[Term, Term] | None:
+    """An index of its own for each part of an index, and the whole of it in parts; None where a part is missing."""
+    order = sorted(digits, key=lambda digit: -digit.inner)
+    if any(a.inner != b.inner * b.length for a, b in zip(order, order[1:], strict=False)) or order[-1].inner != 1:
+        return None
+    new: list[Term] = []
+    for digit in order:
+        letter = digit.size.name if isinstance(digit.size, Symbol) else "K"
+        new.append(Symbol(_free_name(letter, {*used, *reader.called, *named_indices(new)}, reader.others)))
+    whole = explicit(joined(new, [d.length for d in order], [d.size for d in order]))
+    return {**dict(zip(order, new, strict=True)), index: whole}
 
 
 def gone_over_by(names: tuple[str, ...], body: Term, symbol: str) -> Term:

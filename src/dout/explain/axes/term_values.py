@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import reduce
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -16,14 +17,17 @@ from flint import arb
 from dout.explain.axes.axis_letters import JOIN, Letters, index_name
 from dout.explain.axes.indices import parts_of
 from dout.explain.terms.terms import Call, Cases, Compare, Number, Over, Power, Product, Sum, Symbol, Term
-from dout.graph import INPUT, Node, topological
-from dout.judge.ball_numbers import ball, exact
+from dout.graph import INPUT, Node, evaluate, topological
+from dout.judge.ball_numbers import ball, exact, is_exact, middle
 from dout.judge.ball_values import Balls
 from dout.judge.exact_judge import relation
 from dout.judge.outcomes import NoRuleError, Word
-from dout.ops import PRIMITIVES
+from dout.ops import PRIMITIVES, primitives
 
 MANY, SOME = 40, 20  # elements that are all compared, and how many of more
+LARGE = 300_000  # numbers, from which on float64 computes the value that a formula is compared with
+ROUNDING = 1e-9
+_PRODUCTS = primitives("matmul dot inner")
 
 
 class NoValueError(Exception):
@@ -40,15 +44,34 @@ class Setting:
     def range_of(self, index: str, term: Term) -> range:
         """The places that an index goes over, from the axes that it goes along in a term."""
         found = {
-            np.shape(self.values[part.name])[axis]
+            n
             for part in parts_of(term)
             if isinstance(part, Symbol) and part.indices and part.name in self.values
-            for axis, place in enumerate(part.indices)
-            if place == Symbol(index) and axis < np.ndim(self.values[part.name])
+            for place, axis in zip(part.indices, np.shape(self.values[part.name]), strict=False)
+            for n in self._along(index, place, axis)
         } or {n for letter, n in self.lengths.items() if index_name(letter) == index}
         if len(found) != 1:
             raise NoValueError(f"{index} goes along axes of {found}")
         return range(found.pop())
+
+
+    def _along(self, index: str, place: Term, length: int) -> Iterator[int]:
+        """How far an index goes that is the place along an axis, or one of several that a reshape joined: h·K + k."""
+        rest = length
+        steps: dict[str, int] = {}
+        for part in place.terms if isinstance(place, Sum) else (place,):
+            factors = part.factors if isinstance(part, Product) else (part,)
+            names = [f.name for f in factors if isinstance(f, Symbol) and not f.indices and f.name not in self.lengths]
+            sizes = [self.lengths[f.name] for f in factors if isinstance(f, Symbol) and f.name in self.lengths]
+            if len(names) != 1 or len(names) + len(sizes) != len(factors):
+                return
+            steps[names[0]] = prod(sizes)
+        if any(a <= b for a, b in itertools.pairwise(steps.values())):
+            return  # i + p along a window
+        for name, step in steps.items():
+            if name == index and rest % step == 0:
+                yield rest // step
+            rest = step
 
 
 def holds(
@@ -56,21 +79,58 @@ def holds(
 ) -> bool:
     """Whether a formula gives the elements of a node, from the values of named nodes, in exact arithmetic.
 
-    `left` is the element that `right` is: dx[n, d]. All elements are compared, or 20 of many. False also where that
-    cannot be decided: a value is missing, or two of them have one name.
+    `left` is the element that `right` is: dx[n, d]. All elements are compared, or 20 of many; of large arrays within
+    rounding. False also where that cannot be decided: a value is missing, or two of them have one name.
     """
-    given = {n: values[n] for n in {*names, *_inputs(node)} if n in values and (n is not node or not node.inputs)}
+    known = {*names, *_inputs(node)} - ({node} if node.inputs and names.get(node, left.name) == left.name else set())
+    given = {n: values[n] for n in known if n in values}
     try:
-        balls = Balls(given)
-        balls.compute(topological([node], known=given))
+        value = _computed(node, given)
         setting = _setting(names, letters, given, right)
-        found = _indexed(balls.values[node], letters[node])
+        found = _indexed(value, letters[node])
         places = list(_places(left, found, setting))
         expected = [found[tuple(value_of(i, place, setting) for i in left.indices)] for place in places]
         got = [value_of(right, place, setting) for place in places]
     except (NoValueError, NoRuleError, KeyError, IndexError, TypeError, ZeroDivisionError):
         return False
-    return relation(_objects(expected), _objects(got))[0] == Word.EXACT
+    return _agree(_objects(expected), _objects(got), exactly=is_exact(value))
+
+
+def equal_values(one: Node, given: Mapping[Node, Any], other: Node, known: Mapping[Node, Any]) -> bool:
+    """Whether two nodes have one value, each computed from the values of some nodes, as exactly as `holds`."""
+    try:
+        found = [_computed(one, given), _computed(other, known)]
+    except (NoRuleError, KeyError, TypeError):
+        return False
+    exactly = all(map(is_exact, found))
+    return _agree(*(exact(np.asarray(value)) for value in found), exactly=exactly)
+
+
+def _computed(node: Node, given: Mapping[Node, Any]) -> Any:
+    """The value of a node over balls; of large arrays, where that takes long, in float64."""
+    nodes = topological([node], known=given)
+    if sum(map(_work, nodes)) > LARGE:
+        with np.errstate(all="ignore"):
+            return np.asarray(evaluate([node], given)[node])
+    balls = Balls(given)
+    balls.compute(nodes)
+    return exact(balls.values[node])
+
+
+def _work(node: Node) -> int:
+    """About how many numbers a node computes."""
+    inner = node.inputs[0].shape[-1:] if node.primitive in _PRODUCTS else ()
+    return prod((*node.shape, *inner)) + sum(prod(i.shape) for i in node.inputs)
+
+
+def _agree(expected: Any, got: Any, *, exactly: bool) -> bool:
+    if exactly or np.shape(expected) != np.shape(got):
+        return relation(expected, got)[0] == Word.EXACT
+    return bool(np.allclose(middle(got), middle(expected), rtol=ROUNDING, atol=ROUNDING * _largest(middle(expected))))
+
+
+def _largest(value: Any) -> float:
+    return float(np.max(np.abs(value), initial=0.0))
 
 
 def _inputs(node: Node) -> Iterator[Node]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from functools import cached_property
@@ -12,16 +11,18 @@ from dout.explain.axes.axis_letters import axis_letters
 from dout.explain.axes.axis_parts import axis_part
 from dout.explain.derivation.elementwise_steps import ElementwiseSteps, operator_of, over_cases
 from dout.explain.derivation.forward_graph import Forward
+from dout.explain.derivation.part_code import part_code
+from dout.explain.derivation.what_to_keep import kept
 from dout.explain.model.explanation import Keeping, Part, Reason, Simplified, Step
 from dout.explain.terms.node_terms import term_of
 from dout.explain.terms.terms import Sum, Symbol, Term, total
 from dout.explain.terms.text_printer import text
-from dout.graph import CONSTANT, Node, topological
-from dout.ops import primitives
-from dout.rewrite.simplify import is_elementwise
+from dout.graph import CONSTANT, Graph, Node, topological
+from dout.ops import PRIMITIVES, primitives
+from dout.rewrite.simplify import is_elementwise, simplify
 
 _INFIX = primitives("add subtract multiply divide matmul pow power")
-MOST_WRITTEN = 10  # symbols of an operand that is written beside the operator
+MOST_WRITTEN = 12  # symbols of a gradient that has no formula of elements
 
 
 class AxisSteps:
@@ -40,7 +41,7 @@ class AxisSteps:
     def letters(self) -> Mapping[Node, tuple[str, ...]]:
         """A letter for every axis."""
         forward = self.forward
-        nodes = [*forward.nodes, *forward.gradients.of.values(), *forward.gradients.on.values()]
+        nodes = [*forward.inputs, *forward.nodes, *forward.gradients.of.values(), *forward.gradients.on.values()]
         return axis_letters(nodes, forward.names, forward.values, gradients=forward.gradients)
 
     @cached_property
@@ -59,7 +60,8 @@ class AxisSteps:
             parts = tuple(self._parts(node))
             if parts:
                 name, number = self.forward.names[node], len(found) + 1
-                says = Reason("row", {"says": node.primitive.says})
+                told = all(part.index or part.reason or part.local for part in parts)
+                says = None if told else Reason("row", {"says": node.primitive.says})
                 found.append(Step(number, self._operator(node), name, node, parts, says))
         return tuple(found)
 
@@ -67,16 +69,26 @@ class AxisSteps:
         """The step as it stands in the formula: x · W, + b."""
         if node.primitive not in _INFIX:
             return operator_of(node)
-        return text(term_of(node, {n: item for n, item in self.called.items() if n is not node}))
+        called = {n: item for n, item in self.called.items() if n is not node}
+        for place in range(len(node.inputs)):
+            if self._passes(node, place) and node.primitive is PRIMITIVES["add"]:
+                return f"+ {text(called[node.inputs[1 - place]])}" if node.inputs[1 - place] in called else "+"
+        return text(term_of(node, called))
 
     def _parts(self, node: Node) -> Iterator[Part]:
         for argument, input_ in enumerate(node.inputs):
-            if self._has_gradient(node, argument):
+            if self._has_gradient(node, argument) and not self._passes(node, argument):
                 part = self._part(node, argument)
                 self.shares.setdefault(input_, []).append(part)
                 yield part
                 if part.share and part.share == self._uses[input_]:
                     yield self._sum(input_)
+
+    def _passes(self, node: Node, argument: int) -> bool:
+        """Whether a step hands its gradient on as it is to a value that has no other use and no name of the user's."""
+        input_, edge = node.inputs[argument], self.forward.gradients.on.get((node, argument))
+        hidden = input_ in self.forward.steps and not self.forward.is_named(input_)
+        return hidden and edge in self.upstream and self._uses[input_] == 1
 
     def _has_gradient(self, node: Node, argument: int) -> bool:
         input_ = node.inputs[argument]
@@ -103,9 +115,11 @@ class AxisSteps:
             return Part(name, over_cases(dout, local[-1]), value, local, share=share)
         names = {**self.forward.names, **{n: d for n, d in self.upstream.items() if n is not edge}}
         found = axis_part(node, argument, edge, names, self.letters, self.values)
-        gradient = found.term if found.term is not None else Symbol(f"d{name}")
+        called = {n: Symbol(word) for n, word in names.items()}
+        gradient = found.term or term_of(simplified(edge), called, short=MOST_WRITTEN) or Symbol(f"d{name}")
         index = found.index and (_numbered(found.index[0], share), found.index[1])
-        return Part(name, gradient, value, index=index, shapes=found.shapes, reason=found.reason, share=share)
+        code = part_code(simplified(edge), names)
+        return Part(name, gradient, value, (), index, found.shapes, code, found.reason, share)
 
     def _sum(self, of: Node) -> Part:
         """The whole gradient of a value that is used several times."""
@@ -116,7 +130,7 @@ class AxisSteps:
 
     def simplified(self) -> tuple[Simplified, ...]:
         """The gradient of each input and parameter, from the gradients of the steps."""
-        wanted = [n for n in (*self.forward.inputs, *self.forward.learned) if n in self.shares]
+        wanted = [n for n in (*self.forward.inputs, *self.forward.learned) if n in self.shares and self._is_told(n)]
         return tuple(
             Simplified(self.forward.names[n], ((total(*(part.gradient for part in self.shares[n])), None),))
             for n in wanted
@@ -131,6 +145,11 @@ class AxisSteps:
                 return over_cases(Symbol("dout"), found.term)
         return total(*(part.gradient for part in self.shares[of]))
 
+    def _is_told(self, of: Node) -> bool:
+        """Whether every part of a gradient has a formula."""
+        unknown = Symbol(f"d{self.forward.names[of]}")
+        return all(part.gradient != unknown for part in self.shares[of])
+
     def keepings(self) -> tuple[Keeping, ...]:
         """The values of forward that some gradient is computed from; parameters are there in any case."""
         forward = self.forward
@@ -138,8 +157,13 @@ class AxisSteps:
         needed = set(topological(wanted, known=set(forward.nodes)))
         read = {i for node in needed for i in node.inputs if i in set(forward.nodes)}
         held = [n for n in forward.nodes if n in read and n.primitive is not CONSTANT]
-        names = tuple(forward.names[n] for n in held)
-        return (Keeping(names, sum(math.prod(n.shape) for n in held if n not in forward.parameters)),)
+        return (kept(forward, held),)
+
+
+def simplified(gradient: Node) -> Node:
+    """The same gradient without steps that change nothing."""
+    graph = Graph(topological([gradient]), {}, {"d": gradient})
+    return simplify(graph).outputs["d"]
 
 
 def _numbered(symbol: Term, share: int) -> Term:

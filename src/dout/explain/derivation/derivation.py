@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from dout.explain.algebra.derivative_forms import Derivative
+from dout.explain.beside.user_lines import backward_lines
 from dout.explain.derivation.axis_steps import AxisSteps
-from dout.explain.derivation.elementwise_steps import ElementwiseSteps
+from dout.explain.derivation.elementwise_steps import ElementwiseSteps, operator_of
 from dout.explain.derivation.forward_graph import Forward, forward_of
+from dout.explain.derivation.own_words import OwnWords
 from dout.explain.derivation.what_to_keep import keepings
-from dout.explain.model.explanation import Explanation, Keeping, Quantity, Simplified, Step
+from dout.explain.model.explanation import BackwardLine, Explanation, Keeping, Quantity, Reason, Simplified, Step
 from dout.explain.terms.node_terms import term_of
 from dout.explain.terms.terms import ONE, Call, Symbol, Term, negated, product, total
 from dout.explain.terms.walk import calls_in
-from dout.graph import Node, Where
+from dout.graph import Node, Where, topological
+from dout.trace.model.recorded import LOSSES
 
 MOST_SYMBOLS = 24  # of the formula of the whole layer
 
 
-def explained(target: Any, init: Mapping[str, Any], inputs: Mapping[str, Any]) -> Explanation:
+def explained(
+    target: Any, init: Mapping[str, Any], inputs: Mapping[str, Any], opened: Collection[str] = ()
+) -> Explanation:
     """The derivation of a class, a layer or a function, on inputs that are given or on small ones that it takes.
 
-    Raises as `dout.adapt.example`, and TargetError where nothing is computed.
+    A softmax and its kin are one step each, unless they are `opened` by name, or "all" is. Raises as
+    `dout.adapt.example`, and TargetError where nothing is computed.
     """
-    forward = forward_of(target, init, inputs)
+    forward = forward_of(target, init, inputs, opened)
     if forward.is_elementwise:
         letters: Mapping[Node, tuple[str, ...]] = {}
         steps, simplified, keeping = _elementwise(forward)
@@ -41,6 +47,8 @@ def explained(target: Any, init: Mapping[str, Any], inputs: Mapping[str, Any]) -
         steps=steps,
         simplified=simplified,
         keeping=keeping,
+        backward=_beside(forward, steps, letters),
+        not_explained=tuple(_stops(forward)),
         definitions=tuple(_definitions([form for one in simplified for form, _ in one.forms], formula)),
     )
 
@@ -58,6 +66,28 @@ def _elementwise(
             simplified.append(forms)
             found += [(node, shortest)] if shortest is not None else []
     return steps, tuple(simplified), keepings(forward, found)
+
+
+def _beside(
+    forward: Forward, steps: tuple[Step, ...], letters: Mapping[Node, tuple[str, ...]]
+) -> tuple[BackwardLine, ...]:
+    """The user's own backward, line by line."""
+    call = forward.call
+    if call is None or call.gradients is None:
+        return ()
+    return backward_lines(forward.trace, call, OwnWords(forward, steps, letters))
+
+
+def _stops(forward: Forward) -> Iterator[Reason]:
+    """Steps at which a gradient ends although what they are computed from varies, and edges that the recording lost."""
+    reached = {node for node, _ in forward.gradients.on}
+    for node in forward.steps:
+        if node in forward.gradients.of and node not in reached and set(topological([node])) & set(forward.inputs):
+            place = f"{node.where.file.rpartition('/')[2]}:{node.where.line}" if node.where else forward.trace.target
+            yield Reason("stops", {"operator": operator_of(node), "place": place, "says": node.primitive.says})
+    for event in forward.trace.events:
+        if event.kind in LOSSES:
+            yield Reason("lost", {"event": str(event)})
 
 
 def _where(forward: Forward) -> Where | None:

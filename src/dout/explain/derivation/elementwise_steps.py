@@ -16,6 +16,7 @@ import sympy
 
 from dout.explain.algebra.calculus import FORMS, SLOPES, UNCHANGED
 from dout.explain.algebra.derivative_forms import MORE, Derivative, derivative
+from dout.explain.algebra.exact_values import upstream_name
 from dout.explain.algebra.pieces import NoFormError, Pointwise, as_number, local_slopes
 from dout.explain.algebra.sympy_terms import term
 from dout.explain.derivation.exact_points import ExactPoints
@@ -86,8 +87,9 @@ class ElementwiseSteps:
     def _parts(self, node: Node) -> Iterator[Part]:
         for argument, input_ in enumerate(node.inputs):
             edge = self.forward.gradients.on.get((node, argument))
-            hyper = input_ in self.forward.parameters and input_ not in self.forward.learned
-            if edge is None or input_.primitive is CONSTANT or input_ in node.inputs[:argument] or hyper:
+            fixed = input_ in self.forward.parameters and input_ not in self.forward.learned
+            fixed |= np.dtype(input_.dtype) == np.bool_
+            if edge is None or input_.primitive is CONSTANT or input_ in node.inputs[:argument] or fixed:
                 continue
             local, slope = self.local(node, input_)
             gradient = self._summed(input_, self._so_far(node, input_, local[-1], slope))
@@ -216,21 +218,30 @@ class ElementwiseSteps:
         (output,) = self.forward.outputs
         raw = self.so_far.get(of)
         forms: list[tuple[Term, Reason | None]] = []
-        if raw is not None and self._holds(raw, of):
+        if raw is not None and self._holds(term(raw, self.names), of):
             forms.append((term(raw, self.names), None))
         if found is not None:
             last = over_cases(Partial(self.forward.names[output]), found.term)
             forms += [form for form in self._between(raw, found, of) if forms and form[0] != forms[-1][0]]
-            if not forms or forms[-1][0] != last:
+            if (not forms or forms[-1][0] != last) and self._holds(last, of):
                 forms.append((last, self._reason(forms, raw, found)))
         return Simplified(self.forward.names[of], tuple((self._summed(of, one), why) for one, why in forms)), found
 
-    def _holds(self, expression: Any, of: Node) -> bool:
-        """Whether an expression is the gradient of a value, in exact arithmetic."""
-        gradients = self.forward.gradients.of
-        nodes = {s: node for node, s in self.symbols.items() if node.primitive is not CONSTANT}
-        nodes |= {s: gradients[node] for node, s in self.upstream.items() if node in gradients}
-        return of in gradients and self.points.holds(expression, nodes, gradients[of], self.forward.outputs[0].shape)
+    def _holds(self, item: Term, of: Node) -> bool:
+        """Whether a term is the gradient of a value, in exact arithmetic."""
+        gradient = self.forward.gradients.of.get(of)
+        return gradient is not None and self.points.holds(item, self._named, gradient, self.forward.outputs[0].shape)
+
+    def _agree(self, left: Term, right: Term) -> bool:
+        """Whether two terms have the same values, in exact arithmetic."""
+        return self.points.agree(left, right, self._named, self.forward.outputs[0].shape)
+
+    @cached_property
+    def _named(self) -> Mapping[str, Node]:
+        """Values and gradients by their names in terms."""
+        names, gradients = self.forward.names, self.forward.gradients.of
+        found = {upstream_name(name): gradients[node] for node, name in names.items() if node in gradients}
+        return {**found, **{name: node for node, name in names.items()}}
 
     @cached_property
     def points(self) -> ExactPoints:
@@ -248,12 +259,9 @@ class ElementwiseSteps:
         if symbol not in mine.free_symbols:
             return
         written = self._written_out(FORMS[output.primitive](*(self.symbols[i] for i in output.inputs)))
-        whole = common * mine.subs(symbol, written)
-        if self._holds(whole, of):
-            yield (
-                term(whole, self.names),
-                Reason("since", {"left": self.called[output], "right": term(written, self.names)}),
-            )
+        whole, right = term(common * mine.subs(symbol, written), self.names), term(written, self.names)
+        if self._holds(whole, of) and self._agree(self.called[output], right):
+            yield whole, Reason("since", {"left": self.called[output], "right": right})
 
     def _leftover(self, raw: Any, found: Derivative) -> tuple[Any, Any, Any] | None:
         """What the gradient as it came and the short one have in common, and the rest of each."""
@@ -276,7 +284,7 @@ class ElementwiseSteps:
         whole = common == self.upstream[output]
         sides = {"left": term(mine, self.names), "right": found.term if whole else term(short, self.names)}
         plain = mine.free_symbols <= set(self.symbols.values()) and sides["left"] != sides["right"]
-        return Reason("since", sides) if plain else None
+        return Reason("since", sides) if plain and self._agree(*sides.values()) else None
 
 
 def over_cases(factor: Term, item: Term) -> Term:

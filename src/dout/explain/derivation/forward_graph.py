@@ -17,12 +17,14 @@ from dout.grad import Gradients, backpropagate
 from dout.graph import CONSTANT, INPUT, Graph, Node, evaluate, topological
 from dout.rewrite.masked_writes import masked_write_to_select
 from dout.rewrite.simplify import is_elementwise, simplify
+from dout.rewrite.softmax_forms import softmax_forms
 from dout.run import deep_copy
 from dout.trace.model.recorded import LayerCall
 from dout.trace.record.record import record
 from dout.trace.record.trace import Trace
 
 OUTPUTS = "yz"  # what an output is called, if an input has not that name
+CLOSED = ("softmax", "log_softmax", "logsumexp")  # formulas that are one step
 LETTERS = "abcefghijklmopqrsuvwz"  # names of steps that have none; d, n, t and y stand for other things
 
 
@@ -91,7 +93,7 @@ class Forward:
         """A name for everything: the user's, y for the output, and letters for steps that have no name."""
         found: dict[Node, str] = {}
         for node in (*self.inputs, *self.parameters):
-            wanted = "n" if self._counts(node) else self.own_names.get(node, "x")
+            wanted = "n" if self._counts(node) else "random" if node in self.drawn else self.own_names.get(node, "x")
             found[node] = _free(wanted, found.values())
         for node in self.outputs:
             wanted = self.own_names.get(node, "y")
@@ -106,6 +108,11 @@ class Forward:
             if node not in found:
                 found[node] = next(letters)
         return found
+
+    @cached_property
+    def drawn(self) -> frozenset[Node]:
+        """The inputs that are random numbers."""
+        return frozenset(self.now[n] for n in self.trace.draws if n in self.now)
 
     def _counts(self, node: Node) -> bool:
         """Whether a value that the user has not named is 0, 1, 2 …: the index of the rows."""
@@ -124,8 +131,12 @@ class Forward:
         return len(self.outputs) == 1 and len(shapes) <= 1 and all(is_elementwise(node) for node in self.steps)
 
 
-def forward_of(target: Any, init: Mapping[str, Any], inputs: Mapping[str, Any]) -> Forward:
+def forward_of(
+    target: Any, init: Mapping[str, Any], inputs: Mapping[str, Any], opened: Collection[str] = ()
+) -> Forward:
     """Record a class, a layer or a function on inputs that are given, or on small ones that it takes.
+
+    A softmax and its kin are one step each, unless they are `opened` by name, or "all" is.
 
     Raises as `dout.adapt.example`, and TargetError where nothing is computed.
     """
@@ -133,11 +144,11 @@ def forward_of(target: Any, init: Mapping[str, Any], inputs: Mapping[str, Any]) 
     found = example(target, init, inputs, to_look_at=True)
     layer, given = as_found(target, found)
     if layer is not target.named:
-        return _forward(record(Target(layer).fresh(found.init), *map(deep_copy, given)))
+        return _forward(record(Target(layer).fresh(found.init), *map(deep_copy, given)), opened)
     ordered, keywords = target.arguments(copies(found.inputs))
     if not target.is_function and not target.has_both:
         target = Target(target.adapted_to(_with_backward(target.cls)))
-    return _forward(record(target.fresh(found.init), *ordered, **keywords))
+    return _forward(record(target.fresh(found.init), *ordered, **keywords), opened)
 
 
 def _with_backward(cls: type) -> type:
@@ -145,7 +156,7 @@ def _with_backward(cls: type) -> type:
     return type(cls.__name__, (cls,), {"backward": lambda self, dout: None, "__module__": cls.__module__})
 
 
-def _forward(trace: Trace) -> Forward:
+def _forward(trace: Trace, opened: Collection[str]) -> Forward:
     call = next((call for call in trace.calls if call.parent is None), None)
     before = [node for node in trace.graph.nodes if node not in trace.backward]
     outputs = call.outputs if call else [n for n in trace.graph.outputs.values() if n not in trace.backward]
@@ -156,6 +167,8 @@ def _forward(trace: Trace) -> Forward:
     marked = {str(i): node for i, node in enumerate(before)}
     graph = Graph(tuple(before), {k: n for k, n in trace.graph.inputs.items() if n in before}, marked)
     graph = simplify(masked_write_to_select(simplify(graph)))
+    if not {"all", *CLOSED} & set(opened):
+        graph = softmax_forms(graph)
     now = {node: graph.outputs[mark] for mark, node in marked.items()}
     inputs = call.inputs if call else tuple(trace.graph.inputs.values())
     needed = set(topological([now[n] for n in outputs]))

@@ -301,7 +301,8 @@ class BackwardText:
         if not self._is_negative_size(node):
             return self.text(node)
         numbers = [-int(v) for v in self.statics(node, "value")]
-        return Text(self.sizes.number(numbers), MULTIPLIED if len(set(numbers)) > 1 else ATOM)
+        text = self.sizes.number(numbers)
+        return Text(text, MULTIPLIED if " " in text else ATOM)
 
     def _bare(self, node: Node) -> Node:
         """A mask is a factor without a conversion."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from dout.errors import DoutError, TargetError
+from dout.errors import DoutError
 from dout.explain.derive.backward_graph import DerivedDiffersError, Twins, backward_graph, wanted_inputs
 from dout.explain.derive.class_text import ClassText
 from dout.explain.derive.derived_methods import Draft, drafted
@@ -14,6 +14,9 @@ from dout.explain.derive.forward_runs import ForwardRun, Subject, found_subject,
 from dout.explain.derive.verification import Verdicts, verified
 from dout.explain.model.explanation import Reason
 from dout.explain.spelling.size_words import UnspelledError
+from dout.graph import Graph
+from dout.rewrite.factored import factored
+from dout.rewrite.simplify import simplify
 
 
 class NotDerivedError(DoutError):
@@ -50,10 +53,10 @@ def derived(
     subject = found_subject(target, init or {}, _by_name(inputs))
     runs, notes = _runs(subject)
     failed: list[Reason] = []
-    for stable, anew, recompute in _STRATEGIES:
+    for way in _WAYS:
         try:
-            graphs = [backward_graph(run, stable=stable) for run in runs]
-            draft = drafted(Twins.paired(graphs), anew=anew, recompute=recompute)
+            graphs = [backward_graph(run, stable=way.stable, steps=way.steps) for run in runs]
+            draft = drafted(Twins.paired(graphs), given_only=way.given_only, recompute=way.recompute)
             text = ClassText(subject, draft)
             verdicts = verified([run.subject for run in runs], text.make, draft.names)
         except (DerivedDiffersError, UnspelledError, OSError, SyntaxError) as error:
@@ -65,8 +68,24 @@ def derived(
     raise NotDerivedError([*notes, *failed])
 
 
-# stable forms, forward written anew, and what is costly computed again: the first that holds is taken
-_STRATEGIES = ((True, False, False), (False, False, False), (True, False, True), (False, False, True))
+@dataclass(frozen=True)
+class _Way:
+    """A way to write a backward.
+
+    `stable`: formulas that overflow give way to better ones. `given_only`: what forward computes is not used, for it
+    may overflow. `recompute`: also what is costly is computed again.
+    """
+
+    steps: Callable[[Graph], Graph]
+    stable: bool = True
+    given_only: bool = False
+    recompute: bool = False
+
+
+_WAYS = (  # the first that holds is taken
+    _Way(factored), _Way(simplify), _Way(factored, recompute=True), _Way(factored, given_only=True, recompute=True),
+    _Way(simplify, given_only=True, recompute=True), _Way(simplify, stable=False), _Way(simplify, stable=False, recompute=True),
+)  # fmt: skip
 
 
 def _made(text: ClassText, draft: Draft, verdicts: Verdicts, notes: Sequence[Reason]) -> Derived:
@@ -105,4 +124,4 @@ def _tried(subject: Subject) -> Iterator[tuple[int, ForwardRun]]:
             continue
 
 
-__all__ = ["Derived", "NotDerivedError", "TargetError", "derived"]
+__all__ = ["Derived", "NotDerivedError", "derived"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from dout.explain.derive.backward_graph import BackwardGraph, EqualValues, Twins, wanted_inputs
 from dout.explain.derive.backward_text import BackwardText
+from dout.explain.derive.comments import Rules, is_elementwise, slope_comment
 from dout.explain.derive.forward_runs import ForwardRun, is_same
 from dout.explain.derive.forward_source import ForwardSource, Place, Watch
 from dout.explain.derive.kept_values import bytes_of, kept
@@ -35,14 +36,14 @@ class Draft:
     notes: tuple[Reason, ...] = ()
 
 
-def drafted(twins: Twins, *, anew: bool = False, recompute: bool = False) -> Draft:
+def drafted(twins: Twins, *, given_only: bool = False, recompute: bool = False) -> Draft:
     """Write forward and backward. Raises UnspelledError, and OSError where there is no source."""
-    return _Drafting(twins, recompute).draft()
+    return _Drafting(twins, given_only, recompute).draft()
 
 
 class _Drafting:
-    def __init__(self, twins: Twins, recompute: bool) -> None:
-        self.twins, self.recompute = twins, recompute
+    def __init__(self, twins: Twins, given_only: bool, recompute: bool) -> None:
+        self.twins, self.given_only, self.recompute = twins, given_only, recompute
         self.graph: BackwardGraph = twins.graphs[0]
         self.run: ForwardRun = self.graph.run
         self.equal = EqualValues(twins)
@@ -105,6 +106,8 @@ class _Drafting:
         found: Place | None = None
         for member in self.members.get(node, ()):
             if member not in data:
+                continue
+            if self.given_only and member not in self.run.arguments and member.dtype != np.bool_:
                 continue
             value = data[member]
             for name, item in self._attributes().items():
@@ -287,11 +290,51 @@ class _Drafting:
         for name in wanted:
             if name.startswith("self."):
                 text.assign(_kept_gradient(name), self.graph.wanted[name], fresh=True)
-        returned = self._returned(targets)
-        lines = [line.text for line in text.lines]
+        lines = [part for line in self._commented(text) for part in line]
         given = ", ".join(self._dout_names())
-        given = f"{given}=1" if len(self.graph.douts) == 1 and self.graph.douts[0].shape == () and self._is_loss else given
-        return [f"def backward(self, {given}):", *[f"    {line}" for line in lines], "", f"    return {returned}"]
+        is_loss = len(self.graph.douts) == 1 and self.graph.douts[0].shape == () and self._is_loss
+        head = f"def backward(self, {given}{'=1' if is_loss else ''}):"
+        return [head, *(f"    {line}" for line in lines), "", f"    return {self._returned(targets)}"]
+
+    def _commented(self, text: BackwardText) -> Iterator[list[str]]:
+        """The lines, each after a comment that says its rule, where that is another than before."""
+        slope = self._slope(text)
+        rules = Rules(self.graph, self.equal, self._name_of_value)
+        last = None
+        for line in text.lines:
+            comment = slope or (rules.of(line.node) if line.node is not None and self.has_dout(line.node) else None)
+            yield [f"# {comment}", line.text] if comment and comment != last else [line.text]
+            last = comment or last
+
+    def _slope(self, text: BackwardText) -> str | None:
+        """The comment of a layer that acts on each element, and whose backward is one line."""
+        if len(text.lines) != 1 or len(self.graph.wanted) != 1 or len(self.graph.outputs) != 1:
+            return None
+        forward = [n for n in self.run.graph.nodes if n.primitive is not CONSTANT]
+        if not is_elementwise(forward) or len({n.shape for n in forward}) != 1 or len(self.run.arguments) != 1:
+            return None
+        (x,), (name,) = self.run.arguments, self.run.arguments.values()
+        plain = BackwardText(
+            self.twins, {x: name}, lambda node: node, lambda node: None, text.sizes, frozenset(), {name, "y"}
+        )
+        plain.count(list(self.run.graph.outputs.values()))
+        formula = plain.text(next(iter(self.run.graph.outputs.values())), root=True)
+        if plain.lines:
+            return None
+        letters = {t: "y" if self.same(n) is self.same(self.graph.outputs[0]) else name for n, t in text.leaves.items() if n not in self.graph.douts}
+        if any(self.same(n) not in (self.same(x), self.same(self.graph.outputs[0])) for n in text.leaves if n not in self.graph.douts):
+            return None
+        return slope_comment(str(formula), text.lines[0].text.partition(" = ")[2], letters)
+
+    def _name_of_value(self, node: Node) -> str | None:
+        """What the user calls a value of forward: by a name, or as what the layer holds."""
+        if node.primitive is CONSTANT:
+            return None
+        for member in self.members.get(self.same(node), [node]):
+            held = self.run.held.get(member)
+            if held is not None:
+                return held.removeprefix("self.")
+        return self._name_of(self.same(node))
 
     @property
     def _is_loss(self) -> bool:

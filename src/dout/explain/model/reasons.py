@@ -82,4 +82,9 @@ _WRONG_LINES = {
     "beside_differs": "this is not {gradient}",
 }
 
-REASONS: Mapping[str, str] = {**_STEPS, **_RIGHT_LINES, **_WRONG_LINES}
+_LIMITS = {
+    "stops": "{operator}, at {place}: {says}",
+    "lost": "{event}: no gradient is known behind it",
+}
+
+REASONS: Mapping[str, str] = {**_STEPS, **_LIMITS, **_RIGHT_LINES, **_WRONG_LINES}

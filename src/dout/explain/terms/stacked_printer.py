@@ -92,8 +92,10 @@ class StackedPrinter(TermPrinter):
         partials = [part for f, part in zip(term.factors, above, strict=True) if isinstance(f, Partial)]
         inner = [part for f, part in zip(term.factors, above, strict=True) if not isinstance(f, Partial)]
         made = self.stacked(self._side(inner), self._side(below))
+        if not partials:
+            return Printed(made, Level.FACTOR, term.negative)
         text = self.row(self.times.join([*(part.text for part in partials), made]))
-        return Printed(text, Level.PRODUCT if partials else Level.FACTOR, term.negative)
+        return Printed(text, Level.PRODUCT, term.negative)
 
     def _side(self, factors: Parts | list[Printed]) -> str:
         """What stands on one side of the bar."""
