@@ -19,6 +19,7 @@ from dout.judge.outcomes import NoRuleError
 
 NEAR = arb(2) ** -200  # of the larger of the two
 ROUNDED = arb(2) ** -50  # the rows of erf hold 2/√π as a float
+TEN_DIGITS = arb(2) ** -33
 PI = "π"
 
 
@@ -27,12 +28,14 @@ def upstream_name(of: str) -> str:
     return f"∂L/∂{of}"
 
 
-def equal(term: Term, given: Mapping[str, Sequence[Any]], expected: Iterable[Any]) -> bool:
+def equal(term: Term, given: Mapping[str, Sequence[Any]], expected: Iterable[Any], *, exactly: bool = True) -> bool:
     """Whether a term has the `expected` balls at all points; `given` has the balls of its names there.
+
+    If not `exactly`, they come from float64.
 
     Points at which either is not finite are passed by. False where none is left, and for a term without numbers.
     """
-    near = ROUNDED if Symbol(PI) in parts_of(term) else NEAR
+    near = TEN_DIGITS if not exactly else ROUNDED if Symbol(PI) in parts_of(term) else NEAR
     known = 0
     for i, item in enumerate(map(ball, expected)):
         try:
