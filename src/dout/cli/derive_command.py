@@ -13,7 +13,7 @@ import click
 
 from dout.cli import options
 from dout.cli.cli_target import load, split
-from dout.cli.printing import is_unicode, save
+from dout.cli.output.printing import is_unicode, save
 from dout.errors import TargetError, visible
 from dout.files import Kind, refuse, text_of
 

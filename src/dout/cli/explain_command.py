@@ -11,7 +11,7 @@ import click
 
 from dout.cli import options
 from dout.cli.cli_target import load, split
-from dout.cli.printing import has_colours, is_unicode, save
+from dout.cli.output.printing import has_colours, is_unicode, save
 from dout.errors import TargetError
 
 FORMATS = ("terminal", "markdown", "html", "latex", "json")

@@ -140,6 +140,8 @@ class _Factoring:
         literals = sum(1 for i in node.inputs if _is_literal(i))
         if not changed and not (steps > 1 and (literals == 0 and _has_inner_literal(node) or _has_inner_sign(node))):
             return None
+        if product.number != product.number or product.number == 0:
+            return None
         made = built(product, node)
         return None if _same_text(made, node) else made
 
@@ -273,6 +275,8 @@ def _times(number: Any, value: Any, power: int) -> Any:
     if power > 0:
         return number * value**power
     under = value**-power
+    if under == 0:
+        return math.nan  # nothing is made of it: NaN is no number of a product
     exact = isinstance(number, int) and isinstance(under, int) and under and number % under == 0
     return number // under if exact else number / under
 
@@ -286,8 +290,8 @@ def _is_literal(node: Node) -> bool:
     if node.primitive is not CONSTANT:
         return False
     value = node.static["value"]
-    small = type(value) is int and 0 < abs(value) <= 2
-    return small or (isinstance(value, float | np.floating) and bool(np.isfinite(value)) and value != 0)
+    small = type(value) is int and abs(value) <= 2
+    return small or (isinstance(value, float | np.floating) and bool(np.isfinite(value)))
 
 
 def _is_whole(node: Node) -> bool:

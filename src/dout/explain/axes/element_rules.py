@@ -196,7 +196,7 @@ def _scattered(view: View, source: int, first: int, key: Any, selected: Sequence
 
 
 def _along(view: View, argument: int, selected: Sequence[int]) -> list[Term]:
-    """An index for each axis that a key selects, which is an axis of the argument, or one along which it is repeated."""
+    """An index for each axis that a key selects, each of which is an axis of the argument."""
     new: list[Term] = []
     shape = view.node.inputs[argument].shape
     for axis, length in enumerate(selected):

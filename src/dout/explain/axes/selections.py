@@ -84,9 +84,7 @@ def _whole(key: Any, ndim: int) -> list[Any]:
     return parts + rest if where is None else parts[:where] + rest + parts[where + 1 :]
 
 
-def solved(
-    new: Sequence[Term], places: Sequence[Place], view: Any
-) -> tuple[tuple[Term, ...], list[Term], list[Term]]:
+def solved(new: Sequence[Term], places: Sequence[Place], view: Any) -> tuple[tuple[Term, ...], list[Term], list[Term]]:
     """Which element a key puts in the place that `view` looks at: its indices, those left to go over, the conditions.
 
     An index that is itself a place along an axis is known; a condition says where a place is one of those chosen.

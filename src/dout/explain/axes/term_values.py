@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import reduce
@@ -54,7 +54,6 @@ class Setting:
             raise NoValueError(f"{index} goes along axes of {found}")
         return range(found.pop())
 
-
     def _along(self, index: str, place: Term, length: int) -> Iterator[int]:
         """How far an index goes that is the place along an axis, or one of several that a reshape joined: h·K + k."""
         rest = length
@@ -82,8 +81,11 @@ def holds(
     `left` is the element that `right` is: dx[n, d]. All elements are compared, or 20 of many; of large arrays within
     rounding. False also where that cannot be decided: a value is missing, or two of them have one name.
     """
-    known = {*names, *_inputs(node)} - ({node} if node.inputs and names.get(node, left.name) == left.name else set())
-    given = {n: values[n] for n in known if n in values}
+    used = {part.name for part in parts_of(right) if isinstance(part, Symbol)}
+    own = node.inputs and names.get(node, left.name) == left.name
+    named = {n for n in names if n in values and not (own and n is node)}
+    needed = {*sources(node, named), *(n for n in named if names[n] in used)}
+    given = {n: values[n] for n in needed if n in values}
     try:
         value = _computed(node, given)
         setting = _setting(names, letters, given, right)
@@ -133,8 +135,12 @@ def _largest(value: Any) -> float:
     return float(np.max(np.abs(value), initial=0.0))
 
 
-def _inputs(node: Node) -> Iterator[Node]:
-    return (n for n in topological([node]) if n.primitive is INPUT)
+def sources(node: Node, known: Collection[Node]) -> Iterator[Node]:
+    """The nodes that a node is computed from: known ones, and inputs."""
+    if node in known or not node.inputs:
+        yield node
+    for below in topological([node], known=known):
+        yield from (i for i in below.inputs if i in known or i.primitive is INPUT)
 
 
 def _setting(names: Mapping[Node, str], letters: Letters, given: Mapping[Node, Any], right: Term) -> Setting:
@@ -279,8 +285,8 @@ _COMPARED: dict[str, Callable[[arb, arb], Any]] = {
 _FOLDED: dict[str, Callable[[list[Any]], Any]] = {
     "Σ": sum,
     "Π": _times,
-    "max": lambda items: reduce(lambda a, b: a if a > b else b, map(ball, items)),
-    "min": lambda items: reduce(lambda a, b: a if a < b else b, map(ball, items)),
+    "max": lambda items: reduce(lambda a, b: a.max(b), map(ball, items)),
+    "min": lambda items: reduce(lambda a, b: a.min(b), map(ball, items)),
 }
 _READERS: dict[type[Term], Callable[[Any, Mapping[str, int], Setting], Any]] = {
     Number: _number,

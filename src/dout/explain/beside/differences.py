@@ -145,6 +145,8 @@ class Difference:
         with np.errstate(all="ignore"):
             at = int(np.argmax(np.abs(np.nan_to_num(right.near))))
             ratio = float(mine.near.flat[at] / right.near.flat[at])
+        if not np.isfinite(ratio):
+            return None
         for exactly in (round(ratio), *(1 / n for n in self._lengths if n)):
             if exactly and abs(ratio - exactly) < 1e-9 * abs(ratio):
                 one_over = round(1 / exactly)

@@ -207,6 +207,10 @@ class _Reader:
                 called = self._called(value, function)
                 if called or placed:
                     return called
+        if isinstance(value, ast.IfExp):
+            sides = (_Span.of(value.body), _Span.of(value.orelse))
+            if outcomes := tuple(node for node in made if self._span(node) in sides):
+                return [outcomes]
         if made:
             last = made[-1]
             span = self._span(last)

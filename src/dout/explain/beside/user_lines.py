@@ -12,6 +12,7 @@ from dout.explain.beside.differences import Difference
 from dout.explain.beside.matches import Kind, Match, Matcher
 from dout.explain.beside.meaning import Meaning
 from dout.explain.beside.operation_edits import edited
+from dout.explain.beside.point_values import PointValues
 from dout.explain.beside.statements import Statement, statements_of
 from dout.explain.model.explanation import BackwardLine, Reason
 from dout.explain.terms.terms import Term, Transposed, negated
@@ -53,6 +54,8 @@ class _Comparison:
         """Whether a statement only hands on, under the same name, what an earlier line computed."""
         if not statement.alias or any(node in self.quantities.seeds.values() for node in statement.last):
             return False
+        if all(node in self.results for node in statement.last):
+            return True
         maker = self.search.maker.get(statement.last[0])
         named = [value for target in statement.targets for value in self.search.named(target)]
         before = [value for target in maker.targets for value in self.search.named(target)] if maker else []
@@ -80,19 +83,22 @@ class _Comparison:
         """What a value of a line is; where it is that only once an earlier line is mended, with the blame for that."""
         node = statement.last[place]
         result = self.results.get(node)
-        ways: list[tuple[Any, Blame | None]] = [(self.quantities.values, None), *((b.after, b) for b in self.blames)]
-        for values, blame in ways:
-            if result is not None:
-                right = result not in self.quantities.wrong or self.quantities.is_right(result, values)
-                if right:
-                    return Match(Kind.GRADIENT, (result.of,)), blame
-                continue
-            turns = statement.results[place]
-            last_only = self.search.adds_up(turns)
-            found = [self.matcher.match(turn, values) for turn in (turns[-1:] if last_only else turns)]
-            if all(found):
-                return found[-1], blame
-        return None, None
+        ways: list[tuple[PointValues, Blame | None]] = [(self.quantities.values, None)]
+        ways += [(blame.after, blame) for blame in self.blames]
+        if result is not None:
+            kept = result not in self.quantities.wrong
+            right = (way for values, way in ways if kept or self.quantities.is_right(result, values))
+            return next(((Match(Kind.GRADIENT, (result.of,)), way) for way in right), (None, None))
+        turns = statement.results[place]
+        turns = turns[-1:] if self.search.adds_up(turns) else turns
+        found: tuple[Match | None, Blame | None] = None, None
+        for values, way in ways:
+            matches = [self.matcher.match(turn, values) for turn in turns]
+            told = next((m for m in reversed(matches) if m and m.kind is not Kind.CONSTANT), matches[-1])
+            plainly = told is not None and told.kind is Kind.GRADIENT
+            if all(matches) and (found[0] is None or (plainly and found[0].kind is not Kind.GRADIENT)):
+                found = told, way
+        return found
 
     def _told(self, statement: Statement, place: int, match: Match, given: Blame | None) -> BackwardLine:
         node = statement.last[place]
@@ -134,7 +140,7 @@ class _Comparison:
             return self._written(node), Reason("beside_on_the_way")
         if match.kind is Kind.VALUE:
             term = self.meaning.term(value)
-            return term, Reason("beside_again", {"value": term})
+            return term, Reason("beside_kept") if term is None else Reason("beside_again", {"value": term})
         gradient = self.meaning.gradient(value)
         if match.kind is Kind.USE:
             user, _ = match.edges[0]

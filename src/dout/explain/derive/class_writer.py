@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +11,7 @@ from dout.errors import DoutError
 from dout.explain.derive.backward_graph import DerivedDiffersError, Twins, backward_graph, wanted_inputs
 from dout.explain.derive.class_text import ClassText
 from dout.explain.derive.derived_methods import Draft, drafted
-from dout.explain.derive.forward_runs import ForwardRun, Subject, found_subject, recorded, resized, same_structure
+from dout.explain.derive.forward_runs import ForwardRun, Subject, found_subject, recorded, resized, same_structure, with_rows
 from dout.explain.derive.verification import Verdicts, verified
 from dout.explain.model.explanation import Reason
 from dout.explain.spelling.size_words import UnspelledError
@@ -56,6 +57,8 @@ def derived(
     for way in _WAYS:
         try:
             graphs = [backward_graph(run, stable=way.stable, steps=way.steps) for run in runs]
+            if not graphs[0].wanted:
+                raise NotDerivedError([_flat(runs[0])])
             draft = drafted(Twins.paired(graphs), given_only=way.given_only, recompute=way.recompute)
             text = ClassText(subject, draft)
             verdicts = verified([run.subject for run in runs], text.make, draft.names)
@@ -65,7 +68,7 @@ def derived(
         if verdicts.right:
             return _made(text, draft, verdicts, notes)
         failed.append(Reason("strategy", {"why": verdicts.because}))
-    raise NotDerivedError([*notes, *failed])
+    raise NotDerivedError(notes or failed)
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,14 @@ def _made(text: ClassText, draft: Draft, verdicts: Verdicts, notes: Sequence[Rea
     return Derived(text.subject.name, text.source, text.module, text.cls, (*notes, *draft.notes), verdicts.words)
 
 
+def _flat(run: ForwardRun) -> Reason:
+    """The reason why nothing has a gradient: the last step without one, and its line."""
+    stops = [n for n in run.graph.nodes if n.inputs and n.primitive.backward is None]
+    where = next((n for n in reversed(stops)), None)
+    says = "" if where is None else where.primitive.says
+    return Reason("flat", {"where": str(where.where or "") if where else "", "says": says})
+
+
 def _by_name(inputs: Any) -> dict[str, Any]:
     if inputs is None:
         return {}
@@ -110,10 +121,18 @@ def _runs(subject: Subject) -> tuple[list[ForwardRun], list[Reason]]:
         if differs is None:
             found.append(run)
             if i == 1 and len(found) == 2:
-                return found, []
+                return [*found, *_other_batch(found[0])], []
         elif i > 1:
             notes.append(Reason("unrolled", {"where": str(differs.where or "")}))
     return [base, *found][:4], notes[:1]
+
+
+def _other_batch(run: ForwardRun) -> list[ForwardRun]:
+    """The recording with more rows, for lengths that were equal by accident."""
+    with suppress(Exception):
+        more = recorded(with_rows(run.subject))
+        return [more] if same_structure(run.graph, more.graph) is None else []
+    return []
 
 
 def _tried(subject: Subject) -> Iterator[tuple[int, ForwardRun]]:

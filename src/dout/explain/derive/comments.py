@@ -11,7 +11,6 @@ from dout.explain.spelling.written_text import WIDTH
 from dout.graph import CONSTANT, INPUT, Node
 from dout.ops import by_primitive, primitives
 
-_SYMBOLS = {"×": "*", "−": "-", "·": "@"}
 _LONGEST = WIDTH - 16
 _BETWEEN = by_primitive({"add": "+", "subtract": "-", "multiply": "*", "divide": "/", "matmul": "@", "dot": "@"})
 
@@ -55,7 +54,8 @@ class Rules:
         head = f"{out} = " if out and out != "out" else ""
         if between and len(names) == 2 and all(names):
             return f"{head}{names[0]} {between} {names[1]}"
-        symbol = _SYMBOLS.get(node.primitive.symbol, node.primitive.symbol) or str(node.primitive)
+        symbol = node.primitive.symbol if node.primitive.symbol.replace(" ", "").isidentifier() else str(node.primitive)
+        symbol = {"getitem": "indexing", "setitem": "writing at an index"}.get(symbol, symbol)
         return f"{head}{symbol}({names[0]})" if head and names[0] and symbol.isidentifier() else f"{head.removesuffix(' = ')}{', ' if head else ''}{symbol}"
 
 
