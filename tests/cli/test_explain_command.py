@@ -33,7 +33,14 @@ class Half:
 
 AFTER = 1
 """
-DERIVED = "class Half:\n    def forward(self, x):\n        return x / 2\n\n    def backward(self, dout):\n        return dout / 2\n"
+DERIVED = """\
+class Half:
+    def forward(self, x):
+        return x / 2
+
+    def backward(self, dout):
+        return dout / 2
+"""
 
 
 @pytest.fixture

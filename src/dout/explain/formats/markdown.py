@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 from dout.errors import visible
 from dout.explain.formats.latex_cells import aligned, equation_text, figure_text, latex_of, sentence_in_text
@@ -40,9 +41,9 @@ def to_markdown(
     return "\n\n".join(blocks) + "\n"
 
 
-def document(explanation: Explanation, **options: object) -> str:
+def document(explanation: Explanation, **options: Any) -> str:
     """The same as a file, which dout knows again as its own."""
-    return _MARK + "\n" + to_markdown(explanation, **options)  # type: ignore[arg-type]
+    return _MARK + "\n" + to_markdown(explanation, **options)
 
 
 def _head(whole: Outline) -> list[str]:

@@ -68,6 +68,11 @@ _AXES = {
     "uses add up": "{name} は {count} 回使われるので、それぞれの勾配を足し合わせます",
 }
 
+_ENDS = {
+    "stops": "{operator}（{place}）：{says}",
+    "lost": "{event}：その先の勾配は分かりません",
+}
+
 _BESIDE = {
     "beside_given": "上の行の {name} が正しければ、これも正しい式です",
     "beside_use": "{gradient} のうち {through} を通って伝わる部分です",
@@ -112,4 +117,4 @@ _BESIDE = {
     "beside_differs": "これは {gradient} ではありません",
 }
 
-JAPANESE: Mapping[str, str] = {**_TITLES, **_OUTLINE, **_AXES, **_BESIDE}
+JAPANESE: Mapping[str, str] = {**_TITLES, **_OUTLINE, **_AXES, **_ENDS, **_BESIDE}
