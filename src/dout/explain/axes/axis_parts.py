@@ -58,7 +58,8 @@ def axis_part(
     for plain, also in _plain_forms(node, gradient, below, names, letters, values):
         if not equal_values(plain, also.values, gradient, known):
             continue
-        inner = {**axis_letters([plain], also.names, also.values, known=also.letters), plain: letters[source]}
+        own = axis_letters([plain], also.names, also.values, known=also.letters)
+        inner: Letters = {**letters, **own, plain: letters[source]}
         first = first or (plain, inner, also)
         index = index_form(name, plain, {**names, **also.names}, inner, also.values)
         if index is not None and holds(*index, gradient, names, letters, values):
@@ -69,7 +70,7 @@ def axis_part(
         return AxisPart(None, None, shapes, reason)
     plain, inner, also = first
     whole = array_form(plain, also.names, inner)
-    return AxisPart(index, whole and whole.term, (whole and whole.shapes) or shapes, reason)
+    return AxisPart(index, whole.term if whole else None, (whole.shapes if whole else "") or shapes, reason)
 
 
 def _between(before: tuple[str, ...], after: tuple[str, ...]) -> str:
