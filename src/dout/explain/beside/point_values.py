@@ -1,4 +1,4 @@
-"""Nodes in; their values at generic points out, in exact arithmetic where that does not take long, and compared there."""
+"""Nodes in; their values at generic points out, compared there in exact arithmetic where that does not take long."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Numbers:
     @property
     def shape(self) -> tuple[int, ...]:
         """Its shape at the first point."""
-        return self.near.shape
+        return tuple(self.near.shape)
 
     def made(self, function: Callable[..., Any], *others: Numbers) -> Numbers | None:
         """A function of this and others at each point; None where it does not fit."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
@@ -22,7 +21,7 @@ from dout.trace.model.recorded import LayerCall, RecordedRun
 
 
 def backward_lines(trace: RecordedRun, call: LayerCall, meaning: Meaning) -> tuple[BackwardLine, ...]:
-    """Say of each statement of a layer's backward which quantity of the derivation it computes, in the order of the text.
+    """Say of each statement of a layer's backward which quantity of the derivation it is, in the order of the text.
 
     That is found by comparing values at generic points in exact arithmetic, in float64 where that would take long. A
     statement that is nothing known has neither step nor match. No line is wrong where all gradients are right. Nothing
@@ -73,7 +72,9 @@ class _Comparison:
             return told[0]
         steps = tuple(sorted({n for line in told for n in line.steps}))
         terms = tuple(line.matches for line in told)
-        reason = next((line.reason for line in told if line.reason), None) or Reason("beside_several", {"gradients": terms})
+        reason = next((line.reason for line in told if line.reason), None) or Reason(
+            "beside_several", {"gradients": terms}
+        )
         step = steps[0] if len(steps) == 1 else None
         return BackwardLine(statement.where, statement.source, step, None, steps=steps, reason=reason)
 
@@ -130,7 +131,9 @@ class _Comparison:
         known = [value for value in match.values if self.meaning.term(value) is not None]
         return (named or known or list(match.values))[0]
 
-    def _words(self, node: Node, match: Match, value: Node | None, steps: tuple[int, ...]) -> tuple[Term | None, Reason | None]:
+    def _words(
+        self, node: Node, match: Match, value: Node | None, steps: tuple[int, ...]
+    ) -> tuple[Term | None, Reason | None]:
         if match.kind is Kind.CONSTANT:
             return None, Reason("beside_start")
         if match.kind is Kind.LOCAL:
@@ -156,18 +159,18 @@ class _Comparison:
         return (gradient if len(steps) == 1 else self._written(node) or gradient), None
 
     def _written(self, node: Node) -> Term | None:
-        return self.meaning.written(node, self._known)
+        return self.meaning.written(node, {known: term for known, term in self._known.items() if known is not node})
 
     @cached_property
     def _known(self) -> dict[Node, Term]:
-        """The terms of what lines may read: values of forward, upstream gradients, gradients that other lines computed."""
+        """The terms of what lines may read: values of forward, upstream gradients, gradients of other lines."""
         known = {n: term for n in self.quantities.forward if (term := self.meaning.term(n)) is not None}
         for output, dout in self.quantities.seeds.items():
             known[dout] = self.meaning.gradient(output)
         for statement in self.statements:
             for place, node in enumerate(statement.last):
                 match, given = self._match(statement, place)
-                value = match and self._meant(statement, place, match)
+                value = self._meant(statement, place, match) if match else None
                 if match and value is not None and match.kind is Kind.GRADIENT and not given and node not in known:
                     known[node] = self.meaning.gradient(value)
         return known
@@ -175,7 +178,7 @@ class _Comparison:
     # -------------------------------------------------------------------------------------------------------- steps
 
     def _steps(self, statement: Statement, match: Match, value: Node | None) -> tuple[int, ...]:
-        """The steps of the derivation that a line takes, from the gradients that it reads to the one that it computes."""
+        """The steps of the derivation that a line takes, from the gradients that it reads to its own."""
         if value is None or match.kind not in (Kind.GRADIENT, Kind.USE, Kind.OPPOSITE, Kind.TRANSPOSED):
             return ()
         if not (self.quantities.is_of_dout(statement.last[-1]) or self.quantities.ignores_dout):
