@@ -12,7 +12,7 @@ import numpy as np
 from flint import arb
 
 from dout.explain.axes.indices import parts_of, substituted
-from dout.explain.axes.term_values import NoValueError, Setting, value_of
+from dout.explain.axes.term_values import Meanings, NoValueError, value_of
 from dout.explain.terms.terms import Partial, Symbol, Term
 from dout.judge.ball_numbers import ball
 from dout.judge.outcomes import NoRuleError
@@ -55,7 +55,7 @@ def value(term: Term, given: Mapping[str, Any]) -> arb:
     """The ball of a term. Raises NoValueError for one that has none."""
     plain = substituted(term, lambda part: Symbol(upstream_name(part.of)) if isinstance(part, Partial) else None)
     numbers = {name: _alone(item) for name, item in {**given, PI: arb.pi()}.items()}
-    found: arb = ball(value_of(plain, {}, Setting(numbers, {})))
+    found: arb = ball(value_of(plain, {}, Meanings(numbers, {})))
     return found
 
 
