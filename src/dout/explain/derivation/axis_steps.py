@@ -94,9 +94,8 @@ class AxisSteps:
 
     def _has_gradient(self, node: Node, argument: int) -> bool:
         input_ = node.inputs[argument]
-        fixed = input_ in self.forward.parameters and input_ not in self.forward.learned
-        fixed |= input_.primitive is CONSTANT or np.dtype(input_.dtype).kind != "f"
-        return (node, argument) in self.forward.gradients.on and not fixed
+        counts = input_ in self.forward.varying and np.dtype(input_.dtype).kind == "f"
+        return (node, argument) in self.forward.gradients.on and counts
 
     @cached_property
     def _uses(self) -> Counter[Node]:

@@ -89,8 +89,7 @@ class ElementwiseSteps:
     def _parts(self, node: Node) -> Iterator[Part]:
         for input_ in dict.fromkeys(node.inputs):
             edges = self.edges(node, input_)
-            fixed = input_ in self.forward.parameters and input_ not in self.forward.learned
-            if not edges or input_.primitive is CONSTANT or fixed or np.dtype(input_.dtype) == np.bool_:
+            if not edges or input_ not in self.forward.varying or np.dtype(input_.dtype) == np.bool_:
                 continue
             local, slope = self.local(node, input_)
             gradient: Term | None = self._so_far(node, input_, local[-1], slope)
