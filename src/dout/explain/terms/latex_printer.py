@@ -158,7 +158,10 @@ class LatexPrinter(StackedPrinter):
         places = _places(wanted)
         known = len(places) == len(parts) and r"\dots" not in wanted
         if not known or (term.axis and places != (None,)):
-            wanted, places = self.word(notation.word_of(term)) + ", ".join(marks).join("()"), (Level.CASES,) * len(parts)
+            wanted, places = (
+                self.word(notation.word_of(term)) + ", ".join(marks).join("()"),
+                (Level.CASES,) * len(parts),
+            )
             return Printed(self._filled(wanted, places, parts, term))
         return Printed(self._filled(wanted, places, parts, term), _strength(wanted))
 

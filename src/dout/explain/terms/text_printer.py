@@ -113,7 +113,7 @@ class TextPrinter(TermPrinter):
         return Printed(f"{word}({self.comma.join(inside)})")
 
     def relation(self, symbol: str, left: str, right: str) -> str:
-        """x > 0."""
+        """X > 0."""
         return f"{left} {symbol} {right}"
 
     def cases(self, term: Cases, parts: Parts) -> Printed:
