@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from fractions import Fraction
 from typing import Any
 
@@ -33,77 +34,15 @@ BASES = {"log2": "2", "log10": "10"}
 SUMS = {"sum": "Σ", "prod": "Π"}
 _WORDS = {"sigmoid": "σ", "arctan2": "atan2", "rint": "round"}
 
-_GREEK = [
-    "alpha",
-    "α",
-    "beta",
-    "β",
-    "gamma",
-    "γ",
-    "delta",
-    "δ",
-    "epsilon",
-    "ε",
-    "zeta",
-    "ζ",
-    "eta",
-    "η",
-    "theta",
-    "θ",
-    "iota",
-    "ι",
-    "kappa",
-    "κ",
-    "lambda",
-    "λ",
-    "mu",
-    "μ",
-    "nu",
-    "ν",
-    "xi",
-    "ξ",
-    "pi",
-    "π",
-    "rho",
-    "ρ",
-    "sigma",
-    "σ",
-    "tau",
-    "τ",
-    "upsilon",
-    "υ",
-    "phi",
-    "φ",
-    "chi",
-    "χ",
-    "psi",
-    "ψ",
-    "omega",
-    "ω",
-    "Gamma",
-    "Γ",
-    "Delta",
-    "Δ",
-    "Theta",
-    "Θ",
-    "Lambda",
-    "Λ",
-    "Xi",
-    "Ξ",
-    "Pi",
-    "Π",
-    "Sigma",
-    "Σ",
-    "Upsilon",
-    "Υ",
-    "Phi",
-    "Φ",
-    "Psi",
-    "Ψ",
-    "Omega",
-    "Ω",
-]  # those that LaTeX knows
-GREEK = dict(zip(_GREEK[::2], _GREEK[1::2], strict=True))
+
+def _greek_name(letter: str) -> str:
+    """The name of a Greek letter: gamma, Gamma."""
+    _, size, _, name = unicodedata.name(letter).lower().replace("lamda", "lambda").split()
+    return name if size == "small" else name.capitalize()
+
+
+# Those that LaTeX knows.
+GREEK = {_greek_name(letter): letter for letter in "αβγδεζηθικλμνξπρστυφχψωΓΔΘΛΞΠΣΥΦΨΩ"}
 
 
 def plain_name(call: Call) -> str:
