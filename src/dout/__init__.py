@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from dout.draw import Picture as Picture
     from dout.draw import draw as draw
     from dout.engine.compile.compiled import compile as compile
+    from dout.explain.verb.derive_verb import DerivedLayer as DerivedLayer
+    from dout.explain.verb.derive_verb import derive as derive
+    from dout.explain.verb.explain_verb import Explained as Explained
+    from dout.explain.verb.explain_verb import explain as explain
     from dout.trace.record.trace import Trace as Trace
     from dout.trace.record.trace_reader import load as load
     from dout.trace.record.trace_verbs import grad as grad
@@ -26,13 +30,17 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
+    "DerivedLayer",
     "DoutError",
+    "Explained",
     "Picture",
     "Report",
     "Trace",
     "check",
     "compile",
+    "derive",
     "draw",
+    "explain",
     "grad",
     "load",
     "trace",
@@ -50,6 +58,10 @@ _HOMES = {
     "draw": "dout.draw.picture.picture",
     "Picture": "dout.draw.picture.picture",
     "compile": "dout.engine.compile.compiled",
+    "explain": "dout.explain.verb.explain_verb",
+    "Explained": "dout.explain.verb.explain_verb",
+    "derive": "dout.explain.verb.derive_verb",
+    "DerivedLayer": "dout.explain.verb.derive_verb",
 }
 
 
@@ -70,7 +82,10 @@ def _public(name: str) -> property:
 class _Package(ModuleType):
     """The package: its attributes are the verbs, also where a folder has the same name."""
 
-    trace, grad, value_and_grad, load, Trace, check, Report, draw, Picture, compile = map(_public, _HOMES)
+    (
+        trace, grad, value_and_grad, load, Trace, check, Report, draw, Picture, compile, explain, Explained, derive,
+        DerivedLayer,
+    ) = map(_public, _HOMES)  # fmt: skip
 
     def __getattr__(self, name: str) -> Any:
         if name == "layers":

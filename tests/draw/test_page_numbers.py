@@ -17,8 +17,8 @@ import pytest
 from dout.draw.page.page_data import page_data
 from dout.draw.page.page_program import PageProgram, _encoded
 from dout.draw.words.equations import EquationLine, Operand, gives, near
-from dout.draw.words.readable_numbers import format_number
 from dout.graph import dtype_name
+from dout.number_text import format_number
 from dout.ops import PRIMITIVES
 from dout.ops.registry import kind_of
 from dout.trace.record.script import record_script

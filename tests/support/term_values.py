@@ -20,6 +20,7 @@ FUNCTIONS = {
        "abs", "clip", "fmod", "isnan", "isinf", "isfinite", "bitwise_and", "bitwise_or", "bitwise_xor", "invert")},
     "sigmoid": sigmoid,
     "σ": sigmoid,
+    "softplus": lambda x: np.logaddexp(0, x),
     "arctan2": np.arctan2,
     "atan2": np.arctan2,
     "max": np.maximum,

@@ -10,7 +10,7 @@ from dout.trace.record.trace import Trace
 if TYPE_CHECKING:
     from dout.draw.picture.picture import Picture as Picture
     from dout.draw.picture.picture import draw as draw
-    from dout.draw.words.readable_numbers import format_number as format_number
+    from dout.number_text import format_number as format_number
 
 __all__ = ["Picture", "demo", "draw", "format_number", "view_options"]
 
@@ -18,7 +18,7 @@ __all__ = ["Picture", "demo", "draw", "format_number", "view_options"]
 _HOMES = {
     "Picture": "dout.draw.picture.picture",
     "draw": "dout.draw.picture.picture",
-    "format_number": "dout.draw.words.readable_numbers",
+    "format_number": "dout.number_text",
 }
 
 

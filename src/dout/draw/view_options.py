@@ -10,9 +10,9 @@ from numbers import Integral, Real
 from typing import Literal
 
 from dout.errors import TargetError
+from dout.number_text import DIGITS
 
 Theme = Literal["auto", "light", "dark", "print"]
-DIGITS = 4
 MOST_DIGITS = 17  # tell every two floats apart
 _UNITS = {"mm": 1.0, "cm": 10.0, "in": 25.4, "pt": 25.4 / 72}
 

@@ -1,6 +1,6 @@
 // Numbers as Python keeps and shows them: an int is a BigInt, a float a Number, a bool a Boolean.
 //
-// `formatNumber` is `shown.format_number`; tests tie the two over thousands of numbers.
+// `formatNumber` is `dout.number_text.format_number`; tests tie the two over thousands of numbers.
 
 const WHOLE_DIGITS = 12; // whole numbers up to here are written out
 const FIXED_DIGITS = 6; // floats with no more before the point never lose one of them

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from dout.colours import PALETTES, SANS, family, variables
 from dout.draw.paint.display_list import TEXTS
-from dout.draw.paint.style import PALETTES, SANS, STYLES
-from dout.draw.writers.svg import family, line_rules, text_rules
+from dout.draw.paint.style import STYLES
+from dout.draw.writers.svg import line_rules, text_rules
 
 
 def style_sheet() -> str:
     """Variables for each theme, then a rule for each style."""
     lines = [
         f":root{{--sans:{family(SANS)}}}",
-        f":root{{{_variables('light')}}}",
-        f"@media (prefers-color-scheme:dark){{:root:not([data-theme]){{{_variables('dark')}}}}}",
-        *(f":root[data-theme={theme}]{{{_variables(theme)}}}" for theme in PALETTES),
-        f"@media print{{:root:root:not([data-theme=print]){{{_variables('light')}}}}}",
+        f":root{{{variables('light')}}}",
+        f"@media (prefers-color-scheme:dark){{:root:not([data-theme]){{{variables('dark')}}}}}",
+        *(f":root[data-theme={theme}]{{{variables(theme)}}}" for theme in PALETTES),
+        f"@media print{{:root:root:not([data-theme=print]){{{variables('light')}}}}}",
         "#picture path{stroke-linecap:round}",
         *(f"#picture .{name}{{{text_rules(text)}}}" for name, text in TEXTS.items()),
     ]
@@ -23,8 +24,3 @@ def style_sheet() -> str:
         paint += f";stroke:var(--{style.stroke})" if style.stroke else ""
         lines.append(f"#picture .{name}{{{';'.join(filter(None, (paint, line_rules(style))))}}}")
     return "\n".join(lines) + "\n"
-
-
-def _variables(theme: str) -> str:
-    scheme = "dark" if theme == "dark" else "light"
-    return f"color-scheme:{scheme};" + ";".join(f"--{name}:{colour}" for name, colour in PALETTES[theme].items())

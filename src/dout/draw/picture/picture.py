@@ -11,9 +11,10 @@ from dout.draw.paint.pictured import Pictured
 from dout.draw.picture.formats import format_of, kind_for, names
 from dout.draw.picture.notebook import framed
 from dout.draw.scene.scene_builder import build_scene
-from dout.draw.view_options import DIGITS, Look, Theme, View, millimetres
+from dout.draw.view_options import Look, Theme, View, millimetres
 from dout.errors import TargetError
 from dout.files import write
+from dout.number_text import DIGITS
 
 if TYPE_CHECKING:
     from dout.trace.record.trace import Trace

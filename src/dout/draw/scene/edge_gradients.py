@@ -14,8 +14,9 @@ from dout.draw.scene.scene_drafts import Draft, LevelPlan, Strand, Wire
 from dout.draw.scene.wiring import Wiring
 from dout.draw.view_options import MOST_DIGITS
 from dout.draw.words.equations import ADD, gives
-from dout.draw.words.readable_numbers import Shown, format_number, full_of, show
+from dout.draw.words.readable_numbers import Shown, full_of, show
 from dout.graph import NUMPY_VALUES, Node
+from dout.number_text import format_number
 from dout.trace.model.derived_gradients import total as sum_node
 from dout.trace.model.recorded import Gradient, LayerCall, Value
 

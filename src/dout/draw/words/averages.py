@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from decimal import ROUND_05UP, Context, Decimal
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
+from dout.number_text import CAREFUL, decimal_of
+
 _EPSILON = 2.0**-52
 _ROUNDED = 80 * _EPSILON  # of the sum of sizes: NumPy sums in pairs, blocks of 128
-# Rounded so that rounding again to fewer digits is as if it were rounded once.
-_CAREFUL = Context(prec=60, rounding=ROUND_05UP, Emin=-999_999, Emax=999_999)
 
 Say = Callable[[Any], str]
 
@@ -47,7 +46,7 @@ def norm_text(finite: np.ndarray, say: Say) -> str:
         norm = math.sqrt(float(np.square(small).sum()))
         if text := _certain(norm * (1 - _ROUNDED), norm * (1 + _ROUNDED), scale, say):
             return text
-    return say(_CAREFUL.sqrt(decimal_of(sum((_fraction(x) ** 2 for x in finite.tolist()), Fraction()))))
+    return say(CAREFUL.sqrt(decimal_of(sum((_fraction(x) ** 2 for x in finite.tolist()), Fraction()))))
 
 
 def _is_double(finite: np.ndarray) -> bool:
@@ -79,8 +78,3 @@ def _scaled(number: Any, scale: float) -> Any:
 
 def _fraction(number: Any) -> Fraction:
     return Fraction(*number.as_integer_ratio())
-
-
-def decimal_of(exact: Fraction) -> Decimal:
-    """A fraction to sixty digits, rounded so that rounding again is right."""
-    return _CAREFUL.divide(Decimal(exact.numerator), Decimal(exact.denominator))

@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from dout.draw.words.readable_numbers import format_number, show
+from dout.draw.words.readable_numbers import show
 from dout.graph import NUMPY_VALUES, PYTHON_NUMBERS, Node, Primitive
+from dout.number_text import format_number
 from dout.ops import PRIMITIVES, primitives
 from dout.trace.model.recorded import Gradient
 

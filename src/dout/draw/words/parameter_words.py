@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from dout.draw.words.readable_numbers import format_number
 from dout.graph import CONSTANT, Node
+from dout.number_text import format_number
 from dout.ops.operators import Slot
 
 _SHOWN = ("axis", "shape", "axes", "n", "decimals")

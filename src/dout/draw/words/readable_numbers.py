@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from decimal import Decimal
-from fractions import Fraction
 from typing import Any, Literal
 
 import numpy as np
 
-from dout.draw.view_options import DIGITS
-from dout.draw.words.averages import decimal_of, mean_text, norm_text
+from dout.draw.words.averages import mean_text, norm_text
 from dout.draw.words.safe_text import clean, shorten
 from dout.graph import NUMPY_VALUES, PYTHON_NUMBERS, dtype_name
+from dout.number_text import DIGITS, format_number
 from dout.trace.model.recorded import Value
 
 BINS = 8
-_WHOLE_DIGITS = 12  # whole numbers up to here are written out
-_FIXED_BELOW = 1e6  # floats below this never lose a digit before the point
-_SMALL_EXPONENT = -4
 _FULL_LIMIT = 2000
 _FULL_CELLS = 200
 NOT_KEPT = "the numbers are not in the saved trace"
@@ -62,61 +57,6 @@ class Shown:
             rows = [" ".join(row) for row in self.cells]
             return f"[{rows[0]}]" if len(rows) == 1 else "[" + "; ".join(rows) + "]"
         return " ".join(part for part in (self.head, self.line, self.note, self.loud) if part)
-
-
-def format_number(value: Any, digits: int = DIGITS) -> str:
-    """Return a number in `digits` significant digits, correctly rounded, zeros at the end left out.
-
-    Whole numbers stay whole up to twelve digits; floats below 10**6 keep every digit before the point.
-
-    >>> [format_number(x) for x in (100, 715.0000000000001, 3.3000000000000003, 12345.67, -0.0, 1e16, 1e-300)]
-    ['100', '715', '3.3', '12346', '−0', '1e16', '1e-300']
-    """
-    if isinstance(value, bool | np.bool_):
-        return str(bool(value))
-    if isinstance(value, int | np.integer):
-        return _minus(_whole(int(value), digits))
-    if isinstance(value, complex | np.complexfloating):
-        imaginary = format_number(float(value.imag), digits)
-        sign = "" if imaginary.startswith("−") else "+"
-        return f"{format_number(float(value.real), digits)}{sign}{imaginary}j"
-    if isinstance(value, np.longdouble) and np.isfinite(value):
-        value = decimal_of(Fraction(*value.as_integer_ratio()))
-    return _minus(_float(value if isinstance(value, Decimal) else float(value), digits))
-
-
-def _whole(value: int, digits: int) -> str:
-    if abs(value) < 10**_WHOLE_DIGITS:
-        return str(value)
-    # Decimal is exact, and without Python's limit on the length of an int's text.
-    return _scientific(format(Decimal(value), f".{digits - 1}e"))
-
-
-def _float(value: float | Decimal, digits: int) -> str:
-    if value != value:
-        return "NaN"
-    if value in (float("inf"), float("-inf")):
-        return "∞" if value > 0 else "-∞"
-    if value == 0:
-        return "-0" if str(value).startswith("-") else "0"
-    rounded = format(value, f".{digits - 1}e")
-    exponent = int(rounded.partition("e")[2])
-    if _SMALL_EXPONENT <= exponent < digits:
-        text = format(value, f".{digits - 1 - exponent}f")
-        return text.rstrip("0").rstrip(".") if "." in text else text
-    if exponent >= 0 and abs(whole := round(value)) < _FIXED_BELOW:
-        return str(whole)
-    return _scientific(rounded)
-
-
-def _scientific(text: str) -> str:
-    mantissa, _, exponent = text.lower().partition("e")
-    mantissa = mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa
-    return f"{mantissa}e{int(exponent)}"
-
-
-def _minus(text: str) -> str:
-    return "−" + text[1:] if text.startswith("-") else text
 
 
 def show(data: Any, digits: int = DIGITS, *, gradient: bool = False) -> Shown:

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
-from dout.draw.paint.style import SANS, STYLES, palette_of
+from dout.colours import SANS
+from dout.draw.paint.style import STYLES, palette_of
 from dout.draw.scene.scene import Edge, Item, Label, Level, Scene, Stem
 from dout.draw.terminal.terminal_sizes import Styled, gradient_lines, value_lines
 from dout.draw.view_options import Look

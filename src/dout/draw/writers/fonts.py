@@ -16,8 +16,8 @@ from itertools import groupby
 from pathlib import Path
 from unicodedata import combining, decomposition, normalize
 
+from dout.colours import MONO, SANS
 from dout.draw.paint.display_list import TextStyle
-from dout.draw.paint.style import MONO, SANS
 from dout.draw.words.safe_text import PLAIN
 from dout.draw.writers.fontfile import Face, faces_of
 from dout.errors import MissingFontWarning

@@ -5,11 +5,12 @@ Run it to see it: `python -m dout.draw.writers.svg > picture.svg`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from html import escape
 
+from dout.colours import MONO, PALETTES, SANS, family
 from dout.draw.paint.display_list import TEXTS, Circle, Drawing, Path, Rect, Shape, Text, TextStyle
-from dout.draw.paint.style import MONO, PALETTES, SANS, STYLES, Style, palette_of
+from dout.draw.paint.style import STYLES, Style, palette_of
 from dout.draw.view_options import Look, Theme
 from dout.draw.words.safe_text import printable
 
@@ -56,11 +57,6 @@ def _css(theme: Theme) -> str:
         return "".join(fixed) + _colours(theme)
     dark = f"@media (prefers-color-scheme:dark){{{_colours('dark')}}}"
     return "".join(fixed) + _colours("light") + dark
-
-
-def family(names: Sequence[str]) -> str:
-    """A list of fonts in CSS."""
-    return ",".join(f"'{name}'" if " " in name else name for name in names)
 
 
 def text_rules(style: TextStyle) -> str:

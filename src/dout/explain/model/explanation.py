@@ -44,7 +44,8 @@ class Part:
     `local` are equal forms of the local derivative, for steps on each element (−1/c², −y²). `gradient` is what the
     input gets, with all that came from downstream (−∂L/∂y · y²). For steps along axes `index` has both sides of the
     formula of one element, `gradient` the formula of whole arrays, `shapes` how their shapes go together, and `code`
-    the same in NumPy.
+    the same in NumPy. Where an input is used several times, `share` is the number of this part of its gradient, from 1;
+    the part without a number that follows the last of them is their sum.
     """
 
     of: str
@@ -55,6 +56,7 @@ class Part:
     shapes: str = ""
     code: str = ""
     reason: Reason | None = None
+    share: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +94,8 @@ class BackwardLine:
     """A line of the user's own backward, and the step that it is.
 
     `matches` is the quantity that the line computes, as a term (∂L/∂y · (1 − y) · y); None where it is none. `wrong`
-    says that a right gradient goes in and a wrong one comes out; `instead` is then what it should be.
+    says that a right gradient goes in and a wrong one comes out; `instead` is then what it should be, in NumPy. A line
+    that takes several steps at once has them in `steps`, and no single `step`.
     """
 
     where: Where
@@ -102,6 +105,7 @@ class BackwardLine:
     wrong: bool = False
     instead: str = ""
     reason: Reason | None = None
+    steps: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,4 +121,5 @@ class Explanation:
     simplified: tuple[Simplified, ...]
     keeping: tuple[Keeping, ...]
     backward: tuple[BackwardLine, ...] = ()
+    definitions: tuple[tuple[Term, Term], ...] = ()  # functions in the formulas that the user has not written: σ(x)
     not_explained: tuple[Reason, ...] = ()  # what has no derivative or no formula, with its line

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from dout.check.report.report import Line, ascii_only
-from dout.draw.paint.style import PALETTES, SANS
-from dout.draw.writers.svg import family, safe
+from dout.colours import PALETTES, SANS, family
+from dout.draw.writers.svg import safe
 from dout.engine.compile.plan_text import duration
 from dout.errors import visible
 

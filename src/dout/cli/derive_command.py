@@ -1,0 +1,158 @@
+"""`dout derive`: a class with the backward that its forward has, and what `dout check` says of it."""
+
+from __future__ import annotations
+
+import ast
+import json
+import sys
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dout.cli import options
+from dout.cli.cli_target import load, split
+from dout.cli.output.printing import is_unicode, save
+from dout.errors import TargetError, visible
+from dout.files import Kind, refuse, text_of
+
+if TYPE_CHECKING:
+    from dout.check.report.layer_report import Report
+    from dout.explain.derive.class_writer import Derived
+    from dout.explain.model.explanation import Reason
+
+MODULE = Kind("a module", (".py",), rb'\A""".*\n\nWritten by `dout derive`')
+SOURCE = Kind("a Python file", (".py",), rb"")  # the user's own: it is asked to be changed
+
+
+@click.command(short_help="Write the backward of a layer from its forward.")
+@click.argument("target")
+@options.output("FILE.py", "Write a module with the class to FILE.py.")
+@click.option("--style", type=click.Choice(["book", "pytorch", "jax"]), default="book",
+              help="How forward and backward are written [book].")  # fmt: skip
+@click.option("--in-place", is_flag=True, help="Write the backward into the file of TARGET.")
+@options.init
+@options.inputs
+@options.as_json
+@options.timeout(120)
+def derive(
+    target: str, output: Path | None, force: bool, style: str, in_place: bool, init: dict[str, Any],
+    inputs: dict[str, Any], as_json: bool, timeout: float,
+) -> None:  # fmt: skip
+    """Derive the backward of TARGET from its forward, and print the class that has it.
+
+    TARGET is a layer or function in a file or module (file.py:Name, package.module:Name), or the name of a ready-made
+    layer (Sigmoid). dout chooses the arguments and inputs that you do not give. Nothing of yours is changed without
+    --in-place. The file is EXECUTED, with your rights.
+
+    Exit code: 0 derived, 1 the check of what was written found an error, 2 wrong usage, or nothing can be derived.
+    """
+    where = split(target)[0]
+    if in_place and output is not None:
+        raise click.UsageError("--in-place writes into the file of TARGET; leave -o out")
+    if in_place and style != "book":
+        raise click.UsageError("--in-place writes a backward in the book's style; leave --style out")
+    if output is not None:
+        refuse(output, MODULE, inputs=[where], force=force)
+    for module in ("sympy", "flint"):
+        options.require("dout derive", module)
+    from dout.explain.formats.plain_spelling import in_ascii
+
+    made, report = _derived(target, init, inputs, style, timeout)
+    if in_place:
+        _write_in_place(target, where, made)
+    if output is not None:
+        save(output, _module(target, made), MODULE, inputs=[where], force=force)
+    if as_json:
+        click.echo(json.dumps(_document(target, made, report), ensure_ascii=True, allow_nan=False))
+    elif output is None and not in_place:
+        click.echo(visible(made.source.rstrip(), keep="\n\t"))
+    for line in (*map(_sentence, made.notes), _verdict(report)):
+        click.echo(visible(line if is_unicode(sys.stderr) else in_ascii(line)), err=True)
+    sys.exit(0 if report.ok else 1)
+
+
+def _derived(
+    target: str, init: dict[str, Any], inputs: dict[str, Any], style: str, timeout: float
+) -> tuple[Derived, Report]:
+    """The class, and the report on it."""
+    from dout.check.verb.check_layer import check
+    from dout.cli.guard import guarded
+    from dout.explain.derive.class_writer import NotDerivedError, derived
+    from dout.trace.record.script import run_user_code
+
+    with guarded(target, timeout=timeout, capture=True):
+        found = load(target)[1]
+        if found is None:
+            raise TargetError(f"{target} is a module; name one layer or function in it: {target}:NAME")
+        try:
+            made = run_user_code(lambda: derived(found, init, inputs, style), target)
+        except NotDerivedError as error:
+            why = "; ".join(map(_sentence, error.reasons))
+            raise TargetError(f"{target}: no backward was written: {why}") from None
+        return made, check(made.layer, init=init, **inputs)
+
+
+def _sentence(reason: Reason) -> str:
+    from dout.explain.formats.terminal_lines import sentence_text
+    from dout.explain.formats.words import said_reason
+
+    return sentence_text(said_reason(reason))
+
+
+def _module(target: str, made: Derived) -> str:
+    """The module with the class, as a file that dout knows again as its own."""
+    of = visible(target).replace("\\", "/").replace('"', "'")
+    head = f"{made.name}, with the backward that its forward has.\n\nWritten by `dout derive` from {of}.\n"
+    return f'"""{head}"""\n\n{made.module}'
+
+
+def _write_in_place(target: str, where: str, made: Derived) -> None:
+    """Put the class in the place of the one in the user's file. Raises TargetError where there is none."""
+    name = split(target)[1]
+    file = Path(where)
+    if name is None or file.suffix != ".py" or not file.is_file():
+        raise TargetError(f"{target}: --in-place writes into a file; name a class in one: FILE.py:Name")
+    save(file, with_class(text_of(file), name, made.source, target), SOURCE, force=True)
+
+
+def with_class(text: str, name: str, source: str, target: str) -> str:
+    """A file's text with another source of one class, at the same indentation. Raises TargetError."""
+    lines = text.splitlines(keepends=True)
+    body: list[ast.stmt] = ast.parse(text).body
+    found: ast.ClassDef | None = None
+    for part in name.split("."):
+        found = next((s for s in body if isinstance(s, ast.ClassDef) and s.name == part), None)
+        if found is None:
+            raise TargetError(f"{target}: --in-place writes into a class, and {part} is not written as one there")
+        body = found.body
+    assert found is not None
+    first = min([found.lineno, *(decorator.lineno for decorator in found.decorator_list)])
+    new = textwrap.indent(source.rstrip(), " " * found.col_offset) + "\n"
+    return "".join([*lines[: first - 1], new, *lines[found.end_lineno :]])
+
+
+def _document(target: str, made: Derived, report: Report) -> dict[str, Any]:
+    return {
+        "dout": "derived",
+        "version": 1,
+        "target": target,
+        "name": made.name,
+        "source": made.source,
+        "module": made.module,
+        "verdict": {name: str(word) for name, word in made.verdict.items()},
+        "notes": [_sentence(note) for note in made.notes],
+        "check": report.to_json(),
+    }
+
+
+def _verdict(report: Report) -> str:
+    """What `dout check` says, in a line: `dout check: ✓ x exact; finite at ±1000`."""
+    words = ", ".join(f"{verdict.word.mark} {verdict.argument} {verdict.word}" for verdict in report.verdicts)
+    said = [words or "no gradient was judged"]
+    told = [finding for finding in report.findings if finding.severity != "note"]
+    said += [f"{finding.severity} {finding.code}: {finding.message}" for finding in told]
+    if not any(finding.code.startswith("D4") for finding in told):
+        said.append("finite at ±1000")  # the derivation has run it there, and dout check at other scales
+    return f"dout check: {'; '.join(said)}"

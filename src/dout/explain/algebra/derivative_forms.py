@@ -1,0 +1,242 @@
+"""The derivative of an elementwise layer: one short formula, or one a piece, and whether the output alone is enough."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from dout.explain.algebra.exact_values import equal
+from dout.explain.algebra.pieces import Piece, Pointwise, in_numbers, pieces
+from dout.explain.algebra.shortest_forms import ShortForm, forms
+from dout.explain.algebra.sympy_terms import term
+from dout.explain.terms.terms import ZERO, Call, Cases, Compare, Symbol, Term
+from dout.graph import Node, topological
+from dout.judge.ball_values import Balls
+
+FAR = 1e4  # where the range of y is looked at besides the sample
+MOST_FORMS = 40
+NEARBY = 1e-9
+CHECKED = 5  # points at which a form is compared
+MORE = 2  # symbols that a formula by the output may have more than another
+
+
+@dataclass(frozen=True, eq=False)
+class Derivative:
+    """The derivative of an elementwise layer with respect to one input: the factor that meets the upstream gradient.
+
+    `uses` are the nodes that it is made of. `by_output` says that the output alone is enough, `from_output` that this
+    formula is made of it. `expression` is the formula for SymPy, in the symbols of the graph; None where it has cases.
+    """
+
+    term: Term
+    uses: tuple[Node, ...]
+    by_output: bool
+    from_output: bool
+    expression: Any = None
+
+
+@dataclass(frozen=True, eq=False)
+class _Region:
+    """A piece, the points of the sample that lie in it, and short forms of the derivative there, shortest first."""
+
+    piece: Piece
+    places: Sequence[int]
+    forms: list[ShortForm]
+
+    def by(self, graph: Pointwise) -> ShortForm | None:
+        """The shortest form in the output and the layer's own numbers."""
+        return next((form for form in self.forms if set(form.uses) <= {graph.output, *graph.numbers}), None)
+
+
+def derivative(graph: Pointwise, of: Node, names: Mapping[Node, Term]) -> Derivative | None:
+    """The shortest derivative of a graph with respect to an input; None where none was found that is exactly right.
+
+    `names` says how nodes are called; those without a name are written out. Raises NoFormError.
+    """
+    checked = _Checked(graph, of, names)
+    called = {graph.symbols[node]: item for node, item in names.items() if node in graph.symbols}
+    values = graph.at(graph.sample)
+    regions = []
+    for piece, places in pieces(graph):
+        here = {node: column[places] for node, column in values.items()}
+        short = forms(piece, of, called, here)[:MOST_FORMS]
+        finite = [place for place in places if np.isfinite(values[graph.output][place])]
+        regions.append(_Region(piece, places, [form for form in short if checked.holds(form.term, finite)]))
+    if not all(region.forms for region in regions):
+        return None
+    by_output = [region.by(graph) for region in regions]
+    alone = all(by_output) and _told_apart(graph, regions, by_output, values)
+    shared = list(_shared(regions))
+    if shared:
+        free = {graph.output, *graph.numbers}
+        best = next((f for f in shared if set(f.uses) <= free and f.length <= shared[0].length + MORE), shared[0])
+        return Derivative(best.term, best.uses, alone, alone and set(best.uses) <= free, best.expression)
+    found = _by_cases(graph, called, regions, by_output if alone else ())
+    everywhere = found is not None and all(checked.holds(found.term, region.places) for region in regions)
+    return found if everywhere else None
+
+
+class _Checked:
+    """Compares formulas with the gradient that the rows of a graph give, in exact arithmetic, at points of a sample."""
+
+    def __init__(self, graph: Pointwise, of: Node, names: Mapping[Node, Term]) -> None:
+        self.graph, self.gradient = graph, graph.element_gradient(of)
+        self.named = {n: item.name for n, item in names.items() if isinstance(item, Symbol) and n in graph.element}
+        self.found: dict[int, tuple[dict[str, Any], Any]] = {}
+
+    def holds(self, term: Term, places: Sequence[int]) -> bool:
+        """Whether a term is the gradient at some of these points of the sample."""
+        chosen = np.random.default_rng(2).permutation(places)[:CHECKED]
+        points = [self._at(int(place)) for place in chosen]
+        given = {name: [values[name] for values, _ in points] for name in self.named.values()}
+        return equal(term, given, [gradient for _, gradient in points])
+
+    def _at(self, place: int) -> tuple[dict[str, Any], Any]:
+        """The balls of everything with a name, and of the gradient, at one point."""
+        if place not in self.found:
+            element, graph = self.graph.element, self.graph
+            given: dict[Node, Any] = {element[n]: float(values[place]) for n, values in graph.sample.items()}
+            given |= {element[n]: item for n, item in graph.numbers.items() if n in element} | {graph.element_seed: 1.0}
+            balls = Balls(given)
+            wanted = [element[n] for n in self.named] + ([] if self.gradient is None else [self.gradient])
+            balls.compute(topological(wanted, known=balls.values))
+            values = {name: balls.values[element[n]] for n, name in self.named.items()}
+            self.found[place] = values, 0 if self.gradient is None else balls.values[self.gradient]
+        return self.found[place]
+
+
+def _shared(regions: list[_Region]) -> Iterator[ShortForm]:
+    """Forms that hold in every region, shortest first."""
+    others = [{form.term for form in region.forms} for region in regions[1:]]
+    return (form for form in regions[0].forms if all(form.term in known for known in others))
+
+
+# --- one formula a piece ----------------------------------------------------------------------------------------------
+
+
+def _by_cases(
+    graph: Pointwise, called: Mapping[Any, Term], regions: list[_Region], by_output: Sequence[ShortForm | None]
+) -> Derivative | None:
+    chosen = [region.forms[0] for region in regions]
+    others = [form for form in by_output if form is not None]
+    if others and sum(f.length for f in others) <= sum(f.length for f in chosen) + len(chosen):
+        chosen = others
+    made = _cases(graph, called, regions, [form.term for form in chosen])
+    if made is None:
+        return None
+    uses = tuple(dict.fromkeys(node for form in chosen for node in form.uses))
+    return Derivative(made, uses, bool(others), chosen is others)
+
+
+def _told_apart(
+    graph: Pointwise, regions: list[_Region], found: Sequence[ShortForm | None], values: Mapping[Node, Any]
+) -> bool:
+    """Whether the output says in which region a point lies, wherever that makes a difference."""
+    if len({form.term for form in found if form}) == 1:
+        return True
+    if len(graph.inputs) != 1:
+        return False
+    far = graph.at({graph.inputs[0]: np.array([-FAR, FAR])})[graph.output]
+    ranges = []
+    for region, form in zip(regions, found, strict=True):
+        seen = list(values[graph.output][region.places])
+        seen += [far[0]] * (0 in region.places) + [far[1]] * (len(values[graph.output]) - 1 in region.places)
+        known = [item for item in seen if not np.isnan(item)]
+        if not known:
+            return False
+        ranges.append((form.term if form else None, min(known), max(known)))
+    return all(
+        one is other or one[0] == other[0] or one[2] <= other[1] or other[2] <= one[1]
+        for one in ranges
+        for other in ranges
+    )
+
+
+def _cases(graph: Pointwise, called: Mapping[Any, Term], regions: list[_Region], terms: Sequence[Term]) -> Term | None:
+    """The terms with the conditions under which they hold; the last, or the one that holds most often, otherwise."""
+    if len(graph.inputs) == 1:
+        return _on_intervals(graph, called, regions, terms)
+    conditions = {(left, right) for region in regions for left, right in region.piece.conditions}
+    if len(conditions) != 1 or len(set(terms)) != 2:
+        return None
+    ((left, right),) = conditions
+    first = regions[0]
+    values = graph.at(graph.sample)
+    place = first.places[0]
+    numbers = {graph.symbols[node]: values[node][place] for node in graph.nodes}
+    above = float((left - right).subs(numbers)) > 0
+    words = Compare(
+        term(first.piece.written_out(left), called), ">" if above else "≤", term(first.piece.written_out(right), called)
+    )
+    return Cases(((terms[0], words),), terms[1])
+
+
+def _on_intervals(
+    graph: Pointwise, called: Mapping[Any, Term], regions: list[_Region], terms: Sequence[Term]
+) -> Term | None:
+    (x,) = graph.inputs
+    line = graph.sample[x]
+    which = np.empty(len(line), int)
+    for i, region in enumerate(regions):
+        which[region.places] = terms.index(terms[i])
+    runs = [0, *(np.flatnonzero(np.diff(which)) + 1), len(line)]
+    bounds = [_boundary(graph, regions, line[end - 1], line[end]) for end in runs[1:-1]]
+    if any(bound is None for bound in bounds):
+        return None
+    edges = [None, *bounds, None]
+    intervals = [(terms[which[start]], edges[i], edges[i + 1]) for i, start in enumerate(runs[:-1])]
+    last = _rest(intervals)
+    within: dict[Term, list[Term]] = {}
+    for item, low, high in intervals:
+        if item != last:
+            within.setdefault(item, []).append(_within(graph, called, low, high))
+    outside = [(low, high) for item, low, high in intervals if item == last]
+    if len(within) == 1 and len(outside) == 1 and None not in outside[0]:  # in both directions: |x| > 1, x ≠ 0
+        return Cases(((next(iter(within)), _outside(graph, called, *outside[0])),), last)
+    joined = [(item, functools.reduce(lambda a, b: Compare(a, "∨", b), found)) for item, found in within.items()]
+    return Cases(tuple(joined), last)
+
+
+def _outside(graph: Pointwise, called: Mapping[Any, Term], low: Any, high: Any) -> Term:
+    """The condition of both sides of an interval, or of a point."""
+    x = called[graph.symbols[graph.inputs[0]]]
+    if low == high:
+        return Compare(x, "≠", term(low, called))
+    if low == -high:
+        return Compare(Call("abs", (x,)), ">", term(high, called))
+    return Compare(Compare(x, "<", term(low, called)), "∨", Compare(x, ">", term(high, called)))
+
+
+def _rest(intervals: Sequence[tuple[Term, Any, Any]]) -> Term:
+    """The term that stands without a condition: 0, or the one with most intervals, then the first."""
+    found = [item for item, _, _ in intervals]
+    if ZERO in found:
+        return ZERO
+    return max(found, key=lambda item: (found.count(item), found.index(item) == 0))
+
+
+def _within(graph: Pointwise, called: Mapping[Any, Term], low: Any, high: Any) -> Term:
+    x = called[graph.symbols[graph.inputs[0]]]
+    above = Compare(x, ">", term(low, called)) if low is not None else None
+    below = Compare(x, "<", term(high, called)) if high is not None else None
+    if above is not None and below is not None and low == -high:
+        return Compare(Call("abs", (x,)), "<", term(high, called))
+    if above is not None and below is not None:
+        return Compare(Compare(term(low, called), "<", x), "∧", below)
+    found = above or below
+    assert found is not None, "an interval without bounds is the whole line"
+    return found
+
+
+def _boundary(graph: Pointwise, regions: list[_Region], low: float, high: float) -> Any:
+    """The place between two points at which a condition of a switch turns, as an expression of the layer's numbers."""
+    numbers = {graph.symbols[node]: item for node, item in graph.numbers.items() if node in graph.symbols}
+    for root in (root for region in regions for root in region.piece.roots):
+        place = in_numbers(root, numbers)
+        if place.is_number and low - NEARBY <= float(place) <= high + NEARBY:
+            return root
+    return None

@@ -1,0 +1,105 @@
+"""SymPy's expressions as terms, and how long a term is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import sympy
+
+from dout.explain.algebra.pieces import value_of
+from dout.explain.terms.terms import ONE, Call, Number, Power, Symbol, Term, negated, number, product, total
+
+Naming = Mapping[Any, Term]  # a symbol of SymPy's → what it is called
+
+
+def term(expression: Any, names: Naming) -> Term:
+    """The term of an expression; a symbol without a name is a constant."""
+    if expression in names:
+        return names[expression]
+    if expression.is_Symbol:
+        value = value_of(expression)
+        return number(value) if value is not None else names[expression]
+    if expression.is_Rational:
+        return _rational(expression)
+    rule = _RULES.get(type(expression)) or next((r for kind, r in _RULES.items() if isinstance(expression, kind)), None)
+    if rule is not None:
+        return rule(expression, names)
+    if expression.is_number and not expression.args:
+        return Symbol("π") if expression is sympy.pi else Call("exp", (ONE,)) if expression is sympy.E else Symbol("?")
+    name = _NAMES.get(type(expression).__name__, type(expression).__name__)
+    return Call(name, tuple(term(argument, names) for argument in expression.args))
+
+
+_NAMES = {
+    "Abs": "abs", "asin": "arcsin", "acos": "arccos", "atan": "arctan", "asinh": "arcsinh", "acosh": "arccosh",
+    "atanh": "arctanh", "atan2": "arctan2",
+}  # fmt: skip
+
+
+def _rational(value: Any) -> Term:
+    p, q = int(value.p), int(value.q)
+    if q == 1:
+        return number(p)
+    if q & (q - 1) == 0 and q > 4:
+        return number(p / q)
+    made = product(Number(abs(p)), over=(Number(q),))
+    return negated(made) if p < 0 else made
+
+
+def _sum(expression: Any, names: Naming) -> Term:
+    return total(*(term(part, names) for part in expression.as_ordered_terms()))
+
+
+def _product(expression: Any, names: Naming) -> Term:
+    above: list[Term] = []
+    below: list[Term] = []
+    negative = False
+    for factor in _signed(expression.as_ordered_factors()):
+        if factor.is_Rational:
+            negative ^= bool(factor < 0)
+            above += [number(abs(int(factor.p)))]
+            below += [number(int(factor.q))]
+        elif factor.is_Pow and factor.exp.could_extract_minus_sign():
+            below.append(term(factor.base**-factor.exp, names))
+        else:
+            above.append(term(factor, names))
+    made = product(*above, over=tuple(below))
+    return negated(made) if negative else made
+
+
+def _signed(factors: list[Any]) -> list[Any]:
+    """The factors with a minus moved into a sum that it makes shorter to read: −(y − 1) · y is (1 − y) · y."""
+    if not any(factor.is_Rational and factor < 0 for factor in factors):
+        return factors
+    for i, factor in enumerate(factors):
+        base, exponent = factor.as_base_exp()
+        odd = exponent in (1, -1) and base.is_Add
+        if odd and any(part.could_extract_minus_sign() for part in base.args):
+            others = factors[:i] + factors[i + 1 :]
+            turned = next(k for k, f in enumerate(others) if f.is_Rational and f < 0)
+            return [*others[:turned], -others[turned], *others[turned + 1 :], (-base) ** exponent]
+    return factors
+
+
+def _power(expression: Any, names: Naming) -> Term:
+    base, exponent = expression.as_base_exp()
+    if exponent.could_extract_minus_sign():
+        return product(over=(term(base**-exponent, names),))
+    if exponent == sympy.Rational(1, 2):
+        return Call("sqrt", (term(base, names),))
+    if exponent == sympy.Rational(1, 3):
+        return Call("cbrt", (term(base, names),))
+    return Power(term(base, names), term(exponent, names))
+
+
+def _exponential(expression: Any, names: Naming) -> Term:
+    return Call("exp", (term(expression.exp, names),))
+
+
+_RULES: dict[type, Callable[[Any, Naming], Term]] = {
+    sympy.Add: _sum,
+    sympy.Mul: _product,
+    sympy.Pow: _power,
+    sympy.exp: _exponential,
+}

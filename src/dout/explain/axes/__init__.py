@@ -1,0 +1,3 @@
+"""Nodes along axes in; letters for axes, formulas of one element and of whole arrays, with shapes and reasons, out."""
+
+__all__ = ["array_forms", "axis_letters", "axis_parts", "index_forms", "term_values"]

@@ -1,0 +1,173 @@
+"""A gradient as a formula of whole arrays, how the shapes in it go together, and the reason for its form."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from dout.explain.axes.axis_letters import Letters
+from dout.explain.axes.element_arithmetic import combine
+from dout.explain.axes.element_rules import number_term, reduced_axes
+from dout.explain.axes.index_forms import constant_term, size_term
+from dout.explain.axes.indices import NotReadableError
+from dout.explain.model.explanation import Reason
+from dout.explain.terms.terms import Call, MatrixProduct, Symbol, Term, Transposed, is_negative, negated, product
+from dout.graph import CONSTANT, Node
+from dout.ops import by_primitive, primitives
+from dout.rewrite.simplify import is_elementwise
+
+_PRODUCTS = primitives("matmul dot inner")
+_SUMS = primitives("sum")
+_QUIET = primitives("reshape broadcast_to astype copy asarray")  # whole arrays read the same with and without
+
+
+@dataclass(frozen=True)
+class ArrayForm:
+    """A formula of whole arrays: dout · Wᵀ, with shapes (N, M)·(M, D) → (N, D); the reason where its form has one."""
+
+    term: Term
+    shapes: str
+    reason: Reason | None = None
+
+
+def array_form(node: Node, names: Mapping[Node, str], letters: Letters) -> ArrayForm | None:
+    """The formula of a node of whole arrays, from the named nodes; None if there is no readable one."""
+    try:
+        term = _Arrays(names, letters).write(node)
+    except NotReadableError:
+        return None
+    return ArrayForm(term, shapes_of(node, names, letters), _reason(node, names, letters))
+
+
+def shape_text(letters: Sequence[str]) -> str:
+    """A shape as Python writes it: (N, D), (M,), ().
+
+    >>> shape_text(("M",)), shape_text(("N", "C·H·W"))
+    ('(M,)', '(N, C·H·W)')
+    """
+    return f"({letters[0]},)" if len(letters) == 1 else f"({', '.join(letters)})"
+
+
+def shapes_of(node: Node, names: Mapping[Node, str], letters: Letters) -> str:
+    """How shapes go together in the last matrix product or sum of a node; "" if each element stays in its place."""
+    core = _core(node, names)
+    if core.primitive in _PRODUCTS:
+        left, right = (shape_text(letters[i]) for i in core.inputs)
+        return f"{left}·{right} → {shape_text(letters[core])}"
+    if core.primitive in _SUMS:
+        return f"{shape_text(letters[core.inputs[0]])} → {shape_text(letters[node])}"
+    first = core if core in names else next((i for i in core.inputs if i.shape), core)
+    return "" if letters[first] == letters[node] else f"{shape_text(letters[first])} → {shape_text(letters[node])}"
+
+
+def _core(node: Node, names: Mapping[Node, str]) -> Node:
+    """The node below steps that only change how a result lies there."""
+    while node not in names and node.primitive in _QUIET:
+        node = node.inputs[0]
+    return node
+
+
+def _reason(node: Node, names: Mapping[Node, str], letters: Letters) -> Reason | None:
+    core = _core(node, names)
+    if core.primitive in _SUMS:
+        return Reason("sum over repeats", {"axis": axes_text(core, letters), "name": names.get(node, "it")})
+    return None
+
+
+def axes_text(node: Node, letters: Letters) -> str:
+    """The axes that a reduction goes over: N, H, W."""
+    return ", ".join(letters[node.inputs[0]][axis] for axis in reduced_axes(node))
+
+
+class _Arrays:
+    """Writes nodes as formulas of whole arrays."""
+
+    def __init__(self, names: Mapping[Node, str], letters: Letters) -> None:
+        self.names, self.letters = names, letters
+
+    def write(self, node: Node) -> Term:
+        """The formula of a node; its operands stand there by name where they have one."""
+        rule = _RULES.get(node.primitive)
+        if not node.inputs:
+            return self.operand(node)
+        if rule is not None:
+            return rule(self, node)
+        if is_elementwise(node) or node.primitive in _QUIET:
+            return combine(node, [self.operand(i) for i in node.inputs])
+        raise NotReadableError(f"no array form for {node.primitive}")
+
+    def operand(self, node: Node) -> Term:
+        """A node by name, as a number, or written out."""
+        if node in self.names:
+            return Symbol(self.names[node])
+        if node.primitive is CONSTANT:
+            return constant_term(node)
+        if not node.inputs:
+            raise NotReadableError("an input without a name")
+        return self.write(node)
+
+
+def _matmul(arrays: _Arrays, node: Node) -> Term:
+    x, y = node.inputs
+    if not x.shape or not y.shape:
+        return product(arrays.operand(x), arrays.operand(y))
+    return MatrixProduct(arrays.operand(x), arrays.operand(y))
+
+
+def _inner(arrays: _Arrays, node: Node) -> Term:
+    x, y = node.inputs
+    if len(x.shape) > 2 or len(y.shape) != 2:
+        raise NotReadableError("a product of more than two axes")
+    return MatrixProduct(arrays.operand(x), Transposed(arrays.operand(y)))
+
+
+def _transpose(arrays: _Arrays, node: Node) -> Term:
+    axes, term = node.static["axes"], arrays.operand(node.inputs[0])
+    n = len(axes)
+    if n < 2 or tuple(axes) == tuple(range(n)):
+        return term
+    if tuple(axes) == (*range(n - 2), n - 1, n - 2):
+        return term.matrix if isinstance(term, Transposed) else Transposed(term)
+    return Call("transpose", (term,), axis=tuple(arrays.letters[node]))
+
+
+def _reduction(arrays: _Arrays, node: Node) -> Term:
+    if len(node.inputs) > 1:
+        raise NotReadableError("a reduction of some elements")
+    source = node.inputs[0]
+    axes = tuple(arrays.letters[source][axis] for axis in reduced_axes(node) if source.shape[axis] != 1)
+    term = arrays.operand(source)
+    if not axes:
+        return term
+    if node.primitive in _SUMS and is_negative(term):
+        return negated(Call(str(node.primitive), (negated(term),), axes))
+    return Call(str(node.primitive), (term,), axes)
+
+
+def _quiet(arrays: _Arrays, node: Node) -> Term:
+    """Repeats and axes of length 1 are not written; a reshape that joins or splits axes is."""
+    source = node.inputs[0]
+    term = arrays.operand(source)
+    if node.primitive in primitives("reshape ravel flatten"):
+        before, after = ([a for a in arrays.letters[n] if a != "1"] for n in (source, node))
+        if before != after:
+            sizes = tuple(size_term(a, n) for a, n in zip(arrays.letters[node], node.shape, strict=True))
+            return Call("reshape", (term, *sizes))
+    return term
+
+
+def _number(value: int) -> Callable[[_Arrays, Node], Term]:
+    return lambda arrays, node: number_term(value)
+
+
+_ROWS: dict[str, Callable[[_Arrays, Node], Term]] = {
+    "matmul": _matmul,
+    "dot": _matmul,
+    "inner": _inner,
+    "transpose": _transpose,
+    **dict.fromkeys(["sum", "mean", "max", "min", "prod", "var", "std"], _reduction),
+    **dict.fromkeys(["reshape", "ravel", "flatten", "broadcast_to", "full", "item", "float"], _quiet),
+    "zeros": _number(0),
+    "ones": _number(1),
+}
+_RULES = by_primitive(_ROWS)

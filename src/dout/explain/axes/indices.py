@@ -1,0 +1,175 @@
+"""Symbolic indices: those that a reshape joins into one or splits one into, and indices put in the place of others."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from dout.explain.terms.terms import ZERO, Number, Symbol, Term, product, total
+
+
+@dataclass(frozen=True)
+class Joined(Term):
+    """The index of an axis that a reshape made of several: an index each, and how long they are."""
+
+    parts: tuple[Term, ...]
+    lengths: tuple[int, ...]
+    sizes: tuple[Term, ...]  # the lengths as letters
+
+
+@dataclass(frozen=True)
+class Digit(Term):
+    """One of the indices into which a reshape splits an index: index // inner % length."""
+
+    index: Term
+    inner: int
+    length: int
+    size: Term
+
+
+def joined(parts: Sequence[Term], lengths: Sequence[int], sizes: Sequence[Term]) -> Term:
+    """The index of several axes read in one line, the last one fastest."""
+    flat = list(_flat(parts, lengths, sizes))
+    if not flat:
+        return ZERO
+    if len(flat) == 1:
+        return flat[0][0]
+    if all(isinstance(part, Number) for part, _, _ in flat):
+        place = 0
+        for part, length, _ in flat:
+            place = place * length + int(part.value)  # type: ignore[attr-defined]
+        return Number(place)
+    first = flat[0][0]
+    if isinstance(first, Digit) and _all_digits([(p, n) for p, n, _ in flat], first.index):
+        return first.index
+    return Joined(*zip(*flat, strict=True))
+
+
+def _flat(parts: Sequence[Term], lengths: Sequence[int], sizes: Sequence[Term]) -> Iterator[tuple[Term, int, Term]]:
+    for part, length, size in zip(parts, lengths, sizes, strict=True):
+        if isinstance(part, Joined):
+            yield from zip(part.parts, part.lengths, part.sizes, strict=True)
+        elif length != 1:
+            yield part, length, size
+
+
+def _all_digits(parts: list[tuple[Term, int]], index: Term) -> bool:
+    """Whether the parts are all digits of one index, so that they join into it again."""
+    inner = 1
+    for part, length in reversed(parts):
+        if not (isinstance(part, Digit) and part.index == index and part.inner == inner and part.length == length):
+            return False
+        inner *= length
+    return True
+
+
+def split(index: Term, lengths: Sequence[int], sizes: Sequence[Term]) -> tuple[Term, ...]:
+    """The indices of axes of these lengths, of which a reshape made the axis that has this index."""
+    if isinstance(index, Number):
+        places = []
+        rest = int(index.value)
+        for length in reversed(lengths):
+            places.append(Number(rest % length))
+            rest //= length
+        return tuple(places[::-1])
+    if sum(length != 1 for length in lengths) <= 1:
+        return tuple(ZERO if length == 1 else index for length in lengths)
+    if isinstance(index, Joined):
+        return _regrouped(index, lengths, sizes)
+    inner = math.prod(lengths)
+    found: list[Term] = []
+    for length, size in zip(lengths, sizes, strict=True):
+        inner //= length
+        found.append(ZERO if length == 1 else Digit(index, inner, length, size))
+    return tuple(found)
+
+
+def _regrouped(index: Joined, lengths: Sequence[int], sizes: Sequence[Term]) -> tuple[Term, ...]:
+    found: list[Term] = []
+    for ours, theirs in groups(index.lengths, lengths):
+        part = joined([index.parts[i] for i in ours], [index.lengths[i] for i in ours], [index.sizes[i] for i in ours])
+        if isinstance(part, Joined) and len(theirs) > 1:
+            raise NotReadableError("a reshape cuts an axis in another way than it was joined")
+        found += split(part, [lengths[i] for i in theirs], [sizes[i] for i in theirs])
+    return tuple(found)
+
+
+class NotReadableError(Exception):
+    """There is no index form that a person would want to read."""
+
+
+def groups(one: Sequence[int], other: Sequence[int]) -> list[tuple[list[int], list[int]]]:
+    """The smallest groups of axes that a reshape keeps together: those of `one` shape and those of the `other`.
+
+    >>> groups((2, 3, 4), (6, 2, 2))
+    [([0, 1], [0]), ([2], [1, 2])]
+    """
+    found: list[tuple[list[int], list[int]]] = []
+    i = j = 0
+    while i < len(one) or j < len(other):
+        left, right = one[i : i + 1], other[j : j + 1]
+        a, b = math.prod(left), math.prod(right)
+        m, n = len(left), len(right)
+        while a != b:
+            if a < b and i + m < len(one):
+                a, m = a * one[i + m], m + 1
+            elif b < a and j + n < len(other):
+                b, n = b * other[j + n], n + 1
+            else:
+                raise NotReadableError("an empty array")
+        found.append((list(range(i, i + m)), list(range(j, j + n))))
+        i, j = i + m, j + n
+    return found
+
+
+def explicit(index: Term) -> Term:
+    """A joined index as arithmetic: (c·H + h)·W + w as c·H·W + h·W + w."""
+    if not isinstance(index, Joined):
+        return index
+    return total(*(product(part, *index.sizes[i + 1 :]) for i, part in enumerate(index.parts)))
+
+
+def substituted(term: Term, change: Callable[[Term], Term | None]) -> Term:
+    """The term with each part for which `change` gives another one replaced by that."""
+    changed = change(term)
+    if changed is not None:
+        return changed
+    new: dict[str, Any] = {}
+    for part in fields(term):
+        old = getattr(term, part.name)
+        after = _within(old, change)
+        if after is not old:
+            new[part.name] = after
+    return replace(term, **new) if new else term
+
+
+def _within(item: Any, change: Callable[[Term], Term | None]) -> Any:
+    if isinstance(item, Term):
+        return substituted(item, change)
+    if isinstance(item, tuple):
+        after = tuple(_within(part, change) for part in item)
+        return item if all(a is b for a, b in zip(after, item, strict=True)) else after
+    return item
+
+
+def parts_of(term: Any) -> Iterator[Term]:
+    """A term and all terms in it."""
+    if isinstance(term, Term):
+        yield term
+        for part in fields(term):
+            yield from parts_of(getattr(term, part.name))
+    elif isinstance(term, tuple):
+        for item in term:
+            yield from parts_of(item)
+
+
+def named_indices(terms: Sequence[Term]) -> set[str]:
+    """The names of the symbols in some indices."""
+    return {part.name for term in terms for part in parts_of(term) if isinstance(part, Symbol)}
+
+
+def exchanged(term: Term, places: Mapping[Term, Term]) -> Term:
+    """The term with some of its parts in the place of others."""
+    return substituted(term, places.get)

@@ -1,0 +1,244 @@
+"""A wrong gradient and the right one in; why they differ out, if some small change accounts for it exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from dout.explain.beside.derived_quantities import DerivedQuantities
+from dout.explain.beside.meaning import Meaning
+from dout.explain.beside.point_values import Numbers, PointValues, alike, is_zero, same
+from dout.explain.model.explanation import Reason
+from dout.explain.terms.terms import ONE, TWO, Power, Term, negated, total
+from dout.graph import CONSTANT, Node
+from dout.ops import primitives
+from dout.trace.model.derived_gradients import Edge
+
+_SUMS = primitives("sum")
+_KEEPS = primitives("reshape astype")
+_SMALL = (2, 3, 4, 0.5, 0.25)
+
+# What may be missing or one too many as a factor, of a value: itself, 1 − y, y², …
+_FACTORS: tuple[tuple[Callable[[Any], Any], Callable[[Term], Term]], ...] = (
+    (lambda v: v, lambda t: t),
+    (lambda v: 1 - v, lambda t: total(ONE, negated(t))),
+    (lambda v: v * v, lambda t: Power(t, TWO)),
+    (lambda v: 1 - v * v, lambda t: total(ONE, negated(Power(t, TWO)))),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Difference:
+    """A line's value `mine`, and what is `right` there: the gradient of a value `of` forward, or of one `use` of it."""
+
+    quantities: DerivedQuantities
+    meaning: Meaning
+    values: PointValues
+    node: Node
+    of: Node
+    right: Numbers
+    use: Edge | None = None
+
+    @cached_property
+    def mine(self) -> Numbers:
+        """What the line computes."""
+        numbers = self.values[self.node]
+        assert numbers is not None
+        return numbers
+
+    @cached_property
+    def gradient(self) -> Term:
+        """The right gradient by its name."""
+        return self.meaning.gradient(self.of)
+
+    def reason(self) -> Reason | None:
+        """The first change that accounts for the difference; None where none of them does."""
+        for looked_for in (
+            self._plain, self._sums, self._constant, self._parts, self._masks, self._factors, self._others,
+        ):  # fmt: skip
+            for reason in looked_for():
+                return reason
+        return None
+
+    # ---------------------------------------------------------------------------------------------------- one by one
+
+    def _plain(self) -> Iterator[Reason]:
+        mine, right = self.mine, self.right
+        if is_zero(mine):
+            yield Reason("beside_zero", {"gradient": self.gradient})
+        derived = self.quantities.of.get(self.of)
+        if not self.quantities.is_of_dout(self.node) and derived is not None:
+            alone = self.quantities.ones[derived]
+            if alike(mine, alone):
+                yield Reason("beside_no_dout")
+        if same(mine.made(lambda x: -x), right):
+            yield Reason("beside_sign")
+        if len(mine.shape) > 1 and same(mine.made(np.transpose), right):
+            yield Reason("beside_transposed")
+
+    def _edges(self) -> list[tuple[Edge, Node]]:
+        edges = self.quantities.edges.items()
+        return [(e, node) for e, node in edges if (e == self.use if self.use else e[0].inputs[e[1]] is self.of)]
+
+    @cached_property
+    def _unsummed(self) -> tuple[Numbers, tuple[int, ...], Node] | None:
+        """What the right gradient is the sum of, along which axes, and the step of forward that asks for the sum."""
+        edges = self._edges()
+        if len(edges) != 1:
+            return None
+        (user, _), node = edges[0]
+        while node.primitive in _KEEPS:
+            node = node.inputs[0]
+        if node.primitive not in _SUMS:
+            return None
+        before = node.inputs[0]
+        numbers, total_of = self.quantities.values[before], self.quantities.values[node]
+        if numbers is None or total_of is None:
+            return None
+        for count in range(1, len(numbers.shape) + 1):
+            for axes in combinations(range(len(numbers.shape)), count):
+                if alike(numbers.made(lambda x, axes=axes: x.sum(axis=axes)), total_of):
+                    return numbers, axes, user
+        return None
+
+    def _sums(self) -> Iterator[Reason]:
+        if self._unsummed is None:
+            return
+        whole, axes, user = self._unsummed
+        axis: Any = axes[0] if len(axes) == 1 else axes
+        fields = {"step": self.meaning.step(user), "axes": self._spoken(whole, axes, user), "axis": axis}
+        if alike(self.mine, whole):
+            yield Reason("beside_not_summed", fields)
+        for count in range(1, len(whole.shape) + 1):
+            for other in combinations(range(len(whole.shape)), count):
+                for summed in (np.sum, np.mean):
+                    made = whole.made(lambda x, s=summed, other=other: s(x, axis=other))
+                    if (
+                        other != axes
+                        and self.mine.near.size == (made.near.size if made else -1)
+                        and alike(self.mine, made)
+                    ):
+                        yield Reason("beside_axis", fields)
+
+    def _spoken(self, whole: Numbers, axes: Sequence[int], user: Node) -> str:
+        letters = self.meaning.axes(user)
+        names = [letters[i] if len(letters) == len(whole.shape) else str(whole.shape[i]) for i in axes]
+        words = {0: "rows", 1: "columns"} if len(whole.shape) == 2 else {}
+        parts = [f"the {n} {words[i]}" if i in words else f"axis {i} ({n})" for i, n in zip(axes, names, strict=True)]
+        return " and ".join(parts)
+
+    def _constant(self) -> Iterator[Reason]:
+        ratio = self._ratio(self.mine, self.right)
+        if ratio is None:
+            return
+        length = self._length(ratio)
+        if length is not None:
+            key, n = length
+            yield Reason(f"beside_{key}", {"n": n, "gradient": self.gradient})
+        yield Reason("beside_times", {"factor": ratio, "gradient": self.gradient})
+
+    def _ratio(self, mine: Numbers, right: Numbers) -> int | float | None:
+        """The number that one is of the other everywhere: whole numbers as such."""
+        if mine.shape != right.shape or not right.near.size:
+            return None
+        with np.errstate(all="ignore"):
+            at = int(np.argmax(np.abs(np.nan_to_num(right.near))))
+            ratio = float(mine.near.flat[at] / right.near.flat[at])
+        if not np.isfinite(ratio):
+            return None
+        for exactly in (round(ratio), *(1 / n for n in self._lengths if n)):
+            if exactly and abs(ratio - exactly) < 1e-9 * abs(ratio):
+                one_over = round(1 / exactly)
+                by = (lambda x, n=one_over: x / n) if abs(exactly) < 1 else (lambda x, n=exactly: x * n)
+                return exactly if same(right.made(by), mine) else None
+        rounded = float(f"{ratio:.6g}")
+        close = abs(ratio - rounded) < 1e-9 * abs(ratio)
+        return rounded if close and ratio and same(right.made(lambda x: x * rounded), mine) else None
+
+    @cached_property
+    def _lengths(self) -> dict[int, str]:
+        """The lengths of axes, and sizes, of the values of forward, each with its letter."""
+        found: dict[int, str] = {}
+        for node in self.quantities.forward:
+            letters = self.meaning.axes(node)
+            for i, n in enumerate(node.shape):
+                found.setdefault(n, letters[i] if len(letters) == len(node.shape) else str(n))
+        for node in self.quantities.forward:
+            size = int(np.prod(node.shape, dtype=int))
+            found.setdefault(size, str(size))
+        return {n: text for n, text in found.items() if n > 1}
+
+    def _length(self, ratio: float) -> tuple[str, str] | None:
+        if ratio in self._lengths:
+            return "not_divided", self._lengths[int(ratio)]
+        if ratio and abs(ratio) < 1 and round(1 / ratio) in self._lengths:
+            return "divided", self._lengths[round(1 / ratio)]
+        return None
+
+    def _parts(self) -> Iterator[Reason]:
+        """Where several uses of a value add up: one of them is missing, doubled, negated or scaled."""
+        edges = self._edges()
+        for (user, _), node in edges if len(edges) > 1 else ():
+            part = self.quantities.values[node]
+            through = {"through": self.meaning.term(user) or self.meaning.gradient(user)}
+            off = part and self.mine.made(lambda mine, right: mine - right, self.right)
+            if part is None or off is None or off.shape != part.shape:
+                continue
+            share = off.made(lambda a, b: a + b, part)
+            if share is None or is_zero(share):
+                yield Reason("beside_part_missing", through)
+                continue
+            ratio = self._ratio(share, part)
+            length = self._length(ratio) if ratio else None
+            if length is not None:
+                yield Reason(f"beside_part_{length[0]}", {**through, "n": length[1]})
+            elif ratio in (2, -1):
+                yield Reason("beside_part_twice" if ratio == 2 else "beside_part_sign", through)
+            elif ratio:
+                yield Reason("beside_part_times", {**through, "factor": ratio})
+
+    def _masks(self) -> Iterator[Reason]:
+        for value in self.quantities.forward:
+            mask = self.quantities.values[value] if value.dtype in (bool, np.dtype(bool)) else None
+            if mask is None:
+                continue
+            for passed, blocked in (
+                (lambda x, m: x * m, lambda x, m: x * (1 - m)),
+                (lambda x, m: x * (1 - m), lambda x, m: x * m),
+            ):
+                if same(self.right.made(passed, mask), self.right):
+                    if same(self.mine.made(passed, mask), self.right):
+                        yield Reason("beside_mask_missing", {"gradient": self.gradient})
+                    seeds = [self.quantities.values[dout] for dout in self.quantities.seeds.values()]
+                    if any(same(self.mine, s and s.made(blocked, mask)) for s in seeds):
+                        yield Reason("beside_mask_contrary")
+
+    def _factors(self) -> Iterator[Reason]:
+        """A factor that is missing or one too many, maybe within the sum."""
+        whole, axes = (self._unsummed[0], self._unsummed[1]) if self._unsummed else (self.right, ())
+        for value, of_value, of_term in self._possible():
+            numbers = self.quantities.values[value]
+            factor = numbers and numbers.made(of_value)
+            term = self.meaning.term(value)
+            if factor is None or term is None:
+                continue
+            for key, change in (("missing", lambda x, f: x / f), ("extra", lambda x, f: x * f)):
+                made = whole.made(lambda x, f, c=change: c(x, f).sum(axis=axes) if axes else c(x, f), factor)
+                if made is not None and made.near.size == self.mine.near.size and alike(self.mine, made):
+                    yield Reason(f"beside_factor_{key}", {"factor": of_term(term)})
+
+    def _possible(self) -> Iterator[tuple[Node, Callable[[Any], Any], Callable[[Term], Term]]]:
+        for of_value, of_term in _FACTORS:
+            for value in self.quantities.forward:
+                if value.primitive is not CONSTANT:
+                    yield value, of_value, of_term
+
+    def _others(self) -> Iterator[Reason]:
+        for value, node in self.quantities.of.items():
+            if value is not self.of and same(self.mine, self.quantities.values[node]):
+                yield Reason("beside_other", {"other": self.meaning.gradient(value), "gradient": self.gradient})

@@ -1,0 +1,158 @@
+"""A node of the user's backward in; the quantity of the derivation that it equals out, by its value alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from enum import Enum
+from functools import cached_property
+
+import numpy as np
+
+from dout.explain.beside.derived_quantities import DerivedQuantities
+from dout.explain.beside.point_values import Numbers, PointValues, alike, is_zero, same
+from dout.graph import CONSTANT, INPUT, Node
+from dout.ops import primitives
+from dout.trace.model.derived_gradients import Edge
+
+_MOST_PAIRS = 4000  # of values whose local derivative may be meant
+_MOVES = primitives("reshape ravel flatten transpose getitem copy astype broadcast_to")
+_SCALES = primitives("multiply divide negative")
+
+
+class Kind(Enum):
+    """What a line of backward may be, in the order in which it is looked for."""
+
+    GRADIENT = "the gradient of a value of forward"
+    USE = "the gradient on one edge: what one use of a value gives to it"
+    VALUE = "a value of forward, or the same computed again"
+    LOCAL = "a local derivative"
+    OPPOSITE = "a gradient with the other sign"
+    TRANSPOSED = "a gradient that is transposed"
+    PIECE = "elements of something that is known, or the same in another shape"
+    PRODUCT = "a gradient times something, on the way to the next one"
+    CONSTANT = "a number, or an array that is yet to be filled"
+
+
+SETTLED = frozenset(Kind) - {Kind.PRODUCT}
+
+
+@dataclass(frozen=True, eq=False)
+class Match:
+    """What a node equals: the gradients of `values`, or the values themselves; `edges` are uses with that gradient.
+
+    For a local derivative `values` are what is differentiated, and by what.
+    """
+
+    kind: Kind
+    values: tuple[Node, ...] = ()
+    edges: tuple[Edge, ...] = ()
+
+
+class Matcher:
+    """Finds the quantity that a node equals."""
+
+    def __init__(self, quantities: DerivedQuantities) -> None:
+        self.quantities = quantities
+        self._found: dict[tuple[int, Node], Match | None] = {}
+
+    def match(self, node: Node, values: PointValues) -> Match | None:
+        """What a node equals, with the values that nodes have here; None where that is nothing known."""
+        key = id(values), node
+        if key not in self._found:
+            self._found[key] = None  # a node is not made of itself
+            self._found[key] = self._match(node, values)
+        return self._found[key]
+
+    def _match(self, node: Node, values: PointValues) -> Match | None:
+        numbers = values[node]
+        if numbers is None:
+            return None
+        of_dout = self.quantities.is_of_dout(node)
+        if self._is_constant(node) or (not of_dout and is_zero(numbers)):
+            return Match(Kind.CONSTANT)
+        found = self._gradient(numbers) or self._use(numbers)
+        found = found or (None if of_dout else self._value(numbers) or self._local(numbers))
+        return found or self._turned(numbers) or self._piece(node, values) or self._product(node, numbers, values)
+
+    def _is_constant(self, node: Node) -> bool:
+        return node.primitive is not INPUT and all(n.primitive is not INPUT for n in self.quantities._above(node))
+
+    # ------------------------------------------------------------------------------------------- by their numbers
+
+    @cached_property
+    def _gradients(self) -> tuple[tuple[Node, Numbers], ...]:
+        return tuple(self._valued(self.quantities.of.items()))
+
+    @cached_property
+    def _uses(self) -> tuple[tuple[Edge, Numbers], ...]:
+        every = self.quantities.values
+        return tuple((edge, n) for edge, node in self.quantities.edges.items() if (n := every[node]) is not None)
+
+    @cached_property
+    def _values(self) -> tuple[tuple[Node, Numbers], ...]:
+        return tuple(self._valued((node, node) for node in self.quantities.forward))
+
+    def _valued(self, pairs: Iterable[tuple[Node, Node]]) -> Iterator[tuple[Node, Numbers]]:
+        for value, node in pairs:
+            numbers = self.quantities.values[node]
+            if numbers is not None:
+                yield value, numbers
+
+    def _gradient(self, numbers: Numbers) -> Match | None:
+        equal = tuple(v for v, g in self._gradients if same(numbers, g))
+        equal = equal or tuple(v for v, g in self._gradients if alike(numbers, g))
+        return Match(Kind.GRADIENT, equal) if equal else None
+
+    def _use(self, numbers: Numbers) -> Match | None:
+        equal = tuple(e for e, g in self._uses if same(numbers, g))
+        equal = equal or tuple(e for e, g in self._uses if alike(numbers, g))
+        return Match(Kind.USE, tuple(user.inputs[i] for user, i in equal), equal) if equal else None
+
+    def _value(self, numbers: Numbers) -> Match | None:
+        equal = tuple(v for v, n in self._values if same(numbers, n)) or tuple(
+            v for v, n in self._values if alike(numbers, n)
+        )
+        return Match(Kind.VALUE, equal) if equal else None
+
+    def _local(self, numbers: Numbers) -> Match | None:
+        """∂y/∂c where each element of y depends on its own element of c: times ∂L/∂y it is ∂L/∂c."""
+        pairs = 0
+        for later, gradient in self._gradients:
+            made = numbers.made(lambda a, b: a * b, gradient)
+            for earlier, target in self._gradients:
+                pairs += 1
+                if pairs > _MOST_PAIRS:
+                    return None
+                if earlier is not later and same(made, target) and self.quantities.leads(later, earlier):
+                    return Match(Kind.LOCAL, (later, earlier))
+        return None
+
+    def _turned(self, numbers: Numbers) -> Match | None:
+        for kind, turned in (
+            (Kind.OPPOSITE, numbers.made(lambda x: -x)),
+            (Kind.TRANSPOSED, numbers.made(np.transpose) if len(numbers.shape) > 1 else None),
+        ):
+            found = turned and (self._gradient(turned) or self._use(turned) or self._value(turned))
+            if found:
+                return replace(found, kind=kind)
+        return None
+
+    # --------------------------------------------------------------------------------------------- by what made it
+
+    def _piece(self, node: Node, values: PointValues) -> Match | None:
+        whole = self.match(node.inputs[0], values) if node.primitive in _MOVES else None
+        return replace(whole, kind=Kind.PIECE) if whole is not None else None
+
+    def _product(self, node: Node, numbers: Numbers, values: PointValues) -> Match | None:
+        if not self.quantities.is_of_dout(node):
+            return None
+        if node.primitive in _SCALES:
+            parts = [i for i in node.inputs if self.quantities.is_of_dout(i)]
+            known = [self.match(i, values) for i in parts]
+            if len(parts) == 1 and known[0] is not None:
+                return replace(known[0], kind=Kind.PRODUCT)
+        for on_the_way in self.quantities.gradients.nodes:
+            if on_the_way.primitive is not CONSTANT and alike(numbers, self.quantities.values[on_the_way]):
+                return Match(Kind.PRODUCT)
+        return None

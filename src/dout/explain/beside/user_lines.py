@@ -1,0 +1,251 @@
+"""The user's own backward, line by line: which step of the derivation each line is, and where it goes wrong."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+from dout.explain.beside.blame import Blame, BlameSearch
+from dout.explain.beside.derived_quantities import DerivedQuantities
+from dout.explain.beside.differences import Difference
+from dout.explain.beside.matches import Kind, Match, Matcher
+from dout.explain.beside.meaning import Meaning
+from dout.explain.beside.operation_edits import edited
+from dout.explain.beside.point_values import PointValues
+from dout.explain.beside.statements import Statement, statements_of
+from dout.explain.model.explanation import BackwardLine, Reason
+from dout.explain.terms.terms import Term, Transposed, negated
+from dout.graph import Node
+from dout.trace.model.derived_gradients import Edge
+from dout.trace.model.recorded import LayerCall, RecordedRun
+
+
+def backward_lines(trace: RecordedRun, call: LayerCall, meaning: Meaning) -> tuple[BackwardLine, ...]:
+    """Say of each statement of a layer's backward which quantity of the derivation it is, in the order of the text.
+
+    That is found by comparing values at generic points in exact arithmetic, in float64 where that would take long. A
+    statement that is nothing known has neither step nor match. No line is wrong where all gradients are right. Nothing
+    comes of a call without backward, or whose source is not there.
+    """
+    statements = statements_of(trace, call)
+    if call.gradients is None or not statements:
+        return ()
+    return _Comparison(trace, call, meaning, statements).lines()
+
+
+class _Comparison:
+    def __init__(
+        self, trace: RecordedRun, call: LayerCall, meaning: Meaning, statements: tuple[Statement, ...]
+    ) -> None:
+        self.meaning, self.statements = meaning, statements
+        nodes = [node for s in statements for node in (*s.made, *(n for turns in s.results for n in turns))]
+        self.quantities = DerivedQuantities(trace, call, nodes)
+        self.matcher = Matcher(self.quantities)
+        self.search = BlameSearch(statements, self.quantities, self.matcher, lambda b: self._why(b) is not None)
+        self.blames = self.search.found()
+        self.results = {r.gradient: r for r in self.quantities.results}
+
+    def lines(self) -> tuple[BackwardLine, ...]:
+        found = [self._line(s) for s in self.statements if not self._says_nothing(s)]
+        return tuple(sorted(found, key=lambda line: (line.where.file, line.where.line)))
+
+    def _says_nothing(self, statement: Statement) -> bool:
+        """Whether a statement only hands on, under the same name, what an earlier line computed."""
+        if not statement.alias or any(node in self.quantities.seeds.values() for node in statement.last):
+            return False
+        if all(node in self.results for node in statement.last):
+            return True
+        maker = self.search.maker.get(statement.last[0])
+        named = [value for target in statement.targets for value in self.search.named(target)]
+        before = [value for target in maker.targets for value in self.search.named(target)] if maker else []
+        return not named or named == before
+
+    def _line(self, statement: Statement) -> BackwardLine:
+        blame = next((b for b in self.blames if b.statement is statement), None)
+        if blame is not None:
+            return self._wrong(statement, blame)
+        matched = [self._match(statement, place) for place in range(len(statement.results))]
+        if any(match is None for match, _ in matched):
+            return BackwardLine(statement.where, statement.source)
+        told = [self._told(statement, place, match, given) for place, (match, given) in enumerate(matched) if match]
+        if len(told) == 1:
+            return told[0]
+        steps = tuple(sorted({n for line in told for n in line.steps}))
+        terms = tuple(line.matches for line in told)
+        reason = next((line.reason for line in told if line.reason), None) or Reason(
+            "beside_several", {"gradients": terms}
+        )
+        step = steps[0] if len(steps) == 1 else None
+        return BackwardLine(statement.where, statement.source, step, None, steps=steps, reason=reason)
+
+    # --------------------------------------------------------------------------------------------------- right lines
+
+    def _match(self, statement: Statement, place: int) -> tuple[Match | None, Blame | None]:
+        """What a value of a line is; where it is that only once an earlier line is mended, with the blame for that."""
+        node = statement.last[place]
+        result = self.results.get(node)
+        ways: list[tuple[PointValues, Blame | None]] = [(self.quantities.values, None)]
+        ways += [(blame.after, blame) for blame in self.blames]
+        if result is not None:
+            kept = result not in self.quantities.wrong
+            right = (way for values, way in ways if kept or self.quantities.is_right(result, values))
+            return next(((Match(Kind.GRADIENT, (result.of,)), way) for way in right), (None, None))
+        turns = statement.results[place]
+        turns = turns[-1:] if self.search.adds_up(turns) else turns
+        found: tuple[Match | None, Blame | None] = None, None
+        for values, way in ways:
+            matches = [self.matcher.match(turn, values) for turn in turns]
+            told = next((m for m in reversed(matches) if m and m.kind is not Kind.CONSTANT), matches[-1])
+            plainly = told is not None and told.kind is Kind.GRADIENT
+            if all(matches) and (found[0] is None or (plainly and found[0].kind is not Kind.GRADIENT)):
+                found = told, way
+        return found
+
+    def _told(self, statement: Statement, place: int, match: Match, given: Blame | None) -> BackwardLine:
+        node = statement.last[place]
+        value = self._meant(statement, place, match)
+        steps = self._steps(statement, match, value)
+        term, reason = self._words(node, match, value, steps)
+        if given is not None:
+            reason = Reason("beside_given", {"name": self._name(given)})
+        elif reason is None and self._is_nearly(node, match):
+            reason = Reason("beside_nearly")
+        step = steps[0] if len(steps) == 1 else None
+        return BackwardLine(statement.where, statement.source, step, term, steps=steps, reason=reason)
+
+    def _is_nearly(self, node: Node, match: Match) -> bool:
+        """Whether a gradient that is handed out is right, but not the same number."""
+        result = self.results.get(node)
+        return result is not None and not self.quantities.is_right(result, self.quantities.values)
+
+    def _name(self, blame: Blame) -> Any:
+        targets = blame.statement.targets
+        return targets[0] if targets else self.meaning.gradient(blame.of)
+
+    def _meant(self, statement: Statement, place: int, match: Match) -> Node | None:
+        """The value of forward that a match speaks of: of several the one that the line is named for."""
+        if not match.values:
+            return None
+        target = statement.targets[min(place, len(statement.targets) - 1)] if statement.targets else ""
+        named = [value for value in self.search.named(target) if value in match.values]
+        known = [value for value in match.values if self.meaning.term(value) is not None]
+        return (named or known or list(match.values))[0]
+
+    def _words(
+        self, node: Node, match: Match, value: Node | None, steps: tuple[int, ...]
+    ) -> tuple[Term | None, Reason | None]:
+        if match.kind is Kind.CONSTANT:
+            return None, Reason("beside_start")
+        if match.kind is Kind.LOCAL:
+            later, earlier = (self.meaning.term(v) or self.meaning.gradient(v) for v in match.values)
+            return self._written(node), Reason("beside_local", {"of": later, "by": earlier})
+        if match.kind is Kind.PRODUCT or value is None:
+            return self._written(node), Reason("beside_on_the_way")
+        if match.kind is Kind.VALUE:
+            term = self.meaning.term(value)
+            return term, Reason("beside_kept") if term is None else Reason("beside_again", {"value": term})
+        gradient = self.meaning.gradient(value)
+        if match.kind is Kind.USE:
+            user, _ = match.edges[0]
+            through = self.meaning.term(user) or self.meaning.gradient(user)
+            return self._written(node), Reason("beside_use", {"gradient": gradient, "through": through})
+        whole = gradient if self.quantities.is_of_dout(node) else self.meaning.term(value) or gradient
+        if match.kind is Kind.OPPOSITE:
+            return negated(whole), Reason("beside_opposite", {"gradient": whole})
+        if match.kind is Kind.TRANSPOSED:
+            return Transposed(whole), None
+        if match.kind is Kind.PIECE:
+            return None, Reason("beside_piece", {"whole": whole})
+        return (gradient if len(steps) == 1 else self._written(node) or gradient), None
+
+    def _written(self, node: Node) -> Term | None:
+        return self.meaning.written(node, {known: term for known, term in self._known.items() if known is not node})
+
+    @cached_property
+    def _known(self) -> dict[Node, Term]:
+        """The terms of what lines may read: values of forward, upstream gradients, gradients of other lines."""
+        known = {n: term for n in self.quantities.forward if (term := self.meaning.term(n)) is not None}
+        for output, dout in self.quantities.seeds.items():
+            known[dout] = self.meaning.gradient(output)
+        for statement in self.statements:
+            for place, node in enumerate(statement.last):
+                match, given = self._match(statement, place)
+                value = self._meant(statement, place, match) if match else None
+                if match and value is not None and match.kind is Kind.GRADIENT and not given and node not in known:
+                    known[node] = self.meaning.gradient(value)
+        return known
+
+    # -------------------------------------------------------------------------------------------------------- steps
+
+    def _steps(self, statement: Statement, match: Match, value: Node | None) -> tuple[int, ...]:
+        """The steps of the derivation that a line takes, from the gradients that it reads to its own."""
+        if value is None or match.kind not in (Kind.GRADIENT, Kind.USE, Kind.OPPOSITE, Kind.TRANSPOSED):
+            return ()
+        if not (self.quantities.is_of_dout(statement.last[-1]) or self.quantities.ignores_dout):
+            return ()
+        values, uses = self._read(statement, value)
+        waiting = [e for e in match.edges if e[0].inputs[e[1]] is value] or self._edges_from(value)
+        seen: set[Edge] = set()
+        steps: set[int] = set()
+        while waiting and value not in values:
+            edge = waiting.pop()
+            if edge in seen or edge in uses:
+                continue
+            seen.add(edge)
+            if (step := self.meaning.step(edge[0])) is not None:
+                steps.add(step)
+            if edge[0] not in values:
+                waiting += self._edges_from(edge[0])
+        return tuple(sorted(steps))
+
+    def _edges_from(self, value: Node) -> list[Edge]:
+        return [edge for edge in self.quantities.edges if edge[0].inputs[edge[1]] is value]
+
+    def _read(self, statement: Statement, value: Node) -> tuple[set[Node], set[Edge]]:
+        """The values whose gradients a statement reads, and the single uses.
+
+        An upstream gradient is never that of the `value` whose gradient is computed, though they may be equal.
+        """
+        values: set[Node] = set()
+        uses: set[Edge] = set()
+        for node in self.search.read(statement):
+            match = self._first_match(node) if self.quantities.is_of_dout(node) else None
+            if match is not None and match.kind is Kind.USE:
+                uses |= set(match.edges)
+            elif match is not None:
+                given = statement.alias or node in self.quantities.seeds.values()
+                values |= set(match.values) - ({value} if given else set())
+        return values, uses
+
+    def _first_match(self, node: Node) -> Match | None:
+        worlds = [self.quantities.values, *(b.after for b in self.blames)]
+        return next((match for world in worlds if (match := self.matcher.match(node, world)) is not None), None)
+
+    # --------------------------------------------------------------------------------------------------- wrong lines
+
+    def _wrong(self, statement: Statement, blame: Blame) -> BackwardLine:
+        reason = self._why(blame) or self._plainly(blame)
+        steps = self._steps(statement, Match(Kind.GRADIENT, (blame.of,)), blame.of)
+        step = steps[0] if len(steps) == 1 else None
+        whole = blame.use is None and blame.layer is None
+        instead = self.meaning.spell(blame.of) if whole else None
+        return BackwardLine(statement.where, statement.source, step, None, True, instead or "", reason, steps)
+
+    def _why(self, blame: Blame) -> Reason | None:
+        """What is wrong with a line, if that can be said in a sentence."""
+        if blame.layer is not None:
+            return Reason("beside_layer", {"name": blame.layer.name})
+        difference = Difference(
+            self.quantities, self.meaning, blame.before, blame.node, blame.of, blame.right, blame.use
+        )
+        return difference.reason() or edited(
+            blame.statement, blame.node, blame.right, self.quantities, blame.before, self.meaning
+        )
+
+    def _plainly(self, blame: Blame) -> Reason:
+        mine = blame.before[blame.node]
+        gradient = self.meaning.gradient(blame.of)
+        if mine is not None and mine.near.size != blame.right.near.size:
+            of = self.meaning.term(blame.of) or gradient
+            return Reason("beside_shape", {"mine": mine.shape, "right": blame.of.shape, "of": of})
+        return Reason("beside_differs", {"gradient": gradient})

@@ -1,0 +1,1 @@
+"""A target in; the derivation of its backward, from its recorded forward, out."""

@@ -1,0 +1,175 @@
+"""The backward of a layer whose steps go along axes: in index and matrix form, with shapes at each step."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from dout.explain.axes.axis_letters import axis_letters
+from dout.explain.axes.axis_parts import axis_part
+from dout.explain.derivation.elementwise_steps import ElementwiseSteps, operator_of, over_cases
+from dout.explain.derivation.forward_graph import Forward
+from dout.explain.derivation.part_code import part_code
+from dout.explain.derivation.what_to_keep import kept
+from dout.explain.model.explanation import Keeping, Part, Reason, Simplified, Step
+from dout.explain.terms.node_terms import term_of
+from dout.explain.terms.terms import Sum, Symbol, Term, total
+from dout.explain.terms.text_printer import text
+from dout.graph import CONSTANT, Graph, Node, topological
+from dout.ops import PRIMITIVES, primitives
+from dout.rewrite.simplify import is_elementwise, simplify
+
+_INFIX = primitives("add subtract multiply divide matmul pow power")
+MOST_WRITTEN = 12  # symbols of a gradient that has no formula of elements
+
+
+class AxisSteps:
+    """The steps of one forward."""
+
+    def __init__(self, forward: Forward) -> None:
+        self.forward = forward
+        self.elements = ElementwiseSteps(forward)
+        self.shares: dict[Node, list[Part]] = {}
+        self.called: Mapping[Node, Term] = {node: Symbol(name) for node, name in forward.names.items()}
+        self.upstream: dict[Node, str] = dict.fromkeys(forward.seeds.values(), "dout")
+        if len(forward.outputs) > 1:
+            self.upstream = {seed: f"d{forward.names[node]}" for node, seed in forward.seeds.items()}
+
+    @cached_property
+    def letters(self) -> Mapping[Node, tuple[str, ...]]:
+        """A letter for every axis."""
+        forward = self.forward
+        nodes = [*forward.inputs, *forward.nodes, *forward.gradients.of.values(), *forward.gradients.on.values()]
+        return axis_letters(nodes, forward.names, forward.values, gradients=forward.gradients)
+
+    @cached_property
+    def values(self) -> Mapping[Node, Any]:
+        """Generic values of everything that has a name."""
+        return self.elements.points.floats
+
+    def steps(self) -> tuple[Step, ...]:
+        """All steps from the output to the inputs."""
+        found: list[Step] = []
+        for node in reversed(self.forward.steps):
+            gradient = self.forward.gradients.of.get(node)
+            if gradient is None:
+                continue
+            self.upstream.setdefault(gradient, f"d{self.forward.names[node]}")
+            parts = tuple(self._parts(node))
+            if parts:
+                name, number = self.forward.names[node], len(found) + 1
+                told = all(part.index or part.reason or part.local for part in parts)
+                says = None if told else Reason("row", {"says": node.primitive.says})
+                found.append(Step(number, self._operator(node), name, node, parts, says))
+        return tuple(found)
+
+    def _operator(self, node: Node) -> str:
+        """The step as it stands in the formula: x · W, + b."""
+        if node.primitive not in _INFIX:
+            return operator_of(node)
+        called = {n: item for n, item in self.called.items() if n is not node}
+        for place in range(len(node.inputs)):
+            if self._passes(node, place) and node.primitive is PRIMITIVES["add"]:
+                return f"+ {text(called[node.inputs[1 - place]])}" if node.inputs[1 - place] in called else "+"
+        return text(term_of(node, called))
+
+    def _parts(self, node: Node) -> Iterator[Part]:
+        for argument, input_ in enumerate(node.inputs):
+            if self._has_gradient(node, argument) and not self._passes(node, argument):
+                part = self._part(node, argument)
+                self.shares.setdefault(input_, []).append(part)
+                yield part
+                if part.share and part.share == self._uses[input_]:
+                    yield self._sum(input_)
+
+    def _passes(self, node: Node, argument: int) -> bool:
+        """Whether a step hands its gradient on as it is to a value that has no other use and no name of the user's."""
+        input_, edge = node.inputs[argument], self.forward.gradients.on.get((node, argument))
+        hidden = input_ in self.forward.steps and not self.forward.is_named(input_)
+        return hidden and edge in self.upstream and self._uses[input_] == 1
+
+    def _has_gradient(self, node: Node, argument: int) -> bool:
+        input_ = node.inputs[argument]
+        fixed = input_ in self.forward.parameters and input_ not in self.forward.learned
+        fixed |= input_.primitive is CONSTANT or np.dtype(input_.dtype).kind != "f"
+        return (node, argument) in self.forward.gradients.on and not fixed
+
+    @cached_property
+    def _uses(self) -> Counter[Node]:
+        """How many gradients each value adds up."""
+        steps = [(node, i) for node in self.forward.steps for i in range(len(node.inputs))]
+        return Counter(node.inputs[i] for node, i in steps if self._has_gradient(node, i))
+
+    def _part(self, node: Node, argument: int) -> Part:
+        input_, edge = node.inputs[argument], self.forward.gradients.on[node, argument]
+        name, value = self.forward.names[input_], self.elements.value(edge)
+        share = len(self.shares.get(input_, ())) + 1 if self._uses[input_] > 1 else 0
+        dout = Symbol(self.upstream[self.forward.gradients.of[node]])
+        if edge in self.upstream:
+            return Part(name, Symbol(self.upstream[edge]), value, share=share)
+        if is_elementwise(node) and input_.shape == node.shape:
+            local = self.elements.checked(node, self.elements.slope_of(node, argument), [edge])
+            if local and self.elements.holds(over_cases(dout, local[-1]), [edge]):
+                return Part(name, over_cases(dout, local[-1]), value, local, share=share)
+        names = {**self.forward.names, **{n: d for n, d in self.upstream.items() if n is not edge}}
+        found = axis_part(node, argument, edge, names, self.letters, self.values)
+        called = {n: Symbol(word) for n, word in names.items()}
+        gradient = found.term or term_of(simplified(edge), called, short=MOST_WRITTEN) or Symbol(f"d{name}")
+        index = found.index and (_numbered(found.index[0], share), found.index[1])
+        code = part_code(simplified(edge), names)
+        return Part(name, gradient, value, (), index, found.shapes, code, found.reason, share)
+
+    def _sum(self, of: Node) -> Part:
+        """The whole gradient of a value that is used several times."""
+        name, count = self.forward.names[of], self._uses[of]
+        parts = [_numbered(Symbol(f"d{name}"), i + 1) for i in range(count)]
+        why = Reason("uses add up", {"name": name, "count": count})
+        return Part(name, Sum(tuple(parts)), self.elements.value(self.forward.gradients.of[of]), reason=why)
+
+    def simplified(self) -> tuple[Simplified, ...]:
+        """The gradient of each input and parameter, from the gradients of the steps."""
+        wanted = [n for n in (*self.forward.inputs, *self.forward.learned) if n in self.shares and self._is_told(n)]
+        return tuple(
+            Simplified(self.forward.names[n], ((total(*(part.gradient for part in self.shares[n])), None),))
+            for n in wanted
+        )
+
+    def _whole(self, of: Node) -> Term:
+        """The gradient of a value in one formula."""
+        (output, *others) = self.forward.outputs
+        if not others and of.shape == output.shape and all(map(is_elementwise, self.forward.steps)):
+            found = self.elements.shortest(of)
+            if found is not None:
+                return over_cases(Symbol("dout"), found.term)
+        return total(*(part.gradient for part in self.shares[of]))
+
+    def _is_told(self, of: Node) -> bool:
+        """Whether every part of a gradient has a formula."""
+        unknown = Symbol(f"d{self.forward.names[of]}")
+        return all(part.gradient != unknown for part in self.shares[of])
+
+    def keepings(self) -> tuple[Keeping, ...]:
+        """The values of forward that some gradient is computed from; parameters are there in any case."""
+        forward = self.forward
+        wanted = [forward.gradients.of[n] for n in (*forward.inputs, *forward.learned) if n in forward.gradients.of]
+        needed = set(topological(wanted, known=set(forward.nodes)))
+        read = {i for node in needed for i in node.inputs if i in set(forward.nodes)}
+        held = [n for n in forward.nodes if n in read and n.primitive is not CONSTANT]
+        return (kept(forward, held),)
+
+
+def simplified(gradient: Node) -> Node:
+    """The same gradient without steps that change nothing."""
+    graph = Graph(topological([gradient]), {}, {"d": gradient})
+    return simplify(graph).outputs["d"]
+
+
+def _numbered(symbol: Term, share: int) -> Term:
+    """The name of one of several parts of a gradient: dx₁."""
+    if not share or not isinstance(symbol, Symbol):
+        return symbol
+    return Symbol(symbol.name + "".join("₀₁₂₃₄₅₆₇₈₉"[int(digit)] for digit in str(share)), symbol.indices)

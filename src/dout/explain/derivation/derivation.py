@@ -1,0 +1,124 @@
+"""The whole explanation of a target."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from dout.explain.algebra.derivative_forms import Derivative
+from dout.explain.beside.user_lines import backward_lines
+from dout.explain.derivation.axis_steps import AxisSteps
+from dout.explain.derivation.elementwise_steps import ElementwiseSteps, operator_of
+from dout.explain.derivation.forward_graph import Forward, forward_of
+from dout.explain.derivation.own_words import OwnWords
+from dout.explain.derivation.what_to_keep import keepings
+from dout.explain.model.explanation import BackwardLine, Explanation, Keeping, Quantity, Reason, Simplified, Step
+from dout.explain.terms.node_terms import term_of
+from dout.explain.terms.terms import ONE, Call, Symbol, Term, negated, product, total
+from dout.explain.terms.walk import calls_in
+from dout.graph import Node, Where, topological
+from dout.trace.model.recorded import LOSSES
+
+MOST_SYMBOLS = 24  # of the formula of the whole layer
+
+
+def explained(
+    target: Any, init: Mapping[str, Any], inputs: Mapping[str, Any], opened: Collection[str] = ()
+) -> Explanation:
+    """The derivation of a class, a layer or a function, on inputs that are given or on small ones that it takes.
+
+    A softmax and its kin are one step each, unless they are `opened` by name, or "all" is. Raises as
+    `dout.adapt.example`, and TargetError where nothing is computed.
+    """
+    forward = forward_of(target, init, inputs, opened)
+    if forward.is_elementwise:
+        letters: Mapping[Node, tuple[str, ...]] = {}
+        steps, simplified, keeping = _elementwise(forward)
+    else:
+        made = AxisSteps(forward)
+        letters, steps, simplified, keeping = made.letters, made.steps(), made.simplified(), made.keepings()
+    formula = _formula(forward)
+    return Explanation(
+        name=forward.trace.target,
+        where=_where(forward),
+        forward=tuple(_quantities(forward, letters)),
+        outputs=tuple(forward.names[n] for n in forward.outputs),
+        formula=formula,
+        steps=steps,
+        simplified=simplified,
+        keeping=keeping,
+        backward=_beside(forward, steps, letters),
+        not_explained=tuple(_stops(forward)),
+        definitions=tuple(_definitions([form for one in simplified for form, _ in one.forms], formula)),
+    )
+
+
+def _elementwise(
+    forward: Forward,
+) -> tuple[tuple[Step, ...], tuple[Simplified, ...], tuple[Keeping, ...]]:
+    made = ElementwiseSteps(forward)
+    steps = made.steps()  # they say what each gradient is so far
+    found: list[tuple[Node, Derivative]] = []
+    simplified: list[Simplified] = []
+    for node in (*forward.inputs, *forward.learned):
+        if node in forward.gradients.of:
+            forms, shortest = made.simplified(node)
+            simplified.append(forms)
+            found += [(node, shortest)] if shortest is not None else []
+    return steps, tuple(simplified), keepings(forward, found)
+
+
+def _beside(
+    forward: Forward, steps: tuple[Step, ...], letters: Mapping[Node, tuple[str, ...]]
+) -> tuple[BackwardLine, ...]:
+    """The user's own backward, line by line."""
+    call = forward.call
+    if call is None or call.gradients is None:
+        return ()
+    return backward_lines(forward.trace, call, OwnWords(forward, steps, letters))
+
+
+def _stops(forward: Forward) -> Iterator[Reason]:
+    """Steps at which a gradient ends although what they are computed from varies, and edges that the recording lost."""
+    reached = {node for node, _ in forward.gradients.on}
+    for node in forward.steps:
+        if node in forward.gradients.of and node not in reached and set(topological([node])) & set(forward.inputs):
+            place = f"{node.where.file.rpartition('/')[2]}:{node.where.line}" if node.where else forward.trace.target
+            yield Reason("stops", {"operator": operator_of(node), "place": place, "says": node.primitive.says})
+    for event in forward.trace.events:
+        if event.kind in LOSSES:
+            yield Reason("lost", {"event": str(event)})
+
+
+def _where(forward: Forward) -> Where | None:
+    places = [node.where for node in forward.trace.graph.nodes if node.where and node not in forward.trace.backward]
+    return min(places, key=lambda where: where.line, default=None)
+
+
+def _quantities(forward: Forward, letters: Mapping[Node, tuple[str, ...]]) -> Iterator[Quantity]:
+    called: dict[Node, Term] = {node: Symbol(name) for node, name in forward.names.items()}
+    for node in (*forward.inputs, *forward.parameters, *forward.steps):
+        inner = {n: item for n, item in called.items() if n is not node}
+        made = term_of(node, inner) if node in forward.steps else None
+        held = node in forward.parameters
+        yield Quantity(forward.names[node], made, node, forward.values.get(node), letters.get(node, ()), held)
+
+
+def _formula(forward: Forward) -> Term | None:
+    """The output in inputs and parameters, where that is short."""
+    known: dict[Node, Term] = {n: Symbol(forward.names[n]) for n in (*forward.inputs, *forward.parameters)}
+    return term_of(forward.outputs[0], known, short=MOST_SYMBOLS) if len(forward.outputs) == 1 else None
+
+
+def _definitions(terms: list[Term], formula: Term | None) -> Iterator[tuple[Term, Term]]:
+    """Functions in the terms that NumPy does not have, with what they stand for."""
+    x = Symbol("x")
+    meant = {
+        "sigmoid": product(ONE, over=(total(ONE, Call("exp", (negated(x),))),)),
+        "softplus": Call("log", (total(ONE, Call("exp", (x,))),)),
+    }
+    known = calls_in(formula) if formula is not None else set()
+    used = set().union(*map(calls_in, terms)) if terms else set()
+    for name, definition in meant.items():
+        if name in used - known:
+            yield Call(name, (x,)), definition

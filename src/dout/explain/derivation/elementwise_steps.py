@@ -1,0 +1,318 @@
+"""The backward of a layer that acts on each element: step by step, simplified, and what it needs.
+
+The gradient so far is written in inputs, the output and values that the user has named; steps without a name are
+written out. Where that gets long, it is written with the gradient of the step before.
+"""
+
+from __future__ import annotations
+
+import functools
+import operator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import sympy
+
+from dout.explain.algebra.calculus import FORMS, SLOPES, UNCHANGED
+from dout.explain.algebra.derivative_forms import MORE, Derivative, derivative
+from dout.explain.algebra.exact_values import upstream_name
+from dout.explain.algebra.pieces import NoFormError, Pointwise, as_number, local_slopes
+from dout.explain.algebra.sympy_terms import term
+from dout.explain.derivation.exact_points import ExactPoints
+from dout.explain.derivation.forward_graph import Forward
+from dout.explain.model.explanation import Part, Reason, Simplified, Step
+from dout.explain.terms.node_terms import term_of
+from dout.explain.terms.terms import ONE, ZERO, Cases, Compare, Over, Partial, Symbol, Term, negated, product
+from dout.explain.terms.walk import length
+from dout.graph import CONSTANT, INPUT, Graph, Node, Primitive, evaluate
+from dout.ops import PRIMITIVES, by_primitive
+from dout.rewrite.stable_forms import stable_forms
+
+_SWITCHES: Mapping[Primitive, Callable[[int, list[Term]], Term]] = by_primitive(
+    {
+        "maximum": lambda place, x: Cases(((ONE, Compare(x[place], ">", x[1 - place])),), ZERO),
+        "minimum": lambda place, x: Cases(((ONE, Compare(x[place], "<", x[1 - place])),), ZERO),
+        "where": lambda place, x: Cases(((ONE if place == 1 else ZERO, x[0]),), ZERO if place == 1 else ONE),
+        "absolute": lambda place, x: Cases(((ONE, Compare(x[0], ">", ZERO)),), negated(ONE)),
+        "math_fabs": lambda place, x: Cases(((ONE, Compare(x[0], ">", ZERO)),), negated(ONE)),
+        "clip": lambda place, x: Cases(
+            ((ONE, Compare(Compare(x[1], "<", x[0]), "∧", Compare(x[0], "<", x[2]))),), ZERO
+        ),
+    }
+)
+
+SHORT = 5  # a value of more symbols is called by its letter
+LONG = 14  # a gradient of more symbols is written with the gradient of the step before
+
+Forms = tuple[Term, ...]
+
+
+def operator_of(node: Node) -> str:
+    """How a step is written in a picture: /, +, exp, ×(−1)."""
+    return "×(−1)" if node.primitive is PRIMITIVES["negative"] else node.primitive.symbol or str(node.primitive)
+
+
+class ElementwiseSteps:
+    """The steps of one forward."""
+
+    def __init__(self, forward: Forward) -> None:
+        self.forward = forward
+        self.called: Mapping[Node, Term] = {node: Symbol(name) for node, name in forward.names.items()}
+        self.symbols = {node: self._symbol(node) for node in forward.nodes}
+        self.names: dict[Any, Term] = {s: self.called[n] for n, s in self.symbols.items() if n in self.called}
+        self.upstream = {node: sympy.Symbol(f"∂{name}", real=True) for node, name in forward.names.items()}
+        self.names |= {s: Partial(forward.names[n]) for n, s in self.upstream.items()}
+        self.so_far: dict[Node, Any] = {node: self.upstream[node] for node in forward.outputs}
+
+    def _symbol(self, node: Node) -> Any:
+        if node.primitive is CONSTANT:
+            return as_number(node.static["value"])
+        return sympy.Symbol(self.forward.names[node], real=True)
+
+    # --- one step ---------------------------------------------------------------------------------------------------
+
+    def steps(self) -> tuple[Step, ...]:
+        """All steps from the output to the inputs."""
+        found: list[Step] = []
+        for node in reversed(self.forward.steps):
+            if node in self.so_far:
+                parts = tuple(self._parts(node))
+                if parts:
+                    name, number = self.forward.names[node], len(found) + 1
+                    says = Reason("row", {"says": node.primitive.says})
+                    found.append(Step(number, operator_of(node), name, node, parts, says))
+        return tuple(found)
+
+    def _parts(self, node: Node) -> Iterator[Part]:
+        for input_ in dict.fromkeys(node.inputs):
+            edges = self.edges(node, input_)
+            fixed = input_ in self.forward.parameters and input_ not in self.forward.learned
+            if not edges or input_.primitive is CONSTANT or fixed or np.dtype(input_.dtype) == np.bool_:
+                continue
+            local, slope = self.local(node, input_)
+            gradient: Term | None = self._so_far(node, input_, local[-1], slope)
+            local = self.checked(node, local, edges)
+            if gradient is not None and not self.holds(gradient, edges):
+                gradient = over_cases(Partial(self.forward.names[node]), local[-1]) if local else None
+            if gradient is not None:
+                value = functools.reduce(operator.add, map(self.value, edges))
+                yield Part(self.forward.names[input_], self._summed(input_, gradient), value, local)
+
+    def edges(self, node: Node, of: Node) -> list[Node]:
+        """The gradients that a step passes to one of its inputs: one for each place at which it stands."""
+        on = self.forward.gradients.on
+        return [on[node, i] for i, item in enumerate(node.inputs) if item is of and (node, i) in on]
+
+    def checked(self, node: Node, local: Forms, edges: Sequence[Node]) -> Forms:
+        """The forms of a local derivative with which a step passes on what its gradients are."""
+        upstream = Partial(self.forward.names[node])
+        return tuple(form for form in local if self.holds(over_cases(upstream, form), edges))
+
+    def _summed(self, of: Node, gradient: Term) -> Term:
+        """A gradient, added up over all elements where its value is one number for all of them."""
+        return gradient if of.shape == self.forward.outputs[0].shape else Over((), gradient)
+
+    def local(self, node: Node, of: Node) -> tuple[Forms, Any]:
+        """Equal forms of a local derivative, and SymPy's expression of it, None where the row switches."""
+        operands = [self.symbols[i] for i in node.inputs]
+        places = [i for i, item in enumerate(node.inputs) if item is of]
+        if node.primitive in UNCHANGED:
+            return (ONE,), sympy.Integer(1)
+        if node.primitive not in FORMS:
+            return (self._switched(node, of),), None
+        slope = sum(local_slopes(node, operands)[i] for i in places)
+        forms = [term(slope, self.names)]
+        if node.primitive in SLOPES and self.forward.is_named(node):
+            by_output = sum(SLOPES[node.primitive](self.symbols[node], *operands)[i] for i in places)
+            if by_output.free_symbols <= {self.symbols[node]}:
+                slope = by_output
+                forms.append(term(slope, self.names))
+        return tuple(dict.fromkeys(forms)), slope
+
+    def slope_of(self, node: Node, argument: int) -> Forms:
+        """Equal forms of a local derivative; by the output where that is simpler. Each use of an input counts alone."""
+        operands = [self.symbols[i] for i in node.inputs]
+        if node.primitive in UNCHANGED:
+            return (ONE,)
+        if node.primitive not in FORMS:
+            return (self._switched(node, node.inputs[argument]),)
+        found = [term(local_slopes(node, operands)[argument], self.names)]
+        if node.primitive in SLOPES:
+            found.append(term(SLOPES[node.primitive](self.symbols[node], *operands)[argument], self.names))
+        return tuple(dict.fromkeys(found))
+
+    def _switched(self, node: Node, of: Node) -> Term:
+        """The derivative of a row that switches between its inputs, with the condition."""
+        place = node.inputs.index(of)
+        rule = _SWITCHES.get(node.primitive)
+        if rule is None:
+            raise NoFormError(node)
+        named = {n: item for n, item in self.called.items() if np.dtype(n.dtype) != np.bool_}  # conditions written out
+        return rule(place, [term_of(i, named) for i in node.inputs])
+
+    # --- what has come so far ---------------------------------------------------------------------------------------
+
+    def _so_far(self, node: Node, of: Node, local: Term, slope: Any) -> Term:
+        before = self.so_far[node]
+        passed = None if slope is None or before is None else before * self._written_out(slope)
+        made = None if passed is None else term(passed, self.names)
+        if made is None or length(made) > LONG:
+            passed = None if slope is None else self.upstream[node] * slope
+            made = over_cases(Partial(self.forward.names[node]), local) if passed is None else term(passed, self.names)
+            passed = None if length(made) > LONG else passed
+        earlier = self.so_far.get(of, 0)
+        self.so_far[of] = None if passed is None or earlier is None else earlier + passed
+        return made
+
+    def _written_out(self, slope: Any) -> Any:
+        """An expression without the symbols of steps that have no name."""
+        for node in reversed(self.forward.steps):
+            if not self.forward.is_named(node) and self.symbols[node] in slope.free_symbols:
+                if node.primitive not in FORMS:
+                    continue
+                slope = slope.subs(self.symbols[node], FORMS[node.primitive](*(self.symbols[i] for i in node.inputs)))
+        return slope
+
+    def value(self, gradient: Node) -> Any:
+        """The number or array that a gradient is in the recorded run, for an upstream gradient of ones."""
+        return self._values[gradient]
+
+    @cached_property
+    def _values(self) -> Mapping[Node, Any]:
+        seeds = {seed: np.ones(seed.shape)[()] for seed in self.forward.seeds.values()}
+        wanted = [*self.forward.gradients.of.values(), *self.forward.gradients.on.values()]
+        return evaluate(wanted, {**self.forward.values, **seeds})
+
+    # --- simplified -------------------------------------------------------------------------------------------------
+
+    def shortest(self, of: Node) -> Derivative | None:
+        """The shortest derivative: of the graph as it is written, or of its stable form, whichever is shorter."""
+        found = [d for graph in self._graphs if (d := self._derivative(graph, of)) is not None]
+        return min(found, key=lambda d: length(d.term) - (MORE + 1) * d.from_output, default=None)
+
+    @cached_property
+    def _graphs(self) -> tuple[Graph, ...]:
+        (output,) = self.forward.outputs
+        inputs = {self.forward.names[n]: n for n in (*self.forward.inputs, *self.forward.parameters)}
+        written = Graph(self.forward.nodes, inputs, {"y": output})
+        return written, stable_forms(written)
+
+    def _derivative(self, graph: Graph, of: Node) -> Derivative | None:
+        output = graph.outputs["y"]
+        numbers = {n: float(self.forward.values[n]) for n in self.forward.parameters if n.shape == () and n is not of}
+        varied = tuple(n for n in graph.inputs.values() if n in graph.nodes and n not in numbers)
+        pointwise = Pointwise(output, varied, numbers, self.forward.names)
+        if of not in pointwise.nodes:
+            return None
+        names = {node: self.called[node] for node in pointwise.nodes if node.primitive is INPUT}
+        names[output] = self.called[self.forward.outputs[0]]
+        for node in pointwise.nodes:
+            if node not in names and node.primitive is not CONSTANT:
+                written = term_of(node, names)
+                named = node in self.called and (self.forward.is_named(node) or length(written) > SHORT)
+                names[node] = self.called[node] if named else written
+        try:
+            found = derivative(pointwise, of, names)
+        except NoFormError:
+            return None
+        if found is None or found.expression is None:
+            return found
+        mine = {pointwise.symbols[node]: self._as_mine(node, output) for node in found.uses}
+        known = None not in mine.values()
+        return replace(found, expression=found.expression.subs(mine) if known else None)
+
+    def _as_mine(self, node: Node, output: Node) -> Any:
+        """The symbol here of a node of a graph in stable form."""
+        return self.symbols[self.forward.outputs[0]] if node is output else self.symbols.get(node)
+
+    def simplified(self, of: Node) -> tuple[Simplified, Derivative | None]:
+        """The gradient of an input in ever shorter forms, each equal to the one before."""
+        found = self.shortest(of)
+        (output,) = self.forward.outputs
+        raw = self.so_far.get(of)
+        forms: list[tuple[Term, Reason | None]] = []
+        if raw is not None and self._is_gradient(term(raw, self.names), of):
+            forms.append((term(raw, self.names), None))
+        if found is not None:
+            last = over_cases(Partial(self.forward.names[output]), found.term)
+            forms += [form for form in self._between(raw, found, of) if forms and form[0] != forms[-1][0]]
+            if (not forms or forms[-1][0] != last) and self._is_gradient(last, of):
+                forms.append((last, self._reason(forms, raw, found)))
+        return Simplified(self.forward.names[of], tuple((self._summed(of, one), why) for one, why in forms)), found
+
+    def holds(self, item: Term, gradients: Sequence[Node]) -> bool:
+        """Whether a term is a gradient, or the sum of several, in exact arithmetic."""
+        shape = gradients[0].shape or self.forward.outputs[0].shape
+        return self.points.holds(item, self._named, gradients, shape)
+
+    def _is_gradient(self, item: Term, of: Node) -> bool:
+        """Whether a term is the gradient of a value, in exact arithmetic."""
+        gradient = self.forward.gradients.of.get(of)
+        return gradient is not None and self.holds(item, [gradient])
+
+    def _agree(self, left: Term, right: Term) -> bool:
+        """Whether two terms have the same values, in exact arithmetic."""
+        return self.points.agree(left, right, self._named, self.forward.outputs[0].shape)
+
+    @cached_property
+    def _named(self) -> Mapping[str, Node]:
+        """Values and gradients by their names in terms."""
+        names, gradients = self.forward.names, self.forward.gradients.of
+        found = {upstream_name(name): gradients[node] for node, name in names.items() if node in gradients}
+        found |= {f"d{name}": gradients[node] for node, name in names.items() if node in gradients}
+        found |= {"dout": self.forward.seeds[self.forward.outputs[0]]}
+        return {**found, **{name: node for node, name in names.items()}}
+
+    @cached_property
+    def points(self) -> ExactPoints:
+        """Where formulas are compared with derived gradients."""
+        return ExactPoints(self.forward)
+
+    def _between(self, raw: Any, found: Derivative, of: Node) -> Iterator[tuple[Term, Reason | None]]:
+        """The form in which the definition of the output stands for one of its factors."""
+        ahead = self._leftover(raw, found)
+        if ahead is None:
+            return
+        common, mine, _ = ahead
+        (output,) = self.forward.outputs
+        symbol = self.symbols[output]
+        if symbol not in mine.free_symbols:
+            return
+        written = self._written_out(FORMS[output.primitive](*(self.symbols[i] for i in output.inputs)))
+        whole, right = term(common * mine.subs(symbol, written), self.names), term(written, self.names)
+        if self._is_gradient(whole, of) and self._agree(self.called[output], right):
+            yield whole, Reason("since", {"left": self.called[output], "right": right})
+
+    def _leftover(self, raw: Any, found: Derivative) -> tuple[Any, Any, Any] | None:
+        """What the gradient as it came and the short one have in common, and the rest of each."""
+        (output,) = self.forward.outputs
+        if raw is None or found.expression is None or output.primitive not in FORMS:
+            return None
+        short = found.expression * self.upstream[output]
+        common = sympy.gcd(raw, short)
+        return common, sympy.cancel(raw / common), sympy.cancel(short / common)
+
+    def _reason(self, forms: list[tuple[Term, Reason | None]], raw: Any, found: Derivative) -> Reason | None:
+        ahead = self._leftover(raw, found)
+        if ahead is None or not forms:
+            return None
+        common, mine, short = ahead
+        (output,) = self.forward.outputs
+        if len(forms) > 1:
+            written = self._written_out(FORMS[output.primitive](*(self.symbols[i] for i in output.inputs)))
+            mine = mine.subs(self.symbols[output], written)
+        whole = common == self.upstream[output]
+        sides = {"left": term(mine, self.names), "right": found.term if whole else term(short, self.names)}
+        plain = mine.free_symbols <= set(self.symbols.values()) and sides["left"] != sides["right"]
+        return Reason("since", sides) if plain and self._agree(*sides.values()) else None
+
+
+def over_cases(factor: Term, item: Term) -> Term:
+    """A factor times a term; of a term with cases, in each of them."""
+    if not isinstance(item, Cases):
+        return product(factor, item)
+    pieces = tuple((over_cases(factor, one), condition) for one, condition in item.pieces)
+    return Cases(pieces, over_cases(factor, item.otherwise))

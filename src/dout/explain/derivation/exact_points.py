@@ -1,0 +1,116 @@
+"""Generic points of a forward, in exact arithmetic: there every formula is compared with the derived gradient."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from dout.explain.algebra.exact_values import equal, upstream_name, value
+from dout.explain.axes.indices import parts_of
+from dout.explain.axes.term_values import NoValueError
+from dout.explain.derivation.forward_graph import Forward
+from dout.explain.terms.terms import Partial, Symbol, Term
+from dout.graph import INPUT, Node, evaluate, topological
+from dout.judge.ball_numbers import ball, exact
+from dout.judge.ball_values import Balls
+from dout.judge.outcomes import NoRuleError
+from dout.ops.shape import sum_to
+
+SPREAD = 1.5  # of the points around 0
+LARGEST = 60  # elements of an array that are looked at
+MOST_NUMBERS = 20_000  # of all values of forward together
+
+
+class ExactPoints:
+    """The values and gradients of a forward at a generic point of each input, as balls."""
+
+    def __init__(self, forward: Forward) -> None:
+        self.forward = forward
+
+    @cached_property
+    def floats(self) -> Mapping[Node, Any]:
+        """The same in float64, of everything that forward and its gradients compute."""
+        forward = self.forward
+        wanted = [*forward.outputs, *forward.gradients.of.values(), *forward.gradients.on.values()]
+        with np.errstate(all="ignore"):
+            return evaluate(wanted, self.given)
+
+    @cached_property
+    def given(self) -> Mapping[Node, Any]:
+        """Generic inputs and upstream gradients."""
+        generator = np.random.default_rng(3)
+        forward = self.forward
+        given: dict[Node, Any] = {n: forward.values[n] for n in forward.nodes if n.primitive is INPUT}
+        for node in forward.inputs:
+            if np.dtype(node.dtype).kind == "f" or isinstance(node.dtype, type):
+                given[node] = generator.normal(size=node.shape)[()] * SPREAD
+        given |= {seed: generator.normal(size=seed.shape)[()] for seed in forward.seeds.values()}
+        return given
+
+    @cached_property
+    def balls(self) -> Mapping[Node, Any]:
+        """All values and gradients in exact arithmetic; those of a large run as float64 has them."""
+        forward = self.forward
+        wanted = [*forward.outputs, *forward.gradients.of.values(), *forward.gradients.on.values()]
+        if self.is_large:
+            return self.floats
+        found = Balls(self.given)
+        found.compute(topological(wanted, known=found.values))
+        return found.values
+
+    @cached_property
+    def is_large(self) -> bool:
+        """Whether exact arithmetic would take long: then formulas are compared to ten digits."""
+        return sum(math.prod(node.shape) for node in self.forward.nodes) > MOST_NUMBERS
+
+    def holds(self, term: Term, names: Mapping[str, Node], gradients: Sequence[Node], shape: tuple[int, ...]) -> bool:
+        """Whether a term of the values with these names is the sum of gradients, in each element of arrays of a shape.
+
+        A gradient of a smaller shape is the sum of the elements that its value was repeated over.
+        """
+        (gradient, *others) = gradients
+        if gradient.shape == shape:
+            wanted = self._column(gradient, shape, LARGEST)
+            for other in others:
+                wanted = [ball(a) + ball(b) for a, b in zip(wanted, self._column(other, shape, LARGEST), strict=True)]
+            return equal(term, self._given(term, names, shape, LARGEST), wanted, exactly=not self.is_large)
+        each = self._values(term, names, shape, None)
+        if each is None or others:
+            return False
+        elements = np.empty(math.prod(shape), dtype=object)
+        elements[:] = each
+        summed = np.asarray(sum_to(elements.reshape(shape), gradient.shape), dtype=object).ravel()
+        wanted = self._column(gradient, gradient.shape, None)
+        return equal(Symbol("whole"), {"whole": list(summed)}, wanted, exactly=not self.is_large)
+
+    def agree(self, left: Term, right: Term, names: Mapping[str, Node], shape: tuple[int, ...]) -> bool:
+        """Whether two terms of the values with these names are equal, in each element of arrays of a shape."""
+        wanted = self._values(right, names, shape, LARGEST)
+        given = self._given(left, names, shape, LARGEST)
+        return wanted is not None and equal(left, given, wanted, exactly=not self.is_large)
+
+    def _values(
+        self, term: Term, names: Mapping[str, Node], shape: tuple[int, ...], most: int | None
+    ) -> list[Any] | None:
+        """The elements of a term; None of one without numbers."""
+        given = self._given(term, names, shape, most)
+        try:
+            size = len(range(math.prod(shape))[:most])
+            return [value(term, {name: column[i] for name, column in given.items()}) for i in range(size)]
+        except (NoValueError, NoRuleError, ZeroDivisionError):
+            return None
+
+    def _given(
+        self, term: Term, names: Mapping[str, Node], shape: tuple[int, ...], most: int | None
+    ) -> dict[str, list[Any]]:
+        used = {part.name for part in parts_of(term) if isinstance(part, Symbol)}
+        used |= {upstream_name(part.of) for part in parts_of(term) if isinstance(part, Partial)}
+        return {name: self._column(names[name], shape, most) for name in used & names.keys()}
+
+    def _column(self, node: Node, shape: tuple[int, ...], most: int | None) -> list[Any]:
+        array = np.asarray(exact(self.balls[node]), dtype=object)
+        return list(np.broadcast_to(array, shape).ravel()[:most])

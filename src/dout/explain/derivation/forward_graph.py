@@ -1,0 +1,192 @@
+"""The recorded forward of a target: its steps without copies, what they are called, and their values."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from dout.adapt.search.example import as_found, example
+from dout.adapt.target import Target, copies
+from dout.errors import TargetError
+from dout.grad import Gradients, backpropagate
+from dout.graph import CONSTANT, INPUT, Graph, Node, evaluate, topological
+from dout.rewrite.masked_writes import masked_write_to_select
+from dout.rewrite.simplify import is_elementwise, simplify
+from dout.rewrite.softmax_forms import softmax_forms
+from dout.run import deep_copy
+from dout.trace.model.recorded import LayerCall
+from dout.trace.record.record import record
+from dout.trace.record.trace import Trace
+
+OUTPUTS = "yz"  # what an output is called, if an input has not that name
+CLOSED = ("softmax", "log_softmax", "logsumexp")  # formulas that are one step
+LETTERS = "abcefghijklmopqrsuvwz"  # names of steps that have none; d, n, t and y stand for other things
+
+
+@dataclass(frozen=True, eq=False)
+class Forward:
+    """A recorded forward, simplified: `now` leads from the nodes of the recording to those of `graph`."""
+
+    trace: Trace
+    call: LayerCall | None
+    graph: Graph
+    now: Mapping[Node, Node]
+    inputs: tuple[Node, ...]
+    outputs: tuple[Node, ...]
+
+    @cached_property
+    def nodes(self) -> tuple[Node, ...]:
+        """Everything the outputs need, each after its inputs."""
+        return topological(self.outputs)
+
+    @cached_property
+    def parameters(self) -> tuple[Node, ...]:
+        """What forward reads besides its inputs: arrays and numbers that the layer holds."""
+        return tuple(n for n in self.nodes if n.primitive is INPUT and n not in self.inputs)
+
+    @cached_property
+    def learned(self) -> tuple[Node, ...]:
+        """The parameters that get a gradient: arrays, and numbers for which the user's backward keeps one."""
+        paired = {self.now[p.node] for p in (self.call.parameters if self.call else ()) if p.node in self.now}
+        return tuple(n for n in self.parameters if n in paired or not isinstance(n.dtype, type))
+
+    @cached_property
+    def steps(self) -> tuple[Node, ...]:
+        """The nodes that compute something."""
+        return tuple(n for n in self.nodes if n.primitive not in (INPUT, CONSTANT))
+
+    @cached_property
+    def values(self) -> Mapping[Node, Any]:
+        """The value of every node in the recorded run."""
+        inside = set(self.nodes)
+        return evaluate(self.outputs, {node: value for node, value in self.values_given.items() if node in inside})
+
+    @cached_property
+    def values_given(self) -> Mapping[Node, Any]:
+        """The values of the inputs and parameters in the recorded run."""
+        return {self.now[n]: self.trace.data[n] for n in self.now if n.primitive is INPUT and n in self.trace.data}
+
+    @cached_property
+    def seeds(self) -> dict[Node, Node]:
+        """The upstream gradient of each output."""
+        return {node: Node(INPUT, (), {}, node.shape, node.dtype) for node in self.outputs}
+
+    @cached_property
+    def gradients(self) -> Gradients:
+        """The derived gradient of every value and on every edge."""
+        return backpropagate(self.seeds)
+
+    @cached_property
+    def own_names(self) -> Mapping[Node, str]:
+        """What the user calls the nodes; the last name of several."""
+        made = {n: name for n, name in self.trace.names.items() if n in self.now and self.now[n].primitive is not INPUT}
+        entered = {n: name.rpartition(".")[2] for name, n in self.trace.graph.inputs.items()}
+        return {self.now[n]: name for n, name in (made | entered).items() if n in self.now and name.isidentifier()}
+
+    @cached_property
+    def names(self) -> Mapping[Node, str]:
+        """A name for everything: the user's, y for the output, and letters for steps that have no name."""
+        found: dict[Node, str] = {}
+        for node in (*self.inputs, *self.parameters):
+            wanted = "n" if self._counts(node) else "random" if node in self.drawn else self.own_names.get(node, "x")
+            found[node] = _free(wanted, found.values())
+        for node in self.outputs:
+            wanted = self.own_names.get(node, "y")
+            found[node] = _free(
+                OUTPUTS if wanted in (*OUTPUTS, "out", "output", "ret", "result") else wanted, found.values()
+            )
+        for node in self.steps:
+            if node not in found and node in self.own_names:
+                found[node] = _free(self.own_names[node], found.values())
+        letters = _letters(set(found.values()))
+        for node in self.steps:
+            if node not in found:
+                found[node] = next(letters)
+        return found
+
+    @cached_property
+    def drawn(self) -> frozenset[Node]:
+        """The inputs that are random numbers."""
+        return frozenset(self.now[n] for n in self.trace.draws if n in self.now)
+
+    def _counts(self, node: Node) -> bool:
+        """Whether a value that the user has not named is 0, 1, 2 …: the index of the rows."""
+        unnamed = self.own_names.get(node, "input").startswith("input")
+        counting = np.arange(math.prod(node.shape))
+        return unnamed and node.shape != () and np.array_equal(self.values_given.get(node, ()), counting)
+
+    def is_named(self, node: Node) -> bool:
+        """Whether a reader of the source knows this value by its name."""
+        return node in self.own_names or node in self.outputs or node.primitive is INPUT
+
+    @cached_property
+    def is_elementwise(self) -> bool:
+        """Whether every step acts on each element of arrays of one shape, or on numbers."""
+        shapes = {node.shape for node in self.nodes} - {()}
+        return len(self.outputs) == 1 and len(shapes) <= 1 and all(is_elementwise(node) for node in self.steps)
+
+
+def forward_of(
+    target: Any, init: Mapping[str, Any], inputs: Mapping[str, Any], opened: Collection[str] = ()
+) -> Forward:
+    """Record a class, a layer or a function on inputs that are given, or on small ones that it takes.
+
+    A softmax and its kin are one step each, unless they are `opened` by name, or "all" is.
+
+    Raises as `dout.adapt.example`, and TargetError where nothing is computed.
+    """
+    target = Target.of(target)
+    found = example(target, init, inputs, to_look_at=True)
+    layer, given = as_found(target, found)
+    if layer is not target.named:
+        return _forward(record(Target(layer).fresh(found.init), *map(deep_copy, given)), opened)
+    ordered, keywords = target.arguments(copies(found.inputs))
+    if not target.is_function and not target.has_both:
+        target = Target(target.adapted_to(_with_backward(target.cls)))
+    return _forward(record(target.fresh(found.init), *ordered, **keywords), opened)
+
+
+def _with_backward(cls: type) -> type:
+    """A class with only forward, as a layer: its numbers and arrays are then inputs of the recording."""
+    return type(cls.__name__, (cls,), {"backward": lambda self, dout: None, "__module__": cls.__module__})
+
+
+def _forward(trace: Trace, opened: Collection[str]) -> Forward:
+    call = next((call for call in trace.calls if call.parent is None), None)
+    before = [node for node in trace.graph.nodes if node not in trace.backward]
+    outputs = call.outputs if call else [n for n in trace.graph.outputs.values() if n not in trace.backward]
+    outputs = tuple(dict.fromkeys(n for n in outputs if n.primitive not in (INPUT, CONSTANT)))
+    if not outputs:
+        raise TargetError(f"{trace.target} computes nothing from its inputs that a gradient could flow through")
+    # Every node is an output while the graph is simplified: that is how the recorded nodes are found again.
+    marked = {str(i): node for i, node in enumerate(before)}
+    graph = Graph(tuple(before), {k: n for k, n in trace.graph.inputs.items() if n in before}, marked)
+    graph = simplify(masked_write_to_select(simplify(graph)))
+    if not {"all", *CLOSED} & set(opened):
+        graph = softmax_forms(graph)
+    now = {node: graph.outputs[mark] for mark, node in marked.items()}
+    inputs = call.inputs if call else tuple(trace.graph.inputs.values())
+    needed = set(topological([now[n] for n in outputs]))
+    entered = tuple(dict.fromkeys(now[n] for n in inputs if n in now and now[n] in needed and n.primitive is INPUT))
+    return Forward(trace, call, graph, now, entered, tuple(dict.fromkeys(now[n] for n in outputs)))
+
+
+def _free(names: str, taken: Collection[str]) -> str:
+    """The name, or the first of several letters that is not taken; with a prime where all are."""
+    choices = names if names == OUTPUTS else [names]
+    while (free := next((name for name in choices if name not in taken), None)) is None:
+        choices = [f"{name}'" for name in choices]
+    return free
+
+
+def _letters(taken: set[str]) -> Iterator[str]:
+    yield from (letter for letter in LETTERS if letter not in taken)
+    i = 1
+    while True:
+        yield f"v{i}"
+        i += 1

@@ -1,0 +1,53 @@
+"""The NumPy of one part of a gradient, if it holds at every size: dout @ W.T, np.sum(dout, axis=0)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dout.explain.spelling.numpy_text import spelled
+from dout.explain.spelling.size_words import Shapes, SizeWords, UnspelledError
+from dout.explain.spelling.written_text import Text
+from dout.graph import CONSTANT, Node, topological
+from dout.ops import primitives
+from dout.rewrite.simplify import is_elementwise
+
+_FREE_OF_SIZES = primitives("matmul dot transpose sum max min")
+MOST_STEPS = 6
+
+
+@dataclass(eq=False)
+class _OneRecording:
+    """What rows ask of the text they stand in, where only one recording is known."""
+
+    sizes: SizeWords
+    last_axis: bool = False
+    dot: bool = False
+
+    def statics(self, node: Node, key: str, default: Any = None) -> tuple[Any, ...]:
+        """A static parameter of a node."""
+        return (node.static.get(key, default),)
+
+    def shapes(self, node: Node) -> Shapes:
+        """The shape of a node's value."""
+        return (node.shape,)
+
+    def dtype(self, dtype: Any) -> str:
+        """No dtype is written in one line."""
+        raise UnspelledError("a dtype")
+
+
+def part_code(gradient: Node, names: Mapping[Node, str]) -> str:
+    """One line of NumPy for a gradient, from the values with names; "" where there is none that holds at every size."""
+    nodes = topological([gradient], known=names.keys())
+    plain = all(n.primitive is CONSTANT or n.primitive in _FREE_OF_SIZES or is_elementwise(n) for n in nodes)
+    if not plain or len(nodes) > MOST_STEPS or not all(n in names or n.inputs or n.static for n in nodes):
+        return ""
+    spelling, texts = _OneRecording(SizeWords({})), {node: Text(name) for node, name in names.items()}
+    try:
+        for node in nodes:
+            texts[node] = spelled(spelling, node, [texts[i] for i in node.inputs])
+    except UnspelledError:
+        return ""
+    return str(texts[gradient])

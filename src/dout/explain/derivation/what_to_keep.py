@@ -1,0 +1,58 @@
+"""What forward has to keep for backward: the choices there are, and how much memory each takes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+
+from dout.explain.algebra.derivative_forms import Derivative
+from dout.explain.derivation.forward_graph import Forward
+from dout.explain.model.explanation import Keeping, Reason
+from dout.explain.terms.terms import Cases, Symbol
+from dout.graph import Node, topological
+
+
+def keepings(forward: Forward, found: Sequence[tuple[Node, Derivative]]) -> tuple[Keeping, ...]:
+    """The choices, the one with the least memory first; parameters are kept in any case and do not count."""
+    (output,) = forward.outputs
+    needed = list(dict.fromkeys(_known(forward, [n for _, one in found for n in one.uses])))
+    switches = any(isinstance(one.term, Cases) for _, one in found)
+    if not needed and not switches:
+        return (Keeping((), 0, Reason("keep nothing")),)
+    choices = [kept(forward, needed)] if needed else []
+    if switches and not needed:
+        bytes_ = math.ceil(math.prod(output.shape) / 8)  # a condition takes one byte, a number eight
+        choices.append(Keeping(("mask",), bytes_, Reason("keep the mask", {"y": Symbol(forward.names[output])})))
+    if all(one.by_output for _, one in found):
+        choices.append(kept(forward, [output]))
+    choices.append(kept(forward, forward.inputs))
+    return tuple({keeping.names: keeping for keeping in reversed(choices)}.values())[::-1]
+
+
+def kept(forward: Forward, nodes: Sequence[Node]) -> Keeping:
+    """The choice to keep some values."""
+    if not nodes:
+        return Keeping((), 0, Reason("keep nothing"))
+    names, inputs = tuple(forward.names[n] for n in nodes), ", ".join(forward.names[n] for n in forward.inputs)
+    if tuple(nodes) == forward.outputs:
+        reason = Reason("keep the output", {"y": Symbol(names[0]), "inputs": inputs})
+    else:
+        known = set(forward.inputs) | set(forward.parameters)
+        reason = Reason("keep the inputs" if set(nodes) <= known else "keep values", {"names": names})
+    return Keeping(names, _numbers(forward, nodes), reason)
+
+
+def _numbers(forward: Forward, nodes: Iterable[Node]) -> int:
+    return sum(math.prod(node.shape) for node in nodes if node not in forward.parameters)
+
+
+def _known(forward: Forward, nodes: Iterable[Node]) -> Iterator[Node]:
+    """Nodes that a reader knows by name; in the place of others the inputs from which they are computed."""
+    for node in nodes:
+        if node in forward.parameters:
+            continue
+        if node in forward.names and forward.is_named(node):
+            yield node
+        else:
+            inside = set(topological([node]))
+            yield from (n for n in forward.inputs if n in inside)

@@ -1,0 +1,446 @@
+"""Gradients as a graph in; the lines of a backward out, as few as a person would write."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from dout.explain.derive.backward_graph import Twins
+from dout.explain.spelling.numpy_text import key_text, spelled
+from dout.explain.spelling.size_words import Shapes, SizeWords
+from dout.explain.spelling.written_text import (
+    ADDED,
+    ATOM,
+    MULTIPLIED,
+    Text,
+    infix,
+    negated,
+    powered,
+)
+from dout.graph import CONSTANT, Node, Primitive
+from dout.ops import PRIMITIVES, by_primitive, primitives
+from dout.ops.operators import is_basic
+from dout.ops.shape import may_repeat
+
+_LONG = 72  # characters of an expression that is split
+_PRODUCT = primitives("multiply divide negative")
+_SUM = primitives("add subtract")
+_MEMORY = primitives("scatter setitem add_at")  # they are written into an array: a statement of their own
+_VIEWS = primitives("reshape transpose broadcast_to getitem ravel flatten copy asarray positive")
+_WORDS: Mapping[Primitive, str] = by_primitive({
+    "sum": "total", "matmul": "product", "dot": "product", "max": "largest", "min": "smallest", "where": "chosen",
+    "getitem": "part", "scatter": "spread", "setitem": "changed", "add_at": "added", "multiply": "scaled",
+    "divide": "ratio", "add": "sum_", "subtract": "diff", "sigmoid": "sigma", "negative": "minus",
+    "special_softmax": "softmax", "special_log_softmax": "log_softmax", "special_logsumexp": "log_total",
+})  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Line:
+    """A statement, with the node that it computes."""
+
+    text: str
+    node: Node | None = None
+
+
+@dataclass(eq=False)
+class BackwardText:
+    """Writes gradients as statements.
+
+    `leaves` are values at hand, as text; `same` gives for each node the first one of the same value; `named` the name
+    that a value would be given; `inputs_of` has of each node what it is computed from.
+    """
+
+    twins: Twins
+    leaves: dict[Node, str]
+    same: Callable[[Node], Node]
+    named: Callable[[Node], str | None]
+    sizes: SizeWords
+    douts: frozenset[Node]
+    taken: set[str]
+    last_axis: bool = False
+    dot: bool = False
+    lines: list[Line] = field(default_factory=list)
+    texts: dict[Node, Text] = field(default_factory=dict)
+    uses: dict[Node, int] = field(default_factory=dict)
+    given: set[Node] = field(default_factory=set)  # what was assigned to a target, and belongs to the caller now
+    _upstream: dict[Node, bool] = field(default_factory=dict)
+
+    # --- what the rows of the spelling ask --------------------------------------------------------------------------
+
+    def statics(self, node: Node, key: str, default: Any = None) -> tuple[Any, ...]:
+        """A static parameter of a node, in each of the recordings."""
+        return tuple(twin.static.get(key, default) for twin in self.twins.of.get(node, (node,)))
+
+    def shapes(self, node: Node) -> Shapes:
+        """The shape of a node's value, in each of the recordings."""
+        return tuple(twin.shape for twin in self.twins.of.get(node, (node,)))
+
+    def dtype(self, dtype: Any) -> str:
+        """The expression of a dtype."""
+        if np.dtype(dtype) == np.bool_:
+            return "bool"
+        for node, text in self.leaves.items():
+            if node.shape and not isinstance(node.dtype, type) and node.dtype == dtype:
+                return f"{text}.dtype"
+        return f"np.{np.dtype(dtype).name}"
+
+    # --- statements -------------------------------------------------------------------------------------------------
+
+    def count(self, roots: Sequence[Node]) -> None:
+        """Count how often each value is read."""
+        seen: set[Node] = set()
+        waiting = [self.same(root) for root in roots]
+        for root in waiting:
+            self.uses[root] = self.uses.get(root, 0) + 1
+        while waiting:
+            node = waiting.pop()
+            if node in seen or node in self.leaves:
+                continue
+            seen.add(node)
+            for i in map(self.same, node.inputs):
+                self.uses[i] = self.uses.get(i, 0) + 1
+                waiting.append(i)
+
+    def assign(self, target: str, root: Node, *, fresh: bool) -> None:
+        """Write the statement that gives `target` a value; `fresh`: in memory of its own."""
+        node = self.same(root)
+        if node.primitive in _MEMORY and node not in self.texts and node not in self.leaves:
+            self._write_memory(node, target if target.isidentifier() else None)
+            if target.isidentifier():
+                self.given.add(node)
+                return
+        text = self.text(node, root=True)
+        if fresh and self._may_alias(node):
+            text = self._own(node, text)
+        self.given.add(node)
+        if text.text != target:
+            self.lines.append(Line(f"{target} = {text}", node))
+        if target.isidentifier() or target.startswith("self."):
+            self.texts[node] = Text(target)
+
+    def _own(self, node: Node, text: Text) -> Text:
+        """A value that would be somebody else's array, in memory of its own."""
+        if node in self.douts or not node.shape:
+            return infix(text, "*", Text("1"), MULTIPLIED)
+        return Text(f"{text.within(ATOM)}.copy()")
+
+    def _may_alias(self, node: Node) -> bool:
+        node = self.same(node)
+        if node in self.leaves:
+            return node.primitive is not CONSTANT
+        if node in self.texts:
+            return node in self.given
+        if node.primitive is PRIMITIVES["getitem"]:
+            return is_basic(node.static["key"]) and (node.shape != () or self._may_alias(node.inputs[0]))
+        return node.primitive in _VIEWS and (
+            node.primitive is PRIMITIVES["broadcast_to"] or self._may_alias(node.inputs[0])
+        )
+
+    def name_for(self, node: Node) -> str:
+        """A free name for a value."""
+        wish = self.named(node) or word_for(node)
+        name, n = wish, 2
+        while name in self.taken:
+            name, n = f"{wish}_{n}" if not wish.endswith("_") else f"{wish}{n}", n + 1
+        self.taken.add(name)
+        return name
+
+    def _statement(self, node: Node, text: Text) -> Text:
+        name = self.name_for(node)
+        self.lines.append(Line(f"{name} = {text}", node))
+        self.texts[node] = Text(name)
+        return self.texts[node]
+
+    # --- expressions ------------------------------------------------------------------------------------------------
+
+    def text(self, node: Node, *, root: bool = False) -> Text:
+        """The text of a value: its name, or an expression."""
+        node = self.same(node)
+        if node in self.leaves:
+            return Text(self.leaves[node])
+        if node in self.texts:
+            return self.texts[node]
+        if node.primitive in _MEMORY:
+            self._write_memory(node, None)
+            return self.texts[node]
+        if node.primitive in _SOFT:
+            text = _SOFT[node.primitive](self, node)
+        elif node.primitive in _PRODUCT:
+            text = self._product_text(node)
+        elif node.primitive in _SUM:
+            text = self._sum_text(node)
+        else:
+            unframed = node.primitive is PRIMITIVES["broadcast_to"]
+            operands = [self.text(self._unframed(i) if unframed else i) for i in node.inputs]
+            if sum(len(o.text) for o in operands) > _LONG:
+                operands = self._shortened(list(map(self.same, node.inputs)), operands)
+            text = spelled(self, node, operands)
+        if root or node.primitive is CONSTANT:
+            return text
+        if self.uses.get(node, 0) > 1 and not self._is_short(node, text):
+            return self._statement(node, text)
+        return text
+
+    def _unframed(self, node: Node, *, repeated: bool = False) -> Node:
+        """A value without the axes of length one in front that broadcasting adds, and not `repeated`."""
+        while (node := self.same(node)) not in self.leaves and node not in self.texts:
+            inner = self.same(node.inputs[0]) if node.inputs else node
+            more = (1,) * (len(node.shape) - len(inner.shape))
+            framed = node.primitive is PRIMITIVES["reshape"] and node.shape == more + inner.shape
+            if not framed and not (repeated and node.primitive is PRIMITIVES["broadcast_to"]):
+                break
+            node = inner
+        return node
+
+    def _is_short(self, node: Node, text: Text) -> bool:
+        """Whether to write a value out at every use: a leaf with a sign or in another order of axes."""
+        only = [i for i in map(self.same, node.inputs) if i.primitive is not CONSTANT]
+        plain = primitives("negative transpose reshape broadcast_to less less_equal greater greater_equal")
+        return node.primitive in plain and all(i in self.leaves for i in only) and len(text.text) < 32
+
+    def _shortened(self, nodes: Sequence[Node], texts: list[Text]) -> list[Text]:
+        """Name the longest operand."""
+        longest = max(range(len(texts)), key=lambda i: len(texts[i].text))
+        node = nodes[longest]
+        if node in self.leaves or node in self.texts or len(texts[longest].text) < 12:
+            return texts
+        name = self._statement(node, texts[longest])
+        return [name if n is node else t for n, t in zip(nodes, texts, strict=True)]
+
+    def has_dout(self, node: Node) -> bool:
+        """Whether a value depends on an upstream gradient."""
+        node = self.same(node)
+        if node not in self._upstream:
+            self._upstream[node] = node in self.douts or (
+                node not in self.leaves and any(self.has_dout(i) for i in node.inputs)
+            )
+        return self._upstream[node]
+
+    def _is_inline(self, node: Node) -> bool:
+        return node not in self.leaves and node not in self.texts and self.uses.get(node, 0) < 2
+
+    def _factors(self, root: Node) -> tuple[int, list[Node], list[Node]]:
+        """The sign, the factors, and the divisors of a product."""
+        sign, above, below = 1, list[Node](), list[Node]()
+        waiting = [(root, True, True)]
+        while waiting:
+            node, up, first = waiting.pop(0)
+            node = node if first else self.same(node)
+            if (first or self._is_inline(node)) and node.primitive in _PRODUCT and (first or node.shape == root.shape or up):
+                if node.primitive is PRIMITIVES["negative"]:
+                    sign = -sign
+                    waiting.insert(0, (node.inputs[0], up, False))
+                else:
+                    second = up if node.primitive is PRIMITIVES["multiply"] else not up
+                    waiting[:0] = [(node.inputs[0], up, False), (node.inputs[1], second, False)]
+            else:
+                (above if up else below).append(node)
+        return sign, *self._cancelled(above, below)
+
+    def _cancelled(self, above: list[Node], below: list[Node]) -> tuple[list[Node], list[Node]]:
+        rest = list(below)
+        kept = []
+        for node in above:
+            if node in rest and node.primitive is not CONSTANT:
+                rest.remove(node)
+            else:
+                kept.append(node)
+        return kept, rest
+
+    def _product_text(self, root: Node) -> Text:
+        sign, above, below = self._factors(root)
+        factor: Any = 1
+        divisor: Any = 1
+        for n in filter(_is_literal, above):
+            factor = factor * _literal(n)
+        for n in filter(_is_literal, below):
+            divisor = divisor * _literal(n)
+        if factor < 0:
+            sign, factor = -sign, -factor
+        if divisor < 0:
+            sign, divisor = -sign, -divisor
+        for n in (*above, *below):
+            sign = -sign if self._is_negative_size(n) else sign
+        if divisor != 1 and factor % divisor == 0:
+            factor, divisor = factor // divisor if isinstance(factor, int) else factor / divisor, 1
+        factor, divisor = _whole(factor), _whole(divisor)
+        above = sorted((n for n in above if not _is_literal(n)), key=lambda n: not self.has_dout(n))
+        below = [n for n in below if not _is_literal(n)]
+        texts, under_texts = self._factor_texts(above), self._factor_texts(below)
+        if factor != 1 or not texts:
+            texts.insert(0, Text(repr(factor)))
+        if divisor != 1:
+            under_texts.insert(0, Text(repr(divisor)))
+        if sign < 0 and len(texts) > 0:
+            texts[0] = negated(texts[0])
+        made = _joined(texts)
+        return infix(made, "/", _joined(under_texts), MULTIPLIED) if under_texts else made
+
+    def _factor_texts(self, nodes: Sequence[Node]) -> list[Text]:
+        counts: dict[Node, int] = {}
+        for node in nodes:
+            counts[node] = counts.get(node, 0) + 1
+        bare = [self._bare(node) for node in counts]
+        texts = [self._positive(node) for node in bare]
+        while sum(len(t.text) for t in texts) > _LONG:
+            shorter = self._shortened(bare, texts)
+            if shorter is texts:
+                break
+            texts = shorter
+        return [t if n == 1 else powered(t, Text(str(n))) for t, n in zip(texts, counts.values(), strict=True)]
+
+    def _is_negative_size(self, node: Node) -> bool:
+        """Whether a node is a number that depends on sizes, and is negative."""
+        return node.primitive is CONSTANT and not _is_literal(node) and all(v < 0 for v in self.statics(node, "value"))
+
+    def _positive(self, node: Node) -> Text:
+        """The text of a factor; of a number without its sign."""
+        if not self._is_negative_size(node):
+            return self.text(node)
+        numbers = [-int(v) for v in self.statics(node, "value")]
+        text = self.sizes.number(numbers)
+        return Text(text, MULTIPLIED if " " in text else ATOM)
+
+    def _bare(self, node: Node) -> Node:
+        """A mask is a factor without a conversion."""
+        inner = self.same(node.inputs[0]) if node.primitive is PRIMITIVES["astype"] else node
+        return inner if inner is not node and inner.dtype == np.bool_ and node not in self.texts else node
+
+    def _terms(self, root: Node) -> Iterator[tuple[int, Node]]:
+        waiting = [(root, 1, True)]
+        while waiting:
+            node, sign, first = waiting.pop(0)
+            node = node if first else self.same(node)
+            if (first or self._is_inline(node)) and node.primitive in _SUM:
+                second = sign if node.primitive is PRIMITIVES["add"] else -sign
+                waiting[:0] = [(node.inputs[0], sign, False), (node.inputs[1], second, False)]
+            elif self._is_inline(node) and node.primitive is PRIMITIVES["negative"]:
+                waiting.insert(0, (node.inputs[0], -sign, False))
+            else:
+                yield sign, node
+
+    def _sum_text(self, root: Node) -> Text:
+        terms = list(self._terms(root))
+        texts = [self.text(node) for _, node in terms]
+        while sum(len(t.text) for t in texts) > _LONG:
+            shorter = self._shortened([node for _, node in terms], texts)
+            if shorter is texts:
+                break
+            texts = shorter
+        signed = []
+        for (sign, node), text in zip(terms, texts, strict=True):
+            if text.text.startswith("-") and text.binds >= MULTIPLIED and node.primitive is not CONSTANT:
+                signed.append((-sign, Text(text.text[1:], text.binds if text.binds != 8 else ATOM)))
+            else:
+                signed.append((sign, text))
+        signed.sort(key=lambda one: one[0] < 0)
+        sign, made = signed[0]
+        made = negated(made) if sign < 0 else made
+        for sign, text in signed[1:]:
+            made = infix(made, "+" if sign > 0 else "-", text, ADDED, associative=sign > 0)
+        return made
+
+    # --- what is written into an array --------------------------------------------------------------------------------
+
+    def _write_memory(self, node: Node, name: str | None) -> None:
+        is_scatter = node.primitive is PRIMITIVES["scatter"]
+        index = [self.text(i) for i in node.inputs[1 if is_scatter else 2 :]]
+        value = self.text(self._unframed(node.inputs[0 if is_scatter else 1], repeated=True))
+        base = None if is_scatter else self.text(node.inputs[0])
+        name = name or self.name_for(node)
+        self.taken.add(name)
+        key = key_text(self, node, index, node)
+        if base is None:
+            like = self.sizes.like(self.shapes(node))
+            made = f"np.zeros_like({like})" if like and like != "shape" else (
+                f"np.zeros({self.sizes.shape(self.shapes(node))}, dtype={self.dtype(node.dtype)})"
+            )  # fmt: skip
+        else:
+            made = f"{base.within(ATOM)}.copy()"
+        self.lines.append(Line(f"{name} = {made}", node))
+        rows = any(text.text.startswith("np.arange(") for text in index)  # then no place is there twice
+        repeats = is_scatter and may_repeat(node.static["key"], node.inputs[1:]) and not rows
+        adds = node.primitive is PRIMITIVES["add_at"] or repeats
+        one = f"({key})" if ", " in key else key
+        written = f"np.add.at({name}, {one}, {_plain(value)})" if adds else f"{name}[{key}] = {_plain(value)}"
+        self.lines.append(Line(written))
+        self.texts[node] = Text(name)
+
+
+def word_for(node: Node) -> str:
+    """A name for a value that has none."""
+    wish = _WORDS.get(node.primitive) or str(node.primitive)
+    return wish if wish.isidentifier() else "value"
+
+
+def _plain(value: Text) -> str:
+    return value.text
+
+
+def _joined(texts: Sequence[Text]) -> Text:
+    made = texts[0]
+    for text in texts[1:]:
+        made = infix(made, "*", text, MULTIPLIED)
+    return made
+
+
+def _is_literal(node: Node) -> bool:
+    """Whether a node is a number that does not depend on sizes: those are told by the twins, and are whole."""
+    return node.primitive is CONSTANT and isinstance(node.static["value"], float | np.floating) or (
+        node.primitive is CONSTANT and type(node.static["value"]) is int and abs(node.static["value"]) <= 2
+    )
+
+
+def _literal(node: Node) -> Any:
+    value = node.static["value"]
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _whole(number: Any) -> Any:
+    return int(number) if isinstance(number, float) and abs(number) < 1e15 and number == int(number) else number
+
+
+def _soft(text: BackwardText, node: Node) -> Text:
+    """softmax(x), in two lines."""
+    x = text.text(node.inputs[0])
+    axes = _axis(text, node)
+    name = text.name_for(node)
+    text.lines.append(Line(f"{name} = np.exp({x} - np.max({x}, {axes}keepdims=True))", node))
+    return Text(f"{name} / np.sum({name}, {axes}keepdims=True)", MULTIPLIED)
+
+
+def _log_soft(text: BackwardText, node: Node) -> Text:
+    x, axes = text.text(node.inputs[0]), _axis(text, node)
+    name = text.name_for(node)
+    text.lines.append(Line(f"{name} = {x} - np.max({x}, {axes}keepdims=True)", node))
+    return Text(f"{name} - np.log(np.sum(np.exp({name}), {axes}keepdims=True))", ADDED)
+
+
+def _log_sum(text: BackwardText, node: Node) -> Text:
+    x, axes = text.text(node.inputs[0]), _axis(text, node)
+    name = text.name_for(node)
+    text.lines.append(Line(f"{name} = np.max({x}, {axes}keepdims=True)", node))
+    whole = f"{name} + np.log(np.sum(np.exp({x} - {name}), {axes}keepdims=True))"
+    if node.static.get("keepdims") or not axes:
+        return Text(whole if node.static.get("keepdims") else f"np.squeeze({whole})", ADDED if node.static.get("keepdims") else ATOM)
+    return Text(f"np.squeeze({whole}, {axes.removesuffix(', ')})")
+
+
+def _axis(text: BackwardText, node: Node) -> str:
+    from dout.explain.spelling.numpy_text import axis_text
+    from dout.explain.spelling.written_text import tupled
+
+    axis, ndim = node.static.get("axis"), len(node.inputs[0].shape)
+    if axis is None:
+        return ""
+    axes = [axis_text(text, a, ndim) for a in ((axis,) if isinstance(axis, int) else axis)]
+    return f"axis={axes[0] if len(axes) == 1 else tupled(axes)}, "
+
+
+_SOFT: Mapping[Primitive, Callable[[BackwardText, Node], Text]] = by_primitive({
+    "special_softmax": _soft, "special_log_softmax": _log_soft, "special_logsumexp": _log_sum,
+})  # fmt: skip

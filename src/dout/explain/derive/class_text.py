@@ -1,0 +1,126 @@
+"""Written methods in; the source of the class, and the class itself, out."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import linecache
+import textwrap
+from functools import cached_property
+from itertools import count
+from typing import Any
+
+import numpy as np
+
+from dout.explain.derive.derived_methods import Draft
+from dout.explain.derive.forward_runs import Subject
+from dout.explain.spelling.written_text import wrapped
+from dout.run import deep_copy, fresh
+
+_NUMBER = count(1)
+
+
+class ClassText:
+    """The text of a class with a derived backward."""
+
+    def __init__(self, subject: Subject, draft: Draft) -> None:
+        self.subject, self.draft = subject, draft
+
+    @cached_property
+    def source(self) -> str:
+        """The class: that of the user with its forward and backward replaced, or a new one for a function."""
+        forward, backward = _spaced(self._forward()), self._backward()
+        if self.subject.target.is_function:
+            return "\n".join([f"class {self.subject.name}:", *_indented(forward), "", *_indented(backward)]) + "\n"
+        lines, tree = self._own()
+        edits: list[tuple[int, int, list[str]]] = []
+        methods = {item.name: item for item in tree.body if isinstance(item, ast.FunctionDef)}
+        if "forward" not in methods:
+            raise OSError("its forward is inherited")
+        start, end = _span(methods["forward"])
+        new = _indented([*_decorators(lines, methods["forward"]), *forward])
+        if "backward" in methods:
+            edits.append((*_span(methods["backward"]), _indented(backward)))
+        else:
+            new += ["", *_indented(backward)]
+        edits.append((start, end, new))
+        for first, last, replacement in sorted(edits, reverse=True):
+            lines[first - 1 : last] = replacement
+        return "\n".join(lines).rstrip() + "\n"
+
+    def _own(self) -> tuple[list[str], ast.ClassDef]:
+        text = textwrap.dedent(inspect.getsource(self.subject.target.cls)).expandtabs(4)
+        tree = ast.parse(text).body[0]
+        if not isinstance(tree, ast.ClassDef):
+            raise OSError("it is not written as a class of its own")
+        return text.splitlines(), tree
+
+    def _forward(self) -> list[str]:
+        lines = self.draft.forward
+        if not self.subject.target.is_function:
+            return lines
+        first = next(i for i, line in enumerate(lines) if line.startswith("def "))
+        name = f"def {self.subject.target.named.__name__}("
+        more = "" if lines[first].startswith(f"{name})") else ", "
+        return [lines[first].replace(name, f"def forward(self{more}", 1), *lines[first + 1 :]]
+
+    def _backward(self) -> list[str]:
+        found: list[str] = []
+        for line in self.draft.backward:
+            text = line.lstrip()
+            found += wrapped(text, line[: len(line) - len(text)]) if text else [""]
+        return found
+
+    @cached_property
+    def module(self) -> str:
+        """The class with what it imports."""
+        function = self.draft.source.function
+        used = {node.id for node in ast.walk(ast.parse(self.source)) if isinstance(node, ast.Name)}
+        lines = ["import numpy as np"]
+        for name in sorted(used & set(function.__globals__)):
+            item = function.__globals__[name]
+            if inspect.ismodule(item):
+                lines.append(f"import {item.__name__}" + ("" if item.__name__ == name else f" as {name}"))
+            elif name != self.subject.name:
+                home = getattr(item, "__module__", None) or function.__module__
+                lines.append(f"from {home} import {name}")
+        return "\n".join([*dict.fromkeys(lines), "", "", self.source])
+
+    @cached_property
+    def cls(self) -> type:
+        """The live class, made from the source."""
+        file = f"<derived {self.subject.name} {next(_NUMBER)}>"
+        linecache.cache[file] = (len(self.source), None, self.source.splitlines(keepends=True), file)
+        space = {**self.draft.source.function.__globals__, "np": np}
+        exec(compile(self.source, file, "exec"), space)  # noqa: S102 - the user's own class, and what was derived
+        found: type = space[self.subject.name]
+        return found
+
+    def make(self, subject: Subject) -> Any:
+        """A fresh layer of the written class."""
+        target = subject.target
+        if target.is_class or target.is_function:
+            return fresh(self.cls, subject.init)
+        layer = deep_copy(target.named)
+        layer.__class__ = self.cls
+        return layer
+
+
+def _span(definition: ast.FunctionDef) -> tuple[int, int]:
+    first = min([definition.lineno, *(d.lineno for d in definition.decorator_list)])
+    return first, definition.end_lineno or definition.lineno
+
+
+def _decorators(lines: list[str], definition: ast.FunctionDef) -> list[str]:
+    return [textwrap.dedent(line) for line in lines[_span(definition)[0] - 1 : definition.lineno - 1]]
+
+
+def _indented(lines: list[str]) -> list[str]:
+    return [f"    {line}" if line else "" for line in lines]
+
+
+def _spaced(lines: list[str]) -> list[str]:
+    """The lines without empty ones at the end."""
+    while lines and not lines[-1].strip():
+        lines = lines[:-1]
+    return lines

@@ -1,0 +1,146 @@
+"""A class, an instance or a function with a forward in; the class with its backward, verified, out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from dout.errors import DoutError
+from dout.explain.derive.backward_graph import DerivedDiffersError, Twins, backward_graph, wanted_inputs
+from dout.explain.derive.class_text import ClassText
+from dout.explain.derive.derived_methods import Draft, drafted
+from dout.explain.derive.forward_runs import ForwardRun, Subject, found_subject, recorded, resized, same_structure, with_rows
+from dout.explain.derive.verification import Verdicts, verified
+from dout.explain.model.explanation import Reason
+from dout.explain.spelling.size_words import UnspelledError
+from dout.graph import Graph
+from dout.rewrite.factored import factored
+from dout.rewrite.simplify import simplify
+
+
+class NotDerivedError(DoutError):
+    """No backward can be written; `reasons` say why."""
+
+    def __init__(self, reasons: Sequence[Reason]) -> None:
+        self.reasons = tuple(reasons)
+        super().__init__("; ".join(f"{r.key}: {', '.join(map(str, r.fields.values()))}" for r in reasons))
+
+
+@dataclass(frozen=True, eq=False)
+class Derived:
+    """A class with the backward that was derived: as `source`, as a `module` with its imports, and as a live `layer`.
+
+    `notes` are what a reader should know; `verdict` has the word of the exact judge by gradient.
+    """
+
+    name: str
+    source: str
+    module: str
+    layer: type
+    notes: tuple[Reason, ...] = ()
+    verdict: Mapping[str, str] = field(default_factory=dict)
+
+
+def derived(
+    target: Any, init: Mapping[str, Any] | None = None, inputs: Any = None, style: str = "book"
+) -> Derived:
+    """Derive the backward of what has a forward: a class, an instance, or a function.
+
+    `init` are arguments of the constructor, `inputs` those of forward (by name, or in their order); what is not given
+    is chosen. Raises TargetError where no example runs, NotDerivedError where nothing can be written that holds.
+    """
+    subject = found_subject(target, init or {}, _by_name(inputs))
+    runs, notes = _runs(subject)
+    failed: list[Reason] = []
+    for way in _WAYS:
+        try:
+            graphs = [backward_graph(run, stable=way.stable, steps=way.steps) for run in runs]
+            if not graphs[0].wanted:
+                raise NotDerivedError([_flat(runs[0])])
+            draft = drafted(Twins.paired(graphs), given_only=way.given_only, recompute=way.recompute)
+            text = ClassText(subject, draft)
+            verdicts = verified([run.subject for run in runs], text.make, draft.names)
+        except (DerivedDiffersError, UnspelledError, OSError, SyntaxError) as error:
+            failed.append(Reason("strategy", {"why": str(error)}))
+            continue
+        if verdicts.right:
+            return _made(text, draft, verdicts, notes)
+        failed.append(Reason("strategy", {"why": verdicts.because}))
+    raise NotDerivedError(notes or failed)
+
+
+@dataclass(frozen=True)
+class _Way:
+    """A way to write a backward.
+
+    `stable`: formulas that overflow give way to better ones. `given_only`: what forward computes is not used, for it
+    may overflow. `recompute`: also what is costly is computed again.
+    """
+
+    steps: Callable[[Graph], Graph]
+    stable: bool = True
+    given_only: bool = False
+    recompute: bool = False
+
+
+_WAYS = (  # the first that holds is taken
+    _Way(factored), _Way(simplify), _Way(factored, recompute=True), _Way(factored, given_only=True, recompute=True),
+    _Way(simplify, given_only=True, recompute=True), _Way(simplify, stable=False), _Way(simplify, stable=False, recompute=True),
+)  # fmt: skip
+
+
+def _made(text: ClassText, draft: Draft, verdicts: Verdicts, notes: Sequence[Reason]) -> Derived:
+    return Derived(text.subject.name, text.source, text.module, text.cls, (*notes, *draft.notes), verdicts.words)
+
+
+def _flat(run: ForwardRun) -> Reason:
+    """The reason why nothing has a gradient: the last step without one, and its line."""
+    stops = [n for n in run.graph.nodes if n.inputs and n.primitive.backward is None]
+    where = next((n for n in reversed(stops)), None)
+    says = "" if where is None else where.primitive.says
+    return Reason("flat", {"where": str(where.where or "") if where else "", "says": says})
+
+
+def _by_name(inputs: Any) -> dict[str, Any]:
+    if inputs is None:
+        return {}
+    return dict(inputs) if isinstance(inputs, Mapping) else {str(i): item for i, item in enumerate(inputs)}
+
+
+def _runs(subject: Subject) -> tuple[list[ForwardRun], list[Reason]]:
+    """Recordings at several sizes with the same steps, and the reasons why some sizes are not among them."""
+    base = recorded(subject)
+    if not any(True for _ in wanted_inputs(base)):
+        raise NotDerivedError([Reason("no_real_input", {})])
+    found: list[ForwardRun] = []
+    notes: list[Reason] = []
+    for i, run in _tried(subject):
+        differs = same_structure(base.graph, run.graph)
+        if differs is None:
+            found.append(run)
+            if i == 1 and len(found) == 2:
+                return [*found, *_other_batch(found[0])], []
+        elif i > 1:
+            notes.append(Reason("unrolled", {"where": str(differs.where or "")}))
+    return [base, *found][:4], notes[:1]
+
+
+def _other_batch(run: ForwardRun) -> list[ForwardRun]:
+    """The recording with more rows, for lengths that were equal by accident."""
+    with suppress(Exception):
+        more = recorded(with_rows(run.subject))
+        return [more] if same_structure(run.graph, more.graph) is None else []
+    return []
+
+
+def _tried(subject: Subject) -> Iterator[tuple[int, ForwardRun]]:
+    for i, other in enumerate(resized(subject)):
+        try:
+            yield i, recorded(other)
+        except Exception:  # noqa: S112 - the user's forward is not for these sizes
+            continue
+
+
+__all__ = ["Derived", "NotDerivedError", "derived"]

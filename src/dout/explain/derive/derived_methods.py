@@ -1,0 +1,400 @@
+"""Paired gradients in; what forward keeps, and the lines of backward, out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from dout.explain.derive.backward_graph import BackwardGraph, EqualValues, Twins, wanted_inputs
+from dout.explain.derive.backward_text import BackwardText, Line, word_for
+from dout.explain.derive.comments import Rules, is_elementwise, slope_comment
+from dout.explain.derive.forward_runs import ForwardRun, is_same
+from dout.explain.derive.forward_source import ForwardSource, Place, Watch, digest
+from dout.explain.derive.kept_values import bytes_of, kept
+from dout.explain.model.explanation import Reason
+from dout.explain.spelling.numpy_text import COSTLY
+from dout.explain.spelling.size_words import Shapes, SizeWords, UnspelledError
+from dout.graph import CONSTANT, INPUT, Node
+from dout.ops import primitives
+from dout.run import attributes_of
+
+
+@dataclass(frozen=True, eq=False)
+class Draft:
+    """A written forward and backward: their lines, without the indentation of a class.
+
+    `names` are the gradients that must be there.
+    """
+
+    source: ForwardSource
+    forward: list[str]
+    backward: list[str]
+    names: tuple[str, ...]
+    notes: tuple[Reason, ...] = ()
+
+
+def drafted(twins: Twins, *, given_only: bool = False, recompute: bool = False) -> Draft:
+    """Write forward and backward. Raises UnspelledError, and OSError where there is no source."""
+    return _Drafting(twins, given_only, recompute).draft()
+
+
+class _Drafting:
+    def __init__(self, twins: Twins, given_only: bool, recompute: bool) -> None:
+        self.twins, self.given_only, self.recompute = twins, given_only, recompute
+        self.graph: BackwardGraph = twins.graphs[0]
+        self.run: ForwardRun = self.graph.run
+        self.equal = EqualValues(twins)
+        self.source = ForwardSource(_function(self.run))
+        self.watch: Watch = self.source.watched(self._call)
+        self.first = self._merged()
+        self.members = {node: self._recorded_alike(node) for node in dict.fromkeys(self.first.values())}
+        self._places: dict[Node, Place | None] = {}
+
+    def _call(self, function: Any) -> Any:
+        ordered, keywords = self.run.subject.arguments
+        target = self.run.subject.target
+        if target.is_function:
+            return function(*ordered, **keywords)
+        self.watched_layer = self.run.subject.bare()
+        return function(self.watched_layer, *ordered, **keywords)
+
+    # --- equal values -------------------------------------------------------------------------------------------------
+
+    def _merged(self) -> dict[Node, Node]:
+        """For each node the first of the same value."""
+        first: dict[Node, Node] = {}
+        seen: dict[Any, list[Node]] = {}
+        for node in self.graph.nodes:
+            bucket = seen.setdefault((node.shape, np.dtype(node.dtype).kind), [])
+            found = next((n for n in bucket if self.equal.same(n, node)), None)
+            first[node] = node if found is None else found
+            if found is None:
+                bucket.append(node)
+        return first
+
+    def same(self, node: Node) -> Node:
+        """The first node of the same value."""
+        return self.first.get(node, node)
+
+    def _recorded_alike(self, node: Node) -> list[Node]:
+        """The nodes of the recorded forward that have the value of a node."""
+        if node.primitive is CONSTANT or self.has_dout(node):
+            return []
+        return [n for n in self.run.graph.nodes if n is node or (n.primitive is not CONSTANT and self.equal.same(n, node))]
+
+    def has_dout(self, node: Node) -> bool:
+        """Whether a value depends on an upstream gradient."""
+        if not hasattr(self, "_with_dout"):
+            self._with_dout: dict[Node, bool] = {}
+            for n in self.graph.nodes:
+                self._with_dout[n] = n in self.graph.douts or any(self._with_dout[i] for i in n.inputs)
+        return self._with_dout.get(node, False)
+
+    # --- what is kept -------------------------------------------------------------------------------------------------
+
+    def place(self, node: Node) -> Place | None:
+        """Where forward has a value at hand."""
+        if node not in self._places:
+            self._places[node] = self._place(node)
+        return self._places[node]
+
+    def _place(self, node: Node) -> Place | None:
+        data = self.run.trace.data
+        found: Place | None = None
+        for member in self.members.get(node, ()):
+            if member not in data:
+                continue
+            if self.given_only and member not in self.run.arguments and member.dtype != np.bool_:
+                continue
+            value = data[member]
+            for name, item in self._attributes().items():
+                if is_same(item, value):
+                    return Place(name, attribute=True)
+            if member in self.run.arguments and self.run.arguments[member] in self.source.parameters:
+                return Place(self.run.arguments[member])
+            found = found or next(self.source.places(self.watch, value), None)
+        return found
+
+    def _attributes(self) -> dict[str, Any]:
+        """What forward itself keeps, by attribute."""
+        if self.run.subject.target.is_function:
+            return {}
+        held = attributes_of(self.watched_layer)
+        return {name: item for name, item in held.items() if f"self.{name}" in self.run.written}
+
+    def _cost(self, node: Node) -> int | None:
+        if self._at_hand(node) is not None:
+            return 0
+        if self.place(node) is None:
+            return None
+        return max(bytes_of(node), 1)
+
+    def _at_hand(self, node: Node) -> str | None:
+        """The text of a value that backward has without keeping it: of a parameter, of an array known by its size."""
+        for member in self.members.get(node, [node]):
+            path = self.run.held.get(member)
+            if path is not None and path not in self.run.written:
+                return path
+        return self._range(node)
+
+    def _range(self, node: Node) -> str | None:
+        if node.primitive is not INPUT or node in self.run.arguments:
+            return None
+        values = [g.run.trace.data.get(t) for g, t in zip(self.twins.graphs, self.twins.of.get(node, ()), strict=False)]
+        if all(isinstance(v, np.ndarray) and v.ndim == 1 and v.dtype.kind == "i" and np.array_equal(v, np.arange(len(v))) for v in values) and values:
+            return "np.arange({})"
+        return None
+
+    def _again(self, node: Node) -> bool:
+        """Whether backward may compute a value a second time."""
+        return self.recompute or node.primitive not in COSTLY
+
+    def draft(self) -> Draft:
+        """Both methods."""
+        wanted = self._wanted_order()
+        text, lines = None, list[str]()
+        nodes = [self.same(self.graph.wanted[name]) for name in wanted]
+        read = self._read(nodes)
+        recipe = {n: tuple(map(self.same, n.inputs)) for n in self.first.values() if n.primitive is not INPUT}
+        chosen = kept(read, recipe, self._cost, self._again)
+        if chosen is None:
+            raise UnspelledError("a value that backward needs is nowhere at hand in forward")
+        keeps = self._named_places([n for n in chosen if self._at_hand(n) is None])
+        text = self._text(keeps, chosen)
+        lines = self._backward_lines(text, wanted)
+        body = "\n".join(lines)
+        extra = {
+            f"{name}_shape": f"{name}.shape" for name in self.run.arguments.values() if f"self.{name}_shape" in body
+        }
+        forward = self.source.keeping([(attribute, place) for attribute, place, _ in keeps], extra)
+        return Draft(self.source, forward, lines, tuple(wanted))
+
+    def _wanted_order(self) -> list[str]:
+        return [name for name in wanted_inputs(self.run) if name in self.graph.wanted]
+
+    def _read(self, roots: Sequence[Node]) -> list[Node]:
+        """The values of forward that the gradients read."""
+        found: dict[Node, None] = {}
+        seen: set[Node] = set()
+        waiting = list(roots)
+        while waiting:
+            node = waiting.pop()
+            if node in seen:
+                continue
+            seen.add(node)
+            if not self.has_dout(node):
+                found[node] = None
+            elif node not in self.graph.douts:
+                waiting += map(self.same, node.inputs)
+        return [node for node in found if node.primitive is not CONSTANT]
+
+    def _named_places(self, nodes: Sequence[Node]) -> list[tuple[str, Place, Node]]:
+        """The attributes that keep values, in the order in which forward makes them."""
+        taken = {name.partition(".")[2] for name in self.run.held.values()}
+        taken |= set(dir(self.run.subject.target.cls)) if not self.run.subject.target.is_function else set()
+        found = []
+        order = {name: i for i, name in enumerate(self.source.parameters)}
+        places = [(self.place(node), node) for node in nodes]
+        places.sort(key=lambda one: (one[0].line, order.get(one[0].name, 0)) if one[0] else (0, 0))
+        for place, node in places:
+            assert place is not None
+            wish = place.name or self._name_of(node) or word_for(node)
+            name, n = wish, 2
+            locals_ = self.source.function.__code__.co_varnames if place.expression is not None else ()
+            while not place.attribute and (name in taken or name in locals_):
+                name, n = f"{wish}_{n}", n + 1
+            taken.add(name)
+            found.append((name, place, node))
+        return found
+
+    def _name_of(self, node: Node) -> str | None:
+        """What the user calls a value; what is returned without a name is `out`."""
+        for member in self.members.get(node, ()):
+            name = self.run.arguments.get(member) or self.run.trace.names.get(member)
+            if name and name.isidentifier():
+                return name
+        return "out" if any(node is self.same(out) for out in self.graph.outputs) else None
+
+    # --- the text -----------------------------------------------------------------------------------------------------
+
+    def _text(self, keeps: Sequence[tuple[str, Place, Node]], chosen: Sequence[Node]) -> BackwardText:
+        names = self._dout_names()
+        leaves = dict(zip(self.graph.douts, names, strict=True))
+        leaves |= {node: f"self.{name}" for name, _, node in keeps}
+        shapes: dict[str, Shapes] = {text: self._shapes(node) for node, text in leaves.items() if node.shape}
+        for node in chosen:
+            if (text := self._at_hand(node)) and "{" not in text:
+                leaves[node] = text
+        for node, path in self.run.held.items():
+            if node.shape and path not in self.run.written:
+                shapes.setdefault(path, self._shapes(node))
+        sizes = SizeWords(shapes, self._argument_shapes)
+        for node in chosen:
+            text = self._at_hand(node)
+            if text and "{" in text:
+                length = [shape[0] for shape in self._shapes(node)]
+                leaves[node] = text.format(sizes.number(length))
+        written = [n.static.get("axis") for n in self.run.graph.nodes]
+        return BackwardText(
+            self.twins, leaves, self.same, self._gradient_name, sizes, frozenset(self.graph.douts), set(names),
+            last_axis=any(isinstance(a, int) and a < 0 for a in written),
+            dot=any(n.primitive in primitives("dot") for n in self.run.graph.nodes),
+        )  # fmt: skip
+
+    def _argument_shapes(self) -> Any:
+        for node, name in self.run.arguments.items():
+            if node.shape and name.isidentifier():
+                yield f"self.{name}_shape", self._shapes(node)
+
+    def _shapes(self, node: Node) -> Shapes:
+        return tuple(twin.shape for twin in self.twins.of.get(node, (node,)))
+
+    def _dout_names(self) -> list[str]:
+        if len(self.graph.douts) == 1:
+            return ["dout"]
+        names = []
+        for i, output in enumerate(n for n in dict.fromkeys(self.graph.outputs) if self._is_real(n)):
+            found = [self.run.trace.names.get(m) for m in self.members.get(self.same(output), [])]
+            name = next((n for n in found if n and n.isidentifier()), None)
+            names.append(f"d{name}" if name and f"d{name}" not in names else f"dout{i + 1}")
+        return names
+
+    @staticmethod
+    def _is_real(node: Node) -> bool:
+        return np.dtype(node.dtype).kind == "f" or node.dtype is int
+
+    def _gradient_name(self, node: Node) -> str | None:
+        """The name of a gradient, `dxhat`, or of a value that is computed again."""
+        if not self.has_dout(node):
+            return self._name_of(node)
+        if not hasattr(self, "_gradients"):
+            self._gradients: list[tuple[str, Node]] = []
+            for value, gradient in self.graph.raw.of.items():
+                members = [n for n in self.run.graph.nodes if n is value or self.equal.same(n, value)]
+                names = [self.run.arguments.get(m) or self.run.trace.names.get(m) or "" for m in members]
+                name = next((n for n in names if n.isidentifier()), None)
+                if name:
+                    self._gradients.append((f"d{name}", gradient))
+        return next((name for name, gradient in self._gradients if self.equal.same(node, gradient)), None)
+
+    def _backward_lines(self, text: BackwardText, wanted: Sequence[str]) -> list[str]:
+        roots = [self.graph.wanted[name] for name in wanted]
+        text.count(roots)
+        inputs = [name for name in wanted if not name.startswith("self.")]
+        targets = {name: f"d{name}" if name.isidentifier() else f"d{name.replace('[', '').replace(']', '')}" for name in inputs}
+        text.taken |= set(targets.values())
+        for name in inputs:
+            text.assign(targets[name], self.graph.wanted[name], fresh=True)
+        self._parameters(text, [name for name in wanted if name.startswith("self.")])
+        lines = [part for line in self._commented(text) for part in line]
+        given = ", ".join(self._dout_names())
+        is_loss = len(self.graph.douts) == 1 and self.graph.douts[0].shape == () and self._is_loss
+        head = f"def backward(self, {given}{'=1' if is_loss else ''}):"
+        return [head, *(f"    {line}" for line in lines), "", f"    return {self._returned(targets)}"]
+
+    def _parameters(self, text: BackwardText, paths: Sequence[str]) -> None:
+        """The gradients of parameters: `self.dW`, or in a container like theirs: `self.grads["W1"]`."""
+        made: set[str] = set()
+        lists: dict[str, list[str]] = {}
+        for path in paths:
+            holder, key = _holder_of(path)
+            there = self._there(holder) if holder else None
+            if not holder or isinstance(there, dict | list):
+                write_into = isinstance(there, list)
+                target = f"{holder}{key}" if holder else f"self.d{path.removeprefix('self.')}"
+                text.assign(f"{target}[...]" if write_into else target, self.graph.wanted[path], fresh=not write_into)
+            elif key.startswith('["'):
+                if holder not in made:
+                    text.lines.append(Line(f"{holder} = {{}}"))
+                    made.add(holder)
+                text.assign(f"{holder}{key}", self.graph.wanted[path], fresh=True)
+            else:
+                name = self._local_gradient(path, text)
+                text.assign(name, self.graph.wanted[path], fresh=True)
+                lists.setdefault(holder, []).append(name)
+        for holder, names in lists.items():
+            text.lines.append(Line(f"{holder} = [{', '.join(names)}]"))
+
+    def _there(self, holder: str) -> Any:
+        """The container of gradients that a layer has already."""
+        return getattr(self.run.layer, holder.removeprefix("self."), None)
+
+    def _local_gradient(self, path: str, text: BackwardText) -> str:
+        node = next(n for n, p in self.run.held.items() if p == path)
+        bits = digest(self.run.trace.data[node])
+        wish = next((name for (_, name), seen in self.watch.names.items() if seen[0][0] == bits), "param")
+        name = f"d{wish}"
+        while name in text.taken:
+            name += "_2"
+        text.taken.add(name)
+        return name
+
+    def _commented(self, text: BackwardText) -> Iterator[list[str]]:
+        """The lines, each after a comment that says its rule, where that is another than before."""
+        slope = self._slope(text)
+        rules = Rules(self.graph, self.equal, self._name_of_value)
+        last = None
+        for line in text.lines:
+            comment = slope or (rules.of(line.node) if line.node is not None and self.has_dout(line.node) else None)
+            yield [f"# {comment}", line.text] if comment and comment != last else [line.text]
+            last = comment or last
+
+    def _slope(self, text: BackwardText) -> str | None:
+        """The comment of a layer that acts on each element, and whose backward is one line."""
+        if len(text.lines) != 1 or len(self.graph.wanted) != 1 or len(self.graph.outputs) != 1:
+            return None
+        forward = [n for n in self.run.graph.nodes if n.primitive is not CONSTANT]
+        if not is_elementwise(forward) or len({n.shape for n in forward}) != 1 or len(self.run.arguments) != 1:
+            return None
+        (x,), (name,) = self.run.arguments, self.run.arguments.values()
+        plain = BackwardText(
+            self.twins, {x: name}, lambda node: node, lambda node: None, text.sizes, frozenset(), {name, "y"}
+        )
+        plain.count(list(self.run.graph.outputs.values()))
+        formula = plain.text(next(iter(self.run.graph.outputs.values())), root=True)
+        if plain.lines:
+            return None
+        letters = {t: "y" if self.same(n) is self.same(self.graph.outputs[0]) else name for n, t in text.leaves.items() if n not in self.graph.douts}
+        if any(self.same(n) not in (self.same(x), self.same(self.graph.outputs[0])) for n in text.leaves if n not in self.graph.douts):
+            return None
+        return slope_comment(str(formula), text.lines[0].text.partition(" = ")[2], letters)
+
+    def _name_of_value(self, node: Node) -> str | None:
+        """What the user calls a value of forward: by a name, or as what the layer holds."""
+        if node.primitive is CONSTANT:
+            return None
+        for member in self.members.get(self.same(node), [node]):
+            held = self.run.held.get(member)
+            if held is not None:
+                return held.removeprefix("self.")
+        return self._name_of(self.same(node))
+
+    @property
+    def _is_loss(self) -> bool:
+        """Whether arrays go in, and one number comes out."""
+        return any(node.shape for node in self.run.arguments)
+
+    def _returned(self, targets: Mapping[str, str]) -> str:
+        names = [targets.get(name, "None") for name in self.run.arguments.values()]
+        while len(names) > 1 and names[-1] == "None":
+            names.pop()
+        return ", ".join(names)
+
+
+def _holder_of(path: str) -> tuple[str, str]:
+    """The container that has the gradient of a parameter in one, and its key there: `self.grads`, `["W1"]`."""
+    attribute, bracket, key = path.removeprefix("self.").partition("[")
+    if not bracket:
+        return "", ""
+    name = attribute.replace("params", "grads", 1) if attribute.startswith("params") else f"d{attribute}"
+    return f"self.{name}", f"[{key}"
+
+
+def _function(run: ForwardRun) -> Any:
+    target = run.subject.target
+    return target.named if target.is_function else target.cls.forward
+
+

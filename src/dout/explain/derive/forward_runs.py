@@ -1,0 +1,251 @@
+"""A target in; recordings of its forward at several sizes out, with what each input of the graph is called."""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from dout.adapt.search.example import example
+from dout.adapt.target import Target, copies, passed
+from dout.graph import INPUT, Graph, Node, topological
+from dout.judge.judged_run import is_label
+from dout.run import copied, deep_copy, fresh, places, quiet
+from dout.trace.record.record import record, record_function
+from dout.trace.record.trace import Trace
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """What a backward is derived for, with an example on which it runs."""
+
+    target: Target
+    init: Mapping[str, Any]
+    inputs: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The name of the class, or that of a class for a function: `log_softmax` gives LogSoftmax."""
+        plain = self.target.name.rpartition(".")[2]
+        if not self.target.is_function:
+            return plain if self.target.is_class else self.target.cls.__name__
+        return "".join(part[:1].upper() + part[1:] for part in plain.strip("<>").split("_") if part)
+
+    @property
+    def arguments(self) -> tuple[list[Any], dict[str, Any]]:
+        """What forward is given, by place and by name; each time anew."""
+        return passed(self.target.inputs(), copies(self.inputs))
+
+    def bare(self) -> Any:
+        """A fresh layer whose backward does nothing: only its forward is of interest."""
+        nothing = {"backward": lambda self, dout: None}
+        cls = type(self.target.cls.__name__, (self.target.cls,), nothing)
+        if self.target.is_class:
+            return fresh(cls, self.init)
+        layer = deep_copy(self.target.named)
+        layer.__class__ = cls
+        return layer
+
+
+@dataclass(frozen=True, eq=False)
+class ForwardRun:
+    """One recorded forward: its graph, and for the inputs of that what they are.
+
+    `arguments` are those of forward, `held` what the layer holds, as an expression of `self`; `written` are those of
+    them that forward changes. `outputs` are flat.
+    """
+
+    subject: Subject
+    trace: Trace
+    graph: Graph
+    arguments: Mapping[Node, str]
+    held: Mapping[Node, str]
+    written: frozenset[str]
+    layer: Any  # after the forward
+
+    @property
+    def outputs(self) -> tuple[Node, ...]:
+        """The nodes of what forward returned."""
+        return tuple(self.graph.outputs.values())
+
+
+def found_subject(target: Any, init: Mapping[str, Any], inputs: Mapping[str, Any]) -> Subject:
+    """The target with an example: what is given, the rest chosen. Raises TargetError as `example` does."""
+    target = Target.of(target)
+    found = example(target, init, inputs)
+    return Subject(target, dict(found.init), dict(found.inputs))
+
+
+def recorded(subject: Subject) -> ForwardRun:
+    """Record the forward on the subject's example. Raises what the user's code raises, and what `record` does."""
+    ordered, keywords = subject.arguments
+    layer: Any = None
+    before: Any = None
+    with quiet():
+        if subject.target.is_function:
+            trace, entered = record_function(subject.target.named, tuple(ordered), keywords)
+            ends = tuple(trace.graph.outputs.values())
+        else:
+            layer, before = subject.bare(), subject.bare()
+            trace = record(layer, *ordered, **keywords)
+            entered, ends = list(trace.calls[0].inputs), trace.calls[0].outputs
+    outputs = {f"out{i}": node for i, node in enumerate(ends)}
+    names = _argument_names(subject, len(entered))
+    arguments = {node: name for node, name in zip(entered, names, strict=False) if isinstance(node, Node)}
+    nodes = topological(outputs.values())
+    inputs = {name: node for name, node in trace.graph.inputs.items() if node not in trace.backward}
+    graph = Graph(tuple(dict.fromkeys((*inputs.values(), *nodes))), inputs, outputs)
+    held = _held(trace, graph, arguments, before)
+    return ForwardRun(subject, trace, graph, arguments, held, _written(before, layer), layer)
+
+
+def _argument_names(subject: Subject, count: int) -> list[str]:
+    names: list[str] = []
+    for p in subject.target.inputs():
+        if p.kind is p.VAR_POSITIONAL:
+            names += [f"{p.name}[{i}]" for i in range(count - len(names))]
+        elif p.name in subject.inputs or p.default is not p.empty:
+            names.append(p.name)
+    return names
+
+
+def _held(trace: Trace, graph: Graph, arguments: Mapping[Node, str], layer: Any) -> dict[Node, str]:
+    """What the layer holds among the inputs of a graph, by their names or, in containers, by their values."""
+    found: dict[Node, str] = {}
+    inside = {place.path: place.item for place in places(layer)}
+    used: set[str] = set()
+    for node in graph.nodes:
+        if node.primitive is not INPUT or node in arguments or node in trace.draws or node not in trace.data:
+            continue
+        value = trace.data[node]
+        wish = f"self.{trace.names.get(node, '')}".replace('"', "'")
+        likely = [path for path in inside if path == wish] or [*inside]
+        if node.shape == () and likely != [wish]:
+            continue  # a number may be equal to many
+        path = next((p for p in likely if p not in used and is_same(inside[p], value)), None)
+        if path is not None:
+            used.add(path)
+            found[node] = path.replace("'", '"')
+    return found
+
+
+def _written(before: Any, after: Any) -> frozenset[str]:
+    """The places of the layer that forward changed: running means, and what it keeps."""
+    old = {place.path: place.item for place in places(before)}
+    new = {place.path: place.item for place in places(after)}
+    changed = (path for path, item in new.items() if path not in old or not is_same(old[path], item))
+    return frozenset(path.replace("'", '"') for path in changed)
+
+
+def is_same(one: Any, other: Any) -> bool:
+    """Whether two values are the same bits."""
+    if isinstance(one, np.ndarray | np.generic) and isinstance(other, np.ndarray | np.generic):
+        same = one.shape == other.shape and one.dtype == other.dtype
+        return same and np.asarray(one).tobytes() == np.asarray(other).tobytes()
+    return type(one) is type(other) and isinstance(one, bool | int | float) and one == other
+
+
+# --- sizes ------------------------------------------------------------------------------------------------------------
+
+_PRIMES = (3, 5, 7, 11, 13, 17, 19, 23, 29)
+
+
+def resized(subject: Subject) -> Iterator[Subject]:
+    """The subject with other lengths: of all axes at once, of each length alone, of the first axis of what it is given.
+
+    Numbers of the constructor that are lengths change with them. What an instance holds keeps its lengths.
+    """
+    held = set() if subject.target.is_class or subject.target.is_function else _lengths_held(subject.target.named)
+    lengths = sorted(_lengths(subject) - held)
+    if lengths:
+        yield _with(subject, dict(zip(lengths, _PRIMES, strict=False)))
+        yield _with(subject, dict(zip(lengths, _PRIMES[1:], strict=False)))
+    for length in lengths:
+        yield _with(subject, {length: next(n for n in _PRIMES if n > length and n not in lengths)})
+    yield with_rows(subject)
+
+
+def with_rows(subject: Subject) -> Subject:
+    """The subject with more rows in what forward is given."""
+    return _with(subject, {}, first=True)
+
+
+def _lengths(subject: Subject) -> set[int]:
+    items = [*subject.inputs.values(), *subject.init.values()]
+    return set(itertools.chain.from_iterable(map(_lengths_in, items)))
+
+
+def _lengths_in(item: Any) -> set[int]:
+    if isinstance(item, np.ndarray):
+        return {n for n in item.shape if n > 1}
+    if isinstance(item, dict):
+        item = list(item.values())
+    if isinstance(item, list | tuple):
+        return set(itertools.chain.from_iterable(map(_lengths_in, item)))
+    return set()
+
+
+def _lengths_held(layer: Any) -> set[int]:
+    items = [place.item for place in places(layer)]
+    whole = {item for item in items if type(item) is int}
+    return whole | set(itertools.chain.from_iterable(_lengths_in(item) for item in items))
+
+
+def _with(subject: Subject, lengths: Mapping[int, int], *, first: bool = False) -> Subject:
+    inputs = {name: _resized(item, lengths) for name, item in subject.inputs.items()}
+    if first:
+        firsts = [len(item) for item in inputs.values() if isinstance(item, np.ndarray) and item.ndim][:1]
+        inputs = {name: _longer_batch(item, firsts) for name, item in inputs.items()}
+    init = {name: _resized(item, lengths, whole=True) for name, item in subject.init.items()}
+    return Subject(subject.target, init, inputs)
+
+
+def _longer_batch(item: Any, firsts: list[int]) -> Any:
+    if isinstance(item, np.ndarray) and item.ndim and [len(item)] == firsts:
+        return _longer(item, 0, len(item) + 2)
+    return item
+
+
+def _resized(item: Any, lengths: Mapping[int, int], *, whole: bool = False) -> Any:
+    if isinstance(item, np.ndarray):
+        for axis, n in enumerate(item.shape):
+            if n in lengths:
+                item = _longer(item, axis, lengths[n])
+        return item
+    if isinstance(item, dict):
+        return {key: _resized(part, lengths, whole=whole) for key, part in item.items()}
+    if isinstance(item, list | tuple) and type(item) in (list, tuple):
+        return type(item)(_resized(part, lengths, whole=whole) for part in item)
+    return lengths.get(item, item) if whole and type(item) is int else copied(item)
+
+
+def _longer(item: Any, axis: int, length: int) -> Any:
+    """An array of another length along an axis; labels are repeated, other floats are not the same twice."""
+    rows = np.arange(length) % item.shape[axis]
+    longer = np.take(item, rows, axis)
+    if is_label(item):
+        return np.ascontiguousarray(longer)
+    shaken = longer * (1 + np.random.default_rng(length).uniform(-0.3, 0.3, longer.shape))
+    return np.ascontiguousarray(shaken.astype(item.dtype))
+
+
+def same_structure(one: Graph, other: Graph) -> Node | None:
+    """None where two graphs are the same steps; else the first step of `one` that the other has not."""
+    place = {node: i for i, node in enumerate(one.nodes)}
+    there = {node: i for i, node in enumerate(other.nodes)}
+    for mine, theirs in itertools.zip_longest(one.nodes, other.nodes):
+        if mine is None or theirs is None:
+            return mine or one.nodes[-1]
+        alike = mine.primitive is theirs.primitive and len(mine.shape) == len(theirs.shape)
+        if not alike or [place[i] for i in mine.inputs] != [there[i] for i in theirs.inputs]:
+            return mine  # type: ignore[no-any-return]
+    return None
+
+
+def doc_of(function: Any) -> str:
+    """The first line of a docstring."""
+    return (inspect.getdoc(function) or "").partition("\n")[0]

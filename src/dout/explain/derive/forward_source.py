@@ -1,0 +1,300 @@
+"""The source of a forward: at which places of it a value is at hand, and the same source with lines that keep values."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import textwrap
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from dout.run import filled_cells, quiet
+
+_HERE, _VALUE = "__dout_here__", "__dout_value__"
+_SIMPLE = (ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Expr)
+_EXPRESSIONS = (ast.BinOp, ast.UnaryOp, ast.Compare, ast.Call, ast.Subscript, ast.IfExp)
+
+
+@dataclass(frozen=True, eq=False)
+class Place:
+    """Where a value is at hand: under a `name` after the statement that ends at `line`, or as an `expression`.
+
+    Of an argument, line is 0: it is there from the start. An attribute that forward itself sets needs nothing.
+    """
+
+    name: str = ""
+    line: int = 0
+    expression: ast.expr | None = None
+    attribute: bool = False
+
+
+class ForwardSource:
+    """The text of a function and its syntax tree; `first` is its line in the file."""
+
+    def __init__(self, function: Any) -> None:
+        """Read the source. Raises OSError, TypeError or SyntaxError where there is none."""
+        self.function = inspect.unwrap(getattr(function, "__func__", function))
+        lines, self.first = inspect.getsourcelines(self.function)
+        self.text = textwrap.dedent("".join(lines).expandtabs(4))
+        self.tree = ast.parse(self.text)
+        found = self.tree.body[0]
+        if not isinstance(found, ast.FunctionDef) or len(self.tree.body) != 1:
+            raise OSError("it is not written as a function of its own")
+        self.definition: ast.FunctionDef = found
+
+    @property
+    def lines(self) -> list[str]:
+        """The lines of the function, without decorators."""
+        return self.text.splitlines()
+
+    @property
+    def parameters(self) -> list[str]:
+        """The names of its arguments."""
+        arguments = self.definition.args
+        return [a.arg for a in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)]
+
+    def statements(self) -> Iterator[ast.stmt]:
+        """Every statement of the function itself, not of functions inside."""
+        waiting: list[ast.AST] = list(self.definition.body)[::-1]
+        while waiting:
+            node = waiting.pop()
+            if isinstance(node, ast.stmt) and not isinstance(node, ast.FunctionDef | ast.ClassDef):
+                yield node
+                waiting += [n for n in ast.iter_child_nodes(node) if isinstance(n, ast.stmt | ast.ExceptHandler)][::-1]
+            elif isinstance(node, ast.ExceptHandler):
+                waiting += node.body[::-1]
+
+    def watched(self, run: Callable[[Callable[..., Any]], Any]) -> Watch:
+        """Run the function once, as `run` calls it, and watch its values."""
+        watch = Watch()
+        tree = ast.parse(self.text)
+        definition = tree.body[0]
+        assert isinstance(definition, ast.FunctionDef)
+        definition.decorator_list = []
+        definition = _Watching().visit(definition)
+        cells = dict(filled_cells(self.function))
+        outer = ast.parse(f"def __dout_outer__({', '.join(cells)}):\n    pass").body[0]
+        assert isinstance(outer, ast.FunctionDef)
+        outer.body = [definition, ast.Return(ast.Name(definition.name, ast.Load()))]
+        module = ast.fix_missing_locations(ast.Module([outer], []))
+        hooks = {_HERE: watch.here, _VALUE: watch.value}
+        space = {**self.function.__globals__, **hooks}
+        exec(compile(module, "<watched>", "exec"), space)  # noqa: S102 - the user's own forward, which has run before
+        function = space["__dout_outer__"](**{name: cell.cell_contents for name, cell in cells.items()})
+        function.__defaults__ = self.function.__defaults__
+        function.__kwdefaults__ = self.function.__kwdefaults__
+        with quiet():
+            run(function)
+        return watch
+
+    def places(self, watch: Watch, value: Any) -> Iterator[Place]:
+        """Where a value is at hand, the simplest first."""
+        wanted = digest(value)
+        for (line, name), seen in watch.names.items():
+            if len(seen) == 1 and seen[0][0] == wanted and digest(seen[0][1]) == wanted and watch.runs[line] == 1:
+                yield Place(name, line)
+        by_place = {(n.lineno, n.col_offset, n.end_lineno, n.end_col_offset): n for n in self._liftable()}
+        for key, found in watch.expressions.items():
+            if len(found) == 1 and found[0][0] == wanted and digest(found[0][1]) == wanted and key in by_place:
+                yield Place(expression=by_place[key])
+
+    def _liftable(self) -> Iterator[ast.expr]:
+        """The expressions that a line of their own before the statement computes just as well."""
+        for statement in self.statements():
+            if isinstance(statement, (*_SIMPLE, ast.Return)):
+                yield from _always_evaluated(statement)
+
+    # --- the text with more lines -------------------------------------------------------------------------------------
+
+    def keeping(self, kept: Sequence[tuple[str, Place]], extra: Mapping[str, str]) -> list[str]:
+        """The lines of the function, indented for a class, with `self.name = …` after what makes each value.
+
+        `extra` are attributes with the expression that they keep from the start: shapes.
+        """
+        edits = _Edits(self)
+        for attribute, text in extra.items():
+            edits.at_start.append(f"self.{attribute} = {text}")
+        for attribute, place in kept:
+            if place.expression is not None:
+                edits.lift(place.expression, attribute)
+            elif not place.attribute and place.line == 0:
+                edits.at_start.append(f"self.{attribute} = {place.name}")
+            elif not place.attribute:
+                edits.after.setdefault(place.line, []).append(f"self.{attribute} = {place.name}")
+        return edits.applied()
+
+
+class Watch:
+    """What was seen while a function ran: bits of values, by name after each line, and by expression."""
+
+    def __init__(self) -> None:
+        self.names: dict[tuple[int, str], list[tuple[Any, Any]]] = {}
+        self.expressions: dict[tuple[int, ...], list[tuple[Any, Any]]] = {}
+        self.runs: dict[int, int] = {}
+
+    def here(self, line: int, names: Mapping[str, Any]) -> None:
+        """Note all local values after a line."""
+        self.runs[line] = self.runs.get(line, 0) + 1
+        for name, value in names.items():
+            if (found := digest(value)) is not None:
+                self.names.setdefault((line, name), []).append((found, value))
+
+    def value(self, place: tuple[int, ...], value: Any) -> Any:
+        """Note the value of an expression, and give it back."""
+        if (found := digest(value)) is not None:
+            self.expressions.setdefault(place, []).append((found, value))
+        return value
+
+
+def digest(value: Any) -> Any:
+    """The bits of an array or number; None of anything else."""
+    if isinstance(value, np.ndarray | np.generic):
+        return (value.shape, value.dtype.str, np.asarray(value).tobytes()) if value.dtype.kind in "biuf" else None
+    return (type(value).__name__, repr(value)) if type(value) in (bool, int, float) else None
+
+
+class _Watching(ast.NodeTransformer):
+    """Adds a hook after each statement and around each expression."""
+
+    def __init__(self) -> None:
+        self.depth = 0
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> Any:
+        if self.depth:
+            return node
+        self.depth += 1
+        body = [part for statement in node.body for part in self._visited(statement)]
+        node.body = [_hook(0), *body]
+        return node
+
+    def visit_Lambda(self, node: ast.Lambda) -> Any:
+        return node
+
+    visit_ListComp = visit_GeneratorExp = visit_SetComp = visit_DictComp = visit_Lambda
+
+    def _visited(self, statement: ast.stmt) -> list[ast.stmt]:
+        last = statement.end_lineno or statement.lineno
+        if isinstance(statement, ast.FunctionDef | ast.ClassDef):
+            return [statement]
+        for name in ("body", "orelse", "finalbody"):
+            if isinstance(getattr(statement, name, None), list):
+                inner = [part for one in getattr(statement, name) for part in self._visited(one)]
+                setattr(statement, name, inner)
+        for handler in getattr(statement, "handlers", []):
+            handler.body = [part for one in handler.body for part in self._visited(one)]
+        for name, value in ast.iter_fields(statement):
+            if isinstance(value, ast.expr) and name not in ("target",):
+                setattr(statement, name, self.visit(value))
+        ends = isinstance(statement, ast.Return | ast.Raise | ast.Break | ast.Continue)
+        return [statement] if ends else [statement, _hook(last)]
+
+    def generic_visit(self, node: ast.AST) -> Any:
+        """Wrap an expression that is read."""
+        place = tuple(getattr(node, key, 0) for key in ("lineno", "col_offset", "end_lineno", "end_col_offset"))
+        node = super().generic_visit(node)
+        if isinstance(node, _EXPRESSIONS) and isinstance(getattr(node, "ctx", ast.Load()), ast.Load):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "super":
+                return node
+            where = ast.Tuple([ast.Constant(n) for n in place], ast.Load())
+            return ast.Call(ast.Name(_VALUE, ast.Load()), [where, node], [])
+        return node
+
+
+def _hook(line: int) -> ast.stmt:
+    inside = ast.Call(ast.Name("locals", ast.Load()), [], [])
+    return ast.Expr(ast.Call(ast.Name(_HERE, ast.Load()), [ast.Constant(line), inside], []))
+
+
+def _always_evaluated(statement: ast.stmt) -> Iterator[ast.expr]:
+    """The expressions in a statement that are evaluated whenever it runs, outermost first."""
+    waiting = [value for name, value in ast.iter_fields(statement) if isinstance(value, ast.expr) and name == "value"]
+    while waiting:
+        node = waiting.pop(0)
+        if isinstance(node, ast.BoolOp | ast.IfExp | ast.Lambda | ast.ListComp | ast.GeneratorExp | ast.DictComp | ast.SetComp):
+            continue
+        yield node
+        waiting += [child for child in ast.iter_child_nodes(node) if isinstance(child, ast.expr)]
+        waiting += [k.value for k in getattr(node, "keywords", [])]
+
+
+class _Edits:
+    """Changes to the lines of a function."""
+
+    def __init__(self, source: ForwardSource) -> None:
+        self.source = source
+        self.at_start: list[str] = []
+        self.after: dict[int, list[str]] = {}
+        self.lifted: list[tuple[ast.expr, str]] = []
+
+    def lift(self, expression: ast.expr, name: str) -> None:
+        """Give an expression a name of its own, and keep it."""
+        self.lifted.append((expression, name))
+
+    def applied(self) -> list[str]:
+        """The changed lines."""
+        lines = self.source.lines
+        before: dict[int, list[str]] = {}
+        inner_first = sorted(self.lifted, key=lambda one: (-one[0].lineno, -one[0].col_offset))
+        for expression, name in inner_first:
+            statement = self._statement_of(expression)
+            indent = _indent(lines[statement.lineno - 1])
+            text = _cut(lines, expression, name)
+            new = [*f"{name} = {text}".splitlines(), f"self.{name} = {name}"]
+            whole_return = isinstance(statement, ast.Return) and statement.value is expression
+            found = [indent + new[0], *new[1:-1], indent + new[-1], *([""] if whole_return else [])]
+            before.setdefault(statement.lineno, [])[:0] = found
+        made: list[str] = []
+        body_at = self._body_line()
+        for number, line in enumerate(lines, start=1):
+            if number == body_at:
+                made += [_indent(lines[body_at - 1]) + text for text in self.at_start]
+            made += before.get(number, [])
+            made += [] if line == _GONE else [line]
+            for text in self.after.get(number, []):
+                made.append(_indent(lines[self._start_of(number) - 1]) + text)
+        first = self.source.definition.lineno - 1  # decorators stand before it
+        return made[first:] if self.source.definition.decorator_list else made
+
+    def _body_line(self) -> int:
+        body = self.source.definition.body
+        is_doc = isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant) and len(body) > 1
+        return body[1 if is_doc else 0].lineno
+
+    def _statement_of(self, expression: ast.expr) -> ast.stmt:
+        return next(s for s in self.source.statements() if isinstance(s, (*_SIMPLE, ast.Return)) and any(n is expression for n in ast.walk(s)))
+
+    def _start_of(self, end: int) -> int:
+        """The first line of the simple statement that ends at a line."""
+        starts = [s.lineno for s in self.source.statements() if s.end_lineno == end]
+        return min(starts, default=end)
+
+
+_GONE = "\0"
+
+
+def _cut(lines: list[str], expression: ast.expr, name: str) -> str:
+    """Replace an expression by a name in the lines; return its text."""
+    first, last = expression.lineno - 1, (expression.end_lineno or expression.lineno) - 1
+    start = len(lines[first].encode()[: expression.col_offset].decode())
+    end = len(lines[last].encode()[: expression.end_col_offset].decode())
+    inside = lines[first : last + 1]
+    text = "\n".join([inside[0][start:], *inside[1:]])
+    text = text[: len(text) - (len(lines[last]) - end)]
+    before, after = lines[first][:start], lines[last][end:]
+    if before.endswith("(") and after.startswith(")") and not (before[:-1] and (before[-2].isalnum() or before[-2] in "_])")):
+        before, after = before[:-1], after[1:]
+        if len(inside) > 1:
+            text = f"({text})"
+    elif len(inside) > 1:
+        text = f"({text})"
+    lines[first] = before + name + after
+    for i in range(first + 1, last + 1):
+        lines[i] = _GONE
+    return text
+
+
+def _indent(line: str) -> str:
+    return line[: len(line) - len(line.lstrip())]

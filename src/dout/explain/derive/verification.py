@@ -1,0 +1,184 @@
+"""A class with a derived backward in; whether it is the derivative, stays finite, and keeps dtypes and arrays out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from dout.explain.derive.forward_runs import Subject, is_same
+from dout.grad import backpropagate
+from dout.graph import Node
+from dout.judge.ball_numbers import middle
+from dout.judge.exact_judge import ExactJudge
+from dout.judge.judging_points import generic, spread_out
+from dout.judge.kinks import outcomes_at
+from dout.judge.outcomes import RIGHT, Judged, NoRuleError, Word
+from dout.run import copied, flat, quiet, run_backward, upstream
+from dout.run.held_objects import cast, places
+from dout.trace.record.record import record
+from dout.trace.record.trace import Trace
+
+Make = Callable[[Subject], Any]  # a fresh layer of the written class
+_FINE = RIGHT | {Word.SUBGRADIENT, Word.AGREES}
+_FAR = 1000.0
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """What was verified: by gradient its word, and the reason why the class is not to be shown, if there is one."""
+
+    words: Mapping[str, str]
+    because: str = ""
+
+    @property
+    def right(self) -> bool:
+        """Whether everything holds."""
+        return not self.because
+
+
+def verified(subjects: Sequence[Subject], make: Make, wanted: Sequence[str]) -> Verdicts:
+    """Judge a written class at the sizes of several subjects; `wanted` are the gradients that it must have."""
+    words: dict[str, str] = {}
+    for subject in subjects:
+        because = _runs_alike(subject, make) or _judged(subject, make, wanted, words)
+        if because:
+            return Verdicts(words, because)
+    because = _in_float32(subjects[0], make) or _finite(subjects[0], make)
+    return Verdicts(words, because)
+
+
+def _runs_alike(subject: Subject, make: Make) -> str:
+    """Whether forward gives the bits of the original, and neither dout nor an input is written to or returned."""
+    ordered, keywords = subject.arguments
+    mine, keyed = subject.arguments
+    layer = make(subject)
+    with quiet():
+        expected = list(flat(original(subject)(*ordered, **keywords)))
+    with quiet():
+        outputs = list(flat(layer.forward(*mine, **keyed)))
+        if len(outputs) != len(expected) or not all(is_same(a, b) for a, b in zip(outputs, expected, strict=True)):
+            return "its forward gives other bits"
+        douts = upstream(outputs)
+        given = [copied(d) for d in douts]
+        gradients = [g for g in flat(run_backward(layer, tuple(given))) if g is not None]
+    if not all(is_same(a, b) for a, b in zip(given, douts, strict=True)):
+        return "its backward writes into dout"
+    if not all(_same_item(a, b) for a, b in zip((*mine, *keyed.values()), (*ordered, *keywords.values()), strict=True)):
+        return "it writes into an input"
+    for gradient in gradients:
+        for other in (*given, *mine):
+            if isinstance(gradient, np.ndarray) and isinstance(other, np.ndarray) and np.shares_memory(gradient, other):
+                return "it returns the memory of dout or of an input"
+    return ""
+
+
+def _same_item(a: Any, b: Any) -> bool:
+    pairs = list(zip(flat(a), flat(b), strict=False))
+    return all(is_same(x, y) for x, y in pairs if isinstance(x, np.ndarray | float | int))
+
+
+def original(subject: Subject) -> Any:
+    """The forward of the target itself, of a fresh layer."""
+    return subject.target.named if subject.target.is_function else subject.bare().forward
+
+
+def _judged(subject: Subject, make: Make, wanted: Sequence[str], words: dict[str, str]) -> str:
+    with quiet():
+        ordered, keywords = subject.arguments
+        trace = record(make(subject), *ordered, **keywords)
+    judge = judge_of(trace)
+    found = {j.name for j in judge.judged}
+    plain = {name.replace("'", '"') for name in found}
+    missing = [name for name in wanted if name.removeprefix("self.") not in plain]
+    if missing:
+        return f"it has no gradient of {', '.join(missing)}"
+    for point in (judge.base, generic(judge, 0), generic(judge, 1), spread_out(judge, 0)):
+        try:
+            outcomes, _, _ = outcomes_at(judge, point)
+        except (NoRuleError, ValueError, IndexError, TypeError):
+            continue
+        for outcome in outcomes:
+            name = outcome.judged.name
+            if outcome.word == Word.REFUTED:
+                return f"the gradient of {name} is not the derivative: {outcome.because or 'other numbers'}"
+            if outcome.word in _FINE or name not in words:
+                words.setdefault(name, outcome.word)
+                words[name] = outcome.word if words[name] == Word.INCONCLUSIVE else words[name]
+    undecided = [name for name in found if words.get(name, Word.INCONCLUSIVE) == Word.INCONCLUSIVE]
+    return f"nothing is known of the gradient of {undecided[0]}" if undecided else ""
+
+
+def judge_of(trace: Trace) -> ExactJudge:
+    """The exact judge of a recorded layer call."""
+    call = trace.calls[0]
+    pairs = zip(call.outputs, call.douts or (), strict=False)
+    seeds = {output: dout for output, dout in pairs if dout is not None}
+    derived = backpropagate(seeds).of if seeds else {}
+    names = {node: name for name, node in trace.graph.inputs.items()}
+    judged: dict[Node, Judged] = {}
+    for i, (node, gradient) in enumerate(zip(call.inputs, call.gradients or (), strict=False)):
+        if gradient is not None:
+            judged[node] = Judged(names.get(node, f"input {i}"), node, gradient, derived=derived.get(node))
+    for p in call.parameters:
+        judged.setdefault(p.node, Judged(p.name, p.node, p.gradient, True, derived.get(p.node)))
+    return ExactJudge(trace.graph.nodes, trace.data, trace.backward, tuple(judged.values()), seeds, call.inputs)
+
+
+def _in_float32(subject: Subject, make: Make) -> str:
+    """Whether float32 stays float32, where forward keeps it."""
+    layer = make(subject)
+    ordered, keywords = subject.arguments
+    cast(layer, _single)
+    with quiet():
+        outputs = list(flat(layer.forward(*map(_single_in, ordered), **{k: _single_in(v) for k, v in keywords.items()})))
+        if not all(o.dtype == np.float32 for o in outputs if isinstance(o, np.ndarray | np.generic)):
+            return ""
+        gradients = list(flat(run_backward(layer, upstream(outputs))))
+    gradients += [place.item for place in places(layer) if place.path.rpartition(".")[2].startswith(("d", "grads"))]
+    wide = [g for g in gradients if isinstance(g, np.ndarray) and g.dtype == np.float64]
+    return "float32 becomes float64" if wide else ""
+
+
+def _single(item: Any) -> Any:
+    return item.astype(np.float32) if item.dtype == np.float64 else item
+
+
+def _single_in(item: Any) -> Any:
+    return _single(item) if isinstance(item, np.ndarray | np.generic) else item
+
+
+def _finite(subject: Subject, make: Make) -> str:
+    """Whether gradients are finite at ±1000 wherever the derivative is."""
+    for signs in (1.0, -1.0, 0.0):
+        far = Subject(subject.target, subject.init, {n: _far(v, signs) for n, v in subject.inputs.items()})
+        with quiet():
+            ordered, keywords = far.arguments
+            try:
+                trace = record(make(far), *ordered, **keywords)
+                judge = judge_of(trace)
+                balls = judge.balls(judge.recorded)
+            except (NoRuleError, ValueError, IndexError, TypeError, ArithmeticError):
+                continue
+        for judged in judge.judged:
+            expected = np.asarray(middle(judge.expected(balls, judged)), dtype=float)
+            got = np.asarray(trace.data[judged.gradient], dtype=float)
+            if expected.shape == got.shape and np.any(np.isfinite(expected) & ~np.isfinite(got) & (np.abs(expected) < 1e300)):
+                return f"the gradient of {judged.name} is not finite at ±{_FAR:g}, and the derivative is"
+    return ""
+
+
+def _far(value: Any, sign: float) -> Any:
+    """Numbers about a thousand: of one sign, or of both."""
+    if not (isinstance(value, np.ndarray) and value.dtype.kind == "f") or _is_share(value):
+        return value
+    size = np.abs(value) / (np.max(np.abs(value), initial=0.0) or 1.0) * _FAR
+    return sign * size if sign else np.where(np.arange(value.size).reshape(value.shape) % 2, size, -size)
+
+
+def _is_share(value: Any) -> bool:
+    from dout.judge.judged_run import is_label
+
+    return is_label(value)

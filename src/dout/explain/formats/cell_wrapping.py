@@ -1,0 +1,53 @@
+"""Spans of text in; lines of at most so many columns out, broken at spaces."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from rich.cells import cell_len, chop_cells
+
+Span = tuple[str, str]  # text and the name of a style
+TextLine = list[Span]
+
+
+def length(line: Sequence[Span]) -> int:
+    """The columns that a line takes: two for a wide character."""
+    return sum(cell_len(text) for text, _ in line)
+
+
+def wrapped_cell(line: TextLine, width: int, indent: int, hang: int = 0) -> list[TextLine]:
+    """A line in parts of at most `width` columns; those after the first begin at `indent` + `hang`.
+
+    >>> wrapped_cell([("one two", "bold"), (" three", "")], 9, 2)
+    [[('one two', 'bold')], [('  ', ''), ('three', '')]]
+    """
+    if length(line) <= width:
+        return [line]
+    begin = indent + hang if indent + hang < width // 2 else indent
+    words = [(word, style) for text, style in line for word in re.findall(r"\s+|\S+", text)]
+    lines: list[TextLine] = [[]]
+    room = width
+    for word, style in words:
+        for piece in [word] if cell_len(word) <= width - begin else chop_cells(word, width - begin):
+            if cell_len(piece) > room and not piece.isspace():
+                lines.append([(" " * begin, "")] if begin else [])
+                room = width - begin
+            is_first = len(lines) > 1 and room == width - begin
+            if not (piece.isspace() and (is_first or cell_len(piece) > room)):
+                lines[-1].append((piece, style))
+                room -= cell_len(piece)
+    return [_joined(line) for line in lines]
+
+
+def _joined(line: TextLine) -> TextLine:
+    """Neighbours of one style as one span, without spaces at the end."""
+    while line and line[-1][0].isspace():
+        line = line[:-1]
+    joined: TextLine = []
+    for text, style in line:
+        if joined and joined[-1][1] == style:
+            joined[-1] = (joined[-1][0] + text, style)
+        else:
+            joined.append((text, style))
+    return joined

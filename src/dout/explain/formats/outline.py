@@ -1,0 +1,320 @@
+"""An explanation as parts, rows and cells: what every format prints, in its own way, in this order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+import numpy as np
+
+from dout.explain.formats.outline_cells import (
+    Cell,
+    Equation,
+    Figure,
+    LineJudgement,
+    Listing,
+    LocalDerivative,
+    Outline,
+    OutlinePart,
+    OutlineRow,
+    shape_text,
+)  # fmt: skip
+from dout.explain.formats.words import Language, Sentence, listed, said, said_reason
+from dout.explain.model.explanation import BackwardLine, Explanation, Part, Quantity, Reason, Step
+from dout.explain.terms.terms import ONE, Partial, Product, Symbol, Term
+
+DOUT = Symbol("dout")
+
+
+def outline(explanation: Explanation, *, numbers: bool = False, language: Language = "en") -> Outline:
+    """Return the parts of an explanation that has something to say. `numbers` shows values, if they are single ones."""
+    numbers = numbers and is_scalar(explanation)
+    parts = (
+        _forward(explanation, numbers, language),
+        _backward(explanation, numbers, language),
+        _simplified(explanation, language),
+        _keeping(explanation, language),
+        _beside(explanation, language),
+        _not_explained(explanation, language),
+    )
+    return Outline(
+        explanation.name,
+        formula_of(explanation),
+        tuple((q.name, shape_text(q.axes)) for q in _named(explanation) if q.axes),
+        explanation.where,
+        tuple(part for part in parts if part.rows),
+    )
+
+
+def brief(explanation: Explanation, language: Language = "en") -> tuple[Cell, ...]:
+    """The formula, the derivative, and what backward needs, as a textbook prints them."""
+    formula = formula_of(explanation)
+    whole = tuple(Equation(Symbol(q.name), (q.term,), q.name) for q in explanation.forward if q.term is not None)
+    lines: list[Cell] = list(whole if formula is None else (formula,))
+    lines += _textbook(explanation)
+    keeping = keeping_sentence(explanation, language)
+    return (*lines, keeping) if keeping else tuple(lines)
+
+
+# --- the parts --------------------------------------------------------------------------------------------------------
+
+
+def _forward(explanation: Explanation, numbers: bool, language: Language) -> OutlinePart:
+    """The steps of forward, where backward speaks of them, or they have numbers to show."""
+    made = [q for q in explanation.forward if q.term is not None]
+    inner = {q.name for q in made} - set(explanation.outputs)
+    spoken = set().union(*map(names_in, _terms_behind(explanation)), *(_locals(s) for s in explanation.steps))
+    rows = []
+    if numbers or explanation.formula is None or inner & spoken:
+        for q in made:
+            cells: dict[str, Cell] = {"equation": _equation(Symbol(q.name), q.term, of=q.name)}
+            rows.append(OutlineRow(cells | _figure("value", q.value, numbers, False), name=q.name))
+    return OutlinePart("forward", said("title.forward", language), tuple(rows))
+
+
+def _backward(explanation: Explanation, numbers: bool, language: Language) -> OutlinePart:
+    rows = tuple(row for step in explanation.steps for row in _step(explanation, step, numbers, language))
+    title = said("title.backward" if speaks_of_dout(explanation) else "title.backward_chain", language)
+    output = next((q for q in explanation.forward if q.name in explanation.outputs), None)
+    seed: Cell | None = None
+    shape = ""
+    if output is not None and speaks_of_dout(explanation):
+        seed, shape = Equation(DOUT, (Partial(output.name),), output.name), shape_text(output.axes)
+    elif output is not None and numbers:
+        seed = Equation(Partial(output.name), (ONE,), output.name)  # the numbers of an explanation are for ones
+    return OutlinePart("backward", title, rows, seed, shape)
+
+
+def _step(explanation: Explanation, step: Step, numbers: bool, language: Language) -> Iterator[OutlineRow]:
+    """The rows of a step: sentences before the formulas that they are about; its number and operator on the first."""
+    cells: list[tuple[dict[str, Cell], str]] = []
+    if step.says is not None and step.says.key != "row":  # the words of a row say no more than its derivative
+        cells.append((_saying(step.says, language), step.name))
+    inputs = {q.name for q in explanation.forward if q.term is None}
+    told = [part for part in step.parts if not _only_passes_on(part) or part.of in inputs] or step.parts
+    for part in told:
+        if part.reason is not None:
+            cells.append((_saying(part.reason, language), part.of))
+        cells.append((_part_cells(explanation, step, part) | _figure("value", part.value, numbers, True), part.of))
+    head: dict[str, Cell] = {"number": (str(step.number),), "operator": (step.operator,)}
+    for i, (made, name) in enumerate(cells or [({}, step.name)]):
+        yield OutlineRow((head if i == 0 else {}) | made, step.number, name)
+
+
+def _only_passes_on(part: Part) -> bool:
+    """Whether a part of a gradient is one that has a name already, as it is."""
+    plain = isinstance(part.gradient, Symbol) and part.gradient.name != f"d{part.of}"
+    return plain and not (part.local or part.index or part.code or part.share)
+
+
+def _part_cells(explanation: Explanation, step: Step, part: Part) -> dict[str, Cell]:
+    left = gradient_name(explanation, part.of, part.share)
+    if part.index is not None:
+        cells: dict[str, Cell] = {"index": _equation(*part.index, of=part.of)}
+    elif part.local:
+        cells = {"local": _equation(LocalDerivative(step.name, part.of), *part.local, of=part.of)}
+        cells["gradient"] = _equation(left, part.gradient, of=part.of)
+    else:
+        cells = {"index": _equation(left, part.gradient, of=part.of)}
+    if part.shapes:
+        cells["shapes"] = (part.shapes,)
+    if part.code:
+        cells["code"] = Listing(part.code)
+    return cells
+
+
+def _simplified(explanation: Explanation, language: Language) -> OutlinePart:
+    """The forms of each gradient; where there is one only, and a step has shown it, nothing."""
+    shown = {part.of: part.gradient for step in explanation.steps for part in step.parts}
+    rows = []
+    for simplified in explanation.simplified:
+        terms = [term for term, _ in simplified.forms]
+        if len(terms) == 1 and shown.get(simplified.of) == terms[0]:
+            continue
+        left: Term | None = gradient_name(explanation, simplified.of)
+        for term, reason in simplified.forms:
+            cells: dict[str, Cell] = {"form": Equation(left, (term,), simplified.of)}
+            cells |= {"since": said_reason(reason, language)} if reason else {}
+            rows.append(OutlineRow(cells, name=simplified.of))
+            left = None
+    for left, meant in explanation.definitions:
+        rows.append(OutlineRow({"form": Equation(left, (meant,)), "since": said("definition", language)}))
+    return OutlinePart("simplified", said("title.simplified", language), tuple(rows))
+
+
+def _keeping(explanation: Explanation, language: Language) -> OutlinePart:
+    sentence = keeping_sentence(explanation, language)
+    return OutlinePart("keeping", (), (OutlineRow({"sentence": sentence}),) if sentence else ())
+
+
+def _beside(explanation: Explanation, language: Language) -> OutlinePart:
+    rows = []
+    for line in explanation.backward:
+        judged = judgement_of(line, language)
+        cells: dict[str, Cell] = {"source": Listing(line.source.strip())}
+        rows.append(OutlineRow(cells | ({"mark": judged} if judged else {}), line.step))
+    where = explanation.backward[0].where if explanation.backward else None
+    return OutlinePart("beside", said("title.beside", language), tuple(rows), where=where)
+
+
+def _not_explained(explanation: Explanation, language: Language) -> OutlinePart:
+    rows = tuple(OutlineRow({"sentence": said_reason(reason, language)}) for reason in explanation.not_explained)
+    return OutlinePart("not_explained", said("title.not_explained", language), rows)
+
+
+# --- cells ------------------------------------------------------------------------------------------------------------
+
+
+def _equation(left: Term, *sides: Term | None, of: str = "") -> Equation:
+    return Equation(left, tuple(side for side in sides if side is not None), of)
+
+
+def _figure(key: str, value: Any, numbers: bool, gradient: bool) -> dict[str, Cell]:
+    return {key: Figure(np.asarray(value).item(), gradient)} if numbers and value is not None else {}
+
+
+def _saying(reason: Reason, language: Language) -> dict[str, Cell]:
+    """A sentence; a formula alone is an equation, which lines up with those below it."""
+    sides = {key: reason.fields.get(key) for key in ("left", "right")}
+    if reason.key == "formula" and all(isinstance(side, Term) for side in sides.values()):
+        return {"index": Equation(sides["left"], (sides["right"],))}  # type: ignore[arg-type]
+    return {"says": said_reason(reason, language)}
+
+
+_SAYS_INSTEAD = {"beside_axis", "beside_axis_here", "beside_not_summed", "beside_overwritten", "beside_layer"}
+
+
+def judgement_of(line: BackwardLine, language: Language = "en") -> LineJudgement | None:
+    """What there is to say of a line of the user's: which step it is, or which value; None where it is neither."""
+    reason = said_reason(line.reason, language) if line.reason else ()
+    step = () if line.step is None else said("line.step", language, step=line.step)
+    if line.wrong:
+        why = reason or step or said("line.wrong", language)
+        tells = not line.instead or (line.reason is not None and line.reason.key in _SAYS_INSTEAD)
+        return LineJudgement(False, why if tells else said("line.instead", language, reason=why, instead=line.instead))
+    if reason or step:
+        return LineJudgement(True, reason or step)
+    return LineJudgement(True, said("line.is", language, term=line.matches)) if line.matches is not None else None
+
+
+def keeping_sentence(explanation: Explanation, language: Language = "en") -> Sentence:
+    """What forward has to keep for backward: the best choice, and for which gradient each value is."""
+    if not explanation.keeping:
+        return ()
+    best = explanation.keeping[0]
+    key = "keep values" if set(best.names) & set(explanation.outputs) else "keep the inputs"
+    reason = best.reason or (Reason(key, {"names": best.names}) if best.names else Reason("keep nothing"))
+    if "names" not in reason.fields:
+        return said_reason(reason, language)
+    names = _kept_names(explanation, reason.fields["names"], language)
+    return said(reason.key, language, **{**reason.fields, "names": names})
+
+
+def _kept_names(explanation: Explanation, names: Iterable[str], language: Language) -> Sentence:
+    """Values that are kept, and the gradients that each is kept for, where the forms of these tell."""
+    forms = final_forms(explanation)
+    uses = {
+        name: [(gradient_name(explanation, of),) for of, term in forms.items() if name in names_in(term)]
+        for name in names
+    }
+    if len(forms) == 1 or not all(uses.values()):
+        return listed([(Symbol(name),) for name in uses], language)
+    kept = [
+        said("kept for", language, kept=Symbol(name), gradients=listed(found, language)) for name, found in uses.items()
+    ]
+    return listed(kept, language)
+
+
+# --- what an explanation speaks of ------------------------------------------------------------------------------------
+
+
+def formula_of(explanation: Explanation) -> Equation | None:
+    """The output from the inputs, where that is short."""
+    if explanation.formula is None or len(explanation.outputs) != 1:
+        return None
+    return Equation(Symbol(explanation.outputs[0]), (explanation.formula,), explanation.outputs[0])
+
+
+def final_forms(explanation: Explanation) -> dict[str, Term]:
+    """The gradient of each input in its last form."""
+    forms = {simplified.of: simplified.forms[-1][0] for simplified in explanation.simplified if simplified.forms}
+    inputs = {q.name for q in explanation.forward if q.term is None}
+    for step in explanation.steps:
+        for part in step.parts:
+            if part.of in inputs:
+                forms.setdefault(part.of, part.gradient)
+    return forms
+
+
+def _textbook(explanation: Explanation) -> list[Equation]:
+    """The gradient of each input; and before them those that they are written with, where there are such."""
+    forms, known = final_forms(explanation), {quantity.name for quantity in explanation.forward}
+    named = frozenset().union(*map(names_in, forms.values())) - known - {"dout"}
+    if not any(name.startswith("d") for name in named):
+        return [_derivative(explanation, of, term) for of, term in forms.items()]
+    parts = [part for step in explanation.steps for part in step.parts if not _only_passes_on(part)]
+    return [Equation(gradient_name(explanation, part.of, part.share), (part.gradient,), part.of) for part in parts]
+
+
+def _derivative(explanation: Explanation, of: str, term: Term) -> Equation:
+    """The derivative of the output, where the gradient is a multiple of the output's; else the gradient."""
+    outputs = explanation.outputs
+    if isinstance(term, Product) and len(outputs) == 1 and Partial(outputs[0]) in term.factors:
+        rest = [factor for factor in term.factors if factor != Partial(outputs[0])]
+        if len(rest) == len(term.factors) - 1:
+            local = Product(tuple(rest) or (ONE,), term.over, term.negative)
+            alone = len(rest) == 1 and not term.over and not term.negative
+            return Equation(LocalDerivative(outputs[0], of), (rest[0] if alone else local,), of)
+    return Equation(gradient_name(explanation, of), (term,), of)
+
+
+def speaks_of_dout(explanation: Explanation) -> bool:
+    """Whether the steps call the gradient of the output `dout`, and others dx, dW; else these are ∂L/∂y, ∂L/∂x."""
+    known = {quantity.name for quantity in explanation.forward}
+    named = frozenset().union(*map(names_in, _terms_behind(explanation))) - known
+    return any(name.startswith("d") for name in named)
+
+
+def gradient_name(explanation: Explanation, of: str, share: int = 0) -> Term:
+    """The name of a gradient, as the steps write it; with a number where it is one of several parts."""
+    number = "".join("₀₁₂₃₄₅₆₇₈₉"[int(digit)] for digit in str(share)) if share else ""
+    return Symbol(f"d{of}{number}") if speaks_of_dout(explanation) else Partial(f"{of}{number}")
+
+
+def _terms_behind(explanation: Explanation) -> Iterator[Term]:
+    """Every term of the backward."""
+    for step in explanation.steps:
+        for part in step.parts:
+            yield from (part.gradient, *part.local, *(part.index or ()))
+    for simplified in explanation.simplified:
+        yield from (term for term, _ in simplified.forms)
+
+
+def _locals(step: Step) -> set[str]:
+    """The values that the local derivatives of a step name."""
+    return {name for part in step.parts if part.local for name in (step.name, part.of)}
+
+
+def _named(explanation: Explanation) -> list[Quantity]:
+    """The inputs and parameters, then the outputs."""
+    given = [q for q in explanation.forward if q.term is None]
+    return given + [q for q in explanation.forward if q.term is not None and q.name in explanation.outputs]
+
+
+def names_in(term: Any) -> frozenset[str]:
+    """The names of the values that a term has."""
+    if isinstance(term, Symbol):
+        return frozenset({term.name}).union(*map(names_in, term.indices))
+    if isinstance(term, tuple):
+        return frozenset().union(*map(names_in, term))
+    if is_dataclass(term):
+        return frozenset().union(*(names_in(getattr(term, field.name)) for field in fields(term)))
+    return frozenset()
+
+
+def is_scalar(explanation: Explanation) -> bool:
+    """Whether every value is a single number."""
+    values = [q.value for q in explanation.forward]
+    values += [part.value for step in explanation.steps for part in step.parts]
+    return all(value is None or np.size(value) == 1 for value in values)

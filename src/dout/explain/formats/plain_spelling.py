@@ -1,0 +1,27 @@
+"""The signs of formulas, spelt in ASCII."""
+
+from __future__ import annotations
+
+import re
+
+_SIGNS = {
+    "∂": "d", "−": "-", "·": "*", "×": "x", "÷": "/", "→": "->", "✓": "ok", "✗": "WRONG", "…": "...", "∞": "inf",
+    "≈": "~", "≤": "<=", "≥": ">=", "≠": "!=", "∧": "and", "∨": "or", "¬": "not ", "√": "sqrt", "Σ": "sum",
+    "Π": "prod", "ᵀ": "^T", "π": "pi", "⊙": "*", "±": "+-", "∈": "in", "ℓ": "l", "’": "'", "“": '"', "”": '"', "–": "-",
+}  # fmt: skip
+_RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿˣ", "0123456789+-nx")
+_LOWERED = str.maketrans("₀₁₂₃₄₅₆₇₈₉₊₋ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ", "0123456789+-aehijklmnoprstuvx")
+
+
+def in_ascii(text: str) -> str:
+    """The same in ASCII; what has no spelling is shown as Python writes it.
+
+    >>> in_ascii("∂L/∂x = −Σₙ x² · Wᵀ")
+    'dL/dx = -sum_n x^2 * W^T'
+    """
+    if text.isascii():
+        return text
+    text = re.sub("[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿˣ]+", lambda run: "^" + run[0].translate(_RAISED), text)
+    text = re.sub("[₀-₋ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ]+", lambda run: "_" + run[0].translate(_LOWERED), text)
+    spelt = "".join(_SIGNS.get(sign, sign) for sign in text)
+    return spelt.encode("ascii", "backslashreplace").decode()

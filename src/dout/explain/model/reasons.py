@@ -1,0 +1,91 @@
+"""The words of the reasons in an explanation: a key of a `Reason` → one sentence, with its fields in braces.
+
+A field is text, a number, or a term, which the format writes in its own way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+# --- the steps of backward: why a gradient is what it is --------------------------------------------------------------
+
+_STEPS = {
+    "added to each": "{name} was added to each of the {axis} rows, so its gradient is the sum of theirs",
+    "sum over repeats": "{name} is repeated along {axis}, so its gradient is the sum over {axis}",
+    "matrix product": "{name}[{indices}] meets {other} once for each {index}, so its gradient is the sum over {index}",
+    "sum": "each element is in the sum once, so each gets the gradient of the sum",
+    "mean": "each element is 1/({count}) of the mean, so each gets that share of the gradient",
+    "variance": "an element moves the variance by its distance from the mean",
+    "product": "an element moves the product by the product of the others",
+    "largest": "the gradient goes to the largest element; equal ones share it",
+    "smallest": "the gradient goes to the smallest element; equal ones share it",
+    "running sum": "an element is in all running sums from its place on, so their gradients add up",
+    "moved": "elements only move, so their gradients move back",
+    "repeated": "{name} is repeated, so the gradients of all repeats add up",
+    "chosen": "the chosen elements get their gradients, the others get 0",
+    "looked up": "a row of {name} may be chosen several times, so the gradients of all its uses add up",
+    "overwritten": "the elements that were overwritten get 0",
+    "written": "the new elements get the gradients of the places that they were written to",
+    "part": "each input gets its part of the gradient",
+    "border": "the border gets no gradient",
+    "half": "only the elements that stay get a gradient",
+    "windows": "an element is in several windows, so the gradients of all of them add up",
+    "uses add up": "{name} is used {count} times, so the gradients of all uses add up",
+}
+
+# --- your backward, line by line --------------------------------------------------------------------------------------
+
+_RIGHT_LINES = {
+    "beside_given": "right, given {name} of the line above",
+    "beside_use": "the part of {gradient} that comes through {through}",
+    "beside_local": "the derivative of {of} with respect to {by}",
+    "beside_again": "{value}, computed again",
+    "beside_kept": "a value of forward, computed again",
+    "beside_piece": "a piece of {whole}, or the same in another shape",
+    "beside_opposite": "{gradient} with the other sign",
+    "beside_on_the_way": "on the way to the next gradient",
+    "beside_start": "filled in by a later line",
+    "beside_nearly": "equal but for a rounded number, or a tiny one that keeps it finite",
+    "beside_several": "these are {gradients}",
+}
+
+_WRONG_LINES = {
+    "beside_zero": "this is 0; {gradient} is not",
+    "beside_no_dout": "dout is left out: this is only the local derivative",
+    "beside_sign": "the sign is wrong",
+    "beside_transposed": "it is transposed",
+    "beside_operand_transposed": "one of its matrices is transposed wrongly",
+    "beside_axis": "step {step} sums over {axes}: axis={axis}",
+    "beside_axis_here": "it goes along axis {mine}; {gradient} goes along axis {axis}",
+    "beside_not_summed": "step {step} sums over {axes}; this line does not: axis={axis}",
+    "beside_divided": "it is divided by {n}; {gradient} is not",
+    "beside_not_divided": "the factor 1/{n} is missing",
+    "beside_times": "it is {factor} times {gradient}",
+    "beside_mask_missing": "the mask is missing: {gradient} is 0 where forward blocks",
+    "beside_mask_contrary": "the mask is the wrong way round",
+    "beside_factor_missing": "the factor {factor} is missing",
+    "beside_factor_extra": "the factor {factor} is one too many",
+    "beside_divides": "it divides by {factor}: multiply",
+    "beside_multiplies": "it multiplies by {factor}: divide",
+    "beside_power": "the exponent is {mine}: it is {right}",
+    "beside_part_missing": "the part that comes through {through} is missing",
+    "beside_part_twice": "the part that comes through {through} is counted twice",
+    "beside_part_sign": "the part that comes through {through} has the wrong sign",
+    "beside_part_times": "the part that comes through {through} is {factor} times what it should be",
+    "beside_part_divided": "the part that comes through {through} is {n} times too small: do not divide by {n}",
+    "beside_part_not_divided": "the part that comes through {through} is {n} times too large: divide it by {n}",
+    "beside_term_sign": "one of its terms has the wrong sign",
+    "beside_swapped": "{mine} stands here for {right}",
+    "beside_other": "this is {other}, not {gradient}",
+    "beside_overwritten": "an index that repeats overwrites what was there: np.add.at adds it up",
+    "beside_shape": "its shape is {mine}; that of {of} is {right}",
+    "beside_layer": "the backward of {name} is wrong: see there",
+    "beside_differs": "this is not {gradient}",
+}
+
+_LIMITS = {
+    "stops": "{operator}, at {place}: {says}",
+    "lost": "{event}: no gradient is known behind it",
+}
+
+REASONS: Mapping[str, str] = {**_STEPS, **_LIMITS, **_RIGHT_LINES, **_WRONG_LINES}

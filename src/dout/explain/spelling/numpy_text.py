@@ -1,0 +1,368 @@
+"""Each primitive as NumPy text: one table, one row a way of writing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from dout.explain.spelling.size_words import Shapes, SizeWords, UnspelledError
+from dout.explain.spelling.written_text import (
+    ADDED,
+    AND,
+    ATOM,
+    COMPARED,
+    MULTIPLIED,
+    OR,
+    SHIFTED,
+    SIGNED,
+    XOR,
+    Text,
+    called,
+    infix,
+    method,
+    negated,
+    powered,
+    tupled,
+)
+from dout.graph import CONSTANT, Node, Primitive
+from dout.ops import PRIMITIVES, by_primitive, primitives
+from dout.ops.operators import Slot
+from dout.ops.registry import broadcast
+
+
+class Spelling(Protocol):
+    """What a row asks of the text it stands in."""
+
+    sizes: SizeWords
+    last_axis: bool  # write -1 for the last axis
+    dot: bool  # write np.dot for products of matrices
+
+    def statics(self, node: Node, key: str, default: Any = None) -> tuple[Any, ...]:
+        """A static parameter of a node, in each of the recordings."""
+
+    def shapes(self, node: Node) -> Shapes:
+        """The shape of a node's value, in each of the recordings."""
+
+    def dtype(self, dtype: Any) -> str:
+        """The expression of a dtype: `dout.dtype`."""
+
+
+Operands = Sequence[Text]
+Row = Callable[[Spelling, Node, Operands], Text]
+
+_INFIX: dict[Primitive, tuple[str, int, bool]] = by_primitive({
+    "add": ("+", ADDED, True), "subtract": ("-", ADDED, False), "multiply": ("*", MULTIPLIED, True),
+    "divide": ("/", MULTIPLIED, False), "floor_divide": ("//", MULTIPLIED, False), "mod": ("%", MULTIPLIED, False),
+    "less": ("<", COMPARED, False), "less_equal": ("<=", COMPARED, False), "greater": (">", COMPARED, False),
+    "greater_equal": (">=", COMPARED, False), "equal": ("==", COMPARED, False), "not_equal": ("!=", COMPARED, False),
+    "bitwise_and": ("&", AND, True), "bitwise_or": ("|", OR, True), "bitwise_xor": ("^", XOR, True),
+    "left_shift": ("<<", SHIFTED, False), "right_shift": (">>", SHIFTED, False),
+})  # fmt: skip
+_FUNCTIONS = primitives(
+    "sqrt exp log log1p log2 log10 expm1 exp2 cbrt sin cos tan arcsin arccos arctan sinh cosh tanh arcsinh arccosh "
+    "arctanh hypot arctan2 logaddexp sign floor ceil trunc rint logical_and logical_or logical_xor logical_not isnan "
+    "isinf isfinite signbit where maximum minimum clip convolve inner reciprocal"
+)
+_LINEAR: dict[Primitive, str] = by_primitive({"inv": "np.linalg.inv", "solve": "np.linalg.solve", "det": "np.linalg.det"})
+_REDUCTIONS = primitives("sum mean var std prod max min any all argmax argmin")
+COSTLY = primitives(
+    "matmul dot inner inv solve det convolve einsum sum mean var std prod max min argmax argmin argsort cumsum cumprod "
+    "special_softmax special_log_softmax special_logsumexp"
+)
+
+
+def spelled(spelling: Spelling, node: Node, operands: Operands) -> Text:
+    """The text of one node, of the texts of its inputs. Raises UnspelledError where there is none."""
+    row = node.primitive
+    if row is CONSTANT:
+        return number_text(spelling, node)
+    if row in _INFIX:
+        symbol, binds, associative = _INFIX[row]
+        return infix(operands[0], symbol, operands[1], binds, associative=associative)
+    if row in _FUNCTIONS:
+        return called(f"np.{row}", *map(str, operands))
+    if row in _LINEAR:
+        return called(_LINEAR[row], *map(str, operands))
+    if row in _REDUCTIONS:
+        masks = (f"where={mask}" for mask in operands[1:])
+        return called(f"np.{row}", str(operands[0]), *_axis_options(spelling, node), *masks)
+    write = _ROWS.get(row)
+    if write is None:
+        raise UnspelledError(f"{row} has no spelling in NumPy")
+    return write(spelling, node, operands)
+
+
+def number_text(spelling: Spelling, node: Node) -> Text:
+    """A constant: the same in every recording, or an expression of lengths."""
+    values = spelling.statics(node, "value")
+    value = values[0].item() if isinstance(values[0], np.generic) else values[0]
+    if any(v != values[0] and not (v != v) for v in values[1:]):
+        if all(float(v) == int(v) for v in values):
+            return _binding(spelling.sizes.number([int(v) for v in values]))
+        inverse = [round(1 / float(v), 9) for v in values]
+        if all(one == int(one) for one in inverse):
+            return infix(Text("1"), "/", _binding(spelling.sizes.number([int(one) for one in inverse])), MULTIPLIED)
+        raise UnspelledError("a number depends on sizes in an unknown way")
+    if isinstance(value, float) and (value != value or value in (np.inf, -np.inf)):
+        text = "np.nan" if value != value else "np.inf" if value > 0 else "-np.inf"
+        return Text(text, SIGNED if text[0] == "-" else ATOM)
+    if isinstance(value, float) and value == int(value) and abs(value) < 1e15 and not np.signbit(value - 0.5 * (value == 0)):
+        value = int(value)  # 1.0 and 1 are one in arithmetic with floats
+    return Text(repr(value), SIGNED if repr(value).startswith("-") else ATOM)
+
+
+def _binding(text: str) -> Text:
+    binds = ADDED if " + " in text or " - " in text else MULTIPLIED if " " in text else ATOM
+    return Text(text, binds)
+
+
+def axis_text(spelling: Spelling, axis: int, ndim: int) -> str:
+    """An axis, the last one as -1 where forward counts so."""
+    axis %= ndim
+    return "-1" if spelling.last_axis and axis == ndim - 1 else str(axis)
+
+
+def _axis_options(spelling: Spelling, node: Node) -> list[str]:
+    ndim, axis, options = len(node.inputs[0].shape), node.static.get("axis"), []
+    axes = None if axis is None else (axis,) if isinstance(axis, int) else tuple(axis)
+    if axes is not None and len(axes) < ndim or (axes and node.primitive in primitives("argmax argmin")):
+        texts = [axis_text(spelling, a, ndim) for a in axes or ()]
+        options.append(f"axis={texts[0] if len(texts) == 1 else tupled(texts)}")
+    if node.static.get("keepdims"):
+        options.append("keepdims=True")
+    for key in ("ddof", "initial"):
+        if key in node.static:
+            options.append(f"{key}={node.static[key]!r}")
+    return options
+
+
+# --- rows that need more than their name ------------------------------------------------------------------------------
+
+
+def _power(spelling: Spelling, node: Node, operands: Operands) -> Text:
+    return powered(*operands)
+
+
+def _square(spelling: Spelling, node: Node, operands: Operands) -> Text:
+    return powered(operands[0], Text("2"))
+
+
+def _product(spelling: Spelling, node: Node, operands: Operands) -> Text:
+    if spelling.dot and all(len(i.shape) <= 2 for i in node.inputs):
+        return called("np.dot", *map(str, operands))
+    if node.primitive is PRIMITIVES["dot"] and (len(node.inputs[1].shape) > 2 or not all(i.shape for i in node.inputs)):
+        return called("np.dot", *map(str, operands))
+    return infix(operands[0], "@", operands[1], MULTIPLIED)
+
+
+def _sigmoid(spelling: Spelling, node: Node, operands: Operands) -> Text:
+    """The exponential of −softplus(−x): it never overflows, and keeps its digits on both sides."""
+    return called("np.exp", f"-np.logaddexp(0, {negated(operands[0])})")
+
+
+def _softplus(spelling: Spelling, node: Node, operands: Operands) -> Text:
+    return called("np.logaddexp", "0", str(operands[0]))
+
+
+def _absolute(spelling: Spelling, node: Node, operands: Operands) -> Text:
+    return called("np.abs", str(operands[0]))
+
+
+def _transpose(spelling: Spelling, node: Node, operands: Operands) -> Text:
+    axes = tuple(node.static["axes"])
+    n = len(axes)
+    if axes == tuple(reversed(range(n))):
+        return Text(f"{operands[0].within(ATOM)}.T")
+    moved = [i for i in range(n) if axes[i] != i]
+    if len(moved) == 2:
+        one, two = (str(i - n) if moved == [n - 2, n - 1] else str(i) for i in moved)
+        return called("np.swapaxes", str(operands[0]), one, two)
+    return method(operands[0], "transpose", *map(str, axes))
+
+
+def _reshape(spelling: Spelling, node: Node, operands: Operands) -> Text:
+    x = node.inputs[0]
+    if "order" in node.static or "order" in x.static and node.primitive is not PRIMITIVES["reshape"]:
+        raise UnspelledError("a reshape in another order")
+    before, after = spelling.shapes(x), spelling.shapes(node)
+    inserted = _inserted(before, after)
+    if inserted is not None:
+        return Text(f"{operands[0].within(ATOM)}[{inserted}]")
+    if len(after[0]) == 1:
+        return method(operands[0], "ravel")
+    dropped = _dropped(before, after)
+    if dropped is not None:
+        return called("np.squeeze", str(operands[0]), f"axis={dropped}")
+    return method(operands[0], "reshape", spelling.sizes.shape(after))
+
+
+def _inserted(before: Shapes, after: Shapes) -> str | None:
+    """The index that only inserts axes of length one, where that is all that a reshape does."""
+    parts: list[str] = []
+    one, two = list(zip(*before, strict=True)), list(zip(*after, strict=True))
+    for sizes in two:
+        if one and one[0] == sizes:
+            parts.append(":")
+            one.pop(0)
+        elif set(sizes) == {1}:
+            parts.append("np.newaxis")
+        else:
+            return None
+    if one or "np.newaxis" not in parts:
+        return None
+    while parts and parts[-1] == ":" and len(parts) > 1:
+        parts.pop()
+    if parts[-1] == "np.newaxis" and len(parts) > 2 and parts.count("np.newaxis") == 1:
+        return "..., np.newaxis"
+    return ", ".join(parts)
+
+
+def _dropped(before: Shapes, after: Shapes) -> str | None:
+    """The axes of length one that a reshape drops, where that is all that it does."""
+    axes: list[int] = []
+    one, two = list(zip(*before, strict=True)), list(zip(*after, strict=True))
+    for axis, sizes in enumerate(one):
+        if two and two[0] == sizes:
+            two.pop(0)
+        elif set(sizes) == {1}:
+            axes.append(axis)
+        else:
+            return None
+    return None if two or not axes else str(axes[0]) if len(axes) == 1 else tupled(list(map(str, axes)))
+
+
+def _broadcast_to(spelling: Spelling, node: Node, operands: Operands) -> Text:
+    return called("np.broadcast_to", str(operands[0]), spelling.sizes.shape(spelling.shapes(node)))
+
+
+def _astype(spelling: Spelling, node: Node, operands: Operands) -> Text:
+    return method(operands[0], "astype", spelling.dtype(node.dtype))
+
+
+def _concatenate(spelling: Spelling, node: Node, operands: Operands) -> Text:
+    axis = axis_text(spelling, node.static["axis"], len(node.shape))
+    return called("np.concatenate", tupled([str(o) for o in operands]), f"axis={axis}")
+
+
+def _array(spelling: Spelling, node: Node, operands: Operands) -> Text:
+    return called("np.array", f"[{', '.join(map(str, operands))}]")
+
+
+def _einsum(spelling: Spelling, node: Node, operands: Operands) -> Text:
+    return called("np.einsum", repr(node.static["subscripts"]).replace("'", '"'), *map(str, operands))
+
+
+def _running(spelling: Spelling, node: Node, operands: Operands) -> Text:
+    axis = node.static.get("axis")
+    more = [] if axis is None else [f"axis={axis_text(spelling, axis, len(node.inputs[0].shape))}"]
+    return called(f"np.{node.primitive}", str(operands[0]), *more)
+
+
+def _filled(spelling: Spelling, node: Node, operands: Operands) -> Text:
+    """An array made of one number."""
+    shape, dtype = spelling.sizes.shape(spelling.shapes(node)), f"dtype={spelling.dtype(node.dtype)}"
+    function = {PRIMITIVES["full"]: "full", PRIMITIVES["ones"]: "ones"}.get(node.primitive, "zeros")
+    return called(f"np.{function}", shape, *map(str, operands), dtype)
+
+
+def _getitem(spelling: Spelling, node: Node, operands: Operands) -> Text:
+    return Text(f"{operands[0].within(ATOM)}[{key_text(spelling, node, operands[1:], node.inputs[0])}]")
+
+
+def key_text(spelling: Spelling, node: Node, index: Operands, base: Node) -> str:
+    """An index, with the arrays in it filled in."""
+    keys = spelling.statics(node, "key")
+    if not isinstance(keys[0], tuple):
+        return _key_part(spelling, keys, index)
+    parts = [_key_part(spelling, part, index) for part in zip(*keys, strict=True)]
+    while len(parts) > 1 and parts[-1] == ":" and "..." not in parts:
+        parts.pop()
+    return ", ".join(parts) if parts else "()"
+
+
+def _key_part(spelling: Spelling, parts: Sequence[Any], index: Operands) -> str:
+    first = parts[0]
+    if isinstance(first, Slot):
+        return str(index[first])
+    if first is None:
+        return "np.newaxis"
+    if first is Ellipsis:
+        return "..."
+    if isinstance(first, slice):
+        bounds = [_bound(spelling, [getattr(part, name) for part in parts]) for name in ("start", "stop", "step")]
+        text = f"{bounds[0]}:{bounds[1]}"
+        return f"{text}:{bounds[2]}" if bounds[2] else text
+    return _bound(spelling, parts)
+
+
+def _bound(spelling: Spelling, numbers: Sequence[Any]) -> str:
+    if all(number is None for number in numbers):
+        return ""
+    if any(number is None for number in numbers):
+        raise UnspelledError("a slice depends on sizes in an unknown way")
+    return spelling.sizes.number([int(number) for number in numbers])
+
+
+def _roll(spelling: Spelling, node: Node, operands: Operands) -> Text:
+    shifts, axis = spelling.statics(node, "shift"), node.static["axis"]
+    if isinstance(shifts[0], tuple):
+        shift = tupled([spelling.sizes.number(one) for one in zip(*shifts, strict=True)])
+    else:
+        shift = spelling.sizes.number(shifts)
+    return called("np.roll", str(operands[0]), shift, *([] if axis is None else [f"axis={axis}"]))
+
+
+def _pad(spelling: Spelling, node: Node, operands: Operands) -> Text:
+    widths = spelling.statics(node, "width")
+    pairs = [
+        tupled([spelling.sizes.number(side) for side in zip(*pair, strict=True)]) for pair in zip(*widths, strict=True)
+    ]
+    value = node.static.get("value", 0)
+    return called("np.pad", str(operands[0]), tupled(pairs), *([f"constant_values={value!r}"] if value else []))
+
+
+def _repeat(spelling: Spelling, node: Node, operands: Operands) -> Text:
+    repeats = spelling.sizes.number(spelling.statics(node, "repeats"))
+    return called("np.repeat", str(operands[0]), repeats, f"axis={node.static['axis']}")
+
+
+def _tile(spelling: Spelling, node: Node, operands: Operands) -> Text:
+    reps = [spelling.sizes.number(one) for one in zip(*spelling.statics(node, "reps"), strict=True)]
+    return called("np.tile", str(operands[0]), tupled(reps))
+
+
+def _triangle(spelling: Spelling, node: Node, operands: Operands) -> Text:
+    k = node.static.get("k", 0)
+    return called(f"np.{node.primitive}", str(operands[0]), *([str(k)] if k else []))
+
+
+def _item(spelling: Spelling, node: Node, operands: Operands) -> Text:
+    return method(operands[0], "item")
+
+
+def _through(spelling: Spelling, node: Node, operands: Operands) -> Text:
+    return operands[0]
+
+
+def _special(spelling: Spelling, node: Node, operands: Operands) -> Text:
+    return called(f"special.{str(node.primitive).removeprefix('special_')}", *map(str, operands))
+
+
+_ROWS: Mapping[Primitive, Row] = by_primitive({
+    "power": _power, "pow": _power, "square": _square, "absolute": _absolute, "sigmoid": _sigmoid,
+    "softplus": _softplus, "matmul": _product, "dot": _product, "transpose": _transpose, "reshape": _reshape,
+    "ravel": _reshape, "flatten": _reshape, "broadcast_to": _broadcast_to, "astype": _astype, "einsum": _einsum,
+    "concatenate": _concatenate, "array": _array, "cumsum": _running, "cumprod": _running, "zeros": _filled,
+    "empty": _filled, "ones": _filled, "full": _filled, "getitem": _getitem, "roll": _roll, "pad": _pad,
+    "repeat": _repeat, "tile": _tile, "tril": _triangle, "triu": _triangle, "diag": _triangle, "item": _item,
+    "asarray": _through, "copy": _through, "positive": _through, "float": _through,
+    "negative": lambda spelling, node, operands: negated(operands[0]),
+    "invert": lambda spelling, node, operands: Text(f"~{operands[0].within(SIGNED)}", SIGNED),
+})  # fmt: skip
+
+
+def is_elementwise(node: Node) -> bool:
+    """Whether a node acts on each element by itself, so that its inputs broadcast."""
+    return node.primitive.infer is broadcast

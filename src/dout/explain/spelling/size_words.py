@@ -1,0 +1,120 @@
+"""Lengths and shapes as expressions of arrays at hand: `x.shape[0]`, never the number of an example.
+
+A length is known at several recordings, as a tuple of one number each. What is the same in all of them is a number; what
+differs is an expression that gives each of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import combinations_with_replacement
+
+from dout.graph import Shape
+
+Sizes = tuple[int, ...]  # a length in each of the recordings
+Shapes = tuple[Shape, ...]  # a shape in each of them
+_FACTORS = 3  # lengths in one product
+
+
+class UnspelledError(Exception):
+    """Nothing in NumPy says this in a way that holds at every size."""
+
+
+class SizeWords:
+    """The names of arrays at hand, the likeliest first, each with its shapes.
+
+    `ask` is called with shapes that no array at hand has, or one length of which is not known otherwise; it returns the
+    names of more arrays.
+    """
+
+    def __init__(self, arrays: Mapping[str, Shapes], more: Callable[[], Iterator[tuple[str, Shapes]]] | None = None):
+        self.arrays = dict(arrays)
+        self._more = more
+
+    def _candidates(self) -> Iterator[tuple[str, Shapes]]:
+        yield from list(self.arrays.items())
+        if self._more is not None:
+            yield from self._more()
+
+    def like(self, shapes: Shapes) -> str | None:
+        """An array at hand of these shapes."""
+        return next((name for name, found in self.arrays.items() if found == shapes), None)
+
+    def shape(self, shapes: Shapes) -> str:
+        """The expression of a shape. Raises UnspelledError where there is none."""
+        for name, found in self._candidates():
+            if found == shapes and shapes[0]:
+                return f"{name}.shape" if not name.endswith(_SHAPE) else name
+        lengths = [self.number(sizes) for sizes in zip(*shapes, strict=True)]
+        return f"({', '.join(lengths)}{',' if len(lengths) == 1 else ''})"
+
+    def number(self, sizes: Sequence[int]) -> str:
+        """The expression of a length, or of a number computed from lengths. Raises UnspelledError if there is none."""
+        sizes = tuple(sizes)
+        if len(set(sizes)) == 1:
+            return str(sizes[0])
+        for name, found in self._candidates():
+            for text, known in _lengths(name, found):
+                if known == sizes:
+                    return text
+        return self._computed(sizes)
+
+    def _computed(self, sizes: Sizes) -> str:
+        known: dict[Sizes, str] = {}
+        for name, found in self._candidates():
+            for text, one in _lengths(name, found):
+                if len(set(one)) > 1:
+                    known.setdefault(one, text)
+        text = _product(sizes, known) or _sum(sizes, known)
+        if text is None:
+            raise UnspelledError(f"a number ({', '.join(map(str, sizes))}) depends on sizes in an unknown way")
+        return text
+
+
+_SHAPE = "shape"
+
+
+def _lengths(name: str, shapes: Shapes) -> Iterator[tuple[str, Sizes]]:
+    whole = name if name.endswith(_SHAPE) else f"{name}.shape"
+    for axis, sizes in enumerate(zip(*shapes, strict=True)):
+        yield f"{whole}[{axis}]", sizes
+    if len(shapes[0]) > 1 and not name.endswith(_SHAPE):
+        yield f"{name}.size", tuple(_size(shape) for shape in shapes)
+
+
+def _size(shape: Shape) -> int:
+    size = 1
+    for n in shape:
+        size *= n
+    return size
+
+
+def _product(sizes: Sizes, known: Mapping[Sizes, str]) -> str | None:
+    """A whole multiple of lengths: `2 * x.shape[0]`; or a length divided by a number."""
+    for count in range(1, _FACTORS + 1):
+        for chosen in combinations_with_replacement(known.items(), count):
+            text = " * ".join(name for _, name in chosen)
+            products = [1] * len(sizes)
+            for vector, _ in chosen:
+                products = [product * size for product, size in zip(products, vector, strict=True)]
+            pairs = list(zip(sizes, products, strict=True))
+            if all(product and size % product == 0 for size, product in pairs):
+                ratios = {size // product for size, product in pairs}
+                if len(ratios) == 1:
+                    ratio = ratios.pop()
+                    return text if ratio == 1 else f"{ratio} * {text}"
+            if count == 1 and all(size and product % size == 0 for size, product in pairs):
+                ratios = {product // size for size, product in pairs}
+                if len(ratios) == 1:
+                    return f"{text} // {ratios.pop()}"
+    return None
+
+
+def _sum(sizes: Sizes, known: Mapping[Sizes, str]) -> str | None:
+    """A length and a whole number: `x.shape[0] - 1`."""
+    for vector, name in known.items():
+        differences = {size - length for size, length in zip(sizes, vector, strict=True)}
+        if len(differences) == 1:
+            difference = differences.pop()
+            return f"{name} {'-' if difference < 0 else '+'} {abs(difference)}"
+    return None

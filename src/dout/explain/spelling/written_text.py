@@ -1,0 +1,116 @@
+"""Python text with its precedence, so that parentheses stand only where they are needed, and long lines are wrapped."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+WIDTH = 100
+
+LOOSEST, COMPARED, OR, XOR, AND, SHIFTED, ADDED, MULTIPLIED, SIGNED, POWER, ATOM = range(11)
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """An expression; `binds` is how tightly its outermost operator does."""
+
+    text: str
+    binds: int = ATOM
+
+    def within(self, binds: int) -> str:
+        """The text as an operand of an operator that binds so tightly."""
+        return self.text if self.binds >= binds else f"({self.text})"
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def infix(left: Text, symbol: str, right: Text, binds: int, *, associative: bool = False) -> Text:
+    """Two operands with an operator between them; `associative` ones need no parentheses on the right."""
+    tight = binds if associative and binds == right.binds else binds + 1
+    if binds == COMPARED:  # a < b < c is something else
+        return Text(f"{left.within(COMPARED + 1)} {symbol} {right.within(COMPARED + 1)}", binds)
+    return Text(f"{left.within(binds)} {symbol} {right.within(tight)}", binds)
+
+
+def negated(operand: Text) -> Text:
+    """A minus in front, or one less."""
+    if operand.text.startswith("-") and operand.binds in (SIGNED, MULTIPLIED):
+        return Text(operand.text[1:], ATOM if operand.binds == SIGNED else MULTIPLIED)
+    return Text(f"-{operand.within(SIGNED)}", SIGNED)
+
+
+def powered(base: Text, exponent: Text) -> Text:
+    """A power: `x**2`."""
+    return Text(f"{base.within(ATOM)}**{exponent.within(SIGNED)}", POWER)
+
+
+def called(function: str, *arguments: str) -> Text:
+    """A call."""
+    return Text(f"{function}({', '.join(arguments)})")
+
+
+def method(owner: Text, name: str, *arguments: str) -> Text:
+    """A call of a method."""
+    return Text(f"{owner.within(ATOM)}.{name}({', '.join(arguments)})")
+
+
+def tupled(parts: list[str]) -> str:
+    """A tuple."""
+    return f"({', '.join(parts)}{',' if len(parts) == 1 else ''})"
+
+
+def wrapped(line: str, indent: str) -> Iterator[str]:
+    """A statement as lines of at most WIDTH characters, broken at commas, else at operators, of its outer brackets."""
+    if len(indent) + len(line) <= WIDTH:
+        yield indent + line
+        return
+    head, _, tail = line.partition(" = ") if _is_assignment(line) else line.partition("return ")
+    start = f"{head} = " if _is_assignment(line) else "return " if not head and tail else ""
+    body = tail if start else line
+    places = list(_outer_operators(body))
+    if not places:
+        yield from _broken_call(start + body, indent)
+        return
+    yield f"{indent}{start}("
+    low = 0
+    for at in [*places, len(body)]:
+        yield f"{indent}    {body[low:at].strip()}"
+        low = at
+    yield f"{indent})"
+
+
+def _is_assignment(line: str) -> bool:
+    try:
+        return isinstance(ast.parse(line).body[0], ast.Assign)
+    except SyntaxError:  # a return outside a function is one
+        return False
+
+
+def _outer_operators(body: str) -> Iterator[int]:
+    """The places of the outermost sums in an expression, or of its products where it has none."""
+    for symbols in ((" + ", " - "), (" * ", " / ", " @ ")):
+        depth, found = 0, []
+        for i, letter in enumerate(body):
+            depth += (letter in "([{") - (letter in ")]}")
+            if depth == 0 and body[i : i + 3] in symbols:
+                found.append(i)
+        if found:
+            yield from found
+            return
+
+
+def _broken_call(line: str, indent: str) -> Iterator[str]:
+    """A call with its arguments on a line of their own."""
+    if not line.endswith(")"):
+        yield indent + line
+        return
+    depth = 0
+    for i in range(len(line) - 1, -1, -1):
+        depth += (line[i] in ")]}") - (line[i] in "([{")
+        if depth == 0:
+            break
+    yield f"{indent}{line[: i + 1]}"
+    yield f"{indent}    {line[i + 1 : -1]}"
+    yield f"{indent})"

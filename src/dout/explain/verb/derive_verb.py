@@ -1,0 +1,53 @@
+"""`dout.derive`: a class with the backward that its forward has, as source and as a live class."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from html import escape
+from typing import Any
+
+from dout.explain.derive.class_writer import Derived, derived
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class DerivedLayer(Derived):
+    """A class with a derived backward: its `source`, a `module` with its imports, and the live class, `layer`."""
+
+    def __repr__(self) -> str:
+        gradients = ", ".join(f"{name} {word}" for name, word in self.verdict.items())
+        return f"<derived {self.name}: {gradients}>"
+
+    def __str__(self) -> str:
+        return self.source
+
+    def __rich__(self) -> Any:
+        from rich.syntax import Syntax
+
+        return Syntax(self.source, "python", background_color="default")
+
+    def _repr_html_(self) -> str:
+        return f"<pre><code>{escape(self.source)}</code></pre>"
+
+
+def derive(
+    target: Any, *inputs: Any, init: Mapping[str, Any] | None = None, style: str = "book", **named: Any
+) -> DerivedLayer:
+    """Derive the backward of a layer from its forward, and write the class that has it.
+
+    `target` is a class, a layer, or a function. Inputs that are not given, by position or by name, are chosen. What is
+    written was run, judged exactly, and is finite where the derivative is. `style` is "book" (forward and backward, as
+    the slides write them), "pytorch" or "jax". Raises TargetError where no example runs, and NotDerivedError where no
+    backward can be written that holds.
+
+    >>> class Square:
+    ...     def forward(self, x):
+    ...         return x * x
+    >>> dout = 10.0
+    >>> layer = derive(Square).layer()
+    >>> layer.forward(3.0), layer.backward(dout)
+    (9.0, 60.0)
+    """
+    given = {**{str(i): item for i, item in enumerate(inputs)}, **named}
+    made = derived(target, init, given, style)
+    return DerivedLayer(**{field.name: getattr(made, field.name) for field in fields(Derived)})

@@ -1,0 +1,124 @@
+"""Softmax and its kin as one step each: their gradients are short, and stay finite where a probability becomes 0.
+
+The values are the same up to rounding: what is subtracted to keep exp finite has no part in the result. `PLAIN`
+computes them where SciPy, whose functions these rows are, is not installed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from dout.graph import Graph, Node, Primitive, Shape, rebuild, renewed
+from dout.ops import PRIMITIVES, by_primitive
+
+_EXP, _LOG, _SUM, _SUBTRACT = (PRIMITIVES[name] for name in ("exp", "log", "sum", "subtract"))
+_SOFTMAX, _LOG_SOFTMAX, _LOG_SUM_EXP = (
+    PRIMITIVES[f"special_{name}"] for name in ("softmax", "log_softmax", "logsumexp")
+)
+
+
+def softmax_forms(graph: Graph) -> Graph:
+    """Return the graph in which a softmax, its logarithm, and the logarithm of a sum of exp are one step each.
+
+    The logarithm of some of its elements is taken of them all: `log(y[n, t])` is `log(y)[n, t]`.
+    """
+    while True:
+        after = rebuild(graph, _rewritten)
+        if after is graph:
+            return graph
+        graph = after
+
+
+def _rewritten(node: Node, new: Mapping[Node, Node]) -> Node:
+    node = renewed(node, new)
+    rule = _RULES.get(node.primitive)
+    made = rule(node) if rule is not None and not isinstance(node.dtype, type) else None
+    return made if made is not None and made.shape == node.shape and made.dtype == node.dtype else node
+
+
+def _divide(node: Node) -> Node | None:
+    """exp(z) / Σ exp(z)."""
+    top, bottom = node.inputs
+    total = _behind(bottom)
+    if top.primitive is not _EXP or total.primitive is not _SUM or total.inputs != (top,):
+        return None
+    axes = total.static.get("axis")
+    if not _goes_along(bottom.shape, top.shape, axes):
+        return None
+    return replace(node, primitive=_SOFTMAX, inputs=(unshifted(top.inputs[0], axes),), static={"axis": axes})
+
+
+def _log(node: Node) -> Node | None:
+    """log softmax(x), maybe of some of its elements; log Σ exp(x)."""
+    (x,) = node.inputs
+    if x.primitive is _SOFTMAX:
+        return replace(x, primitive=_LOG_SOFTMAX)
+    if x.primitive is PRIMITIVES["getitem"] and x.inputs[0].primitive is _SOFTMAX:
+        return replace(x, inputs=(replace(x.inputs[0], primitive=_LOG_SOFTMAX), *x.inputs[1:]))
+    if x.primitive is _SUM and len(x.inputs) == 1 and x.inputs[0].primitive is _EXP and "dtype" not in x.static:
+        return replace(node, primitive=_LOG_SUM_EXP, inputs=x.inputs[0].inputs, static=x.static)
+    return None
+
+
+def _subtract(node: Node) -> Node | None:
+    """z − log Σ exp(z)."""
+    z, total = node.inputs
+    largest = _behind(total)
+    if largest.primitive is not _LOG_SUM_EXP or largest.inputs != (z,):
+        return None
+    axes = largest.static.get("axis")
+    if not _goes_along(total.shape, z.shape, axes):
+        return None
+    return replace(node, primitive=_LOG_SOFTMAX, inputs=(unshifted(z, axes),), static={"axis": axes})
+
+
+def _add(node: Node) -> Node | None:
+    """log Σ exp(x − m) + m."""
+    for total, m in (node.inputs, node.inputs[::-1]):
+        if total.primitive is not _LOG_SUM_EXP or len(total.inputs) != 1:
+            continue
+        z, axes = total.inputs[0], total.static.get("axis")
+        if z.primitive is _SUBTRACT and _goes_along(z.inputs[1].shape, z.shape, axes):
+            taken = z.inputs[1]
+            if m is taken or (_behind(m) is _behind(taken) and _behind(m).shape in (m.shape, taken.shape)):
+                return replace(node, primitive=_LOG_SUM_EXP, inputs=z.inputs[:1], static=total.static)
+    return None
+
+
+def unshifted(z: Node, axes: Any) -> Node:
+    """The array without what was subtracted from it alike along these axes."""
+    while z.primitive is _SUBTRACT and z.inputs[0].shape == z.shape and _goes_along(z.inputs[1].shape, z.shape, axes):
+        z = z.inputs[0]
+    return z
+
+
+def _goes_along(small: Shape, shape: Shape, axes: Any) -> bool:
+    """Whether an array of shape `small`, broadcast, has one number along the axes and all of its own elsewhere."""
+    along = range(len(shape)) if axes is None else (axes,) if isinstance(axes, int) else axes
+    whole = (1,) * (len(shape) - len(small)) + small
+    return whole == tuple(1 if axis in {a % len(shape) for a in along} else n for axis, n in enumerate(shape))
+
+
+def _behind(node: Node) -> Node:
+    """What was given other axes of length one, or was repeated."""
+    while node.primitive in (PRIMITIVES["reshape"], PRIMITIVES["broadcast_to"]):
+        (node,) = node.inputs
+    return node
+
+
+def _log_sum_exp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    largest = np.max(x, axis=axis, keepdims=True)
+    found = np.log(np.sum(np.exp(x - largest), axis=axis, keepdims=True)) + largest
+    return found if keepdims else np.squeeze(found, axis)
+
+
+PLAIN: Mapping[Primitive, Callable[..., Any]] = {
+    _SOFTMAX: lambda x, axis=None: np.exp(x - _log_sum_exp(x, axis, keepdims=True)),
+    _LOG_SOFTMAX: lambda x, axis=None: x - _log_sum_exp(x, axis, keepdims=True),
+    _LOG_SUM_EXP: _log_sum_exp,
+}
+_RULES = by_primitive({"divide": _divide, "log": _log, "subtract": _subtract, "add": _add})
