@@ -217,14 +217,16 @@ def _meets(node: Node, argument: int, names: Mapping[Node, str], letters: Letter
     lead = len(node.shape) - len(one.shape)
     lacks = [a for a in range(len(node.shape) - 2) if a < lead or (one.shape[a - lead] == 1 and node.shape[a] != 1)]
     lacks.append(len(node.shape) - (1 if argument == 0 else 2))
-    along = fresh_indices(node, lacks, indices, names, letters)
+    along = index_names(fresh_indices(node, lacks, indices, names, letters))
+    if not along:  # an axis of length 1: nothing is added up
+        return None
     return Reason(
         "matrix product",
         {
             "name": names.get(one, "it"),
             "other": names.get(other, "the other matrix"),
             "indices": ", ".join(index_names(indices)),
-            "index": ", ".join(index_names(along)),
+            "index": ", ".join(along),
             "axis": ", ".join(letters[node][axis] for axis in lacks),
         },
     )
@@ -232,7 +234,7 @@ def _meets(node: Node, argument: int, names: Mapping[Node, str], letters: Letter
 
 def _mean(node: Node, argument: int, names: Mapping[Node, str], letters: Letters) -> Reason | None:
     count = JOIN.join(letters[node.inputs[0]][axis] for axis in reduced_axes(node))
-    return Reason("mean", {"count": count})
+    return Reason("mean", {"count": f"({count})" if JOIN in count else count})
 
 
 def _said(key: str) -> Callable[..., Reason | None]:
