@@ -77,6 +77,7 @@ _BESIDE = {
     "beside_given": "上の行の {name} が正しければ、これも正しい式です",
     "beside_use": "{gradient} のうち {through} を通って伝わる部分です",
     "beside_local": "{of} の {by} に関する微分です",
+    "beside_kept": "順伝播の値をもう一度計算しています",
     "beside_again": "{value} をもう一度計算しています",
     "beside_piece": "{whole} の一部、または形状だけを変えたものです",
     "beside_opposite": "{gradient} の符号を変えたものです",
