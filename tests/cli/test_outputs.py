@@ -12,8 +12,8 @@ import pytest
 from draw_traces import buy_fruits
 
 from dout.check.project.baseline import BASELINE
-from dout.cli.check_output import PAGE
 from dout.cli.compile_command import MODULE
+from dout.cli.output.check_output import PAGE
 from dout.draw import draw
 from dout.draw.picture.formats import FORMATS
 from dout.errors import TargetError

@@ -18,6 +18,9 @@ def product_of_matrices():
     return ExplainedSteps.of(lambda x, W: x @ W, RNG.normal(size=(2, 3)), RNG.normal(size=(3, 4)))
 
 
+RIGHT = Over(("d",), product(Symbol("x", (N, D)), Symbol("W", (D, M))))
+
+
 def is_right(steps, right, name="y", left=(N, M)):
     node = steps.node(name)
     return holds(Symbol(name, left), right, node, steps.names, steps.letters, steps.values)
@@ -26,7 +29,7 @@ def is_right(steps, right, name="y", left=(N, M)):
 def test_an_element_of_a_product(product_of_matrices):
     steps = product_of_matrices
     found = element(steps.output, (N, M), steps.names, steps.letters)
-    assert found == Over(("d",), product(Symbol("x", (N, D)), Symbol("W", (D, M))))
+    assert found == RIGHT
     assert is_right(steps, found)
 
 
@@ -37,9 +40,9 @@ def test_an_element_of_a_product(product_of_matrices):
         Over(("d",), product(Symbol("x", (N, D)), Symbol("x", (N, D)))),
         Over(("n",), product(Symbol("x", (N, D)), Symbol("W", (D, M)))),
         Over(("d",), product(Symbol("x", (N, D)), Symbol("V", (D, M)))),
-        product(Over(("d",), product(Symbol("x", (N, D)), Symbol("W", (D, M)))), Number(1 + 2**-52)),
-        total(Over(("d",), product(Symbol("x", (N, D)), Symbol("W", (D, M)))), Number(1e-40)),
-        Cases(((Number(0), Compare(N, "=", Number(1))),), Over(("d",), product(Symbol("x", (N, D)), Symbol("W", (D, M))))),
+        product(RIGHT, Number(1 + 2**-52)),
+        total(RIGHT, Number(1e-40)),
+        Cases(((Number(0), Compare(N, "=", Number(1))),), RIGHT),
     ],
     ids=["transposed", "another value", "an index twice", "no such value", "a last bit", "beside", "one row"],
 )  # fmt: skip

@@ -52,7 +52,8 @@ class ExplainedSteps:
         seed = Node(INPUT, (), {}, output.shape, output.dtype)
         gradients = backpropagate({output: seed})
         for node, gradient in gradients.of.items():
-            names.setdefault(gradient, f"d{names[node]}")
+            if node in names:
+                names.setdefault(gradient, f"d{names[node]}")
         names[seed] = "dout"
         rng = np.random.default_rng(1)
         values = {**recorded.data, seed: rng.normal(size=output.shape)[()]}

@@ -1,4 +1,4 @@
-"""Explanations built by hand, as the design of `dout explain` has them: what formats print, without any derivation."""
+"""Explanations built by hand: what formats print, without any derivation."""
 
 import numpy as np
 
@@ -32,7 +32,7 @@ from dout.explain.terms.terms import (
 )
 from dout.graph import INPUT, Node, Where
 
-x, y, a, b, c, W = map(Symbol, "x y a b c W".split())
+x, y, a, b, c, W = map(Symbol, ("x", "y", "a", "b", "c", "W"))
 dy = Partial("y")
 NODE = Node(INPUT, (), {}, (), float)  # formats print no node
 e = Call("exp", (negated(x),))
@@ -114,7 +114,7 @@ def _in_this_order(*factors):
 
 
 def affine(wrong=True):
-    """x · W + b, with a sum along the wrong axis."""
+    """The product x · W, plus b, with a sum along the wrong axis."""
     n, d, m = map(Symbol, "ndm")
     dout = Symbol("dout")
 
@@ -209,7 +209,7 @@ def relu():
 
 
 def multiply(at=(100, 2), names=("x", "y")):
-    """out = x · y, of two numbers."""
+    """The product of two numbers."""
     one, other = map(Symbol, names)
     seed = Partial("out")
     return Explanation(

@@ -20,6 +20,7 @@ FUNCTIONS = {
        "abs", "clip", "fmod", "isnan", "isinf", "isfinite", "bitwise_and", "bitwise_or", "bitwise_xor", "invert")},
     "sigmoid": sigmoid,
     "σ": sigmoid,
+    "softplus": lambda x: np.logaddexp(0, x),
     "arctan2": np.arctan2,
     "atan2": np.arctan2,
     "max": np.maximum,
@@ -141,7 +142,7 @@ class Reader:
 
     def whole(self):
         made = self.cases()
-        assert self.next == "", f"{self.tokens[self.at:]} is left"
+        assert self.next == "", f"{self.tokens[self.at :]} is left"
         return made
 
     def cases(self):
@@ -242,7 +243,7 @@ class Reader:
             if token == start:
                 inside = self.cases()
                 self.take(end)
-                return inside if token == "(" else lambda p: function(inside(p))
+                return inside if token == "(" else lambda p, f=function, i=inside: f(i(p))
         if token[0].isdigit():
             return lambda p: np.float64(token)
         if self.next == "(":

@@ -11,6 +11,8 @@ from dout import __version__
 from dout.cli.bench_command import bench
 from dout.cli.check_command import check
 from dout.cli.compile_command import compile
+from dout.cli.derive_command import derive
+from dout.cli.explain_command import explain
 from dout.cli.show_command import show
 from dout.errors import DoutError, UserCodeError, visible
 
@@ -28,6 +30,8 @@ def commands() -> None:
 
 commands.add_command(show)
 commands.add_command(check)
+commands.add_command(explain)
+commands.add_command(derive)
 commands.add_command(bench)
 commands.add_command(compile)
 

@@ -13,7 +13,7 @@ import click
 from dout.cli import options
 from dout.cli.cli_target import load, of_numpy, split
 from dout.cli.cli_values import as_options
-from dout.cli.printing import save, tell
+from dout.cli.output.printing import save, tell
 from dout.errors import TargetError, visible
 from dout.files import SVG_MARK, Kind, refuse
 
@@ -70,7 +70,7 @@ def bench(
     options.require("dout bench", "numba")
     measured, used = _measured(target, init, inputs, **how)
     if output is not None:
-        from dout.cli.bench_chart import svg
+        from dout.cli.output.bench_chart import svg
 
         save(output, svg(measured), CHART, inputs=reads, force=force)
     chosen = as_options("--init", used.init, init) + as_options("--input", used.inputs, inputs)
@@ -87,7 +87,7 @@ def _measured(
 ) -> tuple[Bench, Example]:  # fmt: skip
     """The measurement, and the example that it used."""
     from dout.cli.guard import guarded
-    from dout.cli.progress import Progress
+    from dout.cli.output.progress import Progress
     from dout.engine.bench.bench import SIZES
     from dout.engine.bench.bench import bench as measure
     from dout.trace.record.script import run_user_code
@@ -131,7 +131,7 @@ def _with_example(found: Any, init: dict[str, Any], inputs: dict[str, Any]) -> t
 
 def _tell(target: str, measured: Bench, chosen: list[str], plan: bool) -> None:
     """Print the table with its bars, and the plan or how to see it."""
-    from dout.cli.bench_chart import in_ascii, lines_of
+    from dout.cli.output.bench_chart import in_ascii, lines_of
     from dout.engine.compile.plan_text import lines_of as plan_lines
 
     lines = list(lines_of(measured))

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dout.cli import options
-from dout.cli.check_output import PAGE, Result, tell_result
 from dout.cli.cli_target import split
+from dout.cli.output.check_output import PAGE, Result, tell_result
 from dout.errors import visible
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def check(
     findings = _judge(result, baseline, write_baseline)
     tell_result(result)
     if html is not None:
-        from dout.cli.check_page import write_page
+        from dout.cli.output.check_page import write_page
 
         write_page(result, html, force)
     if baseline is not None and write_baseline:
@@ -134,7 +134,7 @@ def _run(
     from dout.check.project.discover import find_jobs
     from dout.check.worker.jobs import GivenArguments
     from dout.check.worker.runner import run
-    from dout.cli.progress import Progress
+    from dout.cli.output.progress import Progress
     from dout.engine.runtime.parallel_threshold import cores
 
     places = [split(target) for target in targets]

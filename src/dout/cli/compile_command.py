@@ -10,7 +10,7 @@ import click
 
 from dout.cli import options
 from dout.cli.cli_target import load, split
-from dout.cli.printing import save
+from dout.cli.output.printing import save
 from dout.errors import TargetError, visible
 from dout.files import Kind, refuse
 
@@ -56,7 +56,7 @@ def _compiled(
 ) -> tuple[Standalone, list[str]]:
     """The module of a target, and the files of the user's that were loaded for it."""
     from dout.cli.guard import guarded
-    from dout.cli.progress import Progress
+    from dout.cli.output.progress import Progress
     from dout.engine.export import standalone
     from dout.trace.record.script import run_user_code
     from dout.trace.session.user_modules import user_modules

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import sys
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,13 +13,14 @@ import click
 
 from dout.cli import options
 from dout.cli.cli_target import load, split
-from dout.cli.printing import save
+from dout.cli.output.printing import is_unicode, save
 from dout.errors import TargetError, visible
-from dout.files import Kind, refuse
+from dout.files import Kind, refuse, text_of
 
 if TYPE_CHECKING:
     from dout.check.report.layer_report import Report
     from dout.explain.derive.class_writer import Derived
+    from dout.explain.model.explanation import Reason
 
 MODULE = Kind("a module", (".py",), rb'\A""".*\n\nWritten by `dout derive`')
 SOURCE = Kind("a Python file", (".py",), rb"")  # the user's own: it is asked to be changed
@@ -53,17 +57,20 @@ def derive(
         refuse(output, MODULE, inputs=[where], force=force)
     for module in ("sympy", "flint"):
         options.require("dout derive", module)
+    from dout.explain.formats.plain_spelling import in_ascii
+
     made, report = _derived(target, init, inputs, style, timeout)
     if in_place:
         _write_in_place(target, where, made)
     if output is not None:
         save(output, _module(target, made), MODULE, inputs=[where], force=force)
     if as_json:
-        click.echo(json.dumps(_document(made, report), ensure_ascii=True, allow_nan=False))
+        click.echo(json.dumps(_document(target, made, report), ensure_ascii=True, allow_nan=False))
     elif output is None and not in_place:
         click.echo(visible(made.source.rstrip(), keep="\n\t"))
-    click.echo(visible(_verdict(report)), err=True)
-    raise SystemExit(0 if report.ok else 1)
+    for line in (*map(_sentence, made.notes), _verdict(report)):
+        click.echo(visible(line if is_unicode(sys.stderr) else in_ascii(line)), err=True)
+    sys.exit(0 if report.ok else 1)
 
 
 def _derived(
@@ -72,12 +79,80 @@ def _derived(
     """The class, and the report on it."""
     from dout.check.verb.check_layer import check
     from dout.cli.guard import guarded
-    from dout.explain.derive.class_writer import derived
+    from dout.explain.derive.class_writer import NotDerivedError, derived
     from dout.trace.record.script import run_user_code
 
     with guarded(target, timeout=timeout, capture=True):
         found = load(target)[1]
         if found is None:
             raise TargetError(f"{target} is a module; name one layer or function in it: {target}:NAME")
-        made = run_user_code(lambda: derived(found, init, inputs, style), target)
+        try:
+            made = run_user_code(lambda: derived(found, init, inputs, style), target)
+        except NotDerivedError as error:
+            why = "; ".join(map(_sentence, error.reasons))
+            raise TargetError(f"{target}: no backward was written: {why}") from None
         return made, check(made.layer, init=init, **inputs)
+
+
+def _sentence(reason: Reason) -> str:
+    from dout.explain.formats.terminal_lines import sentence_text
+    from dout.explain.formats.words import said_reason
+
+    return sentence_text(said_reason(reason))
+
+
+def _module(target: str, made: Derived) -> str:
+    """The module with the class, as a file that dout knows again as its own."""
+    of = visible(target).replace("\\", "/").replace('"', "'")
+    head = f"{made.name}, with the backward that its forward has.\n\nWritten by `dout derive` from {of}.\n"
+    return f'"""{head}"""\n\n{made.module}'
+
+
+def _write_in_place(target: str, where: str, made: Derived) -> None:
+    """Put the class in the place of the one in the user's file. Raises TargetError where there is none."""
+    name = split(target)[1]
+    file = Path(where)
+    if name is None or file.suffix != ".py" or not file.is_file():
+        raise TargetError(f"{target}: --in-place writes into a file; name a class in one: FILE.py:Name")
+    save(file, with_class(text_of(file), name, made.source, target), SOURCE, force=True)
+
+
+def with_class(text: str, name: str, source: str, target: str) -> str:
+    """A file's text with another source of one class, at the same indentation. Raises TargetError."""
+    lines = text.splitlines(keepends=True)
+    body: list[ast.stmt] = ast.parse(text).body
+    found: ast.ClassDef | None = None
+    for part in name.split("."):
+        found = next((s for s in body if isinstance(s, ast.ClassDef) and s.name == part), None)
+        if found is None:
+            raise TargetError(f"{target}: --in-place writes into a class, and {part} is not written as one there")
+        body = found.body
+    assert found is not None
+    first = min([found.lineno, *(decorator.lineno for decorator in found.decorator_list)])
+    new = textwrap.indent(source.rstrip(), " " * found.col_offset) + "\n"
+    return "".join([*lines[: first - 1], new, *lines[found.end_lineno :]])
+
+
+def _document(target: str, made: Derived, report: Report) -> dict[str, Any]:
+    return {
+        "dout": "derived",
+        "version": 1,
+        "target": target,
+        "name": made.name,
+        "source": made.source,
+        "module": made.module,
+        "verdict": {name: str(word) for name, word in made.verdict.items()},
+        "notes": [_sentence(note) for note in made.notes],
+        "check": report.to_json(),
+    }
+
+
+def _verdict(report: Report) -> str:
+    """What `dout check` says, in a line: `dout check: ✓ x exact; finite at ±1000`."""
+    words = ", ".join(f"{verdict.word.mark} {verdict.argument} {verdict.word}" for verdict in report.verdicts)
+    said = [words or "no gradient was judged"]
+    told = [finding for finding in report.findings if finding.severity != "note"]
+    said += [f"{finding.severity} {finding.code}: {finding.message}" for finding in told]
+    if not any(finding.code.startswith("D4") for finding in told):
+        said.append("finite at ±1000")  # the derivation has run it there, and dout check at other scales
+    return f"dout check: {'; '.join(said)}"

@@ -5,17 +5,14 @@ from __future__ import annotations
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from dout.cli import options
 from dout.cli.cli_target import load, split
-from dout.cli.printing import has_colours, is_unicode, save
-from dout.errors import TargetError, visible
-
-if TYPE_CHECKING:
-    from dout.explain.verb.explain_verb import Explained
+from dout.cli.output.printing import has_colours, is_unicode, save
+from dout.errors import TargetError
 
 FORMATS = ("terminal", "markdown", "html", "latex", "json")
 
@@ -67,7 +64,7 @@ def explain(
     from dout.explain.verb.explanation_files import Wanted
 
     word = "json" if as_json else format_ or "terminal"
-    is_page = output is not None and form.kind.suffixes[0] == ".html" or word == "html"
+    is_page = (output is not None and form.kind.suffixes[0] == ".html") or word == "html"
     made, picture = _explained(target, init, {**inputs, **numbers}, opened, timeout, pictured=is_page and not brief)
     wanted = Wanted(language, bool(numbers), brief, picture)
     if output is not None:
@@ -88,7 +85,8 @@ def _refused(output: Path | None, word: str | None, target: str, force: bool) ->
 
 
 def _explained(
-    target: str, init: dict[str, Any], inputs: dict[str, Any], opened: tuple[str, ...], timeout: float, *, pictured: bool
+    target: str, init: dict[str, Any], inputs: dict[str, Any], opened: tuple[str, ...], timeout: float, *,
+    pictured: bool,
 ) -> tuple[Any, str]:  # fmt: skip
     """The explanation of a target, and for a page the picture of one run."""
     from dout.cli.guard import guarded
@@ -118,12 +116,10 @@ def _picture(found: Any, init: dict[str, Any], inputs: dict[str, Any]) -> str:
 
 def _tell(made: Any, language: Any, numbers: bool, brief: bool) -> None:
     """Print the explanation on a terminal, as wide as that is."""
-    from dout.explain.formats.terminal import coloured, plain, to_lines
+    from dout.explain.formats.terminal_lines import coloured, plain, to_lines
 
     width = shutil.get_terminal_size((100, 24)).columns
-    lines = to_lines(
-        made, width=width, unicode=is_unicode(sys.stdout), language=language, numbers=numbers, short=brief
-    )
+    lines = to_lines(made, width=width, unicode=is_unicode(sys.stdout), language=language, numbers=numbers, short=brief)
     if has_colours():
         from rich.console import Console
 

@@ -15,7 +15,7 @@ import click
 
 from dout.cli import options
 from dout.cli.cli_target import load, split
-from dout.cli.printing import has_colours, is_unicode
+from dout.cli.output.printing import has_colours, is_unicode
 from dout.errors import MissingFontWarning, TargetError, visible
 
 if TYPE_CHECKING:

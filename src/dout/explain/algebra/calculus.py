@@ -15,7 +15,7 @@ from dout.graph import Node, Primitive
 from dout.ops import by_primitive, primitives
 
 
-class sigmoid(sympy.Function):
+class sigmoid(sympy.Function):  # type: ignore[misc]
     """1 / (1 + exp(−x))."""
 
     is_real = True
@@ -30,7 +30,7 @@ class sigmoid(sympy.Function):
         return self * (1 - self)
 
 
-class softplus(sympy.Function):
+class softplus(sympy.Function):  # type: ignore[misc]
     """log(1 + exp(x))."""
 
     is_real = True

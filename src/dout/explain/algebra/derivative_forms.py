@@ -13,7 +13,7 @@ from dout.explain.algebra.exact_values import equal
 from dout.explain.algebra.pieces import Piece, Pointwise, in_numbers, pieces
 from dout.explain.algebra.shortest_forms import ShortForm, forms
 from dout.explain.algebra.sympy_terms import term
-from dout.explain.terms.terms import ZERO, Call, Cases, Compare, Term
+from dout.explain.terms.terms import ZERO, Call, Cases, Compare, Symbol, Term
 from dout.graph import Node, topological
 from dout.judge.ball_values import Balls
 
@@ -57,14 +57,15 @@ def derivative(graph: Pointwise, of: Node, names: Mapping[Node, Term]) -> Deriva
 
     `names` says how nodes are called; those without a name are written out. Raises NoFormError.
     """
+    checked = _Checked(graph, of, names)
     called = {graph.symbols[node]: item for node, item in names.items() if node in graph.symbols}
     values = graph.at(graph.sample)
     regions = []
     for piece, places in pieces(graph):
         here = {node: column[places] for node, column in values.items()}
-        found = forms(piece, of, called, here)[:MOST_FORMS]
+        short = forms(piece, of, called, here)[:MOST_FORMS]
         finite = [place for place in places if np.isfinite(values[graph.output][place])]
-        regions.append(_Region(piece, places, [form for form in found if _is_exact(graph, form, of, finite)]))
+        regions.append(_Region(piece, places, [form for form in short if checked.holds(form.term, finite)]))
     if not all(region.forms for region in regions):
         return None
     by_output = [region.by(graph) for region in regions]
@@ -74,24 +75,38 @@ def derivative(graph: Pointwise, of: Node, names: Mapping[Node, Term]) -> Deriva
         free = {graph.output, *graph.numbers}
         best = next((f for f in shared if set(f.uses) <= free and f.length <= shared[0].length + MORE), shared[0])
         return Derivative(best.term, best.uses, alone, alone and set(best.uses) <= free, best.expression)
-    return _by_cases(graph, called, regions, by_output if alone else ())
+    found = _by_cases(graph, called, regions, by_output if alone else ())
+    everywhere = found is not None and all(checked.holds(found.term, region.places) for region in regions)
+    return found if everywhere else None
 
 
-def _is_exact(graph: Pointwise, form: ShortForm, of: Node, places: Sequence[int]) -> bool:
-    """Whether a form equals the gradient that the rows of the graph give, in exact arithmetic at points among these."""
-    element, output, gradient = graph.element, graph.element[graph.output], graph.element_gradient(of)
-    columns: dict[Any, list[Any]] = {graph.symbols[node]: [] for node in form.uses}
-    expected: list[Any] = []
-    for place in np.random.default_rng(2).permutation(places)[:CHECKED]:
-        given: dict[Node, Any] = {element[n]: float(values[place]) for n, values in graph.sample.items()}
-        given |= {element[n]: item for n, item in graph.numbers.items() if n in element} | {graph.element_seed: 1.0}
-        balls = Balls(given)
-        wanted = [output] if gradient is None else [output, gradient]
-        balls.compute(topological(wanted, known=balls.values))
-        for node in form.uses:
-            columns[graph.symbols[node]].append(balls.values[element[node]])
-        expected.append(0 if gradient is None else balls.values[gradient])
-    return equal(form.expression, columns, expected)
+class _Checked:
+    """Compares formulas with the gradient that the rows of a graph give, in exact arithmetic, at points of a sample."""
+
+    def __init__(self, graph: Pointwise, of: Node, names: Mapping[Node, Term]) -> None:
+        self.graph, self.gradient = graph, graph.element_gradient(of)
+        self.named = {n: item.name for n, item in names.items() if isinstance(item, Symbol) and n in graph.element}
+        self.found: dict[int, tuple[dict[str, Any], Any]] = {}
+
+    def holds(self, term: Term, places: Sequence[int]) -> bool:
+        """Whether a term is the gradient at some of these points of the sample."""
+        chosen = np.random.default_rng(2).permutation(places)[:CHECKED]
+        points = [self._at(int(place)) for place in chosen]
+        given = {name: [values[name] for values, _ in points] for name in self.named.values()}
+        return equal(term, given, [gradient for _, gradient in points])
+
+    def _at(self, place: int) -> tuple[dict[str, Any], Any]:
+        """The balls of everything with a name, and of the gradient, at one point."""
+        if place not in self.found:
+            element, graph = self.graph.element, self.graph
+            given: dict[Node, Any] = {element[n]: float(values[place]) for n, values in graph.sample.items()}
+            given |= {element[n]: item for n, item in graph.numbers.items() if n in element} | {graph.element_seed: 1.0}
+            balls = Balls(given)
+            wanted = [element[n] for n in self.named] + ([] if self.gradient is None else [self.gradient])
+            balls.compute(topological(wanted, known=balls.values))
+            values = {name: balls.values[element[n]] for n, name in self.named.items()}
+            self.found[place] = values, 0 if self.gradient is None else balls.values[self.gradient]
+        return self.found[place]
 
 
 def _shared(regions: list[_Region]) -> Iterator[ShortForm]:

@@ -1,35 +1,47 @@
-"""Whether a formula equals a derived gradient: both are evaluated in exact arithmetic, at the same points.
+"""Whether a formula, as it will be printed, equals a derived gradient: both are evaluated in exact arithmetic.
 
 The gradient comes from the rows of the recorded graph, the formula from SymPy: neither knows of the other.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import sympy
+import numpy as np
 from flint import arb
 
-from dout.explain.algebra.calculus import sigmoid, softplus
-from dout.explain.algebra.pieces import value_of
+from dout.explain.axes.indices import parts_of, substituted
+from dout.explain.axes.term_values import Meanings, NoValueError, value_of
+from dout.explain.terms.terms import Partial, Symbol, Term
 from dout.judge.ball_numbers import ball
+from dout.judge.outcomes import NoRuleError
 
 NEAR = arb(2) ** -200  # of the larger of the two
 ROUNDED = arb(2) ** -50  # the rows of erf hold 2/√π as a float
+TEN_DIGITS = arb(2) ** -33
+PI = "π"
 
 
-def equal(expression: Any, given: Mapping[Any, Any], expected: Iterable[Any]) -> bool:
-    """Whether an expression has the `expected` balls at all points; `given` has the balls of its symbols there.
+def upstream_name(of: str) -> str:
+    """The name under which the gradient of a value is given."""
+    return f"∂L/∂{of}"
 
-    Points at which either is not finite are passed by; False where none is left.
+
+def equal(term: Term, given: Mapping[str, Sequence[Any]], expected: Iterable[Any], *, exactly: bool = True) -> bool:
+    """Whether a term has the `expected` balls at all points; `given` has the balls of its names there.
+
+    If not `exactly`, they come from float64.
+
+    Points at which either is not finite are passed by. False where none is left, and for a term without numbers.
     """
-    wanted = [ball(item) for item in expected]
-    columns = {symbol: [ball(item) for item in values] for symbol, values in given.items()}
-    near = ROUNDED if expression.has(sympy.erf, sympy.erfc, sympy.pi) else NEAR
+    near = TEN_DIGITS if not exactly else ROUNDED if Symbol(PI) in parts_of(term) else NEAR
     known = 0
-    for i, item in enumerate(wanted):
-        got = value(expression, {symbol: values[i] for symbol, values in columns.items()})
+    for i, item in enumerate(map(ball, expected)):
+        try:
+            got = value(term, {name: column[i] for name, column in given.items()})
+        except (NoValueError, NoRuleError, ZeroDivisionError):
+            return False
         if not (got.is_finite() and item.is_finite()):
             continue
         known += 1
@@ -39,65 +51,16 @@ def equal(expression: Any, given: Mapping[Any, Any], expected: Iterable[Any]) ->
     return known > 0
 
 
-def value(expression: Any, given: Mapping[Any, arb]) -> arb:
-    """The ball of an expression. Raises TypeError for a function without a rule."""
-    if expression in given:
-        return given[expression]
-    if expression.is_Symbol:
-        number = value_of(expression)
-        if number is None:
-            raise TypeError(f"{expression} has no value")
-        return arb(number)
-    if expression.is_Rational:
-        return arb(int(expression.p)) / int(expression.q)
-    rule = next((rule for kind, rule in _RULES.items() if isinstance(expression, kind)), None)
-    if rule is None:
-        raise TypeError(f"no exact arithmetic for {type(expression).__name__}")
-    return rule(*(value(argument, given) for argument in expression.args))
+def value(term: Term, given: Mapping[str, Any]) -> arb:
+    """The ball of a term. Raises NoValueError for one that has none."""
+    plain = substituted(term, lambda part: Symbol(upstream_name(part.of)) if isinstance(part, Partial) else None)
+    numbers = {name: _alone(item) for name, item in {**given, PI: arb.pi()}.items()}
+    found: arb = ball(value_of(plain, {}, Meanings(numbers, {})))
+    return found
 
 
-def _power(x: arb, y: arb) -> arb:
-    whole = y.unique_fmpz()
-    return x ** int(whole) if whole is not None else x**y
-
-
-def _sum(*terms: arb) -> arb:
-    return sum(terms, start=arb(0))
-
-
-def _product(*factors: arb) -> arb:
-    made = arb(1)
-    for factor in factors:
-        made *= factor
-    return made
-
-
-_RULES: Mapping[Any, Callable[..., arb]] = {
-    sympy.Add: _sum,
-    sympy.Mul: _product,
-    sympy.exp: lambda x: x.exp(),
-    sympy.Pow: _power,
-    sympy.log: lambda x, *base: x.log() / base[0].log() if base else x.log(),
-    sigmoid: lambda x: 1 / (1 + (-x).exp()),
-    softplus: lambda x: (1 + x.exp()).log(),
-    sympy.tanh: lambda x: x.tanh(),
-    sympy.sinh: lambda x: x.sinh(),
-    sympy.cosh: lambda x: x.cosh(),
-    sympy.sech: lambda x: 1 / x.cosh(),
-    sympy.sin: lambda x: x.sin(),
-    sympy.cos: lambda x: x.cos(),
-    sympy.tan: lambda x: x.tan(),
-    sympy.sec: lambda x: 1 / x.cos(),
-    sympy.asin: lambda x: x.asin(),
-    sympy.acos: lambda x: x.acos(),
-    sympy.atan: lambda x: x.atan(),
-    sympy.asinh: lambda x: x.asinh(),
-    sympy.acosh: lambda x: x.acosh(),
-    sympy.atanh: lambda x: x.atanh(),
-    sympy.erf: lambda x: x.erf(),
-    sympy.erfc: lambda x: x.erfc(),
-    sympy.Abs: abs,
-    sympy.sign: lambda x: arb(int(x > 0) - int(x < 0)),
-    type(sympy.pi): lambda: arb.pi(),
-    type(sympy.E): lambda: arb(1).exp(),
-}
+def _alone(item: Any) -> Any:
+    """One number as an array without axes."""
+    array = np.empty((), dtype=object)
+    array[()] = ball(item)
+    return array

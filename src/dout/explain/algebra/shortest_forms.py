@@ -54,10 +54,14 @@ def reached(piece: Piece, kept: Sequence[Node], *, back_first: bool = False) -> 
     """
     symbols = piece.graph.symbols
     known = {symbols[node]: symbols[node] for node in kept}
-    steps = [lambda: any(_forward(known, symbols[node], relation) for node, relation in piece.relations.items())]
-    steps.append(lambda: any(_back(known, piece, node) for node in reversed(list(piece.relations))))  # the latest first
-    steps = steps[::-1] if back_first else steps
-    while any(step() for step in steps):
+
+    def forward() -> bool:
+        return any(_forward(known, symbols[node], relation) for node, relation in piece.relations.items())
+
+    def back() -> bool:
+        return any(_back(known, piece, node) for node in reversed(list(piece.relations)))  # the latest first
+
+    while (back() or forward()) if back_first else (forward() or back()):
         pass
     return known
 
@@ -200,7 +204,11 @@ def _spellings(expression: Any) -> Iterator[Any]:
         return
     seen = {expression}
     expanded = sympy.expand(expression)
-    ways = [lambda: expanded, lambda: sympy.cancel(expression), lambda: sympy.factor(expression)]
+    ways: list[Callable[[], Any]] = [
+        lambda: expanded,
+        lambda: sympy.cancel(expression),
+        lambda: sympy.factor(expression),
+    ]
     ways += [partial(sympy.collect, expanded, s) for s in sorted(expanded.free_symbols, key=str)[:3]]
     if expression.has(sympy.tanh, sympy.cosh, sympy.sinh, sympy.sin, sympy.cos) and sympy.count_ops(expression) <= 12:
         ways.append(lambda: sympy.trigsimp(expression))

@@ -8,7 +8,7 @@ from typing import Any
 import sympy
 
 from dout.explain.algebra.pieces import value_of
-from dout.explain.terms.terms import Call, Number, Power, Symbol, Term, negated, number, product, total
+from dout.explain.terms.terms import ONE, Call, Number, Power, Symbol, Term, negated, number, product, total
 
 Naming = Mapping[Any, Term]  # a symbol of SymPy's → what it is called
 
@@ -26,7 +26,7 @@ def term(expression: Any, names: Naming) -> Term:
     if rule is not None:
         return rule(expression, names)
     if expression.is_number and not expression.args:
-        return Symbol({"pi": "π", "E": "e"}.get(str(expression), str(expression)))
+        return Symbol("π") if expression is sympy.pi else Call("exp", (ONE,)) if expression is sympy.E else Symbol("?")
     name = _NAMES.get(type(expression).__name__, type(expression).__name__)
     return Call(name, tuple(term(argument, names) for argument in expression.args))
 
@@ -76,8 +76,9 @@ def _signed(factors: list[Any]) -> list[Any]:
         base, exponent = factor.as_base_exp()
         odd = exponent in (1, -1) and base.is_Add
         if odd and any(part.could_extract_minus_sign() for part in base.args):
-            others = [-f if f.is_Rational else f for f in factors[:i] + factors[i + 1 :]]
-            return [*others, (-base) ** exponent]
+            others = factors[:i] + factors[i + 1 :]
+            turned = next(k for k, f in enumerate(others) if f.is_Rational and f < 0)
+            return [*others[:turned], -others[turned], *others[turned + 1 :], (-base) ** exponent]
     return factors
 
 

@@ -165,8 +165,8 @@ _ROWS: dict[str, Callable[[_Arrays, Node], Term]] = {
     "dot": _matmul,
     "inner": _inner,
     "transpose": _transpose,
-    **dict.fromkeys("sum mean max min prod var std".split(), _reduction),
-    **dict.fromkeys("reshape ravel flatten broadcast_to full item float".split(), _quiet),
+    **dict.fromkeys(["sum", "mean", "max", "min", "prod", "var", "std"], _reduction),
+    **dict.fromkeys(["reshape", "ravel", "flatten", "broadcast_to", "full", "item", "float"], _quiet),
     "zeros": _number(0),
     "ones": _number(1),
 }

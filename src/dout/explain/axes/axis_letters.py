@@ -42,9 +42,9 @@ def axis_letters(
     """A letter for every axis of every node, and of all nodes that these are made of.
 
     Axes that have to agree share a letter, distinct ones have distinct letters; one of length 1 is "1", and one that a
-    reshape made of several is their product: C·H·W. The letters `told` for a named value, as `dout.adapt.source.shapes_for`
-    reads them, come first, after those `known` already. Values of index arrays tell which of them count rows. A gradient has the axes of its
-    value.
+    reshape made of several is their product: C·H·W. Letters `known` already come first, then those `told` for a named
+    value, as `dout.adapt.source.shapes_for` reads them. Values of index arrays tell which of them count rows. A
+    gradient has the axes of its value.
     """
     alike = list(_of_values(gradients)) if gradients else []
     forward = topological([*(known or ()), *nodes])
@@ -132,8 +132,8 @@ class _Naming:
                 letter = _letter_of(written)
                 if letter and length((node, axis)) != 1:
                     self.classes.agree(first.setdefault(letter, (node, axis)), (node, axis))
-        for letter, axis in first.items():
-            self.give(axis, letter)
+        for letter, place in first.items():
+            self.give(place, letter)
 
     def by_position(self) -> None:
         """Letters from the place of an axis: of the first input, of weights, of what comes out, of what is between."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -11,7 +11,7 @@ from dout.explain.axes.array_forms import array_form, shape_text
 from dout.explain.axes.axis_letters import JOIN, Letters, axis_letters
 from dout.explain.axes.element_rules import reduced_axes
 from dout.explain.axes.index_forms import fresh_indices, index_form, index_names, indices_of
-from dout.explain.axes.term_values import equal_values, holds
+from dout.explain.axes.term_values import equal_values, holds, sources
 from dout.explain.model.explanation import Reason
 from dout.explain.terms.terms import Term
 from dout.graph import CONSTANT, INPUT, Graph, Node, renewed, topological
@@ -45,20 +45,21 @@ def axis_part(
     """
     source = node.inputs[argument]
     name = f"d{names[source]}" if source in names else names.get(gradient, "dx")
-    if any(n not in letters for n in topological([gradient])):
+    if any(n not in letters for n in topological([gradient], known=names)):
         letters = axis_letters([gradient], names, values, known=letters)
     letters = {**letters, gradient: letters[source]}
     reason = reason_for(node, argument, names, letters)
     shapes = _between(letters[node], letters[source])
     first: tuple[Node, Letters, _Also] | None = None
     index: tuple[Term, Term] | None = None
-    named = {n: values[n] for n in topological([gradient]) if n in values and (n in names or not n.inputs)}
-    if names.get(gradient) == name and gradient.inputs:
-        named.pop(gradient, None)
-    for plain, also in _plain_forms(node, gradient, name, names, letters, values):
-        if not equal_values(plain, also.values, gradient, named):
+    cut = [n for n in names if n is not gradient or names[n] != name]
+    below = dict.fromkeys(sources(gradient, set(cut)))
+    known = {n: values[n] for n in below if n in values}
+    for plain, also in _plain_forms(node, gradient, below, names, letters, values):
+        if not equal_values(plain, also.values, gradient, known):
             continue
-        inner = {**axis_letters([plain], also.names, also.values, known=also.letters), plain: letters[source]}
+        own = axis_letters([plain], also.names, also.values, known=also.letters)
+        inner: Letters = {**letters, **own, plain: letters[source]}
         first = first or (plain, inner, also)
         index = index_form(name, plain, {**names, **also.names}, inner, also.values)
         if index is not None and holds(*index, gradient, names, letters, values):
@@ -69,7 +70,7 @@ def axis_part(
         return AxisPart(None, None, shapes, reason)
     plain, inner, also = first
     whole = array_form(plain, also.names, inner)
-    return AxisPart(index, whole and whole.term, (whole and whole.shapes) or shapes, reason)
+    return AxisPart(index, whole.term if whole else None, (whole.shapes if whole else "") or shapes, reason)
 
 
 def _between(before: tuple[str, ...], after: tuple[str, ...]) -> str:
@@ -90,7 +91,12 @@ class _Also:
 
 
 def _plain_forms(
-    node: Node, gradient: Node, name: str, names: Mapping[Node, str], letters: Letters, values: Mapping[Node, Any]
+    node: Node,
+    gradient: Node,
+    below: Iterable[Node],
+    names: Mapping[Node, str],
+    letters: Letters,
+    values: Mapping[Node, Any],
 ) -> Iterator[tuple[Node, _Also]]:
     """The gradient in forms that read better, the best first: no constant arithmetic, lengths as letters.
 
@@ -98,19 +104,15 @@ def _plain_forms(
     """
     also = _Also({}, {}, {})
     new: dict[Node, Node] = {}
-    every = topological([gradient])
-    for each in every:
-        passed_on = names.get(each, name) != name or each is not gradient
-        if (each in names and passed_on) or each.primitive is INPUT:
-            stand_in = Node(INPUT, (), {}, each.shape, each.dtype, each.where)
-            new[each] = stand_in
-            also.letters[stand_in] = letters[each]
-            if each in names:
-                also.names[stand_in] = names[each]
-            if each in values:
-                also.values[stand_in] = values[each]
-        else:
-            new[each] = renewed(each, new)
+    for each in below:
+        stand_in = new[each] = Node(INPUT, (), {}, each.shape, each.dtype, each.where)
+        also.letters[stand_in] = letters[each]
+        if each in names:
+            also.names[stand_in] = names[each]
+        if each in values:
+            also.values[stand_in] = values[each]
+    for each in topological([gradient], known=new):
+        new[each] = renewed(each, new)
     cut = new[gradient]
     count = _count(node, letters, also)
     for change in (*_WITHOUT.get(node.primitive, ()), _as_it_is):
@@ -248,21 +250,21 @@ def _written(node: Node, argument: int, names: Mapping[Node, str], letters: Lett
 
 _REASONS: dict[Any, Callable[..., Reason | None]] = by_primitive(
     {
-        **dict.fromkeys("matmul dot".split(), _meets),
+        **dict.fromkeys(["matmul", "dot"], _meets),
         "sum": _said("sum"),
         "mean": _mean,
-        **dict.fromkeys("var std".split(), _said("variance")),
+        **dict.fromkeys(["var", "std"], _said("variance")),
         "prod": _said("product"),
         "max": _said("largest"),
         "min": _said("smallest"),
         "cumsum": _said("running sum"),
-        **dict.fromkeys("reshape ravel flatten transpose roll".split(), _said("moved")),
-        **dict.fromkeys("broadcast_to repeat tile full".split(), _said("repeated")),
+        **dict.fromkeys(["reshape", "ravel", "flatten", "transpose", "roll"], _said("moved")),
+        **dict.fromkeys(["broadcast_to", "repeat", "tile", "full"], _said("repeated")),
         "getitem": _chosen,
         "setitem": _written,
-        **dict.fromkeys("concatenate array".split(), _said("part")),
+        **dict.fromkeys(["concatenate", "array"], _said("part")),
         "pad": _said("border"),
-        **dict.fromkeys("tril triu".split(), _said("half")),
+        **dict.fromkeys(["tril", "triu"], _said("half")),
         "windows": _said("windows"),
     }
 )

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import string
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from itertools import pairwise
 from math import isfinite, prod
 from typing import Any
 
 from dout.explain.axes.axis_classes import selecting_rows
 from dout.explain.axes.axis_letters import JOIN, Letters, axis_letters, index_name
 from dout.explain.axes.element_rules import number_term, rule_of
-from dout.explain.axes.indices import Digit, Joined, NotReadableError, exchanged, explicit, joined, named_indices, parts_of
+from dout.explain.axes.indices import (
+    Digit,
+    Joined,
+    NotReadableError,
+    exchanged,
+    explicit,
+    joined,
+    named_indices,
+    parts_of,
+)
 from dout.explain.terms.terms import ONE, ZERO, Over, Product, Symbol, Term, negated, product
 from dout.graph import CONSTANT, Node
 
@@ -203,7 +213,7 @@ class _View:
 def _digit_places(digits: set[Digit], index: Term, reader: _Reader, used: set[str]) -> dict[Term, Term] | None:
     """An index of its own for each part of an index, and the whole of it in parts; None where a part is missing."""
     order = sorted(digits, key=lambda digit: -digit.inner)
-    if any(a.inner != b.inner * b.length for a, b in zip(order, order[1:], strict=False)) or order[-1].inner != 1:
+    if any(a.inner != b.inner * b.length for a, b in pairwise(order)) or order[-1].inner != 1:
         return None
     new: list[Term] = []
     for digit in order:

@@ -89,9 +89,7 @@ def split(index: Term, lengths: Sequence[int], sizes: Sequence[Term]) -> tuple[T
 def _regrouped(index: Joined, lengths: Sequence[int], sizes: Sequence[Term]) -> tuple[Term, ...]:
     found: list[Term] = []
     for ours, theirs in groups(index.lengths, lengths):
-        part = joined(
-            [index.parts[i] for i in ours], [index.lengths[i] for i in ours], [index.sizes[i] for i in ours]
-        )
+        part = joined([index.parts[i] for i in ours], [index.lengths[i] for i in ours], [index.sizes[i] for i in ours])
         if isinstance(part, Joined) and len(theirs) > 1:
             raise NotReadableError("a reshape cuts an axis in another way than it was joined")
         found += split(part, [lengths[i] for i in theirs], [sizes[i] for i in theirs])

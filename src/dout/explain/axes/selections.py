@@ -84,9 +84,7 @@ def _whole(key: Any, ndim: int) -> list[Any]:
     return parts + rest if where is None else parts[:where] + rest + parts[where + 1 :]
 
 
-def solved(
-    new: Sequence[Term], places: Sequence[Place], view: Any
-) -> tuple[tuple[Term, ...], list[Term], list[Term]]:
+def solved(new: Sequence[Term], places: Sequence[Place], view: Any) -> tuple[tuple[Term, ...], list[Term], list[Term]]:
     """Which element a key puts in the place that `view` looks at: its indices, those left to go over, the conditions.
 
     An index that is itself a place along an axis is known; a condition says where a place is one of those chosen.
@@ -101,7 +99,7 @@ def solved(
             conditions += _within(target, place)
         elif moved.index != target:
             conditions.append(Compare(target, "=", moved.index))
-    left = [index for index in new if isinstance(index, Symbol) and index not in known]
+    left: list[Term] = [index for index in new if isinstance(index, Symbol) and index not in known]
     return tuple(exchanged(index, known) for index in new), left, conditions
 
 
@@ -122,7 +120,7 @@ def _within(target: Term, place: Place) -> list[Term]:
     return found
 
 
-def place_conditions(term: Term, conditions: list[Term], otherwise: Term) -> Term:
+def place_conditions(term: Term, conditions: Sequence[Term], otherwise: Term) -> Term:
     """The term where conditions hold."""
     if not conditions or term == otherwise:
         return term

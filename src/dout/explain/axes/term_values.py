@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import reduce
@@ -35,7 +35,7 @@ class NoValueError(Exception):
 
 
 @dataclass(frozen=True)
-class Setting:
+class Meanings:
     """What symbols stand for: values by name, without axes of length 1 that have no index, and lengths by letter."""
 
     values: Mapping[str, Any]
@@ -53,7 +53,6 @@ class Setting:
         if len(found) != 1:
             raise NoValueError(f"{index} goes along axes of {found}")
         return range(found.pop())
-
 
     def _along(self, index: str, place: Term, length: int) -> Iterator[int]:
         """How far an index goes that is the place along an axis, or one of several that a reshape joined: h·K + k."""
@@ -82,8 +81,11 @@ def holds(
     `left` is the element that `right` is: dx[n, d]. All elements are compared, or 20 of many; of large arrays within
     rounding. False also where that cannot be decided: a value is missing, or two of them have one name.
     """
-    known = {*names, *_inputs(node)} - ({node} if node.inputs and names.get(node, left.name) == left.name else set())
-    given = {n: values[n] for n in known if n in values}
+    used = {part.name for part in parts_of(right) if isinstance(part, Symbol)}
+    own = node.inputs and names.get(node, left.name) == left.name
+    named = {n for n in names if n in values and not (own and n is node)}
+    needed = {*sources(node, named), *(n for n in named if names[n] in used)}
+    given = {n: values[n] for n in needed if n in values}
     try:
         value = _computed(node, given)
         setting = _setting(names, letters, given, right)
@@ -133,11 +135,15 @@ def _largest(value: Any) -> float:
     return float(np.max(np.abs(value), initial=0.0))
 
 
-def _inputs(node: Node) -> Iterator[Node]:
-    return (n for n in topological([node]) if n.primitive is INPUT)
+def sources(node: Node, known: Collection[Node]) -> Iterator[Node]:
+    """The nodes that a node is computed from: known ones, and inputs."""
+    if node in known or not node.inputs:
+        yield node
+    for below in topological([node], known=known):
+        yield from (i for i in below.inputs if i in known or i.primitive is INPUT)
 
 
-def _setting(names: Mapping[Node, str], letters: Letters, given: Mapping[Node, Any], right: Term) -> Setting:
+def _setting(names: Mapping[Node, str], letters: Letters, given: Mapping[Node, Any], right: Term) -> Meanings:
     used = {part.name for part in parts_of(right) if isinstance(part, Symbol)}
     found: dict[str, Any] = {}
     for node, name in names.items():
@@ -145,7 +151,7 @@ def _setting(names: Mapping[Node, str], letters: Letters, given: Mapping[Node, A
             if name in found:
                 raise NoValueError(f"two values are called {name}")
             found[name] = _indexed(exact(np.asarray(given[node])), letters[node])
-    return Setting(found, _lengths(letters))
+    return Meanings(found, _lengths(letters))
 
 
 def _lengths(letters: Letters) -> dict[str, int]:
@@ -159,11 +165,11 @@ def _indexed(value: Any, letters: tuple[str, ...]) -> Any:
     return array.reshape(kept) if letters else array
 
 
-def _places(left: Symbol, found: Any, setting: Setting) -> Iterator[dict[str, int]]:
+def _places(left: Symbol, found: Any, setting: Meanings) -> Iterator[dict[str, int]]:
     """The places of the element on the left: each, or some of many."""
     free = sorted({part.name for index in left.indices for part in parts_of(index) if isinstance(part, Symbol)})
     free = [name for name in free if name not in setting.lengths]
-    own = Setting({left.name: found}, setting.lengths)
+    own = Meanings({left.name: found}, setting.lengths)
     every = list(itertools.product(*(own.range_of(name, left) for name in free)))
     if len(every) > MANY:
         every = random.Random(0).sample(every, SOME)
@@ -179,7 +185,7 @@ def _objects(items: list[Any]) -> Any:
 # --- terms as numbers -------------------------------------------------------------------------------------------------
 
 
-def value_of(term: Term, places: Mapping[str, int], setting: Setting) -> Any:
+def value_of(term: Term, places: Mapping[str, int], setting: Meanings) -> Any:
     """The number of a term at these places of its free indices: a ball, a whole number, or a condition."""
     reader = _READERS.get(type(term))
     if reader is None:
@@ -187,12 +193,12 @@ def value_of(term: Term, places: Mapping[str, int], setting: Setting) -> Any:
     return reader(term, places, setting)
 
 
-def _number(term: Any, places: Mapping[str, int], setting: Setting) -> Any:
+def _number(term: Any, places: Mapping[str, int], setting: Meanings) -> Any:
     value = term.value
     return arb(value.numerator) / value.denominator if isinstance(value, Fraction) else exact(value)
 
 
-def _symbol(term: Any, places: Mapping[str, int], setting: Setting) -> Any:
+def _symbol(term: Any, places: Mapping[str, int], setting: Meanings) -> Any:
     meanings: list[Any] = []
     if not term.indices:
         meanings = [kind[term.name] for kind in (places, setting.lengths) if term.name in kind]
@@ -206,7 +212,7 @@ def _symbol(term: Any, places: Mapping[str, int], setting: Setting) -> Any:
     return int(meanings[0]) if isinstance(meanings[0], np.integer) else meanings[0]
 
 
-def _sum(term: Any, places: Mapping[str, int], setting: Setting) -> Any:
+def _sum(term: Any, places: Mapping[str, int], setting: Meanings) -> Any:
     return sum(value_of(part, places, setting) for part in term.terms)
 
 
@@ -214,19 +220,19 @@ def _times(items: list[Any]) -> Any:
     return reduce(lambda a, b: a * b, items, 1)
 
 
-def _product(term: Any, places: Mapping[str, int], setting: Setting) -> Any:
+def _product(term: Any, places: Mapping[str, int], setting: Meanings) -> Any:
     above = _times([value_of(part, places, setting) for part in term.factors])
     below = [value_of(part, places, setting) for part in term.over]
     whole = ball(above) / ball(_times(below)) if below else above
     return -whole if term.negative else whole
 
 
-def _power(term: Any, places: Mapping[str, int], setting: Setting) -> Any:
+def _power(term: Any, places: Mapping[str, int], setting: Meanings) -> Any:
     base, exponent = value_of(term.base, places, setting), value_of(term.exponent, places, setting)
     return ball(base) ** exponent
 
 
-def _call(term: Any, places: Mapping[str, int], setting: Setting) -> Any:
+def _call(term: Any, places: Mapping[str, int], setting: Meanings) -> Any:
     row = PRIMITIVES.get(_ROWS_OF.get(term.function, term.function))
     if row is None or term.axis:
         raise NoValueError(f"no number for {term.function}")
@@ -239,7 +245,7 @@ def _call(term: Any, places: Mapping[str, int], setting: Setting) -> Any:
     return balls.values[node]
 
 
-def _compare(term: Any, places: Mapping[str, int], setting: Setting) -> bool:
+def _compare(term: Any, places: Mapping[str, int], setting: Meanings) -> bool:
     if term.symbol in _JOINING:
         left = value_of(term.left, places, setting)
         known = left == _JOINING[term.symbol]
@@ -250,14 +256,14 @@ def _compare(term: Any, places: Mapping[str, int], setting: Setting) -> bool:
     return bool(_COMPARED[term.symbol](left, right))
 
 
-def _cases(term: Any, places: Mapping[str, int], setting: Setting) -> Any:
+def _cases(term: Any, places: Mapping[str, int], setting: Meanings) -> Any:
     for piece, when in term.pieces:
         if value_of(when, places, setting):
             return value_of(piece, places, setting)
     return value_of(term.otherwise, places, setting)
 
 
-def _over(term: Any, places: Mapping[str, int], setting: Setting) -> Any:
+def _over(term: Any, places: Mapping[str, int], setting: Meanings) -> Any:
     ranges = [setting.range_of(index, term.term) for index in term.indices]
     items = [
         value_of(term.term, {**places, **dict(zip(term.indices, place, strict=True))}, setting)
@@ -279,10 +285,10 @@ _COMPARED: dict[str, Callable[[arb, arb], Any]] = {
 _FOLDED: dict[str, Callable[[list[Any]], Any]] = {
     "Σ": sum,
     "Π": _times,
-    "max": lambda items: reduce(lambda a, b: a if a > b else b, map(ball, items)),
-    "min": lambda items: reduce(lambda a, b: a if a < b else b, map(ball, items)),
+    "max": lambda items: reduce(lambda a, b: a.max(b), map(ball, items)),
+    "min": lambda items: reduce(lambda a, b: a.min(b), map(ball, items)),
 }
-_READERS: dict[type[Term], Callable[[Any, Mapping[str, int], Setting], Any]] = {
+_READERS: dict[type[Term], Callable[[Any, Mapping[str, int], Meanings], Any]] = {
     Number: _number,
     Symbol: _symbol,
     Sum: _sum,

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from dout.explain.beside.derived_quantities import DerivedQuantities, Result
 from dout.explain.beside.matches import SETTLED, Kind, Matcher
 from dout.explain.beside.point_values import Numbers, PointValues
 from dout.explain.beside.statements import Statement
-from dout.graph import Node
+from dout.graph import INPUT, Node
 from dout.ops import primitives
 from dout.trace.model.derived_gradients import Edge
 from dout.trace.model.recorded import LayerCall
@@ -83,7 +84,8 @@ class BlameSearch:
     def _next(self, wrong: list[Result], values: PointValues, done: set[Statement]) -> Blame | None:
         """The next line to blame: by the search that tells the most."""
         places = [(s, i) for s in self.statements if s not in done and self._computes(s) for i in range(len(s.results))]
-        for search in (self._layer, self._alone, self._in_pair, self._handed_out, self._named_for_it, self._at_last):
+        searches = (self._layer, self._alone, self._in_pair, self._in_a_turn, self._handed_out, self._named_for_it)
+        for search in (*searches, self._anyhow, self._at_last):
             for statement, place in places:
                 if (blame := search(statement, place, wrong, values)) is not None:
                     return blame
@@ -111,19 +113,28 @@ class BlameSearch:
         return Blame(statement, node, refuted.of, right, values, after, tuple(affected) if fixed else (), layer=layer)
 
     def _alone(self, statement: Statement, place: int, wrong: list[Result], values: PointValues) -> Blame | None:
-        """The line alone is to blame: with its right value, every wrong gradient that it leads to is right."""
+        """All that the line reads is right, and once it is right itself, so is what is computed from it."""
+        return self._mended(statement, place, wrong, values) if self._settled(statement, values) else None
+
+    def _anyhow(self, statement: Statement, place: int, wrong: list[Result], values: PointValues) -> Blame | None:
+        """The same, whatever the line reads."""
+        return self._mended(statement, place, wrong, values)
+
+    def _mended(self, statement: Statement, place: int, wrong: list[Result], values: PointValues) -> Blame | None:
         node = statement.last[place]
         own = [r for r in wrong if r.gradient is node]
         if own:
             blame = self._blame(statement, node, own[0], values)
-            return blame if self._settled(statement, values) and self.explained(blame) else None
+            return blame if self.explained(blame) else None
         affected = [r for r in wrong if self.quantities.leads(r.gradient, node)]
         if not affected or node in self.quantities.seeds.values():
             return None
+        enough = any if self._named(statement, place) else all  # a name is evidence, too
         for of, use, instead in self._options(statement, place, values):
             mended = values.changed(instead)
-            if all(self.quantities.is_right(r, mended) for r in affected):
-                return Blame(statement, node, of, instead[node], values, mended, tuple(affected), use)
+            right = [r for r in affected if self.quantities.is_right(r, mended)]
+            if enough(r in right for r in affected):
+                return Blame(statement, node, of, instead[node], values, mended, tuple(right), use)
         return None
 
     def _in_pair(self, statement: Statement, place: int, wrong: list[Result], values: PointValues) -> Blame | None:
@@ -139,6 +150,22 @@ class BlameSearch:
                 for at in range(len(other.results)) if other is not statement and self._computes(other) else ():
                     if self._alone(other, at, self._still(wrong, blame), blame.after) is not None:
                         return blame
+        return None
+
+    def _in_a_turn(self, statement: Statement, place: int, wrong: list[Result], values: PointValues) -> Blame | None:
+        """A line in a loop that goes wrong in one turn, of what is right, by what one small change accounts for."""
+        turns = statement.results[place]
+        affected = tuple(r for r in wrong if self.quantities.leads(r.gradient, turns[0]))
+        if len(turns) == 1 or self.adds_up(turns) or not affected:
+            return None
+        turn = next((node for node in turns if self.matcher.match(node, values) is None), None)
+        own = {node for node in statement.made if turn and self.quantities.leads(turn, node)}
+        if turn is None or not all(self._is_settled(i, values) for node in own for i in node.inputs if i not in own):
+            return None
+        for of, use, numbers in self._any(turn):
+            blame = Blame(statement, turn, of, numbers, values, values, affected, use)
+            if self.explained(blame):
+                return blame
         return None
 
     def _named_for_it(self, statement: Statement, place: int, wrong: list[Result], values: PointValues) -> Blame | None:
@@ -203,7 +230,7 @@ class BlameSearch:
         found: dict[str, tuple[Node, ...]] = {}
         for node in self.quantities.of:
             name = self.quantities.trace.names.get(node)
-            if name is not None:
+            if name is not None and (node.inputs or node.primitive is INPUT):  # not an array of zeros that h starts as
                 key = name.rpartition(".")[2]
                 found[key] = (*found.get(key, ()), node)
         return found
@@ -221,12 +248,16 @@ class BlameSearch:
         yield from self._by_name(statement, place, values)
         if self._named(statement, place) or len(statement.results[place]) > 1 or self.matcher.match(node, values):
             return
-        wholes = [(value, None, gradient) for value, gradient in self.quantities.of.items()]
-        uses = [(edge[0].inputs[edge[1]], edge, gradient) for edge, gradient in self.quantities.edges.items()]
-        for of, use, gradient in (*wholes[:_MOST_TRIED], *uses[:_MOST_TRIED]):
-            numbers = self._fitted(self.quantities.values[gradient], node)
-            if numbers is not None:
-                yield of, use, {node: numbers}
+        for of, use, numbers in self._any(node):
+            yield of, use, {node: numbers}
+
+    def _any(self, node: Node) -> Iterator[tuple[Node, Edge | None, Numbers]]:
+        """The gradients of values, and on edges, that a node could be by its size."""
+        of, on = self.quantities.of, self.quantities.edges
+        uses = [(edge[0].inputs[edge[1]], edge, gradient) for edge, gradient in on.items()]
+        every = (*((value, None, gradient) for value, gradient in of.items()), *uses)
+        fitting = ((v, use, self._fitted(self.quantities.values[gradient], node)) for v, use, gradient in every)
+        yield from islice(((v, use, numbers) for v, use, numbers in fitting if numbers is not None), _MOST_TRIED)
 
     def _by_name(self, statement: Statement, place: int, values: PointValues) -> Iterator[Option]:
         node, turns, named = statement.last[place], statement.results[place], self._named(statement, place)
@@ -248,7 +279,7 @@ class BlameSearch:
 
     @staticmethod
     def adds_up(turns: Sequence[Node]) -> bool:
-        """Whether a line adds to, or writes into, what it made in the turn before: then its last value is its result."""
+        """Whether a line adds to, or writes into, what it made in the turn before: its last value is its result."""
         return len(turns) > 1 and (turns[-1].primitive in _WRITES or turns[-2] in turns[-1].inputs)
 
     @staticmethod

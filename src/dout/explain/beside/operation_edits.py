@@ -12,7 +12,7 @@ from dout.explain.beside.meaning import Meaning
 from dout.explain.beside.point_values import Numbers, PointValues, alike
 from dout.explain.beside.statements import Statement
 from dout.explain.model.explanation import Reason
-from dout.explain.terms.terms import Term
+from dout.explain.terms.terms import TWO, Power
 from dout.graph import CONSTANT, Node
 from dout.ops import PRIMITIVES, by_primitive, primitives
 
@@ -22,9 +22,17 @@ _MOST_NODES = 40  # of one line
 
 
 def edited(
-    statement: Statement, node: Node, right: Numbers, quantities: DerivedQuantities, values: PointValues, meaning: Meaning
-) -> Reason | None:  # fmt: skip
+    statement: Statement,
+    node: Node,
+    right: Numbers,
+    quantities: DerivedQuantities,
+    values: PointValues,
+    meaning: Meaning,
+) -> Reason | None:
     """The first edit of one operation of a statement after which its result is right."""
+    adding = {n: PRIMITIVES["add_at"] for n in statement.made if n.primitive is PRIMITIVES["setitem"]}
+    if adding and alike(values.rewritten(node, adding), right):
+        return Reason("beside_overwritten")
     for made in reversed(statement.made[-_MOST_NODES:]):
         if not quantities.leads(node, made):
             continue
@@ -55,11 +63,27 @@ def _swapped(node: Node, quantities: DerivedQuantities, values: PointValues, mea
         named = meaning.term(mine) if mine in quantities.forward else None
         if named is None:
             continue
+        squared = _operand(node, place, lambda x: x * x, values)
+        yield squared, Reason("beside_swapped", {"mine": named, "right": Power(named, TWO)})
         for other in quantities.forward:
             term = meaning.term(other)
             if other is not mine and other.shape == mine.shape and term not in (None, named):
                 inputs = (*node.inputs[:place], other, *node.inputs[place + 1 :])
                 yield values.applied(node, inputs), Reason("beside_swapped", {"mine": named, "right": term})
+
+
+def _operand(node: Node, place: int, change: Callable[[Any], Any], values: PointValues) -> Numbers | None:
+    """What a node would be with one operand changed."""
+    numbers = values[node.inputs[place]]
+    made = numbers and numbers.made(change)
+    if made is None:
+        return None
+    operands = [values[i] if at != place else made for at, i in enumerate(node.inputs)]
+    if None in operands:
+        return None
+    first, *others = operands
+    assert first is not None
+    return first.made(lambda *row: node.primitive(*row, **node.static), *(o for o in others if o is not None))
 
 
 def _of(function: Callable[..., Any], node: Node, values: PointValues) -> Numbers | None:
@@ -71,10 +95,12 @@ def _of(function: Callable[..., Any], node: Node, values: PointValues) -> Number
     return first.made(function, *(o for o in others if o is not None))
 
 
-
 def _product(node: Node, values: PointValues, meaning: Meaning) -> Iterator[Edit]:
     a, b = (meaning.term(i) for i in node.inputs)
-    for term, alone, over in ((b, lambda x, y: x + y * 0, lambda x, y: x / y), (a, lambda x, y: y + x * 0, lambda x, y: y / x)):
+    for term, alone, over in (
+        (b, lambda x, y: x + y * 0, lambda x, y: x / y),
+        (a, lambda x, y: y + x * 0, lambda x, y: y / x),
+    ):
         if term is not None:
             yield _of(alone, node, values), Reason("beside_factor_extra", {"factor": term})
             yield _of(over, node, values), Reason("beside_multiplies", {"factor": term})
@@ -138,11 +164,6 @@ def _other_side(node: Node, values: PointValues, meaning: Meaning) -> Iterator[E
     yield values.applied(node, (c, b, a)), Reason("beside_mask_contrary")
 
 
-def _overwritten(node: Node, values: PointValues, meaning: Meaning) -> Iterator[Edit]:
-    adding = Node(PRIMITIVES["add_at"], node.inputs, node.static, node.shape, node.dtype)
-    yield values.applied(adding, node.inputs), Reason("beside_overwritten")
-
-
 _RULES = by_primitive(
     {
         "multiply": _product,
@@ -156,6 +177,5 @@ _RULES = by_primitive(
         "dot": _matrices,
         "logical_not": _contrary,
         "where": _other_side,
-        "setitem": _overwritten,
     }
 )

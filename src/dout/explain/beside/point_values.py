@@ -1,15 +1,15 @@
-"""Nodes in; their values at generic points out, in exact arithmetic where that does not take long, and compared there."""
+"""Nodes in; their values at generic points out, compared there in exact arithmetic where that does not take long."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from dout.graph import Node, topological
+from dout.graph import Node, Primitive, topological
 from dout.judge.ball_numbers import exact, is_exact, middle
 from dout.judge.ball_values import Balls
 from dout.judge.exact_judge import relation
@@ -34,7 +34,7 @@ class Numbers:
     @property
     def shape(self) -> tuple[int, ...]:
         """Its shape at the first point."""
-        return self.near.shape
+        return tuple(self.near.shape)
 
     def made(self, function: Callable[..., Any], *others: Numbers) -> Numbers | None:
         """A function of this and others at each point; None where it does not fit."""
@@ -126,8 +126,22 @@ class PointValues:
         for at, values in enumerate(self.points):
             given = {node: value for node, value in values.items() if node not in moved}
             given |= {node: numbers.values[at][()] for node, numbers in instead.items()}
-            points.append(_computed(later, given, self.exactly))
+            points.append(_computed(later, given, self.exactly, leniently=True))
         return PointValues(self.given, points, self.nodes, self.exactly)
+
+    def rewritten(self, result: Node, rows: Mapping[Node, Primitive]) -> Numbers | None:
+        """What a node would be if some nodes were of other primitives; None where that is nothing."""
+        new: dict[Node, Node] = {}
+        for node in topological([result]):
+            if node in rows or any(i in new for i in node.inputs):
+                row = rows.get(node, node.primitive)
+                new[node] = replace(node, primitive=row, inputs=tuple(new.get(i, i) for i in node.inputs))
+        made = list(new.values())
+        try:
+            found = [_computed(made, {n: x for n, x in at.items() if n not in new}, self.exactly) for at in self.points]
+            return Numbers(tuple(_array(values[new[result]]) for values in found))
+        except (*_FAILURES, KeyError):
+            return None
 
     def applied(self, node: Node, inputs: Sequence[Node], **static: Any) -> Numbers | None:
         """What a node would be over other inputs, or with other options; None where that is nothing."""
@@ -139,9 +153,21 @@ class PointValues:
             return None
 
 
-def _computed(nodes: Sequence[Node], given: Mapping[Node, Any], exactly: bool) -> dict[Node, Any]:
-    if not exactly:
-        return in_float64(nodes, given)
-    balls = Balls(given)
-    balls.compute(nodes)
-    return balls.values
+def _computed(
+    nodes: Sequence[Node], given: Mapping[Node, Any], exactly: bool, *, leniently: bool = False
+) -> dict[Node, Any]:
+    """Compute nodes; `leniently` those are left out that cannot be computed, with all that is computed from them."""
+    balls = Balls(given) if exactly else None
+    values = dict(given) if balls is None else balls.values
+    for node in nodes:
+        if leniently and any(i not in values for i in node.inputs):
+            continue
+        try:
+            if balls is not None:
+                balls.compute([node])
+            else:
+                values = in_float64([node], values)
+        except _FAILURES:
+            if not leniently:
+                raise
+    return values

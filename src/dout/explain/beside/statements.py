@@ -23,8 +23,8 @@ _WRITES = (ast.Name, ast.Attribute)
 class Statement:
     """A statement that ran: the nodes it made, what each of its values was in each turn, and the names it gave them.
 
-    An `alias` computes nothing: it gives a value that was there another name, or returns it. `layer` is the layer inside
-    whose backward it calls.
+    An `alias` computes nothing: it gives a value that was there another name, or returns it. `layer` is the layer
+    inside whose backward it calls.
     """
 
     where: Where
@@ -207,6 +207,10 @@ class _Reader:
                 called = self._called(value, function)
                 if called or placed:
                     return called
+        if isinstance(value, ast.IfExp):
+            sides = (_Span.of(value.body), _Span.of(value.orelse))
+            if outcomes := tuple(node for node in made if self._span(node) in sides):
+                return [outcomes]
         if made:
             last = made[-1]
             span = self._span(last)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
@@ -12,6 +11,7 @@ from dout.explain.beside.differences import Difference
 from dout.explain.beside.matches import Kind, Match, Matcher
 from dout.explain.beside.meaning import Meaning
 from dout.explain.beside.operation_edits import edited
+from dout.explain.beside.point_values import PointValues
 from dout.explain.beside.statements import Statement, statements_of
 from dout.explain.model.explanation import BackwardLine, Reason
 from dout.explain.terms.terms import Term, Transposed, negated
@@ -21,7 +21,7 @@ from dout.trace.model.recorded import LayerCall, RecordedRun
 
 
 def backward_lines(trace: RecordedRun, call: LayerCall, meaning: Meaning) -> tuple[BackwardLine, ...]:
-    """Say of each statement of a layer's backward which quantity of the derivation it computes, in the order of the text.
+    """Say of each statement of a layer's backward which quantity of the derivation it is, in the order of the text.
 
     That is found by comparing values at generic points in exact arithmetic, in float64 where that would take long. A
     statement that is nothing known has neither step nor match. No line is wrong where all gradients are right. Nothing
@@ -53,6 +53,8 @@ class _Comparison:
         """Whether a statement only hands on, under the same name, what an earlier line computed."""
         if not statement.alias or any(node in self.quantities.seeds.values() for node in statement.last):
             return False
+        if all(node in self.results for node in statement.last):
+            return True
         maker = self.search.maker.get(statement.last[0])
         named = [value for target in statement.targets for value in self.search.named(target)]
         before = [value for target in maker.targets for value in self.search.named(target)] if maker else []
@@ -70,7 +72,9 @@ class _Comparison:
             return told[0]
         steps = tuple(sorted({n for line in told for n in line.steps}))
         terms = tuple(line.matches for line in told)
-        reason = next((line.reason for line in told if line.reason), None) or Reason("beside_several", {"gradients": terms})
+        reason = next((line.reason for line in told if line.reason), None) or Reason(
+            "beside_several", {"gradients": terms}
+        )
         step = steps[0] if len(steps) == 1 else None
         return BackwardLine(statement.where, statement.source, step, None, steps=steps, reason=reason)
 
@@ -80,19 +84,22 @@ class _Comparison:
         """What a value of a line is; where it is that only once an earlier line is mended, with the blame for that."""
         node = statement.last[place]
         result = self.results.get(node)
-        ways: list[tuple[Any, Blame | None]] = [(self.quantities.values, None), *((b.after, b) for b in self.blames)]
-        for values, blame in ways:
-            if result is not None:
-                right = result not in self.quantities.wrong or self.quantities.is_right(result, values)
-                if right:
-                    return Match(Kind.GRADIENT, (result.of,)), blame
-                continue
-            turns = statement.results[place]
-            last_only = self.search.adds_up(turns)
-            found = [self.matcher.match(turn, values) for turn in (turns[-1:] if last_only else turns)]
-            if all(found):
-                return found[-1], blame
-        return None, None
+        ways: list[tuple[PointValues, Blame | None]] = [(self.quantities.values, None)]
+        ways += [(blame.after, blame) for blame in self.blames]
+        if result is not None:
+            kept = result not in self.quantities.wrong
+            right = (way for values, way in ways if kept or self.quantities.is_right(result, values))
+            return next(((Match(Kind.GRADIENT, (result.of,)), way) for way in right), (None, None))
+        turns = statement.results[place]
+        turns = turns[-1:] if self.search.adds_up(turns) else turns
+        found: tuple[Match | None, Blame | None] = None, None
+        for values, way in ways:
+            matches = [self.matcher.match(turn, values) for turn in turns]
+            told = next((m for m in reversed(matches) if m and m.kind is not Kind.CONSTANT), matches[-1])
+            plainly = told is not None and told.kind is Kind.GRADIENT
+            if all(matches) and (found[0] is None or (plainly and found[0].kind is not Kind.GRADIENT)):
+                found = told, way
+        return found
 
     def _told(self, statement: Statement, place: int, match: Match, given: Blame | None) -> BackwardLine:
         node = statement.last[place]
@@ -124,7 +131,9 @@ class _Comparison:
         known = [value for value in match.values if self.meaning.term(value) is not None]
         return (named or known or list(match.values))[0]
 
-    def _words(self, node: Node, match: Match, value: Node | None, steps: tuple[int, ...]) -> tuple[Term | None, Reason | None]:
+    def _words(
+        self, node: Node, match: Match, value: Node | None, steps: tuple[int, ...]
+    ) -> tuple[Term | None, Reason | None]:
         if match.kind is Kind.CONSTANT:
             return None, Reason("beside_start")
         if match.kind is Kind.LOCAL:
@@ -134,7 +143,7 @@ class _Comparison:
             return self._written(node), Reason("beside_on_the_way")
         if match.kind is Kind.VALUE:
             term = self.meaning.term(value)
-            return term, Reason("beside_again", {"value": term})
+            return term, Reason("beside_kept") if term is None else Reason("beside_again", {"value": term})
         gradient = self.meaning.gradient(value)
         if match.kind is Kind.USE:
             user, _ = match.edges[0]
@@ -150,18 +159,18 @@ class _Comparison:
         return (gradient if len(steps) == 1 else self._written(node) or gradient), None
 
     def _written(self, node: Node) -> Term | None:
-        return self.meaning.written(node, self._known)
+        return self.meaning.written(node, {known: term for known, term in self._known.items() if known is not node})
 
     @cached_property
     def _known(self) -> dict[Node, Term]:
-        """The terms of what lines may read: values of forward, upstream gradients, gradients that other lines computed."""
+        """The terms of what lines may read: values of forward, upstream gradients, gradients of other lines."""
         known = {n: term for n in self.quantities.forward if (term := self.meaning.term(n)) is not None}
         for output, dout in self.quantities.seeds.items():
             known[dout] = self.meaning.gradient(output)
         for statement in self.statements:
             for place, node in enumerate(statement.last):
                 match, given = self._match(statement, place)
-                value = match and self._meant(statement, place, match)
+                value = self._meant(statement, place, match) if match else None
                 if match and value is not None and match.kind is Kind.GRADIENT and not given and node not in known:
                     known[node] = self.meaning.gradient(value)
         return known
@@ -169,7 +178,7 @@ class _Comparison:
     # -------------------------------------------------------------------------------------------------------- steps
 
     def _steps(self, statement: Statement, match: Match, value: Node | None) -> tuple[int, ...]:
-        """The steps of the derivation that a line takes, from the gradients that it reads to the one that it computes."""
+        """The steps of the derivation that a line takes, from the gradients that it reads to its own."""
         if value is None or match.kind not in (Kind.GRADIENT, Kind.USE, Kind.OPPOSITE, Kind.TRANSPOSED):
             return ()
         if not (self.quantities.is_of_dout(statement.last[-1]) or self.quantities.ignores_dout):

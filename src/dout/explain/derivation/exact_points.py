@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
 import numpy as np
-from sympy import Dummy
 
-from dout.explain.algebra.exact_values import equal, value
+from dout.explain.algebra.exact_values import equal, upstream_name, value
+from dout.explain.axes.indices import parts_of
+from dout.explain.axes.term_values import NoValueError
 from dout.explain.derivation.forward_graph import Forward
+from dout.explain.terms.terms import Partial, Symbol, Term
 from dout.graph import INPUT, Node, evaluate, topological
-from dout.judge.ball_numbers import ball
+from dout.judge.ball_numbers import ball, exact
 from dout.judge.ball_values import Balls
+from dout.judge.outcomes import NoRuleError
 from dout.ops.shape import sum_to
 
 SPREAD = 1.5  # of the points around 0
-LARGEST = 400  # elements of an array that are looked at
+LARGEST = 60  # elements of an array that are looked at
+MOST_NUMBERS = 20_000  # of all values of forward together
 
 
 class ExactPoints:
@@ -48,43 +52,65 @@ class ExactPoints:
         return given
 
     @cached_property
-    def balls(self) -> Balls:
-        """All values and gradients."""
+    def balls(self) -> Mapping[Node, Any]:
+        """All values and gradients in exact arithmetic; those of a large run as float64 has them."""
         forward = self.forward
-        found = Balls(self.given)
         wanted = [*forward.outputs, *forward.gradients.of.values(), *forward.gradients.on.values()]
+        if self.is_large:
+            return self.floats
+        found = Balls(self.given)
         found.compute(topological(wanted, known=found.values))
-        return found
+        return found.values
 
-    def holds(self, expression: Any, symbols: Mapping[Any, Node], gradient: Node, shape: tuple[int, ...]) -> bool:
-        """Whether an expression of the values of some nodes is a gradient, in each element of arrays of a shape.
+    @cached_property
+    def is_large(self) -> bool:
+        """Whether exact arithmetic would take long: then formulas are compared to ten digits."""
+        return sum(math.prod(node.shape) for node in self.forward.nodes) > MOST_NUMBERS
+
+    def holds(self, term: Term, names: Mapping[str, Node], gradients: Sequence[Node], shape: tuple[int, ...]) -> bool:
+        """Whether a term of the values with these names is the sum of gradients, in each element of arrays of a shape.
 
         A gradient of a smaller shape is the sum of the elements that its value was repeated over.
         """
-        used = {s: node for s, node in symbols.items() if s in expression.free_symbols}
-        try:
-            if gradient.shape == shape:
-                return equal(
-                    expression, {s: self._column(n, shape) for s, n in used.items()}, self._column(gradient, shape)
-                )
-            return self._adds_up(
-                expression, {s: self._column(n, shape, math.inf) for s, n in used.items()}, gradient, shape
-            )
-        except TypeError:
+        (gradient, *others) = gradients
+        if gradient.shape == shape:
+            wanted = self._column(gradient, shape, LARGEST)
+            for other in others:
+                wanted = [ball(a) + ball(b) for a, b in zip(wanted, self._column(other, shape, LARGEST), strict=True)]
+            return equal(term, self._given(term, names, shape, LARGEST), wanted, exactly=not self.is_large)
+        each = self._values(term, names, shape, None)
+        if each is None or others:
             return False
+        elements = np.empty(math.prod(shape), dtype=object)
+        elements[:] = each
+        summed = np.asarray(sum_to(elements.reshape(shape), gradient.shape), dtype=object).ravel()
+        wanted = self._column(gradient, gradient.shape, None)
+        return equal(Symbol("whole"), {"whole": list(summed)}, wanted, exactly=not self.is_large)
 
-    def _adds_up(
-        self, expression: Any, columns: Mapping[Any, list[Any]], gradient: Node, shape: tuple[int, ...]
-    ) -> bool:
-        size = math.prod(shape)
-        each = [value(expression, {s: ball(column[i]) for s, column in columns.items()}) for i in range(size)]
-        whole = np.empty(size, dtype=object)
-        whole[:] = each
-        summed = np.asarray(sum_to(whole.reshape(shape), gradient.shape), dtype=object)
-        whole_sum = Dummy()
-        return equal(whole_sum, {whole_sum: summed.ravel().tolist()}, self._column(gradient, gradient.shape))
+    def agree(self, left: Term, right: Term, names: Mapping[str, Node], shape: tuple[int, ...]) -> bool:
+        """Whether two terms of the values with these names are equal, in each element of arrays of a shape."""
+        wanted = self._values(right, names, shape, LARGEST)
+        given = self._given(left, names, shape, LARGEST)
+        return wanted is not None and equal(left, given, wanted, exactly=not self.is_large)
 
-    def _column(self, node: Node, shape: tuple[int, ...], most: float = LARGEST) -> list[Any]:
-        value = np.asarray(self.balls.values[node], dtype=object)
-        column = np.broadcast_to(value, shape).ravel()
-        return list(column if most > column.size else column[: int(most)])
+    def _values(
+        self, term: Term, names: Mapping[str, Node], shape: tuple[int, ...], most: int | None
+    ) -> list[Any] | None:
+        """The elements of a term; None of one without numbers."""
+        given = self._given(term, names, shape, most)
+        try:
+            size = len(range(math.prod(shape))[:most])
+            return [value(term, {name: column[i] for name, column in given.items()}) for i in range(size)]
+        except (NoValueError, NoRuleError, ZeroDivisionError):
+            return None
+
+    def _given(
+        self, term: Term, names: Mapping[str, Node], shape: tuple[int, ...], most: int | None
+    ) -> dict[str, list[Any]]:
+        used = {part.name for part in parts_of(term) if isinstance(part, Symbol)}
+        used |= {upstream_name(part.of) for part in parts_of(term) if isinstance(part, Partial)}
+        return {name: self._column(names[name], shape, most) for name in used & names.keys()}
+
+    def _column(self, node: Node, shape: tuple[int, ...], most: int | None) -> list[Any]:
+        array = np.asarray(exact(self.balls[node]), dtype=object)
+        return list(np.broadcast_to(array, shape).ravel()[:most])

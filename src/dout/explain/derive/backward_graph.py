@@ -90,8 +90,9 @@ class Twins:
     def paired(cls, graphs: Sequence[BackwardGraph]) -> Twins:
         """Pair the nodes of derived gradients, forward and backward. Raises DerivedDiffersError."""
         first = graphs[0]
-        of: dict[Node, list[Node]] = {}
+        each: list[dict[Node, Node]] = []
         for other in graphs:
+            pairs: dict[Node, Node] = {}
             for mine, theirs in (
                 (_as_graph(first.nodes), _as_graph(other.nodes)),
                 (first.run.graph, other.run.graph),
@@ -100,11 +101,9 @@ class Twins:
                 if (differs := same_structure(mine, theirs)) is not None:
                     raise DerivedDiffersError(str(differs.where or differs.primitive))
                 for one, two in zip(mine.nodes, theirs.nodes, strict=True):
-                    found = of.setdefault(one, [])
-                    if len(found) < len(graphs) and (other is not first or not found):
-                        found.append(two)
-        count = len(graphs)
-        return cls(tuple(graphs), {node: tuple(found[:count]) for node, found in of.items() if len(found) >= count})
+                    pairs.setdefault(one, two)
+            each.append(pairs)
+        return cls(tuple(graphs), {node: tuple(pairs[node] for pairs in each) for node in each[0]})
 
 
 def _raw(graph: BackwardGraph) -> tuple[Node, ...]:

@@ -33,7 +33,7 @@ _VIEWS = primitives("reshape transpose broadcast_to getitem ravel flatten copy a
 _WORDS: Mapping[Primitive, str] = by_primitive({
     "sum": "total", "matmul": "product", "dot": "product", "max": "largest", "min": "smallest", "where": "chosen",
     "getitem": "part", "scatter": "spread", "setitem": "changed", "add_at": "added", "multiply": "scaled",
-    "divide": "ratio", "add": "sum_", "subtract": "difference", "sigmoid": "sigma", "negative": "minus",
+    "divide": "ratio", "add": "sum_", "subtract": "diff", "sigmoid": "sigma", "negative": "minus",
     "special_softmax": "softmax", "special_log_softmax": "log_softmax", "special_logsumexp": "log_total",
 })  # fmt: skip
 
@@ -66,6 +66,7 @@ class BackwardText:
     lines: list[Line] = field(default_factory=list)
     texts: dict[Node, Text] = field(default_factory=dict)
     uses: dict[Node, int] = field(default_factory=dict)
+    given: set[Node] = field(default_factory=set)  # what was assigned to a target, and belongs to the caller now
     _upstream: dict[Node, bool] = field(default_factory=dict)
 
     # --- what the rows of the spelling ask --------------------------------------------------------------------------
@@ -110,10 +111,12 @@ class BackwardText:
         if node.primitive in _MEMORY and node not in self.texts and node not in self.leaves:
             self._write_memory(node, target if target.isidentifier() else None)
             if target.isidentifier():
+                self.given.add(node)
                 return
         text = self.text(node, root=True)
         if fresh and self._may_alias(node):
             text = self._own(node, text)
+        self.given.add(node)
         if text.text != target:
             self.lines.append(Line(f"{target} = {text}", node))
         if target.isidentifier() or target.startswith("self."):
@@ -130,7 +133,7 @@ class BackwardText:
         if node in self.leaves:
             return node.primitive is not CONSTANT
         if node in self.texts:
-            return True
+            return node in self.given
         if node.primitive is PRIMITIVES["getitem"]:
             return is_basic(node.static["key"]) and (node.shape != () or self._may_alias(node.inputs[0]))
         return node.primitive in _VIEWS and (
@@ -139,9 +142,7 @@ class BackwardText:
 
     def name_for(self, node: Node) -> str:
         """A free name for a value."""
-        wish = self.named(node) or _WORDS.get(node.primitive) or str(node.primitive)
-        if not wish.isidentifier():
-            wish = "value"
+        wish = self.named(node) or word_for(node)
         name, n = wish, 2
         while name in self.taken:
             name, n = f"{wish}_{n}" if not wish.endswith("_") else f"{wish}{n}", n + 1
@@ -301,7 +302,8 @@ class BackwardText:
         if not self._is_negative_size(node):
             return self.text(node)
         numbers = [-int(v) for v in self.statics(node, "value")]
-        return Text(self.sizes.number(numbers), MULTIPLIED if len(set(numbers)) > 1 else ATOM)
+        text = self.sizes.number(numbers)
+        return Text(text, MULTIPLIED if " " in text else ATOM)
 
     def _bare(self, node: Node) -> Node:
         """A mask is a factor without a conversion."""
@@ -367,6 +369,12 @@ class BackwardText:
         written = f"np.add.at({name}, {one}, {_plain(value)})" if adds else f"{name}[{key}] = {_plain(value)}"
         self.lines.append(Line(written))
         self.texts[node] = Text(name)
+
+
+def word_for(node: Node) -> str:
+    """A name for a value that has none."""
+    wish = _WORDS.get(node.primitive) or str(node.primitive)
+    return wish if wish.isidentifier() else "value"
 
 
 def _plain(value: Text) -> str:

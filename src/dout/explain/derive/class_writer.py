@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from dout.errors import DoutError, TargetError
+from dout.errors import DoutError
 from dout.explain.derive.backward_graph import DerivedDiffersError, Twins, backward_graph, wanted_inputs
 from dout.explain.derive.class_text import ClassText
 from dout.explain.derive.derived_methods import Draft, drafted
-from dout.explain.derive.forward_runs import ForwardRun, Subject, found_subject, recorded, resized, same_structure
+from dout.explain.derive.forward_runs import ForwardRun, Subject, found_subject, recorded, resized, same_structure, with_rows
 from dout.explain.derive.verification import Verdicts, verified
 from dout.explain.model.explanation import Reason
 from dout.explain.spelling.size_words import UnspelledError
+from dout.graph import Graph
+from dout.rewrite.factored import factored
+from dout.rewrite.simplify import simplify
 
 
 class NotDerivedError(DoutError):
@@ -50,10 +54,12 @@ def derived(
     subject = found_subject(target, init or {}, _by_name(inputs))
     runs, notes = _runs(subject)
     failed: list[Reason] = []
-    for stable, anew, recompute in _STRATEGIES:
+    for way in _WAYS:
         try:
-            graphs = [backward_graph(run, stable=stable) for run in runs]
-            draft = drafted(Twins.paired(graphs), anew=anew, recompute=recompute)
+            graphs = [backward_graph(run, stable=way.stable, steps=way.steps) for run in runs]
+            if not graphs[0].wanted:
+                raise NotDerivedError([_flat(runs[0])])
+            draft = drafted(Twins.paired(graphs), given_only=way.given_only, recompute=way.recompute)
             text = ClassText(subject, draft)
             verdicts = verified([run.subject for run in runs], text.make, draft.names)
         except (DerivedDiffersError, UnspelledError, OSError, SyntaxError) as error:
@@ -62,15 +68,39 @@ def derived(
         if verdicts.right:
             return _made(text, draft, verdicts, notes)
         failed.append(Reason("strategy", {"why": verdicts.because}))
-    raise NotDerivedError([*notes, *failed])
+    raise NotDerivedError(notes or failed)
 
 
-# stable forms, forward written anew, and what is costly computed again: the first that holds is taken
-_STRATEGIES = ((True, False, False), (False, False, False), (True, False, True), (False, False, True))
+@dataclass(frozen=True)
+class _Way:
+    """A way to write a backward.
+
+    `stable`: formulas that overflow give way to better ones. `given_only`: what forward computes is not used, for it
+    may overflow. `recompute`: also what is costly is computed again.
+    """
+
+    steps: Callable[[Graph], Graph]
+    stable: bool = True
+    given_only: bool = False
+    recompute: bool = False
+
+
+_WAYS = (  # the first that holds is taken
+    _Way(factored), _Way(simplify), _Way(factored, recompute=True), _Way(factored, given_only=True, recompute=True),
+    _Way(simplify, given_only=True, recompute=True), _Way(simplify, stable=False), _Way(simplify, stable=False, recompute=True),
+)  # fmt: skip
 
 
 def _made(text: ClassText, draft: Draft, verdicts: Verdicts, notes: Sequence[Reason]) -> Derived:
     return Derived(text.subject.name, text.source, text.module, text.cls, (*notes, *draft.notes), verdicts.words)
+
+
+def _flat(run: ForwardRun) -> Reason:
+    """The reason why nothing has a gradient: the last step without one, and its line."""
+    stops = [n for n in run.graph.nodes if n.inputs and n.primitive.backward is None]
+    where = next((n for n in reversed(stops)), None)
+    says = "" if where is None else where.primitive.says
+    return Reason("flat", {"where": str(where.where or "") if where else "", "says": says})
 
 
 def _by_name(inputs: Any) -> dict[str, Any]:
@@ -91,10 +121,18 @@ def _runs(subject: Subject) -> tuple[list[ForwardRun], list[Reason]]:
         if differs is None:
             found.append(run)
             if i == 1 and len(found) == 2:
-                return found, []
+                return [*found, *_other_batch(found[0])], []
         elif i > 1:
             notes.append(Reason("unrolled", {"where": str(differs.where or "")}))
     return [base, *found][:4], notes[:1]
+
+
+def _other_batch(run: ForwardRun) -> list[ForwardRun]:
+    """The recording with more rows, for lengths that were equal by accident."""
+    with suppress(Exception):
+        more = recorded(with_rows(run.subject))
+        return [more] if same_structure(run.graph, more.graph) is None else []
+    return []
 
 
 def _tried(subject: Subject) -> Iterator[tuple[int, ForwardRun]]:
@@ -105,4 +143,4 @@ def _tried(subject: Subject) -> Iterator[tuple[int, ForwardRun]]:
             continue
 
 
-__all__ = ["Derived", "NotDerivedError", "TargetError", "derived"]
+__all__ = ["Derived", "NotDerivedError", "derived"]

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from dout.explain.derive.backward_graph import BackwardGraph, EqualValues, Twins, wanted_inputs
-from dout.explain.derive.backward_text import BackwardText
+from dout.explain.derive.backward_text import BackwardText, Line, word_for
+from dout.explain.derive.comments import Rules, is_elementwise, slope_comment
 from dout.explain.derive.forward_runs import ForwardRun, is_same
-from dout.explain.derive.forward_source import ForwardSource, Place, Watch
+from dout.explain.derive.forward_source import ForwardSource, Place, Watch, digest
 from dout.explain.derive.kept_values import bytes_of, kept
 from dout.explain.model.explanation import Reason
 from dout.explain.spelling.numpy_text import COSTLY
@@ -35,14 +36,14 @@ class Draft:
     notes: tuple[Reason, ...] = ()
 
 
-def drafted(twins: Twins, *, anew: bool = False, recompute: bool = False) -> Draft:
+def drafted(twins: Twins, *, given_only: bool = False, recompute: bool = False) -> Draft:
     """Write forward and backward. Raises UnspelledError, and OSError where there is no source."""
-    return _Drafting(twins, recompute).draft()
+    return _Drafting(twins, given_only, recompute).draft()
 
 
 class _Drafting:
-    def __init__(self, twins: Twins, recompute: bool) -> None:
-        self.twins, self.recompute = twins, recompute
+    def __init__(self, twins: Twins, given_only: bool, recompute: bool) -> None:
+        self.twins, self.given_only, self.recompute = twins, given_only, recompute
         self.graph: BackwardGraph = twins.graphs[0]
         self.run: ForwardRun = self.graph.run
         self.equal = EqualValues(twins)
@@ -105,6 +106,8 @@ class _Drafting:
         found: Place | None = None
         for member in self.members.get(node, ()):
             if member not in data:
+                continue
+            if self.given_only and member not in self.run.arguments and member.dtype != np.bool_:
                 continue
             value = data[member]
             for name, item in self._attributes().items():
@@ -189,30 +192,31 @@ class _Drafting:
         return [node for node in found if node.primitive is not CONSTANT]
 
     def _named_places(self, nodes: Sequence[Node]) -> list[tuple[str, Place, Node]]:
+        """The attributes that keep values, in the order in which forward makes them."""
         taken = {name.partition(".")[2] for name in self.run.held.values()}
         taken |= set(dir(self.run.subject.target.cls)) if not self.run.subject.target.is_function else set()
         found = []
-        for node in nodes:
-            place = self.place(node)
+        order = {name: i for i, name in enumerate(self.source.parameters)}
+        places = [(self.place(node), node) for node in nodes]
+        places.sort(key=lambda one: (one[0].line, order.get(one[0].name, 0)) if one[0] else (0, 0))
+        for place, node in places:
             assert place is not None
-            name = place.name or self._name_of(node) or "kept"
-            if not place.attribute:
-                name, n = (name, 2)
-                while name in taken or (place.expression is not None and name in self.source.parameters):
-                    name, n = f"{place.name or 'kept'}_{n}", n + 1
+            wish = place.name or self._name_of(node) or word_for(node)
+            name, n = wish, 2
+            locals_ = self.source.function.__code__.co_varnames if place.expression is not None else ()
+            while not place.attribute and (name in taken or name in locals_):
+                name, n = f"{wish}_{n}", n + 1
             taken.add(name)
             found.append((name, place, node))
         return found
 
     def _name_of(self, node: Node) -> str | None:
-        """What the user calls a value; the value that is returned is `out`."""
-        if any(node is self.same(out) for out in self.graph.outputs):
-            return "out"
+        """What the user calls a value; what is returned without a name is `out`."""
         for member in self.members.get(node, ()):
             name = self.run.arguments.get(member) or self.run.trace.names.get(member)
             if name and name.isidentifier():
                 return name
-        return None
+        return "out" if any(node is self.same(out) for out in self.graph.outputs) else None
 
     # --- the text -----------------------------------------------------------------------------------------------------
 
@@ -284,14 +288,89 @@ class _Drafting:
         text.taken |= set(targets.values())
         for name in inputs:
             text.assign(targets[name], self.graph.wanted[name], fresh=True)
-        for name in wanted:
-            if name.startswith("self."):
-                text.assign(_kept_gradient(name), self.graph.wanted[name], fresh=True)
-        returned = self._returned(targets)
-        lines = [line.text for line in text.lines]
+        self._parameters(text, [name for name in wanted if name.startswith("self.")])
+        lines = [part for line in self._commented(text) for part in line]
         given = ", ".join(self._dout_names())
-        given = f"{given}=1" if len(self.graph.douts) == 1 and self.graph.douts[0].shape == () and self._is_loss else given
-        return [f"def backward(self, {given}):", *[f"    {line}" for line in lines], "", f"    return {returned}"]
+        is_loss = len(self.graph.douts) == 1 and self.graph.douts[0].shape == () and self._is_loss
+        head = f"def backward(self, {given}{'=1' if is_loss else ''}):"
+        return [head, *(f"    {line}" for line in lines), "", f"    return {self._returned(targets)}"]
+
+    def _parameters(self, text: BackwardText, paths: Sequence[str]) -> None:
+        """The gradients of parameters: `self.dW`, or in a container like theirs: `self.grads["W1"]`."""
+        made: set[str] = set()
+        lists: dict[str, list[str]] = {}
+        for path in paths:
+            holder, key = _holder_of(path)
+            there = self._there(holder) if holder else None
+            if not holder or isinstance(there, dict | list):
+                write_into = isinstance(there, list)
+                target = f"{holder}{key}" if holder else f"self.d{path.removeprefix('self.')}"
+                text.assign(f"{target}[...]" if write_into else target, self.graph.wanted[path], fresh=not write_into)
+            elif key.startswith('["'):
+                if holder not in made:
+                    text.lines.append(Line(f"{holder} = {{}}"))
+                    made.add(holder)
+                text.assign(f"{holder}{key}", self.graph.wanted[path], fresh=True)
+            else:
+                name = self._local_gradient(path, text)
+                text.assign(name, self.graph.wanted[path], fresh=True)
+                lists.setdefault(holder, []).append(name)
+        for holder, names in lists.items():
+            text.lines.append(Line(f"{holder} = [{', '.join(names)}]"))
+
+    def _there(self, holder: str) -> Any:
+        """The container of gradients that a layer has already."""
+        return getattr(self.run.layer, holder.removeprefix("self."), None)
+
+    def _local_gradient(self, path: str, text: BackwardText) -> str:
+        node = next(n for n, p in self.run.held.items() if p == path)
+        bits = digest(self.run.trace.data[node])
+        wish = next((name for (_, name), seen in self.watch.names.items() if seen[0][0] == bits), "param")
+        name = f"d{wish}"
+        while name in text.taken:
+            name += "_2"
+        text.taken.add(name)
+        return name
+
+    def _commented(self, text: BackwardText) -> Iterator[list[str]]:
+        """The lines, each after a comment that says its rule, where that is another than before."""
+        slope = self._slope(text)
+        rules = Rules(self.graph, self.equal, self._name_of_value)
+        last = None
+        for line in text.lines:
+            comment = slope or (rules.of(line.node) if line.node is not None and self.has_dout(line.node) else None)
+            yield [f"# {comment}", line.text] if comment and comment != last else [line.text]
+            last = comment or last
+
+    def _slope(self, text: BackwardText) -> str | None:
+        """The comment of a layer that acts on each element, and whose backward is one line."""
+        if len(text.lines) != 1 or len(self.graph.wanted) != 1 or len(self.graph.outputs) != 1:
+            return None
+        forward = [n for n in self.run.graph.nodes if n.primitive is not CONSTANT]
+        if not is_elementwise(forward) or len({n.shape for n in forward}) != 1 or len(self.run.arguments) != 1:
+            return None
+        (x,), (name,) = self.run.arguments, self.run.arguments.values()
+        plain = BackwardText(
+            self.twins, {x: name}, lambda node: node, lambda node: None, text.sizes, frozenset(), {name, "y"}
+        )
+        plain.count(list(self.run.graph.outputs.values()))
+        formula = plain.text(next(iter(self.run.graph.outputs.values())), root=True)
+        if plain.lines:
+            return None
+        letters = {t: "y" if self.same(n) is self.same(self.graph.outputs[0]) else name for n, t in text.leaves.items() if n not in self.graph.douts}
+        if any(self.same(n) not in (self.same(x), self.same(self.graph.outputs[0])) for n in text.leaves if n not in self.graph.douts):
+            return None
+        return slope_comment(str(formula), text.lines[0].text.partition(" = ")[2], letters)
+
+    def _name_of_value(self, node: Node) -> str | None:
+        """What the user calls a value of forward: by a name, or as what the layer holds."""
+        if node.primitive is CONSTANT:
+            return None
+        for member in self.members.get(self.same(node), [node]):
+            held = self.run.held.get(member)
+            if held is not None:
+                return held.removeprefix("self.")
+        return self._name_of(self.same(node))
 
     @property
     def _is_loss(self) -> bool:
@@ -305,12 +384,13 @@ class _Drafting:
         return ", ".join(names)
 
 
-def _kept_gradient(path: str) -> str:
-    """Where the gradient of a parameter is kept: `self.dW`, `self.grads["W1"]`."""
-    attribute = path.removeprefix("self.")
-    if attribute.startswith("params"):
-        return f"self.{attribute.replace('params', 'grads', 1)}"
-    return f"self.d{attribute}" if attribute.isidentifier() else f"self.d{attribute.partition('[')[0]}"
+def _holder_of(path: str) -> tuple[str, str]:
+    """The container that has the gradient of a parameter in one, and its key there: `self.grads`, `["W1"]`."""
+    attribute, bracket, key = path.removeprefix("self.").partition("[")
+    if not bracket:
+        return "", ""
+    name = attribute.replace("params", "grads", 1) if attribute.startswith("params") else f"d{attribute}"
+    return f"self.{name}", f"[{key}"
 
 
 def _function(run: ForwardRun) -> Any:

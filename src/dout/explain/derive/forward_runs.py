@@ -166,7 +166,12 @@ def resized(subject: Subject) -> Iterator[Subject]:
         yield _with(subject, dict(zip(lengths, _PRIMES[1:], strict=False)))
     for length in lengths:
         yield _with(subject, {length: next(n for n in _PRIMES if n > length and n not in lengths)})
-    yield _with(subject, {}, first=True)
+    yield with_rows(subject)
+
+
+def with_rows(subject: Subject) -> Subject:
+    """The subject with more rows in what forward is given."""
+    return _with(subject, {}, first=True)
 
 
 def _lengths(subject: Subject) -> set[int]:

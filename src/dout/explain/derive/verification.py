@@ -91,7 +91,8 @@ def _judged(subject: Subject, make: Make, wanted: Sequence[str], words: dict[str
         trace = record(make(subject), *ordered, **keywords)
     judge = judge_of(trace)
     found = {j.name for j in judge.judged}
-    missing = [name for name in wanted if name.removeprefix("self.") not in found and name not in found]
+    plain = {name.replace("'", '"') for name in found}
+    missing = [name for name in wanted if name.removeprefix("self.") not in plain]
     if missing:
         return f"it has no gradient of {', '.join(missing)}"
     for point in (judge.base, generic(judge, 0), generic(judge, 1), spread_out(judge, 0)):

@@ -22,7 +22,7 @@ from dout.explain.formats.outline_cells import (
     Cell,
     Equation,
     Figure,
-    Judged,
+    LineJudgement,
     Listing,
     LocalDerivative,
     Outline,
@@ -142,8 +142,10 @@ def _row(row: OutlineRow, keys: list[str]) -> str:
 
 
 def _data(key: str, cell: Cell | None, more: str = "") -> str:
-    gradient = " gradient" if getattr(cell, "gradient", False) else " plain" if key == "index" and not cell.of else ""
-    return f'<td class="{key}{gradient}"{more}>{"" if cell is None else _cell(cell)}</td>'
+    is_gradient = isinstance(cell, Figure) and cell.gradient
+    is_plain = key == "index" and isinstance(cell, Equation) and not cell.of
+    kind = f"{key}{' gradient' if is_gradient else ''}{' plain' if is_plain else ''}"
+    return f'<td class="{kind}"{more}>{"" if cell is None else _cell(cell)}</td>'
 
 
 @dataclass(frozen=True)
@@ -164,7 +166,7 @@ def _cell(cell: Cell, block: bool = False) -> str:
         return _text(format_number(cell.value))
     if isinstance(cell, Listing):
         return f"<code>{_text(cell.source)}</code>"
-    if isinstance(cell, Judged):
+    if isinstance(cell, LineJudgement):
         mark = '<span class="right">✓</span>' if cell.right else '<span class="wrong">✗</span>'
         return f"{mark} {_sentence(cell.sentence)}"
     return _sentence(cell)

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from dout.explain.formats.latex_cells import latex_of
-from dout.explain.formats.words import Language, Sentence, said_reason
+from dout.explain.formats.terminal_lines import sentence_text
+from dout.explain.formats.words import Language, said_reason
 from dout.explain.model.explanation import BackwardLine, Explanation, Part, Quantity, Reason, Step
 from dout.explain.terms import text_printer
 from dout.explain.terms.terms import Term
@@ -33,6 +34,7 @@ def to_document(explanation: Explanation, *, language: Language = "en") -> dict[
         "outputs": list(explanation.outputs),
         "formula": _term(explanation.formula),
         "forward": [_quantity(quantity) for quantity in explanation.forward],
+        "definitions": [[_term(left), _term(right)] for left, right in explanation.definitions],
         "steps": [_step(step, language) for step in explanation.steps],
         "simplified": [
             {
@@ -109,11 +111,7 @@ def _term(term: Term | None) -> dict[str, str] | None:
 
 def _reason(reason: Reason | None, language: Language) -> dict[str, Any] | None:
     """A reason: its key, and its sentence in words."""
-    return None if reason is None else {"key": reason.key, "sentence": _words(said_reason(reason, language))}
-
-
-def _words(sentence: Sentence) -> str:
-    return "".join(part if isinstance(part, str) else text_printer.text(part) for part in sentence)
+    return None if reason is None else {"key": reason.key, "sentence": sentence_text(said_reason(reason, language))}
 
 
 def _place(where: Where | None) -> Mapping[str, Any]:

@@ -11,7 +11,7 @@ from dout.explain.formats.outline_cells import (
     Cell,
     Equation,
     Figure,
-    Judged,
+    LineJudgement,
     Listing,
     LocalDerivative,
 )  # fmt: skip
@@ -96,7 +96,7 @@ def in_math(cell: Cell | None) -> str:
         return figure_text(cell.value)
     if isinstance(cell, Listing):
         return rf"\texttt{{{tex_text(cell.source)}}}"
-    if isinstance(cell, Judged):
+    if isinstance(cell, LineJudgement):
         return rf"{_MARKS[cell.right]}\ {sentence_in_math(cell.sentence)}"
     return sentence_in_math(cell)
 
@@ -105,7 +105,7 @@ def in_text(cell: Cell) -> str:
     """A cell between words."""
     if isinstance(cell, Listing):
         return in_math(cell)
-    if isinstance(cell, Judged):
+    if isinstance(cell, LineJudgement):
         return f"${_MARKS[cell.right]}$ {sentence_in_text(cell.sentence)}"
     return sentence_in_text(cell) if isinstance(cell, tuple) else f"${in_math(cell)}$"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 from dout.errors import visible
 from dout.explain.formats.latex_cells import aligned, equation_text, figure_text, latex_of, sentence_in_text
@@ -14,7 +15,7 @@ from dout.explain.formats.outline_cells import (
     Cell,
     Equation,
     Figure,
-    Judged,
+    LineJudgement,
     Listing,
     Outline,
     OutlinePart,
@@ -40,9 +41,9 @@ def to_markdown(
     return "\n\n".join(blocks) + "\n"
 
 
-def document(explanation: Explanation, **options: object) -> str:
+def document(explanation: Explanation, **options: Any) -> str:
     """The same as a file, which dout knows again as its own."""
-    return _MARK + "\n" + to_markdown(explanation, **options)  # type: ignore[arg-type]
+    return _MARK + "\n" + to_markdown(explanation, **options)
 
 
 def _head(whole: Outline) -> list[str]:
@@ -108,7 +109,7 @@ def _cell(cell: Cell) -> str:
         return f"${figure_text(cell.value)}$"
     if isinstance(cell, Listing):
         return _code(cell.source)
-    if isinstance(cell, Judged):
+    if isinstance(cell, LineJudgement):
         return f"{'✓' if cell.right else '✗'} {_sentence(cell.sentence)}"
     return _sentence(cell)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from dout.explain.formats.outline_cells import (
     Cell,
     Equation,
     Figure,
-    Judged,
+    LineJudgement,
     Listing,
     LocalDerivative,
     Outline,
@@ -52,7 +52,7 @@ def brief(explanation: Explanation, language: Language = "en") -> tuple[Cell, ..
     formula = formula_of(explanation)
     whole = tuple(Equation(Symbol(q.name), (q.term,), q.name) for q in explanation.forward if q.term is not None)
     lines: list[Cell] = list(whole if formula is None else (formula,))
-    lines += [_textbook(explanation, of, term) for of, term in final_forms(explanation).items()]
+    lines += _textbook(explanation)
     keeping = keeping_sentence(explanation, language)
     return (*lines, keeping) if keeping else tuple(lines)
 
@@ -185,17 +185,17 @@ def _saying(reason: Reason, language: Language) -> dict[str, Cell]:
 _SAYS_INSTEAD = {"beside_axis", "beside_axis_here", "beside_not_summed", "beside_overwritten", "beside_layer"}
 
 
-def judgement_of(line: BackwardLine, language: Language = "en") -> Judged | None:
+def judgement_of(line: BackwardLine, language: Language = "en") -> LineJudgement | None:
     """What there is to say of a line of the user's: which step it is, or which value; None where it is neither."""
     reason = said_reason(line.reason, language) if line.reason else ()
     step = () if line.step is None else said("line.step", language, step=line.step)
     if line.wrong:
         why = reason or step or said("line.wrong", language)
         tells = not line.instead or (line.reason is not None and line.reason.key in _SAYS_INSTEAD)
-        return Judged(False, why if tells else said("line.instead", language, reason=why, instead=line.instead))
+        return LineJudgement(False, why if tells else said("line.instead", language, reason=why, instead=line.instead))
     if reason or step:
-        return Judged(True, reason or step)
-    return Judged(True, said("line.is", language, term=line.matches)) if line.matches is not None else None
+        return LineJudgement(True, reason or step)
+    return LineJudgement(True, said("line.is", language, term=line.matches)) if line.matches is not None else None
 
 
 def keeping_sentence(explanation: Explanation, language: Language = "en") -> Sentence:
@@ -207,17 +207,23 @@ def keeping_sentence(explanation: Explanation, language: Language = "en") -> Sen
     reason = best.reason or (Reason(key, {"names": best.names}) if best.names else Reason("keep nothing"))
     if "names" not in reason.fields:
         return said_reason(reason, language)
-    names = listed([_kept_for(explanation, name, language) for name in reason.fields["names"]], language)
+    names = _kept_names(explanation, reason.fields["names"], language)
     return said(reason.key, language, **{**reason.fields, "names": names})
 
 
-def _kept_for(explanation: Explanation, name: str, language: Language) -> Sentence:
-    """A value that is kept, and the gradients that it is kept for, where there are several."""
+def _kept_names(explanation: Explanation, names: Iterable[str], language: Language) -> Sentence:
+    """Values that are kept, and the gradients that each is kept for, where the forms of these tell."""
     forms = final_forms(explanation)
-    uses = [(gradient_name(explanation, of),) for of, term in forms.items() if name in names_in(term)]
-    if not uses or len(forms) == 1:
-        return (Symbol(name),)
-    return said("kept for", language, kept=Symbol(name), gradients=listed(uses, language))
+    uses = {
+        name: [(gradient_name(explanation, of),) for of, term in forms.items() if name in names_in(term)]
+        for name in names
+    }
+    if len(forms) == 1 or not all(uses.values()):
+        return listed([(Symbol(name),) for name in uses], language)
+    kept = [
+        said("kept for", language, kept=Symbol(name), gradients=listed(found, language)) for name, found in uses.items()
+    ]
+    return listed(kept, language)
 
 
 # --- what an explanation speaks of ------------------------------------------------------------------------------------
@@ -241,7 +247,17 @@ def final_forms(explanation: Explanation) -> dict[str, Term]:
     return forms
 
 
-def _textbook(explanation: Explanation, of: str, term: Term) -> Equation:
+def _textbook(explanation: Explanation) -> list[Equation]:
+    """The gradient of each input; and before them those that they are written with, where there are such."""
+    forms, known = final_forms(explanation), {quantity.name for quantity in explanation.forward}
+    named = frozenset().union(*map(names_in, forms.values())) - known - {"dout"}
+    if not any(name.startswith("d") for name in named):
+        return [_derivative(explanation, of, term) for of, term in forms.items()]
+    parts = [part for step in explanation.steps for part in step.parts if not _only_passes_on(part)]
+    return [Equation(gradient_name(explanation, part.of, part.share), (part.gradient,), part.of) for part in parts]
+
+
+def _derivative(explanation: Explanation, of: str, term: Term) -> Equation:
     """The derivative of the output, where the gradient is a multiple of the output's; else the gradient."""
     outputs = explanation.outputs
     if isinstance(term, Product) and len(outputs) == 1 and Partial(outputs[0]) in term.factors:

@@ -60,14 +60,14 @@ class Listing:
 
 
 @dataclass(frozen=True)
-class Judged:
+class LineJudgement:
     """The judgement on a line of the user's."""
 
     right: bool
     sentence: Sentence
 
 
-Cell = Equation | Figure | Listing | Judged | Sentence
+Cell = Equation | Figure | Listing | LineJudgement | Sentence
 
 
 @dataclass(frozen=True)

@@ -51,6 +51,10 @@ ENGLISH: Mapping[str, str] = {
     "line.step": "step {step}",
     "line.wrong": "wrong",
     "line.instead": "{reason}: {instead}",
+    # why no backward is written, or only for some sizes
+    "no_real_input": "there is no input of floats to derive a gradient for",
+    "unrolled": "forward takes other steps at other sizes: {where}",
+    "strategy": "{why}",
     # lists
     "list.comma": ", ",
     "list.and": " and ",

@@ -37,6 +37,9 @@ _OUTLINE = {
     "line.step": "手順 {step} です",
     "line.wrong": "誤りです",
     "line.instead": "{reason}：{instead}",
+    "no_real_input": "勾配を求める実数の入力がありません",
+    "unrolled": "順伝播の計算がサイズによって変わります：{where}",
+    "strategy": "{why}",
     "list.comma": "、",
     "list.and": " と ",
 }
@@ -63,6 +66,11 @@ _AXES = {
     "half": "残る要素だけが勾配を受け取ります",
     "windows": "要素は複数の窓に入るので、それらの勾配を足し合わせます",
     "uses add up": "{name} は {count} 回使われるので、それぞれの勾配を足し合わせます",
+}
+
+_ENDS = {
+    "stops": "{operator}（{place}）：{says}",
+    "lost": "{event}：その先の勾配は分かりません",
 }
 
 _BESIDE = {
@@ -109,4 +117,4 @@ _BESIDE = {
     "beside_differs": "これは {gradient} ではありません",
 }
 
-JAPANESE: Mapping[str, str] = {**_TITLES, **_OUTLINE, **_AXES, **_BESIDE}
+JAPANESE: Mapping[str, str] = {**_TITLES, **_OUTLINE, **_AXES, **_ENDS, **_BESIDE}

@@ -40,6 +40,7 @@ _RIGHT_LINES = {
     "beside_use": "the part of {gradient} that comes through {through}",
     "beside_local": "the derivative of {of} with respect to {by}",
     "beside_again": "{value}, computed again",
+    "beside_kept": "a value of forward, computed again",
     "beside_piece": "a piece of {whole}, or the same in another shape",
     "beside_opposite": "{gradient} with the other sign",
     "beside_on_the_way": "on the way to the next gradient",

@@ -35,7 +35,9 @@ def infix(left: Text, symbol: str, right: Text, binds: int, *, associative: bool
 
 
 def negated(operand: Text) -> Text:
-    """A minus in front."""
+    """A minus in front, or one less."""
+    if operand.text.startswith("-") and operand.binds in (SIGNED, MULTIPLIED):
+        return Text(operand.text[1:], ATOM if operand.binds == SIGNED else MULTIPLIED)
     return Text(f"-{operand.within(SIGNED)}", SIGNED)
 
 

@@ -172,7 +172,8 @@ class LatexPrinter(StackedPrinter):
             row = f"{name}_{{{self.axes(term)}}}{start}{rest}"
         for i, (part, level) in enumerate(zip(parts, places, strict=True)):
             inside = self.brackets(self.fit(part)) if level is None else self.fit(part, level)
-            row = re.sub(rf"\s*{chr(0xE000 + i)}" if level is None else chr(0xE000 + i), lambda _, x=inside: x, row)
+            before, _, after = row.partition(chr(0xE000 + i))
+            row = (before.rstrip() if level is None else before) + inside + after
         return row
 
     def cases(self, term: Cases, parts: Parts) -> Printed:

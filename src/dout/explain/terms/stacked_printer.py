@@ -1,4 +1,4 @@
-"""What LaTeX and MathML share: fractions, roots and scripts take their parts above, below and under, without brackets."""
+"""What LaTeX and MathML share: what stands above, below or under something needs no brackets."""
 
 from __future__ import annotations
 

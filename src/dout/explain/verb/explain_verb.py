@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dout.explain.derivation.derivation import explained
-from dout.explain.formats import html_page, json_document, latex_slide, markdown, terminal
+from dout.explain.formats import html_page, json_document, latex_slide, markdown, terminal_lines
 from dout.explain.formats.words import Language
 from dout.explain.model.explanation import Explanation
 from dout.explain.verb.explanation_files import Wanted, format_for
@@ -31,9 +31,9 @@ class Explained(Explanation):
         data = {field.name: getattr(explanation, field.name) for field in fields(Explanation)}
         return cls(**data, numbers=numbers, language=language)
 
-    def text(self, width: int = terminal.WIDTH, *, unicode: bool = True, short: bool = False) -> str:
+    def text(self, width: int = terminal_lines.WIDTH, *, unicode: bool = True, short: bool = False) -> str:
         """In lines of at most `width` columns; without `unicode` in ASCII; `short`: as a textbook prints it."""
-        return terminal.render(self, width=width, unicode=unicode, short=short, **self._words)
+        return terminal_lines.render(self, width=width, unicode=unicode, short=short, **self._words)
 
     def markdown(self) -> str:
         """In Markdown, with formulas in LaTeX."""
@@ -75,7 +75,9 @@ class Explained(Explanation):
 
     def __rich_console__(self, console: Any, options: Any) -> Any:
         unicode = "utf" in (options.encoding or "").lower()
-        yield terminal.coloured(terminal.to_lines(self, width=options.max_width, unicode=unicode, **self._words))
+        yield terminal_lines.coloured(
+            terminal_lines.to_lines(self, width=options.max_width, unicode=unicode, **self._words)
+        )
 
     def _repr_html_(self) -> str:
         return html_page.to_fragment(self, **self._words)

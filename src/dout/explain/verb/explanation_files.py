@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from dout.errors import TargetError
-from dout.explain.formats import html_page, json_document, latex_slide, markdown, terminal
+from dout.explain.formats import html_page, json_document, latex_slide, markdown, terminal_lines
 from dout.explain.formats.words import Language
 from dout.explain.model.explanation import Explanation
 from dout.files import Kind, refuse
@@ -34,23 +35,24 @@ class ExplanationFormat:
     kind: Kind
 
 
+def _words(wanted: Wanted) -> dict[str, Any]:
+    return {"language": wanted.language, "numbers": wanted.numbers, "short": wanted.short}
+
+
 def _text(explanation: Explanation, wanted: Wanted) -> str:
-    text = terminal.render(explanation, width=80, language=wanted.language, numbers=wanted.numbers, short=wanted.short)
-    return f"{text}\n\n{_TEXT_END}"
+    return f"{terminal_lines.render(explanation, width=80, **_words(wanted))}\n\n{_TEXT_END}"
 
 
 def _markdown(explanation: Explanation, wanted: Wanted) -> str:
-    return markdown.document(explanation, language=wanted.language, numbers=wanted.numbers, short=wanted.short)
+    return markdown.document(explanation, **_words(wanted))
 
 
 def _html(explanation: Explanation, wanted: Wanted) -> str:
-    return html_page.to_page(
-        explanation, language=wanted.language, numbers=wanted.numbers, short=wanted.short, picture=wanted.picture
-    )
+    return html_page.to_page(explanation, picture=wanted.picture, **_words(wanted))
 
 
 def _latex(explanation: Explanation, wanted: Wanted) -> str:
-    return latex_slide.to_latex(explanation, language=wanted.language, numbers=wanted.numbers, short=wanted.short)
+    return latex_slide.to_latex(explanation, **_words(wanted))
 
 
 def _json(explanation: Explanation, wanted: Wanted) -> str:

@@ -20,7 +20,7 @@ from dout.explain.formats.outline_cells import (
     Cell,
     Equation,
     Figure,
-    Judged,
+    LineJudgement,
     Listing,
     LocalDerivative,
     Outline,
@@ -28,7 +28,7 @@ from dout.explain.formats.outline_cells import (
     place_text,
 )  # fmt: skip
 from dout.explain.formats.plain_spelling import in_ascii
-from dout.explain.formats.words import Language
+from dout.explain.formats.words import Language, Sentence
 from dout.explain.model.explanation import Explanation
 from dout.explain.terms import text_printer
 from dout.explain.terms.terms import Symbol, Term
@@ -67,7 +67,7 @@ _COLUMNS = {
 }  # fmt: skip
 _VALUES = {"forward": _Column(4, 24, signed=True), "backward": _Column(6, signed=True)}
 _SHORT_FRACTION = re.compile(r"^(−?\w+) / (\w+)$")
-_SAME_PLACE = ("says", "index", "local")  # columns of which a row has one
+_EITHER = (("says",), ("local", "gradient"), ("index", "shapes", "code"))  # columns of which a row has one group
 _ENDLESS = ("says",)  # cells that no column has to make room for
 
 
@@ -94,6 +94,11 @@ def to_lines(
 def render(explanation: Explanation, **options: Any) -> str:
     """The same as text without colours."""
     return plain(to_lines(explanation, **options))
+
+
+def sentence_text(sentence: Sentence) -> str:
+    """A sentence in one line."""
+    return "".join(part if isinstance(part, str) else text_printer.text(part) for part in sentence)
 
 
 def plain(lines: Iterable[TextLine]) -> str:
@@ -147,7 +152,7 @@ class _Press:
             return [(f" {text}" if signed and not _is_negative(text) else text, kind)]
         if isinstance(cell, Listing):
             return [(self.spelt(cell.source), "code")]
-        if isinstance(cell, Judged):
+        if isinstance(cell, LineJudgement):
             mark = self.spelt("✓" if cell.right else "✗")
             return [(f"{mark} ", "good" if cell.right else "bad"), *self.cell(cell.sentence)]
         return [(self.spelt(part) if isinstance(part, str) else self.term(part), style) for part in cell]
@@ -269,36 +274,47 @@ class _Table:
         return isinstance(cell, Figure) and _is_negative(format_number(cell.value))
 
     def _placed(self) -> dict[str, tuple[int, int]]:
-        """The line and the start of each column: as wide as wished, pressed, or the last ones on lines of their own."""
-        wide = self._in_one_line(pressed=False)
+        """The line of its row and the start of each column, for each group of columns by itself."""
+        groups = [group for group in _EITHER if set(group) & set(self.columns)] or [()]
+        every = {key for group in _EITHER for key in group}
+        places: dict[str, tuple[int, int]] = {}
+        for group in groups:
+            keys = [key for key in self.columns if key in group or key not in every]
+            places = {**self._placed_together(keys), **places}
+        return places
+
+    def _placed_together(self, keys: Sequence[str]) -> dict[str, tuple[int, int]]:
+        """As wide as wished, pressed, or the last ones on lines of their own."""
+        wide = self._in_one_line(keys, pressed=False)
         if self._end(wide) <= self.press.width:
             return wide
-        pressed = self._in_one_line(pressed=True)
+        pressed = self._in_one_line(keys, pressed=True)
         return pressed if self._end(pressed) <= self.press.width else self._below(pressed)
 
-    def _in_one_line(self, *, pressed: bool) -> dict[str, tuple[int, int]]:
+    def _in_one_line(self, keys: Sequence[str], *, pressed: bool) -> dict[str, tuple[int, int]]:
         places: dict[str, tuple[int, int]] = {}
-        end, start, before = 0, _INDENT, ""
-        for key, column in self.columns.items():
-            if not {key, before} <= set(_SAME_PLACE):
-                gap = min(column.gap, _LEAST) if pressed else column.gap
-                start = max(end + gap, _INDENT, column.stop if not pressed or column.stop <= 15 else 0)
-                if column.tab and not pressed:
-                    start += (7 - start) % 8
-            places[key], before = (0, start), key
-            end = max(end, start + self.widths[key])
+        end = 0
+        for key in keys:
+            column = self.columns[key]
+            gap = min(column.gap, _LEAST) if pressed else column.gap
+            start = max(end + gap, _INDENT, column.stop if not pressed or column.stop <= 15 else 0)
+            if column.tab and not pressed:
+                start += (7 - start) % 8
+            places[key] = (0, start)
+            end = start + self.widths[key]
         return places
 
     def _below(self, pressed: dict[str, tuple[int, int]]) -> dict[str, tuple[int, int]]:
         """A column that has no room goes below, under the right side of the equation before it."""
         places: dict[str, tuple[int, int]] = {}
         row, end, hang = 0, 0, _INDENT + 4
-        for key, width in self.widths.items():
-            start = pressed[key][1] if row == 0 else end + _LEAST
-            if places and start > hang and start + width > self.press.width and key not in _SAME_PLACE[1:]:
+        for key, (_, start) in pressed.items():
+            start = start if row == 0 else end + _LEAST
+            width = self.widths[key]
+            if start > hang and start + width > self.press.width and places and key not in ("local", "index"):
                 row, start = row + 1, hang
-            if key in self.lefts and self.lefts[key] and row == 0:
-                hang = start + self.lefts[key] + 3
+            if self.lefts[key] and row == 0:
+                hang = min(start + self.lefts[key] + 3, self.press.width // 2)
             places[key] = (row, start)
             end = start + width
         return places

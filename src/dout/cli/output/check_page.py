@@ -18,15 +18,15 @@ from dout.check.report.report import counted_noun, html_spans, near, shown_place
 from dout.check.report.verdicts import SEVERITIES
 from dout.check.rules import rules
 from dout.check.worker.summary import MARKS, SummaryRow, code_counts, row, told
-from dout.cli.check_output import PAGE
-from dout.cli.printing import save
-from dout.cli.repeat_command import Again, about
+from dout.cli.output.check_output import PAGE
+from dout.cli.output.printing import save
+from dout.cli.output.repeat_command import Again, about
 from dout.errors import DoutError, visible
 
 if TYPE_CHECKING:
     from dout.check.worker.jobs import Checked
     from dout.check.worker.runner import JobOutcome
-    from dout.cli.check_output import Result
+    from dout.cli.output.check_output import Result
 
 MOST_PICTURE = 1_000_000  # characters
 _WIDTH = 10_000  # characters: a page breaks its lines itself
@@ -51,7 +51,7 @@ def page(result: Result) -> str:
         for number, outcome in enumerate(result.outcomes)
         for i, checked in enumerate(outcome.layers)
     ]
-    style = files("dout.cli").joinpath("check_page.css").read_text("utf-8")
+    style = files("dout.cli.output").joinpath("check_page.css").read_text("utf-8")
     style += next((_style_of(entry.picture) for entry in entries if entry.picture), "")
     allowed = f"'sha256-{base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()}'"
     title = _title(result)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dout.cli.printing import is_unicode, tell
+from dout.cli.output.printing import is_unicode, tell
 from dout.errors import visible
 from dout.files import HTML_MARK, Kind
 
@@ -126,7 +126,7 @@ def _details(result: Result, width: int) -> Iterator[Line]:
 def detail(result: Result, outcome: JobOutcome, checked: Checked, width: int) -> Iterator[Line]:
     """A layer's report; where something is wrong, with the command that gives the same run again."""
     from dout.check.report.report import to_lines
-    from dout.cli.repeat_command import Again, about
+    from dout.cli.output.repeat_command import Again, about
 
     yield from to_lines(checked.report, about(checked), width)
     if result.folded or not checked.report.ok:
@@ -201,7 +201,7 @@ def _json(result: Result) -> None:
 
 def _layer(result: Result, outcome: JobOutcome, checked: Checked) -> dict[str, Any]:
     from dout.check.report.machine_formats import data, to_json
-    from dout.cli.repeat_command import Again
+    from dout.cli.output.repeat_command import Again
 
     return {
         **to_json(checked.report),

@@ -1,0 +1,341 @@
+"""Products and sums as a person writes them: common factors in front, equal terms once, and what cancels is gone.
+
+The results are equal as formulas, not bit for bit: products are taken in another order. For gradients that are shown,
+which are judged exactly afterwards; the engine does not use it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from dout.graph import CONSTANT, Graph, Node, Primitive, Shape, rebuild, renewed
+from dout.ops import PRIMITIVES, by_primitive, primitives
+from dout.ops.abstract import AbstractRecorder
+from dout.rewrite.node_facts import users_of
+from dout.rewrite.simplify import simplify
+
+_MULTIPLY, _DIVIDE, _NEGATIVE = (PRIMITIVES[name] for name in ("multiply", "divide", "negative"))
+_PRODUCTS, _SUMS = primitives("multiply divide negative square"), primitives("add subtract")
+_MOST_TURNS = 8
+
+
+def factored(graph: Graph) -> Graph:
+    """Return the graph, simplified, with its products and sums in the shortest form that these rules find.
+
+    - a factor that is the same along an axis comes out of the sum over it; a sum over a count is a mean;
+    - what is multiplied and divided by the same goes; n / d that was computed before is used again;
+    - common factors of the terms of a sum come out, and equal terms are one, with a number in front.
+    """
+    graph = simplify(graph)
+    for _ in range(_MOST_TURNS):
+        after = simplify(rebuild(graph, _Factoring(graph)))
+        if after is graph:
+            break
+        graph = after
+    return graph
+
+
+@dataclass
+class _Product:
+    """A number times factors, each to a whole power, in the order in which they came."""
+
+    number: Any = 1
+    powers: Counter[Node] = field(default_factory=Counter)
+
+    def take(self, node: Node, power: int) -> None:
+        self.powers[node] = self.powers.get(node, 0) + power
+
+    @property
+    def above(self) -> list[Node]:
+        return [node for node, power in self.powers.items() for _ in range(power)]
+
+    @property
+    def below(self) -> list[Node]:
+        return [node for node, power in self.powers.items() for _ in range(-power)]
+
+    def cleared(self) -> _Product:
+        return _Product(self.number, Counter({n: p for n, p in self.powers.items() if p}))
+
+
+class _Factoring:
+    """Gives for each node of a graph its shorter form."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.users = users_of(graph)
+        self.single: dict[Node, bool] = {}
+        self.quotients: dict[tuple[Node, Node], Node] = {}
+        self.steps = 0  # products that went into the one at hand
+
+    def __call__(self, node: Node, new: Mapping[Node, Node]) -> Node:
+        made = renewed(node, new)
+        rule = _RULES.get(node.primitive)
+        if rule is not None and _is_float(node):
+            shorter = rule(self, made)
+            if shorter is not None and shorter.shape == node.shape and shorter.dtype == node.dtype:
+                made = shorter
+        self.single[made] = self.single.get(made, True) and len(self.users.get(node, ())) <= 1
+        if made.primitive is _DIVIDE and made.inputs[0].primitive is not CONSTANT:
+            self.quotients.setdefault((made.inputs[0], made.inputs[1]), made)
+        return made
+
+    # --- products -----------------------------------------------------------------------------------------------------
+
+    def product_of(self, root: Node) -> _Product:
+        """The factors of a product, through products that only it reads."""
+        found, self.steps = _Product(), 0
+        waiting = [(root, 1)]
+        while waiting:
+            node, power = waiting.pop(0)
+            if node.primitive in _PRODUCTS and (node is root or self.single.get(node, True)) and _is_float(node):
+                self.steps += 1
+                one, *rest = node.inputs
+                if node.primitive is _NEGATIVE:
+                    found.number = -found.number
+                second = -power if node.primitive is _DIVIDE else power
+                if node.primitive is PRIMITIVES["square"]:
+                    rest = [one]
+                waiting[:0] = [(one, power), *((other, second) for other in rest)]
+            elif _is_literal(node):
+                value = node.static["value"]
+                found.number = _times(found.number, value.item() if isinstance(value, np.generic) else value, power)
+            else:
+                found.take(node, power)
+        return found
+
+    def shorter(self, product: _Product) -> tuple[_Product, bool]:
+        """A product with quotients that are known, and means; and whether anything changed."""
+        changed = any(power == 0 for power in product.powers.values())
+        product = product.cleared()
+        for (above, below), quotient in self.quotients.items():
+            while product.powers.get(above, 0) > 0 and product.powers.get(below, 0) < 0:
+                if len(product.powers) == 2 and product.powers[above] == 1 and product.powers[below] == -1:
+                    break  # it is that quotient
+                product.take(above, -1)
+                product.take(below, 1)
+                product.take(quotient, 1)
+                product, changed = product.cleared(), True
+        for node in product.above:
+            if node.primitive is PRIMITIVES["sum"] and len(node.inputs) == 1 and set(node.static) <= {"axis", "keepdims"}:
+                count = _count(node)
+                number = next((n for n in product.below if _is_whole(n) and n.static["value"] == count), None)
+                if number is not None:
+                    mean = Node(PRIMITIVES["mean"], node.inputs, node.static, node.shape, node.dtype, node.where)
+                    product.take(node, -1)
+                    product.take(number, 1)
+                    product.take(mean, 1)
+                    return product.cleared(), True
+        return product, changed
+
+    def product(self, node: Node) -> Node | None:
+        """A product in its shorter form."""
+        found = self.product_of(node)
+        steps = self.steps
+        product, changed = self.shorter(found)
+        literals = sum(1 for i in node.inputs if _is_literal(i))
+        if not changed and not (steps > 1 and (literals == 0 and _has_inner_literal(node) or _has_inner_sign(node))):
+            return None
+        if product.number != product.number or product.number == 0:
+            return None
+        made = built(product, node)
+        return None if _same_text(made, node) else made
+
+    def total(self, node: Node) -> Node | None:
+        """The sum along axes of a product, with what is the same along them in front."""
+        if len(node.inputs) != 1 or not set(node.static) <= {"axis", "keepdims"}:
+            return None
+        (x,) = node.inputs
+        if x.primitive not in _PRODUCTS or not self.single.get(x, True):
+            return None
+        product = self.product_of(x)
+        keeps = bool(node.static.get("keepdims"))
+        axes = node.static.get("axis")
+        out = {f: p for f, p in product.powers.items() if not f.shape or (keeps and _is_flat(f.shape, x.shape, axes))}
+        inside = Counter({f: p for f, p in product.powers.items() if f not in out})
+        if (not out and product.number == 1) or not any(power > 0 for power in inside.values()):
+            return None
+        rest = built(_Product(1, inside), x)
+        if rest.shape != x.shape:
+            return None
+        outer = _Product(product.number, Counter(out))
+        small = Node(node.primitive, (rest,), node.static, node.shape, node.dtype, node.where)
+        outer.take(small, 1)
+        return built(outer, node)
+
+    # --- sums ---------------------------------------------------------------------------------------------------------
+
+    def sum(self, root: Node) -> Node | None:
+        """A sum with the common factors of its terms in front, and equal terms once."""
+        terms: list[_Product] = []
+        waiting, steps = [(root, 1)], 0
+        while waiting:
+            node, sign = waiting.pop(0)
+            if node.primitive in _SUMS and (node is root or self.single.get(node, True)):
+                steps += 1
+                second = sign if node.primitive is PRIMITIVES["add"] else -sign
+                waiting[:0] = [(node.inputs[0], sign), (node.inputs[1], second)]
+            else:
+                term = self._term(node)
+                term.number = term.number * sign
+                terms.append(self.shorter(term)[0])
+        merged = _merged(terms)
+        common = _common(merged)
+        if len(merged) == len(terms) and not common:
+            return None
+        for term in merged:
+            term.powers.subtract(common)
+        inner = _added([built(term.cleared(), root) if term.cleared().powers else term.number for term in merged], root)
+        if inner is None:
+            return None
+        outer = _Product(1, Counter(common))
+        if not isinstance(inner, Node):
+            outer.number = inner
+        else:
+            outer.take(inner, 1)
+        return built(outer, root)
+
+    def _term(self, node: Node) -> _Product:
+        if node.primitive in _PRODUCTS and self.single.get(node, True) and _is_float(node):
+            return self.product_of(node)
+        found = _Product()
+        if _is_literal(node):
+            found.number = node.static["value"]
+        else:
+            found.take(node, 1)
+        return found
+
+
+def _merged(terms: Iterable[_Product]) -> list[_Product]:
+    found: list[_Product] = []
+    for term in terms:
+        same = next((other for other in found if other.powers == term.powers), None)
+        if same is None:
+            found.append(_Product(term.number, Counter(term.powers)))
+        else:
+            same.number = same.number + term.number
+    return [term for term in found if term.number != 0]
+
+
+def _common(terms: list[_Product]) -> dict[Node, int]:
+    """The factors that all of several terms have, to the smallest power."""
+    if len(terms) < 2:
+        return {}
+    common: dict[Node, int] = {}
+    for node, power in terms[0].powers.items():
+        powers = [term.powers.get(node, 0) for term in terms]
+        if all(p > 0 for p in powers):
+            common[node] = min(powers)
+        elif all(p < 0 for p in powers):
+            common[node] = max(powers)
+    return common
+
+
+def _added(terms: list[Any], like: Node) -> Any:
+    """The sum of terms, each a node or a number; the positive ones first."""
+    recorder = AbstractRecorder(like.where)
+    total: Any = None
+    for term in terms:
+        one = recorder.wrap(term) if isinstance(term, Node) else term
+        if total is None:
+            total = one
+        elif isinstance(term, Node) and term.primitive is _NEGATIVE:
+            total = total - recorder.wrap(term.inputs[0])
+        else:
+            total = total + one
+    return total.node if hasattr(total, "node") else total
+
+
+def built(product: _Product, like: Node) -> Node:
+    """The node of a product, of the dtype of another."""
+    recorder = AbstractRecorder(like.where)
+    number, sign = product.number, 1
+    if not isinstance(number, complex) and number < 0:
+        number, sign = -number, -1
+    made: Any = None
+    over: Any = None
+    for node in product.above:
+        made = recorder.wrap(node) if made is None else made * recorder.wrap(node)
+    if number != 1 or made is None:
+        made = number if made is None else number * made
+    for node in product.below:
+        over = recorder.wrap(node) if over is None else over * recorder.wrap(node)
+    made = made if over is None else made / over
+    if not hasattr(made, "node"):
+        return Node(CONSTANT, (), {"value": sign * made}, (), type(made), like.where)
+    found: Node = made.node if sign > 0 else (-made).node
+    return found
+
+
+def _times(number: Any, value: Any, power: int) -> Any:
+    if power > 0:
+        return number * value**power
+    under = value**-power
+    if under == 0:
+        return math.nan  # nothing is made of it: NaN is no number of a product
+    exact = isinstance(number, int) and isinstance(under, int) and under and number % under == 0
+    return number // under if exact else number / under
+
+
+def _is_float(node: Node) -> bool:
+    return not isinstance(node.dtype, type) and node.dtype.kind == "f"
+
+
+def _is_literal(node: Node) -> bool:
+    """A number that is no length."""
+    if node.primitive is not CONSTANT:
+        return False
+    value = node.static["value"]
+    small = type(value) is int and abs(value) <= 2
+    return small or (isinstance(value, float | np.floating) and bool(np.isfinite(value)))
+
+
+def _is_whole(node: Node) -> bool:
+    return node.primitive is CONSTANT and type(node.static["value"]) is int
+
+
+def _count(node: Node) -> int:
+    axes, shape = node.static.get("axis"), node.inputs[0].shape
+    along = range(len(shape)) if axes is None else (axes,) if isinstance(axes, int) else axes
+    return math.prod(shape[a] for a in along)
+
+
+def _is_flat(small: Shape, shape: Shape, axes: Any) -> bool:
+    """Whether an array of shape `small` is the same along some axes of the shape it is repeated to."""
+    along = range(len(shape)) if axes is None else (axes,) if isinstance(axes, int) else axes
+    whole = (1,) * (len(shape) - len(small)) + small
+    return all(whole[a] == 1 for a in along)
+
+
+def _has_inner_literal(node: Node) -> bool:
+    return any(i.primitive in _PRODUCTS and any(_is_literal(j) for j in i.inputs) for i in node.inputs)
+
+
+def _has_inner_sign(node: Node) -> bool:
+    return node.primitive is not _NEGATIVE and any(i.primitive is _NEGATIVE for i in node.inputs)
+
+
+def _same_text(one: Node, other: Node) -> bool:
+    """Whether two nodes are the same steps of the same nodes."""
+    if one is other:
+        return True
+    if one.primitive is CONSTANT and other.primitive is CONSTANT:
+        return bool(one.static["value"] == other.static["value"])
+    products = one.primitive is other.primitive and one.primitive in _PRODUCTS
+    return products and all(_same_text(a, b) for a, b in zip(one.inputs, other.inputs, strict=True))
+
+
+def _power(factoring: _Factoring, node: Node) -> Node | None:
+    """X ** 1."""
+    x, exponent = node.inputs
+    return x if exponent.primitive is CONSTANT and exponent.static["value"] == 1 else None
+
+
+_RULES: dict[Primitive, Any] = by_primitive({
+    "multiply": _Factoring.product, "divide": _Factoring.product, "negative": _Factoring.product,
+    "sum": _Factoring.total, "add": _Factoring.sum, "subtract": _Factoring.sum, "pow": _power, "power": _power,
+})  # fmt: skip

@@ -1,0 +1,170 @@
+"""The shortest form of a derivative: right where a reader computes it by hand, no longer than the one in textbooks.
+
+The oracle is the corpus: derivatives that were derived by hand, for layers in many spellings.
+"""
+
+from functools import cache
+
+import numpy as np
+import pytest
+from forward_corpus import SMALL, rows
+from term_values import value_of_text
+
+from dout.explain.algebra import calculus
+from dout.explain.derivation.derivation import explained
+from dout.explain.terms.text_printer import text
+from dout.explain.terms.walk import calls_in
+
+ACTIVATIONS = [row for row in rows() if row.shortest is not None]
+NOT_BY_OUTPUT = {  # the output tells them, by an equation of the third degree or of two exponentials
+    "Smoothstep", "CubeByProducts", "Sinh", "ComplementaryLogLog",
+}  # fmt: skip
+
+
+BY_NAME = {row.name: row for row in ACTIVATIONS}
+
+
+@cache
+def explanation_of(name):
+    row = BY_NAME[name]
+    example = row.example(SMALL, np.random.default_rng(0))
+    return explained(row.layer, example.init, example.inputs), example
+
+
+def read(term, known):
+    """The value of a formula as a reader takes it; a name with a prime is a letter there."""
+    primed = {name.replace("'", "Q"): value for name, value in known.items()}
+    return value_of_text(text(term).replace("'", "Q"), primed)
+
+
+def numbers_of(explanation, x):
+    """The value of everything that has a name, where x is a number."""
+    known = {
+        "x": np.float64(x),
+        "π": np.pi,
+        **{q.name: np.float64(q.value) for q in explanation.forward if q.parameter},
+    }
+    for quantity in explanation.forward:
+        if quantity.term is not None:
+            known[quantity.name] = read(quantity.term, known)
+    return known
+
+
+@pytest.mark.parametrize("row", ACTIVATIONS, ids=lambda row: row.name)
+def test_every_form_is_the_derivative_that_was_derived_by_hand(row):
+    explanation, example = explanation_of(row.name)
+    arrays = any(np.ndim(value) for value in example.init.values())
+    if arrays:
+        pytest.skip("an array of slopes: in index form")
+    positive = np.all(example.inputs["x"] > 0)
+    for x in (0.37, 0.71, 0.93) if positive else (-2.3, -0.4, 0.37, 0.71):
+        known = numbers_of(explanation, x)
+        output = known[explanation.outputs[0]]
+        by_hand = eval(row.shortest, {"np": np, "x": x, "y": output, **example.init, **SPECIAL})
+        known |= {f"∂L/∂{q.name}": np.float64(1) for q in explanation.forward if q.name in explanation.outputs}
+        (of_x,) = (s for s in explanation.simplified if s.of == "x")
+        assert of_x.forms
+        last = read(of_x.forms[-1][0], known)
+        assert last == pytest.approx(by_hand, rel=1e-9, abs=1e-12), (x, text(of_x.forms[-1][0]))
+
+
+SPECIAL = {"scipy": pytest.importorskip("scipy"), "__builtins__": {}}
+
+
+@pytest.mark.parametrize("row", ACTIVATIONS, ids=lambda row: row.name)
+def test_it_says_whether_the_output_alone_is_enough(row):
+    explanation, _ = explanation_of(row.name)
+    alone = any(set(keeping.names) <= set(explanation.outputs) for keeping in explanation.keeping)
+    assert alone == (row.by_output and row.name not in NOT_BY_OUTPUT)
+
+
+class Sigmoid:
+    def forward(self, x):
+        return 1 / (1 + np.exp(-x))
+
+
+class Tanh:
+    def forward(self, x):
+        return np.tanh(x)
+
+
+def test_the_derivation_of_the_slides_line_by_line():
+    explanation = explained(Sigmoid, {}, {"x": 1.5})
+    parts = [
+        (step.operator, *map(text, (*part.local, part.gradient))) for step in explanation.steps for part in step.parts
+    ]
+    assert parts == [
+        ("/", "−1 / c²", "−y²", "−∂L/∂y · y²"),
+        ("+", "1", "−∂L/∂y · y²"),
+        ("exp", "exp(a)", "−∂L/∂y · y² · exp(−x)"),
+        ("×(−1)", "−1", "∂L/∂y · y² · exp(−x)"),
+    ]
+    (simplified,) = explanation.simplified
+    assert [text(form) for form, _ in simplified.forms] == [
+        "∂L/∂y · y² · exp(−x)",
+        "∂L/∂y · y · exp(−x) / (1 + exp(−x))",
+        "∂L/∂y · y · (1 − y)",
+    ]
+    reasons = [(text(why.fields["left"]), text(why.fields["right"])) for _, why in simplified.forms if why]
+    assert reasons == [("y", "1 / (1 + exp(−x))"), ("exp(−x) / (1 + exp(−x))", "1 − y")]
+
+
+def test_a_formula_that_is_wrong_is_not_printed(monkeypatch):
+    """The rules by which SymPy differentiates are not those of the recorded gradient: a mistake in one is seen."""
+    row = next(row for row in calculus.SLOPES if str(row) == "tanh")
+    monkeypatch.setitem(calculus.SLOPES, row, lambda q, x: (1 + q**2,))
+    (simplified,) = explained(Tanh, {}, {}).simplified
+    assert all("1 + y²" not in text(form) for form, _ in simplified.forms)
+
+
+def test_a_function_that_the_user_did_not_write_is_defined():
+    class Silu:
+        def forward(self, x):
+            return x / (1 + np.exp(-x))
+
+    explanation = explained(Silu, {}, {})
+    used = set().union(*(calls_in(form) for s in explanation.simplified for form, _ in s.forms))
+    assert used - calls_in(explanation.formula) == {"sigmoid"}
+    assert [(text(name), text(meaning)) for name, meaning in explanation.definitions] == [("σ(x)", "1 / (1 + exp(−x))")]
+
+
+def test_a_step_without_derivative_is_named_with_its_line():
+    class Steps:
+        def forward(self, x):
+            return 2 * np.sign(x)
+
+    (reason,) = explained(Steps, {}, {}).not_explained
+    assert reason.fields["operator"] == "sign"
+    assert reason.fields["place"].startswith("test_shortest_forms.py:")
+
+
+def test_kept_values_are_chosen_by_the_memory_they_take():
+    class Relu:
+        def forward(self, x):
+            self.mask = x <= 0
+            out = x.copy()
+            out[self.mask] = 0
+            return out
+
+    keeping = explained(Relu, {}, {"x": np.ones((8, 8))}).keeping
+    assert [(k.names, k.numbers) for k in keeping] == [(("mask",), 8), (("y",), 64), (("x",), 64)]
+
+
+@pytest.mark.parametrize(
+    ("function", "wanted"),
+    [
+        (lambda x: np.exp(x), "∂L/∂y · y"),
+        (lambda x: np.sqrt(x), "∂L/∂y / (2 · y)"),
+        (lambda x: np.log(1 + np.exp(x)), "∂L/∂y · (1 − exp(−y))"),
+        (lambda x: np.log(x), "∂L/∂y / x"),
+        (lambda x: np.tanh(x), "∂L/∂y · (1 − y²)"),
+        (lambda x: np.maximum(x, 0), "∂L/∂y where x > 0, else 0"),
+        (lambda x: np.clip(x, -1, 1), "∂L/∂y where |x| < 1, else 0"),
+        (lambda x: 1 / x, "−∂L/∂y · y²"),
+        (lambda x: x * x, "2 · ∂L/∂y · x"),
+        (lambda x: x / (1 + np.abs(x)), "∂L/∂y / (1 + |x|)²"),
+    ],
+)
+def test_textbook_forms(function, wanted):
+    (simplified,) = explained(function, {}, {}).simplified
+    assert text(simplified.forms[-1][0]) == wanted
