@@ -30,6 +30,7 @@ import argparse
 import json
 import sys
 from dataclasses import asdict
+from itertools import groupby
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # when run as a folder
@@ -43,7 +44,7 @@ from benchmarks.derive.table import Line, render, summary
 
 
 def main() -> None:
-    """Derive and judge each layer, and print a table and the counts."""
+    """Derive and judge each layer, and print each family when it is done, and the counts."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.derive", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="families or classes")
     parser.add_argument("--rounds", type=int, default=15, help="turns of each layer that is timed; 0: none")
@@ -52,15 +53,18 @@ def main() -> None:
     options = parser.parse_args()
     console = Console(width=None if sys.stdout.isatty() else 160)
     lines: list[Line] = []
-    for row in track(wanted_rows(options.only), "deriving", console=Console(stderr=True), transient=True):
-        try:
-            lines.append(examined(row, options.rounds, options.patience))
-        except TooLongError as error:
-            lines.append(Line(row.family, row.name, why=str(error)))
-    console.print(render(lines))
+    for family, group in groupby(wanted_rows(options.only), key=lambda row: row.family):
+        done: list[Line] = []
+        for row in track(list(group), family, console=Console(stderr=True), transient=True):
+            try:
+                done.append(examined(row, options.rounds, options.patience))
+            except TooLongError as error:
+                done.append(Line(row.family, row.name, why=str(error)))
+        console.print(render(family, done))
+        lines += done
+        if options.json:
+            options.json.write_text(json.dumps([asdict(line) for line in lines], indent=1))
     console.print(summary(lines))
-    if options.json:
-        options.json.write_text(json.dumps([asdict(line) for line in lines], indent=1))
 
 
 if __name__ == "__main__":

@@ -33,19 +33,18 @@ class Line:
     why: str = ""
 
 
-def render(lines: Sequence[Line]) -> Group:
+def render(title: str, lines: Sequence[Line]) -> Group:
     """A table of the lines, and below it what went wrong."""
-    table = Table(title="dout.derive", title_justify="left", title_style="bold")
-    for column in ("family", "layer"):
-        table.add_column(column)
+    table = Table(title=title, title_justify="left", title_style="bold")
+    table.add_column("layer")
     for column in ("s", "exact", "errors", "±1000", "f32", "torch", "lines", "fwd+bwd", "bwd"):
         table.add_column(column, justify="right")
     for line in lines:
         if not line.derived:
-            table.add_row(line.family, line.name, f"{line.seconds:.1f}", Text("not derived", style="red"))
+            table.add_row(line.name, f"{line.seconds:.1f}", Text("not derived", style="red"))
             continue
         table.add_row(
-            line.family, line.name, f"{line.seconds:.1f}", _verdict(line), str(len(line.findings) or ""),
+            line.name, f"{line.seconds:.1f}", _verdict(line), str(len(line.findings) or ""),
             _large(line), _mark(line.float32), "" if line.torch is None else f"{line.torch:.0e}",
             _times(None if line.lines is None else line.lines[0] / line.lines[1], 2.0),
             _times(line.both, 1.1), _times(line.backward, 1.1),
