@@ -189,9 +189,10 @@ class Difference:
             off = part and self.mine.made(lambda mine, right: mine - right, self.right)
             if part is None or off is None or off.shape != part.shape:
                 continue
-            share = off.made(lambda a, b: a + b, part)
-            if share is None or is_zero(share):
+            if same(self.mine.made(lambda mine, x: mine + x, part), self.right):
                 yield Reason("beside_part_missing", through)
+            share = off.made(lambda a, b: a + b, part)
+            if share is None:
                 continue
             ratio = self._ratio(share, part)
             length = self._length(ratio) if ratio else None

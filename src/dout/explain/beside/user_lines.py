@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
@@ -15,9 +16,11 @@ from dout.explain.beside.point_values import PointValues
 from dout.explain.beside.statements import Statement, statements_of
 from dout.explain.model.explanation import BackwardLine, Reason
 from dout.explain.terms.terms import Term, Transposed, negated
-from dout.graph import Node
+from dout.graph import CONSTANT, Node
 from dout.trace.model.derived_gradients import Edge
 from dout.trace.model.recorded import LayerCall, RecordedRun
+
+_LONGEST = 24  # operations of a line whose formula is shown
 
 
 def backward_lines(trace: RecordedRun, call: LayerCall, meaning: Meaning) -> tuple[BackwardLine, ...]:
@@ -105,7 +108,7 @@ class _Comparison:
         node = statement.last[place]
         value = self._meant(statement, place, match)
         steps = self._steps(statement, match, value)
-        term, reason = self._words(node, match, value, steps)
+        term, reason = self._words(statement, node, match, value, steps)
         if given is not None:
             reason = Reason("beside_given", {"name": self._name(given)})
         elif reason is None and self._is_nearly(node, match):
@@ -132,15 +135,15 @@ class _Comparison:
         return (named or known or list(match.values))[0]
 
     def _words(
-        self, node: Node, match: Match, value: Node | None, steps: tuple[int, ...]
+        self, statement: Statement, node: Node, match: Match, value: Node | None, steps: tuple[int, ...]
     ) -> tuple[Term | None, Reason | None]:
         if match.kind is Kind.CONSTANT:
             return None, Reason("beside_start")
         if match.kind is Kind.LOCAL:
             later, earlier = (self.meaning.term(v) or self.meaning.gradient(v) for v in match.values)
-            return self._written(node), Reason("beside_local", {"of": later, "by": earlier})
+            return self._written(statement, node), Reason("beside_local", {"of": later, "by": earlier})
         if match.kind is Kind.PRODUCT or value is None:
-            return self._written(node), Reason("beside_on_the_way")
+            return self._written(statement, node), Reason("beside_on_the_way")
         if match.kind is Kind.VALUE:
             term = self.meaning.term(value)
             return term, Reason("beside_kept") if term is None else Reason("beside_again", {"value": term})
@@ -148,7 +151,7 @@ class _Comparison:
         if match.kind is Kind.USE:
             user, _ = match.edges[0]
             through = self.meaning.term(user) or self.meaning.gradient(user)
-            return self._written(node), Reason("beside_use", {"gradient": gradient, "through": through})
+            return self._written(statement, node), Reason("beside_use", {"gradient": gradient, "through": through})
         whole = gradient if self.quantities.is_of_dout(node) else self.meaning.term(value) or gradient
         if match.kind is Kind.OPPOSITE:
             return negated(whole), Reason("beside_opposite", {"gradient": whole})
@@ -156,14 +159,19 @@ class _Comparison:
             return Transposed(whole), None
         if match.kind is Kind.PIECE:
             return None, Reason("beside_piece", {"whole": whole})
-        return (gradient if len(steps) == 1 else self._written(node) or gradient), None
+        return (gradient if len(steps) == 1 else self._written(statement, node) or gradient), None
 
-    def _written(self, node: Node) -> Term | None:
-        return self.meaning.written(node, {known: term for known, term in self._known.items() if known is not node})
+    def _written(self, statement: Statement, node: Node, known: Mapping[Node, Term] | None = None) -> Term | None:
+        """The formula of a line in what it reads; None of a long line or a loop, and where something has no name."""
+        known = {n: term for n, term in (known or self._known).items() if n is not node}
+        read = [i for i in self.search.read(statement) if i.primitive is not CONSTANT]
+        if len(statement.made) > _LONGEST or not statement.made or any(i not in known for i in read):
+            return None
+        return self.meaning.written(node, known)
 
     @cached_property
     def _known(self) -> dict[Node, Term]:
-        """The terms of what lines may read: values of forward, upstream gradients, gradients of other lines."""
+        """The terms of what lines may read: values of forward, upstream gradients, what other lines computed."""
         known = {n: term for n in self.quantities.forward if (term := self.meaning.term(n)) is not None}
         for output, dout in self.quantities.seeds.items():
             known[dout] = self.meaning.gradient(output)
@@ -171,8 +179,13 @@ class _Comparison:
             for place, node in enumerate(statement.last):
                 match, given = self._match(statement, place)
                 value = self._meant(statement, place, match) if match else None
-                if match and value is not None and match.kind is Kind.GRADIENT and not given and node not in known:
+                plainly = match and value is not None and not given and node not in known
+                if match and value is not None and plainly and match.kind is Kind.GRADIENT:
                     known[node] = self.meaning.gradient(value)
+                elif match and value is not None and plainly and match.kind is Kind.OPPOSITE:
+                    known[node] = negated(self.meaning.gradient(value))
+                elif node not in known and (term := self._written(statement, node, known)) is not None:
+                    known[node] = term
         return known
 
     # -------------------------------------------------------------------------------------------------------- steps
