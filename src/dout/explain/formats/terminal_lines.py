@@ -67,7 +67,7 @@ _COLUMNS = {
 }  # fmt: skip
 _VALUES = {"forward": _Column(4, 24, signed=True), "backward": _Column(6, signed=True)}
 _SHORT_FRACTION = re.compile(r"^(−?\w+) / (\w+)$")
-_EITHER = (("says",), ("local", "gradient"), ("index", "shapes", "code"))  # columns of which a row has one group
+_EITHER: tuple[tuple[str, ...], ...] = (("says",), ("local", "gradient"), ("index", "shapes", "code"))  # columns of which a row has one group
 _ENDLESS = ("says",)  # cells that no column has to make room for
 
 
@@ -275,10 +275,10 @@ class _Table:
 
     def _placed(self) -> dict[str, tuple[int, int]]:
         """The line of its row and the start of each column, for each group of columns by itself."""
-        groups = [group for group in _EITHER if set(group) & set(self.columns)] or [()]
+        groups = [group for group in _EITHER if set(group) & set(self.columns)]
         every = {key for group in _EITHER for key in group}
         places: dict[str, tuple[int, int]] = {}
-        for group in groups:
+        for group in groups or [()]:
             keys = [key for key in self.columns if key in group or key not in every]
             places = {**self._placed_together(keys), **places}
         return places
