@@ -76,7 +76,7 @@ def test_a_mean_over_the_batch_gives_each_row_its_share():
     part = ExplainedSteps.of(lambda x: x.mean(axis=0), numbers(2, 3)).part("y", "x")
     assert " = ".join(map(written, part.index)) == "dx[n, d] = dout[d] / (N)"
     assert written(part.term) == "dout / (N)"
-    assert sentence(part.reason).startswith("each element is 1/(N) of the mean")
+    assert sentence(part.reason).startswith("each element is 1/N of the mean")
 
 
 def test_the_mean_of_a_layer_norm_and_what_is_subtracted():

@@ -1,7 +1,6 @@
 """A node as a term has the node's value: every elementwise row, rows along axes, and the numbers of a program."""
 
 import math
-import operator
 
 import numpy as np
 import pytest
@@ -13,7 +12,7 @@ from dout.explain.terms.axis_row_terms import AXIS_FORMS
 from dout.explain.terms.known_numbers import term_of_number
 from dout.explain.terms.node_terms import term_of
 from dout.explain.terms.row_terms import FORMS
-from dout.explain.terms.terms import Call, Number, Symbol
+from dout.explain.terms.terms import Call, Symbol
 from dout.explain.terms.text_printer import text
 from dout.grad import backpropagate
 from dout.graph import INPUT, Node, evaluate
@@ -27,6 +26,7 @@ ELEMENTWISE = [row for row in PRIMITIVES.values() if row.infer is broadcast or r
     row for row in FORMS if row not in MATH and row.infer is not broadcast
 ]
 ONE_INPUT = primitives("around round")  # their second argument is no input
+ZERO_LOG_ZERO = primitives("special_entr special_xlogy special_xlog1py")  # is 0, as mathematics agrees
 NAMES = ("x", "y", "z")
 DOMAINS = [(-2, 2), (0.1, 0.9), (1.2, 3)]
 
@@ -43,8 +43,15 @@ def points(rng, row, count):
         yield [float(v) if plain else np.float64(v) for v in values]
     whole = rng.integers(1, 6, count)
     yield [int(v) if plain else np.int64(v) for v in whole]
+    if row in ZERO_LOG_ZERO:
+        return
     yield [bool(v % 2) if plain else np.bool_(v % 2) for v in whole]
     yield [np.bool_(rng.integers(2)), *(np.float64(v) for v in rng.uniform(-2, 2, count - 1))]
+
+
+def unit(value):
+    """A condition as 1 or 0."""
+    return np.float64(value) if isinstance(value, bool | np.bool_) else value
 
 
 def computed(row, values):
@@ -52,9 +59,9 @@ def computed(row, values):
     try:
         with np.errstate(all="raise"):
             result = row.apply(values, {})
-        if not np.isfinite(result) or isinstance(result, tuple):
+        if not np.isfinite(result) or kind_of(result) == np.float16:  # of a condition, with three digits
             return None
-    except (TypeError, ValueError, ArithmeticError):
+    except (TypeError, ValueError, ArithmeticError, DeprecationWarning):
         return None
     inputs = tuple(Node(INPUT, (), {}, (), kind_of(v)) for v in values)
     return Node(row, inputs, {}, (), kind_of(result)), dict(zip(inputs, values, strict=True))
@@ -72,7 +79,7 @@ def test_the_term_of_an_elementwise_row_has_its_value(row):
                 continue
             node, given = found
             term = term_of(node, {i: Symbol(name) for i, name in zip(given, NAMES, strict=False)})
-            value = value_of(term, dict(zip(NAMES, values, strict=False)))
+            value = value_of(term, dict(zip(NAMES, map(unit, values), strict=False)))
             assert float(value) == pytest.approx(float(evaluate([node], given)[node]), rel=1e-12, abs=1e-14), text(term)
             tried += 1
     assert tried >= 4
@@ -82,11 +89,14 @@ def test_every_row_has_a_form_or_is_printed_by_its_name():
     named = [str(row) for row in PRIMITIVES.values() if row not in FORMS and row not in AXIS_FORMS]
     assert {"concatenate", "roll", "setitem", "solve", "convolve"} <= set(named)
     assert all(set(row.symbol) - set("+−×/^√") or row in FORMS for row in PRIMITIVES.values())
-    assert text(term_of(applied(PRIMITIVES["roll"], [x := array()], {"shift": 1, "axis": 0}), {x: Symbol("x")})) == "roll(x)"
+    assert (
+        text(term_of(applied(PRIMITIVES["roll"], [x := array()], {"shift": 1, "axis": 0}), {x: Symbol("x")}))
+        == "roll(x)"
+    )
 
 
-STEPS = primitives("add subtract multiply divide negative square exp tanh sigmoid maximum where less abs sqrt pow".replace(
-    "abs", "absolute"))  # fmt: skip
+UNARY = primitives("negative square exp tanh sigmoid absolute sqrt")
+BINARY = primitives("add subtract multiply divide maximum pow")
 
 
 @st.composite
@@ -94,24 +104,26 @@ def programs(draw):
     """A few steps on three numbers, each on values made before."""
     nodes = [Node(INPUT, (), {}, (), np.dtype(float)) for _ in NAMES]
     given = tuple(nodes)
-    nodes += [constant(0.5), constant(2), constant(math.pi)]
-    for row in draw(st.lists(st.sampled_from(sorted(STEPS, key=str)), min_size=2, max_size=7)):
-        count = {**dict.fromkeys(primitives("negative square exp tanh sigmoid absolute sqrt"), 1), PRIMITIVES["where"]: 3}
-        inputs = [draw(st.sampled_from(nodes)) for _ in range(count.get(row, 2))]
-        nodes.append(applied(row, inputs, {}))
+    nodes += [constant(0.5), constant(2.0), constant(math.pi)]
+    for row in draw(st.lists(st.sampled_from(sorted(UNARY | BINARY, key=str)), min_size=2, max_size=7)):
+        one, two, three, four = (draw(st.sampled_from(nodes)) for _ in range(4))
+        made = applied(row, [one] if row in UNARY else [one, two], {})
+        if draw(st.booleans()):
+            made = applied(PRIMITIVES["where"], [applied(PRIMITIVES["less"], [three, four], {}), made, two], {})
+        nodes.append(made)
     return given, nodes[-1]
 
 
 @given(programs(), st.tuples(*[st.floats(-2, 2)] * 3))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, derandomize=True)
 def test_the_term_of_a_program_has_its_value(program, values):
     inputs, node = program
     with np.errstate(all="ignore"):
-        value = float(evaluate([node], dict(zip(inputs, map(np.float64, values), strict=True)))[node])
-        assume(1e-3 < abs(value) < 1e3)
+        known = evaluate([node], dict(zip(inputs, map(np.float64, values), strict=True)))
+        assume(all(v == 0 or 1e-3 < abs(v) < 1e3 for v in known.values()))  # what is left of larger ones has few digits
         term = term_of(node, {i: Symbol(name) for i, name in zip(inputs, NAMES, strict=True)})
         found = float(value_of(term, dict(zip(NAMES, map(np.float64, values), strict=True))))
-    assert found == pytest.approx(value, rel=1e-6)
+    assert found == pytest.approx(float(known[node]), rel=1e-6)
 
 
 # --- how programs read ------------------------------------------------------------------------------------------------
@@ -145,11 +157,11 @@ def written(function, *shapes, names=NAMES, dtypes=(), **letters):
         (lambda x: x**-1 + x**0.5, "1 / x + √x"),
         (lambda x: x * x, "x²"),
         (lambda x: np.clip(x, 0, 1), "clip(x, 0, 1)"),
-        (lambda x: x / 3 * (1 / 3), "x / (3 · 3)"),
+        (lambda x: x / 3 * (1 / 3), "x / 9"),
         (lambda x: x.reshape(6)[:, None].copy(), "x"),
         (lambda x: x[0, 1:] * 2, "2 · x[0, 1:]"),
         (lambda x: (x + 1)[0], "(1 + x)[0]"),
-        (lambda x: np.concatenate([x, x]), "concatenate(x, x)"),
+        (lambda x: PRIMITIVES["concatenate"](x, x, axis=0), "concatenate(x, x)"),
         (lambda x: np.ones_like(x) - x, "1 − x"),
         (lambda x: np.round(x, 2), "round(x, 2)"),
     ],
@@ -205,7 +217,8 @@ def test_it_stops_at_values_with_names():
         (-math.pi, "−π"), (np.float32(np.pi), "π"), (2 * math.pi, "2 · π"), (math.e, "e"), (math.sqrt(2), "√2"),
         (1 / math.sqrt(2), "1 / √2"), (math.sqrt(0.5), "1 / √2"), (np.sqrt(2 / np.pi), "√(2 / π)"),
         (2 / math.sqrt(math.pi), "2 / √π"), (math.log(2), "log(2)"), (1 / 3, "1 / 3"), (-5 / 6, "−5 / 6"),
-        (0.25, "0.25"), (3.14159, "3.14159"), (0.7978845608, "0.7978845608"), (0.333, "0.333"), (np.float16(1 / 3), "0.3333"),
+        (0.25, "0.25"), (3.14159, "3.14159"), (0.7978845608, "0.7978845608"), (0.333, "0.333"),
+        (np.float16(1 / 3), "0.3333"),
         (float("nan"), "NaN"), (float("-inf"), "−∞"), (True, "true"), (1 + 2j, "1 + 2 · i"), (-0.0, "0"),
         (np.int64(-3), "−3"), (None, "NoneType"),
     ],
@@ -215,6 +228,7 @@ def test_a_number_is_what_it_means(value, line):
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
+@settings(deadline=None)
 def test_a_number_keeps_its_value(value):
     assert float(value_of(term_of_number(value), {})) == pytest.approx(value, rel=4e-16)
 

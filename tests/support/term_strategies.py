@@ -12,12 +12,11 @@ FUNCTIONS = ("exp", "log", "tanh", "sqrt", "cbrt", "abs", "floor", "ceil", "sigm
 
 
 def leaves(names=NAMES):
-    indexed = st.builds(lambda name, i: t.Symbol(name, i), st.sampled_from(names),
-                        st.lists(st.sampled_from((t.Symbol("n"), t.Symbol("d"), t.ONE)), max_size=2).map(tuple))  # fmt: skip
+    indices = st.lists(st.sampled_from((t.Symbol("n"), t.Symbol("d"), t.ONE)), max_size=2).map(tuple)
     return st.one_of(
         st.sampled_from(NUMBERS).map(t.Number),
         st.sampled_from(names).map(t.Symbol),
-        indexed,
+        st.builds(t.Symbol, st.sampled_from(names), indices),
         st.just(t.Partial(names[1])),
     )
 
@@ -43,9 +42,7 @@ def larger(inside):
         st.builds(lambda name, one: t.Call(name, (one,)), st.sampled_from(FUNCTIONS), inside),
         st.builds(lambda name, pair: t.Call(name, pair), st.sampled_from(("max", "min", "mod", "arctan2")), two),
         st.builds(t.Cases, st.lists(st.tuples(inside, conditions(inside)), min_size=1, max_size=2).map(tuple), inside),
-        st.builds(
-            t.Over, st.sampled_from((("n",), ("d",), ("n", "d"))), inside, st.sampled_from(("Σ", "Π", "max"))
-        ),
+        st.builds(t.Over, st.sampled_from((("n",), ("d",), ("n", "d"))), inside, st.sampled_from(("Σ", "Π", "max"))),
         st.builds(t.MatrixProduct, inside, inside),
         st.builds(t.Transposed, inside),
     )

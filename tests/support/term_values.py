@@ -142,7 +142,7 @@ class Reader:
 
     def whole(self):
         made = self.cases()
-        assert self.next == "", f"{self.tokens[self.at:]} is left"
+        assert self.next == "", f"{self.tokens[self.at :]} is left"
         return made
 
     def cases(self):
@@ -243,7 +243,7 @@ class Reader:
             if token == start:
                 inside = self.cases()
                 self.take(end)
-                return inside if token == "(" else lambda p: function(inside(p))
+                return inside if token == "(" else lambda p, f=function, i=inside: f(i(p))
         if token[0].isdigit():
             return lambda p: np.float64(token)
         if self.next == "(":

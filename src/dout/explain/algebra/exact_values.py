@@ -12,13 +12,14 @@ import numpy as np
 from flint import arb
 
 from dout.explain.axes.indices import parts_of, substituted
-from dout.explain.axes.term_values import NoValueError, Setting, value_of
+from dout.explain.axes.term_values import Meanings, NoValueError, value_of
 from dout.explain.terms.terms import Partial, Symbol, Term
 from dout.judge.ball_numbers import ball
 from dout.judge.outcomes import NoRuleError
 
 NEAR = arb(2) ** -200  # of the larger of the two
 ROUNDED = arb(2) ** -50  # the rows of erf hold 2/√π as a float
+TEN_DIGITS = arb(2) ** -33
 PI = "π"
 
 
@@ -27,12 +28,14 @@ def upstream_name(of: str) -> str:
     return f"∂L/∂{of}"
 
 
-def equal(term: Term, given: Mapping[str, Sequence[Any]], expected: Iterable[Any]) -> bool:
+def equal(term: Term, given: Mapping[str, Sequence[Any]], expected: Iterable[Any], *, exactly: bool = True) -> bool:
     """Whether a term has the `expected` balls at all points; `given` has the balls of its names there.
+
+    If not `exactly`, they come from float64.
 
     Points at which either is not finite are passed by. False where none is left, and for a term without numbers.
     """
-    near = ROUNDED if Symbol(PI) in parts_of(term) else NEAR
+    near = TEN_DIGITS if not exactly else ROUNDED if Symbol(PI) in parts_of(term) else NEAR
     known = 0
     for i, item in enumerate(map(ball, expected)):
         try:
@@ -52,7 +55,7 @@ def value(term: Term, given: Mapping[str, Any]) -> arb:
     """The ball of a term. Raises NoValueError for one that has none."""
     plain = substituted(term, lambda part: Symbol(upstream_name(part.of)) if isinstance(part, Partial) else None)
     numbers = {name: _alone(item) for name, item in {**given, PI: arb.pi()}.items()}
-    found: arb = ball(value_of(plain, {}, Setting(numbers, {})))
+    found: arb = ball(value_of(plain, {}, Meanings(numbers, {})))
     return found
 
 

@@ -132,8 +132,8 @@ class _Naming:
                 letter = _letter_of(written)
                 if letter and length((node, axis)) != 1:
                     self.classes.agree(first.setdefault(letter, (node, axis)), (node, axis))
-        for letter, axis in first.items():
-            self.give(axis, letter)
+        for letter, place in first.items():
+            self.give(place, letter)
 
     def by_position(self) -> None:
         """Letters from the place of an axis: of the first input, of weights, of what comes out, of what is between."""

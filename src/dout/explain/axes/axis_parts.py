@@ -58,7 +58,8 @@ def axis_part(
     for plain, also in _plain_forms(node, gradient, below, names, letters, values):
         if not equal_values(plain, also.values, gradient, known):
             continue
-        inner = {**axis_letters([plain], also.names, also.values, known=also.letters), plain: letters[source]}
+        own = axis_letters([plain], also.names, also.values, known=also.letters)
+        inner: Letters = {**letters, **own, plain: letters[source]}
         first = first or (plain, inner, also)
         index = index_form(name, plain, {**names, **also.names}, inner, also.values)
         if index is not None and holds(*index, gradient, names, letters, values):
@@ -69,7 +70,7 @@ def axis_part(
         return AxisPart(None, None, shapes, reason)
     plain, inner, also = first
     whole = array_form(plain, also.names, inner)
-    return AxisPart(index, whole and whole.term, (whole and whole.shapes) or shapes, reason)
+    return AxisPart(index, whole.term if whole else None, (whole.shapes if whole else "") or shapes, reason)
 
 
 def _between(before: tuple[str, ...], after: tuple[str, ...]) -> str:
@@ -216,14 +217,16 @@ def _meets(node: Node, argument: int, names: Mapping[Node, str], letters: Letter
     lead = len(node.shape) - len(one.shape)
     lacks = [a for a in range(len(node.shape) - 2) if a < lead or (one.shape[a - lead] == 1 and node.shape[a] != 1)]
     lacks.append(len(node.shape) - (1 if argument == 0 else 2))
-    along = fresh_indices(node, lacks, indices, names, letters)
+    along = index_names(fresh_indices(node, lacks, indices, names, letters))
+    if not along:  # an axis of length 1: nothing is added up
+        return None
     return Reason(
         "matrix product",
         {
             "name": names.get(one, "it"),
             "other": names.get(other, "the other matrix"),
             "indices": ", ".join(index_names(indices)),
-            "index": ", ".join(index_names(along)),
+            "index": ", ".join(along),
             "axis": ", ".join(letters[node][axis] for axis in lacks),
         },
     )
@@ -231,7 +234,7 @@ def _meets(node: Node, argument: int, names: Mapping[Node, str], letters: Letter
 
 def _mean(node: Node, argument: int, names: Mapping[Node, str], letters: Letters) -> Reason | None:
     count = JOIN.join(letters[node.inputs[0]][axis] for axis in reduced_axes(node))
-    return Reason("mean", {"count": count})
+    return Reason("mean", {"count": f"({count})" if JOIN in count else count})
 
 
 def _said(key: str) -> Callable[..., Reason | None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from dout.explain.terms.terms import (
     ONE,
@@ -82,7 +82,7 @@ def _number(term: Term) -> Term:
     return Cases(((ONE, term),), ZERO) if isinstance(term, Compare) else term
 
 
-def condition(parts: list[Term]) -> Term:
+def condition(parts: Sequence[Term]) -> Term:
     """All of several conditions."""
     whole = parts[0]
     for part in parts[1:]:

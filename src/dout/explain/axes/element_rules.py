@@ -18,7 +18,7 @@ from dout.ops.linalg import without_ellipsis
 from dout.rewrite.simplify import is_elementwise
 
 
-class View(Protocol):
+class ElementView(Protocol):
     """A node as a rule sees it, at the indices of one element of its result."""
 
     node: Node
@@ -37,7 +37,7 @@ class View(Protocol):
         """What `make` gives, added up over indices."""
 
 
-Rule = Callable[[View], Term]
+Rule = Callable[[ElementView], Term]
 
 
 def aligned(shape: Sequence[int], at: Sequence[Term]) -> tuple[Term, ...]:
@@ -46,17 +46,17 @@ def aligned(shape: Sequence[int], at: Sequence[Term]) -> tuple[Term, ...]:
     return tuple(ZERO if n == 1 else index for n, index in zip(shape, last, strict=True))
 
 
-def _each(view: View) -> Term:
+def _each(view: ElementView) -> Term:
     """Element by element, after broadcasting."""
     inputs = view.node.inputs
     return combine(view.node, [view.read(i, aligned(x.shape, view.at)) for i, x in enumerate(inputs)])
 
 
-def _same(view: View) -> Term:
+def _same(view: ElementView) -> Term:
     return view.read(0, aligned(view.node.inputs[0].shape, view.at))
 
 
-def _matmul(view: View) -> Term:
+def _matmul(view: ElementView) -> Term:
     x, y = (i.shape for i in view.node.inputs)
     shared = view.fresh(0, len(x) - 1)
     ends = (len(x) > 1) + (len(y) > 1)
@@ -66,7 +66,7 @@ def _matmul(view: View) -> Term:
     return view.over([shared], lambda: product(view.read(0, left), view.read(1, right)))
 
 
-def _dot(view: View) -> Term:
+def _dot(view: ElementView) -> Term:
     x, y = (i.shape for i in view.node.inputs)
     if not x or not y:
         return product(view.read(0, view.at if x else ()), view.read(1, view.at if y else ()))
@@ -77,7 +77,7 @@ def _dot(view: View) -> Term:
     return view.over([shared], lambda: product(view.read(0, (*left, shared)), view.read(1, whole)))
 
 
-def _einsum(view: View) -> Term:
+def _einsum(view: ElementView) -> Term:
     node = view.node
     written = without_ellipsis(node.static["subscripts"], [len(i.shape) for i in node.inputs])
     left, _, result = written.partition("->")
@@ -102,7 +102,7 @@ def _axes(node: Node) -> list[int]:
     return sorted(a % ndim for a in axes)
 
 
-def gone_over(view: View, besides: Sequence[Term] = ()) -> tuple[list[Term], tuple[Term, ...]]:
+def gone_over(view: ElementView, besides: Sequence[Term] = ()) -> tuple[list[Term], tuple[Term, ...]]:
     """The indices of a reduction's axes, and those of its input."""
     node, axes = view.node, _axes(view.node)
     if len(node.inputs) > 1 or "initial" in node.static:
@@ -118,23 +118,23 @@ def gone_over(view: View, besides: Sequence[Term] = ()) -> tuple[list[Term], tup
 
 
 def _reduction(symbol: str) -> Rule:
-    def rule(view: View) -> Term:
+    def rule(view: ElementView) -> Term:
         new, whole = gone_over(view)
         return view.over(new, lambda: view.read(0, whole), symbol)
 
     return rule
 
 
-def _count(view: View) -> tuple[Term, ...]:
+def _count(view: ElementView) -> tuple[Term, ...]:
     return tuple(view.size(0, axis) for axis in _axes(view.node))
 
 
-def _mean(view: View) -> Term:
+def _mean(view: ElementView) -> Term:
     new, whole = gone_over(view)
     return scaled(view.over(new, lambda: view.read(0, whole)), _count(view))
 
 
-def _variance(view: View) -> Term:
+def _variance(view: ElementView) -> Term:
     new, whole = gone_over(view)
     again, beside = gone_over(view, new)
     freedom = _count(view)
@@ -148,7 +148,7 @@ def _variance(view: View) -> Term:
     return scaled(view.over(new, deviation), freedom)
 
 
-def _running(view: View) -> Term:
+def _running(view: ElementView) -> Term:
     axis = view.node.static["axis"]
     if axis is None:
         raise NotReadableError("a running sum of a whole array")
@@ -161,7 +161,7 @@ def _running(view: View) -> Term:
 # --- elements that only move ------------------------------------------------------------------------------------------
 
 
-def _reshape(view: View) -> Term:
+def _reshape(view: ElementView) -> Term:
     if view.node.static.get("order", "C") != "C":
         raise NotReadableError("elements are read in another order")
     shape, new = view.node.inputs[0].shape, view.node.shape
@@ -172,21 +172,21 @@ def _reshape(view: View) -> Term:
     return view.read(0, indices)
 
 
-def _transpose(view: View) -> Term:
+def _transpose(view: ElementView) -> Term:
     axes = view.node.static["axes"]
     return view.read(0, [view.at[axes.index(axis)] for axis in range(len(axes))])
 
 
-def _getitem(view: View) -> Term:
+def _getitem(view: ElementView) -> Term:
     places = places_of(view, view.node.static["key"], view.node.inputs[0].shape, view.at, 1)
     return view.read(0, [place.index for place in places])
 
 
-def _scatter(view: View) -> Term:
+def _scatter(view: ElementView) -> Term:
     return _scattered(view, 0, 1, view.node.static["key"], view.node.inputs[0].shape)
 
 
-def _scattered(view: View, source: int, first: int, key: Any, selected: Sequence[int]) -> Term:
+def _scattered(view: ElementView, source: int, first: int, key: Any, selected: Sequence[int]) -> Term:
     """Elements put back where a key takes them from, zero elsewhere; those of one place are added up."""
     new = _along(view, source, selected)
     places = places_of(view, key, view.node.shape, new, first)
@@ -195,7 +195,7 @@ def _scattered(view: View, source: int, first: int, key: Any, selected: Sequence
     return view.over(left, lambda: place_conditions(view.read(source, there), conditions, ZERO))
 
 
-def _along(view: View, argument: int, selected: Sequence[int]) -> list[Term]:
+def _along(view: ElementView, argument: int, selected: Sequence[int]) -> list[Term]:
     """An index for each axis that a key selects, each of which is an axis of the argument."""
     new: list[Term] = []
     shape = view.node.inputs[argument].shape
@@ -210,7 +210,7 @@ def _along(view: View, argument: int, selected: Sequence[int]) -> list[Term]:
     return new
 
 
-def _setitem(view: View) -> Term:
+def _setitem(view: ElementView) -> Term:
     selected, x = view.node.static["selected"], view.node.inputs[1].shape
     new: list[Term] = []
     for axis, length in enumerate(selected):
@@ -228,11 +228,11 @@ def _axis_of_length(shape: Sequence[int], length: int, axis: int) -> int:
     return axis if axis < len(shape) and shape[axis] == length else 0
 
 
-def _add_at(view: View) -> Term:
+def _add_at(view: ElementView) -> Term:
     return total(view.read(0, view.at), _scattered(view, 1, 2, view.node.static["key"], view.node.static["selected"]))
 
 
-def _concatenate(view: View) -> Term:
+def _concatenate(view: ElementView) -> Term:
     axis, start = view.node.static["axis"], 0
     index, pieces = view.at[axis], []
     for i, part in enumerate(view.node.inputs):
@@ -243,7 +243,7 @@ def _concatenate(view: View) -> Term:
     return Cases(tuple(pieces[:-1]), pieces[-1][0]) if len(pieces) > 1 else pieces[0][0]
 
 
-def _pad(view: View) -> Term:
+def _pad(view: ElementView) -> Term:
     value = view.node.static.get("value", 0)
     places, conditions = [], []
     for index, n, (a, b) in zip(view.at, view.node.inputs[0].shape, view.node.static["width"], strict=True):
@@ -259,7 +259,7 @@ def number_term(value: Any) -> Term:
     return negated(Number(-value)) if value < 0 else Number(value)
 
 
-def _array(view: View) -> Term:
+def _array(view: ElementView) -> Term:
     first, rest = view.at[0], view.at[1:]
     if isinstance(first, Number):
         return view.read(int(first.value), rest)
@@ -269,7 +269,7 @@ def _array(view: View) -> Term:
 
 
 def _half(symbol: str) -> Rule:
-    def rule(view: View) -> Term:
+    def rule(view: ElementView) -> Term:
         row, column = view.at[-2:]
         if len(view.node.inputs[0].shape) < 2:
             raise NotReadableError("half of a vector that is repeated")
@@ -279,7 +279,7 @@ def _half(symbol: str) -> Rule:
     return rule
 
 
-def _diag(view: View) -> Term:
+def _diag(view: ElementView) -> Term:
     if view.node.static.get("k"):
         raise NotReadableError("a diagonal beside the main one")
     if len(view.at) == 1:
@@ -287,7 +287,7 @@ def _diag(view: View) -> Term:
     return Cases(((view.read(0, view.at[:1]), Compare(view.at[0], "=", view.at[1])),), ZERO)
 
 
-def _windows(view: View) -> Term:
+def _windows(view: ElementView) -> Term:
     indices, inside = list(view.at[: len(view.node.inputs[0].shape)]), view.at[len(view.node.inputs[0].shape) :]
     for axis, offset in zip(view.node.static["axes"], inside, strict=True):
         indices[axis] = total(indices[axis], offset)

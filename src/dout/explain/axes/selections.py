@@ -99,7 +99,7 @@ def solved(new: Sequence[Term], places: Sequence[Place], view: Any) -> tuple[tup
             conditions += _within(target, place)
         elif moved.index != target:
             conditions.append(Compare(target, "=", moved.index))
-    left = [index for index in new if isinstance(index, Symbol) and index not in known]
+    left: list[Term] = [index for index in new if isinstance(index, Symbol) and index not in known]
     return tuple(exchanged(index, known) for index in new), left, conditions
 
 
@@ -120,7 +120,7 @@ def _within(target: Term, place: Place) -> list[Term]:
     return found
 
 
-def place_conditions(term: Term, conditions: list[Term], otherwise: Term) -> Term:
+def place_conditions(term: Term, conditions: Sequence[Term], otherwise: Term) -> Term:
     """The term where conditions hold."""
     if not conditions or term == otherwise:
         return term

@@ -35,7 +35,7 @@ class NoValueError(Exception):
 
 
 @dataclass(frozen=True)
-class Setting:
+class Meanings:
     """What symbols stand for: values by name, without axes of length 1 that have no index, and lengths by letter."""
 
     values: Mapping[str, Any]
@@ -143,7 +143,7 @@ def sources(node: Node, known: Collection[Node]) -> Iterator[Node]:
         yield from (i for i in below.inputs if i in known or i.primitive is INPUT)
 
 
-def _setting(names: Mapping[Node, str], letters: Letters, given: Mapping[Node, Any], right: Term) -> Setting:
+def _setting(names: Mapping[Node, str], letters: Letters, given: Mapping[Node, Any], right: Term) -> Meanings:
     used = {part.name for part in parts_of(right) if isinstance(part, Symbol)}
     found: dict[str, Any] = {}
     for node, name in names.items():
@@ -151,7 +151,7 @@ def _setting(names: Mapping[Node, str], letters: Letters, given: Mapping[Node, A
             if name in found:
                 raise NoValueError(f"two values are called {name}")
             found[name] = _indexed(exact(np.asarray(given[node])), letters[node])
-    return Setting(found, _lengths(letters))
+    return Meanings(found, _lengths(letters))
 
 
 def _lengths(letters: Letters) -> dict[str, int]:
@@ -165,11 +165,11 @@ def _indexed(value: Any, letters: tuple[str, ...]) -> Any:
     return array.reshape(kept) if letters else array
 
 
-def _places(left: Symbol, found: Any, setting: Setting) -> Iterator[dict[str, int]]:
+def _places(left: Symbol, found: Any, setting: Meanings) -> Iterator[dict[str, int]]:
     """The places of the element on the left: each, or some of many."""
     free = sorted({part.name for index in left.indices for part in parts_of(index) if isinstance(part, Symbol)})
     free = [name for name in free if name not in setting.lengths]
-    own = Setting({left.name: found}, setting.lengths)
+    own = Meanings({left.name: found}, setting.lengths)
     every = list(itertools.product(*(own.range_of(name, left) for name in free)))
     if len(every) > MANY:
         every = random.Random(0).sample(every, SOME)
@@ -185,7 +185,7 @@ def _objects(items: list[Any]) -> Any:
 # --- terms as numbers -------------------------------------------------------------------------------------------------
 
 
-def value_of(term: Term, places: Mapping[str, int], setting: Setting) -> Any:
+def value_of(term: Term, places: Mapping[str, int], setting: Meanings) -> Any:
     """The number of a term at these places of its free indices: a ball, a whole number, or a condition."""
     reader = _READERS.get(type(term))
     if reader is None:
@@ -193,12 +193,12 @@ def value_of(term: Term, places: Mapping[str, int], setting: Setting) -> Any:
     return reader(term, places, setting)
 
 
-def _number(term: Any, places: Mapping[str, int], setting: Setting) -> Any:
+def _number(term: Any, places: Mapping[str, int], setting: Meanings) -> Any:
     value = term.value
     return arb(value.numerator) / value.denominator if isinstance(value, Fraction) else exact(value)
 
 
-def _symbol(term: Any, places: Mapping[str, int], setting: Setting) -> Any:
+def _symbol(term: Any, places: Mapping[str, int], setting: Meanings) -> Any:
     meanings: list[Any] = []
     if not term.indices:
         meanings = [kind[term.name] for kind in (places, setting.lengths) if term.name in kind]
@@ -212,7 +212,7 @@ def _symbol(term: Any, places: Mapping[str, int], setting: Setting) -> Any:
     return int(meanings[0]) if isinstance(meanings[0], np.integer) else meanings[0]
 
 
-def _sum(term: Any, places: Mapping[str, int], setting: Setting) -> Any:
+def _sum(term: Any, places: Mapping[str, int], setting: Meanings) -> Any:
     return sum(value_of(part, places, setting) for part in term.terms)
 
 
@@ -220,19 +220,19 @@ def _times(items: list[Any]) -> Any:
     return reduce(lambda a, b: a * b, items, 1)
 
 
-def _product(term: Any, places: Mapping[str, int], setting: Setting) -> Any:
+def _product(term: Any, places: Mapping[str, int], setting: Meanings) -> Any:
     above = _times([value_of(part, places, setting) for part in term.factors])
     below = [value_of(part, places, setting) for part in term.over]
     whole = ball(above) / ball(_times(below)) if below else above
     return -whole if term.negative else whole
 
 
-def _power(term: Any, places: Mapping[str, int], setting: Setting) -> Any:
+def _power(term: Any, places: Mapping[str, int], setting: Meanings) -> Any:
     base, exponent = value_of(term.base, places, setting), value_of(term.exponent, places, setting)
     return ball(base) ** exponent
 
 
-def _call(term: Any, places: Mapping[str, int], setting: Setting) -> Any:
+def _call(term: Any, places: Mapping[str, int], setting: Meanings) -> Any:
     row = PRIMITIVES.get(_ROWS_OF.get(term.function, term.function))
     if row is None or term.axis:
         raise NoValueError(f"no number for {term.function}")
@@ -245,7 +245,7 @@ def _call(term: Any, places: Mapping[str, int], setting: Setting) -> Any:
     return balls.values[node]
 
 
-def _compare(term: Any, places: Mapping[str, int], setting: Setting) -> bool:
+def _compare(term: Any, places: Mapping[str, int], setting: Meanings) -> bool:
     if term.symbol in _JOINING:
         left = value_of(term.left, places, setting)
         known = left == _JOINING[term.symbol]
@@ -256,14 +256,14 @@ def _compare(term: Any, places: Mapping[str, int], setting: Setting) -> bool:
     return bool(_COMPARED[term.symbol](left, right))
 
 
-def _cases(term: Any, places: Mapping[str, int], setting: Setting) -> Any:
+def _cases(term: Any, places: Mapping[str, int], setting: Meanings) -> Any:
     for piece, when in term.pieces:
         if value_of(when, places, setting):
             return value_of(piece, places, setting)
     return value_of(term.otherwise, places, setting)
 
 
-def _over(term: Any, places: Mapping[str, int], setting: Setting) -> Any:
+def _over(term: Any, places: Mapping[str, int], setting: Meanings) -> Any:
     ranges = [setting.range_of(index, term.term) for index in term.indices]
     items = [
         value_of(term.term, {**places, **dict(zip(term.indices, place, strict=True))}, setting)
@@ -288,7 +288,7 @@ _FOLDED: dict[str, Callable[[list[Any]], Any]] = {
     "max": lambda items: reduce(lambda a, b: a.max(b), map(ball, items)),
     "min": lambda items: reduce(lambda a, b: a.min(b), map(ball, items)),
 }
-_READERS: dict[type[Term], Callable[[Any, Mapping[str, int], Setting], Any]] = {
+_READERS: dict[type[Term], Callable[[Any, Mapping[str, int], Meanings], Any]] = {
     Number: _number,
     Symbol: _symbol,
     Sum: _sum,

@@ -279,7 +279,7 @@ class BlameSearch:
 
     @staticmethod
     def adds_up(turns: Sequence[Node]) -> bool:
-        """Whether a line adds to, or writes into, what it made in the turn before: then its last value is its result."""
+        """Whether a line adds to, or writes into, what it made in the turn before: its last value is its result."""
         return len(turns) > 1 and (turns[-1].primitive in _WRITES or turns[-2] in turns[-1].inputs)
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""A layer call in; the quantities of its derivation out, with their values, and which of the user's gradients are wrong."""
+"""A layer call in; the quantities of its derivation out, their values, and the user's gradients that are wrong."""
 
 from __future__ import annotations
 
@@ -41,7 +41,9 @@ class DerivedQuantities:
     def __init__(self, trace: RecordedRun, call: LayerCall, lines: Iterable[Node]) -> None:
         self.trace, self.call = trace, call
         douts = call.douts or (None,) * len(call.outputs)
-        fresh = {o: Node(INPUT, (), {}, o.shape, o.dtype) for o, d in zip(call.outputs, douts, strict=False) if d is None}
+        fresh = {
+            o: Node(INPUT, (), {}, o.shape, o.dtype) for o, d in zip(call.outputs, douts, strict=False) if d is None
+        }
         given = {o: d for o, d in zip(call.outputs, douts, strict=False) if d is not None}
         self.seeds: dict[Node, Node] = given or fresh
         self.data = {**trace.data, **{dout: np.ones(dout.shape)[()] for dout in fresh.values()}}

@@ -1,4 +1,4 @@
-"""A wrong gradient and the right one in; the reason why they differ out, if some small change accounts for it exactly."""
+"""A wrong gradient and the right one in; why they differ out, if some small change accounts for it exactly."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dout.explain.beside.derived_quantities import DerivedQuantities
 from dout.explain.beside.meaning import Meaning
 from dout.explain.beside.point_values import Numbers, PointValues, alike, is_zero, same
 from dout.explain.model.explanation import Reason
-from dout.explain.terms.terms import ONE, TWO, Number, Power, Product, Term, negated, total
+from dout.explain.terms.terms import ONE, TWO, Power, Term, negated, total
 from dout.graph import CONSTANT, Node
 from dout.ops import primitives
 from dout.trace.model.derived_gradients import Edge
@@ -34,7 +34,7 @@ _FACTORS: tuple[tuple[Callable[[Any], Any], Callable[[Term], Term]], ...] = (
 
 @dataclass(frozen=True, eq=False)
 class Difference:
-    """A line's value `mine` where the gradient of a value `of` forward belongs, or that of one `use`, which is `right`."""
+    """A line's value `mine`, and what is `right` there: the gradient of a value `of` forward, or of one `use` of it."""
 
     quantities: DerivedQuantities
     meaning: Meaning
@@ -118,7 +118,11 @@ class Difference:
             for other in combinations(range(len(whole.shape)), count):
                 for summed in (np.sum, np.mean):
                     made = whole.made(lambda x, s=summed, other=other: s(x, axis=other))
-                    if other != axes and self.mine.near.size == (made.near.size if made else -1) and alike(self.mine, made):
+                    if (
+                        other != axes
+                        and self.mine.near.size == (made.near.size if made else -1)
+                        and alike(self.mine, made)
+                    ):
                         yield Reason("beside_axis", fields)
 
     def _spoken(self, whole: Numbers, axes: Sequence[int], user: Node) -> str:
@@ -185,9 +189,10 @@ class Difference:
             off = part and self.mine.made(lambda mine, right: mine - right, self.right)
             if part is None or off is None or off.shape != part.shape:
                 continue
-            share = off.made(lambda a, b: a + b, part)
-            if share is None or is_zero(share):
+            if same(self.mine.made(lambda mine, x: mine + x, part), self.right):
                 yield Reason("beside_part_missing", through)
+            share = off.made(lambda a, b: a + b, part)
+            if share is None:
                 continue
             ratio = self._ratio(share, part)
             length = self._length(ratio) if ratio else None
@@ -203,7 +208,10 @@ class Difference:
             mask = self.quantities.values[value] if value.dtype in (bool, np.dtype(bool)) else None
             if mask is None:
                 continue
-            for passed, blocked in ((lambda x, m: x * m, lambda x, m: x * (1 - m)), (lambda x, m: x * (1 - m), lambda x, m: x * m)):
+            for passed, blocked in (
+                (lambda x, m: x * m, lambda x, m: x * (1 - m)),
+                (lambda x, m: x * (1 - m), lambda x, m: x * m),
+            ):
                 if same(self.right.made(passed, mask), self.right):
                     if same(self.mine.made(passed, mask), self.right):
                         yield Reason("beside_mask_missing", {"gradient": self.gradient})
@@ -235,5 +243,3 @@ class Difference:
         for value, node in self.quantities.of.items():
             if value is not self.of and same(self.mine, self.quantities.values[node]):
                 yield Reason("beside_other", {"other": self.meaning.gradient(value), "gradient": self.gradient})
-
-

@@ -1,4 +1,4 @@
-"""A node of the user's backward in; the quantity of the derivation that it equals out, by its value and never by name."""
+"""A node of the user's backward in; the quantity of the derivation that it equals out, by its value alone."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ SETTLED = frozenset(Kind) - {Kind.PRODUCT}
 
 @dataclass(frozen=True, eq=False)
 class Match:
-    """What a node equals: the gradients of `values`, or the values themselves; `edges` are the uses whose gradient it is.
+    """What a node equals: the gradients of `values`, or the values themselves; `edges` are uses with that gradient.
 
     For a local derivative `values` are what is differentiated, and by what.
     """

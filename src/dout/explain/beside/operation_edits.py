@@ -22,8 +22,13 @@ _MOST_NODES = 40  # of one line
 
 
 def edited(
-    statement: Statement, node: Node, right: Numbers, quantities: DerivedQuantities, values: PointValues, meaning: Meaning
-) -> Reason | None:  # fmt: skip
+    statement: Statement,
+    node: Node,
+    right: Numbers,
+    quantities: DerivedQuantities,
+    values: PointValues,
+    meaning: Meaning,
+) -> Reason | None:
     """The first edit of one operation of a statement after which its result is right."""
     adding = {n: PRIMITIVES["add_at"] for n in statement.made if n.primitive is PRIMITIVES["setitem"]}
     if adding and alike(values.rewritten(node, adding), right):
@@ -90,10 +95,12 @@ def _of(function: Callable[..., Any], node: Node, values: PointValues) -> Number
     return first.made(function, *(o for o in others if o is not None))
 
 
-
 def _product(node: Node, values: PointValues, meaning: Meaning) -> Iterator[Edit]:
     a, b = (meaning.term(i) for i in node.inputs)
-    for term, alone, over in ((b, lambda x, y: x + y * 0, lambda x, y: x / y), (a, lambda x, y: y + x * 0, lambda x, y: y / x)):
+    for term, alone, over in (
+        (b, lambda x, y: x + y * 0, lambda x, y: x / y),
+        (a, lambda x, y: y + x * 0, lambda x, y: y / x),
+    ):
         if term is not None:
             yield _of(alone, node, values), Reason("beside_factor_extra", {"factor": term})
             yield _of(over, node, values), Reason("beside_multiplies", {"factor": term})

@@ -1,8 +1,9 @@
-"""Nodes in; their values at generic points out, in exact arithmetic where that does not take long, and compared there."""
+"""Nodes in; their values at generic points out, compared there in exact arithmetic where that does not take long."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -34,7 +35,7 @@ class Numbers:
     @property
     def shape(self) -> tuple[int, ...]:
         """Its shape at the first point."""
-        return self.near.shape
+        return tuple(self.near.shape)
 
     def made(self, function: Callable[..., Any], *others: Numbers) -> Numbers | None:
         """A function of this and others at each point; None where it does not fit."""
@@ -60,10 +61,17 @@ def alike(one: Numbers | None, other: Numbers | None) -> bool:
         return False
     if one.shape == other.shape:
         return same(one, other)
+    fit: Callable[..., Any] = np.reshape
     if one.near.size == other.near.size:
-        return same(one.made(lambda x: np.reshape(x, other.shape)), other)
-    small, large = sorted((one, other), key=lambda numbers: numbers.near.size)
-    return small.near.size > 1 and same(small.made(lambda x: np.broadcast_to(x, large.shape)), large)
+        small, large = one, other
+    else:
+        small, large = sorted((one, other), key=lambda numbers: numbers.near.size)
+        fit = np.broadcast_to
+    with suppress(ValueError):
+        if small.near.size > 1 or fit is np.reshape:
+            close = _is_close(fit(small.near, large.shape), large.near)
+            return close and same(small.made(lambda x: fit(x, large.shape)), large)
+    return False
 
 
 def is_zero(numbers: Numbers) -> bool:

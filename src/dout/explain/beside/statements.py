@@ -23,8 +23,8 @@ _WRITES = (ast.Name, ast.Attribute)
 class Statement:
     """A statement that ran: the nodes it made, what each of its values was in each turn, and the names it gave them.
 
-    An `alias` computes nothing: it gives a value that was there another name, or returns it. `layer` is the layer inside
-    whose backward it calls.
+    An `alias` computes nothing: it gives a value that was there another name, or returns it. `layer` is the layer
+    inside whose backward it calls.
     """
 
     where: Where

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
@@ -16,13 +16,15 @@ from dout.explain.beside.point_values import PointValues
 from dout.explain.beside.statements import Statement, statements_of
 from dout.explain.model.explanation import BackwardLine, Reason
 from dout.explain.terms.terms import Term, Transposed, negated
-from dout.graph import Node
+from dout.graph import CONSTANT, Node
 from dout.trace.model.derived_gradients import Edge
 from dout.trace.model.recorded import LayerCall, RecordedRun
 
+_LONGEST = 24  # operations of a line whose formula is shown
+
 
 def backward_lines(trace: RecordedRun, call: LayerCall, meaning: Meaning) -> tuple[BackwardLine, ...]:
-    """Say of each statement of a layer's backward which quantity of the derivation it computes, in the order of the text.
+    """Say of each statement of a layer's backward which quantity of the derivation it is, in the order of the text.
 
     That is found by comparing values at generic points in exact arithmetic, in float64 where that would take long. A
     statement that is nothing known has neither step nor match. No line is wrong where all gradients are right. Nothing
@@ -73,7 +75,9 @@ class _Comparison:
             return told[0]
         steps = tuple(sorted({n for line in told for n in line.steps}))
         terms = tuple(line.matches for line in told)
-        reason = next((line.reason for line in told if line.reason), None) or Reason("beside_several", {"gradients": terms})
+        reason = next((line.reason for line in told if line.reason), None) or Reason(
+            "beside_several", {"gradients": terms}
+        )
         step = steps[0] if len(steps) == 1 else None
         return BackwardLine(statement.where, statement.source, step, None, steps=steps, reason=reason)
 
@@ -104,7 +108,7 @@ class _Comparison:
         node = statement.last[place]
         value = self._meant(statement, place, match)
         steps = self._steps(statement, match, value)
-        term, reason = self._words(node, match, value, steps)
+        term, reason = self._words(statement, node, match, value, steps)
         if given is not None:
             reason = Reason("beside_given", {"name": self._name(given)})
         elif reason is None and self._is_nearly(node, match):
@@ -130,14 +134,16 @@ class _Comparison:
         known = [value for value in match.values if self.meaning.term(value) is not None]
         return (named or known or list(match.values))[0]
 
-    def _words(self, node: Node, match: Match, value: Node | None, steps: tuple[int, ...]) -> tuple[Term | None, Reason | None]:
+    def _words(
+        self, statement: Statement, node: Node, match: Match, value: Node | None, steps: tuple[int, ...]
+    ) -> tuple[Term | None, Reason | None]:
         if match.kind is Kind.CONSTANT:
             return None, Reason("beside_start")
         if match.kind is Kind.LOCAL:
             later, earlier = (self.meaning.term(v) or self.meaning.gradient(v) for v in match.values)
-            return self._written(node), Reason("beside_local", {"of": later, "by": earlier})
+            return self._written(statement, node), Reason("beside_local", {"of": later, "by": earlier})
         if match.kind is Kind.PRODUCT or value is None:
-            return self._written(node), Reason("beside_on_the_way")
+            return self._written(statement, node), Reason("beside_on_the_way")
         if match.kind is Kind.VALUE:
             term = self.meaning.term(value)
             return term, Reason("beside_kept") if term is None else Reason("beside_again", {"value": term})
@@ -145,7 +151,7 @@ class _Comparison:
         if match.kind is Kind.USE:
             user, _ = match.edges[0]
             through = self.meaning.term(user) or self.meaning.gradient(user)
-            return self._written(node), Reason("beside_use", {"gradient": gradient, "through": through})
+            return self._written(statement, node), Reason("beside_use", {"gradient": gradient, "through": through})
         whole = gradient if self.quantities.is_of_dout(node) else self.meaning.term(value) or gradient
         if match.kind is Kind.OPPOSITE:
             return negated(whole), Reason("beside_opposite", {"gradient": whole})
@@ -153,29 +159,39 @@ class _Comparison:
             return Transposed(whole), None
         if match.kind is Kind.PIECE:
             return None, Reason("beside_piece", {"whole": whole})
-        return (gradient if len(steps) == 1 else self._written(node) or gradient), None
+        return (gradient if len(steps) == 1 else self._written(statement, node) or gradient), None
 
-    def _written(self, node: Node) -> Term | None:
-        return self.meaning.written(node, self._known)
+    def _written(self, statement: Statement, node: Node, known: Mapping[Node, Term] | None = None) -> Term | None:
+        """The formula of a line in what it reads; None of a long line or a loop, and where something has no name."""
+        known = {n: term for n, term in (known or self._known).items() if n is not node}
+        read = [i for i in self.search.read(statement) if i.primitive is not CONSTANT]
+        if len(statement.made) > _LONGEST or not statement.made or any(i not in known for i in read):
+            return None
+        return self.meaning.written(node, known)
 
     @cached_property
     def _known(self) -> dict[Node, Term]:
-        """The terms of what lines may read: values of forward, upstream gradients, gradients that other lines computed."""
+        """The terms of what lines may read: values of forward, upstream gradients, what other lines computed."""
         known = {n: term for n in self.quantities.forward if (term := self.meaning.term(n)) is not None}
         for output, dout in self.quantities.seeds.items():
             known[dout] = self.meaning.gradient(output)
         for statement in self.statements:
             for place, node in enumerate(statement.last):
                 match, given = self._match(statement, place)
-                value = match and self._meant(statement, place, match)
-                if match and value is not None and match.kind is Kind.GRADIENT and not given and node not in known:
+                value = self._meant(statement, place, match) if match else None
+                plainly = match and value is not None and not given and node not in known
+                if match and value is not None and plainly and match.kind is Kind.GRADIENT:
                     known[node] = self.meaning.gradient(value)
+                elif match and value is not None and plainly and match.kind is Kind.OPPOSITE:
+                    known[node] = negated(self.meaning.gradient(value))
+                elif node not in known and (term := self._written(statement, node, known)) is not None:
+                    known[node] = term
         return known
 
     # -------------------------------------------------------------------------------------------------------- steps
 
     def _steps(self, statement: Statement, match: Match, value: Node | None) -> tuple[int, ...]:
-        """The steps of the derivation that a line takes, from the gradients that it reads to the one that it computes."""
+        """The steps of the derivation that a line takes, from the gradients that it reads to its own."""
         if value is None or match.kind not in (Kind.GRADIENT, Kind.USE, Kind.OPPOSITE, Kind.TRANSPOSED):
             return ()
         if not (self.quantities.is_of_dout(statement.last[-1]) or self.quantities.ignores_dout):

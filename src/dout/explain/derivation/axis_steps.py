@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+
 from dout.explain.axes.axis_letters import axis_letters
 from dout.explain.axes.axis_parts import axis_part
 from dout.explain.derivation.elementwise_steps import ElementwiseSteps, operator_of, over_cases
@@ -92,10 +94,8 @@ class AxisSteps:
 
     def _has_gradient(self, node: Node, argument: int) -> bool:
         input_ = node.inputs[argument]
-        fixed = input_.primitive is CONSTANT or (
-            input_ in self.forward.parameters and input_ not in self.forward.learned
-        )
-        return (node, argument) in self.forward.gradients.on and not fixed
+        counts = input_ in self.forward.varying and np.dtype(input_.dtype).kind == "f"
+        return (node, argument) in self.forward.gradients.on and counts
 
     @cached_property
     def _uses(self) -> Counter[Node]:
@@ -111,8 +111,9 @@ class AxisSteps:
         if edge in self.upstream:
             return Part(name, Symbol(self.upstream[edge]), value, share=share)
         if is_elementwise(node) and input_.shape == node.shape:
-            local = self.elements.slope_of(node, argument)
-            return Part(name, over_cases(dout, local[-1]), value, local, share=share)
+            local = self.elements.checked(node, self.elements.slope_of(node, argument), [edge])
+            if local and self.elements.holds(over_cases(dout, local[-1]), [edge]):
+                return Part(name, over_cases(dout, local[-1]), value, local, share=share)
         names = {**self.forward.names, **{n: d for n, d in self.upstream.items() if n is not edge}}
         found = axis_part(node, argument, edge, names, self.letters, self.values)
         called = {n: Symbol(word) for n, word in names.items()}

@@ -6,7 +6,9 @@ written out. Where that gets long, it is written with the gradient of the step b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import functools
+import operator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -85,15 +87,28 @@ class ElementwiseSteps:
         return tuple(found)
 
     def _parts(self, node: Node) -> Iterator[Part]:
-        for argument, input_ in enumerate(node.inputs):
-            edge = self.forward.gradients.on.get((node, argument))
-            fixed = input_ in self.forward.parameters and input_ not in self.forward.learned
-            fixed |= np.dtype(input_.dtype) == np.bool_
-            if edge is None or input_.primitive is CONSTANT or input_ in node.inputs[:argument] or fixed:
+        for input_ in dict.fromkeys(node.inputs):
+            edges = self.edges(node, input_)
+            if not edges or input_ not in self.forward.varying or np.dtype(input_.dtype) == np.bool_:
                 continue
             local, slope = self.local(node, input_)
-            gradient = self._summed(input_, self._so_far(node, input_, local[-1], slope))
-            yield Part(self.forward.names[input_], gradient, self.value(edge), local)
+            gradient: Term | None = self._so_far(node, input_, local[-1], slope)
+            local = self.checked(node, local, edges)
+            if gradient is not None and not self.holds(gradient, edges):
+                gradient = over_cases(Partial(self.forward.names[node]), local[-1]) if local else None
+            if gradient is not None:
+                value = functools.reduce(operator.add, map(self.value, edges))
+                yield Part(self.forward.names[input_], self._summed(input_, gradient), value, local)
+
+    def edges(self, node: Node, of: Node) -> list[Node]:
+        """The gradients that a step passes to one of its inputs: one for each place at which it stands."""
+        on = self.forward.gradients.on
+        return [on[node, i] for i, item in enumerate(node.inputs) if item is of and (node, i) in on]
+
+    def checked(self, node: Node, local: Forms, edges: Sequence[Node]) -> Forms:
+        """The forms of a local derivative with which a step passes on what its gradients are."""
+        upstream = Partial(self.forward.names[node])
+        return tuple(form for form in local if self.holds(over_cases(upstream, form), edges))
 
     def _summed(self, of: Node, gradient: Term) -> Term:
         """A gradient, added up over all elements where its value is one number for all of them."""
@@ -218,19 +233,24 @@ class ElementwiseSteps:
         (output,) = self.forward.outputs
         raw = self.so_far.get(of)
         forms: list[tuple[Term, Reason | None]] = []
-        if raw is not None and self._holds(term(raw, self.names), of):
+        if raw is not None and self._is_gradient(term(raw, self.names), of):
             forms.append((term(raw, self.names), None))
         if found is not None:
             last = over_cases(Partial(self.forward.names[output]), found.term)
             forms += [form for form in self._between(raw, found, of) if forms and form[0] != forms[-1][0]]
-            if (not forms or forms[-1][0] != last) and self._holds(last, of):
+            if (not forms or forms[-1][0] != last) and self._is_gradient(last, of):
                 forms.append((last, self._reason(forms, raw, found)))
         return Simplified(self.forward.names[of], tuple((self._summed(of, one), why) for one, why in forms)), found
 
-    def _holds(self, item: Term, of: Node) -> bool:
+    def holds(self, item: Term, gradients: Sequence[Node]) -> bool:
+        """Whether a term is a gradient, or the sum of several, in exact arithmetic."""
+        shape = gradients[0].shape or self.forward.outputs[0].shape
+        return self.points.holds(item, self._named, gradients, shape)
+
+    def _is_gradient(self, item: Term, of: Node) -> bool:
         """Whether a term is the gradient of a value, in exact arithmetic."""
         gradient = self.forward.gradients.of.get(of)
-        return gradient is not None and self.points.holds(item, self._named, gradient, self.forward.outputs[0].shape)
+        return gradient is not None and self.holds(item, [gradient])
 
     def _agree(self, left: Term, right: Term) -> bool:
         """Whether two terms have the same values, in exact arithmetic."""
@@ -241,6 +261,8 @@ class ElementwiseSteps:
         """Values and gradients by their names in terms."""
         names, gradients = self.forward.names, self.forward.gradients.of
         found = {upstream_name(name): gradients[node] for node, name in names.items() if node in gradients}
+        found |= {f"d{name}": gradients[node] for node, name in names.items() if node in gradients}
+        found |= {"dout": self.forward.seeds[self.forward.outputs[0]]}
         return {**found, **{name: node for node, name in names.items()}}
 
     @cached_property
@@ -260,7 +282,7 @@ class ElementwiseSteps:
             return
         written = self._written_out(FORMS[output.primitive](*(self.symbols[i] for i in output.inputs)))
         whole, right = term(common * mine.subs(symbol, written), self.names), term(written, self.names)
-        if self._holds(whole, of) and self._agree(self.called[output], right):
+        if self._is_gradient(whole, of) and self._agree(self.called[output], right):
             yield whole, Reason("since", {"left": self.called[output], "right": right})
 
     def _leftover(self, raw: Any, found: Derivative) -> tuple[Any, Any, Any] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -15,12 +15,14 @@ from dout.explain.axes.term_values import NoValueError
 from dout.explain.derivation.forward_graph import Forward
 from dout.explain.terms.terms import Partial, Symbol, Term
 from dout.graph import INPUT, Node, evaluate, topological
+from dout.judge.ball_numbers import ball, exact
 from dout.judge.ball_values import Balls
 from dout.judge.outcomes import NoRuleError
 from dout.ops.shape import sum_to
 
 SPREAD = 1.5  # of the points around 0
-LARGEST = 400  # elements of an array that are looked at
+LARGEST = 60  # elements of an array that are looked at
+MOST_NUMBERS = 20_000  # of all values of forward together
 
 
 class ExactPoints:
@@ -50,33 +52,46 @@ class ExactPoints:
         return given
 
     @cached_property
-    def balls(self) -> Balls:
-        """All values and gradients."""
+    def balls(self) -> Mapping[Node, Any]:
+        """All values and gradients in exact arithmetic; those of a large run as float64 has them."""
         forward = self.forward
-        found = Balls(self.given)
         wanted = [*forward.outputs, *forward.gradients.of.values(), *forward.gradients.on.values()]
+        if self.is_large:
+            return self.floats
+        found = Balls(self.given)
         found.compute(topological(wanted, known=found.values))
-        return found
+        return found.values
 
-    def holds(self, term: Term, names: Mapping[str, Node], gradient: Node, shape: tuple[int, ...]) -> bool:
-        """Whether a term of the values with these names is a gradient, in each element of arrays of a shape.
+    @cached_property
+    def is_large(self) -> bool:
+        """Whether exact arithmetic would take long: then formulas are compared to ten digits."""
+        return sum(math.prod(node.shape) for node in self.forward.nodes) > MOST_NUMBERS
+
+    def holds(self, term: Term, names: Mapping[str, Node], gradients: Sequence[Node], shape: tuple[int, ...]) -> bool:
+        """Whether a term of the values with these names is the sum of gradients, in each element of arrays of a shape.
 
         A gradient of a smaller shape is the sum of the elements that its value was repeated over.
         """
+        (gradient, *others) = gradients
         if gradient.shape == shape:
-            return equal(term, self._given(term, names, shape, LARGEST), self._column(gradient, shape, LARGEST))
+            wanted = self._column(gradient, shape, LARGEST)
+            for other in others:
+                wanted = [ball(a) + ball(b) for a, b in zip(wanted, self._column(other, shape, LARGEST), strict=True)]
+            return equal(term, self._given(term, names, shape, LARGEST), wanted, exactly=not self.is_large)
         each = self._values(term, names, shape, None)
-        if each is None:
+        if each is None or others:
             return False
         elements = np.empty(math.prod(shape), dtype=object)
         elements[:] = each
         summed = np.asarray(sum_to(elements.reshape(shape), gradient.shape), dtype=object).ravel()
-        return equal(Symbol("whole"), {"whole": list(summed)}, self._column(gradient, gradient.shape, None))
+        wanted = self._column(gradient, gradient.shape, None)
+        return equal(Symbol("whole"), {"whole": list(summed)}, wanted, exactly=not self.is_large)
 
     def agree(self, left: Term, right: Term, names: Mapping[str, Node], shape: tuple[int, ...]) -> bool:
         """Whether two terms of the values with these names are equal, in each element of arrays of a shape."""
         wanted = self._values(right, names, shape, LARGEST)
-        return wanted is not None and equal(left, self._given(left, names, shape, LARGEST), wanted)
+        given = self._given(left, names, shape, LARGEST)
+        return wanted is not None and equal(left, given, wanted, exactly=not self.is_large)
 
     def _values(
         self, term: Term, names: Mapping[str, Node], shape: tuple[int, ...], most: int | None
@@ -97,5 +112,5 @@ class ExactPoints:
         return {name: self._column(names[name], shape, most) for name in used & names.keys()}
 
     def _column(self, node: Node, shape: tuple[int, ...], most: int | None) -> list[Any]:
-        array = np.asarray(self.balls.values[node], dtype=object)
+        array = np.asarray(exact(self.balls[node]), dtype=object)
         return list(np.broadcast_to(array, shape).ravel()[:most])

@@ -56,6 +56,15 @@ class Forward:
         return tuple(n for n in self.parameters if n in paired or not isinstance(n.dtype, type))
 
     @cached_property
+    def varying(self) -> frozenset[Node]:
+        """The values that depend on an input, or on a parameter that gets a gradient."""
+        found: set[Node] = set()
+        for node in self.nodes:
+            if node in self.inputs or node in self.learned or not found.isdisjoint(node.inputs):
+                found.add(node)
+        return frozenset(found)
+
+    @cached_property
     def steps(self) -> tuple[Node, ...]:
         """The nodes that compute something."""
         return tuple(n for n in self.nodes if n.primitive not in (INPUT, CONSTANT))
@@ -160,7 +169,10 @@ def _forward(trace: Trace, opened: Collection[str]) -> Forward:
     call = next((call for call in trace.calls if call.parent is None), None)
     before = [node for node in trace.graph.nodes if node not in trace.backward]
     outputs = call.outputs if call else [n for n in trace.graph.outputs.values() if n not in trace.backward]
+    given = [n for n in outputs if n.primitive is INPUT]
     outputs = tuple(dict.fromkeys(n for n in outputs if n.primitive not in (INPUT, CONSTANT)))
+    if not outputs and given:
+        raise TargetError(f"{trace.target} gives back its input as it is: the backward gives back dout")
     if not outputs:
         raise TargetError(f"{trace.target} computes nothing from its inputs that a gradient could flow through")
     # Every node is an output while the graph is simplified: that is how the recorded nodes are found again.

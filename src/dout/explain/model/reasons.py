@@ -14,7 +14,7 @@ _STEPS = {
     "sum over repeats": "{name} is repeated along {axis}, so its gradient is the sum over {axis}",
     "matrix product": "{name}[{indices}] meets {other} once for each {index}, so its gradient is the sum over {index}",
     "sum": "each element is in the sum once, so each gets the gradient of the sum",
-    "mean": "each element is 1/({count}) of the mean, so each gets that share of the gradient",
+    "mean": "each element is 1/{count} of the mean, so each gets that share of the gradient",
     "variance": "an element moves the variance by its distance from the mean",
     "product": "an element moves the product by the product of the others",
     "largest": "the gradient goes to the largest element; equal ones share it",

@@ -19,7 +19,7 @@ from dout.explain.terms.terms import (
     Transposed,
     product,
     total,
-)  # fmt: skip
+)
 from dout.graph import Node, Primitive
 from dout.ops import by_primitive
 from dout.ops.operators import Slot
@@ -147,12 +147,26 @@ def _einsum(node: Node, inputs: tuple[Term, ...], letters: Axes) -> Term:
 
 AXIS_FORMS: Mapping[Primitive, AxisForm] = by_primitive(
     {
-        **dict.fromkeys(
-            ("reshape", "ravel", "flatten", "broadcast_to", "copy", "asarray", "item", "full"), _same
-        ),
+        **dict.fromkeys(("reshape", "ravel", "flatten", "broadcast_to", "copy", "asarray", "item", "full"), _same),
         **dict.fromkeys(("astype", "float"), _converted),
-        **{name: _reduced(name) for name in ("sum", "mean", "var", "std", "prod", "max", "min", "any", "all", "argmax",
-                                             "argmin", "cumsum", "cumprod")},
+        **{
+            name: _reduced(name)
+            for name in (
+                "sum",
+                "mean",
+                "var",
+                "std",
+                "prod",
+                "max",
+                "min",
+                "any",
+                "all",
+                "argmax",
+                "argmin",
+                "cumsum",
+                "cumprod",
+            )
+        },
         "special_softmax": _softmax,
         "special_log_softmax": lambda node, inputs, letters: log(_softmax(node, inputs, letters)),
         "special_logsumexp": _log_sum,
@@ -164,4 +178,4 @@ AXIS_FORMS: Mapping[Primitive, AxisForm] = by_primitive(
         **dict.fromkeys(("zeros", "empty"), lambda node, inputs, letters: ZERO),
         "ones": lambda node, inputs, letters: ONE,
     }
-)  # fmt: skip
+)

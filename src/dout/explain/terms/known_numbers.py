@@ -64,14 +64,15 @@ def term_of_number(value: Any) -> Term:
         return number(int(value))
     if not isinstance(value, float | np.floating):
         return Symbol("array" if isinstance(value, np.ndarray) else type(value).__name__)
-    if value != value or not float(value).is_integer():
-        return negated(_positive(-value)) if value < 0 else _positive(value)
-    return number(int(value)) if abs(value) < 2**53 else number(float(value))
+    plain = float(value)
+    if not plain.is_integer():
+        return negated(_positive(-value)) if plain < 0 else _positive(value)
+    return number(int(plain) if abs(plain) < 2**53 else plain)
 
 
 def _positive(value: Any) -> Term:
     """A float that is not whole."""
-    kind = type(value) if isinstance(value, np.floating) else np.float64
+    kind: Any = type(value) if isinstance(value, np.floating) else np.float64
     known = _rounded(kind).get(float(value))
     if known is not None:
         return known
@@ -79,7 +80,7 @@ def _positive(value: Any) -> Term:
 
 
 @cache
-def _rounded(kind: type[np.floating[Any]]) -> dict[float, Term]:
+def _rounded(kind: Any) -> dict[float, Term]:
     """The numbers that are recognised, as floats of a kind; few digits tell nothing."""
     if np.finfo(kind).precision < 6:
         return {}

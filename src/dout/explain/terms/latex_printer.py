@@ -15,7 +15,7 @@ from functools import cache
 
 from dout.explain.terms import notation
 from dout.explain.terms.stacked_printer import StackedPrinter
-from dout.explain.terms.term_printer import Level, Parts, Printed
+from dout.explain.terms.term_printer import Parts, Printed, Strength
 from dout.explain.terms.terms import Call, Cases, Term
 from dout.ops import PRIMITIVES
 
@@ -56,35 +56,35 @@ _COMMANDS = {sign: name for name, sign in notation.GREEK.items()}
 
 
 @cache
-def _places(row: str) -> tuple[Level | None, ...]:
+def _places(row: str) -> tuple[Strength | None, ...]:
     """What each place of a row's LaTeX asks of its argument; None: brackets always, as those of a function."""
     marks = re.findall("[\ue000-\ue00f]", row)
-    found: list[Level | None] = []
+    found: list[Strength | None] = []
     for mark in marks:
         before, _, after = row.partition(mark)
         before, after = before.rstrip(), after.lstrip()
         if before.endswith("{") and after.startswith("}"):
-            found.append(Level.ATOM if after.startswith("}^") else Level.CASES)
+            found.append(Strength.ATOM if after.startswith("}^") else Strength.CASES)
         elif after.startswith("^"):
-            found.append(Level.ATOM)
+            found.append(Strength.ATOM)
         elif re.search(r"([(\[|,]|floor|ceil)$", before) and re.match(r"[)\]|,]|\\right", after):
-            found.append(Level.CASES)
+            found.append(Strength.CASES)
         elif not after and re.fullmatch(r"(\\\w+)(_.|\{[^{}]*\}|_\{.*\})*", before):
             found.append(None)
         else:
-            found.append(Level.FACTOR)
+            found.append(Strength.FACTOR)
     return tuple(found)
 
 
 @cache
-def _strength(row: str) -> Level:
+def _strength(row: str) -> Strength:
     """How strongly a row's LaTeX holds together, by what is outside of all brackets and braces."""
     bare = row
     while (less := re.sub(r"\\left.*\\right.|\\begin.*\\end|\{[^{}]*\}|\([^()]*\)", "", bare)) != bare:
         bare = less
     if re.search(r"[-+=]|\\(bmod|ast|cdot)", bare) or re.match("[\ue000-\ue00f]", row):
-        return Level.SUM
-    return Level.POWER if "^" in bare or bare.startswith(r"\lnot") else Level.ATOM
+        return Strength.SUM
+    return Strength.POWER if "^" in bare or bare.startswith(r"\lnot") else Strength.ATOM
 
 
 class LatexPrinter(StackedPrinter):
@@ -160,19 +160,20 @@ class LatexPrinter(StackedPrinter):
         if not known or (term.axis and places != (None,)):
             wanted, places = (
                 self.word(notation.word_of(term)) + ", ".join(marks).join("()"),
-                (Level.CASES,) * len(parts),
+                (Strength.CASES,) * len(parts),
             )
             return Printed(self._filled(wanted, places, parts, term))
         return Printed(self._filled(wanted, places, parts, term), _strength(wanted))
 
-    def _filled(self, row: str, places: tuple[Level | None, ...], parts: Parts, term: Call) -> str:
+    def _filled(self, row: str, places: tuple[Strength | None, ...], parts: Parts, term: Call) -> str:
         """A row's LaTeX with its arguments, and the axes that it goes along below its name."""
         if term.axis:
             name, start, rest = (row[:-1].rstrip(), "", row[-1]) if places == (None,) else row.partition("(")
             row = f"{name}_{{{self.axes(term)}}}{start}{rest}"
         for i, (part, level) in enumerate(zip(parts, places, strict=True)):
             inside = self.brackets(self.fit(part)) if level is None else self.fit(part, level)
-            row = re.sub(rf"\s*{chr(0xE000 + i)}" if level is None else chr(0xE000 + i), lambda _, x=inside: x, row)
+            before, _, after = row.partition(chr(0xE000 + i))
+            row = (before.rstrip() if level is None else before) + inside + after
         return row
 
     def cases(self, term: Cases, parts: Parts) -> Printed:
@@ -180,7 +181,7 @@ class LatexPrinter(StackedPrinter):
         *pieces, last = (self.fit(part) for part in parts)
         lines = [f"{one} & {condition}" for one, condition in zip(pieces[::2], pieces[1::2], strict=True)]
         whole = r" \\ ".join([*lines, rf"{last} & \text{{otherwise}}"])
-        return Printed(rf"\begin{{cases}} {whole} \end{{cases}}", Level.CASES)
+        return Printed(rf"\begin{{cases}} {whole} \end{{cases}}", Strength.CASES)
 
 
 _PRINTER = LatexPrinter()

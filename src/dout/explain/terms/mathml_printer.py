@@ -12,7 +12,7 @@ from html import escape
 
 from dout.explain.terms import notation
 from dout.explain.terms.stacked_printer import StackedPrinter
-from dout.explain.terms.term_printer import Level, Parts, Printed
+from dout.explain.terms.term_printer import Parts, Printed, Strength
 from dout.explain.terms.terms import Call, Cases, Term
 
 _APPLY = "<mo>&#x2061;</mo>"  # invisible; a screen reader says "of"
@@ -108,7 +108,7 @@ class MathmlPrinter(StackedPrinter):
         """A function, by its sign where mathematics has one."""
         name = notation.plain_name(term)
         if len(parts) == 2 and name == "mod":
-            return Printed(self.relation("mod", *(self.fit(part, Level.POWER) for part in parts)), Level.SUM)
+            return Printed(self.relation("mod", *(self.fit(part, Strength.POWER) for part in parts)), Strength.SUM)
         if len(parts) == 1 and not term.axis:
             if name in notation.ROOTS:
                 return Printed(self._root(self.fit(parts[0]), notation.ROOTS[name][1]))
@@ -116,15 +116,15 @@ class MathmlPrinter(StackedPrinter):
                 start, end = notation.FENCES[name]
                 return Printed(self.fenced(start, self.fit(parts[0]), end))
             if name == "exp":
-                return Printed(self.raised("<mi>e</mi>", self.fit(parts[0])), Level.POWER)
+                return Printed(self.raised("<mi>e</mi>", self.fit(parts[0])), Strength.POWER)
             if name == "not":
-                return Printed(self.row(f"<mo>¬</mo>{self.fit(parts[0], Level.ATOM)}"), Level.POWER)
+                return Printed(self.row(f"<mo>¬</mo>{self.fit(parts[0], Strength.ATOM)}"), Strength.POWER)
         word = self.word(notation.word_of(term))
         if name in notation.BASES:
             word = self.lowered(self.word("log"), self.digits(notation.BASES[name]))
         if term.axis:
             word = self.lowered(word, self.axes(term))
-        inside = self.brackets(self.row(self.comma.join(self.fit(part, Level.LOGIC) for part in parts)))
+        inside = self.brackets(self.row(self.comma.join(self.fit(part, Strength.LOGIC) for part in parts)))
         return Printed(self.row(f"{word}{_APPLY}{inside}"))
 
     def _root(self, inside: str, degree: str) -> str:
@@ -137,7 +137,7 @@ class MathmlPrinter(StackedPrinter):
         cell = '<mtd style="text-align: left">{}</mtd>'.format
         cells = "".join(f"<mtr>{cell(one)}{cell(condition)}</mtr>" for one, condition in lines)
         brace = '<mo fence="true" form="prefix" stretchy="true">{</mo>'
-        return Printed(self.row(f"{brace}<mtable>{cells}</mtable>"), Level.CASES)
+        return Printed(self.row(f"{brace}<mtable>{cells}</mtable>"), Strength.CASES)
 
 
 _PRINTER = MathmlPrinter()

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import overload
 
+import numpy as np
+
 from dout.explain.terms.axis_row_terms import AXIS_FORMS, Axes, is_condition
 from dout.explain.terms.known_numbers import term_of_number
-from dout.explain.terms.row_terms import CONDITIONS, FORMS, TWINS, as_condition, as_number
+from dout.explain.terms.row_terms import CONDITIONS, FORMS, TWINS, WHOLE, as_condition, as_number
 from dout.explain.terms.terms import Call, Symbol, Term
 from dout.graph import CONSTANT, INPUT, Node, topological
 from dout.ops import primitives
@@ -29,14 +31,20 @@ def term_of(
 ) -> Term | None:
     """What a node computes from the nodes in `names`, which stand by their terms.
 
-    `axes` has letters for the axes of nodes; an axis without one is a number. With `short`, None where the formula
-    would have more parts than that. A row without a form is a function by its name, an input without a name is "?".
+    `axes` has letters for the axes of nodes, which their elements keep; an axis without one is a number. With `short`,
+    None where the formula would have more parts than that. A row without a form is a function by its name, and an
+    input without a name is "?". Constants are not computed with, and masked writes stay writes: `dout.rewrite` goes
+    before.
     """
     done: dict[Node, Term] = dict(names)
+    letters = dict(axes or {})
     size: dict[Node, int] = {}
     for one in topological([node], known=names.keys()):
         inputs = tuple(done[i] for i in one.inputs)
-        done[one] = _made(one, inputs, axes or {})
+        done[one] = _made(one, inputs, letters)
+        kept = next((i for i in one.inputs if i in letters and i.shape == one.shape and one.primitive in FORMS), None)
+        if kept is not None:
+            letters.setdefault(one, letters[kept])  # each element from the one in the same place
         moved = bool(inputs) and done[one] is inputs[0]
         size[one] = sum(size.get(i, 1) for i in one.inputs) + (not moved)
         if short is not None and size[one] > short:
@@ -53,10 +61,10 @@ def _made(node: Node, inputs: tuple[Term, ...], axes: Mapping[Node, Axes]) -> Te
         return _UNKNOWN
     if row in AXIS_FORMS:
         return AXIS_FORMS[row](node, inputs, axes.get(node.inputs[0], ()) if node.inputs else ())
-    if is_condition(node.dtype):
-        row = TWINS.get(row, row)
     if row not in FORMS:
         return Call(str(row).removeprefix("special_"), inputs)
+    if is_condition(node.dtype):
+        row = TWINS.get(row, row)
     if row in _EQUALITIES and all(is_condition(i.dtype) for i in node.inputs):
         return FORMS[row](*inputs)
     wanted = CONDITIONS.get(row, ())
@@ -64,7 +72,8 @@ def _made(node: Node, inputs: tuple[Term, ...], axes: Mapping[Node, Axes]) -> Te
         as_number(term) if place not in wanted else term if is_condition(one.dtype) else as_condition(term)
         for place, (one, term) in enumerate(zip(node.inputs, inputs, strict=True))
     ]
-    return FORMS[row](*terms, **{key: value for key, value in node.static.items() if key in _KEPT})
+    form = WHOLE[row] if row in WHOLE and np.dtype(node.dtype).kind in "iu" else FORMS[row]
+    return form(*terms, **{key: value for key, value in node.static.items() if key in _KEPT})
 
 
 _KEPT = frozenset({"decimals", "ndigits"})  # static parameters that say what is computed, not how

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from fractions import Fraction
 from typing import Any
 
@@ -33,48 +34,15 @@ BASES = {"log2": "2", "log10": "10"}
 SUMS = {"sum": "Σ", "prod": "Π"}
 _WORDS = {"sigmoid": "σ", "arctan2": "atan2", "rint": "round"}
 
-GREEK = dict(
-    zip(
-        [
-            "alpha",
-            "beta",
-            "gamma",
-            "delta",
-            "epsilon",
-            "zeta",
-            "eta",
-            "theta",
-            "iota",
-            "kappa",
-            "lambda",
-            "mu",
-            "nu",
-            "xi",
-            "pi",
-            "rho",
-            "sigma",
-            "tau",
-            "upsilon",
-            "phi",
-            "chi",
-            "psi",
-            "omega",
-            "Gamma",
-            "Delta",
-            "Theta",
-            "Lambda",
-            "Xi",
-            "Pi",
-            "Sigma",
-            "Upsilon",
-            "Phi",
-            "Psi",
-            "Omega",
-        ],  # those that LaTeX knows
-        "αβγδεζηθικλμνξπρστυφχψωΓΔΘΛΞΠΣΥΦΨΩ",
-        strict=True,
-    )
-)
+
+def _greek_name(letter: str) -> str:
+    """The name of a Greek letter: gamma, Gamma."""
+    _, size, _, name = unicodedata.name(letter).lower().replace("lamda", "lambda").split()
+    return name if size == "small" else name.capitalize()
+
+
+# Those that LaTeX knows.
+GREEK = {_greek_name(letter): letter for letter in "αβγδεζηθικλμνξπρστυφχψωΓΔΘΛΞΠΣΥΦΨΩ"}
 
 
 def plain_name(call: Call) -> str:

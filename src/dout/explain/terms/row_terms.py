@@ -20,7 +20,7 @@ from dout.explain.terms.terms import (
     negated,
     product,
     total,
-)  # fmt: skip
+)
 from dout.graph import Primitive
 from dout.ops import PRIMITIVES, by_primitive
 
@@ -94,8 +94,8 @@ def exp(x: Term) -> Term:
 
 def power(x: Term, y: Term) -> Term:
     """A power; of a negative number a fraction, of one half a root."""
-    if y == ONE or y == ZERO:
-        return x if y == ONE else ONE
+    if isinstance(y, Number) and y.value in (0, 1):
+        return x if y.value else ONE
     if is_negative(y):
         return product(ONE, over=(power(x, negated(y)),))
     return Call("sqrt", (x,)) if y == Number(0.5) else Power(x, y)
@@ -201,6 +201,11 @@ FORMS: dict[Primitive, Form] = by_primitive(
         **{f"math_{name}": form for name, form in _MATH.items()},
         **{f"special_{name}": form for name, form in _SPECIAL.items()},
     }
+)
+
+# Rows that compute something else of whole numbers.
+WHOLE: dict[Primitive, Form] = by_primitive(
+    {"reciprocal": lambda x: Call("trunc", (product(ONE, over=(x,)),))},
 )
 
 # Which inputs of a row are conditions; all others are numbers.

@@ -1,11 +1,11 @@
-"""What LaTeX and MathML share: fractions, roots and scripts take their parts above, below and under, without brackets."""
+"""What LaTeX and MathML share: what stands above, below or under something needs no brackets."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 
 from dout.explain.terms import notation, terms
-from dout.explain.terms.term_printer import Level, Parts, Printed, TermPrinter
+from dout.explain.terms.term_printer import Parts, Printed, Strength, TermPrinter
 from dout.explain.terms.terms import Call, Number, Over, Partial, Power, Product, Symbol
 
 
@@ -62,14 +62,14 @@ class StackedPrinter(TermPrinter):
         mantissa, exponent = notation.digits(-term.value if negative else term.value)
         top, bar, bottom = mantissa.partition("/")
         if bar:
-            return Printed(self.stacked(self.digits(top), self.digits(bottom)), Level.FACTOR, negative)
+            return Printed(self.stacked(self.digits(top), self.digits(bottom)), Strength.FACTOR, negative)
         if not exponent:
-            return Printed(self.digits(mantissa), Level.ATOM, negative)
+            return Printed(self.digits(mantissa), Strength.ATOM, negative)
         size = self.digits(str(abs(exponent)))
         power = self.raised(self.digits("10"), self.negate(size) if exponent < 0 else size)
         if mantissa == "1":
-            return Printed(power, Level.POWER, negative)
-        return Printed(self.row(self.digits(mantissa) + self.times + power), Level.FACTOR, negative)
+            return Printed(power, Strength.POWER, negative)
+        return Printed(self.row(self.digits(mantissa) + self.times + power), Strength.FACTOR, negative)
 
     def symbol(self, term: Symbol, parts: Parts) -> Printed:
         """A name, maybe with its indices as a subscript."""
@@ -79,13 +79,13 @@ class StackedPrinter(TermPrinter):
 
     def listed(self, parts: Parts) -> str:
         """Formulas with commas between them."""
-        return self.row(self.comma.join(self.fit(part, Level.LOGIC) for part in parts))
+        return self.row(self.comma.join(self.fit(part, Strength.LOGIC) for part in parts))
 
     def partial(self, term: Partial, parts: Parts) -> Printed:
         """∂L over ∂y."""
         above = self.row(self.word("∂") + self.letters("L"))
         whole = self.stacked(above, self.row(self.word("∂") + self.letters(term.of)))
-        return Printed(self.named(whole, f"∂L/∂{term.of}"), Level.FACTOR)
+        return Printed(self.named(whole, f"∂L/∂{term.of}"), Strength.FACTOR)
 
     def fraction(self, term: Product, above: Parts, below: Parts) -> Printed:
         """A fraction; gradients from downstream stand before it, for a fraction in a fraction is small."""
@@ -93,9 +93,9 @@ class StackedPrinter(TermPrinter):
         inner = [part for f, part in zip(term.factors, above, strict=True) if not isinstance(f, Partial)]
         made = self.stacked(self._side(inner), self._side(below))
         if not partials:
-            return Printed(made, Level.FACTOR, term.negative)
+            return Printed(made, Strength.FACTOR, term.negative)
         text = self.row(self.times.join([*(part.text for part in partials), made]))
-        return Printed(text, Level.PRODUCT, term.negative)
+        return Printed(text, Strength.PRODUCT, term.negative)
 
     def _side(self, factors: Parts | list[Printed]) -> str:
         """What stands on one side of the bar."""
@@ -105,7 +105,7 @@ class StackedPrinter(TermPrinter):
 
     def power(self, term: Power, parts: Parts) -> Printed:
         """A superscript."""
-        return Printed(self.raised(self.fit(parts[0], Level.ATOM), self.fit(parts[1])), Level.POWER)
+        return Printed(self.raised(self.fit(parts[0], Strength.ATOM), self.fit(parts[1])), Strength.POWER)
 
     def call(self, term: Call, parts: Parts) -> Printed:
         """A function; sums with what they run over below them, elements with their place."""
@@ -113,7 +113,7 @@ class StackedPrinter(TermPrinter):
         if name in notation.SUMS and len(parts) == 1 and term.axis:
             return self._added_up(notation.SUMS[name], self.axes(term), parts[0])
         if len(parts) > 1 and name == "getitem":
-            return Printed(self.lowered(self.fit(parts[0], Level.ATOM), self.listed(parts[1:])))
+            return Printed(self.lowered(self.fit(parts[0], Strength.ATOM), self.listed(parts[1:])))
         return self.function(term, parts)
 
     def axes(self, term: Call) -> str:
@@ -128,14 +128,16 @@ class StackedPrinter(TermPrinter):
         return self._added_up(term.symbol, indices, parts[0])
 
     def _added_up(self, sign: str, indices: str, part: Printed) -> Printed:
-        return Printed(self.row(self.under(self.word(sign), indices) + self.fit(part, Level.PREFIX)), Level.PREFIX)
+        return Printed(
+            self.row(self.under(self.word(sign), indices) + self.fit(part, Strength.PREFIX)), Strength.PREFIX
+        )
 
     def matrix_product(self, term: terms.MatrixProduct, parts: Parts) -> Printed:
         """Two matrices side by side, without a dot: that is the product of elements."""
         chain = isinstance(term.left, terms.MatrixProduct)
-        left = self.fit(parts[0], Level.PREFIX if chain else Level.FACTOR)
-        return Printed(self.beside(left, self.fit(parts[1], Level.FACTOR)), Level.PREFIX)
+        left = self.fit(parts[0], Strength.PREFIX if chain else Strength.FACTOR)
+        return Printed(self.beside(left, self.fit(parts[1], Strength.FACTOR)), Strength.PREFIX)
 
     def transposed(self, term: terms.Transposed, parts: Parts) -> Printed:
         """A matrix with a T above it."""
-        return Printed(self.turned(self.fit(parts[0], Level.ATOM)), Level.POWER)
+        return Printed(self.turned(self.fit(parts[0], Strength.ATOM)), Strength.POWER)

@@ -17,7 +17,7 @@ from dout.explain.terms.terms import Call, Cases, Compare, Number, Over, Partial
 Parts = tuple["Printed", ...]
 
 
-class Level(IntEnum):
+class Strength(IntEnum):
     """How strongly a printed formula holds together; a part that is weaker than its place asks for has brackets."""
 
     CASES = 0
@@ -36,7 +36,7 @@ class Printed:
     """A printed formula; `negative` says that a minus belongs in front of its `text`."""
 
     text: str
-    level: Level = Level.ATOM
+    level: Strength = Strength.ATOM
     negative: bool = False
 
 
@@ -82,14 +82,14 @@ class TermPrinter(ABC):
 
     # --- brackets and signs -------------------------------------------------------------------------------------------
 
-    def fit(self, part: Printed, level: Level = Level.CASES) -> str:
+    def fit(self, part: Printed, level: Strength = Strength.CASES) -> str:
         """A part with its sign, in brackets where its place asks for more than it holds together."""
         if not part.negative:
             return self.magnitude(part, level)
-        signed = self.negate(self.magnitude(part, Level.PREFIX))
-        return self.brackets(signed) if level > Level.SUM else signed
+        signed = self.negate(self.magnitude(part, Strength.PREFIX))
+        return self.brackets(signed) if level > Strength.SUM else signed
 
-    def magnitude(self, part: Printed, level: Level) -> str:
+    def magnitude(self, part: Printed, level: Strength) -> str:
         """A part without its sign."""
         return part.text if part.level >= level else self.brackets(part.text)
 
@@ -111,10 +111,10 @@ class TermPrinter(ABC):
         """Terms with their signs between them."""
         if not parts:
             return self.number(terms.ZERO, ())
-        text = self.fit(parts[0], Level.PREFIX if not parts[0].negative else Level.SUM)
+        text = self.fit(parts[0], Strength.PREFIX if not parts[0].negative else Strength.SUM)
         for part in parts[1:]:
-            text += (self.minus if part.negative else self.plus) + self.magnitude(part, Level.PREFIX)
-        return Printed(self.row(text), Level.SUM)
+            text += (self.minus if part.negative else self.plus) + self.magnitude(part, Strength.PREFIX)
+        return Printed(self.row(text), Strength.SUM)
 
     def product(self, term: Product, parts: Parts) -> Printed:
         """Factors with a sign in front, or a fraction."""
@@ -122,13 +122,13 @@ class TermPrinter(ABC):
         if below:
             return self.fraction(term, above, below)
         if len(above) == 1:
-            level = above[0].level if above[0].level >= Level.PREFIX and not above[0].negative else Level.ATOM
-            return Printed(self.fit(above[0], Level.PREFIX), level, term.negative)
-        return Printed(self.multiplied(above), Level.PRODUCT, term.negative)
+            level = above[0].level if above[0].level >= Strength.PREFIX and not above[0].negative else Strength.ATOM
+            return Printed(self.fit(above[0], Strength.PREFIX), level, term.negative)
+        return Printed(self.multiplied(above), Strength.PRODUCT, term.negative)
 
     def multiplied(self, factors: Parts) -> str:
         """Factors side by side."""
-        return self.row(self.times.join(self.fit(factor, Level.FACTOR) for factor in factors))
+        return self.row(self.times.join(self.fit(factor, Strength.FACTOR) for factor in factors))
 
     @abstractmethod
     def number(self, term: Number, parts: Parts) -> Printed:
@@ -161,12 +161,13 @@ class TermPrinter(ABC):
     def compare(self, term: Compare, parts: Parts) -> Printed:
         """A condition."""
         connective = term.symbol in ("∧", "∨", "⊻")
+        weakest = Strength.COMPARISON if connective else Strength.SUM
         sides = []
         for side, part in zip((term.left, term.right), parts, strict=True):
             same = isinstance(side, Compare) and side.symbol == term.symbol and connective
-            sides.append(self.fit(part, Level.LOGIC if same else Level.COMPARISON if connective else Level.SUM))
+            sides.append(self.fit(part, Strength.LOGIC if same else weakest))
         text = self.relation(term.symbol, *sides)
-        return Printed(text, Level.LOGIC if connective else Level.COMPARISON)
+        return Printed(text, Strength.LOGIC if connective else Strength.COMPARISON)
 
     @abstractmethod
     def cases(self, term: Cases, parts: Parts) -> Printed:

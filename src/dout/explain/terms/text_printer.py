@@ -13,7 +13,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from dout.explain.terms import notation, terms
-from dout.explain.terms.term_printer import Level, Parts, Printed, TermPrinter
+from dout.explain.terms.term_printer import Parts, Printed, Strength, TermPrinter
 from dout.explain.terms.terms import Call, Cases, Number, Over, Partial, Power, Product, Symbol, Term
 
 _RAISED = dict(zip("0123456789−", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻", strict=True))
@@ -60,30 +60,30 @@ class TextPrinter(TermPrinter):
         mantissa, exponent = notation.digits(-term.value if negative else term.value)
         if not exponent:
             whole = isinstance(term.value, Fraction) and term.value.denominator != 1
-            return Printed(mantissa, Level.FACTOR if whole else Level.ATOM, negative)
+            return Printed(mantissa, Strength.FACTOR if whole else Strength.ATOM, negative)
         power = f"10{_raised(str(exponent).replace('-', '−'))}"
         if mantissa == "1":
-            return Printed(power, Level.POWER, negative)
-        return Printed(f"{mantissa} · {power}", Level.FACTOR, negative)
+            return Printed(power, Strength.POWER, negative)
+        return Printed(f"{mantissa} · {power}", Strength.FACTOR, negative)
 
     def symbol(self, term: Symbol, parts: Parts) -> Printed:
         """A name: x, x[n, d]."""
-        indices = self.comma.join(self.fit(part, Level.LOGIC) for part in parts)
+        indices = self.comma.join(self.fit(part, Strength.LOGIC) for part in parts)
         return Printed(_name(term.name) + (f"[{indices}]" if parts else ""))
 
     def partial(self, term: Partial, parts: Parts) -> Printed:
         """∂L/∂y."""
-        return Printed(f"∂L/∂{_name(term.of)}", Level.FACTOR)
+        return Printed(f"∂L/∂{_name(term.of)}", Strength.FACTOR)
 
     def fraction(self, term: Product, above: Parts, below: Parts) -> Printed:
         """Factors over others: x · y / (a · b)."""
-        bottom = self.fit(below[0], Level.POWER) if len(below) == 1 else f"({self.multiplied(below)})"
-        return Printed(f"{self.multiplied(above)} / {bottom}", Level.PRODUCT, term.negative)
+        bottom = self.fit(below[0], Strength.POWER) if len(below) == 1 else f"({self.multiplied(below)})"
+        return Printed(f"{self.multiplied(above)} / {bottom}", Strength.PRODUCT, term.negative)
 
     def power(self, term: Power, parts: Parts) -> Printed:
         """y², x⁻¹, x^0.5, 2^(x + 1)."""
-        base, raised = self.fit(parts[0], Level.ATOM), _raised(self.fit(parts[1]))
-        return Printed(base + (raised or f"^{self.fit(parts[1], Level.ATOM)}"), Level.POWER)
+        base, raised = self.fit(parts[0], Strength.ATOM), _raised(self.fit(parts[1]))
+        return Printed(base + (raised or f"^{self.fit(parts[1], Strength.ATOM)}"), Strength.POWER)
 
     def call(self, term: Call, parts: Parts) -> Printed:
         """A function by its sign or its name: √x, |x|, exp(x), meanₙ(x), x[0]."""
@@ -92,20 +92,20 @@ class TextPrinter(TermPrinter):
         if name in notation.SUMS and len(parts) == 1 and term.axis and not numbered:
             return self._added_up(notation.SUMS[name], term.axis, parts[0])
         if len(parts) == 1 and not term.axis and name in notation.ROOTS:
-            return Printed(notation.ROOTS[name][0] + self.fit(parts[0], Level.ATOM), Level.POWER)
+            return Printed(notation.ROOTS[name][0] + self.fit(parts[0], Strength.ATOM), Strength.POWER)
         if len(parts) == 1 and name in notation.FENCES and "|" not in parts[0].text:
             start, end = notation.FENCES[name]
             return Printed(start + self.fit(parts[0]) + end)
         if len(parts) == 1 and name == "not":
-            return Printed("¬" + self.fit(parts[0], Level.ATOM), Level.POWER)
+            return Printed("¬" + self.fit(parts[0], Strength.ATOM), Strength.POWER)
         if len(parts) == 2 and name == "mod":
-            return Printed(" mod ".join(self.fit(part, Level.POWER) for part in parts), Level.SUM)
+            return Printed(" mod ".join(self.fit(part, Strength.POWER) for part in parts), Strength.SUM)
         if len(parts) > 1 and name == "getitem":
-            indices = self.comma.join(self.fit(part, Level.LOGIC) for part in parts[1:])
-            return Printed(f"{self.fit(parts[0], Level.ATOM)}[{indices}]")
+            indices = self.comma.join(self.fit(part, Strength.LOGIC) for part in parts[1:])
+            return Printed(f"{self.fit(parts[0], Strength.ATOM)}[{indices}]")
         if name in notation.BASES:
             word = "log" + _below(notation.BASES[name])
-        inside = [self.fit(part, Level.LOGIC if len(parts) > 1 else Level.CASES) for part in parts]
+        inside = [self.fit(part, Strength.LOGIC if len(parts) > 1 else Strength.CASES) for part in parts]
         if numbered:
             inside.append(notation.numbered_axes(term.axis))
         elif term.axis:
@@ -118,9 +118,9 @@ class TextPrinter(TermPrinter):
 
     def cases(self, term: Cases, parts: Parts) -> Printed:
         """Each term with its condition: x where x > 0, else 0."""
-        *pieces, last = (self.fit(part, Level.LOGIC) for part in parts)
+        *pieces, last = (self.fit(part, Strength.LOGIC) for part in parts)
         chosen = [f"{one} where {condition}" for one, condition in zip(pieces[::2], pieces[1::2], strict=True)]
-        return Printed(f"{self.comma.join(chosen)}, else {last}", Level.CASES)
+        return Printed(f"{self.comma.join(chosen)}, else {last}", Strength.CASES)
 
     def over(self, term: Over, parts: Parts) -> Printed:
         """Σₙ dout[n, m]."""
@@ -129,17 +129,17 @@ class TextPrinter(TermPrinter):
     def _added_up(self, sign: str, indices: tuple[str, ...], part: Printed) -> Printed:
         """Σₙ Σ_d x[n, d]: the sign once an index, for subscripts have no comma."""
         signs = " ".join(f"{sign}{_below(index)}" for index in indices)
-        return Printed(f"{signs} {self.fit(part, Level.PREFIX)}".lstrip(), Level.PREFIX)
+        return Printed(f"{signs} {self.fit(part, Strength.PREFIX)}".lstrip(), Strength.PREFIX)
 
     def matrix_product(self, term: terms.MatrixProduct, parts: Parts) -> Printed:
         """Two matrices side by side: dout · Wᵀ."""
         chain = isinstance(term.left, terms.MatrixProduct)
-        left = self.fit(parts[0], Level.PREFIX if chain else Level.FACTOR)
-        return Printed(f"{left} · {self.fit(parts[1], Level.FACTOR)}", Level.PREFIX)
+        left = self.fit(parts[0], Strength.PREFIX if chain else Strength.FACTOR)
+        return Printed(f"{left} · {self.fit(parts[1], Strength.FACTOR)}", Strength.PREFIX)
 
     def transposed(self, term: terms.Transposed, parts: Parts) -> Printed:
         """Wᵀ."""
-        return Printed(self.fit(parts[0], Level.ATOM) + "ᵀ", Level.POWER)
+        return Printed(self.fit(parts[0], Strength.ATOM) + "ᵀ", Strength.POWER)
 
 
 _PRINTER = TextPrinter()
