@@ -1,4 +1,4 @@
-"""Runs the Python code of README.md, docs/drawing.md and docs/compiling.md as tests, and the slowest tests first."""
+"""Runs the Python code of README.md and of pages in docs as tests, and the slowest tests first."""
 
 import os
 
@@ -6,7 +6,7 @@ from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser
 
 pytest_collect_file = Sybil(
-    parsers=[PythonCodeBlockParser()], patterns=["README.md", "drawing.md", "compiling.md"]
+    parsers=[PythonCodeBlockParser()], patterns=["README.md", "drawing.md", "compiling.md", "explaining.md"]
 ).pytest()
 
 # What the tests start keeps its bytecode: to compile dout anew takes as long as all else that a command does.

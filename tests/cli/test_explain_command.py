@@ -211,7 +211,7 @@ def test_an_error_of_the_check_is_exit_code_1(mine, monkeypatch):
     monkeypatch.setattr(derive_module, "_derived", lambda *a: (made, report))
     result = run("derive", "mine.py:Half")
     assert result.exit_code == 1
-    assert "✗ x refuted; error D999: the gradient of x is wrong" in result.stderr
+    assert result.stderr == "dout check: ✗ x refuted\nerror D999: the gradient of x is wrong\n"
 
 
 def test_in_place_and_a_file_contradict_each_other(mine, half):

@@ -9,9 +9,11 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from dout.explain.formats import terminal_lines
+from dout.explain.formats.outline import judgement_of
 from dout.explain.formats.words import LANGUAGES, TABLES, listed, said, said_reason
-from dout.explain.model.explanation import Reason
+from dout.explain.model.explanation import BackwardLine, Reason
 from dout.explain.terms.terms import Partial, Symbol
+from dout.graph import Where
 
 SIGMOID = """
 Sigmoid    y = 1 / (1 + exp(−x))                                        slide_layers.py:60
@@ -57,6 +59,7 @@ Affine     y = x · W + b          x (N, D)   W (D, M)   b (M,)   y (N, M)      
     return dout @ self.W.T             ✓ step 2
 """
 
+WHERE = Where("mine.py", 3)
 EVERY = [sigmoid(), affine(), relu(), multiply(), multiply(names=("price_of_one_apple", "number_of_apples"))]
 
 
@@ -164,6 +167,20 @@ def test_values_are_blue_and_gradients_orange_and_no_colours_means_none():
     assert "\x1b[1;34m−1.5\x1b[0m" in captured.get()
     assert "\x1b[38;2;215;95;0m−0.6684\x1b[0m" in captured.get()
     assert "\x1b" not in terminal_lines.plain(lines)
+
+
+def test_a_line_that_takes_several_steps_names_them():
+    lines = [BackwardLine(WHERE, "dx = …", steps=steps, matches=Symbol("dx")) for steps in ((1, 2, 3), (1, 2, 4))]
+    assert [judgement_of(line).sentence for line in lines] == [("steps 1–3",), ("steps 1–2, 4",)]
+
+
+def test_a_line_that_is_nothing_known_has_no_mark():
+    assert judgement_of(BackwardLine(WHERE, "n = len(x)")) is None
+
+
+def test_a_wrong_line_says_what_it_should_be_unless_its_reason_does():
+    sign = BackwardLine(WHERE, "dx = dout", wrong=True, instead="-dout", reason=Reason("beside_sign"))
+    assert judgement_of(sign).sentence == ("the sign is wrong: -dout",)
 
 
 # --- words ------------------------------------------------------------------------------------------------------------

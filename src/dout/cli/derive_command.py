@@ -68,7 +68,7 @@ def derive(
         click.echo(json.dumps(_document(target, made, report), ensure_ascii=True, allow_nan=False))
     elif output is None and not in_place:
         click.echo(visible(made.source.rstrip(), keep="\n\t"))
-    for line in (*map(_sentence, made.notes), _verdict(report)):
+    for line in (*map(_sentence, made.notes), *_verdict(report)):
         click.echo(visible(line if is_unicode(sys.stderr) else in_ascii(line)), err=True)
     sys.exit(0 if report.ok else 1)
 
@@ -147,12 +147,12 @@ def _document(target: str, made: Derived, report: Report) -> dict[str, Any]:
     }
 
 
-def _verdict(report: Report) -> str:
-    """What `dout check` says, in a line: `dout check: ✓ x exact; finite at ±1000`."""
+def _verdict(report: Report) -> list[str]:
+    """What `dout check` says of the class: `dout check: ✓ x exact; finite at ±1000`, and a line for each trouble."""
     words = ", ".join(f"{verdict.word.mark} {verdict.argument} {verdict.word}" for verdict in report.verdicts)
-    said = [words or "no gradient was judged"]
     told = [finding for finding in report.findings if finding.severity != "note"]
-    said += [f"{finding.severity} {finding.code}: {finding.message}" for finding in told]
-    if not any(finding.code.startswith("D4") for finding in told):
-        said.append("finite at ±1000")  # the derivation has run it there, and dout check at other scales
-    return f"dout check: {'; '.join(said)}"
+    finite = "" if any(finding.severity == "error" for finding in told) else "; finite at ±1000"  # as it was run there
+    return [
+        f"dout check: {words or 'no gradient was judged'}{finite}",
+        *(f"{finding.severity} {finding.code}: {finding.message}" for finding in told),
+    ]

@@ -20,7 +20,7 @@ def wrapped_cell(line: TextLine, width: int, indent: int, hang: int = 0) -> list
     """A line in parts of at most `width` columns; those after the first begin at `indent` + `hang`.
 
     >>> wrapped_cell([("one two", "bold"), (" three", "")], 9, 2)
-    [[('one two', 'bold')], [('  ', ''), ('three', '')]]
+    [[('one two', 'bold')], [('  three', '')]]
     """
     if length(line) <= width:
         return [line]

@@ -88,6 +88,7 @@ def _part(part: Part, language: Language) -> dict[str, Any]:
         "index": None if part.index is None else [_term(side) for side in part.index],
         "shapes": part.shapes or None,
         "code": part.code or None,
+        "share": part.share,
         "value": _data(part.value),
         "reason": _reason(part.reason, language),
     }
@@ -98,6 +99,7 @@ def _line(line: BackwardLine, language: Language) -> dict[str, Any]:
         **_place(line.where),
         "source": line.source,
         "step": line.step,
+        "steps": list(line.steps),
         "matches": _term(line.matches),
         "wrong": line.wrong,
         "instead": line.instead or None,

@@ -80,7 +80,7 @@ def figure_text(value: Any) -> str:
     r"""A number.
 
     >>> figure_text(-0.5), figure_text(1e-9)
-    ('-0.5', '1 \\\\times 10^{-9}')
+    ('-0.5', '1 \\times 10^{-9}')
     """
     text = format_number(value).replace("−", "-").replace("∞", r"\infty").replace("NaN", r"\mathrm{NaN}")
     return re.sub(r"e(-?\d+)$", r" \\times 10^{\1}", text)

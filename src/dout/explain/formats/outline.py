@@ -195,7 +195,20 @@ def judgement_of(line: BackwardLine, language: Language = "en") -> LineJudgement
         return LineJudgement(False, why if tells else said("line.instead", language, reason=why, instead=line.instead))
     if reason or step:
         return LineJudgement(True, reason or step)
+    if len(line.steps) > 1 and isinstance(line.matches, Symbol | Partial | None):  # a name says less than the steps
+        return LineJudgement(True, said("line.steps", language, steps=_ranges(line.steps)))
     return LineJudgement(True, said("line.is", language, term=line.matches)) if line.matches is not None else None
+
+
+def _ranges(numbers: tuple[int, ...]) -> str:
+    """Numbers in their order, as few as can be: 1–3, 5."""
+    runs: list[list[int]] = []
+    for number in sorted(numbers):
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return ", ".join(f"{run[0]}–{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
 
 
 def keeping_sentence(explanation: Explanation, language: Language = "en") -> Sentence:

@@ -67,7 +67,11 @@ _COLUMNS = {
 }  # fmt: skip
 _VALUES = {"forward": _Column(4, 24, signed=True), "backward": _Column(6, signed=True)}
 _SHORT_FRACTION = re.compile(r"^(−?\w+) / (\w+)$")
-_EITHER: tuple[tuple[str, ...], ...] = (("says",), ("local", "gradient"), ("index", "shapes", "code"))  # columns of which a row has one group
+_EITHER: tuple[tuple[str, ...], ...] = (
+    ("says",),
+    ("local", "gradient"),
+    ("index", "shapes", "code"),
+)  # columns of which a row has one group
 _ENDLESS = ("says",)  # cells that no column has to make room for
 
 

@@ -49,6 +49,7 @@ ENGLISH: Mapping[str, str] = {
     # the user's own backward, line by line
     "line.is": "is {term}",
     "line.step": "step {step}",
+    "line.steps": "steps {steps}",
     "line.wrong": "wrong",
     "line.instead": "{reason}: {instead}",
     # why no backward is written, or only for some sizes

@@ -35,6 +35,7 @@ _OUTLINE = {
     "kept for": "{kept}（{gradients} のため）",
     "line.is": "{term} です",
     "line.step": "手順 {step} です",
+    "line.steps": "手順 {steps} です",
     "line.wrong": "誤りです",
     "line.instead": "{reason}：{instead}",
     "no_real_input": "勾配を求める実数の入力がありません",

@@ -40,13 +40,10 @@ def derive(
     the slides write them), "pytorch" or "jax". Raises TargetError where no example runs, and NotDerivedError where no
     backward can be written that holds.
 
-    >>> class Square:
-    ...     def forward(self, x):
-    ...         return x * x
-    >>> dout = 10.0
-    >>> layer = derive(Square).layer()
-    >>> layer.forward(3.0), layer.backward(dout)
-    (9.0, 60.0)
+    >>> from dout.layers import MulLayer
+    >>> layer = derive(MulLayer).layer()
+    >>> layer.forward(100.0, 2.0), layer.backward(1.0)
+    (200.0, (2.0, 100.0))
     """
     given = {**{str(i): item for i, item in enumerate(inputs)}, **named}
     made = derived(target, init, given, style)
