@@ -17,7 +17,7 @@ from dout.check.report.verdicts import Verdict
 from dout.check.worker.jobs import Checked, ObjectText
 from dout.check.worker.runner import JobOutcome
 from dout.check.worker.summary import columns, row, shortened, table, told
-from dout.cli.cli_values import is_same, read, written
+from dout.cli.output.cli_values import is_same, read, written
 from dout.cli.output.repeat_command import Again
 from dout.judge.outcomes import Word
 

@@ -12,7 +12,7 @@ import click
 
 from dout.cli import options
 from dout.cli.cli_target import load, of_numpy, split
-from dout.cli.cli_values import as_options
+from dout.cli.output.cli_values import as_options
 from dout.cli.output.printing import save, tell
 from dout.errors import TargetError, visible
 from dout.files import SVG_MARK, Kind, refuse

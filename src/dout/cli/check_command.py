@@ -19,7 +19,7 @@ from dout.errors import visible
 
 if TYPE_CHECKING:
     from dout.check.report.verdicts import Finding
-    from dout.cli.cli_values import Values
+    from dout.cli.output.cli_values import Values
 
 
 def _codes(context: click.Context, option: click.Parameter, text: str | None) -> tuple[str, ...] | None:

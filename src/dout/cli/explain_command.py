@@ -19,7 +19,7 @@ FORMATS = ("terminal", "markdown", "html", "latex", "json")
 
 def _numbers(context: click.Context, option: click.Parameter, texts: tuple[str, ...]) -> dict[str, Any]:
     """Inputs that are single numbers: 'x=100, y=2', or one option each."""
-    from dout.cli.cli_values import parse
+    from dout.cli.output.cli_values import parse
 
     values = parse([part.strip() for text in texts for part in text.split(",")], option.opts[0])
     for name, value in values.items():

@@ -12,7 +12,7 @@ import click
 from dout.errors import TargetError, needs
 
 if TYPE_CHECKING:
-    from dout.cli.cli_values import Values
+    from dout.cli.output.cli_values import Values
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -22,7 +22,7 @@ JSON_HELP = "Print one JSON document and nothing else."
 
 
 def _values(context: click.Context, option: click.Parameter, texts: tuple[str, ...]) -> Values:
-    from dout.cli.cli_values import parse
+    from dout.cli.output.cli_values import parse
 
     return parse(texts, option.opts[0])
 

@@ -127,7 +127,7 @@ def _trace(
 def _layer(target: str, found: Any, init: dict[str, Any], inputs: dict[str, Any]) -> tuple[Trace, str]:
     from dout.adapt import record_example
     from dout.adapt.interface.function_pairs import pair_of
-    from dout.cli.cli_values import as_options
+    from dout.cli.output.cli_values import as_options
     from dout.trace.record.script import run_user_code
 
     if found is None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from dout.check.report.report import near
 from dout.check.worker.jobs import ObjectText
-from dout.cli.cli_values import written
+from dout.cli.output.cli_values import written
 from dout.errors import visible
 
 if TYPE_CHECKING:
