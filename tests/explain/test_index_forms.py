@@ -83,7 +83,7 @@ FORMS = {
     "steps": (lambda x: x[1, ::2], "x[1, 2 · m]"),
     "new axes": (lambda x: x[:, None] - x[None], "x[n, d] − x[k, d]"),
     "inner": (lambda x: np.inner(x, x), "Σ_d x[n, d] · x[k, d]"),
-    "einsum": (lambda x: np.einsum("nd,nd->n", x, x), "Σ_d x[n, d] · x[n, d]"),
+    "einsum": (lambda x: np.einsum("nd,nd->n", x, x), "Σ_d x[n, d]^2"),
     "padded": (lambda x: np.pad(x, ((0, 0), (1, 0))), "{x[n, m − 1] where 1 ≤ m; 0}"),
     "half": (lambda x: np.tril(x), "{x[n, d] where d ≤ n; 0}"),
     "running": (lambda x: np.cumsum(x, axis=1), "Σ_k {x[n, k] where k ≤ d; 0}"),

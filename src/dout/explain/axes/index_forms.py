@@ -49,7 +49,10 @@ def index_form(
 
     Where a reshape splits an axis of the node, the index along it stands there in parts: da[n, h·K + k].
     """
-    indices = indices_of(node, names, letters)
+    try:
+        indices = indices_of(node, names, letters)
+    except NotReadableError:
+        return None
     right = _written(node, indices, names, letters, values)
     left: Term = element_of(name, indices, letters[node])
     if right is None:

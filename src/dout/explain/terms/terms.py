@@ -136,7 +136,13 @@ _INSIDE: dict[type[Term], Callable[[Any], tuple[tuple[Term, ...], Any]]] = {
 
 def parts(term: Term) -> tuple[Term, ...]:
     """The terms in a term, in the order in which it names them: of cases each term before its condition."""
-    return _INSIDE[type(term)](term)[0]
+    return _inside(term)[0]
+
+
+def _inside(term: Term) -> tuple[tuple[Term, ...], Any]:
+    """The terms in a term, and what else it says; a kind that is defined elsewhere is one piece."""
+    rule = _INSIDE.get(type(term))
+    return rule(term) if rule is not None else ((), term)
 
 
 def alike(one: Term, other: Term) -> bool:
@@ -149,7 +155,7 @@ def alike(one: Term, other: Term) -> bool:
         seen.add((id(a), id(b)))
         if type(a) is not type(b):
             return False
-        (inside, says), (others, say) = _INSIDE[type(a)](a), _INSIDE[type(b)](b)
+        (inside, says), (others, say) = _inside(a), _inside(b)
         if says != say or len(inside) != len(others):
             return False
         waiting += zip(inside, others, strict=True)
@@ -215,7 +221,7 @@ def _gathered(factors: list[Term]) -> list[Term]:
             exact = _exact_product(value, factor.value)
             value, rest = (value, [*rest, factor]) if exact is None else (exact, rest)
         elif isinstance(exponent, Number) and isinstance(exponent.value, int) and exponent.value > 0:
-            same = found.setdefault((type(base), _INSIDE[type(base)](base)[1]), [])
+            same = found.setdefault((type(base), _inside(base)[1]), [])
             place = next((i for i, (other, _) in enumerate(same) if alike(base, other)), len(same))
             same[place:] = [(base, exponent.value + (same[place][1] if place < len(same) else 0)), *same[place + 1 :]]
         else:
