@@ -4,7 +4,7 @@ import string
 
 import numpy as np
 import pytest
-from explanations import affine, multiply, relu, sigmoid
+from explanations import affine, mixed, multiply, relu, sigmoid
 from rich.cells import cell_len
 from rich.console import Console
 
@@ -60,7 +60,7 @@ Affine     y = x · W + b          x (N, D)   W (D, M)   b (M,)   y (N, M)      
 """
 
 WHERE = Where("mine.py", 3)
-EVERY = [sigmoid(), affine(), relu(), multiply(), multiply(names=("price_of_one_apple", "number_of_apples"))]
+EVERY = [sigmoid(), affine(), relu(), mixed(), multiply(), multiply(names=("price_of_one_apple", "number_of_apples"))]
 
 
 def columns(text):
@@ -109,6 +109,15 @@ def test_a_step_that_only_passes_a_gradient_on_is_one_row():
     text = terminal_lines.render(multiply(), numbers=True)
     assert "    1   ×      ∂out/∂x = y       ∂L/∂x = ∂L/∂out · y      2" in text
     assert "               ∂out/∂y = x       ∂L/∂y = ∂L/∂out · x      100" in text
+
+
+def test_steps_on_each_element_and_along_axes_have_columns_of_their_own():
+    assert terminal_lines.render(mixed(), width=100).splitlines()[2:6] == [
+        "  backward                                                dout = ∂L/∂y    (N, D)",
+        "    1   scale · x  ∂y/∂x = scale       dx = dout · scale",
+        "                   scale is repeated along N, so its gradient is the sum over N",
+        "                   dscale[d] = Σₙ dout[n, d] · x[n, d]  (N, D) → (D,)  np.sum(dout * x, axis=0)",
+    ]
 
 
 # --- any terminal -----------------------------------------------------------------------------------------------------
