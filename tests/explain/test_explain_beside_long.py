@@ -5,7 +5,7 @@ import pytest
 from named_meaning import NamedMeaning
 from test_explain_beside import X, lines_of, said, verdict, verdicts
 
-import dout
+import dout.layers
 from dout.explain.beside.user_lines import backward_lines
 from dout.trace.record.record import record
 
@@ -369,3 +369,13 @@ def test_a_part_that_is_forgotten_is_named():
     (wrong,) = [line for line in lines_of(NormThatForgetsAPart(), X) if line.wrong]
     assert wrong.source == "dxc = dxn / self.std"
     assert verdict(wrong) == "✗ part_missing"
+
+
+def test_what_a_shared_helper_hands_on_is_the_gradient_that_backward_returns():
+    assert [(line.source[:2], line.step) for line in lines_of(dout.layers.MulLayer(), 3.0, 5.0)] == [
+        ("dx", 1),
+        ("dy", 1),
+    ]
+    (line,) = lines_of(dout.layers.Relu(), X)
+    assert line.source == "dx = _block(self.mask, dout)"
+    assert not line.wrong

@@ -3,7 +3,6 @@
 import functools
 import sys
 import threading
-import time
 import types
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,9 +55,7 @@ HELD = {
 def test_what_a_layer_holds_and_does_not_use_does_no_harm(what):
     layer = holding(held=HELD[what]())
     held = layer.held
-    begun = time.process_time()  # of this process: others may keep the machine busy
     traced_right(layer)
-    assert time.process_time() - begun < 10
     assert layer.held is held
     getattr(held, "close", int)()  # a file left open would warn in whatever test runs when it is collected
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from dout.explain.axes.element_rules import rule_of
-from dout.explain.axes.indices import Digit, Joined, NotReadableError, named_indices
+from dout.explain.axes.indices import Digit, JoinedIndex, NotReadableError, named_indices
 from dout.explain.terms.terms import ONE, Symbol, Term
 from dout.graph import INPUT, Node
 from dout.ops import primitives
@@ -104,7 +104,7 @@ class _Probe:
         source = self.node.inputs[argument]
         split: dict[Term, list[Axis]] = {}
         for axis, index in enumerate(indices):
-            if isinstance(index, Joined):
+            if isinstance(index, JoinedIndex):
                 parts = [self.seen[name] for part in index.parts for name in named_indices([part]) if name in self.seen]
                 if len(parts) == len(index.parts):
                     self.classes.joined.append(((source, axis), tuple(parts)))

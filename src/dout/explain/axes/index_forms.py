@@ -13,7 +13,7 @@ from dout.explain.axes.axis_letters import JOIN, Letters, axis_letters, index_na
 from dout.explain.axes.element_rules import number_term, rule_of
 from dout.explain.axes.indices import (
     Digit,
-    Joined,
+    JoinedIndex,
     NotReadableError,
     exchanged,
     explicit,
@@ -39,7 +39,7 @@ def element(
     The node itself is written out, though it has a name. An axis whose letter is "1" has no index.
     """
     found = _written(node, indices, names, letters, values)
-    return None if found is None or any(isinstance(p, Digit | Joined) for p in parts_of(found)) else found
+    return None if found is None or any(isinstance(p, Digit | JoinedIndex) for p in parts_of(found)) else found
 
 
 def index_form(
@@ -65,7 +65,7 @@ def index_form(
             if places is None:
                 return None
             left, right = exchanged(left, places), exchanged(right, places)
-    readable = not any(isinstance(p, Digit | Joined) for p in parts_of(right))
+    readable = not any(isinstance(p, Digit | JoinedIndex) for p in parts_of(right))
     return (left, right) if readable and isinstance(left, Symbol) else None
 
 
@@ -253,7 +253,7 @@ def _bound(index: Term) -> list[str]:
     """The names in a new index."""
     if isinstance(index, Symbol):
         return [index.name]
-    return [name for part in index.parts for name in _bound(part)] if isinstance(index, Joined) else []
+    return [name for part in index.parts for name in _bound(part)] if isinstance(index, JoinedIndex) else []
 
 
 def constant_term(node: Node) -> Term:

@@ -11,7 +11,7 @@ from dout.explain.terms.terms import ZERO, Number, Symbol, Term, product, total
 
 
 @dataclass(frozen=True)
-class Joined(Term):
+class JoinedIndex(Term):
     """The index of an axis that a reshape made of several: an index each, and how long they are."""
 
     parts: tuple[Term, ...]
@@ -44,12 +44,12 @@ def joined(parts: Sequence[Term], lengths: Sequence[int], sizes: Sequence[Term])
     first = flat[0][0]
     if isinstance(first, Digit) and _all_digits([(p, n) for p, n, _ in flat], first.index):
         return first.index
-    return Joined(*zip(*flat, strict=True))
+    return JoinedIndex(*zip(*flat, strict=True))
 
 
 def _flat(parts: Sequence[Term], lengths: Sequence[int], sizes: Sequence[Term]) -> Iterator[tuple[Term, int, Term]]:
     for part, length, size in zip(parts, lengths, sizes, strict=True):
-        if isinstance(part, Joined):
+        if isinstance(part, JoinedIndex):
             yield from zip(part.parts, part.lengths, part.sizes, strict=True)
         elif length != 1:
             yield part, length, size
@@ -76,7 +76,7 @@ def split(index: Term, lengths: Sequence[int], sizes: Sequence[Term]) -> tuple[T
         return tuple(places[::-1])
     if sum(length != 1 for length in lengths) <= 1:
         return tuple(ZERO if length == 1 else index for length in lengths)
-    if isinstance(index, Joined):
+    if isinstance(index, JoinedIndex):
         return _regrouped(index, lengths, sizes)
     inner = math.prod(lengths)
     found: list[Term] = []
@@ -86,11 +86,11 @@ def split(index: Term, lengths: Sequence[int], sizes: Sequence[Term]) -> tuple[T
     return tuple(found)
 
 
-def _regrouped(index: Joined, lengths: Sequence[int], sizes: Sequence[Term]) -> tuple[Term, ...]:
+def _regrouped(index: JoinedIndex, lengths: Sequence[int], sizes: Sequence[Term]) -> tuple[Term, ...]:
     found: list[Term] = []
     for ours, theirs in groups(index.lengths, lengths):
         part = joined([index.parts[i] for i in ours], [index.lengths[i] for i in ours], [index.sizes[i] for i in ours])
-        if isinstance(part, Joined) and len(theirs) > 1:
+        if isinstance(part, JoinedIndex) and len(theirs) > 1:
             raise NotReadableError("a reshape cuts an axis in another way than it was joined")
         found += split(part, [lengths[i] for i in theirs], [sizes[i] for i in theirs])
     return tuple(found)
@@ -126,7 +126,7 @@ def groups(one: Sequence[int], other: Sequence[int]) -> list[tuple[list[int], li
 
 def explicit(index: Term) -> Term:
     """A joined index as arithmetic: (c·H + h)·W + w as c·H·W + h·W + w."""
-    if not isinstance(index, Joined):
+    if not isinstance(index, JoinedIndex):
         return index
     return total(*(product(part, *index.sizes[i + 1 :]) for i, part in enumerate(index.parts)))
 

@@ -15,7 +15,7 @@ from dout.ops.operators import Slot
 
 
 @dataclass(frozen=True)
-class Place:
+class KeyPlace:
     """Where along one axis a key takes an element from: start + step · at, among `count` places of `length`."""
 
     at: Term
@@ -31,7 +31,7 @@ class Place:
         return total(moved, Number(self.start))
 
 
-def places_of(view: Any, key: Any, shape: Sequence[int], at: Sequence[Term], first: int) -> list[Place]:
+def places_of(view: Any, key: Any, shape: Sequence[int], at: Sequence[Term], first: int) -> list[KeyPlace]:
     """For each axis of an array, the place from which a key takes the element that has the indices `at`.
 
     The arrays in the key are the inputs of `view` from the number `first` on.
@@ -45,7 +45,7 @@ def places_of(view: Any, key: Any, shape: Sequence[int], at: Sequence[Term], fir
     adjacent = not chosen or chosen == list(range(chosen[0], chosen[-1] + 1))
     left = list(at)
     together = [left.pop(0) for _ in range(wide)] if wide and not adjacent else []
-    found: list[Place] = []
+    found: list[KeyPlace] = []
     lengths = iter(shape)
     for i, part in enumerate(parts):
         if wide and adjacent and i == chosen[0]:
@@ -57,13 +57,13 @@ def places_of(view: Any, key: Any, shape: Sequence[int], at: Sequence[Term], fir
         if isinstance(part, slice):
             start, stop, step = part.indices(length)
             count = len(range(start, stop, step))
-            found.append(Place(left.pop(0) if count != 1 else _dropped(left), start, step, count, length))
+            found.append(KeyPlace(left.pop(0) if count != 1 else _dropped(left), start, step, count, length))
         elif isinstance(part, Slot):
             array = arrays[part].shape
             own = [ZERO if n == 1 else x for n, x in zip(array, together[wide - len(array) :], strict=True)]
-            found.append(Place(view.read(first + part, own)))
+            found.append(KeyPlace(view.read(first + part, own)))
         else:
-            found.append(Place(Number(int(part) % length)))
+            found.append(KeyPlace(Number(int(part) % length)))
     return found
 
 
@@ -84,7 +84,9 @@ def _whole(key: Any, ndim: int) -> list[Any]:
     return parts + rest if where is None else parts[:where] + rest + parts[where + 1 :]
 
 
-def solved(new: Sequence[Term], places: Sequence[Place], view: Any) -> tuple[tuple[Term, ...], list[Term], list[Term]]:
+def solved(
+    new: Sequence[Term], places: Sequence[KeyPlace], view: Any
+) -> tuple[tuple[Term, ...], list[Term], list[Term]]:
     """Which element a key puts in the place that `view` looks at: its indices, those left to go over, the conditions.
 
     An index that is itself a place along an axis is known; a condition says where a place is one of those chosen.
@@ -93,7 +95,7 @@ def solved(new: Sequence[Term], places: Sequence[Place], view: Any) -> tuple[tup
     conditions: list[Term] = []
     for place, target in zip(places, view.at, strict=True):
         at = exchanged(place.at, known)
-        moved = Place(at, place.start, place.step, place.count, place.length)
+        moved = KeyPlace(at, place.start, place.step, place.count, place.length)
         if isinstance(at, Symbol) and at in new and at not in known and place.step in (1, -1):
             known[at] = total(target, negated(Number(place.start))) if place.step > 0 else _turned(target, place.start)
             conditions += _within(target, place)
@@ -107,7 +109,7 @@ def _turned(target: Term, start: int) -> Term:
     return total(Number(start), negated(target))
 
 
-def _within(target: Term, place: Place) -> list[Term]:
+def _within(target: Term, place: KeyPlace) -> list[Term]:
     """The conditions under which an index is among those of a slice."""
     if place.length == 0:  # an array of places: every one
         return []

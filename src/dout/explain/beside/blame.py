@@ -14,8 +14,8 @@ from itertools import islice
 
 import numpy as np
 
-from dout.explain.beside.derived_quantities import DerivedQuantities, Result
-from dout.explain.beside.matches import SETTLED, Kind, Matcher
+from dout.explain.beside.derived_quantities import DerivedQuantities, HandedOut
+from dout.explain.beside.matches import SETTLED, Matcher, MatchKind
 from dout.explain.beside.point_values import Numbers, PointValues
 from dout.explain.beside.statements import Statement
 from dout.graph import INPUT, Node
@@ -43,7 +43,7 @@ class Blame:
     right: Numbers
     before: PointValues
     after: PointValues
-    results: tuple[Result, ...] = ()
+    results: tuple[HandedOut, ...] = ()
     use: Edge | None = None
     layer: LayerCall | None = None  # inside, whose own backward is wrong
 
@@ -78,10 +78,10 @@ class BlameSearch:
             wrong = self._still(wrong, blame)
         return tuple(found)
 
-    def _still(self, wrong: list[Result], blame: Blame) -> list[Result]:
+    def _still(self, wrong: list[HandedOut], blame: Blame) -> list[HandedOut]:
         return [r for r in wrong if r not in blame.results and not self.quantities.is_right(r, blame.after)]
 
-    def _next(self, wrong: list[Result], values: PointValues, done: set[Statement]) -> Blame | None:
+    def _next(self, wrong: list[HandedOut], values: PointValues, done: set[Statement]) -> Blame | None:
         """The next line to blame: by the search that tells the most."""
         places = [(s, i) for s in self.statements if s not in done and self._computes(s) for i in range(len(s.results))]
         searches = (self._layer, self._alone, self._in_pair, self._in_a_turn, self._handed_out, self._named_for_it)
@@ -97,7 +97,7 @@ class BlameSearch:
 
     # --------------------------------------------------------------------------------------------------- the searches
 
-    def _layer(self, statement: Statement, place: int, wrong: list[Result], values: PointValues) -> Blame | None:
+    def _layer(self, statement: Statement, place: int, wrong: list[HandedOut], values: PointValues) -> Blame | None:
         """A layer inside whose own backward is wrong."""
         layer, node = statement.layer, statement.last[place]
         affected = [r for r in wrong if self.quantities.leads(r.gradient, node)]
@@ -112,15 +112,15 @@ class BlameSearch:
         after = values if fixed else values.changed({node: right})
         return Blame(statement, node, refuted.of, right, values, after, tuple(affected) if fixed else (), layer=layer)
 
-    def _alone(self, statement: Statement, place: int, wrong: list[Result], values: PointValues) -> Blame | None:
+    def _alone(self, statement: Statement, place: int, wrong: list[HandedOut], values: PointValues) -> Blame | None:
         """All that the line reads is right, and once it is right itself, so is what is computed from it."""
         return self._mended(statement, place, wrong, values) if self._settled(statement, values) else None
 
-    def _anyhow(self, statement: Statement, place: int, wrong: list[Result], values: PointValues) -> Blame | None:
+    def _anyhow(self, statement: Statement, place: int, wrong: list[HandedOut], values: PointValues) -> Blame | None:
         """The same, whatever the line reads."""
         return self._mended(statement, place, wrong, values)
 
-    def _mended(self, statement: Statement, place: int, wrong: list[Result], values: PointValues) -> Blame | None:
+    def _mended(self, statement: Statement, place: int, wrong: list[HandedOut], values: PointValues) -> Blame | None:
         node = statement.last[place]
         own = [r for r in wrong if r.gradient is node]
         if own:
@@ -137,7 +137,7 @@ class BlameSearch:
                 return Blame(statement, node, of, instead[node], values, mended, tuple(right), use)
         return None
 
-    def _in_pair(self, statement: Statement, place: int, wrong: list[Result], values: PointValues) -> Blame | None:
+    def _in_pair(self, statement: Statement, place: int, wrong: list[HandedOut], values: PointValues) -> Blame | None:
         """The line is not what it is named for, and once it is, one other line alone is to blame."""
         node = statement.last[place]
         if any(r.gradient is node for r in wrong) or not any(self.quantities.leads(r.gradient, node) for r in wrong):
@@ -152,7 +152,7 @@ class BlameSearch:
                         return blame
         return None
 
-    def _in_a_turn(self, statement: Statement, place: int, wrong: list[Result], values: PointValues) -> Blame | None:
+    def _in_a_turn(self, statement: Statement, place: int, wrong: list[HandedOut], values: PointValues) -> Blame | None:
         """A line in a loop that goes wrong in one turn, of what is right, by what one small change accounts for."""
         turns = statement.results[place]
         affected = tuple(r for r in wrong if self.quantities.leads(r.gradient, turns[0]))
@@ -168,7 +168,9 @@ class BlameSearch:
                 return blame
         return None
 
-    def _named_for_it(self, statement: Statement, place: int, wrong: list[Result], values: PointValues) -> Blame | None:
+    def _named_for_it(
+        self, statement: Statement, place: int, wrong: list[HandedOut], values: PointValues
+    ) -> Blame | None:
         """The line does not compute the gradient that it is named for, though all that it reads is right."""
         node = statement.last[place]
         leads = any(self.quantities.leads(r.gradient, node) for r in wrong)
@@ -178,18 +180,20 @@ class BlameSearch:
             return Blame(statement, node, of, instead[node], values, values.changed(instead), (), use)
         return None
 
-    def _handed_out(self, statement: Statement, place: int, wrong: list[Result], values: PointValues) -> Blame | None:
+    def _handed_out(
+        self, statement: Statement, place: int, wrong: list[HandedOut], values: PointValues
+    ) -> Blame | None:
         """The line hands out a wrong gradient, and all that it reads is right."""
         own = [r for r in wrong if r.gradient is statement.last[place]]
         settled = own and self._settled(statement, values)
         return self._blame(statement, statement.last[place], own[0], values) if settled else None
 
-    def _at_last(self, statement: Statement, place: int, wrong: list[Result], values: PointValues) -> Blame | None:
+    def _at_last(self, statement: Statement, place: int, wrong: list[HandedOut], values: PointValues) -> Blame | None:
         """The line hands out a wrong gradient, and nothing tells in which line that went wrong."""
         own = [r for r in wrong if r.gradient is statement.last[place]]
         return self._blame(statement, statement.last[place], own[0], values) if own else None
 
-    def _blame(self, statement: Statement, node: Node, result: Result, values: PointValues) -> Blame:
+    def _blame(self, statement: Statement, node: Node, result: HandedOut, values: PointValues) -> Blame:
         right = self.quantities.right(result) or Numbers((np.zeros(result.of.shape),) * len(values.points))
         fixed = node in self.quantities.seeds.values()  # `return dout`
         after = values if fixed else values.changed({node: right})
@@ -262,7 +266,7 @@ class BlameSearch:
     def _by_name(self, statement: Statement, place: int, values: PointValues) -> Iterator[Option]:
         node, turns, named = statement.last[place], statement.results[place], self._named(statement, place)
         match = self.matcher.match(node, values)
-        if match is not None and match.kind is Kind.GRADIENT and any(v in named for v in match.values):
+        if match is not None and match.kind is MatchKind.GRADIENT and any(v in named for v in match.values):
             return
         right = [self.quantities.values[self.quantities.of[value]] for value in named]
         if len(turns) == 1 or self.adds_up(turns):

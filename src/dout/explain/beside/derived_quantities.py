@@ -26,7 +26,7 @@ _FAILURES = (NoRuleError, ArithmeticError, ValueError, TypeError, IndexError)
 
 
 @dataclass(frozen=True, eq=False)
-class Result:
+class HandedOut:
     """A gradient that backward hands out: of an input, or of an array that the layer holds."""
 
     of: Node
@@ -91,12 +91,12 @@ class DerivedQuantities:
         return found
 
     @cached_property
-    def results(self) -> tuple[Result, ...]:
+    def results(self) -> tuple[HandedOut, ...]:
         """The gradients that backward hands out; not those of an input that was given twice."""
         inputs, gradients = self.call.inputs, self.call.gradients or ()
         pairs = [(v, g) for v, g in zip(inputs, gradients, strict=False) if g is not None and inputs.count(v) == 1]
-        found = [Result(value, gradient, self.of.get(value)) for value, gradient in pairs]
-        found += [Result(p.node, p.gradient, self.of.get(p.node), p.name) for p in self.call.parameters]
+        found = [HandedOut(value, gradient, self.of.get(value)) for value, gradient in pairs]
+        found += [HandedOut(p.node, p.gradient, self.of.get(p.node), p.name) for p in self.call.parameters]
         return tuple(found)
 
     def leads(self, node: Node, to: Node) -> bool:
@@ -171,7 +171,7 @@ class DerivedQuantities:
         return self.values.changed({dout: one for dout, one in at_one.items() if one is not None})
 
     @cached_property
-    def wrong(self) -> tuple[Result, ...]:
+    def wrong(self) -> tuple[HandedOut, ...]:
         """The gradients handed out that the judge refutes at every point."""
         found = [self._refuted(point) for point in self.values.given]
         return tuple(r for r in self.results if all(r.gradient in refuted for refuted in found))
@@ -184,14 +184,14 @@ class DerivedQuantities:
             outcomes, _ = outcomes_in_float64(self.judge, point, confirm=False)
         return {outcome.judged.gradient for outcome in outcomes if outcome.word == Word.REFUTED}
 
-    def right(self, result: Result) -> Numbers | None:
+    def right(self, result: HandedOut) -> Numbers | None:
         """What a gradient that is handed out should be."""
         if result.derived is not None:
             return self.values[result.derived]
         value = self.values[result.of]
         return value and value.made(lambda x: x * 0)
 
-    def is_right(self, result: Result, values: PointValues) -> bool:
+    def is_right(self, result: HandedOut, values: PointValues) -> bool:
         """Whether a gradient that is handed out is right, where other lines may have been mended."""
         mine, right = values[result.gradient], self.right(result)
         return alike(mine, right) if result.parameter else same(mine, right)

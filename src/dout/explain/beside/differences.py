@@ -33,7 +33,7 @@ _FACTORS: tuple[tuple[Callable[[Any], Any], Callable[[Term], Term]], ...] = (
 
 
 @dataclass(frozen=True, eq=False)
-class Difference:
+class GradientDifference:
     """A line's value `mine`, and what is `right` there: the gradient of a value `of` forward, or of one `use` of it."""
 
     quantities: DerivedQuantities

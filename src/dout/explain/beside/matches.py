@@ -20,7 +20,7 @@ _MOVES = primitives("reshape ravel flatten transpose getitem copy astype broadca
 _SCALES = primitives("multiply divide negative")
 
 
-class Kind(Enum):
+class MatchKind(Enum):
     """What a line of backward may be, in the order in which it is looked for."""
 
     GRADIENT = "the gradient of a value of forward"
@@ -34,7 +34,7 @@ class Kind(Enum):
     CONSTANT = "a number, or an array that is yet to be filled"
 
 
-SETTLED = frozenset(Kind) - {Kind.PRODUCT}
+SETTLED = frozenset(MatchKind) - {MatchKind.PRODUCT}
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +44,7 @@ class Match:
     For a local derivative `values` are what is differentiated, and by what.
     """
 
-    kind: Kind
+    kind: MatchKind
     values: tuple[Node, ...] = ()
     edges: tuple[Edge, ...] = ()
 
@@ -70,7 +70,7 @@ class Matcher:
             return None
         of_dout = self.quantities.is_of_dout(node)
         if self._is_constant(node) or (not of_dout and is_zero(numbers)):
-            return Match(Kind.CONSTANT)
+            return Match(MatchKind.CONSTANT)
         found = self._gradient(numbers) or self._use(numbers)
         found = found or (None if of_dout else self._value(numbers) or self._local(numbers))
         return found or self._turned(numbers) or self._piece(node, values) or self._product(node, numbers, values)
@@ -102,18 +102,18 @@ class Matcher:
     def _gradient(self, numbers: Numbers) -> Match | None:
         equal = tuple(v for v, g in self._gradients if same(numbers, g))
         equal = equal or tuple(v for v, g in self._gradients if alike(numbers, g))
-        return Match(Kind.GRADIENT, equal) if equal else None
+        return Match(MatchKind.GRADIENT, equal) if equal else None
 
     def _use(self, numbers: Numbers) -> Match | None:
         equal = tuple(e for e, g in self._uses if same(numbers, g))
         equal = equal or tuple(e for e, g in self._uses if alike(numbers, g))
-        return Match(Kind.USE, tuple(user.inputs[i] for user, i in equal), equal) if equal else None
+        return Match(MatchKind.USE, tuple(user.inputs[i] for user, i in equal), equal) if equal else None
 
     def _value(self, numbers: Numbers) -> Match | None:
         equal = tuple(v for v, n in self._values if same(numbers, n)) or tuple(
             v for v, n in self._values if alike(numbers, n)
         )
-        return Match(Kind.VALUE, equal) if equal else None
+        return Match(MatchKind.VALUE, equal) if equal else None
 
     def _local(self, numbers: Numbers) -> Match | None:
         """∂y/∂c where each element of y depends on its own element of c: times ∂L/∂y it is ∂L/∂c."""
@@ -125,13 +125,13 @@ class Matcher:
                 if pairs > _MOST_PAIRS:
                     return None
                 if earlier is not later and same(made, target) and self.quantities.leads(later, earlier):
-                    return Match(Kind.LOCAL, (later, earlier))
+                    return Match(MatchKind.LOCAL, (later, earlier))
         return None
 
     def _turned(self, numbers: Numbers) -> Match | None:
         for kind, turned in (
-            (Kind.OPPOSITE, numbers.made(lambda x: -x)),
-            (Kind.TRANSPOSED, numbers.made(np.transpose) if len(numbers.shape) > 1 else None),
+            (MatchKind.OPPOSITE, numbers.made(lambda x: -x)),
+            (MatchKind.TRANSPOSED, numbers.made(np.transpose) if len(numbers.shape) > 1 else None),
         ):
             found = turned and (self._gradient(turned) or self._use(turned) or self._value(turned))
             if found:
@@ -142,7 +142,7 @@ class Matcher:
 
     def _piece(self, node: Node, values: PointValues) -> Match | None:
         whole = self.match(node.inputs[0], values) if node.primitive in _MOVES else None
-        return replace(whole, kind=Kind.PIECE) if whole is not None else None
+        return replace(whole, kind=MatchKind.PIECE) if whole is not None else None
 
     def _product(self, node: Node, numbers: Numbers, values: PointValues) -> Match | None:
         if not self.quantities.is_of_dout(node):
@@ -151,8 +151,8 @@ class Matcher:
             parts = [i for i in node.inputs if self.quantities.is_of_dout(i)]
             known = [self.match(i, values) for i in parts]
             if len(parts) == 1 and known[0] is not None:
-                return replace(known[0], kind=Kind.PRODUCT)
+                return replace(known[0], kind=MatchKind.PRODUCT)
         for on_the_way in self.quantities.gradients.nodes:
             if on_the_way.primitive is not CONSTANT and alike(numbers, self.quantities.values[on_the_way]):
-                return Match(Kind.PRODUCT)
+                return Match(MatchKind.PRODUCT)
         return None

@@ -205,8 +205,8 @@ class _Reader:
             placed = bool(made) and self.trace.sites.get(made[-1]) is not None
             if not written and not (placed and any(self._span(node) == outermost for node in made)):
                 called = self._called(value, function)
-                if called or placed:
-                    return called
+                if called or placed or not made:
+                    return called or self._returned(syntax, function)
         if isinstance(value, ast.IfExp):
             sides = (_Span.of(value.body), _Span.of(value.orelse))
             if outcomes := tuple(node for node in made if self._span(node) in sides):
@@ -233,6 +233,15 @@ class _Reader:
                     if isinstance(syntax, ast.Return) and (results := self._results(syntax, other)):
                         return results
         return []
+
+    def _returned(self, syntax: _Simple, function: Function) -> list[Turns]:
+        """What a function gave that handed on what it was given, where backward returns it under that name."""
+        ends = [s for s in _simple(function) if isinstance(s, ast.Return)]
+        names = [ast.unparse(value) for value in _values(ends[-1])] if ends and function.name == "backward" else []
+        last = {target: s for s in _simple(function) for target in _targets(s)}
+        given = dict(zip(names, self.call.gradients or (), strict=False))
+        nodes = [given.get(target) for target in _targets(syntax) if last[target] is syntax]
+        return [(node,) for node in nodes if node is not None]
 
     def _when(self, node: Node) -> int:
         return self.order.get(node, -1)

@@ -8,8 +8,8 @@ from typing import Any
 
 from dout.explain.beside.blame import Blame, BlameSearch
 from dout.explain.beside.derived_quantities import DerivedQuantities
-from dout.explain.beside.differences import Difference
-from dout.explain.beside.matches import Kind, Match, Matcher
+from dout.explain.beside.differences import GradientDifference
+from dout.explain.beside.matches import Match, Matcher, MatchKind
 from dout.explain.beside.meaning import Meaning
 from dout.explain.beside.operation_edits import edited
 from dout.explain.beside.point_values import PointValues
@@ -92,15 +92,15 @@ class _Comparison:
         if result is not None:
             kept = result not in self.quantities.wrong
             right = (way for values, way in ways if kept or self.quantities.is_right(result, values))
-            return next(((Match(Kind.GRADIENT, (result.of,)), way) for way in right), (None, None))
+            return next(((Match(MatchKind.GRADIENT, (result.of,)), way) for way in right), (None, None))
         turns = statement.results[place]
         turns = turns[-1:] if self.search.adds_up(turns) else turns
         found: tuple[Match | None, Blame | None] = None, None
         for values, way in ways:
             matches = [self.matcher.match(turn, values) for turn in turns]
-            told = next((m for m in reversed(matches) if m and m.kind is not Kind.CONSTANT), matches[-1])
-            plainly = told is not None and told.kind is Kind.GRADIENT
-            if all(matches) and (found[0] is None or (plainly and found[0].kind is not Kind.GRADIENT)):
+            told = next((m for m in reversed(matches) if m and m.kind is not MatchKind.CONSTANT), matches[-1])
+            plainly = told is not None and told.kind is MatchKind.GRADIENT
+            if all(matches) and (found[0] is None or (plainly and found[0].kind is not MatchKind.GRADIENT)):
                 found = told, way
         return found
 
@@ -137,27 +137,27 @@ class _Comparison:
     def _words(
         self, statement: Statement, node: Node, match: Match, value: Node | None, steps: tuple[int, ...]
     ) -> tuple[Term | None, Reason | None]:
-        if match.kind is Kind.CONSTANT:
+        if match.kind is MatchKind.CONSTANT:
             return None, Reason("beside_start")
-        if match.kind is Kind.LOCAL:
+        if match.kind is MatchKind.LOCAL:
             later, earlier = (self.meaning.term(v) or self.meaning.gradient(v) for v in match.values)
             return self._written(statement, node), Reason("beside_local", {"of": later, "by": earlier})
-        if match.kind is Kind.PRODUCT or value is None:
+        if match.kind is MatchKind.PRODUCT or value is None:
             return self._written(statement, node), Reason("beside_on_the_way")
-        if match.kind is Kind.VALUE:
+        if match.kind is MatchKind.VALUE:
             term = self.meaning.term(value)
             return term, Reason("beside_kept") if term is None else Reason("beside_again", {"value": term})
         gradient = self.meaning.gradient(value)
-        if match.kind is Kind.USE:
+        if match.kind is MatchKind.USE:
             user, _ = match.edges[0]
             through = self.meaning.term(user) or self.meaning.gradient(user)
             return self._written(statement, node), Reason("beside_use", {"gradient": gradient, "through": through})
         whole = gradient if self.quantities.is_of_dout(node) else self.meaning.term(value) or gradient
-        if match.kind is Kind.OPPOSITE:
+        if match.kind is MatchKind.OPPOSITE:
             return negated(whole), Reason("beside_opposite", {"gradient": whole})
-        if match.kind is Kind.TRANSPOSED:
+        if match.kind is MatchKind.TRANSPOSED:
             return Transposed(whole), None
-        if match.kind is Kind.PIECE:
+        if match.kind is MatchKind.PIECE:
             return None, Reason("beside_piece", {"whole": whole})
         return (gradient if len(steps) == 1 else self._written(statement, node) or gradient), None
 
@@ -180,9 +180,9 @@ class _Comparison:
                 match, given = self._match(statement, place)
                 value = self._meant(statement, place, match) if match else None
                 plainly = match and value is not None and not given and node not in known
-                if match and value is not None and plainly and match.kind is Kind.GRADIENT:
+                if match and value is not None and plainly and match.kind is MatchKind.GRADIENT:
                     known[node] = self.meaning.gradient(value)
-                elif match and value is not None and plainly and match.kind is Kind.OPPOSITE:
+                elif match and value is not None and plainly and match.kind is MatchKind.OPPOSITE:
                     known[node] = negated(self.meaning.gradient(value))
                 elif node not in known and (term := self._written(statement, node, known)) is not None:
                     known[node] = term
@@ -192,7 +192,12 @@ class _Comparison:
 
     def _steps(self, statement: Statement, match: Match, value: Node | None) -> tuple[int, ...]:
         """The steps of the derivation that a line takes, from the gradients that it reads to its own."""
-        if value is None or match.kind not in (Kind.GRADIENT, Kind.USE, Kind.OPPOSITE, Kind.TRANSPOSED):
+        if value is None or match.kind not in (
+            MatchKind.GRADIENT,
+            MatchKind.USE,
+            MatchKind.OPPOSITE,
+            MatchKind.TRANSPOSED,
+        ):
             return ()
         if not (self.quantities.is_of_dout(statement.last[-1]) or self.quantities.ignores_dout):
             return ()
@@ -223,7 +228,7 @@ class _Comparison:
         uses: set[Edge] = set()
         for node in self.search.read(statement):
             match = self._first_match(node) if self.quantities.is_of_dout(node) else None
-            if match is not None and match.kind is Kind.USE:
+            if match is not None and match.kind is MatchKind.USE:
                 uses |= set(match.edges)
             elif match is not None:
                 given = statement.alias or node in self.quantities.seeds.values()
@@ -238,7 +243,7 @@ class _Comparison:
 
     def _wrong(self, statement: Statement, blame: Blame) -> BackwardLine:
         reason = self._why(blame) or self._plainly(blame)
-        steps = self._steps(statement, Match(Kind.GRADIENT, (blame.of,)), blame.of)
+        steps = self._steps(statement, Match(MatchKind.GRADIENT, (blame.of,)), blame.of)
         step = steps[0] if len(steps) == 1 else None
         whole = blame.use is None and blame.layer is None
         instead = self.meaning.spell(blame.of) if whole else None
@@ -248,7 +253,7 @@ class _Comparison:
         """What is wrong with a line, if that can be said in a sentence."""
         if blame.layer is not None:
             return Reason("beside_layer", {"name": blame.layer.name})
-        difference = Difference(
+        difference = GradientDifference(
             self.quantities, self.meaning, blame.before, blame.node, blame.of, blame.right, blame.use
         )
         return difference.reason() or edited(

@@ -1,1 +1,3 @@
 """A target in; the derivation of its backward, from its recorded forward, out."""
+
+__all__ = ["derivation"]

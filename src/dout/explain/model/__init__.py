@@ -1,1 +1,3 @@
 """What an explanation is: frozen data, which every format prints."""
+
+__all__ = ["explanation", "reasons"]
