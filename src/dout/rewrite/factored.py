@@ -121,7 +121,11 @@ class _Factoring:
                 product.take(quotient, 1)
                 product, changed = product.cleared(), True
         for node in product.above:
-            if node.primitive is PRIMITIVES["sum"] and len(node.inputs) == 1 and set(node.static) <= {"axis", "keepdims"}:
+            if (
+                node.primitive is PRIMITIVES["sum"]
+                and len(node.inputs) == 1
+                and set(node.static) <= {"axis", "keepdims"}
+            ):
                 count = _count(node)
                 number = next((n for n in product.below if _is_whole(n) and n.static["value"] == count), None)
                 if number is not None:
@@ -138,7 +142,7 @@ class _Factoring:
         steps = self.steps
         product, changed = self.shorter(found)
         literals = sum(1 for i in node.inputs if _is_literal(i))
-        if not changed and not (steps > 1 and (literals == 0 and _has_inner_literal(node) or _has_inner_sign(node))):
+        if not changed and not (steps > 1 and ((literals == 0 and _has_inner_literal(node)) or _has_inner_sign(node))):
             return None
         if product.number != product.number or product.number == 0:
             return None
@@ -226,7 +230,7 @@ def _common(terms: list[_Product]) -> dict[Node, int]:
     if len(terms) < 2:
         return {}
     common: dict[Node, int] = {}
-    for node, power in terms[0].powers.items():
+    for node in terms[0].powers:
         powers = [term.powers.get(node, 0) for term in terms]
         if all(p > 0 for p in powers):
             common[node] = min(powers)

@@ -53,7 +53,7 @@ def _divide(node: Node) -> Node | None:
 
 
 def _log(node: Node) -> Node | None:
-    """log softmax(x), maybe of some of its elements; log Σ exp(x)."""
+    """Log softmax(x), maybe of some of its elements; log Σ exp(x)."""
     (x,) = node.inputs
     if x.primitive is _SOFTMAX:
         return replace(x, primitive=_LOG_SOFTMAX)
@@ -65,7 +65,7 @@ def _log(node: Node) -> Node | None:
 
 
 def _subtract(node: Node) -> Node | None:
-    """z − log Σ exp(z)."""
+    """Z − log Σ exp(z)."""
     z, total = node.inputs
     largest = _behind(total)
     if largest.primitive is not _LOG_SUM_EXP or largest.inputs != (z,):
@@ -77,7 +77,7 @@ def _subtract(node: Node) -> Node | None:
 
 
 def _add(node: Node) -> Node | None:
-    """log Σ exp(x − m) + m."""
+    """Log Σ exp(x − m) + m."""
     for total, m in (node.inputs, node.inputs[::-1]):
         if total.primitive is not _LOG_SUM_EXP or len(total.inputs) != 1:
             continue

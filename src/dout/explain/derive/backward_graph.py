@@ -12,9 +12,10 @@ import numpy as np
 from dout.errors import DoutError
 from dout.explain.derive.forward_runs import ForwardRun, same_structure
 from dout.grad import Gradients, backpropagate
-from dout.graph import CONSTANT, INPUT, Graph, Node, compute, topological
+from dout.graph import CONSTANT, INPUT, Graph, Node, compute, rebuild, renewed, topological
+from dout.ops import PRIMITIVES, by_primitive
 from dout.rewrite.masked_writes import masked_write_to_select
-from dout.rewrite.simplify import simplify
+from dout.rewrite.simplify import is_elementwise, simplify
 from dout.rewrite.softmax_forms import PLAIN, softmax_forms
 from dout.rewrite.stable_forms import stable_forms
 
@@ -44,21 +45,29 @@ class BackwardGraph:
 def wanted_inputs(run: ForwardRun) -> dict[str, Node]:
     """Which inputs of a forward get a gradient, by name: floats that it is given, and arrays of floats it holds."""
     found = {name: node for node, name in run.arguments.items() if node.primitive is INPUT and _is_real(node)}
-    for node, path in run.held.items():
-        if node.shape and _is_real(node) and path not in run.written:
-            found[path] = node
-    return found
+    held = run.held.items()
+    return found | {path: n for n, path in held if n.shape and _is_real(n) and path not in run.written}
 
 
 def _is_real(node: Node) -> bool:
     return node.dtype in (int, float) if isinstance(node.dtype, type) else node.dtype.kind == "f"
 
 
-def backward_graph(run: ForwardRun, *, stable: bool = True, steps: Callable[[Graph], Graph] = simplify) -> BackwardGraph:
-    """Derive the gradients of a recorded forward; `steps` simplifies them. Not `stable`: of its formulas as they are."""
+def backward_graph(
+    run: ForwardRun,
+    *,
+    stable: bool = True,
+    steps: Callable[[Graph], Graph] = simplify,
+    simplify_elementwise: Callable[[Node], Node] | None = None,
+) -> BackwardGraph:
+    """Derive the gradients of a recorded forward; `steps` simplifies them. Not `stable`: of its formulas as they are.
+
+    `simplify_elementwise` gives a shorter node for a gradient that acts on each element by itself.
+    """
     graph = masked_write_to_select(simplify(run.graph))
     if stable:
         graph = softmax_forms(stable_forms(softmax_forms(graph)))
+    graph = rebuild(graph, _as_switch)
     outputs = tuple(graph.outputs.values())
     seeds: dict[Node, Node] = {}
     for output in outputs:
@@ -71,9 +80,31 @@ def backward_graph(run: ForwardRun, *, stable: bool = True, steps: Callable[[Gra
     nodes = topological(whole.values())
     after = steps(Graph(nodes, {**dict(graph.inputs), **{f"dout{i}": d for i, d in enumerate(seeds.values())}}, whole))
     wanted = {name.removeprefix("d "): node for name, node in after.outputs.items() if name.startswith("d ")}
+    if simplify_elementwise is not None:
+        wanted = {name: simplify_elementwise(node) if _acts_on_each(node) else node for name, node in wanted.items()}
     order = topological([*(after.outputs[name] for name in graph.outputs), *wanted.values()])
     last = tuple(after.outputs[name] for name in graph.outputs)
     return BackwardGraph(run, order, wanted, tuple(seeds.values()), raw, last)
+
+
+def _acts_on_each(root: Node) -> bool:
+    """Whether a value comes of its inputs element by element."""
+    return all(node.primitive in (INPUT, CONSTANT) or is_elementwise(node) for node in topological([root]))
+
+
+_LIMITS = by_primitive({"maximum": PRIMITIVES["greater"], "minimum": PRIMITIVES["less"]})
+
+
+def _as_switch(node: Node, new: Mapping[Node, Node]) -> Node:
+    """A maximum with a number as a switch, which the result itself tells: of `h = max(u, 0)` it is h > 0."""
+    node = renewed(node, new)
+    test = _LIMITS.get(node.primitive)
+    number = next((i for i in node.inputs if i.primitive is CONSTANT), None)
+    if test is None or number is None or not node.shape:
+        return node
+    other = next(i for i in node.inputs if i is not number)
+    on = Node(test, (node, number), {}, node.shape, np.dtype(bool), node.where)
+    return Node(PRIMITIVES["where"], (on, other, number), {}, node.shape, node.dtype, node.where)
 
 
 # --- several sizes ----------------------------------------------------------------------------------------------------
@@ -167,7 +198,9 @@ class EqualValues:
         twins = self.twins.of.get(node)
         if twins is None:
             return []
-        return [point[twin] for twin, points in zip(twins, self._values, strict=True) for point in points if twin in point]
+        return [
+            point[twin] for twin, points in zip(twins, self._values, strict=True) for point in points if twin in point
+        ]
 
     def same(self, one: Node, other: Node) -> bool:
         """Whether two nodes have the same values, and these are not one number everywhere."""
@@ -201,5 +234,3 @@ def _alike(a: Any, b: Any) -> bool:
 def _varies(a: Any) -> bool:
     a = np.asarray(a)
     return a.size == 1 or bool(np.any(a != a.flat[0])) if a.size else False
-
-

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from dout.explain.derive.backward_graph import Twins
+from dout.explain.derive.softmax_text import SOFTMAX, Line
 from dout.explain.spelling.numpy_text import key_text, spelled
 from dout.explain.spelling.size_words import Shapes, SizeWords
 from dout.explain.spelling.written_text import (
@@ -36,14 +37,6 @@ _WORDS: Mapping[Primitive, str] = by_primitive({
     "divide": "ratio", "add": "sum_", "subtract": "diff", "sigmoid": "sigma", "negative": "minus",
     "special_softmax": "softmax", "special_log_softmax": "log_softmax", "special_logsumexp": "log_total",
 })  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Line:
-    """A statement, with the node that it computes."""
-
-    text: str
-    node: Node | None = None
 
 
 @dataclass(eq=False)
@@ -167,8 +160,8 @@ class BackwardText:
         if node.primitive in _MEMORY:
             self._write_memory(node, None)
             return self.texts[node]
-        if node.primitive in _SOFT:
-            text = _SOFT[node.primitive](self, node)
+        if node.primitive in SOFTMAX:
+            text = SOFTMAX[node.primitive](self, node)
         elif node.primitive in _PRODUCT:
             text = self._product_text(node)
         elif node.primitive in _SUM:
@@ -230,7 +223,11 @@ class BackwardText:
         while waiting:
             node, up, first = waiting.pop(0)
             node = node if first else self.same(node)
-            if (first or self._is_inline(node)) and node.primitive in _PRODUCT and (first or node.shape == root.shape or up):
+            if (
+                (first or self._is_inline(node))
+                and node.primitive in _PRODUCT
+                and (first or node.shape == root.shape or up)
+            ):
                 if node.primitive is PRIMITIVES["negative"]:
                     sign = -sign
                     waiting.insert(0, (node.inputs[0], up, False))
@@ -390,7 +387,7 @@ def _joined(texts: Sequence[Text]) -> Text:
 
 def _is_literal(node: Node) -> bool:
     """Whether a node is a number that does not depend on sizes: those are told by the twins, and are whole."""
-    return node.primitive is CONSTANT and isinstance(node.static["value"], float | np.floating) or (
+    return (node.primitive is CONSTANT and isinstance(node.static["value"], float | np.floating)) or (
         node.primitive is CONSTANT and type(node.static["value"]) is int and abs(node.static["value"]) <= 2
     )
 
@@ -402,45 +399,3 @@ def _literal(node: Node) -> Any:
 
 def _whole(number: Any) -> Any:
     return int(number) if isinstance(number, float) and abs(number) < 1e15 and number == int(number) else number
-
-
-def _soft(text: BackwardText, node: Node) -> Text:
-    """softmax(x), in two lines."""
-    x = text.text(node.inputs[0])
-    axes = _axis(text, node)
-    name = text.name_for(node)
-    text.lines.append(Line(f"{name} = np.exp({x} - np.max({x}, {axes}keepdims=True))", node))
-    return Text(f"{name} / np.sum({name}, {axes}keepdims=True)", MULTIPLIED)
-
-
-def _log_soft(text: BackwardText, node: Node) -> Text:
-    x, axes = text.text(node.inputs[0]), _axis(text, node)
-    name = text.name_for(node)
-    text.lines.append(Line(f"{name} = {x} - np.max({x}, {axes}keepdims=True)", node))
-    return Text(f"{name} - np.log(np.sum(np.exp({name}), {axes}keepdims=True))", ADDED)
-
-
-def _log_sum(text: BackwardText, node: Node) -> Text:
-    x, axes = text.text(node.inputs[0]), _axis(text, node)
-    name = text.name_for(node)
-    text.lines.append(Line(f"{name} = np.max({x}, {axes}keepdims=True)", node))
-    whole = f"{name} + np.log(np.sum(np.exp({x} - {name}), {axes}keepdims=True))"
-    if node.static.get("keepdims") or not axes:
-        return Text(whole if node.static.get("keepdims") else f"np.squeeze({whole})", ADDED if node.static.get("keepdims") else ATOM)
-    return Text(f"np.squeeze({whole}, {axes.removesuffix(', ')})")
-
-
-def _axis(text: BackwardText, node: Node) -> str:
-    from dout.explain.spelling.numpy_text import axis_text
-    from dout.explain.spelling.written_text import tupled
-
-    axis, ndim = node.static.get("axis"), len(node.inputs[0].shape)
-    if axis is None:
-        return ""
-    axes = [axis_text(text, a, ndim) for a in ((axis,) if isinstance(axis, int) else axis)]
-    return f"axis={axes[0] if len(axes) == 1 else tupled(axes)}, "
-
-
-_SOFT: Mapping[Primitive, Callable[[BackwardText, Node], Text]] = by_primitive({
-    "special_softmax": _soft, "special_log_softmax": _log_soft, "special_logsumexp": _log_sum,
-})  # fmt: skip

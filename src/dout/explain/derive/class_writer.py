@@ -7,15 +7,23 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from dout.errors import DoutError
+from dout.errors import DoutError, TargetError
 from dout.explain.derive.backward_graph import DerivedDiffersError, Twins, backward_graph, wanted_inputs
 from dout.explain.derive.class_text import ClassText
 from dout.explain.derive.derived_methods import Draft, drafted
-from dout.explain.derive.forward_runs import ForwardRun, Subject, found_subject, recorded, resized, same_structure, with_rows
+from dout.explain.derive.forward_runs import (
+    ForwardRun,
+    Subject,
+    found_subject,
+    recorded,
+    resized,
+    same_structure,
+    with_rows,
+)
 from dout.explain.derive.verification import Verdicts, verified
 from dout.explain.model.explanation import Reason
 from dout.explain.spelling.size_words import UnspelledError
-from dout.graph import Graph
+from dout.graph import Graph, Node
 from dout.rewrite.factored import factored
 from dout.rewrite.simplify import simplify
 
@@ -44,19 +52,31 @@ class Derived:
 
 
 def derived(
-    target: Any, init: Mapping[str, Any] | None = None, inputs: Any = None, style: str = "book"
+    target: Any,
+    init: Mapping[str, Any] | None = None,
+    inputs: Any = None,
+    style: str = "book",
+    simplify_elementwise: Callable[[Node], Node] | None = None,
 ) -> Derived:
     """Derive the backward of what has a forward: a class, an instance, or a function.
 
     `init` are arguments of the constructor, `inputs` those of forward (by name, or in their order); what is not given
-    is chosen. Raises TargetError where no example runs, NotDerivedError where nothing can be written that holds.
+    is chosen. `simplify_elementwise` may give a shorter node for a gradient that acts on each element; where what comes
+    of it does not hold, it is left out. Raises TargetError where no example runs or the style is unknown,
+    NotDerivedError where nothing can be written that holds.
     """
+    if style != "book":
+        raise TargetError(f"there is no style {style}: it is book")
     subject = found_subject(target, init or {}, _by_name(inputs))
-    runs, notes = _runs(subject)
+    runs = _runs(subject)
+    notes = _notes(subject)
     failed: list[Reason] = []
-    for way in _WAYS:
+    ways: list[tuple[_Way, Callable[[Node], Node] | None]] = [(way, None) for way in _WAYS]
+    for way, shorter in [(_WAYS[0], simplify_elementwise), *ways] if simplify_elementwise else ways:
         try:
-            graphs = [backward_graph(run, stable=way.stable, steps=way.steps) for run in runs]
+            graphs = [
+                backward_graph(run, stable=way.stable, steps=way.steps, simplify_elementwise=shorter) for run in runs
+            ]
             if not graphs[0].wanted:
                 raise NotDerivedError([_flat(runs[0])])
             draft = drafted(Twins.paired(graphs), given_only=way.given_only, recompute=way.recompute)
@@ -68,7 +88,7 @@ def derived(
         if verdicts.right:
             return _made(text, draft, verdicts, notes)
         failed.append(Reason("strategy", {"why": verdicts.because}))
-    raise NotDerivedError(notes or failed)
+    raise NotDerivedError(failed)
 
 
 @dataclass(frozen=True)
@@ -87,12 +107,20 @@ class _Way:
 
 _WAYS = (  # the first that holds is taken
     _Way(factored), _Way(simplify), _Way(factored, recompute=True), _Way(factored, given_only=True, recompute=True),
-    _Way(simplify, given_only=True, recompute=True), _Way(simplify, stable=False), _Way(simplify, stable=False, recompute=True),
+    _Way(simplify, given_only=True, recompute=True), _Way(simplify, stable=False),
+    _Way(simplify, stable=False, recompute=True),
 )  # fmt: skip
 
 
 def _made(text: ClassText, draft: Draft, verdicts: Verdicts, notes: Sequence[Reason]) -> Derived:
     return Derived(text.subject.name, text.source, text.module, text.cls, (*notes, *draft.notes), verdicts.words)
+
+
+def _notes(subject: Subject) -> list[Reason]:
+    """What a reader should know of how it was derived: with which flags forward ran."""
+    flags = {p.name: subject.inputs.get(p.name, p.default) for p in subject.target.inputs()}
+    flags |= {name: item for name, item in subject.init.items() if isinstance(item, bool)}
+    return [Reason("one_side", {"flag": k, "value": v}) for k, v in flags.items() if isinstance(v, bool)]
 
 
 def _flat(run: ForwardRun) -> Reason:
@@ -109,8 +137,8 @@ def _by_name(inputs: Any) -> dict[str, Any]:
     return dict(inputs) if isinstance(inputs, Mapping) else {str(i): item for i, item in enumerate(inputs)}
 
 
-def _runs(subject: Subject) -> tuple[list[ForwardRun], list[Reason]]:
-    """Recordings at several sizes with the same steps, and the reasons why some sizes are not among them."""
+def _runs(subject: Subject) -> list[ForwardRun]:
+    """Recordings at several sizes with the same steps. Raises NotDerivedError where the steps depend on a size."""
     base = recorded(subject)
     if not any(True for _ in wanted_inputs(base)):
         raise NotDerivedError([Reason("no_real_input", {})])
@@ -121,10 +149,12 @@ def _runs(subject: Subject) -> tuple[list[ForwardRun], list[Reason]]:
         if differs is None:
             found.append(run)
             if i == 1 and len(found) == 2:
-                return [*found, *_other_batch(found[0])], []
+                return [*found, *_other_batch(found[0])]
         elif i > 1:
             notes.append(Reason("unrolled", {"where": str(differs.where or "")}))
-    return [base, *found][:4], notes[:1]
+    if notes:
+        raise NotDerivedError(notes[:1])
+    return [base, *found][:4]
 
 
 def _other_batch(run: ForwardRun) -> list[ForwardRun]:
@@ -139,7 +169,7 @@ def _tried(subject: Subject) -> Iterator[tuple[int, ForwardRun]]:
     for i, other in enumerate(resized(subject)):
         try:
             yield i, recorded(other)
-        except Exception:  # noqa: S112 - the user's forward is not for these sizes
+        except Exception:
             continue
 
 

@@ -56,7 +56,11 @@ class Rules:
             return f"{head}{names[0]} {between} {names[1]}"
         symbol = node.primitive.symbol if node.primitive.symbol.replace(" ", "").isidentifier() else str(node.primitive)
         symbol = {"getitem": "indexing", "setitem": "writing at an index"}.get(symbol, symbol)
-        return f"{head}{symbol}({names[0]})" if head and names[0] and symbol.isidentifier() else f"{head.removesuffix(' = ')}{', ' if head else ''}{symbol}"
+        return (
+            f"{head}{symbol}({names[0]})"
+            if head and names[0] and symbol.isidentifier()
+            else f"{head.removesuffix(' = ')}{', ' if head else ''}{symbol}"
+        )
 
 
 def _number(node: Node) -> str | None:
@@ -93,5 +97,3 @@ def is_elementwise(nodes: Sequence[Node]) -> bool:
     from dout.rewrite.simplify import is_elementwise as each
 
     return all(node.primitive in (INPUT, CONSTANT) or each(node) for node in nodes)
-
-

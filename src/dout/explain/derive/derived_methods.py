@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from dout.explain.derive.backward_graph import BackwardGraph, EqualValues, Twins, wanted_inputs
-from dout.explain.derive.backward_text import BackwardText, Line, word_for
+from dout.explain.derive.backward_graph import Twins
+from dout.explain.derive.backward_text import BackwardText, Line
 from dout.explain.derive.comments import Rules, is_elementwise, slope_comment
-from dout.explain.derive.forward_runs import ForwardRun, is_same
-from dout.explain.derive.forward_source import ForwardSource, Place, Watch, digest
-from dout.explain.derive.kept_values import bytes_of, kept
+from dout.explain.derive.forward_source import ForwardSource, Place, digest
+from dout.explain.derive.kept_choice import KeptChoice
+from dout.explain.derive.kept_values import kept
 from dout.explain.model.explanation import Reason
-from dout.explain.spelling.numpy_text import COSTLY
 from dout.explain.spelling.size_words import Shapes, SizeWords, UnspelledError
 from dout.graph import CONSTANT, INPUT, Node
 from dout.ops import primitives
-from dout.run import attributes_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,117 +40,7 @@ def drafted(twins: Twins, *, given_only: bool = False, recompute: bool = False) 
     return _Drafting(twins, given_only, recompute).draft()
 
 
-class _Drafting:
-    def __init__(self, twins: Twins, given_only: bool, recompute: bool) -> None:
-        self.twins, self.given_only, self.recompute = twins, given_only, recompute
-        self.graph: BackwardGraph = twins.graphs[0]
-        self.run: ForwardRun = self.graph.run
-        self.equal = EqualValues(twins)
-        self.source = ForwardSource(_function(self.run))
-        self.watch: Watch = self.source.watched(self._call)
-        self.first = self._merged()
-        self.members = {node: self._recorded_alike(node) for node in dict.fromkeys(self.first.values())}
-        self._places: dict[Node, Place | None] = {}
-
-    def _call(self, function: Any) -> Any:
-        ordered, keywords = self.run.subject.arguments
-        target = self.run.subject.target
-        if target.is_function:
-            return function(*ordered, **keywords)
-        self.watched_layer = self.run.subject.bare()
-        return function(self.watched_layer, *ordered, **keywords)
-
-    # --- equal values -------------------------------------------------------------------------------------------------
-
-    def _merged(self) -> dict[Node, Node]:
-        """For each node the first of the same value."""
-        first: dict[Node, Node] = {}
-        seen: dict[Any, list[Node]] = {}
-        for node in self.graph.nodes:
-            bucket = seen.setdefault((node.shape, np.dtype(node.dtype).kind), [])
-            found = next((n for n in bucket if self.equal.same(n, node)), None)
-            first[node] = node if found is None else found
-            if found is None:
-                bucket.append(node)
-        return first
-
-    def same(self, node: Node) -> Node:
-        """The first node of the same value."""
-        return self.first.get(node, node)
-
-    def _recorded_alike(self, node: Node) -> list[Node]:
-        """The nodes of the recorded forward that have the value of a node."""
-        if node.primitive is CONSTANT or self.has_dout(node):
-            return []
-        return [n for n in self.run.graph.nodes if n is node or (n.primitive is not CONSTANT and self.equal.same(n, node))]
-
-    def has_dout(self, node: Node) -> bool:
-        """Whether a value depends on an upstream gradient."""
-        if not hasattr(self, "_with_dout"):
-            self._with_dout: dict[Node, bool] = {}
-            for n in self.graph.nodes:
-                self._with_dout[n] = n in self.graph.douts or any(self._with_dout[i] for i in n.inputs)
-        return self._with_dout.get(node, False)
-
-    # --- what is kept -------------------------------------------------------------------------------------------------
-
-    def place(self, node: Node) -> Place | None:
-        """Where forward has a value at hand."""
-        if node not in self._places:
-            self._places[node] = self._place(node)
-        return self._places[node]
-
-    def _place(self, node: Node) -> Place | None:
-        data = self.run.trace.data
-        found: Place | None = None
-        for member in self.members.get(node, ()):
-            if member not in data:
-                continue
-            if self.given_only and member not in self.run.arguments and member.dtype != np.bool_:
-                continue
-            value = data[member]
-            for name, item in self._attributes().items():
-                if is_same(item, value):
-                    return Place(name, attribute=True)
-            if member in self.run.arguments and self.run.arguments[member] in self.source.parameters:
-                return Place(self.run.arguments[member])
-            found = found or next(self.source.places(self.watch, value), None)
-        return found
-
-    def _attributes(self) -> dict[str, Any]:
-        """What forward itself keeps, by attribute."""
-        if self.run.subject.target.is_function:
-            return {}
-        held = attributes_of(self.watched_layer)
-        return {name: item for name, item in held.items() if f"self.{name}" in self.run.written}
-
-    def _cost(self, node: Node) -> int | None:
-        if self._at_hand(node) is not None:
-            return 0
-        if self.place(node) is None:
-            return None
-        return max(bytes_of(node), 1)
-
-    def _at_hand(self, node: Node) -> str | None:
-        """The text of a value that backward has without keeping it: of a parameter, of an array known by its size."""
-        for member in self.members.get(node, [node]):
-            path = self.run.held.get(member)
-            if path is not None and path not in self.run.written:
-                return path
-        return self._range(node)
-
-    def _range(self, node: Node) -> str | None:
-        if node.primitive is not INPUT or node in self.run.arguments:
-            return None
-        values = [g.run.trace.data.get(t) for g, t in zip(self.twins.graphs, self.twins.of.get(node, ()), strict=False)]
-        if all(isinstance(v, np.ndarray) and v.ndim == 1 and v.dtype.kind == "i" and np.array_equal(v, np.arange(len(v))) for v in values) and values:
-            return "np.arange({})"
-        return None
-
-    def _again(self, node: Node) -> bool:
-        """Whether backward may compute a value a second time."""
-        return self.recompute or node.primitive not in COSTLY
-
+class _Drafting(KeptChoice):
     def draft(self) -> Draft:
         """Both methods."""
         wanted = self._wanted_order()
@@ -171,52 +60,6 @@ class _Drafting:
         }
         forward = self.source.keeping([(attribute, place) for attribute, place, _ in keeps], extra)
         return Draft(self.source, forward, lines, tuple(wanted))
-
-    def _wanted_order(self) -> list[str]:
-        return [name for name in wanted_inputs(self.run) if name in self.graph.wanted]
-
-    def _read(self, roots: Sequence[Node]) -> list[Node]:
-        """The values of forward that the gradients read."""
-        found: dict[Node, None] = {}
-        seen: set[Node] = set()
-        waiting = list(roots)
-        while waiting:
-            node = waiting.pop()
-            if node in seen:
-                continue
-            seen.add(node)
-            if not self.has_dout(node):
-                found[node] = None
-            elif node not in self.graph.douts:
-                waiting += map(self.same, node.inputs)
-        return [node for node in found if node.primitive is not CONSTANT]
-
-    def _named_places(self, nodes: Sequence[Node]) -> list[tuple[str, Place, Node]]:
-        """The attributes that keep values, in the order in which forward makes them."""
-        taken = {name.partition(".")[2] for name in self.run.held.values()}
-        taken |= set(dir(self.run.subject.target.cls)) if not self.run.subject.target.is_function else set()
-        found = []
-        order = {name: i for i, name in enumerate(self.source.parameters)}
-        places = [(self.place(node), node) for node in nodes]
-        places.sort(key=lambda one: (one[0].line, order.get(one[0].name, 0)) if one[0] else (0, 0))
-        for place, node in places:
-            assert place is not None
-            wish = place.name or self._name_of(node) or word_for(node)
-            name, n = wish, 2
-            locals_ = self.source.function.__code__.co_varnames if place.expression is not None else ()
-            while not place.attribute and (name in taken or name in locals_):
-                name, n = f"{wish}_{n}", n + 1
-            taken.add(name)
-            found.append((name, place, node))
-        return found
-
-    def _name_of(self, node: Node) -> str | None:
-        """What the user calls a value; what is returned without a name is `out`."""
-        for member in self.members.get(node, ()):
-            name = self.run.arguments.get(member) or self.run.trace.names.get(member)
-            if name and name.isidentifier():
-                return name
-        return "out" if any(node is self.same(out) for out in self.graph.outputs) else None
 
     # --- the text -----------------------------------------------------------------------------------------------------
 
@@ -270,21 +113,27 @@ class _Drafting:
         """The name of a gradient, `dxhat`, or of a value that is computed again."""
         if not self.has_dout(node):
             return self._name_of(node)
-        if not hasattr(self, "_gradients"):
-            self._gradients: list[tuple[str, Node]] = []
-            for value, gradient in self.graph.raw.of.items():
-                members = [n for n in self.run.graph.nodes if n is value or self.equal.same(n, value)]
-                names = [self.run.arguments.get(m) or self.run.trace.names.get(m) or "" for m in members]
-                name = next((n for n in names if n.isidentifier()), None)
-                if name:
-                    self._gradients.append((f"d{name}", gradient))
         return next((name for name, gradient in self._gradients if self.equal.same(node, gradient)), None)
+
+    @cached_property
+    def _gradients(self) -> list[tuple[str, Node]]:
+        """The gradients of the values that have a name, each as d and the name."""
+        found = []
+        for value, gradient in self.graph.raw.of.items():
+            members = [n for n in self.run.graph.nodes if n is value or self.equal.same(n, value)]
+            names = [self.run.arguments.get(m) or self.run.trace.names.get(m) or "" for m in members]
+            name = next((n for n in names if n.isidentifier()), None)
+            if name:
+                found.append((f"d{name}", gradient))
+        return found
 
     def _backward_lines(self, text: BackwardText, wanted: Sequence[str]) -> list[str]:
         roots = [self.graph.wanted[name] for name in wanted]
         text.count(roots)
         inputs = [name for name in wanted if not name.startswith("self.")]
-        targets = {name: f"d{name}" if name.isidentifier() else f"d{name.replace('[', '').replace(']', '')}" for name in inputs}
+        targets = {
+            name: f"d{name}" if name.isidentifier() else f"d{name.replace('[', '').replace(']', '')}" for name in inputs
+        }
         text.taken |= set(targets.values())
         for name in inputs:
             text.assign(targets[name], self.graph.wanted[name], fresh=True)
@@ -357,8 +206,16 @@ class _Drafting:
         formula = plain.text(next(iter(self.run.graph.outputs.values())), root=True)
         if plain.lines:
             return None
-        letters = {t: "y" if self.same(n) is self.same(self.graph.outputs[0]) else name for n, t in text.leaves.items() if n not in self.graph.douts}
-        if any(self.same(n) not in (self.same(x), self.same(self.graph.outputs[0])) for n in text.leaves if n not in self.graph.douts):
+        letters = {
+            t: "y" if self.same(n) is self.same(self.graph.outputs[0]) else name
+            for n, t in text.leaves.items()
+            if n not in self.graph.douts
+        }
+        if any(
+            self.same(n) not in (self.same(x), self.same(self.graph.outputs[0]))
+            for n in text.leaves
+            if n not in self.graph.douts
+        ):
             return None
         return slope_comment(str(formula), text.lines[0].text.partition(" = ")[2], letters)
 
@@ -391,10 +248,3 @@ def _holder_of(path: str) -> tuple[str, str]:
         return "", ""
     name = attribute.replace("params", "grads", 1) if attribute.startswith("params") else f"d{attribute}"
     return f"self.{name}", f"[{key}"
-
-
-def _function(run: ForwardRun) -> Any:
-    target = run.subject.target
-    return target.named if target.is_function else target.cls.forward
-
-

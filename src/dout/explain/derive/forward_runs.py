@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -242,10 +241,5 @@ def same_structure(one: Graph, other: Graph) -> Node | None:
             return mine or one.nodes[-1]
         alike = mine.primitive is theirs.primitive and len(mine.shape) == len(theirs.shape)
         if not alike or [place[i] for i in mine.inputs] != [there[i] for i in theirs.inputs]:
-            return mine  # type: ignore[no-any-return]
+            return mine
     return None
-
-
-def doc_of(function: Any) -> str:
-    """The first line of a docstring."""
-    return (inspect.getdoc(function) or "").partition("\n")[0]

@@ -1,4 +1,4 @@
-"""The source of a forward: at which places of it a value is at hand, and the same source with lines that keep values."""
+"""The source of a forward: where in it a value is at hand, and the same source with lines that keep values."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class ForwardSource:
 
     def statements(self) -> Iterator[ast.stmt]:
         """Every statement of the function itself, not of functions inside."""
-        waiting: list[ast.AST] = list(self.definition.body)[::-1]
+        waiting: list[ast.AST] = [*self.definition.body][::-1]
         while waiting:
             node = waiting.pop()
             if isinstance(node, ast.stmt) and not isinstance(node, ast.FunctionDef | ast.ClassDef):
@@ -82,7 +82,7 @@ class ForwardSource:
         module = ast.fix_missing_locations(ast.Module([outer], []))
         hooks = {_HERE: watch.here, _VALUE: watch.value}
         space = {**self.function.__globals__, **hooks}
-        exec(compile(module, "<watched>", "exec"), space)  # noqa: S102 - the user's own forward, which has run before
+        exec(compile(module, "<watched>", "exec"), space)
         function = space["__dout_outer__"](**{name: cell.cell_contents for name, cell in cells.items()})
         function.__defaults__ = self.function.__defaults__
         function.__kwdefaults__ = self.function.__kwdefaults__
@@ -170,10 +170,10 @@ class _Watching(ast.NodeTransformer):
         node.body = [_hook(0), *body]
         return node
 
-    def visit_Lambda(self, node: ast.Lambda) -> Any:
-        return node
-
-    visit_ListComp = visit_GeneratorExp = visit_SetComp = visit_DictComp = visit_Lambda
+    def visit(self, node: ast.AST) -> Any:
+        """Leave alone what may run many times, or not at all."""
+        many = ast.Lambda | ast.ListComp | ast.GeneratorExp | ast.SetComp | ast.DictComp
+        return node if isinstance(node, many) else super().visit(node)
 
     def _visited(self, statement: ast.stmt) -> list[ast.stmt]:
         last = statement.end_lineno or statement.lineno
@@ -186,7 +186,7 @@ class _Watching(ast.NodeTransformer):
         for handler in getattr(statement, "handlers", []):
             handler.body = [part for one in handler.body for part in self._visited(one)]
         for name, value in ast.iter_fields(statement):
-            if isinstance(value, ast.expr) and name not in ("target",):
+            if isinstance(value, ast.expr) and name != "target":
                 setattr(statement, name, self.visit(value))
         ends = isinstance(statement, ast.Return | ast.Raise | ast.Break | ast.Continue)
         return [statement] if ends else [statement, _hook(last)]
@@ -213,7 +213,9 @@ def _always_evaluated(statement: ast.stmt) -> Iterator[ast.expr]:
     waiting = [value for name, value in ast.iter_fields(statement) if isinstance(value, ast.expr) and name == "value"]
     while waiting:
         node = waiting.pop(0)
-        if isinstance(node, ast.BoolOp | ast.IfExp | ast.Lambda | ast.ListComp | ast.GeneratorExp | ast.DictComp | ast.SetComp):
+        if isinstance(
+            node, ast.BoolOp | ast.IfExp | ast.Lambda | ast.ListComp | ast.GeneratorExp | ast.DictComp | ast.SetComp
+        ):
             continue
         yield node
         waiting += [child for child in ast.iter_child_nodes(node) if isinstance(child, ast.expr)]
@@ -264,7 +266,11 @@ class _Edits:
         return body[1 if is_doc else 0].lineno
 
     def _statement_of(self, expression: ast.expr) -> ast.stmt:
-        return next(s for s in self.source.statements() if isinstance(s, (*_SIMPLE, ast.Return)) and any(n is expression for n in ast.walk(s)))
+        return next(
+            s
+            for s in self.source.statements()
+            if isinstance(s, (*_SIMPLE, ast.Return)) and any(n is expression for n in ast.walk(s))
+        )
 
     def _start_of(self, end: int) -> int:
         """The first line of the simple statement that ends at a line."""
@@ -284,7 +290,11 @@ def _cut(lines: list[str], expression: ast.expr, name: str) -> str:
     text = "\n".join([inside[0][start:], *inside[1:]])
     text = text[: len(text) - (len(lines[last]) - end)]
     before, after = lines[first][:start], lines[last][end:]
-    if before.endswith("(") and after.startswith(")") and not (before[:-1] and (before[-2].isalnum() or before[-2] in "_])")):
+    if (
+        before.endswith("(")
+        and after.startswith(")")
+        and not (before[:-1] and (before[-2].isalnum() or before[-2] in "_])"))
+    ):
         before, after = before[:-1], after[1:]
         if len(inside) > 1:
             text = f"({text})"

@@ -1,7 +1,8 @@
 """Which values forward keeps for backward: the fewest bytes from which the gradients can be computed.
 
-A minimal cut through the graph between what forward is given and what the gradients read. A value costs its bytes; what
-a layer holds anyway costs nothing. Of equal cuts the one nearest to the gradients is taken: it computes the least again.
+A minimal cut through the graph between what forward is given and what the gradients read. A value costs its bytes;
+what a layer holds anyway costs nothing. Of equal cuts it is the one nearest to the gradients: it computes the least
+again.
 Source: Dinic and Karp's augmenting paths; the cut as in Chen et al., "Training Deep Nets with Sublinear Memory Cost"
 (2016), and in PyTorch's min-cut partitioner.
 """
@@ -58,7 +59,7 @@ def kept(
             network.join("forward", (node, 0), _NEVER)
     if network.flow("forward", "gradients") >= _NEVER:
         return None
-    return [node for node in network.cut("gradients", seen)]
+    return network.cut("gradients", seen)
 
 
 class _Network:

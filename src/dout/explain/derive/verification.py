@@ -92,7 +92,7 @@ def _judged(subject: Subject, make: Make, wanted: Sequence[str], words: dict[str
     judge = judge_of(trace)
     found = {j.name for j in judge.judged}
     plain = {name.replace("'", '"') for name in found}
-    missing = [name for name in wanted if name.removeprefix("self.") not in plain]
+    missing = [name for name in wanted if plain.isdisjoint(_names_of(name.removeprefix("self.")))]
     if missing:
         return f"it has no gradient of {', '.join(missing)}"
     for point in (judge.base, generic(judge, 0), generic(judge, 1), spread_out(judge, 0)):
@@ -109,6 +109,12 @@ def _judged(subject: Subject, make: Make, wanted: Sequence[str], words: dict[str
                 words[name] = outcome.word if words[name] == Word.INCONCLUSIVE else words[name]
     undecided = [name for name in found if words.get(name, Word.INCONCLUSIVE) == Word.INCONCLUSIVE]
     return f"nothing is known of the gradient of {undecided[0]}" if undecided else ""
+
+
+def _names_of(path: str) -> set[str]:
+    """What a parameter may be called: by its path, or by its key in a dict."""
+    key = path.rpartition("[")[2].removesuffix("]").strip('"')
+    return {path, key}
 
 
 def judge_of(trace: Trace) -> ExactJudge:
@@ -133,7 +139,9 @@ def _in_float32(subject: Subject, make: Make) -> str:
     ordered, keywords = subject.arguments
     cast(layer, _single)
     with quiet():
-        outputs = list(flat(layer.forward(*map(_single_in, ordered), **{k: _single_in(v) for k, v in keywords.items()})))
+        outputs = list(
+            flat(layer.forward(*map(_single_in, ordered), **{k: _single_in(v) for k, v in keywords.items()}))
+        )
         if not all(o.dtype == np.float32 for o in outputs if isinstance(o, np.ndarray | np.generic)):
             return ""
         gradients = list(flat(run_backward(layer, upstream(outputs))))
@@ -165,7 +173,9 @@ def _finite(subject: Subject, make: Make) -> str:
         for judged in judge.judged:
             expected = np.asarray(middle(judge.expected(balls, judged)), dtype=float)
             got = np.asarray(trace.data[judged.gradient], dtype=float)
-            if expected.shape == got.shape and np.any(np.isfinite(expected) & ~np.isfinite(got) & (np.abs(expected) < 1e300)):
+            if expected.shape == got.shape and np.any(
+                np.isfinite(expected) & ~np.isfinite(got) & (np.abs(expected) < 1e300)
+            ):
                 return f"the gradient of {judged.name} is not finite at ±{_FAR:g}, and the derivative is"
     return ""
 

@@ -65,7 +65,9 @@ _FUNCTIONS = primitives(
     "arctanh hypot arctan2 logaddexp sign floor ceil trunc rint logical_and logical_or logical_xor logical_not isnan "
     "isinf isfinite signbit where maximum minimum clip convolve inner reciprocal"
 )
-_LINEAR: dict[Primitive, str] = by_primitive({"inv": "np.linalg.inv", "solve": "np.linalg.solve", "det": "np.linalg.det"})
+_LINEAR: dict[Primitive, str] = by_primitive(
+    {"inv": "np.linalg.inv", "solve": "np.linalg.solve", "det": "np.linalg.det"}
+)
 _REDUCTIONS = primitives("sum mean var std prod max min any all argmax argmin")
 COSTLY = primitives(
     "matmul dot inner inv solve det convolve einsum sum mean var std prod max min argmax argmin argsort cumsum cumprod "
@@ -98,7 +100,7 @@ def number_text(spelling: Spelling, node: Node) -> Text:
     """A constant: the same in every recording, or an expression of lengths."""
     values = spelling.statics(node, "value")
     value = values[0].item() if isinstance(values[0], np.generic) else values[0]
-    if any(v != values[0] and not (v != v) for v in values[1:]):
+    if any(v != values[0] and v == v for v in values[1:]):
         if all(float(v) == int(v) for v in values):
             return _binding(spelling.sizes.number([int(v) for v in values]))
         inverse = [round(1 / float(v), 9) for v in values]
@@ -108,7 +110,12 @@ def number_text(spelling: Spelling, node: Node) -> Text:
     if isinstance(value, float) and (value != value or value in (np.inf, -np.inf)):
         text = "np.nan" if value != value else "np.inf" if value > 0 else "-np.inf"
         return Text(text, SIGNED if text[0] == "-" else ATOM)
-    if isinstance(value, float) and value == int(value) and abs(value) < 1e15 and not np.signbit(value - 0.5 * (value == 0)):
+    if (
+        isinstance(value, float)
+        and value == int(value)
+        and abs(value) < 1e15
+        and not np.signbit(value - 0.5 * (value == 0))
+    ):
         value = int(value)  # 1.0 and 1 are one in arithmetic with floats
     return Text(repr(value), SIGNED if repr(value).startswith("-") else ATOM)
 
@@ -127,15 +134,12 @@ def axis_text(spelling: Spelling, axis: int, ndim: int) -> str:
 def _axis_options(spelling: Spelling, node: Node) -> list[str]:
     ndim, axis, options = len(node.inputs[0].shape), node.static.get("axis"), []
     axes = None if axis is None else (axis,) if isinstance(axis, int) else tuple(axis)
-    if axes is not None and len(axes) < ndim or (axes and node.primitive in primitives("argmax argmin")):
+    if (axes is not None and len(axes) < ndim) or (axes and node.primitive in primitives("argmax argmin")):
         texts = [axis_text(spelling, a, ndim) for a in axes or ()]
         options.append(f"axis={texts[0] if len(texts) == 1 else tupled(texts)}")
     if node.static.get("keepdims"):
         options.append("keepdims=True")
-    for key in ("ddof", "initial"):
-        if key in node.static:
-            options.append(f"{key}={node.static[key]!r}")
-    return options
+    return [*options, *(f"{key}={node.static[key]!r}" for key in ("ddof", "initial") if key in node.static)]
 
 
 # --- rows that need more than their name ------------------------------------------------------------------------------
@@ -184,7 +188,7 @@ def _transpose(spelling: Spelling, node: Node, operands: Operands) -> Text:
 
 def _reshape(spelling: Spelling, node: Node, operands: Operands) -> Text:
     x = node.inputs[0]
-    if "order" in node.static or "order" in x.static and node.primitive is not PRIMITIVES["reshape"]:
+    if "order" in node.static or ("order" in x.static and node.primitive is not PRIMITIVES["reshape"]):
         raise UnspelledError("a reshape in another order")
     before, after = spelling.shapes(x), spelling.shapes(node)
     inserted = _inserted(before, after)

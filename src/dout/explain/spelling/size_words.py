@@ -1,7 +1,7 @@
 """Lengths and shapes as expressions of arrays at hand: `x.shape[0]`, never the number of an example.
 
-A length is known at several recordings, as a tuple of one number each. What is the same in all of them is a number; what
-differs is an expression that gives each of them.
+A length is known at several recordings, as a tuple of one number each. What is the same in all of them is a number;
+what differs is an expression that gives each of them.
 """
 
 from __future__ import annotations
@@ -65,10 +65,10 @@ class SizeWords:
             for text, one in _lengths(name, found):
                 if len(set(one)) > 1:
                     known.setdefault(one, text)
-        text = _product(sizes, known) or _sum(sizes, known)
-        if text is None:
+        computed = _product(sizes, known) or _sum(sizes, known)
+        if computed is None:
             raise UnspelledError(f"a number ({', '.join(map(str, sizes))}) depends on sizes in an unknown way")
-        return text
+        return computed
 
 
 _SHAPE = "shape"

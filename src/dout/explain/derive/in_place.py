@@ -1,0 +1,72 @@
+"""A file's text and a derived class in; the text with only that class's forward and backward changed out."""
+
+from __future__ import annotations
+
+import ast
+
+from dout.errors import TargetError
+from dout.explain.derive.class_writer import Derived
+
+_METHODS = ("forward", "backward")
+
+
+def replaced_source(file_text: str, class_name: str, derived: Derived) -> str:
+    """Return the text of a file in which a class has the derived forward and backward; all other bytes stay.
+
+    A class inside another is named with dots. Raises TargetError where the file has no such class, or that has no
+    forward of its own.
+    """
+    definition = _class_in(file_text, class_name)
+    methods = {item.name: item for item in definition.body if isinstance(item, ast.FunctionDef)}
+    if "forward" not in methods:
+        raise TargetError(f"{class_name} has no forward of its own in this file")
+    new = _methods_of(derived.source)
+    ending = "\r\n" if "\r\n" in file_text else "\n"
+    lines = file_text.splitlines(keepends=True)
+    edits = [(*_span(methods[name]), new[name]) for name in _METHODS if name in methods and name in new]
+    if "backward" not in methods:
+        first, last, text = edits[0]
+        edits[0] = (first, last, [*text, "", *new["backward"]])
+    for first, last, text in sorted(edits, reverse=True):
+        indent = _indent(lines[first - 1])
+        ends = lines[last - 1].endswith(("\n", "\r"))
+        made = [f"{indent}{line}{ending}" if line else ending for line in text]
+        if not ends:
+            made[-1] = made[-1].rstrip("\r\n")
+        lines[first - 1 : last] = made
+    return "".join(lines)
+
+
+def _class_in(text: str, name: str) -> ast.ClassDef:
+    body: list[ast.stmt] = ast.parse(text).body
+    found: ast.ClassDef | None = None
+    for part in name.split("."):
+        found = next((item for item in body if isinstance(item, ast.ClassDef) and item.name == part), None)
+        if found is None:
+            raise TargetError(f"there is no class {name} in this file")
+        body = found.body
+    assert found is not None
+    return found
+
+
+def _methods_of(source: str) -> dict[str, list[str]]:
+    """The lines of each method of a class, without its indentation."""
+    (definition,) = ast.parse(source).body
+    assert isinstance(definition, ast.ClassDef)
+    lines = source.splitlines()
+    found = {}
+    for item in definition.body:
+        if isinstance(item, ast.FunctionDef):
+            first, last = _span(item)
+            indent = len(_indent(lines[first - 1]))
+            found[item.name] = [line[indent:] for line in lines[first - 1 : last]]
+    return found
+
+
+def _span(definition: ast.FunctionDef) -> tuple[int, int]:
+    first = min([definition.lineno, *(d.lineno for d in definition.decorator_list)])
+    return first, definition.end_lineno or definition.lineno
+
+
+def _indent(line: str) -> str:
+    return line[: len(line) - len(line.lstrip())]

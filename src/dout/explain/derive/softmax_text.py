@@ -1,0 +1,74 @@
+"""Softmax and its kin as lines of NumPy: a row of the table that takes two lines to write."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from dout.explain.spelling.numpy_text import Spelling, axis_text
+from dout.explain.spelling.written_text import ADDED, ATOM, MULTIPLIED, Text, tupled
+from dout.graph import Node, Primitive
+from dout.ops import by_primitive
+
+
+@dataclass(frozen=True)
+class Line:
+    """A statement, with the node that it computes."""
+
+    text: str
+    node: Node | None = None
+
+
+class SoftmaxWriter(Spelling, Protocol):
+    """What these rows ask of the text they stand in."""
+
+    lines: list[Line]
+
+    def text(self, node: Node, *, root: bool = False) -> Text:
+        """The text of a value."""
+
+    def name_for(self, node: Node) -> str:
+        """A free name for a value."""
+
+
+def _soft(text: SoftmaxWriter, node: Node) -> Text:
+    """softmax(x), in two lines."""
+    x = text.text(node.inputs[0])
+    axes = _axis(text, node)
+    name = text.name_for(node)
+    text.lines.append(Line(f"{name} = np.exp({x} - np.max({x}, {axes}keepdims=True))", node))
+    return Text(f"{name} / np.sum({name}, {axes}keepdims=True)", MULTIPLIED)
+
+
+def _log_soft(text: SoftmaxWriter, node: Node) -> Text:
+    x, axes = text.text(node.inputs[0]), _axis(text, node)
+    name = text.name_for(node)
+    text.lines.append(Line(f"{name} = {x} - np.max({x}, {axes}keepdims=True)", node))
+    return Text(f"{name} - np.log(np.sum(np.exp({name}), {axes}keepdims=True))", ADDED)
+
+
+def _log_sum(text: SoftmaxWriter, node: Node) -> Text:
+    x, axes = text.text(node.inputs[0]), _axis(text, node)
+    name = text.name_for(node)
+    text.lines.append(Line(f"{name} = np.max({x}, {axes}keepdims=True)", node))
+    whole = f"{name} + np.log(np.sum(np.exp({x} - {name}), {axes}keepdims=True))"
+    if node.static.get("keepdims") or not axes:
+        return Text(
+            whole if node.static.get("keepdims") else f"np.squeeze({whole})",
+            ADDED if node.static.get("keepdims") else ATOM,
+        )
+    return Text(f"np.squeeze({whole}, {axes.removesuffix(', ')})")
+
+
+def _axis(text: SoftmaxWriter, node: Node) -> str:
+    axis, ndim = node.static.get("axis"), len(node.inputs[0].shape)
+    if axis is None:
+        return ""
+    axes = [axis_text(text, a, ndim) for a in ((axis,) if isinstance(axis, int) else axis)]
+    return f"axis={axes[0] if len(axes) == 1 else tupled(axes)}, "
+
+
+SOFTMAX: Mapping[Primitive, Callable[[SoftmaxWriter, Node], Text]] = by_primitive({
+    "special_softmax": _soft, "special_log_softmax": _log_soft, "special_logsumexp": _log_sum,
+})  # fmt: skip
