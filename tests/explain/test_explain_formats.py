@@ -1,6 +1,8 @@
 """What a terminal prints of an explanation, to the character: at any width, in two languages, in ASCII."""
 
+import ast
 import string
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from explanations import affine, mixed, multiply, relu, sigmoid
 from rich.cells import cell_len
 from rich.console import Console
 
+import dout
 from dout.explain.formats import terminal_lines
 from dout.explain.formats.outline import judgement_of
 from dout.explain.formats.words import LANGUAGES, TABLES, listed, said, said_reason
@@ -203,6 +206,15 @@ def test_both_languages_have_the_same_keys():
 def test_both_languages_fill_in_the_same_fields(key):
     fields = [{field for _, field, _, _ in string.Formatter().parse(TABLES[lang][key]) if field} for lang in LANGUAGES]
     assert fields[0] == fields[1]
+
+
+def test_every_reason_that_the_house_gives_has_words():
+    files = (Path(dout.__file__).parent / "explain").rglob("*.py")
+    calls = [n for file in files for n in ast.walk(ast.parse(file.read_text("utf-8"))) if isinstance(n, ast.Call)]
+    named = [call.args[0] for call in calls if getattr(call.func, "id", "") == "Reason" and call.args]
+    keys = {node.value for node in named if isinstance(node, ast.Constant)}
+    assert len(keys) > 40
+    assert keys - TABLES["en"].keys() == set()
 
 
 def test_japanese_reads_in_japanese():
