@@ -12,7 +12,6 @@ import dout.cli.derive_command as derive_module
 from dout.check.report.layer_report import Report
 from dout.check.report.verdicts import Finding, Verdict
 from dout.cli import commands
-from dout.cli.derive_command import with_class
 from dout.errors import DoutError, TargetError
 from dout.explain.derivation import derivation
 from dout.explain.derive.class_writer import Derived
@@ -175,18 +174,22 @@ def test_derive_prints_the_class_and_then_the_verdict_on_stderr(mine, half):
 def test_derive_in_place_changes_the_class_alone(mine, half):
     result = run("derive", "mine.py:Half", "--in-place")
     assert (result.exit_code, result.stdout) == (0, "")
-    assert mine.read_text(encoding="utf-8") == f"import numpy as np\n\n\n{DERIVED}\n\nAFTER = 1\n"
+    text = mine.read_text(encoding="utf-8")
+    assert text == LAYER.replace("x / 2\n", "x / 2\n\n    def backward(self, dout):\n        return dout / 2\n")
 
 
-def test_a_class_in_a_class_keeps_its_indentation():
-    made = with_class(LAYER, "Half.Inner", "class Inner:\n    pass\n", "mine.py:Half.Inner")
-    assert "        return x / 2\n\n    class Inner:\n        pass\n\n\nAFTER" in made
+def test_in_place_keeps_line_endings_and_the_encoding(mine, half):
+    mine.write_bytes(("# -*- coding: latin-1 -*-\n# é\n" + LAYER).replace("\n", "\r\n").encode("latin-1"))
+    assert run("derive", "mine.py:Half", "--in-place").exit_code == 0
+    written = mine.read_bytes()
+    assert written.startswith(b"# -*- coding: latin-1 -*-\r\n# \xe9\r\n")
+    assert b"    def backward(self, dout):\r\n        return dout / 2\r\n" in written
+    assert b"\n" not in written.replace(b"\r\n", b"")
 
 
 def test_in_place_needs_a_class_in_a_file(mine, half):
     assert "name a class in one" in message(run("derive", "Sigmoid", "--in-place"))
-    with pytest.raises(TargetError, match="other is not written as one"):
-        with_class(LAYER, "other", "", "mine.py:other")
+    assert "there is no class Other" in message(run("derive", "mine.py:Other", "--in-place"))
 
 
 def test_a_module_is_written_with_its_imports_and_known_again(mine, half):
@@ -216,7 +219,6 @@ def test_an_error_of_the_check_is_exit_code_1(mine, monkeypatch):
 
 def test_in_place_and_a_file_contradict_each_other(mine, half):
     assert run("derive", "mine.py:Half", "--in-place", "-o", "a.py").exit_code == 2
-    assert run("derive", "mine.py:Half", "--in-place", "--style", "jax").exit_code == 2
 
 
 # --- the whole process ------------------------------------------------------------------------------------------------

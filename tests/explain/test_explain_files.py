@@ -6,15 +6,16 @@ from html.parser import HTMLParser
 from xml.etree import ElementTree
 
 import pytest
-from explanations import affine, multiply, relu, sigmoid
+from explanations import affine, mixed, multiply, relu, sigmoid
 
 from dout.errors import TargetError
 from dout.explain.formats import html_page, json_document, latex_slide, markdown
 from dout.explain.formats.words import LANGUAGES
+from dout.explain.verb.explain_verb import Explained
 from dout.explain.verb.explanation_files import FORMATS, Wanted, format_for, refuse_file
 from dout.files import write
 
-EVERY = {"Sigmoid": sigmoid(), "Affine": affine(), "Relu": relu(), "MulLayer": multiply()}
+EVERY = {"Sigmoid": sigmoid(), "Affine": affine(), "Relu": relu(), "Scale": mixed(), "MulLayer": multiply()}
 HOSTILE = sigmoid(name="<script>alert('$x$ | `y` \\input{z}')</script>")
 VOID = {"meta", "br", "hr", "img", "input", "link"}
 
@@ -170,10 +171,51 @@ def test_the_page_has_the_colours_of_pictures():
         assert f"--gradient:{PALETTES[theme]['gradient']}" in text
 
 
+@pytest.mark.parametrize("explanation", EVERY.values(), ids=EVERY)
+def test_every_row_of_a_table_is_as_wide_as_the_others(explanation):
+    for table in re.findall(r"<table>.*?</table>", html_page.to_page(explanation, numbers=True), re.DOTALL):
+        rows = [re.findall(r"<t[dh][^>]*>", row) for row in re.findall(r"<tr.*?</tr>", table)]
+        assert len({sum(int((re.search(r'colspan="(\d+)"', cell) or [0, 1])[1]) for cell in row) for row in rows}) == 1
+
+
+def test_the_page_has_shapes_and_code_beside_steps_on_each_element():
+    text = html_page.to_page(mixed())
+    assert "(N, D) → (D,)" in text
+    assert "<code>np.sum(dout * x, axis=0)</code>" in text
+
+
 def test_values_and_gradients_differ_on_the_page():
     text = html_page.to_page(sigmoid(), numbers=True)
     assert '<td class="value">0.8176</td>' in text
     assert '<td class="value gradient">0.1491</td>' in text
+
+
+def test_a_notebook_gets_the_page_in_a_frame_that_touches_nothing_else():
+    page = Page(html_page.to_frame(HOSTILE, numbers=True))
+    (frame,) = page.all("iframe")
+    assert frame["sandbox"] == "allow-scripts"
+    assert len(Page(frame["srcdoc"]).all("script")) == 1
+    assert page.texts == []
+
+
+def test_a_result_shows_itself():
+    shown = Explained.of(sigmoid(), numbers=True)
+    assert repr(shown) == "<explanation of Sigmoid: 4 steps>"
+    assert "0.8176" in str(shown)
+    assert "$0.8176$" not in shown._repr_markdown_()  # it stands in a formula of its own
+    assert "0.8176" in shown._repr_markdown_()
+    assert shown._repr_html_().startswith("<iframe")
+    assert [step.number for step in shown.steps] == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("suffix", [".txt", ".md", ".html", ".tex", ".json"])
+def test_a_result_is_saved_by_its_suffix(tmp_path, suffix):
+    shown, path = Explained.of(sigmoid()), tmp_path / f"sigmoid{suffix}"
+    assert shown.save(path) == path
+    shown.save(path)
+    path.write_text("mine", encoding="utf-8")
+    with pytest.raises(TargetError, match="not an explanation by dout"):
+        shown.save(path)
 
 
 # --- JSON -------------------------------------------------------------------------------------------------------------

@@ -1,13 +1,16 @@
 """What a terminal prints of an explanation, to the character: at any width, in two languages, in ASCII."""
 
+import ast
 import string
+from pathlib import Path
 
 import numpy as np
 import pytest
-from explanations import affine, multiply, relu, sigmoid
+from explanations import affine, mixed, multiply, relu, sigmoid
 from rich.cells import cell_len
 from rich.console import Console
 
+import dout
 from dout.explain.formats import terminal_lines
 from dout.explain.formats.outline import judgement_of
 from dout.explain.formats.words import LANGUAGES, TABLES, listed, said, said_reason
@@ -60,7 +63,7 @@ Affine     y = x · W + b          x (N, D)   W (D, M)   b (M,)   y (N, M)      
 """
 
 WHERE = Where("mine.py", 3)
-EVERY = [sigmoid(), affine(), relu(), multiply(), multiply(names=("price_of_one_apple", "number_of_apples"))]
+EVERY = [sigmoid(), affine(), relu(), mixed(), multiply(), multiply(names=("price_of_one_apple", "number_of_apples"))]
 
 
 def columns(text):
@@ -109,6 +112,15 @@ def test_a_step_that_only_passes_a_gradient_on_is_one_row():
     text = terminal_lines.render(multiply(), numbers=True)
     assert "    1   ×      ∂out/∂x = y       ∂L/∂x = ∂L/∂out · y      2" in text
     assert "               ∂out/∂y = x       ∂L/∂y = ∂L/∂out · x      100" in text
+
+
+def test_steps_on_each_element_and_along_axes_have_columns_of_their_own():
+    assert terminal_lines.render(mixed(), width=100).splitlines()[2:6] == [
+        "  backward                                                dout = ∂L/∂y    (N, D)",
+        "    1   scale · x  ∂y/∂x = scale       dx = dout · scale",
+        "                   scale is repeated along N, so its gradient is the sum over N",
+        "                   dscale[d] = Σₙ dout[n, d] · x[n, d]  (N, D) → (D,)  np.sum(dout * x, axis=0)",
+    ]
 
 
 # --- any terminal -----------------------------------------------------------------------------------------------------
@@ -194,6 +206,15 @@ def test_both_languages_have_the_same_keys():
 def test_both_languages_fill_in_the_same_fields(key):
     fields = [{field for _, field, _, _ in string.Formatter().parse(TABLES[lang][key]) if field} for lang in LANGUAGES]
     assert fields[0] == fields[1]
+
+
+def test_every_reason_that_the_house_gives_has_words():
+    files = (Path(dout.__file__).parent / "explain").rglob("*.py")
+    calls = [n for file in files for n in ast.walk(ast.parse(file.read_text("utf-8"))) if isinstance(n, ast.Call)]
+    named = [call.args[0] for call in calls if getattr(call.func, "id", "") == "Reason" and call.args]
+    keys = {node.value for node in named if isinstance(node, ast.Constant)}
+    assert len(keys) > 40
+    assert keys - TABLES["en"].keys() == set()
 
 
 def test_japanese_reads_in_japanese():

@@ -236,3 +236,32 @@ def multiply(at=(100, 2), names=("x", "y")):
         ),
         (Keeping(names, 2, Reason("keep the inputs", {"names": names})),),
     )
+
+
+def mixed():
+    """Steps on each element beside steps along axes: a product of two values, of which one is repeated."""
+    n, d = map(Symbol, "nd")
+    dout, scale = Symbol("dout"), Symbol("scale")
+    part = Part(
+        "scale",
+        Call("sum", (product(dout, x),), ("N",)),
+        None,
+        index=(Symbol("dscale", (d,)), Over(("n",), product(Symbol("dout", (n, d)), Symbol("x", (n, d))))),
+        shapes="(N, D) → (D,)",
+        code="np.sum(dout * x, axis=0)",
+        reason=Reason("sum over repeats", {"name": "scale", "axis": "N"}),
+    )
+    return Explanation(
+        "Scale",
+        Where("mine.py", 4),
+        (
+            quantity("x", None, np.ones((2, 3)), ("N", "D")),
+            quantity("scale", None, np.ones(3), ("D",), True),
+            quantity("y", product(scale, x), np.ones((2, 3)), ("N", "D")),
+        ),
+        ("y",),
+        product(scale, x),
+        (step(1, "scale · x", "y", Part("x", product(dout, scale), None, (scale,)), part),),
+        (),
+        (Keeping(("x", "scale"), 6),),
+    )

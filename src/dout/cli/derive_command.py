@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import ast
+import io
 import json
 import sys
-import textwrap
+import tokenize
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from dout.cli import options
 from dout.cli.cli_target import load, split
 from dout.cli.output.printing import is_unicode, save
 from dout.errors import TargetError, visible
-from dout.files import Kind, refuse, text_of
+from dout.files import Kind, refuse, regular, write
 
 if TYPE_CHECKING:
     from dout.check.report.layer_report import Report
@@ -29,16 +29,14 @@ SOURCE = Kind("a Python file", (".py",), rb"")  # the user's own: it is asked to
 @click.command(short_help="Write the backward of a layer from its forward.")
 @click.argument("target")
 @options.output("FILE.py", "Write a module with the class to FILE.py.")
-@click.option("--style", type=click.Choice(["book", "pytorch", "jax"]), default="book",
-              help="How forward and backward are written [book].")  # fmt: skip
 @click.option("--in-place", is_flag=True, help="Write the backward into the file of TARGET.")
 @options.init
 @options.inputs
 @options.as_json
 @options.timeout(120)
 def derive(
-    target: str, output: Path | None, force: bool, style: str, in_place: bool, init: dict[str, Any],
-    inputs: dict[str, Any], as_json: bool, timeout: float,
+    target: str, output: Path | None, force: bool, in_place: bool, init: dict[str, Any], inputs: dict[str, Any],
+    as_json: bool, timeout: float,
 ) -> None:  # fmt: skip
     """Derive the backward of TARGET from its forward, and print the class that has it.
 
@@ -51,15 +49,13 @@ def derive(
     where = split(target)[0]
     if in_place and output is not None:
         raise click.UsageError("--in-place writes into the file of TARGET; leave -o out")
-    if in_place and style != "book":
-        raise click.UsageError("--in-place writes a backward in the book's style; leave --style out")
     if output is not None:
         refuse(output, MODULE, inputs=[where], force=force)
     for module in ("sympy", "flint"):
         options.require("dout derive", module)
     from dout.explain.formats.plain_spelling import in_ascii
 
-    made, report = _derived(target, init, inputs, style, timeout)
+    made, report = _derived(target, init, inputs, timeout)
     if in_place:
         _write_in_place(target, where, made)
     if output is not None:
@@ -73,9 +69,7 @@ def derive(
     sys.exit(0 if report.ok else 1)
 
 
-def _derived(
-    target: str, init: dict[str, Any], inputs: dict[str, Any], style: str, timeout: float
-) -> tuple[Derived, Report]:
+def _derived(target: str, init: dict[str, Any], inputs: dict[str, Any], timeout: float) -> tuple[Derived, Report]:
     """The class, and the report on it."""
     from dout.check.verb.check_layer import check
     from dout.cli.guard import guarded
@@ -87,9 +81,9 @@ def _derived(
         if found is None:
             raise TargetError(f"{target} is a module; name one layer or function in it: {target}:NAME")
         try:
-            made = run_user_code(lambda: derived(found, init, inputs, style), target)
+            made = run_user_code(lambda: derived(found, init, inputs), target)
         except NotDerivedError as error:
-            why = "; ".join(map(_sentence, error.reasons))
+            why = "; ".join(dict.fromkeys(map(_sentence, error.reasons)))
             raise TargetError(f"{target}: no backward was written: {why}") from None
         return made, check(made.layer, init=init, **inputs)
 
@@ -109,28 +103,17 @@ def _module(target: str, made: Derived) -> str:
 
 
 def _write_in_place(target: str, where: str, made: Derived) -> None:
-    """Put the class in the place of the one in the user's file. Raises TargetError where there is none."""
-    name = split(target)[1]
-    file = Path(where)
+    """Put the methods in the place of those in the user's file. Raises TargetError where there is no such class."""
+    from dout.explain.derive.in_place import replaced_source
+
+    name, file = split(target)[1], Path(where)
     if name is None or file.suffix != ".py" or not file.is_file():
         raise TargetError(f"{target}: --in-place writes into a file; name a class in one: FILE.py:Name")
-    save(file, with_class(text_of(file), name, made.source, target), SOURCE, force=True)
-
-
-def with_class(text: str, name: str, source: str, target: str) -> str:
-    """A file's text with another source of one class, at the same indentation. Raises TargetError."""
-    lines = text.splitlines(keepends=True)
-    body: list[ast.stmt] = ast.parse(text).body
-    found: ast.ClassDef | None = None
-    for part in name.split("."):
-        found = next((s for s in body if isinstance(s, ast.ClassDef) and s.name == part), None)
-        if found is None:
-            raise TargetError(f"{target}: --in-place writes into a class, and {part} is not written as one there")
-        body = found.body
-    assert found is not None
-    first = min([found.lineno, *(decorator.lineno for decorator in found.decorator_list)])
-    new = textwrap.indent(source.rstrip(), " " * found.col_offset) + "\n"
-    return "".join([*lines[: first - 1], new, *lines[found.end_lineno :]])
+    read = regular(file).read_bytes()
+    encoding, _ = tokenize.detect_encoding(io.BytesIO(read).readline)
+    changed = replaced_source(read.decode(encoding), name, made)  # with the file's own line endings
+    write([file], [changed.encode(encoding)], SOURCE, force=True)
+    click.echo(visible(f"wrote {file}"), err=True)
 
 
 def _document(target: str, made: Derived, report: Report) -> dict[str, Any]:

@@ -104,12 +104,13 @@ def _explained(
 
 def _picture(found: Any, init: dict[str, Any], inputs: dict[str, Any]) -> str:
     """One run as SVG; nothing where it cannot be drawn."""
-    from dout.adapt import record_example
+    from dout.adapt import example, record_example
     from dout.draw import draw
     from dout.errors import DoutError
 
     try:
-        return draw(record_example(found, init, inputs)[0]).svg()
+        known = example(found, init, inputs, to_look_at=True)
+        return draw(record_example(found, known.init, known.inputs)[0]).svg()
     except DoutError:
         return ""
 

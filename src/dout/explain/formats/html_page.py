@@ -37,6 +37,7 @@ from dout.explain.terms.terms import Symbol, Term
 from dout.files import HTML_MARK, Kind
 from dout.number_text import format_number
 
+_ROW, _TITLE, _MOST = 38, 66, 900  # pixels: the height of a row and of a title, and of a frame at most
 PAGE = Kind("an explanation", (".html", ".htm"), HTML_MARK)
 
 
@@ -69,9 +70,14 @@ def to_page(
     ])  # fmt: skip
 
 
-def to_fragment(explanation: Explanation, *, language: Language = "en", numbers: bool = False) -> str:
-    """The same as a part of another page, such as a notebook: no script, and no colours of its own."""
-    return f'<div class="dout-explanation">{_body(explanation, language, numbers, False, "")}</div>'
+def to_frame(explanation: Explanation, *, language: Language = "en", numbers: bool = False) -> str:
+    """The page in a frame, for notebooks: its styles and its script touch nothing outside it."""
+    whole = outline(explanation, numbers=numbers, language=language)
+    height = 120 + sum(_TITLE + _ROW * len(part.rows) for part in whole.parts)
+    content = escape(to_page(explanation, language=language, numbers=numbers))
+    style = f"width: 100%; height: {min(height, _MOST)}px; border: 0"
+    title = _text(explanation.name)
+    return f'<iframe title="{title}" style="{style}" sandbox="allow-scripts" srcdoc="{content}"></iframe>'
 
 
 def _body(explanation: Explanation, language: Language, numbers: bool, short: bool, picture: str) -> str:
@@ -127,14 +133,19 @@ def _continued(rows: Iterable[OutlineRow]) -> Iterator[OutlineRow]:
 
 
 def _row(row: OutlineRow, keys: list[str]) -> str:
-    """A row: one cell a column; a sentence, or a formula that stands alone, takes all columns that are left."""
-    wide = next((key for key in ("says", "index") if key in row.cells and key not in keys), "")
-    cells = []
-    for i, key in enumerate(keys):
-        if wide and key not in ("number", "operator"):
-            cells.append(_data(wide, row.cells[wide], f' colspan="{len(keys) - i}"'))
+    """A row: one cell a column; a sentence takes all columns from the third on, a formula alone those of two."""
+    cells: list[str] = []
+    left = keys
+    while left:
+        key, left = left[0], left[1:]
+        if "says" in row.cells and key not in ("number", "operator"):
+            cells.append(_data("says", row.cells["says"], f' colspan="{len(left) + 1}"'))
             break
-        cells.append(_data(key, row.cells.get(key)))
+        if key == "local" and "index" in row.cells:
+            cells.append(_data("index", row.cells["index"], ' colspan="2"'))
+            left = left[1:]  # that of the gradient
+        else:
+            cells.append(_data(key, row.cells.get(key)))
     about = f' data-step="{row.step}"' if row.step is not None else ""
     about += f' data-name="{_text(row.name)}"' if row.name else ""
     about += ' tabindex="0"' if about else ""

@@ -55,6 +55,8 @@ ENGLISH: Mapping[str, str] = {
     # why no backward is written, or only for some sizes
     "no_real_input": "there is no input of floats to derive a gradient for",
     "unrolled": "forward takes other steps at other sizes: {where}",
+    "flat": "nothing in forward has a derivative: {says} {where}",
+    "one_side": "derived with {flag}={value}",
     "strategy": "{why}",
     # lists
     "list.comma": ", ",

@@ -40,6 +40,8 @@ _OUTLINE = {
     "line.instead": "{reason}：{instead}",
     "no_real_input": "勾配を求める実数の入力がありません",
     "unrolled": "順伝播の計算がサイズによって変わります：{where}",
+    "flat": "順伝播に微分できる計算がありません：{says} {where}",
+    "one_side": "{flag}={value} のときの導出です",
     "strategy": "{why}",
     "list.comma": "、",
     "list.and": " と ",

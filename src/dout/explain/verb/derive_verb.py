@@ -30,15 +30,12 @@ class DerivedLayer(Derived):
         return f"<pre><code>{escape(self.source)}</code></pre>"
 
 
-def derive(
-    target: Any, *inputs: Any, init: Mapping[str, Any] | None = None, style: str = "book", **named: Any
-) -> DerivedLayer:
+def derive(target: Any, *inputs: Any, init: Mapping[str, Any] | None = None, **named: Any) -> DerivedLayer:
     """Derive the backward of a layer from its forward, and write the class that has it.
 
     `target` is a class, a layer, or a function. Inputs that are not given, by position or by name, are chosen. What is
-    written was run, judged exactly, and is finite where the derivative is. `style` is "book" (forward and backward, as
-    the slides write them), "pytorch" or "jax". Raises TargetError where no example runs, and NotDerivedError where no
-    backward can be written that holds.
+    written was run, judged exactly, and is finite where the derivative is. Raises TargetError where no example runs,
+    and NotDerivedError where no backward can be written that holds.
 
     >>> from dout.layers import MulLayer
     >>> layer = derive(MulLayer).layer()
@@ -46,5 +43,5 @@ def derive(
     (200.0, (2.0, 100.0))
     """
     given = {**{str(i): item for i, item in enumerate(inputs)}, **named}
-    made = derived(target, init, given, style)
+    made = derived(target, init, given)
     return DerivedLayer(**{field.name: getattr(made, field.name) for field in fields(Derived)})

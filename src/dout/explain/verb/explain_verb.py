@@ -80,7 +80,7 @@ class Explained(Explanation):
         )
 
     def _repr_html_(self) -> str:
-        return html_page.to_fragment(self, **self._words)
+        return html_page.to_frame(self, **self._words)
 
     def _repr_markdown_(self) -> str:
         return markdown.to_markdown(self, **self._words)
