@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from explanations import affine, mixed, multiply, relu, sigmoid
+from explanations import NODE, affine, mixed, multiply, quantity, relu, sigmoid
 from rich.cells import cell_len
 from rich.console import Console
 
@@ -14,8 +14,8 @@ import dout
 from dout.explain.formats import terminal_lines
 from dout.explain.formats.outline import judgement_of
 from dout.explain.formats.words import LANGUAGES, TABLES, listed, said, said_reason
-from dout.explain.model.explanation import BackwardLine, Reason
-from dout.explain.terms.terms import Partial, Symbol
+from dout.explain.model.explanation import BackwardLine, Explanation, Part, Reason, Step
+from dout.explain.terms.terms import Call, Partial, Symbol, product
 from dout.graph import Where
 
 SIGMOID = """
@@ -87,6 +87,16 @@ def test_brief_is_the_formula_the_derivative_and_what_it_needs():
         "∂y/∂x = y · (1 − y)",
         "The output alone is enough: keep y, forget x.",
     ]
+
+
+def test_brief_says_what_a_name_is_before_it_is_used():
+    a, x = Symbol("a"), Symbol("x")
+    step = Step(1, "·", "y", NODE, (Part("x", product(Symbol("dout"), a), None, (a,)),))
+    values = (quantity("x", None, 1.0), quantity("a", Call("sum", (x,)), 1.0), quantity("y", product(x, a), 1.0))
+    explanation = Explanation("Sum", None, values, ("y",), product(x, Call("sum", (x,))), (step,), (), ())
+    assert terminal_lines.render(explanation, short=True) == "a  = sum(x)\ny  = x · a\ndx = dout · a".replace(
+        "  =", " ="
+    )
 
 
 def test_without_numbers_there_are_none():

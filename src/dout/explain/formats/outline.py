@@ -48,13 +48,19 @@ def outline(explanation: Explanation, *, numbers: bool = False, language: Langua
 
 
 def brief(explanation: Explanation, language: Language = "en") -> tuple[Cell, ...]:
-    """The formula, the derivative, and what backward needs, as a textbook prints them."""
-    formula = formula_of(explanation)
-    whole = tuple(Equation(Symbol(q.name), (q.term,), q.name) for q in explanation.forward if q.term is not None)
-    lines: list[Cell] = list(whole if formula is None else (formula,))
-    lines += _textbook(explanation)
+    """The formula, the derivative, and what backward needs, as a textbook prints them.
+
+    Where the derivative speaks of steps of forward, these stand in the place of the formula.
+    """
+    made = [q for q in explanation.forward if q.term is not None]
+    formula, derivatives = formula_of(explanation), _textbook(explanation)
+    spoken = frozenset().union(*(names_in(equation.sides) for equation in derivatives))
+    if formula is None or spoken & {q.name for q in made if q.name not in explanation.outputs}:
+        lines: list[Cell] = [_equation(Symbol(q.name), q.term, of=q.name) for q in made]
+    else:
+        lines = [formula]
     keeping = keeping_sentence(explanation, language)
-    return (*lines, keeping) if keeping else tuple(lines)
+    return (*lines, *derivatives, *((keeping,) if keeping else ()))
 
 
 # --- the parts --------------------------------------------------------------------------------------------------------
