@@ -6,6 +6,7 @@ The search is loaded when the first gradient is refuted: most layers are right.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from dout.check.report.verdicts import Cause
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from dout.graph import Node
     from dout.judge.outcomes import Outcome
 
-__all__ = ["causes", "line_repairs", "smallest_failing"]
+__all__ = ["causes", "derived_backward", "line_repairs", "smallest_failing"]
 
 
 def smallest_failing(subject: Subject, examination: Examination, outcome: Outcome) -> Failing | None:
@@ -35,10 +36,12 @@ def causes(subject: Subject, examination: Examination, refuted: Mapping[Node, Ou
     """The suspected cause of each refuted gradient, by the node of the value it is for."""
     if not refuted:
         return {}
+    from dout.check.repair.derived_backward import with_derived_backward
     from dout.check.repair.suspected_cause import CauseSearch
 
-    try:
-        with quiet():
-            return CauseSearch(subject, examination, refuted).found()
-    except Exception:  # and so is an explanation
-        return {}
+    found: dict[Node, Cause] = {}
+    with quiet(), suppress(Exception):  # an explanation is a convenience, too
+        found = CauseSearch(subject, examination, refuted).found()
+    with quiet(), suppress(Exception):
+        found = with_derived_backward(subject, refuted, found)
+    return found

@@ -14,6 +14,7 @@ from dout.check.exact.exact_route import Examination
 from dout.check.exact.judge import Judgement
 from dout.check.exact.subject import Subject
 from dout.check.repair import causes, smallest_failing
+from dout.check.repair.derived_backward import DERIVED
 from dout.check.report.rule import Rule
 from dout.check.report.verdicts import Cause, Finding, Refuted
 from dout.clock import spent
@@ -86,7 +87,10 @@ def _remarked(cause: Cause | None, outcome: Outcome, judgement: Judgement) -> Ca
     remark = judgement.remarks.get(outcome.judged.name)
     if remark is None:
         return cause
-    return replace(cause, sentence=f"{cause.sentence}; {remark}") if cause else Cause("factor", remark)
+    if cause is None:
+        return Cause("factor", remark)
+    parts = (remark, cause.sentence) if cause.word == DERIVED else (cause.sentence, remark)
+    return replace(cause, sentence="; ".join(parts))
 
 
 def _ignoring(examination: Examination) -> dict[Node, Outcome]:

@@ -1,0 +1,51 @@
+"""The whole right backward, derived from forward, where no small repair makes a wrong one right."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from dout.check.exact.subject import Subject
+from dout.check.report.verdicts import Cause
+from dout.graph import Node
+from dout.judge.outcomes import Outcome
+
+DERIVED = "derived"  # the word of such a cause
+_SENTENCE = "no small repair is known, the backward below is derived from forward"
+
+
+def with_derived_backward(
+    subject: Subject, refuted: Mapping[Node, Outcome], causes: Mapping[Node, Cause]
+) -> dict[Node, Cause]:
+    """The causes, and for the first wrong gradient without a repair the whole derived backward as one.
+
+    It was run and judged exactly when it was derived. Only a class in the plain interface is rewritten.
+    """
+    found = dict(causes)
+    open_ = [node for node in refuted if node not in found or found[node].fix is None]
+    fix = derived_fix(subject) if len(open_) == len(refuted) else None
+    if fix is not None:
+        first = found.get(open_[0])
+        known = first or Cause(DERIVED, "")
+        sentence = f"{known.sentence}; {_SENTENCE}" if known.sentence else _SENTENCE
+        found[open_[0]] = replace(known, word=DERIVED, sentence=sentence, fix=fix, where=known.where or subject.place)
+    return found
+
+
+def derived_fix(subject: Subject) -> str | None:
+    """The change of the class's file that gives it its derived backward, as a unified diff; None if there is none."""
+    from dout.explain.derive.class_writer import derived
+    from dout.explain.derive.in_place import replaced_source
+
+    cls = type(subject.again())
+    if subject.interface is not None or "<" in cls.__qualname__:
+        return None
+    file = Path(inspect.getsourcefile(cls) or "")
+    text = file.read_text(encoding="utf-8")
+    made = derived(subject.again(), None, dict(zip(subject.names, subject.fresh_inputs(), strict=False)))
+    before, after = (t.splitlines(keepends=True) for t in (text, replaced_source(text, cls.__qualname__, made)))
+    lines = difflib.unified_diff(before, after, f"a/{file.name}", f"b/{file.name}", n=0)
+    return "".join(line if line.endswith("\n") else f"{line}\n" for line in lines)

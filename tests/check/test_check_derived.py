@@ -1,0 +1,94 @@
+"""Where no small repair makes a wrong backward right, the whole derived backward stands there as a diff."""
+
+import importlib.util
+import re
+import sys
+
+import numpy as np
+import pytest
+
+import dout
+
+WRONG = '''import numpy as np
+
+
+class Softmax:
+    """Its backward is that of independent elements."""
+
+    def forward(self, x):
+        x = x - x.max(axis=1, keepdims=True)
+        self.out = np.exp(x) / np.exp(x).sum(axis=1, keepdims=True)
+        return self.out
+
+    def backward(self, dout):
+        return dout * np.cos(self.out)
+
+
+class Silu:
+    def forward(self, x):
+        self.x = x
+        return x / (1 + np.exp(-x))
+
+    def backward(self, dout):
+        return dout * np.cos(self.x)
+
+
+class Affine:
+    """One sign is wrong: a small repair is known."""
+
+    def __init__(self, W):
+        self.W = W
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W
+
+    def backward(self, dout):
+        self.dW = self.x.T @ dout
+        return -dout @ self.W.T
+'''
+
+
+def module(path, text):
+    path.write_text(text)
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    made = sys.modules[path.stem] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(made)
+    return made
+
+
+def patched(text, diff):
+    """The text after a unified diff without context."""
+    lines, moved = text.splitlines(keepends=True), 0
+    for hunk in re.split(r"(?m)^(?=@@ )", diff)[1:]:
+        head, *body = hunk.splitlines(keepends=True)
+        start, count = re.match(r"@@ -(\d+)(?:,(\d+))? ", head).groups()
+        count = int(count or 1)
+        first = int(start) - (1 if count else 0) + moved
+        assert lines[first : first + count] == [line[1:] for line in body if line[0] == "-"]
+        new = [line[1:] for line in body if line[0] == "+"]
+        lines[first : first + count] = new
+        moved += len(new) - count
+    return "".join(lines)
+
+
+@pytest.mark.parametrize("name", ["Softmax", "Silu"])
+def test_the_patched_file_is_exact_and_the_rest_of_it_is_as_it_was(tmp_path, name):
+    x = np.random.default_rng(0).normal(size=(3, 4))
+    (finding,) = (f for f in dout.check(getattr(module(tmp_path / "wrong_backwards.py", WRONG), name)(), x).findings
+                  if f.severity == "error")  # fmt: skip
+    assert finding.cause == "derived"
+    mended = patched(WRONG, finding.fix)
+    report = dout.check(getattr(module(tmp_path / "derived_backwards.py", mended), name)(), x)
+    assert [v.word for v in report.verdicts] == ["exact"]
+    other = {"Softmax": "class Silu", "Silu": "class Softmax"}[name]
+    assert mended[mended.index(other) :][:60] == WRONG[WRONG.index(other) :][:60]
+
+
+def test_a_small_repair_comes_first(tmp_path):
+    made = module(tmp_path / "wrong_backwards.py", WRONG)
+    rng = np.random.default_rng(0)
+    findings = dout.check(made.Affine(rng.normal(size=(4, 5))), rng.normal(size=(3, 4))).findings
+    (finding,) = (f for f in findings if f.severity == "error")
+    assert finding.cause == "sign"
+    assert "+        return dout @ self.W.T" in finding.fix
