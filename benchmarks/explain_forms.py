@@ -8,8 +8,8 @@ The shortest form known, and whether the output alone determines the derivative,
 
 - equal: the last form of ∂L/∂x, evaluated at random points in float64 with ∂L/∂y = 1, is the shortest form's number.
 - symbols: how many numbers, names, functions and operators the last form has, and the shortest. ∂L/∂y and its × do not
-  count; an intermediate value of forward counts as what it is computed from; a function that the explanation defines,
-  as σ(x), counts as one. A case counts as one operator.
+  count; an intermediate value of forward counts as what it is computed from, or as one where x is not in it; a function
+  that the explanation defines, as σ(x), counts as one. A case counts as one operator.
 - keeps: the first of the explanation's choices of what to keep; agrees: one of them is the output alone, or nothing,
   just where the output determines the derivative.
 - s: seconds of the processor that the explanation took.
@@ -56,6 +56,7 @@ from dout.explain.terms.terms import (
     Sum,
     Symbol,
     Term,
+    parts,
 )
 from dout.explain.terms.text_printer import text
 
@@ -87,7 +88,8 @@ class Reading:
     """The terms of one explanation, as numbers: names are values of forward, and ∂L/∂y is 1."""
 
     def __init__(self, explanation: Explanation, known: Mapping[str, Any]) -> None:
-        self.values = dict(known)
+        given = {q.name.removeprefix("self."): q.value for q in explanation.forward if q.term is None}
+        self.values = {"π": np.pi} | given | dict(known)
         self.terms = {q.name: q.term for q in explanation.forward if q.term is not None}
         self.functions = {call.function: (call, term) for call, term in explanation.definitions}
 
@@ -172,6 +174,26 @@ def symbols(term: Term, terms: Mapping[str, Term | None], ends: frozenset[str]) 
             return 1
 
 
+def _depends(name: str, terms: Mapping[str, Term | None]) -> bool:
+    """Whether a value depends on x."""
+    waiting, seen = [name], set()
+    while waiting:
+        one = waiting.pop()
+        if one == "x":
+            return True
+        meaning = None if one in seen else terms.get(one)
+        seen.add(one)
+        waiting += [] if meaning is None else [part.name for part in _within(meaning) if isinstance(part, Symbol)]
+    return False
+
+
+def _within(term: Term) -> list[Term]:
+    found = [term]
+    for part in found:
+        found += parts(part)
+    return found
+
+
 def symbols_in(source: str) -> int:
     """How many symbols an expression in Python has, counted in the same way."""
 
@@ -240,7 +262,8 @@ def _compare_form(found: Form, explanation: Explanation) -> None:
     last = next(simplified.forms[-1][0] for simplified in explanation.simplified if simplified.of == "x")
     found.text = text(last)
     terms = {q.name: q.term for q in explanation.forward}
-    found.symbols = symbols(last, terms, frozenset({"x", *explanation.outputs}))
+    fixed = {q.name for q in explanation.forward if not _depends(q.name, terms)}
+    found.symbols = symbols(last, terms, frozenset({"x", *explanation.outputs, *fixed}))
     example = row.example(MANY, np.random.default_rng(2))
     x = example.inputs["x"]
     y = example.made(row.layer).forward(x)
@@ -262,7 +285,7 @@ def _rendered(family: str, forms: list[Form]) -> Table:
         least = symbols_in(one.row.shortest or "")
         longer = one.symbols is not None and one.symbols > least
         count = Text(f"{one.symbols} / {least}", style="red" if longer else "green")
-        shown = Text(one.why, style="red") if one.why else Text(one.text)
+        shown = Text(one.text).append(f" {one.why}" if one.why else "", "red")
         table.add_row(
             one.row.name, shown, one.row.shortest, _mark(one.equal), count, one.kept, _mark(one.agrees),
             f"{one.seconds:.2f}",

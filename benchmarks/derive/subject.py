@@ -98,7 +98,7 @@ def _verdict(line: Line, row: ForwardRow, layer: type) -> None:
     for sizes in (SMALL, OTHER):
         example = row.example(sizes, np.random.default_rng(2))
         report = dout.check(layer, *example.arguments, init=dict(example.init))
-        words |= {str(verdict.word) for verdict in report.verdicts} or {"no verdict"}
+        words |= {str(verdict.word) for verdict in report.verdicts} or {"raises"}
         line.findings += [f"{f.code} {f.message}" for f in report.findings if f.severity == "error"]
         line.warnings += [f"{f.code} {f.message}" for f in report.findings if f.severity == "warning"]
     line.verdict = next((word for word in VERDICTS if word in words), max(words))

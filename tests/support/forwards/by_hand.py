@@ -458,7 +458,8 @@ class MaxPoolByReshape:
     def backward(self, dout):
         N, C, h, _, w, _ = self.blocks.shape
         mask = self.blocks == self.out[:, :, :, None, :, None]
-        return (mask * dout[:, :, :, None, :, None]).reshape(N, C, 2 * h, 2 * w)
+        share = dout / mask.sum(axis=(3, 5))
+        return (mask * share[:, :, :, None, :, None]).reshape(N, C, 2 * h, 2 * w)
 
 
 class GlobalAveragePool:
