@@ -82,11 +82,11 @@ def to_frame(explanation: Explanation, *, language: Language = "en", numbers: bo
 
 def _body(explanation: Explanation, language: Language, numbers: bool, short: bool, picture: str) -> str:
     if short:
-        head = f"<header><h1>{_text(explanation.name)}</h1></header>"
-        return "\n".join([head, *(f"<p>{_cell(cell, block=True)}</p>" for cell in brief(explanation, language))])
+        lines = [f"<p>{_cell(cell, block=True)}</p>" for cell in brief(explanation, language)]
+        return "\n".join([f"<header><h1>{_text(explanation.name)}</h1></header>", "<main>", *lines, "</main>"])
     whole = outline(explanation, numbers=numbers, language=language)
-    parts = [_head(whole), *_picture(picture, language), *(_part(part, language) for part in whole.parts)]
-    return "\n".join(parts)
+    parts = [*_picture(picture, language), *(_part(part, language) for part in whole.parts)]
+    return "\n".join([_head(whole), "<main>", *parts, "</main>"])
 
 
 def _head(whole: Outline) -> str:

@@ -1,0 +1,80 @@
+"""The page of an explanation in a browser: what lights up, nothing that goes wrong, nothing that keeps people out."""
+
+import pytest
+from browser import browser
+from draw_traces import buy_fruits
+from explanations import affine, mixed, sigmoid
+
+from dout.explain.formats import html_page
+
+__all__ = ["browser"]  # a fixture
+
+
+@pytest.fixture
+def opened(browser, tmp_path):
+    """Open a page without a network; afterwards nothing went wrong and nothing was asked for."""
+    contexts, wrong = [], []
+
+    def open_page(explanation, **how):
+        options = {key: how.pop(key) for key in ("color_scheme",) if key in how}
+        file = tmp_path / f"page{len(contexts)}.html"
+        file.write_text(html_page.to_page(explanation, **how), encoding="utf-8")
+        context = browser.new_context(offline=True, viewport={"width": 1200, "height": 900}, **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: wrong.append(message.text))
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("request", lambda request: request.url.startswith("file:") or wrong.append(request.url))
+        page.goto(file.as_uri())
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert wrong == []
+
+
+def lit(page):
+    return set(page.eval_on_selector_all("[data-name].lit:not(tr)", "found => found.map(one => one.dataset.name)"))
+
+
+def test_the_focus_lights_up_the_step_and_its_symbols(opened):
+    page = opened(sigmoid(), numbers=True)
+    assert lit(page) == set()
+    page.focus("tr[data-name=b][data-step]")
+    assert lit(page) == {"b", "∂L/∂b"}
+    assert page.locator("tr.lit").count() == 1
+    page.keyboard.press("Tab")
+    assert lit(page) == {"a", "∂L/∂a"}
+
+
+def test_the_pointer_lights_up_all_rows_of_a_step_and_your_lines_that_are_it(opened):
+    page = opened(affine())
+    page.hover("tr[data-name=x][data-step='2']")
+    assert lit(page) == {"x", "dx"}
+    assert page.locator(".backward tr.lit").count() == 3
+    assert page.locator(".beside tr.lit").all_inner_texts() == [
+        "self.dW = self.x.T @ dout\t✓ step 2", "return dout @ self.W.T\t✓ step 2",
+    ]  # fmt: skip
+    page.mouse.move(1, 1)
+    assert lit(page) == set()
+
+
+def test_a_row_of_forward_lights_up_where_its_value_is_used(opened):
+    page = opened(sigmoid())
+    page.focus(".forward tr[data-name=c]")
+    assert lit(page) == {"c", "∂L/∂c"}
+
+
+def test_the_styles_of_the_picture_are_applied(opened):
+    page = opened(sigmoid(), picture=buy_fruits().draw().svg())
+    assert page.eval_on_selector("svg text.value", "one => getComputedStyle(one).fontWeight") == "600"
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("explanation", [sigmoid(), affine(), mixed()], ids=lambda e: e.name)
+def test_axe_finds_nothing(opened, explanation, theme):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    page = opened(explanation, numbers=True, color_scheme=theme)
+    found = axe.run(page).response["violations"]
+    assert [(one["id"], [node["html"] for node in one["nodes"]][:3]) for one in found] == []
