@@ -46,9 +46,9 @@ import dout
 from benchmarks.derive.rows import SMALL, ForwardRow, wanted_rows
 from dout.explain.model.explanation import Explanation
 from dout.explain.terms.terms import (
-    Call,
     Cases,
     Compare,
+    FunctionCall,
     Number,
     Partial,
     Power,
@@ -104,7 +104,7 @@ class Reading:
             self.values[plain] = self.value(self.terms[name])
         return self.values[plain]
 
-    def called(self, call: Call) -> Any:
+    def called(self, call: FunctionCall) -> Any:
         """The value of a function, one of NumPy's or one that the explanation defines."""
         arguments = [self.value(argument) for argument in call.arguments]
         if call.function not in self.functions:
@@ -137,7 +137,7 @@ READERS: dict[type[Term], Callable[[Reading, Any], Any]] = {
     Sum: lambda reading, term: sum(map(reading.value, term.terms)),
     Product: _product,
     Power: lambda reading, term: np.power(reading.value(term.base), reading.value(term.exponent)),
-    Call: lambda reading, term: reading.called(term),
+    FunctionCall: lambda reading, term: reading.called(term),
     Compare: lambda reading, term: COMPARED[term.symbol](reading.value(term.left), reading.value(term.right)),
     Cases: _cases,
 }
@@ -164,7 +164,7 @@ def symbols(term: Term, terms: Mapping[str, Term | None], ends: frozenset[str]) 
             return negative + inside(*above, *over) + len(above) + len(over) - 1
         case Power(base=base, exponent=exponent):
             return inside(base, exponent) + 1
-        case Call(arguments=arguments):
+        case FunctionCall(arguments=arguments):
             return inside(*arguments) + 1
         case Compare(left=left, right=right):
             return inside(left, right) + 1

@@ -14,7 +14,7 @@ from dout.check.report.verdicts import Finding, Verdict
 from dout.cli import commands
 from dout.errors import DoutError, TargetError
 from dout.explain.derivation import derivation
-from dout.explain.derive.class_writer import Derived
+from dout.explain.derive.class_writer import DerivedClass
 from dout.judge.outcomes import Word
 
 LAYER = """\
@@ -61,7 +61,7 @@ def asked(monkeypatch):
 @pytest.fixture
 def half(monkeypatch):
     """The derived Half, and a report that finds it exact."""
-    made = Derived("Half", DERIVED, f"import numpy as np\n\n\n{DERIVED}", object, (), {"x": "exact"})
+    made = DerivedClass("Half", DERIVED, f"import numpy as np\n\n\n{DERIVED}", object, (), {"x": "exact"})
     report = Report("Half", (Verdict("x", Word.EXACT),))
     monkeypatch.setattr(derive_module, "_derived", lambda *a: (made, report))
 
@@ -208,7 +208,7 @@ def test_derive_as_json(mine, half):
 
 
 def test_an_error_of_the_check_is_exit_code_1(mine, monkeypatch):
-    made = Derived("Half", DERIVED, DERIVED, object)
+    made = DerivedClass("Half", DERIVED, DERIVED, object)
     finding = Finding("D999", "error", "the gradient of x is wrong")
     report = Report("Half", (Verdict("x", Word.REFUTED),), (finding,))
     monkeypatch.setattr(derive_module, "_derived", lambda *a: (made, report))

@@ -14,8 +14,8 @@ import dout
 from dout.explain.formats import terminal_lines
 from dout.explain.formats.outline import judgement_of
 from dout.explain.formats.words import LANGUAGES, TABLES, listed, said, said_reason
-from dout.explain.model.explanation import BackwardLine, Explanation, Part, Reason, Step
-from dout.explain.terms.terms import Call, Partial, Symbol, product
+from dout.explain.model.explanation import BackwardLine, DerivationStep, Explanation, Phrase, StepPart
+from dout.explain.terms.terms import FunctionCall, Partial, Symbol, product
 from dout.graph import Where
 
 SIGMOID = """
@@ -91,9 +91,13 @@ def test_brief_is_the_formula_the_derivative_and_what_it_needs():
 
 def test_brief_says_what_a_name_is_before_it_is_used():
     a, x = Symbol("a"), Symbol("x")
-    step = Step(1, "·", "y", NODE, (Part("x", product(Symbol("dout"), a), None, (a,)),))
-    values = (quantity("x", None, 1.0), quantity("a", Call("sum", (x,)), 1.0), quantity("y", product(x, a), 1.0))
-    explanation = Explanation("Sum", None, values, ("y",), product(x, Call("sum", (x,))), (step,), (), ())
+    step = DerivationStep(1, "·", "y", NODE, (StepPart("x", product(Symbol("dout"), a), None, (a,)),))
+    values = (
+        quantity("x", None, 1.0),
+        quantity("a", FunctionCall("sum", (x,)), 1.0),
+        quantity("y", product(x, a), 1.0),
+    )
+    explanation = Explanation("Sum", None, values, ("y",), product(x, FunctionCall("sum", (x,))), (step,), (), ())
     assert terminal_lines.render(explanation, short=True) == "a  = sum(x)\ny  = x · a\ndx = dout · a".replace(
         "  =", " ="
     )
@@ -201,7 +205,7 @@ def test_a_line_that_is_nothing_known_has_no_mark():
 
 
 def test_a_wrong_line_says_what_it_should_be_unless_its_reason_does():
-    sign = BackwardLine(WHERE, "dx = dout", wrong=True, instead="-dout", reason=Reason("beside_sign"))
+    sign = BackwardLine(WHERE, "dx = dout", wrong=True, instead="-dout", reason=Phrase("beside_sign"))
     assert judgement_of(sign).sentence == ("the sign is wrong: -dout",)
 
 
@@ -221,7 +225,7 @@ def test_both_languages_fill_in_the_same_fields(key):
 def test_every_reason_that_the_house_gives_has_words():
     files = (Path(dout.__file__).parent / "explain").rglob("*.py")
     calls = [n for file in files for n in ast.walk(ast.parse(file.read_text("utf-8"))) if isinstance(n, ast.Call)]
-    named = [call.args[0] for call in calls if getattr(call.func, "id", "") == "Reason" and call.args]
+    named = [call.args[0] for call in calls if getattr(call.func, "id", "") == "Phrase" and call.args]
     keys = {node.value for node in named if isinstance(node, ast.Constant)}
     assert len(keys) > 40
     assert keys - TABLES["en"].keys() == set()
@@ -241,22 +245,22 @@ def test_wide_characters_take_two_columns():
 
 
 def test_a_sentence_keeps_its_formulas():
-    reason = Reason("since", {"left": Symbol("y"), "right": Partial("x")})
+    reason = Phrase("since", {"left": Symbol("y"), "right": Partial("x")})
     assert said_reason(reason) == ("since ", Symbol("y"), " = ", Partial("x"))
 
 
 def test_lists_in_a_reason_are_spoken():
-    assert said_reason(Reason("keep values", {"names": ("x", "W", "b")})) == (
+    assert said_reason(Phrase("keep values", {"names": ("x", "W", "b")})) == (
         "Needs ", Symbol("x"), ", ", Symbol("W"), " and ", Symbol("b"), ".",
     )  # fmt: skip
-    assert said_reason(Reason("beside_shape", {"mine": (2, 3), "right": (3,), "of": "W"})) == (
+    assert said_reason(Phrase("beside_shape", {"mine": (2, 3), "right": (3,), "of": "W"})) == (
         "its shape is (2, 3); that of W is (3,)",
     )
 
 
 def test_a_reason_in_a_reason_is_spoken_in_the_same_language():
-    inner = Reason("line.step", {"step": 2})
-    assert said_reason(Reason("strategy", {"why": inner}), "ja") == ("手順 2 です",)
+    inner = Phrase("line.step", {"step": 2})
+    assert said_reason(Phrase("strategy", {"why": inner}), "ja") == ("手順 2 です",)
 
 
 def test_a_list_of_one_has_no_and():

@@ -6,7 +6,7 @@ from explained_steps import ExplainedSteps, written
 
 from dout.explain.axes.index_forms import element, index_form
 from dout.explain.axes.term_values import holds
-from dout.explain.terms.terms import Cases, Compare, Number, Over, Symbol, product, total
+from dout.explain.terms.terms import Cases, Compare, Number, SumOver, Symbol, product, total
 from dout.graph import INPUT, Node
 
 N, D, M = (Symbol(name) for name in "ndm")
@@ -18,7 +18,7 @@ def product_of_matrices():
     return ExplainedSteps.of(lambda x, W: x @ W, RNG.normal(size=(2, 3)), RNG.normal(size=(3, 4)))
 
 
-RIGHT = Over(("d",), product(Symbol("x", (N, D)), Symbol("W", (D, M))))
+RIGHT = SumOver(("d",), product(Symbol("x", (N, D)), Symbol("W", (D, M))))
 
 
 def is_right(steps, right, name="y", left=(N, M)):
@@ -36,10 +36,10 @@ def test_an_element_of_a_product(product_of_matrices):
 @pytest.mark.parametrize(
     "broken",
     [
-        Over(("d",), product(Symbol("x", (N, D)), Symbol("W", (M, D)))),
-        Over(("d",), product(Symbol("x", (N, D)), Symbol("x", (N, D)))),
-        Over(("n",), product(Symbol("x", (N, D)), Symbol("W", (D, M)))),
-        Over(("d",), product(Symbol("x", (N, D)), Symbol("V", (D, M)))),
+        SumOver(("d",), product(Symbol("x", (N, D)), Symbol("W", (M, D)))),
+        SumOver(("d",), product(Symbol("x", (N, D)), Symbol("x", (N, D)))),
+        SumOver(("n",), product(Symbol("x", (N, D)), Symbol("W", (D, M)))),
+        SumOver(("d",), product(Symbol("x", (N, D)), Symbol("V", (D, M)))),
         product(RIGHT, Number(1 + 2**-52)),
         total(RIGHT, Number(1e-40)),
         Cases(((Number(0), Compare(N, "=", Number(1))),), RIGHT),

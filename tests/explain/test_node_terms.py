@@ -12,7 +12,7 @@ from dout.explain.terms.axis_row_terms import AXIS_FORMS
 from dout.explain.terms.known_numbers import term_of_number
 from dout.explain.terms.node_terms import term_of
 from dout.explain.terms.row_terms import FORMS
-from dout.explain.terms.terms import Call, Symbol
+from dout.explain.terms.terms import FunctionCall, Symbol
 from dout.explain.terms.text_printer import text
 from dout.grad import backpropagate
 from dout.graph import INPUT, Node, evaluate
@@ -245,7 +245,7 @@ def chain(count, step):
 
 def test_a_chain_of_thousands_of_steps_is_one_deep_term():
     node, names = chain(5000, PRIMITIVES["tanh"])
-    assert isinstance(term_of(node, names), Call)
+    assert isinstance(term_of(node, names), FunctionCall)
     assert term_of(node, names, short=100) is None
 
 

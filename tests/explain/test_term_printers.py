@@ -16,16 +16,16 @@ from dout.explain.terms.terms import (
     ONE,
     TWO,
     ZERO,
-    Call,
     Cases,
     Compare,
+    FunctionCall,
     MatrixProduct,
     Number,
-    Over,
     Partial,
     Power,
     Product,
     Sum,
+    SumOver,
     Symbol,
     Transposed,
     alike,
@@ -40,7 +40,7 @@ from dout.explain.terms.text_printer import text
 x, y, z, W, b, dout = map(Symbol, ("x", "y", "z", "W", "b", "dout"))
 n, m, d = map(Symbol, "nmd")
 dy = Partial("y")
-exp_x = Call("exp", (negated(x),))
+exp_x = FunctionCall("exp", (negated(x),))
 POINT = {
     name: np.float64(value)
     for name, value in {
@@ -80,9 +80,9 @@ def test_numbers_are_multiplied_unless_that_rounds_them():
 def test_a_formula_is_like_another_however_deep_they_are():
     one, other = x, Symbol("x")
     for _ in range(5000):
-        one, other = Call("tanh", (one,)), Call("tanh", (other,))
+        one, other = FunctionCall("tanh", (one,)), FunctionCall("tanh", (other,))
     assert alike(one, other)
-    assert not alike(one, Call("tanh", (other,)))
+    assert not alike(one, FunctionCall("tanh", (other,)))
     square = product(one, other)
     assert (type(square), square.exponent) == (Power, TWO)
 
@@ -104,27 +104,27 @@ LINES = [
     (MatrixProduct(product(x, y), W), "(x · y) · W"),
     (product(y, MatrixProduct(x, W)), "y · (x · W)"),
     (Transposed(MatrixProduct(x, W)), "(x · W)ᵀ"),
-    (Over(("n",), Symbol("dout", (n, m))), "Σₙ dout[n, m]"),
-    (Over(("d",), product(Symbol("x", (n, d)), Symbol("W", (d, m)))), "Σ_d x[n, d] · W[d, m]"),
-    (Over(("n",), total(x, y)), "Σₙ (x + y)"),
-    (total(Over(("n",), x), y), "Σₙ x + y"),
-    (product(y, Over(("n",), x)), "y · (Σₙ x)"),
-    (Call("sum", (x,), ("n",)), "Σₙ x"),
-    (Call("sum", (x,), ("0",)), "sum(x, axis=0)"),
-    (Call("mean", (x,), ("n",)), "meanₙ(x)"),
-    (Call("var", (x,), ("n", "d")), "var_{n, d}(x)"),
-    (Call("sqrt", (x,)), "√x"),
-    (Call("sqrt", (total(x, ONE),)), "√(1 + x)"),
-    (Power(Call("sqrt", (x,)), TWO), "(√x)²"),
-    (Call("abs", (negated(x),)), "|−x|"),
-    (Call("abs", (Call("abs", (x,)),)), "abs(|x|)"),
+    (SumOver(("n",), Symbol("dout", (n, m))), "Σₙ dout[n, m]"),
+    (SumOver(("d",), product(Symbol("x", (n, d)), Symbol("W", (d, m)))), "Σ_d x[n, d] · W[d, m]"),
+    (SumOver(("n",), total(x, y)), "Σₙ (x + y)"),
+    (total(SumOver(("n",), x), y), "Σₙ x + y"),
+    (product(y, SumOver(("n",), x)), "y · (Σₙ x)"),
+    (FunctionCall("sum", (x,), ("n",)), "Σₙ x"),
+    (FunctionCall("sum", (x,), ("0",)), "sum(x, axis=0)"),
+    (FunctionCall("mean", (x,), ("n",)), "meanₙ(x)"),
+    (FunctionCall("var", (x,), ("n", "d")), "var_{n, d}(x)"),
+    (FunctionCall("sqrt", (x,)), "√x"),
+    (FunctionCall("sqrt", (total(x, ONE),)), "√(1 + x)"),
+    (Power(FunctionCall("sqrt", (x,)), TWO), "(√x)²"),
+    (FunctionCall("abs", (negated(x),)), "|−x|"),
+    (FunctionCall("abs", (FunctionCall("abs", (x,)),)), "abs(|x|)"),
     (Cases(((x, Compare(x, ">", ZERO)),), ZERO), "x where x > 0, else 0"),
     (product(y, Cases(((x, Compare(x, ">", ZERO)),), ZERO)), "y · (x where x > 0, else 0)"),
     (Compare(Compare(x, "<", ONE), "∧", Compare(Compare(y, "<", ONE), "∨", Compare(z, "<", ONE))),
      "x < 1 ∧ (y < 1 ∨ z < 1)"),
-    (Call("max", (x, ZERO)), "max(x, 0)"),
-    (Call("not", (Compare(x, ">", ZERO),)), "¬(x > 0)"),
-    (Call("getitem", (total(x, y), ZERO)), "(x + y)[0]"),
+    (FunctionCall("max", (x, ZERO)), "max(x, 0)"),
+    (FunctionCall("not", (Compare(x, ">", ZERO),)), "¬(x > 0)"),
+    (FunctionCall("getitem", (total(x, y), ZERO)), "(x + y)[0]"),
     (negated(total(x, y)), "−(x + y)"),
     (total(x, negated(total(y, z))), "x − (y + z)"),
     (Sum((x, Sum((negated(y), z)))), "x + (−y + z)"),
@@ -186,19 +186,19 @@ FRAGMENTS = [
     (product(total(x, y), over=(TWO,)), r"\frac{x + y}{2}"),
     (Power(exp_x, TWO), r"{(e^{-x})}^{2}"),
     (Power(dy, TWO), r"{\left(\frac{\partial L}{\partial y}\right)}^{2}"),
-    (Call("log", (x,)), r"\log(x)"),
-    (Call("log2", (total(x, y),)), r"\log_2(x + y)"),
-    (Call("hypot", (Power(x, TWO), y)), r"\sqrt{({x}^{2})^2 + y^2}"),
-    (product(y, Call("expm1", (x,))), r"y \cdot (e^{x} - 1)"),
-    (Call("log1p", (negated(x),)), r"\log(1 + (-x))"),
-    (Call("sigmoid", (negated(x),)), r"\sigma(-x)"),
-    (Call("max", (x, ZERO)), r"\max(x, 0)"),
-    (Call("abs", (negated(x),)), r"\left|-x\right|"),
-    (Call("mod", (x, total(y, z))), r"x \bmod (y + z)"),
-    (Call("mean", (x,), ("n",)), r"\operatorname{mean}_{n}(x)"),
-    (Call("sum", (x,), ("n", "d")), r"\sum_{n, d} x"),
-    (Call("concatenate", (x, y, z)), r"\operatorname{concatenate}(x, y, z)"),
-    (Over(("n",), Symbol("dout", (n, m))), r"\sum_{n} \mathrm{dout}_{n, m}"),
+    (FunctionCall("log", (x,)), r"\log(x)"),
+    (FunctionCall("log2", (total(x, y),)), r"\log_2(x + y)"),
+    (FunctionCall("hypot", (Power(x, TWO), y)), r"\sqrt{({x}^{2})^2 + y^2}"),
+    (product(y, FunctionCall("expm1", (x,))), r"y \cdot (e^{x} - 1)"),
+    (FunctionCall("log1p", (negated(x),)), r"\log(1 + (-x))"),
+    (FunctionCall("sigmoid", (negated(x),)), r"\sigma(-x)"),
+    (FunctionCall("max", (x, ZERO)), r"\max(x, 0)"),
+    (FunctionCall("abs", (negated(x),)), r"\left|-x\right|"),
+    (FunctionCall("mod", (x, total(y, z))), r"x \bmod (y + z)"),
+    (FunctionCall("mean", (x,), ("n",)), r"\operatorname{mean}_{n}(x)"),
+    (FunctionCall("sum", (x,), ("n", "d")), r"\sum_{n, d} x"),
+    (FunctionCall("concatenate", (x, y, z)), r"\operatorname{concatenate}(x, y, z)"),
+    (SumOver(("n",), Symbol("dout", (n, m))), r"\sum_{n} \mathrm{dout}_{n, m}"),
     (MatrixProduct(dout, Transposed(W)), r"\mathrm{dout}\, {W}^\mathsf{T}"),
     (Cases(((x, Compare(x, "≥", ZERO)),), ZERO), r"\begin{cases} x & x \ge 0 \\ 0 & \text{otherwise} \end{cases}"),
     (Number(1.5e-7), r"1.5 \cdot {10}^{-7}"),
@@ -208,7 +208,7 @@ FRAGMENTS = [
     (Symbol("50%"), r"\text{50\%}"),
     (Symbol(r"\input{f}"), r"\text{\textbackslash{}input\{f\}}"),
     (Symbol("größe"), r"\text{größe}"),
-    (Call("my_row", (x,)), r"\operatorname{my\_row}(x)"),
+    (FunctionCall("my_row", (x,)), r"\operatorname{my\_row}(x)"),
 ]
 
 
@@ -252,10 +252,10 @@ def plain(term):
 
 def test_mathml_has_fractions_roots_and_scripts():
     assert plain(product(ONE, over=(x,))) == '<mfrac><mn>1</mn><mi data-name="x">x</mi></mfrac>'
-    assert plain(Call("sqrt", (x,))) == '<msqrt><mi data-name="x">x</mi></msqrt>'
+    assert plain(FunctionCall("sqrt", (x,))) == '<msqrt><mi data-name="x">x</mi></msqrt>'
     assert plain(Power(x, TWO)) == '<msup><mi data-name="x">x</mi><mn>2</mn></msup>'
     assert plain(exp_x).startswith("<msup><mi>e</mi>")
-    assert plain(Over(("n",), x)).startswith("<mrow><munder><mo>∑</mo><mrow><mi>n</mi></mrow></munder>")
+    assert plain(SumOver(("n",), x)).startswith("<mrow><munder><mo>∑</mo><mrow><mi>n</mi></mrow></munder>")
 
 
 def test_mathml_has_a_table_of_cases():
@@ -309,5 +309,5 @@ def test_mathml_is_xml_with_two_parts_where_two_belong_and_every_name_marked(ter
 def test_a_formula_may_be_thousands_of_functions_deep(printer):
     deep = x
     for _ in range(1001):
-        deep = Call("tanh", (deep,))
+        deep = FunctionCall("tanh", (deep,))
     assert printer(deep).count("tanh") == 1001

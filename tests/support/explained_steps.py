@@ -10,15 +10,15 @@ from dout.explain.axes.axis_letters import axis_letters
 from dout.explain.axes.axis_parts import axis_part
 from dout.explain.model.reasons import REASONS
 from dout.explain.terms.terms import (
-    Call,
     Cases,
     Compare,
+    FunctionCall,
     MatrixProduct,
     Number,
-    Over,
     Power,
     Product,
     Sum,
+    SumOver,
     Symbol,
     Transposed,
     is_negative,
@@ -104,7 +104,7 @@ def written(term):
             return f"{'−' if negative else ''}{above}{below}"
         case Power(base, exponent):
             return f"{_within(base)}^{_within(exponent)}"
-        case Call(function, arguments, axis):
+        case FunctionCall(function, arguments, axis):
             along = f", axis={' '.join(axis)}" if axis else ""
             return f"{function}({', '.join(map(written, arguments))}{along})"
         case Compare(left, symbol, right):
@@ -112,7 +112,7 @@ def written(term):
         case Cases(pieces, otherwise):
             found = "; ".join(f"{written(piece)} where {written(when)}" for piece, when in pieces)
             return f"{{{found}; {written(otherwise)}}}"
-        case Over(indices, inner, symbol):
+        case SumOver(indices, inner, symbol):
             return f"{symbol}_{','.join(indices)} {_within(inner)}"
         case MatrixProduct(left, right):
             return f"{_within(left)} @ {_within(right)}"

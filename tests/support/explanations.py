@@ -4,26 +4,26 @@ import numpy as np
 
 from dout.explain.model.explanation import (
     BackwardLine,
+    DerivationStep,
     Explanation,
     Keeping,
-    Part,
+    Phrase,
     Quantity,
-    Reason,
     Simplified,
-    Step,
+    StepPart,
 )
 from dout.explain.terms.terms import (
     ONE,
     TWO,
     ZERO,
-    Call,
     Cases,
     Compare,
+    FunctionCall,
     MatrixProduct,
-    Over,
     Partial,
     Power,
     Sum,
+    SumOver,
     Symbol,
     Transposed,
     negated,
@@ -35,7 +35,7 @@ from dout.graph import INPUT, Node, Where
 x, y, a, b, c, W = map(Symbol, ("x", "y", "a", "b", "c", "W"))
 dy = Partial("y")
 NODE = Node(INPUT, (), {}, (), float)  # formats print no node
-e = Call("exp", (negated(x),))
+e = FunctionCall("exp", (negated(x),))
 
 
 def quantity(name, term, value, axes=(), parameter=False):
@@ -43,7 +43,7 @@ def quantity(name, term, value, axes=(), parameter=False):
 
 
 def step(number, operator, name, *parts, says=None):
-    return Step(number, operator, name, NODE, parts, says)
+    return DerivationStep(number, operator, name, NODE, parts, says)
 
 
 def sigmoid(name="Sigmoid", at=1.5):
@@ -57,7 +57,7 @@ def sigmoid(name="Sigmoid", at=1.5):
         (
             quantity("x", None, at),
             quantity("a", negated(x), -at),
-            quantity("b", Call("exp", (a,)), z),
+            quantity("b", FunctionCall("exp", (a,)), z),
             quantity("c", total(ONE, b), 1 + z),
             quantity("y", product(ONE, over=(c,)), out),
         ),
@@ -68,16 +68,21 @@ def sigmoid(name="Sigmoid", at=1.5):
                 1,
                 "/",
                 "y",
-                Part(
+                StepPart(
                     "c",
                     negated(product(dy, square)),
                     -(out**2),
                     (negated(product(ONE, over=(Power(c, TWO),))), negated(square)),
                 ),
             ),
-            step(2, "+", "c", Part("b", negated(product(dy, square)), -(out**2), (ONE,))),
-            step(3, "exp", "b", Part("a", negated(product(dy, square, e)), -(out**2) * z, (Call("exp", (a,)),))),
-            step(4, "×(−1)", "a", Part("x", product(dy, square, e), out**2 * z, (negated(ONE),))),
+            step(2, "+", "c", StepPart("b", negated(product(dy, square)), -(out**2), (ONE,))),
+            step(
+                3,
+                "exp",
+                "b",
+                StepPart("a", negated(product(dy, square, e)), -(out**2) * z, (FunctionCall("exp", (a,)),)),
+            ),
+            step(4, "×(−1)", "a", StepPart("x", product(dy, square, e), out**2 * z, (negated(ONE),))),
         ),
         (
             Simplified(
@@ -86,16 +91,16 @@ def sigmoid(name="Sigmoid", at=1.5):
                     (product(dy, square, e), None),
                     (
                         product(dy, y, e, over=(one_plus,)),
-                        Reason("since", {"left": y, "right": product(ONE, over=(one_plus,))}),
+                        Phrase("since", {"left": y, "right": product(ONE, over=(one_plus,))}),
                     ),
                     (
                         product(dy, y, total(ONE, negated(y))),
-                        Reason("since", {"left": product(e, over=(one_plus,)), "right": total(ONE, negated(y))}),
+                        Phrase("since", {"left": product(e, over=(one_plus,)), "right": total(ONE, negated(y))}),
                     ),
                 ),
             ),
         ),
-        (Keeping(("y",), 1, Reason("keep the output", {"y": "y", "inputs": ("x",)})),),
+        (Keeping(("y",), 1, Phrase("keep the output", {"y": "y", "inputs": ("x",)})),),
         (
             BackwardLine(
                 Where("slide_layers.py", 65),
@@ -121,15 +126,15 @@ def affine(wrong=True):
     def at(name, *indices):
         return Symbol(name, indices)
 
-    element = Over(("d",), product(at("x", n, d), at("W", d, m)))
-    sums = Over(("n",), at("dout", n, m))
+    element = SumOver(("d",), product(at("x", n, d), at("W", d, m)))
+    sums = SumOver(("n",), at("dout", n, m))
     lines = ("self.dW = self.x.T @ dout", "self.db = dout.sum(axis=1)", "return dout @ self.W.T")
     judged = {
         1: {
             "step": 1,
             "wrong": True,
             "instead": "dout.sum(axis=0)",
-            "reason": Reason("beside_axis", {"step": 1, "axes": "the N rows", "axis": 0}),
+            "reason": Phrase("beside_axis", {"step": 1, "axes": "the N rows", "axis": 0}),
         }
         if wrong
         else {"step": 1}
@@ -151,41 +156,41 @@ def affine(wrong=True):
                 1,
                 "+ b",
                 "y",
-                Part(
+                StepPart(
                     "b",
-                    Call("sum", (dout,), ("N",)),
+                    FunctionCall("sum", (dout,), ("N",)),
                     None,
                     index=(at("db", m), sums),
                     shapes="(N, M) → (M,)",
                     code="dout.sum(axis=0)",
                 ),
-                says=Reason("added to each", {"name": "b", "axis": "N"}),
+                says=Phrase("added to each", {"name": "b", "axis": "N"}),
             ),
             step(
                 2,
                 "x · W",
                 "a",
-                Part(
+                StepPart(
                     "x",
                     MatrixProduct(dout, Transposed(W)),
                     None,
-                    index=(at("dx", n, d), Over(("m",), product(at("dout", n, m), at("W", d, m)))),
+                    index=(at("dx", n, d), SumOver(("m",), product(at("dout", n, m), at("W", d, m)))),
                     shapes="(N, M)·(M, D) → (N, D)",
                     code="dout @ W.T",
                 ),
-                Part(
+                StepPart(
                     "W",
                     MatrixProduct(Transposed(x), dout),
                     None,
-                    index=(at("dW", d, m), Over(("n",), _in_this_order(at("x", n, d), at("dout", n, m)))),
+                    index=(at("dW", d, m), SumOver(("n",), _in_this_order(at("x", n, d), at("dout", n, m)))),
                     shapes="(D, N)·(N, M) → (D, M)",
                     code="x.T @ dout",
                 ),
-                says=Reason("formula", {"left": at("y", n, m), "right": element}),
+                says=Phrase("formula", {"left": at("y", n, m), "right": element}),
             ),
         ),
         (),
-        (Keeping(("x", "W"), 18, Reason("keep the inputs", {"names": ("x", "W")})),),
+        (Keeping(("x", "W"), 18, Phrase("keep the inputs", {"names": ("x", "W")})),),
         tuple(BackwardLine(Where("mine.py", 11 + i), s, **judged.get(i, {"step": 2})) for i, s in enumerate(lines)),
     )
 
@@ -198,13 +203,13 @@ def relu():
         Where("slide_layers.py", 10),
         (
             quantity("x", None, np.array([1.0, -2.0])),
-            quantity("y", Call("max", (x, ZERO)), np.array([1.0, 0.0])),
+            quantity("y", FunctionCall("max", (x, ZERO)), np.array([1.0, 0.0])),
         ),
         ("y",),
-        Call("max", (x, ZERO)),
-        (step(1, "max", "y", Part("x", gradient, None, (Cases(((ONE, Compare(x, ">", ZERO)),), ZERO),))),),
+        FunctionCall("max", (x, ZERO)),
+        (step(1, "max", "y", StepPart("x", gradient, None, (Cases(((ONE, Compare(x, ">", ZERO)),), ZERO),))),),
         (Simplified("x", ((gradient, None),)),),
-        (Keeping(("mask",), 1, Reason("keep the mask", {"y": "y"})),),
+        (Keeping(("mask",), 1, Phrase("keep the mask", {"y": "y"})),),
     )
 
 
@@ -227,14 +232,14 @@ def multiply(at=(100, 2), names=("x", "y")):
                 1,
                 "×",
                 "out",
-                Part(names[0], product(seed, other), at[1], (other,)),
-                Part(names[1], product(seed, one), at[0], (one,)),
+                StepPart(names[0], product(seed, other), at[1], (other,)),
+                StepPart(names[1], product(seed, one), at[0], (one,)),
             ),
         ),
         tuple(
             Simplified(name, ((product(seed, factor), None),)) for name, factor in zip(names, (other, one), strict=True)
         ),
-        (Keeping(names, 2, Reason("keep the inputs", {"names": names})),),
+        (Keeping(names, 2, Phrase("keep the inputs", {"names": names})),),
     )
 
 
@@ -242,14 +247,14 @@ def mixed():
     """Steps on each element beside steps along axes: a product of two values, of which one is repeated."""
     n, d = map(Symbol, "nd")
     dout, scale = Symbol("dout"), Symbol("scale")
-    part = Part(
+    part = StepPart(
         "scale",
-        Call("sum", (product(dout, x),), ("N",)),
+        FunctionCall("sum", (product(dout, x),), ("N",)),
         None,
-        index=(Symbol("dscale", (d,)), Over(("n",), product(Symbol("dout", (n, d)), Symbol("x", (n, d))))),
+        index=(Symbol("dscale", (d,)), SumOver(("n",), product(Symbol("dout", (n, d)), Symbol("x", (n, d))))),
         shapes="(N, D) → (D,)",
         code="np.sum(dout * x, axis=0)",
-        reason=Reason("sum over repeats", {"name": "scale", "axis": "N"}),
+        reason=Phrase("sum over repeats", {"name": "scale", "axis": "N"}),
     )
     return Explanation(
         "Scale",
@@ -261,7 +266,7 @@ def mixed():
         ),
         ("y",),
         product(scale, x),
-        (step(1, "scale · x", "y", Part("x", product(dout, scale), None, (scale,)), part),),
+        (step(1, "scale · x", "y", StepPart("x", product(dout, scale), None, (scale,)), part),),
         (),
         (Keeping(("x", "scale"), 6),),
     )

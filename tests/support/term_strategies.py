@@ -25,7 +25,7 @@ def conditions(inside):
     relation = st.builds(t.Compare, inside, st.sampled_from("<≤>≥=≠"), inside)
     joined = st.builds(t.Compare, relation, st.sampled_from("∧∨⊻"), relation)
     nested = st.builds(t.Compare, joined, st.sampled_from("∧∨⊻"), st.one_of(relation, joined))
-    return st.one_of(relation, joined, nested, st.builds(lambda c: t.Call("not", (c,)), relation))
+    return st.one_of(relation, joined, nested, st.builds(lambda c: t.FunctionCall("not", (c,)), relation))
 
 
 def larger(inside):
@@ -39,10 +39,12 @@ def larger(inside):
         st.builds(lambda s, over: t.product(*s, over=over), some, few),
         inside.map(t.negated),
         st.builds(t.Power, inside, inside),
-        st.builds(lambda name, one: t.Call(name, (one,)), st.sampled_from(FUNCTIONS), inside),
-        st.builds(lambda name, pair: t.Call(name, pair), st.sampled_from(("max", "min", "mod", "arctan2")), two),
+        st.builds(lambda name, one: t.FunctionCall(name, (one,)), st.sampled_from(FUNCTIONS), inside),
+        st.builds(
+            lambda name, pair: t.FunctionCall(name, pair), st.sampled_from(("max", "min", "mod", "arctan2")), two
+        ),
         st.builds(t.Cases, st.lists(st.tuples(inside, conditions(inside)), min_size=1, max_size=2).map(tuple), inside),
-        st.builds(t.Over, st.sampled_from((("n",), ("d",), ("n", "d"))), inside, st.sampled_from(("Σ", "Π", "max"))),
+        st.builds(t.SumOver, st.sampled_from((("n",), ("d",), ("n", "d"))), inside, st.sampled_from(("Σ", "Π", "max"))),
         st.builds(t.MatrixProduct, inside, inside),
         st.builds(t.Transposed, inside),
     )

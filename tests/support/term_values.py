@@ -95,7 +95,7 @@ def value_of(term, point):
             return -made if negative else made
         case t.Power(base, exponent):
             return raised(of(base), of(exponent))
-        case t.Call(name, arguments):
+        case t.FunctionCall(name, arguments):
             return FUNCTIONS[name](*map(of, arguments))
         case t.Compare(left, symbol, right):
             return bool(RELATIONS[symbol](of(left), of(right)))
@@ -103,8 +103,8 @@ def value_of(term, point):
             return next((of(one) for one, condition in pieces if of(condition)), None) if any(
                 of(condition) for _, condition in pieces
             ) else of(otherwise)  # fmt: skip
-        case t.Over((index, *rest), inside, symbol):
-            body = t.Over(tuple(rest), inside, symbol) if rest else inside
+        case t.SumOver((index, *rest), inside, symbol):
+            body = t.SumOver(tuple(rest), inside, symbol) if rest else inside
             return folded(symbol, (value_of(body, {**point, index: np.float64(i)}) for i in INDEX))
         case t.MatrixProduct(left, right):
             return of(left) * of(right)  # matrices with one element

@@ -19,8 +19,8 @@ from dout.files import Kind, refuse, regular, write
 
 if TYPE_CHECKING:
     from dout.check.report.layer_report import Report
-    from dout.explain.derive.class_writer import Derived
-    from dout.explain.model.explanation import Reason
+    from dout.explain.derive.class_writer import DerivedClass
+    from dout.explain.model.explanation import Phrase
 
 MODULE = Kind("a module", (".py",), rb'\A""".*\n\nWritten by `dout derive`')
 SOURCE = Kind("a Python file", (".py",), rb"")  # the user's own: it is asked to be changed
@@ -69,7 +69,7 @@ def derive(
     sys.exit(0 if report.ok else 1)
 
 
-def _derived(target: str, init: dict[str, Any], inputs: dict[str, Any], timeout: float) -> tuple[Derived, Report]:
+def _derived(target: str, init: dict[str, Any], inputs: dict[str, Any], timeout: float) -> tuple[DerivedClass, Report]:
     """The class, and the report on it."""
     from dout.check.verb.check_layer import check
     from dout.cli.guard import guarded
@@ -88,21 +88,21 @@ def _derived(target: str, init: dict[str, Any], inputs: dict[str, Any], timeout:
         return made, check(made.layer, init=init, **inputs)
 
 
-def _sentence(reason: Reason) -> str:
+def _sentence(reason: Phrase) -> str:
     from dout.explain.formats.terminal_lines import sentence_text
     from dout.explain.formats.words import said_reason
 
     return sentence_text(said_reason(reason))
 
 
-def _module(target: str, made: Derived) -> str:
+def _module(target: str, made: DerivedClass) -> str:
     """The module with the class, as a file that dout knows again as its own."""
     of = visible(target).replace("\\", "/").replace('"', "'")
     head = f"{made.name}, with the backward that its forward has.\n\nWritten by `dout derive` from {of}.\n"
     return f'"""{head}"""\n\n{made.module}'
 
 
-def _write_in_place(target: str, where: str, made: Derived) -> None:
+def _write_in_place(target: str, where: str, made: DerivedClass) -> None:
     """Put the methods in the place of those in the user's file. Raises TargetError where there is no such class."""
     from dout.explain.derive.in_place import replaced_source
 
@@ -116,7 +116,7 @@ def _write_in_place(target: str, where: str, made: Derived) -> None:
     click.echo(visible(f"wrote {file}"), err=True)
 
 
-def _document(target: str, made: Derived, report: Report) -> dict[str, Any]:
+def _document(target: str, made: DerivedClass, report: Report) -> dict[str, Any]:
     return {
         "dout": "derived",
         "version": 1,

@@ -13,7 +13,7 @@ from dout.explain.algebra.exact_values import equal
 from dout.explain.algebra.pieces import Piece, Pointwise, in_numbers, pieces
 from dout.explain.algebra.shortest_forms import ShortForm, forms
 from dout.explain.algebra.sympy_terms import term
-from dout.explain.terms.terms import ZERO, Call, Cases, Compare, Symbol, Term
+from dout.explain.terms.terms import ZERO, Cases, Compare, FunctionCall, Symbol, Term
 from dout.graph import Node, topological
 from dout.judge.ball_values import Balls
 
@@ -207,7 +207,7 @@ def _outside(graph: Pointwise, called: Mapping[Any, Term], low: Any, high: Any) 
     if low == high:
         return Compare(x, "≠", term(low, called))
     if low == -high:
-        return Compare(Call("abs", (x,)), ">", term(high, called))
+        return Compare(FunctionCall("abs", (x,)), ">", term(high, called))
     return Compare(Compare(x, "<", term(low, called)), "∨", Compare(x, ">", term(high, called)))
 
 
@@ -224,7 +224,7 @@ def _within(graph: Pointwise, called: Mapping[Any, Term], low: Any, high: Any) -
     above = Compare(x, ">", term(low, called)) if low is not None else None
     below = Compare(x, "<", term(high, called)) if high is not None else None
     if above is not None and below is not None and low == -high:
-        return Compare(Call("abs", (x,)), "<", term(high, called))
+        return Compare(FunctionCall("abs", (x,)), "<", term(high, called))
     if above is not None and below is not None:
         return Compare(Compare(term(low, called), "<", x), "∧", below)
     found = above or below

@@ -8,7 +8,7 @@ from typing import Any
 import sympy
 
 from dout.explain.algebra.pieces import value_of
-from dout.explain.terms.terms import ONE, Call, Number, Power, Symbol, Term, negated, number, product, total
+from dout.explain.terms.terms import ONE, FunctionCall, Number, Power, Symbol, Term, negated, number, product, total
 
 Naming = Mapping[Any, Term]  # a symbol of SymPy's → what it is called
 
@@ -26,9 +26,15 @@ def term(expression: Any, names: Naming) -> Term:
     if rule is not None:
         return rule(expression, names)
     if expression.is_number and not expression.args:
-        return Symbol("π") if expression is sympy.pi else Call("exp", (ONE,)) if expression is sympy.E else Symbol("?")
+        return (
+            Symbol("π")
+            if expression is sympy.pi
+            else FunctionCall("exp", (ONE,))
+            if expression is sympy.E
+            else Symbol("?")
+        )
     name = _NAMES.get(type(expression).__name__, type(expression).__name__)
-    return Call(name, tuple(term(argument, names) for argument in expression.args))
+    return FunctionCall(name, tuple(term(argument, names) for argument in expression.args))
 
 
 _NAMES = {
@@ -87,14 +93,14 @@ def _power(expression: Any, names: Naming) -> Term:
     if exponent.could_extract_minus_sign():
         return product(over=(term(base**-exponent, names),))
     if exponent == sympy.Rational(1, 2):
-        return Call("sqrt", (term(base, names),))
+        return FunctionCall("sqrt", (term(base, names),))
     if exponent == sympy.Rational(1, 3):
-        return Call("cbrt", (term(base, names),))
+        return FunctionCall("cbrt", (term(base, names),))
     return Power(term(base, names), term(exponent, names))
 
 
 def _exponential(expression: Any, names: Naming) -> Term:
-    return Call("exp", (term(expression.exp, names),))
+    return FunctionCall("exp", (term(expression.exp, names),))
 
 
 _RULES: dict[type, Callable[[Any, Naming], Term]] = {

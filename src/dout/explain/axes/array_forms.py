@@ -10,8 +10,17 @@ from dout.explain.axes.element_arithmetic import combine
 from dout.explain.axes.element_rules import number_term, reduced_axes
 from dout.explain.axes.index_forms import constant_term, size_term
 from dout.explain.axes.indices import NotReadableError
-from dout.explain.model.explanation import Reason
-from dout.explain.terms.terms import Call, MatrixProduct, Symbol, Term, Transposed, is_negative, negated, product
+from dout.explain.model.explanation import Phrase
+from dout.explain.terms.terms import (
+    FunctionCall,
+    MatrixProduct,
+    Symbol,
+    Term,
+    Transposed,
+    is_negative,
+    negated,
+    product,
+)
 from dout.graph import CONSTANT, Node
 from dout.ops import by_primitive, primitives
 from dout.rewrite.simplify import is_elementwise
@@ -27,7 +36,7 @@ class ArrayForm:
 
     term: Term
     shapes: str
-    reason: Reason | None = None
+    reason: Phrase | None = None
 
 
 def array_form(node: Node, names: Mapping[Node, str], letters: Letters) -> ArrayForm | None:
@@ -67,10 +76,10 @@ def _core(node: Node, names: Mapping[Node, str]) -> Node:
     return node
 
 
-def _reason(node: Node, names: Mapping[Node, str], letters: Letters) -> Reason | None:
+def _reason(node: Node, names: Mapping[Node, str], letters: Letters) -> Phrase | None:
     core = _core(node, names)
     if core.primitive in _SUMS:
-        return Reason("sum over repeats", {"axis": axes_text(core, letters), "name": names.get(node, "it")})
+        return Phrase("sum over repeats", {"axis": axes_text(core, letters), "name": names.get(node, "it")})
     return None
 
 
@@ -128,7 +137,7 @@ def _transpose(arrays: _Arrays, node: Node) -> Term:
         return term
     if tuple(axes) == (*range(n - 2), n - 1, n - 2):
         return term.matrix if isinstance(term, Transposed) else Transposed(term)
-    return Call("transpose", (term,), axis=tuple(arrays.letters[node]))
+    return FunctionCall("transpose", (term,), axis=tuple(arrays.letters[node]))
 
 
 def _reduction(arrays: _Arrays, node: Node) -> Term:
@@ -140,8 +149,8 @@ def _reduction(arrays: _Arrays, node: Node) -> Term:
     if not axes:
         return term
     if node.primitive in _SUMS and is_negative(term):
-        return negated(Call(str(node.primitive), (negated(term),), axes))
-    return Call(str(node.primitive), (term,), axes)
+        return negated(FunctionCall(str(node.primitive), (negated(term),), axes))
+    return FunctionCall(str(node.primitive), (term,), axes)
 
 
 def _quiet(arrays: _Arrays, node: Node) -> Term:
@@ -152,7 +161,7 @@ def _quiet(arrays: _Arrays, node: Node) -> Term:
         before, after = ([a for a in arrays.letters[n] if a != "1"] for n in (source, node))
         if before != after:
             sizes = tuple(size_term(a, n) for a, n in zip(arrays.letters[node], node.shape, strict=True))
-            return Call("reshape", (term, *sizes))
+            return FunctionCall("reshape", (term, *sizes))
     return term
 
 

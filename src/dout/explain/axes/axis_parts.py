@@ -12,7 +12,7 @@ from dout.explain.axes.axis_letters import JOIN, Letters, axis_letters
 from dout.explain.axes.element_rules import reduced_axes
 from dout.explain.axes.index_forms import fresh_indices, index_form, index_names, indices_of
 from dout.explain.axes.term_values import equal_values, holds, sources
-from dout.explain.model.explanation import Reason
+from dout.explain.model.explanation import Phrase
 from dout.explain.terms.terms import Term
 from dout.graph import CONSTANT, INPUT, Graph, Node, renewed, topological
 from dout.ops import PRIMITIVES, by_primitive, primitives
@@ -27,7 +27,7 @@ class AxisPart:
     index: tuple[Term, Term] | None
     term: Term | None
     shapes: str
-    reason: Reason | None
+    reason: Phrase | None
 
 
 def axis_part(
@@ -188,7 +188,7 @@ def _length(source: Node, axes: list[int], letters: Letters, also: _Also) -> Nod
 # --- reasons ----------------------------------------------------------------------------------------------------------
 
 
-def reason_for(node: Node, argument: int, names: Mapping[Node, str], letters: Letters) -> Reason | None:
+def reason_for(node: Node, argument: int, names: Mapping[Node, str], letters: Letters) -> Phrase | None:
     """Why the input of a step gets the gradient that it gets, where that is about axes."""
     make = _REASONS.get(node.primitive)
     if make is not None:
@@ -196,7 +196,7 @@ def reason_for(node: Node, argument: int, names: Mapping[Node, str], letters: Le
     return _repeated(node, argument, names, letters) if is_elementwise(node) else None
 
 
-def _repeated(node: Node, argument: int, names: Mapping[Node, str], letters: Letters) -> Reason | None:
+def _repeated(node: Node, argument: int, names: Mapping[Node, str], letters: Letters) -> Phrase | None:
     """An operand that is broadcast."""
     source = node.inputs[argument]
     lead = len(node.shape) - len(source.shape)
@@ -205,10 +205,10 @@ def _repeated(node: Node, argument: int, names: Mapping[Node, str], letters: Let
         return None
     rows = node.primitive in primitives("add") and len(axes) == 1 and axes == [0]
     key = "added to each" if rows else "sum over repeats"
-    return Reason(key, {"axis": ", ".join(letters[node][i] for i in axes), "name": names.get(source, "it")})
+    return Phrase(key, {"axis": ", ".join(letters[node][i] for i in axes), "name": names.get(source, "it")})
 
 
-def _meets(node: Node, argument: int, names: Mapping[Node, str], letters: Letters) -> Reason | None:
+def _meets(node: Node, argument: int, names: Mapping[Node, str], letters: Letters) -> Phrase | None:
     """An operand of a matrix product: each element meets those of the other one along the axis that it lacks."""
     if len(node.inputs) != 2 or any(len(i.shape) < 2 for i in node.inputs):
         return None
@@ -220,7 +220,7 @@ def _meets(node: Node, argument: int, names: Mapping[Node, str], letters: Letter
     along = index_names(fresh_indices(node, lacks, indices, names, letters))
     if not along:  # an axis of length 1: nothing is added up
         return None
-    return Reason(
+    return Phrase(
         "matrix product",
         {
             "name": names.get(one, "it"),
@@ -232,25 +232,25 @@ def _meets(node: Node, argument: int, names: Mapping[Node, str], letters: Letter
     )
 
 
-def _mean(node: Node, argument: int, names: Mapping[Node, str], letters: Letters) -> Reason | None:
+def _mean(node: Node, argument: int, names: Mapping[Node, str], letters: Letters) -> Phrase | None:
     count = JOIN.join(letters[node.inputs[0]][axis] for axis in reduced_axes(node))
-    return Reason("mean", {"count": f"({count})" if JOIN in count else count})
+    return Phrase("mean", {"count": f"({count})" if JOIN in count else count})
 
 
-def _said(key: str) -> Callable[..., Reason | None]:
-    return lambda node, argument, names, letters: Reason(key, {"name": names.get(node.inputs[argument], "it")})
+def _said(key: str) -> Callable[..., Phrase | None]:
+    return lambda node, argument, names, letters: Phrase(key, {"name": names.get(node.inputs[argument], "it")})
 
 
-def _chosen(node: Node, argument: int, names: Mapping[Node, str], letters: Letters) -> Reason | None:
+def _chosen(node: Node, argument: int, names: Mapping[Node, str], letters: Letters) -> Phrase | None:
     repeats = len(node.inputs) == 2 and node.inputs[1].shape != ()
-    return Reason("looked up" if repeats else "chosen", {"name": names.get(node.inputs[0], "it")})
+    return Phrase("looked up" if repeats else "chosen", {"name": names.get(node.inputs[0], "it")})
 
 
-def _written(node: Node, argument: int, names: Mapping[Node, str], letters: Letters) -> Reason | None:
-    return Reason("written" if argument else "overwritten")
+def _written(node: Node, argument: int, names: Mapping[Node, str], letters: Letters) -> Phrase | None:
+    return Phrase("written" if argument else "overwritten")
 
 
-_REASONS: dict[Any, Callable[..., Reason | None]] = by_primitive(
+_REASONS: dict[Any, Callable[..., Phrase | None]] = by_primitive(
     {
         **dict.fromkeys(["matmul", "dot"], _meets),
         "sum": _said("sum"),

@@ -8,9 +8,9 @@ from dout.explain.terms.terms import (
     ONE,
     TWO,
     ZERO,
-    Call,
     Cases,
     Compare,
+    FunctionCall,
     Power,
     Product,
     Term,
@@ -53,9 +53,9 @@ _ARITHMETIC: dict[str, Callable[..., Term]] = {
     "square": lambda x: Power(x, TWO),
     "pow": _power,
     "power": _power,
-    "absolute": lambda x: Call("abs", (x,)),
-    "maximum": lambda x, y: Call("max", (x, y)),
-    "minimum": lambda x, y: Call("min", (x, y)),
+    "absolute": lambda x: FunctionCall("abs", (x,)),
+    "maximum": lambda x, y: FunctionCall("max", (x, y)),
+    "minimum": lambda x, y: FunctionCall("min", (x, y)),
 }
 _BY_ROW = by_primitive(_ARITHMETIC)
 _CHOICE = primitives("where")
@@ -74,7 +74,7 @@ def combine(node: Node, operands: list[Term]) -> Term:
     if row in _BOTH | _EITHER and all(isinstance(o, Compare) for o in operands):
         return Compare(operands[0], "∧" if row in _BOTH else "∨", operands[1])
     numbers = [_number(operand) for operand in operands]
-    return _BY_ROW[row](*numbers) if row in _BY_ROW else Call(str(row), tuple(numbers))
+    return _BY_ROW[row](*numbers) if row in _BY_ROW else FunctionCall(str(row), tuple(numbers))
 
 
 def _number(term: Term) -> Term:

@@ -11,7 +11,19 @@ from typing import Any, Protocol
 from dout.explain.axes.element_arithmetic import combine, scaled
 from dout.explain.axes.indices import NotReadableError, groups, joined, split
 from dout.explain.axes.selections import place_conditions, places_of, solved
-from dout.explain.terms.terms import TWO, ZERO, Call, Cases, Compare, Number, Power, Term, negated, product, total
+from dout.explain.terms.terms import (
+    TWO,
+    ZERO,
+    Cases,
+    Compare,
+    FunctionCall,
+    Number,
+    Power,
+    Term,
+    negated,
+    product,
+    total,
+)
 from dout.graph import Node, Primitive
 from dout.ops import PRIMITIVES, by_primitive
 from dout.ops.linalg import without_ellipsis
@@ -309,7 +321,7 @@ _ROWS: dict[str, Rule] = {
     "min": _reduction("min"),
     "mean": _mean,
     "var": _variance,
-    "std": lambda view: Call("sqrt", (_variance(view),)),
+    "std": lambda view: FunctionCall("sqrt", (_variance(view),)),
     "cumsum": _running,
     "reshape": _reshape,
     "ravel": _reshape,

@@ -21,7 +21,7 @@ from dout.explain.axes.indices import (
     named_indices,
     parts_of,
 )
-from dout.explain.terms.terms import ONE, ZERO, Over, Product, Symbol, Term, negated, product
+from dout.explain.terms.terms import ONE, ZERO, Product, SumOver, Symbol, Term, negated, product
 from dout.graph import CONSTANT, Node
 
 LONGEST = 60  # terms in a formula that is still read
@@ -228,15 +228,15 @@ def _digit_places(digits: set[Digit], index: Term, reader: _Reader, used: set[st
 
 def gone_over_by(names: tuple[str, ...], body: Term, symbol: str) -> Term:
     """The term added up over indices; what has none of them stands in front."""
-    if isinstance(body, Over) and body.symbol == symbol:
-        return Over((*names, *body.indices), body.term, symbol)
+    if isinstance(body, SumOver) and body.symbol == symbol:
+        return SumOver((*names, *body.indices), body.term, symbol)
     if not isinstance(body, Product) or symbol != "Σ":
-        return Over(names, body, symbol)
+        return SumOver(names, body, symbol)
     inside, outside = _apart(body.factors, names)
     below, outside_below = _apart(body.over, names)
     if not (outside or outside_below or body.negative) or not (inside or below):
-        return Over(names, body, symbol)
-    whole = product(Over(names, product(*inside, over=below), symbol), *outside, over=outside_below)
+        return SumOver(names, body, symbol)
+    whole = product(SumOver(names, product(*inside, over=below), symbol), *outside, over=outside_below)
     return negated(whole) if body.negative else whole
 
 

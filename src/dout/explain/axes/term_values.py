@@ -16,7 +16,7 @@ from flint import arb
 
 from dout.explain.axes.axis_letters import JOIN, Letters, index_name
 from dout.explain.axes.indices import parts_of
-from dout.explain.terms.terms import Call, Cases, Compare, Number, Over, Power, Product, Sum, Symbol, Term
+from dout.explain.terms.terms import Cases, Compare, FunctionCall, Number, Power, Product, Sum, SumOver, Symbol, Term
 from dout.graph import INPUT, Node, evaluate, topological
 from dout.judge.ball_numbers import ball, exact, is_exact, middle
 from dout.judge.ball_values import Balls
@@ -294,8 +294,8 @@ _READERS: dict[type[Term], Callable[[Any, Mapping[str, int], Meanings], Any]] = 
     Sum: _sum,
     Product: _product,
     Power: _power,
-    Call: _call,
+    FunctionCall: _call,
     Compare: _compare,
     Cases: _cases,
-    Over: _over,
+    SumOver: _over,
 }

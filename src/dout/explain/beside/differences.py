@@ -13,7 +13,7 @@ import numpy as np
 from dout.explain.beside.derived_quantities import DerivedQuantities
 from dout.explain.beside.meaning import Meaning
 from dout.explain.beside.point_values import Numbers, PointValues, alike, is_zero, same
-from dout.explain.model.explanation import Reason
+from dout.explain.model.explanation import Phrase
 from dout.explain.terms.terms import ONE, TWO, Power, Term, negated, total
 from dout.graph import CONSTANT, Node
 from dout.ops import primitives
@@ -56,7 +56,7 @@ class GradientDifference:
         """The right gradient by its name."""
         return self.meaning.gradient(self.of)
 
-    def reason(self) -> Reason | None:
+    def reason(self) -> Phrase | None:
         """The first change that accounts for the difference; None where none of them does."""
         for looked_for in (
             self._plain, self._sums, self._constant, self._parts, self._masks, self._factors, self._others,
@@ -67,19 +67,19 @@ class GradientDifference:
 
     # ---------------------------------------------------------------------------------------------------- one by one
 
-    def _plain(self) -> Iterator[Reason]:
+    def _plain(self) -> Iterator[Phrase]:
         mine, right = self.mine, self.right
         if is_zero(mine):
-            yield Reason("beside_zero", {"gradient": self.gradient})
+            yield Phrase("beside_zero", {"gradient": self.gradient})
         derived = self.quantities.of.get(self.of)
         if not self.quantities.is_of_dout(self.node) and derived is not None:
             alone = self.quantities.ones[derived]
             if alike(mine, alone):
-                yield Reason("beside_no_dout")
+                yield Phrase("beside_no_dout")
         if same(mine.made(lambda x: -x), right):
-            yield Reason("beside_sign")
+            yield Phrase("beside_sign")
         if len(mine.shape) > 1 and same(mine.made(np.transpose), right):
-            yield Reason("beside_transposed")
+            yield Phrase("beside_transposed")
 
     def _edges(self) -> list[tuple[Edge, Node]]:
         edges = self.quantities.edges.items()
@@ -106,14 +106,14 @@ class GradientDifference:
                     return numbers, axes, user
         return None
 
-    def _sums(self) -> Iterator[Reason]:
+    def _sums(self) -> Iterator[Phrase]:
         if self._unsummed is None:
             return
         whole, axes, user = self._unsummed
         axis: Any = axes[0] if len(axes) == 1 else axes
         fields = {"step": self.meaning.step(user), "axes": self._spoken(whole, axes, user), "axis": axis}
         if alike(self.mine, whole):
-            yield Reason("beside_not_summed", fields)
+            yield Phrase("beside_not_summed", fields)
         for count in range(1, len(whole.shape) + 1):
             for other in combinations(range(len(whole.shape)), count):
                 for summed in (np.sum, np.mean):
@@ -123,7 +123,7 @@ class GradientDifference:
                         and self.mine.near.size == (made.near.size if made else -1)
                         and alike(self.mine, made)
                     ):
-                        yield Reason("beside_axis", fields)
+                        yield Phrase("beside_axis", fields)
 
     def _spoken(self, whole: Numbers, axes: Sequence[int], user: Node) -> str:
         letters = self.meaning.axes(user)
@@ -132,15 +132,15 @@ class GradientDifference:
         parts = [f"the {n} {words[i]}" if i in words else f"axis {i} ({n})" for i, n in zip(axes, names, strict=True)]
         return " and ".join(parts)
 
-    def _constant(self) -> Iterator[Reason]:
+    def _constant(self) -> Iterator[Phrase]:
         ratio = self._ratio(self.mine, self.right)
         if ratio is None:
             return
         length = self._length(ratio)
         if length is not None:
             key, n = length
-            yield Reason(f"beside_{key}", {"n": n, "gradient": self.gradient})
-        yield Reason("beside_times", {"factor": ratio, "gradient": self.gradient})
+            yield Phrase(f"beside_{key}", {"n": n, "gradient": self.gradient})
+        yield Phrase("beside_times", {"factor": ratio, "gradient": self.gradient})
 
     def _ratio(self, mine: Numbers, right: Numbers) -> int | float | None:
         """The number that one is of the other everywhere: whole numbers as such."""
@@ -180,7 +180,7 @@ class GradientDifference:
             return "divided", self._lengths[round(1 / ratio)]
         return None
 
-    def _parts(self) -> Iterator[Reason]:
+    def _parts(self) -> Iterator[Phrase]:
         """Where several uses of a value add up: one of them is missing, doubled, negated or scaled."""
         edges = self._edges()
         for (user, _), node in edges if len(edges) > 1 else ():
@@ -190,20 +190,20 @@ class GradientDifference:
             if part is None or off is None or off.shape != part.shape:
                 continue
             if same(self.mine.made(lambda mine, x: mine + x, part), self.right):
-                yield Reason("beside_part_missing", through)
+                yield Phrase("beside_part_missing", through)
             share = off.made(lambda a, b: a + b, part)
             if share is None:
                 continue
             ratio = self._ratio(share, part)
             length = self._length(ratio) if ratio else None
             if length is not None:
-                yield Reason(f"beside_part_{length[0]}", {**through, "n": length[1]})
+                yield Phrase(f"beside_part_{length[0]}", {**through, "n": length[1]})
             elif ratio in (2, -1):
-                yield Reason("beside_part_twice" if ratio == 2 else "beside_part_sign", through)
+                yield Phrase("beside_part_twice" if ratio == 2 else "beside_part_sign", through)
             elif ratio:
-                yield Reason("beside_part_times", {**through, "factor": ratio})
+                yield Phrase("beside_part_times", {**through, "factor": ratio})
 
-    def _masks(self) -> Iterator[Reason]:
+    def _masks(self) -> Iterator[Phrase]:
         for value in self.quantities.forward:
             mask = self.quantities.values[value] if value.dtype in (bool, np.dtype(bool)) else None
             if mask is None:
@@ -214,12 +214,12 @@ class GradientDifference:
             ):
                 if same(self.right.made(passed, mask), self.right):
                     if same(self.mine.made(passed, mask), self.right):
-                        yield Reason("beside_mask_missing", {"gradient": self.gradient})
+                        yield Phrase("beside_mask_missing", {"gradient": self.gradient})
                     seeds = [self.quantities.values[dout] for dout in self.quantities.seeds.values()]
                     if any(same(self.mine, s and s.made(blocked, mask)) for s in seeds):
-                        yield Reason("beside_mask_contrary")
+                        yield Phrase("beside_mask_contrary")
 
-    def _factors(self) -> Iterator[Reason]:
+    def _factors(self) -> Iterator[Phrase]:
         """A factor that is missing or one too many, maybe within the sum."""
         whole, axes = (self._unsummed[0], self._unsummed[1]) if self._unsummed else (self.right, ())
         for value, of_value, of_term in self._possible():
@@ -231,7 +231,7 @@ class GradientDifference:
             for key, change in (("missing", lambda x, f: x / f), ("extra", lambda x, f: x * f)):
                 made = whole.made(lambda x, f, c=change: c(x, f).sum(axis=axes) if axes else c(x, f), factor)
                 if made is not None and made.near.size == self.mine.near.size and alike(self.mine, made):
-                    yield Reason(f"beside_factor_{key}", {"factor": of_term(term)})
+                    yield Phrase(f"beside_factor_{key}", {"factor": of_term(term)})
 
     def _possible(self) -> Iterator[tuple[Node, Callable[[Any], Any], Callable[[Term], Term]]]:
         for of_value, of_term in _FACTORS:
@@ -239,7 +239,7 @@ class GradientDifference:
                 if value.primitive is not CONSTANT:
                     yield value, of_value, of_term
 
-    def _others(self) -> Iterator[Reason]:
+    def _others(self) -> Iterator[Phrase]:
         for value, node in self.quantities.of.items():
             if value is not self.of and same(self.mine, self.quantities.values[node]):
-                yield Reason("beside_other", {"other": self.meaning.gradient(value), "gradient": self.gradient})
+                yield Phrase("beside_other", {"other": self.meaning.gradient(value), "gradient": self.gradient})

@@ -11,12 +11,12 @@ from dout.explain.beside.derived_quantities import DerivedQuantities
 from dout.explain.beside.meaning import Meaning
 from dout.explain.beside.point_values import Numbers, PointValues, alike
 from dout.explain.beside.statements import Statement
-from dout.explain.model.explanation import Reason
+from dout.explain.model.explanation import Phrase
 from dout.explain.terms.terms import TWO, Power
 from dout.graph import CONSTANT, Node
 from dout.ops import PRIMITIVES, by_primitive, primitives
 
-Edit = tuple[Numbers | None, Reason]  # what the operation would be, and how that is said
+Edit = tuple[Numbers | None, Phrase]  # what the operation would be, and how that is said
 _ALONG = primitives("sum mean max min cumsum")
 _MOST_NODES = 40  # of one line
 
@@ -28,11 +28,11 @@ def edited(
     quantities: DerivedQuantities,
     values: PointValues,
     meaning: Meaning,
-) -> Reason | None:
+) -> Phrase | None:
     """The first edit of one operation of a statement after which its result is right."""
     adding = {n: PRIMITIVES["add_at"] for n in statement.made if n.primitive is PRIMITIVES["setitem"]}
     if adding and alike(values.rewritten(node, adding), right):
-        return Reason("beside_overwritten")
+        return Phrase("beside_overwritten")
     for made in reversed(statement.made[-_MOST_NODES:]):
         if not quantities.leads(node, made):
             continue
@@ -53,7 +53,7 @@ def _edits(node: Node, quantities: DerivedQuantities, values: PointValues, meani
         for axis in range(len(node.inputs[0].shape)):
             if axis != node.static.get("axis"):
                 fields = {"mine": node.static.get("axis"), "axis": axis, "gradient": "the right gradient"}
-                yield values.applied(node, node.inputs, axis=axis), Reason("beside_axis_here", fields)
+                yield values.applied(node, node.inputs, axis=axis), Phrase("beside_axis_here", fields)
     yield from _swapped(node, quantities, values, meaning)
 
 
@@ -64,12 +64,12 @@ def _swapped(node: Node, quantities: DerivedQuantities, values: PointValues, mea
         if named is None:
             continue
         squared = _operand(node, place, lambda x: x * x, values)
-        yield squared, Reason("beside_swapped", {"mine": named, "right": Power(named, TWO)})
+        yield squared, Phrase("beside_swapped", {"mine": named, "right": Power(named, TWO)})
         for other in quantities.forward:
             term = meaning.term(other)
             if other is not mine and other.shape == mine.shape and term not in (None, named):
                 inputs = (*node.inputs[:place], other, *node.inputs[place + 1 :])
-                yield values.applied(node, inputs), Reason("beside_swapped", {"mine": named, "right": term})
+                yield values.applied(node, inputs), Phrase("beside_swapped", {"mine": named, "right": term})
 
 
 def _operand(node: Node, place: int, change: Callable[[Any], Any], values: PointValues) -> Numbers | None:
@@ -102,27 +102,27 @@ def _product(node: Node, values: PointValues, meaning: Meaning) -> Iterator[Edit
         (a, lambda x, y: y + x * 0, lambda x, y: y / x),
     ):
         if term is not None:
-            yield _of(alone, node, values), Reason("beside_factor_extra", {"factor": term})
-            yield _of(over, node, values), Reason("beside_multiplies", {"factor": term})
+            yield _of(alone, node, values), Phrase("beside_factor_extra", {"factor": term})
+            yield _of(over, node, values), Phrase("beside_multiplies", {"factor": term})
 
 
 def _quotient(node: Node, values: PointValues, meaning: Meaning) -> Iterator[Edit]:
     term = meaning.term(node.inputs[1])
     if term is not None:
-        yield _of(lambda x, y: x + y * 0, node, values), Reason("beside_factor_missing", {"factor": term})
-        yield _of(lambda x, y: x * y, node, values), Reason("beside_divides", {"factor": term})
+        yield _of(lambda x, y: x + y * 0, node, values), Phrase("beside_factor_missing", {"factor": term})
+        yield _of(lambda x, y: x * y, node, values), Phrase("beside_divides", {"factor": term})
 
 
 def _term_signs(*functions: Callable[[Any, Any], Any]) -> Callable[..., Iterator[Edit]]:
     def rule(node: Node, values: PointValues, meaning: Meaning) -> Iterator[Edit]:
         for function in functions:
-            yield _of(function, node, values), Reason("beside_term_sign")
+            yield _of(function, node, values), Phrase("beside_term_sign")
 
     return rule
 
 
 def _opposite(node: Node, values: PointValues, meaning: Meaning) -> Iterator[Edit]:
-    yield _of(lambda x: -x, node, values), Reason("beside_term_sign")
+    yield _of(lambda x: -x, node, values), Phrase("beside_term_sign")
 
 
 def _power(node: Node, values: PointValues, meaning: Meaning) -> Iterator[Edit]:
@@ -132,16 +132,16 @@ def _power(node: Node, values: PointValues, meaning: Meaning) -> Iterator[Edit]:
         for right in (mine - 1, mine + 1):
             if right >= 1 and right == int(right):
                 fields = {"mine": mine, "right": right}
-                yield _of(lambda x, y, n=int(right): x**n + y * 0, node, values), Reason("beside_power", fields)
+                yield _of(lambda x, y, n=int(right): x**n + y * 0, node, values), Phrase("beside_power", fields)
 
 
 def _transposed(node: Node, values: PointValues, meaning: Meaning) -> Iterator[Edit]:
     if node.inputs[0].shape == node.shape:
-        yield values[node.inputs[0]], Reason("beside_operand_transposed")
+        yield values[node.inputs[0]], Phrase("beside_operand_transposed")
 
 
 def _matrices(node: Node, values: PointValues, meaning: Meaning) -> Iterator[Edit]:
-    reason = Reason("beside_operand_transposed")
+    reason = Phrase("beside_operand_transposed")
     multiply = PRIMITIVES["matmul"].forward
     for form in (
         lambda x, y: multiply(x, _flipped(y)), lambda x, y: multiply(_flipped(x), y),
@@ -156,12 +156,12 @@ def _flipped(matrix: Any) -> Any:
 
 
 def _contrary(node: Node, values: PointValues, meaning: Meaning) -> Iterator[Edit]:
-    yield _of(lambda x, *_: 1 - x, node, values), Reason("beside_mask_contrary")
+    yield _of(lambda x, *_: 1 - x, node, values), Phrase("beside_mask_contrary")
 
 
 def _other_side(node: Node, values: PointValues, meaning: Meaning) -> Iterator[Edit]:
     c, a, b = node.inputs
-    yield values.applied(node, (c, b, a)), Reason("beside_mask_contrary")
+    yield values.applied(node, (c, b, a)), Phrase("beside_mask_contrary")
 
 
 _RULES = by_primitive(

@@ -14,7 +14,7 @@ from dout.explain.beside.meaning import Meaning
 from dout.explain.beside.operation_edits import edited
 from dout.explain.beside.point_values import PointValues
 from dout.explain.beside.statements import Statement, statements_of
-from dout.explain.model.explanation import BackwardLine, Reason
+from dout.explain.model.explanation import BackwardLine, Phrase
 from dout.explain.terms.terms import Term, Transposed, negated
 from dout.graph import CONSTANT, Node
 from dout.trace.model.derived_gradients import Edge
@@ -75,7 +75,7 @@ class _Comparison:
             return told[0]
         steps = tuple(sorted({n for line in told for n in line.steps}))
         terms = tuple(line.matches for line in told)
-        reason = next((line.reason for line in told if line.reason), None) or Reason(
+        reason = next((line.reason for line in told if line.reason), None) or Phrase(
             "beside_several", {"gradients": terms}
         )
         step = steps[0] if len(steps) == 1 else None
@@ -110,9 +110,9 @@ class _Comparison:
         steps = self._steps(statement, match, value)
         term, reason = self._words(statement, node, match, value, steps)
         if given is not None:
-            reason = Reason("beside_given", {"name": self._name(given)})
+            reason = Phrase("beside_given", {"name": self._name(given)})
         elif reason is None and self._is_nearly(node, match):
-            reason = Reason("beside_nearly")
+            reason = Phrase("beside_nearly")
         step = steps[0] if len(steps) == 1 else None
         return BackwardLine(statement.where, statement.source, step, term, steps=steps, reason=reason)
 
@@ -136,29 +136,29 @@ class _Comparison:
 
     def _words(
         self, statement: Statement, node: Node, match: Match, value: Node | None, steps: tuple[int, ...]
-    ) -> tuple[Term | None, Reason | None]:
+    ) -> tuple[Term | None, Phrase | None]:
         if match.kind is MatchKind.CONSTANT:
-            return None, Reason("beside_start")
+            return None, Phrase("beside_start")
         if match.kind is MatchKind.LOCAL:
             later, earlier = (self.meaning.term(v) or self.meaning.gradient(v) for v in match.values)
-            return self._written(statement, node), Reason("beside_local", {"of": later, "by": earlier})
+            return self._written(statement, node), Phrase("beside_local", {"of": later, "by": earlier})
         if match.kind is MatchKind.PRODUCT or value is None:
-            return self._written(statement, node), Reason("beside_on_the_way")
+            return self._written(statement, node), Phrase("beside_on_the_way")
         if match.kind is MatchKind.VALUE:
             term = self.meaning.term(value)
-            return term, Reason("beside_kept") if term is None else Reason("beside_again", {"value": term})
+            return term, Phrase("beside_kept") if term is None else Phrase("beside_again", {"value": term})
         gradient = self.meaning.gradient(value)
         if match.kind is MatchKind.USE:
             user, _ = match.edges[0]
             through = self.meaning.term(user) or self.meaning.gradient(user)
-            return self._written(statement, node), Reason("beside_use", {"gradient": gradient, "through": through})
+            return self._written(statement, node), Phrase("beside_use", {"gradient": gradient, "through": through})
         whole = gradient if self.quantities.is_of_dout(node) else self.meaning.term(value) or gradient
         if match.kind is MatchKind.OPPOSITE:
-            return negated(whole), Reason("beside_opposite", {"gradient": whole})
+            return negated(whole), Phrase("beside_opposite", {"gradient": whole})
         if match.kind is MatchKind.TRANSPOSED:
             return Transposed(whole), None
         if match.kind is MatchKind.PIECE:
-            return None, Reason("beside_piece", {"whole": whole})
+            return None, Phrase("beside_piece", {"whole": whole})
         return (gradient if len(steps) == 1 else self._written(statement, node) or gradient), None
 
     def _written(self, statement: Statement, node: Node, known: Mapping[Node, Term] | None = None) -> Term | None:
@@ -249,10 +249,10 @@ class _Comparison:
         instead = self.meaning.spell(blame.of) if whole else None
         return BackwardLine(statement.where, statement.source, step, None, True, instead or "", reason, steps)
 
-    def _why(self, blame: Blame) -> Reason | None:
+    def _why(self, blame: Blame) -> Phrase | None:
         """What is wrong with a line, if that can be said in a sentence."""
         if blame.layer is not None:
-            return Reason("beside_layer", {"name": blame.layer.name})
+            return Phrase("beside_layer", {"name": blame.layer.name})
         difference = GradientDifference(
             self.quantities, self.meaning, blame.before, blame.node, blame.of, blame.right, blame.use
         )
@@ -260,10 +260,10 @@ class _Comparison:
             blame.statement, blame.node, blame.right, self.quantities, blame.before, self.meaning
         )
 
-    def _plainly(self, blame: Blame) -> Reason:
+    def _plainly(self, blame: Blame) -> Phrase:
         mine = blame.before[blame.node]
         gradient = self.meaning.gradient(blame.of)
         if mine is not None and mine.near.size != blame.right.near.size:
             of = self.meaning.term(blame.of) or gradient
-            return Reason("beside_shape", {"mine": mine.shape, "right": blame.of.shape, "of": of})
-        return Reason("beside_differs", {"gradient": gradient})
+            return Phrase("beside_shape", {"mine": mine.shape, "right": blame.of.shape, "of": of})
+        return Phrase("beside_differs", {"gradient": gradient})

@@ -15,7 +15,7 @@ from dout.explain.derivation.elementwise_steps import ElementwiseSteps, operator
 from dout.explain.derivation.forward_graph import Forward
 from dout.explain.derivation.part_code import part_code
 from dout.explain.derivation.what_to_keep import kept
-from dout.explain.model.explanation import Keeping, Part, Reason, Simplified, Step
+from dout.explain.model.explanation import DerivationStep, Keeping, Phrase, Simplified, StepPart
 from dout.explain.terms.node_terms import term_of
 from dout.explain.terms.terms import Sum, Symbol, Term, total
 from dout.explain.terms.text_printer import text
@@ -33,7 +33,7 @@ class AxisSteps:
     def __init__(self, forward: Forward) -> None:
         self.forward = forward
         self.elements = ElementwiseSteps(forward)
-        self.shares: dict[Node, list[Part]] = {}
+        self.shares: dict[Node, list[StepPart]] = {}
         self.called: Mapping[Node, Term] = {node: Symbol(name) for node, name in forward.names.items()}
         self.upstream: dict[Node, str] = dict.fromkeys(forward.seeds.values(), "dout")
         if len(forward.outputs) > 1:
@@ -51,9 +51,9 @@ class AxisSteps:
         """Generic values of everything that has a name."""
         return self.elements.points.floats
 
-    def steps(self) -> tuple[Step, ...]:
+    def steps(self) -> tuple[DerivationStep, ...]:
         """All steps from the output to the inputs."""
-        found: list[Step] = []
+        found: list[DerivationStep] = []
         for node in reversed(self.forward.steps):
             gradient = self.forward.gradients.of.get(node)
             if gradient is None:
@@ -63,8 +63,8 @@ class AxisSteps:
             if parts:
                 name, number = self.forward.names[node], len(found) + 1
                 told = all(part.index or part.reason or part.local for part in parts)
-                says = None if told else Reason("row", {"says": node.primitive.says})
-                found.append(Step(number, self._operator(node), name, node, parts, says))
+                says = None if told else Phrase("row", {"says": node.primitive.says})
+                found.append(DerivationStep(number, self._operator(node), name, node, parts, says))
         return tuple(found)
 
     def _operator(self, node: Node) -> str:
@@ -77,7 +77,7 @@ class AxisSteps:
                 return f"+ {text(called[node.inputs[1 - place]])}" if node.inputs[1 - place] in called else "+"
         return text(term_of(node, called))
 
-    def _parts(self, node: Node) -> Iterator[Part]:
+    def _parts(self, node: Node) -> Iterator[StepPart]:
         for argument, input_ in enumerate(node.inputs):
             if self._has_gradient(node, argument) and not self._passes(node, argument):
                 part = self._part(node, argument)
@@ -103,31 +103,31 @@ class AxisSteps:
         steps = [(node, i) for node in self.forward.steps for i in range(len(node.inputs))]
         return Counter(node.inputs[i] for node, i in steps if self._has_gradient(node, i))
 
-    def _part(self, node: Node, argument: int) -> Part:
+    def _part(self, node: Node, argument: int) -> StepPart:
         input_, edge = node.inputs[argument], self.forward.gradients.on[node, argument]
         name, value = self.forward.names[input_], self.elements.value(edge)
         share = len(self.shares.get(input_, ())) + 1 if self._uses[input_] > 1 else 0
         dout = Symbol(self.upstream[self.forward.gradients.of[node]])
         if edge in self.upstream:
-            return Part(name, Symbol(self.upstream[edge]), value, share=share)
+            return StepPart(name, Symbol(self.upstream[edge]), value, share=share)
         if is_elementwise(node) and input_.shape == node.shape:
             local = self.elements.checked(node, self.elements.slope_of(node, argument), [edge])
             if local and self.elements.holds(over_cases(dout, local[-1]), [edge]):
-                return Part(name, over_cases(dout, local[-1]), value, local, share=share)
+                return StepPart(name, over_cases(dout, local[-1]), value, local, share=share)
         names = {**self.forward.names, **{n: d for n, d in self.upstream.items() if n is not edge}}
         found = axis_part(node, argument, edge, names, self.letters, self.values)
         called = {n: Symbol(word) for n, word in names.items()}
         gradient = found.term or term_of(simplified(edge), called, short=MOST_WRITTEN) or Symbol(f"d{name}")
         index = found.index and (_numbered(found.index[0], share), found.index[1])
         code = part_code(simplified(edge), names)
-        return Part(name, gradient, value, (), index, found.shapes, code, found.reason, share)
+        return StepPart(name, gradient, value, (), index, found.shapes, code, found.reason, share)
 
-    def _sum(self, of: Node) -> Part:
+    def _sum(self, of: Node) -> StepPart:
         """The whole gradient of a value that is used several times."""
         name, count = self.forward.names[of], self._uses[of]
         parts = [_numbered(Symbol(f"d{name}"), i + 1) for i in range(count)]
-        why = Reason("uses add up", {"name": name, "count": count})
-        return Part(name, Sum(tuple(parts)), self.elements.value(self.forward.gradients.of[of]), reason=why)
+        why = Phrase("uses add up", {"name": name, "count": count})
+        return StepPart(name, Sum(tuple(parts)), self.elements.value(self.forward.gradients.of[of]), reason=why)
 
     def simplified(self) -> tuple[Simplified, ...]:
         """The gradient of each input and parameter, from the gradients of the steps."""

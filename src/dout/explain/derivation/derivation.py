@@ -12,9 +12,17 @@ from dout.explain.derivation.elementwise_steps import ElementwiseSteps, operator
 from dout.explain.derivation.forward_graph import Forward, forward_of
 from dout.explain.derivation.own_words import OwnWords
 from dout.explain.derivation.what_to_keep import keepings
-from dout.explain.model.explanation import BackwardLine, Explanation, Keeping, Quantity, Reason, Simplified, Step
+from dout.explain.model.explanation import (
+    BackwardLine,
+    DerivationStep,
+    Explanation,
+    Keeping,
+    Phrase,
+    Quantity,
+    Simplified,
+)
 from dout.explain.terms.node_terms import term_of
-from dout.explain.terms.terms import ONE, Call, Symbol, Term, negated, product, total
+from dout.explain.terms.terms import ONE, FunctionCall, Symbol, Term, negated, product, total
 from dout.explain.terms.walk import calls_in
 from dout.graph import Node, Where, topological
 from dout.trace.model.recorded import LOSSES
@@ -55,7 +63,7 @@ def explained(
 
 def _elementwise(
     forward: Forward,
-) -> tuple[tuple[Step, ...], tuple[Simplified, ...], tuple[Keeping, ...]]:
+) -> tuple[tuple[DerivationStep, ...], tuple[Simplified, ...], tuple[Keeping, ...]]:
     made = ElementwiseSteps(forward)
     steps = made.steps()  # they say what each gradient is so far
     found: list[tuple[Node, Derivative]] = []
@@ -69,7 +77,7 @@ def _elementwise(
 
 
 def _beside(
-    forward: Forward, steps: tuple[Step, ...], letters: Mapping[Node, tuple[str, ...]]
+    forward: Forward, steps: tuple[DerivationStep, ...], letters: Mapping[Node, tuple[str, ...]]
 ) -> tuple[BackwardLine, ...]:
     """The user's own backward, line by line."""
     call = forward.call
@@ -78,16 +86,16 @@ def _beside(
     return backward_lines(forward.trace, call, OwnWords(forward, steps, letters))
 
 
-def _stops(forward: Forward) -> Iterator[Reason]:
+def _stops(forward: Forward) -> Iterator[Phrase]:
     """Steps at which a gradient ends although what they are computed from varies, and edges that the recording lost."""
     reached = {node for node, _ in forward.gradients.on}
     for node in forward.steps:
         if node in forward.gradients.of and node not in reached and set(topological([node])) & set(forward.inputs):
             place = f"{node.where.file.rpartition('/')[2]}:{node.where.line}" if node.where else forward.trace.target
-            yield Reason("stops", {"operator": operator_of(node), "place": place, "says": node.primitive.says})
+            yield Phrase("stops", {"operator": operator_of(node), "place": place, "says": node.primitive.says})
     for event in forward.trace.events:
         if event.kind in LOSSES:
-            yield Reason("lost", {"event": str(event)})
+            yield Phrase("lost", {"event": str(event)})
 
 
 def _where(forward: Forward) -> Where | None:
@@ -114,11 +122,11 @@ def _definitions(terms: list[Term], formula: Term | None) -> Iterator[tuple[Term
     """Functions in the terms that NumPy does not have, with what they stand for."""
     x = Symbol("x")
     meant = {
-        "sigmoid": product(ONE, over=(total(ONE, Call("exp", (negated(x),))),)),
-        "softplus": Call("log", (total(ONE, Call("exp", (x,))),)),
+        "sigmoid": product(ONE, over=(total(ONE, FunctionCall("exp", (negated(x),))),)),
+        "softplus": FunctionCall("log", (total(ONE, FunctionCall("exp", (x,))),)),
     }
     known = calls_in(formula) if formula is not None else set()
     used = set().union(*map(calls_in, terms)) if terms else set()
     for name, definition in meant.items():
         if name in used - known:
-            yield Call(name, (x,)), definition
+            yield FunctionCall(name, (x,)), definition

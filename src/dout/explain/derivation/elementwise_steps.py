@@ -23,9 +23,9 @@ from dout.explain.algebra.pieces import NoFormError, Pointwise, as_number, local
 from dout.explain.algebra.sympy_terms import term
 from dout.explain.derivation.exact_points import ExactPoints
 from dout.explain.derivation.forward_graph import Forward
-from dout.explain.model.explanation import Part, Reason, Simplified, Step
+from dout.explain.model.explanation import DerivationStep, Phrase, Simplified, StepPart
 from dout.explain.terms.node_terms import term_of
-from dout.explain.terms.terms import ONE, ZERO, Cases, Compare, Over, Partial, Symbol, Term, negated, product
+from dout.explain.terms.terms import ONE, ZERO, Cases, Compare, Partial, SumOver, Symbol, Term, negated, product
 from dout.explain.terms.walk import length
 from dout.graph import CONSTANT, INPUT, Graph, Node, Primitive, evaluate
 from dout.ops import PRIMITIVES, by_primitive
@@ -74,19 +74,19 @@ class ElementwiseSteps:
 
     # --- one step ---------------------------------------------------------------------------------------------------
 
-    def steps(self) -> tuple[Step, ...]:
+    def steps(self) -> tuple[DerivationStep, ...]:
         """All steps from the output to the inputs."""
-        found: list[Step] = []
+        found: list[DerivationStep] = []
         for node in reversed(self.forward.steps):
             if node in self.so_far:
                 parts = tuple(self._parts(node))
                 if parts:
                     name, number = self.forward.names[node], len(found) + 1
-                    says = Reason("row", {"says": node.primitive.says})
-                    found.append(Step(number, operator_of(node), name, node, parts, says))
+                    says = Phrase("row", {"says": node.primitive.says})
+                    found.append(DerivationStep(number, operator_of(node), name, node, parts, says))
         return tuple(found)
 
-    def _parts(self, node: Node) -> Iterator[Part]:
+    def _parts(self, node: Node) -> Iterator[StepPart]:
         for input_ in dict.fromkeys(node.inputs):
             edges = self.edges(node, input_)
             if not edges or input_ not in self.forward.varying or np.dtype(input_.dtype) == np.bool_:
@@ -98,7 +98,7 @@ class ElementwiseSteps:
                 gradient = over_cases(Partial(self.forward.names[node]), local[-1]) if local else None
             if gradient is not None:
                 value = functools.reduce(operator.add, map(self.value, edges))
-                yield Part(self.forward.names[input_], self._summed(input_, gradient), value, local)
+                yield StepPart(self.forward.names[input_], self._summed(input_, gradient), value, local)
 
     def edges(self, node: Node, of: Node) -> list[Node]:
         """The gradients that a step passes to one of its inputs: one for each place at which it stands."""
@@ -112,7 +112,7 @@ class ElementwiseSteps:
 
     def _summed(self, of: Node, gradient: Term) -> Term:
         """A gradient, added up over all elements where its value is one number for all of them."""
-        return gradient if of.shape == self.forward.outputs[0].shape else Over((), gradient)
+        return gradient if of.shape == self.forward.outputs[0].shape else SumOver((), gradient)
 
     def local(self, node: Node, of: Node) -> tuple[Forms, Any]:
         """Equal forms of a local derivative, and SymPy's expression of it, None where the row switches."""
@@ -232,7 +232,7 @@ class ElementwiseSteps:
         found = self.shortest(of)
         (output,) = self.forward.outputs
         raw = self.so_far.get(of)
-        forms: list[tuple[Term, Reason | None]] = []
+        forms: list[tuple[Term, Phrase | None]] = []
         if raw is not None and self._is_gradient(term(raw, self.names), of):
             forms.append((term(raw, self.names), None))
         if found is not None:
@@ -270,7 +270,7 @@ class ElementwiseSteps:
         """Where formulas are compared with derived gradients."""
         return ExactPoints(self.forward)
 
-    def _between(self, raw: Any, found: Derivative, of: Node) -> Iterator[tuple[Term, Reason | None]]:
+    def _between(self, raw: Any, found: Derivative, of: Node) -> Iterator[tuple[Term, Phrase | None]]:
         """The form in which the definition of the output stands for one of its factors."""
         ahead = self._leftover(raw, found)
         if ahead is None:
@@ -283,7 +283,7 @@ class ElementwiseSteps:
         written = self._written_out(FORMS[output.primitive](*(self.symbols[i] for i in output.inputs)))
         whole, right = term(common * mine.subs(symbol, written), self.names), term(written, self.names)
         if self._is_gradient(whole, of) and self._agree(self.called[output], right):
-            yield whole, Reason("since", {"left": self.called[output], "right": right})
+            yield whole, Phrase("since", {"left": self.called[output], "right": right})
 
     def _leftover(self, raw: Any, found: Derivative) -> tuple[Any, Any, Any] | None:
         """What the gradient as it came and the short one have in common, and the rest of each."""
@@ -294,7 +294,7 @@ class ElementwiseSteps:
         common = sympy.gcd(raw, short)
         return common, sympy.cancel(raw / common), sympy.cancel(short / common)
 
-    def _reason(self, forms: list[tuple[Term, Reason | None]], raw: Any, found: Derivative) -> Reason | None:
+    def _reason(self, forms: list[tuple[Term, Phrase | None]], raw: Any, found: Derivative) -> Phrase | None:
         ahead = self._leftover(raw, found)
         if ahead is None or not forms:
             return None
@@ -306,7 +306,7 @@ class ElementwiseSteps:
         whole = common == self.upstream[output]
         sides = {"left": term(mine, self.names), "right": found.term if whole else term(short, self.names)}
         plain = mine.free_symbols <= set(self.symbols.values()) and sides["left"] != sides["right"]
-        return Reason("since", sides) if plain and self._agree(*sides.values()) else None
+        return Phrase("since", sides) if plain and self._agree(*sides.values()) else None
 
 
 def over_cases(factor: Term, item: Term) -> Term:

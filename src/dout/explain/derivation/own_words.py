@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from dout.explain.derivation.forward_graph import Forward
-from dout.explain.model.explanation import Step
+from dout.explain.model.explanation import DerivationStep
 from dout.explain.terms.node_terms import term_of
 from dout.explain.terms.terms import Partial, Symbol, Term
 from dout.graph import CONSTANT, Node
@@ -20,7 +20,7 @@ class OwnWords:
     """Names, steps and letters of one derivation."""
 
     forward: Forward
-    steps: Sequence[Step]
+    steps: Sequence[DerivationStep]
     letters: Mapping[Node, tuple[str, ...]]
 
     @cached_property

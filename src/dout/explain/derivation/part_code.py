@@ -8,7 +8,7 @@ from typing import Any
 
 from dout.explain.spelling.numpy_text import spelled
 from dout.explain.spelling.size_words import Shapes, SizeWords, UnspelledError
-from dout.explain.spelling.written_text import Text
+from dout.explain.spelling.written_text import WrittenText
 from dout.graph import CONSTANT, Node, topological
 from dout.ops import primitives
 from dout.rewrite.simplify import is_elementwise
@@ -44,7 +44,7 @@ def part_code(gradient: Node, names: Mapping[Node, str]) -> str:
     plain = all(n.primitive is CONSTANT or n.primitive in _FREE_OF_SIZES or is_elementwise(n) for n in nodes)
     if not plain or len(nodes) > MOST_STEPS or not all(n in names or n.inputs or n.static for n in nodes):
         return ""
-    spelling, texts = _OneRecording(SizeWords({})), {node: Text(name) for node, name in names.items()}
+    spelling, texts = _OneRecording(SizeWords({})), {node: WrittenText(name) for node, name in names.items()}
     try:
         for node in nodes:
             texts[node] = spelled(spelling, node, [texts[i] for i in node.inputs])

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from dout.explain.algebra.derivative_forms import Derivative
 from dout.explain.derivation.forward_graph import Forward
-from dout.explain.model.explanation import Keeping, Reason
+from dout.explain.model.explanation import Keeping, Phrase
 from dout.explain.terms.terms import Cases, Symbol
 from dout.graph import Node, topological
 
@@ -18,11 +18,11 @@ def keepings(forward: Forward, found: Sequence[tuple[Node, Derivative]]) -> tupl
     needed = list(dict.fromkeys(_known(forward, [n for _, one in found for n in one.uses])))
     switches = any(isinstance(one.term, Cases) for _, one in found)
     if not needed and not switches:
-        return (Keeping((), 0, Reason("keep nothing")),)
+        return (Keeping((), 0, Phrase("keep nothing")),)
     choices = [kept(forward, needed)] if needed else []
     if switches and not needed:
         bytes_ = math.ceil(math.prod(output.shape) / 8)  # a condition takes one byte, a number eight
-        choices.append(Keeping(("mask",), bytes_, Reason("keep the mask", {"y": Symbol(forward.names[output])})))
+        choices.append(Keeping(("mask",), bytes_, Phrase("keep the mask", {"y": Symbol(forward.names[output])})))
     if all(one.by_output for _, one in found):
         choices.append(kept(forward, [output]))
     choices.append(kept(forward, forward.inputs))
@@ -32,13 +32,13 @@ def keepings(forward: Forward, found: Sequence[tuple[Node, Derivative]]) -> tupl
 def kept(forward: Forward, nodes: Sequence[Node]) -> Keeping:
     """The choice to keep some values."""
     if not nodes:
-        return Keeping((), 0, Reason("keep nothing"))
+        return Keeping((), 0, Phrase("keep nothing"))
     names, inputs = tuple(forward.names[n] for n in nodes), ", ".join(forward.names[n] for n in forward.inputs)
     if tuple(nodes) == forward.outputs:
-        reason = Reason("keep the output", {"y": Symbol(names[0]), "inputs": inputs})
+        reason = Phrase("keep the output", {"y": Symbol(names[0]), "inputs": inputs})
     else:
         known = set(forward.inputs) | set(forward.parameters)
-        reason = Reason("keep the inputs" if set(nodes) <= known else "keep values", {"names": names})
+        reason = Phrase("keep the inputs" if set(nodes) <= known else "keep values", {"names": names})
     return Keeping(names, _numbers(forward, nodes), reason)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from dout.explain.formats.latex_cells import latex_of
 from dout.explain.formats.terminal_lines import sentence_text
 from dout.explain.formats.words import Language, said_reason
-from dout.explain.model.explanation import BackwardLine, Explanation, Part, Quantity, Reason, Step
+from dout.explain.model.explanation import BackwardLine, DerivationStep, Explanation, Phrase, Quantity, StepPart
 from dout.explain.terms import text_printer
 from dout.explain.terms.terms import Term
 from dout.files import Kind
@@ -70,7 +70,7 @@ def _quantity(quantity: Quantity) -> dict[str, Any]:
     }
 
 
-def _step(step: Step, language: Language) -> dict[str, Any]:
+def _step(step: DerivationStep, language: Language) -> dict[str, Any]:
     return {
         "number": step.number,
         "operator": step.operator,
@@ -80,7 +80,7 @@ def _step(step: Step, language: Language) -> dict[str, Any]:
     }
 
 
-def _part(part: Part, language: Language) -> dict[str, Any]:
+def _part(part: StepPart, language: Language) -> dict[str, Any]:
     return {
         "of": part.of,
         "local": [_term(term) for term in part.local],
@@ -111,7 +111,7 @@ def _term(term: Term | None) -> dict[str, str] | None:
     return None if term is None else {"text": text_printer.text(term), "latex": latex_of(term)}
 
 
-def _reason(reason: Reason | None, language: Language) -> dict[str, Any] | None:
+def _reason(reason: Phrase | None, language: Language) -> dict[str, Any] | None:
     """A reason: its key, and its sentence in words."""
     return None if reason is None else {"key": reason.key, "sentence": sentence_text(said_reason(reason, language))}
 

@@ -21,7 +21,7 @@ from dout.explain.formats.outline_cells import (
     shape_text,
 )  # fmt: skip
 from dout.explain.formats.words import Language, Sentence, listed, said, said_reason
-from dout.explain.model.explanation import BackwardLine, Explanation, Part, Quantity, Reason, Step
+from dout.explain.model.explanation import BackwardLine, DerivationStep, Explanation, Phrase, Quantity, StepPart
 from dout.explain.terms.terms import ONE, Partial, Product, Symbol, Term
 
 DOUT = Symbol("dout")
@@ -92,7 +92,7 @@ def _backward(explanation: Explanation, numbers: bool, language: Language) -> Ou
     return OutlinePart("backward", title, rows, seed, shape)
 
 
-def _step(explanation: Explanation, step: Step, numbers: bool, language: Language) -> Iterator[OutlineRow]:
+def _step(explanation: Explanation, step: DerivationStep, numbers: bool, language: Language) -> Iterator[OutlineRow]:
     """The rows of a step: sentences before the formulas that they are about; its number and operator on the first."""
     cells: list[tuple[dict[str, Cell], str]] = []
     if step.says is not None and step.says.key != "row":  # the words of a row say no more than its derivative
@@ -108,13 +108,13 @@ def _step(explanation: Explanation, step: Step, numbers: bool, language: Languag
         yield OutlineRow((head if i == 0 else {}) | made, step.number, name)
 
 
-def _only_passes_on(part: Part) -> bool:
+def _only_passes_on(part: StepPart) -> bool:
     """Whether a part of a gradient is one that has a name already, as it is."""
     plain = isinstance(part.gradient, Symbol) and part.gradient.name != f"d{part.of}"
     return plain and not (part.local or part.index or part.code or part.share)
 
 
-def _part_cells(explanation: Explanation, step: Step, part: Part) -> dict[str, Cell]:
+def _part_cells(explanation: Explanation, step: DerivationStep, part: StepPart) -> dict[str, Cell]:
     left = gradient_name(explanation, part.of, part.share)
     if part.index is not None:
         cells: dict[str, Cell] = {"index": _equation(*part.index, of=part.of)}
@@ -180,7 +180,7 @@ def _figure(key: str, value: Any, numbers: bool, gradient: bool) -> dict[str, Ce
     return {key: Figure(np.asarray(value).item(), gradient)} if numbers and value is not None else {}
 
 
-def _saying(reason: Reason, language: Language) -> dict[str, Cell]:
+def _saying(reason: Phrase, language: Language) -> dict[str, Cell]:
     """A sentence; a formula alone is an equation, which lines up with those below it."""
     sides = {key: reason.fields.get(key) for key in ("left", "right")}
     if reason.key == "formula" and all(isinstance(side, Term) for side in sides.values()):
@@ -223,7 +223,7 @@ def keeping_sentence(explanation: Explanation, language: Language = "en") -> Sen
         return ()
     best = explanation.keeping[0]
     key = "keep values" if set(best.names) & set(explanation.outputs) else "keep the inputs"
-    reason = best.reason or (Reason(key, {"names": best.names}) if best.names else Reason("keep nothing"))
+    reason = best.reason or (Phrase(key, {"names": best.names}) if best.names else Phrase("keep nothing"))
     if "names" not in reason.fields:
         return said_reason(reason, language)
     names = _kept_names(explanation, reason.fields["names"], language)
@@ -310,7 +310,7 @@ def _terms_behind(explanation: Explanation) -> Iterator[Term]:
         yield from (term for term, _ in simplified.forms)
 
 
-def _locals(step: Step) -> set[str]:
+def _locals(step: DerivationStep) -> set[str]:
     """The values that the local derivatives of a step name."""
     return {name for part in step.parts if part.local for name in (step.name, part.of)}
 

@@ -1,6 +1,6 @@
 """Every word that a format prints: a key in; a sentence with its formulas in their places out, in English or Japanese.
 
-A `Reason` is a key of this table, with what is filled in. A format prints the formulas of a sentence in its own way.
+A `Phrase` is a key of this table, with what is filled in. A format prints the formulas of a sentence in its own way.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from string import Formatter
 from typing import Any, Literal, get_args
 
 from dout.explain.formats.words_ja import JAPANESE
-from dout.explain.model.explanation import Reason
+from dout.explain.model.explanation import Phrase
 from dout.explain.model.reasons import REASONS
 from dout.explain.terms.terms import Symbol, Term
 
@@ -81,13 +81,13 @@ def said(key: str, language: Language = "en", **fields: Any) -> Sentence:
     return joined(parts)
 
 
-def said_reason(reason: Reason, language: Language = "en") -> Sentence:
+def said_reason(reason: Phrase, language: Language = "en") -> Sentence:
     """The sentence of a reason; a tuple in it is a list, of names or of terms, or the numbers of a shape."""
     return said(reason.key, language, **{key: _spoken(item, language) for key, item in reason.fields.items()})
 
 
 def _spoken(item: Any, language: Language) -> Any:
-    if isinstance(item, Reason):
+    if isinstance(item, Phrase):
         return said_reason(item, language)
     if isinstance(item, tuple) and not all(isinstance(one, int) for one in item):
         return listed([_as_sentence(one, language) for one in item], language)

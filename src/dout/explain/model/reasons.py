@@ -1,4 +1,4 @@
-"""The words of the reasons in an explanation: a key of a `Reason` → one sentence, with its fields in braces.
+"""The words of the reasons in an explanation: a key of a `Phrase` → one sentence, with its fields in braces.
 
 A field is text, a number, or a term, which the format writes in its own way.
 """

@@ -10,9 +10,9 @@ from dout.explain.terms.row_terms import as_condition, as_number, exp, log
 from dout.explain.terms.terms import (
     ONE,
     ZERO,
-    Call,
     Cases,
     Compare,
+    FunctionCall,
     MatrixProduct,
     Symbol,
     Term,
@@ -40,7 +40,7 @@ def _converted(node: Node, inputs: tuple[Term, ...], letters: Axes) -> Term:
         return inputs[0] if is_condition(before) else as_condition(inputs[0])
     whole = not isinstance(kind, type) and kind.kind in "iu"
     real = before is float or (not isinstance(before, type) and before.kind == "f")
-    return Call("trunc", (inputs[0],)) if whole and real else as_number(inputs[0])
+    return FunctionCall("trunc", (inputs[0],)) if whole and real else as_number(inputs[0])
 
 
 def is_condition(dtype: Any) -> bool:
@@ -72,23 +72,23 @@ def _reduced(name: str) -> AxisForm:
             arguments = (Cases(((values, inputs[1]),), ZERO),) if name == "sum" else (values, inputs[1])
         if "ddof" in node.static:
             arguments += (Compare(Symbol("ddof"), "=", term_of_number(node.static["ddof"])),)
-        made: Term = Call(name, arguments, axes_of(node, letters))
+        made: Term = FunctionCall(name, arguments, axes_of(node, letters))
         if "initial" not in node.static:
             return made
         start = term_of_number(node.static["initial"])
-        joined = {"sum": total, "prod": product}.get(name, lambda x, y: Call(name, (x, y)))
+        joined = {"sum": total, "prod": product}.get(name, lambda x, y: FunctionCall(name, (x, y)))
         return joined(start, made)
 
     return form
 
 
 def _softmax(node: Node, inputs: tuple[Term, ...], letters: Axes) -> Term:
-    return Call("softmax", inputs, axes_of(node, letters))
+    return FunctionCall("softmax", inputs, axes_of(node, letters))
 
 
 def _log_sum(node: Node, inputs: tuple[Term, ...], letters: Axes) -> Term:
     powers = exp(inputs[0])
-    return log(Call("sum", (product(*inputs[1:], powers),), axes_of(node, letters)))
+    return log(FunctionCall("sum", (product(*inputs[1:], powers),), axes_of(node, letters)))
 
 
 def _matrices(node: Node, inputs: tuple[Term, ...], letters: Axes) -> Term:
@@ -112,7 +112,7 @@ def _transposed(node: Node, inputs: tuple[Term, ...], letters: Axes) -> Term:
     if axes == tuple(range(count)):
         return inputs[0]
     swapped = (*range(count - 2), count - 1, count - 2)
-    return _turned(inputs[0]) if axes == swapped else Call("transpose", inputs)
+    return _turned(inputs[0]) if axes == swapped else FunctionCall("transpose", inputs)
 
 
 def _elements(node: Node, inputs: tuple[Term, ...], letters: Axes) -> Term:
@@ -125,7 +125,7 @@ def _elements(node: Node, inputs: tuple[Term, ...], letters: Axes) -> Term:
     base = inputs[0]
     if isinstance(base, Symbol) and not base.indices:
         return Symbol(base.name, indices)
-    return Call("getitem", (base, *indices))
+    return FunctionCall("getitem", (base, *indices))
 
 
 def _index(part: Any, arrays: tuple[Term, ...]) -> Term:
@@ -142,7 +142,7 @@ def _index(part: Any, arrays: tuple[Term, ...]) -> Term:
 
 def _einsum(node: Node, inputs: tuple[Term, ...], letters: Axes) -> Term:
     """A sum of products, with its letters."""
-    return Call("einsum", (Symbol(str(node.static["subscripts"]).replace("->", " → ")), *inputs))
+    return FunctionCall("einsum", (Symbol(str(node.static["subscripts"]).replace("->", " → ")), *inputs))
 
 
 AXIS_FORMS: Mapping[Primitive, AxisForm] = by_primitive(

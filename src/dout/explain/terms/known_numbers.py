@@ -10,14 +10,26 @@ from typing import Any
 
 import numpy as np
 
-from dout.explain.terms.terms import ONE, TWO, Call, Number, Power, Symbol, Term, negated, number, product, total
+from dout.explain.terms.terms import (
+    ONE,
+    TWO,
+    FunctionCall,
+    Number,
+    Power,
+    Symbol,
+    Term,
+    negated,
+    number,
+    product,
+    total,
+)
 
 _PI, _E, _TEN = Symbol("π"), Symbol("e"), Number(10)
 _DENOMINATOR = 12  # the largest of a fraction that is recognised
 
 
 def _root(term: Term) -> Term:
-    return Call("sqrt", (term,))
+    return FunctionCall("sqrt", (term,))
 
 
 def _under(top: Term, *bottom: Term) -> Term:
@@ -47,10 +59,10 @@ _KNOWN: list[tuple[Term, tuple[float, ...]]] = [  # a number, as the ways to com
     (_root(TWO), (math.sqrt(2),)),
     (_under(ONE, _root(TWO)), (1 / math.sqrt(2), math.sqrt(0.5))),
     (_root(Number(3)), (math.sqrt(3),)),
-    (Call("log", (TWO,)), (math.log(2),)),
-    (Call("log", (_TEN,)), (math.log(10),)),
-    (Call("log", (_TWO_PI,)), (math.log(2 * math.pi),)),
-    (product(Call("log", (_TWO_PI,)), over=(TWO,)), (0.5 * math.log(2 * math.pi),)),
+    (FunctionCall("log", (TWO,)), (math.log(2),)),
+    (FunctionCall("log", (_TEN,)), (math.log(10),)),
+    (FunctionCall("log", (_TWO_PI,)), (math.log(2 * math.pi),)),
+    (product(FunctionCall("log", (_TWO_PI,)), over=(TWO,)), (0.5 * math.log(2 * math.pi),)),
 ]
 
 

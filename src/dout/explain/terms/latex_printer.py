@@ -16,7 +16,7 @@ from functools import cache
 from dout.explain.terms import notation
 from dout.explain.terms.stacked_printer import StackedPrinter
 from dout.explain.terms.term_printer import Parts, Printed, Strength
-from dout.explain.terms.terms import Call, Cases, Term
+from dout.explain.terms.terms import Cases, FunctionCall, Term
 from dout.ops import PRIMITIVES
 
 _ROW_NAMES = {"abs": "absolute", "not": "logical_not", "round": "around"}
@@ -145,7 +145,7 @@ class LatexPrinter(StackedPrinter):
         """Two formulas with the sign of a comparison between them."""
         return _RELATIONS[symbol].format(left, right)
 
-    def function(self, term: Call, parts: Parts) -> Printed:
+    def function(self, term: FunctionCall, parts: Parts) -> Printed:
         """A function as its row says, if that has a place for each argument; otherwise its name."""
         name = notation.plain_name(term)
         name = _PAIRS.get(name, name) if len(parts) > 1 and not term.axis else _ROW_NAMES.get(name, name)
@@ -165,7 +165,7 @@ class LatexPrinter(StackedPrinter):
             return Printed(self._filled(wanted, places, parts, term))
         return Printed(self._filled(wanted, places, parts, term), _strength(wanted))
 
-    def _filled(self, row: str, places: tuple[Strength | None, ...], parts: Parts, term: Call) -> str:
+    def _filled(self, row: str, places: tuple[Strength | None, ...], parts: Parts, term: FunctionCall) -> str:
         """A row's LaTeX with its arguments, and the axes that it goes along below its name."""
         if term.axis:
             name, start, rest = (row[:-1].rstrip(), "", row[-1]) if places == (None,) else row.partition("(")

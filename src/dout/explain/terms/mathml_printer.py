@@ -13,7 +13,7 @@ from html import escape
 from dout.explain.terms import notation
 from dout.explain.terms.stacked_printer import StackedPrinter
 from dout.explain.terms.term_printer import Parts, Printed, Strength
-from dout.explain.terms.terms import Call, Cases, Term
+from dout.explain.terms.terms import Cases, FunctionCall, Term
 
 _APPLY = "<mo>&#x2061;</mo>"  # invisible; a screen reader says "of"
 _LARGE = ("Σ", "Π")
@@ -104,7 +104,7 @@ class MathmlPrinter(StackedPrinter):
         """Two formulas with the sign of a comparison between them."""
         return self.row(f"{left}<mo>{escape(symbol)}</mo>{right}")
 
-    def function(self, term: Call, parts: Parts) -> Printed:
+    def function(self, term: FunctionCall, parts: Parts) -> Printed:
         """A function, by its sign where mathematics has one."""
         name = notation.plain_name(term)
         if len(parts) == 2 and name == "mod":

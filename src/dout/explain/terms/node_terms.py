@@ -10,7 +10,7 @@ import numpy as np
 from dout.explain.terms.axis_row_terms import AXIS_FORMS, Axes, is_condition
 from dout.explain.terms.known_numbers import term_of_number
 from dout.explain.terms.row_terms import CONDITIONS, FORMS, TWINS, WHOLE, as_condition, as_number
-from dout.explain.terms.terms import Call, Symbol, Term
+from dout.explain.terms.terms import FunctionCall, Symbol, Term
 from dout.graph import CONSTANT, INPUT, Node, topological
 from dout.ops import primitives
 
@@ -62,7 +62,7 @@ def _made(node: Node, inputs: tuple[Term, ...], axes: Mapping[Node, Axes]) -> Te
     if row in AXIS_FORMS:
         return AXIS_FORMS[row](node, inputs, axes.get(node.inputs[0], ()) if node.inputs else ())
     if row not in FORMS:
-        return Call(str(row).removeprefix("special_"), inputs)
+        return FunctionCall(str(row).removeprefix("special_"), inputs)
     if is_condition(node.dtype):
         row = TWINS.get(row, row)
     if row in _EQUALITIES and all(is_condition(i.dtype) for i in node.inputs):

@@ -6,7 +6,7 @@ import unicodedata
 from fractions import Fraction
 from typing import Any
 
-from dout.explain.terms.terms import Call
+from dout.explain.terms.terms import FunctionCall
 
 # Other names of a function; the first is how terms call it.
 _ALIASES = {
@@ -45,12 +45,12 @@ def _greek_name(letter: str) -> str:
 GREEK = {_greek_name(letter): letter for letter in "αβγδεζηθικλμνξπρστυφχψωΓΔΘΛΞΠΣΥΦΨΩ"}
 
 
-def plain_name(call: Call) -> str:
+def plain_name(call: FunctionCall) -> str:
     """The name of a function by which tables know it: abs for np.absolute, max for np.maximum."""
     return _ALIASES.get(call.function, call.function)
 
 
-def word_of(call: Call) -> str:
+def word_of(call: FunctionCall) -> str:
     """A function as mathematics writes it."""
     return _WORDS.get(plain_name(call), plain_name(call))
 

@@ -9,9 +9,9 @@ from dout.explain.terms.terms import (
     ONE,
     TWO,
     ZERO,
-    Call,
     Cases,
     Compare,
+    FunctionCall,
     Number,
     Power,
     Symbol,
@@ -36,7 +36,7 @@ _PI = Symbol("π")
 
 def as_number(term: Term) -> Term:
     """A term among numbers: of a condition, 1 where it holds, else 0."""
-    is_condition = isinstance(term, Compare) or (isinstance(term, Call) and term.function in _TESTS)
+    is_condition = isinstance(term, Compare) or (isinstance(term, FunctionCall) and term.function in _TESTS)
     return Cases(((ONE, term),), ZERO) if is_condition else term
 
 
@@ -50,9 +50,9 @@ def as_condition(term: Term) -> Term:
 def _opposite(condition: Term) -> Term:
     if isinstance(condition, Compare) and condition.symbol in _OPPOSITE:
         return Compare(condition.left, _OPPOSITE[condition.symbol], condition.right)
-    if isinstance(condition, Call) and condition.function == "not":
+    if isinstance(condition, FunctionCall) and condition.function == "not":
         return condition.arguments[0]
-    return Call("not", (condition,))
+    return FunctionCall("not", (condition,))
 
 
 def times(x: Term, y: Term) -> Term:
@@ -74,7 +74,7 @@ def _chosen(condition: Term, x: Term, y: Term) -> Term:
 
 def call(name: str) -> Form:
     """A function by its name."""
-    return lambda *inputs, **_: Call(name, inputs)
+    return lambda *inputs, **_: FunctionCall(name, inputs)
 
 
 def compared(symbol: str) -> Form:
@@ -84,12 +84,12 @@ def compared(symbol: str) -> Form:
 
 def log(x: Term) -> Term:
     """The natural logarithm."""
-    return Call("log", (x,))
+    return FunctionCall("log", (x,))
 
 
 def exp(x: Term) -> Term:
     """The exponential function."""
-    return Call("exp", (x,))
+    return FunctionCall("exp", (x,))
 
 
 def power(x: Term, y: Term) -> Term:
@@ -98,16 +98,16 @@ def power(x: Term, y: Term) -> Term:
         return x if y.value else ONE
     if is_negative(y):
         return product(ONE, over=(power(x, negated(y)),))
-    return Call("sqrt", (x,)) if y == Number(0.5) else Power(x, y)
+    return FunctionCall("sqrt", (x,)) if y == Number(0.5) else Power(x, y)
 
 
 def _hypot(*inputs: Term) -> Term:
-    return Call("sqrt", (total(*(Power(x, TWO) for x in inputs)),))
+    return FunctionCall("sqrt", (total(*(Power(x, TWO) for x in inputs)),))
 
 
 def _rounded(x: Term, decimals: Any = 0, ndigits: Any = None) -> Term:
     places = ndigits if ndigits is not None else decimals
-    return Call("round", (x, negated(Number(-places)) if places < 0 else Number(places)) if places else (x,))
+    return FunctionCall("round", (x, negated(Number(-places)) if places < 0 else Number(places)) if places else (x,))
 
 
 def _logit(x: Term) -> Term:
@@ -115,7 +115,7 @@ def _logit(x: Term) -> Term:
 
 
 def _sigmoid(x: Term) -> Term:
-    return Call("sigmoid", (x,))
+    return FunctionCall("sigmoid", (x,))
 
 
 _SMOOTH: dict[str, Form] = {
@@ -151,12 +151,12 @@ _NUMPY: dict[str, Form] = {
     "rint": call("round"),
     "around": _rounded,
     "round": _rounded,
-    "floor_divide": lambda x, y: Call("floor", (product(x, over=(y,)),)),
+    "floor_divide": lambda x, y: FunctionCall("floor", (product(x, over=(y,)),)),
     "maximum": call("max"),
     "minimum": call("min"),
     "where": _chosen,
     "left_shift": lambda x, y: product(x, power(TWO, y)),
-    "right_shift": lambda x, y: Call("floor", (product(x, over=(power(TWO, y),)),)),
+    "right_shift": lambda x, y: FunctionCall("floor", (product(x, over=(power(TWO, y),)),)),
     **{name: call(name) for name in ("bitwise_and", "bitwise_or", "bitwise_xor", "invert")},
 }
 
@@ -205,7 +205,7 @@ FORMS: dict[Primitive, Form] = by_primitive(
 
 # Rows that compute something else of whole numbers.
 WHOLE: dict[Primitive, Form] = by_primitive(
-    {"reciprocal": lambda x: Call("trunc", (product(ONE, over=(x,)),))},
+    {"reciprocal": lambda x: FunctionCall("trunc", (product(ONE, over=(x,)),))},
 )
 
 # Which inputs of a row are conditions; all others are numbers.

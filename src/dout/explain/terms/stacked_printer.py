@@ -6,7 +6,7 @@ from abc import abstractmethod
 
 from dout.explain.terms import notation, terms
 from dout.explain.terms.term_printer import Parts, Printed, Strength, TermPrinter
-from dout.explain.terms.terms import Call, Number, Over, Partial, Power, Product, Symbol
+from dout.explain.terms.terms import FunctionCall, Number, Partial, Power, Product, SumOver, Symbol
 
 
 class StackedPrinter(TermPrinter):
@@ -53,7 +53,7 @@ class StackedPrinter(TermPrinter):
         """A transposed matrix."""
 
     @abstractmethod
-    def function(self, term: Call, parts: Parts) -> Printed:
+    def function(self, term: FunctionCall, parts: Parts) -> Printed:
         """A function, by its sign where mathematics has one."""
 
     def number(self, term: Number, parts: Parts) -> Printed:
@@ -107,7 +107,7 @@ class StackedPrinter(TermPrinter):
         """A superscript."""
         return Printed(self.raised(self.fit(parts[0], Strength.ATOM), self.fit(parts[1])), Strength.POWER)
 
-    def call(self, term: Call, parts: Parts) -> Printed:
+    def call(self, term: FunctionCall, parts: Parts) -> Printed:
         """A function; sums with what they run over below them, elements with their place."""
         name = notation.plain_name(term)
         if name in notation.SUMS and len(parts) == 1 and term.axis:
@@ -116,13 +116,13 @@ class StackedPrinter(TermPrinter):
             return Printed(self.lowered(self.fit(parts[0], Strength.ATOM), self.listed(parts[1:])))
         return self.function(term, parts)
 
-    def axes(self, term: Call) -> str:
+    def axes(self, term: FunctionCall) -> str:
         """The axes that a function goes along, as they stand below it."""
         if notation.is_axis_number(term.axis):
             return self.relation("=", self.letters("axis"), self.row(self.comma.join(map(self.digits, term.axis))))
         return self.row(self.comma.join(map(self.letters, term.axis)))
 
-    def over(self, term: Over, parts: Parts) -> Printed:
+    def over(self, term: SumOver, parts: Parts) -> Printed:
         """A big sign with the indices under it."""
         indices = self.row(self.comma.join(map(self.letters, term.indices)))
         return self._added_up(term.symbol, indices, parts[0])

@@ -12,7 +12,19 @@ from enum import IntEnum
 from typing import Any
 
 from dout.explain.terms import terms
-from dout.explain.terms.terms import Call, Cases, Compare, Number, Over, Partial, Power, Product, Sum, Symbol, Term
+from dout.explain.terms.terms import (
+    Cases,
+    Compare,
+    FunctionCall,
+    Number,
+    Partial,
+    Power,
+    Product,
+    Sum,
+    SumOver,
+    Symbol,
+    Term,
+)
 
 Parts = tuple["Printed", ...]
 
@@ -56,10 +68,10 @@ class TermPrinter(ABC):
             Sum: self.sum,
             Product: self.product,
             Power: self.power,
-            Call: self.call,
+            FunctionCall: self.call,
             Compare: self.compare,
             Cases: self.cases,
-            Over: self.over,
+            SumOver: self.over,
             terms.MatrixProduct: self.matrix_product,
             terms.Transposed: self.transposed,
         }
@@ -151,7 +163,7 @@ class TermPrinter(ABC):
         """A power."""
 
     @abstractmethod
-    def call(self, term: Call, parts: Parts) -> Printed:
+    def call(self, term: FunctionCall, parts: Parts) -> Printed:
         """A function of terms."""
 
     @abstractmethod
@@ -174,7 +186,7 @@ class TermPrinter(ABC):
         """Terms with their conditions."""
 
     @abstractmethod
-    def over(self, term: Over, parts: Parts) -> Printed:
+    def over(self, term: SumOver, parts: Parts) -> Printed:
         """A term added up over indices."""
 
     @abstractmethod

@@ -14,7 +14,7 @@ from fractions import Fraction
 
 from dout.explain.terms import notation, terms
 from dout.explain.terms.term_printer import Parts, Printed, Strength, TermPrinter
-from dout.explain.terms.terms import Call, Cases, Number, Over, Partial, Power, Product, Symbol, Term
+from dout.explain.terms.terms import Cases, FunctionCall, Number, Partial, Power, Product, SumOver, Symbol, Term
 
 _RAISED = dict(zip("0123456789−", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻", strict=True))
 _LOWERED = dict(zip("0123456789aehijklmnoprstuvx", "₀₁₂₃₄₅₆₇₈₉ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ", strict=True))
@@ -85,7 +85,7 @@ class TextPrinter(TermPrinter):
         base, raised = self.fit(parts[0], Strength.ATOM), _raised(self.fit(parts[1]))
         return Printed(base + (raised or f"^{self.fit(parts[1], Strength.ATOM)}"), Strength.POWER)
 
-    def call(self, term: Call, parts: Parts) -> Printed:
+    def call(self, term: FunctionCall, parts: Parts) -> Printed:
         """A function by its sign or its name: √x, |x|, exp(x), meanₙ(x), x[0]."""
         name, word = notation.plain_name(term), _name(notation.word_of(term))
         numbered = notation.is_axis_number(term.axis)
@@ -122,7 +122,7 @@ class TextPrinter(TermPrinter):
         chosen = [f"{one} where {condition}" for one, condition in zip(pieces[::2], pieces[1::2], strict=True)]
         return Printed(f"{self.comma.join(chosen)}, else {last}", Strength.CASES)
 
-    def over(self, term: Over, parts: Parts) -> Printed:
+    def over(self, term: SumOver, parts: Parts) -> Printed:
         """Σₙ dout[n, m]."""
         return self._added_up(term.symbol, term.indices, parts[0])
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass, fields
 from html import escape
 from typing import Any
 
-from dout.explain.derive.class_writer import Derived, derived
+from dout.explain.derive.class_writer import DerivedClass, derived
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class DerivedLayer(Derived):
+class DerivedLayer(DerivedClass):
     """A class with a derived backward: its `source`, a `module` with its imports, and the live class, `layer`."""
 
     def __repr__(self) -> str:
@@ -44,4 +44,4 @@ def derive(target: Any, *inputs: Any, init: Mapping[str, Any] | None = None, **n
     """
     given = {**{str(i): item for i, item in enumerate(inputs)}, **named}
     made = derived(target, init, given)
-    return DerivedLayer(**{field.name: getattr(made, field.name) for field in fields(Derived)})
+    return DerivedLayer(**{field.name: getattr(made, field.name) for field in fields(DerivedClass)})
