@@ -2,6 +2,8 @@
 
 import json
 import re
+import shlex
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -228,3 +230,12 @@ def test_a_file_that_is_not_there_is_one_message(tmp_path):
     from show_commands import dout
 
     refused(dout("explain", "nothing.py:Half", cwd=tmp_path), "nothing.py")
+
+
+def test_the_readme_shows_what_the_command_prints(monkeypatch):
+    root = Path(__file__).parent.parent.parent
+    monkeypatch.chdir(root)
+    monkeypatch.setenv("COLUMNS", "100")
+    readme = (root / "README.md").read_text(encoding="utf-8")
+    ((command, shown),) = re.findall(r"\n\$ dout (explain [^\n]+)\n(.*?)\n```", readme, re.DOTALL)
+    assert run(*shlex.split(command)).stdout.rstrip() == shown

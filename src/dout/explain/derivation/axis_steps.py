@@ -23,7 +23,7 @@ from dout.graph import CONSTANT, Graph, Node, topological
 from dout.ops import PRIMITIVES, primitives
 from dout.rewrite.simplify import is_elementwise, simplify
 
-_INFIX = primitives("add subtract multiply divide matmul pow power")
+_INFIX = primitives("add subtract multiply divide matmul dot pow power")
 MOST_WRITTEN = 12  # symbols of a gradient that has no formula of elements
 
 
@@ -44,7 +44,7 @@ class AxisSteps:
         """A letter for every axis."""
         forward = self.forward
         nodes = [*forward.inputs, *forward.nodes, *forward.gradients.of.values(), *forward.gradients.on.values()]
-        return axis_letters(nodes, forward.names, forward.values, gradients=forward.gradients)
+        return axis_letters(nodes, forward.names, forward.values, forward.told, gradients=forward.gradients)
 
     @cached_property
     def values(self) -> Mapping[Node, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import operator
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -65,6 +66,7 @@ class ElementwiseSteps:
         self.names: dict[Any, Term] = {s: self.called[n] for n, s in self.symbols.items() if n in self.called}
         self.upstream = {node: sympy.Symbol(f"∂{name}", real=True) for node, name in forward.names.items()}
         self.names |= {s: Partial(forward.names[n]) for n, s in self.upstream.items()}
+        self.shares: Counter[Node] = Counter()
         self.so_far: dict[Node, Any] = {node: self.upstream[node] for node in forward.outputs}
 
     def _symbol(self, node: Node) -> Any:
@@ -98,7 +100,15 @@ class ElementwiseSteps:
                 gradient = over_cases(Partial(self.forward.names[node]), local[-1]) if local else None
             if gradient is not None:
                 value = functools.reduce(operator.add, map(self.value, edges))
-                yield StepPart(self.forward.names[input_], self._summed(input_, gradient), value, local)
+                self.shares[input_] += 1
+                share = self.shares[input_] if self.users[input_] > 1 else 0
+                yield StepPart(self.forward.names[input_], self._summed(input_, gradient), value, local, share=share)
+
+    @cached_property
+    def users(self) -> Counter[Node]:
+        """How many steps pass a gradient to each value."""
+        on = {(node, node.inputs[i]) for node, i in self.forward.gradients.on}
+        return Counter(of for _, of in on)
 
     def edges(self, node: Node, of: Node) -> list[Node]:
         """The gradients that a step passes to one of its inputs: one for each place at which it stands."""

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from dout.adapt.search.example import as_found, example
+from dout.adapt.source import shapes_for
 from dout.adapt.target import Target, copies
 from dout.errors import TargetError
 from dout.grad import Gradients, backpropagate
@@ -38,6 +39,7 @@ class Forward:
     now: Mapping[Node, Node]
     inputs: tuple[Node, ...]
     outputs: tuple[Node, ...]
+    told: Mapping[str, Sequence[str]] = field(default_factory=dict)  # axes that the source tells, by argument
 
     @cached_property
     def nodes(self) -> tuple[Node, ...]:
@@ -150,14 +152,16 @@ def forward_of(
     Raises as `dout.adapt.example`, and TargetError where nothing is computed.
     """
     target = Target.of(target)
+    told = shapes_for(target.forward)
     found = example(target, init, inputs, to_look_at=True)
     layer, given = as_found(target, found)
     if layer is not target.named:
-        return _forward(record(Target(layer).fresh(found.init), *map(deep_copy, given)), opened)
+        recorded = record(Target(layer).fresh(found.init), *map(deep_copy, given))
+        return replace(_forward(recorded, opened), told=told)
     ordered, keywords = target.arguments(copies(found.inputs))
     if not target.is_function and not target.has_both:
         target = Target(target.adapted_to(_with_backward(target.cls)))
-    return _forward(record(target.fresh(found.init), *ordered, **keywords), opened)
+    return replace(_forward(record(target.fresh(found.init), *ordered, **keywords), opened), told=told)
 
 
 def _with_backward(cls: type) -> type:

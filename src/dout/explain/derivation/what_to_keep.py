@@ -19,23 +19,29 @@ def keepings(forward: Forward, found: Sequence[tuple[Node, Derivative]]) -> tupl
     switches = any(isinstance(one.term, Cases) for _, one in found)
     if not needed and not switches:
         return (Keeping((), 0, Phrase("keep nothing")),)
-    choices = [kept(forward, needed)] if needed else []
+    by_output = all(one.by_output for _, one in found)
+    choices = [kept(forward, needed, or_output=by_output)] if needed else []
     if switches and not needed:
         bytes_ = math.ceil(math.prod(output.shape) / 8)  # a condition takes one byte, a number eight
         choices.append(Keeping(("mask",), bytes_, Phrase("keep the mask", {"y": Symbol(forward.names[output])})))
-    if all(one.by_output for _, one in found):
+    if by_output:
         choices.append(kept(forward, [output]))
     choices.append(kept(forward, forward.inputs))
-    return tuple({keeping.names: keeping for keeping in reversed(choices)}.values())[::-1]
+    first: dict[tuple[str, ...], Keeping] = {}
+    for keeping in choices:
+        first.setdefault(keeping.names, keeping)
+    return tuple(first.values())
 
 
-def kept(forward: Forward, nodes: Sequence[Node]) -> Keeping:
-    """The choice to keep some values."""
+def kept(forward: Forward, nodes: Sequence[Node], *, or_output: bool = False) -> Keeping:
+    """The choice to keep some values; `or_output` says that the output would do as well."""
     if not nodes:
         return Keeping((), 0, Phrase("keep nothing"))
     names, inputs = tuple(forward.names[n] for n in nodes), ", ".join(forward.names[n] for n in forward.inputs)
     if tuple(nodes) == forward.outputs:
         reason = Phrase("keep the output", {"y": Symbol(names[0]), "inputs": inputs})
+    elif or_output:
+        reason = Phrase("keep one of them", {"names": names, "y": Symbol(forward.names[forward.outputs[0]])})
     else:
         known = set(forward.inputs) | set(forward.parameters)
         reason = Phrase("keep the inputs" if set(nodes) <= known else "keep values", {"names": names})

@@ -45,6 +45,7 @@ ENGLISH: Mapping[str, str] = {
     "keep the mask": "A mask is enough: keep one bit for each element of {y}.",
     "keep the inputs": "Needs {names}; the output is of no use.",
     "keep values": "Needs {names}.",
+    "keep one of them": "Needs {names}; {y} would do as well.",
     "kept for": "{kept} (for {gradients})",
     # the user's own backward, line by line
     "line.is": "is {term}",

@@ -32,6 +32,7 @@ _OUTLINE = {
     "keep the mask": "マスクだけで足ります。{y} の要素ごとに 1 ビットを残します。",
     "keep the inputs": "{names} が必要です。出力は使いません。",
     "keep values": "{names} が必要です。",
+    "keep one of them": "{names} が必要です。代わりに {y} でも足ります。",
     "kept for": "{kept}（{gradients} のため）",
     "line.is": "{term} です",
     "line.step": "手順 {step} です",
