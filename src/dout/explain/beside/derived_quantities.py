@@ -121,8 +121,9 @@ class DerivedQuantities:
     @cached_property
     def ignores_dout(self) -> bool:
         """Whether this is a loss whose backward takes it that its upstream gradient is 1."""
-        numbers = all(np.prod(output.shape, dtype=int) == 1 for output in self.seeds)
-        return numbers and not any(self.is_of_dout(result.gradient) for result in self.results)
+        axes = max((len(node.shape) for node in self.call.inputs), default=0)
+        reduced = all(len(o.shape) < axes or np.prod(o.shape, dtype=int) == 1 for o in self.seeds)
+        return reduced and not any(self.is_of_dout(result.gradient) for result in self.results)
 
     @cached_property
     def judge(self) -> ExactJudge:
