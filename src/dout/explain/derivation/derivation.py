@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from dout.errors import TargetError
 from dout.explain.algebra.derivative_forms import Derivative
 from dout.explain.beside.user_lines import backward_lines
 from dout.explain.derivation.axis_steps import AxisSteps
@@ -27,6 +28,7 @@ from dout.explain.terms.walk import calls_in
 from dout.graph import Node, Where, topological
 from dout.trace.model.recorded import LOSSES
 
+MOST_STEPS = 300  # nobody reads more
 MOST_SYMBOLS = 24  # of the formula of the whole layer
 
 
@@ -39,6 +41,11 @@ def explained(
     `dout.adapt.example`, and TargetError where nothing is computed.
     """
     forward = forward_of(target, init, inputs, opened)
+    if len(forward.steps) > MOST_STEPS:
+        raise TargetError(
+            f"{forward.trace.target} takes {len(forward.steps):,} steps on this input, and they are told one by one, "
+            "those of a loop turn by turn; give a smaller input: --input 'x=array(1,2)'"
+        )
     if forward.is_elementwise:
         letters: Mapping[Node, tuple[str, ...]] = {}
         steps, simplified, keeping = _elementwise(forward)

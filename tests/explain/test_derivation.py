@@ -1,0 +1,122 @@
+"""What an explanation tells of: which values have gradients, which parts add up, what is one step, what is refused."""
+
+import numpy as np
+import pytest
+
+from dout.errors import TargetError
+from dout.explain.derivation.derivation import explained
+from dout.explain.terms.text_printer import text
+
+
+class Affine:
+    def __init__(self, W, b):
+        self.W, self.b = W, b
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W + self.b
+
+    def backward(self, dout):
+        self.dW = self.x.T @ dout
+        self.db = dout.sum(axis=1)
+        return dout @ self.W.T
+
+
+class Softmax:
+    def forward(self, x):
+        e = np.exp(x - x.max(axis=1, keepdims=True))
+        return e / e.sum(axis=1, keepdims=True)
+
+
+class Centred:
+    def forward(self, x):
+        return x - x.mean(axis=0)
+
+
+def parts_of(explanation):
+    return [part for step in explanation.steps for part in step.parts]
+
+
+def test_affine_in_index_and_matrix_form_with_shapes():
+    parts = {part.of: part for part in parts_of(explained(Affine, {}, {}))}
+    told = {of: (*map(text, part.index), text(part.gradient), part.shapes, part.code) for of, part in parts.items()}
+    assert told == {
+        "b": ("db[m]", "Σₙ dout[n, m]", "Σ_N dout", "(N, M) → (M,)", "np.sum(dout, axis=0)"),
+        "x": ("dx[n, d]", "Σₘ dout[n, m] · W[d, m]", "dout · Wᵀ", "(N, M)·(M, D) → (N, D)", "dout @ W.T"),
+        "W": ("dW[d, m]", "Σₙ dout[n, m] · x[n, d]", "xᵀ · dout", "(D, N)·(N, M) → (D, M)", "x.T @ dout"),
+    }
+
+
+def test_the_wrong_line_of_a_backward_is_told_from_the_right_ones():
+    lines = explained(Affine, {}, {}).backward
+    assert [(line.step, line.wrong) for line in lines] == [(2, False), (1, True), (2, False)]
+
+
+def test_a_softmax_is_one_step_unless_it_is_opened():
+    closed, opened = explained(Softmax, {}, {}), explained(Softmax, {}, {}, ("softmax",))
+    assert [step.operator for step in closed.steps] == ["softmax"]
+    (part,) = parts_of(closed)
+    assert text(part.index[1]) == "y[n, d] · (dout[n, d] − Σₖ dout[n, k] · y[n, k])"
+    assert [step.operator for step in opened.steps] == ["e / c", "Σ", "exp", "x − a", "max"]
+
+
+def test_gradients_of_several_uses_are_numbered_and_add_up():
+    parts = [part for part in parts_of(explained(Centred, {}, {})) if part.of == "x"]
+    assert [part.share for part in parts] == [1, 2, 0]
+    assert text(parts[-1].gradient) == "dx₁ + dx₂"
+
+
+def test_an_array_of_the_layer_gets_a_gradient_and_a_setting_none():
+    class Scaled:
+        def __init__(self, slopes, power=2.0):
+            self.slopes, self.power = slopes, power
+
+        def forward(self, x):
+            return self.slopes * x**self.power
+
+    explanation = explained(Scaled, {"slopes": np.ones(3)}, {"x": np.ones((2, 3))})
+    assert {part.of for part in parts_of(explanation)} >= {"slopes", "x"}
+    assert "power" not in {part.of for part in parts_of(explanation)}
+
+
+def test_constants_that_forward_makes_get_no_gradient():
+    def with_ones(x):
+        ones = np.ones((x.shape[1], 1))
+        return x @ ones
+
+    assert {part.of for part in parts_of(explained(with_ones, {}, {"x": np.ones((2, 3))}))} == {"x"}
+
+
+def test_the_axes_that_a_docstring_tells_are_the_letters():
+    class Mixed:
+        def __init__(self, W):
+            self.W = W
+
+        def forward(self, x):
+            """Mix channels.
+
+            x: array of shape (T, C)
+            """
+            return x @ self.W
+
+    (x,) = (q for q in explained(Mixed, {}, {}).forward if q.name == "x")
+    assert x.axes == ("T", "C")
+
+
+def test_a_layer_that_gives_back_its_input_says_so():
+    class Identity:
+        def forward(self, x):
+            return x
+
+    with pytest.raises(TargetError, match="gives back its input"):
+        explained(Identity, {}, {})
+
+
+def test_a_long_loop_is_refused_and_not_waited_for():
+    def repeated(x):
+        for _ in range(400):
+            x = np.tanh(x) + 0.1
+        return x
+
+    with pytest.raises(TargetError, match=r"takes 800 steps .* --input"):
+        explained(repeated, {}, {"x": np.ones(2)})
