@@ -37,6 +37,7 @@ print(json.dumps({
     "verdict": dout.check(Cube(), x).verdicts[0].word,
     "picture": trace.draw(open="all").text(),
     "page": open("cube.html", encoding="utf-8").read(),
+    "explained": str(dout.explain(lambda x: 2 * cube(x), x)),
     "steps": [(step.how, step.text) for step in program.steps],
     "fast": fast(x).tolist(),
 }))
@@ -69,6 +70,11 @@ def test_it_is_checked_exactly(told):
 def test_it_is_drawn_and_explained_by_its_words(told):
     assert "┤ ³ ├" in told["picture"]
     assert "three times the square" in told["page"]
+
+
+def test_it_is_explained_by_its_own_arithmetic(told):
+    assert "2   ³      ∂a/∂x = 3 · x²" in told["explained"]
+    assert "∂L/∂x = 6 · ∂L/∂y · x²" in told["explained"]
 
 
 def test_it_is_fused(told):

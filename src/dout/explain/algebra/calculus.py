@@ -6,6 +6,8 @@ A row that switches (maximum, abs, where) is one of its inputs near any point: w
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import cache
 from typing import Any
 
 import sympy
@@ -94,7 +96,25 @@ _FORMS |= {
         "expm1": "expm1", "erf": "special_erf", "erfc": "special_erfc", "log2": "log2", "log10": "log10",
     }.items()
 }  # fmt: skip
-FORMS: Mapping[Primitive, Form] = by_primitive(_FORMS)
+_KNOWN: Mapping[Primitive, Form] = by_primitive(_FORMS)
+
+
+@cache
+def form_of(row: Primitive) -> Form | None:
+    """What a row computes, as a function of SymPy's expressions: ours, or its own on any numbers; or None."""
+    if row in _KNOWN:
+        return _KNOWN[row]
+    python = row.python
+    if python is None or row.backward is None or switches(row):
+        return None
+    for count in (1, 2):
+        symbols = sympy.symbols(f"a:{count}", real=True)
+        with suppress(Exception):  # it is not made for symbols, or takes another number of them
+            made = python(*symbols)
+            if isinstance(made, Expr) and not any(sympy.diff(made, s).has(sympy.Derivative) for s in symbols):
+                return python
+    return None
+
 
 # The slope in terms of the output q, where that is simpler: exp → q, tanh → 1 − q².
 SLOPES: Mapping[Primitive, Form] = by_primitive(
@@ -175,6 +195,20 @@ UNCHANGED = primitives("copy asarray astype positive broadcast_to reshape ravel 
 _ABSOLUTE = primitives("absolute math_fabs")
 _COMPARISONS = primitives("less less_equal greater greater_equal equal not_equal")
 _LOGIC = primitives("logical_and logical_or logical_not bitwise_and bitwise_or invert")
+
+
+def applied_form(node: Node, *operands: Any) -> Any:
+    """The expression of a node from those of its inputs, where its row has a form."""
+    form = form_of(node.primitive)
+    assert form is not None, f"{node.primitive} has no form"
+    return form(*operands)
+
+
+def switches(row: Primitive) -> bool:
+    """Whether a row is one of its inputs, or a number, near any point."""
+    chosen = primitives("maximum minimum clip where sign")
+    return row in chosen | _ABSOLUTE | _COMPARISONS | _LOGIC
+
 
 Condition = tuple[Expr, Expr]  # left and right of a comparison on which a switch depends
 

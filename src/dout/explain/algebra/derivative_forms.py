@@ -13,13 +13,14 @@ from dout.explain.algebra.exact_values import equal
 from dout.explain.algebra.pieces import Piece, Pointwise, in_numbers, pieces
 from dout.explain.algebra.shortest_forms import ShortForm, forms
 from dout.explain.algebra.sympy_terms import term
-from dout.explain.terms.terms import ZERO, Cases, Compare, FunctionCall, Symbol, Term
+from dout.explain.terms.terms import ZERO, Cases, Compare, FunctionCall, Symbol, Term, negated, product
 from dout.graph import Node, topological
 from dout.judge.ball_values import Balls
 
 FAR = 1e4  # where the range of y is looked at besides the sample
 MOST_FORMS = 40
 NEARBY = 1e-9
+FEW = 4  # forms of a region that are tried in the others
 CHECKED = 5  # points at which a form is compared
 MORE = 2  # symbols that a formula by the output may have more than another
 
@@ -70,7 +71,7 @@ def derivative(graph: Pointwise, of: Node, names: Mapping[Node, Term]) -> Deriva
         return None
     by_output = [region.by(graph) for region in regions]
     alone = all(by_output) and _told_apart(graph, regions, by_output, values)
-    shared = list(_shared(regions))
+    shared = list(_shared(regions)) or _valid_everywhere(regions, checked)
     if shared:
         free = {graph.output, *graph.numbers}
         best = next((f for f in shared if set(f.uses) <= free and f.length <= shared[0].length + MORE), shared[0])
@@ -113,6 +114,13 @@ def _shared(regions: list[_Region]) -> Iterator[ShortForm]:
     """Forms that hold in every region, shortest first."""
     others = [{form.term for form in region.forms} for region in regions[1:]]
     return (form for form in regions[0].forms if all(form.term in known for known in others))
+
+
+def _valid_everywhere(regions: list[_Region], checked: _Checked) -> list[ShortForm]:
+    """Forms of one region that hold in the others as well: 2 · √y, which is 0 where y is."""
+    few = [form for region in regions for form in region.forms[:FEW] if form.uses]
+    found = [form for form in few if all(checked.holds(form.term, region.places) for region in regions)]
+    return sorted(found, key=lambda form: (form.length, len(form.uses)))
 
 
 # --- one formula a piece ----------------------------------------------------------------------------------------------
@@ -189,6 +197,8 @@ def _on_intervals(
         return None
     edges = [None, *bounds, None]
     intervals = [(terms[which[start]], edges[i], edges[i + 1]) for i, start in enumerate(runs[:-1])]
+    if len(intervals) == 2 and intervals[0][0] == negated(intervals[1][0]) and intervals[0][2] == 0:
+        return product(FunctionCall("sign", (called[graph.symbols[graph.inputs[0]]],)), intervals[1][0])
     last = _rest(intervals)
     within: dict[Term, list[Term]] = {}
     for item, low, high in intervals:

@@ -12,7 +12,18 @@ import numpy as np
 import sympy
 from sympy import Expr
 
-from dout.explain.algebra.calculus import FORMS, SLOPES, TAUGHT, UNCHANGED, Condition, sigmoid, softplus, switch, symbol
+from dout.explain.algebra.calculus import (
+    SLOPES,
+    TAUGHT,
+    UNCHANGED,
+    Condition,
+    applied_form,
+    form_of,
+    sigmoid,
+    softplus,
+    switch,
+    symbol,
+)
 from dout.grad import backpropagate
 from dout.graph import CONSTANT, INPUT, Node, topological
 from dout.ops import primitives
@@ -138,8 +149,8 @@ class Pointwise:
                 conditions += found
             elif node.primitive in UNCHANGED:
                 relations[node] = operands[0]
-            elif node.primitive in FORMS:
-                relations[node] = FORMS[node.primitive](*operands)
+            elif form_of(node.primitive) is not None:
+                relations[node] = applied_form(node, *operands)
             else:
                 raise NoFormError(node)
         return Piece(self, relations, tuple(conditions))
@@ -187,7 +198,7 @@ class Piece:
         operands = [self.graph.symbols[i] for i in node.inputs]
         if node.primitive in SLOPES:
             return list(SLOPES[node.primitive](self.graph.symbols[node], *operands))
-        if node.primitive in FORMS:
+        if form_of(node.primitive) is not None:
             return local_slopes(node, operands)
         relation = self.relations[node]
         once = [o for i, o in enumerate(operands) if o not in operands[:i]]  # both sides may be one value
@@ -220,7 +231,7 @@ class Piece:
 def local_slopes(node: Node, operands: Sequence[Any]) -> list[Any]:
     """The derivative of a row with respect to each of its inputs, as an expression of the inputs alone."""
     dummies = [sympy.Dummy(real=True, positive=getattr(o, "is_positive", None) or None) for o in operands]
-    form = FORMS[node.primitive](*[o if o.is_number else d for o, d in zip(operands, dummies, strict=True)])
+    form = applied_form(node, *[o if o.is_number else d for o, d in zip(operands, dummies, strict=True)])
     back = dict(zip(dummies, operands, strict=True))
     return [0 if o.is_number else sympy.diff(form, d).subs(back) for o, d in zip(operands, dummies, strict=True)]
 

@@ -80,7 +80,8 @@ def _elementwise(
             forms, shortest = made.simplified(node)
             simplified.append(forms)
             found += [(node, shortest)] if shortest is not None else []
-    return steps, tuple(simplified), keepings(forward, found)
+    told = len(found) == len(simplified)
+    return steps, tuple(simplified), keepings(forward, found) if told else ()
 
 
 def _beside(

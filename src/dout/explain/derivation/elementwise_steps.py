@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import sympy
 
-from dout.explain.algebra.calculus import FORMS, SLOPES, UNCHANGED
+from dout.explain.algebra.calculus import SLOPES, UNCHANGED, applied_form, form_of
 from dout.explain.algebra.derivative_forms import MORE, Derivative, derivative
 from dout.explain.algebra.exact_values import upstream_name
 from dout.explain.algebra.pieces import NoFormError, Pointwise, as_number, local_slopes
@@ -26,7 +26,7 @@ from dout.explain.derivation.exact_points import ExactPoints
 from dout.explain.derivation.forward_graph import Forward
 from dout.explain.model.explanation import DerivationStep, Phrase, Simplified, StepPart
 from dout.explain.terms.node_terms import term_of
-from dout.explain.terms.terms import ONE, ZERO, Cases, Compare, Partial, SumOver, Symbol, Term, negated, product
+from dout.explain.terms.terms import ONE, ZERO, Cases, Compare, Partial, SumOver, Symbol, Term, negated, product, total
 from dout.explain.terms.walk import length
 from dout.graph import CONSTANT, INPUT, Graph, Node, Primitive, evaluate
 from dout.ops import PRIMITIVES, by_primitive
@@ -45,6 +45,7 @@ _SWITCHES: Mapping[Primitive, Callable[[int, list[Term]], Term]] = by_primitive(
     }
 )
 
+MOST_WRITTEN = 24  # symbols of a gradient that is written as its row computes it
 SHORT = 5  # a value of more symbols is called by its letter
 LONG = 14  # a gradient of more symbols is written with the gradient of the step before
 
@@ -93,9 +94,14 @@ class ElementwiseSteps:
             edges = self.edges(node, input_)
             if not edges or input_ not in self.forward.varying or np.dtype(input_.dtype) == np.bool_:
                 continue
-            local, slope = self.local(node, input_)
-            gradient: Term | None = self._so_far(node, input_, local[-1], slope)
-            local = self.checked(node, local, edges)
+            try:
+                local, slope = self.local(node, input_)
+            except NoFormError:
+                gradient: Term | None = self._by_row(edges)
+                local, self.so_far[input_] = (), None
+            else:
+                gradient = self._so_far(node, input_, local[-1], slope)
+                local = self.checked(node, local, edges)
             if gradient is not None and not self.holds(gradient, edges):
                 gradient = over_cases(Partial(self.forward.names[node]), local[-1]) if local else None
             if gradient is not None:
@@ -103,6 +109,16 @@ class ElementwiseSteps:
                 self.shares[input_] += 1
                 share = self.shares[input_] if self.users[input_] > 1 else 0
                 yield StepPart(self.forward.names[input_], self._summed(input_, gradient), value, local, share=share)
+
+    def _by_row(self, edges: Sequence[Node]) -> Term | None:
+        """The gradient that a row of no known form passes on, as its own backward computes it."""
+        gradients = {
+            node: Partial(self.forward.names[of])
+            for of, node in self.forward.gradients.of.items()
+            if of in self.forward.names and node not in edges
+        }
+        found = [term_of(edge, {**self.called, **gradients}, short=MOST_WRITTEN) for edge in edges]
+        return None if None in found else total(*(item for item in found if item is not None))
 
     @cached_property
     def users(self) -> Counter[Node]:
@@ -130,7 +146,7 @@ class ElementwiseSteps:
         places = [i for i, item in enumerate(node.inputs) if item is of]
         if node.primitive in UNCHANGED:
             return (ONE,), sympy.Integer(1)
-        if node.primitive not in FORMS:
+        if form_of(node.primitive) is None:
             return (self._switched(node, of),), None
         slope = sum(local_slopes(node, operands)[i] for i in places)
         forms = [term(slope, self.names)]
@@ -146,7 +162,7 @@ class ElementwiseSteps:
         operands = [self.symbols[i] for i in node.inputs]
         if node.primitive in UNCHANGED:
             return (ONE,)
-        if node.primitive not in FORMS:
+        if form_of(node.primitive) is None:
             return (self._switched(node, node.inputs[argument]),)
         found = [term(local_slopes(node, operands)[argument], self.names)]
         if node.primitive in SLOPES:
@@ -180,9 +196,9 @@ class ElementwiseSteps:
         """An expression without the symbols of steps that have no name."""
         for node in reversed(self.forward.steps):
             if not self.forward.is_named(node) and self.symbols[node] in slope.free_symbols:
-                if node.primitive not in FORMS:
+                if form_of(node.primitive) is None:
                     continue
-                slope = slope.subs(self.symbols[node], FORMS[node.primitive](*(self.symbols[i] for i in node.inputs)))
+                slope = slope.subs(self.symbols[node], applied_form(node, *(self.symbols[i] for i in node.inputs)))
         return slope
 
     def value(self, gradient: Node) -> Any:
@@ -290,7 +306,7 @@ class ElementwiseSteps:
         symbol = self.symbols[output]
         if symbol not in mine.free_symbols:
             return
-        written = self._written_out(FORMS[output.primitive](*(self.symbols[i] for i in output.inputs)))
+        written = self._written_out(applied_form(output, *(self.symbols[i] for i in output.inputs)))
         whole, right = term(common * mine.subs(symbol, written), self.names), term(written, self.names)
         if self._is_gradient(whole, of) and self._agree(self.called[output], right):
             yield whole, Phrase("since", {"left": self.called[output], "right": right})
@@ -298,7 +314,7 @@ class ElementwiseSteps:
     def _leftover(self, raw: Any, found: Derivative) -> tuple[Any, Any, Any] | None:
         """What the gradient as it came and the short one have in common, and the rest of each."""
         (output,) = self.forward.outputs
-        if raw is None or found.expression is None or output.primitive not in FORMS:
+        if raw is None or found.expression is None or form_of(output.primitive) is None:
             return None
         short = found.expression * self.upstream[output]
         common = sympy.gcd(raw, short)
@@ -311,7 +327,7 @@ class ElementwiseSteps:
         common, mine, short = ahead
         (output,) = self.forward.outputs
         if len(forms) > 1:
-            written = self._written_out(FORMS[output.primitive](*(self.symbols[i] for i in output.inputs)))
+            written = self._written_out(applied_form(output, *(self.symbols[i] for i in output.inputs)))
             mine = mine.subs(self.symbols[output], written)
         whole = common == self.upstream[output]
         sides = {"left": term(mine, self.names), "right": found.term if whole else term(short, self.names)}

@@ -9,6 +9,7 @@ from dout.explain.algebra.derivative_forms import Derivative
 from dout.explain.derivation.forward_graph import Forward
 from dout.explain.model.explanation import Keeping, Phrase
 from dout.explain.terms.terms import Cases, Symbol
+from dout.explain.terms.walk import calls_in
 from dout.graph import Node, topological
 
 
@@ -16,7 +17,7 @@ def keepings(forward: Forward, found: Sequence[tuple[Node, Derivative]]) -> tupl
     """The choices, the one with the least memory first; parameters are kept in any case and do not count."""
     (output,) = forward.outputs
     needed = list(dict.fromkeys(_known(forward, [n for _, one in found for n in one.uses])))
-    switches = any(isinstance(one.term, Cases) for _, one in found)
+    switches = any(isinstance(one.term, Cases) or "sign" in calls_in(one.term) for _, one in found)
     if not needed and not switches:
         return (Keeping((), 0, Phrase("keep nothing")),)
     by_output = all(one.by_output for _, one in found)
