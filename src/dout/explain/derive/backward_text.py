@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from dout.explain.derive.backward_graph import Twins
-from dout.explain.derive.softmax_text import SOFTMAX, Line
+from dout.explain.derive.softmax_text import SOFTMAX, WrittenLine
 from dout.explain.spelling.numpy_text import key_text, spelled
 from dout.explain.spelling.size_words import Shapes, SizeWords
 from dout.explain.spelling.written_text import (
     ADDED,
     ATOM,
     MULTIPLIED,
-    Text,
+    WrittenText,
     infix,
     negated,
     powered,
@@ -56,8 +56,8 @@ class BackwardText:
     taken: set[str]
     last_axis: bool = False
     dot: bool = False
-    lines: list[Line] = field(default_factory=list)
-    texts: dict[Node, Text] = field(default_factory=dict)
+    lines: list[WrittenLine] = field(default_factory=list)
+    texts: dict[Node, WrittenText] = field(default_factory=dict)
     uses: dict[Node, int] = field(default_factory=dict)
     dtype_of: Callable[[Any], str | None] | None = None  # of an array that is not at hand
     given: set[Node] = field(default_factory=set)  # what was assigned to a target, and belongs to the caller now
@@ -114,15 +114,15 @@ class BackwardText:
             text = self._own(node, text)
         self.given.add(node)
         if text.text != target:
-            self.lines.append(Line(f"{target} = {text}", node))
+            self.lines.append(WrittenLine(f"{target} = {text}", node))
         if target.isidentifier() or target.startswith("self."):
-            self.texts[node] = Text(target)
+            self.texts[node] = WrittenText(target)
 
-    def _own(self, node: Node, text: Text) -> Text:
+    def _own(self, node: Node, text: WrittenText) -> WrittenText:
         """A value that would be somebody else's array, in memory of its own."""
         if node in self.douts or not node.shape:
-            return infix(text, "*", Text("1"), MULTIPLIED)
-        return Text(f"{text.within(ATOM)}.copy()")
+            return infix(text, "*", WrittenText("1"), MULTIPLIED)
+        return WrittenText(f"{text.within(ATOM)}.copy()")
 
     def _may_alias(self, node: Node) -> bool:
         node = self.same(node)
@@ -145,19 +145,19 @@ class BackwardText:
         self.taken.add(name)
         return name
 
-    def _statement(self, node: Node, text: Text) -> Text:
+    def _statement(self, node: Node, text: WrittenText) -> WrittenText:
         name = self.name_for(node)
-        self.lines.append(Line(f"{name} = {text}", node))
-        self.texts[node] = Text(name)
+        self.lines.append(WrittenLine(f"{name} = {text}", node))
+        self.texts[node] = WrittenText(name)
         return self.texts[node]
 
     # --- expressions ------------------------------------------------------------------------------------------------
 
-    def text(self, node: Node, *, root: bool = False) -> Text:
+    def text(self, node: Node, *, root: bool = False) -> WrittenText:
         """The text of a value: its name, or an expression."""
         node = self.same(node)
         if node in self.leaves:
-            return Text(self.leaves[node])
+            return WrittenText(self.leaves[node])
         if node in self.texts:
             return self.texts[node]
         if node.primitive in _MEMORY:
@@ -192,13 +192,13 @@ class BackwardText:
             node = inner
         return node
 
-    def _is_short(self, node: Node, text: Text) -> bool:
+    def _is_short(self, node: Node, text: WrittenText) -> bool:
         """Whether to write a value out at every use: a leaf with a sign or in another order of axes."""
         only = [i for i in map(self.same, node.inputs) if i.primitive is not CONSTANT]
         plain = primitives("negative transpose reshape broadcast_to less less_equal greater greater_equal")
         return node.primitive in plain and all(i in self.leaves for i in only) and len(text.text) < 32
 
-    def _shortened(self, nodes: Sequence[Node], texts: list[Text]) -> list[Text]:
+    def _shortened(self, nodes: Sequence[Node], texts: list[WrittenText]) -> list[WrittenText]:
         """Name the longest operand."""
         longest = max(range(len(texts)), key=lambda i: len(texts[i].text))
         node = nodes[longest]
@@ -251,7 +251,7 @@ class BackwardText:
                 kept.append(node)
         return kept, rest
 
-    def _product_text(self, root: Node) -> Text:
+    def _product_text(self, root: Node) -> WrittenText:
         sign, above, below = self._factors(root)
         factor: Any = 1
         divisor: Any = 1
@@ -272,15 +272,15 @@ class BackwardText:
         below = [n for n in below if not self._is_literal(n)]
         texts, under_texts = self._factor_texts(above), self._factor_texts(below)
         if factor != 1 or not texts:
-            texts.insert(0, Text(repr(factor)))
+            texts.insert(0, WrittenText(repr(factor)))
         if divisor != 1:
-            under_texts.insert(0, Text(repr(divisor)))
+            under_texts.insert(0, WrittenText(repr(divisor)))
         if sign < 0 and len(texts) > 0:
             texts[0] = negated(texts[0])
         made = _joined(texts)
         return infix(made, "/", _joined(under_texts), MULTIPLIED) if under_texts else made
 
-    def _factor_texts(self, nodes: Sequence[Node]) -> list[Text]:
+    def _factor_texts(self, nodes: Sequence[Node]) -> list[WrittenText]:
         counts: dict[Node, int] = {}
         for node in nodes:
             counts[node] = counts.get(node, 0) + 1
@@ -291,7 +291,7 @@ class BackwardText:
             if shorter is texts:
                 break
             texts = shorter
-        return [t if n == 1 else powered(t, Text(str(n))) for t, n in zip(texts, counts.values(), strict=True)]
+        return [t if n == 1 else powered(t, WrittenText(str(n))) for t, n in zip(texts, counts.values(), strict=True)]
 
     def _is_literal(self, node: Node) -> bool:
         """Whether a node is a number that is the same at every size, and no length."""
@@ -307,13 +307,13 @@ class BackwardText:
             return False
         return all(v < 0 and v == int(v) for v in self.statics(node, "value"))
 
-    def _positive(self, node: Node) -> Text:
+    def _positive(self, node: Node) -> WrittenText:
         """The text of a factor; of a number without its sign."""
         if not self._is_negative_size(node):
             return self.text(node)
         numbers = [-int(v) for v in self.statics(node, "value")]
         text = self.sizes.number(numbers)
-        return Text(text, MULTIPLIED if " " in text else ATOM)
+        return WrittenText(text, MULTIPLIED if " " in text else ATOM)
 
     def _bare(self, node: Node) -> Node:
         """A mask is a factor without a conversion."""
@@ -333,7 +333,7 @@ class BackwardText:
             else:
                 yield sign, node
 
-    def _sum_text(self, root: Node) -> Text:
+    def _sum_text(self, root: Node) -> WrittenText:
         terms = list(self._terms(root))
         texts = [self.text(node) for _, node in terms]
         while sum(len(t.text) for t in texts) > _LONG:
@@ -344,7 +344,7 @@ class BackwardText:
         signed = []
         for (sign, node), text in zip(terms, texts, strict=True):
             if text.text.startswith("-") and text.binds >= MULTIPLIED and node.primitive is not CONSTANT:
-                signed.append((-sign, Text(text.text[1:], text.binds if text.binds != 8 else ATOM)))
+                signed.append((-sign, WrittenText(text.text[1:], text.binds if text.binds != 8 else ATOM)))
             else:
                 signed.append((sign, text))
         signed.sort(key=lambda one: one[0] < 0)
@@ -371,14 +371,14 @@ class BackwardText:
             )  # fmt: skip
         else:
             made = f"{base.within(ATOM)}.copy()"
-        self.lines.append(Line(f"{name} = {made}", node))
+        self.lines.append(WrittenLine(f"{name} = {made}", node))
         rows = any(text.text.startswith("np.arange(") for text in index)  # then no place is there twice
         repeats = is_scatter and may_repeat(node.static["key"], node.inputs[1:]) and not rows
         adds = node.primitive is PRIMITIVES["add_at"] or repeats
         one = f"({key})" if ", " in key else key
         written = f"np.add.at({name}, {one}, {_plain(value)})" if adds else f"{name}[{key}] = {_plain(value)}"
-        self.lines.append(Line(written))
-        self.texts[node] = Text(name)
+        self.lines.append(WrittenLine(written))
+        self.texts[node] = WrittenText(name)
 
 
 def word_for(node: Node) -> str:
@@ -387,11 +387,11 @@ def word_for(node: Node) -> str:
     return wish if wish.isidentifier() else "value"
 
 
-def _plain(value: Text) -> str:
+def _plain(value: WrittenText) -> str:
     return value.text
 
 
-def _joined(texts: Sequence[Text]) -> Text:
+def _joined(texts: Sequence[WrittenText]) -> WrittenText:
     made = texts[0]
     for text in texts[1:]:
         made = infix(made, "*", text, MULTIPLIED)

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from dout.explain.derive.derived_methods import Draft
-from dout.explain.derive.forward_runs import Subject
+from dout.explain.derive.derived_methods import BackwardDraft
+from dout.explain.derive.forward_runs import ForwardSubject
 from dout.explain.spelling.written_text import wrapped
 from dout.run import deep_copy, fresh
 
@@ -23,7 +23,7 @@ _NUMBER = count(1)
 class ClassText:
     """The text of a class with a derived backward."""
 
-    def __init__(self, subject: Subject, draft: Draft) -> None:
+    def __init__(self, subject: ForwardSubject, draft: BackwardDraft) -> None:
         self.subject, self.draft = subject, draft
 
     @cached_property
@@ -96,7 +96,7 @@ class ClassText:
         found: type = space[self.subject.name]
         return found
 
-    def make(self, subject: Subject) -> Any:
+    def make(self, subject: ForwardSubject) -> Any:
         """A fresh layer of the written class."""
         target = subject.target
         if target.is_class or target.is_function:

@@ -10,10 +10,10 @@ from typing import Any
 from dout.errors import DoutError, TargetError
 from dout.explain.derive.backward_graph import DerivedDiffersError, Twins, backward_graph, wanted_inputs
 from dout.explain.derive.class_text import ClassText
-from dout.explain.derive.derived_methods import Draft, drafted
+from dout.explain.derive.derived_methods import BackwardDraft, drafted
 from dout.explain.derive.forward_runs import (
     ForwardRun,
-    Subject,
+    ForwardSubject,
     found_subject,
     recorded,
     resized,
@@ -21,7 +21,7 @@ from dout.explain.derive.forward_runs import (
     with_rows,
 )
 from dout.explain.derive.verification import Verdicts, verified
-from dout.explain.model.explanation import Reason
+from dout.explain.model.explanation import Phrase
 from dout.explain.spelling.size_words import UnspelledError
 from dout.graph import Graph, Node
 from dout.rewrite.factored import factored
@@ -31,13 +31,13 @@ from dout.rewrite.simplify import simplify
 class NotDerivedError(DoutError):
     """No backward can be written; `reasons` say why."""
 
-    def __init__(self, reasons: Sequence[Reason]) -> None:
+    def __init__(self, reasons: Sequence[Phrase]) -> None:
         self.reasons = tuple(reasons)
         super().__init__("; ".join(f"{r.key}: {', '.join(map(str, r.fields.values()))}" for r in reasons))
 
 
 @dataclass(frozen=True, eq=False)
-class Derived:
+class DerivedClass:
     """A class with the backward that was derived: as `source`, as a `module` with its imports, and as a live `layer`.
 
     `notes` are what a reader should know; `verdict` has the word of the exact judge by gradient.
@@ -47,7 +47,7 @@ class Derived:
     source: str
     module: str
     layer: type
-    notes: tuple[Reason, ...] = ()
+    notes: tuple[Phrase, ...] = ()
     verdict: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -57,7 +57,7 @@ def derived(
     inputs: Any = None,
     style: str = "book",
     simplify_elementwise: Callable[[Node], Node] | None = None,
-) -> Derived:
+) -> DerivedClass:
     """Derive the backward of what has a forward: a class, an instance, or a function.
 
     `init` are arguments of the constructor, `inputs` those of forward (by name, or in their order); what is not given
@@ -70,7 +70,7 @@ def derived(
     subject = found_subject(target, init or {}, _by_name(inputs))
     runs = _runs(subject)
     notes = _notes(subject)
-    failed: list[Reason] = []
+    failed: list[Phrase] = []
     ways: list[tuple[_Way, Callable[[Node], Node] | None]] = [(way, None) for way in _WAYS]
     for way, shorter in [(_WAYS[0], simplify_elementwise), *ways] if simplify_elementwise else ways:
         try:
@@ -83,11 +83,11 @@ def derived(
             text = ClassText(subject, draft)
             verdicts = verified([run.subject for run in runs], text.make, draft.names)
         except (DerivedDiffersError, UnspelledError, OSError, SyntaxError) as error:
-            failed.append(Reason("strategy", {"why": str(error)}))
+            failed.append(Phrase("strategy", {"why": str(error)}))
             continue
         if verdicts.right:
             return _made(text, draft, verdicts, notes)
-        failed.append(Reason("strategy", {"why": verdicts.because}))
+        failed.append(Phrase("strategy", {"why": verdicts.because}))
     raise NotDerivedError(failed)
 
 
@@ -112,23 +112,23 @@ _WAYS = (  # the first that holds is taken
 )  # fmt: skip
 
 
-def _made(text: ClassText, draft: Draft, verdicts: Verdicts, notes: Sequence[Reason]) -> Derived:
-    return Derived(text.subject.name, text.source, text.module, text.cls, (*notes, *draft.notes), verdicts.words)
+def _made(text: ClassText, draft: BackwardDraft, verdicts: Verdicts, notes: Sequence[Phrase]) -> DerivedClass:
+    return DerivedClass(text.subject.name, text.source, text.module, text.cls, (*notes, *draft.notes), verdicts.words)
 
 
-def _notes(subject: Subject) -> list[Reason]:
+def _notes(subject: ForwardSubject) -> list[Phrase]:
     """What a reader should know of how it was derived: with which flags forward ran."""
     flags = {p.name: subject.inputs.get(p.name, p.default) for p in subject.target.inputs()}
     flags |= {name: item for name, item in subject.init.items() if isinstance(item, bool)}
-    return [Reason("one_side", {"flag": k, "value": v}) for k, v in flags.items() if isinstance(v, bool)]
+    return [Phrase("one_side", {"flag": k, "value": v}) for k, v in flags.items() if isinstance(v, bool)]
 
 
-def _flat(run: ForwardRun) -> Reason:
+def _flat(run: ForwardRun) -> Phrase:
     """The reason why nothing has a gradient: the last step without one, and its line."""
     stops = [n for n in run.graph.nodes if n.inputs and n.primitive.backward is None]
     where = next((n for n in reversed(stops)), None)
     says = "" if where is None else where.primitive.says
-    return Reason("flat", {"where": str(where.where or "") if where else "", "says": says})
+    return Phrase("flat", {"where": str(where.where or "") if where else "", "says": says})
 
 
 def _by_name(inputs: Any) -> dict[str, Any]:
@@ -137,13 +137,13 @@ def _by_name(inputs: Any) -> dict[str, Any]:
     return dict(inputs) if isinstance(inputs, Mapping) else {str(i): item for i, item in enumerate(inputs)}
 
 
-def _runs(subject: Subject) -> list[ForwardRun]:
+def _runs(subject: ForwardSubject) -> list[ForwardRun]:
     """Recordings at several sizes with the same steps. Raises NotDerivedError where the steps depend on a size."""
     base = recorded(subject)
     if not any(True for _ in wanted_inputs(base)):
-        raise NotDerivedError([Reason("no_real_input", {})])
+        raise NotDerivedError([Phrase("no_real_input", {})])
     found: list[ForwardRun] = []
-    notes: list[Reason] = []
+    notes: list[Phrase] = []
     for i, run in _tried(subject):
         differs = same_structure(base.graph, run.graph)
         if differs is None:
@@ -151,7 +151,7 @@ def _runs(subject: Subject) -> list[ForwardRun]:
             if i == 1 and len(found) == 2:
                 return [*found, *_other_batch(found[0])]
         elif i > 1:
-            notes.append(Reason("unrolled", {"where": str(differs.where or "")}))
+            notes.append(Phrase("unrolled", {"where": str(differs.where or "")}))
     if notes:
         raise NotDerivedError(notes[:1])
     return [base, *found][:4]
@@ -165,7 +165,7 @@ def _other_batch(run: ForwardRun) -> list[ForwardRun]:
     return []
 
 
-def _tried(subject: Subject) -> Iterator[tuple[int, ForwardRun]]:
+def _tried(subject: ForwardSubject) -> Iterator[tuple[int, ForwardRun]]:
     for i, other in enumerate(resized(subject)):
         try:
             yield i, recorded(other)
@@ -173,4 +173,4 @@ def _tried(subject: Subject) -> Iterator[tuple[int, ForwardRun]]:
             continue
 
 
-__all__ = ["Derived", "NotDerivedError", "derived"]
+__all__ = ["DerivedClass", "NotDerivedError", "derived"]

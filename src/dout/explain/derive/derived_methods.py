@@ -10,19 +10,19 @@ from typing import Any
 import numpy as np
 
 from dout.explain.derive.backward_graph import Twins
-from dout.explain.derive.backward_text import BackwardText, Line
+from dout.explain.derive.backward_text import BackwardText, WrittenLine
 from dout.explain.derive.comments import Rules, is_elementwise, slope_comment
-from dout.explain.derive.forward_source import ForwardSource, Place, digest
+from dout.explain.derive.forward_source import ForwardSource, SourcePlace, digest
 from dout.explain.derive.kept_choice import KeptChoice
 from dout.explain.derive.kept_values import kept
-from dout.explain.model.explanation import Reason
+from dout.explain.model.explanation import Phrase
 from dout.explain.spelling.size_words import Shapes, SizeWords, UnspelledError
 from dout.graph import CONSTANT, INPUT, Node
 from dout.ops import primitives
 
 
 @dataclass(frozen=True, eq=False)
-class Draft:
+class BackwardDraft:
     """A written forward and backward: their lines, without the indentation of a class.
 
     `names` are the gradients that must be there.
@@ -32,16 +32,16 @@ class Draft:
     forward: list[str]
     backward: list[str]
     names: tuple[str, ...]
-    notes: tuple[Reason, ...] = ()
+    notes: tuple[Phrase, ...] = ()
 
 
-def drafted(twins: Twins, *, given_only: bool = False, recompute: bool = False) -> Draft:
+def drafted(twins: Twins, *, given_only: bool = False, recompute: bool = False) -> BackwardDraft:
     """Write forward and backward. Raises UnspelledError, and OSError where there is no source."""
     return _Drafting(twins, given_only, recompute).draft()
 
 
 class _Drafting(KeptChoice):
-    def draft(self) -> Draft:
+    def draft(self) -> BackwardDraft:
         """Both methods."""
         wanted = self._wanted_order()
         text, lines = None, list[str]()
@@ -62,11 +62,11 @@ class _Drafting(KeptChoice):
             if f"self.{name}_{what}" in body
         }
         forward = self.source.keeping([(attribute, place) for attribute, place, _ in keeps], extra)
-        return Draft(self.source, forward, lines, tuple(wanted))
+        return BackwardDraft(self.source, forward, lines, tuple(wanted))
 
     # --- the text -----------------------------------------------------------------------------------------------------
 
-    def _text(self, keeps: Sequence[tuple[str, Place, Node]], chosen: Sequence[Node]) -> BackwardText:
+    def _text(self, keeps: Sequence[tuple[str, SourcePlace, Node]], chosen: Sequence[Node]) -> BackwardText:
         names = self._dout_names()
         leaves = dict(zip(self.graph.douts, names, strict=True))
         leaves |= {node: f"self.{name}" for name, _, node in keeps}
@@ -165,7 +165,7 @@ class _Drafting(KeptChoice):
                 text.assign(f"{target}[...]" if write_into else target, self.graph.wanted[path], fresh=not write_into)
             elif key.startswith('["'):
                 if holder not in made:
-                    text.lines.append(Line(f"{holder} = {{}}"))
+                    text.lines.append(WrittenLine(f"{holder} = {{}}"))
                     made.add(holder)
                 text.assign(f"{holder}{key}", self.graph.wanted[path], fresh=True)
             else:
@@ -173,7 +173,7 @@ class _Drafting(KeptChoice):
                 text.assign(name, self.graph.wanted[path], fresh=True)
                 lists.setdefault(holder, []).append(name)
         for holder, names in lists.items():
-            text.lines.append(Line(f"{holder} = [{', '.join(names)}]"))
+            text.lines.append(WrittenLine(f"{holder} = [{', '.join(names)}]"))
 
     def _there(self, holder: str) -> Any:
         """The container of gradients that a layer has already."""

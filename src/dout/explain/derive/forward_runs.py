@@ -19,7 +19,7 @@ from dout.trace.record.trace import Trace
 
 
 @dataclass(frozen=True, eq=False)
-class Subject:
+class ForwardSubject:
     """What a backward is derived for, with an example on which it runs."""
 
     target: Target
@@ -58,7 +58,7 @@ class ForwardRun:
     them that forward changes. `outputs` are flat.
     """
 
-    subject: Subject
+    subject: ForwardSubject
     trace: Trace
     graph: Graph
     arguments: Mapping[Node, str]
@@ -72,14 +72,14 @@ class ForwardRun:
         return tuple(self.graph.outputs.values())
 
 
-def found_subject(target: Any, init: Mapping[str, Any], inputs: Mapping[str, Any]) -> Subject:
+def found_subject(target: Any, init: Mapping[str, Any], inputs: Mapping[str, Any]) -> ForwardSubject:
     """The target with an example: what is given, the rest chosen. Raises TargetError as `example` does."""
     target = Target.of(target)
     found = example(target, init, inputs)
-    return Subject(target, dict(found.init), dict(found.inputs))
+    return ForwardSubject(target, dict(found.init), dict(found.inputs))
 
 
-def recorded(subject: Subject) -> ForwardRun:
+def recorded(subject: ForwardSubject) -> ForwardRun:
     """Record the forward on the subject's example. Raises what the user's code raises, and what `record` does."""
     ordered, keywords = subject.arguments
     layer: Any = None
@@ -102,7 +102,7 @@ def recorded(subject: Subject) -> ForwardRun:
     return ForwardRun(subject, trace, graph, arguments, held, _written(before, layer), layer)
 
 
-def _argument_names(subject: Subject, count: int) -> list[str]:
+def _argument_names(subject: ForwardSubject, count: int) -> list[str]:
     names: list[str] = []
     for p in subject.target.inputs():
         if p.kind is p.VAR_POSITIONAL:
@@ -153,7 +153,7 @@ def is_same(one: Any, other: Any) -> bool:
 _PRIMES = (3, 5, 7, 11, 13, 17, 19, 23, 29)
 
 
-def resized(subject: Subject) -> Iterator[Subject]:
+def resized(subject: ForwardSubject) -> Iterator[ForwardSubject]:
     """The subject with other lengths: of all axes at once, of each length alone, of the first axis of what it is given.
 
     Numbers of the constructor that are lengths change with them. What an instance holds keeps its lengths.
@@ -168,12 +168,12 @@ def resized(subject: Subject) -> Iterator[Subject]:
     yield with_rows(subject)
 
 
-def with_rows(subject: Subject) -> Subject:
+def with_rows(subject: ForwardSubject) -> ForwardSubject:
     """The subject with more rows in what forward is given."""
     return _with(subject, {}, first=True)
 
 
-def _lengths(subject: Subject) -> set[int]:
+def _lengths(subject: ForwardSubject) -> set[int]:
     items = [*subject.inputs.values(), *subject.init.values()]
     return set(itertools.chain.from_iterable(map(_lengths_in, items)))
 
@@ -194,13 +194,13 @@ def _lengths_held(layer: Any) -> set[int]:
     return whole | set(itertools.chain.from_iterable(_lengths_in(item) for item in items))
 
 
-def _with(subject: Subject, lengths: Mapping[int, int], *, first: bool = False) -> Subject:
+def _with(subject: ForwardSubject, lengths: Mapping[int, int], *, first: bool = False) -> ForwardSubject:
     inputs = {name: _resized(item, lengths) for name, item in subject.inputs.items()}
     if first:
         firsts = [len(item) for item in inputs.values() if isinstance(item, np.ndarray) and item.ndim][:1]
         inputs = {name: _longer_batch(item, firsts) for name, item in inputs.items()}
     init = {name: _resized(item, lengths, whole=True) for name, item in subject.init.items()}
-    return Subject(subject.target, init, inputs)
+    return ForwardSubject(subject.target, init, inputs)
 
 
 def _longer_batch(item: Any, firsts: list[int]) -> Any:

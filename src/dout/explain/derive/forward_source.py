@@ -19,7 +19,7 @@ _EXPRESSIONS = (ast.BinOp, ast.UnaryOp, ast.Compare, ast.Call, ast.Subscript, as
 
 
 @dataclass(frozen=True, eq=False)
-class Place:
+class SourcePlace:
     """Where a value is at hand: under a `name` after the statement that ends at `line`, or as an `expression`.
 
     Of an argument, line is 0: it is there from the start. An attribute that forward itself sets needs nothing.
@@ -90,16 +90,16 @@ class ForwardSource:
             run(function)
         return watch
 
-    def places(self, watch: Watch, value: Any) -> Iterator[Place]:
+    def places(self, watch: Watch, value: Any) -> Iterator[SourcePlace]:
         """Where a value is at hand, the simplest first."""
         wanted = digest(value)
         for (line, name), seen in watch.names.items():
             if len(seen) == 1 and seen[0][0] == wanted and digest(seen[0][1]) == wanted and watch.runs[line] == 1:
-                yield Place(name, line)
+                yield SourcePlace(name, line)
         by_place = {(n.lineno, n.col_offset, n.end_lineno, n.end_col_offset): n for n in self._liftable()}
         for key, found in watch.expressions.items():
             if len(found) == 1 and found[0][0] == wanted and digest(found[0][1]) == wanted and key in by_place:
-                yield Place(expression=by_place[key])
+                yield SourcePlace(expression=by_place[key])
 
     def _liftable(self) -> Iterator[ast.expr]:
         """The expressions that a line of their own before the statement computes just as well."""
@@ -109,7 +109,7 @@ class ForwardSource:
 
     # --- the text with more lines -------------------------------------------------------------------------------------
 
-    def keeping(self, kept: Sequence[tuple[str, Place]], extra: Mapping[str, str]) -> list[str]:
+    def keeping(self, kept: Sequence[tuple[str, SourcePlace]], extra: Mapping[str, str]) -> list[str]:
         """The lines of the function, indented for a class, with `self.name = …` after what makes each value.
 
         `extra` are attributes with the expression that they keep from the start: shapes.

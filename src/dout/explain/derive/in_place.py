@@ -5,12 +5,12 @@ from __future__ import annotations
 import ast
 
 from dout.errors import TargetError
-from dout.explain.derive.class_writer import Derived
+from dout.explain.derive.class_writer import DerivedClass
 
 _METHODS = ("forward", "backward")
 
 
-def replaced_source(file_text: str, class_name: str, derived: Derived) -> str:
+def replaced_source(file_text: str, class_name: str, derived: DerivedClass) -> str:
     """Return the text of a file in which a class has the derived forward and backward; all other bytes stay.
 
     A class inside another is named with dots. Raises TargetError where the file has no such class, or that has no

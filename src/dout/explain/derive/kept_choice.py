@@ -11,7 +11,7 @@ import numpy as np
 from dout.explain.derive.backward_graph import BackwardGraph, EqualValues, Twins, wanted_inputs
 from dout.explain.derive.backward_text import word_for
 from dout.explain.derive.forward_runs import ForwardRun, is_same
-from dout.explain.derive.forward_source import ForwardSource, Place, Watch
+from dout.explain.derive.forward_source import ForwardSource, SourcePlace, Watch
 from dout.explain.derive.kept_values import bytes_of
 from dout.explain.spelling.numpy_text import COSTLY
 from dout.graph import CONSTANT, INPUT, Node
@@ -30,7 +30,7 @@ class KeptChoice:
         self.watch: Watch = self.source.watched(self._call)
         self.first = self._merged()
         self.members = {node: self._recorded_alike(node) for node in dict.fromkeys(self.first.values())}
-        self._places: dict[Node, Place | None] = {}
+        self._places: dict[Node, SourcePlace | None] = {}
 
     def _call(self, function: Any) -> Any:
         ordered, keywords = self.run.subject.arguments
@@ -79,15 +79,15 @@ class KeptChoice:
 
     # --- what is kept -------------------------------------------------------------------------------------------------
 
-    def place(self, node: Node) -> Place | None:
+    def place(self, node: Node) -> SourcePlace | None:
         """Where forward has a value at hand."""
         if node not in self._places:
             self._places[node] = self._place(node)
         return self._places[node]
 
-    def _place(self, node: Node) -> Place | None:
+    def _place(self, node: Node) -> SourcePlace | None:
         data = self.run.trace.data
-        found: Place | None = None
+        found: SourcePlace | None = None
         for member in self.members.get(node, ()):
             if member not in data:
                 continue
@@ -96,9 +96,9 @@ class KeptChoice:
             value = data[member]
             for name, item in self._attributes().items():
                 if is_same(item, value):
-                    return Place(name, attribute=True)
+                    return SourcePlace(name, attribute=True)
             if member in self.run.arguments and self.run.arguments[member] in self.source.parameters:
-                return Place(self.run.arguments[member])
+                return SourcePlace(self.run.arguments[member])
             found = found or next(self.source.places(self.watch, value), None)
         return found
 
@@ -186,7 +186,7 @@ class KeptChoice:
                 waiting += map(self.same, node.inputs)
         return [node for node in found if node.primitive is not CONSTANT]
 
-    def _named_places(self, nodes: Sequence[Node]) -> list[tuple[str, Place, Node]]:
+    def _named_places(self, nodes: Sequence[Node]) -> list[tuple[str, SourcePlace, Node]]:
         """The attributes that keep values, in the order in which forward makes them."""
         taken = {name.partition(".")[2] for name in self.run.held.values()}
         taken |= set(dir(self.run.subject.target.cls)) if not self.run.subject.target.is_function else set()

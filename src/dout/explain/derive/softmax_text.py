@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from dout.explain.spelling.numpy_text import Spelling, axis_text
-from dout.explain.spelling.written_text import ADDED, ATOM, MULTIPLIED, Text, tupled
+from dout.explain.spelling.written_text import ADDED, ATOM, MULTIPLIED, WrittenText, tupled
 from dout.graph import Node, Primitive
 from dout.ops import by_primitive
 
 
 @dataclass(frozen=True)
-class Line:
+class WrittenLine:
     """A statement, with the node that it computes."""
 
     text: str
@@ -23,42 +23,42 @@ class Line:
 class SoftmaxWriter(Spelling, Protocol):
     """What these rows ask of the text they stand in."""
 
-    lines: list[Line]
+    lines: list[WrittenLine]
 
-    def text(self, node: Node, *, root: bool = False) -> Text:
+    def text(self, node: Node, *, root: bool = False) -> WrittenText:
         """The text of a value."""
 
     def name_for(self, node: Node) -> str:
         """A free name for a value."""
 
 
-def _soft(text: SoftmaxWriter, node: Node) -> Text:
+def _soft(text: SoftmaxWriter, node: Node) -> WrittenText:
     """softmax(x), in two lines."""
     x = text.text(node.inputs[0])
     axes = _axis(text, node)
     name = text.name_for(node)
-    text.lines.append(Line(f"{name} = np.exp({x} - np.max({x}, {axes}keepdims=True))", node))
-    return Text(f"{name} / np.sum({name}, {axes}keepdims=True)", MULTIPLIED)
+    text.lines.append(WrittenLine(f"{name} = np.exp({x} - np.max({x}, {axes}keepdims=True))", node))
+    return WrittenText(f"{name} / np.sum({name}, {axes}keepdims=True)", MULTIPLIED)
 
 
-def _log_soft(text: SoftmaxWriter, node: Node) -> Text:
+def _log_soft(text: SoftmaxWriter, node: Node) -> WrittenText:
     x, axes = text.text(node.inputs[0]), _axis(text, node)
     name = text.name_for(node)
-    text.lines.append(Line(f"{name} = {x} - np.max({x}, {axes}keepdims=True)", node))
-    return Text(f"{name} - np.log(np.sum(np.exp({name}), {axes}keepdims=True))", ADDED)
+    text.lines.append(WrittenLine(f"{name} = {x} - np.max({x}, {axes}keepdims=True)", node))
+    return WrittenText(f"{name} - np.log(np.sum(np.exp({name}), {axes}keepdims=True))", ADDED)
 
 
-def _log_sum(text: SoftmaxWriter, node: Node) -> Text:
+def _log_sum(text: SoftmaxWriter, node: Node) -> WrittenText:
     x, axes = text.text(node.inputs[0]), _axis(text, node)
     name = text.name_for(node)
-    text.lines.append(Line(f"{name} = np.max({x}, {axes}keepdims=True)", node))
+    text.lines.append(WrittenLine(f"{name} = np.max({x}, {axes}keepdims=True)", node))
     whole = f"{name} + np.log(np.sum(np.exp({x} - {name}), {axes}keepdims=True))"
     if node.static.get("keepdims") or not axes:
-        return Text(
+        return WrittenText(
             whole if node.static.get("keepdims") else f"np.squeeze({whole})",
             ADDED if node.static.get("keepdims") else ATOM,
         )
-    return Text(f"np.squeeze({whole}, {axes.removesuffix(', ')})")
+    return WrittenText(f"np.squeeze({whole}, {axes.removesuffix(', ')})")
 
 
 def _axis(text: SoftmaxWriter, node: Node) -> str:
@@ -69,6 +69,6 @@ def _axis(text: SoftmaxWriter, node: Node) -> str:
     return f"axis={axes[0] if len(axes) == 1 else tupled(axes)}, "
 
 
-SOFTMAX: Mapping[Primitive, Callable[[SoftmaxWriter, Node], Text]] = by_primitive({
+SOFTMAX: Mapping[Primitive, Callable[[SoftmaxWriter, Node], WrittenText]] = by_primitive({
     "special_softmax": _soft, "special_log_softmax": _log_soft, "special_logsumexp": _log_sum,
 })  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from dout.explain.derive.forward_runs import Subject, is_same
+from dout.explain.derive.forward_runs import ForwardSubject, is_same
 from dout.grad import backpropagate
 from dout.graph import Node
 from dout.judge.ball_numbers import middle
@@ -21,7 +21,7 @@ from dout.run.held_objects import cast, places
 from dout.trace.record.record import record
 from dout.trace.record.trace import Trace
 
-Make = Callable[[Subject], Any]  # a fresh layer of the written class
+Make = Callable[[ForwardSubject], Any]  # a fresh layer of the written class
 _FINE = RIGHT | {Word.SUBGRADIENT, Word.AGREES}
 _FAR = 1000.0
 
@@ -39,7 +39,7 @@ class Verdicts:
         return not self.because
 
 
-def verified(subjects: Sequence[Subject], make: Make, wanted: Sequence[str]) -> Verdicts:
+def verified(subjects: Sequence[ForwardSubject], make: Make, wanted: Sequence[str]) -> Verdicts:
     """Judge a written class at the sizes of several subjects; `wanted` are the gradients that it must have."""
     words: dict[str, str] = {}
     try:
@@ -52,7 +52,7 @@ def verified(subjects: Sequence[Subject], make: Make, wanted: Sequence[str]) -> 
         return Verdicts(words, f"{type(error).__name__}: {error}")
 
 
-def _runs_alike(subject: Subject, make: Make) -> str:
+def _runs_alike(subject: ForwardSubject, make: Make) -> str:
     """Whether forward gives the bits of the original, and neither dout nor an input is written to or returned."""
     ordered, keywords = subject.arguments
     mine, keyed = subject.arguments
@@ -82,12 +82,12 @@ def _same_item(a: Any, b: Any) -> bool:
     return all(is_same(x, y) for x, y in pairs if isinstance(x, np.ndarray | float | int))
 
 
-def original(subject: Subject) -> Any:
+def original(subject: ForwardSubject) -> Any:
     """The forward of the target itself, of a fresh layer."""
     return subject.target.named if subject.target.is_function else subject.bare().forward
 
 
-def _judged(subject: Subject, make: Make, wanted: Sequence[str], words: dict[str, str]) -> str:
+def _judged(subject: ForwardSubject, make: Make, wanted: Sequence[str], words: dict[str, str]) -> str:
     with quiet():
         ordered, keywords = subject.arguments
         trace = record(make(subject), *ordered, **keywords)
@@ -135,7 +135,7 @@ def judge_of(trace: Trace) -> ExactJudge:
     return ExactJudge(trace.graph.nodes, trace.data, trace.backward, tuple(judged.values()), seeds, call.inputs)
 
 
-def _in_float32(subject: Subject, make: Make) -> str:
+def _in_float32(subject: ForwardSubject, make: Make) -> str:
     """Whether float32 stays float32, where forward keeps it."""
     layer = make(subject)
     ordered, keywords = subject.arguments
@@ -160,10 +160,10 @@ def _single_in(item: Any) -> Any:
     return _single(item) if isinstance(item, np.ndarray | np.generic) else item
 
 
-def _finite(subject: Subject, make: Make) -> str:
+def _finite(subject: ForwardSubject, make: Make) -> str:
     """Whether gradients are finite at ±1000 wherever the derivative is."""
     for signs in (1.0, -1.0, 0.0):
-        far = Subject(subject.target, subject.init, {n: _far(v, signs) for n, v in subject.inputs.items()})
+        far = ForwardSubject(subject.target, subject.init, {n: _far(v, signs) for n, v in subject.inputs.items()})
         with quiet():
             ordered, keywords = far.arguments
             try:

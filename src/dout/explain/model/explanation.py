@@ -15,7 +15,7 @@ from dout.graph import Node, Where
 
 
 @dataclass(frozen=True)
-class Reason:
+class Phrase:
     """Why something holds, as the key of a sentence in the table of words, and what is filled in there."""
 
     key: str
@@ -38,7 +38,7 @@ class Quantity:
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class StepPart:
     """What one step of backward gives to one of its inputs.
 
     `local` are equal forms of the local derivative, for steps on each element (−1/c², −y²). `gradient` is what the
@@ -54,19 +54,19 @@ class Part:
     index: tuple[Term, Term] | None = None
     shapes: str = ""
     code: str = ""
-    reason: Reason | None = None
+    reason: Phrase | None = None
 
 
 @dataclass(frozen=True, eq=False)
-class Step:
+class DerivationStep:
     """A step of forward on the way back: what it passes to each of its inputs that has a gradient."""
 
     number: int
     operator: str  # as pictures write it: /, +, exp, x · W
     name: str  # of its output
     node: Node
-    parts: tuple[Part, ...]
-    says: Reason | None = None
+    parts: tuple[StepPart, ...]
+    says: Phrase | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +74,7 @@ class Simplified:
     """The gradient of one input, in ever shorter equal forms, each with the reason why it equals the one before."""
 
     of: str
-    forms: tuple[tuple[Term, Reason | None], ...]
+    forms: tuple[tuple[Term, Phrase | None], ...]
     code: str = ""
 
 
@@ -84,7 +84,7 @@ class Keeping:
 
     names: tuple[str, ...]
     numbers: int  # elements that are kept, of the example
-    reason: Reason | None = None
+    reason: Phrase | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +101,7 @@ class BackwardLine:
     matches: Term | None = None
     wrong: bool = False
     instead: str = ""
-    reason: Reason | None = None
+    reason: Phrase | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,8 +113,8 @@ class Explanation:
     forward: tuple[Quantity, ...]  # inputs and parameters first, then the steps in the order in which they ran
     outputs: tuple[str, ...]
     formula: Term | None  # the output from the inputs, where that is short
-    steps: tuple[Step, ...]
+    steps: tuple[DerivationStep, ...]
     simplified: tuple[Simplified, ...]
     keeping: tuple[Keeping, ...]
     backward: tuple[BackwardLine, ...] = ()
-    not_explained: tuple[Reason, ...] = ()  # what has no derivative or no formula, with its line
+    not_explained: tuple[Phrase, ...] = ()  # what has no derivative or no formula, with its line

@@ -18,7 +18,7 @@ from dout.explain.spelling.written_text import (
     SHIFTED,
     SIGNED,
     XOR,
-    Text,
+    WrittenText,
     called,
     infix,
     method,
@@ -49,8 +49,8 @@ class Spelling(Protocol):
         """The expression of a dtype: `dout.dtype`."""
 
 
-Operands = Sequence[Text]
-Row = Callable[[Spelling, Node, Operands], Text]
+Operands = Sequence[WrittenText]
+Row = Callable[[Spelling, Node, Operands], WrittenText]
 
 _INFIX: dict[Primitive, tuple[str, int, bool]] = by_primitive({
     "add": ("+", ADDED, True), "subtract": ("-", ADDED, False), "multiply": ("*", MULTIPLIED, True),
@@ -75,7 +75,7 @@ COSTLY = primitives(
 )
 
 
-def spelled(spelling: Spelling, node: Node, operands: Operands) -> Text:
+def spelled(spelling: Spelling, node: Node, operands: Operands) -> WrittenText:
     """The text of one node, of the texts of its inputs. Raises UnspelledError where there is none."""
     row = node.primitive
     if row is CONSTANT:
@@ -96,7 +96,7 @@ def spelled(spelling: Spelling, node: Node, operands: Operands) -> Text:
     return write(spelling, node, operands)
 
 
-def number_text(spelling: Spelling, node: Node) -> Text:
+def number_text(spelling: Spelling, node: Node) -> WrittenText:
     """A constant: the same in every recording, or an expression of lengths."""
     values = spelling.statics(node, "value")
     value = values[0].item() if isinstance(values[0], np.generic) else values[0]
@@ -106,7 +106,7 @@ def number_text(spelling: Spelling, node: Node) -> Text:
         return _of_length(spelling, values)
     if isinstance(value, float) and (value != value or value in (np.inf, -np.inf)):
         text = "np.nan" if value != value else "np.inf" if value > 0 else "-np.inf"
-        return Text(text, SIGNED if text[0] == "-" else ATOM)
+        return WrittenText(text, SIGNED if text[0] == "-" else ATOM)
     if (
         isinstance(value, float)
         and value == int(value)
@@ -114,10 +114,10 @@ def number_text(spelling: Spelling, node: Node) -> Text:
         and not np.signbit(value - 0.5 * (value == 0))
     ):
         value = int(value)  # 1.0 and 1 are one in arithmetic with floats
-    return Text(repr(value), SIGNED if repr(value).startswith("-") else ATOM)
+    return WrittenText(repr(value), SIGNED if repr(value).startswith("-") else ATOM)
 
 
-def _of_length(spelling: Spelling, values: Sequence[Any]) -> Text:
+def _of_length(spelling: Spelling, values: Sequence[Any]) -> WrittenText:
     """A number that is 1 / n, √n or 1 / √n of a length n: in Python's numbers, which leave float32 as it is."""
     for inverse in (False, True):
         for power in (1, 2):
@@ -125,14 +125,14 @@ def _of_length(spelling: Spelling, values: Sequence[Any]) -> Text:
             whole = [round(n) for n in lengths]
             if min(values) > 0 and all(abs(n - w) <= 1e-12 * n for n, w in zip(lengths, whole, strict=True)):
                 length = _binding(spelling.sizes.number(whole))
-                length = powered(length, Text("0.5")) if power == 2 else length
-                return infix(Text("1"), "/", length, MULTIPLIED) if inverse else length
+                length = powered(length, WrittenText("0.5")) if power == 2 else length
+                return infix(WrittenText("1"), "/", length, MULTIPLIED) if inverse else length
     raise UnspelledError("a number depends on sizes in an unknown way")
 
 
-def _binding(text: str) -> Text:
+def _binding(text: str) -> WrittenText:
     binds = ADDED if " + " in text or " - " in text else MULTIPLIED if " " in text else ATOM
-    return Text(text, binds)
+    return WrittenText(text, binds)
 
 
 def axis_text(spelling: Spelling, axis: int, ndim: int) -> str:
@@ -155,15 +155,15 @@ def _axis_options(spelling: Spelling, node: Node) -> list[str]:
 # --- rows that need more than their name ------------------------------------------------------------------------------
 
 
-def _power(spelling: Spelling, node: Node, operands: Operands) -> Text:
+def _power(spelling: Spelling, node: Node, operands: Operands) -> WrittenText:
     return powered(*operands)
 
 
-def _square(spelling: Spelling, node: Node, operands: Operands) -> Text:
-    return powered(operands[0], Text("2"))
+def _square(spelling: Spelling, node: Node, operands: Operands) -> WrittenText:
+    return powered(operands[0], WrittenText("2"))
 
 
-def _product(spelling: Spelling, node: Node, operands: Operands) -> Text:
+def _product(spelling: Spelling, node: Node, operands: Operands) -> WrittenText:
     if spelling.dot and all(len(i.shape) <= 2 for i in node.inputs):
         return called("np.dot", *map(str, operands))
     if node.primitive is PRIMITIVES["dot"] and (len(node.inputs[1].shape) > 2 or not all(i.shape for i in node.inputs)):
@@ -171,24 +171,24 @@ def _product(spelling: Spelling, node: Node, operands: Operands) -> Text:
     return infix(operands[0], "@", operands[1], MULTIPLIED)
 
 
-def _sigmoid(spelling: Spelling, node: Node, operands: Operands) -> Text:
+def _sigmoid(spelling: Spelling, node: Node, operands: Operands) -> WrittenText:
     """The exponential of −softplus(−x): it never overflows, and keeps its digits on both sides."""
     return called("np.exp", f"-np.logaddexp(0, {negated(operands[0])})")
 
 
-def _softplus(spelling: Spelling, node: Node, operands: Operands) -> Text:
+def _softplus(spelling: Spelling, node: Node, operands: Operands) -> WrittenText:
     return called("np.logaddexp", "0", str(operands[0]))
 
 
-def _absolute(spelling: Spelling, node: Node, operands: Operands) -> Text:
+def _absolute(spelling: Spelling, node: Node, operands: Operands) -> WrittenText:
     return called("np.abs", str(operands[0]))
 
 
-def _transpose(spelling: Spelling, node: Node, operands: Operands) -> Text:
+def _transpose(spelling: Spelling, node: Node, operands: Operands) -> WrittenText:
     axes = tuple(node.static["axes"])
     n = len(axes)
     if axes == tuple(reversed(range(n))):
-        return Text(f"{operands[0].within(ATOM)}.T")
+        return WrittenText(f"{operands[0].within(ATOM)}.T")
     moved = [i for i in range(n) if axes[i] != i]
     if len(moved) == 2:
         one, two = (str(i - n) if moved == [n - 2, n - 1] else str(i) for i in moved)
@@ -196,14 +196,14 @@ def _transpose(spelling: Spelling, node: Node, operands: Operands) -> Text:
     return method(operands[0], "transpose", *map(str, axes))
 
 
-def _reshape(spelling: Spelling, node: Node, operands: Operands) -> Text:
+def _reshape(spelling: Spelling, node: Node, operands: Operands) -> WrittenText:
     x = node.inputs[0]
     if "order" in node.static or ("order" in x.static and node.primitive is not PRIMITIVES["reshape"]):
         raise UnspelledError("a reshape in another order")
     before, after = spelling.shapes(x), spelling.shapes(node)
     inserted = _inserted(before, after)
     if inserted is not None:
-        return Text(f"{operands[0].within(ATOM)}[{inserted}]")
+        return WrittenText(f"{operands[0].within(ATOM)}[{inserted}]")
     if len(after[0]) == 1:
         return method(operands[0], "ravel")
     dropped = _dropped(before, after)
@@ -247,42 +247,42 @@ def _dropped(before: Shapes, after: Shapes) -> str | None:
     return None if two or not axes else str(axes[0]) if len(axes) == 1 else tupled(list(map(str, axes)))
 
 
-def _broadcast_to(spelling: Spelling, node: Node, operands: Operands) -> Text:
+def _broadcast_to(spelling: Spelling, node: Node, operands: Operands) -> WrittenText:
     return called("np.broadcast_to", str(operands[0]), spelling.sizes.shape(spelling.shapes(node)))
 
 
-def _astype(spelling: Spelling, node: Node, operands: Operands) -> Text:
+def _astype(spelling: Spelling, node: Node, operands: Operands) -> WrittenText:
     return method(operands[0], "astype", spelling.dtype(node.dtype))
 
 
-def _concatenate(spelling: Spelling, node: Node, operands: Operands) -> Text:
+def _concatenate(spelling: Spelling, node: Node, operands: Operands) -> WrittenText:
     axis = axis_text(spelling, node.static["axis"], len(node.shape))
     return called("np.concatenate", tupled([str(o) for o in operands]), f"axis={axis}")
 
 
-def _array(spelling: Spelling, node: Node, operands: Operands) -> Text:
+def _array(spelling: Spelling, node: Node, operands: Operands) -> WrittenText:
     return called("np.array", f"[{', '.join(map(str, operands))}]")
 
 
-def _einsum(spelling: Spelling, node: Node, operands: Operands) -> Text:
+def _einsum(spelling: Spelling, node: Node, operands: Operands) -> WrittenText:
     return called("np.einsum", repr(node.static["subscripts"]).replace("'", '"'), *map(str, operands))
 
 
-def _running(spelling: Spelling, node: Node, operands: Operands) -> Text:
+def _running(spelling: Spelling, node: Node, operands: Operands) -> WrittenText:
     axis = node.static.get("axis")
     more = [] if axis is None else [f"axis={axis_text(spelling, axis, len(node.inputs[0].shape))}"]
     return called(f"np.{node.primitive}", str(operands[0]), *more)
 
 
-def _filled(spelling: Spelling, node: Node, operands: Operands) -> Text:
+def _filled(spelling: Spelling, node: Node, operands: Operands) -> WrittenText:
     """An array made of one number."""
     shape, dtype = spelling.sizes.shape(spelling.shapes(node)), f"dtype={spelling.dtype(node.dtype)}"
     function = {PRIMITIVES["full"]: "full", PRIMITIVES["ones"]: "ones"}.get(node.primitive, "zeros")
     return called(f"np.{function}", shape, *map(str, operands), dtype)
 
 
-def _getitem(spelling: Spelling, node: Node, operands: Operands) -> Text:
-    return Text(f"{operands[0].within(ATOM)}[{key_text(spelling, node, operands[1:], node.inputs[0])}]")
+def _getitem(spelling: Spelling, node: Node, operands: Operands) -> WrittenText:
+    return WrittenText(f"{operands[0].within(ATOM)}[{key_text(spelling, node, operands[1:], node.inputs[0])}]")
 
 
 def key_text(spelling: Spelling, node: Node, index: Operands, base: Node) -> str:
@@ -319,7 +319,7 @@ def _bound(spelling: Spelling, numbers: Sequence[Any]) -> str:
     return spelling.sizes.number([int(number) for number in numbers])
 
 
-def _roll(spelling: Spelling, node: Node, operands: Operands) -> Text:
+def _roll(spelling: Spelling, node: Node, operands: Operands) -> WrittenText:
     shifts, axis = spelling.statics(node, "shift"), node.static["axis"]
     if isinstance(shifts[0], tuple):
         shift = tupled([spelling.sizes.number(one) for one in zip(*shifts, strict=True)])
@@ -328,7 +328,7 @@ def _roll(spelling: Spelling, node: Node, operands: Operands) -> Text:
     return called("np.roll", str(operands[0]), shift, *([] if axis is None else [f"axis={axis}"]))
 
 
-def _pad(spelling: Spelling, node: Node, operands: Operands) -> Text:
+def _pad(spelling: Spelling, node: Node, operands: Operands) -> WrittenText:
     widths = spelling.statics(node, "width")
     pairs = [
         tupled([spelling.sizes.number(side) for side in zip(*pair, strict=True)]) for pair in zip(*widths, strict=True)
@@ -337,30 +337,30 @@ def _pad(spelling: Spelling, node: Node, operands: Operands) -> Text:
     return called("np.pad", str(operands[0]), tupled(pairs), *([f"constant_values={value!r}"] if value else []))
 
 
-def _repeat(spelling: Spelling, node: Node, operands: Operands) -> Text:
+def _repeat(spelling: Spelling, node: Node, operands: Operands) -> WrittenText:
     repeats = spelling.sizes.number(spelling.statics(node, "repeats"))
     return called("np.repeat", str(operands[0]), repeats, f"axis={node.static['axis']}")
 
 
-def _tile(spelling: Spelling, node: Node, operands: Operands) -> Text:
+def _tile(spelling: Spelling, node: Node, operands: Operands) -> WrittenText:
     reps = [spelling.sizes.number(one) for one in zip(*spelling.statics(node, "reps"), strict=True)]
     return called("np.tile", str(operands[0]), tupled(reps))
 
 
-def _triangle(spelling: Spelling, node: Node, operands: Operands) -> Text:
+def _triangle(spelling: Spelling, node: Node, operands: Operands) -> WrittenText:
     k = node.static.get("k", 0)
     return called(f"np.{node.primitive}", str(operands[0]), *([str(k)] if k else []))
 
 
-def _item(spelling: Spelling, node: Node, operands: Operands) -> Text:
+def _item(spelling: Spelling, node: Node, operands: Operands) -> WrittenText:
     return method(operands[0], "item")
 
 
-def _through(spelling: Spelling, node: Node, operands: Operands) -> Text:
+def _through(spelling: Spelling, node: Node, operands: Operands) -> WrittenText:
     return operands[0]
 
 
-def _special(spelling: Spelling, node: Node, operands: Operands) -> Text:
+def _special(spelling: Spelling, node: Node, operands: Operands) -> WrittenText:
     return called(f"special.{str(node.primitive).removeprefix('special_')}", *map(str, operands))
 
 
@@ -373,7 +373,7 @@ _ROWS: Mapping[Primitive, Row] = by_primitive({
     "repeat": _repeat, "tile": _tile, "tril": _triangle, "triu": _triangle, "diag": _triangle, "item": _item,
     "asarray": _through, "copy": _through, "positive": _through, "float": _through,
     "negative": lambda spelling, node, operands: negated(operands[0]),
-    "invert": lambda spelling, node, operands: Text(f"~{operands[0].within(SIGNED)}", SIGNED),
+    "invert": lambda spelling, node, operands: WrittenText(f"~{operands[0].within(SIGNED)}", SIGNED),
 })  # fmt: skip
 
 

@@ -12,7 +12,7 @@ LOOSEST, COMPARED, OR, XOR, AND, SHIFTED, ADDED, MULTIPLIED, SIGNED, POWER, ATOM
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
+class WrittenText:
     """An expression; `binds` is how tightly its outermost operator does."""
 
     text: str
@@ -26,34 +26,34 @@ class Text:
         return self.text
 
 
-def infix(left: Text, symbol: str, right: Text, binds: int, *, associative: bool = False) -> Text:
+def infix(left: WrittenText, symbol: str, right: WrittenText, binds: int, *, associative: bool = False) -> WrittenText:
     """Two operands with an operator between them; `associative` ones need no parentheses on the right."""
     tight = binds if associative and binds == right.binds else binds + 1
     if binds == COMPARED:  # a < b < c is something else
-        return Text(f"{left.within(COMPARED + 1)} {symbol} {right.within(COMPARED + 1)}", binds)
-    return Text(f"{left.within(binds)} {symbol} {right.within(tight)}", binds)
+        return WrittenText(f"{left.within(COMPARED + 1)} {symbol} {right.within(COMPARED + 1)}", binds)
+    return WrittenText(f"{left.within(binds)} {symbol} {right.within(tight)}", binds)
 
 
-def negated(operand: Text) -> Text:
+def negated(operand: WrittenText) -> WrittenText:
     """A minus in front, or one less."""
     if operand.text.startswith("-") and operand.binds in (SIGNED, MULTIPLIED):
-        return Text(operand.text[1:], ATOM if operand.binds == SIGNED else MULTIPLIED)
-    return Text(f"-{operand.within(SIGNED)}", SIGNED)
+        return WrittenText(operand.text[1:], ATOM if operand.binds == SIGNED else MULTIPLIED)
+    return WrittenText(f"-{operand.within(SIGNED)}", SIGNED)
 
 
-def powered(base: Text, exponent: Text) -> Text:
+def powered(base: WrittenText, exponent: WrittenText) -> WrittenText:
     """A power: `x**2`."""
-    return Text(f"{base.within(ATOM)}**{exponent.within(SIGNED)}", POWER)
+    return WrittenText(f"{base.within(ATOM)}**{exponent.within(SIGNED)}", POWER)
 
 
-def called(function: str, *arguments: str) -> Text:
+def called(function: str, *arguments: str) -> WrittenText:
     """A call."""
-    return Text(f"{function}({', '.join(arguments)})")
+    return WrittenText(f"{function}({', '.join(arguments)})")
 
 
-def method(owner: Text, name: str, *arguments: str) -> Text:
+def method(owner: WrittenText, name: str, *arguments: str) -> WrittenText:
     """A call of a method."""
-    return Text(f"{owner.within(ATOM)}.{name}({', '.join(arguments)})")
+    return WrittenText(f"{owner.within(ATOM)}.{name}({', '.join(arguments)})")
 
 
 def tupled(parts: list[str]) -> str:

@@ -66,7 +66,7 @@ class Power(Term):
 
 
 @dataclass(frozen=True)
-class Call(Term):
+class FunctionCall(Term):
     """A function of terms, by NumPy's name: exp(x), tanh(x), max(x, 0). `axis` names the axes it goes along."""
 
     function: str
@@ -92,7 +92,7 @@ class Cases(Term):
 
 
 @dataclass(frozen=True)
-class Over(Term):
+class SumOver(Term):
     """A term added up over indices: Σₙ dout[n, m]. `symbol` may be another: Π, max."""
 
     indices: tuple[str, ...]
@@ -182,7 +182,7 @@ def is_negative(term: Term) -> bool:
 
 def rank(factor: Term) -> int:
     """The place of a factor in a product."""
-    order = (Number, Partial, Symbol, Power, Call)
+    order = (Number, Partial, Symbol, Power, FunctionCall)
     if isinstance(factor, Symbol) and factor.name == "dout":
         return 1
     kind = type(factor.base) if isinstance(factor, Power) and not isinstance(factor.base, Sum) else type(factor)
