@@ -141,6 +141,8 @@ class _Factoring:
         found = self.product_of(node)
         steps = self.steps
         product, changed = self.shorter(found)
+        if (chosen := self.chosen_last(product, node)) is not None:
+            return chosen
         literals = sum(1 for i in node.inputs if _is_literal(i))
         if not changed and not (steps > 1 and ((literals == 0 and _has_inner_literal(node)) or _has_inner_sign(node))):
             return None
@@ -148,6 +150,22 @@ class _Factoring:
             return None
         made = built(product, node)
         return None if _same_text(made, node) else made
+
+    def chosen_last(self, product: _Product, node: Node) -> Node | None:
+        """A product with a choice of 0 as a choice: what is not chosen may be infinite, and 0 times that is NaN."""
+        for choice in product.above:
+            if choice.primitive is not PRIMITIVES["where"] or not self.single.get(choice, True):
+                continue
+            test, *sides = choice.inputs
+            zero = next((i for i, side in enumerate(sides) if _is_literal(side) and side.static["value"] == 0), None)
+            if zero is None or choice.shape != node.shape:
+                continue
+            rest = _Product(product.number, Counter(product.powers))
+            rest.take(choice, -1)
+            rest.take(sides[1 - zero], 1)
+            sides[1 - zero] = built(rest.cleared(), node)
+            return Node(choice.primitive, (test, *sides), {}, node.shape, node.dtype, node.where)
+        return None
 
     def total(self, node: Node) -> Node | None:
         """The sum along axes of a product, with what is the same along them in front."""
@@ -187,6 +205,8 @@ class _Factoring:
                 term = self._term(node)
                 term.number = term.number * sign
                 terms.append(self.shorter(term)[0])
+        if (both := self.both_sides(root)) is not None:
+            return both
         merged = _merged(terms)
         common = _common(merged)
         if len(merged) == len(terms) and not common:
@@ -202,6 +222,21 @@ class _Factoring:
         else:
             outer.take(inner, 1)
         return built(outer, root)
+
+    def both_sides(self, root: Node) -> Node | None:
+        """where(c, a, 0) + where(c, 0, b) as where(c, a, b)."""
+        one, two = root.inputs
+        alike = one.primitive is two.primitive is PRIMITIVES["where"] and one.inputs[0] is two.inputs[0]
+        if root.primitive is not PRIMITIVES["add"] or not alike or not (self.single.get(one) and self.single.get(two)):
+            return None
+        (_, a, b), (_, c, d) = one.inputs, two.inputs
+        if _is_zero(b) and _is_zero(c):
+            sides = (a, d)
+        elif _is_zero(a) and _is_zero(d):
+            sides = (c, b)
+        else:
+            return None
+        return Node(one.primitive, (one.inputs[0], *sides), {}, root.shape, root.dtype, root.where)
 
     def _term(self, node: Node) -> _Product:
         if node.primitive in _PRODUCTS and self.single.get(node, True) and _is_float(node):
@@ -296,6 +331,10 @@ def _is_literal(node: Node) -> bool:
     value = node.static["value"]
     small = type(value) is int and abs(value) <= 2
     return small or (isinstance(value, float | np.floating) and bool(np.isfinite(value)))
+
+
+def _is_zero(node: Node) -> bool:
+    return _is_literal(node) and node.static["value"] == 0
 
 
 def _is_whole(node: Node) -> bool:

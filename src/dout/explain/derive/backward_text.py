@@ -59,6 +59,7 @@ class BackwardText:
     lines: list[WrittenLine] = field(default_factory=list)
     texts: dict[Node, WrittenText] = field(default_factory=dict)
     uses: dict[Node, int] = field(default_factory=dict)
+    dtype_of: Callable[[Any], str | None] | None = None  # of an array that is not at hand
     given: set[Node] = field(default_factory=set)  # what was assigned to a target, and belongs to the caller now
     _upstream: dict[Node, bool] = field(default_factory=dict)
 
@@ -79,6 +80,8 @@ class BackwardText:
         for node, text in self.leaves.items():
             if node.shape and not isinstance(node.dtype, type) and node.dtype == dtype:
                 return f"{text}.dtype"
+        if self.dtype_of is not None and (found := self.dtype_of(dtype)) is not None:
+            return found
         return f"np.{np.dtype(dtype).name}"
 
     # --- statements -------------------------------------------------------------------------------------------------
@@ -252,9 +255,9 @@ class BackwardText:
         sign, above, below = self._factors(root)
         factor: Any = 1
         divisor: Any = 1
-        for n in filter(_is_literal, above):
+        for n in filter(self._is_literal, above):
             factor = factor * _literal(n)
-        for n in filter(_is_literal, below):
+        for n in filter(self._is_literal, below):
             divisor = divisor * _literal(n)
         if factor < 0:
             sign, factor = -sign, -factor
@@ -265,8 +268,8 @@ class BackwardText:
         if divisor != 1 and factor % divisor == 0:
             factor, divisor = factor // divisor if isinstance(factor, int) else factor / divisor, 1
         factor, divisor = _whole(factor), _whole(divisor)
-        above = sorted((n for n in above if not _is_literal(n)), key=lambda n: not self.has_dout(n))
-        below = [n for n in below if not _is_literal(n)]
+        above = sorted((n for n in above if not self._is_literal(n)), key=lambda n: not self.has_dout(n))
+        below = [n for n in below if not self._is_literal(n)]
         texts, under_texts = self._factor_texts(above), self._factor_texts(below)
         if factor != 1 or not texts:
             texts.insert(0, WrittenText(repr(factor)))
@@ -290,9 +293,19 @@ class BackwardText:
             texts = shorter
         return [t if n == 1 else powered(t, WrittenText(str(n))) for t, n in zip(texts, counts.values(), strict=True)]
 
+    def _is_literal(self, node: Node) -> bool:
+        """Whether a node is a number that is the same at every size, and no length."""
+        if node.primitive is not CONSTANT:
+            return False
+        values = self.statics(node, "value")
+        small = type(values[0]) is int and abs(values[0]) <= 2
+        return len(set(values)) == 1 and (small or isinstance(values[0], float | np.floating))
+
     def _is_negative_size(self, node: Node) -> bool:
         """Whether a node is a number that depends on sizes, and is negative."""
-        return node.primitive is CONSTANT and not _is_literal(node) and all(v < 0 for v in self.statics(node, "value"))
+        if node.primitive is not CONSTANT or self._is_literal(node):
+            return False
+        return all(v < 0 and v == int(v) for v in self.statics(node, "value"))
 
     def _positive(self, node: Node) -> WrittenText:
         """The text of a factor; of a number without its sign."""
@@ -383,13 +396,6 @@ def _joined(texts: Sequence[WrittenText]) -> WrittenText:
     for text in texts[1:]:
         made = infix(made, "*", text, MULTIPLIED)
     return made
-
-
-def _is_literal(node: Node) -> bool:
-    """Whether a node is a number that does not depend on sizes: those are told by the twins, and are whole."""
-    return (node.primitive is CONSTANT and isinstance(node.static["value"], float | np.floating)) or (
-        node.primitive is CONSTANT and type(node.static["value"]) is int and abs(node.static["value"]) <= 2
-    )
 
 
 def _literal(node: Node) -> Any:

@@ -56,7 +56,10 @@ class _Drafting(KeptChoice):
         lines = self._backward_lines(text, wanted)
         body = "\n".join(lines)
         extra = {
-            f"{name}_shape": f"{name}.shape" for name in self.run.arguments.values() if f"self.{name}_shape" in body
+            f"{name}_{what}": f"{name}.{what}"
+            for name in self.run.arguments.values()
+            for what in ("shape", "dtype")
+            if f"self.{name}_{what}" in body
         }
         forward = self.source.keeping([(attribute, place) for attribute, place, _ in keeps], extra)
         return BackwardDraft(self.source, forward, lines, tuple(wanted))
@@ -84,13 +87,18 @@ class _Drafting(KeptChoice):
         return BackwardText(
             self.twins, leaves, self.same, self._gradient_name, sizes, frozenset(self.graph.douts), set(names),
             last_axis=any(isinstance(a, int) and a < 0 for a in written),
-            dot=any(n.primitive in primitives("dot") for n in self.run.graph.nodes),
+            dtype_of=self._argument_dtype, dot=any(n.primitive in primitives("dot") for n in self.run.graph.nodes),
         )  # fmt: skip
 
     def _argument_shapes(self) -> Any:
         for node, name in self.run.arguments.items():
             if node.shape and name.isidentifier():
                 yield f"self.{name}_shape", self._shapes(node)
+
+    def _argument_dtype(self, dtype: Any) -> str | None:
+        """The dtype of an argument, which is kept for that."""
+        given = self.run.arguments.items()
+        return next((f"self.{name}_dtype" for node, name in given if node.shape and node.dtype == dtype), None)
 
     def _shapes(self, node: Node) -> Shapes:
         return tuple(twin.shape for twin in self.twins.of.get(node, (node,)))

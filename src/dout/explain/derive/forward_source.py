@@ -239,26 +239,48 @@ class _Edits:
         """The changed lines."""
         lines = self.source.lines
         before: dict[int, list[str]] = {}
-        inner_first = sorted(self.lifted, key=lambda one: (-one[0].lineno, -one[0].col_offset))
-        for expression, name in inner_first:
-            statement = self._statement_of(expression)
+        text = "\n".join(lines)
+        starts = [0]
+        for line in lines:
+            starts.append(starts[-1] + len(line) + 1)
+
+        def span(node: ast.expr | ast.stmt) -> tuple[int, int]:
+            last = (node.end_lineno or node.lineno) - 1
+            first = starts[node.lineno - 1] + _letters(lines[node.lineno - 1], node.col_offset)
+            return first, starts[last] + _letters(lines[last], node.end_col_offset or 0)
+
+        by_statement: dict[ast.stmt, list[tuple[int, int, str]]] = {}
+        for expression, name in self.lifted:
+            by_statement.setdefault(self._statement_of(expression), []).append((*span(expression), name))
+        for statement, lifts in by_statement.items():
+            first, last = span(statement)
             indent = _indent(lines[statement.lineno - 1])
-            text = _cut(lines, expression, name)
-            new = [*f"{name} = {text}".splitlines(), f"self.{name} = {name}"]
-            whole_return = isinstance(statement, ast.Return) and statement.value is expression
-            found = [indent + new[0], *new[1:-1], indent + new[-1], *([""] if whole_return else [])]
-            before.setdefault(statement.lineno, [])[:0] = found
+            whole = isinstance(statement, ast.Return) and any(
+                (a, b) == span(statement.value) for a, b, _ in lifts if statement.value is not None
+            )
+            new = []
+            for a, b, name in sorted(lifts, key=lambda one: (one[1] - one[0], one[0])):
+                new += [
+                    *f"{indent}{name} = {_rendered(text, a, b, lifts)}".splitlines(),
+                    f"{indent}self.{name} = {name}",
+                ]
+            before[statement.lineno] = [*new, *([""] if whole else [])]
+            changed = (indent + _rendered(text, first, last, lifts, itself=True)).splitlines()
+            end = statement.end_lineno or statement.lineno
+            for i in range(statement.lineno - 1, end):
+                lines[i] = _GONE
+            lines[statement.lineno - 1] = "\n".join(changed) + text[last : starts[end] - 1]
         made: list[str] = []
         body_at = self._body_line()
         for number, line in enumerate(lines, start=1):
             if number == body_at:
-                made += [_indent(lines[body_at - 1]) + text for text in self.at_start]
+                made += [_indent(self.source.lines[body_at - 1]) + one for one in self.at_start]
             made += before.get(number, [])
-            made += [] if line == _GONE else [line]
-            for text in self.after.get(number, []):
-                made.append(_indent(lines[self._start_of(number) - 1]) + text)
-        first = self.source.definition.lineno - 1  # decorators stand before it
-        return made[first:] if self.source.definition.decorator_list else made
+            made += [] if line == _GONE else line.split("\n")
+            for one in self.after.get(number, []):
+                made.append(_indent(self.source.lines[self._start_of(number) - 1]) + one)
+        first_line = self.source.definition.lineno - 1  # decorators stand before it
+        return made[first_line:] if self.source.definition.decorator_list else made
 
     def _body_line(self) -> int:
         body = self.source.definition.body
@@ -281,29 +303,28 @@ class _Edits:
 _GONE = "\0"
 
 
-def _cut(lines: list[str], expression: ast.expr, name: str) -> str:
-    """Replace an expression by a name in the lines; return its text."""
-    first, last = expression.lineno - 1, (expression.end_lineno or expression.lineno) - 1
-    start = len(lines[first].encode()[: expression.col_offset].decode())
-    end = len(lines[last].encode()[: expression.end_col_offset].decode())
-    inside = lines[first : last + 1]
-    text = "\n".join([inside[0][start:], *inside[1:]])
-    text = text[: len(text) - (len(lines[last]) - end)]
-    before, after = lines[first][:start], lines[last][end:]
-    if (
-        before.endswith("(")
-        and after.startswith(")")
-        and not (before[:-1] and (before[-2].isalnum() or before[-2] in "_])"))
-    ):
-        before, after = before[:-1], after[1:]
-        if len(inside) > 1:
-            text = f"({text})"
-    elif len(inside) > 1:
-        text = f"({text})"
-    lines[first] = before + name + after
-    for i in range(first + 1, last + 1):
-        lines[i] = _GONE
-    return text
+def _letters(line: str, column: int) -> int:
+    """A column in letters, which the syntax tree counts in bytes."""
+    return len(line.encode()[:column].decode())
+
+
+def _rendered(text: str, first: int, last: int, lifts: Sequence[tuple[int, int, str]], *, itself: bool = False) -> str:
+    """A part of a text, with a name in the place of each lifted part inside."""
+    inside = [
+        one for one in lifts if first <= one[0] and one[1] <= last and (itself or (one[0], one[1]) != (first, last))
+    ]
+    outer = [a for a in inside if not any(b is not a and b[0] <= a[0] and a[1] <= b[1] for b in inside)]
+    made, at = "", first
+    for a, b, name in sorted(outer):
+        before, after = text[at:a], text[b:last]
+        bare = before.endswith("(") and after.startswith(")") and not before[:-1].endswith((*_WORDS, "]", ")"))
+        made += (before[:-1] if bare else before) + name
+        at = b + 1 if bare else b
+    made += text[at:last]
+    return f"({made})" if "\n" in made and not itself else made
+
+
+_WORDS = tuple("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
 
 
 def _indent(line: str) -> str:

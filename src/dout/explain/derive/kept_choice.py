@@ -122,7 +122,29 @@ class KeptChoice:
             path = self.run.held.get(member)
             if path is not None and path not in self.run.written:
                 return path
-        return self._range(node)
+        return self._number(node) or self._range(node)
+
+    def _number(self, node: Node) -> str | None:
+        """A plain number that is no argument: of the class, of the module, or as it is."""
+        data = self.run.trace.data
+        if (
+            node.primitive is not INPUT
+            or node in self.run.arguments
+            or not isinstance(node.dtype, type)
+            or node not in data
+        ):
+            return None
+        name = self.run.trace.names.get(node, "")
+        for text, holder in (
+            (f"self.{name}", vars(self.run.subject.target.cls)),
+            (name, self.source.function.__globals__),
+        ):
+            if is_same(holder.get(name), data[node]):
+                return text
+        values = [
+            graph.run.trace.data.get(twin) for graph, twin in zip(self.twins.graphs, self.twins.of[node], strict=True)
+        ]
+        return repr(data[node]) if all(is_same(v, data[node]) for v in values) else None
 
     def _range(self, node: Node) -> str | None:
         if node.primitive is not INPUT or node in self.run.arguments:

@@ -42,12 +42,14 @@ class Verdicts:
 def verified(subjects: Sequence[ForwardSubject], make: Make, wanted: Sequence[str]) -> Verdicts:
     """Judge a written class at the sizes of several subjects; `wanted` are the gradients that it must have."""
     words: dict[str, str] = {}
-    for subject in subjects:
-        because = _runs_alike(subject, make) or _judged(subject, make, wanted, words)
-        if because:
-            return Verdicts(words, because)
-    because = _in_float32(subjects[0], make) or _finite(subjects[0], make)
-    return Verdicts(words, because)
+    try:
+        for subject in subjects:
+            because = _runs_alike(subject, make) or _judged(subject, make, wanted, words)
+            if because:
+                return Verdicts(words, because)
+        return Verdicts(words, _in_float32(subjects[0], make) or _finite(subjects[0], make))
+    except Exception as error:  # whatever it is, the written class does not do
+        return Verdicts(words, f"{type(error).__name__}: {error}")
 
 
 def _runs_alike(subject: ForwardSubject, make: Make) -> str:

@@ -103,12 +103,7 @@ def number_text(spelling: Spelling, node: Node) -> WrittenText:
     if any(v != values[0] and v == v for v in values[1:]):
         if all(float(v) == int(v) for v in values):
             return _binding(spelling.sizes.number([int(v) for v in values]))
-        inverse = [round(1 / float(v), 9) for v in values]
-        if all(one == int(one) for one in inverse):
-            return infix(
-                WrittenText("1"), "/", _binding(spelling.sizes.number([int(one) for one in inverse])), MULTIPLIED
-            )
-        raise UnspelledError("a number depends on sizes in an unknown way")
+        return _of_length(spelling, values)
     if isinstance(value, float) and (value != value or value in (np.inf, -np.inf)):
         text = "np.nan" if value != value else "np.inf" if value > 0 else "-np.inf"
         return WrittenText(text, SIGNED if text[0] == "-" else ATOM)
@@ -120,6 +115,19 @@ def number_text(spelling: Spelling, node: Node) -> WrittenText:
     ):
         value = int(value)  # 1.0 and 1 are one in arithmetic with floats
     return WrittenText(repr(value), SIGNED if repr(value).startswith("-") else ATOM)
+
+
+def _of_length(spelling: Spelling, values: Sequence[Any]) -> WrittenText:
+    """A number that is 1 / n, √n or 1 / √n of a length n: in Python's numbers, which leave float32 as it is."""
+    for inverse in (False, True):
+        for power in (1, 2):
+            lengths = [(1 / float(v) if inverse else float(v)) ** power for v in values]
+            whole = [round(n) for n in lengths]
+            if min(values) > 0 and all(abs(n - w) <= 1e-12 * n for n, w in zip(lengths, whole, strict=True)):
+                length = _binding(spelling.sizes.number(whole))
+                length = powered(length, WrittenText("0.5")) if power == 2 else length
+                return infix(WrittenText("1"), "/", length, MULTIPLIED) if inverse else length
+    raise UnspelledError("a number depends on sizes in an unknown way")
 
 
 def _binding(text: str) -> WrittenText:

@@ -71,7 +71,7 @@ class SizeWords:
         return computed
 
 
-_SHAPE = "shape"
+_SHAPE = "_shape"
 
 
 def _lengths(name: str, shapes: Shapes) -> Iterator[tuple[str, Sizes]]:
