@@ -52,7 +52,7 @@ class CallRow:
 
     def _is_absent(self, name: str, given: Mapping[str, ast.expr]) -> bool:
         default = self.parameters.get(name)
-        is_none = isinstance(default, ast.Constant) and default.value in (None, False)
+        is_none = isinstance(default, ast.Constant) and (default.value is None or default.value is False)
         return name in self.parameters and name not in given and is_none
 
 

@@ -58,7 +58,7 @@ class FunctionParts:
         """Local names in backward: of what was saved, and of the gradients of what is held."""
         targets = list(self.layer.gradients)
         saved = [one.path for one in self.saved]
-        return local_names(self.layer, self.layer.backward, [*saved, *targets], word="kept")
+        return local_names(self.layer, self.layer.backward, [*saved, *targets])
 
     @cached_property
     def like(self) -> str:

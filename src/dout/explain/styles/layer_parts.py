@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from dout.explain.styles.seen_kinds import Kind, SeenClass, kind_of
+from dout.explain.styles.seen_kinds import Kind, SeenClass, kind, kind_of
 
 
 class NoStyleError(Exception):
@@ -129,13 +129,13 @@ class LayerParts:
     @cached_property
     def given(self) -> tuple[Given, ...]:
         """All that the functions are given: forward's arguments, then what the layer holds; tensors first."""
-        seen = {n.id: n for n in ast.walk(self.forward) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+        reads = [n for n in ast.walk(self.forward) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)]
+        seen = {n.id: kind(n) for n in reversed(reads) if kind(n).what != "unknown"}
         returned = self.returned
         inputs = []
         for i, name in enumerate(self.arguments):
-            kind = self._argument_kind(name, seen)
             has = i < len(returned) and not _is_none(returned[i])
-            inputs.append(Given(name, kind, i if has else None))
+            inputs.append(Given(name, seen.get(name, Kind("none")), i if has else None))
         held = [p for path in self._read for p in self._expanded(path)]
         makes = [self._held(path) for path in dict.fromkeys(held)]
         makes.sort(key=lambda one: (one.gradient is None, not one.kind.is_tensor))
@@ -143,11 +143,6 @@ class LayerParts:
         if missing - {"self.grads", "self.dparams"}:
             raise NoStyleError(f"{min(missing)} is the gradient of something that is not found")
         return (*inputs, *makes)
-
-    def _argument_kind(self, name: str, seen: dict[str, ast.Name]) -> Kind:
-        from dout.explain.styles.seen_kinds import kind
-
-        return kind(seen[name]) if name in seen else Kind("none")
 
     def _expanded(self, path: str) -> list[str]:
         """A container as its items."""
@@ -161,11 +156,11 @@ class LayerParts:
 
     def _held(self, path: str) -> Given:
         value = self.value(path)
-        kind = kind_of(value)
-        if not (kind.is_tensor or kind.is_plain):
+        seen = kind_of(value)
+        if not (seen.is_tensor or seen.is_plain):
             raise NoStyleError(f"{path} is a {type(value).__name__}: only arrays and numbers can be passed on")
         gradient = next((g for g in gradient_paths(path) if g in self.gradients), None)
-        return Given(path, kind, gradient, value if kind.is_plain else None)
+        return Given(path, seen, gradient, value if seen.is_plain else None)
 
     @cached_property
     def gradients(self) -> dict[str, ast.expr]:
@@ -196,8 +191,6 @@ class LayerParts:
     @cached_property
     def kept(self) -> dict[str, Kind]:
         """What forward writes and backward reads, with its kind."""
-        from dout.explain.styles.seen_kinds import kind
-
         found: dict[str, Kind] = {}
         for path, writes, node in self.uses(self.backward.body):
             if not writes and path in self.written:

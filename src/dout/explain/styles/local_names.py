@@ -10,7 +10,7 @@ from dout.explain.styles.layer_parts import LayerParts
 _RESERVED = {"ctx", "torch", "jax", "jnp", "math", "residuals", "partial", "once_differentiable"}
 
 
-def local_names(parts: LayerParts, method: ast.FunctionDef, paths: Iterable[str], *, word: str = "own") -> dict[str, str]:
+def local_names(parts: LayerParts, method: ast.FunctionDef, paths: Iterable[str], *, word: str = "kept") -> dict[str, str]:
     """Names for paths in a method: the attribute's own, where no other value has that name there.
 
     Forward's `self.x = x` needs no second name, when x is bound once.

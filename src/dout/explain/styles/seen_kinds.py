@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from dout.explain.derive.forward_runs import ForwardSubject
+from dout.explain.styles.written_out import written_out
 from dout.run import deep_copy, flat, fresh, quiet
 
 _KIND, _RAN, _WRITES = "__dout_kind__", "__dout_ran__", "__dout_writes__"
@@ -20,6 +21,8 @@ _KIND, _RAN, _WRITES = "__dout_kind__", "__dout_ran__", "__dout_writes__"
 @dataclass(frozen=True)
 class Kind:
     """What an expression is: a tensor (an array, or a number of one), a number, text, items, none, a module, other.
+
+    A name that is a number at first and a tensor later is mixed.
 
     `dtype` is the letter of the dtype; `ndim` counts axes; `parts` are the kinds of items.
     """
@@ -42,7 +45,7 @@ class Kind:
     @property
     def is_plain(self) -> bool:
         """Whether it is Python's own, and no tensor is in it."""
-        return self.what in {"number", "text", "none", "slice"} or (
+        return self.what in {"number", "text", "none", "slice", "dtype"} or (
             self.what == "items" and all(part.is_plain for part in self.parts)
         )
 
@@ -60,6 +63,8 @@ def kind_of(value: Any) -> Kind:
         return Kind("number", {bool: "b", int: "i"}.get(type(value), "f"), 0)
     if isinstance(value, tuple | list):
         return Kind("items", parts=tuple(map(kind_of, value)))
+    if isinstance(value, np.dtype):
+        return Kind("dtype")
     plain = {str: "text", type(None): "none", ModuleType: "module", slice: "slice", type(...): "none"}
     return Kind(plain.get(type(value), "other"))
 
@@ -128,9 +133,10 @@ def seen(source: str, name: str, original: type, subject: ForwardSubject, wanted
     """
     tree = ast.parse(source).body[0]
     assert isinstance(tree, ast.ClassDef)
+    space = {**original.forward.__globals__, "np": np}  # type: ignore[attr-defined]
+    tree = written_out(tree, original, space)
     for place, node in enumerate(ast.walk(tree)):
         node.place = place  # type: ignore[attr-defined]
-    space = {**original.forward.__globals__, "np": np}  # type: ignore[attr-defined]
     found = SeenClass(tree, space, None)
     watched = _Watching().visit(copy.deepcopy(tree))
     hooks = {_KIND: found.note, _RAN: found.ran.add, _WRITES: found.writes}
@@ -159,6 +165,8 @@ def _joined(kinds: set[Kind]) -> Kind:
     if kinds and len({(one.what, one.dtype) for one in kinds}) == 1:
         one = next(iter(kinds))
         return Kind(one.what, one.dtype)
+    if kinds and {one.what for one in kinds} == {"number", "tensor"} and "b" not in {one.dtype for one in kinds}:
+        return Kind("mixed", "f")
     return UNKNOWN
 
 

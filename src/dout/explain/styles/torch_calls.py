@@ -68,7 +68,7 @@ broadcast_to(a, shape) -> torch.broadcast_to(a, shape)
 tile(a, reps) -> torch.tile(a, reps)
 repeat(a, repeats, axis=None) -> torch.repeat_interleave(a, repeats, dim=axis)
 roll(a, shift, axis=None) -> torch.roll(a, shift, dims=axis)
-flip(a, axis) -> torch.flip(a, (axis,))
+cbrt(x) -> torch.copysign(torch.abs(x) ** (1 / 3), x)
 take_along_axis(a, indices, axis) -> torch.take_along_dim(a, indices, dim=axis)
 triu(a, k=0) -> torch.triu(a, diagonal=k)
 tril(a, k=0) -> torch.tril(a, diagonal=k)
@@ -146,6 +146,8 @@ def _extreme(name: str, bound: str) -> Special:
 def _where(t: Translator, node: ast.Call, arguments: Arguments, keywords: Keywords) -> ast.expr | None:
     if len(arguments) != 3 or keywords:
         return None
+    if kind(arguments[0]).is_plain:
+        arguments[0] = ast.Call(parsed("torch.tensor"), [arguments[0]], [_device(t)])
     made = ast.Call(parsed("torch.where"), arguments, [])
     if kind(node).is_float and not any(kind(a).is_float for a in arguments[1:]):
         return _method(made, "to", f"{t.like}.dtype")
@@ -182,7 +184,7 @@ def _dtype(t: Translator, dtype: ast.expr | None, seen: Kind) -> str:
     """The dtype of a new tensor: of floats it is that of the input, so that float32 stays."""
     if dtype is not None and isinstance(dtype, ast.Attribute) and dtype.attr == "dtype":
         return ast.unparse(dtype)
-    if dtype is not None and ast.unparse(dtype).startswith("torch."):
+    if dtype is not None and (kind(dtype).what == "dtype" or ast.unparse(dtype).startswith("torch.")):
         return ast.unparse(dtype)
     if dtype is not None and kind(dtype).what == "items":
         t.refuse("this dtype", dtype)
@@ -358,7 +360,7 @@ SPECIAL: Mapping[str, Special] = {
     "flip": _flip,
 }  # fmt: skip
 METHODS: Mapping[str, Special] = {
-    "reshape": _reshape, "transpose": _transpose, "astype": _astype, "flatten": _flatten, "ravel": _reshape and _flatten,
+    "reshape": _reshape, "transpose": _transpose, "astype": _astype, "flatten": _flatten,
     "dot": _dot, "copy": _plain_method("copy", "clone"), "item": _plain_method("item", "item"),
     "fill": _plain_method("fill", "fill_"), "ptp": _ptp,
 }  # fmt: skip

@@ -12,7 +12,7 @@ from dout.explain.styles.torch_calls import ALL_TENSORS, REDUCTIONS, reversed_ax
 from dout.explain.styles.translator import Translator, parsed
 
 _ATTRIBUTES = {"shape", "dtype", "ndim"}
-_ONE_AXIS = {"prod", "any", "all", "argmax", "argmin", "cumsum", "cumprod", "squeeze", "expand_dims", "flip"}
+_ONE_AXIS = {"prod", "any", "all", "argmax", "argmin", "cumsum", "cumprod", "expand_dims"}
 
 
 class TorchTranslator(Translator):
