@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -18,6 +18,10 @@ class Saved:
 
     path: str
     kind: Kind
+
+    def path_is_given(self, given: Iterable[Given]) -> bool:
+        """Whether forward was given it."""
+        return any(one.path == self.path for one in given)
 
 
 @dataclass(eq=False)
@@ -56,9 +60,9 @@ class FunctionParts:
     @cached_property
     def backward_names(self) -> dict[str, str]:
         """Local names in backward: of what was saved, and of the gradients of what is held."""
-        targets = list(self.layer.gradients)
-        saved = [one.path for one in self.saved]
-        return local_names(self.layer, self.layer.backward, [*saved, *targets])
+        wishes = {g.gradient: f"d{self.forward_names[g.path]}" for g in self.given if isinstance(g.gradient, str)}
+        paths = [*(one.path for one in self.saved), *self.layer.gradients]
+        return local_names(self.layer, self.layer.backward, paths, wishes)
 
     @cached_property
     def like(self) -> str:
@@ -68,13 +72,17 @@ class FunctionParts:
                 return self.forward_names.get(one.path, one.path)
         raise NoStyleError("forward is given no array of floats")
 
-    def gradient(self, given: Given, returned: Sequence[ast.expr], names: Mapping[str, str]) -> str:
-        """The gradient of an argument, as backward returns it."""
-        if given.gradient is None:
-            return "None"
-        if isinstance(given.gradient, int):
-            return ast.unparse(returned[given.gradient])
-        return names[given.gradient]
+    def gradients(self, value: ast.expr, names: Mapping[str, str]) -> Iterator[str]:
+        """What backward returns: of `value`, in order, and of what is held; None where there is no gradient."""
+        returned = value.elts if isinstance(value, ast.Tuple) else [value]
+        for given in self.given:
+            if given.gradient is None:
+                yield "None"
+            elif isinstance(given.gradient, int):
+                yield ast.unparse(returned[given.gradient])
+            else:
+                item = self.layer.listed.get(given.gradient)
+                yield names[given.gradient] if item is None else ast.unparse(item)
 
 
 def _is_read(path: str, read: set[str]) -> bool:

@@ -40,6 +40,7 @@ class LayerParts:
     seen: SeenClass
     forward: ast.FunctionDef = field(init=False)
     backward: ast.FunctionDef = field(init=False)
+    listed: dict[str, ast.expr] = field(default_factory=dict)  # gradients that stand in a list, by path
 
     def __post_init__(self) -> None:
         methods = {item.name: item for item in self.seen.tree.body if isinstance(item, ast.FunctionDef)}
@@ -176,6 +177,7 @@ class LayerParts:
                     continue
                 if isinstance(node.value, ast.List):
                     found |= {f"{path}[{i}]": item for i, item in enumerate(node.value.elts)}
+                    self.listed |= {f"{path}[{i}]": item for i, item in enumerate(node.value.elts)}
                 else:
                     found[path] = node.value
         return found

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from dout.explain.styles.layer_parts import LayerParts
 
 _RESERVED = {"ctx", "torch", "jax", "jnp", "math", "residuals", "partial", "once_differentiable"}
 
 
-def local_names(parts: LayerParts, method: ast.FunctionDef, paths: Iterable[str], *, word: str = "kept") -> dict[str, str]:
-    """Names for paths in a method: the attribute's own, where no other value has that name there.
+def local_names(
+    parts: LayerParts, method: ast.FunctionDef, paths: Iterable[str], wishes: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """Names for paths in a method: the attribute's own, or what is wished, where no other value has that name there.
 
     Forward's `self.x = x` needs no second name, when x is bound once.
     """
@@ -19,10 +21,10 @@ def local_names(parts: LayerParts, method: ast.FunctionDef, paths: Iterable[str]
     taken = {name for name in bound} | _RESERVED | {n.id for n in ast.walk(method) if isinstance(n, ast.Name)}
     found: dict[str, str] = {}
     for path in dict.fromkeys(paths):
-        wish = _wish(path)
+        wish = (wishes or {}).get(path) or _wish(path)
         free = wish not in taken or (wish not in _RESERVED and _is_same(parts, method, path, wish, bound))
         while not free or wish in found.values():
-            wish = f"{word}_{wish}"
+            wish = f"kept_{wish}"
             free = wish not in taken
         found[path] = wish
     return found

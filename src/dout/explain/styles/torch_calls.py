@@ -279,16 +279,16 @@ def _add_at(t: Translator, node: ast.Call, arguments: Arguments, keywords: Keywo
     if not all(kind(p).is_tensor and kind(p).dtype in "ib" for p in parts):
         return None
     where = ast.Tuple(list(parts), ast.Load())
-    made = ast.Call(ast.Attribute(owner, "index_put_", ast.Load()), [where, tensor_like(owner, value)], [])
+    made = ast.Call(ast.Attribute(owner, "index_put_", ast.Load()), [where, as_tensor(t, value)], [])
     made.keywords = [ast.keyword("accumulate", ast.Constant(True))]
     return made
 
 
-def tensor_like(other: ast.expr, value: ast.expr) -> ast.expr:
-    """A number as a tensor of another's dtype and device."""
+def as_tensor(t: Translator, value: ast.expr) -> ast.expr:
+    """A number as a tensor of the input's dtype and device."""
     if not kind(value).is_plain:
         return value
-    return with_kind(_method(other, "new_tensor", value), Kind("tensor", "f", 0))
+    return with_kind(_method(parsed(t.like), "new_tensor", value), Kind("tensor", "f", 0))
 
 
 def _dot(t: Translator, node: ast.Call, arguments: Arguments, keywords: Keywords) -> ast.expr | None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dout.explain.styles.function_parts import FunctionParts
 from dout.explain.styles.layer_parts import Given
 from dout.explain.styles.torch_translator import TorchTranslator
-from dout.explain.styles.translator import HeadLines
+from dout.explain.styles.translator import HeadLines, listed
 
 
 def torch_text(parts: FunctionParts) -> str:
@@ -34,7 +34,7 @@ def _forward(parts: FunctionParts) -> list[str]:
         tensors = [names.get(k.path, k.path) for k in parts.saved if k.kind.is_tensor]
         plain = [names.get(k.path, k.path) for k in parts.saved if not k.kind.is_tensor]
         saves = [f"ctx.save_for_backward({', '.join(tensors)})"] if tensors else []
-        return [*saves, *(f"ctx.{name} = {name}" for name in plain), f"return {ast.unparse(value)}"]
+        return [*saves, *(f"ctx.{name} = {name}" for name in plain), f"return {listed(value)}"]
 
     source = HeadLines(parts.source, translator, at_return)
     method = parts.layer.forward
@@ -54,8 +54,7 @@ def _backward(parts: FunctionParts) -> list[str]:
     translator = TorchTranslator(parts.layer, names, douts[0])
 
     def at_return(value: ast.expr) -> list[str]:
-        parts_of = value.elts if isinstance(value, ast.Tuple) else [value]
-        return [f"return {', '.join(parts.gradient(g, parts_of, names) for g in parts.given)}"]
+        return [f"return {', '.join(parts.gradients(value, names))}"]
 
     source = HeadLines(parts.source, translator, at_return)
     lines = source.of(method.body, _head_end(method))

@@ -8,7 +8,7 @@ from typing import Any
 from dout.explain.styles import torch_calls
 from dout.explain.styles.call_rows import CallRow, CannotBindError
 from dout.explain.styles.seen_kinds import Kind, kind, with_kind
-from dout.explain.styles.torch_calls import ALL_TENSORS, REDUCTIONS, reversed_axes, tensor_like
+from dout.explain.styles.torch_calls import ALL_TENSORS, REDUCTIONS, as_tensor, reversed_axes
 from dout.explain.styles.translator import Translator, parsed
 
 _ATTRIBUTES = {"shape", "dtype", "ndim"}
@@ -57,10 +57,7 @@ class TorchTranslator(Translator):
                 raise CannotBindError("keepdims and no axis")
             given = {**given, "axis": parsed(repr(tuple(range(ndim))))}
         if name in ALL_TENSORS:
-            likes = [v for v in given.values() if kind(v).is_float]
-            if not likes:
-                raise CannotBindError("no array of floats")
-            given = {k: tensor_like(likes[0], v) for k, v in given.items()}
+            given = {k: as_tensor(self, v) for k, v in given.items()}
         tensors = [k for k, v in given.items() if kind(v).is_tensor]
         if kind(given[first]).what == "items" and first != "arrays":
             raise CannotBindError("a list")

@@ -58,6 +58,14 @@ class Translator(ast.NodeTransformer):
         """Drop what only gives a value the name that it has."""
         if len(node.targets) != 1:
             self.refuse("a statement with several targets", node)
+        target = node.targets[0]
+        path = self.parts.path_of(target)
+        if path is not None and any(p.startswith(f"{path}[") for p in self.parts.gradients):
+            return None  # the container of gradients: each has a name
+        if isinstance(target, ast.Subscript) and isinstance(target.slice, ast.Constant) and target.slice.value is ...:
+            if self.parts.path_of(target.value) in self.parts.gradients:
+                node.targets = [target.value]
+                target.value.ctx = ast.Store()  # type: ignore[attr-defined]
         self.generic_visit(node)
         return None if ast.unparse(node.targets[0]) == ast.unparse(node.value) else node
 
@@ -217,6 +225,11 @@ class Translator(ast.NodeTransformer):
         """An index into a tensor."""
         raise NotImplementedError
 
+    def truth(self, node: ast.expr) -> ast.expr:
+        """The test of a branch."""
+        made: ast.expr = self.visit(node)
+        return made
+
     def builtin(self, node: ast.Call) -> ast.expr | None:
         """A call of a function of Python."""
         return None
@@ -274,7 +287,7 @@ class HeadLines:
         return [line for text in texts for line in (wrapped(text, "") if len(text) > 100 else [text])]
 
     def _branches(self, statement: ast.If) -> list[str]:
-        test = ast.unparse(self.translator.visit(copy.deepcopy(statement.test)))
+        test = ast.unparse(self.translator.truth(copy.deepcopy(statement.test)))
         made = [f"if {test}:", *self._branch(statement.body, statement.lineno)]
         if statement.orelse:
             made += ["else:", *self._branch(statement.orelse, statement.body[-1].end_lineno or statement.lineno)]
@@ -288,6 +301,13 @@ class HeadLines:
 
     def _inside(self, body: list[ast.stmt], first: int) -> list[str]:
         return [f"    {line}" if line else "" for line in self.of(body, first)] or ["    pass"]
+
+
+def listed(node: ast.expr) -> str:
+    """An expression as `return` has it: a tuple without parentheses."""
+    if isinstance(node, ast.Tuple) and len(node.elts) > 1:
+        return ", ".join(map(ast.unparse, node.elts))
+    return ast.unparse(node)
 
 
 def parsed(text: str) -> ast.expr:
