@@ -10,17 +10,17 @@ from typing import Any
 from dout.explain.styles.seen_kinds import kind, shares_memory
 from dout.explain.styles.translator import Special, Translator, parsed
 
-_SAME = (
-    "exp log sqrt sin cos tan tanh sinh cosh arctan arcsin arccos arcsinh arccosh arctanh log1p expm1 log2 log10 exp2 "
-    "square floor ceil trunc sign abs absolute isnan isfinite isinf sinc logical_not negative reciprocal rad2deg "
-    "deg2rad logaddexp logaddexp2 hypot arctan2 outer kron inner matmul logical_and logical_or logical_xor greater "
-    "less greater_equal less_equal equal not_equal rint fabs add subtract multiply divide true_divide power cbrt "
-    "heaviside sum mean var std max amax min amin prod any all argmax argmin cumsum cumprod linalg.norm linalg.inv "
-    "linalg.det linalg.solve concatenate stack hstack vstack split array_split expand_dims squeeze swapaxes moveaxis "
-    "broadcast_to tile repeat roll flip fliplr flipud take_along_axis triu tril diag diagonal trace tensordot zeros_like ones_like "
-    "empty_like full_like diff sort argsort copy asarray reshape ravel clip maximum minimum where transpose dot einsum "
-    "pad ptp size shape average vdot tri"
-)
+_SAME = """
+exp log sqrt sin cos tan tanh sinh cosh arctan arcsin arccos arcsinh arccosh arctanh log1p expm1 log2 log10 exp2
+square floor ceil trunc sign abs absolute isnan isfinite isinf sinc logical_not negative reciprocal rad2deg deg2rad
+logaddexp logaddexp2 hypot arctan2 outer kron inner matmul logical_and logical_or logical_xor greater less
+greater_equal less_equal equal not_equal rint fabs add subtract multiply divide true_divide power cbrt heaviside sum
+mean var std max amax min amin prod any all argmax argmin cumsum cumprod linalg.norm linalg.inv linalg.det
+linalg.solve concatenate stack hstack vstack split array_split expand_dims squeeze swapaxes moveaxis broadcast_to tile
+repeat roll flip fliplr flipud take_along_axis triu tril diag diagonal trace tensordot zeros_like ones_like empty_like
+full_like diff sort argsort copy asarray reshape ravel clip maximum minimum where transpose dot einsum pad ptp size
+shape average vdot tri
+"""
 _METHODS = (
     "sum mean var std max min prod any all argmax argmin cumsum cumprod reshape transpose copy flatten ravel dot "
     "squeeze swapaxes repeat clip round ptp"
@@ -43,19 +43,19 @@ class JaxTranslator(Translator):
     def attribute(self, node: ast.Attribute) -> ast.expr:
         """An attribute of an array."""
         if kind(node.value).is_tensor and node.attr not in _ATTRIBUTES:
-            self.refuse(f".{node.attr}", node)
+            raise self.refused(f".{node.attr}", node)
         return node
 
     def index(self, node: ast.Subscript) -> ast.expr:
         """An index; where truth values choose, the size is not known."""
         if isinstance(node.ctx, ast.Load) and any(_is_mask(part) for part in _index_parts(node)):
-            self.refuse("a choice by truth values", node)
+            raise self.refused("a choice by truth values", node)
         return node
 
     def truth(self, node: ast.expr) -> ast.expr:
         """A test: it may not depend on the numbers in an array."""
         if kind(node).is_tensor:
-            self.refuse("a branch that depends on an array", node)
+            raise self.refused("a branch that depends on an array", node)
         made: ast.expr = self.visit(node)
         return made
 
@@ -74,7 +74,7 @@ class JaxTranslator(Translator):
         """A call of a function of Python."""
         name = ast.unparse(node.func)
         if name in {"float", "int", "bool", "min", "max", "round"} and any(kind(a).is_tensor for a in node.args):
-            self.refuse(f"{name} of an array", node)
+            raise self.refused(f"{name} of an array", node)
         return None
 
     # --- writing ------------------------------------------------------------------------------------------------------
@@ -96,12 +96,12 @@ class JaxTranslator(Translator):
         self.generic_visit(node)
         if not isinstance(node.target, ast.Subscript):
             if shares:
-                self.refuse("writing into an array that has another name", node)
+                raise self.refused("writing into an array that has another name", node)
             return node
         parts = _index_parts(node.target)
         unique = any(ast.unparse(part).startswith("jnp.arange(") for part in parts)
         if not unique and any(kind(part).is_tensor and kind(part).dtype == "i" for part in parts):
-            self.refuse("an index that may name a place twice", node)
+            raise self.refused("an index that may name a place twice", node)
         if any(_is_mask(part) for part in parts):
             owner = copy.deepcopy(node.target.value)
             changed = ast.BinOp(owner, node.op, node.value)
@@ -117,7 +117,7 @@ class JaxTranslator(Translator):
             owner, index, value = (self.visit(a) for a in call.args)
             target = ast.Subscript(owner, index, ast.Store())
             return self._written(node, target, "add", value, shares_memory(node))
-        return self.refuse("a call for what it changes", node)
+        raise self.refused("a call for what it changes", node)
 
     def _chosen(
         self, node: ast.stmt, target: ast.Subscript, given: ast.expr, value: ast.expr, shares: bool
@@ -125,20 +125,20 @@ class JaxTranslator(Translator):
         """`x[mask] = 0` is `x = jnp.where(mask, 0, x)`."""
         mask = target.slice
         if kind(given).ndim != 0 or not _is_mask(mask) or kind(mask).ndim != kind(target.value).ndim:
-            self.refuse("writing an array where truth values choose", node)
+            raise self.refused("writing an array where truth values choose", node)
         if shares or not isinstance(target.value, ast.Name):
-            self.refuse("writing into an array that has another name", node)
+            raise self.refused("writing into an array that has another name", node)
         name = ast.unparse(target.value)
         call = ast.Call(parsed("jnp.where"), [mask, value, parsed(name)], [])
         return ast.Assign([ast.Name(name, ast.Store())], call, lineno=node.lineno)
 
     def _written(self, node: ast.stmt, target: ast.Subscript, how: str, value: ast.expr, shares: bool) -> ast.stmt:
         if shares:
-            self.refuse("writing into an array that has another name", node)
+            raise self.refused("writing into an array that has another name", node)
         if not isinstance(target.value, ast.Name):
-            self.refuse("writing into a part of a part", node)
+            raise self.refused("writing into a part of a part", node)
         owner = copy.deepcopy(target.value)
-        owner.ctx = ast.Load()  # type: ignore[attr-defined]
+        owner.ctx = ast.Load()
         at = ast.Subscript(ast.Attribute(owner, "at", ast.Load()), target.slice, ast.Load())
         call = ast.Call(ast.Attribute(at, how, ast.Load()), [value], [])
         return ast.Assign([ast.Name(ast.unparse(target.value), ast.Store())], call, lineno=node.lineno)

@@ -139,7 +139,7 @@ class LayerParts:
             inputs.append(Given(name, seen.get(name, Kind("none")), i if has else None))
         held = [p for path in self._read for p in self._expanded(path)]
         makes = [self._held(path) for path in dict.fromkeys(held)]
-        makes.sort(key=lambda one: (one.gradient is None, not one.kind.is_tensor))
+        makes.sort(key=lambda one: (one.gradient is None, not one.kind.is_tensor, one.default is not None))
         missing = {p for p in self.gradients if p.startswith("self.")} - {one.gradient for one in makes}
         if missing - {"self.grads", "self.dparams"}:
             raise NoStyleError(f"{min(missing)} is the gradient of something that is not found")
@@ -161,7 +161,17 @@ class LayerParts:
         if not (seen.is_tensor or seen.is_plain):
             raise NoStyleError(f"{path} is a {type(value).__name__}: only arrays and numbers can be passed on")
         gradient = next((g for g in gradient_paths(path) if g in self.gradients), None)
-        return Given(path, seen, gradient, value if seen.is_plain else None)
+        is_own = seen.is_plain and path.removeprefix("self.") not in self._asked_for
+        return Given(path, seen, gradient, value if is_own else None)
+
+    @cached_property
+    def _asked_for(self) -> set[str]:
+        """The constructor's arguments without a default: what they are in the example is nobody's choice."""
+        for item in self.seen.tree.body:
+            if isinstance(item, ast.FunctionDef) and item.name == "__init__":
+                names = [a.arg for a in (*item.args.posonlyargs, *item.args.args)]
+                return set(names[: len(names) - len(item.args.defaults)])
+        return set()
 
     @cached_property
     def gradients(self) -> dict[str, ast.expr]:

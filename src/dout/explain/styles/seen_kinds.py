@@ -211,7 +211,7 @@ class _Watching(ast.NodeTransformer):
             hooks = [_call(_RAN, place)]
             base, own = written_base(statement)
             if base is not None:
-                read = copy.deepcopy(base)
+                read: ast.expr = copy.deepcopy(base)
                 read.ctx = ast.Load()  # type: ignore[attr-defined]
                 hooks.append(_call(_WRITES, place, read, ast.Call(ast.Name("locals", ast.Load()), [], []), own))
             for name in ("body", "orelse", "finalbody"):
@@ -237,6 +237,7 @@ class _Watching(ast.NodeTransformer):
             starred = any(isinstance(item, ast.Starred) for item in over)
             parts = [] if starred else [ast.Constant(item.place) for item in over]  # type: ignore[attr-defined]
         made = self.generic_visit(node)
+        assert isinstance(made, ast.expr)
         if isinstance(node, ast.JoinedStr | ast.FormattedValue):
             return made
         if not isinstance(getattr(node, "ctx", ast.Load()), ast.Load):

@@ -190,7 +190,7 @@ def _dtype(t: Translator, dtype: ast.expr | None, seen: Kind) -> str:
     if dtype is not None and (kind(dtype).what == "dtype" or ast.unparse(dtype).startswith("torch.")):
         return ast.unparse(dtype)
     if dtype is not None and kind(dtype).what == "items":
-        t.refuse("this dtype", dtype)
+        raise t.refused("this dtype", dtype)
     kept = dtype is not None and isinstance(dtype, ast.Name) and dtype.id not in ("float", "int", "bool")
     if kept:
         assert dtype is not None

@@ -91,7 +91,7 @@ class TorchTranslator(Translator):
             node.left = self._floated(node.left) if left.is_tensor and left.dtype == "b" else node.left
             node.right = self._floated(node.right) if right.is_tensor and right.dtype == "b" else node.right
         elif any(one.what == "unknown" for one in (left, right)):
-            self.refuse("a value of two kinds", node)
+            raise self.refused("a value of two kinds", node)
         return node
 
     def visit_AugAssign(self, node: ast.AugAssign) -> Any:
@@ -107,14 +107,16 @@ class TorchTranslator(Translator):
     def attribute(self, node: ast.Attribute) -> ast.expr:
         """An attribute of an array."""
         if not kind(node.value).is_tensor:
-            return node if kind(node).is_plain else self.refuse(f".{node.attr}", node)  # type: ignore[no-any-return]
+            if not kind(node).is_plain:
+                raise self.refused(f".{node.attr}", node)
+            return node
         if node.attr in _ATTRIBUTES:
             return node
         if node.attr == "T" and (made := reversed_axes(node.value, kind(node.value).ndim)) is not None:
             return made
         if node.attr == "size":
             return ast.Call(ast.Attribute(node.value, "numel", ast.Load()), [], [])
-        return self.refuse(f".{node.attr}", node)  # type: ignore[no-any-return]
+        raise self.refused(f".{node.attr}", node)
 
     def index(self, node: ast.Subscript) -> ast.expr:
         """An index; steps backwards become a flip."""
@@ -126,7 +128,7 @@ class TorchTranslator(Translator):
         plain = all(isinstance(p, ast.Slice) for p in parts)
         whole = all(isinstance(parts[i], ast.Slice) and _is_whole_reversal(parts[i]) for i in unclear)
         if not (plain and whole) or not isinstance(node.ctx, ast.Load):
-            return self.refuse("an index with a negative step", node)  # type: ignore[no-any-return]
+            raise self.refused("an index with a negative step", node)
         rest = [ast.Slice() if i in unclear else part for i, part in enumerate(parts)]
         owner = node.value
         if any(not _is_full(part) for part in rest):

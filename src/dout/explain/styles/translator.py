@@ -57,7 +57,7 @@ class Translator(ast.NodeTransformer):
     def visit_Assign(self, node: ast.Assign) -> Any:
         """Drop what only gives a value the name that it has."""
         if len(node.targets) != 1:
-            self.refuse("a statement with several targets", node)
+            raise self.refused("a statement with several targets", node)
         target = node.targets[0]
         path = self.parts.path_of(target)
         if path is not None and any(p.startswith(f"{path}[") for p in self.parts.gradients):
@@ -90,10 +90,10 @@ class Translator(ast.NodeTransformer):
             value = space[node.id]
             if isinstance(value, bool | int | float | str) and value is not None:
                 return with_kind(ast.copy_location(ast.Constant(value), node), kind(node))
-            self.refuse(f"{node.id}, a {type(value).__name__} of the module,", node)
+            raise self.refused(f"{node.id}, a {type(value).__name__} of the module,", node)
         if node.id in _BUILTINS and hasattr(builtins, node.id):
             return node
-        return self.refuse(node.id, node)
+        raise self.refused(node.id, node)
 
     @property
     def locals(self) -> set[str]:
@@ -120,7 +120,7 @@ class Translator(ast.NodeTransformer):
         else:
             items = [name for p, name in self.names.items() if p.startswith(f"{path}[")]
             if not items:
-                return self.refuse(path, node)
+                raise self.refused(path, node)
             text = f"({', '.join(items)},)"
         made = ast.parse(text, mode="eval").body
         if hasattr(made, "ctx"):
@@ -132,7 +132,7 @@ class Translator(ast.NodeTransformer):
             return with_kind(ast.Constant(None), Kind("none"))
         text = _CONSTANTS.get(name) or self.dtypes.get(name)
         if text is None:
-            return self.refuse(f"np.{name}", node)
+            raise self.refused(f"np.{name}", node)
         return with_kind(parsed(text), kind(node))
 
     def function_name(self, node: ast.expr) -> str | None:
@@ -170,13 +170,13 @@ class Translator(ast.NodeTransformer):
         name = self.function_name(node.func)
         if name is None and isinstance(node.func, ast.Attribute):
             if self.parts.path_of(node.func) is not None:
-                return self.refuse(f"a call of {ast.unparse(node.func)}", node)
+                raise self.refused(f"a call of {ast.unparse(node.func)}", node)
             node.func.value = self.visit(node.func.value)
             if not kind(node.func.value).is_tensor:
                 if kind(node).is_plain or kind(node.func.value).what == "items":
                     self._visit_arguments(node)
                     return node
-                return self.refuse(ast.unparse(node.func), node)
+                raise self.refused(ast.unparse(node.func), node)
             name, owner = node.func.attr, node.func.value
             self._visit_arguments(node)
             return self._called(node, name, [owner, *node.args], is_method=True)
@@ -193,7 +193,7 @@ class Translator(ast.NodeTransformer):
 
     def _called(self, node: ast.Call, name: str, arguments: list[ast.expr], *, is_method: bool) -> ast.expr:
         if any(k.arg is None for k in node.keywords):
-            return self.refuse(f"** in a call of {name}", node)
+            raise self.refused(f"** in a call of {name}", node)
         keywords = {k.arg: k.value for k in node.keywords if k.arg is not None}
         if is_number(node) and name in _MATH and not keywords and all(kind(a).is_plain for a in arguments):
             called = ast.Call(parsed(f"math.{_MATH_NAMES.get(name, name)}"), arguments, [])
@@ -207,9 +207,9 @@ class Translator(ast.NodeTransformer):
             try:
                 made = self.bound(self.rows[name], node, arguments, keywords, is_method)
             except CannotBindError as error:
-                return self.refuse(f"np.{name} with {error}", node)
+                raise self.refused(f"np.{name} with {error}", node) from None
         if made is None:
-            return self.refuse(name if name.startswith("scipy") else f"np.{name}", node)
+            raise self.refused(name if name.startswith("scipy") else f"np.{name}", node)
         return with_kind(ast.copy_location(made, node), kind(node))
 
     # --- what a library decides ---------------------------------------------------------------------------------------
@@ -239,9 +239,9 @@ class Translator(ast.NodeTransformer):
 
     # --- refusing -----------------------------------------------------------------------------------------------------
 
-    def refuse(self, what: str, node: ast.AST) -> Any:
-        """Raise NoStyleError, with the line."""
-        raise NoStyleError(f"{what} has no form in {self.library}: {said(self.statement or node)}")
+    def refused(self, what: str, node: ast.AST) -> NoStyleError:
+        """What to raise where something has no form, with its line."""
+        return NoStyleError(f"{what} has no form in {self.library}: {said(self.statement or node)}")
 
 
 class StatementLines:
@@ -272,7 +272,7 @@ class StatementLines:
         if isinstance(statement, ast.Return):
             self.returns += 1
             if statement.value is None or self.returns > 1:
-                t.refuse("a return in several places", statement)
+                raise t.refused("a return in several places", statement)
             assert statement.value is not None
             return self.at_return(t.visit(copy.deepcopy(statement.value)))
         if isinstance(statement, ast.If):
@@ -285,7 +285,7 @@ class StatementLines:
         if isinstance(statement, ast.Pass | ast.Break | ast.Continue):
             return [ast.unparse(statement)]
         if not isinstance(statement, ast.Assign | ast.AugAssign | ast.AnnAssign | ast.Expr | ast.Assert):
-            t.refuse(type(statement).__name__.lower(), statement)
+            raise t.refused(type(statement).__name__.lower(), statement)
         texts = [ast.unparse(ast.fix_missing_locations(one)) for one in t.translated(statement)]
         return [line for text in texts for line in (wrapped(text, "") if len(text) > 100 else [text])]
 

@@ -55,6 +55,7 @@ class _Calls(ast.NodeTransformer):
             return node
         for part in ast.walk(filled):
             ast.copy_location(part, node)
+        assert isinstance(filled, ast.expr)
         return filled
 
     def _function(self, node: ast.expr) -> tuple[FunctionType | None, int]:
