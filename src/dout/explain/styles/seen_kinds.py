@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import copy
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import ModuleType
@@ -12,6 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from dout.explain.derive.forward_runs import ForwardSubject
+from dout.explain.styles.syntax_copy import copied_tree
 from dout.explain.styles.written_out import written_out
 from dout.run import deep_copy, flat, fresh, quiet
 
@@ -19,7 +19,7 @@ _KIND, _RAN, _WRITES = "__dout_kind__", "__dout_ran__", "__dout_writes__"
 
 
 @dataclass(frozen=True)
-class Kind:
+class ValueKind:
     """What an expression is: a tensor (an array, or a number of one), a number, text, items, none, a module, other.
 
     A name that is a number at first and a tensor later is mixed.
@@ -30,7 +30,7 @@ class Kind:
     what: str = "unknown"
     dtype: str = ""
     ndim: int | None = None
-    parts: tuple[Kind, ...] = ()
+    parts: tuple[ValueKind, ...] = ()
 
     @property
     def is_tensor(self) -> bool:
@@ -51,31 +51,31 @@ class Kind:
 
 
 _N = TypeVar("_N", bound=ast.AST)
-UNKNOWN = Kind()
-FLOAT = Kind("tensor", "f", None)
+UNKNOWN = ValueKind()
+FLOAT = ValueKind("tensor", "f", None)
 
 
-def kind_of(value: Any) -> Kind:
+def kind_of(value: Any) -> ValueKind:
     """The kind of a value."""
     if isinstance(value, np.ndarray | np.generic):
-        return Kind("tensor", np.asarray(value).dtype.kind, np.ndim(value))
+        return ValueKind("tensor", np.asarray(value).dtype.kind, np.ndim(value))
     if isinstance(value, bool | int | float):
-        return Kind("number", {bool: "b", int: "i"}.get(type(value), "f"), 0)
+        return ValueKind("number", {bool: "b", int: "i"}.get(type(value), "f"), 0)
     if isinstance(value, tuple | list):
-        return Kind("items", parts=tuple(map(kind_of, value)))
+        return ValueKind("items", parts=tuple(map(kind_of, value)))
     if isinstance(value, np.dtype):
-        return Kind("dtype")
+        return ValueKind("dtype")
     plain = {str: "text", type(None): "none", ModuleType: "module", slice: "slice", type(...): "none"}
-    return Kind(plain.get(type(value), "other"))
+    return ValueKind(plain.get(type(value), "other"))
 
 
-def kind(node: ast.AST) -> Kind:
+def kind(node: ast.AST) -> ValueKind:
     """The kind that was seen of an expression."""
-    found: Kind = getattr(node, "seen", UNKNOWN)
+    found: ValueKind = getattr(node, "seen", UNKNOWN)
     return found
 
 
-def with_kind(node: _N, seen: Kind) -> _N:
+def with_kind(node: _N, seen: ValueKind) -> _N:
     """The expression, with its kind."""
     node.seen = seen  # type: ignore[attr-defined]
     return node
@@ -98,7 +98,7 @@ class SeenClass:
     tree: ast.ClassDef
     space: Mapping[str, Any]
     held: Any
-    kinds: dict[int, set[Kind]] = field(default_factory=dict)
+    kinds: dict[int, set[ValueKind]] = field(default_factory=dict)
     ran: set[int] = field(default_factory=set)
     sharing: set[int] = field(default_factory=set)
 
@@ -138,7 +138,7 @@ def seen(source: str, name: str, original: type, subject: ForwardSubject, wanted
     for place, node in enumerate(ast.walk(tree)):
         node.place = place  # type: ignore[attr-defined]
     found = SeenClass(tree, space, None)
-    watched = _Watching().visit(copy.deepcopy(tree))
+    watched = _Watching().visit(copied_tree(tree))
     hooks = {_KIND: found.note, _RAN: found.ran.add, _WRITES: found.writes}
     inside = {**space, **hooks}
     exec(compile(ast.fix_missing_locations(ast.Module([watched], [])), "<styled>", "exec"), inside)
@@ -159,14 +159,14 @@ def seen(source: str, name: str, original: type, subject: ForwardSubject, wanted
     return found
 
 
-def _joined(kinds: set[Kind]) -> Kind:
+def _joined(kinds: set[ValueKind]) -> ValueKind:
     if len(kinds) == 1:
         return next(iter(kinds))
     if kinds and len({(one.what, one.dtype) for one in kinds}) == 1:
         one = next(iter(kinds))
-        return Kind(one.what, one.dtype)
+        return ValueKind(one.what, one.dtype)
     if kinds and {one.what for one in kinds} == {"number", "tensor"} and "b" not in {one.dtype for one in kinds}:
-        return Kind("mixed", "f")
+        return ValueKind("mixed", "f")
     return UNKNOWN
 
 
@@ -211,7 +211,7 @@ class _Watching(ast.NodeTransformer):
             hooks = [_call(_RAN, place)]
             base, own = written_base(statement)
             if base is not None:
-                read: ast.expr = copy.deepcopy(base)
+                read: ast.expr = copied_tree(base)
                 read.ctx = ast.Load()  # type: ignore[attr-defined]
                 hooks.append(_call(_WRITES, place, read, ast.Call(ast.Name("locals", ast.Load()), [], []), own))
             for name in ("body", "orelse", "finalbody"):
