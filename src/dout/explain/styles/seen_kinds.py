@@ -19,7 +19,7 @@ _KIND, _RAN, _WRITES = "__dout_kind__", "__dout_ran__", "__dout_writes__"
 
 
 @dataclass(frozen=True)
-class ValueKind:
+class SeenKind:
     """What an expression is: a tensor (an array, or a number of one), a number, text, items, none, a module, other.
 
     A name that is a number at first and a tensor later is mixed.
@@ -30,7 +30,7 @@ class ValueKind:
     what: str = "unknown"
     dtype: str = ""
     ndim: int | None = None
-    parts: tuple[ValueKind, ...] = ()
+    parts: tuple[SeenKind, ...] = ()
 
     @property
     def is_tensor(self) -> bool:
@@ -51,31 +51,31 @@ class ValueKind:
 
 
 _N = TypeVar("_N", bound=ast.AST)
-UNKNOWN = ValueKind()
-FLOAT = ValueKind("tensor", "f", None)
+UNKNOWN = SeenKind()
+FLOAT = SeenKind("tensor", "f", None)
 
 
-def kind_of(value: Any) -> ValueKind:
+def kind_of(value: Any) -> SeenKind:
     """The kind of a value."""
     if isinstance(value, np.ndarray | np.generic):
-        return ValueKind("tensor", np.asarray(value).dtype.kind, np.ndim(value))
+        return SeenKind("tensor", np.asarray(value).dtype.kind, np.ndim(value))
     if isinstance(value, bool | int | float):
-        return ValueKind("number", {bool: "b", int: "i"}.get(type(value), "f"), 0)
+        return SeenKind("number", {bool: "b", int: "i"}.get(type(value), "f"), 0)
     if isinstance(value, tuple | list):
-        return ValueKind("items", parts=tuple(map(kind_of, value)))
+        return SeenKind("items", parts=tuple(map(kind_of, value)))
     if isinstance(value, np.dtype):
-        return ValueKind("dtype")
+        return SeenKind("dtype")
     plain = {str: "text", type(None): "none", ModuleType: "module", slice: "slice", type(...): "none"}
-    return ValueKind(plain.get(type(value), "other"))
+    return SeenKind(plain.get(type(value), "other"))
 
 
-def kind(node: ast.AST) -> ValueKind:
+def kind(node: ast.AST) -> SeenKind:
     """The kind that was seen of an expression."""
-    found: ValueKind = getattr(node, "seen", UNKNOWN)
+    found: SeenKind = getattr(node, "seen", UNKNOWN)
     return found
 
 
-def with_kind(node: _N, seen: ValueKind) -> _N:
+def with_kind(node: _N, seen: SeenKind) -> _N:
     """The expression, with its kind."""
     node.seen = seen  # type: ignore[attr-defined]
     return node
@@ -98,7 +98,7 @@ class SeenClass:
     tree: ast.ClassDef
     space: Mapping[str, Any]
     held: Any
-    kinds: dict[int, set[ValueKind]] = field(default_factory=dict)
+    kinds: dict[int, set[SeenKind]] = field(default_factory=dict)
     ran: set[int] = field(default_factory=set)
     sharing: set[int] = field(default_factory=set)
 
@@ -159,14 +159,14 @@ def seen(source: str, name: str, original: type, subject: ForwardSubject, wanted
     return found
 
 
-def _joined(kinds: set[ValueKind]) -> ValueKind:
+def _joined(kinds: set[SeenKind]) -> SeenKind:
     if len(kinds) == 1:
         return next(iter(kinds))
     if kinds and len({(one.what, one.dtype) for one in kinds}) == 1:
         one = next(iter(kinds))
-        return ValueKind(one.what, one.dtype)
+        return SeenKind(one.what, one.dtype)
     if kinds and {one.what for one in kinds} == {"number", "tensor"} and "b" not in {one.dtype for one in kinds}:
-        return ValueKind("mixed", "f")
+        return SeenKind("mixed", "f")
     return UNKNOWN
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from dout.explain.styles.call_rows import CallRow, CannotBindError
 from dout.explain.styles.layer_parts import LayerParts, NoStyleError, said
-from dout.explain.styles.seen_kinds import FLOAT, ValueKind, has_run, kind, with_kind
+from dout.explain.styles.seen_kinds import FLOAT, SeenKind, has_run, kind, with_kind
 from dout.explain.styles.syntax_copy import copied_tree
 
 _MATH = {
@@ -129,7 +129,7 @@ class Translator(ast.NodeTransformer):
 
     def _constant(self, name: str, node: ast.expr) -> ast.expr:
         if name == "newaxis":
-            return with_kind(ast.Constant(None), ValueKind("none"))
+            return with_kind(ast.Constant(None), SeenKind("none"))
         text = _CONSTANTS.get(name) or self.dtypes.get(name)
         if text is None:
             raise self.refused(f"np.{name}", node)
