@@ -37,6 +37,10 @@ class _OneRecording:
         """No dtype is written in one line."""
         raise UnspelledError("a dtype")
 
+    def special(self, name: str) -> str:
+        """Which name SciPy's functions have in the user's module is not known."""
+        raise UnspelledError(name)
+
 
 def part_code(gradient: Node, names: Mapping[Node, str]) -> str:
     """One line of NumPy for a gradient, from the values with names; "" where there is none that holds at every size."""

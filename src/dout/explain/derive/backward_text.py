@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,19 +11,21 @@ import numpy as np
 
 from dout.explain.derive.backward_graph import Twins
 from dout.explain.derive.softmax_text import SOFTMAX, WrittenLine
+from dout.explain.derive.spare_names import word_for
 from dout.explain.spelling.numpy_text import key_text, spelled
-from dout.explain.spelling.size_words import Shapes, SizeWords
+from dout.explain.spelling.size_words import Shapes, SizeWords, UnspelledError
 from dout.explain.spelling.written_text import (
     ADDED,
     ATOM,
     MULTIPLIED,
     WrittenText,
     infix,
+    multiplied,
     negated,
     powered,
 )
-from dout.graph import CONSTANT, Node, Primitive
-from dout.ops import PRIMITIVES, by_primitive, primitives
+from dout.graph import CONSTANT, Node
+from dout.ops import PRIMITIVES, primitives
 from dout.ops.operators import is_basic
 from dout.ops.shape import may_repeat
 
@@ -31,12 +34,6 @@ _PRODUCT = primitives("multiply divide negative")
 _SUM = primitives("add subtract")
 _MEMORY = primitives("scatter setitem add_at")  # they are written into an array: a statement of their own
 _VIEWS = primitives("reshape transpose broadcast_to getitem ravel flatten copy asarray positive")
-_WORDS: Mapping[Primitive, str] = by_primitive({
-    "sum": "total", "matmul": "product", "dot": "product", "max": "largest", "min": "smallest", "where": "chosen",
-    "getitem": "part", "scatter": "spread", "setitem": "changed", "add_at": "added", "multiply": "scaled",
-    "divide": "ratio", "add": "sum_", "subtract": "diff", "sigmoid": "sigma", "negative": "minus",
-    "special_softmax": "softmax", "special_log_softmax": "log_softmax", "special_logsumexp": "log_total",
-})  # fmt: skip
 
 
 @dataclass(eq=False)
@@ -59,6 +56,7 @@ class BackwardText:
     lines: list[WrittenLine] = field(default_factory=list)
     texts: dict[Node, WrittenText] = field(default_factory=dict)
     uses: dict[Node, int] = field(default_factory=dict)
+    globals_: Mapping[str, Any] = field(default_factory=dict)  # of the user's module
     dtype_of: Callable[[Any], str | None] | None = None  # of an array that is not at hand
     given: set[Node] = field(default_factory=set)  # what was assigned to a target, and belongs to the caller now
     _upstream: dict[Node, bool] = field(default_factory=dict)
@@ -83,6 +81,16 @@ class BackwardText:
         if self.dtype_of is not None and (found := self.dtype_of(dtype)) is not None:
             return found
         return f"np.{np.dtype(dtype).name}"
+
+    def special(self, name: str) -> str:
+        """What the user's module calls a function of scipy.special. Raises UnspelledError where it has none."""
+        module = sys.modules.get("scipy.special")
+        for key, item in self.globals_.items() if module is not None else ():
+            if item is getattr(module, name, None):
+                return key
+            if item is module or item is sys.modules.get("scipy"):
+                return f"{key}.{name}" if item is module else f"{key}.special.{name}"
+        raise UnspelledError(f"{name} is a function of SciPy, which the module of forward does not import")
 
     # --- statements -------------------------------------------------------------------------------------------------
 
@@ -194,7 +202,7 @@ class BackwardText:
 
     def _is_short(self, node: Node, text: WrittenText) -> bool:
         """Whether to write a value out at every use: a leaf with a sign or in another order of axes."""
-        only = [i for i in map(self.same, node.inputs) if i.primitive is not CONSTANT]
+        only = (i for i in map(self.same, node.inputs) if i.primitive is not CONSTANT)
         plain = primitives("negative transpose reshape broadcast_to less less_equal greater greater_equal")
         return node.primitive in plain and all(i in self.leaves for i in only) and len(text.text) < 32
 
@@ -277,8 +285,8 @@ class BackwardText:
             under_texts.insert(0, WrittenText(repr(divisor)))
         if sign < 0 and len(texts) > 0:
             texts[0] = negated(texts[0])
-        made = _joined(texts)
-        return infix(made, "/", _joined(under_texts), MULTIPLIED) if under_texts else made
+        made = multiplied(texts)
+        return infix(made, "/", multiplied(under_texts), MULTIPLIED) if under_texts else made
 
     def _factor_texts(self, nodes: Sequence[Node]) -> list[WrittenText]:
         counts: dict[Node, int] = {}
@@ -376,26 +384,9 @@ class BackwardText:
         repeats = is_scatter and may_repeat(node.static["key"], node.inputs[1:]) and not rows
         adds = node.primitive is PRIMITIVES["add_at"] or repeats
         one = f"({key})" if ", " in key else key
-        written = f"np.add.at({name}, {one}, {_plain(value)})" if adds else f"{name}[{key}] = {_plain(value)}"
+        written = f"np.add.at({name}, {one}, {value})" if adds else f"{name}[{key}] = {value}"
         self.lines.append(WrittenLine(written))
         self.texts[node] = WrittenText(name)
-
-
-def word_for(node: Node) -> str:
-    """A name for a value that has none."""
-    wish = _WORDS.get(node.primitive) or str(node.primitive)
-    return wish if wish.isidentifier() else "value"
-
-
-def _plain(value: WrittenText) -> str:
-    return value.text
-
-
-def _joined(texts: Sequence[WrittenText]) -> WrittenText:
-    made = texts[0]
-    for text in texts[1:]:
-        made = infix(made, "*", text, MULTIPLIED)
-    return made
 
 
 def _literal(node: Node) -> Any:

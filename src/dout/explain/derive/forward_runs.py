@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -151,6 +151,7 @@ def is_same(one: Any, other: Any) -> bool:
 # --- sizes ------------------------------------------------------------------------------------------------------------
 
 _PRIMES = (3, 5, 7, 11, 13, 17, 19, 23, 29)
+_OTHERS = (5, 6, 9, 7, 10, 11, 13, 14, 15)  # half of one, and the sum of two, is no other one in both
 
 
 def resized(subject: ForwardSubject) -> Iterator[ForwardSubject]:
@@ -162,10 +163,22 @@ def resized(subject: ForwardSubject) -> Iterator[ForwardSubject]:
     lengths = sorted(_lengths(subject) - held)
     if lengths:
         yield _with(subject, dict(zip(lengths, _PRIMES, strict=False)))
-        yield _with(subject, dict(zip(lengths, _PRIMES[1:], strict=False)))
+        yield _with(subject, dict(zip(lengths, _OTHERS, strict=False)))
+        for factor in (2, 3):  # where one length has to be a multiple of another
+            yield _with(subject, {n: n * factor for n in lengths}, whole=False)
     for length in lengths:
-        yield _with(subject, {length: next(n for n in _PRIMES if n > length and n not in lengths)})
+        longer = {length: next((n for n in _PRIMES if n > length and n not in lengths), 2 * length + 1)}
+        yield _with(subject, longer)
+        if any(type(item) is int and item == length for item in subject.init.values()):
+            yield _with(subject, longer, whole=False)  # it is a number of another kind
     yield with_rows(subject)
+
+
+def renumbered(subject: ForwardSubject, name: str) -> Iterator[ForwardSubject]:
+    """The subject with other numbers in the place of one whole number of the constructor."""
+    number = subject.init[name]
+    for other in (number + 1, number * 2, number * 3):
+        yield replace(subject, init={**subject.init, name: other})
 
 
 def with_rows(subject: ForwardSubject) -> ForwardSubject:
@@ -194,12 +207,14 @@ def _lengths_held(layer: Any) -> set[int]:
     return whole | set(itertools.chain.from_iterable(_lengths_in(item) for item in items))
 
 
-def _with(subject: ForwardSubject, lengths: Mapping[int, int], *, first: bool = False) -> ForwardSubject:
+def _with(
+    subject: ForwardSubject, lengths: Mapping[int, int], *, first: bool = False, whole: bool = True
+) -> ForwardSubject:
     inputs = {name: _resized(item, lengths) for name, item in subject.inputs.items()}
     if first:
         firsts = [len(item) for item in inputs.values() if isinstance(item, np.ndarray) and item.ndim][:1]
         inputs = {name: _longer_batch(item, firsts) for name, item in inputs.items()}
-    init = {name: _resized(item, lengths, whole=True) for name, item in subject.init.items()}
+    init = {name: _resized(item, lengths, whole=whole) for name, item in subject.init.items()}
     return ForwardSubject(subject.target, init, inputs)
 
 

@@ -48,6 +48,9 @@ class Spelling(Protocol):
     def dtype(self, dtype: Any) -> str:
         """The expression of a dtype: `dout.dtype`."""
 
+    def special(self, name: str) -> str:
+        """What the user's module calls a function of scipy.special. Raises UnspelledError where it has none."""
+
 
 Operands = Sequence[WrittenText]
 Row = Callable[[Spelling, Node, Operands], WrittenText]
@@ -90,6 +93,8 @@ def spelled(spelling: Spelling, node: Node, operands: Operands) -> WrittenText:
     if row in _REDUCTIONS:
         masks = (f"where={mask}" for mask in operands[1:])
         return called(f"np.{row}", str(operands[0]), *_axis_options(spelling, node), *masks)
+    if str(row).startswith("special_"):
+        return called(spelling.special(str(row).removeprefix("special_")), *map(str, operands))
     write = _ROWS.get(row)
     if write is None:
         raise UnspelledError(f"{row} has no spelling in NumPy")
@@ -226,9 +231,10 @@ def _inserted(before: Shapes, after: Shapes) -> str | None:
             return None
     if one or "np.newaxis" not in parts:
         return None
-    while parts and parts[-1] == ":" and len(parts) > 1:
+    last = parts[-1]
+    while parts[-1] == ":":
         parts.pop()
-    if parts[-1] == "np.newaxis" and len(parts) > 2 and parts.count("np.newaxis") == 1:
+    if last == "np.newaxis" and len(parts) > 2 and parts.count("np.newaxis") == 1:
         return "..., np.newaxis"
     return ", ".join(parts)
 
