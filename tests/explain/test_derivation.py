@@ -120,3 +120,37 @@ def test_a_long_loop_is_refused_and_not_waited_for():
 
     with pytest.raises(TargetError, match=r"takes 800 steps .* --input"):
         explained(repeated, {}, {"x": np.ones(2)})
+
+
+def test_the_gradient_that_comes_in_for_an_output_adds_to_those_of_its_uses():
+    def cell(x):
+        c = np.cumsum(x, axis=0)
+        h = np.tanh(c)
+        return c, h
+
+    parts = [part for part in parts_of(explained(cell, {}, {"x": np.ones((2, 3))})) if part.of == "c"]
+    assert [part.share for part in parts] == [2, 0]
+    assert [text(part.gradient) for part in parts] == ["dh · (1 − h²)", "dc₁ + dc₂"]
+
+
+def test_no_value_is_called_as_the_gradient_of_another():
+    def affine(x, dx):
+        out = x.reshape(2, 6) @ np.ones((6, 1))
+        return np.tanh(out * dx)
+
+    explanation = explained(affine, {}, {"x": np.ones((2, 3, 2)), "dx": np.ones((2, 1))})
+    names = {quantity.name for quantity in explanation.forward}
+    assert not names & {"dout", *(f"d{name}" for name in names)}
+
+
+def test_items_of_an_attribute_are_called_as_forward_calls_them():
+    class Cell:
+        def __init__(self, W, b):
+            self.params = [W, b]
+
+        def forward(self, x):
+            W, b = self.params
+            return x @ W + b
+
+    explanation = explained(Cell, {"W": np.ones((3, 2)), "b": np.ones(2)}, {"x": np.ones((4, 3))})
+    assert text(explanation.formula) == "x · W + b"
