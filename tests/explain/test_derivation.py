@@ -1,11 +1,16 @@
 """What an explanation tells of: which values have gradients, which parts add up, what is one step, what is refused."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from dout.errors import TargetError
 from dout.explain.derivation.derivation import explained
 from dout.explain.terms.text_printer import text
+from dout.trace.record.script import load_file
+
+SLIDES = load_file(str(Path(__file__).parents[2] / "examples" / "slide_layers.py"))
 
 
 class Affine:
@@ -154,3 +159,35 @@ def test_items_of_an_attribute_are_called_as_forward_calls_them():
 
     explanation = explained(Cell, {"W": np.ones((3, 2)), "b": np.ones(2)}, {"x": np.ones((4, 3))})
     assert text(explanation.formula) == "x · W + b"
+
+
+def local(explanation):
+    return {(step.operator, part.of): [*map(text, part.local)] for step in explanation.steps for part in step.parts}
+
+
+def test_multiplication_swaps_its_inputs():
+    explanation = explained(SLIDES.MulLayer, {}, {"x": 100, "y": 2})
+    assert local(explanation) == {("×", "x"): ["y"], ("×", "y"): ["x"]}
+    assert [(s.of, text(s.forms[-1][0])) for s in explanation.simplified] == [("x", "∂L/∂z · y"), ("y", "∂L/∂z · x")]
+    assert [part.value for part in parts_of(explanation)] == [2, 100]
+    assert [(line.wrong, line.matches is not None) for line in explanation.backward[:2]] == [(False, True)] * 2
+
+
+def test_addition_passes_its_gradient_on_and_keeps_nothing():
+    explanation = explained(SLIDES.AddLayer, {}, {})
+    assert local(explanation) == {("+", "x"): ["1"], ("+", "y"): ["1"]}
+    assert explanation.keeping[0].names == ()
+
+
+def test_relu_is_a_switch():
+    explanation = explained(SLIDES.Relu, {}, {})
+    assert local(explanation) == {("where", "x"): ["0 where x ≤ 0, else 1"]}
+    assert text(explanation.simplified[0].forms[-1][0]) == "∂L/∂y where x > 0, else 0"
+
+
+@pytest.mark.parametrize(
+    ("function", "operator", "forms"),
+    [(lambda x: 1 / x, "/", ["−1 / x²", "−y²"]), (lambda x: np.exp(x), "exp", ["exp(x)", "y"])],
+)
+def test_the_new_nodes_of_the_slides(function, operator, forms):
+    assert local(explained(function, {}, {})) == {(operator, "x"): forms}
