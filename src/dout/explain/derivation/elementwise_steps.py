@@ -20,7 +20,8 @@ import sympy
 from dout.explain.algebra.calculus import FORMS, SLOPES, UNCHANGED
 from dout.explain.algebra.derivative_forms import MORE, Derivative, derivative
 from dout.explain.algebra.exact_values import upstream_name
-from dout.explain.algebra.pieces import NoFormError, Pointwise, as_number, local_slopes
+from dout.explain.algebra.known_constants import as_number
+from dout.explain.algebra.pieces import NoFormError, Pointwise, local_slopes
 from dout.explain.algebra.sympy_terms import term
 from dout.explain.derivation.exact_points import ExactPoints
 from dout.explain.derivation.forward_graph import Forward
