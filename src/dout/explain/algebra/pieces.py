@@ -78,7 +78,8 @@ class Pointwise:
         generator = np.random.default_rng(1)
         middle = np.tan(np.linspace(-1.5, 1.5, POINTS)) * 2
         if len(self.inputs) != 1:
-            return {node: generator.permutation(middle) + generator.normal(size=POINTS) / 8 for node in self.inputs}
+            numbers = {n: generator.permutation(middle) + generator.normal(size=POINTS) / 8 for n in self.inputs}
+            return {n: item > 0 if np.dtype(n.dtype) == np.bool_ else item for n, item in numbers.items()}
         for _ in range(SEARCHES):
             places = sorted({place for piece, _ in self._pieces_at(middle) for place in piece.turns()})
             around = [place + way * (0.01 + abs(place) / 50) for place in places for way in (-1, 1)]

@@ -160,7 +160,8 @@ class ElementwiseSteps:
         rule = _SWITCHES.get(node.primitive)
         if rule is None:
             raise NoFormError(node)
-        named = {n: item for n, item in self.called.items() if np.dtype(n.dtype) != np.bool_}  # conditions written out
+        conditions = [n for n in self.forward.steps if np.dtype(n.dtype) == np.bool_]  # these are written out
+        named = {n: item for n, item in self.called.items() if n not in conditions}
         return rule(place, [term_of(i, named) for i in node.inputs])
 
     # --- what has come so far ---------------------------------------------------------------------------------------
@@ -239,7 +240,7 @@ class ElementwiseSteps:
         return self.symbols[self.forward.outputs[0]] if node is output else self.symbols.get(node)
 
     def simplified(self, of: Node) -> tuple[Simplified, Derivative | None]:
-        """The gradient of an input in ever shorter forms, each equal to the one before."""
+        """The gradient of an input in ever shorter forms, each equal to the one before; the last one's derivative."""
         found = self.shortest(of)
         (output,) = self.forward.outputs
         raw = self.so_far.get(of)
@@ -248,9 +249,11 @@ class ElementwiseSteps:
             forms.append((term(raw, self.names), None))
         if found is not None:
             last = over_cases(Partial(self.forward.names[output]), found.term)
-            forms += [form for form in self._between(raw, found, of) if forms and form[0] != forms[-1][0]]
-            if (not forms or forms[-1][0] != last) and self._is_gradient(last, of):
-                forms.append((last, self._reason(forms, raw, found)))
+            if not self._is_gradient(last, of):
+                found = None
+            elif not forms or forms[-1][0] != last:
+                forms += [form for form in self._between(raw, found, of) if forms and form[0] != forms[-1][0]]
+                forms += [(last, self._reason(forms, raw, found))] if not forms or forms[-1][0] != last else []
         return Simplified(self.forward.names[of], tuple((self._summed(of, one), why) for one, why in forms)), found
 
     def holds(self, item: Term, gradients: Sequence[Node]) -> bool:
