@@ -15,13 +15,12 @@ from dout.explain.axes.axis_parts import axis_part
 from dout.explain.derivation.elementwise_steps import ElementwiseSteps, operator_of, over_cases
 from dout.explain.derivation.forward_graph import Forward
 from dout.explain.derivation.part_code import part_code
-from dout.explain.derivation.what_to_keep import kept
-from dout.explain.model.explanation import DerivationStep, Keeping, Phrase, Simplified, StepPart
+from dout.explain.model.explanation import DerivationStep, Phrase, Simplified, StepPart
 from dout.explain.terms.node_terms import term_of
 from dout.explain.terms.notation import numbered
 from dout.explain.terms.terms import Sum, Symbol, Term, total
 from dout.explain.terms.text_printer import text
-from dout.graph import CONSTANT, Graph, Node, topological
+from dout.graph import Graph, Node, topological
 from dout.ops import PRIMITIVES, primitives
 from dout.rewrite.simplify import is_elementwise, simplify
 
@@ -145,28 +144,10 @@ class AxisSteps:
             for n in wanted
         )
 
-    def _whole(self, of: Node) -> Term:
-        """The gradient of a value in one formula."""
-        (output, *others) = self.forward.outputs
-        if not others and of.shape == output.shape and all(map(is_elementwise, self.forward.steps)):
-            found = self.elements.shortest(of)
-            if found is not None:
-                return over_cases(Symbol("dout"), found.term)
-        return total(*(part.gradient for part in self.shares[of]))
-
     def _is_told(self, of: Node) -> bool:
         """Whether every part of a gradient has a formula."""
         unknown = Symbol(f"d{self.forward.names[of]}")
         return all(part.gradient != unknown for part in self.shares[of])
-
-    def keepings(self) -> tuple[Keeping, ...]:
-        """The values of forward that some gradient is computed from; parameters are there in any case."""
-        forward = self.forward
-        wanted = [forward.gradients.of[n] for n in (*forward.inputs, *forward.learned) if n in forward.gradients.of]
-        needed = set(topological(wanted, known=set(forward.nodes)))
-        read = {i for node in needed for i in node.inputs if i in set(forward.nodes)}
-        held = [n for n in forward.nodes if n in read and n.primitive is not CONSTANT]
-        return (kept(forward, held),)
 
 
 def simplified(gradient: Node) -> Node:

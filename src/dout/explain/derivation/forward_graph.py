@@ -112,7 +112,7 @@ class Forward:
         return value_names(given, self.outputs, self.steps, self.own_names)
 
     def _name_given(self, node: Node) -> str:
-        if self._counts(node):
+        if node in self.counts:
             return "n"
         return "random" if node in self.drawn else self.own_names.get(node, "x")
 
@@ -121,11 +121,11 @@ class Forward:
         """The inputs that are random numbers."""
         return frozenset(self.now[n] for n in self.trace.draws if n in self.now)
 
-    def _counts(self, node: Node) -> bool:
-        """Whether a value that the user has not named is 0, 1, 2 …: the index of the rows."""
-        unnamed = self.own_names.get(node, "input").startswith("input")
-        counting = np.arange(math.prod(node.shape))
-        return unnamed and node.shape != () and np.array_equal(self.values_given.get(node, ()), counting)
+    @cached_property
+    def counts(self) -> frozenset[Node]:
+        """Values that the user has not named and that are 0, 1, 2 …: the indices of the rows."""
+        unnamed = [n for n in self.values_given if n.shape and self.own_names.get(n, "input")[:5] == "input"]
+        return frozenset(n for n in unnamed if np.array_equal(self.values_given[n], np.arange(math.prod(n.shape))))
 
     def is_named(self, node: Node) -> bool:
         """Whether a reader of the source knows this value by its name."""
