@@ -1,11 +1,16 @@
 """What an explanation tells of: which values have gradients, which parts add up, what is one step, what is refused."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from dout.errors import TargetError
 from dout.explain.derivation.derivation import explained
 from dout.explain.terms.text_printer import text
+from dout.trace.record.script import load_file
+
+SLIDES = load_file(str(Path(__file__).parents[2] / "examples" / "slide_layers.py"))
 
 
 class Affine:
@@ -120,3 +125,69 @@ def test_a_long_loop_is_refused_and_not_waited_for():
 
     with pytest.raises(TargetError, match=r"takes 800 steps .* --input"):
         explained(repeated, {}, {"x": np.ones(2)})
+
+
+def test_the_gradient_that_comes_in_for_an_output_adds_to_those_of_its_uses():
+    def cell(x):
+        c = np.cumsum(x, axis=0)
+        h = np.tanh(c)
+        return c, h
+
+    parts = [part for part in parts_of(explained(cell, {}, {"x": np.ones((2, 3))})) if part.of == "c"]
+    assert [part.share for part in parts] == [2, 0]
+    assert [text(part.gradient) for part in parts] == ["dh · (1 − h²)", "dc₁ + dc₂"]
+
+
+def test_no_value_is_called_as_the_gradient_of_another():
+    def affine(x, dx):
+        out = x.reshape(2, 6) @ np.ones((6, 1))
+        return np.tanh(out * dx)
+
+    explanation = explained(affine, {}, {"x": np.ones((2, 3, 2)), "dx": np.ones((2, 1))})
+    names = {quantity.name for quantity in explanation.forward}
+    assert not names & {"dout", *(f"d{name}" for name in names)}
+
+
+def test_items_of_an_attribute_are_called_as_forward_calls_them():
+    class Cell:
+        def __init__(self, W, b):
+            self.params = [W, b]
+
+        def forward(self, x):
+            W, b = self.params
+            return x @ W + b
+
+    explanation = explained(Cell, {"W": np.ones((3, 2)), "b": np.ones(2)}, {"x": np.ones((4, 3))})
+    assert text(explanation.formula) == "x · W + b"
+
+
+def local(explanation):
+    return {(step.operator, part.of): [*map(text, part.local)] for step in explanation.steps for part in step.parts}
+
+
+def test_multiplication_swaps_its_inputs():
+    explanation = explained(SLIDES.MulLayer, {}, {"x": 100, "y": 2})
+    assert local(explanation) == {("×", "x"): ["y"], ("×", "y"): ["x"]}
+    assert [(s.of, text(s.forms[-1][0])) for s in explanation.simplified] == [("x", "∂L/∂z · y"), ("y", "∂L/∂z · x")]
+    assert [part.value for part in parts_of(explanation)] == [2, 100]
+    assert [(line.wrong, line.matches is not None) for line in explanation.backward[:2]] == [(False, True)] * 2
+
+
+def test_addition_passes_its_gradient_on_and_keeps_nothing():
+    explanation = explained(SLIDES.AddLayer, {}, {})
+    assert local(explanation) == {("+", "x"): ["1"], ("+", "y"): ["1"]}
+    assert explanation.keeping[0].names == ()
+
+
+def test_relu_is_a_switch():
+    explanation = explained(SLIDES.Relu, {}, {})
+    assert local(explanation) == {("where", "x"): ["0 where x ≤ 0, else 1"]}
+    assert text(explanation.simplified[0].forms[-1][0]) == "∂L/∂y where x > 0, else 0"
+
+
+@pytest.mark.parametrize(
+    ("function", "operator", "forms"),
+    [(lambda x: 1 / x, "/", ["−1 / x²", "−y²"]), (lambda x: np.exp(x), "exp", ["exp(x)", "y"])],
+)
+def test_the_new_nodes_of_the_slides(function, operator, forms):
+    assert local(explained(function, {}, {})) == {(operator, "x"): forms}

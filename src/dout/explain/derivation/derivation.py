@@ -6,13 +6,12 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from dout.errors import TargetError
-from dout.explain.algebra.derivative_forms import Derivative
 from dout.explain.beside.user_lines import backward_lines
 from dout.explain.derivation.axis_steps import AxisSteps
 from dout.explain.derivation.elementwise_steps import ElementwiseSteps, operator_of
 from dout.explain.derivation.forward_graph import Forward, forward_of
 from dout.explain.derivation.own_words import OwnWords
-from dout.explain.derivation.what_to_keep import keepings
+from dout.explain.derivation.what_to_keep import keepings, read_by_gradients
 from dout.explain.model.explanation import (
     BackwardLine,
     DerivationStep,
@@ -51,7 +50,7 @@ def explained(
         steps, simplified, keeping = _elementwise(forward)
     else:
         made = AxisSteps(forward)
-        letters, steps, simplified, keeping = made.letters, made.steps(), made.simplified(), made.keepings()
+        letters, steps, simplified, keeping = made.letters, made.steps(), made.simplified(), read_by_gradients(forward)
     formula = _formula(forward)
     return Explanation(
         name=forward.trace.target,
@@ -73,15 +72,10 @@ def _elementwise(
 ) -> tuple[tuple[DerivationStep, ...], tuple[Simplified, ...], tuple[Keeping, ...]]:
     made = ElementwiseSteps(forward)
     steps = made.steps()  # they say what each gradient is so far
-    found: list[tuple[Node, Derivative]] = []
-    simplified: list[Simplified] = []
-    for node in (*forward.inputs, *forward.learned):
-        if node in forward.gradients.of:
-            forms, shortest = made.simplified(node)
-            simplified.append(forms)
-            found += [(node, shortest)] if shortest is not None else []
-    told = len(found) == len(simplified)
-    return steps, tuple(simplified), keepings(forward, found) if told else ()
+    wanted = [node for node in (*forward.inputs, *forward.learned) if node in forward.gradients.of]
+    simplified, shortest = zip(*map(made.simplified, wanted), strict=True) if wanted else ((), ())
+    found = [one for one in shortest if one is not None]
+    return steps, simplified, keepings(forward, found) if len(found) == len(wanted) else read_by_gradients(forward)
 
 
 def _beside(

@@ -20,7 +20,8 @@ import sympy
 from dout.explain.algebra.calculus import SLOPES, UNCHANGED, applied_form, form_of
 from dout.explain.algebra.derivative_forms import MORE, Derivative, derivative
 from dout.explain.algebra.exact_values import upstream_name
-from dout.explain.algebra.pieces import NoFormError, Pointwise, as_number, local_slopes
+from dout.explain.algebra.known_constants import as_number
+from dout.explain.algebra.pieces import NoFormError, Pointwise, local_slopes
 from dout.explain.algebra.sympy_terms import term
 from dout.explain.derivation.exact_points import ExactPoints
 from dout.explain.derivation.forward_graph import Forward
@@ -175,7 +176,8 @@ class ElementwiseSteps:
         rule = _SWITCHES.get(node.primitive)
         if rule is None:
             raise NoFormError(node)
-        named = {n: item for n, item in self.called.items() if np.dtype(n.dtype) != np.bool_}  # conditions written out
+        conditions = [n for n in self.forward.steps if np.dtype(n.dtype) == np.bool_]  # these are written out
+        named = {n: item for n, item in self.called.items() if n not in conditions}
         return rule(place, [term_of(i, named) for i in node.inputs])
 
     # --- what has come so far ---------------------------------------------------------------------------------------
@@ -254,7 +256,7 @@ class ElementwiseSteps:
         return self.symbols[self.forward.outputs[0]] if node is output else self.symbols.get(node)
 
     def simplified(self, of: Node) -> tuple[Simplified, Derivative | None]:
-        """The gradient of an input in ever shorter forms, each equal to the one before."""
+        """The gradient of an input in ever shorter forms, each equal to the one before; the last one's derivative."""
         found = self.shortest(of)
         (output,) = self.forward.outputs
         raw = self.so_far.get(of)
@@ -263,9 +265,11 @@ class ElementwiseSteps:
             forms.append((term(raw, self.names), None))
         if found is not None:
             last = over_cases(Partial(self.forward.names[output]), found.term)
-            forms += [form for form in self._between(raw, found, of) if forms and form[0] != forms[-1][0]]
-            if (not forms or forms[-1][0] != last) and self._is_gradient(last, of):
-                forms.append((last, self._reason(forms, raw, found)))
+            if not self._is_gradient(last, of):
+                found = None
+            elif not forms or forms[-1][0] != last:
+                forms += [form for form in self._between(raw, found, of) if forms and form[0] != forms[-1][0]]
+                forms += [(last, self._reason(forms, raw, found))] if not forms or forms[-1][0] != last else []
         return Simplified(self.forward.names[of], tuple((self._summed(of, one), why) for one, why in forms)), found
 
     def holds(self, item: Term, gradients: Sequence[Node]) -> bool:

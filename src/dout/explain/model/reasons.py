@@ -31,6 +31,7 @@ _STEPS = {
     "half": "only the elements that stay get a gradient",
     "windows": "an element is in several windows, so the gradients of all of them add up",
     "uses add up": "{name} is used {count} times, so the gradients of all uses add up",
+    "output and uses add up": "{name} is an output and is used inside, so the gradients of both add up",
 }
 
 # --- your backward, line by line --------------------------------------------------------------------------------------

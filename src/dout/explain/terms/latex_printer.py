@@ -1,7 +1,7 @@
 r"""Terms as LaTeX, with amsmath.
 
->>> from dout.explain.terms.terms import ONE, Call, Symbol, negated, product, total
->>> print(latex(product(ONE, over=(total(ONE, Call("exp", (negated(Symbol("x")),))),))))
+>>> from dout.explain.terms.terms import ONE, FunctionCall, Symbol, negated, product, total
+>>> print(latex(product(ONE, over=(total(ONE, FunctionCall("exp", (negated(Symbol("x")),))),))))
 \frac{1}{1 + e^{-x}}
 
 A function is written as its primitive's row says; what stands around a place in that row tells whether an argument

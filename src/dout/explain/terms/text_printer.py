@@ -1,10 +1,10 @@
 """Terms as one line of Unicode: −∂L/∂y · y² · exp(−x).
 
->>> from dout.explain.terms.terms import ONE, Call, Partial, Symbol, negated, product, total
+>>> from dout.explain.terms.terms import ONE, FunctionCall, Partial, Symbol, negated, product, total
 >>> x, y = Symbol("x"), Symbol("y")
 >>> text(product(Partial("y"), y, total(ONE, negated(y))))
 '∂L/∂y · y · (1 − y)'
->>> text(product(ONE, over=(total(ONE, Call("exp", (negated(x),))),)))
+>>> text(product(ONE, over=(total(ONE, FunctionCall("exp", (negated(x),))),)))
 '1 / (1 + exp(−x))'
 """
 
