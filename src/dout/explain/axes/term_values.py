@@ -257,18 +257,22 @@ def _call(term: Any, places: Mapping[str, int], setting: Meanings) -> Any:
 
 def _compare(term: Any, places: Mapping[str, int], setting: Meanings) -> bool:
     if term.symbol in _JOINING:
-        left = value_of(term.left, places, setting)
-        known = left == _JOINING[term.symbol]
-        return bool(left if known else value_of(term.right, places, setting))
+        left = _is_true(term.left, places, setting)
+        return left if left == _JOINING[term.symbol] else _is_true(term.right, places, setting)
     left, right = ball(value_of(term.left, places, setting)), ball(value_of(term.right, places, setting))
     if left != right and left.overlaps(right):
         raise NoValueError("a comparison of two numbers that nothing tells apart")
     return bool(_COMPARED[term.symbol](left, right))
 
 
+def _is_true(condition: Term, places: Mapping[str, int], setting: Meanings) -> bool:
+    """Whether a condition holds; one that is a value holds where that is not 0."""
+    return bool(ball(value_of(condition, places, setting)) != 0)
+
+
 def _cases(term: Any, places: Mapping[str, int], setting: Meanings) -> Any:
     for piece, when in term.pieces:
-        if value_of(when, places, setting):
+        if _is_true(when, places, setting):
             return value_of(piece, places, setting)
     return value_of(term.otherwise, places, setting)
 
