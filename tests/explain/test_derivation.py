@@ -191,3 +191,68 @@ def test_relu_is_a_switch():
 )
 def test_the_new_nodes_of_the_slides(function, operator, forms):
     assert local(explained(function, {}, {})) == {(operator, "x"): forms}
+
+
+def test_a_constant_is_the_number_that_it_is_printed_as_on_the_way_back_too():
+    def by_two_thirds(x):
+        return np.tanh(2 / 3 * x) / np.sqrt(2)
+
+    (simplified,) = explained(by_two_thirds, {}, {"x": np.ones(2)}).simplified
+    assert text(simplified.forms[0][0]) == "2 · ∂L/∂b · (1 − tanh(a)²) / 3"
+
+
+def test_a_float32_has_the_digits_that_it_is_printed_with():
+    (part,) = parts_of(explained(lambda x: np.float32(0.1) * x, {}, {"x": np.ones(2, np.float32)}))
+    assert text(part.gradient) == "0.1 · ∂L/∂y"
+
+
+def test_a_condition_that_is_an_input_decides_and_has_to_be_kept():
+    def gate(x, y, mask):
+        return np.where(mask, x, y)
+
+    inputs = {"x": np.ones(4), "y": np.ones(4), "mask": np.array([True, False, True, False])}
+    explanation = explained(gate, {}, inputs)
+    assert {part.of: text(part.gradient) for part in parts_of(explanation)} == {
+        "x": "∂L/∂z where mask, else 0",
+        "y": "0 where mask, else ∂L/∂z",
+    }
+    assert explanation.keeping[0].names == ("mask",)
+
+
+def test_values_without_a_name_are_kept_as_the_named_ones_that_they_come_from():
+    class Loss:
+        def forward(self, x, t):
+            y = np.exp(x)
+            return -np.sum(t * np.log(y + 1e-7))
+
+    (keeping,) = explained(Loss, {}, {"x": np.ones((2, 3)), "t": np.ones((2, 3))}).keeping
+    assert set(keeping.names) <= {"t", "y"}
+
+
+def test_a_chain_whose_formula_doubles_with_each_step_is_told_step_by_step():
+    def repeated(x):
+        for _ in range(20):
+            x = np.tanh(x) + x
+        return x
+
+    explanation = explained(repeated, {}, {"x": np.ones(2)})
+    assert (len(explanation.steps), explanation.formula) == (40, None)
+
+
+def test_complex_numbers_are_refused():
+    with pytest.raises(TargetError, match="complex"):
+        explained(lambda x: x * 2, {}, {"x": np.ones(2) * 1j})
+
+
+def test_numpy_is_shown_only_where_it_gives_the_gradient():
+    from dout.explain.derivation.part_code import part_code
+    from dout.graph import INPUT, Node
+    from dout.ops import PRIMITIVES
+    from dout.rewrite.node_facts import applied
+
+    dout, W = (Node(INPUT, (), {}, (2, 2), np.dtype(float)) for _ in range(2))
+    gradient = applied(PRIMITIVES["multiply"], [dout, W], {})
+    values = {dout: np.arange(4.0).reshape(2, 2), W: np.arange(4.0, 8).reshape(2, 2)}
+    assert part_code(gradient, {dout: "dout", W: "W"}, values) == "dout * W"
+    assert part_code(gradient, {dout: "dout", W: "W'"}, values) == ""
+    assert part_code(gradient, {dout: "W", W: "W"}, values) == ""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import sympy
 
-from dout.explain.terms.known_numbers import known_number
+from dout.explain.terms.known_numbers import known_number, shortest_float
 from dout.explain.terms.terms import FunctionCall, Number, Power, Product, Symbol, Term
 
 LARGEST_DENOMINATOR = 64  # of a float that is a fraction in SymPy
@@ -21,6 +21,8 @@ def as_number(value: Any) -> Any:
         return sympy.Integer(int(value))
     if isinstance(value, int | np.integer):
         return sympy.Integer(int(value))
+    if isinstance(value, np.floating):
+        value = shortest_float(value)
     known = known_number(value)
     if known is not None:
         return _expression(known)

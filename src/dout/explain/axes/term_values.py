@@ -16,7 +16,7 @@ from flint import arb
 
 from dout.explain.axes.axis_letters import JOIN, Letters, index_name
 from dout.explain.axes.indices import parts_of
-from dout.explain.terms.known_numbers import known_number
+from dout.explain.terms.known_numbers import known_number, shortest_float
 from dout.explain.terms.terms import Cases, Compare, FunctionCall, Number, Power, Product, Sum, SumOver, Symbol, Term
 from dout.graph import CONSTANT, INPUT, Node, evaluate, topological
 from dout.judge.ball_numbers import ball, exact, is_exact, middle
@@ -110,10 +110,11 @@ def equal_values(one: Node, given: Mapping[Node, Any], other: Node, known: Mappi
 
 
 def constants_meant(nodes: Iterable[Node]) -> dict[Node, Any]:
-    """Of constants that formulas print as √2 or 2 / 3, that number: it is what their floats are taken for."""
+    """What formulas take constants for where that is not their float: √2, 2 / 3, and 0.1 for a float32."""
     floats = {n: n.static["value"] for n in nodes if n.primitive is CONSTANT and np.ndim(n.static["value"]) == 0}
     known = {node: number for node, value in floats.items() if (number := known_number(value)) is not None}
-    return {node: ball(value_of(number, {}, Meanings({}, {}))) for node, number in known.items()}
+    short = {node: ball(shortest_float(value)) for node, value in floats.items() if isinstance(value, np.floating)}
+    return short | {node: ball(value_of(number, {}, Meanings({}, {}))) for node, number in known.items()}
 
 
 def _computed(node: Node, given: Mapping[Node, Any]) -> Any:

@@ -125,7 +125,7 @@ class AxisSteps:
         called = {n: Symbol(word) for n, word in names.items()}
         gradient = found.term or term_of(simplified(edge), called, short=MOST_WRITTEN) or Symbol(f"d{name}")
         index = found.index and (replace(found.index[0], name=numbered(f"d{name}", share)), found.index[1])
-        code = part_code(simplified(edge), names)
+        code = part_code(simplified(edge), names, self.values)
         return StepPart(name, gradient, value, (), index, found.shapes, code, found.reason, share)
 
     def _sum(self, of: Node) -> StepPart:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+import numpy as np
+
 from dout.errors import TargetError
 from dout.explain.beside.user_lines import backward_lines
 from dout.explain.derivation.axis_steps import AxisSteps
@@ -92,7 +94,10 @@ def _stops(forward: Forward) -> Iterator[Phrase]:
     """Steps at which a gradient ends although what they are computed from varies, and edges that the recording lost."""
     reached = {node for node, _ in forward.gradients.on}
     for node in forward.steps:
-        if node in forward.gradients.of and node not in reached and set(topological([node])) & set(forward.inputs):
+        is_condition = np.dtype(node.dtype) == np.bool_  # its gradient is 0 wherever there is one
+        if is_condition or node not in forward.gradients.of or node in reached:
+            continue
+        if set(topological([node])) & set(forward.inputs):
             place = f"{node.where.file.rpartition('/')[2]}:{node.where.line}" if node.where else forward.trace.target
             yield Phrase("stops", {"operator": operator_of(node), "place": place, "says": node.primitive.says})
     for event in forward.trace.events:

@@ -46,9 +46,9 @@ _SWITCHES: Mapping[Primitive, Callable[[int, list[Term]], Term]] = by_primitive(
     }
 )
 
-MOST_WRITTEN = 24  # symbols of a gradient that is written as its row computes it
 SHORT = 5  # a value of more symbols is called by its letter
 LONG = 14  # a gradient of more symbols is written with the gradient of the step before
+MOST_WRITTEN = 60  # symbols of a formula, or operations of a slope, that is written out: beyond, SymPy takes minutes
 
 Forms = tuple[Term, ...]
 
@@ -195,10 +195,10 @@ class ElementwiseSteps:
         return made
 
     def _written_out(self, slope: Any) -> Any:
-        """An expression without the symbols of steps that have no name."""
+        """An expression without the symbols of steps that have no name, as long as it does not get very long."""
         for node in reversed(self.forward.steps):
             if not self.forward.is_named(node) and self.symbols[node] in slope.free_symbols:
-                if form_of(node.primitive) is None:
+                if form_of(node.primitive) is None or sympy.count_ops(slope) > MOST_WRITTEN:
                     continue
                 slope = slope.subs(self.symbols[node], applied_form(node, *(self.symbols[i] for i in node.inputs)))
         return slope
@@ -211,12 +211,16 @@ class ElementwiseSteps:
     def _values(self) -> Mapping[Node, Any]:
         seeds = {seed: np.ones(seed.shape)[()] for seed in self.forward.seeds.values()}
         wanted = [*self.forward.gradients.of.values(), *self.forward.gradients.on.values()]
-        return evaluate(wanted, {**self.forward.values, **seeds})
+        with np.errstate(all="ignore"):
+            return evaluate(wanted, {**self.forward.values, **seeds})
 
     # --- simplified -------------------------------------------------------------------------------------------------
 
     def shortest(self, of: Node) -> Derivative | None:
         """The shortest derivative: of the graph as it is written, or of its stable form, whichever is shorter."""
+        known = {n: self.called[n] for n in (*self.forward.inputs, *self.forward.parameters)}
+        if term_of(self.forward.outputs[0], known, short=MOST_WRITTEN) is None:
+            return None
         found = [d for graph in self._graphs if (d := self._derivative(graph, of)) is not None]
         return min(found, key=lambda d: length(d.term) - (MORE + 1) * d.from_output, default=None)
 

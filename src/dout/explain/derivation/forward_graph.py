@@ -76,7 +76,8 @@ class Forward:
     def values(self) -> Mapping[Node, Any]:
         """The value of every node in the recorded run."""
         inside = set(self.nodes)
-        return evaluate(self.outputs, {node: value for node, value in self.values_given.items() if node in inside})
+        with np.errstate(all="ignore"):
+            return evaluate(self.outputs, {node: value for node, value in self.values_given.items() if node in inside})
 
     @cached_property
     def values_given(self) -> Mapping[Node, Any]:
@@ -151,6 +152,8 @@ def forward_of(
     target = Target.of(target)
     source = {"told": shapes_for(target.forward), "unpacked": items_unpacked(target.forward)}
     found = example(target, init, inputs, to_look_at=True)
+    if any(np.iscomplexobj(value) for value in found.inputs.values()):
+        raise TargetError(f"{target.name} takes complex numbers, and a gradient here is one of real numbers")
     layer, given = as_found(target, found)
     if layer is not target.named:
         recorded = record(Target(layer).fresh(found.init), *map(deep_copy, given))

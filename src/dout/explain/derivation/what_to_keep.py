@@ -64,10 +64,13 @@ def _numbers(forward: Forward, nodes: Iterable[Node]) -> int:
 
 def _known(forward: Forward, nodes: Iterable[Node]) -> Iterator[Node]:
     """Nodes that a reader knows by name; in the place of others the values with names that they are computed from."""
-    for node in nodes:
-        if node.primitive is CONSTANT or node in forward.counts:
+    waiting, seen = list(nodes)[::-1], set[Node]()
+    while waiting:
+        node = waiting.pop()
+        if node in seen or node.primitive is CONSTANT or node in forward.counts:
             continue
+        seen.add(node)
         if forward.is_named(node):
             yield node
         else:
-            yield from _known(forward, node.inputs)
+            waiting += reversed(node.inputs)

@@ -111,9 +111,11 @@ def _step(explanation: Explanation, step: DerivationStep, numbers: bool, languag
         cells.append((_saying(step.says, language), step.name))
     inputs = {q.name for q in explanation.forward if q.term is None}
     told = [part for part in step.parts if not _only_passes_on(part) or part.of in inputs] or step.parts
+    said_before: Phrase | None = None
     for part in told:
-        if part.reason is not None:
+        if part.reason is not None and part.reason != said_before:
             cells.append((_saying(part.reason, language), part.of))
+        said_before = part.reason
         cells.append((_part_cells(explanation, step, part) | _figure("value", part.value, numbers, True), part.of))
     head: dict[str, Cell] = {"number": (str(step.number),), "operator": (step.operator,)}
     for i, (made, name) in enumerate(cells or [({}, step.name)]):

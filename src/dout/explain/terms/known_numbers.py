@@ -81,10 +81,14 @@ def term_of_number(value: Any) -> Term:
     if known is not None:
         return known
     if not plain.is_integer():
-        size = abs(value)
-        digits = Number(float(str(size)) if math.isfinite(plain) else abs(plain))  # a float32 has fewer digits
+        digits = Number(abs(shortest_float(value)))
         return negated(digits) if plain < 0 else digits
     return number(int(plain) if abs(plain) < 2**53 else plain)
+
+
+def shortest_float(value: Any) -> float:
+    """The float with the digits that a number is printed with: a float32 has fewer than a float64."""
+    return float(str(value)) if isinstance(value, np.floating) else float(value)
 
 
 def known_number(value: Any) -> Term | None:
