@@ -50,6 +50,7 @@ class DerivedClass:
     layer: type
     notes: tuple[Phrase, ...] = ()
     verdict: Mapping[str, str] = field(default_factory=dict)
+    subject: ForwardSubject | None = None  # what it was derived for, with the example that ran
 
 
 def derived(
@@ -115,7 +116,9 @@ _WAYS = (  # the first that holds is taken
 
 
 def _made(text: ClassText, draft: BackwardDraft, verdicts: Verdicts, notes: Sequence[Phrase]) -> DerivedClass:
-    return DerivedClass(text.subject.name, text.source, text.module, text.cls, (*notes, *draft.notes), verdicts.words)
+    return DerivedClass(
+        text.subject.name, text.source, text.module, text.cls, (*notes, *draft.notes), verdicts.words, text.subject
+    )
 
 
 def _notes(subject: ForwardSubject) -> list[Phrase]:
