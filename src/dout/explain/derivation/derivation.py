@@ -49,11 +49,14 @@ def explained(
         )
     if forward.is_elementwise:
         letters: Mapping[Node, tuple[str, ...]] = {}
-        steps, simplified, keeping = _elementwise(forward)
+        elements = ElementwiseSteps(forward)
+        steps, simplified, keeping = _elementwise(forward, elements)
+        formula = _formula(forward)
+        formula = formula if formula is not None and elements.is_value(forward.outputs[0], formula) else None
     else:
         made = AxisSteps(forward)
         letters, steps, simplified, keeping = made.letters, made.steps(), made.simplified(), read_by_gradients(forward)
-    formula = _formula(forward)
+        formula = _formula(forward)
     return Explanation(
         name=forward.trace.target,
         where=_where(forward),
@@ -70,9 +73,8 @@ def explained(
 
 
 def _elementwise(
-    forward: Forward,
+    forward: Forward, made: ElementwiseSteps
 ) -> tuple[tuple[DerivationStep, ...], tuple[Simplified, ...], tuple[Keeping, ...]]:
-    made = ElementwiseSteps(forward)
     steps = made.steps()  # they say what each gradient is so far
     wanted = [node for node in (*forward.inputs, *forward.learned) if node in forward.gradients.of]
     simplified, shortest = zip(*map(made.simplified, wanted), strict=True) if wanted else ((), ())
