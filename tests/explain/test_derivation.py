@@ -235,7 +235,7 @@ def test_a_headline_that_is_not_what_forward_computes_is_not_printed(monkeypatch
 
     right = explained(lambda x: np.tanh(x) * 2, {}, {"x": np.ones(2)}).formula
     assert text(right) == "2 · tanh(x)"
-    monkeypatch.setattr(derivation, "_formula", lambda forward: total(right, ONE))
+    monkeypatch.setattr(derivation, "_formula", lambda forward, letters: total(right, ONE))
     assert explained(lambda x: np.tanh(x) * 2, {}, {"x": np.ones(2)}).formula is None
 
 
@@ -248,3 +248,18 @@ def test_the_functions_that_are_explained_by_definition_are_defined_rightly():
     assert set(defined) == {"σ(x)", "softplus(x)"}
     for left, right in defined.values():
         assert equal(left, {"x": [0.3, -2.0]}, [value(right, {"x": x}) for x in (0.3, -2.0)])
+
+
+def test_a_reshape_that_splits_an_axis_stands_in_the_headline_and_in_the_listing():
+    def pooled(x):
+        return x.reshape(x.shape[0], 2, 3).max(axis=2)
+
+    explanation = explained(pooled, {}, {"x": np.ones((4, 6))})
+    (listed,) = (q.term for q in explanation.forward if q.name == "a")
+    assert text(explanation.formula) == f"max({text(listed)}, axis=2)"
+    assert text(listed).startswith("reshape(x, N, ")
+
+
+def test_a_wrong_line_is_told_with_the_line_that_is_right():
+    (line,) = (line for line in explained(Affine, {}, {}).backward if line.wrong)
+    assert line.instead == "np.sum(dout, axis=0)"
