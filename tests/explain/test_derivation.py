@@ -256,3 +256,47 @@ def test_numpy_is_shown_only_where_it_gives_the_gradient():
     assert part_code(gradient, {dout: "dout", W: "W"}, values) == "dout * W"
     assert part_code(gradient, {dout: "dout", W: "W'"}, values) == ""
     assert part_code(gradient, {dout: "W", W: "W"}, values) == ""
+
+
+def test_the_gradient_of_one_number_for_all_elements_says_that_it_is_a_sum():
+    inputs = {"x": np.ones(3), "a": np.array(0.5)}
+    parts = {part.of: part for part in parts_of(explained(lambda x, a: a * x, {}, inputs))}
+    assert text(parts["a"].gradient) == "Σ ∂L/∂y · x"
+    assert parts["a"].reason.key == "one for all"
+    assert text(parts["x"].gradient) == "∂L/∂y · a"
+
+
+def test_a_headline_that_is_not_what_forward_computes_is_not_printed(monkeypatch):
+    from dout.explain.derivation import derivation
+    from dout.explain.terms.terms import ONE, total
+
+    right = explained(lambda x: np.tanh(x) * 2, {}, {"x": np.ones(2)}).formula
+    assert text(right) == "2 · tanh(x)"
+    monkeypatch.setattr(derivation, "_formula", lambda forward, letters: total(right, ONE))
+    assert explained(lambda x: np.tanh(x) * 2, {}, {"x": np.ones(2)}).formula is None
+
+
+def test_the_functions_that_are_explained_by_definition_are_defined_rightly():
+    from dout.explain.algebra.exact_values import equal, value
+
+    sigmoid = explained(lambda x: x / (1 + np.exp(-x)), {}, {"x": np.ones(2)})
+    mish = explained(lambda x: x * np.tanh(np.log(1 + np.exp(x))), {}, {"x": np.ones(2)})
+    defined = {text(left): (left, right) for left, right in (*sigmoid.definitions, *mish.definitions)}
+    assert set(defined) == {"σ(x)", "softplus(x)"}
+    for left, right in defined.values():
+        assert equal(left, {"x": [0.3, -2.0]}, [value(right, {"x": x}) for x in (0.3, -2.0)])
+
+
+def test_a_reshape_that_splits_an_axis_stands_in_the_headline_and_in_the_listing():
+    def pooled(x):
+        return x.reshape(x.shape[0], 2, 3).max(axis=2)
+
+    explanation = explained(pooled, {}, {"x": np.ones((4, 6))})
+    (listed,) = (q.term for q in explanation.forward if q.name == "a")
+    assert text(explanation.formula) == f"max({text(listed)}, axis=2)"
+    assert text(listed).startswith("reshape(x, N, ")
+
+
+def test_a_wrong_line_is_told_with_the_line_that_is_right():
+    (line,) = (line for line in explained(Affine, {}, {}).backward if line.wrong)
+    assert line.instead == "np.sum(dout, axis=0)"

@@ -244,7 +244,8 @@ def _power(term: Any, places: Mapping[str, int], setting: Meanings) -> Any:
 
 
 def _call(term: Any, places: Mapping[str, int], setting: Meanings) -> Any:
-    row = PRIMITIVES.get(_ROWS_OF.get(term.function, term.function))
+    name = _ROWS_OF.get(term.function, term.function)
+    row = PRIMITIVES.get(name) or PRIMITIVES.get(f"special_{name}")
     if row is None or term.axis:
         raise NoValueError(f"no number for {term.function}")
     arguments = {
@@ -258,8 +259,8 @@ def _call(term: Any, places: Mapping[str, int], setting: Meanings) -> Any:
 
 def _compare(term: Any, places: Mapping[str, int], setting: Meanings) -> bool:
     if term.symbol in _JOINING:
-        left = _is_true(term.left, places, setting)
-        return left if left == _JOINING[term.symbol] else _is_true(term.right, places, setting)
+        known = _is_true(term.left, places, setting) == _JOINING[term.symbol]
+        return _JOINING[term.symbol] if known else _is_true(term.right, places, setting)
     left, right = ball(value_of(term.left, places, setting)), ball(value_of(term.right, places, setting))
     if left != right and left.overlaps(right):
         raise NoValueError("a comparison of two numbers that nothing tells apart")

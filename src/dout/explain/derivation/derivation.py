@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from dout.errors import TargetError
+from dout.explain.axes.index_forms import size_term
 from dout.explain.beside.user_lines import backward_lines
 from dout.explain.derivation.axis_steps import AxisSteps
 from dout.explain.derivation.elementwise_steps import ElementwiseSteps, operator_of
@@ -25,10 +26,12 @@ from dout.explain.model.explanation import (
 )
 from dout.explain.terms.node_terms import term_of
 from dout.explain.terms.terms import ONE, FunctionCall, Symbol, Term, negated, product, total
-from dout.explain.terms.walk import calls_in
+from dout.explain.terms.walk import calls_in, length
 from dout.graph import Node, Where, topological
+from dout.ops import primitives
 from dout.trace.model.recorded import LOSSES
 
+_RESHAPES = primitives("reshape ravel flatten")
 MOST_STEPS = 300  # nobody reads more
 MOST_SYMBOLS = 24  # of the formula of the whole layer
 
@@ -49,11 +52,14 @@ def explained(
         )
     if forward.is_elementwise:
         letters: Mapping[Node, tuple[str, ...]] = {}
-        steps, simplified, keeping = _elementwise(forward)
+        elements = ElementwiseSteps(forward)
+        steps, simplified, keeping = _elementwise(forward, elements)
+        formula = _formula(forward, letters)
+        formula = formula if formula is not None and elements.is_value(forward.outputs[0], formula) else None
     else:
         made = AxisSteps(forward)
         letters, steps, simplified, keeping = made.letters, made.steps(), made.simplified(), read_by_gradients(forward)
-    formula = _formula(forward)
+        formula = _formula(forward, letters)
     return Explanation(
         name=forward.trace.target,
         where=_where(forward),
@@ -70,9 +76,8 @@ def explained(
 
 
 def _elementwise(
-    forward: Forward,
+    forward: Forward, made: ElementwiseSteps
 ) -> tuple[tuple[DerivationStep, ...], tuple[Simplified, ...], tuple[Keeping, ...]]:
-    made = ElementwiseSteps(forward)
     steps = made.steps()  # they say what each gradient is so far
     wanted = [node for node in (*forward.inputs, *forward.learned) if node in forward.gradients.of]
     simplified, shortest = zip(*map(made.simplified, wanted), strict=True) if wanted else ((), ())
@@ -114,15 +119,33 @@ def _quantities(forward: Forward, letters: Mapping[Node, tuple[str, ...]]) -> It
     called: dict[Node, Term] = {node: Symbol(name) for node, name in forward.names.items()}
     for node in (*forward.inputs, *forward.parameters, *forward.steps):
         inner = {n: item for n, item in called.items() if n is not node}
-        made = term_of(node, inner) if node in forward.steps else None
+        made = _reshaped(node, term_of(node, inner), letters) if node in forward.steps else None
         held = node in forward.parameters
         yield Quantity(forward.names[node], made, node, forward.values.get(node), letters.get(node, ()), held)
 
 
-def _formula(forward: Forward) -> Term | None:
+def _reshaped(node: Node, made: Term, letters: Mapping[Node, tuple[str, ...]]) -> Term:
+    """The term of a step; of one that joins or splits axes with the shape that it makes: reshape(x, N·T, D)."""
+    if node.primitive not in _RESHAPES:
+        return made
+    before, after = ([a for a in letters.get(n, ()) if a != "1"] for n in (node.inputs[0], node))
+    if before == after:
+        return made
+    return FunctionCall("reshape", (made, *map(size_term, letters[node], node.shape)))
+
+
+def _formula(forward: Forward, letters: Mapping[Node, tuple[str, ...]]) -> Term | None:
     """The output in inputs and parameters, where that is short."""
+    if len(forward.outputs) != 1:
+        return None
     known: dict[Node, Term] = {n: Symbol(forward.names[n]) for n in (*forward.inputs, *forward.parameters)}
-    return term_of(forward.outputs[0], known, short=MOST_SYMBOLS) if len(forward.outputs) == 1 else None
+    for node in (*(n for n in forward.steps if n.primitive in _RESHAPES), *forward.outputs):
+        made = term_of(node, known, short=MOST_SYMBOLS)
+        if made is None:
+            return None
+        known[node] = _reshaped(node, made, letters)
+    whole = known[forward.outputs[0]]
+    return whole if length(whole) <= 2 * MOST_SYMBOLS else None
 
 
 def _definitions(terms: list[Term], formula: Term | None) -> Iterator[tuple[Term, Term]]:

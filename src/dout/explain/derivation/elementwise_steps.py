@@ -109,7 +109,9 @@ class ElementwiseSteps:
                 value = functools.reduce(operator.add, map(self.value, edges))
                 self.shares[input_] += 1
                 share = self.shares[input_] if self.users[input_] > 1 else 0
-                yield StepPart(self.forward.names[input_], self._summed(input_, gradient), value, local, share=share)
+                name, whole = self.forward.names[input_], self._summed(input_, gradient)
+                why = Phrase("one for all", {"name": name}) if isinstance(whole, SumOver) else None
+                yield StepPart(name, whole, value, local, reason=why, share=share)
 
     def _by_row(self, edges: Sequence[Node]) -> Term | None:
         """The gradient that a row of no known form passes on, as its own backward computes it."""
@@ -285,6 +287,10 @@ class ElementwiseSteps:
         """Whether a term is the gradient of a value, in exact arithmetic."""
         gradient = self.forward.gradients.of.get(of)
         return gradient is not None and self.holds(item, [gradient])
+
+    def is_value(self, node: Node, item: Term) -> bool:
+        """Whether a term is the value of a node, in exact arithmetic."""
+        return self._agree(self.called[node], item)
 
     def _agree(self, left: Term, right: Term) -> bool:
         """Whether two terms have the same values, in exact arithmetic."""

@@ -150,18 +150,20 @@ def forward_of(
     Raises as `dout.adapt.example`, and TargetError where nothing is computed.
     """
     target = Target.of(target)
-    source = {"told": shapes_for(target.forward), "unpacked": items_unpacked(target.forward)}
+    told, unpacked = shapes_for(target.forward), items_unpacked(target.forward)
     found = example(target, init, inputs, to_look_at=True)
     if any(np.iscomplexobj(value) for value in found.inputs.values()):
         raise TargetError(f"{target.name} takes complex numbers, and a gradient here is one of real numbers")
     layer, given = as_found(target, found)
     if layer is not target.named:
         recorded = record(Target(layer).fresh(found.init), *map(deep_copy, given))
-        return replace(_forward(recorded, opened), **source)
+        return replace(_forward(recorded, opened), told=told, unpacked=unpacked)
     ordered, keywords = target.arguments(copies(found.inputs))
     if not target.is_function and not target.has_both:
         target = Target(target.adapted_to(_with_backward(target.cls)))
-    return replace(_forward(record(target.fresh(found.init), *ordered, **keywords), opened), **source)
+    return replace(
+        _forward(record(target.fresh(found.init), *ordered, **keywords), opened), told=told, unpacked=unpacked
+    )
 
 
 def _with_backward(cls: type) -> type:

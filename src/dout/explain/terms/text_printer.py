@@ -128,8 +128,8 @@ class TextPrinter(TermPrinter):
 
     def _added_up(self, sign: str, indices: tuple[str, ...], part: Printed) -> Printed:
         """Σₙ Σ_d x[n, d]: the sign once an index, for subscripts have no comma."""
-        signs = " ".join(f"{sign}{_below(index)}" for index in indices)
-        return Printed(f"{signs} {self.fit(part, Strength.PREFIX)}".lstrip(), Strength.PREFIX)
+        signs = " ".join(f"{sign}{_below(index)}" for index in indices) or sign
+        return Printed(f"{signs} {self.fit(part, Strength.PREFIX)}", Strength.PREFIX)
 
     def matrix_product(self, term: terms.MatrixProduct, parts: Parts) -> Printed:
         """Two matrices side by side: dout · Wᵀ."""
