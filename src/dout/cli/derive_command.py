@@ -30,13 +30,19 @@ SOURCE = Kind("a Python file", (".py",), rb"")  # the user's own: it is asked to
 @click.argument("target")
 @options.output("FILE.py", "Write a module with the class to FILE.py.")
 @click.option("--in-place", is_flag=True, help="Write the backward into the file of TARGET.")
+@click.option(
+    "--style",
+    type=click.Choice(["book", "pytorch", "jax"]),
+    default="book",
+    help="For NumPy as the book writes it [book], PyTorch or JAX.",
+)
 @options.init
 @options.inputs
 @options.as_json
 @options.timeout(120)
 def derive(
-    target: str, output: Path | None, force: bool, in_place: bool, init: dict[str, Any], inputs: dict[str, Any],
-    as_json: bool, timeout: float,
+    target: str, output: Path | None, force: bool, in_place: bool, style: str, init: dict[str, Any],
+    inputs: dict[str, Any], as_json: bool, timeout: float,
 ) -> None:  # fmt: skip
     """Derive the backward of TARGET from its forward, and print the class that has it.
 
@@ -44,18 +50,23 @@ def derive(
     layer (Sigmoid). dout chooses the arguments and inputs that you do not give. Nothing of yours is changed without
     --in-place. The file is EXECUTED, with your rights.
 
+    --style pytorch writes a torch.autograd.Function, --style jax a function with jax.custom_vjp, from the NumPy class:
+    that class is what dout checks.
+
     Exit code: 0 derived, 1 the check of what was written found an error, 2 wrong usage, or nothing can be derived.
     """
     where = split(target)[0]
     if in_place and output is not None:
         raise click.UsageError("--in-place writes into the file of TARGET; leave -o out")
+    if in_place and style != "book":
+        raise click.UsageError("--in-place writes NumPy into your file; leave --style out")
     if output is not None:
         refuse(output, MODULE, inputs=[where], force=force)
     for module in ("sympy", "flint"):
         options.require("dout derive", module)
     from dout.explain.formats.plain_spelling import in_ascii
 
-    made, report = _derived(target, init, inputs, timeout)
+    made, report = _derived(target, style, init, inputs, timeout)
     if in_place:
         _write_in_place(target, where, made)
     if output is not None:
@@ -69,11 +80,14 @@ def derive(
     sys.exit(0 if report.ok else 1)
 
 
-def _derived(target: str, init: dict[str, Any], inputs: dict[str, Any], timeout: float) -> tuple[DerivedClass, Report]:
+def _derived(
+    target: str, style: str, init: dict[str, Any], inputs: dict[str, Any], timeout: float
+) -> tuple[DerivedClass, Report]:
     """The class, and the report on it."""
     from dout.check.verb.check_layer import check
     from dout.cli.guard import guarded
     from dout.explain.derive.class_writer import NotDerivedError, derived
+    from dout.explain.styles.style_writer import styled
     from dout.trace.record.script import run_user_code
 
     with guarded(target, timeout=timeout, capture=True):
@@ -81,7 +95,7 @@ def _derived(target: str, init: dict[str, Any], inputs: dict[str, Any], timeout:
         if found is None:
             raise TargetError(f"{target} is a module; name one layer or function in it: {target}:NAME")
         try:
-            made = run_user_code(lambda: derived(found, init, inputs), target)
+            made = run_user_code(lambda: styled(derived(found, init, inputs), style), target)
         except NotDerivedError as error:
             why = "; ".join(dict.fromkeys(map(_sentence, error.reasons)))
             raise TargetError(f"{target}: no backward was written: {why}") from None

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from dout.errors import DoutError, TargetError
+from dout.errors import DoutError
 from dout.explain.derive.backward_graph import DerivedDiffersError, Twins, backward_graph, wanted_inputs
 from dout.explain.derive.class_text import ClassText
 from dout.explain.derive.derived_methods import BackwardDraft, drafted
@@ -57,18 +57,15 @@ def derived(
     target: Any,
     init: Mapping[str, Any] | None = None,
     inputs: Any = None,
-    style: str = "book",
     simplify_elementwise: Callable[[Node], Node] | None = None,
 ) -> DerivedClass:
     """Derive the backward of what has a forward: a class, an instance, or a function.
 
     `init` are arguments of the constructor, `inputs` those of forward (by name, or in their order); what is not given
     is chosen. `simplify_elementwise` may give a shorter node for a gradient that acts on each element; where what comes
-    of it does not hold, it is left out. Raises TargetError where no example runs or the style is unknown,
+    of it does not hold, it is left out. Raises TargetError where no example runs,
     NotDerivedError where nothing can be written that holds.
     """
-    if style != "book":
-        raise TargetError(f"there is no style {style}: it is book")
     subject = found_subject(target, init or {}, _by_name(inputs))
     runs = _runs(subject)
     more, fixed = _other_numbers(runs)

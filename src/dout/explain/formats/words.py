@@ -59,6 +59,7 @@ ENGLISH: Mapping[str, str] = {
     "flat": "nothing in forward has a derivative: {says} {where}",
     "one_side": "derived with {flag}={value}",
     "strategy": "{why}",
+    "style_not_run": "written for {library} from a NumPy class that was verified; this text was not run",
     # lists
     "list.comma": ", ",
     "list.and": " and ",

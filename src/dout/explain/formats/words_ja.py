@@ -44,6 +44,7 @@ _OUTLINE = {
     "flat": "順伝播に微分できる計算がありません：{says} {where}",
     "one_side": "{flag}={value} のときの導出です",
     "strategy": "{why}",
+    "style_not_run": "検証済みの NumPy のクラスから {library} 用に書きました。このコードは実行していません",
     "list.comma": "、",
     "list.and": " と ",
 }

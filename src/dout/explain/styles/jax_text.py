@@ -12,14 +12,19 @@ from functools import cached_property
 from dout.explain.styles.function_parts import FunctionParts, Saved
 from dout.explain.styles.jax_translator import JaxTranslator
 from dout.explain.styles.layer_parts import NoStyleError, said
-from dout.explain.styles.translator import HeadLines
+from dout.explain.styles.translator import StatementLines
 
 
 def jax_text(parts: FunctionParts) -> str:
     """The source, with its imports."""
     text = "\n".join(_Writing(parts).lines())
-    imports = [*(["import math"] if "math." in text else []), *(["from functools import partial"] if "partial(" in text else [])]
-    return "\n".join([*imports, *([""] if imports else []), "import jax", "import jax.numpy as jnp", "", "", text]) + "\n"
+    imports = [
+        *(["import math"] if "math." in text else []),
+        *(["from functools import partial"] if "partial(" in text else []),
+    ]
+    return (
+        "\n".join([*imports, *([""] if imports else []), "import jax", "import jax.numpy as jnp", "", "", text]) + "\n"
+    )
 
 
 @dataclass(eq=False)
@@ -30,7 +35,12 @@ class _Writing:
     def name(self) -> str:
         """The function's name: log_softmax for LogSoftmax."""
         name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", self.parts.name).lower()
-        taken = {self.parts.forward_names.get(g.path, g.path) for g in self.parts.given} | {"jax", "jnp", "math", "partial"}
+        taken = {self.parts.forward_names.get(g.path, g.path) for g in self.parts.given} | {
+            "jax",
+            "jnp",
+            "math",
+            "partial",
+        }
         return f"{name}_layer" if name in taken or not name.isidentifier() else name
 
     def lines(self) -> Iterator[str]:
@@ -70,14 +80,20 @@ class _Writing:
         kept = [(k.path, names.get(k.path, k.path)) for k in self.parts.saved if k.kind.is_tensor]
         for one in self.parts.saved:
             if not one.kind.is_tensor and not one.path_is_given(self.parts.given):
-                kept += [(f"argument {n}", n) for n in self._arguments_of(self._source_of(one)) if n not in dict(kept).values()]
+                kept += [
+                    (f"argument {n}", n)
+                    for n in self._arguments_of(self._source_of(one))
+                    if n not in dict(kept).values()
+                ]
         return list(dict.fromkeys(kept))
 
     def _source_of(self, one: Saved) -> ast.expr:
         """The expression of a kept number: shapes are known again from the arrays."""
         method = self.parts.layer.forward
         found = [
-            n for n in ast.walk(method) if isinstance(n, ast.Assign) and self.parts.layer.path_of(n.targets[0]) == one.path
+            n
+            for n in ast.walk(method)
+            if isinstance(n, ast.Assign) and self.parts.layer.path_of(n.targets[0]) == one.path
         ]
         if len(found) != 1:
             raise NoStyleError(f"{one.path} is kept, and is no array: it has no form in JAX")
@@ -117,7 +133,7 @@ class _Writing:
             return [f"return {ast.unparse(value)}, {residuals}"]
 
         method = self.parts.layer.forward
-        return HeadLines(self.parts.source, translator, at_return).of(method.body, _head_end(method))
+        return StatementLines(self.parts.source, translator, at_return).of(method.body, _head_end(method))
 
     def _backward(self) -> Iterator[str]:
         method, names = self.parts.layer.backward, dict(self.parts.backward_names)
@@ -132,17 +148,17 @@ class _Writing:
 
         def at_return(value: ast.expr) -> list[str]:
             found = [g for i, g in enumerate(self.parts.gradients(value, names)) if i not in self._plain]
-            return [f"return {', '.join(found)}{',' if len(found) == 1 else ''}"]
+            return [f"return ({found[0]},)" if len(found) == 1 else f"return {', '.join(found)}"]
 
         plain = [self.parts.forward_names.get(given[i].path, given[i].path) for i in self._plain]
         head = [*plain, "residuals", "douts" if len(douts) > 1 else douts[0]]
         yield f"def {self.name}_bwd({', '.join(head)}):"
         read = [self._name_in_backward(path, name) for path, name in self._residuals]
         if read:
-            yield f"    {', '.join(read)}{',' if len(read) == 1 else ''} = residuals"
+            yield f"    {f'({read[0]},)' if len(read) == 1 else ', '.join(read)} = residuals"
         if len(douts) > 1:
             yield f"    {', '.join(douts)} = douts"
-        lines = HeadLines(self.parts.source, translator, at_return).of(method.body, _head_end(method))
+        lines = StatementLines(self.parts.source, translator, at_return).of(method.body, _head_end(method))
         yield from _indented(lines)
 
 
@@ -152,5 +168,3 @@ def _head_end(method: ast.FunctionDef) -> int:
 
 def _indented(lines: Sequence[str]) -> list[str]:
     return [f"    {line}" if line else "" for line in lines]
-
-

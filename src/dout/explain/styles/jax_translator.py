@@ -12,20 +12,20 @@ from dout.explain.styles.translator import Special, Translator, parsed
 
 _SAME = (
     "exp log sqrt sin cos tan tanh sinh cosh arctan arcsin arccos arcsinh arccosh arctanh log1p expm1 log2 log10 exp2 "
-    "square floor ceil trunc sign abs absolute isnan isfinite isinf sinc logical_not negative reciprocal rad2deg deg2rad "
-    "logaddexp logaddexp2 hypot arctan2 outer kron inner matmul logical_and logical_or logical_xor greater less "
-    "greater_equal less_equal equal not_equal rint fabs add subtract multiply divide true_divide power cbrt heaviside "
-    "sum mean var std max amax min amin prod any all argmax argmin cumsum cumprod linalg.norm linalg.inv linalg.det "
-    "linalg.solve concatenate stack hstack vstack split array_split expand_dims squeeze swapaxes moveaxis broadcast_to "
-    "tile repeat roll flip fliplr flipud take_along_axis triu tril diag diagonal trace tensordot zeros_like ones_like "
+    "square floor ceil trunc sign abs absolute isnan isfinite isinf sinc logical_not negative reciprocal rad2deg "
+    "deg2rad logaddexp logaddexp2 hypot arctan2 outer kron inner matmul logical_and logical_or logical_xor greater "
+    "less greater_equal less_equal equal not_equal rint fabs add subtract multiply divide true_divide power cbrt "
+    "heaviside sum mean var std max amax min amin prod any all argmax argmin cumsum cumprod linalg.norm linalg.inv "
+    "linalg.det linalg.solve concatenate stack hstack vstack split array_split expand_dims squeeze swapaxes moveaxis "
+    "broadcast_to tile repeat roll flip fliplr flipud take_along_axis triu tril diag diagonal trace tensordot zeros_like ones_like "
     "empty_like full_like diff sort argsort copy asarray reshape ravel clip maximum minimum where transpose dot einsum "
     "pad ptp size shape average vdot tri"
-).split()
+)
 _METHODS = (
-    "sum mean var std max min prod any all argmax argmin cumsum cumprod reshape transpose copy flatten ravel dot squeeze "
-    "swapaxes repeat clip round ptp"
-).split()
-_SCIPY = "expit log_expit erf erfc xlogy entr gammaln digamma ndtr softmax log_softmax logsumexp".split()
+    "sum mean var std max min prod any all argmax argmin cumsum cumprod reshape transpose copy flatten ravel dot "
+    "squeeze swapaxes repeat clip round ptp"
+)
+_SCIPY = "expit log_expit erf erfc xlogy entr gammaln digamma ndtr softmax log_softmax logsumexp"
 _KEYWORDS = {"axis", "keepdims", "ddof", "mode", "constant_values", "axes", "k", "n", "shift", "ord", "a_min", "a_max"}
 _LISTS = {"concatenate", "stack", "hstack", "vstack", "einsum", "linalg.norm"}
 _ATTRIBUTES = {"shape", "dtype", "ndim", "size", "T"}
@@ -38,9 +38,7 @@ class JaxTranslator(Translator):
     """Writes NumPy as JAX."""
 
     library = "JAX"
-    dtypes = {
-        "float64": "jnp.float64", "float32": "jnp.float32", "int64": "jnp.int64", "int32": "jnp.int32", "bool_": "jnp.bool_",
-    }  # fmt: skip
+    dtypes: Mapping[str, str] = {name: f"jnp.{name}" for name in ("float64", "float32", "int64", "int32", "bool_")}
 
     def attribute(self, node: ast.Attribute) -> ast.expr:
         """An attribute of an array."""
@@ -88,8 +86,8 @@ class JaxTranslator(Translator):
         if not isinstance(made, ast.Assign) or not isinstance(made.targets[0], ast.Subscript):
             return made
         target = made.targets[0]
-        if any(_is_mask(part) for part in _index_parts(target)) and kind(made.value).ndim != 0:
-            self.refuse("writing an array where truth values choose", node)
+        if any(_is_mask(part) for part in _index_parts(target)):
+            return self._chosen(node, target, made.value, made.value, shares)
         return self._written(node, target, "set", made.value, shares)
 
     def visit_AugAssign(self, node: ast.AugAssign) -> Any:
@@ -105,7 +103,9 @@ class JaxTranslator(Translator):
         if not unique and any(kind(part).is_tensor and kind(part).dtype == "i" for part in parts):
             self.refuse("an index that may name a place twice", node)
         if any(_is_mask(part) for part in parts):
-            self.refuse("writing where truth values choose", node)
+            owner = copy.deepcopy(node.target.value)
+            changed = ast.BinOp(owner, node.op, node.value)
+            return self._chosen(node, node.target, node.value, changed, shares)
         read = copy.deepcopy(node.target)
         read.ctx = ast.Load()
         return self._written(node, node.target, "set", ast.BinOp(read, node.op, node.value), shares)
@@ -118,6 +118,19 @@ class JaxTranslator(Translator):
             target = ast.Subscript(owner, index, ast.Store())
             return self._written(node, target, "add", value, shares_memory(node))
         return self.refuse("a call for what it changes", node)
+
+    def _chosen(
+        self, node: ast.stmt, target: ast.Subscript, given: ast.expr, value: ast.expr, shares: bool
+    ) -> ast.stmt:
+        """`x[mask] = 0` is `x = jnp.where(mask, 0, x)`."""
+        mask = target.slice
+        if kind(given).ndim != 0 or not _is_mask(mask) or kind(mask).ndim != kind(target.value).ndim:
+            self.refuse("writing an array where truth values choose", node)
+        if shares or not isinstance(target.value, ast.Name):
+            self.refuse("writing into an array that has another name", node)
+        name = ast.unparse(target.value)
+        call = ast.Call(parsed("jnp.where"), [mask, value, parsed(name)], [])
+        return ast.Assign([ast.Name(name, ast.Store())], call, lineno=node.lineno)
 
     def _written(self, node: ast.stmt, target: ast.Subscript, how: str, value: ast.expr, shares: bool) -> ast.stmt:
         if shares:
@@ -197,10 +210,10 @@ def _array(t: Translator, node: ast.Call, arguments: Arguments, keywords: Keywor
 
 
 JaxTranslator.special = {
-    **{name: _same(name, f"jnp.{name}") for name in _SAME},
-    **{f"scipy.special.{name}": _same(name, f"jax.scipy.special.{name}") for name in _SCIPY},
+    **{name: _same(name, f"jnp.{name}") for name in _SAME.split()},
+    **{f"scipy.special.{name}": _same(name, f"jax.scipy.special.{name}") for name in _SCIPY.split()},
     "scipy.special.log_expit": _same("log_expit", "jax.nn.log_sigmoid"),
     **{name: _new(name) for name in ("zeros", "ones", "empty", "full", "eye", "identity", "arange")},
     "array": _array, "ascontiguousarray": _array,
 }  # fmt: skip
-JaxTranslator.methods = {**{name: _method(name) for name in _METHODS}, "astype": _astype}
+JaxTranslator.methods = {**{name: _method(name) for name in _METHODS.split()}, "astype": _astype}

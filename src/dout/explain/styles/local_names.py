@@ -18,7 +18,7 @@ def local_names(
     Forward's `self.x = x` needs no second name, when x is bound once.
     """
     bound = _bindings(method)
-    taken = {name for name in bound} | _RESERVED | {n.id for n in ast.walk(method) if isinstance(n, ast.Name)}
+    taken = set(bound) | _RESERVED | {n.id for n in ast.walk(method) if isinstance(n, ast.Name)}
     found: dict[str, str] = {}
     for path in dict.fromkeys(paths):
         wish = (wishes or {}).get(path) or _wish(path)
@@ -71,9 +71,8 @@ def _is_same(parts: LayerParts, method: ast.FunctionDef, path: str, name: str, b
                 stores += 1
                 if not (isinstance(value, ast.Name) and value.id == name):
                     return False
-            elif isinstance(target, ast.Name) and target.id == name:
-                if parts.path_of(value) == path:
-                    return not any(p == path and w for p, w, _ in parts.uses(method.body))
+            elif isinstance(target, ast.Name) and target.id == name and parts.path_of(value) == path:
+                return not any(p == path and w for p, w, _ in parts.uses(method.body))
         elif isinstance(node, ast.AugAssign) and parts.path_of(node.target) == path:
             return False
     return stores == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from dout.errors import TargetError
 from dout.explain.derive.class_writer import DerivedClass, NotDerivedError
@@ -13,7 +14,9 @@ from dout.explain.styles.layer_parts import LayerParts, NoStyleError, wanted_nam
 from dout.explain.styles.seen_kinds import seen
 from dout.explain.styles.torch_text import torch_text
 
-_WRITERS: Mapping[str, Callable[[FunctionParts], str]] = {"pytorch": torch_text, "jax": jax_text}
+_WRITERS: Mapping[str, tuple[str, Callable[[FunctionParts], str]]] = {
+    "pytorch": ("PyTorch", torch_text), "jax": ("JAX", jax_text),
+}  # fmt: skip
 STYLES = ("book", *_WRITERS)
 
 
@@ -23,17 +26,27 @@ def refuse_style(style: str) -> None:
         raise TargetError(f"there is no style {style}: it is {', '.join(STYLES[:-1])} or {STYLES[-1]}")
 
 
-def styled(made: DerivedClass, style: str) -> str:
-    """The source of a derived class in a style. Raises NotDerivedError where something has no form there."""
+def styled(made: DerivedClass, style: str) -> DerivedClass:
+    """A derived class with its source in a style; the live class stays that of NumPy.
+
+    Raises TargetError where there is no such style, NotDerivedError where something has no form there.
+    """
     refuse_style(style)
     if style == "book":
-        return made.source
-    assert made.subject is not None
+        return made
+    library, write = _WRITERS[style]
     try:
-        try:
-            found = seen(made.source, made.name, made.layer, made.subject, wanted_names(made.source))
-        except Exception as error:
-            raise NoStyleError(f"it does not run on its example: {type(error).__name__}: {error}") from None
-        return _WRITERS[style](FunctionParts(made.name, made.source, LayerParts(found)))
+        text = write(_parts(made))
     except NoStyleError as error:
         raise NotDerivedError([Phrase("strategy", {"why": str(error)})]) from None
+    note = Phrase("style_not_run", {"library": library})
+    return replace(made, source=text, module=text, notes=(*made.notes, note))
+
+
+def _parts(made: DerivedClass) -> FunctionParts:
+    assert made.subject is not None
+    try:
+        found = seen(made.source, made.name, made.layer, made.subject, wanted_names(made.source))
+    except Exception as error:  # whatever the user's code raises
+        raise NoStyleError(f"it does not run on its example: {type(error).__name__}: {error}") from None
+    return FunctionParts(made.name, made.source, LayerParts(found))

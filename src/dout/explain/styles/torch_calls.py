@@ -11,19 +11,20 @@ from dout.explain.styles.translator import Special, Translator, is_number, parse
 
 _SAME = (
     "exp log sqrt sin cos tan tanh sinh cosh arctan arcsin arccos arcsinh arccosh arctanh log1p expm1 log2 log10 exp2 "
-    "square floor ceil trunc sign abs absolute isnan isfinite isinf sinc logical_not negative reciprocal rad2deg deg2rad"
-).split()
+    "square floor ceil trunc sign abs absolute isnan isfinite isinf sinc logical_not negative reciprocal rad2deg "
+    "deg2rad"
+)
 _TWO = (
     "logaddexp logaddexp2 hypot arctan2 outer kron inner matmul logical_and logical_or logical_xor greater less "
     "greater_equal less_equal equal not_equal"
-).split()
+)
 _COMPARES = {"greater": "gt", "less": "lt", "greater_equal": "ge", "less_equal": "le", "equal": "eq", "not_equal": "ne"}
 
 ROWS: Mapping[str, CallRow] = rows(
     "\n".join(
         [
-            *(f"{name}(x) -> torch.{name}(x)" for name in _SAME),
-            *(f"{name}(a, b) -> torch.{_COMPARES.get(name, name)}(a, b)" for name in _TWO),
+            *(f"{name}(x) -> torch.{name}(x)" for name in _SAME.split()),
+            *(f"{name}(a, b) -> torch.{_COMPARES.get(name, name)}(a, b)" for name in _TWO.split()),
         ]
     )
     + """
@@ -103,9 +104,11 @@ scipy.special.ndtr(x) -> torch.special.ndtr(x)
 )
 
 # Calls whose arguments must all be tensors; one that is a number becomes a tensor like another.
-ALL_TENSORS = frozenset("logaddexp logaddexp2 hypot arctan2 heaviside outer".split())
+ALL_TENSORS = frozenset({"logaddexp", "logaddexp2", "hypot", "arctan2", "heaviside", "outer"})
 # Calls that may be given numbers and tensors, and whose tensors are made floats where the result is.
-REDUCTIONS = frozenset("sum mean var std max amax min amin prod any all linalg.norm".split())
+REDUCTIONS = frozenset({
+    "sum", "mean", "var", "std", "max", "amax", "min", "amin", "prod", "any", "all", "linalg.norm",
+})  # fmt: skip
 
 Arguments = list[ast.expr]
 Keywords = dict[str, ast.expr]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dout.explain.styles.function_parts import FunctionParts
 from dout.explain.styles.layer_parts import Given
 from dout.explain.styles.torch_translator import TorchTranslator
-from dout.explain.styles.translator import HeadLines, listed
+from dout.explain.styles.translator import StatementLines, listed
 
 
 def torch_text(parts: FunctionParts) -> str:
@@ -36,7 +36,7 @@ def _forward(parts: FunctionParts) -> list[str]:
         saves = [f"ctx.save_for_backward({', '.join(tensors)})"] if tensors else []
         return [*saves, *(f"ctx.{name} = {name}" for name in plain), f"return {listed(value)}"]
 
-    source = HeadLines(parts.source, translator, at_return)
+    source = StatementLines(parts.source, translator, at_return)
     method = parts.layer.forward
     given = ", ".join(["ctx", *(names.get(g.path, g.path) for g in parts.given)])
     return [f"def forward({given}):", *_indented(source.of(method.body, _head_end(method)))]
@@ -56,10 +56,10 @@ def _backward(parts: FunctionParts) -> list[str]:
     def at_return(value: ast.expr) -> list[str]:
         return [f"return {', '.join(parts.gradients(value, names))}"]
 
-    source = HeadLines(parts.source, translator, at_return)
+    source = StatementLines(parts.source, translator, at_return)
     lines = source.of(method.body, _head_end(method))
-    read = ", ".join(names[k.path] for k in tensors)
-    saved = [f"{read}{',' if len(tensors) == 1 else ''} = ctx.saved_tensors"] if tensors else []
+    read = [names[k.path] for k in tensors]
+    saved = [f"{f'({read[0]},)' if len(read) == 1 else ', '.join(read)} = ctx.saved_tensors"] if read else []
     return [f"def backward(ctx, {', '.join(douts)}):", *_indented([*saved, *lines])]
 
 
@@ -75,7 +75,8 @@ def _module(parts: FunctionParts) -> list[str]:
     call = ", ".join([*inputs, *(f"self.{names[g.path]}" for g in held)])
     return [
         "", "", f"class {parts.name}(torch.nn.Module):",
-        f"    def __init__(self, {', '.join(heads)}):", "        super().__init__()", *(f"        {s}" for s in sets), "",
+        f"    def __init__(self, {', '.join(heads)}):", "        super().__init__()",
+        *(f"        {s}" for s in sets), "",
         f"    def forward({', '.join(['self', *inputs])}):", f"        return {parts.name}Function.apply({call})",
     ]  # fmt: skip
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Mapping
 from typing import Any
 
 from dout.explain.styles import torch_calls
@@ -22,7 +23,7 @@ class TorchTranslator(Translator):
     rows = torch_calls.ROWS
     special = torch_calls.SPECIAL
     methods = torch_calls.METHODS
-    dtypes = {
+    dtypes: Mapping[str, str] = {
         "float64": "torch.float64", "float32": "torch.float32", "float16": "torch.float16", "int64": "torch.int64",
         "int32": "torch.int32", "bool_": "torch.bool", "intp": "torch.int64", "uint8": "torch.uint8",
     }  # fmt: skip
@@ -49,7 +50,9 @@ class TorchTranslator(Translator):
             raise CannotBindError("several axes")
         if name == "linalg.norm" and axis is None and kind(given[first]).ndim != 1 and "ord" in given:
             raise CannotBindError("an order for all axes")
-        if name in ("repeat", "split", "array_split") and not all(kind(v).is_plain for k, v in given.items() if k != "a"):
+        if name in ("repeat", "split", "array_split") and not all(
+            kind(v).is_plain for k, v in given.items() if k != "a"
+        ):
             raise CannotBindError("an array")
         if name in REDUCTIONS and "keepdims" in given and axis is None:
             ndim = kind(given[first]).ndim

@@ -17,8 +17,8 @@ from dout.explain.styles.layer_parts import LayerParts, NoStyleError, said
 from dout.explain.styles.seen_kinds import FLOAT, Kind, has_run, kind, with_kind
 
 _MATH = {
-    "exp", "log", "sqrt", "tanh", "sin", "cos", "tan", "sinh", "cosh", "log1p", "expm1", "log2", "log10", "floor", "ceil",
-    "prod", "hypot", "arctan", "arcsin", "arccos", "cbrt",
+    "exp", "log", "sqrt", "tanh", "sin", "cos", "tan", "sinh", "cosh", "log1p", "expm1", "log2", "log10", "floor",
+    "ceil", "prod", "hypot", "arctan", "arcsin", "arccos", "cbrt",
 }  # fmt: skip
 _MATH_NAMES = {"arctan": "atan", "arcsin": "asin", "arccos": "acos"}
 _CONSTANTS = {"pi": "math.pi", "e": "math.e", "inf": "math.inf", "nan": "math.nan"}
@@ -62,10 +62,14 @@ class Translator(ast.NodeTransformer):
         path = self.parts.path_of(target)
         if path is not None and any(p.startswith(f"{path}[") for p in self.parts.gradients):
             return None  # the container of gradients: each has a name
-        if isinstance(target, ast.Subscript) and isinstance(target.slice, ast.Constant) and target.slice.value is ...:
-            if self.parts.path_of(target.value) in self.parts.gradients:
-                node.targets = [target.value]
-                target.value.ctx = ast.Store()  # type: ignore[attr-defined]
+        if (
+            isinstance(target, ast.Subscript)
+            and isinstance(target.slice, ast.Constant)
+            and target.slice.value is ...
+            and self.parts.path_of(target.value) in self.parts.gradients
+        ):
+            node.targets = [target.value]
+            target.value.ctx = ast.Store()  # type: ignore[attr-defined]
         self.generic_visit(node)
         return None if ast.unparse(node.targets[0]) == ast.unparse(node.value) else node
 
@@ -191,10 +195,9 @@ class Translator(ast.NodeTransformer):
         if any(k.arg is None for k in node.keywords):
             return self.refuse(f"** in a call of {name}", node)
         keywords = {k.arg: k.value for k in node.keywords if k.arg is not None}
-        if kind(node).what == "number" and not any(kind(a).is_tensor for a in (*arguments, *keywords.values())):
-            if name in _MATH and not keywords:
-                called = ast.Call(parsed(f"math.{_MATH_NAMES.get(name, name)}"), arguments, [])
-                return with_kind(called, kind(node))
+        if is_number(node) and name in _MATH and not keywords and all(kind(a).is_plain for a in arguments):
+            called = ast.Call(parsed(f"math.{_MATH_NAMES.get(name, name)}"), arguments, [])
+            return with_kind(called, kind(node))
         made = None
         if is_method and name in self.methods:
             made = self.methods[name](self, node, arguments, keywords)
@@ -241,7 +244,7 @@ class Translator(ast.NodeTransformer):
         raise NoStyleError(f"{what} has no form in {self.library}: {said(self.statement or node)}")
 
 
-class HeadLines:
+class StatementLines:
     """The statements of a method, as lines, with the comments of the source between them."""
 
     def __init__(self, source: str, translator: Translator, at_return: Callable[[ast.expr], list[str]]) -> None:

@@ -8,6 +8,7 @@ from html import escape
 from typing import Any
 
 from dout.explain.derive.class_writer import DerivedClass, derived
+from dout.explain.styles.style_writer import refuse_style, styled
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -30,12 +31,16 @@ class DerivedLayer(DerivedClass):
         return f"<pre><code>{escape(self.source)}</code></pre>"
 
 
-def derive(target: Any, *inputs: Any, init: Mapping[str, Any] | None = None, **named: Any) -> DerivedLayer:
+def derive(
+    target: Any, *inputs: Any, init: Mapping[str, Any] | None = None, style: str = "book", **named: Any
+) -> DerivedLayer:
     """Derive the backward of a layer from its forward, and write the class that has it.
 
     `target` is a class, a layer, or a function. Inputs that are not given, by position or by name, are chosen. What is
-    written was run, judged exactly, and is finite where the derivative is. Raises TargetError where no example runs,
-    and NotDerivedError where no backward can be written that holds.
+    written was run, judged exactly, and is finite where the derivative is. With `style` "pytorch" the source is a
+    `torch.autograd.Function`, with "jax" a function with `jax.custom_vjp`: the same formulas, written for the library
+    and not run; `layer` is the NumPy class that they were written from. Raises TargetError where no example runs, and
+    NotDerivedError where no backward can be written that holds.
 
     >>> from dout.layers import MulLayer
     >>> layer = derive(MulLayer).layer()
@@ -43,5 +48,6 @@ def derive(target: Any, *inputs: Any, init: Mapping[str, Any] | None = None, **n
     (200.0, (2.0, 100.0))
     """
     given = {**{str(i): item for i, item in enumerate(inputs)}, **named}
-    made = derived(target, init, given)
+    refuse_style(style)
+    made = styled(derived(target, init, given), style)
     return DerivedLayer(**{field.name: getattr(made, field.name) for field in fields(DerivedClass)})
