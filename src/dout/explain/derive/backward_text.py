@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from dout.explain.derive.backward_graph import Twins
+from dout.explain.derive.memory_text import MEMORY
 from dout.explain.derive.softmax_text import SOFTMAX, WrittenLine
 from dout.explain.derive.spare_names import word_for
-from dout.explain.spelling.numpy_text import key_text, spelled
+from dout.explain.spelling.numpy_text import spelled
 from dout.explain.spelling.size_words import Shapes, SizeWords, UnspelledError
 from dout.explain.spelling.written_text import (
     ADDED,
@@ -27,12 +28,10 @@ from dout.explain.spelling.written_text import (
 from dout.graph import CONSTANT, Node
 from dout.ops import PRIMITIVES, primitives
 from dout.ops.operators import is_basic
-from dout.ops.shape import may_repeat
 
 _LONG = 72  # characters of an expression that is split
 _PRODUCT = primitives("multiply divide negative")
 _SUM = primitives("add subtract")
-_MEMORY = primitives("scatter setitem add_at")  # they are written into an array: a statement of their own
 _VIEWS = primitives("reshape transpose broadcast_to getitem ravel flatten copy asarray positive")
 
 
@@ -112,7 +111,7 @@ class BackwardText:
     def assign(self, target: str, root: Node, *, fresh: bool) -> None:
         """Write the statement that gives `target` a value; `fresh`: in memory of its own."""
         node = self.same(root)
-        if node.primitive in _MEMORY and node not in self.texts and node not in self.leaves:
+        if node.primitive in MEMORY and node not in self.texts and node not in self.leaves:
             self._write_memory(node, target if target.isidentifier() else None)
             if target.isidentifier():
                 self.given.add(node)
@@ -153,7 +152,11 @@ class BackwardText:
         self.taken.add(name)
         return name
 
-    def _statement(self, node: Node, text: WrittenText) -> WrittenText:
+    def _write_memory(self, node: Node, name: str | None) -> None:
+        self.texts[node] = WrittenText(MEMORY[node.primitive](self, node, name))
+
+    def statement(self, node: Node, text: WrittenText) -> WrittenText:
+        """Give a value a name."""
         name = self.name_for(node)
         self.lines.append(WrittenLine(f"{name} = {text}", node))
         self.texts[node] = WrittenText(name)
@@ -168,7 +171,7 @@ class BackwardText:
             return WrittenText(self.leaves[node])
         if node in self.texts:
             return self.texts[node]
-        if node.primitive in _MEMORY:
+        if node.primitive in MEMORY:
             self._write_memory(node, None)
             return self.texts[node]
         if node.primitive in SOFTMAX:
@@ -179,17 +182,17 @@ class BackwardText:
             text = self._sum_text(node)
         else:
             unframed = node.primitive is PRIMITIVES["broadcast_to"]
-            operands = [self.text(self._unframed(i) if unframed else i) for i in node.inputs]
+            operands = [self.text(self.unframed(i) if unframed else i) for i in node.inputs]
             if sum(len(o.text) for o in operands) > _LONG:
                 operands = self._shortened(list(map(self.same, node.inputs)), operands)
             text = spelled(self, node, operands)
         if root or node.primitive is CONSTANT:
             return text
         if self.uses.get(node, 0) > 1 and not self._is_short(node, text):
-            return self._statement(node, text)
+            return self.statement(node, text)
         return text
 
-    def _unframed(self, node: Node, *, repeated: bool = False) -> Node:
+    def unframed(self, node: Node, *, repeated: bool = False) -> Node:
         """A value without the axes of length one in front that broadcasting adds, and not `repeated`."""
         while (node := self.same(node)) not in self.leaves and node not in self.texts:
             inner = self.same(node.inputs[0]) if node.inputs else node
@@ -212,7 +215,7 @@ class BackwardText:
         node = nodes[longest]
         if node in self.leaves or node in self.texts or len(texts[longest].text) < 12:
             return texts
-        name = self._statement(node, texts[longest])
+        name = self.statement(node, texts[longest])
         return [name if n is node else t for n, t in zip(nodes, texts, strict=True)]
 
     def has_dout(self, node: Node) -> bool:
@@ -361,32 +364,6 @@ class BackwardText:
         for sign, text in signed[1:]:
             made = infix(made, "+" if sign > 0 else "-", text, ADDED, associative=sign > 0)
         return made
-
-    # --- what is written into an array --------------------------------------------------------------------------------
-
-    def _write_memory(self, node: Node, name: str | None) -> None:
-        is_scatter = node.primitive is PRIMITIVES["scatter"]
-        index = [self.text(i) for i in node.inputs[1 if is_scatter else 2 :]]
-        value = self.text(self._unframed(node.inputs[0 if is_scatter else 1], repeated=True))
-        base = None if is_scatter else self.text(node.inputs[0])
-        name = name or self.name_for(node)
-        self.taken.add(name)
-        key = key_text(self, node, index, node)
-        if base is None:
-            like = self.sizes.like(self.shapes(node))
-            made = f"np.zeros_like({like})" if like and like != "shape" else (
-                f"np.zeros({self.sizes.shape(self.shapes(node))}, dtype={self.dtype(node.dtype)})"
-            )  # fmt: skip
-        else:
-            made = f"{base.within(ATOM)}.copy()"
-        self.lines.append(WrittenLine(f"{name} = {made}", node))
-        rows = any(text.text.startswith("np.arange(") for text in index)  # then no place is there twice
-        repeats = is_scatter and may_repeat(node.static["key"], node.inputs[1:]) and not rows
-        adds = node.primitive is PRIMITIVES["add_at"] or repeats
-        one = f"({key})" if ", " in key else key
-        written = f"np.add.at({name}, {one}, {value})" if adds else f"{name}[{key}] = {value}"
-        self.lines.append(WrittenLine(written))
-        self.texts[node] = WrittenText(name)
 
 
 def _literal(node: Node) -> Any:

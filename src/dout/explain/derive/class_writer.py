@@ -20,6 +20,7 @@ from dout.explain.derive.forward_runs import (
     resized,
     same_structure,
     with_rows,
+    with_unequal_axes,
 )
 from dout.explain.derive.verification import Verdicts, verified
 from dout.explain.model.explanation import Phrase
@@ -182,11 +183,13 @@ def _renumbered(runs: Sequence[ForwardRun], name: str) -> Iterator[ForwardRun]:
 
 
 def _other_batch(run: ForwardRun) -> list[ForwardRun]:
-    """The recording with more rows, for lengths that were equal by accident."""
-    with suppress(Exception):
-        more = recorded(with_rows(run.subject))
-        return [more] if same_structure(run.graph, more.graph) is None else []
-    return []
+    """Recordings with more rows, and with longer last axes, for lengths that were equal by accident."""
+    found = []
+    for subject in (with_rows(run.subject), *with_unequal_axes(run.subject)):
+        with suppress(Exception):
+            more = recorded(subject)
+            found += [more] if same_structure(run.graph, more.graph) is None else []
+    return found
 
 
 def _tried(subject: ForwardSubject) -> Iterator[tuple[int, ForwardRun]]:

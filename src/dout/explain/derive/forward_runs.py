@@ -13,6 +13,7 @@ from dout.adapt.search.example import example
 from dout.adapt.target import Target, copies, passed
 from dout.graph import INPUT, Graph, Node, topological
 from dout.judge.judged_run import is_label
+from dout.rewrite.window_forms import window_forms
 from dout.run import copied, deep_copy, fresh, places, quiet
 from dout.trace.record.record import record, record_function
 from dout.trace.record.trace import Trace
@@ -97,9 +98,18 @@ def recorded(subject: ForwardSubject) -> ForwardRun:
     arguments = {node: name for node, name in zip(entered, names, strict=False) if isinstance(node, Node)}
     nodes = topological(outputs.values())
     inputs = {name: node for name, node in trace.graph.inputs.items() if node not in trace.backward}
-    graph = Graph(tuple(dict.fromkeys((*inputs.values(), *nodes))), inputs, outputs)
+    graph, trace = _with_windows(Graph(tuple(dict.fromkeys((*inputs.values(), *nodes))), inputs, outputs), trace)
     held = _held(trace, graph, arguments, before)
     return ForwardRun(subject, trace, graph, arguments, held, _written(before, layer), layer)
+
+
+def _with_windows(graph: Graph, trace: Trace) -> tuple[Graph, Trace]:
+    """A forward whose loops over windows are one step, which is the same at every size of the window."""
+    new: dict[Node, Node] = {}
+    graph = window_forms(graph, new)
+    names = {new[node]: name for node, name in trace.names.items() if node in new}
+    data = {new[node]: value for node, value in trace.data.items() if node in new}
+    return graph, replace(trace, names={**trace.names, **names}, data={**trace.data, **data})
 
 
 def _argument_names(subject: ForwardSubject, count: int) -> list[str]:
@@ -184,6 +194,15 @@ def renumbered(subject: ForwardSubject, name: str) -> Iterator[ForwardSubject]:
 def with_rows(subject: ForwardSubject) -> ForwardSubject:
     """The subject with more rows in what forward is given."""
     return _with(subject, {}, first=True)
+
+
+def with_unequal_axes(subject: ForwardSubject) -> Iterator[ForwardSubject]:
+    """The subject with axes that were equally long by accident, of one array each: the last one is longer."""
+    for given in ("inputs", "init"):
+        for name, item in getattr(subject, given).items():
+            if isinstance(item, np.ndarray) and item.ndim > 1 and 1 < item.shape[-1] in item.shape[:-1]:
+                longer = _longer(item, item.ndim - 1, item.shape[-1] + 1)
+                yield replace(subject, **{given: {**getattr(subject, given), name: longer}})
 
 
 def _lengths(subject: ForwardSubject) -> set[int]:

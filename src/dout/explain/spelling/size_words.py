@@ -65,6 +65,12 @@ class SizeWords:
             return found[0]
         return self.number(sizes)
 
+    def known(self, sizes: Sizes) -> str | None:
+        """A length as a number, or of an array or the layer; None where neither has it."""
+        if len(set(sizes)) == 1:
+            return str(sizes[0]) if self.all_vary or sizes[0] == 1 else None
+        return next((text for text, known in self._known() if known == sizes), None)
+
     def number(self, sizes: Sequence[int]) -> str:
         """The expression of a length, or of a number computed from lengths. Raises UnspelledError if there is none."""
         sizes = tuple(sizes)
@@ -85,7 +91,9 @@ class SizeWords:
         for text, one in self._known():
             if len(set(one)) > 1:
                 known.setdefault(one, text)
-        computed = _product(sizes, known) or _sum(sizes, known) or _quotient(sizes, known)
+        computed = (
+            _product(sizes, known) or _sum(sizes, known) or _quotient(sizes, known) or _more(sizes, known, self.numbers)
+        )
         if computed is None:
             raise UnspelledError(f"a number ({', '.join(map(str, sizes))}) depends on sizes in an unknown way")
         return computed
@@ -146,4 +154,16 @@ def _sum(sizes: Sizes, known: Mapping[Sizes, str]) -> str | None:
         if len(differences) == 1:
             difference = differences.pop()
             return f"{name} {'-' if difference < 0 else '+'} {abs(difference)}"
+    return None
+
+
+def _more(sizes: Sizes, known: Mapping[Sizes, str], numbers: Mapping[str, Sizes]) -> str | None:
+    """A length and a multiple of a number that the layer holds: `x.shape[2] + 2 * self.pad`."""
+    for vector, text in known.items():
+        rest = [size - length for size, length in zip(sizes, vector, strict=True)]
+        for name, number in numbers.items():
+            ratios = {a // b if b and a % b == 0 else None for a, b in zip(rest, number, strict=True) if a or b}
+            if len(ratios) == 1 and (ratio := ratios.pop()):
+                many = name if abs(ratio) == 1 else f"{abs(ratio)} * {name}"
+                return f"{text} {'+' if ratio > 0 else '-'} {many}"
     return None
