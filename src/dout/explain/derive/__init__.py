@@ -1,3 +1,3 @@
 """A forward in; a class with its backward, as source, out."""
 
-__all__ = ["class_writer", "in_place"]
+__all__ = ["class_writer", "forward_runs", "in_place"]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import ast
-import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from dout.explain.styles.seen_kinds import kind
+from dout.run import deep_copy
 
 
 class CannotBindError(Exception):
@@ -41,7 +41,7 @@ class CallRow:
 
     def filled(self, given: Mapping[str, ast.expr]) -> ast.expr:
         """The call with these arguments."""
-        made = copy.deepcopy(self.template)
+        made = deep_copy(self.template)
         assert isinstance(made, ast.Call)
         made.keywords = [
             k for k in made.keywords if not (isinstance(k.value, ast.Name) and self._is_absent(k.value.id, given))
@@ -62,7 +62,7 @@ class _Filling(ast.NodeTransformer):
 
     def visit_Name(self, node: ast.Name) -> ast.expr:
         """An argument in the place of its parameter."""
-        return copy.deepcopy(self.given.get(node.id, node))
+        return deep_copy(self.given.get(node.id, node))
 
 
 def _is_default(value: ast.expr, default: ast.expr | None) -> bool:

@@ -9,7 +9,7 @@ from functools import cached_property
 
 from dout.explain.styles.layer_parts import Given, LayerParts, NoStyleError
 from dout.explain.styles.local_names import local_names
-from dout.explain.styles.seen_kinds import Kind
+from dout.explain.styles.seen_kinds import SeenKind
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Saved:
     """A value that backward reads: kept by forward, or given to it."""
 
     path: str
-    kind: Kind
+    kind: SeenKind
 
     def path_is_given(self, given: Iterable[Given]) -> bool:
         """Whether forward was given it."""

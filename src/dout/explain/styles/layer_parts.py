@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from dout.explain.styles.seen_kinds import Kind, SeenClass, kind, kind_of
+from dout.explain.styles.seen_kinds import SeenClass, SeenKind, kind, kind_of
 
 
 class NoStyleError(Exception):
@@ -23,7 +23,7 @@ class Given:
     """
 
     path: str
-    kind: Kind
+    kind: SeenKind
     gradient: str | int | None = None
     default: Any = None
 
@@ -136,7 +136,7 @@ class LayerParts:
         inputs = []
         for i, name in enumerate(self.arguments):
             has = i < len(returned) and not _is_none(returned[i])
-            inputs.append(Given(name, seen.get(name, Kind("none")), i if has else None))
+            inputs.append(Given(name, seen.get(name, SeenKind("none")), i if has else None))
         held = [p for path in self._read for p in self._expanded(path)]
         makes = [self._held(path) for path in dict.fromkeys(held)]
         makes.sort(key=lambda one: (one.gradient is None, not one.kind.is_tensor))
@@ -191,9 +191,9 @@ class LayerParts:
         return last.value.elts if isinstance(last.value, ast.Tuple) else [last.value]
 
     @cached_property
-    def kept(self) -> dict[str, Kind]:
+    def kept(self) -> dict[str, SeenKind]:
         """What forward writes and backward reads, with its kind."""
-        found: dict[str, Kind] = {}
+        found: dict[str, SeenKind] = {}
         for path, writes, node in self.uses(self.backward.body):
             if not writes and path in self.written:
                 found.setdefault(path, kind(node))

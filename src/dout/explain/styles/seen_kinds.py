@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import copy
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import ModuleType
@@ -19,7 +18,7 @@ _KIND, _RAN, _WRITES = "__dout_kind__", "__dout_ran__", "__dout_writes__"
 
 
 @dataclass(frozen=True)
-class Kind:
+class SeenKind:
     """What an expression is: a tensor (an array, or a number of one), a number, text, items, none, a module, other.
 
     A name that is a number at first and a tensor later is mixed.
@@ -30,7 +29,7 @@ class Kind:
     what: str = "unknown"
     dtype: str = ""
     ndim: int | None = None
-    parts: tuple[Kind, ...] = ()
+    parts: tuple[SeenKind, ...] = ()
 
     @property
     def is_tensor(self) -> bool:
@@ -51,31 +50,31 @@ class Kind:
 
 
 _N = TypeVar("_N", bound=ast.AST)
-UNKNOWN = Kind()
-FLOAT = Kind("tensor", "f", None)
+UNKNOWN = SeenKind()
+FLOAT = SeenKind("tensor", "f", None)
 
 
-def kind_of(value: Any) -> Kind:
+def kind_of(value: Any) -> SeenKind:
     """The kind of a value."""
     if isinstance(value, np.ndarray | np.generic):
-        return Kind("tensor", np.asarray(value).dtype.kind, np.ndim(value))
+        return SeenKind("tensor", np.asarray(value).dtype.kind, np.ndim(value))
     if isinstance(value, bool | int | float):
-        return Kind("number", {bool: "b", int: "i"}.get(type(value), "f"), 0)
+        return SeenKind("number", {bool: "b", int: "i"}.get(type(value), "f"), 0)
     if isinstance(value, tuple | list):
-        return Kind("items", parts=tuple(map(kind_of, value)))
+        return SeenKind("items", parts=tuple(map(kind_of, value)))
     if isinstance(value, np.dtype):
-        return Kind("dtype")
+        return SeenKind("dtype")
     plain = {str: "text", type(None): "none", ModuleType: "module", slice: "slice", type(...): "none"}
-    return Kind(plain.get(type(value), "other"))
+    return SeenKind(plain.get(type(value), "other"))
 
 
-def kind(node: ast.AST) -> Kind:
+def kind(node: ast.AST) -> SeenKind:
     """The kind that was seen of an expression."""
-    found: Kind = getattr(node, "seen", UNKNOWN)
+    found: SeenKind = getattr(node, "seen", UNKNOWN)
     return found
 
 
-def with_kind(node: _N, seen: Kind) -> _N:
+def with_kind(node: _N, seen: SeenKind) -> _N:
     """The expression, with its kind."""
     node.seen = seen  # type: ignore[attr-defined]
     return node
@@ -98,7 +97,7 @@ class SeenClass:
     tree: ast.ClassDef
     space: Mapping[str, Any]
     held: Any
-    kinds: dict[int, set[Kind]] = field(default_factory=dict)
+    kinds: dict[int, set[SeenKind]] = field(default_factory=dict)
     ran: set[int] = field(default_factory=set)
     sharing: set[int] = field(default_factory=set)
 
@@ -138,7 +137,7 @@ def seen(source: str, name: str, original: type, subject: ForwardSubject, wanted
     for place, node in enumerate(ast.walk(tree)):
         node.place = place  # type: ignore[attr-defined]
     found = SeenClass(tree, space, None)
-    watched = _Watching().visit(copy.deepcopy(tree))
+    watched = _Watching().visit(deep_copy(tree))
     hooks = {_KIND: found.note, _RAN: found.ran.add, _WRITES: found.writes}
     inside = {**space, **hooks}
     exec(compile(ast.fix_missing_locations(ast.Module([watched], [])), "<styled>", "exec"), inside)
@@ -159,14 +158,14 @@ def seen(source: str, name: str, original: type, subject: ForwardSubject, wanted
     return found
 
 
-def _joined(kinds: set[Kind]) -> Kind:
+def _joined(kinds: set[SeenKind]) -> SeenKind:
     if len(kinds) == 1:
         return next(iter(kinds))
     if kinds and len({(one.what, one.dtype) for one in kinds}) == 1:
         one = next(iter(kinds))
-        return Kind(one.what, one.dtype)
+        return SeenKind(one.what, one.dtype)
     if kinds and {one.what for one in kinds} == {"number", "tensor"} and "b" not in {one.dtype for one in kinds}:
-        return Kind("mixed", "f")
+        return SeenKind("mixed", "f")
     return UNKNOWN
 
 
@@ -211,7 +210,7 @@ class _Watching(ast.NodeTransformer):
             hooks = [_call(_RAN, place)]
             base, own = written_base(statement)
             if base is not None:
-                read = copy.deepcopy(base)
+                read = deep_copy(base)
                 read.ctx = ast.Load()  # type: ignore[attr-defined]
                 hooks.append(_call(_WRITES, place, read, ast.Call(ast.Name("locals", ast.Load()), [], []), own))
             for name in ("body", "orelse", "finalbody"):

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Mapping, Sequence
 
 from dout.explain.styles.call_rows import CallRow, rows
-from dout.explain.styles.seen_kinds import Kind, kind, with_kind
+from dout.explain.styles.seen_kinds import SeenKind, kind, with_kind
 from dout.explain.styles.translator import Special, Translator, is_number, parsed
 
 _SAME = (
@@ -183,7 +183,7 @@ def _reshape(t: Translator, node: ast.Call, arguments: Arguments, keywords: Keyw
     return None if keywords else ast.Call(ast.Attribute(arguments[0], "reshape", ast.Load()), arguments[1:], [])
 
 
-def _dtype(t: Translator, dtype: ast.expr | None, seen: Kind) -> str:
+def _dtype(t: Translator, dtype: ast.expr | None, seen: SeenKind) -> str:
     """The dtype of a new tensor: of floats it is that of the input, so that float32 stays."""
     if dtype is not None and isinstance(dtype, ast.Attribute) and dtype.attr == "dtype":
         return ast.unparse(dtype)
@@ -291,7 +291,7 @@ def as_tensor(t: Translator, value: ast.expr) -> ast.expr:
     """A number as a tensor of the input's dtype and device."""
     if not kind(value).is_plain:
         return value
-    return with_kind(_method(parsed(t.like), "new_tensor", value), Kind("tensor", "f", 0))
+    return with_kind(_method(parsed(t.like), "new_tensor", value), SeenKind("tensor", "f", 0))
 
 
 def _dot(t: Translator, node: ast.Call, arguments: Arguments, keywords: Keywords) -> ast.expr | None:

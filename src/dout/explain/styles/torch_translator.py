@@ -8,7 +8,7 @@ from typing import Any
 
 from dout.explain.styles import torch_calls
 from dout.explain.styles.call_rows import CallRow, CannotBindError
-from dout.explain.styles.seen_kinds import Kind, kind, with_kind
+from dout.explain.styles.seen_kinds import SeenKind, kind, with_kind
 from dout.explain.styles.torch_calls import ALL_TENSORS, REDUCTIONS, as_tensor, reversed_axes
 from dout.explain.styles.translator import Translator, parsed
 
@@ -73,7 +73,7 @@ class TorchTranslator(Translator):
     def _floated(self, node: ast.expr) -> ast.expr:
         """A tensor of whole numbers or truth values, as floats."""
         made = ast.Call(ast.Attribute(node, "to", ast.Load()), [parsed(f"{self.like}.dtype")], [])
-        return with_kind(made, Kind("tensor", "f", kind(node).ndim))
+        return with_kind(made, SeenKind("tensor", "f", kind(node).ndim))
 
     # --- operators ----------------------------------------------------------------------------------------------------
 

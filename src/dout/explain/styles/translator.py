@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import builtins
-import copy
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
@@ -14,7 +13,8 @@ import numpy as np
 
 from dout.explain.styles.call_rows import CallRow, CannotBindError
 from dout.explain.styles.layer_parts import LayerParts, NoStyleError, said
-from dout.explain.styles.seen_kinds import FLOAT, Kind, has_run, kind, with_kind
+from dout.explain.styles.seen_kinds import FLOAT, SeenKind, has_run, kind, with_kind
+from dout.run import deep_copy
 
 _MATH = {
     "exp", "log", "sqrt", "tanh", "sin", "cos", "tan", "sinh", "cosh", "log1p", "expm1", "log2", "log10", "floor",
@@ -51,7 +51,7 @@ class Translator(ast.NodeTransformer):
     def translated(self, statement: ast.stmt) -> list[ast.stmt]:
         """A simple statement."""
         self.statement = statement
-        made = self.visit(copy.deepcopy(statement))
+        made = self.visit(deep_copy(statement))
         return [made] if isinstance(made, ast.stmt) else list(made or [])
 
     def visit_Assign(self, node: ast.Assign) -> Any:
@@ -129,7 +129,7 @@ class Translator(ast.NodeTransformer):
 
     def _constant(self, name: str, node: ast.expr) -> ast.expr:
         if name == "newaxis":
-            return with_kind(ast.Constant(None), Kind("none"))
+            return with_kind(ast.Constant(None), SeenKind("none"))
         text = _CONSTANTS.get(name) or self.dtypes.get(name)
         if text is None:
             return self.refuse(f"np.{name}", node)
@@ -274,11 +274,11 @@ class StatementLines:
             if statement.value is None or self.returns > 1:
                 t.refuse("a return in several places", statement)
             assert statement.value is not None
-            return self.at_return(t.visit(copy.deepcopy(statement.value)))
+            return self.at_return(t.visit(deep_copy(statement.value)))
         if isinstance(statement, ast.If):
             return self._branches(statement)
         if isinstance(statement, ast.For) and not statement.orelse:
-            head = f"for {ast.unparse(statement.target)} in {ast.unparse(t.visit(copy.deepcopy(statement.iter)))}:"
+            head = f"for {ast.unparse(statement.target)} in {ast.unparse(t.visit(deep_copy(statement.iter)))}:"
             return [head, *self._inside(statement.body, statement.lineno)]
         if isinstance(statement, ast.With) and all("errstate" in ast.unparse(i.context_expr) for i in statement.items):
             return self.of(statement.body, statement.lineno)
@@ -290,7 +290,7 @@ class StatementLines:
         return [line for text in texts for line in (wrapped(text, "") if len(text) > 100 else [text])]
 
     def _branches(self, statement: ast.If) -> list[str]:
-        test = ast.unparse(self.translator.truth(copy.deepcopy(statement.test)))
+        test = ast.unparse(self.translator.truth(deep_copy(statement.test)))
         made = [f"if {test}:", *self._branch(statement.body, statement.lineno)]
         if statement.orelse:
             made += ["else:", *self._branch(statement.orelse, statement.body[-1].end_lineno or statement.lineno)]

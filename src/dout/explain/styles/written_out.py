@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import ast
-import copy
 import inspect
 import textwrap
 from collections.abc import Mapping
 from types import FunctionType
 from typing import Any
 
+from dout.run import deep_copy
+
 
 def written_out(tree: ast.ClassDef, cls: type, space: Mapping[str, Any]) -> ast.ClassDef:
     """A class in which forward calls no function of the user's that is one return: its expression stands there."""
-    made = copy.deepcopy(tree)
+    made = deep_copy(tree)
     for method in made.body:
         if isinstance(method, ast.FunctionDef) and method.name in ("forward", "backward"):
             for _ in range(3):  # functions that call functions
@@ -49,7 +50,7 @@ class _Calls(ast.NodeTransformer):
         given = dict(zip(names, node.args, strict=True))
         if skipped:
             given["self"] = ast.Name("self", ast.Load())
-        filled = _Filling(given).visit(copy.deepcopy(value))
+        filled = _Filling(given).visit(deep_copy(value))
         inside = {n.id for n in ast.walk(value) if isinstance(n, ast.Name)} - set(names) - {"self"}
         if any(function.__globals__.get(n) is not self.space.get(n) for n in inside):
             return node
@@ -84,7 +85,7 @@ class _Filling(ast.NodeTransformer):
 
     def visit_Name(self, node: ast.Name) -> ast.expr:
         """An argument in the place of a parameter."""
-        return copy.deepcopy(self.given.get(node.id, node))
+        return deep_copy(self.given.get(node.id, node))
 
 
 def _is_library(function: FunctionType) -> bool:
