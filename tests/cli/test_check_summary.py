@@ -324,7 +324,8 @@ def numbers_in(layer):
 
 def test_what_is_printed_can_be_pasted_into_a_shell_line_by_line(five):
     text = dout("mine.py:RNN", cwd=five[0]).stdout
-    pasted = text[text.index("again:") + len("again:") : text.index("\n\n", text.index("again:"))]
+    pasted, why = text[text.index("again:") + len("again:") : text.index("\n\n", text.index("again:"))].split("why:")
+    assert shlex.split(why) == ["dout", "explain", "mine.py:RNN"]
     arguments = shlex.split(pasted)
     assert "\\\n" in pasted
     assert arguments[:3] == ["dout", "check", "mine.py:RNN"]

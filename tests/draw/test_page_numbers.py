@@ -103,7 +103,7 @@ THREE = [1, -2, True, 0.5, -1.5, math.nan]
 # Rows that the page leaves out, and why.
 LEFT_OUT = {
     "of arrays": """ravel flatten transpose getitem setitem survives scatter add_at concatenate repeat tile pad roll
-        tril triu diag diagonal windows array matmul dot inner inv solve det convolve einsum var std any all argmax
+        tril triu diag diagonal windows fold array matmul dot inner inv solve det convolve einsum var std any all argmax
         argmin argsort nonzero cumsum cumprod places special_softmax special_log_softmax special_logsumexp""",
     "of whole numbers that are patterns of bits": "left_shift right_shift invert",
     "with decimals to round to": "around",

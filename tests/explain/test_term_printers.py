@@ -311,3 +311,9 @@ def test_a_formula_may_be_thousands_of_functions_deep(printer):
     for _ in range(1001):
         deep = FunctionCall("tanh", (deep,))
     assert printer(deep).count("tanh") == 1001
+
+
+def test_a_sum_without_an_index_is_over_all_elements_and_a_numbered_name_has_its_number_below():
+    whole = SumOver((), Symbol("dx₁₂"))
+    assert (text(whole), latex(whole)) == ("Σ dx₁₂", r"\sum \mathrm{dx}_{12}")
+    assert "munder" not in mathml(whole)

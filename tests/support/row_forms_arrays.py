@@ -55,6 +55,25 @@ def scattered(key, dout, shape=(3, 4)):
     return on(plain, dout, ours=ours)
 
 
+def folded(window, axes, steps, shape):
+    """Gradients of windows, each element added where it came from."""
+    every = [slice(None)] * len(shape)
+    for axis, step in zip(axes, steps, strict=True):
+        every[axis] = slice(None, None, step)
+    number = np.arange(math.prod(shape)).reshape(shape)
+    places = np.lib.stride_tricks.sliding_window_view(number, window, axes)[tuple(every)]
+
+    def plain(dout):
+        out = np.zeros(number.size, dout.dtype) if dout.dtype != object else np.zeros(number.size) * np.sum(dout)
+        np.add.at(out, places.reshape(-1), dout.reshape(-1))
+        return out.reshape(shape)
+
+    def ours(dout):
+        return PRIMITIVES["fold"](dout, window=window, axes=axes, steps=steps, shape=shape)
+
+    return on(plain, np.arange(float(places.size)).reshape(places.shape), ours=ours)  # sums without rounding
+
+
 def surviving(key, shape=(3, 4)):
     """Which of the values written to x[key] are still there afterwards: the last one at each place."""
 

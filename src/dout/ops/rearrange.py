@@ -285,7 +285,22 @@ def _windows_arguments(x: Any, window_shape: Any, axis: Any = None) -> Any:
     return (x,), {"window": window, "axes": axes}
 
 
-def _windows_backward(dout: Any, out: Any, x: Any, window: Shape, axes: tuple[int, ...]) -> Any:
+def _every(axes: tuple[int, ...], steps: tuple[int, ...] | None, n: int) -> tuple[slice, ...]:
+    """The index of every n-th window."""
+    taken = dict(zip(axes, steps or (), strict=False))
+    return tuple(slice(None, None, taken.get(axis)) for axis in range(n))
+
+
+def _windows(x: Any, window: Shape, axes: tuple[int, ...], steps: tuple[int, ...] | None = None) -> Any:
+    view = np.lib.stride_tricks.sliding_window_view(x, window, axes)
+    return view if steps is None else view[_every(axes, steps, x.ndim)]
+
+
+def _windows_backward(
+    dout: Any, out: Any, x: Any, window: Shape, axes: tuple[int, ...], steps: tuple[int, ...] | None = None
+) -> Any:
+    if steps is not None:
+        return fold(dout, window=window, axes=axes, steps=steps, shape=x.shape)
     total = None
     for place in itertools.product(*map(range, window)):  # the elements at one place of every window lie side by side
         width = [[0, 0] for _ in x.shape]
@@ -299,11 +314,33 @@ def _windows_backward(dout: Any, out: Any, x: Any, window: Shape, axes: tuple[in
 
 windows = define(
     "windows",
-    forward=lambda x, window, axes: np.lib.stride_tricks.sliding_window_view(x, window, axes),
+    forward=_windows,
     backward=_windows_backward,
     infer=rehearsed,
     calls={np.lib.stride_tricks.sliding_window_view: _windows_arguments},
     symbol="windows",
     latex=r"\operatorname{{windows}} {0}",
     says="sum dout over the windows an element lies in",
+)
+
+
+def _fold(dout: Any, window: Shape, axes: tuple[int, ...], steps: tuple[int, ...], shape: Shape) -> Any:
+    out = np.zeros(shape, dout.dtype)
+    for place in itertools.product(*map(range, window)):
+        taken = [slice(None)] * len(shape)
+        for axis, at, step in zip(axes, place, steps, strict=True):
+            start = at + (taken[axis].start or 0)  # an axis may have two windows
+            taken[axis] = slice(start, max(start + step * (dout.shape[axis] - 1) + 1, 0), step)
+        out[tuple(taken)] += dout[(..., *place)]
+    return out
+
+
+fold: Primitive = define(
+    "fold",
+    forward=_fold,
+    backward=lambda dout, out, x, window, axes, steps, shape: windows(dout, window=window, axes=axes, steps=steps),
+    infer=moved(lambda x, window, axes, steps, shape: shape),
+    symbol="fold",
+    latex=r"\operatorname{{fold}} {0}",
+    says="take the windows of dout",
 )

@@ -1,3 +1,12 @@
 """A graph in; an equal graph in a simpler form out: algebra that the engine, `explain` and `derive` share."""
 
-__all__ = ["factored", "identities", "masked_writes", "node_facts", "simplify", "softmax_forms", "stable_forms"]
+__all__ = [
+    "factored",
+    "identities",
+    "masked_writes",
+    "node_facts",
+    "simplify",
+    "softmax_forms",
+    "stable_forms",
+    "window_forms",
+]

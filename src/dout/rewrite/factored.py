@@ -112,7 +112,15 @@ class _Factoring:
         """A product with quotients that are known, and means; and whether anything changed."""
         changed = any(power == 0 for power in product.powers.values())
         product = product.cleared()
+        for node in product.above:
+            cosh = next((n for n in product.below if _are_sinh_and_cosh(node, n)), None)
+            if cosh is not None:
+                tanh = Node(PRIMITIVES["tanh"], node.inputs, {}, node.shape, node.dtype, node.where)
+                product.powers.update({node: -1, cosh: 1, tanh: 1})
+                return product.cleared(), True
         for (above, below), quotient in self.quotients.items():
+            if self.single.get(quotient, True):
+                continue  # it may be a part of this very product
             while product.powers.get(above, 0) > 0 and product.powers.get(below, 0) < 0:
                 if len(product.powers) == 2 and product.powers[above] == 1 and product.powers[below] == -1:
                     break  # it is that quotient
@@ -331,6 +339,11 @@ def _is_literal(node: Node) -> bool:
     value = node.static["value"]
     small = type(value) is int and abs(value) <= 2
     return small or (isinstance(value, float | np.floating) and bool(np.isfinite(value)))
+
+
+def _are_sinh_and_cosh(one: Node, other: Node) -> bool:
+    """Whether two are sinh and cosh of the same: what overflows in both is tanh."""
+    return (one.primitive, other.primitive) == (PRIMITIVES["sinh"], PRIMITIVES["cosh"]) and one.inputs == other.inputs
 
 
 def _is_zero(node: Node) -> bool:

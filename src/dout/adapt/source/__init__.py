@@ -7,7 +7,7 @@ the class whose methods may read it, where it is not the one the function stands
 
 from dout.adapt.source.argument_axes import axes_for, items_for, shapes_for
 from dout.adapt.source.argument_kinds import kinds_for
-from dout.adapt.source.attribute_reads import attributes_read
+from dout.adapt.source.attribute_reads import attributes_read, items_unpacked
 from dout.adapt.source.cache_switches import switches_for
 from dout.adapt.source.divisors import divisions_for
 from dout.adapt.source.returned_names import returned_by
@@ -22,6 +22,7 @@ __all__ = [
     "divisions_for",
     "empty_methods",
     "items_for",
+    "items_unpacked",
     "keys_for",
     "kinds_for",
     "returned_by",

@@ -1,4 +1,4 @@
-"""Which attributes of an argument a method reads."""
+"""Which attributes of an argument a method reads, and what it calls the items of its own."""
 
 from __future__ import annotations
 
@@ -21,6 +21,26 @@ def attributes_read(function: Any, name: str) -> frozenset[str]:
             }
     found = (node for node in walk(own.node) if isinstance(node, ast.Attribute)) if own else ()
     return frozenset(node.attr for node in found if _is_one_of(node.value, known))
+
+
+@total(dict)
+def items_unpacked(function: Any) -> dict[str, str]:
+    """The local names of items of an attribute: {"params[0]": "W", "params[1]": "b"} after `W, b = self.params`."""
+    own = read(function)
+    found: dict[str, str] = {}
+    for node in walk(own.node) if own else ():
+        match node:
+            case ast.Assign(targets=[ast.Tuple(elts=names)], value=ast.Attribute(ast.Name(me), attribute)):
+                places = {f"{attribute}[{i}]": name for i, name in enumerate(names)}
+            case ast.Assign(
+                targets=[name], value=ast.Subscript(ast.Attribute(ast.Name(me), attribute), ast.Constant(key))
+            ):
+                places = {f"{attribute}[{key!r}]": name}
+            case _:
+                continue
+        if own and me == own.me:
+            found |= {place: name.id for place, name in places.items() if isinstance(name, ast.Name)}
+    return found
 
 
 def _is_one_of(node: ast.AST, names: set[str]) -> bool:

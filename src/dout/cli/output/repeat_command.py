@@ -11,6 +11,7 @@ from dout.check.report.report import near
 from dout.check.worker.jobs import ObjectText
 from dout.cli.output.cli_values import written
 from dout.errors import visible
+from dout.judge.outcomes import Word
 
 if TYPE_CHECKING:
     from dout.check.project.discover import Job
@@ -73,6 +74,8 @@ class Again:
                 line = _INDENT * 2
             line += f" {word}"
         yield line
+        if any(verdict.word == Word.REFUTED for verdict in self.checked.report.verdicts):
+            yield f"{_INDENT}why: dout explain {visible(shlex.quote(self.parts[0][-1]))}"
 
 
 def _target(job: Job, layer: str) -> str:

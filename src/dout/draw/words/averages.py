@@ -32,9 +32,10 @@ def mean_text(finite: np.ndarray, say: Say) -> str:
             return text
         if finite.dtype.kind in "iu":
             return say(decimal_of(Fraction(sum(finite.tolist()), count)))
-        total = math.fsum(small.tolist())  # exact, then rounded once
-        if text := _certain(*_around(Fraction(total) / count), scale, say):
-            return text
+        if np.array_equal(small * scale, finite):  # none became 0, or lost digits
+            total = math.fsum(small.tolist())  # exact, then rounded once
+            if text := _certain(*_around(Fraction(total) / count), scale, say):
+                return text
     return say(decimal_of(sum(map(_fraction, finite.tolist()), Fraction()) / count))
 
 
@@ -54,7 +55,10 @@ def _is_double(finite: np.ndarray) -> bool:
 
 
 def _scale(finite: np.ndarray) -> float:
-    """A power of two near the largest size, so that neither sums nor squares overflow; dividing by it is exact."""
+    """A power of two near the largest size, so that neither sums nor squares overflow; dividing by it is exact.
+
+    But of numbers so small that they become subnormal.
+    """
     return math.ldexp(1.0, min(1023, math.frexp(float(np.abs(finite.astype(np.float64)).max()))[1]))
 
 

@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 
 from dout.explain.algebra.exact_values import equal
-from dout.explain.algebra.pieces import Piece, Pointwise, in_numbers, pieces
+from dout.explain.algebra.known_constants import in_numbers
+from dout.explain.algebra.pieces import Piece, Pointwise, pieces
 from dout.explain.algebra.shortest_forms import ShortForm, forms
 from dout.explain.algebra.sympy_terms import term
+from dout.explain.axes.term_values import constants_meant
 from dout.explain.terms.terms import ZERO, Cases, Compare, FunctionCall, Symbol, Term, negated, product
 from dout.graph import Node, topological
 from dout.judge.ball_values import Balls
@@ -102,8 +104,8 @@ class _Checked:
             element, graph = self.graph.element, self.graph
             given: dict[Node, Any] = {element[n]: float(values[place]) for n, values in graph.sample.items()}
             given |= {element[n]: item for n, item in graph.numbers.items() if n in element} | {graph.element_seed: 1.0}
-            balls = Balls(given)
             wanted = [element[n] for n in self.named] + ([] if self.gradient is None else [self.gradient])
+            balls = Balls(given | constants_meant(topological(wanted, known=given)))
             balls.compute(topological(wanted, known=balls.values))
             values = {name: balls.values[element[n]] for n, name in self.named.items()}
             self.found[place] = values, 0 if self.gradient is None else balls.values[self.gradient]

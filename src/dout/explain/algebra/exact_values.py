@@ -11,16 +11,14 @@ from typing import Any
 import numpy as np
 from flint import arb
 
-from dout.explain.axes.indices import parts_of, substituted
+from dout.explain.axes.indices import substituted
 from dout.explain.axes.term_values import Meanings, NoValueError, value_of
 from dout.explain.terms.terms import Partial, Symbol, Term
 from dout.judge.ball_numbers import ball
 from dout.judge.outcomes import NoRuleError
 
 NEAR = arb(2) ** -200  # of the larger of the two
-ROUNDED = arb(2) ** -50  # the rows of erf hold 2/√π as a float
 TEN_DIGITS = arb(2) ** -33
-PI = "π"
 
 
 def upstream_name(of: str) -> str:
@@ -35,7 +33,7 @@ def equal(term: Term, given: Mapping[str, Sequence[Any]], expected: Iterable[Any
 
     Points at which either is not finite are passed by. False where none is left, and for a term without numbers.
     """
-    near = TEN_DIGITS if not exactly else ROUNDED if Symbol(PI) in parts_of(term) else NEAR
+    near = TEN_DIGITS if not exactly else NEAR
     known = 0
     for i, item in enumerate(map(ball, expected)):
         try:
@@ -54,7 +52,7 @@ def equal(term: Term, given: Mapping[str, Sequence[Any]], expected: Iterable[Any
 def value(term: Term, given: Mapping[str, Any]) -> arb:
     """The ball of a term. Raises NoValueError for one that has none."""
     plain = substituted(term, lambda part: Symbol(upstream_name(part.of)) if isinstance(part, Partial) else None)
-    numbers = {name: _alone(item) for name, item in {**given, PI: arb.pi()}.items()}
+    numbers = {name: _alone(item) for name, item in given.items()}
     found: arb = ball(value_of(plain, {}, Meanings(numbers, {})))
     return found
 

@@ -24,6 +24,7 @@ from dout.explain.algebra.calculus import (
     switch,
     symbol,
 )
+from dout.explain.algebra.known_constants import as_number, in_numbers
 from dout.grad import backpropagate
 from dout.graph import CONSTANT, INPUT, Node, topological
 from dout.ops import primitives
@@ -88,7 +89,8 @@ class Pointwise:
         generator = np.random.default_rng(1)
         middle = np.tan(np.linspace(-1.5, 1.5, POINTS)) * 2
         if len(self.inputs) != 1:
-            return {node: generator.permutation(middle) + generator.normal(size=POINTS) / 8 for node in self.inputs}
+            numbers = {n: generator.permutation(middle) + generator.normal(size=POINTS) / 8 for n in self.inputs}
+            return {n: item > 0 if np.dtype(n.dtype) == np.bool_ else item for n, item in numbers.items()}
         for _ in range(SEARCHES):
             places = sorted({place for piece, _ in self._pieces_at(middle) for place in piece.turns()})
             around = [place + way * (0.01 + abs(place) / 50) for place in places for way in (-1, 1)]
@@ -247,37 +249,3 @@ def pieces(graph: Pointwise, points: Mapping[Node, Any] | None = None) -> list[t
         piece = graph.piece({node: values[node][i] for node in graph.nodes})
         found.setdefault(piece.key, (piece, []))[1].append(i)
     return list(found.values())
-
-
-def as_number(value: Any) -> Any:
-    """A constant as SymPy's number: a fraction where it is a short one, else a symbol that stands for it."""
-    if isinstance(value, bool | np.bool_):
-        return sympy.Integer(int(value))
-    if isinstance(value, int | np.integer):
-        return sympy.Integer(int(value))
-    number = sympy.Rational(float(value)) if np.isfinite(value) else None
-    if number is not None and number.q <= 64:
-        return number
-    return constant_symbol(float(value))
-
-
-_constants: dict[float, Any] = {}
-
-
-def constant_symbol(value: float) -> Any:
-    """The symbol that stands for a float that is no short fraction: 0.044715."""
-    if value not in _constants:
-        sign = {"positive": True} if value > 0 else {"negative": True}
-        _constants[value] = sympy.Symbol(repr(value), real=True, **sign)
-    return _constants[value]
-
-
-def value_of(constant: Any) -> float | None:
-    """The float that a symbol of a constant stands for; None of another symbol."""
-    return next((value for value, found in _constants.items() if found is constant), None)
-
-
-def in_numbers(expression: Any, numbers: Mapping[Any, float]) -> Any:
-    """An expression with numbers in the place of constants, and of the symbols that have one."""
-    constants = {s: value_of(s) for s in expression.free_symbols if value_of(s) is not None}
-    return expression.subs(constants).subs(numbers)

@@ -13,7 +13,8 @@ import numpy as np
 import sympy
 
 from dout.explain.algebra.calculus import INVERSES, TAUGHT, sigmoid, softplus
-from dout.explain.algebra.pieces import Piece, value_of
+from dout.explain.algebra.known_constants import value_of
+from dout.explain.algebra.pieces import Piece
 from dout.explain.algebra.sympy_terms import term
 from dout.explain.terms.terms import Term
 from dout.explain.terms.walk import length

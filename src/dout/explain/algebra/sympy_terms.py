@@ -7,8 +7,8 @@ from typing import Any
 
 import sympy
 
-from dout.explain.algebra.pieces import value_of
-from dout.explain.terms.terms import ONE, FunctionCall, Number, Power, Symbol, Term, negated, number, product, total
+from dout.explain.algebra.known_constants import value_of
+from dout.explain.terms.terms import FunctionCall, Number, Power, Symbol, Term, negated, number, product, total
 
 Naming = Mapping[Any, Term]  # a symbol of SymPy's → what it is called
 
@@ -26,13 +26,7 @@ def term(expression: Any, names: Naming) -> Term:
     if rule is not None:
         return rule(expression, names)
     if expression.is_number and not expression.args:
-        return (
-            Symbol("π")
-            if expression is sympy.pi
-            else FunctionCall("exp", (ONE,))
-            if expression is sympy.E
-            else Symbol("?")
-        )
+        return Symbol("π") if expression is sympy.pi else Symbol("e") if expression is sympy.E else Symbol("?")
     name = _NAMES.get(type(expression).__name__, type(expression).__name__)
     return FunctionCall(name, tuple(term(argument, names) for argument in expression.args))
 

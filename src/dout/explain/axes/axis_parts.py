@@ -13,7 +13,7 @@ from dout.explain.axes.element_rules import reduced_axes
 from dout.explain.axes.index_forms import fresh_indices, index_form, index_names, indices_of
 from dout.explain.axes.term_values import equal_values, holds, sources
 from dout.explain.model.explanation import Phrase
-from dout.explain.terms.terms import Term
+from dout.explain.terms.terms import Symbol, Term
 from dout.graph import CONSTANT, INPUT, Graph, Node, renewed, topological
 from dout.ops import PRIMITIVES, by_primitive, primitives
 from dout.rewrite.node_facts import applied, constant
@@ -24,7 +24,7 @@ from dout.rewrite.simplify import is_elementwise, simplify
 class AxisPart:
     """What a step gives to one input. `index` has both sides of the formula of one element, `term` whole arrays."""
 
-    index: tuple[Term, Term] | None
+    index: tuple[Symbol, Term] | None
     term: Term | None
     shapes: str
     reason: Phrase | None
@@ -51,7 +51,7 @@ def axis_part(
     reason = reason_for(node, argument, names, letters)
     shapes = _between(letters[node], letters[source])
     first: tuple[Node, Letters, _Also] | None = None
-    index: tuple[Term, Term] | None = None
+    index: tuple[Symbol, Term] | None = None
     cut = [n for n in names if n is not gradient or names[n] != name]
     below = dict.fromkeys(sources(gradient, set(cut)))
     known = {n: values[n] for n in below if n in values}

@@ -108,7 +108,8 @@ def _einsum(view: ElementView) -> Term:
     return view.over(summed, lambda: product(*(view.read(k, index(k)) for k in range(len(terms)))))
 
 
-def _axes(node: Node) -> list[int]:
+def reduced_axes(node: Node) -> list[int]:
+    """The axes of its input that a reduction goes over."""
     axis, ndim = node.static.get("axis"), len(node.inputs[0].shape)
     axes = range(ndim) if axis is None else (axis,) if isinstance(axis, int) else axis
     return sorted(a % ndim for a in axes)
@@ -116,7 +117,7 @@ def _axes(node: Node) -> list[int]:
 
 def gone_over(view: ElementView, besides: Sequence[Term] = ()) -> tuple[list[Term], tuple[Term, ...]]:
     """The indices of a reduction's axes, and those of its input."""
-    node, axes = view.node, _axes(view.node)
+    node, axes = view.node, reduced_axes(view.node)
     if len(node.inputs) > 1 or "initial" in node.static:
         raise NotReadableError("a reduction of some elements, or one that begins with a number")
     kept = iter(index for i, index in enumerate(view.at) if not (node.static.get("keepdims") and i in axes))
@@ -138,7 +139,7 @@ def _reduction(symbol: str) -> Rule:
 
 
 def _count(view: ElementView) -> tuple[Term, ...]:
-    return tuple(view.size(0, axis) for axis in _axes(view.node))
+    return tuple(view.size(0, axis) for axis in reduced_axes(view.node))
 
 
 def _mean(view: ElementView) -> Term:
@@ -357,8 +358,3 @@ def rule_of(node: Node) -> Rule:
     if is_elementwise(node):
         return _each
     raise NotReadableError(f"no index form for {row}")
-
-
-def reduced_axes(node: Node) -> list[int]:
-    """The axes of its input that a reduction goes over."""
-    return _axes(node)

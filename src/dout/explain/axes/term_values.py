@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import reduce
@@ -16,8 +16,9 @@ from flint import arb
 
 from dout.explain.axes.axis_letters import JOIN, Letters, index_name
 from dout.explain.axes.indices import parts_of
+from dout.explain.terms.known_numbers import known_number, shortest_float
 from dout.explain.terms.terms import Cases, Compare, FunctionCall, Number, Power, Product, Sum, SumOver, Symbol, Term
-from dout.graph import INPUT, Node, evaluate, topological
+from dout.graph import CONSTANT, INPUT, Node, evaluate, topological
 from dout.judge.ball_numbers import ball, exact, is_exact, middle
 from dout.judge.ball_values import Balls
 from dout.judge.exact_judge import relation
@@ -108,13 +109,21 @@ def equal_values(one: Node, given: Mapping[Node, Any], other: Node, known: Mappi
     return _agree(*(exact(np.asarray(value)) for value in found), exactly=exactly)
 
 
+def constants_meant(nodes: Iterable[Node]) -> dict[Node, Any]:
+    """What formulas take constants for where that is not their float: √2, 2 / 3, and 0.1 for a float32."""
+    floats = {n: n.static["value"] for n in nodes if n.primitive is CONSTANT and np.ndim(n.static["value"]) == 0}
+    known = {node: number for node, value in floats.items() if (number := known_number(value)) is not None}
+    short = {node: ball(shortest_float(value)) for node, value in floats.items() if isinstance(value, np.floating)}
+    return short | {node: ball(value_of(number, {}, Meanings({}, {}))) for node, number in known.items()}
+
+
 def _computed(node: Node, given: Mapping[Node, Any]) -> Any:
     """The value of a node over balls; of large arrays, where that takes long, in float64."""
     nodes = topological([node], known=given)
     if sum(map(_work, nodes)) > LARGE:
         with np.errstate(all="ignore"):
             return np.asarray(evaluate([node], given)[node])
-    balls = Balls(given)
+    balls = Balls({**given, **constants_meant(nodes)})
     balls.compute(nodes)
     return exact(balls.values[node])
 
@@ -207,6 +216,8 @@ def _symbol(term: Any, places: Mapping[str, int], setting: Meanings) -> Any:
         if any(not 0 <= i < n for i, n in zip(indices, setting.values[term.name].shape, strict=True)):
             raise NoValueError(f"{term.name} has no such element")
         meanings.append(setting.values[term.name][indices])
+    if not meanings and not term.indices and term.name in _NUMBERS:
+        return _NUMBERS[term.name]()
     if not meanings or any(ball(meaning) != ball(meanings[0]) for meaning in meanings):
         raise NoValueError(f"{term.name} may be {len(meanings)} things")
     return int(meanings[0]) if isinstance(meanings[0], np.integer) else meanings[0]
@@ -233,7 +244,8 @@ def _power(term: Any, places: Mapping[str, int], setting: Meanings) -> Any:
 
 
 def _call(term: Any, places: Mapping[str, int], setting: Meanings) -> Any:
-    row = PRIMITIVES.get(_ROWS_OF.get(term.function, term.function))
+    name = _ROWS_OF.get(term.function, term.function)
+    row = PRIMITIVES.get(name) or PRIMITIVES.get(f"special_{name}")
     if row is None or term.axis:
         raise NoValueError(f"no number for {term.function}")
     arguments = {
@@ -247,18 +259,22 @@ def _call(term: Any, places: Mapping[str, int], setting: Meanings) -> Any:
 
 def _compare(term: Any, places: Mapping[str, int], setting: Meanings) -> bool:
     if term.symbol in _JOINING:
-        left = value_of(term.left, places, setting)
-        known = left == _JOINING[term.symbol]
-        return bool(left if known else value_of(term.right, places, setting))
+        known = _is_true(term.left, places, setting) == _JOINING[term.symbol]
+        return _JOINING[term.symbol] if known else _is_true(term.right, places, setting)
     left, right = ball(value_of(term.left, places, setting)), ball(value_of(term.right, places, setting))
     if left != right and left.overlaps(right):
         raise NoValueError("a comparison of two numbers that nothing tells apart")
     return bool(_COMPARED[term.symbol](left, right))
 
 
+def _is_true(condition: Term, places: Mapping[str, int], setting: Meanings) -> bool:
+    """Whether a condition holds; one that is a value holds where that is not 0."""
+    return bool(ball(value_of(condition, places, setting)) != 0)
+
+
 def _cases(term: Any, places: Mapping[str, int], setting: Meanings) -> Any:
     for piece, when in term.pieces:
-        if value_of(when, places, setting):
+        if _is_true(when, places, setting):
             return value_of(piece, places, setting)
     return value_of(term.otherwise, places, setting)
 
@@ -272,6 +288,7 @@ def _over(term: Any, places: Mapping[str, int], setting: Meanings) -> Any:
     return _FOLDED[term.symbol](items)
 
 
+_NUMBERS: dict[str, Callable[[], arb]] = {"π": arb.pi, "e": lambda: arb(1).exp()}
 _ROWS_OF = {"abs": "absolute", "max": "maximum", "min": "minimum"}
 _JOINING = {"∧": False, "∨": True}  # the left side that decides alone
 _COMPARED: dict[str, Callable[[arb, arb], Any]] = {

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
+
+import numpy as np
 
 from dout.explain.beside.blame import Blame, BlameSearch
 from dout.explain.beside.derived_quantities import DerivedQuantities
@@ -16,11 +19,12 @@ from dout.explain.beside.point_values import PointValues
 from dout.explain.beside.statements import Statement, statements_of
 from dout.explain.model.explanation import BackwardLine, Phrase
 from dout.explain.terms.terms import Term, Transposed, negated
-from dout.graph import CONSTANT, Node
+from dout.graph import CONSTANT, Node, topological
 from dout.trace.model.derived_gradients import Edge
 from dout.trace.model.recorded import LayerCall, RecordedRun
 
 _LONGEST = 24  # operations of a line whose formula is shown
+_NUMBER = re.compile(r"(?<![\w.])(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")  # as it is written in Python
 
 
 def backward_lines(trace: RecordedRun, call: LayerCall, meaning: Meaning) -> tuple[BackwardLine, ...]:
@@ -162,10 +166,17 @@ class _Comparison:
         return (gradient if len(steps) == 1 else self._written(statement, node) or gradient), None
 
     def _written(self, statement: Statement, node: Node, known: Mapping[Node, Term] | None = None) -> Term | None:
-        """The formula of a line in what it reads; None of a long line or a loop, and where something has no name."""
+        """The formula of a line in what it reads; None of a long line or a loop, and where something has no name.
+
+        None also where a number in it is not one of the line's own: it may be the size of a batch, or come from one.
+        """
         known = {n: term for n, term in (known or self._known).items() if n is not node}
         read = [i for i in self.search.read(statement) if i.primitive is not CONSTANT]
         if len(statement.made) > _LONGEST or not statement.made or any(i not in known for i in read):
+            return None
+        numbers = {float(number) for number in _NUMBER.findall(statement.source)}
+        constants = [n for n in topological([node], known=known) if n.primitive is CONSTANT]
+        if any(not _is_one_of(n.static["value"], numbers) for n in constants):
             return None
         return self.meaning.written(node, known)
 
@@ -267,3 +278,8 @@ class _Comparison:
             of = self.meaning.term(blame.of) or gradient
             return Phrase("beside_shape", {"mine": mine.shape, "right": blame.of.shape, "of": of})
         return Phrase("beside_differs", {"gradient": gradient})
+
+
+def _is_one_of(value: Any, numbers: set[float]) -> bool:
+    """Whether a constant is one of some numbers, of either sign."""
+    return isinstance(value, int | float | np.number) and abs(float(value)) in numbers

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -14,12 +15,12 @@ from dout.explain.axes.axis_parts import axis_part
 from dout.explain.derivation.elementwise_steps import ElementwiseSteps, operator_of, over_cases
 from dout.explain.derivation.forward_graph import Forward
 from dout.explain.derivation.part_code import part_code
-from dout.explain.derivation.what_to_keep import kept
-from dout.explain.model.explanation import DerivationStep, Keeping, Phrase, Simplified, StepPart
+from dout.explain.model.explanation import DerivationStep, Phrase, Simplified, StepPart
 from dout.explain.terms.node_terms import term_of
+from dout.explain.terms.notation import numbered
 from dout.explain.terms.terms import Sum, Symbol, Term, total
 from dout.explain.terms.text_printer import text
-from dout.graph import CONSTANT, Graph, Node, topological
+from dout.graph import Graph, Node, topological
 from dout.ops import PRIMITIVES, primitives
 from dout.rewrite.simplify import is_elementwise, simplify
 
@@ -37,7 +38,10 @@ class AxisSteps:
         self.called: Mapping[Node, Term] = {node: Symbol(name) for node, name in forward.names.items()}
         self.upstream: dict[Node, str] = dict.fromkeys(forward.seeds.values(), "dout")
         if len(forward.outputs) > 1:
-            self.upstream = {seed: f"d{forward.names[node]}" for node, seed in forward.seeds.items()}
+            self.upstream = {
+                seed: numbered(f"d{forward.names[node]}", int(self._uses[node] > 1))
+                for node, seed in forward.seeds.items()
+            }
 
     @cached_property
     def letters(self) -> Mapping[Node, tuple[str, ...]]:
@@ -99,14 +103,16 @@ class AxisSteps:
 
     @cached_property
     def _uses(self) -> Counter[Node]:
-        """How many gradients each value adds up."""
+        """How many gradients each value adds up: one a use, and of an output the one that comes in."""
         steps = [(node, i) for node in self.forward.steps for i in range(len(node.inputs))]
-        return Counter(node.inputs[i] for node, i in steps if self._has_gradient(node, i))
+        used = (node.inputs[i] for node, i in steps if self._has_gradient(node, i))
+        return Counter([*self.forward.outputs, *used])
 
     def _part(self, node: Node, argument: int) -> StepPart:
         input_, edge = node.inputs[argument], self.forward.gradients.on[node, argument]
         name, value = self.forward.names[input_], self.elements.value(edge)
-        share = len(self.shares.get(input_, ())) + 1 if self._uses[input_] > 1 else 0
+        came_in = input_ in self.forward.outputs
+        share = len(self.shares.get(input_, ())) + came_in + 1 if self._uses[input_] > 1 else 0
         dout = Symbol(self.upstream[self.forward.gradients.of[node]])
         if edge in self.upstream:
             return StepPart(name, Symbol(self.upstream[edge]), value, share=share)
@@ -118,15 +124,16 @@ class AxisSteps:
         found = axis_part(node, argument, edge, names, self.letters, self.values)
         called = {n: Symbol(word) for n, word in names.items()}
         gradient = found.term or term_of(simplified(edge), called, short=MOST_WRITTEN) or Symbol(f"d{name}")
-        index = found.index and (_numbered(found.index[0], share), found.index[1])
-        code = part_code(simplified(edge), names)
+        index = found.index and (replace(found.index[0], name=numbered(f"d{name}", share)), found.index[1])
+        code = part_code(simplified(edge), names, self.values)
         return StepPart(name, gradient, value, (), index, found.shapes, code, found.reason, share)
 
     def _sum(self, of: Node) -> StepPart:
         """The whole gradient of a value that is used several times."""
         name, count = self.forward.names[of], self._uses[of]
-        parts = [_numbered(Symbol(f"d{name}"), i + 1) for i in range(count)]
-        why = Phrase("uses add up", {"name": name, "count": count})
+        parts = [Symbol(numbered(f"d{name}", i + 1)) for i in range(count)]
+        key = "output and uses add up" if of in self.forward.outputs else "uses add up"
+        why = Phrase(key, {"name": name, "count": count})
         return StepPart(name, Sum(tuple(parts)), self.elements.value(self.forward.gradients.of[of]), reason=why)
 
     def simplified(self) -> tuple[Simplified, ...]:
@@ -137,38 +144,13 @@ class AxisSteps:
             for n in wanted
         )
 
-    def _whole(self, of: Node) -> Term:
-        """The gradient of a value in one formula."""
-        (output, *others) = self.forward.outputs
-        if not others and of.shape == output.shape and all(map(is_elementwise, self.forward.steps)):
-            found = self.elements.shortest(of)
-            if found is not None:
-                return over_cases(Symbol("dout"), found.term)
-        return total(*(part.gradient for part in self.shares[of]))
-
     def _is_told(self, of: Node) -> bool:
         """Whether every part of a gradient has a formula."""
         unknown = Symbol(f"d{self.forward.names[of]}")
         return all(part.gradient != unknown for part in self.shares[of])
-
-    def keepings(self) -> tuple[Keeping, ...]:
-        """The values of forward that some gradient is computed from; parameters are there in any case."""
-        forward = self.forward
-        wanted = [forward.gradients.of[n] for n in (*forward.inputs, *forward.learned) if n in forward.gradients.of]
-        needed = set(topological(wanted, known=set(forward.nodes)))
-        read = {i for node in needed for i in node.inputs if i in set(forward.nodes)}
-        held = [n for n in forward.nodes if n in read and n.primitive is not CONSTANT]
-        return (kept(forward, held),)
 
 
 def simplified(gradient: Node) -> Node:
     """The same gradient without steps that change nothing."""
     graph = Graph(topological([gradient]), {}, {"d": gradient})
     return simplify(graph).outputs["d"]
-
-
-def _numbered(symbol: Term, share: int) -> Term:
-    """The name of one of several parts of a gradient: dx₁."""
-    if not share or not isinstance(symbol, Symbol):
-        return symbol
-    return Symbol(symbol.name + "".join("₀₁₂₃₄₅₆₇₈₉"[int(digit)] for digit in str(share)), symbol.indices)

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+import numpy as np
+
 from dout.errors import TargetError
-from dout.explain.algebra.derivative_forms import Derivative
+from dout.explain.axes.index_forms import size_term
 from dout.explain.beside.user_lines import backward_lines
 from dout.explain.derivation.axis_steps import AxisSteps
 from dout.explain.derivation.elementwise_steps import ElementwiseSteps, operator_of
 from dout.explain.derivation.forward_graph import Forward, forward_of
 from dout.explain.derivation.own_words import OwnWords
-from dout.explain.derivation.what_to_keep import keepings
+from dout.explain.derivation.what_to_keep import keepings, read_by_gradients
 from dout.explain.model.explanation import (
     BackwardLine,
     DerivationStep,
@@ -24,10 +26,12 @@ from dout.explain.model.explanation import (
 )
 from dout.explain.terms.node_terms import term_of
 from dout.explain.terms.terms import ONE, FunctionCall, Symbol, Term, negated, product, total
-from dout.explain.terms.walk import calls_in
+from dout.explain.terms.walk import calls_in, length
 from dout.graph import Node, Where, topological
+from dout.ops import primitives
 from dout.trace.model.recorded import LOSSES
 
+_RESHAPES = primitives("reshape ravel flatten")
 MOST_STEPS = 300  # nobody reads more
 MOST_SYMBOLS = 24  # of the formula of the whole layer
 
@@ -48,11 +52,14 @@ def explained(
         )
     if forward.is_elementwise:
         letters: Mapping[Node, tuple[str, ...]] = {}
-        steps, simplified, keeping = _elementwise(forward)
+        elements = ElementwiseSteps(forward)
+        steps, simplified, keeping = _elementwise(forward, elements)
+        formula = _formula(forward, letters)
+        formula = formula if formula is not None and elements.is_value(forward.outputs[0], formula) else None
     else:
         made = AxisSteps(forward)
-        letters, steps, simplified, keeping = made.letters, made.steps(), made.simplified(), made.keepings()
-    formula = _formula(forward)
+        letters, steps, simplified, keeping = made.letters, made.steps(), made.simplified(), read_by_gradients(forward)
+        formula = _formula(forward, letters)
     return Explanation(
         name=forward.trace.target,
         where=_where(forward),
@@ -69,19 +76,13 @@ def explained(
 
 
 def _elementwise(
-    forward: Forward,
+    forward: Forward, made: ElementwiseSteps
 ) -> tuple[tuple[DerivationStep, ...], tuple[Simplified, ...], tuple[Keeping, ...]]:
-    made = ElementwiseSteps(forward)
     steps = made.steps()  # they say what each gradient is so far
-    found: list[tuple[Node, Derivative]] = []
-    simplified: list[Simplified] = []
-    for node in (*forward.inputs, *forward.learned):
-        if node in forward.gradients.of:
-            forms, shortest = made.simplified(node)
-            simplified.append(forms)
-            found += [(node, shortest)] if shortest is not None else []
-    told = len(found) == len(simplified)
-    return steps, tuple(simplified), keepings(forward, found) if told else ()
+    wanted = [node for node in (*forward.inputs, *forward.learned) if node in forward.gradients.of]
+    simplified, shortest = zip(*map(made.simplified, wanted), strict=True) if wanted else ((), ())
+    found = [one for one in shortest if one is not None]
+    return steps, simplified, keepings(forward, found) if len(found) == len(wanted) else read_by_gradients(forward)
 
 
 def _beside(
@@ -98,7 +99,10 @@ def _stops(forward: Forward) -> Iterator[Phrase]:
     """Steps at which a gradient ends although what they are computed from varies, and edges that the recording lost."""
     reached = {node for node, _ in forward.gradients.on}
     for node in forward.steps:
-        if node in forward.gradients.of and node not in reached and set(topological([node])) & set(forward.inputs):
+        is_condition = np.dtype(node.dtype) == np.bool_  # its gradient is 0 wherever there is one
+        if is_condition or node not in forward.gradients.of or node in reached:
+            continue
+        if set(topological([node])) & set(forward.inputs):
             place = f"{node.where.file.rpartition('/')[2]}:{node.where.line}" if node.where else forward.trace.target
             yield Phrase("stops", {"operator": operator_of(node), "place": place, "says": node.primitive.says})
     for event in forward.trace.events:
@@ -115,15 +119,33 @@ def _quantities(forward: Forward, letters: Mapping[Node, tuple[str, ...]]) -> It
     called: dict[Node, Term] = {node: Symbol(name) for node, name in forward.names.items()}
     for node in (*forward.inputs, *forward.parameters, *forward.steps):
         inner = {n: item for n, item in called.items() if n is not node}
-        made = term_of(node, inner) if node in forward.steps else None
+        made = _reshaped(node, term_of(node, inner), letters) if node in forward.steps else None
         held = node in forward.parameters
         yield Quantity(forward.names[node], made, node, forward.values.get(node), letters.get(node, ()), held)
 
 
-def _formula(forward: Forward) -> Term | None:
+def _reshaped(node: Node, made: Term, letters: Mapping[Node, tuple[str, ...]]) -> Term:
+    """The term of a step; of one that joins or splits axes with the shape that it makes: reshape(x, N·T, D)."""
+    if node.primitive not in _RESHAPES:
+        return made
+    before, after = ([a for a in letters.get(n, ()) if a != "1"] for n in (node.inputs[0], node))
+    if before == after:
+        return made
+    return FunctionCall("reshape", (made, *map(size_term, letters[node], node.shape)))
+
+
+def _formula(forward: Forward, letters: Mapping[Node, tuple[str, ...]]) -> Term | None:
     """The output in inputs and parameters, where that is short."""
+    if len(forward.outputs) != 1:
+        return None
     known: dict[Node, Term] = {n: Symbol(forward.names[n]) for n in (*forward.inputs, *forward.parameters)}
-    return term_of(forward.outputs[0], known, short=MOST_SYMBOLS) if len(forward.outputs) == 1 else None
+    for node in (*(n for n in forward.steps if n.primitive in _RESHAPES), *forward.outputs):
+        made = term_of(node, known, short=MOST_SYMBOLS)
+        if made is None:
+            return None
+        known[node] = _reshaped(node, made, letters)
+    whole = known[forward.outputs[0]]
+    return whole if length(whole) <= 2 * MOST_SYMBOLS else None
 
 
 def _definitions(terms: list[Term], formula: Term | None) -> Iterator[tuple[Term, Term]]:

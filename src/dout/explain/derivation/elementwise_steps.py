@@ -20,7 +20,8 @@ import sympy
 from dout.explain.algebra.calculus import SLOPES, UNCHANGED, applied_form, form_of
 from dout.explain.algebra.derivative_forms import MORE, Derivative, derivative
 from dout.explain.algebra.exact_values import upstream_name
-from dout.explain.algebra.pieces import NoFormError, Pointwise, as_number, local_slopes
+from dout.explain.algebra.known_constants import as_number
+from dout.explain.algebra.pieces import NoFormError, Pointwise, local_slopes
 from dout.explain.algebra.sympy_terms import term
 from dout.explain.derivation.exact_points import ExactPoints
 from dout.explain.derivation.forward_graph import Forward
@@ -45,9 +46,9 @@ _SWITCHES: Mapping[Primitive, Callable[[int, list[Term]], Term]] = by_primitive(
     }
 )
 
-MOST_WRITTEN = 24  # symbols of a gradient that is written as its row computes it
 SHORT = 5  # a value of more symbols is called by its letter
 LONG = 14  # a gradient of more symbols is written with the gradient of the step before
+MOST_WRITTEN = 60  # symbols of a formula, or operations of a slope, that is written out: beyond, SymPy takes minutes
 
 Forms = tuple[Term, ...]
 
@@ -108,7 +109,9 @@ class ElementwiseSteps:
                 value = functools.reduce(operator.add, map(self.value, edges))
                 self.shares[input_] += 1
                 share = self.shares[input_] if self.users[input_] > 1 else 0
-                yield StepPart(self.forward.names[input_], self._summed(input_, gradient), value, local, share=share)
+                name, whole = self.forward.names[input_], self._summed(input_, gradient)
+                why = Phrase("one for all", {"name": name}) if isinstance(whole, SumOver) else None
+                yield StepPart(name, whole, value, local, reason=why, share=share)
 
     def _by_row(self, edges: Sequence[Node]) -> Term | None:
         """The gradient that a row of no known form passes on, as its own backward computes it."""
@@ -175,7 +178,8 @@ class ElementwiseSteps:
         rule = _SWITCHES.get(node.primitive)
         if rule is None:
             raise NoFormError(node)
-        named = {n: item for n, item in self.called.items() if np.dtype(n.dtype) != np.bool_}  # conditions written out
+        conditions = [n for n in self.forward.steps if np.dtype(n.dtype) == np.bool_]  # these are written out
+        named = {n: item for n, item in self.called.items() if n not in conditions}
         return rule(place, [term_of(i, named) for i in node.inputs])
 
     # --- what has come so far ---------------------------------------------------------------------------------------
@@ -193,10 +197,10 @@ class ElementwiseSteps:
         return made
 
     def _written_out(self, slope: Any) -> Any:
-        """An expression without the symbols of steps that have no name."""
+        """An expression without the symbols of steps that have no name, as long as it does not get very long."""
         for node in reversed(self.forward.steps):
             if not self.forward.is_named(node) and self.symbols[node] in slope.free_symbols:
-                if form_of(node.primitive) is None:
+                if form_of(node.primitive) is None or sympy.count_ops(slope) > MOST_WRITTEN:
                     continue
                 slope = slope.subs(self.symbols[node], applied_form(node, *(self.symbols[i] for i in node.inputs)))
         return slope
@@ -209,12 +213,16 @@ class ElementwiseSteps:
     def _values(self) -> Mapping[Node, Any]:
         seeds = {seed: np.ones(seed.shape)[()] for seed in self.forward.seeds.values()}
         wanted = [*self.forward.gradients.of.values(), *self.forward.gradients.on.values()]
-        return evaluate(wanted, {**self.forward.values, **seeds})
+        with np.errstate(all="ignore"):
+            return evaluate(wanted, {**self.forward.values, **seeds})
 
     # --- simplified -------------------------------------------------------------------------------------------------
 
     def shortest(self, of: Node) -> Derivative | None:
         """The shortest derivative: of the graph as it is written, or of its stable form, whichever is shorter."""
+        known = {n: self.called[n] for n in (*self.forward.inputs, *self.forward.parameters)}
+        if term_of(self.forward.outputs[0], known, short=MOST_WRITTEN) is None:
+            return None
         found = [d for graph in self._graphs if (d := self._derivative(graph, of)) is not None]
         return min(found, key=lambda d: length(d.term) - (MORE + 1) * d.from_output, default=None)
 
@@ -254,7 +262,7 @@ class ElementwiseSteps:
         return self.symbols[self.forward.outputs[0]] if node is output else self.symbols.get(node)
 
     def simplified(self, of: Node) -> tuple[Simplified, Derivative | None]:
-        """The gradient of an input in ever shorter forms, each equal to the one before."""
+        """The gradient of an input in ever shorter forms, each equal to the one before; the last one's derivative."""
         found = self.shortest(of)
         (output,) = self.forward.outputs
         raw = self.so_far.get(of)
@@ -263,9 +271,11 @@ class ElementwiseSteps:
             forms.append((term(raw, self.names), None))
         if found is not None:
             last = over_cases(Partial(self.forward.names[output]), found.term)
-            forms += [form for form in self._between(raw, found, of) if forms and form[0] != forms[-1][0]]
-            if (not forms or forms[-1][0] != last) and self._is_gradient(last, of):
-                forms.append((last, self._reason(forms, raw, found)))
+            if not self._is_gradient(last, of):
+                found = None
+            elif not forms or forms[-1][0] != last:
+                forms += [form for form in self._between(raw, found, of) if forms and form[0] != forms[-1][0]]
+                forms += [(last, self._reason(forms, raw, found))] if not forms or forms[-1][0] != last else []
         return Simplified(self.forward.names[of], tuple((self._summed(of, one), why) for one, why in forms)), found
 
     def holds(self, item: Term, gradients: Sequence[Node]) -> bool:
@@ -277,6 +287,10 @@ class ElementwiseSteps:
         """Whether a term is the gradient of a value, in exact arithmetic."""
         gradient = self.forward.gradients.of.get(of)
         return gradient is not None and self.holds(item, [gradient])
+
+    def is_value(self, node: Node, item: Term) -> bool:
+        """Whether a term is the value of a node, in exact arithmetic."""
+        return self._agree(self.called[node], item)
 
     def _agree(self, left: Term, right: Term) -> bool:
         """Whether two terms have the same values, in exact arithmetic."""

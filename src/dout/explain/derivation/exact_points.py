@@ -11,7 +11,7 @@ import numpy as np
 
 from dout.explain.algebra.exact_values import equal, upstream_name, value
 from dout.explain.axes.indices import parts_of
-from dout.explain.axes.term_values import NoValueError
+from dout.explain.axes.term_values import NoValueError, constants_meant
 from dout.explain.derivation.forward_graph import Forward
 from dout.explain.terms.terms import Partial, Symbol, Term
 from dout.graph import INPUT, Node, evaluate, topological
@@ -58,7 +58,7 @@ class ExactPoints:
         wanted = [*forward.outputs, *forward.gradients.of.values(), *forward.gradients.on.values()]
         if self.is_large:
             return self.floats
-        found = Balls(self.given)
+        found = Balls({**self.given, **constants_meant(topological(wanted, known=self.given))})
         found.compute(topological(wanted, known=found.values))
         return found.values
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -11,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from dout.adapt.search.example import as_found, example
-from dout.adapt.source import shapes_for
+from dout.adapt.source import items_unpacked, shapes_for
 from dout.adapt.target import Target, copies
 from dout.errors import TargetError
+from dout.explain.derivation.forward_names import value_names
 from dout.grad import Gradients, backpropagate
 from dout.graph import CONSTANT, INPUT, Graph, Node, evaluate, topological
 from dout.rewrite.masked_writes import masked_write_to_select
@@ -24,9 +26,7 @@ from dout.trace.model.recorded import LayerCall
 from dout.trace.record.record import record
 from dout.trace.record.trace import Trace
 
-OUTPUTS = "yz"  # what an output is called, if an input has not that name
 CLOSED = ("softmax", "log_softmax", "logsumexp")  # formulas that are one step
-LETTERS = "abcefghijklmopqrsuvwz"  # names of steps that have none; d, n, t and y stand for other things
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +40,7 @@ class Forward:
     inputs: tuple[Node, ...]
     outputs: tuple[Node, ...]
     told: Mapping[str, Sequence[str]] = field(default_factory=dict)  # axes that the source tells, by argument
+    unpacked: Mapping[str, str] = field(default_factory=dict)  # local names of the items of attributes
 
     @cached_property
     def nodes(self) -> tuple[Node, ...]:
@@ -75,7 +76,8 @@ class Forward:
     def values(self) -> Mapping[Node, Any]:
         """The value of every node in the recorded run."""
         inside = set(self.nodes)
-        return evaluate(self.outputs, {node: value for node, value in self.values_given.items() if node in inside})
+        with np.errstate(all="ignore"):
+            return evaluate(self.outputs, {node: value for node, value in self.values_given.items() if node in inside})
 
     @cached_property
     def values_given(self) -> Mapping[Node, Any]:
@@ -96,44 +98,40 @@ class Forward:
     def own_names(self) -> Mapping[Node, str]:
         """What the user calls the nodes; the last name of several."""
         made = {n: name for n, name in self.trace.names.items() if n in self.now and self.now[n].primitive is not INPUT}
-        entered = {n: name.rpartition(".")[2] for name, n in self.trace.graph.inputs.items()}
+        entered = {n: self._plain(name.rpartition(".")[2]) for name, n in self.trace.graph.inputs.items()}
         return {self.now[n]: name for n, name in (made | entered).items() if n in self.now and name.isidentifier()}
+
+    def _plain(self, name: str) -> str:
+        """An item of an attribute by the local name that forward gives it, or by its key: Wx for params[0]."""
+        key = re.fullmatch(r".*\['(\w+)'\]", name)
+        return self.unpacked.get(name, key[1] if key else name)
 
     @cached_property
     def names(self) -> Mapping[Node, str]:
         """A name for everything: the user's, y for the output, and letters for steps that have no name."""
-        found: dict[Node, str] = {}
-        for node in (*self.inputs, *self.parameters):
-            wanted = "n" if self._counts(node) else "random" if node in self.drawn else self.own_names.get(node, "x")
-            found[node] = _free(wanted, found.values())
-        for node in self.outputs:
-            wanted = self.own_names.get(node, "y")
-            found[node] = _free(
-                OUTPUTS if wanted in (*OUTPUTS, "out", "output", "ret", "result") else wanted, found.values()
-            )
-        for node in self.steps:
-            if node not in found and node in self.own_names:
-                found[node] = _free(self.own_names[node], found.values())
-        letters = _letters(set(found.values()))
-        for node in self.steps:
-            if node not in found:
-                found[node] = next(letters)
-        return found
+        given = {node: self._name_given(node) for node in (*self.inputs, *self.parameters)}
+        return value_names(given, self.outputs, self.steps, self.own_names)
+
+    def _name_given(self, node: Node) -> str:
+        if node in self.counts:
+            return "n"
+        return "random" if node in self.drawn else self.own_names.get(node, "x")
 
     @cached_property
     def drawn(self) -> frozenset[Node]:
         """The inputs that are random numbers."""
         return frozenset(self.now[n] for n in self.trace.draws if n in self.now)
 
-    def _counts(self, node: Node) -> bool:
-        """Whether a value that the user has not named is 0, 1, 2 …: the index of the rows."""
-        unnamed = self.own_names.get(node, "input").startswith("input")
-        counting = np.arange(math.prod(node.shape))
-        return unnamed and node.shape != () and np.array_equal(self.values_given.get(node, ()), counting)
+    @cached_property
+    def counts(self) -> frozenset[Node]:
+        """Values that the user has not named and that are 0, 1, 2 …: the indices of the rows."""
+        unnamed = [n for n in self.values_given if n.shape and self.own_names.get(n, "input")[:5] == "input"]
+        return frozenset(n for n in unnamed if np.array_equal(self.values_given[n], np.arange(math.prod(n.shape))))
 
     def is_named(self, node: Node) -> bool:
         """Whether a reader of the source knows this value by its name."""
-        return node in self.own_names or node in self.outputs or node.primitive is INPUT
+        own = self.own_names.get(node) == self.names.get(node, "")
+        return own or node in self.outputs or node.primitive is INPUT
 
     @cached_property
     def is_elementwise(self) -> bool:
@@ -152,16 +150,20 @@ def forward_of(
     Raises as `dout.adapt.example`, and TargetError where nothing is computed.
     """
     target = Target.of(target)
-    told = shapes_for(target.forward)
+    told, unpacked = shapes_for(target.forward), items_unpacked(target.forward)
     found = example(target, init, inputs, to_look_at=True)
+    if any(np.iscomplexobj(value) for value in found.inputs.values()):
+        raise TargetError(f"{target.name} takes complex numbers, and a gradient here is one of real numbers")
     layer, given = as_found(target, found)
     if layer is not target.named:
         recorded = record(Target(layer).fresh(found.init), *map(deep_copy, given))
-        return replace(_forward(recorded, opened), told=told)
+        return replace(_forward(recorded, opened), told=told, unpacked=unpacked)
     ordered, keywords = target.arguments(copies(found.inputs))
     if not target.is_function and not target.has_both:
         target = Target(target.adapted_to(_with_backward(target.cls)))
-    return replace(_forward(record(target.fresh(found.init), *ordered, **keywords), opened), told=told)
+    return replace(
+        _forward(record(target.fresh(found.init), *ordered, **keywords), opened), told=told, unpacked=unpacked
+    )
 
 
 def _with_backward(cls: type) -> type:
@@ -190,19 +192,3 @@ def _forward(trace: Trace, opened: Collection[str]) -> Forward:
     needed = set(topological([now[n] for n in outputs]))
     entered = tuple(dict.fromkeys(now[n] for n in inputs if n in now and now[n] in needed and n.primitive is INPUT))
     return Forward(trace, call, graph, now, entered, tuple(dict.fromkeys(now[n] for n in outputs)))
-
-
-def _free(names: str, taken: Collection[str]) -> str:
-    """The name, or the first of several letters that is not taken; with a prime where all are."""
-    choices = names if names == OUTPUTS else [names]
-    while (free := next((name for name in choices if name not in taken), None)) is None:
-        choices = [f"{name}'" for name in choices]
-    return free
-
-
-def _letters(taken: set[str]) -> Iterator[str]:
-    yield from (letter for letter in LETTERS if letter not in taken)
-    i = 1
-    while True:
-        yield f"v{i}"
-        i += 1

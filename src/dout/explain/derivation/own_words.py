@@ -55,5 +55,7 @@ class OwnWords:
         return term_of(node, known, short=MOST_WRITTEN)
 
     def spell(self, node: Node) -> str | None:
-        """NumPy code of a gradient, if one step writes it."""
-        return None
+        """NumPy code of a gradient, if one part of one step gives all of it."""
+        name = self.forward.names.get(self.forward.now.get(node, node))
+        codes = [part.code for step in self.steps for part in step.parts if part.of == name]
+        return codes[0] or None if len(codes) == 1 else None

@@ -6,15 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from dout.explain.spelling.numpy_text import spelled
 from dout.explain.spelling.size_words import Shapes, SizeWords, UnspelledError
 from dout.explain.spelling.written_text import WrittenText
-from dout.graph import CONSTANT, Node, topological
+from dout.graph import CONSTANT, Node, evaluate, topological
 from dout.ops import primitives
 from dout.rewrite.simplify import is_elementwise
 
 _FREE_OF_SIZES = primitives("matmul dot transpose sum max min")
 MOST_STEPS = 6
+SAME = 1e-9  # of numbers in float64
 
 
 @dataclass(eq=False)
@@ -37,9 +40,16 @@ class _OneRecording:
         """No dtype is written in one line."""
         raise UnspelledError("a dtype")
 
+    def special(self, name: str) -> str:
+        """Which name SciPy's functions have in the user's module is not known."""
+        raise UnspelledError(name)
 
-def part_code(gradient: Node, names: Mapping[Node, str]) -> str:
-    """One line of NumPy for a gradient, from the values with names; "" where there is none that holds at every size."""
+
+def part_code(gradient: Node, names: Mapping[Node, str], values: Mapping[Node, Any]) -> str:
+    """One line of NumPy for a gradient, from the values with names; "" where there is none that holds at every size.
+
+    The line runs on `values`, and stands only if it gives the gradient there.
+    """
     nodes = topological([gradient], known=names.keys())
     plain = all(n.primitive is CONSTANT or n.primitive in _FREE_OF_SIZES or is_elementwise(n) for n in nodes)
     if not plain or len(nodes) > MOST_STEPS or not all(n in names or n.inputs or n.static for n in nodes):
@@ -50,4 +60,16 @@ def part_code(gradient: Node, names: Mapping[Node, str]) -> str:
             texts[node] = spelled(spelling, node, [texts[i] for i in node.inputs])
     except UnspelledError:
         return ""
-    return str(texts[gradient])
+    code = str(texts[gradient])
+    return code if gradient not in names and _gives(code, gradient, names, values) else ""
+
+
+def _gives(code: str, gradient: Node, names: Mapping[Node, str], values: Mapping[Node, Any]) -> bool:
+    """Whether a line of NumPy gives the value of a gradient."""
+    known = {name: values[node] for node, name in names.items() if node in values}
+    try:
+        with np.errstate(all="ignore"):
+            made, right = eval(code, {"np": np, **known}), evaluate([gradient], values)[gradient]
+    except (SyntaxError, NameError, TypeError, ValueError):  # a name may be no name in Python: x'
+        return False
+    return np.shape(made) == np.shape(right) and np.allclose(made, right, rtol=SAME, atol=SAME, equal_nan=True)

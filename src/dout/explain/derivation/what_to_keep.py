@@ -10,17 +10,18 @@ from dout.explain.derivation.forward_graph import Forward
 from dout.explain.model.explanation import Keeping, Phrase
 from dout.explain.terms.terms import Cases, Symbol
 from dout.explain.terms.walk import calls_in
-from dout.graph import Node, topological
+from dout.graph import CONSTANT, Node, topological
 
 
-def keepings(forward: Forward, found: Sequence[tuple[Node, Derivative]]) -> tuple[Keeping, ...]:
+def keepings(forward: Forward, found: Sequence[Derivative]) -> tuple[Keeping, ...]:
     """The choices, the one with the least memory first; parameters are kept in any case and do not count."""
     (output,) = forward.outputs
-    needed = list(dict.fromkeys(_known(forward, [n for _, one in found for n in one.uses])))
-    switches = any(isinstance(one.term, Cases) or "sign" in calls_in(one.term) for _, one in found)
+    uses = (n for one in found for n in one.uses)
+    needed = [n for n in dict.fromkeys(_known(forward, uses)) if n not in forward.parameters]
+    switches = any(isinstance(one.term, Cases) or "sign" in calls_in(one.term) for one in found)
     if not needed and not switches:
         return (Keeping((), 0, Phrase("keep nothing")),)
-    by_output = all(one.by_output for _, one in found)
+    by_output = all(one.by_output for one in found)
     choices = [kept(forward, needed, or_output=by_output)] if needed else []
     if switches and not needed:
         bytes_ = math.ceil(math.prod(output.shape) / 8)  # a condition takes one byte, a number eight
@@ -32,6 +33,14 @@ def keepings(forward: Forward, found: Sequence[tuple[Node, Derivative]]) -> tupl
     for keeping in choices:
         first.setdefault(keeping.names, keeping)
     return tuple(first.values())
+
+
+def read_by_gradients(forward: Forward) -> tuple[Keeping, ...]:
+    """The one choice that always holds: every value of forward that some gradient is computed from."""
+    wanted = [forward.gradients.of[n] for n in (*forward.inputs, *forward.learned) if n in forward.gradients.of]
+    inside = set(forward.nodes)
+    read = {i for node in topological(wanted, known=inside) for i in node.inputs if i in inside}
+    return (kept(forward, list(dict.fromkeys(_known(forward, [n for n in forward.nodes if n in read])))),)
 
 
 def kept(forward: Forward, nodes: Sequence[Node], *, or_output: bool = False) -> Keeping:
@@ -54,12 +63,14 @@ def _numbers(forward: Forward, nodes: Iterable[Node]) -> int:
 
 
 def _known(forward: Forward, nodes: Iterable[Node]) -> Iterator[Node]:
-    """Nodes that a reader knows by name; in the place of others the inputs from which they are computed."""
-    for node in nodes:
-        if node in forward.parameters:
+    """Nodes that a reader knows by name; in the place of others the values with names that they are computed from."""
+    waiting, seen = list(nodes)[::-1], set[Node]()
+    while waiting:
+        node = waiting.pop()
+        if node in seen or node.primitive is CONSTANT or node in forward.counts:
             continue
-        if node in forward.names and forward.is_named(node):
+        seen.add(node)
+        if forward.is_named(node):
             yield node
         else:
-            inside = set(topological([node]))
-            yield from (n for n in forward.inputs if n in inside)
+            waiting += reversed(node.inputs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,34 +10,29 @@ from typing import Any
 import numpy as np
 
 from dout.explain.derive.backward_graph import Twins
+from dout.explain.derive.memory_text import MEMORY
 from dout.explain.derive.softmax_text import SOFTMAX, WrittenLine
-from dout.explain.spelling.numpy_text import key_text, spelled
-from dout.explain.spelling.size_words import Shapes, SizeWords
+from dout.explain.derive.spare_names import word_for
+from dout.explain.spelling.numpy_text import spelled
+from dout.explain.spelling.size_words import Shapes, SizeWords, UnspelledError
 from dout.explain.spelling.written_text import (
     ADDED,
     ATOM,
     MULTIPLIED,
     WrittenText,
     infix,
+    multiplied,
     negated,
     powered,
 )
-from dout.graph import CONSTANT, Node, Primitive
-from dout.ops import PRIMITIVES, by_primitive, primitives
+from dout.graph import CONSTANT, Node
+from dout.ops import PRIMITIVES, primitives
 from dout.ops.operators import is_basic
-from dout.ops.shape import may_repeat
 
 _LONG = 72  # characters of an expression that is split
 _PRODUCT = primitives("multiply divide negative")
 _SUM = primitives("add subtract")
-_MEMORY = primitives("scatter setitem add_at")  # they are written into an array: a statement of their own
 _VIEWS = primitives("reshape transpose broadcast_to getitem ravel flatten copy asarray positive")
-_WORDS: Mapping[Primitive, str] = by_primitive({
-    "sum": "total", "matmul": "product", "dot": "product", "max": "largest", "min": "smallest", "where": "chosen",
-    "getitem": "part", "scatter": "spread", "setitem": "changed", "add_at": "added", "multiply": "scaled",
-    "divide": "ratio", "add": "sum_", "subtract": "diff", "sigmoid": "sigma", "negative": "minus",
-    "special_softmax": "softmax", "special_log_softmax": "log_softmax", "special_logsumexp": "log_total",
-})  # fmt: skip
 
 
 @dataclass(eq=False)
@@ -59,6 +55,7 @@ class BackwardText:
     lines: list[WrittenLine] = field(default_factory=list)
     texts: dict[Node, WrittenText] = field(default_factory=dict)
     uses: dict[Node, int] = field(default_factory=dict)
+    globals_: Mapping[str, Any] = field(default_factory=dict)  # of the user's module
     dtype_of: Callable[[Any], str | None] | None = None  # of an array that is not at hand
     given: set[Node] = field(default_factory=set)  # what was assigned to a target, and belongs to the caller now
     _upstream: dict[Node, bool] = field(default_factory=dict)
@@ -84,6 +81,16 @@ class BackwardText:
             return found
         return f"np.{np.dtype(dtype).name}"
 
+    def special(self, name: str) -> str:
+        """What the user's module calls a function of scipy.special. Raises UnspelledError where it has none."""
+        module = sys.modules.get("scipy.special")
+        for key, item in self.globals_.items() if module is not None else ():
+            if item is getattr(module, name, None):
+                return key
+            if item is module or item is sys.modules.get("scipy"):
+                return f"{key}.{name}" if item is module else f"{key}.special.{name}"
+        raise UnspelledError(f"{name} is a function of SciPy, which the module of forward does not import")
+
     # --- statements -------------------------------------------------------------------------------------------------
 
     def count(self, roots: Sequence[Node]) -> None:
@@ -104,7 +111,7 @@ class BackwardText:
     def assign(self, target: str, root: Node, *, fresh: bool) -> None:
         """Write the statement that gives `target` a value; `fresh`: in memory of its own."""
         node = self.same(root)
-        if node.primitive in _MEMORY and node not in self.texts and node not in self.leaves:
+        if node.primitive in MEMORY and node not in self.texts and node not in self.leaves:
             self._write_memory(node, target if target.isidentifier() else None)
             if target.isidentifier():
                 self.given.add(node)
@@ -145,7 +152,11 @@ class BackwardText:
         self.taken.add(name)
         return name
 
-    def _statement(self, node: Node, text: WrittenText) -> WrittenText:
+    def _write_memory(self, node: Node, name: str | None) -> None:
+        self.texts[node] = WrittenText(MEMORY[node.primitive](self, node, name))
+
+    def statement(self, node: Node, text: WrittenText) -> WrittenText:
+        """Give a value a name."""
         name = self.name_for(node)
         self.lines.append(WrittenLine(f"{name} = {text}", node))
         self.texts[node] = WrittenText(name)
@@ -160,7 +171,7 @@ class BackwardText:
             return WrittenText(self.leaves[node])
         if node in self.texts:
             return self.texts[node]
-        if node.primitive in _MEMORY:
+        if node.primitive in MEMORY:
             self._write_memory(node, None)
             return self.texts[node]
         if node.primitive in SOFTMAX:
@@ -171,17 +182,17 @@ class BackwardText:
             text = self._sum_text(node)
         else:
             unframed = node.primitive is PRIMITIVES["broadcast_to"]
-            operands = [self.text(self._unframed(i) if unframed else i) for i in node.inputs]
+            operands = [self.text(self.unframed(i) if unframed else i) for i in node.inputs]
             if sum(len(o.text) for o in operands) > _LONG:
                 operands = self._shortened(list(map(self.same, node.inputs)), operands)
             text = spelled(self, node, operands)
         if root or node.primitive is CONSTANT:
             return text
         if self.uses.get(node, 0) > 1 and not self._is_short(node, text):
-            return self._statement(node, text)
+            return self.statement(node, text)
         return text
 
-    def _unframed(self, node: Node, *, repeated: bool = False) -> Node:
+    def unframed(self, node: Node, *, repeated: bool = False) -> Node:
         """A value without the axes of length one in front that broadcasting adds, and not `repeated`."""
         while (node := self.same(node)) not in self.leaves and node not in self.texts:
             inner = self.same(node.inputs[0]) if node.inputs else node
@@ -194,7 +205,7 @@ class BackwardText:
 
     def _is_short(self, node: Node, text: WrittenText) -> bool:
         """Whether to write a value out at every use: a leaf with a sign or in another order of axes."""
-        only = [i for i in map(self.same, node.inputs) if i.primitive is not CONSTANT]
+        only = (i for i in map(self.same, node.inputs) if i.primitive is not CONSTANT)
         plain = primitives("negative transpose reshape broadcast_to less less_equal greater greater_equal")
         return node.primitive in plain and all(i in self.leaves for i in only) and len(text.text) < 32
 
@@ -204,7 +215,7 @@ class BackwardText:
         node = nodes[longest]
         if node in self.leaves or node in self.texts or len(texts[longest].text) < 12:
             return texts
-        name = self._statement(node, texts[longest])
+        name = self.statement(node, texts[longest])
         return [name if n is node else t for n, t in zip(nodes, texts, strict=True)]
 
     def has_dout(self, node: Node) -> bool:
@@ -277,8 +288,8 @@ class BackwardText:
             under_texts.insert(0, WrittenText(repr(divisor)))
         if sign < 0 and len(texts) > 0:
             texts[0] = negated(texts[0])
-        made = _joined(texts)
-        return infix(made, "/", _joined(under_texts), MULTIPLIED) if under_texts else made
+        made = multiplied(texts)
+        return infix(made, "/", multiplied(under_texts), MULTIPLIED) if under_texts else made
 
     def _factor_texts(self, nodes: Sequence[Node]) -> list[WrittenText]:
         counts: dict[Node, int] = {}
@@ -353,49 +364,6 @@ class BackwardText:
         for sign, text in signed[1:]:
             made = infix(made, "+" if sign > 0 else "-", text, ADDED, associative=sign > 0)
         return made
-
-    # --- what is written into an array --------------------------------------------------------------------------------
-
-    def _write_memory(self, node: Node, name: str | None) -> None:
-        is_scatter = node.primitive is PRIMITIVES["scatter"]
-        index = [self.text(i) for i in node.inputs[1 if is_scatter else 2 :]]
-        value = self.text(self._unframed(node.inputs[0 if is_scatter else 1], repeated=True))
-        base = None if is_scatter else self.text(node.inputs[0])
-        name = name or self.name_for(node)
-        self.taken.add(name)
-        key = key_text(self, node, index, node)
-        if base is None:
-            like = self.sizes.like(self.shapes(node))
-            made = f"np.zeros_like({like})" if like and like != "shape" else (
-                f"np.zeros({self.sizes.shape(self.shapes(node))}, dtype={self.dtype(node.dtype)})"
-            )  # fmt: skip
-        else:
-            made = f"{base.within(ATOM)}.copy()"
-        self.lines.append(WrittenLine(f"{name} = {made}", node))
-        rows = any(text.text.startswith("np.arange(") for text in index)  # then no place is there twice
-        repeats = is_scatter and may_repeat(node.static["key"], node.inputs[1:]) and not rows
-        adds = node.primitive is PRIMITIVES["add_at"] or repeats
-        one = f"({key})" if ", " in key else key
-        written = f"np.add.at({name}, {one}, {_plain(value)})" if adds else f"{name}[{key}] = {_plain(value)}"
-        self.lines.append(WrittenLine(written))
-        self.texts[node] = WrittenText(name)
-
-
-def word_for(node: Node) -> str:
-    """A name for a value that has none."""
-    wish = _WORDS.get(node.primitive) or str(node.primitive)
-    return wish if wish.isidentifier() else "value"
-
-
-def _plain(value: WrittenText) -> str:
-    return value.text
-
-
-def _joined(texts: Sequence[WrittenText]) -> WrittenText:
-    made = texts[0]
-    for text in texts[1:]:
-        made = infix(made, "*", text, MULTIPLIED)
-    return made
 
 
 def _literal(node: Node) -> Any:

@@ -16,9 +16,11 @@ from dout.explain.derive.forward_runs import (
     ForwardSubject,
     found_subject,
     recorded,
+    renumbered,
     resized,
     same_structure,
     with_rows,
+    with_unequal_axes,
 )
 from dout.explain.derive.verification import Verdicts, verified
 from dout.explain.model.explanation import Phrase
@@ -67,7 +69,8 @@ def derived(
     """
     subject = found_subject(target, init or {}, _by_name(inputs))
     runs = _runs(subject)
-    notes = _notes(subject)
+    more, fixed = _other_numbers(runs)
+    runs, notes = [*runs, *more], [*fixed, *_notes(subject)]
     failed: list[Phrase] = []
     ways: list[tuple[_Way, Callable[[Node], Node] | None]] = [(way, None) for way in _WAYS]
     for way, shorter in [(_WAYS[0], simplify_elementwise), *ways] if simplify_elementwise else ways:
@@ -150,19 +153,43 @@ def _runs(subject: ForwardSubject) -> list[ForwardRun]:
             found.append(run)
             if i == 1 and len(found) == 2:
                 return [*found, *_other_batch(found[0])]
-        elif i > 1:
+        elif i > 3:
             notes.append(Phrase("unrolled", {"where": str(differs.where or "")}))
     if notes:
         raise NotDerivedError(notes[:1])
-    return [base, *found][:4]
+    return [base, *found][:6]
+
+
+def _other_numbers(runs: Sequence[ForwardRun]) -> tuple[list[ForwardRun], list[Phrase]]:
+    """Recordings with other whole numbers in the constructor; and which of these the steps depend on."""
+    found: list[ForwardRun] = []
+    fixed: list[Phrase] = []
+    for name, value in runs[0].subject.init.items():
+        if type(value) is int:
+            more = next(_renumbered(runs, name), None)
+            if more is not None and same_structure(runs[0].graph, more.graph) is None:
+                found.append(more)
+            elif more is not None:
+                fixed.append(Phrase("one_side", {"flag": name, "value": value}))
+    return found, fixed
+
+
+def _renumbered(runs: Sequence[ForwardRun], name: str) -> Iterator[ForwardRun]:
+    """Recordings with another number for one argument of the constructor."""
+    for run in runs:
+        for other in renumbered(run.subject, name):
+            with suppress(Exception):
+                yield recorded(other)
 
 
 def _other_batch(run: ForwardRun) -> list[ForwardRun]:
-    """The recording with more rows, for lengths that were equal by accident."""
-    with suppress(Exception):
-        more = recorded(with_rows(run.subject))
-        return [more] if same_structure(run.graph, more.graph) is None else []
-    return []
+    """Recordings with more rows, and with longer last axes, for lengths that were equal by accident."""
+    found = []
+    for subject in (with_rows(run.subject), *with_unequal_axes(run.subject)):
+        with suppress(Exception):
+            more = recorded(subject)
+            found += [more] if same_structure(run.graph, more.graph) is None else []
+    return found
 
 
 def _tried(subject: ForwardSubject) -> Iterator[tuple[int, ForwardRun]]:

@@ -10,15 +10,17 @@ from typing import Any
 import numpy as np
 
 from dout.explain.derive.backward_graph import Twins
-from dout.explain.derive.backward_text import BackwardText, WrittenLine
+from dout.explain.derive.backward_text import BackwardText
 from dout.explain.derive.comments import Rules, is_elementwise, slope_comment
 from dout.explain.derive.forward_source import ForwardSource, SourcePlace, digest
 from dout.explain.derive.kept_choice import KeptChoice
 from dout.explain.derive.kept_values import kept
+from dout.explain.derive.softmax_text import WrittenLine
 from dout.explain.model.explanation import Phrase
 from dout.explain.spelling.size_words import Shapes, SizeWords, UnspelledError
 from dout.graph import CONSTANT, INPUT, Node
 from dout.ops import primitives
+from dout.run import attributes_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,18 +79,35 @@ class _Drafting(KeptChoice):
         for node, path in self.run.held.items():
             if node.shape and path not in self.run.written:
                 shapes.setdefault(path, self._shapes(node))
-        sizes = SizeWords(shapes, self._argument_shapes)
+        sizes = SizeWords(shapes, self._argument_shapes, self._whole_numbers(), all_vary=self._all_vary())
         for node in chosen:
             text = self._at_hand(node)
             if text and "{" in text:
                 length = [shape[0] for shape in self._shapes(node)]
                 leaves[node] = text.format(sizes.number(length))
         written = [n.static.get("axis") for n in self.run.graph.nodes]
+        products = any(n.primitive in primitives("dot") for n in self.run.graph.nodes)
         return BackwardText(
             self.twins, leaves, self.same, self._gradient_name, sizes, frozenset(self.graph.douts), set(names),
             last_axis=any(isinstance(a, int) and a < 0 for a in written),
-            dtype_of=self._argument_dtype, dot=any(n.primitive in primitives("dot") for n in self.run.graph.nodes),
+            globals_=self.source.function.__globals__, dtype_of=self._argument_dtype, dot=products,
         )  # fmt: skip
+
+    def _whole_numbers(self) -> dict[str, tuple[int, ...]]:
+        """The whole numbers that the layer holds, at every size, where they differ."""
+        if self.run.subject.target.is_function:
+            return {}
+        held = [attributes_of(graph.run.layer) for graph in self.twins.graphs]
+        names = [name for name, item in held[0].items() if type(item) is int and f"self.{name}" not in self.run.written]
+        found = {f"self.{name}": tuple(one[name] for one in held) for name in names if all(name in one for one in held)}
+        return {text: each for text, each in found.items() if len(set(each)) > 1}
+
+    def _all_vary(self) -> bool:
+        """Whether every length of what goes in is another one in some recording."""
+        lengths = [
+            sizes for node in (*self.run.arguments, *self.run.held) for sizes in zip(*self._shapes(node), strict=True)
+        ]
+        return all(len(set(sizes)) > 1 or sizes[0] == 1 for sizes in lengths)
 
     def _argument_shapes(self) -> Any:
         for node, name in self.run.arguments.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from dout.adapt.search.example import example
 from dout.adapt.target import Target, copies, passed
 from dout.graph import INPUT, Graph, Node, topological
 from dout.judge.judged_run import is_label
+from dout.rewrite.window_forms import window_forms
 from dout.run import copied, deep_copy, fresh, places, quiet
 from dout.trace.record.record import record, record_function
 from dout.trace.record.trace import Trace
@@ -97,9 +98,18 @@ def recorded(subject: ForwardSubject) -> ForwardRun:
     arguments = {node: name for node, name in zip(entered, names, strict=False) if isinstance(node, Node)}
     nodes = topological(outputs.values())
     inputs = {name: node for name, node in trace.graph.inputs.items() if node not in trace.backward}
-    graph = Graph(tuple(dict.fromkeys((*inputs.values(), *nodes))), inputs, outputs)
+    graph, trace = _with_windows(Graph(tuple(dict.fromkeys((*inputs.values(), *nodes))), inputs, outputs), trace)
     held = _held(trace, graph, arguments, before)
     return ForwardRun(subject, trace, graph, arguments, held, _written(before, layer), layer)
+
+
+def _with_windows(graph: Graph, trace: Trace) -> tuple[Graph, Trace]:
+    """A forward whose loops over windows are one step, which is the same at every size of the window."""
+    new: dict[Node, Node] = {}
+    graph = window_forms(graph, new)
+    names = {new[node]: name for node, name in trace.names.items() if node in new}
+    data = {new[node]: value for node, value in trace.data.items() if node in new}
+    return graph, replace(trace, names={**trace.names, **names}, data={**trace.data, **data})
 
 
 def _argument_names(subject: ForwardSubject, count: int) -> list[str]:
@@ -151,6 +161,7 @@ def is_same(one: Any, other: Any) -> bool:
 # --- sizes ------------------------------------------------------------------------------------------------------------
 
 _PRIMES = (3, 5, 7, 11, 13, 17, 19, 23, 29)
+_OTHERS = (5, 6, 9, 7, 10, 11, 13, 14, 15)  # half of one, and the sum of two, is no other one in both
 
 
 def resized(subject: ForwardSubject) -> Iterator[ForwardSubject]:
@@ -162,15 +173,36 @@ def resized(subject: ForwardSubject) -> Iterator[ForwardSubject]:
     lengths = sorted(_lengths(subject) - held)
     if lengths:
         yield _with(subject, dict(zip(lengths, _PRIMES, strict=False)))
-        yield _with(subject, dict(zip(lengths, _PRIMES[1:], strict=False)))
+        yield _with(subject, dict(zip(lengths, _OTHERS, strict=False)))
+        for factor in (2, 3):  # where one length has to be a multiple of another
+            yield _with(subject, {n: n * factor for n in lengths}, whole=False)
     for length in lengths:
-        yield _with(subject, {length: next(n for n in _PRIMES if n > length and n not in lengths)})
+        longer = {length: next((n for n in _PRIMES if n > length and n not in lengths), 2 * length + 1)}
+        yield _with(subject, longer)
+        if any(type(item) is int and item == length for item in subject.init.values()):
+            yield _with(subject, longer, whole=False)  # it is a number of another kind
     yield with_rows(subject)
+
+
+def renumbered(subject: ForwardSubject, name: str) -> Iterator[ForwardSubject]:
+    """The subject with other numbers in the place of one whole number of the constructor."""
+    number = subject.init[name]
+    for other in (number + 1, number * 2, number * 3):
+        yield replace(subject, init={**subject.init, name: other})
 
 
 def with_rows(subject: ForwardSubject) -> ForwardSubject:
     """The subject with more rows in what forward is given."""
     return _with(subject, {}, first=True)
+
+
+def with_unequal_axes(subject: ForwardSubject) -> Iterator[ForwardSubject]:
+    """The subject with axes that were equally long by accident, of one array each: the last one is longer."""
+    for given in ("inputs", "init"):
+        for name, item in getattr(subject, given).items():
+            if isinstance(item, np.ndarray) and item.ndim > 1 and 1 < item.shape[-1] in item.shape[:-1]:
+                longer = _longer(item, item.ndim - 1, item.shape[-1] + 1)
+                yield replace(subject, **{given: {**getattr(subject, given), name: longer}})
 
 
 def _lengths(subject: ForwardSubject) -> set[int]:
@@ -194,12 +226,14 @@ def _lengths_held(layer: Any) -> set[int]:
     return whole | set(itertools.chain.from_iterable(_lengths_in(item) for item in items))
 
 
-def _with(subject: ForwardSubject, lengths: Mapping[int, int], *, first: bool = False) -> ForwardSubject:
+def _with(
+    subject: ForwardSubject, lengths: Mapping[int, int], *, first: bool = False, whole: bool = True
+) -> ForwardSubject:
     inputs = {name: _resized(item, lengths) for name, item in subject.inputs.items()}
     if first:
         firsts = [len(item) for item in inputs.values() if isinstance(item, np.ndarray) and item.ndim][:1]
         inputs = {name: _longer_batch(item, firsts) for name, item in inputs.items()}
-    init = {name: _resized(item, lengths, whole=True) for name, item in subject.init.items()}
+    init = {name: _resized(item, lengths, whole=whole) for name, item in subject.init.items()}
     return ForwardSubject(subject.target, init, inputs)
 
 

@@ -58,7 +58,7 @@ class ForwardSource:
 
     def statements(self) -> Iterator[ast.stmt]:
         """Every statement of the function itself, not of functions inside."""
-        waiting: list[ast.AST] = [*self.definition.body][::-1]
+        waiting: list[ast.AST] = list(reversed(self.definition.body))
         while waiting:
             node = waiting.pop()
             if isinstance(node, ast.stmt) and not isinstance(node, ast.FunctionDef | ast.ClassDef):

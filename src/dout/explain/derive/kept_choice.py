@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from dout.explain.derive.backward_graph import BackwardGraph, EqualValues, Twins, wanted_inputs
-from dout.explain.derive.backward_text import word_for
 from dout.explain.derive.forward_runs import ForwardRun, is_same
 from dout.explain.derive.forward_source import ForwardSource, SourcePlace, Watch
 from dout.explain.derive.kept_values import bytes_of
+from dout.explain.derive.spare_names import word_for
 from dout.explain.spelling.numpy_text import COSTLY
 from dout.graph import CONSTANT, INPUT, Node
 from dout.run import attributes_of

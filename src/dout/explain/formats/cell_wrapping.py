@@ -25,19 +25,35 @@ def wrapped_cell(line: TextLine, width: int, indent: int, hang: int = 0) -> list
     if length(line) <= width:
         return [line]
     begin = indent + hang if indent + hang < width // 2 else indent
-    words = [(word, style) for text, style in line for word in re.findall(r"\s+|\S+", text)]
     lines: list[TextLine] = [[]]
     room = width
-    for word, style in words:
-        for piece in [word] if cell_len(word) <= width - begin else chop_cells(word, width - begin):
-            if cell_len(piece) > room and not piece.isspace():
+    for word in _words(line):
+        for piece in [word] if length(word) <= width - begin else _chopped(word, width - begin):
+            space = piece[0][0].isspace()
+            if length(piece) > room and not space:
                 lines.append([(" " * begin, "")] if begin else [])
                 room = width - begin
             is_first = len(lines) > 1 and room == width - begin
-            if not (piece.isspace() and (is_first or cell_len(piece) > room)):
-                lines[-1].append((piece, style))
-                room -= cell_len(piece)
+            if not (space and (is_first or length(piece) > room)):
+                lines[-1] += piece
+                room -= length(piece)
     return [_joined(line) for line in lines]
+
+
+def _words(line: TextLine) -> list[TextLine]:
+    """The words and the spaces of a line; a word may change its style."""
+    words: list[TextLine] = []
+    for text, style in line:
+        for part in re.findall(r"\s+|\S+", text):
+            if words and not part.isspace() and not words[-1][0][0].isspace():
+                words[-1].append((part, style))
+            else:
+                words.append([(part, style)])
+    return words
+
+
+def _chopped(word: TextLine, width: int) -> list[TextLine]:
+    return [[(piece, style)] for text, style in word for piece in chop_cells(text, width)]
 
 
 def _joined(line: TextLine) -> TextLine:

@@ -22,6 +22,7 @@ from dout.explain.formats.outline_cells import (
 )  # fmt: skip
 from dout.explain.formats.words import Language, Sentence, listed, said, said_reason
 from dout.explain.model.explanation import BackwardLine, DerivationStep, Explanation, Phrase, Quantity, StepPart
+from dout.explain.terms.notation import numbered
 from dout.explain.terms.terms import ONE, Partial, Product, Symbol, Term
 
 DOUT = Symbol("dout")
@@ -82,14 +83,25 @@ def _forward(explanation: Explanation, numbers: bool, language: Language) -> Out
 def _backward(explanation: Explanation, numbers: bool, language: Language) -> OutlinePart:
     rows = tuple(row for step in explanation.steps for row in _step(explanation, step, numbers, language))
     title = said("title.backward" if speaks_of_dout(explanation) else "title.backward_chain", language)
-    output = next((q for q in explanation.forward if q.name in explanation.outputs), None)
+    outputs = [q for q in explanation.forward if q.name in explanation.outputs]
+    output = outputs[0] if len(outputs) == 1 else None
     seed: Cell | None = None
     shape = ""
-    if output is not None and speaks_of_dout(explanation):
+    if len(outputs) > 1:
+        rows = (*(_upstream_row(explanation, q) for q in outputs), *rows)
+    elif output is not None and speaks_of_dout(explanation):
         seed, shape = Equation(DOUT, (Partial(output.name),), output.name), shape_text(output.axes)
     elif output is not None and numbers:
         seed = Equation(Partial(output.name), (ONE,), output.name)  # the numbers of an explanation are for ones
     return OutlinePart("backward", title, rows, seed, shape)
+
+
+def _upstream_row(explanation: Explanation, output: Quantity) -> OutlineRow:
+    """The gradient that comes in for one of several outputs: the first of those that add up, if forward uses it."""
+    used = any(part.of == output.name for step in explanation.steps for part in step.parts)
+    left = gradient_name(explanation, output.name, int(used))
+    cells: dict[str, Cell] = {"index": _equation(left, Partial(output.name), of=output.name)}
+    return OutlineRow(cells | ({"shapes": (shape_text(output.axes),)} if output.axes else {}), name=output.name)
 
 
 def _step(explanation: Explanation, step: DerivationStep, numbers: bool, language: Language) -> Iterator[OutlineRow]:
@@ -99,9 +111,11 @@ def _step(explanation: Explanation, step: DerivationStep, numbers: bool, languag
         cells.append((_saying(step.says, language), step.name))
     inputs = {q.name for q in explanation.forward if q.term is None}
     told = [part for part in step.parts if not _only_passes_on(part) or part.of in inputs] or step.parts
+    said_before: Phrase | None = None
     for part in told:
-        if part.reason is not None:
+        if part.reason is not None and part.reason != said_before:
             cells.append((_saying(part.reason, language), part.of))
+        said_before = part.reason
         cells.append((_part_cells(explanation, step, part) | _figure("value", part.value, numbers, True), part.of))
     head: dict[str, Cell] = {"number": (str(step.number),), "operator": (step.operator,)}
     for i, (made, name) in enumerate(cells or [({}, step.name)]):
@@ -121,8 +135,8 @@ def _part_cells(explanation: Explanation, step: DerivationStep, part: StepPart) 
     elif part.local:
         cells = {"local": _equation(LocalDerivative(step.name, part.of), *part.local, of=part.of)}
         cells["gradient"] = _equation(left, part.gradient, of=part.of)
-    else:
-        cells = {"index": _equation(left, part.gradient, of=part.of)}
+    else:  # a gradient that has no formula stands by its own name
+        cells = {} if part.gradient == left else {"index": _equation(left, part.gradient, of=part.of)}
     if part.shapes:
         cells["shapes"] = (part.shapes,)
     if part.code:
@@ -273,7 +287,8 @@ def _textbook(explanation: Explanation) -> list[Equation]:
     if not any(name.startswith("d") for name in named):
         return [_derivative(explanation, of, term) for of, term in forms.items()]
     parts = [part for step in explanation.steps for part in step.parts if not _only_passes_on(part)]
-    return [Equation(gradient_name(explanation, part.of, part.share), (part.gradient,), part.of) for part in parts]
+    sides = [(gradient_name(explanation, part.of, part.share), part) for part in parts]
+    return [Equation(left, (part.gradient,), part.of) for left, part in sides if left != part.gradient]
 
 
 def _derivative(explanation: Explanation, of: str, term: Term) -> Equation:
@@ -297,8 +312,8 @@ def speaks_of_dout(explanation: Explanation) -> bool:
 
 def gradient_name(explanation: Explanation, of: str, share: int = 0) -> Term:
     """The name of a gradient, as the steps write it; with a number where it is one of several parts."""
-    number = "".join("₀₁₂₃₄₅₆₇₈₉"[int(digit)] for digit in str(share)) if share else ""
-    return Symbol(f"d{of}{number}") if speaks_of_dout(explanation) else Partial(f"{of}{number}")
+    name = numbered(of, share)
+    return Symbol(f"d{name}") if speaks_of_dout(explanation) else Partial(name)
 
 
 def _terms_behind(explanation: Explanation) -> Iterator[Term]:

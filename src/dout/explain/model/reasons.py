@@ -30,7 +30,9 @@ _STEPS = {
     "border": "the border gets no gradient",
     "half": "only the elements that stay get a gradient",
     "windows": "an element is in several windows, so the gradients of all of them add up",
+    "one for all": "{name} is one number for all elements, so its gradient is the sum over them",
     "uses add up": "{name} is used {count} times, so the gradients of all uses add up",
+    "output and uses add up": "{name} is an output and is used inside, so the gradients of both add up",
 }
 
 # --- your backward, line by line --------------------------------------------------------------------------------------

@@ -48,6 +48,9 @@ class Spelling(Protocol):
     def dtype(self, dtype: Any) -> str:
         """The expression of a dtype: `dout.dtype`."""
 
+    def special(self, name: str) -> str:
+        """What the user's module calls a function of scipy.special. Raises UnspelledError where it has none."""
+
 
 Operands = Sequence[WrittenText]
 Row = Callable[[Spelling, Node, Operands], WrittenText]
@@ -71,7 +74,7 @@ _LINEAR: dict[Primitive, str] = by_primitive(
 _REDUCTIONS = primitives("sum mean var std prod max min any all argmax argmin")
 COSTLY = primitives(
     "matmul dot inner inv solve det convolve einsum sum mean var std prod max min argmax argmin argsort cumsum cumprod "
-    "special_softmax special_log_softmax special_logsumexp"
+    "special_softmax special_log_softmax special_logsumexp windows"
 )
 
 
@@ -90,6 +93,8 @@ def spelled(spelling: Spelling, node: Node, operands: Operands) -> WrittenText:
     if row in _REDUCTIONS:
         masks = (f"where={mask}" for mask in operands[1:])
         return called(f"np.{row}", str(operands[0]), *_axis_options(spelling, node), *masks)
+    if str(row).startswith("special_"):
+        return called(spelling.special(str(row).removeprefix("special_")), *map(str, operands))
     write = _ROWS.get(row)
     if write is None:
         raise UnspelledError(f"{row} has no spelling in NumPy")
@@ -226,9 +231,10 @@ def _inserted(before: Shapes, after: Shapes) -> str | None:
             return None
     if one or "np.newaxis" not in parts:
         return None
-    while parts and parts[-1] == ":" and len(parts) > 1:
+    last = parts[-1]
+    while parts[-1] == ":":
         parts.pop()
-    if parts[-1] == "np.newaxis" and len(parts) > 2 and parts.count("np.newaxis") == 1:
+    if last == "np.newaxis" and len(parts) > 2 and parts.count("np.newaxis") == 1:
         return "..., np.newaxis"
     return ", ".join(parts)
 
@@ -290,10 +296,21 @@ def key_text(spelling: Spelling, node: Node, index: Operands, base: Node) -> str
     keys = spelling.statics(node, "key")
     if not isinstance(keys[0], tuple):
         return _key_part(spelling, keys, index)
-    parts = [_key_part(spelling, part, index) for part in zip(*keys, strict=True)]
+    whole = _whole_axes(spelling, keys, base)
+    parts = [":" if i in whole else _key_part(spelling, part, index) for i, part in enumerate(zip(*keys, strict=True))]
     while len(parts) > 1 and parts[-1] == ":" and "..." not in parts:
         parts.pop()
     return ", ".join(parts) if parts else "()"
+
+
+def _whole_axes(spelling: Spelling, keys: Sequence[Any], base: Node) -> set[int]:
+    """The parts of an index that take all of an axis, at every size."""
+    if not all(isinstance(part, slice | int) for part in keys[0]):
+        return set()
+    each = zip(zip(*keys, strict=True), zip(*spelling.shapes(base), strict=True), strict=False)
+    return {i for i, (parts, sizes) in enumerate(each) if all(
+        isinstance(part, slice) and range(n)[part] == range(n) for part, n in zip(parts, sizes, strict=True)
+    )}  # fmt: skip
 
 
 def _key_part(spelling: Spelling, parts: Sequence[Any], index: Operands) -> str:
@@ -347,6 +364,21 @@ def _tile(spelling: Spelling, node: Node, operands: Operands) -> WrittenText:
     return called("np.tile", str(operands[0]), tupled(reps))
 
 
+def _windows(spelling: Spelling, node: Node, operands: Operands) -> WrittenText:
+    axes = node.static["axes"]
+    lengths = [spelling.sizes.number(one) for one in zip(*spelling.statics(node, "window"), strict=True)]
+    axis = str(axes[0]) if len(axes) == 1 else tupled(list(map(str, axes)))
+    window = lengths[0] if len(axes) == 1 else tupled(lengths)
+    made = called("np.lib.stride_tricks.sliding_window_view", str(operands[0]), window, f"axis={axis}")
+    steps = list(zip(*spelling.statics(node, "steps", (1,) * len(axes)), strict=True))
+    if all(set(step) == {1} for step in steps):
+        return made
+    parts = [":"] * len(node.inputs[0].shape)
+    for taken, step in zip(axes, steps, strict=True):
+        parts[taken] = f"::{spelling.sizes.number(step)}"
+    return WrittenText(f"{made}[{', '.join(parts)}]")
+
+
 def _triangle(spelling: Spelling, node: Node, operands: Operands) -> WrittenText:
     k = node.static.get("k", 0)
     return called(f"np.{node.primitive}", str(operands[0]), *([str(k)] if k else []))
@@ -370,7 +402,7 @@ _ROWS: Mapping[Primitive, Row] = by_primitive({
     "ravel": _reshape, "flatten": _reshape, "broadcast_to": _broadcast_to, "astype": _astype, "einsum": _einsum,
     "concatenate": _concatenate, "array": _array, "cumsum": _running, "cumprod": _running, "zeros": _filled,
     "empty": _filled, "ones": _filled, "full": _filled, "getitem": _getitem, "roll": _roll, "pad": _pad,
-    "repeat": _repeat, "tile": _tile, "tril": _triangle, "triu": _triangle, "diag": _triangle, "item": _item,
+    "repeat": _repeat, "tile": _tile, "tril": _triangle, "triu": _triangle, "diag": _triangle, "item": _item, "windows": _windows,
     "asarray": _through, "copy": _through, "positive": _through, "float": _through,
     "negative": lambda spelling, node, operands: negated(operands[0]),
     "invert": lambda spelling, node, operands: WrittenText(f"~{operands[0].within(SIGNED)}", SIGNED),

@@ -27,8 +27,16 @@ class SizeWords:
     names of more arrays.
     """
 
-    def __init__(self, arrays: Mapping[str, Shapes], more: Callable[[], Iterator[tuple[str, Shapes]]] | None = None):
-        self.arrays = dict(arrays)
+    def __init__(
+        self,
+        arrays: Mapping[str, Shapes],
+        more: Callable[[], Iterator[tuple[str, Shapes]]] | None = None,
+        numbers: Mapping[str, Sizes] | None = None,
+        *,
+        all_vary: bool = True,
+    ):
+        self.arrays, self.all_vary = dict(arrays), all_vary
+        self.numbers = dict(numbers or {})  # whole numbers at hand: `self.size`
         self._more = more
 
     def _candidates(self) -> Iterator[tuple[str, Shapes]]:
@@ -45,27 +53,47 @@ class SizeWords:
         for name, found in self._candidates():
             if found == shapes and shapes[0]:
                 return f"{name}.shape" if not name.endswith(_SHAPE) else name
-        lengths = [self.number(sizes) for sizes in zip(*shapes, strict=True)]
+        lengths = [self._length(sizes) for sizes in zip(*shapes, strict=True)]
         return f"({', '.join(lengths)}{',' if len(lengths) == 1 else ''})"
+
+    def _length(self, sizes: Sizes) -> str:
+        """The length of an axis. Where not all lengths vary, a number may be one, and has to be that of one array."""
+        if len(set(sizes)) == 1 and sizes[0] > 1 and not self.all_vary:
+            found = [text for text, known in self._known() if known == sizes]
+            if len(found) != 1:
+                raise UnspelledError(f"no example in which another length stands for {sizes[0]} was taken")
+            return found[0]
+        return self.number(sizes)
+
+    def known(self, sizes: Sizes) -> str | None:
+        """A length as a number, or of an array or the layer; None where neither has it."""
+        if len(set(sizes)) == 1:
+            return str(sizes[0]) if self.all_vary or sizes[0] == 1 else None
+        return next((text for text, known in self._known() if known == sizes), None)
 
     def number(self, sizes: Sequence[int]) -> str:
         """The expression of a length, or of a number computed from lengths. Raises UnspelledError if there is none."""
         sizes = tuple(sizes)
         if len(set(sizes)) == 1:
             return str(sizes[0])
-        for name, found in self._candidates():
-            for text, known in _lengths(name, found):
-                if known == sizes:
-                    return text
+        for text, known in self._known():
+            if known == sizes:
+                return text
         return self._computed(sizes)
+
+    def _known(self) -> Iterator[tuple[str, Sizes]]:
+        yield from self.numbers.items()
+        for name, found in self._candidates():
+            yield from _lengths(name, found)
 
     def _computed(self, sizes: Sizes) -> str:
         known: dict[Sizes, str] = {}
-        for name, found in self._candidates():
-            for text, one in _lengths(name, found):
-                if len(set(one)) > 1:
-                    known.setdefault(one, text)
-        computed = _product(sizes, known) or _sum(sizes, known)
+        for text, one in self._known():
+            if len(set(one)) > 1:
+                known.setdefault(one, text)
+        computed = (
+            _product(sizes, known) or _sum(sizes, known) or _quotient(sizes, known) or _more(sizes, known, self.numbers)
+        )
         if computed is None:
             raise UnspelledError(f"a number ({', '.join(map(str, sizes))}) depends on sizes in an unknown way")
         return computed
@@ -110,6 +138,15 @@ def _product(sizes: Sizes, known: Mapping[Sizes, str]) -> str | None:
     return None
 
 
+def _quotient(sizes: Sizes, known: Mapping[Sizes, str]) -> str | None:
+    """A length divided by another: `x.shape[2] // self.size`."""
+    for one, text in known.items():
+        for other, under in known.items():
+            if all(b and a % b == 0 and a // b == n for n, a, b in zip(sizes, one, other, strict=True)):
+                return f"{text} // {under}"
+    return None
+
+
 def _sum(sizes: Sizes, known: Mapping[Sizes, str]) -> str | None:
     """A length and a whole number: `x.shape[0] - 1`."""
     for vector, name in known.items():
@@ -117,4 +154,16 @@ def _sum(sizes: Sizes, known: Mapping[Sizes, str]) -> str | None:
         if len(differences) == 1:
             difference = differences.pop()
             return f"{name} {'-' if difference < 0 else '+'} {abs(difference)}"
+    return None
+
+
+def _more(sizes: Sizes, known: Mapping[Sizes, str], numbers: Mapping[str, Sizes]) -> str | None:
+    """A length and a multiple of a number that the layer holds: `x.shape[2] + 2 * self.pad`."""
+    for vector, text in known.items():
+        rest = [size - length for size, length in zip(sizes, vector, strict=True)]
+        for name, number in numbers.items():
+            ratios = {a // b if b and a % b == 0 else None for a, b in zip(rest, number, strict=True) if a or b}
+            if len(ratios) == 1 and (ratio := ratios.pop()):
+                many = name if abs(ratio) == 1 else f"{abs(ratio)} * {name}"
+                return f"{text} {'+' if ratio > 0 else '-'} {many}"
     return None

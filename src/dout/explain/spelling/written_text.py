@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+import textwrap
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 WIDTH = 100
@@ -41,6 +42,14 @@ def negated(operand: WrittenText) -> WrittenText:
     return WrittenText(f"-{operand.within(SIGNED)}", SIGNED)
 
 
+def multiplied(factors: Sequence[WrittenText]) -> WrittenText:
+    """The product of factors, from the left."""
+    made = factors[0]
+    for factor in factors[1:]:
+        made = infix(made, "*", factor, MULTIPLIED)
+    return made
+
+
 def powered(base: WrittenText, exponent: WrittenText) -> WrittenText:
     """A power: `x**2`."""
     return WrittenText(f"{base.within(ATOM)}**{exponent.within(SIGNED)}", POWER)
@@ -65,6 +74,9 @@ def wrapped(line: str, indent: str) -> Iterator[str]:
     """A statement as lines of at most WIDTH characters, broken at commas, else at operators, of its outer brackets."""
     if len(indent) + len(line) <= WIDTH:
         yield indent + line
+        return
+    if line.startswith("#"):
+        yield from textwrap.wrap(line, WIDTH, initial_indent=indent, subsequent_indent=f"{indent}# ")
         return
     head, _, tail = line.partition(" = ") if _is_assignment(line) else line.partition("return ")
     start = f"{head} = " if _is_assignment(line) else "return " if not head and tail else ""
@@ -103,7 +115,7 @@ def _outer_operators(body: str) -> Iterator[int]:
 
 def _broken_call(line: str, indent: str) -> Iterator[str]:
     """A call with its arguments on a line of their own."""
-    if not line.endswith(")"):
+    if not line.endswith(")") or line.endswith("()"):
         yield indent + line
         return
     depth = 0

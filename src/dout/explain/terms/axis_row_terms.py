@@ -121,11 +121,21 @@ def _elements(node: Node, inputs: tuple[Term, ...], letters: Axes) -> Term:
     keys = key if isinstance(key, tuple) else (key,)
     if all(part is None or part is Ellipsis or part == slice(None) for part in keys):
         return inputs[0]
-    indices = tuple(_index(part, inputs[1:]) for part in keys)
-    base = inputs[0]
+    return _at(inputs[0], tuple(_index(part, inputs[1:]) for part in keys))
+
+
+def _at(base: Term, indices: tuple[Term, ...]) -> Term:
+    """The elements of an array at some indices."""
     if isinstance(base, Symbol) and not base.indices:
         return Symbol(base.name, indices)
     return FunctionCall("getitem", (base, *indices))
+
+
+def _written(node: Node, inputs: tuple[Term, ...], letters: Axes) -> Term:
+    """An array with other elements at some places: setitem(x[:, 0], v)."""
+    key = node.static["key"]
+    keys = key if isinstance(key, tuple) else (key,)
+    return FunctionCall("setitem", (_at(inputs[0], tuple(_index(part, inputs[2:]) for part in keys)), inputs[1]))
 
 
 def _index(part: Any, arrays: tuple[Term, ...]) -> Term:
@@ -174,6 +184,7 @@ AXIS_FORMS: Mapping[Primitive, AxisForm] = by_primitive(
         "inner": _inner,
         "transpose": _transposed,
         "getitem": _elements,
+        "setitem": _written,
         "einsum": _einsum,
         **dict.fromkeys(("zeros", "empty"), lambda node, inputs, letters: ZERO),
         "ones": lambda node, inputs, letters: ONE,

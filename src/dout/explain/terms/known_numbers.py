@@ -77,18 +77,31 @@ def term_of_number(value: Any) -> Term:
     if not isinstance(value, float | np.floating):
         return Symbol("array" if isinstance(value, np.ndarray) else type(value).__name__)
     plain = float(value)
+    known = known_number(value)
+    if known is not None:
+        return known
     if not plain.is_integer():
-        return negated(_positive(-value)) if plain < 0 else _positive(value)
+        digits = Number(abs(shortest_float(value)))
+        return negated(digits) if plain < 0 else digits
     return number(int(plain) if abs(plain) < 2**53 else plain)
 
 
-def _positive(value: Any) -> Term:
-    """A float that is not whole."""
+def shortest_float(value: Any) -> float:
+    """The float with the digits that a number is printed with: a float32 has fewer than a float64."""
+    return float(str(value)) if isinstance(value, np.floating) else float(value)
+
+
+def known_number(value: Any) -> Term | None:
+    """The number that a float is taken for: √2 for 1.4142135623730951, 2 / 3; None of other numbers.
+
+    >>> known_number(-1 / 3), known_number(0.25)
+    (Product(factors=(Number(value=1),), over=(Number(value=3),), negative=True), None)
+    """
+    if not isinstance(value, float | np.floating):
+        return None
     kind: Any = type(value) if isinstance(value, np.floating) else np.float64
-    known = _rounded(kind).get(float(value))
-    if known is not None:
-        return known
-    return Number(float(str(value)) if math.isfinite(value) else float(value))  # a float32 has fewer digits
+    found = _rounded(kind).get(abs(float(value)))
+    return negated(found) if found is not None and value < 0 else found
 
 
 @cache

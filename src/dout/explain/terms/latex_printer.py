@@ -1,7 +1,7 @@
 r"""Terms as LaTeX, with amsmath.
 
->>> from dout.explain.terms.terms import ONE, Call, Symbol, negated, product, total
->>> print(latex(product(ONE, over=(total(ONE, Call("exp", (negated(Symbol("x")),))),))))
+>>> from dout.explain.terms.terms import ONE, FunctionCall, Symbol, negated, product, total
+>>> print(latex(product(ONE, over=(total(ONE, FunctionCall("exp", (negated(Symbol("x")),))),))))
 \frac{1}{1 + e^{-x}}
 
 A function is written as its primitive's row says; what stands around a place in that row tells whether an argument
@@ -11,6 +11,7 @@ needs brackets there.
 from __future__ import annotations
 
 import re
+import unicodedata
 from functools import cache
 
 from dout.explain.terms import notation
@@ -47,6 +48,9 @@ def _letters(name: str) -> str:
     r"""A name: one letter as it is, Greek ones as \gamma, others upright."""
     if name in notation.GREEK or name in _COMMANDS:
         return f"\\{_COMMANDS.get(name, name)}"
+    plain = name.rstrip("₀₁₂₃₄₅₆₇₈₉")
+    if plain and plain != name:
+        return f"{_letters(plain)}_{{{unicodedata.normalize('NFKC', name[len(plain) :])}}}"
     if not name.isascii() or not name.isidentifier():
         return f"\\text{{{_escaped(name)}}}"
     return name if len(name) == 1 and name != "_" else f"\\mathrm{{{_escaped(name)}}}"
@@ -130,7 +134,9 @@ class LatexPrinter(StackedPrinter):
         return f"{base}_{{{index}}}"
 
     def under(self, sign: str, indices: str) -> str:
-        """A big sign with what it runs over."""
+        """A big sign with what it runs over; with nothing below it, over all elements."""
+        if not indices:
+            return f"{sign} "
         return f"{sign.replace('operatorname{', 'operatorname*{')}_{{{indices}}} "
 
     def beside(self, left: str, right: str) -> str:

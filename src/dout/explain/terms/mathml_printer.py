@@ -89,8 +89,8 @@ class MathmlPrinter(StackedPrinter):
         return f"<msub>{base}{index}</msub>"
 
     def under(self, sign: str, indices: str) -> str:
-        """A big sign with what it runs over."""
-        return f"<munder>{sign}{indices}</munder>"
+        """A big sign with what it runs over; with nothing below it, over all elements."""
+        return sign if indices == self.row("") else f"<munder>{sign}{indices}</munder>"
 
     def beside(self, left: str, right: str) -> str:
         """Two matrices side by side."""

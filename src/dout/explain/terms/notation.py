@@ -41,6 +41,8 @@ def _greek_name(letter: str) -> str:
     return name if size == "small" else name.capitalize()
 
 
+_LOWERED = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+
 # Those that LaTeX knows.
 GREEK = {_greek_name(letter): letter for letter in "αβγδεζηθικλμνξπρστυφχψωΓΔΘΛΞΠΣΥΦΨΩ"}
 
@@ -53,6 +55,15 @@ def plain_name(call: FunctionCall) -> str:
 def word_of(call: FunctionCall) -> str:
     """A function as mathematics writes it."""
     return _WORDS.get(plain_name(call), plain_name(call))
+
+
+def numbered(name: str, number: int) -> str:
+    """The name of one of several that add up; the plain name without a number.
+
+    >>> numbered("dx", 2), numbered("dx", 0)
+    ('dx₂', 'dx')
+    """
+    return name + (str(number).translate(_LOWERED) if number else "")
 
 
 def is_axis_number(axis: tuple[str, ...]) -> bool:

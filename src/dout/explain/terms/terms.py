@@ -93,7 +93,7 @@ class Cases(Term):
 
 @dataclass(frozen=True)
 class SumOver(Term):
-    """A term added up over indices: Σₙ dout[n, m]. `symbol` may be another: Π, max."""
+    """A term added up over indices: Σₙ dout[n, m]; without any, over all elements. `symbol` may be Π, max, min."""
 
     indices: tuple[str, ...]
     term: Term

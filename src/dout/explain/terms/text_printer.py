@@ -1,10 +1,10 @@
 """Terms as one line of Unicode: −∂L/∂y · y² · exp(−x).
 
->>> from dout.explain.terms.terms import ONE, Call, Partial, Symbol, negated, product, total
+>>> from dout.explain.terms.terms import ONE, FunctionCall, Partial, Symbol, negated, product, total
 >>> x, y = Symbol("x"), Symbol("y")
 >>> text(product(Partial("y"), y, total(ONE, negated(y))))
 '∂L/∂y · y · (1 − y)'
->>> text(product(ONE, over=(total(ONE, Call("exp", (negated(x),))),)))
+>>> text(product(ONE, over=(total(ONE, FunctionCall("exp", (negated(x),))),)))
 '1 / (1 + exp(−x))'
 """
 
@@ -128,8 +128,8 @@ class TextPrinter(TermPrinter):
 
     def _added_up(self, sign: str, indices: tuple[str, ...], part: Printed) -> Printed:
         """Σₙ Σ_d x[n, d]: the sign once an index, for subscripts have no comma."""
-        signs = " ".join(f"{sign}{_below(index)}" for index in indices)
-        return Printed(f"{signs} {self.fit(part, Strength.PREFIX)}".lstrip(), Strength.PREFIX)
+        signs = " ".join(f"{sign}{_below(index)}" for index in indices) or sign
+        return Printed(f"{signs} {self.fit(part, Strength.PREFIX)}", Strength.PREFIX)
 
     def matrix_product(self, term: terms.MatrixProduct, parts: Parts) -> Printed:
         """Two matrices side by side: dout · Wᵀ."""

@@ -1,0 +1,68 @@
+"""Constants of a program as SymPy's numbers: short fractions and recognised ones exactly, others as symbols."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import sympy
+
+from dout.explain.terms.known_numbers import known_number, shortest_float
+from dout.explain.terms.terms import FunctionCall, Number, Power, Product, Symbol, Term
+
+LARGEST_DENOMINATOR = 64  # of a float that is a fraction in SymPy
+_constants: dict[float, Any] = {}
+
+
+def as_number(value: Any) -> Any:
+    """A constant as SymPy's number, if it is a short fraction or one that is recognised; else a symbol for it."""
+    if isinstance(value, bool | np.bool_):
+        return sympy.Integer(int(value))
+    if isinstance(value, int | np.integer):
+        return sympy.Integer(int(value))
+    if isinstance(value, np.floating):
+        value = shortest_float(value)
+    known = known_number(value)
+    if known is not None:
+        return _expression(known)
+    number = sympy.Rational(float(value)) if np.isfinite(value) else None
+    if number is not None and number.q <= LARGEST_DENOMINATOR:
+        return number
+    return constant_symbol(float(value))
+
+
+def _expression(term: Term) -> Any:
+    """A number that is recognised."""
+    match term:
+        case Number(value):
+            return sympy.Integer(value)
+        case Symbol(name):
+            return {"π": sympy.pi, "e": sympy.E}[name]
+        case Product(above, below, negative):
+            made = sympy.Mul(*map(_expression, above)) / sympy.Mul(*map(_expression, below))
+            return -made if negative else made
+        case Power(base, exponent):
+            return _expression(base) ** _expression(exponent)
+        case FunctionCall(function, (argument,)):
+            return getattr(sympy, function)(_expression(argument))
+    raise TypeError(f"no number of SymPy for {term}")
+
+
+def constant_symbol(value: float) -> Any:
+    """The symbol that stands for a float that is no short fraction: 0.044715."""
+    if value not in _constants:
+        sign = {"positive": True} if value > 0 else {"negative": True}
+        _constants[value] = sympy.Symbol(repr(value), real=True, **sign)
+    return _constants[value]
+
+
+def value_of(constant: Any) -> float | None:
+    """The float that a symbol of a constant stands for; None of another symbol."""
+    return next((value for value, found in _constants.items() if found is constant), None)
+
+
+def in_numbers(expression: Any, numbers: Mapping[Any, float]) -> Any:
+    """An expression with numbers in the place of constants, and of the symbols that have one."""
+    constants = {s: value_of(s) for s in expression.free_symbols if value_of(s) is not None}
+    return expression.subs(constants).subs(numbers)

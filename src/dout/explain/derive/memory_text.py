@@ -1,0 +1,119 @@
+"""What is written into an array, as lines of NumPy: indexed assignments, and the sum over windows as a loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from dout.explain.derive.softmax_text import WrittenLine
+from dout.explain.spelling.numpy_text import Spelling, key_text
+from dout.explain.spelling.written_text import ADDED, ATOM, MULTIPLIED, WrittenText, infix
+from dout.graph import Node, Primitive
+from dout.ops import PRIMITIVES, by_primitive
+from dout.ops.shape import may_repeat
+
+
+class MemoryLines(Spelling, Protocol):
+    """What a row asks of the text that it stands in."""
+
+    lines: list[WrittenLine]
+    taken: set[str]
+
+    def text(self, node: Node) -> WrittenText:
+        """The text of a value."""
+
+    def statement(self, node: Node, text: WrittenText) -> WrittenText:
+        """Give a value a name."""
+
+    def unframed(self, node: Node, *, repeated: bool = False) -> Node:
+        """A value without the axes that broadcasting adds."""
+
+    def name_for(self, node: Node) -> str:
+        """A free name for a value."""
+
+
+def _written(writing: MemoryLines, node: Node, name: str | None) -> str:
+    """`dx = np.zeros_like(x)`, `dx[index] = …`."""
+    is_scatter = node.primitive is PRIMITIVES["scatter"]
+    index = [writing.text(i) for i in node.inputs[1 if is_scatter else 2 :]]
+    value = writing.text(writing.unframed(node.inputs[0 if is_scatter else 1], repeated=True))
+    made = _zeros(writing, node) if is_scatter else f"{writing.text(node.inputs[0]).within(ATOM)}.copy()"
+    name = _started(writing, node, name, made)
+    key = key_text(writing, node, index, node)
+    rows = any(text.text.startswith("np.arange(") for text in index)  # then no place is there twice
+    repeats = is_scatter and may_repeat(node.static["key"], node.inputs[1:]) and not rows
+    adds = node.primitive is PRIMITIVES["add_at"] or repeats
+    one = f"({key})" if ", " in key else key
+    written = f"np.add.at({name}, {one}, {value})" if adds else f"{name}[{key}] = {value}"
+    writing.lines.append(WrittenLine(written))
+    return name
+
+
+def _zeros(writing: MemoryLines, node: Node) -> str:
+    like = writing.sizes.like(writing.shapes(node))
+    if like and like != "shape":
+        return f"np.zeros_like({like})"
+    return f"np.zeros({writing.sizes.shape(writing.shapes(node))}, dtype={writing.dtype(node.dtype)})"
+
+
+def _started(writing: MemoryLines, node: Node, name: str | None, made: str) -> str:
+    name = name or writing.name_for(node)
+    writing.taken.add(name)
+    writing.lines.append(WrittenLine(f"{name} = {made}", node))
+    return name
+
+
+# --- windows ----------------------------------------------------------------------------------------------------------
+
+_LETTERS = ("i", "j", "k", "l")
+
+
+def _folded(writing: MemoryLines, node: Node, name: str | None) -> str:
+    """`for i in range(FH): dx[:, i:i + H] += dwindows[..., i]`: a loop over the places of a window."""
+    (windows,) = node.inputs
+    value = writing.text(windows)
+    if not value.text.isidentifier():
+        value = writing.statement(windows, value)
+    name = _started(writing, node, name, _zeros(writing, node))
+    axes, letters = node.static["axes"], _letters(writing, len(node.static["axes"]))
+    lengths = list(zip(*writing.statics(node, "window"), strict=True))
+    steps = list(zip(*writing.statics(node, "steps"), strict=True))
+    for depth, (letter, length) in enumerate(zip(letters, lengths, strict=True)):
+        axis = len(node.shape) + depth
+        text = _length(writing, length, f"{value}.shape[{axis}]")
+        writing.lines.append(WrittenLine(f"{'    ' * depth}for {letter} in range({text}):"))
+    parts = [":"] * len(node.shape)
+    counts = list(zip(*writing.shapes(windows), strict=True))
+    for axis, letter, step in zip(axes, letters, steps, strict=True):
+        count = _length(writing, counts[axis], f"{value}.shape[{axis}]")
+        parts[axis] = _part(writing, letter, count, step)
+    indent, last = "    " * len(axes), ", ".join(letters)
+    while parts[-1] == ":":
+        parts.pop()
+    writing.lines.append(WrittenLine(f"{indent}{name}[{', '.join(parts)}] += {value}[..., {last}]"))
+    return name
+
+
+def _part(writing: MemoryLines, letter: str, count: str, step: Sequence[int]) -> str:
+    """The elements at one place of all windows: `i:i + n`."""
+    if set(step) == {1}:
+        return f"{letter}:{letter} + {count}"
+    text = writing.sizes.number(step)
+    one = WrittenText(text, MULTIPLIED if " " in text else ATOM)
+    many = infix(one, "*", WrittenText(count, MULTIPLIED if " " in count else ATOM), MULTIPLIED)
+    return f"{letter}:{infix(WrittenText(letter), '+', many, ADDED)}:{text}"
+
+
+def _length(writing: MemoryLines, sizes: tuple[int, ...], otherwise: str) -> str:
+    """A length by an array at hand that has it."""
+    return writing.sizes.known(sizes) or otherwise
+
+
+def _letters(writing: MemoryLines, count: int) -> list[str]:
+    free = [letter for letter in (*_LETTERS, *(f"i{n}" for n in range(count))) if letter not in writing.taken]
+    return free[:count]
+
+
+MEMORY: Mapping[Primitive, Callable[[Any, Node, str | None], str]] = by_primitive(
+    {"scatter": _written, "setitem": _written, "add_at": _written, "fold": _folded}
+)

@@ -1,0 +1,103 @@
+"""Products and sums in shorter forms, and softmax as one step: equal values, fewer steps."""
+
+import numpy as np
+import pytest
+
+from dout import trace
+from dout.graph import Graph, evaluate, topological
+from dout.rewrite.factored import factored
+from dout.rewrite.simplify import simplify
+from dout.rewrite.softmax_forms import PLAIN, softmax_forms
+
+X = np.random.default_rng(3).uniform(0.5, 2, (3, 5))
+Y = np.random.default_rng(4).uniform(0.5, 2, (3, 1))
+
+
+def graph_of(function, *inputs):
+    """The recorded graph of a function, and the values of its inputs."""
+    run = trace(function, *inputs)
+    outputs = {"out": run.graph.outputs["out0"]}
+    nodes = topological(outputs.values())
+    return Graph(nodes, {}, outputs), {node: run.data[node] for node in nodes if not node.inputs and node in run.data}
+
+
+def value(graph, given):
+    return evaluate(graph.outputs.values(), given, PLAIN)[graph.outputs["out"]]
+
+
+def steps(graph):
+    return [str(node.primitive) for node in graph.nodes if node.inputs]
+
+
+@pytest.mark.parametrize(
+    ("function", "left"),
+    [
+        (lambda x, y: np.sum(x * y, axis=1, keepdims=True), ["sum", "multiply"]),
+        (lambda x, y: x * y / y, []),
+        (lambda x, y: x * y + x * y, ["multiply", "multiply"]),
+        (lambda x, y: 2 * x * y - x * y, ["multiply"]),
+        (lambda x, y: x * y + x * np.exp(y), ["exp", "add", "multiply"]),
+        (lambda x, y: np.sum(x, axis=1, keepdims=True) / x.shape[1] * y, ["mean", "multiply"]),
+        (lambda x, y: np.sinh(x) / np.cosh(x) * y, ["tanh", "multiply"]),
+        (lambda x, y: np.where(x > 1, x, 0.0) * np.exp(x), ["exp", "greater", "multiply", "where"]),
+    ],
+)
+def test_the_shorter_form_has_these_steps_and_the_same_values(function, left):
+    graph, given = graph_of(function, X, Y)
+    shorter = factored(graph)
+    assert sorted(steps(shorter)) == sorted(left)
+    np.testing.assert_allclose(value(shorter, given), value(graph, given), rtol=1e-14)
+
+
+def test_what_is_not_chosen_may_be_infinite():
+    with np.errstate(over="ignore", invalid="ignore"):
+        graph, given = graph_of(lambda x: np.where(x > 0, 0.0, 1.0 * x) * np.exp(x), np.array([1000.0, -1.0]))
+        assert np.isnan(value(graph, given)[0])
+        assert value(factored(graph), given)[0] == 0
+
+
+def softmax(x):
+    e = np.exp(x - np.max(x, axis=1, keepdims=True))
+    return e / np.sum(e, axis=1, keepdims=True)
+
+
+def softmax_of_columns(x):
+    x = x.T
+    x = x - np.max(x, axis=0)
+    return (np.exp(x) / np.sum(np.exp(x), axis=0)).T
+
+
+def log_softmax(x):
+    z = x - np.max(x, axis=1, keepdims=True)
+    return z - np.log(np.sum(np.exp(z), axis=1, keepdims=True))
+
+
+def log_sum_exp(x):
+    m = np.max(x, axis=1, keepdims=True)
+    return np.log(np.sum(np.exp(x - m), axis=1, keepdims=True)) + m
+
+
+@pytest.mark.parametrize(
+    ("function", "row"),
+    [
+        (softmax, "special_softmax"),
+        (softmax_of_columns, "special_softmax"),
+        (log_softmax, "special_log_softmax"),
+        (lambda x: np.log(softmax(x)), "special_log_softmax"),
+        (lambda x: np.log(softmax(x)[np.arange(3), np.array([0, 2, 1])]), "special_log_softmax"),
+        (log_sum_exp, "special_logsumexp"),
+    ],
+)
+def test_softmax_and_its_kin_are_one_step(function, row):
+    graph, given = graph_of(function, X)
+    one = softmax_forms(simplify(graph))
+    assert steps(one).count(row) == 1
+    assert "exp" not in steps(one)
+    np.testing.assert_allclose(value(one, given), value(graph, given), rtol=1e-13)
+
+
+def test_a_quotient_that_is_no_softmax_stays():
+    graph, _ = graph_of(lambda x: np.exp(x) / np.sum(np.exp(x), axis=0), X.T)
+    other, _ = graph_of(lambda x, y: np.exp(x) / np.sum(np.exp(y), axis=1, keepdims=True), X, Y + X)
+    assert "special_softmax" in steps(softmax_forms(simplify(graph)))
+    assert "special_softmax" not in steps(softmax_forms(simplify(other)))
