@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -196,13 +196,27 @@ def with_rows(subject: ForwardSubject) -> ForwardSubject:
     return _with(subject, {}, first=True)
 
 
-def with_unequal_axes(subject: ForwardSubject) -> Iterator[ForwardSubject]:
-    """The subject with axes that were equally long by accident, of one array each: the last one is longer."""
-    for given in ("inputs", "init"):
-        for name, item in getattr(subject, given).items():
-            if isinstance(item, np.ndarray) and item.ndim > 1 and 1 < item.shape[-1] in item.shape[:-1]:
-                longer = _longer(item, item.ndim - 1, item.shape[-1] + 1)
-                yield replace(subject, **{given: {**getattr(subject, given), name: longer}})
+Axis = tuple[str, str, int]  # "inputs" or "init", the name there, the axis
+
+
+def axes_of(subject: ForwardSubject) -> dict[Axis, int]:
+    """The axes of the arrays that a subject is given, with their lengths."""
+    return {
+        (given, name, axis): n
+        for given in ("inputs", "init")
+        for name, item in getattr(subject, given).items()
+        if isinstance(item, np.ndarray)
+        for axis, n in enumerate(item.shape)
+    }
+
+
+def with_longer(subject: ForwardSubject, axes: Sequence[Axis]) -> ForwardSubject:
+    """The subject with one more along some axes, whatever other axes are of that length."""
+    for given, name, axis in axes:
+        items = getattr(subject, given)
+        longer = _longer(items[name], axis, items[name].shape[axis] + 1)
+        subject = replace(subject, **{given: {**items, name: longer}})
+    return subject
 
 
 def _lengths(subject: ForwardSubject) -> set[int]:

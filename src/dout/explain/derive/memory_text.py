@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from dout.explain.derive.softmax_text import WrittenLine
-from dout.explain.spelling.numpy_text import Spelling, key_text
+from dout.explain.spelling.index_text import key_text
+from dout.explain.spelling.spelling_needs import Spelling
 from dout.explain.spelling.written_text import ADDED, ATOM, MULTIPLIED, WrittenText, infix
 from dout.graph import Node, Primitive
 from dout.ops import PRIMITIVES, by_primitive
