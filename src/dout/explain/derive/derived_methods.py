@@ -79,7 +79,7 @@ class _Drafting(KeptChoice):
         for node, path in self.run.held.items():
             if node.shape and path not in self.run.written:
                 shapes.setdefault(path, self._shapes(node))
-        sizes = SizeWords(shapes, self._argument_shapes, self._whole_numbers())
+        sizes = SizeWords(shapes, self._argument_shapes, self._whole_numbers(), all_vary=self._all_vary())
         for node in chosen:
             text = self._at_hand(node)
             if text and "{" in text:
@@ -101,6 +101,13 @@ class _Drafting(KeptChoice):
         names = [name for name, item in held[0].items() if type(item) is int and f"self.{name}" not in self.run.written]
         found = {f"self.{name}": tuple(one[name] for one in held) for name in names if all(name in one for one in held)}
         return {text: each for text, each in found.items() if len(set(each)) > 1}
+
+    def _all_vary(self) -> bool:
+        """Whether every length of what goes in is another one in some recording, or forward asks for it."""
+        given = {f"self.{name}" for name in self.run.subject.init} | set(self.run.subject.inputs)
+        nodes = [n for n, name in (*self.run.arguments.items(), *self.run.held.items()) if name not in given]
+        lengths = [sizes for node in nodes for sizes in zip(*self._shapes(node), strict=True)]
+        return all(len(set(sizes)) > 1 or sizes[0] == 1 for sizes in lengths)
 
     def _argument_shapes(self) -> Any:
         for node, name in self.run.arguments.items():

@@ -32,8 +32,10 @@ class SizeWords:
         arrays: Mapping[str, Shapes],
         more: Callable[[], Iterator[tuple[str, Shapes]]] | None = None,
         numbers: Mapping[str, Sizes] | None = None,
+        *,
+        all_vary: bool = True,
     ):
-        self.arrays = dict(arrays)
+        self.arrays, self.all_vary = dict(arrays), all_vary
         self.numbers = dict(numbers or {})  # whole numbers at hand: `self.size`
         self._more = more
 
@@ -51,13 +53,20 @@ class SizeWords:
         for name, found in self._candidates():
             if found == shapes and shapes[0]:
                 return f"{name}.shape" if not name.endswith(_SHAPE) else name
-        lengths = [self.number(sizes) for sizes in zip(*shapes, strict=True)]
+        lengths = [self._length(sizes) for sizes in zip(*shapes, strict=True)]
         return f"({', '.join(lengths)}{',' if len(lengths) == 1 else ''})"
 
+    def _length(self, sizes: Sizes) -> str:
+        """The length of an axis. Where not all lengths vary, a number may be one, and has to be that of one array."""
+        if len(set(sizes)) == 1 and sizes[0] > 1 and not self.all_vary:
+            found = [text for text, known in self._known() if known == sizes]
+            if len(found) != 1:
+                raise UnspelledError(f"no example in which another length stands for {sizes[0]} was taken")
+            return found[0]
+        return self.number(sizes)
+
     def known(self, sizes: Sizes) -> str | None:
-        """A length as a number, or of an array or the layer; None where neither has it."""
-        if len(set(sizes)) == 1:
-            return str(sizes[0])
+        """A length by an array or a number at hand that has it; None where there is none."""
         return next((text for text, known in self._known() if known == sizes), None)
 
     def number(self, sizes: Sequence[int]) -> str:
