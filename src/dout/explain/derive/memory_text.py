@@ -103,7 +103,7 @@ def _folded(writing: MemoryLines, node: Node, name: str | None) -> str:
 def _parts(
     writing: MemoryLines, letters: Sequence[str], counts: Sequence[str], steps: Sequence[tuple[int, ...]]
 ) -> Iterator[tuple[str, WrittenLine | None]]:
-    """The elements at one place of all windows: `i:i + n`; with steps the line before that gives their number a name."""
+    """The elements at one place of all windows, `i:i + n`; with steps, the line that gives their number a name, too."""
     names = [n for n in _NUMBERS if n not in writing.taken]
     for letter, count, step in zip(letters, counts, steps, strict=True):
         if set(step) == {1}:
