@@ -267,3 +267,71 @@ def test_in_a_file_only_the_class_asked_for_changes():
 def test_in_a_file_replacing_again_changes_nothing():
     once = replaced_source(FILE, "Softplus", written(Softplus))
     assert replaced_source(once, "Softplus", written(Softplus)) == once
+
+
+# --- windows ----------------------------------------------------------------------------------------------------------
+
+
+def columns(x, fh, fw, stride, pad):
+    """The columns of an image, as the first book makes them."""
+    N, C, H, W = x.shape
+    out_h, out_w = (H + 2 * pad - fh) // stride + 1, (W + 2 * pad - fw) // stride + 1
+    img = np.pad(x, [(0, 0), (0, 0), (pad, pad), (pad, pad)], "constant")
+    col = np.zeros((N, C, fh, fw, out_h, out_w), dtype=x.dtype)
+    for i in range(fh):
+        for j in range(fw):
+            col[:, :, i, j, :, :] = img[:, :, i : i + stride * out_h : stride, j : j + stride * out_w : stride]
+    return col.transpose(0, 4, 5, 1, 2, 3).reshape(N * out_h * out_w, -1).reshape(N, out_h, out_w, -1)
+
+
+class Columns:
+    def __init__(self, fh, fw, stride, pad):
+        self.fh, self.fw, self.stride, self.pad = fh, fw, stride, pad
+
+    def forward(self, x):
+        return columns(x, self.fh, self.fw, self.stride, self.pad)
+
+
+@pytest.mark.parametrize("target", [Columns, Columns(2, 3, 2, 1)], ids=["class", "instance"])
+def test_the_backward_of_im2col_is_a_loop_that_holds_for_other_filters_and_strides(target):
+    init = {"fh": 2, "fw": 3, "stride": 2, "pad": 1} if target is Columns else {}
+    found = derived(target, init, {"x": array(2, 2, 5, 6)})
+    assert "for i in range(self.fh):\n            for j in range(self.fw):" in found.source
+    for fh, fw, stride, pad in ((1, 2, 1, 2), (3, 2, 3, 1), (2, 2, 2, 1)):
+        layer, x = found.layer(fh, fw, stride, pad), array(2, 3, 7, 6)
+        dout = RNG.normal(size=layer.forward(x).shape)
+        dx = layer.backward(dout)
+        other = RNG.normal(size=x.shape)  # the step is linear, so ⟨dout, f(v)⟩ = ⟨dx, v⟩
+        assert np.sum(dout * columns(other, fh, fw, stride, pad)) == pytest.approx(np.sum(dx * other))
+
+
+class Correlation:
+    def __init__(self, W):
+        self.W = W
+
+    def forward(self, x):
+        windows = np.lib.stride_tricks.sliding_window_view(x, self.W.shape, axis=(1, 2))
+        return np.einsum("nhwij,ij->nhw", windows, self.W)
+
+
+def test_the_backward_of_windows_is_a_loop_that_holds_for_filters_that_are_not_square():
+    found = derived(Correlation, {"W": array(3, 3)}, {"x": array(3, 5, 6)})
+    assert found.source.count("for ") == 2 and found.source.count(" += ") == 1
+    layer, x = found.layer(array(2, 4)), array(2, 5, 7)
+    dout = RNG.normal(size=layer.forward(x).shape)
+    dx = layer.backward(dout)
+    assert np.sum(dout * layer.forward(x)) == pytest.approx(np.sum(dx * x)) == pytest.approx(np.sum(layer.dW * layer.W))
+
+
+def test_a_filter_that_forward_unrolls_is_refused_with_its_line():
+    class Shifts:
+        def __init__(self, W):
+            self.W = W
+
+        def forward(self, x):
+            n = x.shape[1] - len(self.W) + 1
+            return sum(x[:, i : i + n] * self.W[i] for i in range(len(self.W)))
+
+    with pytest.raises(NotDerivedError) as error:
+        derived(Shifts, {"W": array(3)}, {"x": array(3, 5)})
+    assert error.value.reasons[0].key == "unrolled"

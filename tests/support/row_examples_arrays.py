@@ -11,11 +11,11 @@ from row_forms_arrays import (
     added_at,
     by_call,
     emptied,
+    folded,
     grid,
     joined,
     made,
     moving,
-    folded,
     scattered,
     surviving,
     taken,
@@ -223,7 +223,11 @@ def examples():
             shapes=((2, 3), (4,), (3, 2, 3)),
         )
         + moving(lambda x: np.lib.stride_tricks.sliding_window_view(x, (2, 3)), shapes=((2, 3), (4, 5))),
-        "fold": [folded((2,), (0,), (1,), (5,)), folded((2, 3), (0, 1), (2, 1), (4, 5)), folded((1, 2), (1, 0), (1, 3), (5, 2))],
+        "fold": [
+            folded((2,), (0,), (1,), (5,)),
+            folded((2, 3), (0, 1), (2, 1), (4, 5)),
+            folded((1, 2), (1, 0), (1, 3), (5, 2)),
+        ],
         "add_at": [
             *(added_at(key, np.float64(0.5)) for key in [*VIEWED, MASK, [0, 2], (ROWS, ROWS), np.s_[:, [1, 1]]]),
             added_at(np.s_[0], np.arange(4.0)),

@@ -15,7 +15,7 @@ import numpy as np
 from dout.explain.derive.derived_methods import BackwardDraft
 from dout.explain.derive.forward_runs import ForwardSubject
 from dout.explain.spelling.written_text import wrapped
-from dout.run import deep_copy, fresh
+from dout.run import fresh
 
 _NUMBER = count(1)
 
@@ -101,9 +101,7 @@ class ClassText:
         target = subject.target
         if target.is_class or target.is_function:
             return fresh(self.cls, subject.init)
-        layer = deep_copy(target.named)
-        layer.__class__ = self.cls
-        return layer
+        return subject.instance(self.cls)
 
 
 def _span(definition: ast.FunctionDef) -> tuple[int, int]:

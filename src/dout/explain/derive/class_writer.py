@@ -14,13 +14,14 @@ from dout.explain.derive.derived_methods import BackwardDraft, drafted
 from dout.explain.derive.forward_runs import (
     ForwardRun,
     ForwardSubject,
+    axes_of,
     found_subject,
     recorded,
     renumbered,
     resized,
     same_structure,
+    with_longer,
     with_rows,
-    with_unequal_axes,
 )
 from dout.explain.derive.verification import Verdicts, verified
 from dout.explain.model.explanation import Phrase
@@ -69,6 +70,7 @@ def derived(
     """
     subject = found_subject(target, init or {}, _by_name(inputs))
     runs = _runs(subject)
+    runs += _unequal_axes(runs)
     more, fixed = _other_numbers(runs)
     runs, notes = [*runs, *more], [*fixed, *_notes(subject)]
     failed: list[Phrase] = []
@@ -183,13 +185,38 @@ def _renumbered(runs: Sequence[ForwardRun], name: str) -> Iterator[ForwardRun]:
 
 
 def _other_batch(run: ForwardRun) -> list[ForwardRun]:
-    """Recordings with more rows, and with longer last axes, for lengths that were equal by accident."""
-    found = []
-    for subject in (with_rows(run.subject), *with_unequal_axes(run.subject)):
-        with suppress(Exception):
-            more = recorded(subject)
-            found += [more] if same_structure(run.graph, more.graph) is None else []
-    return found
+    """The recording with more rows, for lengths that were equal by accident."""
+    with suppress(Exception):
+        more = recorded(with_rows(run.subject))
+        return [more] if same_structure(run.graph, more.graph) is None else []
+    return []
+
+
+def _unequal_axes(runs: Sequence[ForwardRun]) -> Iterator[ForwardRun]:
+    """Recordings in which each axis is longer that always had the length of another one, or the same length.
+
+    Alone, or together with one other axis. Where none runs, forward itself asks for that length. Raises
+    NotDerivedError where the steps depend on it.
+    """
+    base, each = runs[0].subject, [axes_of(run.subject) for run in runs]
+    lengths = {axis: tuple(one[axis] for one in each) for axis, n in axes_of(base).items() if n > 1}
+    for axis, sizes in lengths.items():
+        always = len(set(sizes)) == 1
+        as_long = [a for a in lengths if a != axis and lengths[a][0] == sizes[0]]
+        if always or any(lengths[a] == sizes and a[:2] == axis[:2] and a < axis for a in as_long):
+            ways = [[axis], *([axis, other] for other in as_long if always)]
+            more = next((run for run in map(_tried_once, (with_longer(base, way) for way in ways)) if run), None)
+            differs = same_structure(runs[0].graph, more.graph) if more else None
+            if differs is not None:
+                raise NotDerivedError([Phrase("unrolled", {"where": str(differs.where or "")})])
+            if more is not None:
+                yield more
+
+
+def _tried_once(subject: ForwardSubject) -> ForwardRun | None:
+    with suppress(Exception):
+        return recorded(subject)
+    return None
 
 
 def _tried(subject: ForwardSubject) -> Iterator[tuple[int, ForwardRun]]:

@@ -103,10 +103,10 @@ class _Drafting(KeptChoice):
         return {text: each for text, each in found.items() if len(set(each)) > 1}
 
     def _all_vary(self) -> bool:
-        """Whether every length of what goes in is another one in some recording."""
-        lengths = [
-            sizes for node in (*self.run.arguments, *self.run.held) for sizes in zip(*self._shapes(node), strict=True)
-        ]
+        """Whether every length of what goes in is another one in some recording, or forward asks for it."""
+        given = {f"self.{name}" for name in self.run.subject.init} | set(self.run.subject.inputs)
+        nodes = [n for n, name in (*self.run.arguments.items(), *self.run.held.items()) if name not in given]
+        lengths = [sizes for node in nodes for sizes in zip(*self._shapes(node), strict=True)]
         return all(len(set(sizes)) > 1 or sizes[0] == 1 for sizes in lengths)
 
     def _argument_shapes(self) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,14 +14,17 @@ from dout.adapt.target import Target, copies, passed
 from dout.graph import INPUT, Graph, Node, topological
 from dout.judge.judged_run import is_label
 from dout.rewrite.window_forms import window_forms
-from dout.run import copied, deep_copy, fresh, places, quiet
+from dout.run import attributes_of, copied, deep_copy, fresh, places, quiet
 from dout.trace.record.record import record, record_function
 from dout.trace.record.trace import Trace
 
 
 @dataclass(frozen=True, eq=False)
 class ForwardSubject:
-    """What a backward is derived for, with an example on which it runs."""
+    """What a backward is derived for, with an example on which it runs.
+
+    `init` are arguments of the constructor; of an instance, attributes.
+    """
 
     target: Target
     init: Mapping[str, Any]
@@ -46,8 +49,14 @@ class ForwardSubject:
         cls = type(self.target.cls.__name__, (self.target.cls,), nothing)
         if self.target.is_class:
             return fresh(cls, self.init)
+        return self.instance(cls)
+
+    def instance(self, cls: type) -> Any:
+        """A copy of the instance, of this class, that holds what `init` says."""
         layer = deep_copy(self.target.named)
         layer.__class__ = cls
+        for name, item in copied(dict(self.init)).items():
+            setattr(layer, name, item)
         return layer
 
 
@@ -77,7 +86,17 @@ def found_subject(target: Any, init: Mapping[str, Any], inputs: Mapping[str, Any
     """The target with an example: what is given, the rest chosen. Raises TargetError as `example` does."""
     target = Target.of(target)
     found = example(target, init, inputs)
-    return ForwardSubject(target, dict(found.init), dict(found.inputs))
+    chosen = dict(found.init) if target.is_class or target.is_function else _of_instance(target.named)
+    return ForwardSubject(target, chosen, dict(found.inputs))
+
+
+def _of_instance(layer: Any) -> dict[str, Any]:
+    """What an instance was made of, as far as that may be otherwise: arrays of floats, and whole numbers."""
+    return {name: item for name, item in attributes_of(layer).items() if type(item) is int or _is_floats(item)}
+
+
+def _is_floats(item: Any) -> bool:
+    return isinstance(item, np.ndarray) and item.dtype.kind == "f"
 
 
 def recorded(subject: ForwardSubject) -> ForwardRun:
@@ -169,7 +188,8 @@ def resized(subject: ForwardSubject) -> Iterator[ForwardSubject]:
 
     Numbers of the constructor that are lengths change with them. What an instance holds keeps its lengths.
     """
-    held = set() if subject.target.is_class or subject.target.is_function else _lengths_held(subject.target.named)
+    is_instance = not subject.target.is_class and not subject.target.is_function
+    held = _lengths_held(subject.target.named) - _lengths_in(dict(subject.init)) if is_instance else set()
     lengths = sorted(_lengths(subject) - held)
     if lengths:
         yield _with(subject, dict(zip(lengths, _PRIMES, strict=False)))
@@ -196,13 +216,27 @@ def with_rows(subject: ForwardSubject) -> ForwardSubject:
     return _with(subject, {}, first=True)
 
 
-def with_unequal_axes(subject: ForwardSubject) -> Iterator[ForwardSubject]:
-    """The subject with axes that were equally long by accident, of one array each: the last one is longer."""
-    for given in ("inputs", "init"):
-        for name, item in getattr(subject, given).items():
-            if isinstance(item, np.ndarray) and item.ndim > 1 and 1 < item.shape[-1] in item.shape[:-1]:
-                longer = _longer(item, item.ndim - 1, item.shape[-1] + 1)
-                yield replace(subject, **{given: {**getattr(subject, given), name: longer}})
+Axis = tuple[str, str, int]  # "inputs" or "init", the name there, the axis
+
+
+def axes_of(subject: ForwardSubject) -> dict[Axis, int]:
+    """The axes of the arrays that a subject is given, with their lengths."""
+    return {
+        (given, name, axis): n
+        for given in ("inputs", "init")
+        for name, item in getattr(subject, given).items()
+        if isinstance(item, np.ndarray)
+        for axis, n in enumerate(item.shape)
+    }
+
+
+def with_longer(subject: ForwardSubject, axes: Sequence[Axis]) -> ForwardSubject:
+    """The subject with one more along some axes, whatever other axes are of that length."""
+    for given, name, axis in axes:
+        items = getattr(subject, given)
+        longer = _longer(items[name], axis, items[name].shape[axis] + 1)
+        subject = replace(subject, **{given: {**items, name: longer}})
+    return subject
 
 
 def _lengths(subject: ForwardSubject) -> set[int]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from dout.explain.derive.softmax_text import WrittenLine
-from dout.explain.spelling.numpy_text import Spelling, key_text
-from dout.explain.spelling.written_text import ADDED, ATOM, MULTIPLIED, WrittenText, infix
+from dout.explain.spelling.index_text import key_text
+from dout.explain.spelling.spelling_needs import Spelling
+from dout.explain.spelling.written_text import ATOM, MULTIPLIED, WrittenText, infix
 from dout.graph import Node, Primitive
 from dout.ops import PRIMITIVES, by_primitive
 from dout.ops.shape import may_repeat
@@ -66,6 +67,7 @@ def _started(writing: MemoryLines, node: Node, name: str | None, made: str) -> s
 # --- windows ----------------------------------------------------------------------------------------------------------
 
 _LETTERS = ("i", "j", "k", "l")
+_NUMBERS = ("h", "w", "d", *(f"n{i}" for i in range(32)))
 
 
 def _folded(writing: MemoryLines, node: Node, name: str | None) -> str:
@@ -80,13 +82,17 @@ def _folded(writing: MemoryLines, node: Node, name: str | None) -> str:
     steps = list(zip(*writing.statics(node, "steps"), strict=True))
     for depth, (letter, length) in enumerate(zip(letters, lengths, strict=True)):
         axis = len(node.shape) + depth
-        text = _length(writing, length, f"{value}.shape[{axis}]")
+        text = str(length[0]) if len(set(length)) == 1 else _length(writing, length, f"{value}.shape[{axis}]")
         writing.lines.append(WrittenLine(f"{'    ' * depth}for {letter} in range({text}):"))
+    counts = [
+        _length(writing, each, f"{value}.shape[{axis}]")
+        for axis, each in enumerate(zip(*writing.shapes(windows), strict=True))
+    ]
     parts = [":"] * len(node.shape)
-    counts = list(zip(*writing.shapes(windows), strict=True))
-    for axis, letter, step in zip(axes, letters, steps, strict=True):
-        count = _length(writing, counts[axis], f"{value}.shape[{axis}]")
-        parts[axis] = _part(writing, letter, count, step)
+    for axis, (part, line) in zip(axes, _parts(writing, letters, [counts[a] for a in axes], steps), strict=True):
+        parts[axis] = part
+        if line is not None:
+            writing.lines.insert(len(writing.lines) - len(axes), line)
     indent, last = "    " * len(axes), ", ".join(letters)
     while parts[-1] == ":":
         parts.pop()
@@ -94,14 +100,21 @@ def _folded(writing: MemoryLines, node: Node, name: str | None) -> str:
     return name
 
 
-def _part(writing: MemoryLines, letter: str, count: str, step: Sequence[int]) -> str:
-    """The elements at one place of all windows: `i:i + n`."""
-    if set(step) == {1}:
-        return f"{letter}:{letter} + {count}"
-    text = writing.sizes.number(step)
-    one = WrittenText(text, MULTIPLIED if " " in text else ATOM)
-    many = infix(one, "*", WrittenText(count, MULTIPLIED if " " in count else ATOM), MULTIPLIED)
-    return f"{letter}:{infix(WrittenText(letter), '+', many, ADDED)}:{text}"
+def _parts(
+    writing: MemoryLines, letters: Sequence[str], counts: Sequence[str], steps: Sequence[tuple[int, ...]]
+) -> Iterator[tuple[str, WrittenLine | None]]:
+    """The elements at one place of all windows, `i:i + n`; with steps, the line that gives their number a name, too."""
+    names = [n for n in _NUMBERS if n not in writing.taken]
+    for letter, count, step in zip(letters, counts, steps, strict=True):
+        if set(step) == {1}:
+            yield f"{letter}:{letter} + {count}", None
+        else:
+            text = writing.sizes.number(step)
+            one, many = (WrittenText(t, MULTIPLIED if " " in t else ATOM) for t in (text, count))
+            name = names.pop(0)
+            writing.taken.add(name)
+            line = WrittenLine(f"{name} = {infix(one, '*', many, MULTIPLIED)}")
+            yield f"{letter}:{letter} + {name}:{text}", line
 
 
 def _length(writing: MemoryLines, sizes: tuple[int, ...], otherwise: str) -> str:

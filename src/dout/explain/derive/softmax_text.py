@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from dout.explain.spelling.numpy_text import Spelling, axis_text
+from dout.explain.spelling.numpy_text import axis_text
+from dout.explain.spelling.spelling_needs import Spelling
 from dout.explain.spelling.written_text import ADDED, ATOM, MULTIPLIED, WrittenText, tupled
 from dout.graph import Node, Primitive
 from dout.ops import by_primitive

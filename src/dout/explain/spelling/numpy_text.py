@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
-from dout.explain.spelling.size_words import Shapes, SizeWords, UnspelledError
+from dout.explain.spelling.index_text import key_text
+from dout.explain.spelling.size_words import Shapes, UnspelledError
+from dout.explain.spelling.spelling_needs import Operands, Spelling
 from dout.explain.spelling.written_text import (
     ADDED,
     AND,
@@ -28,31 +30,8 @@ from dout.explain.spelling.written_text import (
 )
 from dout.graph import CONSTANT, Node, Primitive
 from dout.ops import PRIMITIVES, by_primitive, primitives
-from dout.ops.operators import Slot
 from dout.ops.registry import broadcast
 
-
-class Spelling(Protocol):
-    """What a row asks of the text it stands in."""
-
-    sizes: SizeWords
-    last_axis: bool  # write -1 for the last axis
-    dot: bool  # write np.dot for products of matrices
-
-    def statics(self, node: Node, key: str, default: Any = None) -> tuple[Any, ...]:
-        """A static parameter of a node, in each of the recordings."""
-
-    def shapes(self, node: Node) -> Shapes:
-        """The shape of a node's value, in each of the recordings."""
-
-    def dtype(self, dtype: Any) -> str:
-        """The expression of a dtype: `dout.dtype`."""
-
-    def special(self, name: str) -> str:
-        """What the user's module calls a function of scipy.special. Raises UnspelledError where it has none."""
-
-
-Operands = Sequence[WrittenText]
 Row = Callable[[Spelling, Node, Operands], WrittenText]
 
 _INFIX: dict[Primitive, tuple[str, int, bool]] = by_primitive({
@@ -291,51 +270,6 @@ def _getitem(spelling: Spelling, node: Node, operands: Operands) -> WrittenText:
     return WrittenText(f"{operands[0].within(ATOM)}[{key_text(spelling, node, operands[1:], node.inputs[0])}]")
 
 
-def key_text(spelling: Spelling, node: Node, index: Operands, base: Node) -> str:
-    """An index, with the arrays in it filled in."""
-    keys = spelling.statics(node, "key")
-    if not isinstance(keys[0], tuple):
-        return _key_part(spelling, keys, index)
-    whole = _whole_axes(spelling, keys, base)
-    parts = [":" if i in whole else _key_part(spelling, part, index) for i, part in enumerate(zip(*keys, strict=True))]
-    while len(parts) > 1 and parts[-1] == ":" and "..." not in parts:
-        parts.pop()
-    return ", ".join(parts) if parts else "()"
-
-
-def _whole_axes(spelling: Spelling, keys: Sequence[Any], base: Node) -> set[int]:
-    """The parts of an index that take all of an axis, at every size."""
-    if not all(isinstance(part, slice | int) for part in keys[0]):
-        return set()
-    each = zip(zip(*keys, strict=True), zip(*spelling.shapes(base), strict=True), strict=False)
-    return {i for i, (parts, sizes) in enumerate(each) if all(
-        isinstance(part, slice) and range(n)[part] == range(n) for part, n in zip(parts, sizes, strict=True)
-    )}  # fmt: skip
-
-
-def _key_part(spelling: Spelling, parts: Sequence[Any], index: Operands) -> str:
-    first = parts[0]
-    if isinstance(first, Slot):
-        return str(index[first])
-    if first is None:
-        return "np.newaxis"
-    if first is Ellipsis:
-        return "..."
-    if isinstance(first, slice):
-        bounds = [_bound(spelling, [getattr(part, name) for part in parts]) for name in ("start", "stop", "step")]
-        text = f"{bounds[0]}:{bounds[1]}"
-        return f"{text}:{bounds[2]}" if bounds[2] else text
-    return _bound(spelling, parts)
-
-
-def _bound(spelling: Spelling, numbers: Sequence[Any]) -> str:
-    if all(number is None for number in numbers):
-        return ""
-    if any(number is None for number in numbers):
-        raise UnspelledError("a slice depends on sizes in an unknown way")
-    return spelling.sizes.number([int(number) for number in numbers])
-
-
 def _roll(spelling: Spelling, node: Node, operands: Operands) -> WrittenText:
     shifts, axis = spelling.statics(node, "shift"), node.static["axis"]
     if isinstance(shifts[0], tuple):
@@ -402,8 +336,8 @@ _ROWS: Mapping[Primitive, Row] = by_primitive({
     "ravel": _reshape, "flatten": _reshape, "broadcast_to": _broadcast_to, "astype": _astype, "einsum": _einsum,
     "concatenate": _concatenate, "array": _array, "cumsum": _running, "cumprod": _running, "zeros": _filled,
     "empty": _filled, "ones": _filled, "full": _filled, "getitem": _getitem, "roll": _roll, "pad": _pad,
-    "repeat": _repeat, "tile": _tile, "tril": _triangle, "triu": _triangle, "diag": _triangle, "item": _item, "windows": _windows,
-    "asarray": _through, "copy": _through, "positive": _through, "float": _through,
+    "repeat": _repeat, "tile": _tile, "tril": _triangle, "triu": _triangle, "diag": _triangle, "item": _item,
+    "windows": _windows, "asarray": _through, "copy": _through, "positive": _through, "float": _through,
     "negative": lambda spelling, node, operands: negated(operands[0]),
     "invert": lambda spelling, node, operands: WrittenText(f"~{operands[0].within(SIGNED)}", SIGNED),
 })  # fmt: skip

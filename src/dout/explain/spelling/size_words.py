@@ -66,9 +66,7 @@ class SizeWords:
         return self.number(sizes)
 
     def known(self, sizes: Sizes) -> str | None:
-        """A length as a number, or of an array or the layer; None where neither has it."""
-        if len(set(sizes)) == 1:
-            return str(sizes[0]) if self.all_vary or sizes[0] == 1 else None
+        """A length by an array or a number at hand that has it; None where there is none."""
         return next((text for text, known in self._known() if known == sizes), None)
 
     def number(self, sizes: Sequence[int]) -> str:
