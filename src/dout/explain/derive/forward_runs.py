@@ -235,7 +235,8 @@ def with_longer(subject: ForwardSubject, axes: Sequence[Axis]) -> ForwardSubject
     for given, name, axis in axes:
         items = getattr(subject, given)
         longer = _longer(items[name], axis, items[name].shape[axis] + 1)
-        subject = replace(subject, **{given: {**items, name: longer}})
+        changed: dict[str, Any] = {given: {**items, name: longer}}
+        subject = replace(subject, **changed)
     return subject
 
 
