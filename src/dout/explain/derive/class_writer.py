@@ -27,6 +27,7 @@ from dout.explain.derive.verification import Verdicts, verified
 from dout.explain.model.explanation import Phrase
 from dout.explain.spelling.size_words import UnspelledError
 from dout.graph import Graph, Node
+from dout.ops import PRIMITIVES
 from dout.rewrite.factored import factored
 from dout.rewrite.simplify import simplify
 
@@ -195,15 +196,18 @@ def _other_batch(run: ForwardRun) -> list[ForwardRun]:
 def _unequal_axes(runs: Sequence[ForwardRun]) -> Iterator[ForwardRun]:
     """Recordings in which each axis is longer that always had the length of another one, or the same length.
 
+    With windows it is each axis: many lengths follow of the same few.
+
     Alone, or together with one other axis. Where none runs, forward itself asks for that length. Raises
     NotDerivedError where the steps depend on it.
     """
     base, each = runs[0].subject, [axes_of(run.subject) for run in runs]
     lengths = {axis: tuple(one[axis] for one in each) for axis, n in axes_of(base).items() if n > 1}
+    windowed = any(node.primitive is PRIMITIVES["windows"] for node in runs[0].graph.nodes)
     for axis, sizes in lengths.items():
         always = len(set(sizes)) == 1
         as_long = [a for a in lengths if a != axis and lengths[a][0] == sizes[0]]
-        if always or any(lengths[a] == sizes and a[:2] == axis[:2] and a < axis for a in as_long):
+        if always or windowed or any(lengths[a] == sizes and a[:2] == axis[:2] and a < axis for a in as_long):
             ways = [[axis], *([axis, other] for other in as_long if always)]
             more = next((run for run in map(_tried_once, (with_longer(base, way) for way in ways)) if run), None)
             differs = same_structure(runs[0].graph, more.graph) if more else None

@@ -24,6 +24,7 @@ from dout.trace.record.trace import Trace
 Make = Callable[[ForwardSubject], Any]  # a fresh layer of the written class
 _FINE = RIGHT | {Word.SUBGRADIENT, Word.AGREES}
 _FAR = 1000.0
+_THOROUGH = 2  # so many subjects are judged at all points; the others tell lengths apart, for which two will do
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,8 @@ def verified(subjects: Sequence[ForwardSubject], make: Make, wanted: Sequence[st
     """Judge a written class at the sizes of several subjects; `wanted` are the gradients that it must have."""
     words: dict[str, str] = {}
     try:
-        for subject in subjects:
-            because = _runs_alike(subject, make) or _judged(subject, make, wanted, words)
+        for i, subject in enumerate(subjects):
+            because = _runs_alike(subject, make) or _judged(subject, make, wanted, words, thorough=i < _THOROUGH)
             if because:
                 return Verdicts(words, because)
         return Verdicts(words, _in_float32(subjects[0], make) or _finite(subjects[0], make))
@@ -87,7 +88,9 @@ def original(subject: ForwardSubject) -> Any:
     return subject.target.named if subject.target.is_function else subject.bare().forward
 
 
-def _judged(subject: ForwardSubject, make: Make, wanted: Sequence[str], words: dict[str, str]) -> str:
+def _judged(
+    subject: ForwardSubject, make: Make, wanted: Sequence[str], words: dict[str, str], *, thorough: bool
+) -> str:
     with quiet():
         ordered, keywords = subject.arguments
         trace = record(make(subject), *ordered, **keywords)
@@ -97,7 +100,8 @@ def _judged(subject: ForwardSubject, make: Make, wanted: Sequence[str], words: d
     missing = [name for name in wanted if plain.isdisjoint(_names_of(name.removeprefix("self.")))]
     if missing:
         return f"it has no gradient of {', '.join(missing)}"
-    for point in (judge.base, generic(judge, 0), generic(judge, 1), spread_out(judge, 0)):
+    points = (judge.base, generic(judge, 0), generic(judge, 1), spread_out(judge, 0))
+    for point in points if thorough else points[:2]:
         try:
             outcomes, _, _ = outcomes_at(judge, point)
         except (NoRuleError, ValueError, IndexError, TypeError):

@@ -6,6 +6,7 @@ what differs is an expression that gives each of them.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import combinations_with_replacement
 
@@ -14,6 +15,7 @@ from dout.graph import Shape
 Sizes = tuple[int, ...]  # a length in each of the recordings
 Shapes = tuple[Shape, ...]  # a shape in each of them
 _FACTORS = 3  # lengths in one product
+_SMALL = 2  # a greater whole number next to a length is more likely one that the layer holds
 
 
 class UnspelledError(Exception):
@@ -90,7 +92,11 @@ class SizeWords:
             if len(set(one)) > 1:
                 known.setdefault(one, text)
         computed = (
-            _product(sizes, known) or _sum(sizes, known) or _quotient(sizes, known) or _more(sizes, known, self.numbers)
+            _product(sizes, known)
+            or _sum(sizes, known, _SMALL)
+            or _more(sizes, known, self.numbers)
+            or _sum(sizes, known)
+            or _quotient(sizes, known)
         )
         if computed is None:
             raise UnspelledError(f"a number ({', '.join(map(str, sizes))}) depends on sizes in an unknown way")
@@ -145,12 +151,11 @@ def _quotient(sizes: Sizes, known: Mapping[Sizes, str]) -> str | None:
     return None
 
 
-def _sum(sizes: Sizes, known: Mapping[Sizes, str]) -> str | None:
-    """A length and a whole number: `x.shape[0] - 1`."""
+def _sum(sizes: Sizes, known: Mapping[Sizes, str], greatest: float = math.inf) -> str | None:
+    """A length and a whole number, up to a greatest one: `x.shape[0] - 1`."""
     for vector, name in known.items():
         differences = {size - length for size, length in zip(sizes, vector, strict=True)}
-        if len(differences) == 1:
-            difference = differences.pop()
+        if len(differences) == 1 and abs(difference := differences.pop()) <= greatest:
             return f"{name} {'-' if difference < 0 else '+'} {abs(difference)}"
     return None
 
