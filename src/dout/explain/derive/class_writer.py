@@ -25,6 +25,7 @@ from dout.explain.derive.forward_runs import (
 )
 from dout.explain.derive.verification import Verdicts, verified
 from dout.explain.model.explanation import Phrase
+from dout.explain.model.reasons import REASONS
 from dout.explain.spelling.size_words import UnspelledError
 from dout.graph import Graph, Node
 from dout.ops import PRIMITIVES
@@ -33,11 +34,12 @@ from dout.rewrite.simplify import simplify
 
 
 class NotDerivedError(DoutError):
-    """No backward can be written; `reasons` say why."""
+    """No backward can be written; `reasons` say why, each once."""
 
     def __init__(self, reasons: Sequence[Phrase]) -> None:
-        self.reasons = tuple(reasons)
-        super().__init__("; ".join(f"{r.key}: {', '.join(map(str, r.fields.values()))}" for r in reasons))
+        once = {(reason.key, tuple(map(str, reason.fields.values()))): reason for reason in reversed(reasons)}
+        self.reasons = tuple(reversed(once.values()))
+        super().__init__("; ".join(REASONS[reason.key].format(**reason.fields) for reason in self.reasons))
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,12 +91,21 @@ def derived(
             text = ClassText(subject, draft)
             verdicts = verified([run.subject for run in runs], text.make, draft.names)
         except (DerivedDiffersError, UnspelledError, OSError, SyntaxError) as error:
-            failed.append(Phrase("strategy", {"why": str(error)}))
+            failed.append(_why(error))
             continue
-        if verdicts.right:
+        if verdicts.because is None:
             return _made(text, draft, verdicts, notes)
-        failed.append(Phrase("strategy", {"why": verdicts.because}))
+        failed.append(verdicts.because)
     raise NotDerivedError(failed)
+
+
+def _why(error: Exception) -> Phrase:
+    """The reason that an exception stands for."""
+    if isinstance(error, UnspelledError):
+        return Phrase(error.key, error.fields)
+    if isinstance(error, DerivedDiffersError):
+        return Phrase("derive unrolled gradient", {"where": error.where})
+    return Phrase("derive no source", {"why": str(error)})
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,11 @@ _SMALL = 2  # a greater whole number next to a length is more likely one that th
 
 
 class UnspelledError(Exception):
-    """Nothing in NumPy says this in a way that holds at every size."""
+    """Nothing in NumPy says this in a way that holds at every size: the `key` of a reason, and its `fields`."""
+
+    def __init__(self, key: str, **fields: object) -> None:
+        self.key, self.fields = key, fields
+        super().__init__(key, fields)
 
 
 class SizeWords:
@@ -63,7 +67,7 @@ class SizeWords:
         if len(set(sizes)) == 1 and sizes[0] > 1 and not self.all_vary:
             found = [text for text, known in self._known() if known == sizes]
             if len(found) != 1:
-                raise UnspelledError(f"no example in which another length stands for {sizes[0]} was taken")
+                raise UnspelledError("derive untried length", length=sizes[0])
             return found[0]
         return self.number(sizes)
 
@@ -99,7 +103,7 @@ class SizeWords:
             or _quotient(sizes, known)
         )
         if computed is None:
-            raise UnspelledError(f"a number ({', '.join(map(str, sizes))}) depends on sizes in an unknown way")
+            raise UnspelledError("derive number", numbers=", ".join(map(str, sizes)))
         return computed
 
 
