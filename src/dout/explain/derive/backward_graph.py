@@ -24,7 +24,11 @@ _CLOSE, _TINY = 1e-9, 1e-13
 
 
 class DerivedDiffersError(DoutError):
-    """The steps of a gradient are others at other sizes."""
+    """The steps of a gradient are others at other sizes; `where` is the line of forward that it is the gradient of."""
+
+    def __init__(self, where: str) -> None:
+        self.where = where
+        super().__init__(where)
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,11 +134,19 @@ class Twins:
                 (_as_graph(_raw(first)), _as_graph(_raw(other))),
             ):
                 if (differs := same_structure(mine, theirs)) is not None:
-                    raise DerivedDiffersError(str(differs.where or differs.primitive))
+                    raise DerivedDiffersError(str(differs.where or "") or _line_of(first, differs))
                 for one, two in zip(mine.nodes, theirs.nodes, strict=True):
                     pairs.setdefault(one, two)
             each.append(pairs)
         return cls(tuple(graphs), {node: tuple(pairs[node] for pairs in each) for node in each[0]})
+
+
+def _line_of(graph: BackwardGraph, differs: Node) -> str:
+    """The line of forward whose gradient a step belongs to; the step itself where it was made later."""
+    for (user, _), gradient in graph.raw.on.items():
+        if user.where is not None and differs in topological([gradient]):
+            return str(user.where)
+    return str(differs.primitive)
 
 
 def _raw(graph: BackwardGraph) -> tuple[Node, ...]:

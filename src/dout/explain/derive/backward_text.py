@@ -89,7 +89,7 @@ class BackwardText:
                 return key
             if item is module or item is sys.modules.get("scipy"):
                 return f"{key}.{name}" if item is module else f"{key}.special.{name}"
-        raise UnspelledError(f"{name} is a function of SciPy, which the module of forward does not import")
+        raise UnspelledError("derive no scipy", function=name)
 
     # --- statements -------------------------------------------------------------------------------------------------
 

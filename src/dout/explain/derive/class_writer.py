@@ -25,18 +25,21 @@ from dout.explain.derive.forward_runs import (
 )
 from dout.explain.derive.verification import Verdicts, verified
 from dout.explain.model.explanation import Phrase
+from dout.explain.model.reasons import REASONS
 from dout.explain.spelling.size_words import UnspelledError
 from dout.graph import Graph, Node
+from dout.ops import PRIMITIVES
 from dout.rewrite.factored import factored
 from dout.rewrite.simplify import simplify
 
 
 class NotDerivedError(DoutError):
-    """No backward can be written; `reasons` say why."""
+    """No backward can be written; `reasons` say why, each once."""
 
     def __init__(self, reasons: Sequence[Phrase]) -> None:
-        self.reasons = tuple(reasons)
-        super().__init__("; ".join(f"{r.key}: {', '.join(map(str, r.fields.values()))}" for r in reasons))
+        once = {(reason.key, tuple(map(str, reason.fields.values()))): reason for reason in reversed(reasons)}
+        self.reasons = tuple(reversed(once.values()))
+        super().__init__("; ".join(REASONS[reason.key].format(**reason.fields) for reason in self.reasons))
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,12 +89,21 @@ def derived(
             text = ClassText(subject, draft)
             verdicts = verified([run.subject for run in runs], text.make, draft.names)
         except (DerivedDiffersError, UnspelledError, OSError, SyntaxError) as error:
-            failed.append(Phrase("strategy", {"why": str(error)}))
+            failed.append(_why(error))
             continue
-        if verdicts.right:
+        if verdicts.because is None:
             return _made(text, draft, verdicts, notes)
-        failed.append(Phrase("strategy", {"why": verdicts.because}))
+        failed.append(verdicts.because)
     raise NotDerivedError(failed)
+
+
+def _why(error: Exception) -> Phrase:
+    """The reason that an exception stands for."""
+    if isinstance(error, UnspelledError):
+        return Phrase(error.key, error.fields)
+    if isinstance(error, DerivedDiffersError):
+        return Phrase("derive unrolled gradient", {"where": error.where})
+    return Phrase("derive no source", {"why": str(error)})
 
 
 @dataclass(frozen=True)
@@ -195,15 +207,18 @@ def _other_batch(run: ForwardRun) -> list[ForwardRun]:
 def _unequal_axes(runs: Sequence[ForwardRun]) -> Iterator[ForwardRun]:
     """Recordings in which each axis is longer that always had the length of another one, or the same length.
 
+    With windows it is each axis: many lengths follow of the same few.
+
     Alone, or together with one other axis. Where none runs, forward itself asks for that length. Raises
     NotDerivedError where the steps depend on it.
     """
     base, each = runs[0].subject, [axes_of(run.subject) for run in runs]
     lengths = {axis: tuple(one[axis] for one in each) for axis, n in axes_of(base).items() if n > 1}
+    windowed = any(node.primitive is PRIMITIVES["windows"] for node in runs[0].graph.nodes)
     for axis, sizes in lengths.items():
         always = len(set(sizes)) == 1
         as_long = [a for a in lengths if a != axis and lengths[a][0] == sizes[0]]
-        if always or any(lengths[a] == sizes and a[:2] == axis[:2] and a < axis for a in as_long):
+        if always or windowed or any(lengths[a] == sizes and a[:2] == axis[:2] and a < axis for a in as_long):
             ways = [[axis], *([axis, other] for other in as_long if always)]
             more = next((run for run in map(_tried_once, (with_longer(base, way) for way in ways)) if run), None)
             differs = same_structure(runs[0].graph, more.graph) if more else None

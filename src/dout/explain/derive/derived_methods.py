@@ -52,7 +52,7 @@ class _Drafting(KeptChoice):
         recipe = {n: tuple(map(self.same, n.inputs)) for n in self.first.values() if n.primitive is not INPUT}
         chosen = kept(read, recipe, self._cost, self._again)
         if chosen is None:
-            raise UnspelledError("a value that backward needs is nowhere at hand in forward")
+            raise UnspelledError("derive nowhere", where=self._nowhere(read))
         keeps = self._named_places([n for n in chosen if self._at_hand(n) is None])
         text = self._text(keeps, chosen)
         lines = self._backward_lines(text, wanted)
@@ -65,6 +65,12 @@ class _Drafting(KeptChoice):
         }
         forward = self.source.keeping([(attribute, place) for attribute, place, _ in keeps], extra)
         return BackwardDraft(self.source, forward, lines, tuple(wanted))
+
+    def _nowhere(self, read: Sequence[Node]) -> str:
+        """The line of a value that the gradients read, and that no line of forward has by itself."""
+        lost = [node for node in read if self._cost(node) is None]
+        places = [str(member.where) for node in lost for member in self.members.get(node, ()) if member.where]
+        return next(iter(places), self.run.subject.name)
 
     # --- the text -----------------------------------------------------------------------------------------------------
 

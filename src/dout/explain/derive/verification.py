@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from dout.explain.derive.forward_runs import ForwardSubject, is_same
+from dout.explain.model.explanation import Phrase
 from dout.grad import backpropagate
 from dout.graph import Node
 from dout.judge.ball_numbers import middle
@@ -24,6 +25,7 @@ from dout.trace.record.trace import Trace
 Make = Callable[[ForwardSubject], Any]  # a fresh layer of the written class
 _FINE = RIGHT | {Word.SUBGRADIENT, Word.AGREES}
 _FAR = 1000.0
+_THOROUGH = 2  # so many subjects are judged at all points; the others tell lengths apart, for which two will do
 
 
 @dataclass(frozen=True)
@@ -31,28 +33,28 @@ class Verdicts:
     """What was verified: by gradient its word, and the reason why the class is not to be shown, if there is one."""
 
     words: Mapping[str, str]
-    because: str = ""
+    because: Phrase | None = None
 
     @property
     def right(self) -> bool:
         """Whether everything holds."""
-        return not self.because
+        return self.because is None
 
 
 def verified(subjects: Sequence[ForwardSubject], make: Make, wanted: Sequence[str]) -> Verdicts:
     """Judge a written class at the sizes of several subjects; `wanted` are the gradients that it must have."""
     words: dict[str, str] = {}
     try:
-        for subject in subjects:
-            because = _runs_alike(subject, make) or _judged(subject, make, wanted, words)
+        for i, subject in enumerate(subjects):
+            because = _runs_alike(subject, make) or _judged(subject, make, wanted, words, thorough=i < _THOROUGH)
             if because:
                 return Verdicts(words, because)
         return Verdicts(words, _in_float32(subjects[0], make) or _finite(subjects[0], make))
     except Exception as error:  # whatever it is, the written class does not do
-        return Verdicts(words, f"{type(error).__name__}: {error}")
+        return Verdicts(words, Phrase("derive raises", {"error": f"{type(error).__name__}: {error}"}))
 
 
-def _runs_alike(subject: ForwardSubject, make: Make) -> str:
+def _runs_alike(subject: ForwardSubject, make: Make) -> Phrase | None:
     """Whether forward gives the bits of the original, and neither dout nor an input is written to or returned."""
     ordered, keywords = subject.arguments
     mine, keyed = subject.arguments
@@ -62,19 +64,19 @@ def _runs_alike(subject: ForwardSubject, make: Make) -> str:
     with quiet():
         outputs = list(flat(layer.forward(*mine, **keyed)))
         if len(outputs) != len(expected) or not all(is_same(a, b) for a, b in zip(outputs, expected, strict=True)):
-            return "its forward gives other bits"
+            return Phrase("derive other bits")
         douts = upstream(outputs)
         given = [copied(d) for d in douts]
         gradients = [g for g in flat(run_backward(layer, tuple(given))) if g is not None]
     if not all(is_same(a, b) for a, b in zip(given, douts, strict=True)):
-        return "its backward writes into dout"
+        return Phrase("derive writes dout")
     if not all(_same_item(a, b) for a, b in zip((*mine, *keyed.values()), (*ordered, *keywords.values()), strict=True)):
-        return "it writes into an input"
+        return Phrase("derive writes input")
     for gradient in gradients:
         for other in (*given, *mine):
             if isinstance(gradient, np.ndarray) and isinstance(other, np.ndarray) and np.shares_memory(gradient, other):
-                return "it returns the memory of dout or of an input"
-    return ""
+                return Phrase("derive shares memory")
+    return None
 
 
 def _same_item(a: Any, b: Any) -> bool:
@@ -87,7 +89,9 @@ def original(subject: ForwardSubject) -> Any:
     return subject.target.named if subject.target.is_function else subject.bare().forward
 
 
-def _judged(subject: ForwardSubject, make: Make, wanted: Sequence[str], words: dict[str, str]) -> str:
+def _judged(
+    subject: ForwardSubject, make: Make, wanted: Sequence[str], words: dict[str, str], *, thorough: bool
+) -> Phrase | None:
     with quiet():
         ordered, keywords = subject.arguments
         trace = record(make(subject), *ordered, **keywords)
@@ -96,8 +100,9 @@ def _judged(subject: ForwardSubject, make: Make, wanted: Sequence[str], words: d
     plain = {name.replace("'", '"') for name in found}
     missing = [name for name in wanted if plain.isdisjoint(_names_of(name.removeprefix("self.")))]
     if missing:
-        return f"it has no gradient of {', '.join(missing)}"
-    for point in (judge.base, generic(judge, 0), generic(judge, 1), spread_out(judge, 0)):
+        return Phrase("derive missing", {"names": ", ".join(missing)})
+    points = (judge.base, generic(judge, 0), generic(judge, 1), spread_out(judge, 0))
+    for point in points if thorough else points[:2]:
         try:
             outcomes, _, _ = outcomes_at(judge, point)
         except (NoRuleError, ValueError, IndexError, TypeError):
@@ -105,12 +110,12 @@ def _judged(subject: ForwardSubject, make: Make, wanted: Sequence[str], words: d
         for outcome in outcomes:
             name = outcome.judged.name
             if outcome.word == Word.REFUTED:
-                return f"the gradient of {name} is not the derivative: {outcome.because or 'other numbers'}"
+                return Phrase("derive refuted", {"name": name})
             if outcome.word in _FINE or name not in words:
                 words.setdefault(name, outcome.word)
                 words[name] = outcome.word if words[name] == Word.INCONCLUSIVE else words[name]
     undecided = [name for name in found if words.get(name, Word.INCONCLUSIVE) == Word.INCONCLUSIVE]
-    return f"nothing is known of the gradient of {undecided[0]}" if undecided else ""
+    return Phrase("derive undecided", {"name": undecided[0]}) if undecided else None
 
 
 def _names_of(path: str) -> set[str]:
@@ -135,7 +140,7 @@ def judge_of(trace: Trace) -> ExactJudge:
     return ExactJudge(trace.graph.nodes, trace.data, trace.backward, tuple(judged.values()), seeds, call.inputs)
 
 
-def _in_float32(subject: ForwardSubject, make: Make) -> str:
+def _in_float32(subject: ForwardSubject, make: Make) -> Phrase | None:
     """Whether float32 stays float32, where forward keeps it."""
     layer = make(subject)
     ordered, keywords = subject.arguments
@@ -145,11 +150,11 @@ def _in_float32(subject: ForwardSubject, make: Make) -> str:
             flat(layer.forward(*map(_single_in, ordered), **{k: _single_in(v) for k, v in keywords.items()}))
         )
         if not all(o.dtype == np.float32 for o in outputs if isinstance(o, np.ndarray | np.generic)):
-            return ""
+            return None
         gradients = list(flat(run_backward(layer, upstream(outputs))))
     gradients += [place.item for place in places(layer) if place.path.rpartition(".")[2].startswith(("d", "grads"))]
     wide = [g for g in gradients if isinstance(g, np.ndarray) and g.dtype == np.float64]
-    return "float32 becomes float64" if wide else ""
+    return Phrase("derive float32") if wide else None
 
 
 def _single(item: Any) -> Any:
@@ -160,7 +165,7 @@ def _single_in(item: Any) -> Any:
     return _single(item) if isinstance(item, np.ndarray | np.generic) else item
 
 
-def _finite(subject: ForwardSubject, make: Make) -> str:
+def _finite(subject: ForwardSubject, make: Make) -> Phrase | None:
     """Whether gradients are finite at ±1000 wherever the derivative is."""
     for signs in (1.0, -1.0, 0.0):
         far = ForwardSubject(subject.target, subject.init, {n: _far(v, signs) for n, v in subject.inputs.items()})
@@ -178,8 +183,8 @@ def _finite(subject: ForwardSubject, make: Make) -> str:
             if expected.shape == got.shape and np.any(
                 np.isfinite(expected) & ~np.isfinite(got) & (np.abs(expected) < 1e300)
             ):
-                return f"the gradient of {judged.name} is not finite at ±{_FAR:g}, and the derivative is"
-    return ""
+                return Phrase("derive not finite", {"name": judged.name, "size": f"{_FAR:g}"})
+    return None
 
 
 def _far(value: Any, sign: float) -> Any:

@@ -53,11 +53,7 @@ ENGLISH: Mapping[str, str] = {
     "line.steps": "steps {steps}",
     "line.wrong": "wrong",
     "line.instead": "{reason}: {instead}",
-    # why no backward is written, or only for some sizes
-    "no_real_input": "there is no input of floats to derive a gradient for",
-    "unrolled": "forward takes other steps at other sizes: {where}",
-    "flat": "nothing in forward has a derivative: {says} {where}",
-    "one_side": "derived with {flag}={value}",
+    # why no backward is written
     "strategy": "{why}",
     "style_not_run": "written for {library} from a NumPy class that was verified; this text was not run",
     # lists

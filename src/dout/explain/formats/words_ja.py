@@ -40,7 +40,7 @@ _OUTLINE = {
     "line.wrong": "誤りです",
     "line.instead": "{reason}：{instead}",
     "no_real_input": "勾配を求める実数の入力がありません",
-    "unrolled": "順伝播の計算がサイズによって変わります：{where}",
+    "unrolled": "順伝播の計算がサイズによって変わります。{where} を軸にわたるループを使わずに書いてください",
     "flat": "順伝播に微分できる計算がありません：{says} {where}",
     "one_side": "{flag}={value} のときの導出です",
     "strategy": "{why}",
@@ -125,4 +125,29 @@ _BESIDE = {
     "beside_differs": "これは {gradient} ではありません",
 }
 
-JAPANESE: Mapping[str, str] = {**_TITLES, **_OUTLINE, **_AXES, **_ENDS, **_BESIDE}
+_NOT_DERIVED = {
+    "derive unrolled gradient": "{where} の勾配の計算がサイズによって変わります。"
+    "軸にわたるループを使わずに書いてください",
+    "derive nowhere": "逆伝播に必要な {where} の値が、順伝播のどの行にもありません。順伝播で名前を付けてください",
+    "derive no function": "{function} は NumPy で書けません。順伝播では使わないでください",
+    "derive no scipy": "逆伝播に SciPy の {function} が必要です。"
+    "順伝播のモジュールで scipy.special をインポートしてください",
+    "derive number": "逆伝播の数（例では {numbers}）がサイズからどう決まるかわかりません。"
+    "順伝播で属性に保存してください",
+    "derive untried length": "長さ {length} を変えた例が見つかりません。ほかの長さと異なる例を与えてください",
+    "derive order": "順伝播の reshape が別のメモリ順です。通常の順で reshape し、転置してください",
+    "derive no source": "順伝播のソースを読めません：{why}",
+    "derive other bits": "値を保存する行を加えると順伝播の結果が変わります。上書きされる値には別の名前を付けてください",
+    "derive writes dout": "見つかった逆伝播は dout に書き込みます",
+    "derive writes input": "順伝播か逆伝播が入力に書き込みます。先にコピーしてください",
+    "derive shares memory": "見つかった逆伝播は dout か入力のメモリを返します",
+    "derive missing": "クラスに {names} の勾配が見つかりません",
+    "derive refuted": "{name} の勾配として見つかった式は、すべてのサイズでは成り立ちません",
+    "derive undecided": "これらの例では {name} の勾配について何もわかりません。微分できる点の例を与えてください",
+    "derive float32": "逆伝播で float32 が float64 になります。順伝播に別の型の数があります",
+    "derive not finite": "{name} の勾配が ±{size} で有限になりませんが、導関数は有限です。"
+    "順伝播をオーバーフローしないように書いてください",
+    "derive raises": "見つかったクラスが {error} を送出します",
+}
+
+JAPANESE: Mapping[str, str] = {**_TITLES, **_OUTLINE, **_AXES, **_ENDS, **_BESIDE, **_NOT_DERIVED}

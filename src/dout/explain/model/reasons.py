@@ -90,4 +90,37 @@ _LIMITS = {
     "lost": "{event}: no gradient is known behind it",
 }
 
-REASONS: Mapping[str, str] = {**_STEPS, **_LIMITS, **_RIGHT_LINES, **_WRONG_LINES}
+# --- why no backward is written, and what can be done -----------------------------------------------------------------
+
+_NOT_DERIVED = {
+    "no_real_input": "there is no input of floats to derive a gradient for",
+    "unrolled": "forward takes other steps at other sizes: write {where} without a loop over an axis",
+    "flat": "nothing in forward has a derivative: {says} {where}",
+    "one_side": "derived with {flag}={value}",
+    "derive unrolled gradient": "the gradient of {where} takes other steps at other sizes: write that line without a "
+    "loop over an axis",
+    "derive nowhere": "backward needs a value of {where} that no line of forward has by itself: give it a name there",
+    "derive no function": "{function} has no spelling in NumPy: write forward without it",
+    "derive no scipy": "backward needs {function} of SciPy: import scipy.special in the module of forward",
+    "derive number": "a number of backward ({numbers} in the examples) follows from lengths in an unknown way: "
+    "let forward keep it as an attribute",
+    "derive untried length": "no example was found in which another length stands for {length}: give one in which it "
+    "differs from all others",
+    "derive order": "forward reshapes in another order of memory: reshape in the usual order, and transpose",
+    "derive no source": "the source of forward cannot be read: {why}",
+    "derive other bits": "with the lines that keep values, forward gives other bits: give each value that changes in "
+    "place a name of its own",
+    "derive writes dout": "the backward that was found writes into dout",
+    "derive writes input": "forward or backward writes into an input: copy it first",
+    "derive shares memory": "the backward that was found returns the memory of dout or of an input",
+    "derive missing": "no gradient of {names} was found in the class",
+    "derive refuted": "the gradient found for {name} does not hold at every size",
+    "derive undecided": "nothing is known of the gradient of {name} at the examples: give one at which forward has a "
+    "derivative",
+    "derive float32": "backward makes float64 of float32: forward has a number of another dtype",
+    "derive not finite": "the gradient found for {name} is not finite at ±{size}, and the derivative is: write forward "
+    "so that it does not overflow",
+    "derive raises": "the class that was found raises {error}",
+}
+
+REASONS: Mapping[str, str] = {**_STEPS, **_LIMITS, **_RIGHT_LINES, **_WRONG_LINES, **_NOT_DERIVED}

@@ -52,5 +52,5 @@ def _bound(spelling: Spelling, numbers: Sequence[Any]) -> str:
     if all(number is None for number in numbers):
         return ""
     if any(number is None for number in numbers):
-        raise UnspelledError("a slice depends on sizes in an unknown way")
+        raise UnspelledError("derive number", numbers=", ".join(map(str, numbers)))
     return spelling.sizes.number([int(number) for number in numbers])

@@ -76,7 +76,7 @@ def spelled(spelling: Spelling, node: Node, operands: Operands) -> WrittenText:
         return called(spelling.special(str(row).removeprefix("special_")), *map(str, operands))
     write = _ROWS.get(row)
     if write is None:
-        raise UnspelledError(f"{row} has no spelling in NumPy")
+        raise UnspelledError("derive no function", function=str(row))
     return write(spelling, node, operands)
 
 
@@ -111,7 +111,7 @@ def _of_length(spelling: Spelling, values: Sequence[Any]) -> WrittenText:
                 length = _binding(spelling.sizes.number(whole))
                 length = powered(length, WrittenText("0.5")) if power == 2 else length
                 return infix(WrittenText("1"), "/", length, MULTIPLIED) if inverse else length
-    raise UnspelledError("a number depends on sizes in an unknown way")
+    raise UnspelledError("derive number", numbers=", ".join(f"{float(v):g}" for v in values))
 
 
 def _binding(text: str) -> WrittenText:
@@ -183,7 +183,7 @@ def _transpose(spelling: Spelling, node: Node, operands: Operands) -> WrittenTex
 def _reshape(spelling: Spelling, node: Node, operands: Operands) -> WrittenText:
     x = node.inputs[0]
     if "order" in node.static or ("order" in x.static and node.primitive is not PRIMITIVES["reshape"]):
-        raise UnspelledError("a reshape in another order")
+        raise UnspelledError("derive order")
     before, after = spelling.shapes(x), spelling.shapes(node)
     inserted = _inserted(before, after)
     if inserted is not None:

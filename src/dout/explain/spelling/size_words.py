@@ -6,6 +6,7 @@ what differs is an expression that gives each of them.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import combinations_with_replacement
 
@@ -14,10 +15,15 @@ from dout.graph import Shape
 Sizes = tuple[int, ...]  # a length in each of the recordings
 Shapes = tuple[Shape, ...]  # a shape in each of them
 _FACTORS = 3  # lengths in one product
+_SMALL = 2  # a greater whole number next to a length is more likely one that the layer holds
 
 
 class UnspelledError(Exception):
-    """Nothing in NumPy says this in a way that holds at every size."""
+    """Nothing in NumPy says this in a way that holds at every size: the `key` of a reason, and its `fields`."""
+
+    def __init__(self, key: str, **fields: object) -> None:
+        self.key, self.fields = key, fields
+        super().__init__(key, fields)
 
 
 class SizeWords:
@@ -61,7 +67,7 @@ class SizeWords:
         if len(set(sizes)) == 1 and sizes[0] > 1 and not self.all_vary:
             found = [text for text, known in self._known() if known == sizes]
             if len(found) != 1:
-                raise UnspelledError(f"no example in which another length stands for {sizes[0]} was taken")
+                raise UnspelledError("derive untried length", length=sizes[0])
             return found[0]
         return self.number(sizes)
 
@@ -90,10 +96,14 @@ class SizeWords:
             if len(set(one)) > 1:
                 known.setdefault(one, text)
         computed = (
-            _product(sizes, known) or _sum(sizes, known) or _quotient(sizes, known) or _more(sizes, known, self.numbers)
+            _product(sizes, known)
+            or _sum(sizes, known, _SMALL)
+            or _more(sizes, known, self.numbers)
+            or _sum(sizes, known)
+            or _quotient(sizes, known)
         )
         if computed is None:
-            raise UnspelledError(f"a number ({', '.join(map(str, sizes))}) depends on sizes in an unknown way")
+            raise UnspelledError("derive number", numbers=", ".join(map(str, sizes)))
         return computed
 
 
@@ -145,12 +155,11 @@ def _quotient(sizes: Sizes, known: Mapping[Sizes, str]) -> str | None:
     return None
 
 
-def _sum(sizes: Sizes, known: Mapping[Sizes, str]) -> str | None:
-    """A length and a whole number: `x.shape[0] - 1`."""
+def _sum(sizes: Sizes, known: Mapping[Sizes, str], greatest: float = math.inf) -> str | None:
+    """A length and a whole number, up to a greatest one: `x.shape[0] - 1`."""
     for vector, name in known.items():
         differences = {size - length for size, length in zip(sizes, vector, strict=True)}
-        if len(differences) == 1:
-            difference = differences.pop()
+        if len(differences) == 1 and abs(difference := differences.pop()) <= greatest:
             return f"{name} {'-' if difference < 0 else '+'} {abs(difference)}"
     return None
 
