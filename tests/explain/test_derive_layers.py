@@ -335,3 +335,14 @@ def test_a_filter_that_forward_unrolls_is_refused_with_its_line():
     with pytest.raises(NotDerivedError) as error:
         derived(Shifts, {"W": array(3)}, {"x": array(3, 5)})
     assert error.value.reasons[0].key == "unrolled"
+
+
+def test_equal_maxima_share_the_gradient():
+    class GlobalMaxPool:
+        def forward(self, x):
+            return x.max(axis=(1, 2))
+
+    layer = derived(GlobalMaxPool, {}, {"x": array(2, 3, 4)}).layer()
+    x = np.zeros((1, 2, 2))
+    layer.forward(x)
+    assert layer.backward(np.ones(1)).sum() == 1

@@ -177,6 +177,17 @@ def points(graph: BackwardGraph, count: int = 2) -> Iterator[Point]:
         yield point
 
 
+def tied(graph: BackwardGraph) -> Point:
+    """A point at which the largest number of each input stands in every second place: a maximum is not alone there."""
+    point = next(points(graph))
+    for node in set(wanted_inputs(graph.run).values()) & point.keys():
+        value = np.array(point[node])
+        if value.size > 1:
+            value.flat[::2] = value.max()
+            point[node] = value
+    return point
+
+
 def _wide(value: Any) -> Any:
     is_float = isinstance(value, np.ndarray | np.generic) and value.dtype.kind == "f"
     return np.asarray(value, dtype=float)[()] if is_float else value
@@ -184,7 +195,7 @@ def _wide(value: Any) -> Any:
 
 @dataclass(eq=False)
 class EqualValues:
-    """Which nodes always have the same value: found by computing them at generic points of several sizes.
+    """Which nodes always have the same value: found by computing them at points of several sizes, generic and tied.
 
     That is no proof: what is built on it is judged exactly before it is shown.
     """
@@ -196,7 +207,7 @@ class EqualValues:
         for graph in self.twins.graphs:
             nodes = topological([*graph.nodes, *graph.run.graph.nodes, *_raw(graph)])
             found = []
-            for point in points(graph):
+            for point in (*points(graph), tied(graph)):
                 with warnings.catch_warnings(), np.errstate(all="ignore"):
                     warnings.simplefilter("ignore")
                     try:
