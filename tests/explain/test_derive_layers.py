@@ -335,3 +335,15 @@ def test_a_filter_that_forward_unrolls_is_refused_with_its_line():
     with pytest.raises(NotDerivedError) as error:
         derived(Shifts, {"W": array(3)}, {"x": array(3, 5)})
     assert error.value.reasons[0].key == "unrolled"
+
+
+def test_a_reason_is_said_once_as_a_sentence_with_its_line():
+    class LastOfEach:
+        def forward(self, x):
+            return np.take_along_axis(x, np.argsort(-x, axis=1)[:, :1], axis=1) ** np.float64(1.5)
+
+    with pytest.raises(NotDerivedError) as error:
+        derived(LastOfEach, {}, {"x": np.abs(array(3, 4)) + 1})
+    said = str(error.value).split("; ")
+    assert len(said) == len(set(said)) == len(error.value.reasons)
+    assert any("test_derive_layers.py:" in one or "float32" in one for one in said)
