@@ -346,3 +346,15 @@ def test_equal_maxima_share_the_gradient():
     x = np.zeros((1, 2, 2))
     layer.forward(x)
     assert layer.backward(np.ones(1)).sum() == 1
+
+
+def test_a_reason_is_said_once_as_a_sentence_with_its_line():
+    class LastOfEach:
+        def forward(self, x):
+            return np.take_along_axis(x, np.argsort(-x, axis=1)[:, :1], axis=1) ** np.float64(1.5)
+
+    with pytest.raises(NotDerivedError) as error:
+        derived(LastOfEach, {}, {"x": np.abs(array(3, 4)) + 1})
+    said = str(error.value).split("; ")
+    assert len(said) == len(set(said)) == len(error.value.reasons)
+    assert any("test_derive_layers.py:" in one or "float32" in one for one in said)

@@ -142,11 +142,11 @@ class Twins:
 
 
 def _line_of(graph: BackwardGraph, differs: Node) -> str:
-    """The line of forward whose gradient a step belongs to; the step itself where it was made later."""
+    """The line of forward whose gradient a step belongs to; the layer where it was made later."""
     for (user, _), gradient in graph.raw.on.items():
         if user.where is not None and differs in topological([gradient]):
             return str(user.where)
-    return str(differs.primitive)
+    return graph.run.subject.name
 
 
 def _raw(graph: BackwardGraph) -> tuple[Node, ...]:

@@ -232,12 +232,11 @@ def axes_of(subject: ForwardSubject) -> dict[Axis, int]:
 
 def with_longer(subject: ForwardSubject, axes: Sequence[Axis]) -> ForwardSubject:
     """The subject with one more along some axes, whatever other axes are of that length."""
+    init, inputs = dict(subject.init), dict(subject.inputs)
     for given, name, axis in axes:
-        items = getattr(subject, given)
-        longer = _longer(items[name], axis, items[name].shape[axis] + 1)
-        changed: dict[str, Any] = {given: {**items, name: longer}}
-        subject = replace(subject, **changed)
-    return subject
+        items = init if given == "init" else inputs
+        items[name] = _longer(items[name], axis, items[name].shape[axis] + 1)
+    return ForwardSubject(subject.target, init, inputs)
 
 
 def _lengths(subject: ForwardSubject) -> set[int]:

@@ -136,6 +136,7 @@ _NOT_DERIVED = {
     "順伝播で属性に保存してください",
     "derive untried length": "長さ {length} を変えた例が見つかりません。ほかの長さと異なる例を与えてください",
     "derive order": "順伝播の reshape が別のメモリ順です。通常の順で reshape し、転置してください",
+    "derive no style": "{why}",
     "derive no source": "順伝播のソースを読めません：{why}",
     "derive other bits": "値を保存する行を加えると順伝播の結果が変わります。上書きされる値には別の名前を付けてください",
     "derive writes dout": "見つかった逆伝播は dout に書き込みます",

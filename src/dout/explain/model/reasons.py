@@ -107,6 +107,7 @@ _NOT_DERIVED = {
     "derive untried length": "no example was found in which another length stands for {length}: give one in which it "
     "differs from all others",
     "derive order": "forward reshapes in another order of memory: reshape in the usual order, and transpose",
+    "derive no style": "{why}",
     "derive no source": "the source of forward cannot be read: {why}",
     "derive other bits": "with the lines that keep values, forward gives other bits: give each value that changes in "
     "place a name of its own",

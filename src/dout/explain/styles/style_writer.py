@@ -38,7 +38,7 @@ def styled(made: DerivedClass, style: str) -> DerivedClass:
     try:
         text = write(_parts(made))
     except NoStyleError as error:
-        raise NotDerivedError([Phrase("strategy", {"why": str(error)})]) from None
+        raise NotDerivedError([Phrase("derive no style", {"why": str(error)})]) from None
     note = Phrase("style_not_run", {"library": library})
     return replace(made, source=text, module=text, notes=(*made.notes, note))
 
