@@ -44,9 +44,8 @@ COUNTS = not sysconfig.get_config_var("Py_GIL_DISABLED")
 
 
 def _alone() -> int:
-    """What `getrefcount` says of an object that a ring and a local variable hold: interpreters differ."""
-    ring = deque([object()])
-    owner = ring[0]
+    """What `getrefcount` says of an object that a local variable alone holds: interpreters differ."""
+    owner = deque([object()]).pop()
     return getrefcount(owner)
 
 
@@ -125,8 +124,9 @@ class Pool:
 class _Ring(_Store[Array]):
     """The owners of arrays of one layout; in front the one that was handed out longest ago.
 
-    No two threads get the same array under the GIL. Each refers to it before it counts the references, so when two look
-    at the same one, the second sees that it is not alone, whenever the first has counted.
+    No two threads get the same array under the GIL, for each takes an array out of the ring before it counts the
+    references to it. To count those of an array still in the ring would not do: another thread may take it out, and the
+    reference that the ring then lacks hides that of the array's user.
     """
 
     def __init__(self, make: Callable[[], Array], nbytes: int) -> None:
@@ -137,17 +137,16 @@ class _Ring(_Store[Array]):
 
     def taker(self) -> Callable[[], Array]:
         """The function that takes an array: mostly the first one is free."""
-        owners, rotate, search, view = self._owners, self._owners.rotate, self._search, np.ndarray.view
+        popleft, append, search, view = self._owners.popleft, self._owners.append, self._search, np.ndarray.view
 
         def take() -> Array:
             try:
-                owner = owners[0]
+                owner = popleft()
             except IndexError:
                 return view(search())
-            if getrefcount(owner) == ALONE:
-                rotate(-1)
-                return view(owner)
-            return view(search())
+            free = getrefcount(owner) == ALONE
+            append(owner)
+            return view(owner if free else search())
 
         return take
 
@@ -155,10 +154,11 @@ class _Ring(_Store[Array]):
         """A free one further on, or one more."""
         owners = self._owners
         try:
-            for _ in range(min(PROBES, len(owners))):
-                owner = owners[0]
-                owners.rotate(-1)
-                if getrefcount(owner) == ALONE:
+            for _ in range(min(PROBES, len(owners)) - 1):
+                owner = owners.popleft()
+                free = getrefcount(owner) == ALONE
+                owners.append(owner)
+                if free:
                     return owner
             if len(owners) >= self._most:
                 owners.pop()  # one of those just seen: it belongs to its user alone from now on
@@ -171,8 +171,8 @@ class _Ring(_Store[Array]):
         return owner
 
     def idle(self) -> int:
-        """Bytes of free arrays; the list holds each of them once more."""
-        free = sum(getrefcount(owner) == ALONE + 1 for owner in list(self._owners))
+        """Bytes of free arrays; the ring and the list hold each of them once more."""
+        free = sum(getrefcount(owner) == ALONE + 2 for owner in list(self._owners))
         return super().idle() + free * self.nbytes
 
     def sweep(self) -> None:
@@ -183,7 +183,7 @@ class _Ring(_Store[Array]):
                 owner = self._owners.popleft()
             except IndexError:
                 break
-            (self._old if getrefcount(owner) == ALONE - 1 else self._owners).append(owner)
+            (self._old if getrefcount(owner) == ALONE else self._owners).append(owner)
 
 
 # --- temporaries ------------------------------------------------------------------------------------------------------
