@@ -4,26 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from dout.explain.terms.terms import (
-    ONE,
-    TWO,
-    ZERO,
-    Cases,
-    Compare,
-    FunctionCall,
-    Power,
-    Product,
-    Term,
-    negated,
-    product,
-    total,
-)
+from dout.explain.terms.node_terms import row_term
+from dout.explain.terms.row_terms import as_number
+from dout.explain.terms.terms import ONE, TWO, ZERO, Cases, Compare, Power, Product, Term, product
 from dout.graph import Node
 from dout.ops import by_primitive, primitives
 
-_COMPARISONS = primitives("less less_equal greater greater_equal equal not_equal logical_and logical_or")
 _SAME = primitives("positive copy astype asarray item float")
-_BOTH, _EITHER = primitives("bitwise_and"), primitives("bitwise_or")  # of conditions; of whole numbers there is no form
+_CHOICE = primitives("where")
 
 
 def _product(*factors: Term, over: tuple[Term, ...] = ()) -> Term:
@@ -39,26 +27,11 @@ def _multiplied(x: Term, y: Term) -> Term:
     return Power(x, TWO) if x == y and not isinstance(x, Cases) else _product(x, y)
 
 
-def _power(base: Term, exponent: Term) -> Term:
-    return base if exponent == ONE else ONE if exponent == ZERO else Power(base, exponent)
-
-
-_ARITHMETIC: dict[str, Callable[..., Term]] = {
-    "add": total,
-    "subtract": lambda x, y: total(x, negated(y)),
+_FORMS: dict[str, Callable[[Term, Term], Term]] = {
     "multiply": _multiplied,
     "divide": lambda x, y: _product(x, over=(y,)),
-    "negative": negated,
-    "reciprocal": lambda x: product(over=(x,)),
-    "square": lambda x: Power(x, TWO),
-    "pow": _power,
-    "power": _power,
-    "absolute": lambda x: FunctionCall("abs", (x,)),
-    "maximum": lambda x, y: FunctionCall("max", (x, y)),
-    "minimum": lambda x, y: FunctionCall("min", (x, y)),
 }
-_BY_ROW = by_primitive(_ARITHMETIC)
-_CHOICE = primitives("where")
+_PRODUCTS = by_primitive(_FORMS)
 
 
 def combine(node: Node, operands: list[Term]) -> Term:
@@ -66,20 +39,11 @@ def combine(node: Node, operands: list[Term]) -> Term:
     row = node.primitive
     if row in _SAME:
         return operands[0]
-    if row in _CHOICE:
-        condition, chosen, otherwise = operands
-        return chosen if chosen == otherwise else Cases(((chosen, condition),), otherwise)
-    if row in _COMPARISONS:
-        return Compare(operands[0], row.symbol, operands[1])
-    if row in _BOTH | _EITHER and all(isinstance(o, Compare) for o in operands):
-        return Compare(operands[0], "∧" if row in _BOTH else "∨", operands[1])
-    numbers = [_number(operand) for operand in operands]
-    return _BY_ROW[row](*numbers) if row in _BY_ROW else FunctionCall(str(row), tuple(numbers))
-
-
-def _number(term: Term) -> Term:
-    """A condition in the place of a number is 1 where it holds."""
-    return Cases(((ONE, term),), ZERO) if isinstance(term, Compare) else term
+    if row in _CHOICE and operands[1] == operands[2]:
+        return operands[1]
+    if row in _PRODUCTS:
+        return _PRODUCTS[row](*map(as_number, operands))
+    return row_term(node, operands)
 
 
 def condition(parts: Sequence[Term]) -> Term:

@@ -6,6 +6,7 @@ __all__ = [
     "mathml_printer",
     "node_terms",
     "notation",
+    "row_terms",
     "terms",
     "text_printer",
     "walk",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import overload
 
 import numpy as np
@@ -61,8 +61,14 @@ def _made(node: Node, inputs: tuple[Term, ...], axes: Mapping[Node, Axes]) -> Te
         return _UNKNOWN
     if row in AXIS_FORMS:
         return AXIS_FORMS[row](node, inputs, axes.get(node.inputs[0], ()) if node.inputs else ())
+    return row_term(node, inputs)
+
+
+def row_term(node: Node, inputs: Sequence[Term]) -> Term:
+    """What an elementwise row computes of the terms of its inputs; a function by its name where no form is known."""
+    row = node.primitive
     if row not in FORMS:
-        return FunctionCall(str(row).removeprefix("special_"), inputs)
+        return FunctionCall(str(row).removeprefix("special_"), tuple(inputs))
     if is_condition(node.dtype):
         row = TWINS.get(row, row)
     if row in _EQUALITIES and all(is_condition(i.dtype) for i in node.inputs):
