@@ -120,7 +120,7 @@ def test_a_layer_may_pass_dout_on_through_the_softmax_at_its_end(layer):
 
 def test_what_goes_wrong_before_that_softmax_is_wrong():
     report = check(Doubling(), X)
-    assert [f.argument for f in report.findings if f.code == "D101"] == ["input1"]
+    assert [f.argument for f in report.findings if f.code == "D101"] == ["input"]
 
 
 # --- a softmax that gives its diagonal --------------------------------------------------------------------------------

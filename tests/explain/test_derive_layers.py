@@ -348,13 +348,14 @@ def test_equal_maxima_share_the_gradient():
     assert layer.backward(np.ones(1)).sum() == 1
 
 
-def test_a_reason_is_said_once_as_a_sentence_with_its_line():
-    class LastOfEach:
+def test_a_reason_is_said_once_as_a_sentence():
+    class TanhExp:
         def forward(self, x):
-            return np.take_along_axis(x, np.argsort(-x, axis=1)[:, :1], axis=1) ** np.float64(1.5)
+            return x * np.tanh(np.exp(x))
 
     with pytest.raises(NotDerivedError) as error:
-        derived(LastOfEach, {}, {"x": np.abs(array(3, 4)) + 1})
-    said = str(error.value).split("; ")
-    assert len(said) == len(set(said)) == len(error.value.reasons)
-    assert any("test_derive_layers.py:" in one or "float32" in one for one in said)
+        derived(TanhExp, {}, {"x": array(3, 4)})
+    assert str(error.value) == (
+        "the gradient found for x is not finite at ±1000, and the derivative is: write forward so that it does not "
+        "overflow"
+    )

@@ -1,5 +1,9 @@
 """The page of an explanation in a browser: what lights up, nothing that goes wrong, nothing that keeps people out."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 from browser import browser
 from draw_traces import buy_fruits
@@ -12,13 +16,14 @@ __all__ = ["browser"]  # a fixture
 
 @pytest.fixture
 def opened(browser, tmp_path):
-    """Open a page without a network; afterwards nothing went wrong and nothing was asked for."""
+    """Open a page, or one of an explanation, without a network; nothing went wrong and nothing was asked for."""
     contexts, wrong = [], []
 
     def open_page(explanation, **how):
         options = {key: how.pop(key) for key in ("color_scheme",) if key in how}
-        file = tmp_path / f"page{len(contexts)}.html"
-        file.write_text(html_page.to_page(explanation, **how), encoding="utf-8")
+        file = explanation if isinstance(explanation, Path) else tmp_path / f"page{len(contexts)}.html"
+        if file is not explanation:
+            file.write_text(html_page.to_page(explanation, **how), encoding="utf-8")
         context = browser.new_context(offline=True, viewport={"width": 1200, "height": 900}, **options)
         contexts.append(context)
         page = context.new_page()
@@ -64,6 +69,27 @@ def test_a_row_of_forward_lights_up_where_its_value_is_used(opened):
     page = opened(sigmoid())
     page.focus(".forward tr[data-name=c]")
     assert lit(page) == {"c", "∂L/∂c"}
+
+
+LAYER = """import numpy as np
+
+
+class Sigmoid:
+    def forward(self, x):
+        return 1 / (1 + np.exp(-x))
+"""
+
+
+def test_formula_and_edge_light_up_together(opened, tmp_path):
+    (tmp_path / "layer.py").write_text(LAYER)
+    command = [sys.executable, "-m", "dout", "explain", f"{tmp_path}/layer.py:Sigmoid", "-o", f"{tmp_path}/page.html"]
+    subprocess.run(command, check=True, capture_output=True)
+    page = opened(tmp_path / "page.html")
+    assert page.locator("svg .lit").count() == 0
+    page.focus("tr[data-name=b][data-step]")
+    marked = page.eval_on_selector_all("svg .lit", "found => found.map(one => [one.tagName, one.dataset.name])")
+    assert {name for _, name in marked} == {"b"}
+    assert {"path", "text"} <= {tag for tag, _ in marked}
 
 
 def test_the_styles_of_the_picture_are_applied(opened):

@@ -10,7 +10,7 @@ from typing import Any
 
 from dout.adapt.argument_names import is_named, taken_by
 from dout.adapt.interface.adapted_layer import as_layer
-from dout.adapt.interface.interface import Interface, pairs_of
+from dout.adapt.interface.interface import Interface, forwards_of, pairs_of
 from dout.adapt.source import switches_for
 from dout.errors import NotTakenError, TargetError
 from dout.run import copied, deep_copy, fresh, is_class, vars_of
@@ -47,11 +47,17 @@ class Target:
         return bool(self.pairs)
 
     @cached_property
+    def forward_name(self) -> str:
+        """What its forward is called, with or without a backward beside it; "" of a function."""
+        if self.is_function:
+            return ""
+        plain = "forward" if hasattr(self.cls, "forward") else ""
+        return self.pairs[0][0] if self.pairs else next(iter(forwards_of(self.cls)), plain)
+
+    @cached_property
     def forward(self) -> Any:
         """What its inputs are given to: its forward, whatever that is called, or the function itself."""
-        return behind(
-            getattr(self.named, self.pairs[0][0]) if self.pairs else getattr(self.named, "forward", self.named)
-        )
+        return behind(getattr(self.named, self.forward_name) if self.forward_name else self.named)
 
     def inputs(self, interface: Interface | None = None) -> list[inspect.Parameter]:
         """The arguments of its forward that are inputs: neither `self` nor a context.

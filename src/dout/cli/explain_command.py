@@ -99,18 +99,22 @@ def _explained(
             raise TargetError(f"{target} is a module; name one layer or function in it: {target}:NAME")
         more = {"opened": opened} if opened else {}
         made = run_user_code(lambda: explained(found, init, inputs, **more), target)
-        return made, _picture(found, init, inputs) if pictured else ""
+        return made, _picture(found, init, inputs, made.recorded) if pictured else ""
 
 
-def _picture(found: Any, init: dict[str, Any], inputs: dict[str, Any]) -> str:
-    """One run as SVG; nothing where it cannot be drawn."""
+def _picture(found: Any, init: dict[str, Any], inputs: dict[str, Any], recorded: tuple[str, ...]) -> str:
+    """One run as SVG, in which values have the names of the explanation; nothing where it cannot be drawn."""
     from dout.adapt import example, record_example
     from dout.draw import draw
+    from dout.draw.writers.svg import write_svg
     from dout.errors import DoutError
 
     try:
         known = example(found, init, inputs, to_look_at=True)
-        return draw(record_example(found, known.init, known.inputs)[0]).svg()
+        picture = draw(record_example(found, known.init, known.inputs)[0])
+        given = {node: name for name, node in picture.trace.graph.inputs.items()}
+        names = {**given, **dict(zip(picture.trace.computed, recorded, strict=False))}
+        return write_svg(picture.drawing, names=names)
     except DoutError:
         return ""
 

@@ -7,17 +7,19 @@ which are judged exactly afterwards; the engine does not use it.
 from __future__ import annotations
 
 import math
+import operator
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from functools import reduce
 from typing import Any
 
 import numpy as np
 
-from dout.graph import CONSTANT, Graph, Node, Primitive, Shape, rebuild, renewed
+from dout.graph import CONSTANT, INPUT, Graph, Node, Primitive, Shape, rebuild, renewed
 from dout.ops import PRIMITIVES, by_primitive, primitives
 from dout.ops.abstract import AbstractRecorder
 from dout.rewrite.node_facts import users_of
+from dout.rewrite.products import NodeProduct, added, built, common_factors, is_literal, merged, times
 from dout.rewrite.simplify import simplify
 
 _MULTIPLY, _DIVIDE, _NEGATIVE = (PRIMITIVES[name] for name in ("multiply", "divide", "negative"))
@@ -25,49 +27,28 @@ _PRODUCTS, _SUMS = primitives("multiply divide negative square"), primitives("ad
 _MOST_TURNS = 8
 
 
-def factored(graph: Graph) -> Graph:
+def factored(graph: Graph, *, one_power: bool = False) -> Graph:
     """Return the graph, simplified, with its products and sums in the shortest form that these rules find.
 
     - a factor that is the same along an axis comes out of the sum over it; a sum over a count is a mean;
     - what is multiplied and divided by the same goes; n / d that was computed before is used again;
-    - common factors of the terms of a sum come out, and equal terms are one, with a number in front.
+    - common factors of the terms of a sum come out, and equal terms are one, with a number in front;
+    - with `one_power`, eᵃ · eᵇ is eᵃ⁺ᵇ: where one of them overflows, the other may be 0.
     """
     graph = simplify(graph)
     for _ in range(_MOST_TURNS):
-        after = simplify(rebuild(graph, _Factoring(graph)))
+        after = simplify(rebuild(graph, _Factoring(graph, one_power)))
         if after is graph:
             break
         graph = after
     return graph
 
 
-@dataclass
-class _Product:
-    """A number times factors, each to a whole power, in the order in which they came."""
-
-    number: Any = 1
-    powers: Counter[Node] = field(default_factory=Counter)
-
-    def take(self, node: Node, power: int) -> None:
-        self.powers[node] = self.powers.get(node, 0) + power
-
-    @property
-    def above(self) -> list[Node]:
-        return [node for node, power in self.powers.items() for _ in range(power)]
-
-    @property
-    def below(self) -> list[Node]:
-        return [node for node, power in self.powers.items() for _ in range(-power)]
-
-    def cleared(self) -> _Product:
-        return _Product(self.number, Counter({n: p for n, p in self.powers.items() if p}))
-
-
 class _Factoring:
     """Gives for each node of a graph its shorter form."""
 
-    def __init__(self, graph: Graph) -> None:
-        self.users = users_of(graph)
+    def __init__(self, graph: Graph, one_power: bool) -> None:
+        self.users, self.one_power = users_of(graph), one_power
         self.single: dict[Node, bool] = {}
         self.quotients: dict[tuple[Node, Node], Node] = {}
         self.steps = 0  # products that went into the one at hand
@@ -86,9 +67,9 @@ class _Factoring:
 
     # --- products -----------------------------------------------------------------------------------------------------
 
-    def product_of(self, root: Node) -> _Product:
+    def product_of(self, root: Node) -> NodeProduct:
         """The factors of a product, through products that only it reads."""
-        found, self.steps = _Product(), 0
+        found, self.steps = NodeProduct(), 0
         waiting = [(root, 1)]
         while waiting:
             node, power = waiting.pop(0)
@@ -101,14 +82,14 @@ class _Factoring:
                 if node.primitive is PRIMITIVES["square"]:
                     rest = [one]
                 waiting[:0] = [(one, power), *((other, second) for other in rest)]
-            elif _is_literal(node):
+            elif is_literal(node):
                 value = node.static["value"]
-                found.number = _times(found.number, value.item() if isinstance(value, np.generic) else value, power)
+                found.number = times(found.number, value.item() if isinstance(value, np.generic) else value, power)
             else:
                 found.take(node, power)
         return found
 
-    def shorter(self, product: _Product) -> tuple[_Product, bool]:
+    def shorter(self, product: NodeProduct) -> tuple[NodeProduct, bool]:
         """A product with quotients that are known, and means; and whether anything changed."""
         changed = any(power == 0 for power in product.powers.values())
         product = product.cleared()
@@ -118,6 +99,12 @@ class _Factoring:
                 tanh = Node(PRIMITIVES["tanh"], node.inputs, {}, node.shape, node.dtype, node.where)
                 product.powers.update({node: -1, cosh: 1, tanh: 1})
                 return product.cleared(), True
+        powers = [node for node in product.above if node.primitive is PRIMITIVES["exp"]]
+        if self.one_power and len(powers) > 1:
+            for node in powers:
+                product.take(node, -1)
+            product.take(_power_of_sum(powers), 1)
+            return product.cleared(), True
         for (above, below), quotient in self.quotients.items():
             if self.single.get(quotient, True):
                 continue  # it may be a part of this very product
@@ -151,7 +138,7 @@ class _Factoring:
         product, changed = self.shorter(found)
         if (chosen := self.chosen_last(product, node)) is not None:
             return chosen
-        literals = sum(1 for i in node.inputs if _is_literal(i))
+        literals = sum(1 for i in node.inputs if is_literal(i))
         if not changed and not (steps > 1 and ((literals == 0 and _has_inner_literal(node)) or _has_inner_sign(node))):
             return None
         if product.number != product.number or product.number == 0:
@@ -159,16 +146,16 @@ class _Factoring:
         made = built(product, node)
         return None if _same_text(made, node) else made
 
-    def chosen_last(self, product: _Product, node: Node) -> Node | None:
+    def chosen_last(self, product: NodeProduct, node: Node) -> Node | None:
         """A product with a choice of 0 as a choice: what is not chosen may be infinite, and 0 times that is NaN."""
         for choice in product.above:
             if choice.primitive is not PRIMITIVES["where"] or not self.single.get(choice, True):
                 continue
             test, *sides = choice.inputs
-            zero = next((i for i, side in enumerate(sides) if _is_literal(side) and side.static["value"] == 0), None)
+            zero = next((i for i, side in enumerate(sides) if is_literal(side) and side.static["value"] == 0), None)
             if zero is None or choice.shape != node.shape:
                 continue
-            rest = _Product(product.number, Counter(product.powers))
+            rest = NodeProduct(product.number, Counter(product.powers))
             rest.take(choice, -1)
             rest.take(sides[1 - zero], 1)
             sides[1 - zero] = built(rest.cleared(), node)
@@ -189,10 +176,10 @@ class _Factoring:
         inside = Counter({f: p for f, p in product.powers.items() if f not in out})
         if (not out and product.number == 1) or not any(power > 0 for power in inside.values()):
             return None
-        rest = built(_Product(1, inside), x)
+        rest = built(NodeProduct(1, inside), x)
         if rest.shape != x.shape:
             return None
-        outer = _Product(product.number, Counter(out))
+        outer = NodeProduct(product.number, Counter(out))
         small = Node(node.primitive, (rest,), node.static, node.shape, node.dtype, node.where)
         outer.take(small, 1)
         return built(outer, node)
@@ -201,7 +188,7 @@ class _Factoring:
 
     def sum(self, root: Node) -> Node | None:
         """A sum with the common factors of its terms in front, and equal terms once."""
-        terms: list[_Product] = []
+        terms: list[NodeProduct] = []
         waiting, steps = [(root, 1)], 0
         while waiting:
             node, sign = waiting.pop(0)
@@ -215,16 +202,16 @@ class _Factoring:
                 terms.append(self.shorter(term)[0])
         if (both := self.both_sides(root)) is not None:
             return both
-        merged = _merged(terms)
-        common = _common(merged)
-        if len(merged) == len(terms) and not common:
+        short = merged(terms)
+        common = common_factors(short)
+        if len(short) == len(terms) and not common:
             return None
-        for term in merged:
+        for term in short:
             term.powers.subtract(common)
-        inner = _added([built(term.cleared(), root) if term.cleared().powers else term.number for term in merged], root)
+        inner = added([built(term.cleared(), root) if term.cleared().powers else term.number for term in short], root)
         if inner is None:
             return None
-        outer = _Product(1, Counter(common))
+        outer = NodeProduct(1, Counter(common))
         if not isinstance(inner, Node):
             outer.number = inner
         else:
@@ -246,99 +233,19 @@ class _Factoring:
             return None
         return Node(one.primitive, (one.inputs[0], *sides), {}, root.shape, root.dtype, root.where)
 
-    def _term(self, node: Node) -> _Product:
+    def _term(self, node: Node) -> NodeProduct:
         if node.primitive in _PRODUCTS and self.single.get(node, True) and _is_float(node):
             return self.product_of(node)
-        found = _Product()
-        if _is_literal(node):
+        found = NodeProduct()
+        if is_literal(node):
             found.number = node.static["value"]
         else:
             found.take(node, 1)
         return found
 
 
-def _merged(terms: Iterable[_Product]) -> list[_Product]:
-    found: list[_Product] = []
-    for term in terms:
-        same = next((other for other in found if other.powers == term.powers), None)
-        if same is None:
-            found.append(_Product(term.number, Counter(term.powers)))
-        else:
-            same.number = same.number + term.number
-    return [term for term in found if term.number != 0]
-
-
-def _common(terms: list[_Product]) -> dict[Node, int]:
-    """The factors that all of several terms have, to the smallest power."""
-    if len(terms) < 2:
-        return {}
-    common: dict[Node, int] = {}
-    for node in terms[0].powers:
-        powers = [term.powers.get(node, 0) for term in terms]
-        if all(p > 0 for p in powers):
-            common[node] = min(powers)
-        elif all(p < 0 for p in powers):
-            common[node] = max(powers)
-    return common
-
-
-def _added(terms: list[Any], like: Node) -> Any:
-    """The sum of terms, each a node or a number; the positive ones first."""
-    recorder = AbstractRecorder(like.where)
-    total: Any = None
-    for term in terms:
-        one = recorder.wrap(term) if isinstance(term, Node) else term
-        if total is None:
-            total = one
-        elif isinstance(term, Node) and term.primitive is _NEGATIVE:
-            total = total - recorder.wrap(term.inputs[0])
-        else:
-            total = total + one
-    return total.node if hasattr(total, "node") else total
-
-
-def built(product: _Product, like: Node) -> Node:
-    """The node of a product, of the dtype of another."""
-    recorder = AbstractRecorder(like.where)
-    number, sign = product.number, 1
-    if not isinstance(number, complex) and number < 0:
-        number, sign = -number, -1
-    made: Any = None
-    over: Any = None
-    for node in product.above:
-        made = recorder.wrap(node) if made is None else made * recorder.wrap(node)
-    if number != 1 or made is None:
-        made = number if made is None else number * made
-    for node in product.below:
-        over = recorder.wrap(node) if over is None else over * recorder.wrap(node)
-    made = made if over is None else made / over
-    if not hasattr(made, "node"):
-        return Node(CONSTANT, (), {"value": sign * made}, (), type(made), like.where)
-    found: Node = made.node if sign > 0 else (-made).node
-    return found
-
-
-def _times(number: Any, value: Any, power: int) -> Any:
-    if power > 0:
-        return number * value**power
-    under = value**-power
-    if under == 0:
-        return math.nan  # nothing is made of it: NaN is no number of a product
-    exact = isinstance(number, int) and isinstance(under, int) and under and number % under == 0
-    return number // under if exact else number / under
-
-
 def _is_float(node: Node) -> bool:
     return not isinstance(node.dtype, type) and node.dtype.kind == "f"
-
-
-def _is_literal(node: Node) -> bool:
-    """A number that is no length."""
-    if node.primitive is not CONSTANT:
-        return False
-    value = node.static["value"]
-    small = type(value) is int and abs(value) <= 2
-    return small or (isinstance(value, float | np.floating) and bool(np.isfinite(value)))
 
 
 def _are_sinh_and_cosh(one: Node, other: Node) -> bool:
@@ -347,7 +254,7 @@ def _are_sinh_and_cosh(one: Node, other: Node) -> bool:
 
 
 def _is_zero(node: Node) -> bool:
-    return _is_literal(node) and node.static["value"] == 0
+    return is_literal(node) and node.static["value"] == 0
 
 
 def _is_whole(node: Node) -> bool:
@@ -368,7 +275,7 @@ def _is_flat(small: Shape, shape: Shape, axes: Any) -> bool:
 
 
 def _has_inner_literal(node: Node) -> bool:
-    return any(i.primitive in _PRODUCTS and any(_is_literal(j) for j in i.inputs) for i in node.inputs)
+    return any(i.primitive in _PRODUCTS and any(is_literal(j) for j in i.inputs) for i in node.inputs)
 
 
 def _has_inner_sign(node: Node) -> bool:
@@ -385,6 +292,43 @@ def _same_text(one: Node, other: Node) -> bool:
     return products and all(_same_text(a, b) for a, b in zip(one.inputs, other.inputs, strict=True))
 
 
+def _power_of_sum(powers: list[Node]) -> Node:
+    """The exponential of the sum of what several are exponentials of."""
+    recorder = AbstractRecorder(powers[0].where)
+    total: Any = reduce(operator.add, (recorder.wrap(power.inputs[0]) for power in powers))
+    node: Node = np.exp(total).node
+    return node
+
+
+def _slope_of_power(factoring: _Factoring, node: Node) -> Node | None:
+    """p·x ** (p − 1) for a number p of the layer; that p may be 0, and x too, is no case of its own."""
+    test, zero, slope = node.inputs
+    if test.primitive is not PRIMITIVES["equal"] or not _is_zero(zero) or slope.primitive is not _MULTIPLY:
+        return None
+    number, power = slope.inputs
+    if test.inputs[0] is not number or number.primitive is not INPUT or not isinstance(number.dtype, type):
+        return None
+    if power.primitive not in primitives("pow power") or power.inputs[1].primitive is not PRIMITIVES["where"]:
+        return None
+    lower = Node(power.primitive, (power.inputs[0], power.inputs[1].inputs[2]), {}, power.shape, power.dtype)
+    return Node(_MULTIPLY, (number, lower), {}, node.shape, node.dtype)
+
+
+def _turned_product(factoring: _Factoring, node: Node) -> Node | None:
+    """(Aᵀ B)ᵀ as Bᵀ A, and (A Bᵀ)ᵀ as B Aᵀ."""
+    (x,) = node.inputs
+    if x.primitive not in primitives("dot matmul") or not factoring.single.get(x, True):
+        return None
+    if not all(len(i.shape) == 2 for i in x.inputs) or all(i.primitive is not node.primitive for i in x.inputs):
+        return None
+    a, b = (
+        i.inputs[0] if i.primitive is node.primitive
+        else Node(node.primitive, (i,), node.static, i.shape[::-1], i.dtype, node.where)
+        for i in x.inputs
+    )  # fmt: skip
+    return Node(x.primitive, (b, a), x.static, node.shape, node.dtype, node.where)
+
+
 def _power(factoring: _Factoring, node: Node) -> Node | None:
     """X ** 1."""
     x, exponent = node.inputs
@@ -394,4 +338,5 @@ def _power(factoring: _Factoring, node: Node) -> Node | None:
 _RULES: dict[Primitive, Any] = by_primitive({
     "multiply": _Factoring.product, "divide": _Factoring.product, "negative": _Factoring.product,
     "sum": _Factoring.total, "add": _Factoring.sum, "subtract": _Factoring.sum, "pow": _power, "power": _power,
+    "where": _slope_of_power, "transpose": _turned_product,
 })  # fmt: skip

@@ -54,13 +54,7 @@ def layer_class(cls: type, interface: Interface, names: Sequence[str], fixed: Ma
     def __init__(self: Any, *args: Any, **keywords: Any) -> None:
         super(new, self).__init__(*args, **keywords)
         attributes_of(self).update({name: copied(item) for name, item in held.items()})
-        for name, arguments in interface.setup:
-            method = getattr(self, name, None)
-            own = [RecordingOptimizer() if isinstance(a, str) and a == OPTIMIZER else deep_copy(a) for a in arguments]
-            if callable(method):
-                method(*own)
-            else:
-                setattr(self, name, *own)
+        set_up(self, interface)
 
     def forward(self: Any, *inputs: Any, **named: Any) -> Any:
         if id(self) in _inside:
@@ -81,6 +75,17 @@ def layer_class(cls: type, interface: Interface, names: Sequence[str], fixed: Ma
     made["dout_inputs"] = lambda self, inputs: _every(self, inputs, every, fixed or {})
     new: Any = type(cls)(cls.__name__, (cls,), made)
     return new  # type: ignore[no-any-return]
+
+
+def set_up(layer: Any, interface: Interface) -> None:
+    """Call the methods, and set the attributes, that prepare a layer before its first forward."""
+    for name, arguments in interface.setup:
+        method = getattr(layer, name, None)
+        own = [RecordingOptimizer() if isinstance(a, str) and a == OPTIMIZER else deep_copy(a) for a in arguments]
+        if callable(method):
+            method(*own)
+        else:
+            setattr(layer, name, *own)
 
 
 def as_layer(instance: Any, cls: type) -> Any:

@@ -221,6 +221,11 @@ def pairs_of(cls: type) -> list[tuple[str, str]]:
     return [(a, b) for b in behind[:2] for a in ahead[:2]]
 
 
+def forwards_of(cls: type) -> list[str]:
+    """The methods that may be the forward of a class, the likeliest first."""
+    return methods(cls, _FORWARD)
+
+
 def candidates(cls: type) -> Iterator[Interface]:
     """Every interface that the names in a class allow, the likeliest first."""
     for forward, backward in pairs_of(cls):

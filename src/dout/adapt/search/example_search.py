@@ -260,7 +260,7 @@ def _function_runs(target: Target, parameters: list[inspect.Parameter], choice: 
         with quiet():
             inputs, keywords = passed(parameters, copies(choice.inputs))
             made = target.fresh(choice.init)
-            outputs = list(flat(getattr(made, "forward", made)(*inputs, **keywords)))
+            outputs = list(flat(getattr(made, target.forward_name, made)(*inputs, **keywords)))
     except MemoryError:
         raise
     except Exception as error:

@@ -166,7 +166,7 @@ class _Writer:
             "columns": put_in_order(joined.network),
             "links": joined.network.links,
             "chains": joined.network.chains,
-            "styles": paint.link_styles(level, joined.branches),
+            "styles": [paint.edge_style(edge) for edge in paint.link_edges(level, joined.branches)],
         }
         return number
 

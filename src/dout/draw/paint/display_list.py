@@ -1,7 +1,7 @@
 """The display list: paths, circles, rectangles and texts with the names of their styles. Every backend reads it.
 
 Sizes are in pixels of the SVG; a colour is chosen by the backend, from the style's name and its theme. A shape is seen
-from step `since` of the run on; 0 is the start.
+from step `since` of the run on; 0 is the start. What belongs to the edge of a value is `about` it.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, Self
 
 from dout.draw.words.safe_text import text_width
+from dout.graph import Node
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom
 Command = tuple[str, tuple[float, ...]]  # "M" and "L" with a point, "C" with three
@@ -68,6 +69,7 @@ class Path:
     style: str
     title: str = ""
     since: int = 0
+    about: Node | None = field(default=None, compare=False, repr=False)
 
     def moved(self, dx: float, dy: float) -> Path:
         """The same, elsewhere."""
@@ -101,6 +103,7 @@ class Circle(_AtPoint):
     style: str
     title: str = ""
     since: int = 0
+    about: Node | None = field(default=None, compare=False, repr=False)
 
     @property
     def box(self) -> Box:
@@ -118,6 +121,7 @@ class Rect(_AtPoint):
     radius: float = 0
     title: str = ""
     since: int = 0
+    about: Node | None = field(default=None, compare=False, repr=False)
 
     @property
     def box(self) -> Box:
@@ -134,6 +138,7 @@ class Text(_AtPoint):
     anchor: Literal["start", "middle", "end"] = "start"
     title: str = ""
     since: int = 0
+    about: Node | None = field(default=None, compare=False, repr=False)
 
     @property
     def width(self) -> float:
@@ -176,6 +181,6 @@ def moved(shapes: Iterable[Shape], dx: float, dy: float) -> list[Shape]:
     return [shape.moved(dx, dy) for shape in shapes]
 
 
-def line(*points: tuple[float, float], style: str, title: str = "") -> Path:
+def line(*points: tuple[float, float], style: str, title: str = "", about: Node | None = None) -> Path:
     """A straight line through points."""
-    return Path(tuple(("L" if i else "M", point) for i, point in enumerate(points)), style, title)
+    return Path(tuple(("L" if i else "M", point) for i, point in enumerate(points)), style, title, about=about)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from functools import cached_property
 from math import ceil, sqrt
 
@@ -221,20 +222,22 @@ class Painter:
         if stem.end == "result":
             end = start + self.sizes.run(stem)
             if stem.name:
-                tops.append(Text(end + 10, y + 5, stem.name, "result", title=stem.label.hover))
+                tops.append(Text(end + 10, y + 5, stem.name, "result", title=stem.label.hover, about=stem.label.node))
         if stem.end == "dot":
             tops.append(Circle(end, y, 4, "dot"))
         tops += moved(self.sizes.label(stem.label).shapes, (start + end) / 2, y)
-        return [line((left, y), (end, y), style=edge_style(stem))], tops
+        return [line((left, y), (end, y), style=edge_style(stem), about=stem.label.node)], tops
 
     def _links(self, arranged: Arranged, bodies: list[ItemBody], dx: float, dy: float) -> list[Shape]:
-        styles = link_styles(arranged.level, arranged.branches)
+        edges = link_edges(arranged.level, arranged.branches)
         shapes: list[Shape] = []
         for i, (link, route) in enumerate(zip(arranged.links, arranged.layout.routes, strict=True)):
             inset = 0.0
             if link.target < len(bodies):
                 inset = bodies[link.target].reach(arranged.blocks[link.target].ins[link.port])
-            shapes.append(_curve(arranged, route, inset, dx, dy, styles[i]))
+            carried = arranged.level.items[edges[i].source].stems[edges[i].stem].label.node
+            curve = _curve(arranged, route, inset, dx, dy, edge_style(edges[i]))
+            shapes.append(replace(curve, about=carried))
         return shapes
 
     def body(self, body: ItemBody, x: float, y: float, block: Block) -> list[Shape]:
@@ -260,9 +263,9 @@ class Painter:
                 base = y + 5 + (i - (len(lines) - 1) / 2) * _MARK
                 shapes.append(Text(middle, base, text, style, "middle", item.hover))
         elif item.kind == "input" and item.text:
-            title, kept = (item.stems[0].label.hover, item.stems[0].kept) if item.stems else ("", False)
+            label, kept = (item.stems[0].label, item.stems[0].kept) if item.stems else (Label(), False)
             style = "kept-name" if kept else "name"
-            shapes.append(Text(x + body.lead - 9, y + 5, item.text, style, "end", title))
+            shapes.append(Text(x + body.lead - 9, y + 5, item.text, style, "end", label.hover, about=label.node))
         if body.constants:
             foot = y + body.half
             shapes.append(line((middle, foot), (middle, foot + _CONSTANT - 14), style="quiet"))
@@ -291,9 +294,9 @@ def edge_style(carrier: Stem | Edge) -> str:
     return ("kept-" if carrier.kept else "") + ("thick" if carrier.thick else "edge")
 
 
-def link_styles(level: Level, branches: Collection[int]) -> list[str]:
-    """The line of each link of a level: an edge with a lane of its own has two, to its lane and from there."""
-    return [edge_style(edge) for i, edge in enumerate(level.edges) for _ in range(2 if i in branches else 1)]
+def link_edges(level: Level, branches: Collection[int]) -> list[Edge]:
+    """The edge of each link of a level: one with a lane of its own has two, to its lane and from there."""
+    return [edge for i, edge in enumerate(level.edges) for _ in range(2 if i in branches else 1)]
 
 
 def title_width(item: Item) -> float:

@@ -5,23 +5,26 @@ Run it to see it: `python -m dout.draw.writers.svg > picture.svg`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from html import escape
+from types import MappingProxyType
 
 from dout.colours import MONO, PALETTES, SANS, family
 from dout.draw.paint.display_list import TEXTS, Circle, Drawing, Path, Rect, Shape, Text, TextStyle
 from dout.draw.paint.style import STYLES, Style, palette_of
 from dout.draw.view_options import Look, Theme
 from dout.draw.words.safe_text import printable
+from dout.graph import Node
 
 
 def write_svg(
-    drawing: Drawing, theme: Theme = "auto", text: Callable[[Text], str] | None = None, paper: float | None = None
-) -> str:
+    drawing: Drawing, theme: Theme = "auto", text: Callable[[Text], str] | None = None, paper: float | None = None,
+    names: Mapping[Node, str] = MappingProxyType({}),
+) -> str:  # fmt: skip
     """Return a picture as SVG. "auto" follows the reader's preference for light or dark.
 
     `text` writes a text; without it the reader chooses fonts, among the families that dout names. `paper` is
-    its width in millimetres, where it has one.
+    its width in millimetres, where it has one. What is about a value of these `names` has its as `data-name`.
 
     Raises ValueError for a theme that there is not.
     """
@@ -37,7 +40,7 @@ def write_svg(
         f'<desc id="dout-description">{safe(drawing.description)}</desc>',
         f"<style>{_css(theme)}</style>",
         f'<rect class="paper" width="{width}" height="{height}"/>',
-        *(_shape(shape, text or _text) for shape in drawing.shapes),
+        *(_named(_shape(shape, text or _text), shape, names) for shape in drawing.shapes),
         "</svg>",
     ]
     return "\n".join(parts) + "\n"
@@ -101,6 +104,12 @@ def _shape(shape: Shape, text: Callable[[Text], str]) -> str:
         head = f'<rect class="{shape.style}" {place}' + (f' rx="{_n(shape.radius)}"' if shape.radius else "")
     tag = head[1 : head.index(" ")]
     return f"{head}>{title}</{tag}>" if title else f"{head}/>"
+
+
+def _named(element: str, shape: Shape, names: Mapping[Node, str]) -> str:
+    """An element that says what it is about, for scripts of a page around it."""
+    name = names.get(shape.about) if shape.about is not None else None
+    return element if name is None else element.replace(" ", f' data-name="{safe(name)}" ', 1)
 
 
 def _text(shape: Text) -> str:

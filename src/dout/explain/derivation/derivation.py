@@ -72,6 +72,7 @@ def explained(
         backward=_beside(forward, steps, letters),
         not_explained=tuple(_stops(forward)),
         definitions=tuple(_definitions([form for one in simplified for form, _ in one.forms], formula)),
+        recorded=tuple(forward.names.get(forward.now[n], "") for n in forward.trace.computed),
     )
 
 

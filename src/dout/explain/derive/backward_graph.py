@@ -13,7 +13,9 @@ from dout.errors import DoutError
 from dout.explain.derive.forward_runs import ForwardRun, same_structure
 from dout.grad import Gradients, backpropagate
 from dout.graph import CONSTANT, INPUT, Graph, Node, compute, rebuild, renewed, topological
-from dout.ops import PRIMITIVES, by_primitive
+from dout.judge.judged_run import is_label
+from dout.judge.judging_points import far
+from dout.ops import PRIMITIVES, by_primitive, primitives
 from dout.rewrite.masked_writes import masked_write_to_select
 from dout.rewrite.simplify import is_elementwise, simplify
 from dout.rewrite.softmax_forms import PLAIN, softmax_forms
@@ -21,6 +23,7 @@ from dout.rewrite.stable_forms import stable_forms
 
 Point = dict[Node, Any]
 _CLOSE, _TINY = 1e-9, 1e-13
+_SCALES = (0.1, 3.0, 10.0)  # of points further in and further out
 
 
 class DerivedDiffersError(DoutError):
@@ -71,7 +74,7 @@ def backward_graph(
     graph = masked_write_to_select(simplify(run.graph))
     if stable:
         graph = softmax_forms(stable_forms(softmax_forms(graph)))
-    graph = rebuild(graph, _as_switch)
+    graph = rebuild(graph, _easier)
     outputs = tuple(graph.outputs.values())
     seeds: dict[Node, Node] = {}
     for output in outputs:
@@ -99,9 +102,26 @@ def _acts_on_each(root: Node) -> bool:
 _LIMITS = by_primitive({"maximum": PRIMITIVES["greater"], "minimum": PRIMITIVES["less"]})
 
 
-def _as_switch(node: Node, new: Mapping[Node, Node]) -> Node:
-    """A maximum with a number as a switch, which the result itself tells: of `h = max(u, 0)` it is h > 0."""
+def _easier(node: Node, new: Mapping[Node, Node]) -> Node:
+    """A step in the form of which the derivative is simpler."""
     node = renewed(node, new)
+    return _sum_of_products(node) if node.primitive in primitives("dot inner matmul") else _as_switch(node)
+
+
+def _sum_of_products(node: Node) -> Node:
+    """The product of two lines of numbers; of a line with itself the sum of its squares."""
+    one, other = node.inputs
+    if not len(one.shape) == len(other.shape) == 1 or one.dtype != node.dtype or other.dtype != node.dtype:
+        return node
+    row, inputs = PRIMITIVES["multiply"], node.inputs
+    if one is other:
+        row, inputs = PRIMITIVES["square"], (one.inputs if one.primitive in primitives("ravel reshape") else (one,))
+    product = Node(row, inputs, {}, inputs[0].shape, node.dtype, node.where)
+    return Node(PRIMITIVES["sum"], (product,), {"axis": None}, (), node.dtype, node.where)
+
+
+def _as_switch(node: Node) -> Node:
+    """A maximum with a number as a switch, which the result itself tells: of `h = max(u, 0)` it is h > 0."""
     test = _LIMITS.get(node.primitive)
     number = next((i for i in node.inputs if i.primitive is CONSTANT), None)
     if test is None or number is None or not node.shape:
@@ -123,22 +143,38 @@ class Twins:
 
     @classmethod
     def paired(cls, graphs: Sequence[BackwardGraph]) -> Twins:
-        """Pair the nodes of derived gradients, forward and backward. Raises DerivedDiffersError."""
-        first = graphs[0]
-        each: list[dict[Node, Node]] = []
-        for other in graphs:
-            pairs: dict[Node, Node] = {}
-            for mine, theirs in (
-                (_as_graph(first.nodes), _as_graph(other.nodes)),
-                (first.run.graph, other.run.graph),
-                (_as_graph(_raw(first)), _as_graph(_raw(other))),
-            ):
-                if (differs := same_structure(mine, theirs)) is not None:
-                    raise DerivedDiffersError(str(differs.where or "") or _line_of(first, differs))
-                for one, two in zip(mine.nodes, theirs.nodes, strict=True):
-                    pairs.setdefault(one, two)
-            each.append(pairs)
-        return cls(tuple(graphs), {node: tuple(pairs[node] for pairs in each) for node in each[0]})
+        """Pair the nodes of derived gradients, forward and backward, where more than half of them are the same steps.
+
+        A few may be others by accident: where a batch of 3 meets the number 3, both are one node. Raises
+        DerivedDiffersError.
+        """
+        for first in graphs[: len(graphs) // 2 + 1]:
+            found = [(graph, pairs) for graph in graphs if (pairs := _pairs(first, graph)) is not None]
+            if 2 * len(found) > len(graphs):
+                of = {node: tuple(pairs[node] for _, pairs in found) for node in found[0][1]}
+                return cls(tuple(graph for graph, _ in found), of)
+        differs = next(filter(None, (_difference(graphs[0], graph) for graph in graphs)))
+        raise DerivedDiffersError(str(differs.where or "") or _line_of(graphs[0], differs))
+
+
+def _sides(one: BackwardGraph, other: BackwardGraph) -> Iterator[tuple[Graph, Graph]]:
+    yield _as_graph(one.nodes), _as_graph(other.nodes)
+    yield one.run.graph, other.run.graph
+    yield _as_graph(_raw(one)), _as_graph(_raw(other))
+
+
+def _difference(one: BackwardGraph, other: BackwardGraph) -> Node | None:
+    return next(filter(None, (same_structure(mine, theirs) for mine, theirs in _sides(one, other))), None)
+
+
+def _pairs(one: BackwardGraph, other: BackwardGraph) -> dict[Node, Node] | None:
+    """The twin of each node of `one` in `other`; None where the steps are others."""
+    if _difference(one, other) is not None:
+        return None
+    pairs: dict[Node, Node] = {}
+    for mine, theirs in _sides(one, other):
+        pairs = {**dict(zip(mine.nodes, theirs.nodes, strict=True)), **pairs}
+    return pairs
 
 
 def _line_of(graph: BackwardGraph, differs: Node) -> str:
@@ -157,8 +193,12 @@ def _as_graph(nodes: Sequence[Node]) -> Graph:
     return Graph(tuple(nodes), {}, {})
 
 
-def points(graph: BackwardGraph, count: int = 2) -> Iterator[Point]:
-    """Values of the inputs of a derived gradient at generic points: no number is special, none equal to another."""
+def points(graph: BackwardGraph, count: int = 2 + len(_SCALES)) -> Iterator[Point]:
+    """Values of the inputs of a derived gradient at generic points: no number is special, none equal to another.
+
+    Numbers that the layer holds change too: of p = 0.5, p and 1 - p are not the same. The later points lie further in
+    and further out, on both sides of conditions.
+    """
     data = graph.run.trace.data
     leaves = [n for n in topological([*graph.nodes, *graph.run.graph.nodes, *_raw(graph)]) if n.primitive is INPUT]
     wanted = set(wanted_inputs(graph.run).values())
@@ -169,9 +209,13 @@ def points(graph: BackwardGraph, count: int = 2) -> Iterator[Point]:
             value = data.get(node) if node not in graph.douts else None
             if node in graph.douts:
                 point[node] = generator.normal(size=node.shape)[()]
-            elif node in wanted and seed:
+            elif seed > 1 and node in wanted and not is_label(value):
+                point[node] = far(_SCALES[seed - 2])(_wide(value), generator)
+            elif seed and (node in wanted or type(value) is float):
                 shaken = np.asarray(value, dtype=float) * (1 + generator.uniform(-0.2, 0.2, node.shape))
                 point[node] = np.where(shaken == 0, generator.uniform(-0.5, 0.5, node.shape), shaken)[()]
+            elif seed and type(value) is int and node not in graph.run.arguments:
+                point[node] = value + int(generator.integers(1, 4))
             else:
                 point[node] = _wide(value)
         yield point
@@ -225,6 +269,11 @@ class EqualValues:
             point[twin] for twin, points in zip(twins, self._values, strict=True) for point in points if twin in point
         ]
 
+    def opposite(self, one: Node, other: Node) -> bool:
+        """Whether a value is always another one with the other sign."""
+        mine, theirs = self.of(one), self.of(other)
+        return bool(mine) and all(_alike(np.negative(a), b) for a, b in zip(mine, theirs, strict=True))
+
     def same(self, one: Node, other: Node) -> bool:
         """Whether two nodes have the same values, and these are not one number everywhere."""
         if one is other:
@@ -248,8 +297,10 @@ def _alike(a: Any, b: Any) -> bool:
         return False
     if a.dtype.kind != "f":
         return bool(a.dtype == b.dtype and np.array_equal(a, b))
-    if not (np.all(np.isfinite(a)) and np.all(np.isfinite(b))):
+    known = np.isfinite(a)
+    if not np.array_equal(known, np.isfinite(b)):
         return False
+    a, b = a[known], b[known]
     scale = np.max(np.abs(a), initial=0.0)
     return bool(np.all(np.abs(a - b) <= _CLOSE * np.abs(a) + _TINY * scale))
 

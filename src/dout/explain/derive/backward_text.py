@@ -227,6 +227,11 @@ class BackwardText:
             )
         return self._upstream[node]
 
+    def _is_minus(self, node: Node) -> bool:
+        """Whether a value is one at hand with the other sign."""
+        is_new = node not in self.leaves and node not in self.texts
+        return is_new and node.primitive is PRIMITIVES["negative"] and self.same(node.inputs[0]) in self.leaves
+
     def _is_inline(self, node: Node) -> bool:
         return node not in self.leaves and node not in self.texts and self.uses.get(node, 0) < 2
 
@@ -238,7 +243,7 @@ class BackwardText:
             node, up, first = waiting.pop(0)
             node = node if first else self.same(node)
             if (
-                (first or self._is_inline(node))
+                (first or self._is_inline(node) or self._is_minus(node))
                 and node.primitive in _PRODUCT
                 and (first or node.shape == root.shape or up)
             ):
@@ -281,12 +286,22 @@ class BackwardText:
         factor, divisor = _whole(factor), _whole(divisor)
         above = sorted((n for n in above if not self._is_literal(n)), key=lambda n: not self.has_dout(n))
         below = [n for n in below if not self._is_literal(n)]
+        numbers = [n for n in above if n.shape == ()] if root.shape else []
+        arrays = [n for n in above if n not in numbers]
+        if not numbers or not arrays:  # else numbers first: a pass over an array takes longer
+            return self._quotient_text(sign * factor, above, divisor, below)
+        few, many = [n for n in below if n.shape == ()], [n for n in below if n.shape != ()]
+        made = multiplied([self._quotient_text(sign * factor, numbers, divisor, few), *self._factor_texts(arrays)])
+        return infix(made, "/", multiplied(self._factor_texts(many)), MULTIPLIED) if many else made
+
+    def _quotient_text(self, factor: Any, above: Sequence[Node], divisor: Any, below: Sequence[Node]) -> WrittenText:
+        """The text of products over each other, with a number in front of each."""
         texts, under_texts = self._factor_texts(above), self._factor_texts(below)
-        if factor != 1 or not texts:
-            texts.insert(0, WrittenText(repr(factor)))
+        if abs(factor) != 1 or not texts:
+            texts.insert(0, WrittenText(repr(abs(factor))))
         if divisor != 1:
             under_texts.insert(0, WrittenText(repr(divisor)))
-        if sign < 0 and len(texts) > 0:
+        if factor < 0:
             texts[0] = negated(texts[0])
         made = multiplied(texts)
         return infix(made, "/", multiplied(under_texts), MULTIPLIED) if under_texts else made

@@ -15,7 +15,6 @@ import numpy as np
 from dout.explain.derive.derived_methods import BackwardDraft
 from dout.explain.derive.forward_runs import ForwardSubject
 from dout.explain.spelling.written_text import wrapped
-from dout.run import fresh
 
 _NUMBER = count(1)
 
@@ -35,14 +34,17 @@ class ClassText:
         lines, tree = self._own()
         edits: list[tuple[int, int, list[str]]] = []
         methods = {item.name: item for item in tree.body if isinstance(item, ast.FunctionDef)}
-        if "forward" not in methods:
-            raise OSError("its forward is inherited")
-        start, end = _span(methods["forward"])
-        new = _indented([*_decorators(lines, methods["forward"]), *forward])
-        if "backward" in methods:
-            edits.append((*_span(methods["backward"]), _indented(backward)))
+        ahead, behind = self.subject.methods
+        if ahead not in methods:
+            raise OSError(f"its {ahead} is inherited")
+        start, end = _span(methods[ahead])
+        new = _indented([*_decorators(lines, methods[ahead]), *forward])
+        if behind in methods:
+            edits.append((*_span(methods[behind]), _indented(backward)))
         else:
             new += ["", *_indented(backward)]
+        if "" not in lines[end : end + 1] and end < len(lines):
+            new.append("")
         edits.append((start, end, new))
         for first, last, replacement in sorted(edits, reverse=True):
             lines[first - 1 : last] = replacement
@@ -98,10 +100,7 @@ class ClassText:
 
     def make(self, subject: ForwardSubject) -> Any:
         """A fresh layer of the written class."""
-        target = subject.target
-        if target.is_class or target.is_function:
-            return fresh(self.cls, subject.init)
-        return subject.instance(self.cls)
+        return subject.made(self.cls)
 
 
 def _span(definition: ast.FunctionDef) -> tuple[int, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from dout.errors import DoutError
@@ -27,7 +28,7 @@ from dout.explain.derive.verification import Verdicts, verified
 from dout.explain.model.explanation import Phrase
 from dout.explain.model.reasons import REASONS
 from dout.explain.spelling.size_words import UnspelledError
-from dout.graph import Graph, Node
+from dout.graph import CONSTANT, Graph, Node
 from dout.ops import PRIMITIVES
 from dout.rewrite.factored import factored
 from dout.rewrite.simplify import simplify
@@ -57,6 +58,11 @@ class DerivedClass:
     verdict: Mapping[str, str] = field(default_factory=dict)
     subject: ForwardSubject | None = None  # what it was derived for, with the example that ran
 
+    @property
+    def methods(self) -> tuple[str, str]:
+        """What the class calls its forward and its backward."""
+        return self.subject.methods if self.subject else ("forward", "backward")
+
 
 def derived(
     target: Any,
@@ -75,7 +81,31 @@ def derived(
     runs = _runs(subject)
     runs += _unequal_axes(runs)
     more, fixed = _other_numbers(runs)
-    runs, notes = [*runs, *more], [*fixed, *_notes(subject)]
+    notes = [*fixed, *_notes(subject)]
+
+    def written(more: Mapping[tuple[str, Any], ForwardRun], notes: Sequence[Phrase]) -> DerivedClass:
+        return _written(subject, [*runs, *more.values()], notes, simplify_elementwise)
+
+    try:
+        return written(more, notes)
+    except NotDerivedError:
+        if not more:
+            raise
+    free = {}
+    for setting, run in more.items() if len(more) > 1 else ():
+        with suppress(NotDerivedError):
+            written({setting: run}, notes)
+            free[setting] = run
+    return written(free, [*(_one_side(*setting) for setting in more if setting not in free), *notes])
+
+
+def _written(
+    subject: ForwardSubject,
+    runs: Sequence[ForwardRun],
+    notes: Sequence[Phrase],
+    simplify_elementwise: Callable[[Node], Node] | None,
+) -> DerivedClass:
+    """The class in the first way of writing that holds in all runs. Raises NotDerivedError."""
     failed: list[Phrase] = []
     ways: list[tuple[_Way, Callable[[Node], Node] | None]] = [(way, None) for way in _WAYS]
     for way, shorter in [(_WAYS[0], simplify_elementwise), *ways] if simplify_elementwise else ways:
@@ -122,6 +152,7 @@ class _Way:
 
 _WAYS = (  # the first that holds is taken
     _Way(factored), _Way(simplify), _Way(factored, recompute=True), _Way(factored, given_only=True, recompute=True),
+    _Way(partial(factored, one_power=True), given_only=True, recompute=True),
     _Way(simplify, given_only=True, recompute=True), _Way(simplify, stable=False),
     _Way(simplify, stable=False, recompute=True),
 )  # fmt: skip
@@ -137,7 +168,11 @@ def _notes(subject: ForwardSubject) -> list[Phrase]:
     """What a reader should know of how it was derived: with which flags forward ran."""
     flags = {p.name: subject.inputs.get(p.name, p.default) for p in subject.target.inputs()}
     flags |= {name: item for name, item in subject.init.items() if isinstance(item, bool)}
-    return [Phrase("one_side", {"flag": k, "value": v}) for k, v in flags.items() if isinstance(v, bool)]
+    return [_one_side(name, value) for name, value in flags.items() if isinstance(value, bool)]
+
+
+def _one_side(name: str, value: Any) -> Phrase:
+    return Phrase("one_side", {"flag": name, "value": value})
 
 
 def _flat(run: ForwardRun) -> Phrase:
@@ -161,7 +196,7 @@ def _runs(subject: ForwardSubject) -> list[ForwardRun]:
         raise NotDerivedError([Phrase("no_real_input", {})])
     found: list[ForwardRun] = []
     notes: list[Phrase] = []
-    for i, run in _tried(subject):
+    for i, run in _tried(base):
         differs = same_structure(base.graph, run.graph)
         if differs is None:
             found.append(run)
@@ -174,17 +209,17 @@ def _runs(subject: ForwardSubject) -> list[ForwardRun]:
     return [base, *found][:6]
 
 
-def _other_numbers(runs: Sequence[ForwardRun]) -> tuple[list[ForwardRun], list[Phrase]]:
-    """Recordings with other whole numbers in the constructor; and which of these the steps depend on."""
-    found: list[ForwardRun] = []
+def _other_numbers(runs: Sequence[ForwardRun]) -> tuple[dict[tuple[str, Any], ForwardRun], list[Phrase]]:
+    """Recordings with other numbers in the constructor, by name and old number; and on which of these steps depend."""
+    found: dict[tuple[str, Any], ForwardRun] = {}
     fixed: list[Phrase] = []
-    for name, value in runs[0].subject.init.items():
-        if type(value) is int:
+    for name, value in runs[0].subject.settings.items():
+        if type(value) in (int, float):
             more = next(_renumbered(runs, name), None)
             if more is not None and same_structure(runs[0].graph, more.graph) is None:
-                found.append(more)
+                found[name, value] = more
             elif more is not None:
-                fixed.append(Phrase("one_side", {"flag": name, "value": value}))
+                fixed.append(_one_side(name, value))
     return found, fixed
 
 
@@ -234,8 +269,9 @@ def _tried_once(subject: ForwardSubject) -> ForwardRun | None:
     return None
 
 
-def _tried(subject: ForwardSubject) -> Iterator[tuple[int, ForwardRun]]:
-    for i, other in enumerate(resized(subject)):
+def _tried(base: ForwardRun) -> Iterator[tuple[int, ForwardRun]]:
+    numbers = {node.static["value"] for node in base.graph.nodes if node.primitive is CONSTANT}
+    for i, other in enumerate(resized(base.subject, numbers)):
         try:
             yield i, recorded(other)
         except Exception:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,8 +20,9 @@ from dout.explain.derive.softmax_text import WrittenLine
 from dout.explain.model.explanation import Phrase
 from dout.explain.spelling.size_words import Shapes, SizeWords, UnspelledError
 from dout.graph import CONSTANT, INPUT, Node
-from dout.ops import primitives
+from dout.ops import PRIMITIVES, primitives
 from dout.run import attributes_of
+from dout.trace.session.pairing import is_named_as_gradient, stem
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +91,7 @@ class _Drafting(KeptChoice):
         for node in chosen:
             text = self._at_hand(node)
             if text and "{" in text:
-                length = [shape[0] for shape in self._shapes(node)]
+                length = [math.prod(shape) for shape in self._shapes(node)]
                 leaves[node] = text.format(sizes.number(length))
         written = [n.static.get("axis") for n in self.run.graph.nodes]
         products = any(n.primitive in primitives("dot") for n in self.run.graph.nodes)
@@ -161,21 +163,36 @@ class _Drafting(KeptChoice):
         return found
 
     def _backward_lines(self, text: BackwardText, wanted: Sequence[str]) -> list[str]:
-        roots = [self.graph.wanted[name] for name in wanted]
-        text.count(roots)
+        roots = self._roots(wanted)
+        text.count(list(roots.values()))
         inputs = [name for name in wanted if not name.startswith("self.")]
         targets = {
             name: f"d{name}" if name.isidentifier() else f"d{name.replace('[', '').replace(']', '')}" for name in inputs
         }
         text.taken |= set(targets.values())
         for name in inputs:
-            text.assign(targets[name], self.graph.wanted[name], fresh=True)
+            text.assign(targets[name], roots[name], fresh=True)
         self._parameters(text, [name for name in wanted if name.startswith("self.")])
         lines = [part for line in self._commented(text) for part in line]
         given = ", ".join(self._dout_names())
         is_loss = len(self.graph.douts) == 1 and self.graph.douts[0].shape == () and self._is_loss
-        head = f"def backward(self, {given}{'=1' if is_loss else ''}):"
+        head = f"def {self.run.subject.methods[1]}(self, {given}{'=1' if is_loss else ''}):"
         return [head, *(f"    {line}" for line in lines), "", f"    return {self._returned(targets)}"]
+
+    def _roots(self, wanted: Sequence[str]) -> dict[str, Node]:
+        """The gradients by name; one that is an earlier one with the other sign says so."""
+        roots: dict[str, Node] = {}
+        for name in wanted:
+            root = self.graph.wanted[name]
+            one_step = all(i in self.graph.douts or not i.inputs for i in root.inputs)
+            before = next((one for one in roots.values() if not one_step and self._is_opposite(root, one)), None)
+            minus = PRIMITIVES["negative"]
+            roots[name] = root if before is None else Node(minus, (before,), {}, root.shape, root.dtype, root.where)
+        return roots
+
+    def _is_opposite(self, root: Node, before: Node) -> bool:
+        is_alike = root.shape == before.shape and root.dtype == before.dtype
+        return is_alike and before not in self.graph.douts and self.equal.opposite(root, before)
 
     def _parameters(self, text: BackwardText, paths: Sequence[str]) -> None:
         """The gradients of parameters: `self.dW`, or in a container like theirs: `self.grads["W1"]`."""
@@ -186,7 +203,7 @@ class _Drafting(KeptChoice):
             there = self._there(holder) if holder else None
             if not holder or isinstance(there, dict | list):
                 write_into = isinstance(there, list)
-                target = f"{holder}{key}" if holder else f"self.d{path.removeprefix('self.')}"
+                target = f"{holder}{key}" if holder else f"self.{self._gradient_attribute(path)}"
                 text.assign(f"{target}[...]" if write_into else target, self.graph.wanted[path], fresh=not write_into)
             elif key.startswith('["'):
                 if holder not in made:
@@ -199,6 +216,14 @@ class _Drafting(KeptChoice):
                 lists.setdefault(holder, []).append(name)
         for holder, names in lists.items():
             text.lines.append(WrittenLine(f"{holder} = [{', '.join(names)}]"))
+
+    def _gradient_attribute(self, path: str) -> str:
+        """Where the gradient of a parameter is kept: the attribute in which the class keeps it already, or dW."""
+        name, subject = path.removeprefix("self."), self.run.subject
+        own = getattr(subject.target.cls, subject.methods[1], None)
+        names = {**attributes_of(self.run.layer), **dict.fromkeys(getattr(own, "__code__", _NO_CODE).co_names)}
+        alike = [n for n in names if is_named_as_gradient(n) and stem(n) == stem(name) and f"self.{n}" != path]
+        return alike[0] if len(alike) == 1 else f"d{name}"
 
     def _there(self, holder: str) -> Any:
         """The container of gradients that a layer has already."""
@@ -233,8 +258,9 @@ class _Drafting(KeptChoice):
             return None
         (x,), (name,) = self.run.arguments, self.run.arguments.values()
         plain = BackwardText(
-            self.twins, {x: name}, lambda node: node, lambda node: None, text.sizes, frozenset(), {name, "y"}
-        )
+            self.twins, {x: name}, lambda node: node, lambda node: None, text.sizes, frozenset(), {name, "y"},
+            globals_=text.globals_,
+        )  # fmt: skip
         plain.count(list(self.run.graph.outputs.values()))
         formula = plain.text(next(iter(self.run.graph.outputs.values())), root=True)
         if plain.lines:
@@ -272,6 +298,9 @@ class _Drafting(KeptChoice):
         while len(names) > 1 and names[-1] == "None":
             names.pop()
         return ", ".join(names)
+
+
+_NO_CODE = (lambda: None).__code__
 
 
 def _holder_of(path: str) -> tuple[str, str]:

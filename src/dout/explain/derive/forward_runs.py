@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from dout.adapt.interface.adapted_layer import set_up
+from dout.adapt.interface.interface import Interface
 from dout.adapt.search.example import example
 from dout.adapt.target import Target, copies, passed
 from dout.graph import INPUT, Graph, Node, topological
@@ -18,17 +21,24 @@ from dout.run import attributes_of, copied, deep_copy, fresh, places, quiet
 from dout.trace.record.record import record, record_function
 from dout.trace.record.trace import Trace
 
+PLAIN = Interface()
+
+
+def _subclass(cls: type, **methods: Any) -> type:
+    return type(cls.__name__, (cls,), methods)
+
 
 @dataclass(frozen=True, eq=False)
 class ForwardSubject:
     """What a backward is derived for, with an example on which it runs.
 
-    `init` are arguments of the constructor; of an instance, attributes.
+    `init` are arguments of the constructor; of an instance, attributes. `interface` says how the class is called.
     """
 
     target: Target
     init: Mapping[str, Any]
     inputs: Mapping[str, Any]
+    interface: Interface = PLAIN
 
     @property
     def name(self) -> str:
@@ -43,16 +53,44 @@ class ForwardSubject:
         """What forward is given, by place and by name; each time anew."""
         return passed(self.target.inputs(), copies(self.inputs))
 
+    def argument_names(self, count: int) -> list[str]:
+        """What forward calls the arguments that it is given, `count` of them."""
+        names: list[str] = []
+        for p in self.target.inputs():
+            if p.kind is p.VAR_POSITIONAL:
+                names += [f"{p.name}[{i}]" for i in range(count - len(names))]
+            elif p.name in self.inputs or p.default is not p.empty:
+                names.append(p.name)
+        return names
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What the constructor is given, with its defaults."""
+        defaults = {p.name: p.default for p in self.target.constructor if p.default is not p.empty}
+        return {**defaults, **self.init}
+
     def bare(self) -> Any:
         """A fresh layer whose backward does nothing: only its forward is of interest."""
-        nothing = {"backward": lambda self, dout: None}
-        cls = type(self.target.cls.__name__, (self.target.cls,), nothing)
-        if self.target.is_class:
-            return fresh(cls, self.init)
-        return self.instance(cls)
+        forward = inspect.getattr_static(self.target.cls, self.methods[0])
+        return self._instance(_subclass(self.target.cls, forward=forward, backward=lambda self, dout: None))
 
-    def instance(self, cls: type) -> Any:
-        """A copy of the instance, of this class, that holds what `init` says."""
+    def made(self, cls: type) -> Any:
+        """A fresh layer of a class that was written, which has forward and backward by these names, too."""
+        forward, backward = (inspect.getattr_static(cls, name) for name in self.methods)
+        return self._instance(_subclass(cls, forward=forward, backward=backward))
+
+    @property
+    def methods(self) -> tuple[str, str]:
+        """What the class calls its forward and its backward; one that gives but the local derivative is no backward."""
+        return self.interface.forward, PLAIN.backward if self.interface.local else self.interface.backward
+
+    def _instance(self, cls: type) -> Any:
+        """A fresh layer of this class, each time with the same random numbers; a copy of the instance has `init`."""
+        if self.target.is_class or self.target.is_function:
+            with quiet():
+                layer = fresh(cls, self.init)
+                set_up(layer, self.interface)
+                return layer
         layer = deep_copy(self.target.named)
         layer.__class__ = cls
         for name, item in copied(dict(self.init)).items():
@@ -87,7 +125,16 @@ def found_subject(target: Any, init: Mapping[str, Any], inputs: Mapping[str, Any
     target = Target.of(target)
     found = example(target, init, inputs)
     chosen = dict(found.init) if target.is_class or target.is_function else _of_instance(target.named)
-    return ForwardSubject(target, chosen, dict(found.inputs))
+    interface = found.interface or _unwritten(target)
+    return ForwardSubject(target, chosen, dict(found.inputs), interface)
+
+
+def _unwritten(target: Target) -> Interface:
+    """How a class is called that has a forward alone: its backward has the name of a stub, or goes with forward's."""
+    forward = target.forward_name or PLAIN.forward
+    alike = forward.replace(PLAIN.forward, PLAIN.backward)
+    stub = next((name for name in ("backprop", "back_propagate", "bprop") if hasattr(target.cls, name)), PLAIN.backward)
+    return Interface(forward, stub if alike == forward else alike)
 
 
 def _of_instance(layer: Any) -> dict[str, Any]:
@@ -113,7 +160,7 @@ def recorded(subject: ForwardSubject) -> ForwardRun:
             trace = record(layer, *ordered, **keywords)
             entered, ends = list(trace.calls[0].inputs), trace.calls[0].outputs
     outputs = {f"out{i}": node for i, node in enumerate(ends)}
-    names = _argument_names(subject, len(entered))
+    names = subject.argument_names(len(entered))
     arguments = {node: name for node, name in zip(entered, names, strict=False) if isinstance(node, Node)}
     nodes = topological(outputs.values())
     inputs = {name: node for name, node in trace.graph.inputs.items() if node not in trace.backward}
@@ -129,16 +176,6 @@ def _with_windows(graph: Graph, trace: Trace) -> tuple[Graph, Trace]:
     names = {new[node]: name for node, name in trace.names.items() if node in new}
     data = {new[node]: value for node, value in trace.data.items() if node in new}
     return graph, replace(trace, names={**trace.names, **names}, data={**trace.data, **data})
-
-
-def _argument_names(subject: ForwardSubject, count: int) -> list[str]:
-    names: list[str] = []
-    for p in subject.target.inputs():
-        if p.kind is p.VAR_POSITIONAL:
-            names += [f"{p.name}[{i}]" for i in range(count - len(names))]
-        elif p.name in subject.inputs or p.default is not p.empty:
-            names.append(p.name)
-    return names
 
 
 def _held(trace: Trace, graph: Graph, arguments: Mapping[Node, str], layer: Any) -> dict[Node, str]:
@@ -183,21 +220,23 @@ _PRIMES = (3, 5, 7, 11, 13, 17, 19, 23, 29)
 _OTHERS = (5, 6, 9, 7, 10, 11, 13, 14, 15)  # half of one, and the sum of two, is no other one in both
 
 
-def resized(subject: ForwardSubject) -> Iterator[ForwardSubject]:
+def resized(subject: ForwardSubject, numbers: Collection[Any] = ()) -> Iterator[ForwardSubject]:
     """The subject with other lengths: of all axes at once, of each length alone, of the first axis of what it is given.
 
-    Numbers of the constructor that are lengths change with them. What an instance holds keeps its lengths.
+    Numbers of the constructor that are lengths change with them. What an instance holds keeps its lengths. No axis gets
+    a length that is among the `numbers` of the code.
     """
+    primes, others = ([n for n in lengths if n not in numbers] for lengths in (_PRIMES, _OTHERS))
     is_instance = not subject.target.is_class and not subject.target.is_function
     held = _lengths_held(subject.target.named) - _lengths_in(dict(subject.init)) if is_instance else set()
     lengths = sorted(_lengths(subject) - held)
     if lengths:
-        yield _with(subject, dict(zip(lengths, _PRIMES, strict=False)))
-        yield _with(subject, dict(zip(lengths, _OTHERS, strict=False)))
+        yield _with(subject, dict(zip(lengths, primes, strict=False)))
+        yield _with(subject, dict(zip(lengths, others, strict=False)))
         for factor in (2, 3):  # where one length has to be a multiple of another
             yield _with(subject, {n: n * factor for n in lengths}, whole=False)
     for length in lengths:
-        longer = {length: next((n for n in _PRIMES if n > length and n not in lengths), 2 * length + 1)}
+        longer = {length: next((n for n in primes if n > length and n not in lengths), 2 * length + 1)}
         yield _with(subject, longer)
         if any(type(item) is int and item == length for item in subject.init.values()):
             yield _with(subject, longer, whole=False)  # it is a number of another kind
@@ -205,9 +244,11 @@ def resized(subject: ForwardSubject) -> Iterator[ForwardSubject]:
 
 
 def renumbered(subject: ForwardSubject, name: str) -> Iterator[ForwardSubject]:
-    """The subject with other numbers in the place of one whole number of the constructor."""
-    number = subject.init[name]
-    for other in (number + 1, number * 2, number * 3):
+    """The subject with other numbers in the place of one number of the constructor."""
+    number = subject.settings[name]
+    whole = type(number) is int
+    others = (number + 1, number * 2, number * 3, number - 1) if whole else (number * 0.75 or 0.25, number * 1.25)
+    for other in others:
         yield replace(subject, init={**subject.init, name: other})
 
 
@@ -236,7 +277,7 @@ def with_longer(subject: ForwardSubject, axes: Sequence[Axis]) -> ForwardSubject
     for given, name, axis in axes:
         items = init if given == "init" else inputs
         items[name] = _longer(items[name], axis, items[name].shape[axis] + 1)
-    return ForwardSubject(subject.target, init, inputs)
+    return replace(subject, init=init, inputs=inputs)
 
 
 def _lengths(subject: ForwardSubject) -> set[int]:
@@ -268,7 +309,8 @@ def _with(
         firsts = [len(item) for item in inputs.values() if isinstance(item, np.ndarray) and item.ndim][:1]
         inputs = {name: _longer_batch(item, firsts) for name, item in inputs.items()}
     init = {name: _resized(item, lengths, whole=whole) for name, item in subject.init.items()}
-    return ForwardSubject(subject.target, init, inputs)
+    setup = tuple((name, _resized(given, lengths, whole=True)) for name, given in subject.interface.setup)
+    return replace(subject, init=init, inputs=inputs, interface=replace(subject.interface, setup=setup))
 
 
 def _longer_batch(item: Any, firsts: list[int]) -> Any:

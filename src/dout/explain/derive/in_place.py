@@ -7,8 +7,6 @@ import ast
 from dout.errors import TargetError
 from dout.explain.derive.class_writer import DerivedClass
 
-_METHODS = ("forward", "backward")
-
 
 def replaced_source(file_text: str, class_name: str, derived: DerivedClass) -> str:
     """Return the text of a file in which a class has the derived forward and backward; all other bytes stay.
@@ -18,15 +16,16 @@ def replaced_source(file_text: str, class_name: str, derived: DerivedClass) -> s
     """
     definition = _class_in(file_text, class_name)
     methods = {item.name: item for item in definition.body if isinstance(item, ast.FunctionDef)}
-    if "forward" not in methods:
-        raise TargetError(f"{class_name} has no forward of its own in this file")
+    ahead, behind = derived.methods
+    if ahead not in methods:
+        raise TargetError(f"{class_name} has no {ahead} of its own in this file")
     new = _methods_of(derived.source)
     ending = "\r\n" if "\r\n" in file_text else "\n"
     lines = file_text.splitlines(keepends=True)
-    edits = [(*_span(methods[name]), new[name]) for name in _METHODS if name in methods and name in new]
-    if "backward" not in methods:
+    edits = [(*_span(methods[name]), new[name]) for name in (ahead, behind) if name in methods and name in new]
+    if behind not in methods:
         first, last, text = edits[0]
-        edits[0] = (first, last, [*text, "", *new["backward"]])
+        edits[0] = (first, last, [*text, "", *new[behind]])
     for first, last, text in sorted(edits, reverse=True):
         indent = _indent(lines[first - 1])
         ends = lines[last - 1].endswith(("\n", "\r"))

@@ -149,19 +149,14 @@ class KeptChoice:
     def _range(self, node: Node) -> str | None:
         if node.primitive is not INPUT or node in self.run.arguments:
             return None
-        values = [g.run.trace.data.get(t) for g, t in zip(self.twins.graphs, self.twins.of.get(node, ()), strict=False)]
-        if (
-            all(
-                isinstance(v, np.ndarray)
-                and v.ndim == 1
-                and v.dtype.kind == "i"
-                and np.array_equal(v, np.arange(len(v)))
-                for v in values
-            )
-            and values
-        ):
-            return "np.arange({})"
-        return None
+        values: list[Any] = [
+            graph.run.trace.data.get(twin)
+            for graph, twin in zip(self.twins.graphs, self.twins.of.get(node, ()), strict=False)
+        ]
+        if not values or not all(_counts(v) for v in values):
+            return None
+        index = [":" if axis == _longest(values) else "np.newaxis" for axis in range(values[0].ndim)]
+        return "np.arange({})" + (f"[{', '.join(index)}]" if len(index) > 1 else "")
 
     def _again(self, node: Node) -> bool:
         """Whether backward may compute a value a second time."""
@@ -214,6 +209,17 @@ class KeptChoice:
         return "out" if any(node is self.same(out) for out in self.graph.outputs) else None
 
 
+def _counts(value: Any) -> bool:
+    """Whether an array is 0, 1, 2 … along its only axis that is longer than one."""
+    is_line = isinstance(value, np.ndarray) and value.dtype.kind == "i" and value.size == max((0, *value.shape))
+    return is_line and np.array_equal(value.ravel(), np.arange(value.size))
+
+
+def _longest(values: Sequence[Any]) -> int:
+    """The axis that is longer than one in some of these lines."""
+    return max(range(values[0].ndim), key=lambda axis: max(value.shape[axis] for value in values))
+
+
 def _function(run: ForwardRun) -> Any:
-    target = run.subject.target
-    return target.named if target.is_function else vars(target.cls).get("forward") or getattr(target.cls, "forward")  # noqa: B009
+    subject = run.subject
+    return subject.target.named if subject.target.is_function else getattr(subject.target.cls, subject.methods[0])

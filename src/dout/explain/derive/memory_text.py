@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
+
+import numpy as np
 
 from dout.explain.derive.softmax_text import WrittenLine
 from dout.explain.spelling.index_text import key_text
@@ -36,18 +39,28 @@ class MemoryLines(Spelling, Protocol):
 def _written(writing: MemoryLines, node: Node, name: str | None) -> str:
     """`dx = np.zeros_like(x)`, `dx[index] = …`."""
     is_scatter = node.primitive is PRIMITIVES["scatter"]
-    index = [writing.text(i) for i in node.inputs[1 if is_scatter else 2 :]]
+    places = node.inputs[1 if is_scatter else 2 :]
+    index = [writing.text(i) for i in places]
     value = writing.text(writing.unframed(node.inputs[0 if is_scatter else 1], repeated=True))
     made = _zeros(writing, node) if is_scatter else f"{writing.text(node.inputs[0]).within(ATOM)}.copy()"
     name = _started(writing, node, name, made)
     key = key_text(writing, node, index, node)
-    rows = any(text.text.startswith("np.arange(") for text in index)  # then no place is there twice
+    rows = any(
+        text.text.startswith("np.arange(") and _counts_all(writing, i, places)
+        for text, i in zip(index, places, strict=True)
+    )
     repeats = is_scatter and may_repeat(node.static["key"], node.inputs[1:]) and not rows
     adds = node.primitive is PRIMITIVES["add_at"] or repeats
     one = f"({key})" if ", " in key else key
     written = f"np.add.at({name}, {one}, {value})" if adds else f"{name}[{key}] = {value}"
     writing.lines.append(WrittenLine(written))
     return name
+
+
+def _counts_all(writing: MemoryLines, rows: Node, places: Sequence[Node]) -> bool:
+    """Whether every place of an index has a row of its own, so that none is there twice."""
+    every = zip(writing.shapes(rows), *map(writing.shapes, places), strict=True)
+    return all(math.prod(mine) == math.prod(np.broadcast_shapes(*shapes)) for mine, *shapes in every)
 
 
 def _zeros(writing: MemoryLines, node: Node) -> str:

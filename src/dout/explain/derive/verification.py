@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,13 @@ import numpy as np
 from dout.explain.derive.forward_runs import ForwardSubject, is_same
 from dout.explain.model.explanation import Phrase
 from dout.grad import backpropagate
-from dout.graph import Node
+from dout.graph import CONSTANT, Node
 from dout.judge.ball_numbers import middle
 from dout.judge.exact_judge import ExactJudge
-from dout.judge.judging_points import generic, spread_out
+from dout.judge.judging_points import beyond, generic, spread_out
 from dout.judge.kinks import outcomes_at
-from dout.judge.outcomes import RIGHT, Judged, NoRuleError, Word
+from dout.judge.outcomes import RIGHT, Judged, NoRuleError, Point, Word
+from dout.ops import primitives
 from dout.run import copied, flat, quiet, run_backward, upstream
 from dout.run.held_objects import cast, places
 from dout.trace.record.record import record
@@ -25,6 +27,11 @@ from dout.trace.record.trace import Trace
 Make = Callable[[ForwardSubject], Any]  # a fresh layer of the written class
 _FINE = RIGHT | {Word.SUBGRADIENT, Word.AGREES}
 _FAR = 1000.0
+_INFINITE = 1e6  # a number of the code that stands for infinity: scores that a mask takes out
+_MOST_SIDES = 17  # points on other sides of conditions
+_CHOOSING = primitives(
+    "less less_equal greater greater_equal equal not_equal maximum minimum clip absolute sign floor ceil max min where"
+)
 _THOROUGH = 2  # so many subjects are judged at all points; the others tell lengths apart, for which two will do
 
 
@@ -95,14 +102,13 @@ def _judged(
     with quiet():
         ordered, keywords = subject.arguments
         trace = record(make(subject), *ordered, **keywords)
-    judge = judge_of(trace)
+    judge = judge_of(trace, subject.argument_names(len(trace.calls[0].inputs)))
     found = {j.name for j in judge.judged}
     plain = {name.replace("'", '"') for name in found}
     missing = [name for name in wanted if plain.isdisjoint(_names_of(name.removeprefix("self.")))]
     if missing:
         return Phrase("derive missing", {"names": ", ".join(missing)})
-    points = (judge.base, generic(judge, 0), generic(judge, 1), spread_out(judge, 0))
-    for point in points if thorough else points[:2]:
+    for point in _points(judge) if thorough else (judge.base, generic(judge, 0)):
         try:
             outcomes, _, _ = outcomes_at(judge, point)
         except (NoRuleError, ValueError, IndexError, TypeError):
@@ -118,23 +124,31 @@ def _judged(
     return Phrase("derive undecided", {"name": undecided[0]}) if undecided else None
 
 
+def _points(judge: ExactJudge) -> Iterator[Point]:
+    """Where to judge: near the example, and on the other sides of what chooses by value."""
+    yield from (judge.base, generic(judge, 0), generic(judge, 1), spread_out(judge, 0))
+    if any(node.primitive in _CHOOSING for node in judge.nodes):
+        numbers = [node.static["value"] for node in judge.nodes if node.primitive is CONSTANT]
+        limits = [float(n) for n in dict.fromkeys(numbers) if isinstance(n, int | float) and 0 < abs(n) < _INFINITE]
+        yield from (point for point, _ in islice(beyond(judge, limits), 1, _MOST_SIDES))
+
+
 def _names_of(path: str) -> set[str]:
     """What a parameter may be called: by its path, or by its key in a dict."""
     key = path.rpartition("[")[2].removesuffix("]").strip('"')
     return {path, key}
 
 
-def judge_of(trace: Trace) -> ExactJudge:
-    """The exact judge of a recorded layer call."""
+def judge_of(trace: Trace, arguments: Sequence[str]) -> ExactJudge:
+    """The exact judge of a recorded layer call; `arguments` are the names of what forward was given."""
     call = trace.calls[0]
     pairs = zip(call.outputs, call.douts or (), strict=False)
     seeds = {output: dout for output, dout in pairs if dout is not None}
     derived = backpropagate(seeds).of if seeds else {}
-    names = {node: name for name, node in trace.graph.inputs.items()}
     judged: dict[Node, Judged] = {}
-    for i, (node, gradient) in enumerate(zip(call.inputs, call.gradients or (), strict=False)):
+    for name, node, gradient in zip(arguments, call.inputs, call.gradients or (), strict=False):
         if gradient is not None:
-            judged[node] = Judged(names.get(node, f"input {i}"), node, gradient, derived=derived.get(node))
+            judged[node] = Judged(name, node, gradient, derived=derived.get(node))
     for p in call.parameters:
         judged.setdefault(p.node, Judged(p.name, p.node, p.gradient, True, derived.get(p.node)))
     return ExactJudge(trace.graph.nodes, trace.data, trace.backward, tuple(judged.values()), seeds, call.inputs)
@@ -168,12 +182,12 @@ def _single_in(item: Any) -> Any:
 def _finite(subject: ForwardSubject, make: Make) -> Phrase | None:
     """Whether gradients are finite at ±1000 wherever the derivative is."""
     for signs in (1.0, -1.0, 0.0):
-        far = ForwardSubject(subject.target, subject.init, {n: _far(v, signs) for n, v in subject.inputs.items()})
+        far = replace(subject, inputs={n: _far(v, signs) for n, v in subject.inputs.items()})
         with quiet():
             ordered, keywords = far.arguments
             try:
                 trace = record(make(far), *ordered, **keywords)
-                judge = judge_of(trace)
+                judge = judge_of(trace, far.argument_names(len(trace.calls[0].inputs)))
                 balls = judge.balls(judge.recorded)
             except (NoRuleError, ValueError, IndexError, TypeError, ArithmeticError):
                 continue

@@ -123,3 +123,4 @@ class Explanation:
     backward: tuple[BackwardLine, ...] = ()
     definitions: tuple[tuple[Term, Term], ...] = ()  # functions in the formulas that the user has not written: σ(x)
     not_explained: tuple[Phrase, ...] = ()  # what has no derivative or no formula, with its line
+    recorded: tuple[str, ...] = ()  # the names of what a recording of forward computes, in its order

@@ -133,7 +133,7 @@ def seen(source: str, name: str, original: type, subject: ForwardSubject, wanted
     """
     tree = ast.parse(source).body[0]
     assert isinstance(tree, ast.ClassDef)
-    space = {**original.forward.__globals__, "np": np}  # type: ignore[attr-defined]
+    space = {**getattr(original, subject.methods[0]).__globals__, "np": np}
     tree = written_out(tree, original, space)
     for place, node in enumerate(ast.walk(tree)):
         node.place = place  # type: ignore[attr-defined]

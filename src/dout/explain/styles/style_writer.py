@@ -45,8 +45,11 @@ def styled(made: DerivedClass, style: str) -> DerivedClass:
 
 def _parts(made: DerivedClass) -> FunctionParts:
     assert made.subject is not None
+    source = made.source
+    for own, plain in zip(made.methods, ("forward", "backward"), strict=True):
+        source = source.replace(f"def {own}(", f"def {plain}(")
     try:
-        found = seen(made.source, made.name, made.layer, made.subject, wanted_names(made.source))
+        found = seen(source, made.name, made.layer, made.subject, wanted_names(source))
     except Exception as error:  # whatever the user's code raises
         raise NoStyleError(f"it does not run on its example: {type(error).__name__}: {error}") from None
-    return FunctionParts(made.name, made.source, LayerParts(found))
+    return FunctionParts(made.name, source, LayerParts(found))

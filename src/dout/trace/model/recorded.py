@@ -176,6 +176,11 @@ class RecordedRun:
         stored = self.stored and partial(_itself, self.stored())
         return {**state, "names": dict(self.names), "sites": {}, "stored": stored}  # the code that ran stays here
 
+    @property
+    def computed(self) -> tuple[Node, ...]:
+        """The steps of forward, in their order."""
+        return tuple(n for n in self.graph.nodes if n.inputs and n not in self.backward)
+
     @cached_property
     def prepared(self) -> frozenset[Node]:
         """Nodes outside all layers that depend on no input: `b = np.zeros(4)`, `W = 0.01 * randn(3, 4)`."""

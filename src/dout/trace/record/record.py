@@ -232,10 +232,11 @@ def _input_names(nodes: tuple[Node, ...], names: ValueNames) -> dict[str, Node]:
     named: dict[str, Node] = {}
     for node in nodes:
         if node.primitive is INPUT:
-            name = names.given.get(node, "input")
-            unique, n = name, 1
-            while unique in named or unique == "input":
-                unique, n = f"{name}{n}" if name == "input" else f"{name}_{n + 1}", n + 1
+            name, n = names.given.get(node), 1
+            unique = name or "input1"
+            while unique in named:
+                n += 1
+                unique = f"{name}_{n}" if name else f"input{n}"
             named[unique] = node
     return named
 

@@ -1,0 +1,202 @@
+"""Derived backwards of layers as strangers write them: other names, random weights, methods to call before forward."""
+
+import ast
+import importlib.util
+import sys
+
+import numpy as np
+import pytest
+
+from dout.explain.derive.class_writer import derived
+from dout.explain.derive.in_place import replaced_source
+from dout.explain.styles.style_writer import styled
+
+
+class Linear:
+    def __init__(self, rows, columns):
+        self.params, self.grads = {}, {}
+        self.params["w"] = np.random.randn(rows, columns)
+        self.params["b"] = np.random.randn(columns)
+
+    def forward(self, inputs):
+        self.inputs = inputs
+        return inputs @ self.params["w"] + self.params["b"]
+
+
+def test_weights_that_the_constructor_draws_get_their_gradients():
+    layer = derived(Linear).layer(2, 3)
+    x, dout = np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[1.0, 0.0, -1.0], [0.5, 2.0, 0.0]])
+    layer.forward(x)
+    assert np.array_equal(layer.backward(dout), dout @ layer.params["w"].T)
+    assert np.array_equal(layer.grads["w"], [[2.5, 6.0, -1.0], [4.0, 8.0, -2.0]])
+    assert np.array_equal(layer.grads["b"], [1.5, 2.0, -1.0])
+
+
+class Dense:
+    def __init__(self, w, b):
+        self._w, self._b = w, b
+        self._dw, self._db = None, None
+
+    def forward_pass(self, a_prev, training):
+        self._a_prev = np.array(a_prev, copy=True)
+        return np.dot(a_prev, self._w.T) + self._b
+
+    def backward_pass(self, da_curr):
+        raise NotImplementedError
+
+    @property
+    def gradients(self):
+        return self._dw, self._db
+
+
+def test_methods_and_gradients_keep_the_names_that_the_class_has_for_them():
+    made = derived(Dense)
+    methods = [node.name for node in ast.walk(ast.parse(made.source)) if isinstance(node, ast.FunctionDef)]
+    assert methods == ["__init__", "forward_pass", "backward_pass", "gradients"]
+    layer = made.layer(np.array([[1.0, 2.0]]), np.array([0.5]))
+    assert np.array_equal(layer.forward_pass(np.array([[3.0, 4.0], [0.0, 1.0]]), True), [[11.5], [2.5]])
+    assert np.array_equal(layer.backward_pass(np.array([[1.0], [2.0]])), [[1.0, 2.0], [2.0, 4.0]])
+    assert np.array_equal(layer.gradients[0], [[3.0, 6.0]])
+    assert np.array_equal(layer.gradients[1], [3.0])
+
+
+class Swish:
+    def __init__(self, beta=1.5):
+        self.beta = beta
+
+    def __call__(self, x):
+        return x / (1 + np.exp(-self.beta * x))
+
+    def gradient(self, x):
+        return 1 - x  # a local derivative, and a wrong one: it is no backward, and stays
+
+
+@pytest.mark.parametrize("style", ["pytorch", "jax"])
+def test_a_class_that_is_called_is_written_in_other_styles_too(style):
+    made = derived(Swish)
+    assert "def __call__(self, x):" in made.source
+    assert "def backward(self, dout):" in made.source
+    assert "return 1 - x  # a local derivative" in made.source
+    assert "__call__" not in styled(made, style).source
+
+
+class ShapedLater:
+    def __init__(self, columns):
+        self.columns = columns
+
+    def OutShape(self, shape):
+        self.length = shape[1]
+        self.weights = np.random.normal(size=(self.length, self.columns))
+        self.w_gradient = np.zeros(self.weights.shape)
+        return [shape[0], self.columns]
+
+    def forward(self, x):
+        self.x = x.reshape(-1, self.length)
+        return np.dot(self.x, self.weights)
+
+    def backward(self, eta):
+        self.w_gradient = np.dot(self.x.T, eta)
+        return np.dot(eta, self.weights.T)
+
+
+def test_a_layer_is_set_up_by_its_own_method_before_its_first_forward():
+    layer = derived(ShapedLater).layer(3)
+    layer.OutShape((2, 2))
+    dout = np.ones((2, 3))
+    layer.forward(np.array([[1.0, 2.0], [3.0, 4.0]]))
+    assert np.array_equal(layer.backward(dout), dout @ layer.weights.T)
+    assert np.array_equal(layer.w_gradient, [[4.0, 4.0, 4.0], [6.0, 6.0, 6.0]])
+
+
+class InvertedDropout:
+    def __init__(self, p=0.5):
+        self.p = p
+
+    def forward(self, x):
+        self.mask = np.random.rand(*x.shape) > self.p
+        return x * self.mask / (1 - self.p)
+
+
+def test_two_numbers_that_are_equal_by_chance_are_not_taken_for_one():
+    layer = derived(InvertedDropout).layer(p=0.75)
+    layer.forward(np.ones((2, 3)))
+    assert np.array_equal(layer.backward(np.ones((2, 3))), layer.mask * 4.0)
+
+
+class Margin:
+    def forward(self, a, b):
+        d = np.sqrt(((a - b) ** 2).sum(axis=1))
+        return np.mean(np.maximum(0, 3 - d) ** 2)
+
+
+def test_a_batch_of_3_and_a_3_of_the_formula_are_two_things():
+    layer = derived(Margin, inputs={"a": np.eye(3), "b": np.ones((3, 3)) / 4}).layer()
+    assert layer.forward(np.array([[3.0, 4.0], [0.6, 0.8]]), np.zeros((2, 2))) == 2.0
+    da, db = layer.backward(1.0)
+    assert np.allclose(da, [[0.0, 0.0], [-1.2, -1.6]], rtol=1e-15, atol=0)  # 5 is more than 3: nothing is to be learned
+    assert np.array_equal(db, -da)
+
+
+class Every:
+    def __init__(self, stride=1, scale=2):
+        self.stride, self.scale = stride, scale
+
+    def forward(self, x):
+        return x[:, :: self.stride] * self.scale
+
+
+def test_a_setting_that_is_tried_at_one_number_only_is_named():
+    made = derived(Every)
+    assert [dict(note.fields) for note in made.notes] == [{"flag": "stride", "value": 1}]
+    layer = made.layer(scale=5)
+    layer.forward(np.ones((1, 2)))
+    assert np.array_equal(layer.backward(np.ones((1, 2))), [[5.0, 5.0]])
+
+
+class TakeAlong:
+    def forward(self, x, t):
+        return np.take_along_axis(x, t, axis=1)
+
+
+def test_places_that_are_taken_twice_add_up():
+    x, t = np.arange(6.0).reshape(2, 3), np.array([[1, 1], [0, 2]])
+    layer = derived(TakeAlong, inputs={"x": x, "t": t}).layer()
+    layer.forward(x, t)
+    assert np.array_equal(layer.backward(np.array([[1.0, 2.0], [3.0, 4.0]])), [[0, 3, 0], [3, 0, 4]])
+
+
+class Named:
+    def forward(self, input):
+        return input * input
+
+
+def test_an_argument_may_be_called_input():
+    assert set(derived(Named).verdict) == {"input"}
+
+
+FILE = """import numpy as np
+
+
+class Square:
+    def feedforward(self, x):
+        return x * x
+
+    def backprop(self, grad):
+        return grad
+
+    def name(self):
+        return "square"
+"""
+
+
+def test_in_a_file_the_methods_are_replaced_under_their_own_names(tmp_path, monkeypatch):
+    file = tmp_path / "squares.py"
+    file.write_text(FILE)
+    spec = importlib.util.spec_from_file_location("squares", file)
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "squares", module)
+    spec.loader.exec_module(module)
+    text = replaced_source(FILE, "Square", derived(module.Square, inputs={"x": np.array([1.0, 2.0])}))
+    assert "def backprop(self, dout):\n" in text
+    assert text.count("def ") == FILE.count("def ")
+    assert text.endswith(FILE[FILE.index("    def name") :])
