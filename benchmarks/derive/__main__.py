@@ -15,7 +15,7 @@ is derived on one example, and then:
 - f32: float32 in gives gradients of float32; a dash where forward itself gives float64.
 - torch: the largest difference to PyTorch's gradient in float64, as a share of its largest number. PyTorch is not
   needed; without it the column is empty.
-- lines: of code of the derived class, as a multiple of the one that is written by hand (`forwards/by_hand.py`).
+- lines: of code of the derived class, as a multiple of the one that is written by hand (`forwards/by_hand*.py`).
 - forward+backward, backward: time as a multiple of the hand-written one's, at a larger size, in float64. The two take
   turns in one process; the figure is the median of the ratios turn by turn.
 

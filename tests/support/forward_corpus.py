@@ -2,7 +2,7 @@
 
 from importlib import import_module
 
-from forwards import by_hand
+from forwards import by_hand, by_hand_axes
 from forwards.corpus_row import OTHER, SMALL, TIMED, Draw, Example, ForwardRow
 
 FAMILIES = (
@@ -18,7 +18,7 @@ def rows() -> list[ForwardRow]:
 
 def hand_written(row: ForwardRow) -> type | None:
     """The same layer with a backward by hand, where there is one."""
-    return by_hand.LAYERS.get(row.name)
+    return getattr(by_hand, row.name, None) or getattr(by_hand_axes, row.name, None)
 
 
 __all__ = ["FAMILIES", "OTHER", "SMALL", "TIMED", "Draw", "Example", "ForwardRow", "hand_written", "rows"]
