@@ -7,6 +7,7 @@ import pytest
 
 from dout.errors import TargetError
 from dout.explain.derivation.derivation import explained
+from dout.explain.formats.outline import outline
 from dout.explain.terms.text_printer import text
 from dout.trace.record.script import load_file
 
@@ -300,3 +301,24 @@ def test_a_reshape_that_splits_an_axis_stands_in_the_headline_and_in_the_listing
 def test_a_wrong_line_is_told_with_the_line_that_is_right():
     (line,) = (line for line in explained(Affine, {}, {}).backward if line.wrong)
     assert line.instead == "np.sum(dout, axis=0)"
+
+
+class MeanOfSamples:
+    def forward(self, x, t):
+        self.x, self.t = x, t
+        return np.sum((x - t) ** 2) / x.shape[0] / 2
+
+    def backward(self, dout=1):
+        return dout * (self.x - self.t)
+
+
+def test_the_number_of_samples_is_a_letter_and_a_2_of_the_formula_stays_a_2():
+    found = explained(MeanOfSamples, {}, {"x": np.eye(2), "t": np.ones((2, 2)) / 3})
+    assert text(found.formula) == "sum((x − t)²) / (2 · N)"
+    assert [text(step.parts[0].gradient) for step in found.steps[:2]] == ["dout / 2", "df / N"]
+
+
+def test_a_line_that_is_right_but_for_the_number_of_samples_is_nearly_right():
+    (line,) = outline(explained(MeanOfSamples, {}, {"x": np.eye(2), "t": np.ones((2, 2)) / 3})).parts[-1].rows
+    assert line.cells["mark"].mark == "~"
+    assert "the factor 1/N is missing" in str(line.cells["mark"].sentence)

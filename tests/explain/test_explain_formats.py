@@ -17,6 +17,7 @@ from dout.explain.formats.words import LANGUAGES, TABLES, listed, said, said_rea
 from dout.explain.model.explanation import BackwardLine, DerivationStep, Explanation, Phrase, StepPart
 from dout.explain.terms.terms import FunctionCall, Partial, Symbol, product
 from dout.graph import Where
+from dout.ops import PRIMITIVES
 
 SIGMOID = """
 Sigmoid    y = 1 / (1 + exp(−x))                                        slide_layers.py:60
@@ -266,3 +267,12 @@ def test_a_reason_in_a_reason_is_spoken_in_the_same_language():
 def test_a_list_of_one_has_no_and():
     assert listed(["x"]) == ("x",)
     assert said("line.step", step=3) == ("step 3",)
+
+
+def test_where_no_gradient_goes_on_japanese_says_so_too():
+    flat = {row.says for row in PRIMITIVES.values() if row.backward is None}
+    assert flat
+    for says in flat:
+        (said,) = said_reason(Phrase("stops", {"operator": "f", "place": "a.py:1", "says": says}), "ja")
+        assert "gradient" not in said
+        assert "勾配" in said

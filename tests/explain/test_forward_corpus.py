@@ -10,7 +10,7 @@ import scipy.spatial
 import scipy.special
 import scipy.stats
 from forward_corpus import FAMILIES, OTHER, SMALL, Example, hand_written, rows
-from forwards import by_hand as by_hand_module
+from forwards import by_hand, by_hand_axes
 
 ROWS = rows()
 NAMES = {"np": np, "scipy": scipy}
@@ -79,16 +79,19 @@ def test_names_are_unique_and_there_are_enough():
     assert all((row.shortest is None) == (row.by_output is None) for row in ROWS)
 
 
+BY_HAND = sorted(name for file in (by_hand, by_hand_axes) for name, cls in vars(file).items() if isinstance(cls, type))
+
+
 def test_each_layer_by_hand_has_its_row_and_computes_the_same():
-    by_hand = {row: hand_written(row) for row in ROWS if hand_written(row)}
-    assert len(by_hand) == len(by_hand_module.LAYERS) >= 25
-    for row, layer in by_hand.items():
+    found = {row: hand_written(row) for row in ROWS if hand_written(row)}
+    assert len(found) == len(BY_HAND) >= 25
+    for row, layer in found.items():
         example = row.example(OTHER, np.random.default_rng(11))
-        found = example.made(layer).forward(*example.arguments)
-        np.testing.assert_allclose(found, outputs(row, example)[0], rtol=1e-12, atol=1e-15, err_msg=row.name)
+        output = example.made(layer).forward(*example.arguments)
+        np.testing.assert_allclose(output, outputs(row, example)[0], rtol=1e-12, atol=1e-15, err_msg=row.name)
 
 
-@pytest.mark.parametrize("name", sorted(by_hand_module.LAYERS))
+@pytest.mark.parametrize("name", BY_HAND)
 def test_each_backward_by_hand_is_the_derivative(name):
     row = next(row for row in ROWS if row.name == name)
     rng = np.random.default_rng(12)

@@ -35,6 +35,9 @@ class AxisSteps:
         self.forward = forward
         self.elements = ElementwiseSteps(forward)
         self.shares: dict[Node, list[StepPart]] = {}
+        for node in forward.lengths:
+            first = next(n for n in forward.inputs if n.shape)
+            forward.names[node] = self.letters[first][0]
         self.called: Mapping[Node, Term] = {node: Symbol(name) for node, name in forward.names.items()}
         self.upstream: dict[Node, str] = dict.fromkeys(forward.seeds.values(), "dout")
         if len(forward.outputs) > 1:

@@ -11,21 +11,22 @@ from typing import Any
 
 import numpy as np
 
-from dout.adapt.search.example import as_found, example
+from dout.adapt.search.example import Example, as_found, example
 from dout.adapt.source import items_unpacked, shapes_for
 from dout.adapt.target import Target, copies
 from dout.errors import TargetError
 from dout.explain.derivation.forward_names import value_names
 from dout.grad import Gradients, backpropagate
-from dout.graph import CONSTANT, INPUT, Graph, Node, evaluate, topological
+from dout.graph import CONSTANT, INPUT, Graph, Node, evaluate, rebuild, renewed, topological
 from dout.rewrite.masked_writes import masked_write_to_select
 from dout.rewrite.simplify import is_elementwise, simplify
 from dout.rewrite.softmax_forms import softmax_forms
-from dout.run import deep_copy
+from dout.run import deep_copy, quiet
 from dout.trace.model.recorded import LayerCall
 from dout.trace.record.record import record
 from dout.trace.record.trace import Trace
 
+_BATCH = "N"
 CLOSED = ("softmax", "log_softmax", "logsumexp")  # formulas that are one step
 
 
@@ -41,6 +42,7 @@ class Forward:
     outputs: tuple[Node, ...]
     told: Mapping[str, Sequence[str]] = field(default_factory=dict)  # axes that the source tells, by argument
     unpacked: Mapping[str, str] = field(default_factory=dict)  # local names of the items of attributes
+    lengths: frozenset[Node] = frozenset()  # numbers that are the length of the first input's first axis
 
     @cached_property
     def nodes(self) -> tuple[Node, ...]:
@@ -82,7 +84,9 @@ class Forward:
     @cached_property
     def values_given(self) -> Mapping[Node, Any]:
         """The values of the inputs and parameters in the recorded run."""
-        return {self.now[n]: self.trace.data[n] for n in self.now if n.primitive is INPUT and n in self.trace.data}
+        known = {n: self.trace.data[n] for n in self.now if n.primitive is INPUT and n in self.trace.data}
+        lengths = {n: n.static["value"] for n, now in self.now.items() if now in self.lengths}
+        return {self.now[n]: value for n, value in {**known, **lengths}.items()}
 
     @cached_property
     def seeds(self) -> dict[Node, Node]:
@@ -107,7 +111,7 @@ class Forward:
         return self.unpacked.get(name, key[1] if key else name)
 
     @cached_property
-    def names(self) -> Mapping[Node, str]:
+    def names(self) -> dict[Node, str]:
         """A name for everything: the user's, y for the output, and letters for steps that have no name."""
         given = {node: self._name_given(node) for node in (*self.inputs, *self.parameters)}
         return value_names(given, self.outputs, self.steps, self.own_names)
@@ -115,6 +119,8 @@ class Forward:
     def _name_given(self, node: Node) -> str:
         if node in self.counts:
             return "n"
+        if node in self.lengths:
+            return _BATCH
         return "random" if node in self.drawn else self.own_names.get(node, "x")
 
     @cached_property
@@ -154,16 +160,39 @@ def forward_of(
     found = example(target, init, inputs, to_look_at=True)
     if any(np.iscomplexobj(value) for value in found.inputs.values()):
         raise TargetError(f"{target.name} takes complex numbers, and a gradient here is one of real numbers")
+    trace = _recorded(target, found)
+    return replace(_forward(trace, opened, _lengths(target, found, trace)), told=told, unpacked=unpacked)
+
+
+def _recorded(target: Target, found: Example) -> Trace:
     layer, given = as_found(target, found)
     if layer is not target.named:
-        recorded = record(Target(layer).fresh(found.init), *map(deep_copy, given))
-        return replace(_forward(recorded, opened), told=told, unpacked=unpacked)
+        return record(Target(layer).fresh(found.init), *map(deep_copy, given))
     ordered, keywords = target.arguments(copies(found.inputs))
     if not target.is_function and not target.has_both:
         target = Target(target.adapted_to(_with_backward(target.cls)))
-    return replace(
-        _forward(record(target.fresh(found.init), *ordered, **keywords), opened), told=told, unpacked=unpacked
-    )
+    return record(target.fresh(found.init), *ordered, **keywords)
+
+
+def _lengths(target: Target, found: Example, trace: Trace) -> frozenset[Node]:
+    """The constants of a recording that are the number of rows: with a row more, they are one more."""
+    rows = next((len(item) for item in found.inputs.values() if isinstance(item, np.ndarray) and item.ndim), 0)
+    if rows < 2:
+        return frozenset()
+    more = {
+        name: np.take(item, range(rows + 1), 0, mode="wrap") if np.ndim(item) and len(item) == rows else item
+        for name, item in found.inputs.items()
+    }
+    try:
+        with quiet():
+            other = _recorded(target, replace(found, inputs=more))
+    except Exception:  # whatever the user's code raises: it takes no more rows
+        return frozenset()
+    if [n.primitive for n in trace.graph.nodes] != [n.primitive for n in other.graph.nodes]:
+        return frozenset()
+    pairs = zip(trace.graph.nodes, other.graph.nodes, strict=True)
+    numbers = ((n, n.static["value"], m.static["value"]) for n, m in pairs if n.primitive is CONSTANT)
+    return frozenset(n for n, mine, theirs in numbers if type(mine) is int and (mine, theirs) == (rows, rows + 1))
 
 
 def _with_backward(cls: type) -> type:
@@ -171,7 +200,7 @@ def _with_backward(cls: type) -> type:
     return type(cls.__name__, (cls,), {"backward": lambda self, dout: None, "__module__": cls.__module__})
 
 
-def _forward(trace: Trace, opened: Collection[str]) -> Forward:
+def _forward(trace: Trace, opened: Collection[str], lengths: Collection[Node]) -> Forward:
     call = next((call for call in trace.calls if call.parent is None), None)
     before = [node for node in trace.graph.nodes if node not in trace.backward]
     outputs = call.outputs if call else [n for n in trace.graph.outputs.values() if n not in trace.backward]
@@ -184,6 +213,8 @@ def _forward(trace: Trace, opened: Collection[str]) -> Forward:
     # Every node is an output while the graph is simplified: that is how the recorded nodes are found again.
     marked = {str(i): node for i, node in enumerate(before)}
     graph = Graph(tuple(before), {k: n for k, n in trace.graph.inputs.items() if n in before}, marked)
+    rows = Node(INPUT, (), {}, (), int)
+    graph = rebuild(graph, lambda node, new: rows if node in lengths else renewed(node, new))
     graph = simplify(masked_write_to_select(simplify(graph)))
     if not {"all", *CLOSED} & set(opened):
         graph = softmax_forms(graph)
@@ -191,4 +222,5 @@ def _forward(trace: Trace, opened: Collection[str]) -> Forward:
     inputs = call.inputs if call else tuple(trace.graph.inputs.values())
     needed = set(topological([now[n] for n in outputs]))
     entered = tuple(dict.fromkeys(now[n] for n in inputs if n in now and now[n] in needed and n.primitive is INPUT))
-    return Forward(trace, call, graph, now, entered, tuple(dict.fromkeys(now[n] for n in outputs)))
+    ends = tuple(dict.fromkeys(now[n] for n in outputs))
+    return Forward(trace, call, graph, now, entered, ends, lengths=frozenset([rows] if rows in needed else []))

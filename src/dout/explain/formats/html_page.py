@@ -37,6 +37,7 @@ from dout.explain.terms.terms import Symbol, Term
 from dout.files import HTML_MARK, Kind
 from dout.number_text import format_number
 
+_MARKS = {"✓": "right", "~": "nearly", "✗": "wrong"}
 _ROW, _TITLE, _MOST = 38, 66, 900  # pixels: the height of a row and of a title, and of a frame at most
 PAGE = Kind("an explanation", (".html", ".htm"), HTML_MARK)
 
@@ -178,8 +179,7 @@ def _cell(cell: Cell, block: bool = False) -> str:
     if isinstance(cell, Listing):
         return f"<code>{_text(cell.source)}</code>"
     if isinstance(cell, LineJudgement):
-        mark = '<span class="right">✓</span>' if cell.right else '<span class="wrong">✗</span>'
-        return f"{mark} {_sentence(cell.sentence)}"
+        return f'<span class="{_MARKS[cell.mark]}">{cell.mark}</span> {_sentence(cell.sentence)}'
     return _sentence(cell)
 
 

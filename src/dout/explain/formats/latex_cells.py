@@ -29,7 +29,7 @@ _SIGNS = {
     "×": r"$\times$", "−": "$-$", "·": r"$\cdot$", "→": r"$\to$", "Σ": r"$\sum$", "√": r"$\surd$", "∂": r"$\partial$",
     "≥": r"$\geq$", "≤": r"$\leq$", "≠": r"$\neq$", "²": "$^2$", "³": "$^3$", "ᵀ": r"$^\top$",
 }  # fmt: skip
-_MARKS = {True: r"\checkmark", False: r"\times"}
+_MARKS = {"✓": r"\checkmark", "~": r"\sim", "✗": r"\times"}
 
 
 def latex_of(term: Term) -> str:
@@ -97,7 +97,7 @@ def in_math(cell: Cell | None) -> str:
     if isinstance(cell, Listing):
         return rf"\texttt{{{tex_text(cell.source)}}}"
     if isinstance(cell, LineJudgement):
-        return rf"{_MARKS[cell.right]}\ {sentence_in_math(cell.sentence)}"
+        return rf"{_MARKS[cell.mark]}\ {sentence_in_math(cell.sentence)}"
     return sentence_in_math(cell)
 
 
@@ -106,7 +106,7 @@ def in_text(cell: Cell) -> str:
     if isinstance(cell, Listing):
         return in_math(cell)
     if isinstance(cell, LineJudgement):
-        return f"${_MARKS[cell.right]}$ {sentence_in_text(cell.sentence)}"
+        return f"${_MARKS[cell.mark]}$ {sentence_in_text(cell.sentence)}"
     return sentence_in_text(cell) if isinstance(cell, tuple) else f"${in_math(cell)}$"
 
 

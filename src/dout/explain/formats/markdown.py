@@ -110,7 +110,7 @@ def _cell(cell: Cell) -> str:
     if isinstance(cell, Listing):
         return _code(cell.source)
     if isinstance(cell, LineJudgement):
-        return f"{'✓' if cell.right else '✗'} {_sentence(cell.sentence)}"
+        return f"{cell.mark} {_sentence(cell.sentence)}"
     return _sentence(cell)
 
 

@@ -202,6 +202,14 @@ def _saying(reason: Phrase, language: Language) -> dict[str, Cell]:
     return {"says": said_reason(reason, language)}
 
 
+_CONVENTIONS = {"beside_divided", "beside_not_divided"}
+
+
+def _is_convention(reason: Phrase | None) -> bool:
+    """Whether a line is right but for the number of samples."""
+    return reason is not None and reason.key in _CONVENTIONS and str(reason.fields["n"]) == "N"
+
+
 _SAYS_INSTEAD = {"beside_axis", "beside_axis_here", "beside_not_summed", "beside_overwritten", "beside_layer"}
 
 
@@ -211,13 +219,14 @@ def judgement_of(line: BackwardLine, language: Language = "en") -> LineJudgement
     step = () if line.step is None else said("line.step", language, step=line.step)
     if line.wrong:
         why = reason or step or said("line.wrong", language)
-        tells = not line.instead or (line.reason is not None and line.reason.key in _SAYS_INSTEAD)
-        return LineJudgement(False, why if tells else said("line.instead", language, reason=why, instead=line.instead))
+        if line.instead and not (line.reason is not None and line.reason.key in _SAYS_INSTEAD):
+            why = said("line.instead", language, reason=why, instead=line.instead)
+        return LineJudgement("~" if _is_convention(line.reason) else "✗", why)
     if reason or step:
-        return LineJudgement(True, reason or step)
+        return LineJudgement("✓", reason or step)
     if len(line.steps) > 1 and isinstance(line.matches, Symbol | Partial | None):  # a name says less than the steps
-        return LineJudgement(True, said("line.steps", language, steps=_ranges(line.steps)))
-    return LineJudgement(True, said("line.is", language, term=line.matches)) if line.matches is not None else None
+        return LineJudgement("✓", said("line.steps", language, steps=_ranges(line.steps)))
+    return LineJudgement("✓", said("line.is", language, term=line.matches)) if line.matches is not None else None
 
 
 def _ranges(numbers: tuple[int, ...]) -> str:

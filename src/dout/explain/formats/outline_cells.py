@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from dout.errors import visible
 from dout.explain.formats.words import Sentence
@@ -61,9 +61,9 @@ class Listing:
 
 @dataclass(frozen=True)
 class LineJudgement:
-    """The judgement on a line of the user's."""
+    """The judgement on a line of the user's; "~" is right up to the number of samples, a convention of many layers."""
 
-    right: bool
+    mark: Literal["✓", "~", "✗"]
     sentence: Sentence
 
 

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 WIDTH = 100  # columns, where there is no terminal that says
 _RIGHT = 72  # the column of places
 _INDENT, _GAP, _LEAST = 4, 8, 2  # before rows, before what stands at the right, between columns that are pressed
+_MARKS = {"✓": "good", "~": "dim", "✗": "bad"}
 _STYLES = {
     "": "", "title": "bold", "dim": "dim", "value": "bold blue", "gradient": "rgb(215,95,0)", "code": "cyan",
     "good": "green", "bad": "bold red",
@@ -157,8 +158,7 @@ class _Press:
         if isinstance(cell, Listing):
             return [(self.spelt(cell.source), "code")]
         if isinstance(cell, LineJudgement):
-            mark = self.spelt("✓" if cell.right else "✗")
-            return [(f"{mark} ", "good" if cell.right else "bad"), *self.cell(cell.sentence)]
+            return [(f"{self.spelt(cell.mark)} ", _MARKS[cell.mark]), *self.cell(cell.sentence)]
         return [(self.spelt(part) if isinstance(part, str) else self.term(part), style) for part in cell]
 
     def cell_lines(self, cell: Cell) -> list[TextLine]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from string import Formatter
 from typing import Any, Literal, get_args
 
-from dout.explain.formats.words_ja import JAPANESE
+from dout.explain.formats.words_ja import JAPANESE, ROWS
 from dout.explain.model.explanation import Phrase
 from dout.explain.model.reasons import REASONS
 from dout.explain.terms.terms import Symbol, Term
@@ -87,6 +87,8 @@ def said_reason(reason: Phrase, language: Language = "en") -> Sentence:
 def _spoken(item: Any, language: Language) -> Any:
     if isinstance(item, Phrase):
         return said_reason(item, language)
+    if language == "ja" and isinstance(item, str):
+        return ROWS.get(item, item)
     if isinstance(item, tuple) and not all(isinstance(one, int) for one in item):
         return listed([_as_sentence(one, language) for one in item], language)
     return item

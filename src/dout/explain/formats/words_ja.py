@@ -151,4 +151,16 @@ _NOT_DERIVED = {
     "derive raises": "見つかったクラスが {error} を送出します",
 }
 
+ROWS: Mapping[str, str] = {  # what rows of primitives say where no gradient goes on
+    "no gradient: a condition is not a number": "条件は数ではないので、勾配はありません",
+    "no gradient: of several writes to one place the last one counts, and this says which they are": "同じ場所への"
+    "書き込みは最後のものだけが残ります。どれが残るかには勾配がありません",
+    "no gradient: made out of nothing": "何からも計算されていないので、勾配はありません",
+    "no gradient: the sign is flat": "符号は区間ごとに一定なので、勾配はありません",
+    "no gradient: steps are flat": "段の上では一定なので、勾配はありません",
+    "no gradient: whole quotients are flat": "商の整数部分は区間ごとに一定なので、勾配はありません",
+    "no gradient: rounded values are flat": "丸めた値は区間ごとに一定なので、勾配はありません",
+    "no gradient: a place is not a number": "位置は数ではないので、勾配はありません",
+}
+
 JAPANESE: Mapping[str, str] = {**_TITLES, **_OUTLINE, **_AXES, **_ENDS, **_BESIDE, **_NOT_DERIVED}
