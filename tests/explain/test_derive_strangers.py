@@ -165,6 +165,50 @@ def test_places_that_are_taken_twice_add_up():
     assert np.array_equal(layer.backward(np.array([[1.0, 2.0], [3.0, 4.0]])), [[0, 3, 0], [3, 0, 4]])
 
 
+class FourParts:
+    def __init__(self, Wx, Wh, b):
+        self.params = [Wx, Wh, b]
+
+    def forward(self, x, h_prev, c_prev):
+        Wx, Wh, b = self.params
+        H = h_prev.shape[1]
+        A = np.dot(x, Wx) + np.dot(h_prev, Wh) + b
+        f, g, i, o = np.tanh(A[:, :H]), np.tanh(A[:, H : 2 * H]), np.tanh(A[:, 2 * H : 3 * H]), np.tanh(A[:, 3 * H :])
+        c_next = f * c_prev + g * i
+        return o * np.tanh(c_next), c_next
+
+
+def test_lengths_that_run_by_being_repeated_are_no_example():
+    """16 columns in parts of 5 leave one, which NumPy repeats."""
+    rng = np.random.default_rng(1)
+    shapes = {"Wx": (3, 16), "Wh": (4, 16), "b": (16,), "x": (2, 3), "h_prev": (2, 4), "c_prev": (2, 4)}
+    given = {name: rng.normal(size=shape) for name, shape in shapes.items()}
+    made = derived(
+        FourParts, {n: given[n] for n in ("Wx", "Wh", "b")}, {n: given[n] for n in ("x", "h_prev", "c_prev")}
+    )
+    assert set(made.verdict.values()) == {"exact"}
+    assert len(made.verdict) == 6
+
+
+class PrivateMethods:
+    def __init__(self, gamma):
+        self.gamma = gamma
+
+    def forward(self, x):
+        return self.__scaled(x - x.mean(axis=0))
+
+    def __scaled(self, centred):
+        self.centred = centred
+        return self.gamma * centred
+
+
+def test_private_methods_of_the_class_are_found():
+    layer = derived(PrivateMethods).layer(np.array([2.0, 3.0]))
+    layer.forward(np.array([[1.0, 2.0], [3.0, 6.0]]))
+    assert np.array_equal(layer.backward(np.array([[1.0, 0.0], [0.0, 1.0]])), [[1.0, -1.5], [-1.0, 1.5]])
+    assert np.array_equal(layer.dgamma, [-1.0, 2.0])
+
+
 class Named:
     def forward(self, input):
         return input * input

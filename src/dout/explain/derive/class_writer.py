@@ -17,6 +17,7 @@ from dout.explain.derive.forward_runs import (
     ForwardSubject,
     axes_of,
     found_subject,
+    is_accident,
     recorded,
     renumbered,
     resized,
@@ -227,8 +228,9 @@ def _renumbered(runs: Sequence[ForwardRun], name: str) -> Iterator[ForwardRun]:
     """Recordings with another number for one argument of the constructor."""
     for run in runs:
         for other in renumbered(run.subject, name):
-            with suppress(Exception):
-                yield recorded(other)
+            more = _tried_once(other)
+            if more is not None and not is_accident(run.graph, more.graph):
+                yield more
 
 
 def _other_batch(run: ForwardRun) -> list[ForwardRun]:
@@ -255,7 +257,8 @@ def _unequal_axes(runs: Sequence[ForwardRun]) -> Iterator[ForwardRun]:
         as_long = [a for a in lengths if a != axis and lengths[a][0] == sizes[0]]
         if always or windowed or any(lengths[a] == sizes and a[:2] == axis[:2] and a < axis for a in as_long):
             ways = [[axis], *([axis, other] for other in as_long if always)]
-            more = next((run for run in map(_tried_once, (with_longer(base, way) for way in ways)) if run), None)
+            tried = (_tried_once(with_longer(base, way)) for way in ways)
+            more = next((run for run in tried if run and not is_accident(runs[0].graph, run.graph)), None)
             differs = same_structure(runs[0].graph, more.graph) if more else None
             if differs is not None:
                 raise NotDerivedError([Phrase("unrolled", {"where": str(differs.where or "")})])
@@ -272,10 +275,9 @@ def _tried_once(subject: ForwardSubject) -> ForwardRun | None:
 def _tried(base: ForwardRun) -> Iterator[tuple[int, ForwardRun]]:
     numbers = {node.static["value"] for node in base.graph.nodes if node.primitive is CONSTANT}
     for i, other in enumerate(resized(base.subject, numbers)):
-        try:
-            yield i, recorded(other)
-        except Exception:
-            continue
+        run = _tried_once(other)
+        if run is not None and not is_accident(base.graph, run.graph):
+            yield i, run
 
 
 __all__ = ["DerivedClass", "NotDerivedError", "derived"]

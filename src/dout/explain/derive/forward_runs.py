@@ -342,6 +342,17 @@ def _longer(item: Any, axis: int, length: int) -> Any:
     return np.ascontiguousarray(shaken.astype(item.dtype))
 
 
+def is_accident(one: Graph, other: Graph) -> bool:
+    """Whether two graphs are the same steps, and an axis has the length 1 in one of them alone.
+
+    Lengths that do not go together may run by being repeated: 16 columns in four parts of 5.
+    """
+    if same_structure(one, other) is not None:
+        return False
+    pairs = zip(one.nodes, other.nodes, strict=True)
+    return any((a == 1) != (b == 1) for m, n in pairs for a, b in zip(m.shape, n.shape, strict=True))
+
+
 def same_structure(one: Graph, other: Graph) -> Node | None:
     """None where two graphs are the same steps; else the first step of `one` that the other has not."""
     place = {node: i for i, node in enumerate(one.nodes)}

@@ -74,7 +74,7 @@ class ForwardSource:
         definition = tree.body[0]
         assert isinstance(definition, ast.FunctionDef)
         definition.decorator_list = []
-        definition = _Watching().visit(definition)
+        definition = _Mangled(self._class_name).visit(_Watching().visit(definition))
         cells = dict(filled_cells(self.function))
         outer = ast.parse(f"def __dout_outer__({', '.join(cells)}):\n    pass").body[0]
         assert isinstance(outer, ast.FunctionDef)
@@ -89,6 +89,12 @@ class ForwardSource:
         with quiet():
             run(function)
         return watch
+
+    @property
+    def _class_name(self) -> str:
+        """The class around the function, without leading underscores; "" of a function of its own."""
+        outer = self.function.__qualname__.rpartition(".")[0].rpartition(".")[2]
+        return "" if outer == "<locals>" else outer.lstrip("_")
 
     def places(self, watch: Watch, value: Any) -> Iterator[SourcePlace]:
         """Where a value is at hand, the simplest first."""
@@ -201,6 +207,30 @@ class _Watching(ast.NodeTransformer):
             where = ast.Tuple([ast.Constant(n) for n in place], ast.Load())
             return ast.Call(ast.Name(_VALUE, ast.Load()), [where, node], [])
         return node
+
+
+class _Mangled(ast.NodeTransformer):
+    """Gives private names, `__x`, the form that they have inside their class."""
+
+    def __init__(self, owner: str) -> None:
+        self.owner = owner
+
+    def mangled(self, name: str) -> str:
+        """The name, as Python compiles it there."""
+        is_private = name.startswith("__") and not name.endswith("__")
+        return f"_{self.owner}{name}" if is_private and self.owner else name
+
+    def visit_Attribute(self, node: ast.Attribute) -> Any:
+        node.attr = self.mangled(node.attr)
+        return self.generic_visit(node)
+
+    def visit_Name(self, node: ast.Name) -> Any:
+        node.id = self.mangled(node.id)
+        return node
+
+    def visit_arg(self, node: ast.arg) -> Any:
+        node.arg = self.mangled(node.arg)
+        return self.generic_visit(node)
 
 
 def _hook(line: int) -> ast.stmt:
