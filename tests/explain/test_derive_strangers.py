@@ -188,6 +188,8 @@ def test_lengths_that_run_by_being_repeated_are_no_example():
     )
     assert set(made.verdict.values()) == {"exact"}
     assert len(made.verdict) == 6
+    assert "dA = np.concatenate((" in made.source
+    assert "np.zeros" not in made.source.partition("def backward")[2]
 
 
 class PrivateMethods:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import operator
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import reduce
 from typing import Any
 
@@ -20,6 +20,7 @@ from dout.ops import PRIMITIVES, by_primitive, primitives
 from dout.ops.abstract import AbstractRecorder
 from dout.rewrite.node_facts import users_of
 from dout.rewrite.products import NodeProduct, added, built, common_factors, is_literal, merged, times
+from dout.rewrite.side_by_side import side_by_side
 from dout.rewrite.simplify import simplify
 
 _MULTIPLY, _DIVIDE, _NEGATIVE = (PRIMITIVES[name] for name in ("multiply", "divide", "negative"))
@@ -32,6 +33,7 @@ def factored(graph: Graph, *, one_power: bool = False) -> Graph:
 
     - a factor that is the same along an axis comes out of the sum over it; a sum over a count is a mean;
     - what is multiplied and divided by the same goes; n / d that was computed before is used again;
+    - a sum of arrays that are zero but for a part each, and have all parts together, is these parts side by side;
     - common factors of the terms of a sum come out, and equal terms are one, with a number in front;
     - with `one_power`, eᵃ · eᵇ is eᵃ⁺ᵇ: where one of them overflows, the other may be 0.
     """
@@ -188,20 +190,15 @@ class _Factoring:
 
     def sum(self, root: Node) -> Node | None:
         """A sum with the common factors of its terms in front, and equal terms once."""
+        signed = list(self.terms_of(root))
+        joined = side_by_side([node for node, _ in signed]) if all(sign > 0 for _, sign in signed) else None
+        if joined is not None or (both := self.both_sides(root)) is not None:
+            return joined or both
         terms: list[NodeProduct] = []
-        waiting, steps = [(root, 1)], 0
-        while waiting:
-            node, sign = waiting.pop(0)
-            if node.primitive in _SUMS and (node is root or self.single.get(node, True)):
-                steps += 1
-                second = sign if node.primitive is PRIMITIVES["add"] else -sign
-                waiting[:0] = [(node.inputs[0], sign), (node.inputs[1], second)]
-            else:
-                term = self._term(node)
-                term.number = term.number * sign
-                terms.append(self.shorter(term)[0])
-        if (both := self.both_sides(root)) is not None:
-            return both
+        for node, sign in signed:
+            term = self._term(node)
+            term.number = term.number * sign
+            terms.append(self.shorter(term)[0])
         short = merged(terms)
         common = common_factors(short)
         if len(short) == len(terms) and not common:
@@ -217,6 +214,17 @@ class _Factoring:
         else:
             outer.take(inner, 1)
         return built(outer, root)
+
+    def terms_of(self, root: Node) -> Iterator[tuple[Node, int]]:
+        """The terms of a sum, through sums that only it reads, each with its sign."""
+        waiting = [(root, 1)]
+        while waiting:
+            node, sign = waiting.pop(0)
+            if node.primitive in _SUMS and (node is root or self.single.get(node, True)):
+                second = sign if node.primitive is PRIMITIVES["add"] else -sign
+                waiting[:0] = [(node.inputs[0], sign), (node.inputs[1], second)]
+            else:
+                yield node, sign
 
     def both_sides(self, root: Node) -> Node | None:
         """where(c, a, 0) + where(c, 0, b) as where(c, a, b)."""

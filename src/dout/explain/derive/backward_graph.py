@@ -272,7 +272,8 @@ class EqualValues:
     def opposite(self, one: Node, other: Node) -> bool:
         """Whether a value is always another one with the other sign."""
         mine, theirs = self.of(one), self.of(other)
-        return bool(mine) and all(_alike(np.negative(a), b) for a, b in zip(mine, theirs, strict=True))
+        is_known = bool(mine) and len(mine) == len(theirs)
+        return is_known and all(_alike(np.negative(a), b) for a, b in zip(mine, theirs, strict=True))
 
     def same(self, one: Node, other: Node) -> bool:
         """Whether two nodes have the same values, and these are not one number everywhere."""

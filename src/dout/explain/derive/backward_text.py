@@ -30,6 +30,7 @@ from dout.ops import PRIMITIVES, primitives
 from dout.ops.operators import is_basic
 
 _LONG = 72  # characters of an expression that is split
+_SHORT = 24  # and of one that stays where it is among others
 _PRODUCT = primitives("multiply divide negative")
 _SUM = primitives("add subtract")
 _VIEWS = primitives("reshape transpose broadcast_to getitem ravel flatten copy asarray positive")
@@ -183,7 +184,9 @@ class BackwardText:
         else:
             unframed = node.primitive is PRIMITIVES["broadcast_to"]
             operands = [self.text(self.unframed(i) if unframed else i) for i in node.inputs]
-            if sum(len(o.text) for o in operands) > _LONG:
+            if node.primitive is PRIMITIVES["concatenate"]:
+                operands = [self._named(i, text) for i, text in zip(node.inputs, operands, strict=True)]
+            elif sum(len(o.text) for o in operands) > _LONG:
                 operands = self._shortened(list(map(self.same, node.inputs)), operands)
             text = spelled(self, node, operands)
         if root or node.primitive is CONSTANT:
@@ -191,6 +194,12 @@ class BackwardText:
         if self.uses.get(node, 0) > 1 and not self._is_short(node, text):
             return self.statement(node, text)
         return text
+
+    def _named(self, node: Node, text: WrittenText) -> WrittenText:
+        """A part of an array by a name, where it is long."""
+        node = self.same(node)
+        known = node in self.leaves or node in self.texts
+        return text if known or len(text.text) < _SHORT else self.statement(node, text)
 
     def unframed(self, node: Node, *, repeated: bool = False) -> Node:
         """A value without the axes of length one in front that broadcasting adds, and not `repeated`."""
