@@ -161,3 +161,18 @@ def _as_it_was(place: Path, draft: Path) -> None:
 def _refused(path: Path, why: str | Exception) -> TargetError:
     said = (why.strerror or str(why)) if isinstance(why, OSError) else str(why)
     return TargetError(visible(f"{path} cannot be written: {said}"))
+
+
+def shown_place(file: str | None, line: int | None) -> str:
+    """`file:line`, the file as seen from the working folder where it lies below."""
+    if not file:
+        return ""
+    return visible(f"{near(file)}:{line}" if line else near(file))
+
+
+def near(file: str) -> str:
+    """A path relative to the working folder where it lies below it, with forward slashes."""
+    try:
+        return Path(file).absolute().relative_to(Path.cwd()).as_posix()
+    except (ValueError, OSError):
+        return file

@@ -1,3 +1,3 @@
 """A recorded layer in; verdicts on its gradients out, in ball arithmetic or by differences."""
 
-__all__ = ["covered_sides", "difference_route", "exact_route", "judge", "ratio", "subject", "watched_conditions"]
+__all__ = ["difference_route", "exact_route", "judge", "ratio", "subject"]

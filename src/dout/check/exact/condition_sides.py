@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from dout.check.exact.covered_sides import FALSE, FIRST, SECOND, TRUE, ConditionPlace, Covered
 from dout.graph import INPUT, Node, Primitive, topological
 from dout.judge.ball_numbers import is_exact, middle
 from dout.judge.judged_run import STABILISER
 from dout.ops import by_primitive, primitives
+from dout.trace.capture.covered_sides import FALSE, FIRST, SECOND, TRUE, ConditionPlace, Covered
 from dout.trace.record.trace import Trace
 
 Found = tuple[tuple[str, ...], set[str]]  # the sides that there are, and those that were come upon

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from dout.check.exact.covered_sides import ConditionPlace, Covered
 from dout.check.exact.exact_route import Examination
 from dout.check.exact.ratio import Likeness, alike, likenesses
 from dout.check.report.verdicts import WORDS, Verdict
@@ -20,6 +19,7 @@ from dout.judge.judged_run import MOST_ELEMENTS, elements
 from dout.judge.judging_points import beyond, generic, mirrored, with_kinks
 from dout.judge.kinks import outcomes_at
 from dout.judge.outcomes import RIGHT, Doubt, NoRuleError, Outcome, Point, Word
+from dout.trace.capture.covered_sides import ConditionPlace, Covered
 from dout.trace.record.trace import Trace
 
 GENERIC = 2  # points near the base; one would do where no rounding of a seed was ever unlucky

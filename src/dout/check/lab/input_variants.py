@@ -15,11 +15,9 @@ from typing import Any
 import numpy as np
 
 from dout.adapt.argument_names import taken_by
-from dout.check.exact.covered_sides import FALSE, ConditionPlace, Covered
 from dout.check.exact.difference_route import judge_numerically
 from dout.check.exact.judge import MOST_TRIES, Judgement, judge
 from dout.check.exact.subject import Subject
-from dout.check.exact.watched_conditions import watched
 from dout.check.lab.batch_axis import resized_along
 from dout.check.report.verdicts import WORDS, Verdict
 from dout.clock import spent
@@ -27,6 +25,8 @@ from dout.judge.judged_run import STABILISER, is_label
 from dout.judge.judging_points import SCALES, far, nearby, of_sign
 from dout.judge.outcomes import Word
 from dout.run import PlainRun, attributes_of, copied
+from dout.trace.capture.covered_sides import FALSE, ConditionPlace, Covered
+from dout.trace.capture.watched_conditions import watched
 
 MOST_SECONDS = 2.0  # for all variants
 MOST_SIZE = 300  # of an axis, where a condition asks for so many

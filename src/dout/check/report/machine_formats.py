@@ -13,10 +13,10 @@ from urllib.parse import quote
 import numpy as np
 
 from dout.check.report.finding_pages import page
-from dout.check.report.report import near
 from dout.check.report.rule import Rule
 from dout.check.report.verdicts import Finding, ReportData, Severity, Verdict
 from dout.errors import visible
+from dout.files import near
 
 FORMAT = 1  # of the JSON document
 MOST_ELEMENTS = 1000  # of an array that is written whole

@@ -9,13 +9,13 @@ import html
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dout.check.report.verdicts import SEVERITIES, Finding, ReportData, Severity, Verdict
 from dout.errors import visible
+from dout.files import shown_place
 from dout.judge.outcomes import Word
 
 if TYPE_CHECKING:
@@ -176,21 +176,6 @@ def shown(value: Any) -> str:
 
 def _flattened(text: str) -> str:
     return text if len(text) <= 400 else f"{text[:200]} … {text[-200:]}"
-
-
-def shown_place(file: str | None, line: int | None) -> str:
-    """`file:line`, the file as seen from the working folder where it lies below."""
-    if not file:
-        return ""
-    return visible(f"{near(file)}:{line}" if line else near(file))
-
-
-def near(file: str) -> str:
-    """A path relative to the working folder where it lies below it, with forward slashes."""
-    try:
-        return Path(file).absolute().relative_to(Path.cwd()).as_posix()
-    except (ValueError, OSError):
-        return file
 
 
 # --- backends ---------------------------------------------------------------------------------------------------------

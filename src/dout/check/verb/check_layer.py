@@ -13,12 +13,10 @@ from dout.adapt.search.example import adapted
 from dout.adapt.search.own_faults import has_chosen_parts
 from dout.adapt.target import Target
 from dout.check.conventions.convention import by_convention
-from dout.check.exact.covered_sides import Covered
 from dout.check.exact.difference_route import judge_numerically
 from dout.check.exact.exact_route import Examination
 from dout.check.exact.judge import Judgement, judge
 from dout.check.exact.subject import Subject
-from dout.check.exact.watched_conditions import watched
 from dout.check.lab.input_variants import confirmed, on_other_sides
 from dout.check.project.foreign_gradients import foreign_layer
 from dout.check.report.layer_report import Report
@@ -27,6 +25,8 @@ from dout.check.rules import findings_by_running, findings_of
 from dout.check.rules.unjudged.d001_raises import raising
 from dout.check.rules.unjudged.d002_not_judged import by_differences, called_first, without_gradient
 from dout.run import PlainRun, quiet
+from dout.trace.capture.covered_sides import Covered
+from dout.trace.capture.watched_conditions import watched
 from dout.trace.model.user_source import behind
 from dout.trace.record.trace import Trace
 

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from dout.check.report.layer_report import Report
-from dout.check.report.report import Line, counted_noun, near, shown_place, some
+from dout.check.report.report import Line, counted_noun, some
 from dout.check.report.verdicts import SEVERITIES, NothingTaken
 from dout.check.rules.unjudged.d001_raises import RULE as RAISES
 from dout.check.rules.unjudged.d002_not_judged import RULE as NOT_JUDGED
 from dout.check.rules.unjudged.d003_stopped import RULE as STOPPED
 from dout.errors import visible
+from dout.files import near, shown_place
 from dout.judge.outcomes import Word
 
 if TYPE_CHECKING:

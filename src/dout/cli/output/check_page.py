@@ -14,7 +14,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dout.check.report.report import counted_noun, html_spans, near, shown_place, to_lines
+from dout.check.report.report import counted_noun, html_spans, to_lines
 from dout.check.report.verdicts import SEVERITIES
 from dout.check.rules import rules
 from dout.check.worker.summary import MARKS, SummaryRow, code_counts, row, told
@@ -22,6 +22,7 @@ from dout.cli.output.check_output import PAGE
 from dout.cli.output.printing import save
 from dout.cli.output.repeat_command import Again, about
 from dout.errors import DoutError, visible
+from dout.files import near, shown_place
 
 if TYPE_CHECKING:
     from dout.check.worker.jobs import Checked

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dout.check.report.report import near
 from dout.check.worker.jobs import ObjectText
 from dout.cli.output.cli_values import written
 from dout.errors import visible
+from dout.files import near
 from dout.judge.outcomes import Word
 
 if TYPE_CHECKING:

@@ -121,11 +121,14 @@ def _sum_of_products(node: Node) -> Node:
 
 
 def _as_switch(node: Node) -> Node:
-    """A maximum with a number as a switch, which the result itself tells: of `h = max(u, 0)` it is h > 0."""
+    """A maximum as a switch; that with a number the result itself tells: of `h = max(u, 0)` it is h > 0."""
     test = _LIMITS.get(node.primitive)
-    number = next((i for i in node.inputs if i.primitive is CONSTANT), None)
-    if test is None or number is None or not node.shape:
+    if test is None or not node.shape:
         return node
+    number = next((i for i in node.inputs if i.primitive is CONSTANT), None)
+    if number is None:  # of two equal ones, the second gets the gradient
+        on = Node(test, node.inputs, {}, node.shape, np.dtype(bool), node.where)
+        return Node(PRIMITIVES["where"], (on, *node.inputs), {}, node.shape, node.dtype, node.where)
     other = next(i for i in node.inputs if i is not number)
     on = Node(test, (node, number), {}, node.shape, np.dtype(bool), node.where)
     return Node(PRIMITIVES["where"], (on, other, number), {}, node.shape, node.dtype, node.where)

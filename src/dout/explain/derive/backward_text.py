@@ -12,9 +12,9 @@ import numpy as np
 from dout.explain.derive.backward_graph import Twins
 from dout.explain.derive.memory_text import MEMORY
 from dout.explain.derive.softmax_text import SOFTMAX, WrittenLine
-from dout.explain.derive.spare_names import word_for
 from dout.explain.spelling.numpy_text import spelled
 from dout.explain.spelling.size_words import Shapes, SizeWords, UnspelledError
+from dout.explain.spelling.spare_names import word_for
 from dout.explain.spelling.written_text import (
     ADDED,
     ATOM,

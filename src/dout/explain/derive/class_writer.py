@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,6 +18,7 @@ from dout.explain.derive.forward_runs import (
     axes_of,
     found_subject,
     is_accident,
+    is_numbers,
     recorded,
     renumbered,
     resized,
@@ -25,6 +26,7 @@ from dout.explain.derive.forward_runs import (
     with_longer,
     with_rows,
 )
+from dout.explain.derive.validity import notes_on, one_side, other_axes
 from dout.explain.derive.verification import Verdicts, verified
 from dout.explain.model.explanation import Phrase
 from dout.explain.model.reasons import REASONS
@@ -79,34 +81,37 @@ def derived(
     NotDerivedError where nothing can be written that holds.
     """
     subject = found_subject(target, init or {}, _by_name(inputs))
-    runs = _runs(subject)
+    runs, others = _runs(subject)
     runs += _unequal_axes(runs)
     more, fixed = _other_numbers(runs)
-    notes = [*fixed, *_notes(subject)]
 
-    def written(more: Mapping[tuple[str, Any], ForwardRun], notes: Sequence[Phrase]) -> DerivedClass:
-        return _written(subject, [*runs, *more.values()], notes, simplify_elementwise)
+    def written(more: Iterable[ForwardRun], notes: Sequence[Phrase] = ()) -> DerivedClass:
+        return _written(subject, [*runs, *more], others, [*notes, *fixed], simplify_elementwise)
 
-    try:
-        return written(more, notes)
-    except NotDerivedError:
-        if not more:
-            raise
+    ways: list[Iterable[ForwardRun]] = [more.values(), [*others, *more.values()]]
+    for way in ways:
+        try:
+            return written(way)
+        except NotDerivedError as error:
+            failed = error
+    if not more:
+        raise failed
     free = {}
-    for setting, run in more.items() if len(more) > 1 else ():
+    for name, run in more.items() if len(more) > 1 else ():
         with suppress(NotDerivedError):
-            written({setting: run}, notes)
-            free[setting] = run
-    return written(free, [*(_one_side(*setting) for setting in more if setting not in free), *notes])
+            written([run])
+            free[name] = run
+    return written(free.values(), [one_side(name, subject.settings[name]) for name in more if name not in free])
 
 
 def _written(
     subject: ForwardSubject,
     runs: Sequence[ForwardRun],
+    others: Sequence[ForwardRun],
     notes: Sequence[Phrase],
     simplify_elementwise: Callable[[Node], Node] | None,
 ) -> DerivedClass:
-    """The class in the first way of writing that holds in all runs. Raises NotDerivedError."""
+    """The class in the first way of writing that holds in all runs and in `others`. Raises NotDerivedError."""
     failed: list[Phrase] = []
     ways: list[tuple[_Way, Callable[[Node], Node] | None]] = [(way, None) for way in _WAYS]
     for way, shorter in [(_WAYS[0], simplify_elementwise), *ways] if simplify_elementwise else ways:
@@ -118,12 +123,13 @@ def _written(
                 raise NotDerivedError([_flat(runs[0])])
             draft = drafted(Twins.paired(graphs), given_only=way.given_only, recompute=way.recompute)
             text = ClassText(subject, draft)
-            verdicts = verified([run.subject for run in runs], text.make, draft.names)
+            every = list(dict.fromkeys([*runs, *others]))
+            verdicts = verified([run.subject for run in every], text.make, draft.names)
         except (DerivedDiffersError, UnspelledError, OSError, SyntaxError) as error:
             failed.append(_why(error))
             continue
         if verdicts.because is None:
-            return _made(text, draft, verdicts, notes)
+            return _made(text, draft, verdicts, [*notes, *notes_on(subject, every), *other_axes(subject, text.make)])
         failed.append(verdicts.because)
     raise NotDerivedError(failed)
 
@@ -165,17 +171,6 @@ def _made(text: ClassText, draft: BackwardDraft, verdicts: Verdicts, notes: Sequ
     )
 
 
-def _notes(subject: ForwardSubject) -> list[Phrase]:
-    """What a reader should know of how it was derived: with which flags forward ran."""
-    flags = {p.name: subject.inputs.get(p.name, p.default) for p in subject.target.inputs()}
-    flags |= {name: item for name, item in subject.init.items() if isinstance(item, bool)}
-    return [_one_side(name, value) for name, value in flags.items() if isinstance(value, bool)]
-
-
-def _one_side(name: str, value: Any) -> Phrase:
-    return Phrase("one_side", {"flag": name, "value": value})
-
-
 def _flat(run: ForwardRun) -> Phrase:
     """The reason why nothing has a gradient: the last step without one, and its line."""
     stops = [n for n in run.graph.nodes if n.inputs and n.primitive.backward is None]
@@ -190,8 +185,11 @@ def _by_name(inputs: Any) -> dict[str, Any]:
     return dict(inputs) if isinstance(inputs, Mapping) else {str(i): item for i, item in enumerate(inputs)}
 
 
-def _runs(subject: ForwardSubject) -> list[ForwardRun]:
-    """Recordings at several sizes with the same steps. Raises NotDerivedError where the steps depend on a size."""
+def _runs(subject: ForwardSubject) -> tuple[list[ForwardRun], list[ForwardRun]]:
+    """Recordings at several sizes with the same steps: to write by, and to judge by, too.
+
+    Raises NotDerivedError where the steps depend on a size.
+    """
     base = recorded(subject)
     if not any(True for _ in wanted_inputs(base)):
         raise NotDerivedError([Phrase("no_real_input", {})])
@@ -201,26 +199,32 @@ def _runs(subject: ForwardSubject) -> list[ForwardRun]:
         differs = same_structure(base.graph, run.graph)
         if differs is None:
             found.append(run)
-            if i == 1 and len(found) == 2:
-                return [*found, *_other_batch(found[0])]
         elif i > 3:
             notes.append(Phrase("unrolled", {"where": str(differs.where or "")}))
+        if i == 3 and len(alike := _alike([*found, base])) > 2:
+            return [*alike[:2], *_other_batch(alike[0])], alike[2:]
     if notes:
         raise NotDerivedError(notes[:1])
-    return [base, *found][:6]
+    return _alike([base, *found])[:6], []
 
 
-def _other_numbers(runs: Sequence[ForwardRun]) -> tuple[dict[tuple[str, Any], ForwardRun], list[Phrase]]:
-    """Recordings with other numbers in the constructor, by name and old number; and on which of these steps depend."""
-    found: dict[tuple[str, Any], ForwardRun] = {}
+def _alike(runs: Sequence[ForwardRun]) -> list[ForwardRun]:
+    """The most recordings that are no accidents of each other."""
+    groups = [[other for other in runs if not is_accident(run.graph, other.graph)] for run in runs]
+    return max(groups, key=len)
+
+
+def _other_numbers(runs: Sequence[ForwardRun]) -> tuple[dict[str, ForwardRun], list[Phrase]]:
+    """Recordings with other numbers in the constructor, by name; and on which of these the steps depend."""
+    found: dict[str, ForwardRun] = {}
     fixed: list[Phrase] = []
     for name, value in runs[0].subject.settings.items():
-        if type(value) in (int, float):
+        if is_numbers(value):
             more = next(_renumbered(runs, name), None)
             if more is not None and same_structure(runs[0].graph, more.graph) is None:
-                found[name, value] = more
+                found[name] = more
             elif more is not None:
-                fixed.append(_one_side(name, value))
+                fixed.append(one_side(name, value))
     return found, fixed
 
 
@@ -276,7 +280,7 @@ def _tried(base: ForwardRun) -> Iterator[tuple[int, ForwardRun]]:
     numbers = {node.static["value"] for node in base.graph.nodes if node.primitive is CONSTANT}
     for i, other in enumerate(resized(base.subject, numbers)):
         run = _tried_once(other)
-        if run is not None and not is_accident(base.graph, run.graph):
+        if run is not None:
             yield i, run
 
 

@@ -17,7 +17,7 @@ from dout.adapt.target import Target, copies, passed
 from dout.graph import INPUT, Graph, Node, topological
 from dout.judge.judged_run import is_label
 from dout.rewrite.window_forms import window_forms
-from dout.run import attributes_of, copied, deep_copy, fresh, places, quiet
+from dout.run import attributes_of, copied, deep_copy, flat, fresh, places, quiet
 from dout.trace.record.record import record, record_function
 from dout.trace.record.trace import Trace
 
@@ -39,6 +39,7 @@ class ForwardSubject:
     init: Mapping[str, Any]
     inputs: Mapping[str, Any]
     interface: Interface = PLAIN
+    is_warm: bool = False  # after a first forward, which makes arrays that the layer holds from then on
 
     @property
     def name(self) -> str:
@@ -74,6 +75,18 @@ class ForwardSubject:
         forward = inspect.getattr_static(self.target.cls, self.methods[0])
         return self._instance(_subclass(self.target.cls, forward=forward, backward=lambda self, dout: None))
 
+    def plain(self, ordered: list[Any], keywords: dict[str, Any]) -> list[Any]:
+        """The outputs of the target itself, of a fresh layer; to be called in silence."""
+        forward = self.target.named if self.target.is_function else self.bare().forward
+        return list(flat(forward(*ordered, **keywords)))
+
+    def twice(self) -> None:
+        """Run the target itself two times, the second time as the first left it; to be called in silence."""
+        forward = self.target.named if self.target.is_function else self.bare().forward
+        for _ in range(2):
+            ordered, keywords = self.arguments
+            forward(*ordered, **keywords)
+
     def made(self, cls: type) -> Any:
         """A fresh layer of a class that was written, which has forward and backward by these names, too."""
         forward, backward = (inspect.getattr_static(cls, name) for name in self.methods)
@@ -90,6 +103,9 @@ class ForwardSubject:
             with quiet():
                 layer = fresh(cls, self.init)
                 set_up(layer, self.interface)
+                if self.is_warm:
+                    ordered, keywords = self.arguments
+                    layer.forward(*ordered, **keywords)
                 return layer
         layer = deep_copy(self.target.named)
         layer.__class__ = cls
@@ -126,7 +142,26 @@ def found_subject(target: Any, init: Mapping[str, Any], inputs: Mapping[str, Any
     found = example(target, init, inputs)
     chosen = dict(found.init) if target.is_class or target.is_function else _of_instance(target.named)
     interface = found.interface or _unwritten(target)
-    return ForwardSubject(target, chosen, dict(found.inputs), interface)
+    subject = ForwardSubject(target, chosen, dict(found.inputs), interface)
+    return replace(subject, is_warm=not target.is_function and _is_made_by_first_call(subject))
+
+
+def _is_made_by_first_call(subject: ForwardSubject) -> bool:
+    """Whether the first forward makes floats that the layer holds, and a later one on other inputs leaves them."""
+    try:
+        with quiet():
+            layer = subject.bare()
+            ordered, keywords = subject.arguments
+            before = {place.path for place in places(layer) if place.item is not None}
+            layer.forward(*ordered, **keywords)
+            first = {place.path: place.item for place in places(layer) if place.path not in before}
+            kept = {path: copied(item) for path, item in first.items() if _is_floats(item) or isinstance(item, float)}
+            ordered, keywords = subject.arguments
+            layer.forward(*(1.5 * item + 0.25 if _is_floats(item) else item for item in ordered), **keywords)
+            after = {place.path: place.item for place in places(layer)}
+    except Exception:  # whatever the user's code raises, it raises again where it is recorded
+        return False
+    return any(is_same(after.get(path), item) for path, item in kept.items())
 
 
 def _unwritten(target: Target) -> Interface:
@@ -244,12 +279,25 @@ def resized(subject: ForwardSubject, numbers: Collection[Any] = ()) -> Iterator[
 
 
 def renumbered(subject: ForwardSubject, name: str) -> Iterator[ForwardSubject]:
-    """The subject with other numbers in the place of one number of the constructor."""
-    number = subject.settings[name]
-    whole = type(number) is int
-    others = (number + 1, number * 2, number * 3, number - 1) if whole else (number * 0.75 or 0.25, number * 1.25)
-    for other in others:
+    """The subject with other numbers in the place of one setting of the constructor."""
+    for other in _other_numbers(subject.settings[name]):
         yield replace(subject, init={**subject.init, name: other})
+
+
+def is_numbers(item: Any) -> bool:
+    """Whether a setting is a number, or a tuple or list of them."""
+    if type(item) in (tuple, list):
+        return bool(item) and all(type(part) in (int, float) for part in item)
+    return type(item) in (int, float)
+
+
+def _other_numbers(item: Any) -> Iterator[Any]:
+    if type(item) in (tuple, list):
+        yield from (type(item)(parts) for parts in zip(*map(_other_numbers, item), strict=False))
+    elif type(item) is int:
+        yield from (item + 1, item * 2, item * 3, item - 1)
+    else:
+        yield from (item * 0.75 or 0.25, item * 1.25)
 
 
 def with_rows(subject: ForwardSubject) -> ForwardSubject:

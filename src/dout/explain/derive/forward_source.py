@@ -38,7 +38,7 @@ class ForwardSource:
         """Read the source. Raises OSError, TypeError or SyntaxError where there is none."""
         self.function = inspect.unwrap(getattr(function, "__func__", function))
         lines, self.first = inspect.getsourcelines(self.function)
-        self.text = textwrap.dedent("".join(lines).expandtabs(4))
+        self.text = one_statement_a_line(textwrap.dedent("".join(lines).expandtabs(4)))
         self.tree = ast.parse(self.text)
         found = self.tree.body[0]
         if not isinstance(found, ast.FunctionDef) or len(self.tree.body) != 1:
@@ -131,6 +131,26 @@ class ForwardSource:
             elif not place.attribute:
                 edits.after.setdefault(place.line, []).append(f"self.{attribute} = {place.name}")
         return edits.applied()
+
+
+def one_statement_a_line(text: str) -> str:
+    """A text of Python in which each statement begins a line of its own: `def f(x): return x` has two then."""
+    tree, lines = ast.parse(text), text.splitlines()
+    breaks: list[tuple[int, int, int]] = []  # the line, the byte, and the spaces before it from then on
+    for node in ast.walk(tree):
+        for name in ("body", "orelse", "finalbody"):
+            body = getattr(node, name, None)
+            if not isinstance(body, list) or isinstance(node, ast.Module):
+                continue
+            starts = [len(_indent(lines[statement.lineno - 1])) for statement in body]
+            indent = starts[0] + 4 * (body[0].col_offset > starts[0]) if body else 0
+            for statement, start in zip(body, starts, strict=True):
+                if statement.col_offset > start:
+                    breaks.append((statement.lineno, statement.col_offset, indent))
+    for number, at, indent in sorted(breaks, reverse=True):
+        before, after = lines[number - 1].encode()[:at].decode(), lines[number - 1].encode()[at:].decode()
+        lines[number - 1] = f"{before.rstrip().removesuffix(';').rstrip()}\n{' ' * indent}{after}"
+    return "\n".join(lines) + "\n"
 
 
 class Watch:

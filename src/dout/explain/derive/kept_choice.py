@@ -12,8 +12,8 @@ from dout.explain.derive.backward_graph import BackwardGraph, EqualValues, Twins
 from dout.explain.derive.forward_runs import ForwardRun, is_same
 from dout.explain.derive.forward_source import ForwardSource, SourcePlace, Watch
 from dout.explain.derive.kept_values import bytes_of
-from dout.explain.derive.spare_names import word_for
 from dout.explain.spelling.numpy_text import COSTLY
+from dout.explain.spelling.spare_names import word_for
 from dout.graph import CONSTANT, INPUT, Node
 from dout.run import attributes_of
 
@@ -130,6 +130,7 @@ class KeptChoice:
         if (
             node.primitive is not INPUT
             or node in self.run.arguments
+            or node in self.run.trace.draws
             or not isinstance(node.dtype, type)
             or node not in data
         ):

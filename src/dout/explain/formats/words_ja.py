@@ -43,6 +43,11 @@ _OUTLINE = {
     "unrolled": "順伝播の計算がサイズによって変わります。{where} を軸にわたるループを使わずに書いてください",
     "flat": "順伝播に微分できる計算がありません：{says} {where}",
     "one_side": "{flag}={value} のときの導出です",
+    "one_side_condition": "{where} の {condition} が {side} のときの導出です",
+    "one_side_choice": "{where} の {condition} が {argument} の引数を返すときの導出です",
+    "one_side_steered": "{where} では値によって進み方が変わります。例と同じ進み方のときの導出です",
+    "after_first": "最初の呼び出しで層が配列を作ります。2 回目以降の呼び出しの導出です",
+    "axes": "{name} が {count} 軸のときの導出です",
     "strategy": "{why}",
     "style_not_run": "検証済みの NumPy のクラスから {library} 用に書きました。このコードは実行していません",
     "list.comma": "、",
@@ -149,6 +154,7 @@ _NOT_DERIVED = {
     "derive not finite": "{name} の勾配が ±{size} で有限になりませんが、導関数は有限です。"
     "順伝播をオーバーフローしないように書いてください",
     "derive raises": "見つかったクラスが {error} を送出します",
+    "derive state": "順伝播が前回の呼び出しの値から続きます。それを入力として渡し、新しい値を返してください",
 }
 
 ROWS: Mapping[str, str] = {  # what rows of primitives say where no gradient goes on

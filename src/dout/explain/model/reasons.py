@@ -97,6 +97,11 @@ _NOT_DERIVED = {
     "unrolled": "forward takes other steps at other sizes: write {where} without a loop over an axis",
     "flat": "nothing in forward has a derivative: {says} {where}",
     "one_side": "derived with {flag}={value}",
+    "one_side_condition": "derived where {condition} at {where} is {side}",
+    "one_side_choice": "derived where {condition} at {where} gives its {argument} argument",
+    "one_side_steered": "derived for the way that the example takes at {where}, where a value decides",
+    "after_first": "derived for calls after the first, which makes arrays that the layer keeps",
+    "axes": "derived for {name} of {count} axes",
     "derive unrolled gradient": "the gradient of {where} takes other steps at other sizes: write that line without a "
     "loop over an axis",
     "derive nowhere": "backward needs a value of {where} that no line of forward has by itself: give it a name there",
@@ -122,6 +127,7 @@ _NOT_DERIVED = {
     "derive not finite": "the gradient found for {name} is not finite at ±{size}, and the derivative is: write forward "
     "so that it does not overflow",
     "derive raises": "the class that was found raises {error}",
+    "derive state": "forward goes on from what the call before left: give that as an input, and return the new one",
 }
 
 REASONS: Mapping[str, str] = {**_STEPS, **_LIMITS, **_RIGHT_LINES, **_WRONG_LINES, **_NOT_DERIVED}

@@ -15,6 +15,7 @@ from dout.graph import Shape
 Sizes = tuple[int, ...]  # a length in each of the recordings
 Shapes = tuple[Shape, ...]  # a shape in each of them
 _FACTORS = 3  # lengths in one product
+_MOST_PARTS = 16  # into which a length is divided
 _SMALL = 2  # a greater whole number next to a length is more likely one that the layer holds
 
 
@@ -101,6 +102,7 @@ class SizeWords:
             or _more(sizes, known, self.numbers)
             or _sum(sizes, known)
             or _quotient(sizes, known)
+            or _part(sizes, known)
         )
         if computed is None:
             raise UnspelledError("derive number", numbers=", ".join(map(str, sizes)))
@@ -151,6 +153,15 @@ def _quotient(sizes: Sizes, known: Mapping[Sizes, str]) -> str | None:
     for one, text in known.items():
         for other, under in known.items():
             if all(b and a % b == 0 and a // b == n for n, a, b in zip(sizes, one, other, strict=True)):
+                return f"{text} // {under}"
+    return None
+
+
+def _part(sizes: Sizes, known: Mapping[Sizes, str]) -> str | None:
+    """A length divided by a small number, rounded down: `x.shape[1] // 3`."""
+    for vector, text in known.items():
+        for under in range(2, _MOST_PARTS + 1):
+            if all(length // under == n for n, length in zip(sizes, vector, strict=True)):
                 return f"{text} // {under}"
     return None
 

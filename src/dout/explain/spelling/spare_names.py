@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from dout.graph import Node, Primitive
+from dout.graph import INPUT, Node, Primitive
 from dout.ops import by_primitive
 
-_WORDS: Mapping[Primitive, str] = by_primitive({
+_WORDS: Mapping[Primitive, str] = {INPUT: "given"} | by_primitive({
     "sum": "total", "matmul": "product", "dot": "product", "max": "largest", "min": "smallest", "where": "chosen",
     "getitem": "part", "scatter": "spread", "setitem": "changed", "add_at": "added", "multiply": "scaled",
     "divide": "ratio", "add": "sum_", "subtract": "diff", "sigmoid": "sigma", "negative": "minus",
+    "reshape": "shaped", "broadcast_to": "repeated", "transpose": "turned", "astype": "number", "absolute": "size",
+    "pow": "power", "bitwise_and": "both", "bitwise_or": "either", "invert": "other",
+    "equal": "is_same", "maximum": "larger", "minimum": "smaller", "concatenate": "joined",
     "special_softmax": "softmax", "special_log_softmax": "log_softmax", "special_logsumexp": "log_total",
 })  # fmt: skip
 

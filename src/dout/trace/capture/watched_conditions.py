@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from types import CodeType, FrameType
 from typing import Any
 
-from dout.check.exact.covered_sides import FALSE, FIRST, SECOND, TRUE, ConditionPlace, Covered, decides_nothing
 from dout.trace.capture.call_watch import is_users
+from dout.trace.capture.covered_sides import FALSE, FIRST, SECOND, TRUE, ConditionPlace, Covered, decides_nothing
 from dout.trace.model.user_source import is_user_code
 
 MOST_STEPS = 200_000  # that are watched: a loop over pixels has more

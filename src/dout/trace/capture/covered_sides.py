@@ -9,7 +9,7 @@ from functools import lru_cache
 from itertools import islice
 from types import CodeType
 
-from dout.check.report.report import shown_place
+from dout.files import shown_place
 
 TRUE, FALSE = "True", "False"
 FIRST, SECOND = "its first argument", "its second argument"
