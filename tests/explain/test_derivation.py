@@ -7,6 +7,7 @@ import pytest
 
 from dout.errors import TargetError
 from dout.explain.derivation.derivation import explained
+from dout.explain.formats import terminal_lines
 from dout.explain.formats.outline import outline
 from dout.explain.terms.text_printer import text
 from dout.trace.record.script import load_file
@@ -322,3 +323,58 @@ def test_a_line_that_is_right_but_for_the_number_of_samples_is_nearly_right():
     (line,) = outline(explained(MeanOfSamples, {}, {"x": np.eye(2), "t": np.ones((2, 2)) / 3})).parts[-1].rows
     assert line.cells["mark"].mark == "~"
     assert "the factor 1/N is missing" in str(line.cells["mark"].sentence)
+
+
+def test_a_product_of_a_value_with_itself_is_derived_as_the_square_that_it_is_printed_as():
+    def scaled(a):
+        return np.sum(a * a) * a
+
+    found = explained(scaled, {}, {"a": np.ones((2, 3)) / 2})
+    parts = [text(part.gradient) for step in found.steps for part in step.parts if part.of == "a"]
+    (square,) = [name for name in (q.name for q in found.forward) if f"2 · d{name} · a" in parts]
+    assert len(parts) == 3
+    assert square
+
+
+def test_each_use_of_a_value_has_a_derivative_of_its_own_and_they_add_up():
+    def gated(x):
+        c = np.exp(x)
+        return c * np.tanh(c)
+
+    found = explained(gated, {}, {"x": 0.5})
+    gradients = [(part.of, part.share, text(part.gradient)) for step in found.steps for part in step.parts]
+    assert ("c", 0, "∂L/∂c₁ + ∂L/∂c₂") in gradients
+    page = terminal_lines.render(found, width=100)
+    assert "∂y/∂c₁ = " in page
+    assert "∂y/∂c = " not in page
+
+
+class Raising:
+    def forward(self, x):
+        self.x = x
+        return x**2
+
+    def backward(self, dout):
+        raise ValueError("not yet")
+
+
+def test_where_the_backward_raises_the_derivation_is_told_nevertheless():
+    found = explained(Raising, {}, {"x": np.ones(3)})
+    assert [text(part.gradient) for step in found.steps for part in step.parts] == ["2 · ∂L/∂y · x"]
+    (reason,) = found.not_explained
+    assert (reason.key, reason.fields) == ("backward_raises", {"error": "ValueError: not yet"})
+
+
+def helper(x):
+    e = np.exp(x - x.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
+
+
+class Calling:
+    def forward(self, x):
+        return helper(x) * 2
+
+
+def test_the_heading_points_to_forward_and_not_to_a_function_that_it_calls():
+    where = explained(Calling, {}, {"x": np.ones((2, 3))}).where
+    assert where.line == Calling.forward.__code__.co_firstlineno + 1

@@ -317,3 +317,7 @@ def test_a_sum_without_an_index_is_over_all_elements_and_a_numbered_name_has_its
     whole = SumOver((), Symbol("dx₁₂"))
     assert (text(whole), latex(whole)) == ("Σ dx₁₂", r"\sum \mathrm{dx}_{12}")
     assert "munder" not in mathml(whole)
+
+
+def test_latex_has_one_subscript_a_base():
+    assert latex(Symbol("dx₁", (Symbol("n"), Symbol("d")))) == r"{\mathrm{dx}_{1}}_{n, d}"

@@ -7,6 +7,7 @@ __all__ = [
     "node_facts",
     "simplify",
     "softmax_forms",
+    "squares",
     "stable_forms",
     "window_forms",
 ]

@@ -24,7 +24,7 @@ from dout.graph import Graph, Node, topological
 from dout.ops import PRIMITIVES, primitives
 from dout.rewrite.simplify import is_elementwise, simplify
 
-_INFIX = primitives("add subtract multiply divide matmul dot pow power")
+_INFIX = primitives("add subtract multiply divide matmul dot pow power square")
 MOST_WRITTEN = 12  # symbols of a gradient that has no formula of elements
 
 

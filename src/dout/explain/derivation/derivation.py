@@ -97,7 +97,12 @@ def _beside(
 
 
 def _stops(forward: Forward) -> Iterator[Phrase]:
-    """Steps at which a gradient ends although what they are computed from varies, and edges that the recording lost."""
+    """Steps at which a gradient ends although what they are computed from varies, and edges that the recording lost.
+
+    And what the user's backward raised.
+    """
+    if forward.raised:
+        yield Phrase("backward_raises", {"error": forward.raised})
     reached = {node for node, _ in forward.gradients.on}
     for node in forward.steps:
         is_condition = np.dtype(node.dtype) == np.bool_  # its gradient is 0 wherever there is one
@@ -113,7 +118,8 @@ def _stops(forward: Forward) -> Iterator[Phrase]:
 
 def _where(forward: Forward) -> Where | None:
     places = [node.where for node in forward.trace.graph.nodes if node.where and node not in forward.trace.backward]
-    return min(places, key=lambda where: where.line, default=None)
+    own = [where for where in places if forward.has_line(where)]
+    return min(own or places, key=lambda where: where.line, default=None)
 
 
 def _quantities(forward: Forward, letters: Mapping[Node, tuple[str, ...]]) -> Iterator[Quantity]:

@@ -27,7 +27,21 @@ from dout.explain.derivation.exact_points import ExactPoints
 from dout.explain.derivation.forward_graph import Forward
 from dout.explain.model.explanation import DerivationStep, Phrase, Simplified, StepPart
 from dout.explain.terms.node_terms import term_of
-from dout.explain.terms.terms import ONE, ZERO, Cases, Compare, Partial, SumOver, Symbol, Term, negated, product, total
+from dout.explain.terms.notation import numbered
+from dout.explain.terms.terms import (
+    ONE,
+    ZERO,
+    Cases,
+    Compare,
+    Partial,
+    Sum,
+    SumOver,
+    Symbol,
+    Term,
+    negated,
+    product,
+    total,
+)
 from dout.explain.terms.walk import length
 from dout.graph import CONSTANT, INPUT, Graph, Node, Primitive, evaluate
 from dout.ops import PRIMITIVES, by_primitive
@@ -112,6 +126,9 @@ class ElementwiseSteps:
                 name, whole = self.forward.names[input_], self._summed(input_, gradient)
                 why = Phrase("one for all", {"name": name}) if isinstance(whole, SumOver) else None
                 yield StepPart(name, whole, value, local, reason=why, share=share)
+                if share and share == self.users[input_] and input_ in self.forward.steps:
+                    uses = tuple(Partial(numbered(name, i + 1)) for i in range(share))
+                    yield StepPart(name, Sum(uses), self.value(self.forward.gradients.of[input_]))
 
     def _by_row(self, edges: Sequence[Node]) -> Term | None:
         """The gradient that a row of no known form passes on, as its own backward computes it."""

@@ -7,6 +7,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from types import CodeType
 from typing import Any
 
 import numpy as np
@@ -14,13 +15,14 @@ import numpy as np
 from dout.adapt.search.example import Example, as_found, example
 from dout.adapt.source import items_unpacked, shapes_for
 from dout.adapt.target import Target, copies
-from dout.errors import TargetError
+from dout.errors import TargetError, UnsupportedError
 from dout.explain.derivation.forward_names import value_names
 from dout.grad import Gradients, backpropagate
-from dout.graph import CONSTANT, INPUT, Graph, Node, evaluate, rebuild, renewed, topological
+from dout.graph import CONSTANT, INPUT, Graph, Node, Where, evaluate, rebuild, renewed, topological
 from dout.rewrite.masked_writes import masked_write_to_select
 from dout.rewrite.simplify import is_elementwise, simplify
 from dout.rewrite.softmax_forms import softmax_forms
+from dout.rewrite.squares import with_squares
 from dout.run import deep_copy, quiet
 from dout.trace.model.recorded import LayerCall
 from dout.trace.record.record import record
@@ -43,6 +45,8 @@ class Forward:
     told: Mapping[str, Sequence[str]] = field(default_factory=dict)  # axes that the source tells, by argument
     unpacked: Mapping[str, str] = field(default_factory=dict)  # local names of the items of attributes
     lengths: frozenset[Node] = frozenset()  # numbers that are the length of the first input's first axis
+    code: CodeType | None = None  # that of the user's forward
+    raised: str = ""  # by the user's backward, which is left out then
 
     @cached_property
     def nodes(self) -> tuple[Node, ...]:
@@ -134,6 +138,13 @@ class Forward:
         unnamed = [n for n in self.values_given if n.shape and self.own_names.get(n, "input")[:5] == "input"]
         return frozenset(n for n in unnamed if np.array_equal(self.values_given[n], np.arange(math.prod(n.shape))))
 
+    def has_line(self, where: Where) -> bool:
+        """Whether a line is one of forward itself, and not of a function that it calls."""
+        if self.code is None or where.file != self.code.co_filename:
+            return False
+        last = max((line for _, _, line in self.code.co_lines() if line), default=0)
+        return self.code.co_firstlineno <= where.line <= last
+
     def is_named(self, node: Node) -> bool:
         """Whether a reader of the source knows this value by its name."""
         own = self.own_names.get(node) == self.names.get(node, "")
@@ -160,8 +171,32 @@ def forward_of(
     found = example(target, init, inputs, to_look_at=True)
     if any(np.iscomplexobj(value) for value in found.inputs.values()):
         raise TargetError(f"{target.name} takes complex numbers, and a gradient here is one of real numbers")
-    trace = _recorded(target, found)
-    return replace(_forward(trace, opened, _lengths(target, found, trace)), told=told, unpacked=unpacked)
+    trace, raised = _with_backward_that_runs(target, found)
+    made = _forward(trace, opened, _lengths(target, found, trace))
+    code = getattr(target.forward, "__code__", None)
+    return replace(made, told=told, unpacked=unpacked, code=code, raised=raised)
+
+
+def _with_backward_that_runs(target: Target, found: Example) -> tuple[Trace, str]:
+    """The recording; where the user's backward raises, one without it, and what was raised."""
+    try:
+        return _recorded(target, found), ""
+    except Exception as error:  # whatever the user's code raises
+        if target.is_function or not target.has_both or isinstance(error, TargetError | UnsupportedError):
+            raise
+        try:
+            trace = _recorded(Target(_without_backward(target)), found)
+        except Exception:  # it was forward
+            raise error from None
+        return trace, f"{type(error).__name__}: {error}"
+
+
+def _without_backward(target: Target) -> Any:
+    """The class or the layer with a backward that does nothing."""
+    forward, _ = target.pairs[0]
+    cls = type(target.cls.__name__, (target.cls,), {"__module__": target.cls.__module__})
+    cls.forward, cls.backward = getattr(target.cls, forward), lambda self, dout: None  # type: ignore[attr-defined]
+    return target.adapted_to(cls) if not target.is_class else cls
 
 
 def _recorded(target: Target, found: Example) -> Trace:
@@ -216,6 +251,7 @@ def _forward(trace: Trace, opened: Collection[str], lengths: Collection[Node]) -
     rows = Node(INPUT, (), {}, (), int)
     graph = rebuild(graph, lambda node, new: rows if node in lengths else renewed(node, new))
     graph = simplify(masked_write_to_select(simplify(graph)))
+    graph = rebuild(graph, lambda node, new: with_squares(renewed(node, new)))
     if not {"all", *CLOSED} & set(opened):
         graph = softmax_forms(graph)
     now = {node: graph.outputs[mark] for mark, node in marked.items()}

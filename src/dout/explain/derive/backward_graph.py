@@ -15,10 +15,11 @@ from dout.grad import Gradients, backpropagate
 from dout.graph import CONSTANT, INPUT, Graph, Node, compute, rebuild, renewed, topological
 from dout.judge.judged_run import is_label
 from dout.judge.judging_points import far
-from dout.ops import PRIMITIVES, by_primitive, primitives
+from dout.ops import PRIMITIVES, by_primitive
 from dout.rewrite.masked_writes import masked_write_to_select
 from dout.rewrite.simplify import is_elementwise, simplify
 from dout.rewrite.softmax_forms import PLAIN, softmax_forms
+from dout.rewrite.squares import with_squares
 from dout.rewrite.stable_forms import stable_forms
 
 Point = dict[Node, Any]
@@ -104,20 +105,7 @@ _LIMITS = by_primitive({"maximum": PRIMITIVES["greater"], "minimum": PRIMITIVES[
 
 def _easier(node: Node, new: Mapping[Node, Node]) -> Node:
     """A step in the form of which the derivative is simpler."""
-    node = renewed(node, new)
-    return _sum_of_products(node) if node.primitive in primitives("dot inner matmul") else _as_switch(node)
-
-
-def _sum_of_products(node: Node) -> Node:
-    """The product of two lines of numbers; of a line with itself the sum of its squares."""
-    one, other = node.inputs
-    if not len(one.shape) == len(other.shape) == 1 or one.dtype != node.dtype or other.dtype != node.dtype:
-        return node
-    row, inputs = PRIMITIVES["multiply"], node.inputs
-    if one is other:
-        row, inputs = PRIMITIVES["square"], (one.inputs if one.primitive in primitives("ravel reshape") else (one,))
-    product = Node(row, inputs, {}, inputs[0].shape, node.dtype, node.where)
-    return Node(PRIMITIVES["sum"], (product,), {"axis": None}, (), node.dtype, node.where)
+    return _as_switch(with_squares(renewed(node, new)))
 
 
 def _as_switch(node: Node) -> Node:

@@ -133,7 +133,7 @@ def _part_cells(explanation: Explanation, step: DerivationStep, part: StepPart) 
     if part.index is not None:
         cells: dict[str, Cell] = {"index": _equation(*part.index, of=part.of)}
     elif part.local:
-        cells = {"local": _equation(LocalDerivative(step.name, part.of), *part.local, of=part.of)}
+        cells = {"local": _equation(LocalDerivative(step.name, numbered(part.of, part.share)), *part.local, of=part.of)}
         cells["gradient"] = _equation(left, part.gradient, of=part.of)
     else:  # a gradient that has no formula stands by its own name
         cells = {} if part.gradient == left else {"index": _equation(left, part.gradient, of=part.of)}

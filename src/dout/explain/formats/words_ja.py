@@ -81,6 +81,7 @@ _AXES = {
 }
 
 _ENDS = {
+    "backward_raises": "あなたの backward が {error} を送出します",
     "stops": "{operator}（{place}）：{says}",
     "lost": "{event}：その先の勾配は分かりません",
 }

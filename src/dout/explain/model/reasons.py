@@ -88,6 +88,7 @@ _WRONG_LINES = {
 _LIMITS = {
     "stops": "{operator}, at {place}: {says}",
     "lost": "{event}: no gradient is known behind it",
+    "backward_raises": "your backward raises {error}",
 }
 
 # --- why no backward is written, and what can be done -----------------------------------------------------------------

@@ -131,6 +131,7 @@ class LatexPrinter(StackedPrinter):
 
     def lowered(self, base: str, index: str) -> str:
         """A subscript."""
+        base = f"{{{base}}}" if "_" in base else base  # TeX takes one subscript
         return f"{base}_{{{index}}}"
 
     def under(self, sign: str, indices: str) -> str:
