@@ -40,7 +40,7 @@ from rich.progress import track
 
 from benchmarks.derive.rows import wanted_rows
 from benchmarks.derive.subject import TooLongError, examined
-from benchmarks.derive.table import Line, render, summary
+from benchmarks.derive.table import MeasuredLayer, render, summary
 
 
 def main() -> None:
@@ -52,14 +52,14 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="where to write every figure")
     options = parser.parse_args()
     console = Console(width=None if sys.stdout.isatty() else 160)
-    lines: list[Line] = []
+    lines: list[MeasuredLayer] = []
     for family, group in groupby(wanted_rows(options.only), key=lambda row: row.family):
-        done: list[Line] = []
+        done: list[MeasuredLayer] = []
         for row in track(list(group), family, console=Console(stderr=True), transient=True):
             try:
                 done.append(examined(row, options.rounds, options.patience))
             except TooLongError as error:
-                done.append(Line(row.family, row.name, why=str(error)))
+                done.append(MeasuredLayer(row.family, row.name, why=str(error)))
         console.print(render(family, done))
         lines += done
         if options.json:

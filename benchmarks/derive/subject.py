@@ -29,7 +29,7 @@ from benchmarks.derive.gradients import (
     upstream,
 )  # fmt: skip
 from benchmarks.derive.rows import OTHER, SMALL, TIMED, Example, ForwardRow, hand_written
-from benchmarks.derive.table import Line
+from benchmarks.derive.table import MeasuredLayer
 
 TURN = 0.004  # seconds
 
@@ -57,9 +57,9 @@ def limited(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGPROF, before)
 
 
-def examined(row: ForwardRow, rounds: int, patience: float) -> Line:
+def examined(row: ForwardRow, rounds: int, patience: float) -> MeasuredLayer:
     """Everything that is measured of a layer. Raises TooLongError."""
-    line = Line(row.family, row.name)
+    line = MeasuredLayer(row.family, row.name)
     with limited(patience), warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         example = row.example(SMALL, np.random.default_rng(1))
@@ -82,7 +82,9 @@ def examined(row: ForwardRow, rounds: int, patience: float) -> Line:
     return line
 
 
-def _noted(line: Line, measure: Callable[[Line, ForwardRow, type], None], row: ForwardRow, layer: type) -> None:
+def _noted(
+    line: MeasuredLayer, measure: Callable[[MeasuredLayer, ForwardRow, type], None], row: ForwardRow, layer: type
+) -> None:
     """Measure; what goes wrong on the way is noted."""
     try:
         measure(line, row, layer)
@@ -92,7 +94,7 @@ def _noted(line: Line, measure: Callable[[Line, ForwardRow, type], None], row: F
         line.why += f"{measure.__name__.strip('_')}: {type(error).__name__}: {error}; "
 
 
-def _verdict(line: Line, row: ForwardRow, layer: type) -> None:
+def _verdict(line: MeasuredLayer, row: ForwardRow, layer: type) -> None:
     """The worst verdict of `dout.check` at two sizes, and findings of severity error."""
     words: set[str] = set()
     for sizes in (SMALL, OTHER):
@@ -114,7 +116,7 @@ VERDICTS = (
 )
 
 
-def _at_thousand(line: Line, row: ForwardRow, layer: type) -> None:
+def _at_thousand(line: MeasuredLayer, row: ForwardRow, layer: type) -> None:
     """Whether gradients are finite, and right, at large inputs, wherever the true ones are finite."""
     example = scaled(row, 1000.0)
     try:
@@ -144,7 +146,7 @@ def _is_off(got: Any, want: Any, where: Any) -> bool:
     return bool(np.any(far(got[where], np.asarray(want)[where])))
 
 
-def _float32(line: Line, row: ForwardRow, layer: type) -> None:
+def _float32(line: MeasuredLayer, row: ForwardRow, layer: type) -> None:
     example = row.example(SMALL, np.random.default_rng(3), np.float32)
     out = forward(example.made(row.layer), example)
     found = {np.asarray(g).dtype for g in run(row, example.made(layer), example).values()}
@@ -153,7 +155,7 @@ def _float32(line: Line, row: ForwardRow, layer: type) -> None:
     line.float32 = None if widens and not kept else kept
 
 
-def _against_torch(line: Line, row: ForwardRow, layer: type) -> None:
+def _against_torch(line: MeasuredLayer, row: ForwardRow, layer: type) -> None:
     """The largest difference to PyTorch's gradients, each as a share of its largest number."""
     worst = 0.0
     for sizes in (SMALL, OTHER):
@@ -181,7 +183,7 @@ def code_lines(source: str) -> int:
     return sum(1 for i, text in lines if i not in texts and text.strip() and not text.strip().startswith("#"))
 
 
-def _timed(line: Line, row: ForwardRow, layer: type, by_hand: type, rounds: int) -> None:
+def _timed(line: MeasuredLayer, row: ForwardRow, layer: type, by_hand: type, rounds: int) -> None:
     """Time as a multiple of the hand-written layer's: forward and backward together, and backward alone."""
     example = row.example(TIMED, np.random.default_rng(6))
     ours, theirs = (_bound(example.made(cls), example) for cls in (layer, by_hand))

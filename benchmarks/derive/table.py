@@ -12,7 +12,7 @@ from rich.text import Text
 
 
 @dataclass
-class WrittenLine:
+class MeasuredLayer:
     """What was measured of one layer; None is not measured, or does not apply. `why` tells what went wrong."""
 
     family: str
@@ -33,7 +33,7 @@ class WrittenLine:
     why: str = ""
 
 
-def render(title: str, lines: Sequence[WrittenLine]) -> Group:
+def render(title: str, lines: Sequence[MeasuredLayer]) -> Group:
     """A table of the lines, and below it what went wrong."""
     table = Table(title=title, title_justify="left", title_style="bold")
     table.add_column("layer")
@@ -54,13 +54,13 @@ def render(title: str, lines: Sequence[WrittenLine]) -> Group:
     return Group(table, *notes)
 
 
-def _verdict(line: WrittenLine) -> Text:
+def _verdict(line: MeasuredLayer) -> Text:
     short = {"exact": "✓", "exact up to rounded constants": "✓ rounded", "exact up to a stabiliser": "✓ stabiliser"}
     word = short.get(line.verdict, line.verdict or "?")
     return Text(word, style="green" if word.startswith("✓") else "red")
 
 
-def _large(line: WrittenLine) -> Text:
+def _large(line: MeasuredLayer) -> Text:
     if line.finite is None:
         return Text("?", style="dim")
     if not line.finite:
@@ -76,7 +76,7 @@ def _times(value: float | None, goal: float) -> Text:
     return Text("") if value is None else Text(f"{value:.2f} ×", style="green" if value <= goal else "red")
 
 
-def summary(lines: Sequence[WrittenLine]) -> Table:
+def summary(lines: Sequence[MeasuredLayer]) -> Table:
     """How many of how many, and the median and the worst of each ratio."""
     derived = [line for line in lines if line.derived]
     table = Table(show_header=False, box=None)

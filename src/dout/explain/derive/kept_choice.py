@@ -12,7 +12,7 @@ from dout.explain.derive.backward_graph import BackwardGraph, EqualValues, Twins
 from dout.explain.derive.forward_runs import ForwardRun, is_same
 from dout.explain.derive.forward_source import ForwardSource, SourcePlace, Watch
 from dout.explain.derive.kept_values import bytes_of
-from dout.explain.spelling.numpy_text import COSTLY
+from dout.explain.spelling.numpy_text import COSTLY, SLOW
 from dout.explain.spelling.spare_names import word_for
 from dout.graph import CONSTANT, INPUT, Node
 from dout.run import attributes_of
@@ -160,8 +160,9 @@ class KeptChoice:
         return "np.arange({})" + (f"[{', '.join(index)}]" if len(index) > 1 else "")
 
     def _again(self, node: Node) -> bool:
-        """Whether backward may compute a value a second time."""
-        return self.recompute or node.primitive not in COSTLY
+        """Whether backward may compute a value a second time: not what is costly, nor what is slow and at hand."""
+        dear = node.primitive in COSTLY or (node.primitive in SLOW and self.place(node) is not None)
+        return self.recompute or not dear
 
     def _wanted_order(self) -> list[str]:
         return [name for name in wanted_inputs(self.run) if name in self.graph.wanted]

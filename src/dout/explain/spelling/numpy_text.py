@@ -55,6 +55,10 @@ COSTLY = primitives(
     "matmul dot inner inv solve det convolve einsum sum mean var std prod max min argmax argmin argsort cumsum cumprod "
     "special_softmax special_log_softmax special_logsumexp windows"
 )
+SLOW = primitives(  # elementwise, and several times as long as a product
+    "exp exp2 expm1 log log1p log2 log10 tanh sigmoid softplus logaddexp sin cos tan arctan sinh cosh power pow "
+    "special_erf special_expit"
+)
 
 
 def spelled(spelling: Spelling, node: Node, operands: Operands) -> WrittenText:
