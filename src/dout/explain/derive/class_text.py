@@ -17,6 +17,7 @@ from dout.explain.derive.forward_runs import ForwardSubject
 from dout.explain.spelling.written_text import wrapped
 
 _NUMBER = count(1)
+_UNIT = "    "
 
 
 class ClassText:
@@ -38,11 +39,13 @@ class ClassText:
         if ahead not in methods:
             raise OSError(f"its {ahead} is inherited")
         start, end = _span(methods[ahead])
-        new = _indented([*_decorators(lines, methods[ahead]), *forward])
+        unit = " " * methods[ahead].col_offset
+        new = _indented([*_decorators(lines, methods[ahead]), *forward], unit)
+        backward = _indented([_with_unit(line, unit) for line in backward], unit)
         if behind in methods:
-            edits.append((*_span(methods[behind]), _indented(backward)))
+            edits.append((*_span(methods[behind]), backward))
         else:
-            new += ["", *_indented(backward)]
+            new += ["", *backward]
         if "" not in lines[end : end + 1] and end < len(lines):
             new.append("")
         edits.append((start, end, new))
@@ -112,8 +115,15 @@ def _decorators(lines: list[str], definition: ast.FunctionDef) -> list[str]:
     return [textwrap.dedent(line) for line in lines[_span(definition)[0] - 1 : definition.lineno - 1]]
 
 
-def _indented(lines: list[str]) -> list[str]:
-    return [f"    {line}" if line else "" for line in lines]
+def _indented(lines: list[str], unit: str = _UNIT) -> list[str]:
+    return [f"{unit}{line}" if line else "" for line in lines]
+
+
+def _with_unit(line: str, unit: str) -> str:
+    """A line of ours indented as the user indents."""
+    text = line.lstrip(" ")
+    depth, rest = divmod(len(line) - len(text), len(_UNIT))
+    return unit * depth + " " * rest + text
 
 
 def _spaced(lines: list[str]) -> list[str]:
