@@ -178,3 +178,41 @@ def test_of_two_equal_ones_one_gets_the_gradient():
     layer = derived(Steps).layer()
     layer.forward(np.array([0.0, 1.0, -1.0]))
     assert np.array_equal(layer.backward(np.ones(3)), [0.25, 1.0, 0.25])
+
+
+class AlongAxis:
+    def __init__(self, axis=-1):
+        self.axis = axis
+
+    def forward(self, x):
+        e = np.exp(x - x.max(axis=self.axis, keepdims=True))
+        return e / e.sum(axis=self.axis, keepdims=True)
+
+
+def test_an_axis_that_forward_is_given_is_named():
+    assert "derived with axis=-1" in said(derived(AlongAxis))
+
+
+class NotTooShort:
+    def __init__(self, eps=1e-12):
+        self.eps = eps
+
+    def forward(self, x):
+        return x / np.maximum(np.sqrt(np.sum(x**2, axis=1, keepdims=True)), self.eps)
+
+
+def test_a_number_that_keeps_another_from_0_may_be_large():
+    layer = derived(NotTooShort).layer(eps=10.0)
+    layer.forward(np.array([[3.0, 4.0]]))
+    assert np.allclose(layer.backward(np.array([[1.0, 2.0]])), [[0.1, 0.2]], rtol=1e-15, atol=0)
+
+
+class KeptAtRandom:
+    def forward(self, x):
+        keep = np.random.rand() < 0.9
+        return x + keep * np.tanh(x)
+
+
+def test_a_number_that_forward_draws_is_named():
+    (note,) = said(derived(KeptAtRandom))
+    assert re.fullmatch(r"derived with the number that \S+test_derive_validity\.py:\d+ draws in the example", note)

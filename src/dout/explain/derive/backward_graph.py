@@ -24,6 +24,7 @@ from dout.rewrite.stable_forms import stable_forms
 
 Point = dict[Node, Any]
 _CLOSE, _TINY = 1e-9, 1e-13
+_NOTHING = 1e-3  # a number that may be there to keep another from 0
 _SCALES = (0.1, 3.0, 10.0)  # of points further in and further out
 
 
@@ -202,6 +203,8 @@ def points(graph: BackwardGraph, count: int = 2 + len(_SCALES)) -> Iterator[Poin
                 point[node] = generator.normal(size=node.shape)[()]
             elif seed > 1 and node in wanted and not is_label(value):
                 point[node] = far(_SCALES[seed - 2])(_wide(value), generator)
+            elif seed > 1 and type(value) is float and abs(value) < _NOTHING:
+                point[node] = 0.25 * seed
             elif seed and (node in wanted or type(value) is float):
                 shaken = np.asarray(value, dtype=float) * (1 + generator.uniform(-0.2, 0.2, node.shape))
                 point[node] = np.where(shaken == 0, generator.uniform(-0.5, 0.5, node.shape), shaken)[()]

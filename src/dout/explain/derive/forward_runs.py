@@ -22,6 +22,7 @@ from dout.trace.record.record import record, record_function
 from dout.trace.record.trace import Trace
 
 PLAIN = Interface()
+_TINY = 1e-3
 
 
 def _subclass(cls: type, **methods: Any) -> type:
@@ -39,6 +40,7 @@ class ForwardSubject:
     init: Mapping[str, Any]
     inputs: Mapping[str, Any]
     interface: Interface = PLAIN
+    seed: int = 0  # of the random state in which forward is recorded
     is_warm: bool = False  # after a first forward, which makes arrays that the layer holds from then on
 
     @property
@@ -186,7 +188,7 @@ def recorded(subject: ForwardSubject) -> ForwardRun:
     ordered, keywords = subject.arguments
     layer: Any = None
     before: Any = None
-    with quiet():
+    with quiet(subject.seed):
         if subject.target.is_function:
             trace, entered = record_function(subject.target.named, tuple(ordered), keywords)
             ends = tuple(trace.graph.outputs.values())
@@ -297,6 +299,7 @@ def _other_numbers(item: Any) -> Iterator[Any]:
     elif type(item) is int:
         yield from (item + 1, item * 2, item * 3, item - 1)
     else:
+        yield from (0.5,) if abs(item) < _TINY else ()  # beside which something else counted until now
         yield from (item * 0.75 or 0.25, item * 1.25)
 
 

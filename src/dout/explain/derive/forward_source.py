@@ -67,8 +67,8 @@ class ForwardSource:
             elif isinstance(node, ast.ExceptHandler):
                 waiting += node.body[::-1]
 
-    def watched(self, run: Callable[[Callable[..., Any]], Any]) -> Watch:
-        """Run the function once, as `run` calls it, and watch its values."""
+    def watched(self, run: Callable[[Callable[..., Any]], Any], seed: int) -> Watch:
+        """Run the function once, as `run` calls it, from a random state, and watch its values."""
         watch = Watch()
         tree = ast.parse(self.text)
         definition = tree.body[0]
@@ -86,7 +86,7 @@ class ForwardSource:
         function = space["__dout_outer__"](**{name: cell.cell_contents for name, cell in cells.items()})
         function.__defaults__ = self.function.__defaults__
         function.__kwdefaults__ = self.function.__kwdefaults__
-        with quiet():
+        with quiet(seed):
             run(function)
         return watch
 

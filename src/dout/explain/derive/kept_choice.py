@@ -27,7 +27,7 @@ class KeptChoice:
         self.run: ForwardRun = self.graph.run
         self.equal = EqualValues(twins)
         self.source = ForwardSource(_function(self.run))
-        self.watch: Watch = self.source.watched(self._call)
+        self.watch: Watch = self.source.watched(self._call, self.run.subject.seed)
         self.first = self._merged()
         self.members = {node: self._recorded_alike(node) for node in dict.fromkeys(self.first.values())}
         self._places: dict[Node, SourcePlace | None] = {}

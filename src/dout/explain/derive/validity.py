@@ -51,10 +51,11 @@ def _conditions(runs: Sequence[ForwardRun], known: Any) -> Iterator[Phrase]:
         else:
             argument = "first" if side == FIRST else "second"
             yield Phrase("one_side_choice", {"condition": text, "where": where, "argument": argument})
-    steered = [event.where for run in runs for event in run.trace.events if event.kind == "branch" and event.where]
-    for where in dict.fromkeys(shown_place(one.file, one.line) for one in steered):
-        if where not in told:
-            yield Phrase("one_side_steered", {"where": where})
+    for kind, key in (("branch", "one_side_steered"), ("draw", "one_side_drawn")):
+        found = [event.where for run in runs for event in run.trace.events if event.kind == kind and event.where]
+        for where in dict.fromkeys(shown_place(one.file, one.line) for one in found):
+            if where not in told:
+                yield Phrase(key, {"where": where})
 
 
 def other_axes(subject: ForwardSubject, make: Make) -> list[Phrase]:

@@ -46,6 +46,7 @@ _OUTLINE = {
     "one_side_condition": "{where} の {condition} が {side} のときの導出です",
     "one_side_choice": "{where} の {condition} が {argument} の引数を返すときの導出です",
     "one_side_steered": "{where} では値によって進み方が変わります。例と同じ進み方のときの導出です",
+    "one_side_drawn": "例で {where} が引いた乱数のときの導出です",
     "after_first": "最初の呼び出しで層が配列を作ります。2 回目以降の呼び出しの導出です",
     "axes": "{name} が {count} 軸のときの導出です",
     "strategy": "{why}",

@@ -101,6 +101,7 @@ _NOT_DERIVED = {
     "one_side_condition": "derived where {condition} at {where} is {side}",
     "one_side_choice": "derived where {condition} at {where} gives its {argument} argument",
     "one_side_steered": "derived for the way that the example takes at {where}, where a value decides",
+    "one_side_drawn": "derived with the number that {where} draws in the example",
     "after_first": "derived for calls after the first, which makes arrays that the layer keeps",
     "axes": "derived for {name} of {count} axes",
     "derive unrolled gradient": "the gradient of {where} takes other steps at other sizes: write that line without a "
