@@ -59,6 +59,11 @@ class Target:
         """What its inputs are given to: its forward, whatever that is called, or the function itself."""
         return behind(getattr(self.named, self.forward_name) if self.forward_name else self.named)
 
+    def forward_alone(self, forward: str) -> type:
+        """The class as one of a layer with this forward, and a backward that does nothing."""
+        own = {"forward": inspect.getattr_static(self.cls, forward), "backward": lambda self, dout: None}
+        return type(self.cls.__name__, (self.cls,), {**own, "__module__": self.cls.__module__})
+
     def inputs(self, interface: Interface | None = None) -> list[inspect.Parameter]:
         """The arguments of its forward that are inputs: neither `self` nor a context.
 

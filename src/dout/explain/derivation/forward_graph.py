@@ -185,18 +185,10 @@ def _with_backward_that_runs(target: Target, found: Example) -> tuple[Trace, str
         if target.is_function or not target.has_both or isinstance(error, TargetError | UnsupportedError):
             raise
         try:
-            trace = _recorded(Target(_without_backward(target)), found)
+            trace = _recorded(_alone(target), found)
         except Exception:  # it was forward
             raise error from None
         return trace, f"{type(error).__name__}: {error}"
-
-
-def _without_backward(target: Target) -> Any:
-    """The class or the layer with a backward that does nothing."""
-    forward, _ = target.pairs[0]
-    cls = type(target.cls.__name__, (target.cls,), {"__module__": target.cls.__module__})
-    cls.forward, cls.backward = getattr(target.cls, forward), lambda self, dout: None  # type: ignore[attr-defined]
-    return target.adapted_to(cls) if not target.is_class else cls
 
 
 def _recorded(target: Target, found: Example) -> Trace:
@@ -204,8 +196,8 @@ def _recorded(target: Target, found: Example) -> Trace:
     if layer is not target.named:
         return record(Target(layer).fresh(found.init), *map(deep_copy, given))
     ordered, keywords = target.arguments(copies(found.inputs))
-    if not target.is_function and not target.has_both:
-        target = Target(target.adapted_to(_with_backward(target.cls)))
+    if target.forward_name and not target.has_both:
+        target = _alone(target)  # as a layer: its numbers and arrays are then inputs of the recording
     return record(target.fresh(found.init), *ordered, **keywords)
 
 
@@ -230,9 +222,9 @@ def _lengths(target: Target, found: Example, trace: Trace) -> frozenset[Node]:
     return frozenset(n for n, mine, theirs in numbers if type(mine) is int and (mine, theirs) == (rows, rows + 1))
 
 
-def _with_backward(cls: type) -> type:
-    """A class with only forward, as a layer: its numbers and arrays are then inputs of the recording."""
-    return type(cls.__name__, (cls,), {"backward": lambda self, dout: None, "__module__": cls.__module__})
+def _alone(target: Target) -> Target:
+    """The same with a backward that does nothing."""
+    return Target(target.adapted_to(target.forward_alone(target.forward_name)))
 
 
 def _forward(trace: Trace, opened: Collection[str], lengths: Collection[Node]) -> Forward:

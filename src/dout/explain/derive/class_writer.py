@@ -88,7 +88,7 @@ def derived(
     def written(more: Iterable[ForwardRun], notes: Sequence[Phrase] = ()) -> DerivedClass:
         return _written(subject, [*runs, *more], others, [*notes, *fixed], simplify_elementwise)
 
-    ways: list[Iterable[ForwardRun]] = [more.values(), [*others, *more.values()]]
+    ways: list[Iterable[ForwardRun]] = [more.values(), *([[*others, *more.values()]] if others else [])]
     for way in ways:
         try:
             return written(way)
@@ -113,6 +113,7 @@ def _written(
 ) -> DerivedClass:
     """The class in the first way of writing that holds in all runs and in `others`. Raises NotDerivedError."""
     failed: list[Phrase] = []
+    every = list(dict.fromkeys([*runs, *others]))
     ways: list[tuple[_Way, Callable[[Node], Node] | None]] = [(way, None) for way in _WAYS]
     for way, shorter in [(_WAYS[0], simplify_elementwise), *ways] if simplify_elementwise else ways:
         try:
@@ -123,7 +124,6 @@ def _written(
                 raise NotDerivedError([_flat(runs[0])])
             draft = drafted(Twins.paired(graphs), given_only=way.given_only, recompute=way.recompute)
             text = ClassText(subject, draft)
-            every = list(dict.fromkeys([*runs, *others]))
             verdicts = verified([run.subject for run in every], text.make, draft.names)
         except (DerivedDiffersError, UnspelledError, OSError, SyntaxError) as error:
             failed.append(_why(error))
@@ -241,10 +241,8 @@ def _renumbered(run: ForwardRun, name: str) -> Iterator[ForwardRun]:
 
 def _other_batch(run: ForwardRun) -> list[ForwardRun]:
     """The recording with more rows, for lengths that were equal by accident."""
-    with suppress(Exception):
-        more = recorded(with_rows(run.subject))
-        return [more] if same_structure(run.graph, more.graph) is None else []
-    return []
+    more = _tried_once(with_rows(run.subject))
+    return [more] if more is not None and same_structure(run.graph, more.graph) is None else []
 
 
 def _unequal_axes(runs: Sequence[ForwardRun]) -> Iterator[ForwardRun]:

@@ -17,16 +17,12 @@ from dout.adapt.target import Target, copies, passed
 from dout.graph import INPUT, Graph, Node, topological
 from dout.judge.judged_run import is_label
 from dout.rewrite.window_forms import window_forms
-from dout.run import attributes_of, copied, deep_copy, flat, fresh, places, quiet
+from dout.run import attributes_of, copied, deep_copy, fresh, places, quiet
 from dout.trace.record.record import record, record_function
 from dout.trace.record.trace import Trace
 
 PLAIN = Interface()
 _TINY = 1e-3
-
-
-def _subclass(cls: type, **methods: Any) -> type:
-    return type(cls.__name__, (cls,), methods)
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,32 +70,23 @@ class ForwardSubject:
 
     def bare(self) -> Any:
         """A fresh layer whose backward does nothing: only its forward is of interest."""
-        forward = inspect.getattr_static(self.target.cls, self.methods[0])
-        return self._instance(_subclass(self.target.cls, forward=forward, backward=lambda self, dout: None))
+        return self.instance(self.target.forward_alone(self.methods[0]))
 
-    def plain(self, ordered: list[Any], keywords: dict[str, Any]) -> list[Any]:
-        """The outputs of the target itself, of a fresh layer; to be called in silence."""
-        forward = self.target.named if self.target.is_function else self.bare().forward
-        return list(flat(forward(*ordered, **keywords)))
-
-    def twice(self) -> None:
-        """Run the target itself two times, the second time as the first left it; to be called in silence."""
-        forward = self.target.named if self.target.is_function else self.bare().forward
-        for _ in range(2):
-            ordered, keywords = self.arguments
-            forward(*ordered, **keywords)
+    def forward(self) -> Any:
+        """The forward of the target itself: the function, or the method of a fresh layer."""
+        return self.target.named if self.target.is_function else self.bare().forward
 
     def made(self, cls: type) -> Any:
         """A fresh layer of a class that was written, which has forward and backward by these names, too."""
-        forward, backward = (inspect.getattr_static(cls, name) for name in self.methods)
-        return self._instance(_subclass(cls, forward=forward, backward=backward))
+        own = zip(("forward", "backward"), (inspect.getattr_static(cls, name) for name in self.methods), strict=True)
+        return self.instance(type(cls.__name__, (cls,), dict(own)))
 
     @property
     def methods(self) -> tuple[str, str]:
         """What the class calls its forward and its backward; one that gives but the local derivative is no backward."""
         return self.interface.forward, PLAIN.backward if self.interface.local else self.interface.backward
 
-    def _instance(self, cls: type) -> Any:
+    def instance(self, cls: type) -> Any:
         """A fresh layer of this class, each time with the same random numbers; a copy of the instance has `init`."""
         if self.target.is_class or self.target.is_function:
             with quiet():
@@ -121,7 +108,7 @@ class ForwardRun:
     """One recorded forward: its graph, and for the inputs of that what they are.
 
     `arguments` are those of forward, `held` what the layer holds, as an expression of `self`; `written` are those of
-    them that forward changes. `outputs` are flat.
+    them that forward changes.
     """
 
     subject: ForwardSubject
@@ -131,11 +118,6 @@ class ForwardRun:
     held: Mapping[Node, str]
     written: frozenset[str]
     layer: Any  # after the forward
-
-    @property
-    def outputs(self) -> tuple[Node, ...]:
-        """The nodes of what forward returned."""
-        return tuple(self.graph.outputs.values())
 
 
 def found_subject(target: Any, init: Mapping[str, Any], inputs: Mapping[str, Any]) -> ForwardSubject:

@@ -13,7 +13,7 @@ from dout.explain.derive.forward_runs import ForwardRun, ForwardSubject
 from dout.explain.derive.verification import Make, judged_again
 from dout.explain.model.explanation import Phrase
 from dout.files import shown_place
-from dout.run import quiet
+from dout.run import flat, quiet
 from dout.trace.capture.covered_sides import FALSE, FIRST, TRUE, Covered
 from dout.trace.capture.watched_conditions import watched
 
@@ -36,7 +36,10 @@ def _conditions(runs: Sequence[ForwardRun], known: Any) -> Iterator[Phrase]:
     covered = Covered()
     for run in runs:
         with suppress(Exception), quiet(), watched() as seen:
-            run.subject.twice()
+            forward = run.subject.forward()
+            for _ in range(2):  # the second time as the first left the layer
+                ordered, keywords = run.subject.arguments
+                forward(*ordered, **keywords)
         covered.add(seen)
     told: set[str] = set()
     for place, sides in covered.open.items():
@@ -69,7 +72,7 @@ def other_axes(subject: ForwardSubject, make: Make) -> list[Phrase]:
     try:
         with quiet():
             ordered, keywords = other.arguments
-            outputs = other.plain(ordered, keywords)
+            outputs = list(flat(other.forward()(*ordered, **keywords)))
         runs = all(np.all(np.isfinite(out)) for out in outputs)
     except Exception:  # forward takes no more axes
         return []

@@ -13,7 +13,7 @@ import numpy as np
 from dout.explain.derive.forward_runs import ForwardSubject
 from dout.explain.styles.syntax_copy import copied_tree
 from dout.explain.styles.written_out import written_out
-from dout.run import deep_copy, flat, fresh, quiet
+from dout.run import deep_copy, flat, quiet
 
 _KIND, _RAN, _WRITES = "__dout_kind__", "__dout_ran__", "__dout_writes__"
 
@@ -143,7 +143,7 @@ def seen(source: str, name: str, original: type, subject: ForwardSubject, wanted
     inside = {**space, **hooks}
     exec(compile(ast.fix_missing_locations(ast.Module([watched], [])), "<styled>", "exec"), inside)
     with quiet():
-        layer = _layer(inside[name], subject)
+        layer = subject.instance(inside[name])
         _as_tensors(layer, wanted)
         found.held = deep_copy(layer)
         ordered, keywords = subject.arguments
@@ -168,14 +168,6 @@ def _joined(kinds: set[SeenKind]) -> SeenKind:
     if kinds and {one.what for one in kinds} == {"number", "tensor"} and "b" not in {one.dtype for one in kinds}:
         return SeenKind("mixed", "f")
     return UNKNOWN
-
-
-def _layer(cls: type, subject: ForwardSubject) -> Any:
-    if subject.target.is_class or subject.target.is_function:
-        return fresh(cls, subject.init)
-    layer = deep_copy(subject.target.named)
-    layer.__class__ = cls
-    return layer
 
 
 def _as_tensors(layer: Any, wanted: Iterable[str]) -> None:
