@@ -5,6 +5,8 @@ A message says what is wrong, where (file and line of the user's code), and what
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 
 class DoutError(Exception):
     """The common root: `except dout.DoutError` catches everything dout raises on purpose."""
@@ -48,6 +50,17 @@ class UserCodeError(DoutError):
 
 class LimitError(DoutError):
     """The user's code ran for too long or printed too much, and was stopped."""
+
+
+class EndOfRun(BaseException):
+    """Ends the user's code; not an Exception, so that a script's `except Exception` does not keep it alive.
+
+    Who catches it calls `arrived`: the user's code has ended, and need not be ended by other means.
+    """
+
+    def __init__(self, message: str = "", arrived: Callable[[], object] = lambda: None) -> None:
+        super().__init__(message)
+        self.arrived = arrived
 
 
 class MissingFontWarning(UserWarning):

@@ -5,7 +5,7 @@ from written import written
 
 from dout.check.verb.check_layer import check
 from dout.check.worker.missing_dependency import lacks, lacks_target
-from dout.check.worker.stub_modules import Missing
+from dout.trace.program.stub_modules import Missing
 
 SOURCE = """
 def only_on_a_card(x, other):

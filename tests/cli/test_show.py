@@ -225,8 +225,17 @@ def test_a_main_block_runs_and_input_does_not_wait(tmp_path):
 
 # --- bad input --------------------------------------------------------------------------------------------------------
 
-UNSUPPORTED = LAYER + "import numpy as np\nx = np.ones((2, 2))\nMulLayer().forward(x, x)\nnp.linalg.svd(x)\n"
-ESCAPES = LAYER + "price = MulLayer().forward(100.0, 2)\nwhole = complex(price) * 3\n"
+INSIDE = """
+class Layer:
+    def forward(self, x):
+        {line}
+    def backward(self, dout):
+        return dout
+import numpy as np
+Layer().forward({x})
+"""
+UNSUPPORTED = INSIDE.format(line="import numpy as np\n        return np.linalg.svd(x)[0]", x="np.ones((2, 2))")
+ESCAPES = INSIDE.format(line="return complex(x) * 3", x="100.0")
 
 
 @pytest.mark.parametrize(
@@ -239,8 +248,8 @@ ESCAPES = LAYER + "price = MulLayer().forward(100.0, 2)\nwhole = complex(price) 
         ),
         ("import sys\nsys.exit(3)\n", [r"ended with exit code 3"]),
         ("print('hello')\n", [r"mine\.py has no layer in it"]),
-        (UNSUPPORTED, [r"np\.linalg\.svd is not in dout's table of primitives, at .*mine\.py:12"]),
-        (ESCAPES, [r"complex\(\.\.\.\) turns a traced value into a plain number .* at .*mine\.py:10"]),
+        (UNSUPPORTED, [r"np\.linalg\.svd is not in dout's table of primitives, at .*mine\.py:5"]),
+        (ESCAPES, [r"complex\(\.\.\.\) turns a traced value into a plain number .* at .*mine\.py:4"]),
         ("while True:\n    pass\n", [r"did not end within 1 s, at .*mine\.py:[12]; it was stopped"]),
         ("while True:\n    try:\n        pass\n    except:\n        pass\n", [r"did not end within 1 s"]),
         (
@@ -278,6 +287,48 @@ def test_bad_arguments_get_one_message(arguments, said):
 
 def test_not_a_trace_document(tmp_path):
     refused(dout("show", script(tmp_path, '{"a": 1}', "other.json")), "is not a trace document")
+
+
+def test_what_cannot_be_traced_outside_of_a_layer_is_an_input_and_the_picture_says_so(tmp_path):
+    text = LAYER + "import numpy as np\nx = np.eye(2)\ny = MulLayer().forward(x, x)\n"
+    text += "MulLayer().forward(np.linalg.svd(y)[0], x)\n"
+    run = dout("show", script(tmp_path, text))
+    assert run.returncode == 0
+    assert "a value left the trace, at" in run.stdout
+    assert "np.linalg.svd is not in dout's table of primitives" in run.stdout
+
+
+def test_a_training_loop_is_stopped_after_its_round_unless_it_is_to_run_on(tmp_path):
+    text = LAYER + "mul = MulLayer()\nfor turn in range(3):\n    mul.forward(2.0, 3.0)\n    mul.backward(1.0)\n"
+    text += "    print('turn', turn)\n"
+    stopped, whole = (dout("show", script(tmp_path, text), *more) for more in ([], ["--run-on"]))
+    assert ("turn 0" in stopped.stdout, "turn 1" in stopped.stdout) == (True, False)
+    assert "the program was stopped where its next round begins (--run-on lets it go on)" in " ".join(
+        stopped.stdout.split()
+    )
+    assert "turn 2" in whole.stdout
+
+
+def test_arguments_are_passed_on_to_the_script(tmp_path):
+    text = LAYER + "import sys\nprint(sys.argv[1:])\nMulLayer().forward(float(sys.argv[2]), 3.0)\n"
+    assert "['--lr', '3']" in dout("show", script(tmp_path, text), "--", "--lr", "3").stdout
+    refused(dout("show", "Sigmoid", "--", "--lr", "3"), "Sigmoid is no script; --lr is for a script")
+
+
+def test_what_a_script_did_before_it_failed_is_drawn_and_the_error_follows(tmp_path):
+    text = LAYER + "MulLayer().forward(2.0, 3.0)\nmissing\n"
+    run = dout("show", script(tmp_path, text))
+    assert run.returncode == 2
+    assert "MulLayer" in run.stdout
+    assert "NameError: name 'missing'" in run.stderr
+
+
+def test_at_the_time_limit_what_a_script_did_is_drawn(tmp_path):
+    text = LAYER + "MulLayer().forward(2.0, 3.0)\nwhile True:\n    pass\n"
+    run = dout("show", script(tmp_path, text), "--timeout", "1")
+    assert run.returncode == 0
+    assert "MulLayer" in run.stdout
+    assert "did not end within 1 s" in run.stdout
 
 
 def test_the_users_traceback_is_theirs_alone(tmp_path):

@@ -200,7 +200,7 @@ def test_a_loop_that_logs_its_loss_has_every_gradient(tmp_path, capsys):
     path.write_text(LOOP)
     exec(compile(LOOP, "plain", "exec"), {"__name__": "__main__"})
     plain = capsys.readouterr().out
-    trace = record_script(path)
+    trace = record_script(path, run_on=True)
     assert capsys.readouterr().out == plain
     assert {event.kind for event in trace.events} == {"round"}
     for name in ("x", "W", "y", "loss"):

@@ -12,15 +12,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any, TextIO
 
-from dout.errors import LimitError
+from dout.errors import EndOfRun, LimitError
 from dout.trace.model.user_source import line_of
 
 MOST_OUTPUT = 1_000_000  # characters a script may print
 _GRACE = 2.0  # seconds for the user's code to end once it was told to
-
-
-class _Stop(BaseException):
-    """Ends the user's code; not an Exception, so that a script's `except Exception` does not keep it alive."""
 
 
 class Meter(io.TextIOBase):
@@ -51,7 +47,7 @@ class Meter(io.TextIOBase):
         self.count += len(text)
         if self.count > MOST_OUTPUT:
             where = line_of(sys._getframe(1))
-            raise _Stop(f"printed more than {MOST_OUTPUT} characters{f', at {where}' if where else ''}")
+            raise EndOfRun(f"printed more than {MOST_OUTPUT} characters{f', at {where}' if where else ''}")
         self.parts.append(text)
         if self.through is not None:
             self.through.write(text)
@@ -93,7 +89,7 @@ def guarded(what: str, *, timeout: float, capture: bool) -> Iterator[Meter]:
         try:
             with _alarm(what, timeout):
                 yield meter
-        except _Stop as stop:
+        except EndOfRun as stop:
             raise LimitError(f"{what} {stop}; it was stopped") from None
         finally:
             sys.stdout, sys.stdin, sys.stderr = kept
@@ -128,7 +124,7 @@ def _alarm(what: str, timeout: float) -> Iterator[None]:
     def ring(number: int, frame: Any) -> None:
         where = line_of(frame)
         running[0] = f", at {where}" if where else ""
-        raise _Stop(f"did not end within {timeout:g} s{running[0]}")
+        raise EndOfRun(f"did not end within {timeout:g} s{running[0]}", last.cancel)
 
     def give_up() -> None:
         message = f"dout: {what} did not end within {timeout:g} s{running[0]}, and cannot be interrupted there\n"

@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 import warnings
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ import click
 from dout.cli import options
 from dout.cli.cli_target import load, split
 from dout.cli.output.printing import has_colours, is_unicode
-from dout.errors import MissingFontWarning, TargetError, visible
+from dout.errors import MissingFontWarning, TargetError, UserCodeError, visible
 
 if TYPE_CHECKING:
     from dout.draw.picture.picture import Picture
@@ -40,6 +40,7 @@ def _opened(context: click.Context, option: click.Parameter, names: tuple[str, .
 
 @click.command(short_help="Draw one run: every value and every gradient.")
 @click.argument("target")
+@click.argument("arguments", metavar="[-- ARGUMENT...]", nargs=-1, type=click.UNPROCESSED)
 @options.output("FILE", "Write the picture to FILE. The suffix names the format: "
                         ".svg .png .pdf .pptx .html .tex .dot .json .txt.")  # fmt: skip
 @options.inputs
@@ -47,6 +48,7 @@ def _opened(context: click.Context, option: click.Parameter, names: tuple[str, .
 @options.as_json
 @click.option("--round", "round_", metavar="N", type=click.IntRange(1),
               help="Record the Nth forward–backward round of a script [1].")  # fmt: skip
+@click.option("--run-on", is_flag=True, help="Let a script go on to its end when its round is recorded.")
 @options.timeout(60)
 @click.option("--open", metavar="all|none|NAME", multiple=True, callback=_opened,
               help="Show what is inside these layers [a layer that is alone]. Repeat it for each name.")  # fmt: skip
@@ -61,8 +63,9 @@ def _opened(context: click.Context, option: click.Parameter, names: tuple[str, .
 @click.option("--width", metavar="LENGTH", callback=_millimetres, help="The width on paper: 85mm, 8.5cm, 3.3in.")
 @click.option("--browser", is_flag=True, help="Open the picture as a page in the browser.")
 def show(
-    target: str, output: Path | None, force: bool, inputs: dict[str, Any], init: dict[str, Any], as_json: bool,
-    round_: int | None, timeout: float, steps: bool, browser: bool, **view: Any,
+    target: str, arguments: tuple[str, ...], output: Path | None, force: bool, inputs: dict[str, Any],
+    init: dict[str, Any], as_json: bool, round_: int | None, run_on: bool, timeout: float, steps: bool, browser: bool,
+    **view: Any,
 ) -> None:  # fmt: skip
     """Run TARGET once and draw its graph: every value above its edge, every gradient below.
 
@@ -77,7 +80,9 @@ def show(
         raise click.UsageError("--steps needs a file to write: add -o FILE")
     from dout.draw import draw
 
-    trace, said = _trace(target, inputs, init, as_json, round_, timeout)
+    trace, said, error = _recorded(
+        target, _Given(inputs, init, arguments, round_, run_on), capture=as_json, timeout=timeout
+    )
     picture = draw(trace, **view)
     shown = "" if as_json or output is not None or browser else _terminal(picture)
     if output is not None:
@@ -95,12 +100,23 @@ def show(
     elif output is None:
         for text in filter(None, (said, shown)):
             click.echo(text)
+    if error is not None:
+        raise error
 
 
-def _trace(
-    target: str, inputs: dict[str, Any], init: dict[str, Any], capture: bool, round_: int | None, timeout: float
-) -> tuple[Trace, str]:
-    """The trace of a target, and a line that names the inputs that dout chose."""
+@dataclass(frozen=True)
+class _Given:
+    """What the command line gives to the code that runs."""
+
+    inputs: dict[str, Any]
+    init: dict[str, Any]
+    arguments: tuple[str, ...]
+    round: int | None
+    run_on: bool
+
+
+def _recorded(target: str, given: _Given, *, capture: bool, timeout: float) -> tuple[Trace, str, UserCodeError | None]:
+    """The trace of a target, a line that names the inputs that dout chose, and what a script raised after that."""
     from dout.check.project.target_kind import kind_of
     from dout.cli.guard import guarded
 
@@ -109,19 +125,36 @@ def _trace(
     if is_script and where.endswith(".json"):
         from dout.trace.record.trace_reader import load as load_trace
 
-        return load_trace(where), ""
-    if is_script and (inputs or init):
+        return load_trace(where), "", None
+    if is_script and (given.inputs or given.init):
         raise TargetError(f"{target} is a script; --input and --init are for a layer in it, such as {target}:Sigmoid")
-    if round_ and not is_script:
-        raise TargetError(f"{target} is no script; --round is for a script that calls its layers several times")
+    if not is_script and (given.round or given.arguments or given.run_on):
+        option = "--round" if given.round else "--run-on" if given.run_on else given.arguments[0]
+        raise TargetError(f"{target} is no script; {option} is for a script, which calls its layers itself")
     with guarded(target, timeout=timeout, capture=capture) as meter:
-        if is_script:
-            from dout.trace.record.script import record_script
+        if not is_script:
+            trace, said = _layer(target, load(target)[1], given.init, given.inputs)
+            return replace(trace, printed="".join(meter.parts)), said, None
+        from dout.trace.record.script import run_script
 
-            trace, said = record_script(where, rounds=round_ or 1), ""
-        else:
-            trace, said = _layer(target, load(target)[1], init, inputs)
-    return replace(trace, printed="".join(meter.parts)), said
+        run = run_script(
+            where, arguments=given.arguments, rounds=given.round or 1, run_on=given.run_on, methods_of=_methods_of
+        )
+    return replace(run.trace(), printed="".join(meter.parts)), "", run.error
+
+
+def _methods_of(cls: type) -> tuple[str, str] | None:
+    """What forward and backward of a class are called; None where it is no layer, or nobody can tell."""
+    from dout.trace.session.layer_calls import plain_methods
+
+    if (names := plain_methods(cls)) is not None:
+        return names
+    from dout.adapt.interface.interface import method_names
+
+    try:
+        return method_names(cls)
+    except Exception:  # what a class answers when it is asked for its methods
+        return None
 
 
 def _layer(target: str, found: Any, init: dict[str, Any], inputs: dict[str, Any]) -> tuple[Trace, str]:

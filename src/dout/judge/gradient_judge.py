@@ -76,7 +76,10 @@ def _in_float64(run: JudgedRun, strictness: float = 1.0, *, confirm: bool) -> li
     """Those refuted at the values of the run that do not agree near them either: both points are hardly at a kink."""
     found = outcomes_in_float64(run, run.base, strictness, confirm=confirm, largest=run.largest)[0]
     if any(outcome.word == Word.REFUTED for outcome in found):
-        beside = outcomes_in_float64(run, generic(run, 0), strictness, confirm=confirm)[0]
+        try:
+            beside = outcomes_in_float64(run, generic(run, 0), strictness, confirm=confirm)[0]
+        except (ValueError, IndexError):  # there an index or a mask chooses another number of elements
+            return []
         pairs = zip(found, beside, strict=True)
         return [here for here, there in pairs if here.word == Word.REFUTED and there.word != Word.AGREES]
     return []

@@ -101,7 +101,11 @@ clip = define(
         np.where((x < low) & (low <= high), dout, 0),
         np.where((x > high) | (low > high), dout, 0),  # if the lower bound is above the upper one, the upper counts
     ),
-    calls={np.clip: lambda x, a_min, a_max: _clip(x, a_min, a_max)},
+    calls={
+        np.clip: lambda x, a_min=None, a_max=None, *, min=None, max=None: _clip(
+            x, a_min if min is None else min, a_max if max is None else max
+        )
+    },
     methods={"clip": lambda x, min, max: _clip(x, min, max)},
     symbol="clip",
     latex=r"\operatorname{{clip}}({0}, {1}, {2})",

@@ -235,6 +235,21 @@ def candidates(cls: type) -> Iterator[Interface]:
         yield from of_methods(cls, forward, backward)
 
 
+def method_names(cls: type) -> tuple[str, str] | None:
+    """The forward and the backward of a class whose backward takes the upstream gradient; None where none is clear.
+
+    >>> class Scale:
+    ...     def forward_propagation(self, x): return 2 * x
+    ...     def backward_propagation(self, output_error, learning_rate): return 2 * output_error
+    >>> method_names(Scale)
+    ('forward_propagation', 'backward_propagation')
+    """
+    first = next(candidates(cls), None)
+    if first is None or first.local or first.context or DOUT not in first.roles:
+        return None
+    return first.forward, first.backward
+
+
 def is_plain(cls: type) -> bool:
     """Whether the names alone say that a class is written as `forward(*inputs)` and `backward(dout)`."""
     if _is_static(cls, "forward") or _is_static(cls, "backward"):

@@ -20,16 +20,16 @@ from dout.adapt.interface.interface import pairs_of
 from dout.check.project import notebooks
 from dout.check.project.discover import LARGE, Job, classes_in, line_of_class
 from dout.check.worker.audit_guard import Guard, GuardRules, into_scratch, without_network
-from dout.check.worker.removed_numpy_names import Removed
 from dout.check.worker.statement_runner import LoadRun, Stop
-from dout.check.worker.stub_modules import needed_by
 from dout.errors import TargetError, UserCodeError
 from dout.files import is_there
 from dout.run import names_of
 from dout.run.attributes import qualname_of
 from dout.trace.model.user_source import is_user_code
+from dout.trace.program.project_root import at_home, free_name, home, loaded, name_in_package
+from dout.trace.program.removed_numpy_names import Removed
+from dout.trace.program.stub_modules import needed_by
 from dout.trace.record.script import run_user_code
-from dout.trace.session.project_root import at_home, free_name, home, loaded, name_in_package
 from dout.trace.session.side_effects import KeptRuntime
 
 _PLAIN = (type, ABCMeta)

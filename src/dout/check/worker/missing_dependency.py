@@ -10,7 +10,7 @@ from typing import Any
 
 from dout.adapt.argument_names import names_label
 from dout.adapt.interface.interface import Interface, optional, required
-from dout.check.worker.stub_modules import needed_by
+from dout.trace.program.stub_modules import needed_by
 
 
 def lacks(error: BaseException | None) -> str:

@@ -12,8 +12,8 @@ from dout.check.report.verdicts import Finding, Raised
 from dout.check.rules.unjudged.d002_not_judged import RULE as NOT_JUDGED
 from dout.check.rules.unjudged.d004_removed_numpy_name import RULE as REMOVED
 from dout.check.rules.unjudged.d004_removed_numpy_name import RemovedName
-from dout.check.worker.removed_numpy_names import INSTEAD, Removed
 from dout.graph import Where
+from dout.trace.program.removed_numpy_names import INSTEAD, Removed
 
 
 def excused(report: Report, refused: Sequence[str]) -> Report:

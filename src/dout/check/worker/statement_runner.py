@@ -10,11 +10,7 @@ import __future__
 import ast
 import builtins
 import contextlib
-import importlib
-import itertools
-import os
 import signal
-import sys
 import threading
 import time
 import traceback
@@ -25,8 +21,9 @@ from types import ModuleType
 from typing import Any, Literal
 
 from dout.check.worker.audit_guard import Guard, GuardRules, shown
-from dout.check.worker.stub_modules import KNOWN, Missing, NeedsError, stand_in
-from dout.trace.model.user_source import is_ours, is_user_code
+from dout.trace.model.user_source import is_ours
+from dout.trace.program.project_root import reach
+from dout.trace.program.stub_modules import Missing, NeedsError, stand_in, why_absent
 from dout.trace.record.script import users_traceback
 from dout.trace.session.side_effects import KeptRuntime
 
@@ -271,7 +268,7 @@ class _Statements:
         if isinstance(error, ModuleNotFoundError):
             found = error.name or module
             inside = found.partition(".")[0] != top
-            absent = "is not installed" if found.partition(".")[0] in KNOWN else "cannot be found"
+            absent = why_absent(found.partition(".")[0])
             return f"{found}, which {absent}" + (f" (for {module})" if inside and module else "")
         if isinstance(error, SyntaxError):
             return f"{module or 'a module'}, which is not valid Python ({shown(error.filename or '')}:{error.lineno})"
@@ -328,41 +325,3 @@ def _defined(node: ast.AST) -> Iterator[str]:
         yield node.name
     elif isinstance(node, ast.Import | ast.ImportFrom):
         yield from (alias.asname or alias.name.partition(".")[0] for alias in node.names)
-
-
-# --- where an import may count from -----------------------------------------------------------------------------------
-
-MOST_ABOVE = 5  # folders
-_MOST_BESIDE = 200  # folders beside those
-
-
-def reach(name: str, file: Path) -> bool:
-    """Make a module of the user's importable that lies in a folder above a file, or beside one of those.
-
-    A project's root, a package without __init__.py, a folder that a script is started in. Whether there is one.
-    """
-    above = list(itertools.islice(file.resolve().parents, MOST_ABOVE))
-    folder = next((a for a in above if _has(a, name) and str(a) not in sys.path), None) or _beside(above, name)
-    if folder is None or str(folder) in sys.path:
-        return False
-    sys.path.append(str(folder))
-    importlib.invalidate_caches()
-    return True
-
-
-def _has(folder: Path, name: str) -> bool:
-    if (folder / f"{name}.py").is_file():
-        return True
-    inside = folder / name
-    return inside.is_dir() and (any(inside.glob("*.py")) or any(inside.glob("*/*.py")))
-
-
-def _beside(above: list[Path], name: str) -> Path | None:
-    """The only folder beside those above that has it, in the nearest one of them."""
-    for parent in above[1:3]:
-        with contextlib.suppress(OSError), os.scandir(parent) as entries:
-            folders = [Path(entry) for entry in itertools.islice(entries, _MOST_BESIDE) if entry.is_dir()]
-            found = [f for f in folders if not f.name.startswith(".") and _has(f, name) and is_user_code(str(f))]
-            if len(found) == 1:
-                return found[0]
-    return None

@@ -41,10 +41,10 @@ from dout.check.worker.jobs import Checked, GivenArguments, portable
 from dout.check.worker.missing_dependency import lacks, lacks_target
 from dout.check.worker.post_run import UsesOfOldNames, excused
 from dout.check.worker.sandbox import put_back, take_place
-from dout.check.worker.stub_modules import NeedsError
 from dout.check.worker.work_sharing import Turns
 from dout.errors import DoutError, NotTakenError, TargetError, UserCodeError
 from dout.graph import Where
+from dout.trace.program.stub_modules import NeedsError
 from dout.trace.session.side_effects import KeptRuntime
 
 

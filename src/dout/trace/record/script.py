@@ -8,48 +8,137 @@ import linecache
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
-from dout.errors import DoutError, TargetError, UserCodeError
+from dout.errors import DoutError, EndOfRun, TargetError, UserCodeError
 from dout.files import is_there, text_of
+from dout.graph import Node
+from dout.trace.model.recorded import Event
 from dout.trace.model.user_source import is_ours
+from dout.trace.program import project_root
+from dout.trace.program.missing_files import missing_files
+from dout.trace.program.removed_numpy_names import INSTEAD, Removed
+from dout.trace.program.script_imports import script_imports
+from dout.trace.program.stub_modules import NeedsError
 from dout.trace.record.record import finish
 from dout.trace.record.trace import Trace
-from dout.trace.session import project_root
-from dout.trace.session.layer_calls import is_layer
+from dout.trace.session.layer_calls import MethodsOf, is_layer, plain_methods
 from dout.trace.session.session import Session, session
 from dout.trace.session.side_effects import KeptRuntime
 from dout.trace.session.user_modules import user_modules
 from dout.trace.tracer import traced_modules
-from dout.trace.tracer.tracer import Tracer
+from dout.trace.tracer.script_tracer import ScriptTracer
 
 
-def record_script(path: str | Path, *, rounds: int = 1) -> Trace:
-    """Run a Python file once as `__main__` and return the recording of its layers and arrays.
+@dataclass
+class ScriptRun:
+    """A script that has run: its recording, and why it did not come to its end, where it did not."""
 
-    Of a training loop one forward–backward round is kept, the first or the one asked for. Questions to the person
-    (`input()`) are answered with an empty line, and plots are not shown. Raises TargetError for a file that cannot be
-    read, UserCodeError with the user's traceback for a syntax error or anything the file raises, UnsupportedError and
-    EscapeError as `dout.trace` does.
+    path: Path
+    main: ModuleType
+    tracer: ScriptTracer
+    rounds: int
+    error: UserCodeError | None = None
+
+    def trace(self) -> Trace:
+        """The trace of what was recorded. Raises TargetError where there is nothing to show, UnsupportedError …"""
+        tracer = self.tracer
+        if tracer.refused is not None:
+            raise tracer.refused
+        if tracer.rounds is not None and tracer.rounds > 1:
+            had = self.rounds - tracer.rounds + 1
+            raise self.error or TargetError(f"{self.path} has {had} forward–backward rounds, not {self.rounds}")
+        if not any(node.inputs for node in tracer.nodes):
+            raise self.error or TargetError(_nothing_recorded(self.path, self.main))
+        if not any(call.match for call in tracer.calls) and (turn := first_turn(tracer.nodes)):
+            tracer.note("limit", "the program goes on with the same lines, turn after turn: the first turn is shown")
+            tracer.keep_first(turn)
+        return finish(tracer, str(self.path))
+
+
+def record_script(path: str | Path, *, rounds: int = 1, run_on: bool = False) -> Trace:
+    """As `run_script`, and return the trace. What the file raises is raised, as UserCodeError."""
+    run = run_script(path, rounds=rounds, run_on=run_on)
+    if run.error is not None:
+        raise run.error
+    return run.trace()
+
+
+def run_script(
+    path: str | Path,
+    *,
+    arguments: Sequence[str] = (),
+    rounds: int = 1,
+    run_on: bool = False,
+    methods_of: MethodsOf = plain_methods,
+) -> ScriptRun:
+    """Run a Python file once as `__main__`, with these arguments, and record its layers and arrays.
+
+    Of a training loop one forward–backward round is kept, the first or the one asked for; then the program is stopped,
+    unless it is to `run_on`. Modules are found in the folders above and beside the file too, and well-known data sets
+    of libraries that are not installed are stood for: the trace's events say so. Questions to the person (`input()`)
+    are answered with an empty line, and plots are not shown. What the file raises, with the user's traceback, is the
+    run's `error`: what was recorded before stays. Raises TargetError for a file that cannot be read, UserCodeError for
+    a syntax error, UnsupportedError and EscapeError as `dout.trace` does.
     """
     path = Path(path)
-    _, code = _read(path)
+    text, code = _read(path)
     main = ModuleType("__main__")
-    tracer = Tracer(rounds=rounds)
-    with session(tracer) as state, _as_main(main, path):
+    tracer = ScriptTracer(rounds, runs_on=run_on)
+    run = ScriptRun(path, main, tracer, rounds)
+    removed = Removed()
+    with (
+        session(tracer, methods_of=methods_of) as state,
+        _as_main(main, path, text, arguments),
+        script_imports(partial(tracer.note, "data")),
+        missing_files(path, partial(tracer.note, "data")),
+    ):
         main.__dict__.update(__file__=str(path.absolute()), __builtins__=_builtins(tracer, state))
-        run_user_code(lambda: exec(code, main.__dict__), path)
-    if tracer.refused is not None:
-        raise tracer.refused
-    if tracer.rounds is not None and tracer.rounds > 1:
-        raise TargetError(f"{path} has {rounds - tracer.rounds + 1} forward–backward rounds, not {rounds}")
-    if not any(node.inputs for node in tracer.nodes):
-        raise TargetError(_nothing_recorded(path, main))
-    return finish(tracer, str(path))
+        removed.install()
+        try:
+            run_user_code(lambda: exec(code, main.__dict__), path)
+        except UserCodeError as error:
+            run.error = error
+        except EndOfRun as end:
+            end.arrived()
+            if not tracer.nodes:
+                raise
+            if str(end):
+                tracer.note("limit", f"the program {end}: what it did until then is shown")
+        finally:
+            removed.remove()
+    for name, where in removed.take():
+        message = f"np.{name}, which NumPy has removed, was answered: write {INSTEAD[name]}"
+        tracer.events.setdefault(Event("data", message, where))
+    return run
+
+
+def first_turn(nodes: Sequence[Node]) -> int:
+    """How many of the nodes end with the first turn of the loop that a recording ends in; 0 where it ends in none.
+
+    A loop that lasts has the same lines three times or more, up to the end. Of a recording from back to front, the
+    longest beginning that repeats itself is found in one pass (Z algorithm: Gusfield, Algorithms on Strings, ch. 1).
+    """
+    lines = [(node.primitive, node.where) for node in reversed(nodes)]
+    count, same, left, right = len(lines), [0] * len(lines), 0, 0
+    best = (0, 0)  # how much of the recording a turn of some length covers, and minus that length
+    for start in range(1, count):
+        reach = min(right - start, same[start - left]) if start < right else 0
+        while start + reach < count and lines[reach] == lines[start + reach]:
+            reach += 1
+        same[start] = reach
+        if start + reach > right:
+            left, right = start, start + reach
+        if reach >= 2 * start:
+            best = max(best, (start + reach, -start))
+    covered, turn = best[0], -best[1]
+    return count - covered + turn if covered else 0
 
 
 def _nothing_recorded(path: Path, main: ModuleType) -> str:
@@ -96,15 +185,22 @@ def run_user_code(run: Callable[[], Any], what: str | Path) -> Any:
             kept.put_back()  # before any other line of ours: it may have replaced `len`
     except DoutError:
         raise
+    except NeedsError as error:
+        at = _users_line(error)
+        raise UserCodeError(f"{what} {error}{at}") from None
     except SystemExit as stop:
         if stop.code not in (None, 0):
             raise UserCodeError(f"{what} ended with exit code {stop.code}") from None
     except Exception as error:
         shown = users_traceback(error)
-        frames = [f for f in traceback.extract_tb(error.__traceback__) if not is_ours(f.filename)]
-        at = f", at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
-        raise UserCodeError(f"{what} raised {type(error).__name__}{at}", shown) from None
+        raise UserCodeError(f"{what} raised {type(error).__name__}{_users_line(error)}", shown) from None
     return None
+
+
+def _users_line(error: BaseException) -> str:
+    """Where in the user's code an error was raised, for the end of a message."""
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if not is_ours(f.filename)]
+    return f", at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
 
 
 def users_traceback(error: BaseException) -> str:
@@ -135,12 +231,17 @@ def _read(path: Path) -> tuple[str, CodeType]:
 
 
 @contextmanager
-def _as_main(main: ModuleType, path: Path) -> Iterator[None]:
-    """Make `main` the module `__main__`, and look for imports in the script's folder, as when Python runs it."""
+def _as_main(main: ModuleType, path: Path, text: str, arguments: Sequence[str]) -> Iterator[None]:
+    """Make `main` the module `__main__`, and look for imports in the script's folder, as when Python runs it.
+
+    A script that imports from its own package is run as a part of it, as `python -m` does.
+    """
     kept = sys.modules.get("__main__"), sys.argv
-    sys.modules["__main__"], sys.argv = main, [str(path)]
+    sys.modules["__main__"], sys.argv = main, [str(path), *arguments]
+    home = project_root.home(path, text) if "from ." in text else project_root.Home("", [])
     try:
-        with _beside(path):
+        with _beside(path, *home.folders):
+            main.__dict__["__package__"] = home.name.rpartition(".")[0] or None
             yield
     finally:
         if kept[0] is not None:
@@ -162,18 +263,18 @@ def _beside(path: Path, *others: str) -> Iterator[None]:
                 sys.path.remove(folder)
 
 
-def _builtins(tracer: Tracer, state: Session) -> dict[str, Any]:
+def _builtins(tracer: ScriptTracer, state: Session) -> dict[str, Any]:
     """The script's builtins: its imports find the tracing versions, its classes are recorded, nothing waits."""
 
     def import_(name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0) -> Any:
         module = builtins.__import__(name, globals, locals, fromlist, level)
-        if tracer.live:
+        if tracer.live or tracer.paused:
             state.adopt(m for m in user_modules() if m.__name__ not in before)
         return traced_modules.tracing_version(module)
 
     def build_class(*args: Any, **kwargs: Any) -> Any:
         cls = builtins.__build_class__(*args, **kwargs)
-        if isinstance(cls, type) and tracer.recording:
+        if isinstance(cls, type) and (tracer.recording or tracer.paused):
             state.patches.layer(cls)
         return cls
 

@@ -4,7 +4,6 @@ __all__ = [
     "attribute_swap",
     "layer_calls",
     "pairing",
-    "project_root",
     "session",
     "side_effects",
     "user_modules",

@@ -12,6 +12,8 @@ from types import CodeType
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
+import numpy as np
+
 from dout.graph import INPUT, Node, Where
 from dout.run import attributes_of, mro_of, vars_of
 from dout.trace.model import user_source
@@ -20,11 +22,13 @@ from dout.trace.model.replay import is_number
 from dout.trace.session.pairing import pairs
 from dout.trace.tracer.open_call import OpenCall
 from dout.trace.tracer.traced import Traced, plain
+from dout.trace.tracer.user_functions import woken
 
 if TYPE_CHECKING:
     from dout.trace.tracer.tracer import Tracer
 
 KINDS = ("forward", "backward")
+MethodsOf = Callable[[type], tuple[str, str] | None]  # the names of a layer's two methods
 
 
 def is_layer(cls: type) -> bool:
@@ -35,14 +39,21 @@ def is_layer(cls: type) -> bool:
     return all(items and callable(items[0]) for items in found)  # the metaclass is not asked
 
 
-def recording(kind: str, original: Callable[..., Any], current: Callable[[], Tracer | None]) -> Callable[..., Any]:
+def plain_methods(cls: type) -> tuple[str, str] | None:
+    """The names of a layer's two methods, where they are `forward` and `backward`; None where the class is no layer."""
+    return KINDS if is_layer(cls) else None
+
+
+def recording(
+    kind: str, original: Callable[..., Any], current: Callable[[], Tracer | None], methods_of: MethodsOf
+) -> Callable[..., Any]:
     """Return `original`, a method of a layer class, so that its calls are recorded while a trace runs."""
     signature = _signature(original)
 
     @functools.wraps(original)
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
-        tracer = current()
-        if tracer is None or not is_layer(type(self)) or _is_super_call(tracer, kind, self):
+        tracer = current() or woken()
+        if tracer is None or methods_of(type(self)) is None or _is_super_call(tracer, kind, self):
             return original(self, *args, **kwargs)
         if kind == "forward" and _round_is_complete(tracer, self) and not _next_round(tracer):
             return original(self, *args, **kwargs)
@@ -101,8 +112,7 @@ def _next_round(tracer: Tracer) -> bool:
     if tracer.rounds > 0:
         tracer.begin_again()
         return True
-    tracer.note("round", "a further forward–backward round begins; it is not recorded")
-    tracer.stop()
+    tracer.round_ends()
     return False
 
 
@@ -275,6 +285,24 @@ def _by_input(forward: OpenCall, returned: tuple[Node | None, ...]) -> tuple[Nod
     return tuple(itertools.compress(returned, (isinstance(argument, Traced) for argument in given)))
 
 
+def _douts(forward: OpenCall, backward: OpenCall) -> tuple[Node | None, ...] | None:
+    """The upstream gradients that a backward was given, one an output; None where its arguments are none by shape."""
+    given = backward.inputs[: max(1, len(forward.outputs))]
+    fits = (
+        out is None or dout is None or _is_broadcast(dout.shape, out.shape)
+        for out, dout in zip(forward.outputs, given, strict=False)
+    )
+    return given if all(fits) else None
+
+
+def _is_broadcast(shape: tuple[int, ...], whole: tuple[int, ...]) -> bool:
+    """Whether an array of a shape, multiplied by one of the `whole` shape, gives the whole shape."""
+    try:
+        return np.broadcast_shapes(shape, whole) == whole
+    except ValueError:
+        return False
+
+
 def finished(
     calls: list[OpenCall], *, derive: bool = True
 ) -> tuple[Mapping[OpenCall, LayerCall], tuple[LayerCall, ...]]:
@@ -295,7 +323,7 @@ def finished(
                 tuple(n for n in call.outputs if n is not None),
                 frozen.get(call.parent) if call.parent else None,
                 call.where,
-                None if call.match is None or not derive else call.match.inputs[: max(1, len(call.outputs))],
+                None if call.match is None or not derive else _douts(call, call.match),
                 None if call.match is None else _by_input(call, call.match.outputs),
                 () if call.match is None else call.match.parameters,
             )

@@ -7,8 +7,9 @@ import os
 import sys
 import threading
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -17,7 +18,7 @@ from dout.run import flat, is_class, module_of, mro_of, vars_of
 from dout.trace.model import user_source
 from dout.trace.session import user_modules
 from dout.trace.session.attribute_swap import Namespace
-from dout.trace.session.layer_calls import KINDS, is_layer, recording
+from dout.trace.session.layer_calls import KINDS, MethodsOf, is_layer, plain_methods, recording
 from dout.trace.session.swaps import Swaps
 from dout.trace.session.users_warnings import users_warnings
 from dout.trace.tracer import traced_modules
@@ -35,8 +36,10 @@ _begun: list[Session] = []  # those, and those of which things are being replace
 class Patches:
     """Names in the user's modules and classes that lead elsewhere for the time of a trace."""
 
-    def __init__(self, is_user_class: Any) -> None:
+    def __init__(self, is_user_class: Any, methods_of: MethodsOf, met_layer: Callable[[], None]) -> None:
         self.is_user_class = is_user_class
+        self.met_layer = met_layer
+        self.methods_of = cache(methods_of)
         self.layers = True  # whether the calls of layers are recorded
         self.undo: list[tuple[Any, str, Any, Any]] = []
         self.seen: set[int] = set()
@@ -59,17 +62,18 @@ class Patches:
 
     def layer(self, cls: type) -> None:
         """Record the calls of a layer class's forward and backward."""
-        if id(cls) in self.seen or not is_layer(cls) or not self.layers:
+        if id(cls) in self.seen or not self.layers or (names := self.methods_of(cls)) is None:
             return
         self.seen.add(id(cls))
+        self.met_layer()
         for base in mro_of(cls):
-            for kind in KINDS:
-                original = vars_of(base).get(kind)
+            for kind, name in zip(KINDS, names, strict=True):
+                original = vars_of(base).get(name)
                 if original is not None and hasattr(original, "__code__") and not hasattr(original, "__recorded__"):
-                    method = recording(kind, original, current)
+                    method = recording(kind, original, current, self.methods_of)
                     method.__recorded__ = original  # type: ignore[attr-defined]
-                    type.__setattr__(base, kind, method)  # a metaclass may refuse
-                    self.undo.append((base, kind, original, method))
+                    type.__setattr__(base, name, method)  # a metaclass may refuse
+                    self.undo.append((base, name, original, method))
 
     def put_back(self) -> None:
         """Undo everything that the user's code did not itself replace meanwhile."""
@@ -113,10 +117,10 @@ def user_class_test(packages: set[str], given: set[type]) -> Any:
 class Session:
     """The replacements in the user's modules, classes and objects while one trace is under way."""
 
-    def __init__(self, tracer: Tracer, packages: set[str], given: set[type]) -> None:
+    def __init__(self, tracer: Tracer, packages: set[str], given: set[type], methods_of: MethodsOf) -> None:
         is_user_class = user_class_test(packages, given)
         self.tracer = tracer
-        self.patches = Patches(is_user_class)
+        self.patches = Patches(is_user_class, methods_of, tracer.met_layer)
         self.swaps = Swaps(is_user_class, self._meet, tracer)
         self.adopted: set[str] = set()
         self.homes: set[str] | None = None  # modules within reach of a target; None for a script: all
@@ -221,10 +225,16 @@ def gave_way() -> bool:
 
 @contextmanager
 def session(
-    tracer: Tracer, target: Any = None, *, numbers: bool = False, everywhere: bool = False
+    tracer: Tracer,
+    target: Any = None,
+    *,
+    numbers: bool = False,
+    everywhere: bool = False,
+    methods_of: MethodsOf = plain_methods,
 ) -> Iterator[Session]:
     """Trace the code that runs inside, from `target` or, without one, from the modules that the caller adopts.
 
+    The calls of layers are recorded: of the classes of which `methods_of` knows the names of forward and backward.
     `numbers` that the target holds become inputs where asked; `everywhere`: those of its module too, and what methods
     close over.
     """
@@ -233,7 +243,7 @@ def session(
         home = ""
     with recordings, ExitStack() as ends:
         given = {type(target)} if is_layer(type(target)) else set()
-        state = Session(tracer, {home.partition(".")[0]} - {"dout", "builtins"}, given)
+        state = Session(tracer, {home.partition(".")[0]} - {"dout", "builtins"}, given, methods_of)
         state.swaps.everywhere = everywhere
         state.patches.layers = not everywhere  # a program needs no calls, and code may look into methods
         under_way.append(tracer)

@@ -5,6 +5,7 @@ __all__ = [
     "random_draws",
     "recorder",
     "run_record",
+    "script_tracer",
     "traced",
     "traced_modules",
     "tracer",

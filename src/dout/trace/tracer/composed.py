@@ -147,8 +147,9 @@ def tensordot(tracer: RunRecord, a: Any, b: Any, axes: Any = 2) -> Any:
 
 
 @composes(np.clip)
-def clip(tracer: RunRecord, x: Any, a_min: Any = None, a_max: Any = None) -> Any:
+def clip(tracer: RunRecord, x: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:
     """np.clip with one bound, or none: then it is a copy."""
+    a_min, a_max = (a_min if min is None else min), (a_max if max is None else max)
     if a_min is None and a_max is None:
         return np.positive(x)
     x = x if a_min is None else np.maximum(x, a_min)

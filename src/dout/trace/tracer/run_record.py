@@ -200,6 +200,16 @@ class RunRecord(Recorder):
             self.steered[item.resolve()] = None
             self.note("index", f"the program was steered by a value: {source.call_text(sys._getframe(2))}")
 
+    def met_layer(self) -> None:
+        """Told when the program is found to have a layer."""
+
+    def round_ends(self) -> None:
+        """Told when the round that was asked for is recorded."""
+
+    def wake(self) -> bool:
+        """Told when a layer is called while nothing is recorded; whether that begins the recording anew."""
+        return False
+
     def drawn_with(self, item: Any) -> None:
         """Told of every traced argument of a draw: the drawn numbers are an input."""
 

@@ -125,6 +125,10 @@ class TracedArray(Traced, ArrayStandIn):
             self.buffer = Buffer(self.node)
         return self.buffer
 
+    def whole(self) -> TracedArray:
+        """The array that a view looks into; itself where it is none."""
+        return self if self.base is None else self.base.whole()
+
     def resolve(self) -> Node:
         """The node of the present content."""
         if self.buffer is not None and self.version != self.buffer.version:

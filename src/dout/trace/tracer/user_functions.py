@@ -23,6 +23,11 @@ def current() -> Tracer | None:
     return None
 
 
+def woken() -> Tracer | None:
+    """The trace that had paused, and records from the call of a layer on that begins here and now."""
+    return under_way[-1] if under_way and under_way[-1].wake() else None
+
+
 class TracingFunction:
     """A function of numpy or math that records while a trace runs, and is the plain function otherwise."""
 

@@ -48,7 +48,7 @@ class ArrayWriter:
         rest = tuple([self.tracer.node_of(i) for i in index])
         new = self.tracer.node_of(as_operand(self.tracer, value))
         selected = np.shape(target.value[filled])
-        self._before_write(target)
+        self._before_write(target, lambda: write(target.value, filled, plain_deep(value)))
         write(target.value, filled, plain_deep(value))
         static = {"key": template, "selected": selected}
         self._after_write(target, self.tracer.record(primitive, (old, new, *rest), static, target.value))
@@ -85,7 +85,7 @@ class ArrayWriter:
             result = np.broadcast_to(result, target.value.shape)
         if value.dtype != target.value.dtype:
             result = result.astype(target.value.dtype)
-        self._before_write(target)
+        self._before_write(target, lambda: plainly(target.value, plain_deep(other)))
         target.value[...] = plain(result)
         node = self.tracer.node_of(result)
         array = type(plain(result)) is np.ndarray  # of arrays without axes NumPy makes a number
@@ -98,7 +98,7 @@ class ArrayWriter:
             self._after_write(target, whole)
         return target
 
-    def _before_write(self, target: TracedArray) -> None:
+    def _before_write(self, target: TracedArray, write: Callable[[], Any]) -> None:
         item = target
         while item.base is not None and item.step is not None:
             if item.step[0].write_back is None:
@@ -106,7 +106,7 @@ class ArrayWriter:
             item = item.base
         if not target.value.flags.writeable:
             self.tracer.fails()
-            target.value[...] = target.value  # NumPy's own error
+            write()  # NumPy's own error
         target.memory().save(self.tracer.data)
         for other in self._same_memory(target):
             other.memory().save(self.tracer.data)
@@ -131,12 +131,27 @@ class ArrayWriter:
             stand.node, stand.version = current, buffer.version
             buffer.aliases.append(current)
         for other in self._same_memory(target):
-            before, other.node = other.node, Node(INPUT, (), {}, other.shape, other.dtype, here)
+            before = other.node
+            self._begin_anew(other, here)
             self.tracer.overlapped(before, other.node)
-            other.memory().version += 1
-            other.version = other.memory().version
-            self.tracer.data[other.node] = other.value
-            other.memory().aliases.append(self.tracer.keep(other.node))
+
+    def _begin_anew(self, item: TracedArray, here: Where | None) -> None:
+        """An array has other content, which nothing recorded made: an input."""
+        item.node = Node(INPUT, (), {}, item.shape, item.dtype, here)
+        item.memory().version += 1
+        item.version = item.memory().version
+        self.tracer.data[item.node] = item.value
+        item.memory().aliases.append(self.tracer.keep(item.node))
+
+    def written_unseen(self, item: TracedArray, before: Any) -> None:
+        """Code that nobody recorded has written into an array that is no view; `before` is what was in it."""
+        for node in item.memory().aliases:
+            if node.primitive is INPUT:
+                self.tracer.data[node] = before
+            else:
+                self.tracer.data.pop(node, None)  # it is computed again when it is asked for
+        item.memory().aliases.clear()
+        self._begin_anew(item, self.tracer.here())
 
     def _written_back(self, base: TracedArray, step: Step, changed: Node, here: Where | None) -> Node:
         primitive, rest, static = step

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import importlib
+import itertools
+import os
 import re
 import sys
 from pathlib import Path
@@ -11,8 +14,10 @@ from types import ModuleType
 from typing import NamedTuple
 
 from dout.run import names_of
+from dout.trace.model.user_source import is_user_code
 
 MOST_ABOVE = 5  # folders in which a file's imports are looked for
+_MOST_BESIDE = 200  # folders beside those
 
 
 class Home(NamedTuple):
@@ -89,3 +94,35 @@ def free_name(name: str, path: Path) -> str:
     """The name under which a file is loaded: its own, unless that is taken or none."""
     taken = name in sys.modules or not name.replace(".", "").isidentifier()
     return f"_dout_{abs(hash(path))}" if taken else name
+
+
+def reach(name: str, file: Path) -> bool:
+    """Make a module of the user's importable that lies in a folder above a file, or beside one of those.
+
+    A project's root, a package without __init__.py, a folder that a script is started in. Whether there is one.
+    """
+    above = list(itertools.islice(file.resolve().parents, MOST_ABOVE))
+    folder = next((a for a in above if _has(a, name) and str(a) not in sys.path), None) or _beside(above, name)
+    if folder is None or str(folder) in sys.path:
+        return False
+    sys.path.append(str(folder))
+    importlib.invalidate_caches()
+    return True
+
+
+def _has(folder: Path, name: str) -> bool:
+    if (folder / f"{name}.py").is_file():
+        return True
+    inside = folder / name
+    return inside.is_dir() and (any(inside.glob("*.py")) or any(inside.glob("*/*.py")))
+
+
+def _beside(above: list[Path], name: str) -> Path | None:
+    """The only folder beside those above that has it, in the nearest one of them."""
+    for parent in above[1:3]:
+        with contextlib.suppress(OSError), os.scandir(parent) as entries:
+            folders = [Path(entry) for entry in itertools.islice(entries, _MOST_BESIDE) if entry.is_dir()]
+            found = [f for f in folders if not f.name.startswith(".") and _has(f, name) and is_user_code(str(f))]
+            if len(found) == 1:
+                return found[0]
+    return None

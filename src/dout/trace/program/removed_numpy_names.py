@@ -1,7 +1,7 @@
-"""The names that NumPy has removed, answered for as long as a check runs, and noted with their lines.
+"""The names that NumPy has removed, answered while a program runs, and noted with their lines.
 
-Much code was written for an older NumPy: its `np.float` raises today. Its layers are judged as if it did not, and a
-finding says what to write instead.
+Much code was written for an older NumPy: its `np.float` raises today. It runs as if that did not, and what is said of
+it names what to write instead.
 """
 
 from __future__ import annotations
@@ -66,6 +66,10 @@ class Removed:
     def install(self) -> None:
         """Be asked for every name that NumPy does not have."""
         vars(np)["__getattr__"] = self._answer
+
+    def remove(self) -> None:
+        """Be asked no more."""
+        vars(np)["__getattr__"] = self._before
 
     def _answer(self, name: str) -> Any:
         where = _users_line(sys._getframe(1)) if name in INSTEAD else None

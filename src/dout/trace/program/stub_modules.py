@@ -15,10 +15,11 @@ from dout.run import is_class, mro_of
 
 KNOWN = frozenset({
     "cupy", "cv2", "h5py", "IPython", "imageio", "jax", "keras", "librosa", "matplotlib", "mnist", "mpl_toolkits",
-    "mxnet", "networkx", "nltk", "nnfs", "numba", "numexpr", "opt_einsum", "pandas", "PIL", "plotly", "psutil",
+    "mxnet", "networkx", "nltk", "nnfs", "numba", "numexpr", "opt_einsum", "pandas", "PIL", "plotly", "psutil", "pylab",
     "pytest", "requests", "scipy", "seaborn", "skimage", "sklearn", "streamlit", "sympy", "tensorboardX",
     "tensorflow", "torch", "torchvision", "tqdm", "transformers", "triton", "wandb", "yaml", "graphviz", "gym",
-    "gymnasium",
+    "gymnasium", "autograd", "bokeh", "colorama", "loguru", "munch", "prettytable", "rich", "tabulate", "termcolor",
+    "texttable", "visdom",
 })  # fmt: skip
 
 
@@ -96,7 +97,10 @@ class Quiet:
     def _same(self, *args: Any) -> Any:
         return self
 
-    __getitem__ = __enter__ = __add__ = __sub__ = __mul__ = __truediv__ = __or__ = _same
+    __getitem__ = __enter__ = __add__ = __radd__ = __sub__ = __mul__ = __truediv__ = __or__ = _same
+
+    def __str__(self) -> str:
+        return ""
 
     def __setattr__(self, name: str, item: Any) -> None:
         pass
@@ -171,13 +175,25 @@ def _nnfs(reason: str) -> Any:
     return _Library({"init": Quiet()}, Missing(reason))
 
 
-_QUIET = ("matplotlib", "mpl_toolkits", "seaborn", "plotly", "IPython", "wandb", "tensorboardX", "pytest")
+_QUIET = (
+    "matplotlib", "pylab", "mpl_toolkits", "seaborn", "plotly", "bokeh", "visdom", "IPython", "wandb", "tensorboardX",
+    "pytest", "colorama", "loguru", "prettytable", "rich", "tabulate", "termcolor", "texttable",
+)  # fmt: skip
 _MAKES: dict[str, Callable[[str], Any]] = {
     **dict.fromkeys(_QUIET, lambda reason: Quiet()),
     "tqdm": _tqdm,
     "numba": _numba,
     "nnfs": _nnfs,
 }
+
+
+def why_absent(top: str) -> str:
+    """What is wrong with a library that cannot be imported.
+
+    >>> why_absent("torch"), why_absent("helpers")
+    ('is not installed', 'cannot be found')
+    """
+    return "is not installed" if top in KNOWN else "cannot be found"
 
 
 def stand_in(module: str, reason: str) -> Any:

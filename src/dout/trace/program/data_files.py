@@ -1,0 +1,65 @@
+"""Files of well-known data sets that are not there: their content, with numbers and words drawn at random."""
+
+from __future__ import annotations
+
+import gzip
+import pickle
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from dout.trace.program.data_sets import images
+
+_IDX = re.compile(r"(?P<part>train|t10k)-(?P<kind>images|labels)[.-]idx[13]-ubyte(?P<packed>\.gz)?$")
+_CIFAR = re.compile(r"(data_batch_\d|test_batch)$")
+_LINES, _WORDS = 3000, 200
+
+
+def content(name: str) -> bytes | None:
+    """The content of a file of that name; None where it names no file that is known.
+
+    MNIST's four files (http://yann.lecun.com/exdb/mnist), CIFAR-10's batches (A. Krizhevsky, 2009), and text: lines of
+    words.
+    """
+    if (found := _IDX.search(name)) is not None:
+        data = _idx(images("mnist", part=int(found["part"] == "t10k"))[found["kind"] == "labels"])
+        return gzip.compress(data, 1) if found["packed"] else data
+    if (found := _CIFAR.search(name)) is not None:
+        pixels, labels = images("cifar10", part=1)
+        rows = pixels.transpose(0, 3, 1, 2).reshape(len(pixels), -1)
+        names = [f"{i}.png" for i in range(len(labels))]
+        return _old_pickle({"data": rows, "labels": labels.tolist(), "filenames": names})
+    if name.endswith("batches.meta"):
+        return _old_pickle({"label_names": [f"class {i}" for i in range(10)], "num_cases_per_batch": 10_000})
+    return _text() if name.endswith(".txt") else None
+
+
+def _idx(data: Any) -> bytes:
+    """An array of bytes in MNIST's format."""
+    sizes = b"".join(size.to_bytes(4, "big") for size in data.shape)
+    return b"".join([bytes([0, 0, 8, data.ndim]), sizes, data.tobytes()])
+
+
+def _old_pickle(parts: Mapping[str, Any]) -> bytes:
+    """A dict as Python 2 pickled it: its keys and words are bytes or text, as the reader's `encoding` says."""
+    items = b"".join(_old(key) + _old(item) for key, item in parts.items())
+    return b"\x80\x02}(" + items + b"u."
+
+
+def _old(item: Any) -> bytes:
+    """An item as Python 2 pickled it, without what stands before and after a whole pickle."""
+    if isinstance(item, str):
+        return b"U" + bytes([len(item)]) + item.encode()
+    if isinstance(item, list) and all(isinstance(part, str) for part in item):
+        return b"](" + b"".join(map(_old, item)) + b"e"
+    return pickle.dumps(item, 2)[2:-1]
+
+
+def _text() -> bytes:
+    draw = np.random.default_rng(0)
+    letters = np.array(list("abcdefghijklmnopqrstuvwxyz"))
+    words = ["".join(draw.choice(letters, size)) for size in draw.integers(2, 8, _WORDS)]
+    lines = (" ".join(draw.choice(words, size)) for size in draw.integers(5, 15, _LINES))
+    return "".join(f"{line} \n" for line in lines).encode()

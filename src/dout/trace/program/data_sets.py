@@ -1,0 +1,210 @@
+"""Loaders of well-known data sets, where their library is not installed: numbers drawn at random, in the same shape.
+
+A layer does not care what its numbers mean: with data of the right kind and shape a program runs as it would with the
+real ones. As many rows are made as the program's own files can ask for: a set of 60,000 images has 60,000 of them only
+where a file names such a number, as in `x.reshape(60000, 784)`.
+"""
+
+from __future__ import annotations
+
+import ast
+import linecache
+import sys
+from collections.abc import Callable
+from functools import partial
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from dout.trace.model.user_source import is_user_code
+
+_FEWEST = 1024  # rows, where no file of the program names a larger number
+_IMAGES = {  # shape of one, how many for training, classes
+    "mnist": ((28, 28), 60_000, 10),
+    "fashion_mnist": ((28, 28), 60_000, 10),
+    "cifar10": ((32, 32, 3), 50_000, 10),
+    "cifar100": ((32, 32, 3), 50_000, 100),
+}
+_TABLES = {"iris": (150, 4, 3), "wine": (178, 13, 3), "breast_cancer": (569, 30, 2), "digits": (1797, 64, 10),
+           "diabetes": (442, 10, 0), "boston": (506, 13, 0)}  # fmt: skip  # rows, columns, classes; 0: a number
+_SHAPED = {"make_moons": 2, "make_circles": 2, "make_s_curve": 0}  # classes of sets in the plane
+
+
+def loader(name: str, said: Callable[[str], None]) -> Any:
+    """The loader of that dotted name; a namespace of such, for what comes before it; None where none is known.
+
+    `said` hears which data a program was given.
+    """
+    name = name.removeprefix("tensorflow.").removeprefix("python.")
+    if name in _LOADERS:
+        return _told(name, said)
+    return None
+
+
+def is_before_loader(name: str) -> bool:
+    """Whether a dotted name is that of a module with a loader in it."""
+    name = name.removeprefix("tensorflow.").removeprefix("python.")
+    return any(known.startswith(f"{name}.") for known in _LOADERS)
+
+
+def _told(name: str, said: Callable[[str], None]) -> Any:
+    def load(*args: Any, **kwargs: Any) -> Any:
+        if not name.endswith(_HELPERS):
+            said(f"stand-in data for {name}: numbers drawn at random, in the shape of the real ones")
+        return _LOADERS[name](*args, **kwargs)
+
+    return load
+
+
+def _rows(most: int) -> int:
+    """How many rows of a set are made: as many as the program's files can ask for, at most as many as it has."""
+    files = {str(getattr(module, "__file__", "") or "") for module in list(sys.modules.values())}
+    named = [_largest_number(file) for file in files if file.endswith(".py") and is_user_code(file)]
+    return min(most, max([_FEWEST, *named]))
+
+
+def _largest_number(file: str) -> int:
+    try:
+        tree = ast.parse("".join(linecache.getlines(file)))
+    except (SyntaxError, ValueError):
+        return 0
+    return max((n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and type(n.value) is int), default=0)
+
+
+def images(kind: str, part: int = 0) -> tuple[Any, Any]:
+    """Images and labels of the training part (0) or the test part (1)."""
+    shape, most, classes = _IMAGES[kind]
+    draw = np.random.default_rng(part)
+    rows = _rows(10_000 if part else most)
+    return draw.integers(0, 256, (rows, *shape), dtype=np.uint8), draw.integers(0, classes, rows).astype(np.uint8)
+
+
+def _keras(kind: str, **kwargs: Any) -> Any:
+    parts = [images(kind, part) for part in (0, 1)]
+    column = (-1, 1) if kind.startswith("cifar") else (-1,)
+    return tuple((images, labels.reshape(column)) for images, labels in parts)
+
+
+def _one_hot(labels: Any, num_classes: int | None = None, dtype: Any = "float32") -> Any:
+    labels = np.asarray(labels).astype(int).ravel()
+    return np.eye(num_classes or int(labels.max()) + 1, dtype=dtype)[labels]
+
+
+def _read_data_sets(folder: str = "", one_hot: bool = False, **kwargs: Any) -> Any:
+    """As the first TensorFlow's examples had it: images as rows of 784 numbers from 0 to 1, in three parts."""
+
+    def part(pictures: Any, labels: Any) -> Any:
+        rows = pictures.reshape(len(pictures), -1).astype(np.float32) / np.float32(255)
+        targets = _one_hot(labels, 10, float) if one_hot else labels
+        at = [0]
+
+        def next_batch(size: int, *args: Any, **kwargs: Any) -> Any:
+            first = at[0] if at[0] + size <= len(rows) else 0
+            at[0] = first + size
+            return rows[first : at[0]], targets[first : at[0]]
+
+        return SimpleNamespace(images=rows, labels=targets, num_examples=len(rows), next_batch=next_batch)
+
+    (pictures, labels), test = images("mnist"), images("mnist", 1)
+    held = len(pictures) // 12  # 5,000 of 60,000
+    return SimpleNamespace(
+        train=part(pictures[held:], labels[held:]), validation=part(pictures[:held], labels[:held]), test=part(*test)
+    )
+
+
+class _Bunch(dict[str, Any]):
+    """What the loaders of scikit-learn return: a dict with attributes."""
+
+    __getattr__ = dict.__getitem__
+
+
+def _table(kind: str, return_X_y: bool = False, n_class: int = 10, **kwargs: Any) -> Any:
+    rows, columns, classes = _TABLES[kind]
+    data, target = _drawn(rows, columns, min(classes, n_class))
+    if kind == "digits":
+        data = np.floor(np.abs(data) * 8).clip(0, 16)
+    if return_X_y:
+        return data, target
+    names = [f"feature {i}" for i in range(columns)]
+    more = {"images": data.reshape(-1, 8, 8)} if kind == "digits" else {}
+    return _Bunch(
+        data=data, target=target, feature_names=names, target_names=np.arange(max(classes, 1)).astype(str),
+        DESCR="", **more,
+    )  # fmt: skip
+
+
+def _drawn(rows: int, columns: int, classes: int) -> tuple[Any, Any]:
+    """Rows, each with its class, or a number where there are none. Each class has its own middle."""
+    draw = np.random.default_rng(rows)
+    if not classes:
+        data = draw.normal(size=(rows, columns))
+        return data, data @ draw.normal(size=columns) + draw.normal(size=rows)
+    target = draw.permutation(np.arange(rows) % classes)
+    return draw.normal(size=(rows, columns)) + 3 * draw.normal(size=(classes, columns))[target], target
+
+
+def _made(
+    columns: int, classes: int, n_samples: Any = 100, n_features: int = 0, n_classes: int = 0, centers: Any = None,
+    **kwargs: Any,
+) -> Any:  # fmt: skip
+    """As many rows as asked for; of those sets that have classes, with their classes."""
+    rows = n_samples if isinstance(n_samples, int) else sum(n_samples)
+    if centers is not None and not n_classes:
+        n_classes = centers if isinstance(centers, int) else len(centers)
+    return _drawn(rows, n_features or columns, classes and (n_classes or classes))
+
+
+def _split(*arrays: Any, test_size: float | None = None, train_size: float | None = None, shuffle: bool = True,
+           **kwargs: Any) -> list[Any]:  # fmt: skip
+    """`train_test_split` of scikit-learn."""
+    count = len(arrays[0])
+    share = test_size if test_size is not None else 0.25 if train_size is None else None
+    held = count - _part(train_size or 0, count) if share is None else _part(share, count)
+    order = np.random.default_rng(0).permutation(count) if shuffle else np.arange(count)
+    train, test = (order[held:], order[:held]) if shuffle else (order[: count - held], order[count - held :])
+    return [np.asarray(array)[places] for array in arrays for places in (train, test)]
+
+
+def _part(size: float, count: int) -> int:
+    return size if isinstance(size, int) else int(np.ceil(size * count))
+
+
+def _spiral(samples: int, classes: int) -> tuple[Any, Any]:
+    """Arms of a spiral around the origin, as the book's `spiral_data` gives: points in the plane, classes as uint8."""
+    draw = np.random.default_rng(0)
+    along, arm = np.tile(np.linspace(0, 1, samples), classes), np.repeat(np.arange(classes), samples)
+    angle = 4 * (arm + along) + 0.2 * draw.normal(size=along.shape)
+    return np.stack([along * np.sin(2.5 * angle), along * np.cos(2.5 * angle)], 1), arm.astype(np.uint8)
+
+
+def _vertical(samples: int, classes: int) -> tuple[Any, Any]:
+    draw = np.random.default_rng(0)
+    arm = np.repeat(np.arange(classes), samples)
+    middle = np.stack([arm / 3, np.full(arm.shape, 0.5)], 1)
+    return middle + 0.1 * draw.normal(size=middle.shape), arm.astype(np.uint8)
+
+
+def _sine(samples: int = 1000) -> tuple[Any, Any]:
+    places = np.arange(samples).reshape(-1, 1) / samples
+    return places, np.sin(2 * np.pi * places)
+
+
+_LOADERS: dict[str, Callable[..., Any]] = {
+    **{f"keras.datasets.{kind}.load_data": partial(_keras, kind) for kind in _IMAGES},
+    "keras.utils.to_categorical": _one_hot,
+    "keras.utils.np_utils.to_categorical": _one_hot,
+    "examples.tutorials.mnist.input_data.read_data_sets": _read_data_sets,
+    **{f"sklearn.datasets.load_{kind}": partial(_table, kind) for kind in _TABLES},
+    **{f"sklearn.datasets.{name}": partial(_made, 2, classes) for name, classes in _SHAPED.items()},
+    "sklearn.datasets.make_blobs": partial(_made, 2, 3),
+    "sklearn.datasets.make_classification": partial(_made, 20, 2),
+    "sklearn.datasets.make_regression": partial(_made, 100, 0),
+    "sklearn.model_selection.train_test_split": _split,
+    **{f"mnist.{part}_images": lambda part=i: images("mnist", part)[0] for i, part in enumerate(("train", "test"))},
+    **{f"mnist.{part}_labels": lambda part=i: images("mnist", part)[1] for i, part in enumerate(("train", "test"))},
+    "nnfs.datasets.spiral_data": _spiral,
+    "nnfs.datasets.vertical_data": _vertical,
+    "nnfs.datasets.sine_data": _sine,
+}
+_HELPERS = ("to_categorical", "train_test_split")

@@ -1,0 +1,142 @@
+"""Files that a script reads and that are not where it looks: found beside it, or stood for."""
+
+from __future__ import annotations
+
+import builtins
+import contextlib
+import io
+import os
+import re
+import shutil
+import socket
+import sys
+import tempfile
+import urllib.request
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import numpy as np
+
+from dout.trace.model.user_source import is_user_code
+from dout.trace.program.data_files import content
+from dout.trace.program.project_root import MOST_ABOVE
+
+_READERS = re.compile(  # files of what reads data for the user's code
+    r"[/\\](numpy|pandas|dout)[/\\]|[/\\](gzip|pathlib|codecs|pickle|request|contextlib)\.py$|^<frozen"
+)
+_WAIT = 10.0  # seconds that a server may take to answer
+
+
+@contextlib.contextmanager
+def missing_files(script: Path, said: Callable[[str], None]) -> Iterator[None]:
+    """While it lasts, find the files that the script reads also from its own folder and those above.
+
+    A file of a well-known data set that is nowhere, and that cannot be fetched, is stood for; `said` hears of it. From
+    then on the script's own files are written to a folder that goes with it: made-up data must not be taken for real
+    ones at another time.
+    """
+    with contextlib.ExitStack() as ends:
+        files = _Files(script, said, ends)
+        answers: list[tuple[Any, str, Any]] = [
+            (builtins, "open", files.open),
+            (io, "open", files.open),
+            (os.path, "exists", files.exists),
+            (os.path, "isfile", files.exists),
+            (urllib.request, "urlretrieve", files.retrieve),
+        ]
+        openers = np.lib._datasource._file_openers  # type: ignore[attr-defined]  # np.loadtxt has its own `open`
+        assert openers[None] is not None  # it is looked up late
+        ends.callback(openers._file_openers.__setitem__, None, openers[None])
+        openers._file_openers[None] = files.open
+        for owner, name, answer in answers:
+            ends.callback(setattr, owner, name, getattr(owner, name))
+            setattr(owner, name, answer)
+        yield
+
+
+class _Files:
+    """Where the files are that a script names."""
+
+    def __init__(self, script: Path, said: Callable[[str], None], ends: contextlib.ExitStack) -> None:
+        self.folders = list(islice(script.resolve().parents, MOST_ABOVE))
+        self.said, self.ends = said, ends
+        self.instead: dict[str, str] = {}  # by what the script names
+        self.scratch: Path | None = None
+        self._open, self._exists, self._retrieve = builtins.open, os.path.exists, urllib.request.urlretrieve
+
+    def open(self, file: Any, mode: str = "r", *args: Any, **kwargs: Any) -> Any:
+        """As `open`."""
+        if isinstance(file, str | os.PathLike):
+            file = self._written(file, mode) if set(mode) & set("wax+") else self._read(file)
+        return self._open(file, mode, *args, **kwargs)
+
+    def exists(self, file: Any) -> bool:
+        """As `os.path.exists`: also where the file lies beside the script, or is stood for."""
+        return self._exists(file) or (isinstance(file, str | os.PathLike) and self._elsewhere(file) is not None)
+
+    def retrieve(self, url: str, filename: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """As `urllib.request.urlretrieve`; what cannot be fetched is stood for."""
+        before = socket.getdefaulttimeout()
+        socket.setdefaulttimeout(_WAIT)
+        try:
+            return self._retrieve(url, filename, *args, **kwargs)
+        except OSError:
+            if (made := self._stand_in(url if filename is None else filename)) is None:
+                raise
+            return made, None
+        finally:
+            socket.setdefaulttimeout(before)
+
+    def _read(self, file: str | os.PathLike[str]) -> Any:
+        if self._exists(file) and _key(file) not in self.instead:
+            return file
+        return self._elsewhere(file) or self._stand_in(file) or file
+
+    def _elsewhere(self, file: str | os.PathLike[str]) -> str | None:
+        """The file under its name in a folder above the script, or what stands for it."""
+        if _key(file) in self.instead:
+            return self.instead[_key(file)]
+        places = (str(folder / file) for folder in self.folders)  # of an absolute path: itself
+        return next(filter(self._exists, places), None)
+
+    def _stand_in(self, file: str | os.PathLike[str]) -> str | None:
+        data = content(Path(file).name) if _asks(sys._getframe(2)) else None
+        if data is None:
+            return None
+        self.said(f"stand-in data for the file {os.fspath(file)}, which is not there: drawn at random")
+        place = self._place(file)
+        with self._open(place, "wb") as made:
+            made.write(data)
+        return place
+
+    def _written(self, file: str | os.PathLike[str], mode: str) -> Any:
+        """Where a file is written: in its place, as long as nothing is stood for."""
+        if self.scratch is None or os.fspath(file) == os.devnull:
+            return file
+        if _key(file) not in self.instead:
+            place = self._place(file)
+            if self._exists(file) and "w" not in mode:
+                shutil.copyfile(file, place)
+        return self.instead[_key(file)]
+
+    def _place(self, file: str | os.PathLike[str]) -> str:
+        """A place for a file in a folder that is gone when the script has ended."""
+        if self.scratch is None:
+            self.scratch = Path(self.ends.enter_context(tempfile.TemporaryDirectory(prefix="dout-")))
+        place = str(self.scratch / f"{len(self.instead)}-{Path(file).name}")
+        self.instead[_key(file)] = place
+        return place
+
+
+def _asks(frame: FrameType | None) -> bool:
+    """Whether the user's code reads the file, by itself or by what NumPy and Python have to read data with."""
+    while frame is not None and _READERS.search(frame.f_code.co_filename):
+        frame = frame.f_back
+    return frame is not None and is_user_code(frame.f_code.co_filename)
+
+
+def _key(file: str | os.PathLike[str]) -> str:
+    return os.path.realpath(file)

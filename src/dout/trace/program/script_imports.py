@@ -1,0 +1,129 @@
+"""Imports of a script that Python does not find: in a folder above or beside, or what stands for a missing library."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import functools
+import linecache
+import sys
+from collections.abc import Callable, Iterator
+from importlib.abc import Loader
+from importlib.machinery import ModuleSpec, PathFinder
+from pathlib import Path
+from types import FrameType, ModuleType
+from typing import Any
+
+from dout.trace.model.user_source import is_ours, is_user_code
+from dout.trace.program import data_sets
+from dout.trace.program.project_root import reach
+from dout.trace.program.stub_modules import Quiet, stand_in, why_absent
+
+_CAUGHT = {"ImportError", "ModuleNotFoundError", "Exception", "BaseException"}
+
+
+@contextlib.contextmanager
+def script_imports(said: Callable[[str], None]) -> Iterator[None]:
+    """While it lasts, answer the imports of the user's files that Python does not find; `said` hears what stands in.
+
+    Nothing is answered that the user's code guards with `try`: it has an answer of its own.
+    """
+    finder = _Finder(said)
+    sys.meta_path.append(finder)  # last: what is installed and there is used
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(finder)
+        for name in finder.made:
+            sys.modules.pop(name, None)
+
+
+class _Finder(Loader):
+    """Finds what no other finder has found."""
+
+    def __init__(self, said: Callable[[str], None]) -> None:
+        self.said = said
+        self.made: list[str] = []
+        self._files: list[str] = []  # the user's files that have asked for something
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        """A spec of the user's module in another folder, or of what stands for a library; None where there is none."""
+        top = name.partition(".")[0]
+        if top in self.made:
+            return self._standing(name)
+        frame = _importing(sys._getframe(1))
+        if frame is None or path is not None or is_guarded(frame):
+            return None
+        file = frame.f_code.co_filename
+        if reach(top, Path(file)):
+            return PathFinder.find_spec(name, path, target)
+        if type(stand_in(top, "")) is not Quiet:
+            self.said(f"{top} {why_absent(top)}")
+        return self._standing(name)
+
+    def _standing(self, name: str) -> ModuleSpec:
+        self.made.append(name)
+        return ModuleSpec(name, self, is_package=True)
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        """What stands for a library, or for a part of it."""
+        return _StandingModule(spec.name, self.said)
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Nothing: it is made already."""
+
+
+class _StandingModule(ModuleType):
+    """A library that is not installed: its loaders of data give data of the same shape, the rest is stood for."""
+
+    def __init__(self, name: str, said: Callable[[str], None]) -> None:
+        super().__init__(name)
+        self.__dict__["_said"] = said
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        whole = f"{self.__name__}.{name}"
+        if whole in sys.modules:
+            return sys.modules[whole]
+        if data_sets.is_before_loader(whole):
+            return _StandingModule(whole, self.__dict__["_said"])
+        found = data_sets.loader(whole, self.__dict__["_said"])
+        if found is None:
+            top = self.__name__.partition(".")[0]
+            made = stand_in(self.__name__, f"{self.__name__}, which {why_absent(top)}")
+            found = getattr(made, name)
+        return found
+
+
+def _importing(frame: FrameType | None) -> FrameType | None:
+    """The frame whose `import` asks: the user's; None where a library imports for itself."""
+    while frame is not None:
+        file = frame.f_code.co_filename
+        if not file.startswith("<frozen") and not is_ours(file):
+            return frame if is_user_code(file) else None
+        frame = frame.f_back
+    return None
+
+
+def is_guarded(frame: FrameType) -> bool:
+    """Whether the line that runs in a frame stands in a `try` whose author expects that the import may fail."""
+    return any(first <= frame.f_lineno <= last for first, last in _guarded_lines(frame.f_code.co_filename))
+
+
+@functools.lru_cache(maxsize=64)
+def _guarded_lines(file: str) -> tuple[tuple[int, int], ...]:
+    try:
+        tree = ast.parse("".join(linecache.getlines(file)))
+    except (SyntaxError, ValueError):
+        return ()
+    guards = [node for node in ast.walk(tree) if isinstance(node, ast.Try) and any(map(_expects, node.handlers))]
+    return tuple((node.body[0].lineno, node.body[-1].end_lineno or 0) for node in guards)
+
+
+def _expects(handler: ast.ExceptHandler) -> bool:
+    """Whether a handler catches an import that fails."""
+    if handler.type is None:
+        return True
+    names = {node.id for node in ast.walk(handler.type) if isinstance(node, ast.Name)}
+    return not names.isdisjoint(_CAUGHT)

@@ -1,0 +1,120 @@
+"""A tracer for scripts: it keeps one round of a training loop, and lets pass what is no part of a layer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from threading import get_ident
+from typing import Any
+
+import numpy as np
+
+from dout.errors import EndOfRun, EscapeError, UnsupportedError
+from dout.graph import Node
+from dout.run import flat
+from dout.trace.tracer.run_record import there
+from dout.trace.tracer.traced import TracedArray
+from dout.trace.tracer.tracer import Tracer
+
+PREPARATION = 2_000  # nodes that are recorded before the first layer is called
+WITHOUT_LAYERS = 20_000  # nodes that are recorded of a script without layers
+MOST = 200_000  # nodes that are recorded of a round: as many as a picture can hold
+
+
+class ScriptTracer(Tracer):
+    """Records the round that is asked for, the first or a later one, of a program that is not there to be traced.
+
+    A program prepares its data before it calls a layer: of a long preparation nothing is kept, and its results are
+    inputs of the layers. What has no row, outside of layers, runs plainly, and its result is an input too.
+    """
+
+    def __init__(self, rounds: int, *, runs_on: bool) -> None:
+        super().__init__(rounds=rounds)
+        self.runs_on = runs_on  # whether the program goes on when its round is recorded
+        self.has_layers = False  # whether the program has a layer, as far as it has run
+        self.paused = False
+        self._under_way = False
+
+    def met_layer(self) -> None:
+        """Remember that the program has a layer."""
+        self.has_layers = True
+
+    def keep(self, node: Node) -> Node:
+        """Enter a node into the recording; when it is long enough, pause until a layer is called, or end it."""
+        super().keep(node)
+        count = len(self.nodes)
+        if count == PREPARATION and not self.calls and self.has_layers:
+            self.stop()
+            self.paused = True
+        elif count == MOST or (count == WITHOUT_LAYERS and not self.calls):
+            self.note("limit", f"recorded the first {count:,} operations and values; what ran after them is not shown")
+            self._ends()
+        return node
+
+    def wake(self) -> bool:
+        """Record anew from the first call of a layer on."""
+        if not self.paused or get_ident() != self.thread:
+            return False
+        self.paused, self.recording = False, True
+        self.begin_again()
+        self.note("preparation", "what ran before the first layer is not shown: it is long, and no layer is in it")
+        return True
+
+    def round_ends(self) -> None:
+        """Record no more, and end the program, unless it is to go on."""
+        if self.runs_on:
+            self.note("round", "a further forward–backward round begins; it is not recorded")
+        else:
+            self.note("round", "the program was stopped where its next round begins (--run-on lets it go on)")
+        self._ends()
+
+    def _ends(self) -> None:
+        self.stop()
+        if not self.runs_on:
+            raise EndOfRun
+
+    def keep_first(self, count: int) -> None:
+        """Forget all but so many nodes, and the calls that had not ended by then."""
+        self.nodes = self.nodes[:count]
+        kept = set(self.nodes)
+        self.steered = {node: None for node in self.steered if node in kept}
+        self.calls = [call for call in self.calls if call.done and call.span[1] <= count]
+
+    def wrap(self, item: Any, name: str | None = None) -> Any:
+        """The stand-in of an argument; an object that cannot be traced stays as it is."""
+        return self.attempt(super().wrap, item, name)
+
+    def attempt(self, answer: Callable[..., Any], *given: Any) -> Any:
+        """Answer; plainly if that is refused outside of a layer: the result is an input where it is used again."""
+        outermost, self._under_way = not self._under_way, True
+        try:
+            return answer(*given)
+        except (UnsupportedError, EscapeError) as error:
+            if not outermost or self.stack or not self.live:
+                raise
+            self.refused = None
+            self.note("escape", f"a value left the trace, at {there()}: {error}")
+            return self._plainly(answer, given)
+        finally:
+            self._under_way = not outermost
+
+    def _plainly(self, answer: Callable[..., Any], given: tuple[Any, ...]) -> Any:
+        """Answer while nothing is recorded. What the answer writes into an array is a new input."""
+        arrays = [part.whole() for part in flat(list(given)) if isinstance(part, TracedArray)]
+        before = [np.array(array.value) for array in arrays]
+        self.recording = False
+        try:
+            return answer(*given)
+        finally:
+            self.recording = True
+            for array, value in zip(arrays, before, strict=True):
+                if not np.array_equal(value, array.value, equal_nan=value.dtype.kind in "fc"):
+                    self.writer.written_unseen(array, value)
+
+
+def _attempted(answer: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda self, *given: self.attempt(partial(answer, self), *given)
+
+
+for _name in ("call", "method", "ufunc_method", "emit", "escape", "attribute"):
+    setattr(ScriptTracer, _name, _attempted(getattr(Tracer, _name)))

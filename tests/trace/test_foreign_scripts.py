@@ -1,0 +1,181 @@
+"""Scripts as people keep them: in a folder below their packages, with libraries and data that are not there."""
+
+import gzip
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import dout
+from dout.trace.record.script import first_turn, record_script, run_script
+
+SCALE = """
+import numpy as np
+class Scale:
+    def __init__(self, W):
+        self.W = W
+    def forward(self, x):
+        self.x = x
+        return x * self.W
+    def backward(self, dout):
+        self.dW = np.sum(dout * self.x, axis=0)
+        return dout * self.W
+"""
+USED = "layer = Scale(np.ones(4))\ny = layer.forward(np.ones((3, 4)))\nlayer.backward(np.ones((3, 4)))\n"
+
+
+def written(folder: Path, **files: str) -> Path:
+    """Files below a folder, `a__b` for `a/b.py`; returns the last."""
+    path = folder
+    for name, text in files.items():
+        path = folder / f"{name.replace('__', '/')}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return path
+
+
+def said(trace):
+    return "\n".join(map(str, trace.events))
+
+
+def test_imports_count_from_a_folder_above_or_beside_the_script(tmp_path):
+    above = written(tmp_path, nets__scale=SCALE, examples__deep__run="from nets.scale import *\n" + USED)
+    assert [call.cls for call in record_script(above).calls] == ["Scale"]
+    beside = written(tmp_path / "b", layers__shapes=SCALE, scripts__run="from shapes import *\n" + USED)
+    assert [call.cls for call in record_script(beside).calls] == ["Scale"]
+
+
+def test_a_script_inside_of_a_package_is_run_as_a_part_of_it(tmp_path):
+    script = written(tmp_path, net____init__="", net__scale=SCALE, net__run="from .scale import *\n" + USED)
+    assert [call.cls for call in record_script(script).calls] == ["Scale"]
+
+
+def test_data_of_a_library_that_is_not_there_are_made_and_the_trace_says_so(tmp_path):
+    text = (
+        SCALE
+        + """
+from keras.datasets import mnist
+from keras.utils import to_categorical
+(x, t), (x_test, t_test) = mnist.load_data()
+images = x.reshape(60000, 784)
+layer = Scale(np.ones(784))
+layer.forward(images[:5] / 255)
+layer.backward(np.ones((5, 784)))
+print(x.dtype, x_test.shape[1:], t.shape, to_categorical(t, 10).shape)
+"""
+    )
+    trace = record_script(written(tmp_path, train=text))
+    assert "stand-in data for keras.datasets.mnist.load_data" in said(trace)
+    assert trace.calls[0].inputs[0].shape == (5, 784)
+
+
+@pytest.mark.parametrize(
+    ("loads", "shapes"),
+    [
+        (
+            "from tensorflow.keras.datasets import cifar10\n(a, b), _ = cifar10.load_data()",
+            [(1024, 32, 32, 3), (1024, 1)],
+        ),
+        ("import tensorflow as tf\n(a, b), _ = tf.keras.datasets.fashion_mnist.load_data()", [(1024, 28, 28), (1024,)]),
+        (
+            "from tensorflow.examples.tutorials.mnist import input_data\n"
+            "a, b = input_data.read_data_sets('d', one_hot=True).train.next_batch(50)",
+            [(50, 784), (50, 10)],
+        ),
+        ("from nnfs.datasets import spiral_data\na, b = spiral_data(samples=100, classes=3)", [(300, 2), (300,)]),
+        ("import mnist\na, b = mnist.train_images(), mnist.train_labels()", [(1024, 28, 28), (1024,)]),
+    ],
+)
+def test_each_loader_gives_the_shapes_of_the_real_one(tmp_path, loads, shapes):
+    text = f"{SCALE}{loads}\nassert [a.shape, b.shape] == {shapes}\n{USED}"
+    assert record_script(written(tmp_path, train=text)).calls
+
+
+def test_what_a_program_guards_with_try_is_left_to_it(tmp_path):
+    text = SCALE + "try:\n    import cupy as xp\nexcept ImportError:\n    xp = np\nassert xp.ones is not None\n" + USED
+    assert "cupy" not in said(record_script(written(tmp_path, train=text)))
+
+
+def test_a_library_that_is_not_there_is_named_where_it_is_used_and_not_before(tmp_path):
+    unused = "from no_such_helpers import plot_all\n" + SCALE + USED
+    assert "no_such_helpers cannot be found" in said(record_script(written(tmp_path, a=unused)))
+    with pytest.raises(dout.DoutError, match=r"needs no_such_helpers, which cannot be found, at .*b\.py:"):
+        record_script(written(tmp_path, b=unused.replace(USED, "plot_all()\n")))
+
+
+def test_files_are_found_beside_the_script_and_those_of_known_sets_are_made(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path / "..")
+    (tmp_path / "own.csv").write_text("1,2\n3,4\n")
+    text = (
+        SCALE
+        + """
+import gzip, os, pickle
+assert os.path.exists("own.csv") and np.loadtxt("own.csv", delimiter=",").shape == (2, 2)
+with gzip.open("data/train-images-idx3-ubyte.gz") as file:
+    images = np.frombuffer(file.read(), np.uint8, offset=16).reshape(-1, 28, 28)
+with open("cifar/data_batch_1", "rb") as file:
+    batch = pickle.load(file, encoding="bytes")
+assert batch[b"data"].shape == (len(batch[b"labels"]), 3072), batch.keys()
+with open("corpus.txt") as file:
+    words = file.read().split()
+with open("cache.pkl", "wb") as file:
+    pickle.dump(images, file)
+with open("cache.pkl", "rb") as file:
+    assert len(pickle.load(file)) == len(images) > 1000 < len(words)
+"""
+    )
+    trace = record_script(written(tmp_path, train=text + USED))
+    assert said(trace).count("stand-in data for the file") == 3
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["own.csv", "train.py"]  # nothing made up is kept
+
+
+def test_a_file_that_nobody_can_make_is_missing_as_ever(tmp_path):
+    with pytest.raises(dout.DoutError, match="raised FileNotFoundError"):
+        record_script(written(tmp_path, train=SCALE + "np.load('weights.npz')\n"))
+
+
+def test_files_that_are_there_are_read_and_written_as_ever(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with gzip.open("train-images-idx3-ubyte.gz", "wb") as file:
+        file.write(b"mine")
+    text = SCALE + "import gzip\nwith gzip.open('train-images-idx3-ubyte.gz') as file, open('out', 'w') as out:\n"
+    text += "    assert out.write(str(file.read()))\n"
+    record_script(written(tmp_path, train=text + USED))
+    assert Path("out").read_text() == "b'mine'"
+    assert pickle.loads(pickle.dumps(open)) is open  # and all is put back
+
+
+def test_names_that_numpy_has_removed_are_answered_and_said(tmp_path):
+    trace = record_script(written(tmp_path, train=SCALE + "ones = np.ones(4, dtype=np.float)\n" + USED))
+    assert "np.float, which NumPy has removed, was answered: write float" in said(trace)
+    assert not hasattr(np, "float")  # it is gone again
+
+
+def test_a_long_preparation_is_left_out_and_its_results_are_inputs(tmp_path):
+    prepared = "data = np.zeros((3000, 4))\nfor i in range(3000):\n    data[i] = [i, 1, 2, 3]\n"
+    trace = record_script(written(tmp_path, train=SCALE + prepared + USED.replace("np.ones((3, 4))", "data[:3]", 1)))
+    assert len(trace.graph.nodes) < 30
+    np.testing.assert_array_equal(trace["y"].data, [[0, 1, 2, 3], [1, 1, 2, 3], [2, 1, 2, 3]])
+    assert "what ran before the first layer is not shown" in said(trace)
+
+
+def test_layers_under_other_names_have_their_rounds_too(tmp_path):
+    text = SCALE.replace("def forward", "def forward_propagation").replace("def backward(self, dout)",
+        "def backward_propagation(self, output_error, learning_rate)").replace("dout *", "output_error *")  # fmt: skip
+    text += "layer = Scale(np.ones(4))\nfor turn in range(9):\n    y = layer.forward_propagation(np.ones((3, 4)))\n"
+    text += "    layer.backward_propagation(np.ones((3, 4)), 0.1)\n    print(turn)\n"
+    from dout.adapt.interface.interface import method_names
+
+    run = run_script(written(tmp_path, train=text), methods_of=method_names)
+    (call,) = run.trace().calls
+    assert call.cls == "Scale"
+    assert call.gradients is not None
+
+
+def test_of_a_loop_without_layers_the_first_turn_is_kept(tmp_path):
+    text = "import numpy as np\nw, x = np.ones(3), np.arange(3.0)\n"
+    text += "for i in range(10000):\n    y = w * x\n    w = w - 0.1 * y\n"
+    trace = record_script(written(tmp_path, train=text))
+    assert [str(node.primitive) for node in trace.graph.nodes if node.inputs] == ["multiply", "multiply", "subtract"]
+    assert first_turn([]) == 0
