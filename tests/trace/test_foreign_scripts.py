@@ -130,6 +130,19 @@ with open("cache.pkl", "rb") as file:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["own.csv", "train.py"]  # nothing made up is kept
 
 
+@pytest.mark.parametrize(
+    "reads",
+    [
+        "import gzip, pickle\nwith gzip.open('d/mnist.pkl.gz') as f:\n    (x, t), *_ = pickle.load(f)\n",
+        "with np.load('mnist.npz') as f:\n    x, t = f['x_train'].reshape(-1, 784), f['y_train']\n",
+        "table = np.loadtxt('mnist_test.csv', delimiter=',')\nx, t = table[:, 1:], table[:, 0]\n",
+    ],
+)
+def test_the_usual_copies_of_mnist_are_made(tmp_path, reads):
+    checked = "assert x.shape == (len(t), 784) and set(t.astype(int)) == set(range(10))\n"
+    assert "stand-in data" in said(record_script(written(tmp_path, train=SCALE + reads + checked + USED)))
+
+
 def test_a_file_that_nobody_can_make_is_missing_as_ever(tmp_path):
     with pytest.raises(dout.DoutError, match="raised FileNotFoundError"):
         record_script(written(tmp_path, train=SCALE + "np.load('weights.npz')\n"))

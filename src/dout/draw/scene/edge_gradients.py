@@ -51,7 +51,7 @@ class EdgeGradients:
         """What the program gave the backward for an output, besides what comes from its other uses."""
         for call in self._wiring.trace.calls:
             if call.parent is None and output in call.outputs and call.douts:
-                dout = call.douts[call.outputs.index(output)]
+                dout = dict(zip(call.outputs, call.douts, strict=False)).get(output)  # backward may take fewer
                 return None if dout is None else Gradient(self._wiring.trace.data.get(dout), "user", node=dout)
         return None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import pickle
 import re
 from collections.abc import Mapping
@@ -14,14 +15,15 @@ from dout.trace.program.data_sets import images
 
 _IDX = re.compile(r"(?P<part>train|t10k)-(?P<kind>images|labels)[.-]idx[13]-ubyte(?P<packed>\.gz)?$")
 _CIFAR = re.compile(r"(data_batch_\d|test_batch)$")
+_CSV = re.compile(r"^mnist_(?P<part>train|test)\.csv$")
 _LINES, _WORDS = 3000, 200
 
 
 def content(name: str) -> bytes | None:
     """The content of a file of that name; None where it names no file that is known.
 
-    MNIST's four files (http://yann.lecun.com/exdb/mnist), CIFAR-10's batches (A. Krizhevsky, 2009), and text: lines of
-    words.
+    MNIST's four files (http://yann.lecun.com/exdb/mnist) and its usual copies (Theano's pickle, Keras' arrays, a table
+    with the label first), CIFAR-10's batches (A. Krizhevsky, 2009), and text: lines of words.
     """
     if (found := _IDX.search(name)) is not None:
         data = _idx(images("mnist", part=int(found["part"] == "t10k"))[found["kind"] == "labels"])
@@ -31,9 +33,26 @@ def content(name: str) -> bytes | None:
         rows = pixels.transpose(0, 3, 1, 2).reshape(len(pixels), -1)
         names = [f"{i}.png" for i in range(len(labels))]
         return _old_pickle({"data": rows, "labels": labels.tolist(), "filenames": names})
+    if name == "mnist.pkl.gz":
+        return gzip.compress(pickle.dumps(tuple(map(_rows, (0, 1, 1)))), 1)
+    if (found := _CSV.search(name)) is not None:
+        pixels, labels = images("mnist", part=int(found["part"] == "test"))
+        table = np.column_stack([labels, pixels.reshape(len(pixels), -1)])
+        return "\n".join(",".join(map(str, row)) for row in table.tolist()).encode()
+    if name == "mnist.npz":
+        file = io.BytesIO()
+        train, test = images("mnist"), images("mnist", 1)
+        np.savez(file, x_train=train[0], y_train=train[1], x_test=test[0], y_test=test[1])
+        return file.getvalue()
     if name.endswith("batches.meta"):
         return _old_pickle({"label_names": [f"class {i}" for i in range(10)], "num_cases_per_batch": 10_000})
     return _text() if name.endswith(".txt") else None
+
+
+def _rows(part: int) -> tuple[Any, Any]:
+    """Images as rows of numbers from 0 to 1, and their labels."""
+    pixels, labels = images("mnist", part)
+    return pixels.reshape(len(pixels), -1).astype(np.float32) / np.float32(255), labels.astype(np.int64)
 
 
 def _idx(data: Any) -> bytes:

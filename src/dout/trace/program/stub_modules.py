@@ -19,7 +19,7 @@ KNOWN = frozenset({
     "pytest", "requests", "scipy", "seaborn", "skimage", "sklearn", "streamlit", "sympy", "tensorboardX",
     "tensorflow", "torch", "torchvision", "tqdm", "transformers", "triton", "wandb", "yaml", "graphviz", "gym",
     "gymnasium", "autograd", "bokeh", "colorama", "loguru", "munch", "prettytable", "rich", "tabulate", "termcolor",
-    "texttable", "visdom",
+    "texttable", "visdom", "wget",
 })  # fmt: skip
 
 

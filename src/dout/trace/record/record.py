@@ -114,15 +114,16 @@ def finish(
     seeds: dict[Node, Node] | None = None,
     outputs: Any = None,
     printed: str = "",
+    compare: bool = True,
 ) -> Trace:
-    """Freeze what a tracer recorded, and replay it."""
+    """Freeze what a tracer recorded, and replay it. Without `compare`, nothing is replayed, and no gradient derived."""
     used = {i for node in tracer.nodes for i in node.inputs}  # an array of the user's elsewhere may be complex
-    derive = not any(is_complex(node) and (node.inputs or node in used) for node in tracer.nodes)
+    derive = compare and not any(is_complex(node) and (node.inputs or node in used) for node in tracer.nodes)
     seeds = seeds if derive else {}
     frozen, calls = finished(tracer.calls, derive=derive)
     nodes = _needed(tracer.nodes, calls, [*(ends or ()), *(seeds or {}).values()], tracer.steered)
     data = Data({node: tracer.data[node] for node in nodes if node in tracer.data})
-    wrong = first_difference(nodes, tracer.data)
+    wrong = first_difference(nodes, tracer.data) if compare else None
     events = list(tracer.events)
     if wrong is not None:
         message = f"the replay of {wrong.primitive} differs from the recorded run: something changed unseen"

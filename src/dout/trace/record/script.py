@@ -19,6 +19,7 @@ from typing import Any
 from dout.errors import DoutError, EndOfRun, TargetError, UserCodeError
 from dout.files import is_there, text_of
 from dout.graph import Node
+from dout.judge.judged_run import elements
 from dout.trace.model.recorded import Event
 from dout.trace.model.user_source import is_ours
 from dout.trace.program import project_root
@@ -59,7 +60,14 @@ class ScriptRun:
         if not any(call.match for call in tracer.calls) and (turn := first_turn(tracer.nodes)):
             tracer.note("limit", "the program goes on with the same lines, turn after turn: the first turn is shown")
             tracer.keep_first(turn)
-        return finish(tracer, str(self.path))
+        size = elements(tracer.nodes)
+        if size > MOST_COMPARED:
+            message = f"the run holds {size:,} numbers: its gradients were not compared with derived ones"
+            tracer.events.setdefault(Event("limit", message))
+        return finish(tracer, str(self.path), compare=size <= MOST_COMPARED)
+
+
+MOST_COMPARED = 50_000_000  # numbers in a run whose gradients are derived, which takes some times as long as the run
 
 
 def record_script(path: str | Path, *, rounds: int = 1, run_on: bool = False) -> Trace:

@@ -203,6 +203,9 @@ class RunRecord(Recorder):
     def met_layer(self) -> None:
         """Told when the program is found to have a layer."""
 
+    def begins(self) -> None:
+        """Told when a layer's forward begins in a script, and no other is under way."""
+
     def round_ends(self) -> None:
         """Told when the round that was asked for is recorded."""
 

@@ -12,20 +12,22 @@ import numpy as np
 from dout.errors import EndOfRun, EscapeError, UnsupportedError
 from dout.graph import Node
 from dout.run import flat
-from dout.trace.tracer.run_record import there
+from dout.trace.model.recorded import Event
+from dout.trace.tracer.shared_memory import owner_of
 from dout.trace.tracer.traced import TracedArray
 from dout.trace.tracer.tracer import Tracer
 
 PREPARATION = 2_000  # nodes that are recorded before the first layer is called
 WITHOUT_LAYERS = 20_000  # nodes that are recorded of a script without layers
-MOST = 200_000  # nodes that are recorded of a round: as many as a picture can hold
+MOST = 50_000  # nodes that are recorded of a round
 
 
 class ScriptTracer(Tracer):
     """Records the round that is asked for, the first or a later one, of a program that is not there to be traced.
 
     A program prepares its data before it calls a layer: of a long preparation nothing is kept, and its results are
-    inputs of the layers. What has no row, outside of layers, runs plainly, and its result is an input too.
+    inputs of the layers; nor is anything of forwards that go on and on before the first backward. What has no row runs
+    plainly. Where its result is used again, it is an input, and no gradient is compared with a derived one any more.
     """
 
     def __init__(self, rounds: int, *, runs_on: bool) -> None:
@@ -33,7 +35,12 @@ class ScriptTracer(Tracer):
         self.runs_on = runs_on  # whether the program goes on when its round is recorded
         self.has_layers = False  # whether the program has a layer, as far as it has run
         self.paused = False
+        self._evaluates = False  # whether it has recorded enough, and no backward among it
         self._under_way = False
+
+    def _begin(self) -> None:
+        super()._begin()
+        self._lost: dict[int, tuple[Any, Event]] = {}  # arrays by their memory, and what to say of them
 
     def met_layer(self) -> None:
         """Remember that the program has a layer."""
@@ -46,6 +53,8 @@ class ScriptTracer(Tracer):
         if count == PREPARATION and not self.calls and self.has_layers:
             self.stop()
             self.paused = True
+        elif count == MOST and self.calls and not any(call.match for call in self.calls):
+            self._evaluates = True
         elif count == MOST or (count == WITHOUT_LAYERS and not self.calls):
             self.note("limit", f"recorded the first {count:,} operations and values; what ran after them is not shown")
             self._ends()
@@ -59,6 +68,13 @@ class ScriptTracer(Tracer):
         self.begin_again()
         self.note("preparation", "what ran before the first layer is not shown: it is long, and no layer is in it")
         return True
+
+    def begins(self) -> None:
+        """A layer's forward begins, and no other is under way: what was an evaluation is forgotten."""
+        if self._evaluates:
+            self._evaluates = False
+            self.begin_again()
+            self.note("preparation", "what ran before is not shown: it is long, and no backward is in it")
 
     def round_ends(self) -> None:
         """Record no more, and end the program, unless it is to go on."""
@@ -84,17 +100,29 @@ class ScriptTracer(Tracer):
         """The stand-in of an argument; an object that cannot be traced stays as it is."""
         return self.attempt(super().wrap, item, name)
 
+    def source(self, array: Any, name: str | None = None, *, made: bool = False) -> Any:
+        """The stand-in of an array that enters; where it had left the trace, an edge is lost."""
+        if isinstance(array, np.ndarray) and (lost := self._lost.pop(id(owner_of(array)), None)) is not None:
+            self.events.setdefault(lost[1])
+        return super().source(array, name, made=made)
+
     def attempt(self, answer: Callable[..., Any], *given: Any) -> Any:
-        """Answer; plainly if that is refused outside of a layer: the result is an input where it is used again."""
+        """Answer; plainly if that is refused."""
         outermost, self._under_way = not self._under_way, True
         try:
             return answer(*given)
         except (UnsupportedError, EscapeError) as error:
-            if not outermost or self.stack or not self.live:
+            if not outermost or not self.live:
                 raise
             self.refused = None
-            self.note("escape", f"a value left the trace, at {there()}: {error}")
-            return self._plainly(answer, given)
+            lost = Event("escape", f"a gradient ends here: {str(error).partition(', at ')[0]}", self.here())
+            result = self._plainly(answer, given)
+            arrays = [part for part in flat([result]) if isinstance(part, np.ndarray)]
+            if arrays:  # who does not use them again has lost nothing
+                self._lost.update((id(owner_of(array)), (array, lost)) for array in arrays)
+            else:
+                self.events.setdefault(lost)
+            return result
         finally:
             self._under_way = not outermost
 
