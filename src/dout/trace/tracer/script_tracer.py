@@ -19,6 +19,7 @@ from dout.trace.tracer.tracer import Tracer
 
 PREPARATION = 2_000  # nodes that are recorded before the first layer is called
 WITHOUT_LAYERS = 20_000  # nodes that are recorded of a script without layers
+_LASTING = frozenset({"data", "input", "preparation"})  # events that hold for all rounds
 MOST = 50_000  # nodes that are recorded of a round
 
 
@@ -39,7 +40,9 @@ class ScriptTracer(Tracer):
         self._under_way = False
 
     def _begin(self) -> None:
+        kept = [event for event in getattr(self, "events", ()) if event.kind in _LASTING]
         super()._begin()
+        self.events.update(dict.fromkeys(kept))
         self._lost: dict[int, tuple[Any, Event]] = {}  # arrays by their memory, and what to say of them
 
     def met_layer(self) -> None:
@@ -65,6 +68,7 @@ class ScriptTracer(Tracer):
         if not self.paused or get_ident() != self.thread:
             return False
         self.paused, self.recording = False, True
+        self.trusted = True  # arrays that were made meanwhile are inputs like any other
         self.begin_again()
         self.note("preparation", "what ran before the first layer is not shown: it is long, and no layer is in it")
         return True

@@ -313,10 +313,11 @@ def _is_kept(name: str, operands: tuple[Any, ...], static: dict[str, Any]) -> bo
 @contextmanager
 def trusting(tracer: Tracer | None) -> Iterator[None]:
     """While a graph of ours runs over stand-ins, a bare array is one that its constants made: nothing is lost."""
+    before = tracer is not None and tracer.trusted
     if tracer is not None:
         tracer.trusted = True
     try:
         yield
     finally:
         if tracer is not None:
-            tracer.trusted = False
+            tracer.trusted = before
