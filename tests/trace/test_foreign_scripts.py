@@ -192,3 +192,14 @@ def test_of_a_loop_without_layers_the_first_turn_is_kept(tmp_path):
     trace = record_script(written(tmp_path, train=text))
     assert [str(node.primitive) for node in trace.graph.nodes if node.inputs] == ["multiply", "multiply", "subtract"]
     assert first_turn([]) == 0
+
+
+def test_what_a_library_does_with_a_value_is_no_part_of_the_program_unless_a_layer_asks_it(tmp_path):
+    outside = "import colorsys\n" + USED + "print(colorsys.rgb_to_hsv(y[0, 0], 0.5, y.sum()))\n"
+    trace = record_script(written(tmp_path, a=SCALE + outside))
+    assert not trace.events
+    assert {str(node.primitive) for node in trace.graph.nodes if node.inputs} == {"getitem", "multiply", "sum"}
+    inside = SCALE.replace("return x * self.W", "return x * self.W * colorsys.rgb_to_hsv(x[0, 0], 0.5, 0.2)[0]")
+    assert "a gradient ends here: colorsys was given the value" in said(
+        record_script(written(tmp_path, b="import colorsys\n" + inside + USED))
+    )

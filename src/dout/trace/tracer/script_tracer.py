@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from functools import partial
 from threading import get_ident
@@ -12,13 +13,15 @@ import numpy as np
 from dout.errors import EndOfRun, EscapeError, UnsupportedError
 from dout.graph import Node
 from dout.run import flat
-from dout.trace.model.recorded import Event
+from dout.trace.model import user_source
+from dout.trace.model.recorded import LOSSES, Event
 from dout.trace.tracer.shared_memory import owner_of
 from dout.trace.tracer.traced import TracedArray
 from dout.trace.tracer.tracer import Tracer
 
 PREPARATION = 2_000  # nodes that are recorded before the first layer is called
 WITHOUT_LAYERS = 20_000  # nodes that are recorded of a script without layers
+_OF_LIBRARIES = LOSSES | {"branch", "index"}
 _LASTING = frozenset({"data", "input", "preparation"})  # events that hold for all rounds
 MOST = 50_000  # nodes that are recorded of a round
 
@@ -110,10 +113,19 @@ class ScriptTracer(Tracer):
             self.events.setdefault(lost[1])
         return super().source(array, name, made=made)
 
+    def note(self, kind: str, message: str) -> None:
+        """Add an event, if it is not about what a library does with a value outside of layers."""
+        if self.stack or kind not in _OF_LIBRARIES or not _asking_library():
+            super().note(kind, message)
+
     def attempt(self, answer: Callable[..., Any], *given: Any) -> Any:
-        """Answer; plainly if that is refused."""
+        """Answer; plainly if that is refused, or if a library asks: it is no part of the program's computation."""
         outermost, self._under_way = not self._under_way, True
         try:
+            if outermost and self.live and (library := _asking_library()):
+                if self.stack:
+                    self.note("escape", f"a gradient ends here: {library} was given the value")
+                return self._plainly(answer, given)
             return answer(*given)
         except (UnsupportedError, EscapeError) as error:
             if not outermost or not self.live:
@@ -142,6 +154,14 @@ class ScriptTracer(Tracer):
             for array, value in zip(arrays, before, strict=True):
                 if not np.array_equal(value, array.value, equal_nan=value.dtype.kind in "fc"):
                     self.writer.written_unseen(array, value)
+
+
+def _asking_library() -> str:
+    """The library whose code runs, besides NumPy's; empty where it is the user's."""
+    frame = user_source.user_frame(sys._getframe(1))
+    if frame is None or user_source.is_user_code(frame.f_code.co_filename):
+        return ""
+    return str(frame.f_globals.get("__name__", "a library")).partition(".")[0]
 
 
 def _attempted(answer: Callable[..., Any]) -> Callable[..., Any]:
