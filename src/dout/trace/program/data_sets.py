@@ -18,6 +18,8 @@ from typing import Any
 import numpy as np
 
 from dout.trace.model.user_source import is_user_code
+from dout.trace.program.stub_modules import NeedsError
+from dout.trace.program.torch_data import Compose, DataLoader, Normalize, Pictures, ToTensor
 
 _FEWEST = 1024  # rows, where no file of the program names a larger number
 _IMAGES = {  # shape of one, how many for training, classes
@@ -190,7 +192,29 @@ def _sine(samples: int = 1000) -> tuple[Any, Any]:
     return places, np.sin(2 * np.pi * places)
 
 
+def _open_set(name: str = "", *args: Any, as_frame: Any = False, return_X_y: bool = False, **kwargs: Any) -> Any:
+    """`fetch_openml` and its forerunner, of the one set that everybody fetches."""
+    if "mnist" not in name.lower():
+        raise NeedsError(f"needs the data set {name!r} of openml.org, which cannot be fetched")
+    pixels, labels = images("mnist")
+    data, target = pixels.reshape(len(pixels), -1).astype(float), labels.astype(str if "_" in name else float)
+    return (data, target) if return_X_y else _Bunch(data=data, target=target, DESCR="")
+
+
+def _pictures(kind: str, root: Any = "", train: bool = True, transform: Any = None, target_transform: Any = None,
+              **kwargs: Any) -> Any:  # fmt: skip
+    return Pictures(*images(kind, part=int(not train)), transform, target_transform)
+
+
+_TORCHVISION = {"MNIST": "mnist", "FashionMNIST": "fashion_mnist", "CIFAR10": "cifar10", "CIFAR100": "cifar100"}
 _LOADERS: dict[str, Callable[..., Any]] = {
+    **{f"torchvision.datasets.{name}": partial(_pictures, kind) for name, kind in _TORCHVISION.items()},
+    "torchvision.transforms.Compose": Compose,
+    "torchvision.transforms.ToTensor": ToTensor,
+    "torchvision.transforms.Normalize": Normalize,
+    "torch.utils.data.DataLoader": DataLoader,
+    "sklearn.datasets.fetch_openml": _open_set,
+    "sklearn.datasets.fetch_mldata": _open_set,
     **{f"keras.datasets.{kind}.load_data": partial(_keras, kind) for kind in _IMAGES},
     "keras.utils.to_categorical": _one_hot,
     "keras.utils.np_utils.to_categorical": _one_hot,
@@ -207,4 +231,4 @@ _LOADERS: dict[str, Callable[..., Any]] = {
     "nnfs.datasets.vertical_data": _vertical,
     "nnfs.datasets.sine_data": _sine,
 }
-_HELPERS = ("to_categorical", "train_test_split")
+_HELPERS = ("to_categorical", "train_test_split", "DataLoader", "Compose", "ToTensor", "Normalize")

@@ -46,6 +46,7 @@ def missing_files(script: Path, said: Callable[[str], None]) -> Iterator[None]:
             (os.path, "exists", files.exists),
             (os.path, "isfile", files.exists),
             (urllib.request, "urlretrieve", files.retrieve),
+            (urllib.request, "urlopen", files.fetch),
         ]
         openers = np.lib._datasource._file_openers  # type: ignore[attr-defined]  # np.loadtxt has its own `open`
         assert openers[None] is not None  # it is looked up late
@@ -65,7 +66,8 @@ class _Files:
         self.said, self.ends = said, ends
         self.instead: dict[str, str] = {}  # by what the script names
         self.scratch: Path | None = None
-        self._open, self._exists, self._retrieve = builtins.open, os.path.exists, urllib.request.urlretrieve
+        self._open, self._exists = builtins.open, os.path.exists
+        self._retrieve, self._fetch = urllib.request.urlretrieve, urllib.request.urlopen
 
     def open(self, file: Any, mode: str = "r", *args: Any, **kwargs: Any) -> Any:
         """As `open`."""
@@ -82,16 +84,23 @@ class _Files:
 
     def retrieve(self, url: str, filename: Any = None, *args: Any, **kwargs: Any) -> Any:
         """As `urllib.request.urlretrieve`; what cannot be fetched is stood for."""
-        before = socket.getdefaulttimeout()
-        socket.setdefaulttimeout(_WAIT)
         try:
-            return self._retrieve(url, filename, *args, **kwargs)
+            with _waiting():
+                return self._retrieve(url, filename, *args, **kwargs)
         except OSError:
             if (made := self._stand_in(url if filename is None else filename)) is None:
                 raise
             return made, None
-        finally:
-            socket.setdefaulttimeout(before)
+
+    def fetch(self, url: Any, *args: Any, **kwargs: Any) -> Any:
+        """As `urllib.request.urlopen`; what cannot be fetched is stood for."""
+        try:
+            with _waiting():
+                return self._fetch(url, *args, **kwargs)
+        except OSError:
+            if (made := self._stand_in(getattr(url, "full_url", url))) is None:
+                raise
+            return self._open(made, "rb")
 
     def _read(self, file: str | os.PathLike[str]) -> Any:
         if self._exists(file) and _key(file) not in self.instead:
@@ -132,6 +141,17 @@ class _Files:
         place = str(self.scratch / f"{len(self.instead)}-{Path(file).name}")
         self.instead[_key(file)] = place
         return place
+
+
+@contextlib.contextmanager
+def _waiting() -> Iterator[None]:
+    """Wait for a server no longer than that."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(_WAIT)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
 
 
 def _asks(frame: FrameType | None) -> bool:

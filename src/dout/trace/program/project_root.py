@@ -18,6 +18,7 @@ from dout.trace.model.user_source import is_user_code
 
 MOST_ABOVE = 5  # folders in which a file's imports are looked for
 _MOST_BESIDE = 200  # folders beside those
+_MARKS = (".git", "pyproject.toml", "setup.py", "requirements.txt")  # of a project's own folder
 
 
 class Home(NamedTuple):
@@ -119,7 +120,10 @@ def _has(folder: Path, name: str) -> bool:
 
 def _beside(above: list[Path], name: str) -> Path | None:
     """The only folder beside those above that has it, in the nearest one of them."""
-    for parent in above[1:3]:
+    project = next(
+        (place for place, folder in enumerate(above) if any((folder / m).exists() for m in _MARKS)), len(above)
+    )
+    for parent in above[1 : min(3, project + 1)]:  # what lies beside the project is another one
         with contextlib.suppress(OSError), os.scandir(parent) as entries:
             folders = [Path(entry) for entry in itertools.islice(entries, _MOST_BESIDE) if entry.is_dir()]
             found = [f for f in folders if not f.name.startswith(".") and _has(f, name) and is_user_code(str(f))]

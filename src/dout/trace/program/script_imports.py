@@ -14,10 +14,13 @@ from pathlib import Path
 from types import FrameType, ModuleType
 from typing import Any
 
+import numpy as np
+
 from dout.trace.model.user_source import is_ours, is_user_code
 from dout.trace.program import data_sets
 from dout.trace.program.project_root import reach
 from dout.trace.program.stub_modules import Quiet, stand_in, why_absent
+from dout.trace.tracer.traced_modules import tracing_version
 
 _CAUGHT = {"ImportError", "ModuleNotFoundError", "Exception", "BaseException"}
 
@@ -86,6 +89,8 @@ class _StandingModule(ModuleType):
         whole = f"{self.__name__}.{name}"
         if whole in sys.modules:
             return sys.modules[whole]
+        if self.__name__ == "cupy":
+            return _cupy(name)
         if data_sets.is_before_loader(whole):
             return _StandingModule(whole, self.__dict__["_said"])
         found = data_sets.loader(whole, self.__dict__["_said"])
@@ -94,6 +99,15 @@ class _StandingModule(ModuleType):
             made = stand_in(self.__name__, f"{self.__name__}, which {why_absent(top)}")
             found = getattr(made, name)
         return found
+
+
+def _cupy(name: str) -> Any:
+    """A name of CuPy, which is NumPy with another memory."""
+    if hasattr(np, name):
+        return getattr(tracing_version(np), name)
+    if name == "asnumpy":
+        return tracing_version(np).asarray
+    return (lambda *arrays: tracing_version(np)) if name == "get_array_module" else Quiet()
 
 
 def _importing(frame: FrameType | None) -> FrameType | None:
