@@ -85,13 +85,13 @@ CONSTANT = Primitive("constant", forward=lambda *, value: value, python=lambda *
 
 @dataclass(frozen=True, slots=True)
 class Where:
-    """A place in the user's source."""
+    """A place in the user's source: a line of a file, or of a notebook's cell ("notes.ipynb, cell 5")."""
 
     file: str
     line: int
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}"
+        return f"{self.file}, line {self.line}" if ".ipynb, cell " in self.file else f"{self.file}:{self.line}"
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -47,7 +47,7 @@ def trace_of(
         for i, used in enumerate(node.inputs):
             uses[used].append(Use(node, call_of.get(node), i, edges.get((node, i))))
     trace.__dict__["values"] = tuple(
-        Value(n, data.get(n, n.static.get("value")), names.get(n), tuple(uses[n]), gradients.get(n)) for n in nodes
+        Value(n, {n: data.get(n, n.static.get("value"))}, names.get(n), tuple(uses[n]), gradients.get(n)) for n in nodes
     )
     trace.__dict__["arguments"] = {
         call: tuple(Use(None, call, i, arguments.get((call, i))) for i in range(len(call.inputs))) for call in calls

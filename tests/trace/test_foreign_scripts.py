@@ -2,6 +2,7 @@
 
 import gzip
 import importlib.util
+import json
 import pickle
 from pathlib import Path
 
@@ -218,3 +219,22 @@ def test_what_a_library_does_with_a_value_is_no_part_of_the_program_unless_a_lay
     assert "a gradient ends here: colorsys was given the value" in said(
         record_script(written(tmp_path, b="import colorsys\n" + inside + USED))
     )
+
+
+def test_a_notebook_is_run_cell_by_cell_and_places_name_the_cell(tmp_path):
+    cells = ["# Title", "%matplotlib inline\n" + SCALE, "\n" + USED, "y.missing\n"]
+    kinds = ["markdown", "code", "code", "code"]
+    document = {
+        "cells": [{"cell_type": kind, "source": text.splitlines(True)} for kind, text in zip(kinds, cells, strict=True)]
+    }
+    (tmp_path / "notes.ipynb").write_text(json.dumps(document))
+    run = run_script(tmp_path / "notes.ipynb")
+    (call,) = run.trace().calls
+    assert str(call.where).endswith("notes.ipynb, cell 2, line 3")
+    assert str(run.error).endswith("notes.ipynb, cell 3, line 1")
+
+
+def test_what_is_no_notebook_is_said(tmp_path):
+    (tmp_path / "notes.ipynb").write_text("{}")
+    with pytest.raises(dout.DoutError, match=r"notes\.ipynb is not valid"):
+        record_script(tmp_path / "notes.ipynb")

@@ -6,7 +6,6 @@ __all__ = [
     "finding_pictures",
     "foreign_gradients",
     "ignore_comments",
-    "notebooks",
     "settings",
     "target_kind",
 ]

@@ -17,7 +17,6 @@ from types import ModuleType
 from typing import Any
 
 from dout.adapt.interface.interface import pairs_of
-from dout.check.project import notebooks
 from dout.check.project.discover import LARGE, Job, classes_in, line_of_class
 from dout.check.worker.audit_guard import Guard, GuardRules, into_scratch, without_network
 from dout.check.worker.statement_runner import LoadRun, Stop
@@ -26,6 +25,7 @@ from dout.files import is_there
 from dout.run import names_of
 from dout.run.attributes import qualname_of
 from dout.trace.model.user_source import is_user_code
+from dout.trace.program import notebooks
 from dout.trace.program.project_root import at_home, free_name, home, loaded, name_in_package
 from dout.trace.program.removed_numpy_names import Removed
 from dout.trace.program.stub_modules import needed_by

@@ -37,7 +37,7 @@ def mirrored(trace: Trace) -> Mirror:
     given = {node for twin in twins.values() for node in twin.inputs}  # keeps its name, also where it is handed on
     made = {node: name for node, name in ends.items() if node in trace.backward and node not in given}
     names = {**trace.names, **made}
-    values = tuple(Value(node, trace.data.get(node), names.get(node)) for node in trace.graph.nodes)
+    values = tuple(Value(node, trace.data, names.get(node)) for node in trace.graph.nodes)
     return Mirror(
         target=trace.target,
         graph=Graph(trace.graph.nodes, {}, {f"out{i}": node for i, node in enumerate(ends)}),

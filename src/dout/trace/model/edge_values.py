@@ -52,7 +52,7 @@ class _Annotation:
     def _all(self) -> Annotated:
         arguments = {call: self._arguments(call) for call in self.trace.calls}
         values = tuple(
-            Value(node, self.trace.data.get(node), self.trace.names.get(node), *self._of(node, arguments))
+            Value(node, self.trace.data, self.trace.names.get(node), *self._of(node, arguments))
             for node in self.trace.graph.nodes
         )
         return values, arguments

@@ -105,13 +105,21 @@ class Use:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Value:
-    """A value in a trace: its number or array, its name, its uses and its gradient."""
+    """A value in a trace: its number or array, its name, its uses and its gradient.
+
+    `known` has the numbers and arrays of the trace: one too large to be kept is computed when it is asked for.
+    """
 
     node: Node
-    data: Any
+    known: Mapping[Node, Any]
     name: str | None = None
     uses: tuple[Use, ...] = ()
     gradient: Gradient | None = None
+
+    @property
+    def data(self) -> Any:
+        """The number or array; None where it is not known."""
+        return self.known.get(self.node)
 
     @property
     def shape(self) -> Shape:

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from dout.graph import Where
 from dout.run import filled_cells
 
 _OURS = str(Path(__file__).resolve().parents[2])
@@ -58,7 +59,7 @@ def user_frame(frame: FrameType | None) -> FrameType | None:
 def line_of(frame: FrameType | None) -> str:
     """The user's line that runs in or above `frame`: file:line, or nothing."""
     frame = user_frame(frame)
-    return f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame else ""
+    return str(Where(frame.f_code.co_filename, frame.f_lineno)) if frame else ""
 
 
 def in_user_code(frame: FrameType) -> bool:

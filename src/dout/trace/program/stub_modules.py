@@ -19,7 +19,7 @@ KNOWN = frozenset({
     "pytest", "requests", "scipy", "seaborn", "skimage", "sklearn", "streamlit", "sympy", "tensorboardX",
     "tensorflow", "torch", "torchvision", "tqdm", "transformers", "triton", "wandb", "yaml", "graphviz", "gym",
     "gymnasium", "autograd", "bokeh", "colorama", "loguru", "munch", "prettytable", "rich", "tabulate", "termcolor",
-    "texttable", "visdom", "wget",
+    "texttable", "visdom", "wget", "google",
 })  # fmt: skip
 
 
@@ -177,7 +177,7 @@ def _nnfs(reason: str) -> Any:
 
 _QUIET = (
     "matplotlib", "pylab", "mpl_toolkits", "seaborn", "plotly", "bokeh", "visdom", "IPython", "wandb", "tensorboardX",
-    "pytest", "colorama", "loguru", "prettytable", "rich", "tabulate", "termcolor", "texttable",
+    "pytest", "google", "colorama", "loguru", "prettytable", "rich", "tabulate", "termcolor", "texttable",
 )  # fmt: skip
 _MAKES: dict[str, Callable[[str], Any]] = {
     **dict.fromkeys(_QUIET, lambda reason: Quiet()),

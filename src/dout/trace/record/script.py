@@ -18,11 +18,11 @@ from typing import Any
 
 from dout.errors import DoutError, EndOfRun, TargetError, UserCodeError
 from dout.files import is_there, text_of
-from dout.graph import Node
+from dout.graph import Node, Where
 from dout.judge.judged_run import elements
 from dout.trace.model.recorded import Event
 from dout.trace.model.user_source import is_ours
-from dout.trace.program import project_root
+from dout.trace.program import notebooks, project_root
 from dout.trace.program.missing_files import missing_files
 from dout.trace.program.removed_numpy_names import INSTEAD, Removed
 from dout.trace.program.script_imports import script_imports
@@ -96,7 +96,7 @@ def run_script(
     a syntax error, UnsupportedError and EscapeError as `dout.trace` does.
     """
     path = Path(path)
-    text, code = _read(path)
+    text, codes = _read(path)
     main = ModuleType("__main__")
     tracer = ScriptTracer(rounds, runs_on=run_on)
     run = ScriptRun(path, main, tracer, rounds)
@@ -110,7 +110,8 @@ def run_script(
         main.__dict__.update(__file__=str(path.absolute()), __builtins__=_builtins(tracer, state))
         removed.install()
         try:
-            run_user_code(lambda: exec(code, main.__dict__), path)
+            for code in codes:
+                run_user_code(partial(exec, code, main.__dict__), path)
         except UserCodeError as error:
             run.error = error
         except EndOfRun as end:
@@ -163,7 +164,7 @@ def load_file(path: str | Path) -> ModuleType:
     Raises as `record_script`.
     """
     path = Path(path)
-    text, code = _read(path)
+    text, codes = _read(path)
     home = project_root.home(path, text)
     with _beside(path, *home.folders):
         name = project_root.name_in_package(home.name, path)
@@ -176,7 +177,8 @@ def load_file(path: str | Path) -> ModuleType:
         module.__file__ = str(path)
         sys.modules[name] = module
         try:
-            run_user_code(lambda: exec(code, module.__dict__), path)
+            for code in codes:
+                run_user_code(partial(exec, code, module.__dict__), path)
         except BaseException:
             sys.modules.pop(name, None)  # half a module must not be found by the next import
             raise
@@ -208,7 +210,7 @@ def run_user_code(run: Callable[[], Any], what: str | Path) -> Any:
 def _users_line(error: BaseException) -> str:
     """Where in the user's code an error was raised, for the end of a message."""
     frames = [f for f in traceback.extract_tb(error.__traceback__) if not is_ours(f.filename)]
-    return f", at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+    return f", at {Where(frames[-1].filename, frames[-1].lineno or 0)}" if frames else ""
 
 
 def users_traceback(error: BaseException) -> str:
@@ -222,18 +224,26 @@ def users_traceback(error: BaseException) -> str:
     return "".join(report.format())
 
 
-def _read(path: Path) -> tuple[str, CodeType]:
+def _read(path: Path) -> tuple[str, list[CodeType]]:
+    """The text of a script and its code; that of a notebook a cell each."""
     if not is_there(path):
         raise TargetError(f"there is no file {path}")
     try:
-        text = text_of(path)
-        return text, compile(text, str(path), "exec", dont_inherit=True)
+        if path.suffix != notebooks.SUFFIX:
+            text = text_of(path)
+            return text, [compile(text, str(path), "exec", dont_inherit=True)]
+        cells = {f"{path}, cell {n}": cell for n, cell in enumerate(notebooks.cells_of(path), 1)}
+        for name, cell in cells.items():
+            notebooks.remember(name, cell)
+        codes = [compile(cell, name, "exec", dont_inherit=True) for name, cell in cells.items()]
+        return "\n".join(cells.values()), codes
     except (OSError, UnicodeDecodeError) as error:
         raise TargetError(f"{path} cannot be read: {error}") from None
     except (SyntaxError, ValueError) as error:
-        line = f":{error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
+        line = error.lineno if isinstance(error, SyntaxError) else None
+        at = Where(getattr(error, "filename", None) or str(path), line) if line else path
         shown = "".join(traceback.format_exception_only(error))
-        raise UserCodeError(f"{path}{line} is not valid Python", shown) from None
+        raise UserCodeError(f"{at} is not valid Python", shown) from None
     except (RecursionError, MemoryError):
         raise TargetError(f"{path} is nested too deeply: Python cannot read it") from None
 

@@ -164,7 +164,7 @@ class _Reader:
     def _value(self, identity: str, entry: dict[str, Any], data: Mapping[Node, Any]) -> Value:
         node = self.nodes[identity]
         name = None if entry["name"] is None else _text(entry["name"])
-        return Value(node, data[node], name, tuple(self._use(node, use) for use in entry["uses"]), _gradient(entry))
+        return Value(node, data, name, tuple(self._use(node, use) for use in entry["uses"]), _gradient(entry))
 
     def _use(self, node: Node, entry: dict[str, Any]) -> Use:
         user = None if entry["node"] is None else self.by_node_id[entry["node"]]

@@ -23,13 +23,18 @@ def source_of(path: Path) -> str:
     """
     if path.suffix != SUFFIX:
         return text_of(path)
+    return "".join(f"{cell}\n" for cell in cells_of(path))
+
+
+def cells_of(path: Path) -> list[str]:
+    """The code cells of a notebook, as `source_of` has them. Raises OSError, and ValueError for what is no notebook."""
     try:
         document = json.loads(regular(path).read_text(encoding="utf-8"))
         cells = [c for c in document["cells"] if c.get("cell_type") == "code"]
         texts = ["".join(c["source"]) for c in cells]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"no notebook ({type(error).__name__})") from None
-    return "".join(f"{_python(text)}\n" for text in texts)
+    return [_python(text) for text in texts]
 
 
 def _python(cell: str) -> str:
