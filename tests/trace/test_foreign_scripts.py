@@ -159,6 +159,22 @@ def test_the_usual_copies_of_mnist_are_made(tmp_path, reads):
     assert "stand-in data" in said(record_script(written(tmp_path, train=SCALE + reads + checked + USED)))
 
 
+def test_a_download_that_fails_is_stood_for(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text = (
+        SCALE
+        + """
+import gzip, urllib.request
+address = "http://nowhere.invalid/t10k-labels-idx1-ubyte.gz"
+urllib.request.urlretrieve(address, "t10k-labels-idx1-ubyte.gz")
+with gzip.open("t10k-labels-idx1-ubyte.gz") as file, urllib.request.urlopen(address) as again:
+    assert file.read() == gzip.decompress(again.read())
+"""
+    )
+    assert "stand-in data for the file" in said(record_script(written(tmp_path, train=text + USED)))
+    assert [path.name for path in tmp_path.iterdir()] == ["train.py"]
+
+
 def test_a_file_that_nobody_can_make_is_missing_as_ever(tmp_path):
     with pytest.raises(dout.DoutError, match="raised FileNotFoundError"):
         record_script(written(tmp_path, train=SCALE + "np.load('weights.npz')\n"))

@@ -8,20 +8,18 @@ import io
 import os
 import re
 import shutil
-import socket
 import sys
 import tempfile
-import urllib.request
 from collections.abc import Callable, Iterator
+from importlib.machinery import ModuleSpec, PathFinder
 from itertools import islice
 from pathlib import Path
-from types import FrameType
+from types import FrameType, ModuleType
 from typing import Any
 
 import numpy as np
 
 from dout.trace.model.user_source import is_user_code
-from dout.trace.program.data_files import content
 from dout.trace.program.project_root import MOST_ABOVE
 
 _READERS = re.compile(  # files of what reads data for the user's code
@@ -45,8 +43,6 @@ def missing_files(script: Path, said: Callable[[str], None]) -> Iterator[None]:
             (io, "open", files.open),
             (os.path, "exists", files.exists),
             (os.path, "isfile", files.exists),
-            (urllib.request, "urlretrieve", files.retrieve),
-            (urllib.request, "urlopen", files.fetch),
         ]
         openers = np.lib._datasource._file_openers  # type: ignore[attr-defined]  # np.loadtxt has its own `open`
         assert openers[None] is not None  # it is looked up late
@@ -55,7 +51,43 @@ def missing_files(script: Path, said: Callable[[str], None]) -> Iterator[None]:
         for owner, name, answer in answers:
             ends.callback(setattr, owner, name, getattr(owner, name))
             setattr(owner, name, answer)
+        ends.enter_context(when_imported("urllib.request", files.take_downloads))
         yield
+
+
+@contextlib.contextmanager
+def when_imported(name: str, then: Callable[[ModuleType], None]) -> Iterator[None]:
+    """While it lasts, hear of a module as soon as it is there: to import it oneself would take long."""
+    finder = _Hearing(name, then)
+    if name in sys.modules:
+        then(sys.modules[name])
+    else:
+        sys.meta_path.insert(0, finder)
+    try:
+        yield
+    finally:
+        if finder in sys.meta_path:
+            sys.meta_path.remove(finder)
+
+
+class _Hearing:
+    """Finds one module as Python does, and tells when it has been run."""
+
+    def __init__(self, name: str, then: Callable[[ModuleType], None]) -> None:
+        self.name, self.then = name, then
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        """The spec of that module; None for any other."""
+        spec = PathFinder.find_spec(name, path, target) if name == self.name else None
+        if spec is not None and spec.loader is not None:
+            run = spec.loader.exec_module
+
+            def exec_module(module: ModuleType) -> None:
+                run(module)
+                self.then(module)
+
+            spec.loader.exec_module = exec_module  # type: ignore[method-assign]
+        return spec
 
 
 class _Files:
@@ -67,7 +99,15 @@ class _Files:
         self.instead: dict[str, str] = {}  # by what the script names
         self.scratch: Path | None = None
         self._open, self._exists = builtins.open, os.path.exists
-        self._retrieve, self._fetch = urllib.request.urlretrieve, urllib.request.urlopen
+        self._retrieve: Any = None
+        self._fetch: Any = None
+
+    def take_downloads(self, module: Any) -> None:
+        """Answer for `urllib.request`."""
+        self._retrieve, self._fetch = module.urlretrieve, module.urlopen
+        for name, answer in (("urlretrieve", self.retrieve), ("urlopen", self.fetch)):
+            self.ends.callback(setattr, module, name, getattr(module, name))
+            setattr(module, name, answer)
 
     def open(self, file: Any, mode: str = "r", *args: Any, **kwargs: Any) -> Any:
         """As `open`."""
@@ -115,6 +155,8 @@ class _Files:
         return next(filter(self._exists, places), None)
 
     def _stand_in(self, file: str | os.PathLike[str]) -> str | None:
+        from dout.trace.program.data_files import content  # few programs need it
+
         data = content(Path(file).name) if _asks(sys._getframe(2)) else None
         if data is None:
             return None
@@ -146,6 +188,8 @@ class _Files:
 @contextlib.contextmanager
 def _waiting() -> Iterator[None]:
     """Wait for a server no longer than that."""
+    import socket
+
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(_WAIT)
     try:

@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 
 from dout.trace.model.user_source import is_ours, is_user_code
-from dout.trace.program import data_sets
 from dout.trace.program.project_root import reach
 from dout.trace.program.stub_modules import Quiet, stand_in, why_absent
 from dout.trace.tracer.traced_modules import tracing_version
@@ -89,6 +88,8 @@ class _StandingModule(ModuleType):
         whole = f"{self.__name__}.{name}"
         if whole in sys.modules:
             return sys.modules[whole]
+        from dout.trace.program import data_sets  # few programs need it
+
         if self.__name__ == "cupy":
             return _cupy(name)
         if data_sets.is_before_loader(whole):

@@ -119,7 +119,7 @@ def run_script(
             if not tracer.nodes:
                 raise
             if str(end):
-                tracer.note("limit", f"the program {end}: what it did until then is shown")
+                tracer.events.setdefault(Event("limit", f"the program {end}: what it did until then is shown"))
         finally:
             removed.remove()
     for name, where in removed.take():
