@@ -99,15 +99,13 @@ class _Files:
         self.instead: dict[str, str] = {}  # by what the script names
         self.scratch: Path | None = None
         self._open, self._exists = builtins.open, os.path.exists
-        self._retrieve: Any = None
         self._fetch: Any = None
 
     def take_downloads(self, module: Any) -> None:
         """Answer for `urllib.request`."""
-        self._retrieve, self._fetch = module.urlretrieve, module.urlopen
-        for name, answer in (("urlretrieve", self.retrieve), ("urlopen", self.fetch)):
-            self.ends.callback(setattr, module, name, getattr(module, name))
-            setattr(module, name, answer)
+        self._fetch = module.urlopen
+        self.ends.callback(setattr, module, "urlopen", self._fetch)
+        module.urlopen = self.fetch
 
     def open(self, file: Any, mode: str = "r", *args: Any, **kwargs: Any) -> Any:
         """As `open`."""
@@ -122,25 +120,19 @@ class _Files:
         reads = sys._getframe(1).f_code.co_filename.endswith("_datasource.py")  # np.loadtxt asks before it opens
         return self._elsewhere(file) is not None or (reads and self._stand_in(file) is not None)
 
-    def retrieve(self, url: str, filename: Any = None, *args: Any, **kwargs: Any) -> Any:
-        """As `urllib.request.urlretrieve`; what cannot be fetched is stood for."""
-        try:
-            with _waiting():
-                return self._retrieve(url, filename, *args, **kwargs)
-        except OSError:
-            if (made := self._stand_in(url if filename is None else filename)) is None:
-                raise
-            return made, None
-
     def fetch(self, url: Any, *args: Any, **kwargs: Any) -> Any:
-        """As `urllib.request.urlopen`; what cannot be fetched is stood for."""
+        """As `urllib.request.urlopen`, also inside of `urlretrieve`; what cannot be fetched is stood for."""
         try:
             with _waiting():
                 return self._fetch(url, *args, **kwargs)
         except OSError:
-            if (made := self._stand_in(getattr(url, "full_url", url))) is None:
+            address = getattr(url, "full_url", url)
+            if (made := self._stand_in(address)) is None:
                 raise
-            return self._open(made, "rb")
+            from email.message import Message
+            from urllib.response import addinfourl
+
+            return addinfourl(self._open(made, "rb"), Message(), address, 200)
 
     def _read(self, file: str | os.PathLike[str]) -> Any:
         if self._exists(file) and _key(file) not in self.instead:
