@@ -299,6 +299,36 @@ def test_a_reshape_that_splits_an_axis_stands_in_the_headline_and_in_the_listing
     assert text(listed).startswith("reshape(x, N, ")
 
 
+def test_a_headline_has_each_reshape_once():
+    def flat(x):
+        return (x.reshape(6, 4) * 2).reshape(2, 3, 4)
+
+    assert text(explained(flat, {}, {"x": np.ones((2, 3, 4))}).formula).count("reshape") == 2
+
+
+class Looked:
+    def __init__(self, W):
+        self.W = W
+
+    def forward(self, idx):
+        self.idx = idx
+        return self.W[idx]
+
+    def backward(self, dout):
+        self.dW = np.zeros_like(self.W)
+        self.dW[self.idx] = dout
+
+
+def test_a_row_that_is_looked_up_twice_shows_that_gradients_are_overwritten():
+    last = explained(Looked, {}, {}).backward[-1]
+    assert (last.wrong, last.reason.key) == (True, "beside_overwritten")
+
+
+def test_an_index_that_is_given_without_repeats_leaves_a_line_right_for_such_inputs_alone():
+    found = explained(Looked(np.ones((5, 3))), {}, {"idx": np.array([0, 2, 1])})
+    assert outline(found).parts[-1].rows[-1].cells["mark"].mark == "~"
+
+
 def test_a_wrong_line_is_told_with_the_line_that_is_right():
     (line,) = (line for line in explained(Affine, {}, {}).backward if line.wrong)
     assert line.instead == "np.sum(dout, axis=0)"

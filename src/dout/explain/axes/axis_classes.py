@@ -27,6 +27,7 @@ class AxisClasses:
         names: Mapping[Node, str],
         values: Mapping[Node, Any],
         alike: Iterable[tuple[Node, Node]],
+        same: Iterable[tuple[Axis, Axis]] = (),
     ) -> None:
         self.parent: dict[Axis, Axis] = {}
         self.joined: list[tuple[Axis, tuple[Axis, ...]]] = []
@@ -43,6 +44,8 @@ class AxisClasses:
         for node in nodes:
             if node.inputs:
                 _Probe(node, self, names, values).look()
+        for pair in same:
+            self.agree(*pair)
         self._match_parts()
 
     def _match_parts(self) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from dout.explain.axes.array_forms import array_form, shape_text
 from dout.explain.axes.axis_letters import JOIN, Letters, axis_letters
 from dout.explain.axes.element_rules import reduced_axes
-from dout.explain.axes.index_forms import fresh_indices, index_form, index_names, indices_of
+from dout.explain.axes.index_forms import element_of, fresh_indices, index_form, index_names, indices_of
 from dout.explain.axes.term_values import equal_values, holds, sources
 from dout.explain.model.explanation import Phrase
 from dout.explain.terms.terms import Symbol, Term
@@ -69,6 +69,8 @@ def axis_part(
     if first is None:
         return AxisPart(None, None, shapes, reason)
     plain, inner, also = first
+    if node.primitive in _WITHOUT and reason is not None and any(map(_shares, topological([plain]))):
+        reason = Phrase(f"{reason.key} shared", reason.fields)
     whole = array_form(plain, also.names, inner)
     return AxisPart(index, whole.term if whole else None, (whole.shapes if whole else "") or shapes, reason)
 
@@ -140,8 +142,12 @@ def _as_it_is(node: Node) -> Node:
 
 def _without_shares(node: Node) -> Node:
     """An extreme without the count of its equals, by which it is divided."""
-    divisor = node.inputs[1] if node.primitive in _DIVIDE else None
-    return node.inputs[0] if divisor is not None and divisor.primitive in _AT_LEAST else node
+    return node.inputs[0] if _shares(node) else node
+
+
+def _shares(node: Node) -> bool:
+    """Whether a node divides by the count of the equals of an extreme."""
+    return node.primitive in _DIVIDE and node.inputs[1].primitive in _AT_LEAST
 
 
 _DIVIDE, _AT_LEAST = primitives("divide"), primitives("maximum")
@@ -223,9 +229,8 @@ def _meets(node: Node, argument: int, names: Mapping[Node, str], letters: Letter
     return Phrase(
         "matrix product",
         {
-            "name": names.get(one, "it"),
+            "element": element_of(names.get(one, "it"), indices, letters[one]),
             "other": names.get(other, "the other matrix"),
-            "indices": ", ".join(index_names(indices)),
             "index": ", ".join(along),
             "axis": ", ".join(letters[node][axis] for axis in lacks),
         },

@@ -17,7 +17,19 @@ from flint import arb
 from dout.explain.axes.axis_letters import JOIN, Letters, index_name
 from dout.explain.axes.indices import parts_of
 from dout.explain.terms.known_numbers import known_number, shortest_float
-from dout.explain.terms.terms import Cases, Compare, FunctionCall, Number, Power, Product, Sum, SumOver, Symbol, Term
+from dout.explain.terms.terms import (
+    ORDER,
+    Cases,
+    Compare,
+    FunctionCall,
+    Number,
+    Power,
+    Product,
+    Sum,
+    SumOver,
+    Symbol,
+    Term,
+)
 from dout.graph import CONSTANT, INPUT, Node, evaluate, topological
 from dout.judge.ball_numbers import ball, exact, is_exact, middle
 from dout.judge.ball_values import Balls
@@ -261,6 +273,9 @@ def _compare(term: Any, places: Mapping[str, int], setting: Meanings) -> bool:
     if term.symbol in _JOINING:
         known = _is_true(term.left, places, setting) == _JOINING[term.symbol]
         return _JOINING[term.symbol] if known else _is_true(term.right, places, setting)
+    if isinstance(term.left, Compare) and {term.symbol, term.left.symbol} <= set(ORDER):
+        rest = Compare(term.left.right, term.symbol, term.right)
+        return bool(_compare(term.left, places, setting) and _compare(rest, places, setting))
     left, right = ball(value_of(term.left, places, setting)), ball(value_of(term.right, places, setting))
     if left != right and left.overlaps(right):
         raise NoValueError("a comparison of two numbers that nothing tells apart")

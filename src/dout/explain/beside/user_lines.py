@@ -14,7 +14,7 @@ from dout.explain.beside.derived_quantities import DerivedQuantities
 from dout.explain.beside.differences import GradientDifference
 from dout.explain.beside.matches import Match, Matcher, MatchKind
 from dout.explain.beside.meaning import Meaning
-from dout.explain.beside.operation_edits import edited
+from dout.explain.beside.operation_edits import edited, right_without_repeats
 from dout.explain.beside.point_values import PointValues
 from dout.explain.beside.statements import Statement, statements_of
 from dout.explain.model.explanation import BackwardLine, Phrase
@@ -115,6 +115,8 @@ class _Comparison:
         term, reason = self._words(statement, node, match, value, steps)
         if given is not None:
             reason = Phrase("beside_given", {"name": self._name(given)})
+        elif reason is None and right_without_repeats(statement, node, self.quantities, self.quantities.values):
+            reason = Phrase("beside_no_repeats")
         elif reason is None and self._is_nearly(node, match):
             reason = Phrase("beside_nearly")
         step = steps[0] if len(steps) == 1 else None

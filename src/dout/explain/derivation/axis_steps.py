@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -10,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from dout.explain.axes.axis_letters import axis_letters
 from dout.explain.axes.axis_parts import axis_part
 from dout.explain.derivation.elementwise_steps import ElementwiseSteps, operator_of, over_cases
 from dout.explain.derivation.forward_graph import Forward
@@ -35,9 +35,6 @@ class AxisSteps:
         self.forward = forward
         self.elements = ElementwiseSteps(forward)
         self.shares: dict[Node, list[StepPart]] = {}
-        for node in forward.lengths:
-            first = next(n for n in forward.inputs if n.shape)
-            forward.names[node] = self.letters[first][0]
         self.called: Mapping[Node, Term] = {node: Symbol(name) for node, name in forward.names.items()}
         self.upstream: dict[Node, str] = dict.fromkeys(forward.seeds.values(), "dout")
         if len(forward.outputs) > 1:
@@ -46,12 +43,10 @@ class AxisSteps:
                 for node, seed in forward.seeds.items()
             }
 
-    @cached_property
+    @property
     def letters(self) -> Mapping[Node, tuple[str, ...]]:
         """A letter for every axis."""
-        forward = self.forward
-        nodes = [*forward.inputs, *forward.nodes, *forward.gradients.of.values(), *forward.gradients.on.values()]
-        return axis_letters(nodes, forward.names, forward.values, forward.told, gradients=forward.gradients)
+        return self.forward.letters
 
     @cached_property
     def values(self) -> Mapping[Node, Any]:
@@ -129,7 +124,11 @@ class AxisSteps:
         gradient = found.term or term_of(simplified(edge), called, short=MOST_WRITTEN) or Symbol(f"d{name}")
         index = found.index and (replace(found.index[0], name=numbered(f"d{name}", share)), found.index[1])
         code = part_code(simplified(edge), names, self.values)
-        return StepPart(name, gradient, value, (), index, found.shapes, code, found.reason, share)
+        return StepPart(name, gradient, value, (), index, self._shapes(found.shapes), code, found.reason, share)
+
+    def _shapes(self, text: str) -> str:
+        """How shapes go together, with lengths that are multiples of others as such: (N, 4·H)."""
+        return re.sub(r"\w+", lambda word: self.forward.multiples.get(word[0], word[0]), text)
 
     def _sum(self, of: Node) -> StepPart:
         """The whole gradient of a value that is used several times."""

@@ -128,7 +128,8 @@ def _quantities(forward: Forward, letters: Mapping[Node, tuple[str, ...]]) -> It
         inner = {n: item for n, item in called.items() if n is not node}
         made = _reshaped(node, term_of(node, inner), letters) if node in forward.steps else None
         held = node in forward.parameters
-        yield Quantity(forward.names[node], made, node, forward.values.get(node), letters.get(node, ()), held)
+        axes = tuple(forward.multiples.get(letter, letter) for letter in letters.get(node, ()))
+        yield Quantity(forward.names[node], made, node, forward.values.get(node), axes, held)
 
 
 def _reshaped(node: Node, made: Term, letters: Mapping[Node, tuple[str, ...]]) -> Term:
@@ -146,7 +147,7 @@ def _formula(forward: Forward, letters: Mapping[Node, tuple[str, ...]]) -> Term 
     if len(forward.outputs) != 1:
         return None
     known: dict[Node, Term] = {n: Symbol(forward.names[n]) for n in (*forward.inputs, *forward.parameters)}
-    for node in (*(n for n in forward.steps if n.primitive in _RESHAPES), *forward.outputs):
+    for node in dict.fromkeys((*(n for n in forward.steps if n.primitive in _RESHAPES), *forward.outputs)):
         made = term_of(node, known, short=MOST_SYMBOLS)
         if made is None:
             return None

@@ -38,6 +38,7 @@ from dout.explain.terms.terms import (
     SumOver,
     Symbol,
     Term,
+    between,
     negated,
     product,
     total,
@@ -54,9 +55,7 @@ _SWITCHES: Mapping[Primitive, Callable[[int, list[Term]], Term]] = by_primitive(
         "where": lambda place, x: Cases(((ONE if place == 1 else ZERO, x[0]),), ZERO if place == 1 else ONE),
         "absolute": lambda place, x: Cases(((ONE, Compare(x[0], ">", ZERO)),), negated(ONE)),
         "math_fabs": lambda place, x: Cases(((ONE, Compare(x[0], ">", ZERO)),), negated(ONE)),
-        "clip": lambda place, x: Cases(
-            ((ONE, Compare(Compare(x[1], "<", x[0]), "∧", Compare(x[0], "<", x[2]))),), ZERO
-        ),
+        "clip": lambda place, x: Cases(((ONE, between(x[1], x[0], x[2])),), ZERO),
     }
 )
 
@@ -78,7 +77,9 @@ class ElementwiseSteps:
     def __init__(self, forward: Forward) -> None:
         self.forward = forward
         self.called: Mapping[Node, Term] = {node: Symbol(name) for node, name in forward.names.items()}
-        self.symbols = {node: self._symbol(node) for node in forward.nodes}
+        self.symbols: dict[Node, Any] = {}
+        for node in forward.nodes:
+            self.symbols[node] = self._symbol(node)
         self.names: dict[Any, Term] = {s: self.called[n] for n, s in self.symbols.items() if n in self.called}
         self.upstream = {node: sympy.Symbol(f"∂{name}", real=True) for node, name in forward.names.items()}
         self.names |= {s: Partial(forward.names[n]) for n, s in self.upstream.items()}
@@ -88,6 +89,8 @@ class ElementwiseSteps:
     def _symbol(self, node: Node) -> Any:
         if node.primitive is CONSTANT:
             return as_number(node.static["value"])
+        if node.inputs and node in self.forward.fixed:
+            return applied_form(node, *(self.symbols[i] for i in node.inputs))
         return sympy.Symbol(self.forward.names[node], real=True)
 
     # --- one step ---------------------------------------------------------------------------------------------------

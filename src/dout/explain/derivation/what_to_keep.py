@@ -67,7 +67,7 @@ def _known(forward: Forward, nodes: Iterable[Node]) -> Iterator[Node]:
     waiting, seen = list(nodes)[::-1], set[Node]()
     while waiting:
         node = waiting.pop()
-        if node in seen or node.primitive is CONSTANT or node in forward.counts | forward.lengths:
+        if node in seen or node.primitive is CONSTANT or node in forward.counts or node in forward.fixed:
             continue
         seen.add(node)
         if forward.is_named(node):

@@ -210,6 +210,11 @@ def _is_convention(reason: Phrase | None) -> bool:
     return reason is not None and reason.key in _CONVENTIONS and str(reason.fields["n"]) == "N"
 
 
+def _is_conditional(reason: Phrase | None) -> bool:
+    """Whether a line is right for some inputs only."""
+    return reason is not None and reason.key == "beside_no_repeats"
+
+
 _SAYS_INSTEAD = {"beside_axis", "beside_axis_here", "beside_not_summed", "beside_overwritten", "beside_layer"}
 
 
@@ -223,7 +228,7 @@ def judgement_of(line: BackwardLine, language: Language = "en") -> LineJudgement
             why = said("line.instead", language, reason=why, instead=line.instead)
         return LineJudgement("~" if _is_convention(line.reason) else "✗", why)
     if reason or step:
-        return LineJudgement("✓", reason or step)
+        return LineJudgement("~" if _is_conditional(line.reason) else "✓", reason or step)
     if len(line.steps) > 1 and isinstance(line.matches, Symbol | Partial | None):  # a name says less than the steps
         return LineJudgement("✓", said("line.steps", language, steps=_ranges(line.steps)))
     return LineJudgement("✓", said("line.is", language, term=line.matches)) if line.matches is not None else None

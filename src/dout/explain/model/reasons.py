@@ -12,13 +12,15 @@ from collections.abc import Mapping
 _STEPS = {
     "added to each": "{name} was added to each of the {axis} rows, so its gradient is the sum of theirs",
     "sum over repeats": "{name} is repeated along {axis}, so its gradient is the sum over {axis}",
-    "matrix product": "{name}[{indices}] meets {other} once for each {index}, so its gradient is the sum over {index}",
+    "matrix product": "{element} meets {other} once for each {index}, so its gradient is the sum over {index}",
     "sum": "each element is in the sum once, so each gets the gradient of the sum",
     "mean": "each element is 1/{count} of the mean, so each gets that share of the gradient",
     "variance": "an element moves the variance by its distance from the mean",
     "product": "an element moves the product by the product of the others",
-    "largest": "the gradient goes to the largest element; equal ones share it",
-    "smallest": "the gradient goes to the smallest element; equal ones share it",
+    "largest": "the gradient goes to the largest element, as long as no other equals it",
+    "largest shared": "the gradient goes to the largest element; equal ones share it",
+    "smallest": "the gradient goes to the smallest element, as long as no other equals it",
+    "smallest shared": "the gradient goes to the smallest element; equal ones share it",
     "running sum": "an element is in all running sums from its place on, so their gradients add up",
     "moved": "elements only move, so their gradients move back",
     "repeated": "{name} is repeated, so the gradients of all repeats add up",
@@ -48,6 +50,7 @@ _RIGHT_LINES = {
     "beside_on_the_way": "on the way to the next gradient",
     "beside_start": "filled in by a later line",
     "beside_nearly": "equal but for a rounded number, or a tiny one that keeps it finite",
+    "beside_no_repeats": "right as long as no index repeats: np.add.at adds up those that do",
     "beside_several": "these are {gradients}",
 }
 
