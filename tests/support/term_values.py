@@ -170,9 +170,14 @@ class Reader:
 
     def comparison(self):
         made = self.sum()
-        if self.next and self.next in RELATIONS and self.next not in CONNECTIVES:
-            return self.related(made, self.take(), self.sum())
-        return made
+        if not self.next or self.next not in RELATIONS or self.next in CONNECTIVES:
+            return made
+        sign, right = self.take(), self.sum()
+        first = self.related(made, sign, right)
+        if sign in ("<", "≤") and self.next in ("<", "≤"):  # 0 < x < 1
+            second = self.related(right, self.take(), self.sum())
+            return lambda p: first(p) and second(p)
+        return first
 
     @staticmethod
     def related(left, sign, right):

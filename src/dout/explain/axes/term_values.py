@@ -12,7 +12,7 @@ from math import prod
 from typing import Any
 
 import numpy as np
-from flint import arb
+from flint import arb, ctx
 
 from dout.explain.axes.axis_letters import JOIN, Letters, index_name
 from dout.explain.axes.indices import parts_of
@@ -32,7 +32,7 @@ from dout.explain.terms.terms import (
 )
 from dout.graph import CONSTANT, INPUT, Node, evaluate, topological
 from dout.judge.ball_numbers import ball, exact, is_exact, middle
-from dout.judge.ball_values import Balls
+from dout.judge.ball_values import PRECISION, Balls
 from dout.judge.exact_judge import relation
 from dout.judge.outcomes import NoRuleError, Word
 from dout.ops import PRIMITIVES, primitives
@@ -123,6 +123,7 @@ def equal_values(one: Node, given: Mapping[Node, Any], other: Node, known: Mappi
 
 def constants_meant(nodes: Iterable[Node]) -> dict[Node, Any]:
     """What formulas take constants for where that is not their float: √2, 2 / 3, and 0.1 for a float32."""
+    ctx.prec = PRECISION  # π has as many digits as what it is compared with
     floats = {n: n.static["value"] for n in nodes if n.primitive is CONSTANT and np.ndim(n.static["value"]) == 0}
     known = {node: number for node, value in floats.items() if (number := known_number(value)) is not None}
     short = {node: ball(shortest_float(value)) for node, value in floats.items() if isinstance(value, np.floating)}

@@ -14,6 +14,7 @@ import numpy as np
 from dout.explain.axes.axis_parts import axis_part
 from dout.explain.derivation.elementwise_steps import ElementwiseSteps, operator_of, over_cases
 from dout.explain.derivation.forward_graph import Forward
+from dout.explain.derivation.loss_forms import LossForms
 from dout.explain.derivation.part_code import part_code
 from dout.explain.model.explanation import DerivationStep, Phrase, Simplified, StepPart
 from dout.explain.terms.node_terms import term_of
@@ -140,11 +141,16 @@ class AxisSteps:
 
     def simplified(self) -> tuple[Simplified, ...]:
         """The gradient of each input and parameter, from the gradients of the steps."""
-        wanted = [n for n in (*self.forward.inputs, *self.forward.learned) if n in self.shares and self._is_told(n)]
-        return tuple(
-            Simplified(self.forward.names[n], ((total(*(part.gradient for part in self.shares[n])), None),))
-            for n in wanted
-        )
+        wanted = [n for n in (*self.forward.inputs, *self.forward.learned) if n in self.shares]
+        losses, found = LossForms(self.forward), list[Simplified]()
+        for node in wanted:
+            whole = losses.of(node)
+            if whole is not None:
+                found.append(Simplified(self.forward.names[node], ((whole.term, whole.condition),)))
+            elif self._is_told(node):
+                parts = total(*(part.gradient for part in self.shares[node]))
+                found.append(Simplified(self.forward.names[node], ((parts, None),)))
+        return tuple(found)
 
     def _is_told(self, of: Node) -> bool:
         """Whether every part of a gradient has a formula."""

@@ -8,11 +8,14 @@ from typing import Any
 import numpy as np
 
 from dout.errors import TargetError
+from dout.explain.axes.axis_letters import index_name
 from dout.explain.axes.index_forms import size_term
+from dout.explain.axes.indices import parts_of
 from dout.explain.beside.user_lines import backward_lines
 from dout.explain.derivation.axis_steps import AxisSteps
 from dout.explain.derivation.elementwise_steps import ElementwiseSteps, operator_of
 from dout.explain.derivation.forward_graph import Forward, forward_of
+from dout.explain.derivation.loss_forms import ONE_HOT
 from dout.explain.derivation.own_words import OwnWords
 from dout.explain.derivation.what_to_keep import keepings, read_by_gradients
 from dout.explain.model.explanation import (
@@ -25,7 +28,7 @@ from dout.explain.model.explanation import (
     Simplified,
 )
 from dout.explain.terms.node_terms import term_of
-from dout.explain.terms.terms import ONE, FunctionCall, Symbol, Term, negated, product, total
+from dout.explain.terms.terms import ONE, ZERO, Cases, Compare, FunctionCall, Symbol, Term, negated, product, total
 from dout.explain.terms.walk import calls_in, length
 from dout.graph import Node, Where, topological
 from dout.ops import primitives
@@ -60,10 +63,12 @@ def explained(
         made = AxisSteps(forward)
         letters, steps, simplified, keeping = made.letters, made.steps(), made.simplified(), read_by_gradients(forward)
         formula = _formula(forward, letters)
+    quantities = tuple(_quantities(forward, letters))
+    forms = [form for one in simplified for form, _ in one.forms]
     return Explanation(
         name=forward.trace.target,
         where=_where(forward),
-        forward=tuple(_quantities(forward, letters)),
+        forward=quantities,
         outputs=tuple(forward.names[n] for n in forward.outputs),
         formula=formula,
         steps=steps,
@@ -71,7 +76,7 @@ def explained(
         keeping=keeping,
         backward=_beside(forward, steps, letters),
         not_explained=tuple(_stops(forward)),
-        definitions=tuple(_definitions([form for one in simplified for form, _ in one.forms], formula)),
+        definitions=tuple(_definitions([*forms, *(q.term for q in quantities if q.term)], letters, forward)),
         recorded=tuple(forward.names.get(forward.now[n], "") for n in forward.trace.computed),
     )
 
@@ -156,15 +161,26 @@ def _formula(forward: Forward, letters: Mapping[Node, tuple[str, ...]]) -> Term 
     return whole if length(whole) <= 2 * MOST_SYMBOLS else None
 
 
-def _definitions(terms: list[Term], formula: Term | None) -> Iterator[tuple[Term, Term]]:
+def _definitions(
+    terms: list[Term], letters: Mapping[Node, tuple[str, ...]], forward: Forward
+) -> Iterator[tuple[Term, Term]]:
     """Functions in the terms that NumPy does not have, with what they stand for."""
     x = Symbol("x")
     meant = {
         "sigmoid": product(ONE, over=(total(ONE, FunctionCall("exp", (negated(x),))),)),
         "softplus": FunctionCall("log", (total(ONE, FunctionCall("exp", (x,))),)),
     }
-    known = calls_in(formula) if formula is not None else set()
+    called = {str(node.primitive).removeprefix("special_") for node in forward.trace.graph.nodes}
+    known = {name for name, other in {"sigmoid": "expit", "softplus": "softplus"}.items() if other in called}
     used = set().union(*map(calls_in, terms)) if terms else set()
     for name, definition in meant.items():
         if name in used - known:
             yield FunctionCall(name, (x,)), definition
+    if ONE_HOT in used:
+        calls = {one for term in terms for one in parts_of(term) if isinstance(one, FunctionCall)}
+        for call in (one for one in calls if one.function == ONE_HOT):
+            (label,) = (n for n in forward.inputs if Symbol(forward.names[n]) in call.arguments)
+            rows = [Symbol(index_name(letter)) for letter in letters[label]]
+            column = next(Symbol(i) for i in "ckj" if i not in {*forward.names.values(), *(row.name for row in rows)})
+            one = Compare(column, "=", Symbol(forward.names[label], tuple(rows)))
+            yield FunctionCall("getitem", (call, *rows, column)), Cases(((ONE, one),), ZERO)

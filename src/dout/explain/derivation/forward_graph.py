@@ -19,20 +19,18 @@ from dout.adapt.target import Target, copies, placed
 from dout.errors import TargetError, UnsupportedError
 from dout.explain.axes.axis_classes import Axis
 from dout.explain.axes.axis_letters import Letters, axis_letters
+from dout.explain.derivation.closed_steps import closed_steps
 from dout.explain.derivation.forward_names import value_names
 from dout.explain.derivation.length_runs import NO_LENGTHS, KnownLengths, known_lengths, length_nodes
 from dout.grad import Gradients, backpropagate
 from dout.graph import CONSTANT, INPUT, Graph, Node, Where, evaluate, rebuild, renewed, topological
 from dout.rewrite.masked_writes import masked_write_to_select
 from dout.rewrite.simplify import is_elementwise, simplify
-from dout.rewrite.softmax_forms import softmax_forms
 from dout.rewrite.squares import with_squares
 from dout.run import deep_copy
 from dout.trace.model.recorded import LayerCall
 from dout.trace.record.record import record
 from dout.trace.record.trace import Trace
-
-CLOSED = ("softmax", "log_softmax", "logsumexp")  # formulas that are one step
 
 
 @dataclass(frozen=True, eq=False)
@@ -281,11 +279,12 @@ def _forward(trace: Trace, opened: Collection[str], known: KnownLengths = NO_LEN
     graph = rebuild(graph, lambda node, new: told(node) if not node.inputs else renewed(told(node), new))
     graph = simplify(masked_write_to_select(simplify(graph)))
     graph = rebuild(graph, lambda node, new: with_squares(renewed(node, new)))
-    if not {"all", *CLOSED} & set(opened):
-        graph = softmax_forms(graph)
+    ends = [graph.outputs[mark] for mark, node in marked.items() if node in outputs]
+    graph, turned = closed_steps(graph, ends, opened)
     now = {node: graph.outputs[mark] for mark, node in marked.items()}
     inputs = call.inputs if call else tuple(trace.graph.inputs.values())
     needed = set(topological([now[n] for n in outputs]))
+    now |= {node: turned[made] for node, made in now.items() if made in turned and made not in needed}
     entered = tuple(dict.fromkeys(now[n] for n in inputs if n in now and now[n] in needed and n.primitive is INPUT))
-    ends = tuple(dict.fromkeys(now[n] for n in outputs))
-    return Forward(trace, call, graph, now, entered, ends, lengths={n: x for n, x in lengths.items() if n in needed})
+    last = tuple(dict.fromkeys(now[n] for n in outputs))
+    return Forward(trace, call, graph, now, entered, last, lengths={n: x for n, x in lengths.items() if n in needed})

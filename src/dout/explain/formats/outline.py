@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -24,6 +24,7 @@ from dout.explain.formats.words import Language, Sentence, listed, said, said_re
 from dout.explain.model.explanation import BackwardLine, DerivationStep, Explanation, Phrase, Quantity, StepPart
 from dout.explain.terms.notation import numbered
 from dout.explain.terms.terms import ONE, Partial, Product, Symbol, Term
+from dout.explain.terms.walk import calls_in
 
 DOUT = Symbol("dout")
 
@@ -77,6 +78,8 @@ def _forward(explanation: Explanation, numbers: bool, language: Language) -> Out
         for q in made:
             cells: dict[str, Cell] = {"equation": _equation(Symbol(q.name), q.term, of=q.name)}
             rows.append(OutlineRow(cells | _figure("value", q.value, numbers, False), name=q.name))
+        for left, meant in _defined(explanation, [q.term for q in made if q.term]):
+            rows.append(OutlineRow({"equation": _equation(left, meant)}))
     return OutlinePart("forward", said("title.forward", language), tuple(rows))
 
 
@@ -158,9 +161,16 @@ def _simplified(explanation: Explanation, language: Language) -> OutlinePart:
             cells |= {"since": said_reason(reason, language)} if reason else {}
             rows.append(OutlineRow(cells, name=simplified.of))
             left = None
-    for left, meant in explanation.definitions:
+    told = _defined(explanation, [q.term for q in explanation.forward if q.term])
+    for left, meant in (pair for pair in explanation.definitions if pair not in told):
         rows.append(OutlineRow({"form": Equation(left, (meant,)), "since": said("definition", language)}))
     return OutlinePart("simplified", said("title.simplified", language), tuple(rows))
+
+
+def _defined(explanation: Explanation, terms: Iterable[Term]) -> list[tuple[Term, Term]]:
+    """The definitions of the functions that some terms call."""
+    used = set().union(*map(calls_in, terms))
+    return [pair for pair in explanation.definitions if calls_in(pair[0]) & used - {"getitem"}]
 
 
 def _keeping(explanation: Explanation, language: Language) -> OutlinePart:
@@ -170,8 +180,9 @@ def _keeping(explanation: Explanation, language: Language) -> OutlinePart:
 
 def _beside(explanation: Explanation, language: Language) -> OutlinePart:
     rows = []
+    forms = [term for simplified in explanation.simplified for term, _ in simplified.forms[-1:]]
     for line in explanation.backward:
-        judged = judgement_of(line, language)
+        judged = judgement_of(line, language, forms)
         cells: dict[str, Cell] = {"source": Listing(line.source.strip())}
         rows.append(OutlineRow(cells | ({"mark": judged} if judged else {}), line.step))
     where = explanation.backward[0].where if explanation.backward else None
@@ -218,8 +229,11 @@ def _is_conditional(reason: Phrase | None) -> bool:
 _SAYS_INSTEAD = {"beside_axis", "beside_axis_here", "beside_not_summed", "beside_overwritten", "beside_layer"}
 
 
-def judgement_of(line: BackwardLine, language: Language = "en") -> LineJudgement | None:
-    """What there is to say of a line of the user's: which step it is, or which value; None where it is neither."""
+def judgement_of(line: BackwardLine, language: Language = "en", forms: Collection[Term] = ()) -> LineJudgement | None:
+    """What there is to say of a line of the user's: which step it is, or which value; None where it is neither.
+
+    A line that takes several steps is told as a formula where that is one of the `forms` of a whole gradient.
+    """
     reason = said_reason(line.reason, language) if line.reason else ()
     step = () if line.step is None else said("line.step", language, step=line.step)
     if line.wrong:
@@ -229,7 +243,7 @@ def judgement_of(line: BackwardLine, language: Language = "en") -> LineJudgement
         return LineJudgement("~" if _is_convention(line.reason) else "✗", why)
     if reason or step:
         return LineJudgement("~" if _is_conditional(line.reason) else "✓", reason or step)
-    if len(line.steps) > 1 and isinstance(line.matches, Symbol | Partial | None):  # a name says less than the steps
+    if len(line.steps) > 1 and line.matches not in forms:  # steps say more than a line that is told once more
         return LineJudgement("✓", said("line.steps", language, steps=_ranges(line.steps)))
     return LineJudgement("✓", said("line.is", language, term=line.matches)) if line.matches is not None else None
 

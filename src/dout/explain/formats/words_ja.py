@@ -90,6 +90,9 @@ _ENDS = {
 }
 
 _BESIDE = {
+    "where rows": "{names} の各行の和が 1 のとき",
+    "where finite": "値を有限に保つ {numbers} を除いて",
+    "where both": "{one}、{other}",
     "beside_given": "上の行の {name} が正しければ、これも正しい式です",
     "beside_use": "{gradient} のうち {through} を通って伝わる部分です",
     "beside_local": "{of} の {by} に関する微分です",
@@ -99,7 +102,8 @@ _BESIDE = {
     "beside_opposite": "{gradient} の符号を変えたものです",
     "beside_on_the_way": "次の勾配への途中の計算です",
     "beside_start": "後の行で値が入ります",
-    "beside_nearly": "丸めた数、または値を有限に保つための小さな数を除けば等しい式です",
+    "beside_finite": "順伝播の値を有限に保つだけの {numbers} を除けば正しい式です",
+    "beside_nearly": "丸めた数の最後の桁を除けば正しい式です",
     "beside_no_repeats": "添字が繰り返されない限り正しい式です。繰り返されるときは np.add.at で足し合わせます",
     "beside_several": "{gradients} です",
     "beside_zero": "これは 0 ですが、{gradient} は 0 ではありません",

@@ -49,7 +49,8 @@ _RIGHT_LINES = {
     "beside_opposite": "{gradient} with the other sign",
     "beside_on_the_way": "on the way to the next gradient",
     "beside_start": "filled in by a later line",
-    "beside_nearly": "equal but for a rounded number, or a tiny one that keeps it finite",
+    "beside_finite": "right, without the {numbers} that only keeps forward finite",
+    "beside_nearly": "right, up to the last digits of a rounded number",
     "beside_no_repeats": "right as long as no index repeats: np.add.at adds up those that do",
     "beside_several": "these are {gradients}",
 }
@@ -86,6 +87,12 @@ _WRONG_LINES = {
     "beside_shape": "its shape is {mine}; that of {of} is {right}",
     "beside_layer": "the backward of {name} is wrong: see there",
     "beside_differs": "this is not {gradient}",
+}
+
+_CONDITIONS = {
+    "where rows": "where each row of {names} adds up to 1",
+    "where finite": "without the {numbers} that keeps it finite",
+    "where both": "{one}, {other}",
 }
 
 _LIMITS = {
@@ -135,4 +142,4 @@ _NOT_DERIVED = {
     "derive state": "forward goes on from what the call before left: give that as an input, and return the new one",
 }
 
-REASONS: Mapping[str, str] = {**_STEPS, **_LIMITS, **_RIGHT_LINES, **_WRONG_LINES, **_NOT_DERIVED}
+REASONS: Mapping[str, str] = {**_STEPS, **_CONDITIONS, **_LIMITS, **_RIGHT_LINES, **_WRONG_LINES, **_NOT_DERIVED}
