@@ -49,8 +49,8 @@ def test_affine_in_index_and_matrix_form_with_shapes():
     told = {of: (*map(text, part.index), text(part.gradient), part.shapes, part.code) for of, part in parts.items()}
     assert told == {
         "b": ("db[m]", "Σₙ dout[n, m]", "Σ_N dout", "(N, M) → (M,)", "np.sum(dout, axis=0)"),
-        "x": ("dx[n, d]", "Σₘ dout[n, m] · W[d, m]", "dout · Wᵀ", "(N, M)·(M, D) → (N, D)", "dout @ W.T"),
-        "W": ("dW[d, m]", "Σₙ dout[n, m] · x[n, d]", "xᵀ · dout", "(D, N)·(N, M) → (D, M)", "x.T @ dout"),
+        "x": ("dx[n, d]", "Σₘ dout[n, m] · W[d, m]", "dout @ Wᵀ", "(N, M)·(M, D) → (N, D)", "dout @ W.T"),
+        "W": ("dW[d, m]", "Σₙ dout[n, m] · x[n, d]", "xᵀ @ dout", "(D, N)·(N, M) → (D, M)", "x.T @ dout"),
     }
 
 
@@ -160,7 +160,7 @@ def test_items_of_an_attribute_are_called_as_forward_calls_them():
             return x @ W + b
 
     explanation = explained(Cell, {"W": np.ones((3, 2)), "b": np.ones(2)}, {"x": np.ones((4, 3))})
-    assert text(explanation.formula) == "x · W + b"
+    assert text(explanation.formula) == "x @ W + b"
 
 
 def local(explanation):

@@ -34,11 +34,11 @@ def by_root_two(x):
 @pytest.mark.parametrize(
     ("forward", "shapes", "expected"),
     [
-        (scaled, {"Q": (3, 2), "K": (4, 2)}, "(Q · Kᵀ) / √D"),
+        (scaled, {"Q": (3, 2), "K": (4, 2)}, "(Q @ Kᵀ) / √D"),
         (centred, {"x": (3, 2)}, "x − sum(x, axis=1) / D"),
         (shared, {"x": (3, 2)}, "sum(x) / (N · D)"),
         (unbiased, {"x": (3, 4)}, "sum(x², axis=1) / (D − 1)"),
-        (by_root_two, {"x": (3, 2)}, "(x · xᵀ) / √2"),
+        (by_root_two, {"x": (3, 2)}, "(x @ xᵀ) / √2"),
     ],
 )
 def test_a_number_that_is_a_length_is_its_letter(forward, shapes, expected):

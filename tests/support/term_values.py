@@ -208,7 +208,7 @@ class Reader:
             self.take()
             left, right = factors[0], self.power()
             return lambda p: np.mod(left(p), right(p))
-        while self.next == "·":
+        while self.next in ("·", "@"):  # numbers stand for matrices
             self.take()
             factors.append(self.power())
         if self.next != "/":

@@ -12,7 +12,7 @@ import numpy as np
 from dout.explain.algebra.exact_values import equal
 from dout.explain.algebra.known_constants import in_numbers
 from dout.explain.algebra.pieces import Piece, Pointwise, pieces
-from dout.explain.algebra.shortest_forms import ShortForm, forms
+from dout.explain.algebra.shortest_forms import ShortForm, finite, forms
 from dout.explain.algebra.sympy_terms import term
 from dout.explain.axes.term_values import constants_meant
 from dout.explain.terms.terms import ZERO, Cases, Compare, FunctionCall, Symbol, Term, between, negated, product
@@ -70,8 +70,9 @@ def derivative(graph: Pointwise, of: Node, names: Mapping[Node, Term]) -> Deriva
     for piece, places in pieces(graph):
         here = {node: column[places] for node, column in values.items()}
         short = forms(piece, of, called, here)[:MOST_FORMS]
-        finite = [place for place in places if np.isfinite(values[graph.output][place])]
-        regions.append(_Region(piece, places, [form for form in short if checked.holds(form.term, finite)]))
+        short = _finite_at_zero(graph, of, piece, places[0], short)
+        inside = [place for place in places if np.isfinite(values[graph.output][place])]
+        regions.append(_Region(piece, places, [form for form in short if checked.holds(form.term, inside)]))
     if not all(region.forms for region in regions):
         return None
     by_output = [region.by(graph) for region in regions]
@@ -88,6 +89,13 @@ def derivative(graph: Pointwise, of: Node, names: Mapping[Node, Term]) -> Deriva
         if general is not None:
             return general
     return None
+
+
+def _finite_at_zero(graph: Pointwise, of: Node, piece: Piece, place: int, short: list[ShortForm]) -> list[ShortForm]:
+    """The forms that have a value where the input is 0, if that lies in the piece and the derivative has one there."""
+    values = graph.at({n: np.array([0.0 if n is of else column[place]]) for n, column in graph.sample.items()})
+    here = graph.piece({node: values[node][0] for node in graph.nodes})
+    return finite(short, piece, of, values) if here.key == piece.key else short
 
 
 def _holds_with(term: Term, graph: Pointwise, of: Node, names: Mapping[Node, Term], others: Sequence[float]) -> bool:

@@ -73,6 +73,11 @@ class AxisClasses:
         this = self.of(axis)
         return next((tuple(map(self.of, parts)) for whole, parts in self.joined if self.of(whole) == this), None)
 
+    def known_whole(self, parts: tuple[Axis, ...], given: Mapping[Axis, str]) -> str:
+        """The letter of another axis that was split into these parts; "" where there is none with a letter."""
+        wholes = (self.of(whole) for whole, theirs in self.joined if tuple(map(self.of, theirs)) == parts)
+        return next((given[whole] for whole in wholes if given.get(whole, "").isalnum()), "")
+
     def axes(self) -> Iterator[Axis]:
         """Every axis there is."""
         return iter(self.parent)

@@ -112,7 +112,9 @@ class _Naming:
         this = self.classes.of(axis)
         parts = None if this in self.given else self.classes.parts(this)
         if parts is not None and this not in parts:
-            self.given[this] = JOIN.join(self.letter(part) for part in parts if length(part) != 1)
+            self.given[this] = self.classes.known_whole(parts, self.given) or JOIN.join(
+                self.letter(part) for part in parts if length(part) != 1
+            )
         if this not in self.given:
             self.given[this] = next(self._free(_OTHERS.split()))
         return self.given[this]

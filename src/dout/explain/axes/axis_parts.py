@@ -238,7 +238,8 @@ def _meets(node: Node, argument: int, names: Mapping[Node, str], letters: Letter
 
 
 def _mean(node: Node, argument: int, names: Mapping[Node, str], letters: Letters) -> Phrase | None:
-    count = JOIN.join(letters[node.inputs[0]][axis] for axis in reduced_axes(node))
+    source = node.inputs[0]
+    count = JOIN.join(letters[source][axis] for axis in reduced_axes(node) if source.shape[axis] != 1) or "1"
     return Phrase("mean", {"count": f"({count})" if JOIN in count else count})
 
 

@@ -247,7 +247,12 @@ def _times(items: list[Any]) -> Any:
 def _product(term: Any, places: Mapping[str, int], setting: Meanings) -> Any:
     above = _times([value_of(part, places, setting) for part in term.factors])
     below = [value_of(part, places, setting) for part in term.over]
-    whole = ball(above) / ball(_times(below)) if below else above
+    under = _times(below)
+    whole: Any
+    if below and type(above) is int and type(under) is int and under and above % under == 0:
+        whole = above // under  # the place of an element: d − D / 2
+    else:
+        whole = ball(above) / ball(under) if below else above
     return -whole if term.negative else whole
 
 

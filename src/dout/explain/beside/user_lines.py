@@ -19,6 +19,7 @@ from dout.explain.beside.point_values import PointValues
 from dout.explain.beside.statements import Statement, statements_of
 from dout.explain.model.explanation import BackwardLine, Phrase
 from dout.explain.terms.known_numbers import term_of_number
+from dout.explain.terms.notation import PUTTING
 from dout.explain.terms.terms import Term, Transposed, negated
 from dout.explain.terms.walk import calls_in
 from dout.graph import CONSTANT, Node, topological
@@ -189,7 +190,7 @@ class _Comparison:
         if any(not _is_one_of(n.static["value"], numbers) for n in constants):
             return None
         made = self.meaning.written(node, known)
-        return None if made is None or "setitem" in calls_in(made) else made
+        return None if made is None or PUTTING & calls_in(made) else made
 
     @cached_property
     def _known(self) -> dict[Node, Term]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -12,20 +13,26 @@ from typing import Any
 import numpy as np
 
 from dout.explain.axes.axis_parts import axis_part
+from dout.explain.axes.element_rules import reduced_axes
+from dout.explain.derivation.closed_steps import SOFTMAX
 from dout.explain.derivation.elementwise_steps import ElementwiseSteps, operator_of, over_cases
 from dout.explain.derivation.forward_graph import Forward
-from dout.explain.derivation.loss_forms import LossForms
+from dout.explain.derivation.loss_forms import LossForm, LossForms
+from dout.explain.derivation.norm_forms import NormForms
 from dout.explain.derivation.part_code import part_code
 from dout.explain.model.explanation import DerivationStep, Phrase, Simplified, StepPart
 from dout.explain.terms.node_terms import term_of
-from dout.explain.terms.notation import numbered
+from dout.explain.terms.notation import PUTTING, numbered
 from dout.explain.terms.terms import Sum, Symbol, Term, total
 from dout.explain.terms.text_printer import text
+from dout.explain.terms.walk import calls_in
 from dout.graph import Graph, Node, topological
-from dout.ops import PRIMITIVES, primitives
+from dout.ops import PRIMITIVES, by_primitive, primitives
 from dout.rewrite.simplify import is_elementwise, simplify
 
 _INFIX = primitives("add subtract multiply divide matmul dot pow power square")
+_MEANS = primitives("mean var std")
+_CLOSED = by_primitive({f"special_{name}": name for name in SOFTMAX})
 MOST_WRITTEN = 12  # symbols of a gradient that has no formula of elements
 
 
@@ -36,6 +43,7 @@ class AxisSteps:
         self.forward = forward
         self.elements = ElementwiseSteps(forward)
         self.shares: dict[Node, list[StepPart]] = {}
+        self.told: set[Node] = set()  # values whose gradient has been given its own name
         self.called: Mapping[Node, Term] = {node: Symbol(name) for node, name in forward.names.items()}
         self.upstream: dict[Node, str] = dict.fromkeys(forward.seeds.values(), "dout")
         if len(forward.outputs) > 1:
@@ -62,11 +70,13 @@ class AxisSteps:
             if gradient is None:
                 continue
             self.upstream.setdefault(gradient, f"d{self.forward.names[node]}")
-            parts = tuple(self._parts(node))
+            parts = tuple(self._parts(node)) or tuple(self._passed_on(node))
             if parts:
                 name, number = self.forward.names[node], len(found) + 1
                 told = all(part.index or part.reason or part.local for part in parts)
                 says = None if told else Phrase("row", {"says": node.primitive.says})
+                if node.primitive in _CLOSED:
+                    says = Phrase("closed", {"name": _CLOSED[node.primitive]})
                 found.append(DerivationStep(number, self._operator(node), name, node, parts, says))
         return tuple(found)
 
@@ -75,9 +85,10 @@ class AxisSteps:
         if node.primitive not in _INFIX:
             return operator_of(node)
         called = {n: item for n, item in self.called.items() if n is not node}
-        for place in range(len(node.inputs)):
-            if self._passes(node, place) and node.primitive is PRIMITIVES["add"]:
-                return f"+ {text(called[node.inputs[1 - place]])}" if node.inputs[1 - place] in called else "+"
+        passing = [place for place in range(len(node.inputs)) if self._passes(node, place)]
+        for place in passing if len(passing) == 1 else ():
+            if node.primitive is PRIMITIVES["add"]:
+                return f"+ {text(term_of(node.inputs[1 - place], called))}"
         return text(term_of(node, called))
 
     def _parts(self, node: Node) -> Iterator[StepPart]:
@@ -88,6 +99,14 @@ class AxisSteps:
                 yield part
                 if part.share and part.share == self._uses[input_]:
                     yield self._sum(input_)
+
+    def _passed_on(self, node: Node) -> Iterator[StepPart]:
+        """The gradients of a sum whose terms have no names of the user's: each is that of the sum."""
+        for argument, input_ in enumerate(node.inputs):
+            if self._has_gradient(node, argument):
+                edge = self.forward.gradients.on[node, argument]
+                self.told.add(input_)
+                yield StepPart(self.forward.names[input_], self._upstream(node), self.elements.value(edge))
 
     def _passes(self, node: Node, argument: int) -> bool:
         """Whether a step hands its gradient on as it is to a value that has no other use and no name of the user's."""
@@ -101,6 +120,12 @@ class AxisSteps:
         return (node, argument) in self.forward.gradients.on and counts
 
     @cached_property
+    def _counts(self) -> frozenset[int]:
+        """How many elements the means of forward are of."""
+        means = [n for n in self.forward.steps if n.primitive in _MEANS]
+        return frozenset(math.prod(n.inputs[0].shape[axis] for axis in reduced_axes(n)) for n in means)
+
+    @cached_property
     def _uses(self) -> Counter[Node]:
         """How many gradients each value adds up: one a use, and of an output the one that comes in."""
         steps = [(node, i) for node in self.forward.steps for i in range(len(node.inputs))]
@@ -112,24 +137,33 @@ class AxisSteps:
         name, value = self.forward.names[input_], self.elements.value(edge)
         came_in = input_ in self.forward.outputs
         share = len(self.shares.get(input_, ())) + came_in + 1 if self._uses[input_] > 1 else 0
-        dout = Symbol(self.upstream[self.forward.gradients.of[node]])
+        dout = self._upstream(node)
         if edge in self.upstream:
-            return StepPart(name, Symbol(self.upstream[edge]), value, share=share)
+            passed = dout if edge is self.forward.gradients.of[node] else Symbol(self.upstream[edge])
+            if not share:
+                self.told.add(input_)
+            return StepPart(name, passed, value, share=share)
         if is_elementwise(node) and input_.shape == node.shape:
             local = self.elements.checked(node, self.elements.slope_of(node, argument), [edge])
             if local and self.elements.holds(over_cases(dout, local[-1]), [edge]):
                 return StepPart(name, over_cases(dout, local[-1]), value, local, share=share)
         names = {**self.forward.names, **{n: d for n, d in self.upstream.items() if n is not edge}}
+        names[self.forward.gradients.of[node]] = dout.name
         found = axis_part(node, argument, edge, names, self.letters, self.values)
         called = {n: Symbol(word) for n, word in names.items()}
         gradient = found.term or term_of(simplified(edge), called, short=MOST_WRITTEN) or Symbol(f"d{name}")
         index = found.index and (replace(found.index[0], name=numbered(f"d{name}", share)), found.index[1])
-        code = part_code(simplified(edge), names, self.values)
+        code = part_code(simplified(edge), names, self.values, self._counts)
         return StepPart(name, gradient, value, (), index, self._shapes(found.shapes), code, found.reason, share)
 
     def _shapes(self, text: str) -> str:
         """How shapes go together, with lengths that are multiples of others as such: (N, 4·H)."""
         return re.sub(r"\w+", lambda word: self.forward.multiples.get(word[0], word[0]), text)
+
+    def _upstream(self, node: Node) -> Symbol:
+        """The gradient that arrives at a step: by its own name, once a step has said what that is."""
+        own = f"d{self.forward.names[node]}"
+        return Symbol(own if node in self.told else self.upstream[self.forward.gradients.of[node]])
 
     def _sum(self, of: Node) -> StepPart:
         """The whole gradient of a value that is used several times."""
@@ -142,15 +176,20 @@ class AxisSteps:
     def simplified(self) -> tuple[Simplified, ...]:
         """The gradient of each input and parameter, from the gradients of the steps."""
         wanted = [n for n in (*self.forward.inputs, *self.forward.learned) if n in self.shares]
-        losses, found = LossForms(self.forward), list[Simplified]()
+        losses, norms = LossForms(self.forward), NormForms(self.forward, self.elements.points)
+        found: list[Simplified] = []
         for node in wanted:
             whole = losses.of(node)
+            if whole is None and node in self.forward.inputs and (normal := norms.of(node)) is not None:
+                whole = LossForm(normal)
             if whole is not None:
                 found.append(Simplified(self.forward.names[node], ((whole.term, whole.condition),)))
-            elif self._is_told(node):
-                parts = total(*(part.gradient for part in self.shares[node]))
+            elif self._is_told(node) and not calls_in(parts := self._added_up(node)) & PUTTING:
                 found.append(Simplified(self.forward.names[node], ((parts, None),)))
         return tuple(found)
+
+    def _added_up(self, of: Node) -> Term:
+        return total(*(part.gradient for part in self.shares[of]))
 
     def _is_told(self, of: Node) -> bool:
         """Whether every part of a gradient has a formula."""

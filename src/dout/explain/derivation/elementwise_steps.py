@@ -61,6 +61,7 @@ _SWITCHES: Mapping[Primitive, Callable[[int, list[Term]], Term]] = by_primitive(
 
 SHORT = 5  # a value of more symbols is called by its letter
 LONG = 14  # a gradient of more symbols is written with the gradient of the step before
+LONGEST_REASON = 20  # symbols of an equation that is a reason
 MOST_WRITTEN = 60  # symbols of a formula, or operations of a slope, that is written out: beyond, SymPy takes minutes
 
 Forms = tuple[Term, ...]
@@ -366,6 +367,7 @@ class ElementwiseSteps:
         whole = common == self.upstream[output]
         sides = {"left": term(mine, self.names), "right": found.term if whole else term(short, self.names)}
         plain = mine.free_symbols <= set(self.symbols.values()) and sides["left"] != sides["right"]
+        plain = plain and sum(map(length, sides.values())) <= LONGEST_REASON
         return Phrase("since", sides) if plain and self._agree(*sides.values()) else None
 
 

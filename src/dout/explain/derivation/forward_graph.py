@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -21,7 +21,7 @@ from dout.explain.axes.axis_classes import Axis
 from dout.explain.axes.axis_letters import Letters, axis_letters
 from dout.explain.derivation.closed_steps import closed_steps
 from dout.explain.derivation.forward_names import value_names
-from dout.explain.derivation.length_runs import NO_LENGTHS, KnownLengths, known_lengths, length_nodes
+from dout.explain.derivation.length_runs import NO_LENGTHS, KnownLengths, known_lengths, length_nodes, without_twos
 from dout.grad import Gradients, backpropagate
 from dout.graph import CONSTANT, INPUT, Graph, Node, Where, evaluate, rebuild, renewed, topological
 from dout.rewrite.masked_writes import masked_write_to_select
@@ -200,9 +200,15 @@ def forward_of(
     if repeating is not found and not raised:
         with suppress(Exception):  # whatever the user's code raises: it takes no index twice
             trace, found = _recorded(target, repeating), repeating
+    alone = _alone(target) if target.has_both else target
+    if not inputs and not init:
+        letters = _forward(trace, opened).letters
+        longer = without_twos(trace, found, letters, lambda example: _recorded(alone, example))
+        with suppress(Exception):  # whatever the user's code raises: its backward does not take these lengths
+            trace, found = _recorded(target if not raised else alone, longer), longer
     code = getattr(target.forward, "__code__", None)
     made = replace(_forward(trace, opened), told=told, unpacked=unpacked, code=code, raised=raised)
-    return _with_lengths(target, found, made, opened)
+    return _with_lengths(made, found, opened, lambda example: _recorded(alone, example))
 
 
 def _with_repeats(found: Example, given: Collection[str]) -> Example:
@@ -240,19 +246,20 @@ def _recorded(target: Target, found: Example) -> Trace:
     return record(target.fresh(found.init), *ordered, **keywords)
 
 
-def _with_lengths(target: Target, found: Example, forward: Forward, opened: Collection[str]) -> Forward:
+def _with_lengths(
+    forward: Forward, found: Example, opened: Collection[str], again: Callable[[Example], Trace]
+) -> Forward:
     """The forward with letters in the place of numbers that are lengths of axes."""
     if not any(n.shape for n in forward.inputs):
         return forward
-    alone = _alone(target) if target.has_both else target
-    known = known_lengths(forward.trace, found, forward.letters, lambda example: _recorded(alone, example))
+    known = known_lengths(forward.trace, found, forward.letters, again)
     letters = forward.letters_with(known.alike)
     new = {a: b for n in forward.letters for a, b in zip(forward.letters[n], letters[n], strict=True) if a.isalnum()}
     inputs = {n: tuple(a if a.isalnum() else "" for a in letters[n]) for n in forward.nodes if n.primitive is INPUT}
     multiples = {new[a]: f"{count}·{new[b]}" for a, (count, b) in known.multiples.items()}
-    again = _forward(forward.trace, opened, known.called(new))
+    made = _forward(forward.trace, opened, known.called(new))
     return replace(
-        forward, graph=again.graph, now=again.now, inputs=again.inputs, outputs=again.outputs, lengths=again.lengths,
+        forward, graph=made.graph, now=made.now, inputs=made.inputs, outputs=made.outputs, lengths=made.lengths,
         known=inputs, multiples=multiples,
     )  # fmt: skip
 

@@ -58,7 +58,7 @@ def length_nodes(known: KnownLengths) -> tuple[dict[Node, tuple[str, int]], Call
         if node in known.constants:
             made = _node_of(known.constants[node], nodes)
             if made.primitive is INPUT and not same_kind(made.dtype, node.dtype):
-                made = applied(PRIMITIVES["multiply"], [made, constant(1)], {})
+                made = _of("multiply", made, constant(1))
             return made if made.primitive is INPUT else replace(made, dtype=node.dtype)
         return replace(node, static={**node.static, "key": known.keys[node]}) if node in known.keys else node
 
@@ -67,22 +67,50 @@ def length_nodes(known: KnownLengths) -> tuple[dict[Node, tuple[str, int]], Call
 
 def _node_of(formula: LengthFormula, nodes: Mapping[str, Node]) -> Node:
     """A number as it is computed from lengths."""
-    sides: dict[bool, list[Node]] = {True: [], False: []}
+    plain: dict[bool, list[Node]] = {True: [], False: []}
+    inside: dict[bool, list[Node]] = {True: [], False: []}
     for letter, halves in formula.halves:
-        root = applied(PRIMITIVES["sqrt"], [nodes[letter]], {}) if halves % 2 else nodes[letter]
-        sides[halves > 0].append(root)
-    sides[True] += [constant(formula.scale.numerator)] if formula.scale.numerator != 1 or not sides[True] else []
-    sides[False] += [constant(formula.scale.denominator)] if formula.scale.denominator != 1 else []
-    above, *more = [
-        reduce(lambda a, b: applied(PRIMITIVES["multiply"], [a, b], {}), side) for side in sides.values() if side
-    ]
-    made = applied(PRIMITIVES["divide"], [above, *more], {}) if more else above
-    return applied(PRIMITIVES["add"], [made, constant(formula.offset)], {}) if formula.offset else made
+        (inside if halves % 2 else plain)[halves > 0].append(nodes[letter])
+    for numbers, sides in ((formula.under, inside), (formula.scale, plain)):
+        sides[True] += [constant(numbers.numerator)] if numbers.numerator != 1 else []
+        sides[False] += [constant(numbers.denominator)] if numbers.denominator != 1 else []
+    if inside[True]:
+        plain[True].append(_of("sqrt", _quotient(inside)))
+    elif inside[False]:
+        plain[False].append(_of("sqrt", _quotient({True: inside[False], False: []})))
+    made = _quotient(plain)
+    return _of("add", made, constant(formula.offset)) if formula.offset else made
+
+
+def _quotient(sides: Mapping[bool, Sequence[Node]]) -> Node:
+    """The product of some nodes over that of others."""
+    above, below = (reduce(lambda a, b: _of("multiply", a, b), side) if side else None for side in sides.values())
+    first = above if above is not None else constant(1)
+    return first if below is None else _of("divide", first, below)
+
+
+def _of(name: str, *inputs: Node) -> Node:
+    return applied(PRIMITIVES[name], inputs, {})
 
 
 def known_lengths(trace: Trace, found: Example, letters: Letters, again: Callable[[Example], Trace]) -> KnownLengths:
     """Read the lengths of a recording off others, which `again` makes of an example; none that it raises on."""
     return _Search(trace, found, letters, again).result()
+
+
+def without_twos(trace: Trace, found: Example, letters: Letters, again: Callable[[Example], Trace]) -> Example:
+    """The example with another length where one is 2, as far as forward takes it: else a 2 of a formula may be one."""
+    search = _Search(trace, found, letters, again)
+    lengths = search.lengths()
+    free = iter(n for n in (3, 4, 5, 6, 7, 8) if n not in lengths.values())
+    after: dict[str, int] = {}
+    for letter in (letter for letter, n in lengths.items() if n == 2):
+        for n in (next(free, 9), 4):  # an axis of 2 may be cut into halves
+            longer = {**after, letter: n}
+            if search.recorded(longer, lengths, whole=False) is not None:
+                after = longer
+                break
+    return search.example(after, lengths, whole=False) if after else found
 
 
 @dataclass(eq=False)
@@ -96,7 +124,7 @@ class _Search:
 
     def result(self) -> KnownLengths:
         """What is found with each letter changed alone; then with those together that go together."""
-        lengths = self._lengths()
+        lengths = self.lengths()
         others: dict[str, tuple[int, Trace]] = {}
         for letter in lengths:
             if (alone := self._changed(frozenset({letter}), lengths)) is not None:
@@ -120,7 +148,7 @@ class _Search:
         constants, keys = dict(self._constants(traces, pairs)), dict(self._keys(traces, pairs))
         return KnownLengths(constants, keys, self._alike(same), multiples, lengths)
 
-    def _lengths(self) -> dict[str, int]:
+    def lengths(self) -> dict[str, int]:
         """The length of each letter of the inputs, in their order; without those that a reshape joined."""
         axes = ((letter, n) for node in self._inputs for letter, n in zip(self.letters[node], node.shape, strict=True))
         return {letter: n for letter, n in axes if n > 1 and letter.isalnum()}
@@ -147,19 +175,24 @@ class _Search:
         least = min(lengths[letter] for letter in group)
         for other, whole in itertools.product(_OTHERS, (False, True)):
             after = {letter: lengths[letter] // least * other(least) for letter in group}
-            if self.runs >= MOST_RUNS or spent() > self.until:
-                return None
-            self.runs += 1
-            try:
-                with quiet():
-                    made = self.again(self._example(after, lengths, whole=whole))
-            except Exception:  # whatever the user's code raises: it does not take these lengths
-                continue
-            if self._is_same(made, after, lengths):
+            made = self.recorded(after, lengths, whole=whole)
+            if made is not None:
                 return other(least), made
         return None
 
-    def _example(self, after: Mapping[str, int], lengths: Mapping[str, int], *, whole: bool) -> Example:
+    def recorded(self, after: Mapping[str, int], lengths: Mapping[str, int], *, whole: bool) -> Trace | None:
+        """The recording with other lengths of some letters; None where forward does not take them, or goes on else."""
+        if self.runs >= MOST_RUNS or spent() > self.until:
+            return None
+        self.runs += 1
+        try:
+            with quiet():
+                made = self.again(self.example(after, lengths, whole=whole))
+        except Exception:  # whatever the user's code raises: it does not take these lengths
+            return None
+        return made if self._is_same(made, after, lengths) else None
+
+    def example(self, after: Mapping[str, int], lengths: Mapping[str, int], *, whole: bool) -> Example:
         """The example with other lengths of some letters; `whole`: numbers of the constructor, too."""
         numbers = {lengths[letter]: n for letter, n in after.items()} if whole else {}
 
@@ -193,7 +226,9 @@ class _Search:
         for node, other in zip(mine, theirs, strict=True):
             if len(node.shape) != len(other.shape):
                 return False
-            if any((a == 1) != (b == 1) for a, b in zip(node.shape, other.shape, strict=True)):
+            doubled = {(1, 2)} if any(n == 2 * lengths[letter] for letter, n in after.items()) else set()
+            pairs = zip(node.shape, other.shape, strict=True)
+            if any((a == 1) != (b == 1) and (a, b) not in doubled for a, b in pairs):
                 return False
             if node in self.letters and node.primitive is INPUT:
                 wanted = [after.get(a, n) for a, n in zip(self.letters[node], node.shape, strict=True)]

@@ -14,7 +14,7 @@ from rich.cells import cell_len
 
 from dout.errors import visible
 from dout.explain.formats.cell_wrapping import Span, TextLine, length, wrapped_cell
-from dout.explain.formats.outline import brief, outline
+from dout.explain.formats.outline import outline
 from dout.explain.formats.outline_cells import (
     COLUMN_KEYS,
     Cell,
@@ -28,6 +28,7 @@ from dout.explain.formats.outline_cells import (
     place_text,
 )  # fmt: skip
 from dout.explain.formats.plain_spelling import in_ascii
+from dout.explain.formats.textbook import brief
 from dout.explain.formats.words import Language, Sentence
 from dout.explain.model.explanation import Explanation
 from dout.explain.terms import text_printer

@@ -90,6 +90,7 @@ _ENDS = {
 }
 
 _BESIDE = {
+    "closed": "ここでは一つの手順です。--open {name} で中を見られます",
     "where rows": "{names} の各行の和が 1 のとき",
     "where finite": "値を有限に保つ {numbers} を除いて",
     "where both": "{one}、{other}",

@@ -28,6 +28,7 @@ _STEPS = {
     "looked up": "a row of {name} may be chosen several times, so the gradients of all its uses add up",
     "overwritten": "the elements that were overwritten get 0",
     "written": "the new elements get the gradients of the places that they were written to",
+    "closed": "one step here; --open {name} shows what is inside",
     "part": "each input gets its part of the gradient",
     "border": "the border gets no gradient",
     "half": "only the elements that stay get a gradient",

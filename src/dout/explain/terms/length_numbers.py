@@ -15,11 +15,12 @@ NEAR = 1e-12  # relative, of numbers in float64
 
 @dataclass(frozen=True)
 class LengthFormula:
-    """A number as scale · ∏ length^(halves / 2) + offset, with the letters of the lengths: 2·H, √D, D − 1."""
+    """A number as scale · √under · ∏ length^(halves / 2) + offset, by letters: 2·H, √(D / 2), D − 1."""
 
     scale: Fraction
     halves: tuple[tuple[str, int], ...]
     offset: int = 0
+    under: Fraction = Fraction(1)  # a number under the root of a length; 1 of a whole number
 
     def called(self, new: Mapping[str, str]) -> LengthFormula:
         """The same with other letters."""
@@ -84,8 +85,12 @@ def formula_of(value: Any, others: Mapping[str, Any], lengths: Mapping[str, tupl
     if None not in halves.values():
         scale = value / math.prod(lengths[letter][0] ** (n / 2) for letter, n in halves.items() if n)
         simple = Fraction(scale).limit_denominator(8)
+        powers = tuple((letter, n) for letter, n in halves.items() if n)
         if simple and abs(scale - simple) <= NEAR * abs(scale):
-            return LengthFormula(simple, tuple((letter, n) for letter, n in halves.items() if n))
+            return LengthFormula(simple, powers)
+        under = Fraction(scale**2).limit_denominator(8)
+        if under and scale > 0 and any(n % 2 for _, n in powers) and abs(scale**2 - under) <= NEAR * under:
+            return LengthFormula(Fraction(1), powers, under=under)
     ((letter, other), *more) = moved.items()
     before, after = lengths[letter]
     if not more and type(value) is int and other - value == after - before:
