@@ -86,3 +86,25 @@ def test_an_axis_has_no_letter_that_is_the_name_of_a_matrix():
     found = explained(attention, {}, {"Q": np.ones((2, 3)), "K": np.ones((4, 3)), "V": np.ones((4, 5))})
     letters = {letter for quantity in found.forward for letter in quantity.axes}
     assert not letters & {"Q", "K", "V"}
+
+
+class Heads:
+    def forward(self, q, k):
+        n, t, d = q.shape
+        q, k = (a.reshape(n, t, 2, d // 2).transpose(0, 2, 1, 3) for a in (q, k))
+        return q @ k.transpose(0, 1, 3, 2) / np.sqrt(d // 2)
+
+
+def test_a_number_that_is_a_part_of_a_length_is_told_by_its_letter():
+    found = explained(Heads, {}, {"q": np.ones((3, 5, 4)), "k": np.ones((3, 5, 4))})
+    letter = next(quantity.axes[2] for quantity in found.forward if quantity.name == "q")
+    assert text(found.formula).endswith(f"/ √({letter} / 2)")
+
+
+def test_the_number_of_a_mean_stands_in_no_line_of_code():
+    def forward(x):
+        return np.mean(np.exp(x) @ x.T)
+
+    found = explained(forward, {}, {"x": np.arange(6.0).reshape(2, 3)})
+    codes = [part.code for step in found.steps for part in step.parts]
+    assert not any("/ 4" in code for code in codes)

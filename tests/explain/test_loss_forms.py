@@ -115,3 +115,17 @@ class Normal:
 
 def test_a_numerator_follows_from_its_quotient_and_need_not_be_kept():
     assert explained(Normal, {}, {"x": X}).keeping[0].names == ("std", "normal")
+
+
+class Logistic:
+    def __init__(self, w, b):
+        self.w, self.b = w, b
+
+    def forward(self, x, t):
+        p = 1 / (1 + np.exp(-(x @ self.w + self.b)))
+        return -np.mean(t * np.log(p) + (1 - t) * np.log(1 - p))
+
+
+def test_what_a_sigmoid_inside_is_taken_of_has_the_gradient_that_books_print():
+    found = explained(Logistic, {"w": X.T, "b": np.zeros(2)}, {"x": X, "t": P[:, :2]})
+    assert "dout · (p − t) / (N · M)" in [text(one.forms[-1][0]) for one in found.simplified]

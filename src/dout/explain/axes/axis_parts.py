@@ -211,7 +211,7 @@ def _repeated(node: Node, argument: int, names: Mapping[Node, str], letters: Let
         return None
     rows = node.primitive in primitives("add") and len(axes) == 1 and axes == [0]
     key = "added to each" if rows else "sum over repeats"
-    return Phrase(key, {"axis": ", ".join(letters[node][i] for i in axes), "name": names.get(source, "it")})
+    return Phrase(key, {"axis": ", ".join(letters[node][i] for i in axes), "name": Symbol(names.get(source, "it"))})
 
 
 def _meets(node: Node, argument: int, names: Mapping[Node, str], letters: Letters) -> Phrase | None:
@@ -230,7 +230,7 @@ def _meets(node: Node, argument: int, names: Mapping[Node, str], letters: Letter
         "matrix product",
         {
             "element": element_of(names.get(one, "it"), indices, letters[one]),
-            "other": names.get(other, "the other matrix"),
+            "other": Symbol(names[other]) if other in names else "the other matrix",
             "index": ", ".join(along),
             "axis": ", ".join(letters[node][axis] for axis in lacks),
         },
@@ -244,12 +244,12 @@ def _mean(node: Node, argument: int, names: Mapping[Node, str], letters: Letters
 
 
 def _said(key: str) -> Callable[..., Phrase | None]:
-    return lambda node, argument, names, letters: Phrase(key, {"name": names.get(node.inputs[argument], "it")})
+    return lambda node, argument, names, letters: Phrase(key, {"name": Symbol(names.get(node.inputs[argument], "it"))})
 
 
 def _chosen(node: Node, argument: int, names: Mapping[Node, str], letters: Letters) -> Phrase | None:
     repeats = len(node.inputs) == 2 and node.inputs[1].shape != ()
-    return Phrase("looked up" if repeats else "chosen", {"name": names.get(node.inputs[0], "it")})
+    return Phrase("looked up" if repeats else "chosen", {"name": Symbol(names.get(node.inputs[0], "it"))})
 
 
 def _written(node: Node, argument: int, names: Mapping[Node, str], letters: Letters) -> Phrase | None:

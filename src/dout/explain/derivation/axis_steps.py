@@ -32,6 +32,7 @@ from dout.rewrite.simplify import is_elementwise, simplify
 
 _INFIX = primitives("add subtract multiply divide matmul dot pow power square")
 _MEANS = primitives("mean var std")
+_OF_SCORES = primitives("sigmoid special_softmax special_log_softmax")
 _CLOSED = by_primitive({f"special_{name}": name for name in SOFTMAX})
 MOST_WRITTEN = 12  # symbols of a gradient that has no formula of elements
 
@@ -170,14 +171,16 @@ class AxisSteps:
         name, count = self.forward.names[of], self._uses[of]
         parts = [Symbol(numbered(f"d{name}", i + 1)) for i in range(count)]
         key = "output and uses add up" if of in self.forward.outputs else "uses add up"
-        why = Phrase(key, {"name": name, "count": count})
+        why = Phrase(key, {"name": Symbol(name), "count": count})
         return StepPart(name, Sum(tuple(parts)), self.elements.value(self.forward.gradients.of[of]), reason=why)
 
     def simplified(self) -> tuple[Simplified, ...]:
         """The gradient of each input and parameter, from the gradients of the steps."""
         wanted = [n for n in (*self.forward.inputs, *self.forward.learned) if n in self.shares]
         losses, norms = LossForms(self.forward), NormForms(self.forward, self.elements.points)
-        found: list[Simplified] = []
+        scores = ((node, losses.of(node)) for node in self._scores)
+        names = self.forward.names
+        found = [Simplified(names[node], ((form.term, form.condition),)) for node, form in scores if form is not None]
         for node in wanted:
             whole = losses.of(node)
             if whole is None and node in self.forward.inputs and (normal := norms.of(node)) is not None:
@@ -187,6 +190,12 @@ class AxisSteps:
             elif self._is_told(node) and not calls_in(parts := self._added_up(node)) & PUTTING:
                 found.append(Simplified(self.forward.names[node], ((parts, None),)))
         return tuple(found)
+
+    @property
+    def _scores(self) -> list[Node]:
+        """What a sigmoid or a softmax inside is taken of: a book gives its gradient, whatever is before it."""
+        taken = dict.fromkeys(n.inputs[0] for n in self.forward.steps if n.primitive in _OF_SCORES)
+        return [n for n in taken if n in self.forward.steps and n in self.shares]
 
     def _added_up(self, of: Node) -> Term:
         return total(*(part.gradient for part in self.shares[of]))

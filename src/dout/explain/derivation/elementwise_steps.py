@@ -128,7 +128,7 @@ class ElementwiseSteps:
                 self.shares[input_] += 1
                 share = self.shares[input_] if self.users[input_] > 1 else 0
                 name, whole = self.forward.names[input_], self._summed(input_, gradient)
-                why = Phrase("one for all", {"name": name}) if isinstance(whole, SumOver) else None
+                why = Phrase("one for all", {"name": Symbol(name)}) if isinstance(whole, SumOver) else None
                 yield StepPart(name, whole, value, local, reason=why, share=share)
                 if share and share == self.users[input_] and input_ in self.forward.steps:
                     uses = tuple(Partial(numbered(name, i + 1)) for i in range(share))
