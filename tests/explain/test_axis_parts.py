@@ -189,7 +189,7 @@ def test_parts_of_an_array_go_back_to_their_places():
 def test_joined_arrays_get_their_parts():
     steps = ExplainedSteps.of(lambda x, z: np.concatenate([x, z], axis=1), numbers(2, 3), numbers(2, 4))
     assert steps.index("y", "x") == "dx[n, d] = dout[n, d]"
-    assert steps.index("y", "z") == "dz[n, m] = dout[n, 3 + m]"
+    assert steps.index("y", "z") == "dz[n, m] = dout[n, m + D]"
 
 
 def test_overwritten_elements_get_nothing():

@@ -7,9 +7,11 @@ import pytest
 
 from dout.errors import TargetError
 from dout.explain.derivation.derivation import explained
+from dout.explain.derivation.helper_names import helper_names
 from dout.explain.formats import terminal_lines
 from dout.explain.formats.outline import outline
 from dout.explain.terms.text_printer import text
+from dout.trace.record.record import record
 from dout.trace.record.script import load_file
 
 SLIDES = load_file(str(Path(__file__).parents[2] / "examples" / "slide_layers.py"))
@@ -408,3 +410,31 @@ class Calling:
 def test_the_heading_points_to_forward_and_not_to_a_function_that_it_calls():
     where = explained(Calling, {}, {"x": np.ones((2, 3))}).where
     assert where.line == Calling.forward.__code__.co_firstlineno + 1
+
+
+def squash(x):
+    return np.exp(x) / (1 + np.exp(x))
+
+
+def halves(a):
+    left = a[:, :2]
+    right = a[:, 2:]
+    left = squash(left)
+    right = squash(right)
+    return left * np.tanh(right)
+
+
+def twice(a):
+    for _ in range(2):
+        a = squash(a)
+    b = squash(a)
+    return b * a
+
+
+def test_what_a_helper_returns_has_the_name_that_forward_gives_it():
+    terms = {q.name: text(q.term) for q in explained(halves, {}, {"a": np.ones((3, 4))}).forward if q.term}
+    assert all(" / " in terms[name] for name in ("left", "right"))
+
+
+def test_what_a_helper_returns_in_a_loop_has_no_name_of_its_own():
+    assert "b" not in helper_names(twice, record(twice, np.ones((3, 4)))).values()

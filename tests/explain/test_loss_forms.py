@@ -44,7 +44,7 @@ def mean_squared(y, t):
     ("loss", "of", "inputs", "formula", "condition"),
     [
         (cross_entropy, "x", (X, T), "dout · (softmax(x, axis=1) − t) / N", "where each row of t adds up to 1"),
-        (cross_entropy_of_labels, "x", (X, np.array([2, 0])), "dout · (softmax(x, axis=1) − onehot(t)) / N",
+        (cross_entropy_of_labels, "x", (X, np.array([2, 0])), "dout · (y − onehot(t)) / N",
          "without the 10⁻⁷ that keeps it finite"),
         (binary, "z", (X, P), "dout · (y − t) / (N · D)", ""),
         (squared, "y", (X, T), "2 · dout · (y − t) / N", ""),

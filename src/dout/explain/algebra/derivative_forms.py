@@ -70,7 +70,7 @@ def derivative(graph: Pointwise, of: Node, names: Mapping[Node, Term]) -> Deriva
     for piece, places in pieces(graph):
         here = {node: column[places] for node, column in values.items()}
         short = forms(piece, of, called, here)[:MOST_FORMS]
-        short = _finite_at_zero(graph, of, piece, places[0], short)
+        short = _finite_forms(graph, of, piece, places[0], short)
         inside = [place for place in places if np.isfinite(values[graph.output][place])]
         regions.append(_Region(piece, places, [form for form in short if checked.holds(form.term, inside)]))
     if not all(region.forms for region in regions):
@@ -91,11 +91,13 @@ def derivative(graph: Pointwise, of: Node, names: Mapping[Node, Term]) -> Deriva
     return None
 
 
-def _finite_at_zero(graph: Pointwise, of: Node, piece: Piece, place: int, short: list[ShortForm]) -> list[ShortForm]:
-    """The forms that have a value where the input is 0, if that lies in the piece and the derivative has one there."""
-    values = graph.at({n: np.array([0.0 if n is of else column[place]]) for n, column in graph.sample.items()})
-    here = graph.piece({node: values[node][0] for node in graph.nodes})
-    return finite(short, piece, of, values) if here.key == piece.key else short
+def _finite_forms(graph: Pointwise, of: Node, piece: Piece, place: int, short: list[ShortForm]) -> list[ShortForm]:
+    """The forms that have a value where the input is 0, or ±1, if that lies in the piece and the derivative has one."""
+    for at in (0.0, 1.0, -1.0):
+        values = graph.at({n: np.array([at if n is of else column[place]]) for n, column in graph.sample.items()})
+        here = graph.piece({node: values[node][0] for node in graph.nodes})
+        short = finite(short, piece, of, values) if here.key == piece.key else short
+    return short
 
 
 def _holds_with(term: Term, graph: Pointwise, of: Node, names: Mapping[Node, Term], others: Sequence[float]) -> bool:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from math import prod
 from typing import Any
 
@@ -13,6 +14,7 @@ from dout.explain.axes.element_rules import reduced_axes
 from dout.explain.axes.index_forms import element_of, fresh_indices, index_form, index_names, indices_of
 from dout.explain.axes.term_values import equal_values, holds, sources
 from dout.explain.model.explanation import Phrase
+from dout.explain.terms.length_numbers import Length, LengthFormula
 from dout.explain.terms.terms import Symbol, Term
 from dout.graph import CONSTANT, INPUT, Graph, Node, renewed, topological
 from dout.ops import PRIMITIVES, by_primitive, primitives
@@ -55,7 +57,7 @@ def axis_part(
     cut = [n for n in names if n is not gradient or names[n] != name]
     below = dict.fromkeys(sources(gradient, set(cut)))
     known = {n: values[n] for n in below if n in values}
-    for plain, also in _plain_forms(node, gradient, below, names, letters, values):
+    for plain, also in _plain_forms(node, argument, gradient, below, names, letters, values):
         if not equal_values(plain, also.values, gradient, known):
             continue
         own = axis_letters([plain], also.names, also.values, known=also.letters)
@@ -94,6 +96,7 @@ class _Also:
 
 def _plain_forms(
     node: Node,
+    argument: int,
     gradient: Node,
     below: Iterable[Node],
     names: Mapping[Node, str],
@@ -116,7 +119,7 @@ def _plain_forms(
     for each in topological([gradient], known=new):
         new[each] = renewed(each, new)
     cut = new[gradient]
-    count = _count(node, letters, also)
+    count = _from_the_length_before(node, argument, letters) or _count(node, letters, also)
     for change in (*_WITHOUT.get(node.primitive, ()), _as_it_is):
         yield _simplified(_replaced(cut, lambda n, change=change: change(count(n)))), also  # type: ignore[misc]
     yield cut, also
@@ -154,6 +157,29 @@ _DIVIDE, _AT_LEAST = primitives("divide"), primitives("maximum")
 _WITHOUT: dict[Any, tuple[Callable[[Node], Node], ...]] = by_primitive(
     {"max": (_without_shares,), "min": (_without_shares,)}
 )
+
+
+def _from_the_length_before(node: Node, argument: int, letters: Letters) -> Callable[[Node], Node] | None:
+    """Puts the length of the first of several joined arrays, by its letter, in the place of where the second begins."""
+    if node.primitive not in primitives("concatenate") or argument != 1:
+        return None
+    axis = node.static["axis"]
+    first = letters[node.inputs[0]][axis]
+    start = Length.of(node.inputs[0].shape[axis], LengthFormula(Fraction(1), ((first, 2),)))
+
+    def change(each: Node) -> Node:
+        key = each.static.get("key")
+        if not isinstance(key, tuple) or not first.isalnum() or first == "1":
+            return each
+        parts = tuple(
+            slice(start, part.stop, part.step)
+            if isinstance(part, slice) and i == axis and part.start == start
+            else part
+            for i, part in enumerate(key)
+        )
+        return replace(each, static={**each.static, "key": parts})
+
+    return change
 
 
 def _count(node: Node, letters: Letters, also: _Also) -> Callable[[Node], Node]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from dout.explain.beside.derived_quantities import DerivedQuantities
-from dout.explain.beside.meaning import Meaning
+from dout.explain.beside.meaning import UNNAMED, Meaning
 from dout.explain.beside.point_values import Numbers, PointValues, alike
 from dout.explain.beside.statements import Statement
 from dout.explain.model.explanation import Phrase
@@ -64,7 +64,7 @@ def _edits(node: Node, quantities: DerivedQuantities, values: PointValues, meani
     if node.primitive in _ALONG:
         for axis in range(len(node.inputs[0].shape)):
             if axis != node.static.get("axis"):
-                fields = {"mine": node.static.get("axis"), "axis": axis, "gradient": "the right gradient"}
+                fields = {"mine": node.static.get("axis"), "axis": axis, "gradient": UNNAMED}
                 yield values.applied(node, node.inputs, axis=axis), Phrase("beside_axis_here", fields)
     yield from _swapped(node, quantities, values, meaning)
 

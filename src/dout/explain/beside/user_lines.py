@@ -13,14 +13,14 @@ from dout.explain.beside.blame import Blame, BlameSearch
 from dout.explain.beside.derived_quantities import DerivedQuantities
 from dout.explain.beside.differences import GradientDifference
 from dout.explain.beside.matches import Match, Matcher, MatchKind
-from dout.explain.beside.meaning import Meaning
+from dout.explain.beside.meaning import UNNAMED, Meaning
 from dout.explain.beside.operation_edits import edited, right_without_repeats
 from dout.explain.beside.point_values import PointValues
 from dout.explain.beside.statements import Statement, statements_of
 from dout.explain.model.explanation import BackwardLine, Phrase
 from dout.explain.terms.known_numbers import term_of_number
 from dout.explain.terms.notation import PUTTING
-from dout.explain.terms.terms import Term, Transposed, negated
+from dout.explain.terms.terms import Symbol, Term, Transposed, negated
 from dout.explain.terms.walk import calls_in
 from dout.graph import CONSTANT, Node, topological
 from dout.trace.model.derived_gradients import Edge
@@ -203,6 +203,7 @@ class _Comparison:
                 match, given = self._match(statement, place)
                 value = self._meant(statement, place, match) if match else None
                 plainly = match and value is not None and not given and node not in known
+                plainly = plainly and value is not None and self.meaning.gradient(value) != Symbol(UNNAMED)
                 if match and value is not None and plainly and match.kind is MatchKind.GRADIENT:
                     known[node] = self.meaning.gradient(value)
                 elif match and value is not None and plainly and match.kind is MatchKind.OPPOSITE:

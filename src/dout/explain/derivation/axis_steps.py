@@ -26,7 +26,7 @@ from dout.explain.terms.notation import PUTTING, numbered
 from dout.explain.terms.terms import Sum, Symbol, Term, total
 from dout.explain.terms.text_printer import text
 from dout.explain.terms.walk import calls_in
-from dout.graph import Graph, Node, topological
+from dout.graph import CONSTANT, Graph, Node, topological
 from dout.ops import PRIMITIVES, by_primitive, primitives
 from dout.rewrite.simplify import is_elementwise, simplify
 
@@ -44,6 +44,7 @@ class AxisSteps:
         self.forward = forward
         self.elements = ElementwiseSteps(forward)
         self.shares: dict[Node, list[StepPart]] = {}
+        self.handed_on: dict[Node, Symbol] = {}  # by a sum, to a term that has no row of its own
         self.told: set[Node] = set()  # values whose gradient has been given its own name
         self.called: Mapping[Node, Term] = {node: Symbol(name) for node, name in forward.names.items()}
         self.upstream: dict[Node, str] = dict.fromkeys(forward.seeds.values(), "dout")
@@ -94,7 +95,9 @@ class AxisSteps:
 
     def _parts(self, node: Node) -> Iterator[StepPart]:
         for argument, input_ in enumerate(node.inputs):
-            if self._has_gradient(node, argument) and not self._passes(node, argument):
+            if self._has_gradient(node, argument) and self._passes(node, argument):
+                self.handed_on[input_] = self._upstream(node)
+            elif self._has_gradient(node, argument):
                 part = self._part(node, argument)
                 self.shares.setdefault(input_, []).append(part)
                 yield part
@@ -152,10 +155,17 @@ class AxisSteps:
         names[self.forward.gradients.of[node]] = dout.name
         found = axis_part(node, argument, edge, names, self.letters, self.values)
         called = {n: Symbol(word) for n, word in names.items()}
-        gradient = found.term or term_of(simplified(edge), called, short=MOST_WRITTEN) or Symbol(f"d{name}")
+        gradient = found.term or self._written(edge, called) or Symbol(f"d{name}")
         index = found.index and (replace(found.index[0], name=numbered(f"d{name}", share)), found.index[1])
         code = part_code(simplified(edge), names, self.values, self._counts)
         return StepPart(name, gradient, value, (), index, self._shapes(found.shapes), code, found.reason, share)
+
+    def _written(self, edge: Node, called: Mapping[Node, Term]) -> Term | None:
+        """A gradient as it is computed; None of a long one, and where a number in it may be that of a mean."""
+        plain = simplified(edge)
+        constants = [n.static["value"] for n in topological([plain], known=called) if n.primitive is CONSTANT]
+        counted = any(value in self._counts for value in constants if np.ndim(value) == 0)
+        return None if counted else term_of(plain, called, short=MOST_WRITTEN)
 
     def _shapes(self, text: str) -> str:
         """How shapes go together, with lengths that are multiples of others as such: (N, 4·H)."""
@@ -163,8 +173,9 @@ class AxisSteps:
 
     def _upstream(self, node: Node) -> Symbol:
         """The gradient that arrives at a step: by its own name, once a step has said what that is."""
-        own = f"d{self.forward.names[node]}"
-        return Symbol(own if node in self.told else self.upstream[self.forward.gradients.of[node]])
+        if node in self.told:
+            return Symbol(f"d{self.forward.names[node]}")
+        return self.handed_on.get(node) or Symbol(self.upstream[self.forward.gradients.of[node]])
 
     def _sum(self, of: Node) -> StepPart:
         """The whole gradient of a value that is used several times."""

@@ -21,6 +21,7 @@ from dout.explain.axes.axis_classes import Axis
 from dout.explain.axes.axis_letters import Letters, axis_letters
 from dout.explain.derivation.closed_steps import closed_steps
 from dout.explain.derivation.forward_names import value_names
+from dout.explain.derivation.helper_names import helper_names
 from dout.explain.derivation.length_runs import NO_LENGTHS, KnownLengths, known_lengths, length_nodes, without_twos
 from dout.grad import Gradients, backpropagate
 from dout.graph import CONSTANT, INPUT, Graph, Node, Where, evaluate, rebuild, renewed, topological
@@ -49,6 +50,7 @@ class Forward:
     known: Letters = field(default_factory=dict)  # letters of inputs
     multiples: Mapping[str, str] = field(default_factory=dict)  # lengths by those that they are multiples of: 4·H
     code: CodeType | None = None  # that of the user's forward
+    returned: Mapping[Node, str] = field(default_factory=dict)  # names of what helpers return, by recorded node
     raised: str = ""  # by the user's backward, which is left out then
 
     @cached_property
@@ -131,7 +133,8 @@ class Forward:
         """What the user calls the nodes; the last name of several."""
         made = {n: name for n, name in self.trace.names.items() if n in self.now and self.now[n].primitive is not INPUT}
         entered = {n: self._plain(name.rpartition(".")[2]) for name, n in self.trace.graph.inputs.items()}
-        return {self.now[n]: name for n, name in (made | entered).items() if n in self.now and name.isidentifier()}
+        every = {**made, **entered, **self.returned}
+        return {self.now[n]: name for n, name in every.items() if n in self.now and name.isidentifier()}
 
     def _plain(self, name: str) -> str:
         """An item of an attribute by the local name that forward gives it, or by its key: Wx for params[0]."""
@@ -208,6 +211,7 @@ def forward_of(
             trace, found = _recorded(target if not raised else alone, longer), longer
     code = getattr(target.forward, "__code__", None)
     made = replace(_forward(trace, opened), told=told, unpacked=unpacked, code=code, raised=raised)
+    made = replace(made, returned=helper_names(target.forward, trace))
     return _with_lengths(made, found, opened, lambda example: _recorded(alone, example))
 
 

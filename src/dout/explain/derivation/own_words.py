@@ -6,12 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from dout.explain.beside.meaning import UNNAMED
 from dout.explain.derivation.forward_graph import Forward
 from dout.explain.model.explanation import DerivationStep
 from dout.explain.terms.node_terms import term_of
 from dout.explain.terms.terms import Partial, Symbol, Term
 from dout.graph import CONSTANT, Node
+from dout.ops import primitives
 
+_SOFTMAX, _LOG_SOFTMAX = primitives("special_softmax"), primitives("special_log_softmax")
 MOST_WRITTEN = 24  # symbols of a formula of the user's line
 
 
@@ -29,7 +32,9 @@ class OwnWords:
 
     def step(self, node: Node) -> int | None:
         """The number of the step of backward that goes through a node of forward; None where no step does."""
-        return self._numbers.get(self.forward.now.get(node, node))
+        now = self.forward.now.get(node, node)
+        logarithm = (n for n in self._numbers if n.primitive in _LOG_SOFTMAX and n.inputs == now.inputs)
+        return self._numbers.get(next(logarithm, now) if now.primitive in _SOFTMAX else now)
 
     def term(self, node: Node) -> Term | None:
         """A value of forward by its name, or as a number; None of one without a name."""
@@ -41,7 +46,9 @@ class OwnWords:
     def gradient(self, node: Node) -> Term:
         """The gradient of a value of forward, by its name: ∂L/∂x, or dx where the steps go along axes."""
         now = self.forward.now.get(node, node)
-        name = self.forward.names.get(now, "?")
+        name = self.forward.names.get(now)
+        if name is None:
+            return Symbol(UNNAMED)
         if not self.letters:
             return Partial(name)
         return Symbol("dout" if self.forward.outputs == (now,) else f"d{name}")

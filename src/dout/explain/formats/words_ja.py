@@ -167,7 +167,8 @@ _NOT_DERIVED = {
     "derive state": "順伝播が前回の呼び出しの値から続きます。それを入力として渡し、新しい値を返してください",
 }
 
-ROWS: Mapping[str, str] = {  # what rows of primitives say where no gradient goes on
+ROWS: Mapping[str, str] = {  # what rows of primitives say where no gradient goes on; words in the place of a name
+    "the right gradient": "正しい勾配",
     "no gradient: a condition is not a number": "条件は数ではないので、勾配はありません",
     "no gradient: of several writes to one place the last one counts, and this says which they are": "同じ場所への"
     "書き込みは最後のものだけが残ります。どれが残るかには勾配がありません",
