@@ -109,3 +109,41 @@ def test_a_formula_does_not_divide_by_an_input_that_may_be_zero():
     found = explained(dropped, {}, {"x": X, "mask": X > 0})
     (of_x,) = (one for one in found.simplified if one.of == "x")
     assert "/ x" not in text(of_x.forms[-1][0])
+
+
+def test_a_division_by_a_repeated_value_has_its_local_derivative():
+    found = explained(unit, {}, {"x": X})
+    (part,) = (part for step in found.steps for part in step.parts if part.of == "norm")
+    assert [text(form) for form in part.local] == ["−x / norm²", "−y / norm"]
+    assert part.index is not None
+    assert "∂y/∂norm" in render(found)
+
+
+def test_a_logarithm_is_derived_where_it_has_a_value():
+    def geometric(x):
+        return np.exp(np.mean(np.log(x), axis=1))
+
+    parts = [part for step in explained(geometric, {}, {"x": np.abs(X)}).steps for part in step.parts]
+    assert [text((part.index or (None, part.gradient))[1]) for part in parts] == ["dout · y", "db[n] / D", "da / x"]
+
+
+def test_a_term_without_a_row_of_its_own_hands_on_the_name_that_its_sum_has():
+    def triplet(a, p, n):
+        near = ((a - p) ** 2).sum(axis=1)
+        far = ((a - n) ** 2).sum(axis=1)
+        return np.maximum(0, near - far + 1).mean()
+
+    shown = render(explained(triplet, {}, {"a": X, "p": X + 1, "n": X * 2}), width=120)
+    used = set(re.findall(r"\bd[a-z]\b(?=\[| |$)", shown))
+    told = set(re.findall(r"^.*?\b(d[a-z])\b(?:\[[^]]*\])? += ", shown, re.MULTILINE))
+    assert used <= told
+
+
+def test_joined_arrays_begin_where_the_length_before_ends():
+    def joined(a, b):
+        return np.tanh(np.concatenate([a, b], axis=1))
+
+    found = explained(joined, {}, {"a": X, "b": X[:, :2]})
+    (of_b,) = (part.index for step in found.steps for part in step.parts if part.of == "b")
+    letter = next(quantity.axes[1] for quantity in found.forward if quantity.name == "a")
+    assert f"+ {letter}]" in text(of_b[1])

@@ -23,7 +23,7 @@ from dout.explain.derivation.part_code import part_code
 from dout.explain.model.explanation import DerivationStep, Phrase, Simplified, StepPart
 from dout.explain.terms.node_terms import term_of
 from dout.explain.terms.notation import PUTTING, numbered
-from dout.explain.terms.terms import Sum, Symbol, Term, total
+from dout.explain.terms.terms import ONE, Number, Sum, Symbol, Term, negated, product, total
 from dout.explain.terms.text_printer import text
 from dout.explain.terms.walk import calls_in
 from dout.graph import CONSTANT, Graph, Node, topological
@@ -158,7 +158,17 @@ class AxisSteps:
         gradient = found.term or self._written(edge, called) or Symbol(f"d{name}")
         index = found.index and (replace(found.index[0], name=numbered(f"d{name}", share)), found.index[1])
         code = part_code(simplified(edge), names, self.values, self._counts)
-        return StepPart(name, gradient, value, (), index, self._shapes(found.shapes), code, found.reason, share)
+        local = self._repeated_local(node, argument, edge) if index is not None else ()
+        return StepPart(name, gradient, value, local, index, self._shapes(found.shapes), code, found.reason, share)
+
+    def _repeated_local(self, node: Node, argument: int, edge: Node) -> tuple[Term, ...]:
+        """The local derivative of a step by an input that is repeated, where the sum hides it: −xn / std."""
+        if not is_elementwise(node) or not node.inputs[argument].shape:
+            return ()
+        dout = Symbol("dout" if node in self.forward.outputs else f"d{self.forward.names[node]}")
+        forms = self.elements.slope_of(node, argument)
+        forms = tuple(form for form in forms if self.elements.holds(product(dout, form), [edge], node.shape))
+        return () if not forms or isinstance(forms[-1], Symbol | Number) or forms[-1] == negated(ONE) else forms
 
     def _written(self, edge: Node, called: Mapping[Node, Term]) -> Term | None:
         """A gradient as it is computed; None of a long one, and where a number in it may be that of a mean."""

@@ -53,9 +53,9 @@ def explained(
             f"{forward.trace.target} takes {len(forward.steps):,} steps on this input, and they are told one by one, "
             "those of a loop turn by turn; give a smaller input: --input 'x=array(1,2)'"
         )
+    elements = ElementwiseSteps(forward)
     if forward.is_elementwise:
         letters: Mapping[Node, tuple[str, ...]] = {}
-        elements = ElementwiseSteps(forward)
         steps, simplified, keeping = _elementwise(forward, elements)
         formula = _formula(forward, letters)
         formula = formula if formula is not None and elements.is_value(forward.outputs[0], formula) else None
@@ -75,7 +75,7 @@ def explained(
         simplified=simplified,
         keeping=keeping,
         backward=_beside(forward, steps, letters),
-        not_explained=tuple(_stops(forward)),
+        not_explained=(*_stops(forward), *(_phrase("no_formula", node, forward) for node in elements.untold)),
         definitions=tuple(_definitions([*forms, *(q.term for q in quantities if q.term)], letters, forward)),
         recorded=tuple(forward.names.get(forward.now[n], "") for n in forward.trace.computed),
     )
@@ -114,11 +114,16 @@ def _stops(forward: Forward) -> Iterator[Phrase]:
         if is_condition or node not in forward.gradients.of or node in reached:
             continue
         if set(topological([node])) & set(forward.inputs):
-            place = f"{node.where.file.rpartition('/')[2]}:{node.where.line}" if node.where else forward.trace.target
-            yield Phrase("stops", {"operator": operator_of(node), "place": place, "says": node.primitive.says})
+            yield _phrase("stops", node, forward)
     for event in forward.trace.events:
         if event.kind in LOSSES:
             yield Phrase("lost", {"event": str(event)})
+
+
+def _phrase(key: str, node: Node, forward: Forward) -> Phrase:
+    """What is to be said of a step, with its line."""
+    place = f"{node.where.file.rpartition('/')[2]}:{node.where.line}" if node.where else forward.trace.target
+    return Phrase(key, {"operator": operator_of(node), "place": place, "says": node.primitive.says})
 
 
 def _where(forward: Forward) -> Where | None:

@@ -85,6 +85,7 @@ class ElementwiseSteps:
         self.upstream = {node: sympy.Symbol(f"∂{name}", real=True) for node, name in forward.names.items()}
         self.names |= {s: Partial(forward.names[n]) for n, s in self.upstream.items()}
         self.shares: Counter[Node] = Counter()
+        self.untold: list[Node] = []  # steps without a formula that is exactly right
         self.so_far: dict[Node, Any] = {node: self.upstream[node] for node in forward.outputs}
 
     def _symbol(self, node: Node) -> Any:
@@ -123,7 +124,9 @@ class ElementwiseSteps:
                 local = self.checked(node, local, edges)
             if gradient is not None and not self.holds(gradient, edges):
                 gradient = over_cases(Partial(self.forward.names[node]), local[-1]) if local else None
-            if gradient is not None:
+            if gradient is None:
+                self.untold.append(node)
+            else:
                 value = functools.reduce(operator.add, map(self.value, edges))
                 self.shares[input_] += 1
                 share = self.shares[input_] if self.users[input_] > 1 else 0
@@ -299,9 +302,9 @@ class ElementwiseSteps:
                 forms += [(last, self._reason(forms, raw, found))] if not forms or forms[-1][0] != last else []
         return Simplified(self.forward.names[of], tuple((self._summed(of, one), why) for one, why in forms)), found
 
-    def holds(self, item: Term, gradients: Sequence[Node]) -> bool:
-        """Whether a term is a gradient, or the sum of several, in exact arithmetic."""
-        shape = gradients[0].shape or self.forward.outputs[0].shape
+    def holds(self, item: Term, gradients: Sequence[Node], shape: tuple[int, ...] = ()) -> bool:
+        """Whether a term is a gradient, or the sum of several, in exact arithmetic; its elements are of a `shape`."""
+        shape = shape or gradients[0].shape or self.forward.outputs[0].shape
         return self.points.holds(item, self._named, gradients, shape)
 
     def _is_gradient(self, item: Term, of: Node) -> bool:

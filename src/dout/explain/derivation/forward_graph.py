@@ -22,7 +22,7 @@ from dout.explain.axes.axis_letters import Letters, axis_letters
 from dout.explain.derivation.closed_steps import closed_steps
 from dout.explain.derivation.forward_names import value_names
 from dout.explain.derivation.helper_names import helper_names
-from dout.explain.derivation.length_runs import NO_LENGTHS, KnownLengths, known_lengths, length_nodes, without_twos
+from dout.explain.derivation.length_runs import NO_LENGTHS, KnownLengths, distinct_lengths, known_lengths, length_nodes
 from dout.grad import Gradients, backpropagate
 from dout.graph import CONSTANT, INPUT, Graph, Node, Where, evaluate, rebuild, renewed, topological
 from dout.rewrite.masked_writes import masked_write_to_select
@@ -206,7 +206,7 @@ def forward_of(
     alone = _alone(target) if target.has_both else target
     if not inputs and not init:
         letters = _forward(trace, opened).letters
-        longer = without_twos(trace, found, letters, lambda example: _recorded(alone, example))
+        longer = distinct_lengths(trace, found, letters, lambda example: _recorded(alone, example))
         with suppress(Exception):  # whatever the user's code raises: its backward does not take these lengths
             trace, found = _recorded(target if not raised else alone, longer), longer
     code = getattr(target.forward, "__code__", None)

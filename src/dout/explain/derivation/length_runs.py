@@ -12,15 +12,15 @@ import numpy as np
 
 from dout.adapt.search.example import Example
 from dout.clock import spent
-from dout.explain.terms.length_numbers import Length, LengthFormula, formula_of
+from dout.explain.terms.length_numbers import Length, LengthFormula, formula_of, length_text
 from dout.graph import CONSTANT, INPUT, Node, same_kind
 from dout.ops import PRIMITIVES
 from dout.rewrite.node_facts import applied, constant
 from dout.run import quiet
 from dout.trace.record.trace import Trace
 
-MOST_RUNS, MOST_SECONDS = 40, 3.0
-_OTHERS: tuple[Callable[[int], int], ...] = (lambda n: n + 1, lambda n: 2 * n, lambda n: 3 * n)
+MOST_RUNS, MOST_SECONDS = 100, 3.0
+_OTHERS: tuple[Callable[[int], int], ...] = (lambda n: n + 1, lambda n: 2 * n, lambda n: 3 * n, lambda n: n + 2)
 
 Letters = Mapping[Node, tuple[str, ...]]
 Axis = tuple[Node, int]
@@ -98,14 +98,18 @@ def known_lengths(trace: Trace, found: Example, letters: Letters, again: Callabl
     return _Search(trace, found, letters, again).result()
 
 
-def without_twos(trace: Trace, found: Example, letters: Letters, again: Callable[[Example], Trace]) -> Example:
-    """The example with another length where one is 2, as far as forward takes it: else a 2 of a formula may be one."""
+def distinct_lengths(trace: Trace, found: Example, letters: Letters, again: Callable[[Example], Trace]) -> Example:
+    """The example with another length where one is 2, or that of another axis, as far as forward takes it.
+
+    Else a 2 of a formula could be a length, and one length another.
+    """
     search = _Search(trace, found, letters, again)
     lengths = search.lengths()
     free = iter(n for n in (3, 4, 5, 6, 7, 8) if n not in lengths.values())
     after: dict[str, int] = {}
-    for letter in (letter for letter, n in lengths.items() if n == 2):
-        for n in (next(free, 9), 4):  # an axis of 2 may be cut into halves
+    known = list(lengths.values())
+    for letter in (letter for i, (letter, n) in enumerate(lengths.items()) if n == 2 or n in known[:i]):
+        for n in (next(free, 9), 2 * lengths[letter]):  # an axis may be cut into halves
             longer = {**after, letter: n}
             if search.recorded(longer, lengths, whole=False) is not None:
                 after = longer
@@ -126,8 +130,9 @@ class _Search:
         """What is found with each letter changed alone; then with those together that go together."""
         lengths = self.lengths()
         others: dict[str, tuple[int, Trace]] = {}
+        groups = {letter: frozenset({letter}) for letter in lengths}
         for letter in lengths:
-            if (alone := self._changed(frozenset({letter}), lengths)) is not None:
+            if (alone := self._changed(groups[letter], lengths)) is not None:
                 others[letter] = alone
         bound = [letter for letter in lengths if letter not in others]
         same: dict[str, str] = {}
@@ -138,15 +143,25 @@ class _Search:
             for group in self._groups(letter, [b for b in bound if b not in others], lengths):
                 together = self._changed(group, lengths)
                 if together is not None:
-                    others[letter] = together
+                    others[letter], groups[letter] = together, group
                     same |= {b: letter for b in group if lengths[b] == lengths[letter] and b != letter}
                     ratios = {b: lengths[b] // lengths[letter] for b in group}
                     multiples |= {b: (ratio, letter) for b, ratio in ratios.items() if ratio > 1}
                     break
+        constants, keys = self._read(others, lengths)
+        again = {a: self._changed(groups[a], lengths, besides=after) or others[a] for a, (after, _) in others.items()}
+        confirmed, confirmed_keys = self._read(again, lengths)  # H − 2 of one other length may be H / 2 of the next
+        constants = {node: formula for node, formula in constants.items() if confirmed.get(node) == formula}
+        keys = {node: key for node, key in keys.items() if _texts(confirmed_keys.get(node)) == _texts(key)}
+        return KnownLengths(constants, keys, self._alike(same), multiples, lengths)
+
+    def _read(
+        self, others: Mapping[str, tuple[int, Trace]], lengths: Mapping[str, int]
+    ) -> tuple[dict[Node, LengthFormula], dict[Node, Any]]:
+        """The constants and keys that are made of lengths, by what they are with each length changed."""
         pairs = {letter: (lengths[letter], after) for letter, (after, _) in others.items()}
         traces = {letter: trace for letter, (_, trace) in others.items()}
-        constants, keys = dict(self._constants(traces, pairs)), dict(self._keys(traces, pairs))
-        return KnownLengths(constants, keys, self._alike(same), multiples, lengths)
+        return dict(self._constants(traces, pairs)), dict(self._keys(traces, pairs))
 
     def lengths(self) -> dict[str, int]:
         """The length of each letter of the inputs, in their order; without those that a reshape joined."""
@@ -170,10 +185,13 @@ class _Search:
 
     # --- other recordings -------------------------------------------------------------------------------------------
 
-    def _changed(self, group: frozenset[str], lengths: Mapping[str, int]) -> tuple[int, Trace] | None:
+    def _changed(self, group: frozenset[str], lengths: Mapping[str, int], besides: int = 0) -> tuple[int, Trace] | None:
         """The length that the shortest of some letters becomes, and the recording with these changed alike."""
         least = min(lengths[letter] for letter in group)
-        for other, whole in itertools.product(_OTHERS, (False, True)):
+        wholes = (False, True) if any(type(item) is int for item in self.found.init.values()) else (False,)
+        for other, whole in itertools.product(_OTHERS, wholes):
+            if other(least) == besides:
+                continue
             after = {letter: lengths[letter] // least * other(least) for letter in group}
             made = self.recorded(after, lengths, whole=whole)
             if made is not None:
@@ -196,9 +214,9 @@ class _Search:
         """The example with other lengths of some letters; `whole`: numbers of the constructor, too."""
         numbers = {lengths[letter]: n for letter, n in after.items()} if whole else {}
 
-        def changed(item: Any) -> Any:
+        def changed(item: Any, name: str = "") -> Any:
             if isinstance(item, np.ndarray):
-                for axis, letter in enumerate(self._letters_of(item)):
+                for axis, letter in enumerate(self._letters_of(item, name)):
                     if letter in after:
                         item = np.take(item, np.arange(after[letter]) % item.shape[axis], axis)
                 return item
@@ -208,13 +226,15 @@ class _Search:
                 return type(item)(map(changed, item))
             return numbers.get(item, item) if type(item) is int else item
 
-        given = {name: changed(item) for name, item in self.found.init.items()}
-        inputs = {n: changed(x) if type(x) is not int else x for n, x in self.found.inputs.items()}
+        given = {name: changed(item, name) for name, item in self.found.init.items()}
+        inputs = {n: changed(x, n) if type(x) is not int else x for n, x in self.found.inputs.items()}
         return replace(self.found, init=given, inputs=inputs)
 
-    def _letters_of(self, item: Any) -> tuple[str, ...]:
-        """The letters of an array that enters the recording."""
-        data = self.trace.data
+    def _letters_of(self, item: Any, name: str) -> tuple[str, ...]:
+        """The letters of an array that enters the recording: by its name, or by its value."""
+        data, named = self.trace.data, self.trace.graph.inputs.get(name)
+        if named is not None and named in self.letters and named.shape == item.shape:
+            return self.letters[named]
         same = (n for n in self._inputs if n.shape == item.shape and n in data and np.array_equal(data[n], item))
         return next((self.letters[node] for node in same), ())
 
@@ -286,6 +306,13 @@ def _with_lengths(key: Any, others: Mapping[str, Any], lengths: Mapping[str, tup
     if not any(isinstance(end, Length) for part in new if isinstance(part, slice) for end in (part.start, part.stop)):
         return None
     return tuple(new) if isinstance(key, tuple) else new[0]
+
+
+def _texts(key: Any) -> list[str]:
+    """What the ends of the slices of a key are told as."""
+    parts = key if isinstance(key, tuple) else (key,)
+    ends = (end for part in parts if isinstance(part, slice) for end in (part.start, part.stop))
+    return ["" if end is None else length_text(end) for end in ends]
 
 
 def _end(part: slice, there: Mapping[str, Any], lengths: Mapping[str, tuple[int, int]], name: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -65,4 +66,9 @@ class OwnWords:
         """NumPy code of a gradient, if one part of one step gives all of it."""
         name = self.forward.names.get(self.forward.now.get(node, node))
         codes = [part.code for step in self.steps for part in step.parts if part.of == name]
-        return codes[0] or None if len(codes) == 1 else None
+        return codes[0] or None if len(codes) == 1 and self._is_of_the_user(codes[0]) else None
+
+    def _is_of_the_user(self, code: str) -> bool:
+        """Whether a line of NumPy has no letter in it that only the derivation gave to a value, or to its gradient."""
+        letters = {name for node, name in self.forward.names.items() if not self.forward.is_named(node)}
+        return not set(re.findall(r"[A-Za-z_]\w*", code)) & {*letters, *(f"d{letter}" for letter in letters)}

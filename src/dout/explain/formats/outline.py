@@ -104,6 +104,8 @@ def _step(explanation: Explanation, step: DerivationStep, numbers: bool, languag
         if part.reason is not None and part.reason != said_before:
             cells.append((_saying(part.reason, language), part.of))
         said_before = part.reason
+        if part.index is not None and part.local:
+            cells.append(({"local": _local(step, part)}, part.of))
         cells.append((_part_cells(explanation, step, part) | _figure("value", part.value, numbers, True), part.of))
     head: dict[str, Cell] = {"number": (str(step.number),), "operator": (step.operator,)}
     for i, (made, name) in enumerate(cells or [({}, step.name)]):
@@ -116,12 +118,16 @@ def only_passes_on(part: StepPart) -> bool:
     return plain and not (part.local or part.index or part.code or part.share)
 
 
+def _local(step: DerivationStep, part: StepPart) -> Equation:
+    return equation(LocalDerivative(step.name, numbered(part.of, part.share)), *part.local, of=part.of)
+
+
 def _part_cells(explanation: Explanation, step: DerivationStep, part: StepPart) -> dict[str, Cell]:
     left = gradient_name(explanation, part.of, part.share)
     if part.index is not None:
         cells: dict[str, Cell] = {"index": equation(*part.index, of=part.of)}
     elif part.local:
-        cells = {"local": equation(LocalDerivative(step.name, numbered(part.of, part.share)), *part.local, of=part.of)}
+        cells = {"local": _local(step, part)}
         cells["gradient"] = equation(left, part.gradient, of=part.of)
     else:  # a gradient that has no formula stands by its own name
         cells = {} if part.gradient == left else {"index": equation(left, part.gradient, of=part.of)}

@@ -91,6 +91,7 @@ _ENDS = {
 
 _BESIDE = {
     "closed": "ここでは一つの手順です。--open {name} で中を見られます",
+    "no_formula": "{operator}（{place}）：厳密に一致する式が見つかりませんでした",
     "where rows": "{names} の各行の和が 1 のとき",
     "where finite": "値を有限に保つ {numbers} を除いて",
     "where both": "{one}、{other}",

@@ -98,6 +98,7 @@ _CONDITIONS = {
 
 _LIMITS = {
     "stops": "{operator}, at {place}: {says}",
+    "no_formula": "{operator}, at {place}: no formula was found that agrees exactly",
     "lost": "{event}: no gradient is known behind it",
     "backward_raises": "your backward raises {error}",
 }
