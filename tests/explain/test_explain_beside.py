@@ -342,3 +342,14 @@ def test_both_factors_of_a_square_are_one_part():
 
 def test_a_multiple_of_the_gradient_is_on_the_way_to_it():
     assert verdicts(Labels(), X, np.array([0, 2, 1, 1]))[1] == "✓ on_the_way"
+
+
+def test_a_division_that_the_line_knows_nothing_of_is_missing():
+    class Over:
+        def forward(self, x, keep):
+            return x / keep
+
+        def backward(self, dout):
+            return dout * 1.0, None
+
+    assert verdicts(Over(), X, np.float64(0.8))[0] == "✗ not_divided"

@@ -249,6 +249,9 @@ class GradientDifference:
             for key, change in (("missing", lambda x, f: x / f), ("extra", lambda x, f: x * f)):
                 made = whole.made(lambda x, f, c=change: c(x, f).sum(axis=axes) if axes else c(x, f), factor)
                 if made is not None and made.near.size == self.mine.near.size and alike(self.mine, made):
+                    forgotten = key == "extra" and isinstance(of_term(term), Symbol)
+                    if forgotten and not self.quantities.leads(self.node, value):  # the line knows nothing of it
+                        yield Phrase("beside_not_divided", {"n": of_term(term), "gradient": self.gradient})
                     yield Phrase(f"beside_factor_{key}", {"factor": of_term(term)})
 
     def _possible(self) -> Iterator[tuple[Node, Callable[[Any], Any], Callable[[Term], Term]]]:
