@@ -129,3 +129,13 @@ class Logistic:
 def test_what_a_sigmoid_inside_is_taken_of_has_the_gradient_that_books_print():
     found = explained(Logistic, {"w": X.T, "b": np.zeros(2)}, {"x": X, "t": P[:, :2]})
     assert "dout · (p − t) / (N · M)" in [text(one.forms[-1][0]) for one in found.simplified]
+
+
+def likelihood(x, t):
+    return np.mean(-np.log(softmax(x)[range(len(t)), t]))
+
+
+def test_labels_chosen_by_a_range_are_read_as_those_chosen_by_an_array():
+    found = explained(likelihood, {}, {"x": X, "t": np.array([2, 0])})
+    assert text(found.simplified[0].forms[-1][0]) == "dout · (softmax(x, axis=1) − onehot(t)) / N"
+    assert all(part.index or part.local for step in found.steps for part in step.parts)

@@ -42,8 +42,9 @@ def places_of(view: Any, key: Any, shape: Sequence[int], at: Sequence[Term], fir
     arrays = {p: view.node.inputs[first + p] for p in parts if isinstance(p, Slot)}
     if any(np.dtype(a.dtype).kind not in "iu" for a in arrays.values()):
         raise NotReadableError("a mask selects: how many elements depends on values")
-    wide = max((len(a.shape) for a in arrays.values()), default=0)
-    chosen = [i for i, p in enumerate(parts) if isinstance(p, Slot) or (arrays and type(p) is int)]
+    counted = any(isinstance(p, range) for p in parts)
+    wide = max([*(len(a.shape) for a in arrays.values()), int(counted)], default=0)
+    chosen = [i for i, p in enumerate(parts) if isinstance(p, Slot | range) or ((arrays or counted) and type(p) is int)]
     adjacent = not chosen or chosen == list(range(chosen[0], chosen[-1] + 1))
     left = list(at)
     together = [left.pop(0) for _ in range(wide)] if wide and not adjacent else []
@@ -66,6 +67,9 @@ def places_of(view: Any, key: Any, shape: Sequence[int], at: Sequence[Term], fir
             array = arrays[part].shape
             own = [ZERO if n == 1 else x for n, x in zip(array, together[wide - len(array) :], strict=True)]
             found.append(KeyPlace(view.read(first + part, own)))
+        elif isinstance(part, range):
+            counter = ZERO if len(part) == 1 else together[-1]
+            found.append(KeyPlace(total(product(Number(part.step), counter), Number(part.start))))
         else:
             found.append(KeyPlace(Number(int(part) % length)))
     return found

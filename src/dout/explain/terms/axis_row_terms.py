@@ -146,6 +146,8 @@ def _index(part: Any, arrays: tuple[Term, ...]) -> Term:
     if isinstance(part, slice):
         start, stop, step = ("" if one is None else length_text(one) for one in (part.start, part.stop, part.step))
         return Symbol(f"{start}:{stop}" + (f":{step}" if step else ""))
+    if isinstance(part, range):
+        return Symbol("n")  # as an array that counts rows
     if part is None or part is Ellipsis:
         return Symbol("new" if part is None else "…")
     return term_of_number(part)
