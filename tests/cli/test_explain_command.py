@@ -101,6 +101,43 @@ def test_numbers_are_single_numbers(mine, asked):
     assert asked == []
 
 
+AFFINE = """
+class Affine:
+    def __init__(self, W):
+        self.W = W
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W
+
+    def backward(self, dout):
+        self.dW = self.x.T @ dout
+        return dout @ self.W.T
+
+
+class Relu:
+    def forward(self, x):
+        out = x.copy()
+        out[x <= 0] = 0
+        return out
+"""
+
+
+def test_numbers_of_a_layer_that_works_on_arrays_are_refused_in_words(tmp_path):
+    file = tmp_path / "arrays.py"
+    file.write_text(AFFINE)
+    assert message(run("explain", f"{file}:Affine", "--numbers", "x=1.5")).endswith(
+        "works on arrays, and --numbers shows single numbers: leave it out, or give an array: --input 'x=array(2,3)'"
+    )
+    assert "takes x, not z" in message(run("explain", f"{file}:Affine", "--numbers", "z=1.5"))
+
+
+def test_a_layer_that_takes_each_element_of_an_array_shows_a_number(tmp_path):
+    file = tmp_path / "arrays.py"
+    file.write_text(AFFINE)
+    assert "1.5" in run("explain", f"{file}:Relu", "--numbers", "x=1.5").stdout
+
+
 def test_brief_prints_three_lines(mine, asked):
     lines = run("explain", "mine.py:Half", "--brief").stdout.splitlines()
     assert lines[1:] == ["∂y/∂x = y · (1 − y)", "The output alone is enough: keep y, forget x."]

@@ -160,6 +160,21 @@ def test_equal_largest_ones_do_not_each_get_all_of_it():
     assert steps.index("y", "x") != "dx[n, d] = {dout[n] where x[n, d] = y[n]; 0}"
 
 
+def test_the_words_about_a_largest_element_fit_the_formula():
+    largest = ExplainedSteps.of(lambda x: x.max(axis=1), numbers(2, 3)).part("y", "x")
+    assert sentence(largest.reason) == "the gradient goes to the largest element, as long as no other equals it"
+
+
+def test_an_element_of_joined_axes_is_told_with_the_index_that_its_gradient_has():
+    def forward(x, W):
+        rows = x.reshape(6, 4)
+        return rows @ W
+
+    steps = ExplainedSteps.of(forward, numbers(2, 3, 4), numbers(4, 5))
+    told = steps.part("y", "rows")
+    assert sentence(told.reason).startswith(f"{written(told.index[0])[1:]} meets W once for each ")
+
+
 def test_parts_of_an_array_go_back_to_their_places():
     def gate(x):
         left = x[:, :3]
@@ -167,14 +182,14 @@ def test_parts_of_an_array_go_back_to_their_places():
         return left * right
 
     steps = ExplainedSteps.of(gate, numbers(2, 6))
-    assert steps.index("left", "x") == "dx[n, d] = {dleft[n, d] where d ≤ 2; 0}"
+    assert steps.index("left", "x") == "dx[n, d] = {dleft[n, d] where d < 3; 0}"
     assert steps.index("right", "x") == "dx[n, d] = {dright[n, d − 3] where 3 ≤ d; 0}"
 
 
 def test_joined_arrays_get_their_parts():
     steps = ExplainedSteps.of(lambda x, z: np.concatenate([x, z], axis=1), numbers(2, 3), numbers(2, 4))
     assert steps.index("y", "x") == "dx[n, d] = dout[n, d]"
-    assert steps.index("y", "z") == "dz[n, m] = dout[n, 3 + m]"
+    assert steps.index("y", "z") == "dz[n, m] = dout[n, m + D]"
 
 
 def test_overwritten_elements_get_nothing():

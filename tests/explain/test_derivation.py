@@ -7,9 +7,11 @@ import pytest
 
 from dout.errors import TargetError
 from dout.explain.derivation.derivation import explained
+from dout.explain.derivation.helper_names import helper_names
 from dout.explain.formats import terminal_lines
 from dout.explain.formats.outline import outline
 from dout.explain.terms.text_printer import text
+from dout.trace.record.record import record
 from dout.trace.record.script import load_file
 
 SLIDES = load_file(str(Path(__file__).parents[2] / "examples" / "slide_layers.py"))
@@ -49,8 +51,8 @@ def test_affine_in_index_and_matrix_form_with_shapes():
     told = {of: (*map(text, part.index), text(part.gradient), part.shapes, part.code) for of, part in parts.items()}
     assert told == {
         "b": ("db[m]", "Σₙ dout[n, m]", "Σ_N dout", "(N, M) → (M,)", "np.sum(dout, axis=0)"),
-        "x": ("dx[n, d]", "Σₘ dout[n, m] · W[d, m]", "dout · Wᵀ", "(N, M)·(M, D) → (N, D)", "dout @ W.T"),
-        "W": ("dW[d, m]", "Σₙ dout[n, m] · x[n, d]", "xᵀ · dout", "(D, N)·(N, M) → (D, M)", "x.T @ dout"),
+        "x": ("dx[n, d]", "Σₘ dout[n, m] · W[d, m]", "dout @ Wᵀ", "(N, M)·(M, D) → (N, D)", "dout @ W.T"),
+        "W": ("dW[d, m]", "Σₙ dout[n, m] · x[n, d]", "xᵀ @ dout", "(D, N)·(N, M) → (D, M)", "x.T @ dout"),
     }
 
 
@@ -160,7 +162,7 @@ def test_items_of_an_attribute_are_called_as_forward_calls_them():
             return x @ W + b
 
     explanation = explained(Cell, {"W": np.ones((3, 2)), "b": np.ones(2)}, {"x": np.ones((4, 3))})
-    assert text(explanation.formula) == "x · W + b"
+    assert text(explanation.formula) == "x @ W + b"
 
 
 def local(explanation):
@@ -299,6 +301,36 @@ def test_a_reshape_that_splits_an_axis_stands_in_the_headline_and_in_the_listing
     assert text(listed).startswith("reshape(x, N, ")
 
 
+def test_a_headline_has_each_reshape_once():
+    def flat(x):
+        return (x.reshape(6, 4) * 2).reshape(2, 3, 4)
+
+    assert text(explained(flat, {}, {"x": np.ones((2, 3, 4))}).formula).count("reshape") == 2
+
+
+class Looked:
+    def __init__(self, W):
+        self.W = W
+
+    def forward(self, idx):
+        self.idx = idx
+        return self.W[idx]
+
+    def backward(self, dout):
+        self.dW = np.zeros_like(self.W)
+        self.dW[self.idx] = dout
+
+
+def test_a_row_that_is_looked_up_twice_shows_that_gradients_are_overwritten():
+    last = explained(Looked, {}, {}).backward[-1]
+    assert (last.wrong, last.reason.key) == (True, "beside_overwritten")
+
+
+def test_an_index_that_is_given_without_repeats_leaves_a_line_right_for_such_inputs_alone():
+    found = explained(Looked(np.ones((5, 3))), {}, {"idx": np.array([0, 2, 1])})
+    assert outline(found).parts[-1].rows[-1].cells["mark"].mark == "~"
+
+
 def test_a_wrong_line_is_told_with_the_line_that_is_right():
     (line,) = (line for line in explained(Affine, {}, {}).backward if line.wrong)
     assert line.instead == "np.sum(dout, axis=0)"
@@ -378,3 +410,31 @@ class Calling:
 def test_the_heading_points_to_forward_and_not_to_a_function_that_it_calls():
     where = explained(Calling, {}, {"x": np.ones((2, 3))}).where
     assert where.line == Calling.forward.__code__.co_firstlineno + 1
+
+
+def squash(x):
+    return np.exp(x) / (1 + np.exp(x))
+
+
+def halves(a):
+    left = a[:, :2]
+    right = a[:, 2:]
+    left = squash(left)
+    right = squash(right)
+    return left * np.tanh(right)
+
+
+def twice(a):
+    for _ in range(2):
+        a = squash(a)
+    b = squash(a)
+    return b * a
+
+
+def test_what_a_helper_returns_has_the_name_that_forward_gives_it():
+    terms = {q.name: text(q.term) for q in explained(halves, {}, {"a": np.ones((3, 4))}).forward if q.term}
+    assert all(" / " in terms[name] for name in ("left", "right"))
+
+
+def test_what_a_helper_returns_in_a_loop_has_no_name_of_its_own():
+    assert "b" not in helper_names(twice, record(twice, np.ones((3, 4)))).values()

@@ -295,4 +295,61 @@ class SoftmaxWithLoss:
 
 
 def test_a_loss_that_takes_dout_for_one_is_right_up_to_its_stabiliser():
-    assert verdicts(SoftmaxWithLoss(), X, np.eye(3)[[0, 2, 1, 1]]) == ["✓ nearly"]
+    assert verdicts(SoftmaxWithLoss(), X, np.eye(3)[[0, 2, 1, 1]]) == ["✓ finite"]
+
+
+class Scores:
+    def __init__(self):
+        self.W = np.arange(12.0).reshape(3, 4) - 4.5
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W / np.sqrt(x.shape[1])
+
+    def backward(self, dout):
+        return dout @ self.W.T
+
+
+class Norms(Scores):
+    def forward(self, x):
+        self.norm = np.sqrt(np.sum(x * x, axis=1, keepdims=True))
+        return x / self.norm
+
+    def backward(self, dout):
+        return dout / self.norm
+
+
+class Labels:
+    def forward(self, x, t):
+        e = np.exp(x)
+        self.y, self.t = e / e.sum(axis=1, keepdims=True), t
+        return -np.log(self.y[np.arange(len(t)), t]).mean()
+
+    def backward(self, dout=1):
+        dx = self.y.copy()
+        dx[np.arange(len(self.t)), self.t] -= 1
+        return dx / len(self.t)
+
+
+def test_a_root_of_a_length_that_is_missing_is_told():
+    (line,) = (line for line in lines_of(Scores(), X) if line.wrong)
+    assert (line.reason.key, line.reason.fields["factor"].function) == ("beside_times", "sqrt")
+
+
+def test_both_factors_of_a_square_are_one_part():
+    assert verdicts(Norms(), X) == ["✗ part_missing"]
+
+
+def test_a_multiple_of_the_gradient_is_on_the_way_to_it():
+    assert verdicts(Labels(), X, np.array([0, 2, 1, 1]))[1] == "✓ on_the_way"
+
+
+def test_a_division_that_the_line_knows_nothing_of_is_missing():
+    class Over:
+        def forward(self, x, keep):
+            return x / keep
+
+        def backward(self, dout):
+            return dout * 1.0, None
+
+    assert verdicts(Over(), X, np.float64(0.8))[0] == "✗ not_divided"

@@ -46,12 +46,12 @@ Sigmoid    y = 1 / (1 + exp(−x))                                        slide_
 """
 
 AFFINE = """
-Affine     y = x · W + b          x (N, D)   W (D, M)   b (M,)   y (N, M)        mine.py:4
+Affine     y = x @ W + b          x (N, D)   W (D, M)   b (M,)   y (N, M)        mine.py:4
 
   backward                                                       dout = ∂L/∂y    (N, M)
     1   + b    b was added to each of the N rows, so its gradient is the sum of theirs
                db[m]    = Σₙ dout[n, m]                 (N, M) → (M,)            dout.sum(axis=0)
-    2   x · W  y[n, m]  = Σ_d x[n, d] · W[d, m]
+    2   x @ W  y[n, m]  = Σ_d x[n, d] · W[d, m]
                dx[n, d] = Σₘ dout[n, m] · W[d, m]       (N, M)·(M, D) → (N, D)   dout @ W.T
                dW[d, m] = Σₙ x[n, d] · dout[n, m]       (D, N)·(N, M) → (D, M)   x.T @ dout
 

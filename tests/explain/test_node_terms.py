@@ -173,9 +173,9 @@ def test_a_function_of_elements_reads_as_mathematics(function, line):
 @pytest.mark.parametrize(
     ("function", "line"),
     [
-        (lambda x, y: x @ y, "x · y"),
-        (lambda x, y: np.dot(y.T, x.T), "yᵀ · xᵀ"),
-        (lambda x, y: np.transpose(x.T) @ y, "x · y"),
+        (lambda x, y: x @ y, "x @ y"),
+        (lambda x, y: np.dot(y.T, x.T), "yᵀ @ xᵀ"),
+        (lambda x, y: np.transpose(x.T) @ y, "x @ y"),
         (lambda x, y: np.sum(x, axis=0), "Σₙ x"),
         (lambda x, y: np.sum(x), "Σₙ Σ_d x"),
         (lambda x, y: np.sum(y, axis=0), "sum(y, axis=0)"),

@@ -168,3 +168,17 @@ def test_kept_values_are_chosen_by_the_memory_they_take():
 def test_textbook_forms(function, wanted):
     (simplified,) = explained(function, {}, {}).simplified
     assert text(simplified.forms[-1][0]) == wanted
+
+
+class Leaky:
+    def __init__(self, alpha):
+        self.alpha = alpha
+
+    def forward(self, x):
+        return np.maximum(self.alpha * x, x)
+
+
+@pytest.mark.parametrize("alpha", [0.01, 2.5])
+def test_a_condition_that_depends_on_the_size_of_a_number_is_told_with_that_number(alpha):
+    (of_x,) = explained(Leaky, {"alpha": alpha}, {"x": np.array([-1.0, 2.0])}).simplified
+    assert text(of_x.forms[-1][0]) == "∂L/∂y where x > alpha · x, else ∂L/∂y · alpha"

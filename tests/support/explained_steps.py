@@ -20,6 +20,7 @@ from dout.explain.terms.terms import (
     Sum,
     SumOver,
     Symbol,
+    Term,
     Transposed,
     is_negative,
     negated,
@@ -83,7 +84,8 @@ class ExplainedSteps:
 
 def sentence(reason):
     """A reason in words."""
-    return REASONS[reason.key].format(**reason.fields)
+    fields = {key: written(one) if isinstance(one, Term) else one for key, one in reason.fields.items()}
+    return REASONS[reason.key].format(**fields)
 
 
 def written(term):

@@ -168,7 +168,7 @@ def affine(wrong=True):
             ),
             step(
                 2,
-                "x · W",
+                "x @ W",
                 "a",
                 StepPart(
                     "x",

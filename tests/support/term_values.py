@@ -170,9 +170,14 @@ class Reader:
 
     def comparison(self):
         made = self.sum()
-        if self.next and self.next in RELATIONS and self.next not in CONNECTIVES:
-            return self.related(made, self.take(), self.sum())
-        return made
+        if not self.next or self.next not in RELATIONS or self.next in CONNECTIVES:
+            return made
+        sign, right = self.take(), self.sum()
+        first = self.related(made, sign, right)
+        if sign in ("<", "≤") and self.next in ("<", "≤"):  # 0 < x < 1
+            second = self.related(right, self.take(), self.sum())
+            return lambda p: first(p) and second(p)
+        return first
 
     @staticmethod
     def related(left, sign, right):
@@ -203,7 +208,7 @@ class Reader:
             self.take()
             left, right = factors[0], self.power()
             return lambda p: np.mod(left(p), right(p))
-        while self.next == "·":
+        while self.next in ("·", "@"):  # numbers stand for matrices
             self.take()
             factors.append(self.power())
         if self.next != "/":

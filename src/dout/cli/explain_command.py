@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +67,8 @@ def explain(
 
     word = "json" if as_json else format_ or "terminal"
     is_page = (output is not None and form.kind.suffixes[0] == ".html") or word == "html"
-    made, picture = _explained(target, init, {**inputs, **numbers}, opened, timeout, pictured=is_page and not brief)
+    pictured = is_page and not brief
+    made, picture = _explained(target, init, inputs, opened, timeout, numbers=numbers, pictured=pictured)
     wanted = Wanted(language, bool(numbers), brief, picture)
     if output is not None:
         save(output, form.write(made, wanted), form.kind, inputs=[split(target)[0]], force=force)
@@ -86,7 +89,7 @@ def _refused(output: Path | None, word: str | None, target: str, force: bool) ->
 
 def _explained(
     target: str, init: dict[str, Any], inputs: dict[str, Any], opened: tuple[str, ...], timeout: float, *,
-    pictured: bool,
+    numbers: dict[str, Any], pictured: bool,
 ) -> tuple[Any, str]:  # fmt: skip
     """The explanation of a target, and for a page the picture of one run."""
     from dout.cli.guard import guarded
@@ -98,8 +101,41 @@ def _explained(
         if found is None:
             raise TargetError(f"{target} is a module; name one layer or function in it: {target}:NAME")
         more = {"opened": opened} if opened else {}
-        made = run_user_code(lambda: explained(found, init, inputs, **more), target)
-        return made, _picture(found, init, inputs, made.recorded) if pictured else ""
+
+        def made_with(given: dict[str, Any]) -> Any:
+            return explained(found, init, {**inputs, **given}, **more)
+
+        made, numbers = run_user_code(lambda: _with_numbers(made_with, numbers, target), target)
+        return made, _picture(found, init, {**inputs, **numbers}, made.recorded) if pictured else ""
+
+
+def _with_numbers(
+    made_with: Callable[[dict[str, Any]], Any], numbers: dict[str, Any], target: str
+) -> tuple[Any, dict[str, Any]]:
+    """The explanation with single numbers; of a layer that takes arrays alone, with arrays of one number each.
+
+    Raises TargetError where its other values are no single numbers, so that none could be shown.
+    """
+    import numpy as np
+
+    from dout.explain.formats.outline import is_scalar
+
+    if not numbers:
+        return made_with({}), {}
+    for given in (numbers, {name: np.array([float(number)]) for name, number in numbers.items()}):
+        with suppress(Exception):  # whatever the user's code raises: it takes no single number
+            made = made_with(given)
+            raised = any(reason.key == "backward_raises" for reason in made.not_explained)
+            if is_scalar(made) and not raised and not any(quantity.axes for quantity in made.forward):
+                return made, given
+    known = {quantity.name for quantity in made_with({}).forward}  # raises what it raises without numbers, too
+    if not numbers.keys() <= known:
+        made_with(numbers)  # says that there is no such input
+    name = next(iter(numbers))
+    raise TargetError(
+        f"{target} works on arrays, and --numbers shows single numbers: leave it out, or give an array: "
+        f"--input '{name}=array(2,3)'"
+    )
 
 
 def _picture(found: Any, init: dict[str, Any], inputs: dict[str, Any], recorded: tuple[str, ...]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,10 +12,11 @@ import numpy as np
 from dout.explain.algebra.exact_values import equal
 from dout.explain.algebra.known_constants import in_numbers
 from dout.explain.algebra.pieces import Piece, Pointwise, pieces
-from dout.explain.algebra.shortest_forms import ShortForm, forms
+from dout.explain.algebra.shortest_forms import ShortForm, finite, forms
 from dout.explain.algebra.sympy_terms import term
 from dout.explain.axes.term_values import constants_meant
-from dout.explain.terms.terms import ZERO, Cases, Compare, FunctionCall, Symbol, Term, negated, product
+from dout.explain.terms.terms import ZERO, Cases, Compare, FunctionCall, Symbol, Term, between, negated, product
+from dout.explain.terms.walk import length
 from dout.graph import Node, topological
 from dout.judge.ball_values import Balls
 
@@ -24,6 +25,8 @@ MOST_FORMS = 40
 NEARBY = 1e-9
 FEW = 4  # forms of a region that are tried in the others
 CHECKED = 5  # points at which a form is compared
+_OTHER_SIZES = (0.3, 1.7, 300.0)  # times a number of the layer
+_OTHER_NUMBERS = (*_OTHER_SIZES, -1.3)
 MORE = 2  # symbols that a formula by the output may have more than another
 
 
@@ -67,8 +70,9 @@ def derivative(graph: Pointwise, of: Node, names: Mapping[Node, Term]) -> Deriva
     for piece, places in pieces(graph):
         here = {node: column[places] for node, column in values.items()}
         short = forms(piece, of, called, here)[:MOST_FORMS]
-        finite = [place for place in places if np.isfinite(values[graph.output][place])]
-        regions.append(_Region(piece, places, [form for form in short if checked.holds(form.term, finite)]))
+        short = _finite_forms(graph, of, piece, places[0], short)
+        inside = [place for place in places if np.isfinite(values[graph.output][place])]
+        regions.append(_Region(piece, places, [form for form in short if checked.holds(form.term, inside)]))
     if not all(region.forms for region in regions):
         return None
     by_output = [region.by(graph) for region in regions]
@@ -79,8 +83,38 @@ def derivative(graph: Pointwise, of: Node, names: Mapping[Node, Term]) -> Deriva
         best = next((f for f in shared if set(f.uses) <= free and f.length <= shared[0].length + MORE), shared[0])
         return Derivative(best.term, best.uses, alone, alone and set(best.uses) <= free, best.expression)
     found = _by_cases(graph, called, regions, by_output if alone else ())
-    everywhere = found is not None and all(checked.holds(found.term, region.places) for region in regions)
-    return found if everywhere else None
+    right = [one for one in found if all(checked.holds(one.term, region.places) for region in regions)]
+    for others in (_OTHER_NUMBERS, _OTHER_SIZES):
+        general = next((one for one in right if _holds_with(one.term, graph, of, names, others)), None)
+        if general is not None:
+            return general
+    return None
+
+
+def _finite_forms(graph: Pointwise, of: Node, piece: Piece, place: int, short: list[ShortForm]) -> list[ShortForm]:
+    """The forms that have a value where the input is 0, or ±1, if that lies in the piece and the derivative has one."""
+    for at in (0.0, 1.0, -1.0):
+        values = graph.at({n: np.array([at if n is of else column[place]]) for n, column in graph.sample.items()})
+        here = graph.piece({node: values[node][0] for node in graph.nodes})
+        short = finite(short, piece, of, values) if here.key == piece.key else short
+    return short
+
+
+def _holds_with(term: Term, graph: Pointwise, of: Node, names: Mapping[Node, Term], others: Sequence[float]) -> bool:
+    """Whether a term with conditions is the derivative with other numbers of the layer, too.
+
+    Of max(alpha · x, x) the slope is 1 where x > 0 only as long as alpha < 1.
+    """
+    free = [node for node in graph.numbers if np.dtype(node.dtype).kind == "f"]
+    for factor in others if free else ():
+        changed = {node: graph.numbers[node] * factor ** (i + 1) or factor for i, node in enumerate(free)}
+        other = replace(graph, numbers={**graph.numbers, **changed})
+        if not np.isfinite(other.at(other.sample)[other.output]).any():
+            continue  # no layer has such a number
+        checked = _Checked(other, of, names)
+        if not all(checked.holds(term, places) for _, places in pieces(other)):
+            return False
+    return True
 
 
 class _Checked:
@@ -130,16 +164,17 @@ def _valid_everywhere(regions: list[_Region], checked: _Checked) -> list[ShortFo
 
 def _by_cases(
     graph: Pointwise, called: Mapping[Any, Term], regions: list[_Region], by_output: Sequence[ShortForm | None]
-) -> Derivative | None:
+) -> list[Derivative]:
+    """The derivative with conditions on the input, and with the condition as it stands in the layer."""
     chosen = [region.forms[0] for region in regions]
     others = [form for form in by_output if form is not None]
     if others and sum(f.length for f in others) <= sum(f.length for f in chosen) + len(chosen):
         chosen = others
-    made = _cases(graph, called, regions, [form.term for form in chosen])
-    if made is None:
-        return None
+    terms = [form.term for form in chosen]
+    made = [_on_intervals(graph, called, regions, terms)] if len(graph.inputs) == 1 else []
+    made.append(_by_the_switch(graph, called, regions, terms))
     uses = tuple(dict.fromkeys(node for form in chosen for node in form.uses))
-    return Derivative(made, uses, bool(others), chosen is others)
+    return [Derivative(term, uses, bool(others), chosen is others) for term in made if term is not None]
 
 
 def _told_apart(
@@ -166,12 +201,12 @@ def _told_apart(
     )
 
 
-def _cases(graph: Pointwise, called: Mapping[Any, Term], regions: list[_Region], terms: Sequence[Term]) -> Term | None:
-    """The terms with the conditions under which they hold; the last, or the one that holds most often, otherwise."""
-    if len(graph.inputs) == 1:
-        return _on_intervals(graph, called, regions, terms)
+def _by_the_switch(
+    graph: Pointwise, called: Mapping[Any, Term], regions: list[_Region], terms: Sequence[Term]
+) -> Term | None:
+    """Two terms with the one condition of the layer."""
     conditions = {(left, right) for region in regions for left, right in region.piece.conditions}
-    if len(conditions) != 1 or len(set(terms)) != 2:
+    if len(conditions) != 1 or len(terms) != 2:
         return None
     ((left, right),) = conditions
     first = regions[0]
@@ -179,15 +214,18 @@ def _cases(graph: Pointwise, called: Mapping[Any, Term], regions: list[_Region],
     place = first.places[0]
     numbers = {graph.symbols[node]: values[node][place] for node in graph.nodes}
     above = float((left - right).subs(numbers)) > 0
-    words = Compare(
-        term(first.piece.written_out(left), called), ">" if above else "≤", term(first.piece.written_out(right), called)
-    )
-    return Cases(((terms[0], words),), terms[1])
+    sides = [term(first.piece.written_out(side), called) for side in (left, right)]
+    here, there = terms
+    if here == ZERO or (there != ZERO and length(there) < length(here)):
+        here, there, above = there, here, not above
+    larger, smaller = sides if above else sides[::-1]
+    return Cases(((here, Compare(larger, ">", smaller)),), there)
 
 
 def _on_intervals(
     graph: Pointwise, called: Mapping[Any, Term], regions: list[_Region], terms: Sequence[Term]
 ) -> Term | None:
+    """The terms with the intervals in which they hold; the last, or the one that holds most often, otherwise."""
     (x,) = graph.inputs
     line = graph.sample[x]
     which = np.empty(len(line), int)
@@ -238,7 +276,7 @@ def _within(graph: Pointwise, called: Mapping[Any, Term], low: Any, high: Any) -
     if above is not None and below is not None and low == -high:
         return Compare(FunctionCall("abs", (x,)), "<", term(high, called))
     if above is not None and below is not None:
-        return Compare(Compare(term(low, called), "<", x), "∧", below)
+        return between(term(low, called), x, term(high, called))
     found = above or below
     assert found is not None, "an interval without bounds is the whole line"
     return found

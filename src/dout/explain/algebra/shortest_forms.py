@@ -143,6 +143,13 @@ def forms(piece: Piece, of: Node, names: Mapping[Any, Term], values: Mapping[Nod
     return sorted(found.values(), key=lambda form: (form.length, len(form.uses)))
 
 
+def finite(found: Sequence[ShortForm], piece: Piece, of: Node, values: Mapping[Node, Any]) -> list[ShortForm]:
+    """The forms that have a value at points at which the derivative has one: y / x has none where x is 0."""
+    symbols = piece.graph.symbols
+    known = np.isfinite(_evaluated(piece.derivative(of), symbols, values)) & np.isfinite(values[piece.graph.output])
+    return [f for f in found if np.all(np.isfinite(_evaluated(f.expression, symbols, values)) | ~known)]
+
+
 def _known(piece: Piece, names: Mapping[Any, Term]) -> Iterator[tuple[tuple[Node, ...], dict[Any, Any]]]:
     """Sets of nodes that may be kept, with the values that follow from each: forward, back, and the shorter of both."""
     for kept in choices(piece):

@@ -144,7 +144,8 @@ def _reduction(arrays: _Arrays, node: Node) -> Term:
     if len(node.inputs) > 1:
         raise NotReadableError("a reduction of some elements")
     source = node.inputs[0]
-    axes = tuple(arrays.letters[source][axis] for axis in reduced_axes(node) if source.shape[axis] != 1)
+    long = [axis for axis in reduced_axes(node) if source.shape[axis] != 1]
+    axes = tuple(arrays.letters[source][axis] if node.primitive in _SUMS else str(axis) for axis in long)
     term = arrays.operand(source)
     if not axes:
         return term

@@ -27,6 +27,7 @@ class AxisClasses:
         names: Mapping[Node, str],
         values: Mapping[Node, Any],
         alike: Iterable[tuple[Node, Node]],
+        same: Iterable[tuple[Axis, Axis]] = (),
     ) -> None:
         self.parent: dict[Axis, Axis] = {}
         self.joined: list[tuple[Axis, tuple[Axis, ...]]] = []
@@ -43,6 +44,8 @@ class AxisClasses:
         for node in nodes:
             if node.inputs:
                 _Probe(node, self, names, values).look()
+        for pair in same:
+            self.agree(*pair)
         self._match_parts()
 
     def _match_parts(self) -> None:
@@ -69,6 +72,11 @@ class AxisClasses:
         """The classes of which a reshape made this one."""
         this = self.of(axis)
         return next((tuple(map(self.of, parts)) for whole, parts in self.joined if self.of(whole) == this), None)
+
+    def known_whole(self, parts: tuple[Axis, ...], given: Mapping[Axis, str]) -> str:
+        """The letter of another axis that was split into these parts; "" where there is none with a letter."""
+        wholes = (self.of(whole) for whole, theirs in self.joined if tuple(map(self.of, theirs)) == parts)
+        return next((given[whole] for whole in wholes if given.get(whole, "").isalnum()), "")
 
     def axes(self) -> Iterator[Axis]:
         """Every axis there is."""

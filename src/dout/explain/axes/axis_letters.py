@@ -26,6 +26,7 @@ _WRITTEN = {
     "d_in": "D", "d_out": "M", "in_features": "D", "out_features": "M", "in_channels": "C", "out_channels": "F",
     "filters": "F", "classes": "C", "num_classes": "C", "vocab_size": "V",
 }  # fmt: skip
+_IMAGE = "NCHW"  # letters that everybody knows, though a matrix may be called W
 _OUT, _KERNEL = ("M", "K", "P", "Q"), ("F", "C", "KH", "KW")
 _OTHERS = "K P Q R S U V E F G I J L O X Y Z A B C D H M N T W"
 _INDEX = {"KH": "p", "KW": "q", "FH": "p", "FW": "q", "OH": "i", "OW": "j"}
@@ -38,18 +39,19 @@ def axis_letters(
     told: Mapping[str, Sequence[str]] | None = None,
     known: Letters | None = None,
     gradients: Gradients | None = None,
+    same: Sequence[tuple[Axis, Axis]] = (),
 ) -> dict[Node, tuple[str, ...]]:
     """A letter for every axis of every node, and of all nodes that these are made of.
 
     Axes that have to agree share a letter, distinct ones have distinct letters; one of length 1 is "1", and one that a
     reshape made of several is their product: C·H·W. Letters `known` already come first, then those `told` for a named
     value, as `dout.adapt.source.shapes_for` reads them. Values of index arrays tell which of them count rows. A
-    gradient has the axes of its value.
+    gradient has the axes of its value, and `same` are axes that agree besides.
     """
     alike = list(_of_values(gradients)) if gradients else []
     forward = topological([*(known or ()), *nodes])
     every = topological([*forward, *(node for pair in alike for node in pair)])
-    classes = AxisClasses(every, names, values or {}, alike)
+    classes = AxisClasses(every, names, values or {}, alike, same)
     naming = _Naming(classes, forward, names, {gradient for _, gradient in alike})
     for node, letters in (known or {}).items():
         for axis, letter in enumerate(letters):
@@ -110,14 +112,17 @@ class _Naming:
         this = self.classes.of(axis)
         parts = None if this in self.given else self.classes.parts(this)
         if parts is not None and this not in parts:
-            self.given[this] = JOIN.join(self.letter(part) for part in parts if length(part) != 1)
+            self.given[this] = self.classes.known_whole(parts, self.given) or JOIN.join(
+                self.letter(part) for part in parts if length(part) != 1
+            )
         if this not in self.given:
             self.given[this] = next(self._free(_OTHERS.split()))
         return self.given[this]
 
     def _free(self, wanted: Sequence[str]) -> Iterator[str]:
-        taken = set(self.given.values())
-        indices = set(map(index_name, taken))
+        given = set(self.given.values())
+        taken = given | (set(self.names.values()) - set(_IMAGE if self.images else ""))
+        indices = set(map(index_name, given))
         yield from (a for a in wanted if a not in taken and index_name(a) not in indices)
         yield from (f"{a}{i}" for i in range(2, 99) for a in "KPQ" if f"{a}{i}" not in taken)
 
@@ -140,10 +145,10 @@ class _Naming:
         for node in self.inputs:
             self._recurs(node)
         data = [n for n in self.inputs if not self._is_weight(n)]
+        self.images = bool(data) and len(data[0].shape) == 4 and not self._is_multiplied(data[0])
         for node in data[:1]:
             for axis, letter in enumerate(self._of_first(node, data)):
                 self._prefer((node, axis), letter)
-        self.images = bool(data) and len(data[0].shape) == 4 and not self._is_multiplied(data[0])
         for node in self.inputs:
             self._weight(node)
         made = [n for n in self.named if n not in self.inputs]

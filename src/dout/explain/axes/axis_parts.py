@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from math import prod
 from typing import Any
 
 from dout.explain.axes.array_forms import array_form, shape_text
 from dout.explain.axes.axis_letters import JOIN, Letters, axis_letters
 from dout.explain.axes.element_rules import reduced_axes
-from dout.explain.axes.index_forms import fresh_indices, index_form, index_names, indices_of
+from dout.explain.axes.index_forms import element_of, fresh_indices, index_form, index_names, indices_of
 from dout.explain.axes.term_values import equal_values, holds, sources
 from dout.explain.model.explanation import Phrase
+from dout.explain.terms.length_numbers import Length, LengthFormula
 from dout.explain.terms.terms import Symbol, Term
 from dout.graph import CONSTANT, INPUT, Graph, Node, renewed, topological
 from dout.ops import PRIMITIVES, by_primitive, primitives
@@ -55,7 +57,7 @@ def axis_part(
     cut = [n for n in names if n is not gradient or names[n] != name]
     below = dict.fromkeys(sources(gradient, set(cut)))
     known = {n: values[n] for n in below if n in values}
-    for plain, also in _plain_forms(node, gradient, below, names, letters, values):
+    for plain, also in _plain_forms(node, argument, gradient, below, names, letters, values):
         if not equal_values(plain, also.values, gradient, known):
             continue
         own = axis_letters([plain], also.names, also.values, known=also.letters)
@@ -69,6 +71,8 @@ def axis_part(
     if first is None:
         return AxisPart(None, None, shapes, reason)
     plain, inner, also = first
+    if node.primitive in _WITHOUT and reason is not None and any(map(_shares, topological([plain]))):
+        reason = Phrase(f"{reason.key} shared", reason.fields)
     whole = array_form(plain, also.names, inner)
     return AxisPart(index, whole.term if whole else None, (whole.shapes if whole else "") or shapes, reason)
 
@@ -92,6 +96,7 @@ class _Also:
 
 def _plain_forms(
     node: Node,
+    argument: int,
     gradient: Node,
     below: Iterable[Node],
     names: Mapping[Node, str],
@@ -114,7 +119,7 @@ def _plain_forms(
     for each in topological([gradient], known=new):
         new[each] = renewed(each, new)
     cut = new[gradient]
-    count = _count(node, letters, also)
+    count = _from_the_length_before(node, argument, letters) or _count(node, letters, also)
     for change in (*_WITHOUT.get(node.primitive, ()), _as_it_is):
         yield _simplified(_replaced(cut, lambda n, change=change: change(count(n)))), also  # type: ignore[misc]
     yield cut, also
@@ -140,14 +145,41 @@ def _as_it_is(node: Node) -> Node:
 
 def _without_shares(node: Node) -> Node:
     """An extreme without the count of its equals, by which it is divided."""
-    divisor = node.inputs[1] if node.primitive in _DIVIDE else None
-    return node.inputs[0] if divisor is not None and divisor.primitive in _AT_LEAST else node
+    return node.inputs[0] if _shares(node) else node
+
+
+def _shares(node: Node) -> bool:
+    """Whether a node divides by the count of the equals of an extreme."""
+    return node.primitive in _DIVIDE and node.inputs[1].primitive in _AT_LEAST
 
 
 _DIVIDE, _AT_LEAST = primitives("divide"), primitives("maximum")
 _WITHOUT: dict[Any, tuple[Callable[[Node], Node], ...]] = by_primitive(
     {"max": (_without_shares,), "min": (_without_shares,)}
 )
+
+
+def _from_the_length_before(node: Node, argument: int, letters: Letters) -> Callable[[Node], Node] | None:
+    """Puts the length of the first of several joined arrays, by its letter, in the place of where the second begins."""
+    if node.primitive not in primitives("concatenate") or argument != 1:
+        return None
+    axis = node.static["axis"]
+    first = letters[node.inputs[0]][axis]
+    start = Length.of(node.inputs[0].shape[axis], LengthFormula(Fraction(1), ((first, 2),)))
+
+    def change(each: Node) -> Node:
+        key = each.static.get("key")
+        if not isinstance(key, tuple) or not first.isalnum() or first == "1":
+            return each
+        parts = tuple(
+            slice(start, part.stop, part.step)
+            if isinstance(part, slice) and i == axis and part.start == start
+            else part
+            for i, part in enumerate(key)
+        )
+        return replace(each, static={**each.static, "key": parts})
+
+    return change
 
 
 def _count(node: Node, letters: Letters, also: _Also) -> Callable[[Node], Node]:
@@ -205,7 +237,7 @@ def _repeated(node: Node, argument: int, names: Mapping[Node, str], letters: Let
         return None
     rows = node.primitive in primitives("add") and len(axes) == 1 and axes == [0]
     key = "added to each" if rows else "sum over repeats"
-    return Phrase(key, {"axis": ", ".join(letters[node][i] for i in axes), "name": names.get(source, "it")})
+    return Phrase(key, {"axis": ", ".join(letters[node][i] for i in axes), "name": Symbol(names.get(source, "it"))})
 
 
 def _meets(node: Node, argument: int, names: Mapping[Node, str], letters: Letters) -> Phrase | None:
@@ -223,9 +255,8 @@ def _meets(node: Node, argument: int, names: Mapping[Node, str], letters: Letter
     return Phrase(
         "matrix product",
         {
-            "name": names.get(one, "it"),
-            "other": names.get(other, "the other matrix"),
-            "indices": ", ".join(index_names(indices)),
+            "element": element_of(names.get(one, "it"), indices, letters[one]),
+            "other": Symbol(names[other]) if other in names else "the other matrix",
             "index": ", ".join(along),
             "axis": ", ".join(letters[node][axis] for axis in lacks),
         },
@@ -233,17 +264,20 @@ def _meets(node: Node, argument: int, names: Mapping[Node, str], letters: Letter
 
 
 def _mean(node: Node, argument: int, names: Mapping[Node, str], letters: Letters) -> Phrase | None:
-    count = JOIN.join(letters[node.inputs[0]][axis] for axis in reduced_axes(node))
+    source = node.inputs[0]
+    count = JOIN.join(letters[source][axis] for axis in reduced_axes(node) if source.shape[axis] != 1) or "1"
     return Phrase("mean", {"count": f"({count})" if JOIN in count else count})
 
 
 def _said(key: str) -> Callable[..., Phrase | None]:
-    return lambda node, argument, names, letters: Phrase(key, {"name": names.get(node.inputs[argument], "it")})
+    return lambda node, argument, names, letters: Phrase(key, {"name": Symbol(names.get(node.inputs[argument], "it"))})
 
 
 def _chosen(node: Node, argument: int, names: Mapping[Node, str], letters: Letters) -> Phrase | None:
-    repeats = len(node.inputs) == 2 and node.inputs[1].shape != ()
-    return Phrase("looked up" if repeats else "chosen", {"name": names.get(node.inputs[0], "it")})
+    key = node.static.get("key")
+    each_once = isinstance(key, tuple) and any(isinstance(part, range) for part in key)
+    repeats = len(node.inputs) == 2 and node.inputs[1].shape != () and not each_once
+    return Phrase("looked up" if repeats else "chosen", {"name": Symbol(names.get(node.inputs[0], "it"))})
 
 
 def _written(node: Node, argument: int, names: Mapping[Node, str], letters: Letters) -> Phrase | None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from dout.explain.axes.element_arithmetic import condition
 from dout.explain.axes.indices import NotReadableError, exchanged
-from dout.explain.terms.terms import ZERO, Cases, Compare, Number, Symbol, Term, negated, product, total
+from dout.explain.terms.length_numbers import Length, length_term
+from dout.explain.terms.terms import ZERO, Cases, Compare, Number, Symbol, Term, between, negated, product, total
 from dout.ops.operators import Slot
 
 
@@ -23,12 +24,13 @@ class KeyPlace:
     step: int = 1
     count: int = 0
     length: int = 0
+    stop: int | None = None  # as it is written, where that is the length of an axis
 
     @property
     def index(self) -> Term:
         """The index along the axis."""
         moved = product(Number(self.step), self.at) if self.step > 0 else negated(product(Number(-self.step), self.at))
-        return total(moved, Number(self.start))
+        return total(moved, length_term(self.start))
 
 
 def places_of(view: Any, key: Any, shape: Sequence[int], at: Sequence[Term], first: int) -> list[KeyPlace]:
@@ -40,8 +42,9 @@ def places_of(view: Any, key: Any, shape: Sequence[int], at: Sequence[Term], fir
     arrays = {p: view.node.inputs[first + p] for p in parts if isinstance(p, Slot)}
     if any(np.dtype(a.dtype).kind not in "iu" for a in arrays.values()):
         raise NotReadableError("a mask selects: how many elements depends on values")
-    wide = max((len(a.shape) for a in arrays.values()), default=0)
-    chosen = [i for i, p in enumerate(parts) if isinstance(p, Slot) or (arrays and type(p) is int)]
+    counted = any(isinstance(p, range) for p in parts)
+    wide = max([*(len(a.shape) for a in arrays.values()), int(counted)], default=0)
+    chosen = [i for i, p in enumerate(parts) if isinstance(p, Slot | range) or ((arrays or counted) and type(p) is int)]
     adjacent = not chosen or chosen == list(range(chosen[0], chosen[-1] + 1))
     left = list(at)
     together = [left.pop(0) for _ in range(wide)] if wide and not adjacent else []
@@ -57,11 +60,16 @@ def places_of(view: Any, key: Any, shape: Sequence[int], at: Sequence[Term], fir
         if isinstance(part, slice):
             start, stop, step = part.indices(length)
             count = len(range(start, stop, step))
-            found.append(KeyPlace(left.pop(0) if count != 1 else _dropped(left), start, step, count, length))
+            start = part.start if isinstance(part.start, Length) and part.start == start else start
+            end = part.stop if isinstance(part.stop, Length) and part.stop == stop and step == 1 else None
+            found.append(KeyPlace(left.pop(0) if count != 1 else _dropped(left), start, step, count, length, end))
         elif isinstance(part, Slot):
             array = arrays[part].shape
             own = [ZERO if n == 1 else x for n, x in zip(array, together[wide - len(array) :], strict=True)]
             found.append(KeyPlace(view.read(first + part, own)))
+        elif isinstance(part, range):
+            counter = ZERO if len(part) == 1 else together[-1]
+            found.append(KeyPlace(total(product(Number(part.step), counter), Number(part.start))))
         else:
             found.append(KeyPlace(Number(int(part) % length)))
     return found
@@ -95,9 +103,10 @@ def solved(
     conditions: list[Term] = []
     for place, target in zip(places, view.at, strict=True):
         at = exchanged(place.at, known)
-        moved = KeyPlace(at, place.start, place.step, place.count, place.length)
+        moved = replace(place, at=at)
         if isinstance(at, Symbol) and at in new and at not in known and place.step in (1, -1):
-            known[at] = total(target, negated(Number(place.start))) if place.step > 0 else _turned(target, place.start)
+            start = negated(length_term(place.start))
+            known[at] = total(target, start) if place.step > 0 else _turned(target, place.start)
             conditions += _within(target, place)
         elif moved.index != target:
             conditions.append(Compare(target, "=", moved.index))
@@ -114,12 +123,13 @@ def _within(target: Term, place: KeyPlace) -> list[Term]:
     if place.length == 0:  # an array of places: every one
         return []
     first, last = sorted((place.start, place.start + place.step * (place.count - 1)))
-    found: list[Term] = []
-    if first > 0:
-        found.append(Compare(Number(first), "≤", target))
-    if last < place.length - 1:
-        found.append(Compare(target, "≤", Number(last)))
-    return found
+    begins = Compare(length_term(first), "≤", target) if first > 0 else None
+    ends = Compare(target, "≤", Number(last)) if last < place.length - 1 else None
+    if ends is not None and (place.stop is not None or place.step == 1):
+        ends = Compare(target, "<", Number(last + 1) if place.stop is None else length_term(place.stop))
+    if begins is not None and ends is not None and ends.symbol == "<":
+        return [between(begins.left, target, ends.right, below="≤")]
+    return [condition for condition in (begins, ends) if condition is not None]
 
 
 def place_conditions(term: Term, conditions: Sequence[Term], otherwise: Term) -> Term:

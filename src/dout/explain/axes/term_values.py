@@ -12,15 +12,27 @@ from math import prod
 from typing import Any
 
 import numpy as np
-from flint import arb
+from flint import arb, ctx
 
 from dout.explain.axes.axis_letters import JOIN, Letters, index_name
 from dout.explain.axes.indices import parts_of
 from dout.explain.terms.known_numbers import known_number, shortest_float
-from dout.explain.terms.terms import Cases, Compare, FunctionCall, Number, Power, Product, Sum, SumOver, Symbol, Term
+from dout.explain.terms.terms import (
+    ORDER,
+    Cases,
+    Compare,
+    FunctionCall,
+    Number,
+    Power,
+    Product,
+    Sum,
+    SumOver,
+    Symbol,
+    Term,
+)
 from dout.graph import CONSTANT, INPUT, Node, evaluate, topological
 from dout.judge.ball_numbers import ball, exact, is_exact, middle
-from dout.judge.ball_values import Balls
+from dout.judge.ball_values import PRECISION, Balls
 from dout.judge.exact_judge import relation
 from dout.judge.outcomes import NoRuleError, Word
 from dout.ops import PRIMITIVES, primitives
@@ -111,6 +123,7 @@ def equal_values(one: Node, given: Mapping[Node, Any], other: Node, known: Mappi
 
 def constants_meant(nodes: Iterable[Node]) -> dict[Node, Any]:
     """What formulas take constants for where that is not their float: √2, 2 / 3, and 0.1 for a float32."""
+    ctx.prec = PRECISION  # π has as many digits as what it is compared with
     floats = {n: n.static["value"] for n in nodes if n.primitive is CONSTANT and np.ndim(n.static["value"]) == 0}
     known = {node: number for node, value in floats.items() if (number := known_number(value)) is not None}
     short = {node: ball(shortest_float(value)) for node, value in floats.items() if isinstance(value, np.floating)}
@@ -234,7 +247,12 @@ def _times(items: list[Any]) -> Any:
 def _product(term: Any, places: Mapping[str, int], setting: Meanings) -> Any:
     above = _times([value_of(part, places, setting) for part in term.factors])
     below = [value_of(part, places, setting) for part in term.over]
-    whole = ball(above) / ball(_times(below)) if below else above
+    under = _times(below)
+    whole: Any
+    if below and type(above) is int and type(under) is int and under and above % under == 0:
+        whole = above // under  # the place of an element: d − D / 2
+    else:
+        whole = ball(above) / ball(under) if below else above
     return -whole if term.negative else whole
 
 
@@ -261,6 +279,9 @@ def _compare(term: Any, places: Mapping[str, int], setting: Meanings) -> bool:
     if term.symbol in _JOINING:
         known = _is_true(term.left, places, setting) == _JOINING[term.symbol]
         return _JOINING[term.symbol] if known else _is_true(term.right, places, setting)
+    if isinstance(term.left, Compare) and {term.symbol, term.left.symbol} <= set(ORDER):
+        rest = Compare(term.left.right, term.symbol, term.right)
+        return bool(_compare(term.left, places, setting) and _compare(rest, places, setting))
     left, right = ball(value_of(term.left, places, setting)), ball(value_of(term.right, places, setting))
     if left != right and left.overlaps(right):
         raise NoValueError("a comparison of two numbers that nothing tells apart")

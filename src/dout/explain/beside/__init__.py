@@ -1,3 +1,3 @@
 """A recorded backward in; the step of the derivation that each line of it is out."""
 
-__all__ = ["user_lines"]
+__all__ = ["meaning", "user_lines"]

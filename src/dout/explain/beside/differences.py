@@ -14,7 +14,7 @@ from dout.explain.beside.derived_quantities import DerivedQuantities
 from dout.explain.beside.meaning import Meaning
 from dout.explain.beside.point_values import Numbers, PointValues, alike, is_zero, same
 from dout.explain.model.explanation import Phrase
-from dout.explain.terms.terms import ONE, TWO, Power, Term, negated, total
+from dout.explain.terms.terms import ONE, TWO, FunctionCall, Number, Power, Symbol, Term, negated, product, total
 from dout.graph import CONSTANT, Node
 from dout.ops import primitives
 from dout.trace.model.derived_gradients import Edge
@@ -135,6 +135,7 @@ class GradientDifference:
     def _constant(self) -> Iterator[Phrase]:
         ratio = self._ratio(self.mine, self.right)
         if ratio is None:
+            yield from self._root()
             return
         length = self._length(ratio)
         if length is not None:
@@ -142,9 +143,23 @@ class GradientDifference:
             yield Phrase(f"beside_{key}", {"n": n, "gradient": self.gradient})
         yield Phrase("beside_times", {"factor": ratio, "gradient": self.gradient})
 
-    def _ratio(self, mine: Numbers, right: Numbers) -> int | float | None:
+    def _root(self) -> Iterator[Phrase]:
+        """Whether one is the root of a length times the other: √D."""
+        square = self._ratio(self.mine.made(lambda x: x * x), self.right.made(lambda x: x * x))
+        length = self._length(square) if square is not None else None
+        same_sign = np.all(np.sign(self.mine.near) == np.sign(self.right.near))
+        if length is not None and same_sign:
+            n = round(square if length[0] == "not_divided" else 1 / square) if square else 0
+            axes = ((letter, m) for node in self.quantities.forward
+                    for letter, m in zip(self.meaning.axes(node), node.shape, strict=False))  # fmt: skip
+            fitting = {letter for letter, m in axes if m == n}  # of two axes of one length, which it is is not known
+            root: Term = FunctionCall("sqrt", (Symbol(fitting.pop()) if len(fitting) == 1 else Number(n),))
+            factor = root if length[0] == "not_divided" else product(ONE, over=(root,))
+            yield Phrase("beside_times", {"factor": factor, "gradient": self.gradient})
+
+    def _ratio(self, mine: Numbers | None, right: Numbers | None) -> int | float | None:
         """The number that one is of the other everywhere: whole numbers as such."""
-        if mine.shape != right.shape or not right.near.size:
+        if mine is None or right is None or mine.shape != right.shape or not right.near.size:
             return None
         with np.errstate(all="ignore"):
             at = int(np.argmax(np.abs(np.nan_to_num(right.near))))
@@ -182,9 +197,12 @@ class GradientDifference:
 
     def _parts(self) -> Iterator[Phrase]:
         """Where several uses of a value add up: one of them is missing, doubled, negated or scaled."""
-        edges = self._edges()
-        for (user, _), node in edges if len(edges) > 1 else ():
-            part = self.quantities.values[node]
+        by_user: dict[Node, Numbers | None] = {}
+        for (user, _), node in self._edges():  # of x · x both are one part
+            numbers = self.quantities.values[node]
+            before = by_user.get(user)
+            by_user[user] = before.made(lambda a, b: a + b, numbers) if before and numbers else numbers
+        for user, part in by_user.items() if len(by_user) > 1 else ():
             through = {"through": self.meaning.term(user) or self.meaning.gradient(user)}
             off = part and self.mine.made(lambda mine, right: mine - right, self.right)
             if part is None or off is None or off.shape != part.shape:
@@ -231,6 +249,9 @@ class GradientDifference:
             for key, change in (("missing", lambda x, f: x / f), ("extra", lambda x, f: x * f)):
                 made = whole.made(lambda x, f, c=change: c(x, f).sum(axis=axes) if axes else c(x, f), factor)
                 if made is not None and made.near.size == self.mine.near.size and alike(self.mine, made):
+                    forgotten = key == "extra" and isinstance(of_term(term), Symbol)
+                    if forgotten and not self.quantities.leads(self.node, value):  # the line knows nothing of it
+                        yield Phrase("beside_not_divided", {"n": of_term(term), "gradient": self.gradient})
                     yield Phrase(f"beside_factor_{key}", {"factor": of_term(term)})
 
     def _possible(self) -> Iterator[tuple[Node, Callable[[Any], Any], Callable[[Term], Term]]]:

@@ -15,6 +15,7 @@ from dout.graph import CONSTANT, INPUT, Node
 from dout.ops import primitives
 from dout.trace.model.derived_gradients import Edge
 
+_LEAST_RATIO = 1e-6
 _MOST_PAIRS = 4000  # of values whose local derivative may be meant
 _MOVES = primitives("reshape ravel flatten transpose getitem copy astype broadcast_to")
 _SCALES = primitives("multiply divide negative")
@@ -145,8 +146,10 @@ class Matcher:
         return replace(whole, kind=MatchKind.PIECE) if whole is not None else None
 
     def _product(self, node: Node, numbers: Numbers, values: PointValues) -> Match | None:
-        if not self.quantities.is_of_dout(node):
+        if not (self.quantities.is_of_dout(node) or self.quantities.ignores_dout):
             return None
+        if any(_is_multiple(numbers, gradient) for _, gradient in self._gradients):  # (y − t), before it is over N
+            return Match(MatchKind.PRODUCT)
         if node.primitive in _SCALES:
             parts = [i for i in node.inputs if self.quantities.is_of_dout(i)]
             known = [self.match(i, values) for i in parts]
@@ -156,3 +159,18 @@ class Matcher:
             if on_the_way.primitive is not CONSTANT and alike(numbers, self.quantities.values[on_the_way]):
                 return Match(MatchKind.PRODUCT)
         return None
+
+
+def _is_multiple(one: Numbers, other: Numbers) -> bool:
+    """Whether one is a whole number of times another, or the other of it."""
+    if one.shape != other.shape or not one.near.size or not np.any(other.near):
+        return False
+    at = int(np.argmax(np.abs(other.near)))
+    with np.errstate(all="ignore"):
+        ratio = float(one.near.flat[at] / other.near.flat[at])
+    if not np.isfinite(ratio) or abs(ratio) < _LEAST_RATIO:
+        return False
+    up, down = round(ratio), round(1 / ratio)
+    return (abs(up) > 1 and same(one, other.made(lambda x: x * up))) or (
+        abs(down) > 1 and same(one.made(lambda x: x * down), other)
+    )

@@ -8,6 +8,8 @@ from typing import Protocol
 from dout.explain.terms.terms import Term
 from dout.graph import Node
 
+UNNAMED = "the right gradient"  # that of a value without a name
+
 
 class Meaning(Protocol):
     """The derivation's words for the nodes of forward."""

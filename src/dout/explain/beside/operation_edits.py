@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from dout.explain.beside.derived_quantities import DerivedQuantities
-from dout.explain.beside.meaning import Meaning
+from dout.explain.beside.meaning import UNNAMED, Meaning
 from dout.explain.beside.point_values import Numbers, PointValues, alike
 from dout.explain.beside.statements import Statement
 from dout.explain.model.explanation import Phrase
 from dout.explain.terms.terms import TWO, Power
-from dout.graph import CONSTANT, Node
+from dout.graph import CONSTANT, Node, topological
 from dout.ops import PRIMITIVES, by_primitive, primitives
 
 Edit = tuple[Numbers | None, Phrase]  # what the operation would be, and how that is said
@@ -45,6 +45,18 @@ def edited(
     return None
 
 
+def right_without_repeats(statement: Statement, node: Node, quantities: DerivedQuantities, values: PointValues) -> bool:
+    """Whether a right line writes by indices of an input, where it should add: a repeated one would be lost."""
+    entered = set(quantities.call.inputs)
+
+    def may_repeat(made: Node) -> bool:
+        places = [i for i in made.inputs[2:] if i.shape and np.dtype(i.dtype).kind in "iu"]
+        return bool(places) and all(entered & set(topological([place])) for place in places)
+
+    writes = {n: PRIMITIVES["add_at"] for n in statement.made if n.primitive is PRIMITIVES["setitem"] and may_repeat(n)}
+    return bool(writes) and alike(values.rewritten(node, writes), values[node])
+
+
 def _edits(node: Node, quantities: DerivedQuantities, values: PointValues, meaning: Meaning) -> Iterator[Edit]:
     rule = _RULES.get(node.primitive)
     if rule is not None:
@@ -52,7 +64,7 @@ def _edits(node: Node, quantities: DerivedQuantities, values: PointValues, meani
     if node.primitive in _ALONG:
         for axis in range(len(node.inputs[0].shape)):
             if axis != node.static.get("axis"):
-                fields = {"mine": node.static.get("axis"), "axis": axis, "gradient": "the right gradient"}
+                fields = {"mine": node.static.get("axis"), "axis": axis, "gradient": UNNAMED}
                 yield values.applied(node, node.inputs, axis=axis), Phrase("beside_axis_here", fields)
     yield from _swapped(node, quantities, values, meaning)
 

@@ -13,12 +13,15 @@ from dout.explain.beside.blame import Blame, BlameSearch
 from dout.explain.beside.derived_quantities import DerivedQuantities
 from dout.explain.beside.differences import GradientDifference
 from dout.explain.beside.matches import Match, Matcher, MatchKind
-from dout.explain.beside.meaning import Meaning
-from dout.explain.beside.operation_edits import edited
+from dout.explain.beside.meaning import UNNAMED, Meaning
+from dout.explain.beside.operation_edits import edited, right_without_repeats
 from dout.explain.beside.point_values import PointValues
 from dout.explain.beside.statements import Statement, statements_of
 from dout.explain.model.explanation import BackwardLine, Phrase
-from dout.explain.terms.terms import Term, Transposed, negated
+from dout.explain.terms.known_numbers import term_of_number
+from dout.explain.terms.notation import PUTTING
+from dout.explain.terms.terms import Symbol, Term, Transposed, negated
+from dout.explain.terms.walk import calls_in
 from dout.graph import CONSTANT, Node, topological
 from dout.trace.model.derived_gradients import Edge
 from dout.trace.model.recorded import LayerCall, RecordedRun
@@ -115,10 +118,18 @@ class _Comparison:
         term, reason = self._words(statement, node, match, value, steps)
         if given is not None:
             reason = Phrase("beside_given", {"name": self._name(given)})
+        elif reason is None and right_without_repeats(statement, node, self.quantities, self.quantities.values):
+            reason = Phrase("beside_no_repeats")
         elif reason is None and self._is_nearly(node, match):
-            reason = Phrase("beside_nearly")
+            reason = self._nearly()
         step = steps[0] if len(steps) == 1 else None
         return BackwardLine(statement.where, statement.source, step, term, steps=steps, reason=reason)
+
+    def _nearly(self) -> Phrase:
+        """Why a right gradient is not the same number: forward has a tiny one that backward leaves out, or digits."""
+        tiny = {n for zeros in self.quantities.judge.without_stabilisers for n in zeros}
+        numbers = tuple(dict.fromkeys(term_of_number(self.quantities.data[node]) for node in tiny))
+        return Phrase("beside_finite", {"numbers": numbers}) if numbers else Phrase("beside_nearly")
 
     def _is_nearly(self, node: Node, match: Match) -> bool:
         """Whether a gradient that is handed out is right, but not the same number."""
@@ -178,7 +189,8 @@ class _Comparison:
         constants = [n for n in topological([node], known=known) if n.primitive is CONSTANT]
         if any(not _is_one_of(n.static["value"], numbers) for n in constants):
             return None
-        return self.meaning.written(node, known)
+        made = self.meaning.written(node, known)
+        return None if made is None or PUTTING & calls_in(made) else made
 
     @cached_property
     def _known(self) -> dict[Node, Term]:
@@ -191,6 +203,7 @@ class _Comparison:
                 match, given = self._match(statement, place)
                 value = self._meant(statement, place, match) if match else None
                 plainly = match and value is not None and not given and node not in known
+                plainly = plainly and value is not None and self.meaning.gradient(value) != Symbol(UNNAMED)
                 if match and value is not None and plainly and match.kind is MatchKind.GRADIENT:
                     known[node] = self.meaning.gradient(value)
                 elif match and value is not None and plainly and match.kind is MatchKind.OPPOSITE:

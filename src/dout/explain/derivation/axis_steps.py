@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -10,21 +12,28 @@ from typing import Any
 
 import numpy as np
 
-from dout.explain.axes.axis_letters import axis_letters
 from dout.explain.axes.axis_parts import axis_part
+from dout.explain.axes.element_rules import reduced_axes
+from dout.explain.derivation.closed_steps import SOFTMAX
 from dout.explain.derivation.elementwise_steps import ElementwiseSteps, operator_of, over_cases
 from dout.explain.derivation.forward_graph import Forward
+from dout.explain.derivation.loss_forms import LossForm, LossForms
+from dout.explain.derivation.norm_forms import NormForms
 from dout.explain.derivation.part_code import part_code
 from dout.explain.model.explanation import DerivationStep, Phrase, Simplified, StepPart
 from dout.explain.terms.node_terms import term_of
-from dout.explain.terms.notation import numbered
-from dout.explain.terms.terms import Sum, Symbol, Term, total
+from dout.explain.terms.notation import PUTTING, numbered
+from dout.explain.terms.terms import ONE, Number, Sum, Symbol, Term, negated, product, total
 from dout.explain.terms.text_printer import text
-from dout.graph import Graph, Node, topological
-from dout.ops import PRIMITIVES, primitives
+from dout.explain.terms.walk import calls_in
+from dout.graph import CONSTANT, Graph, Node, topological
+from dout.ops import PRIMITIVES, by_primitive, primitives
 from dout.rewrite.simplify import is_elementwise, simplify
 
 _INFIX = primitives("add subtract multiply divide matmul dot pow power square")
+_MEANS = primitives("mean var std")
+_OF_SCORES = primitives("sigmoid special_softmax special_log_softmax")
+_CLOSED = by_primitive({f"special_{name}": name for name in SOFTMAX})
 MOST_WRITTEN = 12  # symbols of a gradient that has no formula of elements
 
 
@@ -35,9 +44,8 @@ class AxisSteps:
         self.forward = forward
         self.elements = ElementwiseSteps(forward)
         self.shares: dict[Node, list[StepPart]] = {}
-        for node in forward.lengths:
-            first = next(n for n in forward.inputs if n.shape)
-            forward.names[node] = self.letters[first][0]
+        self.handed_on: dict[Node, Symbol] = {}  # by a sum, to a term that has no row of its own
+        self.told: set[Node] = set()  # values whose gradient has been given its own name
         self.called: Mapping[Node, Term] = {node: Symbol(name) for node, name in forward.names.items()}
         self.upstream: dict[Node, str] = dict.fromkeys(forward.seeds.values(), "dout")
         if len(forward.outputs) > 1:
@@ -46,12 +54,10 @@ class AxisSteps:
                 for node, seed in forward.seeds.items()
             }
 
-    @cached_property
+    @property
     def letters(self) -> Mapping[Node, tuple[str, ...]]:
         """A letter for every axis."""
-        forward = self.forward
-        nodes = [*forward.inputs, *forward.nodes, *forward.gradients.of.values(), *forward.gradients.on.values()]
-        return axis_letters(nodes, forward.names, forward.values, forward.told, gradients=forward.gradients)
+        return self.forward.letters
 
     @cached_property
     def values(self) -> Mapping[Node, Any]:
@@ -66,11 +72,13 @@ class AxisSteps:
             if gradient is None:
                 continue
             self.upstream.setdefault(gradient, f"d{self.forward.names[node]}")
-            parts = tuple(self._parts(node))
+            parts = tuple(self._parts(node)) or tuple(self._passed_on(node))
             if parts:
                 name, number = self.forward.names[node], len(found) + 1
                 told = all(part.index or part.reason or part.local for part in parts)
                 says = None if told else Phrase("row", {"says": node.primitive.says})
+                if node.primitive in _CLOSED:
+                    says = Phrase("closed", {"name": _CLOSED[node.primitive]})
                 found.append(DerivationStep(number, self._operator(node), name, node, parts, says))
         return tuple(found)
 
@@ -79,19 +87,30 @@ class AxisSteps:
         if node.primitive not in _INFIX:
             return operator_of(node)
         called = {n: item for n, item in self.called.items() if n is not node}
-        for place in range(len(node.inputs)):
-            if self._passes(node, place) and node.primitive is PRIMITIVES["add"]:
-                return f"+ {text(called[node.inputs[1 - place]])}" if node.inputs[1 - place] in called else "+"
+        passing = [place for place in range(len(node.inputs)) if self._passes(node, place)]
+        for place in passing if len(passing) == 1 else ():
+            if node.primitive is PRIMITIVES["add"]:
+                return f"+ {text(term_of(node.inputs[1 - place], called))}"
         return text(term_of(node, called))
 
     def _parts(self, node: Node) -> Iterator[StepPart]:
         for argument, input_ in enumerate(node.inputs):
-            if self._has_gradient(node, argument) and not self._passes(node, argument):
+            if self._has_gradient(node, argument) and self._passes(node, argument):
+                self.handed_on[input_] = self._upstream(node)
+            elif self._has_gradient(node, argument):
                 part = self._part(node, argument)
                 self.shares.setdefault(input_, []).append(part)
                 yield part
                 if part.share and part.share == self._uses[input_]:
                     yield self._sum(input_)
+
+    def _passed_on(self, node: Node) -> Iterator[StepPart]:
+        """The gradients of a sum whose terms have no names of the user's: each is that of the sum."""
+        for argument, input_ in enumerate(node.inputs):
+            if self._has_gradient(node, argument):
+                edge = self.forward.gradients.on[node, argument]
+                self.told.add(input_)
+                yield StepPart(self.forward.names[input_], self._upstream(node), self.elements.value(edge))
 
     def _passes(self, node: Node, argument: int) -> bool:
         """Whether a step hands its gradient on as it is to a value that has no other use and no name of the user's."""
@@ -105,6 +124,12 @@ class AxisSteps:
         return (node, argument) in self.forward.gradients.on and counts
 
     @cached_property
+    def _counts(self) -> frozenset[int]:
+        """How many elements the means of forward are of."""
+        means = [n for n in self.forward.steps if n.primitive in _MEANS]
+        return frozenset(math.prod(n.inputs[0].shape[axis] for axis in reduced_axes(n)) for n in means)
+
+    @cached_property
     def _uses(self) -> Counter[Node]:
         """How many gradients each value adds up: one a use, and of an output the one that comes in."""
         steps = [(node, i) for node in self.forward.steps for i in range(len(node.inputs))]
@@ -116,36 +141,85 @@ class AxisSteps:
         name, value = self.forward.names[input_], self.elements.value(edge)
         came_in = input_ in self.forward.outputs
         share = len(self.shares.get(input_, ())) + came_in + 1 if self._uses[input_] > 1 else 0
-        dout = Symbol(self.upstream[self.forward.gradients.of[node]])
+        dout = self._upstream(node)
         if edge in self.upstream:
-            return StepPart(name, Symbol(self.upstream[edge]), value, share=share)
+            passed = dout if edge is self.forward.gradients.of[node] else Symbol(self.upstream[edge])
+            if not share:
+                self.told.add(input_)
+            return StepPart(name, passed, value, share=share)
         if is_elementwise(node) and input_.shape == node.shape:
             local = self.elements.checked(node, self.elements.slope_of(node, argument), [edge])
             if local and self.elements.holds(over_cases(dout, local[-1]), [edge]):
                 return StepPart(name, over_cases(dout, local[-1]), value, local, share=share)
         names = {**self.forward.names, **{n: d for n, d in self.upstream.items() if n is not edge}}
+        names[self.forward.gradients.of[node]] = dout.name
         found = axis_part(node, argument, edge, names, self.letters, self.values)
         called = {n: Symbol(word) for n, word in names.items()}
-        gradient = found.term or term_of(simplified(edge), called, short=MOST_WRITTEN) or Symbol(f"d{name}")
+        gradient = found.term or self._written(edge, called) or Symbol(f"d{name}")
         index = found.index and (replace(found.index[0], name=numbered(f"d{name}", share)), found.index[1])
-        code = part_code(simplified(edge), names, self.values)
-        return StepPart(name, gradient, value, (), index, found.shapes, code, found.reason, share)
+        code = part_code(simplified(edge), names, self.values, self._counts)
+        local = self._repeated_local(node, argument, edge) if index is not None else ()
+        return StepPart(name, gradient, value, local, index, self._shapes(found.shapes), code, found.reason, share)
+
+    def _repeated_local(self, node: Node, argument: int, edge: Node) -> tuple[Term, ...]:
+        """The local derivative of a step by an input that is repeated, where the sum hides it: −xn / std."""
+        if not is_elementwise(node) or not node.inputs[argument].shape:
+            return ()
+        dout = Symbol("dout" if node in self.forward.outputs else f"d{self.forward.names[node]}")
+        forms = self.elements.slope_of(node, argument)
+        forms = tuple(form for form in forms if self.elements.holds(product(dout, form), [edge], node.shape))
+        return () if not forms or isinstance(forms[-1], Symbol | Number) or forms[-1] == negated(ONE) else forms
+
+    def _written(self, edge: Node, called: Mapping[Node, Term]) -> Term | None:
+        """A gradient as it is computed; None of a long one, and where a number in it may be that of a mean."""
+        plain = simplified(edge)
+        constants = [n.static["value"] for n in topological([plain], known=called) if n.primitive is CONSTANT]
+        counted = any(value in self._counts for value in constants if np.ndim(value) == 0)
+        return None if counted else term_of(plain, called, short=MOST_WRITTEN)
+
+    def _shapes(self, text: str) -> str:
+        """How shapes go together, with lengths that are multiples of others as such: (N, 4·H)."""
+        return re.sub(r"\w+", lambda word: self.forward.multiples.get(word[0], word[0]), text)
+
+    def _upstream(self, node: Node) -> Symbol:
+        """The gradient that arrives at a step: by its own name, once a step has said what that is."""
+        if node in self.told:
+            return Symbol(f"d{self.forward.names[node]}")
+        return self.handed_on.get(node) or Symbol(self.upstream[self.forward.gradients.of[node]])
 
     def _sum(self, of: Node) -> StepPart:
         """The whole gradient of a value that is used several times."""
         name, count = self.forward.names[of], self._uses[of]
         parts = [Symbol(numbered(f"d{name}", i + 1)) for i in range(count)]
         key = "output and uses add up" if of in self.forward.outputs else "uses add up"
-        why = Phrase(key, {"name": name, "count": count})
+        why = Phrase(key, {"name": Symbol(name), "count": count})
         return StepPart(name, Sum(tuple(parts)), self.elements.value(self.forward.gradients.of[of]), reason=why)
 
     def simplified(self) -> tuple[Simplified, ...]:
         """The gradient of each input and parameter, from the gradients of the steps."""
-        wanted = [n for n in (*self.forward.inputs, *self.forward.learned) if n in self.shares and self._is_told(n)]
-        return tuple(
-            Simplified(self.forward.names[n], ((total(*(part.gradient for part in self.shares[n])), None),))
-            for n in wanted
-        )
+        wanted = [n for n in (*self.forward.inputs, *self.forward.learned) if n in self.shares]
+        losses, norms = LossForms(self.forward), NormForms(self.forward, self.elements.points)
+        scores = ((node, losses.of(node)) for node in self._scores)
+        names = self.forward.names
+        found = [Simplified(names[node], ((form.term, form.condition),)) for node, form in scores if form is not None]
+        for node in wanted:
+            whole = losses.of(node)
+            if whole is None and node in self.forward.inputs and (normal := norms.of(node)) is not None:
+                whole = LossForm(normal)
+            if whole is not None:
+                found.append(Simplified(self.forward.names[node], ((whole.term, whole.condition),)))
+            elif self._is_told(node) and not calls_in(parts := self._added_up(node)) & PUTTING:
+                found.append(Simplified(self.forward.names[node], ((parts, None),)))
+        return tuple(found)
+
+    @property
+    def _scores(self) -> list[Node]:
+        """What a sigmoid or a softmax inside is taken of: a book gives its gradient, whatever is before it."""
+        taken = dict.fromkeys(n.inputs[0] for n in self.forward.steps if n.primitive in _OF_SCORES)
+        return [n for n in taken if n in self.forward.steps and n in self.shares]
+
+    def _added_up(self, of: Node) -> Term:
+        return total(*(part.gradient for part in self.shares[of]))
 
     def _is_told(self, of: Node) -> bool:
         """Whether every part of a gradient has a formula."""

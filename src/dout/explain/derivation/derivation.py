@@ -8,11 +8,14 @@ from typing import Any
 import numpy as np
 
 from dout.errors import TargetError
+from dout.explain.axes.axis_letters import index_name
 from dout.explain.axes.index_forms import size_term
+from dout.explain.axes.indices import parts_of
 from dout.explain.beside.user_lines import backward_lines
 from dout.explain.derivation.axis_steps import AxisSteps
 from dout.explain.derivation.elementwise_steps import ElementwiseSteps, operator_of
 from dout.explain.derivation.forward_graph import Forward, forward_of
+from dout.explain.derivation.loss_forms import ONE_HOT
 from dout.explain.derivation.own_words import OwnWords
 from dout.explain.derivation.what_to_keep import keepings, read_by_gradients
 from dout.explain.model.explanation import (
@@ -25,7 +28,7 @@ from dout.explain.model.explanation import (
     Simplified,
 )
 from dout.explain.terms.node_terms import term_of
-from dout.explain.terms.terms import ONE, FunctionCall, Symbol, Term, negated, product, total
+from dout.explain.terms.terms import ONE, ZERO, Cases, Compare, FunctionCall, Symbol, Term, negated, product, total
 from dout.explain.terms.walk import calls_in, length
 from dout.graph import Node, Where, topological
 from dout.ops import primitives
@@ -50,9 +53,9 @@ def explained(
             f"{forward.trace.target} takes {len(forward.steps):,} steps on this input, and they are told one by one, "
             "those of a loop turn by turn; give a smaller input: --input 'x=array(1,2)'"
         )
+    elements = ElementwiseSteps(forward)
     if forward.is_elementwise:
         letters: Mapping[Node, tuple[str, ...]] = {}
-        elements = ElementwiseSteps(forward)
         steps, simplified, keeping = _elementwise(forward, elements)
         formula = _formula(forward, letters)
         formula = formula if formula is not None and elements.is_value(forward.outputs[0], formula) else None
@@ -60,18 +63,20 @@ def explained(
         made = AxisSteps(forward)
         letters, steps, simplified, keeping = made.letters, made.steps(), made.simplified(), read_by_gradients(forward)
         formula = _formula(forward, letters)
+    quantities = tuple(_quantities(forward, letters))
+    forms = [form for one in simplified for form, _ in one.forms]
     return Explanation(
         name=forward.trace.target,
         where=_where(forward),
-        forward=tuple(_quantities(forward, letters)),
+        forward=quantities,
         outputs=tuple(forward.names[n] for n in forward.outputs),
         formula=formula,
         steps=steps,
         simplified=simplified,
         keeping=keeping,
         backward=_beside(forward, steps, letters),
-        not_explained=tuple(_stops(forward)),
-        definitions=tuple(_definitions([form for one in simplified for form, _ in one.forms], formula)),
+        not_explained=(*_stops(forward), *(_phrase("no_formula", node, forward) for node in elements.untold)),
+        definitions=tuple(_definitions([*forms, *(q.term for q in quantities if q.term)], letters, forward)),
         recorded=tuple(forward.names.get(forward.now[n], "") for n in forward.trace.computed),
     )
 
@@ -109,11 +114,16 @@ def _stops(forward: Forward) -> Iterator[Phrase]:
         if is_condition or node not in forward.gradients.of or node in reached:
             continue
         if set(topological([node])) & set(forward.inputs):
-            place = f"{node.where.file.rpartition('/')[2]}:{node.where.line}" if node.where else forward.trace.target
-            yield Phrase("stops", {"operator": operator_of(node), "place": place, "says": node.primitive.says})
+            yield _phrase("stops", node, forward)
     for event in forward.trace.events:
         if event.kind in LOSSES:
             yield Phrase("lost", {"event": str(event)})
+
+
+def _phrase(key: str, node: Node, forward: Forward) -> Phrase:
+    """What is to be said of a step, with its line."""
+    place = f"{node.where.file.rpartition('/')[2]}:{node.where.line}" if node.where else forward.trace.target
+    return Phrase(key, {"operator": operator_of(node), "place": place, "says": node.primitive.says})
 
 
 def _where(forward: Forward) -> Where | None:
@@ -128,7 +138,8 @@ def _quantities(forward: Forward, letters: Mapping[Node, tuple[str, ...]]) -> It
         inner = {n: item for n, item in called.items() if n is not node}
         made = _reshaped(node, term_of(node, inner), letters) if node in forward.steps else None
         held = node in forward.parameters
-        yield Quantity(forward.names[node], made, node, forward.values.get(node), letters.get(node, ()), held)
+        axes = tuple(forward.multiples.get(letter, letter) for letter in letters.get(node, ()))
+        yield Quantity(forward.names[node], made, node, forward.values.get(node), axes, held)
 
 
 def _reshaped(node: Node, made: Term, letters: Mapping[Node, tuple[str, ...]]) -> Term:
@@ -146,7 +157,7 @@ def _formula(forward: Forward, letters: Mapping[Node, tuple[str, ...]]) -> Term 
     if len(forward.outputs) != 1:
         return None
     known: dict[Node, Term] = {n: Symbol(forward.names[n]) for n in (*forward.inputs, *forward.parameters)}
-    for node in (*(n for n in forward.steps if n.primitive in _RESHAPES), *forward.outputs):
+    for node in dict.fromkeys((*(n for n in forward.steps if n.primitive in _RESHAPES), *forward.outputs)):
         made = term_of(node, known, short=MOST_SYMBOLS)
         if made is None:
             return None
@@ -155,15 +166,26 @@ def _formula(forward: Forward, letters: Mapping[Node, tuple[str, ...]]) -> Term 
     return whole if length(whole) <= 2 * MOST_SYMBOLS else None
 
 
-def _definitions(terms: list[Term], formula: Term | None) -> Iterator[tuple[Term, Term]]:
+def _definitions(
+    terms: list[Term], letters: Mapping[Node, tuple[str, ...]], forward: Forward
+) -> Iterator[tuple[Term, Term]]:
     """Functions in the terms that NumPy does not have, with what they stand for."""
     x = Symbol("x")
     meant = {
         "sigmoid": product(ONE, over=(total(ONE, FunctionCall("exp", (negated(x),))),)),
         "softplus": FunctionCall("log", (total(ONE, FunctionCall("exp", (x,))),)),
     }
-    known = calls_in(formula) if formula is not None else set()
+    called = {str(node.primitive).removeprefix("special_") for node in forward.trace.graph.nodes}
+    known = {name for name, other in {"sigmoid": "expit", "softplus": "softplus"}.items() if other in called}
     used = set().union(*map(calls_in, terms)) if terms else set()
     for name, definition in meant.items():
         if name in used - known:
             yield FunctionCall(name, (x,)), definition
+    if ONE_HOT in used:
+        calls = {one for term in terms for one in parts_of(term) if isinstance(one, FunctionCall)}
+        for call in (one for one in calls if one.function == ONE_HOT):
+            (label,) = (n for n in forward.inputs if Symbol(forward.names[n]) in call.arguments)
+            rows = [Symbol(index_name(letter)) for letter in letters[label]]
+            column = next(Symbol(i) for i in "ckj" if i not in {*forward.names.values(), *(row.name for row in rows)})
+            one = Compare(column, "=", Symbol(forward.names[label], tuple(rows)))
+            yield FunctionCall("getitem", (call, *rows, column)), Cases(((ONE, one),), ZERO)

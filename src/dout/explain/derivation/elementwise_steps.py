@@ -38,6 +38,7 @@ from dout.explain.terms.terms import (
     SumOver,
     Symbol,
     Term,
+    between,
     negated,
     product,
     total,
@@ -54,14 +55,13 @@ _SWITCHES: Mapping[Primitive, Callable[[int, list[Term]], Term]] = by_primitive(
         "where": lambda place, x: Cases(((ONE if place == 1 else ZERO, x[0]),), ZERO if place == 1 else ONE),
         "absolute": lambda place, x: Cases(((ONE, Compare(x[0], ">", ZERO)),), negated(ONE)),
         "math_fabs": lambda place, x: Cases(((ONE, Compare(x[0], ">", ZERO)),), negated(ONE)),
-        "clip": lambda place, x: Cases(
-            ((ONE, Compare(Compare(x[1], "<", x[0]), "∧", Compare(x[0], "<", x[2]))),), ZERO
-        ),
+        "clip": lambda place, x: Cases(((ONE, between(x[1], x[0], x[2])),), ZERO),
     }
 )
 
 SHORT = 5  # a value of more symbols is called by its letter
 LONG = 14  # a gradient of more symbols is written with the gradient of the step before
+LONGEST_REASON = 20  # symbols of an equation that is a reason
 MOST_WRITTEN = 60  # symbols of a formula, or operations of a slope, that is written out: beyond, SymPy takes minutes
 
 Forms = tuple[Term, ...]
@@ -78,16 +78,21 @@ class ElementwiseSteps:
     def __init__(self, forward: Forward) -> None:
         self.forward = forward
         self.called: Mapping[Node, Term] = {node: Symbol(name) for node, name in forward.names.items()}
-        self.symbols = {node: self._symbol(node) for node in forward.nodes}
+        self.symbols: dict[Node, Any] = {}
+        for node in forward.nodes:
+            self.symbols[node] = self._symbol(node)
         self.names: dict[Any, Term] = {s: self.called[n] for n, s in self.symbols.items() if n in self.called}
         self.upstream = {node: sympy.Symbol(f"∂{name}", real=True) for node, name in forward.names.items()}
         self.names |= {s: Partial(forward.names[n]) for n, s in self.upstream.items()}
         self.shares: Counter[Node] = Counter()
+        self.untold: list[Node] = []  # steps without a formula that is exactly right
         self.so_far: dict[Node, Any] = {node: self.upstream[node] for node in forward.outputs}
 
     def _symbol(self, node: Node) -> Any:
         if node.primitive is CONSTANT:
             return as_number(node.static["value"])
+        if node.inputs and node in self.forward.fixed:
+            return applied_form(node, *(self.symbols[i] for i in node.inputs))
         return sympy.Symbol(self.forward.names[node], real=True)
 
     # --- one step ---------------------------------------------------------------------------------------------------
@@ -119,12 +124,14 @@ class ElementwiseSteps:
                 local = self.checked(node, local, edges)
             if gradient is not None and not self.holds(gradient, edges):
                 gradient = over_cases(Partial(self.forward.names[node]), local[-1]) if local else None
-            if gradient is not None:
+            if gradient is None:
+                self.untold.append(node)
+            else:
                 value = functools.reduce(operator.add, map(self.value, edges))
                 self.shares[input_] += 1
                 share = self.shares[input_] if self.users[input_] > 1 else 0
                 name, whole = self.forward.names[input_], self._summed(input_, gradient)
-                why = Phrase("one for all", {"name": name}) if isinstance(whole, SumOver) else None
+                why = Phrase("one for all", {"name": Symbol(name)}) if isinstance(whole, SumOver) else None
                 yield StepPart(name, whole, value, local, reason=why, share=share)
                 if share and share == self.users[input_] and input_ in self.forward.steps:
                     uses = tuple(Partial(numbered(name, i + 1)) for i in range(share))
@@ -295,9 +302,9 @@ class ElementwiseSteps:
                 forms += [(last, self._reason(forms, raw, found))] if not forms or forms[-1][0] != last else []
         return Simplified(self.forward.names[of], tuple((self._summed(of, one), why) for one, why in forms)), found
 
-    def holds(self, item: Term, gradients: Sequence[Node]) -> bool:
-        """Whether a term is a gradient, or the sum of several, in exact arithmetic."""
-        shape = gradients[0].shape or self.forward.outputs[0].shape
+    def holds(self, item: Term, gradients: Sequence[Node], shape: tuple[int, ...] = ()) -> bool:
+        """Whether a term is a gradient, or the sum of several, in exact arithmetic; its elements are of a `shape`."""
+        shape = shape or gradients[0].shape or self.forward.outputs[0].shape
         return self.points.holds(item, self._named, gradients, shape)
 
     def _is_gradient(self, item: Term, of: Node) -> bool:
@@ -363,6 +370,7 @@ class ElementwiseSteps:
         whole = common == self.upstream[output]
         sides = {"left": term(mine, self.names), "right": found.term if whole else term(short, self.names)}
         plain = mine.free_symbols <= set(self.symbols.values()) and sides["left"] != sides["right"]
+        plain = plain and sum(map(length, sides.values())) <= LONGEST_REASON
         return Phrase("since", sides) if plain and self._agree(*sides.values()) else None
 
 

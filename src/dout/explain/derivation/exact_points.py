@@ -41,15 +41,18 @@ class ExactPoints:
 
     @cached_property
     def given(self) -> Mapping[Node, Any]:
-        """Generic inputs and upstream gradients."""
+        """Generic inputs and upstream gradients; near the recorded run where forward has no value elsewhere: log."""
         generator = np.random.default_rng(3)
         forward = self.forward
-        given: dict[Node, Any] = {n: forward.values[n] for n in forward.nodes if n.primitive is INPUT}
-        for node in forward.inputs:
-            if np.dtype(node.dtype).kind == "f" or isinstance(node.dtype, type):
-                given[node] = generator.normal(size=node.shape)[()] * SPREAD
-        given |= {seed: generator.normal(size=seed.shape)[()] for seed in forward.seeds.values()}
-        return given
+        recorded: dict[Node, Any] = {n: forward.values[n] for n in forward.nodes if n.primitive is INPUT}
+        free = [n for n in forward.inputs if np.dtype(n.dtype).kind == "f" or isinstance(n.dtype, type)]
+        anywhere = {node: generator.normal(size=node.shape)[()] * SPREAD for node in free}
+        seeds = {seed: generator.normal(size=seed.shape)[()] for seed in forward.seeds.values()}
+        with np.errstate(all="ignore"):
+            outputs = evaluate(forward.outputs, {**recorded, **anywhere})
+            if not all(np.all(np.isfinite(outputs[node])) for node in forward.outputs):
+                anywhere = {n: recorded[n] * generator.uniform(0.9, 1.1, n.shape)[()] for n in free}
+        return {**recorded, **anywhere, **seeds}
 
     @cached_property
     def balls(self) -> Mapping[Node, Any]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import CodeType
@@ -14,22 +15,23 @@ import numpy as np
 
 from dout.adapt.search.example import Example, as_found, example
 from dout.adapt.source import items_unpacked, shapes_for
-from dout.adapt.target import Target, copies
+from dout.adapt.target import Target, copies, placed
 from dout.errors import TargetError, UnsupportedError
+from dout.explain.axes.axis_classes import Axis
+from dout.explain.axes.axis_letters import Letters, axis_letters
+from dout.explain.derivation.closed_steps import closed_steps
 from dout.explain.derivation.forward_names import value_names
+from dout.explain.derivation.helper_names import helper_names
+from dout.explain.derivation.length_runs import NO_LENGTHS, KnownLengths, distinct_lengths, known_lengths, length_nodes
 from dout.grad import Gradients, backpropagate
 from dout.graph import CONSTANT, INPUT, Graph, Node, Where, evaluate, rebuild, renewed, topological
 from dout.rewrite.masked_writes import masked_write_to_select
 from dout.rewrite.simplify import is_elementwise, simplify
-from dout.rewrite.softmax_forms import softmax_forms
 from dout.rewrite.squares import with_squares
-from dout.run import deep_copy, quiet
+from dout.run import deep_copy
 from dout.trace.model.recorded import LayerCall
 from dout.trace.record.record import record
 from dout.trace.record.trace import Trace
-
-_BATCH = "N"
-CLOSED = ("softmax", "log_softmax", "logsumexp")  # formulas that are one step
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,8 +46,11 @@ class Forward:
     outputs: tuple[Node, ...]
     told: Mapping[str, Sequence[str]] = field(default_factory=dict)  # axes that the source tells, by argument
     unpacked: Mapping[str, str] = field(default_factory=dict)  # local names of the items of attributes
-    lengths: frozenset[Node] = frozenset()  # numbers that are the length of the first input's first axis
+    lengths: Mapping[Node, tuple[str, int]] = field(default_factory=dict)  # numbers that are one, with their letters
+    known: Letters = field(default_factory=dict)  # letters of inputs
+    multiples: Mapping[str, str] = field(default_factory=dict)  # lengths by those that they are multiples of: 4·H
     code: CodeType | None = None  # that of the user's forward
+    returned: Mapping[Node, str] = field(default_factory=dict)  # names of what helpers return, by recorded node
     raised: str = ""  # by the user's backward, which is left out then
 
     @cached_property
@@ -75,8 +80,29 @@ class Forward:
 
     @cached_property
     def steps(self) -> tuple[Node, ...]:
-        """The nodes that compute something."""
-        return tuple(n for n in self.nodes if n.primitive not in (INPUT, CONSTANT))
+        """The nodes that compute something from values."""
+        return tuple(n for n in self.nodes if n.primitive not in (INPUT, CONSTANT) and n not in self.fixed)
+
+    @cached_property
+    def fixed(self) -> frozenset[Node]:
+        """Lengths, and numbers that are computed from these alone."""
+        found = set(self.lengths)
+        for node in self.nodes:
+            known = found.intersection(node.inputs)
+            if known and all(i in known or i.primitive is CONSTANT for i in node.inputs):
+                found.add(node)
+        return frozenset(found)
+
+    @cached_property
+    def letters(self) -> dict[Node, tuple[str, ...]]:
+        """A letter for every axis."""
+        return self.letters_with(())
+
+    def letters_with(self, same: Sequence[tuple[Axis, Axis]]) -> dict[Node, tuple[str, ...]]:
+        """A letter for every axis, where some axes agree besides."""
+        nodes = [*self.inputs, *self.nodes, *self.gradients.of.values(), *self.gradients.on.values()]
+        names = {node: name for node, name in self.names.items() if node not in self.lengths}
+        return axis_letters(nodes, names, self.values, self.told, self.known, gradients=self.gradients, same=same)
 
     @cached_property
     def values(self) -> Mapping[Node, Any]:
@@ -89,8 +115,8 @@ class Forward:
     def values_given(self) -> Mapping[Node, Any]:
         """The values of the inputs and parameters in the recorded run."""
         known = {n: self.trace.data[n] for n in self.now if n.primitive is INPUT and n in self.trace.data}
-        lengths = {n: n.static["value"] for n, now in self.now.items() if now in self.lengths}
-        return {self.now[n]: value for n, value in {**known, **lengths}.items()}
+        lengths = {node: length for node, (_, length) in self.lengths.items()}
+        return {**{self.now[n]: value for n, value in known.items()}, **lengths}
 
     @cached_property
     def seeds(self) -> dict[Node, Node]:
@@ -107,7 +133,8 @@ class Forward:
         """What the user calls the nodes; the last name of several."""
         made = {n: name for n, name in self.trace.names.items() if n in self.now and self.now[n].primitive is not INPUT}
         entered = {n: self._plain(name.rpartition(".")[2]) for name, n in self.trace.graph.inputs.items()}
-        return {self.now[n]: name for n, name in (made | entered).items() if n in self.now and name.isidentifier()}
+        every = {**made, **entered, **self.returned}
+        return {self.now[n]: name for n, name in every.items() if n in self.now and name.isidentifier()}
 
     def _plain(self, name: str) -> str:
         """An item of an attribute by the local name that forward gives it, or by its key: Wx for params[0]."""
@@ -124,7 +151,7 @@ class Forward:
         if node in self.counts:
             return "n"
         if node in self.lengths:
-            return _BATCH
+            return self.lengths[node][0]
         return "random" if node in self.drawn else self.own_names.get(node, "x")
 
     @cached_property
@@ -172,9 +199,31 @@ def forward_of(
     if any(np.iscomplexobj(value) for value in found.inputs.values()):
         raise TargetError(f"{target.name} takes complex numbers, and a gradient here is one of real numbers")
     trace, raised = _with_backward_that_runs(target, found)
-    made = _forward(trace, opened, _lengths(target, found, trace))
+    repeating = _with_repeats(found, {placed(key, target.inputs(found.interface)) for key in inputs})
+    if repeating is not found and not raised:
+        with suppress(Exception):  # whatever the user's code raises: it takes no index twice
+            trace, found = _recorded(target, repeating), repeating
+    alone = _alone(target) if target.has_both else target
+    if not inputs and not init:
+        letters = _forward(trace, opened).letters
+        longer = distinct_lengths(trace, found, letters, lambda example: _recorded(alone, example))
+        with suppress(Exception):  # whatever the user's code raises: its backward does not take these lengths
+            trace, found = _recorded(target if not raised else alone, longer), longer
     code = getattr(target.forward, "__code__", None)
-    return replace(made, told=told, unpacked=unpacked, code=code, raised=raised)
+    made = replace(_forward(trace, opened), told=told, unpacked=unpacked, code=code, raised=raised)
+    made = replace(made, returned=helper_names(target.forward, trace))
+    return _with_lengths(made, found, opened, lambda example: _recorded(alone, example))
+
+
+def _with_repeats(found: Example, given: Collection[str]) -> Example:
+    """An example whose whole numbers were chosen, with one of them twice: a backward has to add up where it repeats."""
+    repeated = {
+        name: np.append(item.ravel()[:-1], item.flat[0]).reshape(item.shape)
+        for name, item in found.inputs.items()
+        if name not in given and isinstance(item, np.ndarray) and item.dtype.kind in "iu"
+        and 1 < item.size == len(np.unique(item))
+    }  # fmt: skip
+    return replace(found, inputs={**found.inputs, **repeated}) if repeated else found
 
 
 def _with_backward_that_runs(target: Target, found: Example) -> tuple[Trace, str]:
@@ -201,25 +250,22 @@ def _recorded(target: Target, found: Example) -> Trace:
     return record(target.fresh(found.init), *ordered, **keywords)
 
 
-def _lengths(target: Target, found: Example, trace: Trace) -> frozenset[Node]:
-    """The constants of a recording that are the number of rows: with a row more, they are one more."""
-    rows = next((len(item) for item in found.inputs.values() if isinstance(item, np.ndarray) and item.ndim), 0)
-    if rows < 2:
-        return frozenset()
-    more = {
-        name: np.take(item, range(rows + 1), 0, mode="wrap") if np.ndim(item) and len(item) == rows else item
-        for name, item in found.inputs.items()
-    }
-    try:
-        with quiet():
-            other = _recorded(target, replace(found, inputs=more))
-    except Exception:  # whatever the user's code raises: it takes no more rows
-        return frozenset()
-    if [n.primitive for n in trace.graph.nodes] != [n.primitive for n in other.graph.nodes]:
-        return frozenset()
-    pairs = zip(trace.graph.nodes, other.graph.nodes, strict=True)
-    numbers = ((n, n.static["value"], m.static["value"]) for n, m in pairs if n.primitive is CONSTANT)
-    return frozenset(n for n, mine, theirs in numbers if type(mine) is int and (mine, theirs) == (rows, rows + 1))
+def _with_lengths(
+    forward: Forward, found: Example, opened: Collection[str], again: Callable[[Example], Trace]
+) -> Forward:
+    """The forward with letters in the place of numbers that are lengths of axes."""
+    if not any(n.shape for n in forward.inputs):
+        return forward
+    known = known_lengths(forward.trace, found, forward.letters, again)
+    letters = forward.letters_with(known.alike)
+    new = {a: b for n in forward.letters for a, b in zip(forward.letters[n], letters[n], strict=True) if a.isalnum()}
+    inputs = {n: tuple(a if a.isalnum() else "" for a in letters[n]) for n in forward.nodes if n.primitive is INPUT}
+    multiples = {new[a]: f"{count}·{new[b]}" for a, (count, b) in known.multiples.items()}
+    made = _forward(forward.trace, opened, known.called(new))
+    return replace(
+        forward, graph=made.graph, now=made.now, inputs=made.inputs, outputs=made.outputs, lengths=made.lengths,
+        known=inputs, multiples=multiples,
+    )  # fmt: skip
 
 
 def _alone(target: Target) -> Target:
@@ -227,7 +273,7 @@ def _alone(target: Target) -> Target:
     return Target(target.adapted_to(target.forward_alone(target.forward_name)))
 
 
-def _forward(trace: Trace, opened: Collection[str], lengths: Collection[Node]) -> Forward:
+def _forward(trace: Trace, opened: Collection[str], known: KnownLengths = NO_LENGTHS) -> Forward:
     call = next((call for call in trace.calls if call.parent is None), None)
     before = [node for node in trace.graph.nodes if node not in trace.backward]
     outputs = call.outputs if call else [n for n in trace.graph.outputs.values() if n not in trace.backward]
@@ -240,15 +286,16 @@ def _forward(trace: Trace, opened: Collection[str], lengths: Collection[Node]) -
     # Every node is an output while the graph is simplified: that is how the recorded nodes are found again.
     marked = {str(i): node for i, node in enumerate(before)}
     graph = Graph(tuple(before), {k: n for k, n in trace.graph.inputs.items() if n in before}, marked)
-    rows = Node(INPUT, (), {}, (), int)
-    graph = rebuild(graph, lambda node, new: rows if node in lengths else renewed(node, new))
+    lengths, told = length_nodes(known)
+    graph = rebuild(graph, lambda node, new: told(node) if not node.inputs else renewed(told(node), new))
     graph = simplify(masked_write_to_select(simplify(graph)))
     graph = rebuild(graph, lambda node, new: with_squares(renewed(node, new)))
-    if not {"all", *CLOSED} & set(opened):
-        graph = softmax_forms(graph)
+    ends = [graph.outputs[mark] for mark, node in marked.items() if node in outputs]
+    graph, turned = closed_steps(graph, ends, opened)
     now = {node: graph.outputs[mark] for mark, node in marked.items()}
     inputs = call.inputs if call else tuple(trace.graph.inputs.values())
     needed = set(topological([now[n] for n in outputs]))
+    now |= {node: turned[made] for node, made in now.items() if made in turned and made not in needed}
     entered = tuple(dict.fromkeys(now[n] for n in inputs if n in now and now[n] in needed and n.primitive is INPUT))
-    ends = tuple(dict.fromkeys(now[n] for n in outputs))
-    return Forward(trace, call, graph, now, entered, ends, lengths=frozenset([rows] if rows in needed else []))
+    last = tuple(dict.fromkeys(now[n] for n in outputs))
+    return Forward(trace, call, graph, now, entered, last, lengths={n: x for n, x in lengths.items() if n in needed})

@@ -8,7 +8,7 @@ from dout.graph import Node
 
 OUTPUTS = ("y", "z")  # what an output is called that has no name of its own
 _SAY_LITTLE = (*OUTPUTS, "out", "output", "ret", "result")
-_LETTERS = "abcfghijklmopqrsuvwz"  # names of steps that have none; d, e, n, t and y stand for other things
+_LETTERS = "abcfgpqrsuvwz"  # names of steps that have none; others stand for indices, and e, t, y for other things
 
 
 def value_names(

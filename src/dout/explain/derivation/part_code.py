@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,14 +45,19 @@ class _OneRecording:
         raise UnspelledError(name)
 
 
-def part_code(gradient: Node, names: Mapping[Node, str], values: Mapping[Node, Any]) -> str:
+def part_code(
+    gradient: Node, names: Mapping[Node, str], values: Mapping[Node, Any], counts: Collection[int] = ()
+) -> str:
     """One line of NumPy for a gradient, from the values with names; "" where there is none that holds at every size.
+
+    A number that is one of the `counts` may be that of elements of which forward takes the mean.
 
     The line runs on `values`, and stands only if it gives the gradient there.
     """
     nodes = topological([gradient], known=names.keys())
     plain = all(n.primitive is CONSTANT or n.primitive in _FREE_OF_SIZES or is_elementwise(n) for n in nodes)
-    if not plain or len(nodes) > MOST_STEPS or not all(n in names or n.inputs or n.static for n in nodes):
+    counted = any(n.primitive is CONSTANT and n.static["value"] in counts for n in nodes)
+    if counted or not plain or len(nodes) > MOST_STEPS or not all(n in names or n.inputs or n.static for n in nodes):
         return ""
     spelling, texts = _OneRecording(SizeWords({})), {node: WrittenText(name) for node, name in names.items()}
     try:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from dout.explain.algebra.derivative_forms import Derivative
 from dout.explain.derivation.forward_graph import Forward
 from dout.explain.model.explanation import Keeping, Phrase
 from dout.explain.terms.terms import Cases, Symbol
 from dout.explain.terms.walk import calls_in
-from dout.graph import CONSTANT, Node, topological
+from dout.graph import CONSTANT, Graph, Node, topological
+from dout.ops import primitives
+from dout.rewrite.simplify import simplify
+
+_DIVIDE = primitives("divide")
 
 
 def keepings(forward: Forward, found: Sequence[Derivative]) -> tuple[Keeping, ...]:
@@ -18,6 +22,8 @@ def keepings(forward: Forward, found: Sequence[Derivative]) -> tuple[Keeping, ..
     (output,) = forward.outputs
     uses = (n for one in found for n in one.uses)
     needed = [n for n in dict.fromkeys(_known(forward, uses)) if n not in forward.parameters]
+    if set(forward.inputs) <= set(needed):
+        needed = [n for n in needed if n is not output]  # it follows from the inputs
     switches = any(isinstance(one.term, Cases) or "sign" in calls_in(one.term) for one in found)
     if not needed and not switches:
         return (Keeping((), 0, Phrase("keep nothing")),)
@@ -36,11 +42,28 @@ def keepings(forward: Forward, found: Sequence[Derivative]) -> tuple[Keeping, ..
 
 
 def read_by_gradients(forward: Forward) -> tuple[Keeping, ...]:
-    """The one choice that always holds: every value of forward that some gradient is computed from."""
+    """The one choice that always holds: every value of forward that some gradient is computed from.
+
+    Without those that follow from others by one operation: a numerator is the quotient times the denominator.
+    """
     wanted = [forward.gradients.of[n] for n in (*forward.inputs, *forward.learned) if n in forward.gradients.of]
-    inside = set(forward.nodes)
-    read = {i for node in topological(wanted, known=inside) for i in node.inputs if i in inside}
-    return (kept(forward, list(dict.fromkeys(_known(forward, [n for n in forward.nodes if n in read])))),)
+    marked = {str(i): node for i, node in enumerate((*forward.nodes, *wanted))}
+    merged = simplify(Graph(topological(marked.values()), {}, marked)).outputs  # what gradients compute again is one
+    now = {merged[mark]: node for mark, node in reversed(marked.items()) if node not in wanted}
+    after = [merged[mark] for mark, node in marked.items() if node in wanted]
+    read = {now[i] for node in topological(after, known=now) for i in node.inputs if i in now}
+    read |= {now[node] for node in after if node in now}
+    needed = [n for n in forward.nodes if n in read]
+    for node in list(needed):
+        if node not in forward.parameters and _follows(node, [n for n in needed if n is not node]):
+            needed.remove(node)
+    return (kept(forward, list(dict.fromkeys(_known(forward, needed)))),)
+
+
+def _follows(node: Node, others: Collection[Node]) -> bool:
+    """Whether a value is the numerator of a quotient that is known with its denominator."""
+    quotients = (n for n in others if n.primitive in _DIVIDE and n.inputs[0] is node and n.shape == node.shape)
+    return any(n.inputs[1] in others for n in quotients)
 
 
 def kept(forward: Forward, nodes: Sequence[Node], *, or_output: bool = False) -> Keeping:
@@ -67,7 +90,7 @@ def _known(forward: Forward, nodes: Iterable[Node]) -> Iterator[Node]:
     waiting, seen = list(nodes)[::-1], set[Node]()
     while waiting:
         node = waiting.pop()
-        if node in seen or node.primitive is CONSTANT or node in forward.counts | forward.lengths:
+        if node in seen or node.primitive is CONSTANT or node in forward.counts or node in forward.fixed:
             continue
         seen.add(node)
         if forward.is_named(node):

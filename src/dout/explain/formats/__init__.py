@@ -1,3 +1,12 @@
 """An explanation in; the same as terminal text, Markdown, HTML, LaTeX or JSON out."""
 
-__all__ = ["html_page", "json_document", "latex_slide", "markdown", "plain_spelling", "terminal_lines", "words"]
+__all__ = [
+    "html_page",
+    "json_document",
+    "latex_slide",
+    "markdown",
+    "outline",
+    "plain_spelling",
+    "terminal_lines",
+    "words",
+]

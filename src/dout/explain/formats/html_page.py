@@ -15,7 +15,7 @@ from importlib.resources import files
 
 from dout.colours import SANS, family, variables
 from dout.errors import visible
-from dout.explain.formats.outline import brief, outline
+from dout.explain.formats.outline import outline
 from dout.explain.formats.outline_cells import (
     COLUMN_KEYS,
     HEADS,
@@ -30,6 +30,7 @@ from dout.explain.formats.outline_cells import (
     OutlineRow,
     place_text,
 )  # fmt: skip
+from dout.explain.formats.textbook import brief
 from dout.explain.formats.words import Language, Sentence, word
 from dout.explain.model.explanation import Explanation
 from dout.explain.terms import mathml_printer

@@ -13,7 +13,7 @@ from dout.explain.formats.latex_cells import (
     sentence_in_text,
     tex_text,
 )  # fmt: skip
-from dout.explain.formats.outline import brief, outline
+from dout.explain.formats.outline import outline
 from dout.explain.formats.outline_cells import (
     COLUMN_KEYS,
     Cell,
@@ -23,6 +23,7 @@ from dout.explain.formats.outline_cells import (
     OutlineRow,
     place_text,
 )  # fmt: skip
+from dout.explain.formats.textbook import brief
 from dout.explain.formats.words import Language
 from dout.explain.model.explanation import Explanation
 from dout.explain.terms.terms import Symbol

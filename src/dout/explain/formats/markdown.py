@@ -8,7 +8,7 @@ from typing import Any
 
 from dout.errors import visible
 from dout.explain.formats.latex_cells import aligned, equation_text, figure_text, latex_of, sentence_in_text
-from dout.explain.formats.outline import brief, outline
+from dout.explain.formats.outline import outline
 from dout.explain.formats.outline_cells import (
     COLUMN_KEYS,
     HEADS,
@@ -21,6 +21,7 @@ from dout.explain.formats.outline_cells import (
     OutlinePart,
     place_text,
 )  # fmt: skip
+from dout.explain.formats.textbook import brief
 from dout.explain.formats.words import Language, Sentence, word
 from dout.explain.model.explanation import Explanation
 from dout.explain.terms.terms import Symbol

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -23,7 +23,8 @@ from dout.explain.formats.outline_cells import (
 from dout.explain.formats.words import Language, Sentence, listed, said, said_reason
 from dout.explain.model.explanation import BackwardLine, DerivationStep, Explanation, Phrase, Quantity, StepPart
 from dout.explain.terms.notation import numbered
-from dout.explain.terms.terms import ONE, Partial, Product, Symbol, Term
+from dout.explain.terms.terms import ONE, Partial, Symbol, Term
+from dout.explain.terms.walk import calls_in
 
 DOUT = Symbol("dout")
 
@@ -48,22 +49,6 @@ def outline(explanation: Explanation, *, numbers: bool = False, language: Langua
     )
 
 
-def brief(explanation: Explanation, language: Language = "en") -> tuple[Cell, ...]:
-    """The formula, the derivative, and what backward needs, as a textbook prints them.
-
-    Where the derivative speaks of steps of forward, these stand in the place of the formula.
-    """
-    made = [q for q in explanation.forward if q.term is not None]
-    formula, derivatives = formula_of(explanation), _textbook(explanation)
-    spoken = frozenset().union(*(names_in(equation.sides) for equation in derivatives))
-    if formula is None or spoken & {q.name for q in made if q.name not in explanation.outputs}:
-        lines: list[Cell] = [_equation(Symbol(q.name), q.term, of=q.name) for q in made]
-    else:
-        lines = [formula]
-    keeping = keeping_sentence(explanation, language)
-    return (*lines, *derivatives, *((keeping,) if keeping else ()))
-
-
 # --- the parts --------------------------------------------------------------------------------------------------------
 
 
@@ -73,10 +58,13 @@ def _forward(explanation: Explanation, numbers: bool, language: Language) -> Out
     inner = {q.name for q in made} - set(explanation.outputs)
     spoken = set().union(*map(names_in, _terms_behind(explanation)), *(_locals(s) for s in explanation.steps))
     rows = []
-    if numbers or explanation.formula is None or inner & spoken:
+    told = {part.of for step in explanation.steps for part in step.parts}
+    if numbers or explanation.formula is None or inner & (spoken | told):
         for q in made:
-            cells: dict[str, Cell] = {"equation": _equation(Symbol(q.name), q.term, of=q.name)}
+            cells: dict[str, Cell] = {"equation": equation(Symbol(q.name), q.term, of=q.name)}
             rows.append(OutlineRow(cells | _figure("value", q.value, numbers, False), name=q.name))
+        for left, meant in _defined(explanation, [q.term for q in made if q.term]):
+            rows.append(OutlineRow({"equation": equation(left, meant)}))
     return OutlinePart("forward", said("title.forward", language), tuple(rows))
 
 
@@ -100,7 +88,7 @@ def _upstream_row(explanation: Explanation, output: Quantity) -> OutlineRow:
     """The gradient that comes in for one of several outputs: the first of those that add up, if forward uses it."""
     used = any(part.of == output.name for step in explanation.steps for part in step.parts)
     left = gradient_name(explanation, output.name, int(used))
-    cells: dict[str, Cell] = {"index": _equation(left, Partial(output.name), of=output.name)}
+    cells: dict[str, Cell] = {"index": equation(left, Partial(output.name), of=output.name)}
     return OutlineRow(cells | ({"shapes": (shape_text(output.axes),)} if output.axes else {}), name=output.name)
 
 
@@ -110,33 +98,39 @@ def _step(explanation: Explanation, step: DerivationStep, numbers: bool, languag
     if step.says is not None and step.says.key != "row":  # the words of a row say no more than its derivative
         cells.append((_saying(step.says, language), step.name))
     inputs = {q.name for q in explanation.forward if q.term is None}
-    told = [part for part in step.parts if not _only_passes_on(part) or part.of in inputs] or step.parts
+    told = [part for part in step.parts if not only_passes_on(part) or part.of in inputs] or step.parts
     said_before: Phrase | None = None
     for part in told:
         if part.reason is not None and part.reason != said_before:
             cells.append((_saying(part.reason, language), part.of))
         said_before = part.reason
+        if part.index is not None and part.local:
+            cells.append(({"local": _local(step, part)}, part.of))
         cells.append((_part_cells(explanation, step, part) | _figure("value", part.value, numbers, True), part.of))
     head: dict[str, Cell] = {"number": (str(step.number),), "operator": (step.operator,)}
     for i, (made, name) in enumerate(cells or [({}, step.name)]):
         yield OutlineRow((head if i == 0 else {}) | made, step.number, name)
 
 
-def _only_passes_on(part: StepPart) -> bool:
+def only_passes_on(part: StepPart) -> bool:
     """Whether a part of a gradient is one that has a name already, as it is."""
     plain = isinstance(part.gradient, Symbol) and part.gradient.name != f"d{part.of}"
     return plain and not (part.local or part.index or part.code or part.share)
 
 
+def _local(step: DerivationStep, part: StepPart) -> Equation:
+    return equation(LocalDerivative(step.name, numbered(part.of, part.share)), *part.local, of=part.of)
+
+
 def _part_cells(explanation: Explanation, step: DerivationStep, part: StepPart) -> dict[str, Cell]:
     left = gradient_name(explanation, part.of, part.share)
     if part.index is not None:
-        cells: dict[str, Cell] = {"index": _equation(*part.index, of=part.of)}
+        cells: dict[str, Cell] = {"index": equation(*part.index, of=part.of)}
     elif part.local:
-        cells = {"local": _equation(LocalDerivative(step.name, numbered(part.of, part.share)), *part.local, of=part.of)}
-        cells["gradient"] = _equation(left, part.gradient, of=part.of)
+        cells = {"local": _local(step, part)}
+        cells["gradient"] = equation(left, part.gradient, of=part.of)
     else:  # a gradient that has no formula stands by its own name
-        cells = {} if part.gradient == left else {"index": _equation(left, part.gradient, of=part.of)}
+        cells = {} if part.gradient == left else {"index": equation(left, part.gradient, of=part.of)}
     if part.shapes:
         cells["shapes"] = (part.shapes,)
     if part.code:
@@ -158,9 +152,16 @@ def _simplified(explanation: Explanation, language: Language) -> OutlinePart:
             cells |= {"since": said_reason(reason, language)} if reason else {}
             rows.append(OutlineRow(cells, name=simplified.of))
             left = None
-    for left, meant in explanation.definitions:
+    told = _defined(explanation, [q.term for q in explanation.forward if q.term])
+    for left, meant in (pair for pair in explanation.definitions if pair not in told):
         rows.append(OutlineRow({"form": Equation(left, (meant,)), "since": said("definition", language)}))
     return OutlinePart("simplified", said("title.simplified", language), tuple(rows))
+
+
+def _defined(explanation: Explanation, terms: Iterable[Term]) -> list[tuple[Term, Term]]:
+    """The definitions of the functions that some terms call."""
+    used = set().union(*map(calls_in, terms))
+    return [pair for pair in explanation.definitions if calls_in(pair[0]) & used - {"getitem"}]
 
 
 def _keeping(explanation: Explanation, language: Language) -> OutlinePart:
@@ -170,8 +171,9 @@ def _keeping(explanation: Explanation, language: Language) -> OutlinePart:
 
 def _beside(explanation: Explanation, language: Language) -> OutlinePart:
     rows = []
+    forms = [term for simplified in explanation.simplified for term, _ in simplified.forms[-1:]]
     for line in explanation.backward:
-        judged = judgement_of(line, language)
+        judged = judgement_of(line, language, forms)
         cells: dict[str, Cell] = {"source": Listing(line.source.strip())}
         rows.append(OutlineRow(cells | ({"mark": judged} if judged else {}), line.step))
     where = explanation.backward[0].where if explanation.backward else None
@@ -186,7 +188,8 @@ def _not_explained(explanation: Explanation, language: Language) -> OutlinePart:
 # --- cells ------------------------------------------------------------------------------------------------------------
 
 
-def _equation(left: Term, *sides: Term | None, of: str = "") -> Equation:
+def equation(left: Term, *sides: Term | None, of: str = "") -> Equation:
+    """An equation of what is known of its sides."""
     return Equation(left, tuple(side for side in sides if side is not None), of)
 
 
@@ -210,11 +213,19 @@ def _is_convention(reason: Phrase | None) -> bool:
     return reason is not None and reason.key in _CONVENTIONS and str(reason.fields["n"]) == "N"
 
 
+def _is_conditional(reason: Phrase | None) -> bool:
+    """Whether a line is right for some inputs only."""
+    return reason is not None and reason.key == "beside_no_repeats"
+
+
 _SAYS_INSTEAD = {"beside_axis", "beside_axis_here", "beside_not_summed", "beside_overwritten", "beside_layer"}
 
 
-def judgement_of(line: BackwardLine, language: Language = "en") -> LineJudgement | None:
-    """What there is to say of a line of the user's: which step it is, or which value; None where it is neither."""
+def judgement_of(line: BackwardLine, language: Language = "en", forms: Collection[Term] = ()) -> LineJudgement | None:
+    """What there is to say of a line of the user's: which step it is, or which value; None where it is neither.
+
+    A line that takes several steps is told as a formula where that is one of the `forms` of a whole gradient.
+    """
     reason = said_reason(line.reason, language) if line.reason else ()
     step = () if line.step is None else said("line.step", language, step=line.step)
     if line.wrong:
@@ -223,8 +234,8 @@ def judgement_of(line: BackwardLine, language: Language = "en") -> LineJudgement
             why = said("line.instead", language, reason=why, instead=line.instead)
         return LineJudgement("~" if _is_convention(line.reason) else "✗", why)
     if reason or step:
-        return LineJudgement("✓", reason or step)
-    if len(line.steps) > 1 and isinstance(line.matches, Symbol | Partial | None):  # a name says less than the steps
+        return LineJudgement("~" if _is_conditional(line.reason) else "✓", reason or step)
+    if len(line.steps) > 1 and line.matches not in forms:  # steps say more than a line that is told once more
         return LineJudgement("✓", said("line.steps", language, steps=_ranges(line.steps)))
     return LineJudgement("✓", said("line.is", language, term=line.matches)) if line.matches is not None else None
 
@@ -287,29 +298,6 @@ def final_forms(explanation: Explanation) -> dict[str, Term]:
             if part.of in inputs:
                 forms.setdefault(part.of, part.gradient)
     return forms
-
-
-def _textbook(explanation: Explanation) -> list[Equation]:
-    """The gradient of each input; and before them those that they are written with, where there are such."""
-    forms, known = final_forms(explanation), {quantity.name for quantity in explanation.forward}
-    named = frozenset().union(*map(names_in, forms.values())) - known - {"dout"}
-    if not any(name.startswith("d") for name in named):
-        return [_derivative(explanation, of, term) for of, term in forms.items()]
-    parts = [part for step in explanation.steps for part in step.parts if not _only_passes_on(part)]
-    sides = [(gradient_name(explanation, part.of, part.share), part) for part in parts]
-    return [Equation(left, (part.gradient,), part.of) for left, part in sides if left != part.gradient]
-
-
-def _derivative(explanation: Explanation, of: str, term: Term) -> Equation:
-    """The derivative of the output, where the gradient is a multiple of the output's; else the gradient."""
-    outputs = explanation.outputs
-    if isinstance(term, Product) and len(outputs) == 1 and Partial(outputs[0]) in term.factors:
-        rest = [factor for factor in term.factors if factor != Partial(outputs[0])]
-        if len(rest) == len(term.factors) - 1:
-            local = Product(tuple(rest) or (ONE,), term.over, term.negative)
-            alone = len(rest) == 1 and not term.over and not term.negative
-            return Equation(LocalDerivative(outputs[0], of), (rest[0] if alone else local,), of)
-    return Equation(gradient_name(explanation, of), (term,), of)
 
 
 def speaks_of_dout(explanation: Explanation) -> bool:

@@ -61,7 +61,7 @@ class Listing:
 
 @dataclass(frozen=True)
 class LineJudgement:
-    """The judgement on a line of the user's; "~" is right up to the number of samples, a convention of many layers."""
+    """The judgement on a line of the user's; "~" is right up to the number of samples, or for some inputs only."""
 
     mark: Literal["✓", "~", "✗"]
     sentence: Sentence

@@ -18,9 +18,12 @@ def in_ascii(text: str) -> str:
 
     >>> in_ascii("∂L/∂x = −Σₙ x² · Wᵀ")
     'dL/dx = -sum_n x^2 * W^T'
+    >>> in_ascii("b / √D = √(b² / D)")
+    'b / sqrt(D) = sqrt(b^2 / D)'
     """
     if text.isascii():
         return text
+    text = re.sub(r"√(\w+)", r"√(\1)", text)
     text = re.sub("[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿˣ]+", lambda run: "^" + run[0].translate(_RAISED), text)
     text = re.sub("[₀-₋ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ]+", lambda run: "_" + run[0].translate(_LOWERED), text)
     spelt = "".join(_SIGNS.get(sign, sign) for sign in text)

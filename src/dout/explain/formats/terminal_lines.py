@@ -14,7 +14,7 @@ from rich.cells import cell_len
 
 from dout.errors import visible
 from dout.explain.formats.cell_wrapping import Span, TextLine, length, wrapped_cell
-from dout.explain.formats.outline import brief, outline
+from dout.explain.formats.outline import outline
 from dout.explain.formats.outline_cells import (
     COLUMN_KEYS,
     Cell,
@@ -28,6 +28,7 @@ from dout.explain.formats.outline_cells import (
     place_text,
 )  # fmt: skip
 from dout.explain.formats.plain_spelling import in_ascii
+from dout.explain.formats.textbook import brief
 from dout.explain.formats.words import Language, Sentence
 from dout.explain.model.explanation import Explanation
 from dout.explain.terms import text_printer
@@ -281,28 +282,34 @@ class _Table:
         """The line of its row and the start of each column, for each group of columns by itself."""
         groups = [group for group in _EITHER if set(group) & set(self.columns)]
         every = {key for group in _EITHER for key in group}
+        keys = [[key for key in self.columns if key in group or key not in every] for group in groups or [()]]
+        wide = [self._in_one_line(some, pressed=()) for some in keys]
+        if any(map(self._is_too_wide, wide)):  # what groups have in common is pressed in all: it stays in one place
+            common = [key for key in self.columns if key not in every]
+            kept = [self._in_one_line(some, pressed=common) for some in keys]
+            wide = [self._pressed(some) if self._is_too_wide(k) else k for some, k in zip(keys, kept, strict=True)]
         places: dict[str, tuple[int, int]] = {}
-        for group in groups or [()]:
-            keys = [key for key in self.columns if key in group or key not in every]
-            places = {**self._placed_together(keys), **places}
+        for group in wide:
+            places = {**group, **places}
         return places
 
-    def _placed_together(self, keys: Sequence[str]) -> dict[str, tuple[int, int]]:
-        """As wide as wished, pressed, or the last ones on lines of their own."""
-        wide = self._in_one_line(keys, pressed=False)
-        if self._end(wide) <= self.press.width:
-            return wide
-        pressed = self._in_one_line(keys, pressed=True)
-        return pressed if self._end(pressed) <= self.press.width else self._below(pressed)
+    def _is_too_wide(self, places: Mapping[str, tuple[int, int]]) -> bool:
+        return self._end(places) > self.press.width
 
-    def _in_one_line(self, keys: Sequence[str], *, pressed: bool) -> dict[str, tuple[int, int]]:
+    def _pressed(self, keys: Sequence[str]) -> dict[str, tuple[int, int]]:
+        """Pressed, or the last ones on lines of their own."""
+        pressed = self._in_one_line(keys, pressed=keys)
+        return self._below(pressed) if self._is_too_wide(pressed) else pressed
+
+    def _in_one_line(self, keys: Sequence[str], *, pressed: Sequence[str]) -> dict[str, tuple[int, int]]:
         places: dict[str, tuple[int, int]] = {}
         end = 0
         for key in keys:
             column = self.columns[key]
-            gap = min(column.gap, _LEAST) if pressed else column.gap
-            start = max(end + gap, _INDENT, column.stop if not pressed or column.stop <= 15 else 0)
-            if column.tab and not pressed:
+            tight = key in pressed
+            gap = min(column.gap, _LEAST) if tight else column.gap
+            start = max(end + gap, _INDENT, column.stop if not tight or column.stop <= 15 else 0)
+            if column.tab and not tight:
                 start += (7 - start) % 8
             places[key] = (0, start)
             end = start + self.widths[key]

@@ -87,6 +87,8 @@ def said_reason(reason: Phrase, language: Language = "en") -> Sentence:
 def _spoken(item: Any, language: Language) -> Any:
     if isinstance(item, Phrase):
         return said_reason(item, language)
+    if isinstance(item, Symbol) and " " in item.name:  # words in the place of a name
+        item = item.name
     if language == "ja" and isinstance(item, str):
         return ROWS.get(item, item)
     if isinstance(item, tuple) and not all(isinstance(one, int) for one in item):

@@ -58,13 +58,15 @@ _OUTLINE = {
 _AXES = {
     "added to each": "{name} は {axis} 個の行すべてに足されたので、勾配はそれらの和です",
     "sum over repeats": "{name} は {axis} に沿って繰り返されるので、勾配は {axis} についての和です",
-    "matrix product": "{name}[{indices}] は {index} ごとに {other} と出会うので、勾配は {index} についての和です",
+    "matrix product": "{element} は {index} ごとに {other} と出会うので、勾配は {index} についての和です",
     "sum": "どの要素も和に一度だけ入るので、それぞれが和の勾配を受け取ります",
     "mean": "どの要素も平均の 1/{count} なので、勾配もその割合で受け取ります",
     "variance": "要素は、平均からの距離だけ分散を動かします",
     "product": "要素は、ほかの要素の積だけ全体の積を動かします",
-    "largest": "勾配は最大の要素に流れます。等しい要素があれば分け合います",
-    "smallest": "勾配は最小の要素に流れます。等しい要素があれば分け合います",
+    "largest": "等しい要素がほかになければ、勾配は最大の要素に流れます",
+    "largest shared": "勾配は最大の要素に流れます。等しい要素があれば分け合います",
+    "smallest": "等しい要素がほかになければ、勾配は最小の要素に流れます",
+    "smallest shared": "勾配は最小の要素に流れます。等しい要素があれば分け合います",
     "running sum": "要素は自分の位置から先の累積和すべてに入るので、それらの勾配を足し合わせます",
     "moved": "要素は移動するだけなので、勾配は元の位置に戻ります",
     "repeated": "{name} は繰り返されるので、繰り返しのすべての勾配を足し合わせます",
@@ -88,6 +90,11 @@ _ENDS = {
 }
 
 _BESIDE = {
+    "closed": "ここでは一つの手順です。--open {name} で中を見られます",
+    "no_formula": "{operator}（{place}）：厳密に一致する式が見つかりませんでした",
+    "where rows": "{names} の各行の和が 1 のとき",
+    "where finite": "値を有限に保つ {numbers} を除いて",
+    "where both": "{one}、{other}",
     "beside_given": "上の行の {name} が正しければ、これも正しい式です",
     "beside_use": "{gradient} のうち {through} を通って伝わる部分です",
     "beside_local": "{of} の {by} に関する微分です",
@@ -97,7 +104,9 @@ _BESIDE = {
     "beside_opposite": "{gradient} の符号を変えたものです",
     "beside_on_the_way": "次の勾配への途中の計算です",
     "beside_start": "後の行で値が入ります",
-    "beside_nearly": "丸めた数、または値を有限に保つための小さな数を除けば等しい式です",
+    "beside_finite": "順伝播の値を有限に保つだけの {numbers} を除けば正しい式です",
+    "beside_nearly": "丸めた数の最後の桁を除けば正しい式です",
+    "beside_no_repeats": "添字が繰り返されない限り正しい式です。繰り返されるときは np.add.at で足し合わせます",
     "beside_several": "{gradients} です",
     "beside_zero": "これは 0 ですが、{gradient} は 0 ではありません",
     "beside_no_dout": "dout が抜けています。これは局所的な微分だけです",
@@ -159,7 +168,8 @@ _NOT_DERIVED = {
     "derive state": "順伝播が前回の呼び出しの値から続きます。それを入力として渡し、新しい値を返してください",
 }
 
-ROWS: Mapping[str, str] = {  # what rows of primitives say where no gradient goes on
+ROWS: Mapping[str, str] = {  # what rows of primitives say where no gradient goes on; words in the place of a name
+    "the right gradient": "正しい勾配",
     "no gradient: a condition is not a number": "条件は数ではないので、勾配はありません",
     "no gradient: of several writes to one place the last one counts, and this says which they are": "同じ場所への"
     "書き込みは最後のものだけが残ります。どれが残るかには勾配がありません",

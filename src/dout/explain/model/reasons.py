@@ -12,13 +12,15 @@ from collections.abc import Mapping
 _STEPS = {
     "added to each": "{name} was added to each of the {axis} rows, so its gradient is the sum of theirs",
     "sum over repeats": "{name} is repeated along {axis}, so its gradient is the sum over {axis}",
-    "matrix product": "{name}[{indices}] meets {other} once for each {index}, so its gradient is the sum over {index}",
+    "matrix product": "{element} meets {other} once for each {index}, so its gradient is the sum over {index}",
     "sum": "each element is in the sum once, so each gets the gradient of the sum",
     "mean": "each element is 1/{count} of the mean, so each gets that share of the gradient",
     "variance": "an element moves the variance by its distance from the mean",
     "product": "an element moves the product by the product of the others",
-    "largest": "the gradient goes to the largest element; equal ones share it",
-    "smallest": "the gradient goes to the smallest element; equal ones share it",
+    "largest": "the gradient goes to the largest element, as long as no other equals it",
+    "largest shared": "the gradient goes to the largest element; equal ones share it",
+    "smallest": "the gradient goes to the smallest element, as long as no other equals it",
+    "smallest shared": "the gradient goes to the smallest element; equal ones share it",
     "running sum": "an element is in all running sums from its place on, so their gradients add up",
     "moved": "elements only move, so their gradients move back",
     "repeated": "{name} is repeated, so the gradients of all repeats add up",
@@ -26,6 +28,7 @@ _STEPS = {
     "looked up": "a row of {name} may be chosen several times, so the gradients of all its uses add up",
     "overwritten": "the elements that were overwritten get 0",
     "written": "the new elements get the gradients of the places that they were written to",
+    "closed": "one step here; --open {name} shows what is inside",
     "part": "each input gets its part of the gradient",
     "border": "the border gets no gradient",
     "half": "only the elements that stay get a gradient",
@@ -47,7 +50,9 @@ _RIGHT_LINES = {
     "beside_opposite": "{gradient} with the other sign",
     "beside_on_the_way": "on the way to the next gradient",
     "beside_start": "filled in by a later line",
-    "beside_nearly": "equal but for a rounded number, or a tiny one that keeps it finite",
+    "beside_finite": "right, without the {numbers} that only keeps forward finite",
+    "beside_nearly": "right, up to the last digits of a rounded number",
+    "beside_no_repeats": "right as long as no index repeats: np.add.at adds up those that do",
     "beside_several": "these are {gradients}",
 }
 
@@ -85,8 +90,15 @@ _WRONG_LINES = {
     "beside_differs": "this is not {gradient}",
 }
 
+_CONDITIONS = {
+    "where rows": "where each row of {names} adds up to 1",
+    "where finite": "without the {numbers} that keeps it finite",
+    "where both": "{one}, {other}",
+}
+
 _LIMITS = {
     "stops": "{operator}, at {place}: {says}",
+    "no_formula": "{operator}, at {place}: no formula was found that agrees exactly",
     "lost": "{event}: no gradient is known behind it",
     "backward_raises": "your backward raises {error}",
 }
@@ -132,4 +144,4 @@ _NOT_DERIVED = {
     "derive state": "forward goes on from what the call before left: give that as an input, and return the new one",
 }
 
-REASONS: Mapping[str, str] = {**_STEPS, **_LIMITS, **_RIGHT_LINES, **_WRONG_LINES, **_NOT_DERIVED}
+REASONS: Mapping[str, str] = {**_STEPS, **_CONDITIONS, **_LIMITS, **_RIGHT_LINES, **_WRONG_LINES, **_NOT_DERIVED}

@@ -3,6 +3,7 @@
 __all__ = [
     "known_numbers",
     "latex_printer",
+    "length_numbers",
     "mathml_printer",
     "node_terms",
     "notation",

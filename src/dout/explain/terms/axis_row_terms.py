@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from dout.explain.terms.known_numbers import term_of_number
+from dout.explain.terms.length_numbers import length_text
 from dout.explain.terms.row_terms import as_condition, as_number, exp, log
 from dout.explain.terms.terms import (
     ONE,
@@ -143,8 +144,10 @@ def _index(part: Any, arrays: tuple[Term, ...]) -> Term:
     if isinstance(part, Slot):
         return arrays[part]
     if isinstance(part, slice):
-        start, stop, step = ("" if one is None else str(one) for one in (part.start, part.stop, part.step))
+        start, stop, step = ("" if one is None else length_text(one) for one in (part.start, part.stop, part.step))
         return Symbol(f"{start}:{stop}" + (f":{step}" if step else ""))
+    if isinstance(part, range):
+        return Symbol("n")  # as an array that counts rows
     if part is None or part is Ellipsis:
         return Symbol("new" if part is None else "…")
     return term_of_number(part)

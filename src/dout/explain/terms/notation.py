@@ -32,6 +32,7 @@ FENCES = {"abs": ("|", "|"), "floor": ("⌊", "⌋"), "ceil": ("⌈", "⌉")}
 ROOTS = {"sqrt": ("√", ""), "cbrt": ("∛", "3")}
 BASES = {"log2": "2", "log10": "10"}
 SUMS = {"sum": "Σ", "prod": "Π"}
+PUTTING = frozenset(("scatter", "setitem", "add_at"))  # functions of places, for which mathematics has no word
 _WORDS = {"sigmoid": "σ", "arctan2": "atan2", "rint": "round"}
 
 

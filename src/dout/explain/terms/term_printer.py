@@ -176,8 +176,10 @@ class TermPrinter(ABC):
         weakest = Strength.COMPARISON if connective else Strength.SUM
         sides = []
         for side, part in zip((term.left, term.right), parts, strict=True):
-            same = isinstance(side, Compare) and side.symbol == term.symbol and connective
-            sides.append(self.fit(part, Strength.LOGIC if same else weakest))
+            inner = side.symbol if isinstance(side, Compare) else ""
+            same = inner == term.symbol and connective
+            chained = side is term.left and {inner, term.symbol} <= set(terms.ORDER)  # 0 < x < 1
+            sides.append(self.fit(part, Strength.LOGIC if same else Strength.COMPARISON if chained else weakest))
         text = self.relation(term.symbol, *sides)
         return Printed(text, Strength.LOGIC if connective else Strength.COMPARISON)
 

@@ -76,7 +76,7 @@ class FunctionCall(Term):
 
 @dataclass(frozen=True)
 class Compare(Term):
-    """A condition: x > 0; `symbol` is one of < ≤ > ≥ = ≠ ∧ ∨."""
+    """A condition: x > 0; `symbol` is one of < ≤ > ≥ = ≠ ∧ ∨. An order whose left side is one is a chain: 0 < x < 1."""
 
     left: Term
     symbol: str
@@ -115,6 +115,7 @@ class Transposed(Term):
     matrix: Term
 
 
+ORDER = ("<", "≤")
 ZERO, ONE, TWO = Number(0), Number(1), Number(2)
 
 # Of each kind of term: the terms in it, and what else it says.
@@ -160,6 +161,11 @@ def alike(one: Term, other: Term) -> bool:
             return False
         waiting += zip(inside, others, strict=True)
     return True
+
+
+def between(low: Term, x: Term, high: Term, *, below: str = "<") -> Term:
+    """The condition that a term is between two others; `below` is < or ≤."""
+    return Compare(Compare(low, below, x), "<", high)
 
 
 def number(value: Any) -> Term:

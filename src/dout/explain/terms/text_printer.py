@@ -132,10 +132,10 @@ class TextPrinter(TermPrinter):
         return Printed(f"{signs} {self.fit(part, Strength.PREFIX)}", Strength.PREFIX)
 
     def matrix_product(self, term: terms.MatrixProduct, parts: Parts) -> Printed:
-        """Two matrices side by side: dout · Wᵀ."""
+        """Two matrices with NumPy's sign: dout @ Wᵀ; a dot is the product of elements."""
         chain = isinstance(term.left, terms.MatrixProduct)
         left = self.fit(parts[0], Strength.PREFIX if chain else Strength.FACTOR)
-        return Printed(f"{left} · {self.fit(parts[1], Strength.FACTOR)}", Strength.PREFIX)
+        return Printed(f"{left} @ {self.fit(parts[1], Strength.FACTOR)}", Strength.PREFIX)
 
     def transposed(self, term: terms.Transposed, parts: Parts) -> Printed:
         """Wᵀ."""

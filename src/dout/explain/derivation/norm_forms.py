@@ -1,0 +1,99 @@
+"""The gradient of a normalised array in one formula, as in books: (dn − mean(dn) − n · mean(dn · n)) / std."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from dout.explain.axes.term_values import equal_values
+from dout.explain.derivation.exact_points import ExactPoints
+from dout.explain.derivation.forward_graph import Forward
+from dout.explain.terms.node_terms import term_of
+from dout.explain.terms.terms import Symbol, Term
+from dout.graph import Node, evaluate
+from dout.ops import PRIMITIVES, primitives
+from dout.rewrite.node_facts import applied
+
+SHORT = 8  # symbols of a scale without a name
+NEAR = 1e-9
+_QUOTIENTS = primitives("divide")
+
+
+@dataclass(frozen=True)
+class NormForms:
+    """Looks for the gradients of what a forward normalises: an array divided by a number of each of its rows."""
+
+    forward: Forward
+    points: ExactPoints
+
+    def of(self, value: Node) -> Term | None:
+        """The gradient of an input from that of the normalised array; None where it is no such formula."""
+        gradient = self.forward.gradients.of.get(value)
+        if gradient is None or not value.shape or len(self.forward.outputs) != 1:
+            return None
+        for formula, names in self._formulas(value):
+            with np.errstate(all="ignore"):
+                made = evaluate([formula, gradient], self.points.given)
+            wanted = made[gradient]
+            near = np.allclose(made[formula], wanted, rtol=NEAR, atol=NEAR) and np.all(np.isfinite(wanted))
+            if near and equal_values(formula, self.points.given, gradient, self.points.given):
+                return term_of(formula, names)
+        return None
+
+    def _formulas(self, of: Node) -> Iterator[tuple[Node, dict[Node, Term]]]:
+        """Formulas of each named quotient by a number a row, with what the nodes in it are called."""
+        forward = self.forward
+        called: dict[Node, Term] = {n: Symbol(name) for n, name in forward.names.items() if forward.is_named(n)}
+        for normal in forward.steps:
+            if normal.primitive not in _QUOTIENTS or not forward.is_named(normal) or normal.shape != of.shape:
+                continue
+            scale, gradient = normal.inputs[1], forward.gradients.of.get(normal)
+            lead = len(normal.shape) - len(scale.shape)
+            axes = tuple(i for i in range(len(normal.shape)) if i < lead or scale.shape[i - lead] == 1)
+            word = called.get(scale) or term_of(scale, called, short=SHORT)
+            if gradient is None or word is None or not axes or len(axes) == len(normal.shape):
+                continue
+            name = "dout" if normal in forward.outputs else f"d{forward.names[normal]}"
+            names = {**called, normal: Symbol(forward.names[normal]), scale: word, gradient: Symbol(name)}
+            yield _share(gradient, normal, _along(axes)), names
+            for form in _FORMS:
+                yield _of("divide", form(gradient, normal, _along(axes)), scale), names
+
+
+def _of(name: str, *inputs: Node) -> Node:
+    return applied(PRIMITIVES[name], inputs, {})
+
+
+def _along(axes: tuple[int, ...]) -> Callable[[str, Node], Node]:
+    """A reduction along axes, which stay as axes of length 1."""
+    static = {"axis": axes[0] if len(axes) == 1 else axes, "keepdims": True}
+    return lambda name, node: applied(PRIMITIVES[name], [node], static)
+
+
+Along = Callable[[str, Node], Node]
+
+
+def _share(d: Node, n: Node, along: Along) -> Node:
+    """Of shares, which add up to 1, of exponentials: n · (d − Σ d · n)."""
+    return _of("multiply", n, _of("subtract", d, along("sum", _of("multiply", d, n))))
+
+
+def _unit(d: Node, n: Node, along: Along) -> Node:
+    """Of rows of length 1: d − n · Σ d · n."""
+    return _of("subtract", d, _of("multiply", n, along("sum", _of("multiply", d, n))))
+
+
+def _root_mean_square(d: Node, n: Node, along: Along) -> Node:
+    """Of rows whose mean square is 1: d − n · mean(d · n)."""
+    return _of("subtract", d, _of("multiply", n, along("mean", _of("multiply", d, n))))
+
+
+def _standard(d: Node, n: Node, along: Along) -> Node:
+    """Of rows whose mean is 0 and whose variance is 1: d − mean(d) − n · mean(d · n)."""
+    centred = _of("subtract", d, along("mean", d))
+    return _of("subtract", centred, _of("multiply", n, along("mean", _of("multiply", d, n))))
+
+
+_FORMS = (_standard, _unit, _root_mean_square)
