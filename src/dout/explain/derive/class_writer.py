@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -26,7 +27,7 @@ from dout.explain.derive.forward_runs import (
     with_longer,
     with_rows,
 )
-from dout.explain.derive.validity import notes_on, one_side, other_axes
+from dout.explain.derive.validity import notes_on, one_side, other_shapes
 from dout.explain.derive.verification import Verdicts, verified
 from dout.explain.model.explanation import Phrase
 from dout.explain.model.reasons import REASONS
@@ -129,7 +130,7 @@ def _written(
             failed.append(_why(error))
             continue
         if verdicts.because is None:
-            return _made(text, draft, verdicts, [*notes, *notes_on(subject, every), *other_axes(subject, text.make)])
+            return _made(text, draft, verdicts, [*notes, *notes_on(subject, every), *other_shapes(subject, text.make)])
         failed.append(verdicts.because)
     raise NotDerivedError(failed)
 
@@ -191,8 +192,12 @@ def _runs(subject: ForwardSubject) -> tuple[list[ForwardRun], list[ForwardRun]]:
     Raises NotDerivedError where the steps depend on a size.
     """
     base = recorded(subject)
-    if not any(True for _ in wanted_inputs(base)):
+    wanted = wanted_inputs(base)
+    if not wanted:
         raise NotDerivedError([Phrase("no_real_input", {})])
+    inner = [name for name in wanted if _INNER.match(name)]
+    if inner:
+        raise NotDerivedError([Phrase("inner_parameter", {"names": ", ".join(inner)})])
     found: list[ForwardRun] = []
     notes: list[Phrase] = []
     for i, run in _tried(base):
@@ -206,6 +211,9 @@ def _runs(subject: ForwardSubject) -> tuple[list[ForwardRun], list[ForwardRun]]:
     if notes:
         raise NotDerivedError(notes[:1])
     return _alike([base, *found])[:6], []
+
+
+_INNER = re.compile(r"self\.\w+(\[[^\]]*\])*\.")  # self.layers[0].W
 
 
 def _alike(runs: Sequence[ForwardRun]) -> list[ForwardRun]:
@@ -245,29 +253,33 @@ def _other_batch(run: ForwardRun) -> list[ForwardRun]:
     return [more] if more is not None and same_structure(run.graph, more.graph) is None else []
 
 
-def _unequal_axes(runs: Sequence[ForwardRun]) -> Iterator[ForwardRun]:
+def _unequal_axes(runs: Sequence[ForwardRun]) -> list[ForwardRun]:
     """Recordings in which each axis is longer that always had the length of another one, or the same length.
 
     With windows it is each axis: many lengths follow of the same few.
 
     Alone, or together with one other axis. Where none runs, forward itself asks for that length. Raises
-    NotDerivedError where the steps depend on it.
+    NotDerivedError where the steps depend on it; of two arrays of one shape, forward may ask whether they are.
     """
-    base, each = runs[0].subject, [axes_of(run.subject) for run in runs]
-    lengths = {axis: tuple(one[axis] for one in each) for axis, n in axes_of(base).items() if n > 1}
+    base, found = runs[0].subject, list[ForwardRun]()
+    lengths = {axis: n for axis, n in axes_of(base).items() if n > 1}
     windowed = any(node.primitive is PRIMITIVES["windows"] for node in runs[0].graph.nodes)
-    for axis, sizes in lengths.items():
-        always = len(set(sizes)) == 1
-        as_long = [a for a in lengths if a != axis and lengths[a][0] == sizes[0]]
-        if always or windowed or any(lengths[a] == sizes and a[:2] == axis[:2] and a < axis for a in as_long):
-            ways = [[axis], *([axis, other] for other in as_long if always)]
-            tried = (_tried_once(with_longer(base, way)) for way in ways)
+    for axis in lengths:
+        every = [axes_of(run.subject) for run in (*runs, *found)]
+        always = len({each[axis] for each in every}) == 1
+        as_long = [a for a in lengths if a != axis and lengths[a] == lengths[axis]]
+        tied = [a for a in as_long if all(each[a] == each[axis] for each in every)]
+        alone = always or windowed or any(a[:2] == axis[:2] and a < axis for a in tied)
+        if alone or tied:
+            others = as_long if always else [] if alone else tied if len(tied) > 1 else []
+            tried = (_tried_once(with_longer(base, way)) for way in ([axis], *([axis, other] for other in others)))
             more = next((run for run in tried if run and not is_accident(runs[0].graph, run.graph)), None)
             differs = same_structure(runs[0].graph, more.graph) if more else None
-            if differs is not None:
+            if differs is not None and alone:
                 raise NotDerivedError([Phrase("unrolled", {"where": str(differs.where or "")})])
-            if more is not None:
-                yield more
+            if more is not None and differs is None:
+                found.append(more)
+    return found
 
 
 def _tried_once(subject: ForwardSubject) -> ForwardRun | None:

@@ -77,7 +77,7 @@ class _Drafting(KeptChoice):
     # --- the text -----------------------------------------------------------------------------------------------------
 
     def _text(self, keeps: Sequence[tuple[str, SourcePlace, Node]], chosen: Sequence[Node]) -> BackwardText:
-        names = self._dout_names()
+        names = self._real_douts()
         leaves = dict(zip(self.graph.douts, names, strict=True))
         leaves |= {node: f"self.{name}" for name, _, node in keeps}
         shapes: dict[str, Shapes] = {text: self._shapes(node) for node, text in leaves.items() if node.shape}
@@ -131,14 +131,21 @@ class _Drafting(KeptChoice):
         return tuple(twin.shape for twin in self.twins.of.get(node, (node,)))
 
     def _dout_names(self) -> list[str]:
-        if len(self.graph.douts) == 1:
+        """What backward calls the gradients that arrive, one for each output."""
+        outputs = list(dict.fromkeys(self.graph.outputs))
+        if len(outputs) == 1:
             return ["dout"]
-        names = []
-        for i, output in enumerate(n for n in dict.fromkeys(self.graph.outputs) if self._is_real(n)):
+        names: list[str] = []
+        for i, output in enumerate(outputs):
             found = [self.run.trace.names.get(m) for m in self.members.get(self.same(output), [])]
             name = next((n for n in found if n and n.isidentifier()), None)
             names.append(f"d{name}" if name and f"d{name}" not in names else f"dout{i + 1}")
         return names
+
+    def _real_douts(self) -> list[str]:
+        """The names of those that are gradients of floats."""
+        outputs = dict.fromkeys(self.graph.outputs)
+        return [name for name, out in zip(self._dout_names(), outputs, strict=True) if self._is_real(out)]
 
     @staticmethod
     def _is_real(node: Node) -> bool:
@@ -174,7 +181,9 @@ class _Drafting(KeptChoice):
             text.assign(targets[name], roots[name], fresh=True)
         self._parameters(text, [name for name in wanted if name.startswith("self.")])
         lines = [part for line in self._commented(text) for part in line]
-        given = ", ".join(self._dout_names())
+        names, real = self._dout_names(), self._real_douts()
+        last = max(names.index(name) for name in real)  # those behind it may be left out
+        given = ", ".join([*names[: last + 1], *(f"{name}=None" for name in names[last + 1 :])])
         is_loss = len(self.graph.douts) == 1 and self.graph.douts[0].shape == () and self._is_loss
         head = f"def {self.run.subject.methods[1]}(self, {given}{'=1' if is_loss else ''}):"
         return [head, *(f"    {line}" for line in lines), "", f"    return {self._returned(targets)}"]

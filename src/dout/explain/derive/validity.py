@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from inspect import Parameter
 from typing import Any
 
 import numpy as np
@@ -21,14 +23,27 @@ from dout.trace.capture.watched_conditions import watched
 def notes_on(subject: ForwardSubject, runs: Sequence[ForwardRun]) -> list[Phrase]:
     """What a reader should know of how it was derived: with which flags and words, and on which side of conditions."""
     given = {p.name: subject.inputs.get(p.name, p.default) for p in subject.target.inputs()} | subject.settings
-    fixed = {name: item for name, item in given.items() if isinstance(item, bool | str)}
+    fixed = {name: item for name, item in given.items() if _is_choice(item)}
     after = [Phrase("after_first", {})] if subject.is_warm else []
-    return [*(one_side(name, item) for name, item in fixed.items()), *_conditions(runs, fixed), *after]
+    conditions = list(_conditions(runs, fixed))
+    asked = {word for note in conditions for word in re.findall(r"\w+", str(note.fields.get("condition", "")))}
+    told = [name for name, item in fixed.items() if item is not None or name not in asked]
+    return [*(one_side(name, fixed[name]) for name in told), *conditions, *after]
 
 
 def one_side(name: str, value: Any) -> Phrase:
     """A setting of which other values were not tried, or give another backward."""
-    return Phrase("one_side", {"flag": name, "value": repr(value)})
+    named = getattr(value, "__name__", None) if callable(value) else None
+    return Phrase("one_side", {"flag": name, "value": named or repr(value)})
+
+
+def _is_choice(item: Any) -> bool:
+    """Whether a setting is no number and no array, so that another one may be another formula: a word, a function."""
+    if isinstance(item, list | tuple):
+        return any(map(_is_choice, item))
+    if isinstance(item, dict):
+        return bool(item) and not all(isinstance(part, np.ndarray) for part in item.values())
+    return isinstance(item, bool | str) or item is None or (callable(item) and item is not Parameter.empty)
 
 
 def _conditions(runs: Sequence[ForwardRun], known: Any) -> Iterator[Phrase]:
@@ -61,21 +76,71 @@ def _conditions(runs: Sequence[ForwardRun], known: Any) -> Iterator[Phrase]:
                 yield Phrase(key, {"where": where})
 
 
-def other_axes(subject: ForwardSubject, make: Make) -> list[Phrase]:
-    """The note that a backward is for so many axes, where forward takes arrays with one more, and it does not."""
-    arrays = {n: x for n, x in subject.inputs.items() if isinstance(x, np.ndarray) and x.dtype.kind == "f"}
-    if not arrays:
-        return []
-    name, first = next(iter(arrays.items()))
-    more = {n: np.stack([x, 1.25 * x]) for n, x in arrays.items() if x.ndim == first.ndim}
-    other = replace(subject, inputs={**subject.inputs, **more})
-    try:
-        with quiet():
-            ordered, keywords = other.arguments
-            outputs = list(flat(other.forward()(*ordered, **keywords)))
-        runs = all(np.all(np.isfinite(out)) for out in outputs)
-    except Exception:  # forward takes no more axes
-        return []
-    if not runs or judged_again(other, make) is None:
-        return []
-    return [Phrase("axes", {"name": name, "count": first.ndim})]
+def other_shapes(subject: ForwardSubject, make: Make) -> list[Phrase]:
+    """The notes that a backward is for so many axes, for lists of so many arrays, and without broadcasting.
+
+    Where forward takes one axis or array more or less, or repeats an array along an axis that had the length of
+    another's in the example, and backward is not right there.
+    """
+    every = {**subject.init, **subject.inputs}
+    arrays = {n: x for n, x in every.items() if _is_floats(x)}
+    given = {n: x for n, x in arrays.items() if x.ndim and n in subject.inputs}
+    most = {n: x for n, x in given.items() if x.ndim == next(iter(given.values())).ndim}
+    ranks = {n: [{n: x[np.newaxis]}] for n, x in given.items() if n not in most}
+    if most:
+        ways = [{n: np.stack([x, 1.25 * x]) for n, x in most.items()}, {n: x[0] for n, x in most.items()}]
+        ranks = {next(iter(most)): ways, **ranks}
+    lists = {n: [{n: [*x, x[-1]]}, {n: x[:-1]}] for n, x in every.items() if _has_arrays(x)}
+    counts = [
+        f"{n} of {_counted(len(every[n]), 'item') if n in lists else _counted(every[n].ndim, 'axis', 'axes')}"
+        for n, ways in (ranks | lists).items()
+        if not _holds_at(subject, make, ways)
+    ]
+    notes = [Phrase("axes", {"counts": ", ".join(counts)})] if counts else []
+    repeated = {
+        n: list(_repeated(n, x, [y for m, y in arrays.items() if m != n and {m, n} & {*subject.inputs}]))
+        for n, x in arrays.items()
+    }
+    names = [n for n, ways in repeated.items() if ways]
+    if not all(_holds_at(subject, make, repeated[n]) for n in names):
+        notes.append(Phrase("not_repeated", {"names": f"{', '.join(names[:-1])} and {names[-1]}"}))
+    return notes
+
+
+def _is_floats(item: Any) -> bool:
+    return isinstance(item, np.ndarray) and item.dtype.kind == "f"
+
+
+def _has_arrays(item: Any) -> bool:
+    return isinstance(item, list) and any(map(_is_floats, item))
+
+
+def _counted(count: int, one: str, many: str = "") -> str:
+    return f"{count} {one if count == 1 else many or one + 's'}"
+
+
+def _repeated(name: str, array: Any, others: Sequence[Any]) -> Iterator[dict[str, Any]]:
+    """An array in shapes that broadcasting repeats: along axes as long as those of others, and without the first."""
+    others = [x for x in others if x.ndim == array.ndim]
+    if any(x.shape == array.shape for x in others) and array.ndim:
+        yield {name: array[0]}
+    for axis, n in enumerate(array.shape):
+        if n > 1 and any(x.shape[axis] == n for x in others):
+            yield {name: array.take([0], axis)}
+
+
+def _holds_at(subject: ForwardSubject, make: Make, ways: Sequence[dict[str, Any]]) -> bool:
+    """Whether a written class holds with other arrays, wherever forward takes them."""
+    for arrays in ways:
+        init, inputs = ({n: arrays.get(n, x) for n, x in given.items()} for given in (subject.init, subject.inputs))
+        other = replace(subject, init=init, inputs=inputs)
+        try:
+            with quiet():
+                ordered, keywords = other.arguments
+                outputs = list(flat(other.forward()(*ordered, **keywords)))
+            runs = all(np.all(np.isfinite(out)) for out in outputs)
+        except Exception:  # forward does not take them
+            continue
+        if runs and judged_again(other, make) is not None:
+            return False
+    return True

@@ -96,6 +96,7 @@ _LIMITS = {
 _NOT_DERIVED = {
     "no_real_input": "there is no input of floats to derive a gradient for",
     "unrolled": "forward takes other steps at other sizes: write {where} without a loop over an axis",
+    "inner_parameter": "{names} belongs to an object inside: derive the class of that, and call its backward in yours",
     "flat": "nothing in forward has a derivative: {says} {where}",
     "one_side": "derived with {flag}={value}",
     "one_side_condition": "derived where {condition} at {where} is {side}",
@@ -103,7 +104,8 @@ _NOT_DERIVED = {
     "one_side_steered": "derived for the way that the example takes at {where}, where a value decides",
     "one_side_drawn": "derived with the number that {where} draws in the example",
     "after_first": "derived for calls after the first, which makes arrays that the layer keeps",
-    "axes": "derived for {name} of {count} axes",
+    "axes": "derived for {counts}",
+    "not_repeated": "derived for {names} without broadcasting: where one is repeated, its gradient is not summed",
     "derive unrolled gradient": "the gradient of {where} takes other steps at other sizes: write that line without a "
     "loop over an axis",
     "derive nowhere": "backward needs a value of {where} that no line of forward has by itself: give it a name there",
