@@ -336,3 +336,19 @@ def test_backward_takes_a_gradient_for_each_output_also_of_whole_numbers():
     layer.forward(x)
     dx = layer.backward(np.full((2, 3), 2.0), None, np.array([1.0, 0.0, 3.0]))
     assert np.allclose(dx, [3.0, 2.0, 5.0] * (1 - np.tanh(x) ** 2), rtol=1e-15)
+
+
+class Gates:
+    def __init__(self, W):
+        self.W = W
+
+    def forward(self, x, h):
+        H = h.shape[1]
+        return h * (x @ self.W[:, :H]) + x @ self.W[:, 2 * H :]
+
+
+def test_a_length_that_was_twice_another_is_no_multiple_of_it():
+    layer = derived(Gates, {"W": ramp(4, 6)}, {"x": ramp(3, 4), "h": ramp(3, 2)}).layer(ramp(5, 6))
+    layer.forward(ramp(3, 5), ramp(3, 2))
+    dx, _ = layer.backward(np.ones((3, 2)))
+    assert dx.shape == (3, 5)

@@ -134,6 +134,8 @@ _rule(lambda u: np.log1p(np.exp(u)), lambda u: softplus(u))
 _rule(lambda u: np.logaddexp(0, u), lambda u: softplus(u))
 _rule(lambda u: np.maximum(u, 0) + np.log1p(np.exp(-np.abs(u))), lambda u: softplus(u))
 _rule(lambda u: np.maximum(u, 0) + np.log(1 + np.exp(-np.abs(u))), lambda u: softplus(u))
+_rule(lambda r, u: np.maximum(u, 0) - r + softplus(-np.abs(u)), lambda r, u: softplus(u) - r)
+_rule(lambda r, u: np.maximum(u, 0) + r + softplus(-np.abs(u)), lambda r, u: softplus(u) + r)
 # These pay also where the sigmoid or the softmax is needed anyway: the logarithm of what has become 0 is lost.
 _rule(lambda u: np.log(sigmoid(u)), lambda u: -softplus(-u), alone=False)
 _rule(lambda u: np.log(1 - sigmoid(u)), lambda u: -softplus(u), alone=False)

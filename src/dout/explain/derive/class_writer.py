@@ -83,7 +83,7 @@ def derived(
     """
     subject = found_subject(target, init or {}, _by_name(inputs))
     runs, others = _runs(subject)
-    runs += _unequal_axes(runs)
+    runs += _unequal_axes(runs, each=bool(others))
     more, fixed = _other_numbers(runs)
 
     def written(more: Iterable[ForwardRun], notes: Sequence[Phrase] = ()) -> DerivedClass:
@@ -253,10 +253,11 @@ def _other_batch(run: ForwardRun) -> list[ForwardRun]:
     return [more] if more is not None and same_structure(run.graph, more.graph) is None else []
 
 
-def _unequal_axes(runs: Sequence[ForwardRun]) -> list[ForwardRun]:
+def _unequal_axes(runs: Sequence[ForwardRun], *, each: bool) -> list[ForwardRun]:
     """Recordings in which each axis is longer that always had the length of another one, or the same length.
 
-    With windows it is each axis: many lengths follow of the same few.
+    With windows it is each axis, for many lengths follow of the same few; and where it is asked for: where all lengths
+    grew by one factor, one may be twice another by accident.
 
     Alone, or together with one other axis. Where none runs, forward itself asks for that length. Raises
     NotDerivedError where the steps depend on it; of two arrays of one shape, forward may ask whether they are.
@@ -266,19 +267,20 @@ def _unequal_axes(runs: Sequence[ForwardRun]) -> list[ForwardRun]:
     windowed = any(node.primitive is PRIMITIVES["windows"] for node in runs[0].graph.nodes)
     for axis in lengths:
         every = [axes_of(run.subject) for run in (*runs, *found)]
-        always = len({each[axis] for each in every}) == 1
+        always = len({known[axis] for known in every}) == 1
         as_long = [a for a in lengths if a != axis and lengths[a] == lengths[axis]]
-        tied = [a for a in as_long if all(each[a] == each[axis] for each in every)]
+        tied = [a for a in as_long if all(known[a] == known[axis] for known in every)]
         alone = always or windowed or any(a[:2] == axis[:2] and a < axis for a in tied)
-        if alone or tied:
-            others = as_long if always else [] if alone else tied if len(tied) > 1 else []
-            tried = (_tried_once(with_longer(base, way)) for way in ([axis], *([axis, other] for other in others)))
-            more = next((run for run in tried if run and not is_accident(runs[0].graph, run.graph)), None)
-            differs = same_structure(runs[0].graph, more.graph) if more else None
-            if differs is not None and alone:
-                raise NotDerivedError([Phrase("unrolled", {"where": str(differs.where or "")})])
-            if more is not None and differs is None:
-                found.append(more)
+        if not (alone or tied or each):
+            continue
+        others = as_long if always else tied if each or (len(tied) > 1 and not alone) else []
+        tried = (_tried_once(with_longer(base, way)) for way in ([axis], *([axis, other] for other in others)))
+        more = next((run for run in tried if run and not is_accident(runs[0].graph, run.graph)), None)
+        differs = same_structure(runs[0].graph, more.graph) if more else None
+        if differs is not None and alone:
+            raise NotDerivedError([Phrase("unrolled", {"where": str(differs.where or "")})])
+        if more is not None and differs is None:
+            found.append(more)
     return found
 
 

@@ -101,9 +101,10 @@ def other_shapes(subject: ForwardSubject, make: Make) -> list[Phrase]:
         n: list(_repeated(n, x, [y for m, y in arrays.items() if m != n and {m, n} & {*subject.inputs}]))
         for n, x in arrays.items()
     }
-    names = [n for n, ways in repeated.items() if ways]
-    if not all(_holds_at(subject, make, repeated[n]) for n in names):
-        notes.append(Phrase("not_repeated", {"names": f"{', '.join(names[:-1])} and {names[-1]}"}))
+    names = [n for n, ways in repeated.items() if not _holds_at(subject, make, ways)]
+    if names:
+        listed = " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+        notes.append(Phrase("not_repeated", {"names": listed}))
     return notes
 
 
