@@ -352,3 +352,19 @@ def test_a_length_that_was_twice_another_is_no_multiple_of_it():
     layer.forward(ramp(3, 5), ramp(3, 2))
     dx, _ = layer.backward(np.ones((3, 2)))
     assert dx.shape == (3, 5)
+
+
+class OfLabels:
+    def forward(self, x, t):
+        z = x - x.max(axis=1, keepdims=True)
+        log_p = z - np.log(np.exp(z).sum(axis=1, keepdims=True))
+        return -log_p[np.arange(len(t)), t].mean()
+
+
+def test_the_gradient_at_labels_is_added_in_place_and_rows_without_a_label_are_named():
+    made = derived(OfLabels, {}, {"x": ramp(3, 4), "t": np.array([2, 0, 3])})
+    assert "zeros" not in made.source
+    assert said(made) == ["derived for x and t of one length: of a longer one, forward leaves out the rest"]
+    layer = made.layer()
+    layer.forward(ramp(2, 3), np.array([1, 1]))
+    assert np.allclose(layer.backward(3.0).sum(axis=1), 0, atol=1e-15)

@@ -17,6 +17,7 @@ from dout.judge.judged_run import is_label
 from dout.judge.judging_points import far
 from dout.ops import PRIMITIVES, by_primitive, primitives
 from dout.rewrite.masked_writes import masked_write_to_select
+from dout.rewrite.scatter_forms import scatter_additions, scatter_sums
 from dout.rewrite.sigmoid_forms import sigmoid_forms
 from dout.rewrite.simplify import is_elementwise, simplify
 from dout.rewrite.softmax_forms import PLAIN, softmax_forms
@@ -89,7 +90,8 @@ def backward_graph(
     found = {f"d {name}": raw.of[node] for name, node in inputs.items() if node in raw.of}
     whole = {**dict(graph.outputs), **found, **known}
     nodes = topological(whole.values())
-    after = steps(Graph(nodes, {**dict(graph.inputs), **{f"dout{i}": d for i, d in enumerate(seeds.values())}}, whole))
+    inputs_ = {**dict(graph.inputs), **{f"dout{i}": d for i, d in enumerate(seeds.values())}}
+    after = scatter_additions(steps(scatter_sums(Graph(nodes, inputs_, whole), _counts(run))))
     after = sigmoid_forms(after, [after.outputs[name] for name in known])
     wanted = {name.removeprefix("d "): node for name, node in after.outputs.items() if name.startswith("d ")}
     if simplify_elementwise is not None:
@@ -97,6 +99,13 @@ def backward_graph(
     order = topological([*(after.outputs[name] for name in graph.outputs), *wanted.values()])
     last = tuple(after.outputs[name] for name in graph.outputs)
     return BackwardGraph(run, order, wanted, tuple(seeds.values()), raw, last)
+
+
+def _counts(run: ForwardRun) -> dict[Node, Any]:
+    """The whole numbers that forward itself makes."""
+    made = (node for node in run.graph.nodes if node.primitive is INPUT and node in run.trace.data)
+    own = (node for node in made if node not in run.arguments and node not in run.held and node not in run.trace.draws)
+    return {node: run.trace.data[node] for node in own if np.asarray(run.trace.data[node]).dtype.kind == "i"}
 
 
 _NEAR_SIGMOIDS = primitives("exp add")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -33,6 +34,7 @@ _LONG = 72  # characters of an expression that is split
 _SHORT = 24  # and of one that stays where it is among others
 _PRODUCT = primitives("multiply divide negative")
 _SUM = primitives("add subtract")
+_PLAIN = primitives("negative transpose reshape broadcast_to less less_equal greater greater_equal")
 _VIEWS = primitives("reshape transpose broadcast_to getitem ravel flatten copy asarray positive")
 
 
@@ -126,6 +128,10 @@ class BackwardText:
         if target.isidentifier() or target.startswith("self."):
             self.texts[node] = WrittenText(target)
 
+    def is_fresh(self, node: Node) -> bool:
+        """Whether a value is made in the statement that it is written in, in memory of its own."""
+        return self._is_inline(self.same(node)) and not self._may_alias(node)
+
     def _own(self, node: Node, text: WrittenText) -> WrittenText:
         """A value that would be somebody else's array, in memory of its own."""
         if node in self.douts or not node.shape:
@@ -215,8 +221,7 @@ class BackwardText:
     def _is_short(self, node: Node, text: WrittenText) -> bool:
         """Whether to write a value out at every use: a leaf with a sign or in another order of axes."""
         only = (i for i in map(self.same, node.inputs) if i.primitive is not CONSTANT)
-        plain = primitives("negative transpose reshape broadcast_to less less_equal greater greater_equal")
-        return node.primitive in plain and all(i in self.leaves for i in only) and len(text.text) < 32
+        return node.primitive in _PLAIN and all(i in self.leaves for i in only) and len(text.text) < 32
 
     def _shortened(self, nodes: Sequence[Node], texts: list[WrittenText]) -> list[WrittenText]:
         """Name the longest operand."""
@@ -278,12 +283,8 @@ class BackwardText:
 
     def _product_text(self, root: Node) -> WrittenText:
         sign, above, below = self._factors(root)
-        factor: Any = 1
-        divisor: Any = 1
-        for n in filter(self._is_literal, above):
-            factor = factor * _literal(n)
-        for n in filter(self._is_literal, below):
-            divisor = divisor * _literal(n)
+        factor: Any = math.prod(map(_literal, filter(self._is_literal, above)))
+        divisor: Any = math.prod(map(_literal, filter(self._is_literal, below)))
         if factor < 0:
             sign, factor = -sign, -factor
         if divisor < 0:

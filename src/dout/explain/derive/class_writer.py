@@ -27,7 +27,7 @@ from dout.explain.derive.forward_runs import (
     with_longer,
     with_rows,
 )
-from dout.explain.derive.validity import notes_on, one_side, other_shapes
+from dout.explain.derive.validity import is_left_out, notes_on, one_side, other_shapes, same_lengths
 from dout.explain.derive.verification import Verdicts, verified
 from dout.explain.model.explanation import Phrase
 from dout.explain.model.reasons import REASONS
@@ -83,11 +83,13 @@ def derived(
     """
     subject = found_subject(target, init or {}, _by_name(inputs))
     runs, others = _runs(subject)
-    runs += _unequal_axes(runs, each=bool(others))
+    unequal, cut = _unequal_axes(runs, each=bool(others))
+    runs += unequal
     more, fixed = _other_numbers(runs)
 
     def written(more: Iterable[ForwardRun], notes: Sequence[Phrase] = ()) -> DerivedClass:
-        return _written(subject, [*runs, *more], others, [*notes, *fixed], simplify_elementwise)
+        made = _written(subject, [*runs, *more], others, [*notes, *fixed], simplify_elementwise)
+        return replace(made, notes=(*made.notes, *same_lengths(cut, made.layer)))
 
     ways: list[Iterable[ForwardRun]] = [more.values(), *([[*others, *more.values()]] if others else [])]
     for way in ways:
@@ -253,16 +255,17 @@ def _other_batch(run: ForwardRun) -> list[ForwardRun]:
     return [more] if more is not None and same_structure(run.graph, more.graph) is None else []
 
 
-def _unequal_axes(runs: Sequence[ForwardRun], *, each: bool) -> list[ForwardRun]:
+def _unequal_axes(runs: Sequence[ForwardRun], *, each: bool) -> tuple[list[ForwardRun], list[ForwardRun]]:
     """Recordings in which each axis is longer that always had the length of another one, or the same length.
 
     With windows it is each axis, for many lengths follow of the same few; and where it is asked for: where all lengths
     grew by one factor, one may be twice another by accident.
 
-    Alone, or together with one other axis. Where none runs, forward itself asks for that length. Raises
-    NotDerivedError where the steps depend on it; of two arrays of one shape, forward may ask whether they are.
+    Alone, or together with one other axis. Where none runs, forward itself asks for that length. Those of which forward
+    leaves out what is more come second. Raises NotDerivedError where the steps depend on the length of an axis; of two
+    arrays of one shape, forward may ask whether they are.
     """
-    base, found = runs[0].subject, list[ForwardRun]()
+    base, found, cut = runs[0].subject, list[ForwardRun](), list[ForwardRun]()
     lengths = {axis: n for axis, n in axes_of(base).items() if n > 1}
     windowed = any(node.primitive is PRIMITIVES["windows"] for node in runs[0].graph.nodes)
     for axis in lengths:
@@ -280,8 +283,8 @@ def _unequal_axes(runs: Sequence[ForwardRun], *, each: bool) -> list[ForwardRun]
         if differs is not None and alone:
             raise NotDerivedError([Phrase("unrolled", {"where": str(differs.where or "")})])
         if more is not None and differs is None:
-            found.append(more)
-    return found
+            (cut if tied and not alone and is_left_out(more.subject, axis) else found).append(more)
+    return found, cut
 
 
 def _tried_once(subject: ForwardSubject) -> ForwardRun | None:

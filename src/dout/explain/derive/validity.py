@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from dout.explain.derive.forward_runs import ForwardRun, ForwardSubject
+from dout.explain.derive.forward_runs import Axis, ForwardRun, ForwardSubject, is_same
 from dout.explain.derive.verification import Make, judged_again
 from dout.explain.model.explanation import Phrase
 from dout.files import shown_place
-from dout.run import flat, quiet
+from dout.run import copied, flat, quiet
 from dout.trace.capture.covered_sides import FALSE, FIRST, TRUE, Covered
 from dout.trace.capture.watched_conditions import watched
 
@@ -103,9 +103,36 @@ def other_shapes(subject: ForwardSubject, make: Make) -> list[Phrase]:
     }
     names = [n for n, ways in repeated.items() if not _holds_at(subject, make, ways)]
     if names:
-        listed = " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
-        notes.append(Phrase("not_repeated", {"names": listed}))
+        notes.append(Phrase("not_repeated", {"names": _listed(names)}))
     return notes
+
+
+def same_lengths(runs: Sequence[ForwardRun], layer: type) -> list[Phrase]:
+    """The note that arrays have one length, where forward leaves out what is more and backward is not right there."""
+    if all(judged_again(run.subject, lambda subject: subject.made(layer)) is None for run in runs):
+        return []
+    names = [name for run in runs for name, x in run.subject.inputs.items() if isinstance(x, np.ndarray)]
+    return [Phrase("same_lengths", {"names": _listed(list(dict.fromkeys(names)))})]
+
+
+def is_left_out(subject: ForwardSubject, axis: Axis) -> bool:
+    """Whether forward gives the same whatever stands at the end of an axis of floats."""
+    given, name, place = axis
+    other = copied(dict(getattr(subject, given)))
+    if not _is_floats(other[name]):
+        return False
+    other[name][(slice(None),) * place + (-1,)] += 0.25
+    both = (subject, replace(subject, **{given: other}))
+    outputs = []
+    for one in both:
+        ordered, keywords = one.arguments
+        with quiet(subject.seed):
+            outputs.append(list(flat(one.forward()(*ordered, **keywords))))
+    return all(map(is_same, *outputs))
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def _is_floats(item: Any) -> bool:
