@@ -49,6 +49,25 @@ def test_the_shorter_form_has_these_steps_and_the_same_values(function, left):
     np.testing.assert_allclose(value(shorter, given), value(graph, given), rtol=1e-14)
 
 
+def test_a_mean_is_taken_once_whether_its_axes_are_kept_or_not():
+    graph, given = graph_of(lambda x: np.exp(x - x.mean(axis=0)) * np.sin(x - x.mean(axis=0, keepdims=True)), X)
+    shorter = factored(graph)
+    assert sorted(steps(shorter)) == ["exp", "mean", "multiply", "sin", "subtract"]
+    assert np.array_equal(value(shorter, given), value(graph, given))
+
+
+def test_steps_between_two_reshapes_are_done_in_the_shape_that_is_known():
+    def function(x):
+        norm = np.sqrt(np.sum(x * x, axis=1))
+        column = np.exp(norm[:, None])
+        return column * (np.sin(column.ravel()) / norm)[:, None]
+
+    graph, given = graph_of(function, X)
+    shorter = factored(graph)
+    assert steps(shorter).count("reshape") == 1
+    np.testing.assert_allclose(value(shorter, given), value(graph, given), rtol=1e-14)
+
+
 def test_what_is_not_chosen_may_be_infinite():
     with np.errstate(over="ignore", invalid="ignore"):
         graph, given = graph_of(lambda x: np.where(x > 0, 0.0, 1.0 * x) * np.exp(x), np.array([1000.0, -1.0]))

@@ -10,6 +10,7 @@ import math
 import operator
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import reduce
 from typing import Any
 
@@ -21,7 +22,7 @@ from dout.ops.abstract import AbstractRecorder
 from dout.rewrite.node_facts import users_of
 from dout.rewrite.products import NodeProduct, added, built, common_factors, is_literal, merged, times
 from dout.rewrite.side_by_side import side_by_side
-from dout.rewrite.simplify import simplify
+from dout.rewrite.simplify import is_elementwise, simplify, without_kept_axes
 
 _MULTIPLY, _DIVIDE, _NEGATIVE = (PRIMITIVES[name] for name in ("multiply", "divide", "negative"))
 _PRODUCTS, _SUMS = primitives("multiply divide negative square"), primitives("add subtract")
@@ -39,7 +40,7 @@ def factored(graph: Graph, *, one_power: bool = False) -> Graph:
     """
     graph = simplify(graph)
     for _ in range(_MOST_TURNS):
-        after = simplify(rebuild(graph, _Factoring(graph, one_power)))
+        after = simplify(rebuild(without_kept_axes(graph), _Factoring(graph, one_power)))
         if after is graph:
             break
         graph = after
@@ -53,6 +54,7 @@ class _Factoring:
         self.users, self.one_power = users_of(graph), one_power
         self.single: dict[Node, bool] = {}
         self.quotients: dict[tuple[Node, Node], Node] = {}
+        self.reshapes: dict[tuple[Node, Shape], Node] = {}
         self.steps = 0  # products that went into the one at hand
 
     def __call__(self, node: Node, new: Mapping[Node, Node]) -> Node:
@@ -62,6 +64,8 @@ class _Factoring:
             shorter = rule(self, made)
             if shorter is not None and shorter.shape == node.shape and shorter.dtype == node.dtype:
                 made = shorter
+        if _is_reshape(made):
+            self.reshapes.setdefault((made.inputs[0], made.shape), made)
         self.single[made] = self.single.get(made, True) and len(self.users.get(node, ())) <= 1
         if made.primitive is _DIVIDE and made.inputs[0].primitive is not CONSTANT:
             self.quotients.setdefault((made.inputs[0], made.inputs[1]), made)
@@ -337,6 +341,34 @@ def _turned_product(factoring: _Factoring, node: Node) -> Node | None:
     return Node(x.primitive, (b, a), x.static, node.shape, node.dtype, node.where)
 
 
+def _is_reshape(node: Node) -> bool:
+    return node.primitive is PRIMITIVES["reshape"] and "order" not in node.static
+
+
+def _reshaped(factoring: _Factoring, node: Node) -> Node | None:
+    """The reshape of steps on single elements, as those steps on arrays in that shape, where these are known."""
+    (x,) = node.inputs
+    return _in_shape(factoring, x, node.shape) if _is_reshape(node) and is_elementwise(x) else None
+
+
+def _in_shape(factoring: _Factoring, x: Node, shape: Shape) -> Node | None:
+    """A value in another shape without a reshape; None where that takes one."""
+    if not x.shape:
+        return x
+    if _is_reshape(x) and x.inputs[0].shape == shape:
+        return x.inputs[0]
+    if (x, shape) in factoring.reshapes:
+        return factoring.reshapes[x, shape]
+    if (
+        not is_elementwise(x)
+        or not factoring.single.get(x, True)
+        or any(i.shape not in ((), x.shape) for i in x.inputs)
+    ):
+        return None
+    inputs = [made for i in x.inputs if (made := _in_shape(factoring, i, shape)) is not None]
+    return replace(x, inputs=tuple(inputs), shape=shape) if len(inputs) == len(x.inputs) else None
+
+
 def _power(factoring: _Factoring, node: Node) -> Node | None:
     """X ** 1."""
     x, exponent = node.inputs
@@ -347,4 +379,5 @@ _RULES: dict[Primitive, Any] = by_primitive({
     "multiply": _Factoring.product, "divide": _Factoring.product, "negative": _Factoring.product,
     "sum": _Factoring.total, "add": _Factoring.sum, "subtract": _Factoring.sum, "pow": _power, "power": _power,
     "where": _slope_of_power, "transpose": _turned_product,
+    "reshape": _reshaped,
 })  # fmt: skip

@@ -7,7 +7,7 @@ NumPy's own sums can depend on it). NaN is NaN, whatever its sign.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -42,6 +42,26 @@ def merge_equal_nodes(graph: Graph) -> Graph:
     """Return the graph in which equal steps are one node: the same primitive of the same inputs."""
     merged = _Merged()
     return rebuild(graph, lambda node, new: merged(renewed(node, new)))
+
+
+def without_kept_axes(graph: Graph) -> Graph:
+    """The graph in which x − x.mean(0, keepdims=True) is x − x.mean(0), where that mean is computed anyway."""
+    plain = {(n.primitive, *n.inputs, n.static.get("axis")): n for n in graph.nodes if set(n.static) == {"axis"}}
+
+    def written(node: Node, new: Mapping[Node, Node]) -> Node:
+        if not is_elementwise(node):
+            return renewed(node, new)
+        inputs = [_framed(i, plain.get((i.primitive, *i.inputs, i.static.get("axis")))) for i in node.inputs]
+        fits = np.broadcast_shapes(*(i.shape for i in inputs)) == node.shape
+        return with_inputs(node, tuple(new.get(i, i) for i in (inputs if fits else node.inputs)))
+
+    return rebuild(graph, written)
+
+
+def _framed(node: Node, bare: Node | None) -> Node:
+    """The value without axes of length one in front, where `bare` is that, else itself."""
+    more = len(node.shape) - len(bare.shape) if bare is not None else 0
+    return bare if bare is not None and node.shape == (1,) * more + bare.shape else node
 
 
 # --- constants --------------------------------------------------------------------------------------------------------
