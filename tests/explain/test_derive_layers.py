@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 import pytest
+from forward_corpus import SMALL, rows
 
 import dout
 from dout.explain.derive.class_writer import NotDerivedError, derived
@@ -195,6 +196,22 @@ def test_a_layer_norm_is_written_as_in_the_textbook():
     backward = written(LayerNorm).source
     assert "dxc = (dxhat - np.mean(dxhat * self.xhat, axis=-1, keepdims=True) * self.xhat) / self.std" in backward
     assert "dx = dxc - np.mean(dxc, axis=-1, keepdims=True)" in backward
+
+
+@pytest.mark.parametrize(
+    ("name", "once"),
+    [
+        ("BatchNorm", "var|diff"),
+        ("MaxPoolByReshape", "max"),
+        ("HuberLoss", "where"),
+        ("L2NormaliseByRoot", "newaxis|0.5"),
+    ],
+)
+def test_what_forward_computed_backward_takes_from_it(name, once):
+    row = next(row for row in rows() if row.name == name)
+    example = row.example(SMALL, np.random.default_rng(0))
+    made = derived(row.layer, example.init, dict(example.inputs))
+    assert not re.search(once, made.source.partition("def backward")[2])
 
 
 def test_gradients_of_parameters_are_kept_like_the_parameters():

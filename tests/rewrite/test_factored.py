@@ -39,6 +39,8 @@ def steps(graph):
         (lambda x, y: x * y + x * np.exp(y), ["exp", "add", "multiply"]),
         (lambda x, y: np.sum(x, axis=1, keepdims=True) / x.shape[1] * y, ["mean", "multiply"]),
         (lambda x, y: np.sinh(x) / np.cosh(x) * y, ["tanh", "multiply"]),
+        (lambda x, y: np.where(x <= y, x * y, y * y), ["minimum", "multiply"]),
+        (lambda x, y: np.where(x <= y, y, x + 0 * y), ["maximum"]),
         (lambda x, y: np.where(x > 1, x, 0.0) * np.exp(x), ["exp", "greater", "multiply", "where"]),
     ],
 )

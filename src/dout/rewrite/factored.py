@@ -312,6 +312,42 @@ def _power_of_sum(powers: list[Node]) -> Node:
     return node
 
 
+def _choice(factoring: _Factoring, node: Node) -> Node | None:
+    """A choice in a shorter form."""
+    return _slope_of_power(factoring, node) or _extreme(node) or _out_of_choice(factoring, node)
+
+
+def _extreme(node: Node) -> Node | None:
+    """The smaller of two, that is chosen by comparing them, as `minimum`; the larger one alike."""
+    test, *sides = node.inputs
+    rows = _EXTREMES.get(test.primitive)
+    if rows is None or not all(one in sides for one in test.inputs):
+        return None
+    return Node(PRIMITIVES[rows[list(test.inputs) != sides]], tuple(sides), {}, node.shape, node.dtype, node.where)
+
+
+_EXTREMES = by_primitive({
+    "less": ("minimum", "maximum"), "less_equal": ("minimum", "maximum"),
+    "greater": ("maximum", "minimum"), "greater_equal": ("maximum", "minimum"),
+})  # fmt: skip
+
+
+def _out_of_choice(factoring: _Factoring, node: Node) -> Node | None:
+    """A choice between two products, with the factors of both in front."""
+    test, *sides = node.inputs
+    if not all(side.primitive in _PRODUCTS and factoring.single.get(side, True) for side in sides):
+        return None
+    products = [factoring.product_of(side) for side in sides]
+    common = common_factors(products)
+    for product in products:
+        product.powers.subtract(common)
+    if not common or not all(any(p > 0 for p in product.powers.values()) for product in products):
+        return None
+    rest = [built(product.cleared(), node) for product in products]
+    chosen = Node(node.primitive, (test, *rest), {}, node.shape, node.dtype, node.where)
+    return built(NodeProduct(1, Counter({**common, chosen: 1})), node)
+
+
 def _slope_of_power(factoring: _Factoring, node: Node) -> Node | None:
     """p·x ** (p − 1) for a number p of the layer; that p may be 0, and x too, is no case of its own."""
     test, zero, slope = node.inputs
@@ -378,6 +414,6 @@ def _power(factoring: _Factoring, node: Node) -> Node | None:
 _RULES: dict[Primitive, Any] = by_primitive({
     "multiply": _Factoring.product, "divide": _Factoring.product, "negative": _Factoring.product,
     "sum": _Factoring.total, "add": _Factoring.sum, "subtract": _Factoring.sum, "pow": _power, "power": _power,
-    "where": _slope_of_power, "transpose": _turned_product,
+    "where": _choice, "transpose": _turned_product,
     "reshape": _reshaped,
 })  # fmt: skip

@@ -19,7 +19,7 @@ from dout.ops import PRIMITIVES, by_primitive, primitives
 from dout.rewrite.masked_writes import masked_write_to_select
 from dout.rewrite.scatter_forms import scatter_additions, scatter_sums
 from dout.rewrite.sigmoid_forms import sigmoid_forms
-from dout.rewrite.simplify import is_elementwise, simplify
+from dout.rewrite.simplify import is_elementwise, simplify, with_known_reductions
 from dout.rewrite.softmax_forms import PLAIN, softmax_forms
 from dout.rewrite.squares import with_squares
 from dout.rewrite.stable_forms import stable_forms
@@ -76,7 +76,7 @@ def backward_graph(
     `simplify_elementwise` gives a shorter node for a gradient that acts on each element by itself.
     """
     graph = masked_write_to_select(simplify(run.graph))
-    known = {f"known {i}": node for i, node in enumerate(graph.nodes) if node.primitive in _NEAR_SIGMOIDS}
+    known = {f"known {i}": node for i, node in enumerate(graph.nodes) if node.primitive in _KNOWN}
     if stable:
         graph = softmax_forms(stable_forms(softmax_forms(graph)))
     graph = rebuild(graph, _easier)
@@ -92,7 +92,8 @@ def backward_graph(
     nodes = topological(whole.values())
     inputs_ = {**dict(graph.inputs), **{f"dout{i}": d for i, d in enumerate(seeds.values())}}
     after = scatter_additions(steps(scatter_sums(Graph(nodes, inputs_, whole), _counts(run))))
-    after = sigmoid_forms(after, [after.outputs[name] for name in known])
+    near = [after.outputs[name] for name in known]
+    after = with_known_reductions(sigmoid_forms(after, near), near)
     wanted = {name.removeprefix("d "): node for name, node in after.outputs.items() if name.startswith("d ")}
     if simplify_elementwise is not None:
         wanted = {name: simplify_elementwise(node) if _acts_on_each(node) else node for name, node in wanted.items()}
@@ -108,7 +109,7 @@ def _counts(run: ForwardRun) -> dict[Node, Any]:
     return {node: run.trace.data[node] for node in own if np.asarray(run.trace.data[node]).dtype.kind == "i"}
 
 
-_NEAR_SIGMOIDS = primitives("exp add")
+_KNOWN = primitives("exp add sum mean max min")  # that a gradient may read in another form
 
 
 def _acts_on_each(root: Node) -> bool:

@@ -13,6 +13,7 @@ import numpy as np
 from dout.explain.derive.backward_graph import Twins
 from dout.explain.derive.memory_text import MEMORY
 from dout.explain.derive.softmax_text import SOFTMAX, WrittenLine
+from dout.explain.spelling.factor_groups import grouped, literal, whole
 from dout.explain.spelling.numpy_text import spelled
 from dout.explain.spelling.size_words import Shapes, SizeWords, UnspelledError
 from dout.explain.spelling.spare_names import word_for
@@ -283,8 +284,8 @@ class BackwardText:
 
     def _product_text(self, root: Node) -> WrittenText:
         sign, above, below = self._factors(root)
-        factor: Any = math.prod(map(_literal, filter(self._is_literal, above)))
-        divisor: Any = math.prod(map(_literal, filter(self._is_literal, below)))
+        factor: Any = math.prod(map(literal, filter(self._is_literal, above)))
+        divisor: Any = math.prod(map(literal, filter(self._is_literal, below)))
         if factor < 0:
             sign, factor = -sign, -factor
         if divisor < 0:
@@ -293,9 +294,10 @@ class BackwardText:
             sign = -sign if self._is_negative_size(n) else sign
         if divisor != 1 and factor % divisor == 0:
             factor, divisor = factor // divisor if isinstance(factor, int) else factor / divisor, 1
-        factor, divisor = _whole(factor), _whole(divisor)
+        factor, divisor = whole(factor), whole(divisor)
         above = sorted((n for n in above if not self._is_literal(n)), key=lambda n: not self.has_dout(n))
         below = [n for n in below if not self._is_literal(n)]
+        above, below = grouped(root, above, below)
         numbers = [n for n in above if n.shape == ()] if root.shape else []
         arrays = [n for n in above if n not in numbers]
         if not numbers or not arrays:  # else numbers first: a pass over an array takes longer
@@ -320,8 +322,10 @@ class BackwardText:
         counts: dict[Node, int] = {}
         for node in nodes:
             counts[node] = counts.get(node, 0) + 1
-        bare = [self._bare(node) for node in counts]
-        texts = [self._positive(node) for node in bare]
+        bare, texts = list[Node](), list[WrittenText]()
+        for node in counts:  # one after the other: what the first gives a name, the second reads
+            bare.append(self._bare(node))
+            texts.append(self._positive(bare[-1]))
         while sum(len(t.text) for t in texts) > _LONG:
             shorter = self._shortened(bare, texts)
             if shorter is texts:
@@ -389,12 +393,3 @@ class BackwardText:
         for sign, text in signed[1:]:
             made = infix(made, "+" if sign > 0 else "-", text, ADDED, associative=sign > 0)
         return made
-
-
-def _literal(node: Node) -> Any:
-    value = node.static["value"]
-    return value.item() if isinstance(value, np.generic) else value
-
-
-def _whole(number: Any) -> Any:
-    return int(number) if isinstance(number, float) and abs(number) < 1e15 and number == int(number) else number
