@@ -32,8 +32,8 @@ _MOST_SIDES = 17  # points on other sides of conditions
 _CHOOSING = primitives(
     "less less_equal greater greater_equal equal not_equal maximum minimum clip absolute sign floor ceil max min where"
 )
-_THOROUGH = (
-    2  # so many subjects, the smallest, are judged at all points; the others tell lengths apart, for which two will do
+_THOROUGH = 2  # so many subjects, the smallest, are judged at all points: the others tell lengths apart
+    2  # so many subjects, the smallest, are judged at all points; others tell lengths apart, for which two will do
 )
 
 
