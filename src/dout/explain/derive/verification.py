@@ -33,8 +33,6 @@ _CHOOSING = primitives(
     "less less_equal greater greater_equal equal not_equal maximum minimum clip absolute sign floor ceil max min where"
 )
 _THOROUGH = 2  # so many subjects, the smallest, are judged at all points: the others tell lengths apart
-    2  # so many subjects, the smallest, are judged at all points; others tell lengths apart, for which two will do
-)
 
 
 @dataclass(frozen=True)
