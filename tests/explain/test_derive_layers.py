@@ -227,6 +227,20 @@ class ByLength:
         return x / norm[:, None]
 
 
+class TanhExp:
+    def forward(self, x):
+        return x * np.tanh(np.exp(x))
+
+
+def test_the_slope_of_tanh_is_0_where_what_it_is_multiplied_by_overflows():
+    layer = derived(TanhExp).layer()
+    with np.errstate(over="ignore"):
+        layer.forward(np.array([-1000.0, 0.5, 1000.0]))
+        gradient = layer.backward(np.ones(3))
+    slope = np.tanh(np.exp(0.5)) + 0.5 * np.exp(0.5) / np.cosh(np.exp(0.5)) ** 2
+    assert np.allclose(gradient, [0, slope, 1], rtol=1e-14)
+
+
 @pytest.mark.parametrize(
     ("layer", "given", "again"),
     [

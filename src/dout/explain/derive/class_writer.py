@@ -36,6 +36,7 @@ from dout.graph import CONSTANT, Graph, Node
 from dout.ops import PRIMITIVES
 from dout.rewrite.factored import factored
 from dout.rewrite.simplify import simplify
+from dout.rewrite.stable_forms import by_exponentials
 
 
 class NotDerivedError(DoutError):
@@ -163,6 +164,7 @@ class _Way:
 _WAYS = (  # the first that holds is taken
     _Way(factored), _Way(simplify), _Way(factored, recompute=True), _Way(factored, given_only=True, recompute=True),
     _Way(partial(factored, one_power=True), given_only=True, recompute=True),
+    _Way(lambda graph: factored(by_exponentials(graph), one_power=True), given_only=True, recompute=True),
     _Way(simplify, given_only=True, recompute=True), _Way(simplify, stable=False),
     _Way(simplify, stable=False, recompute=True),
 )  # fmt: skip
