@@ -7,20 +7,30 @@ which are judged exactly afterwards; the engine does not use it.
 from __future__ import annotations
 
 import math
-import operator
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from functools import reduce
 from typing import Any
 
 import numpy as np
 
-from dout.graph import CONSTANT, INPUT, Graph, Node, Primitive, Shape, rebuild, renewed
+from dout.graph import CONSTANT, Graph, Node, Primitive, Shape, rebuild, renewed
 from dout.ops import PRIMITIVES, by_primitive, primitives
-from dout.ops.abstract import AbstractRecorder
 from dout.rewrite.node_facts import users_of
-from dout.rewrite.products import NodeProduct, added, built, common_factors, is_literal, merged, times
+from dout.rewrite.products import (
+    NodeProduct,
+    added,
+    built,
+    common_factors,
+    extreme,
+    is_literal,
+    merged,
+    power_of_sum,
+    rest_of_share,
+    slope_of_power,
+    times,
+    without_sign,
+)  # fmt: skip
 from dout.rewrite.side_by_side import side_by_side
 from dout.rewrite.simplify import is_elementwise, simplify, without_kept_axes
 
@@ -99,6 +109,8 @@ class _Factoring:
         """A product with quotients that are known, and means; and whether anything changed."""
         changed = any(power == 0 for power in product.powers.values())
         product = product.cleared()
+        if without_sign(product):
+            return product.cleared(), True
         for node in product.above:
             cosh = next((n for n in product.below if _are_sinh_and_cosh(node, n)), None)
             if cosh is not None:
@@ -109,7 +121,7 @@ class _Factoring:
         if self.one_power and len(powers) > 1:
             for node in powers:
                 product.take(node, -1)
-            product.take(_power_of_sum(powers), 1)
+            product.take(power_of_sum(powers), 1)
             return product.cleared(), True
         for (above, below), quotient in self.quotients.items():
             if self.single.get(quotient, True):
@@ -198,6 +210,8 @@ class _Factoring:
         joined = side_by_side([node for node, _ in signed]) if all(sign > 0 for _, sign in signed) else None
         if joined is not None or (both := self.both_sides(root)) is not None:
             return joined or both
+        if (rest := rest_of_share(root)) is not None:
+            return rest
         terms: list[NodeProduct] = []
         for node, sign in signed:
             term = self._term(node)
@@ -304,32 +318,9 @@ def _same_text(one: Node, other: Node) -> bool:
     return products and all(_same_text(a, b) for a, b in zip(one.inputs, other.inputs, strict=True))
 
 
-def _power_of_sum(powers: list[Node]) -> Node:
-    """The exponential of the sum of what several are exponentials of."""
-    recorder = AbstractRecorder(powers[0].where)
-    total: Any = reduce(operator.add, (recorder.wrap(power.inputs[0]) for power in powers))
-    node: Node = np.exp(total).node
-    return node
-
-
 def _choice(factoring: _Factoring, node: Node) -> Node | None:
     """A choice in a shorter form."""
-    return _slope_of_power(factoring, node) or _extreme(node) or _out_of_choice(factoring, node)
-
-
-def _extreme(node: Node) -> Node | None:
-    """The smaller of two, that is chosen by comparing them, as `minimum`; the larger one alike."""
-    test, *sides = node.inputs
-    rows = _EXTREMES.get(test.primitive)
-    if rows is None or not all(one in sides for one in test.inputs):
-        return None
-    return Node(PRIMITIVES[rows[list(test.inputs) != sides]], tuple(sides), {}, node.shape, node.dtype, node.where)
-
-
-_EXTREMES = by_primitive({
-    "less": ("minimum", "maximum"), "less_equal": ("minimum", "maximum"),
-    "greater": ("maximum", "minimum"), "greater_equal": ("maximum", "minimum"),
-})  # fmt: skip
+    return slope_of_power(node) or extreme(node) or _out_of_choice(factoring, node)
 
 
 def _out_of_choice(factoring: _Factoring, node: Node) -> Node | None:
@@ -346,20 +337,6 @@ def _out_of_choice(factoring: _Factoring, node: Node) -> Node | None:
     rest = [built(product.cleared(), node) for product in products]
     chosen = Node(node.primitive, (test, *rest), {}, node.shape, node.dtype, node.where)
     return built(NodeProduct(1, Counter({**common, chosen: 1})), node)
-
-
-def _slope_of_power(factoring: _Factoring, node: Node) -> Node | None:
-    """p·x ** (p − 1) for a number p of the layer; that p may be 0, and x too, is no case of its own."""
-    test, zero, slope = node.inputs
-    if test.primitive is not PRIMITIVES["equal"] or not _is_zero(zero) or slope.primitive is not _MULTIPLY:
-        return None
-    number, power = slope.inputs
-    if test.inputs[0] is not number or number.primitive is not INPUT or not isinstance(number.dtype, type):
-        return None
-    if power.primitive not in primitives("pow power") or power.inputs[1].primitive is not PRIMITIVES["where"]:
-        return None
-    lower = Node(power.primitive, (power.inputs[0], power.inputs[1].inputs[2]), {}, power.shape, power.dtype)
-    return Node(_MULTIPLY, (number, lower), {}, node.shape, node.dtype)
 
 
 def _turned_product(factoring: _Factoring, node: Node) -> Node | None:

@@ -162,9 +162,9 @@ _rule(lambda a, u: a / (1 + np.exp(u)), lambda a, u: a * sigmoid(-u))
 _rule(lambda u: 1 - sigmoid(u), lambda u: sigmoid(-u), alone=False, table=_FOR_DERIVED)
 
 # tanh is ±1 long before what its slope is multiplied by overflows: exp(x) · (1 − tanh² exp(x)) is 0.
-for slope in (lambda u: 1 - np.square(np.tanh(u)), lambda u: 1 - np.tanh(u) * np.tanh(u)):
+for _slope in (lambda u: 1 - np.square(np.tanh(u)), lambda u: 1 - np.tanh(u) * np.tanh(u)):
     _rule(
-        slope,
+        _slope,
         lambda u: 4 * np.exp(-2 * abs(u)) / np.square(1 + np.exp(-2 * abs(u))),
         alone=False,
         table=_BY_EXPONENTIALS,
