@@ -13,7 +13,7 @@ import numpy as np
 from dout.explain.derive.backward_graph import Twins
 from dout.explain.derive.memory_text import MEMORY
 from dout.explain.derive.softmax_text import SOFTMAX, WrittenLine
-from dout.explain.spelling.factor_groups import grouped, literal, whole
+from dout.explain.spelling.factor_groups import grouped, is_masked, literal, whole
 from dout.explain.spelling.numpy_text import spelled
 from dout.explain.spelling.size_words import Shapes, SizeWords, UnspelledError
 from dout.explain.spelling.spare_names import word_for
@@ -188,6 +188,8 @@ class BackwardText:
             text = self._product_text(node)
         elif node.primitive in _SUM:
             text = self._sum_text(node)
+        elif is_masked(node) and self.same(node.inputs[1]) in self.douts:
+            text = multiplied([self.text(node.inputs[1]), self.text(node.inputs[0])])
         else:
             unframed = node.primitive is PRIMITIVES["broadcast_to"]
             operands = [self.text(self.unframed(i) if unframed else i) for i in node.inputs]

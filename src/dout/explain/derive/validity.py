@@ -97,10 +97,7 @@ def other_shapes(subject: ForwardSubject, make: Make) -> list[Phrase]:
         if not _holds_at(subject, make, ways)
     ]
     notes = [Phrase("axes", {"counts": ", ".join(counts)})] if counts else []
-    repeated = {
-        n: list(_repeated(n, x, [y for m, y in arrays.items() if m != n and {m, n} & {*subject.inputs}]))
-        for n, x in arrays.items()
-    }
+    repeated = {n: list(_repeated(n, x, [y for m, y in arrays.items() if m != n])) for n, x in given.items()}
     names = [n for n, ways in repeated.items() if not _holds_at(subject, make, ways)]
     if names:
         notes.append(Phrase("not_repeated", {"names": _listed(names)}))
