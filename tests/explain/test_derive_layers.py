@@ -266,6 +266,25 @@ def test_gradients_of_parameters_are_kept_like_the_parameters():
     assert "self.grads[0][...] = " in written(RnnStep).source
 
 
+class InContainer:
+    def __init__(self, W, b, kind):
+        self.weights = kind(W, b)
+
+    def forward(self, x):
+        W, b = self.weights.values() if isinstance(self.weights, dict) else self.weights
+        return np.tanh(x @ W + b)
+
+
+@pytest.mark.parametrize("kind", [lambda W, b: [W, b], lambda W, b: {"W": W, "b": b}])
+def test_gradients_of_one_container_of_parameters_are_in_grads(kind):
+    init = {"W": array(4, 3), "b": array(3), "kind": kind}
+    layer = derived(InContainer, init, {"x": array(2, 4)}).layer(**init)
+    out = layer.forward(array(2, 4))
+    layer.backward(np.ones((2, 3)))
+    db = layer.grads["b"] if isinstance(layer.grads, dict) else layer.grads[1]
+    assert np.allclose(db, (1 - out**2).sum(axis=0), rtol=1e-14)
+
+
 def test_an_instance_keeps_what_it_holds():
     layer = LayerNorm(array(6), array(6), eps=0.5)
     found = derived(layer, {}, {"x": array(4, 6)})

@@ -207,8 +207,9 @@ class _Drafting(KeptChoice):
         """The gradients of parameters: `self.dW`, or in a container like theirs: `self.grads["W1"]`."""
         made: set[str] = set()
         lists: dict[str, list[str]] = {}
+        alone = len({path.partition("[")[0] for path in paths if "[" in path}) == 1
         for path in paths:
-            holder, key = _holder_of(path)
+            holder, key = _holder_of(path, alone=alone)
             there = self._there(holder) if holder else None
             if not holder or isinstance(there, dict | list):
                 write_into = isinstance(there, list)
@@ -312,10 +313,13 @@ class _Drafting(KeptChoice):
 _NO_CODE = (lambda: None).__code__
 
 
-def _holder_of(path: str) -> tuple[str, str]:
-    """The container that has the gradient of a parameter in one, and its key there: `self.grads`, `["W1"]`."""
+def _holder_of(path: str, *, alone: bool) -> tuple[str, str]:
+    """The container that has the gradient of a parameter in one, and its key there: `self.grads`, `["W1"]`.
+
+    It is called so where there is one container `alone`, or where that is called params.
+    """
     attribute, bracket, key = path.removeprefix("self.").partition("[")
     if not bracket:
         return "", ""
     name = attribute.replace("params", "grads", 1) if attribute.startswith("params") else f"d{attribute}"
-    return f"self.{name}", f"[{key}"
+    return "self.grads" if alone and name[0] == "d" else f"self.{name}", f"[{key}"
