@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 
+from dout.errors import TargetError
 from dout.explain.derive.class_writer import NotDerivedError, derived
 from dout.explain.model.reasons import REASONS
 
@@ -326,7 +327,7 @@ def test_an_inherited_forward_is_written_into_the_class():
 
 
 def test_parameters_of_a_layer_inside_are_that_layers_own_matter():
-    with pytest.raises(NotDerivedError, match=r"^self\.inner\.gamma belongs to an object inside"):
+    with pytest.raises(NotDerivedError, match=r"^an object inside holds self\.inner\.gamma: derive"):
         derived(Holding, {"W": ramp(4)})
 
 
@@ -368,3 +369,13 @@ def test_the_gradient_at_labels_is_added_in_place_and_rows_without_a_label_are_n
     layer = made.layer()
     layer.forward(ramp(2, 3), np.array([1, 1]))
     assert np.allclose(layer.backward(3.0).sum(axis=1), 0, atol=1e-15)
+
+
+class WithoutForward:
+    def fprop(self, x):
+        raise NotImplementedError
+
+
+def test_a_class_without_a_forward_is_refused_in_a_line():
+    with pytest.raises(TargetError, match="^WithoutForward has no method forward"):
+        derived(WithoutForward)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from dout.errors import DoutError
+from dout.errors import DoutError, TargetError
 from dout.explain.derive.backward_graph import DerivedDiffersError, Twins, backward_graph, wanted_inputs
 from dout.explain.derive.class_text import ClassText
 from dout.explain.derive.derived_methods import BackwardDraft, drafted
@@ -83,6 +83,8 @@ def derived(
     NotDerivedError where nothing can be written that holds.
     """
     subject = found_subject(target, init or {}, _by_name(inputs))
+    if not subject.target.is_function and not hasattr(subject.target.cls, subject.methods[0]):
+        raise TargetError(f"{subject.name} has no method {subject.methods[0]} that computes its output")
     runs, others = _runs(subject)
     unequal, cut = _unequal_axes(runs, each=bool(others))
     runs += unequal
@@ -201,7 +203,8 @@ def _runs(subject: ForwardSubject) -> tuple[list[ForwardRun], list[ForwardRun]]:
         raise NotDerivedError([Phrase("no_real_input", {})])
     inner = [name for name in wanted if _INNER.match(name)]
     if inner:
-        raise NotDerivedError([Phrase("inner_parameter", {"names": ", ".join(inner)})])
+        more = f" and {len(inner) - 1} more" if len(inner) > 1 else ""
+        raise NotDerivedError([Phrase("inner_parameter", {"names": f"{inner[0]}{more}"})])
     found: list[ForwardRun] = []
     notes: list[Phrase] = []
     for i, run in _tried(base):

@@ -96,7 +96,7 @@ _LIMITS = {
 _NOT_DERIVED = {
     "no_real_input": "there is no input of floats to derive a gradient for",
     "unrolled": "forward takes other steps at other sizes: write {where} without a loop over an axis",
-    "inner_parameter": "{names} belongs to an object inside: derive the class of that, and call its backward in yours",
+    "inner_parameter": "an object inside holds {names}: derive the class of that, and call its backward in yours",
     "flat": "nothing in forward has a derivative: {says} {where}",
     "one_side": "derived with {flag}={value}",
     "one_side_condition": "derived where {condition} at {where} is {side}",
