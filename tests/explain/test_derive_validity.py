@@ -377,5 +377,5 @@ class WithoutForward:
 
 
 def test_a_class_without_a_forward_is_refused_in_a_line():
-    with pytest.raises(TargetError, match="^WithoutForward has no method forward"):
+    with pytest.raises(TargetError, match=r"^WithoutForward has no method forward"):
         derived(WithoutForward)
