@@ -259,9 +259,9 @@ def ramp(*shape):
 @pytest.mark.parametrize(
     ("layer", "init", "inputs", "note"),
     [
-        (Added, {}, {"a": ramp(3, 4), "b": ramp(3, 4)}, "derived for a and b without broadcasting"),
-        (Batches, {}, {"a": ramp(2, 3, 4), "b": ramp(2, 4, 5)}, "derived for a and b without broadcasting"),
-        (Chain, {"Ws": [ramp(4)]}, {"x": ramp(3, 4)}, "Ws of 1 item"),
+        (Added, {}, {"a": ramp(3, 4), "b": ramp(3, 4)}, "derived for a, b without broadcasting"),
+        (Batches, {}, {"a": ramp(2, 3, 4), "b": ramp(2, 4, 5)}, "derived for a, b without broadcasting"),
+        (Chain, {"Ws": [ramp(4)]}, {"x": ramp(3, 4)}, "derived with len(Ws) = 1"),
         (Chosen, {}, {"x": ramp(3, 4)}, "derived with act=tanh"),
         (Chosen, {}, {"x": ramp(3, 4)}, "derived with axis=None"),
         (Chosen, {"config": {"a": 1}}, {"x": ramp(3, 4)}, "derived with config={'a': 1}"),
@@ -365,7 +365,7 @@ class OfLabels:
 def test_the_gradient_at_labels_is_added_in_place_and_rows_without_a_label_are_named():
     made = derived(OfLabels, {}, {"x": ramp(3, 4), "t": np.array([2, 0, 3])})
     assert "zeros" not in made.source
-    assert said(made) == ["derived for x and t of one length: of a longer one, forward leaves out the rest"]
+    assert said(made) == ["derived for x, t of one length: of a longer one, forward leaves out the rest"]
     layer = made.layer()
     layer.forward(ramp(2, 3), np.array([1, 1]))
     assert np.allclose(layer.backward(3.0).sum(axis=1), 0, atol=1e-15)

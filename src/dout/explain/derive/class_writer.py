@@ -203,7 +203,7 @@ def _runs(subject: ForwardSubject) -> tuple[list[ForwardRun], list[ForwardRun]]:
         raise NotDerivedError([Phrase("no_real_input", {})])
     inner = [name for name in wanted if _INNER.match(name)]
     if inner:
-        more = f" and {len(inner) - 1} more" if len(inner) > 1 else ""
+        more = ", …" if len(inner) > 1 else ""
         raise NotDerivedError([Phrase("inner_parameter", {"names": f"{inner[0]}{more}"})])
     found: list[ForwardRun] = []
     notes: list[Phrase] = []

@@ -91,16 +91,12 @@ def other_shapes(subject: ForwardSubject, make: Make) -> list[Phrase]:
         ways = [{n: np.stack([x, 1.25 * x]) for n, x in most.items()}, {n: x[0] for n, x in most.items()}]
         ranks = {next(iter(most)): ways, **ranks}
     lists = {n: [{n: [*x, x[-1]]}, {n: x[:-1]}] for n, x in every.items() if _has_arrays(x)}
-    counts = [
-        f"{n} of {_counted(len(every[n]), 'item') if n in lists else _counted(every[n].ndim, 'axis', 'axes')}"
-        for n, ways in (ranks | lists).items()
-        if not _holds_at(subject, make, ways)
-    ]
-    notes = [Phrase("axes", {"counts": ", ".join(counts)})] if counts else []
+    bad = [n for n, ways in (ranks | lists).items() if not _holds_at(subject, make, ways)]
+    notes = [_counted(n, every[n]) for n in bad]
     repeated = {n: list(_repeated(n, x, [y for m, y in arrays.items() if m != n])) for n, x in given.items()}
     names = [n for n, ways in repeated.items() if not _holds_at(subject, make, ways)]
     if names:
-        notes.append(Phrase("not_repeated", {"names": _listed(names)}))
+        notes.append(Phrase("not_repeated", {"names": ", ".join(names)}))
     return notes
 
 
@@ -109,7 +105,7 @@ def same_lengths(runs: Sequence[ForwardRun], layer: type) -> list[Phrase]:
     if all(judged_again(run.subject, lambda subject: subject.made(layer)) is None for run in runs):
         return []
     names = [name for run in runs for name, x in run.subject.inputs.items() if isinstance(x, np.ndarray)]
-    return [Phrase("same_lengths", {"names": _listed(list(dict.fromkeys(names)))})]
+    return [Phrase("same_lengths", {"names": ", ".join(dict.fromkeys(names))})]
 
 
 def is_left_out(subject: ForwardSubject, axis: Axis) -> bool:
@@ -128,10 +124,6 @@ def is_left_out(subject: ForwardSubject, axis: Axis) -> bool:
     return all(map(is_same, *outputs))
 
 
-def _listed(names: Sequence[str]) -> str:
-    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
-
-
 def _is_floats(item: Any) -> bool:
     return isinstance(item, np.ndarray) and item.dtype.kind == "f"
 
@@ -140,8 +132,11 @@ def _has_arrays(item: Any) -> bool:
     return isinstance(item, list) and any(map(_is_floats, item))
 
 
-def _counted(count: int, one: str, many: str = "") -> str:
-    return f"{count} {one if count == 1 else many or one + 's'}"
+def _counted(name: str, item: Any) -> Phrase:
+    """The note that a backward is for so many axes of an array, or items of a list."""
+    if isinstance(item, list):
+        return Phrase("items", {"name": name, "count": len(item)})
+    return Phrase("one_axis", {"name": name}) if item.ndim == 1 else Phrase("axes", {"name": name, "count": item.ndim})
 
 
 def _repeated(name: str, array: Any, others: Sequence[Any]) -> Iterator[dict[str, Any]]:

@@ -104,7 +104,9 @@ _NOT_DERIVED = {
     "one_side_steered": "derived for the way that the example takes at {where}, where a value decides",
     "one_side_drawn": "derived with the number that {where} draws in the example",
     "after_first": "derived for calls after the first, which makes arrays that the layer keeps",
-    "axes": "derived for {counts}",
+    "axes": "derived for {name} of {count} axes",
+    "one_axis": "derived for {name} of one axis",
+    "items": "derived with len({name}) = {count}",
     "same_lengths": "derived for {names} of one length: of a longer one, forward leaves out the rest",
     "not_repeated": "derived for {names} without broadcasting: where one is repeated, its gradient is not summed",
     "derive unrolled gradient": "the gradient of {where} takes other steps at other sizes: write that line without a "
