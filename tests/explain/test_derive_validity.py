@@ -379,3 +379,15 @@ class WithoutForward:
 def test_a_class_without_a_forward_is_refused_in_a_line():
     with pytest.raises(TargetError, match=r"^WithoutForward has no method forward"):
         derived(WithoutForward)
+
+
+class Trace:
+    def forward(self, x):
+        return np.trace(x)
+
+
+def test_a_diagonal_is_as_long_as_the_shorter_axis():
+    layer = derived(Trace, {}, {"x": ramp(3, 5)}).layer()
+    for shape in ((4, 2), (2, 4), (3, 3)):
+        layer.forward(ramp(*shape))
+        assert np.array_equal(layer.backward(1.0), np.eye(*shape))
