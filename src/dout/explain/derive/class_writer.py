@@ -18,12 +18,12 @@ from dout.explain.derive.forward_runs import (
     ForwardSubject,
     axes_of,
     found_subject,
-    is_accident,
     is_numbers,
     recorded,
     renumbered,
     resized,
     same_structure,
+    with_lengths_reversed,
     with_longer,
     with_rows,
 )
@@ -87,7 +87,7 @@ def derived(
         raise TargetError(f"{subject.name} has no method {subject.methods[0]} that computes its output")
     runs, others = _runs(subject)
     unequal, cut = _unequal_axes(runs, each=bool(others))
-    runs += unequal
+    runs += [*unequal, *_reversed(runs)]
     more, fixed = _other_numbers(runs)
 
     def written(more: Iterable[ForwardRun], notes: Sequence[Phrase] = ()) -> DerivedClass:
@@ -225,7 +225,7 @@ _INNER = re.compile(r"self\.\w+(\[[^\]]*\])*\.")  # self.layers[0].W
 
 def _alike(runs: Sequence[ForwardRun]) -> list[ForwardRun]:
     """The most recordings that are no accidents of each other."""
-    groups = [[other for other in runs if not is_accident(run.graph, other.graph)] for run in runs]
+    groups = [[other for other in runs if not _is_accident(run.graph, other.graph)] for run in runs]
     return max(groups, key=len)
 
 
@@ -246,12 +246,18 @@ def _other_numbers(runs: Sequence[ForwardRun]) -> tuple[dict[str, ForwardRun], l
 
 def _differ(one: ForwardRun, other: ForwardRun) -> bool:
     """Whether two recordings take other steps, or other axes have the length 1."""
-    return same_structure(one.graph, other.graph) is not None or is_accident(one.graph, other.graph)
+    return same_structure(one.graph, other.graph) is not None or _is_accident(one.graph, other.graph)
 
 
 def _renumbered(run: ForwardRun, name: str) -> Iterator[ForwardRun]:
     """Recordings with another number for one argument of the constructor."""
     yield from filter(None, map(_tried_once, renumbered(run.subject, name)))
+
+
+def _reversed(runs: Sequence[ForwardRun]) -> list[ForwardRun]:
+    """The recording with long axes short and short ones long, for a length that is the smaller of two."""
+    more = _tried_once(with_lengths_reversed(runs[0].subject))
+    return [more] if more is not None and not _differ(runs[0], more) else []
 
 
 def _other_batch(run: ForwardRun) -> list[ForwardRun]:
@@ -283,13 +289,24 @@ def _unequal_axes(runs: Sequence[ForwardRun], *, each: bool) -> tuple[list[Forwa
             continue
         others = as_long if always else tied if each or (len(tied) > 1 and not alone) else []
         tried = (_tried_once(with_longer(base, way)) for way in ([axis], *([axis, other] for other in others)))
-        more = next((run for run in tried if run and not is_accident(runs[0].graph, run.graph)), None)
+        more = next((run for run in tried if run and not _is_accident(runs[0].graph, run.graph)), None)
         differs = same_structure(runs[0].graph, more.graph) if more else None
         if differs is not None and alone:
             raise NotDerivedError([Phrase("unrolled", {"where": str(differs.where or "")})])
         if more is not None and differs is None:
             (cut if tied and not alone and is_left_out(more.subject, axis) else found).append(more)
     return found, cut
+
+
+def _is_accident(one: Graph, other: Graph) -> bool:
+    """Whether two graphs are the same steps, and an axis has the length 1 in one of them alone.
+
+    Lengths that do not go together may run by being repeated: 16 columns in four parts of 5.
+    """
+    if same_structure(one, other) is not None:
+        return False
+    pairs = zip(one.nodes, other.nodes, strict=True)
+    return any((a == 1) != (b == 1) for m, n in pairs for a, b in zip(m.shape, n.shape, strict=True))
 
 
 def _tried_once(subject: ForwardSubject) -> ForwardRun | None:
